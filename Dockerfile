@@ -1,0 +1,23 @@
+# One image for every role; ROLE chooses. TypeScript runs as it is, so nothing is built.
+FROM node:24-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# The image brings Node and Redis is elsewhere: neither the Node of the optional packages nor the
+# tools for development are needed. `npm install` keeps to the lock, see service/setup.mjs.
+RUN npm install --omit=dev --omit=optional --ignore-scripts
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
+WORKDIR /app
+COPY --from=packages /app/node_modules ./node_modules
+COPY package.json LICENSE ./
+COPY schemas ./schemas
+COPY store ./store
+COPY loaders ./loaders
+COPY service ./service
+RUN mkdir -m 0700 /data && chown node:node /data
+USER node
+VOLUME /data
+EXPOSE 8080
+ENTRYPOINT ["node", "service/cli.ts"]
+CMD ["serve"]

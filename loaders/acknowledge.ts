@@ -1,0 +1,83 @@
+import {
+  type Acknowledgement,
+  FILE_CODES,
+  type FileCode,
+  type Finding,
+} from '#schemas/acknowledgement.ts';
+import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import type { RowEffect } from '#store/store.ts';
+import type { ReadUpload } from './read.ts';
+
+export type Outcome = {
+  code: FileCode;
+  accepted: number;
+  effects: Record<RowEffect, number>;
+  authorityName?: string | undefined;
+  authorityAdded: boolean;
+  dataAsOf?: string | undefined;
+};
+
+export const NO_EFFECTS: Record<RowEffect, number> = {
+  added: 0,
+  changed: 0,
+  unchanged: 0,
+  superseded: 0,
+};
+
+/** Puts together what the authority is answered. */
+export function acknowledge(
+  read: ReadUpload,
+  file: { name: string; receivedAt: number },
+  outcome: Outcome,
+): Acknowledgement {
+  const { header } = read;
+  return {
+    file: {
+      name: printableName(file.name),
+      format: read.format,
+      sha256: read.sha256,
+      ...(header.createdAt !== undefined && { createdAt: iso(header.createdAt) }),
+      receivedAt: iso(file.receivedAt),
+    },
+    ...(header.authority !== undefined && {
+      authority: {
+        code: header.authority,
+        ...(outcome.authorityName !== undefined && { name: outcome.authorityName }),
+      },
+    }),
+    sequence: header.sequence ?? -1,
+    code: outcome.code,
+    meaning: FILE_CODES[outcome.code],
+    authorityAdded: outcome.authorityAdded,
+    counts: {
+      records: read.records,
+      accepted: outcome.accepted,
+      refused: read.records - outcome.accepted,
+    },
+    rows: outcome.effects,
+    failures: read.failures.sorted(),
+    warnings: read.warnings.sorted().map((warning) => underCode(warning, outcome.code)),
+    omitted: { failures: read.failures.omitted, warnings: read.warnings.omitted },
+    droppedColumns: read.droppedColumns,
+    ...(outcome.dataAsOf !== undefined && { dataAsOf: outcome.dataAsOf }),
+  };
+}
+
+/** A remark on the whole file bears the file's code; one on a record keeps its own. */
+function underCode(warning: Finding, code: FileCode): Finding {
+  return warning.record === undefined ? { ...warning, code } : warning;
+}
+
+export const iso = (instant: number): string => new Date(instant).toISOString();
+
+/** The base name; a name someone built from an NHS number is not repeated. */
+function printableName(name: string): string {
+  return (
+    (name.split(/[/\\]/).at(-1) ?? '')
+      .replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '')
+      .replaceAll(/(?<![0-9])[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}(?![0-9])/g, (digits) =>
+        parseNhsNumber(unspacedNhsNumber(digits)) === undefined ? digits : '##########',
+      )
+      .slice(0, 120) || 'upload'
+  );
+}

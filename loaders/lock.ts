@@ -1,0 +1,45 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { OdsCode } from '#schemas/authority.ts';
+import type { AuthorityLock, Store } from '#store/store.ts';
+import { LoadFailed } from './load-failed.ts';
+
+const LOCK_WAIT_MS = 45_000;
+const LOCK_RETRY_MS = 200;
+const RENEW_EVERY_MS = 10_000;
+
+/** Holds the authority while `work` runs, and keeps the lease alive beside it. */
+export async function withLock<T>(
+  store: Store,
+  authority: OdsCode,
+  waitMs: number | undefined,
+  work: (lock: AuthorityLock) => Promise<T>,
+): Promise<T> {
+  const lock = await waitForLock(store, authority, waitMs ?? LOCK_WAIT_MS);
+  // Work checks its lease itself at every step; this only covers long steps.
+  const renewing = setInterval(() => void lock.renew().catch(() => undefined), RENEW_EVERY_MS);
+  try {
+    return await work(lock);
+  } finally {
+    clearInterval(renewing);
+    // A lease that cannot be given back runs out.
+    await lock.release().catch(() => undefined);
+  }
+}
+
+async function waitForLock(
+  store: Store,
+  authority: OdsCode,
+  waitMs: number,
+): Promise<AuthorityLock> {
+  const until = performance.now() + waitMs;
+  for (;;) {
+    const lock = await store.lockAuthority(authority);
+    if (lock !== undefined) return lock;
+    if (performance.now() >= until) {
+      throw new LoadFailed(
+        `Another loader is at work on authority ${authority}. Load the file again when it is done.`,
+      );
+    }
+    await pause(LOCK_RETRY_MS);
+  }
+}

@@ -1,0 +1,187 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { TextDecoder } from 'node:util';
+import { createGunzip, type Gunzip } from 'node:zlib';
+import { UnusableFile } from './upload.ts';
+
+/** The file to load: `name` is what the acknowledgement calls it, its base name only. */
+export type UploadSource = { name: string } & ({ path: string } | { stream: Readable });
+
+/** The machine, not the file, failed while the file was read. */
+export class SourceFailed extends Error {
+  override name = 'SourceFailed';
+}
+
+const WHOLE_FILE = 'file';
+
+/**
+ * The bytes of an upload as they arrive, hashed and counted, whoever reads them; plain or gzip, told by
+ * the first two bytes.
+ */
+export class SourceBytes {
+  readonly #stream: Readable;
+  readonly #ours: boolean;
+  readonly #chunks: AsyncIterator<unknown>;
+  readonly #hash: Hash = createHash('sha256');
+  readonly #maxBytes: number;
+  #received = 0;
+
+  constructor(source: UploadSource, maxBytes: number) {
+    this.#ours = 'path' in source;
+    this.#stream = 'path' in source ? createReadStream(source.path) : source.stream;
+    // A stream that breaks off between two reads would end the process; the next read reports it.
+    this.#stream.on('error', () => undefined);
+    this.#chunks = this.#stream[Symbol.asyncIterator]();
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Of the bytes received so far, in hex. */
+  sha256(): string {
+    return this.#hash.copy().digest('hex');
+  }
+
+  /** Closes a file that was opened here; a stream given is its giver's. */
+  close(): void {
+    if (this.#ours) this.#stream.destroy();
+  }
+
+  /** Reads what is left, so that the hash covers the file even where its text was given up. */
+  async drain(): Promise<void> {
+    try {
+      while ((await this.#next()) !== undefined);
+    } catch (error) {
+      if (!(error instanceof UnusableFile)) throw error;
+    }
+  }
+
+  /**
+   * The file's text. Strictly UTF-8, a byte order mark removed.
+   *
+   * @throws {UnusableFile} where it is not UTF-8, not whole gzip, or larger than allowed once unpacked
+   * @throws {SourceFailed} where the bytes could not be had
+   */
+  async *text(): AsyncGenerator<string> {
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    for await (const bytes of this.#unpacked()) {
+      const text = decode(decoder, bytes);
+      if (text !== '') yield text;
+    }
+    const rest = decode(decoder, undefined);
+    if (rest !== '') yield rest;
+  }
+
+  async *#unpacked(): AsyncGenerator<Buffer> {
+    const start = await this.#start();
+    if (isArchive(start)) {
+      throw new UnusableFile({
+        place: WHOLE_FILE,
+        hint: 'This is a spreadsheet or zip archive, not a CSV or XML file. In the spreadsheet choose "CSV UTF-8" when saving.',
+      });
+    }
+    if (start[0] === 0x1f && start[1] === 0x8b) yield* this.#gunzipped(start);
+    else yield* this.#plain(start);
+  }
+
+  async *#plain(start: Buffer): AsyncGenerator<Buffer> {
+    yield start;
+    for (let chunk = await this.#next(); chunk !== undefined; chunk = await this.#next()) {
+      yield chunk;
+    }
+  }
+
+  async *#gunzipped(start: Buffer): AsyncGenerator<Buffer> {
+    const gunzip = createGunzip();
+    const packed = Readable.from(this.#plain(start), { objectMode: false });
+    packed.on('error', (error) => gunzip.destroy(error));
+    packed.pipe(gunzip);
+    let unpacked = 0;
+    try {
+      for await (const bytes of gunzip as AsyncIterable<Buffer>) {
+        unpacked += bytes.length;
+        if (unpacked > this.#maxBytes) throw tooLarge(this.#maxBytes);
+        yield bytes;
+      }
+    } catch (error) {
+      throw asGzipProblem(error);
+    }
+    this.#refuseTrailingBytes(gunzip);
+  }
+
+  /** zlib ends quietly at the end of the compressed part, whatever follows it. */
+  #refuseTrailingBytes(gunzip: Gunzip): void {
+    if (gunzip.bytesWritten === this.#received) return;
+    throw new UnusableFile({
+      place: WHOLE_FILE,
+      hint: 'The gzip file has bytes after its end. Compress the file again and send it.',
+    });
+  }
+
+  /** At least two bytes, where the file has them, to tell its kind by. */
+  async #start(): Promise<Buffer> {
+    let start = Buffer.alloc(0);
+    while (start.length < 4) {
+      const chunk = await this.#next();
+      if (chunk === undefined) break;
+      start = Buffer.concat([start, chunk]);
+    }
+    return start;
+  }
+
+  async #next(): Promise<Buffer | undefined> {
+    let step: IteratorResult<unknown>;
+    try {
+      step = await this.#chunks.next();
+    } catch (error) {
+      throw new SourceFailed(`The file could not be read (${errorCode(error)}).`);
+    }
+    if (step.done === true) return undefined;
+    const chunk = asBuffer(step.value);
+    this.#received += chunk.length;
+    this.#hash.update(chunk);
+    if (this.#received > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    return chunk;
+  }
+}
+
+function asBuffer(chunk: unknown): Buffer {
+  if (Buffer.isBuffer(chunk)) return chunk;
+  return typeof chunk === 'string' ? Buffer.from(chunk) : Buffer.from(chunk as Uint8Array);
+}
+
+function decode(decoder: TextDecoder, bytes: Buffer | undefined): string {
+  try {
+    return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
+  } catch {
+    throw new UnusableFile({
+      place: WHOLE_FILE,
+      hint: 'The file is not UTF-8 text. Save or export it as UTF-8 and send it again.',
+    });
+  }
+}
+
+function isArchive(start: Buffer): boolean {
+  const magic = start.toString('latin1', 0, 4);
+  return magic === 'PK\u0003\u0004' || magic === '\u00d0\u00cf\u0011\u00e0';
+}
+
+function tooLarge(maxBytes: number): UnusableFile {
+  return new UnusableFile({
+    place: WHOLE_FILE,
+    hint: `The file is larger than this service takes (${Math.floor(maxBytes / 1_048_576)} MiB, once unpacked). Send it in parts, each with its own sequence number.`,
+  });
+}
+
+function asGzipProblem(error: unknown): Error {
+  if (error instanceof UnusableFile || error instanceof SourceFailed) return error;
+  return new UnusableFile({
+    place: WHOLE_FILE,
+    hint: 'The gzip file is damaged or cut short. Compress the file again and send it.',
+  });
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : 'read error';
+}

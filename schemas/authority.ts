@@ -1,0 +1,56 @@
+import { z } from 'zod';
+
+/** An Organisation Data Service code: three to twelve capitals and digits. */
+export const odsCodeSchema = z
+  .string()
+  .regex(/^[A-Z0-9]{3,12}$/, { error: 'must be an ODS code: 3 to 12 capital letters and digits' })
+  .brand<'OdsCode'>();
+export type OdsCode = z.infer<typeof odsCodeSchema>;
+
+/** Text a person reads: no control characters, so that it can neither break a log line nor a packed row. */
+export const shortTextSchema = z
+  .string()
+  .trim()
+  .min(1, { error: 'must not be empty' })
+  .max(120, { error: 'must be at most 120 characters' })
+  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, { error: 'must have no control characters' });
+
+/** Digits as dialled, with an optional leading `+`; spaces are for people and kept out of the store. */
+export const phoneSchema = z
+  .string()
+  .transform((text) => text.replace(/[\s()-]/g, ''))
+  .pipe(
+    z.string().regex(/^\+?[0-9]{3,15}$/, {
+      error: 'must be a telephone number: 3 to 15 digits, with or without a leading +',
+    }),
+  );
+
+/** An authority's own identifier of a child, as its case system prints it. */
+export const localIdSchema = z
+  .string()
+  .trim()
+  .max(40, { error: 'must be at most 40 characters' })
+  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, { error: 'must have no control characters' });
+
+/** What the directory holds of one authority. Instants are ISO 8601 in UTC. */
+export const authoritySchema = z.object({
+  code: odsCodeSchema,
+  name: shortTextSchema,
+  officeHoursPhone: phoneSchema.optional(),
+  /** Always there: an authority that cannot be rung at night cannot load. */
+  emergencyDutyTeamPhone: phoneSchema,
+  /** The earlier of creation and receipt of its last good file; absent until it has loaded. */
+  dataAsOf: z.iso.datetime().optional(),
+  /** The highest file sequence that consumed its number. */
+  sequence: z.int().nonnegative().optional(),
+  /** Children and rows (tombstones included) held when the last load was reconciled. */
+  rows: z.int().nonnegative().optional(),
+  /** Order-free digest of those rows, 32 hex digits. */
+  digest: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
+  /** False once reconciliation found a difference; true again after a load that reconciles. */
+  reconciled: z.boolean().default(true),
+});
+export type Authority = z.infer<typeof authoritySchema>;

@@ -1,0 +1,98 @@
+/**
+ * A calendar day as `YYYY-MM-DD`, from 1900 to 2199. Plans start and end on days, not at instants: their
+ * time stamps carry no zone (`TS.NHS.DateType1` in the CP-IS schemas).
+ */
+export type CalendarDate = string & { readonly __brand: 'CalendarDate' };
+
+const DAY_MS = 86_400_000;
+
+/** The day named by year, month (1 to 12) and day of month; `undefined` if there is no such day. */
+export function calendarDate(year: number, month: number, day: number): CalendarDate | undefined {
+  if (!Number.isInteger(year) || year < 1900 || year > 2199) return undefined;
+  const utc = new Date(Date.UTC(year, month - 1, day));
+  if (utc.getUTCMonth() !== month - 1 || utc.getUTCDate() !== day) return undefined;
+  return utc.toISOString().slice(0, 10) as CalendarDate;
+}
+
+/** Reads `YYYY-MM-DD`, strictly. */
+export function parseIsoDate(text: string): CalendarDate | undefined {
+  const parts = /^([0-9]{4})-([0-9]{2})-([0-9]{2})$/.exec(text);
+  return parts ? calendarDate(Number(parts[1]), Number(parts[2]), Number(parts[3])) : undefined;
+}
+
+/** Days since 1970-01-01; the form in which the store keeps a day. */
+export function epochDay(date: CalendarDate): number {
+  return Date.parse(date) / DAY_MS;
+}
+
+export function fromEpochDay(day: number): CalendarDate {
+  return new Date(day * DAY_MS).toISOString().slice(0, 10) as CalendarDate;
+}
+
+export function addDays(date: CalendarDate, days: number): CalendarDate {
+  return fromEpochDay(epochDay(date) + days);
+}
+
+/** The same day `years` later; 29 February becomes 1 March where the year has none. */
+export function addYears(date: CalendarDate, years: number): CalendarDate {
+  const then = new Date(Date.parse(date));
+  then.setUTCFullYear(then.getUTCFullYear() + years);
+  return then.toISOString().slice(0, 10) as CalendarDate;
+}
+
+const londonOffset = new Intl.DateTimeFormat('en-GB', {
+  timeZone: 'Europe/London',
+  timeZoneName: 'longOffset',
+});
+const midnights = new Map<CalendarDate, number>();
+
+function londonOffsetMs(instant: number): number {
+  const name = londonOffset.formatToParts(instant).find((part) => part.type === 'timeZoneName');
+  const offset = /([+-])([0-9]{2}):([0-9]{2})/.exec(name?.value ?? '');
+  if (!offset) return 0;
+  return (offset[1] === '-' ? -1 : 1) * (Number(offset[2]) * 60 + Number(offset[3])) * 60_000;
+}
+
+/**
+ * The instant, in milliseconds, at which a day begins in London.
+ *
+ * London has changed its clocks at 01:00 UTC or later since 1972, so midnight is neither skipped nor
+ * repeated and the offset at midnight UTC of that day is also the one in force at London's midnight.
+ * Kept by day because loads ask for the same few thousand days over and over.
+ */
+export function londonMidnight(date: CalendarDate): number {
+  let instant = midnights.get(date);
+  if (instant === undefined) {
+    const utc = Date.parse(date);
+    instant = utc - londonOffsetMs(utc);
+    midnights.set(date, instant);
+  }
+  return instant;
+}
+
+/**
+ * The instant, in milliseconds, at which London's clocks show a time of a day, given in milliseconds since
+ * its midnight. Of an hour that the clocks repeat it is the second; an hour that they skip is read as the
+ * one before it.
+ */
+export function londonInstant(date: CalendarDate, timeOfDayMs: number): number {
+  const utc = Date.parse(date) + timeOfDayMs;
+  return utc - londonOffsetMs(utc);
+}
+
+/** The day in London at an instant in milliseconds. */
+export function londonDate(instant: number): CalendarDate {
+  return new Date(instant + londonOffsetMs(instant)).toISOString().slice(0, 10) as CalendarDate;
+}
+
+const longDate = new Intl.DateTimeFormat('en-GB', {
+  day: 'numeric',
+  month: 'long',
+  year: 'numeric',
+  timeZone: 'UTC',
+});
+
+/** For people: `14 September 2026`. */
+export function longDateText(date: CalendarDate): string {
+  return longDate.format(Date.parse(date));
+}

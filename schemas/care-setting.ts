@@ -1,0 +1,53 @@
+import { z } from 'zod';
+
+/**
+ * Where a lookup may come from.
+ *
+ * Unscheduled: the seven settings of CP-IS phase one, and NHS 111. Scheduled: phase two, silent reads.
+ * Source: CP-IS service pages and roll-out road map.
+ */
+export const CARE_SETTINGS = {
+  'emergency-department': { unscheduled: true, label: 'Emergency department' },
+  'walk-in-centre': { unscheduled: true, label: 'Walk-in centre' },
+  'out-of-hours-gp': { unscheduled: true, label: 'Out-of-hours GP' },
+  'minor-injury-unit': { unscheduled: true, label: 'Minor injury unit' },
+  'paediatric-ward': { unscheduled: true, label: 'Direct-access paediatric ward' },
+  maternity: { unscheduled: true, label: 'Maternity unit' },
+  ambulance: { unscheduled: true, label: 'Ambulance service' },
+  'nhs-111': { unscheduled: true, label: 'NHS 111' },
+  'general-practice': { unscheduled: false, label: 'General practice in hours' },
+  'child-mental-health': { unscheduled: false, label: 'Child and adolescent mental health' },
+  'sexual-assault-referral-centre': {
+    unscheduled: false,
+    label: 'Sexual assault referral centre',
+  },
+  'termination-of-pregnancy': { unscheduled: false, label: 'Termination of pregnancy service' },
+  '0-19-service': { unscheduled: false, label: 'School nursing and health visiting' },
+  'community-paediatrics': { unscheduled: false, label: 'Community paediatrics' },
+  dentistry: { unscheduled: false, label: 'Dentistry' },
+} as const;
+
+export type CareSetting = keyof typeof CARE_SETTINGS;
+export const careSettings = Object.keys(CARE_SETTINGS) as [CareSetting, ...CareSetting[]];
+
+/**
+ * The two activities that may look.
+ *
+ * B0107: view the flag in unscheduled care, which lists the access and tells the authority.
+ * B0170: view it without, in scheduled care. Source: national role based access control.
+ */
+export const ACTIVITY_UNSCHEDULED = 'B0107';
+export const ACTIVITY_SILENT = 'B0170';
+
+/** How the lookup counts: listed and notified, or a silent read. */
+export type Access = 'unscheduled' | 'silent-read';
+
+/** One row of the organisations file, which says what kind of setting an organisation is. */
+export const organisationSchema = z.strictObject({
+  code: z.string().regex(/^[A-Z0-9]{3,12}$/, { error: 'must be an ODS code' }),
+  name: z.string().min(1).max(120),
+  setting: z.enum(careSettings),
+});
+export type Organisation = z.infer<typeof organisationSchema>;
+
+export const organisationsFileSchema = z.array(organisationSchema);

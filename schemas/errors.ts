@@ -1,0 +1,340 @@
+import { z } from 'zod';
+
+/**
+ * Every refusal this service gives, in one table. `detail` is constant wording: it never repeats what
+ * the caller sent, so that nothing sent can leak into a screen or a log.
+ *
+ * `fhir` is the FHIR R4 issue type; `level` the log level; `retryable` whether the same request may
+ * succeed later.
+ */
+export const ERRORS = {
+  'malformed-json': {
+    status: 400,
+    fhir: 'structure',
+    level: 'info',
+    retryable: false,
+    title: 'The body is not JSON',
+    detail: 'Send one JSON object, for example { "nhsNumber": "9990000018" }, encoded as UTF-8.',
+  },
+  'invalid-request': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'The body is not as described',
+    detail:
+      'The body takes nhsNumber (required), dateOfBirth (YYYY-MM-DD) and reason (attendance, enquiry or other), and nothing else.',
+  },
+  'invalid-nhs-number': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'The NHS number is not valid',
+    detail:
+      'An NHS number is ten digits, without spaces, whose last digit checks the others (modulus 11). Check it against the patient’s record.',
+  },
+  'request-id-required': {
+    status: 400,
+    fhir: 'required',
+    level: 'info',
+    retryable: false,
+    title: 'X-Request-ID is missing',
+    detail: 'Send an X-Request-ID header holding a UUID, a new one for each lookup.',
+  },
+  'request-id-invalid': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'X-Request-ID is not a UUID',
+    detail: 'X-Request-ID must be one UUID, for example 60e0b220-8136-4ca5-ae46-1d97ef59d068.',
+  },
+  'correlation-id-invalid': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'X-Correlation-ID is not a UUID',
+    detail: 'X-Correlation-ID may be left out; where it is sent it must be one UUID.',
+  },
+  'access-header-invalid': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'IsUnscheduledAccessEvent is neither true nor false',
+    detail: 'IsUnscheduledAccessEvent may be left out; where it is sent it must be true or false.',
+  },
+  'token-required': {
+    status: 401,
+    fhir: 'login',
+    level: 'info',
+    retryable: false,
+    title: 'An access token is required',
+    detail: 'Send the header Authorization: Bearer, followed by an access token.',
+  },
+  'token-malformed': {
+    status: 401,
+    fhir: 'login',
+    level: 'warn',
+    retryable: false,
+    title: 'The access token cannot be read',
+    detail:
+      'The token is not a signed JSON Web Token of a size and form that this service accepts.',
+  },
+  'token-untrusted': {
+    status: 401,
+    fhir: 'login',
+    level: 'warn',
+    retryable: false,
+    title: 'The access token is not trusted',
+    detail: 'The token is not signed by a key and algorithm of an issuer that this service trusts.',
+  },
+  'token-audience': {
+    status: 401,
+    fhir: 'login',
+    level: 'warn',
+    retryable: false,
+    title: 'The access token is for another service',
+    detail: 'The token’s audience is not this service. Ask the issuer for a token for it.',
+  },
+  'token-expired': {
+    status: 401,
+    fhir: 'expired',
+    level: 'info',
+    retryable: false,
+    title: 'The access token is not in force',
+    detail: 'The token has expired or is not valid yet. Get a new one and try again.',
+  },
+  'token-claims': {
+    status: 401,
+    fhir: 'login',
+    level: 'warn',
+    retryable: false,
+    title: 'The access token does not say who is asking',
+    detail:
+      'The token must name a user, a client, and at least one role with its organisation and activities.',
+  },
+  'role-choice-required': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'info',
+    retryable: false,
+    title: 'A role must be chosen',
+    detail:
+      'The user has several roles. Name the one in use by its id in the NHSD-Session-URID header.',
+  },
+  'activity-required': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'The role may not look up flags',
+    detail: 'Looking up a flag takes activity B0107 (unscheduled care) or B0170 (scheduled care).',
+  },
+  'silent-read-not-allowed': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'This organisation may not read silently',
+    detail:
+      'IsUnscheduledAccessEvent: false is for organisations registered here as scheduled care.',
+  },
+  'organisation-not-registered': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'The organisation is not registered here',
+    detail: 'Only registered care settings may look up flags. Ask the operator to register it.',
+  },
+  'not-found': {
+    status: 404,
+    fhir: 'not-found',
+    level: 'info',
+    retryable: false,
+    title: 'There is nothing at this address',
+    detail: 'Lookups are made with POST /lookup or, in FHIR, POST /FHIR/R4/CareTeam/_search.',
+  },
+  'method-not-allowed': {
+    status: 405,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'The method is not allowed here',
+    detail: 'The Allow header names the methods of this address.',
+  },
+  'body-too-large': {
+    status: 413,
+    fhir: 'too-long',
+    level: 'warn',
+    retryable: false,
+    title: 'The body is too large',
+    detail: 'The body of a lookup is at most 16 KiB.',
+  },
+  'unsupported-media-type': {
+    status: 415,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'The body is not of a supported type',
+    detail: 'Send the body as Content-Type: application/json, without a content encoding.',
+  },
+  'request-timeout': {
+    status: 408,
+    fhir: 'timeout',
+    level: 'info',
+    retryable: true,
+    title: 'The body did not arrive in time',
+    detail: 'Send the whole request at once, then try again.',
+  },
+  'malformed-request': {
+    status: 400,
+    fhir: 'structure',
+    level: 'info',
+    retryable: false,
+    title: 'The request is not valid HTTP',
+    detail: 'The request line, the Host header or the framing of the body cannot be read.',
+  },
+  'headers-too-large': {
+    status: 431,
+    fhir: 'too-long',
+    level: 'warn',
+    retryable: false,
+    title: 'The headers are too large',
+    detail: 'The headers of a request, the access token included, are at most 16 KiB in all.',
+  },
+  'search-number-required': {
+    status: 400,
+    fhir: 'required',
+    level: 'info',
+    retryable: false,
+    title: 'The search names no NHS number',
+    detail:
+      'Search by patient:identifier=https://fhir.nhs.uk/Id/nhs-number|, followed by the number.',
+  },
+  'search-number-system': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'The identifier is not said to be an NHS number',
+    detail:
+      'The value of patient:identifier is the system https://fhir.nhs.uk/Id/nhs-number, a vertical bar and the number.',
+  },
+  'search-parameter-unsupported': {
+    status: 400,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'A search parameter or modifier is not supported',
+    detail:
+      'Searches take patient:identifier, _format and _count; AuditEvent also _include, Flag also code. No other is read over, whatever the Prefer header says.',
+  },
+  'search-several-values': {
+    status: 400,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'A search parameter has several values',
+    detail: 'Give each parameter once, with one value and no comma: a search is for one child.',
+  },
+  'search-count-unsupported': {
+    status: 400,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'Answers are not paged',
+    detail: 'Leave _count out, or let it be a whole number of 50 or more.',
+  },
+  'search-include-unsupported': {
+    status: 400,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'The _include is not supported',
+    detail: 'The one that is: _include=AuditEvent:agent.',
+  },
+  'search-code-unsupported': {
+    status: 400,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'Flags of this kind are not held here',
+    detail: 'The only code is child-protection-information-system-flag.',
+  },
+  'search-parameters-in-url': {
+    status: 400,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'A search by POST takes no parameters in its address',
+    detail: 'Send them all in the body, where no log of addresses can keep them.',
+  },
+  'search-form-required': {
+    status: 415,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'The body is not a form',
+    detail:
+      'Send the parameters as Content-Type: application/x-www-form-urlencoded, without a content encoding.',
+  },
+  'format-unsupported': {
+    status: 406,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'The format asked for is not supported',
+    detail: 'Ask for application/fhir+json, by the Accept header or by _format.',
+  },
+  'accesses-not-shown': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'info',
+    retryable: false,
+    title: 'A silent read is not shown who looked',
+    detail: 'AuditEvent is for activity B0107, in unscheduled care. Search for CareTeam or Flag.',
+  },
+  'could-not-check': {
+    status: 503,
+    fhir: 'transient',
+    level: 'error',
+    retryable: true,
+    title: 'The check could not be made',
+    detail: 'Wait 5 seconds and try once more; then treat the outcome as unknown.',
+  },
+} as const satisfies Record<
+  string,
+  {
+    status: number;
+    fhir: string;
+    level: 'info' | 'warn' | 'error';
+    retryable: boolean;
+    title: string;
+    detail: string;
+  }
+>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/**
+ * The body of every refusal, `application/problem+json` (RFC 9457).
+ *
+ * `type` is a reference relative to the service, `/problems/CODE`, where that problem is described; a
+ * program compares `code`. On a lookup (and wherever a request did not get far enough to tell)
+ * `checked` is false and `advice` says what a clinician does now.
+ */
+export const problemSchema = z.strictObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  requestId: z.uuid().optional(),
+  checked: z.literal(false).optional(),
+  advice: z.array(z.string()).optional(),
+});
+export type Problem = z.infer<typeof problemSchema>;

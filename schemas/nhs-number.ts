@@ -1,0 +1,63 @@
+import { z } from 'zod';
+
+/** Ten digits whose last is the right modulus 11 check digit. Only {@link parseNhsNumber} makes one. */
+export type NhsNumber = string & { readonly __brand: 'NhsNumber' };
+
+const WEIGHTS = [10, 9, 8, 7, 6, 5, 4, 3, 2] as const;
+const ZERO = 48;
+
+/**
+ * The check digit of nine digits: 11 less the weighted sum modulus 11, where 11 is 0 and 10 makes the
+ * number unusable (`undefined`).
+ *
+ * Source: NHS number standard, modulus 11 with weights 10 to 2.
+ */
+export function nhsNumberCheckDigit(nineDigits: string): number | undefined {
+  let sum = 0;
+  for (let i = 0; i < 9; i++) sum += (nineDigits.charCodeAt(i) - ZERO) * (WEIGHTS[i] ?? 0);
+  const digit = 11 - (sum % 11);
+  if (digit === 10) return undefined;
+  return digit === 11 ? 0 : digit;
+}
+
+/**
+ * Accepts exactly ten ASCII digits with a right check digit, and not ten equal digits (they pass the
+ * arithmetic, and are what tired people and test systems type). Spaces are not accepted here: a caller
+ * that may be given the printed 3-3-4 form removes them with {@link unspacedNhsNumber} first.
+ */
+export function parseNhsNumber(text: string): NhsNumber | undefined {
+  if (!/^[0-9]{10}$/.test(text) || /^(.)\1{9}$/.test(text)) return undefined;
+  return nhsNumberCheckDigit(text) === text.charCodeAt(9) - ZERO ? (text as NhsNumber) : undefined;
+}
+
+/** The printed form `999 000 0018` or `999-000-0018` without its separators; any other text unchanged. */
+export function unspacedNhsNumber(text: string): string {
+  const printed = /^\s*([0-9]{3})[ -]([0-9]{3})[ -]([0-9]{4})\s*$/.exec(text);
+  return printed ? `${printed[1]}${printed[2]}${printed[3]}` : text;
+}
+
+/** True of the range 999 000 0000 to 999 999 9999, which is never issued and kept for tests. */
+export function isTestNhsNumber(number: NhsNumber): boolean {
+  return number.startsWith('999');
+}
+
+export const nhsNumberSchema = z
+  .string()
+  .refine((text) => parseNhsNumber(text) !== undefined, {
+    error: 'must be ten digits with a right check digit',
+  })
+  .transform((text) => text as NhsNumber);
+
+/** How many partitions the store spreads the children over. Part of the store's format: never change it. */
+export const PARTITIONS = 256;
+
+/**
+ * The partition that holds a number: FNV-1a over its ten digits, folded to eight bits, so that
+ * consecutive numbers spread evenly.
+ */
+export function partitionOf(number: NhsNumber): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < 10; i++) hash = Math.imul(hash ^ number.charCodeAt(i), 0x01000193);
+  hash ^= hash >>> 16;
+  return (hash ^ (hash >>> 8)) & 0xff;
+}

@@ -1,0 +1,56 @@
+import type { HttpBindings } from '@hono/node-server';
+import { Hono } from 'hono';
+import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
+import { problemResponse, SAFE_HEADERS } from './http/problem.ts';
+import { readRequestIds } from './http/request-ids.ts';
+import { errorFields, type Log } from './log.ts';
+import type { LookupContext } from './lookup/lookup.ts';
+
+export type AppDependencies = {
+  /** Absent in the worker role. */
+  lookup?: (c: LookupContext) => Promise<Response>;
+  ping: () => Response;
+  status: () => Response;
+  log: Log;
+};
+
+const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(ERRORS, text);
+
+/** What the `type` of a problem points to. */
+function describeProblem(code: string | undefined): Response {
+  if (code === undefined || !isErrorCode(code)) return problemResponse('not-found');
+  const { title, status, detail, retryable } = ERRORS[code];
+  return new Response(JSON.stringify({ code, title, status, detail, retryable }), {
+    status: 200,
+    headers: { ...SAFE_HEADERS, 'content-type': 'application/json' },
+  });
+}
+
+/** The routes. Each has exactly one handler, and none a middleware, so that Hono calls it directly. */
+export function createApp({ lookup, ping, status, log }: AppDependencies) {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  const allowed = new Map<string, string>([
+    ['/_ping', 'GET, HEAD'],
+    ['/_status', 'GET, HEAD'],
+  ]);
+  if (lookup !== undefined) {
+    app.post('/lookup', lookup);
+    allowed.set('/lookup', 'POST');
+  }
+  app.get('/_ping', ping);
+  app.get('/_status', status);
+  app.get('/problems/:code', (c) => describeProblem(c.req.param('code')));
+
+  app.notFound((c) => {
+    const ids = readRequestIds(c.env.incoming.headers);
+    const allow = allowed.get(c.req.path);
+    return allow === undefined
+      ? problemResponse('not-found', ids)
+      : problemResponse('method-not-allowed', { ...ids, allow });
+  });
+  app.onError((error) => {
+    log.error('a request failed inside the service', errorFields(error));
+    return problemResponse('could-not-check');
+  });
+  return app;
+}

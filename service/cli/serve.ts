@@ -1,0 +1,100 @@
+import { relative } from 'node:path';
+import { SAMPLE_NUMBERS } from '#loaders/sample.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { createDemo, type Demo } from '../demo/demo.ts';
+import { createLog, errorFields, type Log } from '../log.ts';
+import { type Service, startService } from '../main.ts';
+import { misused } from './failure.ts';
+
+const FORCED_EXIT = 130;
+
+/** A path as a POSIX shell takes it. */
+const quoted = (path: string): string =>
+  /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+
+function welcome(baseUrl: string, demoPath: string): string {
+  const near = relative(process.cwd(), demoPath);
+  const path = near.startsWith('..') ? demoPath : near;
+  const parse = (file: string) => `JSON.parse(require("fs").readFileSync(${file}, "utf8"))`;
+  const [first] = SAMPLE_NUMBERS;
+  return `
+cp-flags: child protection flag lookup, a demo with made-up children.
+
+  ${baseUrl}
+
+Paste this into another terminal in this folder:
+
+  DEMO=${quoted(path)}
+  curl -s ${baseUrl}/lookup \\
+    -H "Authorization: Bearer $(node -p '${parse('process.argv[1]')}.tokens.emergencyDepartment' "$DEMO")" \\
+    -H "X-Request-ID: $(node -p 'crypto.randomUUID()')" \\
+    -H 'Content-Type: application/json' \\
+    -d '{"nhsNumber":"${first?.nhsNumber}"}' |
+    node -p 'JSON.stringify(${parse('0')}, null, 2)'
+
+Numbers to look up:
+
+${SAMPLE_NUMBERS.map(({ nhsNumber, dateOfBirth, shows }) => `  ${nhsNumber}  born ${dateOfBirth}  ${shows}`).join('\n')}
+
+Tokens for other people are in ${path}. Ctrl-C stops everything; the data stays.
+`;
+}
+
+/** Stops on the first signal, at once on the second, and on a fault inside. Resolves with the exit code. */
+function untilStopped(starting: Promise<Service>, stopDemo: () => void, log: Log): Promise<number> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    let started: Service | undefined;
+    const stop = (exitCode: number): void => {
+      if (stopping) {
+        started?.abandon();
+        process.exit(FORCED_EXIT);
+      }
+      stopping = true;
+      stopDemo();
+      // A start under way is let finish, so that what it has begun can be ended in order.
+      starting
+        .then((service) => service.stop())
+        .then(
+          () => resolve(exitCode),
+          // The start failed, which its own caller tells; or the stop did.
+          (error: unknown) => {
+            log.error('stopping failed', errorFields(error));
+            resolve(1);
+          },
+        );
+    };
+    starting.then(
+      (service) => (started = service),
+      () => undefined,
+    );
+    process.on('SIGINT', () => stop(0));
+    process.on('SIGTERM', () => stop(0));
+    // Node would print the error whole, and with it perhaps the arguments of a Redis command.
+    process.on('uncaughtException', (error) => {
+      log.error('a fault inside the service', errorFields(error));
+      if (!stopping) stop(1);
+    });
+  });
+}
+
+/** `cp-flags serve`: runs until it is told to stop. */
+export async function serve(
+  configuration: Configuration,
+  options: { demo?: boolean },
+): Promise<number> {
+  if (options.demo === true && configuration.ROLE === 'lookup') {
+    throw misused('--demo fills the store, which is not for ROLE=lookup: start it with ROLE=all.');
+  }
+  const log = createLog(configuration.LOG_LEVEL ?? (options.demo === true ? 'warn' : 'info'));
+  const demo: Demo | undefined = options.demo === true ? createDemo(configuration, log) : undefined;
+  const starting = startService(configuration, {
+    log,
+    ...(demo !== undefined && { prepare: demo.prepare }),
+  });
+  const stopped = untilStopped(starting, () => demo?.stop(), log);
+  const { baseUrl } = await starting;
+  if (demo === undefined) console.log(`cp-flags answers on ${baseUrl}`);
+  else console.log(welcome(baseUrl, await demo.publish(baseUrl)));
+  return stopped;
+}

@@ -1,0 +1,63 @@
+import { ERRORS, type ErrorCode, type Problem } from '#schemas/errors.ts';
+import { COULD_NOT_CHECK } from '#schemas/wording.ts';
+
+/** On every answer: nothing may keep it, guess its type or run it as a page. */
+export const SAFE_HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+} as const;
+
+export const RETRY_AFTER_SECONDS = 5;
+
+export type ProblemOptions = {
+  requestId?: string | undefined;
+  correlationId?: string | undefined;
+  /** Methods of the address, for 405. */
+  allow?: string;
+  /** False on routes where nobody waits for a check; then the body says nothing of one. */
+  lookup?: boolean;
+};
+
+/** The body of a refusal; see `problemSchema`. */
+export function problem(code: ErrorCode, { requestId, lookup = true }: ProblemOptions): Problem {
+  const { title, status, detail } = ERRORS[code];
+  return {
+    type: `/problems/${code}`,
+    title,
+    status,
+    detail,
+    code,
+    ...(requestId !== undefined && { requestId }),
+    ...(lookup && { checked: false as const, advice: [COULD_NOT_CHECK] }),
+  };
+}
+
+/** The headers of a refusal, in one record. Ids are echoed only where they were valid. */
+export function problemHeaders(
+  code: ErrorCode,
+  { requestId, correlationId, allow }: ProblemOptions,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    ...SAFE_HEADERS,
+    'content-type': 'application/problem+json',
+  };
+  if (requestId !== undefined) headers['x-request-id'] = requestId;
+  if (correlationId !== undefined) headers['x-correlation-id'] = correlationId;
+  if (allow !== undefined) headers['allow'] = allow;
+  const { status } = ERRORS[code];
+  if (status === 503) headers['retry-after'] = String(RETRY_AFTER_SECONDS);
+  if (status === 401) {
+    headers['www-authenticate'] =
+      code === 'token-required' ? 'Bearer' : 'Bearer error="invalid_token"';
+  }
+  return headers;
+}
+
+/** A refusal as a response. */
+export function problemResponse(code: ErrorCode, options: ProblemOptions = {}): Response {
+  return new Response(JSON.stringify(problem(code, options)), {
+    status: ERRORS[code].status,
+    headers: problemHeaders(code, options),
+  });
+}

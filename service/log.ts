@@ -1,0 +1,89 @@
+import { type DestinationStream, pino } from 'pino';
+import type { Configuration } from '#schemas/configuration.ts';
+
+/**
+ * Everything a log line may say besides its message. There is no field for a body, a token, a name or
+ * an NHS number, and an error is given by {@link errorFields}, never whole: Redis errors carry the
+ * arguments of the call that failed.
+ */
+export type LogFields = {
+  code?: string;
+  status?: number;
+  requestId?: string;
+  source?: string;
+  client?: string;
+  organisation?: string;
+  authority?: string;
+  sequence?: number;
+  cause?: string;
+  count?: number;
+  role?: string;
+  address?: string;
+  error?: string;
+  where?: string;
+};
+
+export type Log = Record<
+  'debug' | 'info' | 'warn' | 'error',
+  (message: string, fields?: LogFields) => void
+>;
+
+const FIELDS = [
+  'code',
+  'status',
+  'requestId',
+  'source',
+  'client',
+  'organisation',
+  'authority',
+  'sequence',
+  'cause',
+  'count',
+  'role',
+  'address',
+  'error',
+  'where',
+] as const satisfies (keyof LogFields)[];
+
+const LONGEST_FIELD = 300;
+/** Ten digits, also in the printed 3-3-4 form. */
+const LIKE_AN_NHS_NUMBER = /(?<![0-9])[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}(?![0-9])/g;
+
+/** The last defence for words that come from elsewhere (a sentence about a file, an error's class). */
+const scrubbed = (text: string): string =>
+  text.slice(0, LONGEST_FIELD).replace(LIKE_AN_NHS_NUMBER, '[number]');
+
+/**
+ * The service's log, JSON lines on stderr (stdout belongs to what a person reads). Fields outside the
+ * list above are dropped, even where a cast let them through.
+ */
+export function createLog(
+  level: NonNullable<Configuration['LOG_LEVEL']>,
+  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
+): Log {
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const at =
+    (name: keyof Log) =>
+    (message: string, fields: LogFields = {}): void => {
+      if (!logger.isLevelEnabled(name)) return;
+      const kept: Record<string, string | number> = {};
+      for (const field of FIELDS) {
+        const value = fields[field];
+        if (typeof value === 'number') kept[field] = value;
+        // A request id has been checked to be a UUID, whose digits may look like anything.
+        if (typeof value === 'string')
+          kept[field] = field === 'requestId' ? value : scrubbed(value);
+      }
+      logger[name](kept, scrubbed(message));
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** What may be said of an error: its class and where it arose, not its message. */
+export function errorFields(error: unknown): Pick<LogFields, 'error' | 'where'> {
+  if (!(error instanceof Error)) return { error: typeof error };
+  const frame = error.stack?.split('\n').find((line) => /^\s+at /.test(line));
+  const where =
+    frame === undefined ? {} : { where: frame.trim().replace(/\(?file:.*\/(?=\w+\/)/, '(') };
+  return { error: error.name, ...where };
+}

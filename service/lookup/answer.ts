@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import type { Authority } from '#schemas/authority.ts';
+import { accessSchema, type Flag, type LookupRequest } from '#schemas/lookup.ts';
+import { flaggedAdvice } from '#schemas/wording.ts';
+import type { ListedAccess, LookupResult, ShownPlan } from '#store/lookup.ts';
+import { type CoverageState, negativeAdvice } from './coverage.ts';
+
+/** What is held says something that cannot be shown as it should be; nothing is shown then. */
+export class UnanswerableLookup extends Error {
+  override name = 'UnanswerableLookup';
+}
+
+const STATUS_ORDER = { current: 0, 'due-date-passed': 1, ended: 2 } as const;
+
+/** In force first, then the newest start; the rest only so that the order is always the same. */
+function inOrderShown(a: Flag, b: Flag): number {
+  return (
+    STATUS_ORDER[a.status] - STATUS_ORDER[b.status] ||
+    b.startDate.localeCompare(a.startDate) ||
+    a.authority.code.localeCompare(b.authority.code) ||
+    a.type.localeCompare(b.type)
+  );
+}
+
+function flagOf(
+  plan: ShownPlan,
+  authorities: ReadonlyMap<string, Authority>,
+  upToDate: ReadonlySet<string>,
+): Flag {
+  const authority = authorities.get(plan.authority);
+  // A flag without anybody to ring is not an answer.
+  if (authority === undefined) throw new UnanswerableLookup();
+  const { code, name, officeHoursPhone, emergencyDutyTeamPhone, dataAsOf } = authority;
+  const { type, status, startDate, endDate, dateOfBirth } = plan;
+  const unborn = type === 'unborn-child-protection-plan';
+  return {
+    type,
+    status,
+    startDate,
+    ...(endDate !== undefined && (unborn ? { dueOrEndDate: endDate } : { endDate })),
+    dateOfBirth,
+    authority: {
+      code,
+      name,
+      ...(officeHoursPhone !== undefined && { officeHoursPhone }),
+      emergencyDutyTeamPhone,
+      ...(dataAsOf !== undefined && { dataAsOf }),
+      upToDate: upToDate.has(code),
+    },
+  };
+}
+
+/**
+ * The plans of a positive as flags, in the order shown.
+ *
+ * @throws {UnanswerableLookup} where a plan's authority is not in the directory
+ */
+export function flagsOf(
+  plans: readonly ShownPlan[],
+  authorities: ReadonlyMap<string, Authority>,
+  upToDate: ReadonlySet<string>,
+): Flag[] {
+  return plans.map((plan) => flagOf(plan, authorities, upToDate)).toSorted(inOrderShown);
+}
+
+const compiledAccess = z.compile(accessSchema, { strict: true });
+
+function accessOf({ at, own, entry }: ListedAccess) {
+  return compiledAccess.parse({ at: new Date(at).toISOString(), ...JSON.parse(entry), own });
+}
+
+/**
+ * The 200 answer as JSON, in the shape of `lookupAnswerSchema`. A negative is put together from texts
+ * made beforehand: nine of ten answers and more are negatives.
+ *
+ * @throws whatever is wrong with what is held: the caller then answers could-not-check
+ */
+export function answerJson(
+  auditId: string,
+  request: LookupRequest,
+  result: Extract<LookupResult, { kind: 'flagged' | 'not-flagged' }>,
+  silent: boolean,
+  coverage: CoverageState,
+  authorities: ReadonlyMap<string, Authority>,
+): string {
+  const checkedAt = new Date(result.at).toISOString();
+  if (result.kind === 'not-flagged') {
+    const advice = negativeAdvice(coverage, request.dateOfBirth, result.at);
+    const accesses = silent ? '' : '"accesses":[],';
+    return `{"checked":true,"outcome":"not-flagged","current":false,"checkedAt":"${checkedAt}","auditId":"${auditId}","advice":${advice},"flags":[],${accesses}"coverage":${coverage.json}}`;
+  }
+  const flags = flagsOf(result.plans, authorities, coverage.upToDate);
+  const current = flags.some((flag) => flag.status !== 'ended');
+  const advice = JSON.stringify(flaggedAdvice(flags, coverage.coverage));
+  const accesses = silent ? '' : `"accesses":${JSON.stringify(result.accesses.map(accessOf))},`;
+  return `{"checked":true,"outcome":"flagged","current":${current},"checkedAt":"${checkedAt}","auditId":"${auditId}","advice":${advice},"flags":${JSON.stringify(flags)},${accesses}"coverage":${coverage.json}}`;
+}

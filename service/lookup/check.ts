@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import { type LookupEvent, lookupEventSchema } from '#schemas/audit-event.ts';
+import { epochDay } from '#schemas/calendar.ts';
+import type { LookupRequest } from '#schemas/lookup.ts';
+import type { Gate } from '#store/gate.ts';
+import type { LookupResult, LookupStore, RecordedEvent } from '#store/lookup.ts';
+import type { Admission } from '../auth/admission.ts';
+import type { CoverageState } from './coverage.ts';
+import type { Recorder } from './recorder.ts';
+
+export type Admitted = Extract<Admission, { kind: 'admitted' }>;
+
+export type Check = {
+  auditId: string;
+  /** Coverage as it was when the check was made. */
+  coverage: CoverageState;
+  result: LookupResult | { kind: 'could-not-check'; cause: 'directory' };
+};
+
+export type CheckDependencies = {
+  store: LookupStore;
+  gate: Gate;
+  coverage: () => CoverageState;
+  recorder: Recorder;
+  versions: LookupEvent['versions'];
+};
+
+/** An older directory may lack an authority that has loaded since, or call one up to date that is not. */
+const DIRECTORY_TRUSTED_FOR_MS = 5_000;
+
+/**
+ * Looks a number up for an admitted caller, whatever the format of the answer: the gate and the
+ * directory are judged, the store asked, and what could not be checked is audited as such.
+ */
+export function createCheck({ store, gate, coverage, recorder, versions }: CheckDependencies) {
+  const versionsJson = JSON.stringify(versions);
+
+  function eventJson(
+    auditId: string,
+    { ids, caller, access }: Admitted,
+    { nhsNumber, reason }: LookupRequest,
+    api: LookupEvent['api'],
+    state: CoverageState,
+  ): string {
+    // By hand, since this is every lookup's: what is not JSON already is a UUID, a valid NHS number or
+    // one of our own constants, and none of those needs escaping.
+    const correlation =
+      ids.correlationId === undefined ? '' : `,"correlationId":"${ids.correlationId}"`;
+    const why = reason === undefined ? '' : `,"reason":"${reason}"`;
+    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":"${api}","setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${versionsJson}}`;
+  }
+
+  async function ask(
+    auditId: string,
+    admitted: Admitted,
+    request: LookupRequest,
+    event: string,
+    negativesAllowed: boolean,
+  ): Promise<Check['result']> {
+    if (!gate.open) return { kind: 'could-not-check', cause: 'closed' };
+    if (Date.now() - gate.authoritiesAt > DIRECTORY_TRUSTED_FOR_MS) {
+      return { kind: 'could-not-check', cause: 'directory' };
+    }
+    return store.lookup({
+      nhsNumber: request.nhsNumber,
+      auditId,
+      event,
+      ...(request.dateOfBirth !== undefined && { dateOfBirthDay: epochDay(request.dateOfBirth) }),
+      access: admitted.access.access,
+      userKey: admitted.caller.userKey,
+      accessEntry: admitted.caller.accessEntry,
+      negativesAllowed,
+    });
+  }
+
+  return async function check(
+    admitted: Admitted,
+    request: LookupRequest,
+    api: LookupEvent['api'],
+  ): Promise<Check> {
+    const auditId = randomUUID();
+    const state = coverage();
+    const event = eventJson(auditId, admitted, request, api, state);
+    const result = await ask(auditId, admitted, request, event, state.negativesAllowed);
+    if (result.kind === 'could-not-check') {
+      const recorded: RecordedEvent = {
+        ...lookupEventSchema.parse(JSON.parse(event)),
+        type: 'could-not-check',
+        cause: result.cause,
+      };
+      recorder.record(recorded);
+    }
+    return { auditId, coverage: state, result };
+  };
+}
+export type CheckFlag = ReturnType<typeof createCheck>;

@@ -1,0 +1,41 @@
+import type { Log, LogFields } from './log.ts';
+
+const WINDOW_MS = 60_000;
+/** Beyond this many keys in a minute, further ones share one line: a stranger chooses the keys. */
+const KEYS_AT_MOST = 1_000;
+const OTHERS = '';
+
+export type SampledLog = {
+  /** Logs the first of a key in each minute; the others are counted and said in one line later. */
+  log(key: string, level: keyof Log, message: string, fields: LogFields): void;
+};
+
+/**
+ * A log that a flood cannot fill: at most one line a key and minute, and a bounded number of keys.
+ *
+ * @param now milliseconds; a test gives its own clock
+ */
+export function createSampledLog(log: Log, now: () => number = Date.now): SampledLog {
+  let minute = 0;
+  const seen = new Map<string, number>();
+
+  function turnTo(next: number): void {
+    let unsaid = 0;
+    for (const count of seen.values()) unsaid += count - 1;
+    if (unsaid > 0)
+      log.warn('further refusals of the minute before, not logged', { count: unsaid });
+    seen.clear();
+    minute = next;
+  }
+
+  return {
+    log(key, level, message, fields) {
+      const current = Math.floor(now() / WINDOW_MS);
+      if (current !== minute) turnTo(current);
+      const kept = seen.has(key) || seen.size < KEYS_AT_MOST ? key : OTHERS;
+      const count = seen.get(kept) ?? 0;
+      seen.set(kept, count + 1);
+      if (count === 0) log[level](message, fields);
+    },
+  };
+}

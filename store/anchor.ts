@@ -1,0 +1,195 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import type { Dataset } from './dataset.ts';
+
+/** A load that has begun to change the store and is not yet known to have ended. */
+export type BegunLoad = {
+  authority: string;
+  sequence: number;
+  sha256: string;
+  /** The folder of its spool and decisions, from which it can be resumed. */
+  journal: string;
+  /** What the authority will hold when the load is done. */
+  rows: number;
+  digest: string;
+};
+
+export type AnchoredAuthority = { sequence: number; rows: number; digest: string };
+
+const datasetRow = z.object({
+  id: z.string(),
+  kind: z.enum(['demo', 'live']),
+  createdAt: z.string(),
+  created: z.number(),
+});
+const authorityRow = z.object({ sequence: z.number(), rows: z.number(), digest: z.string() });
+const loadRow = z.object({
+  authority: z.string(),
+  sequence: z.number(),
+  sha256: z.string(),
+  journal: z.string(),
+  rows: z.number(),
+  digest: z.string(),
+});
+const jsonRow = z.object({ json: z.string() });
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS dataset (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,
+    kind TEXT NOT NULL, createdAt TEXT NOT NULL, created INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS authority (authority TEXT PRIMARY KEY, sequence INTEGER NOT NULL,
+    rows INTEGER NOT NULL, digest TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS load (authority TEXT PRIMARY KEY, sequence INTEGER NOT NULL,
+    sha256 TEXT NOT NULL, journal TEXT NOT NULL, rows INTEGER NOT NULL, digest TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS seen (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
+`;
+const BUSY_TIMEOUT_MS = 5_000;
+
+/**
+ * What the store should hold, kept outside Redis: which dataset, how many rows and what digest for each
+ * authority, which loads are under way, and how far the audit had come. After a restart or a restore of
+ * Redis the store opens only if it agrees.
+ *
+ * One SQLite file with synchronous FULL: what a method wrote is on disk when it returns, and several
+ * processes may hold the file open.
+ */
+export class Anchor {
+  readonly #db: DatabaseSync;
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  /** Opens, or begins, the anchor in a folder of its own. */
+  static open(folder: string): Anchor {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const before = process.umask(0o077);
+    try {
+      const db = new DatabaseSync(join(folder, 'anchor.sqlite'), { timeout: BUSY_TIMEOUT_MS });
+      db.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;');
+      db.exec(SCHEMA);
+      return new Anchor(db);
+    } finally {
+      process.umask(before);
+    }
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #dataset(): (Dataset & { created: boolean }) | undefined {
+    const row = this.#db.prepare('SELECT id, kind, createdAt, created FROM dataset').get();
+    if (row === undefined) return undefined;
+    const { created, ...dataset } = datasetRow.parse(row);
+    return { ...dataset, created: created === 1 };
+  }
+
+  /** The dataset the store should hold; `undefined` before one was created in full. */
+  dataset(): Dataset | undefined {
+    const held = this.#dataset();
+    if (held === undefined || !held.created) return undefined;
+    return { id: held.id, kind: held.kind, createdAt: held.createdAt };
+  }
+
+  /** The dataset to create: the one whose creation was interrupted, else the one proposed. */
+  beginDataset(proposed: Dataset): Dataset {
+    this.#db
+      .prepare(
+        'INSERT OR IGNORE INTO dataset (one, id, kind, createdAt, created) VALUES (1, ?, ?, ?, 0)',
+      )
+      .run(proposed.id, proposed.kind, proposed.createdAt);
+    const { id, kind, createdAt } = this.#dataset() ?? proposed;
+    return { id, kind, createdAt };
+  }
+
+  commitDataset(): void {
+    this.#db.exec('UPDATE dataset SET created = 1');
+  }
+
+  authority(code: string): AnchoredAuthority | undefined {
+    const row = this.#db
+      .prepare('SELECT sequence, rows, digest FROM authority WHERE authority = ?')
+      .get(code);
+    return row === undefined ? undefined : authorityRow.parse(row);
+  }
+
+  authorities(): Map<string, AnchoredAuthority> {
+    return new Map(
+      this.#db
+        .prepare('SELECT authority AS code, sequence, rows, digest FROM authority')
+        .all()
+        .map((row) => {
+          const { code, ...rest } = authorityRow.extend({ code: z.string() }).parse(row);
+          return [code, rest];
+        }),
+    );
+  }
+
+  /** Before the first row of a file is applied. */
+  beginLoad(load: BegunLoad): void {
+    this.#db
+      .prepare(
+        'INSERT OR REPLACE INTO load (authority, sequence, sha256, journal, rows, digest) VALUES (?, ?, ?, ?, ?, ?)',
+      )
+      .run(load.authority, load.sequence, load.sha256, load.journal, load.rows, load.digest);
+  }
+
+  loadsInProgress(): BegunLoad[] {
+    return this.#db
+      .prepare('SELECT authority, sequence, sha256, journal, rows, digest FROM load')
+      .all()
+      .map((row) => loadRow.parse(row));
+  }
+
+  loadInProgress(authority: string): BegunLoad | undefined {
+    return this.loadsInProgress().find((load) => load.authority === authority);
+  }
+
+  /** After reconciliation, before the acknowledgement: the authority's new state, and no load under way. */
+  commitLoad(authority: string, state: AnchoredAuthority): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      this.#db
+        .prepare(
+          'INSERT OR REPLACE INTO authority (authority, sequence, rows, digest) VALUES (?, ?, ?, ?)',
+        )
+        .run(authority, state.sequence, state.rows, state.digest);
+      this.#db.prepare('DELETE FROM load WHERE authority = ?').run(authority);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #seen(name: string): number[] {
+    const row = this.#db.prepare('SELECT json FROM seen WHERE name = ?').get(name);
+    return row === undefined ? [] : z.array(z.number()).parse(JSON.parse(jsonRow.parse(row).json));
+  }
+
+  #remember(name: string, numbers: readonly number[]): void {
+    this.#db
+      .prepare('INSERT OR REPLACE INTO seen (name, json) VALUES (?, ?)')
+      .run(name, JSON.stringify(numbers));
+  }
+
+  /** The last event number seen of each audit stream, in the order of the store's list of streams. */
+  auditNumbers(): number[] {
+    return this.#seen('audit');
+  }
+
+  rememberAuditNumbers(numbers: readonly number[]): void {
+    this.#remember('audit', numbers);
+  }
+
+  /** The highest generation seen of each partition. */
+  generations(): number[] {
+    return this.#seen('generations');
+  }
+
+  rememberGenerations(numbers: readonly number[]): void {
+    this.#remember('generations', numbers);
+  }
+}

@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+
+export const REDIS_ROLES = ['lookup', 'worker', 'loader', 'admin'] as const;
+export type RedisRole = (typeof REDIS_ROLES)[number];
+export type RedisUser = { username: string; password: string };
+export type RedisUsers = Record<RedisRole, RedisUser>;
+
+/** Another process holds the data folder. The message is the sentence for the user. */
+export class DataFolderInUse extends Error {}
+
+export type DataFolder = ReturnType<typeof dataFolder>;
+
+/** Where everything of a data folder's Redis lies. Absolute paths; touches nothing. */
+export function dataFolder(dataDir: string) {
+  const root = resolve(dataDir);
+  const redis = join(root, 'redis');
+  return {
+    root,
+    redis,
+    lock: join(root, 'store.lock'),
+    log: join(redis, 'redis.log'),
+    configuration: join(redis, 'redis.conf'),
+    acl: join(redis, 'users.acl'),
+    credentials: join(redis, 'credentials.json'),
+    running: join(redis, 'running.json'),
+  };
+}
+
+/** @throws Error whose message is for the user, when the folder can't be written */
+export async function prepareFolder(folder: DataFolder): Promise<void> {
+  try {
+    await mkdir(folder.redis, { recursive: true, mode: 0o700 });
+    await chmod(folder.redis, 0o700);
+    const log = await open(folder.log, 'a', 0o600);
+    await log.chmod(0o600);
+    await log.close();
+  } catch (error) {
+    throw new Error(
+      `The data folder ${folder.root} can't be written. Set DATA_DIR to one that can.`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Locks the folder until `close()` is called or the process dies.
+ *
+ * The lock is SQLite's, since Node has no flock. Its file must never be opened in any other way:
+ * closing a second descriptor of it in this process would drop the lock.
+ *
+ * @throws DataFolderInUse
+ */
+export async function lockFolder(folder: DataFolder): Promise<DatabaseSync> {
+  const lock = new DatabaseSync(folder.lock);
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    await chmod(folder.lock, 0o600);
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (!(error instanceof Error && error.message.includes('database is locked'))) throw error;
+    const owner = (await readRunning(folder))?.ownerPid;
+    const who = owner === undefined ? 'another process' : `another process (${owner})`;
+    throw new DataFolderInUse(
+      `The data folder ${folder.root} is in use by ${who}. Stop it, or set DATA_DIR to another folder.`,
+    );
+  }
+}
+
+/** Writes a file that only its owner can read, whole or not at all. */
+export async function writePrivate(path: string, content: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await rm(temporary, { force: true });
+  await writeFile(temporary, content, { mode: 0o600, flush: true });
+  await rename(temporary, path);
+}
+
+/** Undefined when absent or not as it should be: these files can be written anew. */
+async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  try {
+    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+const user = z.object({ username: z.string(), password: z.string() });
+const users = z.object({ lookup: user, worker: user, loader: user, admin: user });
+
+export const readUsers = (folder: DataFolder): Promise<RedisUsers | undefined> =>
+  readJson(folder.credentials, users);
+
+/** The users kept in the folder; made when there are none, so that they outlive a restart. */
+export async function ensureUsers(folder: DataFolder): Promise<RedisUsers> {
+  const kept = await readUsers(folder);
+  if (kept !== undefined) return kept;
+  const made = (role: RedisRole): RedisUser => ({
+    username: `cpf-${role}`,
+    password: randomBytes(32).toString('base64url'),
+  });
+  const fresh: RedisUsers = {
+    lookup: made('lookup'),
+    worker: made('worker'),
+    loader: made('loader'),
+    admin: made('admin'),
+  };
+  await writePrivate(folder.credentials, JSON.stringify(fresh, null, 2));
+  return fresh;
+}
+
+const running = z.object({
+  pid: z.int().positive(),
+  ownerPid: z.int().positive(),
+  socketPath: z.string(),
+});
+export type Running = z.infer<typeof running>;
+
+/** The redis-server last started for the folder; it may have ended since. */
+export const readRunning = (folder: DataFolder): Promise<Running | undefined> =>
+  readJson(folder.running, running);
+
+export const writeRunning = (folder: DataFolder, record: Running): Promise<void> =>
+  writePrivate(folder.running, JSON.stringify(record));

@@ -1,0 +1,42 @@
+-- Shared by every function of the library. Instants are whole seconds, days are days since 1970-01-01.
+-- A child's value is its packed rows, joined by RS; a row is its fields, joined by US; the field `_` of a
+-- partition's hash is the seal: dataset id, generation, number of children.
+
+local RS, US = '\30', '\31'
+local SEAL = '_'
+
+-- authority, type, start, end or '', deleted or '', visible from, current until, visible until,
+-- date of birth, local id, sequence
+local ROW = '^([A-Z0-9]+)\31([PLU])\31(%-?%d+)\31(%-?%d*)\31(%-?%d*)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31([^\30\31]*)\31(%d+)$'
+local SEAL_FORM = '^([^\31]+)\31(%d+)\31(%d+)$'
+
+-- The store's clock in milliseconds.
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- Reads one child together with the seal of its partition.
+-- Returns generation, children and the child's value (false where none is held); or nil where the
+-- partition is not known to be whole: seal absent, unreadable, of another dataset, older than the caller
+-- has seen, or not agreeing with the number of fields there are.
+local function read_child(children_key, dataset, least_generation, number)
+  local held = redis.call('HMGET', children_key, SEAL, number)
+  if not held[1] then return nil end
+  local id, generation, count = string.match(held[1], SEAL_FORM)
+  if id ~= dataset then return nil end
+  generation, count = tonumber(generation), tonumber(count)
+  if generation < least_generation then return nil end
+  if redis.call('HLEN', children_key) ~= count + 1 then return nil end
+  return generation, count, held[2]
+end
+
+local function write_child(children_key, dataset, generation, count, number, value)
+  redis.call('HSET', children_key, number, value, SEAL, dataset .. US .. generation .. US .. count)
+end
+
+-- Appends to a stream whose ids are 0-1, 0-2, ...: the numbering has no gaps, and is kept by the stream
+-- itself when it is trimmed.
+local function append(stream_key, ...)
+  return redis.call('XADD', stream_key, '0-*', ...)
+end

@@ -1,0 +1,117 @@
+-- lookup: what is held for up to 64 NHS numbers, each recorded before it is answered.
+--
+-- Guarantee: an element is answered only if its partition is whole, every row of the child is readable and
+-- its audit event was written by this call. Elements are independent: each is read and checked under
+-- pcall, and written only if sound, so a bad one neither spoils others nor leaves half an effect.
+--
+-- KEYS  per element: children, seen, audit (one partition)
+-- ARGV  dataset, caller's clock (ms), clock tolerance (ms), how long a repeat is not listed (ms), accesses
+--       listed; then per element: NHS number, audit id, event (opaque), least generation, day of birth or
+--       '', access ('unscheduled' | 'silent-read'), negatives allowed ('1' | '0'), user key, access entry
+--       (opaque)
+-- reply clock (ms), then per element one of
+--       { 'flagged', audit id, number, generation, rows, accesses }
+--           rows: { packed row, status, date of birth result }, accesses: { at (ms), own (0|1), entry }
+--       { 'not-flagged', audit id, number, generation }
+--       { 'could-not-check', audit id, number, cause }
+
+local PER_ELEMENT = 9
+local BEFORE_ELEMENTS = 5
+
+-- Phase one: reads and checks, no effect. Returns generation and the visible rows, or nil and a cause.
+local function read_visible(children_key, dataset, least_generation, number, day_of_birth, now)
+  local generation, _, value = read_child(children_key, dataset, least_generation, number)
+  if not generation then return nil, 'incomplete' end
+  local visible = {}
+  if not value then return generation, visible end
+  if value == '' then return nil, 'corrupt' end
+  for row in string.gmatch(value .. RS, '([^\30]*)\30') do
+    local authority, plan, start, _, _, from, current, till, birth = string.match(row, ROW)
+    if not authority then return nil, 'corrupt' end
+    if tonumber(from) <= now and now < tonumber(till) then
+      local status = 'current'
+      if now >= tonumber(current) then status = plan == 'U' and 'due-date-passed' or 'ended' end
+      local birth_result = 'not-checked'
+      if day_of_birth then birth_result = tonumber(birth) == day_of_birth and 'match' or 'mismatch' end
+      visible[#visible + 1] = {
+        row, status, birth_result,
+        authority .. US .. plan .. US .. start .. US .. status .. US .. birth_result,
+      }
+    end
+  end
+  return generation, visible
+end
+
+-- The accesses listed once this one is in: latest first, a repeat by the same user not listed again.
+local function list_access(seen_key, number, now, audit_id, user_key, entry, collapse_ms, most)
+  local packed = redis.call('HGET', seen_key, number)
+  local list = packed and cmsgpack.unpack(packed) or {}
+  for _, access in ipairs(list) do
+    if access[3] == user_key and now - access[1] < collapse_ms then return list, false end
+  end
+  table.insert(list, 1, { now, audit_id, user_key, entry })
+  while #list > most do table.remove(list) end
+  return list, true
+end
+
+local function look(keys, args, element, clock)
+  local children_key, seen_key, audit_key =
+    keys[3 * element - 2], keys[3 * element - 1], keys[3 * element]
+  local first = BEFORE_ELEMENTS + PER_ELEMENT * (element - 1)
+  local number, audit_id, event = args[first + 1], args[first + 2], args[first + 3]
+  local silent = args[first + 6] ~= 'unscheduled'
+  local user_key, entry = args[first + 8], args[first + 9]
+
+  local generation, visible = read_visible(
+    children_key, args[1], tonumber(args[first + 4]), number, tonumber(args[first + 5]),
+    math.floor(clock / 1000))
+  if not generation then return { 'could-not-check', audit_id, number, visible } end
+  if #visible == 0 then
+    if args[first + 7] ~= '1' then return { 'could-not-check', audit_id, number, 'coverage' } end
+    append(audit_key, 'event', event, 'at', clock, 'outcome', 'not-flagged')
+    return { 'not-flagged', audit_id, number, generation }
+  end
+
+  local shown, rows = {}, {}
+  for i, row in ipairs(visible) do
+    shown[i] = row[4]
+    rows[i] = { row[1], row[2], row[3] }
+  end
+  local listed, changed, accesses, access_ids = {}, false, {}, {}
+  if not silent then
+    listed, changed = list_access(seen_key, number, clock, audit_id, user_key, entry,
+      tonumber(args[4]), tonumber(args[5]))
+    for i, access in ipairs(listed) do
+      accesses[i] = { access[1], access[3] == user_key and 1 or 0, access[4] }
+      access_ids[i] = access[2]
+    end
+  end
+
+  -- Phase two: effects, the audit first. Nothing is disclosed unless both were written.
+  local list = changed and cmsgpack.pack(listed)
+  append(audit_key, 'event', event, 'at', clock, 'outcome', 'flagged',
+    'shown', table.concat(shown, RS), 'accesses', table.concat(access_ids, ','))
+  if list then redis.call('HSET', seen_key, number, list) end
+  return { 'flagged', audit_id, number, generation, rows, accesses }
+end
+
+local function lookup(keys, args)
+  local clock = now_ms()
+  local reply = { clock }
+  local skewed = math.abs(clock - tonumber(args[2])) > tonumber(args[3])
+  for element = 1, #keys / 3 do
+    local first = BEFORE_ELEMENTS + PER_ELEMENT * (element - 1)
+    local result
+    if skewed then
+      result = { 'could-not-check', args[first + 2], args[first + 1], 'clock' }
+    else
+      local sound, outcome = pcall(look, keys, args, element, clock)
+      result = sound and outcome
+        or { 'could-not-check', args[first + 2], args[first + 1], 'corrupt' }
+    end
+    reply[element + 1] = result
+  end
+  return reply
+end
+
+redis.register_function('cpf_lookup_' .. VERSION, lookup)

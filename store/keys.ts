@@ -1,0 +1,23 @@
+import { PARTITIONS } from '#schemas/nhs-number.ts';
+
+/** A partition's audit stream, or `system` for events that concern no single child. */
+export type AuditPartition = number | 'system';
+
+/** Every key there is. Keys of one partition, and of one authority, share a hash slot. */
+export const keys = {
+  children: (partition: number) => `cpf:{p${partition}}:children`,
+  seen: (partition: number) => `cpf:{p${partition}}:seen`,
+  fence: (partition: number) => `cpf:{p${partition}}:fence`,
+  audit: (partition: AuditPartition) =>
+    partition === 'system' ? 'cpf:{system}:audit' : `cpf:{p${partition}}:audit`,
+  authority: (code: string) => `cpf:authority:{${code}}`,
+  files: (code: string) => `cpf:authority:{${code}}:files`,
+  lock: (code: string) => `cpf:authority:{${code}}:lock`,
+  lockFence: (code: string) => `cpf:authority:{${code}}:fence`,
+  dataset: 'cpf:dataset',
+  open: 'cpf:open',
+} as const;
+
+export const partitions: readonly number[] = Array.from({ length: PARTITIONS }, (_, p) => p);
+export const allChildrenKeys: readonly string[] = partitions.map(keys.children);
+export const auditPartitions: readonly AuditPartition[] = [...partitions, 'system'];

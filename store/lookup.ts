@@ -1,0 +1,230 @@
+import type { Redis } from 'ioredis';
+import type { WrittenEvent } from '#schemas/audit-event.ts';
+import type { CalendarDate } from '#schemas/calendar.ts';
+import type { Access } from '#schemas/care-setting.ts';
+import {
+  ACCESS_COLLAPSE_HOURS,
+  ACCESSES_SHOWN,
+  type DateOfBirthResult,
+  dateOfBirthResults,
+} from '#schemas/lookup.ts';
+import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
+import type { PlanStatus, PlanType } from '#schemas/plan.ts';
+import { FUNCTIONS } from './functions.ts';
+import type { Gate } from './gate.ts';
+import { keys } from './keys.ts';
+import { list } from './reply.ts';
+import { unpackRow } from './rows.ts';
+
+export type LookupInput = {
+  nhsNumber: NhsNumber;
+  /** A new UUID. */
+  auditId: string;
+  /** JSON of a lookup event; opaque to the store. */
+  event: string;
+  /** Days since 1970 of the date of birth given, if one was. */
+  dateOfBirthDay?: number;
+  access: Access;
+  /** Who looks, one text for a user of an issuer: repeats within 24 hours are not listed again. */
+  userKey: string;
+  /** JSON that later callers are shown of this access; opaque to the store. */
+  accessEntry: string;
+  /** False where coverage is too low for a negative: nothing found is then could-not-check. */
+  negativesAllowed: boolean;
+};
+
+export type ShownPlan = {
+  type: PlanType;
+  authority: string;
+  startDate: CalendarDate;
+  endDate?: CalendarDate;
+  status: PlanStatus;
+  dateOfBirth: DateOfBirthResult;
+};
+
+export type ListedAccess = {
+  /** Milliseconds, the store's time. */
+  at: number;
+  own: boolean;
+  /** The access entry as it was given. */
+  entry: string;
+};
+
+/**
+ * Why a lookup could not be made: the gate was closed, the partition is not whole, the child's rows cannot
+ * be read, the clocks differ, coverage is too low for a negative, or the store did not answer.
+ */
+export type CouldNotCheckCause =
+  | 'closed'
+  | 'incomplete'
+  | 'corrupt'
+  | 'clock'
+  | 'coverage'
+  | 'store';
+
+export type LookupResult =
+  | { kind: 'flagged'; at: number; plans: ShownPlan[]; accesses: ListedAccess[] }
+  | { kind: 'not-flagged'; at: number }
+  | { kind: 'could-not-check'; cause: CouldNotCheckCause };
+
+/** An event that is no answer. */
+export type RecordedEvent = Extract<
+  WrittenEvent,
+  { type: 'not-delivered' | 'could-not-check' | 'refusal' }
+>;
+
+export type LookupStore = {
+  /**
+   * What is held for a number, with its audit event on disk before this resolves. Never rejects: whatever
+   * goes wrong is `could-not-check`. Lookups made in one turn of the event loop share a call.
+   */
+  lookup(input: LookupInput): Promise<LookupResult>;
+  /** Records an event beside the lookups, in its number's partition. Rejects where it is not on disk. */
+  record(event: RecordedEvent): Promise<void>;
+};
+
+const LOOKUPS_A_CALL = 64;
+const CLOCK_TOLERANCE_MS = 5_000;
+const COLLAPSE_MS = ACCESS_COLLAPSE_HOURS * 3_600_000;
+
+type Waiting = { input: LookupInput; resolve: (result: LookupResult) => void };
+
+const couldNotCheck = (cause: CouldNotCheckCause): LookupResult => ({
+  kind: 'could-not-check',
+  cause,
+});
+
+/** @param clock milliseconds since 1970; given in tests of a clock gone wrong. */
+export function createLookupStore(
+  redis: Redis,
+  gate: Gate,
+  options: { clock?: () => number } = {},
+): LookupStore {
+  const clock = options.clock ?? Date.now;
+  let waiting: Waiting[] = [];
+
+  function flush(): void {
+    const all = waiting;
+    waiting = [];
+    for (let from = 0; from < all.length; from += LOOKUPS_A_CALL) {
+      void send(all.slice(from, from + LOOKUPS_A_CALL));
+    }
+  }
+
+  async function send(batch: readonly Waiting[]): Promise<void> {
+    // Looked at here, and not when the lookup came in: the gate may have closed within the turn.
+    const dataset = gate.open ? gate.dataset : undefined;
+    if (dataset === undefined) {
+      for (const { resolve } of batch) resolve(couldNotCheck('closed'));
+      return;
+    }
+    const keyList: string[] = [];
+    const args: (string | number)[] = [
+      dataset.id,
+      clock(),
+      CLOCK_TOLERANCE_MS,
+      COLLAPSE_MS,
+      ACCESSES_SHOWN,
+    ];
+    for (const { input } of batch) {
+      const partition = partitionOf(input.nhsNumber);
+      keyList.push(keys.children(partition), keys.seen(partition), keys.audit(partition));
+      args.push(
+        input.nhsNumber,
+        input.auditId,
+        input.event,
+        gate.generation(partition),
+        input.dateOfBirthDay ?? '',
+        input.access,
+        input.negativesAllowed ? '1' : '0',
+        input.userKey,
+        input.accessEntry,
+      );
+    }
+    let results: unknown[] = [];
+    let at = 0;
+    try {
+      const reply: unknown = await redis.fcall(
+        FUNCTIONS.lookup,
+        keyList.length,
+        ...keyList,
+        ...args,
+      );
+      const [clockThen, ...each] = list(reply);
+      at = Number(clockThen);
+      results = each;
+    } catch {
+      // Each is answered could-not-check below. The gate's next poll finds the reason.
+    }
+    // An answer that comes after the store's clock or the connection went into doubt is not given.
+    const trusted = gate.open && gate.dataset?.id === dataset.id;
+    for (const [i, { input, resolve }] of batch.entries()) {
+      resolve(trusted ? read(input, results[i], at, gate) : couldNotCheck('store'));
+    }
+  }
+
+  return {
+    lookup: (input) =>
+      new Promise((resolve) => {
+        if (waiting.length === 0) setImmediate(flush);
+        waiting.push({ input, resolve });
+      }),
+    async record(event) {
+      const partition =
+        event.nhsNumber === undefined ? 'system' : partitionOf(event.nhsNumber as NhsNumber);
+      await redis.fcall(FUNCTIONS.appendEvent, 1, keys.audit(partition), JSON.stringify(event));
+    },
+  };
+}
+
+/**
+ * Reads one element of the function's reply. It must name the very event and number that were asked for;
+ * whatever is not exactly as the function writes it is could-not-check.
+ */
+function read(input: LookupInput, reply: unknown, at: number, gate: Gate): LookupResult {
+  if (!Number.isSafeInteger(at)) return couldNotCheck('store');
+  const [tag, auditId, number, detail, rows, accesses] = list(reply);
+  if (auditId !== input.auditId || number !== input.nhsNumber) return couldNotCheck('store');
+  if (tag === 'could-not-check') return couldNotCheck(isCause(detail) ? detail : 'store');
+  if (typeof detail !== 'number') return couldNotCheck('store');
+  gate.sawGeneration(partitionOf(input.nhsNumber), detail);
+  if (tag === 'not-flagged') return { kind: 'not-flagged', at };
+  if (tag !== 'flagged') return couldNotCheck('store');
+  const plans = list(rows).map((row) => readPlan(input.nhsNumber, row));
+  if (plans.length === 0 || !plans.every((plan) => plan !== undefined)) {
+    return couldNotCheck('corrupt');
+  }
+  return { kind: 'flagged', at, plans, accesses: list(accesses).map(readAccess) };
+}
+
+function readPlan(nhsNumber: NhsNumber, reply: unknown): ShownPlan | undefined {
+  const [packed, status, dateOfBirth] = list(reply);
+  if (typeof packed !== 'string' || !isStatus(status) || !isDateOfBirthResult(dateOfBirth)) {
+    return undefined;
+  }
+  try {
+    const { type, authority, startDate, endDate } = unpackRow(nhsNumber, packed);
+    return {
+      type,
+      authority,
+      startDate,
+      ...(endDate !== undefined && { endDate }),
+      status,
+      dateOfBirth,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function readAccess(reply: unknown): ListedAccess {
+  const [at, own, entry] = list(reply);
+  return { at: Number(at), own: own === 1, entry: String(entry) };
+}
+
+const causes: readonly unknown[] = ['incomplete', 'corrupt', 'clock', 'coverage'];
+const isCause = (value: unknown): value is CouldNotCheckCause => causes.includes(value);
+const statuses: readonly unknown[] = ['current', 'ended', 'due-date-passed'];
+const isStatus = (value: unknown): value is PlanStatus => statuses.includes(value);
+const isDateOfBirthResult = (value: unknown): value is DateOfBirthResult =>
+  dateOfBirthResults.some((result) => result === value);

@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto';
+import { epochDay, fromEpochDay } from '#schemas/calendar.ts';
+import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
+import { PLAN_TYPES, planTypeOfLetter, planWindow } from '#schemas/plan.ts';
+import type { PlanRow, SpooledRow } from '#schemas/row.ts';
+
+const ROW_SEPARATOR = '\u001e';
+const FIELD_SEPARATOR = '\u001f';
+const FIELDS = 11;
+
+/** What is held for a child cannot be read. The message names no child. */
+export class CorruptRow extends Error {
+  override name = 'CorruptRow';
+}
+
+/** A checked row with the instants that say when it is shown. */
+export function planRow(spooled: SpooledRow): PlanRow {
+  const { endDate, deleteDate, ...rest } = spooled;
+  const plan = {
+    ...rest,
+    ...(endDate !== undefined && { endDate }),
+    ...(deleteDate !== undefined && { deleteDate }),
+  };
+  return { ...plan, ...planWindow(plan) };
+}
+
+/**
+ * A row as the store holds it: eleven fields in a fixed order, days since 1970 and seconds, parted by the
+ * unit separator. The schemas keep control characters out of every field.
+ */
+export function packRow(row: PlanRow): string {
+  return [
+    row.authority,
+    PLAN_TYPES[row.type].letter,
+    epochDay(row.startDate),
+    row.endDate === undefined ? '' : epochDay(row.endDate),
+    row.deleteDate === undefined ? '' : epochDay(row.deleteDate),
+    row.visibleFrom,
+    row.currentUntil,
+    row.visibleUntil,
+    epochDay(row.dateOfBirth),
+    row.localId,
+    row.sequence,
+  ].join(FIELD_SEPARATOR);
+}
+
+function integer(text: string | undefined): number {
+  const value = Number(text);
+  if (text === undefined || text === '' || !Number.isSafeInteger(value)) {
+    throw new CorruptRow('a row held in the store has a field that is not a number');
+  }
+  return value;
+}
+
+/** @throws {CorruptRow} where the text is not a row. */
+export function unpackRow(nhsNumber: NhsNumber, packed: string): PlanRow {
+  const fields = packed.split(FIELD_SEPARATOR);
+  const [authority, letter, start, end, deleted, from, current, until, birth, localId, sequence] =
+    fields;
+  const type = planTypeOfLetter(letter ?? '');
+  if (fields.length !== FIELDS || !authority || type === undefined || localId === undefined) {
+    throw new CorruptRow('a row held in the store has fields missing');
+  }
+  return {
+    nhsNumber,
+    authority,
+    type,
+    startDate: fromEpochDay(integer(start)),
+    ...(end !== '' && { endDate: fromEpochDay(integer(end)) }),
+    ...(deleted !== '' && { deleteDate: fromEpochDay(integer(deleted)) }),
+    visibleFrom: integer(from),
+    currentUntil: integer(current),
+    visibleUntil: integer(until),
+    dateOfBirth: fromEpochDay(integer(birth)),
+    localId,
+    sequence: integer(sequence),
+  };
+}
+
+/** The packed rows of a child's value. */
+export function splitRows(value: string): string[] {
+  return value === '' ? [] : value.split(ROW_SEPARATOR);
+}
+
+/** The authority of a packed row. */
+export function authorityOf(packed: string): string {
+  return packed.slice(0, packed.indexOf(FIELD_SEPARATOR));
+}
+
+/** @throws {CorruptRow} where a field of a partition's hash is not an NHS number. */
+export function storedNumber(field: string): NhsNumber {
+  const number = parseNhsNumber(field);
+  if (number === undefined) throw new CorruptRow('a child is held under something not a number');
+  return number;
+}
+
+/**
+ * Count and order-free digest of an authority's rows: the sum, in four lanes modulo 2^32, of the first 16
+ * bytes of each row's SHA-256. Rows can be added and removed one by one, in any order.
+ */
+export class Tally {
+  rows = 0;
+  readonly #lanes = new Uint32Array(4);
+
+  static from(state: { rows: number; digest: string }): Tally {
+    const tally = new Tally();
+    tally.rows = state.rows;
+    for (let lane = 0; lane < 4; lane++) {
+      tally.#lanes[lane] = Number.parseInt(state.digest.slice(lane * 8, lane * 8 + 8), 16);
+    }
+    return tally;
+  }
+
+  copy(): Tally {
+    return Tally.from(this);
+  }
+
+  add(nhsNumber: string, packed: string): void {
+    this.#mix(nhsNumber, packed, 1);
+  }
+
+  remove(nhsNumber: string, packed: string): void {
+    this.#mix(nhsNumber, packed, -1);
+  }
+
+  #mix(nhsNumber: string, packed: string, sign: 1 | -1): void {
+    const hash = createHash('sha256').update(nhsNumber).update(packed).digest();
+    for (let lane = 0; lane < 4; lane++) {
+      this.#lanes[lane] = (this.#lanes[lane] ?? 0) + sign * hash.readUInt32LE(lane * 4);
+    }
+    this.rows += sign;
+  }
+
+  /** 32 hex digits. */
+  get digest(): string {
+    return [...this.#lanes].map((lane) => lane.toString(16).padStart(8, '0')).join('');
+  }
+}

@@ -1,0 +1,97 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { startTestService, type TestService, until } from '../service/support.ts';
+import { testNumber } from '../support/rows.ts';
+
+/** No answer leaves without its audit event on disk. */
+
+const HELD = Array.from({ length: 20 }, (_, i) => testNumber(i));
+const NOT_HELD = Array.from({ length: 80 }, (_, i) => testNumber(1_000 + i));
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ1', rows: HELD.map((nhsNumber) => ({ nhsNumber })) }],
+  });
+});
+
+afterAll(() => service.stopAndRemove());
+
+test('answers received under concurrent load match audit events one to one', async () => {
+  const token = await service.token();
+  const numbers = [...HELD, ...NOT_HELD];
+  const asked = Array.from({ length: 3_000 }, (_, i) => ({
+    nhsNumber: numbers[i % numbers.length] ?? testNumber(0),
+    requestId: randomUUID(),
+  }));
+  const received: { auditId: string; requestId: string; nhsNumber: string; outcome: string }[] = [];
+  const queue = asked.values();
+  await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      for (const { nhsNumber, requestId } of queue) {
+        const response = await service.lookup(
+          { nhsNumber },
+          { token, headers: { 'x-request-id': requestId } },
+        );
+        expect(response.headers.get('x-request-id')).toBe(requestId);
+        const { auditId, outcome } = lookupAnswerSchema.parse(await response.json());
+        received.push({ auditId, requestId, nhsNumber, outcome });
+      }
+    }),
+  );
+  const recorded = (await service.events()).flatMap((event) =>
+    event.type === 'lookup'
+      ? [
+          {
+            auditId: event.auditId,
+            requestId: event.requestId,
+            nhsNumber: event.nhsNumber,
+            outcome: event.outcome,
+          },
+        ]
+      : [],
+  );
+  const inOrder = <T extends { auditId: string }>(events: T[]): T[] =>
+    events.toSorted((a, b) => a.auditId.localeCompare(b.auditId));
+  expect(received.length).toBe(asked.length);
+  expect(inOrder(recorded)).toEqual(inOrder(received));
+});
+
+test('the event is written to disk, synced, and only then answered, as the kernel sees it', async ({
+  skip,
+}) => {
+  if (spawnSync('strace', ['-V']).status !== 0) skip('strace is not installed');
+  const info = await service.admin.info('server');
+  const pid = /process_id:([0-9]+)/.exec(info)?.[1] ?? '';
+  const log = join(service.dataDir, 'strace.log');
+  const calls = 'trace=write,writev,sendto,fdatasync,fsync';
+  const strace = spawn('strace', ['-f', '-y', '-s', '8192', '-e', calls, '-o', log, '-p', pid]);
+  let said = '';
+  strace.stderr.on('data', (text: Buffer) => (said += text.toString()));
+  await until(() => {
+    if (/not permitted/i.test(said)) skip('strace may not look at processes here');
+    return /attached/.test(said);
+  }, 'strace attaching');
+
+  const response = await service.lookup({ nhsNumber: HELD[0] });
+  const { auditId } = lookupAnswerSchema.parse(await response.json());
+  // It writes its log in full when it is told to stop, and has seen the reply before we have.
+  strace.kill('SIGINT');
+  await once(strace, 'exit');
+
+  const lines = (await readFile(log, 'utf8')).split('\n');
+  const written = lines.findIndex((line) => line.includes('.aof>') && line.includes(auditId));
+  const synced = lines.findIndex((line, i) => i > written && /fdatasync|fsync/.test(line));
+  const replied = lines.findIndex((line) => !line.includes('.aof>') && line.includes(auditId));
+  expect(written).toBeGreaterThanOrEqual(0);
+  expect(lines[written]).toMatch(/^[0-9]+ +write\(/);
+  expect(lines[synced]).toMatch(/(fdatasync|fsync)\([0-9]+<.*\.aof>\) += 0/);
+  expect(synced).toBeGreaterThan(written);
+  expect(replied).toBeGreaterThan(synced);
+});

@@ -1,0 +1,275 @@
+import { cp, mkdir, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { COULD_NOT_CHECK } from '#schemas/wording.ts';
+import { findEmbeddedRedis } from '#store/embedded-redis.ts';
+import { keys } from '#store/keys.ts';
+import { startTestService, type TestService, testFolder, until } from '../service/support.ts';
+import { testNumber } from '../support/rows.ts';
+
+/**
+ * "No flag" is never said by accident: whatever happens to the store, a held number is flagged or could
+ * not be checked. Each fault is made for real, on a real Redis, and looked at over HTTP.
+ */
+
+const HELD = testNumber(1);
+const NOT_HELD = testNumber(2);
+const ALSO_HELD = testNumber(3);
+/** The promise is two seconds; the rest is for a machine that runs other tests meanwhile. */
+const AT_ONCE_MS = 2_000 + 1_000;
+
+let services: TestService[] = [];
+let folders: string[] = [];
+
+afterEach(async () => {
+  for (const service of services) await service.stopAndRemove();
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  services = [];
+  folders = [];
+});
+
+async function start(dataDir?: string): Promise<TestService> {
+  const service = await startTestService(
+    dataDir === undefined
+      ? {
+          authorities: [
+            { code: 'ZZ1', rows: [{ nhsNumber: HELD }, { nhsNumber: ALSO_HELD }] },
+            { code: 'ZZ2' },
+          ],
+        }
+      : { dataDir, kind: 'none' },
+  );
+  services.push(service);
+  return service;
+}
+
+type Answer = { status: number; body: { outcome?: string; checked?: boolean; advice?: string[] } };
+
+async function ask(service: TestService, nhsNumber: string): Promise<Answer> {
+  const from = performance.now();
+  const response = await service.lookup({ nhsNumber });
+  const body = (await response.json()) as Answer['body'];
+  expect(performance.now() - from).toBeLessThan(AT_ONCE_MS);
+  return { status: response.status, body };
+}
+
+/** Asks once for a held number, which must never be called not flagged. */
+async function askHeld(service: TestService): Promise<'flagged' | 'could-not-check'> {
+  const { status, body } = await ask(service, HELD);
+  if (status === 200) {
+    expect(body.outcome).toBe('flagged');
+    return 'flagged';
+  }
+  expect({ status, body }).toMatchObject({
+    status: 503,
+    body: { checked: false, advice: [COULD_NOT_CHECK] },
+  });
+  return 'could-not-check';
+}
+
+/** Within two seconds of now nothing is answered any more. */
+async function becomesCouldNotCheck(service: TestService): Promise<void> {
+  const from = performance.now();
+  await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
+  expect(performance.now() - from).toBeLessThan(AT_ONCE_MS);
+  expect((await ask(service, NOT_HELD)).status).toBe(503);
+  expect(await whatToDo(service)).not.toBe('');
+}
+
+async function recovers(service: TestService): Promise<void> {
+  await until(async () => (await askHeld(service)) === 'flagged', 'the service answering again');
+  expect(await ask(service, NOT_HELD)).toMatchObject({
+    status: 200,
+    body: { outcome: 'not-flagged' },
+  });
+  await until(async () => (await status(service)).status === 200, 'readiness');
+}
+
+async function status(service: TestService): Promise<{ status: number; text: string }> {
+  const response = await fetch(`${service.baseUrl}/_status`);
+  return { status: response.status, text: await response.text() };
+}
+
+/** What `/_status` and the log say once the service is not ready. */
+async function whatToDo(service: TestService): Promise<string> {
+  await until(async () => (await status(service)).status === 503, 'readiness being false');
+  return (await status(service)).text + service.lines.join('');
+}
+
+/** Stops a service, does something to the files of its Redis, and starts it again on them. */
+async function restartWith(
+  service: TestService,
+  change: (redisFolder: string) => Promise<void>,
+): Promise<TestService> {
+  await service.stop();
+  await change(join(service.dataDir, 'redis'));
+  return start(service.dataDir);
+}
+
+const appendOnlyFolder = (redisFolder: string): string => join(redisFolder, 'appendonlydir');
+
+async function copyOf(service: TestService): Promise<string> {
+  const copy = await testFolder();
+  folders.push(copy);
+  await cp(appendOnlyFolder(join(service.dataDir, 'redis')), join(copy, 'appendonlydir'), {
+    recursive: true,
+  });
+  return copy;
+}
+
+async function replaceBy(copy: string, redisFolder: string): Promise<void> {
+  await rm(appendOnlyFolder(redisFolder), { recursive: true });
+  await cp(join(copy, 'appendonlydir'), appendOnlyFolder(redisFolder), { recursive: true });
+}
+
+async function redisPid(service: TestService): Promise<number> {
+  const info = await service.admin.info('server');
+  return Number(/process_id:([0-9]+)/.exec(info)?.[1]);
+}
+
+describe('could-not-check, and an answer again by itself, follows', () => {
+  test('appendfsync being turned down', async () => {
+    const service = await start();
+    await recovers(service);
+    for (const [name, off, on] of [
+      ['appendfsync', 'everysec', 'always'],
+      ['appendonly', 'no', 'yes'],
+    ] as const) {
+      await service.admin.config('SET', name, off);
+      await becomesCouldNotCheck(service);
+      expect(await whatToDo(service)).toContain(`${name} ${on}`);
+      await service.admin.config('SET', name, on);
+      await recovers(service);
+    }
+  });
+
+  test('Redis being stopped in its tracks and woken', async () => {
+    const service = await start();
+    const pid = await redisPid(service);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await becomesCouldNotCheck(service);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await recovers(service);
+  });
+
+  test('Redis being killed, again and again under load', async () => {
+    const service = await start();
+    for (let i = 0; i < 3; i++) {
+      const found = await findEmbeddedRedis(service.dataDir);
+      expect(found).toBeDefined();
+      const pid = await redisPid(service);
+      process.kill(pid, 'SIGKILL');
+      await Promise.all(Array.from({ length: 50 }, () => askHeld(service)));
+      await recovers(service);
+      await until(() => service.admin.status === 'ready', 'the test’s own connection');
+    }
+  });
+
+  test('memory running into its reserve', async () => {
+    const service = await start();
+    const used = Number(
+      /used_memory:([0-9]+)/.exec(await service.admin.info('memory'))?.[1] ?? Number.NaN,
+    );
+    await service.admin.config('SET', 'maxmemory', String(Math.round(used * 1.05)));
+    await becomesCouldNotCheck(service);
+    expect(await whatToDo(service)).toContain('maxmemory');
+    await service.admin.config('SET', 'maxmemory', '128mb');
+    await recovers(service);
+  });
+
+  test('one child being gone, and put back', async () => {
+    const service = await start();
+    const key = keys.children(partitionOf(HELD));
+    const value = await service.admin.hget(key, HELD);
+    await service.admin.hdel(key, HELD);
+    expect((await ask(service, HELD)).status).toBe(503);
+    expect(await whatToDo(service)).toContain('restore Redis from its last good copy');
+    await service.admin.hset(key, HELD, value ?? '');
+    await recovers(service);
+  });
+});
+
+describe('could-not-check, and what to do about it, follows', () => {
+  const RESTORE = 'restore Redis from its last good copy';
+
+  test('FLUSHALL', async () => {
+    const service = await start();
+    await service.admin.flushall();
+    expect((await ask(service, HELD)).status).toBe(503);
+    await becomesCouldNotCheck(service);
+    await until(() => service.lines.join('').includes(RESTORE), 'what to do being said');
+  });
+
+  test('an empty Redis', async () => {
+    const service = await restartWith(await start(), (folder) =>
+      rm(appendOnlyFolder(folder), { recursive: true }),
+    );
+    await becomesCouldNotCheck(service);
+    expect(await whatToDo(service)).toContain(RESTORE);
+  });
+
+  test.each([0.3, 0.6, 0.9])('an append-only file of which %d is left', async (share) => {
+    const service = await restartWith(await start(), async (folder) => {
+      const files = await readdir(appendOnlyFolder(folder));
+      for (const file of files.filter((name) => name.endsWith('.incr.aof'))) {
+        const path = join(appendOnlyFolder(folder), file);
+        await truncate(path, Math.floor((await stat(path)).size * share));
+      }
+    });
+    await becomesCouldNotCheck(service);
+    expect(await whatToDo(service)).toContain(RESTORE);
+  });
+
+  test('yesterday’s copy of Redis’s data', async () => {
+    const before = await startTestService({ authorities: [{ code: 'ZZ1' }] });
+    services.push(before);
+    await before.stop();
+    const yesterday = await copyOf(before);
+    const today = await startTestService({ dataDir: before.dataDir, kind: 'none' });
+    services.push(today);
+    const { fill } = await import('../service/support.ts');
+    const { Anchor } = await import('#store/anchor.ts');
+    const anchor = Anchor.open(join(today.dataDir, 'anchor'));
+    await fill(today.store, anchor, { code: 'ZZ1', rows: [{ nhsNumber: HELD }] });
+    anchor.close();
+    await until(async () => (await askHeld(today)) === 'flagged', 'the row being live');
+    const service = await restartWith(today, (folder) => replaceBy(yesterday, folder));
+    await becomesCouldNotCheck(service);
+    expect(await whatToDo(service)).toContain(RESTORE);
+  });
+
+  test('a copy that lacks only audit events', async () => {
+    const before = await start();
+    await before.stop();
+    const copy = await copyOf(before);
+    const after = await start(before.dataDir);
+    await recovers(after);
+    const service = await restartWith(after, (folder) => replaceBy(copy, folder));
+    await becomesCouldNotCheck(service);
+    expect(await whatToDo(service)).toContain('Audit events that were recorded are missing');
+  });
+
+  test('another dataset', async () => {
+    const other = await startTestService({ authorities: [{ code: 'ZZ1' }, { code: 'ZZ2' }] });
+    services.push(other);
+    await other.stop();
+    const copy = await copyOf(other);
+    const service = await restartWith(await start(), (folder) => replaceBy(copy, folder));
+    await becomesCouldNotCheck(service);
+    expect(await whatToDo(service)).toContain('another dataset');
+  });
+
+  test('an anchor without its Redis, or a Redis without its anchor', async () => {
+    const first = await start();
+    const service = await restartWith(first, async (folder) => {
+      await rm(join(folder, '..', 'anchor'), { recursive: true });
+      await mkdir(join(folder, '..', 'anchor'), { mode: 0o700 });
+    });
+    await becomesCouldNotCheck(service);
+    expect(await whatToDo(service)).toContain('DATA_DIR');
+  });
+});

@@ -1,0 +1,374 @@
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { LookupEvent } from '#schemas/audit-event.ts';
+import { odsCodeSchema } from '#schemas/authority.ts';
+import { epochDay, londonDate } from '#schemas/calendar.ts';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { type Gate, watchStore } from '#store/gate.ts';
+import { keys } from '#store/keys.ts';
+import { createLookupStore, type LookupInput, type LookupStore } from '#store/lookup.ts';
+import { packRow, Tally } from '#store/rows.ts';
+import { type AuthorityLock, LockLost, StoreNotWhole } from '#store/store.ts';
+import { AUTHORITY, day, testNumber, testRow } from '../support/rows.ts';
+import { startTestStore, type TestStore, WAIT_MS } from '../support/test-store.ts';
+
+let t: TestStore;
+let gate: Gate;
+let lookups: LookupStore;
+let lock: AuthorityLock;
+
+beforeAll(async () => {
+  t = await startTestStore({ kind: 'demo' });
+  await t.store.setAuthority(
+    AUTHORITY,
+    { name: 'Test Council', emergencyDutyTeamPhone: '02079460199' },
+    'test',
+  );
+  const taken = await t.store.lockAuthority(AUTHORITY);
+  if (taken === undefined) throw new Error('the authority is locked');
+  lock = taken;
+  const redis = await t.connect('lookup');
+  gate = watchStore(redis);
+  lookups = createLookupStore(redis, gate);
+  if (!(await gate.whenOpen(WAIT_MS))) throw new Error('the gate did not open');
+});
+
+afterAll(async () => {
+  await gate.stop();
+  await t.stop();
+});
+
+function input(number: ReturnType<typeof testNumber>, differing: Partial<LookupInput> = {}) {
+  const auditId = randomUUID();
+  const event: LookupEvent = {
+    type: 'lookup',
+    auditId,
+    caller: {
+      issuer: 'test',
+      client: 'test',
+      user: 'user-1',
+      name: 'A Nurse',
+      role: { code: 'R0670', name: 'Nurse' },
+      organisation: { code: 'ZZX', name: 'Test Hospital' },
+    },
+    api: 'plain',
+    setting: 'emergency-department',
+    access: 'unscheduled',
+    decidedBy: 'activity',
+    nhsNumber: number,
+    coverage: { expected: 1, upToDate: 1 },
+    versions: { functions: 'f', configuration: 'c' },
+  };
+  return {
+    nhsNumber: number,
+    auditId,
+    event: JSON.stringify(event),
+    access: 'unscheduled',
+    userKey: 'user-1',
+    accessEntry: '{"name":"A Nurse"}',
+    negativesAllowed: true,
+    ...differing,
+  } satisfies LookupInput;
+}
+
+const eventOf = async (number: ReturnType<typeof testNumber>, auditId: string) =>
+  (await t.adminStore.readEvents(partitionOf(number))).find((event) => event.auditId === auditId);
+
+describe('a lookup', () => {
+  test('of a number held is flagged, and its event says what was shown', async () => {
+    const number = testNumber(1);
+    await t.store.applyRows(lock, [testRow(number)]);
+    const asked = input(number, { dateOfBirthDay: epochDay(day('2019-03-05')) });
+    const result = await lookups.lookup(asked);
+    expect(result).toMatchObject({
+      kind: 'flagged',
+      plans: [
+        {
+          type: 'child-protection-plan',
+          authority: AUTHORITY,
+          startDate: '2026-01-05',
+          status: 'current',
+          dateOfBirth: 'match',
+        },
+      ],
+      accesses: [{ own: true, entry: '{"name":"A Nurse"}' }],
+    });
+    expect(await eventOf(number, asked.auditId)).toMatchObject({
+      type: 'lookup',
+      outcome: 'flagged',
+      nhsNumber: number,
+      shown: [{ authority: AUTHORITY, status: 'current', dateOfBirth: 'match' }],
+      accessesShown: [asked.auditId],
+    });
+  });
+
+  test('of a number not held is not flagged, and has its event too', async () => {
+    const number = testNumber(2);
+    const asked = input(number);
+    expect(await lookups.lookup(asked)).toMatchObject({ kind: 'not-flagged' });
+    expect(await eventOf(number, asked.auditId)).toMatchObject({ outcome: 'not-flagged' });
+  });
+
+  test('is never negative where coverage is too low for it, and leaves no event of an answer', async () => {
+    const number = testNumber(3);
+    const asked = input(number, { negativesAllowed: false });
+    expect(await lookups.lookup(asked)).toEqual({ kind: 'could-not-check', cause: 'coverage' });
+    expect(await eventOf(number, asked.auditId)).toBeUndefined();
+  });
+
+  test('shows each plan in its own window and state', async () => {
+    const number = testNumber(4);
+    const today = londonDate(Date.now());
+    const ago = (days: number) => {
+      const date = new Date(Date.parse(today) - days * 86_400_000);
+      return day(date.toISOString().slice(0, 10));
+    };
+    await t.store.applyRows(lock, [
+      testRow(number, { startDate: ago(800), endDate: ago(366) }),
+      testRow(number, { startDate: ago(700), endDate: ago(364) }),
+      testRow(number, { startDate: ago(10) }),
+      testRow(number, { startDate: ago(-2) }),
+      testRow(number, { startDate: ago(5), deleteDate: ago(1) }),
+      testRow(number, {
+        type: 'unborn-child-protection-plan',
+        startDate: ago(100),
+        endDate: ago(27),
+        dateOfBirth: day('1990-01-01'),
+      }),
+      testRow(number, {
+        type: 'unborn-child-protection-plan',
+        startDate: ago(101),
+        endDate: ago(29),
+        dateOfBirth: day('1990-01-01'),
+      }),
+    ]);
+    const result = await lookups.lookup(input(number));
+    const shown = result.kind === 'flagged' ? result.plans : [];
+    expect(shown.map(({ startDate, status }) => [startDate, status])).toEqual([
+      [ago(700), 'ended'],
+      [ago(10), 'current'],
+      [ago(100), 'due-date-passed'],
+    ]);
+  });
+
+  test('lists a user once in 24 hours, and a silent read never', async () => {
+    const number = testNumber(5);
+    await t.store.applyRows(lock, [testRow(number)]);
+    const silent = await lookups.lookup(input(number, { access: 'silent-read' }));
+    expect(silent).toMatchObject({ kind: 'flagged', accesses: [] });
+    await lookups.lookup(input(number));
+    await lookups.lookup(input(number));
+    const other = await lookups.lookup(input(number, { userKey: 'user-2', accessEntry: '{}' }));
+    expect(other).toMatchObject({
+      accesses: [
+        { own: true, entry: '{}' },
+        { own: false, entry: '{"name":"A Nurse"}' },
+      ],
+    });
+  });
+
+  test('lists the last 25 accesses, the caller’s own first', async () => {
+    const number = testNumber(6);
+    await t.store.applyRows(lock, [testRow(number)]);
+    let result = await lookups.lookup(input(number));
+    for (let i = 0; i < 30; i++) {
+      result = await lookups.lookup(input(number, { userKey: `u${i}`, accessEntry: `${i}` }));
+    }
+    const entries = result.kind === 'flagged' ? result.accesses.map((access) => access.entry) : [];
+    expect(entries).toEqual(Array.from({ length: 25 }, (_, i) => `${29 - i}`));
+  });
+
+  test('of a corrupt child is could-not-check and leaves its neighbours in the batch right', async () => {
+    const numbers = Array.from({ length: 100 }, (_, i) => testNumber(100 + i));
+    await t.store.applyRows(
+      lock,
+      numbers.map((number) => testRow(number)),
+    );
+    const corrupt = testNumber(150);
+    await t.admin.hset(keys.children(partitionOf(corrupt)), corrupt, 'not a row');
+    const asked = numbers.map((number) => input(number));
+    const results = await Promise.all(asked.map((each) => lookups.lookup(each)));
+    for (const [i, result] of results.entries()) {
+      expect(result.kind).toBe(numbers[i] === corrupt ? 'could-not-check' : 'flagged');
+    }
+    const corruptAsked = asked[numbers.indexOf(corrupt)];
+    expect(await eventOf(corrupt, corruptAsked?.auditId ?? '')).toBeUndefined();
+    await t.admin.hset(keys.children(partitionOf(corrupt)), corrupt, packRow(testRow(corrupt)));
+    expect(await lookups.lookup(input(corrupt))).toMatchObject({ kind: 'flagged' });
+  });
+
+  test('of a child whose partition lost another child is could-not-check until it is back', async () => {
+    const number = testNumber(7);
+    await t.store.applyRows(lock, [testRow(number)]);
+    const key = keys.children(partitionOf(number));
+    await t.admin.hdel(key, number);
+    expect(await lookups.lookup(input(number))).toEqual({
+      kind: 'could-not-check',
+      cause: 'incomplete',
+    });
+    await expect(t.store.readRows([number])).rejects.toThrow(StoreNotWhole);
+    await t.admin.hset(key, number, packRow(testRow(number)));
+    expect(await lookups.lookup(input(number))).toMatchObject({ kind: 'flagged' });
+  });
+
+  test('of a partition whose state went back is could-not-check', async () => {
+    const number = testNumber(8);
+    const key = keys.children(partitionOf(number));
+    const before = await t.admin.dumpBuffer(key);
+    await t.store.applyRows(lock, [testRow(number)]);
+    expect(await lookups.lookup(input(number))).toMatchObject({ kind: 'flagged' });
+    const after = await t.admin.dumpBuffer(key);
+    await t.admin.restore(key, 0, before, 'REPLACE');
+    expect(await lookups.lookup(input(number))).toMatchObject({ cause: 'incomplete' });
+    await t.admin.restore(key, 0, after, 'REPLACE');
+  });
+
+  test('made while the caller’s clock is an hour off is could-not-check and leaves no event', async () => {
+    const number = testNumber(9);
+    const skewed = createLookupStore(await t.connect('lookup'), gate, {
+      clock: () => Date.now() + 3_600_000,
+    });
+    const asked = input(number);
+    expect(await skewed.lookup(asked)).toEqual({ kind: 'could-not-check', cause: 'clock' });
+    expect(await eventOf(number, asked.auditId)).toBeUndefined();
+  });
+
+  test('numbers its events without a gap', async () => {
+    const number = testNumber(10);
+    await Promise.all(Array.from({ length: 200 }, () => lookups.lookup(input(number))));
+    const events = await t.adminStore.readEvents(partitionOf(number));
+    expect(events.map((event) => event.number)).toEqual(events.map((_, i) => i + 1));
+  });
+});
+
+describe('applying rows', () => {
+  test('is decided row by row by the file sequence, and repeating it changes nothing', async () => {
+    const number = testNumber(20);
+    const row = (sequence: number, localId: string) => testRow(number, { sequence, localId });
+    const effects = async (...rows: Parameters<typeof t.store.applyRows>[1]) =>
+      t.store.applyRows(lock, rows);
+    expect(await effects(row(5, 'five'))).toEqual(['added']);
+    expect(await effects(row(5, 'five'))).toEqual(['unchanged']);
+    expect(await effects(row(4, 'four'))).toEqual(['superseded']);
+    expect(await effects(row(6, 'six'))).toEqual(['changed']);
+    expect(await effects(row(7, 'six'))).toEqual(['unchanged']);
+    expect(await effects(row(6, 'late'))).toEqual(['superseded']);
+    await expect(effects(row(7, 'other content'))).rejects.toThrow('conflict');
+    expect((await t.store.readRows([number])).get(number)).toEqual([row(7, 'six')]);
+  });
+
+  test('leaves other authorities’ rows of the same child alone', async () => {
+    const number = testNumber(21);
+    const other = testRow(number, { authority: 'ZZ202' as typeof AUTHORITY });
+    await expect(t.store.applyRows(lock, [other])).rejects.toThrow('invalid');
+    await t.store.applyRows(lock, [testRow(number)]);
+    expect((await t.store.readRows([number])).get(number)).toEqual([testRow(number)]);
+  });
+
+  test('is refused to a loader whose authority another has taken over', async () => {
+    const code = 'ZZ303' as typeof AUTHORITY;
+    const first = await t.store.lockAuthority(code);
+    if (first === undefined) throw new Error('the authority is locked');
+    expect(await t.store.lockAuthority(code)).toBeUndefined();
+    await t.admin.del(keys.lock(code));
+    const second = await t.store.lockAuthority(code);
+    if (second === undefined) throw new Error('the authority is locked');
+    const number = testNumber(22);
+    const row = testRow(number, { authority: code });
+    await t.store.applyRows(second, [row]);
+    await expect(t.store.applyRows(first, [{ ...row, sequence: 9 }])).rejects.toThrow(LockLost);
+    await expect(first.renew()).rejects.toThrow(LockLost);
+    await second.release();
+  });
+
+  test('is undone only for a row that still is what it was, and a child without rows goes', async () => {
+    const number = testNumber(23);
+    const other = testRow(number, { startDate: day('2026-02-02') });
+    const [first, second] = [testRow(number), testRow(number, { sequence: 2, localId: 'two' })];
+    await t.store.applyRows(lock, [first, other, second]);
+    await lookups.lookup(input(number));
+    expect(await t.store.removeRows(lock, [first, other])).toEqual(['changed', 'removed']);
+    expect((await t.store.readRows([number])).get(number)).toEqual([second]);
+    expect(await t.store.removeRows(lock, [second, second])).toEqual(['removed', 'absent']);
+    expect(await lookups.lookup(input(number))).toMatchObject({ kind: 'not-flagged' });
+    expect(await t.admin.hexists(keys.seen(partitionOf(number)), number)).toBe(0);
+    await t.store.applyRows(lock, [first]);
+    const again = await lookups.lookup(input(number));
+    expect(again).toMatchObject({ kind: 'flagged', accesses: [{ own: true }] });
+  });
+
+  test('leaves a tally that does not depend on the order of the rows', async () => {
+    const rows = Array.from({ length: 50 }, (_, i) => testRow(testNumber(300 + i)));
+    const forwards = new Tally();
+    const backwards = new Tally();
+    for (const row of rows) forwards.add(row.nhsNumber, packRow(row));
+    for (const row of rows.toReversed()) backwards.add(row.nhsNumber, packRow(row));
+    expect(backwards.digest).toBe(forwards.digest);
+    const extra = testRow(testNumber(400));
+    backwards.add(extra.nhsNumber, packRow(extra));
+    expect(backwards.digest).not.toBe(forwards.digest);
+    backwards.remove(extra.nhsNumber, packRow(extra));
+    expect(backwards).toEqual(forwards);
+    expect(Tally.from(forwards).digest).toBe(forwards.digest);
+  });
+});
+
+describe('the lock of an authority', () => {
+  test('whose holder has died on this machine is given to the next loader at once', async () => {
+    const code = odsCodeSchema.parse('ZZ404');
+    const loader = fileURLToPath(new URL('../support/lock-and-die.ts', import.meta.url));
+    const { socketPath, users } = t.server;
+    const { status, stderr } = spawnSync(process.execPath, [loader, code, t.dataDir], {
+      encoding: 'utf8',
+      input: JSON.stringify({ socketPath, ...users.loader }),
+    });
+    expect(stderr).toBe('');
+    expect(status).toBe(null);
+    expect(await t.admin.exists(keys.lock(code))).toBe(1);
+    const lockAfter = await t.store.lockAuthority(code);
+    expect(lockAfter?.fence).toBe(2);
+    await lockAfter?.release();
+  });
+});
+
+describe('a lookup process’s Redis user', () => {
+  test('can neither list children nor write rows, nor forget anything', async () => {
+    const redis = await t.connect('lookup');
+    const children = keys.children(1);
+    for (const command of [
+      ['hgetall', children],
+      ['hkeys', children],
+      ['hscan', children, '0'],
+      ['scan', '0'],
+      ['keys', '*'],
+      ['hset', children, 'a', 'b'],
+      ['hdel', children, 'a'],
+      ['del', children],
+      ['xrange', keys.audit(1), '-', '+'],
+      ['xtrim', keys.audit(1), 'MAXLEN', '0'],
+      ['del', keys.audit(1)],
+      ['set', keys.open, 'x'],
+      ['hset', keys.dataset, 'a', 'b'],
+      ['flushall'],
+      ['config', 'set', 'appendfsync', 'no'],
+      ['function', 'flush'],
+      ['acl', 'list'],
+      ['eval', 'return 1', '0'],
+    ] as const) {
+      const [name, ...args] = command;
+      await expect(redis.call(name, ...args)).rejects.toThrow('NOPERM');
+    }
+  });
+
+  test('cannot apply rows by the loader’s function', async () => {
+    const redis = await t.connect('lookup');
+    const { createStore } = await import('#store/store.ts');
+    const store = createStore(redis, t.anchor);
+    await expect(store.applyRows(lock, [testRow(testNumber(500))])).rejects.toThrow(
+      "can't access at least one of the keys",
+    );
+    expect((await t.store.readRows([testNumber(500)])).get(testNumber(500))).toEqual([]);
+  });
+});

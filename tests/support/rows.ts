@@ -1,0 +1,38 @@
+import { odsCodeSchema } from '#schemas/authority.ts';
+import { type CalendarDate, parseIsoDate } from '#schemas/calendar.ts';
+import { type NhsNumber, nhsNumberCheckDigit, parseNhsNumber } from '#schemas/nhs-number.ts';
+import type { PlanRow, SpooledRow } from '#schemas/row.ts';
+import { planRow } from '#store/rows.ts';
+
+/** The test number made of 999 and the six digits of `n`, moved on until its check digit can be made. */
+export function testNumber(n: number): NhsNumber {
+  for (let six = n; ; six += 1_000_000 / 4) {
+    const nine = `999${String(Math.floor(six) % 1_000_000).padStart(6, '0')}`;
+    const digit = nhsNumberCheckDigit(nine);
+    const number = digit === undefined ? undefined : parseNhsNumber(`${nine}${digit}`);
+    if (number !== undefined) return number;
+  }
+}
+
+/** A calendar day of a test, which must be one. */
+export function day(text: string): CalendarDate {
+  const date = parseIsoDate(text);
+  if (date === undefined) throw new Error(`${text} is not a day`);
+  return date;
+}
+
+export const AUTHORITY = odsCodeSchema.parse('ZZ101');
+
+/** A current child protection plan of a child aged about seven, but for what is said. */
+export function testRow(nhsNumber: NhsNumber, differing: Partial<SpooledRow> = {}): PlanRow {
+  return planRow({
+    nhsNumber,
+    authority: AUTHORITY,
+    type: 'child-protection-plan',
+    startDate: day('2026-01-05'),
+    dateOfBirth: day('2019-03-05'),
+    localId: 'LA-1',
+    sequence: 1,
+    ...differing,
+  });
+}

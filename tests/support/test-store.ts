@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Anchor } from '#store/anchor.ts';
+import { connectStore, whenReady } from '#store/connection.ts';
+import { type RedisRole, startEmbeddedRedis } from '#store/embedded-redis.ts';
+import { type Keeper, keepStore } from '#store/keeper.ts';
+import { createStore } from '#store/store.ts';
+
+/** How long a test waits for something that happens by itself before it fails. */
+export const WAIT_MS = 15_000;
+
+/** Resolves once `condition` holds, looking every few milliseconds. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what = 'the condition',
+): Promise<void> {
+  const deadline = performance.now() + WAIT_MS;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`${what} did not come about in time`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/**
+ * A Redis of the test's own with its data folder, anchor, and connections by role; `kind` makes a dataset
+ * and opens it. Ended with `stop`, which also removes the folder.
+ */
+export async function startTestStore(
+  options: { kind?: 'demo' | 'live'; maxmemoryMb?: number; dataDir?: string } = {},
+) {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'cpf-test-')));
+  const server = await startEmbeddedRedis({
+    dataDir,
+    ...(options.maxmemoryMb !== undefined && { maxmemoryMb: options.maxmemoryMb }),
+  });
+  const anchor = Anchor.open(join(dataDir, 'anchor'));
+  const connections: ReturnType<typeof connectStore>[] = [];
+  const keepers: Keeper[] = [];
+
+  async function connect(role: RedisRole) {
+    const redis = connectStore(
+      { socketPath: server.socketPath, ...server.users[role] },
+      { name: `test-${role}` },
+    );
+    connections.push(redis);
+    await whenReady(redis, WAIT_MS);
+    return redis;
+  }
+
+  const admin = await connect('admin');
+  const store = createStore(await connect('loader'), anchor);
+  const adminStore = createStore(admin, anchor);
+  const problems: string[] = [];
+
+  async function keep(): Promise<Keeper> {
+    const keeper = keepStore(await connect('worker'), anchor, {
+      resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+      onChange: (state) => problems.push(state.detail),
+    });
+    keepers.push(keeper);
+    return keeper;
+  }
+
+  if (options.kind !== undefined) {
+    await adminStore.createDataset(options.kind, 'test');
+    const keeper = await keep();
+    await until(() => keeper.state.opened, 'the store opening');
+  }
+
+  async function disconnect(): Promise<void> {
+    for (const keeper of keepers.splice(0)) await keeper.stop();
+    for (const redis of connections.splice(0)) redis.disconnect();
+    anchor.close();
+    await server.stop();
+  }
+
+  return {
+    dataDir,
+    server,
+    anchor,
+    admin,
+    /** As the loader's user. */
+    store,
+    adminStore,
+    /** What the keepers said, in order. */
+    problems,
+    connect,
+    keep,
+    /** Ends everything and keeps the data folder. */
+    disconnect,
+    async stop(): Promise<void> {
+      await disconnect();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+export type TestStore = Awaited<ReturnType<typeof startTestStore>>;

@@ -1,0 +1,122 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { type CsvMetadata, type LoadOptions, loadFile } from '#loaders/load.ts';
+import { type ReadUpload, readUpload } from '#loaders/read.ts';
+import { SourceBytes } from '#loaders/source.ts';
+import { Spool } from '#loaders/spool.ts';
+import type { Acknowledgement } from '#schemas/acknowledgement.ts';
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import type { SpooledRow } from '#schemas/row.ts';
+import type { TestStore } from './test-store.ts';
+import { RECEIVED_AT } from './upload-model.ts';
+
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'cpf-loads-'));
+}
+
+/** Bytes in pieces of a given size, as a network would bring them. */
+function inPieces(bytes: Buffer | string, size = 1000): Readable {
+  const whole = Buffer.from(bytes);
+  return Readable.from(
+    (function* () {
+      for (let at = 0; at < whole.length; at += size) yield whole.subarray(at, at + size);
+    })(),
+    { objectMode: false },
+  );
+}
+
+/** What is known of a CSV's rows from outside it. */
+export function metadata(rowCount: number, differing: CsvMetadata = {}): CsvMetadata {
+  return {
+    authority: 'ZZ101',
+    sequence: 1,
+    createdAt: '2026-11-23T21:30:00Z',
+    rowCount,
+    ...differing,
+  };
+}
+
+/** Reads a file without a store, and gives what was spooled of it, in the order of its rows' identities. */
+export async function read(
+  bytes: Buffer | string,
+  options: {
+    name?: string;
+    metadata?: CsvMetadata;
+    maxBytes?: number;
+    pieces?: number;
+    authority?: OdsCode;
+  } = {},
+): Promise<ReadUpload & { rows: SpooledRow[]; perRecord: number[] }> {
+  const spoolDir = temporaryFolder();
+  const spool = Spool.create(spoolDir);
+  try {
+    const source = {
+      name: options.name ?? 'upload',
+      stream: inPieces(bytes, options.pieces),
+    };
+    const result = await readUpload(
+      new SourceBytes(source, options.maxBytes ?? 1_000_000),
+      source,
+      {
+        receivedAt: RECEIVED_AT,
+        metadata: options.metadata ?? {},
+        authority: options.authority,
+      },
+      spool,
+    );
+    const records = [...spool.records()];
+    const identity = (row: SpooledRow): string => `${row.nhsNumber} ${row.type} ${row.startDate}`;
+    return {
+      ...result,
+      rows: records
+        .flatMap(({ rows }) => rows.map(({ row }) => row))
+        .toSorted((one, other) => identity(one).localeCompare(identity(other))),
+      perRecord: records.map(({ rows }) => rows.length),
+    };
+  } finally {
+    spool.remove();
+    rmSync(spoolDir, { recursive: true });
+  }
+}
+
+/** Loads text into a test's store, as an operator would. */
+export function loader(t: Pick<TestStore, 'store' | 'anchor' | 'dataDir'>) {
+  const spoolDir = join(t.dataDir, 'spool');
+  return {
+    spoolDir,
+    load: (
+      bytes: Buffer | string,
+      options: Partial<LoadOptions> & {
+        name?: string;
+        store?: TestStore['store'];
+        anchor?: TestStore['anchor'];
+      } = {},
+    ): Promise<Acknowledgement> => {
+      const { name = 'upload', store = t.store, anchor = t.anchor, ...rest } = options;
+      return loadFile(
+        store,
+        anchor,
+        { name, stream: inPieces(bytes) },
+        {
+          spoolDir,
+          addAuthority: true,
+          by: 'test',
+          now: () => RECEIVED_AT,
+          lockWaitMs: 500,
+          ...rest,
+        },
+      );
+    },
+    spools: (): string[] => {
+      try {
+        return readdirSync(spoolDir);
+      } catch {
+        return [];
+      }
+    },
+  };
+}
+
+export const ods = (code: string): OdsCode => odsCodeSchema.parse(code);

@@ -1,0 +1,20 @@
+import { availableParallelism } from 'node:os';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['tests/**/*.test.ts'],
+    // Code here holds no module-level state, so a fresh module graph a file would only cost time.
+    isolate: false,
+    // Processes, not threads: tests send signals and read modes that belong to a process.
+    pool: 'forks',
+    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    // Starting a Redis beside a busy core takes seconds at worst; a hang should still end.
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    restoreMocks: true,
+    unstubEnvs: true,
+    unstubGlobals: true,
+    reporters: ['default', './tests/support/closing-line.ts'],
+  },
+});
