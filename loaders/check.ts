@@ -23,6 +23,9 @@ export type CheckContext = {
 
 /** A plan is entered when it is decided on; one that begins later than this is probably a slip. */
 const START_AHEAD_DAYS = 31;
+/** Source: CP-IS schemas, REPC_MT000002GB01.CP-ISRecord. */
+const PLANS_AT_MOST = 3;
+const SUBJECTS_AT_MOST = 2;
 /** Ten months; no pregnancy is known about earlier. */
 const DUE_AHEAD_DAYS = 304;
 
@@ -65,6 +68,7 @@ class RecordCheck {
   result(): CheckedRecord {
     const subjects = this.#record.subjects.map((subject) => this.#subject(subject));
     const rows = this.#record.plans.flatMap((plan) => this.#row(plan, subjects));
+    this.#shape(this.#record);
     this.#pairing(subjects);
     this.#repeatedIdentity(rows);
     return this.#failures.length > 0
@@ -104,6 +108,24 @@ class RecordCheck {
       return this.#fail(second.place, field, `${what} is given more than once. Send one.`);
     }
     return only;
+  }
+
+  /** More of anything than the message allows, of which some might have been passed over. */
+  #shape({ place, plans, subjects }: RawRecord): void {
+    if (plans.length > PLANS_AT_MOST) {
+      this.#fail(
+        place,
+        'plan_type',
+        `The record has more than ${PLANS_AT_MOST} plans. Send the others in a record of their own.`,
+      );
+    }
+    if (subjects.length > SUBJECTS_AT_MOST) {
+      this.#fail(
+        place,
+        'subject',
+        'The record has more than two people. Send a record for each child, with the mother only where there is an unborn child.',
+      );
+    }
   }
 
   #subject(raw: RawSubject): Subject {
@@ -255,6 +277,12 @@ class RecordCheck {
         start.place,
         'start_date',
         `The plan starts more than ${START_AHEAD_DAYS} days from now. Check the year; if it is right, send the plan nearer the day.`,
+      );
+    } else if (start.date !== undefined && start.date > this.#today) {
+      this.#warn(
+        start.place,
+        'start_date',
+        'The plan starts in the future and is not shown before that day.',
       );
     }
     if (start.date !== undefined && end.date !== undefined && end.date < start.date) {

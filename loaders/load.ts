@@ -91,6 +91,8 @@ export async function loadFile(
       const journal = await file.decide(header, spooled, lock, lost !== undefined);
       if (journal === undefined) return file.refuse('CPF04');
       spooled.commitJournal(JSON.stringify(journal));
+      // Whoever was held up for longer than the lease has been overtaken, and what it decided is old.
+      await lock.renew();
       begun = true;
       anchor.beginLoad({ ...pick(journal), journal: spooled.folder, ...journal.expected });
       const acknowledgement = await applyJournal(store, anchor, lock, spooled, journal);

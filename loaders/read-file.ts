@@ -90,6 +90,12 @@ export class ReadFile {
         hint: `Sequence number ${sequence} was used by a file with other content, so nothing of this one was loaded. Send it with a number that was not used; the highest used is ${this.#known?.sequence ?? sequence}.`,
       });
     }
+    if (this.#known?.sequence === undefined && this.#read.records === 0) {
+      return this.refuse('CPF04', {
+        field: 'record',
+        hint: `This is the first file of authority ${authority} and it holds no plan, so "nothing to report" would make an authority of which nothing is held look up to date. Send every plan in force first.`,
+      });
+    }
     if (this.#known !== undefined) return undefined;
     const hasPhone = this.#read.header.emergencyDutyTeamPhone !== undefined;
     if (this.#options.addAuthority && hasPhone) return undefined;
@@ -120,7 +126,8 @@ export class ReadFile {
         spool.addHeld(rows.filter((row) => row.authority === authority));
       }
     }
-    const tally = await this.#baseTally(authority, recount);
+    // Where the store was found to differ, the last word on what it holds is its own.
+    const tally = await this.#baseTally(authority, recount || this.#known?.reconciled === false);
     const highest = this.#known?.sequence;
     const context = {
       today: londonDate(this.#options.receivedAt),

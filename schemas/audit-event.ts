@@ -18,8 +18,8 @@ const versionsSchema = z.object({ functions: z.string(), configuration: z.string
 
 const requestSchema = z.object({
   auditId: z.uuid(),
-  requestId: z.uuid().optional(),
-  correlationId: z.uuid().optional(),
+  requestId: z.guid().optional(),
+  correlationId: z.guid().optional(),
   caller: callerSchema,
   api: z.enum(['plain', 'fhir']),
 });

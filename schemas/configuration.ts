@@ -34,6 +34,12 @@ export const configurationSchema = z.object({
     .min(1)
     .default('.data')
     .transform((path) => resolve(path)),
+  /** Where the anchor lies, for a disk or backup of its own. Default: `anchor` in the data folder. */
+  ANCHOR_DIR: z
+    .string()
+    .min(1)
+    .transform((path) => resolve(path))
+    .optional(),
   /** Set: that Redis is used, and none is started. */
   REDIS_URL: z
     .string()

@@ -35,6 +35,7 @@ function commandLine(environment: NodeJS.ProcessEnv): Command {
     .description('Create the dataset, once and for all, in an empty store.')
     .option('--live', 'for real children: tokens of configured issuers only')
     .option('--demo', 'for made-up children: demo tokens are accepted')
+    .option('--unless-there', 'succeed where this very dataset exists already, for start scripts')
     .addHelpText(
       'after',
       `
@@ -45,7 +46,9 @@ Example:
   DATA_DIR=/var/lib/cp-flags cp-flags init --live
 `,
     )
-    .action((options: { live?: boolean; demo?: boolean }) => init(configuration(), options));
+    .action((options: { live?: boolean; demo?: boolean; unlessThere?: boolean }) =>
+      init(configuration(), options),
+    );
 
   program
     .command('serve')

@@ -7,7 +7,10 @@ import { Anchor } from '#store/anchor.ts';
 type Place = Pick<Configuration, 'DATA_DIR'>;
 
 /** The anchor: what the store should hold. Several processes may have it open. */
-export const openAnchor = ({ DATA_DIR }: Place): Anchor => Anchor.open(join(DATA_DIR, 'anchor'));
+export const openAnchor = ({
+  DATA_DIR,
+  ANCHOR_DIR = join(DATA_DIR, 'anchor'),
+}: Pick<Configuration, 'DATA_DIR' | 'ANCHOR_DIR'>): Anchor => Anchor.open(ANCHOR_DIR);
 
 /** Spools of loads under way. */
 export const spoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'spool');

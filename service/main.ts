@@ -265,7 +265,7 @@ export async function startService(
     }
     // Only now, so that its first look at the directory finds what was prepared.
     const connection = redis.connect('lookup');
-    const gate = watchStore(connection);
+    const gate = watchStore(connection, redis.embedded ? { dataDir: configuration.DATA_DIR } : {});
     add(() => gate.stop());
     add(logReadiness(gate, log));
     await settled(gate, tools?.keeper);

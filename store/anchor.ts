@@ -184,6 +184,15 @@ export class Anchor {
     this.#remember('audit', numbers);
   }
 
+  /** The newest time of the store's clock that was remembered, milliseconds; 0 at first. */
+  newestClock(): number {
+    return this.#seen('clock')[0] ?? 0;
+  }
+
+  rememberClock(clock: number): void {
+    this.#remember('clock', [clock]);
+  }
+
   /** The highest generation seen of each partition. */
   generations(): number[] {
     return this.#seen('generations');

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import { type Dataset, parseDataset, readAuthorities } from './dataset.ts';
 import { FUNCTIONS } from './functions.ts';
-import { allChildrenKeys, keys } from './keys.ts';
+import { allChildrenKeys, CLOSED, keys } from './keys.ts';
 import { list } from './reply.ts';
 
 /** One thing that must hold for the store to be trusted. */
@@ -32,7 +32,14 @@ export type Gate = {
   generation(partition: number): number;
   /** Tells the gate what a lookup saw. */
   sawGeneration(partition: number, generation: number): void;
+  /**
+   * Tells the gate the number of an event just written. False where it is not above all that this process
+   * has seen of the partition: events were taken away, and the gate stays closed until a restart.
+   */
+  sawEvent(partition: number, number: number): boolean;
   checks(): GateCheck[];
+  /** Reads everything anew, the directory of authorities too. Never rejects. */
+  refresh(): Promise<void>;
   /** True as soon as it is open; false when it is not within the deadline. */
   whenOpen(deadlineMs: number): Promise<boolean>;
   stop(): Promise<void>;
@@ -50,6 +57,14 @@ const MEMORY_RESERVE = 0.1;
 /** Likewise of the disk; a tenth of a large disk is more than any night needs, hence the ceiling. */
 const DISK_RESERVE = 0.1;
 const DISK_RESERVE_AT_MOST_BYTES = 1_073_741_824;
+
+const SETTINGS = [
+  'appendonly',
+  'appendfsync',
+  'no-appendfsync-on-rewrite',
+  'maxmemory',
+  'maxmemory-policy',
+] as const;
 
 type Verdict = { ok: boolean; detail: string };
 const good = (detail: string): Verdict => ({ ok: true, detail });
@@ -70,6 +85,10 @@ const CHECKS = [
 type CheckName = (typeof CHECKS)[number];
 /** Doubt about one partition closes that partition (the lookup function sees to it), not the others. */
 const PARTIAL: CheckName = 'whole';
+
+const EVENTS_MISSING = bad(
+  'Audit events that were recorded are missing from Redis. Stop the service, restore Redis from its last good copy, start again.',
+);
 
 async function disk(dataDir: string | undefined): Promise<Verdict> {
   if (dataDir === undefined) return good('The disk of Redis is watched on its own machine.');
@@ -102,6 +121,11 @@ function durable(info: Map<string, string>, config: Record<string, string>): Ver
   if (config['appendfsync'] !== 'always') {
     return bad(
       'Redis does not write audit events to disk at once. Set `appendfsync always`; lookups go on by themselves.',
+    );
+  }
+  if (config['no-appendfsync-on-rewrite'] !== 'no') {
+    return bad(
+      'Redis stops writing to disk at once while it rewrites its file. Set `no-appendfsync-on-rewrite no`; lookups go on by themselves.',
     );
   }
   if (info.get('aof_last_write_status') !== 'ok') {
@@ -145,11 +169,14 @@ export function watchStore(
   const clock = options.clock ?? Date.now;
   const verdicts = new Map<CheckName, GateCheck>();
   const generations = new Map<number, number>();
+  const eventNumbers = new Map<number, number>();
+  let eventsMissing = false;
   const waiting = new Set<() => void>();
   let dataset: Dataset | undefined;
   let resourceKey: string | undefined;
   let authorities: ReadonlyMap<string, Authority> = new Map();
   let authoritiesAt = 0;
+  let newestStoreClock = 0;
   let trustedAt = Number.NEGATIVE_INFINITY;
   let stopped = false;
   let polling: Promise<void> | undefined;
@@ -201,7 +228,7 @@ export function watchStore(
     const sentAt = clock();
     const [info, config, opened, fields, time, diskVerdict] = await Promise.all([
       redis.info('server', 'persistence', 'memory'),
-      redis.config('GET', 'appendonly', 'appendfsync', 'maxmemory', 'maxmemory-policy'),
+      redis.config('GET', ...SETTINGS),
       redis.get(keys.open),
       redis.hgetall(keys.dataset),
       redis.time(),
@@ -212,20 +239,24 @@ export function watchStore(
     const settings = Object.fromEntries(pairs(config));
     const held = parseDataset(fields);
     set('redis-reachable', good('Redis answers.'));
-    set('durable', durable(server, settings));
+    set('durable', eventsMissing ? EVENTS_MISSING : durable(server, settings));
     set('memory', memory(server, settings));
     set('disk', diskVerdict);
 
     const [seconds, microseconds] = time.map(Number);
     const storeClock = (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000;
     const apart = Math.max(sentAt - storeClock, storeClock - clock());
+    const wentBack = newestStoreClock - storeClock;
+    if (apart <= CLOCK_TOLERANCE_MS) newestStoreClock = Math.max(newestStoreClock, storeClock);
     set(
       'clock',
-      apart <= CLOCK_TOLERANCE_MS
-        ? good('The clocks of service and store agree.')
-        : bad(
-            `The clocks of service and store are ${Math.round(apart / 1000)} s apart; 5 s are allowed. Set both by a time server.`,
-          ),
+      wentBack > CLOCK_TOLERANCE_MS
+        ? bad('The clock of the store has gone back. Set it by a time server.')
+        : apart <= CLOCK_TOLERANCE_MS
+          ? good('The clocks of service and store agree.')
+          : bad(
+              `The clocks of service and store are ${Math.round(apart / 1000)} s apart; 5 s are allowed. Set both by a time server.`,
+            ),
     );
 
     if (held === undefined) {
@@ -253,12 +284,14 @@ export function watchStore(
       opened !== null && opened === server.get('run_id')
         ? good('The store was verified since Redis last started.')
         : bad(
-            'The store has not been verified since Redis last started. A process with role all or worker does it; see what that one says.',
+            opened?.startsWith(CLOSED) === true
+              ? opened.slice(CLOSED.length)
+              : 'The store has not been verified since Redis last started. A process with role all or worker does it within seconds; if none runs, start one.',
           ),
     );
 
     const [directory, seals] = await Promise.all([
-      readAuthorities(redis, held.codes),
+      readAuthorities(redis, held.codes).catch(() => undefined),
       redis
         .fcall(FUNCTIONS.seals, allChildrenKeys.length, ...allChildrenKeys, held.dataset.id)
         .then(
@@ -279,6 +312,15 @@ export function watchStore(
     }
     set('functions', good('The functions of this version are there.'));
     set('whole', checkSeals(seals.reply));
+    if (directory === undefined) {
+      set(
+        'directory',
+        bad(
+          'What is held of an expected authority cannot be read. Set it again with `cp-flags authority set`.',
+        ),
+      );
+      return;
+    }
     set('directory', good(`${directory.size} authorities are expected.`));
     dataset = held.dataset;
     resourceKey = held.resourceKey;
@@ -358,16 +400,33 @@ export function watchStore(
       return authoritiesAt;
     },
     generation: (partition) => generations.get(partition) ?? 0,
+    sawEvent(partition, number) {
+      const before = eventNumbers.get(partition) ?? 0;
+      if (number > before) {
+        eventNumbers.set(partition, number);
+        return true;
+      }
+      eventsMissing = true;
+      set('durable', EVENTS_MISSING);
+      trustedAt = Number.NEGATIVE_INFINITY;
+      return false;
+    },
     sawGeneration(partition, generation) {
       if (generation > (generations.get(partition) ?? 0)) generations.set(partition, generation);
     },
     checks: () => CHECKS.flatMap((name) => verdicts.get(name) ?? []),
+    async refresh() {
+      // One under way may have begun before what the caller wants to see.
+      await polling;
+      pollNow();
+      await polling;
+    },
     whenOpen(deadlineMs) {
       if (isOpen()) return Promise.resolve(true);
       return new Promise((resolve) => {
         const done = (): void => {
           clearTimeout(deadline);
-          resolve(true);
+          resolve(isOpen());
         };
         const deadline = setTimeout(() => {
           waiting.delete(done);
@@ -379,6 +438,8 @@ export function watchStore(
     async stop() {
       stopped = true;
       clearTimeout(timer);
+      for (const tell of waiting) tell();
+      waiting.clear();
       redis.off('ready', pollNow);
       redis.off('close', close);
       await polling;

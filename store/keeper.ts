@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Anchor, BegunLoad } from './anchor.ts';
 import { FUNCTIONS, loadFunctions } from './functions.ts';
-import { auditPartitions, keys } from './keys.ts';
+import { auditPartitions, CLOSED, keys } from './keys.ts';
 import { list } from './reply.ts';
 import { createStore, StoreNotWhole } from './store.ts';
 
@@ -17,6 +17,9 @@ export type Keeper = {
   stop(): Promise<void>;
 };
 
+const RESTORE = 'Stop the service, restore Redis from its last good copy, start again.';
+const CLOCK_TOLERANCE_MS = 5_000;
+const REMEMBER_CLOCK_EVERY_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
 /** A store found not whole is not read again, all of it, each second. */
 const FAILED_VERIFICATION_REST_MS = 10_000;
@@ -52,6 +55,8 @@ export function keepStore(
   let looking: Promise<void> | undefined;
   let stopped = false;
   let wasReached = false;
+  /** Whether the Redis looked at is the one of this anchor. */
+  let ours = false;
 
   function become(is: 'open' | 'waiting' | 'wrong', detail: string): void {
     if (state.detail === detail) return;
@@ -59,10 +64,49 @@ export function keepStore(
     options.onChange(state);
   }
 
+  /** The last number of each audit stream, once it is sure that nothing before it was taken away. */
   async function auditNumbers(): Promise<number[]> {
     const streams = auditPartitions.map(keys.audit);
-    const reply: unknown = await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams);
-    return list(reply).map(Number);
+    const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
+    const numbers = streams.map((_, stream) => Number(reply[2 * stream]));
+    const held = streams.map((_, stream) => Number(reply[2 * stream + 1]));
+    const before = anchor.auditNumbers();
+    if (
+      numbers.some((number, stream) => number < (before[stream] ?? 0) || held[stream] !== number)
+    ) {
+      throw new StoreNotWhole(`Audit events that were recorded are missing from Redis. ${RESTORE}`);
+    }
+    return numbers;
+  }
+
+  /** A clock that went back would hide plans that have begun and call old data new. */
+  async function checkClock(): Promise<void> {
+    const [seconds] = await redis.time();
+    const clock = Number(seconds) * 1000;
+    const newest = anchor.newestClock();
+    if (clock < newest - CLOCK_TOLERANCE_MS) {
+      throw new StoreNotWhole(
+        'The clock of Redis is before times that were seen already. Set it by a time server.',
+      );
+    }
+    if (clock > newest + REMEMBER_CLOCK_EVERY_MS) anchor.rememberClock(clock);
+  }
+
+  /** An authority that fell out of the directory would be neither expected nor missed. */
+  async function checkDirectory(): Promise<void> {
+    const expected = new Set<string>((await store.authorities()).map(({ code }) => code));
+    const missing = [...anchor.authorities().keys()].filter((code) => !expected.has(code));
+    if (missing.length > 0) {
+      throw new StoreNotWhole(
+        `The directory no longer knows ${missing.join(', ')}, which has loaded. ${RESTORE}`,
+      );
+    }
+  }
+
+  /** Closes the store for every process, with the reason for all of them to say. */
+  async function shut(reason: string): Promise<void> {
+    restUntil = Math.max(restUntil, performance.now() + FAILED_VERIFICATION_REST_MS);
+    await redis.set(keys.open, `${CLOSED}${reason}`).catch(() => undefined);
   }
 
   async function verify(): Promise<void> {
@@ -75,8 +119,9 @@ export function keepStore(
       );
     }
     if (held === undefined) {
+      ours = true;
       throw new StoreNotWhole(
-        'Redis holds no dataset, but there was one: it has lost its data. Stop the service, restore Redis from its last good copy, start again.',
+        `Redis holds no dataset, but there was one: it has lost its data. ${RESTORE}`,
       );
     }
     if (held.id !== expected.id) {
@@ -84,6 +129,9 @@ export function keepStore(
         'Redis holds another dataset than this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.',
       );
     }
+    ours = true;
+    await checkClock();
+    await checkDirectory();
     for (const load of anchor.loadsInProgress()) await options.resume(load);
 
     const { tallies, generations } = await store.tallyWithGenerations();
@@ -100,24 +148,15 @@ export function keepStore(
     for (const load of anchor.loadsInProgress()) wrong.delete(load.authority);
     if (wrong.size > 0) {
       throw new StoreNotWhole(
-        `Redis does not hold what was loaded for ${[...wrong].toSorted().join(', ')}: it was restored from an older copy, or part of it is lost. Stop the service, restore Redis from its last good copy, start again.`,
+        `Redis does not hold what was loaded for ${[...wrong].toSorted().join(', ')}: it was restored from an older copy, or part of it is lost. ${RESTORE}`,
       );
     }
     anchor.generations().forEach((generation, partition) => {
       if ((generations[partition] ?? 0) < generation) {
-        throw new StoreNotWhole(
-          'Redis holds an older state than was seen before. Stop the service, restore Redis from its last good copy, start again.',
-        );
+        throw new StoreNotWhole(`Redis holds an older state than was seen before. ${RESTORE}`);
       }
     });
-    const numbers = await auditNumbers();
-    anchor.auditNumbers().forEach((number, stream) => {
-      if ((numbers[stream] ?? 0) < number) {
-        throw new StoreNotWhole(
-          'Audit events that were recorded are missing from Redis. Stop the service, restore Redis from its last good copy, start again.',
-        );
-      }
-    });
+    await auditNumbers();
     anchor.rememberGenerations(generations);
   }
 
@@ -127,6 +166,7 @@ export function keepStore(
       return;
     }
     wasReached = true;
+    ours = false;
     const runId = /^run_id:([0-9a-f]+)/m.exec(await redis.info('server'))?.[1];
     if (runId === undefined) throw new Error('Redis does not name its run.');
     if ((await redis.get(keys.open)) !== runId) {
@@ -149,7 +189,11 @@ export function keepStore(
       // The run that was verified: had Redis started anew meanwhile, this would not open it.
       await redis.set(keys.open, runId);
     }
-    const numbers = await auditNumbers().catch(async () => {
+    ours = true;
+    await checkClock();
+    await checkDirectory();
+    const numbers = await auditNumbers().catch(async (error: unknown) => {
+      if (error instanceof StoreNotWhole) throw error;
       // A process of a newer version has just started: its functions are not there yet.
       await loadFunctions(redis);
       return auditNumbers();
@@ -163,11 +207,13 @@ export function keepStore(
 
   function look(): Promise<void> {
     looking ??= keep()
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
         if (error instanceof NoDataset) {
           become('waiting', error.message);
           return;
         }
+        // Never into another dataset's Redis: that would close a store that is somebody else's.
+        if (ours && error instanceof StoreNotWhole) await shut(error.message);
         become(
           'wrong',
           error instanceof StoreNotWhole

@@ -18,6 +18,9 @@ export const keys = {
   open: 'cpf:open',
 } as const;
 
+/** How `cpf:open` begins where the keeper has closed the store; what follows says why and what to do. */
+export const CLOSED = 'closed: ';
+
 export const partitions: readonly number[] = Array.from({ length: PARTITIONS }, (_, p) => p);
 export const allChildrenKeys: readonly string[] = partitions.map(keys.children);
 export const auditPartitions: readonly AuditPartition[] = [...partitions, 'system'];

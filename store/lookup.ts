@@ -14,7 +14,7 @@ import { FUNCTIONS } from './functions.ts';
 import type { Gate } from './gate.ts';
 import { keys } from './keys.ts';
 import { list } from './reply.ts';
-import { unpackRow } from './rows.ts';
+import { authorityOf, unpackRow } from './rows.ts';
 
 export type LookupInput = {
   nhsNumber: NhsNumber;
@@ -156,6 +156,8 @@ export function createLookupStore(
     } catch {
       // Each is answered could-not-check below. The gate's next poll finds the reason.
     }
+    // An authority's first rows are there a moment before the directory's next poll finds its name.
+    if (results.some((result) => namesUnknownAuthority(result, gate))) await gate.refresh();
     // An answer that comes after the store's clock or the connection went into doubt is not given.
     const trusted = gate.open && gate.dataset?.id === dataset.id;
     for (const [i, { input, resolve }] of batch.entries()) {
@@ -183,11 +185,13 @@ export function createLookupStore(
  */
 function read(input: LookupInput, reply: unknown, at: number, gate: Gate): LookupResult {
   if (!Number.isSafeInteger(at)) return couldNotCheck('store');
-  const [tag, auditId, number, detail, rows, accesses] = list(reply);
+  const [tag, auditId, number, detail, eventNumber, rows, accesses] = list(reply);
   if (auditId !== input.auditId || number !== input.nhsNumber) return couldNotCheck('store');
   if (tag === 'could-not-check') return couldNotCheck(isCause(detail) ? detail : 'store');
-  if (typeof detail !== 'number') return couldNotCheck('store');
-  gate.sawGeneration(partitionOf(input.nhsNumber), detail);
+  if (typeof detail !== 'number' || typeof eventNumber !== 'number') return couldNotCheck('store');
+  const partition = partitionOf(input.nhsNumber);
+  gate.sawGeneration(partition, detail);
+  if (!gate.sawEvent(partition, eventNumber)) return couldNotCheck('incomplete');
   if (tag === 'not-flagged') return { kind: 'not-flagged', at };
   if (tag !== 'flagged') return couldNotCheck('store');
   const plans = list(rows).map((row) => readPlan(input.nhsNumber, row));
@@ -195,6 +199,12 @@ function read(input: LookupInput, reply: unknown, at: number, gate: Gate): Looku
     return couldNotCheck('corrupt');
   }
   return { kind: 'flagged', at, plans, accesses: list(accesses).map(readAccess) };
+}
+
+function namesUnknownAuthority(result: unknown, gate: Gate): boolean {
+  const [tag, , , , , rows] = list(result);
+  if (tag !== 'flagged') return false;
+  return list(rows).some((row) => !gate.authorities.has(authorityOf(String(list(row)[0]))));
 }
 
 function readPlan(nhsNumber: NhsNumber, reply: unknown): ShownPlan | undefined {

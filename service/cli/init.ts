@@ -12,7 +12,7 @@ const NEXT = {
 /** `cp-flags init`: creates the dataset, on the Redis that is running or on one started for this alone. */
 export async function init(
   configuration: Configuration,
-  options: { live?: boolean; demo?: boolean },
+  options: { live?: boolean; demo?: boolean; unlessThere?: boolean },
 ): Promise<void> {
   if (options.live === options.demo) {
     throw misused(
@@ -21,12 +21,18 @@ export async function init(
   }
   const kind = options.live === true ? 'live' : 'demo';
   const redis = (await findRedis(configuration)) ?? (await openRedis(configuration));
-  await withStore(configuration, redis, 'admin', async (store) => {
+  let made = true;
+  await withStore(configuration, redis, 'admin', async (store, anchor) => {
+    const held = await store.dataset();
+    if (options.unlessThere === true && held?.kind === kind && anchor.dataset()?.id === held.id) {
+      made = false;
+      return;
+    }
     const usable = redis.embedded || (await store.dataset()) !== undefined;
     if (configuration.REDIS_URL !== undefined && !usable && !(await store.isEmpty())) {
       throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
     }
     await store.createDataset(kind, userInfo().username);
   });
-  console.log(`Created a ${kind} dataset. ${NEXT[kind]}`);
+  console.log(made ? `Created a ${kind} dataset. ${NEXT[kind]}` : `The ${kind} dataset is there.`);
 }

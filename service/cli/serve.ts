@@ -70,6 +70,8 @@ function untilStopped(starting: Promise<Service>, stopDemo: () => void, log: Log
     );
     process.on('SIGINT', () => stop(0));
     process.on('SIGTERM', () => stop(0));
+    // The terminal was closed.
+    process.on('SIGHUP', () => stop(0));
     // Node would print the error whole, and with it perhaps the arguments of a Redis command.
     process.on('uncaughtException', (error) => {
       log.error('a fault inside the service', errorFields(error));

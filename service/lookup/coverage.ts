@@ -23,16 +23,17 @@ export type CoverageState = {
   negativeAdviceJson: string;
 };
 
+const CLOCK_TOLERANCE_MS = 5_000;
+
 /**
  * Whether what an authority last sent is recent enough to rely on: younger than the limit, and found in
  * the store as it was sent.
  */
 export function isUpToDate(authority: Authority, now: number, upToDateMs: number): boolean {
-  return (
-    authority.reconciled &&
-    authority.dataAsOf !== undefined &&
-    now - Date.parse(authority.dataAsOf) < upToDateMs
-  );
+  if (!authority.reconciled || authority.dataAsOf === undefined) return false;
+  const age = now - Date.parse(authority.dataAsOf);
+  // Data from the future means that one of the clocks is wrong, and then nothing is known of its age.
+  return age > -CLOCK_TOLERANCE_MS && age < upToDateMs;
 }
 
 /** Coverage of the authorities expected, at `now` in milliseconds. No authority at all covers nothing. */

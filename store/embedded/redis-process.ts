@@ -13,7 +13,6 @@ const POLL_MS = 10;
 /** Redis itself waits up to 10 s before it ends. */
 const STOP_DEADLINE_MS = 15_000;
 
-const RESTARTS_AT_MOST = 10;
 const FIRST_RESTART_DELAY_MS = 20;
 const LAST_RESTART_DELAY_MS = 2_000;
 /** What ran for this long had no trouble starting: earlier restarts no longer count. */
@@ -49,7 +48,14 @@ export async function launchRedis(
     await gone;
     throw new Error('No shell (sh) could be started to run redis-server.');
   }
-  await writeRunning(folder, { pid: child.pid, ownerPid: process.pid, socketPath });
+  try {
+    await writeRunning(folder, { pid: child.pid, ownerPid: process.pid, socketPath });
+  } catch (error) {
+    // A full disk, say. The shell is still waiting for its word and would wait for ever.
+    child.kill('SIGKILL');
+    await gone;
+    throw error;
+  }
   // A shell that is gone already shows as the process's end, not as a failed write.
   child.stdin?.on('error', () => {}).end('go\n');
   return { pid: child.pid, gone, kill: (signal) => child.kill(signal) };
@@ -179,7 +185,8 @@ export function superviseRedis(
   process.once('exit', endWithOwner);
 
   async function keepRunning(): Promise<void> {
-    for (let restarts = 0; restarts <= RESTARTS_AT_MOST; restarts += 1) {
+    // Without an end: a disk that was full gets room again, and the service says meanwhile what is wrong.
+    for (let restarts = 0; ; restarts += 1) {
       const since = performance.now();
       await current.gone;
       if (stopping.signal.aborted || !restart) return;

@@ -36,7 +36,7 @@ local function write_child(children_key, dataset, generation, count, number, val
 end
 
 -- Appends to a stream whose ids are 0-1, 0-2, ...: the numbering has no gaps, and is kept by the stream
--- itself when it is trimmed.
+-- itself when it is trimmed. Returns the event's number.
 local function append(stream_key, ...)
-  return redis.call('XADD', stream_key, '0-*', ...)
+  return tonumber(string.sub(redis.call('XADD', stream_key, '0-*', ...), 3))
 end

@@ -2,24 +2,25 @@
 -- KEYS  audit stream    ARGV  event (opaque)    reply  its number in the stream
 
 local function append_event(keys, args)
-  local id = append(keys[1], 'event', args[1], 'at', now_ms())
-  return tonumber(string.sub(id, 3))
+  return append(keys[1], 'event', args[1], 'at', now_ms())
 end
 
 redis.register_function('cpf_append_event_' .. VERSION, append_event)
 
--- audit_numbers: the number of the last event each stream was ever given, 0 where none.
--- KEYS  audit stream ...
+-- audit_numbers: of each stream, the number of the last event it was ever given and how many it holds.
+-- KEYS  audit stream ...    reply  last, held, last, held ...; 0, 0 where there is no stream
 
 local function audit_numbers(keys)
   local reply = {}
   for i, stream_key in ipairs(keys) do
-    reply[i] = 0
+    reply[2 * i - 1], reply[2 * i] = 0, 0
     if redis.call('EXISTS', stream_key) == 1 then
       local information = redis.call('XINFO', 'STREAM', stream_key)
       for j = 1, #information, 2 do
         if information[j] == 'last-generated-id' then
-          reply[i] = tonumber(string.sub(information[j + 1], 3))
+          reply[2 * i - 1] = tonumber(string.sub(information[j + 1], 3))
+        elseif information[j] == 'length' then
+          reply[2 * i] = information[j + 1]
         end
       end
     end

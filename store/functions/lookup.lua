@@ -10,9 +10,9 @@
 --       '', access ('unscheduled' | 'silent-read'), negatives allowed ('1' | '0'), user key, access entry
 --       (opaque)
 -- reply clock (ms), then per element one of
---       { 'flagged', audit id, number, generation, rows, accesses }
+--       { 'flagged', audit id, number, generation, event number, rows, accesses }
 --           rows: { packed row, status, date of birth result }, accesses: { at (ms), own (0|1), entry }
---       { 'not-flagged', audit id, number, generation }
+--       { 'not-flagged', audit id, number, generation, event number }
 --       { 'could-not-check', audit id, number, cause }
 
 local PER_ELEMENT = 9
@@ -68,8 +68,8 @@ local function look(keys, args, element, clock)
   if not generation then return { 'could-not-check', audit_id, number, visible } end
   if #visible == 0 then
     if args[first + 7] ~= '1' then return { 'could-not-check', audit_id, number, 'coverage' } end
-    append(audit_key, 'event', event, 'at', clock, 'outcome', 'not-flagged')
-    return { 'not-flagged', audit_id, number, generation }
+    local event_number = append(audit_key, 'event', event, 'at', clock, 'outcome', 'not-flagged')
+    return { 'not-flagged', audit_id, number, generation, event_number }
   end
 
   local shown, rows = {}, {}
@@ -89,10 +89,10 @@ local function look(keys, args, element, clock)
 
   -- Phase two: effects, the audit first. Nothing is disclosed unless both were written.
   local list = changed and cmsgpack.pack(listed)
-  append(audit_key, 'event', event, 'at', clock, 'outcome', 'flagged',
+  local event_number = append(audit_key, 'event', event, 'at', clock, 'outcome', 'flagged',
     'shown', table.concat(shown, RS), 'accesses', table.concat(access_ids, ','))
   if list then redis.call('HSET', seen_key, number, list) end
-  return { 'flagged', audit_id, number, generation, rows, accesses }
+  return { 'flagged', audit_id, number, generation, event_number, rows, accesses }
 end
 
 local function lookup(keys, args)

@@ -169,6 +169,20 @@ describe('a file that is sound', () => {
     expect((await t.store.authority(authority))?.dataAsOf).toBe('2026-11-24T06:00:00.000Z');
   });
 
+  test('is never an authority’s first where it holds nothing: it would look up to date', async () => {
+    const authority = newAuthority();
+    await t.store.setAuthority(
+      authority,
+      { name: 'Empty Council', emergencyDutyTeamPhone: '02079460199' },
+      'test',
+    );
+    const acknowledgement = await l.load(fileCsv({ records: [] }), {
+      metadata: metadata(0, { authority, sequence: 1 }),
+    });
+    expect(acknowledgement).toMatchObject({ code: 'CPF04', failures: [{ field: 'record' }] });
+    expect((await t.store.authority(authority))?.dataAsOf).toBeUndefined();
+  });
+
   test('may be a header line alone: nothing to report, which renews data-as-of', async () => {
     const authority = newAuthority();
     await loadXml({ authority, sequence: 1, createdAt: '202611202130+0000' });

@@ -39,7 +39,7 @@ test('a process whose clock is an hour ahead answers nothing, and says what to d
       PORT: '0',
       DATA_DIR: dataDir,
     },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'inherit'],
     // `faketime` keeps the program as its child: both are ended as a group.
     detached: true,
   });
@@ -65,7 +65,7 @@ test('a process whose clock is an hour ahead answers nothing, and says what to d
       expect(await response.json()).toMatchObject({ checked: false, code: 'could-not-check' });
     }
   } finally {
-    if (ahead.pid !== undefined) process.kill(-ahead.pid, 'SIGTERM');
+    process.kill(-(ahead.pid ?? 0), 'SIGTERM');
     await once(ahead, 'exit');
     await rm(dataDir, { recursive: true });
   }

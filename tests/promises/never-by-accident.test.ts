@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording.ts';
+import { Anchor } from '#store/anchor.ts';
 import { findEmbeddedRedis } from '#store/embedded-redis.ts';
 import { keys } from '#store/keys.ts';
-import { startTestService, type TestService, testFolder, until } from '../service/support.ts';
+import { fill, startTestService, type TestService, testFolder, until } from '../service/support.ts';
 import { testNumber } from '../support/rows.ts';
 
 /**
@@ -135,6 +136,8 @@ describe('could-not-check, and an answer again by itself, follows', () => {
     for (const [name, off, on] of [
       ['appendfsync', 'everysec', 'always'],
       ['appendonly', 'no', 'yes'],
+      ['no-appendfsync-on-rewrite', 'yes', 'no'],
+      ['maxmemory-policy', 'allkeys-lru', 'noeviction'],
     ] as const) {
       await service.admin.config('SET', name, off);
       await becomesCouldNotCheck(service);
@@ -204,6 +207,50 @@ describe('could-not-check, and what to do about it, follows', () => {
     await until(() => service.lines.join('').includes(RESTORE), 'what to do being said');
   });
 
+  test.each<[string, (service: TestService, stream: string) => Promise<unknown>]>([
+    ['by deleting them', (service, stream) => service.admin.del(stream)],
+    [
+      'by an event that shortens the stream',
+      (service, stream) => service.admin.call('XADD', stream, 'MAXLEN', '=', '0', '0-*', 'x', 'y'),
+    ],
+  ])(
+    'audit events being taken away while it runs, %s, also after a restart',
+    async (_, takeAway) => {
+      const service = await start();
+      await recovers(service);
+      for (let i = 0; i < 5; i++) await askHeld(service);
+      const anchor = Anchor.open(join(service.dataDir, 'anchor'));
+      await until(
+        () => (anchor.auditNumbers()[partitionOf(HELD)] ?? 0) > 5,
+        'the anchor knowing of the events',
+      );
+      anchor.close();
+      await takeAway(service, keys.audit(partitionOf(HELD)));
+      await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
+      expect((await status(service)).text).toContain('Audit events that were recorded are missing');
+      await service.stop();
+      await becomesCouldNotCheck(await start(service.dataDir));
+    },
+  );
+
+  test('an authority missing from the directory', async () => {
+    const service = await start();
+    await service.admin.hdel(keys.dataset, 'authority:ZZ2');
+    await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
+    expect((await status(service)).text).toContain('no longer knows ZZ2');
+  });
+
+  test('a clock of Redis that is before what was seen', async () => {
+    const service = await start();
+    await service.stop();
+    const anchor = Anchor.open(join(service.dataDir, 'anchor'));
+    anchor.rememberClock(Date.now() + 3_600_000);
+    anchor.close();
+    const again = await start(service.dataDir);
+    await becomesCouldNotCheck(again);
+    expect((await status(again)).text).toContain('Set it by a time server');
+  });
+
   test('an empty Redis', async () => {
     const service = await restartWith(await start(), (folder) =>
       rm(appendOnlyFolder(folder), { recursive: true }),
@@ -231,8 +278,6 @@ describe('could-not-check, and what to do about it, follows', () => {
     const yesterday = await copyOf(before);
     const today = await startTestService({ dataDir: before.dataDir, kind: 'none' });
     services.push(today);
-    const { fill } = await import('../service/support.ts');
-    const { Anchor } = await import('#store/anchor.ts');
     const anchor = Anchor.open(join(today.dataDir, 'anchor'));
     await fill(today.store, anchor, { code: 'ZZ1', rows: [{ nhsNumber: HELD }] });
     anchor.close();

@@ -154,6 +154,12 @@ test('init never replaces a dataset', async () => {
   expect(stderr).toContain('exists already');
 });
 
+test('init for start scripts is content with the dataset it would make, and with no other', async () => {
+  const again = await run(['init', '--demo', '--unless-there'], environment);
+  expect(again).toMatchObject({ code: 0, stderr: '' });
+  expect((await run(['init', '--live', '--unless-there'], environment)).code).toBe(1);
+});
+
 test.for([['init'], ['serve'], ['load'], ['authority', 'set'], ['status']])(
   '%s has help with an example',
   async (command) => {

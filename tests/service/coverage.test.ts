@@ -49,6 +49,10 @@ describe('coverage', () => {
     expect(coverageOf(directory(doubtful), NOW, limits).coverage.upToDate).toBe(0);
   });
 
+  test('does not trust data from the future: one of the clocks is wrong', () => {
+    expect(coverageOf(directory(authority('ZZ1', -1)), NOW, limits).coverage.upToDate).toBe(0);
+  });
+
   test('allows negatives from the minimum share on, and never with no authority at all', () => {
     const allowed = (...authorities: Authority[]) =>
       coverageOf(directory(...authorities), NOW, limits).negativesAllowed;

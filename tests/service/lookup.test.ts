@@ -180,6 +180,16 @@ describe('accesses', () => {
 });
 
 describe('the audit', () => {
+  test('can be read whatever form of UUID a request bore', async () => {
+    const requestId = '11111111-2222-0333-c444-555555555555';
+    const response = await service.lookup(
+      { nhsNumber: testNumber(990) },
+      { headers: { 'x-request-id': requestId } },
+    );
+    expect(response.status).toBe(200);
+    expect(await service.events()).toContainEqual(expect.objectContaining({ requestId }));
+  });
+
   test('holds the event of every answer, with who asked, as what, and what was shown', async () => {
     const requestId = randomUUID();
     const found = await answer(
