@@ -46,6 +46,10 @@ export function notFlaggedAdvice(
   return advice;
 }
 
+/** How each of an authority's two numbers is called where a person reads it. */
+export const OFFICE_HOURS = 'Office hours';
+export const EMERGENCY_DUTY_TEAM = 'Emergency duty team (out of hours)';
+
 function whomToRing({ authority }: Flag): string {
   return authority.officeHoursPhone === undefined
     ? `Ring ${authority.name}: emergency duty team (out of hours) ${authority.emergencyDutyTeamPhone}.`
@@ -102,4 +106,29 @@ export function flaggedAdvice(flags: readonly Flag[], coverage: Coverage): strin
   const incomplete = incompleteCoverage(coverage);
   if (incomplete !== undefined) advice.push(incomplete);
   return [...new Set(advice)];
+}
+
+const londonMoment = new Intl.DateTimeFormat('en-GB', {
+  dateStyle: 'long',
+  timeStyle: 'short',
+  timeZone: 'Europe/London',
+});
+
+/**
+ * What a person reads beside one plan, where plans are shown one by one: its status, whom to ring, and of
+ * when its authority's data is.
+ */
+export function planNote(flag: Flag): string {
+  const { name, dataAsOf } = flag.authority;
+  const said =
+    flag.status === 'ended'
+      ? [`This plan ended on ${until(flag)} and is shown for information. ${whomToRing(flag)}`]
+      : flagAdvice(flag);
+  if (flag.status === 'current' && flag.dueOrEndDate !== undefined) {
+    said.push(`The due date or end is ${until(flag)}.`);
+  }
+  if (dataAsOf !== undefined) {
+    said.push(`Data of ${name} as of ${londonMoment.format(Date.parse(dataAsOf))}.`);
+  }
+  return said.join(' ');
 }

@@ -1,14 +1,16 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
+import type { Fhir } from './fhir/fhir.ts';
 import { problemResponse, SAFE_HEADERS } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { LookupContext } from './lookup/lookup.ts';
 
 export type AppDependencies = {
-  /** Absent in the worker role. */
+  /** Absent in the worker role, as is FHIR. */
   lookup?: (c: LookupContext) => Promise<Response>;
+  fhir?: Fhir;
   ping: () => Response;
   status: () => Response;
   log: Log;
@@ -27,7 +29,7 @@ function describeProblem(code: string | undefined): Response {
 }
 
 /** The routes. Each has exactly one handler, and none a middleware, so that Hono calls it directly. */
-export function createApp({ lookup, ping, status, log }: AppDependencies) {
+export function createApp({ lookup, fhir, ping, status, log }: AppDependencies) {
   const app = new Hono<{ Bindings: HttpBindings }>();
   const allowed = new Map<string, string>([
     ['/_ping', 'GET, HEAD'],
@@ -37,6 +39,10 @@ export function createApp({ lookup, ping, status, log }: AppDependencies) {
     app.post('/lookup', lookup);
     allowed.set('/lookup', 'POST');
   }
+  for (const { method, path, allow, handler } of fhir?.routes ?? []) {
+    app.on(method, path, handler);
+    allowed.set(path, allow);
+  }
   app.get('/_ping', ping);
   app.get('/_status', status);
   app.get('/problems/:code', (c) => describeProblem(c.req.param('code')));
@@ -44,6 +50,7 @@ export function createApp({ lookup, ping, status, log }: AppDependencies) {
   app.notFound((c) => {
     const ids = readRequestIds(c.env.incoming.headers);
     const allow = allowed.get(c.req.path);
+    if (fhir?.covers(c.req.path) === true) return fhir.refuse(c, allow);
     return allow === undefined
       ? problemResponse('not-found', ids)
       : problemResponse('method-not-allowed', { ...ids, allow });

@@ -17,6 +17,7 @@ import { readIssuers, readOrganisations, type TrustedIssuer } from './auth/issue
 import { describeConfiguration } from './configuration-digest.ts';
 import { numberKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
 import { DEMO_ORGANISATIONS } from './demo/personas.ts';
+import { createFhir } from './fhir/fhir.ts';
 import { serveHttp } from './http/server.ts';
 import { errorFields, type Log } from './log.ts';
 import { createCheck } from './lookup/check.ts';
@@ -222,6 +223,11 @@ async function createLookups(
   };
   return {
     lookup: createLookupHandler(dependencies),
+    fhir: createFhir({
+      ...dependencies,
+      publicUrl: configuration.PUBLIC_URL,
+      version: packageJson.version,
+    }),
   };
 }
 

@@ -338,7 +338,11 @@ export function watchStore(
       await Promise.race([
         poll(),
         new Promise<never>((_, reject) => {
-          timer = setTimeout(() => reject(new Error('poll deadline')), POLL_DEADLINE_MS);
+          // In two halves: where this process itself was held up, the first is late and the second still
+          // leaves time for answers that are waiting to be read.
+          timer = setTimeout(() => {
+            timer = setTimeout(() => reject(new Error('poll deadline')), POLL_DEADLINE_MS / 2);
+          }, POLL_DEADLINE_MS / 2);
         }),
       ]);
       // A poll that returned early left the gate as it found it; it must not stay open on old word.

@@ -123,3 +123,28 @@ describe('the advice of a positive', () => {
     );
   });
 });
+
+describe('the note on one plan', () => {
+  const authority = { ...flag().authority, dataAsOf: '2026-07-24T03:02:00.000Z' };
+
+  test('says its status, whom to ring, and of when the data is in London', () => {
+    const note = wording.planNote(flag({ authority }));
+    expect(note).toMatch(/^This child is on a child protection plan\. Ring Quick Council/);
+    expect(note).toContain('emergency duty team (out of hours) 02079460199');
+    expect(note).toMatch(/Data of Quick Council as of 24 July 2026 at 04:02\.$/);
+  });
+
+  test('on one that ended does not say that no other is in force', () => {
+    const note = wording.planNote(flag({ status: 'ended', endDate: '2026-10-01' }));
+    expect(note).toMatch(/^This plan ended on 1 October 2026 and is shown for information\. Ring/);
+    expect(note).not.toContain('No current plan');
+  });
+
+  test("on an unborn child's gives the due date or end, before it and after", () => {
+    const unborn = { type: 'unborn-child-protection-plan', dueOrEndDate: '2026-12-01' } as const;
+    expect(wording.planNote(flag(unborn))).toContain('due date or end is 1 December 2026');
+    const passed = wording.planNote(flag({ ...unborn, status: 'due-date-passed' }));
+    expect(passed).toContain('due date or end was 1 December 2026');
+    expect(passed).toContain(wording.DUE_DATE_PASSED);
+  });
+});

@@ -1,0 +1,76 @@
+import type { AuditEvent, PractitionerRole } from '@medplum/fhirtypes';
+import { z } from 'zod';
+import { accessSchema } from '#schemas/lookup.ts';
+import type { ListedAccess } from '#store/lookup.ts';
+import { resourceId } from './ids.ts';
+import type { Child } from './plans.ts';
+import { JOB_ROLE_SYSTEM, ODS_SYSTEM, patient, ROLE_CLASS_SYSTEM } from './vocabulary.ts';
+
+/** An access as it was listed, with the role's code where it was listed with one. */
+const entrySchema = z.compile(
+  accessSchema.omit({ at: true, own: true }).extend({ roleCode: z.string().optional() }),
+  { strict: true },
+);
+
+/** Codes of the national list of job roles; an issuer may have others, which are none of its. */
+const JOB_ROLE = /^R[0-9]{4}$/;
+
+/**
+ * One look from unscheduled care, and who it was. Without `supporting` the person is only named: a
+ * reference would lead nowhere. Source: draft CP-IS FHIR guide, data mapping.
+ */
+export function access(
+  { nhsNumber, key }: Child,
+  { at, entry }: ListedAccess,
+  supporting: boolean,
+): { event: AuditEvent; person: PractitionerRole } {
+  const { name, role, roleCode, organisation } = entrySchema.parse(JSON.parse(entry));
+  const personId = resourceId(key, 'PractitionerRole', entry);
+  const roleClass = (code: string) => ({ coding: [{ system: ROLE_CLASS_SYSTEM, code }] });
+  return {
+    event: {
+      resourceType: 'AuditEvent',
+      id: resourceId(key, 'AuditEvent', nhsNumber, at, entry),
+      type: {
+        system: 'http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle',
+        code: 'access',
+      },
+      action: 'R',
+      recorded: new Date(at).toISOString(),
+      outcome: '0',
+      agent: [
+        { type: roleClass('PAT'), who: patient(nhsNumber), requestor: false },
+        {
+          type: roleClass('ASSIGNED'),
+          who: {
+            ...(supporting && { reference: `PractitionerRole/${personId}` }),
+            type: 'PractitionerRole',
+            display: `${name}, ${role}, ${organisation.name}`,
+          },
+          requestor: true,
+        },
+      ],
+      source: { observer: { display: 'cp-flags' } },
+    },
+    person: {
+      resourceType: 'PractitionerRole',
+      id: personId,
+      practitioner: { display: name },
+      organization: {
+        identifier: { system: ODS_SYSTEM, value: organisation.code },
+        display: organisation.name,
+      },
+      code: [
+        {
+          coding: [
+            {
+              ...(roleCode !== undefined &&
+                JOB_ROLE.test(roleCode) && { system: JOB_ROLE_SYSTEM, code: roleCode }),
+              display: role,
+            },
+          ],
+        },
+      ],
+    },
+  };
+}

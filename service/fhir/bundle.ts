@@ -1,0 +1,92 @@
+import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
+import type { Authority } from '#schemas/authority.ts';
+import { flaggedAdvice, notFlaggedAdvice } from '#schemas/wording.ts';
+import type { LookupResult } from '#store/lookup.ts';
+import { flagsOf } from '../lookup/answer.ts';
+import type { CoverageState } from '../lookup/coverage.ts';
+import { access } from './accesses.ts';
+import { adviceOutcome } from './outcome.ts';
+import type { Search } from './parameters.ts';
+import { type Child, carePlan, careTeam, fhirFlag } from './plans.ts';
+import type { SearchType } from './vocabulary.ts';
+
+export type Checked = {
+  auditId: string;
+  result: Exclude<LookupResult, { kind: 'could-not-check' }>;
+  /** Coverage as it was when the check was made. */
+  coverage: CoverageState;
+  authorities: ReadonlyMap<string, Authority>;
+  /** Keys the ids of what is answered. */
+  key: string;
+};
+
+type Found = { matches: Resource[]; included: Resource[]; advice: string[] };
+
+function find(type: SearchType, search: Search, checked: Checked): Found {
+  const { result, coverage, authorities, key } = checked;
+  const { nhsNumber, supporting } = search;
+  if (result.kind === 'not-flagged') {
+    const advice = notFlaggedAdvice(coverage.coverage, undefined, result.at);
+    return { matches: [], included: [], advice };
+  }
+  const child: Child = { nhsNumber, key };
+  const flags = flagsOf(result.plans, authorities, coverage.upToDate);
+  const advice = flaggedAdvice(flags, coverage.coverage);
+  switch (type) {
+    case 'CareTeam':
+      return { matches: flags.map((flag) => careTeam(child, flag)), included: [], advice };
+    case 'Flag': {
+      const plans = supporting ? flags.map((flag) => carePlan(child, flag)) : [];
+      const teams = supporting ? flags.map((flag) => careTeam(child, flag)) : [];
+      return { matches: [fhirFlag(child, flags, plans)], included: [...plans, ...teams], advice };
+    }
+    case 'AuditEvent': {
+      const accesses = result.accesses.map((listed) => access(child, listed, supporting));
+      // A person who looked on several days is one person.
+      const people = new Map(accesses.map(({ person }) => [person.id, person]));
+      return {
+        matches: accesses.map(({ event }) => event),
+        included: supporting ? [...people.values()] : [],
+        advice,
+      };
+    }
+  }
+}
+
+/**
+ * The answer to a search: what matched, what it refers to if that was asked for, and last an outcome with
+ * the words that a clinician is to read, which a negative must never be without. Nothing is paged, and
+ * the `self` link leaves the number out. `id` is the audit id.
+ *
+ * @param base absolute, of this FHIR service
+ * @throws whatever is wrong with what is held: the caller then answers could-not-check
+ */
+export function searchset(
+  type: SearchType,
+  search: Search,
+  checked: Checked,
+  base: string,
+): Bundle {
+  const { matches, included, advice } = find(type, search, checked);
+  const entry = (resource: Resource, mode: 'match' | 'include'): BundleEntry => ({
+    fullUrl: `${base}/${resource.resourceType}/${resource.id}`,
+    resource,
+    search: { mode },
+  });
+  return {
+    resourceType: 'Bundle',
+    id: checked.auditId,
+    type: 'searchset',
+    timestamp: new Date(checked.result.at).toISOString(),
+    total: matches.length,
+    link: [{ relation: 'self', url: `${base}/${type}${search.query}` }],
+    entry: [
+      ...matches.map((resource) => entry(resource, 'match')),
+      ...included.map((resource) => entry(resource, 'include')),
+      {
+        resource: adviceOutcome(advice, checked.coverage.coverage.complete),
+        search: { mode: 'outcome' },
+      },
+    ],
+  };
+}

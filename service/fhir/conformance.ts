@@ -1,0 +1,140 @@
+import type {
+  CapabilityStatement,
+  CapabilityStatementRestResource,
+  CodeSystem,
+  SearchParameter,
+} from '@medplum/fhirtypes';
+import { ERRORS } from '#schemas/errors.ts';
+import { errorCodeSystem } from './outcome.ts';
+import { FHIR_BASE, FHIR_JSON, NHS_NUMBER_SYSTEM, type SearchType } from './vocabulary.ts';
+
+/** When what is stated below last changed. */
+const STATED_ON = '2026-11-24';
+
+const codeParameterUrl = (base: string): string => `${base}/SearchParameter/flag-code`;
+
+/** `code` is no search parameter of Flag in R4. Source: Patient Flags guide, England-FlagCode. */
+export function flagCodeParameter(base: string): SearchParameter {
+  return {
+    resourceType: 'SearchParameter',
+    id: 'flag-code',
+    url: codeParameterUrl(base),
+    name: 'FlagCode',
+    status: 'active',
+    date: STATED_ON,
+    description:
+      'The kind of flag. Only child-protection-information-system-flag is held here, and any other code is refused. With it, the CarePlans and CareTeams that the flag refers to are included.',
+    code: 'code',
+    base: ['Flag'],
+    type: 'token',
+    expression: 'Flag.code',
+  };
+}
+
+/** What the codes of refusals mean. */
+export function errorCodes(base: string): CodeSystem {
+  return {
+    resourceType: 'CodeSystem',
+    id: 'error-code',
+    url: errorCodeSystem(base),
+    name: 'ErrorCode',
+    title: 'Why a request was refused',
+    status: 'active',
+    date: STATED_ON,
+    caseSensitive: true,
+    content: 'complete',
+    concept: Object.entries(ERRORS).map(([code, { title, detail }]) => ({
+      code,
+      display: title,
+      definition: detail,
+    })),
+  };
+}
+
+const PATIENT_DEFINITION = {
+  CareTeam: 'http://hl7.org/fhir/SearchParameter/clinical-patient',
+  Flag: 'http://hl7.org/fhir/SearchParameter/clinical-patient',
+  AuditEvent: 'http://hl7.org/fhir/SearchParameter/AuditEvent-patient',
+} as const satisfies Record<SearchType, string>;
+
+function searched(
+  type: SearchType,
+  documentation: string,
+  more: Partial<CapabilityStatementRestResource> = {},
+): CapabilityStatementRestResource {
+  return {
+    type,
+    documentation,
+    interaction: [{ code: 'search-type' }],
+    ...more,
+    searchParam: [
+      {
+        name: 'patient',
+        definition: PATIENT_DEFINITION[type],
+        type: 'reference',
+        documentation: `Required, and only with the modifier :identifier: patient:identifier=${NHS_NUMBER_SYSTEM}|NUMBER.`,
+      },
+      ...(more.searchParam ?? []),
+    ],
+  };
+}
+
+/** What this service can do, and what it asks of its callers. */
+export function capabilityStatement(base: string, version: string): CapabilityStatement {
+  return {
+    resourceType: 'CapabilityStatement',
+    status: 'active',
+    date: STATED_ON,
+    kind: 'instance',
+    software: { name: 'cp-flags', version },
+    implementation: { description: 'Child protection flag lookup for unscheduled care', url: base },
+    fhirVersion: '4.0.1',
+    format: [FHIR_JSON, 'json'],
+    rest: [
+      {
+        mode: 'server',
+        documentation:
+          'Searches by NHS number, by POST to _search with a form (the number is then in no address and no log of one) or by GET. Each search is a lookup: audited and, from unscheduled care, listed for others and told to the authority. An X-Request-ID or TraceID header holding a UUID is required. There is no paging: _count may be 50 or more. What is not supported is refused. Every Bundle has an entry with search.mode outcome, whose words are to be shown; whatever is not 200 is not a negative result.',
+        security: {
+          cors: false,
+          service: [
+            {
+              coding: [
+                {
+                  system: 'http://terminology.hl7.org/CodeSystem/restful-security-service',
+                  code: 'OAuth',
+                },
+              ],
+            },
+          ],
+          description:
+            'A bearer token that names a user, a role and an organisation, with activity B0107 (unscheduled care) or B0170 (scheduled care: a silent read).',
+        },
+        resource: [
+          searched('CareTeam', 'One for each plan: its type and dates, and whom to ring.'),
+          searched(
+            'AuditEvent',
+            'The last 25 looks from unscheduled care. Refused to a silent read. _include=AuditEvent:agent brings a PractitionerRole for each person; AuditEvent:entity-type=http://terminology.hl7.org/CodeSystem/v3-RoleClass|ASSIGNED is taken for the same.',
+            { searchInclude: ['AuditEvent:agent'] },
+          ),
+          searched(
+            'Flag',
+            'One for a child with plans; active while any of them is in force. With code, its CarePlans and CareTeams are included.',
+            {
+              searchParam: [{ name: 'code', definition: codeParameterUrl(base), type: 'token' }],
+            },
+          ),
+          { type: 'SearchParameter', interaction: [{ code: 'read' }] },
+          { type: 'CodeSystem', interaction: [{ code: 'read' }] },
+        ],
+      },
+    ],
+  };
+}
+
+/** The addresses of what describes this service, and what is found there. */
+export const CONFORMANCE = {
+  [`${FHIR_BASE}/metadata`]: capabilityStatement,
+  [`${FHIR_BASE}/SearchParameter/flag-code`]: flagCodeParameter,
+  [`${FHIR_BASE}/CodeSystem/error-code`]: errorCodes,
+} as const;

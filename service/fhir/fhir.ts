@@ -1,0 +1,78 @@
+import { SAFE_HEADERS } from '../http/problem.ts';
+import { readRequestIds } from '../http/request-ids.ts';
+import type { LookupContext } from '../lookup/lookup.ts';
+import { CONFORMANCE } from './conformance.ts';
+import { wantsJson } from './media.ts';
+import { refusalResponse } from './outcome.ts';
+import { createSearchHandler, type SearchDependencies, withTraceId } from './search.ts';
+import { FHIR_BASE, FHIR_JSON, searchTypes } from './vocabulary.ts';
+
+export type FhirDependencies = Omit<SearchDependencies, 'baseOf'> & {
+  /** The address by which clients reach this service, where it is not the one that they send. */
+  publicUrl?: string | undefined;
+  /** Of the software. */
+  version: string;
+};
+
+export type FhirRoute = {
+  method: 'GET' | 'POST';
+  path: string;
+  /** What the Allow header says of this path. */
+  allow: string;
+  handler: (c: LookupContext) => Response | Promise<Response>;
+};
+
+export type Fhir = {
+  routes: readonly FhirRoute[];
+  /** True of an address that this service answers for, whether there is anything or not. */
+  covers(path: string): boolean;
+  /** Refuses a request that no route takes; `allow` where another method would be taken. */
+  refuse(c: LookupContext, allow: string | undefined): Response;
+};
+
+/**
+ * The FHIR R4 service: searches by NHS number, and what describes them. Its shapes are those of the draft
+ * CP-IS FHIR guide (CareTeam, AuditEvent) and of the Patient Flags guide (Flag).
+ */
+export function createFhir({ publicUrl, version, ...dependencies }: FhirDependencies): Fhir {
+  const baseOf = ({ req: { url } }: LookupContext): string =>
+    `${publicUrl ?? url.slice(0, url.indexOf('/', url.indexOf('//') + 2))}${FHIR_BASE}`;
+
+  const conformance = Object.entries(CONFORMANCE).map(
+    ([path, describe]): FhirRoute => ({
+      method: 'GET',
+      path,
+      allow: 'GET, HEAD',
+      handler: (c) => {
+        const base = baseOf(c);
+        const { headers } = c.env.incoming;
+        if (!wantsJson(headers, c.req.query('_format') ?? null)) {
+          return refusalResponse('format-unsupported', base, readRequestIds(withTraceId(headers)));
+        }
+        return new Response(JSON.stringify(describe(base, version)), {
+          status: 200,
+          headers: { ...SAFE_HEADERS, 'content-type': FHIR_JSON },
+        });
+      },
+    }),
+  );
+  const searches = searchTypes.flatMap((type): FhirRoute[] => {
+    const handler = createSearchHandler(type, { ...dependencies, baseOf });
+    const path = `${FHIR_BASE}/${type}`;
+    return [
+      { method: 'GET', path, allow: 'GET', handler },
+      { method: 'POST', path: `${path}/_search`, allow: 'POST', handler },
+    ];
+  });
+
+  return {
+    routes: [...conformance, ...searches],
+    covers: (path) => path === FHIR_BASE || path.startsWith(`${FHIR_BASE}/`),
+    refuse(c, allow) {
+      const ids = readRequestIds(withTraceId(c.env.incoming.headers));
+      return allow === undefined
+        ? refusalResponse('not-found', baseOf(c), ids)
+        : refusalResponse('method-not-allowed', baseOf(c), { ...ids, allow });
+    },
+  };
+}

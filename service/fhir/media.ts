@@ -1,0 +1,44 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+const FORMATS: ReadonlySet<string> = new Set([
+  'json',
+  'application/json',
+  'application/fhir+json',
+  // A plus sign that its sender did not encode is a space in a query.
+  'application/fhir json',
+]);
+const RANGES: ReadonlySet<string> = new Set([
+  'application/json',
+  'application/fhir+json',
+  'application/*',
+  '*/*',
+]);
+
+/** A media range that JSON of FHIR R4 satisfies. */
+function allows(range: string): boolean {
+  const [type = '', ...parameters] = range.toLowerCase().split(';');
+  return (
+    RANGES.has(type.trim()) &&
+    parameters.every((parameter) => {
+      const [name = '', value = ''] = parameter.split('=').map((part) => part.trim());
+      if (name === 'q') return Number(value) > 0;
+      return name !== 'fhirversion' || value === '4.0';
+    })
+  );
+}
+
+/** Whether JSON is what was asked for: by `_format`, which wins, by Accept, or by neither. */
+export function wantsJson({ accept }: IncomingHttpHeaders, format: string | null): boolean {
+  if (format !== null) return FORMATS.has(format);
+  return !accept || accept.split(',').some(allows);
+}
+
+/** True of `application/x-www-form-urlencoded`, in UTF-8 if it says, and without a content encoding. */
+export function isForm(headers: IncomingHttpHeaders): boolean {
+  const type = headers['content-type'];
+  return (
+    type !== undefined &&
+    headers['content-encoding'] === undefined &&
+    /^application\/x-www-form-urlencoded *(?:; *charset *= *(?:utf-8|"utf-8") *)?$/i.test(type)
+  );
+}

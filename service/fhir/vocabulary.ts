@@ -1,0 +1,30 @@
+/** Where the FHIR R4 service lies. Source: draft CP-IS FHIR guide, base addresses. */
+export const FHIR_BASE = '/FHIR/R4';
+export const FHIR_JSON = 'application/fhir+json';
+
+export const NHS_NUMBER_SYSTEM = 'https://fhir.nhs.uk/Id/nhs-number';
+export const ODS_SYSTEM = 'https://fhir.nhs.uk/Id/ods-organization-code';
+export const SNOMED_SYSTEM = 'http://snomed.info/sct';
+export const ROLE_CLASS_SYSTEM = 'http://terminology.hl7.org/CodeSystem/v3-RoleClass';
+export const JOB_ROLE_SYSTEM =
+  'https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-SDSJobRoleName-1';
+export const SPINE_ERROR_SYSTEM = 'https://fhir.nhs.uk/R4/CodeSystem/Spine-ErrorOrWarningCode';
+
+/** The one kind of flag there is here. Source: code system England-FlagCategoryPatient. */
+export const FLAG_CODING = {
+  system: 'https://fhir.nhs.uk/England/CodeSystem/England-FlagCategoryPatient',
+  code: 'child-protection-information-system-flag',
+  display: 'Child Protection Information System Flag',
+} as const;
+
+/** What can be searched for; all three are views of one and the same lookup. */
+export type SearchType = 'CareTeam' | 'AuditEvent' | 'Flag';
+export const searchTypes = ['CareTeam', 'AuditEvent', 'Flag'] as const satisfies SearchType[];
+
+/** How a subject is given: by number alone, since no Patient can be read here. */
+export function patient(nhsNumber: string) {
+  return {
+    type: 'Patient' as const,
+    identifier: { system: NHS_NUMBER_SYSTEM, value: nhsNumber },
+  };
+}
