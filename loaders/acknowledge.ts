@@ -6,15 +6,29 @@ import {
 } from '#schemas/acknowledgement.ts';
 import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import type { RowEffect } from '#store/store.ts';
+import { given } from './given.ts';
 import type { ReadUpload } from './read.ts';
+
+/** An authority's name and the numbers that clinicians ring. */
+type Contact = {
+  name?: string | undefined;
+  officeHoursPhone?: string | undefined;
+  emergencyDutyTeamPhone?: string | undefined;
+};
 
 export type Outcome = {
   code: FileCode;
   accepted: number;
   effects: Record<RowEffect, number>;
-  authorityName?: string | undefined;
+  /** As the authority is known after this file. */
+  contact?: Contact | undefined;
   authorityAdded: boolean;
+  /** True of a load with nothing before it to compare it with. */
+  firstLoad?: boolean;
   dataAsOf?: string | undefined;
+  /** Of a full refresh: how many older rows were taken away. */
+  removed?: number;
+  held?: Acknowledgement['held'];
 };
 
 export const NO_EFFECTS: Record<RowEffect, number> = {
@@ -42,7 +56,11 @@ export function acknowledge(
     ...(header.authority !== undefined && {
       authority: {
         code: header.authority,
-        ...(outcome.authorityName !== undefined && { name: outcome.authorityName }),
+        ...given({
+          name: outcome.contact?.name,
+          officeHoursPhone: outcome.contact?.officeHoursPhone,
+          emergencyDutyTeamPhone: outcome.contact?.emergencyDutyTeamPhone,
+        }),
       },
     }),
     sequence: header.sequence ?? -1,
@@ -50,11 +68,17 @@ export function acknowledge(
     meaning: FILE_CODES[outcome.code],
     authorityAdded: outcome.authorityAdded,
     counts: {
+      ...(header.recordCount !== undefined && { declared: header.recordCount }),
       records: read.records,
       accepted: outcome.accepted,
-      refused: read.records - outcome.accepted,
+      refused: read.records - outcome.accepted - (outcome.held?.records ?? 0),
     },
-    rows: outcome.effects,
+    rows: {
+      ...outcome.effects,
+      ...(outcome.removed !== undefined && { removed: outcome.removed }),
+    },
+    ...(outcome.firstLoad === true && { firstLoad: true }),
+    ...(outcome.held !== undefined && { held: outcome.held }),
     failures: read.failures.sorted(),
     warnings: read.warnings.sorted().map((warning) => underCode(warning, outcome.code)),
     omitted: { failures: read.failures.omitted, warnings: read.warnings.omitted },
@@ -71,7 +95,7 @@ function underCode(warning: Finding, code: FileCode): Finding {
 export const iso = (instant: number): string => new Date(instant).toISOString();
 
 /** The base name; a name someone built from an NHS number is not repeated. */
-function printableName(name: string): string {
+export function printableName(name: string): string {
   return (
     (name.split(/[/\\]/).at(-1) ?? '')
       .replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '')

@@ -4,16 +4,28 @@ import { addDays, type CalendarDate, londonDate, longDateText } from '#schemas/c
 import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { eighteenthBirthday, PLAN_TYPES, type PlanType } from '#schemas/plan.ts';
 import type { SpooledRow } from '#schemas/row.ts';
-import { readCsvDate, readSpineBirthDate, readSpinePlanDate } from './dates.ts';
+import { readBirthDate, readPlanDate } from './dates.ts';
 import { shownLocalId } from './findings.ts';
 import type { Located, RawPlan, RawRecord, RawSubject, UploadFormat } from './upload.ts';
 
 /** A row before the file's authority and sequence are put to it. */
 export type CheckedRow = Omit<SpooledRow, 'authority' | 'sequence'>;
 
-export type CheckedRecord =
+export type CheckedRecord = { subjects: readonly CheckedSubject[] } & (
   | { kind: 'sound'; rows: { row: CheckedRow; place: string }[]; warnings: Finding[] }
-  | { kind: 'refused'; failures: Finding[] };
+  | { kind: 'refused'; failures: Finding[] }
+);
+
+/** A person of a record, as far as it could be read. */
+export type CheckedSubject = {
+  kind: RawSubject['kind'];
+  place: string;
+  nhsNumber: NhsNumber | undefined;
+  dateOfBirth: CalendarDate | undefined;
+  /** Empty where there is none. */
+  localId: string;
+  names: RawSubject['names'];
+};
 
 export type CheckContext = {
   format: UploadFormat;
@@ -23,11 +35,13 @@ export type CheckContext = {
 
 /** A plan is entered when it is decided on; one that begins later than this is probably a slip. */
 const START_AHEAD_DAYS = 31;
+/** Ten months; no pregnancy is known about earlier. */
+const DUE_AHEAD_DAYS = 304;
+/** An end is sent when a plan has ended; one that lies further off is probably a slip in the year. */
+const END_AHEAD_DAYS = 365;
 /** Source: CP-IS schemas, REPC_MT000002GB01.CP-ISRecord. */
 const PLANS_AT_MOST = 3;
 const SUBJECTS_AT_MOST = 2;
-/** Ten months; no pregnancy is known about earlier. */
-const DUE_AHEAD_DAYS = 304;
 
 /**
  * Checks one record by itself and makes its rows: all of them, or the list of everything wrong with it.
@@ -42,14 +56,7 @@ export function checkRecord(record: RawRecord, context: CheckContext): CheckedRe
   return new RecordCheck(record, context).result();
 }
 
-type Subject = {
-  kind: RawSubject['kind'];
-  place: string;
-  nhsNumber: NhsNumber | undefined;
-  dateOfBirth: CalendarDate | undefined;
-  localId: string;
-  used: boolean;
-};
+type Subject = CheckedSubject & { used: boolean };
 
 class RecordCheck {
   readonly #record: RawRecord;
@@ -67,13 +74,13 @@ class RecordCheck {
 
   result(): CheckedRecord {
     const subjects = this.#record.subjects.map((subject) => this.#subject(subject));
+    this.#shape();
     const rows = this.#record.plans.flatMap((plan) => this.#row(plan, subjects));
-    this.#shape(this.#record);
     this.#pairing(subjects);
     this.#repeatedIdentity(rows);
     return this.#failures.length > 0
-      ? { kind: 'refused', failures: this.#failures }
-      : { kind: 'sound', rows, warnings: this.#warnings };
+      ? { kind: 'refused', subjects, failures: this.#failures }
+      : { kind: 'sound', subjects, rows, warnings: this.#warnings };
   }
 
   #finding(code: RecordCode, place: string, field: string, hint: string): Finding {
@@ -110,24 +117,6 @@ class RecordCheck {
     return only;
   }
 
-  /** More of anything than the message allows, of which some might have been passed over. */
-  #shape({ place, plans, subjects }: RawRecord): void {
-    if (plans.length > PLANS_AT_MOST) {
-      this.#fail(
-        place,
-        'plan_type',
-        `The record has more than ${PLANS_AT_MOST} plans. Send the others in a record of their own.`,
-      );
-    }
-    if (subjects.length > SUBJECTS_AT_MOST) {
-      this.#fail(
-        place,
-        'subject',
-        'The record has more than two people. Send a record for each child, with the mother only where there is an unborn child.',
-      );
-    }
-  }
-
   #subject(raw: RawSubject): Subject {
     // First, since it is by the local id that the authority finds the child in every other finding.
     const localId = this.#readLocalId(raw);
@@ -137,6 +126,7 @@ class RecordCheck {
       localId,
       nhsNumber: this.#nhsNumber(raw),
       dateOfBirth: this.#dateOfBirth(raw),
+      names: raw.names,
       used: false,
     };
   }
@@ -182,7 +172,7 @@ class RecordCheck {
   #dateOfBirth(raw: RawSubject): CalendarDate | undefined {
     const found = this.#single(raw.datesOfBirth, raw.place, 'date_of_birth', 'The date of birth');
     if (found === undefined) return undefined;
-    const date = this.#format === 'csv' ? readCsvDate(found.text) : readSpineBirthDate(found.text);
+    const date = readBirthDate(found.text, this.#format);
     if (date === undefined) {
       return this.#fail(
         found.place,
@@ -202,7 +192,7 @@ class RecordCheck {
 
   #date(found: Located | undefined, field: string): CalendarDate | undefined {
     if (found === undefined) return undefined;
-    const date = this.#format === 'csv' ? readCsvDate(found.text) : readSpinePlanDate(found.text);
+    const date = readPlanDate(found.text, this.#format);
     return (
       date ??
       this.#fail(
@@ -299,7 +289,16 @@ class RecordCheck {
         'The delete date is in the future. A delete takes effect at once: send it when the plan has been deleted, or an end date where the plan will end.',
       );
     }
-    if (type !== 'unborn-child-protection-plan') return;
+    if (type !== 'unborn-child-protection-plan') {
+      if (end.date !== undefined && end.date > addDays(this.#today, END_AHEAD_DAYS)) {
+        this.#warn(
+          end.place,
+          'end_date',
+          'The plan ends more than a year from now, and is shown as current until then. Check the year of the end.',
+        );
+      }
+      return;
+    }
     if (plan.end.length === 0) {
       this.#fail(
         plan.place,
@@ -358,6 +357,26 @@ class RecordCheck {
         ? "An unborn child's plan needs the mother in the same record (UnbornChild)."
         : `A ${PLAN_TYPES[type].label} record needs the child in the same record (Child).`,
     );
+  }
+
+  /** More of anything than the message allows, of which some might have been passed over. */
+  #shape(): void {
+    const { place, plans, subjects, unclear } = this.#record;
+    if (unclear !== undefined) this.#fail(unclear.place, unclear.field, unclear.hint);
+    if (plans.length > PLANS_AT_MOST) {
+      this.#fail(
+        place,
+        'plan_type',
+        `The record has more than ${PLANS_AT_MOST} plans. Send the others in a record of their own.`,
+      );
+    }
+    if (subjects.length > SUBJECTS_AT_MOST) {
+      this.#fail(
+        place,
+        'subject',
+        'The record has more than two people. Send a record for each child, with the mother only where there is an unborn child.',
+      );
+    }
   }
 
   #pairing(subjects: readonly Subject[]): void {

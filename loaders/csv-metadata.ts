@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { z } from 'zod';
 import { odsCodeSchema } from '#schemas/authority.ts';
@@ -16,6 +16,8 @@ const csvMetadataSchema = z.strictObject({
   sequence: z.int().nonnegative().max(999_999_999_999_999).optional(),
   createdAt: z.string().max(40).optional(),
   rowCount: z.int().nonnegative().optional(),
+  /** True of a full refresh: every plan that is to be held, so that what it leaves out is taken away. */
+  full: z.boolean().optional(),
 });
 export type CsvMetadata = z.infer<typeof csvMetadataSchema>;
 
@@ -42,7 +44,7 @@ export async function csvHeader(
   if (sidecar === 'unreadable') {
     problems.push({
       place: 'file',
-      hint: 'The file NAME.json beside the CSV is not JSON with authority, sequence, createdAt and rowCount, all optional, and nothing else.',
+      hint: 'The file NAME.json beside the CSV is not JSON with authority, sequence, createdAt, rowCount and full, all optional, and nothing else.',
     });
   }
   const metadata: CsvMetadata = {
@@ -63,7 +65,12 @@ export async function csvHeader(
   const createdAt =
     readInstant(metadata.createdAt ?? '') ??
     problem('createdAt', `When the file was made must be given: ${HOW}.`);
-  if (metadata.rowCount === undefined) {
+  if (metadata.rowCount === undefined && metadata.full === true) {
+    problem(
+      'rowCount',
+      'A full refresh must come with its row count, by option or in NAME.json: rows lost on the way would be taken for plans that are over.',
+    );
+  } else if (metadata.rowCount === undefined) {
     warnings.push({
       place: 'file',
       field: 'rowCount',
@@ -76,6 +83,7 @@ export async function csvHeader(
       ...(sequence !== undefined && { sequence }),
       ...(createdAt !== undefined && { createdAt }),
       ...(metadata.rowCount !== undefined && { recordCount: metadata.rowCount }),
+      ...(metadata.full === true && { full: true }),
     },
     problems,
     warnings,
@@ -95,7 +103,7 @@ async function readSidecar(source: UploadSource): Promise<CsvMetadata | 'unreada
   for (const path of new Set([`${source.path}.json`, `${stem}.json`])) {
     let text: string;
     try {
-      text = await readFile(path, 'utf8');
+      text = await readStart(path);
     } catch {
       continue;
     }
@@ -107,4 +115,15 @@ async function readSidecar(source: UploadSource): Promise<CsvMetadata | 'unreada
     }
   }
   return {};
+}
+
+/** A little more of a file than a sidecar may have. */
+async function readStart(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(SIDECAR_AT_MOST + 1) });
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }

@@ -1,6 +1,5 @@
-import { Readable } from 'node:stream';
-import { CsvError, parse } from 'csv-parse';
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plan.ts';
+import { type CsvFault, MalformedCsv, parseCsv } from './csv-lines.ts';
 import { type FileProblem, type Located, type RawRecord, UnusableFile } from './upload.ts';
 
 /** Needed in every file: without a column for ends or deletes, ended plans would read as current. */
@@ -13,10 +12,13 @@ const REQUIRED = [
   'delete_date',
 ] as const;
 const KEPT = [...REQUIRED, 'local_id'] as const;
-/** Expected, and never kept. */
-const PASSED_OVER: readonly string[] = ['given_name', 'family_name'];
+/** Expected, and passed over by the parser unless numbers are traced. */
+const NAMES = ['given_name', 'family_name'] as const;
+const EXPECTED: readonly string[] = [...KEPT, ...NAMES];
+/** A cell that is empty for most plans, and means the more for the others. */
+const LATER_DATES: readonly string[] = ['end_date', 'delete_date'];
 
-type Column = (typeof KEPT)[number];
+type Column = (typeof KEPT)[number] | (typeof NAMES)[number];
 type Cells = Partial<Record<Column, string>>;
 
 const COLUMNS_AT_MOST = 200;
@@ -27,93 +29,123 @@ export type CsvEvent =
   | { kind: 'columns'; problems: FileProblem[]; dropped: string[] }
   | { kind: 'record'; record: RawRecord };
 
+export type CsvOptions = {
+  /** Whether the names of people are wanted. */
+  names: boolean;
+  /** Whether the sender counted the rows, so that a row that is missing will be noticed. */
+  counted: boolean;
+};
+
 /**
  * Reads a CSV upload as it streams in: a header line naming the columns in any order, then one plan a
- * line. Columns that are not needed, names above all, are marked as skipped for the parser and reach no
- * record.
+ * line. Columns that are not needed are marked as skipped for the parser and reach no record; so are names,
+ * unless they are wanted.
  *
- * The last line must be ended: a file cut in the middle of its last field could not be told from a whole
- * one otherwise.
+ * A file whose last line is not ended may have been cut in the middle of its last field. It is read where
+ * the rows were counted, and its last record then refused only if what is missing would not be noticed.
  *
  * @throws {UnusableFile} where it is not well-formed CSV
  */
-export async function* readCsv(texts: AsyncIterable<string>): AsyncGenerator<CsvEvent> {
+export async function* readCsv(
+  texts: AsyncIterable<string>,
+  options: CsvOptions,
+): AsyncGenerator<CsvEvent[]> {
   let layout: Layout | undefined;
   let last = '';
-  const parser = parse({
-    columns: (header: string[]) => {
-      layout = readLayout(header);
-      return layout.columns;
-    },
-    record_delimiter: ['\r\n', '\n', '\r'],
-    skip_empty_lines: true,
-    max_record_size: LINE_AT_MOST,
-    info: true,
-  });
   const watched = async function* (): AsyncGenerator<string> {
     for await (const text of texts) {
       last = text.at(-1) ?? last;
       yield text;
     }
   };
-  const source = Readable.from(watched());
-  source.on('error', (error) => parser.destroy(error));
-  source.pipe(parser);
+  const unended = (): boolean => last !== '\n' && last !== '\r';
 
   let announced = false;
-  const announce = function* (): Generator<CsvEvent> {
-    if (announced || layout === undefined) return;
+  const announce = (): CsvEvent[] => {
+    if (announced || layout === undefined) return [];
     announced = true;
-    yield { kind: 'columns', problems: layout.problems, dropped: layout.dropped };
+    return [{ kind: 'columns', problems: layout.problems, dropped: layout.dropped }];
   };
   let number = 0;
+  // One record is held back, so that the last is known to be the last when it is passed on.
+  let held: { record: RawRecord; cells: Cells } | undefined;
   try {
-    for await (const { record, info } of parser as AsyncIterable<{
-      record: Cells;
-      info: { lines: number };
-    }>) {
-      yield* announce();
-      number += 1;
-      yield { kind: 'record', record: rawRecord(number, `line ${info.lines}`, record) };
+    const lines = parseCsv<Cells>(watched(), {
+      lineAtMost: LINE_AT_MOST,
+      columns: (header) => {
+        layout = readLayout(header, options);
+        return layout.columns;
+      },
+    });
+    for await (const batch of lines) {
+      const events = announce();
+      for (const { cells, line } of batch) {
+        number += 1;
+        if (held !== undefined) events.push({ kind: 'record', record: held.record });
+        held = { record: rawRecord(number, `line ${line}`, cells, options), cells };
+      }
+      yield events;
     }
   } catch (error) {
     throw asProblem(error);
   }
-  yield* announce();
+  yield announce();
   if (layout === undefined) {
     throw new UnusableFile({
       place: 'line 1',
       hint: `The file is empty. Its first line must name the columns: ${KEPT.join(', ')}.`,
     });
   }
-  if (last !== '\n' && last !== '\r') {
+  if (unended() && !options.counted) {
     throw new UnusableFile({
       place: 'file',
-      hint: 'The last line has no line break, so the file may be cut short. Export it again; if it is whole, add a line break at its end.',
+      hint: 'The last line has no line break, so the file may be cut short. Export it again; if it is whole, add a line break at its end, or give the row count.',
     });
   }
+  if (held === undefined) return;
+  const lastColumn = layout.columns.at(-1);
+  if (unended() && mayBeCut(lastColumn, held.cells)) {
+    held.record.unclear = {
+      place: held.record.place,
+      field: lastColumn || 'line',
+      hint: `The last line has no line break, so what it ends with (${lastColumn}) may be cut off. Add a line break at the end of the file, or make another column the last, and send the record in the next file.`,
+    };
+  }
+  yield [{ kind: 'record', record: held.record }];
+}
+
+/** A local id may be any text and a later date may be none; any other cell is whole or wrong by what it holds. */
+function mayBeCut(lastColumn: Column | false | undefined, cells: Cells): boolean {
+  if (lastColumn === 'local_id') return true;
+  return (
+    typeof lastColumn === 'string' &&
+    LATER_DATES.includes(lastColumn) &&
+    (cells[lastColumn] ?? '').trim() === ''
+  );
 }
 
 type Layout = { columns: (Column | false)[]; problems: FileProblem[]; dropped: string[] };
 
-function readLayout(header: readonly string[]): Layout {
+function readLayout(header: readonly string[], options: CsvOptions): Layout {
+  const kept: readonly Column[] = options.names ? [...KEPT, ...NAMES] : KEPT;
+  const required: readonly Column[] = options.names ? [...REQUIRED, ...NAMES] : REQUIRED;
   const names = header.map(columnName);
   const problems: FileProblem[] = [];
   const add = (hint: string, field?: string): void => {
     problems.push({ place: 'line 1', ...(field !== undefined && { field }), hint });
   };
-  for (const column of KEPT) {
+  for (const column of kept) {
     const times = names.filter((name) => name === column).length;
     if (times > 1) add(`The column ${column} is there ${times} times. Keep one.`, column);
   }
-  const missing = REQUIRED.filter((column) => !names.includes(column));
+  const missing = required.filter((column) => !names.includes(column));
   for (const column of missing) {
     add(
       `The column ${column} is missing. The first line must name it; its cells may be empty only where the plan has no such date.`,
       column,
     );
   }
-  if (missing.length === REQUIRED.length && /[;\t|]/.test(header[0] ?? '')) {
+  if (missing.length === required.length && /[;\t|]/.test(header[0] ?? '')) {
     add(
       'The columns seem to be separated by something else than commas. Export the file with commas.',
     );
@@ -124,10 +156,11 @@ function readLayout(header: readonly string[]): Layout {
     problems.length > 0
       ? []
       : header
-          .filter((_, i) => !isKept(names[i]) && !PASSED_OVER.includes(names[i] ?? ''))
+          .filter((_, i) => !EXPECTED.includes(names[i] ?? ''))
           .slice(0, DROPPED_NAMED_AT_MOST)
           .map(printable);
-  return { columns: names.map((name) => (isKept(name) ? name : false)), problems, dropped };
+  const columns = names.map((name) => kept.find((column) => column === name) ?? false);
+  return { columns, problems, dropped };
 }
 
 function columnName(text: string): string {
@@ -135,10 +168,6 @@ function columnName(text: string): string {
     .trim()
     .toLowerCase()
     .replaceAll(/[\s-]+/g, '_');
-}
-
-function isKept(name: string | undefined): name is Column {
-  return (KEPT as readonly (string | undefined)[]).includes(name);
 }
 
 function printable(text: string): string {
@@ -149,7 +178,7 @@ function printable(text: string): string {
   return clean === '' ? '(no name)' : clean;
 }
 
-function rawRecord(number: number, place: string, cells: Cells): RawRecord {
+function rawRecord(number: number, place: string, cells: Cells, { names }: CsvOptions): RawRecord {
   const located = (column: Column): Located[] => {
     const text = cells[column]?.trim() ?? '';
     return text === '' ? [] : [{ text, place }];
@@ -174,6 +203,9 @@ function rawRecord(number: number, place: string, cells: Cells): RawRecord {
         nhsNumbers: located('nhs_number'),
         localIds: located('local_id'),
         datesOfBirth: located('date_of_birth'),
+        ...(names && {
+          names: { given: cells.given_name ?? '', family: cells.family_name ?? '' },
+        }),
       },
     ],
   };
@@ -189,25 +221,19 @@ function readPlanType(text: string): PlanType | undefined {
 
 /** The parser's own words repeat what the line holds, so only its code and the line are passed on. */
 function asProblem(error: unknown): unknown {
-  if (!(error instanceof CsvError)) return error;
-  const line = typeof error['lines'] === 'number' ? error['lines'] : undefined;
-  const place = line === undefined ? 'file' : `line ${line}`;
-  return new UnusableFile({ place, hint: CSV_HINTS[error.code] ?? OTHER_CSV_HINT });
+  if (!(error instanceof MalformedCsv)) return error;
+  return new UnusableFile({ place: `line ${error.line}`, hint: CSV_HINTS[error.fault] });
 }
 
-const OTHER_CSV_HINT =
-  'The file is not well-formed CSV from here on. Export it again, with commas and double quotes.';
-const CSV_HINTS: Partial<Record<CsvError['code'], string>> = {
-  CSV_RECORD_INCONSISTENT_COLUMNS:
+const CSV_HINTS: Record<CsvFault, string> = {
+  ragged:
     'This line has more or fewer fields than the first line names. A field that holds a comma must stand in double quotes; or the file was cut short here.',
-  CSV_RECORD_INCONSISTENT_FIELDS_LENGTH:
-    'This line has more or fewer fields than the first line names. A field that holds a comma must stand in double quotes; or the file was cut short here.',
-  CSV_QUOTE_NOT_CLOSED:
+  'quote-not-closed':
     'A double quote that opens before this line is never closed: the file was cut short, or a quote inside a field is not doubled.',
-  CSV_INVALID_CLOSING_QUOTE:
+  'after-closing-quote':
     'A field in double quotes goes on after its closing quote. A quote inside a field must be doubled.',
-  INVALID_OPENING_QUOTE:
+  'quote-inside':
     'A double quote stands inside a field that does not begin with one. Put the whole field in double quotes and double the quote inside.',
-  CSV_MAX_RECORD_SIZE:
+  'too-long':
     'This line is far longer than any line should be. A double quote before it may not be closed.',
 };

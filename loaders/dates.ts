@@ -1,4 +1,5 @@
 import { type CalendarDate, calendarDate, londonInstant, parseIsoDate } from '#schemas/calendar.ts';
+import type { UploadFormat } from './upload.ts';
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
@@ -23,6 +24,16 @@ export function readSpinePlanDate(text: string): CalendarDate | undefined {
 export function readSpineBirthDate(text: string): CalendarDate | undefined {
   const parts = /^([0-9]{8})(?:[0-9]{1,6}(?:\.[0-9]{1,6})?(?:[+-][0-9]{1,4})?)?$/.exec(text);
   return parts ? readCompactDate(parts[1] ?? '') : undefined;
+}
+
+/** A plan's date in the form of its format. */
+export function readPlanDate(text: string, format: UploadFormat): CalendarDate | undefined {
+  return format === 'csv' ? readCsvDate(text) : readSpinePlanDate(text);
+}
+
+/** A birth date in the form of its format. */
+export function readBirthDate(text: string, format: UploadFormat): CalendarDate | undefined {
+  return format === 'csv' ? readCsvDate(text) : readSpineBirthDate(text);
 }
 
 /** A date in a CSV cell: `YYYY-MM-DD`, `DD/MM/YYYY` or `YYYYMMDDHHMM`. */
@@ -58,7 +69,7 @@ export function readInstant(text: string): number | undefined {
 }
 
 function readCompactDate(text: string): CalendarDate | undefined {
-  return calendarDate(Number(text.slice(0, 4)), Number(text.slice(4, 6)), Number(text.slice(6, 8)));
+  return parseIsoDate(`${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6, 8)}`);
 }
 
 function zoneMs(zone: string): number | undefined {

@@ -1,16 +1,21 @@
 import type { Finding } from '#schemas/acknowledgement.ts';
 import { type CalendarDate, longDateText } from '#schemas/calendar.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { PLAN_TYPES, type Plan } from '#schemas/plan.ts';
 import type { PlanRow, SpooledRow } from '#schemas/row.ts';
 import type { RowEffect } from '#store/store.ts';
 import { sameIdentity } from './check.ts';
 import { shownLocalId } from './findings.ts';
+import type { IndexedPlan } from './plan-index.ts';
 
 export type PlacedRow = { row: SpooledRow; place: string };
 
 export type Decision =
-  | { kind: 'accepted'; effects: RowEffect[]; warnings: Finding[] }
+  | { kind: 'accepted'; rows: RowDecision[]; warnings: Finding[] }
   | { kind: 'refused'; failures: Finding[] };
+
+/** What a row will do, and the row it meets. */
+export type RowDecision = { effect: RowEffect; match: PlanRow | undefined };
 
 export type DecisionContext = {
   /** The day in London on which the file was received. */
@@ -18,9 +23,9 @@ export type DecisionContext = {
   /** True of an authority that has loaded nothing yet: there is no earlier state to compare with. */
   firstFile: boolean;
   /** What the authority itself held for a number before this file, tombstones too. */
-  held: (nhsNumber: string) => readonly PlanRow[];
-  /** Every row this file has for a number. */
-  inFile: (nhsNumber: string) => readonly SpooledRow[];
+  held: (nhsNumber: NhsNumber) => readonly PlanRow[];
+  /** Every plan this file has for a number, or none where that is the row at hand alone. */
+  inFile: (nhsNumber: NhsNumber) => readonly IndexedPlan[];
 };
 
 /**
@@ -41,10 +46,10 @@ export function decideRecord(
 ): Decision {
   const failures: Finding[] = [];
   const warnings: Finding[] = [];
-  const effects = rows.map((placed) => decideRow(record, placed, context, failures, warnings));
+  const decided = rows.map((placed) => decideRow(record, placed, context, failures, warnings));
   return failures.length > 0
     ? { kind: 'refused', failures }
-    : { kind: 'accepted', effects, warnings };
+    : { kind: 'accepted', rows: decided, warnings };
 }
 
 function decideRow(
@@ -53,7 +58,7 @@ function decideRow(
   context: DecisionContext,
   failures: Finding[],
   warnings: Finding[],
-): RowEffect {
+): RowDecision {
   const finding = (code: Finding['code'], field: string, hint: string): Finding => ({
     code,
     place,
@@ -124,7 +129,21 @@ function decideRow(
       ),
     );
   }
-  return effectOf(row, match);
+  return { effect: effectOf(row, match), match };
+}
+
+/**
+ * True where a row takes something away that is shown: it deletes a plan, gives it the end it had not, or
+ * otherwise makes one that is in force stop being so, such as by another date of birth.
+ *
+ * @param row as it will be held
+ * @param match as it is held
+ */
+export function isRemoval(row: PlanRow, match: PlanRow, now: number): boolean {
+  if (match.visibleUntil <= now) return false;
+  if (row.deleteDate !== undefined) return true;
+  const ends = row.endDate !== undefined && match.endDate === undefined;
+  return ends || (match.currentUntil > now && row.currentUntil <= now);
 }
 
 /** Plans of the row's person and type, other than the row itself, that are in force. */
@@ -134,7 +153,8 @@ function plansInForce(
   { inFile, today }: DecisionContext,
 ): { heldBefore: readonly PlanRow[]; all: readonly Pick<Plan, 'startDate'>[] } {
   const sent = inFile(row.nhsNumber);
-  const relevant = (other: SpooledRow | PlanRow): boolean =>
+  if (held.length === 0 && sent.length === 0) return { heldBefore: [], all: [] };
+  const relevant = (other: IndexedPlan): boolean =>
     other.type === row.type && !sameIdentity(row, other) && isInForce(other, today);
   const untouched = held.filter(
     (other) => relevant(other) && !sent.some((mentioned) => sameIdentity(mentioned, other)),

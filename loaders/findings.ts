@@ -1,8 +1,11 @@
 import type { Finding } from '#schemas/acknowledgement.ts';
 import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 
-/** An acknowledgement stays readable, and small enough to keep: what lies beyond is counted only. */
-const LISTED_AT_MOST = 500;
+/**
+ * More than the largest authority has rows, so that each one refused is told why; and small enough to hold
+ * and to keep. What lies beyond is counted only.
+ */
+export const LISTED_AT_MOST = 5_000;
 
 /** Findings in the order they came, capped. */
 export class Findings {

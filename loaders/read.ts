@@ -1,12 +1,18 @@
 import type { Finding } from '#schemas/acknowledgement.ts';
 import type { OdsCode } from '#schemas/authority.ts';
-import { type CheckedRecord, checkRecord, repeatedHint } from './check.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { InactiveNumber } from '#schemas/notice.ts';
+import { type CheckedRecord, type CheckedRow, checkRecord, repeatedHint } from './check.ts';
 import { readCsv } from './csv.ts';
 import { type CsvMetadata, csvHeader } from './csv-metadata.ts';
-import { Findings, shownLocalId } from './findings.ts';
+import { echoOf } from './echo.ts';
+import { Findings, LISTED_AT_MOST, shownLocalId } from './findings.ts';
+import type { OnProgress } from './progress.ts';
 import type { SourceBytes, UploadSource } from './source.ts';
 import { readSpineXml } from './spine-xml.ts';
 import type { Spool } from './spool.ts';
+import { type RecordTrace, traceRecords } from './tracing/trace-records.ts';
+import { TRACED_AT_ONCE, type Tracer, TracingUnavailable } from './tracing/tracer.ts';
 import {
   type FileProblem,
   type RawRecord,
@@ -21,6 +27,11 @@ export type ReadOptions = {
   metadata: CsvMetadata;
   /** The authority that is known to send, where one is. */
   authority: OdsCode | undefined;
+  /** Absent: numbers are not traced, and names not read. */
+  tracer?: Tracer | undefined;
+  /** Codes of authorities that asked to have their refused records back. */
+  echoTo?: readonly string[] | undefined;
+  onProgress?: OnProgress | undefined;
 };
 
 /** A header with all that a load needs. */
@@ -35,9 +46,15 @@ export type ReadUpload = {
   failures: Findings;
   warnings: Findings;
   droppedColumns: string[];
-  /** The header where the file can be loaded; `undefined` where it is CPF01. */
+  /** Numbers that tracing found to be no longer in use, each once. */
+  inactive: { numbers: InactiveNumber[]; omitted: number };
+  /** Why nothing of the file can be loaded, whatever is held; `undefined` for one that can. */
+  refusal: Refusal | undefined;
+  /** The header where the file can be loaded. */
   usable: WholeHeader | undefined;
 };
+
+export type Refusal = 'CPF01' | 'CPF05' | 'CPF06';
 
 /**
  * Reads and checks a whole file into a spool, one record in memory at a time. Everything wrong is found,
@@ -59,13 +76,24 @@ export async function readUpload(
   try {
     const { format, texts } = await sniff(bytes.text());
     reading.format = format;
-    const events = format === 'csv' ? csvEvents(texts, source, options) : readSpineXml(texts);
-    for await (const event of events) reading.take(event);
+    const names = options.tracer !== undefined;
+    const events =
+      format === 'csv' ? csvEvents(texts, source, options) : readSpineXml(texts, { names });
+    for await (const batch of events) {
+      for (const event of batch) {
+        const taking = reading.take(event);
+        if (taking !== undefined) await taking;
+      }
+      const { records } = reading;
+      if (batch.length > 0)
+        options.onProgress?.({ step: 'reading', records, bytes: bytes.received });
+    }
     reading.end();
   } catch (error) {
     if (!(error instanceof UnusableFile)) throw error;
     reading.problem(error.problem);
   }
+  await reading.finish();
   await bytes.drain();
   return reading.result(bytes.sha256());
 }
@@ -95,59 +123,67 @@ async function* csvEvents(
   texts: AsyncIterable<string>,
   source: UploadSource,
   options: ReadOptions,
-): AsyncGenerator<UploadEvent> {
+): AsyncGenerator<UploadEvent[]> {
   const { header, problems, warnings } = await csvHeader(
     source,
     options.metadata,
     options.authority,
   );
-  for await (const event of readCsv(texts)) {
-    if (event.kind === 'record') yield event;
-    else {
-      yield {
-        kind: 'header',
-        header,
-        problems: [...problems, ...event.problems],
-        warnings,
-        droppedColumns: event.dropped,
-      };
-    }
+  const csv = readCsv(texts, {
+    names: options.tracer !== undefined,
+    counted: header.recordCount !== undefined,
+  });
+  for await (const batch of csv) {
+    yield batch.map(
+      (event): UploadEvent =>
+        event.kind === 'record'
+          ? event
+          : {
+              kind: 'header',
+              header,
+              problems: [...problems, ...event.problems],
+              warnings,
+              droppedColumns: event.dropped,
+            },
+    );
   }
 }
 
 class Reading {
   format: UploadFormat;
+  records = 0;
   readonly #options: ReadOptions;
   readonly #spool: Spool;
   readonly #failures = new Findings();
   readonly #warnings = new Findings();
   #header: UploadHeader = {};
   #droppedColumns: string[] = [];
-  #records = 0;
-  #usable = true;
+  #tracer: Tracer | undefined;
+  #refusal: Refusal | undefined;
+  #batch: TakenRecord[] = [];
+  readonly #inactive = new Map<NhsNumber, InactiveNumber>();
+  #inactiveOmitted = 0;
   /** Columns that are not there would make every record wrong: the file's problem says it once. */
   #checksRecords = true;
 
   constructor(options: ReadOptions, spool: Spool, format: UploadFormat) {
     this.#options = options;
+    this.#tracer = options.tracer;
     this.#spool = spool;
     this.format = format;
   }
 
-  problem({ place, field, hint }: FileProblem): void {
-    this.#usable = false;
-    this.#failures.add({ code: 'CPF01', place, ...(field !== undefined && { field }), hint });
+  problem({ place, field, hint, code = 'CPF01' }: FileProblem): void {
+    // That it is not well-formed goes before its being of another version.
+    if (this.#refusal !== 'CPF01') this.#refusal = code;
+    this.#failures.add({ code, place, ...(field !== undefined && { field }), hint });
   }
 
-  take(event: UploadEvent): void {
-    switch (event.kind) {
-      case 'header':
-        this.#takeHeader(event);
-        break;
-      case 'record':
-        this.#takeRecord(event.record);
-        break;
-    }
+  /** A promise where there is something to wait for before the next event. */
+  take(event: UploadEvent): Promise<void> | undefined {
+    if (event.kind === 'record') return this.#takeRecord(event.record);
+    this.#takeHeader(event);
+    return undefined;
   }
 
   #takeHeader(event: Extract<UploadEvent, { kind: 'header' }>): void {
@@ -180,53 +216,96 @@ class Reading {
     }
   }
 
-  #takeRecord(raw: RawRecord): void {
-    this.#records += 1;
-    if (!this.#checksRecords) return;
-    const checked = this.#withoutRepeats(
-      raw,
-      checkRecord(raw, { format: this.format, receivedAt: this.#options.receivedAt }),
-    );
-    if (checked.kind === 'refused') {
-      this.#failures.add(...checked.failures);
+  #takeRecord(raw: RawRecord): Promise<void> | undefined {
+    this.records += 1;
+    if (!this.#checksRecords) return undefined;
+    const { format } = this;
+    const checked = checkRecord(raw, { format, receivedAt: this.#options.receivedAt });
+    if (this.#echoes()) {
+      const echo = echoOf(raw, format);
+      if (echo !== undefined) this.#spool.addEcho(echo);
+    }
+    if (this.#tracer === undefined) {
+      this.#settle(raw.number, checked);
+      return undefined;
+    }
+    this.#batch.push({ number: raw.number, checked });
+    return this.#batch.length < TRACED_AT_ONCE ? undefined : this.finish();
+  }
+
+  #echoes(): boolean {
+    const { authority } = this.#header;
+    return authority !== undefined && this.#options.echoTo?.includes(authority) === true;
+  }
+
+  /** Traces what is waiting for it. */
+  async finish(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = [];
+    let traces: readonly RecordTrace[] = [];
+    try {
+      if (this.#tracer !== undefined) traces = await traceRecords(this.#tracer, batch);
+    } catch (error) {
+      if (!(error instanceof TracingUnavailable)) throw error;
+      // Not asked again for this file: each time might mean waiting for the deadline.
+      this.#tracer = undefined;
+      this.#failures.add(NOT_TRACED);
+      this.#refusal ??= 'CPF05';
+    }
+    batch.forEach(({ number, checked }, i) => this.#settle(number, checked, traces[i]));
+  }
+
+  /** A record with nothing wrong is spooled, whole; any other leaves its findings only. */
+  #settle(number: number, checked: CheckedRecord, trace?: RecordTrace): void {
+    for (const inactive of trace?.inactive ?? []) this.#noteInactive(inactive);
+    const failures = [
+      ...(checked.kind === 'refused' ? checked.failures : this.#repeats(number, checked.rows)),
+      ...(trace?.failures ?? []),
+    ];
+    if (checked.kind === 'refused' || failures.length > 0) {
+      this.#failures.add(...failures);
       return;
     }
-    this.#warnings.add(...checked.warnings);
+    this.#warnings.add(...checked.warnings, ...(trace?.warnings ?? []));
     const { authority, sequence } = this.#header;
-    if (!this.#usable || authority === undefined || sequence === undefined) return;
+    if (this.#refusal !== undefined || authority === undefined || sequence === undefined) return;
     this.#spool.addRecord(
-      raw.number,
+      number,
       checked.rows.map(({ row, place }) => ({ row: { ...row, authority, sequence }, place })),
     );
   }
 
-  #withoutRepeats(raw: RawRecord, checked: CheckedRecord): CheckedRecord {
-    if (checked.kind === 'refused') return checked;
-    const failures = checked.rows.flatMap(({ row, place }): Finding[] => {
+  #noteInactive(inactive: InactiveNumber): void {
+    if (this.#inactive.has(inactive.nhsNumber)) return;
+    if (this.#inactive.size < LISTED_AT_MOST) this.#inactive.set(inactive.nhsNumber, inactive);
+    else this.#inactiveOmitted += 1;
+  }
+
+  #repeats(number: number, rows: readonly { row: CheckedRow; place: string }[]): Finding[] {
+    return rows.flatMap(({ row, place }): Finding[] => {
       const earlier = this.#spool.recordOf(row);
       if (earlier === undefined) return [];
       return [
         {
           code: 'CPR07',
           place,
-          record: raw.number,
+          record: number,
           field: 'start_date',
           ...shownLocalId(row.localId),
           hint: repeatedHint(row.startDate, earlier),
         },
       ];
     });
-    return failures.length > 0 ? { kind: 'refused', failures } : checked;
   }
 
   /** The file was read to its last byte. */
   end(): void {
     const { recordCount } = this.#header;
-    if (recordCount !== undefined && recordCount !== this.#records) {
+    if (recordCount !== undefined && recordCount !== this.records) {
       this.problem({
         place: 'file',
         field: this.format === 'csv' ? 'rowCount' : 'transmissionQuantity',
-        hint: `The file says that it has ${recordCount} records, and has ${this.#records}. It may be cut short, or two files run together. Export it again.`,
+        hint: `The file says that it has ${recordCount} records, and has ${this.records}. It may be cut short, or two files run together. Export it again.`,
       });
     }
   }
@@ -237,16 +316,29 @@ class Reading {
       format: this.format,
       sha256,
       header: this.#header,
-      records: this.#records,
+      records: this.records,
       failures: this.#failures,
       warnings: this.#warnings,
       droppedColumns: this.#droppedColumns,
+      inactive: { numbers: [...this.#inactive.values()], omitted: this.#inactiveOmitted },
+      refusal: this.#refusal,
       usable:
-        this.#usable && authority !== undefined && sequence !== undefined && createdAt !== undefined
+        this.#refusal === undefined &&
+        authority !== undefined &&
+        sequence !== undefined &&
+        createdAt !== undefined
           ? { ...this.#header, authority, sequence, createdAt }
           : undefined,
     };
   }
 }
+
+type TakenRecord = { number: number; checked: CheckedRecord };
+
+const NOT_TRACED: Finding = {
+  code: 'CPF05',
+  place: 'file',
+  hint: 'The NHS numbers could not be traced just now, so nothing of the file was loaded. Send the same file again later, with the same sequence number.',
+};
 
 const CLOCKS_MAY_DIFFER_MS = 5 * 60_000;

@@ -3,31 +3,37 @@ import type { AuthorityLock, Store } from '#store/store.ts';
 import { applyJournal } from './apply.ts';
 import { journalSchema } from './journal.ts';
 import { LoadFailed } from './load-failed.ts';
-import type { WholeHeader } from './read.ts';
+import { isPurge, resumePurge } from './purge-rows.ts';
 import { Spool } from './spool.ts';
+
+/** A file that may be the one that was cut short. */
+export type FileInHand = { sequence: number; sha256: string };
 
 /**
  * Carries to its end whatever load of the authority a crash cut short, before another begins.
  *
+ * @param file the one to be loaded; absent where something else is to be done
  * @returns what the anchor expects, where the journal is gone and this very file has to do instead
  * @throws {LoadFailed} where the journal is gone and this is another file
  */
 export async function endInterrupted(
   store: Store,
   anchor: Anchor,
-  { authority, sequence }: WholeHeader,
-  sha256: string,
   lock: AuthorityLock,
+  file?: FileInHand,
 ): Promise<AnchoredAuthority | undefined> {
+  const { authority } = lock;
   const load = anchor.loadInProgress(authority);
   if (load === undefined) return undefined;
   if ((await resumeUnderLock(store, anchor, load, lock)) === 'resumed') return undefined;
-  if (load.sequence !== sequence || load.sha256 !== sha256) {
+  const { sequenceOffset } = await store.intakeState(authority);
+  const number = load.sequence - sequenceOffset;
+  if (number !== file?.sequence || load.sha256 !== file.sha256) {
     throw new LoadFailed(
-      `File ${load.sequence} of authority ${authority} was cut short and its journal is gone. Load that file again first, then this one.`,
+      `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again first, then ${file === undefined ? 'do this again' : 'this one'}.`,
     );
   }
-  const highest = Math.max(sequence, anchor.authority(authority)?.sequence ?? sequence);
+  const highest = Math.max(load.sequence, anchor.authority(authority)?.sequence ?? 0);
   return { sequence: highest, rows: load.rows, digest: load.digest };
 }
 
@@ -38,6 +44,10 @@ export async function resumeUnderLock(
   load: BegunLoad,
   lock: AuthorityLock,
 ): Promise<'resumed' | 'lost'> {
+  if (isPurge(load)) {
+    await resumePurge(store, anchor, load, lock);
+    return 'resumed';
+  }
   let spool: Spool;
   try {
     spool = Spool.open(load.journal);
@@ -48,11 +58,12 @@ export async function resumeUnderLock(
   try {
     const json = spool.journal();
     if (json === undefined) return 'lost';
-    await applyJournal(store, anchor, lock, spool, journalSchema.parse(JSON.parse(json)));
-  } catch (error) {
+    const journal = journalSchema.parse(JSON.parse(json));
+    await applyJournal({ store, anchor, lock }, spool, journal);
+    if (journal.hold === undefined) spool.remove();
+    else await spool.keepHeld(false);
+    return 'resumed';
+  } finally {
     spool.close();
-    throw error;
   }
-  spool.remove();
-  return 'resumed';
 }

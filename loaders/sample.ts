@@ -2,7 +2,14 @@ import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { addDays, type CalendarDate, londonDate } from '#schemas/calendar.ts';
 import type { PlanType } from '#schemas/plan.ts';
 import type { CsvMetadata } from './csv-metadata.ts';
-import { sampleCsv, sampleSpineXml } from './sample-text.ts';
+import {
+  CSV_START,
+  csvLines,
+  SPINE_XML_END,
+  spineXmlRecord,
+  spineXmlStart,
+  type WrittenRecord,
+} from './generate-text.ts';
 
 /** Everything here is made up: authorities, people, and numbers of the range kept for tests. */
 
@@ -65,7 +72,7 @@ export const SAMPLE_NUMBERS: readonly (SamplePerson & { shows: string })[] = [
   { ...people.notHeld, shows: 'no flag: nothing is held' },
 ];
 
-export type SamplePlan = {
+type SamplePlan = {
   person: SamplePerson;
   type: PlanType;
   startDate: CalendarDate;
@@ -102,7 +109,11 @@ export function sampleUploads({
       ? {
           authority,
           name: `${authority.code}-${sequence}.xml`,
-          text: sampleSpineXml({ authority, sequence, now, plans }),
+          text: [
+            spineXmlStart({ authority, sequence, createdAt: now }, plans.length),
+            ...plans.map((plan) => spineXmlRecord(written(plan), authority.code)),
+            SPINE_XML_END,
+          ].join(''),
         }
       : csvUpload(authority, plans, { sequence, now });
   });
@@ -133,7 +144,7 @@ function csvUpload(
   return {
     authority,
     name: `${authority.code}-${sequence}.csv`,
-    text: sampleCsv(plans),
+    text: [CSV_START, ...plans.map((plan) => csvLines(written(plan)))].join(''),
     metadata: {
       authority: authority.code,
       sequence,
@@ -141,6 +152,13 @@ function csvUpload(
       rowCount: plans.length,
     },
   };
+}
+
+function written({ person, localId, ...plan }: SamplePlan): WrittenRecord {
+  const named = { ...person, localId, givenName: 'Sample', familyName: 'Person' };
+  return plan.type === 'unborn-child-protection-plan'
+    ? { mother: named, plans: [plan] }
+    : { child: named, plans: [plan] };
 }
 
 function plansOf(code: OdsCode, today: CalendarDate): SamplePlan[] {

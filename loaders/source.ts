@@ -36,6 +36,11 @@ export class SourceBytes {
     this.#maxBytes = maxBytes;
   }
 
+  /** How many bytes came so far. */
+  get received(): number {
+    return this.#received;
+  }
+
   /** Of the bytes received so far, in hex. */
   sha256(): string {
     return this.#hash.copy().digest('hex');
@@ -65,6 +70,12 @@ export class SourceBytes {
     const decoder = new TextDecoder('utf-8', { fatal: true });
     for await (const bytes of this.#unpacked()) {
       const text = decode(decoder, bytes);
+      if (text.includes('\0')) {
+        throw new UnusableFile({
+          place: WHOLE_FILE,
+          hint: 'The file holds NUL characters, so it is not plain text; it may be UTF-16 ("Unicode text"). Save or export it as UTF-8 and send it again.',
+        });
+      }
       if (text !== '') yield text;
     }
     const rest = decode(decoder, undefined);

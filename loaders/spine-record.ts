@@ -11,36 +11,70 @@ const PLAN_TEMPLATES: ReadonlyMap<string, { type: PlanType; prefix: string }> = 
   ['COCT_TP146101GB01.CPPInformation', { type: 'child-protection-plan', prefix: 'cPP' }],
   ['COCT_TP146102GB01.UCPInformation', { type: 'unborn-child-protection-plan', prefix: 'uCP' }],
 ]);
+/** A template of the upload in any version. */
+const TEMPLATE = /^(COCT_TP14(?:510[01]|610[0-2])GB([0-9]{2}))\./;
+const SUPPORTED_VERSION = '01';
+const NAME_AT_MOST = 300;
 const CHILD = 'COCT_TP145101GB01.Child';
 const UNBORN_CHILD = 'COCT_TP145100GB01.UnbornChild';
 
-/** One `record`; `done` is given it when it closes. */
-export function recordNode(number: number, done: (record: RawRecord) => void): Node {
+export type RecordOptions = {
+  /** Whether the names of people are wanted. */
+  names: boolean;
+  /** Given the record when it closes. */
+  done: (record: RawRecord) => void;
+  /** Told of a template in a version other than the one that is read here. */
+  unsupported: (template: string) => void;
+};
+
+/** One `record`. */
+export function recordNode(number: number, options: RecordOptions): Node {
   const record: RawRecord = { number, place: '', plans: [], subjects: [] };
+  let bodies = 0;
   return {
     ...elements({
-      'CP-ISRecord': () =>
-        elements({
-          pertinentInformation: () => planHolder(record),
-          subject: () => subjectHolder(record),
-        }),
+      'CP-ISRecord': () => {
+        bodies += 1;
+        return elements({
+          pertinentInformation: () => planHolder(record, options),
+          subject: () => subjectHolder(record, options),
+        });
+      },
     }),
     repeats: true,
     open: (_tag, path) => {
       record.place = path();
     },
-    close: () => done(record),
+    close: () => {
+      if (bodies > 1) {
+        record.unclear = {
+          place: record.place,
+          field: 'CP-ISRecord',
+          hint: 'One record holds more than one CP-ISRecord, so it is not clear which plan is whose. Send a record for each.',
+        };
+      }
+      options.done(record);
+    },
   };
 }
 
-function planHolder(record: RawRecord): Node {
+/** Tells of another version; the element itself is passed over as any that is not known. */
+function noteVersion(local: string, { unsupported }: RecordOptions): undefined {
+  const [, template, version] = TEMPLATE.exec(local) ?? [];
+  if (template !== undefined && version !== SUPPORTED_VERSION) unsupported(template);
+}
+
+function planHolder(record: RawRecord, options: RecordOptions): Node {
+  let templates = 0;
   const plan: RawPlan = { type: undefined, place: '', start: [], end: [], deleted: [] };
   return {
     repeats: true,
     child: (local) => {
       const template = PLAN_TEMPLATES.get(local);
-      if (template === undefined) return undefined;
-      plan.type = template.type;
+      if (template === undefined) return noteVersion(local, options);
+      templates += 1;
+      // Two in one place are no plan: the dates of one would be taken for the other's.
+      plan.type = templates === 1 ? template.type : undefined;
       return planNode(plan, template.prefix);
     },
     open: (_tag, path) => {
@@ -88,7 +122,8 @@ function dateNode(list: Located[]): Node {
   };
 }
 
-function subjectHolder(record: RawRecord): Node {
+function subjectHolder(record: RawRecord, options: RecordOptions): Node {
+  let templates = 0;
   const subject: RawSubject = {
     kind: undefined,
     place: '',
@@ -99,15 +134,14 @@ function subjectHolder(record: RawRecord): Node {
   return {
     repeats: true,
     child: (local) => {
-      if (local === CHILD) {
-        subject.kind = 'child';
-        return childNode(subject);
-      }
-      if (local === UNBORN_CHILD) {
-        subject.kind = 'mother';
-        return elements({ parentMotherPerson: () => motherNode(subject) });
-      }
-      return undefined;
+      if (local !== CHILD && local !== UNBORN_CHILD) return noteVersion(local, options);
+      templates += 1;
+      // Two in one place would run two people together.
+      if (templates > 1) subject.kind = undefined;
+      else subject.kind = local === CHILD ? 'child' : 'mother';
+      return local === CHILD
+        ? childNode(subject, options)
+        : elements({ parentMotherPerson: () => motherNode(subject, options) });
     },
     open: (_tag, path) => {
       subject.place = path();
@@ -116,16 +150,18 @@ function subjectHolder(record: RawRecord): Node {
   };
 }
 
-function childNode(subject: RawSubject): Node {
+function childNode(subject: RawSubject, options: RecordOptions): Node {
   return elements({
     id: () => idNode(subject),
-    childPerson: () => elements({ birthTime: () => birthNode(subject) }),
+    childPerson: () =>
+      elements({ birthTime: () => birthNode(subject), ...nameOf(subject, options) }),
   });
 }
 
-function motherNode(subject: RawSubject): Node {
+function motherNode(subject: RawSubject, options: RecordOptions): Node {
   return elements({
     birthTime: () => birthNode(subject),
+    ...nameOf(subject, options),
     playedMother: () => elements({ id: () => idNode(subject) }),
   });
 }
@@ -149,5 +185,19 @@ function birthNode(subject: RawSubject): Node {
         text: attribute(tag, 'value') ?? '',
         place: `${path()}/@value`,
       }),
+  };
+}
+
+/** Nothing where names are not wanted: the element is then passed over like any other. */
+function nameOf(subject: RawSubject, { names }: RecordOptions): Record<string, () => Node> {
+  if (!names) return {};
+  const part = (name: 'given' | 'family'): Node => ({
+    text: (text) => {
+      const read = (subject.names ??= { given: '', family: '' });
+      read[name] = `${read[name]} ${text}`.trim().slice(0, NAME_AT_MOST);
+    },
+  });
+  return {
+    name: () => elements({ given: () => part('given'), family: () => part('family') }),
   };
 }

@@ -1,4 +1,4 @@
-import { SaxesParser, type SaxesTagNS } from 'saxes';
+import { SaxesParser, type SaxesTagNS, type XMLDecl } from 'saxes';
 import { headerNode, readHeader, SpineHeader } from './spine-header.ts';
 import { type Node, type Path, SKIPPED } from './spine-node.ts';
 import { recordNode } from './spine-record.ts';
@@ -9,31 +9,41 @@ const HL7 = 'urn:hl7-org:v3';
 const DEPTH_AT_MOST = 32;
 /** One tag, comment or text; the largest of them in a real file has a few hundred characters. */
 const UNBROKEN_AT_MOST = 262_144;
+/** Kept of one text. */
+const TEXT_AT_MOST = 1_000;
 /** The parser sees this much at once, so that a bound is noticed before memory is. */
 const SLICE = 65_536;
 
 /**
  * Reads a CP-IS local authority upload, REPC_MT000002GB01, as it streams in.
  *
- * Text is only ever taken from the authority's own name; text anywhere else, the names of children and
- * mothers above all, is passed over by the parser without being copied.
+ * Text is only ever taken from the authority's own name, and from the names of children and mothers where
+ * numbers are traced; text anywhere else is passed over by the parser without being copied.
  *
- * @throws {UnusableFile} where it is not well-formed, has a document type, or is not this message
+ * @throws {UnusableFile} where it is not well-formed, has a document type, is not this message, or is
+ * another version of it
  */
-export async function* readSpineXml(texts: AsyncIterable<string>): AsyncGenerator<UploadEvent> {
-  const reader = new SpineReader();
+export async function* readSpineXml(
+  texts: AsyncIterable<string>,
+  options: SpineOptions,
+): AsyncGenerator<UploadEvent[]> {
+  const reader = new SpineReader(options);
   for await (const text of texts) {
     for (let at = 0; at < text.length; at += SLICE) {
-      yield* reader.write(text.slice(at, at + SLICE));
+      yield reader.write(text.slice(at, at + SLICE));
     }
   }
-  yield* reader.end();
+  yield reader.end();
 }
+
+/** `names`: whether the names of people are wanted. */
+export type SpineOptions = { names: boolean };
 
 type Position = { node: Node; name: string; counts: Map<string, number> };
 
 class SpineReader {
   readonly #parser = new SaxesParser({ xmlns: true });
+  readonly #options: SpineOptions;
   readonly #header = new SpineHeader();
   readonly #stack: Position[] = [];
   readonly #path: Path = () => `/${this.#stack.map(({ name }) => name).join('/')}`;
@@ -45,20 +55,16 @@ class SpineReader {
   /** Set by the handlers: throwing through the parser would leave it in the middle of a tag. */
   #refusal: UnusableFile | undefined;
 
-  constructor() {
+  constructor(options: SpineOptions) {
+    this.#options = options;
     this.#parser.on('error', (error) => {
       this.#refuse(malformed(this.#parser, error));
-    });
-    this.#parser.on('xmldecl', ({ version, encoding }) => {
-      if (version !== '1.0' || (encoding !== undefined && !/^utf-?8$/i.test(encoding))) {
-        this.#refuse(
-          problem('The XML must declare version 1.0 and encoding UTF-8, and be in UTF-8.'),
-        );
-      }
     });
     this.#parser.on('doctype', () => {
       this.#refuse(problem('A DOCTYPE is not allowed. Take it out and send the file again.'));
     });
+    // One handler more, and the engine keeps the parser as a dictionary: it reads at a third of its speed
+    // then. Hence the XML declaration is looked at later, in `#declaration`.
     this.#parser.on('opentag', (tag) => this.#open(tag));
     this.#parser.on('closetag', () => this.#close());
     this.#parser.on('cdata', (text) => this.#take(text));
@@ -104,6 +110,7 @@ class SpineReader {
       return;
     }
     const parent = this.#stack.at(-1);
+    if (parent === undefined) this.#declaration(this.#parser.xmlDecl);
     const node =
       tag.uri !== HL7
         ? SKIPPED
@@ -111,7 +118,13 @@ class SpineReader {
           ? this.#root(tag.local)
           : (parent.node.child?.(tag.local, tag) ?? SKIPPED);
     if (node === SKIPPED) {
-      if (parent === undefined) this.#refuse(notThisMessage());
+      if (parent === undefined) {
+        this.#refuse(
+          tag.local === 'File' && /^urn:hl7-org:v[0-9]/.test(tag.uri)
+            ? otherVersion(tag.uri)
+            : notThisMessage(),
+        );
+      }
       this.#skip();
       return;
     }
@@ -139,6 +152,11 @@ class SpineReader {
     this.#stack.pop();
   }
 
+  #declaration({ version = '1.0', encoding = 'utf-8' }: XMLDecl): void {
+    if (version === '1.0' && /^utf-?8$/i.test(encoding)) return;
+    this.#refuse(problem('The XML must declare version 1.0 and encoding UTF-8, and be in UTF-8.'));
+  }
+
   #skip(): void {
     this.#skippedDepth += 1;
     if (this.#skippedDepth > DEPTH_AT_MOST) {
@@ -147,7 +165,9 @@ class SpineReader {
   }
 
   #take(text: string): void {
-    if (this.#skippedDepth === 0 && this.#stack.at(-1)?.node.text !== undefined) this.#text += text;
+    if (this.#skippedDepth > 0 || this.#stack.at(-1)?.node.text === undefined) return;
+    // A little over the longest name there is, so that what is too long is seen to be.
+    if (this.#text.length < TEXT_AT_MOST) this.#text += text.slice(0, TEXT_AT_MOST);
   }
 
   /** An XPath step; those that repeat carry their position. */
@@ -174,7 +194,11 @@ class SpineReader {
   #record(): Node {
     this.#records += 1;
     if (this.#records === 1) this.#events.push(readHeader(this.#header));
-    return recordNode(this.#records, (record) => this.#events.push({ kind: 'record', record }));
+    return recordNode(this.#records, {
+      ...this.#options,
+      done: (record) => this.#events.push({ kind: 'record', record }),
+      unsupported: (template) => this.#refuse(otherVersion(template)),
+    });
   }
 }
 
@@ -186,6 +210,18 @@ function notThisMessage(): UnusableFile {
   return problem(
     `The root element must be File in the namespace ${HL7}: a CP-IS local authority upload, REPC_MT000002GB01.`,
   );
+}
+
+/**
+ * Neither `File` nor anything in it names a version of its own, so it shows in the namespace or in the
+ * number at the end of a template's identifier.
+ */
+function otherVersion(found: string): UnusableFile {
+  return new UnusableFile({
+    place: 'file',
+    code: 'CPF06',
+    hint: `The file is made to a version of the upload message that is not supported here (${found.slice(0, 40)}). Ask the supplier of your case system for an export as REPC_MT000002GB01, in the namespace ${HL7}.`,
+  });
 }
 
 /** The rows above it were read under what the header said then. */

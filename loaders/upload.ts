@@ -26,12 +26,16 @@ export type RawSubject = {
   nhsNumbers: Located[];
   localIds: Located[];
   datesOfBirth: Located[];
+  /** Only while numbers are traced, and dropped once they are compared. */
+  names?: { given: string; family: string };
 };
 
 export type RawRecord = {
   /** Position in the file, from 1. */
   number: number;
   place: string;
+  /** Something about its shape that makes it unclear what was meant. */
+  unclear?: { place: string; field: string; hint: string };
   plans: RawPlan[];
   subjects: RawSubject[];
 };
@@ -48,10 +52,12 @@ export type UploadHeader = {
   createdAt?: number;
   /** How many records the sender counted. */
   recordCount?: number;
+  /** True of a full refresh; CSV only. */
+  full?: boolean;
 };
 
-/** Something that makes the whole file unusable (CPF01), or a remark on the whole file. */
-export type FileProblem = { place: string; field?: string; hint: string };
+/** Something that makes the whole file unusable (CPF01 unless another code is named), or a remark on it. */
+export type FileProblem = { place: string; field?: string; hint: string; code?: 'CPF01' | 'CPF06' };
 
 /** What a reader yields: the header once, before any record. */
 export type UploadEvent =

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { planTypes } from './plan.ts';
 
 /** What became of a file. Source: CP-IS vocabulary, file acknowledgement codes. */
 export const FILE_CODES = {
@@ -41,6 +42,51 @@ export const findingSchema = z.strictObject({
 });
 export type Finding = z.infer<typeof findingSchema>;
 
+/**
+ * A refused record as the authority sent it, for one that asked to have its records back: its own number,
+ * local id and dates. Never a name: names are not there any more.
+ */
+export const echoedRecordSchema = z.strictObject({
+  record: z.int().positive(),
+  plans: z
+    .array(
+      z.strictObject({
+        type: z.enum(planTypes),
+        startDate: z.iso.date(),
+        endDate: z.iso.date().optional(),
+        deleteDate: z.iso.date().optional(),
+      }),
+    )
+    .min(1)
+    .max(3),
+  people: z
+    .array(
+      z.strictObject({
+        kind: z.enum(['child', 'mother']),
+        /** As sent, right or wrong. */
+        nhsNumber: z.string().min(1).max(40),
+        localId: z.string().min(1).max(40).optional(),
+        dateOfBirth: z.iso.date(),
+      }),
+    )
+    .min(1)
+    .max(2),
+});
+export type EchoedRecord = z.infer<typeof echoedRecordSchema>;
+
+/** What of a file waits. Its records are neither accepted nor refused. */
+export const heldSchema = z.strictObject({
+  /** By which the operator calls it: `cp-flags release ID`. */
+  id: z.string(),
+  since: z.iso.datetime(),
+  /** True where nothing of the file was applied. */
+  whole: z.boolean(),
+  records: z.int().nonnegative(),
+  rows: z.int().nonnegative(),
+  /** A full refresh: rows that it leaves out, which are to be taken away. */
+  leftOut: z.int().nonnegative(),
+});
+
 export const acknowledgementSchema = z.strictObject({
   file: z.strictObject({
     /** Base name only: paths belong to the machine. */
@@ -51,7 +97,15 @@ export const acknowledgementSchema = z.strictObject({
     createdAt: z.iso.datetime().optional(),
     receivedAt: z.iso.datetime(),
   }),
-  authority: z.strictObject({ code: z.string(), name: z.string().optional() }).optional(),
+  authority: z
+    .strictObject({
+      code: z.string(),
+      name: z.string().optional(),
+      /** What clinicians are given to ring, after this file. */
+      officeHoursPhone: z.string().optional(),
+      emergencyDutyTeamPhone: z.string().optional(),
+    })
+    .optional(),
   /** The file's own number, or -1 where it could not be read. */
   sequence: z.int().min(-1),
   code: z.enum(fileCodes),
@@ -59,7 +113,10 @@ export const acknowledgementSchema = z.strictObject({
   /** True when this upload made the authority known here. */
   authorityAdded: z.boolean(),
   counts: z.strictObject({
+    /** What the file says of itself or was given with it; absent where that could not be read. */
+    declared: z.int().nonnegative().optional(),
     records: z.int().nonnegative(),
+    /** With those refused and those held they make up all records. */
     accepted: z.int().nonnegative(),
     refused: z.int().nonnegative(),
   }),
@@ -70,7 +127,13 @@ export const acknowledgementSchema = z.strictObject({
     unchanged: z.int().nonnegative(),
     /** A newer file had said otherwise already; the newer word stands. */
     superseded: z.int().nonnegative(),
+    /** A full refresh: older rows that it leaves out and that were taken away. */
+    removed: z.int().nonnegative().optional(),
   }),
+  /** True of an authority's first load: with nothing before it, nothing in it could be called unusual. */
+  firstLoad: z.boolean().optional(),
+  /** Part or all of the file waits for the operator's word; this acknowledgement is provisional. */
+  held: heldSchema.optional(),
   failures: z.array(findingSchema),
   warnings: z.array(findingSchema),
   /** How many findings of each kind were left out of a list capped for size. */
@@ -79,5 +142,7 @@ export const acknowledgementSchema = z.strictObject({
   droppedColumns: z.array(z.string()),
   /** The authority's data-as-of after this file. */
   dataAsOf: z.iso.datetime().optional(),
+  /** Only for an authority that asked for it (`ACK_ECHO`), and never stored. */
+  echo: z.array(echoedRecordSchema).optional(),
 });
 export type Acknowledgement = z.infer<typeof acknowledgementSchema>;

@@ -14,6 +14,16 @@ const callerSchema = z.object({
   organisation: z.object({ code: z.string(), name: z.string() }),
 });
 
+/** What may give somebody away who tries numbers out. */
+export const ENUMERATION_SIGNS = [
+  'distinct-numbers',
+  'invalid-numbers',
+  'sequential-numbers',
+  'out-of-hours',
+  'peers',
+] as const;
+export type EnumerationSign = (typeof ENUMERATION_SIGNS)[number];
+
 const versionsSchema = z.object({ functions: z.string(), configuration: z.string() });
 
 const requestSchema = z.object({
@@ -37,17 +47,22 @@ export const lookupEventSchema = requestSchema.extend({
   versions: versionsSchema,
 });
 
+/** When it was, by the service's clock: the store may have taken the event later. */
+const occurredAt = z.iso.datetime().optional();
+
 /** The answer to an event of the same id could not be written in full. */
 export const notDeliveredEventSchema = z.object({
   type: z.literal('not-delivered'),
   auditId: z.uuid(),
   nhsNumber: z.string(),
+  occurredAt,
 });
 
 /** A lookup that could not be answered for a reason that left the store able to record it. */
 export const couldNotCheckEventSchema = lookupEventSchema.extend({
   type: z.literal('could-not-check'),
   cause: z.string(),
+  occurredAt,
 });
 
 /** A request with a valid token that was refused. */
@@ -58,6 +73,32 @@ export const refusalEventSchema = requestSchema.extend({
   caller: callerSchema.partial({ role: true, organisation: true }),
   nhsNumber: z.string().optional(),
   nhsNumberHash: z.string().optional(),
+  /** Of a flood of equal refusals, those not recorded one by one are counted in one event. */
+  count: z.int().optional(),
+  occurredAt,
+});
+
+/**
+ * A user looks numbers up in a manner that nobody at work does. A sign for a person to follow up; it stops
+ * nobody, and names no child.
+ */
+export const enumerationAlertEventSchema = z.object({
+  type: z.literal('enumeration-alert'),
+  auditId: z.uuid(),
+  caller: callerSchema,
+  sign: z.enum(ENUMERATION_SIGNS),
+  count: z.int(),
+  threshold: z.int(),
+  windowSeconds: z.int(),
+});
+
+/** Events that are no answers and for which there was no room while the store was away. */
+export const eventsLostEventSchema = z.object({
+  type: z.literal('events-lost'),
+  auditId: z.uuid(),
+  count: z.int().positive(),
+  from: z.iso.datetime(),
+  until: z.iso.datetime(),
 });
 
 export const loadEventSchema = z.object({
@@ -72,9 +113,40 @@ export const loadEventSchema = z.object({
   by: z.string(),
 });
 
+/** All that is held for an authority was given to it, or to an operator by the command line. */
+export const holdingsReadEventSchema = z.object({
+  type: z.literal('holdings-read'),
+  auditId: z.uuid(),
+  requestId: z.uuid().optional(),
+  correlationId: z.uuid().optional(),
+  authority: z.string(),
+  /** Absent where an operator read it. */
+  caller: callerSchema.optional(),
+  by: z.string(),
+  reason: z.string().optional(),
+});
+
 /** An act of an operator: a dataset made, an authority set, a process started with a configuration. */
 export const operatorEventSchema = z.object({
-  type: z.enum(['dataset-created', 'authority-set', 'configuration-start', 'store-opened']),
+  type: z.enum([
+    'dataset-created',
+    'authority-set',
+    'configuration-start',
+    'configuration-change',
+    'store-opened',
+    'user-blocked',
+    'user-unblocked',
+    'audit-key-added',
+    'audit-key-retired',
+    'audit-hold',
+    'audit-hold-ended',
+    'audit-gap-accepted',
+    'audit-pruned',
+    'hold-released',
+    'hold-discarded',
+    'sequence-reset',
+    'purge',
+  ]),
   auditId: z.uuid(),
   by: z.string(),
   detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
@@ -85,11 +157,15 @@ export const writtenEventSchema = z.discriminatedUnion('type', [
   notDeliveredEventSchema,
   couldNotCheckEventSchema,
   refusalEventSchema,
+  enumerationAlertEventSchema,
+  eventsLostEventSchema,
   loadEventSchema,
+  holdingsReadEventSchema,
   operatorEventSchema,
 ]);
 /** The part of an event that a process writes. */
 export type WrittenEvent = z.infer<typeof writtenEventSchema>;
+export type OperatorEvent = z.infer<typeof operatorEventSchema>;
 export type LookupEvent = z.infer<typeof lookupEventSchema>;
 
 /** One plan as it was shown: authority, type, start, status and date of birth result. */
@@ -101,17 +177,33 @@ export const shownPlanSchema = z.object({
   dateOfBirth: z.string(),
 });
 
-/** An event as it is read back from its stream. */
-export type AuditEvent = WrittenEvent & {
+/** What the store adds to a written event. */
+const placedSchema = z.object({
   /** `0` to `255`, or `system` for what concerns no single child. */
-  partition: number | 'system';
+  partition: z.union([z.int(), z.literal('system')]),
   /** Without gaps within the partition, from 1. */
-  number: number;
+  number: z.int(),
   /** The store's time, milliseconds. */
-  at: number;
+  at: z.number(),
   /** Lookups: what was decided and shown. */
-  outcome?: 'flagged' | 'not-flagged';
-  shown?: z.infer<typeof shownPlanSchema>[];
+  outcome: z.enum(['flagged', 'not-flagged']).optional(),
+  shown: z.array(shownPlanSchema).optional(),
   /** Lookups: audit ids of the accesses shown. */
-  accessesShown?: string[];
-};
+  accessesShown: z.array(z.string()).optional(),
+});
+
+/** An event as it is read back from its stream or from the sealed log. */
+export const auditEventSchema = placedSchema.and(writtenEventSchema);
+export type AuditEvent = z.infer<typeof auditEventSchema>;
+
+/**
+ * What stands in the sealed log in the place of something that was in a stream and was no event: nothing
+ * that the service writes. As much of it as there is room for, and the digest of all of it.
+ */
+export const unreadableEventSchema = placedSchema.extend({
+  type: z.literal('unreadable'),
+  sha256: z.string(),
+  /** The stream entry's fields as JSON, cut where it is long. */
+  fields: z.string(),
+});
+export type UnreadableEvent = z.infer<typeof unreadableEventSchema>;

@@ -41,8 +41,10 @@ export const authoritySchema = z.object({
   emergencyDutyTeamPhone: phoneSchema,
   /** The earlier of creation and receipt of its last good file; absent until it has loaded. */
   dataAsOf: z.iso.datetime().optional(),
-  /** The highest file sequence that consumed its number. */
+  /** The highest file sequence that consumed its number, with the offset below. */
   sequence: z.int().nonnegative().optional(),
+  /** What is added to the numbers of its files, since its numbering began anew; 0 before that. */
+  sequenceOffset: z.int().nonnegative().optional(),
   /** Children and rows (tombstones included) held when the last load was reconciled. */
   rows: z.int().nonnegative().optional(),
   /** Order-free digest of those rows, 32 hex digits. */

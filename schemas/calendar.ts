@@ -5,6 +5,7 @@
 export type CalendarDate = string & { readonly __brand: 'CalendarDate' };
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 
 /** The day named by year, month (1 to 12) and day of month; `undefined` if there is no such day. */
 export function calendarDate(year: number, month: number, day: number): CalendarDate | undefined {
@@ -14,19 +15,42 @@ export function calendarDate(year: number, month: number, day: number): Calendar
   return utc.toISOString().slice(0, 10) as CalendarDate;
 }
 
+/** 1900-01-01 and 2199-12-31, in days since 1970-01-01. */
+export const FIRST_DAY = -25_567;
+export const LAST_DAY = 84_005;
+const isInRange = (day: number): boolean => day >= FIRST_DAY && day <= LAST_DAY;
+
+/**
+ * What was computed of a day, by the day, within the range above. Loads ask for the same few thousand days
+ * over and over.
+ */
+const epochDays = new Map<string, number>();
+const dates = new Map<number, CalendarDate>();
+
 /** Reads `YYYY-MM-DD`, strictly. */
 export function parseIsoDate(text: string): CalendarDate | undefined {
+  if (epochDays.has(text)) return text as CalendarDate;
   const parts = /^([0-9]{4})-([0-9]{2})-([0-9]{2})$/.exec(text);
   return parts ? calendarDate(Number(parts[1]), Number(parts[2]), Number(parts[3])) : undefined;
 }
 
 /** Days since 1970-01-01; the form in which the store keeps a day. */
 export function epochDay(date: CalendarDate): number {
-  return Date.parse(date) / DAY_MS;
+  let day = epochDays.get(date);
+  if (day === undefined) {
+    day = Date.parse(date) / DAY_MS;
+    if (isInRange(day)) epochDays.set(date, day);
+  }
+  return day;
 }
 
 export function fromEpochDay(day: number): CalendarDate {
-  return new Date(day * DAY_MS).toISOString().slice(0, 10) as CalendarDate;
+  let date = dates.get(day);
+  if (date === undefined) {
+    date = new Date(day * DAY_MS).toISOString().slice(0, 10) as CalendarDate;
+    if (isInRange(day)) dates.set(day, date);
+  }
+  return date;
 }
 
 export function addDays(date: CalendarDate, days: number): CalendarDate {
@@ -35,9 +59,13 @@ export function addDays(date: CalendarDate, days: number): CalendarDate {
 
 /** The same day `years` later; 29 February becomes 1 March where the year has none. */
 export function addYears(date: CalendarDate, years: number): CalendarDate {
-  const then = new Date(Date.parse(date));
-  then.setUTCFullYear(then.getUTCFullYear() + years);
-  return then.toISOString().slice(0, 10) as CalendarDate;
+  const year = Number(date.slice(0, 4)) + years;
+  const day = date.slice(4);
+  return `${year}${day === '-02-29' && !isLeapYear(year) ? '-03-01' : day}` as CalendarDate;
+}
+
+function isLeapYear(year: number): boolean {
+  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
 }
 
 const londonOffset = new Intl.DateTimeFormat('en-GB', {
@@ -46,7 +74,16 @@ const londonOffset = new Intl.DateTimeFormat('en-GB', {
 });
 const midnights = new Map<CalendarDate, number>();
 
+/** The hour last asked for: a load asks for the same one with every record. Clocks change on the hour. */
+let lastOffset = { hour: Number.NaN, offsetMs: 0 };
+
 function londonOffsetMs(instant: number): number {
+  const hour = Math.floor(instant / HOUR_MS);
+  if (lastOffset.hour !== hour) lastOffset = { hour, offsetMs: londonOffsetOf(instant) };
+  return lastOffset.offsetMs;
+}
+
+function londonOffsetOf(instant: number): number {
   const name = londonOffset.formatToParts(instant).find((part) => part.type === 'timeZoneName');
   const offset = /([+-])([0-9]{2}):([0-9]{2})/.exec(name?.value ?? '');
   if (!offset) return 0;
@@ -58,7 +95,6 @@ function londonOffsetMs(instant: number): number {
  *
  * London has changed its clocks at 01:00 UTC or later since 1972, so midnight is neither skipped nor
  * repeated and the offset at midnight UTC of that day is also the one in force at London's midnight.
- * Kept by day because loads ask for the same few thousand days over and over.
  */
 export function londonMidnight(date: CalendarDate): number {
   let instant = midnights.get(date);
@@ -82,7 +118,7 @@ export function londonInstant(date: CalendarDate, timeOfDayMs: number): number {
 
 /** The day in London at an instant in milliseconds. */
 export function londonDate(instant: number): CalendarDate {
-  return new Date(instant + londonOffsetMs(instant)).toISOString().slice(0, 10) as CalendarDate;
+  return fromEpochDay(Math.floor((instant + londonOffsetMs(instant)) / DAY_MS));
 }
 
 const longDate = new Intl.DateTimeFormat('en-GB', {

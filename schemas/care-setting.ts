@@ -42,11 +42,28 @@ export const ACTIVITY_SILENT = 'B0170';
 /** How the lookup counts: listed and notified, or a silent read. */
 export type Access = 'unscheduled' | 'silent-read';
 
+/**
+ * Organisations that are known and are not care settings. Listing one says that it was considered: it is
+ * refused as what it is, a demo included. None of them has a way in. Source: CP-IS is for direct care.
+ */
+export const OTHER_ORGANISATIONS = [
+  'education',
+  'housing',
+  'police',
+  'social-care',
+  'other',
+] as const;
+export type OtherOrganisation = (typeof OTHER_ORGANISATIONS)[number];
+
+export function isCareSetting(setting: CareSetting | OtherOrganisation): setting is CareSetting {
+  return Object.hasOwn(CARE_SETTINGS, setting);
+}
+
 /** One row of the organisations file, which says what kind of setting an organisation is. */
 export const organisationSchema = z.strictObject({
   code: z.string().regex(/^[A-Z0-9]{3,12}$/, { error: 'must be an ODS code' }),
   name: z.string().min(1).max(120),
-  setting: z.enum(careSettings),
+  setting: z.enum([...careSettings, ...OTHER_ORGANISATIONS]),
 });
 export type Organisation = z.infer<typeof organisationSchema>;
 

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { DEFAULT_BREAKERS } from './breakers.ts';
+import { mailboxSchema, workflowSchema } from './mesh.ts';
 
 const number = (minimum: number, maximum: number, standard: number) =>
   z
@@ -14,59 +16,168 @@ const number = (minimum: number, maximum: number, standard: number) =>
     )
     .default(standard);
 
+/** A limit that is not set has one standard for live data and another for a demo. */
+const limit = () =>
+  z
+    .string()
+    .regex(/^[0-9]{1,7}$/, { error: 'must be a whole number of requests a minute, 0 for no limit' })
+    .transform(Number)
+    .optional();
+
 /** Environment variables, the only configuration there is. Each has its unit in its name or here. */
-export const configurationSchema = z.object({
-  /** `all`, `lookup` (stateless, scales out) or `worker`. */
-  ROLE: z.enum(['all', 'lookup', 'worker']).default('all'),
-  HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: number(0, 65_535, 8080).pipe(z.int({ error: 'must be a whole number' })),
-  /** The address by which clients reach the service, with which links in FHIR begin. Default: theirs. */
-  PUBLIC_URL: z
-    .string()
-    .regex(/^https?:\/\/[^\s/?#]+(\/[^\s?#]*)?$/, {
-      error: 'must be an address such as https://flags.example',
-    })
-    .transform((url) => url.replace(/\/+$/, ''))
-    .optional(),
-  /** Where the embedded Redis, the anchor, spools and demo files live. */
-  DATA_DIR: z
-    .string()
-    .min(1)
-    .default('.data')
-    .transform((path) => resolve(path)),
-  /** Where the anchor lies, for a disk or backup of its own. Default: `anchor` in the data folder. */
-  ANCHOR_DIR: z
-    .string()
-    .min(1)
-    .transform((path) => resolve(path))
-    .optional(),
-  /** Set: that Redis is used, and none is started. */
-  REDIS_URL: z
-    .string()
-    .regex(/^(redis|rediss|unix):\/\//, {
-      error: 'must start with redis://, rediss:// or unix://',
-    })
-    .optional(),
-  /** A file holding the password for REDIS_URL, so that it need not stand in the environment. */
-  REDIS_PASSWORD_FILE: z.string().min(1).optional(),
-  /** JSON file: trusted token issuers. Required outside a demo dataset. */
-  ISSUERS_FILE: z.string().min(1).optional(),
-  /** JSON file: care settings by ODS code. Required outside a demo dataset. */
-  ORGANISATIONS_FILE: z.string().min(1).optional(),
-  /** An authority is up to date while its last good file is younger than this. */
-  UP_TO_DATE_HOURS: number(1, 8784, 72),
-  /** Below this share of expected authorities up to date, a negative becomes could-not-check. */
-  MINIMUM_COVERAGE: number(0, 1, 0.5),
-  /** Largest upload, MiB. */
-  MAX_UPLOAD_MIB: number(1, 4096, 64),
-  /** Embedded Redis: memory limit, MiB. */
-  REDIS_MAXMEMORY_MIB: number(16, 1_048_576, 1024).pipe(z.int()),
-  /** What was deployed, repeated by `/_ping` and `/_status`. */
-  RELEASE_ID: z.string().min(1).max(100).optional(),
-  COMMIT_ID: z.string().min(1).max(100).optional(),
-  /** Default info; warn for a demo, whose output a person reads. */
-  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional(),
-});
+export const configurationSchema = z
+  .object({
+    /** `all`, `lookup` (stateless, scales out) or `worker`. */
+    ROLE: z.enum(['all', 'lookup', 'worker']).default('all'),
+    HOST: z.string().min(1).default('127.0.0.1'),
+    PORT: number(0, 65_535, 8080).pipe(z.int({ error: 'must be a whole number' })),
+    /** The address by which clients reach the service, with which links in FHIR begin. Default: theirs. */
+    PUBLIC_URL: z
+      .string()
+      .regex(/^https?:\/\/[^\s/?#]+(\/[^\s?#]*)?$/, {
+        error: 'must be an address such as https://flags.example',
+      })
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional(),
+    /** Where the embedded Redis, the anchor, spools and demo files live. */
+    DATA_DIR: z
+      .string()
+      .min(1)
+      .default('.data')
+      .transform((path) => resolve(path)),
+    /** Where the anchor lies, for a disk or backup of its own. Default: `anchor` in the data folder. */
+    ANCHOR_DIR: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional(),
+    /** Set: that Redis is used, and none is started. */
+    REDIS_URL: z
+      .string()
+      .regex(/^(redis|rediss|unix):\/\//, {
+        error: 'must start with redis://, rediss:// or unix://',
+      })
+      .optional(),
+    /** A file holding the password for REDIS_URL, so that it need not stand in the environment. */
+    REDIS_PASSWORD_FILE: z.string().min(1).optional(),
+    /** JSON file: trusted token issuers. Required outside a demo dataset. */
+    ISSUERS_FILE: z.string().min(1).optional(),
+    /** JSON file: care settings by ODS code. Required outside a demo dataset. */
+    ORGANISATIONS_FILE: z.string().min(1).optional(),
+    /** JSON file: tokens, users and clients that are trusted no longer. */
+    REVOCATIONS_FILE: z.string().min(1).optional(),
+    /** How often the files named here are looked at for changes. */
+    REREAD_SECONDS: number(0.01, 60, 5),
+    /** Requests a minute of one user, client, organisation; 0 is no limit. Not set: none for a demo. */
+    USER_LIMIT: limit(),
+    CLIENT_LIMIT: limit(),
+    ORGANISATION_LIMIT: limit(),
+    /** PEM files: with both, the service speaks TLS 1.3 itself. */
+    TLS_CERT_FILE: z.string().min(1).optional(),
+    TLS_KEY_FILE: z.string().min(1).optional(),
+    /** PEM file: only clients with a certificate of one of these authorities are let in. */
+    TLS_CLIENT_CA_FILE: z.string().min(1).optional(),
+    /** Told to stop, the service says so in `/_status` and goes on answering for this long. */
+    DRAIN_SECONDS: number(0, 300, 0),
+    /** An authority is up to date while its last good file is younger than this. */
+    UP_TO_DATE_HOURS: number(1, 8784, 72),
+    /** Below this share of expected authorities up to date, a negative becomes could-not-check. */
+    MINIMUM_COVERAGE: number(0, 1, 0.5),
+    /** How NHS numbers in uploads are traced: not at all (a demo only), or in TRACING_REGISTER_FILE. */
+    TRACING: z.enum(['none', 'register']).default('none'),
+    /** CSV: NHS numbers with their state, dates of birth and names. */
+    TRACING_REGISTER_FILE: z.string().min(1).optional(),
+    /** ODS codes of authorities whose acknowledgements repeat refused records with their NHS numbers. */
+    ACK_ECHO: z
+      .string()
+      .regex(/^[A-Z0-9]{3,12}( ?, ?[A-Z0-9]{3,12})*$/, {
+        error: 'must be ODS codes separated by commas',
+      })
+      .transform((text) => text.split(/ ?, ?/))
+      .default([]),
+    /** Largest upload, MiB. */
+    MAX_UPLOAD_MIB: number(1, 4096, 64),
+    /** The workflow id of uploads in MESH; without it an inbox takes no `.dat`/`.ctl` pairs. */
+    MESH_WORKFLOW_ID: workflowSchema.optional(),
+    /** The workflow id of their acknowledgements. Default: the one above with `_ACK`. */
+    MESH_ACK_WORKFLOW_ID: workflowSchema.optional(),
+    /** Our mailbox, where files for others come into the same folder. */
+    MESH_MAILBOX: mailboxSchema.optional(),
+    /** JSON file: which authority each mailbox sends for. Required for pairs outside a demo dataset. */
+    MESH_MAILBOXES_FILE: z.string().min(1).optional(),
+    /** A file in the inbox is read once it has not changed for this long. */
+    INBOX_SETTLE_SECONDS: number(0, 3600, 5),
+    INBOX_POLL_SECONDS: number(0.05, 3600, 5),
+    /** How long half a `.dat`/`.ctl` pair may wait for the other before that is told. */
+    INBOX_PAIR_WAIT_MINUTES: number(0, 1440, 15),
+    /** How long sources stay in the folder `done` once acknowledged. */
+    INBOX_KEEP_DAYS: number(0, 366, 0),
+    /** How many authorities' files are loaded at the same time. */
+    INBOX_PARALLEL: number(1, 32, 4).pipe(z.int({ error: 'must be a whole number' })),
+    /** Shares of an authority's plans in force, and of a file's records; see `schemas/breakers.ts`. */
+    REMOVALS_WARN_SHARE: number(0, 1, DEFAULT_BREAKERS.removalsWarnShare),
+    REMOVALS_STOP_SHARE: number(0, 1, DEFAULT_BREAKERS.removalsStopShare),
+    REFUSED_WARN_SHARE: number(0, 1, DEFAULT_BREAKERS.refusedWarnShare),
+    REFUSED_STOP_SHARE: number(0, 1, DEFAULT_BREAKERS.refusedStopShare),
+    /** Multiples of what an authority usually sends, and adds. */
+    ROWS_WARN_TIMES: number(1, 1_000_000, DEFAULT_BREAKERS.rowsWarnTimes),
+    ADDITIONS_STOP_TIMES: number(1, 1_000_000, DEFAULT_BREAKERS.additionsStopTimes),
+    /** How long what is held waits for somebody's word before it is discarded. */
+    HELD_DAYS: number(1, 366, 30),
+    /** The sealed audit log's folder. Default: `audit` in DATA_DIR. One file system for all workers. */
+    AUDIT_DIR: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional(),
+    /** The file of the key that signs it. Default: `audit-key` in DATA_DIR. */
+    AUDIT_KEY_FILE: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional(),
+    /** The log's name, which its key is made with: an address without its scheme, once and for all. */
+    AUDIT_ORIGIN: z
+      .string()
+      .regex(/^[^\s+]{1,200}$/, { error: 'must be a name without spaces and plus signs' })
+      .optional(),
+    /** How long audit events are kept. */
+    AUDIT_RETENTION_YEARS: number(1, 100, 26).pipe(z.int({ error: 'must be a whole number' })),
+    /** Room on disk for events that are no answers while Redis is away, MiB a process. */
+    AUDIT_SPOOL_MIB: number(1, 4096, 64),
+    /** Embedded Redis: memory limit, MiB. */
+    REDIS_MAXMEMORY_MIB: number(16, 1_048_576, 1024).pipe(z.int()),
+    /** What was deployed, repeated by `/_ping` and `/_status`. */
+    RELEASE_ID: z.string().min(1).max(100).optional(),
+    COMMIT_ID: z.string().min(1).max(100).optional(),
+    /** Default info; warn for a demo, whose output a person reads. */
+    LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional(),
+  })
+  .refine(
+    ({ TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE }) =>
+      TLS_CERT_FILE !== undefined || (TLS_KEY_FILE ?? TLS_CLIENT_CA_FILE) === undefined,
+    { path: ['TLS_CERT_FILE'], error: 'required, because another TLS setting is there' },
+  )
+  .refine(
+    ({ TLS_CERT_FILE, TLS_KEY_FILE }) => TLS_CERT_FILE === undefined || TLS_KEY_FILE !== undefined,
+    { path: ['TLS_KEY_FILE'], error: 'required, because TLS_CERT_FILE is set' },
+  )
+  .refine(
+    ({ TRACING, TRACING_REGISTER_FILE }) =>
+      TRACING !== 'register' || TRACING_REGISTER_FILE !== undefined,
+    {
+      path: ['TRACING_REGISTER_FILE'],
+      error: 'required, because TRACING is register',
+    },
+  )
+  .refine(
+    ({ TRACING, TRACING_REGISTER_FILE }) =>
+      TRACING === 'register' || TRACING_REGISTER_FILE === undefined,
+    {
+      path: ['TRACING'],
+      error: 'must be register, because TRACING_REGISTER_FILE is set',
+    },
+  );
 export type Configuration = z.infer<typeof configurationSchema>;
 
 /** A setting that cannot be used; the message is one sentence a setting. */

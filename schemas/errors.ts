@@ -25,6 +25,15 @@ export const ERRORS = {
     detail:
       'The body takes nhsNumber (required), dateOfBirth (YYYY-MM-DD) and reason (attendance, enquiry or other), and nothing else.',
   },
+  'invalid-batch': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'The body is not a batch of lookups',
+    detail:
+      'The body takes items, a list of 1 to 50 lookups, each an object as POST /lookup takes it, and nothing else.',
+  },
   'invalid-nhs-number': {
     status: 400,
     fhir: 'value',
@@ -116,6 +125,23 @@ export const ERRORS = {
     detail:
       'The token must name a user, a client, and at least one role with its organisation and activities.',
   },
+  'token-revoked': {
+    status: 401,
+    fhir: 'login',
+    level: 'warn',
+    retryable: false,
+    title: 'The access token is no longer trusted',
+    detail: 'The token, its user or its client was revoked. Ask whoever issued it.',
+  },
+  'user-blocked': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'This user has been stopped',
+    detail:
+      'The operator of this service has stopped this user’s access and can say why. If a patient is waiting, somebody else must make the check, at once.',
+  },
   'role-choice-required': {
     status: 403,
     fhir: 'forbidden',
@@ -149,6 +175,24 @@ export const ERRORS = {
     retryable: false,
     title: 'The organisation is not registered here',
     detail: 'Only registered care settings may look up flags. Ask the operator to register it.',
+  },
+  'organisation-not-care': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'The organisation is not a care setting',
+    detail:
+      'Flags are shown for direct care only. Education, housing, police and others ask the local authority.',
+  },
+  'batch-not-allowed': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'Lookups in batches are for silent reads',
+    detail:
+      'In unscheduled care each lookup is an attendance, listed and told to the authority: make it with POST /lookup.',
   },
   'not-found': {
     status: 404,
@@ -298,6 +342,118 @@ export const ERRORS = {
     title: 'A silent read is not shown who looked',
     detail: 'AuditEvent is for activity B0107, in unscheduled care. Search for CareTeam or Flag.',
   },
+  'authority-token-required': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'The token is not one of an authority',
+    detail:
+      'Uploads, acknowledgements and holdings take a token with scope upload, in a role at the authority itself.',
+  },
+  'authority-unknown': {
+    status: 404,
+    fhir: 'not-found',
+    level: 'warn',
+    retryable: false,
+    title: 'The authority is not known here',
+    detail: 'Nothing is held for the authority of this token. Ask the operator to add it.',
+  },
+  'acknowledgement-not-found': {
+    status: 404,
+    fhir: 'not-found',
+    level: 'info',
+    retryable: false,
+    title: 'No file was loaded under this number',
+    detail:
+      'Only files of your own that were loaded (CPF02, CPF03) or are held in part have an acknowledgement here. Send the file again: it is answered as it was.',
+  },
+  'upload-media-type': {
+    status: 415,
+    fhir: 'not-supported',
+    level: 'info',
+    retryable: false,
+    title: 'The upload is not of a supported type',
+    detail:
+      'Send Spine XML as Content-Type: application/xml or a CSV as text/csv, in UTF-8, with Content-Encoding: gzip or none.',
+  },
+  'upload-description-invalid': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'What is said of the upload cannot be used',
+    detail:
+      'The address takes sequence and rowCount (whole numbers), createdAt (ISO 8601 or YYYYMMDDHHMM) and full (true or false), each once and nothing else; or the headers X-Upload-Sequence, X-Upload-Row-Count, X-Upload-Created-At and X-Upload-Full.',
+  },
+  'upload-encoding-invalid': {
+    status: 400,
+    fhir: 'structure',
+    level: 'info',
+    retryable: true,
+    title: 'The body is not what its Content-Encoding says',
+    detail:
+      'The gzip is damaged, cut short or followed by something else. Nothing was loaded; compress the file again and send it.',
+  },
+  'upload-too-large': {
+    status: 413,
+    fhir: 'too-long',
+    level: 'warn',
+    retryable: false,
+    title: 'The upload is too large',
+    detail:
+      'Send the file in parts, each with a sequence number of its own, or ask the operator what the limit is.',
+  },
+  'upload-cut-short': {
+    status: 408,
+    fhir: 'timeout',
+    level: 'info',
+    retryable: true,
+    title: 'The upload did not arrive in time',
+    detail: 'Nothing was loaded. Send the file again; compressed, it takes a tenth of the time.',
+  },
+  'upload-under-way': {
+    status: 409,
+    fhir: 'conflict',
+    level: 'info',
+    retryable: true,
+    title: 'Another file of this authority is being loaded',
+    detail:
+      'An authority’s files are loaded one after the other. Nothing of this one was read; send it again when the other is answered.',
+  },
+  'uploads-busy': {
+    status: 503,
+    fhir: 'throttled',
+    level: 'warn',
+    retryable: true,
+    title: 'Too many uploads are under way',
+    detail: 'Nothing of this one was read. Send it again in a minute.',
+  },
+  'upload-failed': {
+    status: 503,
+    fhir: 'transient',
+    level: 'error',
+    retryable: true,
+    title: 'The upload could not be loaded',
+    detail:
+      'The service failed, not the file. Send the same file again, under the same number: what was begun is carried to its end and nothing is done twice.',
+  },
+  'store-unavailable': {
+    status: 503,
+    fhir: 'transient',
+    level: 'error',
+    retryable: true,
+    title: 'The store cannot be read',
+    detail: 'What is held cannot be told just now. Try again in a minute.',
+  },
+  'too-many-requests': {
+    status: 429,
+    fhir: 'throttled',
+    level: 'warn',
+    retryable: true,
+    title: 'Too many requests',
+    detail: 'Wait as long as the Retry-After header says, then go on more slowly.',
+  },
   'could-not-check': {
     status: 503,
     fhir: 'transient',
@@ -319,6 +475,22 @@ export const ERRORS = {
 >;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+/** A limit that a request ran into: so many requests in so many seconds, of whom. */
+export type LimitReached = {
+  of: 'user' | 'client' | 'organisation';
+  limit: number;
+  windowSeconds: number;
+  retryAfterSeconds: number;
+};
+
+/** What a refusal says in detail: constant wording, but for the numbers of a limit. */
+export function detailOf(code: ErrorCode, reached?: LimitReached): string {
+  const { detail } = ERRORS[code];
+  if (reached === undefined) return detail;
+  const { of, limit, windowSeconds } = reached;
+  return `The limit of this ${of} is ${limit} requests in ${windowSeconds} seconds. ${detail}`;
+}
 
 /**
  * The body of every refusal, `application/problem+json` (RFC 9457).

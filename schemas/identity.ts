@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 const text = z
@@ -47,27 +48,106 @@ export type Identity = {
   scopes: readonly Scope[];
 };
 
-/** A trusted issuer. Its keys are a JWKS in a file; only the algorithms named are accepted. */
-export const issuerSchema = z.strictObject({
-  issuer: z.string().min(1).max(200),
-  audience: z.string().min(1).max(200),
-  jwksFile: z.string().min(1),
-  algorithms: z
-    .array(
-      z.enum([
-        'RS256',
-        'RS384',
-        'RS512',
-        'PS256',
-        'PS384',
-        'PS512',
-        'ES256',
-        'ES384',
-        'ES512',
-        'EdDSA',
-      ]),
-    )
-    .min(1),
+/** One text for a user of an issuer, whatever the organisation, that names nobody by itself. */
+export function userKeyOf(issuer: string, user: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([issuer, user]))
+    .digest('base64url');
+}
+
+const claimName = z.string().min(1).max(200);
+
+/**
+ * Where in a token something stands: a claim's name, a JSON pointer (`/a/b`) to one inside another, or
+ * several of these, of which the first that is there counts.
+ */
+const claimSchema = z.union([claimName, z.array(claimName).min(1).max(5)]);
+export type Claim = z.infer<typeof claimSchema>;
+
+/** How an issuer's tokens say who asks. Claims of a role are looked for inside the role. */
+export const claimMappingSchema = z.strictObject({
+  user: claimSchema,
+  client: claimSchema,
+  name: claimSchema,
+  scope: claimSchema.default('scope'),
+  /** A list of roles. */
+  roles: claimSchema,
+  /** The id of the role in use, where the token itself says so: then no other counts. */
+  chosenRole: claimSchema.optional(),
+  role: z.strictObject({
+    id: claimSchema,
+    code: claimSchema,
+    name: claimSchema,
+    organisationCode: claimSchema,
+    organisationName: claimSchema.optional(),
+    activities: claimSchema,
+  }),
+  /** A list beside the roles that gives organisations their names. */
+  organisations: z
+    .strictObject({ list: claimSchema, code: claimSchema, name: claimSchema })
+    .optional(),
+  /** Role codes and names are paths such as `S8000:G8000:R8001`, of which the last part counts. */
+  rolePaths: z.boolean().default(false),
 });
+export type ClaimMapping = z.infer<typeof claimMappingSchema>;
+
+/** Mappings that need not be written out; `cp-flags` is that of {@link claimsSchema}. */
+export const CLAIM_MAPPINGS = ['cp-flags', 'cis2'] as const;
+
+/**
+ * A trusted issuer. Its keys are a JWKS, in a file or at an address; only the algorithms named are
+ * accepted, all of them with public keys.
+ */
+export const issuerSchema = z
+  .strictObject({
+    issuer: z.string().min(1).max(200),
+    audience: z.string().min(1).max(200),
+    jwksFile: z.string().min(1).optional(),
+    /** Outside a demo https only. */
+    jwksUrl: z
+      .url({ protocol: /^https?$/, error: 'must be an https address' })
+      .refine((text) => new URL(text).username === '' && new URL(text).password === '', {
+        error: 'must not hold a user or password',
+      })
+      .optional(),
+    algorithms: z
+      .array(
+        z.enum([
+          'RS256',
+          'RS384',
+          'RS512',
+          'PS256',
+          'PS384',
+          'PS512',
+          'ES256',
+          'ES384',
+          'ES512',
+          'EdDSA',
+        ]),
+      )
+      .min(1),
+    /** How far `exp`, `nbf` and `iat` may be off. */
+    clockToleranceSeconds: z.int().min(0).max(60).default(5),
+    /** Set: tokens must say when they were issued (`iat`), and count for this long after it at most. */
+    maxTokenAgeSeconds: z.int().min(60).max(604_800).optional(),
+    /** The `typ` that tokens must have. Not set: `JWT`, `at+jwt` or none. */
+    type: z.string().min(1).max(40).optional(),
+    claims: z.union([z.enum(CLAIM_MAPPINGS), claimMappingSchema]).default('cp-flags'),
+  })
+  .refine(({ jwksFile, jwksUrl }) => (jwksFile === undefined) !== (jwksUrl === undefined), {
+    error: 'must have either jwksFile or jwksUrl',
+  });
 export type Issuer = z.infer<typeof issuerSchema>;
 export const issuersFileSchema = z.array(issuerSchema).min(1);
+
+/** One entry of the revocations file: a token by its `jti`, or all tokens of a user or of a client. */
+export const revocationSchema = z.union(
+  [
+    z.strictObject({ issuer: claimName, jti: claimName }),
+    z.strictObject({ issuer: claimName, user: claimName }),
+    z.strictObject({ issuer: claimName, client: claimName }),
+  ],
+  { error: 'must be an issuer and one of jti, user and client' },
+);
+export type Revocation = z.infer<typeof revocationSchema>;
+export const revocationsFileSchema = z.array(revocationSchema);

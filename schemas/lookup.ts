@@ -18,6 +18,9 @@ export const lookupRequestSchema = z.strictObject({
 });
 export type LookupRequest = z.infer<typeof lookupRequestSchema>;
 
+/** How many lookups a batch takes. */
+export const BATCH_AT_MOST = 50;
+
 export const dateOfBirthResults = ['match', 'mismatch', 'not-checked'] as const;
 export type DateOfBirthResult = (typeof dateOfBirthResults)[number];
 

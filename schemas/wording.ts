@@ -6,6 +6,9 @@ import type { Coverage, Flag } from './lookup.ts';
 export const COULD_NOT_CHECK =
   "The check could not be made. This is NOT a negative result. Follow your safeguarding procedure; ring children's social care where the child lives (out of hours: the emergency duty team). Try again.";
 
+export const BATCH_INCOMPLETE =
+  'Not all of these checks were made. Those that were not are NOT negative results; each says what to do.';
+
 export const NOT_FLAGGED =
   "No child protection, looked-after or unborn child's plan is held here for this NHS number. This does not mean there are no concerns. Children in need, children from outside England and children not yet matched are not held.";
 

@@ -6,11 +6,15 @@ import { problemResponse, SAFE_HEADERS } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { LookupContext } from './lookup/lookup.ts';
+import type { Uploads } from './uploads/uploads.ts';
 
 export type AppDependencies = {
-  /** Absent in the worker role, as is FHIR. */
+  /** Absent in the worker role, as are batches and FHIR. */
   lookup?: (c: LookupContext) => Promise<Response>;
+  batch?: (c: LookupContext) => Promise<Response>;
   fhir?: Fhir;
+  /** Absent in the lookup role, which has no right to load. */
+  uploads?: Uploads;
   ping: () => Response;
   status: () => Response;
   log: Log;
@@ -29,7 +33,7 @@ function describeProblem(code: string | undefined): Response {
 }
 
 /** The routes. Each has exactly one handler, and none a middleware, so that Hono calls it directly. */
-export function createApp({ lookup, fhir, ping, status, log }: AppDependencies) {
+export function createApp({ lookup, batch, fhir, uploads, ping, status, log }: AppDependencies) {
   const app = new Hono<{ Bindings: HttpBindings }>();
   const allowed = new Map<string, string>([
     ['/_ping', 'GET, HEAD'],
@@ -39,7 +43,14 @@ export function createApp({ lookup, fhir, ping, status, log }: AppDependencies) 
     app.post('/lookup', lookup);
     allowed.set('/lookup', 'POST');
   }
-  for (const { method, path, allow, handler } of fhir?.routes ?? []) {
+  if (batch !== undefined) {
+    app.post('/lookup/batch', batch);
+    allowed.set('/lookup/batch', 'POST');
+  }
+  for (const { method, path, allow, handler } of [
+    ...(fhir?.routes ?? []),
+    ...(uploads?.routes ?? []),
+  ]) {
     app.on(method, path, handler);
     allowed.set(path, allow);
   }
@@ -49,7 +60,7 @@ export function createApp({ lookup, fhir, ping, status, log }: AppDependencies) 
 
   app.notFound((c) => {
     const ids = readRequestIds(c.env.incoming.headers);
-    const allow = allowed.get(c.req.path);
+    const allow = allowed.get(c.req.path.replace(/^(\/uploads)\/[^/]+$/, '$1/:sequence'));
     if (fhir?.covers(c.req.path) === true) return fhir.refuse(c, allow);
     return allow === undefined
       ? problemResponse('not-found', ids)

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { LookupEvent } from '#schemas/audit-event.ts';
 import type { Organisation } from '#schemas/care-setting.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { FUNCTIONS_VERSION } from '#store/functions.ts';
 import type { TrustedIssuer } from './auth/issuers.ts';
+import { type Identities, organisationsOf } from './identities.ts';
 
 /**
  * What of a configuration decides who may look and what is answered, and its digest, by which every
@@ -13,12 +16,10 @@ export function describeConfiguration(
   organisations: ReadonlyMap<string, Organisation>,
 ) {
   const { ROLE, UP_TO_DATE_HOURS, MINIMUM_COVERAGE } = configuration;
-  const accepted = issuers.map(({ issuer, audience, algorithms }) => ({
-    issuer,
-    audience,
-    algorithms,
-  }));
-  const settings = { UP_TO_DATE_HOURS, MINIMUM_COVERAGE };
+  const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
+  const accepted = issuers.map(({ keys: _keys, ...issuer }) => issuer);
+  const limits = { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT };
+  const settings = { UP_TO_DATE_HOURS, MINIMUM_COVERAGE, ...limits };
   const text = JSON.stringify([settings, accepted, [...organisations.values()]]);
   return {
     digest: createHash('sha256').update(text).digest('hex').slice(0, 12),
@@ -29,5 +30,39 @@ export function describeConfiguration(
       issuers: issuers.map(({ issuer }) => issuer).join(' '),
       organisations: organisations.size,
     },
+  };
+}
+
+export type DescribedConfiguration = {
+  versions: LookupEvent['versions'];
+  detail: Record<string, string | number>;
+};
+
+/** The configuration in force, described anew whenever other organisations are registered. */
+export function createDescription(
+  configuration: Configuration,
+  identities: Identities,
+  isDemo: () => boolean | undefined,
+): () => DescribedConfiguration {
+  let described: DescribedConfiguration | undefined;
+  let organisationsThen = 0;
+  let demoThen: boolean | undefined;
+  return () => {
+    const organisations = identities.organisations?.version ?? 0;
+    const demo = isDemo();
+    if (described === undefined || organisations !== organisationsThen || demo !== demoThen) {
+      organisationsThen = organisations;
+      demoThen = demo;
+      const { digest, detail } = describeConfiguration(
+        configuration,
+        identities.issuers,
+        organisationsOf(identities, demo),
+      );
+      described = {
+        versions: { functions: FUNCTIONS_VERSION, configuration: digest },
+        detail: { ...detail, configuration: digest },
+      };
+    }
+    return described;
   };
 }

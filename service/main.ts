@@ -1,44 +1,52 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { resumeLoad, sweepSpools } from '#loaders/load.ts';
-import type { Organisation } from '#schemas/care-setting.ts';
-import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import type { LookupEvent } from '#schemas/audit-event.ts';
+import type { Configuration } from '#schemas/configuration.ts';
 import type { Anchor } from '#store/anchor.ts';
-import { FUNCTIONS_VERSION } from '#store/functions.ts';
 import { type Gate, watchStore } from '#store/gate.ts';
 import { type Keeper, keepStore } from '#store/keeper.ts';
-import { createLookupStore } from '#store/lookup.ts';
-import { createStore, type Dataset, type Store } from '#store/store.ts';
+import { createStore, type Store } from '#store/store.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { announceStart } from './announce.ts';
 import { createApp } from './app.ts';
+import { type Audit, startAudit } from './audit/audit.ts';
+import { sealedRange } from './audit/sealed.ts';
 import { createAdmission } from './auth/admission.ts';
-import { createAuthenticator } from './auth/authenticate.ts';
-import { openDemoIssuer } from './auth/demo-issuer.ts';
-import { readIssuers, readOrganisations, type TrustedIssuer } from './auth/issuers.ts';
-import { describeConfiguration } from './configuration-digest.ts';
-import { numberKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
-import { DEMO_ORGANISATIONS } from './demo/personas.ts';
+import { createDescription } from './configuration-digest.ts';
+import { startDaily } from './daily.ts';
+import { anchorFolder, auditFolder, auditKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
+import { createDoor, type Door } from './door.ts';
 import { createFhir } from './fhir/fhir.ts';
-import { serveHttp } from './http/server.ts';
+import { type HttpServer, serveHttp } from './http/server.ts';
+import { openTls, tlsCheck } from './http/tls.ts';
+import {
+  completeIdentities,
+  type Identities,
+  identityChecks,
+  organisationsOf,
+  readIdentities,
+} from './identities.ts';
+import { loadSettings } from './load-settings.ts';
 import { errorFields, type Log } from './log.ts';
+import { createBatchHandler } from './lookup/batch.ts';
 import { createCheck } from './lookup/check.ts';
 import { createCoverage } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
-import { createRecorder } from './lookup/recorder.ts';
-import { createRefusals } from './lookup/refusals.ts';
-import { readOrMakePrivate } from './private-file.ts';
 import { logReadiness } from './readiness-log.ts';
-import { openRedis, type RedisServer, type StoreConnection } from './redis.ts';
-import { createSampledLog } from './sampled-log.ts';
+import { openRedis, type RedisServer } from './redis.ts';
 import { type Build, createPing, createStatus } from './status/status.ts';
+import { openTracer } from './tracing.ts';
+import { createUploads } from './uploads/uploads.ts';
 
 const REQUESTS_FINISH_WITHIN_MS = 5_000;
-const EVENTS_ARE_WRITTEN_WITHIN_MS = 2_000;
 /** The keeper tries again by itself, so it need not outwait the lease of a loader that died. */
 const RESUME_LOCK_WAIT_MS = 1_000;
 const REDIS_ANSWERS_WITHIN_MS = 5_000;
 /** A store that opens later is as good; this only lets a start be told as done when it is. */
 const STORE_OPENS_WITHIN_MS = 5_000;
 const SETTLING_STEP_MS = 100;
+const DAY_MS = 86_400_000;
 /** Loads answer nobody who waits: a busy Redis gets more time than for a lookup. */
 const LOADER_COMMAND_TIMEOUT_MS = 10_000;
 
@@ -93,41 +101,6 @@ function buildOf({ RELEASE_ID, COMMIT_ID }: Configuration): Build {
   };
 }
 
-type Identities = {
-  issuers: readonly TrustedIssuer[];
-  organisations: ReadonlyMap<string, Organisation>;
-};
-
-/** Who is trusted and which settings are registered, as far as files say. */
-async function readIdentities({
-  ISSUERS_FILE,
-  ORGANISATIONS_FILE,
-}: Configuration): Promise<Identities> {
-  return {
-    issuers: ISSUERS_FILE === undefined ? [] : await readIssuers(ISSUERS_FILE),
-    organisations:
-      ORGANISATIONS_FILE === undefined
-        ? DEMO_ORGANISATIONS
-        : await readOrganisations(ORGANISATIONS_FILE),
-  };
-}
-
-/** A live dataset must have both files. Where the dataset may be a demo, the demo issuer is added. */
-async function completeIdentities(
-  identities: Identities,
-  { ISSUERS_FILE, ORGANISATIONS_FILE, DATA_DIR }: Configuration,
-  kind: Dataset['kind'] | undefined,
-): Promise<Identities> {
-  if (kind !== 'live') {
-    const { trusted } = await openDemoIssuer(DATA_DIR);
-    return { ...identities, issuers: [...identities.issuers, trusted] };
-  }
-  const missing = Object.entries({ ISSUERS_FILE, ORGANISATIONS_FILE }).filter(([, path]) => !path);
-  if (missing.length === 0) return identities;
-  const names = missing.map(([name]) => name).join(' and ');
-  throw new ConfigurationError(`${names}: required, because the dataset is live.`);
-}
-
 type Add = (step: () => Promise<void> | void) => void;
 
 /** The keeper, with the stores and the anchor that it and loads work on. */
@@ -140,8 +113,7 @@ function startKeeper(
 ): Tools {
   const anchor = openAnchor(configuration);
   add(() => anchor.close());
-  const needed = anchor.loadsInProgress().map(({ journal }) => journal);
-  sweepSpools(spoolFolder(configuration), needed);
+  sweepSpools(spoolFolder(configuration), anchor.spoolsNeeded());
   const patient = { commandTimeoutMs: LOADER_COMMAND_TIMEOUT_MS };
   const administrator = createStore(redis.connect('admin', patient), anchor);
   const loader = createStore(redis.connect('loader', patient), anchor);
@@ -152,9 +124,31 @@ function startKeeper(
       await resumeLoad(loader, anchor, load, { lockWaitMs: RESUME_LOCK_WAIT_MS });
     },
     onChange,
+    sealedNumbers() {
+      const sealed = sealedRange(auditFolder(configuration));
+      return sealed !== undefined && sealed.dataset === anchor.dataset()?.id ? sealed.numbers : [];
+    },
   });
   add(() => keeper.stop());
   return { administrator, loader, anchor, keeper };
+}
+
+/** The sealing of audit events into the log. */
+function startSealing(configuration: Configuration, redis: RedisServer, log: Log, add: Add): Audit {
+  const { AUDIT_ORIGIN, AUDIT_RETENTION_YEARS } = configuration;
+  const audit = startAudit(
+    {
+      folder: auditFolder(configuration),
+      keyFile: auditKeyFile(configuration),
+      ...(AUDIT_ORIGIN !== undefined && { origin: AUDIT_ORIGIN }),
+      retentionYears: AUDIT_RETENTION_YEARS,
+      anchorFolder: anchorFolder(configuration),
+      address: redis.address('worker'),
+    },
+    log,
+  );
+  add(() => audit.stop());
+  return audit;
 }
 
 /** Waits, for a bounded time, until lookups can be answered or the keeper has found that they cannot. */
@@ -168,61 +162,42 @@ async function settled(gate: Gate, keeper: Keeper | undefined): Promise<void> {
   }
 }
 
-/** Records once, when the store is open, with what configuration this process answers. */
-function createAnnouncement(
-  store: Store,
-  detail: Record<string, string | number>,
-  log: Log,
-): () => void {
-  let announced = false;
-  return () => {
-    if (announced) return;
-    announced = true;
-    store
-      .appendEvent({ type: 'configuration-start', auditId: randomUUID(), by: 'service', detail })
-      .catch((error: unknown) => {
-        announced = false;
-        log.error('the configuration could not be recorded', errorFields(error));
-      });
-  };
-}
-
 /** Everything between a request and the store, for the plain lookup and for FHIR. */
-async function createLookups(
+function createLookups(
   configuration: Configuration,
-  { issuers, organisations }: Identities,
-  versions: { functions: string; configuration: string },
+  { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard }: Door,
+  identities: Identities,
+  versions: () => LookupEvent['versions'],
   gate: Gate,
-  connection: StoreConnection,
-  log: Log,
-  add: Add,
 ) {
-  const store = createLookupStore(connection, gate);
-  const recorder = createRecorder(store, gate, log);
-  add(() => recorder.drain(EVENTS_ARE_WRITTEN_WITHIN_MS));
-  const sampled = createSampledLog(log);
-  const numberKey = await readOrMakePrivate(numberKeyFile(configuration), () =>
-    randomBytes(32).toString('hex'),
-  );
-  const isDemo = (): boolean | undefined => gate.dataset && gate.dataset.kind === 'demo';
   const coverage = createCoverage(gate, {
     upToDateMs: configuration.UP_TO_DATE_HOURS * 3_600_000,
     minimumShare: configuration.MINIMUM_COVERAGE,
   });
   const dependencies = {
     admit: createAdmission({
-      authenticate: createAuthenticator({ issuers, demoAllowed: isDemo }),
-      organisations,
+      authenticate,
+      organisations: () => organisationsOf(identities, isDemo()),
       registeredOnly: () => isDemo() !== true,
+      take,
     }),
-    check: createCheck({ store, gate, coverage, recorder, versions }),
+    check: createCheck({
+      store,
+      gate,
+      coverage,
+      recorder,
+      versions,
+      saw: ({ caller, access }, nhsNumber) => guard.saw(caller, nhsNumber, access.access),
+    }),
     gate,
     recorder,
-    noteRefusal: createRefusals({ recorder, sampled, numberKey: Buffer.from(numberKey, 'hex') }),
+    noteRefusal,
     sampled,
+    take,
   };
   return {
     lookup: createLookupHandler(dependencies),
+    batch: createBatchHandler(dependencies),
     fhir: createFhir({
       ...dependencies,
       publicUrl: configuration.PUBLIC_URL,
@@ -246,9 +221,20 @@ export async function startService(
   const { ROLE, HOST, PORT } = configuration;
   const { add, close } = createClosing(log);
   try {
-    const configured = await readIdentities(configuration);
+    const onProblem = (sentence: string): void =>
+      log.error(`what was read before counts on: ${sentence}`);
+    let onOrganisations = (): void => undefined;
+    const configured = await readIdentities(configuration, {
+      onProblem,
+      onOrganisations: () => onOrganisations(),
+    });
+    add(configured.stop);
+    let renewTls: HttpServer['useTls'] = () => undefined;
+    const tls = await openTls(configuration, { onChange: (now) => renewTls(now), onProblem });
+    if (tls !== undefined) add(tls.stop);
     const redis = await openRedis(configuration);
     let stopping = false;
+    let draining = false;
     add(() => redis.stop());
     add(() => void (stopping = true));
     const tellLoss = async (): Promise<void> => {
@@ -269,6 +255,7 @@ export async function startService(
       await (prepare === undefined ? answers.catch(() => undefined) : answers);
       await prepare?.(tools);
     }
+    const audit = tools && startSealing(configuration, redis, log, add);
     // Only now, so that its first look at the directory finds what was prepared.
     const connection = redis.connect('lookup');
     const gate = watchStore(connection, redis.embedded ? { dataDir: configuration.DATA_DIR } : {});
@@ -278,36 +265,72 @@ export async function startService(
 
     const kind = tools?.anchor.dataset()?.kind ?? gate.dataset?.kind;
     const identities = await completeIdentities(configured, configuration, kind);
-    const { digest, detail } = describeConfiguration(
-      configuration,
-      identities.issuers,
-      identities.organisations,
-    );
     const build = buildOf(configuration);
+    const door = await createDoor({ configuration, identities, gate, connection, log, add });
+    const described = createDescription(configuration, identities, door.isDemo);
+    const describe = () => ({ ...described().detail, version: build.version });
+    add(announceStart(gate, door.store, describe, log));
+    onOrganisations = () => {
+      log.info('other organisations are registered than before');
+      const auditId = randomUUID();
+      const event = { type: 'configuration-change' as const, auditId, by: 'service' };
+      door.recorder.record({ ...event, detail: describe() });
+    };
     if (tools !== undefined) {
-      const started = { ...detail, configuration: digest, version: build.version };
-      const announce = createAnnouncement(tools.loader, started, log);
+      const { loader: store, anchor, keeper } = tools;
+      const heldMs = configuration.HELD_DAYS * DAY_MS;
+      const daily = startDaily({ store, anchor, keeper, heldMs, log });
+      add(() => daily.stop());
       onChange = (state) => {
         log[state.opened ? 'info' : 'warn'](state.detail);
-        if (state.opened) announce();
+        if (state.opened) void daily.look();
       };
       onChange(tools.keeper.state);
     }
 
-    const versions = { functions: FUNCTIONS_VERSION, configuration: digest };
+    const versions = () => described().versions;
     const lookups =
-      ROLE === 'worker'
+      ROLE === 'worker' ? {} : createLookups(configuration, door, identities, versions, gate);
+    const tracer = tools && (await openTracer(configuration, kind));
+    const uploads =
+      tools === undefined
         ? {}
-        : await createLookups(configuration, identities, versions, gate, connection, log, add);
+        : {
+            uploads: createUploads({
+              ...door,
+              store: tools.loader,
+              anchor: tools.anchor,
+              gate,
+              log,
+              loads: loadSettings(configuration, tracer),
+            }),
+          };
     const app = createApp({
       ...lookups,
+      ...uploads,
       ping: createPing(build),
-      status: createStatus(build, gate),
+      status: createStatus({
+        build,
+        gate,
+        own: () => [
+          ...(audit === undefined ? [] : [audit.check()]),
+          ...identityChecks(identities, door.isDemo()),
+          ...door.checks(),
+          ...(tls === undefined ? [] : [tlsCheck(tls)]),
+        ],
+        stopping: () => draining,
+      }),
       log,
     });
-    const http = await serveHttp(app.fetch, { host: HOST, port: PORT });
-    add(() => http.stop(REQUESTS_FINISH_WITHIN_MS));
-    const baseUrl = `http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
+    const http = await serveHttp(app.fetch, { host: HOST, port: PORT, tls: tls?.value });
+    renewTls = http.useTls;
+    add(async () => {
+      draining = true;
+      http.drain();
+      await delay(configuration.DRAIN_SECONDS * 1_000);
+      await http.stop(REQUESTS_FINISH_WITHIN_MS);
+    });
+    const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
     log.info('listening', { address: baseUrl, role: ROLE });
     return { baseUrl, stop: close, abandon: () => redis.abandon() };
   } catch (error) {

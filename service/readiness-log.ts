@@ -7,7 +7,7 @@ const LOOKED_AT_EVERY_MS = 1_000;
 export function logReadiness(gate: Pick<Gate, 'ready' | 'checks'>, log: Log): () => void {
   let said: string | undefined;
   const look = (): void => {
-    const failing = gate.checks().filter(({ ok }) => !ok);
+    const failing = gate.checks().filter(({ ok, advisory }) => !ok && !advisory);
     // Without a failing check it is only that the last look is a moment old; the next one tells.
     if (!gate.ready && failing.length === 0) return;
     const now = failing.map(({ name }) => name).join(' ');

@@ -15,6 +15,8 @@ export type RedisServer = {
   /** True where this process started it. */
   embedded: boolean;
   connect(role: RedisRole, options?: { commandTimeoutMs?: number }): StoreConnection;
+  /** For a connection that is made elsewhere, in another thread. */
+  address(role: RedisRole): StoreAddress;
   /** @throws a sentence, where not every connection made so far is usable within the deadline */
   ready(deadlineMs: number): Promise<void>;
   /** Ends the connections, then an embedded server. */
@@ -32,6 +34,7 @@ function serverAt(
   const connections: StoreConnection[] = [];
   return {
     embedded: embedded !== undefined,
+    address,
     connect(role, options = {}) {
       const connection = connectStore(address(role), { name: `cp-flags-${role}`, ...options });
       connections.push(connection);

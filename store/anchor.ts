@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
@@ -15,6 +15,23 @@ export type BegunLoad = {
   rows: number;
   digest: string;
 };
+
+/** Part or all of a file that waits for somebody's word. */
+export type AnchoredHold = {
+  id: string;
+  authority: string;
+  /** Of the file, with the authority's offset. */
+  sequence: number;
+  /** Where its rows are. */
+  folder: string;
+  /** Milliseconds since 1970. */
+  at: number;
+  /** What else its loader wants to know of it. */
+  json: string;
+};
+
+/** The hold that begins, and the id of the one that is over. */
+export type HoldChanges = { holds?: AnchoredHold | undefined; drops?: string | undefined };
 
 export type AnchoredAuthority = { sequence: number; rows: number; digest: string };
 
@@ -33,6 +50,14 @@ const loadRow = z.object({
   rows: z.number(),
   digest: z.string(),
 });
+const holdRow = z.object({
+  id: z.string(),
+  authority: z.string(),
+  sequence: z.number(),
+  folder: z.string(),
+  at: z.number(),
+  json: z.string(),
+});
 const jsonRow = z.object({ json: z.string() });
 
 const SCHEMA = `
@@ -42,6 +67,8 @@ const SCHEMA = `
     rows INTEGER NOT NULL, digest TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS load (authority TEXT PRIMARY KEY, sequence INTEGER NOT NULL,
     sha256 TEXT NOT NULL, journal TEXT NOT NULL, rows INTEGER NOT NULL, digest TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS hold (id TEXT PRIMARY KEY, authority TEXT NOT NULL,
+    sequence INTEGER NOT NULL, folder TEXT NOT NULL, at INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS seen (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
 `;
 const BUSY_TIMEOUT_MS = 5_000;
@@ -64,15 +91,13 @@ export class Anchor {
   /** Opens, or begins, the anchor in a folder of its own. */
   static open(folder: string): Anchor {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const before = process.umask(0o077);
-    try {
-      const db = new DatabaseSync(join(folder, 'anchor.sqlite'), { timeout: BUSY_TIMEOUT_MS });
-      db.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;');
-      db.exec(SCHEMA);
-      return new Anchor(db);
-    } finally {
-      process.umask(before);
-    }
+    const path = join(folder, 'anchor.sqlite');
+    const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    // Not by umask, which a thread may not set. The journal gets the same mode.
+    chmodSync(path, 0o600);
+    db.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;');
+    db.exec(SCHEMA);
+    return new Anchor(db);
   }
 
   close(): void {
@@ -147,21 +172,61 @@ export class Anchor {
     return this.loadsInProgress().find((load) => load.authority === authority);
   }
 
-  /** After reconciliation, before the acknowledgement: the authority's new state, and no load under way. */
-  commitLoad(authority: string, state: AnchoredAuthority): void {
+  #atOnce(work: () => void): void {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
+      work();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /**
+   * After reconciliation, before the acknowledgement: the authority's new state, no load under way, what of
+   * the file is held, and which hold is over.
+   */
+  commitLoad(authority: string, state: AnchoredAuthority, changes: HoldChanges = {}): void {
+    this.#atOnce(() => {
       this.#db
         .prepare(
           'INSERT OR REPLACE INTO authority (authority, sequence, rows, digest) VALUES (?, ?, ?, ?)',
         )
         .run(authority, state.sequence, state.rows, state.digest);
       this.#db.prepare('DELETE FROM load WHERE authority = ?').run(authority);
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
-    }
+      this.#changeHolds(changes);
+    });
+  }
+
+  changeHolds(changes: HoldChanges): void {
+    this.#atOnce(() => this.#changeHolds(changes));
+  }
+
+  #changeHolds({ drops, holds }: HoldChanges): void {
+    if (drops !== undefined) this.#db.prepare('DELETE FROM hold WHERE id = ?').run(drops);
+    if (holds === undefined) return;
+    this.#db
+      .prepare(
+        'INSERT OR REPLACE INTO hold (id, authority, sequence, folder, at, json) VALUES (?, ?, ?, ?, ?, ?)',
+      )
+      .run(holds.id, holds.authority, holds.sequence, holds.folder, holds.at, holds.json);
+  }
+
+  /** What is held, the oldest first. */
+  holds(): AnchoredHold[] {
+    return this.#db
+      .prepare('SELECT id, authority, sequence, folder, at, json FROM hold ORDER BY at, id')
+      .all()
+      .map((row) => holdRow.parse(row));
+  }
+
+  /** Folders of spools that are still needed: of loads under way, and of what is held. */
+  spoolsNeeded(): string[] {
+    return [
+      ...this.loadsInProgress().map(({ journal }) => journal),
+      ...this.holds().map(({ folder }) => folder),
+    ];
   }
 
   #seen(name: string): number[] {
@@ -200,5 +265,14 @@ export class Anchor {
 
   rememberGenerations(numbers: readonly number[]): void {
     this.#remember('generations', numbers);
+  }
+
+  /** When the store was last purged, milliseconds since 1970; 0 for never. */
+  lastPurgedAt(): number {
+    return this.#seen('purged')[0] ?? 0;
+  }
+
+  rememberPurgedAt(at: number): void {
+    this.#remember('purged', [at]);
   }
 }

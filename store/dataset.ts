@@ -33,11 +33,12 @@ export function parseAuthority(
   code: string,
   fields: Record<string, string>,
 ): Authority | undefined {
-  const { reconciled, sequence, rows, ...text } = fields;
+  const { reconciled, sequence, sequenceOffset, rows, ...text } = fields;
   const parsed = authoritySchema.safeParse({
     ...text,
     code,
     ...(sequence !== undefined && { sequence: Number(sequence) }),
+    ...(sequenceOffset !== undefined && { sequenceOffset: Number(sequenceOffset) }),
     ...(rows !== undefined && { rows: Number(rows) }),
     reconciled: reconciled !== 'false',
   });

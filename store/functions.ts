@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 
-const PARTS = ['common', 'lookup', 'rows', 'events', 'authority'] as const;
+const PARTS = ['common', 'lookup', 'rows', 'events', 'authority', 'limits'] as const;
 
 const body = PARTS.map((part) =>
   readFileSync(new URL(`functions/${part}.lua`, import.meta.url), 'utf8'),
@@ -25,14 +25,15 @@ export const FUNCTIONS = {
   readRows: name('read_rows'),
   applyRows: name('apply_rows'),
   removeRows: name('remove_rows'),
-  readPartition: name('read_partition'),
   seals: name('seals'),
   createPartitions: name('create_partitions'),
   appendEvent: name('append_event'),
   auditNumbers: name('audit_numbers'),
+  trimAudit: name('trim_audit'),
+  addUse: name('add_use'),
   lockAuthority: name('lock_authority'),
   renewLock: name('renew_lock'),
-  finishFile: name('finish_file'),
+  changeAuthority: name('change_authority'),
 } as const;
 
 /** Puts this version's functions on the server, unless they are there. Others' stay. */

@@ -14,6 +14,8 @@ export type GateCheck = {
   detail: string;
   /** ISO 8601: since when it has been so. */
   since: string;
+  /** For somebody to see to; lookups are answered all the same. */
+  advisory?: boolean;
 };
 
 export type Gate = {
@@ -28,6 +30,8 @@ export type Gate = {
   readonly authorities: ReadonlyMap<string, Authority>;
   /** Milliseconds; when the directory was last read. */
   readonly authoritiesAt: number;
+  /** User keys of those whom the operator has stopped, as of the last poll. */
+  readonly blocked: ReadonlySet<string>;
   /** The highest generation seen of a partition. */
   generation(partition: number): number;
   /** Tells the gate what a lookup saw. */
@@ -81,10 +85,16 @@ const CHECKS = [
   'disk',
   'clock',
   'directory',
+  'blocked-users',
+  'worker',
 ] as const;
 type CheckName = (typeof CHECKS)[number];
 /** Doubt about one partition closes that partition (the lookup function sees to it), not the others. */
 const PARTIAL: CheckName = 'whole';
+/** What is no reason to leave a clinician without an answer. */
+const ADVISORY: ReadonlySet<CheckName> = new Set(['blocked-users', 'worker']);
+/** A keeper looks each second; a big load may hold one up. */
+const WORKER_MISSED_AFTER_MS = 15_000;
 
 const EVENTS_MISSING = bad(
   'Audit events that were recorded are missing from Redis. Stop the service, restore Redis from its last good copy, start again.',
@@ -176,6 +186,7 @@ export function watchStore(
   let resourceKey: string | undefined;
   let authorities: ReadonlyMap<string, Authority> = new Map();
   let authoritiesAt = 0;
+  let blocked: ReadonlySet<string> = new Set();
   let newestStoreClock = 0;
   let trustedAt = Number.NEGATIVE_INFINITY;
   let stopped = false;
@@ -190,6 +201,7 @@ export function watchStore(
     verdicts.set(name, {
       name,
       ...verdict,
+      advisory: ADVISORY.has(name),
       since: before?.ok === verdict.ok ? before.since : new Date().toISOString(),
     });
   }
@@ -223,17 +235,33 @@ export function watchStore(
     );
   }
 
+  function checkWorker(heartbeat: string | null | undefined, storeClock: number): Verdict {
+    if (heartbeat === undefined) {
+      return bad('Whether a worker is alive cannot be read. Give Redis the users of this version.');
+    }
+    return storeClock - Number(heartbeat) < WORKER_MISSED_AFTER_MS
+      ? good('A worker is alive.')
+      : bad(
+          'No worker is alive: after a restart of Redis nobody would open the store. Start a process with role all or worker.',
+        );
+  }
+
   async function poll(): Promise<void> {
     const mine = ++turn;
     const sentAt = clock();
-    const [info, config, opened, fields, time, diskVerdict] = await Promise.all([
-      redis.info('server', 'persistence', 'memory'),
-      redis.config('GET', ...SETTINGS),
-      redis.get(keys.open),
-      redis.hgetall(keys.dataset),
-      redis.time(),
-      disk(options.dataDir),
-    ]);
+    const [info, config, opened, fields, time, diskVerdict, stopped, heartbeat] = await Promise.all(
+      [
+        redis.info('server', 'persistence', 'memory'),
+        redis.config('GET', ...SETTINGS),
+        redis.get(keys.open),
+        redis.hgetall(keys.dataset),
+        redis.time(),
+        disk(options.dataDir),
+        // Rights that an older version's users lack; nothing else may depend on these two.
+        redis.hkeys(keys.blocked).catch(() => undefined),
+        redis.get(keys.heartbeat).catch(() => undefined),
+      ],
+    );
     if (mine !== turn) return;
     const server = information(info);
     const settings = Object.fromEntries(pairs(config));
@@ -253,11 +281,23 @@ export function watchStore(
       wentBack > CLOCK_TOLERANCE_MS
         ? bad('The clock of the store has gone back. Set it by a time server.')
         : apart <= CLOCK_TOLERANCE_MS
-          ? good('The clocks of service and store agree.')
+          ? good(
+              `The clocks of service and store are at most ${Math.max(0, Math.round(apart))} ms apart.`,
+            )
           : bad(
               `The clocks of service and store are ${Math.round(apart / 1000)} s apart; 5 s are allowed. Set both by a time server.`,
             ),
     );
+    set('worker', checkWorker(heartbeat, storeClock));
+    if (stopped === undefined) {
+      set(
+        'blocked-users',
+        bad('Who is blocked cannot be read. Give Redis the users of this version.'),
+      );
+    } else {
+      blocked = new Set(stopped);
+      set('blocked-users', good(`${blocked.size} users are blocked.`));
+    }
 
     if (held === undefined) {
       set(
@@ -326,7 +366,8 @@ export function watchStore(
     resourceKey = held.resourceKey;
     authorities = directory;
     authoritiesAt = sentAt;
-    if (CHECKS.every((name) => name === PARTIAL || passes(name))) trustedAt = performance.now();
+    if (CHECKS.every((name) => name === PARTIAL || ADVISORY.has(name) || passes(name)))
+      trustedAt = performance.now();
     else trustedAt = Number.NEGATIVE_INFINITY;
   }
 
@@ -402,6 +443,9 @@ export function watchStore(
     },
     get authoritiesAt() {
       return authoritiesAt;
+    },
+    get blocked() {
+      return blocked;
     },
     generation: (partition) => generations.get(partition) ?? 0,
     sawEvent(partition, number) {

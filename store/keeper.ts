@@ -31,11 +31,13 @@ class NoDataset extends Error {
 /**
  * Keeps a store: puts this version's functions on the server and, whenever Redis has started anew,
  * compares what it holds with the anchor (dataset, every seal and its generation, each authority's count
- * and digest, the audit streams' numbers) before it opens the store to lookups. A load that was cut short
- * is resumed first. While the store is open it carries the audit streams' numbers over to the anchor.
+ * and digest, the audit streams' numbers, which are not to be below the anchor's or what is sealed) before it
+ * opens the store to lookups. A load that was cut short is resumed first. While the store is open it carries
+ * the audit streams' numbers over to the anchor.
  *
  * @param resume ends a load that a crash cut short, from its journal.
  * @param onChange told each new state, once.
+ * @param sealedNumbers the last number of each audit stream that is sealed outside Redis.
  */
 export function keepStore(
   redis: Redis,
@@ -43,6 +45,7 @@ export function keepStore(
   options: {
     resume: (load: BegunLoad) => Promise<void>;
     onChange: (state: Keeper['state']) => void;
+    sealedNumbers?: () => readonly number[];
   },
 ): Keeper {
   const store = createStore(redis, anchor);
@@ -71,9 +74,13 @@ export function keepStore(
     const numbers = streams.map((_, stream) => Number(reply[2 * stream]));
     const held = streams.map((_, stream) => Number(reply[2 * stream + 1]));
     const before = anchor.auditNumbers();
-    if (
-      numbers.some((number, stream) => number < (before[stream] ?? 0) || held[stream] !== number)
-    ) {
+    // Read after the streams, so that it covers whatever had been trimmed from them.
+    const sealed = options.sealedNumbers?.() ?? [];
+    const lost = (number: number, stream: number): boolean => {
+      const safe = sealed[stream] ?? 0;
+      return number < Math.max(before[stream] ?? 0, safe) || (held[stream] ?? 0) < number - safe;
+    };
+    if (numbers.some(lost)) {
       throw new StoreNotWhole(`Audit events that were recorded are missing from Redis. ${RESTORE}`);
     }
     return numbers;
@@ -202,6 +209,7 @@ export function keepStore(
     if (numbers.some((number, stream) => number !== before[stream])) {
       anchor.rememberAuditNumbers(numbers);
     }
+    await redis.set(keys.heartbeat, Date.now());
     become('open', 'The store is open.');
   }
 

@@ -16,6 +16,10 @@ export const keys = {
   lockFence: (code: string) => `cpf:authority:{${code}}:fence`,
   dataset: 'cpf:dataset',
   open: 'cpf:open',
+  /** When a keeper last looked. */
+  heartbeat: 'cpf:heartbeat',
+  blocked: 'cpf:blocked',
+  use: (window: number) => `cpf:{use}:${window}`,
 } as const;
 
 /** How `cpf:open` begins where the keeper has closed the store; what follows says why and what to do. */

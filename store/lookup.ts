@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import type { WrittenEvent } from '#schemas/audit-event.ts';
+import type { z } from 'zod';
+import type { operatorEventSchema, WrittenEvent } from '#schemas/audit-event.ts';
 import type { CalendarDate } from '#schemas/calendar.ts';
 import type { Access } from '#schemas/care-setting.ts';
 import {
@@ -68,10 +69,16 @@ export type LookupResult =
   | { kind: 'could-not-check'; cause: CouldNotCheckCause };
 
 /** An event that is no answer. */
-export type RecordedEvent = Extract<
-  WrittenEvent,
-  { type: 'not-delivered' | 'could-not-check' | 'refusal' }
->;
+export type RecordedEvent =
+  | Extract<
+      WrittenEvent,
+      {
+        type: 'not-delivered' | 'could-not-check' | 'refusal' | 'events-lost' | 'enumeration-alert';
+      }
+    >
+  | (z.infer<typeof operatorEventSchema> & {
+      type: 'configuration-start' | 'configuration-change';
+    });
 
 export type LookupStore = {
   /**
@@ -172,8 +179,8 @@ export function createLookupStore(
         waiting.push({ input, resolve });
       }),
     async record(event) {
-      const partition =
-        event.nhsNumber === undefined ? 'system' : partitionOf(event.nhsNumber as NhsNumber);
+      const nhsNumber = 'nhsNumber' in event ? event.nhsNumber : undefined;
+      const partition = nhsNumber === undefined ? 'system' : partitionOf(nhsNumber as NhsNumber);
       await redis.fcall(FUNCTIONS.appendEvent, 1, keys.audit(partition), JSON.stringify(event));
     },
   };

@@ -1,16 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { fileCodes } from '#schemas/acknowledgement.ts';
-import type { WrittenEvent } from '#schemas/audit-event.ts';
-import { type AuditEvent, shownPlanSchema, writtenEventSchema } from '#schemas/audit-event.ts';
+import type { AuditEvent, WrittenEvent } from '#schemas/audit-event.ts';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
-import { fromEpochDay } from '#schemas/calendar.ts';
+import { type OwnBreakers, ownBreakersSchema } from '#schemas/breakers.ts';
 import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
-import { planTypeOfLetter } from '#schemas/plan.ts';
 import type { PlanRow } from '#schemas/row.ts';
 import type { Anchor } from './anchor.ts';
+import { parseStreamEvent } from './audit-stream.ts';
 import {
   type Dataset,
   expectedField,
@@ -21,7 +22,16 @@ import {
 import { FUNCTIONS, loadFunctions } from './functions.ts';
 import { type AuditPartition, allChildrenKeys, keys, partitions } from './keys.ts';
 import { list } from './reply.ts';
-import { authorityOf, packRow, splitRows, storedNumber, Tally, unpackRow } from './rows.ts';
+import {
+  authorityOf,
+  currentUntilOf,
+  type PackedRow,
+  packRow,
+  splitRows,
+  storedNumber,
+  Tally,
+  unpackRow,
+} from './rows.ts';
 
 export type { Dataset } from './dataset.ts';
 
@@ -62,31 +72,78 @@ export type AuthorityLock = {
 const ledgerSchema = z.object({
   sha256: z.string(),
   code: z.enum(fileCodes),
-  /** The acknowledgement as JSON, to answer a repeat with. */
-  acknowledgement: z.string(),
+  /** The acknowledgement as JSON, to answer a repeat with; deflated, in base64, where it is long. */
+  acknowledgement: z.string().optional(),
+  deflated: z.string().optional(),
+  held: z.string().optional(),
+  at: z.number().optional(),
 });
-export type FileLedgerEntry = z.infer<typeof ledgerSchema> & { sequence: number };
+export type FileLedgerEntry = {
+  sequence: number;
+  sha256: string;
+  code: z.infer<typeof ledgerSchema>['code'];
+  acknowledgement: string;
+  /** Where part of the file is held: the hold's id. The answer is provisional and the number not used up. */
+  held?: string;
+  /** When it was received, milliseconds since 1970. */
+  at?: number;
+};
 
 export type AuthorityDetails = {
   name?: string;
   officeHoursPhone?: string;
   emergencyDutyTeamPhone?: string;
+  /** All that the authority has set for itself, in the place of what it had. */
+  breakers?: OwnBreakers;
 };
 
-export type FinishedFile = {
+/** What a load changes of what is known of its authority; what is not given stays. */
+export type AuthorityChange = {
   dataAsOf?: string;
   sequence?: number;
-  rows: number;
-  digest: string;
-  reconciled: boolean;
-  ledger: FileLedgerEntry;
+  rows?: number;
+  digest?: string;
+  reconciled?: boolean;
+  /** Plans in force when the authority was last reconciled. */
+  inForce?: number;
+  /** Sizes of the last loads, newest last. */
+  recent?: readonly LoadSize[];
+  /** Files numbered up to here are not taken any more. */
+  closed?: number;
+  sequenceOffset?: number;
+  numberedAfter?: string;
+  breakers?: OwnBreakers;
+};
+
+export type FinishedFile = AuthorityChange & { ledger: FileLedgerEntry };
+
+const loadSizeSchema = z.object({ rows: z.number(), added: z.number() });
+export type LoadSize = z.infer<typeof loadSizeSchema>;
+
+/** What a loader must know of an authority before it decides on a file. Sequences include the offset. */
+export type IntakeState = {
+  /** `undefined` where it is not known here. */
+  authority: Authority | undefined;
+  sequenceOffset: number;
+  /** Where numbering began anew: no file made up to then is of the new numbering. ISO 8601. */
+  numberedAfter: string | undefined;
+  /** Files numbered up to here are not taken any more; -1 where all are. */
+  closed: number;
+  inForce: number | undefined;
+  recent: readonly LoadSize[];
+  breakers: OwnBreakers;
 };
 
 /** The store as loaders, the worker and the command line use it. Lookups have `lookup.ts`. */
 export type Store = ReturnType<typeof createStore>;
 
 const ROWS_A_CALL = 100;
+/** Enough that Redis has something to do while a partition is counted here. */
+const PARTITIONS_IN_FLIGHT = 4;
 const LEASE_MS = 30_000;
+/** More than a year of nightly files. */
+const LEDGER_KEEPS = 400;
+const DEFLATE_FROM_LENGTH = 1_024;
 
 const effects: readonly string[] = ['added', 'changed', 'unchanged', 'superseded'];
 const isEffect = (text: string): text is RowEffect => effects.includes(text);
@@ -103,6 +160,85 @@ function removalEffect(effect: unknown, authority: string): RemovalEffect {
 function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
   for (let from = 0; from < items.length; from += size) yield items.slice(from, from + size);
 }
+
+/** What concerns one partition in one call, each item with its place in what was asked for. */
+type Group<T> = { partition: number; items: { item: T; at: number }[] };
+
+/**
+ * Items by partition, in calls of a bounded number of them, so that a partition's seal is read and written
+ * once a call and not once a row.
+ */
+function callsByPartition<T>(items: readonly T[], numberOf: (item: T) => NhsNumber): Group<T>[][] {
+  const byPartition = new Map<number, Group<T>['items']>();
+  for (const [at, item] of items.entries()) {
+    const partition = partitionOf(numberOf(item));
+    const group = byPartition.get(partition);
+    if (group === undefined) byPartition.set(partition, [{ item, at }]);
+    else group.push({ item, at });
+  }
+  const calls: Group<T>[][] = [];
+  let room = 0;
+  for (const [partition, group] of byPartition) {
+    for (let from = 0; from < group.length; ) {
+      if (room === 0) {
+        calls.push([]);
+        room = ROWS_A_CALL;
+      }
+      const part = group.slice(from, from + room);
+      calls.at(-1)?.push({ partition, items: part });
+      from += part.length;
+      room -= part.length;
+    }
+  }
+  return calls;
+}
+
+function packLedger({ sha256, code, held, at, acknowledgement }: FileLedgerEntry): string {
+  const entry = { sha256, code, held, at };
+  return JSON.stringify(
+    acknowledgement.length < DEFLATE_FROM_LENGTH
+      ? { ...entry, acknowledgement }
+      : { ...entry, deflated: deflateRawSync(acknowledgement).toString('base64') },
+  );
+}
+
+function unpackLedger(sequence: number, text: string): FileLedgerEntry {
+  const { acknowledgement, deflated, held, at, ...entry } = ledgerSchema.parse(JSON.parse(text));
+  return {
+    sequence,
+    ...entry,
+    acknowledgement:
+      acknowledgement ?? inflateRawSync(Buffer.from(deflated ?? '', 'base64')).toString(),
+    ...(held !== undefined && { held }),
+    ...(at !== undefined && { at }),
+  };
+}
+
+/** As the authority's hash holds it. */
+function fieldsOf(change: AuthorityChange | AuthorityDetails): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(change).flatMap(([field, value]) =>
+      value === undefined
+        ? []
+        : [[field, typeof value === 'object' ? JSON.stringify(value) : String(value)]],
+    ),
+  );
+}
+
+/** What a partition says of itself; see `store/functions/common.lua`. */
+type Seal = { dataset: string; generation: number; children: number };
+const SEAL_FIELD = '_';
+
+function readSeal(text: string): Seal | undefined {
+  const [dataset = '', generation, children, more] = text.split('\u001f');
+  if (dataset === '' || more !== undefined) return undefined;
+  const numbers = { generation: wholeNumber(generation), children: wholeNumber(children) };
+  if (numbers.generation === undefined || numbers.children === undefined) return undefined;
+  return { dataset, generation: numbers.generation, children: numbers.children };
+}
+
+const wholeNumber = (text: string | undefined): number | undefined =>
+  text === undefined || !/^[0-9]+$/.test(text) ? undefined : Number(text);
 
 /**
  * @param anchor what the store should hold; only the creation of a dataset writes it here.
@@ -168,9 +304,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
     by: string,
   ): Promise<'added' | 'changed' | 'unchanged'> {
     const held = await redis.hgetall(keys.authority(code));
-    const given = Object.fromEntries(
-      Object.entries(details).filter((entry): entry is [string, string] => entry[1] !== undefined),
-    );
+    const given = fieldsOf(details);
     const after = { ...held, ...given };
     if (parseAuthority(code, after) === undefined) {
       throw new Error(
@@ -232,16 +366,17 @@ export function createStore(redis: Redis, anchor: Anchor) {
     const id = await datasetId();
     const held = new Map<NhsNumber, PlanRow[]>();
     await Promise.all(
-      [...batches(numbers, ROWS_A_CALL)].map(async (batch) => {
-        const reply = await redis.fcall(
-          FUNCTIONS.readRows,
-          batch.length,
-          ...batch.map((number) => keys.children(partitionOf(number))),
-          id,
-          ...batch,
+      callsByPartition(numbers, (number) => number).map(async (groups) => {
+        const values = list(
+          await redis.fcall(
+            FUNCTIONS.readRows,
+            groups.length,
+            ...groups.map(({ partition }) => keys.children(partition)),
+            id,
+            ...groups.flatMap(({ items }) => [items.length, ...items.map(({ item }) => item)]),
+          ),
         );
-        const values = list(reply);
-        for (const [i, number] of batch.entries()) {
+        for (const [i, { item: number }] of groups.flatMap(({ items }) => items).entries()) {
           const value = values[i];
           if (typeof value !== 'string') throw new StoreNotWhole();
           held.set(
@@ -254,41 +389,52 @@ export function createStore(redis: Redis, anchor: Anchor) {
     return held;
   }
 
-  async function applyRows(lock: AuthorityLock, rows: readonly PlanRow[]): Promise<RowEffect[]> {
+  async function applyRows(
+    lock: AuthorityLock,
+    rows: readonly (PlanRow | PackedRow)[],
+    { again = false }: { again?: boolean } = {},
+  ): Promise<RowEffect[]> {
     const id = await datasetId();
     const done: RowEffect[] = [];
-    for (const batch of batches(rows, ROWS_A_CALL)) {
-      const reply = await redis.fcall(
-        FUNCTIONS.applyRows,
-        batch.length * 2,
-        ...batch.flatMap((row) => {
-          const partition = partitionOf(row.nhsNumber);
-          return [keys.children(partition), keys.fence(partition)];
-        }),
-        id,
-        lock.authority,
-        lock.fence,
-        ...batch.flatMap((row) => [row.nhsNumber, packRow(row)]),
-      );
-      const results = list(reply);
-      for (let i = 0; i < batch.length; i++) {
-        const [effect] = list(results[i]);
-        if (effect === 'fenced') throw new LockLost(lock.authority);
-        if (effect === 'incomplete') throw new StoreNotWhole();
-        if (typeof effect !== 'string' || !isEffect(effect)) {
-          throw new Error(
-            `The store refused a row of authority ${lock.authority}: ${String(effect)}.`,
-          );
+    await Promise.all(
+      callsByPartition(rows, ({ nhsNumber }) => nhsNumber).map(async (groups) => {
+        const results = list(
+          await redis.fcall(
+            FUNCTIONS.applyRows,
+            groups.length * 2,
+            ...groups.flatMap(({ partition }) => [keys.children(partition), keys.fence(partition)]),
+            id,
+            lock.authority,
+            lock.fence,
+            again ? '1' : '0',
+            ...groups.flatMap(({ items }) => [
+              items.length,
+              ...items.flatMap(({ item }) => [
+                item.nhsNumber,
+                'packed' in item ? item.packed : packRow(item),
+              ]),
+            ]),
+          ),
+        );
+        for (const [i, { at }] of groups.flatMap(({ items }) => items).entries()) {
+          const effect = results[i];
+          if (effect === 'fenced') throw new LockLost(lock.authority);
+          if (effect === 'incomplete') throw new StoreNotWhole();
+          if (typeof effect !== 'string' || !isEffect(effect)) {
+            throw new Error(
+              `The store refused a row of authority ${lock.authority}: ${String(effect)}.`,
+            );
+          }
+          done[at] = effect;
         }
-        done.push(effect);
-      }
-    }
+      }),
+    );
     return done;
   }
 
   async function removeRows(
     lock: AuthorityLock,
-    rows: readonly PlanRow[],
+    rows: readonly (PlanRow | PackedRow)[],
   ): Promise<RemovalEffect[]> {
     const id = await datasetId();
     const done: RemovalEffect[] = [];
@@ -303,7 +449,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
         id,
         lock.authority,
         lock.fence,
-        ...batch.flatMap((row) => [row.nhsNumber, packRow(row)]),
+        ...batch.flatMap((row) => [row.nhsNumber, 'packed' in row ? row.packed : packRow(row)]),
       );
       const effects = list(reply);
       for (let i = 0; i < batch.length; i++) done.push(removalEffect(effects[i], lock.authority));
@@ -311,73 +457,146 @@ export function createStore(redis: Redis, anchor: Anchor) {
     return done;
   }
 
-  /** Calls `each` for every packed row there is, and returns the partitions' generations. */
-  async function scan(each: (number: NhsNumber, packed: string) => void): Promise<number[]> {
+  /** The packed rows of one partition after the other, with its generation. */
+  async function* partitionRows(): AsyncGenerator<{
+    generation: number;
+    rows: { number: NhsNumber; packed: string }[];
+  }> {
     const id = await datasetId();
-    const generations: number[] = [];
+    const read = (partition: number): Promise<unknown> => {
+      const reply = redis.call('HGETALL', keys.children(partition));
+      // Of several in flight the first to fail is reported; the others are not to end the process.
+      reply.catch(() => undefined);
+      return reply;
+    };
+    const inFlight = partitions.slice(0, PARTITIONS_IN_FLIGHT).map(read);
     for (const partition of partitions) {
-      const reply: unknown = await redis.fcall(
-        FUNCTIONS.readPartition,
-        1,
-        keys.children(partition),
-        id,
-      );
-      const [generation, held] = list(reply);
-      if (typeof generation !== 'number' || generation < 0 || !Array.isArray(held)) {
+      const fields = list(await inFlight.shift());
+      const next = partitions[partition + PARTITIONS_IN_FLIGHT];
+      if (next !== undefined) inFlight.push(read(next));
+      const rows: { number: NhsNumber; packed: string }[] = [];
+      let seal: Seal | undefined;
+      for (let i = 0; i < fields.length; i += 2) {
+        const field = String(fields[i]);
+        const value = String(fields[i + 1]);
+        if (field === SEAL_FIELD) {
+          seal = readSeal(value);
+          continue;
+        }
+        const number = storedNumber(field);
+        for (const packed of splitRows(value)) rows.push({ number, packed });
+      }
+      // As `read_child` in common.lua says of every single child.
+      if (seal?.dataset !== id || seal.children !== fields.length / 2 - 1) {
         throw new StoreNotWhole();
       }
+      yield { generation: seal.generation, rows };
+    }
+  }
+
+  /** Calls `each` for every packed row there is, and returns the partitions' generations. */
+  async function scan(each: (number: NhsNumber, packed: string) => void): Promise<number[]> {
+    const generations: number[] = [];
+    for await (const { generation, rows } of partitionRows()) {
       generations.push(generation);
-      const fields = list(held);
-      for (let i = 0; i < fields.length; i += 2) {
-        const number = storedNumber(String(fields[i]));
-        for (const packed of splitRows(String(fields[i + 1]))) each(number, packed);
-      }
+      for (const { number, packed } of rows) each(number, packed);
     }
     return generations;
   }
 
+  async function* rowsOf(code: OdsCode): AsyncGenerator<PlanRow[]> {
+    for await (const { rows } of partitionRows()) {
+      yield rows
+        .filter(({ packed }) => authorityOf(packed) === code)
+        .map(({ number, packed }) => unpackRow(number, packed));
+    }
+  }
+
   async function tallyWithGenerations() {
     const tallies = new Map<string, Tally>();
+    const now = Date.now() / 1000;
     const generations = await scan((number, packed) => {
       const authority = authorityOf(packed);
       let tally = tallies.get(authority);
       if (tally === undefined) tallies.set(authority, (tally = new Tally()));
       tally.add(number, packed);
+      if (currentUntilOf(packed) > now) tally.inForce += 1;
     });
     return { tallies, generations };
   }
 
-  async function finishFile(lock: AuthorityLock, file: FinishedFile): Promise<void> {
-    const { sequence, ...ledger } = file.ledger;
-    const fields: Record<string, string> = {
-      rows: String(file.rows),
-      digest: file.digest,
-      reconciled: String(file.reconciled),
-      ...(file.sequence !== undefined && { sequence: String(file.sequence) }),
-      ...(file.dataAsOf !== undefined && { dataAsOf: file.dataAsOf }),
-    };
+  type Tallies = Promise<ReadonlyMap<string, Tally>>;
+  let counting: Tallies | undefined;
+  let nextCount: Tallies | undefined;
+
+  async function count(): Tallies {
+    await counting?.catch(() => undefined);
+    // Whoever asks in the same turn of the event loop has written by now what is to be counted.
+    await immediate();
+    counting = nextCount;
+    nextCount = undefined;
+    return (await tallyWithGenerations()).tallies;
+  }
+
+  async function changeAuthority(
+    lock: AuthorityLock,
+    change: AuthorityChange,
+    ledger?: FileLedgerEntry | { sequence: number; strike: true },
+  ): Promise<void> {
     const written = await redis.fcall(
-      FUNCTIONS.finishFile,
+      FUNCTIONS.changeAuthority,
       3,
       keys.lock(lock.authority),
       keys.authority(lock.authority),
       keys.files(lock.authority),
       lock.token,
-      String(sequence),
-      JSON.stringify(ledger),
-      ...Object.entries(fields).flat(),
+      LEDGER_KEEPS,
+      ledger === undefined ? '' : String(ledger.sequence),
+      ledger === undefined || 'strike' in ledger ? '' : packLedger(ledger),
+      ...Object.entries(fieldsOf(change)).flat(),
     );
     if (written !== 1) throw new LockLost(lock.authority);
   }
 
   async function fileOf(code: OdsCode, sequence: number): Promise<FileLedgerEntry | undefined> {
     const entry = await redis.hget(keys.files(code), String(sequence));
-    return entry === null ? undefined : { sequence, ...ledgerSchema.parse(JSON.parse(entry)) };
+    return entry === null ? undefined : unpackLedger(sequence, entry);
+  }
+
+  async function filesReceived(
+    code: OdsCode,
+  ): Promise<{ sequence: number; at: number | undefined }[]> {
+    const entries = Object.entries(await redis.hgetall(keys.files(code)));
+    return entries.map(([sequence, entry]) => ({
+      sequence: Number(sequence),
+      at: ledgerSchema.parse(JSON.parse(entry)).at,
+    }));
+  }
+
+  async function intakeState(code: OdsCode): Promise<IntakeState> {
+    const [expected, fields] = await Promise.all([
+      redis.hexists(keys.dataset, expectedField(code)),
+      redis.hgetall(keys.authority(code)),
+    ]);
+    return {
+      authority: expected === 1 ? parseAuthority(code, fields) : undefined,
+      sequenceOffset: wholeNumber(fields['sequenceOffset']) ?? 0,
+      numberedAfter: fields['numberedAfter'],
+      closed: wholeNumber(fields['closed']) ?? -1,
+      inForce: wholeNumber(fields['inForce']),
+      recent: z.array(loadSizeSchema).parse(JSON.parse(fields['recent'] ?? '[]')),
+      breakers: ownBreakersSchema.parse(JSON.parse(fields['breakers'] ?? '{}')),
+    };
+  }
+
+  async function isOpen(): Promise<boolean> {
+    const [opened, information] = await Promise.all([redis.get(keys.open), redis.info('server')]);
+    return opened !== null && opened === /^run_id:([0-9a-f]+)/m.exec(information)?.[1];
   }
 
   async function readEvents(partition: AuditPartition, fromNumber = 1): Promise<AuditEvent[]> {
     const entries = await redis.xrange(keys.audit(partition), `0-${fromNumber}`, '+');
-    return entries.map(([id, fields]) => parseEvent(partition, id, fields));
+    return entries.map(([id, fields]) => parseStreamEvent(partition, id, fields));
   }
 
   return {
@@ -414,6 +633,19 @@ export function createStore(redis: Redis, anchor: Anchor) {
      */
     lockAuthority,
     fileOf,
+    /** When each file of an authority's ledger was received, milliseconds since 1970. */
+    filesReceived,
+    /** What a loader must know of an authority before it decides on a file. */
+    intakeState,
+    /**
+     * Changes what is known of the locked authority and enters a file in its ledger, or strikes one out,
+     * in one step. The ledger keeps the newest 400 files; the number that leaves it is closed.
+     *
+     * @throws {LockLost} and then nothing was written.
+     */
+    changeAuthority,
+    /** True where the keeper has verified the store since this Redis last started. */
+    isOpen,
     /**
      * Every row held for these numbers, of all authorities, tombstones too.
      *
@@ -422,7 +654,8 @@ export function createStore(redis: Redis, anchor: Anchor) {
     readRows,
     /**
      * Writes rows of the locked authority, each only if its file's sequence is above the stored one's.
-     * Effects are in the rows' order. Applying the same rows again changes nothing.
+     * Effects are in the rows' order. Applying the same rows again changes nothing. `again`: the number
+     * of the file is processed afresh, so that its earlier word may be replaced.
      *
      * @throws {LockLost} {@link StoreNotWhole}; what was applied before stays, to be resumed.
      */
@@ -441,14 +674,27 @@ export function createStore(redis: Redis, anchor: Anchor) {
      */
     scan,
     /**
-     * Reads the whole store: count and digest by authority.
+     * Every row held for one authority and of no other, tombstones too, as they are read: a partition at a
+     * time, in no order. What is loaded meanwhile may be among them or not.
+     *
+     * @throws {StoreNotWhole} perhaps after some rows: what came before is then not all there is
+     */
+    rowsOf,
+    /**
+     * Reads the whole store: count and digest by authority, of what was written before the call. Those who
+     * ask while the store is being read share the next reading.
      *
      * @throws {StoreNotWhole}
      */
-    tally: async (): Promise<Map<string, Tally>> => (await tallyWithGenerations()).tallies,
+    tally: (): Promise<ReadonlyMap<string, Tally>> => (nextCount ??= count()),
     tallyWithGenerations,
-    /** @throws {LockLost} and then nothing was written. */
-    finishFile,
+    /**
+     * Enters a file in the ledger with what the authority now holds; see `changeAuthority`.
+     *
+     * @throws {LockLost} and then nothing was written.
+     */
+    finishFile: (lock: AuthorityLock, { ledger, ...change }: FinishedFile): Promise<void> =>
+      changeAuthority(lock, change, ledger),
     /** On disk when it resolves. */
     appendEvent,
     /** Events of one stream from a number on. */
@@ -466,34 +712,4 @@ function hasDied(token: string): boolean {
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'ESRCH';
   }
-}
-
-function parseEvent(partition: AuditPartition, id: string, fields: string[]): AuditEvent {
-  const field = new Map<string, string>();
-  for (let i = 0; i < fields.length; i += 2) field.set(fields[i] ?? '', fields[i + 1] ?? '');
-  const outcome = field.get('outcome');
-  const shown = field.get('shown');
-  const accesses = field.get('accesses');
-  return {
-    ...writtenEventSchema.parse(JSON.parse(field.get('event') ?? '')),
-    partition,
-    number: Number(id.slice(2)),
-    at: Number(field.get('at')),
-    ...((outcome === 'flagged' || outcome === 'not-flagged') && { outcome }),
-    ...(shown !== undefined && {
-      shown: splitRows(shown).map((plan) => {
-        const [authority, letter, start, status, dateOfBirth] = plan.split('\u001f');
-        return shownPlanSchema.parse({
-          authority,
-          type: planTypeOfLetter(letter ?? ''),
-          startDate: fromEpochDay(Number(start)),
-          status,
-          dateOfBirth,
-        });
-      }),
-    }),
-    ...(accesses !== undefined && {
-      accessesShown: accesses === '' ? [] : accesses.split(','),
-    }),
-  };
 }

@@ -5,6 +5,7 @@ import {
   ACTIVITY_UNSCHEDULED,
   type Access,
   CARE_SETTINGS,
+  isCareSetting,
   type Organisation,
 } from '#schemas/care-setting.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
@@ -39,10 +40,12 @@ export type AccessDecision =
 /** The setting of an organisation that only a demo lets in. */
 const UNREGISTERED = 'unregistered';
 
-/** Which of them a scheduled setting was (a clinic for terminations, say) is itself sensitive. */
-function settingText(organisation: Organisation | undefined): string {
+/** `undefined` of what is no care setting. Which of them a scheduled setting was (a clinic for terminations, say) is itself sensitive. */
+function settingText(organisation: Organisation | undefined): string | undefined {
   if (organisation === undefined) return UNREGISTERED;
-  return CARE_SETTINGS[organisation.setting].unscheduled ? organisation.setting : 'scheduled';
+  const { setting } = organisation;
+  if (!isCareSetting(setting)) return undefined;
+  return CARE_SETTINGS[setting].unscheduled ? setting : 'scheduled';
 }
 
 /**
@@ -69,11 +72,12 @@ export function decideAccess(
   if (organisation === undefined && registeredOnly) {
     return { kind: 'refused', code: 'organisation-not-registered' };
   }
+  const setting = settingText(organisation);
+  if (setting === undefined) return { kind: 'refused', code: 'organisation-not-care' };
   const header = headers['isunscheduledaccessevent'];
   if (header !== undefined && header !== 'true' && header !== 'false') {
     return { kind: 'refused', code: 'access-header-invalid' };
   }
-  const setting = settingText(organisation);
   if (!silent) return { kind: 'granted', access: 'unscheduled', decidedBy: 'activity', setting };
   if (!unscheduled)
     return { kind: 'granted', access: 'silent-read', decidedBy: 'activity', setting };

@@ -1,11 +1,20 @@
-import { createHash } from 'node:crypto';
-import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
+import { decodeJwt, errors, type JWTVerifyResult, jwtVerify } from 'jose';
 import type { ErrorCode } from '#schemas/errors.ts';
-import { type Claims, claimsSchema, type Identity, SCOPES, type Scope } from '#schemas/identity.ts';
+import { type Claims, type Identity, SCOPES, type Scope, userKeyOf } from '#schemas/identity.ts';
+import { namesEachOnce } from '../json-members.ts';
+import { readClaims } from './claims.ts';
+import { KeysUnavailable } from './issuer-keys.ts';
 import type { TrustedIssuer } from './issuers.ts';
+import type { Revocations } from './revocations.ts';
 
-/** `could-not-check` where it is not known yet whether demo tokens count. */
-export type TokenRefusal = Extract<ErrorCode, `token-${string}` | 'could-not-check'>;
+/**
+ * `could-not-check` where the fault is not the token's: it is not known yet whether demo tokens count, or
+ * the issuer's keys cannot be had. `user-blocked` of a token that is good.
+ */
+export type TokenRefusal = Extract<
+  ErrorCode,
+  `token-${string}` | 'could-not-check' | 'user-blocked'
+>;
 
 /**
  * A verified caller in one role, with what every lookup would otherwise compute again: `eventJson` is
@@ -21,15 +30,31 @@ export type Caller = {
 
 export type Authentication =
   | { kind: 'verified'; callers: readonly [Caller, ...Caller[]] }
-  | { kind: 'refused'; code: TokenRefusal };
+  | {
+      kind: 'refused';
+      code: TokenRefusal;
+      /** Who was refused, where the token was good all the same. */
+      caller?: Caller;
+    };
 
-/** Verifies the value of an Authorization header. Never rejects for what a client sent. */
-export type Authenticate = (authorization: string | undefined) => Promise<Authentication>;
+/**
+ * Verifies the value of an Authorization header. Never rejects for what a client sent. One that was
+ * verified before is answered at once: the hot path waits for no promise.
+ */
+export type Authenticate = (
+  authorization: string | undefined,
+) => Authentication | Promise<Authentication>;
 
 export type AuthenticatorOptions = {
   issuers: readonly TrustedIssuer[];
   /** Whether tokens of the demo issuer count, asked at every use; undefined while it is not known. */
   demoAllowed: () => boolean | undefined;
+  /** Tokens, users and clients trusted no longer. Default: none. */
+  revocations?: Pick<Revocations, 'has' | 'version'> | undefined;
+  /** Users whom the operator has stopped, asked at every use. */
+  blocked?: (userKey: string) => boolean;
+  /** The registered name of an organisation, for tokens that do not give it. */
+  organisationName?: (code: string) => string | undefined;
   /** Verified tokens kept. Default 10,000: some 50 MiB of the largest, a tenth of that in practice. */
   cacheSize?: number;
   /** How long a verification counts, at most until the token expires. Default 60,000. */
@@ -38,7 +63,8 @@ export type AuthenticatorOptions = {
 };
 
 const LONGEST_TOKEN = 8 * 1024;
-const CLOCK_TOLERANCE_SECONDS = 5;
+/** Of other kinds of JWT (of a logout, of a request) the same issuer may sign some as well. */
+const ACCESS_TOKEN_TYPES = new Set([undefined, 'jwt', 'at+jwt', 'application/at+jwt']);
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$/i;
 
 const refused = (code: TokenRefusal): Authentication => ({ kind: 'refused', code });
@@ -50,9 +76,7 @@ function isScope(text: string): text is Scope {
 function callersOf(claims: Claims): [Caller, ...Caller[]] {
   const { iss: issuer, client_id: client, sub: user, name } = claims;
   const scopes = claims.scope.split(' ').filter(isScope);
-  const userKey = createHash('sha256')
-    .update(JSON.stringify([issuer, user]))
-    .digest('base64url');
+  const userKey = userKeyOf(issuer, user);
   const callers = claims.roles.map((role): Caller => {
     const { organisation } = role;
     return {
@@ -73,6 +97,7 @@ function callersOf(claims: Claims): [Caller, ...Caller[]] {
 }
 
 function refusalOf(error: unknown): TokenRefusal {
+  if (error instanceof KeysUnavailable) return 'could-not-check';
   if (error instanceof errors.JWTExpired) return 'token-expired';
   if (error instanceof errors.JWTClaimValidationFailed) {
     switch (error.claim) {
@@ -80,6 +105,10 @@ function refusalOf(error: unknown): TokenRefusal {
         return 'token-audience';
       case 'nbf':
         return 'token-expired';
+      case 'iat':
+        return error.reason === 'check_failed' ? 'token-expired' : 'token-claims';
+      case 'typ':
+        return 'token-malformed';
       default:
         return 'token-claims';
     }
@@ -92,84 +121,143 @@ function refusalOf(error: unknown): TokenRefusal {
   throw error;
 }
 
+type Kept = {
+  callers: readonly [Caller, ...Caller[]];
+  verified: Authentication;
+  issuer: TrustedIssuer;
+  until: number;
+  keys: number;
+  revocations: number;
+};
+
 /**
  * Verifies bearer tokens: signed by a key of the issuer they name, with an algorithm configured for
- * that issuer, for its audience, in force (5 s of tolerance), and saying who asks in which roles.
+ * that issuer, for its audience, in force, not revoked, and saying who asks in which roles.
  *
- * Only verified tokens are kept, by their whole text, so that nobody without one can fill the memory;
- * a kept one is used for at most a minute and never past its expiry.
+ * Only verified tokens are kept, by the whole header, so that nobody without one can fill the memory; a
+ * kept one is used for at most a minute, never past its expiry, and not once keys or revocations changed.
  */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
-  const { demoAllowed, cacheSize = 10_000, cacheMs = 60_000, now = Date.now } = options;
+  const {
+    demoAllowed,
+    revocations,
+    cacheSize = 10_000,
+    cacheMs = 60_000,
+    now = Date.now,
+  } = options;
+  const { blocked = () => false, organisationName = () => undefined } = options;
   const issuers = new Map(options.issuers.map((issuer) => [issuer.issuer, issuer]));
-  const kept = new Map<
-    string,
-    { verified: Authentication; issuer: TrustedIssuer; until: number }
-  >();
+  const kept = new Map<string, Kept>();
 
   /** Why no token of an issuer counts now, if none does. */
   function barred(issuer: TrustedIssuer): TokenRefusal | undefined {
-    if (!issuer.demo) return undefined;
+    if (!issuer.demoOnly) return undefined;
     const allowed = demoAllowed();
     if (allowed === undefined) return 'could-not-check';
     return allowed ? undefined : 'token-untrusted';
   }
 
-  async function verify(token: string, issuer: TrustedIssuer): Promise<JWTPayload | TokenRefusal> {
+  async function verify(
+    token: string,
+    { issuer, audience, algorithms, type, ...trusted }: TrustedIssuer,
+  ): Promise<JWTVerifyResult | TokenRefusal> {
     try {
-      const { payload } = await jwtVerify(token, issuer.keys, {
-        issuer: issuer.issuer,
-        audience: issuer.audience,
-        algorithms: [...issuer.algorithms],
-        clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      const verified = await jwtVerify(token, trusted.keys.find, {
+        issuer,
+        audience,
+        algorithms: [...algorithms],
+        clockTolerance: trusted.clockToleranceSeconds,
         requiredClaims: ['exp'],
         currentDate: new Date(now()),
+        ...(type !== undefined && { typ: type }),
+        ...(trusted.maxTokenAgeSeconds !== undefined && {
+          maxTokenAge: trusted.maxTokenAgeSeconds,
+        }),
       });
-      return payload;
+      const sort = verified.protectedHeader.typ?.toLowerCase();
+      if (type === undefined && !ACCESS_TOKEN_TYPES.has(sort)) return 'token-malformed';
+      return verified;
     } catch (error) {
       return refusalOf(error);
     }
   }
 
-  function makeRoom(): void {
-    if (kept.size < cacheSize) return;
-    const [oldest] = kept.keys();
-    if (oldest !== undefined) kept.delete(oldest);
+  function keep(authorization: string, entry: Kept): void {
+    if (kept.size >= cacheSize) {
+      const [oldest] = kept.keys();
+      if (oldest !== undefined) kept.delete(oldest);
+    }
+    kept.set(authorization, entry);
   }
 
-  return async function authenticate(authorization) {
-    if (authorization === undefined || !/^Bearer(?: |$)/i.test(authorization)) {
-      return refused('token-required');
-    }
+  /** What a verified token is worth at this moment. */
+  function judge({ callers, verified, issuer }: Kept): Authentication {
+    const bar = barred(issuer);
+    if (bar !== undefined) return refused(bar);
+    const [caller] = callers;
+    return blocked(caller.userKey) ? { kind: 'refused', code: 'user-blocked', caller } : verified;
+  }
+
+  const isFresh = ({ until, keys, revocations: then, issuer }: Kept): boolean =>
+    now() < until && keys === issuer.keys.version && then === (revocations?.version ?? 0);
+
+  async function authenticateAnew(authorization: string): Promise<Authentication> {
     if (authorization.length > LONGEST_TOKEN) return refused('token-malformed');
     const token = BEARER.exec(authorization)?.[1];
     if (token === undefined) return refused('token-malformed');
 
-    const known = kept.get(token);
-    if (known !== undefined && now() < known.until) {
-      const bar = barred(known.issuer);
-      return bar === undefined ? known.verified : refused(bar);
-    }
-    kept.delete(token);
-
-    let claimed: JWTPayload;
+    let claimedIssuer: unknown;
     try {
-      claimed = decodeJwt(token);
+      claimedIssuer = decodeJwt(token).iss;
     } catch {
       return refused('token-malformed');
     }
-    const issuer = issuers.get(typeof claimed.iss === 'string' ? claimed.iss : '');
+    const issuer = issuers.get(typeof claimedIssuer === 'string' ? claimedIssuer : '');
     const bar = issuer === undefined ? 'token-untrusted' : barred(issuer);
     if (issuer === undefined || bar !== undefined) return refused(bar ?? 'token-untrusted');
-    const payload = await verify(token, issuer);
-    if (typeof payload === 'string') return refused(payload);
-    const claims = claimsSchema.safeParse(payload);
-    if (!claims.success) return refused('token-claims');
 
-    const verified: Authentication = { kind: 'verified', callers: callersOf(claims.data) };
-    const expiresMs = (claims.data.exp + CLOCK_TOLERANCE_SECONDS) * 1000;
-    makeRoom();
-    kept.set(token, { verified, issuer, until: Math.min(now() + cacheMs, expiresMs) });
-    return verified;
+    // As they are now: what changes while the token is verified counts as a change after it.
+    const { version: keys } = issuer.keys;
+    const revocationsThen = revocations?.version ?? 0;
+    const result = await verify(token, issuer);
+    if (typeof result === 'string') return refused(result);
+    const { payload } = result;
+    const bytes = Buffer.from(token.split('.')[1] ?? '', 'base64url');
+    if (!namesEachOnce(bytes, payload)) return refused('token-malformed');
+    const claims = readClaims(payload, issuer.mapping, organisationName);
+    if (claims === undefined) return refused('token-claims');
+    const { client_id: client, sub: user } = claims;
+    if (revocations?.has({ issuer: issuer.issuer, jti: payload.jti, user, client }) === true) {
+      return refused('token-revoked');
+    }
+
+    const callers = callersOf(claims);
+    const { maxTokenAgeSeconds, clockToleranceSeconds } = issuer;
+    const agesOut =
+      maxTokenAgeSeconds === undefined
+        ? Number.POSITIVE_INFINITY
+        : (payload.iat ?? 0) + maxTokenAgeSeconds;
+    const endsMs = (Math.min(claims.exp, agesOut) + clockToleranceSeconds) * 1_000;
+    const entry: Kept = {
+      callers,
+      verified: { kind: 'verified', callers },
+      issuer,
+      until: Math.min(now() + cacheMs, endsMs),
+      keys,
+      revocations: revocationsThen,
+    };
+    keep(authorization, entry);
+    return judge(entry);
+  }
+
+  return function authenticate(authorization) {
+    if (authorization === undefined) return refused('token-required');
+    const known = kept.get(authorization);
+    if (known !== undefined) {
+      if (isFresh(known)) return judge(known);
+      kept.delete(authorization);
+    }
+    if (!/^Bearer(?: |$)/i.test(authorization)) return refused('token-required');
+    return authenticateAnew(authorization);
   };
 }

@@ -12,6 +12,7 @@ import {
 import { z } from 'zod';
 import type { Claims } from '#schemas/identity.ts';
 import { readOrMakePrivate } from '../private-file.ts';
+import { mappingOf } from './claims.ts';
 import type { TrustedIssuer } from './issuers.ts';
 
 export const DEMO_ISSUER = 'cp-flags-demo';
@@ -51,8 +52,15 @@ export async function openDemoIssuer(dataDir: string): Promise<DemoIssuer> {
       issuer: DEMO_ISSUER,
       audience: DEMO_AUDIENCE,
       algorithms: [ALGORITHM],
-      keys: createLocalJWKSet({ keys: [publicJwk] }),
-      demo: true,
+      clockToleranceSeconds: 5,
+      mapping: mappingOf('cp-flags'),
+      keys: {
+        find: createLocalJWKSet({ keys: [publicJwk] }),
+        version: 1,
+        problem: undefined,
+        stop: () => undefined,
+      },
+      demoOnly: true,
     },
     sign: (claims, lifetimeSeconds) =>
       new SignJWT({ ...claims } satisfies JWTPayload)

@@ -1,35 +1,35 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose';
-import { z } from 'zod';
+import { createLocalJWKSet } from 'jose';
+import type { z } from 'zod';
 import { type Organisation, organisationsFileSchema } from '#schemas/care-setting.ts';
 import { ConfigurationError } from '#schemas/configuration.ts';
-import { type Issuer, issuersFileSchema } from '#schemas/identity.ts';
+import { type ClaimMapping, type Issuer, issuersFileSchema } from '#schemas/identity.ts';
+import { watchFiles } from '../watched-files.ts';
+import { mappingOf } from './claims.ts';
+import { type IssuerKeys, publicKeysSchema, remoteKeys } from './issuer-keys.ts';
 
-/** An issuer whose tokens are accepted, with its keys at hand: no request waits for another server. */
+/** An issuer whose tokens are accepted. */
 export type TrustedIssuer = {
   issuer: string;
   audience: string;
   algorithms: readonly Issuer['algorithms'][number][];
-  keys: JWTVerifyGetKey;
-  /** Accepted for a demo dataset only. */
-  demo: boolean;
+  /** The `typ` that tokens must have; not set: one of those that access tokens have. */
+  type?: string | undefined;
+  clockToleranceSeconds: number;
+  maxTokenAgeSeconds?: number | undefined;
+  mapping: ClaimMapping;
+  keys: IssuerKeys;
+  /** Accepted for a demo dataset only: the demo's own, and one whose keys come unprotected. */
+  demoOnly: boolean;
 };
 
-/** Public keys only: a private or shared key in this file is a mistake to stop at, not to work with. */
-const publicKeysSchema = z.object({
-  keys: z
-    .array(
-      z
-        .looseObject({
-          kty: z.enum(['RSA', 'EC', 'OKP'], { error: 'must be a public RSA, EC or OKP key' }),
-        })
-        .refine((key) => !('d' in key), { error: 'must not be a private key' }),
-    )
-    .min(1),
-});
-
-async function readSettingFile<T>(setting: string, path: string, schema: z.ZodType<T>): Promise<T> {
+/** @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong */
+export async function readSettingFile<T>(
+  setting: string,
+  path: string,
+  schema: z.ZodType<T>,
+): Promise<T> {
   let content: unknown;
   try {
     content = JSON.parse(await readFile(path, 'utf8'));
@@ -45,27 +45,66 @@ async function readSettingFile<T>(setting: string, path: string, schema: z.ZodTy
   );
 }
 
+export type FileOptions = {
+  /** How often files are looked at for changes. */
+  rereadMs: number;
+  onProblem: (sentence: string) => void;
+};
+
+/** Keys in a file, read again when it changes. */
+async function fileKeys(path: string, { rereadMs, onProblem }: FileOptions): Promise<IssuerKeys> {
+  const files = await watchFiles(
+    [path],
+    async () => createLocalJWKSet(await readSettingFile('ISSUERS_FILE', path, publicKeysSchema)),
+    { everyMs: rereadMs, onProblem },
+  );
+  return {
+    find: (header, token) => files.value(header, token),
+    get version() {
+      return files.version;
+    },
+    get problem() {
+      return files.problem;
+    },
+    stop: files.stop,
+  };
+}
+
 /**
- * Reads ISSUERS_FILE and the JWKS files it names (relative to its own folder).
+ * Reads ISSUERS_FILE and begins to follow the keys it names: files (relative to its own folder), and
+ * addresses, which need not answer yet. The file itself is read once: whom to trust is a restart.
  *
  * @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong
  */
-export async function readIssuers(path: string): Promise<TrustedIssuer[]> {
+export async function readIssuers(path: string, options: FileOptions): Promise<TrustedIssuer[]> {
   const issuers = await readSettingFile('ISSUERS_FILE', path, issuersFileSchema);
   if (new Set(issuers.map(({ issuer }) => issuer)).size !== issuers.length) {
     throw new ConfigurationError(`ISSUERS_FILE: ${path} names an issuer twice.`);
   }
-  return Promise.all(
-    issuers.map(async ({ issuer, audience, algorithms, jwksFile }) => {
-      const keysPath = resolve(dirname(path), jwksFile);
-      const jwks = await readSettingFile('ISSUERS_FILE', keysPath, publicKeysSchema);
-      return { issuer, audience, algorithms, keys: createLocalJWKSet(jwks), demo: false };
-    }),
-  );
+  const trusted: TrustedIssuer[] = [];
+  try {
+    for (const { jwksFile, jwksUrl, claims, ...issuer } of issuers) {
+      const keys =
+        jwksUrl === undefined
+          ? await fileKeys(resolve(dirname(path), jwksFile ?? ''), options)
+          : remoteKeys(jwksUrl, options);
+      trusted.push({
+        ...issuer,
+        mapping: mappingOf(claims),
+        keys,
+        demoOnly: jwksUrl?.startsWith('http:') === true,
+      });
+    }
+    return trusted;
+  } catch (error) {
+    for (const { keys } of trusted) keys.stop();
+    throw error;
+  }
 }
 
 /**
- * Reads ORGANISATIONS_FILE: which care settings there are, by ODS code.
+ * Reads ORGANISATIONS_FILE: which organisations are care settings, and which are known not to be, by ODS
+ * code.
  *
  * @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong
  */

@@ -1,24 +1,61 @@
 import { userInfo } from 'node:os';
 import type { z } from 'zod';
+import { resetSequence } from '#loaders/numbering.ts';
 import { odsCodeSchema, phoneSchema, shortTextSchema } from '#schemas/authority.ts';
+import {
+  type BreakerName,
+  breakersSchema,
+  type OwnBreakers,
+  ownBreakersSchema,
+} from '#schemas/breakers.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { Failure, misused } from './failure.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
-export type AuthorityOptions = { name?: string; office?: string; emergency?: string };
+export type AuthorityOptions = { name?: string; office?: string; emergency?: string } & Partial<
+  Record<BreakerName, string>
+>;
 
-function read<S extends z.ZodType>(what: string, schema: S, text: string): z.output<S> {
-  const parsed = schema.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw misused(`${what} ${parsed.error.issues[0]?.message}.`);
+/** The settings of breakers by their options: `--removals-stop-share` and so on. */
+export const BREAKER_OPTIONS = (Object.keys(breakersSchema.shape) as BreakerName[]).map((name) => ({
+  name,
+  flag: `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+}));
+const AS_CONFIGURED = 'default';
+
+/** What is given over what the authority had; `default` takes its own setting away. */
+function breakersOf(given: AuthorityOptions, had: OwnBreakers): OwnBreakers | undefined {
+  let changed = false;
+  const breakers: OwnBreakers = { ...had };
+  for (const { name, flag } of BREAKER_OPTIONS) {
+    const text = given[name];
+    if (text === undefined) continue;
+    changed = true;
+    if (text === AS_CONFIGURED) delete breakers[name];
+    else if (!/^[0-9]+(\.[0-9]+)?$/.test(text))
+      throw misused(`${flag} must be a number, or default.`);
+    else breakers[name] = Number(text);
+  }
+  return changed ? read('The setting', ownBreakersSchema, breakers) : undefined;
 }
 
-/** `cp-flags authority set`: adds an authority or changes its name and telephone numbers. */
+function read<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw misused(`${[what, ...(issue?.path ?? [])].join(' ')} ${issue?.message}.`);
+}
+
+/**
+ * `cp-flags authority set`: adds an authority, or changes its name, telephone numbers and what counts as
+ * unusual in its files.
+ */
 export async function setAuthority(
   configuration: Configuration,
   codeText: string,
-  { name, office, emergency }: AuthorityOptions,
+  options: AuthorityOptions,
 ): Promise<void> {
+  const { name, office, emergency } = options;
   const code = read('CODE', odsCodeSchema, codeText);
   const details = {
     ...(name !== undefined && { name: read('--name', shortTextSchema, name) }),
@@ -27,8 +64,8 @@ export async function setAuthority(
       emergencyDutyTeamPhone: read('--emergency', phoneSchema, emergency),
     }),
   };
-  if (Object.keys(details).length === 0) {
-    throw misused('Nothing to set: give --name, --office or --emergency.');
+  if (Object.keys(details).length === 0 && breakersOf(options, {}) === undefined) {
+    throw misused('Nothing to set: give --name, --office, --emergency or a setting.');
   }
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, 'loader', async (store, anchor) => {
@@ -39,12 +76,39 @@ export async function setAuthority(
         `Authority ${code} is not known here yet: give its --name and its --emergency duty team number.`,
       );
     }
-    const done = await store.setAuthority(code, details, userInfo().username);
+    const breakers = breakersOf(options, (await store.intakeState(code)).breakers);
+    const done = await store.setAuthority(
+      code,
+      { ...details, ...(breakers !== undefined && { breakers }) },
+      userInfo().username,
+    );
     const held = await store.authority(code);
     const phones = [
       `emergency duty team ${held?.emergencyDutyTeamPhone}`,
       ...(held?.officeHoursPhone === undefined ? [] : [`office hours ${held.officeHoursPhone}`]),
     ];
     console.log(`Authority ${code} ${done}: ${held?.name}; ${phones.join('; ')}.`);
+    if (breakers !== undefined) console.log(`  Its own settings: ${JSON.stringify(breakers)}`);
   });
 }
+
+/** `cp-flags authority reset-sequence`: its files are numbered anew from now on. */
+export async function resetAuthoritySequence(
+  configuration: Configuration,
+  codeText: string,
+  { by, reason }: { by: string; reason: string },
+): Promise<void> {
+  const code = read('CODE', odsCodeSchema, codeText);
+  const who = { by: read('--by', shortTextSchema, by), reason: readReason(reason) };
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'loader', async (store, anchor) => {
+    await requireSameDataset(store, anchor);
+    const highest = await resetSequence(store, anchor, code, who);
+    console.log(
+      `Files of authority ${code} are numbered anew from now on; the old numbering ended with ${highest}.`,
+    );
+  });
+}
+
+/** A reason as it goes into the audit. */
+export const readReason = (text: string): string => read('--reason', shortTextSchema, text);

@@ -1,5 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Configuration } from '#schemas/configuration.ts';
+import { defaultOrigin, readOrMakeKeys } from '../audit/keys.ts';
+import { auditKeyFile } from '../data-folder.ts';
 import { findRedis, openRedis } from '../redis.ts';
 import { Failure, misused } from './failure.ts';
 import { withStore } from './store.ts';
@@ -32,7 +34,11 @@ export async function init(
     if (configuration.REDIS_URL !== undefined && !usable && !(await store.isEmpty())) {
       throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
     }
-    await store.createDataset(kind, userInfo().username);
+    const { id } = await store.createDataset(kind, userInfo().username);
+    await readOrMakeKeys(
+      auditKeyFile(configuration),
+      configuration.AUDIT_ORIGIN ?? defaultOrigin(id),
+    );
   });
   console.log(made ? `Created a ${kind} dataset. ${NEXT[kind]}` : `The ${kind} dataset is there.`);
 }

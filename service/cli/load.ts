@@ -1,17 +1,25 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { basename, join } from 'node:path';
-import { type CsvMetadata, loadFile } from '#loaders/load.ts';
+import { basename, dirname, extname, join } from 'node:path';
+import { acknowledgementText } from '#loaders/formats/acknowledgement-text.ts';
 import {
-  type Acknowledgement,
-  FILE_CODES,
-  type Finding,
-  RECORD_CODES,
-} from '#schemas/acknowledgement.ts';
+  acknowledgementFormats,
+  FORMATS,
+  type Format,
+  formatAcknowledgement,
+} from '#loaders/formats/formats.ts';
+import { type CsvMetadata, type Difference, differFile } from '#loaders/load.ts';
+import { loadFiles } from '#loaders/load-files.ts';
+import type { Acknowledgement } from '#schemas/acknowledgement.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { spoolFolder } from '../data-folder.ts';
+import { noticesFolder } from '../data-folder.ts';
+import { loadSettings } from '../load-settings.ts';
+import { writeNotice } from '../notices.ts';
 import { writePrivate } from '../private-file.ts';
+import { openTracer } from '../tracing.ts';
 import { Failure, misused } from './failure.ts';
+import { createProgress } from './progress.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
 export type LoadOptions = {
@@ -20,64 +28,27 @@ export type LoadOptions = {
   sequence?: string;
   created?: string;
   rows?: string;
+  full?: boolean;
+  dryRun?: boolean;
 };
 
 const PARTLY = 3;
 const NOTHING = 4;
-
-const meaning = (code: Finding['code']): string => ({ ...FILE_CODES, ...RECORD_CODES })[code];
-
-const plural = (count: number, thing: string): string =>
-  `${count} ${thing}${count === 1 ? '' : 's'}`;
-
-function findingLine({ code, place, field, localId, hint }: Finding, withCode: boolean): string {
-  const at = [place, ...(localId ? [`local id ${localId}`] : []), ...(field ? [field] : [])];
-  return `    ${at.join(', ')}: ${hint}${withCode ? ` (${code}, ${meaning(code)})` : ''}`;
-}
-
-function findingLines(
-  title: string,
-  findings: readonly Finding[],
-  omitted: number,
-  withCode: boolean,
-): string[] {
-  if (findings.length === 0) return [];
-  return [
-    `  ${title}:`,
-    ...findings.map((finding) => findingLine(finding, withCode)),
-    ...(omitted > 0 ? [`    and ${omitted} more`] : []),
-  ];
-}
-
-/** An acknowledgement for a person to read. */
-export function acknowledgementText(acknowledgement: Acknowledgement): string {
-  const { file, authority, sequence, code, counts, rows, dataAsOf } = acknowledgement;
-  const from = [
-    ...(authority === undefined ? [] : [authority.name ?? '', `(${authority.code})`]),
-    ...(sequence < 0 ? [] : [`file ${sequence}`]),
-  ];
-  return [
-    `${file.name}: ${code} ${acknowledgement.meaning}`,
-    ...(from.length === 0 ? [] : [`  From ${from.filter(Boolean).join(' ')}`]),
-    ...(acknowledgement.authorityAdded ? ['  The authority was not known here; it is now.'] : []),
-    `  ${plural(counts.records, 'record')}: ${counts.accepted} accepted, ${counts.refused} refused`,
-    `  ${plural(rows.added + rows.changed + rows.unchanged + rows.superseded, 'row')}: ${rows.added} added, ${rows.changed} changed, ${rows.unchanged} unchanged, ${rows.superseded} superseded by a newer file`,
-    ...(dataAsOf === undefined ? [] : [`  Data as of ${dataAsOf}`]),
-    ...(acknowledgement.droppedColumns.length === 0
-      ? []
-      : [`  Columns read past and not kept: ${acknowledgement.droppedColumns.join(', ')}`]),
-    ...findingLines('Refused', acknowledgement.failures, acknowledgement.omitted.failures, true),
-    ...findingLines('Warnings', acknowledgement.warnings, acknowledgement.omitted.warnings, false),
-  ].join('\n');
-}
 
 function wholeNumber(option: string, text: string): number {
   if (!/^[0-9]{1,15}$/.test(text)) throw misused(`${option} must be a whole number.`);
   return Number(text);
 }
 
-function metadataOf({ authority, sequence, created, rows }: LoadOptions): CsvMetadata {
+export function metadataOf({
+  authority,
+  sequence,
+  created,
+  rows,
+  full,
+}: Omit<LoadOptions, 'ack' | 'dryRun'>): CsvMetadata {
   return {
+    ...(full === true && { full }),
     ...(authority !== undefined && { authority }),
     ...(sequence !== undefined && { sequence: wholeNumber('--sequence', sequence) }),
     ...(created !== undefined && { createdAt: created }),
@@ -85,29 +56,70 @@ function metadataOf({ authority, sequence, created, rows }: LoadOptions): CsvMet
   };
 }
 
-/** Where each file's acknowledgement goes: PATH itself for one file, a folder for several. */
-async function acknowledgementPaths(
+/** Where what is written about a file goes. */
+type Target = { format: Format; path: string } | { folder: string; stem: string };
+
+/** A path that ends in the name of a format is a file; any other is a folder, made if absent. */
+async function targets(
   files: readonly string[],
   path: string | undefined,
-): Promise<(string | undefined)[]> {
+): Promise<(Target | undefined)[]> {
   if (path === undefined) return files.map(() => undefined);
+  const format = FORMATS.find((ending) => extname(path) === `.${ending}`);
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
-    () => files.length > 1,
+    () => format === undefined,
   );
   if (!isFolder) {
     if (files.length > 1) throw misused('--ack must name a folder where several files are loaded.');
-    return [path];
+    if (format === undefined) {
+      throw misused('--ack must be a folder, or end in .json, .csv, .xml or .txt.');
+    }
+    await requireWritable(dirname(path));
+    return [{ format, path }];
   }
-  const names = files.map((file) => `${basename(file)}.ack.json`);
+  const names = files.map((file) => basename(file));
   if (new Set(names).size !== names.length) {
     throw misused('Two of the files have the same name, and so would their acknowledgements.');
   }
-  await mkdir(path, { recursive: true });
-  return names.map((name) => join(path, name));
+  await requireWritable(path);
+  return names.map((stem) => ({ folder: path, stem }));
 }
 
-function exitCodeOf({ code }: Acknowledgement): number {
+/** Before anything is loaded: what was loaded must not go without its acknowledgement. */
+async function requireWritable(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await access(folder, constants.W_OK);
+  } catch {
+    throw new Failure(`Nothing can be written to ${folder}.`);
+  }
+}
+
+async function writeAcknowledgement(
+  acknowledgement: Acknowledgement,
+  target: Target | undefined,
+): Promise<void> {
+  if (target === undefined) return;
+  const written =
+    'format' in target
+      ? [target]
+      : acknowledgementFormats(acknowledgement).map((format) => ({
+          format,
+          path: join(target.folder, `${target.stem}.ack.${format}`),
+        }));
+  for (const { format, path } of written) {
+    await writePrivate(path, formatAcknowledgement(acknowledgement, format));
+  }
+}
+
+/** Beside the acknowledgement, or in the data folder where none was asked for. */
+function noticeFolder(target: Target | undefined, configuration: Configuration): string {
+  if (target === undefined) return noticesFolder(configuration);
+  return 'format' in target ? dirname(target.path) : target.folder;
+}
+
+export function exitCodeOf({ code }: Acknowledgement): number {
   switch (code) {
     case 'CPF02':
       return 0;
@@ -118,15 +130,25 @@ function exitCodeOf({ code }: Acknowledgement): number {
   }
 }
 
-async function requireReadable(files: readonly string[]): Promise<void> {
+/** Their sizes in bytes. */
+export async function requireReadable(files: readonly string[]): Promise<number[]> {
+  const sizes: number[] = [];
   for (const file of files) {
     const found = await stat(file).catch(() => undefined);
     if (found?.isFile() !== true) throw new Failure(`${file} is not a file that can be read.`);
+    sizes.push(found.size);
   }
+  return sizes;
+}
+
+/** `+12 -3 ~5`: rows added, taken away (ended, deleted, left out of a full refresh) and changed. */
+function differenceText({ added, removed, changed }: Difference): string {
+  return `+${added} -${removed} ~${changed}`;
 }
 
 /**
- * `cp-flags load`: loads files in the order given and prints what became of each.
+ * `cp-flags load`: loads files, those of one authority in the order given, and prints what became of each.
+ * With `--dry-run` it tells what would become of each, and changes nothing.
  *
  * @returns the exit code: of several files, that of the one that went worst
  */
@@ -138,35 +160,79 @@ export async function load(
   const metadata = metadataOf(options);
   if (files.length > 1 && Object.keys(metadata).length > 0) {
     throw misused(
-      '--authority, --sequence, --created and --rows describe one file: load it alone.',
+      '--authority, --sequence, --created, --rows and --full describe one file: load it alone.',
     );
   }
-  const paths = await acknowledgementPaths(files, options.ack);
-  await requireReadable(files);
+  const sizes = await requireReadable(files);
+  const written = await targets(files, options.ack);
+  const toLoad = files.map((path, i) => ({
+    number: i,
+    sizeBytes: sizes[i] ?? 0,
+    path,
+    name: basename(path),
+    metadata,
+    target: written[i],
+    notices: [] as string[],
+  }));
   const redis = await runningRedis(configuration);
   return withStore(configuration, redis, 'loader', async (store, anchor) => {
     await requireSameDataset(store, anchor);
+    const tracer = await openTracer(configuration, anchor.dataset()?.kind);
+    const common = {
+      ...loadSettings(configuration, tracer),
+      addAuthority: true,
+      by: userInfo().username,
+    };
     let worst = 0;
-    for (const [i, path] of files.entries()) {
-      const acknowledgement = await loadFile(
-        store,
-        anchor,
-        { path, name: basename(path) },
-        {
-          spoolDir: spoolFolder(configuration),
-          addAuthority: true,
-          by: userInfo().username,
-          metadata,
-          maxBytes: configuration.MAX_UPLOAD_MIB * 1_048_576,
-        },
-      );
-      console.log(acknowledgementText(acknowledgement));
-      const kept = paths[i];
-      if (kept !== undefined) {
-        await writePrivate(kept, `${JSON.stringify(acknowledgement, null, 2)}\n`);
+    if (options.dryRun === true) {
+      for (const { path, name, target } of toLoad) {
+        const settings = { ...common, metadata };
+        const { acknowledgement, difference } = await differFile(
+          store,
+          anchor,
+          { path, name },
+          settings,
+        );
+        await writeAcknowledgement(acknowledgement, target);
+        console.log(`${differenceText(difference)}  NOTHING WAS CHANGED. It would be:`);
+        console.log(acknowledgementText(acknowledgement));
+        worst = Math.max(worst, exitCodeOf(acknowledgement));
       }
-      worst = Math.max(worst, exitCodeOf(acknowledgement));
+      return worst;
     }
-    return worst;
+    let failure: string | undefined;
+    // On standard error: what is printed of the files is for standard output alone.
+    const progress = createProgress(process.stderr, toLoad);
+    await loadFiles(
+      store,
+      anchor,
+      toLoad,
+      {
+        ...common,
+        optionsOf: (file) => ({
+          onProgress: progress.reportOf(file.number),
+          onNotice: async (notice) => {
+            file.notices = await writeNotice(noticeFolder(file.target, configuration), notice);
+          },
+        }),
+      },
+      async (loaded) => {
+        progress.done(loaded.file.number);
+        progress.clear();
+        if (loaded.kind === 'failed') {
+          console.error(`cp-flags: ${loaded.file.name}: ${loaded.error.message}`);
+          failure ??= loaded.error.message;
+          return;
+        }
+        const { acknowledgement, file } = loaded;
+        await writeAcknowledgement(acknowledgement, file.target);
+        console.log(acknowledgementText(acknowledgement));
+        if (file.notices.length > 0) {
+          console.log(`  NHS numbers that are no longer in use are in ${file.notices.join(', ')}`);
+        }
+        worst = Math.max(worst, exitCodeOf(acknowledgement));
+      },
+    );
+    return failure === undefined ? worst : 1;
   });
 }

@@ -85,8 +85,10 @@ export async function serve(
   configuration: Configuration,
   options: { demo?: boolean },
 ): Promise<number> {
-  if (options.demo === true && configuration.ROLE === 'lookup') {
-    throw misused('--demo fills the store, which is not for ROLE=lookup: start it with ROLE=all.');
+  if (options.demo === true && configuration.ROLE !== 'all') {
+    throw misused(
+      `--demo fills the store and answers from it, which is more than ROLE=${configuration.ROLE} does: start it with ROLE=all.`,
+    );
   }
   const log = createLog(configuration.LOG_LEVEL ?? (options.demo === true ? 'warn' : 'info'));
   const demo: Demo | undefined = options.demo === true ? createDemo(configuration, log) : undefined;

@@ -1,14 +1,20 @@
+import { listHolds } from '#loaders/holds.ts';
+import { acknowledgementSchema } from '#schemas/acknowledgement.ts';
 import type { Authority } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { watchStore } from '#store/gate.ts';
-import { createStore } from '#store/store.ts';
+import { createStore, type Store } from '#store/store.ts';
 import { openAnchor } from '../data-folder.ts';
 import { isUpToDate } from '../lookup/coverage.ts';
+import { auditStatus, printAuditStatus } from './audit-status.ts';
 import { runningRedis } from './store.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 3_000;
 const OPENS_WITHIN_MS = 3_000;
 const HOUR_MS = 3_600_000;
+
+/** Files by which the share of accepted records is measured. */
+const RECENT_FILES = 10;
 
 type Line = {
   code: string;
@@ -19,14 +25,50 @@ type Line = {
   rows: number;
   upToDate: boolean;
   reconciled: boolean;
+  /** Of the records of its last ten files: how many were accepted, from 0 to 1. */
+  acceptedShare: number | null;
+  /** Numbers of files of which a part waits for a release. */
+  held: number[];
 };
 
-function lineOf(authority: Authority, now: number, upToDateMs: number): Line {
-  const { code, name, sequence, dataAsOf, rows, reconciled } = authority;
+/** What share of the records of its last files was accepted; of those that used up a number. */
+async function acceptedShare(
+  store: Store,
+  { code, sequence }: Authority,
+): Promise<Line['acceptedShare']> {
+  if (sequence === undefined) return null;
+  const numbers = Array.from({ length: RECENT_FILES }, (_, i) => sequence - i).filter(
+    (number) => number >= 0,
+  );
+  const files = await Promise.all(numbers.map((number) => store.fileOf(code, number)));
+  let records = 0;
+  let accepted = 0;
+  for (const file of files) {
+    if (file === undefined) continue;
+    const stored: unknown = JSON.parse(file.acknowledgement);
+    const { data } = countedSchema.safeParse(stored);
+    records += data?.counts.records ?? 0;
+    accepted += data?.counts.accepted ?? 0;
+  }
+  return records === 0 ? null : accepted / records;
+}
+
+const countedSchema = acknowledgementSchema.pick({ counts: true }).strip();
+
+async function lineOf(
+  store: Store,
+  authority: Authority,
+  held: number[],
+  now: number,
+  upToDateMs: number,
+): Promise<Line> {
+  const { code, name, sequence, sequenceOffset = 0, dataAsOf, rows, reconciled } = authority;
+  // Before a numbering that began anew has its first file, no number of it was used.
+  const used = sequence !== undefined && sequence >= sequenceOffset;
   return {
     code,
     name,
-    lastSequence: sequence ?? null,
+    lastSequence: used ? sequence - sequenceOffset : null,
     dataAsOf: dataAsOf ?? null,
     ageHours:
       dataAsOf === undefined
@@ -35,10 +77,18 @@ function lineOf(authority: Authority, now: number, upToDateMs: number): Line {
     rows: rows ?? 0,
     upToDate: isUpToDate(authority, now, upToDateMs),
     reconciled,
+    acceptedShare: await acceptedShare(store, authority),
+    held,
   };
 }
 
-function remark({ upToDate, reconciled, dataAsOf }: Line): string {
+function remark(line: Line): string {
+  const { held } = line;
+  const waits = held.length === 0 ? '' : `; part of file ${held.join(', ')} waits for a release`;
+  return `${freshness(line)}${waits}`;
+}
+
+function freshness({ upToDate, reconciled, dataAsOf }: Line): string {
   if (upToDate) return 'up to date';
   if (dataAsOf === null) return 'NOT UP TO DATE: never loaded';
   return reconciled
@@ -54,9 +104,13 @@ function printTable(lines: readonly Line[]): void {
     line.dataAsOf ?? '-',
     line.ageHours === null ? '-' : `${line.ageHours} h`,
     String(line.rows),
+    line.acceptedShare === null ? '-' : `${Math.floor(line.acceptedShare * 1000) / 10} %`,
     remark(line),
   ]);
-  const table = [['CODE', 'AUTHORITY', 'FILE', 'DATA AS OF', 'AGE', 'ROWS', ''], ...cells];
+  const table = [
+    ['CODE', 'AUTHORITY', 'FILE', 'DATA AS OF', 'AGE', 'ROWS', 'ACCEPTED', ''],
+    ...cells,
+  ];
   const widths = table[0]?.map((_, column) =>
     Math.max(...table.map((row) => row[column]?.length ?? 0)),
   );
@@ -80,22 +134,37 @@ export async function status(
   const anchor = openAnchor(configuration);
   try {
     const store = createStore(redis.connect('loader'), anchor);
+    const worker = redis.connect('worker');
     await redis.ready(REDIS_ANSWERS_WITHIN_MS);
     await gate.whenOpen(OPENS_WITHIN_MS);
     const { ready } = gate;
     const checks = gate.checks();
     const upToDateMs = configuration.UP_TO_DATE_HOURS * HOUR_MS;
     const now = Date.now();
-    const authorities = (await store.authorities()).map((one) => lineOf(one, now, upToDateMs));
+    const holds = listHolds(anchor);
+    const authorities = await Promise.all(
+      (await store.authorities()).map((one) => {
+        const held = holds.filter(({ authority }) => authority === one.code);
+        return lineOf(
+          store,
+          one,
+          held.map(({ number }) => number),
+          now,
+          upToDateMs,
+        );
+      }),
+    );
     const dataset = (await store.dataset()) ?? null;
+    const audit = await auditStatus(configuration, worker, now);
     if (json) {
-      console.log(JSON.stringify({ ready, dataset, checks, authorities }, null, 2));
+      console.log(JSON.stringify({ ready, dataset, checks, audit, authorities }, null, 2));
       return ready;
     }
     const kind = dataset === null ? 'no dataset' : `a ${dataset.kind} dataset`;
     console.log(`Store: ${kind}. Lookups ${ready ? 'are' : 'are NOT'} answered.`);
     for (const { ok, detail, since } of checks)
       if (!ok) console.log(`  ${detail} (since ${since})`);
+    printAuditStatus(audit);
     if (authorities.length === 0) console.log('No authority is known here yet.');
     else printTable(authorities);
     return ready;

@@ -3,7 +3,7 @@ import type { Anchor } from '#store/anchor.ts';
 import type { RedisRole } from '#store/embedded-redis.ts';
 import { createStore, type Store } from '#store/store.ts';
 import { openAnchor } from '../data-folder.ts';
-import { findRedis, type RedisServer } from '../redis.ts';
+import { findRedis, type RedisServer, type StoreConnection } from '../redis.ts';
 import { Failure } from './failure.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 3_000;
@@ -26,13 +26,13 @@ export async function withStore<T>(
   configuration: Configuration,
   redis: RedisServer,
   role: RedisRole,
-  work: (store: Store, anchor: Anchor) => Promise<T>,
+  work: (store: Store, anchor: Anchor, connection: StoreConnection) => Promise<T>,
 ): Promise<T> {
   const connection = redis.connect(role, { commandTimeoutMs: COMMAND_TIMEOUT_MS });
   const anchor = openAnchor(configuration);
   try {
     await redis.ready(REDIS_ANSWERS_WITHIN_MS);
-    return await work(createStore(connection, anchor), anchor);
+    return await work(createStore(connection, anchor), anchor, connection);
   } finally {
     anchor.close();
     await redis.stop();

@@ -5,6 +5,7 @@ import type { DemoClaims } from '../auth/demo-issuer.ts';
 export type Persona =
   | 'emergencyDepartment'
   | 'scheduledCare'
+  | 'school'
   | 'authority'
   | 'privacyOfficer'
   | 'caldicottGuardian'
@@ -12,11 +13,13 @@ export type Persona =
 
 const HOSPITAL = { code: 'ZZH01', name: 'Northgate General Hospital' };
 const PRACTICE = { code: 'ZZP01', name: 'Riverside Medical Practice' };
+const SCHOOL = { code: 'ZZS01', name: 'Hillside Primary School' };
 const OPERATOR = { code: 'ZZX01', name: 'Example Flag Service' };
 
 const demoOrganisations: Organisation[] = [
   { ...HOSPITAL, setting: 'emergency-department' },
   { ...PRACTICE, setting: 'general-practice' },
+  { ...SCHOOL, setting: 'education' },
 ];
 
 /** The care settings of a demo without an ORGANISATIONS_FILE. */
@@ -59,6 +62,13 @@ export function demoPersonas(authority: {
       'Bryn Demo',
       { code: 'R0260', name: 'General Medical Practitioner' },
       PRACTICE,
+      { activities: [ACTIVITY_SILENT] },
+    ),
+    school: persona(
+      'demo-teacher',
+      'Gwen Demo',
+      { code: 'safeguarding-lead', name: 'Safeguarding Lead' },
+      SCHOOL,
       { activities: [ACTIVITY_SILENT] },
     ),
     authority: persona(

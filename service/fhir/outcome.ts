@@ -1,5 +1,5 @@
 import type { OperationOutcome } from '@medplum/fhirtypes';
-import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
+import { detailOf, ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording.ts';
 import { type ProblemOptions, problemHeaders } from '../http/problem.ts';
 import { FHIR_JSON, SPINE_ERROR_SYSTEM } from './vocabulary.ts';
@@ -54,8 +54,12 @@ export const errorCodeSystem = (base: string): string => `${base}/CodeSystem/err
  *
  * @param base absolute, of this FHIR service
  */
-export function refusalOutcome(code: ErrorCode, base: string): OperationOutcome {
-  const { fhir, title, detail } = ERRORS[code];
+export function refusalOutcome(
+  code: ErrorCode,
+  base: string,
+  limit?: LimitReached,
+): OperationOutcome {
+  const { fhir, title } = ERRORS[code];
   const spine = spineCode(code);
   const display = SPINE_CODES[spine];
   return {
@@ -76,7 +80,7 @@ export function refusalOutcome(code: ErrorCode, base: string): OperationOutcome 
           ],
           text: COULD_NOT_CHECK,
         },
-        diagnostics: `${title}. ${detail}`,
+        diagnostics: `${title}. ${detailOf(code, limit)}`,
       },
     ],
   };
@@ -84,7 +88,7 @@ export function refusalOutcome(code: ErrorCode, base: string): OperationOutcome 
 
 /** A refusal as a response, with the headers of every other refusal. */
 export function refusalResponse(code: ErrorCode, base: string, options: ProblemOptions): Response {
-  return new Response(JSON.stringify(refusalOutcome(code, base)), {
+  return new Response(JSON.stringify(refusalOutcome(code, base, options.limit)), {
     status: ERRORS[code].status,
     headers: { ...problemHeaders(code, options), 'content-type': FHIR_JSON },
   });

@@ -116,7 +116,7 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
     const base = baseOf(c);
     const refuse = (refused: Omit<Refused, 'api' | 'source'>): Response => {
       noteRefusal({ ...refused, api: 'fhir', source: incoming.socket.remoteAddress });
-      return refusalResponse(refused.code, base, refused.ids);
+      return refusalResponse(refused.code, base, { ...refused.ids, limit: refused.limit });
     };
     try {
       // The router hands a HEAD to the handler of GET; it would be a look that shows its maker nothing.

@@ -1,4 +1,10 @@
-import { ERRORS, type ErrorCode, type Problem } from '#schemas/errors.ts';
+import {
+  detailOf,
+  ERRORS,
+  type ErrorCode,
+  type LimitReached,
+  type Problem,
+} from '#schemas/errors.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording.ts';
 
 /** On every answer: nothing may keep it, guess its type or run it as a page. */
@@ -17,16 +23,21 @@ export type ProblemOptions = {
   allow?: string;
   /** False on routes where nobody waits for a check; then the body says nothing of one. */
   lookup?: boolean;
+  /** Of `too-many-requests`: which limit. */
+  limit?: LimitReached | undefined;
 };
 
 /** The body of a refusal; see `problemSchema`. */
-export function problem(code: ErrorCode, { requestId, lookup = true }: ProblemOptions): Problem {
-  const { title, status, detail } = ERRORS[code];
+export function problem(
+  code: ErrorCode,
+  { requestId, lookup = true, limit }: ProblemOptions,
+): Problem {
+  const { title, status } = ERRORS[code];
   return {
     type: `/problems/${code}`,
     title,
     status,
-    detail,
+    detail: detailOf(code, limit),
     code,
     ...(requestId !== undefined && { requestId }),
     ...(lookup && { checked: false as const, advice: [COULD_NOT_CHECK] }),
@@ -36,7 +47,7 @@ export function problem(code: ErrorCode, { requestId, lookup = true }: ProblemOp
 /** The headers of a refusal, in one record. Ids are echoed only where they were valid. */
 export function problemHeaders(
   code: ErrorCode,
-  { requestId, correlationId, allow }: ProblemOptions,
+  { requestId, correlationId, allow, limit }: ProblemOptions,
 ): Record<string, string> {
   const headers: Record<string, string> = {
     ...SAFE_HEADERS,
@@ -47,6 +58,7 @@ export function problemHeaders(
   if (allow !== undefined) headers['allow'] = allow;
   const { status } = ERRORS[code];
   if (status === 503) headers['retry-after'] = String(RETRY_AFTER_SECONDS);
+  if (limit !== undefined) headers['retry-after'] = String(limit.retryAfterSeconds);
   if (status === 401) {
     headers['www-authenticate'] =
       code === 'token-required' ? 'Bearer' : 'Bearer error="invalid_token"';

@@ -1,22 +1,40 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import { problem, problemHeaders, problemResponse } from './problem.ts';
+import type { TlsMaterial } from './tls.ts';
 
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
-const HEADERS_DEADLINE_MS = 10_000;
-/** From the first byte of a request to its last; a body has a shorter deadline of its own. */
-const REQUEST_DEADLINE_MS = 20_000;
-const DEADLINES_CHECKED_EVERY_MS = 2_000;
+const IDLE_CHECKED_EVERY_MS = 20;
+
+/** How long and how many; each has a standard, and tests give smaller ones. */
+export type ServerLimits = {
+  /** From the first byte of a request to the end of its headers. Default 10,000. */
+  headersMs?: number;
+  /** To its last byte; the body of a lookup has a shorter deadline of its own. Default 300,000. */
+  requestMs?: number;
+  /** A client that takes no byte of its answer for so long is cut off. Default 20,000. */
+  unreadMs?: number;
+  /** From connecting to the end of the TLS handshake. Default 5,000. */
+  handshakeMs?: number;
+  /** How often the first two are looked at. Default 2,000. */
+  checkedEveryMs?: number;
+  /** Default 10,000. */
+  connections?: number;
+};
+
 /** Longer than load balancers keep an idle connection (60 s), so that they and not we end it. */
 const KEEP_ALIVE_MS = 65_000;
-const CONNECTIONS_AT_MOST = 10_000;
-const IDLE_CHECKED_EVERY_MS = 20;
 
 export type HttpServer = {
   readonly port: number;
+  /** The certificate to show from the next connection on. */
+  useTls(material: TlsMaterial): void;
+  /** Tells each client with its next answer that the connection ends; new ones are still accepted. */
+  drain(): void;
   /** Accepts nothing new, lets what is in flight finish until the deadline, then cuts it off. */
   stop(deadlineMs: number): Promise<void>;
 };
@@ -56,7 +74,7 @@ function refuseUnreadable(
   );
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
+async function listen(server: Server | TlsServer, host: string, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why =
@@ -70,42 +88,79 @@ async function listen(server: Server, host: string, port: number): Promise<void>
 }
 
 /**
+ * Ends a connection on which nothing happens: idle, or its client does not take its answer. One whose
+ * request is still at work is left alone.
+ */
+function cutSilent(socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): void {
+  if (socket._httpMessage?.headersSent !== false) socket.destroy();
+}
+
+/**
  * Serves an app with Node's HTTP server, every limit set. A body that its handler left unread is drained
  * for half a second, so that the client gets to read its answer, and then the connection is closed.
  *
- * @param port 0 for any free one
+ * @param options.port 0 for any free one
+ * @param options.tls set: TLS 1.3 and nothing else; where it names client authorities, no client without
+ * a certificate of theirs
  * @throws {CannotListen}
  */
 export async function serveHttp(
   fetch: (request: Request, env: HttpBindings) => Response | Promise<Response>,
-  { host, port }: { host: string; port: number },
+  {
+    host,
+    port,
+    tls,
+    limits = {},
+  }: { host: string; port: number; tls?: TlsMaterial | undefined; limits?: ServerLimits },
 ): Promise<HttpServer> {
   const listener = getRequestListener((request, env) => fetch(request, env as HttpBindings), {
     // What cannot be made a Request: no Host, or an address that is none.
     errorHandler: () => problemResponse('malformed-request'),
   });
-  const server = createServer(
-    {
-      maxHeaderSize: HEADERS_AT_MOST_BYTES,
-      headersTimeout: HEADERS_DEADLINE_MS,
-      requestTimeout: REQUEST_DEADLINE_MS,
-      connectionsCheckingInterval: DEADLINES_CHECKED_EVERY_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      requireHostHeader: false,
-    },
-    (incoming, outgoing) => void listener(incoming, outgoing),
-  );
-  server.maxConnections = CONNECTIONS_AT_MOST;
+  let draining = false;
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    if (draining) outgoing.setHeader('connection', 'close');
+    void listener(incoming, outgoing);
+  };
+  const options = {
+    maxHeaderSize: HEADERS_AT_MOST_BYTES,
+    headersTimeout: limits.headersMs ?? 10_000,
+    requestTimeout: limits.requestMs ?? 300_000,
+    connectionsCheckingInterval: limits.checkedEveryMs ?? 2_000,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requireHostHeader: false,
+  };
+  const clientCertificate = tls?.options.ca !== undefined;
+  const server =
+    tls === undefined
+      ? createServer(options, answer)
+      : createTlsServer(
+          {
+            ...options,
+            ...tls.options,
+            handshakeTimeout: limits.handshakeMs ?? 5_000,
+            requestCert: clientCertificate,
+            rejectUnauthorized: clientCertificate,
+          },
+          answer,
+        );
+  server.maxConnections = limits.connections ?? 10_000;
+  server.setTimeout(limits.unreadMs ?? 20_000, cutSilent);
   server.on('clientError', refuseUnreadable);
   // By default Node invites the body before anybody knows who sends it.
-  server.on('checkContinue', (incoming, outgoing) => void listener(incoming, outgoing));
-  server.on('checkExpectation', (incoming, outgoing) => void listener(incoming, outgoing));
+  server.on('checkContinue', answer);
+  server.on('checkExpectation', answer);
   await listen(server, host, port);
 
   return {
     port: (server.address() as AddressInfo).port,
-    stop: (deadlineMs) =>
-      new Promise((resolve) => {
+    useTls(material) {
+      if (server instanceof TlsServer) server.setSecureContext(material.options);
+    },
+    drain: () => void (draining = true),
+    stop(deadlineMs) {
+      draining = true;
+      return new Promise((resolve) => {
         const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECKED_EVERY_MS);
         const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
         server.close(() => {
@@ -113,6 +168,7 @@ export async function serveHttp(
           clearTimeout(cut);
           resolve();
         });
-      }),
+      });
+    },
   };
 }

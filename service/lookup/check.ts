@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type LookupEvent, lookupEventSchema } from '#schemas/audit-event.ts';
 import { epochDay } from '#schemas/calendar.ts';
 import type { LookupRequest } from '#schemas/lookup.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Gate } from '#store/gate.ts';
 import type { LookupResult, LookupStore, RecordedEvent } from '#store/lookup.ts';
 import type { Admission } from '../auth/admission.ts';
@@ -22,7 +23,10 @@ export type CheckDependencies = {
   gate: Gate;
   coverage: () => CoverageState;
   recorder: Recorder;
-  versions: LookupEvent['versions'];
+  /** As they are now; the same object as long as nothing changed. */
+  versions: () => LookupEvent['versions'];
+  /** Told of each number looked up, to notice who tries numbers out. */
+  saw: (admitted: Admitted, nhsNumber: NhsNumber) => void;
 };
 
 /** An older directory may lack an authority that has loaded since, or call one up to date that is not. */
@@ -32,8 +36,19 @@ const DIRECTORY_TRUSTED_FOR_MS = 5_000;
  * Looks a number up for an admitted caller, whatever the format of the answer: the gate and the
  * directory are judged, the store asked, and what could not be checked is audited as such.
  */
-export function createCheck({ store, gate, coverage, recorder, versions }: CheckDependencies) {
-  const versionsJson = JSON.stringify(versions);
+export function createCheck(dependencies: CheckDependencies) {
+  const { store, gate, coverage, recorder, versions, saw } = dependencies;
+  let described: LookupEvent['versions'] | undefined;
+  let versionsJson = '';
+
+  function describedVersions(): string {
+    const now = versions();
+    if (now !== described) {
+      described = now;
+      versionsJson = JSON.stringify(now);
+    }
+    return versionsJson;
+  }
 
   function eventJson(
     auditId: string,
@@ -47,7 +62,7 @@ export function createCheck({ store, gate, coverage, recorder, versions }: Check
     const correlation =
       ids.correlationId === undefined ? '' : `,"correlationId":"${ids.correlationId}"`;
     const why = reason === undefined ? '' : `,"reason":"${reason}"`;
-    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":"${api}","setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${versionsJson}}`;
+    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":"${api}","setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
   }
 
   async function ask(
@@ -78,6 +93,7 @@ export function createCheck({ store, gate, coverage, recorder, versions }: Check
     request: LookupRequest,
     api: LookupEvent['api'],
   ): Promise<Check> {
+    saw(admitted, request.nhsNumber);
     const auditId = randomUUID();
     const state = coverage();
     const event = eventJson(auditId, admitted, request, api, state);

@@ -1,10 +1,12 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import type { LookupEvent } from '#schemas/audit-event.ts';
-import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
+import { ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
+import type { RecordedEvent } from '#store/lookup.ts';
 import type { Caller } from '../auth/authenticate.ts';
 import type { RequestIds } from '../http/request-ids.ts';
 import type { SampledLog } from '../sampled-log.ts';
+import type { Floods } from './floods.ts';
 import type { Recorder } from './recorder.ts';
 
 export type Refused = {
@@ -18,7 +20,11 @@ export type Refused = {
   number?: string | undefined;
   /** Address of the peer. */
   source: string | undefined;
+  /** Of `too-many-requests`: which limit. */
+  limit?: LimitReached | undefined;
 };
+
+type RefusalEvent = Extract<RecordedEvent, { type: 'refusal' }>;
 
 /** Notes a refusal: with a valid token an audit event each, without one a count and a sampled line. */
 export type NoteRefusal = (refused: Refused) => void;
@@ -31,10 +37,15 @@ export function createRefusals({
   recorder,
   sampled,
   numberKey,
+  floods,
+  sawInvalid,
 }: {
-  recorder: Recorder;
+  recorder: Pick<Recorder, 'record'>;
   sampled: SampledLog;
   numberKey: Buffer;
+  floods: Floods;
+  /** Told of each number that is none. */
+  sawInvalid: (caller: Caller) => void;
 }): NoteRefusal {
   function numberFields(number: string | undefined) {
     if (number === undefined) return {};
@@ -56,7 +67,8 @@ export function createRefusals({
     }
     const { issuer, client, user, name, role } = caller.identity;
     const { organisation } = role;
-    recorder.record({
+    if (code === 'invalid-nhs-number') sawInvalid(caller);
+    const event: RefusalEvent = {
       type: 'refusal',
       auditId: randomUUID(),
       ...requestId,
@@ -71,7 +83,10 @@ export function createRefusals({
       api,
       code,
       ...numberFields(number),
-    });
+    };
+    // Nobody's other refusals come faster than their limits let them.
+    if (code === 'too-many-requests') floods.note(event);
+    else recorder.record(event);
     sampled.log(`${client} ${organisation.code} ${code}`, level, 'refused', {
       code,
       client,

@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import type { ErrorCode } from '#schemas/errors.ts';
-import { type LookupRequest, lookupRequestSchema } from '#schemas/lookup.ts';
+import { BATCH_AT_MOST, type LookupRequest, lookupRequestSchema } from '#schemas/lookup.ts';
+import { namesEachOnce } from '../json-members.ts';
 
 export type ParsedRequest =
   | { kind: 'parsed'; request: LookupRequest }
@@ -23,40 +24,29 @@ export function isPlainJson(headers: IncomingHttpHeaders): boolean {
   );
 }
 
-const QUOTE = 0x22;
-
-/**
- * Whether the text names each of its members once, where `members` of them, all with text values, were
- * read from it. Readers differ in which of two `nhsNumber` they take (ours the last, a gateway perhaps
- * the first), and the wrong one is the wrong child. A sound body has four quotes a member and none
- * within a value, so counting them finds any member that was read over.
- */
-function namesEachOnce(bytes: Buffer, members: number): boolean {
-  let quotes = 0;
-  for (const byte of bytes) if (byte === QUOTE) quotes++;
-  return quotes === members * 4;
-}
-
 const compiledSchema = z.compile(lookupRequestSchema, { strict: true });
 
-/** Reads the body of a lookup: one JSON object in UTF-8, with the members described and no others. */
-export function parseRequest(bytes: Buffer): ParsedRequest {
-  let value: unknown;
+type Malformed = { kind: 'refused'; code: 'malformed-json' };
+const MALFORMED: Malformed = { kind: 'refused', code: 'malformed-json' };
+
+/** The object that a body is: JSON in UTF-8 whose objects name each member once. */
+function readObject(bytes: Buffer): object | undefined {
   try {
-    if (isUtf8(bytes)) value = JSON.parse(bytes.toString('utf8'));
+    const value: unknown = isUtf8(bytes) ? JSON.parse(bytes.toString('utf8')) : undefined;
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject && namesEachOnce(bytes, value) ? value : undefined;
   } catch {
-    return { kind: 'refused', code: 'malformed-json' };
+    return undefined;
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return { kind: 'refused', code: 'malformed-json' };
-  }
+}
+
+function parseLookup(value: unknown): ParsedRequest {
   const parsed = compiledSchema.safeParse(value);
-  if (parsed.success) {
-    return namesEachOnce(bytes, Object.keys(value).length)
-      ? { kind: 'parsed', request: parsed.data }
-      : { kind: 'refused', code: 'malformed-json' };
-  }
-  const number = 'nhsNumber' in value ? value.nhsNumber : undefined;
+  if (parsed.success) return { kind: 'parsed', request: parsed.data };
+  const number =
+    typeof value === 'object' && value !== null && 'nhsNumber' in value
+      ? value.nhsNumber
+      : undefined;
   if (typeof number !== 'string') return { kind: 'refused', code: 'invalid-request' };
   const onlyTheNumber = parsed.error.issues.every(({ path }) => path[0] === 'nhsNumber');
   return {
@@ -64,4 +54,26 @@ export function parseRequest(bytes: Buffer): ParsedRequest {
     code: onlyTheNumber ? 'invalid-nhs-number' : 'invalid-request',
     number,
   };
+}
+
+/** Reads the body of a lookup: one JSON object in UTF-8, with the members described and no others. */
+export function parseRequest(bytes: Buffer): ParsedRequest {
+  const value = readObject(bytes);
+  return value === undefined ? MALFORMED : parseLookup(value);
+}
+
+const batchSchema = z.strictObject({ items: z.array(z.unknown()).min(1).max(BATCH_AT_MOST) });
+
+/** Reads the body of a batch. What is wrong with one of its items is that item's affair. */
+export function parseBatch(
+  bytes: Buffer,
+):
+  | { kind: 'parsed'; items: ParsedRequest[] }
+  | Malformed
+  | { kind: 'refused'; code: 'invalid-batch' } {
+  const value = readObject(bytes);
+  if (value === undefined) return MALFORMED;
+  const batch = batchSchema.safeParse(value);
+  if (!batch.success) return { kind: 'refused', code: 'invalid-batch' };
+  return { kind: 'parsed', items: batch.data.items.map(parseLookup) };
 }

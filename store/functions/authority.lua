@@ -24,17 +24,46 @@ end
 
 redis.register_function('cpf_renew_lock_' .. VERSION, renew_lock)
 
--- finish_file: enters a file in the ledger and, with it, what the authority now holds.
--- KEYS  lock, authority, files    ARGV  token, sequence, ledger entry, then field, value ... of the authority
+-- change_authority: enters a file in the ledger and, with it, what the authority now holds.
+--
+-- The ledger keeps the newest files only. What leaves it is closed: a file of such a number is not taken any
+-- more, since whether it was loaded before cannot be told.
+--
+-- KEYS  lock, authority, files
+-- ARGV  token, ledger entries kept, ledger sequence or '', ledger entry or '' to strike it out; then field,
+--       value ... of the authority, where a value '' removes the field
 -- reply 1, or 0 where the lock was lost and nothing was written
 
-local function finish_file(keys, args)
+local function change_authority(keys, args)
   if redis.call('GET', keys[1]) ~= args[1] then return 0 end
-  redis.call('HSET', keys[3], args[2], args[3])
   local fields = {}
-  for i = 4, #args do fields[#fields + 1] = args[i] end
+  for i = 5, #args, 2 do
+    if args[i + 1] == '' then
+      redis.call('HDEL', keys[2], args[i])
+    else
+      fields[#fields + 1] = args[i]
+      fields[#fields + 1] = args[i + 1]
+    end
+  end
   if #fields > 0 then redis.call('HSET', keys[2], unpack(fields)) end
+  if args[3] == '' then return 1 end
+  if args[4] == '' then
+    redis.call('HDEL', keys[3], args[3])
+    return 1
+  end
+  redis.call('HSET', keys[3], args[3], args[4])
+  if redis.call('HLEN', keys[3]) > tonumber(args[2]) then
+    local lowest
+    for _, sequence in ipairs(redis.call('HKEYS', keys[3])) do
+      if not lowest or tonumber(sequence) < lowest then lowest = tonumber(sequence) end
+    end
+    local entry = string.format('%.0f', lowest)
+    if lowest > (tonumber(redis.call('HGET', keys[2], 'closed')) or -1) then
+      redis.call('HSET', keys[2], 'closed', entry)
+    end
+    redis.call('HDEL', keys[3], entry)
+  end
   return 1
 end
 
-redis.register_function('cpf_finish_file_' .. VERSION, finish_file)
+redis.register_function('cpf_change_authority_' .. VERSION, change_authority)

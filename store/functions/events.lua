@@ -33,3 +33,16 @@ redis.register_function {
   callback = audit_numbers,
   flags = { 'no-writes' },
 }
+
+-- trim_audit: takes away the events that are sealed, and never more: up to and with the numbers given.
+-- KEYS  audit stream ...    ARGV  number ... (by stream)    reply  how many went
+
+local function trim_audit(keys, args)
+  local trimmed = 0
+  for i, stream_key in ipairs(keys) do
+    trimmed = trimmed + redis.call('XTRIM', stream_key, 'MINID', '0-' .. string.format('%.0f', tonumber(args[i]) + 1))
+  end
+  return trimmed
+end
+
+redis.register_function('cpf_trim_audit_' .. VERSION, trim_audit)

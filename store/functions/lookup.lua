@@ -17,6 +17,9 @@
 
 local PER_ELEMENT = 9
 local BEFORE_ELEMENTS = 5
+-- What an event has room for in the sealed log, in 64 KiB. Nobody has as many.
+local PLANS_AT_MOST = 200
+local EVENT_BYTES_AT_MOST = 16384
 
 -- Phase one: reads and checks, no effect. Returns generation and the visible rows, or nil and a cause.
 local function read_visible(children_key, dataset, least_generation, number, day_of_birth, now)
@@ -66,6 +69,9 @@ local function look(keys, args, element, clock)
     children_key, args[1], tonumber(args[first + 4]), number, tonumber(args[first + 5]),
     math.floor(clock / 1000))
   if not generation then return { 'could-not-check', audit_id, number, visible } end
+  if #visible > PLANS_AT_MOST or #event > EVENT_BYTES_AT_MOST then
+    return { 'could-not-check', audit_id, number, 'corrupt' }
+  end
   if #visible == 0 then
     if args[first + 7] ~= '1' then return { 'could-not-check', audit_id, number, 'coverage' } end
     local event_number = append(audit_key, 'event', event, 'at', clock, 'outcome', 'not-flagged')

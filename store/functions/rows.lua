@@ -1,12 +1,32 @@
+-- A group is what concerns one partition: its seal is read, checked and written once for all of its rows.
+
+-- Reads the seal and some children of a partition; as read_child, for many.
+-- Returns generation, count and the values by NHS number (false where none is held); or nil.
+local function read_children(children_key, dataset, numbers)
+  local held = redis.call('HMGET', children_key, SEAL, unpack(numbers))
+  if not held[1] then return nil end
+  local id, generation, count = string.match(held[1], SEAL_FORM)
+  if id ~= dataset then return nil end
+  if redis.call('HLEN', children_key) ~= tonumber(count) + 1 then return nil end
+  local values = {}
+  for i, number in ipairs(numbers) do values[number] = held[i + 1] end
+  return tonumber(generation), tonumber(count), values
+end
+
 -- read_rows: the rows held for some NHS numbers.
--- KEYS  per number: children    ARGV  dataset, then per number: NHS number
+-- KEYS  per group: children    ARGV  dataset; then per group: how many, the NHS numbers
 -- reply per number: its packed rows, '' where none are held, or 0 where the partition is not whole
 
 local function read_rows(keys, args)
-  local reply = {}
-  for i, children_key in ipairs(keys) do
-    local generation, _, value = read_child(children_key, args[1], 0, args[i + 1])
-    reply[i] = generation and (value or '') or 0
+  local reply, at = {}, 2
+  for _, children_key in ipairs(keys) do
+    local numbers = {}
+    for i = 1, tonumber(args[at]) do numbers[i] = args[at + i] end
+    at = at + #numbers + 1
+    local sound, generation, _, values = pcall(read_children, children_key, args[1], numbers)
+    for _, number in ipairs(numbers) do
+      reply[#reply + 1] = sound and generation and (values[number] or '') or 0
+    end
   end
   return reply
 end
@@ -20,66 +40,91 @@ redis.register_function {
 -- apply_rows: writes rows of one authority, each by itself.
 --
 -- Guarantee: a row is written only if the partition is whole, the caller's fence is not older than one the
--- partition has seen, and the row's sequence is above the stored one's. Row and seal change in one command.
+-- partition has seen, and the row's sequence is above the stored one's. Rows and seal of a partition change
+-- in one command.
 --
--- KEYS  per row: children, fence (one partition)
--- ARGV  dataset, authority, fence; then per row: NHS number, packed row
--- reply per row: { effect, the row it replaced or '' } where the effect is added, changed, unchanged,
---       superseded (a newer file's word stands), conflict (same sequence, other content), fenced,
---       incomplete or invalid; only added, changed and unchanged can have written
+-- KEYS  per group: children, fence
+-- ARGV  dataset, authority, fence, again ('1': the file's number is processed afresh, so that a row of the
+--       same sequence and other content is replaced); then per group: how many, then NHS number, packed row
+-- reply per row: added, changed, unchanged, superseded (a newer file's word stands), conflict (same
+--       sequence, other content), fenced, incomplete, invalid, or why Redis would not do it; only the
+--       first three can have written
 
 local function same_but_sequence(one, other)
   return string.match(one, '^(.*)\31%d+$') == string.match(other, '^(.*)\31%d+$')
 end
 
-local function apply_row(children_key, fence_key, dataset, authority, fence, number, row)
+-- What becomes of a child's value: the effect, and the new value where there is one to write.
+local function place_row(value, authority, row, again)
   local owner, plan, start, _, _, _, _, _, _, _, sequence = string.match(row, ROW)
-  if owner ~= authority then return { 'invalid', '' } end
-  if (tonumber(redis.call('HGET', fence_key, authority)) or 0) > fence then
-    return { 'fenced', '' }
-  end
-  local generation, count, value = read_child(children_key, dataset, 0, number)
-  if not generation then return { 'incomplete', '' } end
-
-  local rows, effect, replaced = {}, 'added', ''
-  if value then
-    for held in string.gmatch(value .. RS, '([^\30]*)\30') do
-      local held_authority, held_plan, held_start, _, _, _, _, _, _, _, held_sequence =
-        string.match(held, ROW)
-      if not held_authority then return { 'incomplete', '' } end
-      if held_authority == authority and held_plan == plan and held_start == start then
-        if tonumber(held_sequence) > tonumber(sequence) then return { 'superseded', held } end
-        if held == row then return { 'unchanged', held } end
-        if held_sequence == sequence then return { 'conflict', held } end
-        effect = same_but_sequence(held, row) and 'unchanged' or 'changed'
-        replaced = held
-        rows[#rows + 1] = row
-      else
-        rows[#rows + 1] = held
-      end
+  if owner ~= authority then return 'invalid' end
+  if not value then return 'added', row end
+  local identity = authority .. US .. plan .. US .. start .. US
+  local rows, effect = {}, 'added'
+  for held in string.gmatch(value .. RS, '([^\30]*)\30') do
+    if string.sub(held, 1, #identity) == identity then
+      local held_sequence = string.match(held, '\31(%d+)$')
+      if not held_sequence then return 'incomplete' end
+      if tonumber(held_sequence) > tonumber(sequence) then return 'superseded' end
+      if held == row then return 'unchanged' end
+      if held_sequence == sequence and not again then return 'conflict' end
+      effect = same_but_sequence(held, row) and 'unchanged' or 'changed'
+      rows[#rows + 1] = row
+    else
+      if not string.match(held, ROW) then return 'incomplete' end
+      rows[#rows + 1] = held
     end
-  else
-    count = count + 1
   end
   if effect == 'added' then rows[#rows + 1] = row end
-  write_child(children_key, dataset, generation + 1, count, number, table.concat(rows, RS))
-  return { effect, replaced }
+  return effect, table.concat(rows, RS)
+end
+
+local function apply_group(children_key, fence_key, args, at, amount, effects)
+  local dataset, authority, fence, again = args[1], args[2], tonumber(args[3]), args[4] == '1'
+  local function all(effect)
+    for i = 1, amount do effects[i] = effect end
+  end
+  local seen_fence = tonumber(redis.call('HGET', fence_key, authority)) or 0
+  if seen_fence > fence then return all('fenced') end
+  local numbers = {}
+  for i = 1, amount do numbers[i] = args[at + 2 * i - 1] end
+  local generation, count, values = read_children(children_key, dataset, numbers)
+  if not generation then return all('incomplete') end
+
+  local written = {}
+  for i = 1, amount do
+    local number = numbers[i]
+    local sound, effect, value = pcall(place_row, values[number], authority, args[at + 2 * i], again)
+    effects[i] = sound and effect or 'invalid'
+    if sound and value then
+      if not values[number] then count = count + 1 end
+      values[number] = value
+      written[number] = value
+    end
+  end
+  local fields = {}
+  for number, value in pairs(written) do
+    fields[#fields + 1] = number
+    fields[#fields + 1] = value
+  end
+  if #fields > 0 then
+    fields[#fields + 1] = SEAL
+    fields[#fields + 1] = dataset .. US .. (generation + 1) .. US .. count
+    redis.call('HSET', children_key, unpack(fields))
+  end
+  if seen_fence < fence then redis.call('HSET', fence_key, authority, fence) end
 end
 
 local function apply_rows(keys, args)
-  local fence = tonumber(args[3])
-  local reply, fences = {}, {}
-  for i = 1, #keys / 2 do
-    local children_key, fence_key = keys[2 * i - 1], keys[2 * i]
-    local sound, outcome = pcall(apply_row, children_key, fence_key, args[1], args[2], fence,
-      args[2 * i + 2], args[2 * i + 3])
-    reply[i] = sound and outcome or { 'invalid', '' }
-    fences[fence_key] = true
-  end
-  for fence_key in pairs(fences) do
-    if (tonumber(redis.call('HGET', fence_key, args[2])) or 0) < fence then
-      redis.call('HSET', fence_key, args[2], fence)
+  local reply, at = {}, 5
+  for i = 1, #keys, 2 do
+    local amount, effects = tonumber(args[at]), {}
+    local sound, failure = pcall(apply_group, keys[i], keys[i + 1], args, at, amount, effects)
+    if type(failure) == 'table' then failure = failure.err end
+    for row = 1, amount do
+      reply[#reply + 1] = sound and effects[row] or tostring(failure)
     end
+    at = at + 2 * amount + 1
   end
   return reply
 end
@@ -140,29 +185,6 @@ local function remove_rows(keys, args)
 end
 
 redis.register_function('cpf_remove_rows_' .. VERSION, remove_rows)
-
--- read_partition: every child of a partition, for verification and reconciliation.
--- KEYS  children    ARGV  dataset
--- reply { generation, { number, packed rows, ... } }, or { -1, {} } where the partition is not whole
-
-local function read_partition(keys, args)
-  local generation = read_child(keys[1], args[1], 0, SEAL)
-  if not generation then return { -1, {} } end
-  local fields, reply = redis.call('HGETALL', keys[1]), {}
-  for i = 1, #fields, 2 do
-    if fields[i] ~= SEAL then
-      reply[#reply + 1] = fields[i]
-      reply[#reply + 1] = fields[i + 1]
-    end
-  end
-  return { generation, reply }
-end
-
-redis.register_function {
-  function_name = 'cpf_read_partition_' .. VERSION,
-  callback = read_partition,
-  flags = { 'no-writes' },
-}
 
 -- seals: the generation of each partition, or -1 where it is not whole.
 -- KEYS  children ...    ARGV  dataset

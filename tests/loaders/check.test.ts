@@ -157,7 +157,7 @@ describe('dates', () => {
 
   test.each([
     ['an end on the day of the start', plan({ end: at('2026-09-14') })],
-    ['an end in the future', plan({ end: after(400) })],
+    ['an end in the future', plan({ end: after(365) })],
     ['an end more than 365 days ago', plan({ start: at('2024-01-01'), end: at('2025-01-01') })],
     ['a delete dated today', plan({ deleted: after(0) })],
   ])('%s is accepted', (_what, record) => {
@@ -178,6 +178,10 @@ describe('dates', () => {
 
   test("an unborn child's plan without a due date is refused", () => {
     expect(failures(check([unborn({ end: [] })], [mother()]))).toEqual(['CPR07 end_date']);
+  });
+
+  test('an end over a year ahead is accepted with a warning', () => {
+    expect(warnings(check([plan({ end: after(366) })], [child()]))).toEqual(['CPR06 end_date']);
   });
 
   test('a due date over ten months ahead is accepted with a warning', () => {
@@ -208,6 +212,21 @@ describe('the 18th birthday', () => {
 
   test("the rule is never put to an unborn child's plan, whose date of birth is the mother's", () => {
     expect(failures(check([unborn()], [mother({ datesOfBirth: bornAgo(40, 0) })]))).toEqual([]);
+  });
+});
+
+describe('the shape of a record', () => {
+  const starts = ['2026-09-11', '2026-09-12', '2026-09-13', '2026-09-14'];
+
+  test('three plans are taken and a fourth refuses the record', () => {
+    const plans = starts.map((start) => plan({ start: at(start) }));
+    expect(failures(check(plans.slice(1), [child()]))).toEqual([]);
+    expect(failures(check(plans, [child()]))).toEqual(['CPR07 plan_type']);
+  });
+
+  test('a third person refuses it', () => {
+    const checked = check([plan(), unborn()], [child(), mother(), mother()]);
+    expect(failures(checked)).toContain('CPR07 subject');
   });
 });
 
@@ -246,6 +265,7 @@ describe('the rest of a record', () => {
 
   test('a local id that is an NHS number is not shown', () => {
     const checked = check([plan({ start: [] })], [child({ localIds: at(testNumber(1)) })]);
-    expect(JSON.stringify(checked)).not.toContain(testNumber(1));
+    if (checked.kind !== 'refused') throw new Error('refused');
+    expect(JSON.stringify(checked.failures)).not.toContain(testNumber(1));
   });
 });

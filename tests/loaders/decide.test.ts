@@ -38,7 +38,10 @@ function decide(
 }
 const summary = (decision: Decision) =>
   decision.kind === 'accepted'
-    ? [...decision.effects, ...decision.warnings.map(({ field }) => `warn ${field}`)]
+    ? [
+        ...decision.rows.map(({ effect }) => effect),
+        ...decision.warnings.map(({ field }) => `warn ${field}`),
+      ]
     : decision.failures.map(({ code, field }) => `${code} ${field}`);
 
 describe('a row does to the store what its sequence allows', () => {

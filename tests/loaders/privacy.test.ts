@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FORMATS, formatAcknowledgement } from '#loaders/formats/formats.ts';
 import { Spool } from '#loaders/spool.ts';
+import type { Tracer } from '#loaders/tracing/tracer.ts';
+import { odsCodeSchema } from '#schemas/authority.ts';
 import { nhsNumberCheckDigit } from '#schemas/nhs-number.ts';
 import type { Store } from '#store/store.ts';
 import { startTestStore, type TestStore } from '../support/test-store.ts';
@@ -110,6 +113,55 @@ describe.each([
     });
   },
 );
+
+describe.each([
+  ['Spine XML', (sequence: number) => [fileXml(upload({ sequence, records })), {}] as const],
+  [
+    'CSV',
+    (sequence: number) => [fileCsv({ records }), { metadata: metadata(3, { sequence }) }] as const,
+  ],
+])('names that are compared while numbers are traced, in %s', (format, file) => {
+  test('are compared, and kept nowhere', async () => {
+    const [bytes, options] = file(format === 'CSV' ? 31 : 32);
+    const compared: string[] = [];
+    const tracer: Tracer = {
+      trace(people) {
+        compared.push(...people.flatMap(({ givenName, familyName }) => [givenName, familyName]));
+        return Promise.resolve(
+          people.map((_, i) =>
+            i === 0
+              ? { kind: 'inactive' as const }
+              : { kind: 'not-verified' as const, differs: ['family_name' as const] },
+          ),
+        );
+      },
+    };
+    const notices: unknown[] = [];
+    const loading = { ...options, tracer, echoTo: ['ZZ101'] };
+    const acknowledgement = await l.load(bytes, {
+      ...loading,
+      onNotice: (notice) => void notices.push(notice),
+    });
+    expect(compared).toContain(FAMILY);
+    expect(notices).toHaveLength(1);
+    expect(acknowledgement.echo).toHaveLength(3);
+    for (const each of FORMATS) expectNoCanary(formatAcknowledgement(acknowledgement, each));
+    expectNoCanary(JSON.stringify(notices));
+    expectNoCanary([...filesIn(t.dataDir)].map((path) => readFileSync(path, 'latin1')).join('\n'));
+  });
+});
+
+test('what an authority has repeated to it is not stored with its acknowledgement', async () => {
+  const bytes = fileXml(upload({ sequence: 40, records: [planOf(41), ...records.slice(2)] }));
+  const { echo } = await l.load(bytes, { echoTo: ['ZZ101'] });
+  expect(echo).toMatchObject([{ record: 2, people: [{ nhsNumber: '9990000019' }] }]);
+  const entry = await t.store.fileOf(odsCodeSchema.parse('ZZ101'), 40);
+  expect(entry?.acknowledgement).toContain('CPR04');
+  expect(entry?.acknowledgement).not.toContain('9990000019');
+  // A repeat is answered from what is stored and from the file.
+  expect((await l.load(bytes, { echoTo: ['ZZ101'] })).echo).toEqual(echo);
+  expect(await l.load(bytes)).not.toHaveProperty('echo');
+});
 
 test('no finding holds an NHS number or a date of birth, and no folder or acknowledged file name a number', async () => {
   const wrong = '9990000019';

@@ -18,6 +18,7 @@ import {
   planOf,
   planXml,
   recordXml,
+  TODAY,
   unbornOf,
   upload,
 } from '../support/upload-model.ts';
@@ -86,7 +87,8 @@ describe('any upload', () => {
   test('cut anywhere before its end, it is never usable', async () => {
     const model = upload({ records: [planOf(1), unbornOf(2), planOf(3)] });
     const xml = Buffer.from(fileXml(model).trimEnd());
-    const csv = Buffer.from(fileCsv(model));
+    // The line break at its end is a matter of its own, below.
+    const csv = Buffer.from(fileCsv(model).trimEnd());
     const packed = gzipSync(xml);
     await fc.assert(
       fc.asyncProperty(
@@ -115,14 +117,14 @@ describe('any upload', () => {
 
   test.each([
     ['empty', '', /empty/],
+    ['empty but for a byte order mark', '\u{feff}', /empty/],
+    ['NUL characters', '\0'.repeat(100), /NUL/],
+    ['XML with a NUL in it', XML.replace('Ada', 'A\0da'), /NUL/],
+    ['CSV with a NUL in it', fileCsv(upload()).replace('Ada', 'A\0da'), /NUL/],
     ['blank', ' \n\n ', /empty/],
     ['a spreadsheet', Buffer.from('PK\u0003\u0004xxxxxxxx'), /spreadsheet/],
     ['in Latin-1', Buffer.from(fileXml(upload({ authorityName: 'Zoë' })), 'latin1'), /not UTF-8/],
-    [
-      'UTF-16',
-      Buffer.from(fileXml(upload()), 'utf16le'),
-      /not UTF-8|not well-formed|columns|column /,
-    ],
+    ['UTF-16', Buffer.from(fileXml(upload()), 'utf16le'), /UTF-16/],
     ['gzip with bytes after it', Buffer.concat([gzipSync(XML), Buffer.from('x')]), /damaged/],
     [
       'gzip with padding after it',
@@ -185,11 +187,11 @@ describe('any upload', () => {
   });
 
   test('a list of findings is capped and counts what it leaves out', async () => {
-    const records = Array.from({ length: 700 }, (_, n) =>
+    const records = Array.from({ length: 5200 }, (_, n) =>
       planOf(n + 1, { startDate: 'x' as never }),
     );
-    const result = await read(fileCsv({ records }), { metadata: metadata(700) });
-    expect(result.failures.listed).toHaveLength(500);
+    const result = await read(fileCsv({ records }), { metadata: metadata(5200) });
+    expect(result.failures.listed).toHaveLength(5000);
     expect(result.failures.omitted).toBe(200);
   });
 });
@@ -205,6 +207,25 @@ describe('Spine XML', () => {
         .replace('<File', '<!DOCTYPE File [<!ENTITY a "aaa">]><File')
         .replace('Test Council', '&a;'),
       /DOCTYPE/,
+    ],
+    [
+      'a billion laughs',
+      xml.replace(
+        '<File',
+        `<!DOCTYPE File [<!ENTITY a "ha">${Array.from({ length: 9 }, (_, n) => `<!ENTITY ${'abcdefghij'[n + 1]} "${`&${'abcdefghij'[n]};`.repeat(10)}">`).join('')}]><File`,
+      ),
+      /DOCTYPE/,
+    ],
+    [
+      'an external entity',
+      xml.replace('<File', '<!DOCTYPE File SYSTEM "file:///etc/passwd"><File'),
+      /DOCTYPE/,
+    ],
+    ['a text without end', xml.replace('Test Council', 'x'.repeat(700_000)), /far longer/],
+    [
+      'a name in endless pieces',
+      xml.replace('Test Council', `${'x'.repeat(500)}<a/>`.repeat(1000)),
+      /name/,
     ],
     ['an undeclared entity', xml.replace('Test Council', '&nbsp;'), /not well-formed/],
     [
@@ -333,6 +354,48 @@ describe('Spine XML', () => {
     }
   });
 
+  test.each([
+    ['its namespace', xml.replace('urn:hl7-org:v3', 'urn:hl7-org:v4'), 'urn:hl7-org:v4'],
+    [
+      'a plan',
+      xml.replaceAll('COCT_TP146101GB01.CPP', 'COCT_TP146101GB02.CPP'),
+      'COCT_TP146101GB02',
+    ],
+    [
+      'a person',
+      xml.replaceAll('COCT_TP145101GB01.Child', 'COCT_TP145101GB03.Child'),
+      'COCT_TP145101GB03',
+    ],
+  ])('another version of %s is CPF06, and tells which is meant', async (_what, bytes, version) => {
+    const result = await read(bytes);
+    expect(result).toMatchObject({ refusal: 'CPF06', usable: undefined });
+    expect(result.failures.listed).toMatchObject([{ code: 'CPF06', place: 'file' }]);
+    expect(result.failures.listed[0]?.hint).toContain(version);
+  });
+
+  test.each([
+    [
+      'two plans in one place',
+      planXml({ type: 'child-protection-plan', startDate: '2026-02-02' as never }).replace(
+        '</pertinentInformation>',
+        '<COCT_TP146100GB01.LACInformation><component1><lACEndDate><value value="202603030000"/></lACEndDate></component1></COCT_TP146100GB01.LACInformation></pertinentInformation>',
+      ) + childXml(person(1)),
+    ],
+    [
+      'two people in one place',
+      planXml({ type: 'child-protection-plan', startDate: '2026-02-02' as never }) +
+        childXml(person(1)).replace('</subject>', '<COCT_TP145100GB01.UnbornChild/></subject>'),
+    ],
+    [
+      'two records in one',
+      `${planXml({ type: 'child-protection-plan', startDate: '2026-02-02' as never })}${childXml(person(1))}</CP-ISRecord><CP-ISRecord>${planXml(unbornOf(2).plans[0] as never)}${motherXml(person(2))}`,
+    ],
+  ])('%s are not run together', async (_what, inside) => {
+    const result = await read(fileXml(upload(), [recordXml(inside)]));
+    expect(result.rows).toEqual([]);
+    expect(result.failures.listed.map(({ code }) => code)).toContain('CPR07');
+  });
+
   test("the parser is asked for the text of one element only, the authority's name", async () => {
     const listening = vi.spyOn(SaxesParser.prototype, 'on');
     const result = await read(fileXml(upload({ records: [planOf(1), unbornOf(2), planOf(3)] })));
@@ -401,9 +464,66 @@ describe('CSV', () => {
       `${csv}${csv.split('\n')[1]?.replace(testNumber(1), testNumber(3))}\n`,
       /has 2 records, and has 3/,
     ],
-    ['no line end at its end', csv.trimEnd(), /no line break/],
   ])('%s is refused', async (_what, bytes, hint) => {
     expect(await whyRefused(bytes, { metadata: metadata(2) })).toMatch(hint);
+  });
+
+  describe('without a line break at its end', () => {
+    test('is refused where the rows are not counted', async () => {
+      const { rowCount: _, ...given } = metadata(2);
+      expect(await whyRefused(csv.trimEnd(), { metadata: given })).toMatch(/no line break/);
+    });
+
+    test('is taken where they are, but for a last record whose date may be cut off', async () => {
+      const result = await read(csv.trimEnd(), { metadata: metadata(2) });
+      expect(result.perRecord).toEqual([1]);
+      expect(result.failures.listed).toMatchObject([
+        { code: 'CPR07', record: 2, field: 'delete_date' },
+      ]);
+    });
+
+    test('is taken whole where another column is the last, or the date is there', async () => {
+      const columns = [...CSV_COLUMNS.filter((name) => name !== 'plan_type'), 'plan_type'];
+      const typeLast = fileCsv(model, { columns }).trimEnd();
+      expect((await read(typeLast, { metadata: metadata(2) })).perRecord).toEqual([1, 1]);
+      const deleted = { records: [planOf(1), planOf(2, { deleteDate: TODAY })] };
+      const dated = fileCsv(deleted).trimEnd();
+      expect((await read(dated, { metadata: metadata(2) })).perRecord).toEqual([1, 1]);
+    });
+
+    test('never takes part of a record, wherever it was cut and whatever its columns', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          uploadArbitrary,
+          fc.shuffledSubarray(CSV_COLUMNS, { minLength: CSV_COLUMNS.length }),
+          fc.nat({ max: 60 }),
+          async (whole, columns, cut) => {
+            const text = fileCsv(whole, { columns });
+            const given = { metadata: metadata(lines(whole)) };
+            const all = await read(text, given);
+            const part = await read(text.slice(0, text.length - 1 - cut), given);
+            if (part.usable === undefined) return;
+            const held = all.rows.map((row) => JSON.stringify(row));
+            for (const row of part.rows) expect(held).toContain(JSON.stringify(row));
+          },
+        ),
+        { numRuns: 100 },
+      );
+    });
+  });
+
+  test('what looks like a formula is read as the text it is', async () => {
+    const records = [
+      { ...planOf(1), child: person(1, { localId: '=1+1', given: '@SUM(A1)', family: '-x' }) },
+    ];
+    const result = await read(fileCsv({ records }), { metadata: metadata(1) });
+    expect(result.rows).toMatchObject([{ localId: '=1+1' }]);
+  });
+
+  test('a field of ten megabytes is refused without being held', async () => {
+    const field = csv.replace('Example', 'x'.repeat(10_000_000));
+    const reason = await whyRefused(field, { metadata: metadata(2), maxBytes: 20_000_000 });
+    expect(reason).toMatch(/far longer/);
   });
 
   test('nothing of a line is repeated in a finding, nor of a first line that names no columns', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sampleUploads } from '#loaders/sample.ts';
@@ -102,6 +102,56 @@ describe('load', () => {
     expect(await run(cut, environment)).toMatchObject({ code: 4 });
   });
 
+  test.each(['json', 'csv', 'xml', 'txt'])(
+    'writes the acknowledgement as %s where the path ends so',
+    async (format) => {
+      const ack = join(files, `one.${format}`);
+      const refused = await csv('format.csv', BAD_NUMBER);
+      await run(['load', refused, '--ack', ack, ...describedAs(4)], environment);
+      const text = await readFile(ack, 'utf8');
+      expect(text).toContain('CPF04');
+      expect(text).toContain('CPR04');
+      expect(text).not.toContain('9990000019');
+    },
+  );
+
+  test('writes every format that applies into a folder, which it makes', async () => {
+    const acks = join(files, 'new-folder');
+    const refused = await csv('folder.csv', BAD_NUMBER);
+    await run(['load', refused, '--ack', acks, ...describedAs(4)], environment);
+    expect((await readdir(acks)).toSorted()).toEqual([
+      'folder.csv.ack.csv',
+      'folder.csv.ack.json',
+      'folder.csv.ack.txt',
+    ]);
+  });
+
+  test('traces numbers where a register is given, and writes the notice beside the acknowledgement', async () => {
+    const registered = await file(
+      'register.csv',
+      'nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n9990000018,superseded,9990000026,2019-03-05,Given,Family\n',
+    );
+    const tracing = { TRACING: 'register', TRACING_REGISTER_FILE: registered, ACK_ECHO: 'ZZ202' };
+    const acks = join(files, 'traced');
+    const { code, stdout } = await run(
+      ['load', await csv('traced.csv', SOUND), '--ack', acks, ...describedAs(5)],
+      { ...environment, ...tracing },
+    );
+    expect(code).toBe(4);
+    expect(stdout).toContain('CPR05');
+    expect(stdout).not.toMatch(/999000/);
+    const { echo } = await acknowledgement(join(acks, 'traced.csv.ack.json'));
+    expect(echo).toMatchObject([{ people: [{ nhsNumber: '9990000018' }] }]);
+    expect((await readdir(acks)).filter((name) => name.startsWith('inactive'))).toEqual([
+      'inactive-numbers-ZZ202-5.csv',
+      'inactive-numbers-ZZ202-5.json',
+      'inactive-numbers-ZZ202-5.xml',
+    ]);
+    expect(await readFile(join(acks, 'inactive-numbers-ZZ202-5.xml'), 'utf8')).toContain(
+      '<newVersion><id extension="9990000026"/>',
+    );
+  });
+
   test('of several files writes an acknowledgement each into a folder and exits as the worst', async () => {
     const [xml] = sampleUploads({ sequence: 1, now: Date.now() });
     const acks = join(files, 'acks');
@@ -120,6 +170,12 @@ describe('load', () => {
 
   test.for<[string, string[], number]>([
     ['of no file', ['load'], 2],
+    [
+      'into an acknowledgement of an unknown kind',
+      ['load', process.execPath, '--ack', process.execPath],
+      2,
+    ],
+    ['into a folder that cannot be', ['load', process.execPath, '--ack', '/dev/null/acks'], 1],
     ['of a file that is not there', ['load', '/nonexistent.csv'], 1],
     ['of two files under one number', ['load', 'a.csv', 'b.csv', '--sequence', '1'], 2],
     ['with a number that is none', ['load', 'a.csv', '--rows', 'many'], 2],

@@ -9,6 +9,7 @@ import { testNumber } from '../support/rows.ts';
 import { claims, startTestService, type TestService, testFolder, until } from './support.ts';
 
 const CHILD = testNumber(401);
+const FILES = { rereadMs: 60_000, onProblem: () => undefined };
 const ISSUER = 'https://identity.example';
 
 let service: TestService;
@@ -43,6 +44,11 @@ beforeAll(async () => {
         { code: 'RJ1', name: 'A hospital', setting: 'emergency-department' },
         { code: 'A81001', name: 'A practice', setting: 'general-practice' },
       ]),
+      TRACING: 'register',
+      TRACING_REGISTER_FILE: await write(
+        'register.csv',
+        `nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n${CHILD},,,2019-03-05,Ada,Example\n`,
+      ),
     },
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });
@@ -111,7 +117,7 @@ test.for<[string, unknown, string]>([
 ])('an issuers file that %s is refused by a sentence that says so', async ([, content, words]) => {
   await write('private.json', { keys: [await exportJWK(keys.privateKey)] });
   await write('shared.json', { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] });
-  const reading = readIssuers(await write('wrong.json', content));
+  const reading = readIssuers(await write('wrong.json', content), FILES);
   await expect(reading).rejects.toThrow(ConfigurationError);
   await expect(reading).rejects.toThrow(words);
 });

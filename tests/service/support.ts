@@ -15,6 +15,7 @@ import { connectStore, whenReady } from '#store/connection.ts';
 import { findEmbeddedRedis, type RedisRole } from '#store/embedded-redis.ts';
 import { packRow, planRow, Tally } from '#store/rows.ts';
 import { createStore } from '#store/store.ts';
+import { allEvents } from '../support/audit-events.ts';
 import { WAIT_MS } from '../support/test-store.ts';
 
 export { until } from '../support/test-store.ts';
@@ -179,11 +180,8 @@ export async function startTestService(
         ...init,
       });
     },
-    /** Every audit event there is, of all partitions. */
-    async events(): Promise<AuditEvent[]> {
-      const partitions = ['system' as const, ...Array(256).keys()];
-      return (await Promise.all(partitions.map((partition) => store.readEvents(partition)))).flat();
-    },
+    /** Every audit event there is, of all partitions: those sealed, and those that wait for it in Redis. */
+    events: (): Promise<AuditEvent[]> => allEvents(dataDir, store),
     async stopAndRemove(): Promise<void> {
       for (const redis of connections) redis.disconnect();
       anchor.close();

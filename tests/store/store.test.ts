@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LookupEvent } from '#schemas/audit-event.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
-import { epochDay, londonDate } from '#schemas/calendar.ts';
+import { addDays, epochDay, londonDate } from '#schemas/calendar.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import { type Gate, watchStore } from '#store/gate.ts';
 import { keys } from '#store/keys.ts';
@@ -101,6 +101,20 @@ describe('a lookup', () => {
       nhsNumber: number,
       shown: [{ authority: AUTHORITY, status: 'current', dateOfBirth: 'match' }],
       accessesShown: [asked.auditId],
+    });
+  });
+
+  test('of a child with more plans than its event has room for is could-not-check', async () => {
+    const number = testNumber(3_001);
+    const rows = Array.from({ length: 201 }, (_, i) =>
+      testRow(number, { startDate: addDays(day('2025-01-05'), i) }),
+    );
+    await t.store.applyRows(lock, rows.slice(1));
+    expect(await lookups.lookup(input(number))).toMatchObject({ kind: 'flagged' });
+    await t.store.applyRows(lock, rows);
+    expect(await lookups.lookup(input(number))).toEqual({
+      kind: 'could-not-check',
+      cause: 'corrupt',
     });
   });
 

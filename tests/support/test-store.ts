@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sealedRange } from '#service/audit/sealed.ts';
 import { Anchor } from '#store/anchor.ts';
 import { connectStore, whenReady } from '#store/connection.ts';
 import { type RedisRole, startEmbeddedRedis } from '#store/embedded-redis.ts';
@@ -57,6 +58,7 @@ export async function startTestStore(
     const keeper = keepStore(await connect('worker'), anchor, {
       resume: () => Promise.reject(new Error('nothing to resume is expected here')),
       onChange: (state) => problems.push(state.detail),
+      sealedNumbers: () => sealedRange(join(dataDir, 'audit'))?.numbers ?? [],
     });
     keepers.push(keeper);
     return keeper;

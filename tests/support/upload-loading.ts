@@ -6,7 +6,8 @@ import { type CsvMetadata, type LoadOptions, loadFile } from '#loaders/load.ts';
 import { type ReadUpload, readUpload } from '#loaders/read.ts';
 import { SourceBytes } from '#loaders/source.ts';
 import { Spool } from '#loaders/spool.ts';
-import type { Acknowledgement } from '#schemas/acknowledgement.ts';
+import type { Tracer } from '#loaders/tracing/tracer.ts';
+import type { Acknowledgement, EchoedRecord } from '#schemas/acknowledgement.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { SpooledRow } from '#schemas/row.ts';
 import type { TestStore } from './test-store.ts';
@@ -47,8 +48,10 @@ export async function read(
     maxBytes?: number;
     pieces?: number;
     authority?: OdsCode;
+    tracer?: Tracer;
+    echoTo?: string[];
   } = {},
-): Promise<ReadUpload & { rows: SpooledRow[]; perRecord: number[] }> {
+): Promise<ReadUpload & { rows: SpooledRow[]; perRecord: number[]; echoes: EchoedRecord[] }> {
   const spoolDir = temporaryFolder();
   const spool = Spool.create(spoolDir);
   try {
@@ -63,16 +66,20 @@ export async function read(
         receivedAt: RECEIVED_AT,
         metadata: options.metadata ?? {},
         authority: options.authority,
+        tracer: options.tracer,
+        echoTo: options.echoTo,
       },
       spool,
     );
-    const records = [...spool.records()];
+    const { authority = ods('ZZ101'), sequence = 1 } = result.header;
+    const records = [...spool.records({ authority, sequence })];
     const identity = (row: SpooledRow): string => `${row.nhsNumber} ${row.type} ${row.startDate}`;
     return {
       ...result,
       rows: records
         .flatMap(({ rows }) => rows.map(({ row }) => row))
         .toSorted((one, other) => identity(one).localeCompare(identity(other))),
+      echoes: spool.echoes(Array.from({ length: result.records }, (_, n) => n + 1)),
       perRecord: records.map(({ rows }) => rows.length),
     };
   } finally {

@@ -1,0 +1,109 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
+import { nhsNumberCheckDigit } from '#schemas/nhs-number.ts';
+
+/**
+ * The other end of the wire, a process of its own so that its work is not counted: sends a number of
+ * requests over some connections kept alive, each waiting for its answer before the next, and tells its
+ * parent when it is done. Raw sockets: a client library would take more of a small machine than the server.
+ */
+
+export type Order = {
+  port: number;
+  requests: number;
+  connections: number;
+  /** Present: `POST /lookup` with this token; absent: `GET /`. */
+  token?: string;
+  /** Requests a second, whatever becomes of those before them; absent: as fast as they are answered. */
+  perSecond?: number;
+  /** NHS numbers that are held: one lookup in a hundred is for one of them. */
+  held?: readonly string[];
+};
+export type Done = { answered: number; refused: number };
+
+const HELD_ONE_IN = 100;
+
+function anyTestNumber(): string {
+  for (;;) {
+    const nine = `999${randomInt(1_000_000)}`.padEnd(9, '0');
+    const digit = nhsNumberCheckDigit(nine);
+    if (digit !== undefined) return nine + String(digit);
+  }
+}
+
+/** The bytes of each request, made before anything is measured. */
+function requestsOf({ requests, token, held = [] }: Order): Buffer[] {
+  if (token === undefined) {
+    const hello = Buffer.from('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    return Array.from({ length: requests }, () => hello);
+  }
+  return Array.from({ length: requests }, (_, i) => {
+    const nhsNumber =
+      (i % HELD_ONE_IN === 0 ? held[(i / HELD_ONE_IN) % held.length] : undefined) ??
+      anyTestNumber();
+    const body = JSON.stringify({ nhsNumber });
+    return Buffer.from(
+      `POST ${token === undefined ? '/' : '/lookup'} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token ?? 'x'.repeat(900)}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+  });
+}
+
+/** Sends until none is left. An answer is whole once as many bytes as it says have followed its headers. */
+function work(
+  port: number,
+  next: () => { request: Buffer; dueAt: number } | undefined,
+  done: Done,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    let received = '';
+    const send = (): void => {
+      const due = next();
+      const waitMs = due === undefined ? 0 : due.dueAt - performance.now();
+      if (due === undefined) socket.end();
+      else if (waitMs < 1) socket.write(due.request);
+      else setTimeout(() => socket.write(due.request), waitMs);
+    };
+    socket.setNoDelay(true);
+    socket.setEncoding('latin1');
+    socket.on('connect', send);
+    socket.on('data', (chunk: string) => {
+      received += chunk;
+      const head = received.indexOf('\r\n\r\n');
+      if (head < 0) return;
+      const length = /content-length: ([0-9]+)/i.exec(received.slice(0, head))?.[1];
+      if (length === undefined) return reject(new Error('an answer without a length'));
+      if (received.length < head + 4 + Number(length)) return;
+      if (received.startsWith('HTTP/1.1 200 ')) done.answered++;
+      else {
+        done.refused++;
+        if (done.refused < 3) console.error(received);
+      }
+      received = '';
+      send();
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve());
+  });
+}
+
+process.once('message', (order: Order) => {
+  const queue = requestsOf(order).values();
+  const done: Done = { answered: 0, refused: 0 };
+  process.once('message', () => {
+    const beganAt = performance.now();
+    const everyMs = order.perSecond === undefined ? 0 : 1000 / order.perSecond;
+    let sent = 0;
+    const next = () => {
+      const request: Buffer | undefined = queue.next().value;
+      return request && { request, dueAt: beganAt + sent++ * everyMs };
+    };
+    const workers = Array.from({ length: order.connections }, () => work(order.port, next, done));
+    const finish = async (): Promise<void> => {
+      await Promise.all(workers);
+      process.send?.(done, () => process.exit(0));
+    };
+    void finish();
+  });
+  process.send?.('ready');
+});

@@ -1,0 +1,19 @@
+import { parseNhsNumber } from '#schemas/nhs-number.ts';
+import { startTestService } from '../tests/service/support.ts';
+import { testNumber } from '../tests/support/rows.ts';
+
+/** The service to be measured, with a small dataset of its own; says where it answers, and a token. */
+
+const HELD = 20;
+
+const held = Array.from({ length: HELD }, (_, i) => testNumber(i)).filter(
+  (number) => parseNhsNumber(number) !== undefined,
+);
+const service = await startTestService({
+  authorities: [{ code: 'ZZ101', rows: held.map((nhsNumber) => ({ nhsNumber })) }],
+});
+const token = await service.token(undefined, 3_600);
+console.log(
+  `service ${JSON.stringify({ port: Number(new URL(service.baseUrl).port), token, held, dataDir: service.dataDir })}`,
+);
+process.on('SIGTERM', () => void service.stopAndRemove().then(() => process.exit(0)));

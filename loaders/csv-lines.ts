@@ -1,0 +1,224 @@
+export type CsvLine<Cells> = {
+  cells: Cells;
+  /** The last line of the text that the record took up, from 1. */
+  line: number;
+};
+
+export type CsvFault =
+  /** More or fewer fields than the first line names. */
+  | 'ragged'
+  | 'quote-not-closed'
+  /** Something stands behind the quote that closes a field. */
+  | 'after-closing-quote'
+  /** A quote stands in a field that does not begin with one. */
+  | 'quote-inside'
+  | 'too-long';
+
+/** A CSV that is not well-formed. Holds nothing of what it says. */
+export class MalformedCsv extends Error {
+  override name = 'MalformedCsv';
+  readonly fault: CsvFault;
+  /** From 1. */
+  readonly line: number;
+
+  constructor(fault: CsvFault, line: number) {
+    super(`the CSV is not well-formed: ${fault} at line ${line}`);
+    this.fault = fault;
+    this.line = line;
+  }
+}
+
+export type CsvLinesOptions = {
+  /** Is given the first line; `false` for a column that is to be skipped. */
+  columns: (header: string[]) => (string | false)[];
+  /** Characters of one record. */
+  lineAtMost: number;
+};
+
+/**
+ * The records of a CSV as it streams in, in batches, empty lines left out. RFC 4180, strictly, with any of
+ * the three line ends.
+ *
+ * @throws {MalformedCsv} what `columns` throws, and what the text throws
+ */
+export async function* parseCsv<Cells>(
+  texts: AsyncIterable<string>,
+  options: CsvLinesOptions,
+): AsyncGenerator<CsvLine<Cells>[]> {
+  const scanner = new CsvScanner<Cells>(options);
+  for await (const text of texts) {
+    const lines = scanner.write(text);
+    if (lines.length > 0) yield lines;
+    if (scanner.failure !== undefined) throw scanner.failure;
+  }
+  yield scanner.end();
+  if (scanner.failure !== undefined) throw scanner.failure;
+}
+
+const QUOTE = 34;
+const COMMA = 44;
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;
+
+class CsvScanner<Cells> {
+  /** Why nothing more is taken; what came before it was. */
+  failure: Error | undefined;
+  readonly #options: CsvLinesOptions;
+  #columns: readonly (string | false)[] | undefined;
+  /** What came and is not yet taken. */
+  #text = '';
+  #at = 0;
+  #line = 0;
+  #ended = false;
+  #fields: string[] = [];
+
+  constructor(options: CsvLinesOptions) {
+    this.#options = options;
+  }
+
+  write(text: string): CsvLine<Cells>[] {
+    this.#text = this.#text.slice(this.#at) + text;
+    this.#at = 0;
+    return this.#take();
+  }
+
+  end(): CsvLine<Cells>[] {
+    this.#ended = true;
+    return this.#take();
+  }
+
+  #take(): CsvLine<Cells>[] {
+    const lines: CsvLine<Cells>[] = [];
+    try {
+      this.#takeInto(lines);
+    } catch (error) {
+      this.failure = error instanceof Error ? error : new Error('unknown failure');
+    }
+    return lines;
+  }
+
+  #takeInto(lines: CsvLine<Cells>[]): void {
+    const { lineAtMost } = this.#options;
+    while (this.#at < this.#text.length) {
+      const from = this.#at;
+      const line = this.#line;
+      if (!this.#record()) {
+        // Nothing is taken before all of a record is there.
+        this.#at = from;
+        this.#line = line;
+        if (this.#text.length - from > lineAtMost) throw new MalformedCsv('too-long', line + 1);
+        break;
+      }
+      if (this.#at - from > lineAtMost + 2) throw new MalformedCsv('too-long', this.#line);
+      const isEmpty = this.#fields.length === 1 && this.#fields[0] === '';
+      if (isEmpty && this.#text.charCodeAt(from) !== QUOTE) continue;
+      if (this.#columns === undefined) this.#columns = this.#options.columns(this.#fields);
+      else lines.push({ cells: this.#cells(this.#columns), line: this.#line });
+    }
+  }
+
+  #cells(columns: readonly (string | false)[]): Cells {
+    const fields = this.#fields;
+    if (fields.length !== columns.length) throw new MalformedCsv('ragged', this.#line);
+    const cells: Record<string, string> = {};
+    for (let i = 0; i < columns.length; i++) {
+      const column = columns[i];
+      if (column) cells[column] = fields[i] ?? '';
+    }
+    return cells as Cells;
+  }
+
+  /** Takes one record; false where its end has not come yet. */
+  #record(): boolean {
+    const text = this.#text;
+    const end = text.indexOf('\n', this.#at);
+    if (end >= 0) {
+      const last = text.charCodeAt(end - 1) === CARRIAGE_RETURN && end > this.#at ? end - 1 : end;
+      const record = text.slice(this.#at, last);
+      // Almost every record of almost every file: without a quote, and no stray line end in it.
+      if (!record.includes('"') && !record.includes('\r')) {
+        this.#fields = record.split(',');
+        this.#at = end + 1;
+        this.#line += 1;
+        return true;
+      }
+    }
+    return this.#anyRecord();
+  }
+
+  #anyRecord(): boolean {
+    const fields: string[] = [];
+    for (;;) {
+      const field = this.#field();
+      if (field === undefined) return false;
+      fields.push(field);
+      const next = this.#text.charCodeAt(this.#at);
+      if (this.#at < this.#text.length && next === COMMA) {
+        this.#at += 1;
+        continue;
+      }
+      if (!this.#lineEnd()) return false;
+      this.#fields = fields;
+      return true;
+    }
+  }
+
+  /** Up to the comma or line end behind it; `undefined` where that has not come yet. */
+  #field(): string | undefined {
+    const text = this.#text;
+    if (text.charCodeAt(this.#at) === QUOTE) return this.#quoted();
+    const from = this.#at;
+    for (let at = from; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) throw new MalformedCsv('quote-inside', this.#line + 1);
+      if (code === COMMA || code === LINE_FEED || code === CARRIAGE_RETURN) {
+        this.#at = at;
+        return text.slice(from, at);
+      }
+    }
+    if (!this.#ended) return undefined;
+    this.#at = text.length;
+    return text.slice(from);
+  }
+
+  #quoted(): string | undefined {
+    const text = this.#text;
+    const opened = this.#line + 1;
+    let field = '';
+    let from = this.#at + 1;
+    for (;;) {
+      const quote = text.indexOf('"', from);
+      if (quote < 0) {
+        if (this.#ended) throw new MalformedCsv('quote-not-closed', opened);
+        return undefined;
+      }
+      field += text.slice(from, quote);
+      const next = quote + 1;
+      if (next === text.length && !this.#ended) return undefined;
+      if (text.charCodeAt(next) === QUOTE) {
+        field += '"';
+        from = next + 1;
+        continue;
+      }
+      const code = text.charCodeAt(next);
+      const closes =
+        next === text.length || code === COMMA || code === LINE_FEED || code === CARRIAGE_RETURN;
+      this.#line += field.split(/\r\n|\r|\n/).length - 1;
+      if (!closes) throw new MalformedCsv('after-closing-quote', this.#line + 1);
+      this.#at = next;
+      return field;
+    }
+  }
+
+  #lineEnd(): boolean {
+    const text = this.#text;
+    if (text.charCodeAt(this.#at) === CARRIAGE_RETURN) {
+      // Its line feed may be yet to come.
+      if (this.#at + 1 === text.length && !this.#ended) return false;
+      if (text.charCodeAt(this.#at + 1) === LINE_FEED) this.#at += 1;
+    }
+    if (this.#at < text.length) this.#at += 1;
+    this.#line += 1;
+    return true;
+  }
+}

@@ -1,0 +1,157 @@
+import { SaxesParser } from 'saxes';
+
+/**
+ * What a MESH client's control file (`.ctl`) says of the data file (`.dat`) of the same name, as far as
+ * an inbox uses it. Texts are trimmed, at most 255 characters, without control characters.
+ *
+ * Source: MESH client file interface, `DTSControl` version 1.0.
+ */
+export type MeshControl = {
+  /** `Data`, or `Report` of what became of a file sent earlier. */
+  messageType: string;
+  /** The mailbox it comes from, and the one it was sent to; capitals, as MESH compares them. */
+  from: string;
+  to: string;
+  workflowId: string;
+  subject: string;
+  localId: string;
+  dtsId: string;
+  partnerId: string;
+  encrypted: boolean;
+  /** Absent from a file that has not been through MESH. */
+  status?: { event: string; status: string; code: string; description: string };
+};
+
+export type ReadControl =
+  | { kind: 'control'; control: MeshControl }
+  /** `cut` where more of it may still be on its way. */
+  | { kind: 'unreadable'; cut: boolean; hint: string };
+
+/** The largest of real ones has a few kilobytes. */
+export const CONTROL_AT_MOST_BYTES = 65_536;
+const VALUE_AT_MOST = 255;
+
+const CONTROL = 'DTSControl';
+const STATUS = `${CONTROL}/StatusRecord`;
+const FIELDS = new Set([
+  ...[
+    'Version',
+    'MessageType',
+    'From_DTS',
+    'To_DTS',
+    'Subject',
+    'LocalId',
+    'DTSId',
+    'PartnerId',
+    'WorkflowId',
+    'Encrypted',
+  ].map((name) => `${CONTROL}/${name}`),
+  ...['Event', 'Status', 'StatusCode', 'Description'].map((name) => `${STATUS}/${name}`),
+]);
+
+/** Reads a control file. Elements that an inbox has no use for are passed over. */
+export function readControl(text: string): ReadControl {
+  const values = new Map<string, string>();
+  const path: string[] = [];
+  let wrong: string | undefined;
+  let ended = false;
+  const parser = new SaxesParser({ xmlns: false });
+  const refuse = (hint: string): void => void (wrong ??= hint);
+  let malformed = false;
+  parser.on('error', () => (malformed = true));
+  parser.on('doctype', () => refuse('It has a DOCTYPE, which is not allowed.'));
+  parser.on('opentag', ({ name }) => {
+    path.push(name);
+    const at = path.join('/');
+    if (path.length === 1 && name !== CONTROL) refuse('It is not a DTSControl document.');
+    if (!FIELDS.has(at)) return;
+    if (values.has(at)) refuse(`It has ${name} twice.`);
+    values.set(at, '');
+  });
+  const take = (part: string): void => {
+    const at = path.join('/');
+    const value = values.get(at);
+    if (value !== undefined && value.length <= VALUE_AT_MOST) values.set(at, value + part);
+  };
+  parser.on('text', take);
+  parser.on('cdata', take);
+  parser.on('closetag', () => {
+    path.pop();
+    ended ||= path.length === 0;
+  });
+  parser.write(text.replace(/^\u{feff}/u, '')).close();
+
+  for (const [at, value] of values) {
+    const trimmed = value.trim();
+    if (trimmed.length > VALUE_AT_MOST) refuse('It has a value of more than 255 characters.');
+    if (/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(trimmed))
+      refuse('It has a value with control characters.');
+    values.set(at, trimmed);
+  }
+  if (wrong === undefined && malformed) {
+    return { kind: 'unreadable', cut: !ended, hint: 'It is not well-formed XML.' };
+  }
+  const value = (name: string): string => values.get(`${CONTROL}/${name}`) ?? '';
+  if (value('Version') !== '' && value('Version') !== '1.0') refuse('Its Version is not 1.0.');
+  const missing = ['MessageType', 'From_DTS', 'To_DTS', 'WorkflowId'].filter(
+    (name) => value(name) === '' && !(value('MessageType') === 'Report' && name !== 'MessageType'),
+  );
+  if (missing.length > 0) refuse(`It has no ${missing.join(', no ')}.`);
+  if (wrong !== undefined) return { kind: 'unreadable', cut: false, hint: wrong };
+
+  const status = (name: string): string => values.get(`${STATUS}/${name}`) ?? '';
+  return {
+    kind: 'control',
+    control: {
+      messageType: value('MessageType'),
+      from: value('From_DTS').toUpperCase(),
+      to: value('To_DTS').toUpperCase(),
+      workflowId: value('WorkflowId'),
+      subject: value('Subject'),
+      localId: value('LocalId'),
+      dtsId: value('DTSId'),
+      partnerId: value('PartnerId'),
+      encrypted: /^y/i.test(value('Encrypted')),
+      ...([...values.keys()].some((at) => at.startsWith(`${STATUS}/`)) && {
+        status: {
+          event: status('Event'),
+          status: status('Status'),
+          code: status('StatusCode'),
+          description: status('Description'),
+        },
+      }),
+    },
+  };
+}
+
+/** What a file to be sent by a MESH client says of itself. */
+export type SentControl = Pick<
+  MeshControl,
+  'from' | 'to' | 'workflowId' | 'subject' | 'localId' | 'partnerId'
+>;
+
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+/** The control file with which a MESH client sends a data file. */
+export function writeControl(control: SentControl): string {
+  const lines = Object.entries({
+    Version: '1.0',
+    AddressType: 'DTS',
+    MessageType: 'Data',
+    From_DTS: control.from,
+    To_DTS: control.to,
+    Subject: control.subject,
+    LocalId: control.localId,
+    DTSId: '',
+    PartnerId: control.partnerId,
+    Compress: 'Y',
+    Encrypted: 'N',
+    WorkflowId: control.workflowId,
+    ProcessId: '',
+    DataChecksum: '',
+    IsCompressed: 'N',
+    AllowChunking: 'Y',
+  }).map(([name, value]) => `  <${name}>${escaped(value)}</${name}>\n`);
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<DTSControl>\n${lines.join('')}</DTSControl>\n`;
+}

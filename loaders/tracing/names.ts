@@ -1,0 +1,53 @@
+/** Letters that have no decomposition but are written plainly elsewhere. */
+const PLAIN: Readonly<Record<string, string>> = {
+  æ: 'ae',
+  œ: 'oe',
+  ø: 'o',
+  ß: 'ss',
+  ð: 'd',
+  þ: 'th',
+  ł: 'l',
+  đ: 'd',
+  ı: 'i',
+};
+/** What two given names must share where one is cut short: an initial proves nothing. */
+const TRUNCATED_AT_LEAST = 3;
+
+/** A name as it is compared: without accents, capitals, hyphens, apostrophes and spaces. */
+function plain(text: string): string {
+  return text
+    .normalize('NFKD')
+    .toLowerCase()
+    .replaceAll(/[æœøßðþłđı]/g, (letter) => PLAIN[letter] ?? letter)
+    .replaceAll(/[^\p{L}\p{N}]/gu, '');
+}
+
+/** A name that was made ready once, to be compared often. */
+export type PlainName = { family: string; given: readonly string[] };
+
+export function plainName(givenName: string, familyName: string): PlainName {
+  const given = givenName.split(/\s+/).map(plain);
+  return { family: plain(familyName), given: given.filter((name) => name !== '') };
+}
+
+/** Family names must be the same; how they are written makes no difference. */
+export function sameFamilyName(sent: PlainName, known: PlainName): boolean {
+  return sent.family !== '' && sent.family === known.family;
+}
+
+/**
+ * Given names agree where, tried in turn, all are the same, the first is the same, the first sent is any of
+ * those known, or one of the firsts is the beginning of the other.
+ *
+ * Source: the steps in which case system guides say that names are compared. How long a truncated name
+ * must be is not said; here three letters.
+ */
+export function sameGivenName(sent: PlainName, known: PlainName): boolean {
+  const [first] = sent.given;
+  const [knownFirst] = known.given;
+  if (first === undefined || knownFirst === undefined) return false;
+  if (sent.given.join(' ') === known.given.join(' ')) return true;
+  if (first === knownFirst || known.given.includes(first)) return true;
+  const length = Math.min(first.length, knownFirst.length);
+  return length >= TRUNCATED_AT_LEAST && first.slice(0, length) === knownFirst.slice(0, length);
+}

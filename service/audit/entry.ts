@@ -1,0 +1,57 @@
+import { auditPartitions } from '#store/keys.ts';
+
+/** Which event of which stream an entry is, and when it was recorded. */
+export type EntryPlace = { stream: number; number: number; at: number };
+
+const PARTITION = Buffer.from('{"partition":');
+const NUMBER = Buffer.from(',"number":');
+const AT = Buffer.from(',"at":');
+const SYSTEM = Buffer.from('"system"');
+const SYSTEM_STREAM = auditPartitions.indexOf('system');
+const ZERO = 0x30;
+
+function follows(bytes: Buffer, at: number, word: Buffer): boolean {
+  for (let i = 0; i < word.length; i++) if (bytes[at + i] !== word[i]) return false;
+  return true;
+}
+
+/**
+ * Reads the beginning that every entry has, without parsing the rest: verification reads a lot of them.
+ * `undefined` where the entry does not begin so.
+ */
+export function placeOf(bytes: Buffer, from: number, to: number): EntryPlace | undefined {
+  let at = from;
+  const digits = (): number => {
+    const first = at;
+    let value = 0;
+    for (; at < to; at++) {
+      const digit = (bytes[at] ?? 0) - ZERO;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+    }
+    return at === first || !Number.isSafeInteger(value) ? Number.NaN : value;
+  };
+  if (!follows(bytes, at, PARTITION)) return undefined;
+  at += PARTITION.length;
+  let stream: number;
+  if (follows(bytes, at, SYSTEM)) {
+    at += SYSTEM.length;
+    stream = SYSTEM_STREAM;
+  } else {
+    stream = digits();
+    if (!(stream < SYSTEM_STREAM)) return undefined;
+  }
+  if (!follows(bytes, at, NUMBER)) return undefined;
+  at += NUMBER.length;
+  const number = digits();
+  if (!follows(bytes, at, AT)) return undefined;
+  at += AT.length;
+  const time = digits();
+  return Number.isNaN(number) || Number.isNaN(time) ? undefined : { stream, number, at: time };
+}
+
+/** A stream by the name people read. */
+export const streamName = (stream: number): string =>
+  stream === SYSTEM_STREAM ? 'the system partition' : `partition ${stream}`;
+
+export const isSystem = (stream: number): boolean => stream === SYSTEM_STREAM;

@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+
+/** Events that found no room, or could not be written down. */
+export type Lost = { count: number; from: string; until: string };
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, json TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS lost (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL,
+    "from" TEXT NOT NULL, until TEXT NOT NULL) STRICT;
+`;
+const EXTENSION = '.sqlite';
+
+const eventRow = z.object({ id: z.number(), json: z.string() });
+const lostRow = z.object({ count: z.number(), from: z.string(), until: z.string() });
+const bytesRow = z.object({ bytes: z.number() });
+
+/** Opens a spool for this process alone; `undefined` where another process has it. */
+function openExclusively(path: string): DatabaseSync | undefined {
+  const db = new DatabaseSync(path, { timeout: 0 });
+  try {
+    chmodSync(path, 0o600);
+    db.exec(
+      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;',
+    );
+    db.exec('BEGIN EXCLUSIVE');
+    db.exec(SCHEMA);
+    db.exec('COMMIT');
+    return db;
+  } catch (error) {
+    db.close();
+    if (error instanceof Error && error.message.includes('database is locked')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Events on disk that the store could not take, until it can: one SQLite file a process with synchronous
+ * FULL, in a folder where the next process finds what one that died has left. Bounded; what does not fit is
+ * counted, on disk as well.
+ *
+ * Every method writes before it returns and throws where the disk does not take it.
+ */
+export class EventSpool {
+  readonly #folder: string;
+  readonly #path: string;
+  readonly #mostBytes: number;
+  readonly #db: DatabaseSync;
+  #bytes = 0;
+  #count = 0;
+
+  private constructor(folder: string, path: string, mostBytes: number, db: DatabaseSync) {
+    this.#folder = folder;
+    this.#path = path;
+    this.#mostBytes = mostBytes;
+    this.#db = db;
+  }
+
+  static open(folder: string, mostBytes: number): EventSpool {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const path = join(folder, `${randomUUID()}${EXTENSION}`);
+    const db = openExclusively(path);
+    if (db === undefined) throw new Error('a spool of a new name is in use');
+    const spool = new EventSpool(folder, path, mostBytes, db);
+    spool.adopt();
+    return spool;
+  }
+
+  /** Events that wait. */
+  get count(): number {
+    return this.#count;
+  }
+
+  #transaction(work: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** Keeps events, in order, as long as there is room, and counts the others as lost. */
+  keep(events: readonly { json: string; at: string }[]): { lost: number } {
+    let [bytes, count, lost] = [this.#bytes, this.#count, 0];
+    this.#transaction(() => {
+      const insert = this.#db.prepare('INSERT INTO event (json) VALUES (?)');
+      for (const { json, at } of events) {
+        const size = Buffer.byteLength(json);
+        if (bytes + size > this.#mostBytes) {
+          this.#lose({ count: 1, from: at, until: at });
+          lost++;
+          continue;
+        }
+        insert.run(json);
+        bytes += size;
+        count++;
+      }
+    });
+    [this.#bytes, this.#count] = [bytes, count];
+    return { lost };
+  }
+
+  #lose({ count, from, until }: Lost): void {
+    this.#db
+      .prepare(
+        'INSERT INTO lost (one, count, "from", until) VALUES (1, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET count = count + excluded.count, "from" = min("from", excluded."from"), until = max(until, excluded.until)',
+      )
+      .run(count, from, until);
+  }
+
+  lose(lost: Lost): void {
+    this.#transaction(() => this.#lose(lost));
+  }
+
+  /** How many were lost since this was last settled; `undefined` where none. */
+  lost(): Lost | undefined {
+    const row = this.#db.prepare('SELECT count, "from", until FROM lost').get();
+    return row === undefined ? undefined : lostRow.parse(row);
+  }
+
+  /** So many of those lost are told of. */
+  settle(told: Lost): void {
+    this.#transaction(() => {
+      this.#db.prepare('UPDATE lost SET count = count - ?').run(told.count);
+      this.#db.exec('DELETE FROM lost WHERE count <= 0');
+    });
+  }
+
+  oldest(atMost: number): { id: number; json: string }[] {
+    return this.#db
+      .prepare('SELECT id, json FROM event ORDER BY id LIMIT ?')
+      .all(atMost)
+      .map((row) => eventRow.parse(row));
+  }
+
+  /** These are recorded elsewhere now. */
+  remove(events: readonly { id: number; json: string }[]): void {
+    this.#transaction(() => {
+      const remove = this.#db.prepare('DELETE FROM event WHERE id = ?');
+      for (const { id } of events) remove.run(id);
+    });
+    this.#count -= events.length;
+    this.#bytes -= events.reduce((sum, { json }) => sum + Buffer.byteLength(json), 0);
+  }
+
+  /** Takes over what processes that are gone have left, and removes their files. */
+  adopt(): void {
+    for (const name of readdirSync(this.#folder)) {
+      const path = join(this.#folder, name);
+      if (!name.endsWith(EXTENSION) || path === this.#path) continue;
+      const other = openExclusively(path);
+      if (other === undefined) continue;
+      try {
+        const events = other.prepare('SELECT id, json FROM event ORDER BY id').all();
+        const lost = other.prepare('SELECT count, "from", until FROM lost').get();
+        // Whatever the bound: they are on disk already.
+        this.#transaction(() => {
+          const insert = this.#db.prepare('INSERT INTO event (json) VALUES (?)');
+          for (const row of events) insert.run(eventRow.parse(row).json);
+          if (lost !== undefined) this.#lose(lostRow.parse(lost));
+        });
+      } finally {
+        other.close();
+      }
+      this.#recount();
+      rmSync(path, { force: true });
+      rmSync(`${path}-journal`, { force: true });
+    }
+  }
+
+  #recount(): void {
+    const row = this.#db
+      .prepare('SELECT count(*) AS count, coalesce(sum(length(json)), 0) AS bytes FROM event')
+      .get();
+    this.#bytes = bytesRow.parse(row).bytes;
+    this.#count = z.object({ count: z.number() }).parse(row).count;
+  }
+
+  /** Ends it; without anything in it its file goes too. */
+  close(): void {
+    const empty = this.#count === 0 && this.lost() === undefined;
+    this.#db.close();
+    if (!empty) return;
+    rmSync(this.#path, { force: true });
+    rmSync(`${this.#path}-journal`, { force: true });
+  }
+}

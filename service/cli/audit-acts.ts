@@ -1,0 +1,188 @@
+import { randomUUID } from 'node:crypto';
+import type { OperatorEvent } from '#schemas/audit-event.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { createAuditStreams } from '#store/audit-stream.ts';
+import { auditPartitions } from '#store/keys.ts';
+import { CommitFile } from '../audit/commit.ts';
+import { streamName } from '../audit/entry.ts';
+import { addKey, KeyFileWrong, readKeys, retireKeys } from '../audit/keys.ts';
+import { readCheckpointFile } from '../audit/log-folder.ts';
+import { auditFolder, auditKeyFile } from '../data-folder.ts';
+import { Failure, misused } from './failure.ts';
+import { runningRedis, withStore } from './store.ts';
+
+type Named = { by?: string; reason?: string };
+
+const REDIS_ANSWERS_WITHIN_MS = 3_000;
+
+/** An act on the evidence is a named person's. */
+function named({ by, reason }: Named): { by: string; reason: string } {
+  if (by?.trim() && reason?.trim()) return { by: by.trim(), reason: reason.trim() };
+  throw misused('Say who does it and why: --by NAME --reason TEXT.');
+}
+
+/** Records an act on the audit among its events. */
+async function record(
+  configuration: Configuration,
+  type: OperatorEvent['type'],
+  by: string,
+  detail: OperatorEvent['detail'],
+): Promise<void> {
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'worker', (store) =>
+    store.appendEvent({ type, auditId: randomUUID(), by, detail }),
+  );
+}
+
+async function withCommits<T>(
+  configuration: Configuration,
+  work: (commits: CommitFile) => T | Promise<T>,
+): Promise<T> {
+  const folder = auditFolder(configuration);
+  const commits = CommitFile.openIfThere(folder);
+  if (commits === undefined) {
+    throw new Failure(
+      `There is no audit log in ${folder} yet. A process with role all or worker begins it; AUDIT_DIR says where it is.`,
+    );
+  }
+  try {
+    return await work(commits);
+  } finally {
+    commits.close();
+  }
+}
+
+/** `cp-flags audit key`: the public keys; a new one beside the old; the old ones retired. */
+export async function auditKey(
+  configuration: Configuration,
+  options: Named & { add?: boolean; retire?: boolean },
+): Promise<void> {
+  const path = auditKeyFile(configuration);
+  try {
+    if (options.add === true && options.retire === true) {
+      throw misused('Either --add or --retire: in between, both keys sign for a time.');
+    }
+    if (options.add === true || options.retire === true) {
+      const { by, reason } = named(options);
+      await readKeys(path);
+      const adding = options.add === true;
+      const changed = adding
+        ? [await addKey(path)]
+        : await retireKeys(path, readCheckpointFile(auditFolder(configuration)));
+      if (changed.length === 0) throw new Failure('There is one key only, which is in use.');
+      const keys = changed.map(({ verifier }) => verifier.text).join(' ');
+      const type = adding ? 'audit-key-added' : 'audit-key-retired';
+      try {
+        await record(configuration, type, by, { reason, keys });
+      } catch (error) {
+        const cause = error instanceof Error ? error.message : '';
+        console.error(
+          `cp-flags: the keys are changed, but the change could not be recorded among the events. ${cause}`,
+        );
+      }
+    }
+    for (const { verifier } of await readKeys(path)) console.log(verifier.text);
+  } catch (error) {
+    throw error instanceof KeyFileWrong ? new Failure(error.message) : error;
+  }
+}
+
+/** `cp-flags audit hold`: stops pruning until the hold is ended. */
+export async function auditHold(
+  configuration: Configuration,
+  options: Named & { end?: string; list?: boolean },
+): Promise<void> {
+  const done = await withCommits(configuration, (commits) => {
+    if (options.list === true) {
+      const holds = commits.holds();
+      if (holds.length === 0) console.log('No hold: events beyond the retention are pruned.');
+      for (const { id, at, by, reason } of holds) console.log(`${id}  ${at}  ${by}: ${reason}`);
+      return undefined;
+    }
+    const { by, reason } = named(options);
+    if (options.end === undefined) {
+      const { id } = commits.hold(by, reason);
+      console.log(`Hold ${id}: nothing is pruned from the audit log until it is ended.`);
+      return { type: 'audit-hold' as const, by, detail: { hold: id, reason } };
+    }
+    if (!commits.endHold(Number(options.end))) {
+      throw new Failure(`There is no hold ${options.end}. cp-flags audit hold --list names them.`);
+    }
+    const left = commits.holds().length;
+    console.log(
+      `Hold ${options.end} is ended. ${left === 0 ? 'Pruning goes on.' : `${left} others are in force.`}`,
+    );
+    return { type: 'audit-hold-ended' as const, by, detail: { hold: Number(options.end), reason } };
+  });
+  if (done === undefined) return;
+  try {
+    await record(configuration, done.type, done.by, done.detail);
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : '';
+    throw new Failure(
+      `The hold is changed, but that could not be recorded among the events. ${cause}`,
+    );
+  }
+}
+
+/**
+ * `cp-flags audit accept-gap`: lets sealing go on where events are lost for good. The log then says which,
+ * who answered for it and why, and verification repeats it.
+ */
+export async function auditAcceptGap(configuration: Configuration, options: Named): Promise<void> {
+  const { by, reason } = named(options);
+  await withCommits(configuration, async (commits) => {
+    const commit = commits.read();
+    if (commit === undefined) throw new Failure('The audit log has not been begun yet.');
+    const redis = await runningRedis(configuration);
+    const streams = createAuditStreams(redis.connect('worker'));
+    try {
+      await redis.ready(REDIS_ANSWERS_WITHIN_MS);
+      if ((await streams.dataset()) !== commit.dataset) {
+        throw new Failure('Redis and the audit log are not of the same dataset.');
+      }
+      const gaps = await streams.gaps(commit.numbers, await streams.numbers());
+      const back = gaps.find(({ sealed, found }) => found < sealed);
+      if (back !== undefined) {
+        throw new Failure(
+          `Redis is older than the log (${streamName(back.stream)}), which no gap explains: stop the service and restore Redis from its last good copy.`,
+        );
+      }
+      const claimed = await streams.claim(commit.id);
+      if (gaps.length === 0 && claimed === commit.id) {
+        throw new Failure('No events are missing between the log and Redis: there is no gap.');
+      }
+      for (const gap of gaps) {
+        const { stream, sealed, found } = gap;
+        await streams.append({
+          type: 'audit-gap-accepted',
+          auditId: randomUUID(),
+          by,
+          detail: {
+            stream,
+            partition: String(auditPartitions[stream]),
+            from: sealed + 1,
+            to: found - 1,
+            reason,
+          },
+        });
+        commits.acceptGap(gap);
+        console.log(
+          `Accepted: events ${sealed + 1} to ${found - 1} of ${streamName(stream)} are lost.`,
+        );
+      }
+      if (claimed !== commit.id) {
+        await streams.append({
+          type: 'audit-gap-accepted',
+          auditId: randomUUID(),
+          by,
+          detail: { log: commit.id, before: claimed, reason },
+        });
+        await streams.adopt(commit.id);
+        console.log('This log seals the events of this Redis from now on; another did before.');
+      }
+    } finally {
+      await redis.stop();
+    }
+  });
+}

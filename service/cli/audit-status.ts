@@ -1,0 +1,74 @@
+import type { Configuration } from '#schemas/configuration.ts';
+import { createAuditStreams } from '#store/audit-stream.ts';
+import { CommitFile } from '../audit/commit.ts';
+import { auditFolder } from '../data-folder.ts';
+import type { StoreConnection } from '../redis.ts';
+
+export type AuditStatus = {
+  ok: boolean;
+  detail: string;
+  sealed: number;
+  unsealed: number;
+  /** ISO 8601: since when the oldest unsealed event waits. */
+  oldestUnsealed?: string;
+  /** When the worker last read the newest part of the log back, and what it found. */
+  verified?: { at: string; from: number; to: number; problem?: string | undefined };
+  holds: number;
+};
+
+const HEARD_OF_WITHIN_MS = 60_000;
+
+/** How the sealing goes, as far as the log's folder and Redis tell. */
+export async function auditStatus(
+  configuration: Configuration,
+  connection: StoreConnection,
+  now: number,
+): Promise<AuditStatus> {
+  const folder = auditFolder(configuration);
+  const commits = CommitFile.openIfThere(folder);
+  const none = { sealed: 0, unsealed: 0, holds: 0 };
+  if (commits === undefined) {
+    const detail = `There is no audit log in ${folder} yet. A process with role all or worker begins it.`;
+    return { ok: false, detail, ...none };
+  }
+  try {
+    const commit = commits.read();
+    const sealing = commits.sealing();
+    const streams = createAuditStreams(connection);
+    const last = await streams.numbers();
+    const numbers = commit?.numbers ?? [];
+    const unsealed = last.reduce((sum, n, i) => sum + Math.max(0, n - (numbers[i] ?? 0)), 0);
+    const oldest = unsealed === 0 ? undefined : await streams.oldest(numbers, last);
+    const verified = commits.verified();
+    const silent = sealing === undefined || now - Date.parse(sealing.at) > HEARD_OF_WITHIN_MS;
+    const detail = silent
+      ? `Nobody seals audit events${sealing === undefined ? '' : ` since ${sealing.at}`}. Start a process with role all or worker.`
+      : sealing.detail;
+    return {
+      ok: !silent && !sealing.problem,
+      detail,
+      sealed: commit?.size ?? 0,
+      unsealed,
+      ...(oldest !== undefined && { oldestUnsealed: new Date(oldest).toISOString() }),
+      ...(verified !== undefined && { verified }),
+      holds: commits.holds().length,
+    };
+  } finally {
+    commits.close();
+  }
+}
+
+export function printAuditStatus(status: AuditStatus): void {
+  const { ok, detail, sealed, unsealed, oldestUnsealed, verified, holds } = status;
+  const waits =
+    unsealed === 0
+      ? ''
+      : `, ${unsealed} wait${oldestUnsealed === undefined ? '' : ` (since ${oldestUnsealed})`}`;
+  console.log(`Audit: ${sealed} events sealed${waits}. ${ok ? detail : `NOT WELL: ${detail}`}`);
+  if (verified?.problem !== undefined) {
+    console.log(`  Its newest part is NOT WHOLE (${verified.at}): ${verified.problem}`);
+  } else if (verified !== undefined) {
+    console.log(`  Its newest part was verified at ${verified.at}, up to entry ${verified.to}.`);
+  }
+  if (holds > 0) console.log(`  ${holds} hold(s): nothing is pruned.`);
+}

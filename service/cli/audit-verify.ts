@@ -1,0 +1,169 @@
+import { readFileSync, statSync } from 'node:fs';
+import type { Configuration } from '#schemas/configuration.ts';
+import { readKeys } from '../audit/keys.ts';
+import { findEntries, NoProof, proveEntry } from '../audit/prove.ts';
+import { parseVerifier, type Verifier } from '../audit/tlog/note.ts';
+import { type Verification, verifyLog, verifyProof } from '../audit/verify.ts';
+import { auditFolder, auditKeyFile } from '../data-folder.ts';
+import { Failure, misused } from './failure.ts';
+
+export type VerifyCommandOptions = {
+  key?: string[];
+  checkpoint?: string[];
+  newestWithin?: string;
+  json?: boolean;
+};
+
+const NOT_WHOLE = 3;
+const FINDINGS_SHOWN = 20;
+
+function readFile(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch {
+    throw new Failure(`${path} cannot be read.`);
+  }
+}
+
+/** Keys as they were given: each one the text itself, or a file with one a line. */
+function givenKeys(given: readonly string[]): Verifier[] {
+  return given.flatMap((text) => {
+    const own = parseVerifier(text.trim());
+    if (own !== undefined) return [own];
+    const lines = readFile(text).toString('utf8').split('\n');
+    return lines
+      .filter((line) => line.trim() !== '')
+      .map((line) => {
+        const verifier = parseVerifier(line.trim());
+        if (verifier !== undefined) return verifier;
+        throw misused(`--key: ${text} is neither a public key (NAME+ID+KEY) nor a file of them.`);
+      });
+  });
+}
+
+async function keysFor(configuration: Configuration, given: string[]): Promise<Verifier[]> {
+  if (given.length > 0) return givenKeys(given);
+  try {
+    return (await readKeys(auditKeyFile(configuration))).map(({ verifier }) => verifier);
+  } catch {
+    throw misused('Give the public key of the log: --key VKEY (cp-flags audit key prints it).');
+  }
+}
+
+const many = (count: number): string => count.toLocaleString('en-GB');
+
+function print(verification: Verification, tookMs: number, ownKey: boolean): void {
+  const { checkpoint, signedBy, from, to, bytes, newest, findings, more, explained } = verification;
+  if (checkpoint !== undefined) {
+    console.log(`Log ${checkpoint.origin}, ${many(checkpoint.size)} entries.`);
+    console.log(`Signed by ${signedBy.join(' and ')}.`);
+    if (ownKey) {
+      console.log(
+        'Its key was read from the data folder. As evidence, verify with --key and a key that you had from elsewhere.',
+      );
+    }
+    const rate = tookMs > 0 ? Math.round(((to - from) / tookMs) * 1000) : 0;
+    const read = `${many(to - from)} entries, ${many(Math.ceil(bytes / 1_048_576))} MiB, in ${(tookMs / 1000).toFixed(1)} s`;
+    console.log(`Read ${read} (${many(rate)} a second).`);
+    if (newest > 0) console.log(`The youngest event is of ${new Date(newest).toISOString()}.`);
+  }
+  for (const { detail } of explained) console.log(`Explained: ${detail}`);
+  if (findings.length === 0) {
+    console.log('WHOLE: nothing is missing, changed, added or out of place.');
+    return;
+  }
+  console.log(`NOT WHOLE: ${many(findings.length + more)} findings.`);
+  for (const { kind, detail } of findings.slice(0, FINDINGS_SHOWN)) {
+    console.log(`  ${kind}: ${detail}`);
+  }
+  const hidden = findings.length + more - FINDINGS_SHOWN;
+  if (hidden > 0) console.log(`  and ${many(hidden)} more; --json lists them.`);
+}
+
+function checkProof(text: string, keys: readonly Verifier[], json: boolean): number {
+  const verified = verifyProof(text, keys);
+  if (json) {
+    console.log(
+      JSON.stringify(verified, (key, value: unknown) => (key === 'root' ? undefined : value), 2),
+    );
+  } else if (verified.kind === 'proven') {
+    const { checkpoint, index, entry } = verified;
+    console.log(
+      `PROVEN: this event is entry ${index} of ${checkpoint.origin}, signed at ${checkpoint.size} entries.`,
+    );
+    console.log(entry);
+  } else {
+    console.log(`NOT PROVEN: ${verified.detail}`);
+  }
+  return verified.kind === 'proven' ? 0 : NOT_WHOLE;
+}
+
+/**
+ * `cp-flags audit verify`: a log, or a proof, from its public files and a public key alone. Returns the exit
+ * code: 0 whole, 3 not.
+ */
+export async function auditVerify(
+  configuration: Configuration,
+  path: string | undefined,
+  { key = [], checkpoint = [], newestWithin, json = false }: VerifyCommandOptions,
+): Promise<number> {
+  const place = path ?? auditFolder(configuration);
+  const keys = await keysFor(configuration, key);
+  const stats = statSync(place, { throwIfNoEntry: false });
+  if (stats === undefined) throw new Failure(`There is no log in ${place}.`);
+  if (stats.isFile()) return checkProof(readFile(place).toString('utf8'), keys, json);
+
+  const hours = newestWithin === undefined ? undefined : Number(newestWithin);
+  if (hours !== undefined && !(hours > 0)) throw misused('--newest-within takes hours.');
+  const before = performance.now();
+  const verification = await verifyLog({
+    folder: place,
+    keys,
+    old: checkpoint.map((name) => ({ name, note: readFile(name) })),
+    ...(hours !== undefined && { newestWithinHours: hours }),
+  });
+  const tookMs = performance.now() - before;
+  if (json) {
+    const { checkpoint: signed, ...rest } = verification;
+    const log = signed && {
+      origin: signed.origin,
+      size: signed.size,
+      root: Buffer.from(signed.root, 'latin1').toString('base64'),
+    };
+    console.log(JSON.stringify({ log, ...rest }, null, 2));
+  } else {
+    print(verification, tookMs, key.length === 0);
+  }
+  return verification.findings.length === 0 ? 0 : NOT_WHOLE;
+}
+
+const AUDIT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** `cp-flags audit prove`: a proof, on stdout, that an event is in the log. */
+export async function auditProve(
+  configuration: Configuration,
+  auditId: string,
+  { dir, key = [], entry }: { dir?: string; key?: string[]; entry?: string },
+): Promise<void> {
+  if (!AUDIT_ID.test(auditId)) throw misused('AUDIT_ID is the auditId of an answer, a UUID.');
+  const folder = dir ?? auditFolder(configuration);
+  const keys = await keysFor(configuration, key);
+  try {
+    const found = findEntries(folder, keys, auditId);
+    const index = entry === undefined ? found[0] : found.find((one) => String(one) === entry);
+    if (index === undefined) {
+      throw new Failure(
+        `No sealed event has this audit id${entry === undefined ? '' : ` at entry ${entry}`}. Events are sealed within seconds of the answer; those beyond the retention are pruned.`,
+      );
+    }
+    process.stdout.write(proveEntry(folder, keys, index));
+    const others = found.filter((one) => one !== index);
+    if (others.length > 0) {
+      console.error(
+        `cp-flags: entries ${others.join(', ')} have the same audit id (an answer that did not arrive); prove them with --entry.`,
+      );
+    }
+  } catch (error) {
+    throw error instanceof NoProof ? new Failure(error.message) : error;
+  }
+}

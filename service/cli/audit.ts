@@ -1,0 +1,140 @@
+import type { Command } from 'commander';
+import type { Configuration } from '#schemas/configuration.ts';
+import { auditAcceptGap, auditHold, auditKey } from './audit-acts.ts';
+import { auditProve, auditVerify, type VerifyCommandOptions } from './audit-verify.ts';
+
+const collect = (value: string, before: string[]): string[] => [...before, value];
+
+/** `cp-flags audit ...`: the sealed log. */
+export function addAuditCommands(program: Command, configuration: () => Configuration): void {
+  const audit = program
+    .command('audit')
+    .description('The sealed log of audit events: verify it, prove an event, its keys, holds.')
+    .addHelpText(
+      'after',
+      `
+Settings (environment):
+  AUDIT_DIR               the log's folder (audit in DATA_DIR)
+  AUDIT_KEY_FILE          the key that signs it (audit-key in DATA_DIR)
+  AUDIT_ORIGIN            its name, with which the key is made (cp-flags/ and the dataset's id)
+  AUDIT_RETENTION_YEARS   how long events are kept (26)
+`,
+    );
+
+  audit
+    .command('verify')
+    .description('Is a log whole? Needs its files and the public key, nothing else.')
+    .argument('[path]', 'the folder of a log, or a proof made with cp-flags audit prove')
+    .option(
+      '--key <vkey>',
+      'the public key, or a file of public keys; may be repeated',
+      collect,
+      [],
+    )
+    .option(
+      '--checkpoint <file>',
+      'a checkpoint seen before, of which the log must be a continuation; may be repeated',
+      collect,
+      [],
+    )
+    .option('--newest-within <hours>', 'the youngest event may be at most this old')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `
+Names what is missing, changed, added or out of place, with the entry or file it concerns.
+
+Exit code: 0 whole, 3 not whole, 1 it could not be verified, 2 wrong usage.
+
+Examples:
+  cp-flags audit verify --key 'cp-flags/4b0c...+1d2f9c3a+AZ...' /mnt/evidence/audit
+  cp-flags audit verify --key key.txt --checkpoint checkpoint-of-january /mnt/evidence/audit
+  cp-flags audit verify --key key.txt lookup.tlog-proof
+`,
+    )
+    .action(async (path: string | undefined, options: VerifyCommandOptions) => {
+      process.exitCode = await auditVerify(configuration(), path, options);
+    });
+
+  audit
+    .command('prove')
+    .description('Print a proof that an event is in the log, to be verified elsewhere.')
+    .argument('<auditId>', "the auditId of an answer, or an event's")
+    .option('--dir <folder>', 'the folder of the log (default: AUDIT_DIR)')
+    .option(
+      '--key <vkey>',
+      'the public key, or a file of public keys; may be repeated',
+      collect,
+      [],
+    )
+    .option('--entry <number>', 'of several events with this id, the one at this entry')
+    .addHelpText(
+      'after',
+      `
+The proof is a text in the form c2sp.org/tlog-proof@v1 and holds the event itself, NHS number and all.
+
+Example:
+  cp-flags audit prove 0b2f5ad0-2f5e-4a8e-9d0c-0c9a3f1d7e11 > lookup.tlog-proof
+  cp-flags audit verify --key key.txt lookup.tlog-proof
+`,
+    )
+    .action((auditId: string, options: { dir?: string; key?: string[]; entry?: string }) =>
+      auditProve(configuration(), auditId, options),
+    );
+
+  audit
+    .command('key')
+    .description('Print the public key of the log; change the key that signs it.')
+    .option('--add', 'make a new key; it and the old one sign side by side from now on')
+    .option('--retire', 'end that: only the newest key signs from now on')
+    .option('--by <name>', 'who does it')
+    .option('--reason <text>', 'why')
+    .addHelpText(
+      'after',
+      `
+The newest key comes first. Give the new one to everybody who verifies before the old one is retired.
+
+Examples:
+  cp-flags audit key > key.txt
+  cp-flags audit key --add --by 'A. Guardian' --reason 'yearly change'
+`,
+    )
+    .action((options: { add?: boolean; retire?: boolean; by?: string; reason?: string }) =>
+      auditKey(configuration(), options),
+    );
+
+  audit
+    .command('hold')
+    .description('Keep every event, whatever its age, until the hold is ended.')
+    .option('--by <name>', 'who wants it')
+    .option('--reason <text>', 'why, for instance an inquiry')
+    .option('--end <hold>', 'end this hold')
+    .option('--list', 'the holds in force')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  cp-flags audit hold --by 'A. Guardian' --reason 'inquiry 12/2026'
+  cp-flags audit hold --end 1 --by 'A. Guardian' --reason 'inquiry closed'
+`,
+    )
+    .action((options: { by?: string; reason?: string; end?: string; list?: boolean }) =>
+      auditHold(configuration(), options),
+    );
+
+  audit
+    .command('accept-gap')
+    .description('Let sealing go on where audit events are lost for good.')
+    .option('--by <name>', 'who answers for it')
+    .option('--reason <text>', 'what happened')
+    .addHelpText(
+      'after',
+      `
+For when neither Redis nor the log can be restored. The log then says which events are missing, who
+accepted that and why, and every verification repeats it.
+`,
+    )
+    .action((options: { by?: string; reason?: string }) =>
+      auditAcceptGap(configuration(), options),
+    );
+}

@@ -1,0 +1,68 @@
+import { shortTextSchema } from '#schemas/authority.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { type Block, type Blocks, createBlocks } from '#store/blocks.ts';
+import { readReason } from './authority.ts';
+import { misused } from './failure.ts';
+import { requireSameDataset, runningRedis, withStore } from './store.ts';
+
+export type BlockOptions = { issuer: string; by: string; reason: string };
+
+async function withBlocks<T>(
+  configuration: Configuration,
+  work: (blocks: Blocks) => Promise<T>,
+): Promise<T> {
+  const redis = await runningRedis(configuration);
+  return withStore(configuration, redis, 'loader', async (store, anchor, connection) => {
+    await requireSameDataset(store, anchor);
+    return work(createBlocks(connection, store));
+  });
+}
+
+function readBlock(user: string, options: BlockOptions): Omit<Block, 'at'> {
+  const by = shortTextSchema.safeParse(options.by);
+  if (!by.success) throw misused(`--by ${by.error.issues[0]?.message}.`);
+  return { issuer: options.issuer, user, by: by.data, reason: readReason(options.reason) };
+}
+
+/** `cp-flags block`: no token of this user counts any more, within seconds. */
+export async function block(
+  configuration: Configuration,
+  user: string,
+  options: BlockOptions,
+): Promise<void> {
+  const wanted = readBlock(user, options);
+  const done = await withBlocks(configuration, (blocks) => blocks.block(wanted));
+  console.log(
+    done
+      ? `${user} of ${options.issuer} is blocked. It takes effect within two seconds.`
+      : `${user} of ${options.issuer} was blocked already.`,
+  );
+}
+
+/** `cp-flags unblock`. */
+export async function unblock(
+  configuration: Configuration,
+  user: string,
+  options: BlockOptions,
+): Promise<void> {
+  const wanted = readBlock(user, options);
+  const done = await withBlocks(configuration, (blocks) => blocks.unblock(wanted));
+  console.log(
+    done
+      ? `${user} of ${options.issuer} is not blocked any more.`
+      : `${user} of ${options.issuer} is not blocked.`,
+  );
+}
+
+/** `cp-flags blocked`: who is, since when, by whom and why. */
+export async function blocked(
+  configuration: Configuration,
+  { json = false }: { json?: boolean },
+): Promise<void> {
+  const all = await withBlocks(configuration, (blocks) => blocks.list());
+  if (json) console.log(JSON.stringify(all, null, 2));
+  else if (all.length === 0) console.log('Nobody is blocked.');
+  for (const { user, issuer, at, by, reason } of json ? [] : all) {
+    console.log(`${user} of ${issuer}, since ${at}, by ${by}: ${reason}`);
+  }
+}

@@ -1,0 +1,127 @@
+import type { LoadProgress, OnProgress } from '#loaders/progress.ts';
+
+/** The part of a terminal or pipe that progress is written to. */
+export type ProgressOutput = { isTTY?: boolean; columns?: number; write(text: string): unknown };
+
+export type Progress = {
+  /** Of one of the files, for `loadFile`. */
+  reportOf(file: number): OnProgress;
+  /** The file has been answered, or could not be loaded. */
+  done(file: number): void;
+  /** Takes the bar off the terminal, before anything else is written there. The next report redraws it. */
+  clear(): void;
+};
+
+const REDRAWN_EVERY_MS = 100;
+const LINE_EVERY_MS = 5_000;
+const BAR_WIDTH = 24;
+const NARROW = 70;
+
+/** How much of the work on a file each step is: of a first file of 39,000 records 2.1, 1.1 and 1.4 s. */
+const STEPS = {
+  reading: { before: 0, share: 0.4, doing: 'reading' },
+  deciding: { before: 0.4, share: 0.3, doing: 'checking' },
+  applying: { before: 0.7, share: 0.3, doing: 'loading' },
+} as const;
+
+const count = new Intl.NumberFormat('en-GB');
+const plural = (number: number, thing: string): string =>
+  `${count.format(number)} ${thing}${number === 1 ? '' : 's'}`;
+
+function timeText(seconds: number): string {
+  if (seconds < 60) return `${Math.ceil(seconds)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+type State = { share: number; records: number; doing: string };
+
+function stateOf(progress: LoadProgress, sizeBytes: number, records: number): State {
+  const { before, share, doing } = STEPS[progress.step];
+  const [done, of] =
+    progress.step === 'reading'
+      ? [progress.bytes, sizeBytes]
+      : progress.step === 'deciding'
+        ? [progress.records, progress.of]
+        : [progress.rows, progress.of];
+  return {
+    share: before + share * (of === 0 ? 1 : Math.min(1, done / of)),
+    // Rows are not records: what was counted while reading stands.
+    records: progress.step === 'reading' ? progress.records : records,
+    doing,
+  };
+}
+
+/**
+ * Shows how far a load of files has come: on a terminal a bar that is redrawn in place, elsewhere a plain
+ * line every few seconds, so that the log of a short load has none.
+ *
+ * @param files with their sizes as sent, in bytes, by which the share of the work is reckoned
+ */
+export function createProgress(
+  output: ProgressOutput,
+  files: readonly { name: string; sizeBytes: number }[],
+  now: () => number = () => performance.now(),
+): Progress {
+  const terminal = output.isTTY === true;
+  // A pseudo-terminal may say that it has none.
+  const columns = output.columns || 80;
+  const everyMs = terminal ? REDRAWN_EVERY_MS : LINE_EVERY_MS;
+  const states: State[] = files.map(() => ({ share: 0, records: 0, doing: 'reading' }));
+  const answered = new Set<number>();
+  const beganAt = now();
+  const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  let shownAt = terminal ? Number.NEGATIVE_INFINITY : beganAt;
+  let drawn = false;
+
+  function text(): string {
+    const weighted = files.reduce(
+      (sum, { sizeBytes }, i) => sum + sizeBytes * (states[i]?.share ?? 0),
+      0,
+    );
+    const share = totalBytes === 0 ? 0 : weighted / totalBytes;
+    const records = states.reduce((sum, state) => sum + state.records, 0);
+    const seconds = (now() - beganAt) / 1000;
+    const what =
+      files.length === 1
+        ? (states[0]?.doing ?? '')
+        : `${count.format(answered.size)} of ${plural(files.length, 'file')}`;
+    const parts = [`${Math.floor(share * 100)} %`, what, plural(records, 'record')];
+    if (seconds >= 1 && share > 0) {
+      parts.push(`${count.format(Math.round(records / seconds))} a second`);
+      parts.push(`${timeText((seconds * (1 - share)) / share)} left`);
+    }
+    const said = parts.join(', ');
+    if (!terminal) return `${files.length === 1 ? `${files[0]?.name}: ` : ''}${said}`;
+    if (columns < NARROW) return said;
+    const full = Math.round(share * BAR_WIDTH);
+    return `[${'#'.repeat(full)}${'.'.repeat(BAR_WIDTH - full)}] ${said}`;
+  }
+
+  function show(): void {
+    if (now() - shownAt < everyMs) return;
+    shownAt = now();
+    if (!terminal) {
+      output.write(`${text()}\n`);
+      return;
+    }
+    // Cut to the width: a line that wraps cannot be redrawn in place.
+    output.write(`\r${text().slice(0, columns - 1)}\u001b[K`);
+    drawn = true;
+  }
+
+  return {
+    reportOf: (file) => (progress) => {
+      const records = states[file]?.records ?? 0;
+      states[file] = stateOf(progress, files[file]?.sizeBytes ?? 0, records);
+      show();
+    },
+    done(file) {
+      answered.add(file);
+      states[file] = { share: 1, records: states[file]?.records ?? 0, doing: 'done' };
+    },
+    clear() {
+      if (drawn) output.write('\r\u001b[K');
+      drawn = false;
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { acknowledgementText } from '#loaders/formats/acknowledgement-text.ts';
+import { discardHold, findHolds, type Hold, listHolds, releaseHold } from '#loaders/holds.ts';
+import { shortTextSchema } from '#schemas/authority.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import type { Anchor } from '#store/anchor.ts';
+import { readReason } from './authority.ts';
+import { Failure, misused } from './failure.ts';
+import { exitCodeOf } from './load.ts';
+import { requireSameDataset, runningRedis, withStore } from './store.ts';
+
+export type ReleaseOptions = { list?: boolean; discard?: boolean; by?: string; reason?: string };
+
+function holdText({ id, authority, number, at, whole, reasons, acknowledgement }: Hold): string {
+  const { held } = acknowledgement;
+  const what = whole
+    ? `all ${held?.records} records`
+    : `${held?.rows} rows and ${held?.leftOut} left out`;
+  return [
+    `${authority}-${number}  ${id}  since ${at}: ${what}`,
+    ...reasons.map((reason) => `    ${reason}`),
+  ].join('\n');
+}
+
+function only(anchor: Anchor, file: string): Hold {
+  const [hold, second] = findHolds(anchor, file);
+  if (hold === undefined) {
+    throw new Failure(`Nothing is held as ${file}. See cp-flags release --list.`);
+  }
+  if (second !== undefined) {
+    throw new Failure(
+      `More than one is held as ${file}: name it by its id, ${hold.id} or ${second.id}.`,
+    );
+  }
+  return hold;
+}
+
+/**
+ * `cp-flags release`: lets through what of a file is held, or discards it; or lists what is.
+ *
+ * @returns the exit code: that of the file once it is released
+ */
+export async function release(
+  configuration: Configuration,
+  file: string | undefined,
+  options: ReleaseOptions,
+): Promise<number> {
+  const redis = await runningRedis(configuration);
+  return withStore(configuration, redis, 'loader', async (store, anchor) => {
+    await requireSameDataset(store, anchor);
+    if (options.list === true) {
+      const holds = listHolds(anchor);
+      console.log(holds.length === 0 ? 'Nothing is held.' : holds.map(holdText).join('\n'));
+      return 0;
+    }
+    if (file === undefined)
+      throw misused('Say which: an authority and a number, V145-412, or an id.');
+    const by = shortTextSchema.safeParse(options.by);
+    if (!by.success || options.reason === undefined) {
+      throw misused('Say who and why: --by NAME --reason TEXT. Both go into the audit.');
+    }
+    const decision = { by: by.data, reason: readReason(options.reason) };
+    const { id } = only(anchor, file);
+    const acknowledgement =
+      options.discard === true
+        ? await discardHold(store, anchor, id, decision)
+        : await releaseHold(store, anchor, id, decision);
+    console.log(acknowledgementText(acknowledgement));
+    return options.discard === true ? 0 : exitCodeOf(acknowledgement);
+  });
+}

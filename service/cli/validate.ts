@@ -1,0 +1,25 @@
+import { basename } from 'node:path';
+import { acknowledgementText } from '#loaders/formats/acknowledgement-text.ts';
+import { validateFile } from '#loaders/validate.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { exitCodeOf, type LoadOptions, metadataOf, requireReadable } from './load.ts';
+
+/**
+ * `cp-flags validate`: checks a file by itself, with neither Redis nor a network.
+ *
+ * @returns the exit code that loading it would have, as far as can be told
+ */
+export async function validate(
+  { MAX_UPLOAD_MIB }: Configuration,
+  path: string,
+  options: Omit<LoadOptions, 'ack' | 'dryRun'>,
+): Promise<number> {
+  await requireReadable([path]);
+  const acknowledgement = await validateFile(
+    { path, name: basename(path) },
+    { metadata: metadataOf(options), maxBytes: MAX_UPLOAD_MIB * 1_048_576 },
+  );
+  console.log('Checked by itself; nothing was loaded. What depends on what is held is not known.');
+  console.log(acknowledgementText(acknowledgement));
+  return exitCodeOf(acknowledgement);
+}

@@ -1,0 +1,206 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Inbox, type InboxReport, type MeshOptions, watchInbox } from '#loaders/inbox.ts';
+import { finalAnswer } from '#loaders/inbox-held.ts';
+import { LoadFailed, loadFile } from '#loaders/load.ts';
+import { Places } from '#loaders/places.ts';
+import type { Tracer } from '#loaders/tracing/tracer.ts';
+import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import { mailboxesFileSchema } from '#schemas/mesh.ts';
+import type { Anchor } from '#store/anchor.ts';
+import type { Store } from '#store/store.ts';
+import { readSettingFile } from '../auth/issuers.ts';
+import { openAnchor } from '../data-folder.ts';
+import { loadSettings } from '../load-settings.ts';
+import { createLog, type Log } from '../log.ts';
+import { openTracer } from '../tracing.ts';
+import { Failure, misused } from './failure.ts';
+import { requireSameDataset, runningRedis, withStore } from './store.ts';
+
+export type WatchOptions = { out?: string };
+
+/** A load under way is given this long to end; one that is cut short is resumed by the next start. */
+const LOADS_END_WITHIN_MS = 25_000;
+const FORCED_EXIT = 130;
+const DAY_MS = 86_400_000;
+
+async function requireFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() !== true) throw new Failure(`${path} is not a folder.`);
+}
+
+/** How pairs are judged. `undefined` where no workflow is ours. */
+async function meshOf(configuration: Configuration): Promise<MeshOptions | undefined> {
+  const { MESH_WORKFLOW_ID, MESH_ACK_WORKFLOW_ID, MESH_MAILBOX, MESH_MAILBOXES_FILE } =
+    configuration;
+  if (MESH_WORKFLOW_ID === undefined) return undefined;
+  const anchor = openAnchor(configuration);
+  const kind = anchor.dataset()?.kind;
+  anchor.close();
+  if (MESH_MAILBOXES_FILE === undefined && kind !== 'demo') {
+    throw new ConfigurationError(
+      'MESH_MAILBOXES_FILE: required with MESH_WORKFLOW_ID, unless the dataset is a demo.',
+    );
+  }
+  const mailboxes =
+    MESH_MAILBOXES_FILE === undefined
+      ? undefined
+      : await readSettingFile('MESH_MAILBOXES_FILE', MESH_MAILBOXES_FILE, mailboxesFileSchema);
+  return {
+    workflowId: MESH_WORKFLOW_ID,
+    acknowledgementWorkflowId: MESH_ACK_WORKFLOW_ID ?? `${MESH_WORKFLOW_ID}_ACK`,
+    ...(MESH_MAILBOX !== undefined && { mailbox: MESH_MAILBOX }),
+    mailboxes: mailboxes && new Map(Object.entries(mailboxes)),
+  };
+}
+
+/** What the data folder says the dataset is decides whether numbers must be traced. */
+async function tracerOf(configuration: Configuration): Promise<Tracer | undefined> {
+  const anchor = openAnchor(configuration);
+  const kind = anchor.dataset()?.kind;
+  anchor.close();
+  return openTracer(configuration, kind);
+}
+
+type Opened = { store: Store; anchor: Anchor };
+
+/**
+ * The store for as long as it works. After a failure it is opened afresh: its Redis may have been started
+ * again elsewhere while this process ran. Loads that go on side by side share it, and with it one reading
+ * of all rows.
+ */
+function createLease(configuration: Configuration) {
+  let current: { opened: Promise<Opened>; end: () => void } | undefined;
+
+  function open(): { opened: Promise<Opened>; end: () => void } {
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const { promise: opened, resolve, reject } = Promise.withResolvers<Opened>();
+    const hold = async (): Promise<void> => {
+      const redis = await runningRedis(configuration);
+      await withStore(configuration, redis, 'loader', async (store, anchor) => {
+        await requireSameDataset(store, anchor);
+        resolve({ store, anchor });
+        await ended;
+      });
+    };
+    hold().catch(reject);
+    return { opened, end };
+  }
+
+  return {
+    /** @throws {LoadFailed} */
+    async use<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
+      const lease = (current ??= open());
+      try {
+        return await work(await lease.opened);
+      } catch (error) {
+        // Others at work on it fail too, and are tried again.
+        if (current === lease) current = undefined;
+        lease.end();
+        if (error instanceof LoadFailed) throw error;
+        if (error instanceof Failure) throw new LoadFailed(error.message);
+        throw new LoadFailed('The store cannot be reached.');
+      }
+    },
+    end: () => current?.end(),
+  };
+}
+
+function tell(report: InboxReport, log: Log): void {
+  switch (report.kind) {
+    case 'acknowledged': {
+      const { code, meaning, authority, sequence, counts } = report.acknowledgement;
+      const level = code === 'CPF02' || code === 'CPF03' ? 'info' : 'warn';
+      log[level](`${report.name}: ${meaning}`, {
+        code,
+        ...(authority !== undefined && { authority: authority.code }),
+        sequence,
+        count: counts.accepted,
+      });
+      break;
+    }
+    case 'held': {
+      const { authority, sequence, held } = report.acknowledgement;
+      log.warn(`${report.name}: part of it waits for a decision. See cp-flags release --list`, {
+        ...(authority !== undefined && { authority: authority.code }),
+        sequence,
+        count: held?.records ?? 0,
+      });
+      break;
+    }
+    case 'left':
+      log.warn(`${report.name} is left where it is. ${report.hint}`);
+      break;
+    case 'failed':
+      log.warn(`${report.name} was not taken. ${report.hint}`, { where: report.folder });
+      break;
+    case 'retried':
+      log.warn(
+        `${report.name}: ${report.hint} Tried again by itself in ${Math.ceil(report.againInMs / 1000)} s.`,
+      );
+      break;
+    case 'unwell':
+      log.error(report.hint);
+      break;
+  }
+}
+
+/** Resolves once a signal came and the loads under way have ended, or had their time. */
+function untilStopped(inbox: Inbox, log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    const stop = (): void => {
+      if (stopping) process.exit(FORCED_EXIT);
+      stopping = true;
+      void Promise.race([
+        inbox.stop(),
+        delay(LOADS_END_WITHIN_MS, undefined, { ref: false }).then(() => {
+          log.warn('a load is cut short; the next start resumes it');
+          process.exit(1);
+        }),
+      ]).then(resolve);
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  });
+}
+
+/** `cp-flags watch`: loads what comes into a folder until it is told to stop. */
+export async function watch(
+  configuration: Configuration,
+  dir: string,
+  { out }: WatchOptions,
+): Promise<void> {
+  await requireFolder(dir);
+  const outbox = resolve(out ?? join(dir, 'outbox'));
+  if (outbox === resolve(dir)) throw misused('--out must be another folder than the inbox.');
+  if (out === undefined) await mkdir(outbox, { recursive: true, mode: 0o700 });
+  await requireFolder(outbox);
+  const log = createLog(configuration.LOG_LEVEL ?? 'info');
+  const lease = createLease(configuration);
+  const settings = loadSettings(configuration, await tracerOf(configuration));
+  const places = new Places(configuration.INBOX_PARALLEL);
+  const inbox = await watchInbox({
+    dir: resolve(dir),
+    outbox,
+    mesh: await meshOf(configuration),
+    settleMs: configuration.INBOX_SETTLE_SECONDS * 1000,
+    pollMs: configuration.INBOX_POLL_SECONDS * 1000,
+    pairWaitMs: configuration.INBOX_PAIR_WAIT_MINUTES * 60_000,
+    keepMs: configuration.INBOX_KEEP_DAYS * DAY_MS,
+    parallel: configuration.INBOX_PARALLEL,
+    load: (source, given) =>
+      lease.use(({ store, anchor }) =>
+        loadFile(store, anchor, source, { ...settings, ...given, addAuthority: false, places }),
+      ),
+    finalAnswer: (provisional) =>
+      lease.use(({ store, anchor }) => finalAnswer(store, anchor, provisional)),
+    report: (report) => tell(report, log),
+  });
+  console.log(
+    `cp-flags watches ${resolve(dir)}. Acknowledgements go to ${outbox}. Ctrl-C stops it.`,
+  );
+  await untilStopped(inbox, log);
+  lease.end();
+}

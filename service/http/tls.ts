@@ -1,0 +1,100 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import type { OwnCheck } from '../status/status.ts';
+import { type WatchedFiles, type WatchOptions, watchFiles } from '../watched-files.ts';
+
+type TlsFiles = {
+  certFile: string;
+  keyFile: string;
+  /** Set: clients must show a certificate of one of these authorities. */
+  clientCaFile?: string | undefined;
+};
+
+/** What a server speaks TLS with, and until when. */
+export type TlsMaterial = {
+  options: SecureContextOptions & { minVersion: 'TLSv1.3' };
+  /** Milliseconds since 1970: the end of the certificate that ends first. */
+  expiresAt: number;
+};
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+async function readPem(setting: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    throw new ConfigurationError(`${setting}: ${path} cannot be read.`);
+  }
+}
+
+function certificatesOf(setting: string, path: string, pem: string): X509Certificate[] {
+  try {
+    const certificates = (pem.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text));
+    if (certificates.length > 0) return certificates;
+  } catch {
+    // Said below.
+  }
+  throw new ConfigurationError(`${setting}: ${path} holds no certificate in PEM form.`);
+}
+
+/** @throws {ConfigurationError} naming the setting and the file */
+async function readMaterial({ certFile, keyFile, clientCaFile }: TlsFiles): Promise<TlsMaterial> {
+  const cert = await readPem('TLS_CERT_FILE', certFile);
+  const key = await readPem('TLS_KEY_FILE', keyFile);
+  const ca =
+    clientCaFile === undefined ? undefined : await readPem('TLS_CLIENT_CA_FILE', clientCaFile);
+  const chain = certificatesOf('TLS_CERT_FILE', certFile, cert);
+  if (ca !== undefined) certificatesOf('TLS_CLIENT_CA_FILE', clientCaFile ?? '', ca);
+  const options = { cert, key, ...(ca !== undefined && { ca }), minVersion: 'TLSv1.3' as const };
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    const mismatch = error instanceof Error && /key values mismatch/i.test(error.message);
+    throw new ConfigurationError(
+      mismatch
+        ? `TLS_KEY_FILE: ${keyFile} is not the key of the certificate in ${certFile}.`
+        : `TLS_KEY_FILE: ${keyFile} holds no private key in PEM form that can be used without a passphrase.`,
+    );
+  }
+  return { options, expiresAt: Math.min(...chain.map(({ validToDate }) => validToDate.getTime())) };
+}
+
+const DAY_MS = 86_400_000;
+const TOLD_BEFORE_DAYS = 30;
+
+/** What `/_status` says of the certificate, a month before it ends and after a renewal gone wrong. */
+export function tlsCheck({ value, problem }: WatchedFiles<TlsMaterial>): OwnCheck {
+  const name = 'tls:certificate';
+  if (problem !== undefined) return { name, ok: false, detail: problem };
+  const days = Math.floor((value.expiresAt - Date.now()) / DAY_MS);
+  if (days < 0) return { name, ok: false, detail: 'The certificate has expired. Renew it.' };
+  const detail = `The certificate is valid for ${days} more days.`;
+  return days < TOLD_BEFORE_DAYS
+    ? { name, ok: false, detail: `${detail} Renew it.` }
+    : { name, ok: true, detail };
+}
+
+/**
+ * Reads certificate, key and client authorities, and follows their changes: a renewed certificate is used
+ * for the next connection.
+ *
+ * @throws {ConfigurationError} one sentence that names the setting and the file
+ */
+export async function openTls(
+  { TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE, REREAD_SECONDS }: Configuration,
+  options: Omit<WatchOptions<TlsMaterial>, 'everyMs'>,
+): Promise<WatchedFiles<TlsMaterial> | undefined> {
+  if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return undefined;
+  const files = {
+    certFile: TLS_CERT_FILE,
+    keyFile: TLS_KEY_FILE,
+    clientCaFile: TLS_CLIENT_CA_FILE,
+  };
+  const paths = Object.values(files).filter((path) => path !== undefined);
+  return watchFiles(paths, () => readMaterial(files), {
+    ...options,
+    everyMs: REREAD_SECONDS * 1_000,
+  });
+}

@@ -1,0 +1,50 @@
+import type { RecordedEvent } from '#store/lookup.ts';
+
+type RefusalEvent = Extract<RecordedEvent, { type: 'refusal' }>;
+
+/** Audits refusals that may come thousandfold without letting them fill the audit. */
+export type Floods = {
+  note(event: RefusalEvent): void;
+  /** Records what was only counted so far. */
+  flush(): void;
+};
+
+const SINGLY_A_MINUTE = 20;
+const WINDOW_MS = 60_000;
+const CALLERS_AT_MOST = 1_000;
+
+/**
+ * The first twenty refusals of a caller in a minute are events of their own; the others are one more, which
+ * says how many they were. So each is accounted for, and no client can write without bound.
+ */
+export function createFloods(
+  record: (event: RefusalEvent) => void,
+  now: () => number = Date.now,
+): Floods {
+  const counted = new Map<string, { seen: number; unsaid: number; last: RefusalEvent }>();
+  let window = 0;
+
+  function flush(): void {
+    for (const { unsaid, last } of counted.values()) {
+      if (unsaid > 0) record({ ...last, count: unsaid });
+    }
+    counted.clear();
+  }
+
+  return {
+    note(event) {
+      const current = Math.floor(now() / WINDOW_MS);
+      if (current !== window || counted.size >= CALLERS_AT_MOST) flush();
+      window = current;
+      const { issuer, client, user, organisation } = event.caller;
+      const key = JSON.stringify([issuer, client, user, organisation?.code, event.code]);
+      const known = counted.get(key) ?? { seen: 0, unsaid: 0, last: event };
+      counted.set(key, known);
+      known.seen++;
+      known.last = event;
+      if (known.seen <= SINGLY_A_MINUTE) record(event);
+      else known.unsaid++;
+    },
+    flush,
+  };
+}

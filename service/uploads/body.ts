@@ -1,0 +1,89 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+
+export type UploadBody = {
+  /** The body as it was before it was encoded. */
+  stream: Readable;
+  /** What was wrong with it, if that is why the stream broke off. */
+  problem(): 'upload-cut-short' | 'upload-encoding-invalid' | undefined;
+};
+
+export type BodyLimits = {
+  /** Of the time that the sender is waited for: for the next piece, and in all. */
+  idleMs: number;
+  deadlineMs: number;
+};
+
+class CutShort extends Error {}
+class WrongEncoding extends Error {}
+
+/**
+ * A body as a stream of which only what is in hand is in memory. A sender that falls silent, or takes too
+ * long in all, is not waited for any more; the time that this side takes does not count.
+ */
+export function openBody(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  gzip: boolean,
+  limits: BodyLimits,
+): UploadBody {
+  // A client that asked whether to go on is told so here, once it is known to be let in.
+  if (incoming.headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
+  let problem: ReturnType<UploadBody['problem']>;
+  const told = (async function* () {
+    try {
+      const pieces = arriving(incoming, limits);
+      yield* gzip ? unpacked(pieces) : pieces;
+    } catch (error) {
+      problem = error instanceof WrongEncoding ? 'upload-encoding-invalid' : 'upload-cut-short';
+      throw error;
+    }
+  })();
+  return { stream: Readable.from(told, { objectMode: false }), problem: () => problem };
+}
+
+async function* arriving(
+  incoming: IncomingMessage,
+  { idleMs, deadlineMs }: BodyLimits,
+): AsyncGenerator<Buffer> {
+  // The connection is still to bear an answer, however the reading ends.
+  const pieces = incoming.iterator({ destroyOnReturn: false });
+  let leftMs = deadlineMs;
+  for (;;) {
+    const askedAt = performance.now();
+    const next: Promise<IteratorResult<unknown>> = pieces.next();
+    // One that comes to nothing after it was given up is nobody's fault any more.
+    next.catch(() => undefined);
+    const { promise: late, resolve, reject } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => reject(new CutShort()), Math.min(idleMs, leftMs));
+    let step: IteratorResult<unknown> | undefined;
+    try {
+      step = await Promise.race([next, late]);
+    } finally {
+      clearTimeout(timer);
+      resolve(undefined);
+    }
+    leftMs -= performance.now() - askedAt;
+    if (step === undefined || step.done === true) return;
+    yield step.value as Buffer;
+  }
+}
+
+async function* unpacked(pieces: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip();
+  // Its failure is met where the result is read.
+  pipeline(Readable.from(pieces, { objectMode: false }), gunzip, () => undefined);
+  try {
+    for await (const piece of gunzip as AsyncIterable<Buffer>) yield piece;
+  } catch (error) {
+    if (error instanceof CutShort) throw error;
+    throw isZlibError(error) ? new WrongEncoding() : error;
+  }
+}
+
+const isZlibError = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  typeof error.code === 'string' &&
+  error.code.startsWith('Z_');

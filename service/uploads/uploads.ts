@@ -1,0 +1,276 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import { acknowledgementFormats, formatAcknowledgement } from '#loaders/formats/formats.ts';
+import { LoadFailed, loadFile } from '#loaders/load.ts';
+import { type Acknowledgement, acknowledgementSchema } from '#schemas/acknowledgement.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import type { ErrorCode } from '#schemas/errors.ts';
+import type { Anchor } from '#store/anchor.ts';
+import type { Gate } from '#store/gate.ts';
+import type { Store } from '#store/store.ts';
+import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
+import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import type { LoadSettings } from '../load-settings.ts';
+import { errorFields, type Log } from '../log.ts';
+import type { NoteRefusal } from '../lookup/refusals.ts';
+import {
+  type AuthorityAdmission,
+  type AuthorityAdmissionDependencies,
+  admitAuthority,
+} from './admission.ts';
+import { type BodyLimits, openBody } from './body.ts';
+import { readDescription } from './description.ts';
+import { mediaType, preferredFormat } from './format.ts';
+import { HOLDINGS_FORMATS, holdingsText } from './holdings.ts';
+
+type UploadContext = Context<{ Bindings: HttpBindings }>;
+type Admitted = Extract<AuthorityAdmission, { kind: 'admitted' }>;
+type Handler = (c: UploadContext) => Promise<Response>;
+
+export type UploadDependencies = AuthorityAdmissionDependencies & {
+  noteRefusal: NoteRefusal;
+  /** With a loader's rights. */
+  store: Store;
+  anchor: Anchor;
+  gate: Pick<Gate, 'open'>;
+  log: Log;
+  /** As configured for every load, whichever way a file comes in. */
+  loads: LoadSettings;
+  limits?: BodyLimits;
+};
+
+/** What an authority's own systems may do over HTTP. */
+export type Uploads = {
+  routes: { method: 'GET' | 'POST'; path: string; allow: string; handler: Handler }[];
+};
+
+const LIMITS: BodyLimits = { idleMs: 10_000, deadlineMs: 240_000 };
+/** Each has a spool on disk and a file's worth of work in this process, which also answers lookups. */
+const UPLOADS_AT_ONCE = 32;
+/** Each reads the whole store. */
+const HOLDINGS_AT_ONCE = 4;
+/** For a file that came another way. A client waits for an answer, so not for long. */
+const LOCK_WAIT_MS = 5_000;
+
+/** The ending tells the loader what a file that cannot be read was meant to be. */
+const NAMES = new Map([
+  ['application/xml', 'upload.xml'],
+  ['text/xml', 'upload.xml'],
+  ['text/csv', 'upload.csv'],
+]);
+const ENCODINGS = new Map([
+  ['', false],
+  ['identity', false],
+  ['gzip', true],
+  ['x-gzip', true],
+]);
+
+/**
+ * `POST /uploads`, `GET /uploads/{sequence}` and `GET /holdings`: everything by the authority's own token,
+ * for that authority and no other.
+ */
+export function createUploads(dependencies: UploadDependencies): Uploads {
+  const { noteRefusal, store, anchor, gate, log, loads } = dependencies;
+  const limits = dependencies.limits ?? LIMITS;
+  const underWay = new Set<OdsCode>();
+  let readings = 0;
+
+  function headersOf(ids: RequestIds, type: string): Record<string, string> {
+    return {
+      ...SAFE_HEADERS,
+      'content-type': type,
+      ...(ids.requestId !== undefined && { 'x-request-id': ids.requestId }),
+      ...(ids.correlationId !== undefined && { 'x-correlation-id': ids.correlationId }),
+    };
+  }
+
+  function acknowledged(
+    { req }: UploadContext,
+    { ids }: Admitted,
+    acknowledgement: Acknowledgement,
+  ): Response {
+    const formats = acknowledgementFormats(acknowledgement);
+    const format = preferredFormat(req.header('accept'), formats);
+    return new Response(formatAcknowledgement(acknowledgement, format), {
+      status: 200,
+      headers: headersOf(ids, mediaType(format)),
+    });
+  }
+
+  async function load(
+    { env: { incoming, outgoing }, req }: UploadContext,
+    { ids, caller, authority }: Admitted,
+  ): Promise<Acknowledgement | ErrorCode> {
+    const name = NAMES.get(essence(incoming.headers['content-type']));
+    const gzip = ENCODINGS.get((incoming.headers['content-encoding'] ?? '').toLowerCase());
+    if (name === undefined || gzip === undefined) return 'upload-media-type';
+    const description = readDescription(new URL(req.url).searchParams, incoming.headers);
+    if (description.kind === 'refused') return 'upload-description-invalid';
+    if (Number(incoming.headers['content-length'] ?? 0) > loads.maxBytes) return 'upload-too-large';
+    if (underWay.has(authority)) return 'upload-under-way';
+    if (underWay.size >= UPLOADS_AT_ONCE) return 'uploads-busy';
+    underWay.add(authority);
+    const body = openBody(incoming, outgoing, gzip, limits);
+    try {
+      const { client, user, name: person } = caller.identity;
+      return await loadFile(
+        store,
+        anchor,
+        { name, stream: body.stream },
+        {
+          ...loads,
+          authority,
+          addAuthority: false,
+          metadata: description.metadata,
+          by: `${person} (${user}, by ${client}), POST /uploads, request ${ids.requestId}`,
+          lockWaitMs: LOCK_WAIT_MS,
+        },
+      );
+    } catch (error) {
+      if (!(error instanceof LoadFailed)) throw error;
+      const problem = body.problem();
+      if (problem !== undefined) return problem;
+      log.error('an upload could not be loaded', {
+        authority,
+        cause: error.message,
+        requestId: ids.requestId,
+      });
+      return 'upload-failed';
+    } finally {
+      body.stream.destroy();
+      underWay.delete(authority);
+    }
+  }
+
+  async function upload(c: UploadContext, admitted: Admitted): Promise<Response | ErrorCode> {
+    const outcome = await load(c, admitted);
+    return typeof outcome === 'string' ? outcome : acknowledged(c, admitted, outcome);
+  }
+
+  async function acknowledgementOf(
+    c: UploadContext,
+    admitted: Admitted,
+  ): Promise<Response | ErrorCode> {
+    const sequence = c.req.param('sequence') ?? '';
+    if (!/^[0-9]{1,15}$/.test(sequence)) return 'acknowledgement-not-found';
+    const { sequenceOffset } = await store.intakeState(admitted.authority);
+    const entry = await store.fileOf(admitted.authority, Number(sequence) + sequenceOffset);
+    if (entry === undefined) return 'acknowledgement-not-found';
+    const stored: unknown = JSON.parse(entry.acknowledgement);
+    return acknowledged(c, admitted, acknowledgementSchema.parse(stored));
+  }
+
+  /** An answer that cannot be given whole breaks off, so that it cannot be taken for one that was. */
+  async function* orBrokenOff(
+    text: AsyncIterable<string>,
+    outgoing: HttpBindings['outgoing'],
+    authority: OdsCode,
+  ): AsyncGenerator<string> {
+    try {
+      yield* text;
+    } catch (error) {
+      log.error('holdings were cut short', { ...errorFields(error), authority });
+      outgoing.destroy();
+    }
+  }
+
+  async function holdings(
+    { env, req }: UploadContext,
+    { ids, caller, authority: code }: Admitted,
+  ): Promise<Response | ErrorCode> {
+    // What is not known to be whole would have an authority mend what is not broken.
+    if (!gate.open || readings >= HOLDINGS_AT_ONCE) return 'store-unavailable';
+    const authority = await store.authority(code);
+    if (authority === undefined) return 'authority-unknown';
+    const { identity } = caller;
+    // On disk before the first row leaves.
+    await store.appendEvent({
+      type: 'holdings-read',
+      auditId: randomUUID(),
+      requestId: ids.requestId,
+      ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
+      authority: code,
+      caller: {
+        issuer: identity.issuer,
+        client: identity.client,
+        user: identity.user,
+        name: identity.name,
+        role: { code: identity.role.code, name: identity.role.name },
+        organisation: identity.role.organisation,
+      },
+      by: identity.name,
+    });
+    const format =
+      preferredFormat(req.header('accept'), HOLDINGS_FORMATS) === 'csv' ? 'csv' : 'json';
+    const whole = holdingsText(authority, store.rowsOf(code), format);
+    const text = Readable.from(orBrokenOff(whole, env.outgoing, code), { objectMode: false });
+    readings += 1;
+    text.once('close', () => (readings -= 1));
+    // Also where the client went away before the first byte.
+    env.outgoing.once('close', () => text.destroy());
+    return new Response(Readable.toWeb(text) as ReadableStream, {
+      status: 200,
+      headers: headersOf(ids, mediaType(format)),
+    });
+  }
+
+  /** @param failure what a fault inside is answered with */
+  function route(
+    answer: (c: UploadContext, admitted: Admitted) => Promise<Response | ErrorCode>,
+    failure: ErrorCode,
+  ): Handler {
+    return async (c) => {
+      const { incoming } = c.env;
+      // Hono answers HEAD by GET, and an answer that nobody reads would be audited as one that was.
+      if (incoming.method === 'HEAD') {
+        return problemResponse('method-not-allowed', {
+          ...readRequestIds(incoming.headers),
+          allow: 'GET',
+          lookup: false,
+        });
+      }
+      try {
+        const admission = await admitAuthority(dependencies, incoming.headers);
+        const outcome = admission.kind === 'admitted' ? await answer(c, admission) : admission.code;
+        if (outcome instanceof Response) return outcome;
+        const limit = admission.kind === 'refused' ? admission.limit : undefined;
+        noteRefusal({
+          code: outcome,
+          limit,
+          ids: admission.ids,
+          api: 'plain',
+          caller: admission.caller,
+          roleChosen: admission.kind === 'admitted' || admission.roleChosen,
+          source: incoming.socket.remoteAddress,
+        });
+        return problemResponse(outcome, { ...admission.ids, limit, lookup: false });
+      } catch (error) {
+        log.error('a request of an authority failed inside the service', errorFields(error));
+        return problemResponse(failure, { ...readRequestIds(incoming.headers), lookup: false });
+      }
+    };
+  }
+
+  return {
+    routes: [
+      { method: 'POST', path: '/uploads', allow: 'POST', handler: route(upload, 'upload-failed') },
+      {
+        method: 'GET',
+        path: '/uploads/:sequence',
+        allow: 'GET',
+        handler: route(acknowledgementOf, 'store-unavailable'),
+      },
+      {
+        method: 'GET',
+        path: '/holdings',
+        allow: 'GET',
+        handler: route(holdings, 'store-unavailable'),
+      },
+    ],
+  };
+}
+
+/** A content type without its parameters. */
+const essence = (type = ''): string => type.split(';', 1)[0]?.trim().toLowerCase() ?? '';

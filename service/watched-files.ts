@@ -1,0 +1,89 @@
+import { stat } from 'node:fs/promises';
+
+export type WatchedFiles<T> = {
+  /** What was last read and found good. */
+  readonly value: T;
+  /** Counts the values there have been, so that what was derived from one can tell that it is old. */
+  readonly version: number;
+  /** Why what the files hold now is not in use, if so: a sentence. */
+  readonly problem: string | undefined;
+  stop(): void;
+};
+
+export type WatchOptions<T> = {
+  everyMs: number;
+  onChange?: (value: T) => void;
+  /** Told once for each bad state of the files. */
+  onProblem?: (sentence: string) => void;
+};
+
+/** Changes whenever a file does, and when another takes its place. */
+async function signature(paths: readonly string[]): Promise<string> {
+  const each = paths.map(async (path) => {
+    try {
+      const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+      return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+    } catch {
+      return 'none';
+    }
+  });
+  return (await Promise.all(each)).join();
+}
+
+/**
+ * Reads something from files and reads it again whenever one of them changes. They are looked at rather
+ * than watched by the kernel, which tells nothing of a mounted secret or a network folder. A bad state of
+ * the files is told and the last good value stays.
+ *
+ * @throws whatever `read` throws at the first reading; it must be a sentence for the operator
+ */
+export async function watchFiles<T>(
+  paths: readonly string[],
+  read: () => Promise<T>,
+  { everyMs, onChange, onProblem }: WatchOptions<T>,
+): Promise<WatchedFiles<T>> {
+  let seen = await signature(paths);
+  let value = await read();
+  let version = 1;
+  let problem: string | undefined;
+  let stopped = false;
+
+  async function look(): Promise<void> {
+    // Taken before reading: a file that changes while it is read is read again at the next look.
+    const now = await signature(paths);
+    if (now === seen || stopped) return;
+    seen = now;
+    try {
+      value = await read();
+      version++;
+      problem = undefined;
+      onChange?.(value);
+    } catch (error) {
+      problem = error instanceof Error ? error.message : 'The files cannot be read.';
+      onProblem?.(problem);
+    }
+  }
+
+  let timer = setTimeout(tick, everyMs).unref();
+  function tick(): void {
+    void look().finally(() => {
+      if (!stopped) timer = setTimeout(tick, everyMs).unref();
+    });
+  }
+
+  return {
+    get value() {
+      return value;
+    },
+    get version() {
+      return version;
+    },
+    get problem() {
+      return problem;
+    },
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { userKeyOf } from '#schemas/identity.ts';
+import { keys } from './keys.ts';
+import type { Store } from './store.ts';
+
+const blockSchema = z.object({
+  issuer: z.string(),
+  user: z.string(),
+  by: z.string(),
+  reason: z.string(),
+  at: z.iso.datetime(),
+});
+/** A user whom the operator has stopped, and why. */
+export type Block = z.infer<typeof blockSchema>;
+
+export type Blocks = {
+  /** Audited first. False where the user was blocked already, or not blocked. */
+  block(block: Omit<Block, 'at'>): Promise<boolean>;
+  unblock(block: Omit<Block, 'at'>): Promise<boolean>;
+  /** In the order of their blocking. */
+  list(): Promise<Block[]>;
+};
+
+/** Users stopped by the operator. Every process reads whom within two seconds. */
+export function createBlocks(redis: Redis, store: Pick<Store, 'appendEvent'>): Blocks {
+  const isBlocked = async (field: string): Promise<boolean> =>
+    (await redis.hexists(keys.blocked, field)) === 1;
+
+  async function record(
+    type: 'user-blocked' | 'user-unblocked',
+    { issuer, user, by, reason }: Omit<Block, 'at'>,
+  ): Promise<void> {
+    const detail = { issuer, user, reason };
+    await store.appendEvent({ type, auditId: randomUUID(), by, detail });
+  }
+
+  return {
+    async block(block) {
+      const field = userKeyOf(block.issuer, block.user);
+      if (await isBlocked(field)) return false;
+      await record('user-blocked', block);
+      const kept: Block = { ...block, at: new Date().toISOString() };
+      await redis.hset(keys.blocked, field, JSON.stringify(kept));
+      return true;
+    },
+    async unblock(block) {
+      const field = userKeyOf(block.issuer, block.user);
+      if (!(await isBlocked(field))) return false;
+      await record('user-unblocked', block);
+      await redis.hdel(keys.blocked, field);
+      return true;
+    },
+    async list() {
+      const blocks = (await redis.hvals(keys.blocked)).map((text) =>
+        blockSchema.parse(JSON.parse(text)),
+      );
+      return blocks.toSorted((a, b) => a.at.localeCompare(b.at));
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { Redis } from 'ioredis';
+import { FUNCTIONS } from './functions.ts';
+import { keys } from './keys.ts';
+import { list } from './reply.ts';
+
+/** Counters that all processes add to, a set of them a window of time. */
+export type SharedUse = {
+  /**
+   * Adds amounts to a window's counters and gives their totals in the same order; `undefined` where the
+   * store did not answer. Never rejects.
+   */
+  add(
+    window: number,
+    uses: readonly { name: string; amount: number }[],
+  ): Promise<readonly number[] | undefined>;
+};
+
+/** Longer than a window, for processes whose clocks differ. */
+const KEPT_MS = 180_000;
+
+export function createSharedUse(redis: Redis): SharedUse {
+  return {
+    async add(window, uses) {
+      try {
+        const reply = await redis.fcall(
+          FUNCTIONS.addUse,
+          1,
+          keys.use(window),
+          KEPT_MS,
+          ...uses.flatMap(({ name, amount }) => [name, amount]),
+        );
+        const totals = list(reply).map(Number);
+        return totals.length === uses.length ? totals : undefined;
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}

@@ -1,0 +1,445 @@
+import { readdirSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type GeneratedFile, generateEngland } from '#loaders/generate.ts';
+import { draws, one } from '#loaders/generate-random.ts';
+import { listHolds, releaseHold } from '#loaders/holds.ts';
+import { loadFile } from '#loaders/load.ts';
+import type { Acknowledgement } from '#schemas/acknowledgement.ts';
+import { odsCodeSchema } from '#schemas/authority.ts';
+import { londonDate } from '#schemas/calendar.ts';
+import { Anchor } from '#store/anchor.ts';
+import { connectStore, whenReady } from '#store/connection.ts';
+import { findEmbeddedRedis } from '#store/embedded-redis.ts';
+import { createStore, type Store } from '#store/store.ts';
+import { cpFlags, type Ended, isAlive, redisOf, run, startServing } from '../service/processes.ts';
+import { allEvents } from '../support/audit-events.ts';
+import { startTestStore, until, WAIT_MS } from '../support/test-store.ts';
+
+/**
+ * Loads that are cut short by `kill -9` of the loader, the service or Redis at a moment drawn from a seed,
+ * in real processes, then loaded again; compared with the same files loaded undisturbed.
+ */
+
+export type FaultOptions = {
+  seed: number;
+  points: number;
+  /** Plans of the first file of an authority, on average. */
+  plansAFile?: number;
+  /** Services that are worked on side by side. */
+  lanes?: number;
+  say?: (line: string) => void;
+};
+
+type Victim = 'loader' | 'service' | 'redis';
+
+/** What happens at one point, all of it drawn from the seed. */
+type Point = {
+  number: number;
+  victim: Victim;
+  /** Which of the authority's two files is cut short. */
+  kind: GeneratedFile['kind'];
+  /** When, as a share of how long the undisturbed load took. */
+  moment: number;
+  /** A service that was killed comes back at once, or after the file was loaded again. */
+  serviceReturns: 'at once' | 'after';
+  /** The second attempt is cut short too, at this share. */
+  again: number | undefined;
+};
+
+const VICTIMS = ['loader', 'service', 'redis'] as const;
+const KINDS = ['first', 'later'] as const;
+const RETURNS = ['at once', 'after'] as const;
+/** Of a load under way that is killed a second time. */
+const AGAIN = 0.3;
+/** Past 1: what comes just after the end is a moment as well. */
+const LATEST_MOMENT = 1.1;
+/** A process that has just started works slower than the one the undisturbed loads were timed in. */
+const SLOWER = 2;
+const ATTEMPTS = 40;
+const LOADED = [0, 3, 4];
+
+function pointOf(seed: number, number: number): Point {
+  const draw = draws(seed, number);
+  return {
+    number,
+    // In turn, so that a few points have something of everything.
+    victim: VICTIMS[(seed + number) % VICTIMS.length] ?? 'loader',
+    kind: KINDS[Math.floor((seed + number) / VICTIMS.length) % KINDS.length] ?? 'first',
+    moment: draw() * LATEST_MOMENT,
+    serviceReturns: one(draw, RETURNS),
+    again: draw() < AGAIN ? draw() * LATEST_MOMENT : undefined,
+  };
+}
+
+/** What loads leave of one authority, without what another time makes different. */
+type Outcome = {
+  acknowledgements: unknown[];
+  authority: unknown;
+  anchored: unknown;
+  digest: string | undefined;
+  rows: number | undefined;
+  loadsRecorded: number[];
+  /** Parts that wait for somebody's word. */
+  holds: number;
+};
+
+const timeless = ({ file, ...rest }: Acknowledgement): unknown => {
+  const { receivedAt: _, ...about } = file;
+  const { id: __, since: ___, ...held } = rest.held ?? {};
+  return { ...rest, file: about, held };
+};
+
+const holdsOf = (anchor: Anchor, code: string) =>
+  listHolds(anchor).filter(({ authority }) => authority === code);
+
+async function outcomeOf(
+  dataDir: string,
+  store: Store,
+  anchor: Anchor,
+  files: readonly GeneratedFile[],
+): Promise<Outcome> {
+  const code = odsCodeSchema.parse(files[0]?.authority.code);
+  const tally = (await store.tally()).get(code);
+  const entries = await Promise.all(files.map(({ sequence }) => store.fileOf(code, sequence)));
+  const events = (await allEvents(dataDir, store, ['system'])).filter(
+    (event) => event.type === 'load' && event.authority === code,
+  );
+  return {
+    acknowledgements: entries.map((entry) =>
+      entry === undefined
+        ? undefined
+        : [entry.code, timeless(JSON.parse(entry.acknowledgement) as Acknowledgement)],
+    ),
+    authority: await store.authority(code),
+    anchored: { state: anchor.authority(code), inProgress: anchor.loadInProgress(code) },
+    digest: tally?.digest,
+    rows: tally?.rows,
+    // An event written twice around a crash has one id.
+    loadsRecorded: files.map(
+      ({ sequence }) =>
+        new Set(
+          events
+            .filter((event) => event.type === 'load' && event.sequence === sequence)
+            .map(({ auditId }) => auditId),
+        ).size,
+    ),
+    holds: holdsOf(anchor, code).length,
+  };
+}
+
+/** A file and its neighbours on the disk, and how long it took to load undisturbed. */
+type Written = { file: GeneratedFile; path: string; milliseconds: number; ack: unknown };
+type Expected = { files: Written[]; outcome: Outcome; released: Outcome };
+
+async function writeFiles(folder: string, files: readonly GeneratedFile[]): Promise<Written[]> {
+  return Promise.all(
+    files.map(async (file) => {
+      const path = join(folder, file.name);
+      const pieces = file.text();
+      let text = '';
+      for (;;) {
+        const step = pieces.next();
+        if (step.done === true) {
+          const sidecar = JSON.stringify({ rowCount: step.value.records });
+          if (file.format === 'csv') await writeFile(`${path}.json`, sidecar);
+          break;
+        }
+        text += step.value;
+      }
+      await writeFile(path, text);
+      return { file, path, milliseconds: 0, ack: undefined };
+    }),
+  );
+}
+
+async function addAuthority(store: Store, { authority }: GeneratedFile): Promise<void> {
+  const { code, name, officeHoursPhone, emergencyDutyTeamPhone } = authority;
+  const details = { name, officeHoursPhone, emergencyDutyTeamPhone };
+  await store.setAuthority(odsCodeSchema.parse(code), details, 'test');
+}
+
+/** Loads a file in this process, to which nothing happens. */
+async function loadHere(
+  store: Store,
+  anchor: Anchor,
+  dataDir: string,
+  { path, file }: Written,
+): Promise<unknown> {
+  const options = { spoolDir: join(dataDir, 'spool'), addAuthority: true, by: 'test' };
+  return timeless(await loadFile(store, anchor, { path, name: file.name }, options));
+}
+
+/** Lets through whatever is held of a file's authority, an hour after the file was made. */
+async function releaseAll(
+  store: Store,
+  anchor: Anchor,
+  { authority, createdAt }: GeneratedFile,
+): Promise<void> {
+  const now = (): number => createdAt + 3_600_000;
+  for (const { id } of holdsOf(anchor, authority.code)) {
+    await releaseHold(store, anchor, id, { by: 'test', reason: 'as planned', now });
+  }
+}
+
+/** Loads every file in its turn where nothing happens to it. */
+async function undisturbed(
+  folder: string,
+  { seed, points, plansAFile = 400 }: FaultOptions,
+): Promise<Expected[]> {
+  // Of every other authority so much ends at once that the later file's removals are held.
+  const [calm, unusual] = [0.2, 0.7].map((changes) =>
+    generateEngland({
+      seed,
+      authorities: points,
+      plans: points * plansAFile,
+      deltas: 1,
+      date: londonDate(Date.now()),
+      changes,
+      numbers: 'test',
+      format: 'both',
+      badRate: 0.02,
+    }),
+  );
+  const all = [...(calm?.files() ?? []), ...(unusual?.files() ?? [])];
+  const t = await startTestStore({ kind: 'demo' });
+  const expected: Expected[] = [];
+  try {
+    for (const { code, index } of calm?.authorities ?? []) {
+      const both = all.filter(({ authority }) => authority.code === code);
+      const own = both.filter((_, i) => i < 2 === (Math.floor(index / 6) % 2 === 0));
+      const files = await writeFiles(folder, own);
+      for (const each of files) {
+        await addAuthority(t.store, each.file);
+        const began = performance.now();
+        each.ack = await loadHere(t.store, t.anchor, t.dataDir, each);
+        each.milliseconds = performance.now() - began;
+      }
+      const outcome = await outcomeOf(t.dataDir, t.adminStore, t.anchor, own);
+      for (const file of own) await releaseAll(t.adminStore, t.anchor, file);
+      const released = await outcomeOf(t.dataDir, t.adminStore, t.anchor, own);
+      expected.push({ files, outcome, released });
+    }
+    return expected;
+  } finally {
+    await t.stop();
+  }
+}
+
+/** A service with a data folder of its own, and the command line beside it. */
+class Lane {
+  readonly dataDir: string;
+  readonly #environment: Record<string, string>;
+  #service: Awaited<ReturnType<typeof startServing>> | undefined;
+
+  constructor(dataDir: string) {
+    this.dataDir = dataDir;
+    this.#environment = {
+      DATA_DIR: dataDir,
+      LOG_LEVEL: 'warn',
+      // Dozens of processes start: compiling the same files for each would take most of the time.
+      NODE_COMPILE_CACHE: join(dirname(dataDir), 'compiled'),
+    };
+  }
+
+  async begin(): Promise<void> {
+    const { code, stderr } = await run(['init', '--demo'], this.#environment);
+    if (code !== 0) throw new Error(`init failed: ${stderr}`);
+    await this.serve();
+  }
+
+  async serve(): Promise<void> {
+    if (this.#service?.gone() === false) return;
+    this.#service = await startServing([], this.#environment);
+  }
+
+  /** Ends it, by force if it must be. */
+  async end(): Promise<void> {
+    await this.serve();
+    await this.#service?.stop();
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+
+  load(path: string, ack: string) {
+    return cpFlags(['load', path, '--ack', ack], this.#environment);
+  }
+
+  async kill(victim: 'service' | 'redis'): Promise<void> {
+    if (victim === 'service') {
+      this.#service?.kill('SIGKILL');
+      await this.#service?.ended;
+      return;
+    }
+    const pid = await redisOf(this.dataDir).catch(() => undefined);
+    if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGKILL');
+  }
+
+  async untilOpen(): Promise<void> {
+    await until(async () => {
+      const answer = await fetch(`${this.#service?.baseUrl}/_status`).catch(() => undefined);
+      return answer?.status === 200;
+    }, 'lookups to be answered again');
+  }
+
+  /** Works on the lane's store as it is now; the socket is another one after each start. */
+  async withStore<T>(work: (store: Store, anchor: Anchor) => Promise<T>): Promise<T> {
+    const found = await findEmbeddedRedis(this.dataDir);
+    if (found === undefined) throw new Error('no Redis is running');
+    const redis = connectStore(
+      { socketPath: found.socketPath, ...found.users.admin },
+      { name: 'faults', commandTimeoutMs: WAIT_MS },
+    );
+    const anchor = Anchor.open(join(this.dataDir, 'anchor'));
+    try {
+      await whenReady(redis, WAIT_MS);
+      return await work(createStore(redis, anchor), anchor);
+    } finally {
+      anchor.close();
+      redis.disconnect();
+    }
+  }
+
+  spools(): number {
+    try {
+      return readdirSync(join(this.dataDir, 'spool')).length;
+    } catch {
+      return 0;
+    }
+  }
+}
+
+/** Lets a load run until its moment and kills; resolves when the loader has ended. */
+async function cutShort(
+  lane: Lane,
+  { path, milliseconds }: Written,
+  ack: string,
+  { victim, serviceReturns }: Point,
+  moment: number,
+): Promise<Ended> {
+  const before = lane.spools();
+  const loader = lane.load(path, ack);
+  // The start of the process is not what is to be cut short.
+  await until(() => lane.spools() > before || loader.gone(), 'the load to begin');
+  await pause(moment * milliseconds * SLOWER);
+  if (victim === 'loader') loader.kill('SIGKILL');
+  else await lane.kill(victim);
+  if (victim === 'service' && serviceReturns === 'at once') await lane.serve();
+  return loader.ended;
+}
+
+/** Loads a file as a person would who is told that it failed: again, until it is answered. */
+async function loadUntilAnswered(lane: Lane, path: string, ack: string): Promise<unknown> {
+  let last = '';
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const { code, stderr } = await lane.load(path, ack).ended;
+    if (code !== null && LOADED.includes(code)) {
+      return timeless(JSON.parse(await readFile(ack, 'utf8')) as Acknowledgement);
+    }
+    // A fault is told in a sentence, never by a stack.
+    if (/\n\s+at /.test(stderr)) throw new Error(`the loader threw: ${stderr}`);
+    last = stderr;
+    await pause(100);
+  }
+  throw new Error(`the file could not be loaded again: ${last}`);
+}
+
+async function runPoint(
+  lane: Lane,
+  point: Point,
+  { files, outcome, released }: Expected,
+): Promise<string> {
+  const [first, later] = files;
+  if (first === undefined || later === undefined) throw new Error('an authority has two files');
+  const ack = join(lane.dataDir, `${first.file.authority.code}.ack.json`);
+  const cut = point.kind === 'first' ? first : later;
+  await lane.withStore(async (store, anchor) => {
+    await addAuthority(store, first.file);
+    if (cut === later) await loadHere(store, anchor, lane.dataDir, first);
+  });
+
+  const ended = await cutShort(lane, cut, ack, point, point.moment);
+  if (point.again !== undefined) {
+    await cutShort(lane, cut, ack, { ...point, victim: 'loader' }, point.again);
+  }
+  const answered = await loadUntilAnswered(lane, cut.path, ack);
+  await lane.serve();
+  await lane.untilOpen();
+  const differences = differing('acknowledgement', answered, cut.ack);
+  await lane.withStore(async (store, anchor) => {
+    if (cut === first) {
+      const next = await loadHere(store, anchor, lane.dataDir, later);
+      differences.push(...differing('the next acknowledgement', next, later.ack));
+    }
+    const sent = files.map(({ file }) => file);
+    const left = await outcomeOf(lane.dataDir, store, anchor, sent);
+    differences.push(...differing('what is left', left, outcome));
+    for (const file of sent) await releaseAll(store, anchor, file);
+    const then = await outcomeOf(lane.dataDir, store, anchor, sent);
+    differences.push(...differing('what is left once released', then, released));
+  });
+  if (differences.length > 0) throw new Error(differences.join('\n'));
+  return `the loader ${ended.code === null ? 'died' : `ended with ${ended.code}`}`;
+}
+
+/** Where two values differ, as far down as can be said. */
+function differing(where: string, found: unknown, expected: unknown): string[] {
+  if (isRecord(found) && isRecord(expected)) {
+    const names = new Set([...Object.keys(found), ...Object.keys(expected)]);
+    return [...names].flatMap((name) => differing(`${where}.${name}`, found[name], expected[name]));
+  }
+  const [one, other] = [found, expected].map((value) => JSON.stringify(value));
+  return one === other ? [] : [`${where} is ${one}, undisturbed it is ${other}`];
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
+
+const described = ({ victim, kind, moment, serviceReturns, again }: Point): string =>
+  [
+    `kill -9 of the ${victim} ${(moment * 100).toFixed(0)} % into the ${kind} file`,
+    ...(victim === 'service' ? [`back ${serviceReturns}`] : []),
+    ...(again === undefined ? [] : [`the loader again ${(again * 100).toFixed(0)} % in`]),
+  ].join(', ');
+
+/**
+ * Runs so many points.
+ *
+ * @returns what went wrong, a text for each point that did; empty where all came to the same end
+ */
+export async function runFaults(options: FaultOptions): Promise<string[]> {
+  const { seed, points, lanes = 2, say = () => undefined } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'cpf-faults-'));
+  const wrong: string[] = [];
+  try {
+    const expected = await undisturbed(folder, options);
+    let next = 0;
+    const work = async (number: number): Promise<void> => {
+      const lane = new Lane(join(folder, `lane-${number}`));
+      await lane.begin();
+      try {
+        while (next < points) {
+          const point = pointOf(seed, next);
+          const files = expected[next];
+          next += 1;
+          if (files === undefined) throw new Error('there is no file for the point');
+          const name = `point ${point.number} of seed ${seed}: ${described(point)}`;
+          try {
+            say(`${name}: ${await runPoint(lane, point, files)}, the same end`);
+          } catch (error) {
+            const text = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+            say(text);
+            wrong.push(text);
+          }
+        }
+      } finally {
+        await lane.end();
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, (_, i) => work(i)));
+    return wrong;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
