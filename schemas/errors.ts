@@ -92,6 +92,14 @@ export const ERRORS = {
     detail:
       'The token is not a signed JSON Web Token of a size and form that this service accepts.',
   },
+  'token-unsigned': {
+    status: 401,
+    fhir: 'login',
+    level: 'warn',
+    retryable: false,
+    title: 'The access token is not signed',
+    detail: 'A token without a signature (alg: none) says nothing of who is asking.',
+  },
   'token-untrusted': {
     status: 401,
     fhir: 'login',

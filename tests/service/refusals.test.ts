@@ -188,7 +188,7 @@ describe('a token', () => {
       },
       '401 token-untrusted',
     ],
-    ['of alg none', () => `${encode({ alg: 'none' })}.${encode(base())}.`, '401 token-untrusted'],
+    ['of alg none', () => `${encode({ alg: 'none' })}.${encode(base())}.`, '401 token-unsigned'],
     [
       'of HS256 keyed with the public key',
       async () => {

@@ -9,7 +9,7 @@ import { type Keeper, keepStore } from '#store/keeper.ts';
 import { createStore } from '#store/store.ts';
 
 /** How long a test waits for something that happens by itself before it fails. */
-export const WAIT_MS = 15_000;
+export const WAIT_MS = 30_000;
 
 /** Resolves once `condition` holds, looking every few milliseconds. */
 export async function until(
