@@ -24,7 +24,8 @@ let services: TestService[] = [];
 let folders: string[] = [];
 
 afterEach(async () => {
-  for (const service of services) await service.stopAndRemove();
+  // The latest first: it may run on the folder of an earlier one, which has ended.
+  for (const service of services.toReversed()) await service.stopAndRemove();
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
   services = [];
   folders = [];
