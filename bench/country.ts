@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { londonDate } from '#schemas/calendar.ts';
 import { Anchor } from '#store/anchor.ts';
 import { connectStore, whenReady } from '#store/connection.ts';
 import { type EmbeddedRedis, startEmbeddedRedis } from '#store/embedded-redis.ts';
+import { keepStore } from '#store/keeper.ts';
 import { createStore } from '#store/store.ts';
 import { root } from './processes.ts';
 
@@ -80,6 +81,14 @@ export async function startStore(dataDir: string, authorities: Country['authorit
   const anchor = Anchor.open(join(dataDir, 'anchor'));
   const store = createStore(redis, anchor);
   await store.createDataset('demo', 'bench');
+  // Nothing is loaded into a store that nobody has opened.
+  const keeper = keepStore(redis, anchor, {
+    resume: () => Promise.resolve(),
+    onChange: () => undefined,
+  });
+  await keeper.look();
+  if (!keeper.state.opened) throw new Error(`the store did not open: ${keeper.state.detail}`);
+  await keeper.stop();
   await addAuthorities(store, authorities);
   return {
     server,
@@ -102,20 +111,32 @@ export async function addAuthorities(
   }
 }
 
+export type Used = { milliseconds: number; cpuMs: number; peakMib: number };
+
 /**
  * Runs a command of the command line to its end.
  *
- * @returns milliseconds, from before its start to after its end
+ * @returns how long it took, from before its start to after its end, its processor time and peak memory
  * @throws what it complained of, where its exit code is not 0
  */
-export function cpFlags(
+export async function cpFlags(
   args: readonly string[],
   environment: Record<string, string>,
-  nodeOptions: readonly string[] = [],
-): Promise<number> {
-  return timed(process.execPath, [...nodeOptions, join(root, 'service', 'cli.ts'), ...args], {
-    PATH: process.env['PATH'] ?? '',
-    ...environment,
+): Promise<Used> {
+  return withFolder(async (folder) => {
+    const usage = join(folder, 'usage.json');
+    const hook = join(root, 'bench', 'usage.ts');
+    const program = join(root, 'service', 'cli.ts');
+    const milliseconds = await timed(process.execPath, ['--import', hook, program, ...args], {
+      PATH: process.env['PATH'] ?? '',
+      USAGE_FILE: usage,
+      ...environment,
+    });
+    const { cpuMs, peakMib } = JSON.parse(readFileSync(usage, 'utf8')) as Omit<
+      Used,
+      'milliseconds'
+    >;
+    return { milliseconds, cpuMs, peakMib };
   });
 }
 

@@ -1,36 +1,50 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { findEmbeddedRedis } from '#store/embedded-redis.ts';
 import type { Done, Order } from './generator.ts';
 import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
 
 /**
  * `npm run bench:cpu`: processor time of an authenticated, audited lookup, beside that of a bare
- * `node:http` and a bare Hono saying hello, in one run. Counted is what the kernel says the service's
- * process used, all its threads, over a fixed number of requests; the generator and Redis are processes of
- * their own and not counted.
+ * `node:http` and a bare Hono saying hello, in one run. Counted is what the kernel says a process used, all
+ * its threads, over a fixed number of requests on connections kept alive. The lookup's is a process of
+ * ROLE=lookup; the generator, Redis and the worker, which seals the events, are others and not counted.
  */
 
 const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     requests: { type: 'string', default: '20000' },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '7' },
     connections: { type: 'string', default: '32' },
-    /** Writes a processor profile of the service to this folder; only the shape of it counts then. */
+    /** Writes a processor profile of the lookup process to this folder; its figures count for nothing. */
     profile: { type: 'string' },
   },
 });
 const REQUESTS = Number(options.requests);
 const ROUNDS = Number(options.rounds);
 const CONNECTIONS = Number(options.connections);
-const WARM_UP_ROUNDS = 2;
+const WARM_UP_ROUNDS = 5;
+const ISSUER_FILE = 'demo-issuer.json';
 
-const servedSchema = z.object({ port: z.int(), token: z.string(), held: z.array(z.string()) });
+const storeSchema = z.object({
+  token: z.string(),
+  held: z.array(z.string()),
+  dataDir: z.string(),
+});
 
-type Subject = { name: 'lookup' | 'nodeHttp' | 'hono'; pid: number; order: Order };
+/** `nodeHttpSame` is node:http sent the very requests that a lookup is: ten times the bytes of a GET. */
+type Subject = {
+  name: 'lookup' | 'nodeHttp' | 'nodeHttpSame' | 'hono';
+  pid: number;
+  order: Order;
+};
+type Started = Awaited<ReturnType<typeof startProcess>>;
 
 /** Runs an order in a generator of its own and gives the processor time a request took the subject. */
 async function measure({ pid, order }: Subject): Promise<number> {
@@ -48,46 +62,70 @@ async function measure({ pid, order }: Subject): Promise<number> {
   return used / answered;
 }
 
+/** A lookup process on the Redis of another data folder, which it shares nothing else with. */
+async function startLookups(dataDir: string, ownDir: string): Promise<Started> {
+  const redis = await findEmbeddedRedis(dataDir);
+  if (redis === undefined) throw new Error('The Redis of the store was not found.');
+  const { username, password } = redis.users.lookup;
+  await copyFile(join(dataDir, ISSUER_FILE), join(ownDir, ISSUER_FILE));
+  return startProcess('service/cli.ts', ['serve'], {
+    environment: {
+      ROLE: 'lookup',
+      PORT: '0',
+      LOG_LEVEL: 'error',
+      DATA_DIR: ownDir,
+      REDIS_URL: `unix://${username}:${password}@localhost${redis.socketPath}`,
+    },
+    until: /answers on http:\/\/[\d.]+:([0-9]+)/,
+    nodeOptions:
+      options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`],
+  });
+}
+
 async function startAll() {
+  const ownDir = await mkdtemp(join(tmpdir(), 'cpf-bench-'));
+  const started: Started[] = [];
+  const start = async (starting: Promise<Started>): Promise<Started> => {
+    const process = await starting;
+    started.unshift(process);
+    return process;
+  };
   const hello = (what: string) =>
-    startProcess('bench/hello.ts', [what], { until: /hello on ([0-9]+)/ });
-  const [service, nodeHttp, hono] = await Promise.all([
-    startProcess('bench/service.ts', [], {
-      until: /service (.*)\n/,
-      nodeOptions:
-        options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`],
-    }),
-    hello('node-http'),
-    hello('hono'),
-  ]);
-  const served = servedSchema.parse(JSON.parse(service.said[1] ?? ''));
-  const size = { requests: REQUESTS, connections: CONNECTIONS };
-  const subjects: Subject[] = [
-    {
-      name: 'lookup',
-      pid: service.child.pid ?? 0,
-      order: { ...size, ...served },
-    },
-    {
-      name: 'nodeHttp',
-      pid: nodeHttp.child.pid ?? 0,
-      order: { ...size, port: Number(nodeHttp.said[1]) },
-    },
-    { name: 'hono', pid: hono.child.pid ?? 0, order: { ...size, port: Number(hono.said[1]) } },
-  ];
+    start(startProcess('bench/hello.ts', [what], { until: /hello on ([0-9]+)/ }));
+  const store = await start(startProcess('bench/service.ts', [], { until: /^service (.*)$/m }));
+  const { dataDir, token, held } = storeSchema.parse(JSON.parse(store.said[1] ?? ''));
+  const lookups = await start(startLookups(dataDir, ownDir));
+  const nodeHttp = await hello('node-http');
+  const hono = await hello('hono');
+  const subject = (name: Subject['name'], { child, said }: Started, more = {}): Subject => ({
+    name,
+    pid: child.pid ?? 0,
+    order: { port: Number(said[1]), requests: REQUESTS, connections: CONNECTIONS, ...more },
+  });
   return {
-    subjects,
+    subjects: [
+      subject('lookup', lookups, { token, held }),
+      subject('nodeHttp', nodeHttp),
+      subject('nodeHttpSame', nodeHttp, { token, held }),
+      subject('hono', hono),
+    ],
     async stop() {
-      await Promise.all([service.stop(), nodeHttp.stop(), hono.stop()]);
+      for (const process of started) await process.stop();
+      await rm(ownDir, { recursive: true, force: true });
     },
   };
 }
 
-const { subjects, stop } = await startAll();
+const all = await startAll();
 try {
-  const taken: Record<Subject['name'], number[]> = { lookup: [], nodeHttp: [], hono: [] };
+  const taken: Record<Subject['name'], number[]> = {
+    lookup: [],
+    nodeHttp: [],
+    nodeHttpSame: [],
+    hono: [],
+  };
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-    for (const subject of subjects) {
+    for (const subject of all.subjects) {
       const microseconds = await measure(subject);
       if (round >= 0) taken[subject.name].push(microseconds);
     }
@@ -103,13 +141,14 @@ try {
     console.log(
       `Processor time a request, microseconds: median of ${ROUNDS} rounds of ${REQUESTS}.`,
     );
-    for (const [name, microseconds] of Object.entries(result)) {
+    const rows = { ...result, nodeHttpSame: median(taken.nodeHttpSame) };
+    for (const [name, microseconds] of Object.entries(rows)) {
       const ratio = (microseconds / result.nodeHttp).toFixed(2);
       console.log(
-        `  ${name.padEnd(9)} ${microseconds.toFixed(1).padStart(6)}  ${ratio} x node:http`,
+        `  ${name.padEnd(12)} ${microseconds.toFixed(1).padStart(6)}  ${ratio} x node:http`,
       );
     }
   }
 } finally {
-  await stop();
+  await all.stop();
 }

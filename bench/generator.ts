@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
-import { nhsNumberCheckDigit } from '#schemas/nhs-number.ts';
+import { nhsNumberCheckDigit, parseNhsNumber } from '#schemas/nhs-number.ts';
 
 /**
  * The other end of the wire, a process of its own so that its work is not counted: sends a number of
@@ -26,8 +26,8 @@ const HELD_ONE_IN = 100;
 function anyTestNumber(): string {
   for (;;) {
     const nine = `999${randomInt(1_000_000)}`.padEnd(9, '0');
-    const digit = nhsNumberCheckDigit(nine);
-    if (digit !== undefined) return nine + String(digit);
+    const number = parseNhsNumber(`${nine}${nhsNumberCheckDigit(nine)}`);
+    if (number !== undefined) return number;
   }
 }
 
@@ -87,6 +87,12 @@ function work(
   });
 }
 
+async function finish(workers: readonly Promise<void>[], done: Done): Promise<void> {
+  await Promise.all(workers);
+  process.send?.(done);
+  process.disconnect();
+}
+
 process.once('message', (order: Order) => {
   const queue = requestsOf(order).values();
   const done: Done = { answered: 0, refused: 0 };
@@ -99,11 +105,7 @@ process.once('message', (order: Order) => {
       return request && { request, dueAt: beganAt + sent++ * everyMs };
     };
     const workers = Array.from({ length: order.connections }, () => work(order.port, next, done));
-    const finish = async (): Promise<void> => {
-      await Promise.all(workers);
-      process.send?.(done, () => process.exit(0));
-    };
-    void finish();
+    void finish(workers, done);
   });
   process.send?.('ready');
 });

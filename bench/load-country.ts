@@ -7,6 +7,8 @@ import { median } from './processes.ts';
 
 export type CountryFigures = {
   loadMs: number[];
+  /** Processor time of the loader alone: what the wall says on a machine that has nothing else to do. */
+  loadCpuMs: number[];
   pipeMs: number[];
   children: number;
   ratio: number;
@@ -20,16 +22,16 @@ const bulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${text}\r
  * turns, so that a noisy machine is as noisy for one as for the other.
  */
 export async function measureCountry(country: Country, runs: number): Promise<CountryFigures> {
-  const figures: CountryFigures = { loadMs: [], pipeMs: [], children: 0, ratio: 0 };
+  const figures: CountryFigures = { loadMs: [], loadCpuMs: [], pipeMs: [], children: 0, ratio: 0 };
   for (let run = 0; run < runs; run += 1) {
     await withFolder(async (folder) => {
       const loaded = join(folder, 'loaded');
       const protocol = join(folder, 'protocol');
       const store = await startStore(loaded, country.authorities);
       try {
-        figures.loadMs.push(
-          await cpFlags(['load', ...country.paths], { DATA_DIR: loaded, LOG_LEVEL: 'error' }),
-        );
+        const used = await cpFlags(['load', ...country.paths], { DATA_DIR: loaded });
+        figures.loadMs.push(used.milliseconds);
+        figures.loadCpuMs.push(used.cpuMs);
         writeFileSync(protocol, '');
         figures.children = 0;
         for (const key of allChildrenKeys) {

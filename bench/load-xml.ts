@@ -86,7 +86,7 @@ async function wholeLoad(
 ): Promise<number> {
   const store = await startStore(dataDir, authorities);
   try {
-    return await cpFlags(['load', path], { DATA_DIR: dataDir });
+    return (await cpFlags(['load', path], { DATA_DIR: dataDir })).milliseconds;
   } finally {
     await store.stop();
   }

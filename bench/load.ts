@@ -80,7 +80,7 @@ const figures = await withFolder(async (folder) => {
     const met = csv.ratio <= LIMITS.loadOverPipe;
     keep('loadOverPipe', csv.ratio, LIMITS.loadOverPipe, met, csv);
     say(`${country.paths.length} CSV files, ${Number(options.plans).toLocaleString('en-GB')} plans, by cp-flags load into an empty store
-  load               ${ms(csv.loadMs)} ms   (${all(csv.loadMs)})
+  load               ${ms(csv.loadMs)} ms   (${all(csv.loadMs)}), processor time ${ms(csv.loadCpuMs)} ms
   redis-cli --pipe   ${ms(csv.pipeMs)} ms   (${all(csv.pipeMs)}) for the same ${csv.children.toLocaleString('en-GB')} children
   ratio              ${csv.ratio.toFixed(2)}, at most ${LIMITS.loadOverPipe}: ${verdict(met)}
 `);

@@ -39,7 +39,8 @@ export async function* readSpineXml(
 /** `names`: whether the names of people are wanted. */
 export type SpineOptions = { names: boolean };
 
-type Position = { node: Node; name: string; counts: Map<string, number> };
+/** `counts`: of the children that repeat, made when there is one. */
+type Position = { node: Node; name: string; counts: Map<string, number> | undefined };
 
 class SpineReader {
   readonly #parser = new SaxesParser({ xmlns: true });
@@ -128,7 +129,7 @@ class SpineReader {
       this.#skip();
       return;
     }
-    this.#stack.push({ node, name: this.#name(parent, node, tag.local), counts: new Map() });
+    this.#stack.push({ node, name: this.#name(parent, node, tag.local), counts: undefined });
     node.open?.(tag, this.#path);
     if (node.text !== undefined) {
       this.#text = '';
@@ -173,6 +174,7 @@ class SpineReader {
   /** An XPath step; those that repeat carry their position. */
   #name(parent: Position | undefined, node: Node, local: string): string {
     if (node.repeats !== true || parent === undefined) return local;
+    parent.counts ??= new Map();
     const position = (parent.counts.get(local) ?? 0) + 1;
     parent.counts.set(local, position);
     return `${local}[${position}]`;

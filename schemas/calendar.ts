@@ -31,7 +31,10 @@ const dates = new Map<number, CalendarDate>();
 export function parseIsoDate(text: string): CalendarDate | undefined {
   if (epochDays.has(text)) return text as CalendarDate;
   const parts = /^([0-9]{4})-([0-9]{2})-([0-9]{2})$/.exec(text);
-  return parts ? calendarDate(Number(parts[1]), Number(parts[2]), Number(parts[3])) : undefined;
+  if (parts === null) return undefined;
+  const date = calendarDate(Number(parts[1]), Number(parts[2]), Number(parts[3]));
+  if (date !== undefined) epochDay(date);
+  return date;
 }
 
 /** Days since 1970-01-01; the form in which the store keeps a day. */

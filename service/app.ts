@@ -2,16 +2,16 @@ import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { Fhir } from './fhir/fhir.ts';
-import { problemResponse, SAFE_HEADERS } from './http/problem.ts';
+import { problemResponse, responseOf, SAFE_HEADERS } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
 import { errorFields, type Log } from './log.ts';
-import type { LookupContext } from './lookup/lookup.ts';
+import type { LookupHandler } from './lookup/handler.ts';
 import type { Uploads } from './uploads/uploads.ts';
 
 export type AppDependencies = {
   /** Absent in the worker role, as are batches and FHIR. */
-  lookup?: (c: LookupContext) => Promise<Response>;
-  batch?: (c: LookupContext) => Promise<Response>;
+  lookup?: LookupHandler;
+  batch?: LookupHandler;
   fhir?: Fhir;
   /** Absent in the lookup role, which has no right to load. */
   uploads?: Uploads;
@@ -40,11 +40,11 @@ export function createApp({ lookup, batch, fhir, uploads, ping, status, log }: A
     ['/_status', 'GET, HEAD'],
   ]);
   if (lookup !== undefined) {
-    app.post('/lookup', lookup);
+    app.post('/lookup', async ({ env }) => responseOf(await lookup(env)));
     allowed.set('/lookup', 'POST');
   }
   if (batch !== undefined) {
-    app.post('/lookup/batch', batch);
+    app.post('/lookup/batch', async ({ env }) => responseOf(await batch(env)));
     allowed.set('/lookup/batch', 'POST');
   }
   for (const { method, path, allow, handler } of [

@@ -45,7 +45,6 @@ export async function createDoor(dependencies: DoorDependencies) {
     folder: auditSpoolFolder(configuration),
     mostBytes: configuration.AUDIT_SPOOL_MIB * MEBIBYTE,
   });
-  add(() => recorder.drain(EVENTS_ARE_WRITTEN_WITHIN_MS));
   const sampled = createSampledLog(log);
 
   function limitsOf(standard: LimitSettings | undefined): LimitSettings {
@@ -86,11 +85,13 @@ export async function createDoor(dependencies: DoorDependencies) {
     guard.review();
     floods.flush();
   }, REVIEWED_EVERY_MS).unref();
-  // Before the recorder is drained, which was added earlier and so ends later.
-  add(() => {
+  add(async () => {
     clearInterval(sharing);
     clearInterval(reviewing);
+    // A lookup whose client was cut off still has to say that it was not delivered.
+    await store.idle();
     floods.flush();
+    await recorder.drain(EVENTS_ARE_WRITTEN_WITHIN_MS);
   });
 
   const numberKey = await readOrMakePrivate(numberKeyFile(configuration), () =>

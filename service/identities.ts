@@ -16,7 +16,7 @@ export type Identities = {
   /** Undefined where no file is configured. */
   organisations: WatchedFiles<Organisations> | undefined;
   revocations: Revocations | undefined;
-  stop(): void;
+  stop: () => void;
 };
 
 export type IdentityOptions = {

@@ -63,6 +63,8 @@ export type StartOptions = {
   log: Log;
   /** Done once the store can be worked with and before anything is served. Roles all and worker. */
   prepare?: (tools: Tools) => Promise<void>;
+  /** How long a stop lets requests in flight finish before it cuts them off. Default 5,000. */
+  finishWithinMs?: number;
 };
 
 export type Service = {
@@ -216,7 +218,7 @@ function createLookups(
  */
 export async function startService(
   configuration: Configuration,
-  { log, prepare }: StartOptions,
+  { log, prepare, finishWithinMs = REQUESTS_FINISH_WITHIN_MS }: StartOptions,
 ): Promise<Service> {
   const { ROLE, HOST, PORT } = configuration;
   const { add, close } = createClosing(log);
@@ -290,7 +292,9 @@ export async function startService(
 
     const versions = () => described().versions;
     const lookups =
-      ROLE === 'worker' ? {} : createLookups(configuration, door, identities, versions, gate);
+      ROLE === 'worker'
+        ? undefined
+        : createLookups(configuration, door, identities, versions, gate);
     const tracer = tools && (await openTracer(configuration, kind));
     const uploads =
       tools === undefined
@@ -322,13 +326,23 @@ export async function startService(
       }),
       log,
     });
-    const http = await serveHttp(app.fetch, { host: HOST, port: PORT, tls: tls?.value });
+    const http = await serveHttp(app.fetch, {
+      host: HOST,
+      port: PORT,
+      tls: tls?.value,
+      direct: new Map(
+        lookups && [
+          ['/lookup', lookups.lookup],
+          ['/lookup/batch', lookups.batch],
+        ],
+      ),
+    });
     renewTls = http.useTls;
     add(async () => {
       draining = true;
       http.drain();
       await delay(configuration.DRAIN_SECONDS * 1_000);
-      await http.stop(REQUESTS_FINISH_WITHIN_MS);
+      await http.stop(finishWithinMs);
     });
     const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
     log.info('listening', { address: baseUrl, role: ROLE });

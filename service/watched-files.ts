@@ -7,7 +7,7 @@ export type WatchedFiles<T> = {
   readonly version: number;
   /** Why what the files hold now is not in use, if so: a sentence. */
   readonly problem: string | undefined;
-  stop(): void;
+  stop: () => void;
 };
 
 export type WatchOptions<T> = {

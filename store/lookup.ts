@@ -86,6 +86,8 @@ export type LookupStore = {
    * goes wrong is `could-not-check`. Lookups made in one turn of the event loop share a call.
    */
   lookup(input: LookupInput): Promise<LookupResult>;
+  /** Resolves once no lookup is under way; within the deadline of a command. */
+  idle(): Promise<void>;
   /** Records an event beside the lookups, in its number's partition. Rejects where it is not on disk. */
   record(event: RecordedEvent): Promise<void>;
 };
@@ -109,12 +111,16 @@ export function createLookupStore(
 ): LookupStore {
   const clock = options.clock ?? Date.now;
   let waiting: Waiting[] = [];
+  const underWay = new Set<Promise<void>>();
 
   function flush(): void {
     const all = waiting;
     waiting = [];
     for (let from = 0; from < all.length; from += LOOKUPS_A_CALL) {
-      void send(all.slice(from, from + LOOKUPS_A_CALL));
+      const sending = send(all.slice(from, from + LOOKUPS_A_CALL)).finally(() =>
+        underWay.delete(sending),
+      );
+      underWay.add(sending);
     }
   }
 
@@ -178,6 +184,13 @@ export function createLookupStore(
         if (waiting.length === 0) setImmediate(flush);
         waiting.push({ input, resolve });
       }),
+    async idle() {
+      // Its callers go on before this does: what they have to record is handed over by then.
+      do {
+        await Promise.all(underWay);
+        await new Promise((resolve) => setImmediate(resolve));
+      } while (waiting.length > 0 || underWay.size > 0);
+    },
     async record(event) {
       const nhsNumber = 'nhsNumber' in event ? event.nhsNumber : undefined;
       const partition = nhsNumber === undefined ? 'system' : partitionOf(nhsNumber as NhsNumber);

@@ -80,7 +80,7 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
     },
     async stop() {
       stopping = true;
-      worker.postMessage('stop');
+      worker.postMessage('stop', []);
       const patience = new AbortController();
       await Promise.race([
         running,

@@ -1,6 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { readOrMakePrivate, writePrivate } from '../private-file.ts';
+import { syncFolder } from './log-folder.ts';
 import { makeSigner, openNote, parseSigner, type Signer } from './tlog/note.ts';
 
 /** The key file cannot be used. The message says what to do. */
@@ -47,6 +49,8 @@ export async function readKeys(path: string): Promise<Signer[]> {
 /** The keys of a file; a first one named `origin` is made where there is no file. */
 export async function readOrMakeKeys(path: string, origin: string): Promise<Signer[]> {
   const text = await readOrMakePrivate(path, () => `${makeSigner(origin)}\n`);
+  // A log must not be signed with a key that a power cut can take back.
+  syncFolder(dirname(path));
   return parseKeyFile(path, text);
 }
 

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { HASH_BYTES } from './tlog/hash.ts';
-import { TILE_WIDTH, type TileLevel, tilePath } from './tlog/tiles.ts';
+import { TILE_WIDTH, type TileLevel, tilePath, widthOf } from './tlog/tiles.ts';
 import type { ReadTile } from './tlog/tree.ts';
 
 export const CHECKPOINT = 'checkpoint';
@@ -47,6 +47,10 @@ export function readResource(
   return partial ?? readIfThere(join(folder, tilePath(level, index)));
 }
 
+/** The bundle of this index in a log of `size` entries, perhaps longer; `undefined` where it is not there. */
+export const readBundle = (folder: string, index: number, size: number): Buffer | undefined =>
+  readResource(folder, 'entries', index, widthOf('entries', index, size));
+
 /** A tile or bundle that has to be there is not, or is too short. */
 export class ResourceMissing extends Error {
   override name = 'ResourceMissing';
@@ -68,7 +72,7 @@ export const tilesOf =
     return tile;
   };
 
-function syncFolder(path: string): void {
+export function syncFolder(path: string): void {
   const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);

@@ -6,8 +6,8 @@ import { type Commit, CommitFile } from './commit.ts';
 import {
   CHECKPOINT,
   ResourceMissing,
+  readBundle,
   readCheckpointFile,
-  readResource,
   removeIfThere,
   replaceDurably,
   tilesOf,
@@ -205,7 +205,7 @@ export class LogWriter {
     const { size } = this.#commit;
     const [index, width] = [Math.floor(size / TILE_WIDTH), size % TILE_WIDTH];
     if (width === 0) return [];
-    const bundle = readResource(this.#options.folder, 'entries', index, width);
+    const bundle = readBundle(this.#options.folder, index, size);
     if (bundle === undefined) throw new ResourceMissing(tilePath('entries', index, width));
     return splitBundle(bundle);
   }

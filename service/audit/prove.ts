@@ -1,9 +1,9 @@
-import { readCheckpointFile, readResource, tilesOf } from './log-folder.ts';
+import { readBundle, readCheckpointFile, tilesOf } from './log-folder.ts';
 import { splitBundle } from './tlog/bundle.ts';
 import { type Checkpoint, openCheckpoint } from './tlog/checkpoint.ts';
 import type { Verifier } from './tlog/note.ts';
 import { formatProof } from './tlog/proof-text.ts';
-import { TILE_WIDTH, widthOf } from './tlog/tiles.ts';
+import { TILE_WIDTH } from './tlog/tiles.ts';
 import { createTree } from './tlog/tree.ts';
 
 /** There is nothing to prove, or nothing to prove it with. The message says why. */
@@ -21,10 +21,6 @@ function signedCheckpoint(folder: string, keys: readonly Verifier[]): Signed {
   throw new NoProof(`The checkpoint is not to be believed. ${opened.detail}`);
 }
 
-function bundleOf(folder: string, index: number, size: number): Buffer | undefined {
-  return readResource(folder, 'entries', index, widthOf('entries', index, size));
-}
-
 /**
  * Where in a log the events of an audit id are, in order: a lookup and, perhaps, that its answer did not
  * arrive.
@@ -36,7 +32,7 @@ export function findEntries(folder: string, keys: readonly Verifier[], auditId: 
   const wanted = `"auditId":"${auditId.toLowerCase()}"`;
   const found: number[] = [];
   for (let index = 0; index * TILE_WIDTH < size; index++) {
-    const bundle = bundleOf(folder, index, size);
+    const bundle = readBundle(folder, index, size);
     if (bundle === undefined || !bundle.includes(wanted)) continue;
     for (const [i, entry] of (splitBundle(bundle) ?? []).entries()) {
       const place = index * TILE_WIDTH + i;
@@ -55,7 +51,7 @@ export function findEntries(folder: string, keys: readonly Verifier[], auditId: 
 export function proveEntry(folder: string, keys: readonly Verifier[], index: number): string {
   const { note, checkpoint } = signedCheckpoint(folder, keys);
   const { size } = checkpoint;
-  const bundle = bundleOf(folder, Math.floor(index / TILE_WIDTH), size);
+  const bundle = readBundle(folder, Math.floor(index / TILE_WIDTH), size);
   const entry = bundle && splitBundle(bundle)?.[index % TILE_WIDTH];
   if (index >= size || entry === undefined) {
     throw new NoProof(`There is no entry ${index} in ${folder}: it has ${size}, or it was pruned.`);

@@ -1,8 +1,8 @@
 import type { Commit } from './commit.ts';
 import { placeOf } from './entry.ts';
-import { readResource } from './log-folder.ts';
+import { readBundle } from './log-folder.ts';
 import { splitBundle } from './tlog/bundle.ts';
-import { TILE_WIDTH, widthOf } from './tlog/tiles.ts';
+import { TILE_WIDTH } from './tlog/tiles.ts';
 
 /** Bundles looked at in one go; there is a next time. */
 const BUNDLES_AT_MOST = 1_024;
@@ -16,9 +16,8 @@ export function yearsBefore(instant: number, years: number): number {
   return date.getTime();
 }
 
-function bundleOf(folder: string, index: number, size: number) {
-  const width = widthOf('entries', index, size);
-  const bundle = readResource(folder, 'entries', index, width);
+function placesIn(folder: string, index: number, size: number) {
+  const bundle = readBundle(folder, index, size);
   const entries = bundle === undefined ? undefined : splitBundle(bundle);
   return entries?.map((entry) => placeOf(entry, 0, entry.length));
 }
@@ -34,14 +33,14 @@ export function prunable(
   { years, now }: { years: number; now: number },
 ): Prunable | undefined {
   if (size === 0) return undefined;
-  const youngest = bundleOf(folder, Math.floor((size - 1) / TILE_WIDTH), size);
+  const youngest = placesIn(folder, Math.floor((size - 1) / TILE_WIDTH), size);
   const times = youngest?.map((place) => place?.at ?? 0) ?? [];
   const before = yearsBefore(Math.min(now, Math.max(0, ...times)), years);
   const numbers = [...prunedNumbers];
   const first = minimumIndex / TILE_WIDTH;
   let index = first;
   for (; index < first + BUNDLES_AT_MOST && (index + 1) * TILE_WIDTH <= size; index++) {
-    const places = bundleOf(folder, index, size);
+    const places = placesIn(folder, index, size);
     if (!places?.every((place) => place !== undefined && place.at < before)) break;
     for (const place of places) if (place !== undefined) numbers[place.stream] = place.number;
   }

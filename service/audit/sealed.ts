@@ -6,7 +6,7 @@ import {
   unreadableEventSchema,
 } from '#schemas/audit-event.ts';
 import { CommitFile } from './commit.ts';
-import { readResource } from './log-folder.ts';
+import { readBundle } from './log-folder.ts';
 import { splitBundle } from './tlog/bundle.ts';
 import { TILE_WIDTH, tilePath, widthOf } from './tlog/tiles.ts';
 
@@ -67,7 +67,7 @@ export async function* sealedEvents(
   for (let index = first; index < size; ) {
     const bundle = Math.floor(index / TILE_WIDTH);
     const width = widthOf('entries', bundle, size);
-    const entries = splitBundle(readResource(folder, 'entries', bundle, width) ?? Buffer.alloc(0));
+    const entries = splitBundle(readBundle(folder, bundle, size) ?? Buffer.alloc(0));
     if (entries === undefined || entries.length < width) {
       throw new Error(`${tilePath('entries', bundle, width)} of the audit log cannot be read.`);
     }

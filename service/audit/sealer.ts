@@ -48,6 +48,8 @@ const VERIFIED_EVERY_MS = 10_000;
 const TOLD_EVERY_MS = 10_000;
 const PRUNED_EVERY_MS = 3_600_000;
 const UNSEALED_AT_MOST_MS = 60_000;
+/** What passes by itself within this time, as a Redis that starts anew, is nothing to look into. */
+const PASSES_WITHIN_MS = 10_000;
 
 /** A reason not to seal that may pass by itself. */
 class Waiting extends Error {}
@@ -94,6 +96,7 @@ export function createSealer(options: SealerOptions) {
   let told: SealingState | undefined;
   let tellAt = Number.NEGATIVE_INFINITY;
   let standby = false;
+  let failingSince: number | undefined;
 
   async function open(): Promise<LogWriter> {
     const dataset = options.dataset();
@@ -150,7 +153,6 @@ export function createSealer(options: SealerOptions) {
       doubtful = false;
     }
     writer.useNewKeys();
-    if (untrimmed.size > 0) await trim(writer);
     const last = await streams.numbers();
     const batch = await streams.read(sealedNumbers(writer), last, {
       mostEvents: EVENTS_A_BATCH,
@@ -210,7 +212,9 @@ export function createSealer(options: SealerOptions) {
       }
       scanned = { from, numbers: [...scan.numbers] };
     }
-    const until = performance.now() + VERIFYING_A_STEP_MS;
+    // The first time to the end, before anything is sealed after it.
+    const first = verifiedAt === undefined;
+    const until = first ? Number.POSITIVE_INFINITY : performance.now() + VERIFYING_A_STEP_MS;
     while (performance.now() < until) {
       // The last bundle is read again the next time, when it holds more.
       const next = scan.position % TILE_WIDTH === 0 ? scan.position : undefined;
@@ -307,8 +311,9 @@ export function createSealer(options: SealerOptions) {
     if (error instanceof Waiting || error instanceof LogInUse) {
       return { problem: false, detail, gaps };
     }
+    failingSince ??= performance.now();
     return {
-      problem: true,
+      problem: performance.now() - failingSince > PASSES_WITHIN_MS,
       detail: `Events cannot be sealed (${errorCode(error)}); it is tried again. They wait in Redis meanwhile.`,
       gaps,
     };
@@ -335,6 +340,7 @@ export function createSealer(options: SealerOptions) {
         }
         more = await seal(log);
         await prune(log);
+        failingSince = undefined;
       } catch (error) {
         standby = error instanceof LogInUse;
         state = stateOf(error);

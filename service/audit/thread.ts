@@ -26,7 +26,7 @@ const SEALED_EVERY_MS = 1_000;
 
 const { folder, keyFile, origin, retentionYears, anchorFolder, address } =
   workerData as ThreadSettings;
-const tell = (message: ThreadMessage): void => parentPort?.postMessage(message);
+const tell = (message: ThreadMessage): void => parentPort?.postMessage(message, []);
 const stop = new AbortController();
 parentPort?.once('message', () => stop.abort());
 

@@ -8,7 +8,7 @@ export type IssuerKeys = {
   readonly version: number;
   /** Why newer keys could not be had, if so: a sentence. */
   readonly problem: string | undefined;
-  stop(): void;
+  stop: () => void;
 };
 
 /** No keys are at hand to judge a token by, and that is not the token's fault. */
@@ -47,7 +47,8 @@ const LARGEST_JWKS_BYTES = 256 * 1024;
 async function readBounded(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  const body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = response.body ?? [];
+  if (response.body === null) return '';
+  const body: AsyncIterable<Uint8Array> = response.body;
   for await (const chunk of body) {
     length += chunk.length;
     if (length > LARGEST_JWKS_BYTES) throw new Error('too large');

@@ -9,7 +9,7 @@ export type Revocations = {
   /** Rises with each change: what was verified before it is judged anew. */
   readonly version: number;
   readonly problem: string | undefined;
-  stop(): void;
+  stop: () => void;
 };
 
 const keyOf = (issuer: string, kind: 'jti' | 'user' | 'client', value: string): string =>

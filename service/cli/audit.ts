@@ -18,6 +18,8 @@ Settings (environment):
   AUDIT_KEY_FILE          the key that signs it (audit-key in DATA_DIR)
   AUDIT_ORIGIN            its name, with which the key is made (cp-flags/ and the dataset's id)
   AUDIT_RETENTION_YEARS   how long events are kept (26)
+  AUDIT_SPOOL_MIB         room on disk, a process, for refusals and checks that could not be made, while
+                          Redis is away (64)
 `,
     );
 

@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
-import { problem, problemHeaders, problemResponse } from './problem.ts';
+import { problem, problemHeaders, problemResponse, type Reply, responseOf } from './problem.ts';
 import type { TlsMaterial } from './tls.ts';
 
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
@@ -32,7 +32,7 @@ const KEEP_ALIVE_MS = 65_000;
 export type HttpServer = {
   readonly port: number;
   /** The certificate to show from the next connection on. */
-  useTls(material: TlsMaterial): void;
+  useTls: (material: TlsMaterial) => void;
   /** Tells each client with its next answer that the connection ends; new ones are still accepted. */
   drain(): void;
   /** Accepts nothing new, lets what is in flight finish until the deadline, then cuts it off. */
@@ -49,6 +49,9 @@ const UNREADABLE: Partial<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
 };
 
+/** Of a client that speaks HTTP; one that fails in TLS could not read an answer, or be waited for. */
+const HTTP_FAULT = /^(?:HPE_|ERR_HTTP_)/;
+
 /**
  * Answers what is not HTTP enough to reach a handler. As Node's own handler does, nothing is written into
  * a response that has begun.
@@ -57,7 +60,8 @@ function refuseUnreadable(
   error: NodeJS.ErrnoException,
   socket: Duplex & { _httpMessage?: { headersSent: boolean } | null },
 ): void {
-  if (!socket.writable || socket._httpMessage?.headersSent === true) {
+  const readable = HTTP_FAULT.test(error.code ?? '') && socket.writable;
+  if (!readable || socket._httpMessage?.headersSent === true) {
     socket.destroy();
     return;
   }
@@ -95,11 +99,18 @@ function cutSilent(socket: Socket & { _httpMessage?: { headersSent: boolean } | 
   if (socket._httpMessage?.headersSent !== false) socket.destroy();
 }
 
+/** Answers a POST to one address; never rejects. */
+export type DirectHandler = (env: HttpBindings) => Promise<Reply>;
+
+/** What surely is a host; anything else is left to be judged with the rest of the address. */
+const HOST = /^[\w.:[\]-]+$/;
+
 /**
  * Serves an app with Node's HTTP server, every limit set. A body that its handler left unread is drained
  * for half a second, so that the client gets to read its answer, and then the connection is closed.
  *
  * @param options.port 0 for any free one
+ * @param options.direct handlers of POST by exact path, asked before the app: the hot path needs no router
  * @param options.tls set: TLS 1.3 and nothing else; where it names client authorities, no client without
  * a certificate of theirs
  * @throws {CannotListen}
@@ -110,17 +121,55 @@ export async function serveHttp(
     host,
     port,
     tls,
+    direct = new Map(),
     limits = {},
-  }: { host: string; port: number; tls?: TlsMaterial | undefined; limits?: ServerLimits },
+  }: {
+    host: string;
+    port: number;
+    tls?: TlsMaterial | undefined;
+    direct?: ReadonlyMap<string, DirectHandler>;
+    limits?: ServerLimits;
+  },
 ): Promise<HttpServer> {
-  const listener = getRequestListener((request, env) => fetch(request, env as HttpBindings), {
-    // What cannot be made a Request: no Host, or an address that is none.
-    errorHandler: () => problemResponse('malformed-request'),
-  });
+  /** Replies to requests whose body is not read to its end, which the listener sees to. */
+  const made = new WeakMap<IncomingMessage, Reply>();
+  const listener = getRequestListener(
+    (request, bindings) => {
+      const env = bindings as HttpBindings;
+      const reply = made.get(env.incoming);
+      return reply === undefined ? fetch(request, env) : responseOf(reply);
+    },
+    {
+      // What cannot be made a Request: no Host, or an address that is none.
+      errorHandler: () => problemResponse('malformed-request'),
+    },
+  );
+
+  async function answerDirectly(
+    handler: DirectHandler,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+  ): Promise<void> {
+    const reply = await handler({ incoming, outgoing });
+    if (!incoming.complete) {
+      made.set(incoming, reply);
+      void listener(incoming, outgoing);
+      return;
+    }
+    const { status, headers, body } = reply;
+    headers['content-length'] = String(Buffer.byteLength(body));
+    outgoing.writeHead(status, headers).end(body);
+  }
+
   let draining = false;
   const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     if (draining) outgoing.setHeader('connection', 'close');
-    void listener(incoming, outgoing);
+    const handler = incoming.method === 'POST' ? direct.get(incoming.url ?? '') : undefined;
+    if (handler === undefined || !HOST.test(incoming.headers.host ?? '')) {
+      void listener(incoming, outgoing);
+    } else {
+      void answerDirectly(handler, incoming, outgoing);
+    }
   };
   const options = {
     maxHeaderSize: HEADERS_AT_MOST_BYTES,
@@ -150,6 +199,12 @@ export async function serveHttp(
   // By default Node invites the body before anybody knows who sends it.
   server.on('checkContinue', answer);
   server.on('checkExpectation', answer);
+  // Node's own list lacks those whose TLS handshake has not ended.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   await listen(server, host, port);
 
   return {
@@ -162,7 +217,9 @@ export async function serveHttp(
       draining = true;
       return new Promise((resolve) => {
         const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECKED_EVERY_MS);
-        const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
+        const cut = setTimeout(() => {
+          for (const socket of sockets) socket.destroy();
+        }, deadlineMs);
         server.close(() => {
           clearInterval(idle);
           clearTimeout(cut);

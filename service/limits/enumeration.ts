@@ -17,10 +17,10 @@ export type EnumerationAlert = {
  * department at night must not be mistaken for a thief by a program.
  */
 export type EnumerationGuard = {
-  saw(caller: Caller, nhsNumber: NhsNumber, access: Access): void;
-  sawInvalid(caller: Caller): void;
+  saw: (caller: Caller, nhsNumber: NhsNumber, access: Access) => void;
+  sawInvalid: (caller: Caller) => void;
   /** Looks at what takes more than one lookup to see; called each minute. */
-  review(): void;
+  review: () => void;
   /** Alerts of the last hour. */
   readonly alerts: number;
 };
@@ -33,7 +33,7 @@ const SIGNS = {
   distinctAMinute: { unscheduled: 30, 'silent-read': 300 },
   invalidAMinute: 10,
   invalidShare: 0.3,
-  sequentialRun: 8,
+  neighboursAMinute: 8,
   outOfHoursAnHour: 30,
   peersAnHour: 60,
   peersTimes: 10,
@@ -57,7 +57,7 @@ type Sketch = {
   looks: number;
   invalid: number;
   lastNine: number;
-  run: number;
+  neighbours: number;
   hour: number;
   looksThisHour: number;
   silent: boolean;
@@ -122,7 +122,7 @@ export function createEnumerationGuard(
         looks: 0,
         invalid: 0,
         lastNine: 0,
-        run: 0,
+        neighbours: 0,
         hour: 0,
         looksThisHour: 0,
         silent: false,
@@ -145,6 +145,7 @@ export function createEnumerationGuard(
       sketch.bitsSet = 0;
       sketch.looks = 0;
       sketch.invalid = 0;
+      sketch.neighbours = 0;
       const hour = Math.floor((minute * MINUTE_MS) / HOUR_MS);
       if (hour !== sketch.hour) {
         sketch.hour = hour;
@@ -199,14 +200,11 @@ export function createEnumerationGuard(
       const nine = Math.floor(Number(nhsNumber) / 10);
       // Next to each other but for a number without a usable check digit in between.
       const step = nine - sketch.lastNine;
-      if (step >= -2 && step <= 2) {
-        if (step !== 0) sketch.run++;
-      } else {
-        sketch.run = 0;
-      }
+      if (step !== 0 && step >= -2 && step <= 2) sketch.neighbours++;
       sketch.lastNine = nine;
-      if (sketch.run >= SIGNS.sequentialRun) {
-        alert(sketch, 'sequential-numbers', sketch.run + 1, SIGNS.sequentialRun, MINUTE_MS);
+      if (sketch.neighbours >= SIGNS.neighboursAMinute) {
+        const { neighbours } = sketch;
+        alert(sketch, 'sequential-numbers', neighbours, SIGNS.neighboursAMinute, MINUTE_MS);
       }
       sawDistinct(sketch, nine, access);
     },

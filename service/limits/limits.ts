@@ -11,9 +11,9 @@ export type Limits = {
    * Takes `cost` requests off what a caller has left, or nothing and the limit that it ran into. A cost
    * above a limit counts as all of it: a batch is never impossible.
    */
-  take(caller: Caller, cost?: number): LimitReached | undefined;
+  take: (caller: Caller, cost?: number) => LimitReached | undefined;
   /** Tells the other processes what was used here and takes off what was used there. Never rejects. */
-  share(): Promise<void>;
+  share: () => Promise<void>;
 };
 
 type Bucket = {

@@ -65,13 +65,13 @@ export function createCheck(dependencies: CheckDependencies) {
     return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":"${api}","setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
   }
 
-  async function ask(
+  function ask(
     auditId: string,
     admitted: Admitted,
     request: LookupRequest,
     event: string,
     negativesAllowed: boolean,
-  ): Promise<Check['result']> {
+  ): Promise<LookupResult> | Check['result'] {
     if (!gate.open) return { kind: 'could-not-check', cause: 'closed' };
     if (Date.now() - gate.authoritiesAt > DIRECTORY_TRUSTED_FOR_MS) {
       return { kind: 'could-not-check', cause: 'directory' };

@@ -4,9 +4,9 @@ type RefusalEvent = Extract<RecordedEvent, { type: 'refusal' }>;
 
 /** Audits refusals that may come thousandfold without letting them fill the audit. */
 export type Floods = {
-  note(event: RefusalEvent): void;
+  note: (event: RefusalEvent) => void;
   /** Records what was only counted so far. */
-  flush(): void;
+  flush: () => void;
 };
 
 const SINGLY_A_MINUTE = 20;

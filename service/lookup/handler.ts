@@ -2,7 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { Admit } from '../auth/admission.ts';
 import { readBody } from '../http/body.ts';
-import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
+import { problemReply, type Reply, SAFE_HEADERS } from '../http/problem.ts';
 import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { errorFields } from '../log.ts';
 import type { SampledLog } from '../sampled-log.ts';
@@ -11,6 +11,9 @@ import type { NoteRefusal, Refused } from './refusals.ts';
 import { isPlainJson } from './request.ts';
 
 export type LookupContext = Context<{ Bindings: HttpBindings }>;
+
+/** Never rejects. */
+export type LookupHandler = (env: HttpBindings) => Promise<Reply>;
 
 export type HandlerDependencies = { admit: Admit; noteRefusal: NoteRefusal; sampled: SampledLog };
 
@@ -30,46 +33,46 @@ export async function readJsonBody({
 }
 
 /** A 200 with every header in one plain record. */
-export function answerResponse(body: string, { requestId, correlationId }: RequestIds): Response {
+export function answerReply(body: string, { requestId, correlationId }: RequestIds): Reply {
   const headers: Record<string, string> = {
     ...SAFE_HEADERS,
     'content-type': 'application/json',
   };
   if (requestId !== undefined) headers['x-request-id'] = requestId;
   if (correlationId !== undefined) headers['x-correlation-id'] = correlationId;
-  return new Response(body, { status: 200, headers });
+  return { status: 200, headers, body };
 }
 
 /**
  * A route of lookups: who may not ask is refused and noted, and a fault is could-not-check.
  *
- * One handler and one raw response: passing middlewares, Hono's header helpers and `c.req.header()` each
- * cost a third of the throughput or more.
+ * It makes a plain reply, which the server writes by itself: a router and a `Response` in between cost a
+ * seventh of a lookup's processor time.
  */
 export function createHandler(
   { admit, noteRefusal, sampled }: HandlerDependencies,
-  work: (env: HttpBindings, admitted: Admitted) => Promise<Response | WorkRefused>,
-) {
-  return async function handle(c: LookupContext): Promise<Response> {
-    const { incoming } = c.env;
+  work: (env: HttpBindings, admitted: Admitted) => Promise<Reply | WorkRefused>,
+): LookupHandler {
+  return async function handle(env: HttpBindings): Promise<Reply> {
+    const { incoming } = env;
     try {
       const admitting = admit(incoming.headers);
       // Not awaited where it need not be: most tokens have been seen before.
       const admission = admitting instanceof Promise ? await admitting : admitting;
       let refused: Omit<Refused, 'api' | 'source'>;
       if (admission.kind === 'admitted') {
-        const outcome = await work(c.env, admission);
-        if (outcome instanceof Response) return outcome;
+        const outcome = await work(env, admission);
+        if ('body' in outcome) return outcome;
         const { ids, caller } = admission;
         refused = { ...outcome, ids, caller, roleChosen: true };
       } else {
         refused = admission;
       }
       noteRefusal({ ...refused, api: 'plain', source: incoming.socket.remoteAddress });
-      return problemResponse(refused.code, { ...refused.ids, limit: refused.limit });
+      return problemReply(refused.code, { ...refused.ids, limit: refused.limit });
     } catch (error) {
       sampled.log('fault', 'error', 'a lookup failed inside the service', errorFields(error));
-      return problemResponse('could-not-check', readRequestIds(incoming.headers));
+      return problemReply('could-not-check', readRequestIds(incoming.headers));
     }
   };
 }

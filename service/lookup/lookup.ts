@@ -1,11 +1,6 @@
-import { problemResponse } from '../http/problem.ts';
+import { problemReply } from '../http/problem.ts';
 import { type AnsweringDependencies, createAnswering } from './answering.ts';
-import {
-  answerResponse,
-  createHandler,
-  type HandlerDependencies,
-  readJsonBody,
-} from './handler.ts';
+import { answerReply, createHandler, type HandlerDependencies, readJsonBody } from './handler.ts';
 import { parseRequest } from './request.ts';
 import { whenUndelivered } from './undelivered.ts';
 
@@ -26,9 +21,9 @@ export function createLookupHandler(dependencies: LookupDependencies) {
     if (parsed.kind === 'refused') return parsed;
     const answering = await answer(admitted, parsed.request);
     if (answering.kind === 'could-not-check') {
-      return problemResponse('could-not-check', admitted.ids);
+      return problemReply('could-not-check', admitted.ids);
     }
     whenUndelivered(env.incoming, env.outgoing, answering.notDelivered);
-    return answerResponse(answering.json, admitted.ids);
+    return answerReply(answering.json, admitted.ids);
   });
 }

@@ -48,7 +48,7 @@ function parseKept(json: string): RecordedEvent | undefined {
  * An attempt whose reply was lost may leave an event twice, under the same id.
  */
 export function createRecorder(
-  store: LookupStore,
+  store: Pick<LookupStore, 'record'>,
   gate: Pick<Gate, 'open'>,
   log: Log,
   { folder, mostBytes }: SpoolSettings,
@@ -125,7 +125,8 @@ export function createRecorder(
   /** Carries what waits in the spool to the store, as long as that takes it. */
   async function carry(): Promise<void> {
     if (spool === undefined) return;
-    while (gate.open && !ending) {
+    for (;;) {
+      if (!gate.open || ending) break;
       const events = spool.oldest(TAKEN_AT_ONCE);
       let done = 0;
       try {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,11 +11,13 @@ import { loadFile } from '#loaders/load.ts';
 import type { Acknowledgement } from '#schemas/acknowledgement.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
+import { openDemoIssuer } from '#service/auth/demo-issuer.ts';
 import { Anchor } from '#store/anchor.ts';
 import { connectStore, whenReady } from '#store/connection.ts';
 import { findEmbeddedRedis } from '#store/embedded-redis.ts';
 import { createStore, type Store } from '#store/store.ts';
-import { cpFlags, type Ended, isAlive, redisOf, run, startServing } from '../service/processes.ts';
+import { officer } from '../service/authority-support.ts';
+import { cpFlags, isAlive, redisOf, run, startServing } from '../service/processes.ts';
 import { allEvents } from '../support/audit-events.ts';
 import { startTestStore, until, WAIT_MS } from '../support/test-store.ts';
 
@@ -34,11 +37,14 @@ export type FaultOptions = {
 };
 
 type Victim = 'loader' | 'service' | 'redis';
+/** How the file that is cut short comes in: by a process of its own, or into the service. */
+type Way = 'cp-flags load' | 'POST /uploads';
 
 /** What happens at one point, all of it drawn from the seed. */
 type Point = {
   number: number;
   victim: Victim;
+  way: Way;
   /** Which of the authority's two files is cut short. */
   kind: GeneratedFile['kind'];
   /** When, as a share of how long the undisturbed load took. */
@@ -50,6 +56,7 @@ type Point = {
 };
 
 const VICTIMS = ['loader', 'service', 'redis'] as const;
+const WAYS = ['cp-flags load', 'POST /uploads'] as const;
 const KINDS = ['first', 'later'] as const;
 const RETURNS = ['at once', 'after'] as const;
 /** Of a load under way that is killed a second time. */
@@ -58,15 +65,19 @@ const AGAIN = 0.3;
 const LATEST_MOMENT = 1.1;
 /** A process that has just started works slower than the one the undisturbed loads were timed in. */
 const SLOWER = 2;
+const BY_COMMAND = { victim: 'loader', way: 'cp-flags load' } as const;
+const TOKEN_SECONDS = 600;
 const ATTEMPTS = 40;
 const LOADED = [0, 3, 4];
 
 function pointOf(seed: number, number: number): Point {
   const draw = draws(seed, number);
+  // In turn, so that a few points have something of everything.
+  const victim = VICTIMS[(seed + number) % VICTIMS.length] ?? 'loader';
   return {
     number,
-    // In turn, so that a few points have something of everything.
-    victim: VICTIMS[(seed + number) % VICTIMS.length] ?? 'loader',
+    victim,
+    way: victim === 'loader' ? 'cp-flags load' : one(draw, WAYS),
     kind: KINDS[Math.floor((seed + number) / VICTIMS.length) % KINDS.length] ?? 'first',
     moment: draw() * LATEST_MOMENT,
     serviceReturns: one(draw, RETURNS),
@@ -87,8 +98,9 @@ type Outcome = {
 };
 
 const timeless = ({ file, ...rest }: Acknowledgement): unknown => {
-  const { receivedAt: _, ...about } = file;
-  const { id: __, since: ___, ...held } = rest.held ?? {};
+  // Into the service a file comes without its name.
+  const { receivedAt: _, name: __, ...about } = file;
+  const { id: ___, since: ____, ...held } = rest.held ?? {};
   return { ...rest, file: about, held };
 };
 
@@ -131,7 +143,13 @@ async function outcomeOf(
 }
 
 /** A file and its neighbours on the disk, and how long it took to load undisturbed. */
-type Written = { file: GeneratedFile; path: string; milliseconds: number; ack: unknown };
+type Written = {
+  file: GeneratedFile;
+  path: string;
+  records: number;
+  milliseconds: number;
+  ack: unknown;
+};
 type Expected = { files: Written[]; outcome: Outcome; released: Outcome };
 
 async function writeFiles(folder: string, files: readonly GeneratedFile[]): Promise<Written[]> {
@@ -140,17 +158,14 @@ async function writeFiles(folder: string, files: readonly GeneratedFile[]): Prom
       const path = join(folder, file.name);
       const pieces = file.text();
       let text = '';
-      for (;;) {
-        const step = pieces.next();
-        if (step.done === true) {
-          const sidecar = JSON.stringify({ rowCount: step.value.records });
-          if (file.format === 'csv') await writeFile(`${path}.json`, sidecar);
-          break;
-        }
-        text += step.value;
-      }
+      let step = pieces.next();
+      for (; step.done !== true; step = pieces.next()) text += step.value;
+      const { records } = step.value;
       await writeFile(path, text);
-      return { file, path, milliseconds: 0, ack: undefined };
+      if (file.format === 'csv') {
+        await writeFile(`${path}.json`, JSON.stringify({ rowCount: records }));
+      }
+      return { file, path, records, milliseconds: 0, ack: undefined };
     }),
   );
 }
@@ -301,32 +316,78 @@ class Lane {
     }
   }
 
-  spools(): number {
+  /** As the authority's own system would; resolves with what became of it. */
+  async post({ file, path, records }: Written): Promise<string> {
+    const { sequence, createdAt, authority, format } = file;
+    const isCsv = format === 'csv';
+    const description = new URLSearchParams({
+      sequence: String(sequence),
+      createdAt: new Date(createdAt).toISOString(),
+      rowCount: String(records),
+    });
+    const { sign } = await openDemoIssuer(this.dataDir);
     try {
-      return readdirSync(join(this.dataDir, 'spool')).length;
+      const answer = await fetch(
+        `${this.#service?.baseUrl}/uploads${isCsv ? `?${description.toString()}` : ''}`,
+        {
+          method: 'POST',
+          body: await readFile(path),
+          headers: {
+            authorization: `Bearer ${await sign(officer(authority.code), TOKEN_SECONDS)}`,
+            'x-request-id': randomUUID(),
+            'content-type': isCsv ? 'text/csv' : 'application/xml',
+          },
+        },
+      );
+      return `the upload was answered with ${answer.status}`;
     } catch {
-      return 0;
+      return 'the upload was not answered';
     }
   }
+
+  spools(): string[] {
+    try {
+      return readdirSync(join(this.dataDir, 'spool'));
+    } catch {
+      return [];
+    }
+  }
+}
+
+/** A load that has begun in some process. */
+type UnderWay = { ended: Promise<string>; gone(): boolean; kill(): void };
+
+function begin(lane: Lane, way: Way, written: Written, ack: string): UnderWay {
+  if (way === 'cp-flags load') {
+    const { ended, gone, kill } = lane.load(written.path, ack);
+    const told = ended.then(({ code }) =>
+      code === null ? 'the loader died' : `the loader ended with ${code}`,
+    );
+    return { ended: told, gone, kill: () => kill('SIGKILL') };
+  }
+  let answered = false;
+  const ended = lane.post(written).finally(() => (answered = true));
+  return { ended, gone: () => answered, kill: () => undefined };
 }
 
 /** Lets a load run until its moment and kills; resolves when the loader has ended. */
 async function cutShort(
   lane: Lane,
-  { path, milliseconds }: Written,
+  written: Written,
   ack: string,
-  { victim, serviceReturns }: Point,
+  { victim, way, serviceReturns }: Pick<Point, 'victim' | 'way' | 'serviceReturns'>,
   moment: number,
-): Promise<Ended> {
+): Promise<string> {
   const before = lane.spools();
-  const loader = lane.load(path, ack);
+  const load = begin(lane, way, written, ack);
   // The start of the process is not what is to be cut short.
-  await until(() => lane.spools() > before || loader.gone(), 'the load to begin');
-  await pause(moment * milliseconds * SLOWER);
-  if (victim === 'loader') loader.kill('SIGKILL');
+  const hasBegun = (): boolean => lane.spools().some((name) => !before.includes(name));
+  await until(() => hasBegun() || load.gone(), 'the load to begin');
+  await pause(moment * written.milliseconds * (way === 'cp-flags load' ? SLOWER : 1));
+  if (victim === 'loader') load.kill();
   else await lane.kill(victim);
   if (victim === 'service' && serviceReturns === 'at once') await lane.serve();
-  return loader.ended;
+  return load.ended;
 }
 
 /** Loads a file as a person would who is told that it failed: again, until it is answered. */
@@ -361,7 +422,7 @@ async function runPoint(
 
   const ended = await cutShort(lane, cut, ack, point, point.moment);
   if (point.again !== undefined) {
-    await cutShort(lane, cut, ack, { ...point, victim: 'loader' }, point.again);
+    await cutShort(lane, cut, ack, { ...point, ...BY_COMMAND }, point.again);
   }
   const answered = await loadUntilAnswered(lane, cut.path, ack);
   await lane.serve();
@@ -380,7 +441,7 @@ async function runPoint(
     differences.push(...differing('what is left once released', then, released));
   });
   if (differences.length > 0) throw new Error(differences.join('\n'));
-  return `the loader ${ended.code === null ? 'died' : `ended with ${ended.code}`}`;
+  return ended;
 }
 
 /** Where two values differ, as far down as can be said. */
@@ -396,9 +457,9 @@ function differing(where: string, found: unknown, expected: unknown): string[] {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
 
-const described = ({ victim, kind, moment, serviceReturns, again }: Point): string =>
+const described = ({ victim, way, kind, moment, serviceReturns, again }: Point): string =>
   [
-    `kill -9 of the ${victim} ${(moment * 100).toFixed(0)} % into the ${kind} file`,
+    `kill -9 of the ${victim} ${(moment * 100).toFixed(0)} % into the ${kind} file by ${way}`,
     ...(victim === 'service' ? [`back ${serviceReturns}`] : []),
     ...(again === undefined ? [] : [`the loader again ${(again * 100).toFixed(0)} % in`]),
   ].join(', ');

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -277,6 +277,39 @@ describe('spools left behind', () => {
     expect(readdirSync(folder)).toHaveLength(3);
     expect(() => statSync(abandoned.folder)).toThrow(/ENOENT/);
     inUse.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('tell a journal that is whole from one that a crash cut short or that was changed', async () => {
+    const folder = temporaryFolder();
+    const spool = Spool.create(folder);
+    for (let n = 1; n <= 3; n++) spool.decide('added', testNumber(n), `row ${n}`);
+    await spool.commitJournal('{"a":"é"}');
+    spool.close();
+    const path = join(spool.folder, 'decided');
+    const whole = readFileSync(path);
+    const reopened = (bytes: Uint8Array) => {
+      writeFileSync(path, bytes);
+      const opened = Spool.open(spool.folder);
+      try {
+        return [opened.journal(), [...opened.decided(2)].flat().map(({ packed }) => packed)];
+      } finally {
+        opened.close();
+      }
+    };
+    expect(reopened(whole)).toEqual(['{"a":"é"}', ['row 1', 'row 2', 'row 3']]);
+    for (let length = 0; length < whole.length; length += 7) {
+      writeFileSync(path, whole.subarray(0, length));
+      const cut = Spool.open(spool.folder);
+      expect(cut.journal()).toBeUndefined();
+      cut.close();
+    }
+    const changed = Buffer.from(whole);
+    changed[14] = 'R'.charCodeAt(0);
+    writeFileSync(path, changed);
+    const other = Spool.open(spool.folder);
+    expect(other.journal()).toBeUndefined();
+    other.close();
     rmSync(folder, { recursive: true });
   });
 

@@ -11,7 +11,7 @@ const DEADLINE_MS = 120_000;
 test(
   `a load cut short by kill -9 of the loader, the service or Redis ends as if nothing had happened (${POINTS} moments of seed ${seed})`,
   async () => {
-    expect(await runFaults({ seed, points: POINTS, plansAFile: 250 })).toEqual([]);
+    expect(await runFaults({ seed, points: POINTS, plansAFile: 150 })).toEqual([]);
   },
   DEADLINE_MS,
 );

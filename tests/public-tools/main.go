@@ -34,7 +34,8 @@ func main() {
 	files := client.FileFetcher{Root: os.Args[1]}
 	ctx := context.Background()
 
-	fail(fsck.New(verifier.Name(), verifier, files, hashBundle, fsck.Opts{N: 2}).Check(ctx))
+	// Many workers: each ends at the first thing that is wrong, and without any the check would not end.
+	fail(fsck.New(verifier.Name(), verifier, files, hashBundle, fsck.Opts{N: 16}).Check(ctx))
 	checkpoint, _, _, err := client.FetchCheckpoint(ctx, files.ReadCheckpoint, verifier, verifier.Name())
 	fail(err)
 	fmt.Printf("fsck %d\n", checkpoint.Size)

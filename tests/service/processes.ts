@@ -5,13 +5,17 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { until } from './support.ts';
 
-const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 export type Ended = { code: number | null; stdout: string; stderr: string };
 
 /** A process of the command line, with nothing of the test's own settings. */
-export function cpFlags(args: readonly string[], environment: Record<string, string>) {
-  const child: ChildProcess = spawn(process.execPath, [join(root, 'service', 'cli.ts'), ...args], {
+export function cpFlags(
+  args: readonly string[],
+  environment: Record<string, string>,
+  tree: string = root,
+) {
+  const child: ChildProcess = spawn(process.execPath, [join(tree, 'service', 'cli.ts'), ...args], {
     env: { PATH: process.env['PATH'], PORT: '0', REDIS_MAXMEMORY_MIB: '128', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -38,8 +42,12 @@ export const run = (args: readonly string[], environment: Record<string, string>
 const demoSchema = z.object({ baseUrl: z.string(), tokens: z.record(z.string(), z.string()) });
 
 /** Starts `serve` and waits until it says where it answers. */
-export async function startServing(args: readonly string[], environment: Record<string, string>) {
-  const service = cpFlags(['serve', ...args], environment);
+export async function startServing(
+  args: readonly string[],
+  environment: Record<string, string>,
+  tree?: string,
+) {
+  const service = cpFlags(['serve', ...args], environment, tree);
   const address = (): string | undefined => /http:\/\/[\w.]+:[0-9]+/.exec(service.stdout())?.[0];
   await until(() => address() !== undefined || service.gone(), 'the service to answer');
   const baseUrl = address();

@@ -1,0 +1,276 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { draws, one } from '#loaders/generate-random.ts';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { readKeys } from '#service/audit/keys.ts';
+import { sealedEvents, sealedRange } from '#service/audit/sealed.ts';
+import { verifyLog } from '#service/audit/verify.ts';
+import { openDemoIssuer } from '#service/auth/demo-issuer.ts';
+import { createAuditStreams } from '#store/audit-stream.ts';
+import { root } from '../../bench/processes.ts';
+import { claims, fill } from '../service/support.ts';
+import { testNumber } from '../support/rows.ts';
+import { startTestStore, until } from '../support/test-store.ts';
+
+/**
+ * Lookups that go on while the workers, the lookup process and Redis are killed, stopped and left without
+ * disk, in mixes and at moments drawn from a seed; afterwards every one that was answered is in the sealed
+ * log, once.
+ */
+
+export type AuditFaultOptions = { seed: number; points: number; say?: (line: string) => void };
+
+const NAMES = ['worker', 'other worker', 'lookup', 'redis'] as const;
+type Name = (typeof NAMES)[number];
+const ACTS = ['killed', 'stopped', 'without disk', 'an hour back'] as const;
+type Act = (typeof ACTS)[number];
+type Fault = { name: Name; act: Act; afterMs: number; forMs: number };
+
+const FAULTS_AT_MOST = 3;
+const WITHIN_MS = 400;
+/** Longer than the sealing takes, and than a lookup waits. */
+const LASTS_AT_MOST_MS = 1_200;
+const LOOKERS = 4;
+const LOOKUP_DEADLINE_MS = 5_000;
+const RECOVERS_WITHIN_MS = 30_000;
+/** Whatever the log writes is larger; what SQLite writes to the first page of a file is not. */
+const FILE_BYTES_WITHOUT_DISK = 4_096;
+
+const CHILDREN = Array.from({ length: 20 }, (_, i) => testNumber(i));
+const OTHERS = Array.from({ length: 200 }, (_, i) => testNumber(5_000 + i));
+
+/** A process that is started again whenever it has ended, until it is told to stop. */
+function keepRunning(environment: Record<string, string>) {
+  let child: ChildProcess;
+  let address: string | undefined;
+  let stopping = false;
+  let errors = '';
+  let gone: Promise<void>;
+  const start = (): void => {
+    address = undefined;
+    child = spawn(process.execPath, [join(root, 'service', 'cli.ts'), 'serve'], {
+      env: { PATH: process.env['PATH'], PORT: '0', LOG_LEVEL: 'warn', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout?.on('data', (chunk: Buffer) => {
+      address ??= /http:\/\/[\w.]+:[0-9]+/.exec(chunk.toString())?.[0];
+    });
+    child.stderr?.on('data', (chunk: Buffer) => (errors = (errors + chunk).slice(-4_000)));
+    gone = new Promise((resolve) => {
+      child.once('close', () => {
+        if (!stopping) start();
+        resolve();
+      });
+    });
+  };
+  start();
+  return {
+    pid: (): number => child.pid ?? 0,
+    address: (): string | undefined => address,
+    errors: (): string => errors,
+    async stop(): Promise<void> {
+      stopping = true;
+      child.kill('SIGCONT');
+      child.kill('SIGTERM');
+      await gone;
+    },
+  };
+}
+
+/** The library that gives a process a clock of its own, in a file that may change; as Debian installs it. */
+const FAKETIME = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
+const canTurnClocks = existsSync(FAKETIME);
+const NOW = '+0';
+const AN_HOUR_BACK = '-1h';
+
+/** Soft limit on the size of files a process writes: with it the disk is full to all but small files. */
+function limitFiles(pid: number, bytes: number | 'unlimited'): void {
+  spawnSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`]);
+}
+const canLimitFiles = spawnSync('prlimit', ['--version']).status === 0;
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has been killed meanwhile.
+  }
+}
+
+/** What is wrong in the end; nothing, if all is well. */
+export async function runAuditFaults(options: AuditFaultOptions): Promise<string[]> {
+  const { seed, points, say = () => undefined } = options;
+  const { draw, below } = seededDraws(seed);
+  const store = await startTestStore({ maxmemoryMb: 512 });
+  const { dataDir, server } = store;
+  const folder = join(dataDir, 'audit');
+  await store.adminStore.createDataset('demo', 'test');
+  await fill(store.store, store.anchor, {
+    code: 'ZZ101',
+    rows: CHILDREN.map((nhsNumber) => ({ nhsNumber })),
+  });
+  const { username, password } = server.users.admin;
+  const environment = {
+    DATA_DIR: dataDir,
+    REDIS_URL: `unix://${username}:${encodeURIComponent(password)}@localhost${server.socketPath}`,
+  };
+  const clockOf = (name: string): string => join(dataDir, `clock of the ${name}`);
+  const worker = (name: string) => {
+    writeFileSync(clockOf(name), NOW);
+    return keepRunning({
+      ...environment,
+      ROLE: 'worker',
+      ...(canTurnClocks && {
+        LD_PRELOAD: FAKETIME,
+        FAKETIME_TIMESTAMP_FILE: clockOf(name),
+        FAKETIME_CACHE_DURATION: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      }),
+    });
+  };
+  const processes = {
+    worker: worker('worker'),
+    'other worker': worker('other worker'),
+    lookup: keepRunning({ ...environment, ROLE: 'lookup' }),
+  };
+  const pidOf = (name: Name): number => (name === 'redis' ? server.pid : processes[name].pid());
+
+  const issuer = await openDemoIssuer(dataDir);
+  const token = await issuer.sign(claims(), 3_600);
+  const answered: string[] = [];
+  let refused = 0;
+  const done = new AbortController();
+
+  async function look(): Promise<void> {
+    const numbers = [...CHILDREN, ...OTHERS];
+    for (let i = 0; !done.signal.aborted; i++) {
+      const address = processes.lookup.address();
+      try {
+        if (address === undefined) throw new Error('not there');
+        const response = await fetch(`${address}/lookup`, {
+          method: 'POST',
+          headers: {
+            authorization: `Bearer ${token}`,
+            'content-type': 'application/json',
+            'x-request-id': randomUUID(),
+          },
+          body: JSON.stringify({ nhsNumber: numbers[i % numbers.length] }),
+          signal: AbortSignal.timeout(LOOKUP_DEADLINE_MS),
+        });
+        const body: unknown = await response.json();
+        if (response.status !== 200) throw new Error('not answered');
+        answered.push(lookupAnswerSchema.parse(body).auditId);
+      } catch {
+        refused++;
+        await pause(20);
+      }
+    }
+  }
+
+  async function untilAnswered(): Promise<void> {
+    const before = answered.length;
+    const giveUpAt = performance.now() + RECOVERS_WITHIN_MS;
+    while (answered.length < before + LOOKERS * 2) {
+      if (performance.now() > giveUpAt) {
+        const said = Object.values(processes).map((one) => one.errors());
+        throw new Error(`lookups are not answered again\n${said.join('\n')}`);
+      }
+      await pause(10);
+    }
+  }
+
+  async function befall({ name, act, afterMs, forMs }: Fault): Promise<void> {
+    await pause(afterMs);
+    const pid = pidOf(name);
+    if (act === 'killed') signal(pid, 'SIGKILL');
+    else if (act === 'stopped') signal(pid, 'SIGSTOP');
+    else if (act === 'an hour back') writeFileSync(clockOf(name), AN_HOUR_BACK);
+    else limitFiles(pid, FILE_BYTES_WITHOUT_DISK);
+    if (act === 'killed') return;
+    await pause(forMs);
+    if (act === 'stopped') signal(pid, 'SIGCONT');
+    else if (act === 'an hour back') writeFileSync(clockOf(name), NOW);
+    else limitFiles(pid, 'unlimited');
+  }
+
+  function drawFaults(): Fault[] {
+    const count = 1 + below(FAULTS_AT_MOST);
+    return Array.from({ length: count }, () => {
+      const name = one(draw, NAMES);
+      const drawn = one(draw, ACTS);
+      // Redis without disk ends, and a lookup process has no log and answers nothing with a wrong clock.
+      const isWorker = name === 'worker' || name === 'other worker';
+      const can = { 'without disk': canLimitFiles, 'an hour back': canTurnClocks };
+      const act =
+        drawn === 'killed' || drawn === 'stopped' || (isWorker && can[drawn]) ? drawn : 'stopped';
+      return { name, act, afterMs: below(WITHIN_MS), forMs: 50 + below(LASTS_AT_MOST_MS) };
+    });
+  }
+
+  const wrong: string[] = [];
+  const lookers = Array.from({ length: LOOKERS }, look);
+  try {
+    await untilAnswered();
+    for (let point = 0; point < points; point++) {
+      const faults = drawFaults();
+      const told = faults
+        .map(
+          ({ name, act, afterMs, forMs }) =>
+            `${name} ${act} at ${afterMs} ms${act === 'killed' ? '' : ` for ${forMs} ms`}`,
+        )
+        .join(', ');
+      await Promise.all(faults.map(befall));
+      await untilAnswered();
+      say(`${point}: ${told}; ${answered.length} answered, ${refused} not`);
+    }
+  } catch (error) {
+    wrong.push(error instanceof Error ? error.message : 'unknown');
+  }
+  done.abort();
+  await Promise.all(lookers);
+
+  try {
+    const streams = createAuditStreams(await store.connect('worker'));
+    await until(async () => {
+      const sealed = sealedRange(folder)?.numbers ?? [];
+      return (await streams.numbers()).every((number, stream) => number === sealed[stream]);
+    }, 'all events being sealed');
+    wrong.push(...(await judge(folder, dataDir, answered)));
+  } catch (error) {
+    const said = Object.values(processes).map((each) => each.errors());
+    wrong.push(`${error instanceof Error ? error.message : 'unknown'}\n${said.join('\n')}`);
+  } finally {
+    await Promise.all(Object.values(processes).map((each) => each.stop()));
+    await store.stop();
+  }
+  say(`${answered.length} lookups answered, ${refused} not`);
+  return wrong;
+}
+
+async function judge(
+  folder: string,
+  dataDir: string,
+  answered: readonly string[],
+): Promise<string[]> {
+  const wrong: string[] = [];
+  const times = new Map<string, number>();
+  for await (const { event } of sealedEvents(folder, 0)) {
+    if (event.type === 'lookup') times.set(event.auditId, (times.get(event.auditId) ?? 0) + 1);
+  }
+  const absent = answered.filter((auditId) => !times.has(auditId));
+  const repeated = [...times].filter(([, count]) => count > 1);
+  if (absent.length > 0)
+    wrong.push(`${absent.length} lookups were answered and are not in the log`);
+  if (repeated.length > 0) wrong.push(`${repeated.length} lookups are in the log more than once`);
+  const signers = await readKeys(join(dataDir, 'audit-key'));
+  const { findings } = await verifyLog({ folder, keys: signers.map(({ verifier }) => verifier) });
+  return [...wrong, ...findings.map(({ detail }) => detail)];
+}
+
+function seededDraws(seed: number) {
+  const draw = draws(seed);
+  return { draw, below: (bound: number): number => Math.floor(draw() * bound) };
+}

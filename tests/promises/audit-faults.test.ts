@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { runAuditFaults } from '../faults/audit-harness.ts';
+
+/** `FAULT_SEED` gives other faults; `npm run test:faults` makes a hundred mixes, others each time. */
+const seed = Number(process.env['FAULT_SEED'] ?? '1');
+
+const POINTS = 10;
+/** Some twenty seconds alone; this machine may run other tests beside it. */
+const DEADLINE_MS = 150_000;
+
+test(
+  `whatever is killed, stopped or without disk, every answered lookup is in the sealed log once (${POINTS} mixes of seed ${seed})`,
+  async () => {
+    expect(await runAuditFaults({ seed, points: POINTS })).toEqual([]);
+  },
+  DEADLINE_MS,
+);
