@@ -1,0 +1,157 @@
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ACTIVITY_UNSCHEDULED } from '#schemas/care-setting.ts';
+import { openDemoIssuer } from '#service/auth/demo-issuer.ts';
+import { dataFolder, readRunning } from '#store/embedded/data-folder.ts';
+import { findEmbeddedRedis } from '#store/embedded-redis.ts';
+import { copyNation, type Nation } from './nation.ts';
+import { startProcess } from './processes.ts';
+
+const ANSWERS_WITHIN_MS = 20_000;
+const TOKEN_SECONDS = 86_400;
+const USERS = 40;
+const ISSUER_FILE = 'demo-issuer.json';
+const MAXMEMORY_MIB = 16_384;
+
+/** A service of real, separate processes: lookup processes, a worker, the Redis that the worker started. */
+export type Environment = {
+  /** Of each lookup process. */
+  baseUrls: string[];
+  workerUrl: string;
+  /** Of users in an emergency department. */
+  tokens: string[];
+  /** As the k6 scripts read it. */
+  numbersFile: string;
+  dataDir: string;
+  /** Process ids by what they are; Redis has another one after it was killed. */
+  pids(): Promise<Record<string, number>>;
+  /** A token with which an authority sends its uploads. */
+  uploadToken(authority: { code: string; name: string }): Promise<string>;
+  stop(): Promise<void>;
+};
+
+export type EnvironmentOptions = {
+  lookups?: number;
+  environment?: Record<string, string>;
+  nodeOptions?: string[];
+};
+
+export async function startEnvironment(
+  nation: Nation,
+  { lookups = 1, environment = {}, nodeOptions = [] }: EnvironmentOptions = {},
+): Promise<Environment> {
+  const folder = mkdtempSync(join(tmpdir(), 'cpf-bench-'));
+  const dataDir = join(folder, 'data');
+  copyNation(nation, dataDir);
+  const common = { PORT: '0', LOG_LEVEL: 'error', ...environment };
+  const until = /answers on (http:\/\/[\d.]+:[0-9]+)/;
+  const started: Awaited<ReturnType<typeof startProcess>>[] = [];
+  async function stop(): Promise<void> {
+    for (const process of started.toReversed()) await process.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  try {
+    const issuer = await openDemoIssuer(dataDir);
+    const worker = await startProcess('service/cli.ts', ['serve'], {
+      environment: {
+        ...common,
+        ROLE: 'worker',
+        DATA_DIR: dataDir,
+        REDIS_MAXMEMORY_MIB: String(MAXMEMORY_MIB),
+      },
+      until,
+    });
+    started.push(worker);
+    const redis = await findEmbeddedRedis(dataDir);
+    if (redis === undefined) throw new Error('the worker has started no Redis');
+    const { username, password } = redis.users.lookup;
+    const processes: typeof started = [];
+    for (let i = 0; i < lookups; i++) {
+      const ownDir = join(folder, `lookup-${i}`);
+      mkdirSync(ownDir);
+      copyFileSync(join(dataDir, ISSUER_FILE), join(ownDir, ISSUER_FILE));
+      const process = await startProcess('service/cli.ts', ['serve'], {
+        environment: {
+          ...common,
+          ROLE: 'lookup',
+          DATA_DIR: ownDir,
+          REDIS_URL: `unix://${username}:${password}@localhost${redis.socketPath}`,
+        },
+        until,
+        nodeOptions,
+      });
+      started.push(process);
+      processes.push(process);
+    }
+    const organisation = { code: 'ZZH01', name: 'Northgate General Hospital' };
+    const tokens = await Promise.all(
+      Array.from({ length: USERS }, (_, i) => {
+        const role = { id: `bench-${i}`, code: 'R8000', name: 'Clinical Practitioner' };
+        const roles = [{ ...role, organisation, activities: [ACTIVITY_UNSCHEDULED] }];
+        const user = { sub: `bench-${i}`, client_id: 'bench', name: `Bench Nurse ${i}` };
+        return issuer.sign({ ...user, roles }, TOKEN_SECONDS);
+      }),
+    );
+    const numbersFile = join(folder, 'numbers.json');
+    const { held, notHeld } = nation;
+    writeFileSync(numbersFile, JSON.stringify({ held, notHeld }), { mode: 0o600 });
+    const baseUrls = processes.map(({ said }) => said[1] ?? '');
+    for (const baseUrl of baseUrls) await untilReady(baseUrl);
+    return {
+      baseUrls,
+      workerUrl: worker.said[1] ?? '',
+      tokens,
+      numbersFile,
+      dataDir,
+      async pids() {
+        const running = await readRunning(dataFolder(dataDir));
+        return {
+          ...Object.fromEntries(
+            processes.map(({ child }, i) => [
+              i === 0 ? 'lookup' : `lookup ${i + 1}`,
+              child.pid ?? 0,
+            ]),
+          ),
+          worker: worker.child.pid ?? 0,
+          ...(running !== undefined && { redis: running.pid }),
+        };
+      },
+      uploadToken: ({ code, name }) =>
+        issuer.sign(
+          {
+            sub: `bench-${code}`,
+            client_id: 'bench',
+            name: 'Bench Data Officer',
+            roles: [
+              {
+                id: `bench-${code}`,
+                code: 'R9535',
+                name: 'Child Protection Worker',
+                organisation: { code, name },
+                activities: [],
+              },
+            ],
+            scope: 'upload',
+          },
+          TOKEN_SECONDS,
+        ),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Until `/_status` says that lookups can be answered. */
+async function untilReady(baseUrl: string): Promise<void> {
+  const giveUpAt = performance.now() + ANSWERS_WITHIN_MS;
+  for (;;) {
+    const response = await fetch(`${baseUrl}/_status`).catch(() => undefined);
+    await response?.body?.cancel();
+    if (response?.ok) return;
+    if (performance.now() > giveUpAt) throw new Error(`${baseUrl} does not get ready`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,174 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root } from './processes.ts';
+
+/** By metric: its values, and whether it kept its thresholds. */
+export type Summary = Record<
+  string,
+  { values: Record<string, number>; thresholds?: Record<string, { ok: boolean }> }
+>;
+
+/** One second of a run. */
+export type Second = {
+  /** Since the start. */
+  at: number;
+  answered: number;
+  refused: number;
+  invalid: number;
+  wrong: number;
+  dropped: number;
+  p50?: number;
+  p99?: number;
+  most?: number;
+};
+
+export type K6Run = {
+  version: string;
+  /** All thresholds kept. */
+  met: boolean;
+  /** A request was not sent when it was due: the figures count for nothing. */
+  isVoid: boolean;
+  summary: Summary;
+  seconds: Second[];
+  startedAt: number;
+};
+
+export class NoK6 extends Error {
+  override name = 'NoK6';
+}
+
+const MODULES = ['go.k6.io/k6/v2@latest', 'go.k6.io/k6@latest'];
+const THRESHOLDS_MISSED = 99;
+
+const versionOf = (binary: string): string | undefined =>
+  /k6(?:\.exe)? (v[^ ]+)/.exec(
+    spawnSync(binary, ['version'], { encoding: 'utf8' }).stdout ?? '',
+  )?.[1];
+
+/** @throws {NoK6} one sentence that says what to do */
+export function findK6(): { binary: string; version: string } {
+  const go = (args: string[]) => spawnSync('go', args, { encoding: 'utf8', cwd: tmpdir() });
+  const installed = (): string =>
+    join(
+      (go(['env', 'GOBIN']).stdout ?? '').trim() ||
+        `${(go(['env', 'GOPATH']).stdout ?? '').trim()}/bin`,
+      'k6',
+    );
+  const find = () => {
+    for (const binary of ['k6', installed()]) {
+      const version = versionOf(binary);
+      if (version !== undefined) return { binary, version };
+    }
+    return undefined;
+  };
+  const there = find();
+  if (there !== undefined) return there;
+  if (go(['version']).status === 0) {
+    console.error('k6 is not on PATH; go install builds it, which takes some minutes.');
+    for (const module of MODULES) if (go(['install', module]).status === 0) break;
+  }
+  const built = find();
+  if (built !== undefined) return built;
+  throw new NoK6(
+    `k6 is neither on PATH nor built by "go install ${MODULES[0]}": install it (https://grafana.com/docs/k6), or Go.`,
+  );
+}
+
+/**
+ * Runs a script of bench/k6.
+ *
+ * @param options.processor to keep k6 to one
+ * @param options.onStart told its process id
+ * @throws where k6 itself fails
+ */
+export async function runK6(
+  script: string,
+  environment: Record<string, string>,
+  options: { processor?: number; onStart?: (pid: number) => void } = {},
+): Promise<K6Run> {
+  const { binary, version } = findK6();
+  const folder = mkdtempSync(join(tmpdir(), 'cpf-k6-'));
+  const summaryFile = join(folder, 'summary.json');
+  const record = join(folder, 'record.ndjson');
+  const command = [
+    binary,
+    'run',
+    '--quiet',
+    '--no-usage-report',
+    join(root, 'bench/k6', `${script}.ts`),
+  ];
+  const [program = '', ...args] =
+    options.processor === undefined
+      ? command
+      : ['taskset', '-c', String(options.processor), ...command];
+  try {
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'] ?? folder,
+        NO_COLOR: '1',
+        // Every second's own figures, at no cost that can be felt; nothing listens.
+        K6_WEB_DASHBOARD: 'true',
+        K6_WEB_DASHBOARD_PORT: '-1',
+        K6_WEB_DASHBOARD_PERIOD: '1s',
+        K6_WEB_DASHBOARD_RECORD: record,
+        SUMMARY_FILE: summaryFile,
+        ...environment,
+      },
+    });
+    if (child.pid !== undefined) options.onStart?.(child.pid);
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', resolve);
+    });
+    if ((code !== 0 && code !== THRESHOLDS_MISSED) || !existsSync(summaryFile)) {
+      throw new Error(`k6 ended with ${code}; its words are above.`);
+    }
+    const summary = JSON.parse(readFileSync(summaryFile, 'utf8')) as Summary;
+    return {
+      version,
+      met: code === 0,
+      isVoid: (summary['dropped_iterations']?.values['count'] ?? 0) > 0,
+      summary,
+      ...(existsSync(record)
+        ? readRecord(readFileSync(record, 'utf8'))
+        : { seconds: [], startedAt: 0 }),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What the dashboard of k6 recorded: lines of metrics, in whose order (by name) later values stand. */
+function readRecord(text: string): Pick<K6Run, 'seconds' | 'startedAt'> {
+  const names = new Set<string>(['time']);
+  const seconds: Second[] = [];
+  let startedAt = 0;
+  for (const line of text.split('\n')) {
+    if (line === '') continue;
+    const { event, data } = JSON.parse(line) as { event: string; data: unknown };
+    if (event === 'metric') for (const name of Object.keys(data as object)) names.add(name);
+    if (event === 'start') startedAt = (data as number[][])[0]?.[0] ?? 0;
+    if (event !== 'snapshot') continue;
+    // Those known when the line was written, in the order of their names.
+    const order = [...names].toSorted();
+    const values = new Map((data as number[][]).map((value, i) => [order[i], value]));
+    const count = (name: string): number => values.get(name)?.[0] ?? 0;
+    const trend = values.get('lookup_answered_ms');
+    seconds.push({
+      at: (count('time') - startedAt) / 1000,
+      answered: count('lookups_answered'),
+      refused: count('lookups_refused'),
+      invalid: count('lookups_invalid'),
+      wrong: count('lookups_wrong'),
+      dropped: count('dropped_iterations'),
+      // avg, max, med, min, p90, p95, p99
+      ...(trend !== undefined &&
+        (trend[1] ?? 0) > 0 && { p50: trend[2] ?? 0, p99: trend[6] ?? 0, most: trend[1] ?? 0 }),
+    });
+  }
+  return { seconds, startedAt };
+}

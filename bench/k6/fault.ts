@@ -1,0 +1,24 @@
+import { number, options as optionsOf, steady } from './lookups.ts';
+
+/**
+ * Redis is paused, then killed, while lookups come in. Meanwhile each is answered or refused in good
+ * order, never wrong; afterwards all are answered again. `npm run bench -- fault` does the damage, at
+ * PAUSED_AT and KILLED_AT; `after` begins when it must be over.
+ */
+export { default, handleSummary } from './lookups.ts';
+
+const perSecond = number('RATE', 300);
+const faultSeconds = number('FAULT_SECONDS', 30);
+
+export const options = optionsOf(
+  {
+    before: steady(perSecond, '10s'),
+    fault: steady(perSecond, `${faultSeconds}s`, '10s'),
+    after: steady(perSecond, '15s', `${10 + faultSeconds}s`),
+  },
+  {
+    'lookups_refused{scenario:before}': ['count==0'],
+    'lookups_refused{scenario:after}': ['count==0'],
+    'lookups_answered{scenario:after}': [`count>=${Math.floor(perSecond * 15 * 0.98)}`],
+  },
+);

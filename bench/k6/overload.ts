@@ -1,0 +1,16 @@
+import { number, options as optionsOf, steady } from './lookups.ts';
+
+/**
+ * Three times what the service can take (RATE): it goes on answering nearly as many as it can (at least
+ * GOODPUT a second), and refuses the rest at once and in good order.
+ */
+export { default, handleSummary } from './lookups.ts';
+
+export const options = optionsOf(
+  { overload: steady(number('RATE', 3_000), __ENV['DURATION'] ?? '20s') },
+  {
+    lookups_answered: [`rate>=${number('GOODPUT', 900)}`],
+    lookup_answered_ms: [`p(99)<${number('P99_MS', 1_000)}`],
+    lookup_refused_ms: [`p(99)<${number('P99_MS', 1_000)}`],
+  },
+);
