@@ -245,6 +245,8 @@ class Loading {
         anchor,
         lock,
         beforeReconciling: async () => {
+          // All that are ready wait for the last: a country's rows would be in memory at once.
+          spool.forgetRows();
           this.#givePlace();
           await places?.quiet();
         },

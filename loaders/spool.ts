@@ -71,7 +71,7 @@ export class Spool {
   /** Absolute path. Its name is random letters: no digits that could be taken for a number. */
   readonly folder: string;
   readonly #lock: DatabaseSync;
-  readonly #index = new PlanIndex();
+  #index = new PlanIndex();
   readonly #rows: SpoolFile;
   readonly #held: SpoolFile;
   readonly #echo: SpoolFile;
@@ -273,6 +273,13 @@ export class Spool {
     if (hash.digest('hex') !== footer[1]) return undefined;
     this.#decidedLength = begins;
     return Buffer.concat(journal).toString().trimEnd();
+  }
+
+  /** Frees what is kept in memory of rows that are applied: they are not asked for again. */
+  forgetRows(): void {
+    this.#recordsHere = [];
+    this.#decidedHere = [];
+    this.#index = new PlanIndex();
   }
 
   /** Leaves nothing but the rows that are held; on disk when it resolves. @param whole all of the file's */
