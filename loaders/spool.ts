@@ -119,7 +119,7 @@ export class Spool {
     return new Spool(folder, lockFolder(folder), 'new');
   }
 
-  /** @throws where there is no such spool, or another process has it open */
+  /** @throws {SpoolInUse} where another process has it open; or where there is no such spool */
   static open(folder: string): Spool {
     statSync(join(folder, LOCK));
     return new Spool(folder, lockFolder(folder), 'whole');
@@ -128,7 +128,7 @@ export class Spool {
   /**
    * Opens what is held, to be decided on anew. Its plans are those that the index knows.
    *
-   * @throws where there is no such spool, or another process has it open
+   * @throws {SpoolInUse} where another process has it open; or where there is no such spool
    */
   static openHeld(folder: string, whose: Whose): Spool {
     statSync(join(folder, HELD));
@@ -357,6 +357,17 @@ function isAbandoned(folder: string): boolean {
 const isAbsent = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
+const SQLITE_BUSY = 5;
+
+/** The process that has a spool open is alive, at work or held up. */
+export class SpoolInUse extends Error {
+  override name = 'SpoolInUse';
+
+  constructor() {
+    super('another process has the spool open');
+  }
+}
+
 /** SQLite's lock on an empty file: the one lock that Node has which ends with its process. */
 function lockFolder(folder: string): DatabaseSync {
   const db = new DatabaseSync(join(folder, LOCK), { timeout: 0 });
@@ -365,7 +376,8 @@ function lockFolder(folder: string): DatabaseSync {
     db.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();
-    throw error;
+    const isLocked = error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+    throw isLocked ? new SpoolInUse() : error;
   }
   return db;
 }
