@@ -38,6 +38,7 @@ export function createApp({ lookup, batch, fhir, uploads, ping, status, log }: A
   const allowed = new Map<string, string>([
     ['/_ping', 'GET, HEAD'],
     ['/_status', 'GET, HEAD'],
+    ['/problems/:code', 'GET, HEAD'],
   ]);
   if (lookup !== undefined) {
     app.post('/lookup', async ({ env }) => responseOf(await lookup(env)));
@@ -58,9 +59,20 @@ export function createApp({ lookup, batch, fhir, uploads, ping, status, log }: A
   app.get('/_status', status);
   app.get('/problems/:code', (c) => describeProblem(c.req.param('code')));
 
+  /** Which methods an address has, whatever stands where its route has a parameter. */
+  function allowedAt(path: string): string | undefined {
+    const parts = path.split('/');
+    for (const [pattern, allow] of allowed) {
+      const of = pattern.split('/');
+      const same = of.every((part, i) => (part.startsWith(':') ? parts[i] : part === parts[i]));
+      if (of.length === parts.length && same) return allow;
+    }
+    return undefined;
+  }
+
   app.notFound((c) => {
     const ids = readRequestIds(c.env.incoming.headers);
-    const allow = allowed.get(c.req.path.replace(/^(\/uploads)\/[^/]+$/, '$1/:sequence'));
+    const allow = allowedAt(c.req.path);
     if (fhir?.covers(c.req.path) === true) return fhir.refuse(c, allow);
     return allow === undefined
       ? problemResponse('not-found', ids)

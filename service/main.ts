@@ -70,6 +70,8 @@ export type StartOptions = {
 export type Service = {
   /** `http://host:port`, with the port in use. */
   baseUrl: string;
+  /** Everything that can be asked for in this role; a path may have parameters (`/uploads/:sequence`). */
+  routes: readonly { method: string; path: string }[];
   /** Stops in order: requests, events, connections, Redis. Idempotent. */
   stop(): Promise<void>;
   /** At once and without waiting: tells an embedded Redis to end, for a process about to exit. */
@@ -346,7 +348,8 @@ export async function startService(
     });
     const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
     log.info('listening', { address: baseUrl, role: ROLE });
-    return { baseUrl, stop: close, abandon: () => redis.abandon() };
+    const routes = app.routes.map(({ method, path }) => ({ method, path }));
+    return { baseUrl, routes, stop: close, abandon: () => redis.abandon() };
   } catch (error) {
     await close();
     throw error;
