@@ -117,8 +117,8 @@ export const loadEventSchema = z.object({
 export const holdingsReadEventSchema = z.object({
   type: z.literal('holdings-read'),
   auditId: z.uuid(),
-  requestId: z.uuid().optional(),
-  correlationId: z.uuid().optional(),
+  requestId: z.guid().optional(),
+  correlationId: z.guid().optional(),
   authority: z.string(),
   /** Absent where an operator read it. */
   caller: callerSchema.optional(),

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { resumeLoad, sweepSpools } from '#loaders/load.ts';
 import type { LookupEvent } from '#schemas/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import type { Build } from '#schemas/status.ts';
 import type { Anchor } from '#store/anchor.ts';
 import { type Gate, watchStore } from '#store/gate.ts';
 import { type Keeper, keepStore } from '#store/keeper.ts';
@@ -16,6 +17,7 @@ import { createAdmission } from './auth/admission.ts';
 import { createDescription } from './configuration-digest.ts';
 import { startDaily } from './daily.ts';
 import { anchorFolder, auditFolder, auditKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
+import { createApiDescription } from './description/description.ts';
 import { createDoor, type Door } from './door.ts';
 import { createFhir } from './fhir/fhir.ts';
 import { type HttpServer, serveHttp } from './http/server.ts';
@@ -35,7 +37,7 @@ import { createCoverage } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
 import { logReadiness } from './readiness-log.ts';
 import { openRedis, type RedisServer } from './redis.ts';
-import { type Build, createPing, createStatus } from './status/status.ts';
+import { createPing, createStatus } from './status/status.ts';
 import { openTracer } from './tracing.ts';
 import { createUploads } from './uploads/uploads.ts';
 
@@ -314,6 +316,7 @@ export async function startService(
     const app = createApp({
       ...lookups,
       ...uploads,
+      description: createApiDescription(packageJson.version, configuration.PUBLIC_URL),
       ping: createPing(build),
       status: createStatus({
         build,

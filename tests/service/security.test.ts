@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { acknowledgementSchema } from '#schemas/acknowledgement.ts';
 import { problemSchema } from '#schemas/errors.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording.ts';
+import { describedPath, openApi } from '#service/description/openapi.ts';
+import { OPERATIONS } from '#service/description/operations.ts';
 import { type RawRequest, type RawResponse, rawRequest } from '../support/raw-http.ts';
 import { testNumber } from '../support/rows.ts';
 import { fileXml, planOf, upload } from '../support/upload-model.ts';
@@ -98,6 +100,8 @@ const ROUTES: Record<string, Entry> = {
     people: { officer: 200, otherOfficer: 404, strangeOfficer: 404 },
   },
   'GET /holdings': { people: { officer: 200, otherOfficer: 200, strangeOfficer: 404 } },
+  'GET /openapi.json': open(),
+  'GET /docs': open(),
   'GET /_ping': open(),
   'GET /_status': open(),
   'GET /problems/:code': open({ path: '/problems/not-found' }),
@@ -169,7 +173,10 @@ type Sent = Partial<RawRequest> & {
 };
 
 /** A request that is right in every respect but for what is said, and judged as every answer is. */
-async function ask(route: Entry & { method?: string; path: string }, sent: Sent = {}) {
+async function ask(
+  route: Entry & { name?: string; method?: string; path: string },
+  sent: Sent = {},
+) {
   const { method = route.method ?? 'POST', path = route.path, more = [], as } = sent;
   const bearer = sent.token ?? (as && (await token(as)));
   const replaced = new Set(more.map(([name]) => name.toLowerCase()));
@@ -186,7 +193,26 @@ async function ask(route: Entry & { method?: string; path: string }, sent: Sent 
     body: sent.body ?? route.body?.text ?? '',
   });
   expectSafe(response);
+  // Of another address or method it is not this route that answers.
+  if (sent.path === undefined && sent.method === undefined && route.name !== undefined) {
+    answered.add(`${route.name} ${response.status}`);
+    if (response.status === 200) expectDescribed(route.name, response);
+  }
   return response;
+}
+
+/** Which route answered with which status, in all of the suite. */
+const answered = new Set<string>();
+
+/** An answer has the members that its description names and no others. */
+function expectDescribed(name: string, { headers, body }: RawResponse): void {
+  const operation = OPERATIONS.find(({ method, path }) => name === `${method} ${path}`);
+  const type = headers.get('content-type')?.split(';')[0] ?? '';
+  const described = operation?.answer.content[type];
+  expect(described, `${name} ${type}`).toBeDefined();
+  if (described?.schema === undefined || !type.endsWith('json')) return;
+  const content: unknown = JSON.parse(body);
+  expect(described.schema.parse(content)).toEqual(content);
 }
 
 const HEADERS = new Set([
@@ -248,6 +274,16 @@ test('every route of the service is in the table, and nothing else is', () => {
   expect(service.routes.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual(
     routes.map(({ name }) => name).toSorted(),
   );
+});
+
+test('every route is in the description of the API, with whom it lets in', () => {
+  const described = new Map(
+    OPERATIONS.map(({ method, path, access }) => [`${method} ${path}`, access]),
+  );
+  expect([...described.keys()].toSorted()).toEqual(routes.map(({ name }) => name).toSorted());
+  for (const { name, people } of routes) {
+    expect(described.get(name) === 'anybody').toBe(people === 'anybody without a token');
+  }
 });
 
 describe('without a token', () => {
@@ -569,4 +605,18 @@ describe('what is sent', () => {
       expect(line).not.toContain(CHILD);
     }
   });
+});
+
+test('every status that a route answered with here is described', () => {
+  const { paths } = openApi('0');
+  const described = (name: string): string[] => {
+    const [method = '', path = ''] = name.split(' ');
+    return Object.keys(paths[describedPath(path)]?.[method.toLowerCase()]?.responses ?? {});
+  };
+  const unknown = [...answered].filter((each) => {
+    const at = each.lastIndexOf(' ');
+    return !described(each.slice(0, at)).includes(each.slice(at + 1));
+  });
+  expect(answered.size).toBeGreaterThan(100);
+  expect(unknown).toEqual([]);
 });
