@@ -14,6 +14,10 @@ const birthDateSchema = z
       'Of the patient in front of you. Each flag says whether it is the one held; it hides nothing.',
   });
 
+/** The FHIR searches, each a view of one and the same lookup. */
+export const SEARCH_TYPES = ['CareTeam', 'AuditEvent', 'Flag'] as const;
+export type SearchType = (typeof SEARCH_TYPES)[number];
+
 export const REASONS = ['attendance', 'enquiry', 'other'] as const;
 
 /** The body of `POST /lookup`. */
@@ -127,11 +131,9 @@ export const batchAnswerSchema = z.object({
     description: 'True only where all were checked; look at each item’s own all the same.',
   }),
   advice: z.array(z.string()).optional().meta({ description: 'Where not all were checked.' }),
-  items: z
-    .array(z.union([lookupAnswerSchema, problemSchema]))
-    .meta({
-      description: 'In the order sent: an answer, the refusal of that item, or could-not-check.',
-    }),
+  items: z.array(z.union([lookupAnswerSchema, problemSchema])).meta({
+    description: 'In the order sent: an answer, the refusal of that item, or could-not-check.',
+  }),
 });
 
 /** How many accesses an answer shows. Source: CP-IS API catalogue, "latest 25". */

@@ -7,9 +7,10 @@ import {
   batchRequestSchema,
   lookupAnswerSchema,
   lookupRequestSchema,
+  type SearchType,
 } from '#schemas/lookup.ts';
 import { buildSchema, problemDescriptionSchema, statusSchema } from '#schemas/status.ts';
-import { FHIR_BASE, FHIR_JSON, type SearchType } from '../fhir/vocabulary.ts';
+import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
 import { EXAMPLES } from './examples.ts';
 
 export const TAGS = {

@@ -78,12 +78,12 @@ function table(caption: string, heads: readonly string[], rows: readonly string[
   return `<div class="wide" role="region" aria-label="${escape(caption)}" tabindex="0"><table><caption>${escape(caption)}</caption><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table></div>`;
 }
 
-const need = (required: boolean | undefined): string => (required === true ? 'required' : '');
+const need = (required: boolean | undefined): string => (required === true ? 'yes' : '');
 
-function parametersTable(parameters: readonly DescribedParameter[] = []): string {
+function parametersTable(of: string, parameters: readonly DescribedParameter[] = []): string {
   return table(
-    'Parameters and headers',
-    ['Name', 'In', 'Type', '', 'Says'],
+    `Parameters and headers of “${of}”`,
+    ['Name', 'In', 'Type', 'Required', 'Says'],
     parameters.map(({ name, in: where, required, description, schema }) => [
       `<code>${escape(name)}</code>`,
       where,
@@ -94,17 +94,30 @@ function parametersTable(parameters: readonly DescribedParameter[] = []): string
   );
 }
 
-function content(title: string, types: MediaTypes): string {
+/** The members of an object that has no name of its own. */
+const membersTable = (caption: string, schema: JsonSchema): string =>
+  table(
+    caption,
+    ['Member', 'Type', 'Required', 'Says'],
+    members(schema).map(({ name, required, schema: of }) => [
+      `<code>${escape(name)}</code>`,
+      typeOf(of),
+      need(required),
+      typeof of['description'] === 'string' ? inline(of['description']) : '',
+    ]),
+  );
+
+function content(title: string, of: string, types: MediaTypes): string {
   return Object.entries(types)
-    .map(([type, { schema, example }]) => {
-      const shape = schema === undefined ? '' : ` ${typeOf(schema)}`;
+    .map(([type, { schema = {}, example }]) => {
       const shown = example === undefined ? '' : code(example);
-      return `<p class="media"><span class="label">${title}</span> <code>${escape(type)}</code>${shape}</p>${shown}`;
+      const inside = membersTable(`${title} of “${of}”`, schema);
+      return `<p class="media"><span class="label">${title}</span> <code>${escape(type)}</code> ${typeOf(schema)}</p>${inside}${shown}`;
     })
     .join('\n');
 }
 
-function responsesTable(responses: Record<string, DescribedResponse>): string {
+function responsesTable(of: string, responses: Record<string, DescribedResponse>): string {
   const refused = Object.entries(responses).filter(([status]) => status !== '200');
   const described = ({ description }: DescribedResponse): string =>
     inline(description).replaceAll(
@@ -115,7 +128,7 @@ function responsesTable(responses: Record<string, DescribedResponse>): string {
           : all,
     );
   return table(
-    'Answers that are not 200',
+    `Answers of “${of}” that are not 200`,
     ['Status', 'Codes'],
     refused.map(([status, response]) => [status, described(response)]),
   );
@@ -127,13 +140,13 @@ function operation(path: string, method: string, described: DescribedOperation):
   const answer = responses['200'];
   const open = security.length === 0;
   return `<section class="operation" id="${operationId}" aria-labelledby="${operationId}-title">
-<h3 id="${operationId}-title">${escape(summary)} <a class="anchor" href="#${operationId}" aria-label="Link to ${escape(summary)}">#</a></h3>
+<h3 id="${operationId}-title">${inline(summary)} <a class="anchor" href="#${operationId}" aria-label="Link to ${escape(summary)}">#</a></h3>
 <p class="address"><span class="method ${method}">${method.toUpperCase()}</span> <code>${escape(path)}</code> <span class="who">${open ? 'no token' : 'bearer token'}</span></p>
 ${description === undefined ? '' : paragraphs(description)}
-${parametersTable(parameters)}
-${requestBody === undefined ? '' : content('Body', requestBody.content)}
-${answer === undefined ? '' : `<p><strong>200</strong> ${inline(answer.description)}</p>${content('Answer', answer.content)}`}
-${responsesTable(responses)}
+${parametersTable(summary, parameters)}
+${requestBody === undefined ? '' : content('Body', summary, requestBody.content)}
+${answer === undefined ? '' : `<p><strong>200</strong> ${inline(answer.description)}</p>${content('Answer', summary, answer.content)}`}
+${responsesTable(summary, responses)}
 </section>`;
 }
 
@@ -143,16 +156,7 @@ function schemaSection(name: string, schema: JsonSchema): string {
   return `<section id="schema-${name}" aria-labelledby="schema-${name}-title">
 <h3 id="schema-${name}-title">${name}</h3>
 ${description === undefined ? '' : paragraphs(description)}
-${table(
-  `Members of ${name}`,
-  ['Member', 'Type', '', 'Says'],
-  members(schema).map(({ name: member, required, schema: of }) => [
-    `<code>${escape(member)}</code>`,
-    typeOf(of),
-    need(required),
-    typeof of['description'] === 'string' ? inline(of['description']) : '',
-  ]),
-)}
+${membersTable(`Members of ${name}`, schema)}
 ${Array.isArray(examples) ? examples.map(code).join('\n') : ''}
 </section>`;
 }
@@ -177,7 +181,7 @@ const STYLE = `
 html { scroll-padding-top: 1rem; }
 body { margin: 0; color: var(--ink); background: var(--paper); font: 1rem/1.55 system-ui, "Segoe UI", Roboto, Arial, sans-serif; display: grid; grid-template-columns: 18rem minmax(0, 1fr); }
 nav { position: sticky; top: 0; height: 100vh; overflow-y: auto; padding: 1.5rem 1.25rem; background: var(--panel); border-right: 1px solid var(--line); font-size: .925rem; }
-nav h2 { font-size: .8rem; letter-spacing: .05em; text-transform: uppercase; color: var(--soft); margin: 1.25rem 0 .35rem; }
+nav h2 { font-size: .8rem; letter-spacing: .05em; text-transform: uppercase; color: var(--soft); margin: 1.25rem 0 .35rem; padding: 0; border: 0; }
 nav ul { list-style: none; margin: 0; padding: 0; }
 nav li { margin: .15rem 0; }
 nav a { display: block; padding: .2rem .3rem; text-decoration: none; border-radius: .25rem; }
@@ -187,7 +191,7 @@ h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.5rem; margin: 3rem 0 .5rem; padding-bottom: .35rem; border-bottom: 2px solid var(--line); }
 h3 { font-size: 1.15rem; margin: 2.25rem 0 .4rem; }
 a { color: var(--link); }
-a:focus-visible, .wide:focus-visible, pre:focus-visible, :target { outline: 3px solid #ffb81c; outline-offset: 2px; }
+a:focus-visible, .wide:focus-visible, pre:focus-visible, code:target { outline: 3px solid #ffb81c; outline-offset: 2px; }
 .anchor { text-decoration: none; font-weight: 400; color: var(--soft); }
 .version, .who, caption, .label { color: var(--soft); }
 .address { display: flex; flex-wrap: wrap; gap: .6rem; align-items: baseline; margin: .25rem 0 .75rem; }
@@ -196,7 +200,7 @@ a:focus-visible, .wide:focus-visible, pre:focus-visible, :target { outline: 3px 
 .get { color: var(--get); } .post { color: var(--post); }
 .who { font-size: .85rem; }
 code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .9em; }
-pre { background: var(--panel); border: 1px solid var(--line); border-radius: .4rem; padding: .9rem 1rem; overflow: auto; max-height: 26rem; line-height: 1.45; }
+pre { background: var(--panel); border: 1px solid var(--line); border-radius: .4rem; padding: .9rem 1rem; overflow: auto; max-height: 26rem; line-height: 1.45; white-space: pre-wrap; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; margin: .75rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .925rem; }
 caption { text-align: left; font-size: .85rem; padding-bottom: .3rem; }
@@ -206,7 +210,7 @@ thead th { font-weight: 600; }
 .media { margin: 1rem 0 .25rem; }
 .warning { background: var(--mark); border-left: 5px solid #ffb81c; padding: .75rem 1rem; margin: 1rem 0; }
 .skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; top: 1rem; background: var(--paper); padding: .5rem; z-index: 1; }
-@media (max-width: 56rem) { body { display: block; } nav { position: static; height: auto; border-right: 0; border-bottom: 1px solid var(--line); } main { padding: 1.25rem; } }
+@media (max-width: 56rem) { table { min-width: 38rem; } body { display: block; } nav { position: static; height: auto; border-right: 0; border-bottom: 1px solid var(--line); } main { padding: 1.25rem; } }
 @media print { nav, .skip, .anchor { display: none; } body { display: block; } pre { max-height: none; } }
 `;
 
@@ -223,7 +227,7 @@ export function apiPage(api: OpenApi): string {
   const { title, summary, description, version } = api.info as Record<string, string>;
   const schemas = Object.entries(api.components['schemas'] ?? {});
   const links = (all: readonly (readonly [href: string, text: string])[]): string =>
-    `<ul>${all.map(([href, text]) => `<li><a href="#${href}">${escape(text)}</a></li>`).join('')}</ul>`;
+    `<ul>${all.map(([href, text]) => `<li><a href="#${href}">${inline(text)}</a></li>`).join('')}</ul>`;
   return `<!doctype html>
 <html lang="en-GB">
 <head>

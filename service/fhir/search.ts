@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { ErrorCode } from '#schemas/errors.ts';
+import type { SearchType } from '#schemas/lookup.ts';
 import type { Gate } from '#store/gate.ts';
 import { readBody } from '../http/body.ts';
 import { SAFE_HEADERS } from '../http/problem.ts';
@@ -14,7 +15,7 @@ import { searchset } from './bundle.ts';
 import { isForm, wantsJson } from './media.ts';
 import { refusalResponse } from './outcome.ts';
 import { type ParsedSearch, parseSearch, type Search } from './parameters.ts';
-import { FHIR_JSON, type SearchType } from './vocabulary.ts';
+import { FHIR_JSON } from './vocabulary.ts';
 
 export type SearchDependencies = Omit<LookupDependencies, 'gate'> & {
   gate: Pick<Gate, 'authorities' | 'resourceKey'>;
@@ -85,7 +86,7 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
   async function answer(env: HttpBindings, admitted: Admitted, search: Search, base: string) {
     const { ids } = admitted;
     const { nhsNumber } = search;
-    const { auditId, coverage, result } = await check(admitted, { nhsNumber }, 'fhir');
+    const { auditId, coverage, result } = await check(admitted, { nhsNumber }, type);
     if (result.kind === 'could-not-check') return couldNotCheck(result.cause, ids, base);
 
     const notDelivered = (): void => recorder.record({ type: 'not-delivered', auditId, nhsNumber });

@@ -33,7 +33,7 @@ export function createAnswering({ check, gate, recorder, sampled }: AnsweringDep
   }
 
   return async function answer(admitted: Admitted, request: LookupRequest): Promise<Answering> {
-    const { auditId, coverage, result } = await check(admitted, request, 'plain');
+    const { auditId, coverage, result } = await check(admitted, request);
     if (result.kind === 'could-not-check') return couldNotCheck(result.cause, admitted);
     const { nhsNumber } = request;
     const notDelivered = (): void => recorder.record({ type: 'not-delivered', auditId, nhsNumber });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type LookupEvent, lookupEventSchema } from '#schemas/audit-event.ts';
 import { epochDay } from '#schemas/calendar.ts';
-import type { LookupRequest } from '#schemas/lookup.ts';
+import type { LookupRequest, SearchType } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Gate } from '#store/gate.ts';
 import type { LookupResult, LookupStore, RecordedEvent } from '#store/lookup.ts';
@@ -34,7 +34,8 @@ const DIRECTORY_TRUSTED_FOR_MS = 5_000;
 
 /**
  * Looks a number up for an admitted caller, whatever the format of the answer: the gate and the
- * directory are judged, the store asked, and what could not be checked is audited as such.
+ * directory are judged, the store asked, and what could not be checked is audited as such. `search` is that
+ * of FHIR; without it the answer is the plain one, which shows everything.
  */
 export function createCheck(dependencies: CheckDependencies) {
   const { store, gate, coverage, recorder, versions, saw } = dependencies;
@@ -54,7 +55,7 @@ export function createCheck(dependencies: CheckDependencies) {
     auditId: string,
     { ids, caller, access }: Admitted,
     { nhsNumber, reason }: LookupRequest,
-    api: LookupEvent['api'],
+    search: SearchType | undefined,
     state: CoverageState,
   ): string {
     // By hand, since this is every lookup's: what is not JSON already is a UUID, a valid NHS number or
@@ -62,7 +63,8 @@ export function createCheck(dependencies: CheckDependencies) {
     const correlation =
       ids.correlationId === undefined ? '' : `,"correlationId":"${ids.correlationId}"`;
     const why = reason === undefined ? '' : `,"reason":"${reason}"`;
-    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":"${api}","setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
+    const api = search === undefined ? '"plain"' : `"fhir","search":"${search}"`;
+    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":${api},"setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
   }
 
   function ask(
@@ -70,6 +72,7 @@ export function createCheck(dependencies: CheckDependencies) {
     admitted: Admitted,
     request: LookupRequest,
     event: string,
+    search: SearchType | undefined,
     negativesAllowed: boolean,
   ): Promise<LookupResult> | Check['result'] {
     if (!gate.open) return { kind: 'could-not-check', cause: 'closed' };
@@ -82,6 +85,7 @@ export function createCheck(dependencies: CheckDependencies) {
       event,
       ...(request.dateOfBirth !== undefined && { dateOfBirthDay: epochDay(request.dateOfBirth) }),
       access: admitted.access.access,
+      showAccesses: search === undefined || search === 'AuditEvent',
       userKey: admitted.caller.userKey,
       accessEntry: admitted.caller.accessEntry,
       negativesAllowed,
@@ -91,13 +95,13 @@ export function createCheck(dependencies: CheckDependencies) {
   return async function check(
     admitted: Admitted,
     request: LookupRequest,
-    api: LookupEvent['api'],
+    search?: SearchType,
   ): Promise<Check> {
     saw(admitted, request.nhsNumber);
     const auditId = randomUUID();
     const state = coverage();
-    const event = eventJson(auditId, admitted, request, api, state);
-    const result = await ask(auditId, admitted, request, event, state.negativesAllowed);
+    const event = eventJson(auditId, admitted, request, search, state);
+    const result = await ask(auditId, admitted, request, event, search, state.negativesAllowed);
     if (result.kind === 'could-not-check') {
       const recorded: RecordedEvent = {
         ...lookupEventSchema.parse(JSON.parse(event)),
