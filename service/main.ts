@@ -17,6 +17,7 @@ import { createAdmission } from './auth/admission.ts';
 import { createDescription } from './configuration-digest.ts';
 import { startDaily } from './daily.ts';
 import { anchorFolder, auditFolder, auditKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
+import { createRehearsals } from './demo/rehearsals.ts';
 import { createApiDescription } from './description/description.ts';
 import { createDoor, type Door } from './door.ts';
 import { createFhir } from './fhir/fhir.ts';
@@ -176,10 +177,12 @@ function createLookups(
   versions: () => LookupEvent['versions'],
   gate: Gate,
 ) {
-  const coverage = createCoverage(gate, {
+  const limits = {
     upToDateMs: configuration.UP_TO_DATE_HOURS * 3_600_000,
     minimumShare: configuration.MINIMUM_COVERAGE,
-  });
+  };
+  const coverage = createCoverage(gate, limits);
+  const rehearse = createRehearsals({ isDemo, authorities: () => gate.authorities, limits });
   const dependencies = {
     admit: createAdmission({
       authenticate,
@@ -194,7 +197,9 @@ function createLookups(
       recorder,
       versions,
       saw: ({ caller, access }, nhsNumber) => guard.saw(caller, nhsNumber, access.access),
+      rehearse,
     }),
+    rehearse,
     gate,
     recorder,
     noteRefusal,

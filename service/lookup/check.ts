@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type LookupEvent, lookupEventSchema } from '#schemas/audit-event.ts';
+import type { Authority } from '#schemas/authority.ts';
 import { epochDay } from '#schemas/calendar.ts';
 import type { LookupRequest, SearchType } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Gate } from '#store/gate.ts';
 import type { LookupResult, LookupStore, RecordedEvent } from '#store/lookup.ts';
 import type { Admission } from '../auth/admission.ts';
+import type { Rehearse } from '../demo/rehearsals.ts';
 import type { CoverageState } from './coverage.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -15,7 +17,9 @@ export type Check = {
   auditId: string;
   /** Coverage as it was when the check was made. */
   coverage: CoverageState;
-  result: LookupResult | { kind: 'could-not-check'; cause: 'directory' };
+  /** The directory by which the result is to be read. */
+  authorities: ReadonlyMap<string, Authority>;
+  result: LookupResult | { kind: 'could-not-check'; cause: 'directory' | 'rehearsal' };
 };
 
 export type CheckDependencies = {
@@ -27,6 +31,7 @@ export type CheckDependencies = {
   versions: () => LookupEvent['versions'];
   /** Told of each number looked up, to notice who tries numbers out. */
   saw: (admitted: Admitted, nhsNumber: NhsNumber) => void;
+  rehearse: Rehearse;
 };
 
 /** An older directory may lack an authority that has loaded since, or call one up to date that is not. */
@@ -38,7 +43,7 @@ const DIRECTORY_TRUSTED_FOR_MS = 5_000;
  * of FHIR; without it the answer is the plain one, which shows everything.
  */
 export function createCheck(dependencies: CheckDependencies) {
-  const { store, gate, coverage, recorder, versions, saw } = dependencies;
+  const { store, gate, coverage, recorder, versions, saw, rehearse } = dependencies;
   let described: LookupEvent['versions'] | undefined;
   let versionsJson = '';
 
@@ -99,9 +104,13 @@ export function createCheck(dependencies: CheckDependencies) {
   ): Promise<Check> {
     saw(admitted, request.nhsNumber);
     const auditId = randomUUID();
-    const state = coverage();
+    const rehearsal = rehearse(request.nhsNumber);
+    const state = rehearsal?.kind === 'behind' ? rehearsal.coverage : coverage();
     const event = eventJson(auditId, admitted, request, search, state);
-    const result = await ask(auditId, admitted, request, event, search, state.negativesAllowed);
+    const result: Check['result'] =
+      rehearsal?.kind === 'unchecked'
+        ? { kind: 'could-not-check', cause: 'rehearsal' }
+        : await ask(auditId, admitted, request, event, search, state.negativesAllowed);
     if (result.kind === 'could-not-check') {
       const recorded: RecordedEvent = {
         ...lookupEventSchema.parse(JSON.parse(event)),
@@ -110,7 +119,8 @@ export function createCheck(dependencies: CheckDependencies) {
       };
       recorder.record(recorded);
     }
-    return { auditId, coverage: state, result };
+    const { authorities } = rehearsal?.kind === 'behind' ? rehearsal : gate;
+    return { auditId, coverage: state, authorities, result };
   };
 }
 export type CheckFlag = ReturnType<typeof createCheck>;
