@@ -304,6 +304,11 @@ export async function startService(
       ROLE === 'worker'
         ? undefined
         : createLookups(configuration, door, identities, versions, gate);
+    if (kind === 'live' && lookups !== undefined && configuration.PUBLIC_URL === undefined) {
+      log.warn(
+        'PUBLIC_URL is not set: links in FHIR begin as the Host header of each request says',
+      );
+    }
     const tracer = tools && (await openTracer(configuration, kind));
     const uploads =
       tools === undefined

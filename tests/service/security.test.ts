@@ -571,6 +571,26 @@ describe('what is sent', () => {
     }
   });
 
+  test.for(named(routes))(
+    'as the host of %s comes back at most to whoever sent it',
+    async ([, route]) => {
+      const more = [['Host', `${MARK.toLowerCase()}.example`]] as const;
+      if (route.fhir === true) {
+        // Links begin as the client calls the service, unless PUBLIC_URL says otherwise; nothing keeps them.
+        const response = await rawRequest(service.baseUrl, {
+          method: route.method,
+          path: route.path,
+          headers: more,
+        });
+        expect(response.headers.get('cache-control')).toBe('no-store');
+        expect(response.headers.get('location')).toBeNull();
+      } else {
+        await ask(route, { as: 'nurse', more });
+      }
+      await ask(route, { as: 'nurse' });
+    },
+  );
+
   test.for(named(routes))('in the address of %s comes back nowhere', async ([, route]) => {
     const mark = route.path.includes('?') ? '&' : '?';
     for (const text of TEXTS.map((each) =>
