@@ -517,13 +517,18 @@ export function detailOf(code: ErrorCode, reached?: LimitReached): string {
  * `checked` is false and `advice` says what a clinician does now.
  */
 export const problemSchema = z.strictObject({
-  type: z.string(),
+  type: z
+    .string()
+    .meta({ description: 'Where the problem is described, relative to the service.' }),
   title: z.string(),
   status: z.int(),
-  detail: z.string(),
-  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
-  requestId: z.uuid().optional(),
-  checked: z.literal(false).optional(),
-  advice: z.array(z.string()).optional(),
+  detail: z.string().meta({ description: 'For whoever wrote the client. Repeats nothing sent.' }),
+  code: z
+    .enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]])
+    .meta({ description: 'Stable; by which a program tells refusals apart.' }),
+  /** Any UUID, as it was sent. */
+  requestId: z.guid().optional(),
+  checked: z.literal(false).optional().meta({ description: 'This is not a negative result.' }),
+  advice: z.array(z.string()).optional().meta({ description: 'What a clinician does now.' }),
 });
 export type Problem = z.infer<typeof problemSchema>;
