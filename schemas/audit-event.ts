@@ -134,6 +134,7 @@ export const operatorEventSchema = z.object({
   type: z.enum([
     'dataset-created',
     'authority-set',
+    'authority-removed',
     'configuration-start',
     'configuration-change',
     'store-opened',

@@ -367,6 +367,15 @@ export const ERRORS = {
     title: 'The authority is not known here',
     detail: 'Nothing is held for the authority of this token. Ask the operator to add it.',
   },
+  'notice-not-found': {
+    status: 404,
+    fhir: 'not-found',
+    level: 'info',
+    retryable: false,
+    title: 'There is no notice for this number',
+    detail:
+      'Only a file of your own with NHS numbers that are no longer in use has a notice. Its acknowledgement says so with CPR05.',
+  },
   'acknowledgement-not-found': {
     status: 404,
     fhir: 'not-found',
