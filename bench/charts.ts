@@ -47,13 +47,22 @@ function logTicks(least: number, most: number): number[] {
 
 type Scale = { at: (value: number) => number; ticks: number[] };
 
-function scale(values: readonly number[], log: boolean, from: number, to: number): Scale {
+/** @param whole the scale ends at a tick, not at the last value */
+function scale(
+  values: readonly number[],
+  log: boolean,
+  from: number,
+  to: number,
+  whole = true,
+): Scale {
   const most = Math.max(...values, 1e-9);
   const ticks = log
     ? logTicks(Math.min(...values.filter((value) => value > 0), most), most)
     : linearTicks(most);
   const map = log ? (value: number) => Math.log10(Math.max(value, ticks[0] ?? value)) : Number;
-  const [low, high] = [map(ticks[0] ?? 0), map(ticks.at(-1) ?? 1)];
+  const last = ticks.at(-1) ?? 1;
+  if (!whole && last > most) ticks.pop();
+  const [low, high] = [map(ticks[0] ?? 0), map(whole ? last : most)];
   return { ticks, at: (value) => from + ((map(value) - low) / (high - low || 1)) * (to - from) };
 }
 
@@ -86,6 +95,7 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
     options.logX ?? false,
     LEFT,
     WIDTH - RIGHT,
+    options.logX ?? false,
   );
   const y = scale(
     all.map(([, value]) => value),
@@ -93,7 +103,6 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
     HEIGHT - BOTTOM,
     TOP,
   );
-  // The last tick of a linear time axis would leave a part of it empty.
   const parts = [
     ...y.ticks.map(
       (tick) =>

@@ -40,7 +40,7 @@ export async function createDoor(dependencies: DoorDependencies) {
   const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
   const isDemo = (): boolean | undefined => gate.dataset && gate.dataset.kind === 'demo';
 
-  const store = createLookupStore(connection, gate);
+  const store = createLookupStore(connection, gate, { atOnce: configuration.LOOKUPS_AT_ONCE });
   const recorder = createRecorder(store, gate, log, {
     folder: auditSpoolFolder(configuration),
     mostBytes: configuration.AUDIT_SPOOL_MIB * MEBIBYTE,

@@ -36,6 +36,7 @@ import { createBatchHandler } from './lookup/batch.ts';
 import { createCheck } from './lookup/check.ts';
 import { createCoverage } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
+import { createShed } from './lookup/shed.ts';
 import { logReadiness } from './readiness-log.ts';
 import { openRedis, type RedisServer } from './redis.ts';
 import { createPing, createStatus } from './status/status.ts';
@@ -204,6 +205,7 @@ function createLookups(
     recorder,
     noteRefusal,
     sampled,
+    shed: createShed(store, sampled),
     take,
   };
   return {

@@ -88,6 +88,8 @@ export type LookupStore = {
    * goes wrong is `could-not-check`. Lookups made in one turn of the event loop share a call.
    */
   lookup(input: LookupInput): Promise<LookupResult>;
+  /** True while as many lookups are under way as a process takes on; more would only wait. */
+  busy(): boolean;
   /** Resolves once no lookup is under way; within the deadline of a command. */
   idle(): Promise<void>;
   /** Records an event beside the lookups, in its number's partition. Rejects where it is not on disk. */
@@ -105,23 +107,34 @@ const couldNotCheck = (cause: CouldNotCheckCause): LookupResult => ({
   cause,
 });
 
-/** @param clock milliseconds since 1970; given in tests of a clock gone wrong. */
+/** Some 25 ms of work for one process. */
+const LOOKUPS_AT_ONCE = 512;
+
+/**
+ * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong
+ * @param options.atOnce lookups under way, beyond which this is busy. Default 512
+ */
 export function createLookupStore(
   redis: Redis,
   gate: Gate,
-  options: { clock?: () => number } = {},
+  options: { clock?: () => number; atOnce?: number } = {},
 ): LookupStore {
   const clock = options.clock ?? Date.now;
+  const atOnce = options.atOnce ?? LOOKUPS_AT_ONCE;
   let waiting: Waiting[] = [];
+  let sent = 0;
   const underWay = new Set<Promise<void>>();
 
   function flush(): void {
     const all = waiting;
     waiting = [];
     for (let from = 0; from < all.length; from += LOOKUPS_A_CALL) {
-      const sending = send(all.slice(from, from + LOOKUPS_A_CALL)).finally(() =>
-        underWay.delete(sending),
-      );
+      const batch = all.slice(from, from + LOOKUPS_A_CALL);
+      sent += batch.length;
+      const sending = send(batch).finally(() => {
+        sent -= batch.length;
+        underWay.delete(sending);
+      });
       underWay.add(sending);
     }
   }
@@ -187,6 +200,7 @@ export function createLookupStore(
         if (waiting.length === 0) setImmediate(flush);
         waiting.push({ input, resolve });
       }),
+    busy: () => sent + waiting.length >= atOnce,
     async idle() {
       // Its callers go on before this does: what they have to record is handed over by then.
       do {

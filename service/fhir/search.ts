@@ -59,7 +59,8 @@ async function readParameters({ incoming, outgoing }: HttpBindings): Promise<Rea
  * nobody looked. They are refused before the check, so that no event says that they were shown.
  */
 export function createSearchHandler(type: SearchType, dependencies: SearchDependencies) {
-  const { admit, check, gate, recorder, noteRefusal, sampled, rehearse, baseOf } = dependencies;
+  const { admit, check, gate, recorder, noteRefusal, sampled, rehearse, shed, baseOf } =
+    dependencies;
 
   async function readSearch(env: HttpBindings, admitted: Admitted): Promise<ParsedSearch> {
     const read = await readParameters(env);
@@ -126,6 +127,7 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
         const ids = readRequestIds(headers);
         return refusalResponse('method-not-allowed', base, { ...ids, allow: 'GET' });
       }
+      if (shed()) return refusalResponse('could-not-check', base, readRequestIds(headers));
       const admission = await admit(headers);
       if (admission.kind === 'refused') return refuse(admission);
       const { ids, caller } = admission;

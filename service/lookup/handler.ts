@@ -9,13 +9,19 @@ import type { SampledLog } from '../sampled-log.ts';
 import type { Admitted } from './check.ts';
 import type { NoteRefusal, Refused } from './refusals.ts';
 import { isPlainJson } from './request.ts';
+import type { Shed } from './shed.ts';
 
 export type LookupContext = Context<{ Bindings: HttpBindings }>;
 
 /** Never rejects. */
 export type LookupHandler = (env: HttpBindings) => Promise<Reply>;
 
-export type HandlerDependencies = { admit: Admit; noteRefusal: NoteRefusal; sampled: SampledLog };
+export type HandlerDependencies = {
+  admit: Admit;
+  noteRefusal: NoteRefusal;
+  sampled: SampledLog;
+  shed: Shed;
+};
 
 /** What is to be refused of an admitted request; who, when and by which way the handler knows. */
 export type WorkRefused = Pick<Refused, 'code' | 'number' | 'limit'>;
@@ -50,12 +56,13 @@ export function answerReply(body: string, { requestId, correlationId }: RequestI
  * seventh of a lookup's processor time.
  */
 export function createHandler(
-  { admit, noteRefusal, sampled }: HandlerDependencies,
+  { admit, noteRefusal, sampled, shed }: HandlerDependencies,
   work: (env: HttpBindings, admitted: Admitted) => Promise<Reply | WorkRefused>,
 ): LookupHandler {
   return async function handle(env: HttpBindings): Promise<Reply> {
     const { incoming } = env;
     try {
+      if (shed()) return problemReply('could-not-check', readRequestIds(incoming.headers));
       const admitting = admit(incoming.headers);
       // Not awaited where it need not be: most tokens have been seen before.
       const admission = admitting instanceof Promise ? await admitting : admitting;

@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { problemSchema } from '#schemas/errors.ts';
+import { testNumber } from '../support/rows.ts';
+import { startTestService, type TestService, until } from './support.ts';
+
+const CHILD = testNumber(301);
+const AT_ONCE = 3;
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+    environment: { LOOKUPS_AT_ONCE: String(AT_ONCE) },
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+const ready = async () => (await fetch(`${service.baseUrl}/_status`)).status === 200;
+
+/** While the store is held up, with as many lookups under way as a process takes on. */
+async function whileBusy<T>(work: (underWay: Promise<Response>) => Promise<T>): Promise<T> {
+  await until(ready);
+  const token = await service.token();
+  await service.lookup({ nhsNumber: CHILD }, { token });
+  const running = await readFile(join(service.dataDir, 'redis', 'running.json'), 'utf8');
+  const { pid } = JSON.parse(running) as { pid: number };
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const sent = Array.from({ length: AT_ONCE }, () =>
+      service.lookup({ nhsNumber: CHILD }, { token }),
+    );
+    // Sent before a ping, at work when the ping is answered.
+    for (let i = 0; i < 3; i++) await fetch(`${service.baseUrl}/_ping`);
+    const outcome = await work(Promise.race(sent));
+    process.kill(pid, 'SIGCONT');
+    for (const each of await Promise.all(sent)) expect([200, 503]).toContain(each.status);
+    return outcome;
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+}
+
+test('a lookup beyond those that a process takes on is refused before any of them is answered', async () => {
+  const requestId = randomUUID();
+  const first = await whileBusy((underWay) =>
+    Promise.race([
+      service.lookup({ nhsNumber: CHILD }, { headers: { 'x-request-id': requestId } }),
+      underWay.then(() => undefined),
+    ]),
+  );
+
+  expect(first?.status).toBe(503);
+  expect(first?.headers.get('retry-after')).toBe('5');
+  expect(first?.headers.get('x-request-id')).toBe(requestId);
+  expect(problemSchema.parse(await first?.json())).toMatchObject({
+    code: 'could-not-check',
+    checked: false,
+  });
+  await until(ready, 'the service to be ready again');
+  expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
+});
+
+test('a FHIR search beyond them is refused alike, as an OperationOutcome', async () => {
+  const first = await whileBusy(async (underWay) =>
+    Promise.race([
+      fetch(`${service.baseUrl}/FHIR/R4/CareTeam/_search`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${await service.token()}`,
+          'content-type': 'application/x-www-form-urlencoded',
+          'x-request-id': randomUUID(),
+        },
+        body: `patient:identifier=https://fhir.nhs.uk/Id/nhs-number|${CHILD}`,
+      }),
+      underWay.then(() => undefined),
+    ]),
+  );
+
+  expect(first?.status).toBe(503);
+  expect(first?.headers.get('retry-after')).toBe('5');
+  expect(await first?.json()).toMatchObject({ resourceType: 'OperationOutcome' });
+});
