@@ -70,6 +70,8 @@ const OVERLOAD_TIMES = 3;
 const GOODPUT_SHARE = 0.9;
 /** Of one processor, all of the product together. */
 const OVERLOADED_SHARE = 0.25;
+/** On a machine made slow; beyond it, lookups have queued up. */
+const OVERLOAD_P99_MS = 250;
 const NIGHTLY_OVER_QUIET = 2;
 const UPLOADS_AT_ONCE = 4;
 const MAX_WAIT_S = 60;
@@ -219,7 +221,9 @@ const scenarios: Record<Scenario, (environment: Environment, nation: Nation) => 
       }
       try {
         const apart = { processor: 1 };
-        const { knee, goodput, steps } = await searchKnee(environment, 100, 200, apart);
+        const warm = { RATE: '200', DURATION: '15s', P99_MS: '10000' };
+        await run('knee', 'warming up', environment, warm, apart);
+        const { knee, goodput, steps } = await searchKnee(environment, OVERLOAD_P99_MS, 600, apart);
         const settings = {
           RATE: String(OVERLOAD_TIMES * knee),
           GOODPUT: (GOODPUT_SHARE * goodput).toFixed(0),
@@ -233,7 +237,7 @@ const scenarios: Record<Scenario, (environment: Environment, nation: Nation) => 
           runs: [overload, ...steps.filter(({ k6 }) => k6.met).slice(-1)],
           facts: [
             measured(
-              'knee (p99 under 100 ms; the whole service on a quarter of one processor, k6 on another one)',
+              `knee (p99 under ${OVERLOAD_P99_MS} ms; the whole service on a quarter of one processor, k6 on another one)`,
               `${knee} a second`,
             ),
             measured(
