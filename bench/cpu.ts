@@ -1,11 +1,12 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { findEmbeddedRedis } from '#store/embedded-redis.ts';
+import baseline from './cpu-baseline.json' with { type: 'json' };
 import type { Done, Order } from './generator.ts';
 import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
 
@@ -22,6 +23,10 @@ const { values: options } = parseArgs({
     requests: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: '7' },
     connections: { type: 'string', default: '32' },
+    /** Compares with `cpu-baseline.json`: exits with 1 where a lookup has become a fifth dearer. */
+    gate: { type: 'boolean', default: false },
+    /** Writes that file. */
+    record: { type: 'boolean', default: false },
     /** Writes a processor profile of the lookup process to this folder; its figures count for nothing. */
     profile: { type: 'string' },
   },
@@ -30,6 +35,9 @@ const REQUESTS = Number(options.requests);
 const ROUNDS = Number(options.rounds);
 const CONNECTIONS = Number(options.connections);
 const WARM_UP_ROUNDS = 5;
+const BASELINE = join(root, 'bench', 'cpu-baseline.json');
+const WORSE_AT_MOST = 0.2;
+const GATE_ATTEMPTS = 2;
 const ISSUER_FILE = 'demo-issuer.json';
 
 const storeSchema = z.object({
@@ -116,20 +124,21 @@ async function startAll() {
   };
 }
 
-const all = await startAll();
-try {
-  const taken: Record<Subject['name'], number[]> = {
-    lookup: [],
-    nodeHttp: [],
-    nodeHttpSame: [],
-    hono: [],
-  };
+type Taken = Record<Subject['name'], number[]>;
+
+/** So many rounds, the subjects by turns, after some to warm up. */
+async function rounds({ subjects }: Awaited<ReturnType<typeof startAll>>): Promise<Taken> {
+  const taken: Taken = { lookup: [], nodeHttp: [], nodeHttpSame: [], hono: [] };
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-    for (const subject of all.subjects) {
+    for (const subject of subjects) {
       const microseconds = await measure(subject);
       if (round >= 0) taken[subject.name].push(microseconds);
     }
   }
+  return taken;
+}
+
+function tell(taken: Taken): void {
   const result = {
     lookup: median(taken.lookup),
     nodeHttp: median(taken.nodeHttp),
@@ -137,18 +146,50 @@ try {
   };
   if (options.json) {
     console.log(JSON.stringify(result));
-  } else {
-    console.log(
-      `Processor time a request, microseconds: median of ${ROUNDS} rounds of ${REQUESTS}.`,
-    );
-    const rows = { ...result, nodeHttpSame: median(taken.nodeHttpSame) };
-    for (const [name, microseconds] of Object.entries(rows)) {
-      const ratio = (microseconds / result.nodeHttp).toFixed(2);
-      console.log(
-        `  ${name.padEnd(12)} ${microseconds.toFixed(1).padStart(6)}  ${ratio} x node:http`,
-      );
-    }
+    return;
   }
+  console.log(`Processor time a request, microseconds: median of ${ROUNDS} rounds of ${REQUESTS}.`);
+  const rows = { ...result, nodeHttpSame: median(taken.nodeHttpSame) };
+  for (const [name, microseconds] of Object.entries(rows)) {
+    const ratio = (microseconds / result.nodeHttp).toFixed(2);
+    console.log(
+      `  ${name.padEnd(12)} ${microseconds.toFixed(1).padStart(6)}  ${ratio} x node:http`,
+    );
+  }
+}
+
+/**
+ * The lookup's processor time over bare node:http's, each round by itself, since what else the machine
+ * does is felt by both.
+ */
+const ratioOf = ({ lookup, nodeHttp }: Taken): number =>
+  median(lookup.map((microseconds, i) => microseconds / (nodeHttp[i] ?? Number.NaN)));
+
+/** Whether a lookup is no more than a fifth dearer than recorded; a busy machine is given a second try. */
+async function keepsBaseline(all: Awaited<ReturnType<typeof startAll>>): Promise<boolean> {
+  const limit = baseline.lookupOverNodeHttp * (1 + WORSE_AT_MOST);
+  for (let attempt = 0; attempt < GATE_ATTEMPTS; attempt++) {
+    const ratio = ratioOf(await rounds(all));
+    const met = ratio <= limit;
+    console.log(
+      `A lookup takes ${ratio.toFixed(2)} times the processor time of bare node:http; recorded are ${baseline.lookupOverNodeHttp.toFixed(2)}, allowed ${limit.toFixed(2)}: ${met ? 'met' : 'MISSED'}.`,
+    );
+    if (met) return true;
+  }
+  return false;
+}
+
+const all = await startAll();
+try {
+  if (options.record || options.gate) {
+    if (options.gate) process.exitCode = (await keepsBaseline(all)) ? 0 : 1;
+    else {
+      const ratio = ratioOf(await rounds(all));
+      const recorded = { lookupOverNodeHttp: Number(ratio.toFixed(2)) };
+      await writeFile(BASELINE, `${JSON.stringify(recorded, null, 2)}\n`);
+      console.log(`recorded: ${ratio.toFixed(2)} times bare node:http`);
+    }
+  } else tell(await rounds(all));
 } finally {
   await all.stop();
 }

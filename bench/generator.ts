@@ -2,6 +2,8 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { nhsNumberCheckDigit, parseNhsNumber } from '#schemas/nhs-number.ts';
 
+import { percentile } from './percentile.ts';
+
 /**
  * The other end of the wire, a process of its own so that its work is not counted: sends a number of
  * requests over some connections kept alive, each waiting for its answer before the next, and tells its
@@ -19,7 +21,14 @@ export type Order = {
   /** NHS numbers that are held: one lookup in a hundred is for one of them. */
   held?: readonly string[];
 };
-export type Done = { answered: number; refused: number };
+export type Done = {
+  answered: number;
+  refused: number;
+  tookMs: number;
+  /** From when a request was due, and not only from when it was sent, to its answer; milliseconds. */
+  latency: { p50: number; p99: number; p999: number; most: number };
+};
+type Counts = { answered: number; refused: number; latencies: number[] };
 
 const HELD_ONE_IN = 100;
 
@@ -51,15 +60,19 @@ function requestsOf({ requests, token, held = [] }: Order): Buffer[] {
 /** Sends until none is left. An answer is whole once as many bytes as it says have followed its headers. */
 function work(
   port: number,
-  next: () => { request: Buffer; dueAt: number } | undefined,
-  done: Done,
+  next: () => { request: Buffer; dueAt: number; paced: boolean } | undefined,
+  done: Counts,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     let received = '';
+    let dueAt = 0;
     const send = (): void => {
       const due = next();
-      const waitMs = due === undefined ? 0 : due.dueAt - performance.now();
+      const now = performance.now();
+      const waitMs = due === undefined ? 0 : due.dueAt - now;
+      // One that is all but due is sent at once.
+      dueAt = due?.paced ? (waitMs < 1 ? Math.min(now, due.dueAt) : due.dueAt) : now;
       if (due === undefined) socket.end();
       else if (waitMs < 1) socket.write(due.request);
       else setTimeout(() => socket.write(due.request), waitMs);
@@ -79,6 +92,7 @@ function work(
         done.refused++;
         if (done.refused < 3) console.error(received);
       }
+      done.latencies.push(performance.now() - dueAt);
       received = '';
       send();
     });
@@ -87,22 +101,27 @@ function work(
   });
 }
 
-async function finish(workers: readonly Promise<void>[], done: Done): Promise<void> {
+async function finish(workers: readonly Promise<void>[], counts: Counts): Promise<void> {
+  const began = performance.now();
   await Promise.all(workers);
-  process.send?.(done);
+  const tookMs = performance.now() - began;
+  const { latencies, answered, refused } = counts;
+  const at = (share: number): number => percentile(latencies, share);
+  const latency = { p50: at(0.5), p99: at(0.99), p999: at(0.999), most: at(1) };
+  process.send?.({ answered, refused, tookMs, latency } satisfies Done);
   process.disconnect();
 }
 
 process.once('message', (order: Order) => {
   const queue = requestsOf(order).values();
-  const done: Done = { answered: 0, refused: 0 };
+  const done: Counts = { answered: 0, refused: 0, latencies: [] };
   process.once('message', () => {
     const beganAt = performance.now();
     const everyMs = order.perSecond === undefined ? 0 : 1000 / order.perSecond;
     let sent = 0;
     const next = () => {
       const request: Buffer | undefined = queue.next().value;
-      return request && { request, dueAt: beganAt + sent++ * everyMs };
+      return request && { request, dueAt: beganAt + sent++ * everyMs, paced: everyMs > 0 };
     };
     const workers = Array.from({ length: order.connections }, () => work(order.port, next, done));
     void finish(workers, done);

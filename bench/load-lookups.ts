@@ -16,7 +16,7 @@ import {
   NATION,
   withFolder,
 } from './country.ts';
-import { percentile } from './machine.ts';
+import { percentile } from './percentile.ts';
 import { startProcess } from './processes.ts';
 
 export type LookupFigures = {

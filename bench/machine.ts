@@ -3,6 +3,7 @@ import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } fr
 import { arch, cpus, platform, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
+import { percentile } from './percentile.ts';
 import { median } from './processes.ts';
 
 const PROBES = 200;
@@ -40,10 +41,4 @@ function fsyncProbe(): { medianMicroseconds: number; p99Microseconds: number } {
     medianMicroseconds: Math.round(median(times)),
     p99Microseconds: Math.round(percentile(times, 0.99)),
   };
-}
-
-/** The smallest value that no more than a share of the values lies above. */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((one, other) => one - other);
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
 }
