@@ -1,5 +1,3 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -14,6 +12,7 @@ import { nationOf } from './nation.ts';
 import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
 import { type Fact, factTable, machineLine, shell, table } from './report.ts';
 import { type RivalStore, startPlainRedis, startPostgres } from './rival-stores.ts';
+import { send } from './sending.ts';
 
 /**
  * `npm run bench:compare`: the lookup beside a bare server, and beside the same thing as it would be
@@ -84,15 +83,6 @@ function cpuOf(pids: readonly number[]): number {
     }
   }
   return sum;
-}
-
-async function send(order: Order): Promise<Done> {
-  const generator = fork(join(root, 'bench', 'generator.ts'));
-  generator.send(order);
-  await once(generator, 'message');
-  generator.send('go');
-  const [done] = (await once(generator, 'message')) as [Done];
-  return done;
 }
 
 const PARTS: readonly Part[] = ['service', 'store', 'worker'];

@@ -24,6 +24,9 @@ export type Environment = {
   /** As the k6 scripts read it. */
   numbersFile: string;
   dataDir: string;
+  /** From a process's start until it answers: the first lookup process, and the worker with its Redis. */
+  readyMs: number;
+  workerReadyMs: number;
   /** Process ids by what they are; Redis has another one after it was killed. */
   pids(): Promise<Record<string, number>>;
   /** A token with which an authority sends its uploads. */
@@ -53,6 +56,7 @@ export async function startEnvironment(
   }
   try {
     const issuer = await openDemoIssuer(dataDir);
+    let beganAt = performance.now();
     const worker = await startProcess('service/cli.ts', ['serve'], {
       environment: {
         ...common,
@@ -63,6 +67,8 @@ export async function startEnvironment(
       until,
     });
     started.push(worker);
+    const workerReadyMs = performance.now() - beganAt;
+    let readyMs = 0;
     const redis = await findEmbeddedRedis(dataDir);
     if (redis === undefined) throw new Error('the worker has started no Redis');
     const { username, password } = redis.users.lookup;
@@ -71,6 +77,7 @@ export async function startEnvironment(
       const ownDir = join(folder, `lookup-${i}`);
       mkdirSync(ownDir);
       copyFileSync(join(dataDir, ISSUER_FILE), join(ownDir, ISSUER_FILE));
+      beganAt = performance.now();
       const process = await startProcess('service/cli.ts', ['serve'], {
         environment: {
           ...common,
@@ -83,6 +90,8 @@ export async function startEnvironment(
       });
       started.push(process);
       processes.push(process);
+      await untilReady(process.said[1] ?? '');
+      if (i === 0) readyMs = performance.now() - beganAt;
     }
     const organisation = { code: 'ZZH01', name: 'Northgate General Hospital' };
     const tokens = await Promise.all(
@@ -97,13 +106,14 @@ export async function startEnvironment(
     const { held, notHeld } = nation;
     writeFileSync(numbersFile, JSON.stringify({ held, notHeld }), { mode: 0o600 });
     const baseUrls = processes.map(({ said }) => said[1] ?? '');
-    for (const baseUrl of baseUrls) await untilReady(baseUrl);
     return {
       baseUrls,
       workerUrl: worker.said[1] ?? '',
       tokens,
       numbersFile,
       dataDir,
+      readyMs,
+      workerReadyMs,
       async pids() {
         const running = await readRunning(dataFolder(dataDir));
         return {
@@ -152,6 +162,6 @@ async function untilReady(baseUrl: string): Promise<void> {
     await response?.body?.cancel();
     if (response?.ok) return;
     if (performance.now() > giveUpAt) throw new Error(`${baseUrl} does not get ready`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -1,0 +1,20 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Done, Order } from './generator.ts';
+import { root } from './processes.ts';
+
+/**
+ * Has a generator of its own process carry out an order.
+ *
+ * @param onStart called when its requests are made and before the first is sent
+ */
+export async function send(order: Order, onStart?: () => void): Promise<Done> {
+  const generator = fork(join(root, 'bench', 'generator.ts'));
+  generator.send(order);
+  await once(generator, 'message');
+  onStart?.();
+  generator.send('go');
+  const [done] = (await once(generator, 'message')) as [Done];
+  return done;
+}
