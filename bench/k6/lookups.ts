@@ -53,7 +53,7 @@ const isFlat = (scenario: ConstantArrivalRateScenario | RampingArrivalRateScenar
 
 /** As many virtual users as requests may be under way; each is a connection of its own. */
 export const users = (perSecond: number): number =>
-  number('USERS', Math.max(50, Math.ceil(perSecond * 0.25)));
+  number('USERS', Math.max(100, Math.ceil(perSecond * 0.25)));
 
 export function steady(perSecond: number, duration: string, startTime = '0s') {
   return {

@@ -1,9 +1,9 @@
 import { number, options as optionsOf, steady } from './lookups.ts';
 
-/** Does it all work? Fifteen seconds, at a rate that any machine takes. */
+/** Does it all work? Ten seconds, at a rate that any machine takes. */
 export { default, handleSummary } from './lookups.ts';
 
 export const options = optionsOf(
   { smoke: steady(number('RATE', 100), __ENV['DURATION'] ?? '10s') },
-  { lookup_answered_ms: [`p(99)<${number('P99_MS', 250)}`], lookups_refused: ['count==0'] },
+  { lookup_answered_ms: [`p(99)<${number('P99_MS', 500)}`], lookups_refused: ['count==0'] },
 );
