@@ -51,20 +51,30 @@ const any = (list: string[]): string => list[Math.floor(Math.random() * list.len
 const isFlat = (scenario: ConstantArrivalRateScenario | RampingArrivalRateScenario) =>
   scenario.executor === 'constant-arrival-rate';
 
-/** As many virtual users as requests may be under way; each is a connection of its own. */
-export const users = (perSecond: number): number =>
-  number('USERS', Math.max(100, Math.ceil(perSecond * 0.25)));
+/**
+ * As many virtual users as requests may be under way; each is a connection of its own.
+ *
+ * @param waitSeconds how long an answer may take
+ */
+export const users = (perSecond: number, waitSeconds = 0.25): number =>
+  number('USERS', Math.max(100, Math.ceil(perSecond * waitSeconds)));
 
-export function steady(perSecond: number, duration: string, startTime = '0s') {
+export function steady(
+  perSecond: number,
+  duration: string,
+  startTime = '0s',
+  waitSeconds?: number,
+) {
+  const atOnce = users(perSecond, waitSeconds);
   return {
     executor: 'constant-arrival-rate',
     rate: perSecond,
     timeUnit: '1s',
     duration,
     startTime,
-    preAllocatedVUs: users(perSecond),
+    preAllocatedVUs: atOnce,
     // Users made in the middle of a run would be felt.
-    maxVUs: users(perSecond),
+    maxVUs: atOnce,
     gracefulStop: '5s',
   } satisfies ConstantArrivalRateScenario;
 }
