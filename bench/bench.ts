@@ -279,7 +279,7 @@ const scenarios: Record<Scenario, (environment: Environment, nation: Nation) => 
         night.k6.summary[`lookup_answered_ms{scenario:${phase}}`]?.values['p(99)'] ?? 0;
       const ratio = p99('uploads') / p99('quiet');
       return {
-        runs: [night],
+        runs: [{ ...night, marks: [[half, 'uploads']] }],
         facts: [
           measured(
             'p99 during the uploads, at most twice the quiet one',
@@ -321,7 +321,16 @@ const scenarios: Record<Scenario, (environment: Environment, nation: Nation) => 
           ({ at, answered, refused }) => at > second && answered > 0 && refused === 0,
         )?.at;
       return {
-        runs: [fault],
+        runs: [
+          {
+            ...fault,
+            marks: [
+              [pausedAt, 'paused'],
+              [resumedAt, 'resumed'],
+              [killedAt, 'killed'],
+            ],
+          },
+        ],
         facts: [
           measured('Redis paused', `${pausedAt} s to ${resumedAt} s`),
           measured('Redis killed', `${killedAt} s`),

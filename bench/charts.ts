@@ -188,5 +188,5 @@ svg { width: 100%; height: auto; display: block; margin-top: 6px } svg text { fi
 polyline { fill: none; stroke-width: 2; stroke-linejoin: round }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: .85rem; margin-top: 4px } .legend i { display: inline-block; width: 14px; height: 4px; border-radius: 2px; margin-right: 6px; vertical-align: middle }
 ${[0, 1, 2, 3, 4, 5].map((i) => `polyline.c${i} { stroke: var(--c${i}) } rect.c${i}, circle.c${i} { fill: var(--c${i}) } .legend i.c${i} { background: var(--c${i}) }`).join('\n')}
-.wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums } th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--soft); font-weight: 600 } td.n, th.n { text-align: right }
+.charts + .wide { margin-top: 16px } .wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums } th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--soft); font-weight: 600 } td.n, th.n { text-align: right }
 `;

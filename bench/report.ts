@@ -13,6 +13,8 @@ export type Run = {
   used: Used[];
   /** Milliseconds since 1970 at 0 of `used`. */
   usedFrom: number;
+  /** What happened, at which second. */
+  marks?: readonly (readonly [at: number, what: string])[];
 };
 
 export type Report = {
@@ -49,6 +51,9 @@ export const factTable = (facts: readonly Fact[]): string =>
         facts.map(({ what, value, met }) => [escape(what), escape(value), verdict(met)]),
         3,
       );
+
+/** A threshold that makes k6 tell a phase's figures apart, and holds always. */
+const NAMED_ONLY = 'max>=0';
 
 /** What a figure was measured on. */
 export function machineLine(on: Report['machine']): string {
@@ -127,16 +132,19 @@ function section(run: Run): string {
       }),
     }));
   const x = 'seconds';
+  const { marks = [] } = run;
   const phases = phaseRows(run);
   const missed = Object.entries(run.k6.summary).flatMap(([metric, { thresholds = {} }]) =>
-    Object.entries(thresholds).map(([text, { ok }]) => [escape(metric), escape(text), verdict(ok)]),
+    Object.entries(thresholds)
+      .filter(([text]) => text !== NAMED_ONLY)
+      .map(([text, { ok }]) => [escape(metric), escape(text), verdict(ok)]),
   );
   return `<h2>${escape(run.title)}</h2>
 <div class="tiles">${tiles.map(([name, value]) => `<div class="tile"><b>${escape(value)}</b><span>${escape(name)}</span></div>`).join('')}</div>
 <div class="charts">
 ${lineChart(
   rates.filter(({ name, points }) => name === 'answered' || points.some(([, value]) => value > 0)),
-  { title: 'Rate', note: 'lookups a second', x },
+  { title: 'Rate', note: 'lookups a second', x, marks },
 )}
 ${lineChart(
   [
@@ -148,6 +156,7 @@ ${lineChart(
     title: 'Latency',
     note: 'of answers, milliseconds, each second by itself; logarithmic',
     x,
+    marks,
     logY: true,
   },
 )}
