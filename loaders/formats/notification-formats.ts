@@ -60,7 +60,12 @@ function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (st
       : `${unreadableEvents} events could not be read and may have concerned a child of yours. Ask the operator.`;
   if (entries.length === 0) {
     return [
-      [id, ...Array<string>(COLUMNS.length - 3).fill(''), remark || 'Nobody looked.', checkpoint],
+      [
+        id,
+        ...Array<string>(COLUMNS.length - 3).fill(''),
+        remark || 'Nobody looked.',
+        packed(checkpoint),
+      ],
     ];
   }
   return entries.map((entry, i) => [

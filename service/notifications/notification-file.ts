@@ -1,6 +1,6 @@
 import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import {
   ENTRY_HOURS,
@@ -126,6 +126,7 @@ const iso = (instant: number): string => new Date(instant).toISOString();
  */
 export class NotificationFile {
   readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
@@ -138,7 +139,8 @@ export class NotificationFile {
     try {
       chmodSync(path, 0o600);
       db.exec(
-        'PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;',
+        // Without spilling, whoever reads waits for no more of a transaction than its commit.
+        'PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_spill = OFF;',
       );
       db.exec(SCHEMA);
       return new NotificationFile(db);
@@ -163,6 +165,14 @@ export class NotificationFile {
     if (this.#db.isOpen) this.#db.close();
   }
 
+  #sql(text: string): StatementSync {
+    const known = this.#statements.get(text);
+    if (known !== undefined) return known;
+    const statement = this.#db.prepare(text);
+    this.#statements.set(text, statement);
+    return statement;
+  }
+
   /** All of it, or nothing: on disk when this returns. */
   transaction<T>(work: () => T): T {
     this.#db.exec('BEGIN IMMEDIATE');
@@ -177,37 +187,33 @@ export class NotificationFile {
   }
 
   cursor(): Cursor {
-    const row = this.#db.prepare('SELECT position, windowAt, logAt FROM cursor').get();
+    const row = this.#sql('SELECT position, windowAt, logAt FROM cursor').get();
     return row === undefined ? { position: 0, windowAt: 0, logAt: 0 } : cursorRow.parse(row);
   }
 
   moveTo({ position, windowAt, logAt }: Cursor): void {
-    this.#db
-      .prepare('INSERT OR REPLACE INTO cursor (one, position, windowAt, logAt) VALUES (1, ?, ?, ?)')
-      .run(position, windowAt, logAt);
+    this.#sql(
+      'INSERT OR REPLACE INTO cursor (one, position, windowAt, logAt) VALUES (1, ?, ?, ?)',
+    ).run(position, windowAt, logAt);
   }
 
   /** Counts an access: of the entry that it repeats, or as the first of a new one. */
   add({ authority, key, auditId, at, ...rest }: NotifiedAccess): void {
     const json = JSON.stringify(detailSchema.parse(rest));
-    const newest = this.#db
-      .prepare('SELECT * FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1')
-      .get(authority, key);
+    const newest = this.#sql(
+      'SELECT * FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1',
+    ).get(authority, key);
     const entry = newest && entryRow.parse(newest);
     if (entry !== undefined && Math.abs(at - entry.firstAt) < ENTRY_MS) {
       // A clock that stepped back makes the later access the older one; what was told first stays.
-      this.#db
-        .prepare(
-          'UPDATE entry SET count = count + 1, lastId = ?, lastAt = ?, json = ? WHERE row = ?',
-        )
-        .run(auditId, Math.max(at, entry.lastAt), json, entry.row);
+      this.#sql(
+        'UPDATE entry SET count = count + 1, lastId = ?, lastAt = ?, json = ? WHERE row = ?',
+      ).run(auditId, Math.max(at, entry.lastAt), json, entry.row);
       return;
     }
-    this.#db
-      .prepare(
-        'INSERT INTO entry (authority, key, firstId, firstAt, lastId, lastAt, count, told, json) VALUES (?, ?, ?, ?, ?, ?, 1, 0, ?)',
-      )
-      .run(authority, key, auditId, at, auditId, at, json);
+    this.#sql(
+      'INSERT INTO entry (authority, key, firstId, firstAt, lastId, lastAt, count, told, json) VALUES (?, ?, ?, ?, ?, ?, 1, 0, ?)',
+    ).run(authority, key, auditId, at, auditId, at, json);
   }
 
   /**
@@ -217,8 +223,9 @@ export class NotificationFile {
    * @param now milliseconds
    */
   due(now: number): StoredEntry[] {
-    return this.#db
-      .prepare('SELECT * FROM entry WHERE count > told AND (told = 0 OR firstAt <= ?) ORDER BY row')
+    return this.#sql(
+      'SELECT * FROM entry WHERE count > told AND (told = 0 OR firstAt <= ?) ORDER BY row',
+    )
       .all(now - ENTRY_MS)
       .map((each) => {
         const { row, authority, firstId, firstAt, lastId, lastAt, count, told, json } =
@@ -239,49 +246,46 @@ export class NotificationFile {
   /** Keeps a notification, and that its entries are told. */
   tell(notification: Notification, position: number, entries: readonly StoredEntry[]): void {
     const { id, createdAt, authority } = notification;
-    this.#db
-      .prepare(
-        'INSERT INTO notification (authority, id, at, position, json, written) VALUES (?, ?, ?, ?, ?, 0)',
-      )
-      .run(authority.code, id, Date.parse(createdAt), position, JSON.stringify(notification));
-    this.#db
-      .prepare(
-        'INSERT INTO authority (code, last, lastPosition) VALUES (?, ?, ?) ON CONFLICT (code) DO UPDATE SET last = excluded.last, lastPosition = excluded.lastPosition',
-      )
-      .run(authority.code, id, position);
-    const told = this.#db.prepare('UPDATE entry SET told = ? WHERE row = ?');
+    this.#sql(
+      'INSERT INTO notification (authority, id, at, position, json, written) VALUES (?, ?, ?, ?, ?, 0)',
+    ).run(authority.code, id, Date.parse(createdAt), position, JSON.stringify(notification));
+    this.#sql(
+      'INSERT INTO authority (code, last, lastPosition) VALUES (?, ?, ?) ON CONFLICT (code) DO UPDATE SET last = excluded.last, lastPosition = excluded.lastPosition',
+    ).run(authority.code, id, position);
+    const told = this.#sql('UPDATE entry SET told = ? WHERE row = ?');
     for (const { row, count } of entries) told.run(count, row);
   }
 
   /** An authority's last notification, kept or not. */
   lastOf(authority: string): z.infer<typeof authorityRow> | undefined {
-    const row = this.#db
-      .prepare('SELECT last, lastPosition, removed FROM authority WHERE code = ?')
-      .get(authority);
+    const row = this.#sql('SELECT last, lastPosition, removed FROM authority WHERE code = ?').get(
+      authority,
+    );
     return row === undefined ? undefined : authorityRow.parse(row);
   }
 
   /** Events from a position on could not be read. */
   unreadAt(position: number, count: number, at: number): void {
-    this.#db
-      .prepare('INSERT OR REPLACE INTO unread (position, count, at) VALUES (?, ?, ?)')
-      .run(position, count, at);
+    this.#sql('INSERT OR REPLACE INTO unread (position, count, at) VALUES (?, ?, ?)').run(
+      position,
+      count,
+      at,
+    );
   }
 
   /** The event at this position has been read after all. */
   readAfterAll(position: number): void {
-    this.#db.prepare('DELETE FROM unread WHERE position = ?').run(position);
+    this.#sql('DELETE FROM unread WHERE position = ?').run(position);
   }
 
   unread(): z.infer<typeof unreadRow>[] {
-    return this.#db
-      .prepare('SELECT position, count, at FROM unread ORDER BY position')
+    return this.#sql('SELECT position, count, at FROM unread ORDER BY position')
       .all()
       .map((row) => unreadRow.parse(row));
   }
 
   #number(sql: string, ...values: number[]): number | undefined {
-    return numberRow.parse(this.#db.prepare(sql).get(...values)).number ?? undefined;
+    return numberRow.parse(this.#sql(sql).get(...values)).number ?? undefined;
   }
 
   unreadSince(position: number): number {
@@ -301,28 +305,25 @@ export class NotificationFile {
 
   /** Notifications not in the outbox yet, in each authority's order. */
   unwritten(atMost: number): Notification[] {
-    return this.#db
-      .prepare(
-        'SELECT authority, id, json FROM notification WHERE written = 0 ORDER BY authority, id LIMIT ?',
-      )
+    return this.#sql(
+      'SELECT authority, id, json FROM notification WHERE written = 0 ORDER BY authority, id LIMIT ?',
+    )
       .all(atMost)
       .map((row) => notificationRow.parse(row).json);
   }
 
   written(notifications: readonly Notification[]): void {
     this.transaction(() => {
-      const write = this.#db.prepare(
-        'UPDATE notification SET written = 1 WHERE authority = ? AND id = ?',
-      );
+      const write = this.#sql('UPDATE notification SET written = 1 WHERE authority = ? AND id = ?');
       for (const { authority, id } of notifications) write.run(authority.code, id);
     });
   }
 
   /** Has an authority's notifications after one, or all that are kept, written into the outbox once more. */
   writeAgain(authority: string, after: string): number {
-    const done = this.#db
-      .prepare('UPDATE notification SET written = 0 WHERE authority = ? AND id > ?')
-      .run(authority, after);
+    const done = this.#sql(
+      'UPDATE notification SET written = 0 WHERE authority = ? AND id > ?',
+    ).run(authority, after);
     return Number(done.changes);
   }
 
@@ -332,11 +333,9 @@ export class NotificationFile {
     after: string,
     { most, mostCharacters }: { most: number; mostCharacters: number },
   ): { notifications: Notification[]; more: boolean } {
-    const rows = this.#db
-      .prepare(
-        'SELECT authority, id, json FROM notification WHERE authority = ? AND id > ? ORDER BY id LIMIT ?',
-      )
-      .iterate(authority, after, most + 1);
+    const rows = this.#sql(
+      'SELECT authority, id, json FROM notification WHERE authority = ? AND id > ? ORDER BY id LIMIT ?',
+    ).iterate(authority, after, most + 1);
     const notifications: Notification[] = [];
     let characters = 0;
     for (const row of rows) {
@@ -360,43 +359,39 @@ export class NotificationFile {
     now: number,
   ): { authority: string; id: NotificationId }[] {
     return this.transaction(() => {
-      const removed = this.#db
-        .prepare(
-          'DELETE FROM notification WHERE at < ? OR (position > 0 AND position <= ?) RETURNING authority, id',
-        )
+      const removed = this.#sql(
+        'DELETE FROM notification WHERE at < ? OR (position > 0 AND position <= ?) RETURNING authority, id',
+      )
         .all(before, minimumIndex)
         .map((row) => notificationRow.pick({ authority: true, id: true }).parse(row));
-      const mark = this.#db.prepare(
+      const mark = this.#sql(
         "UPDATE authority SET removed = max(coalesce(removed, ''), ?) WHERE code = ?",
       );
       for (const { authority, id } of removed) mark.run(id, authority);
-      this.#db
-        .prepare('DELETE FROM entry WHERE count = told AND firstAt < ?')
-        .run(now - ENTRY_KEPT_MS);
-      this.#db.prepare('DELETE FROM unread WHERE at < ?').run(before);
+      this.#sql('DELETE FROM entry WHERE count = told AND firstAt < ?').run(now - ENTRY_KEPT_MS);
+      this.#sql('DELETE FROM unread WHERE at < ?').run(before);
       return removed;
     });
   }
 
   /** A line an authority that was ever notified. */
   list(): z.infer<typeof listRow>[] {
-    return this.#db
-      .prepare(
-        'SELECT code, last, min(id) AS oldest, count(id) AS kept, count(id) - coalesce(sum(written), 0) AS unwritten FROM authority LEFT JOIN notification ON authority = code GROUP BY code ORDER BY code',
-      )
+    return this.#sql(
+      'SELECT code, last, min(id) AS oldest, count(id) AS kept, count(id) - coalesce(sum(written), 0) AS unwritten FROM authority LEFT JOIN notification ON authority = code GROUP BY code ORDER BY code',
+    )
       .all()
       .map((row) => listRow.parse(row));
   }
 
   state(): NotifierState | undefined {
-    const row = this.#db.prepare("SELECT json FROM told WHERE name = 'state'").get();
+    const row = this.#sql("SELECT json FROM told WHERE name = 'state'").get();
     if (row === undefined) return undefined;
     return stateSchema.parse(JSON.parse(z.object({ json: z.string() }).parse(row).json));
   }
 
   tellState(state: NotifierState): void {
-    this.#db
-      .prepare("INSERT OR REPLACE INTO told (name, json) VALUES ('state', ?)")
-      .run(JSON.stringify(state));
+    this.#sql("INSERT OR REPLACE INTO told (name, json) VALUES ('state', ?)").run(
+      JSON.stringify(state),
+    );
   }
 }

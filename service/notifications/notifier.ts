@@ -51,6 +51,8 @@ const TOLD_EVERY_MS = 10_000;
 const PRUNED_EVERY_MS = 3_600_000;
 /** Beyond the window: an access that no notification tells of by then is somebody's to look into. */
 const LATE_AFTER_MS = 300_000;
+/** Where no window has begun yet. */
+const NEVER = 0;
 const UNREADABLE_TOLD_FOR_MS = 86_400_000;
 
 /** A reason not to go on that passes by itself. */
@@ -227,6 +229,7 @@ export function createNotifier(options: NotifierOptions) {
         for (; position < Math.min(end, (bundle + 1) * TILE_WIDTH); position++) {
           const entry = entries[position % TILE_WIDTH] ?? Buffer.alloc(0);
           const at = Math.min(placeOf(entry, 0, entry.length)?.at ?? 0, now);
+          if (windowAt === NEVER) windowAt = windowOf(at);
           if (at >= windowAt + windowMs) {
             const fresh = now - at < windowMs;
             endWindow(opened, position, log, { now, entriesBy: logAt, empty: fresh });
@@ -238,6 +241,7 @@ export function createNotifier(options: NotifierOptions) {
           else if (found.kind === 'accesses') found.accesses.forEach((one) => opened.add(one));
         }
       }
+      if (windowAt === NEVER) windowAt = windowOf(now);
       if (position === limit && now >= windowAt + windowMs) {
         endWindow(opened, position, log, { now, entriesBy: now, empty: true });
         windowAt = windowOf(now);

@@ -26,7 +26,7 @@ export function notifierSettings(
   const outbox = outboxOf(configuration, kind);
   return {
     folder: auditFolder(configuration),
-    windowMs: configuration.NOTIFICATIONS_WINDOW_MINUTES * MINUTE_MS,
+    windowMs: Math.round(configuration.NOTIFICATIONS_WINDOW_MINUTES * MINUTE_MS),
     keepMs: configuration.NOTIFICATIONS_KEEP_DAYS * DAY_MS,
     ...(outbox !== undefined && { outbox }),
     ...(MESH_MAILBOX !== undefined &&
