@@ -140,6 +140,13 @@ export function createNotifier(options: NotifierOptions) {
     }
   }
 
+  function release(): void {
+    file?.close();
+    file = undefined;
+    if (lock?.isOpen === true) lock.close();
+    lock = undefined;
+  }
+
   const windowOf = (instant: number): number => Math.floor(instant / windowMs) * windowMs;
 
   /** Ends a window: a notification for each authority that something is due for, or wants an empty one. */
@@ -352,6 +359,8 @@ export function createNotifier(options: NotifierOptions) {
         standby = error instanceof LogInUse;
         problem = !(error instanceof Waiting || standby);
         const own = error instanceof Waiting || error instanceof Stopped;
+        // What is open may not be what it was: it is opened afresh, here or in another process.
+        if (!own && !standby) release();
         const ofError = own ? error.message : `Authorities cannot be told (${errorCode(error)}).`;
         detail = standby
           ? 'Another process tells authorities.'
@@ -361,11 +370,6 @@ export function createNotifier(options: NotifierOptions) {
       tellState(notifying);
       return { more, notifying };
     },
-    close(): void {
-      file?.close();
-      file = undefined;
-      if (lock?.isOpen === true) lock.close();
-      lock = undefined;
-    },
+    close: release,
   };
 }
