@@ -191,6 +191,11 @@ export class NotificationFile {
     return row === undefined ? { position: 0, windowAt: 0, logAt: 0 } : cursorRow.parse(row);
   }
 
+  /** Something of the log has been read. */
+  begun(): boolean {
+    return this.#sql('SELECT 1 FROM cursor').get() !== undefined;
+  }
+
   moveTo({ position, windowAt, logAt }: Cursor): void {
     this.#sql(
       'INSERT OR REPLACE INTO cursor (one, position, windowAt, logAt) VALUES (1, ?, ?, ?)',

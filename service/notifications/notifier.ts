@@ -51,9 +51,10 @@ const TOLD_EVERY_MS = 10_000;
 const PRUNED_EVERY_MS = 3_600_000;
 /** Beyond the window: an access that no notification tells of by then is somebody's to look into. */
 const LATE_AFTER_MS = 300_000;
+const DAY_MS = 86_400_000;
 /** Where no window has begun yet. */
 const NEVER = 0;
-const UNREADABLE_TOLD_FOR_MS = 86_400_000;
+const UNREADABLE_TOLD_FOR_MS = DAY_MS;
 
 /** A reason not to go on that passes by itself. */
 class Waiting extends Error {}
@@ -149,6 +150,22 @@ export function createNotifier(options: NotifierOptions) {
 
   const windowOf = (instant: number): number => Math.floor(instant / windowMs) * windowMs;
 
+  /**
+   * Where to begin in a log of which nothing has been read yet: what is older than notifications are kept is
+   * not told any more. By bundles, and a day early, since events are in order but for those sealed late.
+   */
+  function beginning({ size, minimumIndex }: SealedRange): number {
+    const since = clock() - keepMs - DAY_MS;
+    let [first, end] = [Math.floor(minimumIndex / TILE_WIDTH), Math.floor(size / TILE_WIDTH)];
+    while (first < end) {
+      const middle = Math.floor((first + end) / 2);
+      const [entry = Buffer.alloc(0)] = entriesOf(folder, middle, size);
+      if ((placeOf(entry, 0, entry.length)?.at ?? 0) < since) first = middle + 1;
+      else end = middle;
+    }
+    return Math.max(minimumIndex, (first - 1) * TILE_WIDTH);
+  }
+
   /** Ends a window: a notification for each authority that something is due for, or wants an empty one. */
   function endWindow(
     opened: NotificationFile,
@@ -211,7 +228,9 @@ export function createNotifier(options: NotifierOptions) {
   /** Reads a part of the log. True where there is more of it. */
   function read(opened: NotificationFile): boolean {
     const log = sealed();
-    const before = opened.cursor();
+    const before = opened.begun()
+      ? opened.cursor()
+      : { position: beginning(log), windowAt: NEVER, logAt: 0 };
     if (log.size < before.position) {
       throw new Stopped(
         `The audit log has ${log.size} events, but ${before.position} were read for notifications: it was restored from an older copy. No notification is made. Restore notifications.sqlite in its folder from the same copy; or remove it, and accesses of the time for which notifications are kept are told again.`,
@@ -253,9 +272,8 @@ export function createNotifier(options: NotifierOptions) {
         endWindow(opened, position, log, { now, entriesBy: now, empty: true });
         windowAt = windowOf(now);
       }
-      if (position !== before.position || windowAt !== before.windowAt) {
-        opened.moveTo({ position, windowAt, logAt });
-      }
+      const moved = position !== before.position || windowAt !== before.windowAt;
+      if (moved) opened.moveTo({ position, windowAt, logAt });
       return position < limit;
     });
   }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -401,6 +401,47 @@ describe('nothing is left out', () => {
   });
 });
 
+test('a lost file of notifications is made again, and whoever goes on from an id misses nothing', async () => {
+  const t = fresh();
+  const looked = t.look(
+    ...Array.from({ length: 40 }, (_, i): Looked => ({ at: NINE + i * MINUTE, user: `u-${i}` })),
+  );
+  let notifier = t.notifier();
+  for (let window = 1; window <= 3; window++) {
+    t.at(NINE + window * WINDOW);
+    await settle(notifier);
+  }
+  notifier.close();
+  const [first] = t.read('ZZ101');
+  rmSync(join(t.folder, 'notifications.sqlite'));
+  notifier = t.notifier({ windowMs: 4 * MINUTE });
+  await settle(notifier);
+  notifier.close();
+  const again = t.read('ZZ101');
+  const ids = (of: readonly Notification[]) => new Set(entriesOf(of).map(({ id }) => id));
+  expect(ids(again)).toEqual(new Set(looked));
+  const heard = ids([
+    ...(first === undefined ? [] : [first]),
+    ...again.filter(({ id }) => id > (first?.id ?? '')),
+  ]);
+  expect(heard).toEqual(new Set(looked));
+});
+
+test('a log that is there already is told of as far back as notifications are kept', async () => {
+  const t = fresh();
+  const old = Array.from({ length: 2_000 }, (_, i): Looked => ({ at: NINE + i, user: `o-${i}` }));
+  t.look(...old);
+  const [young] = t.look({ at: NINE + 200 * 24 * HOUR });
+  const notifier = t.notifier();
+  t.at(NINE + 200 * 24 * HOUR + WINDOW);
+  await settle(notifier);
+  const told = entriesOf(t.read('ZZ101')).map(({ id }) => id);
+  expect(told.at(-1)).toBe(young);
+  // What lies in its bundle and the one before goes with it.
+  expect(told.length).toBeLessThan(512);
+  notifier.close();
+});
+
 describe('what is kept', () => {
   test('goes after its time, the files nobody collected too, and leaves a mark', async () => {
     const t = fresh();
@@ -445,12 +486,16 @@ describe('what is kept', () => {
 
   test('events pruned before they were told are not passed over in silence', async () => {
     const t = fresh();
-    t.look(...Array.from({ length: 300 }, (_, i): Looked => ({ at: NINE + i, user: `u-${i}` })));
+    t.look({ at: NINE });
+    const before = t.notifier();
+    await settle(before);
+    before.close();
+    t.look(...Array.from({ length: 299 }, (_, i): Looked => ({ at: NINE + i, user: `u-${i}` })));
     t.log.prune(256, t.log.committed.numbers);
     t.at(NINE + WINDOW);
     const notifier = t.notifier();
-    expect(await settle(notifier)).toMatchObject({ problem: true, unreadable: 256 });
-    expect(t.read('ZZ101')).toMatchObject([{ unreadableEvents: 256 }]);
+    expect(await settle(notifier)).toMatchObject({ problem: true, unreadable: 255 });
+    expect(t.read('ZZ101')).toMatchObject([{ unreadableEvents: 255 }]);
     notifier.close();
   });
 });
