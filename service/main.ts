@@ -172,7 +172,8 @@ async function startNotifying(
   log: Log,
   add: Add,
 ): Promise<Notifying> {
-  const preferences = await watchPreferences(configuration, (sentence) =>
+  const settings = notifierSettings(configuration, kind);
+  const preferences = await watchPreferences(configuration, settings.outbox, (sentence) =>
     log.error(`what was read before counts on: ${sentence}`),
   );
   add(preferences.stop);
@@ -183,7 +184,6 @@ async function startNotifying(
     );
     return { authorities, preferences: preferences.value };
   };
-  const settings = notifierSettings(configuration, kind);
   const notifications = startNotifications({ ...settings, directory }, log);
   add(() => notifications.stop());
   return { notifications, problem: () => preferences.problem };

@@ -59,6 +59,27 @@ export function startNotifications(
     notifying = told;
   }
 
+  function numbers(): NotificationNumbers | undefined {
+    if (notifying === undefined || notifying.standby) return undefined;
+    const { behind, oldestUntold, unwritten, unreadable } = notifying;
+    const lagMs =
+      oldestUntold === undefined ? 0 : Math.max(0, Date.now() - Date.parse(oldestUntold));
+    return { behindEvents: behind, lagMs, unwritten, unreadable };
+  }
+
+  function inNumbers(): string {
+    const now = numbers();
+    if (now === undefined) return '';
+    const { behindEvents, lagMs, unwritten, unreadable } = now;
+    const parts = [
+      ...(behindEvents > 0 ? [`${behindEvents} sealed events are not read yet`] : []),
+      ...(lagMs > 0 ? [`the oldest access not told of is ${lagMs} ms old`] : []),
+      ...(unwritten > 0 ? [`${unwritten} notifications wait for the outbox`] : []),
+      ...(unreadable > 0 ? [`${unreadable} events could not be read`] : []),
+    ].join('; ');
+    return parts === '' ? '' : ` ${parts[0]?.toUpperCase()}${parts.slice(1)}.`;
+  }
+
   function tellDirectory(): void {
     const newest = directory();
     if (newest !== undefined) order({ kind: 'directory', directory: newest });
@@ -94,14 +115,10 @@ export function startNotifications(
         return { name, ok: false, detail, since };
       }
       const detail = notifying?.detail ?? 'Telling authorities is starting.';
-      return { name, ok: notifying?.problem !== true, detail, since };
+      return { name, ok: notifying?.problem !== true, detail: `${detail}${inNumbers()}`, since };
     },
     get numbers() {
-      if (notifying === undefined || notifying.standby) return undefined;
-      const { behind, oldestUntold, unwritten, unreadable } = notifying;
-      const lagMs =
-        oldestUntold === undefined ? 0 : Math.max(0, Date.now() - Date.parse(oldestUntold));
-      return { behindEvents: behind, lagMs, unwritten, unreadable };
+      return numbers();
     },
     async stop() {
       stopping = true;

@@ -43,6 +43,7 @@ export function notifierSettings(
  */
 export async function watchPreferences(
   configuration: Configuration,
+  outbox: string | undefined,
   onProblem: (sentence: string) => void,
 ): Promise<Pick<WatchedFiles<PreferencesFile>, 'value' | 'problem' | 'stop'>> {
   const { NOTIFICATIONS_FILE, REREAD_SECONDS } = configuration;
@@ -60,6 +61,11 @@ export async function watchPreferences(
     if (byMesh && (MESH_MAILBOX === undefined || MESH_NOTIFICATION_WORKFLOW_ID === undefined)) {
       throw new ConfigurationError(
         'MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID: required, because NOTIFICATIONS_FILE has a mailbox.',
+      );
+    }
+    if (byMesh && outbox === undefined) {
+      throw new ConfigurationError(
+        'NOTIFICATIONS_OUTBOX: required, because NOTIFICATIONS_FILE has a mailbox.',
       );
     }
     if (file['*']?.mailbox !== undefined) {

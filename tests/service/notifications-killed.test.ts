@@ -33,7 +33,7 @@ test(`killed at any moment, it goes on with every access told once, under ids th
   const seen = new Map<string, string>();
   for (let kill = 0; kill < KILLS; kill++) {
     const child = spawn(process.execPath, [script, t.folder, t.outbox], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     });
     await once(child.stdout, 'data');
     const killAt = performance.now() + random(250);

@@ -239,7 +239,7 @@ describe('repeats within 24 hours', () => {
       minutes: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: -30, max: 1_500 })),
       child: fc.integer({ min: 0, max: 2 }),
       user: fc.constantFrom('a', 'b'),
-      then: fc.constantFrom('nothing', 'step', 'restart', 'wait'),
+      after: fc.constantFrom('nothing', 'step', 'restart', 'wait'),
     });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
@@ -247,13 +247,13 @@ describe('repeats within 24 hours', () => {
         let notifier = t.notifier({ windowMs: WINDOW });
         const looked: (Looked & { auditId: string })[] = [];
         let at = NINE;
-        for (const { minutes, child, user, then } of steps) {
+        for (const { minutes, child, user, after } of steps) {
           at += minutes * MINUTE;
           const [auditId = ''] = t.look({ at, child, user });
           looked.push({ at, child, user, auditId });
-          if (then === 'nothing') continue;
-          if (then === 'wait') t.at(t.clock() + WINDOW);
-          if (then === 'restart') {
+          if (after === 'nothing') continue;
+          if (after === 'wait') t.at(t.clock() + WINDOW);
+          if (after === 'restart') {
             notifier.close();
             notifier = t.notifier({ windowMs: WINDOW });
           }

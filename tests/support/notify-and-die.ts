@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import { createNotifier } from '#service/notifications/notifier.ts';
 
 // Tells authorities of what is sealed in a folder, until it is killed; the test does that at random moments.
@@ -10,5 +11,10 @@ notifier.use({
   ],
   preferences: {},
 });
+// Not longer than the test itself, however that ends.
+process.stdin.on('end', () => process.exit()).resume();
 process.stdout.write('ready\n');
-for (;;) await notifier.step();
+for (;;) {
+  await notifier.step();
+  await immediate();
+}
