@@ -87,6 +87,18 @@ export const notificationSchema = z.strictObject({
 });
 export type Notification = z.infer<typeof notificationSchema>;
 
+/** An answer to `GET /notifications`. */
+export const notificationsPageSchema = z.strictObject({
+  notifications: z.array(notificationSchema),
+  /** What to ask for `after` the next time; absent while there has been none. */
+  next: notificationIdSchema.optional(),
+  /** There are more at once. */
+  more: z.boolean(),
+  /** There were others, up to and with this one, that are not kept any longer. */
+  removedUpTo: notificationIdSchema.optional(),
+});
+export type NotificationsPage = z.infer<typeof notificationsPageSchema>;
+
 export const NOTIFICATION_FORMATS = ['json', 'csv', 'xml'] as const;
 export type NotificationFormat = (typeof NOTIFICATION_FORMATS)[number];
 

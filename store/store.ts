@@ -360,6 +360,22 @@ export function createStore(redis: Redis, anchor: Anchor) {
     return known ? 'changed' : 'added';
   }
 
+  async function removeAuthority(
+    lock: AuthorityLock,
+    { by, reason }: { by: string; reason: string },
+  ): Promise<void> {
+    const { authority } = lock;
+    await appendEvent({
+      type: 'authority-removed',
+      auditId: randomUUID(),
+      by,
+      detail: { authority, reason },
+    });
+    // First, so that an authority is expected only as long as it can be read.
+    await redis.hdel(keys.dataset, expectedField(authority));
+    await redis.del(keys.authority(authority), keys.files(authority));
+  }
+
   async function lockAuthority(code: OdsCode): Promise<AuthorityLock | undefined> {
     const token = `${hostname()}/${process.pid}/${randomUUID()}`;
     const take = () =>
@@ -647,6 +663,11 @@ export function createStore(redis: Redis, anchor: Anchor) {
      * @throws where it would be left without a name or an emergency duty team number.
      */
     setAuthority,
+    /**
+     * Takes the locked authority, which must never have loaded anything, off those expected. Audited first.
+     * Doing it again changes nothing.
+     */
+    removeAuthority,
     /**
      * `undefined` where another loader holds the authority. The lease is 30 s: renew it while at work.
      * One held by a process of this machine that is gone is taken over.

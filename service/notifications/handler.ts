@@ -3,7 +3,11 @@ import { z } from 'zod';
 import { formatNotification, notificationsCsv } from '#loaders/formats/notification-formats.ts';
 import type { NotificationsReadEvent } from '#schemas/audit-event.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
-import { NOTIFICATION_FORMATS, notificationIdSchema } from '#schemas/notification.ts';
+import {
+  NOTIFICATION_FORMATS,
+  type NotificationsPage,
+  notificationIdSchema,
+} from '#schemas/notification.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
 import {
   type Admitted,
@@ -103,11 +107,10 @@ export function createNotificationsRoute(
       return new Response(notificationsCsv(notifications), { status: 200, headers });
     }
     const missed = removed !== undefined && (after ?? '') < removed ? removed : undefined;
-    const body = {
+    const body: NotificationsPage = {
       notifications,
       ...(next !== undefined && { next }),
       more,
-      // Made, and not kept any longer: up to and with this one.
       ...(missed !== undefined && { removedUpTo: missed }),
     };
     return new Response(`${JSON.stringify(body)}\n`, { status: 200, headers });

@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { HttpBindings } from '@hono/node-server';
-import { acknowledgementFormats, formatAcknowledgement } from '#loaders/formats/formats.ts';
+import {
+  acknowledgementFormats,
+  formatAcknowledgement,
+  formatNotice,
+  NOTICE_FORMATS,
+} from '#loaders/formats/formats.ts';
 import { LoadFailed, loadFile } from '#loaders/load.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/acknowledgement.ts';
 import type { OdsCode } from '#schemas/authority.ts';
@@ -11,6 +16,7 @@ import type { Gate } from '#store/gate.ts';
 import type { Store } from '#store/store.ts';
 import type { LoadSettings } from '../load-settings.ts';
 import { errorFields } from '../log.ts';
+import { readNotice } from '../notices.ts';
 import { type BodyLimits, openBody } from './body.ts';
 import { readDescription } from './description.ts';
 import { mediaType, preferredFormat } from './format.ts';
@@ -62,7 +68,7 @@ const ENCODINGS = new Map([
 ]);
 
 /**
- * `POST /uploads`, `GET /uploads/{sequence}` and `GET /holdings`: everything by the authority's own token,
+ * `POST /uploads`, `GET /uploads/{sequence}`, its `/notice` and `GET /holdings`: everything by the authority's own token,
  * for that authority and no other.
  */
 export function createUploads(dependencies: UploadDependencies): Uploads {
@@ -139,13 +145,30 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
     c: AuthorityContext,
     admitted: Admitted,
   ): Promise<Response | ErrorCode> {
-    const sequence = c.req.param('sequence') ?? '';
-    if (!/^[0-9]{1,15}$/.test(sequence)) return 'acknowledgement-not-found';
+    const sequence = sequenceOf(c);
+    if (sequence === undefined) return 'acknowledgement-not-found';
     const { sequenceOffset } = await store.intakeState(admitted.authority);
-    const entry = await store.fileOf(admitted.authority, Number(sequence) + sequenceOffset);
+    const entry = await store.fileOf(admitted.authority, sequence + sequenceOffset);
     if (entry === undefined) return 'acknowledgement-not-found';
     const stored: unknown = JSON.parse(entry.acknowledgement);
     return acknowledged(c, admitted, acknowledgementSchema.parse(stored));
+  }
+
+  /** What an upload over HTTP has to say of numbers no longer in use: nobody watches a folder for its sender. */
+  async function noticeOf(
+    { req }: AuthorityContext,
+    { ids, authority }: Admitted,
+    sequence: number | undefined,
+  ): Promise<Response | ErrorCode> {
+    const notice =
+      sequence === undefined ? undefined : await readNotice(loads.noticesDir, authority, sequence);
+    if (notice === undefined) return 'notice-not-found';
+    const wanted = preferredFormat(req.header('accept'), NOTICE_FORMATS);
+    const format = NOTICE_FORMATS.find((known) => known === wanted) ?? 'json';
+    return new Response(formatNotice(notice, format), {
+      status: 200,
+      headers: headersOf(ids, mediaType(format)),
+    });
   }
 
   /** An answer that cannot be given whole breaks off, so that it cannot be taken for one that was. */
@@ -205,12 +228,24 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
       },
       {
         method: 'GET',
+        path: '/uploads/:sequence/notice',
+        allow: 'GET',
+        handler: route((c, admitted) => noticeOf(c, admitted, sequenceOf(c)), 'store-unavailable'),
+      },
+      {
+        method: 'GET',
         path: '/holdings',
         allow: 'GET',
         handler: route(holdings, 'store-unavailable'),
       },
     ],
   };
+}
+
+/** The file's own number in the address. */
+function sequenceOf({ req }: AuthorityContext): number | undefined {
+  const text = req.param('sequence') ?? '';
+  return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 /** A content type without its parameters. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { problemSchema } from '#schemas/errors.ts';
-import { notificationSchema } from '#schemas/notification.ts';
+import { notificationsPageSchema } from '#schemas/notification.ts';
 import { allEvents } from '../support/audit-events.ts';
 import { testNumber } from '../support/rows.ts';
 import { authorityClient, officer } from './authority-support.ts';
@@ -41,16 +41,10 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-const pageSchema = z.strictObject({
-  notifications: z.array(notificationSchema),
-  next: z.string().optional(),
-  more: z.boolean(),
-  removedUpTo: z.string().optional(),
-});
 async function page(query = '', as = 'ZZ101') {
   const response = await request(`/notifications${query}`, { as });
   expect(response.status).toBe(200);
-  return pageSchema.parse(await response.json());
+  return notificationsPageSchema.parse(await response.json());
 }
 /** Looks as a user of that name, and waits until ZZ101 is told. */
 async function lookAndHear(user: string, nhsNumber: string): Promise<string> {
@@ -150,7 +144,7 @@ describe('GET /notifications', () => {
     const requestId = randomUUID();
     const headers = { 'x-request-id': requestId };
     const response = await request('/notifications?limit=1', { headers });
-    const { next } = pageSchema.parse(await response.json());
+    const { next } = notificationsPageSchema.parse(await response.json());
     const empty = randomUUID();
     await request('/notifications', { as: 'ZZ103', headers: { 'x-request-id': empty } });
     const events = await allEvents(service.dataDir, service.store, ['system']);
