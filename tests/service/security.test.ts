@@ -10,12 +10,13 @@ import { problemSchema } from '#schemas/errors.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording.ts';
 import { describedPath, openApi } from '#service/description/openapi.ts';
 import { OPERATIONS } from '#service/description/operations.ts';
+import { writeNotice } from '#service/notices.ts';
 import { type RawRequest, type RawResponse, rawRequest } from '../support/raw-http.ts';
 import { testNumber } from '../support/rows.ts';
 import { fileXml, planOf, upload } from '../support/upload-model.ts';
 import { officer } from './authority-support.ts';
 import { NHS_NUMBER } from './fhir-support.ts';
-import { claims, role, startTestService, type TestService, testFolder } from './support.ts';
+import { claims, role, startTestService, type TestService, testFolder, until } from './support.ts';
 import { type TokenAttack, tokenAttacks } from './token-attacks.ts';
 
 /**
@@ -98,6 +99,10 @@ const ROUTES: Record<string, Entry> = {
     path: `/uploads/${SEQUENCE}`,
     people: { officer: 200, otherOfficer: 404, strangeOfficer: 404 },
   },
+  'GET /uploads/:sequence/notice': {
+    path: `/uploads/${SEQUENCE}/notice`,
+    people: { officer: 200, otherOfficer: 404, strangeOfficer: 404 },
+  },
   'GET /holdings': { people: { officer: 200, otherOfficer: 200, strangeOfficer: 404 } },
   'GET /notifications': { people: { officer: 200, otherOfficer: 200, strangeOfficer: 200 } },
   'GET /openapi.json': open(),
@@ -151,8 +156,21 @@ beforeAll(async () => {
       { code: 'ZZ102', name: 'Theirs Council', rows: [{ nhsNumber: testNumber(4_003) }] },
     ],
   });
+  await writeNotice(join(dataDir, 'notices'), {
+    id: randomUUID(),
+    createdAt: new Date().toISOString(),
+    authority: { code: 'ZZ101', name: 'Ours Council' },
+    sequence: SEQUENCE,
+    numbers: [{ nhsNumber: CHILD, localId: 'LOCAL-ZZ101' }],
+    omitted: 0,
+  });
   const loaded = await ask(ROUTES['POST /uploads'] as Route, { as: 'officer', path: '/uploads' });
   expect(JSON.parse(loaded.body)).toMatchObject({ code: 'CPF02' });
+  const notifications = { path: '/notifications', method: 'GET', people: {} };
+  await until(
+    async () => (await ask(notifications, { as: 'officer' })).status === 200,
+    'the log from which authorities are told',
+  );
 });
 afterAll(() => service?.stopAndRemove());
 
@@ -226,6 +244,7 @@ const HEADERS = new Set([
   'content-security-policy',
   'content-type',
   'date',
+  'link',
   'retry-after',
   'transfer-encoding',
   'www-authenticate',
