@@ -342,6 +342,19 @@ export function createNotifier(options: NotifierOptions) {
     };
   }
 
+  /** As {@link stateNow}, or without numbers where the file cannot be read just now. */
+  function stateOf(problem: boolean, said: string): NotifierState {
+    try {
+      return stateNow(problem, said);
+    } catch (error) {
+      release();
+      const detail =
+        said === '' ? `Authorities cannot be told (${errorCode(error)}). It is tried again.` : said;
+      const at = new Date(clock()).toISOString();
+      return { problem: true, detail, at, position: 0, behind: 0, unwritten: 0, unreadable: 0 };
+    }
+  }
+
   function tellState(state: NotifierState): void {
     const changed = state.detail !== told;
     if (!changed && performance.now() < tellAt) return;
@@ -384,7 +397,7 @@ export function createNotifier(options: NotifierOptions) {
           ? 'Another process tells authorities.'
           : `${ofError}${own ? '' : ' It is tried again; nothing is left out.'}`;
       }
-      const notifying = { ...stateNow(problem, detail), standby };
+      const notifying = { ...stateOf(problem, detail), standby };
       tellState(notifying);
       return { more, notifying };
     },

@@ -284,7 +284,7 @@ describe('repeats within 24 hours', () => {
           expect(counts).toEqual([...new Set(counts)].toSorted((a, b) => a - b));
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });
