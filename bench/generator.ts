@@ -28,6 +28,7 @@ export type Done = {
   /** From when a request was due, and not only from when it was sent, to its answer; milliseconds. */
   latency: { p50: number; p99: number; p999: number; most: number };
 };
+type Due = { request: Buffer; dueAt: number; paced: boolean };
 type Counts = { answered: number; refused: number; latencies: number[] };
 
 const HELD_ONE_IN = 100;
@@ -58,24 +59,26 @@ function requestsOf({ requests, token, held = [] }: Order): Buffer[] {
 }
 
 /** Sends until none is left. An answer is whole once as many bytes as it says have followed its headers. */
-function work(
-  port: number,
-  next: () => { request: Buffer; dueAt: number; paced: boolean } | undefined,
-  done: Counts,
-): Promise<void> {
+function work(port: number, next: () => Due | undefined, done: Counts): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     let received = '';
     let dueAt = 0;
+    const write = ({ request, dueAt: due, paced }: Due): void => {
+      const now = performance.now();
+      // A timer may be early.
+      dueAt = paced ? Math.min(now, due) : now;
+      socket.write(request);
+    };
     const send = (): void => {
       const due = next();
-      const now = performance.now();
-      const waitMs = due === undefined ? 0 : due.dueAt - now;
-      // One that is all but due is sent at once.
-      dueAt = due?.paced ? (waitMs < 1 ? Math.min(now, due.dueAt) : due.dueAt) : now;
-      if (due === undefined) socket.end();
-      else if (waitMs < 1) socket.write(due.request);
-      else setTimeout(() => socket.write(due.request), waitMs);
+      if (due === undefined) {
+        socket.end();
+        return;
+      }
+      const waitMs = due.dueAt - performance.now();
+      if (waitMs < 1) write(due);
+      else setTimeout(() => write(due), waitMs);
     };
     socket.setNoDelay(true);
     socket.setEncoding('latin1');
