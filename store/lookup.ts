@@ -107,12 +107,12 @@ const couldNotCheck = (cause: CouldNotCheckCause): LookupResult => ({
   cause,
 });
 
-/** Some 25 ms of work for one process. */
-const LOOKUPS_AT_ONCE = 512;
+/** Some 15 ms of work for one process. */
+const LOOKUPS_AT_ONCE = 256;
 
 /**
  * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong
- * @param options.atOnce lookups under way, beyond which this is busy. Default 512
+ * @param options.atOnce lookups under way, beyond which this is busy. Default 256
  */
 export function createLookupStore(
   redis: Redis,
