@@ -97,6 +97,9 @@ export async function runK6(
     'run',
     '--quiet',
     '--no-usage-report',
+    // Its own API, at any free port.
+    '--address',
+    '127.0.0.1:0',
     join(root, 'bench/k6', `${script}.ts`),
   ];
   const [program = '', ...args] =
