@@ -31,11 +31,20 @@ import { loadSettings } from './load-settings.ts';
 import { errorFields, type Log } from './log.ts';
 import { createBatchHandler } from './lookup/batch.ts';
 import { createCheck } from './lookup/check.ts';
-import { createCoverage } from './lookup/coverage.ts';
+import { type CoverageLimits, createCoverage } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
 import { logReadiness } from './readiness-log.ts';
 import { openRedis, type RedisServer } from './redis.ts';
 import { type Build, createPing, createStatus } from './status/status.ts';
+import {
+  watchAudit,
+  watchChecks,
+  watchExpiry,
+  watchFolders,
+  watchGate,
+} from './telemetry/gauges.ts';
+import { createRequestObserver, createRouteNames } from './telemetry/requests.ts';
+import { createTelemetry } from './telemetry/telemetry.ts';
 import { openTracer } from './tracing.ts';
 import { createUploads } from './uploads/uploads.ts';
 
@@ -70,6 +79,8 @@ export type StartOptions = {
 export type Service = {
   /** `http://host:port`, with the port in use. */
   baseUrl: string;
+  /** Where metrics are given, once they are; `undefined` where they are not. */
+  metricsPort: Promise<number | undefined>;
   /** Stops in order: requests, events, connections, Redis. Idempotent. */
   stop(): Promise<void>;
   /** At once and without waiting: tells an embedded Redis to end, for a process about to exit. */
@@ -102,6 +113,11 @@ function buildOf({ RELEASE_ID, COMMIT_ID }: Configuration): Build {
     ...(RELEASE_ID !== undefined && { releaseId: RELEASE_ID }),
   };
 }
+
+const coverageLimits = (configuration: Configuration): CoverageLimits => ({
+  upToDateMs: configuration.UP_TO_DATE_HOURS * 3_600_000,
+  minimumShare: configuration.MINIMUM_COVERAGE,
+});
 
 type Add = (step: () => Promise<void> | void) => void;
 
@@ -167,15 +183,12 @@ async function settled(gate: Gate, keeper: Keeper | undefined): Promise<void> {
 /** Everything between a request and the store, for the plain lookup and for FHIR. */
 function createLookups(
   configuration: Configuration,
-  { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard }: Door,
+  { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard, ...door }: Door,
   identities: Identities,
   versions: () => LookupEvent['versions'],
   gate: Gate,
 ) {
-  const coverage = createCoverage(gate, {
-    upToDateMs: configuration.UP_TO_DATE_HOURS * 3_600_000,
-    minimumShare: configuration.MINIMUM_COVERAGE,
-  });
+  const coverage = createCoverage(gate, coverageLimits(configuration));
   const dependencies = {
     admit: createAdmission({
       authenticate,
@@ -190,11 +203,13 @@ function createLookups(
       recorder,
       versions,
       saw: ({ caller, access }, nhsNumber) => guard.saw(caller, nhsNumber, access.access),
+      metrics: door.metrics,
     }),
     gate,
     recorder,
     noteRefusal,
     sampled,
+    tracing: door.tracing,
     take,
   };
   return {
@@ -225,6 +240,9 @@ export async function startService(
   try {
     const onProblem = (sentence: string): void =>
       log.error(`what was read before counts on: ${sentence}`);
+    const build = buildOf(configuration);
+    const telemetry = createTelemetry(configuration, { version: build.version, log });
+    add(() => telemetry.stop());
     let onOrganisations = (): void => undefined;
     const configured = await readIdentities(configuration, {
       onProblem,
@@ -267,8 +285,15 @@ export async function startService(
 
     const kind = tools?.anchor.dataset()?.kind ?? gate.dataset?.kind;
     const identities = await completeIdentities(configured, configuration, kind);
-    const build = buildOf(configuration);
-    const door = await createDoor({ configuration, identities, gate, connection, log, add });
+    const door = await createDoor({
+      configuration,
+      identities,
+      gate,
+      connection,
+      telemetry,
+      log,
+      add,
+    });
     const described = createDescription(configuration, identities, door.isDemo);
     const describe = () => ({ ...described().detail, version: build.version });
     add(announceStart(gate, door.store, describe, log));
@@ -309,6 +334,20 @@ export async function startService(
               loads: loadSettings(configuration, tracer),
             }),
           };
+    const ownChecks = () => [
+      ...(audit === undefined ? [] : [audit.check()]),
+      ...identityChecks(identities, door.isDemo()),
+      ...door.checks(),
+      ...(tls === undefined ? [] : [tlsCheck(tls)]),
+    ];
+    telemetry.watch(watchGate(gate, coverageLimits(configuration)));
+    telemetry.watch(watchChecks(gate, ownChecks));
+    telemetry.watch(watchExpiry(tls && (() => tls.value.expiresAt), identities.issuers));
+    if (audit !== undefined) telemetry.watch(watchAudit(audit));
+    const { DATA_DIR } = configuration;
+    telemetry.watch(
+      watchFolders({ data: DATA_DIR, ...(audit && { audit: auditFolder(configuration) }) }),
+    );
     const app = createApp({
       ...lookups,
       ...uploads,
@@ -316,12 +355,7 @@ export async function startService(
       status: createStatus({
         build,
         gate,
-        own: () => [
-          ...(audit === undefined ? [] : [audit.check()]),
-          ...identityChecks(identities, door.isDemo()),
-          ...door.checks(),
-          ...(tls === undefined ? [] : [tlsCheck(tls)]),
-        ],
+        own: ownChecks,
         stopping: () => draining,
       }),
       log,
@@ -330,6 +364,11 @@ export async function startService(
       host: HOST,
       port: PORT,
       tls: tls?.value,
+      observer: createRequestObserver(
+        telemetry.metrics,
+        telemetry.tracing,
+        createRouteNames(app.routes.map(({ path }) => path)),
+      ),
       direct: new Map(
         lookups && [
           ['/lookup', lookups.lookup],
@@ -346,7 +385,13 @@ export async function startService(
     });
     const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
     log.info('listening', { address: baseUrl, role: ROLE });
-    return { baseUrl, stop: close, abandon: () => redis.abandon() };
+    // Not waited for: who looks up must not wait for who looks on.
+    return {
+      baseUrl,
+      metricsPort: telemetry.start(),
+      stop: close,
+      abandon: () => redis.abandon(),
+    };
   } catch (error) {
     await close();
     throw error;

@@ -103,13 +103,20 @@ const couldNotCheck = (cause: CouldNotCheckCause): LookupResult => ({
   cause,
 });
 
-/** @param clock milliseconds since 1970; given in tests of a clock gone wrong. */
+/**
+ * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong.
+ * @param options.called told of each call: how many lookups it was for, how long it took, whether it failed.
+ */
 export function createLookupStore(
   redis: Redis,
   gate: Gate,
-  options: { clock?: () => number } = {},
+  options: {
+    clock?: () => number;
+    called?: (lookups: number, milliseconds: number, failed: boolean) => void;
+  } = {},
 ): LookupStore {
   const clock = options.clock ?? Date.now;
+  const { called } = options;
   let waiting: Waiting[] = [];
   const underWay = new Set<Promise<void>>();
 
@@ -156,6 +163,8 @@ export function createLookupStore(
     }
     let results: unknown[] = [];
     let at = 0;
+    let failed = true;
+    const sentAt = performance.now();
     try {
       const reply: unknown = await redis.fcall(
         FUNCTIONS.lookup,
@@ -166,9 +175,11 @@ export function createLookupStore(
       const [clockThen, ...each] = list(reply);
       at = Number(clockThen);
       results = each;
+      failed = false;
     } catch {
       // Each is answered could-not-check below. The gate's next poll finds the reason.
     }
+    called?.(batch.length, performance.now() - sentAt, failed);
     // An authority's first rows are there a moment before the directory's next poll finds its name.
     if (results.some((result) => namesUnknownAuthority(result, gate))) await gate.refresh();
     // An answer that comes after the store's clock or the connection went into doubt is not given.

@@ -4,7 +4,7 @@ import type { ErrorCode } from '#schemas/errors.ts';
 import type { Gate } from '#store/gate.ts';
 import { readBody } from '../http/body.ts';
 import { SAFE_HEADERS } from '../http/problem.ts';
-import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { errorFields } from '../log.ts';
 import type { Admitted } from '../lookup/check.ts';
 import type { LookupContext, LookupDependencies } from '../lookup/lookup.ts';
@@ -57,7 +57,7 @@ async function readParameters({ incoming, outgoing }: HttpBindings): Promise<Rea
  * nobody looked. They are refused before the check, so that no event says that they were shown.
  */
 export function createSearchHandler(type: SearchType, dependencies: SearchDependencies) {
-  const { admit, check, gate, recorder, noteRefusal, sampled, baseOf } = dependencies;
+  const { admit, check, gate, recorder, noteRefusal, sampled, tracing, baseOf } = dependencies;
 
   async function readSearch(env: HttpBindings, admitted: Admitted): Promise<ParsedSearch> {
     const read = await readParameters(env);
@@ -77,7 +77,7 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
   function couldNotCheck(cause: string, ids: RequestIds, base: string): Response {
     sampled.log(`could-not-check ${cause}`, 'error', 'a check could not be made', {
       cause,
-      ...(ids.requestId !== undefined && { requestId: ids.requestId }),
+      ...idFields(ids),
     });
     return refusalResponse('could-not-check', base, ids);
   }
@@ -85,7 +85,12 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
   async function answer(env: HttpBindings, admitted: Admitted, search: Search, base: string) {
     const { ids } = admitted;
     const { nhsNumber } = search;
-    const { auditId, coverage, result } = await check(admitted, { nhsNumber }, 'fhir');
+    const { auditId, coverage, result } = await check(
+      admitted,
+      { nhsNumber },
+      'fhir',
+      tracing.of(env.incoming),
+    );
     if (result.kind === 'could-not-check') return couldNotCheck(result.cause, ids, base);
 
     const notDelivered = (): void => recorder.record({ type: 'not-delivered', auditId, nhsNumber });
@@ -124,15 +129,19 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
         const ids = readRequestIds(headers);
         return refusalResponse('method-not-allowed', base, { ...ids, allow: 'GET' });
       }
+      const token = tracing.of(incoming)?.child('token');
       const admission = await admit(headers);
+      token?.end(admission.kind === 'refused' ? admission.code : undefined);
       if (admission.kind === 'refused') return refuse(admission);
       const { ids, caller } = admission;
       const read = await readSearch(c.env, admission);
       if (read.kind === 'refused') return refuse({ ...read, ids, caller, roleChosen: true });
       return await answer(c.env, admission, read, base);
     } catch (error) {
-      sampled.log('fault', 'error', 'a lookup failed inside the service', errorFields(error));
-      return refusalResponse('could-not-check', base, readRequestIds(headers));
+      const ids = readRequestIds(headers);
+      const fields = { ...errorFields(error), ...idFields(ids) };
+      sampled.log('fault', 'error', 'a lookup failed inside the service', fields);
+      return refusalResponse('could-not-check', base, ids);
     }
   };
 }

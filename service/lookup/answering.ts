@@ -1,7 +1,9 @@
 import type { LookupRequest } from '#schemas/lookup.ts';
 import type { Gate } from '#store/gate.ts';
+import { idFields } from '../http/request-ids.ts';
 import { errorFields } from '../log.ts';
 import type { SampledLog } from '../sampled-log.ts';
+import type { Trace } from '../telemetry/tracing.ts';
 import { answerJson } from './answer.ts';
 import type { Admitted, CheckFlag } from './check.ts';
 import type { Recorder } from './recorder.ts';
@@ -27,13 +29,17 @@ export function createAnswering({ check, gate, recorder, sampled }: AnsweringDep
   function couldNotCheck(cause: string, { ids }: Admitted): Answering {
     sampled.log(`could-not-check ${cause}`, 'error', 'a check could not be made', {
       cause,
-      requestId: ids.requestId,
+      ...idFields(ids),
     });
     return { kind: 'could-not-check' };
   }
 
-  return async function answer(admitted: Admitted, request: LookupRequest): Promise<Answering> {
-    const { auditId, coverage, result } = await check(admitted, request, 'plain');
+  return async function answer(
+    admitted: Admitted,
+    request: LookupRequest,
+    trace: Trace | undefined,
+  ): Promise<Answering> {
+    const { auditId, coverage, result } = await check(admitted, request, 'plain', trace);
     if (result.kind === 'could-not-check') return couldNotCheck(result.cause, admitted);
     const { nhsNumber } = request;
     const notDelivered = (): void => recorder.record({ type: 'not-delivered', auditId, nhsNumber });

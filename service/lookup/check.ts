@@ -6,6 +6,8 @@ import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Gate } from '#store/gate.ts';
 import type { LookupResult, LookupStore, RecordedEvent } from '#store/lookup.ts';
 import type { Admission } from '../auth/admission.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Trace } from '../telemetry/tracing.ts';
 import type { CoverageState } from './coverage.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -27,6 +29,15 @@ export type CheckDependencies = {
   versions: () => LookupEvent['versions'];
   /** Told of each number looked up, to notice who tries numbers out. */
   saw: (admitted: Admitted, nhsNumber: NhsNumber) => void;
+  metrics: Pick<Metrics, 'lookedUp'>;
+};
+
+/** By OpenTelemetry's conventions for databases. */
+const STORE_SPAN = 'FCALL lookup';
+const STORE_LABELS = {
+  'db.system.name': 'redis',
+  'db.operation.name': 'FCALL',
+  'db.stored_procedure.name': 'lookup',
 };
 
 /** An older directory may lack an authority that has loaded since, or call one up to date that is not. */
@@ -37,7 +48,7 @@ const DIRECTORY_TRUSTED_FOR_MS = 5_000;
  * directory are judged, the store asked, and what could not be checked is audited as such.
  */
 export function createCheck(dependencies: CheckDependencies) {
-  const { store, gate, coverage, recorder, versions, saw } = dependencies;
+  const { store, gate, coverage, recorder, versions, saw, metrics } = dependencies;
   let described: LookupEvent['versions'] | undefined;
   let versionsJson = '';
 
@@ -92,12 +103,18 @@ export function createCheck(dependencies: CheckDependencies) {
     admitted: Admitted,
     request: LookupRequest,
     api: LookupEvent['api'],
+    trace: Trace | undefined,
   ): Promise<Check> {
     saw(admitted, request.nhsNumber);
     const auditId = randomUUID();
     const state = coverage();
     const event = eventJson(auditId, admitted, request, api, state);
+    const span = trace?.child(STORE_SPAN, STORE_LABELS, 'client');
     const result = await ask(auditId, admitted, request, event, state.negativesAllowed);
+    const cause = result.kind === 'could-not-check' ? result.cause : undefined;
+    // What was found is the audit's to say: a trace, read beside others' records, could tell whose it was.
+    span?.end(cause);
+    metrics.lookedUp(api, admitted.access.access, cause ?? (result.kind as 'flagged'));
     if (result.kind === 'could-not-check') {
       const recorded: RecordedEvent = {
         ...lookupEventSchema.parse(JSON.parse(event)),

@@ -14,12 +14,12 @@ export type LookupDependencies = HandlerDependencies & AnsweringDependencies;
  */
 export function createLookupHandler(dependencies: LookupDependencies) {
   const answer = createAnswering(dependencies);
-  return createHandler(dependencies, async (env, admitted) => {
+  return createHandler(dependencies, async (env, admitted, trace) => {
     const bytes = await readJsonBody(env);
     if (!Buffer.isBuffer(bytes)) return bytes;
     const parsed = parseRequest(bytes);
     if (parsed.kind === 'refused') return parsed;
-    const answering = await answer(admitted, parsed.request);
+    const answering = await answer(admitted, parsed.request, trace);
     if (answering.kind === 'could-not-check') {
       return problemReply('could-not-check', admitted.ids);
     }

@@ -11,10 +11,12 @@ import type { Anchor } from '#store/anchor.ts';
 import type { Gate } from '#store/gate.ts';
 import type { Store } from '#store/store.ts';
 import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
-import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import type { LoadSettings } from '../load-settings.ts';
 import { errorFields, type Log } from '../log.ts';
 import type { NoteRefusal } from '../lookup/refusals.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import {
   type AuthorityAdmission,
   type AuthorityAdmissionDependencies,
@@ -39,6 +41,8 @@ export type UploadDependencies = AuthorityAdmissionDependencies & {
   /** As configured for every load, whichever way a file comes in. */
   loads: LoadSettings;
   limits?: BodyLimits;
+  metrics: Pick<Metrics, 'uploaded'>;
+  tracing: Pick<Tracing, 'of'>;
 };
 
 /** What an authority's own systems may do over HTTP. */
@@ -72,7 +76,7 @@ const ENCODINGS = new Map([
  * for that authority and no other.
  */
 export function createUploads(dependencies: UploadDependencies): Uploads {
-  const { noteRefusal, store, anchor, gate, log, loads } = dependencies;
+  const { noteRefusal, store, anchor, gate, log, loads, metrics, tracing } = dependencies;
   const limits = dependencies.limits ?? LIMITS;
   const underWay = new Set<OdsCode>();
   let readings = 0;
@@ -135,7 +139,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
       log.error('an upload could not be loaded', {
         authority,
         cause: error.message,
-        requestId: ids.requestId,
+        ...idFields(ids),
       });
       return 'upload-failed';
     } finally {
@@ -145,8 +149,18 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
   }
 
   async function upload(c: UploadContext, admitted: Admitted): Promise<Response | ErrorCode> {
-    const outcome = await load(c, admitted);
-    return typeof outcome === 'string' ? outcome : acknowledged(c, admitted, outcome);
+    const span = tracing.of(c.env.incoming)?.child('load');
+    const outcome = await load(c, admitted).catch((error: unknown) => {
+      span?.end('fault');
+      throw error;
+    });
+    if (typeof outcome === 'string') {
+      span?.end(outcome);
+      return outcome;
+    }
+    span?.end();
+    metrics.uploaded(outcome.code);
+    return acknowledged(c, admitted, outcome);
   }
 
   async function acknowledgementOf(
@@ -232,7 +246,9 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
         });
       }
       try {
+        const token = tracing.of(incoming)?.child('token');
         const admission = await admitAuthority(dependencies, incoming.headers);
+        token?.end(admission.kind === 'refused' ? admission.code : undefined);
         const outcome = admission.kind === 'admitted' ? await answer(c, admission) : admission.code;
         if (outcome instanceof Response) return outcome;
         const limit = admission.kind === 'refused' ? admission.limit : undefined;
@@ -247,8 +263,10 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
         });
         return problemResponse(outcome, { ...admission.ids, limit, lookup: false });
       } catch (error) {
-        log.error('a request of an authority failed inside the service', errorFields(error));
-        return problemResponse(failure, { ...readRequestIds(incoming.headers), lookup: false });
+        const ids = readRequestIds(incoming.headers);
+        const fields = { ...errorFields(error), ...idFields(ids) };
+        log.error('a request of an authority failed inside the service', fields);
+        return problemResponse(failure, { ...ids, lookup: false });
       }
     };
   }
