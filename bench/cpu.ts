@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -13,7 +13,7 @@ import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
  * `npm run bench:cpu`: processor time of an authenticated, audited lookup, beside that of a bare
  * `node:http` and a bare Hono saying hello, in one run. Counted is what the kernel says a process used, all
  * its threads, over a fixed number of requests on connections kept alive. The lookup's is a process of
- * ROLE=lookup; the generator, Redis and the worker, which seals the events, are others and not counted.
+ * ROLE=lookup, with its metrics on; the generator, Redis and the worker, which seals the events, are others and not counted.
  */
 
 const { values: options } = parseArgs({
@@ -24,6 +24,8 @@ const { values: options } = parseArgs({
     connections: { type: 'string', default: '32' },
     /** Writes a processor profile of the lookup process to this folder; its figures count for nothing. */
     profile: { type: 'string' },
+    /** Measures the lookup once more, in a process that measures and exports nothing. */
+    unmeasured: { type: 'boolean', default: false },
   },
 });
 const REQUESTS = Number(options.requests);
@@ -40,7 +42,7 @@ const storeSchema = z.object({
 
 /** `nodeHttpSame` is node:http sent the very requests that a lookup is: ten times the bytes of a GET. */
 type Subject = {
-  name: 'lookup' | 'nodeHttp' | 'nodeHttpSame' | 'hono';
+  name: 'lookup' | 'unmeasured' | 'nodeHttp' | 'nodeHttpSame' | 'hono';
   pid: number;
   order: Order;
 };
@@ -63,7 +65,11 @@ async function measure({ pid, order }: Subject): Promise<number> {
 }
 
 /** A lookup process on the Redis of another data folder, which it shares nothing else with. */
-async function startLookups(dataDir: string, ownDir: string): Promise<Started> {
+async function startLookups(
+  dataDir: string,
+  ownDir: string,
+  telemetry: Record<string, string>,
+): Promise<Started> {
   const redis = await findEmbeddedRedis(dataDir);
   if (redis === undefined) throw new Error('The Redis of the store was not found.');
   const { username, password } = redis.users.lookup;
@@ -74,6 +80,7 @@ async function startLookups(dataDir: string, ownDir: string): Promise<Started> {
       PORT: '0',
       LOG_LEVEL: 'error',
       DATA_DIR: ownDir,
+      ...telemetry,
       REDIS_URL: `unix://${username}:${password}@localhost${redis.socketPath}`,
     },
     until: /answers on http:\/\/[\d.]+:([0-9]+)/,
@@ -94,7 +101,12 @@ async function startAll() {
     start(startProcess('bench/hello.ts', [what], { until: /hello on ([0-9]+)/ }));
   const store = await start(startProcess('bench/service.ts', [], { until: /^service (.*)$/m }));
   const { dataDir, token, held } = storeSchema.parse(JSON.parse(store.said[1] ?? ''));
-  const lookups = await start(startLookups(dataDir, ownDir));
+  const lookups = await start(startLookups(dataDir, ownDir, { METRICS_PORT: '0' }));
+  const otherDir = join(ownDir, 'unmeasured');
+  await mkdir(otherDir);
+  const unmeasured = options.unmeasured
+    ? await start(startLookups(dataDir, otherDir, { OTEL_SDK_DISABLED: 'true' }))
+    : undefined;
   const nodeHttp = await hello('node-http');
   const hono = await hello('hono');
   const subject = (name: Subject['name'], { child, said }: Started, more = {}): Subject => ({
@@ -105,6 +117,7 @@ async function startAll() {
   return {
     subjects: [
       subject('lookup', lookups, { token, held }),
+      ...(unmeasured === undefined ? [] : [subject('unmeasured', unmeasured, { token, held })]),
       subject('nodeHttp', nodeHttp),
       subject('nodeHttpSame', nodeHttp, { token, held }),
       subject('hono', hono),
@@ -120,6 +133,7 @@ const all = await startAll();
 try {
   const taken: Record<Subject['name'], number[]> = {
     lookup: [],
+    unmeasured: [],
     nodeHttp: [],
     nodeHttpSame: [],
     hono: [],
@@ -134,6 +148,7 @@ try {
     lookup: median(taken.lookup),
     nodeHttp: median(taken.nodeHttp),
     hono: median(taken.hono),
+    ...(options.unmeasured && { unmeasured: median(taken.unmeasured) }),
   };
   if (options.json) {
     console.log(JSON.stringify(result));
@@ -147,6 +162,10 @@ try {
       console.log(
         `  ${name.padEnd(12)} ${microseconds.toFixed(1).padStart(6)}  ${ratio} x node:http`,
       );
+    }
+    if (options.unmeasured) {
+      const ratio = median(taken.lookup.map((on, round) => on / (taken.unmeasured[round] ?? on)));
+      console.log(`  Measured is ${ratio.toFixed(3)} x unmeasured: median of the rounds.`);
     }
   }
 } finally {

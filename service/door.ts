@@ -44,7 +44,7 @@ export async function createDoor(dependencies: DoorDependencies) {
   const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
   const isDemo = (): boolean | undefined => gate.dataset && gate.dataset.kind === 'demo';
 
-  const store = createLookupStore(connection, gate, { called: metrics.calledStore });
+  const store = createLookupStore(connection, gate, { called: telemetry.calledStore });
   const recorder = createRecorder(store, gate, log, {
     folder: auditSpoolFolder(configuration),
     mostBytes: configuration.AUDIT_SPOOL_MIB * MEBIBYTE,

@@ -43,7 +43,6 @@ import {
   watchFolders,
   watchGate,
 } from './telemetry/gauges.ts';
-import { createRequestObserver, createRouteNames } from './telemetry/requests.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { openTracer } from './tracing.ts';
 import { createUploads } from './uploads/uploads.ts';
@@ -364,11 +363,7 @@ export async function startService(
       host: HOST,
       port: PORT,
       tls: tls?.value,
-      observer: createRequestObserver(
-        telemetry.metrics,
-        telemetry.tracing,
-        createRouteNames(app.routes.map(({ path }) => path)),
-      ),
+      observer: telemetry.observer(app.routes.map(({ path }) => path)),
       direct: new Map(
         lookups && [
           ['/lookup', lookups.lookup],

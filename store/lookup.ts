@@ -112,7 +112,7 @@ export function createLookupStore(
   gate: Gate,
   options: {
     clock?: () => number;
-    called?: (lookups: number, milliseconds: number, failed: boolean) => void;
+    called?: ((lookups: number, milliseconds: number, failed: boolean) => void) | undefined;
   } = {},
 ): LookupStore {
   const clock = options.clock ?? Date.now;

@@ -132,7 +132,7 @@ export async function serveHttp(
     tls?: TlsMaterial | undefined;
     direct?: ReadonlyMap<string, DirectHandler>;
     limits?: ServerLimits;
-    observer?: RequestObserver;
+    observer?: RequestObserver | undefined;
   },
 ): Promise<HttpServer> {
   /** Replies to requests whose body is not read to its end, which the listener sees to. */

@@ -6,6 +6,7 @@ import type { Reading, Source } from './instruments.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { serveMetrics } from './page.ts';
 import { watchProcess } from './process.ts';
+import { createRequestObserver, createRouteNames, type RequestObserver } from './requests.ts';
 import { createTracing, type Tracing } from './tracing.ts';
 
 /** What has not gone out by then at a stop is lost. */
@@ -15,6 +16,9 @@ const READ_WITHIN_MS = 1_000;
 
 export type Telemetry = {
   metrics: Metrics;
+  /** `undefined` where OTEL_SDK_DISABLED says that requests are not to be measured. */
+  observer(paths: readonly string[]): RequestObserver | undefined;
+  calledStore: Metrics['calledStore'] | undefined;
   tracing: Tracing;
   /** Adds something to be read whenever metrics are exported. */
   watch(source: Source): void;
@@ -52,7 +56,8 @@ export function createTelemetry(
   configuration: Configuration,
   { version, log }: { version: string; log: Log },
 ): Telemetry {
-  const { METRICS_PORT, METRICS_HOST, ROLE, TLS_CERT_FILE } = configuration;
+  const { METRICS_HOST, ROLE, TLS_CERT_FILE, OTEL_SDK_DISABLED } = configuration;
+  const METRICS_PORT = OTEL_SDK_DISABLED ? undefined : configuration.METRICS_PORT;
   const metrics = createMetrics(TLS_CERT_FILE === undefined ? 'http' : 'https');
   const tracing = createTracing(ratioOf(configuration));
   const otlp = otlpAddresses(configuration);
@@ -127,6 +132,11 @@ export function createTelemetry(
 
   return {
     metrics,
+    observer: (paths) =>
+      OTEL_SDK_DISABLED
+        ? undefined
+        : createRequestObserver(metrics, tracing, createRouteNames(paths)),
+    calledStore: OTEL_SDK_DISABLED ? undefined : metrics.calledStore,
     tracing,
     watch: (source) => void sources.push(source),
     start() {

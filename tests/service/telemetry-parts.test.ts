@@ -11,7 +11,10 @@ import { createTracing, type SpanMaker } from '#service/telemetry/tracing.ts';
 
 const hex = (length: number) =>
   fc
-    .array(fc.constantFrom(...'0123456789abcdef'), { minLength: length, maxLength: length })
+    .array(fc.constantFrom(...'0123456789abcdef'.split('')), {
+      minLength: length,
+      maxLength: length,
+    })
     .map((digits) => digits.join(''));
 
 describe('a traceparent', () => {
