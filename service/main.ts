@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { resumeLoad, sweepSpools } from '#loaders/load.ts';
 import type { LookupEvent } from '#schemas/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import type { Build } from '#schemas/status.ts';
 import type { Anchor } from '#store/anchor.ts';
 import { type Gate, watchStore } from '#store/gate.ts';
 import { type Keeper, keepStore } from '#store/keeper.ts';
@@ -16,6 +17,8 @@ import { createAdmission } from './auth/admission.ts';
 import { createDescription } from './configuration-digest.ts';
 import { startDaily } from './daily.ts';
 import { anchorFolder, auditFolder, auditKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
+import { createRehearsals } from './demo/rehearsals.ts';
+import { createApiDescription } from './description/description.ts';
 import { createDoor, type Door } from './door.ts';
 import { createFhir } from './fhir/fhir.ts';
 import { type HttpServer, serveHttp } from './http/server.ts';
@@ -35,7 +38,7 @@ import { type CoverageLimits, createCoverage } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
 import { logReadiness } from './readiness-log.ts';
 import { openRedis, type RedisServer } from './redis.ts';
-import { type Build, createPing, createStatus } from './status/status.ts';
+import { createPing, createStatus } from './status/status.ts';
 import {
   watchAudit,
   watchChecks,
@@ -80,6 +83,8 @@ export type Service = {
   baseUrl: string;
   /** Where metrics are given, once they are; `undefined` where they are not. */
   metricsPort: Promise<number | undefined>;
+  /** Everything that can be asked for in this role; a path may have parameters (`/uploads/:sequence`). */
+  routes: readonly { method: string; path: string }[];
   /** Stops in order: requests, events, connections, Redis. Idempotent. */
   stop(): Promise<void>;
   /** At once and without waiting: tells an embedded Redis to end, for a process about to exit. */
@@ -187,7 +192,9 @@ function createLookups(
   versions: () => LookupEvent['versions'],
   gate: Gate,
 ) {
-  const coverage = createCoverage(gate, coverageLimits(configuration));
+  const limits = coverageLimits(configuration);
+  const coverage = createCoverage(gate, limits);
+  const rehearse = createRehearsals({ isDemo, authorities: () => gate.authorities, limits });
   const dependencies = {
     admit: createAdmission({
       authenticate,
@@ -203,7 +210,9 @@ function createLookups(
       versions,
       saw: ({ caller, access }, nhsNumber) => guard.saw(caller, nhsNumber, access.access),
       metrics: door.metrics,
+      rehearse,
     }),
+    rehearse,
     gate,
     recorder,
     noteRefusal,
@@ -319,6 +328,11 @@ export async function startService(
       ROLE === 'worker'
         ? undefined
         : createLookups(configuration, door, identities, versions, gate);
+    if (kind === 'live' && lookups !== undefined && configuration.PUBLIC_URL === undefined) {
+      log.warn(
+        'PUBLIC_URL is not set: links in FHIR begin as the Host header of each request says',
+      );
+    }
     const tracer = tools && (await openTracer(configuration, kind));
     const uploads =
       tools === undefined
@@ -350,6 +364,7 @@ export async function startService(
     const app = createApp({
       ...lookups,
       ...uploads,
+      description: createApiDescription(packageJson.version, configuration.PUBLIC_URL),
       ping: createPing(build),
       status: createStatus({
         build,
@@ -380,13 +395,10 @@ export async function startService(
     });
     const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
     log.info('listening', { address: baseUrl, role: ROLE });
+    const routes = app.routes.map(({ method, path }) => ({ method, path }));
     // Not waited for: who looks up must not wait for who looks on.
-    return {
-      baseUrl,
-      metricsPort: telemetry.start(),
-      stop: close,
-      abandon: () => redis.abandon(),
-    };
+    const metricsPort = telemetry.start();
+    return { baseUrl, metricsPort, routes, stop: close, abandon: () => redis.abandon() };
   } catch (error) {
     await close();
     throw error;

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type LookupEvent, lookupEventSchema } from '#schemas/audit-event.ts';
+import type { Authority } from '#schemas/authority.ts';
 import { epochDay } from '#schemas/calendar.ts';
-import type { LookupRequest } from '#schemas/lookup.ts';
+import type { LookupRequest, SearchType } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Gate } from '#store/gate.ts';
 import type { LookupResult, LookupStore, RecordedEvent } from '#store/lookup.ts';
 import type { Admission } from '../auth/admission.ts';
+import type { Rehearse } from '../demo/rehearsals.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Trace } from '../telemetry/tracing.ts';
 import type { CoverageState } from './coverage.ts';
@@ -17,7 +19,9 @@ export type Check = {
   auditId: string;
   /** Coverage as it was when the check was made. */
   coverage: CoverageState;
-  result: LookupResult | { kind: 'could-not-check'; cause: 'directory' };
+  /** The directory by which the result is to be read. */
+  authorities: ReadonlyMap<string, Authority>;
+  result: LookupResult | { kind: 'could-not-check'; cause: 'directory' | 'rehearsal' };
 };
 
 export type CheckDependencies = {
@@ -29,6 +33,7 @@ export type CheckDependencies = {
   versions: () => LookupEvent['versions'];
   /** Told of each number looked up, to notice who tries numbers out. */
   saw: (admitted: Admitted, nhsNumber: NhsNumber) => void;
+  rehearse: Rehearse;
   metrics: Pick<Metrics, 'lookedUp'>;
 };
 
@@ -45,10 +50,11 @@ const DIRECTORY_TRUSTED_FOR_MS = 5_000;
 
 /**
  * Looks a number up for an admitted caller, whatever the format of the answer: the gate and the
- * directory are judged, the store asked, and what could not be checked is audited as such.
+ * directory are judged, the store asked, and what could not be checked is audited as such. `search` is that
+ * of FHIR; without it the answer is the plain one, which shows everything.
  */
 export function createCheck(dependencies: CheckDependencies) {
-  const { store, gate, coverage, recorder, versions, saw, metrics } = dependencies;
+  const { store, gate, coverage, recorder, versions, saw, rehearse, metrics } = dependencies;
   let described: LookupEvent['versions'] | undefined;
   let versionsJson = '';
 
@@ -65,7 +71,7 @@ export function createCheck(dependencies: CheckDependencies) {
     auditId: string,
     { ids, caller, access }: Admitted,
     { nhsNumber, reason }: LookupRequest,
-    api: LookupEvent['api'],
+    search: SearchType | undefined,
     state: CoverageState,
   ): string {
     // By hand, since this is every lookup's: what is not JSON already is a UUID, a valid NHS number or
@@ -73,7 +79,8 @@ export function createCheck(dependencies: CheckDependencies) {
     const correlation =
       ids.correlationId === undefined ? '' : `,"correlationId":"${ids.correlationId}"`;
     const why = reason === undefined ? '' : `,"reason":"${reason}"`;
-    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":"${api}","setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
+    const api = search === undefined ? '"plain"' : `"fhir","search":"${search}"`;
+    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":${api},"setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
   }
 
   function ask(
@@ -81,6 +88,7 @@ export function createCheck(dependencies: CheckDependencies) {
     admitted: Admitted,
     request: LookupRequest,
     event: string,
+    search: SearchType | undefined,
     negativesAllowed: boolean,
   ): Promise<LookupResult> | Check['result'] {
     if (!gate.open) return { kind: 'could-not-check', cause: 'closed' };
@@ -93,6 +101,7 @@ export function createCheck(dependencies: CheckDependencies) {
       event,
       ...(request.dateOfBirth !== undefined && { dateOfBirthDay: epochDay(request.dateOfBirth) }),
       access: admitted.access.access,
+      showAccesses: search === undefined || search === 'AuditEvent',
       userKey: admitted.caller.userKey,
       accessEntry: admitted.caller.accessEntry,
       negativesAllowed,
@@ -102,19 +111,23 @@ export function createCheck(dependencies: CheckDependencies) {
   return async function check(
     admitted: Admitted,
     request: LookupRequest,
-    api: LookupEvent['api'],
     trace: Trace | undefined,
+    search?: SearchType,
   ): Promise<Check> {
     saw(admitted, request.nhsNumber);
     const auditId = randomUUID();
-    const state = coverage();
-    const event = eventJson(auditId, admitted, request, api, state);
+    const rehearsal = rehearse(request.nhsNumber);
+    const state = rehearsal?.kind === 'behind' ? rehearsal.coverage : coverage();
+    const event = eventJson(auditId, admitted, request, search, state);
     const span = trace?.child(STORE_SPAN, STORE_LABELS, 'client');
-    const result = await ask(auditId, admitted, request, event, state.negativesAllowed);
-    const cause = result.kind === 'could-not-check' ? result.cause : undefined;
+    const result: Check['result'] =
+      rehearsal?.kind === 'unchecked'
+        ? { kind: 'could-not-check', cause: 'rehearsal' }
+        : await ask(auditId, admitted, request, event, search, state.negativesAllowed);
+    const outcome = result.kind === 'could-not-check' ? result.cause : result.kind;
     // What was found is the audit's to say: a trace, read beside others' records, could tell whose it was.
-    span?.end(cause);
-    metrics.lookedUp(api, admitted.access.access, cause ?? (result.kind as 'flagged'));
+    span?.end(result.kind === 'could-not-check' ? result.cause : undefined);
+    metrics.lookedUp(search === undefined ? 'plain' : 'fhir', admitted.access.access, outcome);
     if (result.kind === 'could-not-check') {
       const recorded: RecordedEvent = {
         ...lookupEventSchema.parse(JSON.parse(event)),
@@ -123,7 +136,8 @@ export function createCheck(dependencies: CheckDependencies) {
       };
       recorder.record(recorded);
     }
-    return { auditId, coverage: state, result };
+    const { authorities } = rehearsal?.kind === 'behind' ? rehearsal : gate;
+    return { auditId, coverage: state, authorities, result };
   };
 }
 export type CheckFlag = ReturnType<typeof createCheck>;

@@ -18,7 +18,8 @@ const OUTCOMES = [
   'coverage',
   'store',
   'directory',
-] as const satisfies ('flagged' | 'not-flagged' | 'directory' | CouldNotCheckCause)[];
+  'rehearsal',
+] as const satisfies ('flagged' | 'not-flagged' | 'directory' | 'rehearsal' | CouldNotCheckCause)[];
 
 /** Of an answer and of the store, seconds. Finer below 10 ms than is customary: that is where lookups are. */
 const SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];

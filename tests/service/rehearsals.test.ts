@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SAMPLE_REHEARSALS } from '#loaders/sample.ts';
+import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
+import { createRehearsals } from '#service/demo/rehearsals.ts';
+import { startTestService, type TestService, until } from './support.ts';
+
+const numbers = SAMPLE_REHEARSALS.map(({ nhsNumber }) => parseNhsNumber(nhsNumber) as NhsNumber);
+
+let service: TestService;
+beforeAll(async () => {
+  service = await startTestService({ authorities: [{ code: 'ZZE01' }] });
+});
+afterAll(() => service?.stopAndRemove());
+
+test('only a demo rehearses: for a live dataset, and while it is not known, those are numbers as any other', () => {
+  for (const [isDemo, rehearsed] of [
+    [true, numbers.length],
+    [false, 0],
+    [undefined, 0],
+  ] as const) {
+    const rehearse = createRehearsals({
+      isDemo: () => isDemo,
+      authorities: () => new Map(),
+      limits: { upToDateMs: 1, minimumShare: 0 },
+    });
+    expect(numbers.filter((number) => rehearse(number) !== undefined)).toHaveLength(rehearsed);
+  }
+});
+
+test('what is rehearsed is audited as what it is', async () => {
+  const of = (kind: string) =>
+    SAMPLE_REHEARSALS.find(({ rehearses }) => rehearses === kind)?.nhsNumber ?? '';
+  const look = async (nhsNumber: string) => {
+    const requestId = randomUUID();
+    await service.lookup({ nhsNumber }, { headers: { 'x-request-id': requestId } });
+    const found = async () =>
+      (await service.events()).find(
+        (event) => 'requestId' in event && event.requestId === requestId,
+      );
+    await until(async () => (await found()) !== undefined, 'the event');
+    return found();
+  };
+  expect(await look(of('unchecked'))).toMatchObject({
+    type: 'could-not-check',
+    cause: 'rehearsal',
+  });
+  expect(await look(of('behind'))).toMatchObject({
+    type: 'could-not-check',
+    cause: 'coverage',
+    coverage: { expected: 1, upToDate: 0 },
+  });
+});
