@@ -135,6 +135,14 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
       ),
       gauge(
         {
+          name: 'cp_flags.authority.data.age.limit',
+          description: 'Beyond it an authority is not up to date.',
+          unit: 's',
+        },
+        limits.upToDateMs / 1_000,
+      ),
+      gauge(
+        {
           name: 'cp_flags.authority.rows',
           description: 'Rows held of an authority when its last load was reconciled.',
           unit: '{row}',
