@@ -1,15 +1,5 @@
-import {
-  type Attributes,
-  ROOT_CONTEXT,
-  SpanKind,
-  SpanStatusCode,
-  TraceFlags,
-  trace,
-  ValueType,
-} from '@opentelemetry/api';
-import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
+import { ValueType } from '@opentelemetry/api';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import {
   detectResources,
   envDetector,
@@ -20,19 +10,16 @@ import {
   AggregationTemporality,
   DataPointType,
   type MetricData,
-  PeriodicExportingMetricReader,
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
-import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Distribution, Labels, Reading } from './instruments.ts';
-import type { SpanMaker } from './tracing.ts';
 
 /**
- * Everything of OpenTelemetry's own, in one module that is loaded only where something is exported: it takes
- * a tenth of a second and 30 MiB that a start without it need not pay.
+ * Readings as OpenTelemetry has them, and as a page for Prometheus. This module, and `otlp.ts` more so, is
+ * loaded only where something is exported: a start without it need not pay for it in time or memory.
  */
 
-const SCOPE = 'cp-flags';
+export const SCOPE = 'cp-flags';
 
 type Moment = [seconds: number, nanoseconds: number];
 const momentOf = (milliseconds: number): Moment => [
@@ -74,7 +61,8 @@ function metricOf(reading: Reading, endTime: Moment): MetricData {
     : { ...common, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints };
 }
 
-function resourceMetrics(resource: Resource, readings: readonly Reading[]): ResourceMetrics {
+/** What is read now, as exporters take it. */
+export function resourceMetrics(resource: Resource, readings: readonly Reading[]): ResourceMetrics {
   const endTime = momentOf(Date.now());
   const metrics = readings
     .filter(({ points }) => points.length > 0)
@@ -106,115 +94,4 @@ function withUnit(reading: Reading): Reading {
 export function createPage(resource: Resource): (readings: readonly Reading[]) => string {
   const serializer = new PrometheusSerializer(undefined, false, undefined, false, true);
   return (readings) => serializer.serialize(resourceMetrics(resource, readings.map(withUnit)));
-}
-
-export type ExportOptions = {
-  timeoutMillis: number;
-  resource: Resource;
-  /** Told of each attempt: nothing, or why it failed. */
-  attempted: (address: string, failure: string | undefined) => void;
-};
-
-type Exporter<T> = {
-  export(
-    items: T,
-    done: (result: { code: number; error?: Error & { code?: string | number } }) => void,
-  ): void;
-};
-
-/** Has an exporter tell how each attempt went. */
-function watched<T, E extends Exporter<T>>(
-  exporter: E,
-  tell: (failure: string | undefined) => void,
-): E {
-  const send = exporter.export.bind(exporter);
-  exporter.export = (items, done) =>
-    send(items, (result) => {
-      const { code, error } = result;
-      tell(code === 0 ? undefined : String(error?.code ?? error?.name ?? 'unknown'));
-      done(result);
-    });
-  return exporter;
-}
-
-/** Sends metrics by OTLP at an interval. `stop` sends what there is once more. */
-export function pushMetrics(
-  url: string,
-  read: () => Promise<readonly Reading[]>,
-  { resource, attempted, timeoutMillis }: ExportOptions,
-  everyMs: number,
-): { stop: () => Promise<void> } {
-  const exporter = new OTLPMetricExporter({ url, timeoutMillis });
-  const reader = new PeriodicExportingMetricReader({
-    exporter: watched(exporter, (failure) => attempted(url, failure)),
-    exportIntervalMillis: everyMs,
-  });
-  reader.setMetricProducer({
-    collect: async () => ({
-      resourceMetrics: resourceMetrics(resource, await read()),
-      errors: [],
-    }),
-  });
-  return { stop: () => reader.shutdown() };
-}
-
-const KINDS = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT };
-
-/** Makes spans that go out by OTLP in batches; what finds no room there is dropped. */
-export function openSpans(
-  url: string,
-  { resource, attempted, timeoutMillis }: ExportOptions,
-  everyMs: number,
-): { make: SpanMaker; stop: () => Promise<void> } {
-  const exporter = watched(new OTLPTraceExporter({ url, timeoutMillis }), (failure) =>
-    attempted(url, failure),
-  );
-  const provider = new TracerProvider({
-    resource,
-    // Whether a request is traced has been decided before anything is made for it.
-    sampler: new AlwaysOnSampler(),
-    spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: everyMs })],
-  });
-  const tracer = provider.getTracer(SCOPE);
-
-  const make: SpanMaker = (name, labels, parent) => {
-    const context =
-      parent === undefined
-        ? ROOT_CONTEXT
-        : trace.setSpanContext(ROOT_CONTEXT, {
-            traceId: parent.traceId,
-            spanId: parent.spanId,
-            traceFlags: TraceFlags.SAMPLED,
-            isRemote: true,
-          });
-    const server = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes: labels }, context);
-    const within = trace.setSpan(context, server);
-    const { traceId, spanId } = server.spanContext();
-    return {
-      ids: { traceId, spanId },
-      child(childName, childLabels = {}, kind = 'internal') {
-        const span = tracer.startSpan(
-          childName,
-          { kind: KINDS[kind], attributes: childLabels },
-          within,
-        );
-        return { end: (error) => endSpan(span, {}, error) };
-      },
-      end: (last, error) => endSpan(server, last, error),
-    };
-  };
-  return { make, stop: () => provider.shutdown() };
-}
-
-function endSpan(
-  span: ReturnType<ReturnType<TracerProvider['getTracer']>['startSpan']>,
-  labels: Attributes,
-  error: string | undefined,
-): void {
-  span.setAttributes(labels);
-  if (error !== undefined) {
-    span.setAttribute('error.type', error);
-    span.setStatus({ code: SpanStatusCode.ERROR });
-  }
-  span.end();
 }

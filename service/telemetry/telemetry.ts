@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Resource } from '@opentelemetry/resources';
 import type { Configuration } from '#schemas/configuration.ts';
 import { errorFields, type Log } from '../log.ts';
 import type { Reading, Source } from './instruments.ts';
@@ -97,13 +98,9 @@ export function createTelemetry(
     }
   }
 
-  async function begin(): Promise<number | undefined> {
-    const { createPage, openResource, openSpans, pushMetrics } = await import('./opentelemetry.ts');
-    const resource = openResource({ version, instance: randomUUID(), role: ROLE });
-    if (stopped) return undefined;
-    const { source, stop } = watchProcess();
-    sources.push(source);
-    stops.push(async () => stop());
+  async function beginSending(resource: Resource): Promise<void> {
+    if (otlp.traces === undefined && otlp.metrics === undefined) return;
+    const { openSpans, pushMetrics } = await import('./otlp.ts');
     const timeoutMillis = configuration.OTEL_EXPORTER_OTLP_TIMEOUT;
     const options = { resource, attempted, timeoutMillis };
     if (otlp.traces !== undefined) {
@@ -115,10 +112,19 @@ export function createTelemetry(
       });
     }
     if (otlp.metrics !== undefined) {
-      stops.push(
-        pushMetrics(otlp.metrics, read, options, configuration.OTEL_METRIC_EXPORT_INTERVAL).stop,
-      );
+      const everyMs = configuration.OTEL_METRIC_EXPORT_INTERVAL;
+      stops.push(pushMetrics(otlp.metrics, read, options, everyMs).stop);
     }
+  }
+
+  async function begin(): Promise<number | undefined> {
+    const { createPage, openResource } = await import('./opentelemetry.ts');
+    if (stopped) return undefined;
+    const resource = openResource({ version, instance: randomUUID(), role: ROLE });
+    const { source, stop } = watchProcess();
+    sources.push(source);
+    stops.push(async () => stop());
+    await beginSending(resource);
     if (METRICS_PORT === undefined) return undefined;
     const write = createPage(resource);
     const page = await serveMetrics(
