@@ -6,15 +6,92 @@ import {
   SpanStatusCode,
   TraceFlags,
   trace,
+  ValueType,
 } from '@opentelemetry/api';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import type { Resource } from '@opentelemetry/resources';
-import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import {
+  detectResources,
+  envDetector,
+  type Resource,
+  resourceFromAttributes,
+} from '@opentelemetry/resources';
+import {
+  AggregationTemporality,
+  DataPointType,
+  type MetricData,
+  PeriodicExportingMetricReader,
+  type ResourceMetrics,
+} from '@opentelemetry/sdk-metrics';
 import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import type { Reading } from './instruments.ts';
-import { resourceMetrics, SCOPE } from './opentelemetry.ts';
+import type { Distribution, Labels, Reading } from './instruments.ts';
 import type { SpanMaker } from './tracing.ts';
+
+/**
+ * Everything of OpenTelemetry's own, in one module that is loaded only where something is sent by OTLP: it
+ * takes a tenth of a second and 16 MiB that another start need not pay for.
+ */
+
+const SCOPE = 'cp-flags';
+
+type Moment = [seconds: number, nanoseconds: number];
+const momentOf = (milliseconds: number): Moment => [
+  Math.floor(milliseconds / 1_000),
+  Math.round((milliseconds % 1_000) * 1e6),
+];
+const BEGAN_AT = momentOf(performance.timeOrigin);
+
+const histogramOf = ({ bounds, counts, sum }: Distribution) => ({
+  buckets: { boundaries: [...bounds], counts: [...counts] },
+  count: counts.reduce((all, count) => all + count, 0),
+  sum,
+});
+
+function metricOf(reading: Reading, endTime: Moment): MetricData {
+  const { name, description, unit } = reading;
+  const common = {
+    descriptor: { name, description, unit, valueType: ValueType.DOUBLE },
+    aggregationTemporality: AggregationTemporality.CUMULATIVE,
+  };
+  const pointOf = <T>(attributes: Labels, value: T) => ({
+    startTime: BEGAN_AT,
+    endTime,
+    attributes,
+    value,
+  });
+  if (reading.kind === 'histogram') {
+    return {
+      ...common,
+      dataPointType: DataPointType.HISTOGRAM,
+      dataPoints: reading.points.map(({ labels, distribution }) =>
+        pointOf(labels, histogramOf(distribution)),
+      ),
+    };
+  }
+  const dataPoints = reading.points.map(({ labels, value }) => pointOf(labels, value));
+  return reading.kind === 'gauge'
+    ? { ...common, dataPointType: DataPointType.GAUGE, dataPoints }
+    : { ...common, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints };
+}
+
+/** What is read now, as exporters take it. */
+function resourceMetrics(resource: Resource, readings: readonly Reading[]): ResourceMetrics {
+  const endTime = momentOf(Date.now());
+  const metrics = readings
+    .filter(({ points }) => points.length > 0)
+    .map((reading) => metricOf(reading, endTime));
+  return { resource, scopeMetrics: [{ scope: { name: SCOPE }, metrics }] };
+}
+
+/** What runs here, as exports name it; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` go before. */
+export function openResource(own: { version: string; instance: string; role: string }): Resource {
+  return resourceFromAttributes({
+    'service.name': 'cp-flags',
+    'service.version': own.version,
+    'service.instance.id': own.instance,
+    'cp_flags.role': own.role,
+  }).merge(detectResources({ detectors: [envDetector] }));
+}
 
 export type ExportOptions = {
   timeoutMillis: number;

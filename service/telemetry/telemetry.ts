@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Resource } from '@opentelemetry/resources';
 import type { Configuration } from '#schemas/configuration.ts';
 import { errorFields, type Log } from '../log.ts';
-import type { Reading, Source } from './instruments.ts';
+import { exposition } from './exposition.ts';
+import { gauge, type Reading, type Source } from './instruments.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { serveMetrics } from './page.ts';
 import { watchProcess } from './process.ts';
@@ -50,8 +50,8 @@ function ratioOf({ OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG }: Configuration
 
 /**
  * Measures this process. What is counted on the way of a request is always counted, in plain numbers;
- * OpenTelemetry is loaded where a port or an address says that somebody wants to see them, and takes no part
- * in answering: whatever fails in it is a line in the log.
+ * OpenTelemetry is loaded where an address says that somebody wants to be sent them, and takes no part in
+ * answering: whatever fails in it is a line in the log.
  */
 export function createTelemetry(
   configuration: Configuration,
@@ -65,6 +65,7 @@ export function createTelemetry(
   const asked = METRICS_PORT !== undefined || Object.keys(otlp).length > 0;
   const sources: Source[] = [() => metrics.read()];
   const stops: (() => Promise<void>)[] = [];
+  const instance = randomUUID();
   const failing = new Set<string>();
   let starting: Promise<number | undefined> | undefined;
   let stopped = false;
@@ -98,9 +99,10 @@ export function createTelemetry(
     }
   }
 
-  async function beginSending(resource: Resource): Promise<void> {
-    if (otlp.traces === undefined && otlp.metrics === undefined) return;
-    const { openSpans, pushMetrics } = await import('./otlp.ts');
+  async function beginSending(): Promise<void> {
+    const { openResource, openSpans, pushMetrics } = await import('./otlp.ts');
+    if (stopped) return;
+    const resource = openResource({ version, instance, role: ROLE });
     const timeoutMillis = configuration.OTEL_EXPORTER_OTLP_TIMEOUT;
     const options = { resource, attempted, timeoutMillis };
     if (otlp.traces !== undefined) {
@@ -117,19 +119,28 @@ export function createTelemetry(
     }
   }
 
+  /** What OTLP says of its sender, where Prometheus looks for it. */
+  const target = gauge({ name: 'target.info', description: 'What runs here.', unit: '' }, [
+    {
+      labels: {
+        'service.name': 'cp-flags',
+        'service.version': version,
+        'service.instance.id': instance,
+        'cp_flags.role': ROLE,
+      },
+      value: 1,
+    },
+  ]);
+
   async function begin(): Promise<number | undefined> {
-    const { createPage, openResource } = await import('./opentelemetry.ts');
-    if (stopped) return undefined;
-    const resource = openResource({ version, instance: randomUUID(), role: ROLE });
     const { source, stop } = watchProcess();
     sources.push(source);
     stops.push(async () => stop());
-    await beginSending(resource);
-    if (METRICS_PORT === undefined) return undefined;
-    const write = createPage(resource);
+    if (Object.keys(otlp).length > 0) await beginSending();
+    if (METRICS_PORT === undefined || stopped) return undefined;
     const page = await serveMetrics(
       { host: METRICS_HOST, port: METRICS_PORT },
-      async () => write(await read()),
+      async () => exposition([target, ...(await read())]),
       log,
     );
     stops.push(page.stop);

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigurationError, readConfiguration } from '#schemas/configuration.ts';
+import { exposition } from '#service/telemetry/exposition.ts';
 import { Distribution } from '#service/telemetry/instruments.ts';
 import { createMetrics } from '#service/telemetry/metrics.ts';
 import { createRouteNames } from '#service/telemetry/requests.ts';
@@ -197,5 +198,52 @@ describe('the settings of telemetry', () => {
     expect(addresses(off)).toEqual({});
     const untraced = { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER: 'always_off' };
     expect(addresses(untraced)).not.toHaveProperty('traces');
+  });
+});
+
+describe('the page for Prometheus', () => {
+  const described = { description: 'What it says.', unit: 's' };
+
+  test('writes units out, underscores for dots, and histograms cumulative', () => {
+    const distribution = new Distribution([0.5, 1]);
+    for (const value of [0.1, 0.7, 5]) distribution.record(value);
+    const page = exposition([
+      {
+        ...described,
+        name: 'a.b',
+        kind: 'histogram',
+        points: [{ labels: { 'c.d': 'e' }, distribution }],
+      },
+      { ...described, name: 'none', kind: 'gauge', points: [] },
+      { ...described, name: 'f', unit: '{x}', kind: 'counter', points: [{ labels: {}, value: 2 }] },
+    ]);
+    expect(page).toBe(
+      [
+        '# HELP a_b_seconds What it says.',
+        '# TYPE a_b_seconds histogram',
+        'a_b_seconds_bucket{c_d="e",le="0.5"} 1',
+        'a_b_seconds_bucket{c_d="e",le="1"} 2',
+        'a_b_seconds_bucket{c_d="e",le="+Inf"} 3',
+        'a_b_seconds_sum{c_d="e"} 5.8',
+        'a_b_seconds_count{c_d="e"} 3',
+        '# HELP f_total What it says.',
+        '# TYPE f_total counter',
+        'f_total 2',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('stays one line a value, whatever a label holds', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('a', '"', '\\', '\n', '}') }), (text) => {
+        const points = [{ labels: { of: text }, value: 1 }];
+        const page = exposition([{ ...described, name: 'a', kind: 'gauge', points }]);
+        const [, written = ''] =
+          /^a_seconds\{of="((?:[^"\\\n]|\\["\\n])*)"\} 1\n$/m.exec(page) ?? [];
+        const read = written.replaceAll(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c));
+        expect(read).toBe(text);
+      }),
+    );
   });
 });
