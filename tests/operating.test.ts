@@ -69,8 +69,19 @@ function metricsOf(expression: string): string[] {
     .filter((word) => word.includes('_') && !/^(?:histogram_quantile)$/.test(word));
 }
 
+/** Of the package `prometheus`, or by `go install github.com/prometheus/prometheus/cmd/promtool@latest`. */
+async function promtool(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)('promtool', args);
+  return stdout;
+}
+const hasPromtool = await promtool('--version').then(
+  () => true,
+  () => false,
+);
+
 describe('a running service', () => {
   const exported = new Set<string>();
+  let page = '';
   let end = async (): Promise<void> => undefined;
 
   beforeAll(async () => {
@@ -116,7 +127,7 @@ describe('a running service', () => {
     });
     const url = `http://127.0.0.1:${await service.metricsPort}/metrics`;
     await until(async () => {
-      const page = await (await fetch(url)).text();
+      page = await (await fetch(url)).text();
       for (const [, name = '', type] of page.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
         const parts = type === 'histogram' ? ['_bucket', '_count', '_sum'] : [''];
         for (const part of parts) exported.add(`${name}${part}`);
@@ -136,6 +147,12 @@ describe('a running service', () => {
     const names = metricsOf(expr.replaceAll('$__rate_interval', '5m'));
     expect(names.length + (expr.includes('up{') ? 1 : 0)).toBeGreaterThan(0);
     expect(names.filter((name) => !known(name))).toEqual([]);
+  });
+
+  test.skipIf(!hasPromtool)('gives a page in which Prometheus finds no fault', async () => {
+    const checking = promisify(execFile)('promtool', ['check', 'metrics']);
+    checking.child.stdin?.end(page);
+    expect(await checking).toEqual({ stdout: '', stderr: '' });
   });
 
   test('exports nothing that a reader of docs/operating/metrics.md does not find', () => {
@@ -169,16 +186,6 @@ test('every panel asks the Prometheus that is provisioned', () => {
     if (datasource !== undefined) expect(datasources, title).toContainEqual(datasource);
   }
 });
-
-/** Of the package `prometheus`, or by `go install github.com/prometheus/prometheus/cmd/promtool@latest`. */
-async function promtool(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)('promtool', args);
-  return stdout;
-}
-const hasPromtool = await promtool('--version').then(
-  () => true,
-  () => false,
-);
 
 describe.skipIf(!hasPromtool)('promtool', () => {
   test('finds each alert told where it must be and not told where it must not', async () => {
