@@ -208,7 +208,8 @@ export const ERRORS = {
     level: 'info',
     retryable: false,
     title: 'There is nothing at this address',
-    detail: 'Lookups are made with POST /lookup or, in FHIR, POST /FHIR/R4/CareTeam/_search.',
+    detail:
+      'Lookups are made with POST /lookup or, in FHIR, POST /FHIR/R4/CareTeam/_search. All addresses are described at /docs.',
   },
   'method-not-allowed': {
     status: 405,

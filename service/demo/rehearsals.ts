@@ -1,4 +1,4 @@
-import { SAMPLE_REHEARSALS } from '#loaders/sample.ts';
+import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#loaders/sample.ts';
 import type { Authority } from '#schemas/authority.ts';
 import type { LimitReached } from '#schemas/errors.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
@@ -15,8 +15,12 @@ export type Rehearsal =
       coverage: CoverageState;
     };
 
-/** The rehearsal of a number; `undefined` of every number of a dataset that is no demo. */
+/** The rehearsal of a number; `undefined` of every number where there is no demo with the sample. */
 export type Rehearse = (nhsNumber: NhsNumber) => Rehearsal | undefined;
+
+/** Whether the sample was loaded here: of another demo, a load test's say, any number is like any other. */
+const holdsSample = (authorities: ReadonlyMap<string, Authority>): boolean =>
+  SAMPLE_AUTHORITIES.every(({ code }) => authorities.has(code));
 
 const HOUR_MS = 3_600_000;
 const BEHIND_BY_MS = 2 * 24 * HOUR_MS;
@@ -54,7 +58,7 @@ export function createRehearsals({
   limits: CoverageLimits;
 }): Rehearse {
   return function rehearse(nhsNumber) {
-    if (isDemo() !== true) return undefined;
+    if (isDemo() !== true || !holdsSample(authorities())) return undefined;
     const rehearsed = SAMPLE_REHEARSALS.find((each) => each.nhsNumber === nhsNumber);
     switch (rehearsed?.rehearses) {
       case undefined:

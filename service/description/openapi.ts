@@ -11,6 +11,7 @@ import {
   lookupAnswerSchema,
   lookupRequestSchema,
 } from '#schemas/lookup.ts';
+import { inactiveNumbersNoticeSchema } from '#schemas/notice.ts';
 import { buildSchema, problemDescriptionSchema, statusSchema } from '#schemas/status.ts';
 import { refusalOutcome } from '../fhir/outcome.ts';
 import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
@@ -65,6 +66,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   ProblemDescription: problemDescriptionSchema,
   Acknowledgement: acknowledgementSchema,
   Holdings: holdingsSchema,
+  Notice: inactiveNumbersNoticeSchema,
   Build: buildSchema,
   Status: statusSchema,
 };
@@ -89,6 +91,7 @@ const ref = (id: string): JsonSchema => ({ $ref: `#/components/schemas/${id}` })
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
   const { $schema: _draft, ...described } = z.toJSONSchema(schema, {
     io,
+    unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema: json }) => {
       const each = json as JsonSchema;
       const of = zodSchema as unknown as z.ZodType;
@@ -97,6 +100,11 @@ function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
         for (const key of Object.keys(each)) delete each[key];
         Object.assign(each, ref(id));
         return;
+      }
+      // Transforms here only brand what was checked: on the wire it is what went in.
+      const { def } = zodSchema._zod;
+      if (def.type === 'pipe' && def.out._zod.def.type === 'transform') {
+        Object.assign(each, { ...jsonSchema(def.in as z.ZodType, io), ...each });
       }
       withoutNoise(each);
       if (io === 'output' && each['additionalProperties'] === false) {

@@ -9,6 +9,7 @@ import {
   lookupRequestSchema,
   type SearchType,
 } from '#schemas/lookup.ts';
+import { inactiveNumbersNoticeSchema } from '#schemas/notice.ts';
 import { buildSchema, problemDescriptionSchema, statusSchema } from '#schemas/status.ts';
 import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
 import { EXAMPLES } from './examples.ts';
@@ -301,6 +302,15 @@ const uploadParameters: Parameter[] = [
   },
 ];
 
+const sequenceInPath: Parameter = {
+  name: 'sequence',
+  in: 'path',
+  required: true,
+  description: 'The number of the file.',
+  schema: z.int().min(0),
+  example: 412,
+};
+
 /** Everything that can be asked for, in the order that a reader wants it. */
 export const OPERATIONS: readonly Operation[] = [
   {
@@ -391,19 +401,27 @@ export const OPERATIONS: readonly Operation[] = [
     tag: 'Authorities',
     summary: 'The acknowledgement of an upload',
     access: 'authority',
-    parameters: [
-      {
-        name: 'sequence',
-        in: 'path',
-        required: true,
-        description: 'The number of the file.',
-        schema: z.int().min(0),
-        example: 412,
-      },
-      ...authorityHeaders,
-    ],
+    parameters: [sequenceInPath, ...authorityHeaders],
     answer: { description: 'What became of it.', content: acknowledgementContent },
     refusals: ['acknowledgement-not-found', 'store-unavailable'],
+  },
+  {
+    method: 'GET',
+    path: '/uploads/:sequence/notice',
+    id: 'notice',
+    tag: 'Authorities',
+    summary: 'The NHS numbers of an upload that are no longer in use',
+    access: 'authority',
+    parameters: [sequenceInPath, ...authorityHeaders],
+    answer: {
+      description: 'Each with the number that replaced it, where one did.',
+      content: {
+        'application/json': { schema: inactiveNumbersNoticeSchema },
+        'text/csv': { schema: z.string() },
+        'application/xml': { schema: z.string() },
+      },
+    },
+    refusals: ['notice-not-found', 'store-unavailable'],
   },
   {
     method: 'GET',

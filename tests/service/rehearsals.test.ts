@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { SAMPLE_REHEARSALS } from '#loaders/sample.ts';
+import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#loaders/sample.ts';
+import { authoritySchema } from '#schemas/authority.ts';
 import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
 import { createRehearsals } from '#service/demo/rehearsals.ts';
 import { startTestService, type TestService, until } from './support.ts';
@@ -9,19 +10,29 @@ const numbers = SAMPLE_REHEARSALS.map(({ nhsNumber }) => parseNhsNumber(nhsNumbe
 
 let service: TestService;
 beforeAll(async () => {
-  service = await startTestService({ authorities: [{ code: 'ZZE01' }] });
+  service = await startTestService({
+    authorities: SAMPLE_AUTHORITIES.map(({ code }) => ({ code })),
+  });
 });
 afterAll(() => service?.stopAndRemove());
 
-test('only a demo rehearses: for a live dataset, and while it is not known, those are numbers as any other', () => {
-  for (const [isDemo, rehearsed] of [
-    [true, numbers.length],
-    [false, 0],
-    [undefined, 0],
+test('only a demo with the sample rehearses: elsewhere those are numbers as any other', () => {
+  const sample = new Map(
+    SAMPLE_AUTHORITIES.map(({ format: _format, ...authority }) => [
+      authority.code,
+      authoritySchema.parse(authority),
+    ]),
+  );
+  const others = new Map([...sample].slice(1));
+  for (const [isDemo, authorities, rehearsed] of [
+    [true, sample, numbers.length],
+    [true, others, 0],
+    [false, sample, 0],
+    [undefined, sample, 0],
   ] as const) {
     const rehearse = createRehearsals({
       isDemo: () => isDemo,
-      authorities: () => new Map(),
+      authorities: () => authorities,
       limits: { upToDateMs: 1, minimumShare: 0 },
     });
     expect(numbers.filter((number) => rehearse(number) !== undefined)).toHaveLength(rehearsed);
@@ -46,8 +57,8 @@ test('what is rehearsed is audited as what it is', async () => {
     cause: 'rehearsal',
   });
   expect(await look(of('behind'))).toMatchObject({
-    type: 'could-not-check',
-    cause: 'coverage',
-    coverage: { expected: 1, upToDate: 0 },
+    type: 'lookup',
+    outcome: 'not-flagged',
+    coverage: { expected: 3, upToDate: 2 },
   });
 });

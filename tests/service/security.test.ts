@@ -10,6 +10,7 @@ import { problemSchema } from '#schemas/errors.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording.ts';
 import { describedPath, openApi } from '#service/description/openapi.ts';
 import { OPERATIONS } from '#service/description/operations.ts';
+import { writeNotice } from '#service/notices.ts';
 import { type RawRequest, type RawResponse, rawRequest } from '../support/raw-http.ts';
 import { testNumber } from '../support/rows.ts';
 import { fileXml, planOf, upload } from '../support/upload-model.ts';
@@ -98,6 +99,10 @@ const ROUTES: Record<string, Entry> = {
     path: `/uploads/${SEQUENCE}`,
     people: { officer: 200, otherOfficer: 404, strangeOfficer: 404 },
   },
+  'GET /uploads/:sequence/notice': {
+    path: `/uploads/${SEQUENCE}/notice`,
+    people: { officer: 200, otherOfficer: 404, strangeOfficer: 404 },
+  },
   'GET /holdings': { people: { officer: 200, otherOfficer: 200, strangeOfficer: 404 } },
   'GET /openapi.json': open(),
   'GET /docs': open(),
@@ -149,6 +154,14 @@ beforeAll(async () => {
       { code: 'ZZ101', name: 'Ours Council', rows: [{ nhsNumber: CHILD, localId: 'LOCAL-ZZ101' }] },
       { code: 'ZZ102', name: 'Theirs Council', rows: [{ nhsNumber: testNumber(4_003) }] },
     ],
+  });
+  await writeNotice(join(dataDir, 'notices'), {
+    id: randomUUID(),
+    createdAt: new Date().toISOString(),
+    authority: { code: 'ZZ101', name: 'Ours Council' },
+    sequence: SEQUENCE,
+    numbers: [{ nhsNumber: CHILD, localId: 'LOCAL-ZZ101' }],
+    omitted: 0,
   });
   const loaded = await ask(ROUTES['POST /uploads'] as Route, { as: 'officer', path: '/uploads' });
   expect(JSON.parse(loaded.body)).toMatchObject({ code: 'CPF02' });
