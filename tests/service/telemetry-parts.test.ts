@@ -139,6 +139,7 @@ describe('the routes of metrics', () => {
       fc.property(fc.oneof(fc.string(), fc.webPath(), fc.constantFrom(...paths)), (url) => {
         expect(['', ...paths]).toContain(routeOf(url));
       }),
+      { numRuns: 30 },
     );
   });
 
