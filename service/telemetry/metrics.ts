@@ -197,14 +197,9 @@ export function createMetrics(scheme: 'http' | 'https') {
   return {
     began: (): void => void active++,
     /** @param status 0 where the answer was broken off before it began */
-    answered(
-      method: string | undefined,
-      route: string,
-      status: number,
-      milliseconds: number,
-    ): void {
+    answered(method: string, route: string, status: number, milliseconds: number): void {
       active--;
-      const known = method !== undefined && METHODS.has(method) ? method : '_OTHER';
+      const known = METHODS.has(method) ? method : '_OTHER';
       answersOf(known, route, status).record(milliseconds / 1_000);
     },
     calledStore(lookups: number, milliseconds: number, failed: boolean): void {

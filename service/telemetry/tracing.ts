@@ -58,15 +58,16 @@ export function createTracing(ratio: number, random: () => number = Math.random)
      * Begins the trace of a request, if it is to have one. Its own `traceparent` then stands in the place of
      * the one it came with, so that whatever reads its headers later belongs to its span.
      */
-    begin(
-      incoming: IncomingMessage,
-      name: () => string,
-      labels: () => Labels,
-    ): ServerTrace | undefined {
+    begin(incoming: IncomingMessage, method: string, route: string): ServerTrace | undefined {
       if (make === undefined) return undefined;
       const parent = readTraceparent(incoming.headers['traceparent']);
       if (!(parent?.sampled ?? (ratio > 0 && random() < ratio)) || !withinRate()) return undefined;
-      const trace = make(name(), labels(), parent);
+      const name = route === '' ? 'other' : `${method} ${route}`;
+      const labels = {
+        'http.request.method': method,
+        ...(route !== '' && { 'http.route': route }),
+      };
+      const trace = make(name, labels, parent);
       incoming.headers['traceparent'] = traceparentOf(trace.ids);
       traces.set(incoming, trace);
       return trace;

@@ -81,11 +81,7 @@ describe('sampling', () => {
     tracing.use(maker);
     const ask = (): void => {
       const headers = traceparent === undefined ? {} : { traceparent };
-      tracing.begin(
-        { headers } as IncomingMessage,
-        () => 'GET /',
-        () => ({}),
-      );
+      tracing.begin({ headers } as IncomingMessage, 'GET', '/');
     };
     return { made, ask };
   };
