@@ -7,6 +7,7 @@ import { problemResponse, responseOf, SAFE_HEADERS } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { LookupHandler } from './lookup/handler.ts';
+import type { AuthorityRoute } from './uploads/route.ts';
 import type { Uploads } from './uploads/uploads.ts';
 
 export type AppDependencies = {
@@ -16,6 +17,7 @@ export type AppDependencies = {
   fhir?: Fhir;
   /** Absent in the lookup role, which has no right to load. */
   uploads?: Uploads;
+  notifications?: AuthorityRoute;
   description: Description;
   ping: () => Response;
   status: () => Response;
@@ -36,7 +38,8 @@ function describeProblem(code: string | undefined): Response {
 
 /** The routes. Each has exactly one handler, and none a middleware, so that Hono calls it directly. */
 export function createApp(dependencies: AppDependencies) {
-  const { lookup, batch, fhir, uploads, description, ping, status, log } = dependencies;
+  const { lookup, batch, fhir, uploads, notifications, ping, status, log } = dependencies;
+  const { description } = dependencies;
   const app = new Hono<{ Bindings: HttpBindings }>();
   const allowed = new Map<string, string>([
     ['/_ping', 'GET, HEAD'],
@@ -56,6 +59,7 @@ export function createApp(dependencies: AppDependencies) {
   for (const { method, path, allow, handler } of [
     ...(fhir?.routes ?? []),
     ...(uploads?.routes ?? []),
+    ...(notifications === undefined ? [] : [notifications]),
   ]) {
     app.on(method, path, handler);
     allowed.set(path, allow);

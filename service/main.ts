@@ -36,15 +36,19 @@ import { createBatchHandler } from './lookup/batch.ts';
 import { createCheck } from './lookup/check.ts';
 import { type CoverageLimits, createCoverage } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
+import { createNotificationsRoute } from './notifications/handler.ts';
+import { type Notifications, startNotifications } from './notifications/notifications.ts';
+import { notifierSettings, watchPreferences } from './notifications/settings.ts';
 import { logReadiness } from './readiness-log.ts';
 import { openRedis, type RedisServer } from './redis.ts';
-import { createPing, createStatus } from './status/status.ts';
+import { createPing, createStatus, type OwnCheck } from './status/status.ts';
 import {
   watchAudit,
   watchChecks,
   watchExpiry,
   watchFolders,
   watchGate,
+  watchNotifications,
 } from './telemetry/gauges.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { openTracer } from './tracing.ts';
@@ -123,6 +127,14 @@ const coverageLimits = (configuration: Configuration): CoverageLimits => ({
   minimumShare: configuration.MINIMUM_COVERAGE,
 });
 
+/** What `/_status` says of telling authorities. */
+function notificationChecks({ notifications, problem }: Notifying): OwnCheck[] {
+  const sentence = problem();
+  const ofFile = { name: 'notifications:preferences', ok: false, detail: sentence ?? '' };
+  return [notifications.check(), ...(sentence === undefined ? [] : [ofFile])];
+}
+
+type Notifying = { notifications: Notifications; problem: () => string | undefined };
 type Add = (step: () => Promise<void> | void) => void;
 
 /** The keeper, with the stores and the anchor that it and loads work on. */
@@ -171,6 +183,31 @@ function startSealing(configuration: Configuration, redis: RedisServer, log: Log
   );
   add(() => audit.stop());
   return audit;
+}
+
+/** Telling authorities of accesses to their children. */
+async function startNotifying(
+  configuration: Configuration,
+  gate: Gate,
+  kind: 'demo' | 'live' | undefined,
+  log: Log,
+  add: Add,
+): Promise<Notifying> {
+  const settings = notifierSettings(configuration, kind);
+  const preferences = await watchPreferences(configuration, settings.outbox, (sentence) =>
+    log.error(`what was read before counts on: ${sentence}`),
+  );
+  add(preferences.stop);
+  const directory = () => {
+    if (gate.authoritiesAt === 0) return undefined;
+    const authorities = [...gate.authorities.values()].map(
+      ({ code, name, sequenceOffset = 0 }) => ({ code, name, sequenceOffset }),
+    );
+    return { authorities, preferences: preferences.value };
+  };
+  const notifications = startNotifications({ ...settings, directory }, log);
+  add(() => notifications.stop());
+  return { notifications, problem: () => preferences.problem };
 }
 
 /** Waits, for a bounded time, until lookups can be answered or the keeper has found that they cannot. */
@@ -334,6 +371,7 @@ export async function startService(
       );
     }
     const tracer = tools && (await openTracer(configuration, kind));
+    const notifying = tools && (await startNotifying(configuration, gate, kind, log, add));
     const uploads =
       tools === undefined
         ? {}
@@ -346,9 +384,16 @@ export async function startService(
               log,
               loads: loadSettings(configuration, tracer),
             }),
+            notifications: createNotificationsRoute({
+              ...door,
+              log,
+              folder: auditFolder(configuration),
+              record: (event) => tools.loader.appendEvent(event),
+            }),
           };
     const ownChecks = () => [
       ...(audit === undefined ? [] : [audit.check()]),
+      ...(notifying === undefined ? [] : notificationChecks(notifying)),
       ...identityChecks(identities, door.isDemo()),
       ...door.checks(),
       ...(tls === undefined ? [] : [tlsCheck(tls)]),
@@ -357,6 +402,7 @@ export async function startService(
     telemetry.watch(watchChecks(gate, ownChecks));
     telemetry.watch(watchExpiry(tls && (() => tls.value.expiresAt), identities.issuers));
     if (audit !== undefined) telemetry.watch(watchAudit(audit));
+    if (notifying !== undefined) telemetry.watch(watchNotifications(notifying.notifications));
     const { DATA_DIR } = configuration;
     telemetry.watch(
       watchFolders({ data: DATA_DIR, ...(audit && { audit: auditFolder(configuration) }) }),

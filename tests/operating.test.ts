@@ -132,8 +132,11 @@ describe('a running service', () => {
         const parts = type === 'histogram' ? ['_bucket', '_count', '_sum'] : [''];
         for (const part of parts) exported.add(`${name}${part}`);
       }
-      return exported.has('cp_flags_audit_verification_age_seconds');
-    }, 'the audit to be read back');
+      return [
+        'cp_flags_audit_verification_age_seconds',
+        'cp_flags_notifications_lag_seconds',
+      ].every((name) => exported.has(name));
+    }, 'the audit to be read back and told');
   });
   afterAll(() => end());
 

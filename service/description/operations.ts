@@ -10,6 +10,7 @@ import {
   type SearchType,
 } from '#schemas/lookup.ts';
 import { inactiveNumbersNoticeSchema } from '#schemas/notice.ts';
+import { notificationIdSchema, notificationsPageSchema } from '#schemas/notification.ts';
 import { buildSchema, problemDescriptionSchema, statusSchema } from '#schemas/status.ts';
 import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
 import { EXAMPLES } from './examples.ts';
@@ -440,6 +441,41 @@ export const OPERATIONS: readonly Operation[] = [
       },
     },
     refusals: ['authority-unknown', 'store-unavailable'],
+  },
+  {
+    method: 'GET',
+    path: '/notifications',
+    id: 'notifications',
+    tag: 'Authorities',
+    summary: 'Who looked at the authority’s children',
+    description:
+      'The notifications after one, in order, each as it was first given. As CSV a line an entry; as XML one Access to Service Notification at a time, 204 where there is none. The header Link has the address to go on with. Each reading is audited.',
+    access: 'authority',
+    parameters: [
+      {
+        name: 'after',
+        in: 'query',
+        description: 'The `next` of the page before. Without it: all that are kept.',
+        schema: notificationIdSchema,
+        example: '000001204331.0000',
+      },
+      {
+        name: 'limit',
+        in: 'query',
+        description: 'How many a page has at most (20).',
+        schema: z.int().min(1).max(100),
+      },
+      ...authorityHeaders,
+    ],
+    answer: {
+      description: 'The next ones, oldest first.',
+      content: {
+        'application/json': { schema: notificationsPageSchema },
+        'text/csv': { schema: z.string() },
+        'application/xml': { schema: z.string() },
+      },
+    },
+    refusals: ['notifications-query-invalid', 'notifications-after-unknown', 'store-unavailable'],
   },
   {
     method: 'GET',

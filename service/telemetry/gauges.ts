@@ -5,10 +5,13 @@ import type { TrustedIssuer } from '../auth/issuers.ts';
 import type { Limits } from '../limits/limits.ts';
 import { type CoverageLimits, coverageOf } from '../lookup/coverage.ts';
 import type { Recorder } from '../lookup/recorder.ts';
+import type { Notifications } from '../notifications/notifications.ts';
 import type { OwnCheck } from '../status/status.ts';
 import { counter, gauge, type Point, type Reading, type Source } from './instruments.ts';
 
 const truth = (is: boolean): number => (is ? 1 : 0);
+const inSeconds = (milliseconds: number | undefined): number | undefined =>
+  milliseconds === undefined ? undefined : milliseconds / 1_000;
 const secondsUntil = (milliseconds: number): number => (milliseconds - Date.now()) / 1_000;
 
 /** Whether lookups are answered, from what, and how near the store is to its limits. */
@@ -71,7 +74,7 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
           description: 'Between the clocks of service and store; beyond 5 s lookups stop.',
           unit: 's',
         },
-        clocksApartMs === undefined ? undefined : clocksApartMs / 1_000,
+        inSeconds(clocksApartMs),
       ),
       gauge(
         {
@@ -170,9 +173,9 @@ export function watchChecks(gate: Pick<Gate, 'checks'>, own: () => readonly OwnC
 }
 
 /** The sealing of audit events. Of a process that does it, or stands by. */
-export function watchAudit(audit: Pick<Audit, 'check' | 'sealing'>): Source {
+export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
   return () => {
-    const { sealing } = audit;
+    const { numbers } = audit;
     return [
       gauge(
         {
@@ -188,47 +191,82 @@ export function watchAudit(audit: Pick<Audit, 'check' | 'sealing'>): Source {
           description: '1 of the process that seals audit events, 0 of one that stands by.',
           unit: '',
         },
-        truth(sealing !== undefined && !sealing.standby),
+        truth(numbers !== undefined),
       ),
-      ...(sealing === undefined || sealing.standby
-        ? []
-        : [
-            gauge(
-              {
-                name: 'cp_flags.audit.unsealed',
-                description: 'Audit events on disk in Redis that are not in the sealed log yet.',
-                unit: '{event}',
-              },
-              sealing.unsealed,
-            ),
-            gauge(
-              {
-                name: 'cp_flags.audit.unsealed.age',
-                description: 'Since the oldest of them happened.',
-                unit: 's',
-              },
-              sealing.oldestUnsealed === undefined ? 0 : -secondsUntil(sealing.oldestUnsealed),
-            ),
-            gauge(
-              {
-                name: 'cp_flags.audit.sealed',
-                description: 'Events in the sealed log.',
-                unit: '{event}',
-              },
-              sealing.sealed,
-            ),
-            gauge(
-              {
-                name: 'cp_flags.audit.verification.age',
-                description:
-                  'Since the newest part of the log was last read back as it was sealed.',
-                unit: 's',
-              },
-              sealing.verifiedAt === undefined
-                ? undefined
-                : -secondsUntil(Date.parse(sealing.verifiedAt)),
-            ),
-          ]),
+      gauge(
+        {
+          name: 'cp_flags.audit.unsealed',
+          description: 'Audit events on disk in Redis that are not in the sealed log yet.',
+          unit: '{event}',
+        },
+        numbers?.unsealedEvents,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.audit.unsealed.age',
+          description: 'Since the oldest of them happened.',
+          unit: 's',
+        },
+        inSeconds(numbers?.oldestUnsealedMs),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.audit.sealed',
+          description: 'Events in the sealed log.',
+          unit: '{event}',
+        },
+        numbers?.sealedEvents,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.audit.verification.age',
+          description: 'Since the newest part of the log was last read back as it was sealed.',
+          unit: 's',
+        },
+        inSeconds(numbers?.verifiedAgoMs),
+      ),
+    ];
+  };
+}
+
+/** How far authorities are told of accesses to their children. Of the process that tells them. */
+export function watchNotifications(notifications: Pick<Notifications, 'numbers'>): Source {
+  return () => {
+    const { numbers } = notifications;
+    if (numbers === undefined) return [];
+    return [
+      gauge(
+        {
+          name: 'cp_flags.notifications.lag',
+          description: 'Age of the oldest access that no notification tells of.',
+          unit: 's',
+        },
+        numbers.lagMs / 1_000,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.notifications.behind',
+          description: 'Sealed events that telling authorities has not come to yet.',
+          unit: '{event}',
+        },
+        numbers.behindEvents,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.notifications.unwritten',
+          description: 'Notifications that wait to be written into the outbox.',
+          unit: '{notification}',
+        },
+        numbers.unwritten,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.notifications.unreadable',
+          description: 'Events of the log that could not be read, so that an access may be untold.',
+          unit: '{event}',
+        },
+        numbers.unreadable,
+      ),
     ];
   };
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { HttpBindings } from '@hono/node-server';
-import type { Context } from 'hono';
 import {
   acknowledgementFormats,
   formatAcknowledgement,
@@ -15,45 +14,39 @@ import type { ErrorCode } from '#schemas/errors.ts';
 import type { Anchor } from '#store/anchor.ts';
 import type { Gate } from '#store/gate.ts';
 import type { Store } from '#store/store.ts';
-import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
-import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import { idFields } from '../http/request-ids.ts';
 import type { LoadSettings } from '../load-settings.ts';
-import { errorFields, type Log } from '../log.ts';
-import type { NoteRefusal } from '../lookup/refusals.ts';
+import { errorFields } from '../log.ts';
 import { readNotice } from '../notices.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { Tracing } from '../telemetry/tracing.ts';
-import {
-  type AuthorityAdmission,
-  type AuthorityAdmissionDependencies,
-  admitAuthority,
-} from './admission.ts';
 import { type BodyLimits, openBody } from './body.ts';
 import { readDescription } from './description.ts';
 import { mediaType, preferredFormat } from './format.ts';
 import { HOLDINGS_FORMATS, holdingsText } from './holdings.ts';
+import {
+  type Admitted,
+  type AuthorityContext,
+  type AuthorityRoute,
+  type AuthorityRouteDependencies,
+  auditedCaller,
+  authorityRoutes,
+  headersOf,
+} from './route.ts';
 
-type UploadContext = Context<{ Bindings: HttpBindings }>;
-type Admitted = Extract<AuthorityAdmission, { kind: 'admitted' }>;
-type Handler = (c: UploadContext) => Promise<Response>;
-
-export type UploadDependencies = AuthorityAdmissionDependencies & {
-  noteRefusal: NoteRefusal;
+export type UploadDependencies = AuthorityRouteDependencies & {
   /** With a loader's rights. */
   store: Store;
   anchor: Anchor;
   gate: Pick<Gate, 'open'>;
-  log: Log;
   /** As configured for every load, whichever way a file comes in. */
   loads: LoadSettings;
   limits?: BodyLimits;
   metrics: Pick<Metrics, 'uploaded'>;
-  tracing: Pick<Tracing, 'of'>;
 };
 
 /** What an authority's own systems may do over HTTP. */
 export type Uploads = {
-  routes: { method: 'GET' | 'POST'; path: string; allow: string; handler: Handler }[];
+  routes: AuthorityRoute[];
 };
 
 const LIMITS: BodyLimits = { idleMs: 10_000, deadlineMs: 240_000 };
@@ -82,22 +75,14 @@ const ENCODINGS = new Map([
  * for that authority and no other.
  */
 export function createUploads(dependencies: UploadDependencies): Uploads {
-  const { noteRefusal, store, anchor, gate, log, loads, metrics, tracing } = dependencies;
+  const { store, anchor, gate, log, loads, metrics, tracing } = dependencies;
+  const route = authorityRoutes(dependencies);
   const limits = dependencies.limits ?? LIMITS;
   const underWay = new Set<OdsCode>();
   let readings = 0;
 
-  function headersOf(ids: RequestIds, type: string): Record<string, string> {
-    return {
-      ...SAFE_HEADERS,
-      'content-type': type,
-      ...(ids.requestId !== undefined && { 'x-request-id': ids.requestId }),
-      ...(ids.correlationId !== undefined && { 'x-correlation-id': ids.correlationId }),
-    };
-  }
-
   function acknowledged(
-    { req }: UploadContext,
+    { req }: AuthorityContext,
     { ids }: Admitted,
     acknowledgement: Acknowledgement,
   ): Response {
@@ -110,7 +95,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
   }
 
   async function load(
-    { env: { incoming, outgoing }, req }: UploadContext,
+    { env: { incoming, outgoing }, req }: AuthorityContext,
     { ids, caller, authority }: Admitted,
   ): Promise<Acknowledgement | ErrorCode> {
     const name = NAMES.get(essence(incoming.headers['content-type']));
@@ -154,7 +139,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
     }
   }
 
-  async function upload(c: UploadContext, admitted: Admitted): Promise<Response | ErrorCode> {
+  async function upload(c: AuthorityContext, admitted: Admitted): Promise<Response | ErrorCode> {
     const span = tracing.of(c.env.incoming)?.child('load');
     const outcome = await load(c, admitted).catch((error: unknown) => {
       span?.end('fault');
@@ -170,7 +155,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
   }
 
   async function acknowledgementOf(
-    c: UploadContext,
+    c: AuthorityContext,
     admitted: Admitted,
   ): Promise<Response | ErrorCode> {
     const sequence = sequenceOf(c);
@@ -184,7 +169,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
 
   /** What an upload over HTTP has to say of numbers no longer in use: nobody watches a folder for its sender. */
   async function noticeOf(
-    { req }: UploadContext,
+    { req }: AuthorityContext,
     { ids, authority }: Admitted,
     sequence: number | undefined,
   ): Promise<Response | ErrorCode> {
@@ -214,14 +199,13 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
   }
 
   async function holdings(
-    { env, req }: UploadContext,
+    { env, req }: AuthorityContext,
     { ids, caller, authority: code }: Admitted,
   ): Promise<Response | ErrorCode> {
     // What is not known to be whole would have an authority mend what is not broken.
     if (!gate.open || readings >= HOLDINGS_AT_ONCE) return 'store-unavailable';
     const authority = await store.authority(code);
     if (authority === undefined) return 'authority-unknown';
-    const { identity } = caller;
     // On disk before the first row leaves.
     await store.appendEvent({
       type: 'holdings-read',
@@ -229,15 +213,8 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
       requestId: ids.requestId,
       ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
       authority: code,
-      caller: {
-        issuer: identity.issuer,
-        client: identity.client,
-        user: identity.user,
-        name: identity.name,
-        role: { code: identity.role.code, name: identity.role.name },
-        organisation: identity.role.organisation,
-      },
-      by: identity.name,
+      caller: auditedCaller(caller),
+      by: caller.identity.name,
     });
     const format =
       preferredFormat(req.header('accept'), HOLDINGS_FORMATS) === 'csv' ? 'csv' : 'json';
@@ -251,47 +228,6 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
       status: 200,
       headers: headersOf(ids, mediaType(format)),
     });
-  }
-
-  /** @param failure what a fault inside is answered with */
-  function route(
-    answer: (c: UploadContext, admitted: Admitted) => Promise<Response | ErrorCode>,
-    failure: ErrorCode,
-  ): Handler {
-    return async (c) => {
-      const { incoming } = c.env;
-      // Hono answers HEAD by GET, and an answer that nobody reads would be audited as one that was.
-      if (incoming.method === 'HEAD') {
-        return problemResponse('method-not-allowed', {
-          ...readRequestIds(incoming.headers),
-          allow: 'GET',
-          lookup: false,
-        });
-      }
-      try {
-        const token = tracing.of(incoming)?.child('token');
-        const admission = await admitAuthority(dependencies, incoming.headers);
-        token?.end(admission.kind === 'refused' ? admission.code : undefined);
-        const outcome = admission.kind === 'admitted' ? await answer(c, admission) : admission.code;
-        if (outcome instanceof Response) return outcome;
-        const limit = admission.kind === 'refused' ? admission.limit : undefined;
-        noteRefusal({
-          code: outcome,
-          limit,
-          ids: admission.ids,
-          api: 'plain',
-          caller: admission.caller,
-          roleChosen: admission.kind === 'admitted' || admission.roleChosen,
-          source: incoming.socket.remoteAddress,
-        });
-        return problemResponse(outcome, { ...admission.ids, limit, lookup: false });
-      } catch (error) {
-        const ids = readRequestIds(incoming.headers);
-        const fields = { ...errorFields(error), ...idFields(ids) };
-        log.error('a request of an authority failed inside the service', fields);
-        return problemResponse(failure, { ...ids, lookup: false });
-      }
-    };
   }
 
   return {
@@ -320,7 +256,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
 }
 
 /** The file's own number in the address. */
-function sequenceOf({ req }: UploadContext): number | undefined {
+function sequenceOf({ req }: AuthorityContext): number | undefined {
   const text = req.param('sequence') ?? '';
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }
