@@ -126,6 +126,27 @@ export const holdingsReadEventSchema = z.object({
   reason: z.string().optional(),
 });
 
+/**
+ * The audit was searched, or a report made of it: by whom, why, for what, and how many events were shown.
+ * On record before they are.
+ */
+export const auditSearchEventSchema = z.object({
+  type: z.literal('audit-search'),
+  auditId: z.uuid(),
+  requestId: z.guid().optional(),
+  correlationId: z.guid().optional(),
+  /** Absent where it was the command line. */
+  caller: callerSchema.optional(),
+  by: z.string(),
+  reason: z.string(),
+  /** Which report; absent of a search. */
+  report: z.string().optional(),
+  /** Whose events could be seen: all, those of one organisation, or those of one authority's children. */
+  view: z.string(),
+  criteria: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  eventsShown: z.int().nonnegative(),
+});
+
 /** An act of an operator: a dataset made, an authority set, a process started with a configuration. */
 export const operatorEventSchema = z.object({
   type: z.enum([
@@ -161,6 +182,7 @@ export const writtenEventSchema = z.discriminatedUnion('type', [
   eventsLostEventSchema,
   loadEventSchema,
   holdingsReadEventSchema,
+  auditSearchEventSchema,
   operatorEventSchema,
 ]);
 /** The part of an event that a process writes. */

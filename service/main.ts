@@ -12,10 +12,13 @@ import { announceStart } from './announce.ts';
 import { createApp } from './app.ts';
 import { type Audit, startAudit } from './audit/audit.ts';
 import { sealedRange } from './audit/sealed.ts';
+import { type AuditSearchRoute, createAuditSearch } from './audit/search-handler.ts';
+import { createSearcher } from './audit/searcher.ts';
 import { createAdmission } from './auth/admission.ts';
 import { createDescription } from './configuration-digest.ts';
 import { startDaily } from './daily.ts';
-import { anchorFolder, auditFolder, auditKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
+import { anchorFolder, auditFolder, auditIndexFile, auditKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
+import { DEMO_OPERATOR } from './demo/personas.ts';
 import { createDoor, type Door } from './door.ts';
 import { createFhir } from './fhir/fhir.ts';
 import { type HttpServer, serveHttp } from './http/server.ts';
@@ -141,6 +144,7 @@ function startSealing(configuration: Configuration, redis: RedisServer, log: Log
   const audit = startAudit(
     {
       folder: auditFolder(configuration),
+      indexFile: auditIndexFile(configuration),
       keyFile: auditKeyFile(configuration),
       ...(AUDIT_ORIGIN !== undefined && { origin: AUDIT_ORIGIN }),
       retentionYears: AUDIT_RETENTION_YEARS,
@@ -151,6 +155,34 @@ function startSealing(configuration: Configuration, redis: RedisServer, log: Log
   );
   add(() => audit.stop());
   return audit;
+}
+
+/** Searches of the audit, where its log is. */
+function createAuditSearching(
+  configuration: Configuration,
+  door: Door,
+  store: Store,
+  audit: Audit,
+  gate: Gate,
+  log: Log,
+  add: Add,
+): AuditSearchRoute {
+  const { OPERATOR_ODS_CODE, PUBLIC_URL } = configuration;
+  const searcher = createSearcher({
+    folder: auditFolder(configuration),
+    indexFile: auditIndexFile(configuration),
+  });
+  add(() => searcher.stop());
+  return createAuditSearch({
+    ...door,
+    searcher,
+    coverage: () => audit.coverage,
+    appendEvent: (event) => store.appendEvent(event),
+    gate,
+    operator: () => OPERATOR_ODS_CODE ?? (door.isDemo() === true ? DEMO_OPERATOR.code : undefined),
+    publicUrl: PUBLIC_URL,
+    log,
+  });
 }
 
 /** Waits, for a bounded time, until lookups can be answered or the keeper has found that they cannot. */
@@ -309,9 +341,12 @@ export async function startService(
               loads: loadSettings(configuration, tracer),
             }),
           };
+    const auditSearch =
+      tools && audit && createAuditSearching(configuration, door, tools.loader, audit, gate, log, add);
     const app = createApp({
       ...lookups,
       ...uploads,
+      ...(auditSearch !== undefined && { auditSearch }),
       ping: createPing(build),
       status: createStatus({
         build,

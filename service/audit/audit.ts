@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import type { AuditCoverage } from '#schemas/audit-search.ts';
 import type { GateCheck } from '#store/gate.ts';
 import { errorFields, type Log } from '../log.ts';
 import type { Sealing } from './sealer.ts';
@@ -8,6 +9,8 @@ import type { ThreadMessage, ThreadSettings } from './thread.ts';
 export type Audit = {
   /** Whether events are sealed, as a check of `/_status`. */
   check(): GateCheck;
+  /** How far a search reaches. */
+  readonly coverage: AuditCoverage | undefined;
   /** How it went last; `undefined` before the first step. */
   readonly sealing: Sealing | undefined;
   /** Seals what there is once more and ends. */
@@ -25,6 +28,7 @@ const MEMORY_MIB = 512;
  */
 export function startAudit(settings: ThreadSettings, log: Log): Audit {
   let sealing: Sealing | undefined;
+  let coverage: AuditCoverage | undefined;
   let since = new Date().toISOString();
   let heardAt = performance.now();
   let stopping = false;
@@ -47,6 +51,7 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
     });
     worker.on('message', (message: ThreadMessage) => {
       if (message.kind === 'sealing') hear(message.sealing);
+      else if (message.kind === 'coverage') coverage = message.coverage;
       else log.error(message.message, { count: message.count });
     });
     worker.on('error', (error) => {
@@ -74,6 +79,9 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
         return { name, ok: true, detail: 'The sealing of audit events is starting.', since };
       }
       return { name, ok: !sealing.problem, detail: sealing.detail, since };
+    },
+    get coverage() {
+      return coverage;
     },
     get sealing() {
       return sealing;
