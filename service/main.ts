@@ -17,7 +17,14 @@ import { createSearcher } from './audit/searcher.ts';
 import { createAdmission } from './auth/admission.ts';
 import { createDescription } from './configuration-digest.ts';
 import { startDaily } from './daily.ts';
-import { anchorFolder, auditFolder, auditIndexFile, auditKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
+import {
+  anchorFolder,
+  auditFolder,
+  auditIndexFile,
+  auditKeyFile,
+  openAnchor,
+  spoolFolder,
+} from './data-folder.ts';
 import { DEMO_OPERATOR } from './demo/personas.ts';
 import { createDoor, type Door } from './door.ts';
 import { createFhir } from './fhir/fhir.ts';
@@ -342,7 +349,9 @@ export async function startService(
             }),
           };
     const auditSearch =
-      tools && audit && createAuditSearching(configuration, door, tools.loader, audit, gate, log, add);
+      tools &&
+      audit &&
+      createAuditSearching(configuration, door, tools.loader, audit, gate, log, add);
     const app = createApp({
       ...lookups,
       ...uploads,

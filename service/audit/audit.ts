@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { AuditCoverage } from '#schemas/audit-search.ts';
 import type { GateCheck } from '#store/gate.ts';
 import { errorFields, type Log } from '../log.ts';
+import type { Reach } from './coverage.ts';
 import type { Sealing } from './sealer.ts';
 import type { ThreadMessage, ThreadSettings } from './thread.ts';
 
@@ -10,7 +10,7 @@ export type Audit = {
   /** Whether events are sealed, as a check of `/_status`. */
   check(): GateCheck;
   /** How far a search reaches. */
-  readonly coverage: AuditCoverage | undefined;
+  readonly coverage: Reach | undefined;
   /** How it went last; `undefined` before the first step. */
   readonly sealing: Sealing | undefined;
   /** Seals what there is once more and ends. */
@@ -28,7 +28,7 @@ const MEMORY_MIB = 512;
  */
 export function startAudit(settings: ThreadSettings, log: Log): Audit {
   let sealing: Sealing | undefined;
-  let coverage: AuditCoverage | undefined;
+  let coverage: Reach | undefined;
   let since = new Date().toISOString();
   let heardAt = performance.now();
   let stopping = false;

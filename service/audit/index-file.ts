@@ -40,6 +40,7 @@ const LOOKUP = 1;
 const stateRow = z.object({ id: z.string(), size: z.number(), minimumIndex: z.number() });
 const placeRow = z.object({ entry: z.number(), at: z.number() });
 const idRow = z.object({ id: z.number() });
+const textRow = z.object({ value: z.string() });
 
 /** The file is not, or no longer, an index that can be used. It is made anew. */
 export class IndexDamaged extends Error {
@@ -194,7 +195,9 @@ export class AuditIndex {
       const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
       try {
         chmodSync(path, 0o600);
-        db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;');
+        db.exec(
+          'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;',
+        );
         const index = new AuditIndex(path, db);
         if (index.#begin(log)) return index;
       } catch (error) {
@@ -251,7 +254,9 @@ export class AuditIndex {
       if (version === 0) {
         this.#db.exec(SCHEMA);
         this.#db.exec(`PRAGMA user_version = ${VERSION}`);
-        this.#prepared('INSERT INTO log (one, id, size, minimumIndex) VALUES (1, ?, 0, 0)').run(log);
+        this.#prepared('INSERT INTO log (one, id, size, minimumIndex) VALUES (1, ?, 0, 0)').run(
+          log,
+        );
       }
       const begun = version === 0 || (version === VERSION && this.state().id === log);
       this.#db.exec('COMMIT');
@@ -281,6 +286,13 @@ export class AuditIndex {
   #known(text: string): number | undefined {
     const row = this.#prepared('SELECT id FROM text WHERE value = ?').get(text);
     return row === undefined ? undefined : idRow.parse(row).id;
+  }
+
+  /** A text that a row of {@link sums} names by its id. */
+  textOf(id: number | null): string | undefined {
+    if (id === null) return undefined;
+    const row = this.#prepared('SELECT value FROM text WHERE id = ?').get(id);
+    return row === undefined ? undefined : textRow.parse(row).value;
   }
 
   #idOf(text: string | undefined): number | null {
@@ -453,14 +465,14 @@ export class AuditIndex {
   }
 
   /**
-   * Sums over events, a row for each group.
+   * Sums over events, a row for each group. Those that nobody did are left out.
    *
    * @param columns SQL of ours, with names
    * @param grouped SQL of ours: what makes a group, and which groups and how many of them count
    */
   sums<Row>(
     columns: string,
-    criteria: AuditCriteria,
+    criteria: Omit<AuditCriteria, 'authority'>,
     grouped: string,
     schema: z.ZodType<Row>,
   ): Row[] {
@@ -468,8 +480,8 @@ export class AuditIndex {
       const conditions = this.#conditions(criteria, { kind: 'all' }, criteria);
       if (conditions === undefined) return [];
       const { where, values } = conditions;
-      const which = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`;
-      return this.#prepared(`SELECT ${columns} FROM event ${which} ${grouped}`)
+      const which = ['event.user IS NOT NULL', ...where].join(' AND ');
+      return this.#prepared(`SELECT ${columns} FROM event WHERE ${which} ${grouped}`)
         .all(...values)
         .map((row) => schema.parse(row));
     });

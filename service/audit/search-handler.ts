@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { WrittenEvent } from '#schemas/audit-event.ts';
-import { type AuditCoverage, type AuditCriteria, auditSearchSchema } from '#schemas/audit-search.ts';
+import { type AuditCriteria, auditSearchSchema } from '#schemas/audit-search.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Identity } from '#schemas/identity.ts';
 import type { Gate } from '#store/gate.ts';
@@ -15,6 +15,7 @@ import { errorFields, type Log } from '../log.ts';
 import { readJsonBody } from '../lookup/handler.ts';
 import type { NoteRefusal } from '../lookup/refusals.ts';
 import { readObject } from '../lookup/request.ts';
+import { coverageOf, type Reach } from './coverage.ts';
 import { readCursor, writeCursor } from './search.ts';
 import type { Searcher } from './searcher.ts';
 import type { Viewer } from './view.ts';
@@ -25,7 +26,7 @@ export type AuditSearchDependencies = ScopedAdmissionDependencies & {
   noteRefusal: NoteRefusal;
   searcher: Pick<Searcher, 'search'>;
   /** How far the index goes, as the worker's thread told last. */
-  coverage: () => AuditCoverage | undefined;
+  coverage: () => Reach | undefined;
   /** On disk when it returns. */
   appendEvent: (event: WrittenEvent) => Promise<void>;
   gate: Pick<Gate, 'authorities'>;
@@ -58,9 +59,7 @@ function viewerOf(
 }
 
 const wantsFhir = (accept = ''): boolean =>
-  accept
-    .split(',')
-    .some((range) => range.split(';', 1)[0]?.trim().toLowerCase() === FHIR_JSON);
+  accept.split(',').some((range) => range.split(';', 1)[0]?.trim().toLowerCase() === FHIR_JSON);
 
 /** `POST /audit/search`: a page of events that the caller may see, on record before it leaves. */
 export function createAuditSearch(dependencies: AuditSearchDependencies) {
@@ -86,7 +85,7 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
 
     const viewer = viewerOf(identity, dependencies);
     // As it was before the search, which reaches at least as far.
-    const reach = coverage() ?? { notSearched: 0 };
+    const before = coverage();
     const found = await searcher.search({ criteria, viewer, limit, after });
     if (found.kind !== 'found') {
       if (found.kind === 'failed') {
@@ -96,6 +95,7 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
       }
       return 'audit-unavailable';
     }
+    const reach = coverageOf(before, found.size);
     const { issuer, client, user, name, role } = identity;
     const auditId = randomUUID();
     await appendEvent({

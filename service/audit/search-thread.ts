@@ -13,7 +13,7 @@ export type SearchOrder = {
 
 /** Of the events only what the viewer may see leaves the thread. */
 export type SearchOutcome =
-  | { kind: 'found'; events: ShownEvent[]; next?: Place }
+  | { kind: 'found'; events: ShownEvent[]; next?: Place; size: number }
   | { kind: 'no-index' }
   | { kind: 'failed'; cause: string };
 
@@ -21,11 +21,12 @@ const places = workerData as AuditPlaces;
 
 function search({ criteria, viewer, limit, after }: SearchOrder): SearchOutcome {
   try {
-    const { events, next } = searchAudit(places, criteria, viewer, { limit, after });
+    const { events, next, size } = searchAudit(places, criteria, viewer, { limit, after });
     return {
       kind: 'found',
       events: events.map(({ shown }) => shown),
       ...(next !== undefined && { next }),
+      size,
     };
   } catch (error) {
     if (error instanceof NoIndex || error instanceof IndexDamaged) return { kind: 'no-index' };

@@ -15,7 +15,12 @@ export type Found = SealedEvent & {
 };
 
 /** A page of events, newest first, and after which place the next one begins. */
-export type Page = { events: Found[]; next?: Place };
+export type Page = {
+  events: Found[];
+  next?: Place;
+  /** Entries before this one were looked through. */
+  size: number;
+};
 
 /** Corrections of one child's answers that are looked at; nobody has more. */
 const NOT_DELIVERED_AT_MOST = 1_000;
@@ -95,11 +100,13 @@ export function searchAudit(
     return {
       events: events.map((sealed) => {
         const shown = viewOf(viewer, sealed.event, sealed.index);
-        if (shown === undefined) throw new IndexDamaged('The index of the audit names wrong events.');
+        if (shown === undefined)
+          throw new IndexDamaged('The index of the audit names wrong events.');
         const cutOff = sealed.event.type === 'lookup' && undelivered.has(sealed.event.auditId);
         return { ...sealed, shown: cutOff ? { ...shown, delivered: false } : shown };
       }),
       ...(last !== undefined && { next: last }),
+      size: index.state().size,
     };
   });
 }

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { AuditCoverage } from '#schemas/audit-search.ts';
 import { Anchor } from '#store/anchor.ts';
 import { createAuditStreams } from '#store/audit-stream.ts';
 import { connectStore, type StoreAddress } from '#store/connection.ts';
-import { createCoverage } from './coverage.ts';
+import { createCoverage, type Reach } from './coverage.ts';
 import { followLog } from './index-file.ts';
 import { createSealer, type Sealing } from './sealer.ts';
 
@@ -23,7 +22,7 @@ export type ThreadSettings = {
 /** What the thread tells. */
 export type ThreadMessage =
   | { kind: 'sealing'; sealing: Sealing }
-  | { kind: 'coverage'; coverage: AuditCoverage }
+  | { kind: 'coverage'; coverage: Reach }
   | { kind: 'warning'; message: string; count: number };
 
 /** Sealing works in batches of any size and nobody waits for it. */

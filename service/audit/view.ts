@@ -36,8 +36,7 @@ export function viewOf(
     case 'all':
       return { ...event, at, entry: index };
     case 'organisation': {
-      const own =
-        'caller' in event && event.caller?.organisation?.code === viewer.organisation;
+      const own = 'caller' in event && event.caller?.organisation?.code === viewer.organisation;
       if (!own) return undefined;
       const { partition: _partition, number: _number, ...told } = event;
       return { ...told, at };

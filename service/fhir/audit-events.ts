@@ -175,7 +175,12 @@ function auditEvent(shown: Shown, id: string, base: string): AuditEvent {
  */
 export function auditBundle(
   events: readonly ShownEvent[],
-  { id, base, more, coverage }: { id: string; base: string; more: boolean; coverage: AuditCoverage },
+  {
+    id,
+    base,
+    more,
+    coverage,
+  }: { id: string; base: string; more: boolean; coverage: AuditCoverage },
 ): Bundle {
   const seen = new Map<string, number>();
   const reach =
