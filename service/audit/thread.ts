@@ -61,9 +61,10 @@ let indexFailing = false;
 async function index(): Promise<boolean> {
   try {
     const indexing = follower.step(INDEXING_A_STEP_MS);
-    const coverage = await cover(indexing);
-    tell({ kind: 'coverage', coverage });
     indexFailing = false;
+    // Without Redis it cannot be told what is not sealed yet; what was told before stays true.
+    const coverage = await cover(indexing).catch(() => undefined);
+    if (coverage !== undefined) tell({ kind: 'coverage', coverage });
     return indexing !== undefined && indexing.behind > 0;
   } catch (error) {
     follower.close();

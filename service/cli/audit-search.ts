@@ -195,7 +195,7 @@ function printReach({ completeUntil, notSearched }: AuditCoverage, print = conso
     notSearched === 0 ? '' : ` ${notSearched} events are not sealed yet and were not searched.`;
   print(
     completeUntil === undefined
-      ? `How far this reaches cannot be told: ask again.${later}`
+      ? `Until when this is complete cannot be told just now: ask again.${later}`
       : `Everything recorded before ${printable(completeUntil)} (London) was searched.${later}`,
   );
 }
@@ -297,7 +297,7 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
     case 'table':
       if (events.length > 0) printTable(SEARCH_COLUMNS, events.map(searchRow));
       console.log(
-        `\n${events.length === 0 ? 'No event matches' : `${events.length} events, newest first, times in London`}. This search is on record as ${auditId}.`,
+        `\n${events.length === 0 ? 'No event matches' : `Events: ${events.length}, newest first, times in London`}. This search is on record as ${auditId}.`,
       );
   }
   const print = format === 'table' ? console.log : console.error;
@@ -328,7 +328,9 @@ function printReport(
   } else {
     console.log('');
     if (rows.length > 0) printTable(columns, rows);
-    console.log(`\n${rows.length} lines, times in London. This report is on record as ${auditId}.`);
+    console.log(
+      `\nLines: ${rows.length}. Times are London's. This report is on record as ${auditId}.`,
+    );
   }
   printReach(coverage, print);
 }
