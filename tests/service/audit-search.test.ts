@@ -252,6 +252,7 @@ describe('POST /audit/search', () => {
     const definitions = readFhirDefinitions();
     for (const as of [officer('ZZX01'), officer('ZZH01'), officer('ZZ101')]) {
       const response = await send({ reason: 'review' }, { as, accept: 'application/fhir+json' });
+      expect(response.status).toBe(200);
       expect(response.headers.get('content-type')).toBe('application/fhir+json');
       const bundle = (await response.json()) as Bundle;
       expect(definitions.faults(bundle)).toEqual([]);
