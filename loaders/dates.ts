@@ -1,4 +1,10 @@
-import { type CalendarDate, calendarDate, londonInstant, parseIsoDate } from '#schemas/calendar.ts';
+import {
+  type CalendarDate,
+  calendarDate,
+  londonInstant,
+  parseCompactDate,
+  parseIsoDate,
+} from '#schemas/calendar.ts';
 import type { UploadFormat } from './upload.ts';
 
 const DAY_MS = 86_400_000;
@@ -13,7 +19,7 @@ const MINUTE_MS = 60_000;
 export function readSpinePlanDate(text: string): CalendarDate | undefined {
   const parts = /^([0-9]{8})([0-9]{2})([0-9]{2})$/.exec(text);
   if (!parts || Number(parts[2]) > 23 || Number(parts[3]) > 59) return undefined;
-  return readCompactDate(parts[1] ?? '');
+  return parseCompactDate(parts[1] ?? '');
 }
 
 /**
@@ -23,7 +29,7 @@ export function readSpinePlanDate(text: string): CalendarDate | undefined {
  */
 export function readSpineBirthDate(text: string): CalendarDate | undefined {
   const parts = /^([0-9]{8})(?:[0-9]{1,6}(?:\.[0-9]{1,6})?(?:[+-][0-9]{1,4})?)?$/.exec(text);
-  return parts ? readCompactDate(parts[1] ?? '') : undefined;
+  return parts ? parseCompactDate(parts[1] ?? '') : undefined;
 }
 
 /** A plan's date in the form of its format. */
@@ -38,9 +44,11 @@ export function readBirthDate(text: string, format: UploadFormat): CalendarDate 
 
 /** A date in a CSV cell: `YYYY-MM-DD`, `DD/MM/YYYY` or `YYYYMMDDHHMM`. */
 export function readCsvDate(text: string): CalendarDate | undefined {
+  const iso = parseIsoDate(text);
+  if (iso !== undefined) return iso;
   const british = /^([0-9]{1,2})\/([0-9]{1,2})\/([0-9]{4})$/.exec(text);
   if (british) return calendarDate(Number(british[3]), Number(british[2]), Number(british[1]));
-  return parseIsoDate(text) ?? readSpinePlanDate(text);
+  return readSpinePlanDate(text);
 }
 
 /**
@@ -66,10 +74,6 @@ export function readInstant(text: string): number | undefined {
   if (zone === undefined) return londonInstant(date, timeOfDay);
   const offset = zoneMs(zone);
   return offset === undefined ? undefined : Date.parse(date) + timeOfDay - offset;
-}
-
-function readCompactDate(text: string): CalendarDate | undefined {
-  return parseIsoDate(`${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6, 8)}`);
 }
 
 function zoneMs(zone: string): number | undefined {

@@ -60,6 +60,7 @@ export async function releaseHold(
       await endInterrupted(store, anchor, lock);
       // Another process may have been quicker.
       anchoredOf(anchor, id);
+      const base = anchor.authority(hold.authority);
       await record(store, 'hold-released', hold, options);
       const spool = openHeld(folder, hold);
       try {
@@ -69,10 +70,10 @@ export async function releaseHold(
         }
         await spool.commitJournal(JSON.stringify(journal));
         await lock.renew();
-        begun = true;
         const { sequence, sha256, expected } = journal;
         const { authority } = hold;
-        anchor.beginLoad({ authority, sequence, sha256, journal: folder, ...expected });
+        anchor.beginLoad({ authority, sequence, sha256, journal: folder, ...expected }, base);
+        begun = true;
         const acknowledgement = await applyJournal({ store, anchor, lock }, spool, journal);
         begun = false;
         spool.remove();

@@ -4,7 +4,7 @@ import type { Acknowledgement } from '#schemas/acknowledgement.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { Breakers } from '#schemas/breakers.ts';
 import type { InactiveNumbersNotice } from '#schemas/notice.ts';
-import type { Anchor, BegunLoad } from '#store/anchor.ts';
+import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/anchor.ts';
 import type { AuthorityLock, Store } from '#store/store.ts';
 import { anchoredHold, applyJournal, ledgerEntry } from './apply.ts';
 import type { CsvMetadata } from './csv-metadata.ts';
@@ -205,6 +205,7 @@ class Loading {
     await requireOpen(store);
     const { sequence, authority } = header;
     const lost = await endInterrupted(store, anchor, lock, { sequence, sha256: read.sha256 });
+    const base = anchor.authority(authority);
     const answer = await file.answer(header);
     if (answer.kind === 'refused') return this.#refuse(file, answer.acknowledgement);
     await giveNotice(store, read, header, this.#options);
@@ -220,7 +221,7 @@ class Loading {
       case 'hold':
         return this.#holdWhole(file, spool, lock, outcome.hold, outcome.drops);
       case 'load':
-        return this.#apply(spool, lock, outcome.journal);
+        return this.#apply(spool, lock, outcome.journal, base);
     }
   }
 
@@ -229,14 +230,19 @@ class Loading {
     return acknowledgement;
   }
 
-  async #apply(spool: Spool, lock: AuthorityLock, journal: Journal): Promise<Acknowledgement> {
+  async #apply(
+    spool: Spool,
+    lock: AuthorityLock,
+    journal: Journal,
+    base: AnchoredAuthority | undefined,
+  ): Promise<Acknowledgement> {
     const [store, anchor] = [this.#store, this.#anchor];
     const { onProgress, places } = this.#options;
     await spool.commitJournal(JSON.stringify(journal));
     // Whoever was held up for longer than the lease has been overtaken, and what it decided is old.
     await lock.renew();
+    anchor.beginLoad({ ...pick(journal), journal: spool.folder, ...journal.expected }, base);
     this.begun = true;
-    anchor.beginLoad({ ...pick(journal), journal: spool.folder, ...journal.expected });
     const replaced = folderOf(anchor, journal.drops);
     const of = spool.decidedRows;
     const acknowledgement = await applyJournal(
@@ -245,6 +251,8 @@ class Loading {
         anchor,
         lock,
         beforeReconciling: async () => {
+          // All that are ready wait for the last: a country's rows would be in memory at once.
+          spool.forgetRows();
           this.#givePlace();
           await places?.quiet();
         },

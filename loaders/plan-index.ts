@@ -2,6 +2,7 @@ import { epochDay, FIRST_DAY, fromEpochDay, LAST_DAY } from '#schemas/calendar.t
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { type PlanType, planTypes } from '#schemas/plan.ts';
 import type { SpooledRow } from '#schemas/row.ts';
+import { NONE, tableInMemory, tableOnDisk } from './plan-table.ts';
 
 /** What of a file's plan can bear on another row: which it is, and when it is over. */
 export type IndexedPlan = Pick<
@@ -14,58 +15,55 @@ const DAYS = LAST_DAY - FIRST_DAY + 1;
 const PLANS_A_NUMBER = planTypes.length * DAYS;
 const NO_END = 2 ** 31 - 1;
 const DELETED = -(2 ** 31);
-const NONE = -1;
-const BEGINS_WITH = 1_024;
+/** Twenty-four megabytes: more than the largest file that is taken by default has. */
+const IN_MEMORY_AT_MOST = 1_048_576;
 
 /**
  * Every plan of a file by its person: which record holds it, and what else the file says of that person.
  *
- * Twenty-four bytes a plan, in arrays that grow by doubling: the largest file that is taken by default, a
- * million lines, needs 24 MB. A plan's identity (number, type, start) fits into the 53 bits of a double.
+ * A plan's identity (number, type, start) fits into the 53 bits of a double. A million plans are kept in
+ * memory; those of a larger file in a file, so that memory does not grow with it.
  */
 export class PlanIndex {
-  #count = 0;
-  #identities = new Float64Array(BEGINS_WITH);
-  #records = new Uint32Array(BEGINS_WITH);
-  /** Day of the end; or that there is none, or that the plan is deleted. */
-  #ends = new Int32Array(BEGINS_WITH);
-  /** The plan before in the same chain. */
-  #before = new Int32Array(BEGINS_WITH).fill(NONE);
-  /** The last plan of each chain; as many chains as there is room for plans. */
-  #chains = new Int32Array(BEGINS_WITH).fill(NONE);
+  readonly #path: string;
+  readonly #inMemoryAtMost: number;
+  #table = tableInMemory(hashOf);
+
+  /** @param path of the file, made when it is needed */
+  constructor(path: string, inMemoryAtMost = IN_MEMORY_AT_MOST) {
+    this.#path = path;
+    this.#inMemoryAtMost = inMemoryAtMost;
+  }
 
   /** The record that holds this plan, if one does. */
   recordOf(plan: Identity): number | undefined {
     const identity = identityOf(plan);
-    for (let at = this.#chainOf(identity); at !== NONE; at = this.#before[at] ?? NONE) {
-      if (this.#identities[at] === identity) return this.#records[at];
+    const table = this.#table;
+    for (let at = table.last(hashOf(identity)); at !== NONE; ) {
+      const { identity: other, record, before } = table.entry(at);
+      if (other === identity) return record;
+      at = before;
     }
     return undefined;
   }
 
   add(plan: IndexedPlan, record: number): void {
-    if (this.#count === this.#identities.length) this.#grow();
+    if (this.#table.count === this.#inMemoryAtMost) this.#toDisk();
     const identity = identityOf(plan);
-    const at = this.#count;
-    this.#count += 1;
-    this.#identities[at] = identity;
-    this.#records[at] = record;
-    this.#ends[at] =
-      plan.deleteDate !== undefined
-        ? DELETED
-        : plan.endDate === undefined
-          ? NO_END
-          : epochDay(plan.endDate);
-    this.#link(at, identity);
+    const { endDate, deleteDate } = plan;
+    const end = endDate === undefined ? NO_END : epochDay(endDate);
+    this.#table.add(hashOf(identity), identity, record, deleteDate === undefined ? end : DELETED);
   }
 
   /** True of a person of whom there is more than one plan. */
   hasSeveral(nhsNumber: NhsNumber): boolean {
     const first = Number(nhsNumber) * PLANS_A_NUMBER;
+    const table = this.#table;
     let found = 0;
-    for (let at = this.#chainOf(first); at !== NONE; at = this.#before[at] ?? NONE) {
-      const plan = (this.#identities[at] ?? 0) - first;
-      if (plan >= 0 && plan < PLANS_A_NUMBER) found += 1;
+    for (let at = table.last(hashOf(first)); at !== NONE; ) {
+      const { identity, before } = table.entry(at);
+      if (identity >= first && identity < first + PLANS_A_NUMBER) found += 1;
+      at = before;
     }
     return found > 1;
   }
@@ -74,10 +72,12 @@ export class PlanIndex {
   plansOf(nhsNumber: NhsNumber): IndexedPlan[] {
     const first = Number(nhsNumber) * PLANS_A_NUMBER;
     const plans: IndexedPlan[] = [];
-    for (let at = this.#chainOf(first); at !== NONE; at = this.#before[at] ?? NONE) {
-      const plan = (this.#identities[at] ?? 0) - first;
+    const table = this.#table;
+    for (let at = table.last(hashOf(first)); at !== NONE; ) {
+      const { identity, end, before } = table.entry(at);
+      at = before;
+      const plan = identity - first;
       if (plan < 0 || plan >= PLANS_A_NUMBER) continue;
-      const end = this.#ends[at] ?? NO_END;
       const startDate = fromEpochDay((plan % DAYS) + FIRST_DAY);
       plans.push({
         nhsNumber,
@@ -90,34 +90,25 @@ export class PlanIndex {
     return plans;
   }
 
-  #chain(identity: number): number {
-    const hash = Math.imul(Math.floor(identity / PLANS_A_NUMBER) % 2 ** 32, 0x9e3779b1);
-    return (hash ^ (hash >>> 15)) & (this.#chains.length - 1);
+  close(): void {
+    this.#table.close();
+    this.#table = tableInMemory(hashOf);
   }
 
-  #chainOf(identity: number): number {
-    return this.#chains[this.#chain(identity)] ?? NONE;
+  #toDisk(): void {
+    const table = tableOnDisk(this.#path);
+    for (let at = 0; at < this.#table.count; at++) {
+      const { identity, record, end } = this.#table.entry(at);
+      table.add(hashOf(identity), identity, record, end);
+    }
+    this.#table = table;
   }
+}
 
-  #link(at: number, identity: number): void {
-    const chain = this.#chain(identity);
-    this.#before[at] = this.#chains[chain] ?? NONE;
-    this.#chains[chain] = at;
-  }
-
-  #grow(): void {
-    const size = this.#count * 2;
-    const grown = <T extends Float64Array | Uint32Array | Int32Array>(into: T, from: T): T => {
-      into.set(from);
-      return into;
-    };
-    this.#identities = grown(new Float64Array(size), this.#identities);
-    this.#records = grown(new Uint32Array(size), this.#records);
-    this.#ends = grown(new Int32Array(size), this.#ends);
-    this.#before = new Int32Array(size).fill(NONE);
-    this.#chains = new Int32Array(size).fill(NONE);
-    for (let at = 0; at < this.#count; at++) this.#link(at, this.#identities[at] ?? 0);
-  }
+/** Of the person: all plans of one are in one chain. */
+function hashOf(identity: number): number {
+  const hash = Math.imul(Math.floor(identity / PLANS_A_NUMBER) % 2 ** 32, 0x9e3779b1);
+  return hash ^ (hash >>> 15);
 }
 
 function identityOf({ nhsNumber, type, startDate }: Identity): number {

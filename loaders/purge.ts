@@ -113,12 +113,8 @@ async function purgeAuthority(
   for (const { nhsNumber, packed } of rows) tally.remove(nhsNumber, packed);
   const expected = { rows: tally.rows, digest: tally.digest };
   const details: Purge = { ...options, rows: rows.length };
-  anchor.beginLoad({
-    authority,
-    sequence: anchored.sequence,
-    sha256: '',
-    journal: JSON.stringify({ purge: details }),
-    ...expected,
-  });
+  const { sequence } = anchored;
+  const journal = JSON.stringify({ purge: details });
+  anchor.beginLoad({ authority, sequence, sha256: '', journal, ...expected }, anchored);
   await removeForGood(store, anchor, lock, rows, details, { ...anchored, ...expected });
 }

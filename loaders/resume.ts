@@ -4,7 +4,7 @@ import { applyJournal } from './apply.ts';
 import { journalSchema } from './journal.ts';
 import { LoadFailed } from './load-failed.ts';
 import { isPurge, resumePurge } from './purge-rows.ts';
-import { Spool } from './spool.ts';
+import { Spool, SpoolInUse } from './spool.ts';
 
 /** A file that may be the one that was cut short. */
 export type FileInHand = { sequence: number; sha256: string };
@@ -53,7 +53,10 @@ export async function resumeUnderLock(
     spool = Spool.open(load.journal);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'lost';
-    throw error;
+    if (!(error instanceof SpoolInUse)) throw error;
+    throw new LoadFailed(
+      `Another loader has begun a file of authority ${load.authority} and was held up in the middle of it. Let it go on, or end its process; then do this again.`,
+    );
   }
   try {
     const json = spool.journal();

@@ -56,6 +56,10 @@ const people = {
   both: { nhsNumber: '9991000089', dateOfBirth: '2020-02-29' },
   deleted: { nhsNumber: '9991000097', dateOfBirth: '2015-08-23' },
   notHeld: { nhsNumber: '9991000100', dateOfBirth: '2021-04-01' },
+  behind: { nhsNumber: '9991000119', dateOfBirth: '2014-12-09' },
+  notHeldWhileBehind: { nhsNumber: '9991000127', dateOfBirth: '2012-06-21' },
+  limited: { nhsNumber: '9991000135', dateOfBirth: '2013-10-17' },
+  unchecked: { nhsNumber: '9991000143', dateOfBirth: '2011-01-25' },
 } as const;
 export type SamplePerson = (typeof people)[keyof typeof people];
 
@@ -70,6 +74,31 @@ export const SAMPLE_NUMBERS: readonly (SamplePerson & { shows: string })[] = [
   { ...people.both, shows: 'a child protection plan and looked after, one authority' },
   { ...people.deleted, shows: 'no flag: the only plan was deleted as entered in error' },
   { ...people.notHeld, shows: 'no flag: nothing is held' },
+];
+
+/**
+ * Numbers for which a demo answers as though something had come about that no upload brings about:
+ * `authority` is behind, a limit is reached, or the check cannot be made.
+ */
+export const SAMPLE_REHEARSALS: readonly (SamplePerson & {
+  shows: string;
+  rehearses: 'behind' | 'limited' | 'unchecked';
+  authority?: string;
+})[] = [
+  {
+    ...people.behind,
+    shows: 'a child protection plan of an authority that is not up to date',
+    rehearses: 'behind',
+    authority: 'ZZE01',
+  },
+  {
+    ...people.notHeldWhileBehind,
+    shows: 'no flag, while an authority is not up to date',
+    rehearses: 'behind',
+    authority: 'ZZE01',
+  },
+  { ...people.limited, shows: '429: a limit is reached', rehearses: 'limited' },
+  { ...people.unchecked, shows: '503: the check could not be made', rehearses: 'unchecked' },
 ];
 
 type SamplePlan = {
@@ -197,6 +226,7 @@ function plansOf(code: OdsCode, today: CalendarDate): SamplePlan[] {
           localId: 'E-5',
         },
         { person: people.twoAuthorities, type: looked, startDate: ago(15), localId: 'E-6' },
+        { person: people.behind, type: child, startDate: ago(110), localId: 'E-9' },
       ];
     default:
       return [

@@ -29,6 +29,7 @@ const ROWS = 'rows';
 const HELD = 'held';
 const ECHO = 'echo';
 const DECIDED = 'decided';
+const PLANS = 'plans';
 
 /** What a decided row is to do: what the store does to it, or that it is taken away. */
 export type DecidedEffect = RowEffect | 'removed';
@@ -63,15 +64,14 @@ const KEPT_IN_MEMORY = 20_000;
  * is carried to its end whatever happens to the process; and what waits for somebody's word.
  *
  * A folder (0700) of files (0600) that are only added to; what an ordinary file has is kept in memory too,
- * and not read back. Which plans the file has is kept in memory, in
- * {@link PlanIndex}. The folder is locked for as long as the process that has it open lives, which is how
+ * and not read back. Which plans the file has is known to {@link PlanIndex}. The folder is locked for as long as the process that has it open lives, which is how
  * an abandoned one is told.
  */
 export class Spool {
   /** Absolute path. Its name is random letters: no digits that could be taken for a number. */
   readonly folder: string;
   readonly #lock: DatabaseSync;
-  readonly #index = new PlanIndex();
+  #index: PlanIndex;
   readonly #rows: SpoolFile;
   readonly #held: SpoolFile;
   readonly #echo: SpoolFile;
@@ -90,6 +90,9 @@ export class Spool {
   private constructor(folder: string, lock: DatabaseSync, opened: 'new' | 'whole' | 'held') {
     this.folder = folder;
     this.#lock = lock;
+    this.#index = new PlanIndex(join(folder, PLANS));
+    // Of a process that died.
+    if (opened !== 'new') rmSync(join(folder, PLANS), { force: true });
     const file = (name: string): SpoolFile => {
       const path = join(folder, name);
       if (opened === 'whole' || (opened === 'held' && name === HELD)) {
@@ -119,7 +122,7 @@ export class Spool {
     return new Spool(folder, lockFolder(folder), 'new');
   }
 
-  /** @throws where there is no such spool, or another process has it open */
+  /** @throws {SpoolInUse} where another process has it open; or where there is no such spool */
   static open(folder: string): Spool {
     statSync(join(folder, LOCK));
     return new Spool(folder, lockFolder(folder), 'whole');
@@ -128,7 +131,7 @@ export class Spool {
   /**
    * Opens what is held, to be decided on anew. Its plans are those that the index knows.
    *
-   * @throws where there is no such spool, or another process has it open
+   * @throws {SpoolInUse} where another process has it open; or where there is no such spool
    */
   static openHeld(folder: string, whose: Whose): Spool {
     statSync(join(folder, HELD));
@@ -275,6 +278,20 @@ export class Spool {
     return Buffer.concat(journal).toString().trimEnd();
   }
 
+  /** Frees what is kept in memory of rows that are applied: they are not asked for again. */
+  forgetRows(): void {
+    this.#recordsHere = [];
+    this.#decidedHere = [];
+    this.#dropIndex();
+  }
+
+  #dropIndex(): void {
+    const path = join(this.folder, PLANS);
+    this.#index.close();
+    rmSync(path, { force: true });
+    this.#index = new PlanIndex(path);
+  }
+
   /** Leaves nothing but the rows that are held; on disk when it resolves. @param whole all of the file's */
   async keepHeld(whole: boolean): Promise<void> {
     if (whole) {
@@ -285,6 +302,7 @@ export class Spool {
     } else {
       await this.#held.sync();
     }
+    this.#dropIndex();
     for (const file of [this.#rows, this.#echo, this.#decided]) {
       file.close();
       rmSync(file.path, { force: true });
@@ -299,6 +317,7 @@ export class Spool {
 
   close(): void {
     for (const file of [this.#rows, this.#held, this.#echo, this.#decided]) file.close();
+    this.#index.close();
     if (this.#lock.isOpen) this.#lock.close();
   }
 
@@ -350,6 +369,17 @@ function isAbandoned(folder: string): boolean {
 const isAbsent = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
+const SQLITE_BUSY = 5;
+
+/** The process that has a spool open is alive, at work or held up. */
+export class SpoolInUse extends Error {
+  override name = 'SpoolInUse';
+
+  constructor() {
+    super('another process has the spool open');
+  }
+}
+
 /** SQLite's lock on an empty file: the one lock that Node has which ends with its process. */
 function lockFolder(folder: string): DatabaseSync {
   const db = new DatabaseSync(join(folder, LOCK), { timeout: 0 });
@@ -358,7 +388,8 @@ function lockFolder(folder: string): DatabaseSync {
     db.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();
-    throw error;
+    const isLocked = error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+    throw isLocked ? new SpoolInUse() : error;
   }
   return db;
 }

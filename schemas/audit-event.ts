@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SEARCH_TYPES } from './lookup.ts';
 
 /**
  * What a process writes of itself into an event before the store adds what only the store knows (the
@@ -41,6 +42,8 @@ export const lookupEventSchema = requestSchema.extend({
   access: z.enum(['unscheduled', 'silent-read']),
   /** What made it so: the only activity held, the header, or the header's absence. */
   decidedBy: z.enum(['activity', 'header', 'default']),
+  /** Of FHIR: what was searched for, and so which part of the answer was shown. */
+  search: z.enum(SEARCH_TYPES).optional(),
   nhsNumber: z.string(),
   reason: z.string().optional(),
   coverage: z.object({ expected: z.int(), upToDate: z.int() }),
@@ -117,8 +120,8 @@ export const loadEventSchema = z.object({
 export const holdingsReadEventSchema = z.object({
   type: z.literal('holdings-read'),
   auditId: z.uuid(),
-  requestId: z.uuid().optional(),
-  correlationId: z.uuid().optional(),
+  requestId: z.guid().optional(),
+  correlationId: z.guid().optional(),
   authority: z.string(),
   /** Absent where an operator read it. */
   caller: callerSchema.optional(),
@@ -152,6 +155,7 @@ export const operatorEventSchema = z.object({
   type: z.enum([
     'dataset-created',
     'authority-set',
+    'authority-removed',
     'configuration-start',
     'configuration-change',
     'store-opened',
@@ -210,7 +214,7 @@ const placedSchema = z.object({
   /** Lookups: what was decided and shown. */
   outcome: z.enum(['flagged', 'not-flagged']).optional(),
   shown: z.array(shownPlanSchema).optional(),
-  /** Lookups: audit ids of the accesses shown. */
+  /** Lookups: audit ids of the accesses shown; none where the answer shows no accesses. */
   accessesShown: z.array(z.string()).optional(),
 });
 

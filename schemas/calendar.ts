@@ -29,13 +29,44 @@ const dates = new Map<number, CalendarDate>();
 
 /** Reads `YYYY-MM-DD`, strictly. */
 export function parseIsoDate(text: string): CalendarDate | undefined {
-  if (epochDays.has(text)) return text as CalendarDate;
-  const parts = /^([0-9]{4})-([0-9]{2})-([0-9]{2})$/.exec(text);
-  if (parts === null) return undefined;
-  const date = calendarDate(Number(parts[1]), Number(parts[2]), Number(parts[3]));
-  if (date !== undefined) epochDay(date);
+  if (text.length !== 10 || text.charCodeAt(4) !== HYPHEN || text.charCodeAt(7) !== HYPHEN) {
+    return undefined;
+  }
+  return dayOf(number(text, 0, 4), number(text, 5, 7), number(text, 8, 10));
+}
+
+/** Reads `YYYYMMDD`, strictly. */
+export function parseCompactDate(text: string): CalendarDate | undefined {
+  if (text.length !== 8) return undefined;
+  return dayOf(number(text, 0, 4), number(text, 4, 6), number(text, 6, 8));
+}
+
+const HYPHEN = 45;
+const ZERO = 48;
+
+/** The digits of a text from one place to another; NaN where there is something else. */
+function number(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at) - ZERO;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+/** As {@link calendarDate}; one and the same string for the same day, which is quick to look up. */
+function dayOf(year: number, month: number, day: number): CalendarDate | undefined {
+  if (!(month >= 1 && month <= 12 && day >= 1 && day <= 31)) return undefined;
+  const key = (year * 12 + month) * 32 + day;
+  const known = named.get(key);
+  if (known !== undefined) return known;
+  const date = calendarDate(year, month, day);
+  if (date !== undefined) named.set(key, date);
   return date;
 }
+
+const named = new Map<number, CalendarDate>();
 
 /** Days since 1970-01-01; the form in which the store keeps a day. */
 export function epochDay(date: CalendarDate): number {
@@ -93,6 +124,34 @@ function londonOffsetOf(instant: number): number {
   return (offset[1] === '-' ? -1 : 1) * (Number(offset[2]) * 60 + Number(offset[3])) * 60_000;
 }
 
+/** London's offset at midnight UTC of the days of a month: `before` one of them, and `after` from it on. */
+type MonthOffsets = { before: number; changes: number; after: number };
+const months = new Map<number, MonthOffsets>();
+
+/**
+ * London's offset at midnight UTC of a day. Asked day by day of `Intl` it costs a load a quarter of a
+ * second; clocks change at most once a month, so the day is sought by halving.
+ */
+function midnightOffsetMs(utc: number): number {
+  const date = new Date(utc);
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+  const key = year * 12 + month;
+  let offsets = months.get(key);
+  if (offsets === undefined) {
+    let [from, to] = [Date.UTC(year, month, 1), Date.UTC(year, month + 1, 1)];
+    const [before, after] = [londonOffsetOf(from), londonOffsetOf(to)];
+    // Up to `from` it is the one, from `to` on the other.
+    while (before !== after && to - from > DAY_MS) {
+      const middle = from + Math.floor((to - from) / DAY_MS / 2) * DAY_MS;
+      if (londonOffsetOf(middle) === before) from = middle;
+      else to = middle;
+    }
+    offsets = { before, changes: to, after };
+    months.set(key, offsets);
+  }
+  return utc < offsets.changes ? offsets.before : offsets.after;
+}
+
 /**
  * The instant, in milliseconds, at which a day begins in London.
  *
@@ -103,7 +162,7 @@ export function londonMidnight(date: CalendarDate): number {
   let instant = midnights.get(date);
   if (instant === undefined) {
     const utc = Date.parse(date);
-    instant = utc - londonOffsetMs(utc);
+    instant = utc - midnightOffsetMs(utc);
     midnights.set(date, instant);
   }
   return instant;

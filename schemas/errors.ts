@@ -208,7 +208,8 @@ export const ERRORS = {
     level: 'info',
     retryable: false,
     title: 'There is nothing at this address',
-    detail: 'Lookups are made with POST /lookup or, in FHIR, POST /FHIR/R4/CareTeam/_search.',
+    detail:
+      'Lookups are made with POST /lookup or, in FHIR, POST /FHIR/R4/CareTeam/_search. All addresses are described at /docs.',
   },
   'method-not-allowed': {
     status: 405,
@@ -366,6 +367,15 @@ export const ERRORS = {
     retryable: false,
     title: 'The authority is not known here',
     detail: 'Nothing is held for the authority of this token. Ask the operator to add it.',
+  },
+  'notice-not-found': {
+    status: 404,
+    fhir: 'not-found',
+    level: 'info',
+    retryable: false,
+    title: 'There is no notice for this number',
+    detail:
+      'Only a file of your own with NHS numbers that are no longer in use has a notice. Its acknowledgement says so with CPR05.',
   },
   'acknowledgement-not-found': {
     status: 404,
@@ -543,13 +553,18 @@ export function detailOf(code: ErrorCode, reached?: LimitReached): string {
  * `checked` is false and `advice` says what a clinician does now.
  */
 export const problemSchema = z.strictObject({
-  type: z.string(),
+  type: z
+    .string()
+    .meta({ description: 'Where the problem is described, relative to the service.' }),
   title: z.string(),
   status: z.int(),
-  detail: z.string(),
-  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
-  requestId: z.uuid().optional(),
-  checked: z.literal(false).optional(),
-  advice: z.array(z.string()).optional(),
+  detail: z.string().meta({ description: 'For whoever wrote the client. Repeats nothing sent.' }),
+  code: z
+    .enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]])
+    .meta({ description: 'Stable; by which a program tells refusals apart.' }),
+  /** Any UUID, as it was sent. */
+  requestId: z.guid().optional(),
+  checked: z.literal(false).optional().meta({ description: 'This is not a negative result.' }),
+  advice: z.array(z.string()).optional().meta({ description: 'What a clinician does now.' }),
 });
 export type Problem = z.infer<typeof problemSchema>;

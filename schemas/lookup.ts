@@ -1,12 +1,22 @@
 import { z } from 'zod';
 import { type CalendarDate, parseIsoDate } from './calendar.ts';
+import { problemSchema } from './errors.ts';
 import { nhsNumberSchema } from './nhs-number.ts';
 import { planTypes } from './plan.ts';
 
 const birthDateSchema = z
   .string()
   .refine((text) => parseIsoDate(text) !== undefined, { error: 'must be a date as YYYY-MM-DD' })
-  .transform((text) => text as CalendarDate);
+  .transform((text) => text as CalendarDate)
+  .meta({
+    format: 'date',
+    description:
+      'Of the patient in front of you. Each flag says whether it is the one held; it hides nothing.',
+  });
+
+/** The FHIR searches, each a view of one and the same lookup. */
+export const SEARCH_TYPES = ['CareTeam', 'AuditEvent', 'Flag'] as const;
+export type SearchType = (typeof SEARCH_TYPES)[number];
 
 export const REASONS = ['attendance', 'enquiry', 'other'] as const;
 
@@ -14,7 +24,10 @@ export const REASONS = ['attendance', 'enquiry', 'other'] as const;
 export const lookupRequestSchema = z.strictObject({
   nhsNumber: nhsNumberSchema,
   dateOfBirth: birthDateSchema.optional(),
-  reason: z.enum(REASONS).optional(),
+  reason: z
+    .enum(REASONS)
+    .optional()
+    .meta({ description: 'Why the view was opened; it stands in the audit.' }),
 });
 export type LookupRequest = z.infer<typeof lookupRequestSchema>;
 
@@ -25,63 +38,102 @@ export const dateOfBirthResults = ['match', 'mismatch', 'not-checked'] as const;
 export type DateOfBirthResult = (typeof dateOfBirthResults)[number];
 
 const flagAuthoritySchema = z.object({
-  code: z.string(),
+  code: z.string().meta({ description: 'ODS code.' }),
   name: z.string(),
   officeHoursPhone: z.string().optional(),
-  emergencyDutyTeamPhone: z.string(),
-  dataAsOf: z.iso.datetime().optional(),
-  upToDate: z.boolean(),
+  emergencyDutyTeamPhone: z.string().meta({ description: 'The number out of hours.' }),
+  dataAsOf: z.iso.datetime().optional().meta({ description: 'Of when what it sent is.' }),
+  upToDate: z.boolean().meta({ description: 'False: what is shown may have changed since.' }),
 });
 
 /**
  * One plan shown. `endDate` only of an ended or ending plan; an unborn child's plan has
  * `dueOrEndDate` in its place, because the upload does not tell the two apart.
  */
-export const flagSchema = z.object({
-  type: z.enum(planTypes),
-  status: z.enum(['current', 'ended', 'due-date-passed']),
-  startDate: z.iso.date(),
-  endDate: z.iso.date().optional(),
-  dueOrEndDate: z.iso.date().optional(),
-  dateOfBirth: z.enum(dateOfBirthResults),
-  authority: flagAuthoritySchema,
-});
+export const flagSchema = z
+  .object({
+    type: z.enum(planTypes),
+    status: z.enum(['current', 'ended', 'due-date-passed']).meta({
+      description:
+        'ended: for information. due-date-passed: of an unborn child’s plan, to be treated as in force.',
+    }),
+    startDate: z.iso.date(),
+    endDate: z.iso.date().optional(),
+    dueOrEndDate: z.iso.date().optional().meta({
+      description: 'Of an unborn child’s plan, in place of endDate: uploads do not tell which.',
+    }),
+    dateOfBirth: z.enum(dateOfBirthResults).meta({
+      description:
+        'Whether the date of birth sent is the one held. mismatch: check the patient, do not dismiss the flag.',
+    }),
+    authority: flagAuthoritySchema.meta({ description: 'Whom to ring.' }),
+  })
+  .meta({ description: 'One plan.' });
 export type Flag = z.infer<typeof flagSchema>;
 
 /** An earlier (or the caller's own present) look from an unscheduled setting. */
-export const accessSchema = z.object({
-  at: z.iso.datetime(),
-  name: z.string(),
-  role: z.string(),
-  organisation: z.object({ code: z.string(), name: z.string() }),
-  /** True where the caller is the one who looked. */
-  own: z.boolean(),
-});
+export const accessSchema = z
+  .object({
+    at: z.iso.datetime(),
+    name: z.string(),
+    role: z.string(),
+    organisation: z.object({ code: z.string(), name: z.string() }),
+    own: z.boolean().meta({ description: 'True where the caller is the one who looked.' }),
+  })
+  .meta({ description: 'A look from unscheduled care, an earlier one or this one.' });
 
-export const coverageSchema = z.object({
-  expected: z.int(),
-  upToDate: z.int(),
-  complete: z.boolean(),
-  /** `since` is the data-as-of of what is held; absent when the authority never loaded. */
-  notUpToDate: z.array(
-    z.object({ code: z.string(), name: z.string(), since: z.iso.datetime().optional() }),
-  ),
-});
+export const coverageSchema = z
+  .object({
+    expected: z.int(),
+    upToDate: z.int(),
+    complete: z.boolean(),
+    notUpToDate: z.array(
+      z.object({
+        code: z.string(),
+        name: z.string(),
+        since: z.iso.datetime().optional().meta({
+          description: 'Of when what is held of it is; absent where it never sent anything.',
+        }),
+      }),
+    ),
+  })
+  .meta({ description: 'Whether every authority expected here is up to date, and which are not.' });
 export type Coverage = z.infer<typeof coverageSchema>;
 
 /** The 200 answer of `POST /lookup`. Anything else on that route is a problem with `checked: false`. */
 export const lookupAnswerSchema = z.object({
   checked: z.literal(true),
   outcome: z.enum(['flagged', 'not-flagged']),
-  /** True while any plan shown is in force (current, or an unborn child's whose due date passed). */
-  current: z.boolean(),
+  current: z.boolean().meta({
+    description:
+      'True while any plan shown is in force: current, or of an unborn child whose due date has passed.',
+  }),
   checkedAt: z.iso.datetime(),
   auditId: z.uuid(),
-  advice: z.array(z.string()),
-  flags: z.array(flagSchema),
-  /** The last 25, latest first; absent from the answer to a silent read. */
-  accesses: z.array(accessSchema).optional(),
+  advice: z
+    .array(z.string())
+    .meta({ description: 'Show all of it, as it is. Of a negative, what it does not mean.' }),
+  flags: z.array(flagSchema).meta({ description: 'Those in force first.' }),
+  accesses: z.array(accessSchema).optional().meta({
+    description: 'The last 25, latest first; absent from the answer to a silent read.',
+  }),
   coverage: coverageSchema,
+});
+
+/** The body of `POST /lookup/batch`. */
+export const batchRequestSchema = z.strictObject({
+  items: z.array(lookupRequestSchema).min(1).max(BATCH_AT_MOST),
+});
+
+/** The 200 answer of `POST /lookup/batch`. */
+export const batchAnswerSchema = z.object({
+  checked: z.boolean().meta({
+    description: 'True only where all were checked; look at each item’s own all the same.',
+  }),
+  advice: z.array(z.string()).optional().meta({ description: 'Where not all were checked.' }),
+  items: z.array(z.union([lookupAnswerSchema, problemSchema])).meta({
+    description: 'In the order sent: an answer, the refusal of that item, or could-not-check.',
+  }),
 });
 
 /** How many accesses an answer shows. Source: CP-IS API catalogue, "latest 25". */

@@ -46,7 +46,13 @@ export const nhsNumberSchema = z
   .refine((text) => parseNhsNumber(text) !== undefined, {
     error: 'must be ten digits with a right check digit',
   })
-  .transform((text) => text as NhsNumber);
+  .transform((text) => text as NhsNumber)
+  .meta({
+    pattern: '^[0-9]{10}$',
+    description:
+      'Ten digits without spaces, the last of which checks the others (modulus 11); traced and verified by your system.',
+    examples: ['9991000011'],
+  });
 
 /** How many partitions the store spreads the children over. Part of the store's format: never change it. */
 export const PARTITIONS = 256;

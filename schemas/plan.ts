@@ -60,6 +60,14 @@ export type Plan = {
   dateOfBirth: CalendarDate;
 };
 
+/** What of a plan says when it is shown. */
+type PlanDates = Pick<Plan, 'type' | 'startDate' | 'dateOfBirth'> & {
+  endDate?: CalendarDate | undefined;
+  deleteDate?: CalendarDate | undefined;
+};
+
+const seconds = (date: CalendarDate): number => londonMidnight(date) / 1000;
+
 /** Instants in whole seconds since 1970. `visibleFrom <= now < visibleUntil` is shown. */
 export type PlanWindow = { visibleFrom: number; currentUntil: number; visibleUntil: number };
 
@@ -78,8 +86,7 @@ export function eighteenthBirthday(dateOfBirth: CalendarDate): CalendarDate {
  *
  * Source: CP-IS display rules (365 and 28 days); ending on the 18th birthday, case system guides.
  */
-export function planWindow(plan: Plan): PlanWindow {
-  const seconds = (date: CalendarDate): number => londonMidnight(date) / 1000;
+export function planWindow(plan: PlanDates): PlanWindow {
   const visibleFrom = seconds(plan.startDate);
   if (plan.deleteDate !== undefined) {
     return { visibleFrom, currentUntil: visibleFrom, visibleUntil: visibleFrom };

@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { AuditSearchRoute } from './audit/search-handler.ts';
+import type { Description } from './description/description.ts';
 import type { Fhir } from './fhir/fhir.ts';
 import { problemResponse, responseOf, SAFE_HEADERS } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
@@ -18,6 +19,7 @@ export type AppDependencies = {
   uploads?: Uploads;
   /** Absent in the lookup role, which has no log. */
   auditSearch?: AuditSearchRoute;
+  description: Description;
   ping: () => Response;
   status: () => Response;
   log: Log;
@@ -37,11 +39,15 @@ function describeProblem(code: string | undefined): Response {
 
 /** The routes. Each has exactly one handler, and none a middleware, so that Hono calls it directly. */
 export function createApp(dependencies: AppDependencies) {
-  const { lookup, batch, fhir, uploads, auditSearch, ping, status, log } = dependencies;
+  const { lookup, batch, fhir, uploads, auditSearch, description, ping, status, log } =
+    dependencies;
   const app = new Hono<{ Bindings: HttpBindings }>();
   const allowed = new Map<string, string>([
     ['/_ping', 'GET, HEAD'],
     ['/_status', 'GET, HEAD'],
+    ['/problems/:code', 'GET, HEAD'],
+    ['/openapi.json', 'GET, HEAD'],
+    ['/docs', 'GET, HEAD'],
   ]);
   if (lookup !== undefined) {
     app.post('/lookup', async ({ env }) => responseOf(await lookup(env)));
@@ -64,11 +70,24 @@ export function createApp(dependencies: AppDependencies) {
   }
   app.get('/_ping', ping);
   app.get('/_status', status);
+  app.get('/openapi.json', description.openapi);
+  app.get('/docs', description.page);
   app.get('/problems/:code', (c) => describeProblem(c.req.param('code')));
+
+  /** Which methods an address has, whatever stands where its route has a parameter. */
+  function allowedAt(path: string): string | undefined {
+    const parts = path.split('/');
+    for (const [pattern, allow] of allowed) {
+      const of = pattern.split('/');
+      const same = of.every((part, i) => (part.startsWith(':') ? parts[i] : part === parts[i]));
+      if (of.length === parts.length && same) return allow;
+    }
+    return undefined;
+  }
 
   app.notFound((c) => {
     const ids = readRequestIds(c.env.incoming.headers);
-    const allow = allowed.get(c.req.path.replace(/^(\/uploads)\/[^/]+$/, '$1/:sequence'));
+    const allow = allowedAt(c.req.path);
     if (fhir?.covers(c.req.path) === true) return fhir.refuse(c, allow);
     return allow === undefined
       ? problemResponse('not-found', ids)

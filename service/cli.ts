@@ -6,6 +6,7 @@ import { addAuditCommands } from './cli/audit.ts';
 import {
   type AuthorityOptions,
   BREAKER_OPTIONS,
+  removeAuthorityByMistake,
   resetAuthoritySequence,
   setAuthority,
 } from './cli/authority.ts';
@@ -340,6 +341,25 @@ Example:
     )
     .action((code: string, options: { by: string; reason: string }) =>
       resetAuthoritySequence(configuration(), code, options),
+    );
+
+  authority
+    .command('remove')
+    .description(
+      'Take an authority off the directory that was entered by mistake and loaded nothing.',
+    )
+    .argument('<code>', 'its ODS code')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags authority remove V415 --by "A. Example" --reason "mistyped, meant V145"
+`,
+    )
+    .action((code: string, options: { by: string; reason: string }) =>
+      removeAuthorityByMistake(configuration(), code, options),
     );
 
   program

@@ -12,6 +12,8 @@ export type LoadSettings = Pick<
   'spoolDir' | 'tracer' | 'echoTo' | 'onNotice' | 'breakers'
 > & {
   maxBytes: number;
+  /** Where notices go by default. */
+  noticesDir: string;
 };
 
 /**
@@ -24,6 +26,7 @@ export function loadSettings(
 ): LoadSettings {
   return {
     spoolDir: spoolFolder(configuration),
+    noticesDir: noticesFolder(configuration),
     maxBytes: configuration.MAX_UPLOAD_MIB * MIB,
     tracer,
     echoTo: configuration.ACK_ECHO,

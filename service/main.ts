@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { resumeLoad, sweepSpools } from '#loaders/load.ts';
 import type { LookupEvent } from '#schemas/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import type { Build } from '#schemas/status.ts';
 import type { Anchor } from '#store/anchor.ts';
 import { type Gate, watchStore } from '#store/gate.ts';
 import { type Keeper, keepStore } from '#store/keeper.ts';
@@ -26,6 +27,8 @@ import {
   spoolFolder,
 } from './data-folder.ts';
 import { DEMO_OPERATOR } from './demo/personas.ts';
+import { createRehearsals } from './demo/rehearsals.ts';
+import { createApiDescription } from './description/description.ts';
 import { createDoor, type Door } from './door.ts';
 import { createFhir } from './fhir/fhir.ts';
 import { type HttpServer, serveHttp } from './http/server.ts';
@@ -45,7 +48,7 @@ import { createCoverage } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
 import { logReadiness } from './readiness-log.ts';
 import { openRedis, type RedisServer } from './redis.ts';
-import { type Build, createPing, createStatus } from './status/status.ts';
+import { createPing, createStatus } from './status/status.ts';
 import { openTracer } from './tracing.ts';
 import { createUploads } from './uploads/uploads.ts';
 
@@ -80,6 +83,8 @@ export type StartOptions = {
 export type Service = {
   /** `http://host:port`, with the port in use. */
   baseUrl: string;
+  /** Everything that can be asked for in this role; a path may have parameters (`/uploads/:sequence`). */
+  routes: readonly { method: string; path: string }[];
   /** Stops in order: requests, events, connections, Redis. Idempotent. */
   stop(): Promise<void>;
   /** At once and without waiting: tells an embedded Redis to end, for a process about to exit. */
@@ -211,10 +216,12 @@ function createLookups(
   versions: () => LookupEvent['versions'],
   gate: Gate,
 ) {
-  const coverage = createCoverage(gate, {
+  const limits = {
     upToDateMs: configuration.UP_TO_DATE_HOURS * 3_600_000,
     minimumShare: configuration.MINIMUM_COVERAGE,
-  });
+  };
+  const coverage = createCoverage(gate, limits);
+  const rehearse = createRehearsals({ isDemo, authorities: () => gate.authorities, limits });
   const dependencies = {
     admit: createAdmission({
       authenticate,
@@ -229,7 +236,9 @@ function createLookups(
       recorder,
       versions,
       saw: ({ caller, access }, nhsNumber) => guard.saw(caller, nhsNumber, access.access),
+      rehearse,
     }),
+    rehearse,
     gate,
     recorder,
     noteRefusal,
@@ -334,6 +343,11 @@ export async function startService(
       ROLE === 'worker'
         ? undefined
         : createLookups(configuration, door, identities, versions, gate);
+    if (kind === 'live' && lookups !== undefined && configuration.PUBLIC_URL === undefined) {
+      log.warn(
+        'PUBLIC_URL is not set: links in FHIR begin as the Host header of each request says',
+      );
+    }
     const tracer = tools && (await openTracer(configuration, kind));
     const uploads =
       tools === undefined
@@ -356,6 +370,7 @@ export async function startService(
       ...lookups,
       ...uploads,
       ...(auditSearch !== undefined && { auditSearch }),
+      description: createApiDescription(packageJson.version, configuration.PUBLIC_URL),
       ping: createPing(build),
       status: createStatus({
         build,
@@ -390,7 +405,8 @@ export async function startService(
     });
     const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
     log.info('listening', { address: baseUrl, role: ROLE });
-    return { baseUrl, stop: close, abandon: () => redis.abandon() };
+    const routes = app.routes.map(({ method, path }) => ({ method, path }));
+    return { baseUrl, routes, stop: close, abandon: () => redis.abandon() };
   } catch (error) {
     await close();
     throw error;

@@ -35,6 +35,15 @@ export type HoldChanges = { holds?: AnchoredHold | undefined; drops?: string | u
 
 export type AnchoredAuthority = { sequence: number; rows: number; digest: string };
 
+/** Somebody else has changed the authority since. */
+export class Overtaken extends Error {
+  override name = 'Overtaken';
+
+  constructor() {
+    super('Another loader was at work on the authority meanwhile.');
+  }
+}
+
 const datasetRow = z.object({
   id: z.string(),
   kind: z.enum(['demo', 'live']),
@@ -95,7 +104,9 @@ export class Anchor {
     const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     // Not by umask, which a thread may not set. The journal gets the same mode.
     chmodSync(path, 0o600);
-    db.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;');
+    // A journal that was deleted may be back after a power cut and undo what was committed; one that was
+    // truncated is not. No write-ahead log: the folder may be on another machine.
+    db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;');
     db.exec(SCHEMA);
     return new Anchor(db);
   }
@@ -152,13 +163,30 @@ export class Anchor {
     );
   }
 
-  /** Before the first row of a file is applied. */
-  beginLoad(load: BegunLoad): void {
-    this.#db
-      .prepare(
-        'INSERT OR REPLACE INTO load (authority, sequence, sha256, journal, rows, digest) VALUES (?, ?, ?, ?, ?, ?)',
-      )
-      .run(load.authority, load.sequence, load.sha256, load.journal, load.rows, load.digest);
+  /**
+   * Before the first row of a file is applied.
+   *
+   * @param base the authority's state that the load was decided on
+   * @throws {Overtaken} where that is not its state any more, or another load of it is under way
+   */
+  beginLoad(load: BegunLoad, base: AnchoredAuthority | undefined): void {
+    this.#atOnce(() => {
+      const now = this.authority(load.authority);
+      const other = this.loadInProgress(load.authority);
+      const same =
+        now?.sequence === base?.sequence &&
+        now?.rows === base?.rows &&
+        now?.digest === base?.digest;
+      // A load whose journal is lost is begun again by its own file.
+      const again =
+        other === undefined || (other.sequence === load.sequence && other.sha256 === load.sha256);
+      if (!same || !again) throw new Overtaken();
+      this.#db
+        .prepare(
+          'INSERT OR REPLACE INTO load (authority, sequence, sha256, journal, rows, digest) VALUES (?, ?, ?, ?, ?, ?)',
+        )
+        .run(load.authority, load.sequence, load.sha256, load.journal, load.rows, load.digest);
+    });
   }
 
   loadsInProgress(): BegunLoad[] {

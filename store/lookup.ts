@@ -26,6 +26,8 @@ export type LookupInput = {
   /** Days since 1970 of the date of birth given, if one was. */
   dateOfBirthDay?: number;
   access: Access;
+  /** Whether the answer has room for who looked before; the event says no more than is shown. */
+  showAccesses: boolean;
   /** Who looks, one text for a user of an issuer: repeats within 24 hours are not listed again. */
   userKey: string;
   /** JSON that later callers are shown of this access; opaque to the store. */
@@ -150,6 +152,7 @@ export function createLookupStore(
         input.dateOfBirthDay ?? '',
         input.access,
         input.negativesAllowed ? '1' : '0',
+        input.showAccesses ? '1' : '0',
         input.userKey,
         input.accessEntry,
       );

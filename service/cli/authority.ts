@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import type { z } from 'zod';
 import { resetSequence } from '#loaders/numbering.ts';
+import { removeAuthority } from '#loaders/remove-authority.ts';
 import { odsCodeSchema, phoneSchema, shortTextSchema } from '#schemas/authority.ts';
 import {
   type BreakerName,
@@ -107,6 +108,22 @@ export async function resetAuthoritySequence(
     console.log(
       `Files of authority ${code} are numbered anew from now on; the old numbering ended with ${highest}.`,
     );
+  });
+}
+
+/** `cp-flags authority remove`: one that was entered by mistake is not expected any more. */
+export async function removeAuthorityByMistake(
+  configuration: Configuration,
+  codeText: string,
+  { by, reason }: { by: string; reason: string },
+): Promise<void> {
+  const code = read('CODE', odsCodeSchema, codeText);
+  const who = { by: read('--by', shortTextSchema, by), reason: readReason(reason) };
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'loader', async (store, anchor) => {
+    await requireSameDataset(store, anchor);
+    await removeAuthority(store, anchor, code, who);
+    console.log(`Authority ${code} is not expected any more.`);
   });
 }
 

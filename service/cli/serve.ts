@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import { SAMPLE_NUMBERS } from '#loaders/sample.ts';
+import { SAMPLE_NUMBERS, SAMPLE_REHEARSALS } from '#loaders/sample.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { createDemo, type Demo } from '../demo/demo.ts';
 import { createLog, errorFields, type Log } from '../log.ts';
@@ -34,9 +34,9 @@ Paste this into another terminal in this folder:
 
 Numbers to look up:
 
-${SAMPLE_NUMBERS.map(({ nhsNumber, dateOfBirth, shows }) => `  ${nhsNumber}  born ${dateOfBirth}  ${shows}`).join('\n')}
+${[...SAMPLE_NUMBERS, ...SAMPLE_REHEARSALS].map(({ nhsNumber, dateOfBirth, shows }) => `  ${nhsNumber}  born ${dateOfBirth}  ${shows}`).join('\n')}
 
-Tokens for other people are in ${path}. Ctrl-C stops everything; the data stays.
+The API is described at ${baseUrl}/docs. Tokens for other people are in ${path}. Ctrl-C stops everything; the data stays.
 `;
 }
 

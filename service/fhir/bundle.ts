@@ -1,5 +1,6 @@
 import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
 import type { Authority } from '#schemas/authority.ts';
+import type { SearchType } from '#schemas/lookup.ts';
 import { flaggedAdvice, notFlaggedAdvice } from '#schemas/wording.ts';
 import type { LookupResult } from '#store/lookup.ts';
 import { flagsOf } from '../lookup/answer.ts';
@@ -8,7 +9,6 @@ import { access } from './accesses.ts';
 import { adviceOutcome } from './outcome.ts';
 import type { Search } from './parameters.ts';
 import { type Child, carePlan, careTeam, fhirFlag } from './plans.ts';
-import type { SearchType } from './vocabulary.ts';
 
 export type Checked = {
   auditId: string;

@@ -5,8 +5,9 @@ import type {
   SearchParameter,
 } from '@medplum/fhirtypes';
 import { ERRORS } from '#schemas/errors.ts';
+import type { SearchType } from '#schemas/lookup.ts';
 import { errorCodeSystem } from './outcome.ts';
-import { FHIR_BASE, FHIR_JSON, NHS_NUMBER_SYSTEM, type SearchType } from './vocabulary.ts';
+import { FHIR_BASE, FHIR_JSON, NHS_NUMBER_SYSTEM } from './vocabulary.ts';
 
 /** When what is stated below last changed. */
 const STATED_ON = '2026-11-24';

@@ -1,3 +1,4 @@
+import { SEARCH_TYPES } from '#schemas/lookup.ts';
 import { SAFE_HEADERS } from '../http/problem.ts';
 import { readRequestIds } from '../http/request-ids.ts';
 import type { LookupContext } from '../lookup/lookup.ts';
@@ -5,7 +6,7 @@ import { CONFORMANCE } from './conformance.ts';
 import { wantsJson } from './media.ts';
 import { refusalResponse } from './outcome.ts';
 import { createSearchHandler, type SearchDependencies, withTraceId } from './search.ts';
-import { FHIR_BASE, FHIR_JSON, searchTypes } from './vocabulary.ts';
+import { FHIR_BASE, FHIR_JSON } from './vocabulary.ts';
 
 export type FhirDependencies = Omit<SearchDependencies, 'baseOf'> & {
   /** The address by which clients reach this service, where it is not the one that they send. */
@@ -56,7 +57,7 @@ export function createFhir({ publicUrl, version, ...dependencies }: FhirDependen
       },
     }),
   );
-  const searches = searchTypes.flatMap((type): FhirRoute[] => {
+  const searches = SEARCH_TYPES.flatMap((type): FhirRoute[] => {
     const handler = createSearchHandler(type, { ...dependencies, baseOf });
     const path = `${FHIR_BASE}/${type}`;
     return [

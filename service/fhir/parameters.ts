@@ -1,11 +1,7 @@
 import type { ErrorCode } from '#schemas/errors.ts';
+import type { SearchType } from '#schemas/lookup.ts';
 import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
-import {
-  FLAG_CODING,
-  NHS_NUMBER_SYSTEM,
-  ROLE_CLASS_SYSTEM,
-  type SearchType,
-} from './vocabulary.ts';
+import { FLAG_CODING, NHS_NUMBER_SYSTEM, ROLE_CLASS_SYSTEM } from './vocabulary.ts';
 
 export type Search = {
   kind: 'parsed';

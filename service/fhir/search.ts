@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { ErrorCode } from '#schemas/errors.ts';
+import type { SearchType } from '#schemas/lookup.ts';
 import type { Gate } from '#store/gate.ts';
+import { limitOf } from '../demo/rehearsals.ts';
 import { readBody } from '../http/body.ts';
 import { SAFE_HEADERS } from '../http/problem.ts';
 import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
@@ -14,10 +16,10 @@ import { searchset } from './bundle.ts';
 import { isForm, wantsJson } from './media.ts';
 import { refusalResponse } from './outcome.ts';
 import { type ParsedSearch, parseSearch, type Search } from './parameters.ts';
-import { FHIR_JSON, type SearchType } from './vocabulary.ts';
+import { FHIR_JSON } from './vocabulary.ts';
 
-export type SearchDependencies = Omit<LookupDependencies, 'gate'> & {
-  gate: Pick<Gate, 'authorities' | 'resourceKey'>;
+export type SearchDependencies = LookupDependencies & {
+  gate: Pick<Gate, 'resourceKey'>;
   /** The absolute address of this FHIR service as the request's client knows it. */
   baseOf: (c: LookupContext) => string;
 };
@@ -57,7 +59,7 @@ async function readParameters({ incoming, outgoing }: HttpBindings): Promise<Rea
  * nobody looked. They are refused before the check, so that no event says that they were shown.
  */
 export function createSearchHandler(type: SearchType, dependencies: SearchDependencies) {
-  const { admit, check, gate, recorder, noteRefusal, sampled, baseOf } = dependencies;
+  const { admit, check, gate, recorder, noteRefusal, sampled, rehearse, baseOf } = dependencies;
 
   async function readSearch(env: HttpBindings, admitted: Admitted): Promise<ParsedSearch> {
     const read = await readParameters(env);
@@ -85,13 +87,13 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
   async function answer(env: HttpBindings, admitted: Admitted, search: Search, base: string) {
     const { ids } = admitted;
     const { nhsNumber } = search;
-    const { auditId, coverage, result } = await check(admitted, { nhsNumber }, 'fhir');
+    const { auditId, coverage, authorities, result } = await check(admitted, { nhsNumber }, type);
     if (result.kind === 'could-not-check') return couldNotCheck(result.cause, ids, base);
 
     const notDelivered = (): void => recorder.record({ type: 'not-delivered', auditId, nhsNumber });
     let body: string;
     try {
-      const { authorities, resourceKey: key } = gate;
+      const { resourceKey: key } = gate;
       if (key === undefined) throw new Error('the gate is open and has no dataset');
       const checked = { auditId, result, coverage, authorities, key };
       body = JSON.stringify(searchset(type, search, checked, base));
@@ -129,6 +131,10 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
       const { ids, caller } = admission;
       const read = await readSearch(c.env, admission);
       if (read.kind === 'refused') return refuse({ ...read, ids, caller, roleChosen: true });
+      const limit = limitOf(rehearse(read.nhsNumber));
+      if (limit !== undefined) {
+        return refuse({ code: 'too-many-requests', limit, ids, caller, roleChosen: true });
+      }
       return await answer(c.env, admission, read, base);
     } catch (error) {
       sampled.log('fault', 'error', 'a lookup failed inside the service', errorFields(error));

@@ -17,10 +17,6 @@ export const FLAG_CODING = {
   display: 'Child Protection Information System Flag',
 } as const;
 
-/** What can be searched for; all three are views of one and the same lookup. */
-export type SearchType = 'CareTeam' | 'AuditEvent' | 'Flag';
-export const searchTypes = ['CareTeam', 'AuditEvent', 'Flag'] as const satisfies SearchType[];
-
 /** How a subject is given: by number alone, since no Patient can be read here. */
 export function patient(nhsNumber: string) {
   return {

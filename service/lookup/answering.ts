@@ -1,5 +1,4 @@
 import type { LookupRequest } from '#schemas/lookup.ts';
-import type { Gate } from '#store/gate.ts';
 import { errorFields } from '../log.ts';
 import type { SampledLog } from '../sampled-log.ts';
 import { answerJson } from './answer.ts';
@@ -8,7 +7,6 @@ import type { Recorder } from './recorder.ts';
 
 export type AnsweringDependencies = {
   check: CheckFlag;
-  gate: Pick<Gate, 'authorities'>;
   recorder: Pick<Recorder, 'record'>;
   sampled: SampledLog;
 };
@@ -23,7 +21,7 @@ export type Answering =
   | { kind: 'could-not-check' };
 
 /** Looks one number up and puts the answer into words; both formats of the plain API need it. */
-export function createAnswering({ check, gate, recorder, sampled }: AnsweringDependencies) {
+export function createAnswering({ check, recorder, sampled }: AnsweringDependencies) {
   function couldNotCheck(cause: string, { ids }: Admitted): Answering {
     sampled.log(`could-not-check ${cause}`, 'error', 'a check could not be made', {
       cause,
@@ -33,13 +31,13 @@ export function createAnswering({ check, gate, recorder, sampled }: AnsweringDep
   }
 
   return async function answer(admitted: Admitted, request: LookupRequest): Promise<Answering> {
-    const { auditId, coverage, result } = await check(admitted, request, 'plain');
+    const { auditId, coverage, authorities, result } = await check(admitted, request);
     if (result.kind === 'could-not-check') return couldNotCheck(result.cause, admitted);
     const { nhsNumber } = request;
     const notDelivered = (): void => recorder.record({ type: 'not-delivered', auditId, nhsNumber });
     try {
       const silent = admitted.access.access === 'silent-read';
-      const json = answerJson(auditId, request, result, silent, coverage, gate.authorities);
+      const json = answerJson(auditId, request, result, silent, coverage, authorities);
       return { kind: 'answered', json, notDelivered };
     } catch (error) {
       // The event on disk says that this answer may be shown; it is not going to be.

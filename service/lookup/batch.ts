@@ -1,6 +1,7 @@
 import type { LimitReached } from '#schemas/errors.ts';
 import { BATCH_INCOMPLETE } from '#schemas/wording.ts';
 import type { Caller } from '../auth/authenticate.ts';
+import { limitOf } from '../demo/rehearsals.ts';
 import { problem, problemReply } from '../http/problem.ts';
 import { createAnswering } from './answering.ts';
 import type { Admitted } from './check.ts';
@@ -25,8 +26,17 @@ type Outcome = { kind: 'answered' | 'refused' | 'could-not-check'; json: string 
  * nothing at all could be checked the answer is the 503 of every lookup.
  */
 export function createBatchHandler(dependencies: BatchDependencies) {
-  const { take, noteRefusal } = dependencies;
+  const { take, noteRefusal, rehearse } = dependencies;
   const answer = createAnswering(dependencies);
+
+  /** A limit stops all of a batch, and so does one that is rehearsed. */
+  function rehearsedLimit(items: readonly ParsedRequest[]): LimitReached | undefined {
+    for (const item of items) {
+      const limit = item.kind === 'parsed' && limitOf(rehearse(item.request.nhsNumber));
+      if (limit) return limit;
+    }
+    return undefined;
+  }
 
   return createHandler(dependencies, async (env, admitted) => {
     const { incoming, outgoing } = env;
@@ -37,7 +47,7 @@ export function createBatchHandler(dependencies: BatchDependencies) {
     const batch = parseBatch(bytes);
     if (batch.kind === 'refused') return batch;
     // The request itself was counted as one.
-    const limit = take(caller, batch.items.length - 1);
+    const limit = take(caller, batch.items.length - 1) ?? rehearsedLimit(batch.items);
     if (limit !== undefined) return { code: 'too-many-requests', limit };
 
     const undelivered: (() => void)[] = [];

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type LookupEvent, lookupEventSchema } from '#schemas/audit-event.ts';
+import type { Authority } from '#schemas/authority.ts';
 import { epochDay } from '#schemas/calendar.ts';
-import type { LookupRequest } from '#schemas/lookup.ts';
+import type { LookupRequest, SearchType } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Gate } from '#store/gate.ts';
 import type { LookupResult, LookupStore, RecordedEvent } from '#store/lookup.ts';
 import type { Admission } from '../auth/admission.ts';
+import type { Rehearse } from '../demo/rehearsals.ts';
 import type { CoverageState } from './coverage.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -15,7 +17,9 @@ export type Check = {
   auditId: string;
   /** Coverage as it was when the check was made. */
   coverage: CoverageState;
-  result: LookupResult | { kind: 'could-not-check'; cause: 'directory' };
+  /** The directory by which the result is to be read. */
+  authorities: ReadonlyMap<string, Authority>;
+  result: LookupResult | { kind: 'could-not-check'; cause: 'directory' | 'rehearsal' };
 };
 
 export type CheckDependencies = {
@@ -27,6 +31,7 @@ export type CheckDependencies = {
   versions: () => LookupEvent['versions'];
   /** Told of each number looked up, to notice who tries numbers out. */
   saw: (admitted: Admitted, nhsNumber: NhsNumber) => void;
+  rehearse: Rehearse;
 };
 
 /** An older directory may lack an authority that has loaded since, or call one up to date that is not. */
@@ -34,10 +39,11 @@ const DIRECTORY_TRUSTED_FOR_MS = 5_000;
 
 /**
  * Looks a number up for an admitted caller, whatever the format of the answer: the gate and the
- * directory are judged, the store asked, and what could not be checked is audited as such.
+ * directory are judged, the store asked, and what could not be checked is audited as such. `search` is that
+ * of FHIR; without it the answer is the plain one, which shows everything.
  */
 export function createCheck(dependencies: CheckDependencies) {
-  const { store, gate, coverage, recorder, versions, saw } = dependencies;
+  const { store, gate, coverage, recorder, versions, saw, rehearse } = dependencies;
   let described: LookupEvent['versions'] | undefined;
   let versionsJson = '';
 
@@ -54,7 +60,7 @@ export function createCheck(dependencies: CheckDependencies) {
     auditId: string,
     { ids, caller, access }: Admitted,
     { nhsNumber, reason }: LookupRequest,
-    api: LookupEvent['api'],
+    search: SearchType | undefined,
     state: CoverageState,
   ): string {
     // By hand, since this is every lookup's: what is not JSON already is a UUID, a valid NHS number or
@@ -62,7 +68,8 @@ export function createCheck(dependencies: CheckDependencies) {
     const correlation =
       ids.correlationId === undefined ? '' : `,"correlationId":"${ids.correlationId}"`;
     const why = reason === undefined ? '' : `,"reason":"${reason}"`;
-    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":"${api}","setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
+    const api = search === undefined ? '"plain"' : `"fhir","search":"${search}"`;
+    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":${api},"setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
   }
 
   function ask(
@@ -70,6 +77,7 @@ export function createCheck(dependencies: CheckDependencies) {
     admitted: Admitted,
     request: LookupRequest,
     event: string,
+    search: SearchType | undefined,
     negativesAllowed: boolean,
   ): Promise<LookupResult> | Check['result'] {
     if (!gate.open) return { kind: 'could-not-check', cause: 'closed' };
@@ -82,6 +90,7 @@ export function createCheck(dependencies: CheckDependencies) {
       event,
       ...(request.dateOfBirth !== undefined && { dateOfBirthDay: epochDay(request.dateOfBirth) }),
       access: admitted.access.access,
+      showAccesses: search === undefined || search === 'AuditEvent',
       userKey: admitted.caller.userKey,
       accessEntry: admitted.caller.accessEntry,
       negativesAllowed,
@@ -91,13 +100,17 @@ export function createCheck(dependencies: CheckDependencies) {
   return async function check(
     admitted: Admitted,
     request: LookupRequest,
-    api: LookupEvent['api'],
+    search?: SearchType,
   ): Promise<Check> {
     saw(admitted, request.nhsNumber);
     const auditId = randomUUID();
-    const state = coverage();
-    const event = eventJson(auditId, admitted, request, api, state);
-    const result = await ask(auditId, admitted, request, event, state.negativesAllowed);
+    const rehearsal = rehearse(request.nhsNumber);
+    const state = rehearsal?.kind === 'behind' ? rehearsal.coverage : coverage();
+    const event = eventJson(auditId, admitted, request, search, state);
+    const result: Check['result'] =
+      rehearsal?.kind === 'unchecked'
+        ? { kind: 'could-not-check', cause: 'rehearsal' }
+        : await ask(auditId, admitted, request, event, search, state.negativesAllowed);
     if (result.kind === 'could-not-check') {
       const recorded: RecordedEvent = {
         ...lookupEventSchema.parse(JSON.parse(event)),
@@ -106,7 +119,8 @@ export function createCheck(dependencies: CheckDependencies) {
       };
       recorder.record(recorded);
     }
-    return { auditId, coverage: state, result };
+    const { authorities } = rehearsal?.kind === 'behind' ? rehearsal : gate;
+    return { auditId, coverage: state, authorities, result };
   };
 }
 export type CheckFlag = ReturnType<typeof createCheck>;

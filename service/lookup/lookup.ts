@@ -1,3 +1,4 @@
+import { limitOf, type Rehearse } from '../demo/rehearsals.ts';
 import { problemReply } from '../http/problem.ts';
 import { type AnsweringDependencies, createAnswering } from './answering.ts';
 import { answerReply, createHandler, type HandlerDependencies, readJsonBody } from './handler.ts';
@@ -5,7 +6,11 @@ import { parseRequest } from './request.ts';
 import { whenUndelivered } from './undelivered.ts';
 
 export type { LookupContext } from './handler.ts';
-export type LookupDependencies = HandlerDependencies & AnsweringDependencies;
+export type LookupDependencies = HandlerDependencies &
+  AnsweringDependencies & {
+    /** What a demo answers for some numbers in the place of an answer. */
+    rehearse: Rehearse;
+  };
 
 /**
  * `POST /lookup`: is there a flag for this NHS number, whom to ring, who looked before.
@@ -19,6 +24,8 @@ export function createLookupHandler(dependencies: LookupDependencies) {
     if (!Buffer.isBuffer(bytes)) return bytes;
     const parsed = parseRequest(bytes);
     if (parsed.kind === 'refused') return parsed;
+    const limit = limitOf(dependencies.rehearse(parsed.request.nhsNumber));
+    if (limit !== undefined) return { code: 'too-many-requests', limit };
     const answering = await answer(admitted, parsed.request);
     if (answering.kind === 'could-not-check') {
       return problemReply('could-not-check', admitted.ids);

@@ -1,8 +1,6 @@
+import type { Build } from '#schemas/status.ts';
 import type { Gate, GateCheck } from '#store/gate.ts';
 import { SAFE_HEADERS } from '../http/problem.ts';
-
-/** What runs here. `revision`, `releaseId` and `commitId` only where the deployment told. */
-export type Build = { version: string; revision?: string; releaseId?: string; commitId?: string };
 
 /** Something of this process for somebody to see to; lookups are answered all the same. */
 export type OwnCheck = Pick<GateCheck, 'name' | 'ok' | 'detail'> & { since?: string };

@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
-import { acknowledgementFormats, formatAcknowledgement } from '#loaders/formats/formats.ts';
+import {
+  acknowledgementFormats,
+  formatAcknowledgement,
+  formatNotice,
+  NOTICE_FORMATS,
+} from '#loaders/formats/formats.ts';
 import { LoadFailed, loadFile } from '#loaders/load.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/acknowledgement.ts';
 import type { OdsCode } from '#schemas/authority.ts';
@@ -15,6 +20,7 @@ import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import type { LoadSettings } from '../load-settings.ts';
 import { errorFields, type Log } from '../log.ts';
 import type { NoteRefusal } from '../lookup/refusals.ts';
+import { readNotice } from '../notices.ts';
 import {
   type AuthorityAdmission,
   type AuthorityAdmissionDependencies,
@@ -68,7 +74,7 @@ const ENCODINGS = new Map([
 ]);
 
 /**
- * `POST /uploads`, `GET /uploads/{sequence}` and `GET /holdings`: everything by the authority's own token,
+ * `POST /uploads`, `GET /uploads/{sequence}`, its `/notice` and `GET /holdings`: everything by the authority's own token,
  * for that authority and no other.
  */
 export function createUploads(dependencies: UploadDependencies): Uploads {
@@ -153,13 +159,30 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
     c: UploadContext,
     admitted: Admitted,
   ): Promise<Response | ErrorCode> {
-    const sequence = c.req.param('sequence') ?? '';
-    if (!/^[0-9]{1,15}$/.test(sequence)) return 'acknowledgement-not-found';
+    const sequence = sequenceOf(c);
+    if (sequence === undefined) return 'acknowledgement-not-found';
     const { sequenceOffset } = await store.intakeState(admitted.authority);
-    const entry = await store.fileOf(admitted.authority, Number(sequence) + sequenceOffset);
+    const entry = await store.fileOf(admitted.authority, sequence + sequenceOffset);
     if (entry === undefined) return 'acknowledgement-not-found';
     const stored: unknown = JSON.parse(entry.acknowledgement);
     return acknowledged(c, admitted, acknowledgementSchema.parse(stored));
+  }
+
+  /** What an upload over HTTP has to say of numbers no longer in use: nobody watches a folder for its sender. */
+  async function noticeOf(
+    { req }: UploadContext,
+    { ids, authority }: Admitted,
+    sequence: number | undefined,
+  ): Promise<Response | ErrorCode> {
+    const notice =
+      sequence === undefined ? undefined : await readNotice(loads.noticesDir, authority, sequence);
+    if (notice === undefined) return 'notice-not-found';
+    const wanted = preferredFormat(req.header('accept'), NOTICE_FORMATS);
+    const format = NOTICE_FORMATS.find((known) => known === wanted) ?? 'json';
+    return new Response(formatNotice(notice, format), {
+      status: 200,
+      headers: headersOf(ids, mediaType(format)),
+    });
   }
 
   /** An answer that cannot be given whole breaks off, so that it cannot be taken for one that was. */
@@ -264,12 +287,24 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
       },
       {
         method: 'GET',
+        path: '/uploads/:sequence/notice',
+        allow: 'GET',
+        handler: route((c, admitted) => noticeOf(c, admitted, sequenceOf(c)), 'store-unavailable'),
+      },
+      {
+        method: 'GET',
         path: '/holdings',
         allow: 'GET',
         handler: route(holdings, 'store-unavailable'),
       },
     ],
   };
+}
+
+/** The file's own number in the address. */
+function sequenceOf({ req }: UploadContext): number | undefined {
+  const text = req.param('sequence') ?? '';
+  return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 /** A content type without its parameters. */

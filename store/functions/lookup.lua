@@ -7,15 +7,15 @@
 -- KEYS  per element: children, seen, audit (one partition)
 -- ARGV  dataset, caller's clock (ms), clock tolerance (ms), how long a repeat is not listed (ms), accesses
 --       listed; then per element: NHS number, audit id, event (opaque), least generation, day of birth or
---       '', access ('unscheduled' | 'silent-read'), negatives allowed ('1' | '0'), user key, access entry
---       (opaque)
+--       '', access ('unscheduled' | 'silent-read'), negatives allowed ('1' | '0'), accesses shown
+--       ('1' | '0'), user key, access entry (opaque)
 -- reply clock (ms), then per element one of
 --       { 'flagged', audit id, number, generation, event number, rows, accesses }
 --           rows: { packed row, status, date of birth result }, accesses: { at (ms), own (0|1), entry }
 --       { 'not-flagged', audit id, number, generation, event number }
 --       { 'could-not-check', audit id, number, cause }
 
-local PER_ELEMENT = 9
+local PER_ELEMENT = 10
 local BEFORE_ELEMENTS = 5
 -- What an event has room for in the sealed log, in 64 KiB. Nobody has as many.
 local PLANS_AT_MOST = 200
@@ -63,7 +63,8 @@ local function look(keys, args, element, clock)
   local first = BEFORE_ELEMENTS + PER_ELEMENT * (element - 1)
   local number, audit_id, event = args[first + 1], args[first + 2], args[first + 3]
   local silent = args[first + 6] ~= 'unscheduled'
-  local user_key, entry = args[first + 8], args[first + 9]
+  local show_accesses = args[first + 8] == '1'
+  local user_key, entry = args[first + 9], args[first + 10]
 
   local generation, visible = read_visible(
     children_key, args[1], tonumber(args[first + 4]), number, tonumber(args[first + 5]),
@@ -87,7 +88,7 @@ local function look(keys, args, element, clock)
   if not silent then
     listed, changed = list_access(seen_key, number, clock, audit_id, user_key, entry,
       tonumber(args[4]), tonumber(args[5]))
-    for i, access in ipairs(listed) do
+    for i, access in ipairs(show_accesses and listed or {}) do
       accesses[i] = { access[1], access[3] == user_key and 1 or 0, access[4] }
       access_ids[i] = access[2]
     end

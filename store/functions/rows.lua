@@ -45,10 +45,12 @@ redis.register_function {
 --
 -- KEYS  per group: children, fence
 -- ARGV  dataset, authority, fence, again ('1': the file's number is processed afresh, so that a row of the
---       same sequence and other content is replaced); then per group: how many, then NHS number, packed row
--- reply per row: added, changed, unchanged, superseded (a newer file's word stands), conflict (same
---       sequence, other content), fenced, incomplete, invalid, or why Redis would not do it; only the
---       first three can have written
+--       same sequence and other content is replaced); then per group its rows, each NHS number, packed row
+--       and RS
+-- reply a letter for each row, in order, and why Redis would not do some of it, or ''. The letters:
+--       a added, c changed, u unchanged, s superseded (a newer file's word stands), x conflict (same
+--       sequence, other content), f fenced, i incomplete, v invalid, r refused by Redis; only the first
+--       three can have written
 
 local function same_but_sequence(one, other)
   return string.match(one, '^(.*)\31%d+$') == string.match(other, '^(.*)\31%d+$')
@@ -56,46 +58,42 @@ end
 
 -- What becomes of a child's value: the effect, and the new value where there is one to write.
 local function place_row(value, authority, row, again)
-  local owner, plan, start, _, _, _, _, _, _, _, sequence = string.match(row, ROW)
-  if owner ~= authority then return 'invalid' end
-  if not value then return 'added', row end
+  if not string.find(row, ROW_FORM) or string.sub(row, 1, #authority + 1) ~= authority .. US then return 'v' end
+  if not value then return 'a', row end
+  local plan, start, sequence = string.match(row, '^[^\31]+\31(%u)\31(%-?%d+)\31.*\31(%d+)$')
   local identity = authority .. US .. plan .. US .. start .. US
-  local rows, effect = {}, 'added'
+  local rows, effect = {}, 'a'
   for held in string.gmatch(value .. RS, '([^\30]*)\30') do
+    if not string.find(held, ROW_FORM) then return 'i' end
     if string.sub(held, 1, #identity) == identity then
       local held_sequence = string.match(held, '\31(%d+)$')
-      if not held_sequence then return 'incomplete' end
-      if tonumber(held_sequence) > tonumber(sequence) then return 'superseded' end
-      if held == row then return 'unchanged' end
-      if held_sequence == sequence and not again then return 'conflict' end
-      effect = same_but_sequence(held, row) and 'unchanged' or 'changed'
+      if tonumber(held_sequence) > tonumber(sequence) then return 's' end
+      if held == row then return 'u' end
+      if held_sequence == sequence and not again then return 'x' end
+      effect = same_but_sequence(held, row) and 'u' or 'c'
       rows[#rows + 1] = row
     else
-      if not string.match(held, ROW) then return 'incomplete' end
       rows[#rows + 1] = held
     end
   end
-  if effect == 'added' then rows[#rows + 1] = row end
+  if effect == 'a' then rows[#rows + 1] = row end
   return effect, table.concat(rows, RS)
 end
 
-local function apply_group(children_key, fence_key, args, at, amount, effects)
+local function apply_group(children_key, fence_key, args, numbers, rows, effects)
   local dataset, authority, fence, again = args[1], args[2], tonumber(args[3]), args[4] == '1'
   local function all(effect)
-    for i = 1, amount do effects[i] = effect end
+    for i = 1, #rows do effects[i] = effect end
   end
   local seen_fence = tonumber(redis.call('HGET', fence_key, authority)) or 0
-  if seen_fence > fence then return all('fenced') end
-  local numbers = {}
-  for i = 1, amount do numbers[i] = args[at + 2 * i - 1] end
+  if seen_fence > fence then return all('f') end
   local generation, count, values = read_children(children_key, dataset, numbers)
-  if not generation then return all('incomplete') end
+  if not generation then return all('i') end
 
   local written = {}
-  for i = 1, amount do
-    local number = numbers[i]
-    local sound, effect, value = pcall(place_row, values[number], authority, args[at + 2 * i], again)
-    effects[i] = sound and effect or 'invalid'
+  for i, number in ipairs(numbers) do
+    local sound, effect, value = pcall(place_row, values[number], authority, rows[i], again)
+    effects[i] = sound and effect or 'v'
     if sound and value then
       if not values[number] then count = count + 1 end
       values[number] = value
@@ -116,17 +114,21 @@ local function apply_group(children_key, fence_key, args, at, amount, effects)
 end
 
 local function apply_rows(keys, args)
-  local reply, at = {}, 5
+  local letters, failure = {}, ''
   for i = 1, #keys, 2 do
-    local amount, effects = tonumber(args[at]), {}
-    local sound, failure = pcall(apply_group, keys[i], keys[i + 1], args, at, amount, effects)
-    if type(failure) == 'table' then failure = failure.err end
-    for row = 1, amount do
-      reply[#reply + 1] = sound and effects[row] or tostring(failure)
+    local numbers, rows, effects = {}, {}, {}
+    for number, row in string.gmatch(args[4 + (i + 1) / 2], '(%d%d%d%d%d%d%d%d%d%d)([^\30]*)\30') do
+      numbers[#numbers + 1] = number
+      rows[#rows + 1] = row
     end
-    at = at + 2 * amount + 1
+    local sound, why = pcall(apply_group, keys[i], keys[i + 1], args, numbers, rows, effects)
+    if not sound then
+      failure = tostring(type(why) == 'table' and why.err or why)
+      for row = 1, #rows do effects[row] = 'r' end
+    end
+    letters[#letters + 1] = table.concat(effects)
   end
-  return reply
+  return { table.concat(letters), failure }
 end
 
 redis.register_function('cpf_apply_rows_' .. VERSION, apply_rows)

@@ -7,7 +7,7 @@ import { LoadFailed, resumeLoad, sweepSpools } from '#loaders/load.ts';
 import { Spool } from '#loaders/spool.ts';
 import type { Acknowledgement } from '#schemas/acknowledgement.ts';
 import type { OdsCode } from '#schemas/authority.ts';
-import type { Anchor, BegunLoad } from '#store/anchor.ts';
+import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/anchor.ts';
 import { keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 import { day, testNumber } from '../support/rows.ts';
@@ -97,7 +97,8 @@ function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor:
     loadsInProgress: () => t.anchor.loadsInProgress(),
     holds: () => t.anchor.holds(),
     spoolsNeeded: () => t.anchor.spoolsNeeded(),
-    beginLoad: (load: BegunLoad) => now('beginLoad', () => t.anchor.beginLoad(load)),
+    beginLoad: (load: BegunLoad, base: AnchoredAuthority | undefined) =>
+      now('beginLoad', () => t.anchor.beginLoad(load, base)),
     commitLoad: (...given: Parameters<Anchor['commitLoad']>) =>
       now('commitLoad', () => t.anchor.commitLoad(...given)),
   });

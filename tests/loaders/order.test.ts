@@ -7,6 +7,7 @@ import { type FileLoaded, loadFiles } from '#loaders/load-files.ts';
 import { resetSequence } from '#loaders/numbering.ts';
 import { Places } from '#loaders/places.ts';
 import { LATE_FILES_DAYS, purge } from '#loaders/purge.ts';
+import { removeAuthority } from '#loaders/remove-authority.ts';
 import { validateFile } from '#loaders/validate.ts';
 import { acknowledgementSchema } from '#schemas/acknowledgement.ts';
 import type { OdsCode } from '#schemas/authority.ts';
@@ -398,6 +399,77 @@ describe('loads side by side', () => {
     if (begun === undefined) throw new Error('the anchor knows of no load');
     await resumeLoad(t.store, t.anchor, begun);
     expect((await rowsOf(authority, 1))[0]?.endDate).toBe('2026-11-20');
+  });
+
+  test('that is held up past its lease at any point never undoes a newer file', async () => {
+    const newer = [planOf(1, { endDate: day('2026-11-21') })];
+    const told: string[] = [];
+    for (let at = 1, overtaken = true; overtaken; at++) {
+      const authority = newAuthority();
+      await loadXml(authority, 1);
+      let renewals = 0;
+      overtaken = false;
+      const store: Store = {
+        ...t.store,
+        lockAuthority: async (code) => {
+          const lock = await t.store.lockAuthority(code);
+          if (lock === undefined) return undefined;
+          const renew = async () => {
+            await lock.renew();
+            renewals += 1;
+            if (renewals === at) {
+              overtaken = true;
+              await t.admin.del(keys.lock(authority));
+              const outcome = await loadXml(authority, 3, newer).catch((error: unknown) => error);
+              told.push(outcome instanceof LoadFailed ? outcome.message : JSON.stringify(outcome));
+            }
+          };
+          return { ...lock, renew };
+        },
+      };
+      const records = [planOf(1, { endDate: day('2026-11-20') })];
+      const [loaded] = await Promise.allSettled([loadXml(authority, 2, records, { store })]);
+      const refused = loaded?.status === 'rejected' && String(loaded.reason);
+      if (overtaken) expect(refused).toMatch(/taken over authority|at work on the authority/);
+      // Whoever was told to wait does it again, once the other has ended.
+      expect((await loadXml(authority, 3, newer)).code).toBe('CPF02');
+      const [row] = await rowsOf(authority, 1);
+      const tally = (await t.store.tally()).get(authority);
+      expect(row).toMatchObject({ endDate: '2026-11-21', sequence: 3 });
+      expect(t.anchor.authority(authority)).toMatchObject({ rows: 1, digest: tally?.digest });
+      expect(t.anchor.loadInProgress(authority)).toBeUndefined();
+    }
+    // Before and after the load had begun.
+    expect(told.some((text) => text.includes('CPF02'))).toBe(true);
+    expect(told.some((text) => text.includes('was held up in the middle of it'))).toBe(true);
+  });
+});
+
+describe('an authority that was entered by mistake', () => {
+  const WHO = { by: 'A. Example', reason: 'mistyped' };
+  const details = { name: 'Example Council', emergencyDutyTeamPhone: '02079460199' };
+
+  test('can be taken off the directory again, audited, and entered anew', async () => {
+    const authority = newAuthority();
+    await t.store.setAuthority(authority, details, 'test');
+    await removeAuthority(t.store, t.anchor, authority, WHO);
+    const codes = (await t.store.authorities()).map(({ code }) => code);
+    expect(codes).not.toContain(authority);
+    expect((await events()).at(-1)).toMatchObject({
+      type: 'authority-removed',
+      by: 'A. Example',
+      detail: { authority, reason: 'mistyped' },
+    });
+    await expect(removeAuthority(t.store, t.anchor, authority, WHO)).rejects.toThrow(/not known/);
+    await t.store.setAuthority(authority, details, 'test');
+    expect((await loadXml(authority, 1)).code).toBe('CPF02');
+  });
+
+  test('stays once it has loaded a file', async () => {
+    const authority = newAuthority();
+    await loadXml(authority, 1);
+    await expect(removeAuthority(t.store, t.anchor, authority, WHO)).rejects.toThrow(/so it stays/);
+    expect((await t.store.authorities()).map(({ code }) => code)).toContain(authority);
   });
 });
 

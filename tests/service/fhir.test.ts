@@ -374,6 +374,27 @@ describe('a search', () => {
     });
   });
 
+  test('is recorded with what was searched for, and with accesses only where it shows them', async () => {
+    const lookups = async (auditId: string | undefined) => {
+      const event = (await service.events()).find((each) => each.auditId === auditId);
+      if (event?.type !== 'lookup') throw new Error('no lookup was recorded');
+      const { search, shown, accessesShown } = event;
+      return { search, plans: shown?.length, accesses: accessesShown?.length };
+    };
+    for (const [type, accesses] of [
+      ['CareTeam', 0],
+      ['Flag', 0],
+      ['AuditEvent', 1],
+    ] as const) {
+      const { bundle } = await fhir.found(type, CHILD);
+      expect(await lookups(bundle.id)).toEqual({ search: type, plans: 1, accesses });
+    }
+    const plain = await service.lookup({ nhsNumber: CHILD });
+    const { auditId, accesses } = lookupAnswerSchema.parse(await plain.json());
+    expect(accesses).toHaveLength(1);
+    expect(await lookups(auditId)).toEqual({ search: undefined, plans: 1, accesses: 1 });
+  });
+
   test('is listed for others once a day, together with plain lookups', async () => {
     const doctor = await service.token(claims({ sub: 'doctor-2', name: 'Dan Doctor' }));
     await service.lookup({ nhsNumber: SEEN_BY_BOTH });

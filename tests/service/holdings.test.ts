@@ -113,6 +113,14 @@ describe('GET /holdings', () => {
     await response.text();
   });
 
+  test('is in the audit under its request id, whatever the version of that UUID', async () => {
+    const requestId = '60e0b220-8136-0ca5-0e46-1d97ef59d068';
+    const response = await request('/holdings', { headers: { 'x-request-id': requestId } });
+    expect(response.headers.get('x-request-id')).toBe(requestId);
+    expect((await reads()).at(-1)).toMatchObject({ requestId });
+    await response.text();
+  });
+
   test('of an authority without rows is empty and whole', async () => {
     expect(await read(await request('/holdings', { as: 'ZZ103' }))).toMatchObject({
       rows: [],

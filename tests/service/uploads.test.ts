@@ -7,6 +7,8 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/acknowledgement.ts';
 import { problemSchema } from '#schemas/errors.ts';
+import type { InactiveNumbersNotice } from '#schemas/notice.ts';
+import { writeNotice } from '#service/notices.ts';
 import { openBody } from '#service/uploads/body.ts';
 import { allEvents } from '../support/audit-events.ts';
 import { day, testNumber } from '../support/rows.ts';
@@ -371,6 +373,39 @@ describe('a body', () => {
   test('that comes in good time is read to its end', async () => {
     const limits = { idleMs: 60_000, deadlineMs: 60_000 };
     expect(await cut((socket) => socket.write('x'.repeat(99_997)), limits)).toContain('whole');
+  });
+});
+
+describe('GET /uploads/{sequence}/notice', () => {
+  const notice: InactiveNumbersNotice = {
+    id: randomUUID(),
+    createdAt: '2026-11-24T03:00:00Z',
+    authority: { code: 'ZZ101' },
+    sequence: 7,
+    numbers: [{ nhsNumber: testNumber(1), localId: 'L-1', replacedBy: testNumber(2) }],
+    omitted: 0,
+  };
+  beforeAll(() => writeNotice(join(service.dataDir, 'notices'), notice));
+
+  test('gives an authority the numbers of its own file that are no longer in use', async () => {
+    const response = await request('/uploads/7/notice');
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual(notice);
+    const xml = await request('/uploads/7/notice', { headers: { accept: 'text/xml' } });
+    expect(await xml.text()).toContain(`<newVersion><id extension="${testNumber(2)}"/>`);
+    const csv = await request('/uploads/7/notice', { headers: { accept: 'text/csv' } });
+    expect(await csv.text()).toContain('999 000 0018');
+  });
+
+  test('tells another authority, and a nurse, as little as if there were none', async () => {
+    const theirs = await request('/uploads/7/notice', { as: 'ZZ102' });
+    expect(await refused(theirs)).toBe('404 notice-not-found');
+    expect(await refused(await request('/uploads/8/notice'))).toBe('404 notice-not-found');
+    expect(await refused(await request('/uploads/..%2f7/notice'))).toBe('404 notice-not-found');
+    const token = await service.token(claims());
+    expect(await refused(await request('/uploads/7/notice', { token }))).toBe(
+      '403 authority-token-required',
+    );
   });
 });
 

@@ -67,6 +67,7 @@ function input(number: ReturnType<typeof testNumber>, differing: Partial<LookupI
     event: JSON.stringify(event),
     access: 'unscheduled',
     userKey: 'user-1',
+    showAccesses: true,
     accessEntry: '{"name":"A Nurse"}',
     negativesAllowed: true,
     ...differing,

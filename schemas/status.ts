@@ -1,0 +1,42 @@
+import { z } from 'zod';
+
+/** What runs here; the last three only where the deployment told. */
+export const buildSchema = z.object({
+  version: z.string(),
+  revision: z.string().optional(),
+  releaseId: z.string().optional(),
+  commitId: z.string().optional(),
+});
+/** The answer of `GET /_ping`. */
+export type Build = z.infer<typeof buildSchema>;
+
+/** The answer of `GET /_status`, in the shape of NHS APIs. Source: PDS FHIR API, `_status`. */
+export const statusSchema = buildSchema.extend({
+  status: z.enum(['pass', 'warn', 'fail']).meta({
+    description:
+      'fail: nothing is looked up. warn: lookups are answered, and something wants seeing to.',
+  }),
+  checks: z
+    .record(
+      z.string(),
+      z.array(
+        z.object({
+          status: z.enum(['pass', 'warn', 'fail']),
+          timeout: z.boolean().optional(),
+          outcome: z.string().meta({ description: 'What is so, or what to do.' }),
+          since: z.iso.datetime().optional(),
+          links: z.object({ self: z.string() }),
+        }),
+      ),
+    )
+    .meta({ description: 'By name.' }),
+});
+
+/** What is found where the `type` of a problem points to. */
+export const problemDescriptionSchema = z.object({
+  code: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  retryable: z.boolean().meta({ description: 'Whether the same request may succeed later.' }),
+});

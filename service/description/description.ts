@@ -1,0 +1,31 @@
+import { SAFE_HEADERS } from '../http/problem.ts';
+import { openApi } from './openapi.ts';
+import { apiPage, PAGE_POLICY } from './page.ts';
+
+/** What describes the API, for programs and for people; without a token, since it holds no secret. */
+export type Description = {
+  openapi: () => Response;
+  page: () => Response;
+};
+
+/**
+ * `GET /openapi.json` and `GET /docs`. Both are made at the first request for one of them: they take some
+ * milliseconds, which a start has better use for.
+ */
+export function createApiDescription(version: string, publicUrl: string | undefined): Description {
+  let made: { openapi: string; page: string } | undefined;
+  function make() {
+    const api = openApi(version, publicUrl);
+    return { openapi: JSON.stringify(api), page: apiPage(api) };
+  }
+  const answer = (body: string, headers: Record<string, string>): Response =>
+    new Response(body, { status: 200, headers: { ...SAFE_HEADERS, ...headers } });
+  return {
+    openapi: () => answer((made ??= make()).openapi, { 'content-type': 'application/json' }),
+    page: () =>
+      answer((made ??= make()).page, {
+        'content-type': 'text/html; charset=utf-8',
+        'content-security-policy': PAGE_POLICY,
+      }),
+  };
+}

@@ -1,0 +1,312 @@
+import { z } from 'zod';
+import { acknowledgementSchema } from '#schemas/acknowledgement.ts';
+import { ERRORS, type ErrorCode, problemSchema } from '#schemas/errors.ts';
+import { holdingsSchema } from '#schemas/holdings.ts';
+import {
+  accessSchema,
+  batchAnswerSchema,
+  batchRequestSchema,
+  coverageSchema,
+  flagSchema,
+  lookupAnswerSchema,
+  lookupRequestSchema,
+} from '#schemas/lookup.ts';
+import { inactiveNumbersNoticeSchema } from '#schemas/notice.ts';
+import { buildSchema, problemDescriptionSchema, statusSchema } from '#schemas/status.ts';
+import { refusalOutcome } from '../fhir/outcome.ts';
+import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
+import { EXAMPLES } from './examples.ts';
+import { type Content, OPERATIONS, type Operation, TAGS } from './operations.ts';
+
+/** A JSON schema, draft 2020-12, as OpenAPI 3.1 takes it. */
+export type JsonSchema = Record<string, unknown>;
+export type MediaTypes = Record<string, { schema?: JsonSchema; example?: unknown }>;
+export type DescribedParameter = {
+  name: string;
+  in: string;
+  required?: boolean;
+  description: string;
+  schema: JsonSchema;
+  example?: unknown;
+};
+export type DescribedResponse = {
+  description: string;
+  headers?: Record<string, { description: string; schema: JsonSchema }>;
+  content: MediaTypes;
+};
+export type DescribedOperation = {
+  operationId: string;
+  tags: string[];
+  summary: string;
+  description?: string;
+  security: Record<string, string[]>[];
+  parameters?: DescribedParameter[];
+  requestBody?: { required: true; content: MediaTypes };
+  responses: Record<string, DescribedResponse>;
+};
+export type OpenApi = {
+  openapi: '3.1.0';
+  info: Record<string, unknown>;
+  servers: { url: string; description: string }[];
+  tags: { name: string; description: string }[];
+  paths: Record<string, Record<string, DescribedOperation>>;
+  components: Record<string, Record<string, JsonSchema>>;
+};
+
+/** Those that have a name of their own in the description. */
+const COMPONENTS: Record<string, z.ZodType> = {
+  LookupRequest: lookupRequestSchema,
+  LookupAnswer: lookupAnswerSchema,
+  Flag: flagSchema,
+  Access: accessSchema,
+  Coverage: coverageSchema,
+  BatchRequest: batchRequestSchema,
+  BatchAnswer: batchAnswerSchema,
+  Problem: problemSchema,
+  ProblemDescription: problemDescriptionSchema,
+  Acknowledgement: acknowledgementSchema,
+  Holdings: holdingsSchema,
+  Notice: inactiveNumbersNoticeSchema,
+  Build: buildSchema,
+  Status: statusSchema,
+};
+
+/** What of a schema is for a machine alone, and says in many words what the format says in one. */
+function withoutNoise(schema: JsonSchema): void {
+  if (typeof schema['format'] === 'string') delete schema['pattern'];
+  for (const bound of ['minimum', 'maximum']) {
+    if (Math.abs(Number(schema[bound])) === Number.MAX_SAFE_INTEGER) delete schema[bound];
+  }
+  if ('const' in schema) delete schema['type'];
+}
+
+const REQUESTS = new Set(['LookupRequest', 'BatchRequest']);
+const names = new Map(Object.entries(COMPONENTS).map(([id, schema]) => [schema, id]));
+const ref = (id: string): JsonSchema => ({ $ref: `#/components/schemas/${id}` });
+
+/**
+ * A schema as JSON, with references in the place of those that have a name. Answers may get further members
+ * one day, and a client must not stumble over them: they are not closed, whatever a test holds them to.
+ */
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
+  const { $schema: _draft, ...described } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema: json }) => {
+      const each = json as JsonSchema;
+      const of = zodSchema as unknown as z.ZodType;
+      const id = names.get(of);
+      if (id !== undefined && of !== schema) {
+        for (const key of Object.keys(each)) delete each[key];
+        Object.assign(each, ref(id));
+        return;
+      }
+      // Transforms here only brand what was checked: on the wire it is what went in.
+      const { def } = zodSchema._zod;
+      if (def.type === 'pipe' && def.out._zod.def.type === 'transform') {
+        Object.assign(each, { ...jsonSchema(def.in as z.ZodType, io), ...each });
+      }
+      withoutNoise(each);
+      if (io === 'output' && each['additionalProperties'] === false) {
+        delete each['additionalProperties'];
+      }
+    },
+  }) as JsonSchema;
+  return described;
+}
+
+const componentSchemas = (): Record<string, JsonSchema> =>
+  Object.fromEntries(
+    Object.entries(COMPONENTS).map(([id, schema]) => [
+      id,
+      {
+        ...jsonSchema(schema, REQUESTS.has(id) ? 'input' : 'output'),
+        ...(id === 'Problem' && { examples: [EXAMPLES.problem] }),
+      },
+    ]),
+  );
+
+function mediaTypes(content: Content, io: 'input' | 'output'): MediaTypes {
+  return Object.fromEntries(
+    Object.entries(content).map(([type, { schema, example }]) => {
+      const id = schema && names.get(schema);
+      return [
+        type,
+        {
+          ...(schema !== undefined && {
+            schema: id === undefined ? jsonSchema(schema, io) : ref(id),
+          }),
+          ...(example !== undefined && { example }),
+        },
+      ];
+    }),
+  );
+}
+
+/** Of every request, whatever is asked for. */
+const ANY = ['malformed-request', 'headers-too-large', 'method-not-allowed'] as const;
+const TOKEN = [
+  'request-id-required',
+  'request-id-invalid',
+  'correlation-id-invalid',
+  'token-required',
+  'token-malformed',
+  'token-unsigned',
+  'token-untrusted',
+  'token-audience',
+  'token-expired',
+  'token-claims',
+  'token-revoked',
+  'user-blocked',
+  'role-choice-required',
+  'too-many-requests',
+  'could-not-check',
+] as const;
+const LOOKUP = [
+  'activity-required',
+  'access-header-invalid',
+  'silent-read-not-allowed',
+  'organisation-not-registered',
+  'organisation-not-care',
+] as const;
+
+/** Every code with which an operation may refuse. */
+export function refusalsOf({ access, refusals = [] }: Operation): ErrorCode[] {
+  const ofAccess: readonly ErrorCode[] =
+    access === 'anybody'
+      ? []
+      : [...TOKEN, ...(access === 'lookup' ? LOOKUP : (['authority-token-required'] as const))];
+  return [...ANY, ...ofAccess, ...refusals];
+}
+
+const text: JsonSchema = { type: 'string' };
+
+function responseHeaders(status: number): DescribedResponse['headers'] {
+  switch (status) {
+    case 401:
+      return { 'WWW-Authenticate': { description: 'How to ask (RFC 6750).', schema: text } };
+    case 405:
+      return { Allow: { description: 'The methods of this address.', schema: text } };
+    case 429:
+    case 503:
+      return { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } };
+    default:
+      return undefined;
+  }
+}
+
+function refusedResponse(status: number, codes: readonly ErrorCode[], fhir: boolean) {
+  const headers = responseHeaders(status);
+  const problem = { 'application/problem+json': { schema: ref('Problem') } };
+  // What is not HTTP enough to reach FHIR is refused before it.
+  const beforeFhir = codes.some((code) => (ANY as readonly string[]).includes(code));
+  return {
+    description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' '),
+    ...(headers !== undefined && { headers }),
+    content: fhir
+      ? { [FHIR_JSON]: { schema: ref('OperationOutcome') }, ...(beforeFhir && problem) }
+      : problem,
+  };
+}
+
+function responsesOf(operation: Operation): Record<string, DescribedResponse> {
+  const fhir = operation.path.startsWith(FHIR_BASE);
+  const byStatus = Map.groupBy(refusalsOf(operation), (code) => ERRORS[code].status);
+  const responses: Record<string, DescribedResponse> = {
+    200: {
+      description: operation.answer.description,
+      content: mediaTypes(operation.answer.content, 'output'),
+    },
+  };
+  for (const [status, codes] of [...byStatus].toSorted(([a], [b]) => a - b)) {
+    responses[status] = refusedResponse(status, codes, fhir);
+  }
+  if (operation.id === 'status') {
+    responses['503'] = {
+      description: 'They are not; the checks say why.',
+      content: mediaTypes(operation.answer.content, 'output'),
+    };
+  }
+  return responses;
+}
+
+function described(operation: Operation): DescribedOperation {
+  const { id, tag, summary, description, access, parameters, body } = operation;
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    ...(description !== undefined && { description }),
+    security: access === 'anybody' ? [] : [{ bearer: [] }],
+    ...(parameters !== undefined && {
+      parameters: parameters.map(({ schema, ...parameter }) => ({
+        ...parameter,
+        schema: jsonSchema(schema, 'input'),
+      })),
+    }),
+    ...(body !== undefined && {
+      requestBody: { required: true as const, content: mediaTypes(body, 'input') },
+    }),
+    responses: responsesOf(operation),
+  };
+}
+
+/** `/uploads/:sequence` as OpenAPI writes it. */
+export const describedPath = (path: string): string => path.replaceAll(/:(\w+)/g, '{$1}');
+
+const ABOUT = `By NHS number: is this child on a child protection plan, looked after, or (for a mother) is the unborn child on a plan; whom to ring now, day or night; and who else in unscheduled care looked lately.
+
+Whatever is not 200 is **not a negative result**: such an answer has \`checked: false\`, or is an OperationOutcome, and words to act on. Show an unknown outcome, a timeout of your own included, as "could not check". Nothing may be cached. Flags are never shown to patients or proxies, and never printed.
+
+docs/integrating.md says when to call, what to show, and which test numbers a demo answers.`;
+
+/**
+ * What this service answers, OpenAPI 3.1, made of the schemas that it works by.
+ *
+ * @param publicUrl where clients reach it; without, addresses are relative to where this is served
+ */
+export function openApi(version: string, publicUrl?: string): OpenApi {
+  const paths: OpenApi['paths'] = {};
+  for (const operation of OPERATIONS) {
+    const path = describedPath(operation.path);
+    (paths[path] ??= {})[operation.method.toLowerCase()] = described(operation);
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'cp-flags',
+      summary: 'Child protection flag lookup for unscheduled care',
+      description: ABOUT,
+      version,
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: publicUrl ?? '/', description: 'This service' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description:
+            'A token of a trusted issuer that names user, client and roles. Lookups take activity B0107 (unscheduled care) or B0170 (scheduled care: a silent read); an authority’s routes take scope `upload` in a role at that authority.',
+        },
+      },
+      schemas: {
+        ...componentSchemas(),
+        OperationOutcome: {
+          type: 'object',
+          description:
+            'An OperationOutcome of FHIR R4. `details.text` is for the clinician, `diagnostics` for you; the second coding is the code of this service.',
+          properties: {
+            resourceType: { const: 'OperationOutcome' },
+            issue: { type: 'array', items: { type: 'object' } },
+          },
+          required: ['resourceType', 'issue'],
+          examples: [refusalOutcome('could-not-check', `https://cp-flags.example${FHIR_BASE}`)],
+        },
+      },
+    },
+  };
+}
