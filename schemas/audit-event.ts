@@ -150,6 +150,20 @@ export const auditSearchEventSchema = z.object({
   eventsShown: z.int().nonnegative(),
 });
 
+/** An authority was given notifications of accesses to its children, up to and with this one. */
+export const notificationsReadEventSchema = z.object({
+  type: z.literal('notifications-read'),
+  auditId: z.uuid(),
+  requestId: z.uuid().optional(),
+  correlationId: z.uuid().optional(),
+  authority: z.string(),
+  caller: callerSchema,
+  by: z.string(),
+  after: z.string().optional(),
+  upTo: z.string(),
+  count: z.int(),
+});
+
 /** An act of an operator: a dataset made, an authority set, a process started with a configuration. */
 export const operatorEventSchema = z.object({
   type: z.enum([
@@ -170,6 +184,7 @@ export const operatorEventSchema = z.object({
     'hold-released',
     'hold-discarded',
     'sequence-reset',
+    'notifications-resent',
     'purge',
   ]),
   auditId: z.uuid(),
@@ -187,11 +202,13 @@ export const writtenEventSchema = z.discriminatedUnion('type', [
   loadEventSchema,
   holdingsReadEventSchema,
   auditSearchEventSchema,
+  notificationsReadEventSchema,
   operatorEventSchema,
 ]);
 /** The part of an event that a process writes. */
 export type WrittenEvent = z.infer<typeof writtenEventSchema>;
 export type OperatorEvent = z.infer<typeof operatorEventSchema>;
+export type NotificationsReadEvent = z.infer<typeof notificationsReadEventSchema>;
 export type LookupEvent = z.infer<typeof lookupEventSchema>;
 
 /** One plan as it was shown: authority, type, start, status and date of birth result. */
@@ -202,6 +219,9 @@ export const shownPlanSchema = z.object({
   status: z.string(),
   dateOfBirth: z.string(),
 });
+
+/** Where a plan came from: the authority's own identifier of the child, and the number of the file. */
+export const sourceSchema = z.object({ localId: z.string().optional(), sequence: z.int() });
 
 /** What the store adds to a written event. */
 const placedSchema = z.object({
@@ -214,6 +234,11 @@ const placedSchema = z.object({
   /** Lookups: what was decided and shown. */
   outcome: z.enum(['flagged', 'not-flagged']).optional(),
   shown: z.array(shownPlanSchema).optional(),
+  /**
+   * Lookups that are no silent reads: the source of each plan shown, in their order. For its authority alone;
+   * who looked was not shown it.
+   */
+  sources: z.array(sourceSchema).optional(),
   /** Lookups: audit ids of the accesses shown; none where the answer shows no accesses. */
   accessesShown: z.array(z.string()).optional(),
 });

@@ -76,10 +76,24 @@ export const auditSearchSchema = auditCriteriaSchema
   .refine(inOrder);
 export type AuditSearch = z.infer<typeof auditSearchSchema>;
 
+const coverageSchema = z.object({
+  completeUntil: z.iso.datetime().exactOptional().meta({
+    description:
+      'All that was recorded before it was looked through. Absent while the index is being built: events may be missing.',
+  }),
+  notSearched: z
+    .int()
+    .nonnegative()
+    .meta({ description: 'Events that are recorded and were not looked through.' }),
+});
 /** How far a search reached. What was recorded later may be there and was not looked through. */
-export type AuditCoverage = {
-  /** ISO 8601: all that was recorded before it was looked through; absent while the index is being built. */
-  completeUntil?: string;
-  /** Events that are recorded and were not looked through. */
-  notSearched: number;
-};
+export type AuditCoverage = z.infer<typeof coverageSchema>;
+
+/** The 200 answer of `POST /audit/search`. What an event holds depends on its type and on who asks. */
+export const auditSearchAnswerSchema = z.object({
+  auditId: z.uuid(),
+  view: z.enum(['all', 'organisation', 'authority']),
+  events: z.array(z.looseObject({ type: z.string(), at: z.iso.datetime() })),
+  next: z.string().optional(),
+  coverage: coverageSchema,
+});

@@ -150,6 +150,20 @@ export const configurationSchema = z
       .optional(),
     /** Room on disk for events that are no answers while Redis is away, MiB a process. */
     AUDIT_SPOOL_MIB: number(1, 4096, 64),
+    /** Of how much time a notification to an authority tells. */
+    NOTIFICATIONS_WINDOW_MINUTES: number(0.001, 1440, 15),
+    /** How long notifications are kept, to be read again. */
+    NOTIFICATIONS_KEEP_DAYS: number(1, 366, 90),
+    /** Folder into which they are written as files. Not set: none, but for a demo `outbox` in DATA_DIR. */
+    NOTIFICATIONS_OUTBOX: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional(),
+    /** JSON file: formats, MESH mailbox and empty notifications by authority. */
+    NOTIFICATIONS_FILE: z.string().min(1).optional(),
+    /** The workflow id of notifications that go by MESH. */
+    MESH_NOTIFICATION_WORKFLOW_ID: workflowSchema.optional(),
     /** Embedded Redis: memory limit, MiB. */
     REDIS_MAXMEMORY_MIB: number(16, 1_048_576, 1024).pipe(z.int()),
     /** What was deployed, repeated by `/_ping` and `/_status`. */

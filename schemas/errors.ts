@@ -358,7 +358,7 @@ export const ERRORS = {
     retryable: false,
     title: 'The token is not one of an authority',
     detail:
-      'Uploads, acknowledgements and holdings take a token with scope upload, in a role at the authority itself.',
+      'Uploads, acknowledgements, holdings and notifications take a token with scope upload, in a role at the authority itself.',
   },
   'authority-unknown': {
     status: 404,
@@ -394,6 +394,24 @@ export const ERRORS = {
     title: 'The upload is not of a supported type',
     detail:
       'Send Spine XML as Content-Type: application/xml or a CSV as text/csv, in UTF-8, with Content-Encoding: gzip or none.',
+  },
+  'notifications-query-invalid': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'What is asked for cannot be used',
+    detail:
+      'The address takes after (the id of a notification, as it was given) and limit (1 to 100), each once and nothing else.',
+  },
+  'notifications-after-unknown': {
+    status: 409,
+    fhir: 'conflict',
+    level: 'error',
+    retryable: false,
+    title: 'There is no such notification any more',
+    detail:
+      'The audit log was restored from a copy older than the notification you have. Tell the operator, and ask once without after: what is told again bears the same entry ids.',
   },
   'upload-description-invalid': {
     status: 400,

@@ -8,6 +8,7 @@ import { problemResponse, responseOf, SAFE_HEADERS } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { LookupHandler } from './lookup/handler.ts';
+import type { AuthorityRoute } from './uploads/route.ts';
 import type { Uploads } from './uploads/uploads.ts';
 
 export type AppDependencies = {
@@ -19,6 +20,7 @@ export type AppDependencies = {
   uploads?: Uploads;
   /** Absent in the lookup role, which has no log. */
   auditSearch?: AuditSearchRoute;
+  notifications?: AuthorityRoute;
   description: Description;
   ping: () => Response;
   status: () => Response;
@@ -39,8 +41,8 @@ function describeProblem(code: string | undefined): Response {
 
 /** The routes. Each has exactly one handler, and none a middleware, so that Hono calls it directly. */
 export function createApp(dependencies: AppDependencies) {
-  const { lookup, batch, fhir, uploads, auditSearch, description, ping, status, log } =
-    dependencies;
+  const { lookup, batch, fhir, uploads, notifications, ping, status, log } = dependencies;
+  const { auditSearch, description } = dependencies;
   const app = new Hono<{ Bindings: HttpBindings }>();
   const allowed = new Map<string, string>([
     ['/_ping', 'GET, HEAD'],
@@ -64,6 +66,7 @@ export function createApp(dependencies: AppDependencies) {
   for (const { method, path, allow, handler } of [
     ...(fhir?.routes ?? []),
     ...(uploads?.routes ?? []),
+    ...(notifications === undefined ? [] : [notifications]),
   ]) {
     app.on(method, path, handler);
     allowed.set(path, allow);

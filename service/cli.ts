@@ -16,6 +16,12 @@ import { type GenerateCommandOptions, generate } from './cli/generate.ts';
 import { type HoldingsOptions, holdings } from './cli/holdings.ts';
 import { init } from './cli/init.ts';
 import { type LoadOptions, load } from './cli/load.ts';
+import {
+  listNotifications,
+  type NotificationsListOptions,
+  type NotificationsResendOptions,
+  resendNotifications,
+} from './cli/notifications.ts';
 import { purgeRows } from './cli/purge.ts';
 import { type ReleaseOptions, release } from './cli/release.ts';
 import { serve } from './cli/serve.ts';
@@ -89,6 +95,7 @@ Settings (environment):
                        for uploads, see cp-flags load --help; TRACING=register is required for a live dataset
   UP_TO_DATE_HOURS     how long what an authority sent counts as up to date (72)
   MINIMUM_COVERAGE     share of authorities up to date below which a negative is not given (0.5)
+  NOTIFICATIONS_...    what authorities are told, see cp-flags notifications --help
   LOG_LEVEL            debug, info, warn, error or silent; the log goes to stderr (info;
                        with --demo warn)
 
@@ -381,6 +388,56 @@ Example:
 `,
     )
     .action((code: string, options: HoldingsOptions) => holdings(configuration(), code, options));
+
+  const notifications = program
+    .command('notifications')
+    .description('What authorities are told of accesses to their children.')
+    .addHelpText(
+      'after',
+      `
+An authority reads its own with GET /notifications; where there is an outbox, they are files as well.
+
+Settings (environment) of serve:
+  NOTIFICATIONS_WINDOW_MINUTES   of how much time one notification tells (15)
+  NOTIFICATIONS_KEEP_DAYS        how long they are kept, to be read again (90)
+  NOTIFICATIONS_OUTBOX           folder for files (none; a demo: outbox in DATA_DIR)
+  NOTIFICATIONS_FILE             JSON by ODS code, * for all others: formats (json, csv, xml; default all),
+                                 mailbox (a .dat/.ctl pair each for a MESH client), empty (also where nobody
+                                 looked), { "V145": { "formats": ["xml"], "mailbox": "X26ABC1" } }
+  MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID   ours, and the workflow of notifications, for those pairs
+`,
+    );
+  notifications
+    .command('list')
+    .description('A line an authority: its last notification, how many are kept and since which.')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags notifications list
+`,
+    )
+    .action((options: NotificationsListOptions) => listNotifications(configuration(), options));
+  notifications
+    .command('resend')
+    .description('Write notifications of an authority into the outbox once more.')
+    .argument('<code>', 'its ODS code')
+    .option('--after <id>', 'only those after this one (default: all that are kept)')
+    .requiredOption('--by <name>', 'who decides it; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+They keep their ids, so that whoever has them already can tell. The worker writes them within seconds.
+
+Example:
+  cp-flags notifications resend V145 --after 000001204331.0000 --by "A. Example" --reason "lost in their system"
+`,
+    )
+    .action((code: string, options: NotificationsResendOptions) =>
+      resendNotifications(configuration(), code, options),
+    );
 
   program
     .command('block')

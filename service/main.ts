@@ -46,9 +46,12 @@ import { createBatchHandler } from './lookup/batch.ts';
 import { createCheck } from './lookup/check.ts';
 import { createCoverage } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
+import { createNotificationsRoute } from './notifications/handler.ts';
+import { type Notifications, startNotifications } from './notifications/notifications.ts';
+import { notifierSettings, watchPreferences } from './notifications/settings.ts';
 import { logReadiness } from './readiness-log.ts';
 import { openRedis, type RedisServer } from './redis.ts';
-import { createPing, createStatus } from './status/status.ts';
+import { createPing, createStatus, type OwnCheck } from './status/status.ts';
 import { openTracer } from './tracing.ts';
 import { createUploads } from './uploads/uploads.ts';
 
@@ -118,6 +121,14 @@ function buildOf({ RELEASE_ID, COMMIT_ID }: Configuration): Build {
   };
 }
 
+/** What `/_status` says of telling authorities. */
+function notificationChecks({ notifications, problem }: Notifying): OwnCheck[] {
+  const sentence = problem();
+  const ofFile = { name: 'notifications:preferences', ok: false, detail: sentence ?? '' };
+  return [notifications.check(), ...(sentence === undefined ? [] : [ofFile])];
+}
+
+type Notifying = { notifications: Notifications; problem: () => string | undefined };
 type Add = (step: () => Promise<void> | void) => void;
 
 /** The keeper, with the stores and the anchor that it and loads work on. */
@@ -195,6 +206,31 @@ function createAuditSearching(
     publicUrl: PUBLIC_URL,
     log,
   });
+}
+
+/** Telling authorities of accesses to their children. */
+async function startNotifying(
+  configuration: Configuration,
+  gate: Gate,
+  kind: 'demo' | 'live' | undefined,
+  log: Log,
+  add: Add,
+): Promise<Notifying> {
+  const settings = notifierSettings(configuration, kind);
+  const preferences = await watchPreferences(configuration, settings.outbox, (sentence) =>
+    log.error(`what was read before counts on: ${sentence}`),
+  );
+  add(preferences.stop);
+  const directory = () => {
+    if (gate.authoritiesAt === 0) return undefined;
+    const authorities = [...gate.authorities.values()].map(
+      ({ code, name, sequenceOffset = 0 }) => ({ code, name, sequenceOffset }),
+    );
+    return { authorities, preferences: preferences.value };
+  };
+  const notifications = startNotifications({ ...settings, directory }, log);
+  add(() => notifications.stop());
+  return { notifications, problem: () => preferences.problem };
 }
 
 /** Waits, for a bounded time, until lookups can be answered or the keeper has found that they cannot. */
@@ -349,6 +385,7 @@ export async function startService(
       );
     }
     const tracer = tools && (await openTracer(configuration, kind));
+    const notifying = tools && (await startNotifying(configuration, gate, kind, log, add));
     const uploads =
       tools === undefined
         ? {}
@@ -360,6 +397,12 @@ export async function startService(
               gate,
               log,
               loads: loadSettings(configuration, tracer),
+            }),
+            notifications: createNotificationsRoute({
+              ...door,
+              log,
+              folder: auditFolder(configuration),
+              record: (event) => tools.loader.appendEvent(event),
             }),
           };
     const auditSearch =
@@ -377,6 +420,7 @@ export async function startService(
         gate,
         own: () => [
           ...(audit === undefined ? [] : [audit.check()]),
+          ...(notifying === undefined ? [] : notificationChecks(notifying)),
           ...identityChecks(identities, door.isDemo()),
           ...door.checks(),
           ...(tls === undefined ? [] : [tlsCheck(tls)]),

@@ -4,6 +4,7 @@ import {
   type AuditEvent,
   auditEventSchema,
   shownPlanSchema,
+  sourceSchema,
   type UnreadableEvent,
   type WrittenEvent,
 } from '#schemas/audit-event.ts';
@@ -31,7 +32,7 @@ const MOST_UNREADABLE_CHARACTERS = 8_192;
 const ENTRIES_A_READ = 128;
 const STREAMS_A_READ = 32;
 
-const STORES_OWN = ['partition', 'number', 'at', 'outcome', 'shown', 'accessesShown'];
+const STORES_OWN = ['partition', 'number', 'at', 'outcome', 'shown', 'sources', 'accessesShown'];
 
 /** What the fields of a stream's entry say, `undefined` where they are not as the functions write them. */
 function joinEvent(partition: AuditPartition, number: number, fields: readonly string[]) {
@@ -39,6 +40,7 @@ function joinEvent(partition: AuditPartition, number: number, fields: readonly s
   for (let i = 0; i < fields.length; i += 2) field.set(fields[i] ?? '', fields[i + 1] ?? '');
   const outcome = field.get('outcome');
   const shown = field.get('shown');
+  const sources = field.get('sources');
   const accesses = field.get('accesses');
   const at = Number(field.get('at'));
   const written: unknown = JSON.parse(field.get('event') ?? '');
@@ -61,6 +63,12 @@ function joinEvent(partition: AuditPartition, number: number, fields: readonly s
           status,
           dateOfBirth,
         });
+      }),
+    }),
+    ...(sources !== undefined && {
+      sources: splitRows(sources).map((source) => {
+        const [localId, sequence] = source.split('\u001f');
+        return sourceSchema.parse({ ...(localId && { localId }), sequence: Number(sequence) });
       }),
     }),
     ...(accesses !== undefined && {

@@ -2,7 +2,6 @@ import type { InactiveNumber, InactiveNumbersNotice } from '#schemas/notice.ts';
 import { csvText } from './csv-text.ts';
 import { contentId, element, OIDS, spineDocument, spineTime, xmlText } from './xml.ts';
 
-/** NHS numbers stand in their printed form, which a spreadsheet leaves alone and an upload may hold. */
 export function noticeCsv({ numbers, sequence, omitted }: InactiveNumbersNotice): string {
   const more = `${omitted} more are not listed; they come with the next file they are in.`;
   return csvText([
@@ -10,8 +9,8 @@ export function noticeCsv({ numbers, sequence, omitted }: InactiveNumbersNotice)
     ...numbers.map(({ nhsNumber, localId, replacedBy }) => [
       sequence,
       localId ?? '',
-      printed(nhsNumber),
-      replacedBy === undefined ? '' : printed(replacedBy),
+      printedNhsNumber(nhsNumber),
+      replacedBy === undefined ? '' : printedNhsNumber(replacedBy),
       replacedBy === undefined
         ? 'No longer in use and not replaced: trace the person again.'
         : 'Use the new number in your system and send the record under it.',
@@ -20,7 +19,8 @@ export function noticeCsv({ numbers, sequence, omitted }: InactiveNumbersNotice)
   ]);
 }
 
-const printed = (number: string): string =>
+/** In the printed form, which a spreadsheet leaves alone and an upload may hold. */
+export const printedNhsNumber = (number: string): string =>
   `${number.slice(0, 3)} ${number.slice(3, 6)} ${number.slice(6)}`;
 
 /** CP-IS Inactive NHS Number Notification, valid against REPC_MT000005GB01. */

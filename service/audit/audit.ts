@@ -6,13 +6,23 @@ import type { Reach } from './coverage.ts';
 import type { Sealing } from './sealer.ts';
 import type { ThreadMessage, ThreadSettings } from './thread.ts';
 
+/** Plain numbers of how the sealing goes, for whoever measures. */
+export type AuditNumbers = {
+  sealedEvents: number;
+  unsealedEvents: number;
+  /** Age of the oldest event that waits to be sealed; 0 where none does. */
+  oldestUnsealedMs: number;
+  /** How long ago the newest part of the log was read back and found whole; absent before the first time. */
+  verifiedAgoMs?: number;
+};
+
 export type Audit = {
   /** Whether events are sealed, as a check of `/_status`. */
   check(): GateCheck;
   /** How far a search reaches. */
   readonly coverage: Reach | undefined;
-  /** How it went last; `undefined` before the first step. */
-  readonly sealing: Sealing | undefined;
+  /** `undefined` before the first step, and where another process seals. */
+  readonly numbers: AuditNumbers | undefined;
   /** Seals what there is once more and ends. */
   stop(): Promise<void>;
 };
@@ -41,6 +51,29 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
     if (told.problem !== problem) since = new Date().toISOString();
     if (told.detail !== sealing?.detail) log[told.problem ? 'error' : 'info'](told.detail);
     sealing = told;
+  }
+
+  function numbers(): AuditNumbers | undefined {
+    if (sealing === undefined || sealing.standby) return undefined;
+    const { sealed, unsealed, oldestUnsealed, verifiedAt } = sealing;
+    const now = Date.now();
+    return {
+      sealedEvents: sealed,
+      unsealedEvents: unsealed,
+      oldestUnsealedMs: oldestUnsealed === undefined ? 0 : Math.max(0, now - oldestUnsealed),
+      ...(verifiedAt !== undefined && { verifiedAgoMs: Math.max(0, now - Date.parse(verifiedAt)) }),
+    };
+  }
+
+  /** What somebody who looks at `/_status` wants to know beside whether it is well. */
+  function inNumbers(): string {
+    const now = numbers();
+    if (now === undefined) return '';
+    const { sealedEvents, unsealedEvents, oldestUnsealedMs, verifiedAgoMs } = now;
+    const waits = unsealedEvents === 0 ? '' : `, ${unsealedEvents} wait, ${oldestUnsealedMs} ms`;
+    const verified =
+      verifiedAgoMs === undefined ? '' : `; the newest were verified ${verifiedAgoMs} ms ago`;
+    return ` ${sealedEvents} events are sealed${waits}${verified}.`;
   }
 
   function start(): void {
@@ -78,13 +111,13 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
       if (sealing === undefined) {
         return { name, ok: true, detail: 'The sealing of audit events is starting.', since };
       }
-      return { name, ok: !sealing.problem, detail: sealing.detail, since };
+      return { name, ok: !sealing.problem, detail: `${sealing.detail}${inNumbers()}`, since };
     },
     get coverage() {
       return coverage;
     },
-    get sealing() {
-      return sealing;
+    get numbers() {
+      return numbers();
     },
     async stop() {
       stopping = true;

@@ -49,9 +49,9 @@ const TILES_LOOKED_PAST = 256;
 
 const LOCK = 'sealing.lock';
 
-/** Locks the folder until it is closed or the process dies. @throws {LogInUse} */
-function lockFolder(folder: string): DatabaseSync {
-  const path = join(folder, LOCK);
+/** Locks what `name` stands for until it is closed or the process dies. @throws {LogInUse} */
+export function lockFolder(folder: string, name: string): DatabaseSync {
+  const path = join(folder, name);
   const lock = new DatabaseSync(path);
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
@@ -107,7 +107,7 @@ export class LogWriter {
    */
   static open(options: LogOptions): LogWriter {
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
-    const lock = lockFolder(options.folder);
+    const lock = lockFolder(options.folder, LOCK);
     let commits: CommitFile | undefined;
     try {
       commits = CommitFile.open(options.folder);

@@ -24,7 +24,7 @@ export function happenedAt(event: AuditEvent | UnreadableEvent): number {
  *
  * An authority is told of unscheduled accesses that showed a plan of its own, with that plan alone: silent
  * reads are told to nobody (where a child is treated is sensitive), and other authorities' plans are theirs.
- * Source: Access to Service notification, REPC_MT000004GB01; docs/decisions/0023.
+ * Source: Access to Service notification, REPC_MT000004GB01; docs/decisions, 23 and 24.
  */
 export function viewOf(
   viewer: Viewer,
@@ -38,20 +38,24 @@ export function viewOf(
     case 'organisation': {
       const own = 'caller' in event && event.caller?.organisation?.code === viewer.organisation;
       if (!own) return undefined;
-      const { partition: _partition, number: _number, ...told } = event;
+      // Where a plan came from is for its authority alone: who looked was not shown it either.
+      const { partition: _partition, number: _number, sources: _sources, ...told } = event;
       return { ...told, at };
     }
     case 'authority': {
       if (event.type !== 'lookup' || event.access !== 'unscheduled') return undefined;
-      const shown = event.shown?.filter(({ authority }) => authority === viewer.authority) ?? [];
+      const { shown: plans = [], sources = [] } = event;
+      const shown = plans.flatMap((plan, i) =>
+        plan.authority === viewer.authority ? { ...plan, localId: sources[i]?.localId } : [],
+      );
       if (shown.length === 0) return undefined;
       const { type, auditId, caller, setting, access, nhsNumber } = event;
-      const { name, role, organisation } = caller;
+      const { user, name, role, organisation } = caller;
       return {
         type,
         auditId,
         at,
-        caller: { name, role, organisation },
+        caller: { user, name, role, organisation },
         setting,
         access,
         nhsNumber,

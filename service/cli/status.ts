@@ -7,6 +7,7 @@ import { createStore, type Store } from '#store/store.ts';
 import { openAnchor } from '../data-folder.ts';
 import { isUpToDate } from '../lookup/coverage.ts';
 import { auditStatus, printAuditStatus } from './audit-status.ts';
+import { notificationsStatus, printNotificationsStatus } from './notifications.ts';
 import { runningRedis } from './store.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 3_000;
@@ -156,8 +157,10 @@ export async function status(
     );
     const dataset = (await store.dataset()) ?? null;
     const audit = await auditStatus(configuration, worker, now);
+    const notifications = notificationsStatus(configuration, now);
     if (json) {
-      console.log(JSON.stringify({ ready, dataset, checks, audit, authorities }, null, 2));
+      const all = { ready, dataset, checks, audit, notifications, authorities };
+      console.log(JSON.stringify(all, null, 2));
       return ready;
     }
     const kind = dataset === null ? 'no dataset' : `a ${dataset.kind} dataset`;
@@ -165,6 +168,7 @@ export async function status(
     for (const { ok, detail, since } of checks)
       if (!ok) console.log(`  ${detail} (since ${since})`);
     printAuditStatus(audit);
+    printNotificationsStatus(notifications);
     if (authorities.length === 0) console.log('No authority is known here yet.');
     else printTable(authorities);
     return ready;

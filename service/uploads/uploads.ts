@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { HttpBindings } from '@hono/node-server';
-import type { Context } from 'hono';
 import {
   acknowledgementFormats,
   formatAcknowledgement,
@@ -15,33 +14,28 @@ import type { ErrorCode } from '#schemas/errors.ts';
 import type { Anchor } from '#store/anchor.ts';
 import type { Gate } from '#store/gate.ts';
 import type { Store } from '#store/store.ts';
-import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
-import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import type { LoadSettings } from '../load-settings.ts';
-import { errorFields, type Log } from '../log.ts';
-import type { NoteRefusal } from '../lookup/refusals.ts';
+import { errorFields } from '../log.ts';
 import { readNotice } from '../notices.ts';
-import {
-  type AuthorityAdmission,
-  type AuthorityAdmissionDependencies,
-  admitAuthority,
-} from './admission.ts';
 import { type BodyLimits, openBody } from './body.ts';
 import { readDescription } from './description.ts';
 import { mediaType, preferredFormat } from './format.ts';
 import { HOLDINGS_FORMATS, holdingsText } from './holdings.ts';
+import {
+  type Admitted,
+  type AuthorityContext,
+  type AuthorityRoute,
+  type AuthorityRouteDependencies,
+  auditedCaller,
+  authorityRoutes,
+  headersOf,
+} from './route.ts';
 
-type UploadContext = Context<{ Bindings: HttpBindings }>;
-type Admitted = Extract<AuthorityAdmission, { kind: 'admitted' }>;
-type Handler = (c: UploadContext) => Promise<Response>;
-
-export type UploadDependencies = AuthorityAdmissionDependencies & {
-  noteRefusal: NoteRefusal;
+export type UploadDependencies = AuthorityRouteDependencies & {
   /** With a loader's rights. */
   store: Store;
   anchor: Anchor;
   gate: Pick<Gate, 'open'>;
-  log: Log;
   /** As configured for every load, whichever way a file comes in. */
   loads: LoadSettings;
   limits?: BodyLimits;
@@ -49,7 +43,7 @@ export type UploadDependencies = AuthorityAdmissionDependencies & {
 
 /** What an authority's own systems may do over HTTP. */
 export type Uploads = {
-  routes: { method: 'GET' | 'POST'; path: string; allow: string; handler: Handler }[];
+  routes: AuthorityRoute[];
 };
 
 const LIMITS: BodyLimits = { idleMs: 10_000, deadlineMs: 240_000 };
@@ -78,22 +72,14 @@ const ENCODINGS = new Map([
  * for that authority and no other.
  */
 export function createUploads(dependencies: UploadDependencies): Uploads {
-  const { noteRefusal, store, anchor, gate, log, loads } = dependencies;
+  const { store, anchor, gate, log, loads } = dependencies;
+  const route = authorityRoutes(dependencies);
   const limits = dependencies.limits ?? LIMITS;
   const underWay = new Set<OdsCode>();
   let readings = 0;
 
-  function headersOf(ids: RequestIds, type: string): Record<string, string> {
-    return {
-      ...SAFE_HEADERS,
-      'content-type': type,
-      ...(ids.requestId !== undefined && { 'x-request-id': ids.requestId }),
-      ...(ids.correlationId !== undefined && { 'x-correlation-id': ids.correlationId }),
-    };
-  }
-
   function acknowledged(
-    { req }: UploadContext,
+    { req }: AuthorityContext,
     { ids }: Admitted,
     acknowledgement: Acknowledgement,
   ): Response {
@@ -106,7 +92,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
   }
 
   async function load(
-    { env: { incoming, outgoing }, req }: UploadContext,
+    { env: { incoming, outgoing }, req }: AuthorityContext,
     { ids, caller, authority }: Admitted,
   ): Promise<Acknowledgement | ErrorCode> {
     const name = NAMES.get(essence(incoming.headers['content-type']));
@@ -150,13 +136,13 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
     }
   }
 
-  async function upload(c: UploadContext, admitted: Admitted): Promise<Response | ErrorCode> {
+  async function upload(c: AuthorityContext, admitted: Admitted): Promise<Response | ErrorCode> {
     const outcome = await load(c, admitted);
     return typeof outcome === 'string' ? outcome : acknowledged(c, admitted, outcome);
   }
 
   async function acknowledgementOf(
-    c: UploadContext,
+    c: AuthorityContext,
     admitted: Admitted,
   ): Promise<Response | ErrorCode> {
     const sequence = sequenceOf(c);
@@ -170,7 +156,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
 
   /** What an upload over HTTP has to say of numbers no longer in use: nobody watches a folder for its sender. */
   async function noticeOf(
-    { req }: UploadContext,
+    { req }: AuthorityContext,
     { ids, authority }: Admitted,
     sequence: number | undefined,
   ): Promise<Response | ErrorCode> {
@@ -200,14 +186,13 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
   }
 
   async function holdings(
-    { env, req }: UploadContext,
+    { env, req }: AuthorityContext,
     { ids, caller, authority: code }: Admitted,
   ): Promise<Response | ErrorCode> {
     // What is not known to be whole would have an authority mend what is not broken.
     if (!gate.open || readings >= HOLDINGS_AT_ONCE) return 'store-unavailable';
     const authority = await store.authority(code);
     if (authority === undefined) return 'authority-unknown';
-    const { identity } = caller;
     // On disk before the first row leaves.
     await store.appendEvent({
       type: 'holdings-read',
@@ -215,15 +200,8 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
       requestId: ids.requestId,
       ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
       authority: code,
-      caller: {
-        issuer: identity.issuer,
-        client: identity.client,
-        user: identity.user,
-        name: identity.name,
-        role: { code: identity.role.code, name: identity.role.name },
-        organisation: identity.role.organisation,
-      },
-      by: identity.name,
+      caller: auditedCaller(caller),
+      by: caller.identity.name,
     });
     const format =
       preferredFormat(req.header('accept'), HOLDINGS_FORMATS) === 'csv' ? 'csv' : 'json';
@@ -237,43 +215,6 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
       status: 200,
       headers: headersOf(ids, mediaType(format)),
     });
-  }
-
-  /** @param failure what a fault inside is answered with */
-  function route(
-    answer: (c: UploadContext, admitted: Admitted) => Promise<Response | ErrorCode>,
-    failure: ErrorCode,
-  ): Handler {
-    return async (c) => {
-      const { incoming } = c.env;
-      // Hono answers HEAD by GET, and an answer that nobody reads would be audited as one that was.
-      if (incoming.method === 'HEAD') {
-        return problemResponse('method-not-allowed', {
-          ...readRequestIds(incoming.headers),
-          allow: 'GET',
-          lookup: false,
-        });
-      }
-      try {
-        const admission = await admitAuthority(dependencies, incoming.headers);
-        const outcome = admission.kind === 'admitted' ? await answer(c, admission) : admission.code;
-        if (outcome instanceof Response) return outcome;
-        const limit = admission.kind === 'refused' ? admission.limit : undefined;
-        noteRefusal({
-          code: outcome,
-          limit,
-          ids: admission.ids,
-          api: 'plain',
-          caller: admission.caller,
-          roleChosen: admission.kind === 'admitted' || admission.roleChosen,
-          source: incoming.socket.remoteAddress,
-        });
-        return problemResponse(outcome, { ...admission.ids, limit, lookup: false });
-      } catch (error) {
-        log.error('a request of an authority failed inside the service', errorFields(error));
-        return problemResponse(failure, { ...readRequestIds(incoming.headers), lookup: false });
-      }
-    };
   }
 
   return {
@@ -302,7 +243,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
 }
 
 /** The file's own number in the address. */
-function sequenceOf({ req }: UploadContext): number | undefined {
+function sequenceOf({ req }: AuthorityContext): number | undefined {
   const text = req.param('sequence') ?? '';
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }

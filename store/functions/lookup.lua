@@ -18,7 +18,7 @@
 local PER_ELEMENT = 10
 local BEFORE_ELEMENTS = 5
 -- What an event has room for in the sealed log, in 64 KiB. Nobody has as many.
-local PLANS_AT_MOST = 200
+local PLANS_AT_MOST = 120
 local EVENT_BYTES_AT_MOST = 16384
 
 -- Phase one: reads and checks, no effect. Returns generation and the visible rows, or nil and a cause.
@@ -29,7 +29,8 @@ local function read_visible(children_key, dataset, least_generation, number, day
   if not value then return generation, visible end
   if value == '' then return nil, 'corrupt' end
   for row in string.gmatch(value .. RS, '([^\30]*)\30') do
-    local authority, plan, start, _, _, from, current, till, birth = string.match(row, ROW)
+    local authority, plan, start, _, _, from, current, till, birth, local_id, sequence =
+      string.match(row, ROW)
     if not authority then return nil, 'corrupt' end
     if tonumber(from) <= now and now < tonumber(till) then
       local status = 'current'
@@ -39,6 +40,7 @@ local function read_visible(children_key, dataset, least_generation, number, day
       visible[#visible + 1] = {
         row, status, birth_result,
         authority .. US .. plan .. US .. start .. US .. status .. US .. birth_result,
+        local_id .. US .. sequence,
       }
     end
   end
@@ -79,9 +81,10 @@ local function look(keys, args, element, clock)
     return { 'not-flagged', audit_id, number, generation, event_number }
   end
 
-  local shown, rows = {}, {}
+  local shown, sources, rows = {}, {}, {}
   for i, row in ipairs(visible) do
     shown[i] = row[4]
+    sources[i] = row[5]
     rows[i] = { row[1], row[2], row[3] }
   end
   local listed, changed, accesses, access_ids = {}, false, {}, {}
@@ -96,8 +99,14 @@ local function look(keys, args, element, clock)
 
   -- Phase two: effects, the audit first. Nothing is disclosed unless both were written.
   local list = changed and cmsgpack.pack(listed)
-  local event_number = append(audit_key, 'event', event, 'at', clock, 'outcome', 'flagged',
-    'shown', table.concat(shown, RS), 'accesses', table.concat(access_ids, ','))
+  local fields = { 'event', event, 'at', clock, 'outcome', 'flagged',
+    'shown', table.concat(shown, RS), 'accesses', table.concat(access_ids, ',') }
+  -- By which an authority is told of an access. It is not told of a silent read.
+  if not silent then
+    fields[#fields + 1] = 'sources'
+    fields[#fields + 1] = table.concat(sources, RS)
+  end
+  local event_number = append(audit_key, unpack(fields))
   if list then redis.call('HSET', seen_key, number, list) end
   return { 'flagged', audit_id, number, generation, event_number, rows, accesses }
 end

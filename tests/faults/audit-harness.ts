@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { draws, one } from '#loaders/generate-random.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { ENTRY_HOURS } from '#schemas/notification.ts';
 import { readKeys } from '#service/audit/keys.ts';
 import { sealedEvents, sealedRange } from '#service/audit/sealed.ts';
 import { verifyLog } from '#service/audit/verify.ts';
 import { openDemoIssuer } from '#service/auth/demo-issuer.ts';
+import { NotificationFile } from '#service/notifications/notification-file.ts';
 import { createAuditStreams } from '#store/audit-stream.ts';
 import { root } from '../../bench/processes.ts';
+import { outboxOf } from '../service/notification-support.ts';
 import { claims, fill } from '../service/support.ts';
 import { testNumber } from '../support/rows.ts';
 import { startTestStore, until } from '../support/test-store.ts';
@@ -18,7 +21,7 @@ import { startTestStore, until } from '../support/test-store.ts';
 /**
  * Lookups that go on while the workers, the lookup process and Redis are killed, stopped and left without
  * disk, in mixes and at moments drawn from a seed; afterwards every one that was answered is in the sealed
- * log, once.
+ * log, once, and of every one that showed a plan its authority was told.
  */
 
 export type AuditFaultOptions = { seed: number; points: number; say?: (line: string) => void };
@@ -34,6 +37,10 @@ const WITHIN_MS = 400;
 /** Longer than the sealing takes, and than a lookup waits. */
 const LASTS_AT_MOST_MS = 1_200;
 const LOOKERS = 4;
+const USERS = 25;
+const AUTHORITY = 'ZZ101';
+/** Shorter than most faults last. */
+const WINDOW_MINUTES = '0.01';
 const LOOKUP_DEADLINE_MS = 5_000;
 const RECOVERS_WITHIN_MS = 30_000;
 /** Whatever the log writes is larger; what SQLite writes to the first page of a file is not. */
@@ -109,7 +116,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
   const folder = join(dataDir, 'audit');
   await store.adminStore.createDataset('demo', 'test');
   await fill(store.store, store.anchor, {
-    code: 'ZZ101',
+    code: AUTHORITY,
     rows: CHILDREN.map((nhsNumber) => ({ nhsNumber })),
   });
   const { username, password } = server.users.admin;
@@ -123,6 +130,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
     return keepRunning({
       ...environment,
       ROLE: 'worker',
+      NOTIFICATIONS_WINDOW_MINUTES: WINDOW_MINUTES,
       ...(canTurnClocks && {
         LD_PRELOAD: FAKETIME,
         FAKETIME_TIMESTAMP_FILE: clockOf(name),
@@ -139,7 +147,11 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
   const pidOf = (name: Name): number => (name === 'redis' ? server.pid : processes[name].pid());
 
   const issuer = await openDemoIssuer(dataDir);
-  const token = await issuer.sign(claims(), 3_600);
+  const tokens = await Promise.all(
+    Array.from({ length: USERS }, (_, user) =>
+      issuer.sign(claims({ sub: `nurse-${user}` }), 3_600),
+    ),
+  );
   const answered: string[] = [];
   let refused = 0;
   const done = new AbortController();
@@ -153,7 +165,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
         const response = await fetch(`${address}/lookup`, {
           method: 'POST',
           headers: {
-            authorization: `Bearer ${token}`,
+            authorization: `Bearer ${tokens[(i * i + Math.floor(i / USERS)) % USERS]}`,
             'content-type': 'application/json',
             'x-request-id': randomUUID(),
           },
@@ -239,6 +251,15 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
       return (await streams.numbers()).every((number, stream) => number === sealed[stream]);
     }, 'all events being sealed');
     wrong.push(...(await judge(folder, dataDir, answered)));
+    await until(async () => {
+      const size = sealedRange(folder)?.size ?? 0;
+      const done = NotificationFile.read(folder, (file) => {
+        const all = file.cursor().position === size && file.unwrittenCount() === 0;
+        return all && file.oldestUntold() === undefined;
+      });
+      return done === true;
+    }, 'every authority being told');
+    wrong.push(...(await judgeNotifications(folder, join(dataDir, 'outbox'))));
   } catch (error) {
     const said = Object.values(processes).map((each) => each.errors());
     wrong.push(`${error instanceof Error ? error.message : 'unknown'}\n${said.join('\n')}`);
@@ -268,6 +289,36 @@ async function judge(
   const signers = await readKeys(join(dataDir, 'audit-key'));
   const { findings } = await verifyLog({ folder, keys: signers.map(({ verifier }) => verifier) });
   return [...wrong, ...findings.map(({ detail }) => detail)];
+}
+
+/** Whether every entry that is due was told, and written, in order and under ids of its own. */
+async function judgeNotifications(folder: string, outbox: string): Promise<string[]> {
+  const due = new Map<string, { id: string; first: number }>();
+  const dueIds: string[] = [];
+  for await (const { event } of sealedEvents(folder, 0)) {
+    if (event.type !== 'lookup' || event.outcome !== 'flagged') continue;
+    const key = `${event.caller.user} ${event.nhsNumber}`;
+    const open = due.get(key);
+    if (open !== undefined && Math.abs(event.at - open.first) < ENTRY_HOURS * 3_600_000) continue;
+    due.set(key, { id: event.auditId, first: event.at });
+    dueIds.push(event.auditId);
+  }
+  const written = outboxOf(outbox, AUTHORITY);
+  const told = written.flatMap(({ entries }) => entries.map(({ id }) => id));
+  const absent = dueIds.filter((id) => !told.includes(id));
+  const broken = written.filter(({ previous }, i) => previous !== written[i - 1]?.id);
+  const kept = NotificationFile.read(folder, (file) =>
+    file.page(AUTHORITY, '', { most: 1_000_000, mostCharacters: Number.POSITIVE_INFINITY }),
+  );
+  return [
+    ...(dueIds.length === 0 ? ['nothing was due'] : []),
+    ...(absent.length === 0 ? [] : [`${absent.length} of ${dueIds.length} entries were not told`]),
+    ...(new Set(told).size === told.length ? [] : ['an entry was told as new more than once']),
+    ...(broken.length === 0 ? [] : ['a notification is missing from its order']),
+    ...(JSON.stringify(kept?.notifications) === JSON.stringify(written)
+      ? []
+      : ['the outbox is not what is kept']),
+  ];
 }
 
 function seededDraws(seed: number) {

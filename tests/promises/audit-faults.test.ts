@@ -9,7 +9,7 @@ const POINTS = 10;
 const DEADLINE_MS = 150_000;
 
 test(
-  `whatever is killed, stopped or without disk, every answered lookup is in the sealed log once (${POINTS} mixes of seed ${seed})`,
+  `whatever is killed, stopped or without disk, every answered lookup is in the sealed log once and told to its authority (${POINTS} mixes of seed ${seed})`,
   async () => {
     expect(await runAuditFaults({ seed, points: POINTS })).toEqual([]);
   },

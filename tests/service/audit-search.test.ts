@@ -122,6 +122,8 @@ describe('who sees what', () => {
       [SHARED, NOBODYS].toSorted(),
     );
     expect(JSON.stringify(events)).not.toContain('ZZH02');
+    // Nor an authority's own identifier of a child, which no lookup shows.
+    expect(JSON.stringify(events)).not.toContain('LA-1');
     const all = await search({ nhsNumber: OTHERS }, officer('ZZH01'));
     expect(all.events.filter(({ type }) => type === 'lookup')).toEqual([]);
     expect(await lookups(officer('ZZH99'))).toEqual([]);
@@ -131,7 +133,7 @@ describe('who sees what', () => {
     const events = await lookups(officer('ZZ101'));
     expect(events.map((event) => event['nhsNumber'])).toEqual([SHARED, SHARED]);
     const text = JSON.stringify(events);
-    for (const hidden of ['ZZ102', OTHERS, 'ZZP01', 'gp-1', 'test-client', 'nurse-1', '"reason"']) {
+    for (const hidden of ['ZZ102', OTHERS, 'ZZP01', 'gp-1', 'test-client', '"reason"']) {
       expect(text).not.toContain(hidden);
     }
     expect(events[0]).toMatchObject({ caller: { organisation: { code: 'ZZH02' } } });
@@ -259,8 +261,7 @@ describe('POST /audit/search', () => {
       const events = (bundle.entry ?? []).filter(({ search: how }) => how?.mode === 'match');
       expect(events.length).toBeGreaterThan(0);
       const text = JSON.stringify(events);
-      if (as.roles[0]?.organisation.code === 'ZZ101')
-        expect(text).not.toMatch(/sds-user-id|product-id/);
+      if (as.roles[0]?.organisation.code === 'ZZ101') expect(text).not.toMatch(/product-id/);
       const lookup = events
         .map(({ resource }) => resource)
         .find((resource) => JSON.stringify(resource).includes(SHARED));

@@ -201,7 +201,7 @@ describe('the audit', () => {
     const event = (await service.events()).find(({ auditId }) => auditId === found.auditId);
     expect(lookupEventSchema.strict().safeParse(event).error?.issues[0]).toMatchObject({
       // What the store adds, and nothing else, goes beyond what the service writes.
-      keys: ['partition', 'number', 'at', 'outcome', 'shown', 'accessesShown'],
+      keys: ['partition', 'number', 'at', 'outcome', 'shown', 'sources', 'accessesShown'],
     });
     expect(event).toMatchObject({
       type: 'lookup',

@@ -16,7 +16,7 @@ import { testNumber } from '../support/rows.ts';
 import { fileXml, planOf, upload } from '../support/upload-model.ts';
 import { officer } from './authority-support.ts';
 import { NHS_NUMBER } from './fhir-support.ts';
-import { claims, role, startTestService, type TestService, testFolder } from './support.ts';
+import { claims, role, startTestService, type TestService, testFolder, until } from './support.ts';
 import { type TokenAttack, tokenAttacks } from './token-attacks.ts';
 
 /**
@@ -104,6 +104,7 @@ const ROUTES: Record<string, Entry> = {
     people: { officer: 200, otherOfficer: 404, strangeOfficer: 404 },
   },
   'GET /holdings': { people: { officer: 200, otherOfficer: 200, strangeOfficer: 404 } },
+  'GET /notifications': { people: { officer: 200, otherOfficer: 200, strangeOfficer: 200 } },
   'GET /openapi.json': open(),
   'GET /docs': open(),
   'GET /_ping': open(),
@@ -165,6 +166,11 @@ beforeAll(async () => {
   });
   const loaded = await ask(ROUTES['POST /uploads'] as Route, { as: 'officer', path: '/uploads' });
   expect(JSON.parse(loaded.body)).toMatchObject({ code: 'CPF02' });
+  const notifications = { path: '/notifications', method: 'GET', people: {} };
+  await until(
+    async () => (await ask(notifications, { as: 'officer' })).status === 200,
+    'the log from which authorities are told',
+  );
 });
 afterAll(() => service?.stopAndRemove());
 
@@ -238,6 +244,7 @@ const HEADERS = new Set([
   'content-security-policy',
   'content-type',
   'date',
+  'link',
   'retry-after',
   'transfer-encoding',
   'www-authenticate',

@@ -101,13 +101,22 @@ describe('a lookup', () => {
       outcome: 'flagged',
       nhsNumber: number,
       shown: [{ authority: AUTHORITY, status: 'current', dateOfBirth: 'match' }],
+      sources: [{ localId: 'LA-1', sequence: 1 }],
       accessesShown: [asked.auditId],
     });
   });
 
+  test('that is a silent read leaves nothing by which an authority could be told of it', async () => {
+    const number = testNumber(3_100);
+    await t.store.applyRows(lock, [testRow(number)]);
+    const asked = input(number, { access: 'silent-read' });
+    expect(await lookups.lookup(asked)).toMatchObject({ kind: 'flagged' });
+    expect(await eventOf(number, asked.auditId)).not.toHaveProperty('sources');
+  });
+
   test('of a child with more plans than its event has room for is could-not-check', async () => {
     const number = testNumber(3_001);
-    const rows = Array.from({ length: 201 }, (_, i) =>
+    const rows = Array.from({ length: 121 }, (_, i) =>
       testRow(number, { startDate: addDays(day('2025-01-05'), i) }),
     );
     await t.store.applyRows(lock, rows.slice(1));

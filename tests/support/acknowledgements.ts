@@ -7,6 +7,7 @@ import {
   recordCodes,
 } from '#schemas/acknowledgement.ts';
 import { type InactiveNumbersNotice, inactiveNumbersNoticeSchema } from '#schemas/notice.ts';
+import { type Notification, notificationSchema } from '#schemas/notification.ts';
 import { testNumber } from './rows.ts';
 
 /** An acknowledgement of a Spine XML file with a refused and a remarked record, but for what is said. */
@@ -144,5 +145,61 @@ export function everyNotice(): Record<string, InactiveNumbersNotice> {
     both: notice(),
     nameless: notice({ authority: { code: 'ZZ101' } }),
     omitted: notice({ omitted: 3 }),
+  };
+}
+
+const whole = {
+  id: '7b7f5ed4-3f0e-4a5e-9a55-3a4c5c7e2f01',
+  again: false,
+  nhsNumber: testNumber(1),
+  plans: [
+    {
+      type: 'child-protection-plan',
+      startDate: '2026-09-14',
+      status: 'current',
+      localId: '=LA&"1',
+      sequence: 412,
+    },
+  ],
+  user: { id: '555021935107', name: 'Nora <Nurse>' },
+  role: { code: 'S8000:G8000:R8001', name: 'Nurse & Midwife' },
+  organisation: { code: 'RJ1', name: 'Example "Hospital"' },
+  setting: 'emergency-department',
+  reason: 'attendance',
+  count: 1,
+  first: '2026-11-24T09:00:00.000Z',
+  last: '2026-11-24T09:00:00.000Z',
+  lastId: '7b7f5ed4-3f0e-4a5e-9a55-3a4c5c7e2f01',
+};
+
+export function notification(entries: object[], differing: Partial<Notification> = {}) {
+  return notificationSchema.parse({
+    id: '000001204331.0000',
+    uuid: '1f0e8f2a-7c1d-8b7e-9f53-0f5a1c2d3e4f',
+    createdAt: '2026-11-24T09:15:00.000Z',
+    authority: { code: 'ZZ101', name: 'Test & Sons <Council>' },
+    entries: entries.map((entry) => ({ ...whole, ...entry })),
+    unreadableEvents: 0,
+    checkpoint: 'example.org/log\n1204331\nAAAA\n\n\u2014 example.org/log BBBB\n',
+    ...differing,
+  });
+}
+
+const later = { last: '2026-11-24T09:05:00.000Z', lastId: '0f8fad5b-d9cb-469f-a165-70867728950e' };
+
+/** Notifications that differ in how they are written. */
+export function everyNotification(): Record<string, Notification> {
+  const [plan] = whole.plans;
+  const mother = { ...plan, type: 'unborn-child-protection-plan', localId: 'M-1', sequence: 413 };
+  return {
+    one: notification([{}]),
+    repeated: notification([
+      { count: 2, ...later },
+      { again: true, count: 9, ...later },
+    ]),
+    mother: notification([{ plans: [plan, mother] }]),
+    sourceless: notification([{ plans: [{ ...plan, localId: undefined, sequence: undefined }] }]),
+    empty: notification([]),
+    unreadable: notification([], { unreadableEvents: 3 }),
   };
 }

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatAcknowledgement, formatNotice } from '#loaders/formats/formats.ts';
-import { everyAcknowledgement, everyNotice } from './acknowledgements.ts';
+import { formatNotification } from '#loaders/formats/notification-formats.ts';
+import { everyAcknowledgement, everyNotice, everyNotification } from './acknowledgements.ts';
 
 // Writes one XML of each kind into a folder a message type, to be checked against the published schemas.
 const [out = '.'] = process.argv.slice(2);
@@ -14,4 +15,7 @@ for (const [name, acknowledgement] of Object.entries(everyAcknowledgement())) {
 }
 for (const [name, notice] of Object.entries(everyNotice())) {
   write('REPC_MT000005GB01', name, formatNotice(notice, 'xml'));
+}
+for (const [name, notification] of Object.entries(everyNotification())) {
+  write('REPC_MT000004GB01', name, formatNotification(notification, 'xml'));
 }

@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { shownPlanSchema, sourceSchema } from './audit-event.ts';
+import { mailboxSchema } from './mesh.ts';
+
+/**
+ * How long repeated accesses of one user, from one organisation, to one child are one entry.
+ *
+ * Source: design; CP-IS has the same rule for the list of accesses that a clinician is shown.
+ */
+export const ENTRY_HOURS = 24;
+
+/**
+ * Which notification it is: how far into the sealed log it goes, and which at that place. Twelve and four
+ * digits, so that the order of the texts is the order of the notifications.
+ */
+export const notificationIdSchema = z
+  .string()
+  .regex(/^[0-9]{12}\.[0-9]{4}$/)
+  .brand<'NotificationId'>();
+export type NotificationId = z.infer<typeof notificationIdSchema>;
+
+const PLACES_AT_MOST = 9_999;
+
+/**
+ * The id of an authority's next notification.
+ *
+ * @param position every event of the log before it has been told
+ * @returns `undefined` where there were as many as an id can tell apart while the log stood still
+ */
+export function nextNotificationId(
+  position: number,
+  last: string | undefined,
+): NotificationId | undefined {
+  const begins = String(position).padStart(12, '0');
+  const place = last?.startsWith(begins) === true ? Number(last.slice(13)) + 1 : 0;
+  if (place > PLACES_AT_MOST) return undefined;
+  return notificationIdSchema.parse(`${begins}.${String(place).padStart(4, '0')}`);
+}
+
+const notifiedPlanSchema = z.strictObject({
+  ...shownPlanSchema.pick({ type: true, startDate: true, status: true }).shape,
+  ...sourceSchema.partial().shape,
+});
+
+/** One user's accesses to one child within 24 hours. Instants are ISO 8601 in UTC. */
+export const notificationEntrySchema = z.strictObject({
+  /** The audit id of the first access; the same where the entry is told a second time. */
+  id: z.uuid(),
+  /** It was told before; since then there were more accesses. */
+  again: z.boolean(),
+  /** The child's; of an unborn child's plan the mother's. */
+  nhsNumber: z.string(),
+  /** Of this authority, as the latest access showed them. */
+  plans: z.array(notifiedPlanSchema).min(1),
+  user: z.strictObject({ id: z.string(), name: z.string() }),
+  role: z.strictObject({ code: z.string(), name: z.string() }),
+  organisation: z.strictObject({ code: z.string(), name: z.string() }),
+  setting: z.string(),
+  /** Why, where that was said; of the latest access. */
+  reason: z.string().optional(),
+  count: z.int().positive(),
+  first: z.iso.datetime(),
+  last: z.iso.datetime(),
+  /** The audit id of the last access. */
+  lastId: z.uuid(),
+});
+export type NotificationEntry = z.infer<typeof notificationEntrySchema>;
+
+/**
+ * Tells an authority who looked at plans of its children. Without entries it says that nobody did.
+ *
+ * Source: CP-IS schemas, Access to Service Notification, REPC_MT000004GB01.
+ */
+export const notificationSchema = z.strictObject({
+  id: notificationIdSchema,
+  /** The same again, as the XML has it. */
+  uuid: z.uuid(),
+  createdAt: z.iso.datetime(),
+  authority: z.strictObject({ code: z.string(), name: z.string() }),
+  /** The one before it; by this a missing one shows. Absent in the first. */
+  previous: notificationIdSchema.optional(),
+  entries: z.array(notificationEntrySchema),
+  /** Events since the one before that could not be read, and may have concerned a child of the authority. */
+  unreadableEvents: z.int().nonnegative(),
+  /** A signed checkpoint of the log that covers these accesses: keep it, and the log cannot be rewritten. */
+  checkpoint: z.string(),
+});
+export type Notification = z.infer<typeof notificationSchema>;
+
+/** An answer to `GET /notifications`. */
+export const notificationsPageSchema = z.strictObject({
+  notifications: z.array(notificationSchema),
+  /** What to ask for `after` the next time; absent while there has been none. */
+  next: notificationIdSchema.optional(),
+  /** There are more at once. */
+  more: z.boolean(),
+  /** There were others, up to and with this one, that are not kept any longer. */
+  removedUpTo: notificationIdSchema.optional(),
+});
+export type NotificationsPage = z.infer<typeof notificationsPageSchema>;
+
+export const NOTIFICATION_FORMATS = ['json', 'csv', 'xml'] as const;
+export type NotificationFormat = (typeof NOTIFICATION_FORMATS)[number];
+
+/** How an authority has its notifications. */
+const preferencesSchema = z.strictObject({
+  /** What is written into the outbox. */
+  formats: z
+    .array(z.enum(NOTIFICATION_FORMATS))
+    .default([...NOTIFICATION_FORMATS])
+    .transform((formats) => [...new Set(formats)]),
+  /** Set: a `.dat`/`.ctl` pair a format, for a MESH client to send to this mailbox. */
+  mailbox: mailboxSchema.optional(),
+  /** Also where nobody looked. */
+  empty: z.boolean().default(false),
+});
+export type NotificationPreferences = z.infer<typeof preferencesSchema>;
+
+/** By ODS code; `*` for those that are not named. */
+export const preferencesFileSchema = z.record(
+  z.string().regex(/^(?:\*|[A-Z0-9]{3,12})$/, { error: 'must be an ODS code, or *' }),
+  preferencesSchema,
+);
+export type PreferencesFile = z.infer<typeof preferencesFileSchema>;
+
+/** What holds for an authority. */
+export const preferencesOf = (file: PreferencesFile, code: string): NotificationPreferences =>
+  file[code] ?? file['*'] ?? preferencesSchema.parse({});

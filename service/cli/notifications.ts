@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import type { Configuration } from '#schemas/configuration.ts';
+import { notificationIdSchema } from '#schemas/notification.ts';
+import { auditFolder } from '../data-folder.ts';
+import { NotificationFile, type NotifierState } from '../notifications/notification-file.ts';
+import { Failure, misused } from './failure.ts';
+import { runningRedis, withStore } from './store.ts';
+
+export type NotificationsListOptions = { json?: boolean };
+export type NotificationsResendOptions = { after?: string; by: string; reason: string };
+
+const HEARD_OF_WITHIN_MS = 60_000;
+
+export type NotificationsStatus = Omit<NotifierState, 'problem' | 'at'> & { ok: boolean };
+
+/** How authorities are told, as far as the folder of the log tells. */
+export function notificationsStatus(
+  configuration: Configuration,
+  now: number,
+): NotificationsStatus {
+  const state = NotificationFile.read(auditFolder(configuration), (file) => file.state());
+  if (state === undefined) {
+    const detail = 'Nobody tells authorities yet. A process with role all or worker does.';
+    return { ok: false, detail, position: 0, behind: 0, unwritten: 0, unreadable: 0 };
+  }
+  const { problem, at, detail, ...numbers } = state;
+  const silent = now - Date.parse(at) > HEARD_OF_WITHIN_MS;
+  return {
+    ok: !problem && !silent,
+    detail: silent
+      ? `Nobody tells authorities since ${at}. Start a process with role all or worker.`
+      : detail,
+    ...numbers,
+  };
+}
+
+export function printNotificationsStatus(status: NotificationsStatus): void {
+  const { ok, detail, position, behind, oldestUntold, unwritten, unreadable } = status;
+  const parts = [
+    `events read up to ${position}`,
+    ...(behind > 0 ? [`${behind} to read`] : []),
+    ...(oldestUntold === undefined ? [] : [`the oldest access not told is of ${oldestUntold}`]),
+    ...(unwritten > 0 ? [`${unwritten} wait for the outbox`] : []),
+    ...(unreadable > 0 ? [`${unreadable} events could not be read`] : []),
+  ];
+  console.log(`Notifications: ${parts.join(', ')}. ${ok ? detail : `NOT WELL: ${detail}`}`);
+}
+
+function missing(configuration: Configuration): Failure {
+  return new Failure(
+    `There are no notifications in ${auditFolder(configuration)} yet. A process with role all or worker makes them; AUDIT_DIR says where they are.`,
+  );
+}
+
+/** `cp-flags notifications list`: a line an authority. */
+export function listNotifications(
+  configuration: Configuration,
+  { json = false }: NotificationsListOptions,
+): void {
+  const lines = NotificationFile.read(auditFolder(configuration), (file) => file.list());
+  if (lines === undefined) throw missing(configuration);
+  if (json) {
+    console.log(JSON.stringify(lines, null, 2));
+    return;
+  }
+  if (lines.length === 0) console.log('No authority has been told of an access yet.');
+  for (const { code, last, oldest, kept, unwritten } of lines) {
+    const waits = unwritten === 0 ? '' : `, ${unwritten} wait for the outbox`;
+    console.log(`${code}  last ${last}, ${kept} kept from ${oldest ?? '-'}${waits}`);
+  }
+}
+
+/** `cp-flags notifications resend`: has what is kept written into the outbox once more, under the same ids. */
+export async function resendNotifications(
+  configuration: Configuration,
+  code: string,
+  { after, by, reason }: NotificationsResendOptions,
+): Promise<void> {
+  if (after !== undefined && !notificationIdSchema.safeParse(after).success) {
+    throw misused('--after takes the id of a notification, such as 000000001204.0000.');
+  }
+  const folder = auditFolder(configuration);
+  const kept = NotificationFile.read(folder, (file) => file.page(code, after ?? '', ONE));
+  if (kept === undefined) throw missing(configuration);
+  if (kept.notifications.length === 0) {
+    throw new Failure(`No notification of ${code} is kept that comes after that one.`);
+  }
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'worker', (store) =>
+    store.appendEvent({
+      type: 'notifications-resent',
+      auditId: randomUUID(),
+      by,
+      detail: { authority: code, ...(after !== undefined && { after }), reason },
+    }),
+  );
+  const count = NotificationFile.read(folder, (file) => file.writeAgain(code, after ?? ''));
+  console.log(`${count} notifications of ${code} are written into the outbox once more.`);
+}
+
+const ONE = { most: 1, mostCharacters: 1 };

@@ -1,0 +1,402 @@
+import { chmodSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { z } from 'zod';
+import {
+  ENTRY_HOURS,
+  type Notification,
+  type NotificationEntry,
+  type NotificationId,
+  notificationEntrySchema,
+  notificationIdSchema,
+  notificationSchema,
+} from '#schemas/notification.ts';
+import type { NotifiedAccess } from './accesses.ts';
+
+/** How far the log has been read. */
+export type Cursor = {
+  /** Every event before it has been read. */
+  position: number;
+  /** Milliseconds: when the window began that is told of next. */
+  windowAt: number;
+  /** Milliseconds: the youngest event read so far. */
+  logAt: number;
+};
+
+/** An entry with what only this file needs. */
+export type StoredEntry = {
+  row: number;
+  authority: string;
+  count: number;
+  entry: NotificationEntry;
+};
+
+const DATABASE = 'notifications.sqlite';
+const WRITER_WAITS_MS = 5_000;
+/** A request can be made again; the process that answers it has others to answer. */
+const READER_WAITS_MS = 500;
+const ENTRY_MS = ENTRY_HOURS * 3_600_000;
+/** An event may be sealed long after it happened: how long an entry can still be added to. */
+const ENTRY_KEPT_MS = ENTRY_MS + 7 * 86_400_000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL,
+    windowAt INTEGER NOT NULL, logAt INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS entry (row INTEGER PRIMARY KEY AUTOINCREMENT, authority TEXT NOT NULL,
+    key TEXT NOT NULL, firstId TEXT NOT NULL, firstAt INTEGER NOT NULL, lastId TEXT NOT NULL,
+    lastAt INTEGER NOT NULL, count INTEGER NOT NULL, told INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS entry_of ON entry (authority, key, row);
+  CREATE INDEX IF NOT EXISTS entry_untold ON entry (told, firstAt) WHERE count > told;
+  CREATE TABLE IF NOT EXISTS notification (authority TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
+    position INTEGER NOT NULL, json TEXT NOT NULL, written INTEGER NOT NULL,
+    PRIMARY KEY (authority, id)) STRICT;
+  CREATE INDEX IF NOT EXISTS notification_unwritten ON notification (authority, id) WHERE written = 0;
+  CREATE TABLE IF NOT EXISTS authority (code TEXT PRIMARY KEY, last TEXT NOT NULL,
+    lastPosition INTEGER NOT NULL, removed TEXT) STRICT;
+  CREATE TABLE IF NOT EXISTS unread (position INTEGER PRIMARY KEY, count INTEGER NOT NULL,
+    at INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
+`;
+
+const cursorRow = z.object({ position: z.number(), windowAt: z.number(), logAt: z.number() });
+const entryRow = z.object({
+  row: z.number(),
+  authority: z.string(),
+  firstId: z.string(),
+  firstAt: z.number(),
+  lastId: z.string(),
+  lastAt: z.number(),
+  count: z.number(),
+  told: z.number(),
+  json: z.string(),
+});
+const detailSchema = notificationEntrySchema.pick({
+  nhsNumber: true,
+  plans: true,
+  user: true,
+  role: true,
+  organisation: true,
+  setting: true,
+  reason: true,
+});
+const notificationRow = z.object({
+  authority: z.string(),
+  id: notificationIdSchema,
+  json: z.string().transform((json) => notificationSchema.parse(JSON.parse(json))),
+});
+const authorityRow = z.object({
+  last: notificationIdSchema,
+  lastPosition: z.number(),
+  removed: notificationIdSchema.nullable(),
+});
+const numberRow = z.object({ number: z.number().nullable() });
+const listRow = z.object({
+  code: z.string(),
+  last: z.string(),
+  oldest: z.string().nullable(),
+  kept: z.number(),
+  unwritten: z.number(),
+});
+const unreadRow = z.object({ position: z.number(), count: z.number(), at: z.number() });
+
+const stateSchema = z.object({
+  problem: z.boolean(),
+  detail: z.string(),
+  /** ISO 8601: when it was said. */
+  at: z.iso.datetime(),
+  /** Events of the log that have been read. */
+  position: z.int(),
+  /** Sealed events that have not been read yet. */
+  behind: z.int(),
+  /** ISO 8601: the oldest access that no notification tells of yet. */
+  oldestUntold: z.iso.datetime().optional(),
+  /** Notifications that wait to be written into the outbox. */
+  unwritten: z.int(),
+  /** Events that could not be read, among those of the time that notifications are kept. */
+  unreadable: z.int(),
+});
+/** How the notifying goes, for whoever asks. */
+export type NotifierState = z.infer<typeof stateSchema>;
+
+const iso = (instant: number): string => new Date(instant).toISOString();
+
+/**
+ * Notifications and how far the log was read for them, beside the log: one SQLite file with synchronous FULL.
+ * One process writes it (see the notifier); any number read. What was removed is overwritten.
+ */
+export class NotificationFile {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  /** Opens, or begins, the file in a folder that is there. */
+  static open(folder: string, waitsMs = WRITER_WAITS_MS): NotificationFile {
+    const path = join(folder, DATABASE);
+    const db = new DatabaseSync(path, { timeout: waitsMs });
+    try {
+      chmodSync(path, 0o600);
+      db.exec(
+        // Without spilling, whoever reads waits for no more of a transaction than its commit.
+        'PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_spill = OFF;',
+      );
+      db.exec(SCHEMA);
+      return new NotificationFile(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** Reads from the file of a folder; `undefined` before there is one. @throws while it cannot be read */
+  static read<T>(folder: string, work: (file: NotificationFile) => T): T | undefined {
+    if (!existsSync(join(folder, DATABASE))) return undefined;
+    const file = NotificationFile.open(folder, READER_WAITS_MS);
+    try {
+      return work(file);
+    } finally {
+      file.close();
+    }
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #sql(text: string): StatementSync {
+    const known = this.#statements.get(text);
+    if (known !== undefined) return known;
+    const statement = this.#db.prepare(text);
+    this.#statements.set(text, statement);
+    return statement;
+  }
+
+  /** All of it, or nothing: on disk when this returns. */
+  transaction<T>(work: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const done = work();
+      this.#db.exec('COMMIT');
+      return done;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  cursor(): Cursor {
+    const row = this.#sql('SELECT position, windowAt, logAt FROM cursor').get();
+    return row === undefined ? { position: 0, windowAt: 0, logAt: 0 } : cursorRow.parse(row);
+  }
+
+  /** Something of the log has been read. */
+  begun(): boolean {
+    return this.#sql('SELECT 1 FROM cursor').get() !== undefined;
+  }
+
+  moveTo({ position, windowAt, logAt }: Cursor): void {
+    this.#sql(
+      'INSERT OR REPLACE INTO cursor (one, position, windowAt, logAt) VALUES (1, ?, ?, ?)',
+    ).run(position, windowAt, logAt);
+  }
+
+  /** Counts an access: of the entry that it repeats, or as the first of a new one. */
+  add({ authority, key, auditId, at, ...rest }: NotifiedAccess): void {
+    const json = JSON.stringify(detailSchema.parse(rest));
+    const newest = this.#sql(
+      'SELECT * FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1',
+    ).get(authority, key);
+    const entry = newest && entryRow.parse(newest);
+    if (entry !== undefined && Math.abs(at - entry.firstAt) < ENTRY_MS) {
+      // A clock that stepped back makes the later access the older one; what was told first stays.
+      this.#sql(
+        'UPDATE entry SET count = count + 1, lastId = ?, lastAt = ?, json = ? WHERE row = ?',
+      ).run(auditId, Math.max(at, entry.lastAt), json, entry.row);
+      return;
+    }
+    this.#sql(
+      'INSERT INTO entry (authority, key, firstId, firstAt, lastId, lastAt, count, told, json) VALUES (?, ?, ?, ?, ?, ?, 1, 0, ?)',
+    ).run(authority, key, auditId, at, auditId, at, json);
+  }
+
+  /**
+   * What is due, in the order it began: entries not told yet, and those that were and whose 24 hours are over,
+   * where there were more accesses since.
+   *
+   * @param now milliseconds
+   */
+  due(now: number): StoredEntry[] {
+    return this.#sql(
+      'SELECT * FROM entry WHERE count > told AND (told = 0 OR firstAt <= ?) ORDER BY row',
+    )
+      .all(now - ENTRY_MS)
+      .map((each) => {
+        const { row, authority, firstId, firstAt, lastId, lastAt, count, told, json } =
+          entryRow.parse(each);
+        const entry = {
+          id: firstId,
+          again: told > 0,
+          ...detailSchema.parse(JSON.parse(json)),
+          count,
+          first: iso(firstAt),
+          last: iso(lastAt),
+          lastId,
+        };
+        return { row, authority, count, entry };
+      });
+  }
+
+  /** Keeps a notification, and that its entries are told. */
+  tell(notification: Notification, position: number, entries: readonly StoredEntry[]): void {
+    const { id, createdAt, authority } = notification;
+    this.#sql(
+      'INSERT INTO notification (authority, id, at, position, json, written) VALUES (?, ?, ?, ?, ?, 0)',
+    ).run(authority.code, id, Date.parse(createdAt), position, JSON.stringify(notification));
+    this.#sql(
+      'INSERT INTO authority (code, last, lastPosition) VALUES (?, ?, ?) ON CONFLICT (code) DO UPDATE SET last = excluded.last, lastPosition = excluded.lastPosition',
+    ).run(authority.code, id, position);
+    const told = this.#sql('UPDATE entry SET told = ? WHERE row = ?');
+    for (const { row, count } of entries) told.run(count, row);
+  }
+
+  /** An authority's last notification, kept or not. */
+  lastOf(authority: string): z.infer<typeof authorityRow> | undefined {
+    const row = this.#sql('SELECT last, lastPosition, removed FROM authority WHERE code = ?').get(
+      authority,
+    );
+    return row === undefined ? undefined : authorityRow.parse(row);
+  }
+
+  /** Events from a position on could not be read. */
+  unreadAt(position: number, count: number, at: number): void {
+    this.#sql('INSERT OR REPLACE INTO unread (position, count, at) VALUES (?, ?, ?)').run(
+      position,
+      count,
+      at,
+    );
+  }
+
+  /** The event at this position has been read after all. */
+  readAfterAll(position: number): void {
+    this.#sql('DELETE FROM unread WHERE position = ?').run(position);
+  }
+
+  unread(): z.infer<typeof unreadRow>[] {
+    return this.#sql('SELECT position, count, at FROM unread ORDER BY position')
+      .all()
+      .map((row) => unreadRow.parse(row));
+  }
+
+  #number(sql: string, ...values: number[]): number | undefined {
+    return numberRow.parse(this.#sql(sql).get(...values)).number ?? undefined;
+  }
+
+  unreadSince(position: number): number {
+    return (
+      this.#number('SELECT sum(count) AS number FROM unread WHERE position >= ?', position) ?? 0
+    );
+  }
+
+  /** Milliseconds: the oldest access of an entry that is not told. */
+  oldestUntold(): number | undefined {
+    return this.#number('SELECT min(firstAt) AS number FROM entry WHERE count > told AND told = 0');
+  }
+
+  unwrittenCount(): number {
+    return this.#number('SELECT count(*) AS number FROM notification WHERE written = 0') ?? 0;
+  }
+
+  /** Notifications not in the outbox yet, in each authority's order. */
+  unwritten(atMost: number): Notification[] {
+    return this.#sql(
+      'SELECT authority, id, json FROM notification WHERE written = 0 ORDER BY authority, id LIMIT ?',
+    )
+      .all(atMost)
+      .map((row) => notificationRow.parse(row).json);
+  }
+
+  written(notifications: readonly Notification[]): void {
+    this.transaction(() => {
+      const write = this.#sql('UPDATE notification SET written = 1 WHERE authority = ? AND id = ?');
+      for (const { authority, id } of notifications) write.run(authority.code, id);
+    });
+  }
+
+  /** Has an authority's notifications after one, or all that are kept, written into the outbox once more. */
+  writeAgain(authority: string, after: string): number {
+    const done = this.#sql(
+      'UPDATE notification SET written = 0 WHERE authority = ? AND id > ?',
+    ).run(authority, after);
+    return Number(done.changes);
+  }
+
+  /** An authority's notifications after one, in order: as many as fit, at least one if there is one. */
+  page(
+    authority: string,
+    after: string,
+    { most, mostCharacters }: { most: number; mostCharacters: number },
+  ): { notifications: Notification[]; more: boolean } {
+    const rows = this.#sql(
+      'SELECT authority, id, json FROM notification WHERE authority = ? AND id > ? ORDER BY id LIMIT ?',
+    ).iterate(authority, after, most + 1);
+    const notifications: Notification[] = [];
+    let characters = 0;
+    for (const row of rows) {
+      characters += z.object({ json: z.string() }).parse(row).json.length;
+      const full = notifications.length === most || characters > mostCharacters;
+      if (full && notifications.length > 0) return { notifications, more: true };
+      notifications.push(notificationRow.parse(row).json);
+    }
+    return { notifications, more: false };
+  }
+
+  /**
+   * Removes notifications made before `before` or of a part of the log that is pruned, and what else is not
+   * needed any more.
+   *
+   * @returns those removed
+   */
+  prune(
+    before: number,
+    minimumIndex: number,
+    now: number,
+  ): { authority: string; id: NotificationId }[] {
+    return this.transaction(() => {
+      const removed = this.#sql(
+        'DELETE FROM notification WHERE at < ? OR (position > 0 AND position <= ?) RETURNING authority, id',
+      )
+        .all(before, minimumIndex)
+        .map((row) => notificationRow.pick({ authority: true, id: true }).parse(row));
+      const mark = this.#sql(
+        "UPDATE authority SET removed = max(coalesce(removed, ''), ?) WHERE code = ?",
+      );
+      for (const { authority, id } of removed) mark.run(id, authority);
+      this.#sql('DELETE FROM entry WHERE count = told AND firstAt < ?').run(now - ENTRY_KEPT_MS);
+      this.#sql('DELETE FROM unread WHERE at < ?').run(before);
+      return removed;
+    });
+  }
+
+  /** A line an authority that was ever notified. */
+  list(): z.infer<typeof listRow>[] {
+    return this.#sql(
+      'SELECT code, last, min(id) AS oldest, count(id) AS kept, count(id) - coalesce(sum(written), 0) AS unwritten FROM authority LEFT JOIN notification ON authority = code GROUP BY code ORDER BY code',
+    )
+      .all()
+      .map((row) => listRow.parse(row));
+  }
+
+  state(): NotifierState | undefined {
+    const row = this.#sql("SELECT json FROM told WHERE name = 'state'").get();
+    if (row === undefined) return undefined;
+    return stateSchema.parse(JSON.parse(z.object({ json: z.string() }).parse(row).json));
+  }
+
+  tellState(state: NotifierState): void {
+    this.#sql("INSERT OR REPLACE INTO told (name, json) VALUES ('state', ?)").run(
+      JSON.stringify(state),
+    );
+  }
+}

@@ -1,0 +1,406 @@
+import { createHash } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import {
+  type Notification,
+  nextNotificationId,
+  type PreferencesFile,
+  preferencesOf,
+} from '#schemas/notification.ts';
+import { placeOf } from '../audit/entry.ts';
+import { readBundle, readCheckpointFile } from '../audit/log-folder.ts';
+import { LogInUse, lockFolder } from '../audit/log-writer.ts';
+import { type SealedRange, sealedRange } from '../audit/sealed.ts';
+import { splitBundle } from '../audit/tlog/bundle.ts';
+import { parseCheckpoint } from '../audit/tlog/checkpoint.ts';
+import { TILE_WIDTH, tilePath, widthOf } from '../audit/tlog/tiles.ts';
+import { type ReadEntry, readEntry } from './accesses.ts';
+import { type Cursor, NotificationFile, type NotifierState } from './notification-file.ts';
+import { type NotificationMesh, removeNotification, writeNotification } from './outbox.ts';
+
+/** What of an authority stands in its notifications. */
+export type NotifiedAuthority = { code: string; name: string; sequenceOffset: number };
+/** What changes while the service runs. */
+export type Directory = {
+  authorities: readonly NotifiedAuthority[];
+  preferences: PreferencesFile;
+};
+
+export type NotifierOptions = {
+  /** The sealed log's. */
+  folder: string;
+  /** Notifications are written into it as files; without it they are only given when asked for. */
+  outbox?: string;
+  windowMs: number;
+  keepMs: number;
+  mesh?: NotificationMesh;
+  /** Milliseconds since 1970; given in tests. */
+  clock?: () => number;
+};
+
+export type Notifying = NotifierState & {
+  /** Another process does it. */
+  standby: boolean;
+};
+
+const LOCK = 'notifications.lock';
+/** In one transaction, after which a stop is heard. */
+const EVENTS_A_STEP = 4_096;
+const ENTRIES_A_NOTIFICATION = 1_000;
+const WRITTEN_A_STEP = 50;
+const TOLD_EVERY_MS = 10_000;
+const PRUNED_EVERY_MS = 3_600_000;
+/** Beyond the window: an access that no notification tells of by then is somebody's to look into. */
+const LATE_AFTER_MS = 300_000;
+const DAY_MS = 86_400_000;
+/** Where no window has begun yet. */
+const NEVER = 0;
+const UNREADABLE_TOLD_FOR_MS = DAY_MS;
+
+/** A reason not to go on that passes by itself. */
+class Waiting extends Error {}
+/** A reason not to go on that somebody has to look into. */
+class Stopped extends Error {}
+
+const errorCode = (error: unknown): string => {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code ?? (error instanceof Error ? error.name : 'unknown');
+};
+
+/** The same for the same notification, wherever it is made: a UUID (version 8) of our own. */
+function uuidOf(dataset: string, authority: string, id: string): string {
+  const hex = createHash('sha256').update(`${dataset} ${authority} ${id}`).digest('hex');
+  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 3) | 8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** The entries of a bundle that has to be there. @throws {Stopped} */
+function entriesOf(folder: string, bundle: number, size: number): Buffer[] {
+  const width = widthOf('entries', bundle, size);
+  const entries = splitBundle(readBundle(folder, bundle, size) ?? Buffer.alloc(0));
+  if (entries === undefined || entries.length < width) {
+    throw new Stopped(
+      `${tilePath('entries', bundle, width)} of the audit log is missing or damaged. No notification is made beyond it, and none is left out: restore the log from its last good copy.`,
+    );
+  }
+  return entries;
+}
+
+/** @throws {Stopped} */
+function readAt(entry: Buffer, position: number): ReadEntry {
+  try {
+    return readEntry(entry);
+  } catch {
+    throw new Stopped(
+      `Event ${position} of the audit log is damaged. No notification is made beyond it, and none is left out: verify the log, and restore it from its last good copy.`,
+    );
+  }
+}
+
+/**
+ * Follows the sealed log and tells each authority of the accesses to its children: a step at a time, each of
+ * which reads some events, keeps what they mean together with how far it has read, in one transaction, and
+ * writes what is due into the outbox. So wherever a process ends, the next one goes on from there: nothing is
+ * left out, and a file may be written twice. No step throws; what goes wrong is in its state.
+ */
+export function createNotifier(options: NotifierOptions) {
+  const { folder, outbox, windowMs, keepMs, mesh } = options;
+  const clock = options.clock ?? Date.now;
+  let directory: Directory | undefined;
+  let authorities = new Map<string, NotifiedAuthority>();
+  let lock: DatabaseSync | undefined;
+  let file: NotificationFile | undefined;
+  let pruneAt = Number.NEGATIVE_INFINITY;
+  let tellAt = Number.NEGATIVE_INFINITY;
+  let told = '';
+  let standby = false;
+
+  function open(): NotificationFile {
+    lock = lockFolder(folder, LOCK);
+    try {
+      const opened = NotificationFile.open(folder);
+      opened.transaction(() => readOnceMore(opened));
+      return opened;
+    } catch (error) {
+      lock.close();
+      lock = undefined;
+      throw error;
+    }
+  }
+
+  /** What one version of this program could not read another may. */
+  function readOnceMore(opened: NotificationFile): void {
+    const range = sealedRange(folder);
+    for (const { position, count } of opened.unread()) {
+      if (range === undefined || count !== 1 || position < range.minimumIndex) continue;
+      const entries = entriesOf(folder, Math.floor(position / TILE_WIDTH), range.size);
+      const entry = entries[position % TILE_WIDTH] ?? Buffer.alloc(0);
+      const read = readAt(entry, position);
+      if (read.kind === 'unreadable') continue;
+      if (read.kind === 'accesses') read.accesses.forEach((access) => opened.add(access));
+      opened.readAfterAll(position);
+    }
+  }
+
+  function release(): void {
+    file?.close();
+    file = undefined;
+    if (lock?.isOpen === true) lock.close();
+    lock = undefined;
+  }
+
+  const windowOf = (instant: number): number => Math.floor(instant / windowMs) * windowMs;
+
+  /**
+   * Where to begin in a log of which nothing has been read yet: what is older than notifications are kept is
+   * not told any more. By bundles, and a day early, since events are in order but for those sealed late.
+   */
+  function beginning({ size, minimumIndex }: SealedRange): number {
+    const since = clock() - keepMs - DAY_MS;
+    let [first, end] = [Math.floor(minimumIndex / TILE_WIDTH), Math.floor(size / TILE_WIDTH)];
+    while (first < end) {
+      const middle = Math.floor((first + end) / 2);
+      const [entry = Buffer.alloc(0)] = entriesOf(folder, middle, size);
+      if ((placeOf(entry, 0, entry.length)?.at ?? 0) < since) first = middle + 1;
+      else end = middle;
+    }
+    return Math.max(minimumIndex, (first - 1) * TILE_WIDTH);
+  }
+
+  /** Ends a window: a notification for each authority that something is due for, or wants an empty one. */
+  function endWindow(
+    opened: NotificationFile,
+    position: number,
+    { dataset, checkpoint }: { dataset: string; checkpoint: string },
+    { now, entriesBy, empty }: { now: number; entriesBy: number; empty: boolean },
+  ): void {
+    const dueOf = Map.groupBy(opened.due(entriesBy), ({ authority }) => authority);
+    const codes = new Set(dueOf.keys());
+    if (empty && directory !== undefined) {
+      for (const { code } of directory.authorities) {
+        if (preferencesOf(directory.preferences, code).empty) codes.add(code);
+      }
+    }
+    for (const code of codes) {
+      const due = dueOf.get(code) ?? [];
+      // One that is withdrawn is told all the same.
+      const { name, sequenceOffset } = authorities.get(code) ?? { name: code, sequenceOffset: 0 };
+      const asNumbered = (sequence: number): number =>
+        sequence >= sequenceOffset ? sequence - sequenceOffset : sequence;
+      for (let from = 0; from === 0 || from < due.length; from += ENTRIES_A_NOTIFICATION) {
+        const last = opened.lastOf(code);
+        const id = nextNotificationId(position, last?.last);
+        // As many as an id can tell apart: those after them come once the log goes on.
+        if (id === undefined) break;
+        const entries = due.slice(from, from + ENTRIES_A_NOTIFICATION);
+        const notification: Notification = {
+          id,
+          uuid: uuidOf(dataset, code, id),
+          createdAt: new Date(now).toISOString(),
+          authority: { code, name },
+          ...(last !== undefined && { previous: last.last }),
+          entries: entries.map(({ entry }) => ({
+            ...entry,
+            plans: entry.plans.map(({ sequence, ...plan }) => ({
+              ...plan,
+              ...(sequence !== undefined && { sequence: asNumbered(sequence) }),
+            })),
+          })),
+          unreadableEvents: opened.unreadSince(last?.lastPosition ?? 0),
+          checkpoint,
+        };
+        opened.tell(notification, position, entries);
+      }
+    }
+  }
+
+  /** The newest checkpoint, and how far it and the log go. */
+  function sealed(): SealedRange & { checkpoint: string; signed: number } {
+    const range = sealedRange(folder);
+    if (range === undefined) throw new Waiting('There is no audit log yet to notify from.');
+    const checkpoint = readCheckpointFile(folder)?.toString() ?? '';
+    // Past its text and the empty line come the signatures.
+    const text = checkpoint.slice(0, checkpoint.lastIndexOf('\n\n') + 1);
+    const signed = parseCheckpoint(text)?.size;
+    if (signed === undefined) throw new Waiting('The audit log has no checkpoint yet.');
+    return { ...range, checkpoint, signed };
+  }
+
+  /** Reads a part of the log. True where there is more of it. */
+  function read(opened: NotificationFile): boolean {
+    const log = sealed();
+    const before = opened.begun()
+      ? opened.cursor()
+      : { position: beginning(log), windowAt: NEVER, logAt: 0 };
+    if (log.size < before.position) {
+      throw new Stopped(
+        `The audit log has ${log.size} events, but ${before.position} were read for notifications: it was restored from an older copy. No notification is made. Restore notifications.sqlite in its folder from the same copy; or remove it, and accesses of the time for which notifications are kept are told again.`,
+      );
+    }
+    // Only what a checkpoint covers, so that the one a notification carries does.
+    const limit = Math.max(before.position, Math.min(log.size, log.signed));
+    return opened.transaction(() => {
+      const now = clock();
+      let { position, windowAt, logAt }: Cursor = before;
+      if (position < log.minimumIndex) {
+        // Pruned before they were told, which takes a worker that did not run for the whole retention.
+        opened.unreadAt(position, log.minimumIndex - position, now);
+        position = log.minimumIndex;
+      }
+      // A clock that stepped back, or had been ahead.
+      if (windowAt > now) windowAt = windowOf(now);
+      const end = Math.min(limit, position + EVENTS_A_STEP);
+      while (position < end) {
+        const bundle = Math.floor(position / TILE_WIDTH);
+        const entries = entriesOf(folder, bundle, log.size);
+        for (; position < Math.min(end, (bundle + 1) * TILE_WIDTH); position++) {
+          const entry = entries[position % TILE_WIDTH] ?? Buffer.alloc(0);
+          const at = Math.min(placeOf(entry, 0, entry.length)?.at ?? 0, now);
+          if (windowAt === NEVER) windowAt = windowOf(at);
+          if (at >= windowAt + windowMs) {
+            const fresh = now - at < windowMs;
+            endWindow(opened, position, log, { now, entriesBy: logAt, empty: fresh });
+            windowAt = windowOf(at);
+          }
+          logAt = Math.max(logAt, at);
+          const found = readAt(entry, position);
+          if (found.kind === 'unreadable') opened.unreadAt(position, 1, now);
+          else if (found.kind === 'accesses') found.accesses.forEach((one) => opened.add(one));
+        }
+      }
+      if (windowAt === NEVER) windowAt = windowOf(now);
+      if (position === limit && now >= windowAt + windowMs) {
+        endWindow(opened, position, log, { now, entriesBy: now, empty: true });
+        windowAt = windowOf(now);
+      }
+      const moved = position !== before.position || windowAt !== before.windowAt;
+      if (moved) opened.moveTo({ position, windowAt, logAt });
+      return position < limit;
+    });
+  }
+
+  /** Writes what waits for it into the outbox. True where there is more. */
+  async function write(opened: NotificationFile): Promise<boolean> {
+    const waiting = opened.unwritten(WRITTEN_A_STEP);
+    const written: Notification[] = [];
+    try {
+      for (const notification of waiting) {
+        if (outbox !== undefined && directory !== undefined) {
+          const preferences = preferencesOf(directory.preferences, notification.authority.code);
+          await writeNotification(outbox, notification, preferences, mesh);
+        }
+        written.push(notification);
+      }
+    } catch (error) {
+      throw new Stopped(
+        `Notifications cannot be written into ${outbox} (${errorCode(error)}). They wait, and it is tried again; GET /notifications gives them meanwhile.`,
+      );
+    } finally {
+      if (written.length > 0) opened.written(written);
+    }
+    return waiting.length === WRITTEN_A_STEP;
+  }
+
+  async function prune(opened: NotificationFile): Promise<void> {
+    if (performance.now() < pruneAt) return;
+    pruneAt = performance.now() + PRUNED_EVERY_MS;
+    // By the older of our clock and the youngest event, so that a clock that runs ahead alone removes nothing.
+    const now = Math.min(clock(), opened.cursor().logAt);
+    const minimumIndex = sealedRange(folder)?.minimumIndex ?? 0;
+    const removed = opened.prune(now - keepMs, minimumIndex, now);
+    if (outbox === undefined) return;
+    for (const each of removed) await removeNotification(outbox, each);
+  }
+
+  function stateNow(problem: boolean, said: string): NotifierState {
+    const now = clock();
+    const position = file?.cursor().position ?? 0;
+    const oldest = file?.oldestUntold();
+    const unread = file?.unread() ?? [];
+    const newUnread = unread.filter(({ at }) => now - at < UNREADABLE_TOLD_FOR_MS);
+    const late = oldest !== undefined && now - oldest > windowMs + LATE_AFTER_MS;
+    let detail = said;
+    if (detail === '' && newUnread.length > 0) {
+      detail = `Events ${newUnread
+        .slice(0, 5)
+        .map(({ position: at }) => at)
+        .join(
+          ', ',
+        )} of the audit log could not be read, so an access may not have been told; every authority's next notification says so. Look into who writes to Redis.`;
+    }
+    if (detail === '' && late) {
+      detail = `The oldest access that no authority was told of is of ${new Date(oldest).toISOString()}: notifying does not keep up.`;
+    }
+    return {
+      problem: problem || newUnread.length > 0 || late,
+      detail: detail === '' ? 'Authorities are told of accesses as they are sealed.' : detail,
+      at: new Date(now).toISOString(),
+      position,
+      behind: Math.max(0, (sealedRange(folder)?.size ?? 0) - position),
+      ...(oldest !== undefined && { oldestUntold: new Date(oldest).toISOString() }),
+      unwritten: file?.unwrittenCount() ?? 0,
+      unreadable: unread.reduce((sum, { count }) => sum + count, 0),
+    };
+  }
+
+  /** As {@link stateNow}, or without numbers where the file cannot be read just now. */
+  function stateOf(problem: boolean, said: string): NotifierState {
+    try {
+      return stateNow(problem, said);
+    } catch (error) {
+      release();
+      const detail =
+        said === '' ? `Authorities cannot be told (${errorCode(error)}). It is tried again.` : said;
+      const at = new Date(clock()).toISOString();
+      return { problem: true, detail, at, position: 0, behind: 0, unwritten: 0, unreadable: 0 };
+    }
+  }
+
+  function tellState(state: NotifierState): void {
+    const changed = state.detail !== told;
+    if (!changed && performance.now() < tellAt) return;
+    told = state.detail;
+    tellAt = performance.now() + TOLD_EVERY_MS;
+    try {
+      file?.tellState(state);
+    } catch {
+      // A full disk: the state that says so is told by the process itself.
+    }
+  }
+
+  return {
+    /** From now on these are the authorities, and what each wants. Before the first time nothing is told. */
+    use(newest: Directory): void {
+      directory = newest;
+      authorities = new Map(newest.authorities.map((one) => [one.code, one]));
+    },
+    /** True where there is more to do at once. */
+    async step(): Promise<{ more: boolean; notifying: Notifying }> {
+      let [more, problem, detail] = [false, false, ''];
+      standby = false;
+      try {
+        if (directory === undefined) throw new Waiting('The authorities are not known yet.');
+        if (sealedRange(folder) === undefined) {
+          throw new Waiting('There is no audit log yet to notify from.');
+        }
+        file ??= open();
+        more = read(file);
+        more = (await write(file)) || more;
+        await prune(file);
+      } catch (error) {
+        standby = error instanceof LogInUse;
+        problem = !(error instanceof Waiting || standby);
+        const own = error instanceof Waiting || error instanceof Stopped;
+        // What is open may not be what it was: it is opened afresh, here or in another process.
+        if (!own && !standby) release();
+        const ofError = own ? error.message : `Authorities cannot be told (${errorCode(error)}).`;
+        detail = standby
+          ? 'Another process tells authorities.'
+          : `${ofError}${own ? '' : ' It is tried again; nothing is left out.'}`;
+      }
+      const notifying = { ...stateOf(problem, detail), standby };
+      tellState(notifying);
+      return { more, notifying };
+    },
+    close: release,
+  };
+}

@@ -1,0 +1,75 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatNotification } from '#loaders/formats/notification-formats.ts';
+import { writeWhole } from '#loaders/inbox-files.ts';
+import { writeControl } from '#loaders/mesh-control.ts';
+import {
+  NOTIFICATION_FORMATS,
+  type Notification,
+  type NotificationFormat,
+  type NotificationPreferences,
+} from '#schemas/notification.ts';
+
+/** By whom, and as what, notifications are sent by MESH. */
+export type NotificationMesh = { mailbox: string; workflowId: string };
+
+type Named = { authority: string; id: string };
+
+const stemOf = ({ authority, id }: Named): string => `notification-${authority}-${id}`;
+
+/** Of a pair; it begins with the format, since a MESH client takes no other ending. */
+const pairOf = (outbox: string, named: Named, format: NotificationFormat): string =>
+  join(outbox, `${stemOf(named)}-${format}`);
+const fileOf = (outbox: string, named: Named, format: NotificationFormat): string =>
+  join(outbox, named.authority, `${stemOf(named)}.${format}`);
+
+/**
+ * Writes a notification as its authority has it: files in a folder of the authority, or pairs for a MESH
+ * client. Each is whole and on disk under its name when this resolves, and replaces itself when written again.
+ */
+export async function writeNotification(
+  outbox: string,
+  notification: Notification,
+  { formats, mailbox }: NotificationPreferences,
+  mesh: NotificationMesh | undefined,
+): Promise<void> {
+  const named = { authority: notification.authority.code, id: notification.id };
+  if (mailbox === undefined) {
+    // Readable by the group, as the files: another user's program collects them.
+    await mkdir(join(outbox, named.authority), { recursive: true, mode: 0o750 });
+    for (const format of formats) {
+      const path = fileOf(outbox, named, format);
+      await writeWhole(path, formatNotification(notification, format));
+    }
+    return;
+  }
+  if (mesh === undefined) throw new Error('a mailbox without settings of MESH');
+  await mkdir(outbox, { recursive: true, mode: 0o750 });
+  for (const format of formats) {
+    const path = pairOf(outbox, named, format);
+    // Data before control file: the client sends as soon as it sees the latter.
+    await writeWhole(`${path}.dat`, formatNotification(notification, format));
+    await writeWhole(
+      `${path}.ctl`,
+      writeControl({
+        from: mesh.mailbox,
+        to: mailbox,
+        workflowId: mesh.workflowId,
+        subject: `Access to service notification ${named.id}`,
+        localId: `${named.authority}-${named.id}`,
+        partnerId: '',
+      }),
+    );
+  }
+}
+
+/** Removes what nobody has collected of a notification that is not kept any more. */
+export async function removeNotification(outbox: string, named: Named): Promise<void> {
+  for (const format of NOTIFICATION_FORMATS) {
+    const pair = pairOf(outbox, named, format);
+    // The control file first: alone, the data is nothing that a client sends.
+    for (const path of [fileOf(outbox, named, format), `${pair}.ctl`, `${pair}.dat`]) {
+      await rm(path, { force: true });
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import { type PreferencesFile, preferencesFileSchema } from '#schemas/notification.ts';
+import type { Dataset } from '#store/dataset.ts';
+import { readSettingFile } from '../auth/issuers.ts';
+import { auditFolder } from '../data-folder.ts';
+import { type WatchedFiles, watchFiles } from '../watched-files.ts';
+import type { NotifierOptions } from './notifier.ts';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** Where notifications are written as files; a demo has a place for it without being told. */
+export const outboxOf = (
+  { NOTIFICATIONS_OUTBOX, DATA_DIR }: Configuration,
+  kind: Dataset['kind'] | undefined,
+): string | undefined =>
+  NOTIFICATIONS_OUTBOX ?? (kind === 'demo' ? join(DATA_DIR, 'outbox') : undefined);
+
+/** What the configuration says of notifying. */
+export function notifierSettings(
+  configuration: Configuration,
+  kind: Dataset['kind'] | undefined,
+): Omit<NotifierOptions, 'clock'> {
+  const { MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID } = configuration;
+  const outbox = outboxOf(configuration, kind);
+  return {
+    folder: auditFolder(configuration),
+    windowMs: Math.round(configuration.NOTIFICATIONS_WINDOW_MINUTES * MINUTE_MS),
+    keepMs: configuration.NOTIFICATIONS_KEEP_DAYS * DAY_MS,
+    ...(outbox !== undefined && { outbox }),
+    ...(MESH_MAILBOX !== undefined &&
+      MESH_NOTIFICATION_WORKFLOW_ID !== undefined && {
+        mesh: { mailbox: MESH_MAILBOX, workflowId: MESH_NOTIFICATION_WORKFLOW_ID },
+      }),
+  };
+}
+
+/**
+ * What each authority wants, read again whenever the file changes.
+ *
+ * @throws {ConfigurationError}
+ */
+export async function watchPreferences(
+  configuration: Configuration,
+  outbox: string | undefined,
+  onProblem: (sentence: string) => void,
+): Promise<Pick<WatchedFiles<PreferencesFile>, 'value' | 'problem' | 'stop'>> {
+  const { NOTIFICATIONS_FILE, REREAD_SECONDS } = configuration;
+  if (NOTIFICATIONS_FILE === undefined) {
+    return { value: {}, problem: undefined, stop: () => undefined };
+  }
+  const read = async (): Promise<PreferencesFile> => {
+    const file = await readSettingFile(
+      'NOTIFICATIONS_FILE',
+      NOTIFICATIONS_FILE,
+      preferencesFileSchema,
+    );
+    const { MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID } = configuration;
+    const byMesh = Object.values(file).some((each) => each?.mailbox !== undefined);
+    if (byMesh && (MESH_MAILBOX === undefined || MESH_NOTIFICATION_WORKFLOW_ID === undefined)) {
+      throw new ConfigurationError(
+        'MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID: required, because NOTIFICATIONS_FILE has a mailbox.',
+      );
+    }
+    if (byMesh && outbox === undefined) {
+      throw new ConfigurationError(
+        'NOTIFICATIONS_OUTBOX: required, because NOTIFICATIONS_FILE has a mailbox.',
+      );
+    }
+    if (file['*']?.mailbox !== undefined) {
+      throw new ConfigurationError(
+        'NOTIFICATIONS_FILE: a mailbox is of one authority and cannot stand under *.',
+      );
+    }
+    return file;
+  };
+  return watchFiles([NOTIFICATIONS_FILE], read, {
+    everyMs: REREAD_SECONDS * 1_000,
+    onProblem,
+  });
+}
