@@ -74,7 +74,6 @@ export const auditSearchSchema = auditCriteriaSchema
     cursor: z.string().max(200).optional(),
   })
   .refine(inOrder);
-export type AuditSearch = z.infer<typeof auditSearchSchema>;
 
 const coverageSchema = z.object({
   completeUntil: z.iso.datetime().exactOptional().meta({

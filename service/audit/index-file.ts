@@ -531,4 +531,3 @@ export function followLog(folder: string, path: string) {
     close,
   };
 }
-export type LogFollower = ReturnType<typeof followLog>;

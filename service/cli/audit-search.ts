@@ -112,7 +112,12 @@ async function criteriaOf(options: CriteriaOptions): Promise<AuditCriteria> {
     nhsNumber: child === undefined ? undefined : await childOf(child),
     from: from === undefined ? undefined : instantOf('--from', from),
     to: to === undefined ? undefined : instantOf('--to', to),
-    ...{ user, organisation, authority, activity, outcome, type },
+    user,
+    organisation,
+    authority,
+    activity,
+    outcome,
+    type,
   };
   const parsed = orderedCriteriaSchema.safeParse(
     Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),

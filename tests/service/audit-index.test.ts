@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { AuditEvent } from '#schemas/audit-event.ts';
 import { AUDIT_OUTCOMES, type AuditCriteria, auditCriteriaSchema } from '#schemas/audit-search.ts';
 import { coverageOf, createCoverage } from '#service/audit/coverage.ts';
@@ -149,23 +150,36 @@ const everything = async (folder: string) => {
   return events;
 };
 
+const fieldsSchema = z.looseObject({
+  occurredAt: z.string().optional(),
+  outcome: z.string().optional(),
+  authority: z.string().optional(),
+  nhsNumber: z.string().optional(),
+  access: z.string().optional(),
+  by: z.string().optional(),
+  criteria: z.looseObject({ nhsNumber: z.string().optional() }).optional(),
+  caller: z
+    .object({ user: z.string(), organisation: z.object({ code: z.string() }).optional() })
+    .optional(),
+});
+
 /** The criteria as docs/audit.md has them, on an event itself, written apart from the index. */
 function fits(event: AuditEvent, criteria: AuditCriteria): boolean {
-  const json = JSON.parse(JSON.stringify(event)) as Record<string, any>;
-  const at = json['occurredAt'] === undefined ? event.at : Date.parse(json['occurredAt'] as string);
+  const json = fieldsSchema.parse(event);
+  const at = json.occurredAt === undefined ? event.at : Date.parse(json.occurredAt);
   const outcome =
     event.type === 'refusal'
       ? 'refused'
       : ['could-not-check', 'not-delivered'].includes(event.type)
         ? event.type
-        : json['outcome'];
-  const authorities = [json['authority'], ...(event.shown ?? []).map((plan) => plan.authority)];
+        : json.outcome;
+  const authorities = [json.authority, ...(event.shown ?? []).map((plan) => plan.authority)];
   const tests: [unknown, boolean][] = [
-    [criteria.nhsNumber, (json['nhsNumber'] ?? json['criteria']?.nhsNumber) === criteria.nhsNumber],
-    [criteria.user, (json['caller']?.user ?? json['by']) === criteria.user],
-    [criteria.organisation, json['caller']?.organisation?.code === criteria.organisation],
+    [criteria.nhsNumber, (json.nhsNumber ?? json.criteria?.nhsNumber) === criteria.nhsNumber],
+    [criteria.user, (json.caller?.user ?? json.by) === criteria.user],
+    [criteria.organisation, json.caller?.organisation?.code === criteria.organisation],
     [criteria.authority, authorities.includes(criteria.authority)],
-    [criteria.activity, json['access'] === criteria.activity],
+    [criteria.activity, json.access === criteria.activity],
     [criteria.outcome, outcome === criteria.outcome],
     [criteria.type, event.type === criteria.type],
     [criteria.from, at >= (criteria.from ?? 0)],
