@@ -151,6 +151,11 @@ export const configurationSchema = z
       .optional(),
     /** How long audit events are kept. */
     AUDIT_RETENTION_YEARS: number(1, 100, 26).pipe(z.int({ error: 'must be a whole number' })),
+    /** ODS code of the operating organisation, whose privacy officers see the whole audit. */
+    OPERATOR_ODS_CODE: z
+      .string()
+      .regex(/^[A-Z0-9]{3,12}$/, { error: 'must be an ODS code' })
+      .optional(),
     /** Room on disk for events that are no answers while Redis is away, MiB a process. */
     AUDIT_SPOOL_MIB: number(1, 4096, 64),
     /** Of how much time a notification to an authority tells. */

@@ -13,10 +13,20 @@ import { announceStart } from './announce.ts';
 import { createApp } from './app.ts';
 import { type Audit, startAudit } from './audit/audit.ts';
 import { sealedRange } from './audit/sealed.ts';
+import { type AuditSearchRoute, createAuditSearch } from './audit/search-handler.ts';
+import { createSearcher } from './audit/searcher.ts';
 import { createAdmission } from './auth/admission.ts';
 import { createDescription } from './configuration-digest.ts';
 import { startDaily } from './daily.ts';
-import { anchorFolder, auditFolder, auditKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
+import {
+  anchorFolder,
+  auditFolder,
+  auditIndexFile,
+  auditKeyFile,
+  openAnchor,
+  spoolFolder,
+} from './data-folder.ts';
+import { DEMO_OPERATOR } from './demo/personas.ts';
 import { createRehearsals } from './demo/rehearsals.ts';
 import { createApiDescription } from './description/description.ts';
 import { createDoor, type Door } from './door.ts';
@@ -173,6 +183,7 @@ function startSealing(configuration: Configuration, redis: RedisServer, log: Log
   const audit = startAudit(
     {
       folder: auditFolder(configuration),
+      indexFile: auditIndexFile(configuration),
       keyFile: auditKeyFile(configuration),
       ...(AUDIT_ORIGIN !== undefined && { origin: AUDIT_ORIGIN }),
       retentionYears: AUDIT_RETENTION_YEARS,
@@ -183,6 +194,34 @@ function startSealing(configuration: Configuration, redis: RedisServer, log: Log
   );
   add(() => audit.stop());
   return audit;
+}
+
+/** Searches of the audit, where its log is. */
+function createAuditSearching(
+  configuration: Configuration,
+  door: Door,
+  store: Store,
+  audit: Audit,
+  gate: Gate,
+  log: Log,
+  add: Add,
+): AuditSearchRoute {
+  const { OPERATOR_ODS_CODE, PUBLIC_URL } = configuration;
+  const searcher = createSearcher({
+    folder: auditFolder(configuration),
+    indexFile: auditIndexFile(configuration),
+  });
+  add(() => searcher.stop());
+  return createAuditSearch({
+    ...door,
+    searcher,
+    coverage: () => audit.coverage,
+    appendEvent: (event) => store.appendEvent(event),
+    gate,
+    operator: () => OPERATOR_ODS_CODE ?? (door.isDemo() === true ? DEMO_OPERATOR.code : undefined),
+    publicUrl: PUBLIC_URL,
+    log,
+  });
 }
 
 /** Telling authorities of accesses to their children. */
@@ -391,6 +430,10 @@ export async function startService(
               record: (event) => tools.loader.appendEvent(event),
             }),
           };
+    const auditSearch =
+      tools &&
+      audit &&
+      createAuditSearching(configuration, door, tools.loader, audit, gate, log, add);
     const ownChecks = () => [
       ...(audit === undefined ? [] : [audit.check()]),
       ...(notifying === undefined ? [] : notificationChecks(notifying)),
@@ -410,6 +453,7 @@ export async function startService(
     const app = createApp({
       ...lookups,
       ...uploads,
+      ...(auditSearch !== undefined && { auditSearch }),
       description: createApiDescription(packageJson.version, configuration.PUBLIC_URL),
       ping: createPing(build),
       status: createStatus({
