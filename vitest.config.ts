@@ -8,7 +8,7 @@ export default defineConfig({
     isolate: false,
     // Processes, not threads: tests send signals and read modes that belong to a process.
     pool: 'forks',
-    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),
     // Starting a Redis beside a busy core takes seconds at worst; a hang should still end.
     testTimeout: 60_000,
     hookTimeout: 60_000,

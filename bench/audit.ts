@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { nhsNumberSchema } from '#schemas/nhs-number.ts';
+import { followLog } from '#service/audit/index-file.ts';
 import { readKeys } from '#service/audit/keys.ts';
 import { LogWriter } from '#service/audit/log-writer.ts';
 import { sealedEvents, sealedRange } from '#service/audit/sealed.ts';
 import { createSealer } from '#service/audit/sealer.ts';
+import { searchAudit } from '#service/audit/search.ts';
 import { splitBundle } from '#service/audit/tlog/bundle.ts';
 import { makeSigner, parseSigner } from '#service/audit/tlog/note.ts';
 import { verifyLog } from '#service/audit/verify.ts';
@@ -28,6 +31,7 @@ const HELP = `npm run bench:audit -- [options]
   --per-second 5000    lookups while everything runs
   --seconds 20         for so long
   --runs 3             how often verification is measured; medians count
+  --index              only the index of the log: how fast it is made, its size, searches in it
   --json`;
 
 const LIMITS = { verifiedPerSecond: 200_000, bytesOverEvents: 1.2 };
@@ -39,6 +43,7 @@ const { values: options } = parseArgs({
     'per-second': { type: 'string', default: '5000' },
     seconds: { type: 'string', default: '20' },
     runs: { type: 'string', default: '3' },
+    index: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -144,6 +149,37 @@ async function measureLog(folder: string) {
     writtenPerSecond,
     verifiedPerSecond: median(verified),
     sha256sumPerSecond: median(digested),
+  };
+}
+
+/** How fast the index of a log is made, how large it is, and how long a page of a search takes. */
+function measureIndex(folder: string) {
+  const events = Number(options.events);
+  writeLog(folder, events, 5_000);
+  const indexFile = join(folder, 'index', 'index.sqlite');
+  const follower = followLog(folder, indexFile);
+  const began = performance.now();
+  let longestStepMs = 0;
+  for (let behind = events; behind > 0; ) {
+    const stepBegan = performance.now();
+    behind = follower.step(100)?.behind ?? behind;
+    longestStepMs = Math.max(longestStepMs, performance.now() - stepBegan);
+  }
+  const tookMs = performance.now() - began;
+  follower.close();
+  const nhsNumber = nhsNumberSchema.parse('9990000018');
+  const searches = [{ nhsNumber }, {}, { type: 'refusal' }, { outcome: 'refused' as const }];
+  const searchMs = searches.map((criteria) => {
+    const searchBegan = performance.now();
+    searchAudit({ folder, indexFile }, criteria, { kind: 'all' }, { limit: 100 });
+    return performance.now() - searchBegan;
+  });
+  return {
+    events,
+    indexedPerSecond: (events / tookMs) * 1000,
+    bytesAnEvent: statSync(indexFile).size / events,
+    longestStepMs,
+    searchMs,
   };
 }
 
@@ -260,6 +296,18 @@ const folder = mkdtempSync(join(tmpdir(), 'cpf-bench-audit-'));
 try {
   const on = machine();
   say(`${on.processor}, ${on.system}, node ${on.node}, redis ${on.redis}`);
+  if (options.index) {
+    const index = measureIndex(folder);
+    const [child, newest, rare, scan] = index.searchMs.map(Math.round);
+    say(
+      `index: ${many(index.indexedPerSecond)} events/s, ${index.bytesAnEvent.toFixed(0)} bytes an event, longest step ${Math.round(index.longestStepMs)} ms of 100`,
+    );
+    say(
+      `a page of 100 of ${many(index.events)}: by child ${child} ms, the newest ${newest} ms, a rare type ${rare} ms, by outcome alone ${scan} ms`,
+    );
+    if (options.json) console.log(JSON.stringify({ on, index }, null, 2));
+    process.exit(0);
+  }
   const log = await measureLog(folder);
   say(
     `verification: ${many(log.verifiedPerSecond)} events/s (limit ${many(LIMITS.verifiedPerSecond)}), ${many(log.eventBytes)} bytes each; sha256sum of the same bytes: ${many(log.sha256sumPerSecond)} events/s`,

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,7 +14,7 @@ import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
  * `npm run bench:cpu`: processor time of an authenticated, audited lookup, beside that of a bare
  * `node:http` and a bare Hono saying hello, in one run. Counted is what the kernel says a process used, all
  * its threads, over a fixed number of requests on connections kept alive. The lookup's is a process of
- * ROLE=lookup; the generator, Redis and the worker, which seals the events, are others and not counted.
+ * ROLE=lookup, with its metrics on; the generator, Redis and the worker, which seals the events, are others and not counted.
  */
 
 const { values: options } = parseArgs({
@@ -29,6 +29,8 @@ const { values: options } = parseArgs({
     record: { type: 'boolean', default: false },
     /** Writes a processor profile of the lookup process to this folder; its figures count for nothing. */
     profile: { type: 'string' },
+    /** Measures the lookup once more, in a process that measures and exports nothing. */
+    unmeasured: { type: 'boolean', default: false },
   },
 });
 const REQUESTS = Number(options.requests);
@@ -48,7 +50,7 @@ const storeSchema = z.object({
 
 /** `nodeHttpSame` is node:http sent the very requests that a lookup is: ten times the bytes of a GET. */
 type Subject = {
-  name: 'lookup' | 'nodeHttp' | 'nodeHttpSame' | 'hono';
+  name: 'lookup' | 'unmeasured' | 'nodeHttp' | 'nodeHttpSame' | 'hono';
   pid: number;
   order: Order;
 };
@@ -71,7 +73,11 @@ async function measure({ pid, order }: Subject): Promise<number> {
 }
 
 /** A lookup process on the Redis of another data folder, which it shares nothing else with. */
-async function startLookups(dataDir: string, ownDir: string): Promise<Started> {
+async function startLookups(
+  dataDir: string,
+  ownDir: string,
+  telemetry: Record<string, string>,
+): Promise<Started> {
   const redis = await findEmbeddedRedis(dataDir);
   if (redis === undefined) throw new Error('The Redis of the store was not found.');
   const { username, password } = redis.users.lookup;
@@ -82,6 +88,7 @@ async function startLookups(dataDir: string, ownDir: string): Promise<Started> {
       PORT: '0',
       LOG_LEVEL: 'error',
       DATA_DIR: ownDir,
+      ...telemetry,
       REDIS_URL: `unix://${username}:${password}@localhost${redis.socketPath}`,
     },
     until: /answers on http:\/\/[\d.]+:([0-9]+)/,
@@ -102,7 +109,12 @@ async function startAll() {
     start(startProcess('bench/hello.ts', [what], { until: /hello on ([0-9]+)/ }));
   const store = await start(startProcess('bench/service.ts', [], { until: /^service (.*)$/m }));
   const { dataDir, token, held } = storeSchema.parse(JSON.parse(store.said[1] ?? ''));
-  const lookups = await start(startLookups(dataDir, ownDir));
+  const lookups = await start(startLookups(dataDir, ownDir, { METRICS_PORT: '0' }));
+  const otherDir = join(ownDir, 'unmeasured');
+  await mkdir(otherDir);
+  const unmeasured = options.unmeasured
+    ? await start(startLookups(dataDir, otherDir, { OTEL_SDK_DISABLED: 'true' }))
+    : undefined;
   const nodeHttp = await hello('node-http');
   const hono = await hello('hono');
   const subject = (name: Subject['name'], { child, said }: Started, more = {}): Subject => ({
@@ -113,6 +125,7 @@ async function startAll() {
   return {
     subjects: [
       subject('lookup', lookups, { token, held }),
+      ...(unmeasured === undefined ? [] : [subject('unmeasured', unmeasured, { token, held })]),
       subject('nodeHttp', nodeHttp),
       subject('nodeHttpSame', nodeHttp, { token, held }),
       subject('hono', hono),
@@ -128,7 +141,7 @@ type Taken = Record<Subject['name'], number[]>;
 
 /** So many rounds, the subjects by turns, after some to warm up. */
 async function rounds({ subjects }: Awaited<ReturnType<typeof startAll>>): Promise<Taken> {
-  const taken: Taken = { lookup: [], nodeHttp: [], nodeHttpSame: [], hono: [] };
+  const taken: Taken = { lookup: [], unmeasured: [], nodeHttp: [], nodeHttpSame: [], hono: [] };
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
     for (const subject of subjects) {
       const microseconds = await measure(subject);
@@ -143,6 +156,7 @@ function tell(taken: Taken): void {
     lookup: median(taken.lookup),
     nodeHttp: median(taken.nodeHttp),
     hono: median(taken.hono),
+    ...(options.unmeasured && { unmeasured: median(taken.unmeasured) }),
   };
   if (options.json) {
     console.log(JSON.stringify(result));
@@ -155,6 +169,10 @@ function tell(taken: Taken): void {
     console.log(
       `  ${name.padEnd(12)} ${microseconds.toFixed(1).padStart(6)}  ${ratio} x node:http`,
     );
+  }
+  if (options.unmeasured) {
+    const ratio = median(taken.lookup.map((on, round) => on / (taken.unmeasured[round] ?? on)));
+    console.log(`  Measured is ${ratio.toFixed(3)} x unmeasured: median of the rounds.`);
   }
 }
 

@@ -129,6 +129,27 @@ export const holdingsReadEventSchema = z.object({
   reason: z.string().optional(),
 });
 
+/**
+ * The audit was searched, or a report made of it: by whom, why, for what, and how many events were shown.
+ * On record before they are.
+ */
+export const auditSearchEventSchema = z.object({
+  type: z.literal('audit-search'),
+  auditId: z.uuid(),
+  requestId: z.guid().optional(),
+  correlationId: z.guid().optional(),
+  /** Absent where it was the command line. */
+  caller: callerSchema.optional(),
+  by: z.string(),
+  reason: z.string(),
+  /** Which report; absent of a search. */
+  report: z.string().optional(),
+  /** Whose events could be seen: all, those of one organisation, or those of one authority's children. */
+  view: z.string(),
+  criteria: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  eventsShown: z.int().nonnegative(),
+});
+
 /** An authority was given notifications of accesses to its children, up to and with this one. */
 export const notificationsReadEventSchema = z.object({
   type: z.literal('notifications-read'),
@@ -180,6 +201,7 @@ export const writtenEventSchema = z.discriminatedUnion('type', [
   eventsLostEventSchema,
   loadEventSchema,
   holdingsReadEventSchema,
+  auditSearchEventSchema,
   notificationsReadEventSchema,
   operatorEventSchema,
 ]);

@@ -24,6 +24,14 @@ const limit = () =>
     .transform(Number)
     .optional();
 
+const otlpAddress = () =>
+  z
+    .url({
+      protocol: /^https?$/,
+      error: 'must be an address such as http://collector.example:4318',
+    })
+    .optional();
+
 /** Environment variables, the only configuration there is. Each has its unit in its name or here. */
 export const configurationSchema = z
   .object({
@@ -145,6 +153,11 @@ export const configurationSchema = z
       .optional(),
     /** How long audit events are kept. */
     AUDIT_RETENTION_YEARS: number(1, 100, 26).pipe(z.int({ error: 'must be a whole number' })),
+    /** ODS code of the operating organisation, whose privacy officers see the whole audit. */
+    OPERATOR_ODS_CODE: z
+      .string()
+      .regex(/^[A-Z0-9]{3,12}$/, { error: 'must be an ODS code' })
+      .optional(),
     /** Room on disk for events that are no answers while Redis is away, MiB a process. */
     AUDIT_SPOOL_MIB: number(1, 4096, 64),
     /** Of how much time a notification to an authority tells. */
@@ -163,6 +176,47 @@ export const configurationSchema = z
     MESH_NOTIFICATION_WORKFLOW_ID: workflowSchema.optional(),
     /** Embedded Redis: memory limit, MiB. */
     REDIS_MAXMEMORY_MIB: number(16, 1_048_576, 1024).pipe(z.int()),
+    /** Set: metrics for Prometheus at `/metrics` of this port, which must not be PORT; 0 for any free one. */
+    METRICS_PORT: z
+      .string()
+      .regex(/^[0-9]{1,5}$/, { error: 'must be a whole number from 0 to 65535' })
+      .transform(Number)
+      .pipe(z.int().max(65_535, { error: 'must be at most 65535' }))
+      .optional(),
+    /** Of metrics alone. They hold no NHS number, but say much of how this service does. */
+    METRICS_HOST: z.string().min(1).default('127.0.0.1'),
+    /**
+     * OpenTelemetry's own variables: with an address, traces and metrics are sent there (OTLP over HTTP, in
+     * protobuf). `OTEL_EXPORTER_OTLP_HEADERS`, `_COMPRESSION`, `_CERTIFICATE` and the like, and
+     * `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, count as well.
+     */
+    OTEL_EXPORTER_OTLP_ENDPOINT: otlpAddress(),
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpAddress(),
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpAddress(),
+    OTEL_EXPORTER_OTLP_PROTOCOL: z
+      .literal('http/protobuf', {
+        error: 'must be http/protobuf, which is all that is spoken here',
+      })
+      .default('http/protobuf'),
+    /** Of one attempt with its repeats, milliseconds; so are the next two. */
+    OTEL_EXPORTER_OTLP_TIMEOUT: number(10, 60_000, 10_000),
+    OTEL_METRIC_EXPORT_INTERVAL: number(100, 3_600_000, 60_000),
+    OTEL_BSP_SCHEDULE_DELAY: number(10, 60_000, 5_000),
+    /** Which requests are traced, beside those that a caller's `traceparent` says are. */
+    OTEL_TRACES_SAMPLER: z
+      .enum([
+        'parentbased_traceidratio',
+        'parentbased_always_on',
+        'parentbased_always_off',
+        'always_off',
+      ])
+      .default('parentbased_traceidratio'),
+    /** The share of other requests that parentbased_traceidratio traces. */
+    OTEL_TRACES_SAMPLER_ARG: number(0, 1, 0),
+    OTEL_SDK_DISABLED: z
+      .string()
+      .transform((text) => text.toLowerCase() === 'true')
+      .default(false),
     /** What was deployed, repeated by `/_ping` and `/_status`. */
     RELEASE_ID: z.string().min(1).max(100).optional(),
     COMMIT_ID: z.string().min(1).max(100).optional(),
@@ -177,6 +231,11 @@ export const configurationSchema = z
   .refine(
     ({ TLS_CERT_FILE, TLS_KEY_FILE }) => TLS_CERT_FILE === undefined || TLS_KEY_FILE !== undefined,
     { path: ['TLS_KEY_FILE'], error: 'required, because TLS_CERT_FILE is set' },
+  )
+  .refine(
+    ({ PORT, METRICS_PORT }) =>
+      METRICS_PORT === undefined || METRICS_PORT === 0 || METRICS_PORT !== PORT,
+    { path: ['METRICS_PORT'], error: 'must not be PORT: metrics are not for those who look up' },
   )
   .refine(
     ({ TRACING, TRACING_REGISTER_FILE }) =>

@@ -482,6 +482,41 @@ export const ERRORS = {
     title: 'The store cannot be read',
     detail: 'What is held cannot be told just now. Try again in a minute.',
   },
+  'audit-scope-required': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'The token does not open the audit',
+    detail: 'Searching the audit takes a token with scope audit, which privacy officers have.',
+  },
+  'invalid-audit-search': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'The search of the audit is not as described',
+    detail:
+      'The body takes reason (required), nhsNumber, user, organisation, authority, activity, outcome, type, from and to (ISO 8601 with an offset; from before to), limit (1 to 500) and cursor, and nothing else.',
+  },
+  'audit-cursor-invalid': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'The cursor is not one of this search',
+    detail:
+      'A cursor is for the search whose answer it came with: repeat that search unchanged, or leave the cursor out to begin anew.',
+  },
+  'audit-unavailable': {
+    status: 503,
+    fhir: 'transient',
+    level: 'error',
+    retryable: true,
+    title: 'The audit cannot be searched',
+    detail:
+      'Nothing was shown. The index of the audit is being built, other searches are under way, or this one took too long: try again, with a shorter time or more criteria.',
+  },
   'too-many-requests': {
     status: 429,
     fhir: 'throttled',

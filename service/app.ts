@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
+import type { AuditSearchRoute } from './audit/search-handler.ts';
 import type { Description } from './description/description.ts';
 import type { Fhir } from './fhir/fhir.ts';
 import { problemResponse, responseOf, SAFE_HEADERS } from './http/problem.ts';
@@ -17,6 +18,8 @@ export type AppDependencies = {
   fhir?: Fhir;
   /** Absent in the lookup role, which has no right to load. */
   uploads?: Uploads;
+  /** Absent in the lookup role, which has no log. */
+  auditSearch?: AuditSearchRoute;
   notifications?: AuthorityRoute;
   description: Description;
   ping: () => Response;
@@ -39,7 +42,7 @@ function describeProblem(code: string | undefined): Response {
 /** The routes. Each has exactly one handler, and none a middleware, so that Hono calls it directly. */
 export function createApp(dependencies: AppDependencies) {
   const { lookup, batch, fhir, uploads, notifications, ping, status, log } = dependencies;
-  const { description } = dependencies;
+  const { auditSearch, description } = dependencies;
   const app = new Hono<{ Bindings: HttpBindings }>();
   const allowed = new Map<string, string>([
     ['/_ping', 'GET, HEAD'],
@@ -55,6 +58,10 @@ export function createApp(dependencies: AppDependencies) {
   if (batch !== undefined) {
     app.post('/lookup/batch', async ({ env }) => responseOf(await batch(env)));
     allowed.set('/lookup/batch', 'POST');
+  }
+  if (auditSearch !== undefined) {
+    app.post(auditSearch.path, auditSearch.handler);
+    allowed.set(auditSearch.path, 'POST');
   }
   for (const { method, path, allow, handler } of [
     ...(fhir?.routes ?? []),

@@ -18,6 +18,10 @@ export const auditFolder = ({
   AUDIT_DIR,
 }: Place & Pick<Configuration, 'AUDIT_DIR'>): string => AUDIT_DIR ?? join(DATA_DIR, 'audit');
 
+/** The index of that log, which can be made anew from it at any time. */
+export const auditIndexFile = ({ DATA_DIR }: Place): string =>
+  join(DATA_DIR, 'audit-index', 'index.sqlite');
+
 /** The key that signs it. */
 export const auditKeyFile = ({
   DATA_DIR,

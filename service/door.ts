@@ -16,6 +16,8 @@ import { readOrMakePrivate } from './private-file.ts';
 import type { StoreConnection } from './redis.ts';
 import { createSampledLog } from './sampled-log.ts';
 import type { OwnCheck } from './status/status.ts';
+import { watchDoor } from './telemetry/gauges.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
 
 const EVENTS_ARE_WRITTEN_WITHIN_MS = 2_000;
 const USE_SHARED_EVERY_MS = 1_000;
@@ -30,17 +32,22 @@ export type DoorDependencies = {
   identities: Identities;
   gate: Gate;
   connection: StoreConnection;
+  telemetry: Telemetry;
   log: Log;
   add: (step: () => Promise<void> | void) => void;
 };
 
 /** What every route needs that a token opens: who is asking, how often, and what becomes of a refusal. */
 export async function createDoor(dependencies: DoorDependencies) {
-  const { configuration, identities, gate, connection, log, add } = dependencies;
+  const { configuration, identities, gate, connection, telemetry, log, add } = dependencies;
+  const { metrics, tracing } = telemetry;
   const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
   const isDemo = (): boolean | undefined => gate.dataset && gate.dataset.kind === 'demo';
 
-  const store = createLookupStore(connection, gate, { atOnce: configuration.LOOKUPS_AT_ONCE });
+  const store = createLookupStore(connection, gate, {
+    atOnce: configuration.LOOKUPS_AT_ONCE,
+    called: telemetry.calledStore,
+  });
   const recorder = createRecorder(store, gate, log, {
     folder: auditSpoolFolder(configuration),
     mostBytes: configuration.AUDIT_SPOOL_MIB * MEBIBYTE,
@@ -78,6 +85,7 @@ export async function createDoor(dependencies: DoorDependencies) {
     });
   }
   const guard = createEnumerationGuard(tellAlert);
+  telemetry.watch(watchDoor({ recorder, limits, guard }));
   const floods = createFloods((event) => recorder.record(event));
 
   const sharing = setInterval(() => void limits.share(), USE_SHARED_EVERY_MS).unref();
@@ -103,6 +111,8 @@ export async function createDoor(dependencies: DoorDependencies) {
     sampled,
     isDemo,
     guard,
+    metrics,
+    tracing,
     take: limits.take,
     authenticate: createAuthenticator({
       issuers: identities.issuers,
@@ -117,6 +127,7 @@ export async function createDoor(dependencies: DoorDependencies) {
       numberKey: Buffer.from(numberKey, 'hex'),
       floods,
       sawInvalid: guard.sawInvalid,
+      metrics,
     }),
     checks: (): OwnCheck[] => [
       {

@@ -10,6 +10,9 @@ export type LogFields = {
   code?: string;
   status?: number;
   requestId?: string;
+  /** As OpenTelemetry names them, so that a line is found from its trace. */
+  trace_id?: string;
+  span_id?: string;
   source?: string;
   client?: string;
   organisation?: string;
@@ -32,6 +35,8 @@ const FIELDS = [
   'code',
   'status',
   'requestId',
+  'trace_id',
+  'span_id',
   'source',
   'client',
   'organisation',
@@ -45,6 +50,8 @@ const FIELDS = [
   'where',
 ] as const satisfies (keyof LogFields)[];
 
+/** Ids that were read as such, a UUID or so many hex digits, whose digits may look like anything. */
+const CHECKED: ReadonlySet<string> = new Set(['requestId', 'trace_id', 'span_id']);
 const LONGEST_FIELD = 300;
 /** Ten digits, also in the printed 3-3-4 form. */
 const LIKE_AN_NHS_NUMBER = /(?<![0-9])[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}(?![0-9])/g;
@@ -70,9 +77,7 @@ export function createLog(
       for (const field of FIELDS) {
         const value = fields[field];
         if (typeof value === 'number') kept[field] = value;
-        // A request id has been checked to be a UUID, whose digits may look like anything.
-        if (typeof value === 'string')
-          kept[field] = field === 'requestId' ? value : scrubbed(value);
+        if (typeof value === 'string') kept[field] = CHECKED.has(field) ? value : scrubbed(value);
       }
       logger[name](kept, scrubbed(message));
     };

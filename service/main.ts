@@ -13,10 +13,20 @@ import { announceStart } from './announce.ts';
 import { createApp } from './app.ts';
 import { type Audit, startAudit } from './audit/audit.ts';
 import { sealedRange } from './audit/sealed.ts';
+import { type AuditSearchRoute, createAuditSearch } from './audit/search-handler.ts';
+import { createSearcher } from './audit/searcher.ts';
 import { createAdmission } from './auth/admission.ts';
 import { createDescription } from './configuration-digest.ts';
 import { startDaily } from './daily.ts';
-import { anchorFolder, auditFolder, auditKeyFile, openAnchor, spoolFolder } from './data-folder.ts';
+import {
+  anchorFolder,
+  auditFolder,
+  auditIndexFile,
+  auditKeyFile,
+  openAnchor,
+  spoolFolder,
+} from './data-folder.ts';
+import { DEMO_OPERATOR } from './demo/personas.ts';
 import { createRehearsals } from './demo/rehearsals.ts';
 import { createApiDescription } from './description/description.ts';
 import { createDoor, type Door } from './door.ts';
@@ -34,7 +44,7 @@ import { loadSettings } from './load-settings.ts';
 import { errorFields, type Log } from './log.ts';
 import { createBatchHandler } from './lookup/batch.ts';
 import { createCheck } from './lookup/check.ts';
-import { createCoverage } from './lookup/coverage.ts';
+import { type CoverageLimits, createCoverage } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
 import { createShed } from './lookup/shed.ts';
 import { createNotificationsRoute } from './notifications/handler.ts';
@@ -43,6 +53,15 @@ import { notifierSettings, watchPreferences } from './notifications/settings.ts'
 import { logReadiness } from './readiness-log.ts';
 import { openRedis, type RedisServer } from './redis.ts';
 import { createPing, createStatus, type OwnCheck } from './status/status.ts';
+import {
+  watchAudit,
+  watchChecks,
+  watchExpiry,
+  watchFolders,
+  watchGate,
+  watchNotifications,
+} from './telemetry/gauges.ts';
+import { createTelemetry } from './telemetry/telemetry.ts';
 import { openTracer } from './tracing.ts';
 import { createUploads } from './uploads/uploads.ts';
 
@@ -77,6 +96,8 @@ export type StartOptions = {
 export type Service = {
   /** `http://host:port`, with the port in use. */
   baseUrl: string;
+  /** Where metrics are given, once they are; `undefined` where they are not. */
+  metricsPort: Promise<number | undefined>;
   /** Everything that can be asked for in this role; a path may have parameters (`/uploads/:sequence`). */
   routes: readonly { method: string; path: string }[];
   /** Stops in order: requests, events, connections, Redis. Idempotent. */
@@ -111,6 +132,11 @@ function buildOf({ RELEASE_ID, COMMIT_ID }: Configuration): Build {
     ...(RELEASE_ID !== undefined && { releaseId: RELEASE_ID }),
   };
 }
+
+const coverageLimits = (configuration: Configuration): CoverageLimits => ({
+  upToDateMs: configuration.UP_TO_DATE_HOURS * 3_600_000,
+  minimumShare: configuration.MINIMUM_COVERAGE,
+});
 
 /** What `/_status` says of telling authorities. */
 function notificationChecks({ notifications, problem }: Notifying): OwnCheck[] {
@@ -158,6 +184,7 @@ function startSealing(configuration: Configuration, redis: RedisServer, log: Log
   const audit = startAudit(
     {
       folder: auditFolder(configuration),
+      indexFile: auditIndexFile(configuration),
       keyFile: auditKeyFile(configuration),
       ...(AUDIT_ORIGIN !== undefined && { origin: AUDIT_ORIGIN }),
       retentionYears: AUDIT_RETENTION_YEARS,
@@ -168,6 +195,34 @@ function startSealing(configuration: Configuration, redis: RedisServer, log: Log
   );
   add(() => audit.stop());
   return audit;
+}
+
+/** Searches of the audit, where its log is. */
+function createAuditSearching(
+  configuration: Configuration,
+  door: Door,
+  store: Store,
+  audit: Audit,
+  gate: Gate,
+  log: Log,
+  add: Add,
+): AuditSearchRoute {
+  const { OPERATOR_ODS_CODE, PUBLIC_URL } = configuration;
+  const searcher = createSearcher({
+    folder: auditFolder(configuration),
+    indexFile: auditIndexFile(configuration),
+  });
+  add(() => searcher.stop());
+  return createAuditSearch({
+    ...door,
+    searcher,
+    coverage: () => audit.coverage,
+    appendEvent: (event) => store.appendEvent(event),
+    gate,
+    operator: () => OPERATOR_ODS_CODE ?? (door.isDemo() === true ? DEMO_OPERATOR.code : undefined),
+    publicUrl: PUBLIC_URL,
+    log,
+  });
 }
 
 /** Telling authorities of accesses to their children. */
@@ -209,15 +264,12 @@ async function settled(gate: Gate, keeper: Keeper | undefined): Promise<void> {
 /** Everything between a request and the store, for the plain lookup and for FHIR. */
 function createLookups(
   configuration: Configuration,
-  { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard }: Door,
+  { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard, ...door }: Door,
   identities: Identities,
   versions: () => LookupEvent['versions'],
   gate: Gate,
 ) {
-  const limits = {
-    upToDateMs: configuration.UP_TO_DATE_HOURS * 3_600_000,
-    minimumShare: configuration.MINIMUM_COVERAGE,
-  };
+  const limits = coverageLimits(configuration);
   const coverage = createCoverage(gate, limits);
   const rehearse = createRehearsals({ isDemo, authorities: () => gate.authorities, limits });
   const dependencies = {
@@ -234,6 +286,7 @@ function createLookups(
       recorder,
       versions,
       saw: ({ caller, access }, nhsNumber) => guard.saw(caller, nhsNumber, access.access),
+      metrics: door.metrics,
       rehearse,
     }),
     rehearse,
@@ -242,6 +295,7 @@ function createLookups(
     noteRefusal,
     sampled,
     shed: createShed(store, sampled),
+    tracing: door.tracing,
     take,
   };
   return {
@@ -272,6 +326,9 @@ export async function startService(
   try {
     const onProblem = (sentence: string): void =>
       log.error(`what was read before counts on: ${sentence}`);
+    const build = buildOf(configuration);
+    const telemetry = createTelemetry(configuration, { version: build.version, log });
+    add(() => telemetry.stop());
     let onOrganisations = (): void => undefined;
     const configured = await readIdentities(configuration, {
       onProblem,
@@ -314,8 +371,15 @@ export async function startService(
 
     const kind = tools?.anchor.dataset()?.kind ?? gate.dataset?.kind;
     const identities = await completeIdentities(configured, configuration, kind);
-    const build = buildOf(configuration);
-    const door = await createDoor({ configuration, identities, gate, connection, log, add });
+    const door = await createDoor({
+      configuration,
+      identities,
+      gate,
+      connection,
+      telemetry,
+      log,
+      add,
+    });
     const described = createDescription(configuration, identities, door.isDemo);
     const describe = () => ({ ...described().detail, version: build.version });
     add(announceStart(gate, door.store, describe, log));
@@ -368,21 +432,36 @@ export async function startService(
               record: (event) => tools.loader.appendEvent(event),
             }),
           };
+    const auditSearch =
+      tools &&
+      audit &&
+      createAuditSearching(configuration, door, tools.loader, audit, gate, log, add);
+    const ownChecks = () => [
+      ...(audit === undefined ? [] : [audit.check()]),
+      ...(notifying === undefined ? [] : notificationChecks(notifying)),
+      ...identityChecks(identities, door.isDemo()),
+      ...door.checks(),
+      ...(tls === undefined ? [] : [tlsCheck(tls)]),
+    ];
+    telemetry.watch(watchGate(gate, coverageLimits(configuration)));
+    telemetry.watch(watchChecks(gate, ownChecks));
+    telemetry.watch(watchExpiry(tls && (() => tls.value.expiresAt), identities.issuers));
+    if (audit !== undefined) telemetry.watch(watchAudit(audit));
+    if (notifying !== undefined) telemetry.watch(watchNotifications(notifying.notifications));
+    const { DATA_DIR } = configuration;
+    telemetry.watch(
+      watchFolders({ data: DATA_DIR, ...(audit && { audit: auditFolder(configuration) }) }),
+    );
     const app = createApp({
       ...lookups,
       ...uploads,
+      ...(auditSearch !== undefined && { auditSearch }),
       description: createApiDescription(packageJson.version, configuration.PUBLIC_URL),
       ping: createPing(build),
       status: createStatus({
         build,
         gate,
-        own: () => [
-          ...(audit === undefined ? [] : [audit.check()]),
-          ...(notifying === undefined ? [] : notificationChecks(notifying)),
-          ...identityChecks(identities, door.isDemo()),
-          ...door.checks(),
-          ...(tls === undefined ? [] : [tlsCheck(tls)]),
-        ],
+        own: ownChecks,
         stopping: () => draining,
       }),
       log,
@@ -391,6 +470,7 @@ export async function startService(
       host: HOST,
       port: PORT,
       tls: tls?.value,
+      observer: telemetry.observer(app.routes.map(({ path }) => path)),
       direct: new Map(
         lookups && [
           ['/lookup', lookups.lookup],
@@ -408,7 +488,9 @@ export async function startService(
     const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
     log.info('listening', { address: baseUrl, role: ROLE });
     const routes = app.routes.map(({ method, path }) => ({ method, path }));
-    return { baseUrl, routes, stop: close, abandon: () => redis.abandon() };
+    // Not waited for: who looks up must not wait for who looks on.
+    const metricsPort = telemetry.start();
+    return { baseUrl, metricsPort, routes, stop: close, abandon: () => redis.abandon() };
   } catch (error) {
     await close();
     throw error;

@@ -18,6 +18,15 @@ export type GateCheck = {
   advisory?: boolean;
 };
 
+export type StoreMeasures = {
+  /** Share of `maxmemory` that is free. */
+  memoryFreeShare?: number;
+  /** Only where the disk is on this machine. */
+  diskFreeBytes?: number;
+  diskReserveBytes?: number;
+  clocksApartMs?: number;
+};
+
 export type Gate = {
   /** Lookups may go to the store: every check that concerns all of it passed within the last 3 s. */
   readonly open: boolean;
@@ -30,6 +39,8 @@ export type Gate = {
   readonly authorities: ReadonlyMap<string, Authority>;
   /** Milliseconds; when the directory was last read. */
   readonly authoritiesAt: number;
+  /** How near the store is to what stops lookups, as of the last poll. */
+  readonly measures: StoreMeasures;
   /** User keys of those whom the operator has stopped, as of the last poll. */
   readonly blocked: ReadonlySet<string>;
   /** The highest generation seen of a partition. */
@@ -100,17 +111,21 @@ const EVENTS_MISSING = bad(
   'Audit events that were recorded are missing from Redis. Stop the service, restore Redis from its last good copy, start again.',
 );
 
-async function disk(dataDir: string | undefined): Promise<Verdict> {
+type DiskVerdict = Verdict & Pick<StoreMeasures, 'diskFreeBytes' | 'diskReserveBytes'>;
+
+async function disk(dataDir: string | undefined): Promise<DiskVerdict> {
   if (dataDir === undefined) return good('The disk of Redis is watched on its own machine.');
   const { bavail, blocks, bsize } = await statfs(dataDir);
   const free = bavail * bsize;
   const reserve = Math.min(DISK_RESERVE * blocks * bsize, DISK_RESERVE_AT_MOST_BYTES);
   const mebibytes = Math.floor(free / 1_048_576);
-  return free > reserve
-    ? good(`The disk has ${mebibytes} MiB left.`)
-    : bad(
-        `The disk has ${mebibytes} MiB left, below the reserve for audit events. Make room; lookups go on by themselves.`,
-      );
+  const verdict =
+    free > reserve
+      ? good(`The disk has ${mebibytes} MiB left.`)
+      : bad(
+          `The disk has ${mebibytes} MiB left, below the reserve for audit events. Make room; lookups go on by themselves.`,
+        );
+  return { ...verdict, diskFreeBytes: free, diskReserveBytes: reserve };
 }
 
 function information(text: string): Map<string, string> {
@@ -144,6 +159,9 @@ function durable(info: Map<string, string>, config: Record<string, string>): Ver
   return good('Every audit event is on disk before its answer.');
 }
 
+const freeShare = (info: Map<string, string>, limit: number): number =>
+  1 - Number(info.get('used_memory')) / limit;
+
 function memory(info: Map<string, string>, config: Record<string, string>): Verdict {
   const limit = Number(config['maxmemory']);
   if (!(limit > 0)) {
@@ -152,7 +170,7 @@ function memory(info: Map<string, string>, config: Record<string, string>): Verd
   if (config['maxmemory-policy'] !== 'noeviction') {
     return bad('Redis may forget children to save memory. Set `maxmemory-policy noeviction`.');
   }
-  const free = 1 - Number(info.get('used_memory')) / limit;
+  const free = freeShare(info, limit);
   const percent = Math.max(0, Math.floor(free * 100));
   if (!(free > MEMORY_RESERVE)) {
     return bad(
@@ -187,6 +205,7 @@ export function watchStore(
   let authorities: ReadonlyMap<string, Authority> = new Map();
   let authoritiesAt = 0;
   let blocked: ReadonlySet<string> = new Set();
+  let measures: StoreMeasures = {};
   let newestStoreClock = 0;
   let trustedAt = Number.NEGATIVE_INFINITY;
   let stopped = false;
@@ -269,12 +288,20 @@ export function watchStore(
     set('redis-reachable', good('Redis answers.'));
     set('durable', eventsMissing ? EVENTS_MISSING : durable(server, settings));
     set('memory', memory(server, settings));
-    set('disk', diskVerdict);
+    const { diskFreeBytes, diskReserveBytes, ...diskIs } = diskVerdict;
+    set('disk', diskIs);
 
     const [seconds, microseconds] = time.map(Number);
     const storeClock = (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000;
     const apart = Math.max(sentAt - storeClock, storeClock - clock());
     const wentBack = newestStoreClock - storeClock;
+    const memoryFreeShare = freeShare(server, Number(settings['maxmemory']));
+    measures = {
+      ...(Number.isFinite(memoryFreeShare) && { memoryFreeShare }),
+      ...(diskFreeBytes !== undefined && { diskFreeBytes }),
+      ...(diskReserveBytes !== undefined && { diskReserveBytes }),
+      clocksApartMs: Math.max(0, apart),
+    };
     if (apart <= CLOCK_TOLERANCE_MS) newestStoreClock = Math.max(newestStoreClock, storeClock);
     set(
       'clock',
@@ -446,6 +473,9 @@ export function watchStore(
     },
     get blocked() {
       return blocked;
+    },
+    get measures() {
+      return measures;
     },
     generation: (partition) => generations.get(partition) ?? 0,
     sawEvent(partition, number) {

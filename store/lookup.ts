@@ -113,14 +113,19 @@ const LOOKUPS_AT_ONCE = 256;
 /**
  * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong
  * @param options.atOnce lookups under way, beyond which this is busy. Default 256
+ * @param options.called told of each call: how many lookups it was for, how long it took, whether it failed
  */
 export function createLookupStore(
   redis: Redis,
   gate: Gate,
-  options: { clock?: () => number; atOnce?: number } = {},
+  options: {
+    clock?: () => number;
+    atOnce?: number;
+    called?: ((lookups: number, milliseconds: number, failed: boolean) => void) | undefined;
+  } = {},
 ): LookupStore {
   const clock = options.clock ?? Date.now;
-  const atOnce = options.atOnce ?? LOOKUPS_AT_ONCE;
+  const { atOnce = LOOKUPS_AT_ONCE, called } = options;
   let waiting: Waiting[] = [];
   let sent = 0;
   const underWay = new Set<Promise<void>>();
@@ -172,6 +177,8 @@ export function createLookupStore(
     }
     let results: unknown[] = [];
     let at = 0;
+    let failed = true;
+    const sentAt = performance.now();
     try {
       const reply: unknown = await redis.fcall(
         FUNCTIONS.lookup,
@@ -182,9 +189,11 @@ export function createLookupStore(
       const [clockThen, ...each] = list(reply);
       at = Number(clockThen);
       results = each;
+      failed = false;
     } catch {
       // Each is answered could-not-check below. The gate's next poll finds the reason.
     }
+    called?.(batch.length, performance.now() - sentAt, failed);
     // An authority's first rows are there a moment before the directory's next poll finds its name.
     if (results.some((result) => namesUnknownAuthority(result, gate))) await gate.refresh();
     // An answer that comes after the store's clock or the connection went into doubt is not given.

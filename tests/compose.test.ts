@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -10,6 +10,9 @@ const compose = z
       z.string(),
       z.object({
         image: z.string(),
+        profiles: z.array(z.string()).optional(),
+        volumes: z.array(z.string()).optional(),
+        environment: z.record(z.string(), z.string()).optional(),
         command: z.array(z.string()).optional(),
         networks: z.array(z.string()),
         secrets: z.array(z.string()).optional(),
@@ -34,6 +37,47 @@ test.each(services)('%s of the compose file names only what there is', (_, servi
   for (const name of Object.keys(service.depends_on ?? {})) {
     expect(compose.services).toHaveProperty(name);
   }
+});
+
+const fileOf = (path: string): URL => new URL(`../${path}`, import.meta.url);
+
+test.each(services)('%s of the compose file mounts only what there is', (_, { volumes = [] }) => {
+  for (const volume of volumes) {
+    const [from = ''] = volume.split(':');
+    if (from.startsWith('./')) expect(existsSync(fileOf(from)), from).toBe(true);
+    else if (!from.startsWith('$')) expect(compose.volumes).toHaveProperty(from);
+  }
+});
+
+test.each(services)('%s of the compose file is published to this machine alone', (_, { ports }) => {
+  for (const port of ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
+});
+
+test('Prometheus scrapes the very port on which each process of the service gives metrics', () => {
+  const prometheus = z
+    .object({
+      scrape_configs: z.tuple([
+        z.object({
+          job_name: z.literal('cp-flags'),
+          dns_sd_configs: z.tuple([z.object({ names: z.array(z.string()), port: z.int() })]),
+        }),
+      ]),
+    })
+    .parse(parse(readFileSync(fileOf('docs/operating/prometheus.yml'), 'utf8')));
+  const [{ names, port }] = prometheus.scrape_configs[0].dns_sd_configs;
+  expect(names).toEqual(['lookup', 'worker']);
+  for (const name of names) {
+    const { environment, networks, ports } = compose.services[name] ?? {};
+    expect(environment?.['METRICS_PORT']).toBe(String(port));
+    expect(networks).toContain('metrics');
+    expect(ports?.join()).not.toContain(String(port));
+  }
+});
+
+test('Prometheus and Grafana run by the profile alone, and reach no store', () => {
+  const profiled = services.filter(([, { profiles }]) => profiles?.includes('observability'));
+  expect(profiled.map(([name]) => name)).toEqual(['prometheus', 'grafana']);
+  for (const [, { networks }] of profiled) expect(networks).not.toContain('store');
 });
 
 test('Redis publishes no port', () => {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { GateCheck } from '#store/gate.ts';
 import { errorFields, type Log } from '../log.ts';
+import type { Reach } from './coverage.ts';
 import type { Sealing } from './sealer.ts';
 import type { ThreadMessage, ThreadSettings } from './thread.ts';
 
@@ -18,6 +19,8 @@ export type AuditNumbers = {
 export type Audit = {
   /** Whether events are sealed, as a check of `/_status`. */
   check(): GateCheck;
+  /** How far a search reaches. */
+  readonly coverage: Reach | undefined;
   /** `undefined` before the first step, and where another process seals. */
   readonly numbers: AuditNumbers | undefined;
   /** Seals what there is once more and ends. */
@@ -35,6 +38,7 @@ const MEMORY_MIB = 512;
  */
 export function startAudit(settings: ThreadSettings, log: Log): Audit {
   let sealing: Sealing | undefined;
+  let coverage: Reach | undefined;
   let since = new Date().toISOString();
   let heardAt = performance.now();
   let stopping = false;
@@ -80,6 +84,7 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
     });
     worker.on('message', (message: ThreadMessage) => {
       if (message.kind === 'sealing') hear(message.sealing);
+      else if (message.kind === 'coverage') coverage = message.coverage;
       else log.error(message.message, { count: message.count });
     });
     worker.on('error', (error) => {
@@ -107,6 +112,9 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
         return { name, ok: true, detail: 'The sealing of audit events is starting.', since };
       }
       return { name, ok: !sealing.problem, detail: `${sealing.detail}${inNumbers()}`, since };
+    },
+    get coverage() {
+      return coverage;
     },
     get numbers() {
       return numbers();

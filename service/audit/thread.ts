@@ -3,11 +3,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Anchor } from '#store/anchor.ts';
 import { createAuditStreams } from '#store/audit-stream.ts';
 import { connectStore, type StoreAddress } from '#store/connection.ts';
+import { createCoverage, type Reach } from './coverage.ts';
+import { followLog } from './index-file.ts';
 import { createSealer, type Sealing } from './sealer.ts';
 
 /** What the thread is given to work with. */
 export type ThreadSettings = {
   folder: string;
+  /** The index of the log; see index-file.ts. */
+  indexFile: string;
   keyFile: string;
   origin?: string;
   retentionYears: number;
@@ -18,13 +22,16 @@ export type ThreadSettings = {
 /** What the thread tells. */
 export type ThreadMessage =
   | { kind: 'sealing'; sealing: Sealing }
+  | { kind: 'coverage'; coverage: Reach }
   | { kind: 'warning'; message: string; count: number };
 
 /** Sealing works in batches of any size and nobody waits for it. */
 const COMMAND_TIMEOUT_MS = 10_000;
 const SEALED_EVERY_MS = 1_000;
+/** Between two batches that are sealed: an index that is behind must not hold the sealing up. */
+const INDEXING_A_STEP_MS = 100;
 
-const { folder, keyFile, origin, retentionYears, anchorFolder, address } =
+const { folder, indexFile, keyFile, origin, retentionYears, anchorFolder, address } =
   workerData as ThreadSettings;
 const tell = (message: ThreadMessage): void => parentPort?.postMessage(message, []);
 const stop = new AbortController();
@@ -35,15 +42,41 @@ const redis = connectStore(address, {
   commandTimeoutMs: COMMAND_TIMEOUT_MS,
 });
 const anchor = Anchor.open(anchorFolder);
+const streams = createAuditStreams(redis);
 const sealer = createSealer({
   folder,
   keyFile,
   ...(origin !== undefined && { origin }),
   retentionYears,
-  streams: createAuditStreams(redis),
+  streams,
   dataset: () => anchor.dataset()?.id,
   warn: (message, count) => tell({ kind: 'warning', message, count }),
 });
+
+const follower = followLog(folder, indexFile);
+const cover = createCoverage(folder, streams);
+let indexFailing = false;
+
+/** Carries the index on a little; true where there is more. What goes wrong there stops no sealing. */
+async function index(): Promise<boolean> {
+  try {
+    const indexing = follower.step(INDEXING_A_STEP_MS);
+    indexFailing = false;
+    // Without Redis it cannot be told what is not sealed yet; what was told before stays true.
+    const coverage = await cover(indexing).catch(() => undefined);
+    if (coverage !== undefined) tell({ kind: 'coverage', coverage });
+    return indexing !== undefined && indexing.behind > 0;
+  } catch (error) {
+    follower.close();
+    if (!indexFailing) {
+      const cause = error instanceof Error ? error.message : 'unknown';
+      const message = `the index of the audit cannot be carried on (${cause}); events are sealed meanwhile, and it is tried again`;
+      tell({ kind: 'warning', message, count: 1 });
+    }
+    indexFailing = true;
+    return false;
+  }
+}
 
 for (;;) {
   // Once more after the stop, for what was recorded until then.
@@ -51,10 +84,12 @@ for (;;) {
   const { more, sealing } = await sealer.step();
   tell({ kind: 'sealing', sealing });
   if (last) break;
-  if (!more) {
+  if (more) continue;
+  if (!(await index())) {
     await delay(SEALED_EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
   }
 }
+follower.close();
 sealer.close();
 anchor.close();
 redis.disconnect();

@@ -8,6 +8,8 @@ export type IssuerKeys = {
   readonly version: number;
   /** Why newer keys could not be had, if so: a sentence. */
   readonly problem: string | undefined;
+  /** How long these keys count though they can be fetched no more; absent where they are in a file. */
+  readonly remainingMs?: number;
   stop: () => void;
 };
 
@@ -153,6 +155,9 @@ export function remoteKeys(url: string, options: RemoteKeysOptions = {}): Issuer
     },
     get problem() {
       return problem;
+    },
+    get remainingMs() {
+      return Math.max(0, fetchedAt + keepMs - performance.now());
     },
     stop() {
       stopped = true;

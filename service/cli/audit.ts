@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { auditAcceptGap, auditHold, auditKey } from './audit-acts.ts';
+import { addAuditSearchCommands } from './audit-search.ts';
 import { auditProve, auditVerify, type VerifyCommandOptions } from './audit-verify.ts';
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
@@ -9,7 +10,9 @@ const collect = (value: string, before: string[]): string[] => [...before, value
 export function addAuditCommands(program: Command, configuration: () => Configuration): void {
   const audit = program
     .command('audit')
-    .description('The sealed log of audit events: verify it, prove an event, its keys, holds.')
+    .description(
+      'The sealed log of audit events: search it, verify it, prove an event, its keys, holds.',
+    )
     .addHelpText(
       'after',
       `
@@ -123,6 +126,8 @@ Examples:
     .action((options: { by?: string; reason?: string; end?: string; list?: boolean }) =>
       auditHold(configuration(), options),
     );
+
+  addAuditSearchCommands(audit, configuration);
 
   audit
     .command('accept-gap')

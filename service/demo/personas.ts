@@ -14,7 +14,7 @@ export type Persona =
 const HOSPITAL = { code: 'ZZH01', name: 'Northgate General Hospital' };
 const PRACTICE = { code: 'ZZP01', name: 'Riverside Medical Practice' };
 const SCHOOL = { code: 'ZZS01', name: 'Hillside Primary School' };
-const OPERATOR = { code: 'ZZX01', name: 'Example Flag Service' };
+export const DEMO_OPERATOR = { code: 'ZZX01', name: 'Example Flag Service' };
 
 const demoOrganisations: Organisation[] = [
   { ...HOSPITAL, setting: 'emergency-department' },
@@ -76,7 +76,7 @@ export function demoPersonas(authority: {
       'Carys Demo',
       { code: 'R9535', name: 'Child Protection Worker' },
       authority,
-      { scope: 'upload' },
+      { scope: 'upload audit' },
     ),
     privacyOfficer: persona(
       'demo-privacy-officer',
@@ -89,14 +89,14 @@ export function demoPersonas(authority: {
       'demo-guardian',
       'Esi Demo',
       { code: 'caldicott-guardian', name: 'Caldicott Guardian' },
-      OPERATOR,
+      DEMO_OPERATOR,
       { scope: 'audit' },
     ),
     operations: persona(
       'demo-operations',
       'Farid Demo',
       { code: 'operations', name: 'Operations' },
-      OPERATOR,
+      DEMO_OPERATOR,
       { scope: 'operate' },
     ),
   };

@@ -170,12 +170,16 @@ const LOOKUP = [
   'organisation-not-care',
 ] as const;
 
+const OF_ACCESS: Record<Exclude<Operation['access'], 'anybody'>, readonly ErrorCode[]> = {
+  lookup: LOOKUP,
+  authority: ['authority-token-required'],
+  audit: ['audit-scope-required'],
+};
+
 /** Every code with which an operation may refuse. */
 export function refusalsOf({ access, refusals = [] }: Operation): ErrorCode[] {
   const ofAccess: readonly ErrorCode[] =
-    access === 'anybody'
-      ? []
-      : [...TOKEN, ...(access === 'lookup' ? LOOKUP : (['authority-token-required'] as const))];
+    access === 'anybody' ? [] : [...TOKEN, ...OF_ACCESS[access]];
   return [...ANY, ...ofAccess, ...refusals];
 }
 
@@ -290,7 +294,7 @@ export function openApi(version: string, publicUrl?: string): OpenApi {
           scheme: 'bearer',
           bearerFormat: 'JWT',
           description:
-            'A token of a trusted issuer that names user, client and roles. Lookups take activity B0107 (unscheduled care) or B0170 (scheduled care: a silent read); an authority’s routes take scope `upload` in a role at that authority.',
+            'A token of a trusted issuer that names user, client and roles. Lookups take activity B0107 (unscheduled care) or B0170 (scheduled care: a silent read); an authority’s routes take scope `upload` in a role at that authority; the audit takes scope `audit`.',
         },
       },
       schemas: {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { acknowledgementSchema } from '#schemas/acknowledgement.ts';
+import { auditSearchAnswerSchema, auditSearchSchema } from '#schemas/audit-search.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import { holdingsSchema } from '#schemas/holdings.ts';
 import {
@@ -20,6 +21,7 @@ export const TAGS = {
   'FHIR R4':
     'The same lookup as searches: audited, listed and told to the authority alike. Every Bundle ends with an OperationOutcome (`search.mode` is `outcome`) whose words are to be shown.',
   Authorities: 'Uploads of a local authority, and what is held for it, by its own token.',
+  Audit: 'Who looked at whom, for privacy officers and Caldicott Guardians.',
   Service: 'What needs no token: whether the service is well, and what describes it.',
 } as const;
 export type Tag = keyof typeof TAGS;
@@ -44,8 +46,8 @@ export type Operation = {
   tag: Tag;
   summary: string;
   description?: string;
-  /** `lookup` and `authority` name who holds the token; `anybody` has none. */
-  access: 'anybody' | 'lookup' | 'authority';
+  /** `lookup`, `authority` and `audit` name who holds the token; `anybody` has none. */
+  access: 'anybody' | 'lookup' | 'authority' | 'audit';
   parameters?: readonly Parameter[];
   body?: Content;
   answer: { description: string; content: Content };
@@ -441,6 +443,37 @@ export const OPERATIONS: readonly Operation[] = [
       },
     },
     refusals: ['authority-unknown', 'store-unavailable'],
+  },
+  {
+    method: 'POST',
+    path: '/audit/search',
+    id: 'auditSearch',
+    tag: 'Audit',
+    summary: 'Search the audit',
+    description:
+      'Newest first. The operating organisation sees everything, an authority the unscheduled accesses to children whose plan it holds, any other organisation what its own people did. Each search is audited before its answer leaves. `next` is the `cursor` of the same search’s next page; with FHIR it is in the header X-Next-Cursor.',
+    access: 'audit',
+    parameters: authorityHeaders,
+    body: {
+      'application/json': {
+        schema: auditSearchSchema,
+        example: { reason: 'complaint 12/2026', nhsNumber: '9991000011' },
+      },
+    },
+    answer: {
+      description: 'What the caller may see of what matches, and how far the search reached.',
+      content: {
+        'application/json': { schema: auditSearchAnswerSchema },
+        [FHIR_JSON]: { schema: resourceOf('Bundle') },
+      },
+    },
+    refusals: [
+      ...BODY_REFUSALS,
+      'invalid-audit-search',
+      'invalid-nhs-number',
+      'audit-cursor-invalid',
+      'audit-unavailable',
+    ],
   },
   {
     method: 'GET',

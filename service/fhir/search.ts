@@ -6,7 +6,7 @@ import type { Gate } from '#store/gate.ts';
 import { limitOf } from '../demo/rehearsals.ts';
 import { readBody } from '../http/body.ts';
 import { SAFE_HEADERS } from '../http/problem.ts';
-import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { errorFields } from '../log.ts';
 import type { Admitted } from '../lookup/check.ts';
 import type { LookupContext, LookupDependencies } from '../lookup/lookup.ts';
@@ -59,7 +59,7 @@ async function readParameters({ incoming, outgoing }: HttpBindings): Promise<Rea
  * nobody looked. They are refused before the check, so that no event says that they were shown.
  */
 export function createSearchHandler(type: SearchType, dependencies: SearchDependencies) {
-  const { admit, check, gate, recorder, noteRefusal, sampled, rehearse, shed, baseOf } =
+  const { admit, check, gate, recorder, noteRefusal, sampled, tracing, rehearse, shed, baseOf } =
     dependencies;
 
   async function readSearch(env: HttpBindings, admitted: Admitted): Promise<ParsedSearch> {
@@ -80,7 +80,7 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
   function couldNotCheck(cause: string, ids: RequestIds, base: string): Response {
     sampled.log(`could-not-check ${cause}`, 'error', 'a check could not be made', {
       cause,
-      ...(ids.requestId !== undefined && { requestId: ids.requestId }),
+      ...idFields(ids),
     });
     return refusalResponse('could-not-check', base, ids);
   }
@@ -88,7 +88,13 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
   async function answer(env: HttpBindings, admitted: Admitted, search: Search, base: string) {
     const { ids } = admitted;
     const { nhsNumber } = search;
-    const { auditId, coverage, authorities, result } = await check(admitted, { nhsNumber }, type);
+    const trace = tracing.of(env.incoming);
+    const { auditId, coverage, authorities, result } = await check(
+      admitted,
+      { nhsNumber },
+      trace,
+      type,
+    );
     if (result.kind === 'could-not-check') return couldNotCheck(result.cause, ids, base);
 
     const notDelivered = (): void => recorder.record({ type: 'not-delivered', auditId, nhsNumber });
@@ -128,7 +134,9 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
         return refusalResponse('method-not-allowed', base, { ...ids, allow: 'GET' });
       }
       if (shed()) return refusalResponse('could-not-check', base, readRequestIds(headers));
+      const token = tracing.of(incoming)?.child('token');
       const admission = await admit(headers);
+      token?.end(admission.kind === 'refused' ? admission.code : undefined);
       if (admission.kind === 'refused') return refuse(admission);
       const { ids, caller } = admission;
       const read = await readSearch(c.env, admission);
@@ -139,8 +147,10 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
       }
       return await answer(c.env, admission, read, base);
     } catch (error) {
-      sampled.log('fault', 'error', 'a lookup failed inside the service', errorFields(error));
-      return refusalResponse('could-not-check', base, readRequestIds(headers));
+      const ids = readRequestIds(headers);
+      const fields = { ...errorFields(error), ...idFields(ids) };
+      sampled.log('fault', 'error', 'a lookup failed inside the service', fields);
+      return refusalResponse('could-not-check', base, ids);
     }
   };
 }

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
+import type { ObservedRequest, RequestObserver } from '../telemetry/requests.ts';
 import { problem, problemHeaders, problemResponse, type Reply, responseOf } from './problem.ts';
 import type { TlsMaterial } from './tls.ts';
 
@@ -111,6 +112,7 @@ const HOST = /^[\w.:[\]-]+$/;
  *
  * @param options.port 0 for any free one
  * @param options.direct handlers of POST by exact path, asked before the app: the hot path needs no router
+ * @param options.observer told of each request, and of its answer's end
  * @param options.tls set: TLS 1.3 and nothing else; where it names client authorities, no client without
  * a certificate of theirs
  * @throws {CannotListen}
@@ -123,12 +125,14 @@ export async function serveHttp(
     tls,
     direct = new Map(),
     limits = {},
+    observer,
   }: {
     host: string;
     port: number;
     tls?: TlsMaterial | undefined;
     direct?: ReadonlyMap<string, DirectHandler>;
     limits?: ServerLimits;
+    observer?: RequestObserver | undefined;
   },
 ): Promise<HttpServer> {
   /** Replies to requests whose body is not read to its end, which the listener sees to. */
@@ -145,30 +149,45 @@ export async function serveHttp(
     },
   );
 
+  /** Leaves a request to the listener, whose answer may stream; it has ended when the response closes. */
+  function listenTo(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    observed: ObservedRequest | undefined,
+  ): void {
+    if (observed !== undefined) {
+      outgoing.once('close', () => observed.end(outgoing.headersSent ? outgoing.statusCode : 0));
+    }
+    void listener(incoming, outgoing);
+  }
+
   async function answerDirectly(
     handler: DirectHandler,
     incoming: IncomingMessage,
     outgoing: ServerResponse,
+    observed: ObservedRequest | undefined,
   ): Promise<void> {
     const reply = await handler({ incoming, outgoing });
     if (!incoming.complete) {
       made.set(incoming, reply);
-      void listener(incoming, outgoing);
+      listenTo(incoming, outgoing, observed);
       return;
     }
     const { status, headers, body } = reply;
     headers['content-length'] = String(Buffer.byteLength(body));
     outgoing.writeHead(status, headers).end(body);
+    observed?.end(status);
   }
 
   let draining = false;
   const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     if (draining) outgoing.setHeader('connection', 'close');
+    const observed = observer?.begin(incoming);
     const handler = incoming.method === 'POST' ? direct.get(incoming.url ?? '') : undefined;
     if (handler === undefined || !HOST.test(incoming.headers.host ?? '')) {
-      void listener(incoming, outgoing);
+      listenTo(incoming, outgoing, observed);
     } else {
-      void answerDirectly(handler, incoming, outgoing);
+      void answerDirectly(handler, incoming, outgoing, observed);
     }
   };
   const options = {

@@ -76,7 +76,7 @@ const LONDON = new Intl.DateTimeFormat('en-GB', {
 });
 
 /** True from 20:00 to 07:00 in London and at weekends, when scheduled care is closed. */
-function isOutOfHours(at: number): boolean {
+export function isOutOfHours(at: number): boolean {
   const parts = new Map(LONDON.formatToParts(at).map(({ type, value }) => [type, value]));
   const hour = Number(parts.get('hour'));
   return hour < 7 || hour >= 20 || ['Sat', 'Sun'].includes(parts.get('weekday') ?? '');

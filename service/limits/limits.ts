@@ -14,6 +14,8 @@ export type Limits = {
   take: (caller: Caller, cost?: number) => LimitReached | undefined;
   /** Tells the other processes what was used here and takes off what was used there. Never rejects. */
   share: () => Promise<void>;
+  /** Users, clients and organisations that are being counted. */
+  readonly size: number;
 };
 
 type Bucket = {
@@ -140,5 +142,8 @@ export function createLimits(
       return undefined;
     },
     share,
+    get size() {
+      return buckets.size;
+    },
   };
 }

@@ -1,6 +1,8 @@
 import type { LookupRequest } from '#schemas/lookup.ts';
+import { idFields } from '../http/request-ids.ts';
 import { errorFields } from '../log.ts';
 import type { SampledLog } from '../sampled-log.ts';
+import type { Trace } from '../telemetry/tracing.ts';
 import { answerJson } from './answer.ts';
 import type { Admitted, CheckFlag } from './check.ts';
 import type { Recorder } from './recorder.ts';
@@ -25,13 +27,17 @@ export function createAnswering({ check, recorder, sampled }: AnsweringDependenc
   function couldNotCheck(cause: string, { ids }: Admitted): Answering {
     sampled.log(`could-not-check ${cause}`, 'error', 'a check could not be made', {
       cause,
-      requestId: ids.requestId,
+      ...idFields(ids),
     });
     return { kind: 'could-not-check' };
   }
 
-  return async function answer(admitted: Admitted, request: LookupRequest): Promise<Answering> {
-    const { auditId, coverage, authorities, result } = await check(admitted, request);
+  return async function answer(
+    admitted: Admitted,
+    request: LookupRequest,
+    trace: Trace | undefined,
+  ): Promise<Answering> {
+    const { auditId, coverage, authorities, result } = await check(admitted, request, trace);
     if (result.kind === 'could-not-check') return couldNotCheck(result.cause, admitted);
     const { nhsNumber } = request;
     const notDelivered = (): void => recorder.record({ type: 'not-delivered', auditId, nhsNumber });

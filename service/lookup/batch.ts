@@ -38,7 +38,7 @@ export function createBatchHandler(dependencies: BatchDependencies) {
     return undefined;
   }
 
-  return createHandler(dependencies, async (env, admitted) => {
+  return createHandler(dependencies, async (env, admitted, trace) => {
     const { incoming, outgoing } = env;
     const { ids, caller } = admitted;
     if (admitted.access.access !== 'silent-read') return { code: 'batch-not-allowed' };
@@ -57,7 +57,7 @@ export function createBatchHandler(dependencies: BatchDependencies) {
         noteRefusal({ ...item, ids, api: 'plain', caller, roleChosen: true, source });
         return { kind: 'refused', json: JSON.stringify(problem(item.code, ids)) };
       }
-      const answering = await answer(of, item.request);
+      const answering = await answer(of, item.request, trace);
       if (answering.kind === 'could-not-check') {
         return { kind: answering.kind, json: JSON.stringify(problem('could-not-check', ids)) };
       }

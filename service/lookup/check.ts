@@ -8,6 +8,8 @@ import type { Gate } from '#store/gate.ts';
 import type { LookupResult, LookupStore, RecordedEvent } from '#store/lookup.ts';
 import type { Admission } from '../auth/admission.ts';
 import type { Rehearse } from '../demo/rehearsals.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Trace } from '../telemetry/tracing.ts';
 import type { CoverageState } from './coverage.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -32,6 +34,15 @@ export type CheckDependencies = {
   /** Told of each number looked up, to notice who tries numbers out. */
   saw: (admitted: Admitted, nhsNumber: NhsNumber) => void;
   rehearse: Rehearse;
+  metrics: Pick<Metrics, 'lookedUp'>;
+};
+
+/** By OpenTelemetry's conventions for databases. */
+const STORE_SPAN = 'FCALL lookup';
+const STORE_LABELS = {
+  'db.system.name': 'redis',
+  'db.operation.name': 'FCALL',
+  'db.stored_procedure.name': 'lookup',
 };
 
 /** An older directory may lack an authority that has loaded since, or call one up to date that is not. */
@@ -43,7 +54,7 @@ const DIRECTORY_TRUSTED_FOR_MS = 5_000;
  * of FHIR; without it the answer is the plain one, which shows everything.
  */
 export function createCheck(dependencies: CheckDependencies) {
-  const { store, gate, coverage, recorder, versions, saw, rehearse } = dependencies;
+  const { store, gate, coverage, recorder, versions, saw, rehearse, metrics } = dependencies;
   let described: LookupEvent['versions'] | undefined;
   let versionsJson = '';
 
@@ -100,6 +111,7 @@ export function createCheck(dependencies: CheckDependencies) {
   return async function check(
     admitted: Admitted,
     request: LookupRequest,
+    trace: Trace | undefined,
     search?: SearchType,
   ): Promise<Check> {
     saw(admitted, request.nhsNumber);
@@ -107,10 +119,15 @@ export function createCheck(dependencies: CheckDependencies) {
     const rehearsal = rehearse(request.nhsNumber);
     const state = rehearsal?.kind === 'behind' ? rehearsal.coverage : coverage();
     const event = eventJson(auditId, admitted, request, search, state);
+    const span = trace?.child(STORE_SPAN, STORE_LABELS, 'client');
     const result: Check['result'] =
       rehearsal?.kind === 'unchecked'
         ? { kind: 'could-not-check', cause: 'rehearsal' }
         : await ask(auditId, admitted, request, event, search, state.negativesAllowed);
+    const outcome = result.kind === 'could-not-check' ? result.cause : result.kind;
+    // What was found is the audit's to say: a trace, read beside others' records, could tell whose it was.
+    span?.end(result.kind === 'could-not-check' ? result.cause : undefined);
+    metrics.lookedUp(search === undefined ? 'plain' : 'fhir', admitted.access.access, outcome);
     if (result.kind === 'could-not-check') {
       const recorded: RecordedEvent = {
         ...lookupEventSchema.parse(JSON.parse(event)),

@@ -3,9 +3,10 @@ import type { Context } from 'hono';
 import type { Admit } from '../auth/admission.ts';
 import { readBody } from '../http/body.ts';
 import { problemReply, type Reply, SAFE_HEADERS } from '../http/problem.ts';
-import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { errorFields } from '../log.ts';
 import type { SampledLog } from '../sampled-log.ts';
+import type { Trace, Tracing } from '../telemetry/tracing.ts';
 import type { Admitted } from './check.ts';
 import type { NoteRefusal, Refused } from './refusals.ts';
 import { isPlainJson } from './request.ts';
@@ -21,6 +22,7 @@ export type HandlerDependencies = {
   noteRefusal: NoteRefusal;
   sampled: SampledLog;
   shed: Shed;
+  tracing: Pick<Tracing, 'of'>;
 };
 
 /** What is to be refused of an admitted request; who, when and by which way the handler knows. */
@@ -56,19 +58,26 @@ export function answerReply(body: string, { requestId, correlationId }: RequestI
  * seventh of a lookup's processor time.
  */
 export function createHandler(
-  { admit, noteRefusal, sampled, shed }: HandlerDependencies,
-  work: (env: HttpBindings, admitted: Admitted) => Promise<Reply | WorkRefused>,
+  { admit, noteRefusal, sampled, shed, tracing }: HandlerDependencies,
+  work: (
+    env: HttpBindings,
+    admitted: Admitted,
+    trace: Trace | undefined,
+  ) => Promise<Reply | WorkRefused>,
 ): LookupHandler {
   return async function handle(env: HttpBindings): Promise<Reply> {
     const { incoming } = env;
     try {
       if (shed()) return problemReply('could-not-check', readRequestIds(incoming.headers));
+      const trace = tracing.of(incoming);
+      const token = trace?.child('token');
       const admitting = admit(incoming.headers);
       // Not awaited where it need not be: most tokens have been seen before.
       const admission = admitting instanceof Promise ? await admitting : admitting;
+      token?.end(admission.kind === 'refused' ? admission.code : undefined);
       let refused: Omit<Refused, 'api' | 'source'>;
       if (admission.kind === 'admitted') {
-        const outcome = await work(env, admission);
+        const outcome = await work(env, admission, trace);
         if ('body' in outcome) return outcome;
         const { ids, caller } = admission;
         refused = { ...outcome, ids, caller, roleChosen: true };
@@ -78,8 +87,10 @@ export function createHandler(
       noteRefusal({ ...refused, api: 'plain', source: incoming.socket.remoteAddress });
       return problemReply(refused.code, { ...refused.ids, limit: refused.limit });
     } catch (error) {
-      sampled.log('fault', 'error', 'a lookup failed inside the service', errorFields(error));
-      return problemReply('could-not-check', readRequestIds(incoming.headers));
+      const ids = readRequestIds(incoming.headers);
+      const fields = { ...errorFields(error), ...idFields(ids) };
+      sampled.log('fault', 'error', 'a lookup failed inside the service', fields);
+      return problemReply('could-not-check', ids);
     }
   };
 }

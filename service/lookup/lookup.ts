@@ -19,14 +19,14 @@ export type LookupDependencies = HandlerDependencies &
  */
 export function createLookupHandler(dependencies: LookupDependencies) {
   const answer = createAnswering(dependencies);
-  return createHandler(dependencies, async (env, admitted) => {
+  return createHandler(dependencies, async (env, admitted, trace) => {
     const bytes = await readJsonBody(env);
     if (!Buffer.isBuffer(bytes)) return bytes;
     const parsed = parseRequest(bytes);
     if (parsed.kind === 'refused') return parsed;
     const limit = limitOf(dependencies.rehearse(parsed.request.nhsNumber));
     if (limit !== undefined) return { code: 'too-many-requests', limit };
-    const answering = await answer(admitted, parsed.request);
+    const answering = await answer(admitted, parsed.request, trace);
     if (answering.kind === 'could-not-check') {
       return problemReply('could-not-check', admitted.ids);
     }

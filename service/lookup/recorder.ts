@@ -11,6 +11,9 @@ export type Recorder = {
   record(event: RecordedEvent): void;
   /** Waits for what was handed over, at most this long; what is left then stays in the spool. */
   drain(deadlineMs: number): Promise<void>;
+  /** Events that wait on disk, and those that found no room since this process started. */
+  readonly waiting: number;
+  readonly lost: number;
 };
 
 export type SpoolSettings = { folder: string; mostBytes: number };
@@ -200,6 +203,12 @@ export function createRecorder(
       writeSpool();
       spool?.close();
       spool = undefined;
+    },
+    get waiting() {
+      return queue.length + (spool?.count ?? 0);
+    },
+    get lost() {
+      return lostInAll;
     },
   };
 }

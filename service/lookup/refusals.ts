@@ -4,8 +4,9 @@ import { ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
 import type { RecordedEvent } from '#store/lookup.ts';
 import type { Caller } from '../auth/authenticate.ts';
-import type { RequestIds } from '../http/request-ids.ts';
+import { idFields, type RequestIds } from '../http/request-ids.ts';
 import type { SampledLog } from '../sampled-log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import type { Floods } from './floods.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -39,6 +40,7 @@ export function createRefusals({
   numberKey,
   floods,
   sawInvalid,
+  metrics,
 }: {
   recorder: Pick<Recorder, 'record'>;
   sampled: SampledLog;
@@ -46,6 +48,7 @@ export function createRefusals({
   floods: Floods;
   /** Told of each number that is none. */
   sawInvalid: (caller: Caller) => void;
+  metrics: Pick<Metrics, 'refused'>;
 }): NoteRefusal {
   function numberFields(number: string | undefined) {
     if (number === undefined) return {};
@@ -54,14 +57,15 @@ export function createRefusals({
     return { nhsNumberHash: createHmac('sha256', numberKey).update(number).digest('hex') };
   }
 
-  return function noteRefusal({ code, ids, api, caller, roleChosen, number, source }) {
+  return function noteRefusal({ code, ids, api, caller, roleChosen, number, source, limit }) {
     const { level } = ERRORS[code];
+    metrics.refused(code, api, caller !== undefined, limit);
     const requestId = ids.requestId === undefined ? {} : { requestId: ids.requestId };
     if (caller === undefined) {
       sampled.log(`stranger ${source} ${code}`, level, 'refused without a valid token', {
         code,
         source: source ?? 'unknown',
-        ...requestId,
+        ...idFields(ids),
       });
       return;
     }
@@ -91,7 +95,7 @@ export function createRefusals({
       code,
       client,
       ...(roleChosen && { organisation: organisation.code }),
-      ...requestId,
+      ...idFields(ids),
     });
   };
 }

@@ -30,7 +30,7 @@ type Malformed = { kind: 'refused'; code: 'malformed-json' };
 const MALFORMED: Malformed = { kind: 'refused', code: 'malformed-json' };
 
 /** The object that a body is: JSON in UTF-8 whose objects name each member once. */
-function readObject(bytes: Buffer): object | undefined {
+export function readObject(bytes: Buffer): object | undefined {
   try {
     const value: unknown = isUtf8(bytes) ? JSON.parse(bytes.toString('utf8')) : undefined;
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -3,9 +3,10 @@ import type { Context } from 'hono';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Caller } from '../auth/authenticate.ts';
 import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
-import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { errorFields, type Log } from '../log.ts';
 import type { NoteRefusal } from '../lookup/refusals.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import {
   type AuthorityAdmission,
   type AuthorityAdmissionDependencies,
@@ -27,6 +28,7 @@ export type AuthorityRoute = {
 export type AuthorityRouteDependencies = AuthorityAdmissionDependencies & {
   noteRefusal: NoteRefusal;
   log: Log;
+  tracing: Pick<Tracing, 'of'>;
 };
 
 export function headersOf(ids: RequestIds, type: string): Record<string, string> {
@@ -53,7 +55,7 @@ export function auditedCaller({ identity }: Caller) {
 
 /** Makes handlers that admit an authority, by its own token, before they answer it. */
 export function authorityRoutes(dependencies: AuthorityRouteDependencies) {
-  const { noteRefusal, log } = dependencies;
+  const { noteRefusal, log, tracing } = dependencies;
 
   /** @param failure what a fault inside is answered with */
   return function route(
@@ -71,7 +73,9 @@ export function authorityRoutes(dependencies: AuthorityRouteDependencies) {
         });
       }
       try {
+        const token = tracing.of(incoming)?.child('token');
         const admission = await admitAuthority(dependencies, incoming.headers);
+        token?.end(admission.kind === 'refused' ? admission.code : undefined);
         const outcome = admission.kind === 'admitted' ? await answer(c, admission) : admission.code;
         if (outcome instanceof Response) return outcome;
         const limit = admission.kind === 'refused' ? admission.limit : undefined;
@@ -86,8 +90,10 @@ export function authorityRoutes(dependencies: AuthorityRouteDependencies) {
         });
         return problemResponse(outcome, { ...admission.ids, limit, lookup: false });
       } catch (error) {
-        log.error('a request of an authority failed inside the service', errorFields(error));
-        return problemResponse(failure, { ...readRequestIds(incoming.headers), lookup: false });
+        const ids = readRequestIds(incoming.headers);
+        const fields = { ...errorFields(error), ...idFields(ids) };
+        log.error('a request of an authority failed inside the service', fields);
+        return problemResponse(failure, { ...ids, lookup: false });
       }
     };
   };

@@ -14,9 +14,11 @@ import type { ErrorCode } from '#schemas/errors.ts';
 import type { Anchor } from '#store/anchor.ts';
 import type { Gate } from '#store/gate.ts';
 import type { Store } from '#store/store.ts';
+import { idFields } from '../http/request-ids.ts';
 import type { LoadSettings } from '../load-settings.ts';
 import { errorFields } from '../log.ts';
 import { readNotice } from '../notices.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { type BodyLimits, openBody } from './body.ts';
 import { readDescription } from './description.ts';
 import { mediaType, preferredFormat } from './format.ts';
@@ -39,6 +41,7 @@ export type UploadDependencies = AuthorityRouteDependencies & {
   /** As configured for every load, whichever way a file comes in. */
   loads: LoadSettings;
   limits?: BodyLimits;
+  metrics: Pick<Metrics, 'uploaded'>;
 };
 
 /** What an authority's own systems may do over HTTP. */
@@ -72,7 +75,7 @@ const ENCODINGS = new Map([
  * for that authority and no other.
  */
 export function createUploads(dependencies: UploadDependencies): Uploads {
-  const { store, anchor, gate, log, loads } = dependencies;
+  const { store, anchor, gate, log, loads, metrics, tracing } = dependencies;
   const route = authorityRoutes(dependencies);
   const limits = dependencies.limits ?? LIMITS;
   const underWay = new Set<OdsCode>();
@@ -127,7 +130,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
       log.error('an upload could not be loaded', {
         authority,
         cause: error.message,
-        requestId: ids.requestId,
+        ...idFields(ids),
       });
       return 'upload-failed';
     } finally {
@@ -137,8 +140,18 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
   }
 
   async function upload(c: AuthorityContext, admitted: Admitted): Promise<Response | ErrorCode> {
-    const outcome = await load(c, admitted);
-    return typeof outcome === 'string' ? outcome : acknowledged(c, admitted, outcome);
+    const span = tracing.of(c.env.incoming)?.child('load');
+    const outcome = await load(c, admitted).catch((error: unknown) => {
+      span?.end('fault');
+      throw error;
+    });
+    if (typeof outcome === 'string') {
+      span?.end(outcome);
+      return outcome;
+    }
+    span?.end();
+    metrics.uploaded(outcome.code);
+    return acknowledged(c, admitted, outcome);
   }
 
   async function acknowledgementOf(

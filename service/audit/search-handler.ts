@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import type { WrittenEvent } from '#schemas/audit-event.ts';
+import { type AuditCriteria, auditSearchSchema } from '#schemas/audit-search.ts';
+import type { ErrorCode } from '#schemas/errors.ts';
+import type { Identity } from '#schemas/identity.ts';
+import type { Gate } from '#store/gate.ts';
+import { admitScope, type ScopedAdmissionDependencies } from '../auth/scoped.ts';
+import { auditBundle } from '../fhir/audit-events.ts';
+import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
+import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
+import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import { errorFields, type Log } from '../log.ts';
+import { readJsonBody } from '../lookup/handler.ts';
+import type { NoteRefusal } from '../lookup/refusals.ts';
+import { readObject } from '../lookup/request.ts';
+import { coverageOf, type Reach } from './coverage.ts';
+import { readCursor, writeCursor } from './search.ts';
+import type { Searcher } from './searcher.ts';
+import type { Viewer } from './view.ts';
+
+type AuditContext = Context<{ Bindings: HttpBindings }>;
+
+export type AuditSearchDependencies = ScopedAdmissionDependencies & {
+  noteRefusal: NoteRefusal;
+  searcher: Pick<Searcher, 'search'>;
+  /** How far the index goes, as the worker's thread told last. */
+  coverage: () => Reach | undefined;
+  /** On disk when it returns. */
+  appendEvent: (event: WrittenEvent) => Promise<void>;
+  gate: Pick<Gate, 'authorities'>;
+  /** The operating organisation's code; `undefined` where none is configured. */
+  operator: () => string | undefined;
+  publicUrl: string | undefined;
+  log: Log;
+};
+
+/** Criteria as they are recorded: times are texts again. */
+export function recordedCriteria(criteria: AuditCriteria): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(criteria).flatMap(([name, value]) => {
+      if (value === undefined) return [];
+      return [[name, typeof value === 'number' ? new Date(value).toISOString() : value]];
+    }),
+  );
+}
+
+/** Nothing else than the organisation of the role in use says what its holder sees. */
+function viewerOf(
+  { role: { organisation } }: Identity,
+  { gate, operator }: Pick<AuditSearchDependencies, 'gate' | 'operator'>,
+): Viewer {
+  const { code } = organisation;
+  if (code === operator()) return { kind: 'all' };
+  return gate.authorities.has(code)
+    ? { kind: 'authority', authority: code }
+    : { kind: 'organisation', organisation: code };
+}
+
+const wantsFhir = (accept = ''): boolean =>
+  accept.split(',').some((range) => range.split(';', 1)[0]?.trim().toLowerCase() === FHIR_JSON);
+
+/** `POST /audit/search`: a page of events that the caller may see, on record before it leaves. */
+export function createAuditSearch(dependencies: AuditSearchDependencies) {
+  const { noteRefusal, searcher, coverage, appendEvent, publicUrl, log } = dependencies;
+
+  async function answer(
+    { env, req }: AuditContext,
+    ids: RequestIds & { requestId: string },
+    identity: Identity,
+  ): Promise<Response | ErrorCode> {
+    const body = await readJsonBody(env);
+    if (!Buffer.isBuffer(body)) return body.code;
+    const json = readObject(body);
+    if (json === undefined) return 'malformed-json';
+    const parsed = auditSearchSchema.safeParse(json);
+    if (!parsed.success) {
+      const onlyTheNumber = parsed.error.issues.every(({ path }) => path[0] === 'nhsNumber');
+      return onlyTheNumber ? 'invalid-nhs-number' : 'invalid-audit-search';
+    }
+    const { reason, limit, cursor, ...criteria } = parsed.data;
+    const after = cursor === undefined ? undefined : readCursor(cursor, criteria);
+    if (cursor !== undefined && after === undefined) return 'audit-cursor-invalid';
+
+    const viewer = viewerOf(identity, dependencies);
+    // As it was before the search, which reaches at least as far.
+    const before = coverage();
+    const found = await searcher.search({ criteria, viewer, limit, after });
+    if (found.kind !== 'found') {
+      if (found.kind === 'failed') {
+        log.error('the audit could not be searched', { cause: found.cause });
+      } else if (found.kind === 'too-slow') {
+        log.warn('a search of the audit took too long and was given up');
+      }
+      return 'audit-unavailable';
+    }
+    const reach = coverageOf(before, found.size);
+    const { issuer, client, user, name, role } = identity;
+    const auditId = randomUUID();
+    await appendEvent({
+      type: 'audit-search',
+      auditId,
+      requestId: ids.requestId,
+      ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
+      caller: {
+        issuer,
+        client,
+        user,
+        name,
+        role: { code: role.code, name: role.name },
+        organisation: role.organisation,
+      },
+      by: name,
+      reason,
+      view: viewer.kind,
+      criteria: recordedCriteria(criteria),
+      eventsShown: found.events.length,
+    });
+    const next = found.next === undefined ? undefined : writeCursor(found.next, criteria);
+    const fhir = wantsFhir(req.header('accept'));
+    const base = `${publicUrl ?? new URL(req.url).origin}${FHIR_BASE}`;
+    const text = fhir
+      ? auditBundle(found.events, { id: auditId, base, more: next !== undefined, coverage: reach })
+      : { auditId, view: viewer.kind, events: found.events, next, coverage: reach };
+    return new Response(JSON.stringify(text), {
+      status: 200,
+      headers: {
+        ...SAFE_HEADERS,
+        'content-type': fhir ? FHIR_JSON : 'application/json',
+        'x-request-id': ids.requestId,
+        ...(ids.correlationId !== undefined && { 'x-correlation-id': ids.correlationId }),
+        ...(next !== undefined && { 'x-next-cursor': next }),
+      },
+    });
+  }
+
+  async function handler(c: AuditContext): Promise<Response> {
+    const { incoming } = c.env;
+    try {
+      const without = 'audit-scope-required';
+      const admission = await admitScope(dependencies, incoming.headers, 'audit', without);
+      const outcome =
+        admission.kind === 'admitted'
+          ? await answer(c, admission.ids, admission.caller.identity)
+          : admission.code;
+      if (outcome instanceof Response) return outcome;
+      const limit = admission.kind === 'refused' ? admission.limit : undefined;
+      noteRefusal({
+        code: outcome,
+        limit,
+        ids: admission.ids,
+        api: 'plain',
+        caller: admission.caller,
+        roleChosen: admission.kind === 'admitted' || admission.roleChosen,
+        source: incoming.socket.remoteAddress,
+      });
+      return problemResponse(outcome, { ...admission.ids, limit, lookup: false });
+    } catch (error) {
+      log.error('a search of the audit failed inside the service', errorFields(error));
+      const ids = readRequestIds(incoming.headers);
+      return problemResponse('audit-unavailable', { ...ids, lookup: false });
+    }
+  }
+
+  return { path: '/audit/search', handler };
+}
+export type AuditSearchRoute = ReturnType<typeof createAuditSearch>;

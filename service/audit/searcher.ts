@@ -1,0 +1,76 @@
+import { Worker } from 'node:worker_threads';
+import type { AuditPlaces } from './search.ts';
+import type { SearchOrder, SearchOutcome } from './search-thread.ts';
+
+/** Searches one after the other, in a thread: SQLite waits for nobody, and lookups must not wait for it. */
+export type Searcher = {
+  /** Never rejects. `busy` where too many wait. */
+  search(order: SearchOrder): Promise<SearchOutcome | { kind: 'busy' } | { kind: 'too-slow' }>;
+  stop(): Promise<void>;
+};
+
+const WAITING_AT_MOST = 16;
+const SEARCH_DEADLINE_MS = 10_000;
+const MEMORY_MIB = 256;
+
+export function createSearcher(places: AuditPlaces): Searcher {
+  let worker: Worker | undefined;
+  let queue: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  let stopped = false;
+
+  function start(): Worker {
+    const started = new Worker(new URL('./search-thread.ts', import.meta.url), {
+      workerData: places,
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB },
+    });
+    // Nobody is kept waiting for a process to end by a thread that has nothing to do.
+    started.unref();
+    started.once('exit', () => {
+      if (worker === started) worker = undefined;
+    });
+    return started;
+  }
+
+  function run(order: SearchOrder): Promise<SearchOutcome | { kind: 'too-slow' }> {
+    if (stopped) return Promise.resolve({ kind: 'failed', cause: 'the service stops' });
+    worker ??= start();
+    const thread = worker;
+    return new Promise((resolve) => {
+      const settle = (outcome: SearchOutcome | { kind: 'too-slow' }): void => {
+        clearTimeout(timer);
+        thread.off('message', settle).off('error', onError).off('exit', onExit);
+        resolve(outcome);
+      };
+      const onError = (error: unknown): void =>
+        settle({ kind: 'failed', cause: error instanceof Error ? error.message : 'unknown' });
+      const onExit = (): void => settle({ kind: 'failed', cause: 'the thread ended' });
+      const timer = setTimeout(() => {
+        worker = undefined;
+        settle({ kind: 'too-slow' });
+        void thread.terminate();
+      }, SEARCH_DEADLINE_MS);
+      thread.on('message', settle).on('error', onError).on('exit', onExit);
+      thread.postMessage(order, []);
+    });
+  }
+
+  return {
+    async search(order) {
+      if (waiting >= WAITING_AT_MOST) return { kind: 'busy' };
+      waiting++;
+      const turn = queue.then(() => run(order));
+      queue = turn;
+      try {
+        return await turn;
+      } finally {
+        waiting--;
+      }
+    },
+    async stop() {
+      stopped = true;
+      await worker?.terminate();
+    },
+  };
+}

@@ -1,0 +1,493 @@
+import { randomUUID } from 'node:crypto';
+import { text as readAll } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import { csvText } from '#loaders/formats/csv-text.ts';
+import type { WrittenEvent } from '#schemas/audit-event.ts';
+import {
+  AUDIT_OUTCOMES,
+  type AuditCoverage,
+  type AuditCriteria,
+  orderedCriteriaSchema,
+} from '#schemas/audit-search.ts';
+import { shortTextSchema } from '#schemas/authority.ts';
+import { addDays, londonDate, londonMidnight, parseIsoDate } from '#schemas/calendar.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { createAuditStreams } from '#store/audit-stream.ts';
+import { coverageOf, createCoverage, type Reach } from '../audit/coverage.ts';
+import { followLog, removeIndex } from '../audit/index-file.ts';
+import { type Cell, REPORTS, type Report, type ReportName, TooMuch } from '../audit/reports.ts';
+import {
+  type AuditPlaces,
+  type Found,
+  readCursor,
+  searchAudit,
+  writeCursor,
+} from '../audit/search.ts';
+import { recordedCriteria } from '../audit/search-handler.ts';
+import { auditFolder, auditIndexFile } from '../data-folder.ts';
+import { auditBundle } from '../fhir/audit-events.ts';
+import { FHIR_BASE } from '../fhir/vocabulary.ts';
+import { Failure, misused } from './failure.ts';
+import { requireSameDataset, runningRedis, withStore } from './store.ts';
+
+type CriteriaOptions = {
+  child?: string;
+  user?: string;
+  organisation?: string;
+  authority?: string;
+  activity?: string;
+  outcome?: string;
+  type?: string;
+  from?: string;
+  to?: string;
+};
+type NamedOptions = { by: string; reason: string };
+type FormatOptions = { json?: boolean; csv?: boolean; fhir?: boolean };
+type SearchOptions = CriteriaOptions &
+  NamedOptions &
+  FormatOptions & { limit: string; cursor?: string };
+type ReportCommandOptions = CriteriaOptions &
+  NamedOptions &
+  FormatOptions & { least: string; names?: boolean };
+
+const STEP_MS = 250;
+const TOLD_EVERY_MS = 2_000;
+const EVENTS_AT_MOST = 10_000;
+/** A damaged index is made anew at most so often before somebody has to look at the disk. */
+const MADE_ANEW_AT_MOST = 5;
+const REPORTED_DAYS = 31;
+const PAGE_WITHOUT_ADDRESS = 'https://cp-flags.invalid';
+
+const placesOf = (configuration: Configuration): AuditPlaces => ({
+  folder: auditFolder(configuration),
+  indexFile: auditIndexFile(configuration),
+});
+
+/** Carries the index on to the end of the log, and says so where that takes a while. */
+async function bringUpToDate({ folder, indexFile }: AuditPlaces) {
+  const follower = followLog(folder, indexFile);
+  let tellAt = performance.now() + TOLD_EVERY_MS;
+  let anew = 0;
+  try {
+    for (;;) {
+      const indexing = follower.step(STEP_MS);
+      if (indexing?.behind === 0) return indexing;
+      if (indexing === undefined && ++anew > MADE_ANEW_AT_MOST) {
+        throw new Failure(
+          `There is no audit log in ${folder}, or no index of it can be made in ${indexFile}. AUDIT_DIR and DATA_DIR say where they are.`,
+        );
+      }
+      if (indexing !== undefined && performance.now() >= tellAt) {
+        tellAt = performance.now() + TOLD_EVERY_MS;
+        console.error(`Indexing the audit log: ${indexing.behind} entries to go.`);
+      }
+      // Others that carry the same index on get their turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  } finally {
+    follower.close();
+  }
+}
+
+/** A time as people write it: a day of London's, or an instant. A day as the end is included. */
+function instantOf(option: '--from' | '--to', text: string): string {
+  const date = parseIsoDate(text);
+  if (date === undefined) return text;
+  const at = londonMidnight(option === '--to' ? addDays(date, 1) : date);
+  return new Date(at).toISOString();
+}
+
+/** The NHS number of an option; `-` keeps it out of the shell's history and the list of processes. */
+async function childOf(option: string): Promise<string> {
+  const text = option === '-' ? await readAll(process.stdin) : option;
+  return unspacedNhsNumber(text.trim());
+}
+
+const OPTION_OF: Record<string, string> = { nhsNumber: '--child' };
+
+async function criteriaOf(options: CriteriaOptions): Promise<AuditCriteria> {
+  const { child, from, to, user, organisation, authority, activity, outcome, type } = options;
+  const given = {
+    nhsNumber: child === undefined ? undefined : await childOf(child),
+    from: from === undefined ? undefined : instantOf('--from', from),
+    to: to === undefined ? undefined : instantOf('--to', to),
+    user,
+    organisation,
+    authority,
+    activity,
+    outcome,
+    type,
+  };
+  const parsed = orderedCriteriaSchema.safeParse(
+    Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  );
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const name = String(issue?.path[0]);
+  throw misused(`${OPTION_OF[name] ?? `--${name}`} ${issue?.message}.`);
+}
+
+function namedOf({ by, reason }: NamedOptions): NamedOptions {
+  const parsed = [by, reason].map((text) => shortTextSchema.safeParse(text).data);
+  const [who, why] = parsed;
+  if (who !== undefined && why !== undefined) return { by: who, reason: why };
+  throw misused('Say who asks and why, in at most 120 characters each: --by NAME --reason TEXT.');
+}
+
+function formatOf(options: FormatOptions): 'table' | 'json' | 'csv' | 'fhir' {
+  const given = (['json', 'csv', 'fhir'] as const).filter((format) => options[format] === true);
+  if (given.length > 1) throw misused(`Give one of ${given.map((f) => `--${f}`).join(' and ')}.`);
+  return given[0] ?? 'table';
+}
+
+/**
+ * Looks into the audit: brings the index up to date, works, and records what was looked for before
+ * anything of it is shown.
+ */
+async function lookInto<T>(
+  configuration: Configuration,
+  work: (places: AuditPlaces) => T,
+  event: (result: T) => Extract<WrittenEvent, { type: 'audit-search' }>,
+): Promise<{ result: T; reach: Reach }> {
+  const redis = await runningRedis(configuration);
+  return withStore(configuration, redis, 'worker', async (store, anchor, connection) => {
+    await requireSameDataset(store, anchor);
+    const places = placesOf(configuration);
+    const indexing = await bringUpToDate(places);
+    const cover = createCoverage(places.folder, createAuditStreams(connection));
+    const reach = await cover(indexing);
+    const result = work(places);
+    await store.appendEvent(event(result));
+    return { result, reach };
+  });
+}
+
+const LONDON = new Intl.DateTimeFormat('sv-SE', {
+  timeZone: 'Europe/London',
+  dateStyle: 'short',
+  timeStyle: 'medium',
+});
+const INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$/;
+/** What would move a terminal's cursor, or hide a line in it. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** As a person reads it: times are London's. */
+function printable(cell: Cell): string {
+  const text = String(cell);
+  return INSTANT.test(text) ? LONDON.format(Date.parse(text)) : text.replaceAll(UNPRINTABLE, '?');
+}
+
+function printTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): void {
+  const lines = [columns, ...rows].map((row) => row.map(printable));
+  const filled = columns.map((_, i) => lines.slice(1).some((line) => line[i] !== ''));
+  const shown = lines.map((line) => line.filter((_, i) => filled[i]));
+  const widths = (shown[0] ?? []).map((_, i) =>
+    Math.max(...shown.map((line) => line[i]?.length ?? 0)),
+  );
+  for (const line of shown) {
+    console.log(
+      line
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+  }
+}
+
+function printReach({ completeUntil, notSearched }: AuditCoverage, print = console.log): void {
+  const later =
+    notSearched === 0 ? '' : ` ${notSearched} events are not sealed yet and were not searched.`;
+  print(
+    completeUntil === undefined
+      ? `Until when this is complete cannot be told just now: ask again.${later}`
+      : `Everything recorded before ${printable(completeUntil)} (London) was searched.${later}`,
+  );
+}
+
+const textAt = (of: unknown, ...path: string[]): string => {
+  let value = of;
+  for (const name of path) {
+    value =
+      typeof value === 'object' && value !== null
+        ? (value as Record<string, unknown>)[name]
+        : undefined;
+  }
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+};
+
+const SEARCH_COLUMNS = [
+  'time',
+  'event',
+  'outcome',
+  'activity',
+  'nhs number',
+  'user',
+  'name',
+  'role',
+  'organisation',
+  'delivered',
+  'entry',
+  'audit id',
+];
+
+function searchRow({ event, shown }: Found): Cell[] {
+  return [
+    shown.at,
+    event.type,
+    textAt(event, 'outcome') || textAt(event, 'code') || textAt(event, 'cause'),
+    textAt(event, 'access'),
+    textAt(event, 'nhsNumber') || textAt(event, 'criteria', 'nhsNumber'),
+    textAt(event, 'caller', 'user'),
+    textAt(event, 'caller', 'name') || textAt(event, 'by'),
+    textAt(event, 'caller', 'role', 'name'),
+    textAt(event, 'caller', 'organisation', 'code'),
+    shown['delivered'] === false ? 'no' : '',
+    textAt(shown, 'entry'),
+    textAt(event, 'auditId'),
+  ];
+}
+
+function wholeNumber(option: string, text: string, most: number): number {
+  const number = /^[0-9]{1,7}$/.test(text) ? Number(text) : 0;
+  if (number >= 1 && number <= most) return number;
+  throw misused(`${option} must be a whole number from 1 to ${most}.`);
+}
+
+async function auditSearch(configuration: Configuration, options: SearchOptions): Promise<void> {
+  const named = namedOf(options);
+  const format = formatOf(options);
+  const limit = wholeNumber('--limit', options.limit, EVENTS_AT_MOST);
+  const criteria = await criteriaOf(options);
+  const after = options.cursor === undefined ? undefined : readCursor(options.cursor, criteria);
+  if (options.cursor !== undefined && after === undefined) {
+    throw misused('--cursor is not one of this search: repeat the search that named it unchanged.');
+  }
+  const auditId = randomUUID();
+  const { result, reach } = await lookInto(
+    configuration,
+    (places) => searchAudit(places, criteria, { kind: 'all' }, { limit, after }),
+    ({ events }) => ({
+      type: 'audit-search',
+      auditId,
+      ...named,
+      view: 'all',
+      criteria: recordedCriteria(criteria),
+      eventsShown: events.length,
+    }),
+  );
+  const { events } = result;
+  const next = result.next === undefined ? undefined : writeCursor(result.next, criteria);
+  const coverage = coverageOf(reach, result.size);
+  switch (format) {
+    case 'json':
+      console.log(
+        JSON.stringify(
+          { auditId, events: events.map(({ shown }) => shown), next, coverage },
+          null,
+          2,
+        ),
+      );
+      return;
+    case 'fhir': {
+      const base = `${configuration.PUBLIC_URL ?? PAGE_WITHOUT_ADDRESS}${FHIR_BASE}`;
+      const shown = events.map((each) => each.shown);
+      const bundle = auditBundle(shown, { id: auditId, base, more: next !== undefined, coverage });
+      console.log(JSON.stringify(bundle, null, 2));
+      break;
+    }
+    case 'csv':
+      process.stdout.write(csvText([SEARCH_COLUMNS, ...events.map(searchRow)]));
+      break;
+    case 'table':
+      if (events.length > 0) printTable(SEARCH_COLUMNS, events.map(searchRow));
+      console.log(
+        `\n${events.length === 0 ? 'No event matches' : `Events: ${events.length}, newest first, times in London`}. This search is on record as ${auditId}.`,
+      );
+  }
+  const print = format === 'table' ? console.log : console.error;
+  printReach(coverage, print);
+  if (next !== undefined) print(`There are more: repeat with --cursor ${next}`);
+}
+
+const isReport = (name: string): name is ReportName => Object.hasOwn(REPORTS, name);
+
+function printReport(
+  report: Report,
+  format: 'table' | 'json' | 'csv',
+  about: { auditId: string; coverage: AuditCoverage; period: string },
+): void {
+  const { title, notes, columns, rows } = report;
+  const { auditId, coverage, period } = about;
+  if (format === 'json') {
+    const lines = rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i]])));
+    console.log(JSON.stringify({ title, notes, period, auditId, rows: lines, coverage }, null, 2));
+    return;
+  }
+  // A CSV is for a program or a spreadsheet: what a person has to read first goes beside it.
+  const print = format === 'csv' ? console.error : console.log;
+  print(`${title}, ${period}`);
+  for (const note of notes) print(note);
+  if (format === 'csv') {
+    process.stdout.write(csvText([columns, ...rows]));
+  } else {
+    console.log('');
+    if (rows.length > 0) printTable(columns, rows);
+    console.log(
+      `\nLines: ${rows.length}. Times are London's. This report is on record as ${auditId}.`,
+    );
+  }
+  printReach(coverage, print);
+}
+
+async function auditReport(
+  configuration: Configuration,
+  name: string,
+  options: ReportCommandOptions,
+): Promise<void> {
+  if (!isReport(name)) {
+    throw misused(`There is no report ${name}. There are ${Object.keys(REPORTS).join(', ')}.`);
+  }
+  const named = namedOf(options);
+  const format = formatOf(options);
+  if (format === 'fhir')
+    throw misused('A report is text, --json or --csv. Events as FHIR: search.');
+  const least = wholeNumber('--least', options.least, 1_000_000);
+  const names = options.names === true;
+  const given = await criteriaOf(options);
+  const maker = REPORTS[name];
+  const needs = 'needs' in maker ? maker.needs : undefined;
+  if (needs !== undefined && given[needs] === undefined) {
+    throw misused(`The report ${name} takes ${OPTION_OF[needs] ?? `--${needs}`}.`);
+  }
+  const month = londonMidnight(addDays(londonDate(Date.now()), 1 - REPORTED_DAYS));
+  const from = given.from ?? (maker.allTime ? undefined : Math.min(month, given.to ?? month));
+  const criteria = { ...given, ...(from !== undefined && { from }) };
+  const auditId = randomUUID();
+  const { result, reach } = await lookInto(
+    configuration,
+    (places) => {
+      try {
+        return maker.make(places, { criteria, least, names });
+      } catch (error) {
+        throw error instanceof TooMuch ? new Failure(error.message) : error;
+      }
+    },
+    ({ rows }) => ({
+      type: 'audit-search',
+      auditId,
+      ...named,
+      report: name,
+      view: 'all',
+      criteria: { ...recordedCriteria(criteria), ...(names && { names }) },
+      eventsShown: rows.length,
+    }),
+  );
+  const start =
+    from === undefined ? 'from the beginning' : `from ${printable(new Date(from).toISOString())}`;
+  const end =
+    given.to === undefined ? 'until now' : `until ${printable(new Date(given.to).toISOString())}`;
+  printReport(result, format, {
+    auditId,
+    coverage: coverageOf(reach, reach.size),
+    period: `${start} ${end}`,
+  });
+}
+
+async function auditIndex(
+  configuration: Configuration,
+  { rebuild }: { rebuild?: boolean },
+): Promise<void> {
+  const places = placesOf(configuration);
+  if (rebuild === true) removeIndex(places.indexFile);
+  const { size } = await bringUpToDate(places);
+  console.log(`The index of the audit goes up to entry ${size} of the log, its end.`);
+}
+
+const withCriteria = (command: Command): Command =>
+  command
+    .option('--child <nhsNumber>', 'whose; - reads the number from standard input')
+    .option('--user <id>', "the user's id, or who did it where that was an operator")
+    .option('--organisation <code>', 'ODS code of the organisation that asked')
+    .option(
+      '--authority <code>',
+      'ODS code of the authority whose plan was shown, or whose file it was',
+    )
+    .option('--activity <name>', 'unscheduled (B0107) or silent-read (B0170)')
+    .option('--outcome <outcome>', AUDIT_OUTCOMES.join(', '))
+    .option('--type <type>', 'the type of event, such as lookup, refusal, load, audit-search')
+    .option('--from <time>', 'a day of London, or a time such as 2026-11-24T08:00:00Z')
+    .option('--to <time>', 'likewise; a day is included, a time is not')
+    .requiredOption('--by <name>', 'who asks; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .option('--json', 'for programs')
+    .option('--csv', 'for a spreadsheet');
+
+/** `cp-flags audit search`, `report` and `index`. */
+export function addAuditSearchCommands(audit: Command, configuration: () => Configuration): void {
+  withCriteria(
+    audit
+      .command('search')
+      .description('Find events: who looked at whom, when, and what was shown.'),
+  )
+    .option('--fhir', 'as FHIR R4, a Bundle of AuditEvent')
+    .option('--limit <count>', `so many events at most, up to ${EVENTS_AT_MOST}`, '100')
+    .option('--cursor <cursor>', 'go on where the same search ended')
+    .addHelpText(
+      'after',
+      `
+Newest first; everything given must hold. The search is itself an event, recorded before anything is shown,
+with --by, --reason and what was asked for. What is shown holds NHS numbers: treat it as the record it is.
+
+Examples:
+  cp-flags audit search --child - --by 'A. Guardian' --reason 'complaint 12/2026'
+  cp-flags audit search --organisation RJ1 --from 2026-11-01 --outcome flagged --csv \\
+    --by 'A. Guardian' --reason 'monthly review' > november.csv
+`,
+    )
+    .action((options: SearchOptions) => auditSearch(configuration(), options));
+
+  withCriteria(
+    audit
+      .command('report')
+      .description('Make one of the reports that a privacy officer needs.')
+      .argument('<name>', Object.keys(REPORTS).join(', ')),
+  )
+    .option('--least <count>', 'refusals: so many at least', '3')
+    .option('--names', 'child: with the names of members of staff, for the review')
+    .addHelpText(
+      'after',
+      `
+Reports:
+${Object.entries(REPORTS)
+  .map(([name, { about }]) => `  ${name.padEnd(14)}${about}`)
+  .join('\n')}
+
+child and user cover all that is kept, the others the last ${REPORTED_DAYS} days, unless --from says otherwise. Each is
+an event, recorded before it is shown. A report that would be cut short is refused, not cut.
+
+Examples:
+  cp-flags audit report child --child - --by 'A. Guardian' --reason 'subject access request 7'
+  cp-flags audit report site --organisation RJ1 --csv --by 'A. Guardian' --reason 'monthly' > rj1.csv
+`,
+    )
+    .action((name: string, options: ReportCommandOptions) =>
+      auditReport(configuration(), name, options),
+    );
+
+  audit
+    .command('index')
+    .description('Bring the index of the log, by which it is searched, up to date.')
+    .option('--rebuild', 'make it anew from the log')
+    .addHelpText(
+      'after',
+      `
+A worker and every search do this by themselves, and make a missing or damaged index anew. The index holds
+nothing that is not in the log and can be deleted at any time.
+
+Example:
+  cp-flags audit index --rebuild
+`,
+    )
+    .action((options: { rebuild?: boolean }) => auditIndex(configuration(), options));
+}

@@ -1,0 +1,220 @@
+import { type FileCode, fileCodes } from '#schemas/acknowledgement.ts';
+import type { LookupEvent } from '#schemas/audit-event.ts';
+import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
+import type { CouldNotCheckCause } from '#store/lookup.ts';
+import { counter, Distribution, gauge, type Point, type Reading } from './instruments.ts';
+
+type Outcome = (typeof OUTCOMES)[number];
+type Api = LookupEvent['api'];
+type Access = LookupEvent['access'];
+
+const OUTCOMES = [
+  'flagged',
+  'not-flagged',
+  'closed',
+  'incomplete',
+  'corrupt',
+  'clock',
+  'coverage',
+  'store',
+  'directory',
+  'rehearsal',
+] as const satisfies ('flagged' | 'not-flagged' | 'directory' | 'rehearsal' | CouldNotCheckCause)[];
+
+/** Of an answer and of the store, seconds. Finer below 10 ms than is customary: that is where lookups are. */
+const SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const LOOKUPS = [1, 2, 4, 8, 16, 32, 64];
+
+const METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+]);
+
+/** Adds up under keys of closed lists; a key is a text only where it is counted seldom. */
+function tally(known: readonly string[] = []) {
+  const counts = new Map<string, number>(known.map((key) => [key, 0]));
+  return {
+    add: (key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1),
+    points: (labelsOf: (key: string) => Point['labels']): Point[] =>
+      [...counts].map(([key, value]) => ({ labels: labelsOf(key), value })),
+  };
+}
+
+/** All from the start: a rate is blind to the first increase of a counter that was not there before. */
+function createOutcomes(): Record<Api, Record<Access, Record<Outcome, number>>> {
+  const none = () =>
+    Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
+  const ofApi = () => ({ unscheduled: none(), 'silent-read': none() });
+  return { plain: ofApi(), fhir: ofApi() };
+}
+
+/**
+ * What requests are counted by, where they pass. In plain numbers: nothing here waits, allocates much or can
+ * fail. No NHS number, user or text of a caller is ever a label.
+ */
+export function createMetrics(scheme: 'http' | 'https') {
+  const answers = new Map<string, Map<string, Map<number, Distribution>>>();
+  const store = new Distribution(SECONDS);
+  const storeFailed = new Distribution(SECONDS);
+  const batches = new Distribution(LOOKUPS);
+  const outcomes = createOutcomes();
+  const refusals = tally();
+  const limits = tally(['user', 'client', 'organisation']);
+  const uploads = tally(fileCodes);
+  let active = 0;
+
+  function answersOf(method: string, route: string, status: number): Distribution {
+    let ofRoute = answers.get(route);
+    if (ofRoute === undefined) {
+      ofRoute = new Map<string, Map<number, Distribution>>();
+      answers.set(route, ofRoute);
+    }
+    let ofMethod = ofRoute.get(method);
+    if (ofMethod === undefined) {
+      ofMethod = new Map<number, Distribution>();
+      ofRoute.set(method, ofMethod);
+    }
+    let found = ofMethod.get(status);
+    if (found === undefined) {
+      found = new Distribution(SECONDS);
+      ofMethod.set(status, found);
+    }
+    return found;
+  }
+
+  function read(): Reading[] {
+    const answered = [...answers].flatMap(([route, ofRoute]) =>
+      [...ofRoute].flatMap(([method, ofMethod]) =>
+        [...ofMethod].map(([status, distribution]) => ({
+          labels: {
+            'http.request.method': method,
+            ...(route !== '' && { 'http.route': route }),
+            ...(status === 0
+              ? { 'error.type': 'broken-off' }
+              : { 'http.response.status_code': String(status) }),
+            'url.scheme': scheme,
+          },
+          distribution,
+        })),
+      ),
+    );
+    const operation = {
+      'db.system.name': 'redis',
+      'db.operation.name': 'FCALL',
+      'db.stored_procedure.name': 'lookup',
+    };
+    const looked = Object.entries(outcomes).flatMap(([api, ofApi]) =>
+      Object.entries(ofApi).flatMap(([access, counts]) =>
+        Object.entries(counts).map(([outcome, value]) => ({
+          labels: {
+            'cp_flags.api': api,
+            'cp_flags.access': access,
+            ...(outcome === 'flagged' || outcome === 'not-flagged'
+              ? { 'cp_flags.outcome': outcome }
+              : { 'cp_flags.outcome': 'could-not-check', 'error.type': outcome }),
+          },
+          value,
+        })),
+      ),
+    );
+    return [
+      {
+        name: 'http.server.request.duration',
+        description: 'From the headers of a request to the end of its answer.',
+        unit: 's',
+        kind: 'histogram',
+        points: answered,
+      },
+      gauge(
+        {
+          name: 'http.server.active_requests',
+          description: 'Requests that are not answered yet.',
+          unit: '{request}',
+        },
+        [{ labels: { 'url.scheme': scheme }, value: active }],
+      ),
+      {
+        name: 'db.client.operation.duration',
+        description: 'One call of the store, for all the lookups that go together.',
+        unit: 's',
+        kind: 'histogram',
+        points: [
+          { labels: operation, distribution: store },
+          { labels: { ...operation, 'error.type': 'store' }, distribution: storeFailed },
+        ],
+      },
+      {
+        name: 'cp_flags.lookup.batch.size',
+        description: 'Lookups that went to the store in one call.',
+        unit: '{lookup}',
+        kind: 'histogram',
+        points: [{ labels: {}, distribution: batches }],
+      },
+      counter(
+        {
+          name: 'cp_flags.lookups',
+          description:
+            'Checks made for callers who may ask; error.type says why one could not be made.',
+          unit: '{lookup}',
+        },
+        looked,
+      ),
+      counter(
+        {
+          name: 'cp_flags.refusals',
+          description: 'Requests, and items of batches, that were refused, by code.',
+          unit: '{request}',
+        },
+        refusals.points((key) => {
+          const [code = '', api = '', token = ''] = key.split(' ');
+          return { 'cp_flags.code': code, 'cp_flags.api': api, 'cp_flags.token': token };
+        }),
+      ),
+      counter(
+        {
+          name: 'cp_flags.limits.reached',
+          description: 'Requests refused because a user, client or organisation asked too often.',
+          unit: '{request}',
+        },
+        limits.points((of) => ({ 'cp_flags.limit': of })),
+      ),
+      counter(
+        {
+          name: 'cp_flags.uploads',
+          description: 'Files that came by POST /uploads, by the code of their acknowledgement.',
+          unit: '{file}',
+        },
+        uploads.points((code) => ({ 'cp_flags.code': code })),
+      ),
+    ];
+  }
+
+  return {
+    began: (): void => void active++,
+    /** @param status 0 where the answer was broken off before it began */
+    answered(method: string, route: string, status: number, milliseconds: number): void {
+      active--;
+      const known = METHODS.has(method) ? method : '_OTHER';
+      answersOf(known, route, status).record(milliseconds / 1_000);
+    },
+    calledStore(lookups: number, milliseconds: number, failed: boolean): void {
+      (failed ? storeFailed : store).record(milliseconds / 1_000);
+      batches.record(lookups);
+    },
+    lookedUp(api: Api, access: Access, outcome: Outcome): void {
+      outcomes[api][access][outcome]++;
+    },
+    refused(code: ErrorCode, api: Api, valid: boolean, limit?: LimitReached): void {
+      refusals.add(`${code} ${api} ${valid ? 'valid' : 'none'}`);
+      if (limit !== undefined) limits.add(limit.of);
+    },
+    uploaded: (code: FileCode): void => uploads.add(code),
+    read,
+  };
+}
+export type Metrics = ReturnType<typeof createMetrics>;

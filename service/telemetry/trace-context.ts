@@ -1,0 +1,26 @@
+/** By which logs and spans say which trace they belong to. */
+export type TraceIds = { traceId: string; spanId: string };
+
+export type TraceContext = TraceIds & { sampled: boolean };
+
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+const ALL_ZERO = /^0+$/;
+const SAMPLED = 1;
+
+/**
+ * Reads a W3C `traceparent` header; whatever is not exactly one is none. `tracestate` and `baggage` are never
+ * read: they hold whatever a caller likes, and would carry it into every trace.
+ */
+export function readTraceparent(header: string | string[] | undefined): TraceContext | undefined {
+  if (typeof header !== 'string') return undefined;
+  const [, version, traceId = '', spanId = '', flags = '', more] = TRACEPARENT.exec(header) ?? [];
+  // Later versions may append fields; 00 has none, and ff is no version.
+  if (version === undefined || version === 'ff' || (version === '00' && more !== undefined)) {
+    return undefined;
+  }
+  if (ALL_ZERO.test(traceId) || ALL_ZERO.test(spanId)) return undefined;
+  return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & SAMPLED) === SAMPLED };
+}
+
+export const traceparentOf = ({ traceId, spanId }: TraceIds): string =>
+  `00-${traceId}-${spanId}-01`;

@@ -1,0 +1,79 @@
+import type { IncomingMessage } from 'node:http';
+import type { Labels } from './instruments.ts';
+import {
+  readTraceparent,
+  type TraceContext,
+  type TraceIds,
+  traceparentOf,
+} from './trace-context.ts';
+
+/** A piece of a trace under way. */
+export type Span = {
+  /** @param error of a closed list: why the work did not succeed */
+  end(error?: string): void;
+};
+
+/** The trace of one request, which is there only where it is sampled. */
+export type Trace = {
+  child(name: string, labels?: Labels, kind?: 'internal' | 'client'): Span;
+};
+
+/** What makes spans of a request. Loaded only where traces are exported. */
+export type SpanMaker = (
+  name: string,
+  labels: Labels,
+  parent: TraceContext | undefined,
+) => { ids: TraceIds; child: Trace['child']; end(labels: Labels, error?: string): void };
+
+type ServerTrace = ReturnType<SpanMaker>;
+
+/** Sampled requests a second. A stranger's header asks for a trace as well as a colleague's does. */
+const TRACES_A_SECOND = 100;
+
+/**
+ * Decides, request by request, which are traced, so that one that is not costs a look at a header. Parent
+ * based: whoever sent a `traceparent` has decided; of the others a share is traced.
+ *
+ * @param random from 0 to 1; a test gives its own
+ */
+export function createTracing(ratio: number, random: () => number = Math.random) {
+  let make: SpanMaker | undefined;
+  let second = 0;
+  let inSecond = 0;
+  const traces = new WeakMap<IncomingMessage, Trace>();
+
+  function withinRate(): boolean {
+    const now = Math.floor(performance.now() / 1_000);
+    if (now !== second) {
+      second = now;
+      inSecond = 0;
+    }
+    return ++inSecond <= TRACES_A_SECOND;
+  }
+
+  return {
+    /** From now on spans are made. */
+    use: (maker: SpanMaker | undefined): void => void (make = maker),
+    /**
+     * Begins the trace of a request, if it is to have one. Its own `traceparent` then stands in the place of
+     * the one it came with, so that whatever reads its headers later belongs to its span.
+     */
+    begin(incoming: IncomingMessage, method: string, route: string): ServerTrace | undefined {
+      if (make === undefined) return undefined;
+      const parent = readTraceparent(incoming.headers['traceparent']);
+      if (!(parent?.sampled ?? (ratio > 0 && random() < ratio)) || !withinRate()) return undefined;
+      const name = route === '' ? 'other' : `${method} ${route}`;
+      const labels = {
+        'http.request.method': method,
+        ...(route !== '' && { 'http.route': route }),
+      };
+      const trace = make(name, labels, parent);
+      incoming.headers['traceparent'] = traceparentOf(trace.ids);
+      traces.set(incoming, trace);
+      return trace;
+    },
+    of: (incoming: IncomingMessage): Trace | undefined =>
+      make === undefined ? undefined : traces.get(incoming),
+  };
+}
+export type Tracing = ReturnType<typeof createTracing>;

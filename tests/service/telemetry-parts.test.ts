@@ -1,0 +1,246 @@
+import type { IncomingMessage } from 'node:http';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ConfigurationError, readConfiguration } from '#schemas/configuration.ts';
+import { exposition } from '#service/telemetry/exposition.ts';
+import { Distribution } from '#service/telemetry/instruments.ts';
+import { createMetrics } from '#service/telemetry/metrics.ts';
+import { createRouteNames } from '#service/telemetry/requests.ts';
+import { otlpAddresses } from '#service/telemetry/telemetry.ts';
+import { readTraceparent, traceparentOf } from '#service/telemetry/trace-context.ts';
+import { createTracing, type SpanMaker } from '#service/telemetry/tracing.ts';
+
+const hex = (length: number) =>
+  fc
+    .array(fc.constantFrom(...'0123456789abcdef'.split('')), {
+      minLength: length,
+      maxLength: length,
+    })
+    .map((digits) => digits.join(''));
+
+describe('a traceparent', () => {
+  test('that was written is read as it was, and a sampled one only by its last bit', () => {
+    fc.assert(
+      fc.property(hex(32), hex(16), hex(2), (traceId, spanId, flags) => {
+        const read = readTraceparent(`00-${traceId}-${spanId}-${flags}`);
+        if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) expect(read).toBeUndefined();
+        else {
+          const isSampled = Number.parseInt(flags, 16) % 2 === 1;
+          expect(read).toEqual({ traceId, spanId, sampled: isSampled });
+          expect(readTraceparent(traceparentOf({ traceId, spanId }))?.traceId).toBe(traceId);
+        }
+      }),
+    );
+  });
+
+  test('is nothing but ids, whatever is sent', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.string().map((s) => `00-${s}`),
+        ),
+        (text) => {
+          const read = readTraceparent(text);
+          expect(read === undefined || /^[0-9a-f]{48}$/.test(read.traceId + read.spanId)).toBe(
+            true,
+          );
+        },
+      ),
+    );
+  });
+
+  test.each([
+    ['a version that is none', `ff-${'a'.repeat(32)}-${'b'.repeat(16)}-01`],
+    ['capitals', `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`],
+    ['more after version 00', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01-x`],
+    ['two headers', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01, 00-x`],
+  ])('with %s is none', (_, header) => {
+    expect(readTraceparent(header)).toBeUndefined();
+  });
+
+  test('of a later version is read by its first fields', () => {
+    const header = `01-${'a'.repeat(32)}-${'b'.repeat(16)}-01-what-comes`;
+    expect(readTraceparent(header)?.sampled).toBe(true);
+  });
+});
+
+describe('sampling', () => {
+  const begin = (traceparent: string | undefined, ratio: number, drawn: number) => {
+    const tracing = createTracing(ratio, () => drawn);
+    const made: unknown[] = [];
+    const maker: SpanMaker = (name) => {
+      made.push(name);
+      const end = () => undefined;
+      return {
+        ids: { traceId: 'a'.repeat(32), spanId: 'c'.repeat(16) },
+        child: () => ({ end }),
+        end,
+      };
+    };
+    tracing.use(maker);
+    const ask = (): void => {
+      const headers = traceparent === undefined ? {} : { traceparent };
+      tracing.begin({ headers } as IncomingMessage, 'GET', '/');
+    };
+    return { made, ask };
+  };
+  const parent = (flags: string): string => `00-${'a'.repeat(32)}-${'b'.repeat(16)}-${flags}`;
+
+  test.each([
+    [undefined, 0, 0, 0],
+    [undefined, 0.1, 0.05, 1],
+    [undefined, 0.1, 0.5, 0],
+    [parent('01'), 0, 0.5, 1],
+    [parent('00'), 1, 0, 0],
+  ])('of %s at a ratio of %d, with %d drawn, makes %d', (traceparent, ratio, drawn, count) => {
+    const { made, ask } = begin(traceparent, ratio, drawn);
+    ask();
+    expect(made).toHaveLength(count);
+  });
+
+  test('is bounded, however many ask to be traced', () => {
+    const { made, ask } = begin(parent('01'), 0, 0);
+    for (let i = 0; i < 2_000; i++) ask();
+    // Two seconds may have been touched.
+    expect(made.length).toBeGreaterThanOrEqual(100);
+    expect(made.length).toBeLessThanOrEqual(200);
+  });
+});
+
+test('a distribution counts every value once, in the bucket whose bound it does not pass', () => {
+  const bounds = [1, 2, 4];
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 8 })), (values) => {
+      const distribution = new Distribution(bounds);
+      for (const value of values) distribution.record(value);
+      const upTo = [0, 1, 2, 3].map(
+        (bucket) => values.filter((value) => value <= (bounds[bucket] ?? Infinity)).length,
+      );
+      expect(distribution.counts.map((_, i) => sum(distribution.counts.slice(0, i + 1)))).toEqual(
+        upTo,
+      );
+      expect(distribution.sum).toBe(sum(values));
+    }),
+  );
+});
+const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
+
+describe('the routes of metrics', () => {
+  const paths = ['/lookup', '/uploads', '/uploads/:sequence', '/problems/:code'];
+  const routeOf = createRouteNames(paths);
+
+  test('are those there are, whatever address is sent', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.webPath(), fc.constantFrom(...paths)), (url) => {
+        expect(['', ...paths]).toContain(routeOf(url));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test.each([
+    ['/lookup?nhsNumber=9990000018', '/lookup'],
+    ['/uploads/9990000018', '/uploads/:sequence'],
+    ['/uploads/1/2', ''],
+    ['/lookup/9990000018', ''],
+  ])('name %s %s', (url, route) => expect(routeOf(url)).toBe(route));
+
+  test('are no more for methods and addresses that strangers make up', () => {
+    const metrics = createMetrics('http');
+    for (let i = 0; i < 1_000; i++) {
+      metrics.began();
+      metrics.answered(`METHOD${i}`, routeOf(`/${i}`), 404, 1);
+    }
+    const [duration] = metrics.read();
+    expect(duration?.points).toHaveLength(1);
+  });
+});
+
+describe('the settings of telemetry', () => {
+  test.each([
+    [{ METRICS_PORT: '8080' }, /METRICS_PORT: must not be PORT/],
+    [{ METRICS_PORT: 'x' }, /METRICS_PORT: must be a whole number/],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317' },
+      /OTEL_EXPORTER_OTLP_ENDPOINT: must be an address/,
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+      /OTEL_EXPORTER_OTLP_PROTOCOL: must be http\/protobuf/,
+    ],
+    [{ OTEL_TRACES_SAMPLER_ARG: '2' }, /OTEL_TRACES_SAMPLER_ARG: must be at most 1/],
+  ])('%o is refused with what to do', (environment, sentence) => {
+    const read = (): unknown => readConfiguration(environment);
+    expect(read).toThrow(ConfigurationError);
+    expect(read).toThrow(sentence);
+  });
+
+  const addresses = (environment: Record<string, string>) =>
+    otlpAddresses(readConfiguration(environment));
+
+  test('send nothing anywhere unless told to', () => expect(addresses({})).toEqual({}));
+
+  test('give each signal its own path under one address, or an address of its own', () => {
+    const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://collector.example:4318/';
+    expect(addresses({ OTEL_EXPORTER_OTLP_ENDPOINT })).toEqual({
+      traces: 'http://collector.example:4318/v1/traces',
+      metrics: 'http://collector.example:4318/v1/metrics',
+    });
+    const OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = 'https://traces.example/in';
+    expect(addresses({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT })).toEqual({
+      traces: 'https://traces.example/in',
+    });
+    const off = { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SDK_DISABLED: 'true' };
+    expect(addresses(off)).toEqual({});
+    const untraced = { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER: 'always_off' };
+    expect(addresses(untraced)).not.toHaveProperty('traces');
+  });
+});
+
+describe('the page for Prometheus', () => {
+  const described = { description: 'What it says.', unit: 's' };
+
+  test('writes units out, underscores for dots, and histograms cumulative', () => {
+    const distribution = new Distribution([0.5, 1]);
+    for (const value of [0.1, 0.7, 5]) distribution.record(value);
+    const page = exposition([
+      {
+        ...described,
+        name: 'a.b',
+        kind: 'histogram',
+        points: [{ labels: { 'c.d': 'e' }, distribution }],
+      },
+      { ...described, name: 'none', kind: 'gauge', points: [] },
+      { ...described, name: 'f', unit: '{x}', kind: 'counter', points: [{ labels: {}, value: 2 }] },
+    ]);
+    expect(page).toBe(
+      [
+        '# HELP a_b_seconds What it says.',
+        '# TYPE a_b_seconds histogram',
+        'a_b_seconds_bucket{c_d="e",le="0.5"} 1',
+        'a_b_seconds_bucket{c_d="e",le="1"} 2',
+        'a_b_seconds_bucket{c_d="e",le="+Inf"} 3',
+        'a_b_seconds_sum{c_d="e"} 5.8',
+        'a_b_seconds_count{c_d="e"} 3',
+        '# HELP f_total What it says.',
+        '# TYPE f_total counter',
+        'f_total 2',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('stays one line a value, whatever a label holds', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('a', '"', '\\', '\n', '}') }), (text) => {
+        const points = [{ labels: { of: text }, value: 1 }];
+        const page = exposition([{ ...described, name: 'a', kind: 'gauge', points }]);
+        const [, written = ''] =
+          /^a_seconds\{of="((?:[^"\\\n]|\\["\\n])*)"\} 1\n$/m.exec(page) ?? [];
+        const read = written.replaceAll(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c));
+        expect(read).toBe(text);
+      }),
+    );
+  });
+});
