@@ -1,10 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { ObservedRequest, RequestObserver } from '../telemetry/requests.ts';
+import { listen } from './listening.ts';
 import { problem, problemHeaders, problemResponse, type Reply, responseOf } from './problem.ts';
 import type { TlsMaterial } from './tls.ts';
 
@@ -40,11 +41,6 @@ export type HttpServer = {
   stop(deadlineMs: number): Promise<void>;
 };
 
-/** The port is taken, or not this process's to take. The message is the sentence for the user. */
-export class CannotListen extends Error {
-  override name = 'CannotListen';
-}
-
 const UNREADABLE: Partial<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'headers-too-large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
@@ -77,19 +73,6 @@ function refuseUnreadable(
   socket.end(`HTTP/1.1 ${status} ${title}\r\n${headers.join('')}\r\n${body}`, () =>
     socket.destroy(),
   );
-}
-
-async function listen(server: Server | TlsServer, host: string, port: number): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === 'EADDRINUSE'
-          ? 'is in use by another program. Stop that one, or set PORT to another port'
-          : `cannot be listened on (${error.code}). Set HOST and PORT to an address of this machine`;
-      reject(new CannotListen(`${host}:${port} ${why}.`));
-    });
-    server.listen(port, host, resolve);
-  });
 }
 
 /**
@@ -212,7 +195,6 @@ export async function serveHttp(
           },
           answer,
         );
-  server.maxConnections = limits.connections ?? 10_000;
   server.setTimeout(limits.unreadMs ?? 20_000, cutSilent);
   server.on('clientError', refuseUnreadable);
   // By default Node invites the body before anybody knows who sends it.
@@ -220,31 +202,32 @@ export async function serveHttp(
   server.on('checkExpectation', answer);
   // Node's own list lacks those whose TLS handshake has not ended.
   const sockets = new Set<Socket>();
+  const { connections = 10_000 } = limits;
   server.on('connection', (socket: Socket) => {
+    if (sockets.size >= connections) {
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  await listen(server, host, port);
+  const listening = await listen(server, { host, port });
 
   return {
-    port: (server.address() as AddressInfo).port,
+    port: listening.port,
     useTls(material) {
       if (server instanceof TlsServer) server.setSecureContext(material.options);
     },
     drain: () => void (draining = true),
-    stop(deadlineMs) {
+    async stop(deadlineMs) {
       draining = true;
-      return new Promise((resolve) => {
-        const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECKED_EVERY_MS);
-        const cut = setTimeout(() => {
-          for (const socket of sockets) socket.destroy();
-        }, deadlineMs);
-        server.close(() => {
-          clearInterval(idle);
-          clearTimeout(cut);
-          resolve();
-        });
-      });
+      const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECKED_EVERY_MS);
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, deadlineMs);
+      await listening.close();
+      clearInterval(idle);
+      clearTimeout(cut);
     },
   };
 }

@@ -1,0 +1,86 @@
+import type { Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
+import {
+  type AddressInfo,
+  createServer as createSocketServer,
+  type Server as SocketServer,
+} from 'node:net';
+
+/** The port is taken, or not this process's to take. The message is the sentence for the user. */
+export class CannotListen extends Error {
+  override name = 'CannotListen';
+}
+
+/**
+ * Each takes up one new connection a turn of the event loop, which is all that Node does: with one, clients
+ * that connect while every turn is long would wait for seconds behind those that are connected already.
+ */
+const SOCKETS = 16;
+/** One for which there is no room is tried again by its client only after one, three and seven seconds. */
+const CONNECTIONS_WAITING = 4_096;
+
+type Address = { host: string; port: number };
+
+function bind(server: SocketServer, address: Address, reusePort: boolean): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ ...address, backlog: CONNECTIONS_WAITING, reusePort }, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+const closed = (server: SocketServer): Promise<void> =>
+  new Promise((resolve) => void server.close(() => resolve()));
+
+/** Sockets that share a port would share it with another program as well: it is asked for alone first. */
+async function reserve({ host, port }: Address): Promise<number> {
+  const probe = createSocketServer();
+  try {
+    const free = await bind(probe, { host, port }, false);
+    await closed(probe);
+    return free;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    const why =
+      code === 'EADDRINUSE'
+        ? 'is in use by another program. Stop that one, or set PORT to another port'
+        : `cannot be listened on (${code}). Set HOST and PORT to an address of this machine`;
+    throw new CannotListen(`${host}:${port} ${why}.`);
+  }
+}
+
+/**
+ * Has a server listen at an address, on several sockets where the system lets them share a port.
+ *
+ * @param address port 0 for any free one
+ * @returns its port, and what ends the listening and resolves when every connection has ended
+ * @throws {CannotListen}
+ */
+export async function listen(
+  server: Server | TlsServer,
+  address: Address,
+): Promise<{ port: number; close: () => Promise<void> }> {
+  const port = await reserve(address);
+  const own = { host: address.host, port };
+  const more: SocketServer[] = [];
+  const shares = await bind(server, own, true).then(
+    () => true,
+    () => false,
+  );
+  if (!shares) await bind(server, own, false);
+  while (shares && more.length < SOCKETS - 1) {
+    // As the server's own socket does.
+    const another = createSocketServer({ allowHalfOpen: true, noDelay: true });
+    another.on('connection', (socket) => server.emit('connection', socket));
+    await bind(another, own, true);
+    more.push(another);
+  }
+  return {
+    port,
+    close: async () => {
+      await Promise.all([server, ...more].map(closed));
+    },
+  };
+}
