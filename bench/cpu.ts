@@ -39,7 +39,7 @@ const CONNECTIONS = Number(options.connections);
 const WARM_UP_ROUNDS = 5;
 const BASELINE = join(root, 'bench', 'cpu-baseline.json');
 const WORSE_AT_MOST = 0.2;
-const GATE_ATTEMPTS = 2;
+const GATE_ATTEMPTS = 3;
 const ISSUER_FILE = 'demo-issuer.json';
 
 const storeSchema = z.object({
@@ -183,7 +183,7 @@ function tell(taken: Taken): void {
 const ratioOf = ({ lookup, nodeHttp }: Taken): number =>
   median(lookup.map((microseconds, i) => microseconds / (nodeHttp[i] ?? Number.NaN)));
 
-/** Whether a lookup is no more than a fifth dearer than recorded; a busy machine is given a second try. */
+/** Whether a lookup is no more than a fifth dearer than recorded; a busy machine is given more tries. */
 async function keepsBaseline(all: Awaited<ReturnType<typeof startAll>>): Promise<boolean> {
   const limit = baseline.lookupOverNodeHttp * (1 + WORSE_AT_MOST);
   for (let attempt = 0; attempt < GATE_ATTEMPTS; attempt++) {
