@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { DEFAULT_BREAKERS } from './breakers.ts';
 import { mailboxSchema, workflowSchema } from './mesh.ts';
 
-const number = (minimum: number, maximum: number, standard: number) =>
+const numberOf = (minimum: number, maximum: number) =>
   z
     .string()
     .regex(/^[0-9]+(\.[0-9]+)?$/, { error: `must be a number from ${minimum} to ${maximum}` })
@@ -13,8 +13,9 @@ const number = (minimum: number, maximum: number, standard: number) =>
         .number()
         .min(minimum, { error: `must be at least ${minimum}` })
         .max(maximum, { error: `must be at most ${maximum}` }),
-    )
-    .default(standard);
+    );
+const number = (minimum: number, maximum: number, standard: number) =>
+  numberOf(minimum, maximum).default(standard);
 
 /** A limit that is not set has one standard for live data and another for a demo. */
 const limit = () =>
@@ -160,8 +161,8 @@ export const configurationSchema = z
       .optional(),
     /** Room on disk for events that are no answers while Redis is away, MiB a process. */
     AUDIT_SPOOL_MIB: number(1, 4096, 64),
-    /** Of how much time a notification to an authority tells. */
-    NOTIFICATIONS_WINDOW_MINUTES: number(0.001, 1440, 15),
+    /** Of how much time a notification to an authority tells. Not set: 15, but for a demo 1. */
+    NOTIFICATIONS_WINDOW_MINUTES: numberOf(0.001, 1440).optional(),
     /** How long notifications are kept, to be read again. */
     NOTIFICATIONS_KEEP_DAYS: number(1, 366, 90),
     /** Folder into which they are written as files. Not set: none, but for a demo `outbox` in DATA_DIR. */

@@ -398,7 +398,7 @@ Example:
 An authority reads its own with GET /notifications; where there is an outbox, they are files as well.
 
 Settings (environment) of serve:
-  NOTIFICATIONS_WINDOW_MINUTES   of how much time one notification tells (15)
+  NOTIFICATIONS_WINDOW_MINUTES   of how much time one notification tells (15; a demo: 1)
   NOTIFICATIONS_KEEP_DAYS        how long they are kept, to be read again (90)
   NOTIFICATIONS_OUTBOX           folder for files (none; a demo: outbox in DATA_DIR)
   NOTIFICATIONS_FILE             JSON by ODS code, * for all others: formats (json, csv, xml; default all),

@@ -9,6 +9,9 @@ import type { NotifierOptions } from './notifier.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
+const WINDOW_MINUTES = 15;
+/** Whoever tries it out sees what comes of a lookup before they have gone. */
+const DEMO_WINDOW_MINUTES = 1;
 
 /** Where notifications are written as files; a demo has a place for it without being told. */
 export const outboxOf = (
@@ -22,11 +25,13 @@ export function notifierSettings(
   configuration: Configuration,
   kind: Dataset['kind'] | undefined,
 ): Omit<NotifierOptions, 'clock'> {
-  const { MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID } = configuration;
+  const { MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID, NOTIFICATIONS_WINDOW_MINUTES } =
+    configuration;
+  const standard = kind === 'demo' ? DEMO_WINDOW_MINUTES : WINDOW_MINUTES;
   const outbox = outboxOf(configuration, kind);
   return {
     folder: auditFolder(configuration),
-    windowMs: Math.round(configuration.NOTIFICATIONS_WINDOW_MINUTES * MINUTE_MS),
+    windowMs: Math.round((NOTIFICATIONS_WINDOW_MINUTES ?? standard) * MINUTE_MS),
     keepMs: configuration.NOTIFICATIONS_KEEP_DAYS * DAY_MS,
     ...(outbox !== undefined && { outbox }),
     ...(MESH_MAILBOX !== undefined &&
