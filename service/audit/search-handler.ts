@@ -1,40 +1,38 @@
 import { randomUUID } from 'node:crypto';
-import type { HttpBindings } from '@hono/node-server';
-import type { Context } from 'hono';
 import type { WrittenEvent } from '#schemas/audit-event.ts';
 import { type AuditCriteria, auditSearchSchema } from '#schemas/audit-search.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Identity } from '#schemas/identity.ts';
 import type { Gate } from '#store/gate.ts';
 import { admitScope, type ScopedAdmissionDependencies } from '../auth/scoped.ts';
+import {
+  type ScopedContext,
+  type ScopedRouteDependencies,
+  scopedRoute,
+} from '../auth/scoped-route.ts';
 import { auditBundle } from '../fhir/audit-events.ts';
 import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
-import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
-import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
-import { errorFields, type Log } from '../log.ts';
+import { SAFE_HEADERS } from '../http/problem.ts';
+import type { RequestIds } from '../http/request-ids.ts';
 import { readJsonBody } from '../lookup/handler.ts';
-import type { NoteRefusal } from '../lookup/refusals.ts';
 import { readObject } from '../lookup/request.ts';
 import { coverageOf, type Reach } from './coverage.ts';
 import { readCursor, writeCursor } from './search.ts';
 import type { Searcher } from './searcher.ts';
 import type { Viewer } from './view.ts';
 
-type AuditContext = Context<{ Bindings: HttpBindings }>;
-
-export type AuditSearchDependencies = ScopedAdmissionDependencies & {
-  noteRefusal: NoteRefusal;
-  searcher: Pick<Searcher, 'search'>;
-  /** How far the index goes, as the worker's thread told last. */
-  coverage: () => Reach | undefined;
-  /** On disk when it returns. */
-  appendEvent: (event: WrittenEvent) => Promise<void>;
-  gate: Pick<Gate, 'authorities'>;
-  /** The operating organisation's code; `undefined` where none is configured. */
-  operator: () => string | undefined;
-  publicUrl: string | undefined;
-  log: Log;
-};
+export type AuditSearchDependencies = ScopedAdmissionDependencies &
+  ScopedRouteDependencies & {
+    searcher: Pick<Searcher, 'search'>;
+    /** How far the index goes, as the worker's thread told last. */
+    coverage: () => Reach | undefined;
+    /** On disk when it returns. */
+    appendEvent: (event: WrittenEvent) => Promise<void>;
+    gate: Pick<Gate, 'authorities'>;
+    /** The operating organisation's code; `undefined` where none is configured. */
+    operator: () => string | undefined;
+    publicUrl: string | undefined;
+  };
 
 /** Criteria as they are recorded: times are texts again. */
 export function recordedCriteria(criteria: AuditCriteria): Record<string, string> {
@@ -63,10 +61,10 @@ const wantsFhir = (accept = ''): boolean =>
 
 /** `POST /audit/search`: a page of events that the caller may see, on record before it leaves. */
 export function createAuditSearch(dependencies: AuditSearchDependencies) {
-  const { noteRefusal, searcher, coverage, appendEvent, publicUrl, log } = dependencies;
+  const { searcher, coverage, appendEvent, publicUrl, log } = dependencies;
 
   async function answer(
-    { env, req }: AuditContext,
+    { env, req }: ScopedContext,
     ids: RequestIds & { requestId: string },
     identity: Identity,
   ): Promise<Response | ErrorCode> {
@@ -135,33 +133,12 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
     });
   }
 
-  async function handler(c: AuditContext): Promise<Response> {
-    const { incoming } = c.env;
-    try {
-      const without = 'audit-scope-required';
-      const admission = await admitScope(dependencies, incoming.headers, 'audit', without);
-      const outcome =
-        admission.kind === 'admitted'
-          ? await answer(c, admission.ids, admission.caller.identity)
-          : admission.code;
-      if (outcome instanceof Response) return outcome;
-      const limit = admission.kind === 'refused' ? admission.limit : undefined;
-      noteRefusal({
-        code: outcome,
-        limit,
-        ids: admission.ids,
-        api: 'plain',
-        caller: admission.caller,
-        roleChosen: admission.kind === 'admitted' || admission.roleChosen,
-        source: incoming.socket.remoteAddress,
-      });
-      return problemResponse(outcome, { ...admission.ids, limit, lookup: false });
-    } catch (error) {
-      log.error('a search of the audit failed inside the service', errorFields(error));
-      const ids = readRequestIds(incoming.headers);
-      return problemResponse('audit-unavailable', { ...ids, lookup: false });
-    }
-  }
+  const handler = scopedRoute(
+    dependencies,
+    (headers) => admitScope(dependencies, headers, 'audit', 'audit-scope-required'),
+    (c, { ids, caller }) => answer(c, ids, caller.identity),
+    { code: 'audit-unavailable', says: 'a search of the audit failed inside the service' },
+  );
 
   return { path: '/audit/search', handler };
 }

@@ -1,21 +1,22 @@
-import type { HttpBindings } from '@hono/node-server';
-import type { Context } from 'hono';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Caller } from '../auth/authenticate.ts';
-import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
-import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
-import { errorFields, type Log } from '../log.ts';
-import type { NoteRefusal } from '../lookup/refusals.ts';
-import type { Tracing } from '../telemetry/tracing.ts';
+import {
+  type ScopedContext,
+  type ScopedHandler,
+  type ScopedRouteDependencies,
+  scopedRoute,
+} from '../auth/scoped-route.ts';
+import { SAFE_HEADERS } from '../http/problem.ts';
+import type { RequestIds } from '../http/request-ids.ts';
 import {
   type AuthorityAdmission,
   type AuthorityAdmissionDependencies,
   admitAuthority,
 } from './admission.ts';
 
-export type AuthorityContext = Context<{ Bindings: HttpBindings }>;
+export type AuthorityContext = ScopedContext;
 export type Admitted = Extract<AuthorityAdmission, { kind: 'admitted' }>;
-type Handler = (c: AuthorityContext) => Promise<Response>;
+type Handler = ScopedHandler;
 
 /** A route of an authority's own systems. */
 export type AuthorityRoute = {
@@ -25,11 +26,7 @@ export type AuthorityRoute = {
   handler: Handler;
 };
 
-export type AuthorityRouteDependencies = AuthorityAdmissionDependencies & {
-  noteRefusal: NoteRefusal;
-  log: Log;
-  tracing: Pick<Tracing, 'of'>;
-};
+export type AuthorityRouteDependencies = AuthorityAdmissionDependencies & ScopedRouteDependencies;
 
 export function headersOf(ids: RequestIds, type: string): Record<string, string> {
   return {
@@ -55,46 +52,14 @@ export function auditedCaller({ identity }: Caller) {
 
 /** Makes handlers that admit an authority, by its own token, before they answer it. */
 export function authorityRoutes(dependencies: AuthorityRouteDependencies) {
-  const { noteRefusal, log, tracing } = dependencies;
-
   /** @param failure what a fault inside is answered with */
   return function route(
     answer: (c: AuthorityContext, admitted: Admitted) => Promise<Response | ErrorCode>,
     failure: ErrorCode,
   ): Handler {
-    return async (c) => {
-      const { incoming } = c.env;
-      // Hono answers HEAD by GET, and an answer that nobody reads would be audited as one that was.
-      if (incoming.method === 'HEAD') {
-        return problemResponse('method-not-allowed', {
-          ...readRequestIds(incoming.headers),
-          allow: 'GET',
-          lookup: false,
-        });
-      }
-      try {
-        const token = tracing.of(incoming)?.child('token');
-        const admission = await admitAuthority(dependencies, incoming.headers);
-        token?.end(admission.kind === 'refused' ? admission.code : undefined);
-        const outcome = admission.kind === 'admitted' ? await answer(c, admission) : admission.code;
-        if (outcome instanceof Response) return outcome;
-        const limit = admission.kind === 'refused' ? admission.limit : undefined;
-        noteRefusal({
-          code: outcome,
-          limit,
-          ids: admission.ids,
-          api: 'plain',
-          caller: admission.caller,
-          roleChosen: admission.kind === 'admitted' || admission.roleChosen,
-          source: incoming.socket.remoteAddress,
-        });
-        return problemResponse(outcome, { ...admission.ids, limit, lookup: false });
-      } catch (error) {
-        const ids = readRequestIds(incoming.headers);
-        const fields = { ...errorFields(error), ...idFields(ids) };
-        log.error('a request of an authority failed inside the service', fields);
-        return problemResponse(failure, { ...ids, lookup: false });
-      }
-    };
+    return scopedRoute(dependencies, (headers) => admitAuthority(dependencies, headers), answer, {
+      code: failure,
+      says: 'a request of an authority failed inside the service',
+    });
   };
 }
