@@ -8,6 +8,7 @@ import { problemResponse, responseOf, SAFE_HEADERS } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { LookupHandler } from './lookup/handler.ts';
+import { createRouteNames } from './telemetry/requests.ts';
 import type { AuthorityRoute } from './uploads/route.ts';
 import type { Uploads } from './uploads/uploads.ts';
 
@@ -77,20 +78,10 @@ export function createApp(dependencies: AppDependencies) {
   app.get('/docs', description.page);
   app.get('/problems/:code', (c) => describeProblem(c.req.param('code')));
 
-  /** Which methods an address has, whatever stands where its route has a parameter. */
-  function allowedAt(path: string): string | undefined {
-    const parts = path.split('/');
-    for (const [pattern, allow] of allowed) {
-      const of = pattern.split('/');
-      const same = of.every((part, i) => (part.startsWith(':') ? parts[i] : part === parts[i]));
-      if (of.length === parts.length && same) return allow;
-    }
-    return undefined;
-  }
-
+  const routeOf = createRouteNames([...allowed.keys()]);
   app.notFound((c) => {
     const ids = readRequestIds(c.env.incoming.headers);
-    const allow = allowedAt(c.req.path);
+    const allow = allowed.get(routeOf(c.req.path));
     if (fhir?.covers(c.req.path) === true) return fhir.refuse(c, allow);
     return allow === undefined
       ? problemResponse('not-found', ids)

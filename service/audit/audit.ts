@@ -1,7 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import type { GateCheck } from '#store/gate.ts';
-import { errorFields, type Log } from '../log.ts';
+import type { Log } from '../log.ts';
+import { followThread, superviseThread } from '../supervised-thread.ts';
 import type { Reach } from './coverage.ts';
 import type { Sealing } from './sealer.ts';
 import type { ThreadMessage, ThreadSettings } from './thread.ts';
@@ -27,33 +26,39 @@ export type Audit = {
   stop(): Promise<void>;
 };
 
-const STARTED_AGAIN_AFTER_MS = 1_000;
 const HEARD_OF_WITHIN_MS = 30_000;
-const ENDS_WITHIN_MS = 5_000;
 const MEMORY_MIB = 512;
 
 /**
  * Seals audit events into the log, in a thread of its own: hashing and waiting for the disk must not hold up
- * lookups. A thread that ends unasked is started again.
+ * lookups.
  */
 export function startAudit(settings: ThreadSettings, log: Log): Audit {
-  let sealing: Sealing | undefined;
   let coverage: Reach | undefined;
-  let since = new Date().toISOString();
-  let heardAt = performance.now();
-  let stopping = false;
-  let worker: Worker;
-  let running: Promise<void>;
-
-  function hear(told: Sealing): void {
-    const problem = sealing?.problem ?? false;
-    heardAt = performance.now();
-    if (told.problem !== problem) since = new Date().toISOString();
-    if (told.detail !== sealing?.detail) log[told.problem ? 'error' : 'info'](told.detail);
-    sealing = told;
-  }
+  const followed = followThread<Sealing>({
+    name: 'audit-sealed',
+    starting: 'The sealing of audit events is starting.',
+    silent:
+      'The sealing of audit events has not been heard of for 30 s. Events wait in Redis meanwhile. Restart this process if that does not pass.',
+    heardOfWithinMs: HEARD_OF_WITHIN_MS,
+    log,
+  });
+  const thread = superviseThread<ThreadMessage, 'stop'>({
+    url: new URL('./thread.ts', import.meta.url),
+    settings,
+    memoryMib: MEMORY_MIB,
+    onMessage(message) {
+      if (message.kind === 'sealing') followed.hear(message.sealing);
+      else if (message.kind === 'coverage') coverage = message.coverage;
+      else log.error(message.message, { count: message.count });
+    },
+    failed: 'the sealing of audit events failed and is started again',
+    log,
+  });
+  thread.start();
 
   function numbers(): AuditNumbers | undefined {
+    const sealing = followed.state;
     if (sealing === undefined || sealing.standby) return undefined;
     const { sealed, unsealed, oldestUnsealed, verifiedAt } = sealing;
     const now = Date.now();
@@ -76,59 +81,14 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
     return ` ${sealedEvents} events are sealed${waits}${verified}.`;
   }
 
-  function start(): void {
-    worker = new Worker(new URL('./thread.ts', import.meta.url), {
-      workerData: settings,
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB },
-    });
-    worker.on('message', (message: ThreadMessage) => {
-      if (message.kind === 'sealing') hear(message.sealing);
-      else if (message.kind === 'coverage') coverage = message.coverage;
-      else log.error(message.message, { count: message.count });
-    });
-    worker.on('error', (error) => {
-      log.error('the sealing of audit events failed and is started again', errorFields(error));
-    });
-    running = new Promise((resolve) => {
-      worker.once('exit', () => {
-        resolve();
-        if (!stopping) void delay(STARTED_AGAIN_AFTER_MS).then(() => stopping || start());
-      });
-    });
-  }
-  start();
-
   return {
-    check() {
-      const name = 'audit-sealed';
-      const silent = performance.now() - heardAt > HEARD_OF_WITHIN_MS;
-      if (silent) {
-        const detail =
-          'The sealing of audit events has not been heard of for 30 s. Events wait in Redis meanwhile. Restart this process if that does not pass.';
-        return { name, ok: false, detail, since };
-      }
-      if (sealing === undefined) {
-        return { name, ok: true, detail: 'The sealing of audit events is starting.', since };
-      }
-      return { name, ok: !sealing.problem, detail: `${sealing.detail}${inNumbers()}`, since };
-    },
+    check: () => followed.check(inNumbers()),
     get coverage() {
       return coverage;
     },
     get numbers() {
       return numbers();
     },
-    async stop() {
-      stopping = true;
-      worker.postMessage('stop', []);
-      const patience = new AbortController();
-      await Promise.race([
-        running,
-        delay(ENDS_WITHIN_MS, undefined, { signal: patience.signal }).catch(() => undefined),
-      ]);
-      patience.abort();
-      await worker.terminate();
-    },
+    stop: () => thread.stop('stop'),
   };
 }

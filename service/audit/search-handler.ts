@@ -4,16 +4,17 @@ import { type AuditCriteria, auditSearchSchema } from '#schemas/audit-search.ts'
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Identity } from '#schemas/identity.ts';
 import type { Gate } from '#store/gate.ts';
+import type { KnownCaller } from '../auth/admission.ts';
 import { admitScope, type ScopedAdmissionDependencies } from '../auth/scoped.ts';
 import {
+  auditedCaller,
+  headersOf,
   type ScopedContext,
   type ScopedRouteDependencies,
   scopedRoute,
 } from '../auth/scoped-route.ts';
 import { auditBundle } from '../fhir/audit-events.ts';
 import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
-import { SAFE_HEADERS } from '../http/problem.ts';
-import type { RequestIds } from '../http/request-ids.ts';
 import { readJsonBody } from '../lookup/handler.ts';
 import { readObject } from '../lookup/request.ts';
 import { coverageOf, type Reach } from './coverage.ts';
@@ -65,9 +66,9 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
 
   async function answer(
     { env, req }: ScopedContext,
-    ids: RequestIds & { requestId: string },
-    identity: Identity,
+    { ids, caller }: KnownCaller,
   ): Promise<Response | ErrorCode> {
+    const { identity } = caller;
     const body = await readJsonBody(env);
     if (!Buffer.isBuffer(body)) return body.code;
     const json = readObject(body);
@@ -94,22 +95,14 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
       return 'audit-unavailable';
     }
     const reach = coverageOf(before, found.size);
-    const { issuer, client, user, name, role } = identity;
     const auditId = randomUUID();
     await appendEvent({
       type: 'audit-search',
       auditId,
       requestId: ids.requestId,
       ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-      caller: {
-        issuer,
-        client,
-        user,
-        name,
-        role: { code: role.code, name: role.name },
-        organisation: role.organisation,
-      },
-      by: name,
+      caller: auditedCaller(caller),
+      by: identity.name,
       reason,
       view: viewer.kind,
       criteria: recordedCriteria(criteria),
@@ -124,10 +117,7 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
     return new Response(JSON.stringify(text), {
       status: 200,
       headers: {
-        ...SAFE_HEADERS,
-        'content-type': fhir ? FHIR_JSON : 'application/json',
-        'x-request-id': ids.requestId,
-        ...(ids.correlationId !== undefined && { 'x-correlation-id': ids.correlationId }),
+        ...headersOf(ids, fhir ? FHIR_JSON : 'application/json'),
         ...(next !== undefined && { 'x-next-cursor': next }),
       },
     });
@@ -136,7 +126,7 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
   const handler = scopedRoute(
     dependencies,
     (headers) => admitScope(dependencies, headers, 'audit', 'audit-scope-required'),
-    (c, { ids, caller }) => answer(c, ids, caller.identity),
+    answer,
     { code: 'audit-unavailable', says: 'a search of the audit failed inside the service' },
   );
 

@@ -1,12 +1,13 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { ErrorCode } from '#schemas/errors.ts';
-import { problemResponse } from '../http/problem.ts';
-import { idFields, readRequestIds } from '../http/request-ids.ts';
+import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
+import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { errorFields, type Log } from '../log.ts';
 import type { NoteRefusal } from '../lookup/refusals.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
-import type { ScopedAdmission } from './scoped.ts';
+import type { KnownCaller, Refusal } from './admission.ts';
+import type { Caller } from './authenticate.ts';
 
 export type ScopedContext = Context<{ Bindings: HttpBindings }>;
 export type ScopedHandler = (c: ScopedContext) => Promise<Response>;
@@ -17,17 +18,37 @@ export type ScopedRouteDependencies = {
   tracing: Pick<Tracing, 'of'>;
 };
 
-type Admitted = Extract<ScopedAdmission, { kind: 'admitted' }>;
-type Refused = Extract<ScopedAdmission, { kind: 'refused' }>;
+/** Of an answer that repeats the ids of its request. */
+export function headersOf(ids: RequestIds, type: string): Record<string, string> {
+  return {
+    ...SAFE_HEADERS,
+    'content-type': type,
+    ...(ids.requestId !== undefined && { 'x-request-id': ids.requestId }),
+    ...(ids.correlationId !== undefined && { 'x-correlation-id': ids.correlationId }),
+  };
+}
+
+/** A caller as an audit event holds it. */
+export function auditedCaller({ identity }: Caller) {
+  const { issuer, client, user, name, role } = identity;
+  return {
+    issuer,
+    client,
+    user,
+    name,
+    role: { code: role.code, name: role.name },
+    organisation: role.organisation,
+  };
+}
 
 /**
  * A handler that answers whoever is admitted; who is not, or may not have what they ask, is refused and noted.
  *
  * @param failure what a fault inside is answered with, and what the log says of it
  */
-export function scopedRoute<A extends Admitted>(
+export function scopedRoute<A extends KnownCaller>(
   { noteRefusal, log, tracing }: ScopedRouteDependencies,
-  admit: (headers: ScopedContext['env']['incoming']['headers']) => Promise<A | Refused>,
+  admit: (headers: ScopedContext['env']['incoming']['headers']) => Promise<A | Refusal>,
   answer: (c: ScopedContext, admitted: A) => Promise<Response | ErrorCode>,
   failure: { code: ErrorCode; says: string },
 ): ScopedHandler {

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import type { z } from 'zod';
 import { resetSequence } from '#loaders/numbering.ts';
 import { removeAuthority } from '#loaders/remove-authority.ts';
-import { odsCodeSchema, phoneSchema, shortTextSchema } from '#schemas/authority.ts';
+import { type OdsCode, odsCodeSchema, phoneSchema, shortTextSchema } from '#schemas/authority.ts';
 import {
   type BreakerName,
   breakersSchema,
@@ -10,6 +10,9 @@ import {
   ownBreakersSchema,
 } from '#schemas/breakers.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import type { Anchor } from '#store/anchor.ts';
+import type { RedisRole } from '#store/embedded-redis.ts';
+import type { Store } from '#store/store.ts';
 import { Failure, misused } from './failure.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
@@ -93,39 +96,49 @@ export async function setAuthority(
   });
 }
 
-/** `cp-flags authority reset-sequence`: its files are numbered anew from now on. */
-export async function resetAuthoritySequence(
+type Decision = { by: string; reason: string };
+
+/** Has something done to an authority that somebody answers for, and prints what it came to. */
+async function decided(
   configuration: Configuration,
   codeText: string,
-  { by, reason }: { by: string; reason: string },
+  { by, reason }: Decision,
+  role: RedisRole,
+  work: (store: Store, anchor: Anchor, code: OdsCode, who: Decision) => Promise<string>,
 ): Promise<void> {
   const code = read('CODE', odsCodeSchema, codeText);
   const who = { by: read('--by', shortTextSchema, by), reason: readReason(reason) };
   const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'loader', async (store, anchor) => {
+  await withStore(configuration, redis, role, async (store, anchor) => {
     await requireSameDataset(store, anchor);
-    const highest = await resetSequence(store, anchor, code, who);
-    console.log(
-      `Files of authority ${code} are numbered anew from now on; the old numbering ended with ${highest}.`,
-    );
+    console.log(await work(store, anchor, code, who));
   });
 }
 
-/** `cp-flags authority remove`: one that was entered by mistake is not expected any more. */
-export async function removeAuthorityByMistake(
+/** `cp-flags authority reset-sequence`: its files are numbered anew from now on. */
+export const resetAuthoritySequence = (
   configuration: Configuration,
-  codeText: string,
-  { by, reason }: { by: string; reason: string },
-): Promise<void> {
-  const code = read('CODE', odsCodeSchema, codeText);
-  const who = { by: read('--by', shortTextSchema, by), reason: readReason(reason) };
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'loader', async (store, anchor) => {
-    await requireSameDataset(store, anchor);
-    await removeAuthority(store, anchor, code, who);
-    console.log(`Authority ${code} is not expected any more.`);
+  code: string,
+  decision: Decision,
+): Promise<void> =>
+  decided(configuration, code, decision, 'loader', async (store, anchor, authority, who) => {
+    const highest = await resetSequence(store, anchor, authority, who);
+    return `Files of authority ${authority} are numbered anew from now on; the old numbering ended with ${highest}.`;
   });
-}
+
+/**
+ * `cp-flags authority remove`: one that was entered by mistake is not expected any more. As the store's
+ * administrator: no process that is at work may take an authority off the directory.
+ */
+export const removeAuthorityByMistake = (
+  configuration: Configuration,
+  code: string,
+  decision: Decision,
+): Promise<void> =>
+  decided(configuration, code, decision, 'admin', async (store, anchor, authority, who) => {
+    await removeAuthority(store, anchor, authority, who);
+    return `Authority ${authority} is not expected any more.`;
+  });
 
 /** A reason as it goes into the audit. */
 export const readReason = (text: string): string => read('--reason', shortTextSchema, text);

@@ -34,21 +34,21 @@ function bind(server: SocketServer, address: Address, reusePort: boolean): Promi
 const closed = (server: SocketServer): Promise<void> =>
   new Promise((resolve) => void server.close(() => resolve()));
 
+function cannotListen({ host, port }: Address, error: unknown): CannotListen {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  const why =
+    code === 'EADDRINUSE'
+      ? 'is in use by another program. Stop that one, or set PORT to another port'
+      : `cannot be listened on (${code}). Set HOST and PORT to an address of this machine`;
+  return new CannotListen(`${host}:${port} ${why}.`);
+}
+
 /** Sockets that share a port would share it with another program as well: it is asked for alone first. */
-async function reserve({ host, port }: Address): Promise<number> {
+async function reserve(address: Address): Promise<number> {
   const probe = createSocketServer();
-  try {
-    const free = await bind(probe, { host, port }, false);
-    await closed(probe);
-    return free;
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    const why =
-      code === 'EADDRINUSE'
-        ? 'is in use by another program. Stop that one, or set PORT to another port'
-        : `cannot be listened on (${code}). Set HOST and PORT to an address of this machine`;
-    throw new CannotListen(`${host}:${port} ${why}.`);
-  }
+  const port = await bind(probe, address, false);
+  await closed(probe);
+  return port;
 }
 
 /**
@@ -62,25 +62,34 @@ export async function listen(
   server: Server | TlsServer,
   address: Address,
 ): Promise<{ port: number; close: () => Promise<void> }> {
-  const port = await reserve(address);
-  const own = { host: address.host, port };
-  const more: SocketServer[] = [];
-  const shares = await bind(server, own, true).then(
-    () => true,
-    () => false,
-  );
-  if (!shares) await bind(server, own, false);
-  while (shares && more.length < SOCKETS - 1) {
-    // As the server's own socket does.
-    const another = createSocketServer({ allowHalfOpen: true, noDelay: true });
-    another.on('connection', (socket) => server.emit('connection', socket));
-    await bind(another, own, true);
-    more.push(another);
+  const bound: SocketServer[] = [];
+  async function bindAll(): Promise<number> {
+    const port = await reserve(address);
+    const own = { host: address.host, port };
+    const shares = await bind(server, own, true).then(
+      () => true,
+      () => false,
+    );
+    if (!shares) await bind(server, own, false);
+    bound.push(server);
+    while (shares && bound.length < SOCKETS) {
+      // As the server's own socket does.
+      const another = createSocketServer({ allowHalfOpen: true, noDelay: true });
+      another.on('connection', (socket) => server.emit('connection', socket));
+      await bind(another, own, true);
+      bound.push(another);
+    }
+    return port;
   }
+
+  const port = await bindAll().catch(async (error: unknown) => {
+    await Promise.all(bound.map(closed));
+    throw cannotListen(address, error);
+  });
   return {
     port,
     close: async () => {
-      await Promise.all([server, ...more].map(closed));
+      await Promise.all(bound.map(closed));
     },
   };
 }

@@ -8,15 +8,14 @@ import {
   type NotificationsPage,
   notificationIdSchema,
 } from '#schemas/notification.ts';
+import { auditedCaller, headersOf } from '../auth/scoped-route.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
 import {
   type Admitted,
   type AuthorityContext,
   type AuthorityRoute,
   type AuthorityRouteDependencies,
-  auditedCaller,
   authorityRoutes,
-  headersOf,
 } from '../uploads/route.ts';
 import { NotificationFile } from './notification-file.ts';
 

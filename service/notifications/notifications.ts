@@ -1,7 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import type { GateCheck } from '#store/gate.ts';
-import { errorFields, type Log } from '../log.ts';
+import type { Log } from '../log.ts';
+import { followThread, superviseThread } from '../supervised-thread.ts';
 import type { Directory, NotifierOptions, Notifying } from './notifier.ts';
 import type { NotifierOrder } from './thread.ts';
 
@@ -31,35 +30,37 @@ export type NotificationsOptions = Omit<NotifierOptions, 'clock'> & {
 };
 
 const DIRECTORY_EVERY_MS = 1_000;
-const STARTED_AGAIN_AFTER_MS = 1_000;
 const HEARD_OF_WITHIN_MS = 60_000;
-const ENDS_WITHIN_MS = 5_000;
 const MEMORY_MIB = 256;
 
 /**
  * Tells authorities of accesses to their children, in a thread of its own: reading the log and waiting for
- * the disk must hold up neither lookups nor the sealing. A thread that ends unasked is started again.
+ * the disk must hold up neither lookups nor the sealing.
  */
 export function startNotifications(
   { directory, ...options }: NotificationsOptions,
   log: Log,
 ): Notifications {
-  let notifying: Notifying | undefined;
-  let since = new Date().toISOString();
-  let heardAt = performance.now();
-  let stopping = false;
-  let worker: Worker;
-  let running: Promise<void>;
-  const order = (one: NotifierOrder): void => worker.postMessage(one, []);
-
-  function hear(told: Notifying): void {
-    heardAt = performance.now();
-    if (told.problem !== (notifying?.problem ?? false)) since = told.at;
-    if (told.detail !== notifying?.detail) log[told.problem ? 'error' : 'info'](told.detail);
-    notifying = told;
-  }
+  const followed = followThread<Notifying>({
+    name: 'notifications',
+    starting: 'Telling authorities is starting.',
+    silent:
+      'Telling authorities has not been heard of for a minute. Nothing is lost. Restart this process if that does not pass.',
+    heardOfWithinMs: HEARD_OF_WITHIN_MS,
+    log,
+  });
+  const thread = superviseThread<Notifying, NotifierOrder>({
+    url: new URL('./thread.ts', import.meta.url),
+    settings: options,
+    memoryMib: MEMORY_MIB,
+    onMessage: followed.hear,
+    onStart: tellDirectory,
+    failed: 'telling authorities failed and is started again',
+    log,
+  });
 
   function numbers(): NotificationNumbers | undefined {
+    const notifying = followed.state;
     if (notifying === undefined || notifying.standby) return undefined;
     const { behind, oldestUntold, unwritten, unreadable } = notifying;
     const lagMs =
@@ -82,55 +83,20 @@ export function startNotifications(
 
   function tellDirectory(): void {
     const newest = directory();
-    if (newest !== undefined) order({ kind: 'directory', directory: newest });
+    if (newest !== undefined) thread.send({ kind: 'directory', directory: newest });
   }
 
-  function start(): void {
-    worker = new Worker(new URL('./thread.ts', import.meta.url), {
-      workerData: options,
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB },
-    });
-    worker.on('message', hear);
-    worker.on('error', (error) => {
-      log.error('telling authorities failed and is started again', errorFields(error));
-    });
-    running = new Promise((resolve) => {
-      worker.once('exit', () => {
-        resolve();
-        if (!stopping) void delay(STARTED_AGAIN_AFTER_MS).then(() => stopping || start());
-      });
-    });
-    tellDirectory();
-  }
-  start();
+  thread.start();
   const timer = setInterval(tellDirectory, DIRECTORY_EVERY_MS).unref();
 
   return {
-    check() {
-      const name = 'notifications';
-      if (performance.now() - heardAt > HEARD_OF_WITHIN_MS) {
-        const detail =
-          'Telling authorities has not been heard of for a minute. Nothing is lost. Restart this process if that does not pass.';
-        return { name, ok: false, detail, since };
-      }
-      const detail = notifying?.detail ?? 'Telling authorities is starting.';
-      return { name, ok: notifying?.problem !== true, detail: `${detail}${inNumbers()}`, since };
-    },
+    check: () => followed.check(inNumbers()),
     get numbers() {
       return numbers();
     },
-    async stop() {
-      stopping = true;
+    stop() {
       clearInterval(timer);
-      order({ kind: 'stop' });
-      const patience = new AbortController();
-      await Promise.race([
-        running,
-        delay(ENDS_WITHIN_MS, undefined, { signal: patience.signal }).catch(() => undefined),
-      ]);
-      patience.abort();
-      await worker.terminate();
+      return thread.stop({ kind: 'stop' });
     },
   };
 }

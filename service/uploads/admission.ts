@@ -1,17 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
-import {
-  admitScope,
-  type ScopedAdmission,
-  type ScopedAdmissionDependencies,
-} from '../auth/scoped.ts';
+import type { KnownCaller, Refusal } from '../auth/admission.ts';
+import { admitScope, type ScopedAdmissionDependencies } from '../auth/scoped.ts';
 
 export type AuthorityAdmission =
-  | (Extract<ScopedAdmission, { kind: 'admitted' }> & {
-      /** For which alone the caller acts: the organisation of the role in use. */
-      authority: OdsCode;
-    })
-  | Extract<ScopedAdmission, { kind: 'refused' }>;
+  /** `authority`: for which alone the caller acts, the organisation of the role in use. */
+  (KnownCaller & { authority: OdsCode }) | Refusal;
 
 export type AuthorityAdmissionDependencies = ScopedAdmissionDependencies;
 

@@ -1,13 +1,10 @@
 import type { ErrorCode } from '#schemas/errors.ts';
-import type { Caller } from '../auth/authenticate.ts';
 import {
   type ScopedContext,
   type ScopedHandler,
   type ScopedRouteDependencies,
   scopedRoute,
 } from '../auth/scoped-route.ts';
-import { SAFE_HEADERS } from '../http/problem.ts';
-import type { RequestIds } from '../http/request-ids.ts';
 import {
   type AuthorityAdmission,
   type AuthorityAdmissionDependencies,
@@ -27,28 +24,6 @@ export type AuthorityRoute = {
 };
 
 export type AuthorityRouteDependencies = AuthorityAdmissionDependencies & ScopedRouteDependencies;
-
-export function headersOf(ids: RequestIds, type: string): Record<string, string> {
-  return {
-    ...SAFE_HEADERS,
-    'content-type': type,
-    ...(ids.requestId !== undefined && { 'x-request-id': ids.requestId }),
-    ...(ids.correlationId !== undefined && { 'x-correlation-id': ids.correlationId }),
-  };
-}
-
-/** A caller as an audit event holds it. */
-export function auditedCaller({ identity }: Caller) {
-  const { issuer, client, user, name, role } = identity;
-  return {
-    issuer,
-    client,
-    user,
-    name,
-    role: { code: role.code, name: role.name },
-    organisation: role.organisation,
-  };
-}
 
 /** Makes handlers that admit an authority, by its own token, before they answer it. */
 export function authorityRoutes(dependencies: AuthorityRouteDependencies) {

@@ -14,6 +14,7 @@ import type { ErrorCode } from '#schemas/errors.ts';
 import type { Anchor } from '#store/anchor.ts';
 import type { Gate } from '#store/gate.ts';
 import type { Store } from '#store/store.ts';
+import { auditedCaller, headersOf } from '../auth/scoped-route.ts';
 import { idFields } from '../http/request-ids.ts';
 import type { LoadSettings } from '../load-settings.ts';
 import { errorFields } from '../log.ts';
@@ -28,9 +29,7 @@ import {
   type AuthorityContext,
   type AuthorityRoute,
   type AuthorityRouteDependencies,
-  auditedCaller,
   authorityRoutes,
-  headersOf,
 } from './route.ts';
 
 export type UploadDependencies = AuthorityRouteDependencies & {

@@ -452,7 +452,7 @@ describe('an authority that was entered by mistake', () => {
   test('can be taken off the directory again, audited, and entered anew', async () => {
     const authority = newAuthority();
     await t.store.setAuthority(authority, details, 'test');
-    await removeAuthority(t.store, t.anchor, authority, WHO);
+    await removeAuthority(t.adminStore, t.anchor, authority, WHO);
     const codes = (await t.store.authorities()).map(({ code }) => code);
     expect(codes).not.toContain(authority);
     expect((await events()).at(-1)).toMatchObject({
@@ -460,15 +460,28 @@ describe('an authority that was entered by mistake', () => {
       by: 'A. Example',
       detail: { authority, reason: 'mistyped' },
     });
-    await expect(removeAuthority(t.store, t.anchor, authority, WHO)).rejects.toThrow(/not known/);
+    await expect(removeAuthority(t.adminStore, t.anchor, authority, WHO)).rejects.toThrow(
+      /not known/,
+    );
     await t.store.setAuthority(authority, details, 'test');
     expect((await loadXml(authority, 1)).code).toBe('CPF02');
+  });
+
+  test('cannot be taken off by a process with a loader’s rights', async () => {
+    const authority = newAuthority();
+    await t.store.setAuthority(authority, details, 'test');
+    await expect(removeAuthority(t.store, t.anchor, authority, WHO)).rejects.toThrow(
+      /NOPERM|access/,
+    );
+    expect((await t.store.authorities()).map(({ code }) => code)).toContain(authority);
   });
 
   test('stays once it has loaded a file', async () => {
     const authority = newAuthority();
     await loadXml(authority, 1);
-    await expect(removeAuthority(t.store, t.anchor, authority, WHO)).rejects.toThrow(/so it stays/);
+    await expect(removeAuthority(t.adminStore, t.anchor, authority, WHO)).rejects.toThrow(
+      /so it stays/,
+    );
     expect((await t.store.authorities()).map(({ code }) => code)).toContain(authority);
   });
 });
