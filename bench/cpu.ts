@@ -9,6 +9,7 @@ import { findEmbeddedRedis } from '#store/embedded-redis.ts';
 import baseline from './cpu-baseline.json' with { type: 'json' };
 import type { Done, Order } from './generator.ts';
 import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
+import { stageShares } from './stages.ts';
 
 /**
  * `npm run bench:cpu`: processor time of an authenticated, audited lookup, beside that of a bare
@@ -27,7 +28,7 @@ const { values: options } = parseArgs({
     gate: { type: 'boolean', default: false },
     /** Writes that file. */
     record: { type: 'boolean', default: false },
-    /** Writes a processor profile of the lookup process to this folder; its figures count for nothing. */
+    /** Writes a processor profile of the lookup process to this folder and tells each stage's share of it. */
     profile: { type: 'string' },
     /** Measures the lookup once more, in a process that measures and exports nothing. */
     unmeasured: { type: 'boolean', default: false },
@@ -210,4 +211,12 @@ try {
   } else tell(await rounds(all));
 } finally {
   await all.stop();
+}
+if (options.profile !== undefined) {
+  console.log('Shares of a lookup in its process:');
+  for (const [stage, share] of stageShares(options.profile)) {
+    console.log(
+      `  ${stage.padEnd(34)} ${(100 * share).toFixed(0).padStart(3)} %  ${'#'.repeat(Math.round(50 * share))}`,
+    );
+  }
 }

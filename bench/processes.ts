@@ -25,7 +25,11 @@ export async function startProcess(
     [...(options.nodeOptions ?? []), join(root, script), ...args],
     {
       cwd: root,
-      env: { PATH: process.env['PATH'], ...options.environment },
+      env: {
+        PATH: process.env['PATH'],
+        NODE_OPTIONS: process.env['NODE_OPTIONS'],
+        ...options.environment,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );

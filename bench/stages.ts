@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+const profileSchema = z.object({
+  nodes: z.array(
+    z.object({
+      id: z.number(),
+      callFrame: z.object({ functionName: z.string(), url: z.string() }),
+      children: z.array(z.number()).optional(),
+    }),
+  ),
+  samples: z.array(z.number()),
+  timeDeltas: z.array(z.number()),
+});
+
+/** The innermost frame that a line here describes says to which stage a sample belongs: function and address. */
+const STAGES: readonly [stage: string, frame: RegExp][] = [
+  ['garbage collected', /^\(garbage collector\)/],
+  ['answer written', /^(end|writeHead|_send\w*) node:_http_outgoing|^resOnFinish/],
+  ['command to Redis', /^(send|flush) .*store\/lookup\.ts|ioredis\/built\/(Redis|Command)\.js/],
+  ['reply of Redis', /ioredis\/built\/(DataHandler|resp)/],
+  ['reply judged', /^(read|readPlan|namesUnknownAuthority) .*store\/lookup\.ts/],
+  ['token, role, organisation, limits', /service\/(auth|limits)\//],
+  ['body read', /service\/http\/body\.ts|^flow node:internal\/streams/],
+  ['JSON and schema', /service\/(lookup\/request|json-members)\.ts/],
+  ['check and event', /service\/lookup\/check\.ts/],
+  ['answer put into words', /service\/lookup\/(answer|answering)\.ts/],
+  ['measured', /service\/telemetry\//],
+  ['request parsed and made', /node:_http_(common|incoming|server)/],
+  ['other work of ours', /\/(service|store|schemas)\//],
+];
+const NOT_A_REQUEST = /^\((idle|program)\)|node:internal\/modules|^compileSourceTextModule/;
+
+/** Of the profiles in a folder: each stage's share of the time in which there was something to do, from 0 to 1. */
+export function stageShares(folder: string): Map<string, number> {
+  const shares = new Map<string, number>();
+  let whole = 0;
+  for (const name of readdirSync(folder).filter((each) => each.endsWith('.cpuprofile'))) {
+    const { nodes, samples, timeDeltas } = profileSchema.parse(
+      JSON.parse(readFileSync(join(folder, name), 'utf8')),
+    );
+    const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((c) => [c, id])));
+    const frames = new Map(
+      nodes.map(({ id, callFrame: { functionName, url } }) => [id, `${functionName} ${url}`]),
+    );
+    for (const [i, sample] of samples.entries()) {
+      const stack: string[] = [];
+      for (let at: number | undefined = sample; at !== undefined; at = parents.get(at)) {
+        stack.push(frames.get(at) ?? '');
+      }
+      if (stack.some((frame) => NOT_A_REQUEST.test(frame))) continue;
+      const stage =
+        stack.map((frame) => STAGES.find(([, of]) => of.test(frame))?.[0]).find(Boolean) ??
+        'timers, promises, sockets';
+      const time = timeDeltas[i] ?? 0;
+      whole += time;
+      shares.set(stage, (shares.get(stage) ?? 0) + time);
+    }
+  }
+  return new Map(
+    [...shares]
+      .map(([stage, time]): [string, number] => [stage, time / whole])
+      .toSorted((a, b) => b[1] - a[1]),
+  );
+}
