@@ -51,6 +51,8 @@ const datasetRow = z.object({
   created: z.number(),
 });
 const authorityRow = z.object({ sequence: z.number(), rows: z.number(), digest: z.string() });
+const codedAuthorityRow = authorityRow.extend({ code: z.string() });
+const numbersSchema = z.array(z.number());
 const loadRow = z.object({
   authority: z.string(),
   sequence: z.number(),
@@ -157,7 +159,7 @@ export class Anchor {
         .prepare('SELECT authority AS code, sequence, rows, digest FROM authority')
         .all()
         .map((row) => {
-          const { code, ...rest } = authorityRow.extend({ code: z.string() }).parse(row);
+          const { code, ...rest } = codedAuthorityRow.parse(row);
           return [code, rest];
         }),
     );
@@ -259,7 +261,7 @@ export class Anchor {
 
   #seen(name: string): number[] {
     const row = this.#db.prepare('SELECT json FROM seen WHERE name = ?').get(name);
-    return row === undefined ? [] : z.array(z.number()).parse(JSON.parse(jsonRow.parse(row).json));
+    return row === undefined ? [] : numbersSchema.parse(JSON.parse(jsonRow.parse(row).json));
   }
 
   #remember(name: string, numbers: readonly number[]): void {

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import { type Dataset, parseDataset, readAuthorities } from './dataset.ts';
-import { FUNCTIONS } from './functions.ts';
+import { FUNCTIONS, someAtATime } from './functions.ts';
 import { allChildrenKeys, CLOSED, keys } from './keys.ts';
 import { list } from './reply.ts';
 
@@ -237,8 +237,7 @@ export function watchStore(
     );
   }
 
-  function checkSeals(reply: unknown): Verdict {
-    const seals = list(reply);
+  function checkSeals(seals: readonly unknown[]): Verdict {
     const doubtful: number[] = [];
     for (let partition = 0; partition < allChildrenKeys.length; partition++) {
       const generation = seals[partition];
@@ -359,12 +358,12 @@ export function watchStore(
 
     const [directory, seals] = await Promise.all([
       readAuthorities(redis, held.codes).catch(() => undefined),
-      redis
-        .fcall(FUNCTIONS.seals, allChildrenKeys.length, ...allChildrenKeys, held.dataset.id)
-        .then(
-          (reply) => ({ reply }),
-          (error: unknown) => ({ error }),
-        ),
+      someAtATime(allChildrenKeys, (some) =>
+        redis.fcall(FUNCTIONS.seals, some.length, ...some, held.dataset.id).then(list),
+      ).then(
+        (reply) => ({ reply }),
+        (error: unknown) => ({ error }),
+      ),
     ]);
     // Nothing of a poll counts once the connection it began on has gone: the rest may be another server's.
     if (mine !== turn) return;

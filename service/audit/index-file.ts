@@ -39,6 +39,7 @@ const LOOKUP = 1;
 
 const stateRow = z.object({ id: z.string(), size: z.number(), minimumIndex: z.number() });
 const placeRow = z.object({ entry: z.number(), at: z.number() });
+const versionRow = z.object({ user_version: z.number() });
 const idRow = z.object({ id: z.number() });
 const textRow = z.object({ value: z.string() });
 
@@ -243,7 +244,7 @@ export class AuditIndex {
 
   #version(): number {
     const row = this.#db.prepare('PRAGMA user_version').get();
-    return z.object({ user_version: z.number() }).parse(row).user_version;
+    return versionRow.parse(row).user_version;
   }
 
   /** False where the file holds something else. */

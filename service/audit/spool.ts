@@ -16,7 +16,7 @@ const EXTENSION = '.sqlite';
 
 const eventRow = z.object({ id: z.number(), json: z.string() });
 const lostRow = z.object({ count: z.number(), from: z.string(), until: z.string() });
-const bytesRow = z.object({ bytes: z.number() });
+const sizeRow = z.object({ count: z.number(), bytes: z.number() });
 
 /** Opens a spool for this process alone; `undefined` where another process has it. */
 function openExclusively(path: string): DatabaseSync | undefined {
@@ -178,8 +178,9 @@ export class EventSpool {
     const row = this.#db
       .prepare('SELECT count(*) AS count, coalesce(sum(length(json)), 0) AS bytes FROM event')
       .get();
-    this.#bytes = bytesRow.parse(row).bytes;
-    this.#count = z.object({ count: z.number() }).parse(row).count;
+    const { count, bytes } = sizeRow.parse(row);
+    this.#bytes = bytes;
+    this.#count = count;
   }
 
   /** Ends it; without anything in it its file goes too. */

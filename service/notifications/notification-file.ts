@@ -89,6 +89,7 @@ const authorityRow = z.object({
   lastPosition: z.number(),
   removed: notificationIdSchema.nullable(),
 });
+const jsonRow = z.object({ json: z.string() });
 const numberRow = z.object({ number: z.number().nullable() });
 const listRow = z.object({
   code: z.string(),
@@ -344,7 +345,7 @@ export class NotificationFile {
     const notifications: Notification[] = [];
     let characters = 0;
     for (const row of rows) {
-      characters += z.object({ json: z.string() }).parse(row).json.length;
+      characters += jsonRow.parse(row).json.length;
       const full = notifications.length === most || characters > mostCharacters;
       if (full && notifications.length > 0) return { notifications, more: true };
       notifications.push(notificationRow.parse(row).json);
@@ -391,7 +392,7 @@ export class NotificationFile {
   state(): NotifierState | undefined {
     const row = this.#sql("SELECT json FROM told WHERE name = 'state'").get();
     if (row === undefined) return undefined;
-    return stateSchema.parse(JSON.parse(z.object({ json: z.string() }).parse(row).json));
+    return stateSchema.parse(JSON.parse(jsonRow.parse(row).json));
   }
 
   tellState(state: NotifierState): void {
