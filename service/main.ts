@@ -294,7 +294,7 @@ function createLookups(
     recorder,
     noteRefusal,
     sampled,
-    shed: createShed(store, sampled),
+    shed: createShed(store, configuration.LOOKUPS_AT_ONCE, sampled),
     tracing: door.tracing,
     take,
   };
@@ -475,6 +475,7 @@ export async function startService(
         lookups && [
           ['/lookup', lookups.lookup],
           ['/lookup/batch', lookups.batch],
+          ...lookups.fhir.direct,
         ],
       ),
     });

@@ -1,14 +1,16 @@
+import { TLSSocket } from 'node:tls';
+import type { HttpBindings } from '@hono/node-server';
 import { SEARCH_TYPES } from '#schemas/lookup.ts';
-import { SAFE_HEADERS } from '../http/problem.ts';
+import { responseOf, SAFE_HEADERS } from '../http/problem.ts';
 import { readRequestIds } from '../http/request-ids.ts';
-import type { LookupContext } from '../lookup/lookup.ts';
+import type { LookupContext, LookupHandler } from '../lookup/handler.ts';
 import { CONFORMANCE } from './conformance.ts';
 import { wantsJson } from './media.ts';
 import { refusalResponse } from './outcome.ts';
 import { createSearchHandler, type SearchDependencies, withTraceId } from './search.ts';
 import { FHIR_BASE, FHIR_JSON } from './vocabulary.ts';
 
-export type FhirDependencies = Omit<SearchDependencies, 'baseOf'> & {
+export type FhirDependencies = SearchDependencies & {
   /** The address by which clients reach this service, where it is not the one that they send. */
   publicUrl?: string | undefined;
   /** Of the software. */
@@ -25,6 +27,8 @@ export type FhirRoute = {
 
 export type Fhir = {
   routes: readonly FhirRoute[];
+  /** The searches by POST once more, by path, as plain handlers: see `createHandler`. */
+  direct: readonly [path: string, handler: LookupHandler][];
   /** True of an address that this service answers for, whether there is anything or not. */
   covers(path: string): boolean;
   /** Refuses a request that no route takes; `allow` where another method would be taken. */
@@ -38,6 +42,8 @@ export type Fhir = {
 export function createFhir({ publicUrl, version, ...dependencies }: FhirDependencies): Fhir {
   const baseOf = ({ req: { url } }: LookupContext): string =>
     `${publicUrl ?? url.slice(0, url.indexOf('/', url.indexOf('//') + 2))}${FHIR_BASE}`;
+  const directBaseOf = ({ incoming: { socket, headers } }: HttpBindings): string =>
+    `${publicUrl ?? `${socket instanceof TLSSocket ? 'https' : 'http'}://${headers.host}`}${FHIR_BASE}`;
 
   const conformance = Object.entries(CONFORMANCE).map(
     ([path, describe]): FhirRoute => ({
@@ -57,9 +63,12 @@ export function createFhir({ publicUrl, version, ...dependencies }: FhirDependen
       },
     }),
   );
+  const direct: [string, LookupHandler][] = [];
   const searches = SEARCH_TYPES.flatMap((type): FhirRoute[] => {
-    const handler = createSearchHandler(type, { ...dependencies, baseOf });
+    const search = createSearchHandler(type, dependencies);
+    const handler = async (c: LookupContext) => responseOf(await search(c.env, baseOf(c)));
     const path = `${FHIR_BASE}/${type}`;
+    direct.push([`${path}/_search`, (env) => search(env, directBaseOf(env))]);
     return [
       { method: 'GET', path, allow: 'GET', handler },
       { method: 'POST', path: `${path}/_search`, allow: 'POST', handler },
@@ -68,6 +77,7 @@ export function createFhir({ publicUrl, version, ...dependencies }: FhirDependen
 
   return {
     routes: [...conformance, ...searches],
+    direct,
     covers: (path) => path === FHIR_BASE || path.startsWith(`${FHIR_BASE}/`),
     refuse(c, allow) {
       const ids = readRequestIds(withTraceId(c.env.incoming.headers));

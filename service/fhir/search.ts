@@ -5,24 +5,25 @@ import type { SearchType } from '#schemas/lookup.ts';
 import type { Gate } from '#store/gate.ts';
 import { limitOf } from '../demo/rehearsals.ts';
 import { readBody } from '../http/body.ts';
-import { SAFE_HEADERS } from '../http/problem.ts';
+import { type Reply, SAFE_HEADERS } from '../http/problem.ts';
 import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { errorFields } from '../log.ts';
 import type { Admitted } from '../lookup/check.ts';
-import type { LookupContext, LookupDependencies } from '../lookup/lookup.ts';
+import type { LookupDependencies } from '../lookup/lookup.ts';
 import type { Refused } from '../lookup/refusals.ts';
 import { whenUndelivered } from '../lookup/undelivered.ts';
 import { searchset } from './bundle.ts';
 import { isForm, wantsJson } from './media.ts';
-import { refusalResponse } from './outcome.ts';
+import { refusalReply } from './outcome.ts';
 import { type ParsedSearch, parseSearch, type Search } from './parameters.ts';
 import { FHIR_JSON } from './vocabulary.ts';
 
 export type SearchDependencies = LookupDependencies & {
   gate: Pick<Gate, 'resourceKey'>;
-  /** The absolute address of this FHIR service as the request's client knows it. */
-  baseOf: (c: LookupContext) => string;
 };
+
+/** @param base the absolute address of this FHIR service as the request's client knows it */
+export type SearchHandler = (env: HttpBindings, base: string) => Promise<Reply>;
 
 const BODY_LIMITS = { maxBytes: 16 * 1024, deadlineMs: 5_000 };
 
@@ -58,8 +59,11 @@ async function readParameters({ incoming, outgoing }: HttpBindings): Promise<Rea
  * Accesses are refused to silent reads, and not left out of an empty Bundle: total 0 would say that
  * nobody looked. They are refused before the check, so that no event says that they were shown.
  */
-export function createSearchHandler(type: SearchType, dependencies: SearchDependencies) {
-  const { admit, check, gate, recorder, noteRefusal, sampled, tracing, rehearse, shed, baseOf } =
+export function createSearchHandler(
+  type: SearchType,
+  dependencies: SearchDependencies,
+): SearchHandler {
+  const { admit, check, gate, recorder, noteRefusal, sampled, tracing, rehearse, shed } =
     dependencies;
 
   async function readSearch(env: HttpBindings, admitted: Admitted): Promise<ParsedSearch> {
@@ -77,12 +81,12 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
     return search;
   }
 
-  function couldNotCheck(cause: string, ids: RequestIds, base: string): Response {
+  function couldNotCheck(cause: string, ids: RequestIds, base: string): Reply {
     sampled.log(`could-not-check ${cause}`, 'error', 'a check could not be made', {
       cause,
       ...idFields(ids),
     });
-    return refusalResponse('could-not-check', base, ids);
+    return refusalReply('could-not-check', base, ids);
   }
 
   async function answer(env: HttpBindings, admitted: Admitted, search: Search, base: string) {
@@ -116,41 +120,42 @@ export function createSearchHandler(type: SearchType, dependencies: SearchDepend
       'x-request-id': ids.requestId,
     };
     if (ids.correlationId !== undefined) headers['x-correlation-id'] = ids.correlationId;
-    return new Response(body, { status: 200, headers });
+    return { status: 200, headers, body };
   }
 
-  return async function search(c: LookupContext): Promise<Response> {
-    const { incoming } = c.env;
+  return async function search(env, base) {
+    const { incoming } = env;
     const headers = withTraceId(incoming.headers);
-    const base = baseOf(c);
-    const refuse = (refused: Omit<Refused, 'api' | 'source'>): Response => {
+    const refuse = (refused: Omit<Refused, 'api' | 'source'>): Reply => {
       noteRefusal({ ...refused, api: 'fhir', source: incoming.socket.remoteAddress });
-      return refusalResponse(refused.code, base, { ...refused.ids, limit: refused.limit });
+      return refusalReply(refused.code, base, { ...refused.ids, limit: refused.limit });
     };
+    if (!shed.enter()) return refusalReply('could-not-check', base, readRequestIds(headers));
     try {
       // The router hands a HEAD to the handler of GET; it would be a look that shows its maker nothing.
       if (incoming.method === 'HEAD') {
         const ids = readRequestIds(headers);
-        return refusalResponse('method-not-allowed', base, { ...ids, allow: 'GET' });
+        return refusalReply('method-not-allowed', base, { ...ids, allow: 'GET' });
       }
-      if (shed()) return refusalResponse('could-not-check', base, readRequestIds(headers));
       const token = tracing.of(incoming)?.child('token');
       const admission = await admit(headers);
       token?.end(admission.kind === 'refused' ? admission.code : undefined);
       if (admission.kind === 'refused') return refuse(admission);
       const { ids, caller } = admission;
-      const read = await readSearch(c.env, admission);
+      const read = await readSearch(env, admission);
       if (read.kind === 'refused') return refuse({ ...read, ids, caller, roleChosen: true });
       const limit = limitOf(rehearse(read.nhsNumber));
       if (limit !== undefined) {
         return refuse({ code: 'too-many-requests', limit, ids, caller, roleChosen: true });
       }
-      return await answer(c.env, admission, read, base);
+      return await answer(env, admission, read, base);
     } catch (error) {
       const ids = readRequestIds(headers);
       const fields = { ...errorFields(error), ...idFields(ids) };
       sampled.log('fault', 'error', 'a lookup failed inside the service', fields);
-      return refusalResponse('could-not-check', base, ids);
+      return refusalReply('could-not-check', base, ids);
+    } finally {
+      shed.leave();
     }
   };
 }

@@ -87,7 +87,7 @@ function cutSilent(socket: Socket & { _httpMessage?: { headersSent: boolean } | 
 export type DirectHandler = (env: HttpBindings) => Promise<Reply>;
 
 /** What surely is a host; anything else is left to be judged with the rest of the address. */
-const HOST = /^[\w.:[\]-]+$/;
+const HOST = /^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/;
 
 /**
  * Serves an app with Node's HTTP server, every limit set. A body that its handler left unread is drained
@@ -151,6 +151,8 @@ export async function serveHttp(
     observed: ObservedRequest | undefined,
   ): Promise<void> {
     const reply = await handler({ incoming, outgoing });
+    // A refusal is often made before the rest of its packet is looked at.
+    if (!incoming.complete) await new Promise((resolve) => setImmediate(resolve));
     if (!incoming.complete) {
       made.set(incoming, reply);
       listenTo(incoming, outgoing, observed);

@@ -5,7 +5,6 @@ import { answerReply, createHandler, type HandlerDependencies, readJsonBody } fr
 import { parseRequest } from './request.ts';
 import { whenUndelivered } from './undelivered.ts';
 
-export type { LookupContext } from './handler.ts';
 export type LookupDependencies = HandlerDependencies &
   AnsweringDependencies & {
     /** What a demo answers for some numbers in the place of an answer. */

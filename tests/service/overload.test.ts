@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { problemSchema } from '#schemas/errors.ts';
@@ -83,4 +84,24 @@ test('a FHIR search beyond them is refused alike, as an OperationOutcome', async
   expect(first?.status).toBe(503);
   expect(first?.headers.get('retry-after')).toBe('5');
   expect(await first?.json()).toMatchObject({ resourceType: 'OperationOutcome' });
+});
+
+test('of lookups that come in one packet only as many are made as a process takes on', async () => {
+  await until(ready);
+  const body = JSON.stringify({ nhsNumber: CHILD });
+  const token = await service.token();
+  const { hostname, port } = new URL(service.baseUrl);
+  const request = () =>
+    `POST /lookup HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${token}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const socket = connect(Number(port), hostname);
+  let received = '';
+  socket.setEncoding('utf8').on('data', (text: string) => (received += text));
+  const statuses = (): string[] =>
+    [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status = '']) => status);
+  socket.write(Array.from({ length: 10 }, request).join(''));
+  await until(() => statuses().length === 10, 'ten answers');
+  socket.destroy();
+
+  expect(statuses().filter((status) => status === '200')).toHaveLength(AT_ONCE);
+  expect(statuses().filter((status) => status === '503')).toHaveLength(10 - AT_ONCE);
 });
