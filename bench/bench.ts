@@ -119,16 +119,16 @@ async function run(
 const answeredPerSecond = ({ summary }: K6Run): number =>
   summary['lookups_answered']?.values['rate'] ?? 0;
 
-/** The highest rate that holds, to a tenth; every step is kept. */
+/** The highest rate that holds, to a tenth, and the most that were answered in a second at any; every step is kept. */
 async function searchKnee(
   environment: Environment,
   p99Ms: number,
   startAt: number,
   options: Options,
-): Promise<{ knee: number; goodput: number; steps: Run[] }> {
+): Promise<{ knee: number; peak: number; steps: Run[] }> {
   const steps: Run[] = [];
   let held = 0;
-  let goodput = 0;
+  let peak = 0;
   let failed = Number.POSITIVE_INFINITY;
   let rate = startAt;
   while (failed / Math.max(held, 1) > KNEE_FOUND_WITHIN && rate >= 10) {
@@ -140,14 +140,14 @@ async function searchKnee(
     console.log(`${Math.round(rate)} a second:`);
     const step = await run('knee', `${Math.round(rate)} a second`, environment, settings, options);
     steps.push(step);
+    peak = Math.max(peak, answeredPerSecond(step.k6));
     const refused = step.k6.summary['lookups_refused']?.values['count'] ?? 0;
     if (step.k6.met && !step.k6.isVoid && refused === 0) {
       held = rate;
-      goodput = answeredPerSecond(step.k6);
     } else failed = rate;
     rate = failed === Number.POSITIVE_INFINITY ? held * KNEE_GROWS_BY : (held + failed) / 2;
   }
-  return { knee: Math.round(held), goodput, steps };
+  return { knee: Math.round(held), peak, steps };
 }
 
 type Outcome = { runs: Run[]; facts: Fact[] };
@@ -224,15 +224,15 @@ const scenarios: Record<Scenario, (environment: Environment, nation: Nation) => 
         const apart = { processor: 1 };
         const warm = { RATE: '200', DURATION: '15s', P99_MS: '10000' };
         await run('knee', 'warming up', environment, warm, apart);
-        const { knee, goodput, steps } = await searchKnee(environment, OVERLOAD_P99_MS, 600, apart);
+        const { knee, peak, steps } = await searchKnee(environment, OVERLOAD_P99_MS, 600, apart);
         const settings = {
           RATE: String(OVERLOAD_TIMES * knee),
-          GOODPUT: (GOODPUT_SHARE * goodput).toFixed(0),
+          GOODPUT: (GOODPUT_SHARE * peak).toFixed(0),
           USERS: '1500',
         };
         console.log(`${settings.RATE} a second, three times the knee:`);
         const overload = await run('overload', 'overload', environment, settings, apart);
-        const share = answeredPerSecond(overload.k6) / goodput;
+        const share = answeredPerSecond(overload.k6) / peak;
         const refused = overload.k6.summary['lookup_refused_ms']?.values ?? {};
         return {
           runs: [overload, ...steps.filter(({ k6 }) => k6.met).slice(-1)],
@@ -242,8 +242,8 @@ const scenarios: Record<Scenario, (environment: Environment, nation: Nation) => 
               `${knee} a second`,
             ),
             measured(
-              'answers at three times the knee, at least 90 % of those at the knee',
-              `${(100 * share).toFixed(0)} %`,
+              'answers at three times the knee, at least 90 % of the most at any lower rate',
+              `${(100 * share).toFixed(0)} % of ${peak.toFixed(0)} a second`,
               share >= GOODPUT_SHARE,
             ),
             measured(

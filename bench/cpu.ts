@@ -1,4 +1,3 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +8,7 @@ import { findEmbeddedRedis } from '#store/embedded-redis.ts';
 import baseline from './cpu-baseline.json' with { type: 'json' };
 import type { Done, Order } from './generator.ts';
 import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
+import { forkGenerator } from './sending.ts';
 import { stageShares } from './stages.ts';
 
 /**
@@ -59,7 +59,7 @@ type Started = Awaited<ReturnType<typeof startProcess>>;
 
 /** Runs an order in a generator of its own and gives the processor time a request took the subject. */
 async function measure({ pid, order }: Subject): Promise<number> {
-  const generator = fork(join(root, 'bench', 'generator.ts'));
+  const generator = forkGenerator();
   generator.send(order);
   await once(generator, 'message');
   const before = cpuMicroseconds(pid);
