@@ -20,6 +20,8 @@ export type Order = {
   perSecond?: number;
   /** NHS numbers that are held: one lookup in a hundred is for one of them. */
   held?: readonly string[];
+  /** Refusals are what is measured: none is told of. */
+  quiet?: boolean;
 };
 export type Done = {
   answered: number;
@@ -59,7 +61,11 @@ function requestsOf({ requests, token, held = [] }: Order): Buffer[] {
 }
 
 /** Sends until none is left. An answer is whole once as many bytes as it says have followed its headers. */
-function work(port: number, next: () => Due | undefined, done: Counts): Promise<void> {
+function work(
+  { port, quiet = false }: Order,
+  next: () => Due | undefined,
+  done: Counts,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     let received = '';
@@ -93,7 +99,7 @@ function work(port: number, next: () => Due | undefined, done: Counts): Promise<
       if (received.startsWith('HTTP/1.1 200 ')) done.answered++;
       else {
         done.refused++;
-        if (done.refused < 3) console.error(received);
+        if (done.refused < 3 && !quiet) console.error(received);
       }
       done.latencies.push(performance.now() - dueAt);
       received = '';
@@ -126,7 +132,7 @@ process.once('message', (order: Order) => {
       const request: Buffer | undefined = queue.next().value;
       return request && { request, dueAt: beganAt + sent++ * everyMs, paced: everyMs > 0 };
     };
-    const workers = Array.from({ length: order.connections }, () => work(order.port, next, done));
+    const workers = Array.from({ length: order.connections }, () => work(order, next, done));
     void finish(workers, done);
   });
   process.send?.('ready');

@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
 import { type Authority, authoritySchema } from '#schemas/authority.ts';
-import { someAtATime } from './functions.ts';
 import { keys } from './keys.ts';
 
 /** What a store holds the flags of. `kind` never changes: demo tokens never read live data. */
@@ -55,16 +54,10 @@ export async function readAuthorities(
   redis: Redis,
   codes: readonly string[],
 ): Promise<Map<string, Authority>> {
-  const replies = await someAtATime(codes, async (some) => {
-    const pipeline = redis.pipeline();
-    for (const code of some) pipeline.hgetall(keys.authority(code));
-    return (await pipeline.exec()) ?? [];
-  });
+  const replies = await Promise.all(codes.map((code) => redis.hgetall(keys.authority(code))));
   const authorities = new Map<string, Authority>();
   for (const [i, code] of codes.entries()) {
-    const [error, fields] = replies[i] ?? [];
-    if (error) throw error;
-    const authority = parseAuthority(code, fields as Record<string, string>);
+    const authority = parseAuthority(code, replies[i] ?? {});
     if (authority === undefined) throw new Error(`what is held of authority ${code} is unreadable`);
     authorities.set(code, authority);
   }
