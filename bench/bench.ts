@@ -226,11 +226,12 @@ const scenarios: Record<Scenario, (environment: Environment, nation: Nation) => 
         await run('knee', 'warming up', environment, warm, apart);
         const { knee, peak, steps } = await searchKnee(environment, OVERLOAD_P99_MS, 600, apart);
         const settings = {
-          RATE: String(OVERLOAD_TIMES * knee),
+          // Not of the knee, which noise may put far too low: then it would be no overload.
+          RATE: String(Math.round(OVERLOAD_TIMES * Math.max(knee, peak))),
           GOODPUT: (GOODPUT_SHARE * peak).toFixed(0),
           USERS: '1500',
         };
-        console.log(`${settings.RATE} a second, three times the knee:`);
+        console.log(`${settings.RATE} a second, three times the most that were answered:`);
         const overload = await run('overload', 'overload', environment, settings, apart);
         const share = answeredPerSecond(overload.k6) / peak;
         const refused = overload.k6.summary['lookup_refused_ms']?.values ?? {};
@@ -242,7 +243,7 @@ const scenarios: Record<Scenario, (environment: Environment, nation: Nation) => 
               `${knee} a second`,
             ),
             measured(
-              'answers at three times the knee, at least 90 % of the most at any lower rate',
+              'answers at three times as many as were answered at any rate before, at least 90 % of those',
               `${(100 * share).toFixed(0)} % of ${peak.toFixed(0)} a second`,
               share >= GOODPUT_SHARE,
             ),

@@ -44,6 +44,7 @@ if (given.help) {
 const CONNECTIONS = 256;
 const WARM_UP_REQUESTS = 10_000;
 const SETTLED_AFTER_MS = 1_000;
+const SETTLED_WITHIN_MS = 20_000;
 /** Of a processor: what a worker without events takes. */
 const SETTLED_SHARE = 0.08;
 /** What is promised, in times. */
@@ -92,7 +93,7 @@ function cpuOf(pids: readonly number[]): number {
 /** Until the audit is sealed and indexed, which goes on after the last answer and is part of a lookup's price. */
 async function settled({ worker }: Subject['pids']): Promise<void> {
   if (worker.length === 0) return;
-  for (;;) {
+  for (let waited = 0; waited < SETTLED_WITHIN_MS; waited += SETTLED_AFTER_MS) {
     const before = cpuOf(worker);
     await pause(SETTLED_AFTER_MS);
     if (cpuOf(worker) - before < SETTLED_SHARE * SETTLED_AFTER_MS * 1_000) return;

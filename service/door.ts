@@ -45,7 +45,6 @@ export async function createDoor(dependencies: DoorDependencies) {
   const isDemo = (): boolean | undefined => gate.dataset && gate.dataset.kind === 'demo';
 
   const store = createLookupStore(connection, gate, {
-    atOnce: configuration.LOOKUPS_AT_ONCE,
     called: telemetry.calledStore,
   });
   const recorder = createRecorder(store, gate, log, {

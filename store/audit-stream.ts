@@ -10,7 +10,7 @@ import {
 } from '#schemas/audit-event.ts';
 import { fromEpochDay } from '#schemas/calendar.ts';
 import { planTypeOfLetter } from '#schemas/plan.ts';
-import { FUNCTIONS, someAtATime } from './functions.ts';
+import { FUNCTIONS } from './functions.ts';
 import { type AuditPartition, auditPartitions, keys } from './keys.ts';
 import { list } from './reply.ts';
 import { splitRows } from './rows.ts';
@@ -142,9 +142,7 @@ export type StreamBatch = {
 export function createAuditStreams(redis: Redis) {
   async function numbers(): Promise<number[]> {
     const streams = auditPartitions.map(keys.audit);
-    const reply = await someAtATime(streams, (some) =>
-      redis.fcall(FUNCTIONS.auditNumbers, some.length, ...some).then(list),
-    );
+    const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
     // Each number is followed by how many events the stream holds.
     return streams.map((_, stream) => Number(reply[2 * stream]));
   }
@@ -275,15 +273,12 @@ export function createAuditStreams(redis: Redis) {
 
     /** Takes away the events up to and with these numbers. Doing it again changes nothing. */
     async trim(upTo: readonly number[], streams: readonly number[]): Promise<void> {
-      await someAtATime(streams, (some) =>
-        redis
-          .fcall(
-            FUNCTIONS.trimAudit,
-            some.length,
-            ...some.map((stream) => keys.audit(auditPartitions[stream] ?? 'system')),
-            ...some.map((stream) => String(upTo[stream] ?? 0)),
-          )
-          .then(list),
+      if (streams.length === 0) return;
+      await redis.fcall(
+        FUNCTIONS.trimAudit,
+        streams.length,
+        ...streams.map((stream) => keys.audit(auditPartitions[stream] ?? 'system')),
+        ...streams.map((stream) => String(upTo[stream] ?? 0)),
       );
     },
 

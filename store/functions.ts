@@ -44,23 +44,3 @@ export async function loadFunctions(redis: Redis): Promise<void> {
     if (!(error instanceof Error && /already exists/i.test(error.message))) throw error;
   }
 }
-
-/**
- * Asks about many keys, some at a time and each call after the one before: for as long as one takes, every
- * lookup waits that comes meanwhile. A key is some 7 us of Redis's time.
- *
- * @param call gives a list for some of the keys
- * @param atATime fewer hold lookups up for a shorter time; more need fewer round trips
- * @returns the lists, joined
- */
-export async function someAtATime<Key, Reply>(
-  keys: readonly Key[],
-  call: (some: readonly Key[]) => Promise<readonly Reply[]>,
-  atATime = 32,
-): Promise<Reply[]> {
-  const replies: Reply[] = [];
-  for (let from = 0; from < keys.length; from += atATime) {
-    replies.push(...(await call(keys.slice(from, from + atATime))));
-  }
-  return replies;
-}

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import { type Dataset, parseDataset, readAuthorities } from './dataset.ts';
-import { FUNCTIONS, someAtATime } from './functions.ts';
+import { FUNCTIONS } from './functions.ts';
 import { allChildrenKeys, CLOSED, keys } from './keys.ts';
 import { list } from './reply.ts';
 
@@ -65,8 +65,6 @@ const POLL_EVERY_MS = 1_000;
 const POLL_CLOSED_EVERY_MS = 100;
 /** A poll that takes longer than this has failed; two of them fit into the two seconds promised. */
 const POLL_DEADLINE_MS = 800;
-/** In two calls: where each takes a tenth of a second, on a slow disk, a poll still ends in time. */
-const SEALS_A_CALL = 128;
 const TRUSTED_FOR_MS = 3_000;
 const CLOCK_TOLERANCE_MS = 5_000;
 /** Share of `maxmemory` that must be free for lookups to go on, since each writes its audit event. */
@@ -239,7 +237,8 @@ export function watchStore(
     );
   }
 
-  function checkSeals(seals: readonly unknown[]): Verdict {
+  function checkSeals(reply: unknown): Verdict {
+    const seals = list(reply);
     const doubtful: number[] = [];
     for (let partition = 0; partition < allChildrenKeys.length; partition++) {
       const generation = seals[partition];
@@ -360,14 +359,12 @@ export function watchStore(
 
     const [directory, seals] = await Promise.all([
       readAuthorities(redis, held.codes).catch(() => undefined),
-      someAtATime(
-        allChildrenKeys,
-        (some) => redis.fcall(FUNCTIONS.seals, some.length, ...some, held.dataset.id).then(list),
-        SEALS_A_CALL,
-      ).then(
-        (reply) => ({ reply }),
-        (error: unknown) => ({ error }),
-      ),
+      redis
+        .fcall(FUNCTIONS.seals, allChildrenKeys.length, ...allChildrenKeys, held.dataset.id)
+        .then(
+          (reply) => ({ reply }),
+          (error: unknown) => ({ error }),
+        ),
     ]);
     // Nothing of a poll counts once the connection it began on has gone: the rest may be another server's.
     if (mine !== turn) return;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Anchor, BegunLoad } from './anchor.ts';
-import { FUNCTIONS, loadFunctions, someAtATime } from './functions.ts';
+import { FUNCTIONS, loadFunctions } from './functions.ts';
 import { auditPartitions, CLOSED, keys } from './keys.ts';
 import { list } from './reply.ts';
 import { createStore, StoreNotWhole } from './store.ts';
@@ -70,9 +70,7 @@ export function keepStore(
   /** The last number of each audit stream, once it is sure that nothing before it was taken away. */
   async function auditNumbers(): Promise<number[]> {
     const streams = auditPartitions.map(keys.audit);
-    const reply = await someAtATime(streams, (some) =>
-      redis.fcall(FUNCTIONS.auditNumbers, some.length, ...some).then(list),
-    );
+    const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
     const numbers = streams.map((_, stream) => Number(reply[2 * stream]));
     const held = streams.map((_, stream) => Number(reply[2 * stream + 1]));
     const before = anchor.auditNumbers();

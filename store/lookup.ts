@@ -88,8 +88,8 @@ export type LookupStore = {
    * goes wrong is `could-not-check`. Lookups made in one turn of the event loop share a call.
    */
   lookup(input: LookupInput): Promise<LookupResult>;
-  /** True while as many lookups are under way as a process takes on; more would only wait. */
-  busy(): boolean;
+  /** Lookups that wait for their answer. */
+  underWay(): number;
   /** Resolves once no lookup is under way; within the deadline of a command. */
   idle(): Promise<void>;
   /** Records an event beside the lookups, in its number's partition. Rejects where it is not on disk. */
@@ -107,12 +107,8 @@ const couldNotCheck = (cause: CouldNotCheckCause): LookupResult => ({
   cause,
 });
 
-/** Some 15 ms of work for one process. */
-const LOOKUPS_AT_ONCE = 256;
-
 /**
  * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong
- * @param options.atOnce lookups under way, beyond which this is busy. Default 256
  * @param options.called told of each call: how many lookups it was for, how long it took, whether it failed
  */
 export function createLookupStore(
@@ -120,15 +116,14 @@ export function createLookupStore(
   gate: Gate,
   options: {
     clock?: () => number;
-    atOnce?: number;
     called?: ((lookups: number, milliseconds: number, failed: boolean) => void) | undefined;
   } = {},
 ): LookupStore {
   const clock = options.clock ?? Date.now;
-  const { atOnce = LOOKUPS_AT_ONCE, called } = options;
+  const { called } = options;
   let waiting: Waiting[] = [];
   let sent = 0;
-  const underWay = new Set<Promise<void>>();
+  const calls = new Set<Promise<void>>();
 
   function flush(): void {
     const all = waiting;
@@ -138,9 +133,9 @@ export function createLookupStore(
       sent += batch.length;
       const sending = send(batch).finally(() => {
         sent -= batch.length;
-        underWay.delete(sending);
+        calls.delete(sending);
       });
-      underWay.add(sending);
+      calls.add(sending);
     }
   }
 
@@ -209,13 +204,13 @@ export function createLookupStore(
         if (waiting.length === 0) setImmediate(flush);
         waiting.push({ input, resolve });
       }),
-    busy: () => sent + waiting.length >= atOnce,
+    underWay: () => sent + waiting.length,
     async idle() {
       // Its callers go on before this does: what they have to record is handed over by then.
       do {
-        await Promise.all(underWay);
+        await Promise.all(calls);
         await new Promise((resolve) => setImmediate(resolve));
-      } while (waiting.length > 0 || underWay.size > 0);
+      } while (waiting.length > 0 || calls.size > 0);
     },
     async record(event) {
       const nhsNumber = 'nhsNumber' in event ? event.nhsNumber : undefined;

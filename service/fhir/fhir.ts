@@ -42,6 +42,7 @@ export type Fhir = {
 export function createFhir({ publicUrl, version, ...dependencies }: FhirDependencies): Fhir {
   const baseOf = ({ req: { url } }: LookupContext): string =>
     `${publicUrl ?? url.slice(0, url.indexOf('/', url.indexOf('//') + 2))}${FHIR_BASE}`;
+  // The server hands over what has a Host as it stands in a link, and no other.
   const directBaseOf = ({ incoming: { socket, headers } }: HttpBindings): string =>
     `${publicUrl ?? `${socket instanceof TLSSocket ? 'https' : 'http'}://${headers.host}`}${FHIR_BASE}`;
 

@@ -130,13 +130,13 @@ export function createSearchHandler(
       noteRefusal({ ...refused, api: 'fhir', source: incoming.socket.remoteAddress });
       return refusalReply(refused.code, base, { ...refused.ids, limit: refused.limit });
     };
-    if (!shed.enter()) return refusalReply('could-not-check', base, readRequestIds(headers));
     try {
       // The router hands a HEAD to the handler of GET; it would be a look that shows its maker nothing.
       if (incoming.method === 'HEAD') {
         const ids = readRequestIds(headers);
         return refusalReply('method-not-allowed', base, { ...ids, allow: 'GET' });
       }
+      if (shed()) return refusalReply('could-not-check', base, readRequestIds(headers));
       const token = tracing.of(incoming)?.child('token');
       const admission = await admit(headers);
       token?.end(admission.kind === 'refused' ? admission.code : undefined);
@@ -154,8 +154,6 @@ export function createSearchHandler(
       const fields = { ...errorFields(error), ...idFields(ids) };
       sampled.log('fault', 'error', 'a lookup failed inside the service', fields);
       return refusalReply('could-not-check', base, ids);
-    } finally {
-      shed.leave();
     }
   };
 }

@@ -86,8 +86,20 @@ function cutSilent(socket: Socket & { _httpMessage?: { headersSent: boolean } | 
 /** Answers a POST to one address; never rejects. */
 export type DirectHandler = (env: HttpBindings) => Promise<Reply>;
 
-/** What surely is a host; anything else is left to be judged with the rest of the address. */
-const HOST = /^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/;
+/**
+ * Tells what surely is a host, written as links write it; anything else is left to be judged with the rest
+ * of the address. The last one is remembered: there are as many as strangers like to send.
+ */
+function createHostCheck(scheme: 'http' | 'https'): (host: string | undefined) => boolean {
+  let last: string | undefined;
+  return (host) => {
+    if (host === undefined) return false;
+    if (host === last) return true;
+    if (URL.parse(`${scheme}://${host}`)?.host !== host) return false;
+    last = host;
+    return true;
+  };
+}
 
 /**
  * Serves an app with Node's HTTP server, every limit set. A body that its handler left unread is drained
@@ -138,7 +150,9 @@ export async function serveHttp(
     outgoing: ServerResponse,
     observed: ObservedRequest | undefined,
   ): void {
-    if (observed !== undefined) {
+    // A client that went while its body was awaited has closed it already.
+    if (outgoing.closed) observed?.end(0);
+    else if (observed !== undefined) {
       outgoing.once('close', () => observed.end(outgoing.headersSent ? outgoing.statusCode : 0));
     }
     void listener(incoming, outgoing);
@@ -164,12 +178,13 @@ export async function serveHttp(
     observed?.end(status);
   }
 
+  const isHost = createHostCheck(tls === undefined ? 'http' : 'https');
   let draining = false;
   const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     if (draining) outgoing.setHeader('connection', 'close');
     const observed = observer?.begin(incoming);
     const handler = incoming.method === 'POST' ? direct.get(incoming.url ?? '') : undefined;
-    if (handler === undefined || !HOST.test(incoming.headers.host ?? '')) {
+    if (handler === undefined || !isHost(incoming.headers.host)) {
       listenTo(incoming, outgoing, observed);
     } else {
       void answerDirectly(handler, incoming, outgoing, observed);

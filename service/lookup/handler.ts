@@ -67,8 +67,8 @@ export function createHandler(
 ): LookupHandler {
   return async function handle(env: HttpBindings): Promise<Reply> {
     const { incoming } = env;
-    if (!shed.enter()) return problemReply('could-not-check', readRequestIds(incoming.headers));
     try {
+      if (shed()) return problemReply('could-not-check', readRequestIds(incoming.headers));
       const trace = tracing.of(incoming);
       const token = trace?.child('token');
       const admitting = admit(incoming.headers);
@@ -91,8 +91,6 @@ export function createHandler(
       const fields = { ...errorFields(error), ...idFields(ids) };
       sampled.log('fault', 'error', 'a lookup failed inside the service', fields);
       return problemReply('could-not-check', ids);
-    } finally {
-      shed.leave();
     }
   };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -86,13 +87,33 @@ test('a FHIR search beyond them is refused alike, as an OperationOutcome', async
   expect(await first?.json()).toMatchObject({ resourceType: 'OperationOutcome' });
 });
 
+/** A POST to /lookup as it goes over the wire, with a body of so many bytes to follow. */
+const requestOf = (token: string, length: number): string =>
+  `POST /lookup HTTP/1.1\r\nHost: ${new URL(service.baseUrl).host}\r\nAuthorization: Bearer ${token}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+
+test("clients that do not send their bodies take nobody's place", async () => {
+  await until(ready);
+  const token = await service.token();
+  const { hostname, port } = new URL(service.baseUrl);
+  const slow = Array.from({ length: 2 * AT_ONCE }, () => {
+    const socket = connect(Number(port), hostname);
+    socket.write(requestOf(token, 30));
+    return socket;
+  });
+  await Promise.all(slow.map((socket) => once(socket, 'connect')));
+  // Sent after them, answered after they were looked at.
+  for (let i = 0; i < 3; i++) await fetch(`${service.baseUrl}/_ping`);
+
+  expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
+  for (const socket of slow) socket.destroy();
+});
+
 test('of lookups that come in one packet only as many are made as a process takes on', async () => {
   await until(ready);
   const body = JSON.stringify({ nhsNumber: CHILD });
   const token = await service.token();
   const { hostname, port } = new URL(service.baseUrl);
-  const request = () =>
-    `POST /lookup HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${token}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const request = () => requestOf(token, body.length) + body;
   const socket = connect(Number(port), hostname);
   let received = '';
   socket.setEncoding('utf8').on('data', (text: string) => (received += text));

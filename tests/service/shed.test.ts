@@ -6,55 +6,74 @@ const AT_ONCE = 8;
 const silent = { log: () => undefined };
 
 /** A shed whose clock only goes on when told to. */
-function startShed({ busy = false } = {}) {
+function startShed() {
   let now = 0;
-  const shed = createShed({ busy: () => busy }, AT_ONCE, silent, () => now);
-  /** A request that is answered at once, in turns of the event loop that take so long. */
-  const turns = async (milliseconds: number): Promise<void> => {
-    if (shed.enter()) shed.leave();
-    now += milliseconds;
-    await immediate();
-    await immediate();
-    await immediate();
+  let inStore = 0;
+  const shed = createShed({ underWay: () => inStore }, AT_ONCE, silent, () => now);
+  const takenOn = (requests: number): number =>
+    Array.from({ length: requests }, () => shed()).filter((refused) => !refused).length;
+  /** Turns of the event loop that take so long each, in which a request comes. */
+  async function turns(milliseconds: number, count = 1): Promise<void> {
+    for (let turn = 0; turn < count; turn++) {
+      shed();
+      now += milliseconds;
+      await immediate();
+      await immediate();
+      await immediate();
+    }
+  }
+  return {
+    takenOn,
+    turns,
+    holdInStore: (lookups: number) => void (inStore = lookups),
+    wait: (milliseconds: number) => void (now += milliseconds),
   };
-  const entered = (requests: number): number =>
-    Array.from({ length: requests }, () => shed.enter()).filter(Boolean).length;
-  return { shed, turns, entered };
 }
 
 test('of requests that arrive together no more are taken on than a process deals with at once', () => {
-  const { shed, entered } = startShed();
+  expect(startShed().takenOn(50)).toBe(AT_ONCE);
+});
 
-  expect(entered(50)).toBe(AT_ONCE);
-  shed.leave();
-  expect(entered(50)).toBe(1);
+test('what the store has under way counts, and nothing that waits elsewhere', async () => {
+  const { takenOn, turns, holdInStore } = startShed();
+
+  expect(takenOn(50)).toBe(AT_ONCE);
+  holdInStore(3);
+  await turns(1);
+  expect(takenOn(50)).toBe(AT_ONCE - 3);
 });
 
 test('a process whose turns are late takes on a quarter, and all again once they are not', async () => {
-  const { shed, turns, entered } = startShed();
+  const { takenOn, turns } = startShed();
 
-  await turns(1_000);
-  expect(entered(50)).toBe(AT_ONCE / 4);
+  await turns(150, 10);
+  expect(takenOn(50)).toBe(AT_ONCE / 4);
 
-  shed.leave();
-  for (let turn = 0; turn < 10; turn++) await turns(1);
-  expect(entered(50)).toBe(AT_ONCE - 1);
+  await turns(1, 5);
+  expect(takenOn(50)).toBe(AT_ONCE);
 });
 
-test('one long turn, as of a process that has just started, makes it refuse nothing', async () => {
-  const { turns, entered } = startShed();
+test.each([350, 5_000, 60_000])(
+  'one long turn of %d ms alone makes a process refuse nothing',
+  async (milliseconds) => {
+    const { takenOn, turns } = startShed();
 
-  await turns(350);
-  expect(entered(AT_ONCE)).toBe(AT_ONCE);
+    await turns(milliseconds);
+    expect(takenOn(AT_ONCE)).toBe(AT_ONCE);
+  },
+);
+
+test('that turns were late is forgotten in a second without requests', async () => {
+  const { takenOn, turns, wait } = startShed();
+
+  await turns(150, 10);
+  wait(1_001);
+  expect(takenOn(AT_ONCE)).toBe(AT_ONCE);
 });
 
-test('few requests are taken on however late a turn was', async () => {
-  const { shed, turns } = startShed();
+test('a process that is late takes on the few that it can', async () => {
+  const { takenOn, turns } = startShed();
 
-  await turns(60_000);
-  expect(shed.enter()).toBe(true);
-});
-
-test('a process with too many lookups in the store takes on none', () => {
-  expect(startShed({ busy: true }).entered(5)).toBe(0);
+  await turns(60_000, 20);
+  expect(takenOn(1)).toBe(1);
 });
