@@ -86,7 +86,7 @@ Settings (environment):
   REREAD_SECONDS       how often these and the TLS files are looked at for changes (5)
   USER_LIMIT, ORGANISATION_LIMIT, CLIENT_LIMIT
                        requests a minute, 0 for no limit (120, 1200, 6000; a demo: none)
-  LOOKUPS_AT_ONCE      lookups of a process under way, a quarter while it is slow; what comes beyond is
+  LOOKUPS_AT_ONCE      lookups of a process under way, an eighth while it is slow; what comes beyond is
                        refused at once (256)
   TLS_CERT_FILE, TLS_KEY_FILE
                        PEM: speak TLS 1.3 instead of leaving it to a balancer

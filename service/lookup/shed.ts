@@ -8,11 +8,11 @@ export type Shed = () => boolean;
 const LATE_MS = 100;
 /** Weight of the newest turn in the mean. */
 const NEWEST = 0.25;
-/** So that it takes three late turns to be late, and three short ones not to be, however long one was. */
-const COUNTED_AT_MOST_MS = 2 * LATE_MS;
+/** So that no turn alone makes a process late, however long, and five short ones end it. */
+const COUNTED_AT_MOST_MS = LATE_MS / NEWEST;
 const FORGOTTEN_AFTER_MS = 1_000;
 /** Of what a process takes on, as long as its turns are late. */
-const SHARE_WHEN_LATE = 0.25;
+const SHARE_WHEN_LATE = 0.125;
 
 /**
  * Asked before anything else of a request is looked at, since what is refused must cost next to nothing:

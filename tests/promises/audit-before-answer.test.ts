@@ -18,7 +18,7 @@ let service: TestService;
 beforeAll(async () => {
   service = await startTestService({
     authorities: [{ code: 'ZZ1', rows: HELD.map((nhsNumber) => ({ nhsNumber })) }],
-    // A quarter of them are taken on while the machine is slow, and a hundred come together.
+    // An eighth of them are taken on while the machine is slow, and a hundred come together.
     environment: { LOOKUPS_AT_ONCE: '1000' },
   });
 });

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
@@ -467,4 +470,44 @@ test('no address and no number of a search is logged', async () => {
     expect(line).not.toContain(CHILD);
     expect(line).not.toMatch(/FHIR|patient/i);
   }
+});
+
+describe('links', () => {
+  /** The address of the Bundle itself, as told to a client that names this host. */
+  async function selfLink(method: 'GET' | 'POST', host: string): Promise<string> {
+    const { hostname, port } = new URL(service.baseUrl);
+    const parameters = `patient:identifier=${encodeURIComponent(`${NHS_NUMBER}|${CHILD}`)}`;
+    const isGet = method === 'GET';
+    const outgoing = request({
+      host: hostname,
+      port,
+      method,
+      path: `/FHIR/R4/CareTeam${isGet ? `?${parameters}` : '/_search'}`,
+      headers: {
+        host,
+        authorization: `Bearer ${await service.token()}`,
+        'x-request-id': randomUUID(),
+        ...(!isGet && { 'content-type': 'application/x-www-form-urlencoded' }),
+      },
+    });
+    outgoing.end(isGet ? undefined : parameters);
+    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+    if (incoming.statusCode !== 200) {
+      incoming.resume();
+      return String(incoming.statusCode);
+    }
+    const { link } = JSON.parse(await text(incoming)) as { link: { url: string }[] };
+    return link[0]?.url.split('/FHIR/')[0] ?? '';
+  }
+
+  test.each([
+    'flags.example:8443',
+    'flags.example',
+    'Flags.EXAMPLE:80',
+    '[::1]:8080',
+    'a:99999',
+    '[::::]',
+  ])('of a search by POST begin as those by GET do, for host %s', async (host) => {
+    expect(await selfLink('POST', host)).toBe(await selfLink('GET', host));
+  });
 });

@@ -43,13 +43,13 @@ test('what the store has under way counts, and nothing that waits elsewhere', as
   expect(takenOn(50)).toBe(AT_ONCE - 3);
 });
 
-test('a process whose turns are late takes on a quarter, and all again once they are not', async () => {
+test('a process whose turns are late takes on an eighth, and all again once they are not', async () => {
   const { takenOn, turns } = startShed();
 
   await turns(150, 10);
-  expect(takenOn(50)).toBe(AT_ONCE / 4);
+  expect(takenOn(50)).toBe(AT_ONCE / 8);
 
-  await turns(1, 5);
+  await turns(1, 10);
   expect(takenOn(50)).toBe(AT_ONCE);
 });
 
