@@ -77,6 +77,28 @@ describe('what is exported', () => {
     expect(valueOf(after, 'http_server_active_requests')).toBe(0);
   });
 
+  test('counts a client that went in the middle of its body as broken off, and not as active for good', async () => {
+    const brokenOff = async (): Promise<number> =>
+      valueOf(
+        await page(),
+        'http_server_request_duration_seconds_count',
+        'error_type="broken-off"',
+      );
+    const before = await brokenOff();
+    const { hostname, port, host } = new URL(service.baseUrl);
+    const socket = connectSocket(Number(port), hostname);
+    socket.write(
+      `POST /lookup HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${await service.token()}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n{`,
+    );
+    const active = async (): Promise<number> =>
+      valueOf(await page(), 'http_server_active_requests');
+    await until(async () => (await active()) === 1, 'the request to be active');
+    socket.destroy();
+
+    await until(async () => (await brokenOff()) === before + 1, 'the request to be broken off');
+    expect(await active()).toBe(0);
+  });
+
   test('says which authority is behind, by how much, and how the store and the audit are', async () => {
     await until(async () => valueOf(await page(), 'cp_flags_audit_sealing') === 1, 'the sealing');
     const text = await page();
