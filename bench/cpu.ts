@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,9 +5,9 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { findEmbeddedRedis } from '#store/embedded-redis.ts';
 import baseline from './cpu-baseline.json' with { type: 'json' };
-import type { Done, Order } from './generator.ts';
+import type { Order } from './generator.ts';
 import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
-import { forkGenerator } from './sending.ts';
+import { send } from './sending.ts';
 import { stageShares } from './stages.ts';
 
 /**
@@ -61,14 +60,9 @@ type Started = Awaited<ReturnType<typeof startProcess>>;
 
 /** Runs an order in a generator of its own and gives the processor time a request took the subject. */
 async function measure({ name, pid, order }: Subject): Promise<number> {
-  const generator = forkGenerator();
-  generator.send(order);
-  await once(generator, 'message');
-  const before = cpuMicroseconds(pid);
-  generator.send('go');
-  const [{ answered, refused }] = (await once(generator, 'message')) as [Done];
+  let before = 0;
+  const { answered, refused } = await send(order, () => (before = cpuMicroseconds(pid)));
   const used = cpuMicroseconds(pid) - before;
-  await once(generator, 'exit');
   const expected = name === 'refused' ? refused > 0.9 * order.requests : refused === 0;
   if (!expected || answered + refused !== order.requests) {
     throw new Error(`${name}: ${refused} of ${order.requests} requests were refused.`);

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Done, Order } from './generator.ts';
@@ -7,21 +7,18 @@ import { root } from './processes.ts';
 /** Room enough for a whole order: its garbage collection would count as the time of whoever answers. */
 const GENERATOR_OPTIONS = ['--min-semi-space-size=128', '--max-semi-space-size=256'];
 
-/** A process that takes an {@link Order} and tells when it is ready, and when it is done. */
-export const forkGenerator = (): ChildProcess =>
-  fork(join(root, 'bench', 'generator.ts'), { execArgv: GENERATOR_OPTIONS });
-
 /**
  * Has a generator of its own process carry out an order.
  *
  * @param onStart called when its requests are made and before the first is sent
  */
 export async function send(order: Order, onStart?: () => void): Promise<Done> {
-  const generator = forkGenerator();
+  const generator = fork(join(root, 'bench', 'generator.ts'), { execArgv: GENERATOR_OPTIONS });
   generator.send(order);
   await once(generator, 'message');
   onStart?.();
   generator.send('go');
   const [done] = (await once(generator, 'message')) as [Done];
+  await once(generator, 'exit');
   return done;
 }

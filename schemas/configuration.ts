@@ -88,7 +88,7 @@ export const configurationSchema = z
     TLS_CLIENT_CA_FILE: z.string().min(1).optional(),
     /** Told to stop, the service says so in `/_status` and goes on answering for this long. */
     DRAIN_SECONDS: number(0, 300, 0),
-    /** Lookups that a process has under way at the same time; what comes beyond is refused at once. */
+    /** Lookups that a process has under way at the same time, an eighth while it is slow; what comes beyond is refused at once. */
     LOOKUPS_AT_ONCE: number(1, 100_000, 256).pipe(z.int({ error: 'must be a whole number' })),
     /** An authority is up to date while its last good file is younger than this. */
     UP_TO_DATE_HOURS: number(1, 8784, 72),
