@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { syntheticNumber } from '#loaders/generate-numbers.ts';
+import { syntheticNumber } from '#loaders/synthetic/numbers.ts';
 import { barChart, escape } from './charts.ts';
 import { NATION } from './country.ts';
 import { startEnvironment } from './environment.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { findEmbeddedRedis } from '#store/embedded-redis.ts';
+import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import baseline from './cpu-baseline.json' with { type: 'json' };
 import type { Order } from './generator.ts';
 import { cpuMicroseconds, median, root, startProcess } from './processes.ts';

@@ -1,10 +1,10 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ACTIVITY_UNSCHEDULED } from '#schemas/care-setting.ts';
-import { openDemoIssuer } from '#service/auth/demo-issuer.ts';
-import { dataFolder, readRunning } from '#store/embedded/data-folder.ts';
-import { findEmbeddedRedis } from '#store/embedded-redis.ts';
+import { ACTIVITY_UNSCHEDULED } from '#schemas/people/care-setting.ts';
+import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { dataFolder, readRunning } from '#store/connection/embedded/data-folder.ts';
+import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { copyNation, type Nation } from './nation.ts';
 import { startProcess } from './processes.ts';
 

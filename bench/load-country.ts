@@ -1,6 +1,6 @@
 import { appendFileSync, closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startEmbeddedRedis } from '#store/embedded-redis.ts';
+import { startEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { allChildrenKeys } from '#store/keys.ts';
 import { type Country, cpFlags, startStore, timed, withFolder } from './country.ts';
 import { median } from './processes.ts';

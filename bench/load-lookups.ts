@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { syntheticNumber } from '#loaders/generate-numbers.ts';
-import { ACTIVITY_UNSCHEDULED } from '#schemas/care-setting.ts';
-import { openDemoIssuer } from '#service/auth/demo-issuer.ts';
-import { Anchor } from '#store/anchor.ts';
-import { findEmbeddedRedis } from '#store/embedded-redis.ts';
+import { syntheticNumber } from '#loaders/synthetic/numbers.ts';
+import { ACTIVITY_UNSCHEDULED } from '#schemas/people/care-setting.ts';
+import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createStore } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
 import {
   addAuthorities,
   type Country,

@@ -10,8 +10,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { syntheticNumber } from '#loaders/generate-numbers.ts';
-import { FUNCTIONS } from '#store/functions.ts';
+import { syntheticNumber } from '#loaders/synthetic/numbers.ts';
+import { FUNCTIONS } from '#store/functions/functions.ts';
 import { cpFlags, NATION, startStore, writeCountry } from './country.ts';
 
 /** A loaded country, made once and kept for a day: its authorities' data would not be up to date tomorrow. */

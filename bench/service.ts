@@ -1,6 +1,6 @@
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
-import { startTestService } from '../tests/service/support.ts';
 import { testNumber } from '../tests/support/rows.ts';
+import { startTestService } from '../tests/support/service.ts';
 
 /** The service to be measured, with a small dataset of its own; says where it answers, and a token. */
 

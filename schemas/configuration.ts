@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { DEFAULT_BREAKERS } from './breakers.ts';
-import { mailboxSchema, workflowSchema } from './mesh.ts';
+import { DEFAULT_BREAKERS } from './uploads/breakers.ts';
+import { mailboxSchema, workflowSchema } from './uploads/mesh.ts';
 
 const numberOf = (minimum: number, maximum: number) =>
   z
@@ -125,7 +125,7 @@ export const configurationSchema = z
     INBOX_KEEP_DAYS: number(0, 366, 0),
     /** How many authorities' files are loaded at the same time. */
     INBOX_PARALLEL: number(1, 32, 4).pipe(z.int({ error: 'must be a whole number' })),
-    /** Shares of an authority's plans in force, and of a file's records; see `schemas/breakers.ts`. */
+    /** Shares of an authority's plans in force, and of a file's records; see `schemas/uploads/breakers.ts`. */
     REMOVALS_WARN_SHARE: number(0, 1, DEFAULT_BREAKERS.removalsWarnShare),
     REMOVALS_STOP_SHARE: number(0, 1, DEFAULT_BREAKERS.removalsStopShare),
     REFUSED_WARN_SHARE: number(0, 1, DEFAULT_BREAKERS.refusedWarnShare),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type CalendarDate, parseIsoDate } from './calendar.ts';
 import { problemSchema } from './errors.ts';
 import { nhsNumberSchema } from './nhs-number.ts';
-import { planTypes } from './plan.ts';
+import { planTypes } from './plans/plan.ts';
 
 const birthDateSchema = z
   .string()

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { shownPlanSchema, sourceSchema } from './audit-event.ts';
-import { mailboxSchema } from './mesh.ts';
+import { shownPlanSchema, sourceSchema } from './audit/audit-event.ts';
+import { mailboxSchema } from './uploads/mesh.ts';
 
 /**
  * How long repeated accesses of one user, from one organisation, to one child are one entry.

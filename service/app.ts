@@ -1,16 +1,16 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
-import type { AuditSearchRoute } from './audit/search-handler.ts';
 import type { Description } from './description/description.ts';
 import type { Fhir } from './fhir/fhir.ts';
 import { problemResponse, responseOf, SAFE_HEADERS } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
-import { errorFields, type Log } from './log.ts';
 import type { LookupHandler } from './lookup/handler.ts';
+import type { AuditSearchRoute } from './routes/audit-search.ts';
+import type { Uploads } from './routes/uploads.ts';
+import { errorFields, type Log } from './telemetry/log.ts';
 import { createRouteNames } from './telemetry/requests.ts';
 import type { AuthorityRoute } from './uploads/route.ts';
-import type { Uploads } from './uploads/uploads.ts';
 
 export type AppDependencies = {
   /** Absent in the worker role, as are batches and FHIR. */

@@ -6,4 +6,4 @@ import { join } from 'node:path';
 // packages, and trusted like them; where nothing can be written there, nothing is.
 enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'cp-flags'));
 
-await import('./commands.ts');
+await import('./cli/commands.ts');

@@ -1,23 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { resumeLoad, sweepSpools } from '#loaders/load.ts';
-import type { LookupEvent } from '#schemas/audit-event.ts';
+import { resumeLoad, sweepSpools } from '#loaders/load/load.ts';
+import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Build } from '#schemas/status.ts';
-import type { Anchor } from '#store/anchor.ts';
-import { type Gate, watchStore } from '#store/gate.ts';
-import { type Keeper, keepStore } from '#store/keeper.ts';
 import { createStore, type Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { type Gate, watchStore } from '#store/trust/readiness.ts';
+import { type Keeper, keepStore } from '#store/trust/verifier.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { announceStart } from './announce.ts';
+import { createDoor, type Door } from './access/access-context.ts';
+import { createAdmission } from './access/admission.ts';
+import {
+  completeIdentities,
+  type Identities,
+  identityChecks,
+  organisationsOf,
+  readIdentities,
+} from './access/identities.ts';
+import { DEMO_OPERATOR } from './access/personas.ts';
 import { createApp } from './app.ts';
-import { type Audit, startAudit } from './audit/audit.ts';
-import { sealedRange } from './audit/sealed.ts';
-import { type AuditSearchRoute, createAuditSearch } from './audit/search-handler.ts';
-import { createSearcher } from './audit/searcher.ts';
-import { createAdmission } from './auth/admission.ts';
-import { createDescription } from './configuration-digest.ts';
-import { startDaily } from './daily.ts';
+import { sealedRange } from './audit/log/sealed.ts';
+import { type Audit, startAudit } from './audit/seal/audit.ts';
+import { createSearcher } from './audit/search/searcher.ts';
+import { createApiDescription } from './description/description.ts';
+import { createFhir } from './fhir/fhir.ts';
 import {
   anchorFolder,
   auditFolder,
@@ -25,34 +32,23 @@ import {
   auditKeyFile,
   openAnchor,
   spoolFolder,
-} from './data-folder.ts';
-import { DEMO_OPERATOR } from './demo/personas.ts';
-import { createRehearsals } from './demo/rehearsals.ts';
-import { createApiDescription } from './description/description.ts';
-import { createDoor, type Door } from './door.ts';
-import { createFhir } from './fhir/fhir.ts';
+} from './files/data-folder.ts';
 import { type HttpServer, serveHttp } from './http/server.ts';
 import { openTls, tlsCheck } from './http/tls.ts';
-import {
-  completeIdentities,
-  type Identities,
-  identityChecks,
-  organisationsOf,
-  readIdentities,
-} from './identities.ts';
-import { loadSettings } from './load-settings.ts';
-import { errorFields, type Log } from './log.ts';
 import { createBatchHandler } from './lookup/batch.ts';
 import { createCheck } from './lookup/check.ts';
 import { type CoverageLimits, createCoverage } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
-import { createShed } from './lookup/shed.ts';
-import { createNotificationsRoute } from './notifications/handler.ts';
+import { createShed } from './lookup/overload.ts';
+import { createRehearsals } from './lookup/rehearsals.ts';
 import { type Notifications, startNotifications } from './notifications/notifications.ts';
 import { notifierSettings, watchPreferences } from './notifications/settings.ts';
-import { logReadiness } from './readiness-log.ts';
-import { openRedis, type RedisServer } from './redis.ts';
-import { createPing, createStatus, type OwnCheck } from './status/status.ts';
+import { type AuditSearchRoute, createAuditSearch } from './routes/audit-search.ts';
+import { createNotificationsRoute } from './routes/notifications.ts';
+import { createPing, createStatus, type OwnCheck } from './routes/status.ts';
+import { createUploads } from './routes/uploads.ts';
+import { createDescription } from './start/configuration-digest.ts';
+import { startDaily } from './start/daily.ts';
 import {
   watchAudit,
   watchChecks,
@@ -60,10 +56,14 @@ import {
   watchFolders,
   watchGate,
   watchNotifications,
-} from './telemetry/gauges.ts';
+} from './start/gauges.ts';
+import { logReadiness } from './start/readiness-log.ts';
+import { announceStart } from './start/record-start.ts';
+import { openRedis, type RedisServer } from './start/redis.ts';
+import { errorFields, type Log } from './telemetry/log.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
-import { openTracer } from './tracing.ts';
-import { createUploads } from './uploads/uploads.ts';
+import { loadSettings } from './uploads/load-settings.ts';
+import { openTracer } from './uploads/number-tracing.ts';
 
 const REQUESTS_FINISH_WITHIN_MS = 5_000;
 /** The keeper tries again by itself, so it need not outwait the lease of a loader that died. */

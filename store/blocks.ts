@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { userKeyOf } from '#schemas/identity.ts';
+import { userKeyOf } from '#schemas/people/identity.ts';
 import { keys } from './keys.ts';
 import type { Store } from './store.ts';
 

@@ -1,8 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
-import type { operatorEventSchema, WrittenEvent } from '#schemas/audit-event.ts';
+import type { operatorEventSchema, WrittenEvent } from '#schemas/audit/audit-event.ts';
 import type { CalendarDate } from '#schemas/calendar.ts';
-import type { Access } from '#schemas/care-setting.ts';
 import {
   ACCESS_COLLAPSE_HOURS,
   ACCESSES_SHOWN,
@@ -10,12 +9,13 @@ import {
   dateOfBirthResults,
 } from '#schemas/lookup.ts';
 import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
-import type { PlanStatus, PlanType } from '#schemas/plan.ts';
-import { FUNCTIONS } from './functions.ts';
-import type { Gate } from './gate.ts';
+import type { Access } from '#schemas/people/care-setting.ts';
+import type { PlanStatus, PlanType } from '#schemas/plans/plan.ts';
+import { list } from './connection/reply.ts';
+import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
-import { list } from './reply.ts';
-import { authorityOf, unpackRow } from './rows.ts';
+import { authorityOf, unpackRow } from './rows/rows.ts';
+import type { Gate } from './trust/readiness.ts';
 
 export type LookupInput = {
   nhsNumber: NhsNumber;

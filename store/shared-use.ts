@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
-import { FUNCTIONS } from './functions.ts';
+import { list } from './connection/reply.ts';
+import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
-import { list } from './reply.ts';
 
 /** Counters that all processes add to, a set of them a window of time. */
 export type SharedUse = {

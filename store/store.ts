@@ -4,24 +4,23 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { fileCodes } from '#schemas/acknowledgement.ts';
-import type { AuditEvent, WrittenEvent } from '#schemas/audit-event.ts';
+import type { AuditEvent, WrittenEvent } from '#schemas/audit/audit-event.ts';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
-import { type OwnBreakers, ownBreakersSchema } from '#schemas/breakers.ts';
 import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
-import type { PlanRow } from '#schemas/row.ts';
-import type { Anchor } from './anchor.ts';
-import { parseStreamEvent } from './audit-stream.ts';
+import type { PlanRow } from '#schemas/plans/row.ts';
+import { fileCodes } from '#schemas/uploads/acknowledgement.ts';
+import { type OwnBreakers, ownBreakersSchema } from '#schemas/uploads/breakers.ts';
+import { parseStreamEvent } from './audit-stream/audit-stream.ts';
 import {
   type Dataset,
   expectedField,
   parseAuthority,
   parseDataset,
   readAuthorities,
-} from './dataset.ts';
-import { FUNCTIONS, loadFunctions } from './functions.ts';
+} from './authorities/dataset.ts';
+import { list } from './connection/reply.ts';
+import { FUNCTIONS, loadFunctions } from './functions/functions.ts';
 import { type AuditPartition, allChildrenKeys, keys, partitions } from './keys.ts';
-import { list } from './reply.ts';
 import {
   authorityOf,
   currentUntilOf,
@@ -32,9 +31,10 @@ import {
   storedNumber,
   Tally,
   unpackRow,
-} from './rows.ts';
+} from './rows/rows.ts';
+import type { Anchor } from './trust/anchor.ts';
 
-export type { Dataset } from './dataset.ts';
+export type { Dataset } from './authorities/dataset.ts';
 
 /** The store, or the part asked of, is not known to be whole. The message says what to do. */
 export class StoreNotWhole extends Error {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { run } from './service/processes.ts';
+import { run } from './support/processes.ts';
 
 const compose = z
   .object({

@@ -12,8 +12,8 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { startTestService, until } from './service/support.ts';
 import { certify } from './support/certificates.ts';
+import { startTestService, until } from './support/service.ts';
 
 const fileOf = (name: string): string =>
   fileURLToPath(new URL(`../docs/operating/${name}`, import.meta.url));

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { OperatorEvent } from '#schemas/audit-event.ts';
+import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { createAuditStreams } from '#store/audit-stream.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
-import { CommitFile } from '../audit/commit.ts';
-import { streamName } from '../audit/entry.ts';
-import { addKey, KeyFileWrong, readKeys, retireKeys } from '../audit/keys.ts';
-import { readCheckpointFile } from '../audit/log-folder.ts';
-import { auditFolder, auditKeyFile } from '../data-folder.ts';
+import { streamName } from '../audit/log/entry.ts';
+import { readCheckpointFile } from '../audit/log/log-folder.ts';
+import { CommitFile } from '../audit/seal/commit.ts';
+import { addKey, KeyFileWrong, readKeys, retireKeys } from '../audit/seal/keys.ts';
+import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
 import { runningRedis, withStore } from './store.ts';
 

@@ -1,33 +1,39 @@
 import { randomUUID } from 'node:crypto';
 import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { csvText } from '#loaders/formats/csv-text.ts';
-import type { WrittenEvent } from '#schemas/audit-event.ts';
+import { csvText } from '#loaders/answers/csv-text.ts';
+import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import {
   AUDIT_OUTCOMES,
   type AuditCoverage,
   type AuditCriteria,
   orderedCriteriaSchema,
-} from '#schemas/audit-search.ts';
+} from '#schemas/audit/audit-search.ts';
 import { shortTextSchema } from '#schemas/authority.ts';
 import { addDays, londonDate, londonMidnight, parseIsoDate } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
-import { createAuditStreams } from '#store/audit-stream.ts';
-import { coverageOf, createCoverage, type Reach } from '../audit/coverage.ts';
-import { followLog, removeIndex } from '../audit/index-file.ts';
-import { type Cell, REPORTS, type Report, type ReportName, TooMuch } from '../audit/reports.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { followLog, removeIndex } from '../audit/search/index-file.ts';
+import {
+  type Cell,
+  REPORTS,
+  type Report,
+  type ReportName,
+  TooMuch,
+} from '../audit/search/reports.ts';
 import {
   type AuditPlaces,
   type Found,
   readCursor,
   searchAudit,
   writeCursor,
-} from '../audit/search.ts';
-import { recordedCriteria } from '../audit/search-handler.ts';
-import { auditFolder, auditIndexFile } from '../data-folder.ts';
+} from '../audit/search/search.ts';
+import { coverageOf, createCoverage, type Reach } from '../audit/search/searched-until.ts';
 import { auditBundle } from '../fhir/audit-events.ts';
 import { FHIR_BASE } from '../fhir/vocabulary.ts';
+import { auditFolder, auditIndexFile } from '../files/data-folder.ts';
+import { recordedCriteria } from '../routes/audit-search.ts';
 import { Failure, misused } from './failure.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 

@@ -1,8 +1,8 @@
 import type { Configuration } from '#schemas/configuration.ts';
-import { createAuditStreams } from '#store/audit-stream.ts';
-import { CommitFile } from '../audit/commit.ts';
-import { auditFolder } from '../data-folder.ts';
-import type { StoreConnection } from '../redis.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { CommitFile } from '../audit/seal/commit.ts';
+import { auditFolder } from '../files/data-folder.ts';
+import type { StoreConnection } from '../start/redis.ts';
 
 export type AuditStatus = {
   ok: boolean;

@@ -1,10 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Configuration } from '#schemas/configuration.ts';
-import { readKeys } from '../audit/keys.ts';
-import { findEntries, NoProof, proveEntry } from '../audit/prove.ts';
+import { readKeys } from '../audit/seal/keys.ts';
 import { parseVerifier, type Verifier } from '../audit/tlog/note.ts';
-import { type Verification, verifyLog, verifyProof } from '../audit/verify.ts';
-import { auditFolder, auditKeyFile } from '../data-folder.ts';
+import { findEntries, NoProof, proveEntry } from '../audit/verify/prove.ts';
+import { type Verification, verifyLog, verifyProof } from '../audit/verify/verify.ts';
+import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
 
 export type VerifyCommandOptions = {

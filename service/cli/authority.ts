@@ -1,18 +1,18 @@
 import { userInfo } from 'node:os';
 import type { z } from 'zod';
-import { resetSequence } from '#loaders/numbering.ts';
-import { removeAuthority } from '#loaders/remove-authority.ts';
+import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
+import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { type OdsCode, odsCodeSchema, phoneSchema, shortTextSchema } from '#schemas/authority.ts';
+import type { Configuration } from '#schemas/configuration.ts';
 import {
   type BreakerName,
   breakersSchema,
   type OwnBreakers,
   ownBreakersSchema,
-} from '#schemas/breakers.ts';
-import type { Configuration } from '#schemas/configuration.ts';
-import type { Anchor } from '#store/anchor.ts';
-import type { RedisRole } from '#store/embedded-redis.ts';
+} from '#schemas/uploads/breakers.ts';
+import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 

@@ -7,7 +7,7 @@ import {
   type GenerateOptions,
   generateEngland,
   type NumberRange,
-} from '#loaders/generate.ts';
+} from '#loaders/synthetic/generate.ts';
 import { londonDate, parseIsoDate } from '#schemas/calendar.ts';
 import { Failure, misused } from './failure.ts';
 

@@ -1,8 +1,8 @@
 import { userInfo } from 'node:os';
 import type { Configuration } from '#schemas/configuration.ts';
-import { defaultOrigin, readOrMakeKeys } from '../audit/keys.ts';
-import { auditKeyFile } from '../data-folder.ts';
-import { findRedis, openRedis } from '../redis.ts';
+import { defaultOrigin, readOrMakeKeys } from '../audit/seal/keys.ts';
+import { auditKeyFile } from '../files/data-folder.ts';
+import { findRedis, openRedis } from '../start/redis.ts';
 import { Failure, misused } from './failure.ts';
 import { withStore } from './store.ts';
 

@@ -2,22 +2,22 @@ import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
-import { acknowledgementText } from '#loaders/formats/acknowledgement-text.ts';
+import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
 import {
   acknowledgementFormats,
   FORMATS,
   type Format,
   formatAcknowledgement,
-} from '#loaders/formats/formats.ts';
-import { type CsvMetadata, type Difference, differFile } from '#loaders/load.ts';
-import { loadFiles } from '#loaders/load-files.ts';
-import type { Acknowledgement } from '#schemas/acknowledgement.ts';
+} from '#loaders/answers/answers.ts';
+import { type CsvMetadata, type Difference, differFile } from '#loaders/load/load.ts';
+import { loadFiles } from '#loaders/load/load-files.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { noticesFolder } from '../data-folder.ts';
-import { loadSettings } from '../load-settings.ts';
-import { writeNotice } from '../notices.ts';
-import { writePrivate } from '../private-file.ts';
-import { openTracer } from '../tracing.ts';
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { noticesFolder } from '../files/data-folder.ts';
+import { writePrivate } from '../files/private-file.ts';
+import { loadSettings } from '../uploads/load-settings.ts';
+import { writeNotice } from '../uploads/notices.ts';
+import { openTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
 import { createProgress } from './progress.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';

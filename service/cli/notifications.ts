@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Configuration } from '#schemas/configuration.ts';
 import { notificationIdSchema } from '#schemas/notification.ts';
-import { auditFolder } from '../data-folder.ts';
+import { auditFolder } from '../files/data-folder.ts';
 import { NotificationFile, type NotifierState } from '../notifications/notification-file.ts';
 import { Failure, misused } from './failure.ts';
 import { runningRedis, withStore } from './store.ts';

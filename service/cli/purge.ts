@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import { purge } from '#loaders/purge.ts';
+import { purge } from '#loaders/upkeep/purge.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 

@@ -1,8 +1,14 @@
-import { acknowledgementText } from '#loaders/formats/acknowledgement-text.ts';
-import { discardHold, findHolds, type Hold, listHolds, releaseHold } from '#loaders/holds.ts';
+import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
+import {
+  discardHold,
+  findHolds,
+  type Hold,
+  listHolds,
+  releaseHold,
+} from '#loaders/upkeep/held-files.ts';
 import { shortTextSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import type { Anchor } from '#store/anchor.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
 import { readReason } from './authority.ts';
 import { Failure, misused } from './failure.ts';
 import { exitCodeOf } from './load.ts';

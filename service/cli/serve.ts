@@ -1,9 +1,9 @@
 import { relative } from 'node:path';
-import { SAMPLE_NUMBERS, SAMPLE_REHEARSALS } from '#loaders/sample.ts';
+import { SAMPLE_NUMBERS, SAMPLE_REHEARSALS } from '#loaders/synthetic/sample.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { createDemo, type Demo } from '../demo/demo.ts';
-import { createLog, errorFields, type Log } from '../log.ts';
 import { type Service, startService } from '../main.ts';
+import { createDemo, type Demo } from '../start/demo.ts';
+import { createLog, errorFields, type Log } from '../telemetry/log.ts';
 import { misused } from './failure.ts';
 
 const FORCED_EXIT = 130;

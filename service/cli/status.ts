@@ -1,10 +1,10 @@
-import { listHolds } from '#loaders/holds.ts';
-import { acknowledgementSchema } from '#schemas/acknowledgement.ts';
+import { listHolds } from '#loaders/upkeep/held-files.ts';
 import type { Authority } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { watchStore } from '#store/gate.ts';
+import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { createStore, type Store } from '#store/store.ts';
-import { openAnchor } from '../data-folder.ts';
+import { watchStore } from '#store/trust/readiness.ts';
+import { openAnchor } from '../files/data-folder.ts';
 import { isUpToDate } from '../lookup/coverage.ts';
 import { auditStatus, printAuditStatus } from './audit-status.ts';
 import { notificationsStatus, printNotificationsStatus } from './notifications.ts';

@@ -1,9 +1,9 @@
 import type { Configuration } from '#schemas/configuration.ts';
-import type { Anchor } from '#store/anchor.ts';
-import type { RedisRole } from '#store/embedded-redis.ts';
+import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import { createStore, type Store } from '#store/store.ts';
-import { openAnchor } from '../data-folder.ts';
-import { findRedis, type RedisServer, type StoreConnection } from '../redis.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { openAnchor } from '../files/data-folder.ts';
+import { findRedis, type RedisServer, type StoreConnection } from '../start/redis.ts';
 import { Failure } from './failure.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 3_000;

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
-import { acknowledgementText } from '#loaders/formats/acknowledgement-text.ts';
-import { validateFile } from '#loaders/validate.ts';
+import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
+import { validateFile } from '#loaders/load/validate.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { exitCodeOf, type LoadOptions, metadataOf, requireReadable } from './load.ts';
 

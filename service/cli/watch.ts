@@ -1,20 +1,25 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Inbox, type InboxReport, type MeshOptions, watchInbox } from '#loaders/inbox.ts';
-import { finalAnswer } from '#loaders/inbox-held.ts';
-import { LoadFailed, loadFile } from '#loaders/load.ts';
-import { Places } from '#loaders/places.ts';
-import type { Tracer } from '#loaders/tracing/tracer.ts';
+import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import { finalAnswer } from '#loaders/inbox/held.ts';
+import {
+  type Inbox,
+  type InboxReport,
+  type MeshOptions,
+  watchInbox,
+} from '#loaders/inbox/inbox.ts';
+import { LoadFailed, loadFile } from '#loaders/load/load.ts';
+import { Places } from '#loaders/load/load-slots.ts';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
-import { mailboxesFileSchema } from '#schemas/mesh.ts';
-import type { Anchor } from '#store/anchor.ts';
+import { mailboxesFileSchema } from '#schemas/uploads/mesh.ts';
 import type { Store } from '#store/store.ts';
-import { readSettingFile } from '../auth/issuers.ts';
-import { openAnchor } from '../data-folder.ts';
-import { loadSettings } from '../load-settings.ts';
-import { createLog, type Log } from '../log.ts';
-import { openTracer } from '../tracing.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { readSettingFile } from '../access/issuers.ts';
+import { openAnchor } from '../files/data-folder.ts';
+import { createLog, type Log } from '../telemetry/log.ts';
+import { loadSettings } from '../uploads/load-settings.ts';
+import { openTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 

@@ -1,4 +1,4 @@
-import { COULD_NOT_CHECK, NOT_FLAGGED } from '#schemas/wording.ts';
+import { COULD_NOT_CHECK, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
 
 /**
  * What the description shows, made up as the sample is. Each is held against its schema by the linter and,

@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import { acknowledgementSchema } from '#schemas/acknowledgement.ts';
 import { ERRORS, type ErrorCode, problemSchema } from '#schemas/errors.ts';
-import { holdingsSchema } from '#schemas/holdings.ts';
 import {
   accessSchema,
   batchAnswerSchema,
@@ -11,8 +9,10 @@ import {
   lookupAnswerSchema,
   lookupRequestSchema,
 } from '#schemas/lookup.ts';
-import { inactiveNumbersNoticeSchema } from '#schemas/notice.ts';
 import { buildSchema, problemDescriptionSchema, statusSchema } from '#schemas/status.ts';
+import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { holdingsSchema } from '#schemas/uploads/holdings.ts';
+import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
 import { refusalOutcome } from '../fhir/outcome.ts';
 import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
 import { EXAMPLES } from './examples.ts';

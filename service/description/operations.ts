@@ -1,8 +1,6 @@
 import { z } from 'zod';
-import { acknowledgementSchema } from '#schemas/acknowledgement.ts';
-import { auditSearchAnswerSchema, auditSearchSchema } from '#schemas/audit-search.ts';
+import { auditSearchAnswerSchema, auditSearchSchema } from '#schemas/audit/audit-search.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
-import { holdingsSchema } from '#schemas/holdings.ts';
 import {
   batchAnswerSchema,
   batchRequestSchema,
@@ -10,9 +8,11 @@ import {
   lookupRequestSchema,
   type SearchType,
 } from '#schemas/lookup.ts';
-import { inactiveNumbersNoticeSchema } from '#schemas/notice.ts';
 import { notificationIdSchema, notificationsPageSchema } from '#schemas/notification.ts';
 import { buildSchema, problemDescriptionSchema, statusSchema } from '#schemas/status.ts';
+import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { holdingsSchema } from '#schemas/uploads/holdings.ts';
+import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
 import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
 import { EXAMPLES } from './examples.ts';
 

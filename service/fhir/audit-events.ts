@@ -1,7 +1,7 @@
 import type { AuditEvent, AuditEventAgent, AuditEventEntity, Bundle } from '@medplum/fhirtypes';
 import { z } from 'zod';
-import type { AuditCoverage } from '#schemas/audit-search.ts';
-import type { ShownEvent } from '../audit/view.ts';
+import type { AuditCoverage } from '#schemas/audit/audit-search.ts';
+import type { ShownEvent } from '../audit/search/view.ts';
 import { resourceId } from './ids.ts';
 import { JOB_ROLE_SYSTEM, ODS_SYSTEM, patient } from './vocabulary.ts';
 

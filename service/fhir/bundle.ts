@@ -1,7 +1,7 @@
 import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
 import type { Authority } from '#schemas/authority.ts';
 import type { SearchType } from '#schemas/lookup.ts';
-import { flaggedAdvice, notFlaggedAdvice } from '#schemas/wording.ts';
+import { flaggedAdvice, notFlaggedAdvice } from '#schemas/wording/lookup.ts';
 import type { LookupResult } from '#store/lookup.ts';
 import { flagsOf } from '../lookup/answer.ts';
 import type { CoverageState } from '../lookup/coverage.ts';

@@ -1,7 +1,7 @@
 import type { CarePlan, CareTeam, Flag as FhirFlag, Period } from '@medplum/fhirtypes';
 import type { Flag } from '#schemas/lookup.ts';
-import { PLAN_TYPES } from '#schemas/plan.ts';
-import { EMERGENCY_DUTY_TEAM, OFFICE_HOURS, planNote } from '#schemas/wording.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { EMERGENCY_DUTY_TEAM, OFFICE_HOURS, planNote } from '#schemas/wording/lookup.ts';
 import { resourceId } from './ids.ts';
 import { FLAG_CODING, ODS_SYSTEM, patient, SNOMED_SYSTEM } from './vocabulary.ts';
 

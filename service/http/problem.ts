@@ -5,7 +5,7 @@ import {
   type LimitReached,
   type Problem,
 } from '#schemas/errors.ts';
-import { COULD_NOT_CHECK } from '#schemas/wording.ts';
+import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
 
 /** An answer in its plainest form, which the hot path writes without a `Response` in between. */
 export type Reply = { status: number; headers: Record<string, string>; body: string };

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ErrorCode } from '#schemas/errors.ts';
-import type { LogFields } from '../log.ts';
+import type { LogFields } from '../telemetry/log.ts';
 import { readTraceparent, type TraceIds } from '../telemetry/trace-context.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Authority } from '#schemas/authority.ts';
 import { accessSchema, type Flag, type LookupRequest } from '#schemas/lookup.ts';
-import { flaggedAdvice } from '#schemas/wording.ts';
+import { flaggedAdvice } from '#schemas/wording/lookup.ts';
 import type { ListedAccess, LookupResult, ShownPlan } from '#store/lookup.ts';
 import { type CoverageState, negativeAdvice } from './coverage.ts';
 

@@ -1,11 +1,11 @@
 import type { LookupRequest } from '#schemas/lookup.ts';
+import type { Recorder } from '../audit/record/recorder.ts';
 import { idFields } from '../http/request-ids.ts';
-import { errorFields } from '../log.ts';
-import type { SampledLog } from '../sampled-log.ts';
+import { errorFields } from '../telemetry/log.ts';
+import type { SampledLog } from '../telemetry/sampled-log.ts';
 import type { Trace } from '../telemetry/tracing.ts';
 import { answerJson } from './answer.ts';
 import type { Admitted, CheckFlag } from './check.ts';
-import type { Recorder } from './recorder.ts';
 
 export type AnsweringDependencies = {
   check: CheckFlag;

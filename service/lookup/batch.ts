@@ -1,12 +1,12 @@
 import type { LimitReached } from '#schemas/errors.ts';
-import { BATCH_INCOMPLETE } from '#schemas/wording.ts';
-import type { Caller } from '../auth/authenticate.ts';
-import { limitOf } from '../demo/rehearsals.ts';
+import { BATCH_INCOMPLETE } from '#schemas/wording/lookup.ts';
+import type { Caller } from '../access/authenticate.ts';
 import { problem, problemReply } from '../http/problem.ts';
 import { createAnswering } from './answering.ts';
 import type { Admitted } from './check.ts';
 import { answerReply, createHandler, readJsonBody } from './handler.ts';
 import type { LookupDependencies } from './lookup.ts';
+import { limitOf } from './rehearsals.ts';
 import { type ParsedRequest, parseBatch } from './request.ts';
 import { whenUndelivered } from './undelivered.ts';
 

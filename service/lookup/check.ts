@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { type LookupEvent, lookupEventSchema } from '#schemas/audit-event.ts';
+import { type LookupEvent, lookupEventSchema } from '#schemas/audit/audit-event.ts';
 import type { Authority } from '#schemas/authority.ts';
 import { epochDay } from '#schemas/calendar.ts';
 import type { LookupRequest, SearchType } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
-import type { Gate } from '#store/gate.ts';
 import type { LookupResult, LookupStore, RecordedEvent } from '#store/lookup.ts';
-import type { Admission } from '../auth/admission.ts';
-import type { Rehearse } from '../demo/rehearsals.ts';
+import type { Gate } from '#store/trust/readiness.ts';
+import type { Admission } from '../access/admission.ts';
+import type { Recorder } from '../audit/record/recorder.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Trace } from '../telemetry/tracing.ts';
 import type { CoverageState } from './coverage.ts';
-import type { Recorder } from './recorder.ts';
+import type { Rehearse } from './rehearsals.ts';
 
 export type Admitted = Extract<Admission, { kind: 'admitted' }>;
 

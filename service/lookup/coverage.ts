@@ -1,8 +1,8 @@
 import type { Authority } from '#schemas/authority.ts';
 import type { CalendarDate } from '#schemas/calendar.ts';
 import type { Coverage } from '#schemas/lookup.ts';
-import { notFlaggedAdvice } from '#schemas/wording.ts';
-import type { Gate } from '#store/gate.ts';
+import { notFlaggedAdvice } from '#schemas/wording/lookup.ts';
+import type { Gate } from '#store/trust/readiness.ts';
 
 export type CoverageLimits = {
   /** An authority is up to date while its data-as-of is younger than this. */

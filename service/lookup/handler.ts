@@ -1,16 +1,16 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
-import type { Admit } from '../auth/admission.ts';
+import type { Admit } from '../access/admission.ts';
+import type { NoteRefusal, Refused } from '../audit/record/refusals.ts';
 import { readBody } from '../http/body.ts';
 import { problemReply, type Reply, SAFE_HEADERS } from '../http/problem.ts';
 import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
-import { errorFields } from '../log.ts';
-import type { SampledLog } from '../sampled-log.ts';
+import { errorFields } from '../telemetry/log.ts';
+import type { SampledLog } from '../telemetry/sampled-log.ts';
 import type { Trace, Tracing } from '../telemetry/tracing.ts';
 import type { Admitted } from './check.ts';
-import type { NoteRefusal, Refused } from './refusals.ts';
+import type { Shed } from './overload.ts';
 import { isPlainJson } from './request.ts';
-import type { Shed } from './shed.ts';
 
 export type LookupContext = Context<{ Bindings: HttpBindings }>;
 

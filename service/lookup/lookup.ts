@@ -1,7 +1,7 @@
-import { limitOf, type Rehearse } from '../demo/rehearsals.ts';
 import { problemReply } from '../http/problem.ts';
 import { type AnsweringDependencies, createAnswering } from './answering.ts';
 import { answerReply, createHandler, type HandlerDependencies, readJsonBody } from './handler.ts';
+import { limitOf, type Rehearse } from './rehearsals.ts';
 import { parseRequest } from './request.ts';
 import { whenUndelivered } from './undelivered.ts';
 

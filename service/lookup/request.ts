@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import type { ErrorCode } from '#schemas/errors.ts';
 import { BATCH_AT_MOST, type LookupRequest, lookupRequestSchema } from '#schemas/lookup.ts';
-import { namesEachOnce } from '../json-members.ts';
+import { namesEachOnce } from '../http/json-members.ts';
 
 export type ParsedRequest =
   | { kind: 'parsed'; request: LookupRequest }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { lookupEventSchema, shownPlanSchema, sourceSchema } from '#schemas/audit-event.ts';
+import { lookupEventSchema, shownPlanSchema, sourceSchema } from '#schemas/audit/audit-event.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
 

@@ -1,6 +1,6 @@
-import type { GateCheck } from '#store/gate.ts';
-import type { Log } from '../log.ts';
-import { followThread, superviseThread } from '../supervised-thread.ts';
+import type { GateCheck } from '#store/trust/readiness.ts';
+import type { Log } from '../telemetry/log.ts';
+import { followThread, superviseThread } from '../telemetry/supervised-thread.ts';
 import type { Directory, NotifierOptions, Notifying } from './notifier.ts';
 import type { NotifierOrder } from './thread.ts';
 

@@ -6,10 +6,10 @@ import {
   type PreferencesFile,
   preferencesOf,
 } from '#schemas/notification.ts';
-import { placeOf } from '../audit/entry.ts';
-import { readBundle, readCheckpointFile } from '../audit/log-folder.ts';
-import { LogInUse, lockFolder } from '../audit/log-writer.ts';
-import { type SealedRange, sealedRange } from '../audit/sealed.ts';
+import { placeOf } from '../audit/log/entry.ts';
+import { readBundle, readCheckpointFile } from '../audit/log/log-folder.ts';
+import { type SealedRange, sealedRange } from '../audit/log/sealed.ts';
+import { LogInUse, lockFolder } from '../audit/seal/log-writer.ts';
 import { splitBundle } from '../audit/tlog/bundle.ts';
 import { parseCheckpoint } from '../audit/tlog/checkpoint.ts';
 import { TILE_WIDTH, tilePath, widthOf } from '../audit/tlog/tiles.ts';

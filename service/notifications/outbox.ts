@@ -1,8 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatNotification } from '#loaders/formats/notification-formats.ts';
-import { writeWhole } from '#loaders/inbox-files.ts';
-import { writeControl } from '#loaders/mesh-control.ts';
+import { formatNotification } from '#loaders/answers/notification.ts';
+import { writeWhole } from '#loaders/inbox/files.ts';
+import { writeControl } from '#loaders/inbox/mesh-control.ts';
 import {
   NOTIFICATION_FORMATS,
   type Notification,

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import { type PreferencesFile, preferencesFileSchema } from '#schemas/notification.ts';
-import type { Dataset } from '#store/dataset.ts';
-import { readSettingFile } from '../auth/issuers.ts';
-import { auditFolder } from '../data-folder.ts';
-import { type WatchedFiles, watchFiles } from '../watched-files.ts';
+import type { Dataset } from '#store/authorities/dataset.ts';
+import { readSettingFile } from '../access/issuers.ts';
+import { auditFolder } from '../files/data-folder.ts';
+import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 import type { NotifierOptions } from './notifier.ts';
 
 const MINUTE_MS = 60_000;

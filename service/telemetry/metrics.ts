@@ -1,6 +1,6 @@
-import { type FileCode, fileCodes } from '#schemas/acknowledgement.ts';
-import type { LookupEvent } from '#schemas/audit-event.ts';
+import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
+import { type FileCode, fileCodes } from '#schemas/uploads/acknowledgement.ts';
 import type { CouldNotCheckCause } from '#store/lookup.ts';
 import { counter, Distribution, gauge, type Point, type Reading } from './instruments.ts';
 

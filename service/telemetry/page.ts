@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Log } from '../log.ts';
+import type { Log } from './log.ts';
 
 const TRIED_AGAIN_EVERY_MS = 5_000;
 const HEADERS_WITHIN_MS = 5_000;

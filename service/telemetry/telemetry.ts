@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Configuration } from '#schemas/configuration.ts';
-import { errorFields, type Log } from '../log.ts';
 import { exposition } from './exposition.ts';
 import { gauge, type Reading, type Source } from './instruments.ts';
+import { errorFields, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { serveMetrics } from './page.ts';
 import { watchProcess } from './process.ts';

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
-import type { KnownCaller, Refusal } from '../auth/admission.ts';
-import { admitScope, type ScopedAdmissionDependencies } from '../auth/scoped.ts';
+import type { KnownCaller, Refusal } from '../access/admission.ts';
+import { admitScope, type ScopedAdmissionDependencies } from '../access/scoped.ts';
 
 export type AuthorityAdmission =
   /** `authority`: for which alone the caller acts, the organisation of the role in use. */

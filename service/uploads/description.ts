@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { CsvMetadata } from '#loaders/load.ts';
+import type { CsvMetadata } from '#loaders/load/load.ts';
 
 export type Description = { kind: 'described'; metadata: CsvMetadata } | { kind: 'refused' };
 

@@ -1,4 +1,4 @@
-import type { Format } from '#loaders/formats/formats.ts';
+import type { Format } from '#loaders/answers/answers.ts';
 
 const MEDIA_TYPES: Record<Format, string> = {
   json: 'application/json',

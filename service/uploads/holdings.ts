@@ -1,7 +1,7 @@
-import { csvText } from '#loaders/formats/csv-text.ts';
+import { csvText } from '#loaders/answers/csv-text.ts';
 import type { Authority } from '#schemas/authority.ts';
-import { PLAN_TYPES } from '#schemas/plan.ts';
-import type { PlanRow } from '#schemas/row.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import type { PlanRow } from '#schemas/plans/row.ts';
 
 export const HOLDINGS_FORMATS = ['json', 'csv'] as const;
 export type HoldingsFormat = (typeof HOLDINGS_FORMATS)[number];

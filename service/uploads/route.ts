@@ -4,7 +4,7 @@ import {
   type ScopedHandler,
   type ScopedRouteDependencies,
   scopedRoute,
-} from '../auth/scoped-route.ts';
+} from '../access/scoped-route.ts';
 import {
   type AuthorityAdmission,
   type AuthorityAdmissionDependencies,

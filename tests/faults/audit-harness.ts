@@ -3,19 +3,19 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { draws, one } from '#loaders/generate-random.ts';
+import { draws, one } from '#loaders/synthetic/random.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { ENTRY_HOURS } from '#schemas/notification.ts';
-import { readKeys } from '#service/audit/keys.ts';
-import { sealedEvents, sealedRange } from '#service/audit/sealed.ts';
-import { verifyLog } from '#service/audit/verify.ts';
-import { openDemoIssuer } from '#service/auth/demo-issuer.ts';
+import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
+import { readKeys } from '#service/audit/seal/keys.ts';
+import { verifyLog } from '#service/audit/verify/verify.ts';
 import { NotificationFile } from '#service/notifications/notification-file.ts';
-import { createAuditStreams } from '#store/audit-stream.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { root } from '../../bench/processes.ts';
-import { outboxOf } from '../service/notification-support.ts';
-import { claims, fill } from '../service/support.ts';
+import { outboxOf } from '../support/notification.ts';
 import { testNumber } from '../support/rows.ts';
+import { claims, fill } from '../support/service.ts';
 import { startTestStore, until } from '../support/test-store.ts';
 
 /**

@@ -5,8 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
-import { startTestService, type TestService, until } from '../service/support.ts';
 import { testNumber } from '../support/rows.ts';
+import { startTestService, type TestService, until } from '../support/service.ts';
 
 /** No answer leaves without its audit event on disk. */
 

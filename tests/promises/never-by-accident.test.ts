@@ -2,12 +2,12 @@ import { cp, mkdir, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { partitionOf } from '#schemas/nhs-number.ts';
-import { COULD_NOT_CHECK } from '#schemas/wording.ts';
-import { Anchor } from '#store/anchor.ts';
-import { findEmbeddedRedis } from '#store/embedded-redis.ts';
+import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
+import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { keys } from '#store/keys.ts';
-import { fill, startTestService, type TestService, testFolder, until } from '../service/support.ts';
+import { Anchor } from '#store/trust/anchor.ts';
 import { testNumber } from '../support/rows.ts';
+import { fill, startTestService, type TestService, testFolder, until } from '../support/service.ts';
 
 /**
  * "No flag" is never said by accident: whatever happens to the store, a held number is flagged or could

@@ -2,15 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { LookupEvent } from '#schemas/audit-event.ts';
+import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { addDays, epochDay, londonDate } from '#schemas/calendar.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
-import { type Gate, watchStore } from '#store/gate.ts';
 import { keys } from '#store/keys.ts';
 import { createLookupStore, type LookupInput, type LookupStore } from '#store/lookup.ts';
-import { packRow, Tally } from '#store/rows.ts';
+import { packRow, Tally } from '#store/rows/rows.ts';
 import { type AuthorityLock, LockLost, StoreNotWhole } from '#store/store.ts';
+import { type Gate, watchStore } from '#store/trust/readiness.ts';
 import { AUTHORITY, day, testNumber, testRow } from '../support/rows.ts';
 import { startTestStore, type TestStore, WAIT_MS } from '../support/test-store.ts';
 

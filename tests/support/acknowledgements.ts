@@ -1,3 +1,4 @@
+import { type Notification, notificationSchema } from '#schemas/notification.ts';
 import {
   type Acknowledgement,
   acknowledgementSchema,
@@ -5,9 +6,11 @@ import {
   fileCodes,
   RECORD_CODES,
   recordCodes,
-} from '#schemas/acknowledgement.ts';
-import { type InactiveNumbersNotice, inactiveNumbersNoticeSchema } from '#schemas/notice.ts';
-import { type Notification, notificationSchema } from '#schemas/notification.ts';
+} from '#schemas/uploads/acknowledgement.ts';
+import {
+  type InactiveNumbersNotice,
+  inactiveNumbersNoticeSchema,
+} from '#schemas/uploads/notice.ts';
 import { testNumber } from './rows.ts';
 
 /** An acknowledgement of a Spine XML file with a refused and a remarked record, but for what is said. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { AuditEvent } from '#schemas/audit-event.ts';
-import { sealedEvents } from '#service/audit/sealed.ts';
+import type { AuditEvent } from '#schemas/audit/audit-event.ts';
+import { sealedEvents } from '#service/audit/log/sealed.ts';
 import { auditPartitions } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { loadFile } from '#loaders/load.ts';
-import { Anchor } from '#store/anchor.ts';
-import { connectStore, whenReady } from '#store/connection.ts';
-import { findEmbeddedRedis } from '#store/embedded-redis.ts';
+import { loadFile } from '#loaders/load/load.ts';
+import { connectStore, whenReady } from '#store/connection/connection.ts';
+import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createStore, type Store } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
 import { RECEIVED_AT } from './upload-model.ts';
 
 /** Loads what comes in on standard input, and is killed once the first batch of rows is applied. */

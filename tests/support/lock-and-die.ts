@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { odsCodeSchema } from '#schemas/authority.ts';
-import { Anchor } from '#store/anchor.ts';
-import { connectStore, type StoreAddress, whenReady } from '#store/connection.ts';
+import { connectStore, type StoreAddress, whenReady } from '#store/connection/connection.ts';
 import { createStore } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
 
 const [code, dataDir = ''] = process.argv.slice(2);
 const address = JSON.parse(readFileSync(0, 'utf8')) as StoreAddress;

@@ -1,8 +1,8 @@
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { type CalendarDate, parseIsoDate } from '#schemas/calendar.ts';
 import { type NhsNumber, nhsNumberCheckDigit, parseNhsNumber } from '#schemas/nhs-number.ts';
-import type { PlanRow, SpooledRow } from '#schemas/row.ts';
-import { planRow } from '#store/rows.ts';
+import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
+import { planRow } from '#store/rows/rows.ts';
 
 /** The test number made of 999 and the six digits of `n`, moved on until its check digit can be made. */
 export function testNumber(n: number): NhsNumber {

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sealedRange } from '#service/audit/sealed.ts';
-import { Anchor } from '#store/anchor.ts';
-import { connectStore, whenReady } from '#store/connection.ts';
-import { type RedisRole, startEmbeddedRedis } from '#store/embedded-redis.ts';
-import { type Keeper, keepStore } from '#store/keeper.ts';
+import { sealedRange } from '#service/audit/log/sealed.ts';
+import { connectStore, whenReady } from '#store/connection/connection.ts';
+import { type RedisRole, startEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createStore } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { type Keeper, keepStore } from '#store/trust/verifier.ts';
 
 /** How long a test waits for something that happens by itself before it fails. */
 export const WAIT_MS = 30_000;

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { addDays, type CalendarDate } from '#schemas/calendar.ts';
-import type { PlanType } from '#schemas/plan.ts';
+import type { PlanType } from '#schemas/plans/plan.ts';
 import { testNumber } from './rows.ts';
 import {
   type ModelPerson,

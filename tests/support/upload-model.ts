@@ -1,5 +1,5 @@
 import type { CalendarDate } from '#schemas/calendar.ts';
-import type { PlanType } from '#schemas/plan.ts';
+import type { PlanType } from '#schemas/plans/plan.ts';
 import { day, testNumber } from './rows.ts';
 
 /** The moment at which the uploads of the tests are received, unless a test says otherwise. */

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatAcknowledgement, formatNotice } from '#loaders/formats/formats.ts';
-import { formatNotification } from '#loaders/formats/notification-formats.ts';
+import { formatAcknowledgement, formatNotice } from '#loaders/answers/answers.ts';
+import { formatNotification } from '#loaders/answers/notification.ts';
 import { everyAcknowledgement, everyNotice, everyNotification } from './acknowledgements.ts';
 
 // Writes one XML of each kind into a folder a message type, to be checked against the published schemas.

@@ -1,0 +1,107 @@
+import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import {
+  type Acknowledgement,
+  FILE_CODES,
+  type FileCode,
+  type Finding,
+} from '#schemas/uploads/acknowledgement.ts';
+import type { RowEffect } from '#store/store.ts';
+import { given } from '../../schemas/omit-undefined.ts';
+import type { ReadUpload } from '../load/read.ts';
+
+/** An authority's name and the numbers that clinicians ring. */
+type Contact = {
+  name?: string | undefined;
+  officeHoursPhone?: string | undefined;
+  emergencyDutyTeamPhone?: string | undefined;
+};
+
+export type Outcome = {
+  code: FileCode;
+  accepted: number;
+  effects: Record<RowEffect, number>;
+  /** As the authority is known after this file. */
+  contact?: Contact | undefined;
+  authorityAdded: boolean;
+  /** True of a load with nothing before it to compare it with. */
+  firstLoad?: boolean;
+  dataAsOf?: string | undefined;
+  /** Of a full refresh: how many older rows were taken away. */
+  removed?: number;
+  held?: Acknowledgement['held'];
+};
+
+export const NO_EFFECTS: Record<RowEffect, number> = {
+  added: 0,
+  changed: 0,
+  unchanged: 0,
+  superseded: 0,
+};
+
+/** Puts together what the authority is answered. */
+export function acknowledge(
+  read: ReadUpload,
+  file: { name: string; receivedAt: number },
+  outcome: Outcome,
+): Acknowledgement {
+  const { header } = read;
+  return {
+    file: {
+      name: printableName(file.name),
+      format: read.format,
+      sha256: read.sha256,
+      ...(header.createdAt !== undefined && { createdAt: iso(header.createdAt) }),
+      receivedAt: iso(file.receivedAt),
+    },
+    ...(header.authority !== undefined && {
+      authority: {
+        code: header.authority,
+        ...given({
+          name: outcome.contact?.name,
+          officeHoursPhone: outcome.contact?.officeHoursPhone,
+          emergencyDutyTeamPhone: outcome.contact?.emergencyDutyTeamPhone,
+        }),
+      },
+    }),
+    sequence: header.sequence ?? -1,
+    code: outcome.code,
+    meaning: FILE_CODES[outcome.code],
+    authorityAdded: outcome.authorityAdded,
+    counts: {
+      ...(header.recordCount !== undefined && { declared: header.recordCount }),
+      records: read.records,
+      accepted: outcome.accepted,
+      refused: read.records - outcome.accepted - (outcome.held?.records ?? 0),
+    },
+    rows: {
+      ...outcome.effects,
+      ...(outcome.removed !== undefined && { removed: outcome.removed }),
+    },
+    ...(outcome.firstLoad === true && { firstLoad: true }),
+    ...(outcome.held !== undefined && { held: outcome.held }),
+    failures: read.failures.sorted(),
+    warnings: read.warnings.sorted().map((warning) => underCode(warning, outcome.code)),
+    omitted: { failures: read.failures.omitted, warnings: read.warnings.omitted },
+    droppedColumns: read.droppedColumns,
+    ...(outcome.dataAsOf !== undefined && { dataAsOf: outcome.dataAsOf }),
+  };
+}
+
+/** A remark on the whole file bears the file's code; one on a record keeps its own. */
+function underCode(warning: Finding, code: FileCode): Finding {
+  return warning.record === undefined ? { ...warning, code } : warning;
+}
+
+export const iso = (instant: number): string => new Date(instant).toISOString();
+
+/** The base name; a name someone built from an NHS number is not repeated. */
+export function printableName(name: string): string {
+  return (
+    (name.split(/[/\\]/).at(-1) ?? '')
+      .replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '')
+      .replaceAll(/(?<![0-9])[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}(?![0-9])/g, (digits) =>
+        parseNhsNumber(unspacedNhsNumber(digits)) === undefined ? digits : '##########',
+      )
+      .slice(0, 120) || 'upload'
+  );
+}

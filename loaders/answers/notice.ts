@@ -1,0 +1,76 @@
+import type { InactiveNumber, InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import { csvText } from './csv-text.ts';
+import { contentId, element, OIDS, spineDocument, spineTime, xmlText } from './xml.ts';
+
+export function noticeCsv({ numbers, sequence, omitted }: InactiveNumbersNotice): string {
+  const more = `${omitted} more are not listed; they come with the next file they are in.`;
+  return csvText([
+    ['upload', 'local_id', 'nhs_number', 'replaced_by', 'what_to_do'],
+    ...numbers.map(({ nhsNumber, localId, replacedBy }) => [
+      sequence,
+      localId ?? '',
+      printedNhsNumber(nhsNumber),
+      replacedBy === undefined ? '' : printedNhsNumber(replacedBy),
+      replacedBy === undefined
+        ? 'No longer in use and not replaced: trace the person again.'
+        : 'Use the new number in your system and send the record under it.',
+    ]),
+    ...(omitted === 0 ? [] : [[sequence, '', '', '', more]]),
+  ]);
+}
+
+/** In the printed form, which a spreadsheet leaves alone and an upload may hold. */
+export const printedNhsNumber = (number: string): string =>
+  `${number.slice(0, 3)} ${number.slice(3, 6)} ${number.slice(6)}`;
+
+/** CP-IS Inactive NHS Number Notification, valid against REPC_MT000005GB01. */
+export function noticeXml(notice: InactiveNumbersNotice): string {
+  const { authority, id, createdAt, numbers } = notice;
+  const recipient = 'COCT_TP145103GB01.IntendedRecipient';
+  return spineDocument(
+    'CP-ISInactiveNHSNumberNotification',
+    element('effectiveTime', { value: spineTime(createdAt) }),
+    element('id', { root: id.toUpperCase() }),
+    element(
+      'primaryInformationRecipient',
+      {},
+      contentId(recipient),
+      element(
+        recipient,
+        {},
+        element(
+          'representedSourceOrganization',
+          {},
+          element('id', { root: OIDS.organisation, extension: authority.code }),
+          element('name', {}, xmlText(authority.name ?? authority.code)),
+        ),
+      ),
+    ),
+    ...numbers.map((number) => element('subject', {}, inactivePatient(number, notice))),
+  );
+}
+
+function inactivePatient(
+  { nhsNumber, localId, replacedBy }: InactiveNumber,
+  { authority, sequence }: InactiveNumbersNotice,
+): string {
+  const local = { root: OIDS.localId, assigningAuthorityName: authority.code };
+  return element(
+    'pDSInactivePatient',
+    {},
+    element('id', { root: OIDS.nhsNumber, extension: nhsNumber }),
+    localId === undefined ? [] : element('id', { ...local, extension: localId }),
+    replacedBy === undefined
+      ? []
+      : element(
+          'replacedBy',
+          {},
+          element('newVersion', {}, element('id', { extension: replacedBy })),
+        ),
+    element(
+      'subjectOf',
+      {},
+      element('lAUploadFile', {}, element('value', { extension: sequence })),
+    ),
+  );
+}

@@ -1,0 +1,186 @@
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import type { Tally } from '#store/rows/rows.ts';
+import type {
+  AuthorityLock,
+  FileLedgerEntry,
+  RemovalEffect,
+  RowEffect,
+  Store,
+} from '#store/store.ts';
+import type { Anchor, AnchoredHold } from '#store/trust/anchor.ts';
+import { given } from '../../schemas/omit-undefined.ts';
+import type { Hold, Journal } from '../spool/journal.ts';
+import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';
+
+const ROWS_A_STEP = 2_000;
+
+export type Applying = {
+  store: Store;
+  anchor: Anchor;
+  lock: AuthorityLock;
+  /** Called when every row is applied, before the store is read to be compared; may wait for others. */
+  beforeReconciling?: (() => Promise<void>) | undefined;
+  onRows?: ((rows: number) => void) | undefined;
+};
+
+/**
+ * Carries a decided load to its end: applies the accepted rows, compares what the store then holds with
+ * what it should, enters the file in the ledger, records it, and lets the anchor know. Every step may be
+ * taken again after a crash, and the acknowledgement is the one decided on, however often it was.
+ *
+ * The anchor comes last: until then it knows the load as under way, so that a crash at any point leaves
+ * something that says "resume", and never a store that is ahead of its anchor or behind it.
+ *
+ * @throws where the store cannot be reached or another loader has the authority; the load stays resumable
+ */
+export async function applyJournal(
+  applying: Applying,
+  spool: Spool,
+  journal: Journal,
+): Promise<Acknowledgement> {
+  const { store, anchor, lock, beforeReconciling } = applying;
+  const { authority, sequence, highestSequence, sha256, expected, by, consumption } = journal;
+  const { details, dataAsOf, closed } = consumption;
+  // First, so that no row is ever shown without whom to ring.
+  if (details !== undefined) await store.setAuthority(authority, given(details), by);
+  const asDecided = await applyRows(applying, spool, journal.again);
+
+  await beforeReconciling?.();
+  await lock.renew();
+  const tally = (await store.tally()).get(authority);
+  const reconciled = asDecided && agreesWith(tally, expected);
+  const acknowledgement = reconciled
+    ? journal.acknowledgement
+    : withDifference(journal.acknowledgement, expected.rows, tally?.rows ?? 0);
+
+  await store.finishFile(lock, {
+    dataAsOf,
+    sequence: highestSequence,
+    ...expected,
+    reconciled,
+    inForce: tally?.inForce ?? 0,
+    recent: journal.recent,
+    ...(closed !== undefined && { closed }),
+    ledger: ledgerEntry(sequence, sha256, acknowledgement),
+  });
+  await store.appendEvent({
+    type: 'load',
+    auditId: journal.auditId,
+    authority,
+    sequence: acknowledgement.sequence,
+    sha256,
+    code: acknowledgement.code,
+    accepted: acknowledgement.counts.accepted,
+    refused: acknowledgement.counts.refused,
+    by,
+  });
+  anchor.commitLoad(
+    authority,
+    { sequence: highestSequence, ...expected },
+    {
+      drops: journal.drops,
+      holds: journal.hold && anchoredHold(journal.hold, acknowledgement, spool.folder),
+    },
+  );
+  return acknowledgement;
+}
+
+/** True where an authority's rows are those expected. */
+export function agreesWith(
+  tally: Tally | undefined,
+  expected: { rows: number; digest: string },
+): boolean {
+  return (
+    (tally?.rows ?? 0) === expected.rows &&
+    (expected.rows === 0 || tally?.digest === expected.digest)
+  );
+}
+
+export function ledgerEntry(
+  sequence: number,
+  sha256: string,
+  acknowledgement: Acknowledgement,
+): FileLedgerEntry {
+  const { code, held } = acknowledgement;
+  return {
+    sequence,
+    sha256,
+    code,
+    acknowledgement: JSON.stringify(acknowledgement),
+    at: Date.parse(acknowledgement.file.receivedAt),
+    ...(held !== undefined && { held: held.id }),
+  };
+}
+
+export function anchoredHold(
+  hold: Hold,
+  acknowledgement: Acknowledgement,
+  folder: string,
+): AnchoredHold {
+  const { id, authority, sequence } = hold;
+  return {
+    id,
+    authority,
+    sequence,
+    folder,
+    at: Date.parse(hold.at),
+    json: JSON.stringify({ ...hold, acknowledgement }),
+  };
+}
+
+/** False where the store did something else than was decided. */
+async function applyRows(
+  { store, lock, onRows }: Applying,
+  spool: Spool,
+  again: boolean,
+): Promise<boolean> {
+  async function apply(rows: readonly DecidedRow[]): Promise<boolean> {
+    const removed = rows.filter(({ effect }) => effect === 'removed');
+    const written = rows.filter(({ effect }) => effect !== 'removed');
+    const effects = await store.applyRows(lock, written, { again });
+    const removals = removed.length === 0 ? [] : await store.removeRows(lock, removed);
+    return (
+      written.every(({ effect }, i) => agrees(effect, effects[i])) &&
+      removals.every((effect) => effect !== 'changed')
+    );
+  }
+  let asDecided = true;
+  let done = 0;
+  let last: Promise<boolean> = Promise.resolve(true);
+  // While Redis writes one step the next is made ready.
+  for (const rows of spool.decided(ROWS_A_STEP)) {
+    await lock.renew();
+    const applying = apply(rows);
+    applying.catch(() => undefined);
+    asDecided = (await last) && asDecided;
+    last = applying;
+    onRows?.(done);
+    done += rows.length;
+  }
+  asDecided = (await last) && asDecided;
+  onRows?.(done);
+  return asDecided;
+}
+
+/** A row that was applied before a crash is found unchanged when it is applied again. */
+function agrees(decided: DecidedEffect, done: RowEffect | RemovalEffect | undefined): boolean {
+  return done === decided || (done === 'unchanged' && decided !== 'superseded');
+}
+
+function withDifference(
+  acknowledgement: Acknowledgement,
+  expected: number,
+  held: number,
+): Acknowledgement {
+  return {
+    ...acknowledgement,
+    warnings: [
+      {
+        code: acknowledgement.code,
+        place: 'file',
+        hint: `After this load the store does not hold what it should for this authority (${expected} rows expected, ${held} held). The authority is shown as not up to date. Tell the operator of the service; the file itself is in order.`,
+      },
+      ...acknowledgement.warnings,
+    ],
+  };
+}

@@ -1,0 +1,37 @@
+import type { CalendarDate } from '#schemas/calendar.ts';
+import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
+import { readBirthDate, readPlanDate } from '../formats/dates.ts';
+import type { Located, RawPlan, RawRecord, UploadFormat } from '../formats/upload.ts';
+
+/** The acknowledgement has no later dates. Source: CP-IS schemas, `TS.NHS.DateType1`. */
+const YEARS_END = '2100-01-01';
+
+/**
+ * A record as it can be sent back to its authority: numbers as they were sent, dates where they are dates.
+ * `undefined` for one that lacks what the acknowledgement needs to repeat it, such as a date of birth.
+ */
+export function echoOf(record: RawRecord, format: UploadFormat): EchoedRecord | undefined {
+  const day = (list: readonly Located[]): CalendarDate | undefined => {
+    const date = list[0] === undefined ? undefined : readPlanDate(list[0].text, format);
+    return date === undefined || date < YEARS_END ? date : undefined;
+  };
+  const isUnborn = ({ type }: RawPlan): boolean => type === 'unborn-child-protection-plan';
+  if (record.plans.some((plan) => isUnborn(plan) && day(plan.end) === undefined)) return undefined;
+  const birth = (list: readonly Located[]): CalendarDate | undefined =>
+    list[0] === undefined ? undefined : readBirthDate(list[0].text, format);
+  return echoedRecordSchema.safeParse({
+    record: record.number,
+    plans: record.plans.map(({ type, start, end, deleted }) => ({
+      type,
+      startDate: day(start),
+      endDate: day(end),
+      deleteDate: day(deleted),
+    })),
+    people: record.subjects.map(({ kind, nhsNumbers, localIds, datesOfBirth }) => ({
+      kind,
+      nhsNumber: nhsNumbers[0]?.text,
+      localId: localIds[0]?.text || undefined,
+      dateOfBirth: birth(datesOfBirth),
+    })),
+  }).data;
+}

@@ -1,0 +1,177 @@
+import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
+import type { InactiveNumber } from '#schemas/uploads/notice.ts';
+import type { CheckedRecord, CheckedSubject } from '../check.ts';
+import { shownLocalId } from '../findings.ts';
+import {
+  type Difference,
+  TRACED_AT_ONCE,
+  type Traced,
+  type TraceOutcome,
+  type Tracer,
+  TracingUnavailable,
+} from './tracer.ts';
+
+const TRACE_DEADLINE_MS = 60_000;
+
+/** What tracing found out about a record. */
+export type RecordTrace = {
+  failures: Finding[];
+  warnings: Finding[];
+  inactive: InactiveNumber[];
+};
+
+/**
+ * Traces the people of some records, those too that are refused already, so that everything wrong is known
+ * at once. A person without a readable number or date of birth has been refused for that.
+ *
+ * A delete is never refused for what tracing finds: a plan entered under a wrong number must be possible to
+ * take back, and a delete shows nothing to anyone.
+ *
+ * @throws {TracingUnavailable} where the tracer is, or does not answer within a minute
+ */
+export async function traceRecords(
+  tracer: Tracer,
+  records: readonly { number: number; checked: CheckedRecord }[],
+): Promise<RecordTrace[]> {
+  const asked = records.flatMap(({ number, checked }, index) =>
+    checked.subjects.flatMap((subject) => {
+      const person = traced(subject);
+      return person === undefined ? [] : [{ index, number, checked, subject, person }];
+    }),
+  );
+  const outcomes: TraceOutcome[] = [];
+  for (let at = 0; at < asked.length; at += TRACED_AT_ONCE) {
+    const people = asked.slice(at, at + TRACED_AT_ONCE).map(({ person }) => person);
+    const told = await withDeadline((signal) => ask(tracer, people, signal));
+    if (told.length !== people.length) throw new Error('The tracer left out an answer.');
+    outcomes.push(...told);
+  }
+  const results = records.map((): RecordTrace => ({ failures: [], warnings: [], inactive: [] }));
+  asked.forEach(({ index, number, checked, subject }, i) => {
+    const outcome = outcomes[i];
+    const result = results[index];
+    if (outcome === undefined || result === undefined) return;
+    const finding = findingOf(number, subject, outcome);
+    if (finding === undefined) return;
+    if (isDeleteOnly(checked, subject)) result.warnings.push({ ...finding, code: 'CPR06' });
+    else result.failures.push(finding);
+    if (outcome.kind === 'inactive' && subject.nhsNumber !== undefined) {
+      result.inactive.push({
+        nhsNumber: subject.nhsNumber,
+        ...(subject.localId !== '' && { localId: subject.localId }),
+        ...(outcome.replacedBy !== undefined && { replacedBy: outcome.replacedBy }),
+      });
+    }
+  });
+  return results;
+}
+
+function traced({ nhsNumber, dateOfBirth, names }: CheckedSubject): Traced | undefined {
+  if (nhsNumber === undefined || dateOfBirth === undefined) return undefined;
+  return {
+    nhsNumber,
+    dateOfBirth,
+    givenName: names?.given ?? '',
+    familyName: names?.family ?? '',
+  };
+}
+
+async function ask(
+  tracer: Tracer,
+  people: readonly Traced[],
+  signal: AbortSignal,
+): Promise<readonly TraceOutcome[]> {
+  try {
+    return await tracer.trace(people, signal);
+  } catch (error) {
+    if (error instanceof TracingUnavailable) throw error;
+    throw asFailed(error);
+  }
+}
+
+/** An error of a tracer may repeat what it was asked, so only its name goes on. */
+const asFailed = (error: unknown): Error =>
+  new Error(`The tracer failed (${error instanceof Error ? error.name : 'no error'}).`);
+
+async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const deadline = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      deadline.abort();
+      reject(new TracingUnavailable('Tracing did not answer in time.'));
+    }, TRACE_DEADLINE_MS);
+  });
+  try {
+    return await Promise.race([work(deadline.signal), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function isDeleteOnly(checked: CheckedRecord, { kind, nhsNumber }: CheckedSubject): boolean {
+  if (checked.kind === 'refused') return false;
+  const rows = checked.rows.filter(
+    ({ row }) =>
+      row.nhsNumber === nhsNumber &&
+      (row.type === 'unborn-child-protection-plan') === (kind === 'mother'),
+  );
+  return rows.every(({ row }) => row.deleteDate !== undefined);
+}
+
+const HELD_ALREADY =
+  'If the plan is held here under this number and should not be shown any more, send it with a delete date.';
+
+function findingOf(
+  record: number,
+  { place, localId }: CheckedSubject,
+  outcome: TraceOutcome,
+): Finding | undefined {
+  const finding = (code: RecordCode, hint: string, field = 'nhs_number'): Finding => ({
+    code,
+    place,
+    record,
+    field,
+    ...shownLocalId(localId),
+    hint,
+  });
+  switch (outcome.kind) {
+    case 'verified':
+      return undefined;
+    case 'no-match':
+      return finding(
+        'CPR01',
+        `This NHS number is not known where numbers are traced. Trace the person again by name, date of birth and address, correct the number in your system, and send the record in the next file. ${HELD_ALREADY}`,
+      );
+    case 'sensitive':
+      return finding(
+        'CPR02',
+        `The record of this NHS number is sensitive, so no plan can be held under it and sending it again will not help. Share what is needed by the way agreed locally. ${HELD_ALREADY}`,
+      );
+    case 'not-verified':
+      return finding(
+        'CPR03',
+        `What you sent does not agree with what is known of this NHS number: ${differences(outcome.differs)}. Check that it is the right person; then correct your system, or have the person's GP correct the national record, and send the record in the next file. ${HELD_ALREADY}`,
+        outcome.differs[0],
+      );
+    case 'inactive':
+      return outcome.replacedBy === undefined
+        ? finding(
+            'CPR01',
+            `This NHS number is no longer in use, and no other can be given for it. Trace the person again and send the record under the number found. ${HELD_ALREADY}`,
+          )
+        : finding(
+            'CPR05',
+            `This NHS number was replaced by another, which the notice of inactive numbers gives. Put it into your system and send the record under it; nothing is moved by itself. ${HELD_ALREADY}`,
+          );
+  }
+}
+
+const DIFFERENCES: Record<Difference, string> = {
+  date_of_birth: 'the date of birth',
+  family_name: 'the family name',
+  given_name: 'the given name',
+};
+
+const differences = (differs: readonly Difference[]): string =>
+  `${differs.map((field) => DIFFERENCES[field]).join(' and ')} differ${differs.length === 1 ? 's' : ''}`;

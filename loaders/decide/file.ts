@@ -1,0 +1,433 @@
+import { randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
+import type { Authority, OdsCode } from '#schemas/authority.ts';
+import {
+  type Acknowledgement,
+  acknowledgementSchema,
+  type Finding,
+} from '#schemas/uploads/acknowledgement.ts';
+import { type Breakers, DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
+import { Tally } from '#store/rows/rows.ts';
+import type { AuthorityLock, IntakeState, LoadSize, Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { given } from '../../schemas/omit-undefined.ts';
+import { acknowledge, iso, NO_EFFECTS } from '../answers/acknowledge.ts';
+import type { CsvMetadata } from '../formats/csv/metadata.ts';
+import type { OnProgress } from '../load/progress.ts';
+import type { ReadUpload, Refusal, WholeHeader } from '../load/read.ts';
+import type { Consumption, Hold, Journal } from '../spool/journal.ts';
+import type { Spool } from '../spool/spool.ts';
+import { type Judgement, judge } from './breakers.ts';
+import { type Decided, decideHeld, decideRecords, type LeftOut, rowsLeftOut } from './records.ts';
+
+/** Loads that tell what is usual: a fortnight of nightly files. */
+const RECENT_LOADS = 14;
+
+/** What is known of a file beside its bytes. */
+export type FileFacts = {
+  name: string;
+  /** Milliseconds since 1970. */
+  receivedAt: number;
+  by: string;
+  addAuthority: boolean;
+  authority?: OdsCode;
+  metadata?: CsvMetadata;
+  breakers?: Breakers | undefined;
+  onProgress?: OnProgress | undefined;
+};
+
+/** What there is to say of a file before its records are decided on. */
+export type Answered =
+  | { kind: 'repeat'; acknowledgement: Acknowledgement }
+  | { kind: 'refused'; acknowledgement: Acknowledgement }
+  | { kind: 'new' };
+
+/** How many rows a file adds, takes away and changes otherwise. */
+export type Difference = { added: number; removed: number; changed: number };
+
+export type FileDecision = {
+  difference: Difference;
+  outcome:
+    | { kind: 'load'; journal: Journal }
+    /** Nothing of it is applied until somebody says so. */
+    | { kind: 'hold'; hold: Hold; drops: string | undefined }
+    /** Not one record is sound. */
+    | { kind: 'refuse' };
+};
+
+/** One file that has been read: refused, answered again, or decided on record by record. */
+export class ReadFile {
+  readonly #store: Store;
+  readonly #anchor: Anchor;
+  readonly #read: ReadUpload;
+  readonly #options: FileFacts;
+  #state: IntakeState | undefined;
+  /** True where an earlier file of the same number was applied in part. */
+  #again = false;
+
+  constructor(store: Store, anchor: Anchor, read: ReadUpload, options: FileFacts) {
+    this.#store = store;
+    this.#anchor = anchor;
+    this.#read = read;
+    this.#options = options;
+  }
+
+  get #known(): Authority | undefined {
+    return this.#state?.authority;
+  }
+
+  /** Nothing of the file is taken. */
+  refusal(code: Refusal | 'CPF04', finding?: Omit<Finding, 'code' | 'place'>): Acknowledgement {
+    if (finding !== undefined) this.#read.failures.add({ code, place: 'file', ...finding });
+    return acknowledge(this.#read, this.#options, {
+      code,
+      accepted: 0,
+      effects: NO_EFFECTS,
+      contact: this.#known,
+      authorityAdded: false,
+      dataAsOf: this.#known?.dataAsOf,
+    });
+  }
+
+  /** Records what became of a file of which nothing was applied. */
+  async record({ code, counts }: Acknowledgement): Promise<void> {
+    const { header, sha256 } = this.#read;
+    await this.#store.appendEvent({
+      type: 'load',
+      auditId: randomUUID(),
+      authority: header.authority ?? this.#options.authority ?? 'unknown',
+      sequence: header.sequence ?? -1,
+      sha256,
+      code,
+      accepted: counts.accepted,
+      refused: counts.refused,
+      by: this.#options.by,
+    });
+  }
+
+  /** What the ledger, the numbering and the directory have to say, before any record is looked at. */
+  async answer({ authority, sequence: number, createdAt }: WholeHeader): Promise<Answered> {
+    const state = await this.#store.intakeState(authority);
+    this.#state = state;
+    const sequence = number + state.sequenceOffset;
+    const refused = (field: string, hint: string): Answered => ({
+      kind: 'refused',
+      acknowledgement: this.refusal('CPF04', { field, hint }),
+    });
+
+    const entry = await this.#store.fileOf(authority, sequence);
+    // Held, but what was held is gone with its disk: such a file is loaded afresh.
+    const isHeld = entry?.held !== undefined;
+    const isLost = isHeld && !this.#anchor.holds().some(({ id }) => id === entry.held);
+    if (entry?.sha256 === this.#read.sha256 && !isLost) {
+      return {
+        kind: 'repeat',
+        acknowledgement: acknowledgementSchema.parse(JSON.parse(entry.acknowledgement)),
+      };
+    }
+    if (entry !== undefined && !isHeld) {
+      return refused(
+        'sequence',
+        `Sequence number ${number} was used by a file with other content, so nothing of this one was loaded. Send it with a number that was not used; the highest used is ${(this.#known?.sequence ?? sequence) - state.sequenceOffset}. If your system has begun to number anew, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
+      );
+    }
+    this.#again = isHeld;
+    if (sequence <= state.closed) {
+      return refused(
+        'sequence',
+        `Files numbered ${state.closed - state.sequenceOffset} and lower are not taken any more, because a full refresh or hundreds of newer files came after them. If this one says something that is still true, send that in the next file.`,
+      );
+    }
+    if (state.numberedAfter !== undefined && createdAt <= Date.parse(state.numberedAfter)) {
+      return refused(
+        'createdAt',
+        `The file was made before the numbering of this authority's files began anew (${state.numberedAfter}), so its number is of the old numbering. If it says something that is still true, send that in the next file.`,
+      );
+    }
+    if (this.#options.metadata?.full === true && this.#read.format !== 'csv') {
+      return refused(
+        'full',
+        'A full refresh can be sent as CSV only: a Spine XML upload says what has changed.',
+      );
+    }
+    if (
+      this.#known?.sequence === undefined &&
+      this.#read.records === 0 &&
+      this.#options.metadata?.full !== true
+    ) {
+      return refused(
+        'record',
+        `This is the first file of authority ${authority} and it holds no plan, so "nothing to report" would make an authority of which nothing is held look up to date. Send every plan in force first.`,
+      );
+    }
+    if (this.#known !== undefined) return { kind: 'new' };
+    const hasPhone = this.#read.header.emergencyDutyTeamPhone !== undefined;
+    if (this.#options.addAuthority && hasPhone) return { kind: 'new' };
+    return refused(
+      'authority',
+      hasPhone
+        ? `Authority ${authority} is not known here. Ask the operator to load its first file with the command line, which adds it.`
+        : `Authority ${authority} is not known here and a CSV has no telephone numbers. Ask the operator to add it: cp-flags authority set ${authority} --name NAME --emergency NUMBER`,
+    );
+  }
+
+  /**
+   * Decides on every record and writes the decisions into the spool. After {@link ReadFile.answer}.
+   *
+   * @param lock absent for a difference that changes nothing
+   * @param recount true where part of this very file may have been applied already
+   */
+  async decide(
+    header: WholeHeader,
+    spool: Spool,
+    lock: AuthorityLock | undefined,
+    recount: boolean,
+  ): Promise<FileDecision> {
+    const { authority, sequence: number, full = false } = header;
+    const { receivedAt, onProgress } = this.#options;
+    const state = this.#state ?? (await this.#store.intakeState(authority));
+    const whose = { authority, sequence: number + state.sequenceOffset };
+    const highest = state.authority?.sequence;
+    // Where the store was found to differ, the last word on what it holds is its own.
+    const recounted = recount || state.authority?.reconciled === false;
+    const tally = await this.#baseTally(authority, recounted);
+    const held = tally.rows;
+    const { records } = this.#read;
+    const decided = await decideRecords(
+      spool.records(whose),
+      {
+        store: this.#store,
+        lock,
+        authority,
+        spool,
+        firstFile: highest === undefined,
+        holdsNothing: held === 0 && !recount,
+        now: receivedAt,
+        tally,
+        onRecord: (count) => onProgress?.({ step: 'deciding', records: count, of: records }),
+      },
+      this.#read,
+    );
+    const leftOut = full
+      ? await rowsLeftOut(this.#store, spool, { ...whose, now: receivedAt })
+      : undefined;
+    const difference = {
+      added: decided.effects.added,
+      removed: decided.removals.rows + (leftOut?.length ?? 0),
+      changed: decided.effects.changed,
+    };
+    if (decided.accepted === 0 && records > 0) return { difference, outcome: { kind: 'refuse' } };
+
+    const judgement = this.#judge(state, held, decided, leftOut);
+    const { holds } = judgement;
+    const part: Part = { header, ...whose, state, decided, leftOut, judgement };
+    // A numbering that began anew has nothing before its first file.
+    const inNumbering = highest !== undefined && highest >= state.sequenceOffset;
+    this.#remarkOnOrder(number, inNumbering ? highest - state.sequenceOffset : undefined);
+    for (const hint of judgement.remarks) this.#remark('unusual', hint);
+    const drops = this.#anchor
+      .holds()
+      .find((hold) => hold.authority === authority && hold.sequence === whose.sequence)?.id;
+    const id = basename(spool.folder).slice(-HOLD_ID_LENGTH);
+    if (holds.whole) {
+      return { difference, outcome: { kind: 'hold', hold: this.#hold(id, part), drops } };
+    }
+
+    if (!holds.removals) {
+      tally.plus(decided.removals.tally);
+      decideHeld(spool, whose);
+    }
+    for (const { nhsNumber, packed } of holds.sweep ? [] : (leftOut ?? [])) {
+      tally.remove(nhsNumber, packed);
+      spool.decide('removed', nhsNumber, packed);
+    }
+    const hold = holds.removals || holds.sweep ? this.#hold(id, part) : undefined;
+    const consumption = this.#consumption(part);
+    const { size } = consumption;
+    return {
+      difference,
+      outcome: {
+        kind: 'load',
+        journal: {
+          ...whose,
+          // A file of which part is held has not used up its number.
+          highestSequence: Math.max(highest ?? 0, hold === undefined ? whose.sequence : 0),
+          sha256: this.#read.sha256,
+          by: this.#options.by,
+          auditId: randomUUID(),
+          again: this.#again,
+          consumption: hold === undefined ? consumption : provisional(consumption),
+          recent: hold === undefined ? withSize(state.recent, size) : [...state.recent],
+          expected: { rows: tally.rows, digest: tally.digest },
+          ...given({ hold, drops }),
+          acknowledgement: hold?.acknowledgement ?? this.#acknowledgement(part),
+        },
+      },
+    };
+  }
+
+  async #baseTally(authority: OdsCode, recount: boolean): Promise<Tally> {
+    if (recount) return (await this.#store.tally()).get(authority)?.copy() ?? new Tally();
+    const anchored = this.#anchor.authority(authority);
+    return anchored === undefined ? new Tally() : Tally.from(anchored);
+  }
+
+  #judge(
+    state: IntakeState,
+    held: number,
+    decided: Decided,
+    leftOut: readonly LeftOut[] | undefined,
+  ): Judgement {
+    return judge(
+      {
+        firstLoad: state.authority?.sequence === undefined,
+        inForce: state.inForce,
+        held,
+        recent: state.recent,
+        records: this.#read.records,
+        refused: this.#read.records - decided.accepted,
+        ...sizeOf(decided),
+        removals: decided.removals.rows,
+        leftOut: leftOut && {
+          rows: leftOut.length,
+          inForce: leftOut.filter(({ inForce }) => inForce).length,
+        },
+      },
+      { ...(this.#options.breakers ?? DEFAULT_BREAKERS), ...given(state.breakers) },
+    );
+  }
+
+  #consumption({ header, sequence, state, decided }: Part): Consumption {
+    const highest = state.authority?.sequence;
+    const late = highest !== undefined && sequence < highest;
+    const details = late ? undefined : detailsOf(header);
+    const proposed = iso(Math.min(header.createdAt, this.#options.receivedAt));
+    return {
+      ...(details !== undefined && { details }),
+      dataAsOf: latest(state.authority?.dataAsOf, proposed),
+      ...(header.full === true && { closed: Math.max(sequence, state.closed) }),
+      ...(header.full !== true && highest !== undefined && { size: sizeOf(decided) }),
+    };
+  }
+
+  #hold(id: string, part: Part): Hold {
+    const { header, authority, sequence, judgement } = part;
+    const { whole, sweep } = judgement.holds;
+    const at = iso(this.#options.receivedAt);
+    const what = whole ? 'Nothing of it was applied' : 'Everything else is applied';
+    for (const reason of judgement.reasons) this.#remark('held', reason);
+    this.#remark(
+      'held',
+      `${what}; this waits until the operator of the service lets it through: cp-flags release ${authority}-${header.sequence}. If it is not meant, say so, and send the file put right with the same number.`,
+    );
+    return {
+      id,
+      authority,
+      sequence,
+      number: header.sequence,
+      sha256: this.#read.sha256,
+      at,
+      by: this.#options.by,
+      whole,
+      sweep,
+      reasons: judgement.reasons,
+      consumption: this.#consumption(part),
+      acknowledgement: this.#acknowledgement(part, { id, since: at }),
+    };
+  }
+
+  #acknowledgement(part: Part, hold?: { id: string; since: string }): Acknowledgement {
+    const { state, decided, leftOut, judgement } = part;
+    const consumption = this.#consumption(part);
+    const { whole, removals, sweep } = judgement.holds;
+    const { accepted, effects } = decided;
+    const heldRecords = whole ? accepted : removals ? decided.removals.records : 0;
+    const applied = accepted - heldRecords;
+    const known = state.authority;
+    return acknowledge(this.#read, this.#options, {
+      code: codeOf(applied, this.#read.records, heldRecords > 0 || sweep || whole),
+      accepted: applied,
+      effects: whole
+        ? NO_EFFECTS
+        : { ...effects, changed: effects.changed + (removals ? 0 : decided.removals.rows) },
+      contact: { ...known, ...consumption.details },
+      authorityAdded: known === undefined,
+      firstLoad: known?.sequence === undefined,
+      dataAsOf: whole ? known?.dataAsOf : consumption.dataAsOf,
+      ...(leftOut !== undefined && { removed: sweep || whole ? 0 : leftOut.length }),
+      ...(hold !== undefined && {
+        held: {
+          ...hold,
+          whole,
+          records: heldRecords,
+          rows: whole ? sizeOf(decided).rows : removals ? decided.removals.rows : 0,
+          leftOut: sweep ? (leftOut?.length ?? 0) : 0,
+        },
+      }),
+    });
+  }
+
+  #remark(field: string, hint: string): void {
+    // The code of a remark on the whole file is the file's own, known at the end.
+    this.#read.warnings.add({ code: 'CPF02', place: 'file', field, hint });
+  }
+
+  #remarkOnOrder(sequence: number, highest: number | undefined): void {
+    if (highest === undefined) return;
+    const missing = sequence - highest - 1;
+    if (sequence < highest) {
+      this.#remark(
+        'sequence',
+        `File ${highest} was loaded before this one, ${sequence}. Where both speak of the same plan, the newer file's word stands.`,
+      );
+    } else if (missing > 0) {
+      this.#remark(
+        'sequence',
+        `The last file loaded was ${highest}, so ${missing === 1 ? `file ${highest + 1} has` : `files ${highest + 1} to ${sequence - 1} have`} not been loaded. If ${missing === 1 ? 'it was' : 'they were'} made, send ${missing === 1 ? 'it' : 'them'}: late files are taken in.`,
+      );
+    }
+  }
+}
+
+type Part = {
+  header: WholeHeader;
+  authority: OdsCode;
+  sequence: number;
+  state: IntakeState;
+  decided: Decided;
+  leftOut: readonly LeftOut[] | undefined;
+  judgement: Judgement;
+};
+
+const HOLD_ID_LENGTH = 8;
+
+function sizeOf({ effects, removals }: Decided): LoadSize {
+  const { added, changed, unchanged, superseded } = effects;
+  return { rows: added + changed + unchanged + superseded + removals.rows, added };
+}
+
+function codeOf(applied: number, records: number, held: boolean): Acknowledgement['code'] {
+  if (!held) return applied === records ? 'CPF02' : 'CPF03';
+  return applied > 0 ? 'CPF03' : 'CPF04';
+}
+
+/** What changes at once, though the number is not used up yet. */
+function provisional({ details, dataAsOf }: Consumption): Consumption {
+  return { dataAsOf, ...(details !== undefined && { details }) };
+}
+
+/** The sizes of the last loads with this one. */
+export function withSize(recent: readonly LoadSize[], size: LoadSize | undefined): LoadSize[] {
+  return size === undefined ? [...recent] : [...recent, size].slice(-RECENT_LOADS);
+}
+
+function detailsOf(header: WholeHeader): Consumption['details'] {
+  const { authorityName: name, officeHoursPhone, emergencyDutyTeamPhone } = header;
+  if (emergencyDutyTeamPhone === undefined) return undefined;
+  return given({ name, officeHoursPhone, emergencyDutyTeamPhone });
+}
+
+/** Never backwards: the fresher of two ISO instants in UTC. */
+export function latest(held: string | undefined, proposed: string): string {
+  return held !== undefined && Date.parse(held) > Date.parse(proposed) ? held : proposed;
+}

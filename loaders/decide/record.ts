@@ -1,0 +1,194 @@
+import { type CalendarDate, longDateText } from '#schemas/calendar.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { PLAN_TYPES, type Plan } from '#schemas/plans/plan.ts';
+import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
+import type { Finding } from '#schemas/uploads/acknowledgement.ts';
+import type { RowEffect } from '#store/store.ts';
+import { sameIdentity } from '../check/check.ts';
+import { shownLocalId } from '../check/findings.ts';
+import type { IndexedPlan } from '../check/plan-index.ts';
+
+export type PlacedRow = { row: SpooledRow; place: string };
+
+export type Decision =
+  | { kind: 'accepted'; rows: RowDecision[]; warnings: Finding[] }
+  | { kind: 'refused'; failures: Finding[] };
+
+/** What a row will do, and the row it meets. */
+export type RowDecision = { effect: RowEffect; match: PlanRow | undefined };
+
+export type DecisionContext = {
+  /** The day in London on which the file was received. */
+  today: CalendarDate;
+  /** True of an authority that has loaded nothing yet: there is no earlier state to compare with. */
+  firstFile: boolean;
+  /** What the authority itself held for a number before this file, tombstones too. */
+  held: (nhsNumber: NhsNumber) => readonly PlanRow[];
+  /** Every plan this file has for a number, or none where that is the row at hand alone. */
+  inFile: (nhsNumber: NhsNumber) => readonly IndexedPlan[];
+};
+
+/**
+ * Accepts or refuses one record, whole, against what is held, and foretells what each row will do.
+ *
+ * Rows order themselves by their file's sequence: one that a newer file has written is left as it is
+ * (superseded). A delete must match a row that is held by its start. So must an end, unless no plan of the
+ * type is in force for the number: then it is a plan that began and ended between two files, and is
+ * accepted with a warning. An authority's first file is accepted as it stands.
+ *
+ * What is compared is the state before the file, less the plans that the file itself speaks of, so the
+ * order of records within a file makes no difference.
+ */
+export function decideRecord(
+  record: number,
+  rows: readonly PlacedRow[],
+  context: DecisionContext,
+): Decision {
+  const failures: Finding[] = [];
+  const warnings: Finding[] = [];
+  const decided = rows.map((placed) => decideRow(record, placed, context, failures, warnings));
+  return failures.length > 0
+    ? { kind: 'refused', failures }
+    : { kind: 'accepted', rows: decided, warnings };
+}
+
+function decideRow(
+  record: number,
+  { row, place }: PlacedRow,
+  context: DecisionContext,
+  failures: Finding[],
+  warnings: Finding[],
+): RowDecision {
+  const finding = (code: Finding['code'], field: string, hint: string): Finding => ({
+    code,
+    place,
+    record,
+    field,
+    ...shownLocalId(row.localId),
+    hint,
+  });
+  const held = context.held(row.nhsNumber);
+  const match = held.find((other) => sameIdentity(row, other));
+  const othersInForce = plansInForce(row, held, context);
+
+  if (match === undefined && !context.firstFile) {
+    const label = PLAN_TYPES[row.type].label;
+    const other = othersInForce.heldBefore[0];
+    const heldStart =
+      other === undefined ? '' : ` The start held is ${longDateText(other.startDate)}.`;
+    if (row.deleteDate !== undefined) {
+      failures.push(
+        finding(
+          'CPR07',
+          'start_date',
+          `no row with this start: no ${label} of yours that starts on ${longDateText(row.startDate)} is held for this person, so there is nothing to delete.${heldStart} Send the delete with the start date that was sent before.`,
+        ),
+      );
+    } else if (isClosing(row, context.today)) {
+      if (other !== undefined) {
+        failures.push(
+          finding(
+            'CPR07',
+            'start_date',
+            `no row with this start: the ${label} held for this person starts on another day.${heldStart} Send the end with that start date. If there were two plans, end or delete the one held in the same file.`,
+          ),
+        );
+      } else {
+        warnings.push(
+          finding(
+            'CPR06',
+            'end_date',
+            'This plan had ended when it was first sent. It is held, and shown as ended for as long as it would have been.',
+          ),
+        );
+      }
+    }
+  }
+  if (isInForce(row, context.today)) {
+    const other = othersInForce.all[0];
+    if (other !== undefined) {
+      warnings.push(
+        finding(
+          'CPR06',
+          'start_date',
+          `Another ${PLAN_TYPES[row.type].label} of yours is in force for this person, started on ${longDateText(other.startDate)}. Both are shown. If one replaces the other, send an end for the other.`,
+        ),
+      );
+    }
+  }
+  if (
+    match?.deleteDate !== undefined &&
+    row.deleteDate === undefined &&
+    match.sequence <= row.sequence
+  ) {
+    warnings.push(
+      finding(
+        'CPR06',
+        'delete_date',
+        'This plan had been deleted as entered in error; this file brings it back. If that is not meant, send the delete again.',
+      ),
+    );
+  }
+  return { effect: effectOf(row, match), match };
+}
+
+/**
+ * True where a row takes something away that is shown: it deletes a plan, gives it the end it had not, or
+ * otherwise makes one that is in force stop being so, such as by another date of birth.
+ *
+ * @param row as it will be held
+ * @param match as it is held
+ */
+export function isRemoval(row: PlanRow, match: PlanRow, now: number): boolean {
+  if (match.visibleUntil <= now) return false;
+  if (row.deleteDate !== undefined) return true;
+  const ends = row.endDate !== undefined && match.endDate === undefined;
+  return ends || (match.currentUntil > now && row.currentUntil <= now);
+}
+
+/** Plans of the row's person and type, other than the row itself, that are in force. */
+function plansInForce(
+  row: SpooledRow,
+  held: readonly PlanRow[],
+  { inFile, today }: DecisionContext,
+): { heldBefore: readonly PlanRow[]; all: readonly Pick<Plan, 'startDate'>[] } {
+  const sent = inFile(row.nhsNumber);
+  if (held.length === 0 && sent.length === 0) return { heldBefore: [], all: [] };
+  const relevant = (other: IndexedPlan): boolean =>
+    other.type === row.type && !sameIdentity(row, other) && isInForce(other, today);
+  const untouched = held.filter(
+    (other) => relevant(other) && !sent.some((mentioned) => sameIdentity(mentioned, other)),
+  );
+  return {
+    // A plan that a newer file began says nothing about the starts an older, late file should name.
+    heldBefore: untouched.filter((other) => other.sequence <= row.sequence),
+    all: [...untouched, ...sent.filter(relevant)],
+  };
+}
+
+type Dates = {
+  type: Plan['type'];
+  endDate?: CalendarDate | undefined;
+  deleteDate?: CalendarDate | undefined;
+};
+
+function isInForce({ endDate, deleteDate }: Dates, today: CalendarDate): boolean {
+  return deleteDate === undefined && (endDate === undefined || endDate > today);
+}
+
+/** An unborn child's plan always has a date: only one that has passed closes it. */
+function isClosing({ type, endDate }: Dates, today: CalendarDate): boolean {
+  return endDate !== undefined && (type !== 'unborn-child-protection-plan' || endDate <= today);
+}
+
+/** The store's own rule, foretold so that the load can be checked against it and counted once. */
+function effectOf(row: SpooledRow, match: PlanRow | undefined): RowEffect {
+  if (match === undefined) return 'added';
+  if (match.sequence > row.sequence) return 'superseded';
+  const same =
+    match.endDate === row.endDate &&
+    match.deleteDate === row.deleteDate &&
+    match.dateOfBirth === row.dateOfBirth &&
+    match.localId === row.localId;
+  return same ? 'unchanged' : 'changed';
+}

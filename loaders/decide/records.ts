@@ -1,0 +1,192 @@
+import { setImmediate as immediate } from 'node:timers/promises';
+import type { OdsCode } from '#schemas/authority.ts';
+import { londonDate } from '#schemas/calendar.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { PlanRow } from '#schemas/plans/row.ts';
+import type { Finding } from '#schemas/uploads/acknowledgement.ts';
+import {
+  authorityOf,
+  currentUntilOf,
+  packRow,
+  planRow,
+  Tally,
+  unpackRow,
+} from '#store/rows/rows.ts';
+import type { AuthorityLock, RowEffect, Store } from '#store/store.ts';
+import { NO_EFFECTS } from '../answers/acknowledge.ts';
+import type { Spool, SpooledRecord, Whose } from '../spool/spool.ts';
+import { decideRecord, isRemoval } from './record.ts';
+
+const RECORDS_A_STEP = 500;
+const RECORDS_A_TURN = 100;
+
+export type DecidingOptions = {
+  store: Store;
+  /** Absent for a difference that changes nothing, and so keeps nobody waiting. */
+  lock: AuthorityLock | undefined;
+  authority: OdsCode;
+  /** The index of its plans, and where decisions go. */
+  spool: Spool;
+  firstFile: boolean;
+  /** True where not one row of the authority is held, so that there is nothing to read. */
+  holdsNothing: boolean;
+  /** Milliseconds since 1970. */
+  now: number;
+  /** What the authority holds; taken to what it will hold without the removals. */
+  tally: Tally;
+  /** Whether rows that take something away are kept apart in the spool (the default). */
+  removals?: 'apart' | 'with the others';
+  onRecord?: ((records: number) => void) | undefined;
+};
+
+export type Decided = {
+  accepted: number;
+  /** What the rows do, removals apart. */
+  effects: Record<RowEffect, number>;
+  /** Rows that take something away which is shown; kept apart in the spool. */
+  removals: { rows: number; records: number; tally: Tally };
+};
+
+/** Findings go where they are capped, so that a file full of them does not fill memory. */
+export type FindingSink = { add(...findings: readonly Finding[]): void };
+
+/**
+ * Decides on every record against what is held, and writes the decisions into the spool: rows to apply, and
+ * apart from them the rows that take something away.
+ */
+export async function decideRecords(
+  records: Iterable<SpooledRecord>,
+  options: DecidingOptions,
+  findings: { failures: FindingSink; warnings: FindingSink },
+): Promise<Decided> {
+  const { spool, firstFile, now, tally, onRecord } = options;
+  const seconds = now / 1000;
+  const apart = options.removals !== 'with the others';
+  const decided = {
+    accepted: 0,
+    effects: { ...NO_EFFECTS },
+    removals: { rows: 0, records: 0, tally: new Tally() },
+  };
+  let seen = 0;
+  for await (const { batch, held } of withHeld(records, options)) {
+    const context = {
+      today: londonDate(now),
+      firstFile,
+      held: (number: NhsNumber) => held.get(number) ?? [],
+      inFile: (number: NhsNumber) => spool.plansOf(number),
+    };
+    for (const { record, rows } of batch) {
+      seen += 1;
+      // All of this is computation: lookups in the same process get their turn in between.
+      if (seen % RECORDS_A_TURN === 0) {
+        onRecord?.(seen);
+        await immediate();
+      }
+      const decision = decideRecord(record, rows, context);
+      if (decision.kind === 'refused') {
+        findings.failures.add(...decision.failures);
+        continue;
+      }
+      decided.accepted += 1;
+      findings.warnings.add(...decision.warnings);
+      let removes = false;
+      for (const [i, placed] of rows.entries()) {
+        const { nhsNumber } = placed.row;
+        const { effect, match } = decision.rows[i] ?? { effect: 'unchanged', match: undefined };
+        const row = planRow(placed.row);
+        const packed = packRow(row);
+        const isTakingAway =
+          apart && effect === 'changed' && match !== undefined && isRemoval(row, match, seconds);
+        const into = isTakingAway ? decided.removals.tally : tally;
+        if (effect !== 'superseded') {
+          if (match !== undefined) into.remove(nhsNumber, packRow(match));
+          into.add(nhsNumber, packed);
+        }
+        if (isTakingAway) {
+          removes = true;
+          decided.removals.rows += 1;
+          spool.hold(record, placed);
+        } else {
+          decided.effects[effect] += 1;
+          spool.decide(effect, nhsNumber, packed);
+        }
+      }
+      if (removes) decided.removals.records += 1;
+    }
+  }
+  onRecord?.(seen);
+  return decided;
+}
+
+type Held = Map<NhsNumber, PlanRow[]>;
+
+/** Records in batches, each with what the authority holds; the next is read while one is decided on. */
+async function* withHeld(
+  records: Iterable<SpooledRecord>,
+  { store, lock, authority, holdsNothing }: DecidingOptions,
+): AsyncGenerator<{ batch: SpooledRecord[]; held: Held }> {
+  async function read(batch: readonly SpooledRecord[]): Promise<Held> {
+    if (holdsNothing) return new Map();
+    const numbers = new Set(batch.flatMap(({ rows }) => rows.map(({ row }) => row.nhsNumber)));
+    await lock?.renew();
+    const held = await store.readRows([...numbers]);
+    for (const [number, rows] of held) {
+      if (rows.length > 0) {
+        held.set(
+          number,
+          rows.filter((row) => row.authority === authority),
+        );
+      }
+    }
+    return held;
+  }
+  let last: { batch: SpooledRecord[]; reading: Promise<Held> } | undefined;
+  for (const batch of inBatches(records, RECORDS_A_STEP)) {
+    const reading = read(batch);
+    // Reported when its turn comes; until then it is not to end the process.
+    reading.catch(() => undefined);
+    if (last !== undefined) yield { batch: last.batch, held: await last.reading };
+    last = { batch, reading };
+  }
+  if (last !== undefined) yield { batch: last.batch, held: await last.reading };
+}
+
+function* inBatches<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Puts the rows that were kept apart to those that are applied. */
+export function decideHeld(spool: Spool, whose: Whose): void {
+  for (const { rows } of spool.heldRecords(whose)) {
+    for (const { row } of rows) spool.decide('changed', row.nhsNumber, packRow(planRow(row)));
+  }
+}
+
+/** A row that a full refresh leaves out. */
+export type LeftOut = { nhsNumber: NhsNumber; packed: string; inForce: boolean };
+
+/**
+ * The authority's rows that are older than a full refresh and not in it. As many as one authority has, in
+ * memory.
+ */
+export async function rowsLeftOut(
+  store: Store,
+  spool: Spool,
+  { authority, sequence, now }: { authority: OdsCode; sequence: number; now: number },
+): Promise<LeftOut[]> {
+  const found: LeftOut[] = [];
+  await store.scan((nhsNumber, packed) => {
+    if (authorityOf(packed) !== authority) return;
+    const row = unpackRow(nhsNumber, packed);
+    if (row.sequence >= sequence || spool.recordOf(row) !== undefined) return;
+    found.push({ nhsNumber, packed, inForce: currentUntilOf(packed) > now / 1000 });
+  });
+  return found;
+}

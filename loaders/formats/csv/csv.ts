@@ -1,0 +1,239 @@
+import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
+import { type FileProblem, type Located, type RawRecord, UnusableFile } from '../upload.ts';
+import { type CsvFault, MalformedCsv, parseCsv } from './lines.ts';
+
+/** Needed in every file: without a column for ends or deletes, ended plans would read as current. */
+const REQUIRED = [
+  'nhs_number',
+  'date_of_birth',
+  'plan_type',
+  'start_date',
+  'end_date',
+  'delete_date',
+] as const;
+const KEPT = [...REQUIRED, 'local_id'] as const;
+/** Expected, and passed over by the parser unless numbers are traced. */
+const NAMES = ['given_name', 'family_name'] as const;
+const EXPECTED: readonly string[] = [...KEPT, ...NAMES];
+/** A cell that is empty for most plans, and means the more for the others. */
+const LATER_DATES: readonly string[] = ['end_date', 'delete_date'];
+
+type Column = (typeof KEPT)[number] | (typeof NAMES)[number];
+type Cells = Partial<Record<Column, string>>;
+
+const COLUMNS_AT_MOST = 200;
+const LINE_AT_MOST = 65_536;
+const DROPPED_NAMED_AT_MOST = 50;
+
+export type CsvEvent =
+  | { kind: 'columns'; problems: FileProblem[]; dropped: string[] }
+  | { kind: 'record'; record: RawRecord };
+
+export type CsvOptions = {
+  /** Whether the names of people are wanted. */
+  names: boolean;
+  /** Whether the sender counted the rows, so that a row that is missing will be noticed. */
+  counted: boolean;
+};
+
+/**
+ * Reads a CSV upload as it streams in: a header line naming the columns in any order, then one plan a
+ * line. Columns that are not needed are marked as skipped for the parser and reach no record; so are names,
+ * unless they are wanted.
+ *
+ * A file whose last line is not ended may have been cut in the middle of its last field. It is read where
+ * the rows were counted, and its last record then refused only if what is missing would not be noticed.
+ *
+ * @throws {UnusableFile} where it is not well-formed CSV
+ */
+export async function* readCsv(
+  texts: AsyncIterable<string>,
+  options: CsvOptions,
+): AsyncGenerator<CsvEvent[]> {
+  let layout: Layout | undefined;
+  let last = '';
+  const watched = async function* (): AsyncGenerator<string> {
+    for await (const text of texts) {
+      last = text.at(-1) ?? last;
+      yield text;
+    }
+  };
+  const unended = (): boolean => last !== '\n' && last !== '\r';
+
+  let announced = false;
+  const announce = (): CsvEvent[] => {
+    if (announced || layout === undefined) return [];
+    announced = true;
+    return [{ kind: 'columns', problems: layout.problems, dropped: layout.dropped }];
+  };
+  let number = 0;
+  // One record is held back, so that the last is known to be the last when it is passed on.
+  let held: { record: RawRecord; cells: Cells } | undefined;
+  try {
+    const lines = parseCsv<Cells>(watched(), {
+      lineAtMost: LINE_AT_MOST,
+      columns: (header) => {
+        layout = readLayout(header, options);
+        return layout.columns;
+      },
+    });
+    for await (const batch of lines) {
+      const events = announce();
+      for (const { cells, line } of batch) {
+        number += 1;
+        if (held !== undefined) events.push({ kind: 'record', record: held.record });
+        held = { record: rawRecord(number, `line ${line}`, cells, options), cells };
+      }
+      yield events;
+    }
+  } catch (error) {
+    throw asProblem(error);
+  }
+  yield announce();
+  if (layout === undefined) {
+    throw new UnusableFile({
+      place: 'line 1',
+      hint: `The file is empty. Its first line must name the columns: ${KEPT.join(', ')}.`,
+    });
+  }
+  if (unended() && !options.counted) {
+    throw new UnusableFile({
+      place: 'file',
+      hint: 'The last line has no line break, so the file may be cut short. Export it again; if it is whole, add a line break at its end, or give the row count.',
+    });
+  }
+  if (held === undefined) return;
+  const lastColumn = layout.columns.at(-1);
+  if (unended() && mayBeCut(lastColumn, held.cells)) {
+    held.record.unclear = {
+      place: held.record.place,
+      field: lastColumn || 'line',
+      hint: `The last line has no line break, so what it ends with (${lastColumn}) may be cut off. Add a line break at the end of the file, or make another column the last, and send the record in the next file.`,
+    };
+  }
+  yield [{ kind: 'record', record: held.record }];
+}
+
+/** A local id may be any text and a later date may be none; any other cell is whole or wrong by what it holds. */
+function mayBeCut(lastColumn: Column | false | undefined, cells: Cells): boolean {
+  if (lastColumn === 'local_id') return true;
+  return (
+    typeof lastColumn === 'string' &&
+    LATER_DATES.includes(lastColumn) &&
+    (cells[lastColumn] ?? '').trim() === ''
+  );
+}
+
+type Layout = { columns: (Column | false)[]; problems: FileProblem[]; dropped: string[] };
+
+function readLayout(header: readonly string[], options: CsvOptions): Layout {
+  const kept: readonly Column[] = options.names ? [...KEPT, ...NAMES] : KEPT;
+  const required: readonly Column[] = options.names ? [...REQUIRED, ...NAMES] : REQUIRED;
+  const names = header.map(columnName);
+  const problems: FileProblem[] = [];
+  const add = (hint: string, field?: string): void => {
+    problems.push({ place: 'line 1', ...(field !== undefined && { field }), hint });
+  };
+  for (const column of kept) {
+    const times = names.filter((name) => name === column).length;
+    if (times > 1) add(`The column ${column} is there ${times} times. Keep one.`, column);
+  }
+  const missing = required.filter((column) => !names.includes(column));
+  for (const column of missing) {
+    add(
+      `The column ${column} is missing. The first line must name it; its cells may be empty only where the plan has no such date.`,
+      column,
+    );
+  }
+  if (missing.length === required.length && /[;\t|]/.test(header[0] ?? '')) {
+    add(
+      'The columns seem to be separated by something else than commas. Export the file with commas.',
+    );
+  }
+  if (names.length > COLUMNS_AT_MOST) add(`There are more than ${COLUMNS_AT_MOST} columns.`);
+  // Only a line that names the columns is safe to repeat: in a file without one it is a child's.
+  const dropped =
+    problems.length > 0
+      ? []
+      : header
+          .filter((_, i) => !EXPECTED.includes(names[i] ?? ''))
+          .slice(0, DROPPED_NAMED_AT_MOST)
+          .map(printable);
+  const columns = names.map((name) => kept.find((column) => column === name) ?? false);
+  return { columns, problems, dropped };
+}
+
+function columnName(text: string): string {
+  return text
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[\s-]+/g, '_');
+}
+
+function printable(text: string): string {
+  const clean = text
+    .replaceAll(/[^\p{L}\p{N}\p{P}\p{S} ]/gu, '')
+    .trim()
+    .slice(0, 60);
+  return clean === '' ? '(no name)' : clean;
+}
+
+function rawRecord(number: number, place: string, cells: Cells, { names }: CsvOptions): RawRecord {
+  const located = (column: Column): Located[] => {
+    const text = cells[column]?.trim() ?? '';
+    return text === '' ? [] : [{ text, place }];
+  };
+  const type = readPlanType(cells.plan_type ?? '');
+  return {
+    number,
+    place,
+    plans: [
+      {
+        type,
+        place,
+        start: located('start_date'),
+        end: located('end_date'),
+        deleted: located('delete_date'),
+      },
+    ],
+    subjects: [
+      {
+        kind: type === 'unborn-child-protection-plan' ? 'mother' : 'child',
+        place,
+        nhsNumbers: located('nhs_number'),
+        localIds: located('local_id'),
+        datesOfBirth: located('date_of_birth'),
+        ...(names && {
+          names: { given: cells.given_name ?? '', family: cells.family_name ?? '' },
+        }),
+      },
+    ],
+  };
+}
+
+/** Our own names and the CP-IS short forms, in any case. Source: CP-IS vocabulary (CPP, LAC, UCPP). */
+function readPlanType(text: string): PlanType | undefined {
+  const wanted = text.trim().toLowerCase();
+  return planTypes.find(
+    (type) => type === wanted || PLAN_TYPES[type].cpis.toLowerCase() === wanted,
+  );
+}
+
+/** The parser's own words repeat what the line holds, so only its code and the line are passed on. */
+function asProblem(error: unknown): unknown {
+  if (!(error instanceof MalformedCsv)) return error;
+  return new UnusableFile({ place: `line ${error.line}`, hint: CSV_HINTS[error.fault] });
+}
+
+const CSV_HINTS: Record<CsvFault, string> = {
+  ragged:
+    'This line has more or fewer fields than the first line names. A field that holds a comma must stand in double quotes; or the file was cut short here.',
+  'quote-not-closed':
+    'A double quote that opens before this line is never closed: the file was cut short, or a quote inside a field is not doubled.',
+  'after-closing-quote':
+    'A field in double quotes goes on after its closing quote. A quote inside a field must be doubled.',
+  'quote-inside':
+    'A double quote stands inside a field that does not begin with one. Put the whole field in double quotes and double the quote inside.',
+  'too-long':
+    'This line is far longer than any line should be. A double quote before it may not be closed.',
+};

@@ -1,0 +1,129 @@
+import { open } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { z } from 'zod';
+import { odsCodeSchema } from '#schemas/authority.ts';
+import { given } from '../../../schemas/omit-undefined.ts';
+import { readInstant } from '../dates.ts';
+import type { UploadSource } from '../source.ts';
+import { type FileProblem, readCount, type UploadHeader } from '../upload.ts';
+
+/**
+ * What a CSV does not say of itself. `createdAt` is ISO 8601 or `YYYYMMDDHHMM`, London time where it
+ * names no zone. Also the form of the sidecar file.
+ */
+const csvMetadataSchema = z.strictObject({
+  authority: z.string().max(20).optional(),
+  sequence: z.int().nonnegative().max(999_999_999_999_999).optional(),
+  createdAt: z.string().max(40).optional(),
+  rowCount: z.int().nonnegative().optional(),
+  /** True of a full refresh: every plan that is to be held, so that what it leaves out is taken away. */
+  full: z.boolean().optional(),
+});
+export type CsvMetadata = z.infer<typeof csvMetadataSchema>;
+
+const SIDECAR_AT_MOST = 4_096;
+const HOW =
+  'by option, in a file NAME.json beside it, or in its name, ODS-sequence-yyyymmddHHMM.csv';
+
+export type CsvHeader = { header: UploadHeader; problems: FileProblem[]; warnings: FileProblem[] };
+
+/**
+ * Authority, sequence, creation time and row count of a CSV: each by option, else from the sidecar
+ * `NAME.json`, else from a file name `ODS-sequence-yyyymmddHHMM.csv`.
+ *
+ * @param expected the authority that is known to send, used where nothing else names one
+ */
+export async function csvHeader(
+  source: UploadSource,
+  options: CsvMetadata,
+  expected: string | undefined,
+): Promise<CsvHeader> {
+  const problems: FileProblem[] = [];
+  const warnings: FileProblem[] = [];
+  const sidecar = await readSidecar(source);
+  if (sidecar === 'unreadable') {
+    problems.push({
+      place: 'file',
+      hint: 'The file NAME.json beside the CSV is not JSON with authority, sequence, createdAt, rowCount and full, all optional, and nothing else.',
+    });
+  }
+  const metadata: CsvMetadata = {
+    ...(expected !== undefined && { authority: expected }),
+    ...fromName(source.name),
+    ...(sidecar === 'unreadable' ? {} : sidecar),
+    ...given(options),
+  };
+
+  const problem = (field: string, hint: string): undefined => {
+    problems.push({ place: 'file', field, hint });
+  };
+  const authority =
+    odsCodeSchema.safeParse(metadata.authority).data ??
+    problem('authority', `The ODS code of the authority must be given: ${HOW}.`);
+  const sequence =
+    metadata.sequence ?? problem('sequence', `The sequence number must be given: ${HOW}.`);
+  const createdAt =
+    readInstant(metadata.createdAt ?? '') ??
+    problem('createdAt', `When the file was made must be given: ${HOW}.`);
+  if (metadata.rowCount === undefined && metadata.full === true) {
+    problem(
+      'rowCount',
+      'A full refresh must come with its row count, by option or in NAME.json: rows lost on the way would be taken for plans that are over.',
+    );
+  } else if (metadata.rowCount === undefined) {
+    warnings.push({
+      place: 'file',
+      field: 'rowCount',
+      hint: 'No row count was given, so a file cut at the end of a line would pass for a whole one. Give it by option or in NAME.json.',
+    });
+  }
+  return {
+    header: {
+      ...(authority !== undefined && { authority }),
+      ...(sequence !== undefined && { sequence }),
+      ...(createdAt !== undefined && { createdAt }),
+      ...(metadata.rowCount !== undefined && { recordCount: metadata.rowCount }),
+      ...(metadata.full === true && { full: true }),
+    },
+    problems,
+    warnings,
+  };
+}
+
+function fromName(name: string): CsvMetadata {
+  const parts = /^([A-Z0-9]{3,12})-([0-9]{1,15})-([0-9]{12})\.csv(?:\.gz)?$/i.exec(basename(name));
+  const sequence = readCount(parts?.[2] ?? '');
+  if (!parts || sequence === undefined) return {};
+  return given({ authority: parts[1]?.toUpperCase(), sequence, createdAt: parts[3] });
+}
+
+async function readSidecar(source: UploadSource): Promise<CsvMetadata | 'unreadable'> {
+  if (!('path' in source)) return {};
+  const stem = source.path.slice(0, source.path.length - extname(source.path).length);
+  for (const path of new Set([`${source.path}.json`, `${stem}.json`])) {
+    let text: string;
+    try {
+      text = await readStart(path);
+    } catch {
+      continue;
+    }
+    if (text.length > SIDECAR_AT_MOST) return 'unreadable';
+    try {
+      return csvMetadataSchema.parse(JSON.parse(text));
+    } catch {
+      return 'unreadable';
+    }
+  }
+  return {};
+}
+
+/** A little more of a file than a sidecar may have. */
+async function readStart(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(SIDECAR_AT_MOST + 1) });
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,94 @@
+import type { OdsCode } from '#schemas/authority.ts';
+import type { PlanType } from '#schemas/plans/plan.ts';
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+
+/** What the two formats have in common once read. Nothing here has been checked yet. */
+
+export type UploadFormat = Acknowledgement['file']['format'];
+
+/** A text of the file and where it stood: an XPath for Spine XML, `line N` for CSV. */
+export type Located = { text: string; place: string };
+
+/** Lists hold what was found, so that "missing" and "given twice" can be told apart. */
+export type RawPlan = {
+  /** `undefined` for a type that is not one of the three. */
+  type: PlanType | undefined;
+  place: string;
+  start: Located[];
+  end: Located[];
+  deleted: Located[];
+};
+
+export type RawSubject = {
+  /** Whose details these are; `undefined` for a subject of an unknown kind. */
+  kind: 'child' | 'mother' | undefined;
+  place: string;
+  nhsNumbers: Located[];
+  localIds: Located[];
+  datesOfBirth: Located[];
+  /** Only while numbers are traced, and dropped once they are compared. */
+  names?: { given: string; family: string };
+};
+
+export type RawRecord = {
+  /** Position in the file, from 1. */
+  number: number;
+  place: string;
+  /** Something about its shape that makes it unclear what was meant. */
+  unclear?: { place: string; field: string; hint: string };
+  plans: RawPlan[];
+  subjects: RawSubject[];
+};
+
+/** What the file says of itself, as far as it could be read. */
+export type UploadHeader = {
+  authority?: OdsCode;
+  /** Spine XML only. */
+  authorityName?: string;
+  officeHoursPhone?: string;
+  emergencyDutyTeamPhone?: string;
+  sequence?: number;
+  /** Milliseconds since 1970. */
+  createdAt?: number;
+  /** How many records the sender counted. */
+  recordCount?: number;
+  /** True of a full refresh; CSV only. */
+  full?: boolean;
+};
+
+/** Something that makes the whole file unusable (CPF01 unless another code is named), or a remark on it. */
+export type FileProblem = { place: string; field?: string; hint: string; code?: 'CPF01' | 'CPF06' };
+
+/** What a reader yields: the header once, before any record. */
+export type UploadEvent =
+  | {
+      kind: 'header';
+      header: UploadHeader;
+      problems: FileProblem[];
+      warnings: FileProblem[];
+      droppedColumns: string[];
+    }
+  | { kind: 'record'; record: RawRecord };
+
+/** Ends the reading of a file that cannot be used. Never leaves this folder: it becomes CPF01. */
+export class UnusableFile extends Error {
+  override name = 'UnusableFile';
+  readonly problem: FileProblem;
+
+  constructor(problem: FileProblem) {
+    super(problem.hint);
+    this.problem = problem;
+  }
+}
+
+/** More of one thing than any record has; what lies beyond is not kept. */
+const KEPT_AT_MOST = 8;
+
+export function keep<T>(list: T[], item: T): void {
+  if (list.length < KEPT_AT_MOST) list.push(item);
+}
+
+/** A whole number as senders write it, or `undefined`. Fifteen digits stay exact everywhere. */
+export function readCount(text: string): number | undefined {
+  return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
+}

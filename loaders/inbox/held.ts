@@ -1,0 +1,47 @@
+import { odsCodeSchema } from '#schemas/authority.ts';
+import {
+  type Acknowledgement,
+  acknowledgementSchema,
+  FILE_CODES,
+} from '#schemas/uploads/acknowledgement.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+
+/**
+ * The final answer to a file of which part was held; `undefined` while it still waits.
+ *
+ * A file of which nothing was applied and whose hold was discarded is in no ledger any more: it is CPF04,
+ * and so is one that another file with the same number has replaced.
+ */
+export async function finalAnswer(
+  store: Store,
+  anchor: Anchor,
+  provisional: Acknowledgement,
+): Promise<Acknowledgement | undefined> {
+  const { held, ...rest } = provisional;
+  const authority = odsCodeSchema.safeParse(provisional.authority?.code).data;
+  if (held === undefined || authority === undefined) return provisional;
+  if (anchor.holds().some(({ id }) => id === held.id)) return undefined;
+  const { sequenceOffset } = await store.intakeState(authority);
+  // With the offset, and as it was where numbering began anew since.
+  for (const sequence of new Set([rest.sequence + sequenceOffset, rest.sequence])) {
+    const entry = await store.fileOf(authority, sequence);
+    if (entry?.sha256 !== rest.file.sha256 || entry.held !== undefined) continue;
+    return acknowledgementSchema.parse(JSON.parse(entry.acknowledgement));
+  }
+  return {
+    ...rest,
+    code: 'CPF04',
+    meaning: FILE_CODES.CPF04,
+    counts: { ...rest.counts, accepted: 0, refused: rest.counts.records },
+    rows: { ...rest.rows, added: 0, changed: 0, unchanged: 0, superseded: 0 },
+    warnings: [
+      {
+        code: 'CPF04',
+        place: 'file',
+        field: 'held',
+        hint: 'What was held of this file was not done: the operator of the service discarded it, or another file with the same number took its place. What should have been done of it, send in the next file.',
+      },
+    ],
+  };
+}

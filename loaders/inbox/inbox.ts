@@ -1,0 +1,505 @@
+import { watch as watchFolder } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import type { OdsCode } from '#schemas/authority.ts';
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import { printableName } from '../answers/acknowledge.ts';
+import type { UploadSource } from '../formats/source.ts';
+import type { LoadOptions } from '../load/load.ts';
+import { LoadFailed } from '../load/load-failed.ts';
+import { type Answers, createAnswers } from './answers.ts';
+import {
+  type Judgement,
+  judgeControl,
+  judgeReport,
+  type MeshOptions,
+  sourceName,
+} from './decision.ts';
+import { type Found, InboxFiles, type Listing, type Seen, type Unit } from './files.ts';
+import { type MeshControl, readControl } from './mesh-control.ts';
+import { type Place, placeOf } from './order.ts';
+
+export type { MeshOptions } from './decision.ts';
+export { InboxInUse } from './files.ts';
+
+export type InboxOptions = {
+  /** The folder that is watched; `processing`, `done` and `failed` are made in it. */
+  dir: string;
+  /** Where acknowledgements go. It exists. */
+  outbox: string;
+  /** How MESH pairs are judged; without it they are left where they are. */
+  mesh: MeshOptions | undefined;
+  /** A file is read once it has not changed for this long. */
+  settleMs: number;
+  pollMs: number;
+  /** How long half a pair may wait for the other half before it is reported. */
+  pairWaitMs: number;
+  /** How long sources are kept once acknowledged. 0: not at all. */
+  keepMs: number;
+  /** How many files are loaded at the same time. */
+  parallel: number;
+  /** How often it is asked whether what was held has been decided on. Default 30 s. */
+  heldPollMs?: number;
+  /** The first wait before a load that failed is tried again; doubled each time, at most 5 minutes. */
+  retryMs?: number;
+  /**
+   * Loads a file as an inbox may: an authority that is not known here is not added.
+   *
+   * @throws {LoadFailed} where it may work later
+   */
+  load(
+    source: UploadSource,
+    given: Pick<LoadOptions, 'onNotice' | 'by'> & { authority?: OdsCode },
+  ): Promise<Acknowledgement>;
+  /** The final answer to a file of which part was held; `undefined` while it waits. */
+  finalAnswer(provisional: Acknowledgement): Promise<Acknowledgement | undefined>;
+  report(report: InboxReport): void;
+};
+
+/** What an inbox has to tell its operator. Names and hints hold no NHS number. */
+export type InboxReport =
+  | { kind: 'acknowledged'; name: string; acknowledgement: Acknowledgement }
+  /** Part of it waits for somebody's decision; the sender is answered when that is made. */
+  | { kind: 'held'; name: string; acknowledgement: Acknowledgement }
+  /** Where it lay; nothing was done with it. */
+  | { kind: 'left'; name: string; hint: string }
+  /** Moved to `failed`. */
+  | { kind: 'failed'; name: string; hint: string; folder: string }
+  | { kind: 'retried'; name: string; hint: string; againInMs: number }
+  /** The folder itself cannot be worked in. */
+  | { kind: 'unwell'; hint: string };
+
+export type Inbox = {
+  /** Takes nothing more in and resolves when the loads under way have ended. */
+  stop(): Promise<void>;
+};
+
+const RETRY_MS = 5_000;
+const RETRY_AT_MOST_MS = 300_000;
+const HELD_POLL_MS = 30_000;
+const SWEEP_EVERY_MS = 3_600_000;
+/** A hint of a change is followed up this soon at most. */
+const LOOK_AT_MOST_EVERY_MS = 25;
+
+type Task = {
+  unit: Unit;
+  control?: MeshControl;
+  /** The one that the mailbox sends for. */
+  authority?: OdsCode;
+  place: Place;
+  /** Files of one lane are loaded one after the other. */
+  lane: string;
+  attempts: number;
+  notBefore: number;
+};
+
+/**
+ * Watches a folder for uploads and loads each: pairs as a MESH client leaves them, and plain files.
+ *
+ * A file is settled before it is read, moved before it is loaded, acknowledged before it is removed; after
+ * a crash at any point the next watcher goes on from where the file lies. Files of one authority are loaded
+ * one after the other in the order of their numbers, files of several at the same time.
+ *
+ * @throws {InboxInUse} where another process watches the folder
+ */
+export async function watchInbox(options: InboxOptions): Promise<Inbox> {
+  const files = await InboxFiles.open(options.dir);
+  const watcher = new Watcher(options, files);
+  const ended = watcher.run().finally(() => files.close());
+  return {
+    stop: () => {
+      watcher.stop();
+      return ended;
+    },
+  };
+}
+
+class Watcher {
+  readonly #options: InboxOptions;
+  readonly #files: InboxFiles;
+  readonly #answers: Answers;
+  readonly #waiting: Task[] = [];
+  readonly #lanes = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  /** Units that this process knows of, lest one that is at work be found as if left behind. */
+  readonly #known = new Set<string>();
+  /** Since when each file of the inbox has been as it is. */
+  readonly #unchanged = new Map<string, { seen: Seen; since: number }>();
+  /** What was told of each file of the inbox, so that it is told once. */
+  readonly #told = new Map<string, string>();
+  #unsettled = false;
+  #stopping = false;
+  #wake = (): void => undefined;
+  #woken = false;
+
+  constructor(options: InboxOptions, files: InboxFiles) {
+    this.#options = options;
+    this.#files = files;
+    this.#answers = createAnswers(options);
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    this.#rouse();
+  }
+
+  #rouse(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  async run(): Promise<void> {
+    const hints = this.#watchForHints();
+    let sweptAt = Number.NEGATIVE_INFINITY;
+    let heldAt = Number.NEGATIVE_INFINITY;
+    let recovered = false;
+    while (!this.#stopping) {
+      this.#woken = false;
+      try {
+        if (performance.now() - sweptAt >= SWEEP_EVERY_MS) {
+          await this.#files.sweep(this.#options.keepMs, Date.now());
+          sweptAt = performance.now();
+        }
+        if (!recovered) await this.#recover();
+        recovered = true;
+        await this.#look();
+        if (performance.now() - heldAt >= (this.#options.heldPollMs ?? HELD_POLL_MS)) {
+          await this.#answerHeld();
+          heldAt = performance.now();
+        }
+        this.#tell('', undefined);
+      } catch (error) {
+        this.#tell(
+          '',
+          `The inbox cannot be worked in (${reasonOf(error)}). Put that right: it is tried again by itself.`,
+        );
+      }
+      this.#start();
+      await this.#sleep();
+    }
+    hints?.close();
+    await Promise.allSettled(this.#running);
+  }
+
+  /** Polling finds everything; the operating system's hints only find it sooner. */
+  #watchForHints(): ReturnType<typeof watchFolder> | undefined {
+    try {
+      const hints = watchFolder(this.#options.dir, () => this.#rouse());
+      hints.on('error', () => hints.close());
+      return hints;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #sleep(): Promise<void> {
+    const { pollMs, settleMs } = this.#options;
+    const due = this.#waiting.map(({ notBefore }) => notBefore - performance.now());
+    const idle = this.#running.size < this.#options.parallel;
+    const ms = Math.min(
+      pollMs,
+      ...(this.#unsettled ? [settleMs] : []),
+      ...(idle ? due.filter((wait) => wait > 0) : []),
+    );
+    await pause(LOOK_AT_MOST_EVERY_MS);
+    if (this.#woken || this.#stopping) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = () => undefined;
+  }
+
+  async #recover(): Promise<void> {
+    for (const unit of await this.#files.recover()) {
+      if (!this.#known.has(unit.id)) await this.#enqueueRecovered(unit);
+    }
+  }
+
+  async #enqueueRecovered(unit: Unit): Promise<void> {
+    if (unit.control === undefined) return this.#enqueue(unit);
+    const judgement = await judgeControl(
+      this.#files.path('processing', unit.id, unit.control),
+      this.#options.mesh,
+      true,
+    );
+    if (judgement.kind === 'ours') return this.#enqueue(unit, judgement);
+    await this.#fail(unit, 'hint' in judgement ? judgement.hint : 'Its control file is cut short.');
+  }
+
+  async #look(): Promise<void> {
+    const listing = await this.#files.list();
+    this.#noteChanges(listing);
+    this.#unsettled = false;
+    for (const found of listing.found) {
+      if (this.#stopping) return;
+      try {
+        await this.#consider(found);
+      } catch (error) {
+        this.#tell(
+          found.name,
+          `It cannot be taken in (${reasonOf(error)}). Put that right: it is tried again by itself.`,
+        );
+      }
+    }
+    for (const alone of listing.alone) {
+      // One that is gone again meanwhile is no matter.
+      await this.#considerAlone(alone).catch(() => undefined);
+    }
+  }
+
+  #noteChanges({ seen }: Listing): void {
+    for (const name of this.#unchanged.keys()) if (!seen.has(name)) this.#unchanged.delete(name);
+    for (const name of this.#told.keys()) {
+      if (name !== '' && !seen.has(name)) this.#told.delete(name);
+    }
+    for (const [name, now] of seen) {
+      const before = this.#unchanged.get(name)?.seen;
+      const same =
+        before?.size === now.size && before.mtimeMs === now.mtimeMs && before.inode === now.inode;
+      if (same) continue;
+      this.#unchanged.set(name, { seen: now, since: performance.now() });
+      this.#told.delete(name);
+    }
+  }
+
+  #unchangedForMs(name: string): number {
+    const known = this.#unchanged.get(name);
+    return known === undefined ? 0 : performance.now() - known.since;
+  }
+
+  #settled(names: readonly string[]): boolean {
+    const settled = names.every((name) => this.#unchangedForMs(name) >= this.#options.settleMs);
+    this.#unsettled ||= !settled;
+    return settled;
+  }
+
+  async #consider(found: Found): Promise<void> {
+    if (found.control === undefined) {
+      if (this.#settled(found.files)) await this.#enqueue(await this.#files.take(found));
+      return;
+    }
+    // The data came before its control file, so it is whole once that is.
+    const settled = this.#settled([found.control]);
+    const judgement = await judgeControl(
+      this.#files.inboxPath(found.control),
+      this.#options.mesh,
+      settled,
+    );
+    switch (judgement.kind) {
+      case 'ours':
+        return this.#enqueue(await this.#files.take(found), judgement);
+      case 'left':
+        return this.#tell(found.name, judgement.hint);
+      case 'failed':
+        return this.#fail(await this.#files.take(found), judgement.hint);
+      case 'wait':
+        return undefined;
+    }
+  }
+
+  async #considerAlone({ name, kind }: Listing['alone'][number]): Promise<void> {
+    const waited = this.#unchangedForMs(name);
+    if (kind === 'control' && (await this.#isReport(name))) return;
+    if (waited < (kind === 'other' ? this.#options.settleMs : this.#options.pairWaitMs)) {
+      this.#unsettled ||= kind !== 'other' || waited < this.#options.settleMs;
+      return;
+    }
+    switch (kind) {
+      case 'data':
+        return this.#tell(
+          name,
+          'Its control file (.ctl) has not come. If the sender cannot send it, remove the file and ask for it to be sent again.',
+        );
+      case 'control':
+        return this.#tell(
+          name,
+          'It has no data file (.dat), which should have come before it. Remove it and ask for the file to be sent again.',
+        );
+      case 'other':
+        return this.#tell(
+          name,
+          'It is not a file that an inbox takes: .xml, .csv, .gz, or .dat with .ctl. Remove it, or name it so.',
+        );
+    }
+  }
+
+  /** What became of an acknowledgement that was sent comes as a control file alone. */
+  async #isReport(name: string): Promise<boolean> {
+    const report = await judgeReport(this.#files.inboxPath(name), this.#options.mesh);
+    switch (report.kind) {
+      case 'none':
+        return false;
+      case 'left':
+        this.#tell(name, report.hint);
+        return true;
+      case 'failed': {
+        const unit = await this.#files.take({ name, kind: 'pair', files: [name] });
+        await this.#fail(unit, report.hint);
+        return true;
+      }
+    }
+  }
+
+  async #enqueue(unit: Unit, ours?: Extract<Judgement, { kind: 'ours' }>): Promise<void> {
+    const path = this.#files.path('processing', unit.id, unit.data);
+    const place = await placeOf(path, sourceName(unit, ours?.control));
+    const authority = ours?.authority;
+    this.#known.add(unit.id);
+    this.#waiting.push({
+      unit,
+      ...(ours !== undefined && { control: ours.control }),
+      ...(authority !== undefined && { authority }),
+      place,
+      lane: authority ?? place.authority ?? unit.id,
+      attempts: 0,
+      notBefore: performance.now(),
+    });
+  }
+
+  /** Starts what may be started: the lowest number of each authority that is not at work. */
+  #start(): void {
+    const order = ({ place }: Task): number => place.sequence ?? Number.POSITIVE_INFINITY;
+    this.#waiting.sort((one, other) =>
+      order(one) === order(other)
+        ? one.unit.id.localeCompare(other.unit.id)
+        : order(one) - order(other),
+    );
+    for (const task of this.#waiting.slice()) {
+      if (this.#stopping || this.#running.size >= this.#options.parallel) return;
+      if (this.#lanes.has(task.lane) || task.notBefore > performance.now()) continue;
+      this.#waiting.splice(this.#waiting.indexOf(task), 1);
+      this.#lanes.add(task.lane);
+      const run = this.#load(task).finally(() => {
+        this.#lanes.delete(task.lane);
+        this.#running.delete(run);
+        this.#start();
+        this.#rouse();
+      });
+      this.#running.add(run);
+    }
+  }
+
+  async #load(task: Task): Promise<void> {
+    try {
+      await this.#loadOnce(task);
+      this.#known.delete(task.unit.id);
+    } catch (error) {
+      // Whatever failed, the file is where it was, and is tried again.
+      task.attempts += 1;
+      const againInMs = Math.min(
+        (this.#options.retryMs ?? RETRY_MS) * 2 ** (task.attempts - 1),
+        RETRY_AT_MOST_MS,
+      );
+      task.notBefore = performance.now() + againInMs;
+      this.#waiting.push(task);
+      const hint =
+        error instanceof LoadFailed ? error.message : `It was not loaded (${reasonOf(error)}).`;
+      this.#options.report({
+        kind: 'retried',
+        name: printableName(task.unit.name),
+        hint,
+        againInMs,
+      });
+    }
+  }
+
+  async #loadOnce({ unit, control, authority }: Task): Promise<void> {
+    const path = this.#files.path('processing', unit.id, unit.data);
+    const before = await stat(path).catch(nothingThere);
+    if (before === undefined) {
+      const hint = 'Somebody has removed it from the folder processing, so it was not loaded.';
+      this.#options.report({ kind: 'left', name: printableName(unit.name), hint });
+      return;
+    }
+    let notice: InactiveNumbersNotice | undefined;
+    const acknowledgement = await this.#options.load(
+      { path, name: sourceName(unit, control) },
+      {
+        ...(authority !== undefined && { authority }),
+        by: control === undefined ? 'inbox' : `inbox, from mailbox ${control.from}`,
+        // Written with the answer: until then the file lies in processing and is loaded again after a crash.
+        onNotice: (given) => void (notice = given),
+      },
+    );
+    const after = await stat(path);
+    if (before.size !== after.size || before.mtimeMs !== after.mtimeMs) {
+      await this.#fail(
+        unit,
+        `It was still being written while it was read, and was answered ${acknowledgement.code}. Ask for it to be sent again, under a new number if it was loaded.`,
+      );
+      return;
+    }
+    if (notice !== undefined) {
+      await this.#answers.notify(unit, control, notice, acknowledgement.file.format);
+    }
+    const name = printableName(unit.name);
+    if (acknowledgement.held !== undefined) {
+      await this.#files.hold(unit, acknowledgement, this.#options.keepMs);
+      this.#options.report({ kind: 'held', name, acknowledgement });
+      return;
+    }
+    await this.#answers.answer(unit, control, acknowledgement);
+    await this.#files.finish(unit, this.#options.keepMs);
+    this.#options.report({ kind: 'acknowledged', name, acknowledgement });
+  }
+
+  /** Sends the final answers of what was held and has been decided on. */
+  async #answerHeld(): Promise<void> {
+    for (const { unit, acknowledgement: provisional } of await this.#files.held()) {
+      if (this.#stopping) return;
+      try {
+        const acknowledgement = await this.#options.finalAnswer(provisional);
+        if (acknowledgement === undefined) continue;
+        await this.#answers.answer(unit, await this.#controlOf(unit), acknowledgement);
+        await this.#files.finish(unit, this.#options.keepMs, 'held');
+        const name = printableName(unit.name);
+        this.#options.report({ kind: 'acknowledged', name, acknowledgement });
+      } catch {
+        // The store is away, or the outbox: asked again at the next turn, and loads tell of either.
+      }
+    }
+  }
+
+  async #controlOf(unit: Unit): Promise<MeshControl | undefined> {
+    if (unit.control === undefined) return undefined;
+    const path = this.#files.path('held', unit.id, unit.control);
+    const read = readControl(await readFile(path, 'utf8'));
+    return read.kind === 'control' ? read.control : undefined;
+  }
+
+  async #fail(unit: Unit, hint: string): Promise<void> {
+    await this.#files.fail(unit, hint);
+    const folder = this.#files.path('failed', unit.id);
+    this.#options.report({ kind: 'failed', name: printableName(unit.name), hint, folder });
+  }
+
+  /** Tells once of a file (or of the inbox, by an empty name) what is so; `undefined` where all is well. */
+  #tell(name: string, hint: string | undefined): void {
+    if (hint === undefined) {
+      this.#told.delete(name);
+      return;
+    }
+    if (this.#told.get(name) === hint) return;
+    this.#told.set(name, hint);
+    this.#options.report(
+      name === '' ? { kind: 'unwell', hint } : { kind: 'left', name: printableName(name), hint },
+    );
+  }
+}
+
+/** The kind of a fault, never its message: that may hold a path, and a path anything. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown fault';
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}
+
+function nothingThere(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  throw error;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,85 @@
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { placeOf } from '../inbox/order.ts';
+import { type CsvMetadata, type LoadOptions, loadFile } from './load.ts';
+import { LoadFailed } from './load-failed.ts';
+import { Places } from './load-slots.ts';
+
+/** A file to load, with what is known of it beside its name. */
+export type FileToLoad = { path: string; name: string; metadata?: CsvMetadata };
+
+export type FileLoaded<F extends FileToLoad = FileToLoad> = { file: F } & (
+  | { kind: 'acknowledged'; acknowledgement: Acknowledgement }
+  | { kind: 'failed'; error: LoadFailed }
+);
+
+/** Reading keeps one core busy; the others are for waiting on the disk and on Redis. */
+const AT_ONCE = 4;
+
+/**
+ * Loads files side by side: those of one authority one after the other in the order given, those of several
+ * at the same time. One reading of the store serves all that wait to be reconciled.
+ *
+ * After a file that failed, what follows of its authority is not loaded: it might depend on it.
+ *
+ * @param each told of each file in the order given, as soon as that can be
+ */
+export async function loadFiles<F extends FileToLoad>(
+  store: Store,
+  anchor: Anchor,
+  files: readonly F[],
+  options: Omit<LoadOptions, 'places' | 'metadata'> & {
+    atOnce?: number;
+    optionsOf?: (file: F) => Partial<LoadOptions>;
+  },
+  each: (loaded: FileLoaded<F>) => Promise<void> | void,
+): Promise<void> {
+  const { atOnce = AT_ONCE, optionsOf, ...common } = options;
+  const places = new Places(atOnce);
+
+  async function load(file: F): Promise<FileLoaded<F>> {
+    const { path, name, metadata } = file;
+    try {
+      const acknowledgement = await loadFile(
+        store,
+        anchor,
+        { path, name },
+        { ...common, ...optionsOf?.(file), ...(metadata !== undefined && { metadata }), places },
+      );
+      return { file, kind: 'acknowledged', acknowledgement };
+    } catch (error) {
+      if (!(error instanceof LoadFailed)) throw error;
+      return { file, kind: 'failed', error };
+    }
+  }
+
+  async function loadAfter(
+    before: Promise<FileLoaded<F>> | undefined,
+    file: F,
+  ): Promise<FileLoaded<F>> {
+    const last = await before;
+    if (last === undefined || last.kind === 'acknowledged') return load(file);
+    const error = new LoadFailed(
+      `${file.name} was not loaded, because ${last.file.name} of the same authority could not be. Nothing of it was changed.`,
+    );
+    return { file, kind: 'failed', error };
+  }
+
+  const lanes = new Map<string, Promise<FileLoaded<F>>>();
+  const loads: Promise<FileLoaded<F>>[] = [];
+  for (const [at, file] of files.entries()) {
+    const { authority } = file.metadata ?? {};
+    const lane = authority ?? (await placeOf(file.path, file.name)).authority ?? `file ${at}`;
+    const loading = loadAfter(lanes.get(lane), file);
+    loading.catch(() => undefined);
+    lanes.set(lane, loading);
+    loads.push(loading);
+  }
+  try {
+    for (const loading of loads) await each(await loading);
+  } finally {
+    // Whatever one of them came to, nobody is left at work when this is over.
+    await Promise.allSettled(loads);
+  }
+}

@@ -1,0 +1,368 @@
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import type { Breakers } from '#schemas/uploads/breakers.ts';
+import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import type { AuthorityLock, Store } from '#store/store.ts';
+import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
+import { anchoredHold, applyJournal, ledgerEntry } from '../apply/apply.ts';
+import type { Tracer } from '../check/tracing/tracer.ts';
+import { type Difference, ReadFile } from '../decide/file.ts';
+import type { CsvMetadata } from '../formats/csv/metadata.ts';
+import { SourceBytes, type UploadSource } from '../formats/source.ts';
+import type { Hold, Journal } from '../spool/journal.ts';
+import { Spool } from '../spool/spool.ts';
+import { asLoadFailed, LoadFailed, requireOpen } from './load-failed.ts';
+import type { Places } from './load-slots.ts';
+import { withLock } from './lock.ts';
+import type { OnProgress } from './progress.ts';
+import { type ReadUpload, readUpload, type WholeHeader } from './read.ts';
+import { endInterrupted, resumeUnderLock } from './resume.ts';
+
+export type { Difference } from '../decide/file.ts';
+export type { CsvMetadata } from '../formats/csv/metadata.ts';
+export type { UploadSource } from '../formats/source.ts';
+export { sweepSpools } from '../spool/spool.ts';
+export { LoadFailed } from './load-failed.ts';
+
+export type LoadOptions = {
+  /** Folder for spools, made if absent (0700). On the same machine for as long as loads are under way. */
+  spoolDir: string;
+  /** Whether a file may make an authority known here that was not; for an operator's own loads. */
+  addAuthority: boolean;
+  /** The authority that sends, where its token or mailbox tells; a file of another one is CPF01. */
+  authority?: OdsCode;
+  /** For a CSV: what it does not say of itself. */
+  metadata?: CsvMetadata;
+  /** Largest file, as sent and once unpacked. Default 64 MiB. */
+  maxBytes?: number;
+  /** Milliseconds since 1970; default the present. */
+  now?: () => number;
+  /** Who loads: an operator's name, or how the file came in. Goes into the audit. */
+  by: string;
+  /** Traces NHS numbers. Absent: they are not traced, which is for a demo only. */
+  tracer?: Tracer | undefined;
+  /**
+   * Given the notice of numbers that are no longer in use, before anything of the file is applied, so that
+   * a crash cannot lose it; loading the file again gives it again. What it throws ends the load.
+   */
+  onNotice?: ((notice: InactiveNumbersNotice) => Promise<void> | void) | undefined;
+  /** Codes of the authorities whose acknowledgements repeat refused records (`ACK_ECHO`). */
+  echoTo?: readonly string[] | undefined;
+  /** What is unusual, and what is too unusual to be applied unseen; an authority's own settings go first. */
+  breakers?: Breakers | undefined;
+  /** Shared by the loads of one process that go on side by side. */
+  places?: Places | undefined;
+  onProgress?: OnProgress | undefined;
+  /** How long to wait for another loader of the same authority. Default 45 s, longer than a dead one's lease. */
+  lockWaitMs?: number;
+};
+
+const MAX_BYTES = 67_108_864;
+
+/**
+ * Loads one file of an authority, Spine XML or CSV, plain or gzip, and returns its acknowledgement.
+ *
+ * Either the whole file was sound enough to be loaded (CPF02, CPF03: every accepted record is in the
+ * store, on disk, and the sequence number is used up) or nothing of it was (CPF01, CPF04: nothing changed
+ * but the audit, and the number can be used again). What is too unusual waits, as `held` says: then the
+ * acknowledgement is provisional, the number not used up, and `releaseHold` goes on with it. A repeat of a
+ * loaded file is answered with its acknowledgement. A load that was cut short is carried to its end first,
+ * whichever file comes.
+ *
+ * @throws {LoadFailed} where the store, the disk or the source failed. A load that had begun to be
+ * applied is resumed by the next load of the authority or by {@link resumeLoad}; any other left no trace.
+ */
+export async function loadFile(
+  store: Store,
+  anchor: Anchor,
+  source: UploadSource,
+  options: LoadOptions,
+): Promise<Acknowledgement> {
+  const loading = new Loading(store, anchor, source, options);
+  try {
+    return await loading.load();
+  } catch (error) {
+    throw asLoadFailed(error, loading.begun);
+  } finally {
+    loading.end();
+  }
+}
+
+/**
+ * What {@link loadFile} would answer, and by how many rows the store would differ, without changing
+ * anything: neither the store nor its ledger, audit or anchor. Nobody is kept waiting by it, so what it says
+ * holds only as long as nobody else loads.
+ *
+ * @throws {LoadFailed} where the store, the disk or the source failed
+ */
+export async function differFile(
+  store: Store,
+  anchor: Anchor,
+  source: UploadSource,
+  options: Omit<LoadOptions, 'onNotice' | 'lockWaitMs'>,
+): Promise<{ acknowledgement: Acknowledgement; difference: Difference }> {
+  const loading = new Loading(store, anchor, source, options);
+  try {
+    return await loading.differ();
+  } catch (error) {
+    throw asLoadFailed(error, false);
+  } finally {
+    loading.end();
+  }
+}
+
+const NO_DIFFERENCE: Difference = { added: 0, removed: 0, changed: 0 };
+
+/** One file on its way. */
+class Loading {
+  /** True where the store has been changed and not all of it is done. */
+  begun = false;
+  readonly #store: Store;
+  readonly #anchor: Anchor;
+  readonly #source: UploadSource;
+  readonly #options: LoadOptions;
+  readonly #bytes: SourceBytes;
+  readonly #receivedAt: number;
+  #spool: Spool | undefined;
+  #givePlace = (): void => undefined;
+
+  constructor(store: Store, anchor: Anchor, source: UploadSource, options: LoadOptions) {
+    this.#store = store;
+    this.#anchor = anchor;
+    this.#source = source;
+    this.#options = options;
+    this.#receivedAt = (options.now ?? Date.now)();
+    // Before anything is waited for: from here on a source that breaks off is noticed.
+    this.#bytes = new SourceBytes(source, options.maxBytes ?? MAX_BYTES);
+  }
+
+  async load(): Promise<Acknowledgement> {
+    this.#givePlace = (await this.#options.places?.take()) ?? this.#givePlace;
+    const { read, file, spool } = await this.#read();
+    const header = read.usable;
+    const acknowledgement =
+      header === undefined
+        ? await this.#refuse(file, file.refusal(read.refusal ?? 'CPF01'))
+        : await withLock(this.#store, header.authority, this.#options.lockWaitMs, (lock) =>
+            this.#loadLocked(read, header, file, spool, lock),
+          );
+    return withEcho(acknowledgement, spool);
+  }
+
+  async differ(): Promise<{ acknowledgement: Acknowledgement; difference: Difference }> {
+    const { read, file, spool } = await this.#read();
+    const header = read.usable;
+    const nothing = (acknowledgement: Acknowledgement) => ({
+      acknowledgement,
+      difference: NO_DIFFERENCE,
+    });
+    if (header === undefined) return nothing(file.refusal(read.refusal ?? 'CPF01'));
+    const answer = await file.answer(header);
+    if (answer.kind !== 'new') return nothing(answer.acknowledgement);
+    const { difference, outcome } = await file.decide(header, spool, undefined, false);
+    switch (outcome.kind) {
+      case 'load':
+        return { difference, acknowledgement: outcome.journal.acknowledgement };
+      case 'hold':
+        return { difference, acknowledgement: outcome.hold.acknowledgement };
+      case 'refuse':
+        return nothing(file.refusal('CPF04'));
+    }
+  }
+
+  end(): void {
+    this.#bytes.close();
+    this.#givePlace();
+    if (this.#spool !== undefined) discard(this.#spool, this.#anchor);
+  }
+
+  async #read(): Promise<{ read: ReadUpload; file: ReadFile; spool: Spool }> {
+    await requireDataset(this.#store, this.#options.tracer);
+    const spool = Spool.create(this.#options.spoolDir);
+    this.#spool = spool;
+    const { metadata = {}, authority, tracer, echoTo, onProgress } = this.#options;
+    const receivedAt = this.#receivedAt;
+    const read = await readUpload(
+      this.#bytes,
+      this.#source,
+      { receivedAt, metadata, authority, tracer, echoTo, onProgress },
+      spool,
+    );
+    const facts = { ...this.#options, name: this.#source.name, receivedAt };
+    return { read, file: new ReadFile(this.#store, this.#anchor, read, facts), spool };
+  }
+
+  async #loadLocked(
+    read: ReadUpload,
+    header: WholeHeader,
+    file: ReadFile,
+    spool: Spool,
+    lock: AuthorityLock,
+  ): Promise<Acknowledgement> {
+    const [store, anchor] = [this.#store, this.#anchor];
+    await requireOpen(store);
+    const { sequence, authority } = header;
+    const lost = await endInterrupted(store, anchor, lock, { sequence, sha256: read.sha256 });
+    const base = anchor.authority(authority);
+    const answer = await file.answer(header);
+    if (answer.kind === 'refused') return this.#refuse(file, answer.acknowledgement);
+    await giveNotice(store, read, header, this.#options);
+    if (answer.kind === 'repeat') {
+      // The load had come to its end, only the anchor was not told.
+      if (lost !== undefined) anchor.commitLoad(authority, lost);
+      return answer.acknowledgement;
+    }
+    const { outcome } = await file.decide(header, spool, lock, lost !== undefined);
+    switch (outcome.kind) {
+      case 'refuse':
+        return this.#refuse(file, file.refusal('CPF04'));
+      case 'hold':
+        return this.#holdWhole(file, spool, lock, outcome.hold, outcome.drops);
+      case 'load':
+        return this.#apply(spool, lock, outcome.journal, base);
+    }
+  }
+
+  async #refuse(file: ReadFile, acknowledgement: Acknowledgement): Promise<Acknowledgement> {
+    await file.record(acknowledgement);
+    return acknowledgement;
+  }
+
+  async #apply(
+    spool: Spool,
+    lock: AuthorityLock,
+    journal: Journal,
+    base: AnchoredAuthority | undefined,
+  ): Promise<Acknowledgement> {
+    const [store, anchor] = [this.#store, this.#anchor];
+    const { onProgress, places } = this.#options;
+    await spool.commitJournal(JSON.stringify(journal));
+    // Whoever was held up for longer than the lease has been overtaken, and what it decided is old.
+    await lock.renew();
+    anchor.beginLoad({ ...pick(journal), journal: spool.folder, ...journal.expected }, base);
+    this.begun = true;
+    const replaced = folderOf(anchor, journal.drops);
+    const of = spool.decidedRows;
+    const acknowledgement = await applyJournal(
+      {
+        store,
+        anchor,
+        lock,
+        beforeReconciling: async () => {
+          // All that are ready wait for the last: a country's rows would be in memory at once.
+          spool.forgetRows();
+          this.#givePlace();
+          await places?.quiet();
+        },
+        onRows: (rows) => onProgress?.({ step: 'applying', rows, of }),
+      },
+      spool,
+      journal,
+    );
+    this.begun = false;
+    if (journal.hold !== undefined) await spool.keepHeld(false);
+    removeFolder(replaced);
+    return acknowledgement;
+  }
+
+  async #holdWhole(
+    file: ReadFile,
+    spool: Spool,
+    lock: AuthorityLock,
+    hold: Hold,
+    drops: string | undefined,
+  ): Promise<Acknowledgement> {
+    const { acknowledgement, sequence, sha256 } = hold;
+    await spool.keepHeld(true);
+    const replaced = folderOf(this.#anchor, drops);
+    const holds = anchoredHold(hold, acknowledgement, spool.folder);
+    this.#anchor.changeHolds({ holds, drops });
+    await this.#store.changeAuthority(lock, {}, ledgerEntry(sequence, sha256, acknowledgement));
+    await file.record(acknowledgement);
+    removeFolder(replaced);
+    return acknowledgement;
+  }
+}
+
+const folderOf = (anchor: Anchor, id: string | undefined): string | undefined =>
+  id === undefined ? undefined : anchor.holds().find((hold) => hold.id === id)?.folder;
+
+function removeFolder(folder: string | undefined): void {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+}
+
+/**
+ * Carries a load that a crash cut short to the end it would have had, from its journal.
+ *
+ * @throws {LoadFailed} where the store failed, another loader holds the authority, or the journal is gone
+ */
+export async function resumeLoad(
+  store: Store,
+  anchor: Anchor,
+  load: BegunLoad,
+  options: { lockWaitMs?: number } = {},
+): Promise<void> {
+  try {
+    const authority = odsCodeSchema.parse(load.authority);
+    await withLock(store, authority, options.lockWaitMs, async (lock) => {
+      // Another process may have done it while this one waited.
+      const still = anchor.loadInProgress(authority);
+      if (still === undefined) return;
+      if ((await resumeUnderLock(store, anchor, still, lock)) === 'lost') {
+        const { sequenceOffset } = await store.intakeState(authority);
+        throw new LoadFailed(
+          `File ${still.sequence - sequenceOffset} of authority ${authority} was cut short and its journal is gone. Load that file again.`,
+        );
+      }
+    });
+  } catch (error) {
+    throw asLoadFailed(error, true);
+  }
+}
+
+async function giveNotice(
+  store: Store,
+  { inactive }: ReadUpload,
+  { authority, authorityName, sequence }: WholeHeader,
+  { onNotice, now = Date.now }: LoadOptions,
+): Promise<void> {
+  if (onNotice === undefined || inactive.numbers.length === 0) return;
+  const name = authorityName ?? (await store.authority(authority))?.name;
+  await onNotice({
+    id: randomUUID(),
+    createdAt: new Date(now()).toISOString(),
+    authority: { code: authority, ...(name !== undefined && { name }) },
+    sequence,
+    ...inactive,
+  });
+}
+
+/** Puts to an answer what its authority asked to have back; never stored with it. */
+function withEcho(acknowledgement: Acknowledgement, spool: Spool): Acknowledgement {
+  const refused = acknowledgement.failures.flatMap(({ record }) => record ?? []);
+  const echo = spool.echoes([...new Set(refused)]);
+  return echo.length === 0 ? acknowledgement : { ...acknowledgement, echo };
+}
+
+/** Removes a spool, unless the anchor counts on it for a load under way. */
+function discard(spool: Spool, anchor: Anchor): void {
+  spool.close();
+  if (!anchor.spoolsNeeded().includes(spool.folder)) spool.remove();
+}
+
+const pick = ({ authority, sequence, sha256 }: Journal) => ({ authority, sequence, sha256 });
+
+/** Before anything else, so that not even the audit of a refusal is written to a Redis that is no store. */
+async function requireDataset(store: Store, tracer: Tracer | undefined): Promise<void> {
+  const dataset = await store.dataset();
+  if (dataset === undefined) {
+    throw new LoadFailed('The store holds no dataset. Create one with `cp-flags init`.');
+  }
+  if (dataset.kind === 'live' && tracer === undefined) {
+    throw new LoadFailed(
+      'Nothing is loaded into a live dataset without tracing its NHS numbers. Set TRACING and TRACING_REGISTER_FILE.',
+    );
+  }
+}

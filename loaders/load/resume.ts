@@ -1,0 +1,72 @@
+import type { AuthorityLock, Store } from '#store/store.ts';
+import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
+import { applyJournal } from '../apply/apply.ts';
+import { journalSchema } from '../spool/journal.ts';
+import { Spool, SpoolInUse } from '../spool/spool.ts';
+import { isPurge, resumePurge } from '../upkeep/purge-rows.ts';
+import { LoadFailed } from './load-failed.ts';
+
+/** A file that may be the one that was cut short. */
+export type FileInHand = { sequence: number; sha256: string };
+
+/**
+ * Carries to its end whatever load of the authority a crash cut short, before another begins.
+ *
+ * @param file the one to be loaded; absent where something else is to be done
+ * @returns what the anchor expects, where the journal is gone and this very file has to do instead
+ * @throws {LoadFailed} where the journal is gone and this is another file
+ */
+export async function endInterrupted(
+  store: Store,
+  anchor: Anchor,
+  lock: AuthorityLock,
+  file?: FileInHand,
+): Promise<AnchoredAuthority | undefined> {
+  const { authority } = lock;
+  const load = anchor.loadInProgress(authority);
+  if (load === undefined) return undefined;
+  if ((await resumeUnderLock(store, anchor, load, lock)) === 'resumed') return undefined;
+  const { sequenceOffset } = await store.intakeState(authority);
+  const number = load.sequence - sequenceOffset;
+  if (number !== file?.sequence || load.sha256 !== file.sha256) {
+    throw new LoadFailed(
+      `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again first, then ${file === undefined ? 'do this again' : 'this one'}.`,
+    );
+  }
+  const highest = Math.max(load.sequence, anchor.authority(authority)?.sequence ?? 0);
+  return { sequence: highest, rows: load.rows, digest: load.digest };
+}
+
+/** Ends a load from its journal, or says that the journal is gone. The caller holds the authority. */
+export async function resumeUnderLock(
+  store: Store,
+  anchor: Anchor,
+  load: BegunLoad,
+  lock: AuthorityLock,
+): Promise<'resumed' | 'lost'> {
+  if (isPurge(load)) {
+    await resumePurge(store, anchor, load, lock);
+    return 'resumed';
+  }
+  let spool: Spool;
+  try {
+    spool = Spool.open(load.journal);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'lost';
+    if (!(error instanceof SpoolInUse)) throw error;
+    throw new LoadFailed(
+      `Another loader has begun a file of authority ${load.authority} and was held up in the middle of it. Let it go on, or end its process; then do this again.`,
+    );
+  }
+  try {
+    const json = spool.journal();
+    if (json === undefined) return 'lost';
+    const journal = journalSchema.parse(JSON.parse(json));
+    await applyJournal({ store, anchor, lock }, spool, journal);
+    if (journal.hold === undefined) spool.remove();
+    else await spool.keepHeld(false);
+    return 'resumed';
+  } finally {
+    spool.close();
+  }
+}

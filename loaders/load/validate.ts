@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { acknowledge, NO_EFFECTS } from '../answers/acknowledge.ts';
+import { SourceBytes, type UploadSource } from '../formats/source.ts';
+import { Spool } from '../spool/spool.ts';
+import type { LoadOptions } from './load.ts';
+import { asLoadFailed } from './load-failed.ts';
+import { readUpload } from './read.ts';
+
+const MAX_BYTES = 67_108_864;
+
+/**
+ * Checks a file by itself, as a loader would before it looks at the store: whether it can be read to its
+ * last byte, and each record. Needs neither Redis nor a network. What depends on what is held (a delete
+ * without its plan, a number already used) shows when it is loaded.
+ *
+ * @returns what would be answered as far as can be told: CPF01 or CPF06, or CPF02 to CPF04 by the records
+ * @throws {LoadFailed} where the file or the disk failed
+ */
+export async function validateFile(
+  source: UploadSource,
+  {
+    metadata = {},
+    maxBytes = MAX_BYTES,
+    now = Date.now,
+    onProgress,
+  }: Pick<LoadOptions, 'metadata' | 'maxBytes' | 'now' | 'onProgress'> = {},
+): Promise<Acknowledgement> {
+  const receivedAt = now();
+  const bytes = new SourceBytes(source, maxBytes);
+  const folder = mkdtempSync(join(tmpdir(), 'cp-flags-'));
+  try {
+    const spool = Spool.create(folder);
+    try {
+      const options = { receivedAt, metadata, authority: undefined, onProgress };
+      const read = await readUpload(bytes, source, options, spool);
+      const accepted = read.refusal === undefined ? spool.addedRecords : 0;
+      const soundCode = accepted === read.records ? 'CPF02' : accepted > 0 ? 'CPF03' : 'CPF04';
+      return acknowledge(
+        read,
+        { name: source.name, receivedAt },
+        {
+          code: read.usable === undefined ? (read.refusal ?? 'CPF01') : soundCode,
+          accepted,
+          effects: NO_EFFECTS,
+          authorityAdded: false,
+        },
+      );
+    } finally {
+      spool.close();
+    }
+  } catch (error) {
+    throw asLoadFailed(error, false);
+  } finally {
+    bytes.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

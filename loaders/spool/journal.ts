@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { odsCodeSchema } from '#schemas/authority.ts';
+import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+
+const detailsSchema = z.strictObject({
+  name: z.string().optional(),
+  officeHoursPhone: z.string().optional(),
+  emergencyDutyTeamPhone: z.string().optional(),
+});
+
+const sizeSchema = z.strictObject({ rows: z.number(), added: z.number() });
+
+/** What the authority's state becomes once a file has used up its number. */
+const consumptionSchema = z.strictObject({
+  /** Name and numbers to take over; absent for a CSV, and for a file older than one already loaded. */
+  details: detailsSchema.optional(),
+  dataAsOf: z.iso.datetime(),
+  /** A full refresh: files numbered up to here are not taken any more. */
+  closed: z.int().optional(),
+  /** Kept as a measure for later files; absent for a full refresh and a first load. */
+  size: sizeSchema.optional(),
+});
+export type Consumption = z.infer<typeof consumptionSchema>;
+
+/** Part or all of a file that waits: with its rows in the spool, all that is needed to go on with it. */
+export const holdSchema = z.strictObject({
+  id: z.string(),
+  authority: odsCodeSchema,
+  /** With the authority's offset. */
+  sequence: z.int().nonnegative(),
+  /** The file's own. */
+  number: z.int().nonnegative(),
+  sha256: z.string(),
+  /** ISO 8601. */
+  at: z.iso.datetime(),
+  by: z.string(),
+  whole: z.boolean(),
+  /** A full refresh, of which the rows left out are still to be taken away. */
+  sweep: z.boolean(),
+  /** Why, in sentences. */
+  reasons: z.array(z.string()),
+  consumption: consumptionSchema,
+  /** What was answered. */
+  acknowledgement: acknowledgementSchema,
+});
+export type Hold = z.infer<typeof holdSchema>;
+
+/**
+ * What a load needs to be carried to its end from its spool alone: written, with the decision on every
+ * row, before the first row is applied.
+ */
+export const journalSchema = z.strictObject({
+  authority: odsCodeSchema,
+  /** With the authority's offset. */
+  sequence: z.int().nonnegative(),
+  /** The highest sequence the authority will have consumed. */
+  highestSequence: z.int().nonnegative(),
+  sha256: z.string(),
+  by: z.string(),
+  /** Of the audit event, so that one written twice around a crash is known for one. */
+  auditId: z.uuid(),
+  /** True where part of a file of this number was applied before. */
+  again: z.boolean(),
+  consumption: consumptionSchema,
+  recent: z.array(sizeSchema),
+  /** What the authority will hold. */
+  expected: z.strictObject({ rows: z.int().nonnegative(), digest: z.string() }),
+  /** What of the file is held, where part of it is. */
+  hold: holdSchema.optional(),
+  /** The hold that is over with this load. */
+  drops: z.string().optional(),
+  /** As it will be sent, if the store turns out to hold what is expected. */
+  acknowledgement: acknowledgementSchema,
+});
+export type Journal = z.infer<typeof journalSchema>;

@@ -1,0 +1,463 @@
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { OdsCode } from '#schemas/authority.ts';
+import { epochDay, fromEpochDay } from '#schemas/calendar.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { PLAN_TYPES, planTypeOfLetter } from '#schemas/plans/plan.ts';
+import type { SpooledRow } from '#schemas/plans/row.ts';
+import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
+import type { PackedRow } from '#store/rows/rows.ts';
+import type { RowEffect } from '#store/store.ts';
+import { type IndexedPlan, PlanIndex } from '../check/plan-index.ts';
+import type { PlacedRow } from '../decide/record.ts';
+import { SpoolFile } from './spool-file.ts';
+
+const FOLDER_PREFIX = 'load-';
+const LOCK = 'lock';
+const ROWS = 'rows';
+const HELD = 'held';
+const ECHO = 'echo';
+const DECIDED = 'decided';
+const PLANS = 'plans';
+
+/** What a decided row is to do: what the store does to it, or that it is taken away. */
+export type DecidedEffect = RowEffect | 'removed';
+export type DecidedRow = PackedRow & { effect: DecidedEffect };
+
+const EFFECTS = ['added', 'changed', 'unchanged', 'superseded', 'removed'] as const;
+const LETTERS: Record<DecidedEffect, string> = {
+  added: 'a',
+  changed: 'c',
+  unchanged: 'u',
+  superseded: 's',
+  removed: 'r',
+};
+const effectOf = (letter: string): DecidedEffect | undefined =>
+  EFFECTS.find((effect) => LETTERS[effect] === letter);
+
+const SEPARATOR = '\u001f';
+const NUMBER_LENGTH = 10;
+/** SHA-256 of all before it, in hex; where the journal begins, sixteen digits; a line end. */
+const FOOTER = /^([0-9a-f]{64})([0-9]{16})\n$/;
+const FOOTER_LENGTH = 81;
+
+/** A record of a file with its rows. */
+export type SpooledRecord = { record: number; rows: readonly PlacedRow[] };
+
+const NO_PLANS: readonly IndexedPlan[] = [];
+/** Records, and decided rows, of a file of ordinary size need not be read back from the disk. */
+const KEPT_IN_MEMORY = 20_000;
+
+/**
+ * A load's own disk: the minimised rows of a file while it is checked, then the journal from which a load
+ * is carried to its end whatever happens to the process; and what waits for somebody's word.
+ *
+ * A folder (0700) of files (0600) that are only added to; what an ordinary file has is kept in memory too,
+ * and not read back. Which plans the file has is known to {@link PlanIndex}. The folder is locked for as long as the process that has it open lives, which is how
+ * an abandoned one is told.
+ */
+export class Spool {
+  /** Absolute path. Its name is random letters: no digits that could be taken for a number. */
+  readonly folder: string;
+  readonly #lock: DatabaseSync;
+  #index: PlanIndex;
+  readonly #rows: SpoolFile;
+  readonly #held: SpoolFile;
+  readonly #echo: SpoolFile;
+  readonly #decided: SpoolFile;
+  /** The records, as long as they are few. */
+  #recordsHere: SpooledRecord[] | undefined = [];
+  /** The decided rows, as long as they are few and were decided on here. */
+  #decidedHere: DecidedRow[] | undefined;
+  /** How many records were added here. */
+  addedRecords = 0;
+  /** How many rows were decided on here. */
+  decidedRows = 0;
+  /** Where the journal begins in the file of decided rows. */
+  #decidedLength: number | undefined;
+
+  private constructor(folder: string, lock: DatabaseSync, opened: 'new' | 'whole' | 'held') {
+    this.folder = folder;
+    this.#lock = lock;
+    this.#index = new PlanIndex(join(folder, PLANS));
+    // Of a process that died.
+    if (opened !== 'new') rmSync(join(folder, PLANS), { force: true });
+    const file = (name: string): SpoolFile => {
+      const path = join(folder, name);
+      if (opened === 'whole' || (opened === 'held' && name === HELD)) {
+        try {
+          return SpoolFile.open(path);
+        } catch (error) {
+          if (!isAbsent(error)) throw error;
+        }
+      }
+      // Of an attempt that came to nothing.
+      if (opened === 'held') rmSync(path, { force: true });
+      return SpoolFile.create(path);
+    };
+    this.#rows = file(ROWS);
+    this.#held = file(HELD);
+    this.#echo = file(ECHO);
+    this.#decided = file(DECIDED);
+    this.#decidedHere = opened === 'whole' ? undefined : [];
+  }
+
+  /** @param spoolDir made if absent */
+  static create(spoolDir: string): Spool {
+    mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
+    const folder = resolve(spoolDir, `${FOLDER_PREFIX}${randomLetters()}`);
+    mkdirSync(folder, { mode: 0o700 });
+    closeSync(openSync(join(folder, LOCK), 'wx', 0o600));
+    return new Spool(folder, lockFolder(folder), 'new');
+  }
+
+  /** @throws {SpoolInUse} where another process has it open; or where there is no such spool */
+  static open(folder: string): Spool {
+    statSync(join(folder, LOCK));
+    return new Spool(folder, lockFolder(folder), 'whole');
+  }
+
+  /**
+   * Opens what is held, to be decided on anew. Its plans are those that the index knows.
+   *
+   * @throws {SpoolInUse} where another process has it open; or where there is no such spool
+   */
+  static openHeld(folder: string, whose: Whose): Spool {
+    statSync(join(folder, HELD));
+    const spool = new Spool(folder, lockFolder(folder), 'held');
+    for (const { record, rows } of spool.heldRecords(whose)) {
+      for (const { row } of rows) spool.#index.add(row, record);
+    }
+    return spool;
+  }
+
+  /** The record that already holds this plan, if one does. */
+  recordOf(plan: Pick<SpooledRow, 'nhsNumber' | 'type' | 'startDate'>): number | undefined {
+    return this.#index.recordOf(plan);
+  }
+
+  /** What the file says of a person of whom it has more than one plan. */
+  plansOf(nhsNumber: NhsNumber): readonly IndexedPlan[] {
+    return this.#index.hasSeveral(nhsNumber) ? this.#index.plansOf(nhsNumber) : NO_PLANS;
+  }
+
+  addRecord(record: number, rows: readonly PlacedRow[]): void {
+    this.addedRecords += 1;
+    for (const { row } of rows) this.#index.add(row, record);
+    if (this.#recordsHere === undefined) {
+      this.#write({ record, rows });
+      return;
+    }
+    this.#recordsHere.push({ record, rows });
+    if (this.#recordsHere.length > KEPT_IN_MEMORY) this.#spill();
+  }
+
+  #write({ record, rows }: SpooledRecord): void {
+    for (const placed of rows) this.#rows.add(lineOf(record, placed));
+  }
+
+  #spill(): void {
+    const records = this.#recordsHere ?? [];
+    this.#recordsHere = undefined;
+    for (const record of records) this.#write(record);
+  }
+
+  addEcho(echo: EchoedRecord): void {
+    this.#echo.add(`${JSON.stringify(echo)}\n`);
+  }
+
+  /** What can be sent back of some records; only what was kept for it. */
+  echoes(records: readonly number[]): EchoedRecord[] {
+    const wanted = new Set(records);
+    const found: EchoedRecord[] = [];
+    if (wanted.size === 0) return found;
+    for (const line of this.#echo.lines()) {
+      const echo = echoedRecordSchema.parse(JSON.parse(line));
+      if (wanted.has(echo.record)) found.push(echo);
+    }
+    return found;
+  }
+
+  /** The records in the order of the file, each with its rows. */
+  records(file: Whose): Generator<SpooledRecord> {
+    return this.#recordsHere === undefined
+      ? recordsOf(this.#rows.lines(), file)
+      : recordsAs(this.#recordsHere, file);
+  }
+
+  /** Keeps a row apart, to be applied when somebody has said so. */
+  hold(record: number, placed: PlacedRow): void {
+    this.#held.add(lineOf(record, placed));
+  }
+
+  /** The records of which rows are kept apart, each with those. */
+  heldRecords(file: Whose): Generator<SpooledRecord> {
+    return recordsOf(this.#held.lines(), file);
+  }
+
+  /** Keeps what a row will do, in the order in which they are to be done. */
+  decide(effect: DecidedEffect, nhsNumber: NhsNumber, packed: string): void {
+    this.decidedRows += 1;
+    this.#decidedHere?.push({ effect, nhsNumber, packed });
+    if (this.decidedRows > KEPT_IN_MEMORY) this.#decidedHere = undefined;
+    this.#decided.add(`${LETTERS[effect]}${nhsNumber}${packed}\n`);
+  }
+
+  /** Everything that was decided, in batches. */
+  *decided(batch: number): Generator<DecidedRow[]> {
+    if (this.#decidedHere !== undefined) {
+      for (let from = 0; from < this.#decidedHere.length; from += batch) {
+        yield this.#decidedHere.slice(from, from + batch);
+      }
+      return;
+    }
+    let rows: DecidedRow[] = [];
+    for (const line of this.#decided.lines(this.#decidedLength)) {
+      const effect = effectOf(line.charAt(0));
+      if (effect === undefined) throw new Error('a row of the journal cannot be read');
+      rows.push({
+        effect,
+        nhsNumber: line.slice(1, 1 + NUMBER_LENGTH) as NhsNumber,
+        packed: line.slice(1 + NUMBER_LENGTH),
+      });
+      if (rows.length < batch) continue;
+      yield rows;
+      rows = [];
+    }
+    if (rows.length > 0) yield rows;
+  }
+
+  /**
+   * Writes the journal behind what was decided; it, every decision and what is held are on disk when this
+   * resolves. A journal that a crash cut short counts as none.
+   */
+  async commitJournal(json: string): Promise<void> {
+    await this.#held.sync();
+    this.#decidedLength = this.#decided.flush();
+    this.#decided.add(`${json}\n`);
+    const digest = this.#decided.digest();
+    this.#decided.add(`${digest}${String(this.#decidedLength).padStart(16, '0')}\n`);
+    await this.#decided.sync();
+    this.#syncFolders();
+  }
+
+  /** `undefined` before {@link Spool.commitJournal}, or where it did not come to its end. */
+  journal(): string | undefined {
+    let size: number;
+    try {
+      size = statSync(this.#decided.path).size;
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+    const hash = createHash('sha256');
+    const journal: Buffer[] = [];
+    const footer = FOOTER.exec(this.#decided.text(size - FOOTER_LENGTH));
+    if (footer === null) return undefined;
+    const begins = Number(footer[2]);
+    let at = 0;
+    for (const bytes of this.#decided.bytes(size - FOOTER_LENGTH)) {
+      hash.update(bytes);
+      if (at + bytes.length > begins)
+        journal.push(Buffer.from(bytes.subarray(Math.max(0, begins - at))));
+      at += bytes.length;
+    }
+    if (hash.digest('hex') !== footer[1]) return undefined;
+    this.#decidedLength = begins;
+    return Buffer.concat(journal).toString().trimEnd();
+  }
+
+  /** Frees what is kept in memory of rows that are applied: they are not asked for again. */
+  forgetRows(): void {
+    this.#recordsHere = [];
+    this.#decidedHere = [];
+    this.#dropIndex();
+  }
+
+  #dropIndex(): void {
+    const path = join(this.folder, PLANS);
+    this.#index.close();
+    rmSync(path, { force: true });
+    this.#index = new PlanIndex(path);
+  }
+
+  /** Leaves nothing but the rows that are held; on disk when it resolves. @param whole all of the file's */
+  async keepHeld(whole: boolean): Promise<void> {
+    if (whole) {
+      this.#spill();
+      await this.#rows.sync();
+      this.#held.close();
+      renameSync(this.#rows.path, this.#held.path);
+    } else {
+      await this.#held.sync();
+    }
+    this.#dropIndex();
+    for (const file of [this.#rows, this.#echo, this.#decided]) {
+      file.close();
+      rmSync(file.path, { force: true });
+    }
+    this.#syncFolders();
+  }
+
+  #syncFolders(): void {
+    syncFolder(this.folder);
+    syncFolder(resolve(this.folder, '..'));
+  }
+
+  close(): void {
+    for (const file of [this.#rows, this.#held, this.#echo, this.#decided]) file.close();
+    this.#index.close();
+    if (this.#lock.isOpen) this.#lock.close();
+  }
+
+  /** Closes the spool and removes all of it. */
+  remove(): void {
+    this.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Whose rows they are, which a spool does not repeat in each of them. */
+export type Whose = { authority: OdsCode; sequence: number };
+
+/**
+ * Removes spools that no load needs any more: those of processes that died before they applied anything.
+ *
+ * @param needed folders of loads under way, and of what is held
+ * @returns how many were removed
+ */
+export function sweepSpools(spoolDir: string, needed: readonly string[]): number {
+  let names: string[];
+  try {
+    names = readdirSync(spoolDir);
+  } catch {
+    return 0;
+  }
+  const keep = new Set(needed.map((folder) => basename(folder)));
+  const abandoned = names.filter(
+    (name) =>
+      name.startsWith(FOLDER_PREFIX) && !keep.has(name) && isAbandoned(join(spoolDir, name)),
+  );
+  for (const name of abandoned) rmSync(join(spoolDir, name), { recursive: true, force: true });
+  return abandoned.length;
+}
+
+/** Young folders may belong to a process that has not locked its spool yet. */
+const YOUNG_MS = 60_000;
+
+function isAbandoned(folder: string): boolean {
+  try {
+    if (Date.now() - statSync(folder).mtimeMs < YOUNG_MS) return false;
+    Spool.open(folder).close();
+    return true;
+  } catch (error) {
+    return isAbsent(error);
+  }
+}
+
+const isAbsent = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT';
+
+const SQLITE_BUSY = 5;
+
+/** The process that has a spool open is alive, at work or held up. */
+export class SpoolInUse extends Error {
+  override name = 'SpoolInUse';
+
+  constructor() {
+    super('another process has the spool open');
+  }
+}
+
+/** SQLite's lock on an empty file: the one lock that Node has which ends with its process. */
+function lockFolder(folder: string): DatabaseSync {
+  const db = new DatabaseSync(join(folder, LOCK), { timeout: 0 });
+  try {
+    // Nothing is ever written to it, so nothing need be synced: that would be ten milliseconds a load.
+    db.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+  } catch (error) {
+    db.close();
+    const isLocked = error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+    throw isLocked ? new SpoolInUse() : error;
+  }
+  return db;
+}
+
+function lineOf(record: number, { row, place }: PlacedRow): string {
+  const day = (date: SpooledRow['endDate']): number | '' =>
+    date === undefined ? '' : epochDay(date);
+  return `${[
+    record,
+    place,
+    row.nhsNumber,
+    PLAN_TYPES[row.type].letter,
+    epochDay(row.startDate),
+    day(row.endDate),
+    day(row.deleteDate),
+    epochDay(row.dateOfBirth),
+    row.localId,
+  ].join(SEPARATOR)}\n`;
+}
+
+function* recordsAs(
+  records: readonly SpooledRecord[],
+  { authority, sequence }: Whose,
+): Generator<SpooledRecord> {
+  for (const { record, rows } of records) {
+    const own = rows.map(({ row, place }) => ({ row: { ...row, authority, sequence }, place }));
+    yield { record, rows: own };
+  }
+}
+
+function* recordsOf(lines: Generator<string>, file: Whose): Generator<SpooledRecord> {
+  let current: { record: number; rows: PlacedRow[] } | undefined;
+  for (const line of lines) {
+    const [record, place = '', nhsNumber, letter = '', start, end, deleted, birth, localId = ''] =
+      line.split(SEPARATOR);
+    const type = planTypeOfLetter(letter);
+    if (type === undefined) throw new Error('a row of the spool cannot be read');
+    const row: SpooledRow = {
+      nhsNumber: nhsNumber as NhsNumber,
+      authority: file.authority,
+      type,
+      startDate: fromEpochDay(Number(start)),
+      ...(end !== '' && { endDate: fromEpochDay(Number(end)) }),
+      ...(deleted !== '' && { deleteDate: fromEpochDay(Number(deleted)) }),
+      dateOfBirth: fromEpochDay(Number(birth)),
+      localId,
+      sequence: file.sequence,
+    };
+    if (current?.record !== Number(record)) {
+      if (current !== undefined) yield current;
+      current = { record: Number(record), rows: [] };
+    }
+    current.rows.push({ row, place });
+  }
+  if (current !== undefined) yield current;
+}
+
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function randomLetters(): string {
+  return randomBytes(12)
+    .toString('hex')
+    .replaceAll(/[0-9]/g, (digit) => String.fromCharCode('g'.charCodeAt(0) + Number(digit)));
+}

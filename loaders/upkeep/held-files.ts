@@ -1,0 +1,344 @@
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import {
+  type Acknowledgement,
+  FILE_CODES,
+  type FileCode,
+} from '#schemas/uploads/acknowledgement.ts';
+import { Tally } from '#store/rows/rows.ts';
+import type { AuthorityLock, Store } from '#store/store.ts';
+import type { Anchor, AnchoredHold } from '#store/trust/anchor.ts';
+import { iso } from '../answers/acknowledge.ts';
+import { applyJournal, ledgerEntry } from '../apply/apply.ts';
+import { Findings } from '../check/findings.ts';
+import { latest, withSize } from '../decide/file.ts';
+import { decideRecords, rowsLeftOut } from '../decide/records.ts';
+import { asLoadFailed, LoadFailed, requireOpen } from '../load/load-failed.ts';
+import { withLock } from '../load/lock.ts';
+import { endInterrupted } from '../load/resume.ts';
+import { type Hold, holdSchema, type Journal } from '../spool/journal.ts';
+import { Spool } from '../spool/spool.ts';
+
+export type { Hold } from '../spool/journal.ts';
+
+/** Who lets a hold through or discards it, and why; both go into the audit. */
+export type HoldDecision = {
+  by: string;
+  reason: string;
+  /** Milliseconds since 1970; default the present. */
+  now?: () => number;
+  lockWaitMs?: number;
+};
+
+/** What waits for somebody's word, the oldest first. */
+export function listHolds(anchor: Anchor): Hold[] {
+  return anchor.holds().map(({ json }) => holdSchema.parse(JSON.parse(json)));
+}
+
+/** The holds that `text` may mean: an id, or an authority's code and the file's number, `V145-412`. */
+export function findHolds(anchor: Anchor, text: string): Hold[] {
+  return listHolds(anchor).filter(
+    ({ id, authority, number }) => id === text || `${authority}-${number}` === text,
+  );
+}
+
+/**
+ * Lets through what of a file was held, as of now: its rows are decided on again, against what is held by
+ * now, and what a full refresh leaves out is looked for again. The file has used up its number then, and
+ * its final acknowledgement replaces the provisional one.
+ *
+ * @throws {LoadFailed} where there is no such hold any more, or the store failed; a release that had begun
+ * is carried to its end by the next load or start
+ */
+export async function releaseHold(
+  store: Store,
+  anchor: Anchor,
+  id: string,
+  options: HoldDecision,
+): Promise<Acknowledgement> {
+  let begun = false;
+  try {
+    const { folder, hold } = anchoredOf(anchor, id);
+    return await withLock(store, hold.authority, options.lockWaitMs, async (lock) => {
+      await requireOpen(store);
+      await endInterrupted(store, anchor, lock);
+      // Another process may have been quicker.
+      anchoredOf(anchor, id);
+      const base = anchor.authority(hold.authority);
+      await record(store, 'hold-released', hold, options);
+      const spool = openHeld(folder, hold);
+      try {
+        const journal = await decideRelease(store, anchor, lock, spool, hold, options);
+        if (journal === undefined) {
+          return await endHold(store, anchor, lock, hold, folder, notOneSound(hold));
+        }
+        await spool.commitJournal(JSON.stringify(journal));
+        await lock.renew();
+        const { sequence, sha256, expected } = journal;
+        const { authority } = hold;
+        anchor.beginLoad({ authority, sequence, sha256, journal: folder, ...expected }, base);
+        begun = true;
+        const acknowledgement = await applyJournal({ store, anchor, lock }, spool, journal);
+        begun = false;
+        spool.remove();
+        return acknowledgement;
+      } finally {
+        spool.close();
+      }
+    });
+  } catch (error) {
+    throw asLoadFailed(error, begun);
+  }
+}
+
+/**
+ * Gives up what of a file was held: it is not done, and its records count as refused. A file of which
+ * nothing was applied can be sent again with the same number.
+ *
+ * @throws {LoadFailed} where there is no such hold any more, or the store failed
+ */
+export async function discardHold(
+  store: Store,
+  anchor: Anchor,
+  id: string,
+  options: HoldDecision,
+): Promise<Acknowledgement> {
+  try {
+    const { folder, hold } = anchoredOf(anchor, id);
+    return await withLock(store, hold.authority, options.lockWaitMs, async (lock) => {
+      await requireOpen(store);
+      await endInterrupted(store, anchor, lock);
+      anchoredOf(anchor, id);
+      await record(store, 'hold-discarded', hold, options);
+      return endHold(store, anchor, lock, hold, folder, discarded(hold, options));
+    });
+  } catch (error) {
+    throw asLoadFailed(error, false);
+  }
+}
+
+/** Discards what nobody has decided on for too long. */
+export async function expireHolds(
+  store: Store,
+  anchor: Anchor,
+  {
+    keptMs,
+    now = Date.now,
+    lockWaitMs,
+  }: { keptMs: number; now?: () => number; lockWaitMs?: number },
+): Promise<Hold[]> {
+  const expired = listHolds(anchor).filter(({ at }) => Date.parse(at) + keptMs <= now());
+  for (const { id } of expired) {
+    await discardHold(store, anchor, id, {
+      by: 'service',
+      reason: 'nobody decided in time',
+      now,
+      ...(lockWaitMs !== undefined && { lockWaitMs }),
+    });
+  }
+  return expired;
+}
+
+function anchoredOf(anchor: Anchor, id: string): { folder: string; hold: Hold } {
+  const held: AnchoredHold | undefined = anchor.holds().find((one) => one.id === id);
+  if (held === undefined) {
+    throw new LoadFailed('There is no such hold any more: see cp-flags release --list.');
+  }
+  return { folder: held.folder, hold: holdSchema.parse(JSON.parse(held.json)) };
+}
+
+function openHeld(folder: string, hold: Hold): Spool {
+  try {
+    return Spool.openHeld(folder, hold);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    throw new LoadFailed(
+      `What was held of file ${hold.number} of authority ${hold.authority} is gone from the disk. Discard it, and load the file again.`,
+    );
+  }
+}
+
+async function record(
+  store: Store,
+  type: 'hold-released' | 'hold-discarded',
+  { authority, number, sha256, whole, acknowledgement: { held } }: Hold,
+  { by, reason }: Pick<HoldDecision, 'by' | 'reason'>,
+): Promise<void> {
+  await store.appendEvent({
+    type,
+    auditId: randomUUID(),
+    by,
+    detail: {
+      authority,
+      sequence: number,
+      sha256,
+      reason,
+      whole,
+      rows: held?.rows ?? 0,
+      leftOut: held?.leftOut ?? 0,
+    },
+  });
+}
+
+/** `undefined` where no record of a file is sound any more of which nothing was applied. */
+async function decideRelease(
+  store: Store,
+  anchor: Anchor,
+  lock: AuthorityLock,
+  spool: Spool,
+  hold: Hold,
+  { by, now = Date.now }: HoldDecision,
+): Promise<Journal | undefined> {
+  const { authority, sequence, consumption } = hold;
+  const at = now();
+  const state = await store.intakeState(authority);
+  const highest = Math.max(state.authority?.sequence ?? sequence, sequence);
+  const anchored = anchor.authority(authority);
+  const tally = anchored === undefined ? new Tally() : Tally.from(anchored);
+  const failures = new Findings();
+  const warnings = new Findings();
+  const decided = await decideRecords(
+    spool.heldRecords(hold),
+    {
+      store,
+      lock,
+      authority,
+      spool,
+      firstFile: false,
+      holdsNothing: false,
+      now: at,
+      tally,
+      removals: 'with the others',
+    },
+    { failures, warnings },
+  );
+  const sweeps = hold.sweep || (hold.whole && consumption.closed !== undefined);
+  const leftOut = sweeps ? await rowsLeftOut(store, spool, { authority, sequence, now: at }) : [];
+  for (const { nhsNumber, packed } of leftOut) {
+    tally.remove(nhsNumber, packed);
+    spool.decide('removed', nhsNumber, packed);
+  }
+  const { counts, rows, held } = hold.acknowledgement;
+  const accepted = counts.accepted + decided.accepted;
+  if (accepted === 0 && counts.records > 0) return undefined;
+  const refused = counts.refused + (held?.records ?? 0) - decided.accepted;
+  const { details, ...consumed } = consumption;
+  const dataAsOf = latest(state.authority?.dataAsOf, consumption.dataAsOf);
+  const acknowledgement = final(
+    hold,
+    refused === 0 ? 'CPF02' : 'CPF03',
+    `What was held of this file was let through by the operator of the service on ${iso(at)}.`,
+    {
+      dataAsOf,
+      counts: { ...counts, accepted, refused },
+      rows: {
+        added: rows.added + decided.effects.added,
+        changed: rows.changed + decided.effects.changed,
+        unchanged: rows.unchanged + decided.effects.unchanged,
+        superseded: rows.superseded + decided.effects.superseded,
+        ...(consumption.closed !== undefined && { removed: (rows.removed ?? 0) + leftOut.length }),
+      },
+      failures,
+      warnings,
+    },
+  );
+  return {
+    authority,
+    sequence,
+    highestSequence: highest,
+    sha256: hold.sha256,
+    by,
+    auditId: randomUUID(),
+    again: true,
+    consumption: {
+      ...consumed,
+      dataAsOf,
+      ...(details !== undefined && highest === sequence && { details }),
+      ...(consumed.closed !== undefined && { closed: Math.max(consumed.closed, state.closed) }),
+    },
+    recent: withSize(state.recent, consumption.size),
+    expected: { rows: tally.rows, digest: tally.digest },
+    drops: hold.id,
+    acknowledgement,
+  };
+}
+
+function discarded(hold: Hold, { now = Date.now }: Pick<HoldDecision, 'now'>): Acknowledgement {
+  const { counts, held } = hold.acknowledgement;
+  return final(
+    hold,
+    counts.accepted > 0 ? 'CPF03' : 'CPF04',
+    `What was held of this file was not done: the operator of the service discarded it on ${iso(now())}. What should have been done of it, send in the next file.`,
+    { counts: { ...counts, refused: counts.refused + (held?.records ?? 0) } },
+  );
+}
+
+function notOneSound(hold: Hold): Acknowledgement {
+  const { counts } = hold.acknowledgement;
+  return final(
+    hold,
+    'CPF04',
+    'What was held of this file was let through, but no record of it can be loaded any more.',
+    { counts: { ...counts, refused: counts.records } },
+  );
+}
+
+/** The acknowledgement that replaces the provisional one. */
+function final(
+  { acknowledgement }: Hold,
+  code: FileCode,
+  hint: string,
+  changed: Partial<Omit<Acknowledgement, 'failures' | 'warnings'>> & {
+    failures?: Findings;
+    warnings?: Findings;
+  },
+): Acknowledgement {
+  const { held: _held, ...provisional } = acknowledgement;
+  const { failures: moreFailures, warnings: moreWarnings, ...rest } = changed;
+  const failures = new Findings();
+  failures.add(...provisional.failures, ...(moreFailures?.listed ?? []));
+  const warnings = new Findings();
+  warnings.add({ code, place: 'file', field: 'held', hint });
+  for (const warning of provisional.warnings) {
+    if (warning.record === undefined && warning.field === 'held') continue;
+    warnings.add(warning.record === undefined ? { ...warning, code } : warning);
+  }
+  warnings.add(...(moreWarnings?.listed ?? []));
+  return {
+    ...provisional,
+    ...rest,
+    code,
+    meaning: FILE_CODES[code],
+    failures: failures.sorted(),
+    warnings: warnings.sorted(),
+    omitted: {
+      failures: provisional.omitted.failures + failures.omitted + (moreFailures?.omitted ?? 0),
+      warnings: provisional.omitted.warnings + warnings.omitted + (moreWarnings?.omitted ?? 0),
+    },
+  };
+}
+
+/** Ends a hold without applying anything. A file of which nothing was applied has not used up its number. */
+async function endHold(
+  store: Store,
+  anchor: Anchor,
+  lock: AuthorityLock,
+  { id, authority, sequence, sha256 }: Hold,
+  folder: string,
+  acknowledgement: Acknowledgement,
+): Promise<Acknowledgement> {
+  const anchored = anchor.authority(authority);
+  if (acknowledgement.code === 'CPF04' || anchored === undefined) {
+    await store.changeAuthority(lock, {}, { sequence, strike: true });
+    anchor.changeHolds({ drops: id });
+  } else {
+    const highest = Math.max(anchored.sequence, sequence);
+    await store.finishFile(lock, {
+      sequence: highest,
+      ledger: ledgerEntry(sequence, sha256, acknowledgement),
+    });
+    anchor.commitLoad(authority, { ...anchored, sequence: highest }, { drops: id });
+  }
+  rmSync(folder, { recursive: true, force: true });
+  return acknowledgement;
+}

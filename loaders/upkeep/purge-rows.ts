@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { authorityOf, type PackedRow, unpackRow } from '#store/rows/rows.ts';
+import type { AuthorityLock, Store } from '#store/store.ts';
+import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
+import { agreesWith } from '../apply/apply.ts';
+
+const ROWS_A_STEP = 2_000;
+
+/** Kept in the anchor in the place of a journal: from it a purge that was cut short is done again. */
+const purgeSchema = z.strictObject({
+  purge: z.strictObject({
+    /** Seconds since 1970. */
+    now: z.int(),
+    /** Rows of files up to this one may go. */
+    upTo: z.int(),
+    auditId: z.uuid(),
+    by: z.string(),
+    rows: z.int(),
+  }),
+});
+export type Purge = z.infer<typeof purgeSchema>['purge'];
+
+export const isPurge = ({ journal }: BegunLoad): boolean => journal.startsWith('{');
+
+/** True of a row that no window shows again and that keeps no file away that would still be taken. */
+export function mayGo(nhsNumber: NhsNumber, packed: string, now: number, upTo: number): boolean {
+  const { visibleUntil, sequence } = unpackRow(nhsNumber, packed);
+  return visibleUntil <= now && sequence <= upTo;
+}
+
+/** Ends a purge that was cut short: what it was to remove is found again by the same rule. */
+export async function resumePurge(
+  store: Store,
+  anchor: Anchor,
+  load: BegunLoad,
+  lock: AuthorityLock,
+): Promise<void> {
+  const { purge: details } = purgeSchema.parse(JSON.parse(load.journal));
+  const rows: PackedRow[] = [];
+  await store.scan((nhsNumber, packed) => {
+    if (
+      authorityOf(packed) === lock.authority &&
+      mayGo(nhsNumber, packed, details.now, details.upTo)
+    ) {
+      rows.push({ nhsNumber, packed });
+    }
+  });
+  const { sequence, rows: expectedRows, digest } = load;
+  await removeForGood(store, anchor, lock, rows, details, { sequence, rows: expectedRows, digest });
+}
+
+/** Removes rows of the locked authority that the anchor was told of. */
+export async function removeForGood(
+  store: Store,
+  anchor: Anchor,
+  lock: AuthorityLock,
+  rows: readonly PackedRow[],
+  { upTo, auditId, by, rows: count }: Purge,
+  expected: { sequence: number; rows: number; digest: string },
+): Promise<void> {
+  const { authority } = lock;
+  const { closed } = await store.intakeState(authority);
+  // Before the first row goes, lest an older file come in between.
+  await store.changeAuthority(lock, { closed: Math.max(closed, upTo) });
+  for (let from = 0; from < rows.length; from += ROWS_A_STEP) {
+    await lock.renew();
+    await store.removeRows(lock, rows.slice(from, from + ROWS_A_STEP));
+  }
+  const tally = (await store.tally()).get(authority);
+  await store.changeAuthority(lock, {
+    rows: expected.rows,
+    digest: expected.digest,
+    reconciled: agreesWith(tally, expected),
+  });
+  await store.appendEvent({
+    type: 'purge',
+    auditId,
+    by,
+    detail: { authority, rows: count, filesClosedUpTo: upTo },
+  });
+  anchor.commitLoad(authority, expected);
+}

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import type { OdsCode } from '#schemas/authority.ts';
+import { authorityOf, type PackedRow, packRow, Tally } from '#store/rows/rows.ts';
+import type { AuthorityLock, Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { asLoadFailed, requireOpen } from '../load/load-failed.ts';
+import { withLock } from '../load/lock.ts';
+import { endInterrupted } from '../load/resume.ts';
+import { mayGo, type Purge, removeForGood } from './purge-rows.ts';
+
+/**
+ * How long a late file is waited for: MESH keeps a message for thirty days at most, and three times that is
+ * past any delivery that would still come.
+ */
+export const LATE_FILES_DAYS = 90;
+const DAY_MS = 86_400_000;
+
+export type PurgeOptions = {
+  by: string;
+  /** Counts, and changes nothing. */
+  dryRun?: boolean;
+  /** Milliseconds since 1970; default the present. */
+  now?: () => number;
+  lockWaitMs?: number;
+};
+
+/** What was, or would be, removed of one authority. */
+export type Purged = { authority: OdsCode; rows: number };
+
+/**
+ * Removes the rows that no window can show again: ended, deleted or 18 so long ago that they are hidden for
+ * good, and from a file so old that none older will be taken any more.
+ *
+ * A row keeps older files from bringing its plan back. So a row goes only if it came in a file that was
+ * loaded over ninety days ago, and with it the numbers up to its file are closed: a file of such a number
+ * that comes after all is refused. Each authority by itself, under its lock, announced in the anchor first
+ * and carried to its end after a crash.
+ *
+ * @throws {LoadFailed} where the store failed; what was begun is ended by the next load or start
+ */
+export async function purge(
+  store: Store,
+  anchor: Anchor,
+  { by, dryRun = false, now = Date.now, lockWaitMs }: PurgeOptions,
+): Promise<Purged[]> {
+  try {
+    await requireOpen(store);
+    const at = now();
+    const limits = new Map<string, number>();
+    for (const { code } of await store.authorities()) {
+      limits.set(code, await oldestKept(store, code, at));
+    }
+    const found = new Map<OdsCode, PackedRow[]>();
+    await store.scan((nhsNumber, packed) => {
+      const authority = authorityOf(packed) as OdsCode;
+      const upTo = limits.get(authority);
+      if (upTo === undefined || !mayGo(nhsNumber, packed, at / 1000, upTo)) return;
+      const rows = found.get(authority);
+      if (rows === undefined) found.set(authority, [{ nhsNumber, packed }]);
+      else rows.push({ nhsNumber, packed });
+    });
+    const purged: Purged[] = [];
+    for (const [authority, rows] of found) {
+      if (!dryRun) {
+        await withLock(store, authority, lockWaitMs, (lock) =>
+          purgeAuthority(store, anchor, lock, rows, {
+            now: Math.floor(at / 1000),
+            upTo: limits.get(authority) ?? -1,
+            auditId: randomUUID(),
+            by,
+          }),
+        );
+      }
+      purged.push({ authority, rows: rows.length });
+    }
+    return purged;
+  } catch (error) {
+    throw asLoadFailed(error, true);
+  }
+}
+
+/** The highest number such that every file up to it was loaded long enough ago; -1 where none was. */
+async function oldestKept(store: Store, authority: OdsCode, now: number): Promise<number> {
+  const { authority: known, closed } = await store.intakeState(authority);
+  const highest = known?.sequence;
+  if (highest === undefined) return -1;
+  const since = now - LATE_FILES_DAYS * DAY_MS;
+  let upTo = highest;
+  for (const { sequence, at = now } of await store.filesReceived(authority)) {
+    if (at > since) upTo = Math.min(upTo, sequence - 1);
+  }
+  return Math.max(upTo, closed);
+}
+
+async function purgeAuthority(
+  store: Store,
+  anchor: Anchor,
+  lock: AuthorityLock,
+  seen: readonly PackedRow[],
+  options: Omit<Purge, 'rows'>,
+): Promise<void> {
+  const { authority } = lock;
+  await endInterrupted(store, anchor, lock);
+  const anchored = anchor.authority(authority);
+  if (anchored === undefined) return;
+  // Seen without the lock: what has changed since stays.
+  const held = await store.readRows([...new Set(seen.map(({ nhsNumber }) => nhsNumber))]);
+  const rows = seen.filter(({ nhsNumber, packed }) =>
+    held.get(nhsNumber)?.some((row) => packRow(row) === packed),
+  );
+  if (rows.length === 0) return;
+  const tally = Tally.from(anchored);
+  for (const { nhsNumber, packed } of rows) tally.remove(nhsNumber, packed);
+  const expected = { rows: tally.rows, digest: tally.digest };
+  const details: Purge = { ...options, rows: rows.length };
+  const { sequence } = anchored;
+  const journal = JSON.stringify({ purge: details });
+  anchor.beginLoad({ authority, sequence, sha256: '', journal, ...expected }, anchored);
+  await removeForGood(store, anchor, lock, rows, details, { ...anchored, ...expected });
+}

@@ -1,0 +1,43 @@
+import type { OdsCode } from '#schemas/authority.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { asLoadFailed, LoadFailed, requireOpen } from '../load/load-failed.ts';
+import { withLock } from '../load/lock.ts';
+
+/**
+ * Takes an authority off the directory that was entered by mistake, so that it is not missed any more. One
+ * that ever loaded a file stays: what it said of children must not go with it, nor that it has fallen silent.
+ *
+ * @throws {LoadFailed} where it is not known, has loaded or is loading a file, or the store failed; nothing
+ * was changed
+ */
+export async function removeAuthority(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  { by, reason, lockWaitMs }: { by: string; reason: string; lockWaitMs?: number },
+): Promise<void> {
+  try {
+    await withLock(store, authority, lockWaitMs, async (lock) => {
+      await requireOpen(store);
+      const { authority: known } = await store.intakeState(authority);
+      if (known === undefined) {
+        throw new LoadFailed(`Authority ${authority} is not known here. Nothing was changed.`);
+      }
+      const hasLoaded =
+        known.sequence !== undefined ||
+        anchor.authority(authority) !== undefined ||
+        anchor.loadInProgress(authority) !== undefined ||
+        anchor.holds().some((hold) => hold.authority === authority) ||
+        (await store.tally()).has(authority);
+      if (hasLoaded) {
+        throw new LoadFailed(
+          `Authority ${authority} has loaded files, so it stays: lookups go on saying that it is not up to date. Nothing was changed.`,
+        );
+      }
+      await store.removeAuthority(lock, { by, reason });
+    });
+  } catch (error) {
+    throw asLoadFailed(error, false);
+  }
+}

@@ -1,0 +1,260 @@
+import { z } from 'zod';
+import { SEARCH_TYPES } from '../lookup.ts';
+
+/**
+ * What a process writes of itself into an event before the store adds what only the store knows (the
+ * number in the partition, the time, what was shown). Never a date of birth, a child's name, a
+ * telephone number, a token or a body; an NHS number that is not valid only as a keyed hash.
+ */
+const callerSchema = z.object({
+  issuer: z.string(),
+  client: z.string(),
+  user: z.string(),
+  name: z.string(),
+  role: z.object({ code: z.string(), name: z.string() }),
+  organisation: z.object({ code: z.string(), name: z.string() }),
+});
+
+/** What may give somebody away who tries numbers out. */
+export const ENUMERATION_SIGNS = [
+  'distinct-numbers',
+  'invalid-numbers',
+  'sequential-numbers',
+  'out-of-hours',
+  'peers',
+] as const;
+export type EnumerationSign = (typeof ENUMERATION_SIGNS)[number];
+
+const versionsSchema = z.object({ functions: z.string(), configuration: z.string() });
+
+const requestSchema = z.object({
+  auditId: z.uuid(),
+  requestId: z.guid().optional(),
+  correlationId: z.guid().optional(),
+  caller: callerSchema,
+  api: z.enum(['plain', 'fhir']),
+});
+
+export const lookupEventSchema = requestSchema.extend({
+  type: z.literal('lookup'),
+  /** The kind of setting; every scheduled one only as `scheduled`. */
+  setting: z.string(),
+  access: z.enum(['unscheduled', 'silent-read']),
+  /** What made it so: the only activity held, the header, or the header's absence. */
+  decidedBy: z.enum(['activity', 'header', 'default']),
+  /** Of FHIR: what was searched for, and so which part of the answer was shown. */
+  search: z.enum(SEARCH_TYPES).optional(),
+  nhsNumber: z.string(),
+  reason: z.string().optional(),
+  coverage: z.object({ expected: z.int(), upToDate: z.int() }),
+  versions: versionsSchema,
+});
+
+/** When it was, by the service's clock: the store may have taken the event later. */
+const occurredAt = z.iso.datetime().optional();
+
+/** The answer to an event of the same id could not be written in full. */
+export const notDeliveredEventSchema = z.object({
+  type: z.literal('not-delivered'),
+  auditId: z.uuid(),
+  nhsNumber: z.string(),
+  occurredAt,
+});
+
+/** A lookup that could not be answered for a reason that left the store able to record it. */
+export const couldNotCheckEventSchema = lookupEventSchema.extend({
+  type: z.literal('could-not-check'),
+  cause: z.string(),
+  occurredAt,
+});
+
+/** A request with a valid token that was refused. */
+export const refusalEventSchema = requestSchema.extend({
+  type: z.literal('refusal'),
+  code: z.string(),
+  /** Without role and organisation where the user has several and chose none. */
+  caller: callerSchema.partial({ role: true, organisation: true }),
+  nhsNumber: z.string().optional(),
+  nhsNumberHash: z.string().optional(),
+  /** Of a flood of equal refusals, those not recorded one by one are counted in one event. */
+  count: z.int().optional(),
+  occurredAt,
+});
+
+/**
+ * A user looks numbers up in a manner that nobody at work does. A sign for a person to follow up; it stops
+ * nobody, and names no child.
+ */
+export const enumerationAlertEventSchema = z.object({
+  type: z.literal('enumeration-alert'),
+  auditId: z.uuid(),
+  caller: callerSchema,
+  sign: z.enum(ENUMERATION_SIGNS),
+  count: z.int(),
+  threshold: z.int(),
+  windowSeconds: z.int(),
+});
+
+/** Events that are no answers and for which there was no room while the store was away. */
+export const eventsLostEventSchema = z.object({
+  type: z.literal('events-lost'),
+  auditId: z.uuid(),
+  count: z.int().positive(),
+  from: z.iso.datetime(),
+  until: z.iso.datetime(),
+});
+
+export const loadEventSchema = z.object({
+  type: z.literal('load'),
+  auditId: z.uuid(),
+  authority: z.string(),
+  sequence: z.int(),
+  sha256: z.string(),
+  code: z.string(),
+  accepted: z.int(),
+  refused: z.int(),
+  by: z.string(),
+});
+
+/** All that is held for an authority was given to it, or to an operator by the command line. */
+export const holdingsReadEventSchema = z.object({
+  type: z.literal('holdings-read'),
+  auditId: z.uuid(),
+  requestId: z.guid().optional(),
+  correlationId: z.guid().optional(),
+  authority: z.string(),
+  /** Absent where an operator read it. */
+  caller: callerSchema.optional(),
+  by: z.string(),
+  reason: z.string().optional(),
+});
+
+/**
+ * The audit was searched, or a report made of it: by whom, why, for what, and how many events were shown.
+ * On record before they are.
+ */
+export const auditSearchEventSchema = z.object({
+  type: z.literal('audit-search'),
+  auditId: z.uuid(),
+  requestId: z.guid().optional(),
+  correlationId: z.guid().optional(),
+  /** Absent where it was the command line. */
+  caller: callerSchema.optional(),
+  by: z.string(),
+  reason: z.string(),
+  /** Which report; absent of a search. */
+  report: z.string().optional(),
+  /** Whose events could be seen: all, those of one organisation, or those of one authority's children. */
+  view: z.string(),
+  criteria: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  eventsShown: z.int().nonnegative(),
+});
+
+/** An authority was given notifications of accesses to its children, up to and with this one. */
+export const notificationsReadEventSchema = z.object({
+  type: z.literal('notifications-read'),
+  auditId: z.uuid(),
+  requestId: z.uuid().optional(),
+  correlationId: z.uuid().optional(),
+  authority: z.string(),
+  caller: callerSchema,
+  by: z.string(),
+  after: z.string().optional(),
+  upTo: z.string(),
+  count: z.int(),
+});
+
+/** An act of an operator: a dataset made, an authority set, a process started with a configuration. */
+export const operatorEventSchema = z.object({
+  type: z.enum([
+    'dataset-created',
+    'authority-set',
+    'authority-removed',
+    'configuration-start',
+    'configuration-change',
+    'store-opened',
+    'user-blocked',
+    'user-unblocked',
+    'audit-key-added',
+    'audit-key-retired',
+    'audit-hold',
+    'audit-hold-ended',
+    'audit-gap-accepted',
+    'audit-pruned',
+    'hold-released',
+    'hold-discarded',
+    'sequence-reset',
+    'notifications-resent',
+    'purge',
+  ]),
+  auditId: z.uuid(),
+  by: z.string(),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+});
+
+export const writtenEventSchema = z.discriminatedUnion('type', [
+  lookupEventSchema,
+  notDeliveredEventSchema,
+  couldNotCheckEventSchema,
+  refusalEventSchema,
+  enumerationAlertEventSchema,
+  eventsLostEventSchema,
+  loadEventSchema,
+  holdingsReadEventSchema,
+  auditSearchEventSchema,
+  notificationsReadEventSchema,
+  operatorEventSchema,
+]);
+/** The part of an event that a process writes. */
+export type WrittenEvent = z.infer<typeof writtenEventSchema>;
+export type OperatorEvent = z.infer<typeof operatorEventSchema>;
+export type NotificationsReadEvent = z.infer<typeof notificationsReadEventSchema>;
+export type LookupEvent = z.infer<typeof lookupEventSchema>;
+
+/** One plan as it was shown: authority, type, start, status and date of birth result. */
+export const shownPlanSchema = z.object({
+  authority: z.string(),
+  type: z.string(),
+  startDate: z.iso.date(),
+  status: z.string(),
+  dateOfBirth: z.string(),
+});
+
+/** Where a plan came from: the authority's own identifier of the child, and the number of the file. */
+export const sourceSchema = z.object({ localId: z.string().optional(), sequence: z.int() });
+
+/** What the store adds to a written event. */
+const placedSchema = z.object({
+  /** `0` to `255`, or `system` for what concerns no single child. */
+  partition: z.union([z.int(), z.literal('system')]),
+  /** Without gaps within the partition, from 1. */
+  number: z.int(),
+  /** The store's time, milliseconds. */
+  at: z.number(),
+  /** Lookups: what was decided and shown. */
+  outcome: z.enum(['flagged', 'not-flagged']).optional(),
+  shown: z.array(shownPlanSchema).optional(),
+  /**
+   * Lookups that are no silent reads: the source of each plan shown, in their order. For its authority alone;
+   * who looked was not shown it.
+   */
+  sources: z.array(sourceSchema).optional(),
+  /** Lookups: audit ids of the accesses shown; none where the answer shows no accesses. */
+  accessesShown: z.array(z.string()).optional(),
+});
+
+/** An event as it is read back from its stream or from the sealed log. */
+export const auditEventSchema = placedSchema.and(writtenEventSchema);
+export type AuditEvent = z.infer<typeof auditEventSchema>;
+
+/**
+ * What stands in the sealed log in the place of something that was in a stream and was no event: nothing
+ * that the service writes. As much of it as there is room for, and the digest of all of it.
+ */
+export const unreadableEventSchema = placedSchema.extend({
+  type: z.literal('unreadable'),
+  sha256: z.string(),
+  /** The stream entry's fields as JSON, cut where it is long. */
+  fields: z.string(),
+});
+export type UnreadableEvent = z.infer<typeof unreadableEventSchema>;

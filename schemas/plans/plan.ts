@@ -1,0 +1,116 @@
+import { addDays, addYears, type CalendarDate, londonMidnight } from '../calendar.ts';
+
+/**
+ * The three plan types.
+ *
+ * Sources: names and `cpis`/`upload` codes, CP-IS vocabulary (observation codes CPPIU, LACIU, UCPIU);
+ * SNOMED CT, value set England-ChildProtectionPlan 1.0.0; `letter` is this store's own short form.
+ */
+export const PLAN_TYPES = {
+  'child-protection-plan': {
+    letter: 'P',
+    cpis: 'CPP',
+    upload: 'CPPIU',
+    label: 'Child Protection Plan',
+    snomed: { code: '342191000000101', display: 'Subject to child protection plan' },
+    shownForDaysAfterEnd: 365,
+  },
+  'looked-after-child': {
+    letter: 'L',
+    cpis: 'LAC',
+    upload: 'LACIU',
+    label: 'Looked After Child',
+    snomed: { code: '764841000000100', display: 'Looked after child' },
+    shownForDaysAfterEnd: 365,
+  },
+  'unborn-child-protection-plan': {
+    letter: 'U',
+    cpis: 'UCPP',
+    upload: 'UCPIU',
+    label: 'Unborn Child Protection Plan',
+    snomed: {
+      code: '818901000000100',
+      display: 'Unborn child subject to child protection plan',
+    },
+    shownForDaysAfterEnd: 28,
+  },
+} as const;
+
+export type PlanType = keyof typeof PLAN_TYPES;
+
+export const planTypes = Object.keys(PLAN_TYPES) as [PlanType, ...PlanType[]];
+
+/** `undefined` for a letter the store never writes. */
+export function planTypeOfLetter(letter: string): PlanType | undefined {
+  return planTypes.find((type) => PLAN_TYPES[type].letter === letter);
+}
+
+/** What a plan is at an instant. `due-date-passed` exists only for an unborn child's plan. */
+export type PlanStatus = 'current' | 'ended' | 'due-date-passed';
+
+/** What an authority said of one plan. Dates are days in England. */
+export type Plan = {
+  type: PlanType;
+  startDate: CalendarDate;
+  /** For an unborn child's plan: the due date or the end, always there. */
+  endDate?: CalendarDate;
+  /** The day it was withdrawn as entered in error. A deleted plan is never shown. */
+  deleteDate?: CalendarDate;
+  /** The child's; for an unborn child's plan the mother's. */
+  dateOfBirth: CalendarDate;
+};
+
+/** What of a plan says when it is shown. */
+type PlanDates = Pick<Plan, 'type' | 'startDate' | 'dateOfBirth'> & {
+  endDate?: CalendarDate | undefined;
+  deleteDate?: CalendarDate | undefined;
+};
+
+const seconds = (date: CalendarDate): number => londonMidnight(date) / 1000;
+
+/** Instants in whole seconds since 1970. `visibleFrom <= now < visibleUntil` is shown. */
+export type PlanWindow = { visibleFrom: number; currentUntil: number; visibleUntil: number };
+
+/** The day on which the birthday rule ends a child's flags: born on 29 February, 1 March. */
+export function eighteenthBirthday(dateOfBirth: CalendarDate): CalendarDate {
+  return addYears(dateOfBirth, 18);
+}
+
+/**
+ * When a plan is shown, and until when as current.
+ *
+ * A plan is current from 00:00 in London of its start until 00:00 of its end, then shown for 365 days
+ * (unborn child's plan: 28 days after the due or end date). A child's own plan stops at 00:00 of the
+ * 18th birthday; an unborn child's never does, since the date of birth held is the mother's. A deleted
+ * plan has an empty window.
+ *
+ * Source: CP-IS display rules (365 and 28 days); ending on the 18th birthday, case system guides.
+ */
+export function planWindow(plan: PlanDates): PlanWindow {
+  const visibleFrom = seconds(plan.startDate);
+  if (plan.deleteDate !== undefined) {
+    return { visibleFrom, currentUntil: visibleFrom, visibleUntil: visibleFrom };
+  }
+  const birthday =
+    plan.type === 'unborn-child-protection-plan'
+      ? Number.POSITIVE_INFINITY
+      : seconds(eighteenthBirthday(plan.dateOfBirth));
+  if (plan.endDate === undefined) {
+    if (birthday === Number.POSITIVE_INFINITY) {
+      throw new Error('an unborn child plan has a due or end date');
+    }
+    return { visibleFrom, currentUntil: birthday, visibleUntil: birthday };
+  }
+  const shownFor = PLAN_TYPES[plan.type].shownForDaysAfterEnd;
+  return {
+    visibleFrom,
+    currentUntil: Math.min(seconds(plan.endDate), birthday),
+    visibleUntil: Math.min(seconds(addDays(plan.endDate, shownFor)), birthday),
+  };
+}
+
+/** The status shown at `now` (seconds) of a plan whose window is open. */
+export function planStatus(type: PlanType, currentUntil: number, now: number): PlanStatus {
+  if (now < currentUntil) return 'current';
+  return type === 'unborn-child-protection-plan' ? 'due-date-passed' : 'ended';
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { localIdSchema, odsCodeSchema } from '../authority.ts';
+import type { CalendarDate } from '../calendar.ts';
+import { type NhsNumber, nhsNumberSchema } from '../nhs-number.ts';
+import { type Plan, type PlanWindow, planTypes } from './plan.ts';
+
+/**
+ * One plan of one authority as the store holds it. Its identity is (NHS number, authority, type, start
+ * date); everything else may be corrected by a file with a higher sequence.
+ */
+export type PlanRow = Plan &
+  PlanWindow & {
+    nhsNumber: NhsNumber;
+    authority: string;
+    /** The authority's own identifier of the child, or ''. */
+    localId: string;
+    /** The sequence of the file that the row's present state came from. */
+    sequence: number;
+  };
+
+const dateSchema = z.iso.date().transform((text) => text as CalendarDate);
+
+/**
+ * A row as it leaves the checks of an upload and lies in the spool: nothing but what the store needs.
+ * Parsed again when the spool is read back, since a spool outlives the process that wrote it.
+ */
+export const spooledRowSchema = z.strictObject({
+  nhsNumber: nhsNumberSchema,
+  authority: odsCodeSchema,
+  type: z.enum(planTypes),
+  startDate: dateSchema,
+  endDate: dateSchema.optional(),
+  deleteDate: dateSchema.optional(),
+  dateOfBirth: dateSchema,
+  localId: localIdSchema,
+  sequence: z.int().nonnegative(),
+});
+export type SpooledRow = z.infer<typeof spooledRowSchema>;

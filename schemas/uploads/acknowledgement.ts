@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { planTypes } from '../plans/plan.ts';
+
+/** What became of a file. Source: CP-IS vocabulary, file acknowledgement codes. */
+export const FILE_CODES = {
+  CPF01: 'File-level error: corrupt or malformed',
+  CPF02: 'Successful',
+  CPF03: 'Partial: valid records loaded, invalid rejected',
+  CPF04: 'Unsuccessful: no record loaded',
+  CPF05: 'Tracing unavailable: resubmit',
+  CPF06: 'Client version not supported',
+} as const;
+export type FileCode = keyof typeof FILE_CODES;
+export const fileCodes = Object.keys(FILE_CODES) as [FileCode, ...FileCode[]];
+
+/** What became of a record. Source: CP-IS vocabulary 3.0, record acknowledgement codes. */
+export const RECORD_CODES = {
+  CPR01: 'NHS number: no match',
+  CPR02: 'NHS number matched, but the record is sensitive and cannot be loaded',
+  CPR03: 'NHS number not verified: the demographics do not agree enough',
+  CPR04: 'NHS number format is wrong',
+  CPR05: 'NHS number superseded: use the new number',
+  CPR06: 'Successful',
+  CPR07: 'Unsuccessful for another reason',
+} as const;
+export type RecordCode = keyof typeof RECORD_CODES;
+export const recordCodes = Object.keys(RECORD_CODES) as [RecordCode, ...RecordCode[]];
+
+/**
+ * One thing wrong (or worth knowing) with a file or a record. `place` is an XPath for Spine XML, `line N`
+ * for CSV, `file` for the whole. `hint` tells a data officer what to do. Never a name, an address or a
+ * date of birth; the local id finds the child in the authority's own system.
+ */
+export const findingSchema = z.strictObject({
+  code: z.enum([...fileCodes, ...recordCodes]),
+  place: z.string().max(300),
+  /** Position in the file, from 1; absent for a finding of the whole file. */
+  record: z.int().positive().optional(),
+  field: z.string().max(60).optional(),
+  localId: z.string().max(40).optional(),
+  hint: z.string().max(500),
+});
+export type Finding = z.infer<typeof findingSchema>;
+
+/**
+ * A refused record as the authority sent it, for one that asked to have its records back: its own number,
+ * local id and dates. Never a name: names are not there any more.
+ */
+export const echoedRecordSchema = z.strictObject({
+  record: z.int().positive(),
+  plans: z
+    .array(
+      z.strictObject({
+        type: z.enum(planTypes),
+        startDate: z.iso.date(),
+        endDate: z.iso.date().optional(),
+        deleteDate: z.iso.date().optional(),
+      }),
+    )
+    .min(1)
+    .max(3),
+  people: z
+    .array(
+      z.strictObject({
+        kind: z.enum(['child', 'mother']),
+        /** As sent, right or wrong. */
+        nhsNumber: z.string().min(1).max(40),
+        localId: z.string().min(1).max(40).optional(),
+        dateOfBirth: z.iso.date(),
+      }),
+    )
+    .min(1)
+    .max(2),
+});
+export type EchoedRecord = z.infer<typeof echoedRecordSchema>;
+
+/** What of a file waits. Its records are neither accepted nor refused. */
+export const heldSchema = z.strictObject({
+  /** By which the operator calls it: `cp-flags release ID`. */
+  id: z.string(),
+  since: z.iso.datetime(),
+  /** True where nothing of the file was applied. */
+  whole: z.boolean(),
+  records: z.int().nonnegative(),
+  rows: z.int().nonnegative(),
+  /** A full refresh: rows that it leaves out, which are to be taken away. */
+  leftOut: z.int().nonnegative(),
+});
+
+export const acknowledgementSchema = z.strictObject({
+  file: z.strictObject({
+    /** Base name only: paths belong to the machine. */
+    name: z.string(),
+    format: z.enum(['spine-xml', 'csv']),
+    /** SHA-256 of the bytes received, hex. */
+    sha256: z.string(),
+    createdAt: z.iso.datetime().optional(),
+    receivedAt: z.iso.datetime(),
+  }),
+  authority: z
+    .strictObject({
+      code: z.string(),
+      name: z.string().optional(),
+      /** What clinicians are given to ring, after this file. */
+      officeHoursPhone: z.string().optional(),
+      emergencyDutyTeamPhone: z.string().optional(),
+    })
+    .optional(),
+  /** The file's own number, or -1 where it could not be read. */
+  sequence: z.int().min(-1),
+  code: z.enum(fileCodes),
+  meaning: z.string(),
+  /** True when this upload made the authority known here. */
+  authorityAdded: z.boolean(),
+  counts: z.strictObject({
+    /** What the file says of itself or was given with it; absent where that could not be read. */
+    declared: z.int().nonnegative().optional(),
+    records: z.int().nonnegative(),
+    /** With those refused and those held they make up all records. */
+    accepted: z.int().nonnegative(),
+    refused: z.int().nonnegative(),
+  }),
+  /** Sum over accepted records, by what each row did to the store. */
+  rows: z.strictObject({
+    added: z.int().nonnegative(),
+    changed: z.int().nonnegative(),
+    unchanged: z.int().nonnegative(),
+    /** A newer file had said otherwise already; the newer word stands. */
+    superseded: z.int().nonnegative(),
+    /** A full refresh: older rows that it leaves out and that were taken away. */
+    removed: z.int().nonnegative().optional(),
+  }),
+  /** True of an authority's first load: with nothing before it, nothing in it could be called unusual. */
+  firstLoad: z.boolean().optional(),
+  /** Part or all of the file waits for the operator's word; this acknowledgement is provisional. */
+  held: heldSchema.optional(),
+  failures: z.array(findingSchema),
+  warnings: z.array(findingSchema),
+  /** How many findings of each kind were left out of a list capped for size. */
+  omitted: z.strictObject({ failures: z.int().nonnegative(), warnings: z.int().nonnegative() }),
+  /** CSV columns that were read past and never kept. */
+  droppedColumns: z.array(z.string()),
+  /** The authority's data-as-of after this file. */
+  dataAsOf: z.iso.datetime().optional(),
+  /** Only for an authority that asked for it (`ACK_ECHO`), and never stored. */
+  echo: z.array(echoedRecordSchema).optional(),
+});
+export type Acknowledgement = z.infer<typeof acknowledgementSchema>;

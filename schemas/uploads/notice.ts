@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { nhsNumberSchema } from '../nhs-number.ts';
+
+/**
+ * Tells an authority which NHS numbers of one of its uploads are no longer in use. It tells; nothing is
+ * moved to another number by it.
+ *
+ * Source: CP-IS schemas, Inactive NHS Number Notification, REPC_MT000005GB01.
+ */
+export const inactiveNumbersNoticeSchema = z.strictObject({
+  id: z.uuid(),
+  createdAt: z.iso.datetime(),
+  authority: z.strictObject({ code: z.string(), name: z.string().optional() }),
+  /** Of the upload the numbers came in. */
+  sequence: z.int().nonnegative(),
+  /** Each number once. */
+  numbers: z
+    .array(
+      z.strictObject({
+        nhsNumber: nhsNumberSchema,
+        localId: z.string().max(40).optional(),
+        /** Absent for a number that was withdrawn with nothing to move to. */
+        replacedBy: nhsNumberSchema.optional(),
+      }),
+    )
+    .min(1),
+  /** How many more there are than a notice lists. */
+  omitted: z.int().nonnegative(),
+});
+export type InactiveNumbersNotice = z.infer<typeof inactiveNumbersNoticeSchema>;
+export type InactiveNumber = InactiveNumbersNotice['numbers'][number];

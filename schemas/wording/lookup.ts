@@ -1,0 +1,137 @@
+import { addYears, type CalendarDate, londonDate, longDateText } from '../calendar.ts';
+import type { Coverage, Flag } from '../lookup.ts';
+
+/** Every sentence a clinician may read, one source for every format. Plain words, no blame, what to do. */
+
+export const COULD_NOT_CHECK =
+  "The check could not be made. This is NOT a negative result. Follow your safeguarding procedure; ring children's social care where the child lives (out of hours: the emergency duty team). Try again.";
+
+export const BATCH_INCOMPLETE =
+  'Not all of these checks were made. Those that were not are NOT negative results; each says what to do.';
+
+export const NOT_FLAGGED =
+  "No child protection, looked-after or unborn child's plan is held here for this NHS number. This does not mean there are no concerns. Children in need, children from outside England and children not yet matched are not held.";
+
+export const CHECK_THE_MOTHER = "For a baby, also check the mother's NHS number.";
+
+export const DATE_OF_BIRTH_DIFFERS =
+  'The date of birth held differs. Check this is the right patient, but do not dismiss the flag.';
+
+export const DUE_DATE_PASSED =
+  'The baby may be born or overdue. Treat as in force and ring the authority.';
+
+/** How many authorities a sentence names before it says how many more there are. */
+const NAMED_AT_MOST = 5;
+
+function incompleteCoverage(coverage: Coverage): string | undefined {
+  const behind = coverage.notUpToDate;
+  if (behind.length === 0) return undefined;
+  const named = behind.slice(0, NAMED_AT_MOST).map((authority) => authority.name);
+  const more = behind.length - named.length;
+  const list = `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return behind.length === 1
+    ? `1 authority is not up to date: ${list}.`
+    : `${behind.length} authorities are not up to date: ${list}.`;
+}
+
+/** The advice of a negative: what it does not mean, what it does not cover, and the baby's mother. */
+export function notFlaggedAdvice(
+  coverage: Coverage,
+  dateOfBirth: CalendarDate | undefined,
+  now: number,
+): string[] {
+  const advice = [NOT_FLAGGED];
+  const incomplete = incompleteCoverage(coverage);
+  if (incomplete !== undefined) advice.push(incomplete);
+  if (dateOfBirth !== undefined && londonDate(now) < addYears(dateOfBirth, 1)) {
+    advice.push(CHECK_THE_MOTHER);
+  }
+  return advice;
+}
+
+/** How each of an authority's two numbers is called where a person reads it. */
+export const OFFICE_HOURS = 'Office hours';
+export const EMERGENCY_DUTY_TEAM = 'Emergency duty team (out of hours)';
+
+function whomToRing({ authority }: Flag): string {
+  return authority.officeHoursPhone === undefined
+    ? `Ring ${authority.name}: emergency duty team (out of hours) ${authority.emergencyDutyTeamPhone}.`
+    : `Ring ${authority.name}: office hours ${authority.officeHoursPhone}; emergency duty team (out of hours) ${authority.emergencyDutyTeamPhone}.`;
+}
+
+function inForce(flag: Flag): string {
+  switch (flag.type) {
+    case 'child-protection-plan':
+      return 'This child is on a child protection plan.';
+    case 'looked-after-child':
+      return 'This child is looked after by the local authority.';
+    case 'unborn-child-protection-plan':
+      return "This woman's unborn child is on a child protection plan.";
+  }
+}
+
+const until = (flag: Flag): string =>
+  longDateText((flag.endDate ?? flag.dueOrEndDate ?? flag.startDate) as CalendarDate);
+
+function flagAdvice(flag: Flag): string[] {
+  switch (flag.status) {
+    case 'current':
+      return [`${inForce(flag)} ${whomToRing(flag)}`];
+    case 'due-date-passed':
+      return [
+        `${inForce(flag)} The due date or end was ${until(flag)}. ${DUE_DATE_PASSED} ${whomToRing(flag)}`,
+      ];
+    case 'ended':
+      return [];
+  }
+}
+
+/**
+ * The advice of a positive: whom to ring for each plan in force, or that none is; then what to make of a
+ * date of birth that differs and of an authority whose data is old. `flags` are in the order shown.
+ */
+export function flaggedAdvice(flags: readonly Flag[], coverage: Coverage): string[] {
+  const advice = flags.flatMap(flagAdvice);
+  if (advice.length === 0) {
+    for (const flag of flags) {
+      advice.push(
+        `No current plan. Ended on ${until(flag)}; shown for 365 days for information. ${whomToRing(flag)}`,
+      );
+    }
+  }
+  if (flags.some((flag) => flag.dateOfBirth === 'mismatch')) advice.push(DATE_OF_BIRTH_DIFFERS);
+  const behind = new Set(
+    flags.filter((flag) => !flag.authority.upToDate).map((flag) => flag.authority.name),
+  );
+  for (const name of behind) {
+    advice.push(`${name} is not up to date: what is shown of it may have changed since.`);
+  }
+  const incomplete = incompleteCoverage(coverage);
+  if (incomplete !== undefined) advice.push(incomplete);
+  return [...new Set(advice)];
+}
+
+const londonMoment = new Intl.DateTimeFormat('en-GB', {
+  dateStyle: 'long',
+  timeStyle: 'short',
+  timeZone: 'Europe/London',
+});
+
+/**
+ * What a person reads beside one plan, where plans are shown one by one: its status, whom to ring, and of
+ * when its authority's data is.
+ */
+export function planNote(flag: Flag): string {
+  const { name, dataAsOf } = flag.authority;
+  const said =
+    flag.status === 'ended'
+      ? [`This plan ended on ${until(flag)} and is shown for information. ${whomToRing(flag)}`]
+      : flagAdvice(flag);
+  if (flag.status === 'current' && flag.dueOrEndDate !== undefined) {
+    said.push(`The due date or end is ${until(flag)}.`);
+  }
+  if (dataAsOf !== undefined) {
+    said.push(`Data of ${name} as of ${londonMoment.format(Date.parse(dataAsOf))}.`);
+  }
+  return said.join(' ');
+}

@@ -1,0 +1,110 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
+import type { Organisation } from '#schemas/people/care-setting.ts';
+import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import type { Authenticate, Authentication, Caller } from './authenticate.ts';
+import { type AccessDecision, chooseRole, decideAccess } from './decide.ts';
+
+export type Refusal = {
+  kind: 'refused';
+  ids: RequestIds;
+  code: ErrorCode;
+  /** Who was refused, if the token was valid. */
+  caller?: Caller;
+  /** False where the user has several roles and chose none: `caller` is then only the person. */
+  roleChosen: boolean;
+  /** Of `too-many-requests`: which limit. */
+  limit?: LimitReached;
+};
+
+/** Somebody in one of their roles, within their limits, in a request with an id. */
+export type KnownCaller = {
+  kind: 'admitted';
+  ids: RequestIds & { requestId: string };
+  caller: Caller;
+};
+
+export type Admission =
+  | (KnownCaller & { access: Extract<AccessDecision, { kind: 'granted' }> })
+  | Refusal;
+
+/** Counts a request of a caller, and tells if it is one too many. */
+export type TakeFromLimits = (caller: Caller) => LimitReached | undefined;
+
+/**
+ * Who asks, judged by token and headers: what every route that a token opens has in common. Refused requests
+ * count against the limits too, and are put down to somebody even where an id is wrong already.
+ */
+export function judgeCaller(
+  authentication: Authentication,
+  headers: IncomingHttpHeaders,
+  take: TakeFromLimits,
+): KnownCaller | Refusal {
+  const ids = readRequestIds(headers);
+  if (authentication.kind === 'refused') {
+    const { code, caller } = authentication;
+    return {
+      kind: 'refused',
+      ids,
+      code: ids.refusal ?? code,
+      ...(caller !== undefined && { caller }),
+      roleChosen: false,
+    };
+  }
+  const { callers } = authentication;
+  const choice = chooseRole(callers, headers);
+  const caller = choice.kind === 'chosen' ? choice.caller : callers[0];
+  const refuse = (code: ErrorCode): Refusal => ({
+    kind: 'refused',
+    ids,
+    code,
+    caller,
+    roleChosen: choice.kind === 'chosen',
+  });
+  const limit = take(caller);
+  if (limit !== undefined) return { ...refuse('too-many-requests'), limit };
+  const { requestId } = ids;
+  if (ids.refusal !== undefined || requestId === undefined) {
+    return refuse(ids.refusal ?? 'request-id-required');
+  }
+  if (choice.kind === 'refused') return refuse(choice.code);
+  return { kind: 'admitted', ids: { ...ids, requestId }, caller };
+}
+
+export type AdmissionDependencies = {
+  authenticate: Authenticate;
+  /** The organisations registered, as they are now. */
+  organisations: () => ReadonlyMap<string, Organisation>;
+  registeredOnly: () => boolean;
+  take: TakeFromLimits;
+};
+
+/**
+ * Whether a request may look up a flag, judged by its headers alone: ids, token, role, activity and
+ * organisation, in this order.
+ */
+export function createAdmission({
+  authenticate,
+  organisations,
+  registeredOnly,
+  take,
+}: AdmissionDependencies) {
+  function judge(authentication: Authentication, headers: IncomingHttpHeaders): Admission {
+    const known = judgeCaller(authentication, headers, take);
+    if (known.kind === 'refused') return known;
+    const { ids, caller } = known;
+    const access = decideAccess(caller.identity, headers, organisations(), registeredOnly());
+    return access.kind === 'refused'
+      ? { kind: 'refused', ids, code: access.code, caller, roleChosen: true }
+      : { kind: 'admitted', ids, caller, access };
+  }
+
+  /** At once for a token that was verified before: the hot path waits for no promise. */
+  return function admit(headers: IncomingHttpHeaders): Admission | Promise<Admission> {
+    const authentication = authenticate(headers.authorization);
+    return authentication instanceof Promise
+      ? authentication.then((verified) => judge(verified, headers))
+      : judge(authentication, headers);
+  };
+}
+export type Admit = ReturnType<typeof createAdmission>;

@@ -1,0 +1,271 @@
+import { decodeJwt, errors, type JWTVerifyResult, jwtVerify } from 'jose';
+import type { ErrorCode } from '#schemas/errors.ts';
+import {
+  type Claims,
+  type Identity,
+  SCOPES,
+  type Scope,
+  userKeyOf,
+} from '#schemas/people/identity.ts';
+import { namesEachOnce } from '../http/json-members.ts';
+import { readClaims } from './claims.ts';
+import { KeysUnavailable } from './issuer-keys.ts';
+import type { TrustedIssuer } from './issuers.ts';
+import type { Revocations } from './revocations.ts';
+
+/**
+ * `could-not-check` where the fault is not the token's: it is not known yet whether demo tokens count, or
+ * the issuer's keys cannot be had. `user-blocked` of a token that is good.
+ */
+export type TokenRefusal = Extract<
+  ErrorCode,
+  `token-${string}` | 'could-not-check' | 'user-blocked'
+>;
+
+/**
+ * A verified caller in one role, with what every lookup would otherwise compute again: `eventJson` is
+ * the caller as an audit event holds it, `accessEntry` as others see it, `userKey` who it is whatever
+ * the organisation.
+ */
+export type Caller = {
+  identity: Identity;
+  eventJson: string;
+  accessEntry: string;
+  userKey: string;
+};
+
+export type Authentication =
+  | { kind: 'verified'; callers: readonly [Caller, ...Caller[]] }
+  | {
+      kind: 'refused';
+      code: TokenRefusal;
+      /** Who was refused, where the token was good all the same. */
+      caller?: Caller;
+    };
+
+/**
+ * Verifies the value of an Authorization header. Never rejects for what a client sent. One that was
+ * verified before is answered at once: the hot path waits for no promise.
+ */
+export type Authenticate = (
+  authorization: string | undefined,
+) => Authentication | Promise<Authentication>;
+
+export type AuthenticatorOptions = {
+  issuers: readonly TrustedIssuer[];
+  /** Whether tokens of the demo issuer count, asked at every use; undefined while it is not known. */
+  demoAllowed: () => boolean | undefined;
+  /** Tokens, users and clients trusted no longer. Default: none. */
+  revocations?: Pick<Revocations, 'has' | 'version'> | undefined;
+  /** Users whom the operator has stopped, asked at every use. */
+  blocked?: (userKey: string) => boolean;
+  /** The registered name of an organisation, for tokens that do not give it. */
+  organisationName?: (code: string) => string | undefined;
+  /** Verified tokens kept. Default 10,000: some 50 MiB of the largest, a tenth of that in practice. */
+  cacheSize?: number;
+  /** How long a verification counts, at most until the token expires. Default 60,000. */
+  cacheMs?: number;
+  now?: () => number;
+};
+
+const LONGEST_TOKEN = 8 * 1024;
+/** Of other kinds of JWT (of a logout, of a request) the same issuer may sign some as well. */
+const ACCESS_TOKEN_TYPES = new Set([undefined, 'jwt', 'at+jwt', 'application/at+jwt']);
+const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$/i;
+
+const refused = (code: TokenRefusal): Authentication => ({ kind: 'refused', code });
+
+function isScope(text: string): text is Scope {
+  return (SCOPES as readonly string[]).includes(text);
+}
+
+function callersOf(claims: Claims): [Caller, ...Caller[]] {
+  const { iss: issuer, client_id: client, sub: user, name } = claims;
+  const scopes = claims.scope.split(' ').filter(isScope);
+  const userKey = userKeyOf(issuer, user);
+  const callers = claims.roles.map((role): Caller => {
+    const { organisation } = role;
+    return {
+      identity: { issuer, client, user, name, role, scopes },
+      eventJson: JSON.stringify({
+        issuer,
+        client,
+        user,
+        name,
+        role: { code: role.code, name: role.name },
+        organisation,
+      }),
+      accessEntry: JSON.stringify({ name, role: role.name, roleCode: role.code, organisation }),
+      userKey,
+    };
+  });
+  return callers as [Caller, ...Caller[]];
+}
+
+function refusalOf(error: unknown): TokenRefusal {
+  if (error instanceof KeysUnavailable) return 'could-not-check';
+  if (error instanceof errors.JWTExpired) return 'token-expired';
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    switch (error.claim) {
+      case 'aud':
+        return 'token-audience';
+      case 'nbf':
+        return 'token-expired';
+      case 'iat':
+        return error.reason === 'check_failed' ? 'token-expired' : 'token-claims';
+      case 'typ':
+        return 'token-malformed';
+      default:
+        return 'token-claims';
+    }
+  }
+  if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
+    return 'token-malformed';
+  }
+  // Signature, algorithm, key: nothing of the token can be believed.
+  if (error instanceof errors.JOSEError) return 'token-untrusted';
+  throw error;
+}
+
+type Kept = {
+  callers: readonly [Caller, ...Caller[]];
+  verified: Authentication;
+  issuer: TrustedIssuer;
+  until: number;
+  keys: number;
+  revocations: number;
+};
+
+/**
+ * Verifies bearer tokens: signed by a key of the issuer they name, with an algorithm configured for
+ * that issuer, for its audience, in force, not revoked, and saying who asks in which roles.
+ *
+ * Only verified tokens are kept, by the whole header, so that nobody without one can fill the memory; a
+ * kept one is used for at most a minute, never past its expiry, and not once keys or revocations changed.
+ */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
+  const {
+    demoAllowed,
+    revocations,
+    cacheSize = 10_000,
+    cacheMs = 60_000,
+    now = Date.now,
+  } = options;
+  const { blocked = () => false, organisationName = () => undefined } = options;
+  const issuers = new Map(options.issuers.map((issuer) => [issuer.issuer, issuer]));
+  const kept = new Map<string, Kept>();
+
+  /** Why no token of an issuer counts now, if none does. */
+  function barred(issuer: TrustedIssuer): TokenRefusal | undefined {
+    if (!issuer.demoOnly) return undefined;
+    const allowed = demoAllowed();
+    if (allowed === undefined) return 'could-not-check';
+    return allowed ? undefined : 'token-untrusted';
+  }
+
+  async function verify(
+    token: string,
+    { issuer, audience, algorithms, type, ...trusted }: TrustedIssuer,
+  ): Promise<JWTVerifyResult | TokenRefusal> {
+    try {
+      const verified = await jwtVerify(token, trusted.keys.find, {
+        issuer,
+        audience,
+        algorithms: [...algorithms],
+        clockTolerance: trusted.clockToleranceSeconds,
+        requiredClaims: ['exp'],
+        currentDate: new Date(now()),
+        ...(type !== undefined && { typ: type }),
+        ...(trusted.maxTokenAgeSeconds !== undefined && {
+          maxTokenAge: trusted.maxTokenAgeSeconds,
+        }),
+      });
+      const sort = verified.protectedHeader.typ?.toLowerCase();
+      if (type === undefined && !ACCESS_TOKEN_TYPES.has(sort)) return 'token-malformed';
+      return verified;
+    } catch (error) {
+      return refusalOf(error);
+    }
+  }
+
+  function keep(authorization: string, entry: Kept): void {
+    if (kept.size >= cacheSize) {
+      const [oldest] = kept.keys();
+      if (oldest !== undefined) kept.delete(oldest);
+    }
+    kept.set(authorization, entry);
+  }
+
+  /** What a verified token is worth at this moment. */
+  function judge({ callers, verified, issuer }: Kept): Authentication {
+    const bar = barred(issuer);
+    if (bar !== undefined) return refused(bar);
+    const [caller] = callers;
+    return blocked(caller.userKey) ? { kind: 'refused', code: 'user-blocked', caller } : verified;
+  }
+
+  const isFresh = ({ until, keys, revocations: then, issuer }: Kept): boolean =>
+    now() < until && keys === issuer.keys.version && then === (revocations?.version ?? 0);
+
+  async function authenticateAnew(authorization: string): Promise<Authentication> {
+    if (authorization.length > LONGEST_TOKEN) return refused('token-malformed');
+    const token = BEARER.exec(authorization)?.[1];
+    if (token === undefined) return refused('token-malformed');
+
+    let claimedIssuer: unknown;
+    try {
+      claimedIssuer = decodeJwt(token).iss;
+    } catch {
+      return refused('token-malformed');
+    }
+    // What stands in the place of the signature is empty, whatever the header says of it.
+    if (token.endsWith('.')) return refused('token-unsigned');
+    const issuer = issuers.get(typeof claimedIssuer === 'string' ? claimedIssuer : '');
+    const bar = issuer === undefined ? 'token-untrusted' : barred(issuer);
+    if (issuer === undefined || bar !== undefined) return refused(bar ?? 'token-untrusted');
+
+    // As they are now: what changes while the token is verified counts as a change after it.
+    const { version: keys } = issuer.keys;
+    const revocationsThen = revocations?.version ?? 0;
+    const result = await verify(token, issuer);
+    if (typeof result === 'string') return refused(result);
+    const { payload } = result;
+    const bytes = Buffer.from(token.split('.')[1] ?? '', 'base64url');
+    if (!namesEachOnce(bytes, payload)) return refused('token-malformed');
+    const claims = readClaims(payload, issuer.mapping, organisationName);
+    if (claims === undefined) return refused('token-claims');
+    const { client_id: client, sub: user } = claims;
+    if (revocations?.has({ issuer: issuer.issuer, jti: payload.jti, user, client }) === true) {
+      return refused('token-revoked');
+    }
+
+    const callers = callersOf(claims);
+    const { maxTokenAgeSeconds, clockToleranceSeconds } = issuer;
+    const agesOut =
+      maxTokenAgeSeconds === undefined
+        ? Number.POSITIVE_INFINITY
+        : (payload.iat ?? 0) + maxTokenAgeSeconds;
+    const endsMs = (Math.min(claims.exp, agesOut) + clockToleranceSeconds) * 1_000;
+    const entry: Kept = {
+      callers,
+      verified: { kind: 'verified', callers },
+      issuer,
+      until: Math.min(now() + cacheMs, endsMs),
+      keys,
+      revocations: revocationsThen,
+    };
+    keep(authorization, entry);
+    return judge(entry);
+  }
+
+  return function authenticate(authorization) {
+    if (authorization === undefined) return refused('token-required');
+    const known = kept.get(authorization);
+    if (known !== undefined) {
+      if (isFresh(known)) return judge(known);
+      kept.delete(authorization);
+    }
+    if (!/^Bearer(?: |$)/i.test(authorization)) return refused('token-required');
+    return authenticateAnew(authorization);
+  };
+}

@@ -1,0 +1,129 @@
+import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import type { Organisation } from '#schemas/people/care-setting.ts';
+import type { Dataset } from '#store/store.ts';
+import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
+import type { OwnCheck } from '../routes/status.ts';
+import { openDemoIssuer } from './demo-issuer.ts';
+import { readIssuers, readOrganisations, type TrustedIssuer } from './issuers.ts';
+import { DEMO_ORGANISATIONS } from './personas.ts';
+import { type Revocations, readRevocations } from './revocations.ts';
+
+type Organisations = ReadonlyMap<string, Organisation>;
+
+/** Who is trusted and which settings are registered, as files say and go on saying. */
+export type Identities = {
+  issuers: readonly TrustedIssuer[];
+  /** Undefined where no file is configured. */
+  organisations: WatchedFiles<Organisations> | undefined;
+  revocations: Revocations | undefined;
+  stop: () => void;
+};
+
+export type IdentityOptions = {
+  onProblem: (sentence: string) => void;
+  /** Told when other organisations are registered than before. */
+  onOrganisations: () => void;
+};
+
+/**
+ * Reads the files of the configuration and follows their changes.
+ *
+ * @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong
+ */
+export async function readIdentities(
+  { ISSUERS_FILE, ORGANISATIONS_FILE, REVOCATIONS_FILE, REREAD_SECONDS }: Configuration,
+  { onProblem, onOrganisations }: IdentityOptions,
+): Promise<Identities> {
+  const rereadMs = REREAD_SECONDS * 1_000;
+  const files = { rereadMs, onProblem };
+  const stops: (() => void)[] = [];
+  const stop = (): void => {
+    for (const each of stops) each();
+  };
+  try {
+    const issuers = ISSUERS_FILE === undefined ? [] : await readIssuers(ISSUERS_FILE, files);
+    for (const { keys } of issuers) stops.push(keys.stop);
+    const organisations =
+      ORGANISATIONS_FILE === undefined
+        ? undefined
+        : await watchFiles([ORGANISATIONS_FILE], () => readOrganisations(ORGANISATIONS_FILE), {
+            everyMs: rereadMs,
+            onChange: onOrganisations,
+            onProblem,
+          });
+    if (organisations !== undefined) stops.push(organisations.stop);
+    const revocations =
+      REVOCATIONS_FILE === undefined ? undefined : await readRevocations(REVOCATIONS_FILE, files);
+    if (revocations !== undefined) stops.push(revocations.stop);
+    return { issuers, organisations, revocations, stop };
+  } catch (error) {
+    stop();
+    throw error;
+  }
+}
+
+/**
+ * What the dataset's kind asks for. A live one must have issuers and organisations, and keys that come by
+ * https; where it may be a demo, the demo issuer is added, which no live dataset ever believes.
+ *
+ * @throws {ConfigurationError}
+ */
+export async function completeIdentities(
+  identities: Identities,
+  { ISSUERS_FILE, ORGANISATIONS_FILE, DATA_DIR }: Configuration,
+  kind: Dataset['kind'] | undefined,
+): Promise<Identities> {
+  if (kind !== 'live') {
+    const { trusted } = await openDemoIssuer(DATA_DIR);
+    return { ...identities, issuers: [...identities.issuers, trusted] };
+  }
+  const missing = Object.entries({ ISSUERS_FILE, ORGANISATIONS_FILE }).filter(([, path]) => !path);
+  if (missing.length > 0) {
+    const names = missing.map(([name]) => name).join(' and ');
+    throw new ConfigurationError(`${names}: required, because the dataset is live.`);
+  }
+  const unprotected = identities.issuers.find(({ demoOnly }) => demoOnly);
+  if (unprotected !== undefined) {
+    throw new ConfigurationError(
+      `ISSUERS_FILE: the jwksUrl of ${unprotected.issuer} must begin with https, because the dataset is live.`,
+    );
+  }
+  return identities;
+}
+
+const NONE: Organisations = new Map();
+
+/** The organisations registered now; those of the demo only for a demo without a file of its own. */
+export const organisationsOf = (
+  { organisations }: Identities,
+  demo: boolean | undefined,
+): Organisations => organisations?.value ?? (demo === true ? DEMO_ORGANISATIONS : NONE);
+
+/** What `/_status` says of them. Nobody is left without an answer by a file that cannot be read again. */
+export function identityChecks(identities: Identities, demo: boolean | undefined): OwnCheck[] {
+  const { issuers, organisations, revocations } = identities;
+  const checkOf = (name: string, problem: string | undefined, good: string): OwnCheck => ({
+    name,
+    ok: problem === undefined,
+    detail: problem ?? good,
+  });
+  const believed = issuers.filter(({ demoOnly }) => !demoOnly || demo !== false);
+  const nobody = demo === false && (believed.length === 0 || organisations === undefined);
+  return [
+    checkOf(
+      'access:issuers',
+      nobody
+        ? 'The dataset has become live: nobody may ask. Set ISSUERS_FILE and ORGANISATIONS_FILE, and restart.'
+        : believed.map(({ keys }) => keys.problem).find((problem) => problem !== undefined),
+      `${believed.length} issuers are trusted.`,
+    ),
+    checkOf(
+      'access:organisations',
+      organisations?.problem,
+      `${organisationsOf(identities, demo).size} organisations are registered.`,
+    ),
+    ...(revocations === undefined
+      ? []
+      : [checkOf('access:revocations', revocations.problem, 'Revocations are read.')]),
+  ];
+}

@@ -1,0 +1,118 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { createLocalJWKSet } from 'jose';
+import type { z } from 'zod';
+import { ConfigurationError } from '#schemas/configuration.ts';
+import { type Organisation, organisationsFileSchema } from '#schemas/people/care-setting.ts';
+import { type ClaimMapping, type Issuer, issuersFileSchema } from '#schemas/people/identity.ts';
+import { watchFiles } from '../files/watched-files.ts';
+import { mappingOf } from './claims.ts';
+import { type IssuerKeys, publicKeysSchema, remoteKeys } from './issuer-keys.ts';
+
+/** An issuer whose tokens are accepted. */
+export type TrustedIssuer = {
+  issuer: string;
+  audience: string;
+  algorithms: readonly Issuer['algorithms'][number][];
+  /** The `typ` that tokens must have; not set: one of those that access tokens have. */
+  type?: string | undefined;
+  clockToleranceSeconds: number;
+  maxTokenAgeSeconds?: number | undefined;
+  mapping: ClaimMapping;
+  keys: IssuerKeys;
+  /** Accepted for a demo dataset only: the demo's own, and one whose keys come unprotected. */
+  demoOnly: boolean;
+};
+
+/** @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong */
+export async function readSettingFile<T>(
+  setting: string,
+  path: string,
+  schema: z.ZodType<T>,
+): Promise<T> {
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    const why = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
+    throw new ConfigurationError(`${setting}: ${path} ${why}.`);
+  }
+  const parsed = schema.safeParse(content);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new ConfigurationError(
+    `${setting}: ${path}: ${issue?.path.join('.') || 'the file'}: ${issue?.message}.`,
+  );
+}
+
+export type FileOptions = {
+  /** How often files are looked at for changes. */
+  rereadMs: number;
+  onProblem: (sentence: string) => void;
+};
+
+/** Keys in a file, read again when it changes. */
+async function fileKeys(path: string, { rereadMs, onProblem }: FileOptions): Promise<IssuerKeys> {
+  const files = await watchFiles(
+    [path],
+    async () => createLocalJWKSet(await readSettingFile('ISSUERS_FILE', path, publicKeysSchema)),
+    { everyMs: rereadMs, onProblem },
+  );
+  return {
+    find: (header, token) => files.value(header, token),
+    get version() {
+      return files.version;
+    },
+    get problem() {
+      return files.problem;
+    },
+    stop: files.stop,
+  };
+}
+
+/**
+ * Reads ISSUERS_FILE and begins to follow the keys it names: files (relative to its own folder), and
+ * addresses, which need not answer yet. The file itself is read once: whom to trust is a restart.
+ *
+ * @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong
+ */
+export async function readIssuers(path: string, options: FileOptions): Promise<TrustedIssuer[]> {
+  const issuers = await readSettingFile('ISSUERS_FILE', path, issuersFileSchema);
+  if (new Set(issuers.map(({ issuer }) => issuer)).size !== issuers.length) {
+    throw new ConfigurationError(`ISSUERS_FILE: ${path} names an issuer twice.`);
+  }
+  const trusted: TrustedIssuer[] = [];
+  try {
+    for (const { jwksFile, jwksUrl, claims, ...issuer } of issuers) {
+      const keys =
+        jwksUrl === undefined
+          ? await fileKeys(resolve(dirname(path), jwksFile ?? ''), options)
+          : remoteKeys(jwksUrl, options);
+      trusted.push({
+        ...issuer,
+        mapping: mappingOf(claims),
+        keys,
+        demoOnly: jwksUrl?.startsWith('http:') === true,
+      });
+    }
+    return trusted;
+  } catch (error) {
+    for (const { keys } of trusted) keys.stop();
+    throw error;
+  }
+}
+
+/**
+ * Reads ORGANISATIONS_FILE: which organisations are care settings, and which are known not to be, by ODS
+ * code.
+ *
+ * @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong
+ */
+export async function readOrganisations(path: string): Promise<Map<string, Organisation>> {
+  const organisations = await readSettingFile('ORGANISATIONS_FILE', path, organisationsFileSchema);
+  const byCode = new Map(organisations.map((organisation) => [organisation.code, organisation]));
+  if (byCode.size !== organisations.length) {
+    throw new ConfigurationError(`ORGANISATIONS_FILE: ${path} names an organisation twice.`);
+  }
+  return byCode;
+}

@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import type { LimitReached } from '#schemas/errors.ts';
+import type { SharedUse } from '#store/shared-use.ts';
+import type { Caller } from '../authenticate.ts';
+
+/** Requests a minute of one user, of one client and of one organisation; 0 is no limit. */
+export type LimitSettings = Record<LimitReached['of'], number>;
+
+export type Limits = {
+  /**
+   * Takes `cost` requests off what a caller has left, or nothing and the limit that it ran into. A cost
+   * above a limit counts as all of it: a batch is never impossible.
+   */
+  take: (caller: Caller, cost?: number) => LimitReached | undefined;
+  /** Tells the other processes what was used here and takes off what was used there. Never rejects. */
+  share: () => Promise<void>;
+  /** Users, clients and organisations that are being counted. */
+  readonly size: number;
+};
+
+type Bucket = {
+  of: LimitReached['of'];
+  /** Under which processes share its use: a hash, which names nobody. */
+  name: string;
+  tokens: number;
+  /** When `tokens` was right, milliseconds. */
+  at: number;
+  /** Not told to the others yet. */
+  used: number;
+  /** What all processes had used in a window, when last told. */
+  window: number;
+  total: number;
+};
+
+const WINDOW_MS = 60_000;
+const BUCKETS_AT_MOST = 50_000;
+/** Longer than a verified token is kept, so that no caller in use holds a bucket that was dropped. */
+const DROPPED_AFTER_MS = 2 * WINDOW_MS;
+const SHARED_AT_ONCE = 500;
+
+const ownersOf = ({ identity, userKey }: Caller): [LimitReached['of'], string][] => [
+  ['user', userKey],
+  ['client', JSON.stringify([identity.issuer, identity.client])],
+  ['organisation', identity.role.organisation.code],
+];
+
+/**
+ * Token buckets in memory, so that a lookup waits for nobody to be counted: each holds a minute's worth and
+ * fills up evenly. What other processes use is taken off a moment later. A verified caller finds its
+ * buckets without looking them up.
+ *
+ * @param settings asked at every use: a demo has no limits, and what a dataset is may only turn out later
+ */
+export function createLimits(
+  settings: () => LimitSettings,
+  shared: SharedUse,
+  now: () => number = Date.now,
+): Limits {
+  const buckets = new Map<string, Bucket>();
+  const ofCaller = new WeakMap<Caller, readonly Bucket[]>();
+  const toShare = new Set<Bucket>();
+
+  function dropIdle(): void {
+    if (buckets.size < BUCKETS_AT_MOST) return;
+    const before = now() - DROPPED_AFTER_MS;
+    for (const [key, { at }] of buckets) if (at < before) buckets.delete(key);
+  }
+
+  function bucketsOf(caller: Caller): readonly Bucket[] {
+    const known = ofCaller.get(caller);
+    if (known !== undefined) return known;
+    dropIdle();
+    const found = ownersOf(caller).map(([of, owner]): Bucket => {
+      const key = `${of} ${owner}`;
+      const there = buckets.get(key);
+      if (there !== undefined) return there;
+      const name = createHash('sha256').update(key).digest('base64url').slice(0, 22);
+      const tokens = settings()[of];
+      const made = { of, name, tokens, at: now(), used: 0, window: 0, total: 0 };
+      buckets.set(key, made);
+      return made;
+    });
+    ofCaller.set(caller, found);
+    return found;
+  }
+
+  async function share(): Promise<void> {
+    const some = [...toShare].slice(0, SHARED_AT_ONCE);
+    if (some.length === 0) return;
+    for (const bucket of some) toShare.delete(bucket);
+    const window = Math.floor(now() / WINDOW_MS);
+    const sent = some.map(({ used }) => used);
+    for (const bucket of some) bucket.used = 0;
+    const totals = await shared.add(
+      window,
+      some.map(({ name }, i) => ({ name, amount: sent[i] ?? 0 })),
+    );
+    for (const [i, bucket] of some.entries()) {
+      const own = sent[i] ?? 0;
+      const total = totals?.[i];
+      if (total === undefined) {
+        bucket.used += own;
+        toShare.add(bucket);
+        continue;
+      }
+      const known = bucket.window === window ? bucket.total : 0;
+      const limit = settings()[bucket.of];
+      bucket.tokens = Math.max(-limit, bucket.tokens - Math.max(0, total - known - own));
+      bucket.window = window;
+      bucket.total = total;
+    }
+  }
+
+  return {
+    take(caller, cost = 1) {
+      const limits = settings();
+      if (limits.user === 0 && limits.client === 0 && limits.organisation === 0) return undefined;
+      const moment = now();
+      const mine = bucketsOf(caller);
+      for (const bucket of mine) {
+        const limit = limits[bucket.of];
+        const passed = Math.max(0, moment - bucket.at);
+        bucket.tokens = Math.min(limit, bucket.tokens + (passed * limit) / WINDOW_MS);
+        bucket.at = moment;
+        const needed = Math.min(cost, limit);
+        if (limit > 0 && bucket.tokens < needed) {
+          const missing = needed - bucket.tokens;
+          return {
+            of: bucket.of,
+            limit,
+            windowSeconds: WINDOW_MS / 1_000,
+            retryAfterSeconds: Math.max(1, Math.ceil((missing * WINDOW_MS) / limit / 1_000)),
+          };
+        }
+      }
+      for (const bucket of mine) {
+        if (limits[bucket.of] === 0) continue;
+        bucket.tokens -= cost;
+        bucket.used += cost;
+        toShare.add(bucket);
+      }
+      return undefined;
+    },
+    share,
+    get size() {
+      return buckets.size;
+    },
+  };
+}

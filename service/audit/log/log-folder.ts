@@ -1,0 +1,129 @@
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { HASH_BYTES } from '../tlog/hash.ts';
+import { TILE_WIDTH, type TileLevel, tilePath, widthOf } from '../tlog/tiles.ts';
+import type { ReadTile } from '../tlog/tree.ts';
+
+export const CHECKPOINT = 'checkpoint';
+
+const code = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
+const isAbsent = (error: unknown): boolean => code(error) === 'ENOENT' || code(error) === 'ENOTDIR';
+
+/** A file of the log, `undefined` where it is not there. */
+export function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+export const readCheckpointFile = (folder: string): Buffer | undefined =>
+  readIfThere(join(folder, CHECKPOINT));
+
+/**
+ * A tile or bundle of a log's folder. A partial one that has since become full is found in the full one,
+ * whose beginning it is, so what comes back may be longer.
+ */
+export function readResource(
+  folder: string,
+  level: TileLevel,
+  index: number,
+  width: number,
+): Buffer | undefined {
+  const partial =
+    width < TILE_WIDTH ? readIfThere(join(folder, tilePath(level, index, width))) : undefined;
+  return partial ?? readIfThere(join(folder, tilePath(level, index)));
+}
+
+/** The bundle of this index in a log of `size` entries, perhaps longer; `undefined` where it is not there. */
+export const readBundle = (folder: string, index: number, size: number): Buffer | undefined =>
+  readResource(folder, 'entries', index, widthOf('entries', index, size));
+
+/** A tile or bundle that has to be there is not, or is too short. */
+export class ResourceMissing extends Error {
+  override name = 'ResourceMissing';
+  readonly path: string;
+  constructor(path: string) {
+    super(`${path} is missing or cut short.`);
+    this.path = path;
+  }
+}
+
+/** @throws {ResourceMissing} */
+export const tilesOf =
+  (folder: string): ReadTile =>
+  (level, index, width) => {
+    const tile = readResource(folder, level, index, width);
+    if (tile === undefined || tile.length < width * HASH_BYTES || tile.length % HASH_BYTES > 0) {
+      throw new ResourceMissing(tilePath(level, index, width));
+    }
+    return tile;
+  };
+
+export function syncFolder(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Makes a folder and lets its parents know for good. */
+function makeFolder(path: string, unsynced: Set<string>): void {
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    unsynced.add(dirname(made));
+  }
+}
+
+/**
+ * Writes files below `folder` and returns once they, and that they are there, are on disk.
+ *
+ * @throws where the disk does not take them; some may be there then, whole or in part
+ */
+export function writeDurably(
+  folder: string,
+  files: readonly { path: string; content: Buffer }[],
+): void {
+  const unsynced = new Set<string>();
+  const written: number[] = [];
+  try {
+    for (const { path, content } of files) {
+      const whole = join(folder, path);
+      makeFolder(dirname(whole), unsynced);
+      const fd = openSync(whole, 'w', 0o600);
+      written.push(fd);
+      unsynced.add(dirname(whole));
+      writeFileSync(fd, content);
+    }
+    // Once all is written: the disk then takes many at a time.
+    for (const fd of written) fdatasyncSync(fd);
+  } finally {
+    for (const fd of written) closeSync(fd);
+  }
+  for (const path of unsynced) syncFolder(path);
+}
+
+/** Replaces a file of the log, whole or not at all. */
+export function replaceDurably(folder: string, name: string, content: string): void {
+  const temporary = `${name}.tmp`;
+  writeDurably(folder, [{ path: temporary, content: Buffer.from(content) }]);
+  renameSync(join(folder, temporary), join(folder, name));
+  syncFolder(folder);
+}
+
+export const removeIfThere = (path: string): void => rmSync(path, { recursive: true, force: true });

@@ -1,0 +1,123 @@
+import { hash } from 'node:crypto';
+import {
+  type AuditEvent,
+  auditEventSchema,
+  type UnreadableEvent,
+  unreadableEventSchema,
+} from '#schemas/audit/audit-event.ts';
+import { CommitFile } from '../seal/commit.ts';
+import { splitBundle } from '../tlog/bundle.ts';
+import { TILE_WIDTH, tilePath, widthOf } from '../tlog/tiles.ts';
+import { readBundle } from './log-folder.ts';
+
+/** An event with its place in the log, which never changes. */
+export type SealedEvent = {
+  /** From 0. */
+  index: number;
+  event: AuditEvent | UnreadableEvent;
+};
+
+/** How far a log goes: events from `minimumIndex` to before `size` are there. */
+export type SealedRange = {
+  dataset: string;
+  size: number;
+  minimumIndex: number;
+  /** The number of every stream's last event in it, in the order of the store's list of streams. */
+  numbers: readonly number[];
+};
+
+/** What is sealed in the log of a folder; `undefined` before there is one. Another process may write it. */
+export function sealedRange(folder: string): SealedRange | undefined {
+  return CommitFile.readIfThere(folder);
+}
+
+const placedOnly = unreadableEventSchema.pick({ partition: true, number: true, at: true });
+
+/** An event of a type that this version does not know is unreadable to it, not the end of the log. */
+function parseEntry(entry: Buffer): SealedEvent['event'] {
+  const text = entry.toString('utf8');
+  const json: unknown = JSON.parse(text);
+  const event = auditEventSchema.safeParse(json);
+  if (event.success) return event.data;
+  const unreadable = unreadableEventSchema.safeParse(json);
+  if (unreadable.success) return unreadable.data;
+  return {
+    ...placedOnly.parse(json),
+    type: 'unreadable',
+    sha256: hash('sha256', text),
+    fields: text,
+  };
+}
+
+/** The entries of one bundle of a log of `size` entries. */
+function entriesOf(folder: string, bundle: number, size: number): Buffer[] {
+  const width = widthOf('entries', bundle, size);
+  const entries = splitBundle(readBundle(folder, bundle, size) ?? Buffer.alloc(0));
+  if (entries === undefined || entries.length < width) {
+    throw new Error(`${tilePath('entries', bundle, width)} of the audit log cannot be read.`);
+  }
+  return entries;
+}
+
+/**
+ * As {@link sealedEvents}, for whoever works in steps and waits for nothing: the events of a range, bundle by
+ * bundle.
+ *
+ * @throws where a bundle that has to be there cannot be read
+ */
+export function* sealedRun(
+  folder: string,
+  { size, minimumIndex }: Pick<SealedRange, 'size' | 'minimumIndex'>,
+  from: number,
+): Generator<SealedEvent[], void, undefined> {
+  for (let index = Math.max(from, minimumIndex); index < size; ) {
+    const bundle = Math.floor(index / TILE_WIDTH);
+    const end = Math.min(size, (bundle + 1) * TILE_WIDTH);
+    const entries = entriesOf(folder, bundle, size).slice(
+      index % TILE_WIDTH,
+      end - bundle * TILE_WIDTH,
+    );
+    const first = index;
+    yield entries.map((entry, i) => ({ index: first + i, event: parseEntry(entry) }));
+    index = end;
+  }
+}
+
+/**
+ * Single events by their places, in the order asked for. Places that are pruned or not sealed are left out.
+ *
+ * @throws where a bundle that has to be there cannot be read
+ */
+export function sealedAt(
+  folder: string,
+  { size, minimumIndex }: Pick<SealedRange, 'size' | 'minimumIndex'>,
+  places: readonly number[],
+): SealedEvent[] {
+  // One bundle at a time: places near each other mostly share it, and many bundles would fill the memory.
+  const found = new Map<number, SealedEvent>();
+  let held: { bundle: number; entries: Buffer[] } | undefined;
+  for (const index of places.toSorted((a, b) => a - b)) {
+    if (index < minimumIndex || index >= size) continue;
+    const bundle = Math.floor(index / TILE_WIDTH);
+    if (held?.bundle !== bundle) held = { bundle, entries: entriesOf(folder, bundle, size) };
+    const entry = held.entries[index % TILE_WIDTH];
+    if (entry !== undefined) found.set(index, { index, event: parseEntry(entry) });
+  }
+  return places.flatMap((index) => found.get(index) ?? []);
+}
+
+/**
+ * The sealed events from an index on, in order, up to what is sealed when this is called: to follow the log,
+ * call it again with the index after the last. What was pruned is passed over. Only the worker's own folder
+ * is read, without comparing hashes: verification does that.
+ *
+ * @throws where a bundle that has to be there cannot be read
+ */
+export async function* sealedEvents(
+  folder: string,
+  from: number,
+): AsyncGenerator<SealedEvent, void, undefined> {
+  const range = sealedRange(folder);
+  if (range === undefined) return;
+  for (const events of sealedRun(folder, range, from)) yield* events;
+}

@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventsLostEventSchema, writtenEventSchema } from '#schemas/audit/audit-event.ts';
+import type { LookupStore, RecordedEvent } from '#store/lookup.ts';
+import type { Gate } from '#store/trust/readiness.ts';
+import { errorFields, type Log } from '../../telemetry/log.ts';
+import { EventSpool, type Lost } from './spool.ts';
+
+export type Recorder = {
+  /** Hands an event over; it is on disk soon, or counted as lost. */
+  record(event: RecordedEvent): void;
+  /** Waits for what was handed over, at most this long; what is left then stays in the spool. */
+  drain(deadlineMs: number): Promise<void>;
+  /** Events that wait on disk, and those that found no room since this process started. */
+  readonly waiting: number;
+  readonly lost: number;
+};
+
+export type SpoolSettings = { folder: string; mostBytes: number };
+
+/** Events on their way to the store at the same time. */
+const UNDER_WAY_AT_MOST = 1_000;
+/** Events in memory until the next write to the spool. */
+const QUEUED_AT_MOST = 10_000;
+const SPOOLED_EVERY_MS = 100;
+const TRIED_AGAIN_EVERY_MS = 250;
+const TAKEN_AT_ONCE = 64;
+const ADOPTED_EVERY_MS = 60_000;
+
+type Kept = { json: string; at: string };
+type Timed = { event: RecordedEvent; at: string };
+
+const isRecorded = (event: { type: string }): event is RecordedEvent =>
+  ['not-delivered', 'could-not-check', 'refusal', 'events-lost'].includes(event.type);
+
+function parseKept(json: string): RecordedEvent | undefined {
+  try {
+    const event = writtenEventSchema.parse(JSON.parse(json));
+    return isRecorded(event) ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Records what is no answer and so need not be on disk before its reply: refusals, checks that could not
+ * be made, answers that did not arrive. What the store cannot take goes to a bounded spool on disk, with the
+ * time it happened, and from there to the store when that is back, in order; a process that died has left it
+ * to the next one. What does not fit is counted, and the count becomes an event.
+ *
+ * An attempt whose reply was lost may leave an event twice, under the same id.
+ */
+export function createRecorder(
+  store: Pick<LookupStore, 'record'>,
+  gate: Pick<Gate, 'open'>,
+  log: Log,
+  { folder, mostBytes }: SpoolSettings,
+): Recorder {
+  const underWay = new Map<Promise<void>, Timed>();
+  let queue: Kept[] = [];
+  let spool: EventSpool | undefined;
+  /** Not even their number is on disk yet. */
+  let lost: Lost | undefined;
+  let lostInAll = 0;
+  let spooling: NodeJS.Timeout | undefined;
+  let carrying: Promise<void> | undefined;
+  let ending = false;
+  let adoptAt = performance.now() + ADOPTED_EVERY_MS;
+
+  function lose(count: number, at: string, error?: unknown): void {
+    const before = lostInAll;
+    lostInAll += count;
+    // The first, then one line for each doubling: a store that is down for a week may lose many.
+    if (Math.floor(Math.log2(lostInAll)) > Math.floor(Math.log2(before))) {
+      log.error('audit events of refusals or undelivered answers found no room and were counted', {
+        count: lostInAll,
+        ...(error !== undefined && errorFields(error)),
+      });
+    }
+    lost = { count: (lost?.count ?? 0) + count, from: lost?.from ?? at, until: at };
+  }
+
+  function open(): EventSpool {
+    return (spool ??= EventSpool.open(folder, mostBytes));
+  }
+
+  /** Writes down what is queued. */
+  function writeSpool(): void {
+    clearTimeout(spooling);
+    spooling = undefined;
+    const events = queue;
+    queue = [];
+    const [first] = events;
+    try {
+      if (first !== undefined) {
+        const outcome = open().keep(events);
+        if (outcome.lost > 0) {
+          const pending = lost;
+          lose(outcome.lost, events.at(-1)?.at ?? first.at);
+          // The spool has counted them itself.
+          lost = pending;
+        }
+      }
+      if (lost !== undefined) {
+        open().lose(lost);
+        lost = undefined;
+      }
+    } catch (error) {
+      if (first !== undefined) lose(events.length, first.at, error);
+    }
+  }
+
+  function toSpool({ event, at }: Timed): void {
+    if (queue.length >= QUEUED_AT_MOST) return lose(1, at);
+    queue.push({ json: JSON.stringify(event), at });
+    if (ending) writeSpool();
+    else spooling ??= setTimeout(writeSpool, SPOOLED_EVERY_MS);
+  }
+
+  async function deliver(timed: Timed): Promise<void> {
+    try {
+      await store.record(timed.event);
+    } catch {
+      toSpool(timed);
+    }
+  }
+
+  /** Carries what waits in the spool to the store, as long as that takes it. */
+  async function carry(): Promise<void> {
+    if (spool === undefined) return;
+    for (;;) {
+      if (!gate.open || ending) break;
+      const events = spool.oldest(TAKEN_AT_ONCE);
+      let done = 0;
+      try {
+        for (const { json } of events) {
+          const event = parseKept(json);
+          const now = new Date().toISOString();
+          if (event === undefined) spool.lose({ count: 1, from: now, until: now });
+          else await store.record(event);
+          done++;
+        }
+      } finally {
+        spool.remove(events.slice(0, done));
+      }
+      if (events.length < TAKEN_AT_ONCE) break;
+    }
+    const untold = gate.open && spool.count === 0 && !ending ? spool.lost() : undefined;
+    if (untold === undefined) return;
+    const event = { type: 'events-lost' as const, auditId: randomUUID(), ...untold };
+    await store.record(eventsLostEventSchema.parse(event));
+    spool.settle(untold);
+  }
+
+  function look(): void {
+    if (carrying !== undefined || ending) return;
+    if (lost !== undefined) writeSpool();
+    if (performance.now() >= adoptAt) {
+      adoptAt = performance.now() + ADOPTED_EVERY_MS;
+      try {
+        spool?.adopt();
+      } catch (error) {
+        log.error('events that another process left could not be taken over', errorFields(error));
+      }
+    }
+    carrying = carry()
+      // The store is away again, or the disk is full: there is a next time.
+      .catch(() => undefined)
+      .finally(() => (carrying = undefined));
+  }
+
+  try {
+    open();
+  } catch (error) {
+    log.error('the spool of audit events cannot be opened; it is tried again', errorFields(error));
+  }
+  const timer = setInterval(look, TRIED_AGAIN_EVERY_MS).unref();
+
+  return {
+    record(event) {
+      const at = new Date().toISOString();
+      const timed = {
+        event: event.type === 'events-lost' ? event : { ...event, occurredAt: at },
+        at,
+      };
+      // What came first goes first, as far as it can be told.
+      const direct = gate.open && underWay.size < UNDER_WAY_AT_MOST && (spool?.count ?? 0) === 0;
+      if (!direct) return toSpool(timed);
+      const delivery = deliver(timed).finally(() => underWay.delete(delivery));
+      underWay.set(delivery, timed);
+    },
+    async drain(deadlineMs) {
+      const patience = new AbortController();
+      ending = true;
+      clearInterval(timer);
+      await Promise.race([
+        Promise.allSettled([...underWay.keys(), carrying]),
+        delay(deadlineMs, undefined, { signal: patience.signal }).catch(() => undefined),
+      ]);
+      patience.abort();
+      for (const timed of underWay.values()) toSpool(timed);
+      underWay.clear();
+      writeSpool();
+      spool?.close();
+      spool = undefined;
+    },
+    get waiting() {
+      return queue.length + (spool?.count ?? 0);
+    },
+    get lost() {
+      return lostInAll;
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import { createHmac, randomUUID } from 'node:crypto';
+import type { LookupEvent } from '#schemas/audit/audit-event.ts';
+import { ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
+import { parseNhsNumber } from '#schemas/nhs-number.ts';
+import type { RecordedEvent } from '#store/lookup.ts';
+import type { Caller } from '../../access/authenticate.ts';
+import { idFields, type RequestIds } from '../../http/request-ids.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import type { SampledLog } from '../../telemetry/sampled-log.ts';
+import type { Recorder } from './recorder.ts';
+import type { Floods } from './refusal-sampling.ts';
+
+export type Refused = {
+  code: ErrorCode;
+  ids: RequestIds;
+  api: LookupEvent['api'];
+  /** Who was refused, where the token was valid. */
+  caller?: Caller | undefined;
+  roleChosen: boolean;
+  /** The NHS number as sent, valid or not. */
+  number?: string | undefined;
+  /** Address of the peer. */
+  source: string | undefined;
+  /** Of `too-many-requests`: which limit. */
+  limit?: LimitReached | undefined;
+};
+
+type RefusalEvent = Extract<RecordedEvent, { type: 'refusal' }>;
+
+/** Notes a refusal: with a valid token an audit event each, without one a count and a sampled line. */
+export type NoteRefusal = (refused: Refused) => void;
+
+/**
+ * @param numberKey keys the hash under which an invalid number is audited. Ten digits are few enough to
+ * try them all, so that a hash without a secret would hide nothing.
+ */
+export function createRefusals({
+  recorder,
+  sampled,
+  numberKey,
+  floods,
+  sawInvalid,
+  metrics,
+}: {
+  recorder: Pick<Recorder, 'record'>;
+  sampled: SampledLog;
+  numberKey: Buffer;
+  floods: Floods;
+  /** Told of each number that is none. */
+  sawInvalid: (caller: Caller) => void;
+  metrics: Pick<Metrics, 'refused'>;
+}): NoteRefusal {
+  function numberFields(number: string | undefined) {
+    if (number === undefined) return {};
+    const valid = parseNhsNumber(number);
+    if (valid !== undefined) return { nhsNumber: valid };
+    return { nhsNumberHash: createHmac('sha256', numberKey).update(number).digest('hex') };
+  }
+
+  return function noteRefusal({ code, ids, api, caller, roleChosen, number, source, limit }) {
+    const { level } = ERRORS[code];
+    metrics.refused(code, api, caller !== undefined, limit);
+    const requestId = ids.requestId === undefined ? {} : { requestId: ids.requestId };
+    if (caller === undefined) {
+      sampled.log(`stranger ${source} ${code}`, level, 'refused without a valid token', {
+        code,
+        source: source ?? 'unknown',
+        ...idFields(ids),
+      });
+      return;
+    }
+    const { issuer, client, user, name, role } = caller.identity;
+    const { organisation } = role;
+    if (code === 'invalid-nhs-number') sawInvalid(caller);
+    const event: RefusalEvent = {
+      type: 'refusal',
+      auditId: randomUUID(),
+      ...requestId,
+      ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
+      caller: {
+        issuer,
+        client,
+        user,
+        name,
+        ...(roleChosen && { role: { code: role.code, name: role.name }, organisation }),
+      },
+      api,
+      code,
+      ...numberFields(number),
+    };
+    // Nobody's other refusals come faster than their limits let them.
+    if (code === 'too-many-requests') floods.note(event);
+    else recorder.record(event);
+    sampled.log(`${client} ${organisation.code} ${code}`, level, 'refused', {
+      code,
+      client,
+      ...(roleChosen && { organisation: organisation.code }),
+      ...idFields(ids),
+    });
+  };
+}

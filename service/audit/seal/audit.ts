@@ -1,0 +1,94 @@
+import type { GateCheck } from '#store/trust/readiness.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { followThread, superviseThread } from '../../telemetry/supervised-thread.ts';
+import type { Reach } from '../search/searched-until.ts';
+import type { Sealing } from './sealer.ts';
+import type { ThreadMessage, ThreadSettings } from './thread.ts';
+
+/** Plain numbers of how the sealing goes, for whoever measures. */
+export type AuditNumbers = {
+  sealedEvents: number;
+  unsealedEvents: number;
+  /** Age of the oldest event that waits to be sealed; 0 where none does. */
+  oldestUnsealedMs: number;
+  /** How long ago the newest part of the log was read back and found whole; absent before the first time. */
+  verifiedAgoMs?: number;
+};
+
+export type Audit = {
+  /** Whether events are sealed, as a check of `/_status`. */
+  check(): GateCheck;
+  /** How far a search reaches. */
+  readonly coverage: Reach | undefined;
+  /** `undefined` before the first step, and where another process seals. */
+  readonly numbers: AuditNumbers | undefined;
+  /** Seals what there is once more and ends. */
+  stop(): Promise<void>;
+};
+
+const HEARD_OF_WITHIN_MS = 30_000;
+const MEMORY_MIB = 512;
+
+/**
+ * Seals audit events into the log, in a thread of its own: hashing and waiting for the disk must not hold up
+ * lookups.
+ */
+export function startAudit(settings: ThreadSettings, log: Log): Audit {
+  let coverage: Reach | undefined;
+  const followed = followThread<Sealing>({
+    name: 'audit-sealed',
+    starting: 'The sealing of audit events is starting.',
+    silent:
+      'The sealing of audit events has not been heard of for 30 s. Events wait in Redis meanwhile. Restart this process if that does not pass.',
+    heardOfWithinMs: HEARD_OF_WITHIN_MS,
+    log,
+  });
+  const thread = superviseThread<ThreadMessage, 'stop'>({
+    url: new URL('./thread.ts', import.meta.url),
+    settings,
+    memoryMib: MEMORY_MIB,
+    onMessage(message) {
+      if (message.kind === 'sealing') followed.hear(message.sealing);
+      else if (message.kind === 'coverage') coverage = message.coverage;
+      else log.error(message.message, { count: message.count });
+    },
+    failed: 'the sealing of audit events failed and is started again',
+    log,
+  });
+  thread.start();
+
+  function numbers(): AuditNumbers | undefined {
+    const sealing = followed.state;
+    if (sealing === undefined || sealing.standby) return undefined;
+    const { sealed, unsealed, oldestUnsealed, verifiedAt } = sealing;
+    const now = Date.now();
+    return {
+      sealedEvents: sealed,
+      unsealedEvents: unsealed,
+      oldestUnsealedMs: oldestUnsealed === undefined ? 0 : Math.max(0, now - oldestUnsealed),
+      ...(verifiedAt !== undefined && { verifiedAgoMs: Math.max(0, now - Date.parse(verifiedAt)) }),
+    };
+  }
+
+  /** What somebody who looks at `/_status` wants to know beside whether it is well. */
+  function inNumbers(): string {
+    const now = numbers();
+    if (now === undefined) return '';
+    const { sealedEvents, unsealedEvents, oldestUnsealedMs, verifiedAgoMs } = now;
+    const waits = unsealedEvents === 0 ? '' : `, ${unsealedEvents} wait, ${oldestUnsealedMs} ms`;
+    const verified =
+      verifiedAgoMs === undefined ? '' : `; the newest were verified ${verifiedAgoMs} ms ago`;
+    return ` ${sealedEvents} events are sealed${waits}${verified}.`;
+  }
+
+  return {
+    check: () => followed.check(inNumbers()),
+    get coverage() {
+      return coverage;
+    },
+    get numbers() {
+      return numbers();
+    },
+    stop: () => thread.stop('stop'),
+  };
+}

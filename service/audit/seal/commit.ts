@@ -1,0 +1,217 @@
+import { chmodSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import type { Hash } from '../tlog/hash.ts';
+
+/** What of a log is sealed: the word that counts, whatever files there are. */
+export type Commit = {
+  /** Of this log, told from any other. */
+  id: string;
+  dataset: string;
+  origin: string;
+  size: number;
+  root: Hash;
+  /** The number of the last event sealed of every stream, in the order of the store's list of streams. */
+  numbers: number[];
+  /** Entries before this one are pruned. */
+  minimumIndex: number;
+  /** The number of every stream's last event before `minimumIndex`. */
+  prunedNumbers: number[];
+};
+
+export type Hold = { id: number; at: string; by: string; reason: string };
+
+const DATABASE = 'sealing.sqlite';
+const BUSY_TIMEOUT_MS = 5_000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS log (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,
+    dataset TEXT NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL, root TEXT NOT NULL,
+    numbers TEXT NOT NULL, minimumIndex INTEGER NOT NULL, prunedNumbers TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS hold (id INTEGER PRIMARY KEY, at TEXT NOT NULL, by TEXT NOT NULL,
+    reason TEXT NOT NULL, ended TEXT) STRICT;
+  CREATE TABLE IF NOT EXISTS accepted (stream INTEGER NOT NULL, sealed INTEGER NOT NULL,
+    found INTEGER NOT NULL, PRIMARY KEY (stream, sealed, found)) STRICT;
+  CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
+`;
+
+const numbersText = z.string().transform((json) => z.array(z.number()).parse(JSON.parse(json)));
+const commitRow = z.object({
+  id: z.string(),
+  dataset: z.string(),
+  origin: z.string(),
+  size: z.number(),
+  root: z.string().transform((hex) => Buffer.from(hex, 'hex').toString('latin1')),
+  numbers: numbersText,
+  minimumIndex: z.number(),
+  prunedNumbers: numbersText,
+});
+const holdRow = z.object({ id: z.number(), at: z.string(), by: z.string(), reason: z.string() });
+const gapRow = z.object({ stream: z.number(), sealed: z.number(), found: z.number() });
+const toldRow = z.object({ json: z.string() });
+const sealingState = z.object({
+  problem: z.boolean(),
+  detail: z.string(),
+  /** ISO 8601: since when it has been so. */
+  since: z.string(),
+  /** ISO 8601: when the worker last said so. */
+  at: z.string(),
+  gaps: z.array(gapRow),
+});
+/** Told by the worker, for whoever asks how the sealing goes. */
+export type SealingState = z.infer<typeof sealingState>;
+
+const verifiedPart = z.object({
+  at: z.string(),
+  from: z.number(),
+  to: z.number(),
+  problem: z.string().optional(),
+});
+export type VerifiedPart = z.infer<typeof verifiedPart>;
+
+const hex = (hash: Hash): string => Buffer.from(hash, 'latin1').toString('hex');
+
+/**
+ * The commit point of a log, and what belongs to it: one SQLite file in the log's folder with synchronous
+ * FULL, which several processes may have open. What a method wrote is on disk when it returns.
+ */
+export class CommitFile {
+  readonly #db: DatabaseSync;
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  /** Opens, or begins, the file in a folder that is there. */
+  static open(folder: string): CommitFile {
+    const path = join(folder, DATABASE);
+    const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    try {
+      chmodSync(path, 0o600);
+      // TRUNCATE, since FULL syncs that truncation: with DELETE a power cut can bring a commit back down.
+      db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;');
+      db.exec(SCHEMA);
+      return new CommitFile(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  static openIfThere(folder: string): CommitFile | undefined {
+    return existsSync(join(folder, DATABASE)) ? CommitFile.open(folder) : undefined;
+  }
+
+  /** What is committed; quicker than opening the file for all it can do, and without a trace. */
+  static readIfThere(folder: string): Commit | undefined {
+    const path = join(folder, DATABASE);
+    if (!existsSync(path)) return undefined;
+    let db: DatabaseSync | undefined;
+    try {
+      db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+      return new CommitFile(db).read();
+    } catch {
+      // After a crash the journal has to be played back first, which takes the right to write.
+      const commits = CommitFile.open(folder);
+      try {
+        return commits.read();
+      } finally {
+        commits.close();
+      }
+    } finally {
+      if (db?.isOpen === true) db.close();
+    }
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  read(): Commit | undefined {
+    const row = this.#db.prepare('SELECT * FROM log').get();
+    return row === undefined ? undefined : commitRow.parse(row);
+  }
+
+  write(commit: Commit): void {
+    const { id, dataset, origin, size, root, numbers, minimumIndex, prunedNumbers } = commit;
+    this.#db
+      .prepare(
+        'INSERT OR REPLACE INTO log (one, id, dataset, origin, size, root, numbers, minimumIndex, prunedNumbers) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)',
+      )
+      .run(
+        id,
+        dataset,
+        origin,
+        size,
+        hex(root),
+        JSON.stringify(numbers),
+        minimumIndex,
+        JSON.stringify(prunedNumbers),
+      );
+  }
+
+  /** Holds in force, oldest first. */
+  holds(): Hold[] {
+    return this.#db
+      .prepare('SELECT id, at, by, reason FROM hold WHERE ended IS NULL ORDER BY id')
+      .all()
+      .map((row) => holdRow.parse(row));
+  }
+
+  hold(by: string, reason: string): Hold {
+    const row = this.#db
+      .prepare('INSERT INTO hold (at, by, reason) VALUES (?, ?, ?) RETURNING id, at, by, reason')
+      .get(new Date().toISOString(), by, reason);
+    return holdRow.parse(row);
+  }
+
+  endHold(id: number): boolean {
+    const done = this.#db
+      .prepare('UPDATE hold SET ended = ? WHERE id = ? AND ended IS NULL')
+      .run(new Date().toISOString(), id);
+    return done.changes === 1;
+  }
+
+  /** Gaps that somebody has answered for, with which sealing goes on. */
+  acceptedGaps(): SealingState['gaps'] {
+    return this.#db
+      .prepare('SELECT stream, sealed, found FROM accepted')
+      .all()
+      .map((row) => gapRow.parse(row));
+  }
+
+  acceptGap({ stream, sealed, found }: SealingState['gaps'][number]): void {
+    this.#db
+      .prepare('INSERT OR IGNORE INTO accepted (stream, sealed, found) VALUES (?, ?, ?)')
+      .run(stream, sealed, found);
+  }
+
+  #told(name: string): unknown {
+    const row = this.#db.prepare('SELECT json FROM told WHERE name = ?').get(name);
+    return row === undefined ? undefined : JSON.parse(toldRow.parse(row).json);
+  }
+
+  #tell(name: string, value: unknown): void {
+    this.#db
+      .prepare('INSERT OR REPLACE INTO told (name, json) VALUES (?, ?)')
+      .run(name, JSON.stringify(value));
+  }
+
+  sealing(): SealingState | undefined {
+    return sealingState.optional().parse(this.#told('sealing'));
+  }
+
+  tellSealing(state: SealingState): void {
+    this.#tell('sealing', state);
+  }
+
+  /** The part of the log that the worker has verified last. */
+  verified(): VerifiedPart | undefined {
+    return verifiedPart.optional().parse(this.#told('verified'));
+  }
+
+  tellVerified(part: VerifiedPart): void {
+    this.#tell('verified', part);
+  }
+}

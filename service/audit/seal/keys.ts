@@ -1,0 +1,110 @@
+import { readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { readOrMakePrivate, writePrivate } from '../../files/private-file.ts';
+import { syncFolder } from '../log/log-folder.ts';
+import { makeSigner, openNote, parseSigner, type Signer } from '../tlog/note.ts';
+
+/** The key file cannot be used. The message says what to do. */
+export class KeyFileWrong extends Error {
+  override name = 'KeyFileWrong';
+}
+
+/** The name of a dataset's log, where none was configured. */
+export const defaultOrigin = (dataset: string): string => `cp-flags/${dataset}`;
+
+/**
+ * Keys of a key file: one a line, the current one first. While there are two, every checkpoint is signed by
+ * both, so that whoever has the old public key has time to learn the new one.
+ */
+export function parseKeyFile(path: string, text: string): Signer[] {
+  const signers = text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => parseSigner(line.trim()));
+  const names = new Set(signers.map((signer) => signer?.verifier.name));
+  if (names.size === 1 && signers.every((signer) => signer !== undefined)) return signers;
+  throw new KeyFileWrong(
+    `${path} holds no Ed25519 signing keys of one name, a line each (PRIVATE+KEY+...). Restore the audit key, or set AUDIT_KEY_FILE to it.`,
+  );
+}
+
+function unreadable(path: string, error: unknown): KeyFileWrong {
+  const absent = (error as NodeJS.ErrnoException).code === 'ENOENT';
+  return new KeyFileWrong(
+    `The audit key ${path} ${absent ? 'is missing' : 'cannot be read'}. Restore it, or set AUDIT_KEY_FILE to it.`,
+  );
+}
+
+export async function readKeys(path: string): Promise<Signer[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  return parseKeyFile(path, text);
+}
+
+/** The keys of a file; a first one named `origin` is made where there is no file. */
+export async function readOrMakeKeys(path: string, origin: string): Promise<Signer[]> {
+  const text = await readOrMakePrivate(path, () => `${makeSigner(origin)}\n`);
+  // A log must not be signed with a key that a power cut can take back.
+  syncFolder(dirname(path));
+  return parseKeyFile(path, text);
+}
+
+/** Reads the file again whenever it has changed. @throws {KeyFileWrong} */
+export function watchedKeys(path: string): () => readonly Signer[] {
+  let seen = '';
+  let signers: readonly Signer[] = [];
+  return () => {
+    try {
+      const { mtimeMs, ino, size } = statSync(path);
+      const now = `${mtimeMs} ${ino} ${size}`;
+      if (now === seen) return signers;
+      signers = parseKeyFile(path, readFileSync(path, 'utf8'));
+      seen = now;
+      return signers;
+    } catch (error) {
+      throw error instanceof KeyFileWrong ? error : unreadable(path, error);
+    }
+  };
+}
+
+const keyLines = async (path: string): Promise<string[]> => {
+  await readKeys(path);
+  const text = await readFile(path, 'utf8');
+  return text.split('\n').filter((line) => line.trim() !== '');
+};
+
+/** Puts a new key first; the others go on signing. Returns the new one. */
+export async function addKey(path: string): Promise<Signer> {
+  const [current] = await readKeys(path);
+  const lines = [makeSigner(current?.verifier.name ?? ''), ...(await keyLines(path))];
+  await writePrivate(path, `${lines.join('\n')}\n`);
+  const [added] = await readKeys(path);
+  if (added === undefined) throw new KeyFileWrong(`${path} could not be read back.`);
+  return added;
+}
+
+/**
+ * Removes every key but the current one, and returns those removed.
+ *
+ * @param checkpoint the log's: without the current key's signature on it the others are still needed
+ * @throws {KeyFileWrong}
+ */
+export async function retireKeys(path: string, checkpoint: Buffer | undefined): Promise<Signer[]> {
+  const [current, ...retired] = await readKeys(path);
+  const [line] = await keyLines(path);
+  const signed =
+    current !== undefined &&
+    (checkpoint === undefined || openNote(checkpoint, [current.verifier]).kind === 'signed');
+  if (!signed) {
+    throw new KeyFileWrong(
+      'The newest checkpoint is not signed by the new key yet. Start a process with role all or worker, which does it within seconds.',
+    );
+  }
+  if (retired.length > 0) await writePrivate(path, `${line}\n`);
+  return retired;
+}

@@ -1,0 +1,356 @@
+import { randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import {
+  CHECKPOINT,
+  ResourceMissing,
+  readBundle,
+  readCheckpointFile,
+  removeIfThere,
+  replaceDurably,
+  tilesOf,
+  writeDurably,
+} from '../log/log-folder.ts';
+import { packEntry, splitBundle } from '../tlog/bundle.ts';
+import { type Checkpoint, openCheckpoint, signCheckpoint } from '../tlog/checkpoint.ts';
+import { EMPTY_ROOT, type Hash, leafHash } from '../tlog/hash.ts';
+import type { Signer } from '../tlog/note.ts';
+import {
+  hashesAt,
+  levelsOf,
+  TILE_WIDTH,
+  type TileLevel,
+  tileOfHashes,
+  tilePath,
+} from '../tlog/tiles.ts';
+import { createTree, Edge } from '../tlog/tree.ts';
+import { type Commit, CommitFile } from './commit.ts';
+
+/** An event to be sealed: an entry, and which event of which stream it is. */
+export type LogEntry = { stream: number; number: number; json: string };
+
+/** Another process seals this log. */
+export class LogInUse extends Error {
+  override name = 'LogInUse';
+  override message = 'Another process seals the log.';
+}
+
+/** The log's files do not agree with what was committed, or with each other. The message says what to do. */
+export class LogNotWhole extends Error {
+  override name = 'LogNotWhole';
+}
+
+const RESTORE =
+  'Nothing more is sealed. Keep the folder as it is for whoever looks into it, and restore the log from its last good copy.';
+
+/** How far past the committed size a batch that was cut short may have left files. */
+const TILES_LOOKED_PAST = 256;
+
+const LOCK = 'sealing.lock';
+
+/** Locks what `name` stands for until it is closed or the process dies. @throws {LogInUse} */
+export function lockFolder(folder: string, name: string): DatabaseSync {
+  const path = join(folder, name);
+  const lock = new DatabaseSync(path);
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    chmodSync(path, 0o600);
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (error instanceof Error && error.message.includes('database is locked')) {
+      throw new LogInUse();
+    }
+    throw error;
+  }
+}
+
+export type LogOptions = {
+  folder: string;
+  dataset: string;
+  streams: number;
+  /** Read at each signing, so that a new key is used at once. The first one names the log. */
+  signers: () => readonly Signer[];
+};
+
+/**
+ * The log as its one writer has it: appends events, commits, signs. Everything is synchronous: it runs in a
+ * thread of its own.
+ *
+ * In this order things become true: entries and tiles are on disk; the commit says so; the checkpoint says so
+ * to everybody; the store may forget the events. Whatever a crash leaves past the commit is written anew.
+ */
+export class LogWriter {
+  readonly #options: LogOptions;
+  readonly #lock: DatabaseSync;
+  readonly commits: CommitFile;
+  #commit: Commit;
+  #signedWith: readonly Signer[];
+  #edge: Edge;
+  /** Entries of the last bundle, packed; none where it has just been filled. */
+  #bundle: Buffer[];
+
+  private constructor(options: LogOptions, lock: DatabaseSync, commits: CommitFile) {
+    this.#options = options;
+    this.#lock = lock;
+    this.commits = commits;
+    this.#commit = this.#readOrBegin();
+    this.#signedWith = options.signers();
+    [this.#edge, this.#bundle] = this.#load();
+  }
+
+  /**
+   * Opens a log or begins one.
+   *
+   * @throws {LogInUse} {@link LogNotWhole}
+   */
+  static open(options: LogOptions): LogWriter {
+    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    const lock = lockFolder(options.folder, LOCK);
+    let commits: CommitFile | undefined;
+    try {
+      commits = CommitFile.open(options.folder);
+      return new LogWriter(options, lock, commits);
+    } catch (error) {
+      commits?.close();
+      lock.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.commits.close();
+    if (this.#lock.isOpen) this.#lock.close();
+  }
+
+  get committed(): Readonly<Commit> {
+    return this.#commit;
+  }
+
+  #readOrBegin(): Commit {
+    const { folder, dataset, streams, signers } = this.#options;
+    const held = this.commits.read();
+    const origin = signers()[0]?.verifier.name ?? '';
+    if (held !== undefined) {
+      if (held.dataset !== dataset) {
+        throw new LogNotWhole(
+          `The log in ${folder} is of another dataset. Set AUDIT_DIR to the log of this one, or to a new folder.`,
+        );
+      }
+      if (held.origin !== origin) {
+        throw new LogNotWhole(
+          `The key is named ${origin}, the log ${held.origin}. Set AUDIT_KEY_FILE to the log's own key.`,
+        );
+      }
+      return held;
+    }
+    if (existsSync(join(folder, CHECKPOINT)) || existsSync(join(folder, 'tile'))) {
+      throw new LogNotWhole(`There is a log in ${folder}, but not what was committed. ${RESTORE}`);
+    }
+    const begun: Commit = {
+      id: randomUUID(),
+      dataset,
+      origin,
+      size: 0,
+      root: EMPTY_ROOT,
+      numbers: Array<number>(streams).fill(0),
+      minimumIndex: 0,
+      prunedNumbers: Array<number>(streams).fill(0),
+    };
+    this.commits.write(begun);
+    return begun;
+  }
+
+  /**
+   * Compares the checkpoint with the commit and reads the log's right edge back; then signs anew where need
+   * be. Nothing is taken away before it is certain that the commit is not behind what was signed.
+   */
+  #load(): [Edge, Buffer[]] {
+    const { folder } = this.#options;
+    const { size, root } = this.#commit;
+    const signed = this.#readCheckpoint();
+    this.#removePast(size);
+    let edge: Edge;
+    let entries: Buffer[] | undefined;
+    let signedRoot: Hash | undefined;
+    try {
+      edge = Edge.read(size, size, tilesOf(folder));
+      entries = this.#lastEntries();
+      if (signed !== undefined) signedRoot = createTree(size, tilesOf(folder)).root(signed.size);
+    } catch {
+      throw new LogNotWhole(`Files of the log in ${folder} are missing or damaged. ${RESTORE}`);
+    }
+    const leaves = edge.hashes(0);
+    const same =
+      entries?.length === leaves.length &&
+      entries.every((entry, i) => leafHash(entry) === leaves[i]) &&
+      edge.root() === root;
+    if (!same || entries === undefined) {
+      throw new LogNotWhole(
+        `The files of the log in ${folder} are not those that were committed. ${RESTORE}`,
+      );
+    }
+    if (signed?.root !== signedRoot) {
+      throw new LogNotWhole(
+        `The log in ${folder} is not the one that was signed at ${signed?.size} entries. ${RESTORE}`,
+      );
+    }
+    if (signed?.size !== size || !signed.byAll) this.#sign(size);
+    return [edge, entries.map(packEntry)];
+  }
+
+  /** The entries of the last bundle, where that is not full. @throws {ResourceMissing} */
+  #lastEntries(): Buffer[] | undefined {
+    const { size } = this.#commit;
+    const [index, width] = [Math.floor(size / TILE_WIDTH), size % TILE_WIDTH];
+    if (width === 0) return [];
+    const bundle = readBundle(this.#options.folder, index, size);
+    if (bundle === undefined) throw new ResourceMissing(tilePath('entries', index, width));
+    return splitBundle(bundle);
+  }
+
+  #readCheckpoint(): (Checkpoint & { byAll: boolean }) | undefined {
+    const { folder, signers } = this.#options;
+    const note = readCheckpointFile(folder);
+    if (note === undefined) return undefined;
+    const verifiers = signers().map(({ verifier }) => verifier);
+    const opened = openCheckpoint(note, verifiers);
+    if (opened.kind !== 'signed') {
+      throw new LogNotWhole(
+        `The checkpoint in ${folder} is not signed by this service's key. ${opened.detail} Set AUDIT_KEY_FILE to the log's own key, or restore the log from its last good copy.`,
+      );
+    }
+    const { checkpoint, by } = opened;
+    if (checkpoint.size > this.#commit.size) {
+      throw new LogNotWhole(
+        `The log in ${folder} was signed at ${checkpoint.size} entries, but only ${this.#commit.size} are committed: it went back. ${RESTORE}`,
+      );
+    }
+    return { ...checkpoint, byAll: by.length === verifiers.length };
+  }
+
+  #sign(size: number): void {
+    const { origin, root } = this.#commit;
+    const signers = this.#options.signers();
+    replaceDurably(
+      this.#options.folder,
+      CHECKPOINT,
+      signCheckpoint({ origin, size, root }, signers),
+    );
+    this.#signedWith = signers;
+  }
+
+  /** Takes away what a batch that was cut short has left. */
+  #removePast(size: number): void {
+    const { folder } = this.#options;
+    const remove = (level: TileLevel, hashes: number): void => {
+      const first = Math.floor(hashes / TILE_WIDTH);
+      for (let index = first; index < first + TILES_LOOKED_PAST; index++) {
+        removeIfThere(join(folder, tilePath(level, index)));
+        const partials = join(folder, `${tilePath(level, index)}.p`);
+        if (index > first) removeIfThere(partials);
+        else if (existsSync(partials)) {
+          for (const width of readdirSync(partials)) {
+            if (Number(width) > hashes % TILE_WIDTH) removeIfThere(join(partials, width));
+          }
+        }
+      }
+    };
+    remove('entries', size);
+    // A batch makes a tree one level higher, or two from nothing.
+    for (let level = 0; level < levelsOf(size) + 2; level++) remove(level, hashesAt(level, size));
+  }
+
+  /**
+   * Seals events. When it returns they are in the log for good and the checkpoint covers them.
+   *
+   * @throws where the disk does not take them: the log is as before then, and {@link reload} is due
+   */
+  append(entries: readonly LogEntry[]): void {
+    if (entries.length === 0) return;
+    const { folder } = this.#options;
+    const files: { path: string; content: Buffer }[] = [];
+    const filled: string[] = [];
+    const edge = this.#edge.copy();
+    let bundle = [...this.#bundle];
+    const numbers = [...this.#commit.numbers];
+    const full = (level: TileLevel, index: number, content: Buffer): void => {
+      files.push({ path: tilePath(level, index), content });
+      filled.push(join(folder, `${tilePath(level, index)}.p`));
+    };
+
+    for (const { stream, number, json } of entries) {
+      const entry = Buffer.from(json);
+      bundle.push(packEntry(entry));
+      numbers[stream] = number;
+      edge.append(leafHash(entry), (level, index, hashes) =>
+        full(level, index, tileOfHashes(hashes)),
+      );
+      if (bundle.length === TILE_WIDTH) {
+        full('entries', edge.size / TILE_WIDTH - 1, Buffer.concat(bundle));
+        bundle = [];
+      }
+    }
+    const last = Math.floor(edge.size / TILE_WIDTH);
+    if (bundle.length > 0) {
+      const path = tilePath('entries', last, bundle.length);
+      files.push({ path, content: Buffer.concat(bundle) });
+    }
+    for (let level = 0; level < edge.levels; level++) {
+      const hashes = edge.hashes(level);
+      const isNew = hashesAt(level, edge.size) > hashesAt(level, this.#commit.size);
+      if (hashes.length === 0 || !isNew) continue;
+      const index = Math.floor(hashesAt(level, edge.size) / TILE_WIDTH);
+      files.push({ path: tilePath(level, index, hashes.length), content: tileOfHashes(hashes) });
+    }
+
+    writeDurably(folder, files);
+    const commit = { ...this.#commit, size: edge.size, root: edge.root(), numbers };
+    this.commits.write(commit);
+    this.#commit = commit;
+    this.#edge = edge;
+    this.#bundle = bundle;
+    this.#sign(edge.size);
+    // What they held is in the full tile now.
+    for (const path of filled) removeIfThere(path);
+  }
+
+  /** Signs the newest checkpoint once more where the keys have changed. */
+  useNewKeys(): void {
+    if (this.#options.signers() !== this.#signedWith) this.#sign(this.#commit.size);
+  }
+
+  /** Starts over from what is committed. @throws {LogNotWhole} */
+  reload(): void {
+    this.#commit = this.#readOrBegin();
+    [this.#edge, this.#bundle] = this.#load();
+  }
+
+  /**
+   * From now on entries before `index` are pruned: full bundles and tiles that end by then go.
+   *
+   * @param numbers of every stream's last event before `index`
+   */
+  prune(index: number, numbers: readonly number[]): void {
+    if (index > this.#commit.minimumIndex) {
+      const commit = { ...this.#commit, minimumIndex: index, prunedNumbers: [...numbers] };
+      this.commits.write(commit);
+      this.#commit = commit;
+    }
+    const { folder } = this.#options;
+    const { minimumIndex } = this.#commit;
+    const remove = (level: TileLevel, span: number): void => {
+      const pathOf = (tile: number): string => join(folder, tilePath(level, tile));
+      const end = Math.floor(minimumIndex / span);
+      let first = end;
+      while (first > 0 && existsSync(pathOf(first - 1))) first--;
+      // Oldest first, so that what is left after a crash is a log without a hole.
+      for (let tile = first; tile < end; tile++) removeIfThere(pathOf(tile));
+    };
+    remove('entries', TILE_WIDTH);
+    for (let level = 0; TILE_WIDTH ** (level + 1) <= minimumIndex; level++) {
+      remove(level, TILE_WIDTH ** (level + 1));
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import { placeOf } from '../log/entry.ts';
+import { readBundle } from '../log/log-folder.ts';
+import { splitBundle } from '../tlog/bundle.ts';
+import { TILE_WIDTH } from '../tlog/tiles.ts';
+import type { Commit } from './commit.ts';
+
+/** Bundles looked at in one go; there is a next time. */
+const BUNDLES_AT_MOST = 1_024;
+
+export type Prunable = { minimumIndex: number; numbers: number[] };
+
+/** `years` before an instant, both in milliseconds. */
+export function yearsBefore(instant: number, years: number): number {
+  const date = new Date(instant);
+  date.setUTCFullYear(date.getUTCFullYear() - years);
+  return date.getTime();
+}
+
+function placesIn(folder: string, index: number, size: number) {
+  const bundle = readBundle(folder, index, size);
+  const entries = bundle === undefined ? undefined : splitBundle(bundle);
+  return entries?.map((entry) => placeOf(entry, 0, entry.length));
+}
+
+/**
+ * The beginning of a log whose events are all older than the retention, in whole bundles; `undefined` where
+ * there is none. By the older of our clock and the youngest event, so that a clock that runs ahead alone
+ * prunes nothing.
+ */
+export function prunable(
+  folder: string,
+  { size, minimumIndex, prunedNumbers }: Readonly<Commit>,
+  { years, now }: { years: number; now: number },
+): Prunable | undefined {
+  if (size === 0) return undefined;
+  const youngest = placesIn(folder, Math.floor((size - 1) / TILE_WIDTH), size);
+  const times = youngest?.map((place) => place?.at ?? 0) ?? [];
+  const before = yearsBefore(Math.min(now, Math.max(0, ...times)), years);
+  const numbers = [...prunedNumbers];
+  const first = minimumIndex / TILE_WIDTH;
+  let index = first;
+  for (; index < first + BUNDLES_AT_MOST && (index + 1) * TILE_WIDTH <= size; index++) {
+    const places = placesIn(folder, index, size);
+    if (!places?.every((place) => place !== undefined && place.at < before)) break;
+    for (const place of places) if (place !== undefined) numbers[place.stream] = place.number;
+  }
+  return index === first ? undefined : { minimumIndex: index * TILE_WIDTH, numbers };
+}

@@ -1,0 +1,382 @@
+import { randomUUID } from 'node:crypto';
+import { setImmediate as immediate } from 'node:timers/promises';
+import type { AuditStreams, StreamGap } from '#store/audit-stream/audit-stream.ts';
+import { auditPartitions } from '#store/keys.ts';
+import { streamName } from '../log/entry.ts';
+import { ResourceMissing } from '../log/log-folder.ts';
+import { sealedRange } from '../log/sealed.ts';
+import { TILE_WIDTH } from '../tlog/tiles.ts';
+import { LogScan } from '../verify/scan.ts';
+import type { SealingState } from './commit.ts';
+import { defaultOrigin, KeyFileWrong, readOrMakeKeys, watchedKeys } from './keys.ts';
+import { LogInUse, LogNotWhole, LogWriter } from './log-writer.ts';
+import { type Prunable, prunable } from './retention.ts';
+
+/** How the sealing goes. */
+export type Sealing = Omit<SealingState, 'since' | 'at'> & {
+  /** Another process does it. */
+  standby: boolean;
+  /** Events in the log. */
+  sealed: number;
+  /** Events that wait for it. */
+  unsealed: number;
+  /** Milliseconds: since when the oldest of them waits. */
+  oldestUnsealed?: number;
+  /** ISO 8601: when the newest part of the log was last read back and found as it was sealed. */
+  verifiedAt?: string;
+};
+
+export type SealerOptions = {
+  folder: string;
+  keyFile: string;
+  /** The log's name where its key is made; default after the dataset. */
+  origin?: string;
+  retentionYears: number;
+  streams: AuditStreams;
+  /** The dataset whose events these are; `undefined` before there is one. */
+  dataset: () => string | undefined;
+  /** Something to be told once, beside what the state says. */
+  warn: (message: string, count: number) => void;
+};
+
+const EVENTS_A_BATCH = 8_192;
+const BYTES_A_BATCH = 16 * 1_048_576;
+/** The part of a log that is read back when it is opened. */
+const VERIFIED_AT_OPENING = 65_536;
+const VERIFYING_A_STEP_MS = 25;
+const VERIFIED_EVERY_MS = 10_000;
+const TOLD_EVERY_MS = 10_000;
+const PRUNED_EVERY_MS = 3_600_000;
+const UNSEALED_AT_MOST_MS = 60_000;
+/** What passes by itself within this time, as a Redis that starts anew, is nothing to look into. */
+const PASSES_WITHIN_MS = 10_000;
+
+/** A reason not to seal that may pass by itself. */
+class Waiting extends Error {}
+/** A reason not to seal that somebody has to look into. */
+class Stopped extends Error {
+  readonly gaps: StreamGap[];
+  constructor(message: string, gaps: StreamGap[] = []) {
+    super(message);
+    this.gaps = gaps;
+  }
+}
+
+const errorCode = (error: unknown): string => {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code ?? (error instanceof Error ? error.name : 'unknown');
+};
+
+function describeGap({ stream, sealed, found }: StreamGap): string {
+  return found < sealed
+    ? `${streamName(stream)} went back: ${sealed} events of it are sealed, Redis knows of ${found}`
+    : `events ${sealed + 1} to ${found - 1} of ${streamName(stream)} are missing from Redis`;
+}
+
+/**
+ * Carries events from the store's streams into the log: a step at a time, each of which seals a batch, reads
+ * a part of the log back, and prunes. No step throws; what goes wrong is in its state, and the next one tries
+ * again.
+ */
+export function createSealer(options: SealerOptions) {
+  const { folder, keyFile, streams } = options;
+  const signers = watchedKeys(keyFile);
+  let log: LogWriter | undefined;
+  /** What is on disk may not be what the writer believes. */
+  let doubtful = false;
+  /** Streams that may still hold what is sealed. */
+  let untrimmed = new Set<number>();
+  let damage: string | undefined;
+  let scan: LogScan | undefined;
+  let scanned: { from: number; numbers: readonly (number | undefined)[] } | undefined;
+  let verifiedAt: string | undefined;
+  let verifyAt = Number.NEGATIVE_INFINITY;
+  let pruneAt = Number.NEGATIVE_INFINITY;
+  let pruning: (Prunable & { event: number }) | undefined;
+  let told: SealingState | undefined;
+  let tellAt = Number.NEGATIVE_INFINITY;
+  let standby = false;
+  let failingSince: number | undefined;
+
+  async function open(): Promise<LogWriter> {
+    const dataset = options.dataset();
+    if (dataset === undefined) throw new Waiting('There is no dataset yet, and so no audit log.');
+    if ((await streams.dataset()) !== dataset) {
+      throw new Waiting('Redis does not hold the dataset of this data folder.');
+    }
+    try {
+      signers();
+    } catch (error) {
+      // A key is only ever made for a log that has none yet; its checkpoint tells later.
+      if (!(error instanceof KeyFileWrong)) throw error;
+      if (sealedRange(folder) !== undefined) throw error;
+      await readOrMakeKeys(keyFile, options.origin ?? defaultOrigin(dataset));
+    }
+    const opened = LogWriter.open({
+      folder,
+      dataset,
+      streams: auditPartitions.length,
+      signers,
+    });
+    try {
+      const claimed = await streams.claim(opened.committed.id);
+      if (claimed !== opened.committed.id) {
+        throw new Stopped(
+          'The events of this Redis are sealed by another log. Set AUDIT_DIR to the folder of that one; it must be on one file system for all workers.',
+        );
+      }
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+    untrimmed = new Set(auditPartitions.keys());
+    return opened;
+  }
+
+  /** Where to read each stream on: after what is sealed, or after a gap that somebody has answered for. */
+  function sealedNumbers({ committed, commits }: LogWriter): number[] {
+    const numbers = [...committed.numbers];
+    for (const { stream, sealed, found } of commits.acceptedGaps()) {
+      if (numbers[stream] === sealed && found > sealed) numbers[stream] = found - 1;
+    }
+    return numbers;
+  }
+
+  async function trim(writer: LogWriter): Promise<void> {
+    await streams.trim(writer.committed.numbers, [...untrimmed]);
+    untrimmed.clear();
+  }
+
+  async function seal(writer: LogWriter): Promise<boolean> {
+    if (doubtful) {
+      writer.reload();
+      doubtful = false;
+    }
+    writer.useNewKeys();
+    const last = await streams.numbers();
+    const batch = await streams.read(sealedNumbers(writer), last, {
+      mostEvents: EVENTS_A_BATCH,
+      mostBytes: BYTES_A_BATCH,
+    });
+    if (batch.gaps.length > 0) {
+      const [first] = batch.gaps;
+      const others = batch.gaps.length - 1;
+      throw new Stopped(
+        `The audit's numbers are not whole: ${first === undefined ? '' : describeGap(first)}${others > 0 ? `, and ${others} others` : ''}. Nothing more is sealed. Stop the service and restore Redis from its last good copy; if there is none, a named person goes on with cp-flags audit accept-gap.`,
+        batch.gaps,
+      );
+    }
+    try {
+      writer.append(batch.events);
+    } catch (error) {
+      doubtful = true;
+      throw new Stopped(
+        `The audit log cannot be written (${errorCode(error)}). Make room in ${folder}. Events wait in Redis meanwhile; nothing is lost.`,
+      );
+    }
+    if (batch.unreadable > 0) {
+      options.warn(
+        'entries of the audit streams that are no events were sealed as unreadable: somebody else writes to Redis',
+        batch.unreadable,
+      );
+    }
+    for (const { stream } of batch.events) untrimmed.add(stream);
+    await trim(writer);
+    return batch.more;
+  }
+
+  /** Reads some of the newest part back. Where it is not as it was sealed, nothing is sealed any more. */
+  function verify(writer: LogWriter): void {
+    if (scan === undefined) {
+      if (performance.now() < verifyAt) return;
+      const { size, root, minimumIndex } = writer.committed;
+      const whole = Math.floor(Math.max(0, size - VERIFIED_AT_OPENING) / TILE_WIDTH) * TILE_WIDTH;
+      const from = scanned?.from ?? Math.max(minimumIndex, whole);
+      const numbers =
+        scanned?.numbers ??
+        (from === 0 ? undefined : Array<undefined>(auditPartitions.length).fill(undefined));
+      try {
+        scan = new LogScan({
+          folder,
+          size,
+          root,
+          start: from,
+          accepted: writer.commits.acceptedGaps(),
+          ...(numbers !== undefined && { numbers }),
+        });
+      } catch (error) {
+        if (!(error instanceof ResourceMissing)) throw error;
+        damage = error.message;
+        verifyAt = performance.now() + VERIFIED_EVERY_MS;
+        return;
+      }
+      scanned = { from, numbers: [...scan.numbers] };
+    }
+    // The first time to the end, before anything is sealed after it.
+    const first = verifiedAt === undefined;
+    const until = first ? Number.POSITIVE_INFINITY : performance.now() + VERIFYING_A_STEP_MS;
+    while (performance.now() < until) {
+      // The last bundle is read again the next time, when it holds more.
+      const next = scan.position % TILE_WIDTH === 0 ? scan.position : undefined;
+      if (next !== undefined) scanned = { from: next, numbers: [...scan.numbers] };
+      if (!scan.next()) {
+        scan.end();
+        endVerification(writer, scan);
+        return;
+      }
+    }
+  }
+
+  function endVerification(writer: LogWriter, { findings, position }: LogScan): void {
+    const from = scan === undefined ? 0 : (scanned?.from ?? 0);
+    scan = undefined;
+    verifyAt = performance.now() + VERIFIED_EVERY_MS;
+    const [finding] = findings;
+    damage = finding?.detail;
+    const at = new Date().toISOString();
+    if (finding === undefined) verifiedAt = at;
+    else scanned = undefined;
+    writer.commits.tellVerified({
+      at,
+      from,
+      to: position,
+      ...(finding !== undefined && { problem: finding.detail }),
+    });
+  }
+
+  async function prune(writer: LogWriter): Promise<void> {
+    const held = writer.commits.holds().length > 0;
+    if (pruning !== undefined) {
+      if ((writer.committed.numbers.at(-1) ?? 0) < pruning.event) return;
+      if (!held) {
+        writer.prune(pruning.minimumIndex, pruning.numbers);
+        scan = undefined;
+        scanned = undefined;
+      }
+      pruning = undefined;
+      return;
+    }
+    if (held || performance.now() < pruneAt) return;
+    const found = prunable(folder, writer.committed, {
+      years: options.retentionYears,
+      now: Date.now(),
+    });
+    if (found === undefined) {
+      pruneAt = performance.now() + PRUNED_EVERY_MS;
+      return;
+    }
+    // The log says that it was pruned before it is: a beginning that is missing otherwise is a finding.
+    const event = await streams.append({
+      type: 'audit-pruned',
+      auditId: randomUUID(),
+      by: 'worker',
+      detail: { minimumIndex: found.minimumIndex, numbers: found.numbers.join(',') },
+    });
+    pruning = { ...found, event };
+  }
+
+  async function unsealed(writer: LogWriter): Promise<{ count: number; oldest?: number }> {
+    const last = await streams.numbers();
+    const sealed = sealedNumbers(writer);
+    const count = last.reduce((sum, number, i) => sum + Math.max(0, number - (sealed[i] ?? 0)), 0);
+    const oldest = count === 0 ? undefined : await streams.oldest(sealed, last);
+    return { count, ...(oldest !== undefined && { oldest }) };
+  }
+
+  /** Tells whoever asks, in the log's folder, and returns the state. */
+  function tell(sealing: Sealing): Sealing {
+    const { problem, detail, gaps } = sealing;
+    const at = new Date().toISOString();
+    const changed = told === undefined || told.problem !== problem || told.detail !== detail;
+    const since = told === undefined || told.problem !== problem ? at : told.since;
+    const state = { problem, detail, gaps, at, since };
+    if (changed || performance.now() >= tellAt) {
+      tellAt = performance.now() + TOLD_EVERY_MS;
+      try {
+        log?.commits.tellSealing(state);
+      } catch {
+        // A full disk: the state that says so is told by the process itself.
+      }
+    }
+    told = state;
+    return sealing;
+  }
+
+  const stateOf = (error: unknown): Pick<Sealing, 'problem' | 'detail' | 'gaps'> => {
+    const gaps = error instanceof Stopped ? error.gaps : [];
+    const detail = error instanceof Error ? error.message : '';
+    const own =
+      error instanceof Stopped || error instanceof LogNotWhole || error instanceof KeyFileWrong;
+    if (own) return { problem: true, detail, gaps };
+    if (error instanceof Waiting || error instanceof LogInUse) {
+      return { problem: false, detail, gaps };
+    }
+    failingSince ??= performance.now();
+    return {
+      problem: performance.now() - failingSince > PASSES_WITHIN_MS,
+      detail: `Events cannot be sealed (${errorCode(error)}); it is tried again. They wait in Redis meanwhile.`,
+      gaps,
+    };
+  };
+
+  return {
+    /** True where there is more to seal at once. */
+    async step(): Promise<{ more: boolean; sealing: Sealing }> {
+      let more = false;
+      let state: Pick<Sealing, 'problem' | 'detail' | 'gaps'> = {
+        problem: false,
+        detail: '',
+        gaps: [],
+      };
+      standby = false;
+      try {
+        if (!streams.reachable) throw new Waiting('Redis cannot be reached.');
+        log ??= await open();
+        verify(log);
+        if (damage !== undefined) {
+          throw new Stopped(
+            `The newest part of the audit log is not what was sealed. ${damage} Nothing more is sealed. Keep the folder for whoever looks into it, and restore the log from its last good copy.`,
+          );
+        }
+        more = await seal(log);
+        await prune(log);
+        failingSince = undefined;
+      } catch (error) {
+        standby = error instanceof LogInUse;
+        state = stateOf(error);
+      }
+      let waiting: Awaited<ReturnType<typeof unsealed>> = { count: 0 };
+      try {
+        if (log !== undefined) waiting = await unsealed(log);
+      } catch {
+        // Redis is away, which the state says already or the next step will.
+      }
+      const tooOld =
+        waiting.oldest !== undefined && Date.now() - waiting.oldest > UNSEALED_AT_MOST_MS;
+      if (!state.problem && tooOld) {
+        state = {
+          ...state,
+          problem: true,
+          detail: `${waiting.count} audit events wait to be sealed, the oldest since ${new Date(waiting.oldest ?? 0).toISOString()}: sealing does not keep up.`,
+        };
+      }
+      await immediate();
+      return {
+        more,
+        sealing: tell({
+          ...state,
+          detail: state.detail === '' ? 'Audit events are sealed as they come.' : state.detail,
+          standby,
+          sealed: log?.committed.size ?? 0,
+          unsealed: waiting.count,
+          ...(waiting.oldest !== undefined && { oldestUnsealed: waiting.oldest }),
+          ...(verifiedAt !== undefined && { verifiedAt }),
+        }),
+      };
+    },
+    close(): void {
+      log?.close();
+      log = undefined;
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { connectStore, type StoreAddress } from '#store/connection/connection.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { followLog } from '../search/index-file.ts';
+import { createCoverage, type Reach } from '../search/searched-until.ts';
+import { createSealer, type Sealing } from './sealer.ts';
+
+/** What the thread is given to work with. */
+export type ThreadSettings = {
+  folder: string;
+  /** The index of the log; see index-file.ts. */
+  indexFile: string;
+  keyFile: string;
+  origin?: string;
+  retentionYears: number;
+  anchorFolder: string;
+  address: StoreAddress;
+};
+
+/** What the thread tells. */
+export type ThreadMessage =
+  | { kind: 'sealing'; sealing: Sealing }
+  | { kind: 'coverage'; coverage: Reach }
+  | { kind: 'warning'; message: string; count: number };
+
+/** Sealing works in batches of any size and nobody waits for it. */
+const COMMAND_TIMEOUT_MS = 10_000;
+const SEALED_EVERY_MS = 1_000;
+/** Between two batches that are sealed: an index that is behind must not hold the sealing up. */
+const INDEXING_A_STEP_MS = 100;
+
+const { folder, indexFile, keyFile, origin, retentionYears, anchorFolder, address } =
+  workerData as ThreadSettings;
+const tell = (message: ThreadMessage): void => parentPort?.postMessage(message, []);
+const stop = new AbortController();
+parentPort?.once('message', () => stop.abort());
+
+const redis = connectStore(address, {
+  name: 'cp-flags-sealer',
+  commandTimeoutMs: COMMAND_TIMEOUT_MS,
+});
+const anchor = Anchor.open(anchorFolder);
+const streams = createAuditStreams(redis);
+const sealer = createSealer({
+  folder,
+  keyFile,
+  ...(origin !== undefined && { origin }),
+  retentionYears,
+  streams,
+  dataset: () => anchor.dataset()?.id,
+  warn: (message, count) => tell({ kind: 'warning', message, count }),
+});
+
+const follower = followLog(folder, indexFile);
+const cover = createCoverage(folder, streams);
+let indexFailing = false;
+
+/** Carries the index on a little; true where there is more. What goes wrong there stops no sealing. */
+async function index(): Promise<boolean> {
+  try {
+    const indexing = follower.step(INDEXING_A_STEP_MS);
+    indexFailing = false;
+    // Without Redis it cannot be told what is not sealed yet; what was told before stays true.
+    const coverage = await cover(indexing).catch(() => undefined);
+    if (coverage !== undefined) tell({ kind: 'coverage', coverage });
+    return indexing !== undefined && indexing.behind > 0;
+  } catch (error) {
+    follower.close();
+    if (!indexFailing) {
+      const cause = error instanceof Error ? error.message : 'unknown';
+      const message = `the index of the audit cannot be carried on (${cause}); events are sealed meanwhile, and it is tried again`;
+      tell({ kind: 'warning', message, count: 1 });
+    }
+    indexFailing = true;
+    return false;
+  }
+}
+
+for (;;) {
+  // Once more after the stop, for what was recorded until then.
+  const last = stop.signal.aborted;
+  const { more, sealing } = await sealer.step();
+  tell({ kind: 'sealing', sealing });
+  if (last) break;
+  if (more) continue;
+  if (!(await index())) {
+    await delay(SEALED_EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+  }
+}
+follower.close();
+sealer.close();
+anchor.close();
+redis.disconnect();
+parentPort?.close();

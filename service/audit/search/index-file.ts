@@ -1,0 +1,538 @@
+import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { z } from 'zod';
+import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
+import {
+  AUDIT_OUTCOMES,
+  type AuditCriteria,
+  type AuditOutcome,
+} from '#schemas/audit/audit-search.ts';
+import { isOutOfHours } from '../../access/limits/enumeration.ts';
+import { type SealedEvent, sealedRun } from '../log/sealed.ts';
+import { CommitFile } from '../seal/commit.ts';
+import { happenedAt, type Viewer } from './view.ts';
+
+/** Of the tables below and of what stands in them: an index of another version is made anew. */
+const VERSION = 1;
+const BUSY_TIMEOUT_MS = 5_000;
+const TEXTS_REMEMBERED = 100_000;
+const QUARTER_HOUR_MS = 900_000;
+
+/**
+ * Places of events by what is searched for, and nothing that is not in the log: the events themselves are
+ * read from there. Texts stand once, in `text`; a lookup is text 1.
+ */
+const SCHEMA = `
+  CREATE TABLE log (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,
+    size INTEGER NOT NULL, minimumIndex INTEGER NOT NULL) STRICT;
+  CREATE TABLE text (id INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE event (entry INTEGER PRIMARY KEY, at INTEGER NOT NULL, type INTEGER NOT NULL,
+    child INTEGER, issuer INTEGER, user INTEGER, organisation INTEGER, role INTEGER, access INTEGER,
+    outcome INTEGER, code INTEGER, times INTEGER NOT NULL, outOfHours INTEGER NOT NULL) STRICT;
+  CREATE TABLE held (authority INTEGER NOT NULL, at INTEGER NOT NULL, entry INTEGER NOT NULL,
+    PRIMARY KEY (authority, at, entry)) STRICT, WITHOUT ROWID;
+  CREATE INDEX byTime ON event (at);
+  CREATE INDEX byChild ON event (child, at) WHERE child IS NOT NULL;
+  CREATE INDEX byUser ON event (user, at) WHERE user IS NOT NULL;
+  CREATE INDEX byOrganisation ON event (organisation, at) WHERE organisation IS NOT NULL;
+  CREATE INDEX byRareType ON event (type, at) WHERE type > 1;
+  INSERT INTO text (id, value) VALUES (1, 'lookup');
+`;
+const LOOKUP = 1;
+
+const stateRow = z.object({ id: z.string(), size: z.number(), minimumIndex: z.number() });
+const placeRow = z.object({ entry: z.number(), at: z.number() });
+const versionRow = z.object({ user_version: z.number() });
+const idRow = z.object({ id: z.number() });
+const textRow = z.object({ value: z.string() });
+
+/** The file is not, or no longer, an index that can be used. It is made anew. */
+export class IndexDamaged extends Error {
+  override name = 'IndexDamaged';
+}
+
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOT_A_DATABASE = 26;
+
+function isDamage(error: unknown): boolean {
+  const { errcode } = error as { errcode?: unknown };
+  const code = typeof errcode === 'number' ? errcode & 0xff : undefined;
+  return code === SQLITE_CORRUPT || code === SQLITE_NOT_A_DATABASE;
+}
+
+/** Runs work on the file; what shows that it is damaged becomes {@link IndexDamaged}. */
+function sound<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw isDamage(error) ? new IndexDamaged('The index of the audit is damaged.') : error;
+  }
+}
+
+/** Takes an index away, so that whoever keeps it makes it anew. */
+export function removeIndex(path: string): void {
+  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${end}`, { force: true });
+}
+
+/** What of an event is searched for. */
+export type Indexed = {
+  at: number;
+  type: string;
+  child?: string | undefined;
+  issuer?: string | undefined;
+  user?: string | undefined;
+  organisation?: string | undefined;
+  role?: string | undefined;
+  access?: 'unscheduled' | 'silent-read' | undefined;
+  outcome?: AuditOutcome | undefined;
+  /** Of a refusal its code, of what could not be checked its cause, of a report its name. */
+  code?: string | undefined;
+  /** How many such events it stands for. */
+  times: number;
+  authorities: string[];
+};
+
+function outcomeOf(event: AuditEvent): AuditOutcome | undefined {
+  switch (event.type) {
+    case 'lookup':
+      return event.outcome;
+    case 'could-not-check':
+    case 'not-delivered':
+      return event.type;
+    case 'refusal':
+      return 'refused';
+    default:
+      return undefined;
+  }
+}
+
+function codeOf(event: AuditEvent): string | undefined {
+  switch (event.type) {
+    case 'could-not-check':
+      return event.cause;
+    case 'refusal':
+      return event.code;
+    case 'audit-search':
+      return event.report;
+    default:
+      return undefined;
+  }
+}
+
+function authoritiesOf(event: AuditEvent): string[] {
+  if (event.type === 'load' || event.type === 'holdings-read') return [event.authority];
+  return [...new Set(event.shown?.map(({ authority }) => authority))];
+}
+
+function childOf(event: AuditEvent): string | undefined {
+  if ('nhsNumber' in event) return event.nhsNumber;
+  const searched = event.type === 'audit-search' ? event.criteria['nhsNumber'] : undefined;
+  return typeof searched === 'string' ? searched : undefined;
+}
+
+/** What of an event is searched for. */
+export function indexed(event: AuditEvent | UnreadableEvent): Indexed {
+  const at = happenedAt(event);
+  if (event.type === 'unreadable') return { at, type: event.type, times: 1, authorities: [] };
+  const caller = 'caller' in event ? event.caller : undefined;
+  return {
+    at,
+    type: event.type,
+    child: childOf(event),
+    issuer: caller?.issuer,
+    user: caller?.user ?? ('by' in event ? event.by : undefined),
+    organisation: caller?.organisation?.code,
+    role: caller?.role?.name,
+    access: 'access' in event ? event.access : undefined,
+    outcome: outcomeOf(event),
+    code: codeOf(event),
+    times: (event.type === 'refusal' ? event.count : undefined) ?? 1,
+    authorities: authoritiesOf(event),
+  };
+}
+
+/** A place in the order of results: newest first, of equal times the later entry first. */
+export type Place = { entry: number; at: number };
+
+export type Period = { from?: number | undefined; to?: number | undefined };
+
+/** How far an index goes. */
+export type Indexing = {
+  /** Entries before this one are in it. */
+  size: number;
+  /** Sealed entries that are not. */
+  behind: number;
+  /** The number of every stream's last event that is sealed. */
+  numbers: readonly number[];
+};
+
+type Sql = { where: string[]; values: SQLInputValue[] };
+
+const numberOf = (child: string | undefined): number | null =>
+  child !== undefined && /^[0-9]{10}$/.test(child) ? Number(child) : null;
+
+/**
+ * The index of a sealed log: an SQLite file that only its owner can read, which can be thrown away at any
+ * time. Several processes may have it open and carry it on.
+ */
+export class AuditIndex {
+  readonly #path: string;
+  readonly #db: DatabaseSync;
+  readonly #inode: number;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #texts = new Map<string, number>();
+  readonly #hours = new Map<number, boolean>();
+
+  private constructor(path: string, db: DatabaseSync) {
+    this.#path = path;
+    this.#db = db;
+    this.#inode = statSync(path).ino;
+  }
+
+  /**
+   * Opens, or begins, the index of a log. One that is of another log or version, or damaged where that shows
+   * at once, is thrown away first.
+   */
+  static open(path: string, log: string): AuditIndex {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    for (const again of [true, false]) {
+      const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      try {
+        chmodSync(path, 0o600);
+        db.exec(
+          'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;',
+        );
+        const index = new AuditIndex(path, db);
+        if (index.#begin(log)) return index;
+      } catch (error) {
+        db.close();
+        if (!again || !(isDamage(error) || error instanceof IndexDamaged)) throw error;
+      }
+      if (db.isOpen) db.close();
+      removeIndex(path);
+    }
+    throw new IndexDamaged('The index of the audit cannot be made.');
+  }
+
+  /** For reading what there is; `undefined` where there is no index of this log. */
+  static openIfThere(path: string, log: string): AuditIndex | undefined {
+    let db: DatabaseSync;
+    try {
+      statSync(path);
+      db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    } catch {
+      return undefined;
+    }
+    try {
+      return sound(() => {
+        const index = new AuditIndex(path, db);
+        if (index.#version() === VERSION && index.state().id === log) return index;
+        db.close();
+        return undefined;
+      });
+    } catch (error) {
+      if (db.isOpen) db.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** True once somebody has thrown the file away that this one has open. */
+  get thrownAway(): boolean {
+    return statSync(this.#path, { throwIfNoEntry: false })?.ino !== this.#inode;
+  }
+
+  #version(): number {
+    const row = this.#db.prepare('PRAGMA user_version').get();
+    return versionRow.parse(row).user_version;
+  }
+
+  /** False where the file holds something else. */
+  #begin(log: string): boolean {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const version = this.#version();
+      if (version === 0) {
+        this.#db.exec(SCHEMA);
+        this.#db.exec(`PRAGMA user_version = ${VERSION}`);
+        this.#prepared('INSERT INTO log (one, id, size, minimumIndex) VALUES (1, ?, 0, 0)').run(
+          log,
+        );
+      }
+      const begun = version === 0 || (version === VERSION && this.state().id === log);
+      this.#db.exec('COMMIT');
+      return begun;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** How far it goes: entries from `minimumIndex` to before `size` are in it. */
+  state(): { id: string; size: number; minimumIndex: number } {
+    return sound(() =>
+      stateRow.parse(this.#prepared('SELECT id, size, minimumIndex FROM log').get()),
+    );
+  }
+
+  #known(text: string): number | undefined {
+    const row = this.#prepared('SELECT id FROM text WHERE value = ?').get(text);
+    return row === undefined ? undefined : idRow.parse(row).id;
+  }
+
+  /** A text that a row of {@link sums} names by its id. */
+  textOf(id: number | null): string | undefined {
+    if (id === null) return undefined;
+    const row = this.#prepared('SELECT value FROM text WHERE id = ?').get(id);
+    return row === undefined ? undefined : textRow.parse(row).value;
+  }
+
+  #idOf(text: string | undefined): number | null {
+    if (text === undefined) return null;
+    let id = this.#texts.get(text) ?? this.#known(text);
+    if (id === undefined) {
+      const { lastInsertRowid } = this.#prepared('INSERT INTO text (value) VALUES (?)').run(text);
+      id = Number(lastInsertRowid);
+    }
+    if (this.#texts.size >= TEXTS_REMEMBERED) this.#texts.clear();
+    this.#texts.set(text, id);
+    return id;
+  }
+
+  #outOfHours(at: number): boolean {
+    const quarter = Math.floor(at / QUARTER_HOUR_MS);
+    let is = this.#hours.get(quarter);
+    if (is === undefined) {
+      is = isOutOfHours(at);
+      if (this.#hours.size >= TEXTS_REMEMBERED) this.#hours.clear();
+      this.#hours.set(quarter, is);
+    }
+    return is;
+  }
+
+  #add({ index, event }: SealedEvent): void {
+    const of = indexed(event);
+    const { access, outcome } = of;
+    this.#prepared(
+      'INSERT INTO event (entry, at, type, child, issuer, user, organisation, role, access, outcome, code, times, outOfHours) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ).run(
+      index,
+      of.at,
+      this.#idOf(of.type),
+      numberOf(of.child),
+      this.#idOf(of.issuer),
+      this.#idOf(of.user),
+      this.#idOf(of.organisation),
+      this.#idOf(of.role),
+      access === undefined ? null : Number(access === 'unscheduled'),
+      outcome === undefined ? null : AUDIT_OUTCOMES.indexOf(outcome),
+      this.#idOf(of.code),
+      of.times,
+      Number(this.#outOfHours(of.at)),
+    );
+    for (const authority of of.authorities) {
+      this.#prepared('INSERT INTO held (authority, at, entry) VALUES (?, ?, ?)').run(
+        this.#idOf(authority),
+        of.at,
+        index,
+      );
+    }
+  }
+
+  /** Takes out what the log has pruned, texts that nothing else names too. */
+  #prune(minimumIndex: number): void {
+    this.#prepared('DELETE FROM event WHERE entry < ?').run(minimumIndex);
+    this.#prepared('DELETE FROM held WHERE entry < ?').run(minimumIndex);
+    this.#prepared(
+      `DELETE FROM text WHERE id > ${LOOKUP} AND id NOT IN (
+         SELECT type FROM event UNION SELECT issuer FROM event WHERE issuer IS NOT NULL
+         UNION SELECT user FROM event WHERE user IS NOT NULL
+         UNION SELECT organisation FROM event WHERE organisation IS NOT NULL
+         UNION SELECT role FROM event WHERE role IS NOT NULL
+         UNION SELECT code FROM event WHERE code IS NOT NULL
+         UNION SELECT authority FROM held)`,
+    ).run();
+    this.#texts.clear();
+    this.#prepared('UPDATE log SET minimumIndex = ?').run(minimumIndex);
+  }
+
+  /**
+   * Carries the index on for about `budgetMs`, in one transaction.
+   *
+   * @throws {IndexDamaged} where it cannot be carried on, or goes further than the log does
+   */
+  update(folder: string, budgetMs: number): Indexing | undefined {
+    return sound(() => {
+      const until = performance.now() + budgetMs;
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        // Not before: another process may have carried both on meanwhile.
+        const commit = CommitFile.readIfThere(folder);
+        if (commit === undefined) return undefined;
+        const { size, minimumIndex } = this.state();
+        if (size > commit.size) {
+          throw new IndexDamaged('The index of the audit goes further than the log.');
+        }
+        if (commit.minimumIndex > minimumIndex) this.#prune(commit.minimumIndex);
+        let done = Math.max(size, commit.minimumIndex);
+        for (const events of done < commit.size ? sealedRun(folder, commit, done) : []) {
+          for (const event of events) this.#add(event);
+          done += events.length;
+          if (performance.now() >= until) break;
+        }
+        if (done > size) this.#prepared('UPDATE log SET size = ?').run(done);
+        this.#db.exec('COMMIT');
+        return { size: done, behind: commit.size - done, numbers: commit.numbers };
+      } catch (error) {
+        this.#texts.clear();
+        throw error;
+      } finally {
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      }
+    });
+  }
+
+  /** Conditions for criteria; `undefined` where they name a text that no event has. */
+  #conditions(criteria: AuditCriteria, viewer: Viewer, ends: Period): Sql | undefined {
+    const where: string[] = [];
+    const values: SQLInputValue[] = [];
+    const is = (sql: string, value: SQLInputValue): void => {
+      where.push(sql);
+      values.push(value);
+    };
+    const { nhsNumber, activity, outcome } = criteria;
+    if (nhsNumber !== undefined) is('event.child = ?', Number(nhsNumber));
+    if (activity !== undefined) is('event.access = ?', Number(activity === 'unscheduled'));
+    if (outcome !== undefined) is('event.outcome = ?', AUDIT_OUTCOMES.indexOf(outcome));
+    const texts: [string, string | undefined][] = [
+      ['event.type', criteria.type],
+      ['event.user', criteria.user],
+      ['event.organisation', criteria.organisation],
+      ['held.authority', criteria.authority],
+    ];
+    if (viewer.kind === 'organisation') texts.push(['event.organisation', viewer.organisation]);
+    if (viewer.kind === 'authority') {
+      texts.push(['held.authority', viewer.authority]);
+      where.push(`event.type = ${LOOKUP}`);
+      where.push('event.access = 1');
+    }
+    for (const [column, text] of texts) {
+      if (text === undefined) continue;
+      const id = this.#known(text);
+      if (id === undefined) return undefined;
+      is(`${column} = ?`, id);
+      // Said so that SQLite sees that the index of these alone will do.
+      if (column === 'event.type' && id !== LOOKUP) where.push(`event.type > ${LOOKUP}`);
+    }
+    const at = criteria.authority === undefined && viewer.kind !== 'authority' ? 'event' : 'held';
+    if (ends.from !== undefined) is(`${at}.at >= ?`, ends.from);
+    if (ends.to !== undefined) is(`${at}.at < ?`, ends.to);
+    return { where, values };
+  }
+
+  /** The places of the events that match, newest first, after `after`. At most `limit`. */
+  find(
+    criteria: AuditCriteria,
+    viewer: Viewer,
+    { limit, after }: { limit: number; after?: Place | undefined },
+  ): Place[] {
+    return sound(() => {
+      const conditions = this.#conditions(criteria, viewer, criteria);
+      if (conditions === undefined) return [];
+      const { where, values } = conditions;
+      const byAuthority = criteria.authority !== undefined || viewer.kind === 'authority';
+      const of = byAuthority ? 'held' : 'event';
+      if (after !== undefined) {
+        where.push(`(${of}.at, ${of}.entry) < (?, ?)`);
+        values.push(after.at, after.entry);
+      }
+      const from = byAuthority ? 'held JOIN event ON event.entry = held.entry' : 'event';
+      const which = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`;
+      return this.#prepared(
+        `SELECT ${of}.entry, ${of}.at FROM ${from} ${which} ORDER BY ${of}.at DESC, ${of}.entry DESC LIMIT ?`,
+      )
+        .all(...values, limit)
+        .map((row) => placeRow.parse(row));
+    });
+  }
+
+  /**
+   * Sums over events, a row for each group. Those that nobody did are left out.
+   *
+   * @param columns SQL of ours, with names
+   * @param grouped SQL of ours: what makes a group, and which groups and how many of them count
+   */
+  sums<Row>(
+    columns: string,
+    criteria: Omit<AuditCriteria, 'authority'>,
+    grouped: string,
+    schema: z.ZodType<Row>,
+  ): Row[] {
+    return sound(() => {
+      const conditions = this.#conditions(criteria, { kind: 'all' }, criteria);
+      if (conditions === undefined) return [];
+      const { where, values } = conditions;
+      const which = ['event.user IS NOT NULL', ...where].join(' AND ');
+      return this.#prepared(`SELECT ${columns} FROM event WHERE ${which} ${grouped}`)
+        .all(...values)
+        .map((row) => schema.parse(row));
+    });
+  }
+
+  /** Reads of `work` see the index as it is at one moment. */
+  atOneMoment<T>(work: () => T): T {
+    return sound(() => {
+      this.#db.exec('BEGIN');
+      try {
+        return work();
+      } finally {
+        if (this.#db.isTransaction) this.#db.exec('COMMIT');
+      }
+    });
+  }
+}
+
+/**
+ * Keeps the index of a log up to date, whatever becomes of the file: a missing, damaged or foreign one is
+ * made anew.
+ */
+export function followLog(folder: string, path: string) {
+  let index: AuditIndex | undefined;
+  const close = (): void => {
+    index?.close();
+    index = undefined;
+  };
+  return {
+    /** One step; `undefined` while there is no log, or where the index has to be made anew. */
+    step(budgetMs: number): Indexing | undefined {
+      if (index?.thrownAway === true) close();
+      try {
+        if (index === undefined) {
+          const log = CommitFile.readIfThere(folder)?.id;
+          if (log === undefined) return undefined;
+          index = AuditIndex.open(path, log);
+        }
+        return index.update(folder, budgetMs);
+      } catch (error) {
+        close();
+        if (!(error instanceof IndexDamaged)) throw error;
+        removeIndex(path);
+        return undefined;
+      }
+    },
+    close,
+  };
+}

@@ -1,0 +1,127 @@
+import { hash } from 'node:crypto';
+import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
+import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { type SealedEvent, sealedAt } from '../log/sealed.ts';
+import { CommitFile } from '../seal/commit.ts';
+import { AuditIndex, IndexDamaged, type Place, removeIndex } from './index-file.ts';
+import { type ShownEvent, type Viewer, viewOf } from './view.ts';
+
+/** Where a log and its index lie. */
+export type AuditPlaces = { folder: string; indexFile: string };
+
+export type Found = SealedEvent & {
+  /** As the viewer may see it. */
+  shown: ShownEvent;
+};
+
+/** A page of events, newest first, and after which place the next one begins. */
+export type Page = {
+  events: Found[];
+  next?: Place;
+  /** Entries before this one were looked through. */
+  size: number;
+};
+
+/** Corrections of one child's answers that are looked at; nobody has more. */
+const NOT_DELIVERED_AT_MOST = 1_000;
+
+/** There is no index, or none that can be used: it is being made. */
+export class NoIndex extends Error {
+  override name = 'NoIndex';
+}
+
+/** Opens the index of a log for one piece of work. A damaged one is thrown away, to be made anew. */
+export function withIndex<T>(
+  { folder, indexFile }: AuditPlaces,
+  work: (index: AuditIndex, read: (places: readonly number[]) => SealedEvent[]) => T,
+): T {
+  const commit = CommitFile.readIfThere(folder);
+  let index: AuditIndex | undefined;
+  try {
+    index = commit && AuditIndex.openIfThere(indexFile, commit.id);
+    if (commit === undefined || index === undefined) {
+      throw new NoIndex('There is no index of the audit yet.');
+    }
+    const opened = index;
+    return opened.atOneMoment(() => {
+      // Reads of the index are of this moment from here on, and a commit read later goes no less far.
+      opened.state();
+      const { size, minimumIndex } = CommitFile.readIfThere(folder) ?? commit;
+      return work(opened, (places) => sealedAt(folder, { size, minimumIndex }, places));
+    });
+  } catch (error) {
+    if (error instanceof IndexDamaged) removeIndex(indexFile);
+    throw error;
+  } finally {
+    index?.close();
+  }
+}
+
+/** Ids of answers to a child's lookups that could not be written in full. */
+function notDelivered(
+  index: AuditIndex,
+  read: (places: readonly number[]) => SealedEvent[],
+  events: readonly (AuditEvent | UnreadableEvent)[],
+): Set<string> {
+  const ids = new Set<string>();
+  const children = events.flatMap((event) => (event.type === 'lookup' ? event.nhsNumber : []));
+  for (const nhsNumber of new Set(children)) {
+    const criteria = { nhsNumber, type: 'not-delivered' } as AuditCriteria;
+    const places = index.find(criteria, { kind: 'all' }, { limit: NOT_DELIVERED_AT_MOST });
+    for (const { event } of read(places.map(({ entry }) => entry))) {
+      if (event.type === 'not-delivered') ids.add(event.auditId);
+    }
+  }
+  return ids;
+}
+
+/**
+ * The events that match and that the viewer may see, newest first. A lookup whose answer could not be
+ * written in full says so (`delivered: false`).
+ *
+ * @throws {NoIndex}, {@link IndexDamaged} where the index has to be made (anew)
+ */
+export function searchAudit(
+  places: AuditPlaces,
+  criteria: AuditCriteria,
+  viewer: Viewer,
+  options: { limit: number; after?: Place | undefined },
+): Page {
+  const { limit, after } = options;
+  return withIndex(places, (index, read) => {
+    const found = index.find(criteria, viewer, { limit: limit + 1, after });
+    const events = read(found.slice(0, limit).map(({ entry }) => entry));
+    const undelivered = notDelivered(
+      index,
+      read,
+      events.map(({ event }) => event),
+    );
+    const last = found.length > limit ? found[limit - 1] : undefined;
+    return {
+      events: events.map((sealed) => {
+        const shown = viewOf(viewer, sealed.event, sealed.index);
+        if (shown === undefined)
+          throw new IndexDamaged('The index of the audit names wrong events.');
+        const cutOff = sealed.event.type === 'lookup' && undelivered.has(sealed.event.auditId);
+        return { ...sealed, shown: cutOff ? { ...shown, delivered: false } : shown };
+      }),
+      ...(last !== undefined && { next: last }),
+      size: index.state().size,
+    };
+  });
+}
+
+/** Parsed criteria always have their members in the same order. */
+const digestOf = (criteria: AuditCriteria): string =>
+  hash('sha256', JSON.stringify(criteria), 'base64url').slice(0, 16);
+
+/** Where a search goes on, for whoever asked: it holds no more than a place, and fits that search alone. */
+export const writeCursor = ({ at, entry }: Place, criteria: AuditCriteria): string =>
+  Buffer.from(`${at} ${entry} ${digestOf(criteria)}`).toString('base64url');
+
+export function readCursor(cursor: string, criteria: AuditCriteria): Place | undefined {
+  const text = Buffer.from(cursor, 'base64url').toString('latin1');
+  const [, at, entry, digest] = /^([0-9]{1,15}) ([0-9]{1,15}) ([\w-]{16})$/.exec(text) ?? [];
+  if (digest !== digestOf(criteria)) return undefined;
+  return { at: Number(at), entry: Number(entry) };
+}

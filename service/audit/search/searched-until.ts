@@ -1,0 +1,52 @@
+import type { AuditCoverage } from '#schemas/audit/audit-search.ts';
+import type { AuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { sealedRange } from '../log/sealed.ts';
+import type { Indexing } from './index-file.ts';
+
+/** Events carry the store's time; a difference from the service's over this is refused as could-not-check. */
+const CLOCKS_DIFFER_AT_MOST_MS = 5_000;
+
+/** How far a search reaches that is made in an index of so many entries, or more. */
+export type Reach = AuditCoverage & { size: number };
+
+/** What a search that was made in an index of `size` entries says of how far it reached. */
+export function coverageOf(reach: Reach | undefined, size: number): AuditCoverage {
+  const { completeUntil, notSearched } = reach ?? { notSearched: 0 };
+  // An index that was thrown away between the two says nothing of when it was complete.
+  const holds = completeUntil !== undefined && reach !== undefined && size >= reach.size;
+  return holds
+    ? { completeUntil, notSearched }
+    : { notSearched: notSearched + Math.max(0, (reach?.size ?? 0) - size) };
+}
+
+/**
+ * How far a search reaches: told of each step of the index, it says until when everything recorded has been
+ * looked through. That only ever grows, so that an index which falls behind takes nothing back.
+ */
+export function createCoverage(folder: string, streams: Pick<AuditStreams, 'numbers' | 'oldest'>) {
+  let completeUntil: number | undefined;
+  let size = 0;
+  return async function cover(indexing: Indexing | undefined): Promise<Reach> {
+    const now = Date.now();
+    // It was thrown away and is made anew.
+    if (indexing === undefined || indexing.size < size) completeUntil = undefined;
+    size = indexing?.size ?? 0;
+    const sealed = indexing?.numbers ?? [];
+    const last = await streams.numbers();
+    const unsealed = last.reduce((sum, n, i) => sum + Math.max(0, n - (sealed[i] ?? 0)), 0);
+    if (indexing?.behind === 0) {
+      const oldest = unsealed === 0 ? now : await streams.oldest(sealed, last);
+      // What another process has sealed meanwhile is neither in the index nor in its stream any more.
+      const sealedMeanwhile = sealedRange(folder)?.numbers.some((n, i) => n !== sealed[i]) ?? true;
+      if (oldest !== undefined && !sealedMeanwhile) {
+        const until = Math.min(now - CLOCKS_DIFFER_AT_MOST_MS, oldest);
+        completeUntil = Math.max(completeUntil ?? 0, until);
+      }
+    }
+    return {
+      size,
+      ...(completeUntil !== undefined && { completeUntil: new Date(completeUntil).toISOString() }),
+      notSearched: (indexing?.behind ?? 0) + unsealed,
+    };
+  };
+}

@@ -1,0 +1,67 @@
+import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
+
+/**
+ * Whose eyes look into the audit: the operating organisation sees all; an organisation its own people's
+ * lookups; an authority the accesses to children whose plan it holds.
+ */
+export type Viewer =
+  | { kind: 'all' }
+  | { kind: 'organisation'; organisation: string }
+  | { kind: 'authority'; authority: string };
+
+/** An event as a viewer may see it. */
+export type ShownEvent = Record<string, unknown> & { type: string; at: string };
+
+/** When it happened, milliseconds: of what waited while the store was away, before it was recorded. */
+export function happenedAt(event: AuditEvent | UnreadableEvent): number {
+  const occurred = 'occurredAt' in event ? event.occurredAt : undefined;
+  return occurred === undefined ? event.at : Date.parse(occurred);
+}
+
+/**
+ * An event as a viewer may see it, or `undefined` where it is not for them. Decided on the event itself,
+ * so that no fault of an index shows anybody another's.
+ *
+ * An authority is told of unscheduled accesses that showed a plan of its own, with that plan alone: silent
+ * reads are told to nobody (where a child is treated is sensitive), and other authorities' plans are theirs.
+ * Source: Access to Service notification, REPC_MT000004GB01; docs/decisions, 23 and 24.
+ */
+export function viewOf(
+  viewer: Viewer,
+  event: AuditEvent | UnreadableEvent,
+  index: number,
+): ShownEvent | undefined {
+  const at = new Date(happenedAt(event)).toISOString();
+  switch (viewer.kind) {
+    case 'all':
+      return { ...event, at, entry: index };
+    case 'organisation': {
+      const own = 'caller' in event && event.caller?.organisation?.code === viewer.organisation;
+      if (!own) return undefined;
+      // Where a plan came from is for its authority alone: who looked was not shown it either.
+      const { partition: _partition, number: _number, sources: _sources, ...told } = event;
+      return { ...told, at };
+    }
+    case 'authority': {
+      if (event.type !== 'lookup' || event.access !== 'unscheduled') return undefined;
+      const { shown: plans = [], sources = [] } = event;
+      const shown = plans.flatMap((plan, i) =>
+        plan.authority === viewer.authority ? { ...plan, localId: sources[i]?.localId } : [],
+      );
+      if (shown.length === 0) return undefined;
+      const { type, auditId, caller, setting, access, nhsNumber } = event;
+      const { user, name, role, organisation } = caller;
+      return {
+        type,
+        auditId,
+        at,
+        caller: { user, name, role, organisation },
+        setting,
+        access,
+        nhsNumber,
+        outcome: 'flagged',
+        shown,
+      };
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import { readBundle, readCheckpointFile, tilesOf } from '../log/log-folder.ts';
+import { splitBundle } from '../tlog/bundle.ts';
+import { type Checkpoint, openCheckpoint } from '../tlog/checkpoint.ts';
+import type { Verifier } from '../tlog/note.ts';
+import { formatProof } from '../tlog/proof-text.ts';
+import { TILE_WIDTH } from '../tlog/tiles.ts';
+import { createTree } from '../tlog/tree.ts';
+
+/** There is nothing to prove, or nothing to prove it with. The message says why. */
+export class NoProof extends Error {
+  override name = 'NoProof';
+}
+
+type Signed = { note: Buffer; checkpoint: Checkpoint };
+
+function signedCheckpoint(folder: string, keys: readonly Verifier[]): Signed {
+  const note = readCheckpointFile(folder);
+  if (note === undefined) throw new NoProof(`There is no checkpoint in ${folder}.`);
+  const opened = openCheckpoint(note, keys);
+  if (opened.kind === 'signed') return { note, checkpoint: opened.checkpoint };
+  throw new NoProof(`The checkpoint is not to be believed. ${opened.detail}`);
+}
+
+/**
+ * Where in a log the events of an audit id are, in order: a lookup and, perhaps, that its answer did not
+ * arrive.
+ *
+ * @throws {NoProof} where there is no checkpoint of these keys
+ */
+export function findEntries(folder: string, keys: readonly Verifier[], auditId: string): number[] {
+  const { size } = signedCheckpoint(folder, keys).checkpoint;
+  const wanted = `"auditId":"${auditId.toLowerCase()}"`;
+  const found: number[] = [];
+  for (let index = 0; index * TILE_WIDTH < size; index++) {
+    const bundle = readBundle(folder, index, size);
+    if (bundle === undefined || !bundle.includes(wanted)) continue;
+    for (const [i, entry] of (splitBundle(bundle) ?? []).entries()) {
+      const place = index * TILE_WIDTH + i;
+      if (place < size && entry.includes(wanted)) found.push(place);
+    }
+  }
+  return found;
+}
+
+/**
+ * A proof that an entry is in the log as it is signed now, with the entry in it: a text that stands for
+ * itself (C2SP tlog-proof).
+ *
+ * @throws {NoProof} where the entry is not there, or there is no checkpoint of these keys
+ */
+export function proveEntry(folder: string, keys: readonly Verifier[], index: number): string {
+  const { note, checkpoint } = signedCheckpoint(folder, keys);
+  const { size } = checkpoint;
+  const bundle = readBundle(folder, Math.floor(index / TILE_WIDTH), size);
+  const entry = bundle && splitBundle(bundle)?.[index % TILE_WIDTH];
+  if (index >= size || entry === undefined) {
+    throw new NoProof(`There is no entry ${index} in ${folder}: it has ${size}, or it was pruned.`);
+  }
+  const path = createTree(size, tilesOf(folder)).inclusionProof(index);
+  return formatProof({ index, path, checkpoint: note, extra: entry });
+}

@@ -1,0 +1,249 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CHECKPOINT, ResourceMissing, readCheckpointFile, tilesOf } from '../log/log-folder.ts';
+import { type Checkpoint, openCheckpoint } from '../tlog/checkpoint.ts';
+import { type Hash, leafHash } from '../tlog/hash.ts';
+import type { Verifier } from '../tlog/note.ts';
+import { includes } from '../tlog/proof.ts';
+import { parseProof } from '../tlog/proof-text.ts';
+import { TILE_WIDTH, tilePath } from '../tlog/tiles.ts';
+import { createTree } from '../tlog/tree.ts';
+import { type Explanation, type Finding, LogScan } from './scan.ts';
+
+export type Verification = {
+  /** What was signed; absent where no checkpoint could be believed. */
+  checkpoint?: Checkpoint;
+  /** Names of the keys that signed it, with their ids. */
+  signedBy: string[];
+  /** The entries read: from the first kept one to before the last. */
+  from: number;
+  to: number;
+  bytes: number;
+  /** Milliseconds: the youngest event. */
+  newest: number;
+  findings: Finding[];
+  /** Findings beyond those listed. */
+  more: number;
+  explained: Explanation[];
+};
+
+const CHECKPOINT_FOLLOWS_WITHIN_MS = 5_000;
+const LOOKED_EVERY_MS = 200;
+const HOUR_MS = 3_600_000;
+
+/** Entries, bundles or tiles that lie in the folder past what the checkpoint covers. */
+function pastCheckpoint(folder: string, size: number): string | undefined {
+  const last = Math.floor(size / TILE_WIDTH);
+  for (const level of ['entries', 0] as const) {
+    for (const index of [last, last + 1]) {
+      const path = tilePath(level, index);
+      if (existsSync(join(folder, path))) return path;
+      const partials = `${path}.p`;
+      if (!existsSync(join(folder, partials))) continue;
+      const kept = index === last ? size % TILE_WIDTH : 0;
+      const past = readdirSync(join(folder, partials)).find((width) => Number(width) > kept);
+      if (past !== undefined) return `${partials}/${past}`;
+    }
+  }
+  return undefined;
+}
+
+/** The first entry whose bundle is there, where a beginning of the log is not. */
+function firstKept(folder: string, size: number): number {
+  const isThere = (index: number): boolean =>
+    existsSync(join(folder, tilePath('entries', index))) ||
+    existsSync(join(folder, `${tilePath('entries', index)}.p`));
+  if (isThere(0)) return 0;
+  let absent = 0;
+  let there = Math.ceil(size / TILE_WIDTH);
+  while (there - absent > 1) {
+    const middle = Math.floor((there + absent) / 2);
+    if (isThere(middle)) there = middle;
+    else absent = middle;
+  }
+  // Where nothing at all is there, everything is missing from the first entry on.
+  return isThere(there) ? there * TILE_WIDTH : 0;
+}
+
+export type VerifyOptions = {
+  folder: string;
+  keys: readonly Verifier[];
+  /** Checkpoints seen before, of which the log must be a continuation. */
+  old?: readonly { name: string; note: Buffer }[];
+  /** The youngest event may be at most this old. */
+  newestWithinHours?: number;
+  /** Milliseconds since 1970. */
+  now?: number;
+  /** How long a worker at work may take to replace a checkpoint whose files are there already. Default 5 s. */
+  waitMs?: number;
+};
+
+type Old = { name: string; checkpoint: Checkpoint };
+
+function openOld({ old = [], keys }: VerifyOptions, findings: Finding[]): Old[] {
+  return old.flatMap(({ name, note }) => {
+    const opened = openCheckpoint(note, keys);
+    if (opened.kind === 'signed') return [{ name, checkpoint: opened.checkpoint }];
+    findings.push({
+      kind: 'checkpoint-invalid',
+      detail: `${name} is no checkpoint of this log. ${opened.detail}`,
+    });
+    return [];
+  });
+}
+
+function compareOld(
+  { name, checkpoint: old }: Old,
+  checkpoint: Checkpoint,
+  rootAt: (size: number) => Hash | undefined,
+  findings: Finding[],
+): void {
+  if (old.size > checkpoint.size) {
+    findings.push({
+      kind: 'rolled-back',
+      detail: `The log was rolled back: its checkpoint covers ${checkpoint.size} entries, ${name} covered ${old.size}. Entries ${checkpoint.size} to ${old.size - 1} are gone.`,
+      entry: checkpoint.size,
+      path: CHECKPOINT,
+    });
+    return;
+  }
+  const root = old.size === checkpoint.size ? checkpoint.root : rootAt(old.size);
+  if (root === old.root) return;
+  findings.push({
+    kind: 'forked',
+    detail:
+      root === undefined
+        ? `Whether the log continues ${name} (${old.size} entries) cannot be told: its tiles are missing.`
+        : `The log is forked: its first ${old.size} entries are not those that ${name} covered. Entries before ${old.size} were rewritten and signed again.`,
+    entry: 0,
+  });
+}
+
+/**
+ * Verifies a log from its public files and a public key alone: the checkpoint's signature, every entry
+ * against the tiles, the tiles against the signed root, the numbers of each partition, and that the log
+ * continues checkpoints seen before. Reads a log that is being written to as well.
+ */
+export async function verifyLog(options: VerifyOptions): Promise<Verification> {
+  const { folder, keys, newestWithinHours, now = Date.now() } = options;
+  const waitMs = options.waitMs ?? CHECKPOINT_FOLLOWS_WITHIN_MS;
+  const verification: Verification = {
+    signedBy: [],
+    from: 0,
+    to: 0,
+    bytes: 0,
+    newest: 0,
+    findings: [],
+    more: 0,
+    explained: [],
+  };
+  const { findings } = verification;
+  const old = openOld(options, findings);
+  const note = readCheckpointFile(folder);
+  if (note === undefined) {
+    const detail = `There is no checkpoint in ${folder}.`;
+    findings.push({ kind: 'checkpoint-missing', detail, path: CHECKPOINT });
+    return verification;
+  }
+  const opened = openCheckpoint(note, keys);
+  if (opened.kind !== 'signed') {
+    const detail = `The checkpoint is not to be believed. ${opened.detail}`;
+    findings.push({ kind: 'checkpoint-invalid', detail, path: CHECKPOINT });
+    return verification;
+  }
+  const { checkpoint, by } = opened;
+  const { size, root } = checkpoint;
+  verification.checkpoint = checkpoint;
+  verification.signedBy = by.map(({ name, id }) => `${name} (${id})`);
+
+  const start = size === 0 ? 0 : firstKept(folder, size);
+  verification.from = start;
+  let rootAt = (_size: number): Hash | undefined => undefined;
+  try {
+    const watched = old.map((one) => one.checkpoint.size);
+    const scan = new LogScan({ folder, size, root, start, watched });
+    while (scan.next());
+    scan.end();
+    rootAt = (at) => scan.rootAt(at) ?? createTree(size, tilesOf(folder)).root(at);
+    verification.to = scan.position;
+    verification.bytes = scan.bytes;
+    verification.newest = scan.newest;
+    verification.more = scan.more;
+    verification.explained = scan.explained;
+    findings.push(...scan.findings);
+  } catch (error) {
+    if (!(error instanceof ResourceMissing)) throw error;
+    findings.push({
+      kind: 'tile-missing',
+      detail: `${error.message} Without it nothing can be said of the entries before ${start}.`,
+      path: error.path,
+    });
+  }
+  for (const one of old) {
+    let at: Hash | undefined;
+    try {
+      at = one.checkpoint.size <= size ? rootAt(one.checkpoint.size) : undefined;
+    } catch {
+      at = undefined;
+    }
+    compareOld(one, checkpoint, () => at, findings);
+  }
+  await judgeAge(folder, note, size, findings, waitMs);
+  const age = now - verification.newest;
+  if (newestWithinHours !== undefined && age > newestWithinHours * HOUR_MS) {
+    findings.push({
+      kind: 'too-old',
+      detail: `The youngest event is of ${new Date(verification.newest).toISOString()}, more than ${newestWithinHours} hours ago: this may be an old copy of the log.`,
+    });
+  }
+  return verification;
+}
+
+/** A checkpoint that stays behind the files beside it is not the newest one. */
+async function judgeAge(
+  folder: string,
+  note: Buffer,
+  size: number,
+  findings: Finding[],
+  waitMs: number,
+): Promise<void> {
+  const giveUpAt = performance.now() + waitMs;
+  let past = pastCheckpoint(folder, size);
+  while (past !== undefined && performance.now() < giveUpAt) {
+    if (readCheckpointFile(folder)?.equals(note) !== true) return;
+    await delay(LOOKED_EVERY_MS);
+    past = pastCheckpoint(folder, size);
+  }
+  if (past === undefined || readCheckpointFile(folder)?.equals(note) !== true) return;
+  findings.push({
+    kind: 'stale-checkpoint',
+    detail: `The checkpoint is older than the log: it covers ${size} entries, but ${past} goes beyond them. Either an old checkpoint was put in its place, or the worker was killed and has not started again.`,
+    entry: size,
+    path: past,
+  });
+}
+
+export type ProofVerification =
+  | { kind: 'proven'; checkpoint: Checkpoint; index: number; entry: string }
+  | { kind: 'refuted'; detail: string };
+
+/** Verifies a proof that an event is in the log: the file and a public key are all it takes. */
+export function verifyProof(text: string, keys: readonly Verifier[]): ProofVerification {
+  const proof = parseProof(text);
+  if (proof === undefined) {
+    return { kind: 'refuted', detail: 'This is no proof in the form c2sp.org/tlog-proof@v1.' };
+  }
+  if (proof.extra === undefined) {
+    return { kind: 'refuted', detail: 'The proof does not hold the event that it is about.' };
+  }
+  const opened = openCheckpoint(proof.checkpoint, keys);
+  if (opened.kind !== 'signed') {
+    return { kind: 'refuted', detail: `Its checkpoint is not to be believed. ${opened.detail}` };
+  }
+  if (!includes(proof.path, opened.checkpoint, proof.index, leafHash(proof.extra))) {
+    return { kind: 'refuted', detail: 'The event is not in the log that was signed.' };
+  }
+  const entry = proof.extra.toString('utf8');
+  return { kind: 'proven', checkpoint: opened.checkpoint, index: proof.index, entry };
+}

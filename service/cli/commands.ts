@@ -1,0 +1,528 @@
+import { Command, CommanderError } from 'commander';
+import { ConfigurationError, readConfiguration } from '#schemas/configuration.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { addAuditCommands } from './audit.ts';
+import {
+  type AuthorityOptions,
+  BREAKER_OPTIONS,
+  removeAuthorityByMistake,
+  resetAuthoritySequence,
+  setAuthority,
+} from './authority.ts';
+import { type BlockOptions, block, blocked, unblock } from './block.ts';
+import { Failure } from './failure.ts';
+import { type GenerateCommandOptions, generate } from './generate.ts';
+import { type HoldingsOptions, holdings } from './holdings.ts';
+import { init } from './init.ts';
+import { type LoadOptions, load } from './load.ts';
+import {
+  listNotifications,
+  type NotificationsListOptions,
+  type NotificationsResendOptions,
+  resendNotifications,
+} from './notifications.ts';
+import { purgeRows } from './purge.ts';
+import { type ReleaseOptions, release } from './release.ts';
+import { serve } from './serve.ts';
+import { status } from './status.ts';
+import { validate } from './validate.ts';
+import { type WatchOptions, watch } from './watch.ts';
+
+const USAGE = 2;
+
+const ENVIRONMENT = `
+Settings come from the environment:
+  DATA_DIR       the data folder (default .data)
+  REDIS_URL      a Redis to use instead of the embedded one, with REDIS_PASSWORD_FILE
+Every command has its own help: cp-flags load --help
+`;
+
+/** The command line. Each command's work is in a file of its own in `cli/`. */
+function commandLine(environment: NodeJS.ProcessEnv): Command {
+  const configuration = () => readConfiguration(environment);
+  const program = new Command('cp-flags')
+    .description('Child protection flag lookup for unscheduled care.')
+    .version(packageJson.version)
+    .addHelpText('after', ENVIRONMENT)
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'cp-flags: ')),
+    })
+    .exitOverride();
+
+  program
+    .command('init')
+    .description('Create the dataset, once and for all, in an empty store.')
+    .option('--live', 'for real children: tokens of configured issuers only')
+    .option('--demo', 'for made-up children: demo tokens are accepted')
+    .option('--unless-there', 'succeed where this very dataset exists already, for start scripts')
+    .addHelpText(
+      'after',
+      `
+The kind of a dataset never changes. Where no Redis is running, the embedded one is started for this
+and stopped again.
+
+Example:
+  DATA_DIR=/var/lib/cp-flags cp-flags init --live
+`,
+    )
+    .action((options: { live?: boolean; demo?: boolean; unlessThere?: boolean }) =>
+      init(configuration(), options),
+    );
+
+  program
+    .command('serve')
+    .description('Run the service until it is stopped (Ctrl-C).')
+    .option('--demo', 'with a synthetic sample and tokens to try it with, made at the first start')
+    .addHelpText(
+      'after',
+      `
+Settings (environment):
+  HOST, PORT           where to listen (127.0.0.1, 8080)
+  PUBLIC_URL           the address by which clients reach it, for links in FHIR answers
+  ROLE                 all, lookup or worker (all)
+  ISSUERS_FILE         JSON: trusted token issuers; required for a live dataset
+  ORGANISATIONS_FILE   JSON: care settings by ODS code; required for a live dataset
+  REVOCATIONS_FILE     JSON: tokens, users and clients trusted no longer
+  REREAD_SECONDS       how often these and the TLS files are looked at for changes (5)
+  USER_LIMIT, ORGANISATION_LIMIT, CLIENT_LIMIT
+                       requests a minute, 0 for no limit (120, 1200, 6000; a demo: none)
+  LOOKUPS_AT_ONCE      lookups of a process under way, an eighth while it is slow; what comes beyond is
+                       refused at once (256)
+  TLS_CERT_FILE, TLS_KEY_FILE
+                       PEM: speak TLS 1.3 instead of leaving it to a balancer
+  TLS_CLIENT_CA_FILE   PEM: only clients with a certificate of these authorities
+  DRAIN_SECONDS        how long to go on answering once told to stop, while /_status says so (0)
+  TRACING, TRACING_REGISTER_FILE, ACK_ECHO
+                       for uploads, see cp-flags load --help; TRACING=register is required for a live dataset
+  UP_TO_DATE_HOURS     how long what an authority sent counts as up to date (72)
+  MINIMUM_COVERAGE     share of authorities up to date below which a negative is not given (0.5)
+  NOTIFICATIONS_...    what authorities are told, see cp-flags notifications --help
+  LOG_LEVEL            debug, info, warn, error or silent; the log goes to stderr (info;
+                       with --demo warn)
+
+Examples:
+  cp-flags serve --demo
+  ISSUERS_FILE=issuers.json ORGANISATIONS_FILE=organisations.json cp-flags serve
+`,
+    )
+    .action(async (options: { demo?: boolean }) => {
+      process.exitCode = await serve(configuration(), options);
+    });
+
+  program
+    .command('load')
+    .description('Load upload files of local authorities: Spine XML or CSV, also gzipped.')
+    .argument('<file...>', 'files, loaded in this order')
+    .option(
+      '--ack <path>',
+      'write the acknowledgement: to PATH where it ends in .json, .csv, .xml or .txt, else into the folder PATH in every format that applies, as FILE.ack.json and so on',
+    )
+    .option('--authority <code>', 'CSV: ODS code of the authority')
+    .option('--sequence <number>', "CSV: the file's sequence number")
+    .option('--created <time>', 'CSV: when it was made, ISO 8601 or YYYYMMDDHHMM (London)')
+    .option('--rows <count>', 'CSV: how many rows it has, so that a file cut short is noticed')
+    .option(
+      '--full',
+      'CSV: a full refresh, every plan that is to be held; what it leaves out is taken away. Takes --rows',
+    )
+    .option(
+      '--dry-run',
+      'tell what would become of each file, as +ADDED -REMOVED ~CHANGED; change nothing',
+    )
+    .addHelpText(
+      'after',
+      `
+Files of several authorities are loaded side by side, those of one in the order given.
+
+The first four CSV options may be left out where the file is named ODS-sequence-yyyymmddHHMM.csv or has a
+FILE.json beside it with authority, sequence, createdAt, rowCount and full.
+
+NHS numbers that are no longer in use make a notice for the authority, inactive-numbers-ODS-SEQUENCE in
+JSON, CSV and XML: beside the acknowledgement, or in notices/ of the data folder.
+
+Settings (environment):
+  TRACING                 none (a demo only) or register
+  TRACING_REGISTER_FILE   CSV: nhs_number, status, replaced_by, date_of_birth, given_name, family_name
+  ACK_ECHO                ODS codes, separated by commas, of authorities whose acknowledgements repeat
+                          their refused records with NHS numbers
+  MAX_UPLOAD_MIB          largest file (64)
+  REMOVALS_WARN_SHARE, REMOVALS_STOP_SHARE   of an authority's plans in force: what a file may end, delete
+                          or leave out before that is remarked on, and before it waits (0.1, 0.25)
+  REFUSED_WARN_SHARE, REFUSED_STOP_SHARE     of a file's records: what may be refused before that is
+                          remarked on, and before what the file takes away waits (0.1, 0.5)
+  ROWS_WARN_TIMES         times the usual rows before that is remarked on (3)
+  ADDITIONS_STOP_TIMES    times the usual additions, over 1,000, before the whole file waits (10)
+An authority may have settings of its own: cp-flags authority set. What waits: cp-flags release --list.
+
+A new authority is added by its first XML file; one that sends CSV is added with
+cp-flags authority set, since a CSV has no telephone numbers.
+
+Exit code: 0 everything loaded (CPF02), 3 some records refused (CPF03), 4 nothing loaded of a file
+(CPF01, CPF04 and others), 1 the load could not be made, 2 wrong usage. Of several files the highest
+of 0, 3 and 4.
+
+Examples:
+  cp-flags load upload-V145-412.xml
+  cp-flags load --ack acknowledgements/ *.csv
+  cp-flags load --authority V145 --sequence 413 --created 2026-11-24T02:00:00Z --rows 18 tonight.csv
+`,
+    )
+    .action(async (files: string[], options: LoadOptions) => {
+      process.exitCode = await load(configuration(), files, options);
+    });
+
+  program
+    .command('watch')
+    .description('Load the uploads that come into a folder, until it is stopped (Ctrl-C).')
+    .argument('<dir>', 'the inbox: where a MESH client or a person puts files')
+    .option('--out <dir>', 'where acknowledgements go (default: the folder outbox in the inbox)')
+    .addHelpText(
+      'after',
+      `
+Takes .xml, .csv and .gz files, with an optional FILE.json, and the .dat/.ctl pairs of a MESH client.
+Authorities are never added by an inbox: use cp-flags load or cp-flags authority set.
+
+Settings (environment):
+  MESH_WORKFLOW_ID         the workflow of uploads; without it no pairs are taken
+  MESH_ACK_WORKFLOW_ID     the workflow of acknowledgements (MESH_WORKFLOW_ID with _ACK)
+  MESH_MAILBOX             our mailbox, where files for others come into the same folder
+  MESH_MAILBOXES_FILE      JSON: the authority that each mailbox sends for, { "X26ABC1": "V145" };
+                           required for pairs unless the dataset is a demo
+  INBOX_SETTLE_SECONDS     a plain file is read once it has not changed for this long (5)
+  INBOX_POLL_SECONDS       how often the folder is looked at (5)
+  INBOX_PAIR_WAIT_MINUTES  how long half a pair may wait before that is told (15)
+  INBOX_KEEP_DAYS          how long files stay in the folder done once acknowledged (0)
+  INBOX_PARALLEL           how many authorities' files are loaded at the same time (4)
+  TRACING, TRACING_REGISTER_FILE, ACK_ECHO, MAX_UPLOAD_MIB  as for cp-flags load
+
+Examples:
+  cp-flags watch /var/lib/cp-flags/inbox
+  MESH_WORKFLOW_ID=YOUR_WORKFLOW MESH_MAILBOXES_FILE=mailboxes.json cp-flags watch /mesh/IN --out /mesh/OUT
+`,
+    )
+    .action((dir: string, options: WatchOptions) => watch(configuration(), dir, options));
+
+  program
+    .command('generate')
+    .description('Write a synthetic England: made-up uploads to try, test and measure with.')
+    .requiredOption('--out <folder>', 'where to, a new or empty folder')
+    .option('--seed <number>', 'the same seed and options write the same bytes', '1')
+    .option('--authorities <count>', 'local authorities', '153')
+    .option('--plans <count>', 'plans in their first files together', '230000')
+    .option('--format <format>', 'xml, csv, or both: every other authority sends XML', 'both')
+    .option('--bad-rate <share>', 'share of records spoilt on purpose, each in one way', '0')
+    .option('--date <day>', 'day of the newest files, YYYY-MM-DD (default: today in London)')
+    .option('--deltas <days>', 'days of changes after the first files', '0')
+    .option('--changes <share>', 'share of the records that a day changes', '0.01')
+    .option('--numbers <range>', 'test: 999 numbers; wide: others that begin with 9', 'test')
+    .option('--register', 'also write register.csv, to trace these people in')
+    .addHelpText(
+      'after',
+      `
+Everything is made up, names too, which are there to be dropped. Files lie in a folder for each day, to be
+loaded in that order, and need no options. manifest.json lists every spoilt record with the code and field
+that the acknowledgement must name. In register.csv, for TRACING_REGISTER_FILE, the same share of people is
+superseded, inactive, unknown, sensitive or somebody else; the manifest lists those records too.
+
+The range kept for tests has 899,901 numbers. --numbers wide is for load tests beyond that, and never for
+a store that real lookups are made in.
+
+Examples:
+  cp-flags generate --out england
+  cp-flags generate --out small --authorities 3 --plans 600 --deltas 7 --bad-rate 0.02
+  cp-flags generate --out large --plans 5000000 --numbers wide --format csv
+  cp-flags load --ack acks/ england/*/*.xml
+`,
+    )
+    .action((options: GenerateCommandOptions) => generate(options));
+
+  const describesCsv = (command: Command): Command =>
+    command
+      .option('--authority <code>', 'CSV: ODS code of the authority')
+      .option('--sequence <number>', "CSV: the file's sequence number")
+      .option('--created <time>', 'CSV: when it was made, ISO 8601 or YYYYMMDDHHMM (London)')
+      .option('--rows <count>', 'CSV: how many rows it has')
+      .option('--full', 'CSV: a full refresh');
+  describesCsv(
+    program
+      .command('validate')
+      .description('Check an upload file by itself. Needs neither Redis nor a network.')
+      .argument('<file>', 'Spine XML or CSV, also gzipped'),
+  )
+    .addHelpText(
+      'after',
+      `
+Says what loading it would say, but for what depends on what is held, and on tracing. Exit code as for
+cp-flags load.
+
+Example:
+  cp-flags validate upload-V145-412.xml
+`,
+    )
+    .action(async (file: string, options: Omit<LoadOptions, 'ack' | 'dryRun'>) => {
+      process.exitCode = await validate(configuration(), file, options);
+    });
+
+  program
+    .command('release')
+    .description('Let through, or discard, what of a file waits because it is too unusual.')
+    .argument(
+      '[file]',
+      "the authority's code and the file's number, V145-412, or the id of the hold",
+    )
+    .option('--list', 'what waits, and why')
+    .option('--discard', 'give it up: it is not done')
+    .option('--by <name>', 'who decides; goes into the audit')
+    .option('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+What is let through is decided on again, against what is held by now. What nobody decides on is discarded
+after HELD_DAYS (30), by a process with role all or worker.
+
+Exit code: 0 all of the file is in, 3 but for refused records, 4 nothing of it.
+
+Examples:
+  cp-flags release --list
+  cp-flags release V145-412 --by "A. Example" --reason "confirmed by telephone: a service has moved"
+  cp-flags release V145-412 --discard --by "A. Example" --reason "exported by mistake"
+`,
+    )
+    .action(async (file: string | undefined, options: ReleaseOptions) => {
+      process.exitCode = await release(configuration(), file, options);
+    });
+
+  program
+    .command('purge')
+    .description('Remove the rows that can never be shown again. The service does so daily.')
+    .option('--dry-run', 'count them; change nothing')
+    .addHelpText(
+      'after',
+      `
+Ended, deleted or 18 so long ago that they are hidden for good, and from a file that was loaded more than
+90 days ago: files of its number and lower are not taken any more, so that a late one cannot bring them back.
+
+Example:
+  cp-flags purge --dry-run
+`,
+    )
+    .action((options: { dryRun?: boolean }) => purgeRows(configuration(), options));
+
+  const authority = program.command('authority').description('Authorities known here.');
+  const set = authority
+    .command('set')
+    .description('Add an authority, or change its name, numbers and settings.')
+    .argument('<code>', 'its ODS code')
+    .option('--name <text>', 'its name, as clinicians read it')
+    .option('--office <number>', "children's social care in office hours")
+    .option('--emergency <number>', 'emergency duty team, out of hours');
+  for (const { flag } of BREAKER_OPTIONS) {
+    set.option(`${flag} <number>`, 'its own, as for cp-flags load; default: as configured');
+  }
+  set
+    .addHelpText(
+      'after',
+      `
+A new authority takes at least --name and --emergency. What is not given stays as it is.
+
+Example:
+  cp-flags authority set V145 --name "Example Borough Council" --office 02079460100 --emergency 02079460199
+`,
+    )
+    .action((code: string, options: AuthorityOptions) =>
+      setAuthority(configuration(), code, options),
+    );
+  authority
+    .command('reset-sequence')
+    .description('Let the files of an authority be numbered anew, as by a new case system.')
+    .argument('<code>', 'its ODS code')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Files made before the newest one loaded so far are refused from then on.
+
+Example:
+  cp-flags authority reset-sequence V145 --by "A. Example" --reason "new case system since Monday"
+`,
+    )
+    .action((code: string, options: { by: string; reason: string }) =>
+      resetAuthoritySequence(configuration(), code, options),
+    );
+
+  authority
+    .command('remove')
+    .description(
+      'Take an authority off the directory that was entered by mistake and loaded nothing.',
+    )
+    .argument('<code>', 'its ODS code')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags authority remove V415 --by "A. Example" --reason "mistyped, meant V145"
+`,
+    )
+    .action((code: string, options: { by: string; reason: string }) =>
+      removeAuthorityByMistake(configuration(), code, options),
+    );
+
+  program
+    .command('holdings')
+    .description('Write all that is held for one authority, to compare its case system with.')
+    .argument('<code>', 'its ODS code')
+    .option('--csv', 'with the columns of an upload')
+    .option('--json', 'for programs (default)')
+    .option('--out <path>', 'to a file that only its owner can read, in place of standard output')
+    .option('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Every plan that is held, ended and deleted ones too, with NHS numbers: for the authority alone. Who reads
+it is audited. An authority reads its own with GET /holdings.
+
+Example:
+  cp-flags holdings V145 --csv --out V145-holdings.csv --reason "asked for by V145, ticket 1234"
+`,
+    )
+    .action((code: string, options: HoldingsOptions) => holdings(configuration(), code, options));
+
+  const notifications = program
+    .command('notifications')
+    .description('What authorities are told of accesses to their children.')
+    .addHelpText(
+      'after',
+      `
+An authority reads its own with GET /notifications; where there is an outbox, they are files as well.
+
+Settings (environment) of serve:
+  NOTIFICATIONS_WINDOW_MINUTES   of how much time one notification tells (15; a demo: 1)
+  NOTIFICATIONS_KEEP_DAYS        how long they are kept, to be read again (90)
+  NOTIFICATIONS_OUTBOX           folder for files (none; a demo: outbox in DATA_DIR)
+  NOTIFICATIONS_FILE             JSON by ODS code, * for all others: formats (json, csv, xml; default all),
+                                 mailbox (a .dat/.ctl pair each for a MESH client), empty (also where nobody
+                                 looked), { "V145": { "formats": ["xml"], "mailbox": "X26ABC1" } }
+  MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID   ours, and the workflow of notifications, for those pairs
+`,
+    );
+  notifications
+    .command('list')
+    .description('A line an authority: its last notification, how many are kept and since which.')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags notifications list
+`,
+    )
+    .action((options: NotificationsListOptions) => listNotifications(configuration(), options));
+  notifications
+    .command('resend')
+    .description('Write notifications of an authority into the outbox once more.')
+    .argument('<code>', 'its ODS code')
+    .option('--after <id>', 'only those after this one (default: all that are kept)')
+    .requiredOption('--by <name>', 'who decides it; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+They keep their ids, so that whoever has them already can tell. The worker writes them within seconds.
+
+Example:
+  cp-flags notifications resend V145 --after 000001204331.0000 --by "A. Example" --reason "lost in their system"
+`,
+    )
+    .action((code: string, options: NotificationsResendOptions) =>
+      resendNotifications(configuration(), code, options),
+    );
+
+  program
+    .command('block')
+    .description('Stop a user: no token of theirs counts any more, within seconds.')
+    .argument('<user>', 'the user id, as the audit has it')
+    .requiredOption('--issuer <issuer>', 'whose user it is')
+    .requiredOption('--by <name>', 'who decides it; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+A blocked user is refused with words that send the patient's check to somebody else. Enumeration alerts
+never block anybody by themselves. Whoever is blocked: cp-flags blocked. Undone: cp-flags unblock.
+
+Example:
+  cp-flags block 555021935107 --issuer https://id.example --by "C. Guardian" --reason "Card reported stolen"
+`,
+    )
+    .action((user: string, options: BlockOptions) => block(configuration(), user, options));
+
+  program
+    .command('unblock')
+    .description('Let a blocked user in again.')
+    .argument('<user>', 'the user id')
+    .requiredOption('--issuer <issuer>', 'whose user it is')
+    .requiredOption('--by <name>', 'who decides it; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags unblock 555021935107 --issuer https://id.example --by "C. Guardian" --reason "New card"
+`,
+    )
+    .action((user: string, options: BlockOptions) => unblock(configuration(), user, options));
+
+  program
+    .command('blocked')
+    .description('Who is blocked, since when, by whom and why.')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags blocked
+`,
+    )
+    .action((options: { json?: boolean }) => blocked(configuration(), options));
+
+  program
+    .command('status')
+    .description('Is the store trusted, and how fresh is what each authority sent.')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `
+Exit code: 0 lookups are answered, 1 they are not (and why is printed).
+
+Example:
+  cp-flags status
+`,
+    )
+    .action(async (options: { json?: boolean }) => {
+      process.exitCode = (await status(configuration(), options)) ? 0 : 1;
+    });
+
+  addAuditCommands(program, configuration);
+  return program;
+}
+
+/** What went wrong in a sentence, and the exit code. */
+function told(error: unknown): { sentence?: string; exitCode: number } {
+  // Commander has printed its own sentence, or the help that was asked for.
+  if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : USAGE };
+  if (error instanceof Failure) return { sentence: error.message, exitCode: error.exitCode };
+  const sentence = error instanceof Error ? error.message : 'An unknown fault.';
+  const wrongSetting = error instanceof ConfigurationError;
+  return { sentence: wrongSetting ? `Wrong setting. ${sentence}` : sentence, exitCode: 1 };
+}
+
+try {
+  await commandLine(process.env).parseAsync();
+} catch (error) {
+  const { sentence, exitCode } = told(error);
+  if (sentence !== undefined) console.error(`cp-flags: ${sentence}`);
+  process.exitCode = exitCode;
+}

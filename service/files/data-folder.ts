@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import type { Configuration } from '#schemas/configuration.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+
+/** Where things lie in the data folder, for every process that works on it. */
+
+type Place = Pick<Configuration, 'DATA_DIR'>;
+
+/** The anchor: what the store should hold. Several processes may have it open. */
+type AnchorPlace = Pick<Configuration, 'DATA_DIR' | 'ANCHOR_DIR'>;
+export const anchorFolder = ({ DATA_DIR, ANCHOR_DIR }: AnchorPlace): string =>
+  ANCHOR_DIR ?? join(DATA_DIR, 'anchor');
+export const openAnchor = (place: AnchorPlace): Anchor => Anchor.open(anchorFolder(place));
+
+/** The sealed audit log. */
+export const auditFolder = ({
+  DATA_DIR,
+  AUDIT_DIR,
+}: Place & Pick<Configuration, 'AUDIT_DIR'>): string => AUDIT_DIR ?? join(DATA_DIR, 'audit');
+
+/** The index of that log, which can be made anew from it at any time. */
+export const auditIndexFile = ({ DATA_DIR }: Place): string =>
+  join(DATA_DIR, 'audit-index', 'index.sqlite');
+
+/** The key that signs it. */
+export const auditKeyFile = ({
+  DATA_DIR,
+  AUDIT_KEY_FILE,
+}: Place & Pick<Configuration, 'AUDIT_KEY_FILE'>): string =>
+  AUDIT_KEY_FILE ?? join(DATA_DIR, 'audit-key');
+
+/** Events that are no answers, while Redis is away. */
+export const auditSpoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'audit-spool');
+
+/** Spools of loads under way. */
+export const spoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'spool');
+
+/** Notices of inactive NHS numbers, until they are handed to their authorities. */
+export const noticesFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'notices');
+
+/** The key of the hashes under which invalid NHS numbers are audited. */
+export const numberKeyFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'number-hash.key');
+
+/** Address and tokens of a demo, for those who try it. */
+export const demoFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'demo.json');

@@ -1,0 +1,79 @@
+import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#loaders/synthetic/sample.ts';
+import type { Authority } from '#schemas/authority.ts';
+import type { LimitReached } from '#schemas/errors.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { type CoverageLimits, type CoverageState, coverageOf } from './coverage.ts';
+
+/** What a demo answers for a number as though it had come about, since no upload can bring it about. */
+export type Rehearsal =
+  | { kind: 'unchecked' }
+  | { kind: 'limited'; limit: LimitReached }
+  | {
+      kind: 'behind';
+      /** The directory, in which an authority has sent nothing for longer than it may. */
+      authorities: ReadonlyMap<string, Authority>;
+      coverage: CoverageState;
+    };
+
+/** The rehearsal of a number; `undefined` of every number where there is no demo with the sample. */
+export type Rehearse = (nhsNumber: NhsNumber) => Rehearsal | undefined;
+
+/** Whether the sample was loaded here: of another demo, a load test's say, any number is like any other. */
+const holdsSample = (authorities: ReadonlyMap<string, Authority>): boolean =>
+  SAMPLE_AUTHORITIES.every(({ code }) => authorities.has(code));
+
+const HOUR_MS = 3_600_000;
+const BEHIND_BY_MS = 2 * 24 * HOUR_MS;
+const LIMIT: LimitReached = { of: 'user', limit: 120, windowSeconds: 60, retryAfterSeconds: 30 };
+
+function behind(
+  authorities: ReadonlyMap<string, Authority>,
+  code: string,
+  limits: CoverageLimits,
+): Rehearsal {
+  const now = Date.now();
+  const dataAsOf = new Date(now - limits.upToDateMs - BEHIND_BY_MS).toISOString();
+  const aged = new Map(
+    [...authorities].map(([each, authority]) => [
+      each,
+      each === code ? { ...authority, dataAsOf } : authority,
+    ]),
+  );
+  return { kind: 'behind', authorities: aged, coverage: coverageOf(aged, now, limits) };
+}
+
+/**
+ * The states that a supplier has to handle and that a healthy demo never has, each by a number of the
+ * sample: an authority that is behind, a limit reached, a check that cannot be made. All else about such
+ * a request is real: who may ask, the audit, the form of the answer.
+ */
+export function createRehearsals({
+  isDemo,
+  authorities,
+  limits,
+}: {
+  /** Undefined while it is not known. */
+  isDemo: () => boolean | undefined;
+  authorities: () => ReadonlyMap<string, Authority>;
+  limits: CoverageLimits;
+}): Rehearse {
+  return function rehearse(nhsNumber) {
+    if (isDemo() !== true || !holdsSample(authorities())) return undefined;
+    const rehearsed = SAMPLE_REHEARSALS.find((each) => each.nhsNumber === nhsNumber);
+    switch (rehearsed?.rehearses) {
+      case undefined:
+        return undefined;
+      case 'unchecked':
+        return { kind: 'unchecked' };
+      case 'limited':
+        return { kind: 'limited', limit: LIMIT };
+      case 'behind':
+        return behind(authorities(), rehearsed?.authority ?? '', limits);
+    }
+  };
+}
+
+/** The limit that a number rehearses, if it does. */
+export function limitOf(rehearsal: Rehearsal | undefined): LimitReached | undefined {
+  return rehearsal?.kind === 'limited' ? rehearsal.limit : undefined;
+}

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import type { LookupEvent } from '#schemas/audit/audit-event.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import type { Organisation } from '#schemas/people/care-setting.ts';
+import { FUNCTIONS_VERSION } from '#store/functions/functions.ts';
+import { type Identities, organisationsOf } from '../access/identities.ts';
+import type { TrustedIssuer } from '../access/issuers.ts';
+
+/**
+ * What of a configuration decides who may look and what is answered, and its digest, by which every
+ * audit event names it. No address, path or secret is part of it.
+ */
+export function describeConfiguration(
+  configuration: Configuration,
+  issuers: readonly TrustedIssuer[],
+  organisations: ReadonlyMap<string, Organisation>,
+) {
+  const { ROLE, UP_TO_DATE_HOURS, MINIMUM_COVERAGE } = configuration;
+  const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
+  const accepted = issuers.map(({ keys: _keys, ...issuer }) => issuer);
+  const limits = { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT };
+  const settings = { UP_TO_DATE_HOURS, MINIMUM_COVERAGE, ...limits };
+  const text = JSON.stringify([settings, accepted, [...organisations.values()]]);
+  return {
+    digest: createHash('sha256').update(text).digest('hex').slice(0, 12),
+    detail: {
+      role: ROLE,
+      upToDateHours: UP_TO_DATE_HOURS,
+      minimumCoverage: MINIMUM_COVERAGE,
+      issuers: issuers.map(({ issuer }) => issuer).join(' '),
+      organisations: organisations.size,
+    },
+  };
+}
+
+export type DescribedConfiguration = {
+  versions: LookupEvent['versions'];
+  detail: Record<string, string | number>;
+};
+
+/** The configuration in force, described anew whenever other organisations are registered. */
+export function createDescription(
+  configuration: Configuration,
+  identities: Identities,
+  isDemo: () => boolean | undefined,
+): () => DescribedConfiguration {
+  let described: DescribedConfiguration | undefined;
+  let organisationsThen = 0;
+  let demoThen: boolean | undefined;
+  return () => {
+    const organisations = identities.organisations?.version ?? 0;
+    const demo = isDemo();
+    if (described === undefined || organisations !== organisationsThen || demo !== demoThen) {
+      organisationsThen = organisations;
+      demoThen = demo;
+      const { digest, detail } = describeConfiguration(
+        configuration,
+        identities.issuers,
+        organisationsOf(identities, demo),
+      );
+      described = {
+        versions: { functions: FUNCTIONS_VERSION, configuration: digest },
+        detail: { ...detail, configuration: digest },
+      };
+    }
+    return described;
+  };
+}

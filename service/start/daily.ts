@@ -1,0 +1,81 @@
+import { expireHolds } from '#loaders/upkeep/held-files.ts';
+import { purge } from '#loaders/upkeep/purge.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import type { Keeper } from '#store/trust/verifier.ts';
+import { errorFields, type Log } from '../telemetry/log.ts';
+
+const DAY_MS = 86_400_000;
+const LOOK_EVERY_MS = 600_000;
+/** A loader at work is not waited for: it is looked at again soon. */
+const LOCK_WAIT_MS = 1_000;
+
+export type Daily = {
+  /** Does what is due now. Never rejects. */
+  look(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+/**
+ * What the worker does once a day, on a store that is open: removes rows that can never be shown again, and
+ * discards what was held for too long. When it was last done is kept in the anchor, so that a restart does
+ * not do it again.
+ *
+ * @param heldMs how long a hold waits for somebody's word
+ */
+export function startDaily({
+  store,
+  anchor,
+  keeper,
+  heldMs,
+  log,
+  now = Date.now,
+}: {
+  store: Store;
+  anchor: Anchor;
+  keeper: Pick<Keeper, 'state'>;
+  heldMs: number;
+  log: Log;
+  now?: () => number;
+}): Daily {
+  let looking: Promise<void> | undefined;
+
+  async function work(): Promise<void> {
+    const at = now();
+    if (!keeper.state.opened || at - anchor.lastPurgedAt() < DAY_MS) return;
+    const lock = { lockWaitMs: LOCK_WAIT_MS, now };
+    for (const { authority, number } of await expireHolds(store, anchor, {
+      keptMs: heldMs,
+      ...lock,
+    })) {
+      log.warn('what was held of a file was discarded, because nobody decided in time', {
+        authority,
+        sequence: number,
+      });
+    }
+    for (const { authority, rows } of await purge(store, anchor, { by: 'service', ...lock })) {
+      log.info('rows that can never be shown again were removed', { authority, count: rows });
+    }
+    anchor.rememberPurgedAt(at);
+  }
+
+  function look(): Promise<void> {
+    looking ??= work()
+      .catch((error: unknown) => {
+        log.warn('the daily purge could not be done; it is tried again', errorFields(error));
+      })
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
+  }
+
+  const timer = setInterval(() => void look(), LOOK_EVERY_MS);
+  return {
+    look,
+    async stop() {
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}

@@ -1,0 +1,373 @@
+import { statfs } from 'node:fs/promises';
+import type { Gate } from '#store/trust/readiness.ts';
+import type { TrustedIssuer } from '../access/issuers.ts';
+import type { Limits } from '../access/limits/limits.ts';
+import type { Recorder } from '../audit/record/recorder.ts';
+import type { Audit } from '../audit/seal/audit.ts';
+import { type CoverageLimits, coverageOf } from '../lookup/coverage.ts';
+import type { Notifications } from '../notifications/notifications.ts';
+import type { OwnCheck } from '../routes/status.ts';
+import { counter, gauge, type Point, type Reading, type Source } from '../telemetry/instruments.ts';
+
+const truth = (is: boolean): number => (is ? 1 : 0);
+const inSeconds = (milliseconds: number | undefined): number | undefined =>
+  milliseconds === undefined ? undefined : milliseconds / 1_000;
+const secondsUntil = (milliseconds: number): number => (milliseconds - Date.now()) / 1_000;
+
+/** Whether lookups are answered, from what, and how near the store is to its limits. */
+export function watchGate(gate: Gate, limits: CoverageLimits): Source {
+  return () => {
+    const { memoryFreeShare, diskFreeBytes, diskReserveBytes, clocksApartMs } = gate.measures;
+    const now = Date.now();
+    const authorities = [...gate.authorities.values()];
+    const { upToDate, coverage, negativesAllowed } = coverageOf(gate.authorities, now, limits);
+    const pointsOf = (value: (authority: (typeof authorities)[number]) => number | undefined) =>
+      authorities.flatMap((authority): Point[] => {
+        const found = value(authority);
+        const labels = { 'cp_flags.authority': authority.code };
+        return found === undefined ? [] : [{ labels, value: found }];
+      });
+    return [
+      gauge(
+        {
+          name: 'cp_flags.store.open',
+          description: '1 while lookups go to the store; 0 while every one is could-not-check.',
+          unit: '',
+        },
+        truth(gate.open),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.store.ready',
+          description: '1 while the store is open and no part of it is in doubt.',
+          unit: '',
+        },
+        truth(gate.ready),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.store.memory.free',
+          description: 'Share of the memory of Redis that is free; below 0.1 lookups stop.',
+          unit: '1',
+        },
+        memoryFreeShare,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.store.disk.free',
+          description: 'Of the disk of an embedded Redis.',
+          unit: 'By',
+        },
+        diskFreeBytes,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.store.disk.reserve',
+          description: 'Below so much free disk lookups stop.',
+          unit: 'By',
+        },
+        diskReserveBytes,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.store.clock.difference',
+          description: 'Between the clocks of service and store; beyond 5 s lookups stop.',
+          unit: 's',
+        },
+        inSeconds(clocksApartMs),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.directory.age',
+          description: 'Since the directory of authorities was last read; beyond 5 s lookups stop.',
+          unit: 's',
+        },
+        gate.authoritiesAt === 0 ? undefined : (now - gate.authoritiesAt) / 1_000,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.users.blocked',
+          description: 'Users whom the operator has stopped.',
+          unit: '{user}',
+        },
+        gate.blocked.size,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.authorities.expected',
+          description: 'Authorities whose files are expected.',
+          unit: '{authority}',
+        },
+        coverage.expected,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.authorities.up_to_date',
+          description: 'Those of them that are up to date.',
+          unit: '{authority}',
+        },
+        upToDate.size,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.negatives.allowed',
+          description:
+            '0 where so few authorities are up to date that a negative is could-not-check.',
+          unit: '',
+        },
+        truth(negativesAllowed),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.authority.up_to_date',
+          description:
+            '1 where the last good file of an authority is young enough and is held as sent.',
+          unit: '',
+        },
+        pointsOf(({ code }) => truth(upToDate.has(code))),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.authority.data.age',
+          description: 'Age of the last good file of an authority; none before its first.',
+          unit: 's',
+        },
+        pointsOf(({ dataAsOf }) =>
+          dataAsOf === undefined ? undefined : (now - Date.parse(dataAsOf)) / 1_000,
+        ),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.authority.data.age.limit',
+          description: 'Beyond it an authority is not up to date.',
+          unit: 's',
+        },
+        limits.upToDateMs / 1_000,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.authority.rows',
+          description: 'Rows held of an authority when its last load was reconciled.',
+          unit: '{row}',
+        },
+        pointsOf(({ rows }) => rows),
+      ),
+    ];
+  };
+}
+
+/** Every check of `/_status`, by the name it has there. */
+export function watchChecks(gate: Pick<Gate, 'checks'>, own: () => readonly OwnCheck[]): Source {
+  return () => [
+    gauge(
+      {
+        name: 'cp_flags.check',
+        description: '1 where a check of /_status passes; what to do if not, it says there.',
+        unit: '',
+      },
+      [...gate.checks().map(({ name, ok }) => ({ name: `store:${name}`, ok })), ...own()].map(
+        ({ name, ok }) => ({ labels: { 'cp_flags.check': name }, value: truth(ok) }),
+      ),
+    ),
+  ];
+}
+
+/** The sealing of audit events. Of a process that does it, or stands by. */
+export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
+  return () => {
+    const { numbers } = audit;
+    return [
+      gauge(
+        {
+          name: 'cp_flags.audit.problem',
+          description: '1 where audit events are not sealed and somebody has to see to it.',
+          unit: '',
+        },
+        truth(!audit.check().ok),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.audit.sealing',
+          description: '1 of the process that seals audit events, 0 of one that stands by.',
+          unit: '',
+        },
+        truth(numbers !== undefined),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.audit.unsealed',
+          description: 'Audit events on disk in Redis that are not in the sealed log yet.',
+          unit: '{event}',
+        },
+        numbers?.unsealedEvents,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.audit.unsealed.age',
+          description: 'Since the oldest of them happened.',
+          unit: 's',
+        },
+        inSeconds(numbers?.oldestUnsealedMs),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.audit.sealed',
+          description: 'Events in the sealed log.',
+          unit: '{event}',
+        },
+        numbers?.sealedEvents,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.audit.verification.age',
+          description: 'Since the newest part of the log was last read back as it was sealed.',
+          unit: 's',
+        },
+        inSeconds(numbers?.verifiedAgoMs),
+      ),
+    ];
+  };
+}
+
+/** How far authorities are told of accesses to their children. Of the process that tells them. */
+export function watchNotifications(notifications: Pick<Notifications, 'numbers'>): Source {
+  return () => {
+    const { numbers } = notifications;
+    if (numbers === undefined) return [];
+    return [
+      gauge(
+        {
+          name: 'cp_flags.notifications.lag',
+          description: 'Age of the oldest access that no notification tells of.',
+          unit: 's',
+        },
+        numbers.lagMs / 1_000,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.notifications.behind',
+          description: 'Sealed events that telling authorities has not come to yet.',
+          unit: '{event}',
+        },
+        numbers.behindEvents,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.notifications.unwritten',
+          description: 'Notifications that wait to be written into the outbox.',
+          unit: '{notification}',
+        },
+        numbers.unwritten,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.notifications.unreadable',
+          description: 'Events of the log that could not be read, so that an access may be untold.',
+          unit: '{event}',
+        },
+        numbers.unreadable,
+      ),
+    ];
+  };
+}
+
+/** Events that are no answers, on their way to the audit, and what limits and watches requests. */
+export function watchDoor({
+  recorder,
+  limits,
+  guard,
+}: {
+  recorder: Pick<Recorder, 'waiting' | 'lost'>;
+  limits: Pick<Limits, 'size'>;
+  guard: { readonly alerts: number };
+}): Source {
+  return () => [
+    gauge(
+      {
+        name: 'cp_flags.audit.spooled',
+        description: 'Refusals and undelivered answers that wait on disk until Redis is back.',
+        unit: '{event}',
+      },
+      recorder.waiting,
+    ),
+    counter(
+      {
+        name: 'cp_flags.audit.lost',
+        description: 'Of those, such as found no room and were only counted. Never an answer.',
+        unit: '{event}',
+      },
+      recorder.lost,
+    ),
+    gauge(
+      {
+        name: 'cp_flags.limits.buckets',
+        description: 'Users, clients and organisations whose requests are being counted.',
+        unit: '{bucket}',
+      },
+      limits.size,
+    ),
+    gauge(
+      {
+        name: 'cp_flags.enumeration.alerts',
+        description: 'Alerts in the last hour of users who look numbers up in an unusual manner.',
+        unit: '{alert}',
+      },
+      guard.alerts,
+    ),
+  ];
+}
+
+/** What ends by itself: the certificate shown, and issuers' keys that can be fetched no more. */
+export function watchExpiry(
+  certificate: (() => number) | undefined,
+  issuers: readonly Pick<TrustedIssuer, 'issuer' | 'keys'>[],
+): Source {
+  return () => [
+    gauge(
+      {
+        name: 'cp_flags.tls.certificate.remaining',
+        description: 'Until the first certificate of the chain that is shown ends.',
+        unit: 's',
+      },
+      certificate === undefined ? undefined : secondsUntil(certificate()),
+    ),
+    gauge(
+      {
+        name: 'cp_flags.issuer.keys.remaining',
+        description:
+          'How long the keys of an issuer count unless they can be fetched again; a day after each fetch.',
+        unit: 's',
+      },
+      issuers.flatMap(({ issuer, keys: { remainingMs } }) =>
+        remainingMs === undefined
+          ? []
+          : [{ labels: { 'cp_flags.issuer': issuer }, value: remainingMs / 1_000 }],
+      ),
+    ),
+  ];
+}
+
+/** Room on the disks under folders; one that is not there yet is left out. */
+export function watchFolders(folders: Readonly<Record<string, string>>): Source {
+  async function look([folder, path]: [string, string]) {
+    try {
+      const { bavail, blocks, bsize } = await statfs(path);
+      return [{ labels: { 'cp_flags.folder': folder }, free: bavail * bsize, all: blocks * bsize }];
+    } catch {
+      return [];
+    }
+  }
+  return async (): Promise<Reading[]> => {
+    const found = (await Promise.all(Object.entries(folders).map(look))).flat();
+    return [
+      gauge(
+        { name: 'cp_flags.disk.free', description: 'Of the disk a folder lies on.', unit: 'By' },
+        found.map(({ labels, free }) => ({ labels, value: free })),
+      ),
+      gauge(
+        { name: 'cp_flags.disk.size', description: 'Of the disk a folder lies on.', unit: 'By' },
+        found.map(({ labels, all }) => ({ labels, value: all })),
+      ),
+    ];
+  };
+}

@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import { connectStore, type StoreAddress, whenReady } from '#store/connection/connection.ts';
+import {
+  type EmbeddedRedis,
+  findEmbeddedRedis,
+  type RedisRole,
+  startEmbeddedRedis,
+} from '#store/connection/embedded-redis.ts';
+
+export type StoreConnection = ReturnType<typeof connectStore>;
+
+/** A Redis to work with: who speaks to it as what. */
+export type RedisServer = {
+  /** True where this process started it. */
+  embedded: boolean;
+  connect(role: RedisRole, options?: { commandTimeoutMs?: number }): StoreConnection;
+  /** For a connection that is made elsewhere, in another thread. */
+  address(role: RedisRole): StoreAddress;
+  /** @throws a sentence, where not every connection made so far is usable within the deadline */
+  ready(deadlineMs: number): Promise<void>;
+  /** Ends the connections, then an embedded server. */
+  stop(): Promise<void>;
+  /** Tells an embedded server to end, without waiting for it. */
+  abandon(): void;
+  /** Resolves when an embedded server has ended for good; never for another's. */
+  exited: Promise<void>;
+};
+
+function serverAt(
+  address: (role: RedisRole) => StoreAddress,
+  embedded?: Pick<EmbeddedRedis, 'stop' | 'exited' | 'pid'>,
+): RedisServer {
+  const connections: StoreConnection[] = [];
+  return {
+    embedded: embedded !== undefined,
+    address,
+    connect(role, options = {}) {
+      const connection = connectStore(address(role), { name: `cp-flags-${role}`, ...options });
+      connections.push(connection);
+      return connection;
+    },
+    async ready(deadlineMs) {
+      await Promise.all(connections.map((connection) => whenReady(connection, deadlineMs)));
+    },
+    async stop() {
+      for (const connection of connections) connection.disconnect();
+      await embedded?.stop();
+    },
+    abandon() {
+      try {
+        if (embedded !== undefined) process.kill(embedded.pid, 'SIGTERM');
+      } catch {
+        // It has ended already.
+      }
+    },
+    exited: embedded?.exited ?? new Promise(() => undefined),
+  };
+}
+
+async function configuredServer(
+  url: string,
+  passwordFile: string | undefined,
+): Promise<RedisServer> {
+  if (passwordFile === undefined) return serverAt(() => ({ url }));
+  let password: string;
+  try {
+    password = (await readFile(passwordFile, 'utf8')).trim();
+  } catch {
+    throw new ConfigurationError(`REDIS_PASSWORD_FILE: ${passwordFile} cannot be read.`);
+  }
+  return serverAt(() => ({ url, password }));
+}
+
+/** The Redis of the configuration: REDIS_URL, or an embedded one started for the data folder. */
+export async function openRedis(configuration: Configuration): Promise<RedisServer> {
+  const { REDIS_URL, REDIS_PASSWORD_FILE, DATA_DIR, REDIS_MAXMEMORY_MIB } = configuration;
+  if (REDIS_URL !== undefined) return configuredServer(REDIS_URL, REDIS_PASSWORD_FILE);
+  const server = await startEmbeddedRedis({ dataDir: DATA_DIR, maxmemoryMb: REDIS_MAXMEMORY_MIB });
+  return serverAt((role) => ({ socketPath: server.socketPath, ...server.users[role] }), server);
+}
+
+/** The Redis that is running already: REDIS_URL, or the embedded one of the data folder if any. */
+export async function findRedis(configuration: Configuration): Promise<RedisServer | undefined> {
+  const { REDIS_URL, REDIS_PASSWORD_FILE, DATA_DIR } = configuration;
+  if (REDIS_URL !== undefined) return configuredServer(REDIS_URL, REDIS_PASSWORD_FILE);
+  const found = await findEmbeddedRedis(DATA_DIR);
+  if (found === undefined) return undefined;
+  return serverAt((role) => ({ socketPath: found.socketPath, ...found.users[role] }));
+}

@@ -1,0 +1,104 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { GateCheck } from '#store/trust/readiness.ts';
+import { errorFields, type Log } from './log.ts';
+
+/** How the work of a thread goes, as it says itself. */
+export type ThreadState = { problem: boolean; detail: string };
+
+export type SupervisedThreadOptions<Message> = {
+  /** Of its program. */
+  url: URL;
+  settings: unknown;
+  memoryMib: number;
+  onMessage: (message: Message) => void;
+  /** Told whenever it has been started, again or for the first time. */
+  onStart?: (() => void) | undefined;
+  /** What the log says when it ended by a fault. */
+  failed: string;
+  log: Log;
+};
+
+const STARTED_AGAIN_AFTER_MS = 1_000;
+const ENDS_WITHIN_MS = 5_000;
+
+/** A thread for work that must hold up neither lookups nor other work. One that ends unasked is started again. */
+export function superviseThread<Message, Order>(options: SupervisedThreadOptions<Message>) {
+  const { url, settings, memoryMib, onMessage, onStart, failed, log } = options;
+  let stopping = false;
+  let worker: Worker;
+  let running: Promise<void>;
+  const send = (order: Order): void => worker.postMessage(order, []);
+
+  function start(): void {
+    worker = new Worker(url, {
+      workerData: settings,
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: memoryMib },
+    });
+    worker.on('message', onMessage);
+    worker.on('error', (error) => log.error(failed, errorFields(error)));
+    running = new Promise((resolve) => {
+      worker.once('exit', () => {
+        resolve();
+        if (!stopping) void delay(STARTED_AGAIN_AFTER_MS).then(() => stopping || start());
+      });
+    });
+    onStart?.();
+  }
+
+  return {
+    start,
+    send,
+    /** Asks it to end, and ends it where it does not within five seconds. */
+    async stop(order: Order): Promise<void> {
+      stopping = true;
+      send(order);
+      const patience = new AbortController();
+      await Promise.race([
+        running,
+        delay(ENDS_WITHIN_MS, undefined, { signal: patience.signal }).catch(() => undefined),
+      ]);
+      patience.abort();
+      await worker.terminate();
+    },
+  };
+}
+
+/**
+ * Follows what a thread says of its work, for the log and as a check of `/_status`.
+ *
+ * @param options.starting said before the thread has said anything
+ * @param options.silent said where it has not been heard of for too long
+ */
+export function followThread<State extends ThreadState>(options: {
+  name: string;
+  starting: string;
+  silent: string;
+  heardOfWithinMs: number;
+  log: Log;
+}) {
+  const { name, starting, silent, heardOfWithinMs, log } = options;
+  let state: State | undefined;
+  let since = new Date().toISOString();
+  let heardAt = performance.now();
+  return {
+    get state() {
+      return state;
+    },
+    hear(told: State): void {
+      heardAt = performance.now();
+      if (told.problem !== (state?.problem ?? false)) since = new Date().toISOString();
+      if (told.detail !== state?.detail) log[told.problem ? 'error' : 'info'](told.detail);
+      state = told;
+    },
+    /** @param more put to what the thread said last */
+    check(more: string): GateCheck {
+      if (performance.now() - heardAt > heardOfWithinMs) {
+        return { name, ok: false, detail: silent, since };
+      }
+      if (state === undefined) return { name, ok: true, detail: starting, since };
+      return { name, ok: !state.problem, detail: `${state.detail}${more}`, since };
+    },
+  };
+}

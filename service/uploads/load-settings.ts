@@ -1,0 +1,45 @@
+import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import type { LoadOptions } from '#loaders/load/load.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { noticesFolder, spoolFolder } from '../files/data-folder.ts';
+import { writeNotice } from './notices.ts';
+
+const MIB = 1_048_576;
+
+/** What the configuration says of every load, whichever way a file comes in. */
+export type LoadSettings = Pick<
+  LoadOptions,
+  'spoolDir' | 'tracer' | 'echoTo' | 'onNotice' | 'breakers'
+> & {
+  maxBytes: number;
+  /** Where notices go by default. */
+  noticesDir: string;
+};
+
+/**
+ * @param tracer as `openTracer` gives it. Notices of inactive numbers go into the data folder unless a way
+ * in has a place of its own for them.
+ */
+export function loadSettings(
+  configuration: Configuration,
+  tracer: Tracer | undefined,
+): LoadSettings {
+  return {
+    spoolDir: spoolFolder(configuration),
+    noticesDir: noticesFolder(configuration),
+    maxBytes: configuration.MAX_UPLOAD_MIB * MIB,
+    tracer,
+    echoTo: configuration.ACK_ECHO,
+    breakers: {
+      removalsWarnShare: configuration.REMOVALS_WARN_SHARE,
+      removalsStopShare: configuration.REMOVALS_STOP_SHARE,
+      refusedWarnShare: configuration.REFUSED_WARN_SHARE,
+      refusedStopShare: configuration.REFUSED_STOP_SHARE,
+      rowsWarnTimes: configuration.ROWS_WARN_TIMES,
+      additionsStopTimes: configuration.ADDITIONS_STOP_TIMES,
+    },
+    onNotice: async (notice) => {
+      await writeNotice(noticesFolder(configuration), notice);
+    },
+  };
+}

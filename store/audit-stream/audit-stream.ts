@@ -1,0 +1,302 @@
+import { createHash } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import {
+  type AuditEvent,
+  auditEventSchema,
+  shownPlanSchema,
+  sourceSchema,
+  type UnreadableEvent,
+  type WrittenEvent,
+} from '#schemas/audit/audit-event.ts';
+import { fromEpochDay } from '#schemas/calendar.ts';
+import { planTypeOfLetter } from '#schemas/plans/plan.ts';
+import { list } from '../connection/reply.ts';
+import { FUNCTIONS } from '../functions/functions.ts';
+import { type AuditPartition, auditPartitions, keys } from '../keys.ts';
+import { splitRows } from '../rows/rows.ts';
+
+/** An event as it goes into the sealed log. */
+export type StreamEvent = {
+  /** Its stream, by its place in `auditPartitions`. */
+  stream: number;
+  number: number;
+  /** Milliseconds, the store's time. */
+  at: number;
+  /** The event as JSON: what the store added first, then the written event's own members in their order. */
+  json: string;
+};
+
+/** Largest event that is sealed as it is, in bytes; the log's format allows little more. */
+const MOST_EVENT_BYTES = 65_535;
+const MOST_UNREADABLE_CHARACTERS = 8_192;
+const ENTRIES_A_READ = 128;
+const STREAMS_A_READ = 32;
+
+const STORES_OWN = ['partition', 'number', 'at', 'outcome', 'shown', 'sources', 'accessesShown'];
+
+/** What the fields of a stream's entry say, `undefined` where they are not as the functions write them. */
+function joinEvent(partition: AuditPartition, number: number, fields: readonly string[]) {
+  const field = new Map<string, string>();
+  for (let i = 0; i < fields.length; i += 2) field.set(fields[i] ?? '', fields[i + 1] ?? '');
+  const outcome = field.get('outcome');
+  const shown = field.get('shown');
+  const sources = field.get('sources');
+  const accesses = field.get('accesses');
+  const at = Number(field.get('at'));
+  const written: unknown = JSON.parse(field.get('event') ?? '');
+  if (!Number.isSafeInteger(at) || typeof written !== 'object' || written === null) {
+    return undefined;
+  }
+  if (Array.isArray(written) || STORES_OWN.some((member) => member in written)) return undefined;
+  return {
+    partition,
+    number,
+    at,
+    ...((outcome === 'flagged' || outcome === 'not-flagged') && { outcome }),
+    ...(shown !== undefined && {
+      shown: splitRows(shown).map((plan) => {
+        const [authority, letter, start, status, dateOfBirth] = plan.split('\u001f');
+        return shownPlanSchema.parse({
+          authority,
+          type: planTypeOfLetter(letter ?? ''),
+          startDate: fromEpochDay(Number(start)),
+          status,
+          dateOfBirth,
+        });
+      }),
+    }),
+    ...(sources !== undefined && {
+      sources: splitRows(sources).map((source) => {
+        const [localId, sequence] = source.split('\u001f');
+        return sourceSchema.parse({ ...(localId && { localId }), sequence: Number(sequence) });
+      }),
+    }),
+    ...(accesses !== undefined && {
+      accessesShown: accesses === '' ? [] : accesses.split(','),
+    }),
+    ...written,
+  };
+}
+
+/** @throws where the entry is no event of this version */
+export function parseStreamEvent(
+  partition: AuditPartition,
+  id: string,
+  fields: string[],
+): AuditEvent {
+  return auditEventSchema.parse(joinEvent(partition, Number(id.slice(2)), fields));
+}
+
+/** Never throws: what is no event is sealed as something that was there and was none. */
+function sealable(
+  stream: number,
+  number: number,
+  fields: readonly string[],
+): StreamEvent & { readable: boolean } {
+  const partition = auditPartitions[stream] ?? 'system';
+  let joined: ReturnType<typeof joinEvent>;
+  try {
+    joined = joinEvent(partition, number, fields);
+  } catch {
+    joined = undefined;
+  }
+  if (joined !== undefined) {
+    const json = JSON.stringify(joined);
+    const begins = `{"partition":${JSON.stringify(partition)},"number":${number},"at":`;
+    if (json.startsWith(begins) && Buffer.byteLength(json) <= MOST_EVENT_BYTES) {
+      return { stream, number, at: joined.at, json, readable: true };
+    }
+  }
+  const all = JSON.stringify(fields);
+  const at = Number(fields[fields.indexOf('at') + 1]);
+  const event: UnreadableEvent = {
+    partition,
+    number,
+    at: Number.isSafeInteger(at) ? at : 0,
+    type: 'unreadable',
+    sha256: createHash('sha256').update(all).digest('hex'),
+    fields: all.slice(0, MOST_UNREADABLE_CHARACTERS),
+  };
+  return { stream, number, at: event.at, json: JSON.stringify(event), readable: false };
+}
+
+/** A stream whose events do not follow what is sealed of it. */
+export type StreamGap = {
+  stream: number;
+  sealed: number;
+  /** The number of the next event that is there; the last ever given where the stream went back. */
+  found: number;
+};
+
+export type StreamBatch = {
+  events: StreamEvent[];
+  /** Of `events`, those that were no events. */
+  unreadable: number;
+  /** There is more than was read. */
+  more: boolean;
+  /** Streams that ended before what is sealed, or go on later than right after it. Nothing of them is read. */
+  gaps: StreamGap[];
+};
+
+/** The audit streams as the worker works on them; a list by stream is in the order of `auditPartitions`. */
+export function createAuditStreams(redis: Redis) {
+  async function numbers(): Promise<number[]> {
+    const streams = auditPartitions.map(keys.audit);
+    const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
+    // Each number is followed by how many events the stream holds.
+    return streams.map((_, stream) => Number(reply[2 * stream]));
+  }
+
+  /** Entries of several streams from these numbers on, or after an error of one of them that error. */
+  async function entries(
+    wanted: readonly { stream: number; from: number }[],
+    count: number,
+  ): Promise<[string, string[]][][]> {
+    const pipeline = redis.pipeline();
+    for (const { stream, from } of wanted) {
+      pipeline.xrange(
+        keys.audit(auditPartitions[stream] ?? 'system'),
+        `0-${from}`,
+        '+',
+        'COUNT',
+        count,
+      );
+    }
+    const replies = (await pipeline.exec()) ?? [];
+    return replies.map(([error, reply]) => {
+      if (error !== null) throw error;
+      return reply as [string, string[]][];
+    });
+  }
+
+  return {
+    /** Whether there is a Redis to ask. */
+    get reachable(): boolean {
+      return redis.status === 'ready';
+    },
+
+    /** The number of the last event each stream was ever given, 0 where none. */
+    numbers,
+
+    /**
+     * What comes after `sealed` in every stream, in order within each, up to about `mostEvents` or
+     * `mostBytes`.
+     *
+     * @param last what {@link numbers} said
+     */
+    async read(
+      sealed: readonly number[],
+      last: readonly number[],
+      { mostEvents, mostBytes }: { mostEvents: number; mostBytes: number },
+    ): Promise<StreamBatch> {
+      const batch: StreamBatch = { events: [], unreadable: 0, more: false, gaps: [] };
+      let bytes = 0;
+      let waiting = auditPartitions.flatMap((_, stream) => {
+        const after = sealed[stream] ?? 0;
+        const found = last[stream] ?? 0;
+        if (found < after) batch.gaps.push({ stream, sealed: after, found });
+        return found > after ? [{ stream, from: after + 1 }] : [];
+      });
+      while (waiting.length > 0) {
+        const round = waiting.slice(0, STREAMS_A_READ);
+        const rest = waiting.slice(STREAMS_A_READ);
+        const replies = await entries(round, ENTRIES_A_READ);
+        const unfinished: typeof waiting = [];
+        for (const [i, { stream, from }] of round.entries()) {
+          const held = replies[i] ?? [];
+          let next = from;
+          for (const [id, fields] of held) {
+            if (id !== `0-${next}`) break;
+            const { readable, ...event } = sealable(stream, next, fields);
+            batch.events.push(event);
+            bytes += event.json.length;
+            if (!readable) batch.unreadable++;
+            next++;
+          }
+          const missing = held[next - from];
+          if (missing !== undefined || held.length === 0) {
+            const found =
+              missing === undefined ? (last[stream] ?? 0) + 1 : Number(missing[0].slice(2));
+            batch.gaps.push({ stream, sealed: next - 1, found });
+          } else if (next <= (last[stream] ?? 0)) {
+            unfinished.push({ stream, from: next });
+          }
+        }
+        // Whoever has been read goes to the end, so that one busy stream does not hold up the others.
+        waiting = [...rest, ...unfinished];
+        if (batch.events.length >= mostEvents || bytes >= mostBytes) {
+          batch.more = waiting.length > 0;
+          break;
+        }
+      }
+      return batch;
+    },
+
+    /** Streams whose next event is not the one after `sealed`, or that ended before it. */
+    async gaps(sealed: readonly number[], last: readonly number[]): Promise<StreamGap[]> {
+      const wanted = auditPartitions.flatMap((_, stream) => {
+        const from = (sealed[stream] ?? 0) + 1;
+        return (last[stream] ?? 0) >= from ? [{ stream, from }] : [];
+      });
+      const replies = await entries(wanted, 1);
+      const later = wanted.flatMap(({ stream, from }, i) => {
+        const id = replies[i]?.[0]?.[0];
+        const found = id === undefined ? (last[stream] ?? 0) + 1 : Number(id.slice(2));
+        return found === from ? [] : [{ stream, sealed: from - 1, found }];
+      });
+      const back = auditPartitions.flatMap((_, stream) => {
+        const [after, found] = [sealed[stream] ?? 0, last[stream] ?? 0];
+        return found < after ? [{ stream, sealed: after, found }] : [];
+      });
+      return [...back, ...later];
+    },
+
+    /** Milliseconds: when the oldest event after `sealed` was recorded; `undefined` where there is none. */
+    async oldest(sealed: readonly number[], last: readonly number[]): Promise<number | undefined> {
+      const wanted = auditPartitions.flatMap((_, stream) => {
+        const after = sealed[stream] ?? 0;
+        return (last[stream] ?? 0) > after ? [{ stream, from: after + 1 }] : [];
+      });
+      const replies = await entries(wanted, 1);
+      const times = replies.flatMap(([first]) => {
+        const at = first === undefined ? Number.NaN : Number(first[1][first[1].indexOf('at') + 1]);
+        return Number.isSafeInteger(at) ? [at] : [];
+      });
+      return times.length === 0 ? undefined : Math.min(...times);
+    },
+
+    /** Appends an event to the system's stream and returns its number there. On disk when it resolves. */
+    async append(event: WrittenEvent): Promise<number> {
+      const stream = keys.audit('system');
+      return Number(await redis.fcall(FUNCTIONS.appendEvent, 1, stream, JSON.stringify(event)));
+    },
+
+    /** Takes away the events up to and with these numbers. Doing it again changes nothing. */
+    async trim(upTo: readonly number[], streams: readonly number[]): Promise<void> {
+      if (streams.length === 0) return;
+      await redis.fcall(
+        FUNCTIONS.trimAudit,
+        streams.length,
+        ...streams.map((stream) => keys.audit(auditPartitions[stream] ?? 'system')),
+        ...streams.map((stream) => String(upTo[stream] ?? 0)),
+      );
+    },
+
+    /** The dataset that the store holds; `undefined` where none. */
+    async dataset(): Promise<string | undefined> {
+      return (await redis.hget(keys.dataset, 'id')) ?? undefined;
+    },
+
+    /** Which log seals this store's events: `log`, unless another came first. */
+    async claim(log: string): Promise<string> {
+      await redis.hsetnx(keys.dataset, 'auditLog', log);
+      return (await redis.hget(keys.dataset, 'auditLog')) ?? '';
+    },
+
+    /** From now on `log` seals this store's events, whichever did before. */
+    async adopt(log: string): Promise<void> {
+      await redis.hset(keys.dataset, 'auditLog', log);
+    },
+  };
+}
+export type AuditStreams = ReturnType<typeof createAuditStreams>;

@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+
+const PARTS = ['common', 'lookup', 'rows', 'events', 'authority', 'limits'] as const;
+
+const body = PARTS.map((part) =>
+  readFileSync(new URL(`${part}.lua`, import.meta.url), 'utf8'),
+).join('\n');
+
+/**
+ * The digest of the library's own text, which ends its name and its functions' names. Two versions of the
+ * service live side by side on one Redis, each with its own functions, and a function that is not there is
+ * an error rather than another version's answer.
+ */
+export const FUNCTIONS_VERSION = createHash('sha256').update(body).digest('hex').slice(0, 12);
+
+const library = `#!lua name=cpf_${FUNCTIONS_VERSION}\nlocal VERSION = '${FUNCTIONS_VERSION}'\n${body}`;
+
+const name = (short: string): string => `cpf_${short}_${FUNCTIONS_VERSION}`;
+
+/** The functions by what they do; each is described at the head of its Lua. */
+export const FUNCTIONS = {
+  lookup: name('lookup'),
+  readRows: name('read_rows'),
+  applyRows: name('apply_rows'),
+  removeRows: name('remove_rows'),
+  seals: name('seals'),
+  createPartitions: name('create_partitions'),
+  appendEvent: name('append_event'),
+  auditNumbers: name('audit_numbers'),
+  trimAudit: name('trim_audit'),
+  addUse: name('add_use'),
+  lockAuthority: name('lock_authority'),
+  renewLock: name('renew_lock'),
+  changeAuthority: name('change_authority'),
+} as const;
+
+/** Puts this version's functions on the server, unless they are there. Others' stay. */
+export async function loadFunctions(redis: Redis): Promise<void> {
+  try {
+    await redis.call('FUNCTION', 'LOAD', library);
+  } catch (error) {
+    if (!(error instanceof Error && /already exists/i.test(error.message))) throw error;
+  }
+}

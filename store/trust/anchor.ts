@@ -1,0 +1,308 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import type { Dataset } from '../authorities/dataset.ts';
+
+/** A load that has begun to change the store and is not yet known to have ended. */
+export type BegunLoad = {
+  authority: string;
+  sequence: number;
+  sha256: string;
+  /** The folder of its spool and decisions, from which it can be resumed. */
+  journal: string;
+  /** What the authority will hold when the load is done. */
+  rows: number;
+  digest: string;
+};
+
+/** Part or all of a file that waits for somebody's word. */
+export type AnchoredHold = {
+  id: string;
+  authority: string;
+  /** Of the file, with the authority's offset. */
+  sequence: number;
+  /** Where its rows are. */
+  folder: string;
+  /** Milliseconds since 1970. */
+  at: number;
+  /** What else its loader wants to know of it. */
+  json: string;
+};
+
+/** The hold that begins, and the id of the one that is over. */
+export type HoldChanges = { holds?: AnchoredHold | undefined; drops?: string | undefined };
+
+export type AnchoredAuthority = { sequence: number; rows: number; digest: string };
+
+/** Somebody else has changed the authority since. */
+export class Overtaken extends Error {
+  override name = 'Overtaken';
+
+  constructor() {
+    super('Another loader was at work on the authority meanwhile.');
+  }
+}
+
+const datasetRow = z.object({
+  id: z.string(),
+  kind: z.enum(['demo', 'live']),
+  createdAt: z.string(),
+  created: z.number(),
+});
+const authorityRow = z.object({ sequence: z.number(), rows: z.number(), digest: z.string() });
+const codedAuthorityRow = authorityRow.extend({ code: z.string() });
+const numbersSchema = z.array(z.number());
+const loadRow = z.object({
+  authority: z.string(),
+  sequence: z.number(),
+  sha256: z.string(),
+  journal: z.string(),
+  rows: z.number(),
+  digest: z.string(),
+});
+const holdRow = z.object({
+  id: z.string(),
+  authority: z.string(),
+  sequence: z.number(),
+  folder: z.string(),
+  at: z.number(),
+  json: z.string(),
+});
+const jsonRow = z.object({ json: z.string() });
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS dataset (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,
+    kind TEXT NOT NULL, createdAt TEXT NOT NULL, created INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS authority (authority TEXT PRIMARY KEY, sequence INTEGER NOT NULL,
+    rows INTEGER NOT NULL, digest TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS load (authority TEXT PRIMARY KEY, sequence INTEGER NOT NULL,
+    sha256 TEXT NOT NULL, journal TEXT NOT NULL, rows INTEGER NOT NULL, digest TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS hold (id TEXT PRIMARY KEY, authority TEXT NOT NULL,
+    sequence INTEGER NOT NULL, folder TEXT NOT NULL, at INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS seen (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
+`;
+const BUSY_TIMEOUT_MS = 5_000;
+
+/**
+ * What the store should hold, kept outside Redis: which dataset, how many rows and what digest for each
+ * authority, which loads are under way, and how far the audit had come. After a restart or a restore of
+ * Redis the store opens only if it agrees.
+ *
+ * One SQLite file with synchronous FULL: what a method wrote is on disk when it returns, and several
+ * processes may hold the file open.
+ */
+export class Anchor {
+  readonly #db: DatabaseSync;
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  /** Opens, or begins, the anchor in a folder of its own. */
+  static open(folder: string): Anchor {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const path = join(folder, 'anchor.sqlite');
+    const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    // Not by umask, which a thread may not set. The journal gets the same mode.
+    chmodSync(path, 0o600);
+    // A journal that was deleted may be back after a power cut and undo what was committed; one that was
+    // truncated is not. No write-ahead log: the folder may be on another machine.
+    db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;');
+    db.exec(SCHEMA);
+    return new Anchor(db);
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #dataset(): (Dataset & { created: boolean }) | undefined {
+    const row = this.#db.prepare('SELECT id, kind, createdAt, created FROM dataset').get();
+    if (row === undefined) return undefined;
+    const { created, ...dataset } = datasetRow.parse(row);
+    return { ...dataset, created: created === 1 };
+  }
+
+  /** The dataset the store should hold; `undefined` before one was created in full. */
+  dataset(): Dataset | undefined {
+    const held = this.#dataset();
+    if (held === undefined || !held.created) return undefined;
+    return { id: held.id, kind: held.kind, createdAt: held.createdAt };
+  }
+
+  /** The dataset to create: the one whose creation was interrupted, else the one proposed. */
+  beginDataset(proposed: Dataset): Dataset {
+    this.#db
+      .prepare(
+        'INSERT OR IGNORE INTO dataset (one, id, kind, createdAt, created) VALUES (1, ?, ?, ?, 0)',
+      )
+      .run(proposed.id, proposed.kind, proposed.createdAt);
+    const { id, kind, createdAt } = this.#dataset() ?? proposed;
+    return { id, kind, createdAt };
+  }
+
+  commitDataset(): void {
+    this.#db.exec('UPDATE dataset SET created = 1');
+  }
+
+  authority(code: string): AnchoredAuthority | undefined {
+    const row = this.#db
+      .prepare('SELECT sequence, rows, digest FROM authority WHERE authority = ?')
+      .get(code);
+    return row === undefined ? undefined : authorityRow.parse(row);
+  }
+
+  authorities(): Map<string, AnchoredAuthority> {
+    return new Map(
+      this.#db
+        .prepare('SELECT authority AS code, sequence, rows, digest FROM authority')
+        .all()
+        .map((row) => {
+          const { code, ...rest } = codedAuthorityRow.parse(row);
+          return [code, rest];
+        }),
+    );
+  }
+
+  /**
+   * Before the first row of a file is applied.
+   *
+   * @param base the authority's state that the load was decided on
+   * @throws {Overtaken} where that is not its state any more, or another load of it is under way
+   */
+  beginLoad(load: BegunLoad, base: AnchoredAuthority | undefined): void {
+    this.#atOnce(() => {
+      const now = this.authority(load.authority);
+      const other = this.loadInProgress(load.authority);
+      const same =
+        now?.sequence === base?.sequence &&
+        now?.rows === base?.rows &&
+        now?.digest === base?.digest;
+      // A load whose journal is lost is begun again by its own file.
+      const again =
+        other === undefined || (other.sequence === load.sequence && other.sha256 === load.sha256);
+      if (!same || !again) throw new Overtaken();
+      this.#db
+        .prepare(
+          'INSERT OR REPLACE INTO load (authority, sequence, sha256, journal, rows, digest) VALUES (?, ?, ?, ?, ?, ?)',
+        )
+        .run(load.authority, load.sequence, load.sha256, load.journal, load.rows, load.digest);
+    });
+  }
+
+  loadsInProgress(): BegunLoad[] {
+    return this.#db
+      .prepare('SELECT authority, sequence, sha256, journal, rows, digest FROM load')
+      .all()
+      .map((row) => loadRow.parse(row));
+  }
+
+  loadInProgress(authority: string): BegunLoad | undefined {
+    return this.loadsInProgress().find((load) => load.authority === authority);
+  }
+
+  #atOnce(work: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /**
+   * After reconciliation, before the acknowledgement: the authority's new state, no load under way, what of
+   * the file is held, and which hold is over.
+   */
+  commitLoad(authority: string, state: AnchoredAuthority, changes: HoldChanges = {}): void {
+    this.#atOnce(() => {
+      this.#db
+        .prepare(
+          'INSERT OR REPLACE INTO authority (authority, sequence, rows, digest) VALUES (?, ?, ?, ?)',
+        )
+        .run(authority, state.sequence, state.rows, state.digest);
+      this.#db.prepare('DELETE FROM load WHERE authority = ?').run(authority);
+      this.#changeHolds(changes);
+    });
+  }
+
+  changeHolds(changes: HoldChanges): void {
+    this.#atOnce(() => this.#changeHolds(changes));
+  }
+
+  #changeHolds({ drops, holds }: HoldChanges): void {
+    if (drops !== undefined) this.#db.prepare('DELETE FROM hold WHERE id = ?').run(drops);
+    if (holds === undefined) return;
+    this.#db
+      .prepare(
+        'INSERT OR REPLACE INTO hold (id, authority, sequence, folder, at, json) VALUES (?, ?, ?, ?, ?, ?)',
+      )
+      .run(holds.id, holds.authority, holds.sequence, holds.folder, holds.at, holds.json);
+  }
+
+  /** What is held, the oldest first. */
+  holds(): AnchoredHold[] {
+    return this.#db
+      .prepare('SELECT id, authority, sequence, folder, at, json FROM hold ORDER BY at, id')
+      .all()
+      .map((row) => holdRow.parse(row));
+  }
+
+  /** Folders of spools that are still needed: of loads under way, and of what is held. */
+  spoolsNeeded(): string[] {
+    return [
+      ...this.loadsInProgress().map(({ journal }) => journal),
+      ...this.holds().map(({ folder }) => folder),
+    ];
+  }
+
+  #seen(name: string): number[] {
+    const row = this.#db.prepare('SELECT json FROM seen WHERE name = ?').get(name);
+    return row === undefined ? [] : numbersSchema.parse(JSON.parse(jsonRow.parse(row).json));
+  }
+
+  #remember(name: string, numbers: readonly number[]): void {
+    this.#db
+      .prepare('INSERT OR REPLACE INTO seen (name, json) VALUES (?, ?)')
+      .run(name, JSON.stringify(numbers));
+  }
+
+  /** The last event number seen of each audit stream, in the order of the store's list of streams. */
+  auditNumbers(): number[] {
+    return this.#seen('audit');
+  }
+
+  rememberAuditNumbers(numbers: readonly number[]): void {
+    this.#remember('audit', numbers);
+  }
+
+  /** The newest time of the store's clock that was remembered, milliseconds; 0 at first. */
+  newestClock(): number {
+    return this.#seen('clock')[0] ?? 0;
+  }
+
+  rememberClock(clock: number): void {
+    this.#remember('clock', [clock]);
+  }
+
+  /** The highest generation seen of each partition. */
+  generations(): number[] {
+    return this.#seen('generations');
+  }
+
+  rememberGenerations(numbers: readonly number[]): void {
+    this.#remember('generations', numbers);
+  }
+
+  /** When the store was last purged, milliseconds since 1970; 0 for never. */
+  lastPurgedAt(): number {
+    return this.#seen('purged')[0] ?? 0;
+  }
+
+  rememberPurgedAt(at: number): void {
+    this.#remember('purged', [at]);
+  }
+}

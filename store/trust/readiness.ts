@@ -1,0 +1,537 @@
+import { statfs } from 'node:fs/promises';
+import type { Redis } from 'ioredis';
+import type { Authority } from '#schemas/authority.ts';
+import { type Dataset, parseDataset, readAuthorities } from '../authorities/dataset.ts';
+import { list } from '../connection/reply.ts';
+import { FUNCTIONS } from '../functions/functions.ts';
+import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
+
+/** One thing that must hold for the store to be trusted. */
+export type GateCheck = {
+  name: string;
+  ok: boolean;
+  /** What is so, or what is wrong and what to do about it. Never an NHS number. */
+  detail: string;
+  /** ISO 8601: since when it has been so. */
+  since: string;
+  /** For somebody to see to; lookups are answered all the same. */
+  advisory?: boolean;
+};
+
+export type StoreMeasures = {
+  /** Share of `maxmemory` that is free. */
+  memoryFreeShare?: number;
+  /** Only where the disk is on this machine. */
+  diskFreeBytes?: number;
+  diskReserveBytes?: number;
+  clocksApartMs?: number;
+};
+
+export type Gate = {
+  /** Lookups may go to the store: every check that concerns all of it passed within the last 3 s. */
+  readonly open: boolean;
+  /** `open`, and no partition is in doubt. What readiness reports. */
+  readonly ready: boolean;
+  readonly dataset: Dataset | undefined;
+  /** Keys the ids under which the dataset's resources are shown. */
+  readonly resourceKey: string | undefined;
+  /** The directory of authorities, replaced as a whole at each poll. */
+  readonly authorities: ReadonlyMap<string, Authority>;
+  /** Milliseconds; when the directory was last read. */
+  readonly authoritiesAt: number;
+  /** How near the store is to what stops lookups, as of the last poll. */
+  readonly measures: StoreMeasures;
+  /** User keys of those whom the operator has stopped, as of the last poll. */
+  readonly blocked: ReadonlySet<string>;
+  /** The highest generation seen of a partition. */
+  generation(partition: number): number;
+  /** Tells the gate what a lookup saw. */
+  sawGeneration(partition: number, generation: number): void;
+  /**
+   * Tells the gate the number of an event just written. False where it is not above all that this process
+   * has seen of the partition: events were taken away, and the gate stays closed until a restart.
+   */
+  sawEvent(partition: number, number: number): boolean;
+  checks(): GateCheck[];
+  /** Reads everything anew, the directory of authorities too. Never rejects. */
+  refresh(): Promise<void>;
+  /** True as soon as it is open; false when it is not within the deadline. */
+  whenOpen(deadlineMs: number): Promise<boolean>;
+  stop(): Promise<void>;
+};
+
+const POLL_EVERY_MS = 1_000;
+/** While it is closed, so that nobody waits a second longer than there is need to. */
+const POLL_CLOSED_EVERY_MS = 100;
+/** A poll that takes longer than this has failed; two of them fit into the two seconds promised. */
+const POLL_DEADLINE_MS = 800;
+const TRUSTED_FOR_MS = 3_000;
+const CLOCK_TOLERANCE_MS = 5_000;
+/** Share of `maxmemory` that must be free for lookups to go on, since each writes its audit event. */
+const MEMORY_RESERVE = 0.1;
+/** Likewise of the disk; a tenth of a large disk is more than any night needs, hence the ceiling. */
+const DISK_RESERVE = 0.1;
+const DISK_RESERVE_AT_MOST_BYTES = 1_073_741_824;
+
+const SETTINGS = [
+  'appendonly',
+  'appendfsync',
+  'no-appendfsync-on-rewrite',
+  'maxmemory',
+  'maxmemory-policy',
+] as const;
+
+type Verdict = { ok: boolean; detail: string };
+const good = (detail: string): Verdict => ({ ok: true, detail });
+const bad = (detail: string): Verdict => ({ ok: false, detail });
+
+const CHECKS = [
+  'redis-reachable',
+  'functions',
+  'dataset',
+  'opened',
+  'whole',
+  'durable',
+  'memory',
+  'disk',
+  'clock',
+  'directory',
+  'blocked-users',
+  'worker',
+] as const;
+type CheckName = (typeof CHECKS)[number];
+/** Doubt about one partition closes that partition (the lookup function sees to it), not the others. */
+const PARTIAL: CheckName = 'whole';
+/** What is no reason to leave a clinician without an answer. */
+const ADVISORY: ReadonlySet<CheckName> = new Set(['blocked-users', 'worker']);
+/** A keeper looks each second; a big load may hold one up. */
+const WORKER_MISSED_AFTER_MS = 15_000;
+
+const EVENTS_MISSING = bad(
+  'Audit events that were recorded are missing from Redis. Stop the service, restore Redis from its last good copy, start again.',
+);
+
+type DiskVerdict = Verdict & Pick<StoreMeasures, 'diskFreeBytes' | 'diskReserveBytes'>;
+
+async function disk(dataDir: string | undefined): Promise<DiskVerdict> {
+  if (dataDir === undefined) return good('The disk of Redis is watched on its own machine.');
+  const { bavail, blocks, bsize } = await statfs(dataDir);
+  const free = bavail * bsize;
+  const reserve = Math.min(DISK_RESERVE * blocks * bsize, DISK_RESERVE_AT_MOST_BYTES);
+  const mebibytes = Math.floor(free / 1_048_576);
+  const verdict =
+    free > reserve
+      ? good(`The disk has ${mebibytes} MiB left.`)
+      : bad(
+          `The disk has ${mebibytes} MiB left, below the reserve for audit events. Make room; lookups go on by themselves.`,
+        );
+  return { ...verdict, diskFreeBytes: free, diskReserveBytes: reserve };
+}
+
+function information(text: string): Map<string, string> {
+  return new Map(
+    text.split('\r\n').flatMap((line) => {
+      const colon = line.indexOf(':');
+      return colon < 0 ? [] : [[line.slice(0, colon), line.slice(colon + 1)] as const];
+    }),
+  );
+}
+
+function durable(info: Map<string, string>, config: Record<string, string>): Verdict {
+  if (config['appendonly'] !== 'yes' || info.get('aof_enabled') !== '1') {
+    return bad(
+      'Redis keeps no append-only file. Set `appendonly yes`; lookups go on by themselves.',
+    );
+  }
+  if (config['appendfsync'] !== 'always') {
+    return bad(
+      'Redis does not write audit events to disk at once. Set `appendfsync always`; lookups go on by themselves.',
+    );
+  }
+  if (config['no-appendfsync-on-rewrite'] !== 'no') {
+    return bad(
+      'Redis stops writing to disk at once while it rewrites its file. Set `no-appendfsync-on-rewrite no`; lookups go on by themselves.',
+    );
+  }
+  if (info.get('aof_last_write_status') !== 'ok') {
+    return bad('Redis could not write its append-only file. Look at its disk and its log.');
+  }
+  return good('Every audit event is on disk before its answer.');
+}
+
+const freeShare = (info: Map<string, string>, limit: number): number =>
+  1 - Number(info.get('used_memory')) / limit;
+
+function memory(info: Map<string, string>, config: Record<string, string>): Verdict {
+  const limit = Number(config['maxmemory']);
+  if (!(limit > 0)) {
+    return bad('Redis has no memory limit. Set `maxmemory`, so that running out is seen coming.');
+  }
+  if (config['maxmemory-policy'] !== 'noeviction') {
+    return bad('Redis may forget children to save memory. Set `maxmemory-policy noeviction`.');
+  }
+  const free = freeShare(info, limit);
+  const percent = Math.max(0, Math.floor(free * 100));
+  if (!(free > MEMORY_RESERVE)) {
+    return bad(
+      `Redis has ${percent} % of its memory left, below the reserve of ${MEMORY_RESERVE * 100} %. Raise \`maxmemory\`; lookups go on by themselves.`,
+    );
+  }
+  return good(`Redis has ${percent} % of its memory left.`);
+}
+
+/**
+ * Watches, each second (more often while closed) and at every new connection, whether this Redis may be believed: reachable, opened
+ * by the keeper for this very run of the server, whole, durable, with memory and clock in order. Holds the
+ * directory of authorities as of the last poll.
+ *
+ * A connection is trusted only after a poll on it has passed; a break closes the gate at once.
+ *
+ * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong.
+ * @param options.dataDir where Redis keeps its files, if that is on this machine: its disk is watched too.
+ */
+export function watchStore(
+  redis: Redis,
+  options: { clock?: () => number; dataDir?: string } = {},
+): Gate {
+  const clock = options.clock ?? Date.now;
+  const verdicts = new Map<CheckName, GateCheck>();
+  const generations = new Map<number, number>();
+  const eventNumbers = new Map<number, number>();
+  let eventsMissing = false;
+  const waiting = new Set<() => void>();
+  let dataset: Dataset | undefined;
+  let resourceKey: string | undefined;
+  let authorities: ReadonlyMap<string, Authority> = new Map();
+  let authoritiesAt = 0;
+  let blocked: ReadonlySet<string> = new Set();
+  let measures: StoreMeasures = {};
+  let newestStoreClock = 0;
+  let trustedAt = Number.NEGATIVE_INFINITY;
+  let stopped = false;
+  let polling: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let again = false;
+  /** Counts polls and breaks, so that a poll that was given up cannot speak when its answers come late. */
+  let turn = 0;
+
+  function set(name: CheckName, verdict: Verdict): void {
+    const before = verdicts.get(name);
+    verdicts.set(name, {
+      name,
+      ...verdict,
+      advisory: ADVISORY.has(name),
+      since: before?.ok === verdict.ok ? before.since : new Date().toISOString(),
+    });
+  }
+  for (const name of CHECKS) set(name, bad('Not checked yet.'));
+
+  const passes = (name: CheckName): boolean => verdicts.get(name)?.ok === true;
+
+  function close(): void {
+    turn++;
+    trustedAt = Number.NEGATIVE_INFINITY;
+    set(
+      'redis-reachable',
+      bad('Redis cannot be reached. Lookups go on by themselves once it can.'),
+    );
+  }
+
+  function checkSeals(reply: unknown): Verdict {
+    const seals = list(reply);
+    const doubtful: number[] = [];
+    for (let partition = 0; partition < allChildrenKeys.length; partition++) {
+      const generation = seals[partition];
+      if (typeof generation !== 'number' || generation < (generations.get(partition) ?? 0)) {
+        doubtful.push(partition);
+      } else {
+        generations.set(partition, generation);
+      }
+    }
+    if (doubtful.length === 0) return good('All partitions are whole.');
+    return bad(
+      `${doubtful.length} of ${allChildrenKeys.length} partitions are not whole (first: ${doubtful[0]}). Nothing is answered from them. Stop the service, restore Redis from its last good copy, start again.`,
+    );
+  }
+
+  function checkWorker(heartbeat: string | null | undefined, storeClock: number): Verdict {
+    if (heartbeat === undefined) {
+      return bad('Whether a worker is alive cannot be read. Give Redis the users of this version.');
+    }
+    return storeClock - Number(heartbeat) < WORKER_MISSED_AFTER_MS
+      ? good('A worker is alive.')
+      : bad(
+          'No worker is alive: after a restart of Redis nobody would open the store. Start a process with role all or worker.',
+        );
+  }
+
+  async function poll(): Promise<void> {
+    const mine = ++turn;
+    const sentAt = clock();
+    const [info, config, opened, fields, time, diskVerdict, stopped, heartbeat] = await Promise.all(
+      [
+        redis.info('server', 'persistence', 'memory'),
+        redis.config('GET', ...SETTINGS),
+        redis.get(keys.open),
+        redis.hgetall(keys.dataset),
+        redis.time(),
+        disk(options.dataDir),
+        // Rights that an older version's users lack; nothing else may depend on these two.
+        redis.hkeys(keys.blocked).catch(() => undefined),
+        redis.get(keys.heartbeat).catch(() => undefined),
+      ],
+    );
+    if (mine !== turn) return;
+    const server = information(info);
+    const settings = Object.fromEntries(pairs(config));
+    const held = parseDataset(fields);
+    set('redis-reachable', good('Redis answers.'));
+    set('durable', eventsMissing ? EVENTS_MISSING : durable(server, settings));
+    set('memory', memory(server, settings));
+    const { diskFreeBytes, diskReserveBytes, ...diskIs } = diskVerdict;
+    set('disk', diskIs);
+
+    const [seconds, microseconds] = time.map(Number);
+    const storeClock = (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000;
+    const apart = Math.max(sentAt - storeClock, storeClock - clock());
+    const wentBack = newestStoreClock - storeClock;
+    const memoryFreeShare = freeShare(server, Number(settings['maxmemory']));
+    measures = {
+      ...(Number.isFinite(memoryFreeShare) && { memoryFreeShare }),
+      ...(diskFreeBytes !== undefined && { diskFreeBytes }),
+      ...(diskReserveBytes !== undefined && { diskReserveBytes }),
+      clocksApartMs: Math.max(0, apart),
+    };
+    if (apart <= CLOCK_TOLERANCE_MS) newestStoreClock = Math.max(newestStoreClock, storeClock);
+    set(
+      'clock',
+      wentBack > CLOCK_TOLERANCE_MS
+        ? bad('The clock of the store has gone back. Set it by a time server.')
+        : apart <= CLOCK_TOLERANCE_MS
+          ? good(
+              `The clocks of service and store are at most ${Math.max(0, Math.round(apart))} ms apart.`,
+            )
+          : bad(
+              `The clocks of service and store are ${Math.round(apart / 1000)} s apart; 5 s are allowed. Set both by a time server.`,
+            ),
+    );
+    set('worker', checkWorker(heartbeat, storeClock));
+    if (stopped === undefined) {
+      set(
+        'blocked-users',
+        bad('Who is blocked cannot be read. Give Redis the users of this version.'),
+      );
+    } else {
+      blocked = new Set(stopped);
+      set('blocked-users', good(`${blocked.size} users are blocked.`));
+    }
+
+    if (held === undefined) {
+      set(
+        'dataset',
+        bad(
+          'The store holds no dataset. If this is a new store, run `cp-flags init`; if not, Redis has lost its data: restore it from its last good copy.',
+        ),
+      );
+      set('opened', bad('The store has not been opened: it holds no dataset.'));
+      return;
+    }
+    if (dataset !== undefined && dataset.id !== held.dataset.id) {
+      set(
+        'dataset',
+        bad(
+          'The store holds another dataset than when this process started. Restart it if that is meant.',
+        ),
+      );
+      return;
+    }
+    set('dataset', good(`The ${held.dataset.kind} dataset is there.`));
+    set(
+      'opened',
+      opened !== null && opened === server.get('run_id')
+        ? good('The store was verified since Redis last started.')
+        : bad(
+            opened?.startsWith(CLOSED) === true
+              ? opened.slice(CLOSED.length)
+              : 'The store has not been verified since Redis last started. A process with role all or worker does it within seconds; if none runs, start one.',
+          ),
+    );
+
+    const [directory, seals] = await Promise.all([
+      readAuthorities(redis, held.codes).catch(() => undefined),
+      redis
+        .fcall(FUNCTIONS.seals, allChildrenKeys.length, ...allChildrenKeys, held.dataset.id)
+        .then(
+          (reply) => ({ reply }),
+          (error: unknown) => ({ error }),
+        ),
+    ]);
+    // Nothing of a poll counts once the connection it began on has gone: the rest may be another server's.
+    if (mine !== turn) return;
+    if ('error' in seals) {
+      set(
+        'functions',
+        bad(
+          'The store lacks the functions of this version. A process of this version with role all or worker puts them there.',
+        ),
+      );
+      return;
+    }
+    set('functions', good('The functions of this version are there.'));
+    set('whole', checkSeals(seals.reply));
+    if (directory === undefined) {
+      set(
+        'directory',
+        bad(
+          'What is held of an expected authority cannot be read. Set it again with `cp-flags authority set`.',
+        ),
+      );
+      return;
+    }
+    set('directory', good(`${directory.size} authorities are expected.`));
+    dataset = held.dataset;
+    resourceKey = held.resourceKey;
+    authorities = directory;
+    authoritiesAt = sentAt;
+    if (CHECKS.every((name) => name === PARTIAL || ADVISORY.has(name) || passes(name)))
+      trustedAt = performance.now();
+    else trustedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  async function pollOnce(): Promise<void> {
+    if (redis.status !== 'ready') return close();
+    let timer: NodeJS.Timeout | undefined;
+    const before = trustedAt;
+    try {
+      await Promise.race([
+        poll(),
+        new Promise<never>((_, reject) => {
+          // In two halves: where this process itself was held up, the first is late and the second still
+          // leaves time for answers that are waiting to be read.
+          timer = setTimeout(() => {
+            timer = setTimeout(() => reject(new Error('poll deadline')), POLL_DEADLINE_MS / 2);
+          }, POLL_DEADLINE_MS / 2);
+        }),
+      ]);
+      // A poll that returned early left the gate as it found it; it must not stay open on old word.
+      if (trustedAt === before) trustedAt = Number.NEGATIVE_INFINITY;
+    } catch {
+      close();
+    } finally {
+      clearTimeout(timer);
+    }
+    if (isOpen()) {
+      for (const tell of waiting) tell();
+      waiting.clear();
+    }
+  }
+
+  function isOpen(): boolean {
+    return !stopped && performance.now() - trustedAt < TRUSTED_FOR_MS;
+  }
+
+  function pollNow(): void {
+    if (stopped) return;
+    if (polling !== undefined) {
+      again = true;
+      return;
+    }
+    clearTimeout(timer);
+    polling = pollOnce().finally(() => {
+      polling = undefined;
+      if (again) {
+        again = false;
+        pollNow();
+      } else if (!stopped) {
+        timer = setTimeout(pollNow, isOpen() ? POLL_EVERY_MS : POLL_CLOSED_EVERY_MS);
+      }
+    });
+  }
+
+  redis.on('ready', pollNow);
+  redis.on('close', close);
+  pollNow();
+
+  return {
+    get open() {
+      return isOpen();
+    },
+    get ready() {
+      return isOpen() && passes(PARTIAL);
+    },
+    get dataset() {
+      return dataset;
+    },
+    get resourceKey() {
+      return resourceKey;
+    },
+    get authorities() {
+      return authorities;
+    },
+    get authoritiesAt() {
+      return authoritiesAt;
+    },
+    get blocked() {
+      return blocked;
+    },
+    get measures() {
+      return measures;
+    },
+    generation: (partition) => generations.get(partition) ?? 0,
+    sawEvent(partition, number) {
+      const before = eventNumbers.get(partition) ?? 0;
+      if (number > before) {
+        eventNumbers.set(partition, number);
+        return true;
+      }
+      eventsMissing = true;
+      set('durable', EVENTS_MISSING);
+      trustedAt = Number.NEGATIVE_INFINITY;
+      return false;
+    },
+    sawGeneration(partition, generation) {
+      if (generation > (generations.get(partition) ?? 0)) generations.set(partition, generation);
+    },
+    checks: () => CHECKS.flatMap((name) => verdicts.get(name) ?? []),
+    async refresh() {
+      // One under way may have begun before what the caller wants to see.
+      await polling;
+      pollNow();
+      await polling;
+    },
+    whenOpen(deadlineMs) {
+      if (isOpen()) return Promise.resolve(true);
+      return new Promise((resolve) => {
+        const done = (): void => {
+          clearTimeout(deadline);
+          resolve(isOpen());
+        };
+        const deadline = setTimeout(() => {
+          waiting.delete(done);
+          resolve(false);
+        }, deadlineMs);
+        waiting.add(done);
+      });
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      for (const tell of waiting) tell();
+      waiting.clear();
+      redis.off('ready', pollNow);
+      redis.off('close', close);
+      await polling;
+    },
+  };
+}
+
+/** `CONFIG GET` as ioredis gives it: a flat list, or an object where the protocol has maps. */
+function pairs(reply: unknown): [string, string][] {
+  if (Array.isArray(reply)) {
+    const flat = list(reply);
+    return flat.flatMap((_, i) =>
+      i % 2 === 0 ? [[String(flat[i]), String(flat[i + 1])] as [string, string]] : [],
+    );
+  }
+  return Object.entries(reply ?? {}).map(([name, value]) => [name, String(value)]);
+}

@@ -1,0 +1,263 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { list } from '../connection/reply.ts';
+import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
+import { auditPartitions, CLOSED, keys } from '../keys.ts';
+import { createStore, StoreNotWhole } from '../store.ts';
+import type { Anchor, BegunLoad } from './anchor.ts';
+
+export type Keeper = {
+  /**
+   * Whether the store is open, or why not and what to do, in one sentence; `problem` where somebody has to
+   * do it.
+   */
+  readonly state: { opened: boolean; problem: boolean; detail: string };
+  /** Looks at once, for instance after a dataset was created. Never rejects. */
+  look(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+const RESTORE = 'Stop the service, restore Redis from its last good copy, start again.';
+const CLOCK_TOLERANCE_MS = 5_000;
+const REMEMBER_CLOCK_EVERY_MS = 60_000;
+const LOOK_EVERY_MS = 1_000;
+/** A store found not whole is not read again, all of it, each second. */
+const FAILED_VERIFICATION_REST_MS = 10_000;
+
+class NoDataset extends Error {
+  override message = 'There is no dataset yet. Create one with `cp-flags init`.';
+}
+
+/**
+ * Keeps a store: puts this version's functions on the server and, whenever Redis has started anew,
+ * compares what it holds with the anchor (dataset, every seal and its generation, each authority's count
+ * and digest, the audit streams' numbers, which are not to be below the anchor's or what is sealed) before it
+ * opens the store to lookups. A load that was cut short is resumed first. While the store is open it carries
+ * the audit streams' numbers over to the anchor.
+ *
+ * @param resume ends a load that a crash cut short, from its journal.
+ * @param onChange told each new state, once.
+ * @param sealedNumbers the last number of each audit stream that is sealed outside Redis.
+ */
+export function keepStore(
+  redis: Redis,
+  anchor: Anchor,
+  options: {
+    resume: (load: BegunLoad) => Promise<void>;
+    onChange: (state: Keeper['state']) => void;
+    sealedNumbers?: () => readonly number[];
+  },
+): Keeper {
+  const store = createStore(redis, anchor);
+  let state: Keeper['state'] = {
+    opened: false,
+    problem: false,
+    detail: 'The store has not been looked at yet.',
+  };
+  let restUntil = Number.NEGATIVE_INFINITY;
+  let looking: Promise<void> | undefined;
+  let stopped = false;
+  let wasReached = false;
+  /** Whether the Redis looked at is the one of this anchor. */
+  let ours = false;
+
+  function become(is: 'open' | 'waiting' | 'wrong', detail: string): void {
+    if (state.detail === detail) return;
+    state = { opened: is === 'open', problem: is === 'wrong', detail };
+    options.onChange(state);
+  }
+
+  /** The last number of each audit stream, once it is sure that nothing before it was taken away. */
+  async function auditNumbers(): Promise<number[]> {
+    const streams = auditPartitions.map(keys.audit);
+    const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
+    const numbers = streams.map((_, stream) => Number(reply[2 * stream]));
+    const held = streams.map((_, stream) => Number(reply[2 * stream + 1]));
+    const before = anchor.auditNumbers();
+    // Read after the streams, so that it covers whatever had been trimmed from them.
+    const sealed = options.sealedNumbers?.() ?? [];
+    const lost = (number: number, stream: number): boolean => {
+      const safe = sealed[stream] ?? 0;
+      return number < Math.max(before[stream] ?? 0, safe) || (held[stream] ?? 0) < number - safe;
+    };
+    if (numbers.some(lost)) {
+      throw new StoreNotWhole(`Audit events that were recorded are missing from Redis. ${RESTORE}`);
+    }
+    return numbers;
+  }
+
+  /** A clock that went back would hide plans that have begun and call old data new. */
+  async function checkClock(): Promise<void> {
+    const [seconds] = await redis.time();
+    const clock = Number(seconds) * 1000;
+    const newest = anchor.newestClock();
+    if (clock < newest - CLOCK_TOLERANCE_MS) {
+      throw new StoreNotWhole(
+        'The clock of Redis is before times that were seen already. Set it by a time server.',
+      );
+    }
+    if (clock > newest + REMEMBER_CLOCK_EVERY_MS) anchor.rememberClock(clock);
+  }
+
+  /** An authority that fell out of the directory would be neither expected nor missed. */
+  async function checkDirectory(): Promise<void> {
+    const expected = new Set<string>((await store.authorities()).map(({ code }) => code));
+    const missing = [...anchor.authorities().keys()].filter((code) => !expected.has(code));
+    if (missing.length > 0) {
+      throw new StoreNotWhole(
+        `The directory no longer knows ${missing.join(', ')}, which has loaded. ${RESTORE}`,
+      );
+    }
+  }
+
+  /** Closes the store for every process, with the reason for all of them to say. */
+  async function shut(reason: string): Promise<void> {
+    restUntil = Math.max(restUntil, performance.now() + FAILED_VERIFICATION_REST_MS);
+    await redis.set(keys.open, `${CLOSED}${reason}`).catch(() => undefined);
+  }
+
+  async function verify(): Promise<void> {
+    const expected = anchor.dataset();
+    const held = await store.dataset();
+    if (expected === undefined) {
+      if (held === undefined) throw new NoDataset();
+      throw new StoreNotWhole(
+        'Redis holds a dataset of which this data folder knows nothing. Set DATA_DIR to the folder of its anchor.',
+      );
+    }
+    if (held === undefined) {
+      ours = true;
+      throw new StoreNotWhole(
+        `Redis holds no dataset, but there was one: it has lost its data. ${RESTORE}`,
+      );
+    }
+    if (held.id !== expected.id) {
+      throw new StoreNotWhole(
+        'Redis holds another dataset than this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.',
+      );
+    }
+    ours = true;
+    await checkClock();
+    await checkDirectory();
+    for (const load of anchor.loadsInProgress()) await options.resume(load);
+
+    const { tallies, generations } = await store.tallyWithGenerations();
+    const wrong = new Set(tallies.keys());
+    for (const [code, { rows, digest }] of anchor.authorities()) {
+      const tally = tallies.get(code);
+      if (tally === undefined ? rows === 0 : tally.rows === rows && tally.digest === digest) {
+        wrong.delete(code);
+      } else {
+        wrong.add(code);
+      }
+    }
+    // A load begun since the resuming above is another process's, at work on its own authority.
+    for (const load of anchor.loadsInProgress()) wrong.delete(load.authority);
+    if (wrong.size > 0) {
+      throw new StoreNotWhole(
+        `Redis does not hold what was loaded for ${[...wrong].toSorted().join(', ')}: it was restored from an older copy, or part of it is lost. ${RESTORE}`,
+      );
+    }
+    anchor.generations().forEach((generation, partition) => {
+      if ((generations[partition] ?? 0) < generation) {
+        throw new StoreNotWhole(`Redis holds an older state than was seen before. ${RESTORE}`);
+      }
+    });
+    await auditNumbers();
+    anchor.rememberGenerations(generations);
+  }
+
+  async function keep(): Promise<void> {
+    if (redis.status !== 'ready') {
+      become(wasReached ? 'wrong' : 'waiting', 'Redis cannot be reached.');
+      return;
+    }
+    wasReached = true;
+    ours = false;
+    const runId = /^run_id:([0-9a-f]+)/m.exec(await redis.info('server'))?.[1];
+    if (runId === undefined) throw new Error('Redis does not name its run.');
+    if ((await redis.get(keys.open)) !== runId) {
+      if (performance.now() < restUntil) return;
+      become('waiting', 'The store is being verified.');
+      await loadFunctions(redis);
+      try {
+        await verify();
+      } catch (error) {
+        if (error instanceof NoDataset) throw error;
+        restUntil = performance.now() + FAILED_VERIFICATION_REST_MS;
+        throw error;
+      }
+      await store.appendEvent({
+        type: 'store-opened',
+        auditId: randomUUID(),
+        by: 'keeper',
+        detail: { run: runId },
+      });
+      // The run that was verified: had Redis started anew meanwhile, this would not open it.
+      await redis.set(keys.open, runId);
+    }
+    ours = true;
+    await checkClock();
+    await checkDirectory();
+    const numbers = await auditNumbers().catch(async (error: unknown) => {
+      if (error instanceof StoreNotWhole) throw error;
+      // A process of a newer version has just started: its functions are not there yet.
+      await loadFunctions(redis);
+      return auditNumbers();
+    });
+    const before = anchor.auditNumbers();
+    if (numbers.some((number, stream) => number !== before[stream])) {
+      anchor.rememberAuditNumbers(numbers);
+    }
+    await redis.set(keys.heartbeat, Date.now());
+    become('open', 'The store is open.');
+  }
+
+  function look(): Promise<void> {
+    looking ??= keep()
+      .catch(async (error: unknown) => {
+        if (error instanceof NoDataset) {
+          become('waiting', error.message);
+          return;
+        }
+        // Never into another dataset's Redis: that would close a store that is somebody else's.
+        if (ours && error instanceof StoreNotWhole) await shut(error.message);
+        become(
+          'wrong',
+          error instanceof StoreNotWhole
+            ? error.message
+            : `The store could not be verified (${error instanceof Error ? error.message : 'unknown'}); it is tried again.`,
+        );
+      })
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
+  }
+
+  const lookNow = (): void => {
+    restUntil = Number.NEGATIVE_INFINITY;
+    if (!stopped) void look();
+  };
+  const timer = setInterval(() => {
+    if (!stopped) void look();
+  }, LOOK_EVERY_MS);
+  redis.on('ready', lookNow);
+  lookNow();
+
+  return {
+    get state() {
+      return state;
+    },
+    look: () => {
+      restUntil = Number.NEGATIVE_INFINITY;
+      return look();
+    },
+    async stop() {
+      stopped = true;
+      clearInterval(timer);
+      redis.off('ready', lookNow);
+      await looking;
+    },
+  };
+}

@@ -1,0 +1,271 @@
+import { describe, expect, test } from 'vitest';
+import { type CheckedRecord, checkRecord } from '#loaders/check/check.ts';
+import type { RawPlan, RawRecord, RawSubject } from '#loaders/formats/upload.ts';
+import { addDays, addYears } from '#schemas/calendar.ts';
+import { findingSchema } from '#schemas/uploads/acknowledgement.ts';
+import { testNumber } from '../../support/rows.ts';
+import { RECEIVED_AT, TODAY } from '../../support/upload-model.ts';
+
+const at = (text: string) => [{ text, place: 'line 2' }];
+
+const child = (differing: Partial<RawSubject> = {}): RawSubject => ({
+  kind: 'child',
+  place: 'line 2',
+  nhsNumbers: at(testNumber(1)),
+  localIds: at('LA-1'),
+  datesOfBirth: at('2019-03-05'),
+  ...differing,
+});
+const mother = (differing: Partial<RawSubject> = {}): RawSubject =>
+  child({
+    kind: 'mother',
+    nhsNumbers: at(testNumber(2)),
+    datesOfBirth: at('1998-09-11'),
+    ...differing,
+  });
+const plan = (differing: Partial<RawPlan> = {}): RawPlan => ({
+  type: 'child-protection-plan',
+  place: 'line 2',
+  start: at('2026-09-14'),
+  end: [],
+  deleted: [],
+  ...differing,
+});
+const unborn = (differing: Partial<RawPlan> = {}): RawPlan =>
+  plan({ type: 'unborn-child-protection-plan', end: at('2026-12-24'), ...differing });
+
+function check(
+  plans: RawPlan[],
+  subjects: RawSubject[],
+  format: 'csv' | 'spine-xml' = 'csv',
+): CheckedRecord {
+  const record: RawRecord = { number: 7, place: 'line 2', plans, subjects };
+  return checkRecord(record, { format, receivedAt: RECEIVED_AT });
+}
+
+/** Codes and fields of what is wrong. */
+function failures(checked: CheckedRecord): string[] {
+  return checked.kind === 'sound'
+    ? []
+    : checked.failures.map(({ code, field }) => `${code} ${field}`);
+}
+const warnings = (checked: CheckedRecord): string[] =>
+  checked.kind === 'sound'
+    ? checked.warnings.map(({ code, field }) => `${code} ${field}`)
+    : ['refused'];
+
+describe('whose plan it is', () => {
+  test("plans go to the child, an unborn child's plan to the mother, and never crosswise", () => {
+    const checked = check(
+      [plan(), plan({ type: 'looked-after-child' }), unborn()],
+      [child(), mother()],
+    );
+    expect(
+      checked.kind === 'sound' && checked.rows.map(({ row }) => `${row.type} ${row.nhsNumber}`),
+    ).toEqual([
+      `child-protection-plan ${testNumber(1)}`,
+      `looked-after-child ${testNumber(1)}`,
+      `unborn-child-protection-plan ${testNumber(2)}`,
+    ]);
+  });
+
+  test.each([
+    ['a plan without its child', [plan()], [mother()]],
+    ["an unborn child's plan without the mother", [unborn()], [child()]],
+    ['a mother without a plan', [plan()], [child(), mother()]],
+    ['a child without a plan', [unborn()], [child(), mother()]],
+    ['two children', [plan()], [child(), child({ nhsNumbers: at(testNumber(3)) })]],
+    ['no subject', [plan()], []],
+    ['a subject of an unknown kind', [plan()], [child(), child({ kind: undefined })]],
+  ])('%s refuses the record', (_what, plans, subjects) => {
+    expect(new Set(failures(check(plans, subjects)))).toContain('CPR07 subject');
+  });
+
+  test('a record without a plan, or of an unknown type, is refused for just that', () => {
+    expect(failures(check([], [child()]))).toEqual(['CPR07 plan_type']);
+    expect(failures(check([plan({ type: undefined })], [child()]))).toEqual(['CPR07 plan_type']);
+  });
+
+  test('a record of more plans or people than a record may have is refused, and none is passed over', () => {
+    const plans = ['2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01'].map((start) =>
+      plan({ start: at(start) }),
+    );
+    expect(failures(check(plans, [child()]))).toContain('CPR07 plan_type');
+    expect(failures(check([plan()], [child(), mother(), child()]))).toContain('CPR07 subject');
+  });
+
+  test('a plan that starts in the next days is accepted with a warning', () => {
+    expect(warnings(check([plan({ start: at('2026-11-30') })], [child()]))).toEqual([
+      'CPR06 start_date',
+    ]);
+  });
+
+  test('one bad plan refuses the other plans of its record too', () => {
+    const checked = check([plan(), unborn({ end: [] })], [child(), mother()]);
+    expect(failures(checked)).toEqual(['CPR07 end_date']);
+  });
+});
+
+describe('NHS numbers', () => {
+  test.each(['', '999000001', '99900000180', '9990000019', '1111111111', 'ABCDEFGHIJ', '9.99E+09'])(
+    '"%s" is refused with CPR04',
+    (text) => {
+      for (const format of ['csv', 'spine-xml'] as const) {
+        const subject = child({ nhsNumbers: text === '' ? [] : at(text) });
+        const record = format === 'csv' ? plan() : plan({ start: at('202609140900') });
+        const datesOfBirth = format === 'csv' ? at('2019-03-05') : at('20190305');
+        expect(failures(check([record], [{ ...subject, datesOfBirth }], format))).toEqual([
+          'CPR04 nhs_number',
+        ]);
+      }
+    },
+  );
+
+  test('the printed form with spaces is taken from a CSV and refused in Spine XML', () => {
+    const n = testNumber(1);
+    const printed = at(`${n.slice(0, 3)} ${n.slice(3, 6)} ${n.slice(6)}`);
+    const checked = check([plan()], [child({ nhsNumbers: printed })]);
+    expect(checked.kind === 'sound' && checked.rows[0]?.row.nhsNumber).toBe(n);
+    expect(
+      failures(
+        check(
+          [plan({ start: at('202609140900') })],
+          [child({ nhsNumbers: printed, datesOfBirth: at('20190305') })],
+          'spine-xml',
+        ),
+      ),
+    ).toEqual(['CPR04 nhs_number']);
+  });
+});
+
+describe('dates', () => {
+  const after = (days: number) => at(addDays(TODAY, days));
+
+  test.each([
+    ['a start that is no day', plan({ start: at('2026-02-30') }), 'CPR07 start_date'],
+    ['a start before 1900', plan({ start: at('1899-12-31') }), 'CPR07 start_date'],
+    ['no start', plan({ start: [] }), 'CPR07 start_date'],
+    ['two starts', plan({ start: [...at('2026-09-14'), ...at('2026-09-15')] }), 'CPR07 start_date'],
+    ['a start 32 days ahead', plan({ start: after(32) }), 'CPR07 start_date'],
+    ['an end before the start', plan({ end: at('2026-09-13') }), 'CPR07 end_date'],
+    ['an end that is no day', plan({ end: at('soon') }), 'CPR07 end_date'],
+    ['a delete date that is no day', plan({ deleted: at('31/11/2026') }), 'CPR07 delete_date'],
+    ['a delete date in the future', plan({ deleted: after(2) }), 'CPR07 delete_date'],
+  ])('%s is refused', (_what, record, expected) => {
+    expect(failures(check([record], [child()]))).toEqual([expected]);
+  });
+
+  test.each([
+    ['an end on the day of the start', plan({ end: at('2026-09-14') })],
+    ['an end in the future', plan({ end: after(365) })],
+    ['an end more than 365 days ago', plan({ start: at('2024-01-01'), end: at('2025-01-01') })],
+    ['a delete dated today', plan({ deleted: after(0) })],
+  ])('%s is accepted', (_what, record) => {
+    expect(warnings(check([record], [child()]))).toEqual([]);
+  });
+
+  test.each([
+    ['in the future', at(addDays(TODAY, 1))],
+    ['that is no day', at('2019-02-29')],
+    ['before 1900', at('1899-03-05')],
+    ['missing', []],
+    ['given twice', [...at('2019-03-05'), ...at('2019-03-06')]],
+  ])('a date of birth %s is refused, and never repeated', (_what, datesOfBirth) => {
+    const checked = check([plan()], [child({ datesOfBirth })]);
+    expect(failures(checked)).toEqual(['CPR07 date_of_birth']);
+    for (const { text } of datesOfBirth) expect(JSON.stringify(checked)).not.toContain(text);
+  });
+
+  test("an unborn child's plan without a due date is refused", () => {
+    expect(failures(check([unborn({ end: [] })], [mother()]))).toEqual(['CPR07 end_date']);
+  });
+
+  test('an end over a year ahead is accepted with a warning', () => {
+    expect(warnings(check([plan({ end: after(366) })], [child()]))).toEqual(['CPR06 end_date']);
+  });
+
+  test('a due date over ten months ahead is accepted with a warning', () => {
+    expect(warnings(check([unborn({ end: after(305) })], [mother()]))).toEqual(['CPR06 end_date']);
+    expect(warnings(check([unborn({ end: after(304) })], [mother()]))).toEqual([]);
+  });
+});
+
+describe('the 18th birthday', () => {
+  const bornAgo = (years: number, days: number) => at(addDays(addYears(TODAY, -years), -days));
+
+  test.each(['child-protection-plan', 'looked-after-child'] as const)(
+    'a %s of someone already 18 is refused, its end and its delete too',
+    (type) => {
+      for (const differing of [{}, { end: at('2026-10-01') }, { deleted: at('2026-10-01') }]) {
+        const checked = check(
+          [plan({ type, ...differing })],
+          [child({ datesOfBirth: bornAgo(18, 0) })],
+        );
+        expect(failures(checked)).toEqual(['CPR07 date_of_birth']);
+      }
+    },
+  );
+
+  test('the last day of being 17 is accepted', () => {
+    expect(failures(check([plan()], [child({ datesOfBirth: bornAgo(18, -1) })]))).toEqual([]);
+  });
+
+  test("the rule is never put to an unborn child's plan, whose date of birth is the mother's", () => {
+    expect(failures(check([unborn()], [mother({ datesOfBirth: bornAgo(40, 0) })]))).toEqual([]);
+  });
+});
+
+describe('the shape of a record', () => {
+  const starts = ['2026-09-11', '2026-09-12', '2026-09-13', '2026-09-14'];
+
+  test('three plans are taken and a fourth refuses the record', () => {
+    const plans = starts.map((start) => plan({ start: at(start) }));
+    expect(failures(check(plans.slice(1), [child()]))).toEqual([]);
+    expect(failures(check(plans, [child()]))).toEqual(['CPR07 plan_type']);
+  });
+
+  test('a third person refuses it', () => {
+    const checked = check([plan(), unborn()], [child(), mother(), mother()]);
+    expect(failures(checked)).toContain('CPR07 subject');
+  });
+});
+
+describe('the rest of a record', () => {
+  test('the same plan twice in one record refuses it', () => {
+    expect(failures(check([plan(), plan({ end: at('2026-10-01') })], [child()]))).toEqual([
+      'CPR07 start_date',
+    ]);
+  });
+
+  test.each(['x'.repeat(41), 'LA\u0007', 'L\u2028A'])('a local id %j is refused', (text) => {
+    expect(failures(check([plan()], [child({ localIds: at(text) })]))).toEqual(['CPR07 local_id']);
+  });
+
+  test('everything wrong is named at once, by local id, and what is named holds to the schema', () => {
+    const checked = check(
+      [plan({ start: at('x'), end: at('y') }), unborn({ end: [] })],
+      [child({ nhsNumbers: at('1') }), mother({ datesOfBirth: at('z') })],
+    );
+    expect(failures(checked).toSorted()).toEqual([
+      'CPR04 nhs_number',
+      'CPR07 date_of_birth',
+      'CPR07 end_date',
+      'CPR07 end_date',
+      'CPR07 start_date',
+    ]);
+    if (checked.kind !== 'refused') throw new Error('refused');
+    for (const finding of checked.failures) {
+      expect(findingSchema.parse(finding)).toMatchObject({
+        record: 7,
+        place: 'line 2',
+        localId: 'LA-1',
+      });
+    }
+  });
+
+  test('a local id that is an NHS number is not shown', () => {
+    const checked = check([plan({ start: [] })], [child({ localIds: at(testNumber(1)) })]);
+    if (checked.kind !== 'refused') throw new Error('refused');
+    expect(JSON.stringify(checked.failures)).not.toContain(testNumber(1));
+  });
+});

@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'vitest';
+import { type Decision, decideRecord } from '#loaders/decide/record.ts';
+import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
+import { day, testNumber, testRow } from '../../support/rows.ts';
+import { TODAY } from '../../support/upload-model.ts';
+
+const number = testNumber(1);
+const START = day('2026-01-05');
+const OTHER_START = day('2026-02-02');
+
+function spooled(differing: Partial<SpooledRow> = {}): SpooledRow {
+  const {
+    visibleFrom: _,
+    currentUntil: __,
+    visibleUntil: ___,
+    ...row
+  } = testRow(number, { sequence: 5 });
+  return { ...row, authority: testRow(number).authority as SpooledRow['authority'], ...differing };
+}
+const held = (differing: Partial<SpooledRow> = {}): PlanRow =>
+  testRow(number, { sequence: 4, ...differing });
+
+function decide(
+  rows: SpooledRow[],
+  heldRows: PlanRow[],
+  options: { firstFile?: boolean; inFile?: SpooledRow[] } = {},
+): Decision {
+  return decideRecord(
+    3,
+    rows.map((row) => ({ row, place: 'line 4' })),
+    {
+      today: TODAY,
+      firstFile: options.firstFile ?? false,
+      held: () => heldRows,
+      inFile: () => options.inFile ?? rows,
+    },
+  );
+}
+const summary = (decision: Decision) =>
+  decision.kind === 'accepted'
+    ? [
+        ...decision.rows.map(({ effect }) => effect),
+        ...decision.warnings.map(({ field }) => `warn ${field}`),
+      ]
+    : decision.failures.map(({ code, field }) => `${code} ${field}`);
+
+describe('a row does to the store what its sequence allows', () => {
+  test.each([
+    ['nothing held', spooled(), [], ['added']],
+    ['the same held from an older file', spooled(), [held()], ['unchanged']],
+    ['an older word held', spooled({ endDate: day('2026-11-01') }), [held()], ['changed']],
+    [
+      'a newer word held',
+      spooled({ endDate: day('2026-11-01') }),
+      [held({ sequence: 6 })],
+      ['superseded'],
+    ],
+    [
+      'a change of the date of birth',
+      spooled({ dateOfBirth: day('2018-03-05') }),
+      [held()],
+      ['changed'],
+    ],
+    ['a change of the local id', spooled({ localId: 'LA-2' }), [held()], ['changed']],
+    ['a delete of what is held', spooled({ deleteDate: day('2026-11-01') }), [held()], ['changed']],
+    [
+      'a deleted plan that comes back',
+      spooled(),
+      [held({ deleteDate: day('2026-11-01') })],
+      ['changed', 'warn delete_date'],
+    ],
+  ])('%s', (_what, row, heldRows, expected) => {
+    expect(summary(decide([row], heldRows))).toEqual(expected);
+  });
+});
+
+describe('a delete or an end must match', () => {
+  const deletion = spooled({ deleteDate: day('2026-11-01') });
+  const end = spooled({ endDate: day('2026-11-01') });
+
+  test('a delete that matches no row is refused', () => {
+    expect(summary(decide([deletion], []))).toEqual(['CPR07 start_date']);
+    expect(summary(decide([deletion], [held({ startDate: OTHER_START })]))).toEqual([
+      'CPR07 start_date',
+    ]);
+  });
+
+  test('an end is refused while a plan of the type is in force with another start, which is named', () => {
+    const decision = decide([end], [held({ startDate: OTHER_START })]);
+    expect(summary(decision)).toEqual(['CPR07 start_date']);
+    expect(JSON.stringify(decision)).toContain('no row with this start');
+    expect(JSON.stringify(decision)).toContain('2 February 2026');
+  });
+
+  test.each([
+    ['nothing', []],
+    ['an ended plan', [held({ startDate: OTHER_START, endDate: day('2026-03-01') })]],
+    ['a deleted plan', [held({ startDate: OTHER_START, deleteDate: day('2026-03-01') })]],
+    ['a plan of another type', [held({ startDate: OTHER_START, type: 'looked-after-child' })]],
+    ['a plan that only a newer file began', [held({ startDate: OTHER_START, sequence: 6 })]],
+  ])(
+    'an end that matches no row is accepted with a warning where the other row is %s',
+    (_what, rows) => {
+      expect(summary(decide([end], rows))).toEqual(['added', 'warn end_date']);
+    },
+  );
+
+  test('an end is accepted where the same file speaks of the plan in force, wherever in the file', () => {
+    const other = spooled({ startDate: OTHER_START, endDate: day('2026-06-01') });
+    const options = { inFile: [other, end] };
+    expect(summary(decide([end], [held({ startDate: OTHER_START })], options))).toEqual([
+      'added',
+      'warn end_date',
+    ]);
+  });
+
+  test("an authority's first file is accepted as it stands", () => {
+    expect(summary(decide([deletion, end], [], { firstFile: true }))).toEqual(['added', 'added']);
+  });
+
+  test("an unborn child's plan is not taken for an end until its date has passed", () => {
+    const unborn = { type: 'unborn-child-protection-plan' as const };
+    const inForce = [held({ ...unborn, startDate: OTHER_START, endDate: day('2026-12-24') })];
+    expect(summary(decide([spooled({ ...unborn, endDate: day('2027-01-10') })], inForce))).toEqual([
+      'added',
+      'warn start_date',
+    ]);
+    expect(summary(decide([spooled({ ...unborn, endDate: TODAY })], inForce))).toEqual([
+      'CPR07 start_date',
+    ]);
+  });
+
+  test('one refused row refuses its record', () => {
+    const decision = decide([spooled({ type: 'looked-after-child' }), deletion], []);
+    expect(decision.kind).toBe('refused');
+  });
+});
+
+describe('a second plan in force', () => {
+  test('is accepted with a warning that names the start of the other', () => {
+    const decision = decide([spooled()], [held({ startDate: OTHER_START })]);
+    expect(summary(decision)).toEqual(['added', 'warn start_date']);
+    expect(JSON.stringify(decision)).toContain('2 February 2026');
+  });
+
+  test('gets no warning where the same file ends the other', () => {
+    const end = spooled({ startDate: OTHER_START, endDate: day('2026-11-01') });
+    expect(
+      summary(
+        decide([spooled()], [held({ startDate: OTHER_START })], { inFile: [spooled(), end] }),
+      ),
+    ).toEqual(['added']);
+  });
+
+  test('gets no warning for a plan of another type', () => {
+    expect(
+      summary(decide([spooled()], [held({ startDate: START, type: 'looked-after-child' })])),
+    ).toEqual(['added']);
+  });
+});

@@ -1,0 +1,600 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  watch as watchFolder,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import { finalAnswer } from '#loaders/inbox/held.ts';
+import {
+  type Inbox,
+  InboxInUse,
+  type InboxOptions,
+  type InboxReport,
+  watchInbox,
+} from '#loaders/inbox/inbox.ts';
+import { readControl } from '#loaders/inbox/mesh-control.ts';
+import { LoadFailed, loadFile } from '#loaders/load/load.ts';
+import { discardHold, listHolds, releaseHold } from '#loaders/upkeep/held-files.ts';
+import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { controlXml } from '../../support/mesh.ts';
+import { day } from '../../support/rows.ts';
+import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
+import { ods, temporaryFolder } from '../../support/upload-loading.ts';
+import { fileCsv, fileXml, planOf, upload } from '../../support/upload-model.ts';
+
+const A = ods('ZZ101');
+const B = ods('ZZ102');
+const C = ods('ZZ103');
+const H = ods('ZZ104');
+
+let t: TestStore;
+let dir: string;
+let outbox: string;
+let reports: InboxReport[];
+let inboxes: Inbox[];
+/** Every test uses numbers of its own, so that none depends on another. */
+let sequence = 0;
+
+beforeAll(async () => {
+  t = await startTestStore({ kind: 'demo' });
+  for (const code of [A, B, H]) {
+    await t.store.setAuthority(code, { name: code, emergencyDutyTeamPhone: '02079460199' }, 'test');
+  }
+});
+afterAll(() => t?.stop());
+beforeEach(() => {
+  dir = temporaryFolder();
+  outbox = join(dir, 'outbox');
+  mkdirSync(outbox);
+  reports = [];
+  inboxes = [];
+  sequence += 10;
+});
+afterEach(async () => {
+  await Promise.all(inboxes.map((inbox) => inbox.stop()));
+  rmSync(dir, { recursive: true });
+});
+
+const load: InboxOptions['load'] = (source, given) =>
+  loadFile(t.store, t.anchor, source, {
+    ...given,
+    spoolDir: join(t.dataDir, 'spool'),
+    addAuthority: false,
+    lockWaitMs: 500,
+  });
+
+async function watch(differing: Partial<InboxOptions> = {}): Promise<Inbox> {
+  const inbox = await watchInbox({
+    dir,
+    outbox,
+    mesh: {
+      workflowId: 'TEST_WORKFLOW',
+      acknowledgementWorkflowId: 'TEST_WORKFLOW_ACK',
+      mailbox: 'X26CPF1',
+      mailboxes: new Map([
+        ['X26ABC1', A],
+        ['X26ABC2', B],
+        ['X26ABC3', H],
+      ]),
+    },
+    settleMs: 20,
+    pollMs: 20,
+    pairWaitMs: 60,
+    keepMs: 0,
+    parallel: 4,
+    retryMs: 10,
+    heldPollMs: 20,
+    load,
+    finalAnswer: (provisional) => finalAnswer(t.store, t.anchor, provisional),
+    report: (report) => reports.push(report),
+    ...differing,
+  });
+  inboxes.push(inbox);
+  return inbox;
+}
+
+const put = (name: string, content: string | Buffer): void =>
+  writeFileSync(join(dir, name), content);
+const xml = (authority: string = A, number = sequence, differing = {}): string =>
+  fileXml(upload({ authority, sequence: number, records: [planOf(number)], ...differing }));
+
+function pair(base: string, data: string, control: Record<string, string> = {}): void {
+  put(`${base}.dat`, data);
+  put(`${base}.ctl`, controlXml(control));
+}
+
+const of = (kind: InboxReport['kind']): InboxReport[] =>
+  reports.filter((report) => report.kind === kind);
+const codes = (): string[] =>
+  reports.flatMap((report) =>
+    report.kind === 'acknowledged' ? [`${report.name} ${report.acknowledgement.code}`] : [],
+  );
+const hints = (): string =>
+  reports
+    .flatMap((report) => {
+      if (report.kind === 'acknowledged' || report.kind === 'held') return [];
+      return report.kind === 'unwell' ? report.hint : `${report.name}: ${report.hint}`;
+    })
+    .join('\n');
+const folder = (name: string): string[] =>
+  readdirSync(join(dir, name)).filter((file) => !file.startsWith('inbox.lock'));
+/** Files that lie in the inbox itself. */
+const lying = (): string[] =>
+  readdirSync(dir, { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map(({ name }) => name)
+    .toSorted();
+
+describe('a plain file', () => {
+  test('is loaded, acknowledged in every format and removed', async () => {
+    put('V1.xml', xml());
+    await watch();
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['V1.xml CPF02']);
+    expect(lying()).toEqual([]);
+    expect([folder('processing'), folder('done'), folder('failed')]).toEqual([[], [], []]);
+    expect(folder('outbox')).toEqual(
+      ['csv', 'json', 'txt', 'xml'].map((ending) => `V1.xml.ack.${ending}`),
+    );
+    const json: unknown = JSON.parse(readFileSync(join(outbox, 'V1.xml.ack.json'), 'utf8'));
+    expect(acknowledgementSchema.parse(json)).toMatchObject({ code: 'CPF02', sequence });
+    expect((await t.store.fileOf(A, sequence))?.code).toBe('CPF02');
+  });
+
+  test('of any kind an authority sends is taken: CSV with what describes it, gzip', async () => {
+    const csv = (number: number): string => fileCsv({ records: [planOf(number)] });
+    put('a.csv', csv(sequence));
+    const describes = { authority: A, sequence, createdAt: '2026-11-23T21:30:00Z', rowCount: 1 };
+    put('a.json', JSON.stringify(describes));
+    put(`${B}-${sequence + 1}-202611232130.csv.gz`, gzipSync(csv(sequence + 1)));
+    put('c.xml.gz', gzipSync(xml(B, sequence + 2)));
+    await watch();
+    await until(() => codes().length === 3);
+    expect(codes().toSorted()).toEqual([
+      `${B}-${sequence + 1}-202611232130.csv.gz CPF02`,
+      'a.csv CPF02',
+      'c.xml.gz CPF02',
+    ]);
+    expect(lying()).toEqual([]);
+  });
+
+  test('is not read before it has come to rest', async () => {
+    put('slow.xml', xml());
+    const inbox = await watch({ settleMs: 3_600_000 });
+    // A pair need not come to rest, and tells that the inbox has been looked at.
+    pair('0001', xml(A, sequence + 1));
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['0001.dat CPF02']);
+    expect(lying()).toEqual(['slow.xml']);
+    await inbox.stop();
+    await watch();
+    await until(() => codes().length === 2);
+    expect(codes()).toContain('slow.xml CPF02');
+  });
+
+  test('that comes again is answered from the ledger, and nothing changes', async () => {
+    await watch();
+    const text = xml();
+    put('first.xml', text);
+    await until(() => codes().length === 1);
+    const held = await t.store.tally();
+    put('again.xml', text);
+    await until(() => codes().length === 2);
+    expect(codes()).toEqual(['first.xml CPF02', 'again.xml CPF02']);
+    expect((await t.store.tally()).get(A)?.digest).toBe(held.get(A)?.digest);
+  });
+
+  test('that cannot be loaded is answered with why, and removed too', async () => {
+    put('cut.xml', xml().slice(0, 500));
+    await watch();
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['cut.xml CPF01']);
+    expect(lying()).toEqual([]);
+  });
+
+  test('of an authority that is not known here is refused, and adds nobody', async () => {
+    put('new.xml', xml(C));
+    await watch();
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['new.xml CPF04']);
+    expect(await t.store.authority(C)).toBeUndefined();
+  });
+
+  test('is kept for as long as configured, and not a day longer', async () => {
+    put('kept.xml', xml());
+    const inbox = await watch({ keepMs: 86_400_000 });
+    await until(() => codes().length === 1);
+    const [id = ''] = folder('done');
+    expect(folder(join('done', id))).toEqual(['kept.xml']);
+    await inbox.stop();
+    mkdirSync(join(dir, 'done', '2026-01-01T00-00-00-abcdefgh'));
+    await watch({ keepMs: 86_400_000 });
+    await until(() => folder('done').length === 1);
+    expect(folder('done')).toEqual([id]);
+    await inboxes[1]?.stop();
+    await watch({ keepMs: 0 });
+    await until(() => folder('done').length === 0);
+  });
+
+  test('named after an NHS number has it nowhere else', async () => {
+    put('child 999 000 0018.xml', xml());
+    await watch();
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['child ##########.xml CPF02']);
+    expect(folder('outbox').join()).not.toContain('0018');
+  });
+});
+
+describe('a pair of a MESH client', () => {
+  test('is answered by a pair to the mailbox it came from, data before control file', async () => {
+    const named: string[] = [];
+    const observer = watchFolder(outbox, (_, name) => void named.push(name ?? ''));
+    pair('X26CPF1_0001', xml(), { PartnerId: 'V1', Subject: 'V1-1.xml' });
+    await watch();
+    await until(() => of('acknowledged').length === 1);
+    await until(() => named.some((name) => name.endsWith('.ctl')));
+    observer.close();
+    const [control = '', data = ''] = folder('outbox').toSorted();
+    expect([control.endsWith('.ctl'), data.endsWith('.dat')]).toEqual([true, true]);
+    const appeared = [...new Set(named)].filter((name) => !name.endsWith('.tmp'));
+    expect(appeared).toEqual([data, control]);
+    expect(control.slice(0, -4)).toBe(data.slice(0, -4));
+    expect(readControl(readFileSync(join(outbox, control), 'utf8'))).toMatchObject({
+      control: {
+        from: 'X26CPF1',
+        to: 'X26ABC1',
+        workflowId: 'TEST_WORKFLOW_ACK',
+        localId: 'local-1',
+        partnerId: 'V1',
+        subject: `Acknowledgement of file ${sequence}: CPF02`,
+      },
+    });
+    expect(readFileSync(join(outbox, data), 'utf8')).toContain('<FileResponse');
+    expect(lying()).toEqual([]);
+  });
+
+  test('is known by the name that its sender gave it', async () => {
+    const name = `${A}-${sequence}-202611232130.csv`;
+    pair('0001', fileCsv({ records: [planOf(sequence)] }), { Subject: name });
+    await watch();
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['0001.dat CPF02']);
+    const [data = ''] = folder('outbox').filter((file) => file.endsWith('.dat'));
+    expect(readFileSync(join(outbox, data), 'utf8')).toContain('file_code');
+  });
+
+  test('of a mailbox that sends for another authority changes nothing', async () => {
+    const before = (await t.store.tally()).get(B)?.digest;
+    pair('0001', xml(B), { From_DTS: 'X26ABC1' });
+    await watch();
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['0001.dat CPF01']);
+    expect((await t.store.tally()).get(B)?.digest).toBe(before);
+    expect(await t.store.fileOf(B, sequence)).toBeUndefined();
+    const events = await t.adminStore.readEvents('system');
+    expect(events.at(-1)).toMatchObject({
+      type: 'load',
+      code: 'CPF01',
+      by: 'inbox, from mailbox X26ABC1',
+    });
+  });
+
+  test.for<[string, Record<string, string>, string]>([
+    ['of a mailbox that sends for nobody', { From_DTS: 'X26XYZ9' }, 'MESH_MAILBOXES_FILE'],
+    ['that MESH did not deliver whole', { Status: 'ERROR', StatusCode: '14' }, 'sent again'],
+    ['that is encrypted', { Encrypted: 'Y' }, 'encrypted'],
+    ['of another message type', { MessageType: 'Other' }, 'MessageType'],
+    ['that does not say where it comes from', { From_DTS: '' }, 'From_DTS'],
+    ['that is a report', { MessageType: 'Report', Description: 'Not collected' }, 'Not collected'],
+  ])('%s is put aside, with what to do', async ([, control, hint]) => {
+    pair('bad', xml(), control);
+    await watch();
+    await until(() => of('failed').length === 1);
+    expect(hints()).toContain(hint);
+    expect(lying()).toEqual([]);
+    const [id = ''] = folder('failed');
+    expect(folder(join('failed', id))).toEqual(['bad.ctl', 'bad.dat', 'why.txt']);
+    expect(readFileSync(join(dir, 'failed', id, 'why.txt'), 'utf8')).toContain(hint);
+    expect(folder('outbox')).toEqual([]);
+    expect(await t.store.fileOf(A, sequence)).toBeUndefined();
+  });
+
+  test.for<[string, Record<string, string>]>([
+    ['of another workflow', { WorkflowId: 'ANOTHER' }],
+    ['to another mailbox', { To_DTS: 'X26CPF2' }],
+  ])('%s is left where it is and told once', async ([, control]) => {
+    pair('theirs', xml(), control);
+    await watch();
+    await until(() => of('left').length > 0);
+    put('ours.xml', xml());
+    await until(() => codes().length === 1);
+    expect(of('left')).toHaveLength(1);
+    expect(lying()).toEqual(['theirs.ctl', 'theirs.dat']);
+  });
+
+  test('is told when half of it does not come, and taken when it does', async () => {
+    put('late.dat', xml());
+    put('orphan.ctl', controlXml());
+    await watch();
+    await until(() => of('left').length === 2);
+    expect(hints()).toContain('late.dat: Its control file (.ctl) has not come');
+    expect(hints()).toContain('orphan.ctl: It has no data file (.dat)');
+    expect(lying()).toEqual(['late.dat', 'orphan.ctl']);
+    put('late.ctl', controlXml());
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['late.dat CPF02']);
+  });
+
+  test('whose control file is still being written is waited for', async () => {
+    const control = controlXml();
+    put('0001.dat', xml());
+    put('0001.ctl', control.slice(0, 100));
+    await watch({ settleMs: 500 });
+    await until(() => existsSync(join(dir, 'processing', 'inbox.lock')));
+    put('0001.ctl', control);
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['0001.dat CPF02']);
+    expect(of('failed')).toEqual([]);
+  });
+
+  test('is not touched where no workflow is configured', async () => {
+    pair('0001', xml());
+    await watch({ mesh: undefined });
+    await until(() => of('left').length === 1);
+    expect(hints()).toContain('MESH_WORKFLOW_ID');
+    expect(lying()).toEqual(['0001.ctl', '0001.dat']);
+  });
+
+  test('a report on an acknowledgement that nobody collected is put aside and told', async () => {
+    const report = {
+      MessageType: 'Report',
+      Status: 'ERROR',
+      StatusCode: '14',
+      Description: 'Message not collected',
+      WorkflowId: 'TEST_WORKFLOW_ACK',
+    };
+    put('report.ctl', controlXml(report));
+    await watch();
+    await until(() => of('failed').length === 1);
+    expect(hints()).toContain('ERROR 14 Message not collected');
+  });
+});
+
+describe('a file of which part is held', () => {
+  const PLANS = Array.from({ length: 8 }, (_, i) => i);
+  const everyone = (number: number, differing = {}) =>
+    fileXml(
+      upload({
+        authority: H,
+        sequence: number,
+        records: PLANS.map((n) => planOf(700_000 + sequence * 10 + n, differing)),
+      }),
+    );
+  const decision = () => ({ by: 'Olive', reason: 'they are', spoolDir: join(t.dataDir, 'spool') });
+
+  async function hold(): Promise<string> {
+    await watch();
+    put('before.xml', everyone(sequence));
+    await until(() => codes().length === 1);
+    pair('0001', everyone(sequence + 1, { endDate: day('2026-11-20') }), { From_DTS: 'X26ABC3' });
+    await until(() => of('held').length === 1);
+    const [held] = listHolds(t.anchor);
+    return held?.id ?? '';
+  }
+  const answers = () => folder('outbox').filter((name) => name.startsWith('acknowledgement-'));
+
+  test('is answered only when the operator has let it through', async () => {
+    const id = await hold();
+    // Every later file goes its way meanwhile, and the source is not kept for it.
+    put('after.xml', xml(A));
+    await until(() => codes().length === 2);
+    expect(answers()).toEqual([]);
+    const [unit = ''] = folder('held');
+    expect(folder(join('held', unit)).toSorted()).toEqual(['0001.ctl', 'held.json']);
+    await releaseHold(t.store, t.anchor, id, decision());
+    await until(() => codes().length === 3);
+    expect(codes().at(-1)).toBe('0001.dat CPF02');
+    expect(answers()).toHaveLength(2);
+    expect([folder('held'), folder('processing'), lying()]).toEqual([[], [], []]);
+  });
+
+  test('is answered as not loaded when the operator has discarded it, also by the next watcher', async () => {
+    const id = await hold();
+    await inboxes[0]?.stop();
+    await discardHold(t.store, t.anchor, id, decision());
+    await watch();
+    await until(() => codes().length === 2);
+    expect(codes().at(-1)).toBe('0001.dat CPF04');
+    const data = answers().find((name) => name.endsWith('.dat')) ?? '';
+    expect(readFileSync(join(outbox, data), 'utf8')).toContain('CPF04');
+  });
+});
+
+describe('many files', () => {
+  test('of one authority are loaded in the order of their numbers, of several at the same time', async () => {
+    const order: string[] = [];
+    let together = 0;
+    let most = 0;
+    for (const n of [3, 1, 2]) {
+      put(`a${9 - n}.xml`, xml(A, sequence + n));
+      pair(`b${9 - n}`, xml(B, sequence + n), { From_DTS: 'X26ABC2' });
+    }
+    await watch({
+      load: async (source, given) => {
+        together += 1;
+        most = Math.max(most, together);
+        // Until files of both have begun, so that one after the other would never end.
+        await until(() => most >= 2);
+        const acknowledgement = await load(source, given);
+        together -= 1;
+        order.push(`${acknowledgement.authority?.code} ${acknowledgement.sequence - sequence}`);
+        return acknowledgement;
+      },
+    });
+    await until(() => codes().length === 6);
+    expect(order.filter((file) => file.startsWith(A))).toEqual([`${A} 1`, `${A} 2`, `${A} 3`]);
+    expect(order.filter((file) => file.startsWith(B))).toEqual([`${B} 1`, `${B} 2`, `${B} 3`]);
+    expect(most).toBe(2);
+    expect(codes().every((code) => code.endsWith('CPF02'))).toBe(true);
+  });
+
+  test('of other kinds, links and folders are let be', async () => {
+    put('notes.docx', 'x');
+    put('.hidden.xml', xml());
+    put('coming.xml.part', xml());
+    symlinkSync('/etc/hostname', join(dir, 'link.xml'));
+    mkdirSync(join(dir, 'folder.xml'));
+    await watch();
+    await until(() => of('left').length === 1);
+    put('ours.xml', xml());
+    await until(() => codes().length === 1);
+    expect(hints()).toContain('notes.docx: It is not a file that an inbox takes');
+    expect(lying()).toEqual(['.hidden.xml', 'coming.xml.part', 'link.xml', 'notes.docx']);
+  });
+});
+
+describe('whatever goes wrong', () => {
+  test('a load that the machine failed is tried again until it works', async () => {
+    put('a.xml', xml());
+    let failures = 3;
+    await watch({
+      load: (source, given) =>
+        failures-- > 0
+          ? Promise.reject(
+              failures === 1 ? new TypeError('9990000018') : new LoadFailed('Out of order.'),
+            )
+          : load(source, given),
+    });
+    await until(() => codes().length === 1);
+    expect(of('retried')).toHaveLength(3);
+    expect(hints()).toContain('Out of order.');
+    expect(hints()).not.toContain('9990000018');
+    expect(folder('processing')).toEqual([]);
+  });
+
+  test('what an earlier watcher had taken in is loaded, and half of it put back', async () => {
+    for (const [id, files] of [
+      ['2026-11-24T06-00-00-aaaaaaaa', { 'a.xml': xml() }],
+      ['2026-11-24T06-00-01-bbbbbbbb', { 'b.dat': xml(A, sequence + 1), 'b.ctl': controlXml() }],
+      ['2026-11-24T06-00-02-cccccccc', { 'c.ctl': controlXml() }],
+      ['2026-11-24T06-00-03-dddddddd', {}],
+    ] as const) {
+      mkdirSync(join(dir, 'processing', id), { recursive: true });
+      for (const [name, text] of Object.entries(files)) {
+        writeFileSync(join(dir, 'processing', id, name), text);
+      }
+    }
+    put('c.dat', xml(A, sequence + 2));
+    await watch();
+    await until(() => codes().length === 3);
+    expect(codes().toSorted()).toEqual(['a.xml CPF02', 'b.dat CPF02', 'c.dat CPF02']);
+    expect([folder('processing'), lying()]).toEqual([[], []]);
+  });
+
+  test('a file put in the way of one to be put back is not written over', async () => {
+    const id = '2026-11-24T06-00-02-cccccccc';
+    mkdirSync(join(dir, 'processing', id), { recursive: true });
+    writeFileSync(join(dir, 'processing', id, 'c.ctl'), controlXml({ LocalId: 'older' }));
+    put('c.ctl', controlXml({ LocalId: 'newer' }));
+    await watch();
+    await until(() => of('left').length === 1);
+    expect(readFileSync(join(dir, 'c.ctl'), 'utf8')).toContain('newer');
+    expect(folder(join('processing', id))).toEqual(['c.ctl']);
+  });
+
+  test('an answer that cannot be written keeps the file until it can', async () => {
+    rmSync(outbox, { recursive: true });
+    put('a.xml', xml());
+    await watch();
+    await until(() => of('retried').length >= 2);
+    expect(folder('processing')).toHaveLength(1);
+    mkdirSync(outbox);
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['a.xml CPF02']);
+  });
+
+  test('a file that changes while it is read is kept, and told', async () => {
+    put('a.xml', xml());
+    await watch({
+      load: async (source, given) => {
+        const acknowledgement = await load(source, given);
+        if ('path' in source) utimesSync(source.path, new Date(0), new Date(0));
+        return acknowledgement;
+      },
+    });
+    await until(() => of('failed').length === 1);
+    expect(hints()).toContain('still being written');
+    expect(folder('outbox')).toEqual([]);
+  });
+
+  test('a second watcher is kept out', async () => {
+    await watch();
+    await expect(watch()).rejects.toThrow(InboxInUse);
+  });
+
+  test('a watcher that is stopped ends the load under way and takes nothing more', async () => {
+    put('a.xml', xml());
+    let release = (): void => undefined;
+    let begun = false;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const inbox = await watch({
+      parallel: 1,
+      load: async (source, given) => {
+        begun = true;
+        await held;
+        return load(source, given);
+      },
+    });
+    await until(() => begun);
+    put('b.xml', xml(A, sequence + 1));
+    const stopping = inbox.stop();
+    release();
+    await stopping;
+    expect(codes()).toEqual(['a.xml CPF02']);
+    expect([...lying(), ...folder('processing')]).toHaveLength(1);
+    await watch();
+    await until(() => codes().length === 2);
+    expect(codes()).toContain('b.xml CPF02');
+  });
+});
+
+describe('numbers that are no longer in use', () => {
+  const tracer: Tracer = {
+    trace: (people) => Promise.resolve(people.map(() => ({ kind: 'inactive' as const }))),
+  };
+  const traced: InboxOptions['load'] = (source, given) =>
+    loadFile(t.store, t.anchor, source, {
+      ...given,
+      tracer,
+      spoolDir: join(t.dataDir, 'spool'),
+      addAuthority: false,
+      lockWaitMs: 500,
+    });
+
+  test('make a notice beside the acknowledgement, to the mailbox that the file came from', async () => {
+    await watch({ load: traced });
+    put('plain.xml', xml(A, sequence));
+    pair('0001', xml(B, sequence + 1), { From_DTS: 'X26ABC2' });
+    await until(() => codes().length === 2);
+    const notices = folder('outbox').filter((name) => name.includes('inactive'));
+    expect(notices.filter((name) => name.startsWith('plain.xml')).toSorted()).toEqual([
+      'plain.xml.inactive.csv',
+      'plain.xml.inactive.json',
+      'plain.xml.inactive.xml',
+    ]);
+    const control = notices.find((name) => name.endsWith('.ctl')) ?? '';
+    expect(readFileSync(join(outbox, control), 'utf8')).toMatch(/<To_DTS>X26ABC2</);
+    const data = readFileSync(join(outbox, control.replace('.ctl', '.dat')), 'utf8');
+    expect(data).toContain('<CP-ISInactiveNHSNumberNotification');
+    expect(notices.join()).not.toMatch(/999[0-9]{7}/);
+  });
+});

@@ -1,0 +1,87 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { readControl, writeControl } from '#loaders/inbox/mesh-control.ts';
+import { controlXml } from '../../support/mesh.ts';
+
+const text = fc
+  .string({ unit: 'grapheme', maxLength: 100 })
+  .map((value) => value.replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '').trim());
+const id = fc.stringMatching(/^[A-Z0-9]{3,20}$/);
+
+test('a control file that is written is read as it was meant, whatever its texts', () => {
+  fc.assert(
+    fc.property(
+      fc.record({
+        from: id,
+        to: id,
+        workflowId: id,
+        subject: text,
+        localId: text,
+        partnerId: text,
+      }),
+      (control) => {
+        expect(readControl(writeControl(control))).toMatchObject({ kind: 'control', control });
+      },
+    ),
+  );
+});
+
+test('a control file as a MESH client leaves it is read', () => {
+  expect(readControl(controlXml({ Subject: 'V145-1.xml', Encrypted: 'Y' }))).toEqual({
+    kind: 'control',
+    control: {
+      messageType: 'Data',
+      from: 'X26ABC1',
+      to: 'X26CPF1',
+      workflowId: 'TEST_WORKFLOW',
+      subject: 'V145-1.xml',
+      localId: 'local-1',
+      dtsId: '20261124060000000000_ABCDEF',
+      partnerId: '',
+      encrypted: true,
+      status: { event: 'TRANSFER', status: 'SUCCESS', code: '00', description: 'Transferred' },
+    },
+  });
+});
+
+describe('a control file is refused', () => {
+  test.for<[string, string]>([
+    ['with a document type', `<!DOCTYPE DTSControl [<!ENTITY x "y">]>${controlXml()}`],
+    ['with an entity of its own', controlXml({ Subject: '&x;' }, (value) => value)],
+    ['of another root', controlXml().replaceAll('DTSControl', 'Control')],
+    ['of another version', controlXml({ Version: '2.0' })],
+    ['without a sender', controlXml({ From_DTS: '' })],
+    ['without a workflow', controlXml({ WorkflowId: '' })],
+    [
+      'with a sender twice',
+      controlXml().replace('<Subject>', '<From_DTS>X26ABC2</From_DTS><Subject>'),
+    ],
+    ['with a text too long', controlXml({ Subject: 'x'.repeat(300) })],
+    ['with a line in a text', controlXml({ LocalId: 'a\nb' })],
+    ['with something after its end', `${controlXml()}<x/>`],
+  ])('%s', ([, xml]) => {
+    expect(readControl(xml)).toMatchObject({ kind: 'unreadable', cut: false });
+  });
+
+  test('but waited for while the rest may be on its way', () => {
+    const whole = controlXml().trimEnd();
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: whole.length - 1 }), (length) => {
+        expect(readControl(whole.slice(0, length))).toMatchObject({
+          kind: 'unreadable',
+          cut: true,
+        });
+      }),
+    );
+  });
+
+  test('or read, and never thrown over', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (noise) => {
+        readControl(noise);
+        readControl(`<DTSControl>${noise}</DTSControl>`);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});

@@ -1,0 +1,330 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LoadFailed, resumeLoad, sweepSpools } from '#loaders/load/load.ts';
+import { Spool } from '#loaders/spool/spool.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { keys } from '#store/keys.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { startTestStore, type TestStore } from '../../support/test-store.ts';
+import { loader, ods, temporaryFolder } from '../../support/upload-loading.ts';
+import {
+  fileXml,
+  person,
+  planOf,
+  RECEIVED_AT,
+  unbornOf,
+  upload,
+} from '../../support/upload-model.ts';
+
+let t: TestStore;
+let l: ReturnType<typeof loader>;
+
+beforeAll(async () => {
+  t = await startTestStore({ kind: 'demo' });
+  l = loader(t);
+});
+afterAll(() => t.stop());
+
+let last = 100;
+function newAuthority(): OdsCode {
+  last += 1;
+  return ods(`ZZ${last}`);
+}
+
+/** A first file, and a second that adds, changes, ends, deletes and has a record refused. */
+function files(authority: OdsCode): { first: string; second: string } {
+  const first = upload({ authority, records: [1, 2, 3, 4].map((n) => planOf(n)) });
+  const second = upload({
+    authority,
+    sequence: 2,
+    authorityName: 'Renamed Council',
+    records: [
+      planOf(1),
+      planOf(2, { endDate: day('2026-11-01') }),
+      planOf(3, { deleteDate: day('2026-11-01') }),
+      { ...planOf(5), child: person(5, { nhsNumber: '1' }) },
+      unbornOf(6),
+      planOf(7),
+    ],
+  });
+  return { first: fileXml(first), second: fileXml(second) };
+}
+
+const CRASH = new Error('the process ended here');
+
+/** Steps that change something, in the order in which a load takes them. */
+const STEPS = [
+  'beginLoad',
+  'setAuthority',
+  'applyRows',
+  'tally',
+  'finishFile',
+  'appendEvent',
+  'commitLoad',
+] as const;
+type Step = (typeof STEPS)[number];
+
+/** A store and an anchor that end at a step: before it has done anything, in its middle, or after it. */
+function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor: Anchor } {
+  const at = async <T>(name: Step, work: () => T): Promise<Awaited<T>> => {
+    if (name !== step) return await work();
+    if (moment === 'after') await work();
+    throw CRASH;
+  };
+  const now = <T>(name: Step, work: () => T): T => {
+    if (name !== step) return work();
+    if (moment === 'after') work();
+    throw CRASH;
+  };
+  const store: Store = {
+    ...t.store,
+    setAuthority: (...given) => at('setAuthority', () => t.store.setAuthority(...given)),
+    applyRows: (lock, rows, options) =>
+      // A batch that ends in its middle is what a batch may do.
+      at('applyRows', () =>
+        t.store.applyRows(
+          lock,
+          step === 'applyRows' ? rows.slice(0, Math.ceil(rows.length / 2)) : rows,
+          options,
+        ),
+      ),
+    tally: () => at('tally', () => t.store.tally()),
+    finishFile: (...given) => at('finishFile', () => t.store.finishFile(...given)),
+    appendEvent: (...given) => at('appendEvent', () => t.store.appendEvent(...given)),
+  };
+  const anchor = Object.assign(Object.create(t.anchor) as Anchor, {
+    authority: (code: string) => t.anchor.authority(code),
+    loadInProgress: (code: string) => t.anchor.loadInProgress(code),
+    loadsInProgress: () => t.anchor.loadsInProgress(),
+    holds: () => t.anchor.holds(),
+    spoolsNeeded: () => t.anchor.spoolsNeeded(),
+    beginLoad: (load: BegunLoad, base: AnchoredAuthority | undefined) =>
+      now('beginLoad', () => t.anchor.beginLoad(load, base)),
+    commitLoad: (...given: Parameters<Anchor['commitLoad']>) =>
+      now('commitLoad', () => t.anchor.commitLoad(...given)),
+  });
+  return { store, anchor };
+}
+
+/** All that a load leaves behind, without what names the authority. */
+async function outcome(authority: OdsCode): Promise<unknown> {
+  const held = await t.store.readRows([1, 2, 3, 4, 5, 6, 7].map(testNumber));
+  const rows = [...held.values()].flat().filter((row) => row.authority === authority);
+  const {
+    code: _,
+    digest: __,
+    ...about
+  } = (await t.store.authority(authority)) ?? {
+    code: authority,
+  };
+  const anchored = t.anchor.authority(authority);
+  const tally = (await t.store.tally()).get(authority);
+  expect(tally?.digest).toBe(anchored?.digest);
+  return {
+    rows: rows.map(({ authority: ___, ...row }) => row),
+    about,
+    anchored: { sequence: anchored?.sequence, rows: anchored?.rows },
+    inProgress: t.anchor.loadInProgress(authority),
+  };
+}
+
+function anonymous(acknowledgement: Acknowledgement): unknown {
+  const { name, format, createdAt, receivedAt } = acknowledgement.file;
+  return {
+    ...acknowledgement,
+    authority: undefined,
+    file: { name, format, createdAt, receivedAt },
+  };
+}
+
+describe('a load that is cut short', () => {
+  let undisturbed: { acknowledgement: unknown; outcome: unknown };
+
+  beforeAll(async () => {
+    const authority = newAuthority();
+    const { first, second } = files(authority);
+    await l.load(first);
+    undisturbed = {
+      acknowledgement: anonymous(await l.load(second)),
+      outcome: await outcome(authority),
+    };
+  });
+
+  const moments = STEPS.flatMap((step) => [
+    { step, moment: 'before' as const },
+    { step, moment: 'after' as const },
+  ]);
+
+  test.each(moments)(
+    '$moment $step comes to the same end when resumed, with the same acknowledgement',
+    async ({ step, moment }) => {
+      const authority = newAuthority();
+      const { first, second } = files(authority);
+      await l.load(first);
+      const broken = ending(step, moment);
+      await expect(l.load(second, broken)).rejects.toThrow(LoadFailed);
+
+      const begun = t.anchor.loadInProgress(authority);
+      // At the very first moment nothing had begun, at the very last nothing is left to do.
+      const edge = `${moment} ${step}`;
+      expect(begun === undefined).toBe(edge === 'before beginLoad' || edge === 'after commitLoad');
+      if (begun !== undefined) await resumeLoad(t.store, t.anchor, begun);
+      const resumed = edge === 'before beginLoad' ? undefined : await outcome(authority);
+      expect(resumed ?? undisturbed.outcome).toEqual(undisturbed.outcome);
+      expect(anonymous(await l.load(second))).toEqual(undisturbed.acknowledgement);
+      expect(await outcome(authority)).toEqual(undisturbed.outcome);
+    },
+  );
+
+  test('is carried to its end by the next file of the authority, whichever it is', async () => {
+    const authority = newAuthority();
+    const { first, second } = files(authority);
+    await l.load(first);
+    await expect(l.load(second, ending('applyRows', 'after'))).rejects.toThrow(/will be resumed/);
+    const third = fileXml(upload({ authority, sequence: 3, records: [planOf(9)] }));
+    expect((await l.load(third)).warnings).toEqual([]);
+    expect(anonymous(await l.load(second))).toEqual(undisturbed.acknowledgement);
+    expect(await t.store.authority(authority)).toMatchObject({
+      sequence: 3,
+      rows: 7,
+      reconciled: true,
+    });
+  });
+
+  test('without its journal takes the same file again, and no other before it', async () => {
+    const authority = newAuthority();
+    const { first, second } = files(authority);
+    await l.load(first);
+    await expect(l.load(second, ending('applyRows', 'after'))).rejects.toThrow(LoadFailed);
+    const begun = t.anchor.loadInProgress(authority);
+    if (begun === undefined) throw new Error('the anchor knows of no load');
+    rmSync(begun.journal, { recursive: true });
+    await expect(resumeLoad(t.store, t.anchor, begun)).rejects.toThrow(/journal is gone/);
+    const third = fileXml(upload({ authority, sequence: 3 }));
+    await expect(l.load(third)).rejects.toThrow(/Load that file again first/);
+    expect(await l.load(second)).toMatchObject({
+      code: 'CPF03',
+      counts: { accepted: 5, refused: 1 },
+    });
+    expect(await outcome(authority)).toEqual(undisturbed.outcome);
+    expect((await l.load(third)).code).toBe('CPF02');
+  });
+
+  test('is answered from the ledger where it had been entered there, though its journal is gone', async () => {
+    const authority = newAuthority();
+    const { first, second } = files(authority);
+    await l.load(first);
+    await expect(l.load(second, ending('commitLoad', 'before'))).rejects.toThrow(LoadFailed);
+    rmSync(t.anchor.loadInProgress(authority)?.journal ?? '', { recursive: true });
+    expect(anonymous(await l.load(second))).toEqual(undisturbed.acknowledgement);
+    expect(await outcome(authority)).toEqual(undisturbed.outcome);
+  });
+
+  test('by a kill in the middle of applying is resumed by another process', async () => {
+    const authority = newAuthority();
+    const records = Array.from({ length: 5000 }, (_, n) => planOf(n + 1));
+    const bytes = fileXml(upload({ authority, records }));
+    const { stdout, signal } = spawnSync(
+      process.execPath,
+      [
+        fileURLToPath(new URL('../../support/load-and-die.ts', import.meta.url)),
+        t.dataDir,
+        l.spoolDir,
+      ],
+      { input: bytes, encoding: 'utf8' },
+    );
+    expect([signal, stdout]).toEqual(['SIGKILL', '2000 rows applied\n']);
+    const begun = t.anchor.loadInProgress(authority);
+    if (begun === undefined) throw new Error('the anchor knows of no load');
+    // The step that was killed, and at most the one behind it.
+    const applied = (await t.store.tally()).get(authority)?.rows;
+    expect(applied).toBeGreaterThanOrEqual(2000);
+    expect(applied).toBeLessThanOrEqual(4000);
+    expect(statSync(begun.journal).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(begun.journal)) {
+      expect(statSync(join(begun.journal, name)).mode & 0o777).toBe(0o600);
+    }
+    expect(
+      sweepSpools(
+        l.spoolDir,
+        t.anchor.loadsInProgress().map(({ journal }) => journal),
+      ),
+    ).toBe(0);
+
+    // The dead loader's lease would run out by itself; a test does not wait for it.
+    await t.admin.del(keys.lock(authority));
+    await resumeLoad(t.store, t.anchor, begun);
+    expect(await l.load(bytes)).toMatchObject({
+      code: 'CPF02',
+      rows: { added: 5000, unchanged: 0 },
+    });
+    expect(await t.store.authority(authority)).toMatchObject({ rows: 5000, reconciled: true });
+    expect(readdirSync(l.spoolDir)).toEqual([]);
+  });
+});
+
+describe('spools left behind', () => {
+  test('are swept when no process has them open, no load needs them, and they are not new', async () => {
+    const folder = temporaryFolder();
+    const abandoned = Spool.create(folder);
+    const needed = Spool.create(folder);
+    const inUse = Spool.create(folder);
+    const young = Spool.create(folder);
+    for (const spool of [abandoned, needed, young]) spool.close();
+    inUse.addRecord(1, []);
+    await inUse.commitJournal('{}');
+    const old = new Date(RECEIVED_AT - 86_400_000);
+    for (const spool of [abandoned, needed, inUse]) utimesSync(spool.folder, old, old);
+    expect(sweepSpools(folder, [needed.folder])).toBe(1);
+    expect(readdirSync(folder)).toHaveLength(3);
+    expect(() => statSync(abandoned.folder)).toThrow(/ENOENT/);
+    inUse.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('tell a journal that is whole from one that a crash cut short or that was changed', async () => {
+    const folder = temporaryFolder();
+    const spool = Spool.create(folder);
+    for (let n = 1; n <= 3; n++) spool.decide('added', testNumber(n), `row ${n}`);
+    await spool.commitJournal('{"a":"é"}');
+    spool.close();
+    const path = join(spool.folder, 'decided');
+    const whole = readFileSync(path);
+    const reopened = (bytes: Uint8Array) => {
+      writeFileSync(path, bytes);
+      const opened = Spool.open(spool.folder);
+      try {
+        return [opened.journal(), [...opened.decided(2)].flat().map(({ packed }) => packed)];
+      } finally {
+        opened.close();
+      }
+    };
+    expect(reopened(whole)).toEqual(['{"a":"é"}', ['row 1', 'row 2', 'row 3']]);
+    for (let length = 0; length < whole.length; length += 7) {
+      writeFileSync(path, whole.subarray(0, length));
+      const cut = Spool.open(spool.folder);
+      expect(cut.journal()).toBeUndefined();
+      cut.close();
+    }
+    const changed = Buffer.from(whole);
+    changed[14] = 'R'.charCodeAt(0);
+    writeFileSync(path, changed);
+    const other = Spool.open(spool.folder);
+    expect(other.journal()).toBeUndefined();
+    other.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('have names without a digit, so that none can hold an NHS number', () => {
+    const folder = temporaryFolder();
+    for (let i = 0; i < 20; i++) Spool.create(folder).close();
+    for (const name of readdirSync(folder)) expect(name).toMatch(/^load-[a-p]{24}$/);
+    rmSync(folder, { recursive: true });
+  });
+});

@@ -1,0 +1,431 @@
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LoadFailed, resumeLoad, sweepSpools } from '#loaders/load/load.ts';
+import {
+  discardHold,
+  expireHolds,
+  findHolds,
+  listHolds,
+  releaseHold,
+} from '#loaders/upkeep/held-files.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { startTestStore, type TestStore } from '../../support/test-store.ts';
+import { loader, metadata, ods } from '../../support/upload-loading.ts';
+import {
+  fileCsv,
+  fileXml,
+  type ModelRecord,
+  person,
+  planOf,
+  RECEIVED_AT,
+  upload,
+} from '../../support/upload-model.ts';
+
+let t: TestStore;
+let l: ReturnType<typeof loader>;
+
+beforeAll(async () => {
+  t = await startTestStore({ kind: 'demo' });
+  l = loader(t);
+});
+afterAll(() => t.stop());
+
+let last = 300;
+function newAuthority(): OdsCode {
+  last += 1;
+  return ods(`ZZ${last}`);
+}
+
+const DECISION = { by: 'A. Example', reason: 'confirmed by telephone', now: () => RECEIVED_AT };
+const END = { endDate: day('2026-11-20') };
+const children = (count: number, differing = {}): ModelRecord[] =>
+  Array.from({ length: count }, (_, i) => planOf(i + 1, differing));
+
+const loadXml = (authority: OdsCode, sequence: number, records: ModelRecord[]) =>
+  l.load(fileXml(upload({ authority, sequence, records })));
+
+const loadCsv = (
+  authority: OdsCode,
+  sequence: number,
+  records: ModelRecord[],
+  differing: { full?: boolean } = {},
+) =>
+  l.load(fileCsv({ records }), {
+    metadata: metadata(records.length, { authority, sequence, ...differing }),
+  });
+
+const held = async (authority: OdsCode, people: number) => {
+  const numbers = Array.from({ length: people }, (_, i) => testNumber(i + 1));
+  const rows = [...(await t.store.readRows(numbers)).values()].flat();
+  return rows.filter((row) => row.authority === authority);
+};
+const inForce = async (authority: OdsCode, people: number) =>
+  (await held(authority, people)).filter(
+    ({ endDate, deleteDate }) => endDate === undefined && deleteDate === undefined,
+  ).length;
+const holdOf = (authority: OdsCode) =>
+  listHolds(t.anchor).find((hold) => hold.authority === authority);
+
+/** What must agree once a load is over. */
+async function expectReconciled(authority: OdsCode): Promise<void> {
+  const known = await t.store.authority(authority);
+  const tally = (await t.store.tally()).get(authority);
+  expect(known?.reconciled).toBe(true);
+  expect(tally?.digest).toBe(t.anchor.authority(authority)?.digest);
+  expect(t.anchor.loadInProgress(authority)).toBeUndefined();
+}
+
+/** Ten children, then a file that ends six of them and adds one. */
+async function withRemovalsHeld(authority: OdsCode) {
+  await loadXml(authority, 1, children(10));
+  return loadXml(authority, 2, [...children(6, END), planOf(11)]);
+}
+
+describe('a delta that takes too much away', () => {
+  test('is applied but for what it takes away, which waits, and says so', async () => {
+    const authority = newAuthority();
+    const acknowledgement = await withRemovalsHeld(authority);
+    expect(acknowledgementSchema.parse(acknowledgement)).toMatchObject({
+      code: 'CPF03',
+      counts: { records: 7, accepted: 1, refused: 0 },
+      rows: { added: 1, changed: 0 },
+      held: { whole: false, records: 6, rows: 6, leftOut: 0 },
+    });
+    const hints = acknowledgement.warnings.map(({ hint }) => hint).join(' ');
+    expect(hints).toContain('6 of 10 (60 %) plans in force');
+    expect(hints).toContain(`cp-flags release ${authority}-2`);
+    expect(await inForce(authority, 11)).toBe(11);
+    expect(await t.store.authority(authority)).toMatchObject({ sequence: 1, rows: 11 });
+    await expectReconciled(authority);
+  });
+
+  test('keeps nothing but what waits, for its owner only', async () => {
+    const authority = newAuthority();
+    await withRemovalsHeld(authority);
+    const folder = t.anchor.holds().find((hold) => hold.authority === authority)?.folder ?? '';
+    expect(readdirSync(folder).toSorted()).toEqual(['held', 'lock']);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(folder)) {
+      expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+    }
+    sweepSpools(l.spoolDir, t.anchor.spoolsNeeded());
+    expect(existsSync(folder)).toBe(true);
+  });
+
+  test('is answered provisionally when it is repeated, and finally once it is released', async () => {
+    const authority = newAuthority();
+    const provisional = await withRemovalsHeld(authority);
+    const repeat = () => loadXml(authority, 2, [...children(6, END), planOf(11)]);
+    expect(await repeat()).toEqual(provisional);
+
+    const folder = t.anchor.holds().find((hold) => hold.authority === authority)?.folder ?? '';
+    const final = await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    expect(acknowledgementSchema.parse(final)).toMatchObject({
+      code: 'CPF02',
+      counts: { records: 7, accepted: 7, refused: 0 },
+      rows: { added: 1, changed: 6 },
+    });
+    expect(final.held).toBeUndefined();
+    expect(await inForce(authority, 11)).toBe(5);
+    expect(await repeat()).toEqual(final);
+    expect(await t.store.authority(authority)).toMatchObject({ sequence: 2, rows: 11 });
+    await expectReconciled(authority);
+    expect([holdOf(authority), existsSync(folder)]).toEqual([undefined, false]);
+  });
+
+  test('is let through as of now: what a newer file said of a plan stands', async () => {
+    const authority = newAuthority();
+    await withRemovalsHeld(authority);
+    await loadXml(authority, 3, [planOf(1)]);
+    const final = await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    expect(final.rows).toMatchObject({ changed: 5, superseded: 1 });
+    const [first] = await held(authority, 1);
+    expect(first).toMatchObject({ sequence: 3 });
+    expect(first?.endDate).toBeUndefined();
+    expect(await t.store.authority(authority)).toMatchObject({ sequence: 3 });
+    await expectReconciled(authority);
+  });
+
+  test('names who let it through and why in the audit', async () => {
+    const authority = newAuthority();
+    await withRemovalsHeld(authority);
+    await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    const events = await t.adminStore.readEvents('system');
+    expect(events.find(({ type }) => type === 'hold-released')).toMatchObject({
+      by: 'A. Example',
+      detail: { reason: 'confirmed by telephone', rows: 6 },
+    });
+  });
+
+  test('may be discarded: it is not done, and the acknowledgement says so', async () => {
+    const authority = newAuthority();
+    await withRemovalsHeld(authority);
+    const final = await discardHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    expect(acknowledgementSchema.parse(final)).toMatchObject({
+      code: 'CPF03',
+      counts: { records: 7, accepted: 1, refused: 6 },
+    });
+    expect(final.held).toBeUndefined();
+    expect(await inForce(authority, 11)).toBe(11);
+    expect(holdOf(authority)).toBeUndefined();
+    expect(await loadXml(authority, 2, [...children(6, END), planOf(11)])).toEqual(final);
+    await expectReconciled(authority);
+  });
+
+  test('can be sent again put right, with the same number, which replaces what waits', async () => {
+    const authority = newAuthority();
+    await withRemovalsHeld(authority);
+    const folder = t.anchor.holds().find((hold) => hold.authority === authority)?.folder ?? '';
+    const records = [
+      planOf(1, END),
+      { ...planOf(11), child: person(11, { localId: 'put-right' }) },
+    ];
+    expect(await loadXml(authority, 2, records)).toMatchObject({
+      code: 'CPF02',
+      rows: { added: 0, changed: 2 },
+    });
+    expect([holdOf(authority), existsSync(folder)]).toEqual([undefined, false]);
+    expect((await held(authority, 11)).at(-1)).toMatchObject({ localId: 'put-right' });
+    expect(await inForce(authority, 11)).toBe(10);
+    await expectReconciled(authority);
+  });
+
+  test('is loaded afresh where what waited is gone from the disk', async () => {
+    const authority = newAuthority();
+    await withRemovalsHeld(authority);
+    const { id = '' } = holdOf(authority) ?? {};
+    rmSync(t.anchor.holds().find((hold) => hold.id === id)?.folder ?? '', { recursive: true });
+    await expect(releaseHold(t.store, t.anchor, id, DECISION)).rejects.toThrow(
+      /gone from the disk/,
+    );
+    await discardHold(t.store, t.anchor, id, DECISION);
+    expect(holdOf(authority)).toBeUndefined();
+  });
+
+  test('may be one of which nothing else is left: then its number is free once it is discarded', async () => {
+    const authority = newAuthority();
+    await loadXml(authority, 1, children(10));
+    expect(await loadXml(authority, 2, children(6, END))).toMatchObject({
+      code: 'CPF04',
+      held: { records: 6 },
+    });
+    await discardHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    expect((await loadXml(authority, 2, [planOf(12)])).code).toBe('CPF02');
+  });
+});
+
+describe('a file that adds far more than usual', () => {
+  const many = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => planOf(from + i));
+
+  test('waits whole, and can be let through', async () => {
+    const authority = newAuthority();
+    await loadXml(authority, 1, children(10));
+    const provisional = await loadXml(authority, 2, many(100, 1_001));
+    expect(acknowledgementSchema.parse(provisional)).toMatchObject({
+      code: 'CPF04',
+      counts: { accepted: 0, refused: 0 },
+      rows: { added: 0 },
+      held: { whole: true, records: 1_001 },
+    });
+    expect((await t.store.tally()).get(authority)?.rows).toBe(10);
+    const final = await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    expect(final).toMatchObject({ code: 'CPF02', rows: { added: 1_001 } });
+    expect((await t.store.tally()).get(authority)?.rows).toBe(1_011);
+    await expectReconciled(authority);
+  });
+
+  test('leaves its number free once it is discarded', async () => {
+    const authority = newAuthority();
+    await loadXml(authority, 1, children(10));
+    await loadXml(authority, 2, many(100, 1_001));
+    await discardHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    expect((await loadXml(authority, 2, [planOf(100)])).code).toBe('CPF02');
+  });
+});
+
+describe('a full refresh', () => {
+  const known = async (authority: OdsCode) => {
+    await loadXml(authority, 1, children(10));
+    return authority;
+  };
+
+  test('takes away what it leaves out, and closes the numbers below it', async () => {
+    const authority = await known(newAuthority());
+    const acknowledgement = await loadCsv(authority, 5, children(8), { full: true });
+    expect(acknowledgementSchema.parse(acknowledgement)).toMatchObject({
+      code: 'CPF02',
+      rows: { added: 0, unchanged: 8, removed: 2 },
+    });
+    expect(await held(authority, 10)).toHaveLength(8);
+    await expectReconciled(authority);
+    expect(await loadXml(authority, 4, [planOf(9)])).toMatchObject({
+      code: 'CPF04',
+      failures: [{ field: 'sequence', hint: expect.stringContaining('5 and lower') as string }],
+    });
+    expect((await loadCsv(authority, 5, children(8), { full: true })).rows.removed).toBe(2);
+    expect((await loadXml(authority, 6, [planOf(9)])).code).toBe('CPF02');
+  });
+
+  test('arriving late leaves alone what newer files brought', async () => {
+    const authority = await known(newAuthority());
+    await loadXml(authority, 7, [planOf(20)]);
+    await loadCsv(authority, 5, children(9), { full: true });
+    expect((await held(authority, 20)).map(({ nhsNumber }) => nhsNumber)).toContain(testNumber(20));
+    expect(await held(authority, 20)).toHaveLength(10);
+    await expectReconciled(authority);
+  });
+
+  test('over its stop applies what it has and waits with its sweep', async () => {
+    const authority = await known(newAuthority());
+    const records = [...children(3), planOf(11)];
+    const provisional = await loadCsv(authority, 5, records, { full: true });
+    expect(provisional).toMatchObject({
+      code: 'CPF03',
+      rows: { added: 1, unchanged: 3, removed: 0 },
+      held: { records: 0, leftOut: 7 },
+    });
+    expect(await held(authority, 11)).toHaveLength(11);
+    // Nothing is closed until it is let through.
+    expect((await loadXml(authority, 4, [planOf(12)])).code).toBe('CPF02');
+    const final = await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    expect(final).toMatchObject({ code: 'CPF02', rows: { removed: 8 } });
+    expect(await held(authority, 12)).toHaveLength(4);
+    expect((await loadXml(authority, 3, [planOf(9)])).code).toBe('CPF04');
+    await expectReconciled(authority);
+  });
+
+  test('with a record refused waits with its sweep, however small', async () => {
+    const authority = await known(newAuthority());
+    const records = children(10);
+    records[9] = { ...planOf(10), child: person(10, { nhsNumber: '9990000019' }) };
+    expect(await loadCsv(authority, 5, records, { full: true })).toMatchObject({
+      counts: { accepted: 9, refused: 1 },
+      held: { leftOut: 1 },
+    });
+    expect(await held(authority, 10)).toHaveLength(10);
+  });
+
+  test.each([
+    ['without its row count', 'CPF01', { rowCount: undefined }],
+    ['with another row count than its own', 'CPF01', { rowCount: 9 }],
+  ])('%s is refused (%s)', async (_what, code, differing) => {
+    const authority = await known(newAuthority());
+    const given = { ...metadata(8, { authority, sequence: 5, full: true }), ...differing };
+    const { rowCount, ...rest } = given;
+    const acknowledgement = await l.load(fileCsv({ records: children(8) }), {
+      metadata: { ...rest, ...(rowCount !== undefined && { rowCount }) },
+    });
+    expect(acknowledgement.code).toBe(code);
+    expect(await held(authority, 10)).toHaveLength(10);
+  });
+
+  test('as Spine XML is refused', async () => {
+    const authority = await known(newAuthority());
+    const bytes = fileXml(upload({ authority, sequence: 5 }));
+    expect(await l.load(bytes, { metadata: { full: true } })).toMatchObject({
+      code: 'CPF04',
+      failures: [{ field: 'full' }],
+    });
+  });
+});
+
+describe('a crash', () => {
+  const CRASH = new Error('the process ended here');
+  const ending = (step: 'removeRows' | 'commitLoad' | 'beginLoad' | 'changeHolds') => {
+    const fail = () => {
+      throw CRASH;
+    };
+    const anchor = new Proxy(t.anchor, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (name === step) return fail;
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const store = {
+      ...t.store,
+      ...(step === 'removeRows' && { removeRows: () => Promise.reject(CRASH) }),
+    };
+    return { store, anchor };
+  };
+  const resume = async (authority: OdsCode) => {
+    const begun = t.anchor.loadInProgress(authority);
+    if (begun !== undefined) await resumeLoad(t.store, t.anchor, begun);
+    return begun !== undefined;
+  };
+
+  test('before what is held is known is carried to the same hold', async () => {
+    const authority = newAuthority();
+    await loadXml(authority, 1, children(10));
+    const bytes = fileXml(
+      upload({ authority, sequence: 2, records: [...children(6, END), planOf(11)] }),
+    );
+    await expect(l.load(bytes, ending('commitLoad'))).rejects.toThrow(LoadFailed);
+    expect(holdOf(authority)).toBeUndefined();
+    expect(await resume(authority)).toBe(true);
+    expect(holdOf(authority)).toMatchObject({ number: 2 });
+    expect((await l.load(bytes)).held?.id).toBe(holdOf(authority)?.id);
+    await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    expect(await inForce(authority, 11)).toBe(5);
+  });
+
+  test('in the middle of a sweep is carried to its end', async () => {
+    const authority = newAuthority();
+    await loadXml(authority, 1, children(10));
+    const records = children(8);
+    const loading = l.load(fileCsv({ records }), {
+      ...ending('removeRows'),
+      metadata: metadata(8, { authority, sequence: 5, full: true }),
+    });
+    await expect(loading).rejects.toThrow(/will be resumed/);
+    expect(await resume(authority)).toBe(true);
+    expect(await held(authority, 10)).toHaveLength(8);
+    await expectReconciled(authority);
+  });
+
+  test.each(['beginLoad', 'commitLoad'] as const)(
+    'of a release at %s lets it be released all the same',
+    async (step) => {
+      const authority = newAuthority();
+      await withRemovalsHeld(authority);
+      const { store, anchor } = ending(step);
+      const { id = '' } = holdOf(authority) ?? {};
+      await expect(releaseHold(store, anchor, id, DECISION)).rejects.toThrow(LoadFailed);
+      if (!(await resume(authority))) await releaseHold(t.store, t.anchor, id, DECISION);
+      expect(await inForce(authority, 11)).toBe(5);
+      expect(holdOf(authority)).toBeUndefined();
+      await expectReconciled(authority);
+    },
+  );
+});
+
+describe('what waits', () => {
+  test('is found by authority and number, and by its id', async () => {
+    const authority = newAuthority();
+    await withRemovalsHeld(authority);
+    const hold = holdOf(authority);
+    expect(findHolds(t.anchor, `${authority}-2`)).toEqual([hold]);
+    expect(findHolds(t.anchor, hold?.id ?? '')).toEqual([hold]);
+    expect(findHolds(t.anchor, `${authority}-3`)).toEqual([]);
+    expect(hold?.id).toMatch(/^[a-p]{8}$/);
+  });
+
+  test('is discarded when nobody decided in time, and audited', async () => {
+    const authority = newAuthority();
+    await withRemovalsHeld(authority);
+    const day30 = RECEIVED_AT + 30 * 86_400_000;
+    const expire = (now: number) =>
+      expireHolds(t.store, t.anchor, { keptMs: 30 * 86_400_000, now: () => now });
+    expect(await expire(day30 - 1)).toEqual([]);
+    expect((await expire(day30)).map((hold) => hold.authority)).toContain(authority);
+    expect(listHolds(t.anchor)).toEqual([]);
+    expect((await t.adminStore.readEvents('system')).at(-1)).toMatchObject({
+      type: 'hold-discarded',
+      by: 'service',
+    });
+  });
+});

@@ -1,0 +1,150 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Coverage, Flag } from '#schemas/lookup.ts';
+import * as wording from '#schemas/wording/lookup.ts';
+import { day } from '../../support/rows.ts';
+
+const complete: Coverage = { expected: 3, upToDate: 3, complete: true, notUpToDate: [] };
+const behind: Coverage = {
+  expected: 3,
+  upToDate: 2,
+  complete: false,
+  notUpToDate: [{ code: 'ZZ1', name: 'Slow Council' }],
+};
+const now = Date.parse('2026-11-24T03:00:00Z');
+
+function flag(differing: Partial<Flag> = {}): Flag {
+  return {
+    type: 'child-protection-plan',
+    status: 'current',
+    startDate: '2026-09-14',
+    dateOfBirth: 'not-checked',
+    authority: {
+      code: 'ZZ1',
+      name: 'Quick Council',
+      officeHoursPhone: '02079460100',
+      emergencyDutyTeamPhone: '02079460199',
+      upToDate: true,
+    },
+    ...differing,
+  };
+}
+
+describe('the advice of a negative', () => {
+  test('says what a negative does not mean', () => {
+    expect(wording.notFlaggedAdvice(complete, undefined, now)).toEqual([wording.NOT_FLAGGED]);
+  });
+
+  test('names the authorities that are not up to date', () => {
+    expect(wording.notFlaggedAdvice(behind, undefined, now)).toContain(
+      '1 authority is not up to date: Slow Council.',
+    );
+  });
+
+  test('sends to the mother’s number until the first birthday, and not after', () => {
+    const ask = (birth: string) => wording.notFlaggedAdvice(complete, day(birth), now);
+    expect(ask('2025-11-25')).toContain(wording.CHECK_THE_MOTHER);
+    expect(ask('2025-11-24')).not.toContain(wording.CHECK_THE_MOTHER);
+  });
+
+  test('stays short however many authorities are behind', () => {
+    const many: Coverage = {
+      expected: 153,
+      upToDate: 0,
+      complete: false,
+      notUpToDate: Array.from({ length: 153 }, (_, i) => ({ code: `Z${i}`, name: `Council ${i}` })),
+    };
+    expect(wording.notFlaggedAdvice(many, undefined, now)[1]).toBe(
+      '153 authorities are not up to date: Council 0, Council 1, Council 2, Council 3, Council 4 and 148 more.',
+    );
+  });
+});
+
+describe('the advice of a positive', () => {
+  test('says whom to ring, by day and by night', () => {
+    expect(wording.flaggedAdvice([flag()], complete)).toEqual([
+      'This child is on a child protection plan. Ring Quick Council: office hours 02079460100; emergency duty team (out of hours) 02079460199.',
+    ]);
+  });
+
+  test('says that an ended plan is for information, and when it ended', () => {
+    const [advice] = wording.flaggedAdvice(
+      [flag({ status: 'ended', endDate: '2026-10-01' })],
+      complete,
+    );
+    expect(advice).toContain(
+      'No current plan. Ended on 1 October 2026; shown for 365 days for information.',
+    );
+  });
+
+  test('treats a passed due date as in force', () => {
+    const [advice] = wording.flaggedAdvice(
+      [
+        flag({
+          type: 'unborn-child-protection-plan',
+          status: 'due-date-passed',
+          dueOrEndDate: '2026-11-20',
+        }),
+      ],
+      complete,
+    );
+    expect(advice).toContain(wording.DUE_DATE_PASSED);
+  });
+
+  test('never lets a differing date of birth dismiss the flag', () => {
+    expect(wording.flaggedAdvice([flag({ dateOfBirth: 'mismatch' })], complete)).toContain(
+      wording.DATE_OF_BIRTH_DIFFERS,
+    );
+  });
+
+  test('always says something, whatever is shown', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            type: fc.constantFrom<Flag['type']>(
+              'child-protection-plan',
+              'looked-after-child',
+              'unborn-child-protection-plan',
+            ),
+            status: fc.constantFrom<Flag['status']>('current', 'ended', 'due-date-passed'),
+          }),
+          { minLength: 1, maxLength: 4 },
+        ),
+        (flags) => {
+          const advice = wording.flaggedAdvice(
+            flags.map((each) => flag({ ...each, endDate: '2026-10-01' })),
+            behind,
+          );
+          expect(advice.length).toBeGreaterThan(1);
+          expect(advice.join(' ')).toContain('02079460199');
+        },
+      ),
+    );
+  });
+});
+
+describe('the note on one plan', () => {
+  const authority = { ...flag().authority, dataAsOf: '2026-07-24T03:02:00.000Z' };
+
+  test('says its status, whom to ring, and of when the data is in London', () => {
+    const note = wording.planNote(flag({ authority }));
+    expect(note).toMatch(/^This child is on a child protection plan\. Ring Quick Council/);
+    expect(note).toContain('emergency duty team (out of hours) 02079460199');
+    expect(note).toMatch(/Data of Quick Council as of 24 July 2026 at 04:02\.$/);
+  });
+
+  test('on one that ended does not say that no other is in force', () => {
+    const note = wording.planNote(flag({ status: 'ended', endDate: '2026-10-01' }));
+    expect(note).toMatch(/^This plan ended on 1 October 2026 and is shown for information\. Ring/);
+    expect(note).not.toContain('No current plan');
+  });
+
+  test("on an unborn child's gives the due date or end, before it and after", () => {
+    const unborn = { type: 'unborn-child-protection-plan', dueOrEndDate: '2026-12-01' } as const;
+    expect(wording.planNote(flag(unborn))).toContain('due date or end is 1 December 2026');
+    const passed = wording.planNote(flag({ ...unborn, status: 'due-date-passed' }));
+    expect(passed).toContain('due date or end was 1 December 2026');
+    expect(passed).toContain(wording.DUE_DATE_PASSED);
+  });
+});

@@ -1,0 +1,264 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { problemSchema } from '#schemas/errors.ts';
+import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
+import { run } from '../../support/processes.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+
+const CHILD = testNumber(701);
+/** So few a minute that none comes back while a test runs. */
+const LIMIT = 3;
+
+let service: TestService;
+beforeAll(async () => {
+  service = await startTestService({
+    environment: { USER_LIMIT: String(LIMIT), ORGANISATION_LIMIT: '1000' },
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+let users = 0;
+/** A user of the test's own, whose limit nobody has used. */
+const newUser = (): string => `nurse-${++users}`;
+const tokenOf = (user: string, more: Parameters<typeof claims>[0] = {}) =>
+  service.token(claims({ ...more, sub: user }));
+
+async function exhaust(token: string): Promise<Response> {
+  let response: Response | undefined;
+  await until(async () => {
+    response = await service.lookup({ nhsNumber: CHILD }, { token });
+    return response.status === 429;
+  }, 'the limit');
+  if (response === undefined) throw new Error('no answer');
+  return response;
+}
+
+describe('a user who asks too often', () => {
+  test('is refused with the limit, its window and when to go on', async () => {
+    const response = await exhaust(await tokenOf(newUser()));
+    expect(response.status).toBe(429);
+    const wait = Number(response.headers.get('retry-after'));
+    expect(wait).toBeGreaterThan(0);
+    expect(wait).toBeLessThanOrEqual(20);
+    const problem = problemSchema.parse(await response.json());
+    expect(problem).toMatchObject({
+      code: 'too-many-requests',
+      checked: false,
+      advice: [COULD_NOT_CHECK],
+    });
+    expect(problem.detail).toContain(`The limit of this user is ${LIMIT} requests in 60 seconds.`);
+  });
+
+  test('is refused in FHIR as FHIR says it', async () => {
+    const token = await tokenOf(newUser());
+    await exhaust(token);
+    const response = await fetch(`${service.baseUrl}/FHIR/R4/CareTeam/_search`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'x-request-id': randomUUID(),
+        'content-type': 'application/x-www-form-urlencoded',
+      },
+      body: `patient:identifier=https://fhir.nhs.uk/Id/nhs-number|${CHILD}`,
+    });
+    expect(response.status).toBe(429);
+    expect(response.headers.get('retry-after')).not.toBeNull();
+    const text = await response.text();
+    expect(JSON.parse(text)).toMatchObject({
+      issue: [
+        {
+          code: 'throttled',
+          details: { coding: [{ code: 'TOO_MANY_REQUESTS' }, { code: 'too-many-requests' }] },
+        },
+      ],
+    });
+    expect(text).toContain(`${LIMIT} requests in 60 seconds`);
+  });
+
+  test('is not helped by another token, and nobody else is hindered', async () => {
+    const user = newUser();
+    await exhaust(await tokenOf(user));
+    const again = await service.token(claims({ sub: user }), 601);
+    expect((await service.lookup({ nhsNumber: CHILD }, { token: again })).status).toBe(429);
+    const other = await tokenOf(newUser());
+    expect((await service.lookup({ nhsNumber: CHILD }, { token: other })).status).toBe(200);
+  });
+
+  test('uses the limit up with refused requests as well', async () => {
+    const token = await tokenOf(newUser());
+    await until(
+      async () => (await service.lookup({ nhsNumber: '1' }, { token })).status === 429,
+      'the limit',
+    );
+  });
+
+  test('uses it up with each item of a batch', async () => {
+    const token = await tokenOf(newUser(), { activities: ['B0170'] });
+    const send = (items: number) =>
+      fetch(`${service.baseUrl}/lookup/batch`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'x-request-id': randomUUID(),
+          'content-type': 'application/json',
+        },
+        body: JSON.stringify({
+          items: Array.from({ length: items }, () => ({ nhsNumber: CHILD })),
+        }),
+      });
+    expect((await send(3)).status).toBe(200);
+    expect((await send(1)).status).toBe(429);
+  });
+
+  test('is in the audit: each refusal, or how many they were', async () => {
+    const user = newUser();
+    const token = await tokenOf(user);
+    await exhaust(token);
+    const more = 40;
+    const statuses = await Promise.all(
+      Array.from({ length: more }, async () => {
+        return (await service.lookup({ nhsNumber: CHILD }, { token })).status;
+      }),
+    );
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThanOrEqual(more - 1);
+    await until(async () => {
+      const refused = (await service.events()).filter(
+        (event) => event.type === 'refusal' && event.caller.user === user,
+      );
+      return refused.length >= 20 && refused.length <= 21;
+    }, 'the events');
+  });
+});
+
+test('a demo has no limits of its own', async () => {
+  const open = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+  });
+  try {
+    const token = await open.token();
+    const statuses = await Promise.all(
+      Array.from({ length: 300 }, async () => {
+        const response = await open.lookup({ nhsNumber: CHILD }, { token });
+        await response.arrayBuffer();
+        return response.status;
+      }),
+    );
+    expect(statuses).not.toContain(429);
+  } finally {
+    await open.stopAndRemove();
+  }
+});
+
+test('who tries numbers out is told of in log, status and audit, and goes on being answered', async () => {
+  const open = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+  });
+  try {
+    const token = await open.token(claims({ sub: 'curious' }));
+    const numbers = Array.from({ length: 40 }, (_, i) => testNumber(2_000 + i));
+    for (const nhsNumber of numbers) {
+      expect((await open.lookup({ nhsNumber }, { token })).status).toBe(200);
+    }
+    await until(
+      async () => (await open.events()).some(({ type }) => type === 'enumeration-alert'),
+      'the alert in the audit',
+    );
+    const alerts = (await open.events()).filter(({ type }) => type === 'enumeration-alert');
+    expect(alerts[0]).toMatchObject({
+      partition: 'system',
+      sign: 'sequential-numbers',
+      caller: { user: 'curious', organisation: { code: 'ZZH01' } },
+    });
+    for (const number of numbers) expect(JSON.stringify(alerts)).not.toContain(number);
+    expect(open.lines.some((line) => line.includes('unusual manner'))).toBe(true);
+    const status = await (await fetch(`${open.baseUrl}/_status`)).json();
+    expect(status).toMatchObject({
+      checks: { 'access:enumeration': [{ status: 'warn' }] },
+    });
+  } finally {
+    await open.stopAndRemove();
+  }
+});
+
+describe('a user whom the operator blocks', () => {
+  const block = (user: string, command = 'block') =>
+    run(
+      [
+        command,
+        user,
+        '--issuer',
+        'cp-flags-demo',
+        '--by',
+        'C. Guardian',
+        '--reason',
+        'Card stolen',
+      ],
+      { DATA_DIR: service.dataDir },
+    );
+
+  test('is refused with words within seconds, audited, and let in again', async () => {
+    const user = newUser();
+    const token = await tokenOf(user);
+    expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
+    const { code, stdout } = await block(user);
+    expect(stdout).toContain('is blocked');
+    expect(code).toBe(0);
+
+    const requestId = randomUUID();
+    let refused: Response | undefined;
+    await until(async () => {
+      refused = await service.lookup(
+        { nhsNumber: CHILD },
+        { token, headers: { 'x-request-id': requestId } },
+      );
+      return refused.status === 403;
+    }, 'the block');
+    const problem = problemSchema.parse(await refused?.json());
+    expect(problem.code).toBe('user-blocked');
+    expect(problem.detail).toContain('somebody else must make the check');
+    expect(
+      (await service.lookup({ nhsNumber: CHILD }, { token: await tokenOf(newUser()) })).status,
+    ).toBe(200);
+
+    await until(
+      async () =>
+        (await service.events()).some(
+          (event) =>
+            event.type === 'refusal' && event.code === 'user-blocked' && event.caller.user === user,
+        ),
+      'the refusal event',
+    );
+    expect(await service.events()).toContainEqual(
+      expect.objectContaining({
+        type: 'user-blocked',
+        by: 'C. Guardian',
+        detail: { issuer: 'cp-flags-demo', user, reason: 'Card stolen' },
+      }),
+    );
+
+    const listed = await run(['blocked'], { DATA_DIR: service.dataDir });
+    expect(listed.stdout).toContain(`${user} of cp-flags-demo`);
+    expect((await block(user)).stdout).toContain('was blocked already');
+    expect((await block(user, 'unblock')).stdout).toContain('not blocked any more');
+    await until(
+      async () => (await service.lookup({ nhsNumber: CHILD }, { token })).status !== 403,
+      'the end of the block',
+    );
+    expect((await run(['blocked'], { DATA_DIR: service.dataDir })).stdout).toContain('Nobody');
+  });
+
+  test('must be named with issuer, decider and reason', async () => {
+    const environment = { DATA_DIR: service.dataDir };
+    const { code, stderr } = await run(['block', 'x', '--issuer', 'i', '--by', 'B'], environment);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--reason');
+    const empty = await run(
+      ['block', 'x', '--issuer', 'i', '--by', ' ', '--reason', 'r'],
+      environment,
+    );
+    expect(empty.code).toBe(2);
+    expect(empty.stderr).toContain('--by must not be empty');
+  });
+});

@@ -1,0 +1,486 @@
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import * as fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { AuditEvent } from '#schemas/audit/audit-event.ts';
+import {
+  AUDIT_OUTCOMES,
+  type AuditCriteria,
+  auditCriteriaSchema,
+} from '#schemas/audit/audit-search.ts';
+import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
+import { followLog } from '#service/audit/search/index-file.ts';
+import { NoIndex, readCursor, searchAudit, writeCursor } from '#service/audit/search/search.ts';
+import { coverageOf, createCoverage } from '#service/audit/search/searched-until.ts';
+import type { Viewer } from '#service/audit/search/view.ts';
+import {
+  auditFolder,
+  eventSource,
+  openLog,
+  removeAuditFolders,
+  seeded,
+  signerOf,
+} from '../../support/audit.ts';
+import { testNumber } from '../../support/rows.ts';
+
+afterAll(() => removeAuditFolders());
+
+const ALL: Viewer = { kind: 'all' };
+const CHILDREN = [1, 2, 3, 4].map((n) => testNumber(7_000 + n));
+const USERS = ['nurse-1', 'nurse-2', 'gp-1'];
+const ORGANISATIONS = ['ZZH01', 'ZZH02', 'ZZP01'];
+const AUTHORITIES = ['ZZ101', 'ZZ102'];
+const START = Date.UTC(2026, 10, 24);
+
+/** What a service writes, of every kind that a search tells apart, drawn at random. */
+function randomEvent(random: (below: number) => number): object {
+  const pick = <T>(of: readonly T[]): T => of[random(of.length)] as T;
+  const organisation = pick(ORGANISATIONS);
+  const caller = {
+    issuer: pick(['https://a.example', 'https://b.example']),
+    client: 'client',
+    user: pick(USERS),
+    name: 'Nora Nurse',
+    role: { code: 'R8000', name: pick(['Nurse', 'Doctor']) },
+    organisation: { code: organisation, name: organisation },
+  };
+  const auditId = crypto.randomUUID();
+  const request = { auditId, caller, api: 'plain', requestId: crypto.randomUUID() };
+  const look = {
+    ...request,
+    setting: 'emergency-department',
+    access: pick(['unscheduled', 'silent-read']),
+    decidedBy: 'activity',
+    nhsNumber: pick(CHILDREN),
+    coverage: { expected: 2, upToDate: 2 },
+    versions: { functions: 'f', configuration: 'c' },
+  };
+  const occurredAt = new Date(START + random(20_000)).toISOString();
+  const plan = (authority: string) => ({
+    authority,
+    type: 'child-protection-plan',
+    startDate: '2026-01-05',
+    status: 'current',
+    dateOfBirth: 'not-checked',
+  });
+  const held = AUTHORITIES.filter(() => random(2) === 0);
+  switch (random(8)) {
+    case 0:
+      return {
+        type: 'could-not-check',
+        ...look,
+        cause: 'store-away',
+        outcome: undefined,
+        occurredAt,
+      };
+    case 1:
+      return {
+        ...request,
+        type: 'refusal',
+        code: pick(['activity-required', 'too-many-requests']),
+        nhsNumber: pick(CHILDREN),
+        outcome: undefined,
+        ...(random(2) === 0 && { count: 5 }),
+        occurredAt,
+      };
+    case 2:
+      return { type: 'not-delivered', auditId, nhsNumber: pick(CHILDREN), outcome: undefined };
+    case 3:
+      return {
+        type: 'audit-search',
+        auditId,
+        by: 'A. Guardian',
+        reason: 'why',
+        view: 'all',
+        criteria: random(2) === 0 ? { nhsNumber: pick(CHILDREN) } : {},
+        eventsShown: 0,
+        outcome: undefined,
+      };
+    case 4:
+      return {
+        type: 'load',
+        auditId,
+        authority: pick(AUTHORITIES),
+        sequence: 1,
+        sha256: 'x',
+        code: 'CPF02',
+        accepted: 1,
+        refused: 0,
+        by: 'watch',
+        outcome: undefined,
+      };
+    default:
+      return held.length > 0
+        ? { type: 'lookup', ...look, outcome: 'flagged', shown: held.map(plan), accessesShown: [] }
+        : { type: 'lookup', ...look, outcome: 'not-flagged', shown: [], accessesShown: [] };
+  }
+}
+
+function makeAuditLog(count: number, seed: number, from = START) {
+  const folder = auditFolder();
+  const random = seeded(seed);
+  const source = eventSource(seed, from);
+  const signer = signerOf();
+  const log = openLog(folder, signer);
+  const append = (many: number): void =>
+    log.append(Array.from({ length: many }, () => source.next(undefined, randomEvent(random))));
+  append(count);
+  const places = { folder, indexFile: join(auditFolder(), 'index', 'index.sqlite') };
+  const follower = followLog(folder, places.indexFile);
+  const catchUp = (): void => {
+    for (let steps = 0; follower.step(5)?.behind !== 0; steps++) {
+      if (steps > 1_000) throw new Error('the index does not come to the end');
+    }
+  };
+  return { places, log, append, follower, catchUp };
+}
+
+const everything = async (folder: string) => {
+  const events: { index: number; event: AuditEvent }[] = [];
+  for await (const { index, event } of sealedEvents(folder, 0)) {
+    if (event.type === 'unreadable') throw new Error(`the test wrote no event: ${event.fields}`);
+    events.push({ index, event });
+  }
+  return events;
+};
+
+const fieldsSchema = z.looseObject({
+  occurredAt: z.string().optional(),
+  outcome: z.string().optional(),
+  authority: z.string().optional(),
+  nhsNumber: z.string().optional(),
+  access: z.string().optional(),
+  by: z.string().optional(),
+  criteria: z.looseObject({ nhsNumber: z.string().optional() }).optional(),
+  caller: z
+    .object({ user: z.string(), organisation: z.object({ code: z.string() }).optional() })
+    .optional(),
+});
+
+/** The criteria as docs/audit.md has them, on an event itself, written apart from the index. */
+function fits(event: AuditEvent, criteria: AuditCriteria): boolean {
+  const json = fieldsSchema.parse(event);
+  const at = json.occurredAt === undefined ? event.at : Date.parse(json.occurredAt);
+  const outcome =
+    event.type === 'refusal'
+      ? 'refused'
+      : ['could-not-check', 'not-delivered'].includes(event.type)
+        ? event.type
+        : json.outcome;
+  const authorities = [json.authority, ...(event.shown ?? []).map((plan) => plan.authority)];
+  const tests: [unknown, boolean][] = [
+    [criteria.nhsNumber, (json.nhsNumber ?? json.criteria?.nhsNumber) === criteria.nhsNumber],
+    [criteria.user, (json.caller?.user ?? json.by) === criteria.user],
+    [criteria.organisation, json.caller?.organisation?.code === criteria.organisation],
+    [criteria.authority, authorities.includes(criteria.authority)],
+    [criteria.activity, json.access === criteria.activity],
+    [criteria.outcome, outcome === criteria.outcome],
+    [criteria.type, event.type === criteria.type],
+    [criteria.from, at >= (criteria.from ?? 0)],
+    [criteria.to, at < (criteria.to ?? 0)],
+  ];
+  return tests.every(([given, is]) => given === undefined || is);
+}
+
+/** Seldom given, so that what is given together is often there together. */
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+const time = fc.integer({ min: START - 1_000, max: START + 14_000 });
+const criteriaArbitrary = fc
+  .record({
+    nhsNumber: maybe(fc.constantFrom(...CHILDREN, testNumber(9_999))),
+    user: maybe(fc.constantFrom(...USERS, 'A. Guardian', 'nobody')),
+    organisation: maybe(fc.constantFrom(...ORGANISATIONS)),
+    authority: maybe(fc.constantFrom(...AUTHORITIES)),
+    activity: maybe(fc.constantFrom('unscheduled', 'silent-read')),
+    outcome: maybe(fc.constantFrom(...AUDIT_OUTCOMES)),
+    type: maybe(fc.constantFrom('lookup', 'refusal', 'load', 'audit-search')),
+    from: maybe(time.map((at) => new Date(at).toISOString())),
+    to: maybe(time.map((at) => new Date(at).toISOString())),
+  })
+  .map((given) => auditCriteriaSchema.parse(JSON.parse(JSON.stringify(given))));
+const viewerArbitrary: fc.Arbitrary<Viewer> = fc.oneof(
+  fc.constant(ALL),
+  fc
+    .constantFrom(...ORGANISATIONS)
+    .map((organisation) => ({ kind: 'organisation' as const, organisation })),
+  fc.constantFrom(...AUTHORITIES).map((authority) => ({ kind: 'authority' as const, authority })),
+);
+
+/** Who sees what, as design and docs/audit.md say it, on the event itself. */
+function maySee(viewer: Viewer, event: AuditEvent): boolean {
+  if (viewer.kind === 'all') return true;
+  if (viewer.kind === 'organisation') {
+    return 'caller' in event && event.caller?.organisation?.code === viewer.organisation;
+  }
+  return (
+    event.type === 'lookup' &&
+    event.access === 'unscheduled' &&
+    (event.shown ?? []).some(({ authority }) => authority === viewer.authority)
+  );
+}
+
+test('a search finds what a reading of the whole log finds, for every criterion and viewer, page by page', async () => {
+  const { places, catchUp, follower } = makeAuditLog(600, 11);
+  catchUp();
+  const events = await everything(places.folder);
+  fc.assert(
+    fc.property(
+      criteriaArbitrary,
+      viewerArbitrary,
+      fc.integer({ min: 1, max: 30 }),
+      (criteria, viewer, limit) => {
+        const found: { index: number; at: string }[] = [];
+        let after: { at: number; entry: number } | undefined;
+        for (let pages = 0; pages < 3; pages++) {
+          const page = searchAudit(places, criteria, viewer, { limit, after });
+          expect(page.events.length).toBeLessThanOrEqual(limit);
+          found.push(...page.events.map(({ index, shown }) => ({ index, at: shown.at })));
+          if (page.next === undefined) break;
+          after = readCursor(writeCursor(page.next, criteria), criteria);
+          expect(after).toEqual(page.next);
+          after = page.next;
+        }
+        const expected = events
+          .filter(({ event }) => fits(event, criteria) && maySee(viewer, event))
+          // That another authority holds a plan of the child too is not told by what is found either.
+          .filter(
+            () =>
+              viewer.kind !== 'authority' ||
+              (criteria.authority ?? viewer.authority) === viewer.authority,
+          )
+          .map(({ index, event }) => ({
+            index,
+            at:
+              'occurredAt' in event && event.occurredAt !== undefined
+                ? event.occurredAt
+                : new Date(event.at).toISOString(),
+          }))
+          .toSorted((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.index - a.index));
+        expect(found).toEqual(expected.slice(0, Math.min(expected.length, limit * 3)));
+      },
+    ),
+    { numRuns: 100 },
+  );
+  follower.close();
+});
+
+describe('privacy', () => {
+  test('an authority sees no plan, number or person of another, and no silent read', async () => {
+    const { places, catchUp, follower } = makeAuditLog(800, 12);
+    catchUp();
+    const { events } = searchAudit(
+      places,
+      {},
+      { kind: 'authority', authority: 'ZZ101' },
+      { limit: 800 },
+    );
+    expect(events.length).toBeGreaterThan(20);
+    for (const { shown } of events) {
+      expect(JSON.stringify(shown)).not.toContain('ZZ102');
+      expect(shown['access']).toBe('unscheduled');
+      expect(Object.keys(shown).toSorted()).toEqual(
+        [
+          'access',
+          'at',
+          'auditId',
+          'caller',
+          'nhsNumber',
+          'outcome',
+          'setting',
+          'shown',
+          'type',
+        ].filter((name) => name in shown),
+      );
+      expect(JSON.stringify(shown['caller'])).not.toMatch(/issuer|client/);
+    }
+    follower.close();
+  });
+
+  test('an index that names wrong events shows nobody the events of another', async () => {
+    const { places, catchUp, follower } = makeAuditLog(600, 13);
+    catchUp();
+    follower.close();
+    const db = new DatabaseSync(places.indexFile);
+    db.exec("UPDATE event SET organisation = (SELECT id FROM text WHERE value = 'ZZH01')");
+    db.close();
+    const viewer: Viewer = { kind: 'organisation', organisation: 'ZZH01' };
+    expect(() => searchAudit(places, {}, viewer, { limit: 500 })).toThrow('names wrong events');
+    // It is thrown away with that, and there is none until it is made anew.
+    expect(() => searchAudit(places, {}, viewer, { limit: 500 })).toThrow(NoIndex);
+    catchUp();
+    for (const { event } of searchAudit(places, {}, viewer, { limit: 500 }).events) {
+      expect('caller' in event && event.caller?.organisation?.code).toBe('ZZH01');
+    }
+    follower.close();
+  });
+});
+
+describe('how far a search reaches', () => {
+  test('is told up to the oldest event that waits, and not at all while an index is made anew', async () => {
+    const { places, catchUp, follower } = makeAuditLog(300, 22);
+    catchUp();
+    const sealed = sealedRange(places.folder)?.numbers ?? [];
+    let waiting = 0;
+    const oldest = Date.now() - 60_000;
+    const cover = createCoverage(places.folder, {
+      numbers: async () => sealed.map((number, stream) => number + (stream === 0 ? waiting : 0)),
+      oldest: async () => oldest,
+    });
+    const whole = { size: 300, behind: 0, numbers: sealed };
+    // Something is sealed and not in the index: when that was is not known.
+    expect(await cover({ ...whole, size: 100, behind: 200 })).toEqual({
+      size: 100,
+      notSearched: 200,
+    });
+    waiting = 2;
+    const upToOldest = { completeUntil: new Date(oldest).toISOString(), notSearched: 2 };
+    expect(await cover(whole)).toEqual({ size: 300, ...upToOldest });
+    waiting = 0;
+    const { completeUntil = '' } = await cover(whole);
+    expect(Date.parse(completeUntil)).toBeLessThanOrEqual(Date.now() - 5_000);
+    // An index that falls behind takes nothing back; one that is begun anew does.
+    const behind = await cover({ size: 300, behind: 50, numbers: sealed });
+    expect(behind).toEqual({ size: 300, completeUntil, notSearched: 50 });
+    expect(coverageOf(behind, 300)).toEqual({ completeUntil, notSearched: 50 });
+    expect(coverageOf(behind, 120)).toEqual({ notSearched: 230 });
+    expect(await cover({ size: 120, behind: 180, numbers: sealed })).toEqual({
+      size: 120,
+      notSearched: 180,
+    });
+    follower.close();
+  });
+
+  test('takes no credit for what another process has sealed meanwhile', async () => {
+    const { places, catchUp, follower, append } = makeAuditLog(100, 23);
+    catchUp();
+    const numbers = sealedRange(places.folder)?.numbers ?? [];
+    append(50);
+    const now = sealedRange(places.folder)?.numbers ?? [];
+    const cover = createCoverage(places.folder, {
+      numbers: async () => [...now],
+      oldest: async () => Date.now(),
+    });
+    expect(await cover({ size: 100, behind: 0, numbers })).toEqual({ size: 100, notSearched: 50 });
+    follower.close();
+  });
+});
+
+describe('the index file', () => {
+  const count = (places: { folder: string; indexFile: string }): number =>
+    searchAudit(places, {}, ALL, { limit: 10_000 }).events.length;
+
+  test('is for its owner only, with what lies beside it', () => {
+    const { places, catchUp, follower } = makeAuditLog(10, 14);
+    catchUp();
+    expect(statSync(dirname(places.indexFile)).mode & 0o777).toBe(0o700);
+    for (const end of ['', '-wal']) {
+      expect(statSync(`${places.indexFile}${end}`).mode & 0o777).toBe(0o600);
+    }
+    follower.close();
+  });
+
+  test('follows a log that grows, whoever carries it on', () => {
+    const { places, append, catchUp, follower } = makeAuditLog(300, 15);
+    catchUp();
+    const other = followLog(places.folder, places.indexFile);
+    append(200);
+    expect(other.step(60_000)).toMatchObject({ size: 500, behind: 0 });
+    append(100);
+    catchUp();
+    expect(other.step(60_000)).toMatchObject({ size: 600, behind: 0 });
+    expect(count(places)).toBe(600);
+    other.close();
+    follower.close();
+  });
+
+  test.each([
+    ['is no database', (path: string) => writeFileSync(path, 'x'.repeat(20_000))],
+    ['is cut short', (path: string) => truncateSync(path, Math.floor(statSync(path).size / 2))],
+    ['is empty', (path: string) => truncateSync(path, 0)],
+    [
+      'has pages overwritten',
+      (path: string) => {
+        const file = openSync(path, 'r+');
+        const { size } = statSync(path);
+        for (let at = 4_096; at < size; at += 4_096)
+          writeSync(file, Buffer.alloc(2_048, 0xa5), 0, 2_048, at);
+        closeSync(file);
+      },
+    ],
+  ])('that %s is made anew, and no search answers from it', (_, damage) => {
+    const { places, catchUp, follower } = makeAuditLog(800, 16);
+    catchUp();
+    // Closed, so that all of it is in the one file.
+    follower.close();
+    damage(places.indexFile);
+    // Either it shows at once, or to whoever reads; then it is thrown away, never half believed.
+    let answered: number | undefined;
+    try {
+      answered = count(places);
+    } catch {}
+    expect([undefined, 800]).toContain(answered);
+    catchUp();
+    follower.close();
+    expect(count(places)).toBe(800);
+  });
+
+  test('that is of another log is made anew', () => {
+    const first = makeAuditLog(50, 17);
+    const second = makeAuditLog(70, 18);
+    first.catchUp();
+    first.follower.close();
+    const places = { folder: second.places.folder, indexFile: first.places.indexFile };
+    expect(() => count(places)).toThrow(NoIndex);
+    const follower = followLog(places.folder, places.indexFile);
+    while (follower.step(1_000)?.behind !== 0);
+    expect(count(places)).toBe(70);
+    follower.close();
+  });
+
+  test('holds nothing of what was pruned from the log, not even a name in a free page', () => {
+    const { places, log, append, catchUp, follower } = makeAuditLog(0, 19);
+    const source = eventSource(20);
+    const random = seeded(21);
+    const old = Array.from({ length: 256 }, () =>
+      source.next(undefined, {
+        ...randomEvent(random),
+        type: 'refusal',
+        api: 'plain',
+        code: 'activity-required',
+        caller: { issuer: 'old-issuer', client: 'c', user: 'somebody-long-gone', name: 'N' },
+      }),
+    );
+    log.append(old);
+    log.append(
+      Array.from({ length: 300 }, () => source.next(undefined, { ...randomEvent(random) })),
+    );
+    void append;
+    catchUp();
+    expect(
+      searchAudit(places, { user: 'somebody-long-gone' }, ALL, { limit: 500 }).events,
+    ).toHaveLength(256);
+    log.prune(
+      256,
+      source.numbers.map(() => 0),
+    );
+    // Before the index knows: what the log does not hold is not shown.
+    expect(
+      searchAudit(places, { user: 'somebody-long-gone' }, ALL, { limit: 500 }).events,
+    ).toHaveLength(0);
+    catchUp();
+    follower.close();
+    expect(count(places)).toBe(300);
+    expect(readFileSync(places.indexFile).includes('somebody-long-gone')).toBe(false);
+  });
+});

@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tilePath } from '#service/audit/tlog/tiles.ts';
+import { proveEntry } from '#service/audit/verify/prove.ts';
+import { root } from '../../../bench/processes.ts';
+import { makeLog, openLog, removeAuditFolders, signerOf } from '../../support/audit.ts';
+
+/**
+ * A program of public libraries for transparency logs (tests/public-tools, in Go) verifies our log. Fetching
+ * and building it takes a while the first time, and is skipped where it cannot be done.
+ */
+
+const BUILT_WITHIN_MS = 240_000;
+const VERIFIED_WITHIN_MS = 60_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'cpf-public-tools-'));
+const program = join(folder, 'public-tools');
+const hasGo = spawnSync('go', ['version']).status === 0;
+const built = hasGo
+  ? spawnSync('go', ['build', '-o', program, '.'], {
+      cwd: join(root, 'tests', 'public-tools'),
+      encoding: 'utf8',
+      timeout: BUILT_WITHIN_MS,
+    })
+  : undefined;
+const why = !hasGo
+  ? 'skipped: there is no go on PATH'
+  : built?.status === 0
+    ? 'by tests/public-tools'
+    : `skipped: tests/public-tools cannot be built here (${built?.stderr?.trim().split('\n').at(-1)})`;
+
+function verify(log: string, key: string, ...more: string[]) {
+  const { status, stdout } = spawnSync(program, [log, key, ...more], {
+    encoding: 'utf8',
+    timeout: VERIFIED_WITHIN_MS,
+  });
+  return { status, said: stdout.trim().split('\n') };
+}
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  removeAuditFolders();
+});
+
+describe.skipIf(built?.status !== 0)(`public tools for transparency logs (${why})`, () => {
+  const signer = signerOf();
+  const key = signer.verifier.text;
+  let log: string;
+  const old = join(folder, 'old');
+  const proof = join(folder, 'proof');
+
+  beforeAll(() => {
+    const { folder: made, source } = makeLog(700, signer);
+    log = made;
+    copyFileSync(join(log, 'checkpoint'), old);
+    const writer = openLog(log, signer);
+    writer.append(source.take(66_000));
+    writer.close();
+    writeFileSync(proof, proveEntry(log, [signer.verifier], 12_345));
+  });
+
+  test('verify checkpoint, bundles, tiles, inclusion, consistency and our proofs', () => {
+    expect(verify(log, key, old, proof)).toEqual({
+      status: 0,
+      said: ['fsck 66700', 'inclusion 996', 'consistency 700', 'proof 12345'],
+    });
+  });
+
+  test('verify a log of a few entries, and an empty one', () => {
+    for (const size of [0, 1, 256, 257]) {
+      expect(verify(makeLog(size, signer).folder, key)).toMatchObject({ status: 0 });
+    }
+  });
+
+  test('refuse another key, and an entry that was changed', () => {
+    expect(verify(log, signerOf().verifier.text).status).toBe(1);
+    const path = join(log, tilePath('entries', 100));
+    const bundle = readFileSync(path);
+    bundle[1_000] = (bundle[1_000] ?? 0) ^ 1;
+    writeFileSync(path, bundle);
+    expect(verify(log, key).status).toBe(1);
+  });
+});

@@ -1,0 +1,316 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { sealedEvents } from '#service/audit/log/sealed.ts';
+import { CommitFile } from '#service/audit/seal/commit.ts';
+import { readKeys } from '#service/audit/seal/keys.ts';
+import { createSealer, type SealerOptions, type Sealing } from '#service/audit/seal/sealer.ts';
+import { tilePath } from '#service/audit/tlog/tiles.ts';
+import { verifyLog } from '#service/audit/verify/verify.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { keys } from '#store/keys.ts';
+import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
+
+let t: TestStore;
+let folder: string;
+let warnings: string[];
+beforeEach(async () => {
+  t = await startTestStore({ kind: 'demo' });
+  folder = join(t.dataDir, 'audit');
+  warnings = [];
+});
+afterEach(() => t?.stop());
+
+async function sealer(differing: Partial<SealerOptions> = {}) {
+  const streams = createAuditStreams(await t.connect('worker'));
+  return createSealer({
+    folder,
+    keyFile: join(t.dataDir, 'audit-key'),
+    retentionYears: 26,
+    streams,
+    dataset: () => t.anchor.dataset()?.id,
+    warn: (message, count) => warnings.push(`${message} ${count}`),
+    ...differing,
+  });
+}
+
+const step = async (one: Awaited<ReturnType<typeof sealer>>): Promise<Sealing> =>
+  (await one.step()).sealing;
+
+const event = (number: number) => ({
+  type: 'not-delivered' as const,
+  auditId: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
+  nhsNumber: '9990000018',
+});
+async function record(count: number, partition: number): Promise<void> {
+  await Promise.all(
+    Array.from({ length: count }, (_, i) => t.adminStore.appendEvent(event(i), partition)),
+  );
+}
+const held = (partition: number): Promise<number> => t.admin.xlen(keys.audit(partition));
+
+async function verification() {
+  const signers = await readKeys(join(t.dataDir, 'audit-key'));
+  return verifyLog({ folder, keys: signers.map(({ verifier }) => verifier), waitMs: 0 });
+}
+
+test('events of every stream are sealed once, in order, and then leave Redis', async () => {
+  for (const partition of [0, 3, 255]) await record(400, partition);
+  const one = await sealer();
+  const { sealed, unsealed, problem } = await step(one);
+  expect([unsealed, problem]).toEqual([0, false]);
+  for (const partition of [0, 3, 255]) expect(await held(partition)).toBe(0);
+  await record(5, 3);
+  expect((await step(one)).sealed).toBe(sealed + 5);
+  one.close();
+
+  const { findings, to } = await verification();
+  expect([findings, to]).toEqual([[], sealed + 5]);
+  const numbers: number[] = [];
+  for await (const { event: found } of sealedEvents(folder, 0)) {
+    if (found.partition === 3) numbers.push(found.number);
+  }
+  expect(numbers).toEqual(Array.from({ length: 405 }, (_, i) => i + 1));
+});
+
+test('the numbering goes on after events left Redis, across a restart of it', async () => {
+  await record(3, 7);
+  const one = await sealer();
+  await step(one);
+  one.close();
+  const { dataDir } = t;
+  await t.disconnect();
+  t = await startTestStore({ dataDir });
+  const keeper = await t.keep();
+  await until(() => keeper.state.opened, 'the store opening');
+  await record(2, 7);
+  const two = await sealer();
+  await step(two);
+  two.close();
+  expect((await verification()).findings).toEqual([]);
+});
+
+test('what is committed and still in Redis is not sealed again', async () => {
+  await record(10, 1);
+  const one = await sealer();
+  const { sealed } = await step(one);
+  one.close();
+  // As if the process had been killed between the commit and the trim.
+  await t.admin.del(keys.audit(1));
+  for (let i = 1; i <= 10; i++) {
+    await t.admin.xadd(keys.audit(1), `0-${i}`, 'event', JSON.stringify(event(i)), 'at', '1');
+  }
+  const two = await sealer();
+  expect((await step(two)).sealed).toBe(sealed);
+  expect(await held(1)).toBe(0);
+  two.close();
+});
+
+describe('sealing stops and says why', () => {
+  test('where numbers are missing, and seals nothing after them', async () => {
+    await record(10, 1);
+    const one = await sealer();
+    const { sealed } = await step(one);
+    await record(5, 1);
+    await t.admin.xdel(keys.audit(1), '0-12');
+    await record(1, 2);
+    const state = await step(one);
+    expect(state).toMatchObject({ problem: true, sealed });
+    expect(state.detail).toContain('events 12 to 12 of partition 1 are missing');
+    expect(await held(1)).toBe(4);
+    one.close();
+  });
+
+  test('where Redis went back behind what is sealed, and the keeper does not open it', async () => {
+    await record(10, 1);
+    const one = await sealer();
+    await step(one);
+    await t.admin.del(keys.audit(1));
+    await record(3, 1);
+    const state = await step(one);
+    expect(state.problem).toBe(true);
+    expect(state.detail).toContain('partition 1 went back');
+    one.close();
+
+    t.anchor.rememberAuditNumbers([]);
+    await t.admin.del(keys.open);
+    const keeper = await t.keep();
+    await until(() => keeper.state.problem, 'the keeper to notice');
+    expect(keeper.state.opened).toBe(false);
+    expect(keeper.state.detail).toContain('missing from Redis');
+  });
+
+  test('where the log was changed behind its back', async () => {
+    await record(600, 1);
+    const one = await sealer();
+    await step(one);
+    await step(one);
+    one.close();
+    const path = join(folder, tilePath('entries', 1));
+    const bytes = readFileSync(path);
+    bytes[500] = (bytes[500] ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+    await record(5, 1);
+    const two = await sealer();
+    const state = await step(two);
+    expect(state.problem).toBe(true);
+    expect(state.detail).toContain('was changed');
+    expect(await held(1)).toBe(5);
+    two.close();
+  });
+
+  test('where another log seals this Redis already', async () => {
+    const one = await sealer();
+    await step(one);
+    one.close();
+    const two = await sealer({ folder: join(t.dataDir, 'another') });
+    const state = await step(two);
+    expect(state.problem).toBe(true);
+    expect(state.detail).toContain('another log');
+    two.close();
+  });
+
+  test('where the key is gone, instead of making another', async () => {
+    const one = await sealer();
+    await step(one);
+    one.close();
+    rmSync(join(t.dataDir, 'audit-key'));
+    await record(5, 1);
+    const two = await sealer();
+    const state = await step(two);
+    expect(state.problem).toBe(true);
+    expect(state.detail).toContain('audit-key is missing');
+    expect(await held(1)).toBe(5);
+    two.close();
+  });
+
+  test('where the disk takes no more, and goes on once it does', async () => {
+    const one = await sealer();
+    await step(one);
+    await record(600, 1);
+    const obstacle = join(folder, tilePath('entries', 1));
+    mkdirSync(obstacle, { recursive: true });
+    const full = await step(one);
+    expect(full.problem).toBe(true);
+    expect(full.detail).toContain('nothing is lost');
+    expect(full.unsealed).toBe(600);
+    rmSync(obstacle, { recursive: true, force: true });
+    await until(async () => (await step(one)).unsealed === 0, 'sealing to go on');
+    one.close();
+    expect((await verification()).findings).toEqual([]);
+  });
+});
+
+test('of two at once one seals and the other waits, and takes over when the first is gone', async () => {
+  const [one, two] = [await sealer(), await sealer()];
+  await step(one);
+  expect(await step(two)).toMatchObject({ standby: true, problem: false });
+  await record(5, 1);
+  const { sealed } = await step(one);
+  one.close();
+  await record(5, 1);
+  expect((await step(two)).sealed).toBe(sealed + 5);
+  two.close();
+  expect((await verification()).findings).toEqual([]);
+});
+
+test('what somebody else wrote into a stream is sealed as such, and told', async () => {
+  const odd: string[][] = [
+    ['event', '{"type":', 'at', '5'],
+    ['anything', 'at all'],
+    ['event', '{"partition":9,"number":1,"at":1}', 'at', '5'],
+    ['event', '[]', 'at', '5'],
+    ['event', JSON.stringify({ type: 'x', long: 'x'.repeat(70_000) }), 'at', '5'],
+    ['event', '{"type":"lookup"}', 'at', '5', 'outcome', 'flagged', 'shown', 'nonsense'],
+    ['event', '{"1":"an integer comes first in JSON.stringify"}', 'at', '5'],
+  ];
+  for (const fields of odd) await t.admin.xadd(keys.audit(4), '0-*', ...fields);
+  const one = await sealer();
+  expect((await step(one)).problem).toBe(false);
+  one.close();
+  expect(warnings).toEqual([expect.stringMatching(new RegExp(`unreadable.* ${odd.length}$`))]);
+  expect((await verification()).findings).toEqual([]);
+  const types: string[] = [];
+  for await (const { event: found } of sealedEvents(folder, 0)) {
+    if (found.partition === 4) types.push(found.type);
+  }
+  expect(types).toEqual(odd.map(() => 'unreadable'));
+});
+
+test('an accepted gap lets sealing go on, and the log says who answered for it', async () => {
+  await record(10, 1);
+  const one = await sealer();
+  await step(one);
+  await record(5, 1);
+  await t.admin.xdel(keys.audit(1), '0-11', '0-12');
+  expect((await step(one)).problem).toBe(true);
+  const streams = createAuditStreams(await t.connect('worker'));
+  const commits = CommitFile.open(folder);
+  const gaps = await streams.gaps(commits.read()?.numbers ?? [], await streams.numbers());
+  expect(gaps).toEqual([{ stream: 1, sealed: 10, found: 13 }]);
+  await streams.append({
+    type: 'audit-gap-accepted',
+    auditId: event(1).auditId,
+    by: 'A. Guardian',
+    detail: { stream: 1, from: 11, to: 12, reason: 'disk lost' },
+  });
+  for (const gap of gaps) commits.acceptGap(gap);
+  commits.close();
+  expect(await step(one)).toMatchObject({ problem: false, unsealed: 0 });
+  one.close();
+  const { findings, explained } = await verification();
+  expect(findings).toEqual([]);
+  expect(explained).toEqual([expect.objectContaining({ by: 'A. Guardian' })]);
+});
+
+test('events beyond the retention are pruned, unless there is a hold', async () => {
+  const old = String(Date.now() - 3 * 366 * 86_400_000);
+  for (let i = 0; i < 384; i++) {
+    await t.admin.xadd(keys.audit(i % 3), '0-*', 'event', JSON.stringify(event(i)), 'at', old);
+  }
+  const one = await sealer({ retentionYears: 2 });
+  mkdirSync(folder, { recursive: true });
+  const commits = CommitFile.open(folder);
+  const hold = commits.hold('A. Guardian', 'inquiry');
+  const pruned = () => commits.read()?.minimumIndex ?? 0;
+  const { sealed } = await step(one);
+  for (let i = 0; i < 4; i++) await step(one);
+  expect(pruned()).toBe(0);
+  // Nor does the log say that it was.
+  expect((await step(one)).sealed).toBe(sealed);
+  commits.endHold(hold.id);
+  await until(async () => {
+    await step(one);
+    return pruned() === 256;
+  }, 'the pruning');
+  commits.close();
+  one.close();
+  const { findings, from } = await verification();
+  expect([findings, from]).toEqual([[], 256]);
+});
+
+test('events are sealed in the order of their numbers, whatever the clock did between them', async () => {
+  for (const time of [Date.now(), Date.now() - 86_400_000, 5, Date.now() + 86_400_000, 6]) {
+    const fields = ['event', JSON.stringify(event(1)), 'at', String(time)];
+    await t.admin.xadd(keys.audit(1), '0-*', ...fields);
+  }
+  const one = await sealer({ retentionYears: 1 });
+  expect((await step(one)).problem).toBe(false);
+  one.close();
+  const { findings } = await verification();
+  expect(findings).toEqual([]);
+  const numbers: number[] = [];
+  for await (const { event: found } of sealedEvents(folder, 0)) {
+    if (found.partition === 1) numbers.push(found.number);
+  }
+  expect(numbers).toEqual([1, 2, 3, 4, 5]);
+});
+
+test('without a dataset, or without Redis, it waits', async () => {
+  const none = await sealer({ dataset: () => undefined });
+  expect(await step(none)).toMatchObject({ problem: false, sealed: 0 });
+  const one = await sealer();
+  await t.server.stop();
+  await until(async () => (await step(one)).detail === 'Redis cannot be reached.');
+  one.close();
+});

@@ -1,0 +1,404 @@
+import { randomUUID } from 'node:crypto';
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Bundle } from '@medplum/fhirtypes';
+import { parse } from 'csv-parse/sync';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { DemoClaims } from '#service/access/demo-issuer.ts';
+import { sealedRange } from '#service/audit/log/sealed.ts';
+import { readFhirDefinitions } from '../../support/fhir-validation.ts';
+import { run } from '../../support/processes.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+
+const SHARED = testNumber(401);
+const OTHERS = testNumber(402);
+const NOBODYS = testNumber(403);
+const NAMED = ['--by', 'A. Guardian', '--reason', 'review'];
+
+let service: TestService;
+
+const byText = (a: string, b: string): number => a.localeCompare(b);
+
+const officer = (organisation: string, differing: Partial<DemoClaims> = {}): DemoClaims =>
+  claims({
+    sub: 'officer',
+    name: 'Otto Officer',
+    scope: 'audit',
+    activities: [],
+    organisation,
+    ...differing,
+  });
+
+beforeAll(async () => {
+  service = await startTestService({
+    environment: { OPERATOR_ODS_CODE: 'ZZX01' },
+    authorities: [
+      { code: 'ZZ101', rows: [{ nhsNumber: SHARED }] },
+      { code: 'ZZ102', rows: [{ nhsNumber: SHARED }, { nhsNumber: OTHERS }] },
+    ],
+  });
+  const nurse = await service.token(claims({ organisation: 'ZZH01' }));
+  const other = await service.token(
+    claims({ sub: '-cmd', name: '=HYPERLINK("x")', organisation: 'ZZH02' }),
+  );
+  const silent = await service.token(
+    claims({ sub: 'gp-1', activities: ['B0170'], organisation: 'ZZP01' }),
+  );
+  for (const [token, nhsNumber] of [
+    [nurse, SHARED],
+    [nurse, NOBODYS],
+    [other, SHARED],
+    [other, OTHERS],
+    [silent, SHARED],
+  ] as const) {
+    const response = await service.lookup({ nhsNumber, reason: 'attendance' }, { token });
+    expect(response.status).toBe(200);
+  }
+  const none = await service.token(claims({ sub: 'nobody', activities: [] }));
+  for (let i = 0; i < 3; i++) await service.lookup({ nhsNumber: SHARED }, { token: none });
+  await until(
+    async () => (await service.events()).filter(({ type }) => type === 'refusal').length >= 3,
+    'the refusals',
+  );
+  await searchable();
+});
+afterAll(() => service?.stopAndRemove());
+
+type Request = { as?: DemoClaims; accept?: string; method?: string };
+async function send(
+  body: unknown,
+  { as = officer('ZZX01'), accept, method = 'POST' }: Request = {},
+) {
+  return fetch(`${service.baseUrl}/audit/search`, {
+    method,
+    headers: {
+      'x-request-id': randomUUID(),
+      'content-type': 'application/json',
+      authorization: `Bearer ${await service.token(as)}`,
+      ...(accept !== undefined && { accept }),
+    },
+    ...(method === 'POST' && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+}
+
+const answerSchema = z.strictObject({
+  auditId: z.uuid(),
+  view: z.string(),
+  events: z.array(z.looseObject({ type: z.string(), at: z.iso.datetime() })),
+  next: z.string().optional(),
+  coverage: z.strictObject({ completeUntil: z.iso.datetime().optional(), notSearched: z.int() }),
+});
+async function search(criteria: object = {}, as?: DemoClaims) {
+  const response = await send({ reason: 'review', ...criteria }, as === undefined ? {} : { as });
+  expect(response.status).toBe(200);
+  return answerSchema.parse(await response.json());
+}
+const lookups = async (as?: DemoClaims) => (await search({ type: 'lookup' }, as)).events;
+const searches = async () =>
+  (await service.events()).filter((event) => event.type === 'audit-search');
+
+/** Waits until everything that is recorded by now is sealed and in the index. */
+async function searchable(): Promise<void> {
+  const ids = new Set(
+    (await service.events()).flatMap((event) => (event.type === 'lookup' ? event.auditId : [])),
+  );
+  await until(async () => {
+    const response = await send({ reason: 'test', limit: 500 });
+    if (response.status !== 200) return false;
+    const { events } = answerSchema.parse(await response.json());
+    for (const event of events) ids.delete(String(event['auditId']));
+    return ids.size === 0;
+  }, 'the index');
+}
+
+describe('who sees what', () => {
+  test("the operating organisation's officer sees every lookup", async () => {
+    expect(await lookups()).toHaveLength(5);
+  });
+
+  test("an organisation's officer sees its own people's lookups and no other's", async () => {
+    const events = await lookups(officer('ZZH01'));
+    expect(events.map((event) => String(event['nhsNumber'])).toSorted(byText)).toEqual(
+      [SHARED, NOBODYS].toSorted(byText),
+    );
+    expect(JSON.stringify(events)).not.toContain('ZZH02');
+    // Nor an authority's own identifier of a child, which no lookup shows.
+    expect(JSON.stringify(events)).not.toContain('LA-1');
+    const all = await search({ nhsNumber: OTHERS }, officer('ZZH01'));
+    expect(all.events.filter(({ type }) => type === 'lookup')).toEqual([]);
+    expect(await lookups(officer('ZZH99'))).toEqual([]);
+  });
+
+  test('an authority sees unscheduled accesses to children it holds, with its own plans alone', async () => {
+    const events = await lookups(officer('ZZ101'));
+    expect(events.map((event) => event['nhsNumber'])).toEqual([SHARED, SHARED]);
+    const text = JSON.stringify(events);
+    for (const hidden of ['ZZ102', OTHERS, 'ZZP01', 'gp-1', 'test-client', '"reason"']) {
+      expect(text).not.toContain(hidden);
+    }
+    expect(events[0]).toMatchObject({ caller: { organisation: { code: 'ZZH02' } } });
+    // Criteria narrow what may be seen, and never widen it.
+    for (const criteria of [{ authority: 'ZZ102' }, { nhsNumber: OTHERS }, { type: 'load' }]) {
+      expect((await search(criteria, officer('ZZ101'))).events).toEqual([]);
+    }
+  });
+
+  test.each([
+    ['operations', officer('ZZX01', { scope: 'operate' })],
+    ['an upload', officer('ZZ101', { scope: 'upload' })],
+    ['a clinician', claims()],
+  ])('a token of %s opens nothing, and the refusal is on record', async (_, as) => {
+    const response = await send({ reason: 'x', nhsNumber: SHARED }, { as });
+    expect(response.status).toBe(403);
+    const body = await response.text();
+    expect(body).toContain('audit-scope-required');
+    expect(body).not.toContain(SHARED);
+    expect(body).not.toContain('checked');
+    await until(
+      async () =>
+        (await service.events()).some(
+          (event) =>
+            event.type === 'refusal' &&
+            event.code === 'audit-scope-required' &&
+            event.requestId === response.headers.get('x-request-id'),
+        ),
+      'the refusal',
+    );
+  });
+});
+
+describe('POST /audit/search', () => {
+  test('is on record, with who, why, what was asked and how much was shown, before the answer leaves', async () => {
+    const { auditId, events } = await search({ nhsNumber: SHARED, outcome: 'flagged', limit: 2 });
+    expect((await searches()).find((event) => event.auditId === auditId)).toMatchObject({
+      partition: 'system',
+      by: 'Otto Officer',
+      reason: 'review',
+      view: 'all',
+      criteria: { nhsNumber: SHARED, outcome: 'flagged' },
+      eventsShown: events.length,
+      caller: { user: 'officer', organisation: { code: 'ZZX01' } },
+    });
+  });
+
+  test('shows nothing where it cannot be recorded', async () => {
+    await service.admin.config('SET', 'maxmemory', '1');
+    const response = await send({ reason: 'review', nhsNumber: SHARED });
+    await service.admin.config('SET', 'maxmemory', String(128 * 1_048_576));
+    expect(response.status).toBe(503);
+    expect(await response.text()).not.toContain(SHARED);
+  });
+
+  test('gives pages that fit together, and a cursor that fits no other search', async () => {
+    const whole = (await search({ type: 'lookup' })).events;
+    const found: unknown[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await search({
+        type: 'lookup',
+        limit: 2,
+        ...(cursor !== undefined && { cursor }),
+      });
+      found.push(...page.events);
+      cursor = page.next;
+      if (cursor === undefined) break;
+      const elsewhere = await send({ reason: 'x', type: 'refusal', cursor });
+      expect(elsewhere.status).toBe(400);
+      expect(await elsewhere.text()).toContain('audit-cursor-invalid');
+    } while (found.length < 20);
+    expect(found).toEqual(whole);
+  });
+
+  test('says until when it is complete', async () => {
+    const before = Date.now();
+    await until(async () => {
+      const { coverage } = await search({ limit: 1 });
+      return Date.parse(coverage.completeUntil ?? '') > before - 5_000;
+    }, 'the coverage to move on');
+  });
+
+  test.each([
+    ['no reason', {}, 'invalid-audit-search'],
+    ['an unknown member', { reason: 'x', name: 'y' }, 'invalid-audit-search'],
+    [
+      'a time without an offset',
+      { reason: 'x', from: '2026-11-24T08:00:00' },
+      'invalid-audit-search',
+    ],
+    [
+      'an end before the start',
+      { reason: 'x', from: '2026-11-24T08:00:00Z', to: '2026-11-23T08:00:00Z' },
+      'invalid-audit-search',
+    ],
+    ['a page beyond the bound', { reason: 'x', limit: 501 }, 'invalid-audit-search'],
+    ['a number that is none', { reason: 'x', nhsNumber: '9990000000' }, 'invalid-nhs-number'],
+    [
+      'two numbers',
+      `{"reason":"x","nhsNumber":"${SHARED}","nhsNumber":"${OTHERS}"}`,
+      'malformed-json',
+    ],
+    ['a made-up cursor', { reason: 'x', cursor: 'abc' }, 'audit-cursor-invalid'],
+  ])('refuses %s in constant words', async (_, body, code) => {
+    const response = await send(body);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code });
+  });
+
+  test('takes no GET, whose address a log would keep', async () => {
+    const response = await send(undefined, { method: 'GET' });
+    expect(response.status).toBe(405);
+    expect(response.headers.get('allow')).toBe('POST');
+  });
+
+  test('answers FHIR where that is asked for, valid against R4, and no more than the viewer may see', async () => {
+    const definitions = readFhirDefinitions();
+    for (const as of [officer('ZZX01'), officer('ZZH01'), officer('ZZ101')]) {
+      const response = await send({ reason: 'review' }, { as, accept: 'application/fhir+json' });
+      expect(response.status).toBe(200);
+      expect(response.headers.get('content-type')).toBe('application/fhir+json');
+      const bundle = (await response.json()) as Bundle;
+      expect(definitions.faults(bundle)).toEqual([]);
+      const events = (bundle.entry ?? []).filter(({ search: how }) => how?.mode === 'match');
+      expect(events.length).toBeGreaterThan(0);
+      const text = JSON.stringify(events);
+      if (as.roles[0]?.organisation.code === 'ZZ101') expect(text).not.toMatch(/product-id/);
+      const lookup = events
+        .map(({ resource }) => resource)
+        .find((resource) => JSON.stringify(resource).includes(SHARED));
+      expect(lookup).toMatchObject({ resourceType: 'AuditEvent', action: 'R' });
+      const people = lookup?.resourceType === 'AuditEvent' ? (lookup.entity ?? []) : [];
+      expect(people.map(({ what }) => what?.identifier)).toContainEqual({
+        system: 'https://fhir.nhs.uk/Id/nhs-number',
+        value: SHARED,
+      });
+    }
+  });
+
+  test('a damaged index is made anew, and no answer is short without saying so', async () => {
+    const size = sealedRange(join(service.dataDir, 'audit'))?.size ?? 0;
+    const path = join(service.dataDir, 'audit-index', 'index.sqlite');
+    for (const end of ['-wal', '-shm', '']) {
+      truncateSync(`${path}${end}`, 0);
+      writeFileSync(`${path}${end}`, 'no database'.repeat(1_000));
+    }
+    let answered = false;
+    await until(async () => {
+      const response = await send({ reason: 'review', type: 'lookup' });
+      if (response.status === 503) return false;
+      const { events, coverage } = answerSchema.parse(await response.json());
+      if (coverage.completeUntil !== undefined) expect(events).toHaveLength(5);
+      answered = coverage.completeUntil !== undefined;
+      return answered;
+    }, 'the index');
+    expect(size).toBeGreaterThan(0);
+  });
+});
+
+describe('the command line', () => {
+  const audit = (...args: string[]) => run(['audit', ...args], { DATA_DIR: service.dataDir });
+
+  test('search shows what matches, as table, JSON, CSV and FHIR, each on record', async () => {
+    const before = (await searches()).length;
+    const criteria = ['--child', SHARED, '--type', 'lookup', ...NAMED];
+    const [table, json, csv, fhir] = await Promise.all([
+      audit('search', ...criteria),
+      audit('search', ...criteria, '--json'),
+      audit('search', ...criteria, '--csv'),
+      audit('search', ...criteria, '--fhir'),
+    ]);
+    expect(table?.stdout).toMatch(/Events: 3, newest first/);
+    expect(table?.stdout).toMatch(/Everything recorded before/);
+    const { events } = z
+      .object({ events: z.array(z.object({ nhsNumber: z.string() })) })
+      .parse(JSON.parse(json?.stdout ?? ''));
+    expect(events.map(({ nhsNumber }) => nhsNumber)).toEqual([SHARED, SHARED, SHARED]);
+    const rows = z
+      .array(z.record(z.string(), z.string()))
+      .parse(parse(csv?.stdout ?? '', { columns: true, bom: true }));
+    // What a caller's name would have a spreadsheet do, it does not.
+    expect(rows.map((row) => row['name'])).toContain(`'=HYPERLINK("x")`);
+    expect(rows.map((row) => row['user'])).toContain(`'-cmd`);
+    expect(readFhirDefinitions().faults(JSON.parse(fhir?.stdout ?? '') as Bundle)).toEqual([]);
+    const recorded = (await searches()).slice(before);
+    expect(recorded).toHaveLength(4);
+    expect(recorded[0]).toMatchObject({
+      by: 'A. Guardian',
+      reason: 'review',
+      criteria: { nhsNumber: SHARED, type: 'lookup' },
+      eventsShown: 3,
+    });
+  });
+
+  test('a wrong use is said in a sentence, and looks at nothing', async () => {
+    const before = (await searches()).length;
+    const wrong = await Promise.all([
+      audit('search', '--reason', 'x'),
+      audit('search', '--by', 'x'),
+      audit('search', '--child', '9990000000', ...NAMED),
+      audit('search', '--outcome', 'x', ...NAMED),
+      audit('search', '--json', '--csv', ...NAMED),
+      audit('search', '--limit', '10001', ...NAMED),
+      audit('report', 'x', ...NAMED),
+      audit('report', 'child', ...NAMED),
+    ]);
+    for (const { code, stdout, stderr } of wrong) {
+      expect(code).toBe(2);
+      expect(stdout).toBe('');
+      expect(stderr).toMatch(/^cp-flags: /);
+      expect(stderr).not.toContain('9990000000');
+    }
+    expect(await searches()).toHaveLength(before);
+  });
+
+  test('the report on a child is marked for review and names no member of staff unasked', async () => {
+    const report = await audit('report', 'child', '--child', SHARED, ...NAMED);
+    expect(report.stdout).toContain("FOR THE CONTROLLER'S REVIEW");
+    expect(report.stdout).toContain('ZZP01');
+    expect(report.stdout).not.toContain('Nora Nurse');
+    expect(report.stdout).not.toContain('A. Guardian');
+    const named = await audit('report', 'child', '--child', SHARED, '--names', ...NAMED);
+    expect(named.stdout).toContain('Nora Nurse');
+    expect((await searches()).at(-1)).toMatchObject({
+      report: 'child',
+      criteria: { nhsNumber: SHARED, names: true },
+    });
+  });
+
+  test('reports say what the events say', async () => {
+    const rows = async (name: string, ...args: string[]) => {
+      const { stdout, stderr } = await audit('report', name, '--json', ...args, ...NAMED);
+      if (stdout === '') throw new Error(stderr);
+      return z
+        .object({ rows: z.array(z.record(z.string(), z.union([z.string(), z.number()]))) })
+        .parse(JSON.parse(stdout)).rows;
+    };
+    const [refusals, lookers, site, user, seen] = await Promise.all([
+      rows('refusals'),
+      rows('lookers'),
+      rows('site', '--organisation', 'ZZH02'),
+      rows('user', '--user', 'nurse-1', '--type', 'lookup'),
+      rows('searches'),
+    ]);
+    expect(refusals).toContainEqual(
+      expect.objectContaining({ user: 'nobody', 'refused because': 'activity-required', times: 3 }),
+    );
+    expect(lookers).toContainEqual(
+      expect.objectContaining({ user: 'nurse-1', children: 2, lookups: 2, peers: 0 }),
+    );
+    expect(site?.map((row) => String(row['nhs number'])).toSorted(byText)).toEqual(
+      [SHARED, OTHERS].toSorted(byText),
+    );
+    expect(JSON.stringify(site)).not.toContain('flagged');
+    expect(user).toHaveLength(2);
+    expect(seen?.length).toBeGreaterThan(0);
+    expect(await rows('out-of-hours')).toBeInstanceOf(Array);
+  });
+
+  test('the index is made anew by one command', async () => {
+    const { code, stdout } = await audit('index', '--rebuild');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/goes up to entry [0-9]+ of the log, its end/);
+  });
+});

@@ -1,0 +1,188 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { createRecorder } from '#service/audit/record/recorder.ts';
+import { EventSpool } from '#service/audit/record/spool.ts';
+import { createLog } from '#service/telemetry/log.ts';
+import type { RecordedEvent } from '#store/lookup.ts';
+import { redisOf } from '../../support/processes.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, until } from '../../support/service.ts';
+
+const folders: string[] = [];
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cpf-spool-'));
+  folders.push(folder);
+});
+afterAll(() => folders.forEach((one) => rmSync(one, { recursive: true, force: true })));
+
+const at = (second: number): string => new Date(Date.UTC(2026, 10, 24, 0, 0, second)).toISOString();
+const event = (): RecordedEvent => ({
+  type: 'not-delivered',
+  auditId: randomUUID(),
+  nhsNumber: testNumber(1),
+});
+const silent = createLog('silent');
+
+describe('the spool', () => {
+  test('keeps what there is room for, in order, and counts the rest on disk', () => {
+    const spool = EventSpool.open(folder, 1_000);
+    const json = JSON.stringify({ padding: 'x'.repeat(280) });
+    const events = Array.from({ length: 5 }, (_, i) => ({ json, at: at(i) }));
+    expect(spool.keep(events)).toEqual({ lost: 2 });
+    expect(spool.count).toBe(3);
+    spool.lose({ count: 4, from: at(7), until: at(9) });
+    expect(spool.lost()).toEqual({ count: 6, from: at(3), until: at(9) });
+    spool.settle({ count: 5, from: at(3), until: at(9) });
+    expect(spool.lost()?.count).toBe(1);
+    spool.remove(spool.oldest(3));
+    expect(spool.keep(events.slice(0, 3))).toEqual({ lost: 0 });
+    spool.close();
+  });
+
+  test('of a process that is gone is taken over, and one in use is left alone', () => {
+    const living = EventSpool.open(folder, 10_000);
+    const gone = EventSpool.open(folder, 10_000);
+    living.keep([{ json: '1', at: at(1) }]);
+    gone.keep([
+      { json: '2', at: at(2) },
+      { json: '3', at: at(3) },
+    ]);
+    gone.lose({ count: 7, from: at(1), until: at(2) });
+    // Its file stays, since it is not empty.
+    gone.close();
+    const next = EventSpool.open(folder, 10_000);
+    expect(next.oldest(10).map(({ json }) => json)).toEqual(['2', '3']);
+    expect(next.lost()).toEqual({ count: 7, from: at(1), until: at(2) });
+    expect(living.oldest(10).map(({ json }) => json)).toEqual(['1']);
+    expect(readdirSync(folder).filter((name) => name.endsWith('.sqlite'))).toHaveLength(2);
+    for (const spool of [living, next]) {
+      spool.remove(spool.oldest(10));
+      const lost = spool.lost();
+      if (lost !== undefined) spool.settle(lost);
+      spool.close();
+    }
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('the recorder', () => {
+  /** A store that can be away, and what it was given. */
+  function store() {
+    const recorded: RecordedEvent[] = [];
+    const state = { open: true, failing: false };
+    return {
+      recorded,
+      state,
+      gate: {
+        get open() {
+          return state.open;
+        },
+      },
+      lookup: () => Promise.reject(new Error('not here')),
+      record(one: RecordedEvent): Promise<void> {
+        if (state.failing) return Promise.reject(new Error('away'));
+        recorded.push(one);
+        return Promise.resolve();
+      },
+    };
+  }
+  const ids = (events: readonly RecordedEvent[]) => events.map(({ auditId }) => auditId);
+
+  test('keeps events while the store is away, with their time, and hands them over in order', async () => {
+    const s = store();
+    const recorder = createRecorder(s, s.gate, silent, { folder, mostBytes: 100_000 });
+    const events = Array.from({ length: 150 }, event);
+    s.state.open = false;
+    for (const one of events.slice(0, 100)) recorder.record(one);
+    s.state.open = true;
+    s.state.failing = true;
+    for (const one of events.slice(100)) recorder.record(one);
+    s.state.failing = false;
+    await until(() => s.recorded.length === events.length);
+    expect(ids(s.recorded)).toEqual(ids(events));
+    expect(s.recorded.every((one) => 'occurredAt' in one && one.occurredAt)).toBe(true);
+    await recorder.drain(1_000);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('tells how many found no room, in an event, once there is a store again', async () => {
+    const s = store();
+    s.state.open = false;
+    const recorder = createRecorder(s, s.gate, silent, { folder, mostBytes: 2_000 });
+    const events = Array.from({ length: 50 }, event);
+    for (const one of events) recorder.record(one);
+    await until(() => readdirSync(folder).length > 0);
+    s.state.open = true;
+    await until(() => s.recorded.some(({ type }) => type === 'events-lost'));
+    const lost = s.recorded.at(-1);
+    expect(lost?.type === 'events-lost' && lost.count).toBe(50 - (s.recorded.length - 1));
+    expect(ids(s.recorded.slice(0, -1))).toEqual(ids(events.slice(0, s.recorded.length - 1)));
+    await recorder.drain(1_000);
+  });
+
+  test('leaves what it could not hand over to the next process', async () => {
+    const s = store();
+    s.state.open = false;
+    const events = Array.from({ length: 20 }, event);
+    const first = createRecorder(s, s.gate, silent, { folder, mostBytes: 100_000 });
+    for (const one of events) first.record(one);
+    await first.drain(100);
+    expect(s.recorded).toEqual([]);
+    s.state.open = true;
+    const second = createRecorder(s, s.gate, silent, { folder, mostBytes: 100_000 });
+    await until(() => s.recorded.length === events.length);
+    expect(ids(s.recorded)).toEqual(ids(events));
+    await second.drain(1_000);
+  });
+
+  test('is not brought down by a disk that takes nothing', async () => {
+    const s = store();
+    s.state.open = false;
+    const recorder = createRecorder(s, s.gate, silent, {
+      // A path through a file: nothing can be made there.
+      folder: join(process.execPath, 'spool'),
+      mostBytes: 100_000,
+    });
+    for (let i = 0; i < 5; i++) recorder.record(event());
+    await recorder.drain(500);
+    expect(s.recorded).toEqual([]);
+  });
+});
+
+test('checks that could not be made while Redis was away are in the log when it is back', async () => {
+  const child = testNumber(301);
+  const service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: child }] }],
+  });
+  try {
+    const token = await service.token();
+    const pid = await redisOf(service.dataDir);
+    process.kill(pid, 'SIGSTOP');
+    const before = Date.now();
+    const requests = Array.from({ length: 5 }, () => randomUUID());
+    const responses = await Promise.all(
+      requests.map((id) =>
+        service.lookup({ nhsNumber: child }, { token, headers: { 'x-request-id': id } }),
+      ),
+    );
+    expect(responses.map(({ status }) => status)).toEqual(requests.map(() => 503));
+    const after = Date.now();
+    process.kill(pid, 'SIGCONT');
+    const found = async () =>
+      (await service.events()).filter((one) => one.type === 'could-not-check');
+    await until(async () => (await found()).length >= requests.length, 'the events');
+    const events = await found();
+    for (const id of requests) {
+      const one = events.find(({ requestId }) => requestId === id);
+      const time = Date.parse(one?.occurredAt ?? '');
+      expect(time).toBeGreaterThanOrEqual(before);
+      expect(time).toBeLessThanOrEqual(after + 5_000);
+    }
+  } finally {
+    await service.stopAndRemove();
+  }
+});

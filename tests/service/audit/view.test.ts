@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import type { AuditEvent } from '#schemas/audit/audit-event.ts';
+import { type Viewer, viewOf } from '#service/audit/search/view.ts';
+import { testNumber } from '../../support/rows.ts';
+
+/** A lookup that showed plans of two authorities, as it lies in the log. */
+const lookup = (access: 'unscheduled' | 'silent-read', type = 'lookup') =>
+  ({
+    type,
+    access,
+    at: Date.parse('2026-11-24T03:00:00Z'),
+    auditId: '7a3e8f0e-9a55-4f0e-8b61-1c1d2f0f9f10',
+    setting: 'emergency-department',
+    nhsNumber: testNumber(1),
+    outcome: 'flagged',
+    caller: {
+      issuer: 'https://id.example',
+      client: 'client',
+      user: 'user',
+      name: 'Nora Nurse',
+      role: { code: 'R1', name: 'Nurse' },
+      organisation: { code: 'ZZH01', name: 'Hospital' },
+    },
+    shown: [
+      { authority: 'ZZ101', type: 'child-protection-plan', startDate: '2026-01-01' },
+      { authority: 'ZZ202', type: 'looked-after-child', startDate: '2026-02-02' },
+    ],
+    sources: [
+      { localId: 'L-1', sequence: 4 },
+      { localId: 'L-2', sequence: 7 },
+    ],
+  }) as unknown as AuditEvent;
+
+const authority = (code: string): Viewer => ({ kind: 'authority', authority: code });
+
+test('an authority sees its own plan of an access, and nothing of another’s', () => {
+  const seen = viewOf(authority('ZZ101'), lookup('unscheduled'), 3);
+  expect(seen?.['shown']).toEqual([
+    {
+      authority: 'ZZ101',
+      type: 'child-protection-plan',
+      startDate: '2026-01-01',
+      localId: 'L-1',
+    },
+  ]);
+  expect(JSON.stringify(seen)).not.toMatch(/ZZ202|L-2|2026-02-02/);
+});
+
+test.each([
+  ['a silent read', lookup('silent-read'), 'ZZ101'],
+  ['an access that showed other authorities’ plans alone', lookup('unscheduled'), 'ZZ303'],
+  ['a check that was not delivered', lookup('unscheduled', 'not-delivered'), 'ZZ101'],
+])('an authority sees nothing of %s, whatever an index says', (_, event, code) => {
+  expect(viewOf(authority(code), event, 3)).toBeUndefined();
+});
+
+test('an organisation sees its own people’s lookups without where a plan came from, and nobody else’s', () => {
+  const own: Viewer = { kind: 'organisation', organisation: 'ZZH01' };
+  expect(JSON.stringify(viewOf(own, lookup('unscheduled'), 3))).not.toMatch(/L-1|L-2/);
+  const other: Viewer = { kind: 'organisation', organisation: 'ZZH02' };
+  expect(viewOf(other, lookup('unscheduled'), 3)).toBeUndefined();
+});

@@ -1,0 +1,212 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { sealedRange } from '#service/audit/log/sealed.ts';
+import { CommitFile } from '#service/audit/seal/commit.ts';
+import { readKeys } from '#service/audit/seal/keys.ts';
+import { openCheckpoint } from '#service/audit/tlog/checkpoint.ts';
+import { tilePath } from '#service/audit/tlog/tiles.ts';
+import { makeLog, removeAuditFolders, signerOf } from '../../support/audit.ts';
+import { run } from '../../support/processes.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+
+const CHILD = testNumber(301);
+let service: TestService;
+let folder: string;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+  });
+  folder = join(service.dataDir, 'audit');
+});
+afterAll(async () => {
+  await service?.stopAndRemove();
+  removeAuditFolders();
+});
+
+const audit = (...args: string[]) => run(['audit', ...args], { DATA_DIR: service.dataDir });
+const verifiers = async () =>
+  (await readKeys(join(service.dataDir, 'audit-key'))).map(({ verifier }) => verifier);
+const publicKey = async () => (await verifiers())[0]?.text ?? '';
+
+/** Looks a child up and waits until that is sealed. */
+async function sealedLookup(): Promise<string> {
+  let auditId = '';
+  await until(async () => {
+    const response = await service.lookup({ nhsNumber: CHILD });
+    if (response.status !== 200) return false;
+    auditId = lookupAnswerSchema.parse(await response.json()).auditId;
+    return true;
+  }, 'an answer');
+  const size = sealedRange(folder)?.size ?? 0;
+  await until(() => (sealedRange(folder)?.size ?? 0) > size, 'the sealing');
+  return auditId;
+}
+
+test('init makes the key of the log, readable by its owner only, and never another', async () => {
+  const dataDir = await testFolder();
+  try {
+    const environment = { DATA_DIR: dataDir, AUDIT_ORIGIN: 'flags.example/audit' };
+    expect((await run(['init', '--live'], environment)).code).toBe(0);
+    const path = join(dataDir, 'audit-key');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const key = readFileSync(path, 'utf8');
+    expect(key).toMatch(/^PRIVATE\+KEY\+flags\.example\/audit\+/);
+    const { stdout } = await run(['audit', 'key'], environment);
+    expect(stdout).toMatch(/^flags\.example\/audit\+[0-9a-f]{8}\+A[\w+/=]+\n$/);
+    expect(readFileSync(path, 'utf8')).toBe(key);
+  } finally {
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});
+
+test('the log of a service at work verifies, and says what it covers', async () => {
+  await sealedLookup();
+  const { code, stdout } = await audit('verify', '--key', await publicKey(), '--json');
+  expect(code).toBe(0);
+  const { log, findings } = z
+    .object({ log: z.object({ size: z.number() }), findings: z.array(z.unknown()) })
+    .parse(JSON.parse(stdout));
+  expect(log.size).toBeGreaterThan(0);
+  expect(findings).toEqual([]);
+});
+
+describe('a proof', () => {
+  test('of an answer is believed elsewhere with the public key alone', async () => {
+    const auditId = await sealedLookup();
+    const { stdout, code } = await audit('prove', auditId);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^c2sp\.org\/tlog-proof@v1\n/);
+    const elsewhere = await testFolder();
+    const [proof, key] = [join(elsewhere, 'a.tlog-proof'), join(elsewhere, 'key.txt')];
+    writeFileSync(proof, stdout);
+    writeFileSync(key, `${await publicKey()}\n`);
+    const environment = { DATA_DIR: elsewhere };
+    const good = await run(['audit', 'verify', '--key', key, proof], environment);
+    expect(good.code).toBe(0);
+    expect(good.stdout).toContain(`"auditId":"${auditId}"`);
+    const other = await run(
+      ['audit', 'verify', '--key', signerOf().verifier.text, proof],
+      environment,
+    );
+    expect(other.code).toBe(3);
+    expect(other.stdout).toContain('NOT PROVEN');
+    await rm(elsewhere, { recursive: true, force: true });
+  });
+
+  test('is not made of what is not there', async () => {
+    const nobody = await audit('prove', '00000000-0000-4000-8000-000000000000');
+    expect(nobody.code).toBe(1);
+    expect(nobody.stderr).toContain('No sealed event has this audit id');
+  });
+});
+
+test('what is not whole ends with 3 and is named; a wrong use with 2; no log with 1', async () => {
+  const signer = signerOf();
+  const { folder: log } = makeLog(600, signer);
+  const bundle = join(log, tilePath('entries', 1));
+  const bytes = readFileSync(bundle);
+  bytes[300] = (bytes[300] ?? 0) ^ 1;
+  writeFileSync(bundle, bytes);
+  const key = signer.verifier.text;
+  const changed = await audit('verify', '--key', key, log);
+  expect(changed.code).toBe(3);
+  expect(changed.stdout).toMatch(/NOT WHOLE: 1 findings\.\n {2}entry-changed: tile\/entries\/001/);
+  expect((await audit('verify', '--key', key, '--newest-within', 'x', log)).code).toBe(2);
+  expect((await audit('verify', '--key', key, join(log, 'absent'))).code).toBe(1);
+});
+
+test('a new key signs beside the old one, which is retired once it does, both on record', async () => {
+  const old = await publicKey();
+  const named = ['--by', 'A. Guardian', '--reason', 'yearly change'];
+  const added = await audit('key', '--add', ...named);
+  const [current] = added.stdout.trim().split('\n');
+  expect(added.stdout.trim().split('\n')).toEqual([current, old]);
+  expect(current).not.toBe(old);
+  const [newKey, oldKey] = await verifiers();
+  const signedBy = () => {
+    const opened = openCheckpoint(
+      readFileSync(join(folder, 'checkpoint')),
+      [newKey, oldKey].flatMap((each) => each ?? []),
+    );
+    return opened.kind === 'signed' ? opened.by : [];
+  };
+  await until(() => signedBy().length === 2, 'both keys');
+  expect((await audit('key', '--retire', ...named)).code).toBe(0);
+  expect(await publicKey()).toBe(current);
+  await until(() => signedBy().length === 1 && signedBy()[0] === newKey, 'the new key alone');
+  const types = (await service.events()).map(({ type }) => type);
+  expect(types).toContain('audit-key-added');
+  expect(types).toContain('audit-key-retired');
+});
+
+test('a hold names who and why, is on record, and can be ended', async () => {
+  const holds = () => {
+    const commits = CommitFile.open(folder);
+    const found = commits.holds();
+    commits.close();
+    return found;
+  };
+  expect((await audit('hold', '--by', 'A. Guardian', '--reason', 'inquiry')).code).toBe(0);
+  expect(holds()).toMatchObject([{ by: 'A. Guardian', reason: 'inquiry' }]);
+  expect((await audit('hold', '--list')).stdout).toContain('A. Guardian: inquiry');
+  const end = ['hold', '--end', '1', '--by', 'A. Guardian', '--reason', 'closed'];
+  expect((await audit(...end)).code).toBe(0);
+  expect((await audit(...end)).code).toBe(1);
+  expect(holds()).toEqual([]);
+  const types = (await service.events()).map(({ type }) => type);
+  expect(types.filter((type) => type.startsWith('audit-hold'))).toEqual([
+    'audit-hold',
+    'audit-hold-ended',
+  ]);
+});
+
+test('status and /_status tell how the sealing goes', async () => {
+  const { stdout } = await run(['status', '--json'], { DATA_DIR: service.dataDir });
+  const { audit: told } = z
+    .object({ audit: z.object({ ok: z.boolean(), sealed: z.number(), detail: z.string() }) })
+    .parse(JSON.parse(stdout));
+  expect(told).toMatchObject({ ok: true });
+  expect(told.sealed).toBeGreaterThan(0);
+  const status = await (await fetch(`${service.baseUrl}/_status`)).json();
+  expect(status).toMatchObject({ checks: { 'audit-sealed': [{ status: 'pass' }] } });
+  expect((await audit('accept-gap', '--by', 'x', '--reason', 'y')).stderr).toContain(
+    'there is no gap',
+  );
+});
+
+test('events that disappear from Redis turn the check to warn, and lookups close', async () => {
+  await sealedLookup();
+  const stream = 'cpf:{system}:audit';
+  // Between two events a number is used up that is in no stream.
+  await service.admin.xsetid(stream, `0-${(sealedRange(folder)?.numbers.at(-1) ?? 0) + 5}`);
+  await service.store.appendEvent({
+    type: 'authority-set',
+    auditId: '00000000-0000-4000-8000-000000000001',
+    by: 'test',
+    detail: {},
+  });
+  await until(async () => {
+    const body = await (await fetch(`${service.baseUrl}/_status`)).text();
+    return body.includes('"audit-sealed":[{"status":"warn"');
+  }, 'the check');
+  expect(service.lines.some((line) => line.includes("The audit's numbers are not whole"))).toBe(
+    true,
+  );
+  // Somebody answers for it, and sealing goes on.
+  const accepted = await audit('accept-gap', '--by', 'A. Guardian', '--reason', 'disk lost');
+  expect(accepted.code).toBe(0);
+  await until(async () => {
+    const body = await (await fetch(`${service.baseUrl}/_status`)).text();
+    return body.includes('"audit-sealed":[{"status":"pass"');
+  }, 'the sealing to go on');
+  const { stdout, code } = await audit('verify');
+  expect(code).toBe(0);
+  expect(stdout).toContain('Explained: Events');
+  expect(stdout).toContain('accepted by A. Guardian');
+});

@@ -1,0 +1,226 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sampleUploads } from '#loaders/synthetic/sample.ts';
+import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { run, startServing } from '../../support/processes.ts';
+import { testFolder } from '../../support/service.ts';
+
+let files: string;
+let environment: Record<string, string>;
+let service: Awaited<ReturnType<typeof startServing>>;
+
+beforeAll(async () => {
+  files = await testFolder();
+  environment = { DATA_DIR: join(files, 'data'), LOG_LEVEL: 'warn' };
+  expect((await run(['init', '--demo'], environment)).stderr).toBe('');
+  service = await startServing([], environment);
+});
+afterAll(async () => {
+  await service.stop();
+  await rm(files, { recursive: true, force: true });
+});
+
+const COLUMNS =
+  'nhs_number,local_id,date_of_birth,given_name,family_name,plan_type,start_date,end_date,delete_date';
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(files, name);
+  await writeFile(path, text);
+  return path;
+}
+
+const csv = (name: string, ...rows: string[]) => file(name, `${[COLUMNS, ...rows].join('\n')}\n`);
+const acknowledgement = async (path: string) =>
+  acknowledgementSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+
+const SOUND = '9990000018,L1,2019-03-05,Given,Family,child-protection-plan,2026-01-05,,';
+const BAD_NUMBER = '9990000019,L2,2019-03-05,Given,Family,child-protection-plan,2026-01-05,,';
+
+describe('authority set', () => {
+  test('adds an authority only with a name and an emergency number, and changes it after', async () => {
+    const set = (...args: string[]) => run(['authority', 'set', 'ZZ201', ...args], environment);
+    const without = await set('--name', 'Somewhere Council');
+    expect(without).toMatchObject({ code: 1, stdout: '' });
+    expect(without.stderr).toContain('--emergency');
+    const added = await set('--name', 'Somewhere Council', '--emergency', '020 7946 0199');
+    expect(added).toMatchObject({ code: 0, stderr: '' });
+    expect(added.stdout).toContain('02079460199');
+    expect((await set('--office', '02079460100')).stdout).toContain('changed');
+    expect(await set('--office', 'by post')).toMatchObject({ code: 2 });
+    expect(await set()).toMatchObject({ code: 2 });
+  });
+});
+
+describe('load', () => {
+  beforeAll(() =>
+    run(
+      ['authority', 'set', 'ZZ202', '--name', 'Elsewhere', '--emergency', '02079460199'],
+      environment,
+    ),
+  );
+  const describedAs = (sequence: number) => [
+    '--authority',
+    'ZZ202',
+    '--sequence',
+    String(sequence),
+    '--created',
+    new Date().toISOString(),
+  ];
+
+  test('that takes every record exits 0 and writes the acknowledgement', async () => {
+    const ack = join(files, 'whole.json');
+    const { code, stdout, stderr } = await run(
+      ['load', await csv('whole.csv', SOUND), '--ack', ack, '--rows', '1', ...describedAs(1)],
+      environment,
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('CPF02');
+    expect(stdout).toContain('1 record: 1 accepted, 0 refused');
+    expect(await acknowledgement(ack)).toMatchObject({ code: 'CPF02', sequence: 1 });
+  });
+
+  test('that refuses some exits 3 and says which, where, and what to do', async () => {
+    const ack = join(files, 'partly.json');
+    const { code, stdout } = await run(
+      ['load', await csv('partly.csv', SOUND, BAD_NUMBER), '--ack', ack, ...describedAs(2)],
+      environment,
+    );
+    expect(code).toBe(3);
+    const { failures } = await acknowledgement(ack);
+    expect(failures).toHaveLength(1);
+    expect(stdout).toContain(failures[0]?.place);
+    expect(stdout).toContain(failures[0]?.hint);
+    expect(stdout).toContain('local id L2');
+    expect(stdout).not.toContain('Given');
+  });
+
+  test('that takes nothing exits 4', async () => {
+    const refused = ['load', await csv('refused.csv', BAD_NUMBER), ...describedAs(3)];
+    expect(await run(refused, environment)).toMatchObject({ code: 4 });
+    const cut = ['load', await file('cut.xml', '<File')];
+    expect(await run(cut, environment)).toMatchObject({ code: 4 });
+  });
+
+  test.each(['json', 'csv', 'xml', 'txt'])(
+    'writes the acknowledgement as %s where the path ends so',
+    async (format) => {
+      const ack = join(files, `one.${format}`);
+      const refused = await csv('format.csv', BAD_NUMBER);
+      await run(['load', refused, '--ack', ack, ...describedAs(4)], environment);
+      const text = await readFile(ack, 'utf8');
+      expect(text).toContain('CPF04');
+      expect(text).toContain('CPR04');
+      expect(text).not.toContain('9990000019');
+    },
+  );
+
+  test('writes every format that applies into a folder, which it makes', async () => {
+    const acks = join(files, 'new-folder');
+    const refused = await csv('folder.csv', BAD_NUMBER);
+    await run(['load', refused, '--ack', acks, ...describedAs(4)], environment);
+    expect((await readdir(acks)).toSorted()).toEqual([
+      'folder.csv.ack.csv',
+      'folder.csv.ack.json',
+      'folder.csv.ack.txt',
+    ]);
+  });
+
+  test('traces numbers where a register is given, and writes the notice beside the acknowledgement', async () => {
+    const registered = await file(
+      'register.csv',
+      'nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n9990000018,superseded,9990000026,2019-03-05,Given,Family\n',
+    );
+    const tracing = { TRACING: 'register', TRACING_REGISTER_FILE: registered, ACK_ECHO: 'ZZ202' };
+    const acks = join(files, 'traced');
+    const { code, stdout } = await run(
+      ['load', await csv('traced.csv', SOUND), '--ack', acks, ...describedAs(5)],
+      { ...environment, ...tracing },
+    );
+    expect(code).toBe(4);
+    expect(stdout).toContain('CPR05');
+    expect(stdout).not.toMatch(/999000/);
+    const { echo } = await acknowledgement(join(acks, 'traced.csv.ack.json'));
+    expect(echo).toMatchObject([{ people: [{ nhsNumber: '9990000018' }] }]);
+    expect((await readdir(acks)).filter((name) => name.startsWith('inactive'))).toEqual([
+      'inactive-numbers-ZZ202-5.csv',
+      'inactive-numbers-ZZ202-5.json',
+      'inactive-numbers-ZZ202-5.xml',
+    ]);
+    expect(await readFile(join(acks, 'inactive-numbers-ZZ202-5.xml'), 'utf8')).toContain(
+      '<newVersion><id extension="9990000026"/>',
+    );
+  });
+
+  test('of several files writes an acknowledgement each into a folder and exits as the worst', async () => {
+    const [xml] = sampleUploads({ sequence: 1, now: Date.now() });
+    const acks = join(files, 'acks');
+    await mkdir(acks);
+    const { code } = await run(
+      ['load', await file('sound.xml', xml?.text ?? ''), await file('bad.xml', 'x'), '--ack', acks],
+      environment,
+    );
+    expect(code).toBe(4);
+    expect(await acknowledgement(join(acks, 'sound.xml.ack.json'))).toMatchObject({
+      code: 'CPF02',
+      authorityAdded: true,
+    });
+    expect(await acknowledgement(join(acks, 'bad.xml.ack.json'))).toMatchObject({ code: 'CPF01' });
+  });
+
+  test.for<[string, string[], number]>([
+    ['of no file', ['load'], 2],
+    [
+      'into an acknowledgement of an unknown kind',
+      ['load', process.execPath, '--ack', process.execPath],
+      2,
+    ],
+    ['into a folder that cannot be', ['load', process.execPath, '--ack', '/dev/null/acks'], 1],
+    ['of a file that is not there', ['load', '/nonexistent.csv'], 1],
+    ['of two files under one number', ['load', 'a.csv', 'b.csv', '--sequence', '1'], 2],
+    ['with a number that is none', ['load', 'a.csv', '--rows', 'many'], 2],
+  ])('%s is refused in a sentence', async ([, args, expected]) => {
+    const { code, stderr } = await run(args, environment);
+    expect(code).toBe(expected);
+    expect(stderr).toMatch(/^cp-flags: .*\n$/);
+  });
+});
+
+describe('status', () => {
+  test('has a line for each authority, and the same for programs', async () => {
+    const text = await run(['status'], environment);
+    expect(text.code).toBe(0);
+    expect(text.stdout).toContain('Lookups are answered');
+    expect(text.stdout).toMatch(/^ZZ202 .*up to date$/m);
+    expect(text.stdout).toMatch(/^ZZ201 .*NOT UP TO DATE: never loaded$/m);
+    const { stdout } = await run(['status', '--json'], environment);
+    expect(JSON.parse(stdout)).toMatchObject({ ready: true, dataset: { kind: 'demo' } });
+  });
+
+  test('without a service says how to start one', async () => {
+    const { code, stderr } = await run(['status'], { DATA_DIR: join(files, 'nothing') });
+    expect(code).toBe(1);
+    expect(stderr).toContain('npm start');
+  });
+});
+
+test('init never replaces a dataset', async () => {
+  const { code, stderr } = await run(['init', '--live'], environment);
+  expect(code).toBe(1);
+  expect(stderr).toContain('exists already');
+});
+
+test('init for start scripts is content with the dataset it would make, and with no other', async () => {
+  const again = await run(['init', '--demo', '--unless-there'], environment);
+  expect(again).toMatchObject({ code: 0, stderr: '' });
+  expect((await run(['init', '--live', '--unless-there'], environment)).code).toBe(1);
+});
+
+test.for([['init'], ['serve'], ['load'], ['authority', 'set'], ['status']])(
+  '%s has help with an example',
+  async (command) => {
+    const { code, stdout } = await run([...command, '--help'], environment);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Examples?:\n/);
+  },
+);

@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import type { Resource } from '@medplum/fhirtypes';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
+import { expect, test } from 'vitest';
+import { ERRORS } from '#schemas/errors.ts';
+import { createApiDescription } from '#service/description/description.ts';
+import { withErrorTable } from '#service/description/error-table.ts';
+import { EXAMPLES } from '#service/description/examples.ts';
+import { openApi, refusalsOf } from '#service/description/openapi.ts';
+import { OPERATIONS } from '#service/description/operations.ts';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { readFhirDefinitions } from '../../support/fhir-validation.ts';
+
+const read = (path: string): Promise<string> =>
+  readFile(new URL(`../../../docs/${path}`, import.meta.url), 'utf8');
+
+test('docs/openapi.json is what the service serves (npm run docs writes it)', async () => {
+  const { openapi } = createApiDescription(packageJson.version, undefined);
+  expect(JSON.parse(await read('openapi.json'))).toEqual(await openapi().json());
+});
+
+test('the table of errors in docs/integrating.md is that of the code (npm run docs writes it)', async () => {
+  const page = await read('integrating.md');
+  expect(withErrorTable(page)).toBe(page);
+});
+
+test('a public linter finds nothing in the description, its examples included', async () => {
+  const config = await createConfig({ extends: ['recommended-strict'] });
+  const problems = await lintFromString({
+    source: await read('openapi.json'),
+    absoluteRef: '/openapi.json',
+    config,
+  });
+  expect(problems.map(({ ruleId, message }) => `${ruleId}: ${message}`)).toEqual([]);
+});
+
+test('the FHIR in the description is FHIR R4', () => {
+  const validation = readFhirDefinitions();
+  for (const example of [EXAMPLES.CareTeam, EXAMPLES.Flag, EXAMPLES.AuditEvent]) {
+    expect(validation.faults(example as unknown as Resource)).toEqual([]);
+  }
+});
+
+test('each refusal there is belongs to a route', () => {
+  const described = new Set(OPERATIONS.flatMap(refusalsOf));
+  expect(Object.keys(ERRORS).filter((code) => !described.has(code as keyof typeof ERRORS))).toEqual(
+    [],
+  );
+});
+
+test('addresses are relative to the service, or those that its operator says clients use', () => {
+  expect(openApi('1').servers).toMatchObject([{ url: '/' }]);
+  expect(openApi('1', 'https://flags.example/cpf').servers).toMatchObject([
+    { url: 'https://flags.example/cpf' },
+  ]);
+});
+
+test('the page needs nothing from anywhere and runs nothing', async () => {
+  const { page } = createApiDescription('1', undefined);
+  const response = page();
+  const html = await response.text();
+  expect(html).not.toMatch(/<script|<iframe|<object|<form|@import|url\(|\son\w+=|\sstyle=/i);
+  expect([...html.matchAll(/(?:href|src)="([^"#]*)/g)].map(([, to]) => to).filter(Boolean)).toEqual(
+    ['data:,', 'openapi.json'],
+  );
+  expect(response.headers.get('content-security-policy')).toMatch(
+    /^default-src 'none'; img-src data:; style-src 'sha256-[\w+/]{43}='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
+  );
+  // Each link within the page leads somewhere, and no two places have one name.
+  const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  const targets = [...html.matchAll(/href="#([^"]+)"/g)].map(([, to]) => to);
+  expect(targets.filter((to) => !ids.includes(to))).toEqual([]);
+  for (const { path } of OPERATIONS) expect(html).toContain(path.replaceAll(/:(\w+)/g, '{$1}'));
+});

@@ -1,0 +1,219 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { SAMPLE_NUMBERS, SAMPLE_REHEARSALS } from '#loaders/synthetic/sample.ts';
+import { problemSchema } from '#schemas/errors.ts';
+import { batchAnswerSchema, lookupAnswerSchema } from '#schemas/lookup.ts';
+import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
+import { readDemo, root, startServing } from '../../support/processes.ts';
+import { testFolder, until } from '../../support/service.ts';
+
+/** What the guide for suppliers says, done as it says it, with the demo that it speaks of. */
+
+let page: string;
+let folder: string;
+let demo: Awaited<ReturnType<typeof readDemo>>;
+let service: Awaited<ReturnType<typeof startServing>>;
+let environment: Record<string, string>;
+
+beforeAll(async () => {
+  page = await readFile(join(root, 'docs', 'integrating.md'), 'utf8');
+  folder = await testFolder();
+  const dataDir = join(folder, '.data');
+  service = await startServing(['--demo'], { DATA_DIR: dataDir });
+  await until(() => service.stdout().includes('Ctrl-C'));
+  demo = await readDemo(dataDir);
+  environment = {
+    PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+    BASE: demo.baseUrl,
+    TOKEN: demo.tokens['emergencyDepartment'] ?? '',
+  };
+});
+afterAll(async () => {
+  await service?.stop();
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+});
+
+const blocks = (language: string): string[] =>
+  [...page.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].map(
+    ([, text = '']) => text,
+  );
+
+async function run(command: string, args: readonly string[], env: Record<string, string>) {
+  const { stdout } = await promisify(execFile)(command, args, { cwd: folder, env });
+  return JSON.parse(stdout) as unknown;
+}
+
+describe('the calls to paste', () => {
+  test('of curl answer as the guide says, run in the folder of the demo', async () => {
+    const [first = '', ...others] = blocks('sh');
+    const [settings = '', ...calls] = [first, ...others]
+      .join('\n')
+      .split(/\n\n+(?=curl )|\n(?=curl )/);
+    expect(settings).toContain('export BASE TOKEN');
+    const { PATH = '' } = environment;
+    const answers = await Promise.all(
+      calls.map((call) => run('sh', ['-c', `${settings}\n${call}`], { PATH })),
+    );
+    const [lookup, batch, ...bundles] = answers;
+    expect(lookupAnswerSchema.parse(lookup)).toMatchObject({
+      outcome: 'flagged',
+      flags: [{ dateOfBirth: 'match' }],
+    });
+    expect(batchAnswerSchema.parse(batch).items).toMatchObject([
+      { outcome: 'flagged' },
+      { outcome: 'not-flagged' },
+    ]);
+    expect(bundles).toMatchObject([
+      { resourceType: 'Bundle', total: 1 },
+      { resourceType: 'Bundle', total: 1 },
+      { resourceType: 'Bundle', total: 1 },
+    ]);
+  });
+
+  test('of TypeScript and Python tell the three outcomes apart', async () => {
+    async function tries(language: string, name: string, command: string): Promise<void> {
+      const [program = ''] = blocks(language);
+      const file = join(folder, name);
+      await writeFile(file, program);
+      const look = (nhsNumber: string, env = environment) => run(command, [file, nhsNumber], env);
+      const [flagged, notFlagged, ...others] = await Promise.all([
+        look('9991000011'),
+        look('9991000100'),
+        look('9991000135'),
+        look('9991000143'),
+        look('9991000011', { ...environment, TOKEN: 'x' }),
+        // Nobody listens there.
+        look('9991000011', { ...environment, BASE: 'http://127.0.0.1:9' }),
+      ]);
+      expect(flagged).toMatchObject({ kind: 'flagged', answer: { checked: true } });
+      expect(notFlagged).toMatchObject({ kind: 'not-flagged', answer: { checked: true } });
+      for (const each of others) {
+        expect(each).toEqual({ kind: 'could-not-check', advice: [COULD_NOT_CHECK] });
+      }
+    }
+    await Promise.all([
+      tries('ts', 'lookup.ts', process.execPath),
+      tries('python', 'lookup.py', 'python3'),
+    ]);
+  });
+
+  test('have the words of could-not-check as the service has them', () => {
+    const plain = page.replaceAll(/"\n +"|\n> ?/g, '');
+    expect(plain.split(COULD_NOT_CHECK).length - 1).toBe(4);
+  });
+});
+
+describe('the test numbers', () => {
+  type Row = { number: string; born: string; status: number; code: string };
+  const rows = (): Row[] =>
+    [...page.matchAll(/^\| `(\d{10})` \| ([\d-]*) +\| (\d{3}) `([a-z-]+)` \|/gm)].map(
+      ([, number = '', born = '', status, code = '']) => ({
+        number,
+        born,
+        status: Number(status),
+        code,
+      }),
+    );
+  const ask = (path: string, body: string, type: string, persona = 'emergencyDepartment') =>
+    fetch(demo.baseUrl + path, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${demo.tokens[persona]}`,
+        'x-request-id': randomUUID(),
+        'content-type': type,
+      },
+      body,
+    });
+  const lookup = (nhsNumber: string, dateOfBirth?: string) =>
+    ask('/lookup', JSON.stringify({ nhsNumber, dateOfBirth }), 'application/json');
+
+  test('are all those of the sample, and each answers as its row says', async () => {
+    const listed = [...SAMPLE_NUMBERS, ...SAMPLE_REHEARSALS].map(({ nhsNumber }) => nhsNumber);
+    expect(
+      rows()
+        .map(({ number }) => number)
+        .toSorted(),
+    ).toEqual([...listed, '9991000010'].toSorted());
+    for (const { number, born, status, code } of rows()) {
+      const response = await lookup(number, born || undefined);
+      const answer: unknown = await response.json();
+      expect([number, response.status]).toEqual([number, status]);
+      if (status !== 200) {
+        expect(problemSchema.parse(answer)).toMatchObject({ code, checked: false });
+        continue;
+      }
+      const { outcome, flags } = lookupAnswerSchema.parse(answer);
+      expect([number, outcome]).toEqual([number, code]);
+      for (const flag of flags) expect([number, flag.dateOfBirth]).toEqual([number, 'match']);
+    }
+  });
+
+  test('show what they are there for', async () => {
+    const shown = async (number: string, born?: string) =>
+      lookupAnswerSchema.parse(await (await lookup(number, born)).json());
+    const authorities = (await shown('9991000070')).flags.map(({ authority }) => authority.code);
+    expect(new Set(authorities).size).toBe(2);
+    expect((await shown('9991000062')).flags).toMatchObject([{ status: 'due-date-passed' }]);
+    expect(await shown('9991000046')).toMatchObject({ current: false });
+    expect((await shown('9991000011', '2019-03-06')).flags).toMatchObject([
+      { dateOfBirth: 'mismatch' },
+    ]);
+    const baby = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10);
+    expect((await shown('9991000100', baby)).advice.join()).toContain("the mother's NHS number");
+
+    const behind = await shown('9991000119');
+    expect(behind.flags).toMatchObject([{ authority: { code: 'ZZE01', upToDate: false } }]);
+    expect(behind.coverage).toMatchObject({ complete: false, notUpToDate: [{ code: 'ZZE01' }] });
+    expect(behind.coverage.notUpToDate[0]?.since).toBe(behind.flags[0]?.authority.dataAsOf);
+    expect((await shown('9991000127')).advice.join()).toContain('1 authority is not up to date');
+    // Of every other number the demo is well.
+    expect((await shown('9991000011')).coverage.complete).toBe(true);
+
+    const limited = await lookup('9991000135');
+    expect(limited.headers.get('retry-after')).toBe('30');
+    expect(problemSchema.parse(await limited.json()).detail).toMatch(
+      /^The limit of this user is 120 requests in 60 seconds\./,
+    );
+    expect((await lookup('9991000143')).headers.get('retry-after')).toBe('5');
+  });
+
+  test('rehearse the same in batches and in FHIR', async () => {
+    const batch = (...numbers: string[]) =>
+      ask(
+        '/lookup/batch',
+        JSON.stringify({ items: numbers.map((nhsNumber) => ({ nhsNumber })) }),
+        'application/json',
+        'scheduledCare',
+      );
+    expect((await batch('9991000011', '9991000135')).status).toBe(429);
+    const mixed = batchAnswerSchema.parse(await (await batch('9991000011', '9991000143')).json());
+    expect(mixed).toMatchObject({
+      checked: false,
+      items: [{ outcome: 'flagged' }, { code: 'could-not-check' }],
+    });
+    const search = (number: string) =>
+      ask(
+        '/FHIR/R4/CareTeam/_search',
+        new URLSearchParams({
+          'patient:identifier': `https://fhir.nhs.uk/Id/nhs-number|${number}`,
+        }).toString(),
+        'application/x-www-form-urlencoded',
+      );
+    const issue = z.object({ issue: z.array(z.object({ code: z.string() })) });
+    for (const [number, status, code] of [
+      ['9991000135', 429, 'throttled'],
+      ['9991000143', 503, 'transient'],
+    ] as const) {
+      const response = await search(number);
+      expect(response.status).toBe(status);
+      expect(issue.parse(await response.json()).issue[0]?.code).toBe(code);
+    }
+    const behind = JSON.stringify(await (await search('9991000127')).json());
+    expect(behind).toContain('"severity":"warning","code":"incomplete"');
+  });
+});

@@ -1,0 +1,513 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { DUE_DATE_PASSED, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
+import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { startService } from '#service/main.ts';
+import { createLog } from '#service/telemetry/log.ts';
+import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
+import { type Fhir, fhirOf, NHS_NUMBER } from '../../support/fhir.ts';
+import { readFhirDefinitions } from '../../support/fhir-validation.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, testFolder } from '../../support/service.ts';
+
+const CHILD = testNumber(401);
+const SEVERAL = testNumber(402);
+const ENDED = testNumber(403);
+const MOTHER = testNumber(404);
+const OVERDUE = testNumber(405);
+const SEEN = testNumber(406);
+const SEEN_BY_BOTH = testNumber(407);
+const SEEN_OFTEN = testNumber(408);
+const UNKNOWN = testNumber(997);
+
+const inDays = (days: number) =>
+  day(new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10));
+const DUE = inDays(20);
+const PASSED = inDays(-5);
+
+let service: TestService;
+let fhir: Fhir;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [
+      {
+        code: 'ZZ101',
+        name: 'Eastborough Council',
+        officeHoursPhone: '02079460100',
+        rows: [
+          { nhsNumber: CHILD },
+          { nhsNumber: SEVERAL, startDate: day('2025-02-01'), endDate: day('2026-10-01') },
+          { nhsNumber: SEVERAL, type: 'looked-after-child', startDate: day('2026-06-01') },
+          { nhsNumber: ENDED, startDate: day('2025-02-01'), endDate: day('2026-09-01') },
+          { nhsNumber: SEEN },
+          { nhsNumber: SEEN_BY_BOTH },
+          { nhsNumber: SEEN_OFTEN },
+        ],
+      },
+      {
+        code: 'ZZ102',
+        name: 'Westborough Council',
+        rows: [
+          { nhsNumber: SEVERAL, startDate: day('2026-03-01') },
+          ...[[MOTHER, DUE] as const, [OVERDUE, PASSED] as const].map(([nhsNumber, endDate]) => ({
+            nhsNumber,
+            type: 'unborn-child-protection-plan' as const,
+            dateOfBirth: day('1999-01-01'),
+            endDate,
+          })),
+        ],
+      },
+    ],
+  });
+  fhir = fhirOf(service);
+});
+afterAll(() => service?.stopAndRemove());
+
+const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern);
+const texts = (issues: readonly { details?: { text?: string } }[]) =>
+  issues.map(({ details }) => details?.text);
+
+describe('CareTeam', () => {
+  test('names the plan, whom to ring by day and by night, and of when the data is', async () => {
+    const { matches, issues } = await fhir.found('CareTeam', CHILD);
+    const subject = { type: 'Patient', identifier: { system: NHS_NUMBER, value: CHILD } };
+    expect(matches).toEqual([
+      {
+        resourceType: 'CareTeam',
+        id: matching(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
+        status: 'active',
+        category: [
+          {
+            coding: [
+              {
+                system: 'http://snomed.info/sct',
+                code: '342191000000101',
+                display: 'Subject to child protection plan',
+              },
+            ],
+          },
+        ],
+        name: 'Eastborough Council',
+        subject,
+        period: { start: '2026-01-05' },
+        managingOrganization: [{ reference: '#la' }],
+        telecom: [
+          { system: 'phone', value: '02079460100', use: 'work', rank: 1 },
+          { system: 'phone', value: '02079460199', use: 'mobile', rank: 2 },
+        ],
+        contained: [
+          {
+            resourceType: 'Organization',
+            id: 'la',
+            identifier: [
+              { system: 'https://fhir.nhs.uk/Id/ods-organization-code', value: 'ZZ101' },
+            ],
+            name: 'Eastborough Council',
+            contact: [
+              {
+                purpose: { text: 'Office hours' },
+                telecom: [{ system: 'phone', value: '02079460100' }],
+              },
+              {
+                purpose: { text: 'Emergency duty team (out of hours)' },
+                telecom: [{ system: 'phone', value: '02079460199' }],
+              },
+            ],
+          },
+        ],
+        note: [
+          {
+            text: matching(
+              /^This child is on a child protection plan\. Ring .*02079460100.*02079460199\. Data of Eastborough Council as of [0-9]+ /,
+            ),
+          },
+        ],
+      },
+    ]);
+    expect(issues).toMatchObject([{ severity: 'information', code: 'informational' }]);
+    expect(texts(issues)[0]).toContain('emergency duty team (out of hours) 02079460199');
+  });
+
+  test('is there once a plan and authority, in force first; one that ended is inactive', async () => {
+    const { matches } = await fhir.found('CareTeam', SEVERAL);
+    expect(matches.map(({ name, status, period }) => [name, status, period])).toEqual([
+      ['Eastborough Council', 'active', { start: '2026-06-01' }],
+      ['Westborough Council', 'active', { start: '2026-03-01' }],
+      ['Eastborough Council', 'inactive', { start: '2025-02-01', end: '2026-10-01' }],
+    ]);
+    // An ended plan beside others in force does not say that there is none.
+    expect(matches[2]?.note?.[0]?.text).toMatch(/^This plan ended on 1 October 2026/);
+    expect(matches[1]?.telecom).toEqual([
+      { system: 'phone', value: '02079460199', use: 'mobile', rank: 1 },
+    ]);
+  });
+
+  test('of a due date to come ends then; of one that has passed stays active and has no end', async () => {
+    const [before] = (await fhir.found('CareTeam', MOTHER)).matches;
+    expect(before).toMatchObject({ status: 'active', period: { start: '2026-01-05', end: DUE } });
+    expect(before?.note?.[0]?.text).toContain('The due date or end is');
+    const { matches, issues } = await fhir.found('CareTeam', OVERDUE);
+    expect(matches[0]?.status).toBe('active');
+    expect(matches[0]?.period).toEqual({ start: '2026-01-05' });
+    expect(matches[0]?.note?.[0]?.text).toContain(DUE_DATE_PASSED);
+    expect(texts(issues)[0]).toContain(DUE_DATE_PASSED);
+  });
+});
+
+describe('Flag', () => {
+  test('is one a child, without references that lead nowhere', async () => {
+    const { matches, included } = await fhir.found('Flag', SEVERAL);
+    expect(matches).toMatchObject([
+      {
+        status: 'active',
+        period: { start: '2026-03-01' },
+        code: { coding: [{ code: 'child-protection-information-system-flag' }] },
+      },
+    ]);
+    expect(matches[0]).not.toHaveProperty('extension');
+    expect(included).toEqual([]);
+  });
+
+  test('is inactive once every plan has ended', async () => {
+    const { matches, issues } = await fhir.found('Flag', ENDED);
+    expect(matches[0]).toMatchObject({
+      status: 'inactive',
+      period: { start: '2025-02-01', end: '2026-09-01' },
+    });
+    expect(texts(issues)[0]).toMatch(/^No current plan/);
+  });
+
+  test.for([
+    'child-protection-information-system-flag',
+    'https://fhir.nhs.uk/England/CodeSystem/England-FlagCategoryPatient|child-protection-information-system-flag',
+  ])('asked for by code %s brings its plans and whom to ring', async (code) => {
+    const { matches, included, bundle } = await fhir.found('Flag', SEVERAL, { code });
+    expect(bundle.link?.[0]?.url).toBe(
+      `${service.baseUrl}/FHIR/R4/Flag?${new URLSearchParams({ code }).toString()}`,
+    );
+    const plans = included.filter(({ resourceType }) => resourceType === 'CarePlan');
+    expect(matches[0]?.extension).toEqual(
+      plans.map(({ id }) => ({
+        url: 'http://hl7.org/fhir/StructureDefinition/flag-detail',
+        valueReference: { reference: `CarePlan/${id}` },
+      })),
+    );
+    expect(plans).toMatchObject([
+      { status: 'active', intent: 'plan', period: { start: '2026-06-01' } },
+      { status: 'active', period: { start: '2026-03-01' } },
+      { status: 'completed', period: { start: '2025-02-01', end: '2026-10-01' } },
+    ]);
+    const teams = included.filter(({ resourceType }) => resourceType === 'CareTeam');
+    // The very resources that a search for CareTeam finds.
+    expect(teams).toEqual((await fhir.found('CareTeam', SEVERAL)).matches);
+  });
+});
+
+describe('AuditEvent', () => {
+  const ALIAS =
+    'AuditEvent:entity-type=http://terminology.hl7.org/CodeSystem/v3-RoleClass|ASSIGNED';
+
+  test.for(['AuditEvent:agent', ALIAS])('with _include=%s brings who looked', async (_include) => {
+    const { matches, included } = await fhir.found('AuditEvent', CHILD, { _include });
+    expect(matches).toHaveLength(1);
+    expect(matches[0]).toMatchObject({
+      action: 'R',
+      outcome: '0',
+      agent: [
+        { who: { identifier: { value: CHILD } }, requestor: false },
+        { who: { reference: `PractitionerRole/${included[0]?.id}` }, requestor: true },
+      ],
+    });
+    expect(included).toMatchObject([
+      {
+        resourceType: 'PractitionerRole',
+        practitioner: { display: 'Nora Nurse' },
+        organization: {
+          identifier: { system: 'https://fhir.nhs.uk/Id/ods-organization-code', value: 'ZZH01' },
+          display: 'Organisation ZZH01',
+        },
+        code: [
+          {
+            coding: [
+              {
+                system: 'https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-SDSJobRoleName-1',
+                code: 'R8000',
+                display: 'Clinical Practitioner',
+              },
+            ],
+          },
+        ],
+      },
+    ]);
+  });
+
+  test('without an _include names who looked and refers to nothing', async () => {
+    const { matches, included } = await fhir.found('AuditEvent', CHILD);
+    expect(included).toEqual([]);
+    expect(matches[0]?.agent[1]?.who).toEqual({
+      type: 'PractitionerRole',
+      display: 'Nora Nurse, Clinical Practitioner, Organisation ZZH01',
+    });
+  });
+
+  test('is there for the latest 25 looks, the latest first', async () => {
+    for (let user = 1; user <= 26; user++) {
+      const token = await service.token(claims({ sub: `user-${user}`, name: `User ${user}` }));
+      await fhir.search('Flag', SEEN_OFTEN, {}, { token });
+    }
+    const token = await service.token(claims({ sub: 'user-26', name: 'User 26' }));
+    const { matches } = await fhir.found('AuditEvent', SEEN_OFTEN, {}, { token });
+    const names = matches.map(({ agent }) => agent[1]?.who?.display?.split(',')[0]);
+    expect(names).toEqual(Array.from({ length: 25 }, (_, i) => `User ${26 - i}`));
+  });
+
+  test('is refused to a silent read, which is then no look', async () => {
+    const token = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
+    const requestId = randomUUID();
+    const headers = { 'x-request-id': requestId };
+    const response = await fhir.search('AuditEvent', CHILD, {}, { token, headers });
+    expect(response.status).toBe(403);
+    await expect
+      .poll(async () =>
+        (await service.events()).filter(
+          (event) => 'requestId' in event && event.requestId === requestId,
+        ),
+      )
+      .toMatchObject([
+        { type: 'refusal', code: 'accesses-not-shown', api: 'fhir', nhsNumber: CHILD },
+      ]);
+  });
+});
+
+describe('a negative', () => {
+  test.for(['CareTeam', 'Flag', 'AuditEvent'] as const)(
+    'of %s is a total of 0 and an outcome that says what it does not mean',
+    async (type) => {
+      const { bundle, issues } = await fhir.found(type, UNKNOWN);
+      expect(bundle.total).toBe(0);
+      expect(bundle.entry).toHaveLength(1);
+      expect(issues).toEqual([
+        { severity: 'information', code: 'informational', details: { text: NOT_FLAGGED } },
+      ]);
+    },
+  );
+
+  test('that not every authority stands behind is a warning that names those', async () => {
+    const behind = await startTestService({
+      authorities: [{ code: 'ZZ101' }, { code: 'ZZ102', name: 'Slow Council', hoursOld: 200 }],
+    });
+    try {
+      const { issues } = await fhirOf(behind).found('CareTeam', UNKNOWN);
+      expect(issues.map(({ severity, code }) => [severity, code])).toEqual([
+        ['warning', 'incomplete'],
+        ['warning', 'incomplete'],
+      ]);
+      expect(texts(issues)).toEqual([NOT_FLAGGED, '1 authority is not up to date: Slow Council.']);
+    } finally {
+      await behind.stopAndRemove();
+    }
+  });
+});
+
+describe('a search', () => {
+  test('by GET and by POST finds the same', async () => {
+    const posted = await fhir.found('CareTeam', CHILD);
+    const got = await fhir.found('CareTeam', CHILD, {}, { method: 'GET' });
+    expect(got.bundle.entry).toEqual(posted.bundle.entry);
+  });
+
+  test('repeats no number outside the subjects, and no address with one', async () => {
+    const { bundle } = await fhir.found('CareTeam', CHILD, { _count: '50' }, { method: 'GET' });
+    const { entry, ...rest } = bundle;
+    expect(rest.link).toEqual([{ relation: 'self', url: `${service.baseUrl}/FHIR/R4/CareTeam` }]);
+    expect(JSON.stringify(rest)).not.toContain(CHILD);
+    const urls = entry?.flatMap(({ fullUrl, resource }) => [fullUrl, resource?.id]);
+    expect(JSON.stringify(urls)).not.toContain(CHILD);
+  });
+
+  test('echoes the ids, and is dated', async () => {
+    const ids = { 'x-request-id': randomUUID(), 'x-correlation-id': randomUUID() };
+    const { response } = await fhir.found('CareTeam', CHILD, {}, { headers: ids });
+    for (const [name, id] of Object.entries(ids)) expect(response.headers.get(name)).toBe(id);
+    expect(Date.parse(response.headers.get('date') ?? '')).toBeGreaterThan(Date.now() - 60_000);
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+  });
+
+  test('takes a TraceID where there is no X-Request-ID, and the latter where there are both', async () => {
+    const [traceId, requestId] = [randomUUID(), randomUUID()];
+    const traced = { traceid: traceId, 'x-request-id': undefined };
+    const { response } = await fhir.found('CareTeam', CHILD, {}, { headers: traced });
+    expect(response.headers.get('x-request-id')).toBe(traceId);
+    const both = { traceid: traceId, 'x-request-id': requestId };
+    const other = await fhir.found('CareTeam', CHILD, {}, { headers: both });
+    expect(other.response.headers.get('x-request-id')).toBe(requestId);
+  });
+
+  test.for<[string, Record<string, string>, Record<string, string>]>([
+    ['Accept: application/fhir+json', { accept: 'application/fhir+json' }, {}],
+    ['Accept with a version', { accept: 'application/fhir+json; fhirVersion=4.0' }, {}],
+    ['Accept: application/json', { accept: 'text/html, application/json;q=0.9' }, {}],
+    ['Accept: */*', { accept: '*/*' }, {}],
+    ['_format, whatever the Accept', { accept: 'text/html' }, { _format: 'json' }],
+    ['_format by its name', {}, { _format: 'application/fhir+json' }],
+    ['_format by its short name', {}, { _format: 'application/json' }],
+  ])('is answered to %s', async ([, headers, more]) => {
+    await fhir.found('CareTeam', CHILD, more, { headers });
+  });
+
+  test('is recorded as any other lookup, under the id of its Bundle', async () => {
+    const { bundle } = await fhir.found('Flag', CHILD);
+    const event = (await service.events()).find(({ auditId }) => auditId === bundle.id);
+    expect(event).toMatchObject({
+      type: 'lookup',
+      api: 'fhir',
+      access: 'unscheduled',
+      setting: 'emergency-department',
+      nhsNumber: CHILD,
+      outcome: 'flagged',
+      at: Date.parse(bundle.timestamp ?? ''),
+    });
+  });
+
+  test('is recorded with what was searched for, and with accesses only where it shows them', async () => {
+    const lookups = async (auditId: string | undefined) => {
+      const event = (await service.events()).find((each) => each.auditId === auditId);
+      if (event?.type !== 'lookup') throw new Error('no lookup was recorded');
+      const { search, shown, accessesShown } = event;
+      return { search, plans: shown?.length, accesses: accessesShown?.length };
+    };
+    for (const [type, accesses] of [
+      ['CareTeam', 0],
+      ['Flag', 0],
+      ['AuditEvent', 1],
+    ] as const) {
+      const { bundle } = await fhir.found(type, CHILD);
+      expect(await lookups(bundle.id)).toEqual({ search: type, plans: 1, accesses });
+    }
+    const plain = await service.lookup({ nhsNumber: CHILD });
+    const { auditId, accesses } = lookupAnswerSchema.parse(await plain.json());
+    expect(accesses).toHaveLength(1);
+    expect(await lookups(auditId)).toEqual({ search: undefined, plans: 1, accesses: 1 });
+  });
+
+  test('is listed for others once a day, together with plain lookups', async () => {
+    const doctor = await service.token(claims({ sub: 'doctor-2', name: 'Dan Doctor' }));
+    await service.lookup({ nhsNumber: SEEN_BY_BOTH });
+    await fhir.found('CareTeam', SEEN_BY_BOTH);
+    await fhir.found('Flag', SEEN_BY_BOTH, {}, { token: doctor });
+    await fhir.found('CareTeam', SEEN_BY_BOTH, {}, { token: doctor });
+    const plain = await service.lookup({ nhsNumber: SEEN_BY_BOTH });
+    const { accesses } = lookupAnswerSchema.parse(await plain.json());
+    expect(accesses?.map(({ name }) => name)).toEqual(['Dan Doctor', 'Nora Nurse']);
+    const { matches } = await fhir.found('AuditEvent', SEEN_BY_BOTH);
+    expect(matches.map(({ recorded }) => recorded)).toEqual(accesses?.map(({ at }) => at));
+  });
+
+  test('read silently is neither listed nor kept from its plans', async () => {
+    const both = claims({ sub: 'gp-9', activities: ['B0107', 'B0170'], organisation: 'ZZP01' });
+    const token = await service.token(both);
+    const headers = { isunscheduledaccessevent: 'false' };
+    const { matches, bundle } = await fhir.found('CareTeam', SEEN, {}, { token, headers });
+    expect(matches).toHaveLength(1);
+    const event = (await service.events()).find(({ auditId }) => auditId === bundle.id);
+    expect(event).toMatchObject({ access: 'silent-read', decidedBy: 'header' });
+    const seen = await fhir.found('AuditEvent', SEEN);
+    expect(seen.matches).toHaveLength(1);
+  });
+
+  test('gives the same ids in every process, and no two children the same', async () => {
+    const found = await findEmbeddedRedis(service.dataDir);
+    const dataDir = await testFolder();
+    const passwordFile = join(dataDir, 'password');
+    await writeFile(passwordFile, found?.users.lookup.password ?? '');
+    const second = await startService(
+      readConfiguration({
+        ROLE: 'lookup',
+        PORT: '0',
+        DATA_DIR: dataDir,
+        REDIS_URL: `unix://cpf-lookup@socket${found?.socketPath}`,
+        REDIS_PASSWORD_FILE: passwordFile,
+        PUBLIC_URL: 'https://flags.example/',
+      }),
+      { log: createLog('silent') },
+    );
+    try {
+      const issuer = await openDemoIssuer(dataDir);
+      const there = fhirOf(
+        { ...service, ...second, token: () => issuer.sign(claims(), 600) },
+        readFhirDefinitions(),
+      );
+      const here = await fhir.found('CareTeam', SEVERAL);
+      const elsewhere = await there.found('CareTeam', SEVERAL);
+      expect(elsewhere.matches).toEqual(here.matches);
+      expect(elsewhere.bundle.entry?.[0]?.fullUrl).toBe(
+        `https://flags.example/FHIR/R4/CareTeam/${here.matches[0]?.id}`,
+      );
+      const other = await fhir.found('CareTeam', CHILD);
+      const ids = [...here.matches, ...other.matches].map(({ id }) => id);
+      expect(new Set(ids).size).toBe(4);
+    } finally {
+      await second.stop();
+    }
+  });
+});
+
+test('no address and no number of a search is logged', async () => {
+  await fhir.search('CareTeam', CHILD, {}, { method: 'GET' });
+  await fhir.search('CareTeam', CHILD, { name: 'x' }, { method: 'GET' });
+  await fhir.search('CareTeam', CHILD, {}, { method: 'GET', token: 'x' });
+  await fhir.send(`/Patient?identifier=${CHILD}`);
+  expect(service.lines.filter((line) => line.includes('refused'))).not.toEqual([]);
+  for (const line of service.lines) {
+    expect(line).not.toContain(CHILD);
+    expect(line).not.toMatch(/FHIR|patient/i);
+  }
+});
+
+describe('links', () => {
+  /** The address of the Bundle itself, as told to a client that names this host. */
+  async function selfLink(method: 'GET' | 'POST', host: string): Promise<string> {
+    const { hostname, port } = new URL(service.baseUrl);
+    const parameters = `patient:identifier=${encodeURIComponent(`${NHS_NUMBER}|${CHILD}`)}`;
+    const isGet = method === 'GET';
+    const outgoing = request({
+      host: hostname,
+      port,
+      method,
+      path: `/FHIR/R4/CareTeam${isGet ? `?${parameters}` : '/_search'}`,
+      headers: {
+        host,
+        authorization: `Bearer ${await service.token()}`,
+        'x-request-id': randomUUID(),
+        ...(!isGet && { 'content-type': 'application/x-www-form-urlencoded' }),
+      },
+    });
+    outgoing.end(isGet ? undefined : parameters);
+    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+    if (incoming.statusCode !== 200) {
+      incoming.resume();
+      return String(incoming.statusCode);
+    }
+    const { link } = JSON.parse(await text(incoming)) as { link: { url: string }[] };
+    return link[0]?.url.split('/FHIR/')[0] ?? '';
+  }
+
+  test.each([
+    'flags.example:8443',
+    'flags.example',
+    'Flags.EXAMPLE:80',
+    '[::1]:8080',
+    'a:99999',
+    '[::::]',
+  ])('of a search by POST begin as those by GET do, for host %s', async (host) => {
+    expect(await selfLink('POST', host)).toBe(await selfLink('GET', host));
+  });
+});

@@ -1,0 +1,429 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type {
+  CapabilityStatement,
+  CodeSystem,
+  OperationOutcome,
+  SearchParameter,
+} from '@medplum/fhirtypes';
+import { Client } from 'fhir-kit-client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { COULD_NOT_CHECK, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
+import { keys } from '#store/keys.ts';
+import { type Fhir, fhirOf, NHS_NUMBER } from '../../support/fhir.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, role, startTestService, type TestService, until } from '../../support/service.ts';
+
+const CHILD = testNumber(501);
+const OTHER = testNumber(502);
+const UNKNOWN = testNumber(996);
+const UNKEPT = testNumber(503);
+const PATIENT = `patient:identifier=${NHS_NUMBER}|${CHILD}`;
+
+let service: TestService;
+let fhir: Fhir;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [
+      { code: 'ZZ101', rows: [{ nhsNumber: CHILD }] },
+      { code: 'ZZ102', rows: [{ nhsNumber: UNKEPT }] },
+    ],
+  });
+  fhir = fhirOf(service);
+});
+afterAll(() => service?.stopAndRemove());
+
+const isErrorCode = (code: string | undefined): code is ErrorCode =>
+  code !== undefined && Object.hasOwn(ERRORS, code);
+
+/** Status and codes of a refusal, which must be whole: sound, one issue, and the words to act on. */
+async function refusal(response: Response): Promise<string> {
+  const { issue } = await fhir.sound<OperationOutcome>(response);
+  expect(issue).toHaveLength(1);
+  const [{ severity, code, details, diagnostics } = {}] = issue;
+  const [spine, own] = details?.coding ?? [];
+  expect(spine?.system).toBe('https://fhir.nhs.uk/R4/CodeSystem/Spine-ErrorOrWarningCode');
+  expect(own?.system).toBe(`${service.baseUrl}/FHIR/R4/CodeSystem/error-code`);
+  if (!isErrorCode(own?.code)) throw new Error('a refusal has a code of its own');
+  expect(response.status).toBe(ERRORS[own.code].status);
+  expect({ severity, code, text: details?.text }).toEqual({
+    severity: 'error',
+    code: ERRORS[own.code].fhir,
+    text: COULD_NOT_CHECK,
+  });
+  expect(diagnostics).not.toBe('');
+  return `${response.status} ${code} ${spine?.code} ${own.code}`;
+}
+
+const form = (body: string, headers: Record<string, string> = {}) =>
+  fhir.send('/CareTeam/_search', { method: 'POST', headers }, body);
+
+describe('a search is refused', () => {
+  const SEARCH = 'INVALID_SEARCH_DATA';
+  const unsupported = `400 not-supported ${SEARCH} search-parameter-unsupported`;
+  const several = `400 not-supported ${SEARCH} search-several-values`;
+  const system = `400 value ${SEARCH} search-number-system`;
+  const count = `400 not-supported ${SEARCH} search-count-unsupported`;
+  const required = '400 required MISSING_VALUE search-number-required';
+  const include = `400 not-supported ${SEARCH} search-include-unsupported`;
+  const code = `400 not-supported ${SEARCH} search-code-unsupported`;
+
+  test.for<[string, string, string, string]>([
+    ['without a parameter', 'CareTeam', '', required],
+    ['with an empty value', 'CareTeam', 'patient:identifier=', required],
+    ['with a system and no number', 'CareTeam', `patient:identifier=${NHS_NUMBER}|`, required],
+    ['without a system', 'CareTeam', `patient:identifier=${CHILD}`, system],
+    ['with an empty system', 'CareTeam', `patient:identifier=|${CHILD}`, system],
+    ['with another system', 'CareTeam', `patient:identifier=https://x.example|${CHILD}`, system],
+    [
+      'with a bad check digit',
+      'CareTeam',
+      `patient:identifier=${NHS_NUMBER}|9990000019`,
+      `400 value ${SEARCH} invalid-nhs-number`,
+    ],
+    ['with two numbers in one value', 'CareTeam', `${PATIENT},${NHS_NUMBER}|${OTHER}`, several],
+    ['with the number twice', 'CareTeam', `${PATIENT}&${PATIENT}`, several],
+    ['with another parameter twice', 'Flag', `${PATIENT}&_format=json&_format=json`, several],
+    ['by a reference', 'CareTeam', `patient=Patient/${CHILD}`, unsupported],
+    ['by another modifier', 'CareTeam', `patient:exact=${NHS_NUMBER}|${CHILD}`, unsupported],
+    ['by subject', 'CareTeam', `subject:identifier=${NHS_NUMBER}|${CHILD}`, unsupported],
+    ['with a status', 'CareTeam', `${PATIENT}&status=active`, unsupported],
+    ['with a modifier on a control', 'CareTeam', `${PATIENT}&_count:exact=50`, unsupported],
+    ['with a summary', 'CareTeam', `${PATIENT}&_summary=count`, unsupported],
+    ['with an include of no use', 'CareTeam', `${PATIENT}&_include=CareTeam:subject`, unsupported],
+    ['with a code of no use', 'CareTeam', `${PATIENT}&code=x`, unsupported],
+    ['with a small page', 'CareTeam', `${PATIENT}&_count=49`, count],
+    ['with no page', 'CareTeam', `${PATIENT}&_count=0`, count],
+    ['with a page that is no number', 'CareTeam', `${PATIENT}&_count=all`, count],
+    ['with another include', 'AuditEvent', `${PATIENT}&_include=AuditEvent:entity`, include],
+    ['with an iterated include', 'AuditEvent', `${PATIENT}&_include:iterate=*`, unsupported],
+    ['with another code', 'Flag', `${PATIENT}&code=female-genital-mutilation-flag`, code],
+    [
+      'with a code of another system',
+      'Flag',
+      `${PATIENT}&code=http://x.example|child-protection-information-system-flag`,
+      code,
+    ],
+    ['with a modifier on the code', 'Flag', `${PATIENT}&code:not=x`, unsupported],
+    [
+      'in another format',
+      'CareTeam',
+      `${PATIENT}&_format=xml`,
+      '406 not-supported PRECONDITION_FAILED format-unsupported',
+    ],
+  ])('%s', async ([, type, query, expected]) => {
+    expect(await refusal(await fhir.send(`/${type}?${encodeURI(query)}`))).toBe(expected);
+    const posted = await fhir.send(`/${type}/_search`, { method: 'POST' }, encodeURI(query));
+    expect(await refusal(posted)).toBe(expected);
+  });
+
+  test('for an unknown parameter even where leniency is preferred', async () => {
+    const headers = { prefer: 'handling=lenient' };
+    const response = await fhir.send(`/CareTeam?${PATIENT}&name=x`, { headers });
+    expect(await refusal(response)).toBe(unsupported);
+  });
+
+  test.for([
+    'application/fhir+xml',
+    'text/html',
+    'application/fhir+json; fhirVersion=3.0',
+    'application/fhir+json;q=0',
+  ])('to Accept: %s', async (accept) => {
+    const response = await fhir.send(`/CareTeam?${PATIENT}`, { headers: { accept } });
+    expect(await refusal(response)).toBe(
+      '406 not-supported PRECONDITION_FAILED format-unsupported',
+    );
+  });
+
+  test.for<[string, () => Promise<Response>, string]>([
+    [
+      'as JSON',
+      () => form('{}', { 'content-type': 'application/json' }),
+      '415 not-supported PRECONDITION_FAILED search-form-required',
+    ],
+    [
+      'compressed',
+      () => form(PATIENT, { 'content-encoding': 'gzip' }),
+      '415 not-supported PRECONDITION_FAILED search-form-required',
+    ],
+    [
+      'with parameters in the address too',
+      () => fhir.send(`/CareTeam/_search?${PATIENT}`, { method: 'POST' }, PATIENT),
+      `400 not-supported ${SEARCH} search-parameters-in-url`,
+    ],
+    [
+      'over 16 KiB',
+      () => form('x'.repeat(16_385)),
+      '413 too-long PRECONDITION_FAILED body-too-large',
+    ],
+  ])('sent %s', async ([, send, expected]) => {
+    expect(await refusal(await send())).toBe(expected);
+  });
+
+  test('whose body does not come', async () => {
+    const { hostname, port } = new URL(service.baseUrl);
+    const socket = connect(Number(port), hostname);
+    let received = '';
+    socket.on('data', (chunk) => (received += chunk.toString()));
+    socket.write(
+      `POST /FHIR/R4/Flag/_search HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${await service.token()}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 20\r\n\r\n`,
+    );
+    await until(() => received.includes('resourceType'));
+    socket.destroy();
+    expect(received).toMatch(/^HTTP\/1.1 408 /);
+    expect(received).toContain('UNABLE_TO_CALL_SERVICE');
+  });
+
+  test.for<[string, Record<string, string | undefined>, string]>([
+    [
+      'no request id',
+      { 'x-request-id': undefined },
+      '400 required PRECONDITION_FAILED request-id-required',
+    ],
+    ['a bad one', { 'x-request-id': '1' }, '400 value PRECONDITION_FAILED request-id-invalid'],
+    [
+      'a bad TraceID',
+      { 'x-request-id': undefined, traceid: '1' },
+      '400 value PRECONDITION_FAILED request-id-invalid',
+    ],
+    [
+      'a bad correlation id',
+      { 'x-correlation-id': '1' },
+      '400 value PRECONDITION_FAILED correlation-id-invalid',
+    ],
+    ['no token', { authorization: undefined }, '401 login ACCESS_DENIED token-required'],
+    [
+      'a token that is none',
+      { authorization: 'Bearer x' },
+      '401 login ACCESS_DENIED token-malformed',
+    ],
+  ])('with %s', async ([, headers, expected]) => {
+    const response = await fhir.send(`/CareTeam?${PATIENT}`, { headers });
+    expect(await refusal(response)).toBe(expected);
+    expect(response.headers.has('www-authenticate')).toBe(response.status === 401);
+  });
+
+  test('with an expired token, as expired', async () => {
+    const token = await service.token(claims(), -60);
+    expect(await refusal(await fhir.send(`/CareTeam?${PATIENT}`, { token }))).toBe(
+      '401 expired ACCESS_DENIED token-expired',
+    );
+  });
+
+  test('to those who may not look', async () => {
+    const ask = async (of: Parameters<typeof claims>[0], headers = {}) => {
+      const token = await service.token(claims(of));
+      return refusal(await fhir.send(`/Flag?${PATIENT}`, { token, headers }));
+    };
+    expect(await ask({ activities: [] })).toBe('403 forbidden ACCESS_DENIED activity-required');
+    expect(await ask({ roles: [role('a', ['B0107']), role('b', ['B0170'])] })).toBe(
+      '403 forbidden ACCESS_DENIED role-choice-required',
+    );
+    expect(
+      await ask({ activities: ['B0107', 'B0170'] }, { isunscheduledaccessevent: 'false' }),
+    ).toBe('403 forbidden ACCESS_DENIED silent-read-not-allowed');
+    const token = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
+    expect(await refusal(await fhir.send(`/AuditEvent?${PATIENT}`, { token }))).toBe(
+      '403 forbidden ACCESS_DENIED accesses-not-shown',
+    );
+  });
+
+  test('while the store cannot be trusted, with when to try again', async () => {
+    await service.admin.config('SET', 'appendfsync', 'everysec');
+    try {
+      await until(async () => (await fetch(`${service.baseUrl}/_status`)).status === 503);
+      const response = await fhir.search('CareTeam', CHILD);
+      expect(response.headers.get('retry-after')).toBe('5');
+      expect(await refusal(response)).toBe('503 transient UNABLE_TO_CALL_SERVICE could-not-check');
+    } finally {
+      await service.admin.config('SET', 'appendfsync', 'always');
+      await until(async () => (await fetch(`${service.baseUrl}/_status`)).status === 200);
+    }
+  });
+});
+
+test('a plan whose authority cannot be named is not shown, and the audit says so', async () => {
+  const children = keys.children(partitionOf(UNKEPT));
+  const held = (await service.admin.hget(children, UNKEPT)) ?? '';
+  await service.admin.hset(children, UNKEPT, held.replace('ZZ102', 'ZZ199'));
+  expect((await fhir.search('Flag', UNKEPT)).status).toBe(503);
+  const events = async () =>
+    (await service.events()).filter(
+      (event) => event.type === 'not-delivered' && event.nhsNumber === UNKEPT,
+    );
+  await until(async () => (await events()).length > 0, 'the not-delivered event');
+  await service.admin.hset(children, UNKEPT, held);
+  expect((await fhir.search('Flag', UNKEPT)).status).toBe(200);
+});
+
+test('an answer whose client has gone is followed by a not-delivered event of the same id', async () => {
+  const { hostname, port } = new URL(service.baseUrl);
+  const token = await service.token();
+  const running = await readFile(join(service.dataDir, 'redis', 'running.json'), 'utf8');
+  const { pid } = JSON.parse(running) as { pid: number };
+  const ping = () => fetch(`${service.baseUrl}/_ping`);
+  // On a busy machine the gate may close meanwhile: there is no lookup then, and another try.
+  await until(async () => {
+    await until(async () => (await fhir.search('Flag', CHILD)).status === 200);
+    const requestId = randomUUID();
+    // Redis is held up, so that the client is certain to be gone before there is an answer. What was
+    // sent before a ping is at work when the ping is answered.
+    process.kill(pid, 'SIGSTOP');
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    socket.write(
+      `GET /FHIR/R4/CareTeam?${PATIENT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nX-Request-ID: ${requestId}\r\n\r\n`,
+    );
+    for (let i = 0; i < 3; i++) await ping();
+    socket.destroy();
+    await ping();
+    process.kill(pid, 'SIGCONT');
+    await until(async () => (await fhir.search('Flag', CHILD)).status === 200);
+    const events = await service.events();
+    const lookup = events.find((event) => event.type === 'lookup' && event.requestId === requestId);
+    return events.some(
+      (event) => event.type === 'not-delivered' && event.auditId === lookup?.auditId,
+    );
+  });
+});
+
+test('a refusal is audited as one of FHIR, a number that is not valid only as a hash', async () => {
+  const ask = async (query: string) => {
+    const requestId = randomUUID();
+    await fhir.send(`/CareTeam?${query}`, { headers: { 'x-request-id': requestId } });
+    const recorded = async () =>
+      (await service.events()).find(
+        (event) => event.type === 'refusal' && event.requestId === requestId,
+      );
+    await until(async () => (await recorded()) !== undefined, 'the refusal event');
+    return recorded();
+  };
+  expect(await ask(`${PATIENT}&name=x`)).toMatchObject({
+    api: 'fhir',
+    code: 'search-parameter-unsupported',
+    nhsNumber: CHILD,
+  });
+  const invalid = await ask(`patient:identifier=${NHS_NUMBER}|9990000019`);
+  expect(invalid).toMatchObject({ api: 'fhir', code: 'invalid-nhs-number' });
+  expect(invalid).toHaveProperty('nhsNumberHash');
+  expect(JSON.stringify(invalid)).not.toContain('9990000019');
+});
+
+describe('other requests', () => {
+  test.for<[string, string, string, string | null]>([
+    ['HEAD', `/CareTeam?${PATIENT}`, '405', 'GET'],
+    [
+      'GET',
+      '/CareTeam/_search',
+      '405 not-supported UNSUPPORTED_SERVICE method-not-allowed',
+      'POST',
+    ],
+    ['POST', '/CareTeam', '405 not-supported UNSUPPORTED_SERVICE method-not-allowed', 'GET'],
+    ['DELETE', '/Flag', '405 not-supported UNSUPPORTED_SERVICE method-not-allowed', 'GET'],
+    ['PUT', '/metadata', '405 not-supported UNSUPPORTED_SERVICE method-not-allowed', 'GET, HEAD'],
+    ['GET', '/Patient', '404 not-found RESOURCE_NOT_FOUND not-found', null],
+    ['GET', `/CareTeam/${randomUUID()}`, '404 not-found RESOURCE_NOT_FOUND not-found', null],
+    ['GET', '', '404 not-found RESOURCE_NOT_FOUND not-found', null],
+  ])('%s %s is refused', async ([method, path, expected, allow]) => {
+    const headers = {
+      authorization: `Bearer ${await service.token()}`,
+      'x-request-id': randomUUID(),
+    };
+    const before = (await service.events()).length;
+    const response = await fetch(`${service.baseUrl}/FHIR/R4${path}`, { method, headers });
+    expect(response.headers.get('allow')).toBe(allow);
+    expect(method === 'HEAD' ? String(response.status) : await refusal(response)).toBe(expected);
+    expect((await service.events()).length).toBe(before);
+  });
+});
+
+describe('what describes the service', () => {
+  const get = (path: string, headers = {}) =>
+    fhir.send(path, {
+      headers: { authorization: undefined, 'x-request-id': undefined, ...headers },
+    });
+
+  test('is read without a token', async () => {
+    const statement = await fhir.sound<CapabilityStatement>(await get('/metadata?_format=json'));
+    const resources = statement.rest?.[0]?.resource ?? [];
+    expect(resources.map(({ type, interaction }) => [type, interaction?.[0]?.code])).toEqual([
+      ['CareTeam', 'search-type'],
+      ['AuditEvent', 'search-type'],
+      ['Flag', 'search-type'],
+      ['SearchParameter', 'read'],
+      ['CodeSystem', 'read'],
+    ]);
+    const code = resources
+      .find(({ type }) => type === 'Flag')
+      ?.searchParam?.find(({ name }) => name === 'code');
+    const parameter = await fhir.sound<SearchParameter>(await fetch(code?.definition ?? ''));
+    expect(parameter).toMatchObject({ url: code?.definition, base: ['Flag'], code: 'code' });
+    const codes = await fhir.sound<CodeSystem>(await get('/CodeSystem/error-code'));
+    expect(codes.concept?.map((concept) => concept.code)).toEqual(Object.keys(ERRORS));
+  });
+
+  test('is refused in another format', async () => {
+    expect(await refusal(await get('/metadata', { accept: 'application/fhir+xml' }))).toBe(
+      '406 not-supported PRECONDITION_FAILED format-unsupported',
+    );
+  });
+});
+
+describe("a stranger's FHIR client", () => {
+  const client = async (token?: string) =>
+    new Client({
+      baseUrl: `${service.baseUrl}/FHIR/R4`,
+      bearerToken: token ?? (await service.token()),
+      customHeaders: { 'X-Request-ID': randomUUID() },
+    });
+  const searchParams = (number: string) => ({ 'patient:identifier': `${NHS_NUMBER}|${number}` });
+
+  test.for([true, false])('searches (by POST: %s)', async (postSearch) => {
+    const bundle = await (await client()).resourceSearch({
+      resourceType: 'CareTeam',
+      searchParams: searchParams(CHILD),
+      options: { postSearch },
+    });
+    expect(bundle).toMatchObject({
+      resourceType: 'Bundle',
+      total: 1,
+      entry: [{ resource: { name: 'Council ZZ101' } }, { search: { mode: 'outcome' } }],
+    });
+  });
+
+  test('reads a negative and what it does not mean', async () => {
+    const bundle = await (await client()).search({
+      resourceType: 'Flag',
+      searchParams: searchParams(UNKNOWN),
+    });
+    expect(bundle).toMatchObject({
+      total: 0,
+      entry: [{ resource: { issue: [{ details: { text: NOT_FLAGGED } }] } }],
+    });
+  });
+
+  test('reads an error, its code and its words', async () => {
+    const search = (await client()).search({
+      resourceType: 'CareTeam',
+      searchParams: searchParams('9990000019'),
+    });
+    await expect(search).rejects.toMatchObject({
+      response: {
+        status: 400,
+        data: {
+          resourceType: 'OperationOutcome',
+          issue: [{ code: 'value', details: { text: COULD_NOT_CHECK } }],
+        },
+      },
+    });
+  });
+
+  test('reads what the service can do', async () => {
+    expect(await (await client('')).capabilityStatement()).toMatchObject({ fhirVersion: '4.0.1' });
+  });
+});

@@ -1,0 +1,171 @@
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { afterEach, expect, test } from 'vitest';
+import { type HttpServer, type ServerLimits, serveHttp } from '#service/http/server.ts';
+import { certify } from '../../support/certificates.ts';
+import { until } from '../../support/service.ts';
+
+const SHORT_MS = 30;
+const QUICK: ServerLimits = { checkedEveryMs: 10 };
+/** More than the buffers of both ends take. */
+const LARGE = 'x'.repeat(64 * 1024 * 1024);
+
+const servers: HttpServer[] = [];
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const server of servers.splice(0)) await server.stop(0);
+});
+
+async function serve(
+  limits: ServerLimits,
+  fetch: Parameters<typeof serveHttp>[0] = () => new Response('hello'),
+): Promise<HttpServer> {
+  const server = await serveHttp(fetch, {
+    host: '127.0.0.1',
+    port: 0,
+    limits: { ...QUICK, ...limits },
+  });
+  servers.push(server);
+  return server;
+}
+
+function client(port: number, text: string) {
+  const socket = connect(port, '127.0.0.1', () => socket.write(text));
+  let received = '';
+  let closed = false;
+  socket.on('data', (chunk) => (received += chunk.toString()));
+  socket.on('error', () => undefined);
+  socket.on('close', () => (closed = true));
+  sockets.push(socket);
+  return { socket, received: () => received, closed: () => closed };
+}
+
+test('headers that do not end are cut off, however steadily they come', async () => {
+  const { port } = await serve({ headersMs: SHORT_MS });
+  const slow = client(port, 'GET / HTTP/1.1\r\n');
+  const drip = setInterval(() => slow.socket.write('X-A: b\r\n'), 5);
+  await until(slow.closed, 'the connection being cut');
+  clearInterval(drip);
+  expect(slow.received()).toMatch(/^HTTP\/1\.1 408 /);
+});
+
+test('a body that does not end is cut off where its handler does not wait for it', async () => {
+  const { port } = await serve(
+    { requestMs: 2 * SHORT_MS, headersMs: SHORT_MS },
+    async (request) => {
+      await request.text();
+      return new Response('read');
+    },
+  );
+  const slow = client(port, 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n');
+  const drip = setInterval(() => slow.socket.write('x'), 5);
+  await until(slow.closed, 'the connection being cut');
+  clearInterval(drip);
+  expect(slow.received()).not.toContain('read');
+});
+
+test('a client that does not take its answer is cut off', async () => {
+  const { port } = await serve({ unreadMs: SHORT_MS }, () => new Response(LARGE));
+  const slow = client(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  slow.socket.pause();
+  // The operating system of a client that reads nothing does not tell it, so the server is asked.
+  await until(async () => {
+    slow.socket.write('x');
+    return slow.closed() || slow.socket.destroyed;
+  }, 'the connection being cut');
+});
+
+test('a client whose answer takes longer than that to make is not', async () => {
+  let answer: ((response: Response) => void) | undefined;
+  const { port } = await serve(
+    { unreadMs: SHORT_MS },
+    () => new Promise<Response>((resolve) => (answer = resolve)),
+  );
+  let waiting = client(port, '');
+  await until(async () => {
+    // On a busy machine the request itself may come too late.
+    if (waiting.closed()) waiting = client(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    return answer !== undefined;
+  }, 'the request');
+  // Others come and go meanwhile, each silent for as long as is allowed.
+  for (let i = 0; i < 3; i++) {
+    await until(client(port, '').closed, 'an idle connection being ended');
+  }
+  expect(waiting.closed()).toBe(false);
+  answer?.(new Response('late'));
+  await until(() => waiting.received().includes('late'), 'the answer');
+});
+
+test('a connection that says nothing at all is ended', async () => {
+  const { port } = await serve({ headersMs: SHORT_MS });
+  await until(client(port, '').closed, 'the connection being cut');
+});
+
+test('a TLS handshake that does not end is cut off', async () => {
+  const { cert, key } = certify('flags');
+  const server = await serveHttp(() => new Response('hello'), {
+    host: '127.0.0.1',
+    port: 0,
+    tls: { options: { cert, key, minVersion: 'TLSv1.3' }, expiresAt: Number.POSITIVE_INFINITY },
+    limits: { handshakeMs: SHORT_MS },
+  });
+  servers.push(server);
+  await until(client(server.port, '').closed, 'the connection being cut');
+  const prompt = connectTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
+  sockets.push(prompt);
+  await new Promise((resolve) => prompt.once('secureConnect', resolve));
+});
+
+test('a stop does not wait for a TLS handshake that does not end', async () => {
+  const { cert, key } = certify('flags');
+  const server = await serveHttp(() => new Response('hello'), {
+    host: '127.0.0.1',
+    port: 0,
+    tls: { options: { cert, key, minVersion: 'TLSv1.3' }, expiresAt: Number.POSITIVE_INFINITY },
+  });
+  const silent = client(server.port, '');
+  await until(() => !silent.socket.connecting);
+  await server.stop(SHORT_MS);
+  await until(silent.closed);
+});
+
+test('connections beyond the limit are refused, and room is made by those that end', async () => {
+  const { port } = await serve({ connections: 2 });
+  const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+  const first = client(port, request);
+  const second = client(port, request);
+  await until(() => first.received() !== '' && second.received() !== '');
+  const third = client(port, request);
+  await until(third.closed, 'the third being refused');
+  expect(third.received()).toBe('');
+  first.socket.destroy();
+  await until(async () => {
+    const fourth = client(port, request);
+    await until(() => fourth.closed() || fourth.received() !== '');
+    return fourth.received() !== '';
+  }, 'room being made');
+});
+
+test('headers of over 16 KiB are refused with words', async () => {
+  const { port } = await serve({});
+  const large = client(port, `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`);
+  await until(large.closed);
+  expect(large.received()).toMatch(/^HTTP\/1\.1 431 /);
+  expect(large.received()).toContain('"checked":false');
+});
+
+test('a server told to drain answers on and ends each connection with its next answer', async () => {
+  const server = await serve({});
+  const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+  const kept = client(server.port, request);
+  await until(() => kept.received().includes('hello'));
+  expect(kept.closed()).toBe(false);
+  server.drain();
+  kept.socket.write(request);
+  await until(kept.closed, 'the connection ending');
+  expect(kept.received().match(/hello/g)).toHaveLength(2);
+  const late = client(server.port, request);
+  await until(late.closed);
+  expect(late.received()).toContain('hello');
+});

@@ -1,0 +1,267 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { problemSchema } from '#schemas/errors.ts';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { readBody } from '#service/http/body.ts';
+import { keys } from '#store/keys.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+
+const CHILD = testNumber(301);
+const UNKNOWN = testNumber(998);
+const UNKEPT_CHILD = testNumber(302);
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [
+      { code: 'ZZ101', rows: [{ nhsNumber: CHILD }] },
+      { code: 'ZZ102', rows: [{ nhsNumber: UNKEPT_CHILD }] },
+    ],
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+async function redisPid(): Promise<number> {
+  const text = await readFile(join(service.dataDir, 'redis', 'running.json'), 'utf8');
+  return (JSON.parse(text) as { pid: number }).pid;
+}
+
+const ready = async () => (await fetch(`${service.baseUrl}/_status`)).status === 200;
+const ping = () => fetch(`${service.baseUrl}/_ping`);
+
+/** Writes to a socket and resolves once the operating system has it. */
+const write = (socket: Socket, text: string) =>
+  new Promise<void>((resolve) => socket.write(text, () => resolve()));
+
+/** A lookup sent by hand; what is held back of its body is returned. */
+async function begin(
+  baseUrl: string,
+  token: string,
+  nhsNumber: string,
+  { requestId, heldBack = 0 }: { requestId?: string; heldBack?: number } = {},
+): Promise<{ socket: Socket; rest: string; received: () => string }> {
+  const { hostname, port } = new URL(baseUrl);
+  const body = JSON.stringify({ nhsNumber });
+  const socket = connect(Number(port), hostname);
+  let received = '';
+  socket.on('data', (chunk) => (received += chunk.toString()));
+  socket.on('error', () => undefined);
+  const cut = body.length - heldBack;
+  await write(
+    socket,
+    `POST /lookup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nX-Request-ID: ${requestId ?? randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, cut)}`,
+  );
+  return { socket, rest: body.slice(cut), received: () => received };
+}
+
+test('an answer whose client has gone is followed by a not-delivered event of the same id', async () => {
+  const token = await service.token();
+  const leave = async (requestId: string): Promise<void> => {
+    await until(ready);
+    await service.lookup({ nhsNumber: CHILD }, { token });
+    // Redis is held up, so that the client is certain to be gone before there is an answer. What was
+    // sent before a ping is at work when the ping is answered.
+    const pid = await redisPid();
+    process.kill(pid, 'SIGSTOP');
+    const { socket } = await begin(service.baseUrl, token, CHILD, { requestId });
+    for (let i = 0; i < 3; i++) await ping();
+    socket.destroy();
+    await ping();
+    process.kill(pid, 'SIGCONT');
+  };
+
+  await until(async () => {
+    const requestId = randomUUID();
+    await leave(requestId);
+    // On a busy machine the gate may have closed meanwhile: there is no lookup then, and another try.
+    await service.lookup({ nhsNumber: CHILD }, { token });
+    const events = await service.events();
+    const lookup = events.find((event) => event.type === 'lookup' && event.requestId === requestId);
+    if (lookup === undefined) return false;
+    await until(
+      async () =>
+        (await service.events()).some(
+          (event) => event.type === 'not-delivered' && event.auditId === lookup.auditId,
+        ),
+      'the not-delivered event',
+    );
+    return true;
+  });
+});
+
+test('an answer that was read in full has no such event', async () => {
+  await until(ready);
+  const { auditId } = lookupAnswerSchema.parse(
+    await (await service.lookup({ nhsNumber: CHILD })).json(),
+  );
+  // A later event of the same stream is there, so an earlier one would be too.
+  await service.lookup({ nhsNumber: CHILD });
+  const events = (await service.events()).filter((event) => event.auditId === auditId);
+  expect(events.map(({ type }) => type)).toEqual(['lookup']);
+});
+
+test('a store that hangs is could-not-check within two seconds, and is used again when it is back', async () => {
+  await until(ready);
+  const pid = await redisPid();
+  process.kill(pid, 'SIGSTOP');
+  const before = performance.now();
+  const response = await service.lookup({ nhsNumber: CHILD });
+  const tookMs = performance.now() - before;
+  await until(async () => !(await ready()), 'readiness to be withdrawn');
+  process.kill(pid, 'SIGCONT');
+
+  expect(response.status).toBe(503);
+  expect(response.headers.get('retry-after')).toBe('5');
+  expect(problemSchema.parse(await response.json())).toMatchObject({
+    code: 'could-not-check',
+    checked: false,
+  });
+  expect(tookMs).toBeLessThan(2_000);
+  await until(ready, 'the service to be ready again');
+  expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
+});
+
+test('a store that died is could-not-check until it was started and verified again', async () => {
+  await until(ready);
+  process.kill(await redisPid(), 'SIGKILL');
+  await until(async () => (await service.lookup({ nhsNumber: CHILD })).status === 503);
+  await until(ready, 'the service to be ready again');
+  const answer = await (await service.lookup({ nhsNumber: CHILD })).json();
+  expect(answer).toMatchObject({ outcome: 'flagged' });
+});
+
+test('a plan whose authority cannot be named is not shown, and the audit says so', async () => {
+  await until(ready);
+  const admin = await service.connect('admin');
+  const children = keys.children(partitionOf(UNKEPT_CHILD));
+  const held = (await admin.hget(children, UNKEPT_CHILD)) ?? '';
+  await admin.hset(children, UNKEPT_CHILD, held.replace('ZZ102', 'ZZ199'));
+  expect((await service.lookup({ nhsNumber: UNKEPT_CHILD })).status).toBe(503);
+  await until(
+    async () =>
+      (await service.events()).some(
+        (event) => event.type === 'not-delivered' && event.nhsNumber === UNKEPT_CHILD,
+      ),
+    'the not-delivered event',
+  );
+  await admin.hset(children, UNKEPT_CHILD, held);
+});
+
+test('with too few authorities up to date a negative is could-not-check, a positive is not', async () => {
+  const stale = await startTestService({
+    authorities: [
+      { code: 'ZZ101', hoursOld: 1, rows: [{ nhsNumber: CHILD }] },
+      { code: 'ZZ102', hoursOld: 100 },
+      { code: 'ZZ103', hoursOld: 100 },
+    ],
+  });
+  try {
+    const positive = lookupAnswerSchema.parse(
+      await (await stale.lookup({ nhsNumber: CHILD })).json(),
+    );
+    expect(positive.coverage).toMatchObject({ expected: 3, upToDate: 1, complete: false });
+    expect(positive.coverage.notUpToDate.map(({ code }) => code)).toEqual(['ZZ102', 'ZZ103']);
+    expect((await stale.lookup({ nhsNumber: UNKNOWN })).status).toBe(503);
+    await until(
+      async () =>
+        (await stale.events()).some(
+          (event) => event.type === 'could-not-check' && event.cause === 'coverage',
+        ),
+      'the could-not-check event',
+    );
+  } finally {
+    await stale.stopAndRemove();
+  }
+});
+
+test('stopping lets a request in flight finish, and takes no other', async () => {
+  const stopped = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+  });
+  const token = await stopped.token();
+  const { socket, rest, received } = await begin(stopped.baseUrl, token, CHILD, { heldBack: 1 });
+  await fetch(`${stopped.baseUrl}/_ping`);
+  const stopping = stopped.stopAndRemove();
+  await until(
+    () =>
+      fetch(`${stopped.baseUrl}/_ping`).then(
+        () => false,
+        () => true,
+      ),
+    'new connections to be refused',
+  );
+  socket.write(rest);
+  await until(() => received().includes('"outcome":"flagged"'), 'the answer');
+  await stopping;
+});
+
+test('without a dataset every lookup is could-not-check and readiness says what to do', async () => {
+  const empty = await startTestService({ kind: 'none' });
+  try {
+    const response = await empty.lookup({ nhsNumber: CHILD });
+    expect(response.status).toBe(503);
+    const status = await fetch(`${empty.baseUrl}/_status`);
+    expect(status.status).toBe(503);
+    expect(await status.text()).toContain('cp-flags init');
+  } finally {
+    await empty.stopAndRemove();
+  }
+});
+
+test('a body that does not arrive in time is given up', async () => {
+  const server = createServer((incoming, outgoing) => {
+    void readBody(incoming, outgoing, { maxBytes: 100, deadlineMs: 20 }).then((body) =>
+      outgoing.end(JSON.stringify(body)),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  let received = '';
+  socket.on('data', (chunk) => (received += chunk.toString()));
+  socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123');
+  await until(() => received.includes('request-timeout'));
+  socket.destroy();
+  server.close();
+});
+
+describe('the log', () => {
+  test('says what was refused and never an NHS number, a name or a token', async () => {
+    await until(ready);
+    const token = await service.token();
+    await service.lookup({ nhsNumber: CHILD }, { token });
+    await service.lookup({ nhsNumber: '9990000019' }, { token });
+    await service.lookup({ nhsNumber: CHILD, name: 'x' }, { token });
+    await service.lookup({ nhsNumber: CHILD }, { headers: { 'x-request-id': CHILD } });
+    await service.lookup({ nhsNumber: CHILD }, { token: `${CHILD}.${CHILD}.x` });
+    await fetch(`${service.baseUrl}/lookup/${CHILD}?nhsNumber=${CHILD}`);
+    await until(() => service.lines.some((line) => line.includes('invalid-nhs-number')));
+
+    const log = service.lines.join('');
+    expect(log).toContain('request-id-invalid');
+    expect(log).toContain('token-malformed');
+    for (const secret of [CHILD, UNKNOWN, UNKEPT_CHILD, '9990000019', 'Nora', token]) {
+      expect(log).not.toContain(secret);
+    }
+  });
+
+  test('counts a stranger who tries again and again, and says so once', async () => {
+    const lines = () => service.lines.filter((line) => line.includes('token-required')).length;
+    const knock = () =>
+      fetch(`${service.baseUrl}/lookup`, {
+        method: 'POST',
+        headers: { 'x-request-id': randomUUID() },
+      });
+    const before = lines();
+    for (let i = 0; i < 30; i++) await knock();
+    // One line a minute; the minute may turn while this runs.
+    expect(lines() - before).toBeGreaterThanOrEqual(1);
+    expect(lines() - before).toBeLessThanOrEqual(2);
+  });
+});

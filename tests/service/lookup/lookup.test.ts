@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { lookupEventSchema } from '#schemas/audit/audit-event.ts';
+import { problemSchema } from '#schemas/errors.ts';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { COULD_NOT_CHECK, DATE_OF_BIRTH_DIFFERS, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { claims, role, startTestService, type TestService } from '../../support/service.ts';
+
+const CHILD = testNumber(101);
+const WITHDRAWN = testNumber(102);
+const SEVERAL = testNumber(103);
+const MOTHER = testNumber(104);
+const SILENTLY_READ = testNumber(105);
+const SEEN_BY_TWO = testNumber(106);
+const UNKNOWN = testNumber(999);
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [
+      {
+        code: 'ZZ101',
+        name: 'Eastborough Council',
+        officeHoursPhone: '02079460100',
+        rows: [
+          { nhsNumber: CHILD },
+          { nhsNumber: WITHDRAWN, deleteDate: day('2026-01-06') },
+          { nhsNumber: SEVERAL, startDate: day('2025-02-01'), endDate: day('2026-10-01') },
+          { nhsNumber: SEVERAL, type: 'looked-after-child', startDate: day('2024-06-01') },
+          { nhsNumber: SEVERAL, type: 'looked-after-child', startDate: day('2026-06-01') },
+          { nhsNumber: SILENTLY_READ },
+          { nhsNumber: SEEN_BY_TWO },
+        ],
+      },
+      {
+        code: 'ZZ102',
+        rows: [
+          {
+            nhsNumber: MOTHER,
+            type: 'unborn-child-protection-plan',
+            dateOfBirth: day('1999-01-01'),
+            endDate: day(new Date(Date.now() - 5 * 86_400_000).toISOString().slice(0, 10)),
+          },
+        ],
+      },
+    ],
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+async function answer(response: Response) {
+  expect(response.status).toBe(200);
+  return lookupAnswerSchema.strict().parse(await response.json());
+}
+
+describe('an answer', () => {
+  test('names the plan, whom to ring by day and night, and who looked', async () => {
+    const requestId = randomUUID();
+    const correlationId = randomUUID();
+    const response = await service.lookup(
+      { nhsNumber: CHILD },
+      { headers: { 'x-request-id': requestId, 'x-correlation-id': correlationId } },
+    );
+    const found = await answer(response);
+
+    expect(found).toMatchObject({
+      outcome: 'flagged',
+      current: true,
+      flags: [
+        {
+          type: 'child-protection-plan',
+          status: 'current',
+          startDate: '2026-01-05',
+          dateOfBirth: 'not-checked',
+          authority: {
+            code: 'ZZ101',
+            name: 'Eastborough Council',
+            officeHoursPhone: '02079460100',
+            emergencyDutyTeamPhone: '02079460199',
+            upToDate: true,
+          },
+        },
+      ],
+      accesses: [
+        {
+          name: 'Nora Nurse',
+          role: 'Clinical Practitioner',
+          organisation: { code: 'ZZH01', name: 'Organisation ZZH01' },
+          own: true,
+        },
+      ],
+      coverage: { expected: 2, upToDate: 2, complete: true, notUpToDate: [] },
+    });
+    expect(response.headers.get('x-request-id')).toBe(requestId);
+    expect(response.headers.get('x-correlation-id')).toBe(correlationId);
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+  });
+
+  test('for a number that nothing is held for is a negative that says what it does not mean', async () => {
+    const found = await answer(await service.lookup({ nhsNumber: UNKNOWN }));
+    expect(found).toMatchObject({ outcome: 'not-flagged', current: false, flags: [] });
+    expect(found.advice).toEqual([NOT_FLAGGED]);
+    expect(found.accesses).toEqual([]);
+  });
+
+  test('for a baby sends the clinician to the mother as well', async () => {
+    const born = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10);
+    const found = await answer(await service.lookup({ nhsNumber: UNKNOWN, dateOfBirth: born }));
+    expect(found.advice).toHaveLength(2);
+    expect(found.advice[1]).toContain("mother's NHS number");
+  });
+
+  test('never shows a plan that was withdrawn', async () => {
+    const found = await answer(await service.lookup({ nhsNumber: WITHDRAWN }));
+    expect(found.outcome).toBe('not-flagged');
+  });
+
+  test('shows plans in force first, then the newest', async () => {
+    const found = await answer(await service.lookup({ nhsNumber: SEVERAL }));
+    expect(found.flags.map(({ status, startDate }) => [status, startDate])).toEqual([
+      ['current', '2026-06-01'],
+      ['current', '2024-06-01'],
+      ['ended', '2025-02-01'],
+    ]);
+    expect(found.flags[2]).toHaveProperty('endDate', '2026-10-01');
+  });
+
+  test('of an unborn child whose due date has passed counts as in force and gives that date', async () => {
+    const found = await answer(await service.lookup({ nhsNumber: MOTHER }));
+    expect(found.current).toBe(true);
+    expect(found.flags[0]).toMatchObject({ status: 'due-date-passed' });
+    expect(found.flags[0]?.dueOrEndDate).toBeDefined();
+    expect(found.flags[0]).not.toHaveProperty('endDate');
+  });
+
+  test('says whether the date of birth agrees, hides nothing and never tells the one held', async () => {
+    const same = await answer(
+      await service.lookup({ nhsNumber: CHILD, dateOfBirth: '2019-03-05' }),
+    );
+    expect(same.flags[0]?.dateOfBirth).toBe('match');
+    const response = await service.lookup({ nhsNumber: CHILD, dateOfBirth: '2018-03-05' });
+    expect(await response.clone().text()).not.toContain('2019-03-05');
+    const other = await answer(response);
+    expect(other.flags[0]?.dateOfBirth).toBe('mismatch');
+    expect(other.advice).toContain(DATE_OF_BIRTH_DIFFERS);
+  });
+});
+
+describe('accesses', () => {
+  test('of two users are both listed, latest first, each its own once within a day', async () => {
+    const nurse = await service.token();
+    const doctor = await service.token(claims({ sub: 'doctor-2', name: 'Dan Doctor' }));
+    await service.lookup({ nhsNumber: SEEN_BY_TWO }, { token: nurse });
+    await service.lookup({ nhsNumber: SEEN_BY_TWO }, { token: doctor });
+    const found = await answer(await service.lookup({ nhsNumber: SEEN_BY_TWO }, { token: nurse }));
+    expect(found.accesses?.map(({ name, own }) => [name, own])).toEqual([
+      ['Dan Doctor', false],
+      ['Nora Nurse', true],
+    ]);
+  });
+
+  test('are neither shown to a silent read nor added to by it', async () => {
+    const gp = await service.token(
+      claims({ sub: 'gp-3', activities: ['B0170'], organisation: 'ZZP01' }),
+    );
+    const silent = await answer(await service.lookup({ nhsNumber: SILENTLY_READ }, { token: gp }));
+    expect(silent.outcome).toBe('flagged');
+    expect(silent).not.toHaveProperty('accesses');
+    const silentNegative = await answer(
+      await service.lookup({ nhsNumber: UNKNOWN }, { token: gp }),
+    );
+    expect(silentNegative).not.toHaveProperty('accesses');
+    const loud = await answer(await service.lookup({ nhsNumber: SILENTLY_READ }));
+    expect(loud.accesses?.map(({ name }) => name)).toEqual(['Nora Nurse']);
+  });
+});
+
+describe('the audit', () => {
+  test('can be read whatever form of UUID a request bore', async () => {
+    const requestId = '11111111-2222-0333-c444-555555555555';
+    const response = await service.lookup(
+      { nhsNumber: testNumber(990) },
+      { headers: { 'x-request-id': requestId } },
+    );
+    expect(response.status).toBe(200);
+    expect(await service.events()).toContainEqual(expect.objectContaining({ requestId }));
+  });
+
+  test('holds the event of every answer, with who asked, as what, and what was shown', async () => {
+    const requestId = randomUUID();
+    const found = await answer(
+      await service.lookup(
+        { nhsNumber: CHILD, reason: 'attendance' },
+        { headers: { 'x-request-id': requestId } },
+      ),
+    );
+    const event = (await service.events()).find(({ auditId }) => auditId === found.auditId);
+    expect(lookupEventSchema.strict().safeParse(event).error?.issues[0]).toMatchObject({
+      // What the store adds, and nothing else, goes beyond what the service writes.
+      keys: ['partition', 'number', 'at', 'outcome', 'shown', 'sources', 'accessesShown'],
+    });
+    expect(event).toMatchObject({
+      type: 'lookup',
+      requestId,
+      api: 'plain',
+      setting: 'emergency-department',
+      access: 'unscheduled',
+      decidedBy: 'activity',
+      nhsNumber: CHILD,
+      reason: 'attendance',
+      outcome: 'flagged',
+      at: Date.parse(found.checkedAt),
+      coverage: { expected: 2, upToDate: 2 },
+      caller: { user: 'nurse-1', client: 'test-client', organisation: { code: 'ZZH01' } },
+    });
+  });
+
+  test('calls a scheduled setting only that', async () => {
+    const gp = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
+    const found = await answer(await service.lookup({ nhsNumber: UNKNOWN }, { token: gp }));
+    const event = (await service.events()).find(({ auditId }) => auditId === found.auditId);
+    expect(event).toMatchObject({ setting: 'scheduled', access: 'silent-read' });
+  });
+
+  test('says with which configuration a process started', async () => {
+    const events = await service.events();
+    const starts = events.filter((event) => event.type === 'configuration-start');
+    const lookups = events.filter((event) => event.type === 'lookup');
+    expect(starts).toHaveLength(1);
+    expect(new Set(lookups.map(({ versions }) => versions.configuration))).toEqual(
+      new Set(starts.map((start) => 'detail' in start && start.detail['configuration'])),
+    );
+  });
+});
+
+describe('which role and access a lookup counts as', () => {
+  const ask = async (token: string, headers: Record<string, string> = {}) => {
+    const response = await service.lookup({ nhsNumber: UNKNOWN }, { token, headers });
+    const body: unknown = await response.json();
+    if (response.status !== 200) return problemSchema.parse(body).code;
+    const { auditId } = lookupAnswerSchema.parse(body);
+    const event = (await service.events()).find((candidate) => candidate.auditId === auditId);
+    if (event?.type !== 'lookup') throw new Error('the lookup has no event');
+    return `${event.access} by ${event.decidedBy} as ${event.caller.organisation.code}`;
+  };
+  const both = ['B0107', 'B0170'];
+
+  test.for<[string, string[], string, string | undefined, string]>([
+    ['B0107 alone', ['B0107'], 'ZZH01', undefined, 'unscheduled by activity as ZZH01'],
+    ['B0107 alone, header false', ['B0107'], 'ZZP01', 'false', 'unscheduled by activity as ZZP01'],
+    ['B0170 alone', ['B0170'], 'ZZP01', undefined, 'silent-read by activity as ZZP01'],
+    ['B0170 alone, header true', ['B0170'], 'ZZP01', 'true', 'silent-read by activity as ZZP01'],
+    ['both, no header', both, 'ZZP01', undefined, 'unscheduled by default as ZZP01'],
+    ['both, header true', both, 'ZZP01', 'true', 'unscheduled by header as ZZP01'],
+    ['both, false, scheduled', both, 'ZZP01', 'false', 'silent-read by header as ZZP01'],
+    ['both, false, unscheduled', both, 'ZZH01', 'false', 'silent-read-not-allowed'],
+    ['both, false, unregistered', both, 'ZZQ99', 'false', 'silent-read-not-allowed'],
+    ['neither', ['B0999'], 'ZZH01', undefined, 'activity-required'],
+    ['header that is no boolean', both, 'ZZH01', 'yes', 'access-header-invalid'],
+  ])('%s', async ([, activities, organisation, header, expected]) => {
+    const token = await service.token(claims({ activities, organisation }));
+    const headers = header === undefined ? {} : { isunscheduledaccessevent: header };
+    expect(await ask(token, headers)).toBe(expected);
+  });
+
+  test('of several roles the one named is used, and none is guessed', async () => {
+    const token = await service.token(
+      claims({ roles: [role('first', ['B0107']), role('second', ['B0170'], 'ZZP01')] }),
+    );
+    expect(await ask(token)).toBe('role-choice-required');
+    expect(await ask(token, { 'nhsd-session-urid': 'third' })).toBe('role-choice-required');
+    expect(await ask(token, { 'nhsd-session-urid': 'second' })).toBe(
+      'silent-read by activity as ZZP01',
+    );
+  });
+});
+
+test('what is not a 200 says in words and as data that nothing was checked', async () => {
+  const response = await service.lookup({ nhsNumber: '9990000019' });
+  expect(problemSchema.parse(await response.json())).toMatchObject({
+    checked: false,
+    advice: [COULD_NOT_CHECK],
+  });
+});

@@ -1,0 +1,79 @@
+import { setImmediate as immediate } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { createShed } from '#service/lookup/overload.ts';
+
+const AT_ONCE = 8;
+const silent = { log: () => undefined };
+
+/** A shed whose clock only goes on when told to. */
+function startShed() {
+  let now = 0;
+  let inStore = 0;
+  const shed = createShed({ underWay: () => inStore }, AT_ONCE, silent, () => now);
+  const takenOn = (requests: number): number =>
+    Array.from({ length: requests }, () => shed()).filter((refused) => !refused).length;
+  /** Turns of the event loop that take so long each, in which a request comes. */
+  async function turns(milliseconds: number, count = 1): Promise<void> {
+    for (let turn = 0; turn < count; turn++) {
+      shed();
+      now += milliseconds;
+      await immediate();
+      await immediate();
+      await immediate();
+    }
+  }
+  return {
+    takenOn,
+    turns,
+    holdInStore: (lookups: number) => void (inStore = lookups),
+    wait: (milliseconds: number) => void (now += milliseconds),
+  };
+}
+
+test('of requests that arrive together no more are taken on than a process deals with at once', () => {
+  expect(startShed().takenOn(50)).toBe(AT_ONCE);
+});
+
+test('what the store has under way counts, and nothing that waits elsewhere', async () => {
+  const { takenOn, turns, holdInStore } = startShed();
+
+  expect(takenOn(50)).toBe(AT_ONCE);
+  holdInStore(3);
+  await turns(1);
+  expect(takenOn(50)).toBe(AT_ONCE - 3);
+});
+
+test('a process whose turns are late takes on an eighth, and all again once they are not', async () => {
+  const { takenOn, turns } = startShed();
+
+  await turns(150, 10);
+  expect(takenOn(50)).toBe(AT_ONCE / 8);
+
+  await turns(1, 10);
+  expect(takenOn(50)).toBe(AT_ONCE);
+});
+
+test.each([350, 5_000, 60_000])(
+  'one long turn of %d ms alone makes a process refuse nothing',
+  async (milliseconds) => {
+    const { takenOn, turns } = startShed();
+
+    await turns(milliseconds);
+    expect(takenOn(AT_ONCE)).toBe(AT_ONCE);
+  },
+);
+
+test('that turns were late is forgotten in a second without requests', async () => {
+  const { takenOn, turns, wait } = startShed();
+
+  await turns(150, 10);
+  wait(1_001);
+  expect(takenOn(AT_ONCE)).toBe(AT_ONCE);
+});
+
+test('a process that is late takes on the few that it can', async () => {
+  const { takenOn, turns } = startShed();
+
+  await turns(60_000, 20);
+  expect(takenOn(1)).toBe(1);
+});

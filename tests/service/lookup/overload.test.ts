@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { problemSchema } from '#schemas/errors.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+
+const CHILD = testNumber(301);
+const AT_ONCE = 3;
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+    environment: { LOOKUPS_AT_ONCE: String(AT_ONCE) },
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+const ready = async () => (await fetch(`${service.baseUrl}/_status`)).status === 200;
+
+/** While the store is held up, with as many lookups under way as a process takes on. */
+async function whileBusy<T>(work: (underWay: Promise<Response>) => Promise<T>): Promise<T> {
+  await until(ready);
+  const token = await service.token();
+  await service.lookup({ nhsNumber: CHILD }, { token });
+  const running = await readFile(join(service.dataDir, 'redis', 'running.json'), 'utf8');
+  const { pid } = JSON.parse(running) as { pid: number };
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const sent = Array.from({ length: AT_ONCE }, () =>
+      service.lookup({ nhsNumber: CHILD }, { token }),
+    );
+    // Sent before a ping, at work when the ping is answered.
+    for (let i = 0; i < 3; i++) await fetch(`${service.baseUrl}/_ping`);
+    const outcome = await work(Promise.race(sent));
+    process.kill(pid, 'SIGCONT');
+    for (const each of await Promise.all(sent)) expect([200, 503]).toContain(each.status);
+    return outcome;
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+}
+
+test('a lookup beyond those that a process takes on is refused before any of them is answered', async () => {
+  const requestId = randomUUID();
+  const first = await whileBusy((underWay) =>
+    Promise.race([
+      service.lookup({ nhsNumber: CHILD }, { headers: { 'x-request-id': requestId } }),
+      underWay.then(() => undefined),
+    ]),
+  );
+
+  expect(first?.status).toBe(503);
+  expect(first?.headers.get('retry-after')).toBe('5');
+  expect(first?.headers.get('x-request-id')).toBe(requestId);
+  expect(problemSchema.parse(await first?.json())).toMatchObject({
+    code: 'could-not-check',
+    checked: false,
+  });
+  await until(ready, 'the service to be ready again');
+  expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
+});
+
+test('a FHIR search beyond them is refused alike, as an OperationOutcome', async () => {
+  const first = await whileBusy(async (underWay) =>
+    Promise.race([
+      fetch(`${service.baseUrl}/FHIR/R4/CareTeam/_search`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${await service.token()}`,
+          'content-type': 'application/x-www-form-urlencoded',
+          'x-request-id': randomUUID(),
+        },
+        body: `patient:identifier=https://fhir.nhs.uk/Id/nhs-number|${CHILD}`,
+      }),
+      underWay.then(() => undefined),
+    ]),
+  );
+
+  expect(first?.status).toBe(503);
+  expect(first?.headers.get('retry-after')).toBe('5');
+  expect(await first?.json()).toMatchObject({ resourceType: 'OperationOutcome' });
+});
+
+/** A POST to /lookup as it goes over the wire, with a body of so many bytes to follow. */
+const requestOf = (token: string, length: number): string =>
+  `POST /lookup HTTP/1.1\r\nHost: ${new URL(service.baseUrl).host}\r\nAuthorization: Bearer ${token}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+
+test("clients that do not send their bodies take nobody's place", async () => {
+  await until(ready);
+  const token = await service.token();
+  const { hostname, port } = new URL(service.baseUrl);
+  const slow = Array.from({ length: 2 * AT_ONCE }, () => {
+    const socket = connect(Number(port), hostname);
+    socket.write(requestOf(token, 30));
+    return socket;
+  });
+  await Promise.all(slow.map((socket) => once(socket, 'connect')));
+  // Sent after them, answered after they were looked at.
+  for (let i = 0; i < 3; i++) await fetch(`${service.baseUrl}/_ping`);
+
+  expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
+  for (const socket of slow) socket.destroy();
+});
+
+test('of lookups that come in one packet only as many are made as a process takes on', async () => {
+  await until(ready);
+  const body = JSON.stringify({ nhsNumber: CHILD });
+  const token = await service.token();
+  const { hostname, port } = new URL(service.baseUrl);
+  const request = () => requestOf(token, body.length) + body;
+  const socket = connect(Number(port), hostname);
+  let received = '';
+  socket.setEncoding('utf8').on('data', (text: string) => (received += text));
+  const statuses = (): string[] =>
+    [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status = '']) => status);
+  socket.write(Array.from({ length: 10 }, request).join(''));
+  await until(() => statuses().length === 10, 'ten answers');
+  socket.destroy();
+
+  expect(statuses().filter((status) => status === '200')).toHaveLength(AT_ONCE);
+  expect(statuses().filter((status) => status === '503')).toHaveLength(10 - AT_ONCE);
+});

@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#loaders/synthetic/sample.ts';
+import { authoritySchema } from '#schemas/authority.ts';
+import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
+import { createRehearsals } from '#service/lookup/rehearsals.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+
+const numbers = SAMPLE_REHEARSALS.map(({ nhsNumber }) => parseNhsNumber(nhsNumber) as NhsNumber);
+
+let service: TestService;
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: SAMPLE_AUTHORITIES.map(({ code }) => ({ code })),
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+test('only a demo with the sample rehearses: elsewhere those are numbers as any other', () => {
+  const sample = new Map(
+    SAMPLE_AUTHORITIES.map(({ format: _format, ...authority }) => [
+      authority.code,
+      authoritySchema.parse(authority),
+    ]),
+  );
+  const others = new Map([...sample].slice(1));
+  for (const [isDemo, authorities, rehearsed] of [
+    [true, sample, numbers.length],
+    [true, others, 0],
+    [false, sample, 0],
+    [undefined, sample, 0],
+  ] as const) {
+    const rehearse = createRehearsals({
+      isDemo: () => isDemo,
+      authorities: () => authorities,
+      limits: { upToDateMs: 1, minimumShare: 0 },
+    });
+    expect(numbers.filter((number) => rehearse(number) !== undefined)).toHaveLength(rehearsed);
+  }
+});
+
+test('what is rehearsed is audited as what it is', async () => {
+  const of = (kind: string) =>
+    SAMPLE_REHEARSALS.find(({ rehearses }) => rehearses === kind)?.nhsNumber ?? '';
+  const look = async (nhsNumber: string) => {
+    const requestId = randomUUID();
+    await service.lookup({ nhsNumber }, { headers: { 'x-request-id': requestId } });
+    const found = async () =>
+      (await service.events()).find(
+        (event) => 'requestId' in event && event.requestId === requestId,
+      );
+    await until(async () => (await found()) !== undefined, 'the event');
+    return found();
+  };
+  expect(await look(of('unchecked'))).toMatchObject({
+    type: 'could-not-check',
+    cause: 'rehearsal',
+  });
+  expect(await look(of('behind'))).toMatchObject({
+    type: 'lookup',
+    outcome: 'not-flagged',
+    coverage: { expected: 3, upToDate: 2 },
+  });
+});

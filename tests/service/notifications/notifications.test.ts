@@ -1,0 +1,527 @@
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ENTRY_HOURS, type Notification } from '#schemas/notification.ts';
+import { NotificationFile } from '#service/notifications/notification-file.ts';
+import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
+import {
+  DIRECTORY,
+  HOUR,
+  type Looked,
+  MINUTE,
+  NINE,
+  notifiedLog,
+  settle,
+  WINDOW,
+} from '../../support/notification.ts';
+import { testNumber } from '../../support/rows.ts';
+
+afterAll(removeAuditFolders);
+
+const fresh = () => notifiedLog(auditFolder());
+const entriesOf = (notifications: readonly Notification[]) =>
+  notifications.flatMap(({ entries }) => entries);
+
+describe('a notification', () => {
+  test('tells who looked, in what role, from where and when, at which child of which file', async () => {
+    const t = fresh();
+    const [first, second] = t.look({ at: NINE + 1_000, child: 3 }, { at: NINE + 61_000, child: 3 });
+    const notifier = t.notifier();
+    await settle(notifier);
+    expect(t.read('ZZ101')).toEqual([]);
+    t.at(NINE + WINDOW);
+    await settle(notifier);
+    const told = t.read('ZZ101');
+    expect(told).toMatchObject([
+      {
+        id: '000000000002.0000',
+        authority: { code: 'ZZ101', name: 'Council ZZ101' },
+        createdAt: '2026-11-24T09:15:00.000Z',
+        unreadableEvents: 0,
+        entries: [
+          {
+            id: first,
+            again: false,
+            nhsNumber: testNumber(3),
+            plans: [
+              {
+                type: 'child-protection-plan',
+                startDate: '2026-01-05',
+                status: 'current',
+                localId: 'LA-1',
+                sequence: 7,
+              },
+            ],
+            user: { id: 'nurse-1', name: 'Nora nurse-1' },
+            role: { code: 'R8000', name: 'Clinical Practitioner' },
+            organisation: { code: 'ZZH01', name: 'Organisation ZZH01' },
+            setting: 'emergency-department',
+            count: 2,
+            first: '2026-11-24T09:00:01.000Z',
+            last: '2026-11-24T09:01:01.000Z',
+            lastId: second,
+          },
+        ],
+      },
+    ]);
+    expect(told[0]?.checkpoint).toBe(readFileSync(join(t.folder, 'checkpoint'), 'utf8'));
+    expect(t.written('ZZ101')).toEqual(told);
+    notifier.close();
+  });
+
+  test('is never of a silent read, of a lookup that showed nothing, or of an authority not shown', async () => {
+    const t = fresh();
+    t.look(
+      { at: NINE, access: 'silent-read' },
+      { at: NINE, outcome: 'not-flagged' },
+      { at: NINE, plans: [{ authority: 'ZZ102' }] },
+    );
+    t.at(NINE + WINDOW);
+    const notifier = t.notifier();
+    await settle(notifier);
+    expect(t.read('ZZ101')).toEqual([]);
+    expect(entriesOf(t.read('ZZ102'))).toHaveLength(1);
+    notifier.close();
+  });
+
+  test('of a child with plans of two authorities tells each of its own alone, in its own numbering', async () => {
+    const t = fresh();
+    const [auditId] = t.look({
+      at: NINE,
+      plans: [
+        { authority: 'ZZ101', localId: 'LA-1' },
+        { authority: 'ZZ102', localId: 'B/9', sequence: 1_012, type: 'looked-after-child' },
+        { authority: 'ZZ101', localId: 'LA-1', sequence: 9, type: 'looked-after-child' },
+      ],
+    });
+    t.at(NINE + WINDOW);
+    const notifier = t.notifier();
+    await settle(notifier);
+    const [one] = entriesOf(t.read('ZZ101'));
+    const [other] = entriesOf(t.read('ZZ102'));
+    expect([one?.id, other?.id]).toEqual([auditId, auditId]);
+    expect(one?.plans.map(({ localId, sequence }) => [localId, sequence])).toEqual([
+      ['LA-1', 7],
+      ['LA-1', 9],
+    ]);
+    expect(other?.plans).toMatchObject([{ localId: 'B/9', sequence: 12 }]);
+    notifier.close();
+  });
+
+  test('of an unborn child’s plan bears the mother’s number, and both local ids where she has a plan too', async () => {
+    const t = fresh();
+    t.look({
+      at: NINE,
+      child: 5,
+      plans: [
+        { authority: 'ZZ101', localId: 'M-1', type: 'unborn-child-protection-plan' },
+        { authority: 'ZZ101', localId: 'C-1', type: 'looked-after-child' },
+      ],
+    });
+    t.at(NINE + WINDOW);
+    const notifier = t.notifier();
+    await settle(notifier);
+    const [entry] = entriesOf(t.read('ZZ101'));
+    expect(entry?.nhsNumber).toBe(testNumber(5));
+    const [name = ''] = readdirSync(join(t.outbox, 'ZZ101')).filter((each) => each.endsWith('xml'));
+    const xml = readFileSync(join(t.outbox, 'ZZ101', name), 'utf8');
+    expect(xml).toContain('<pertinentTotalReturnedRecords><value value="2"/>');
+    expect(xml).toContain('extension="M-1"');
+    expect(xml).toContain('extension="C-1"');
+    notifier.close();
+  });
+
+  test('goes to an authority that was withdrawn, and of a plan as it was shown then', async () => {
+    const t = fresh();
+    t.look({ at: NINE, plans: [{ authority: 'ZZ109', status: 'ended' }] });
+    t.at(NINE + WINDOW);
+    const notifier = t.notifier();
+    await settle(notifier);
+    expect(t.read('ZZ109')).toMatchObject([
+      { authority: { code: 'ZZ109', name: 'ZZ109' }, entries: [{ plans: [{ status: 'ended' }] }] },
+    ]);
+    notifier.close();
+  });
+
+  test('is split where it would be too long, in order and without a repeat', async () => {
+    const t = fresh();
+    const ids = t.look(
+      ...Array.from({ length: 2_300 }, (_, i): Looked => ({ at: NINE, user: `user-${i}` })),
+    );
+    t.at(NINE + WINDOW);
+    const notifier = t.notifier({}, { ...DIRECTORY, preferences: {} });
+    await settle(notifier);
+    const told = t.read('ZZ101');
+    expect(told.map(({ entries }) => entries.length)).toEqual([1_000, 1_000, 300]);
+    expect(told.map(({ previous }) => previous)).toEqual([undefined, told[0]?.id, told[1]?.id]);
+    expect(entriesOf(told).map(({ id }) => id)).toEqual(ids);
+    notifier.close();
+  });
+
+  test('without entries is made only for an authority that wants it', async () => {
+    const t = fresh();
+    t.look({ at: NINE, outcome: 'not-flagged' });
+    const preferences = { ZZ102: { formats: ['json' as const], empty: true } };
+    const notifier = t.notifier({}, { ...DIRECTORY, preferences });
+    await settle(notifier);
+    for (let window = 1; window <= 3; window++) {
+      t.at(NINE + window * WINDOW);
+      await settle(notifier);
+    }
+    expect(t.read('ZZ101')).toEqual([]);
+    // The log stood still: ids of one place in it, told apart and in order.
+    expect(t.read('ZZ102').map(({ id, entries }) => [id, entries])).toEqual([
+      ['000000000001.0000', []],
+      ['000000000001.0001', []],
+      ['000000000001.0002', []],
+    ]);
+    expect(readdirSync(join(t.outbox, 'ZZ102'))).toHaveLength(3);
+    notifier.close();
+  });
+});
+
+describe('repeats within 24 hours', () => {
+  test('are told with the first, and once more when the 24 hours are over', async () => {
+    const t = fresh();
+    const notifier = t.notifier();
+    const [first] = t.look({ at: NINE });
+    t.at(NINE + WINDOW);
+    await settle(notifier);
+    t.look({ at: NINE + 2 * HOUR }, { at: NINE + 23 * HOUR });
+    t.at(NINE + 23 * HOUR + WINDOW);
+    await settle(notifier);
+    expect(entriesOf(t.read('ZZ101'))).toMatchObject([{ id: first, again: false, count: 1 }]);
+    t.at(NINE + 24 * HOUR + WINDOW);
+    await settle(notifier);
+    t.at(NINE + 48 * HOUR);
+    await settle(notifier);
+    expect(entriesOf(t.read('ZZ101'))).toMatchObject([
+      { id: first, again: false, count: 1 },
+      { id: first, again: true, count: 3, last: '2026-11-25T08:00:00.000Z' },
+    ]);
+    notifier.close();
+  });
+
+  test('are of one user, at one organisation, and of one child', async () => {
+    const t = fresh();
+    t.look(
+      { at: NINE },
+      { at: NINE, user: 'nurse-2' },
+      { at: NINE, organisation: 'ZZH02' },
+      { at: NINE, child: 1 },
+      { at: NINE + 24 * HOUR - 1 },
+      { at: NINE + 24 * HOUR },
+    );
+    t.at(NINE + 25 * HOUR);
+    const notifier = t.notifier();
+    await settle(notifier);
+    expect(entriesOf(t.read('ZZ101')).map(({ count }) => count)).toEqual([1, 1, 1, 1, 2, 1]);
+    notifier.close();
+  });
+
+  /** What should be told, in the plainest way: without windows, batches or a file. */
+  function model(looked: readonly (Looked & { auditId: string })[]) {
+    const entries: { id: string; key: string; first: number; count: number; lastId: string }[] = [];
+    for (const { auditId, at, child, user } of looked) {
+      const key = `${child} ${user}`;
+      const open = entries.findLast((entry) => entry.key === key);
+      if (open !== undefined && Math.abs(at - open.first) < ENTRY_HOURS * HOUR) {
+        open.count++;
+        open.lastId = auditId;
+      } else entries.push({ id: auditId, key, first: at, count: 1, lastId: auditId });
+    }
+    return entries;
+  }
+
+  test('are as the plainest model has them, whatever the windows, batches and restarts', async () => {
+    const step = fc.record({
+      minutes: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: -30, max: 1_500 })),
+      child: fc.integer({ min: 0, max: 2 }),
+      user: fc.constantFrom('a', 'b'),
+      after: fc.constantFrom('nothing', 'step', 'restart', 'wait'),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
+        const t = fresh();
+        let notifier = t.notifier({ windowMs: WINDOW });
+        const looked: (Looked & { auditId: string })[] = [];
+        let at = NINE;
+        for (const { minutes, child, user, after } of steps) {
+          at += minutes * MINUTE;
+          const [auditId = ''] = t.look({ at, child, user });
+          looked.push({ at, child, user, auditId });
+          if (after === 'nothing') continue;
+          if (after === 'wait') t.at(t.clock() + WINDOW);
+          if (after === 'restart') {
+            notifier.close();
+            notifier = t.notifier({ windowMs: WINDOW });
+          }
+          await settle(notifier);
+        }
+        for (const hours of [1, 30, 60]) {
+          t.at(at + 24 * HOUR + hours * HOUR);
+          await settle(notifier);
+        }
+        notifier.close();
+        t.log.close();
+
+        const told = t.read('ZZ101');
+        expect(t.written('ZZ101')).toEqual(told);
+        const ids = told.map(({ id }) => id);
+        expect(ids).toEqual([...new Set(ids)].toSorted());
+        expect(told.map(({ previous }) => previous)).toEqual([undefined, ...ids.slice(0, -1)]);
+        const expected = model(looked);
+        const all = entriesOf(told);
+        expect(all.filter(({ again }) => !again).map(({ id }) => id)).toEqual(
+          expected.map(({ id }) => id),
+        );
+        for (const { id, count, lastId } of expected) {
+          const tellings = all.filter((entry) => entry.id === id);
+          expect(tellings.at(-1)).toMatchObject({ count, lastId });
+          // Each telling says more than the one before.
+          const counts = tellings.map((telling) => telling.count);
+          expect(counts).toEqual([...new Set(counts)].toSorted((a, b) => a - b));
+        }
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('nothing is left out', () => {
+  test('beyond what a checkpoint covers nothing is told', async () => {
+    const t = fresh();
+    t.look({ at: NINE });
+    const checkpoint = readFileSync(join(t.folder, 'checkpoint'));
+    t.look({ at: NINE + 1, child: 1 });
+    const newer = readFileSync(join(t.folder, 'checkpoint'));
+    writeFileSync(join(t.folder, 'checkpoint'), checkpoint);
+    t.at(NINE + WINDOW);
+    const notifier = t.notifier();
+    await settle(notifier);
+    expect(entriesOf(t.read('ZZ101'))).toHaveLength(1);
+    writeFileSync(join(t.folder, 'checkpoint'), newer);
+    t.at(NINE + 2 * WINDOW);
+    await settle(notifier);
+    expect(entriesOf(t.read('ZZ101'))).toHaveLength(2);
+    notifier.close();
+  });
+
+  test('a bundle that is missing stops it, and it goes on when that is back', async () => {
+    const t = fresh();
+    t.look({ at: NINE });
+    t.at(NINE + WINDOW);
+    const bundles = join(t.folder, 'tile', 'entries');
+    renameSync(bundles, `${bundles} away`);
+    const notifier = t.notifier();
+    expect(await settle(notifier)).toMatchObject({ problem: true, position: 0 });
+    renameSync(`${bundles} away`, bundles);
+    expect(await settle(notifier)).toMatchObject({ problem: false, position: 1 });
+    expect(entriesOf(t.read('ZZ101'))).toHaveLength(1);
+    notifier.close();
+  });
+
+  test('an event that cannot be read is told to the operator and to every authority', async () => {
+    const t = fresh();
+    t.append(
+      t.source.next(0, { type: 'unreadable', sha256: '0', fields: '[]', outcome: undefined }),
+      t.source.next(0, { at: NINE, outcome: 'flagged', type: 'lookup', shown: 'nonsense' }),
+      t.source.next(0, { at: NINE, type: 'something newer', outcome: undefined }),
+    );
+    t.look({ at: NINE }, { at: NINE, plans: [{ authority: 'ZZ102' }] });
+    t.at(NINE + WINDOW);
+    const notifier = t.notifier();
+    const state = await settle(notifier);
+    expect(state).toMatchObject({ problem: true, unreadable: 2 });
+    expect(state.detail).toContain('Events 0, 1 of the audit log could not be read');
+    expect(t.read('ZZ101')).toMatchObject([{ unreadableEvents: 2 }]);
+    expect(t.read('ZZ102')).toMatchObject([{ unreadableEvents: 2 }]);
+    // Once.
+    t.look({ at: NINE + WINDOW, child: 1 });
+    t.at(NINE + 2 * WINDOW);
+    await settle(notifier);
+    expect(t.read('ZZ101').map((each) => each.unreadableEvents)).toEqual([2, 0]);
+    notifier.close();
+  });
+
+  test('an event that another version could not read is told by one that can', async () => {
+    const t = fresh();
+    t.look({ at: NINE });
+    const file = NotificationFile.open(t.folder);
+    file.unreadAt(0, 1, NINE);
+    file.moveTo({ position: 1, windowAt: NINE, logAt: NINE });
+    file.close();
+    t.at(NINE + WINDOW);
+    const notifier = t.notifier();
+    expect(await settle(notifier)).toMatchObject({ unreadable: 0, problem: false });
+    expect(entriesOf(t.read('ZZ101'))).toHaveLength(1);
+    notifier.close();
+  });
+
+  test('a log older than what was told of stops it', async () => {
+    const t = fresh();
+    t.look({ at: NINE });
+    const file = NotificationFile.open(t.folder);
+    file.moveTo({ position: 2, windowAt: NINE, logAt: NINE });
+    file.close();
+    const notifier = t.notifier();
+    const state = await settle(notifier);
+    expect(state.problem).toBe(true);
+    expect(state.detail).toContain('restored from an older copy');
+    notifier.close();
+  });
+
+  test('a second process waits, and takes over where the first ended', async () => {
+    const t = fresh();
+    const first = t.notifier();
+    const second = t.notifier();
+    t.look({ at: NINE });
+    await settle(first);
+    expect(await settle(second)).toMatchObject({ standby: true, problem: false });
+    first.close();
+    t.at(NINE + WINDOW);
+    expect(await settle(second)).toMatchObject({ standby: false, position: 1 });
+    expect(entriesOf(t.read('ZZ101'))).toHaveLength(1);
+    second.close();
+  });
+
+  test('an outbox that cannot be written holds nothing else up, and is made up for', async () => {
+    const t = fresh();
+    t.look({ at: NINE });
+    t.at(NINE + WINDOW);
+    writeFileSync(join(t.outbox, 'ZZ101'), 'in the way');
+    const notifier = t.notifier();
+    expect(await settle(notifier)).toMatchObject({ problem: true, unwritten: 1, position: 1 });
+    expect(t.read('ZZ101')).toHaveLength(1);
+    renameSync(join(t.outbox, 'ZZ101'), join(t.outbox, 'away'));
+    expect(await settle(notifier)).toMatchObject({ problem: false, unwritten: 0 });
+    expect(t.written('ZZ101')).toEqual(t.read('ZZ101'));
+    notifier.close();
+  });
+});
+
+test('a lost file of notifications is made again, and whoever goes on from an id misses nothing', async () => {
+  const t = fresh();
+  const looked = t.look(
+    ...Array.from({ length: 40 }, (_, i): Looked => ({ at: NINE + i * MINUTE, user: `u-${i}` })),
+  );
+  let notifier = t.notifier();
+  for (let window = 1; window <= 3; window++) {
+    t.at(NINE + window * WINDOW);
+    await settle(notifier);
+  }
+  notifier.close();
+  const [first] = t.read('ZZ101');
+  rmSync(join(t.folder, 'notifications.sqlite'));
+  notifier = t.notifier({ windowMs: 4 * MINUTE });
+  await settle(notifier);
+  notifier.close();
+  const again = t.read('ZZ101');
+  const ids = (of: readonly Notification[]) => new Set(entriesOf(of).map(({ id }) => id));
+  expect(ids(again)).toEqual(new Set(looked));
+  const heard = ids([
+    ...(first === undefined ? [] : [first]),
+    ...again.filter(({ id }) => id > (first?.id ?? '')),
+  ]);
+  expect(heard).toEqual(new Set(looked));
+});
+
+test('a log that is there already is told of as far back as notifications are kept', async () => {
+  const t = fresh();
+  const old = Array.from({ length: 2_000 }, (_, i): Looked => ({ at: NINE + i, user: `o-${i}` }));
+  t.look(...old);
+  const [young] = t.look({ at: NINE + 200 * 24 * HOUR });
+  const notifier = t.notifier();
+  t.at(NINE + 200 * 24 * HOUR + WINDOW);
+  await settle(notifier);
+  const told = entriesOf(t.read('ZZ101')).map(({ id }) => id);
+  expect(told.at(-1)).toBe(young);
+  // What lies in its bundle and the one before goes with it.
+  expect(told.length).toBeLessThan(512);
+  notifier.close();
+});
+
+describe('what is kept', () => {
+  test('goes after its time, the files nobody collected too, and leaves a mark', async () => {
+    const t = fresh();
+    t.look({ at: NINE });
+    t.at(NINE + WINDOW);
+    const keepMs = 24 * HOUR;
+    let notifier = t.notifier({ keepMs });
+    await settle(notifier);
+    const [gone] = t.read('ZZ101');
+    expect(readdirSync(join(t.outbox, 'ZZ101'))).toHaveLength(3);
+    notifier.close();
+    t.look({ at: NINE + 50 * HOUR, child: 1 });
+    notifier = t.notifier({ keepMs });
+    await settle(notifier);
+    expect(t.read('ZZ101')).toEqual([]);
+    expect(readdirSync(join(t.outbox, 'ZZ101'))).toEqual([]);
+    expect(NotificationFile.read(t.folder, (file) => file.lastOf('ZZ101'))).toMatchObject({
+      removed: gone?.id,
+    });
+    const bytes = readFileSync(join(t.folder, 'notifications.sqlite'));
+    expect(bytes.includes(gone?.uuid ?? '')).toBe(false);
+    notifier.close();
+  });
+
+  test('does not outlast the part of the log that it tells of', async () => {
+    const t = fresh();
+    t.look(...Array.from({ length: 300 }, (_, i): Looked => ({ at: NINE + i, user: `u-${i}` })));
+    t.at(NINE + WINDOW);
+    let notifier = t.notifier();
+    await settle(notifier);
+    t.look(...Array.from({ length: 300 }, (_, i): Looked => ({ at: NINE + WINDOW + i })));
+    t.at(NINE + 2 * WINDOW);
+    await settle(notifier);
+    notifier.close();
+    expect(t.read('ZZ101')).toHaveLength(2);
+    t.log.prune(512, t.log.committed.numbers);
+    notifier = t.notifier();
+    await settle(notifier);
+    expect(t.read('ZZ101')).toHaveLength(1);
+    notifier.close();
+  });
+
+  test('events pruned before they were told are not passed over in silence', async () => {
+    const t = fresh();
+    t.look({ at: NINE });
+    const before = t.notifier();
+    await settle(before);
+    before.close();
+    t.look(...Array.from({ length: 299 }, (_, i): Looked => ({ at: NINE + i, user: `u-${i}` })));
+    t.log.prune(256, t.log.committed.numbers);
+    t.at(NINE + WINDOW);
+    const notifier = t.notifier();
+    expect(await settle(notifier)).toMatchObject({ problem: true, unreadable: 255 });
+    expect(t.read('ZZ101')).toMatchObject([{ unreadableEvents: 255 }]);
+    notifier.close();
+  });
+});
+
+test('an authority with a mailbox gets a pair, its control file written last', async () => {
+  const t = fresh();
+  t.look({ at: NINE });
+  t.at(NINE + WINDOW);
+  const preferences = { ZZ101: { formats: ['xml' as const], mailbox: 'X26ABC1', empty: false } };
+  const mesh = { mailbox: 'X26OURS', workflowId: 'SOME_WORKFLOW' };
+  const notifier = t.notifier({ mesh }, { ...DIRECTORY, preferences });
+  await settle(notifier);
+  const stem = join(t.outbox, 'notification-ZZ101-000000000001.0000-xml');
+  expect(readdirSync(t.outbox).toSorted()).toEqual([
+    'notification-ZZ101-000000000001.0000-xml.ctl',
+    'notification-ZZ101-000000000001.0000-xml.dat',
+  ]);
+  const control = readFileSync(`${stem}.ctl`, 'utf8');
+  for (const part of [
+    '<From_DTS>X26OURS<',
+    '<To_DTS>X26ABC1<',
+    '<WorkflowId>SOME_WORKFLOW<',
+    '<LocalId>ZZ101-000000000001.0000<',
+  ]) {
+    expect(control).toContain(part);
+  }
+  expect(readFileSync(`${stem}.dat`, 'utf8')).toContain('CP-ISAccessToServiceNotification');
+  notifier.close();
+});

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+
+const checkSchema = z.looseObject({
+  status: z.enum(['pass', 'warn', 'fail']),
+  outcome: z.string(),
+});
+const statusSchema = z.looseObject({
+  status: z.enum(['pass', 'warn', 'fail']),
+  version: z.string(),
+  checks: z.record(z.string(), z.array(checkSchema)),
+});
+
+let service: TestService;
+beforeAll(async () => {
+  service = await startTestService({
+    environment: { RELEASE_ID: 'release-1', COMMIT_ID: 'abc' },
+    authorities: [{ code: 'ZZ101' }],
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+async function status(baseUrl = service.baseUrl) {
+  const response = await fetch(`${baseUrl}/_status`);
+  return { http: response.status, ...statusSchema.parse(await response.json()) };
+}
+const check = async (name: string) => (await status()).checks[name]?.[0];
+
+test('says of each thing that must hold whether it does', async () => {
+  await until(async () => (await check('store:worker'))?.status === 'pass', 'the worker');
+  const { http, checks, ...rest } = await status();
+  expect(http).toBe(200);
+  expect(rest).toMatchObject({ releaseId: 'release-1', commitId: 'abc', revision: 'abc' });
+  const names = [
+    'store:redis-reachable',
+    'store:functions',
+    'store:dataset',
+    'store:opened',
+    'store:whole',
+    'store:durable',
+    'store:memory',
+    'store:disk',
+    'store:clock',
+    'store:directory',
+    'store:blocked-users',
+    'store:worker',
+    'access:issuers',
+    'access:organisations',
+    'access:enumeration',
+    'process',
+  ];
+  expect(names.filter((name) => checks[name]?.[0]?.status !== 'pass')).toEqual([]);
+  expect(checks['store:clock']?.[0]?.outcome).toMatch(/at most \d+ ms apart/);
+  expect(checks['store:directory']?.[0]?.outcome).toMatch(/1 authorities .* Read \d+ ms ago/);
+});
+
+test('a worker that is not alive is told of, and lookups go on', async () => {
+  const past = String(Date.now() - 60_000);
+  await until(async () => {
+    await service.admin.set('cpf:heartbeat', past);
+    return (await check('store:worker'))?.status === 'warn';
+  }, 'the worker being missed');
+  const now = await status();
+  expect(now.http).toBe(200);
+  await until(async () => (await check('store:worker'))?.status === 'pass', 'the next heartbeat');
+});
+
+test('durability not in force makes it unready, and the process is alive all the same', async () => {
+  const admin = await service.connect('admin');
+  await admin.config('SET', 'appendfsync', 'everysec');
+  await until(async () => (await status()).http === 503, 'readiness being withdrawn');
+  expect((await check('store:durable'))?.status).toBe('fail');
+  expect((await fetch(`${service.baseUrl}/_ping`)).status).toBe(200);
+  await admin.config('SET', 'appendfsync', 'always');
+  await until(async () => (await status()).http === 200, 'readiness');
+});
+
+test('with a Redis whose users are an older version’s lookups go on, and the status says what is missing', async () => {
+  const admin = await service.connect('admin');
+  await admin.acl('SETUSER', 'cpf-lookup', 'clearselectors');
+  const older =
+    '(+fcall ~cpf:{p*}:* ~cpf:{system}:audit) (+hmget +hlen %R~cpf:{p*}:children) (+xadd %W~cpf:{*}:audit) (+hget +hset ~cpf:{p*}:seen) (+hgetall %R~cpf:dataset %R~cpf:authority:*) (+get %R~cpf:open)';
+  await admin.acl('SETUSER', 'cpf-lookup', ...(older.match(/\([^)]+\)/g) ?? []));
+  await until(async () => (await check('store:blocked-users'))?.status === 'warn', 'the warning');
+  await until(async () => (await status()).http === 200, 'readiness');
+  expect((await service.lookup({ nhsNumber: '9990000018' })).status).toBe(200);
+});

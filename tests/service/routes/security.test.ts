@@ -1,0 +1,680 @@
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { problemSchema } from '#schemas/errors.ts';
+import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
+import { describedPath, openApi } from '#service/description/openapi.ts';
+import { OPERATIONS } from '#service/description/operations.ts';
+import { writeNotice } from '#service/uploads/notices.ts';
+import { officer } from '../../support/authority.ts';
+import { NHS_NUMBER } from '../../support/fhir.ts';
+import { type RawRequest, type RawResponse, rawRequest } from '../../support/raw-http.ts';
+import { testNumber } from '../../support/rows.ts';
+import {
+  claims,
+  role,
+  startTestService,
+  type TestService,
+  testFolder,
+  until,
+} from '../../support/service.ts';
+import { type TokenAttack, tokenAttacks } from '../../support/token-attacks.ts';
+import { fileXml, planOf, upload } from '../../support/upload-model.ts';
+
+/**
+ * What every route must pass. The routes are those of the running service: one that is not in the table
+ * fails the suite, so that none can be added without saying whom it lets in.
+ */
+
+const CHILD = testNumber(4_001);
+const SEQUENCE = 7;
+const ISSUER = 'https://identity.example';
+const OTHER_ISSUER = 'https://other.example';
+const AUDIENCE = 'flags';
+
+/** Who tries every route. */
+const PEOPLE = {
+  nurse: claims(),
+  practitioner: claims({ sub: 'gp-1', activities: ['B0170'], organisation: 'ZZP01' }),
+  officer: officer('ZZ101'),
+  otherOfficer: officer('ZZ102', { sub: 'officer-2' }),
+  /** Of an authority that has sent nothing and is not known here. */
+  strangeOfficer: officer('ZZ999', { sub: 'officer-3' }),
+  auditor: claims({ sub: 'auditor-1', activities: [], scope: 'audit' }),
+  operator: claims({ sub: 'operator-1', activities: [], scope: 'operate' }),
+  teacher: claims({ sub: 'teacher-1', activities: ['B0107', 'B0170'], organisation: 'ZZS01' }),
+  porter: claims({ sub: 'porter-1', activities: ['B0108', 'b0107', 'B01070'], scope: 'uploads' }),
+  undecided: claims({ sub: 'two-roles', roles: [role('a', ['B0107']), role('b', ['B0170'])] }),
+};
+type Person = keyof typeof PEOPLE;
+
+type Entry = {
+  /** An address that there is, of a route with parameters. */
+  path?: string;
+  body?: { type: string; text: string };
+  /** Whose token is let in and with what status; everybody else's is 403. */
+  people: Partial<Record<Person, number>> | 'anybody without a token';
+  /** Its refusals are OperationOutcomes. */
+  fhir?: boolean;
+  /** A clinician waits for the answer, so that each refusal says that nothing was checked. */
+  lookup?: boolean;
+};
+
+const json = (value: unknown) => ({ type: 'application/json', text: JSON.stringify(value) });
+const byNumber = new URLSearchParams({
+  'patient:identifier': `${NHS_NUMBER}|${CHILD}`,
+}).toString();
+const form = { type: 'application/x-www-form-urlencoded', text: byNumber };
+const everyLookup: Entry['people'] = { nurse: 200, practitioner: 200 };
+const searches = (type: string, people: Entry['people']): Record<string, Entry> => ({
+  [`GET /FHIR/R4/${type}`]: {
+    path: `/FHIR/R4/${type}?${byNumber}`,
+    people,
+    fhir: true,
+    lookup: true,
+  },
+  [`POST /FHIR/R4/${type}/_search`]: { body: form, people, fhir: true, lookup: true },
+});
+const open = (more: Partial<Entry> = {}): Entry => ({
+  people: 'anybody without a token',
+  ...more,
+});
+
+const ROUTES: Record<string, Entry> = {
+  'POST /lookup': { body: json({ nhsNumber: CHILD }), people: everyLookup, lookup: true },
+  'POST /lookup/batch': {
+    body: json({ items: [{ nhsNumber: CHILD }] }),
+    people: { practitioner: 200 },
+    lookup: true,
+  },
+  ...searches('CareTeam', everyLookup),
+  ...searches('Flag', everyLookup),
+  ...searches('AuditEvent', { nurse: 200 }),
+  'POST /uploads': {
+    body: {
+      type: 'application/xml',
+      text: fileXml(upload({ authority: 'ZZ101', sequence: SEQUENCE, records: [planOf(4_002)] })),
+    },
+    people: { officer: 200, otherOfficer: 200, strangeOfficer: 200 },
+  },
+  'GET /uploads/:sequence': {
+    path: `/uploads/${SEQUENCE}`,
+    people: { officer: 200, otherOfficer: 404, strangeOfficer: 404 },
+  },
+  'GET /uploads/:sequence/notice': {
+    path: `/uploads/${SEQUENCE}/notice`,
+    people: { officer: 200, otherOfficer: 404, strangeOfficer: 404 },
+  },
+  'GET /holdings': { people: { officer: 200, otherOfficer: 200, strangeOfficer: 404 } },
+  'GET /notifications': { people: { officer: 200, otherOfficer: 200, strangeOfficer: 200 } },
+  'POST /audit/search': { body: json({ reason: 'review' }), people: { auditor: 200 } },
+  'GET /openapi.json': open(),
+  'GET /docs': open(),
+  'GET /_ping': open(),
+  'GET /_status': open(),
+  'GET /problems/:code': open({ path: '/problems/not-found' }),
+  'GET /FHIR/R4/metadata': open({ fhir: true }),
+  'GET /FHIR/R4/SearchParameter/flag-code': open({ fhir: true }),
+  'GET /FHIR/R4/CodeSystem/error-code': open({ fhir: true }),
+};
+
+type Route = Entry & { name: string; method: string; path: string };
+const routes: Route[] = Object.entries(ROUTES).map(([name, entry]) => {
+  const [method = '', path = ''] = name.split(' ');
+  return { path, ...entry, name, method };
+});
+const guarded = routes.filter(({ people }) => people !== 'anybody without a token');
+const openRoutes = routes.filter(({ people }) => people === 'anybody without a token');
+const posts = routes.filter(({ method }) => method === 'POST');
+const named = (list: readonly Route[]) => list.map((route) => [route.name, route] as const);
+
+/** Somebody whom a route with a body lets in; an auditor is shown who looked at whom in its organisation. */
+function senderOf({ lookup, people }: Route): Person {
+  if (lookup === true) return 'practitioner';
+  return people !== 'anybody without a token' && people.auditor !== undefined
+    ? 'auditor'
+    : 'officer';
+}
+
+let service: TestService;
+let pair: Awaited<ReturnType<typeof generateKeyPair>>;
+let otherPair: Awaited<ReturnType<typeof generateKeyPair>>;
+const now = (): number => Math.floor(Date.now() / 1_000);
+
+beforeAll(async () => {
+  pair = await generateKeyPair('ES256', { extractable: true });
+  otherPair = await generateKeyPair('ES256', { extractable: true });
+  const jwks = async ({ publicKey }: typeof pair) =>
+    JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'key-1' }] });
+  const dataDir = await testFolder();
+  await writeFile(join(dataDir, 'jwks.json'), await jwks(pair));
+  await writeFile(join(dataDir, 'other-jwks.json'), await jwks(otherPair));
+  const issuer = (name: string, jwksFile: string) => ({
+    issuer: name,
+    audience: AUDIENCE,
+    algorithms: ['ES256'],
+    jwksFile,
+  });
+  await writeFile(
+    join(dataDir, 'issuers.json'),
+    JSON.stringify([issuer(ISSUER, 'jwks.json'), issuer(OTHER_ISSUER, 'other-jwks.json')]),
+  );
+  service = await startTestService({
+    dataDir,
+    environment: { ISSUERS_FILE: join(dataDir, 'issuers.json'), MAX_UPLOAD_MIB: '1' },
+    authorities: [
+      { code: 'ZZ101', name: 'Ours Council', rows: [{ nhsNumber: CHILD, localId: 'LOCAL-ZZ101' }] },
+      { code: 'ZZ102', name: 'Theirs Council', rows: [{ nhsNumber: testNumber(4_003) }] },
+    ],
+  });
+  await writeNotice(join(dataDir, 'notices'), {
+    id: randomUUID(),
+    createdAt: new Date().toISOString(),
+    authority: { code: 'ZZ101', name: 'Ours Council' },
+    sequence: SEQUENCE,
+    numbers: [{ nhsNumber: CHILD, localId: 'LOCAL-ZZ101' }],
+    omitted: 0,
+  });
+  const loaded = await ask(ROUTES['POST /uploads'] as Route, { as: 'officer', path: '/uploads' });
+  expect(JSON.parse(loaded.body)).toMatchObject({ code: 'CPF02' });
+  const notifications = { path: '/notifications', method: 'GET', people: {} };
+  await until(
+    async () => (await ask(notifications, { as: 'officer' })).status === 200,
+    'the log from which authorities are told',
+  );
+});
+afterAll(() => service?.stopAndRemove());
+
+async function token(person: Person): Promise<string> {
+  return new SignJWT({ ...PEOPLE[person] })
+    .setProtectedHeader({ alg: 'ES256', kid: 'key-1', typ: 'JWT' })
+    .setIssuer(ISSUER)
+    .setAudience(AUDIENCE)
+    .setExpirationTime(now() + 600)
+    .sign(pair.privateKey);
+}
+
+type Sent = Partial<RawRequest> & {
+  as?: Person;
+  token?: string;
+  /** Instead of, or beside, those that a good request has. */
+  more?: readonly (readonly [string, string])[];
+};
+
+/** A request that is right in every respect but for what is said, and judged as every answer is. */
+async function ask(
+  route: Entry & { name?: string; method?: string; path: string },
+  sent: Sent = {},
+) {
+  const { method = route.method ?? 'POST', path = route.path, more = [], as } = sent;
+  const bearer = sent.token ?? (as && (await token(as)));
+  const replaced = new Set(more.map(([name]) => name.toLowerCase()));
+  const headers = Object.entries({
+    'X-Request-ID': randomUUID(),
+    ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
+    ...(route.body !== undefined && { 'Content-Type': route.body.type }),
+    // On every request, since the log says only the first of a kind in a minute.
+    ...Object.fromEntries(UNREAD.map((name) => [name, `\u009b31m${MARK}\u0085`])),
+  }).filter(([name]) => !replaced.has(name.toLowerCase()));
+  const response = await rawRequest(service.baseUrl, {
+    method,
+    path,
+    headers: [...headers, ...more],
+    body: sent.body ?? route.body?.text ?? '',
+  });
+  expectSafe(response);
+  // Of another address or method it is not this route that answers.
+  if (sent.path === undefined && sent.method === undefined && route.name !== undefined) {
+    answered.add(`${route.name} ${response.status}`);
+    if (response.status === 200) expectDescribed(route.name, response);
+  }
+  return response;
+}
+
+/** Which route answered with which status, in all of the suite. */
+const answered = new Set<string>();
+
+/** An answer has the members that its description names and no others. */
+function expectDescribed(name: string, { headers, body }: RawResponse): void {
+  const operation = OPERATIONS.find(({ method, path }) => name === `${method} ${path}`);
+  const type = headers.get('content-type')?.split(';')[0] ?? '';
+  const described = operation?.answer.content[type];
+  expect(described, `${name} ${type}`).toBeDefined();
+  if (described?.schema === undefined || !type.endsWith('json')) return;
+  const content: unknown = JSON.parse(body);
+  expect(described.schema.parse(content)).toEqual(content);
+}
+
+/** What nobody here reads, and what a careless log would repeat. */
+const UNREAD = ['User-Agent', 'Referer', 'Cookie', 'Traceparent', 'X-Forwarded-For', 'Via'];
+const HEADERS = new Set([
+  'allow',
+  'cache-control',
+  'connection',
+  'content-length',
+  'content-security-policy',
+  'content-type',
+  'date',
+  'link',
+  'retry-after',
+  'transfer-encoding',
+  'www-authenticate',
+  'x-content-type-options',
+  'x-correlation-id',
+  'x-request-id',
+]);
+/** In whatever is sent to be found again where it must not be. */
+const MARK = 'INJECTED';
+
+/** Holds of every answer there is: headers known, nothing kept, nothing run, nothing repeated. */
+function expectSafe({ headers, raw }: RawResponse): void {
+  expect([...headers.keys()].filter((name) => !HEADERS.has(name))).toEqual([]);
+  expect(headers.get('cache-control')).toBe('no-store');
+  expect(headers.get('x-content-type-options')).toBe('nosniff');
+  expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+  expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+  expect(raw.toUpperCase()).not.toContain(MARK);
+}
+
+/** Status and code of a refusal, which must be whole, in the form of its route. */
+function refusal({ fhir, lookup }: Entry, { status, headers, body }: RawResponse): string {
+  const content: unknown = JSON.parse(body);
+  if (headers.get('content-type') === 'application/fhir+json') {
+    expect(fhir).toBe(true);
+    expect(content).toMatchObject({
+      resourceType: 'OperationOutcome',
+      issue: [{ severity: 'error', details: { text: COULD_NOT_CHECK } }],
+    });
+    return `${status} ${
+      (content as { issue: { details: { coding: { code: string }[] } }[] }).issue[0]?.details
+        .coding[1]?.code
+    }`;
+  }
+  expect(headers.get('content-type')).toBe('application/problem+json');
+  const problem = problemSchema.parse(content);
+  expect(problem.status).toBe(status);
+  if (lookup === true) expect(problem).toMatchObject({ checked: false, advice: [COULD_NOT_CHECK] });
+  return `${status} ${problem.code}`;
+}
+
+/** Of a child and an authority, which only those who are let in may see. */
+const SECRETS = [CHILD, 'LOCAL-ZZ101', 'Ours Council', '02079460199'];
+function expectNoSecret({ raw }: RawResponse): void {
+  expect(SECRETS.filter((secret) => raw.includes(secret))).toEqual([]);
+}
+
+test('every route of the service is in the table, and nothing else is', () => {
+  expect(service.routes.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual(
+    routes.map(({ name }) => name).toSorted(),
+  );
+});
+
+test('every route is in the description of the API, with whom it lets in', () => {
+  const described = new Map(
+    OPERATIONS.map(({ method, path, access }) => [`${method} ${path}`, access]),
+  );
+  expect([...described.keys()].toSorted()).toEqual(routes.map(({ name }) => name).toSorted());
+  for (const { name, people } of routes) {
+    expect(described.get(name) === 'anybody').toBe(people === 'anybody without a token');
+  }
+});
+
+describe('without a token', () => {
+  test.for(named(guarded))('%s is 401, and says how to ask', async ([, route]) => {
+    for (const more of [[], [['Authorization', 'Basic bnVyc2U6cGFzcw==']]] as const) {
+      const response = await ask(route, { more });
+      expect(refusal(route, response)).toBe('401 token-required');
+      expect(response.headers.get('www-authenticate')).toBe('Bearer');
+      expectNoSecret(response);
+    }
+  });
+
+  test.for(named(guarded))(
+    '%s takes one from the Authorization header alone',
+    async ([, route]) => {
+      const bearer = await token('nurse');
+      const mark = route.path.includes('?') ? '&' : '?';
+      const response = await ask(route, {
+        path: `${route.path}${mark}access_token=${bearer}`,
+        more: [
+          ['Cookie', `access_token=${bearer}`],
+          ['Proxy-Authorization', `Bearer ${bearer}`],
+          ['X-Forwarded-Authorization', `Bearer ${bearer}`],
+        ],
+      });
+      expect(refusal(route, response)).toBe('401 token-required');
+    },
+  );
+
+  test.for(named(openRoutes))('%s answers, and shows nothing of a child', async ([, route]) => {
+    const response = await ask(route);
+    expect(response.status).toBe(200);
+    expectNoSecret(response);
+  });
+});
+
+describe('with a good token', () => {
+  test.for(named(guarded))('%s lets in whom it is for and nobody else', async ([, route]) => {
+    const outcomes: Partial<Record<Person, number>> = {};
+    const expected: Partial<Record<Person, number>> = {};
+    for (const person of Object.keys(PEOPLE) as Person[]) {
+      const response = await ask(route, { as: person });
+      outcomes[person] = response.status;
+      expected[person] = (route.people as Partial<Record<Person, number>>)[person] ?? 403;
+      if (response.status !== 200) refusal(route, response);
+      const own = route.lookup === true ? ['nurse', 'practitioner'] : [senderOf(route)];
+      if (!own.includes(person)) expectNoSecret(response);
+    }
+    expect(outcomes).toEqual(expected);
+  });
+
+  test('nobody loads a file for another authority', async () => {
+    const held = async () => (await ask(holdings, { as: 'officer' })).body;
+    const holdings = routes.find(({ name }) => name === 'GET /holdings') as Route;
+    const before = await held();
+    for (const as of ['otherOfficer', 'strangeOfficer'] as const) {
+      const response = await ask(ROUTES['POST /uploads'] as Route, { as, path: '/uploads' });
+      expect(acknowledgementSchema.parse(JSON.parse(response.body))).toMatchObject({
+        code: 'CPF01',
+        counts: { accepted: 0 },
+      });
+    }
+    expect(await held()).toBe(before);
+  });
+
+  test.for(named(guarded))(
+    '%s is not opened by headers that only a proxy sets',
+    async ([, route]) => {
+      const response = await ask(route, {
+        as: 'porter',
+        more: [
+          ['X-Forwarded-For', '127.0.0.1'],
+          ['X-Forwarded-User', 'nurse-1'],
+          ['X-Original-URL', '/_ping'],
+          ['X-Rewrite-URL', '/_ping'],
+          ['X-HTTP-Method-Override', 'GET'],
+          ['NHSD-End-User-Organisation-ODS', 'ZZ101'],
+          ['NHSD-Session-URID', 'role-1'],
+          ['IsUnscheduledAccessEvent', 'true'],
+        ],
+      });
+      expect(response.status).toBe(403);
+      expectNoSecret(response);
+    },
+  );
+});
+
+describe('a token that was tampered with', () => {
+  let attackers: ReturnType<typeof createServer>;
+  let fetched = 0;
+  let attacks: TokenAttack[];
+  beforeAll(async () => {
+    const jwk = { ...(await exportJWK(otherPair.publicKey)), kid: 'mine', alg: 'ES256' };
+    attackers = createServer((_incoming, outgoing) => {
+      fetched++;
+      outgoing.end(JSON.stringify({ keys: [jwk] }));
+    });
+    await new Promise<void>((resolve) => attackers.listen(0, '127.0.0.1', resolve));
+    attacks = tokenAttacks({
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      otherIssuer: OTHER_ISSUER,
+      pair,
+      otherPair,
+      claims: () => PEOPLE.nurse,
+      now,
+      attackersAddress: `http://127.0.0.1:${(attackers.address() as AddressInfo).port}/keys`,
+    });
+  });
+  afterAll(() => attackers?.close());
+
+  test.for(named(guarded))('opens %s by none of the ways known', async ([, route]) => {
+    const outcomes: Record<string, string> = {};
+    const expected: Record<string, string> = {};
+    for (const { name, make, refused } of attacks) {
+      const response = await ask(route, { token: await make() });
+      outcomes[name] = refusal(route, response);
+      expected[name] = `401 ${refused}`;
+      expect(response.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+      expectNoSecret(response);
+    }
+    expect(outcomes).toEqual(expected);
+    expect(fetched).toBe(0);
+  });
+
+  test.for(named(guarded))('of over 16 KiB does not reach %s', async ([, route]) => {
+    const response = await ask(route, { token: 'x'.repeat(16_384) });
+    expect(response.status).toBe(431);
+    expect(problemSchema.parse(JSON.parse(response.body)).code).toBe('headers-too-large');
+  });
+});
+
+describe('too much', () => {
+  test.for(named(routes))('in the address or the headers of %s is 431', async ([, route]) => {
+    for (const sent of [
+      { more: [['X-More', 'x'.repeat(17_000)]] as const },
+      { path: `${route.path}?${'x'.repeat(17_000)}` },
+      { more: Array.from({ length: 3_000 }, (_, i) => [`X-${i}`, '1'] as const) },
+    ]) {
+      expect((await ask(route, { as: 'nurse', ...sent })).status).toBe(431);
+    }
+  });
+
+  test.for(named(posts))('in the body of %s is 413, said or not', async ([, route]) => {
+    const as = senderOf(route);
+    const said = await ask(route, {
+      as,
+      more: [['Content-Length', '1000000000']],
+      body: 'x',
+    });
+    expect(said.status).toBe(413);
+    const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`;
+    const streamed = await ask(route, {
+      as,
+      more: [['Transfer-Encoding', 'chunked']],
+      body: `${chunk}${chunk}0\r\n\r\n`,
+    });
+    // Of an upload only so much is read that it is known to be too large, and that is its outcome.
+    if (route.name === 'POST /uploads') {
+      expect(JSON.parse(streamed.body)).toMatchObject({ code: 'CPF01' });
+    } else {
+      expect(streamed.status).toBe(413);
+    }
+  });
+});
+
+describe('another method', () => {
+  const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'];
+  test.for(named(routes))('than that of %s is 405, with what is allowed', async ([, route]) => {
+    const isOpen = route.people === 'anybody without a token';
+    const own = route.method === 'GET' && isOpen ? ['GET', 'HEAD'] : [route.method];
+    for (const method of METHODS.filter((each) => !own.includes(each))) {
+      const response = await ask(route, {
+        method,
+        as: 'nurse',
+        body: '',
+        ...(isOpen && { more: [['Authorization', 'Bearer x']] as const }),
+      });
+      expect(`${method} ${response.status}`).toBe(`${method} 405`);
+      expect(response.headers.get('allow')).toBe(own.join(', '));
+      expectNoSecret(response);
+    }
+  });
+
+  test('CONNECT is answered by nothing at all', async () => {
+    const { host } = new URL(service.baseUrl);
+    const response = await rawRequest(service.baseUrl, { method: 'CONNECT', path: host });
+    expect(response.raw).toBe('');
+  });
+});
+
+describe('another type', () => {
+  const TYPES: readonly (readonly [string, string])[][] = [
+    [['Content-Type', 'text/plain']],
+    [['Content-Type', 'multipart/form-data; boundary=x']],
+    [['Content-Type', 'application/json; charset=utf-16']],
+    [['Content-Type', 'application/xml+json']],
+    [['Content-Type', '']],
+  ];
+  test.for(named(posts))('than that of %s is 415', async ([, route]) => {
+    const as = senderOf(route);
+    const encoded = [
+      ['Content-Type', route.body?.type ?? ''],
+      ['Content-Encoding', 'br'],
+    ] as const;
+    for (const more of [...TYPES, encoded]) {
+      const response = await ask(route, {
+        as: route.path.includes('AuditEvent') ? 'nurse' : as,
+        more,
+      });
+      expect(response.status).toBe(415);
+      refusal(route, response);
+    }
+  });
+
+  test.for(named(routes.filter(({ fhir }) => fhir === true)))(
+    'than JSON is not had from %s',
+    async ([, route]) => {
+      const response = await ask(route, {
+        as: 'nurse',
+        more: [['Accept', 'application/fhir+xml']],
+      });
+      expect(refusal(route, response)).toBe('406 format-unsupported');
+    },
+  );
+});
+
+describe('what is sent', () => {
+  const PLACES = [
+    'X-Request-ID',
+    'X-Correlation-ID',
+    'TraceID',
+    'Traceparent',
+    'NHSD-Session-URID',
+    'IsUnscheduledAccessEvent',
+    'User-Agent',
+    'Referer',
+    'Origin',
+    'X-Forwarded-For',
+    'X-Forwarded-Host',
+    'X-Forwarded-Proto',
+    'Forwarded',
+    'Accept',
+    'Accept-Language',
+    'Content-Type',
+    'Content-Encoding',
+    'Expect',
+    'If-None-Match',
+    'Range',
+    'X-Upload-Sequence',
+  ];
+  /** What would break a line, colour a terminal or add a header, as far as HTTP lets it through. */
+  const TEXTS = [
+    `%0d%0aSet-Cookie:%20x=${MARK}`,
+    `\\r\\nSet-Cookie: x=${MARK}`,
+    `\u009b31m${MARK}\u0085`,
+    `é{"level":"error","${MARK}":1}`,
+    `\${jndi:ldap://${MARK}}`,
+    `<script>${MARK}</script>`,
+  ];
+  /** What HTTP does not let through: a header within a header, or bytes that no header has. */
+  const BROKEN = [
+    `a\r\n Set-Cookie: x=${MARK}`,
+    `a\nSet-Cookie: x=${MARK}`,
+    `a\rSet-Cookie: x=${MARK}`,
+    `\u001b[31m${MARK}`,
+    `a\0${MARK}`,
+  ];
+
+  test.for(named(routes))('in a header of %s comes back in none', async ([, route]) => {
+    for (const place of PLACES) {
+      for (const text of TEXTS) await ask(route, { as: 'nurse', more: [[place, text]] });
+    }
+    for (const text of BROKEN) {
+      const response = await ask(route, { as: 'nurse', more: [['X-Request-ID', text]] });
+      expect(`${JSON.stringify(text)} ${response.status}`).toBe(`${JSON.stringify(text)} 400`);
+    }
+  });
+
+  test.for(named(routes))('as the host of %s is refused where it is none', async ([, route]) => {
+    for (const host of [`a/${MARK}`, `a%0d%0a${MARK}`, `${MARK}@b`, 'a b', 'a#b', '']) {
+      const response = await ask(route, { as: 'nurse', more: [['Host', host]] });
+      expect(`${host} ${response.status}`).toBe(`${host} 400`);
+      expect(response.headers.get('set-cookie')).toBeNull();
+    }
+  });
+
+  test.for(named(routes))(
+    'as the host of %s comes back at most to whoever sent it',
+    async ([, route]) => {
+      const more = [['Host', `${MARK.toLowerCase()}.example`]] as const;
+      if (route.fhir === true) {
+        // Links begin as the client calls the service, unless PUBLIC_URL says otherwise; nothing keeps them.
+        const response = await rawRequest(service.baseUrl, {
+          method: route.method,
+          path: route.path,
+          headers: more,
+        });
+        expect(response.headers.get('cache-control')).toBe('no-store');
+        expect(response.headers.get('location')).toBeNull();
+      } else {
+        await ask(route, { as: 'nurse', more });
+      }
+      await ask(route, { as: 'nurse' });
+    },
+  );
+
+  test.for(named(routes))('in the address of %s comes back nowhere', async ([, route]) => {
+    const mark = route.path.includes('?') ? '&' : '?';
+    for (const text of TEXTS.map((each) =>
+      each.replaceAll(/[ \u0080-\uffff]/g, encodeURIComponent),
+    )) {
+      await ask(route, { as: 'nurse', path: `${route.path}${mark}${text}` });
+      await ask(route, { as: 'nurse', path: `${route.path}${mark}patient=${text}` });
+      await ask(route, { as: 'nurse', path: `${route.path}/${text}` });
+      await ask(route, { as: 'nurse', path: `${text}${route.path}` });
+    }
+  });
+
+  test.for(named(posts))('in the body of %s comes back nowhere', async ([, route]) => {
+    for (const text of [...TEXTS, ...BROKEN]) {
+      for (const as of ['nurse', 'practitioner', 'officer'] as const) {
+        await ask(route, { as, body: text });
+        await ask(route, { as, body: JSON.stringify({ nhsNumber: text, [text]: text }) });
+        await ask(route, { as, body: `patient:identifier=${encodeURIComponent(text)}` });
+      }
+    }
+  });
+
+  test('is in no line of the log, and every line is one', () => {
+    expect(service.lines.length).toBeGreaterThan(0);
+    for (const line of service.lines) {
+      expect(line.endsWith('}\n')).toBe(true);
+      expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
+      expect(() => JSON.parse(line) as unknown).not.toThrow();
+      expect(line.toUpperCase()).not.toContain(MARK);
+      // Nor is anything else that somebody looks for in a log: a token, a person, a child.
+      expect(line).not.toMatch(/eyJ|Nora Nurse|nurse-1/);
+      expect(line).not.toContain(CHILD);
+    }
+  });
+});
+
+test('every status that a route answered with here is described', () => {
+  const { paths } = openApi('0');
+  const described = (name: string): string[] => {
+    const [method = '', path = ''] = name.split(' ');
+    return Object.keys(paths[describedPath(path)]?.[method.toLowerCase()]?.responses ?? {});
+  };
+  const unknown = [...answered].filter((each) => {
+    const at = each.lastIndexOf(' ');
+    return !described(each.slice(0, at)).includes(each.slice(at + 1));
+  });
+  expect(answered.size).toBeGreaterThan(100);
+  expect(unknown).toEqual([]);
+});

@@ -1,0 +1,277 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { SAMPLE_AUTHORITIES, SAMPLE_NUMBERS } from '#loaders/synthetic/sample.ts';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { isAlive, readDemo, redisOf, run, startServing } from '../../support/processes.ts';
+import { testFolder, until } from '../../support/service.ts';
+import { startTestStore } from '../../support/test-store.ts';
+
+const [ON_PLAN] = SAMPLE_NUMBERS.map(({ nhsNumber }) => nhsNumber);
+
+const folders: string[] = [];
+const serving: Awaited<ReturnType<typeof startServing>>[] = [];
+
+async function folder(): Promise<string> {
+  const path = await testFolder();
+  folders.push(path);
+  return path;
+}
+
+async function start(args: readonly string[], environment: Record<string, string>) {
+  const service = await startServing(args, environment);
+  serving.push(service);
+  return service;
+}
+
+afterEach(async () => {
+  for (const service of serving.splice(0)) if (!service.gone()) await service.stop();
+  for (const path of folders.splice(0)) await rm(path, { recursive: true, force: true });
+});
+
+async function lookUp(
+  dataDir: string,
+  persona = 'emergencyDepartment',
+  number: string | undefined = ON_PLAN,
+) {
+  const { baseUrl, tokens } = await readDemo(dataDir);
+  const response = await fetch(`${baseUrl}/lookup`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${tokens[persona]}`,
+      'content-type': 'application/json',
+      'x-request-id': randomUUID(),
+    },
+    body: JSON.stringify({ nhsNumber: number }),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+const answered = async (dataDir: string, persona?: string, number?: string) =>
+  lookupAnswerSchema.parse((await lookUp(dataDir, persona, number)).body);
+
+describe('a demo', () => {
+  test('prints a lookup that works when pasted into a shell', async () => {
+    const dataDir = await folder();
+    const service = await start(['--demo'], { DATA_DIR: dataDir });
+    await until(() => service.stdout().includes('Ctrl-C'));
+    const [, pasted = ''] = /\n( {2}DEMO=[^]*?)\n\n/.exec(service.stdout()) ?? [];
+    const { stdout } = await promisify(execFile)('sh', ['-c', pasted], {
+      env: { PATH: `${dirname(process.execPath)}:${process.env['PATH']}` },
+    });
+    expect(lookupAnswerSchema.parse(JSON.parse(stdout))).toMatchObject({
+      outcome: 'flagged',
+      coverage: { expected: SAMPLE_AUTHORITIES.length, complete: true },
+    });
+  });
+
+  test('answers for each number of the sample as it says', async () => {
+    const dataDir = await folder();
+    await start(['--demo'], { DATA_DIR: dataDir });
+    await until(() =>
+      stat(join(dataDir, 'demo.json')).then(
+        () => true,
+        () => false,
+      ),
+    );
+    for (const { nhsNumber, shows } of SAMPLE_NUMBERS) {
+      const { outcome } = await answered(dataDir, 'scheduledCare', nhsNumber);
+      expect([nhsNumber, outcome]).toEqual([
+        nhsNumber,
+        shows.startsWith('no flag') ? 'not-flagged' : 'flagged',
+      ]);
+    }
+  });
+
+  test('keeps its tokens and keys from others, and gives rights only to those who need them', async () => {
+    const dataDir = await folder();
+    await start(['--demo'], { DATA_DIR: dataDir });
+    await until(() =>
+      stat(join(dataDir, 'demo.json')).then(
+        () => true,
+        () => false,
+      ),
+    );
+    for (const name of ['demo.json', 'demo-issuer.json', 'number-hash.key']) {
+      expect((await stat(join(dataDir, name))).mode & 0o777).toBe(0o600);
+    }
+    for (const persona of ['authority', 'privacyOfficer', 'caldicottGuardian', 'operations']) {
+      expect((await lookUp(dataDir, persona)).body).toHaveProperty('code', 'activity-required');
+    }
+  });
+
+  test('stops whole on Ctrl-C, and the next start has the same data', async () => {
+    const dataDir = await folder();
+    const first = await start(['--demo'], { DATA_DIR: dataDir });
+    await until(() => first.stdout().includes('Ctrl-C'));
+    const before = await answered(dataDir);
+    const redis = await redisOf(dataDir);
+    expect((await first.stop('SIGINT')).code).toBe(0);
+    expect(isAlive(redis)).toBe(false);
+
+    const second = await start(['--demo'], { DATA_DIR: dataDir });
+    await until(() => second.stdout().includes('Ctrl-C'));
+    const after = await answered(dataDir);
+    // Within a day the same user is not listed again: the entry is the first start's.
+    expect(after.accesses).toEqual(before.accesses);
+    expect(after.flags).toHaveLength(before.flags.length);
+    expect((await second.stop('SIGTERM')).code).toBe(0);
+    expect(await readdir(join(dataDir, 'spool'))).toEqual([]);
+  });
+
+  test('that was left for a day is renewed by its next start', async () => {
+    const dataDir = await folder();
+    const first = await start(['--demo'], { DATA_DIR: dataDir });
+    await first.stop();
+    const store = await startTestStore({ dataDir });
+    const old = new Date(Date.now() - 80 * 3_600_000).toISOString();
+    for (const { code } of SAMPLE_AUTHORITIES) {
+      await store.admin.hset(`cpf:authority:${code}`, 'dataAsOf', old);
+    }
+    await store.disconnect();
+
+    const second = await start(['--demo'], { DATA_DIR: dataDir });
+    await until(() => second.stdout().includes('Ctrl-C'));
+    expect((await answered(dataDir)).coverage.complete).toBe(true);
+  });
+
+  test('whose Redis lost its data is not made anew: nothing is answered and it says why', async () => {
+    const dataDir = await folder();
+    const first = await start(['--demo'], { DATA_DIR: dataDir });
+    await until(() => first.stdout().includes('Ctrl-C'));
+    await first.stop();
+    await rm(join(dataDir, 'redis', 'appendonlydir'), { recursive: true });
+
+    const second = await start(['--demo'], { DATA_DIR: dataDir });
+    await until(() => second.stdout().includes('Ctrl-C'));
+    expect(await lookUp(dataDir)).toMatchObject({ status: 503, body: { checked: false } });
+    expect((await fetch(`${second.baseUrl}/_status`)).status).toBe(503);
+    expect(second.stderr()).toContain('lost its data');
+  });
+
+  test('runs beside another in a folder of its own, and they do not meet', async () => {
+    const [one, other] = [await folder(), await folder()];
+    const services = await Promise.all([
+      start(['--demo'], { DATA_DIR: one }),
+      start(['--demo'], { DATA_DIR: other }),
+    ]);
+    for (const service of services) await until(() => service.stdout().includes('Ctrl-C'));
+    const first = await answered(one);
+    const second = await answered(other);
+    expect(first.accesses).toHaveLength(1);
+    expect(second.accesses).toHaveLength(1);
+    expect(second.accesses?.[0]?.at).not.toBe(first.accesses?.[0]?.at);
+    const { tokens } = await readDemo(one);
+    const { baseUrl } = await readDemo(other);
+    const response = await fetch(`${baseUrl}/lookup`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${tokens['emergencyDepartment']}`,
+        'x-request-id': randomUUID(),
+      },
+    });
+    expect(await response.json()).toHaveProperty('code', 'token-untrusted');
+  });
+});
+
+test('a second Ctrl-C does not wait for a request in flight, and leaves no Redis behind', async () => {
+  const dataDir = await folder();
+  const service = await start(['--demo'], { DATA_DIR: dataDir });
+  await until(() => service.stdout().includes('Ctrl-C'));
+  const { tokens } = await readDemo(dataDir);
+  const { hostname, port } = new URL(service.baseUrl);
+  const socket = connect(Number(port), hostname).on('error', () => undefined);
+  socket.write(
+    `POST /lookup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens['emergencyDepartment']}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+  );
+  await fetch(`${service.baseUrl}/_ping`);
+  const redis = await redisOf(dataDir);
+  service.kill('SIGINT');
+  await until(
+    () =>
+      fetch(`${service.baseUrl}/_ping`).then(
+        () => false,
+        () => true,
+      ),
+    'new connections to be refused',
+  );
+  service.kill('SIGINT');
+  expect((await service.ended).code).toBe(130);
+  await until(() => !isAlive(redis), 'Redis to end');
+  socket.destroy();
+});
+
+describe('a start that cannot be is one sentence, and leaves nothing running', () => {
+  let taken: ReturnType<typeof createServer>;
+  let port: string;
+  beforeAll(async () => {
+    taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    port = String((taken.address() as AddressInfo).port);
+  });
+  afterAll(() => taken.close());
+
+  test('port in use', async () => {
+    const dataDir = await folder();
+    const { code, stderr } = await run(['serve', '--demo'], {
+      DATA_DIR: dataDir,
+      PORT: port,
+      LOG_LEVEL: 'silent',
+    });
+    expect(stderr).toBe(
+      `cp-flags: 127.0.0.1:${port} is in use by another program. Stop that one, or set PORT to another port.\n`,
+    );
+    expect(code).toBe(1);
+    await expect(redisOf(dataDir)).rejects.toThrow('ENOENT');
+  });
+
+  test('data folder in use', async () => {
+    const dataDir = await folder();
+    await start(['--demo'], { DATA_DIR: dataDir });
+    const { code, stderr } = await run(['serve', '--demo'], { DATA_DIR: dataDir });
+    expect(stderr).toMatch(/^cp-flags: The data folder .* is in use by another .*\n$/);
+    expect(code).toBe(1);
+  });
+
+  test('a setting that is wrong is named', async () => {
+    const { code, stderr } = await run(['serve'], { DATA_DIR: await folder(), PORT: 'http' });
+    expect(stderr).toMatch(/^cp-flags: .*PORT: must be a number from 0 to 65535\.\n$/);
+    expect(code).toBe(1);
+  });
+
+  test('a live dataset without issuers and organisations', async () => {
+    const environment = { DATA_DIR: await folder(), LOG_LEVEL: 'silent' };
+    expect(await run(['init', '--live'], environment)).toMatchObject({ code: 0 });
+    const { code, stderr } = await run(['serve'], environment);
+    expect(stderr).toBe(
+      'cp-flags: Wrong setting. ISSUERS_FILE and ORGANISATIONS_FILE: required, because the dataset is live.\n',
+    );
+    expect(code).toBe(1);
+    const demo = await run(['serve', '--demo'], environment);
+    expect(demo).toMatchObject({ code: 1, stderr: expect.stringContaining('live') as string });
+  });
+
+  test('an issuers file that cannot be read', async () => {
+    const { code, stderr } = await run(['serve', '--demo'], {
+      DATA_DIR: await folder(),
+      ISSUERS_FILE: '/nonexistent/issuers.json',
+      LOG_LEVEL: 'silent',
+    });
+    expect(stderr).toBe(
+      'cp-flags: Wrong setting. ISSUERS_FILE: /nonexistent/issuers.json cannot be read.\n',
+    );
+    expect(code).toBe(1);
+  });
+});
+
+test('serve alone never makes a dataset', async () => {
+  const dataDir = await folder();
+  const service = await start([], { DATA_DIR: dataDir });
+  const status = await fetch(`${service.baseUrl}/_status`);
+  expect(status.status).toBe(503);
+  expect(await status.text()).toContain('cp-flags init');
+});

@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { type Service, startService } from '#service/main.ts';
+import { createLog } from '#service/telemetry/log.ts';
+import { allEvents } from '../../support/audit-events.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, fill, startTestService, until } from '../../support/service.ts';
+import { startLoad } from '../../support/service-load.ts';
+import { startTestStore, type TestStore } from '../../support/test-store.ts';
+
+/** `npm run test:faults` asks for a hundred. */
+const CYCLES = Number(process.env['STOP_CYCLES'] ?? 20);
+const HELD = Array.from({ length: 10 }, (_, i) => testNumber(800 + i));
+const NUMBERS = [...HELD, ...Array.from({ length: 30 }, (_, i) => testNumber(5_000 + i))];
+
+describe('a service stopped under load', () => {
+  let store: TestStore;
+  let token: string;
+  beforeAll(async () => {
+    store = await startTestStore({ kind: 'demo' });
+    await fill(store.adminStore, store.anchor, {
+      code: 'ZZ101',
+      rows: HELD.map((nhsNumber) => ({ nhsNumber })),
+    });
+    token = await (await openDemoIssuer(store.dataDir)).sign(claims(), 3_600);
+  });
+  afterAll(() => store?.stop());
+
+  async function start(finishWithinMs?: number): Promise<Service> {
+    const user = store.server.users.lookup;
+    const log = createLog('silent');
+    return startService(
+      readConfiguration({
+        ROLE: 'lookup',
+        PORT: '0',
+        DATA_DIR: store.dataDir,
+        REDIS_URL: `unix://${user.username}:${user.password}@localhost${store.server.socketPath}`,
+      }),
+      { log, ...(finishWithinMs !== undefined && { finishWithinMs }) },
+    );
+  }
+
+  test(`${CYCLES} times, has answered every audited event or says that it was not delivered, and audited every answer`, {
+    timeout: 20_000 + CYCLES * 3_000,
+  }, async () => {
+    const sent = [];
+    for (let cycle = 0; cycle < CYCLES; cycle++) {
+      // Every other time nothing in flight is waited for.
+      const service = await start(cycle % 2 === 0 ? undefined : 0);
+      const load = startLoad(() => service.baseUrl, token, NUMBERS);
+      await until(() => load.answered() >= 5 + (cycle % 7), 'some answers');
+      await service.stop();
+      sent.push(...(await load.stop()));
+    }
+    const recorded = await allEvents(store.dataDir, store.adminStore);
+    const looked = new Map(
+      recorded.flatMap((event) => (event.type === 'lookup' ? [[event.auditId, event]] : [])),
+    );
+    const undelivered = new Set(
+      recorded.flatMap((event) => (event.type === 'not-delivered' ? [event.auditId] : [])),
+    );
+    const answers = new Map(
+      sent.flatMap(({ auditId, ...rest }) => (auditId === undefined ? [] : [[auditId, rest]])),
+    );
+    expect(answers.size).toBeGreaterThan(CYCLES * 5);
+
+    const answeredUnaudited = [...answers].filter(
+      ([auditId, { nhsNumber, requestId }]) =>
+        looked.get(auditId)?.nhsNumber !== nhsNumber ||
+        looked.get(auditId)?.requestId !== requestId,
+    );
+    expect(answeredUnaudited).toEqual([]);
+    const auditedUnanswered = [...looked.keys()].filter(
+      (auditId) => !answers.has(auditId) && !undelivered.has(auditId),
+    );
+    expect(auditedUnanswered).toEqual([]);
+  });
+});
+
+test('a service told to stop says so at once, and answers on for as long as it was told to', async () => {
+  const service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: HELD[0] ?? testNumber(800) }] }],
+    environment: { DRAIN_SECONDS: '1.5' },
+  });
+  expect((await fetch(`${service.baseUrl}/_status`)).status).toBe(200);
+  const stopping = service.stopAndRemove();
+  await until(async () => (await fetch(`${service.baseUrl}/_status`)).status === 503, 'the status');
+  const status = await fetch(`${service.baseUrl}/_status`);
+  expect(await status.json()).toMatchObject({
+    status: 'fail',
+    checks: { process: [{ status: 'fail' }] },
+  });
+  expect((await fetch(`${service.baseUrl}/_ping`)).status).toBe(200);
+  const answer = await service.lookup({ nhsNumber: HELD[0] });
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get('connection')).toBe('close');
+  await stopping;
+  await expect(fetch(`${service.baseUrl}/_ping`)).rejects.toThrow('fetch failed');
+});

@@ -1,0 +1,92 @@
+import { appendFile, cp, mkdir, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { allEvents } from '../../support/audit-events.ts';
+import { root, startServing } from '../../support/processes.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, fill, testFolder, until } from '../../support/service.ts';
+import { startLoad } from '../../support/service-load.ts';
+import { startTestStore, type TestStore } from '../../support/test-store.ts';
+
+/** Two versions beside each other on one Redis. */
+
+const PARTS = ['service', 'store', 'loaders', 'schemas', 'package.json'];
+const HELD = Array.from({ length: 10 }, (_, i) => testNumber(900 + i));
+
+let store: TestStore;
+let newTree: string;
+const serving: Awaited<ReturnType<typeof startServing>>[] = [];
+
+beforeAll(async () => {
+  newTree = await testFolder();
+  await mkdir(newTree, { recursive: true });
+  for (const part of PARTS) await cp(join(root, part), join(newTree, part), { recursive: true });
+  await symlink(join(root, 'node_modules'), join(newTree, 'node_modules'));
+  await appendFile(join(newTree, 'store/functions/lookup.lua'), '\n-- the next version\n');
+  store = await startTestStore({ kind: 'demo' });
+  await fill(store.adminStore, store.anchor, {
+    code: 'ZZ101',
+    rows: HELD.map((nhsNumber) => ({ nhsNumber })),
+  });
+});
+afterAll(async () => {
+  await Promise.all(serving.map((service) => service.stop()));
+  await store?.stop();
+  await rm(newTree, { recursive: true, force: true });
+});
+
+async function start(role: 'lookup' | 'all', tree?: string) {
+  const { username, password } = store.server.users.admin;
+  const service = await startServing(
+    [],
+    {
+      ROLE: role,
+      DATA_DIR: store.dataDir,
+      REDIS_URL: `unix://${username}:${password}@localhost${store.server.socketPath}`,
+    },
+    tree,
+  );
+  serving.push(service);
+  return service;
+}
+
+const isReady = async (baseUrl: string) => (await fetch(`${baseUrl}/_status`)).status === 200;
+
+test('an upgrade loses no lookup: the old version answers on, the new one when it can, then the old one stops', async () => {
+  const old = await start('all');
+  await until(() => isReady(old.baseUrl), 'the old version being ready');
+  const token = await (await openDemoIssuer(store.dataDir)).sign(claims(), 3_600);
+  let target = old.baseUrl;
+  const load = startLoad(() => target, token, HELD, 8);
+  await until(() => load.answered() > 50, 'answers of the old version');
+
+  // A lookup process cannot bring its functions along, and says that it is not ready.
+  const lookups = await start('lookup', newTree);
+  expect(await isReady(lookups.baseUrl)).toBe(false);
+  expect(await (await fetch(`${lookups.baseUrl}/_status`)).text()).toContain(
+    'lacks the functions of this version',
+  );
+  const whole = await start('all', newTree);
+  await until(() => isReady(whole.baseUrl), 'the new version being ready');
+  await until(() => isReady(lookups.baseUrl), 'the new lookup process being ready');
+  expect(await isReady(old.baseUrl)).toBe(true);
+
+  const before = load.answered();
+  target = lookups.baseUrl;
+  await until(() => load.answered() > before + 50, 'answers of the new version');
+  const { code } = await old.stop('SIGTERM');
+  expect(code).toBe(0);
+  const after = load.answered();
+  await until(() => load.answered() > after + 50, 'answers after the old version stopped');
+  const all = await load.stop();
+
+  expect(all.filter(({ status }) => status !== 200)).toEqual([]);
+  const events = await allEvents(store.dataDir, store.adminStore);
+  const looked = events.flatMap((event) => (event.type === 'lookup' ? [event] : []));
+  const recorded = new Set(looked.map(({ auditId }) => auditId));
+  expect(recorded.size).toBe(all.length);
+  expect(all.filter(({ auditId = '' }) => !recorded.has(auditId))).toEqual([]);
+  // Both versions did answer, each with functions of its own.
+  expect(new Set(looked.map(({ versions }) => versions.functions)).size).toBe(2);
+});

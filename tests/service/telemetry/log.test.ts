@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { createLog, errorFields, type Log } from '#service/telemetry/log.ts';
+import { createSampledLog } from '#service/telemetry/sampled-log.ts';
+
+function captured() {
+  const lines: string[] = [];
+  return { lines, log: createLog('info', { write: (line) => void lines.push(line) }) };
+}
+
+describe('the log', () => {
+  test('drops every field it does not know, even one let through by a cast', () => {
+    const { lines, log } = captured();
+    log.info('refused', { code: 'x', nhsNumber: '9990000018', body: '{}' } as { code: string });
+    expect(lines.join('')).toContain('"code":"x"');
+    expect(lines.join('')).not.toMatch(/9990000018|body/);
+  });
+
+  test('replaces what looks like an NHS number in any form', () => {
+    const { lines, log } = captured();
+    log.warn('about 9990000018', { cause: '999 000 0018 and 999-000-0018', source: '10.0.0.1' });
+    expect(lines.join('')).not.toMatch(/999.?000.?0018/);
+    expect(lines.join('')).toContain('10.0.0.1');
+  });
+
+  test('says of an error its class and place, never its message', () => {
+    const error = new TypeError('FCALL lookup 9990000018 failed');
+    expect(JSON.stringify(errorFields(error))).not.toContain('FCALL');
+    expect(errorFields(error)).toMatchObject({ error: 'TypeError' });
+  });
+});
+
+describe('a sampled log', () => {
+  const counting = () => {
+    const said: [string, number | undefined][] = [];
+    const say: Log['info'] = (message, fields) => void said.push([message, fields?.count]);
+    let now = 0;
+    const sampled = createSampledLog({ debug: say, info: say, warn: say, error: say }, () => now);
+    return { said, sampled, turn: () => void (now += 60_000) };
+  };
+
+  test('says the first of a key and minute, and counts the others in one line', () => {
+    const { said, sampled, turn } = counting();
+    for (let i = 0; i < 5; i++) sampled.log('a', 'info', 'refused', {});
+    sampled.log('b', 'info', 'refused', {});
+    expect(said).toHaveLength(2);
+    turn();
+    sampled.log('a', 'info', 'refused', {});
+    expect(said.slice(2)).toEqual([
+      [expect.stringContaining('not logged'), 4],
+      ['refused', undefined],
+    ]);
+  });
+
+  test('stays bounded whatever keys a stranger makes up', () => {
+    const { said, sampled } = counting();
+    for (let i = 0; i < 5_000; i++) sampled.log(`key ${i}`, 'info', 'refused', {});
+    expect(said.length).toBeLessThanOrEqual(1_001);
+  });
+});

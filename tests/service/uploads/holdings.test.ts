@@ -1,0 +1,219 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { authorityClient, officer } from '../../support/authority.ts';
+import { run } from '../../support/processes.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+
+const MINE = [testNumber(3001), testNumber(3002), testNumber(3003)];
+const SHARED = testNumber(3004);
+const THEIRS = testNumber(3005);
+
+let service: TestService;
+let request: ReturnType<typeof authorityClient>;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [
+      {
+        code: 'ZZ101',
+        rows: [
+          { nhsNumber: MINE[0] ?? SHARED, localId: 'L,"1' },
+          { nhsNumber: MINE[1] ?? SHARED, endDate: day('2026-06-01') },
+          { nhsNumber: MINE[2] ?? SHARED, deleteDate: day('2026-06-01') },
+          { nhsNumber: SHARED, localId: 'mine' },
+        ],
+      },
+      {
+        code: 'ZZ102',
+        rows: [
+          { nhsNumber: THEIRS, localId: 'theirs' },
+          { nhsNumber: SHARED, localId: 'theirs' },
+        ],
+      },
+      { code: 'ZZ103' },
+    ],
+  });
+  request = authorityClient(service);
+});
+afterAll(() => service?.stopAndRemove());
+
+const holdingsSchema = z.object({
+  authority: z.object({ code: z.string(), dataAsOf: z.string() }),
+  rows: z.array(
+    z.strictObject({
+      nhsNumber: z.string(),
+      localId: z.string(),
+      type: z.string(),
+      startDate: z.string(),
+      endDate: z.string().optional(),
+      deleteDate: z.string().optional(),
+      sequence: z.number(),
+      visibleUntil: z.string(),
+    }),
+  ),
+  count: z.number(),
+});
+const read = async (response: Response) => holdingsSchema.parse(await response.json());
+const reads = async () =>
+  (await service.events()).filter((event) => event.type === 'holdings-read');
+
+describe('GET /holdings', () => {
+  test('gives an authority every row held for it and not one of another', async () => {
+    const response = await request('/holdings');
+    expect(response.status).toBe(200);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    const { authority, rows, count } = await read(response);
+    expect(authority.code).toBe('ZZ101');
+    expect(rows.map(({ nhsNumber }) => nhsNumber).toSorted()).toEqual([...MINE, SHARED].toSorted());
+    expect(count).toBe(4);
+    expect(JSON.stringify(rows)).not.toContain('theirs');
+    expect(rows.find(({ nhsNumber }) => nhsNumber === MINE[1])).toMatchObject({
+      type: 'child-protection-plan',
+      startDate: '2026-01-05',
+      endDate: '2026-06-01',
+      sequence: 1,
+      visibleUntil: '2027-05-31T23:00:00.000Z',
+    });
+    expect(rows.find(({ nhsNumber }) => nhsNumber === MINE[2])?.deleteDate).toBe('2026-06-01');
+    expect(JSON.stringify(rows)).not.toContain('2019-03-05');
+  });
+
+  test('gives the same as CSV, with the columns of an upload', async () => {
+    const response = await request('/holdings', { headers: { accept: 'text/csv' } });
+    expect(response.headers.get('content-type')).toContain('text/csv');
+    const rows = z
+      .array(z.record(z.string(), z.string()))
+      .parse(parse(await response.text(), { columns: true, bom: true }));
+    expect(rows).toHaveLength(4);
+    expect(rows.find((row) => row['nhs_number'] === MINE[0])).toEqual({
+      nhs_number: MINE[0],
+      local_id: 'L,"1',
+      plan_type: 'CPP',
+      start_date: '2026-01-05',
+      end_date: '',
+      delete_date: '',
+      sequence: '1',
+      visible_until: '2037-03-05T00:00:00.000Z',
+    });
+  });
+
+  test('is in the audit before it is read, with who read it', async () => {
+    const before = (await reads()).length;
+    const response = await request('/holdings');
+    const events = await reads();
+    expect(events).toHaveLength(before + 1);
+    expect(events.at(-1)).toMatchObject({
+      authority: 'ZZ101',
+      caller: { user: 'officer-1', organisation: { code: 'ZZ101' } },
+    });
+    await response.text();
+  });
+
+  test('is in the audit under its request id, whatever the version of that UUID', async () => {
+    const requestId = '60e0b220-8136-0ca5-0e46-1d97ef59d068';
+    const response = await request('/holdings', { headers: { 'x-request-id': requestId } });
+    expect(response.headers.get('x-request-id')).toBe(requestId);
+    expect((await reads()).at(-1)).toMatchObject({ requestId });
+    await response.text();
+  });
+
+  test('of an authority without rows is empty and whole', async () => {
+    expect(await read(await request('/holdings', { as: 'ZZ103' }))).toMatchObject({
+      rows: [],
+      count: 0,
+    });
+  });
+
+  test('of one that is not known here is refused', async () => {
+    const response = await request('/holdings', { as: 'ZZ999' });
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({ code: 'authority-unknown' });
+  });
+
+  test.for<[string, () => Promise<string>]>([
+    ['a nurse', () => service.token(claims())],
+    [
+      'somebody of the authority without the scope',
+      () => service.token(officer('ZZ101', { scope: '' })),
+    ],
+    ['the scope for another purpose', () => service.token(officer('ZZ101', { scope: 'audit' }))],
+  ])('is not for %s, and the refusal is audited', async ([, token]) => {
+    const response = await request('/holdings', { token: await token() });
+    expect(response.status).toBe(403);
+    const problem: unknown = await response.json();
+    expect(problem).toMatchObject({ code: 'authority-token-required' });
+    expect(problem).not.toHaveProperty('checked');
+    expect(await reads()).not.toContainEqual(
+      expect.objectContaining({ requestId: response.headers.get('x-request-id') }),
+    );
+  });
+
+  test('takes no other authority by any word of the request', async () => {
+    for (const path of ['/holdings?authority=ZZ102', '/holdings?code=ZZ102']) {
+      const { rows } = await read(await request(path, { headers: { 'x-authority': 'ZZ102' } }));
+      expect(rows.some(({ localId }) => localId === 'theirs')).toBe(false);
+    }
+    expect((await request('/holdings/ZZ102')).status).toBe(404);
+    expect((await request('/holdings', { method: 'HEAD' })).status).toBe(405);
+  });
+
+  test('is given to a few at a time, and again when they have read it or gone', async () => {
+    for (let turn = 0; turn < 3; turn++) {
+      const first = await request('/holdings');
+      const second = await request('/holdings');
+      await until(async () => {
+        // Small answers are out before anybody asks: what matters is that none keeps its place.
+        const response = await request('/holdings');
+        await response.body?.cancel();
+        return response.status === 200;
+      });
+      await first.body?.cancel();
+      await second.text();
+    }
+  });
+
+  test('is broken off, and never just ends, when the store turns out not to be whole', async () => {
+    const whole = await service.admin.hget('cpf:{p200}:children', '_');
+    await service.admin.hdel('cpf:{p200}:children', '_');
+    try {
+      let response = await request('/holdings');
+      // Those of the tests before may not all have been put away yet.
+      await until(async () => {
+        if (response.status !== 200) response = await request('/holdings');
+        return response.status === 200;
+      });
+      await expect(response.text()).rejects.toThrow('terminated');
+    } finally {
+      await service.admin.hset('cpf:{p200}:children', '_', whole ?? '');
+    }
+  });
+});
+
+describe('cp-flags holdings', () => {
+  test('writes no file for an authority that is not known here', async () => {
+    const out = join(service.dataDir, 'holdings.json');
+    const environment = { DATA_DIR: service.dataDir };
+    const { code, stdout } = await run(['holdings', 'ZZ999', '--out', out], environment);
+    expect({ code, stdout, written: existsSync(out) }).toEqual({
+      code: 1,
+      stdout: '',
+      written: false,
+    });
+  });
+
+  test('gives an operator the rows of one authority, and says who and why in the audit', async () => {
+    const environment = { DATA_DIR: service.dataDir };
+    const { code, stdout, stderr } = await run(
+      ['holdings', 'ZZ102', '--reason', 'ticket 17'],
+      environment,
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { rows } = holdingsSchema.parse(JSON.parse(stdout));
+    expect(rows.map(({ localId }) => localId)).toEqual(['theirs', 'theirs']);
+    expect((await reads()).at(-1)).toMatchObject({ authority: 'ZZ102', reason: 'ticket 17' });
+  });
+});

@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import type { DemoClaims } from '#service/access/demo-issuer.ts';
+import { claims, type TestService } from './service.ts';
+
+/** Claims of an authority's data officer, or of its case system. */
+export const officer = (authority: string, differing: Partial<DemoClaims> = {}): DemoClaims =>
+  claims({
+    sub: 'officer-1',
+    scope: 'upload',
+    activities: [],
+    organisation: authority,
+    ...differing,
+  });
+
+/** Requests of an authority, right in every respect but for what is said. */
+export function authorityClient(service: TestService) {
+  return async function request(
+    path: string,
+    {
+      as = 'ZZ101',
+      token,
+      headers = {},
+      ...init
+    }: Omit<RequestInit, 'headers'> & {
+      as?: string;
+      token?: string;
+      headers?: Record<string, string>;
+    } = {},
+  ): Promise<Response> {
+    return fetch(`${service.baseUrl}${path}`, {
+      ...init,
+      headers: {
+        'x-request-id': randomUUID(),
+        authorization: `Bearer ${token ?? (await service.token(officer(as)))}`,
+        ...headers,
+      },
+    });
+  };
+}

@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { until } from './service.ts';
+
+export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+export type Ended = { code: number | null; stdout: string; stderr: string };
+
+/** A process of the command line, with nothing of the test's own settings. */
+export function cpFlags(
+  args: readonly string[],
+  environment: Record<string, string>,
+  tree: string = root,
+) {
+  const child: ChildProcess = spawn(process.execPath, [join(tree, 'service', 'cli.ts'), ...args], {
+    env: { PATH: process.env['PATH'], PORT: '0', REDIS_MAXMEMORY_MIB: '128', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = new Promise<Ended>((resolve) => {
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return {
+    ended,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    gone: () => child.exitCode !== null || child.signalCode !== null,
+  };
+}
+
+/** Runs a command to its end. */
+export const run = (args: readonly string[], environment: Record<string, string>): Promise<Ended> =>
+  cpFlags(args, environment).ended;
+
+const demoSchema = z.object({ baseUrl: z.string(), tokens: z.record(z.string(), z.string()) });
+
+/** Starts `serve` and waits until it says where it answers. */
+export async function startServing(
+  args: readonly string[],
+  environment: Record<string, string>,
+  tree?: string,
+) {
+  const service = cpFlags(['serve', ...args], environment, tree);
+  const address = (): string | undefined => /http:\/\/[\w.]+:[0-9]+/.exec(service.stdout())?.[0];
+  await until(() => address() !== undefined || service.gone(), 'the service to answer');
+  const baseUrl = address();
+  if (baseUrl === undefined) throw new Error(`the service did not start: ${service.stderr()}`);
+  return {
+    ...service,
+    baseUrl,
+    async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<Ended> {
+      service.kill(signal);
+      return service.ended;
+    },
+  };
+}
+
+/** What a demo wrote for those who try it. */
+export const readDemo = async (dataDir: string) =>
+  demoSchema.parse(JSON.parse(await readFile(join(dataDir, 'demo.json'), 'utf8')));
+
+/** The process id of the redis-server of a data folder. */
+export async function redisOf(dataDir: string): Promise<number> {
+  const text = await readFile(join(dataDir, 'redis', 'running.json'), 'utf8');
+  return z.object({ pid: z.int() }).parse(JSON.parse(text)).pid;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
