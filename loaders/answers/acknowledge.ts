@@ -1,4 +1,5 @@
 import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { given } from '#schemas/omit-undefined.ts';
 import {
   type Acknowledgement,
   FILE_CODES,
@@ -6,8 +7,7 @@ import {
   type Finding,
 } from '#schemas/uploads/acknowledgement.ts';
 import type { RowEffect } from '#store/store.ts';
-import { given } from '../../schemas/omit-undefined.ts';
-import type { ReadUpload } from '../load/read.ts';
+import type { ReadUpload } from '../check/read.ts';
 
 /** An authority's name and the numbers that clinicians ring. */
 type Contact = {

@@ -1,3 +1,4 @@
+import { given } from '#schemas/omit-undefined.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Tally } from '#store/rows/rows.ts';
 import type {
@@ -8,7 +9,6 @@ import type {
   Store,
 } from '#store/store.ts';
 import type { Anchor, AnchoredHold } from '#store/trust/anchor.ts';
-import { given } from '../../schemas/omit-undefined.ts';
 import type { Hold, Journal } from '../spool/journal.ts';
 import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';
 

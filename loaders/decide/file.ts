@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
+import { given } from '#schemas/omit-undefined.ts';
 import {
   type Acknowledgement,
   acknowledgementSchema,
@@ -10,11 +11,10 @@ import { type Breakers, DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { AuthorityLock, IntakeState, LoadSize, Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { given } from '../../schemas/omit-undefined.ts';
 import { acknowledge, iso, NO_EFFECTS } from '../answers/acknowledge.ts';
+import type { OnProgress } from '../check/progress.ts';
+import type { ReadUpload, Refusal, WholeHeader } from '../check/read.ts';
 import type { CsvMetadata } from '../formats/csv/metadata.ts';
-import type { OnProgress } from '../load/progress.ts';
-import type { ReadUpload, Refusal, WholeHeader } from '../load/read.ts';
 import type { Consumption, Hold, Journal } from '../spool/journal.ts';
 import type { Spool } from '../spool/spool.ts';
 import { type Judgement, judge } from './breakers.ts';

@@ -6,9 +6,8 @@ import type { Finding } from '#schemas/uploads/acknowledgement.ts';
 import type { RowEffect } from '#store/store.ts';
 import { sameIdentity } from '../check/check.ts';
 import { shownLocalId } from '../check/findings.ts';
-import type { IndexedPlan } from '../check/plan-index.ts';
-
-export type PlacedRow = { row: SpooledRow; place: string };
+import type { IndexedPlan } from '../spool/plan-index.ts';
+import type { PlacedRow } from '../spool/spool.ts';
 
 export type Decision =
   | { kind: 'accepted'; rows: RowDecision[]; warnings: Finding[] }

@@ -7,6 +7,7 @@ import { printableName } from '../answers/acknowledge.ts';
 import type { UploadSource } from '../formats/source.ts';
 import type { LoadOptions } from '../load/load.ts';
 import { LoadFailed } from '../load/load-failed.ts';
+import { type Place, placeOf } from '../load/order.ts';
 import { type Answers, createAnswers } from './answers.ts';
 import {
   type Judgement,
@@ -17,7 +18,6 @@ import {
 } from './decision.ts';
 import { type Found, InboxFiles, type Listing, type Seen, type Unit } from './files.ts';
 import { type MeshControl, readControl } from './mesh-control.ts';
-import { type Place, placeOf } from './order.ts';
 
 export type { MeshOptions } from './decision.ts';
 export { InboxInUse } from './files.ts';

@@ -1,10 +1,10 @@
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { placeOf } from '../inbox/order.ts';
 import { type CsvMetadata, type LoadOptions, loadFile } from './load.ts';
 import { LoadFailed } from './load-failed.ts';
 import { Places } from './load-slots.ts';
+import { placeOf } from './order.ts';
 
 /** A file to load, with what is known of it beside its name. */
 export type FileToLoad = { path: string; name: string; metadata?: CsvMetadata };

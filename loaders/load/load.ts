@@ -7,6 +7,8 @@ import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import type { AuthorityLock, Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import { anchoredHold, applyJournal, ledgerEntry } from '../apply/apply.ts';
+import type { OnProgress } from '../check/progress.ts';
+import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
 import type { Tracer } from '../check/tracing/tracer.ts';
 import { type Difference, ReadFile } from '../decide/file.ts';
 import type { CsvMetadata } from '../formats/csv/metadata.ts';
@@ -16,8 +18,6 @@ import { Spool } from '../spool/spool.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from './load-failed.ts';
 import type { Places } from './load-slots.ts';
 import { withLock } from './lock.ts';
-import type { OnProgress } from './progress.ts';
-import { type ReadUpload, readUpload, type WholeHeader } from './read.ts';
 import { endInterrupted, resumeUnderLock } from './resume.ts';
 
 export type { Difference } from '../decide/file.ts';

@@ -1,9 +1,9 @@
 import type { AuthorityLock, Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import { applyJournal } from '../apply/apply.ts';
+import { isPurge, resumePurge } from '../apply/purge-rows.ts';
 import { journalSchema } from '../spool/journal.ts';
 import { Spool, SpoolInUse } from '../spool/spool.ts';
-import { isPurge, resumePurge } from '../upkeep/purge-rows.ts';
 import { LoadFailed } from './load-failed.ts';
 
 /** A file that may be the one that was cut short. */

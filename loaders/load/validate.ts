@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { acknowledge, NO_EFFECTS } from '../answers/acknowledge.ts';
+import { readUpload } from '../check/read.ts';
 import { SourceBytes, type UploadSource } from '../formats/source.ts';
 import { Spool } from '../spool/spool.ts';
 import type { LoadOptions } from './load.ts';
 import { asLoadFailed } from './load-failed.ts';
-import { readUpload } from './read.ts';
 
 const MAX_BYTES = 67_108_864;
 

@@ -19,8 +19,8 @@ import type { SpooledRow } from '#schemas/plans/row.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
 import type { PackedRow } from '#store/rows/rows.ts';
 import type { RowEffect } from '#store/store.ts';
-import { type IndexedPlan, PlanIndex } from '../check/plan-index.ts';
-import type { PlacedRow } from '../decide/record.ts';
+import { type IndexedPlan, PlanIndex } from './plan-index.ts';
+
 import { SpoolFile } from './spool-file.ts';
 
 const FOLDER_PREFIX = 'load-';
@@ -53,6 +53,9 @@ const FOOTER = /^([0-9a-f]{64})([0-9]{16})\n$/;
 const FOOTER_LENGTH = 81;
 
 /** A record of a file with its rows. */
+/** A row, and where in its file it stands. */
+export type PlacedRow = { row: SpooledRow; place: string };
+
 export type SpooledRecord = { record: number; rows: readonly PlacedRow[] };
 
 const NO_PLANS: readonly IndexedPlan[] = [];

@@ -3,10 +3,10 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { authorityOf, type PackedRow, packRow, Tally } from '#store/rows/rows.ts';
 import type { AuthorityLock, Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
+import { mayGo, type Purge, removeForGood } from '../apply/purge-rows.ts';
 import { asLoadFailed, requireOpen } from '../load/load-failed.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
-import { mayGo, type Purge, removeForGood } from './purge-rows.ts';
 
 /**
  * How long a late file is waited for: MESH keeps a message for thirty days at most, and three times that is

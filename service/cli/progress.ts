@@ -1,4 +1,4 @@
-import type { LoadProgress, OnProgress } from '#loaders/load/progress.ts';
+import type { LoadProgress, OnProgress } from '#loaders/check/progress.ts';
 
 /** The part of a terminal or pipe that progress is written to. */
 export type ProgressOutput = { isTTY?: boolean; columns?: number; write(text: string): unknown };

@@ -2,11 +2,6 @@ import type { OdsCode } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
-import { type CheckedRecord, type CheckedRow, checkRecord, repeatedHint } from '../check/check.ts';
-import { echoOf } from '../check/echo.ts';
-import { Findings, LISTED_AT_MOST, shownLocalId } from '../check/findings.ts';
-import { type RecordTrace, traceRecords } from '../check/tracing/trace-records.ts';
-import { TRACED_AT_ONCE, type Tracer, TracingUnavailable } from '../check/tracing/tracer.ts';
 import { readCsv } from '../formats/csv/csv.ts';
 import { type CsvMetadata, csvHeader } from '../formats/csv/metadata.ts';
 import type { SourceBytes, UploadSource } from '../formats/source.ts';
@@ -20,7 +15,12 @@ import {
   type UploadHeader,
 } from '../formats/upload.ts';
 import type { Spool } from '../spool/spool.ts';
+import { type CheckedRecord, type CheckedRow, checkRecord, repeatedHint } from './check.ts';
+import { echoOf } from './echo.ts';
+import { Findings, LISTED_AT_MOST, shownLocalId } from './findings.ts';
 import type { OnProgress } from './progress.ts';
+import { type RecordTrace, traceRecords } from './tracing/trace-records.ts';
+import { TRACED_AT_ONCE, type Tracer, TracingUnavailable } from './tracing/tracer.ts';
 
 export type ReadOptions = {
   receivedAt: number;

@@ -3,7 +3,7 @@ import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { authorityOf, type PackedRow, unpackRow } from '#store/rows/rows.ts';
 import type { AuthorityLock, Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
-import { agreesWith } from '../apply/apply.ts';
+import { agreesWith } from './apply.ts';
 
 const ROWS_A_STEP = 2_000;
 

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { type IndexedPlan, PlanIndex } from '#loaders/check/plan-index.ts';
+import { type IndexedPlan, PlanIndex } from '#loaders/spool/plan-index.ts';
 import { fromEpochDay } from '#schemas/calendar.ts';
 import { planTypes } from '#schemas/plans/plan.ts';
 import { testNumber } from '../../support/rows.ts';
