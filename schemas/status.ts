@@ -32,6 +32,16 @@ export const statusSchema = buildSchema.extend({
     .meta({ description: 'By name.' }),
 });
 
+/** Something of this process for somebody to see to; lookups are answered all the same. */
+export type OwnCheck = {
+  name: string;
+  ok: boolean;
+  /** What is so, or what is wrong and what to do about it. Never an NHS number. */
+  detail: string;
+  /** ISO 8601: since when it has been so. */
+  since?: string;
+};
+
 /** What is found where the `type` of a problem points to. */
 export const problemDescriptionSchema = z.object({
   code: z.string(),

@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { resumeLoad, sweepSpools } from '#loaders/load/load.ts';
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import type { Build } from '#schemas/status.ts';
+import type { Build, OwnCheck } from '#schemas/status.ts';
 import { createStore, type Store } from '#store/store.ts';
-import type { Anchor } from '#store/trust/anchor.ts';
+
 import { type Gate, watchStore } from '#store/trust/readiness.ts';
 import { type Keeper, keepStore } from '#store/trust/verifier.ts';
 import packageJson from '../package.json' with { type: 'json' };
@@ -20,8 +20,8 @@ import {
 } from './access/identities.ts';
 import { DEMO_OPERATOR } from './access/personas.ts';
 import { createApp } from './app.ts';
+import { type Audit, startAudit } from './audit/audit.ts';
 import { sealedRange } from './audit/log/sealed.ts';
-import { type Audit, startAudit } from './audit/seal/audit.ts';
 import { createSearcher } from './audit/search/searcher.ts';
 import { createApiDescription } from './description/description.ts';
 import { createFhir } from './fhir/fhir.ts';
@@ -45,13 +45,14 @@ import { type Notifications, startNotifications } from './notifications/notifica
 import { notifierSettings, watchPreferences } from './notifications/settings.ts';
 import { type AuditSearchRoute, createAuditSearch } from './routes/audit-search.ts';
 import { createNotificationsRoute } from './routes/notifications.ts';
-import { createPing, createStatus, type OwnCheck } from './routes/status.ts';
+import { createPing, createStatus } from './routes/status.ts';
 import { createUploads } from './routes/uploads.ts';
 import { createDescription } from './start/configuration-digest.ts';
 import { startDaily } from './start/daily.ts';
 import {
   watchAudit,
   watchChecks,
+  watchDoor,
   watchExpiry,
   watchFolders,
   watchGate,
@@ -60,6 +61,7 @@ import {
 import { logReadiness } from './start/readiness-log.ts';
 import { announceStart } from './start/record-start.ts';
 import { openRedis, type RedisServer } from './start/redis.ts';
+import type { Tools } from './start/tools.ts';
 import { errorFields, type Log } from './telemetry/log.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { loadSettings } from './uploads/load-settings.ts';
@@ -75,15 +77,6 @@ const SETTLING_STEP_MS = 100;
 const DAY_MS = 86_400_000;
 /** Loads answer nobody who waits: a busy Redis gets more time than for a lookup. */
 const LOADER_COMMAND_TIMEOUT_MS = 10_000;
-
-/** What a start is given to work with before the first request, for instance to fill a demo. */
-export type Tools = {
-  /** With the rights of the administrator, where Redis knows roles. */
-  administrator: Store;
-  loader: Store;
-  anchor: Anchor;
-  keeper: Keeper;
-};
 
 export type StartOptions = {
   log: Log;
@@ -380,6 +373,7 @@ export async function startService(
       log,
       add,
     });
+    telemetry.watch(watchDoor(door.measured));
     const described = createDescription(configuration, identities, door.isDemo);
     const describe = () => ({ ...described().detail, version: build.version });
     add(announceStart(gate, door.store, describe, log));

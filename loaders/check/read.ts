@@ -19,7 +19,7 @@ import { type CheckedRecord, type CheckedRow, checkRecord, repeatedHint } from '
 import { echoOf } from './echo.ts';
 import { Findings, LISTED_AT_MOST, shownLocalId } from './findings.ts';
 import type { OnProgress } from './progress.ts';
-import { type RecordTrace, traceRecords } from './tracing/trace-records.ts';
+import { type RecordTrace, traceRecords } from './trace-records.ts';
 import { TRACED_AT_ONCE, type Tracer, TracingUnavailable } from './tracing/tracer.ts';
 
 export type ReadOptions = {

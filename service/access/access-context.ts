@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Configuration } from '#schemas/configuration.ts';
+import type { OwnCheck } from '#schemas/status.ts';
+import type { connectStore } from '#store/connection/connection.ts';
 import { createLookupStore } from '#store/lookup.ts';
 import { createSharedUse } from '#store/shared-use.ts';
 import type { Gate } from '#store/trust/readiness.ts';
@@ -8,9 +10,6 @@ import { createFloods } from '../audit/record/refusal-sampling.ts';
 import { createRefusals } from '../audit/record/refusals.ts';
 import { auditSpoolFolder, numberKeyFile } from '../files/data-folder.ts';
 import { readOrMakePrivate } from '../files/private-file.ts';
-import type { OwnCheck } from '../routes/status.ts';
-import { watchDoor } from '../start/gauges.ts';
-import type { StoreConnection } from '../start/redis.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createSampledLog } from '../telemetry/sampled-log.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
@@ -31,7 +30,7 @@ export type DoorDependencies = {
   configuration: Configuration;
   identities: Identities;
   gate: Gate;
-  connection: StoreConnection;
+  connection: ReturnType<typeof connectStore>;
   telemetry: Telemetry;
   log: Log;
   add: (step: () => Promise<void> | void) => void;
@@ -84,7 +83,6 @@ export async function createDoor(dependencies: DoorDependencies) {
     });
   }
   const guard = createEnumerationGuard(tellAlert);
-  telemetry.watch(watchDoor({ recorder, limits, guard }));
   const floods = createFloods((event) => recorder.record(event));
 
   const sharing = setInterval(() => void limits.share(), USE_SHARED_EVERY_MS).unref();
@@ -113,6 +111,8 @@ export async function createDoor(dependencies: DoorDependencies) {
     metrics,
     tracing,
     take: limits.take,
+    /** What metrics say of it. */
+    measured: { recorder, limits, guard },
     authenticate: createAuthenticator({
       issuers: identities.issuers,
       demoAllowed: isDemo,

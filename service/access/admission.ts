@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
+import type { Caller } from '#schemas/people/caller.ts';
 import type { Organisation } from '#schemas/people/care-setting.ts';
 import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
-import type { Authenticate, Authentication, Caller } from './authenticate.ts';
+import type { Authenticate, Authentication } from './authenticate.ts';
 import { type AccessDecision, chooseRole, decideAccess } from './decide.ts';
 
 export type Refusal = {

@@ -1,12 +1,7 @@
 import { decodeJwt, errors, type JWTVerifyResult, jwtVerify } from 'jose';
 import type { ErrorCode } from '#schemas/errors.ts';
-import {
-  type Claims,
-  type Identity,
-  SCOPES,
-  type Scope,
-  userKeyOf,
-} from '#schemas/people/identity.ts';
+import type { Caller } from '#schemas/people/caller.ts';
+import { type Claims, SCOPES, type Scope, userKeyOf } from '#schemas/people/identity.ts';
 import { namesEachOnce } from '../http/json-members.ts';
 import { readClaims } from './claims.ts';
 import { KeysUnavailable } from './issuer-keys.ts';
@@ -21,18 +16,6 @@ export type TokenRefusal = Extract<
   ErrorCode,
   `token-${string}` | 'could-not-check' | 'user-blocked'
 >;
-
-/**
- * A verified caller in one role, with what every lookup would otherwise compute again: `eventJson` is
- * the caller as an audit event holds it, `accessEntry` as others see it, `userKey` who it is whatever
- * the organisation.
- */
-export type Caller = {
-  identity: Identity;
-  eventJson: string;
-  accessEntry: string;
-  userKey: string;
-};
 
 export type Authentication =
   | { kind: 'verified'; callers: readonly [Caller, ...Caller[]] }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
+import type { Caller } from '#schemas/people/caller.ts';
 import {
   ACTIVITY_SILENT,
   ACTIVITY_UNSCHEDULED,
@@ -10,7 +11,6 @@ import {
   type Organisation,
 } from '#schemas/people/care-setting.ts';
 import type { Identity } from '#schemas/people/identity.ts';
-import type { Caller } from './authenticate.ts';
 
 export type RoleChoice = { kind: 'chosen'; caller: Caller } | { kind: 'refused'; code: ErrorCode };
 

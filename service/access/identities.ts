@@ -1,8 +1,8 @@
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import type { Organisation } from '#schemas/people/care-setting.ts';
+import type { OwnCheck } from '#schemas/status.ts';
 import type { Dataset } from '#store/store.ts';
 import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
-import type { OwnCheck } from '../routes/status.ts';
 import { openDemoIssuer } from './demo-issuer.ts';
 import { readIssuers, readOrganisations, type TrustedIssuer } from './issuers.ts';
 import { DEMO_ORGANISATIONS } from './personas.ts';

@@ -1,13 +1,13 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { ErrorCode } from '#schemas/errors.ts';
+import type { Caller } from '#schemas/people/caller.ts';
 import type { NoteRefusal } from '../audit/record/refusals.ts';
 import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
 import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import type { KnownCaller, Refusal } from './admission.ts';
-import type { Caller } from './authenticate.ts';
 
 export type ScopedContext = Context<{ Bindings: HttpBindings }>;
 export type ScopedHandler = (c: ScopedContext) => Promise<Response>;

@@ -1,6 +1,6 @@
 import type { Configuration } from '#schemas/configuration.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
-import { CommitFile } from '../audit/seal/commit.ts';
+import { CommitFile } from '../audit/log/commit.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import type { StoreConnection } from '../start/redis.ts';
 

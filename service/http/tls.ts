@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import type { OwnCheck } from '#schemas/status.ts';
 import { type WatchedFiles, type WatchOptions, watchFiles } from '../files/watched-files.ts';
-import type { OwnCheck } from '../routes/status.ts';
 
 type TlsFiles = {
   certFile: string;

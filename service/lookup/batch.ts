@@ -1,6 +1,6 @@
 import type { LimitReached } from '#schemas/errors.ts';
+import type { Caller } from '#schemas/people/caller.ts';
 import { BATCH_INCOMPLETE } from '#schemas/wording/lookup.ts';
-import type { Caller } from '../access/authenticate.ts';
 import { problem, problemReply } from '../http/problem.ts';
 import { createAnswering } from './answering.ts';
 import type { Admitted } from './check.ts';

@@ -1,9 +1,6 @@
-import type { Build } from '#schemas/status.ts';
-import type { Gate, GateCheck } from '#store/trust/readiness.ts';
+import type { Build, OwnCheck } from '#schemas/status.ts';
+import type { Gate } from '#store/trust/readiness.ts';
 import { SAFE_HEADERS } from '../http/problem.ts';
-
-/** Something of this process for somebody to see to; lookups are answered all the same. */
-export type OwnCheck = Pick<GateCheck, 'name' | 'ok' | 'detail'> & { since?: string };
 
 export type StatusDependencies = {
   build: Build;

@@ -12,8 +12,8 @@ import { openDemoIssuer } from '../access/demo-issuer.ts';
 import { demoPersonas } from '../access/personas.ts';
 import { demoFile, spoolFolder } from '../files/data-folder.ts';
 import { writePrivate } from '../files/private-file.ts';
-import type { Tools } from '../main.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
+import type { Tools } from './tools.ts';
 
 /** Something a demo cannot go on with; the message is the sentence for the user. */
 export class NoDemo extends Error {

@@ -1,12 +1,12 @@
 import { statfs } from 'node:fs/promises';
+import type { OwnCheck } from '#schemas/status.ts';
 import type { Gate } from '#store/trust/readiness.ts';
 import type { TrustedIssuer } from '../access/issuers.ts';
 import type { Limits } from '../access/limits/limits.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Recorder } from '../audit/record/recorder.ts';
-import type { Audit } from '../audit/seal/audit.ts';
 import { type CoverageLimits, coverageOf } from '../lookup/coverage.ts';
 import type { Notifications } from '../notifications/notifications.ts';
-import type { OwnCheck } from '../routes/status.ts';
 import { counter, gauge, type Point, type Reading, type Source } from '../telemetry/instruments.ts';
 
 const truth = (is: boolean): number => (is ? 1 : 0);

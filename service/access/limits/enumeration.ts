@@ -1,8 +1,9 @@
 import { randomInt } from 'node:crypto';
 import type { EnumerationSign } from '#schemas/audit/audit-event.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { Caller } from '#schemas/people/caller.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
-import type { Caller } from '../authenticate.ts';
+import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 
 export type EnumerationAlert = {
   caller: Caller;
@@ -67,20 +68,6 @@ type Sketch = {
 /** How many numbers set so many bits of the bitmap (linear counting). */
 const distinctOf = (bitsSet: number): number =>
   Math.round(-BITS * Math.log(1 - Math.min(bitsSet, BITS - 1) / BITS));
-
-const LONDON = new Intl.DateTimeFormat('en-GB', {
-  timeZone: 'Europe/London',
-  hour: 'numeric',
-  hourCycle: 'h23',
-  weekday: 'short',
-});
-
-/** True from 20:00 to 07:00 in London and at weekends, when scheduled care is closed. */
-export function isOutOfHours(at: number): boolean {
-  const parts = new Map(LONDON.formatToParts(at).map(({ type, value }) => [type, value]));
-  const hour = Number(parts.get('hour'));
-  return hour < 7 || hour >= 20 || ['Sat', 'Sun'].includes(parts.get('weekday') ?? '');
-}
 
 export function createEnumerationGuard(
   tell: (alert: EnumerationAlert) => void,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { LimitReached } from '#schemas/errors.ts';
+import type { Caller } from '#schemas/people/caller.ts';
 import type { SharedUse } from '#store/shared-use.ts';
-import type { Caller } from '../authenticate.ts';
 
 /** Requests a minute of one user, of one client and of one organisation; 0 is no limit. */
 export type LimitSettings = Record<LimitReached['of'], number>;

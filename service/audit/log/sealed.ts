@@ -5,9 +5,9 @@ import {
   type UnreadableEvent,
   unreadableEventSchema,
 } from '#schemas/audit/audit-event.ts';
-import { CommitFile } from '../seal/commit.ts';
 import { splitBundle } from '../tlog/bundle.ts';
 import { TILE_WIDTH, tilePath, widthOf } from '../tlog/tiles.ts';
+import { CommitFile } from './commit.ts';
 import { readBundle } from './log-folder.ts';
 
 /** An event with its place in the log, which never changes. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { type Commit, CommitFile } from '../log/commit.ts';
 import {
   CHECKPOINT,
   ResourceMissing,
@@ -25,7 +26,6 @@ import {
   tilePath,
 } from '../tlog/tiles.ts';
 import { createTree, Edge } from '../tlog/tree.ts';
-import { type Commit, CommitFile } from './commit.ts';
 
 /** An event to be sealed: an entry, and which event of which stream it is. */
 export type LogEntry = { stream: number; number: number; json: string };

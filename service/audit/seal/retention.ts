@@ -1,8 +1,8 @@
+import type { Commit } from '../log/commit.ts';
 import { placeOf } from '../log/entry.ts';
 import { readBundle } from '../log/log-folder.ts';
 import { splitBundle } from '../tlog/bundle.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
-import type { Commit } from './commit.ts';
 
 /** Bundles looked at in one go; there is a next time. */
 const BUNDLES_AT_MOST = 1_024;

@@ -8,9 +8,9 @@ import {
   type AuditCriteria,
   type AuditOutcome,
 } from '#schemas/audit/audit-search.ts';
-import { isOutOfHours } from '../../access/limits/enumeration.ts';
+import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
+import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedRun } from '../log/sealed.ts';
-import { CommitFile } from '../seal/commit.ts';
 import { happenedAt, type Viewer } from './view.ts';
 
 /** Of the tables below and of what stands in them: an index of another version is made anew. */

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedAt } from '../log/sealed.ts';
-import { CommitFile } from '../seal/commit.ts';
 import { AuditIndex, IndexDamaged, type Place, removeIndex } from './index-file.ts';
 import { type ShownEvent, type Viewer, viewOf } from './view.ts';
 

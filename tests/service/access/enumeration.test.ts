@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { Caller } from '#schemas/people/caller.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
-import type { Caller } from '#service/access/authenticate.ts';
 import {
   createEnumerationGuard,
   type EnumerationAlert,

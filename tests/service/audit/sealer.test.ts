@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CommitFile } from '#service/audit/log/commit.ts';
 import { sealedEvents } from '#service/audit/log/sealed.ts';
-import { CommitFile } from '#service/audit/seal/commit.ts';
 import { readKeys } from '#service/audit/seal/keys.ts';
 import { createSealer, type SealerOptions, type Sealing } from '#service/audit/seal/sealer.ts';
 import { tilePath } from '#service/audit/tlog/tiles.ts';

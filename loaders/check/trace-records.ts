@@ -1,7 +1,7 @@
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
-import type { CheckedRecord, CheckedSubject } from '../check.ts';
-import { shownLocalId } from '../findings.ts';
+import type { CheckedRecord, CheckedSubject } from './check.ts';
+import { shownLocalId } from './findings.ts';
 import {
   type Difference,
   TRACED_AT_ONCE,
@@ -9,7 +9,7 @@ import {
   type TraceOutcome,
   type Tracer,
   TracingUnavailable,
-} from './tracer.ts';
+} from './tracing/tracer.ts';
 
 const TRACE_DEADLINE_MS = 60_000;
 

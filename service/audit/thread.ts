@@ -3,9 +3,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { connectStore, type StoreAddress } from '#store/connection/connection.ts';
 import { Anchor } from '#store/trust/anchor.ts';
-import { followLog } from '../search/index-file.ts';
-import { createCoverage, type Reach } from '../search/searched-until.ts';
-import { createSealer, type Sealing } from './sealer.ts';
+import { createSealer, type Sealing } from './seal/sealer.ts';
+import { followLog } from './search/index-file.ts';
+import { createCoverage, type Reach } from './search/searched-until.ts';
 
 /** What the thread is given to work with. */
 export type ThreadSettings = {

@@ -1,8 +1,8 @@
 import type { GateCheck } from '#store/trust/readiness.ts';
-import type { Log } from '../../telemetry/log.ts';
-import { followThread, superviseThread } from '../../telemetry/supervised-thread.ts';
-import type { Reach } from '../search/searched-until.ts';
-import type { Sealing } from './sealer.ts';
+import type { Log } from '../telemetry/log.ts';
+import { followThread, superviseThread } from '../telemetry/supervised-thread.ts';
+import type { Sealing } from './seal/sealer.ts';
+import type { Reach } from './search/searched-until.ts';
 import type { ThreadMessage, ThreadSettings } from './thread.ts';
 
 /** Plain numbers of how the sealing goes, for whoever measures. */

@@ -1,0 +1,12 @@
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import type { Keeper } from '#store/trust/verifier.ts';
+
+/** What a start is given to work with before the first request, for instance to fill a demo. */
+export type Tools = {
+  /** With the rights of the administrator, where Redis knows roles. */
+  administrator: Store;
+  loader: Store;
+  anchor: Anchor;
+  keeper: Keeper;
+};

@@ -1,0 +1,51 @@
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const IMPORT = /(?:from|import) '((?:\.|#)[^']+)'|import\('((?:\.|#)[^']+)'\)/g;
+
+/** Which folders of a layer each of its folders imports from. Files of the layer itself are no folder. */
+function imports(layer: string): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const file of globSync(`${layer}/*/**/*.ts`, { cwd: root })) {
+    const room = dirname(file);
+    const from = found.get(room) ?? new Set<string>();
+    found.set(room, from);
+    for (const [, once, lazily] of readFileSync(join(root, file), 'utf8').matchAll(IMPORT)) {
+      const target = once ?? lazily ?? '';
+      const path = target.startsWith('#')
+        ? target.slice(1)
+        : relative(root, join(root, room, target));
+      const other = dirname(path);
+      if (other.startsWith(`${layer}/`) && other !== room) from.add(other);
+    }
+  }
+  return found;
+}
+
+/** The way from a folder back to itself, if there is one. */
+function wayBack(start: string, graph: Map<string, Set<string>>): string[] | undefined {
+  const ways = [[start]];
+  const seen = new Set<string>();
+  for (let way = ways.shift(); way !== undefined; way = ways.shift()) {
+    for (const next of graph.get(way.at(-1) ?? start) ?? []) {
+      if (next === start) return [...way, next];
+      if (seen.has(next)) continue;
+      seen.add(next);
+      ways.push([...way, next]);
+    }
+  }
+  return undefined;
+}
+
+test.each(['store', 'loaders', 'service'])(
+  'no folder of %s/ imports itself by way of others',
+  (layer) => {
+    const graph = imports(layer);
+    expect(graph.size).toBeGreaterThan(3);
+    const circles = [...graph.keys()].flatMap((room) => wayBack(room, graph)?.join(' -> ') ?? []);
+    expect(circles).toEqual([]);
+  },
+);
