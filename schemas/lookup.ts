@@ -115,7 +115,8 @@ export const lookupAnswerSchema = z.object({
     .meta({ description: 'Show all of it, as it is. Of a negative, what it does not mean.' }),
   flags: z.array(flagSchema).meta({ description: 'Those in force first.' }),
   accesses: z.array(accessSchema).optional().meta({
-    description: 'The last 25, latest first; absent from the answer to a silent read.',
+    description:
+      'The last 25, latest first; absent from the answer to a silent read, and where they cannot be read, which `advice` says.',
   }),
   coverage: coverageSchema,
 });

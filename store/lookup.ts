@@ -30,7 +30,7 @@ export type LookupInput = {
   showAccesses: boolean;
   /** Who looks, one text for a user of an issuer: repeats within 24 hours are not listed again. */
   userKey: string;
-  /** JSON that later callers are shown of this access; opaque to the store. */
+  /** JSON that later callers are shown of this access: name, role, roleCode, organisation (code, name). */
   accessEntry: string;
   /** False where coverage is too low for a negative: nothing found is then could-not-check. */
   negativesAllowed: boolean;
@@ -51,6 +51,11 @@ export type ListedAccess = {
   own: boolean;
   /** The access entry as it was given. */
   entry: string;
+  name: string;
+  role: string;
+  /** Where it was listed with one. */
+  roleCode?: string;
+  organisation: { code: string; name: string };
 };
 
 /**
@@ -66,7 +71,13 @@ export type CouldNotCheckCause =
   | 'store';
 
 export type LookupResult =
-  | { kind: 'flagged'; at: number; plans: ShownPlan[]; accesses: ListedAccess[] }
+  | {
+      kind: 'flagged';
+      at: number;
+      plans: ShownPlan[];
+      /** `unreadable`: somebody else has written to the list. The flag stands, and its event lists none. */
+      accesses: ListedAccess[] | 'unreadable';
+    }
   | { kind: 'not-flagged'; at: number }
   | { kind: 'could-not-check'; cause: CouldNotCheckCause };
 
@@ -239,7 +250,8 @@ function read(input: LookupInput, reply: unknown, at: number, gate: Gate): Looku
   if (plans.length === 0 || !plans.every((plan) => plan !== undefined)) {
     return couldNotCheck('corrupt');
   }
-  return { kind: 'flagged', at, plans, accesses: list(accesses).map(readAccess) };
+  const listed = accesses === 'unreadable' ? accesses : list(accesses).map(readAccess);
+  return { kind: 'flagged', at, plans, accesses: listed };
 }
 
 function namesUnknownAuthority(result: unknown, gate: Gate): boolean {
@@ -269,8 +281,16 @@ function readPlan(nhsNumber: NhsNumber, reply: unknown): ShownPlan | undefined {
 }
 
 function readAccess(reply: unknown): ListedAccess {
-  const [at, own, entry] = list(reply);
-  return { at: Number(at), own: own === 1, entry: String(entry) };
+  const [at, own, entry, name, role, roleCode, code, organisation] = list(reply);
+  return {
+    at: Number(at),
+    own: own === 1,
+    entry: String(entry),
+    name: String(name),
+    role: String(role),
+    ...(roleCode !== '' && { roleCode: String(roleCode) }),
+    organisation: { code: String(code), name: String(organisation) },
+  };
 }
 
 const causes: readonly unknown[] = ['incomplete', 'corrupt', 'clock', 'coverage'];

@@ -20,6 +20,9 @@ export const DATE_OF_BIRTH_DIFFERS =
 export const DUE_DATE_PASSED =
   'The baby may be born or overdue. Treat as in force and ring the authority.';
 
+export const WHO_LOOKED_NOT_SHOWN =
+  'Who has looked before cannot be shown. The flag itself is not affected: act on it.';
+
 /** How many authorities a sentence names before it says how many more there are. */
 const NAMED_AT_MOST = 5;
 
@@ -88,9 +91,14 @@ function flagAdvice(flag: Flag): string[] {
 
 /**
  * The advice of a positive: whom to ring for each plan in force, or that none is; then what to make of a
- * date of birth that differs and of an authority whose data is old. `flags` are in the order shown.
+ * date of birth that differs and of an authority whose data is old; last, where the list of accesses could
+ * not be read, that it is missing. `flags` are in the order shown.
  */
-export function flaggedAdvice(flags: readonly Flag[], coverage: Coverage): string[] {
+export function flaggedAdvice(
+  flags: readonly Flag[],
+  coverage: Coverage,
+  accessesReadable = true,
+): string[] {
   const advice = flags.flatMap(flagAdvice);
   if (advice.length === 0) {
     for (const flag of flags) {
@@ -108,6 +116,7 @@ export function flaggedAdvice(flags: readonly Flag[], coverage: Coverage): strin
   }
   const incomplete = incompleteCoverage(coverage);
   if (incomplete !== undefined) advice.push(incomplete);
+  if (!accessesReadable) advice.push(WHO_LOOKED_NOT_SHOWN);
   return [...new Set(advice)];
 }
 

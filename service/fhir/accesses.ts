@@ -1,16 +1,8 @@
 import type { AuditEvent, PractitionerRole } from '@medplum/fhirtypes';
-import { z } from 'zod';
-import { accessSchema } from '#schemas/lookup.ts';
 import type { ListedAccess } from '#store/lookup.ts';
 import { resourceId } from './ids.ts';
 import type { Child } from './plans.ts';
 import { JOB_ROLE_SYSTEM, ODS_SYSTEM, patient, ROLE_CLASS_SYSTEM } from './vocabulary.ts';
-
-/** An access as it was listed, with the role's code where it was listed with one. */
-const entrySchema = z.compile(
-  accessSchema.omit({ at: true, own: true }).extend({ roleCode: z.string().optional() }),
-  { strict: true },
-);
 
 /** Codes of the national list of job roles; an issuer may have others, which are none of its. */
 const JOB_ROLE = /^R[0-9]{4}$/;
@@ -21,10 +13,9 @@ const JOB_ROLE = /^R[0-9]{4}$/;
  */
 export function access(
   { nhsNumber, key }: Child,
-  { at, entry }: ListedAccess,
+  { at, entry, name, role, roleCode, organisation }: ListedAccess,
   supporting: boolean,
 ): { event: AuditEvent; person: PractitionerRole } {
-  const { name, role, roleCode, organisation } = entrySchema.parse(JSON.parse(entry));
   const personId = resourceId(key, 'PractitionerRole', entry);
   const roleClass = (code: string) => ({ coding: [{ system: ROLE_CLASS_SYSTEM, code }] });
   return {

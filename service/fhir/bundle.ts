@@ -20,7 +20,12 @@ export type Checked = {
   key: string;
 };
 
-type Found = { matches: Resource[]; included: Resource[]; advice: string[] };
+type Found = {
+  /** `unreadable`: what was searched for is there and cannot be read, which is not the same as none. */
+  matches: Resource[] | 'unreadable';
+  included: Resource[];
+  advice: string[];
+};
 
 function find(type: SearchType, search: Search, checked: Checked): Found {
   const { result, coverage, authorities, key } = checked;
@@ -31,7 +36,7 @@ function find(type: SearchType, search: Search, checked: Checked): Found {
   }
   const child: Child = { nhsNumber, key };
   const flags = flagsOf(result.plans, authorities, coverage.upToDate);
-  const advice = flaggedAdvice(flags, coverage.coverage);
+  const advice = flaggedAdvice(flags, coverage.coverage, result.accesses !== 'unreadable');
   switch (type) {
     case 'CareTeam':
       return { matches: flags.map((flag) => careTeam(child, flag)), included: [], advice };
@@ -41,6 +46,7 @@ function find(type: SearchType, search: Search, checked: Checked): Found {
       return { matches: [fhirFlag(child, flags, plans)], included: [...plans, ...teams], advice };
     }
     case 'AuditEvent': {
+      if (result.accesses === 'unreadable') return { matches: 'unreadable', included: [], advice };
       const accesses = result.accesses.map((listed) => access(child, listed, supporting));
       // A person who looked on several days is one person.
       const people = new Map(accesses.map(({ person }) => [person.id, person]));
@@ -56,7 +62,8 @@ function find(type: SearchType, search: Search, checked: Checked): Found {
 /**
  * The answer to a search: what matched, what it refers to if that was asked for, and last an outcome with
  * the words that a clinician is to read, which a negative must never be without. Nothing is paged, and
- * the `self` link leaves the number out. `id` is the audit id.
+ * the `self` link leaves the number out. `id` is the audit id. `total` is left out where what was searched
+ * for cannot be read.
  *
  * @param base absolute, of this FHIR service
  * @throws whatever is wrong with what is held: the caller then answers could-not-check
@@ -68,6 +75,10 @@ export function searchset(
   base: string,
 ): Bundle {
   const { matches, included, advice } = find(type, search, checked);
+  const found = matches === 'unreadable' ? [] : matches;
+  const { result, coverage } = checked;
+  const complete =
+    coverage.coverage.complete && !(result.kind === 'flagged' && result.accesses === 'unreadable');
   const entry = (resource: Resource, mode: 'match' | 'include'): BundleEntry => ({
     fullUrl: `${base}/${resource.resourceType}/${resource.id}`,
     resource,
@@ -78,13 +89,13 @@ export function searchset(
     id: checked.auditId,
     type: 'searchset',
     timestamp: new Date(checked.result.at).toISOString(),
-    total: matches.length,
+    ...(matches !== 'unreadable' && { total: matches.length }),
     link: [{ relation: 'self', url: `${base}/${type}${search.query}` }],
     entry: [
-      ...matches.map((resource) => entry(resource, 'match')),
+      ...found.map((resource) => entry(resource, 'match')),
       ...included.map((resource) => entry(resource, 'include')),
       {
-        resource: adviceOutcome(advice, checked.coverage.coverage.complete),
+        resource: adviceOutcome(advice, complete),
         search: { mode: 'outcome' },
       },
     ],

@@ -99,7 +99,7 @@ export function refusalReply(code: ErrorCode, base: string, options: ProblemOpti
 export const refusalResponse = (code: ErrorCode, base: string, options: ProblemOptions): Response =>
   responseOf(refusalReply(code, base, options));
 
-/** What an answer tells whoever reads it, a sentence an issue; a warning where coverage has gaps. */
+/** What an answer tells whoever reads it, a sentence an issue; a warning where something is missing. */
 export function adviceOutcome(advice: readonly string[], complete: boolean): OperationOutcome {
   return {
     resourceType: 'OperationOutcome',

@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import type { Authority } from '#schemas/authority.ts';
-import { accessSchema, type Flag, type LookupRequest } from '#schemas/lookup.ts';
+import type { Flag, LookupRequest } from '#schemas/lookup.ts';
 import { flaggedAdvice } from '#schemas/wording/lookup.ts';
 import type { ListedAccess, LookupResult, ShownPlan } from '#store/lookup.ts';
 import { type CoverageState, negativeAdvice } from './coverage.ts';
@@ -63,11 +62,13 @@ export function flagsOf(
   return plans.map((plan) => flagOf(plan, authorities, upToDate)).toSorted(inOrderShown);
 }
 
-const compiledAccess = z.compile(accessSchema, { strict: true });
-
-function accessOf({ at, own, entry }: ListedAccess) {
-  return compiledAccess.parse({ at: new Date(at).toISOString(), ...JSON.parse(entry), own });
-}
+const accessOf = ({ at, name, role, organisation, own }: ListedAccess) => ({
+  at: new Date(at).toISOString(),
+  name,
+  role,
+  organisation,
+  own,
+});
 
 /**
  * The 200 answer as JSON, in the shape of `lookupAnswerSchema`. A negative is put together from texts
@@ -91,7 +92,10 @@ export function answerJson(
   }
   const flags = flagsOf(result.plans, authorities, coverage.upToDate);
   const current = flags.some((flag) => flag.status !== 'ended');
-  const advice = JSON.stringify(flaggedAdvice(flags, coverage.coverage));
-  const accesses = silent ? '' : `"accesses":${JSON.stringify(result.accesses.map(accessOf))},`;
+  const listed = result.accesses;
+  const readable = listed !== 'unreadable';
+  const advice = JSON.stringify(flaggedAdvice(flags, coverage.coverage, readable));
+  // Left out where it cannot be read: an empty list would say that nobody looked.
+  const accesses = silent || !readable ? '' : `"accesses":${JSON.stringify(listed.map(accessOf))},`;
   return `{"checked":true,"outcome":"flagged","current":${current},"checkedAt":"${checkedAt}","auditId":"${auditId}","advice":${advice},"flags":${JSON.stringify(flags)},${accesses}"coverage":${coverage.json}}`;
 }

@@ -34,7 +34,7 @@ export type CheckDependencies = {
   /** Told of each number looked up, to notice who tries numbers out. */
   saw: (admitted: Admitted, nhsNumber: NhsNumber) => void;
   rehearse: Rehearse;
-  metrics: Pick<Metrics, 'lookedUp'>;
+  metrics: Pick<Metrics, 'lookedUp' | 'accessesUnreadable'>;
 };
 
 /** By OpenTelemetry's conventions for databases. */
@@ -128,6 +128,7 @@ export function createCheck(dependencies: CheckDependencies) {
     // What was found is the audit's to say: a trace, read beside others' records, could tell whose it was.
     span?.end(result.kind === 'could-not-check' ? result.cause : undefined);
     metrics.lookedUp(search === undefined ? 'plain' : 'fhir', admitted.access.access, outcome);
+    if (result.kind === 'flagged' && result.accesses === 'unreadable') metrics.accessesUnreadable();
     if (result.kind === 'could-not-check') {
       const recorded: RecordedEvent = {
         ...lookupEventSchema.parse(JSON.parse(event)),

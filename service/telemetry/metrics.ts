@@ -66,6 +66,7 @@ export function createMetrics(scheme: 'http' | 'https') {
   const refusals = tally();
   const limits = tally(['user', 'client', 'organisation']);
   const uploads = tally(fileCodes);
+  let accessesUnreadable = 0;
   let active = 0;
 
   function answersOf(method: string, route: string, status: number): Distribution {
@@ -166,6 +167,14 @@ export function createMetrics(scheme: 'http' | 'https') {
       ),
       counter(
         {
+          name: 'cp_flags.accesses.unreadable',
+          description: 'Flags shown without who looked before, because that list cannot be read.',
+          unit: '{lookup}',
+        },
+        accessesUnreadable,
+      ),
+      counter(
+        {
           name: 'cp_flags.refusals',
           description: 'Requests, and items of batches, that were refused, by code.',
           unit: '{request}',
@@ -209,6 +218,7 @@ export function createMetrics(scheme: 'http' | 'https') {
     lookedUp(api: Api, access: Access, outcome: Outcome): void {
       outcomes[api][access][outcome]++;
     },
+    accessesUnreadable: (): void => void accessesUnreadable++,
     refused(code: ErrorCode, api: Api, valid: boolean, limit?: LimitReached): void {
       refusals.add(`${code} ${api} ${valid ? 'valid' : 'none'}`);
       if (limit !== undefined) limits.add(limit.of);

@@ -8,10 +8,12 @@
 -- ARGV  dataset, caller's clock (ms), clock tolerance (ms), how long a repeat is not listed (ms), accesses
 --       listed; then per element: NHS number, audit id, event (opaque), least generation, day of birth or
 --       '', access ('unscheduled' | 'silent-read'), negatives allowed ('1' | '0'), accesses shown
---       ('1' | '0'), user key, access entry (opaque)
+--       ('1' | '0'), user key, access entry (JSON: name, role, roleCode, organisation)
 -- reply clock (ms), then per element one of
 --       { 'flagged', audit id, number, generation, event number, rows, accesses }
---           rows: { packed row, status, date of birth result }, accesses: { at (ms), own (0|1), entry }
+--           rows: { packed row, status, date of birth result }
+--           accesses: { at (ms), own (0|1), entry, name, role, role code or '', organisation's code, its name }
+--               or 'unreadable', where somebody else has written to the list: it is left as it is
 --       { 'not-flagged', audit id, number, generation, event number }
 --       { 'could-not-check', audit id, number, cause }
 
@@ -20,6 +22,9 @@ local BEFORE_ELEMENTS = 5
 -- What an event has room for in the sealed log, in 64 KiB. Nobody has as many.
 local PLANS_AT_MOST = 120
 local EVENT_BYTES_AT_MOST = 16384
+-- Beyond what a list of accesses can come to, with the longest names there are.
+local LIST_BYTES_AT_MOST = 131072
+local LISTED_AT_MOST = 100
 
 -- Phase one: reads and checks, no effect. Returns generation and the visible rows, or nil and a cause.
 local function read_visible(children_key, dataset, least_generation, number, day_of_birth, now)
@@ -47,16 +52,44 @@ local function read_visible(children_key, dataset, least_generation, number, day
   return generation, visible
 end
 
+-- Whoever has the password of a lookup process can write anything into a list of accesses.
+local function check_access(access, latest)
+  local at, audit_id, user_key, entry = unpack(access, 1, 4)
+  assert(type(at) == 'number' and at % 1 == 0 and 0 <= at and at <= latest)
+  assert(#audit_id == 36 and string.find(audit_id, '^[%x-]+$'))
+  assert(type(user_key) == 'string')
+  local who = cjson.decode(entry)
+  local role_code, organisation = who.roleCode or '', who.organisation
+  for _, text in ipairs({ 'name', 'role' }) do assert(type(who[text]) == 'string') end
+  assert(type(role_code) == 'string')
+  assert(type(organisation.code) == 'string' and type(organisation.name) == 'string')
+  return { entry, who.name, who.role, role_code, organisation.code, organisation.name }
+end
+
+-- A list of accesses, latest first, and who each was. An error where it is not as list_access writes it.
+local function read_list(packed, latest)
+  assert(#packed <= LIST_BYTES_AT_MOST)
+  local list, who, count = cmsgpack.unpack(packed), {}, 0
+  for _ in pairs(list) do count = count + 1 end
+  assert(count <= LISTED_AT_MOST)
+  for i = 1, count do who[i] = check_access(list[i], latest) end
+  return list, who
+end
+
 -- The accesses listed once this one is in: latest first, a repeat by the same user not listed again.
-local function list_access(seen_key, number, now, audit_id, user_key, entry, collapse_ms, most)
+-- Returns the list, who each was, and whether it has changed.
+local function list_access(seen_key, number, now, tolerance, audit_id, user_key, entry, collapse_ms, most)
   local packed = redis.call('HGET', seen_key, number)
-  local list = packed and cmsgpack.unpack(packed) or {}
+  local list, who = {}, {}
+  if packed then list, who = read_list(packed, now + tolerance) end
   for _, access in ipairs(list) do
-    if access[3] == user_key and now - access[1] < collapse_ms then return list, false end
+    if access[3] == user_key and now - access[1] < collapse_ms then return list, who, false end
   end
-  table.insert(list, 1, { now, audit_id, user_key, entry })
+  local own = { now, audit_id, user_key, entry }
+  table.insert(list, 1, own)
+  table.insert(who, 1, check_access(own, now))
   while #list > most do table.remove(list) end
-  return list, true
+  return list, who, true
 end
 
 local function look(keys, args, element, clock)
@@ -87,18 +120,22 @@ local function look(keys, args, element, clock)
     sources[i] = row[5]
     rows[i] = { row[1], row[2], row[3] }
   end
-  local listed, changed, accesses, access_ids = {}, false, {}, {}
+  local list, accesses, access_ids = nil, {}, {}
   if not silent then
-    listed, changed = list_access(seen_key, number, clock, audit_id, user_key, entry,
-      tonumber(args[4]), tonumber(args[5]))
-    for i, access in ipairs(show_accesses and listed or {}) do
-      accesses[i] = { access[1], access[3] == user_key and 1 or 0, access[4] }
-      access_ids[i] = access[2]
+    local readable, listed, who, changed = pcall(list_access, seen_key, number, clock, tonumber(args[3]),
+      audit_id, user_key, entry, tonumber(args[4]), tonumber(args[5]))
+    if not readable then
+      accesses = 'unreadable'
+    elseif show_accesses then
+      for i, access in ipairs(listed) do
+        accesses[i] = { access[1], access[3] == user_key and 1 or 0, unpack(who[i]) }
+        access_ids[i] = access[2]
+      end
     end
+    list = readable and changed and cmsgpack.pack(listed)
   end
 
   -- Phase two: effects, the audit first. Nothing is disclosed unless both were written.
-  local list = changed and cmsgpack.pack(listed)
   local fields = { 'event', event, 'at', clock, 'outcome', 'flagged',
     'shown', table.concat(shown, RS), 'accesses', table.concat(access_ids, ',') }
   -- By which an authority is told of an access. It is not told of a silent read.

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import type { Bundle } from '@medplum/fhirtypes';
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { WHO_LOOKED_NOT_SHOWN } from '#schemas/wording/lookup.ts';
+import { keys } from '#store/keys.ts';
+import { type Fhir, fhirOf } from '../../support/fhir.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService } from '../../support/service.ts';
+
+/**
+ * A lookup process may write the lists of who looked, so whoever has its password may write anything there.
+ * A list that cannot be read is said to be so; it never costs the flag.
+ */
+
+const CHILD = testNumber(701);
+const LIST = keys.seen(partitionOf(CHILD));
+
+let service: TestService;
+let fhir: Fhir;
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+    environment: { METRICS_PORT: '0' },
+  });
+  fhir = fhirOf(service);
+});
+afterAll(() => service?.stopAndRemove());
+beforeEach(() => service.admin.del(LIST));
+
+const poison = (value: string | Buffer): Promise<unknown> => service.admin.hset(LIST, CHILD, value);
+/** Puts there what the functions themselves would make of it. */
+const poisonPacked = (value: unknown): Promise<unknown> =>
+  service.admin.eval(
+    "return redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack(cjson.decode(ARGV[2])))",
+    1,
+    LIST,
+    CHILD,
+    JSON.stringify(value),
+  );
+
+const WHO = {
+  name: 'Nora Nurse',
+  role: 'Nurse',
+  roleCode: 'R8000',
+  organisation: { code: 'ZZH01', name: 'Hospital' },
+};
+const listed = (
+  differing: { at?: unknown; id?: unknown; user?: unknown; entry?: unknown } = {},
+) => {
+  const { at = 1_700_000_000_000, id = randomUUID(), user = 'issuer/nurse' } = differing;
+  return [at, id, user, differing.entry ?? JSON.stringify(WHO)];
+};
+
+async function look() {
+  const response = await service.lookup({ nhsNumber: CHILD });
+  expect(response.status).toBe(200);
+  return lookupAnswerSchema.parse(await response.json());
+}
+
+async function eventOf(auditId: string | undefined) {
+  return (await service.events()).find((event) => event.auditId === auditId);
+}
+
+test('a list as the service writes it is read, with and without the code of a role', async () => {
+  const { roleCode: _, ...older } = WHO;
+  await poisonPacked([listed(), listed({ user: 'other', entry: JSON.stringify(older) })]);
+  const { accesses, advice } = await look();
+  expect(accesses?.map(({ name, own }) => [name, own])).toEqual([
+    ['Nora Nurse', true],
+    ['Nora Nurse', false],
+    ['Nora Nurse', false],
+  ]);
+  expect(advice).not.toContain(WHO_LOOKED_NOT_SHOWN);
+});
+
+describe('a list that cannot be read costs no flag, is said to be unreadable and stays as evidence', () => {
+  test.each<[string, () => Promise<unknown>]>([
+    ['bytes', () => poison('nonsense')],
+    ['nothing', () => poison('')],
+    ['no list', () => poisonPacked({ a: 1 })],
+    ['no accesses', () => poisonPacked(['a', 'b'])],
+    ['a time as text', () => poisonPacked([listed({ at: 'now' })])],
+    ['a time beyond all calendars', () => poisonPacked([listed({ at: 1e300 })])],
+    ['a time to come', () => poisonPacked([listed({ at: Date.now() + 3_600_000 })])],
+    ['no audit id', () => poisonPacked([listed({ id: 'x,y' })])],
+    ['a user that is no text', () => poisonPacked([listed({ user: 5 })])],
+    ['no JSON', () => poisonPacked([listed({ entry: '{' })])],
+    ['nobody', () => poisonPacked([listed({ entry: '{}' })])],
+    ['a name that is no text', () => poisonPacked([listed({ entry: '{"name":0x10,"role":"a"}' })])],
+    ['more than there can be', () => poisonPacked(Array.from({ length: 200 }, () => listed()))],
+    ['a key of another type', () => service.admin.set(LIST, 'x')],
+  ])('%s', async (_, write) => {
+    await write();
+    const before = await service.admin.dumpBuffer(LIST);
+    const answer = await look();
+    expect(answer).toMatchObject({ outcome: 'flagged', current: true });
+    expect(answer.flags).toHaveLength(1);
+    expect(answer.advice).toContain(WHO_LOOKED_NOT_SHOWN);
+    expect(answer).not.toHaveProperty('accesses');
+    expect(await eventOf(answer.auditId)).toMatchObject({ outcome: 'flagged', accessesShown: [] });
+    expect(await service.admin.dumpBuffer(LIST)).toEqual(before);
+  });
+
+  test('whatever it holds', async () => {
+    const values = fc.oneof(fc.uint8Array({ maxLength: 60 }), fc.jsonValue({ maxDepth: 4 }));
+    await fc.assert(
+      fc.asyncProperty(values, async (value) => {
+        await (value instanceof Uint8Array ? poison(Buffer.from(value)) : poisonPacked(value));
+        const { outcome, flags } = await look();
+        expect([outcome, flags.length]).toEqual(['flagged', 1]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+test.each(['CareTeam', 'Flag'] as const)(
+  'a search for %s shows its plans and says that who looked cannot be shown',
+  async (type) => {
+    await poison('nonsense');
+    const { matches, issues } = await fhir.found(type, CHILD);
+    expect(matches).toHaveLength(1);
+    expect(issues).toContainEqual(
+      expect.objectContaining({
+        severity: 'warning',
+        code: 'incomplete',
+        details: { text: WHO_LOOKED_NOT_SHOWN },
+      }),
+    );
+  },
+);
+
+test('a search for accesses says that they cannot be shown, and not that there are none', async () => {
+  await poison('nonsense');
+  const response = await fhir.search('AuditEvent', CHILD);
+  expect(response.status).toBe(200);
+  const bundle = await fhir.sound<Bundle>(response);
+  expect(bundle).not.toHaveProperty('total');
+  expect(bundle.entry).toHaveLength(1);
+  const [entry] = bundle.entry ?? [];
+  expect(entry?.search?.mode).toBe('outcome');
+  expect(entry?.resource).toHaveProperty(
+    'issue',
+    expect.arrayContaining([
+      { severity: 'warning', code: 'incomplete', details: { text: WHO_LOOKED_NOT_SHOWN } },
+    ]),
+  );
+  expect(await eventOf(bundle.id)).toMatchObject({ search: 'AuditEvent', accessesShown: [] });
+});
+
+test('a silent read, which shows no accesses, is answered as ever', async () => {
+  await poison('nonsense');
+  const token = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
+  const response = await service.lookup({ nhsNumber: CHILD }, { token });
+  const { outcome, advice } = lookupAnswerSchema.parse(await response.json());
+  expect(outcome).toBe('flagged');
+  expect(advice).not.toContain(WHO_LOOKED_NOT_SHOWN);
+});
+
+test('a list that could not be read is counted', async () => {
+  await poison('nonsense');
+  await look();
+  const page = await fetch(`http://127.0.0.1:${await service.metricsPort}/metrics`);
+  expect(await page.text()).toMatch(/^cp_flags_accesses_unreadable_total\S* [1-9]/m);
+});
