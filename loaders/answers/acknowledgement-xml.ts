@@ -1,4 +1,4 @@
-import type { PlanType } from '#schemas/plans/plan.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type {
   Acknowledgement,
   EchoedRecord,
@@ -113,12 +113,6 @@ function receiver({ authority }: Acknowledgement): string {
   );
 }
 
-const PLANS: Record<PlanType, { template: string; prefix: string }> = {
-  'looked-after-child': { template: 'COCT_TP146100GB01.LACInformation', prefix: 'lAC' },
-  'child-protection-plan': { template: 'COCT_TP146101GB01.CPPInformation', prefix: 'cPP' },
-  'unborn-child-protection-plan': { template: 'COCT_TP146102GB01.UCPInformation', prefix: 'uCP' },
-};
-
 function message({ plans, people }: EchoedRecord, { authority }: Acknowledgement): string {
   const wrapped = (names: readonly string[], inside: string[]): string =>
     names.reduceRight<string[]>((xml, name) => [element(name, {}, xml)], inside).join('');
@@ -129,7 +123,7 @@ function message({ plans, people }: EchoedRecord, { authority }: Acknowledgement
 }
 
 function plan({ type, startDate, endDate, deleteDate }: EchoedRecord['plans'][number]): string {
-  const { template, prefix } = PLANS[type];
+  const { template, prefix } = PLAN_TYPES[type].spine;
   const date = (component: string, name: string, day: string | undefined): string[] =>
     day === undefined
       ? []

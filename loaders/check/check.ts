@@ -1,7 +1,7 @@
 import { localIdSchema } from '#schemas/authority.ts';
 import { addDays, type CalendarDate, londonDate, longDateText } from '#schemas/calendar.ts';
 import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
-import { eighteenthBirthday, PLAN_TYPES, type PlanType } from '#schemas/plans/plan.ts';
+import { eighteenthBirthday, PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
 import { readBirthDate, readPlanDate } from '../formats/dates.ts';
@@ -9,6 +9,10 @@ import type { Located, RawPlan, RawRecord, RawSubject, UploadFormat } from '../f
 import { shownLocalId } from './findings.ts';
 
 /** A row before the file's authority and sequence are put to it. */
+const KNOWN_TYPES = planTypes
+  .map((type) => `${PLAN_TYPES[type].label} (${PLAN_TYPES[type].cpis})`)
+  .join(', ');
+
 export type CheckedRow = Omit<SpooledRow, 'authority' | 'sequence'>;
 
 export type CheckedRecord = { subjects: readonly CheckedSubject[] } & (
@@ -215,7 +219,7 @@ class RecordCheck {
       this.#fail(
         plan.place,
         'plan_type',
-        'The plan type is unknown. It must be a child protection plan (CPP), looked after child (LAC) or unborn child protection plan (UCPP).',
+        `The plan type is unknown. It must be one of: ${KNOWN_TYPES}.`,
       );
       // What was meant cannot be known, so no subject is blamed for having no plan.
       for (const subject of subjects) subject.used = true;
@@ -289,7 +293,7 @@ class RecordCheck {
         'The delete date is in the future. A delete takes effect at once: send it when the plan has been deleted, or an end date where the plan will end.',
       );
     }
-    if (type !== 'unborn-child-protection-plan') {
+    if (PLAN_TYPES[type].end === 'end') {
       if (end.date !== undefined && end.date > addDays(this.#today, END_AHEAD_DAYS)) {
         this.#warn(
           end.place,
@@ -321,7 +325,7 @@ class RecordCheck {
     { dateOfBirth }: Subject,
     startDate: CalendarDate | undefined,
   ): void {
-    if (type === 'unborn-child-protection-plan' || dateOfBirth === undefined) return;
+    if (PLAN_TYPES[type].subject === 'mother' || dateOfBirth === undefined) return;
     if (eighteenthBirthday(dateOfBirth) <= this.#today) {
       this.#fail(
         plan.place,
@@ -338,7 +342,7 @@ class RecordCheck {
   }
 
   #subjectOf(plan: RawPlan, type: PlanType, subjects: Subject[]): Subject | undefined {
-    const kind = type === 'unborn-child-protection-plan' ? 'mother' : 'child';
+    const kind = PLAN_TYPES[type].subject;
     const matching = subjects.filter((subject) => subject.kind === kind);
     for (const subject of matching) subject.used = true;
     const [only, second] = matching;

@@ -1,4 +1,5 @@
 import type { CalendarDate } from '#schemas/calendar.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
 import { readBirthDate, readPlanDate } from '../formats/dates.ts';
 import type { Located, RawPlan, RawRecord, UploadFormat } from '../formats/upload.ts';
@@ -15,8 +16,9 @@ export function echoOf(record: RawRecord, format: UploadFormat): EchoedRecord | 
     const date = list[0] === undefined ? undefined : readPlanDate(list[0].text, format);
     return date === undefined || date < YEARS_END ? date : undefined;
   };
-  const isUnborn = ({ type }: RawPlan): boolean => type === 'unborn-child-protection-plan';
-  if (record.plans.some((plan) => isUnborn(plan) && day(plan.end) === undefined)) return undefined;
+  const isDue = ({ type }: RawPlan): boolean =>
+    type !== undefined && PLAN_TYPES[type].end === 'due-or-end';
+  if (record.plans.some((plan) => isDue(plan) && day(plan.end) === undefined)) return undefined;
   const birth = (list: readonly Located[]): CalendarDate | undefined =>
     list[0] === undefined ? undefined : readBirthDate(list[0].text, format);
   return echoedRecordSchema.safeParse({

@@ -1,3 +1,4 @@
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
 import type { CheckedRecord, CheckedSubject } from './check.ts';
@@ -112,9 +113,7 @@ async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>): Promi
 function isDeleteOnly(checked: CheckedRecord, { kind, nhsNumber }: CheckedSubject): boolean {
   if (checked.kind === 'refused') return false;
   const rows = checked.rows.filter(
-    ({ row }) =>
-      row.nhsNumber === nhsNumber &&
-      (row.type === 'unborn-child-protection-plan') === (kind === 'mother'),
+    ({ row }) => row.nhsNumber === nhsNumber && PLAN_TYPES[row.type].subject === kind,
   );
   return rows.every(({ row }) => row.deleteDate !== undefined);
 }

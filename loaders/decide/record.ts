@@ -175,9 +175,9 @@ function isInForce({ endDate, deleteDate }: Dates, today: CalendarDate): boolean
   return deleteDate === undefined && (endDate === undefined || endDate > today);
 }
 
-/** An unborn child's plan always has a date: only one that has passed closes it. */
+/** Where a due date is always there, only one that has passed closes the plan. */
 function isClosing({ type, endDate }: Dates, today: CalendarDate): boolean {
-  return endDate !== undefined && (type !== 'unborn-child-protection-plan' || endDate <= today);
+  return endDate !== undefined && (PLAN_TYPES[type].end === 'end' || endDate <= today);
 }
 
 /** The store's own rule, foretold so that the load can be checked against it and counted once. */

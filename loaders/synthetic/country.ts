@@ -3,7 +3,13 @@ import type { PlanType } from '#schemas/plans/plan.ts';
 import { councilName, familyName, givenName } from './names.ts';
 import { type NumberRange, numbersIn, syntheticNumber } from './numbers.ts';
 import { draws, whole } from './random.ts';
-import type { WrittenHeader, WrittenPerson, WrittenPlan, WrittenRecord } from './text.ts';
+import {
+  subjectOf,
+  type WrittenHeader,
+  type WrittenPerson,
+  type WrittenPlan,
+  type WrittenRecord,
+} from './text.ts';
 
 export type CountryOptions = {
   /** The same seed and options make the same bytes. */
@@ -361,11 +367,11 @@ export class Country {
       localId: `C${100_000 + at}${corrected ? '-2' : ''}`,
     };
     const plans = lives.map(writtenPlan);
-    const unborn = plans.filter(({ type }) => type === 'unborn-child-protection-plan').length;
+    const mothers = plans.filter(({ type }) => subjectOf(type) === 'mother').length;
     return {
       plans,
-      ...(unborn < plans.length && { child: person }),
-      ...(unborn > 0 && { mother: person }),
+      ...(mothers < plans.length && { child: person }),
+      ...(mothers > 0 && { mother: person }),
     };
   }
 }

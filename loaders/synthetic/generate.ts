@@ -16,6 +16,7 @@ import {
   SPINE_XML_END,
   spineXmlRecord,
   spineXmlStart,
+  subjectOf,
   type WrittenHeader,
   type WrittenRecord,
 } from './text.ts';
@@ -191,13 +192,13 @@ function heldPlan(
   if (change === undefined || change === 'new') return undefined;
   return plans.find(
     ({ type, endDate = today, deleteDate = today }) =>
-      type !== 'unborn-child-protection-plan' && endDate === today && deleteDate === today,
+      subjectOf(type) === 'child' && endDate === today && deleteDate === today,
   );
 }
 
 function firstPlanOf({ child, mother, plans }: WrittenRecord): WrittenRecord {
   const first = plans.slice(0, 1);
-  return first[0]?.type === 'unborn-child-protection-plan'
+  return first[0] !== undefined && subjectOf(first[0].type) === 'mother'
     ? { mother, plans: first }
     : { child, plans: first };
 }

@@ -8,6 +8,7 @@ import {
   SPINE_XML_END,
   spineXmlRecord,
   spineXmlStart,
+  subjectOf,
   type WrittenRecord,
 } from './text.ts';
 
@@ -185,7 +186,7 @@ function csvUpload(
 
 function written({ person, localId, ...plan }: SamplePlan): WrittenRecord {
   const named = { ...person, localId, givenName: 'Sample', familyName: 'Person' };
-  return plan.type === 'unborn-child-protection-plan'
+  return subjectOf(plan.type) === 'mother'
     ? { mother: named, plans: [plan] }
     : { child: named, plans: [plan] };
 }

@@ -1,4 +1,4 @@
-import type { PlanType } from '#schemas/plans/plan.ts';
+import { PLAN_TYPES, type PlanType } from '#schemas/plans/plan.ts';
 
 /** What is written of a person or a plan: days as `YYYY-MM-DD`, and '' for what is left out. */
 export type WrittenPerson = {
@@ -22,6 +22,10 @@ export type WrittenRecord = {
   plans: readonly WrittenPlan[];
 };
 
+/** Whose a plan is. */
+export const subjectOf = (type: WrittenPlan['type']): 'child' | 'mother' =>
+  type === 'unknown' ? 'child' : PLAN_TYPES[type].subject;
+
 export type WrittenHeader = {
   authority: {
     code: string;
@@ -35,16 +39,7 @@ export type WrittenHeader = {
 };
 
 const CONTENT_ROOT = '2.16.840.1.113883.2.1.3.2.4.18.16';
-const TEMPLATES: Record<WrittenPlan['type'], { id: string; name: string; prefix: string }> = {
-  'looked-after-child': { id: 'COCT_TP146100GB01', name: 'LACInformation', prefix: 'lAC' },
-  'child-protection-plan': { id: 'COCT_TP146101GB01', name: 'CPPInformation', prefix: 'cPP' },
-  'unborn-child-protection-plan': {
-    id: 'COCT_TP146102GB01',
-    name: 'UCPInformation',
-    prefix: 'uCP',
-  },
-  unknown: { id: 'COCT_TP146199GB01', name: 'CINInformation', prefix: 'cIN' },
-};
+const UNKNOWN = { template: 'COCT_TP146199GB01.CINInformation', prefix: 'cIN' };
 const CHILD = 'COCT_TP145101GB01.Child';
 const UNBORN_CHILD = 'COCT_TP145100GB01.UnbornChild';
 
@@ -97,16 +92,16 @@ const contentId = (template: string): string =>
   `<npfitlc:contentId root="${CONTENT_ROOT}" extension="${template.replace('.', '#')}"/>`;
 
 function planXml({ type, startDate, endDate, deleteDate }: WrittenPlan): string {
-  const { id, name, prefix } = TEMPLATES[type];
+  const { template, prefix } = type === 'unknown' ? UNKNOWN : PLAN_TYPES[type].spine;
   const date = (component: string, element: string, value: string | undefined): string =>
     value === undefined || value === ''
       ? ''
       : `
           <${component}><${prefix}${element}><value value="${compact(value)}0900"/></${prefix}${element}></${component}>`;
   return `      <pertinentInformation>
-        ${contentId(`${id}.${name}`)}
-        <${id}.${name}>${date('component', 'StartDate', startDate)}${date('component1', 'EndDate', endDate)}${date('component2', 'DeleteDate', deleteDate)}
-        </${id}.${name}>
+        ${contentId(template)}
+        <${template}>${date('component', 'StartDate', startDate)}${date('component1', 'EndDate', endDate)}${date('component2', 'DeleteDate', deleteDate)}
+        </${template}>
       </pertinentInformation>
 `;
 }
@@ -157,7 +152,7 @@ export const quoted = (text: string): string =>
 export function csvLines({ child, mother, plans }: WrittenRecord): string {
   let lines = '';
   for (const { type, startDate, endDate = '', deleteDate = '' } of plans) {
-    const person = type === 'unborn-child-protection-plan' ? mother : child;
+    const person = subjectOf(type) === 'mother' ? mother : child;
     if (person === undefined) throw new Error('a plan is written without the person it is for');
     lines += `${person.nhsNumber},${quoted(person.localId)},${person.dateOfBirth},${quoted(person.givenName)},${quoted(person.familyName)},${type === 'unknown' ? 'child-in-need' : type},${startDate},${endDate},${deleteDate}\n`;
   }

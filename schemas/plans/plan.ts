@@ -1,11 +1,32 @@
 import { addDays, addYears, type CalendarDate, londonMidnight } from '../calendar.ts';
 
-/**
- * The three plan types.
- *
- * Sources: names and `cpis`/`upload` codes, CP-IS vocabulary (observation codes CPPIU, LACIU, UCPIU);
- * SNOMED CT, value set England-ChildProtectionPlan 1.0.0; `letter` is this store's own short form.
- */
+/** All that is particular to a plan type: a new one is one more entry here. */
+type PlanTypeEntry = {
+  /** This store's own short form, one capital letter, never given to another type. */
+  letter: string;
+  /** The short form in uploads by CSV and in acknowledgements. Source: CP-IS vocabulary. */
+  cpis: string;
+  /** Observation code in Spine messages. Source: CP-IS vocabulary (CPPIU, LACIU, UCPIU). */
+  upload: string;
+  /** What an authority calls it. */
+  label: string;
+  /** Source: SNOMED CT, value set England-ChildProtectionPlan 1.0.0. */
+  snomed: { code: string; display: string };
+  /** Its element in Spine XML, and what its dates' names begin with. Source: CP-IS schemas. */
+  spine: { template: string; prefix: string };
+  /** Whose NHS number and date of birth it is held under. A mother's plan has no birthday rule. */
+  subject: 'child' | 'mother';
+  /**
+   * What its end date means: the day the plan ends, if that is known; or the day a baby is due or the plan
+   * ended, which uploads do not tell apart and which is always there.
+   */
+  end: 'end' | 'due-or-end';
+  /** Source: CP-IS display rules. */
+  shownForDaysAfterEnd: number;
+  /** What a clinician reads of one in force. */
+  inForce: string;
+};
+
 export const PLAN_TYPES = {
   'child-protection-plan': {
     letter: 'P',
@@ -13,7 +34,11 @@ export const PLAN_TYPES = {
     upload: 'CPPIU',
     label: 'Child Protection Plan',
     snomed: { code: '342191000000101', display: 'Subject to child protection plan' },
+    spine: { template: 'COCT_TP146101GB01.CPPInformation', prefix: 'cPP' },
+    subject: 'child',
+    end: 'end',
     shownForDaysAfterEnd: 365,
+    inForce: 'This child is on a child protection plan.',
   },
   'looked-after-child': {
     letter: 'L',
@@ -21,7 +46,11 @@ export const PLAN_TYPES = {
     upload: 'LACIU',
     label: 'Looked After Child',
     snomed: { code: '764841000000100', display: 'Looked after child' },
+    spine: { template: 'COCT_TP146100GB01.LACInformation', prefix: 'lAC' },
+    subject: 'child',
+    end: 'end',
     shownForDaysAfterEnd: 365,
+    inForce: 'This child is looked after by the local authority.',
   },
   'unborn-child-protection-plan': {
     letter: 'U',
@@ -32,9 +61,13 @@ export const PLAN_TYPES = {
       code: '818901000000100',
       display: 'Unborn child subject to child protection plan',
     },
+    spine: { template: 'COCT_TP146102GB01.UCPInformation', prefix: 'uCP' },
+    subject: 'mother',
+    end: 'due-or-end',
     shownForDaysAfterEnd: 28,
+    inForce: "This woman's unborn child is on a child protection plan.",
   },
-} as const;
+} as const satisfies Record<string, PlanTypeEntry>;
 
 export type PlanType = keyof typeof PLAN_TYPES;
 
@@ -92,11 +125,11 @@ export function planWindow(plan: PlanDates): PlanWindow {
     return { visibleFrom, currentUntil: visibleFrom, visibleUntil: visibleFrom };
   }
   const birthday =
-    plan.type === 'unborn-child-protection-plan'
+    PLAN_TYPES[plan.type].subject === 'mother'
       ? Number.POSITIVE_INFINITY
       : seconds(eighteenthBirthday(plan.dateOfBirth));
   if (plan.endDate === undefined) {
-    if (birthday === Number.POSITIVE_INFINITY) {
+    if (PLAN_TYPES[plan.type].end === 'due-or-end') {
       throw new Error('an unborn child plan has a due or end date');
     }
     return { visibleFrom, currentUntil: birthday, visibleUntil: birthday };
@@ -112,5 +145,5 @@ export function planWindow(plan: PlanDates): PlanWindow {
 /** The status shown at `now` (seconds) of a plan whose window is open. */
 export function planStatus(type: PlanType, currentUntil: number, now: number): PlanStatus {
   if (now < currentUntil) return 'current';
-  return type === 'unborn-child-protection-plan' ? 'due-date-passed' : 'ended';
+  return PLAN_TYPES[type].end === 'due-or-end' ? 'due-date-passed' : 'ended';
 }

@@ -1,5 +1,6 @@
 import { addYears, type CalendarDate, londonDate, longDateText } from '../calendar.ts';
 import type { Coverage, Flag } from '../lookup.ts';
+import { PLAN_TYPES } from '../plans/plan.ts';
 
 /** Every sentence a clinician may read, one source for every format. Plain words, no blame, what to do. */
 
@@ -62,16 +63,7 @@ function whomToRing({ authority }: Flag): string {
     : `Ring ${authority.name}: office hours ${authority.officeHoursPhone}; emergency duty team (out of hours) ${authority.emergencyDutyTeamPhone}.`;
 }
 
-function inForce(flag: Flag): string {
-  switch (flag.type) {
-    case 'child-protection-plan':
-      return 'This child is on a child protection plan.';
-    case 'looked-after-child':
-      return 'This child is looked after by the local authority.';
-    case 'unborn-child-protection-plan':
-      return "This woman's unborn child is on a child protection plan.";
-  }
-}
+const inForce = (flag: Flag): string => PLAN_TYPES[flag.type].inForce;
 
 const until = (flag: Flag): string =>
   longDateText((flag.endDate ?? flag.dueOrEndDate ?? flag.startDate) as CalendarDate);

@@ -1,5 +1,6 @@
 import type { Authority } from '#schemas/authority.ts';
 import type { Flag, LookupRequest } from '#schemas/lookup.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { flaggedAdvice } from '#schemas/wording/lookup.ts';
 import type { ListedAccess, LookupResult, ShownPlan } from '#store/lookup.ts';
 import { type CoverageState, negativeAdvice } from './coverage.ts';
@@ -31,12 +32,12 @@ function flagOf(
   if (authority === undefined) throw new UnanswerableLookup();
   const { code, name, officeHoursPhone, emergencyDutyTeamPhone, dataAsOf } = authority;
   const { type, status, startDate, endDate, dateOfBirth } = plan;
-  const unborn = type === 'unborn-child-protection-plan';
+  const isDue = PLAN_TYPES[type].end === 'due-or-end';
   return {
     type,
     status,
     startDate,
-    ...(endDate !== undefined && (unborn ? { dueOrEndDate: endDate } : { endDate })),
+    ...(endDate !== undefined && (isDue ? { dueOrEndDate: endDate } : { endDate })),
     dateOfBirth,
     authority: {
       code,

@@ -7,9 +7,9 @@ local SEAL = '_'
 
 -- authority, type, start, end or '', deleted or '', visible from, current until, visible until,
 -- date of birth, local id, sequence
-local ROW = '^([A-Z0-9]+)\31([PLU])\31(%-?%d+)\31(%-?%d*)\31(%-?%d*)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31([^\30\31]*)\31(%d+)$'
+local ROW = '^([A-Z0-9]+)\31([PLAN_LETTERS])\31(%-?%d+)\31(%-?%d*)\31(%-?%d*)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31([^\30\31]*)\31(%d+)$'
 -- The same without captures, which cost more than the match itself.
-local ROW_FORM = '^[A-Z0-9]+\31[PLU]\31%-?%d+\31%-?%d*\31%-?%d*\31%-?%d+\31%-?%d+\31%-?%d+\31%-?%d+\31[^\30\31]*\31%d+$'
+local ROW_FORM = '^[A-Z0-9]+\31[PLAN_LETTERS]\31%-?%d+\31%-?%d*\31%-?%d*\31%-?%d+\31%-?%d+\31%-?%d+\31%-?%d+\31[^\30\31]*\31%d+$'
 local SEAL_FORM = '^([^\31]+)\31(%d+)\31(%d+)$'
 
 -- The store's clock in milliseconds.

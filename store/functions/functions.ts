@@ -1,12 +1,21 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
+import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 
 const PARTS = ['common', 'lookup', 'rows', 'events', 'authority', 'limits'] as const;
 
-const body = PARTS.map((part) =>
-  readFileSync(new URL(`${part}.lua`, import.meta.url), 'utf8'),
-).join('\n');
+const lettersOf = (types: readonly PlanType[]): string =>
+  types.map((type) => PLAN_TYPES[type].letter).join('');
+
+/** The letters of all plan types, and of those whose end date may be the day a baby is due. */
+const body = PARTS.map((part) => readFileSync(new URL(`${part}.lua`, import.meta.url), 'utf8'))
+  .join('\n')
+  .replaceAll('PLAN_LETTERS', lettersOf(planTypes))
+  .replaceAll(
+    'DUE_LETTERS',
+    lettersOf(planTypes.filter((type) => PLAN_TYPES[type].end === 'due-or-end')),
+  );
 
 /**
  * The digest of the library's own text, which ends its name and its functions' names. Two versions of the

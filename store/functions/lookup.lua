@@ -39,7 +39,9 @@ local function read_visible(children_key, dataset, least_generation, number, day
     if not authority then return nil, 'corrupt' end
     if tonumber(from) <= now and now < tonumber(till) then
       local status = 'current'
-      if now >= tonumber(current) then status = plan == 'U' and 'due-date-passed' or 'ended' end
+      if now >= tonumber(current) then
+        status = string.find('DUE_LETTERS', plan, 1, true) and 'due-date-passed' or 'ended'
+      end
       local birth_result = 'not-checked'
       if day_of_birth then birth_result = tonumber(birth) == day_of_birth and 'match' or 'mismatch' end
       visible[#visible + 1] = {

@@ -198,7 +198,7 @@ function rawRecord(number: number, place: string, cells: Cells, { names }: CsvOp
     ],
     subjects: [
       {
-        kind: type === 'unborn-child-protection-plan' ? 'mother' : 'child',
+        kind: type === undefined ? 'child' : PLAN_TYPES[type].subject,
         place,
         nhsNumbers: located('nhs_number'),
         localIds: located('local_id'),

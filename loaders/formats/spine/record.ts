@@ -1,4 +1,4 @@
-import type { PlanType } from '#schemas/plans/plan.ts';
+import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import { keep, type Located, type RawPlan, type RawRecord, type RawSubject } from '../upload.ts';
 import { attribute, elements, type Node } from './node.ts';
 
@@ -6,11 +6,12 @@ const NHS_NUMBER_ROOT = '2.16.840.1.113883.2.1.4.1';
 const LOCAL_ID_ROOT = '2.16.840.1.113883.2.1.3.2.4.18.24';
 
 /** Source: CP-IS schemas, templates COCT_TP146100GB01 to COCT_TP146102GB01. */
-const PLAN_TEMPLATES: ReadonlyMap<string, { type: PlanType; prefix: string }> = new Map([
-  ['COCT_TP146100GB01.LACInformation', { type: 'looked-after-child', prefix: 'lAC' }],
-  ['COCT_TP146101GB01.CPPInformation', { type: 'child-protection-plan', prefix: 'cPP' }],
-  ['COCT_TP146102GB01.UCPInformation', { type: 'unborn-child-protection-plan', prefix: 'uCP' }],
-]);
+const PLAN_TEMPLATES: ReadonlyMap<string, { type: PlanType; prefix: string }> = new Map(
+  planTypes.map((type) => [
+    PLAN_TYPES[type].spine.template,
+    { type, prefix: PLAN_TYPES[type].spine.prefix },
+  ]),
+);
 /** A template of the upload in any version. */
 const TEMPLATE = /^(COCT_TP14(?:510[01]|610[0-2])GB([0-9]{2}))\./;
 const SUPPORTED_VERSION = '01';
