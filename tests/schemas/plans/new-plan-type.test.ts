@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { cpFlags, readDemo, root, startServing } from '../../support/processes.ts';
+import { testFolder } from '../../support/service.ts';
+import { fileXml, planOf, upload } from '../../support/upload-model.ts';
+
+/** A fourth plan type, and nothing else that is changed. */
+const ENTRY = `
+  'special-guardianship': {
+    letter: 'G',
+    cpis: 'SGO',
+    upload: 'SGOIU',
+    label: 'Special Guardianship',
+    snomed: { code: '1111111111', display: 'Special guardianship' },
+    spine: { template: 'COCT_TP146109GB01.SGOInformation', prefix: 'sGO' },
+    subject: 'child',
+    end: 'end',
+    shownForDaysAfterEnd: 30,
+    inForce: 'This child has a special guardian.',
+  },`;
+
+let folder: string;
+let tree: string;
+let service: Awaited<ReturnType<typeof startServing>>;
+const environment = () => ({ DATA_DIR: join(folder, 'data'), LOG_LEVEL: 'warn' });
+
+beforeAll(async () => {
+  folder = await testFolder();
+  tree = join(folder, 'tree');
+  for (const part of ['service', 'store', 'loaders', 'schemas', 'package.json']) {
+    await cp(join(root, part), join(tree, part), { recursive: true });
+  }
+  await symlink(join(root, 'node_modules'), join(tree, 'node_modules'));
+  const path = join(tree, 'schemas/plans/plan.ts');
+  const text = await readFile(path, 'utf8');
+  await writeFile(
+    path,
+    text.replace('export const PLAN_TYPES = {', (start) => start + ENTRY),
+  );
+  service = await startServing(['--demo'], environment(), tree);
+});
+afterAll(async () => {
+  await service?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('a plan type that is one more entry is uploaded, shown with its own words, and exported', async () => {
+  const planned = planOf(7);
+  const xml = fileXml(upload({ authority: 'ZZ501', sequence: 1, records: [planned] }))
+    .replaceAll('COCT_TP146101GB01', 'COCT_TP146109GB01')
+    .replaceAll('CPPInformation', 'SGOInformation')
+    .replaceAll('cPP', 'sGO');
+  expect(xml).toContain('sGOStartDate');
+  const file = join(folder, 'ZZ501-1.xml');
+  await writeFile(file, xml);
+  const loaded = await cpFlags(['load', file], environment(), tree).ended;
+  expect(loaded).toMatchObject({ code: 0, stderr: '' });
+
+  const nhsNumber = z.string().parse(/999[0-9]{7}/.exec(xml)?.[0]);
+  const { tokens } = await readDemo(environment().DATA_DIR);
+  const token = Object.values(tokens)[0] ?? '';
+  const headers = {
+    authorization: `Bearer ${token}`,
+    'content-type': 'application/json',
+    'x-request-id': randomUUID(),
+  };
+  const answer = await fetch(`${service.baseUrl}/lookup`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ nhsNumber }),
+  });
+  expect(await answer.json()).toMatchObject({
+    outcome: 'flagged',
+    flags: [{ type: 'special-guardianship', status: 'current' }],
+    advice: expect.arrayContaining([
+      expect.stringContaining('This child has a special guardian. Ring Test Council'),
+    ]) as string[],
+  });
+  const holdings = await cpFlags(
+    ['holdings', 'ZZ501', '--csv', '--reason', 'test'],
+    environment(),
+    tree,
+  ).ended;
+  expect(holdings.stdout).toContain('SGO');
+});
