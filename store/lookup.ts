@@ -15,6 +15,7 @@ import { list } from './connection/reply.ts';
 import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
 import { authorityOf, unpackRow } from './rows/rows.ts';
+import type { ExpectedEvent } from './trust/event-numbers.ts';
 import type { Gate } from './trust/readiness.ts';
 
 export type LookupInput = {
@@ -165,8 +166,11 @@ export function createLookupStore(
       COLLAPSE_MS,
       ACCESSES_SHOWN,
     ];
+    const expected: ExpectedEvent[] = [];
     for (const { input } of batch) {
       const partition = partitionOf(input.nhsNumber);
+      const event = gate.expectEvent(partition);
+      expected.push(event);
       keyList.push(keys.children(partition), keys.seen(partition), keys.audit(partition));
       args.push(
         input.nhsNumber,
@@ -179,6 +183,7 @@ export function createLookupStore(
         input.showAccesses ? '1' : '0',
         input.userKey,
         input.accessEntry,
+        event.after,
       );
     }
     let results: unknown[] = [];
@@ -200,12 +205,14 @@ export function createLookupStore(
       // Each is answered could-not-check below. The gate's next poll finds the reason.
     }
     called?.(batch.length, performance.now() - sentAt, failed);
+    // Before anything is waited for: what another call sees after this one is compared with it.
+    const read = batch.map(({ input }, i) => readResult(input, expected[i], results[i], at, gate));
     // An authority's first rows are there a moment before the directory's next poll finds its name.
     if (results.some((result) => namesUnknownAuthority(result, gate))) await gate.refresh();
     // An answer that comes after the store's clock or the connection went into doubt is not given.
     const trusted = gate.open && gate.dataset?.id === dataset.id;
-    for (const [i, { input, resolve }] of batch.entries()) {
-      resolve(trusted ? read(input, results[i], at, gate) : couldNotCheck('store'));
+    for (const [i, { resolve }] of batch.entries()) {
+      resolve((trusted ? read[i] : undefined) ?? couldNotCheck('store'));
     }
   }
 
@@ -235,15 +242,28 @@ export function createLookupStore(
  * Reads one element of the function's reply. It must name the very event and number that were asked for;
  * whatever is not exactly as the function writes it is could-not-check.
  */
-function read(input: LookupInput, reply: unknown, at: number, gate: Gate): LookupResult {
-  if (!Number.isSafeInteger(at)) return couldNotCheck('store');
+function readResult(
+  input: LookupInput,
+  expected: ExpectedEvent | undefined,
+  reply: unknown,
+  at: number,
+  gate: Gate,
+): LookupResult {
   const [tag, auditId, number, detail, eventNumber, rows, accesses] = list(reply);
-  if (auditId !== input.auditId || number !== input.nhsNumber) return couldNotCheck('store');
-  if (tag === 'could-not-check') return couldNotCheck(isCause(detail) ? detail : 'store');
-  if (typeof detail !== 'number' || typeof eventNumber !== 'number') return couldNotCheck('store');
+  const asked = auditId === input.auditId && number === input.nhsNumber;
+  const recorded = asked && typeof detail === 'number' && typeof eventNumber === 'number';
   const partition = partitionOf(input.nhsNumber);
+  const isNew =
+    expected !== undefined &&
+    gate.sawEvent(partition, expected, recorded ? eventNumber : undefined);
+  if (!asked || !Number.isSafeInteger(at)) return couldNotCheck('store');
+  if (tag === 'could-not-check') {
+    if (detail === 'events-missing') gate.missedEvents();
+    return couldNotCheck(causeOf(detail));
+  }
+  if (!recorded) return couldNotCheck('store');
   gate.sawGeneration(partition, detail);
-  if (!gate.sawEvent(partition, eventNumber)) return couldNotCheck('incomplete');
+  if (!isNew) return couldNotCheck('incomplete');
   if (tag === 'not-flagged') return { kind: 'not-flagged', at };
   if (tag !== 'flagged') return couldNotCheck('store');
   const plans = list(rows).map((row) => readPlan(input.nhsNumber, row));
@@ -293,8 +313,14 @@ function readAccess(reply: unknown): ListedAccess {
   };
 }
 
-const causes: readonly unknown[] = ['incomplete', 'corrupt', 'clock', 'coverage'];
-const isCause = (value: unknown): value is CouldNotCheckCause => causes.includes(value);
+const CAUSES: Partial<Record<string, CouldNotCheckCause>> = {
+  incomplete: 'incomplete',
+  'events-missing': 'incomplete',
+  corrupt: 'corrupt',
+  clock: 'clock',
+  coverage: 'coverage',
+};
+const causeOf = (detail: unknown): CouldNotCheckCause => CAUSES[String(detail)] ?? 'store';
 const statuses: readonly unknown[] = ['current', 'ended', 'due-date-passed'];
 const isStatus = (value: unknown): value is PlanStatus => statuses.includes(value);
 const isDateOfBirthResult = (value: unknown): value is DateOfBirthResult =>

@@ -37,8 +37,12 @@ local function write_child(children_key, dataset, generation, count, number, val
   redis.call('HSET', children_key, number, value, SEAL, dataset .. US .. generation .. US .. count)
 end
 
+local function event_number(id)
+  return tonumber(string.sub(id, 3))
+end
+
 -- Appends to a stream whose ids are 0-1, 0-2, ...: the numbering has no gaps, and is kept by the stream
 -- itself when it is trimmed. Returns the event's number.
 local function append(stream_key, ...)
-  return tonumber(string.sub(redis.call('XADD', stream_key, '0-*', ...), 3))
+  return event_number(redis.call('XADD', stream_key, '0-*', ...))
 end

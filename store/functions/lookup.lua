@@ -8,7 +8,8 @@
 -- ARGV  dataset, caller's clock (ms), clock tolerance (ms), how long a repeat is not listed (ms), accesses
 --       listed; then per element: NHS number, audit id, event (opaque), least generation, day of birth or
 --       '', access ('unscheduled' | 'silent-read'), negatives allowed ('1' | '0'), accesses shown
---       ('1' | '0'), user key, access entry (JSON: name, role, roleCode, organisation)
+--       ('1' | '0'), user key, access entry (JSON: name, role, roleCode, organisation), the highest event
+--       number of the partition that the caller has seen, 0 for none
 -- reply clock (ms), then per element one of
 --       { 'flagged', audit id, number, generation, event number, rows, accesses }
 --           rows: { packed row, status, date of birth result }
@@ -16,8 +17,9 @@
 --               or 'unreadable', where somebody else has written to the list: it is left as it is
 --       { 'not-flagged', audit id, number, generation, event number }
 --       { 'could-not-check', audit id, number, cause }
+--           of the causes, 'events-missing': the stream that the caller has seen events of is gone
 
-local PER_ELEMENT = 10
+local PER_ELEMENT = 11
 local BEFORE_ELEMENTS = 5
 -- What an event has room for in the sealed log, in 64 KiB. Nobody has as many.
 local PLANS_AT_MOST = 120
@@ -94,6 +96,15 @@ local function list_access(seen_key, number, now, tolerance, audit_id, user_key,
   return list, who, true
 end
 
+-- Appends the event of a lookup; nil, and nothing is written, where its stream is gone. A stream that was
+-- trimmed is there all the same. One that went back shows by the number, which the caller compares: the caller's
+-- user may not read a stream, so neither can this.
+local function append_event_of_lookup(audit_key, seen, ...)
+  if seen == 0 then return append(audit_key, ...) end
+  local id = redis.call('XADD', audit_key, 'NOMKSTREAM', '0-*', ...)
+  return id and event_number(id) or nil
+end
+
 local function look(keys, args, element, clock)
   local children_key, seen_key, audit_key =
     keys[3 * element - 2], keys[3 * element - 1], keys[3 * element]
@@ -102,6 +113,7 @@ local function look(keys, args, element, clock)
   local silent = args[first + 6] ~= 'unscheduled'
   local show_accesses = args[first + 8] == '1'
   local user_key, entry = args[first + 9], args[first + 10]
+  local seen = tonumber(args[first + 11])
 
   local generation, visible = read_visible(
     children_key, args[1], tonumber(args[first + 4]), number, tonumber(args[first + 5]),
@@ -112,8 +124,10 @@ local function look(keys, args, element, clock)
   end
   if #visible == 0 then
     if args[first + 7] ~= '1' then return { 'could-not-check', audit_id, number, 'coverage' } end
-    local event_number = append(audit_key, 'event', event, 'at', clock, 'outcome', 'not-flagged')
-    return { 'not-flagged', audit_id, number, generation, event_number }
+    local written = append_event_of_lookup(
+      audit_key, seen, 'event', event, 'at', clock, 'outcome', 'not-flagged')
+    if not written then return { 'could-not-check', audit_id, number, 'events-missing' } end
+    return { 'not-flagged', audit_id, number, generation, written }
   end
 
   local shown, sources, rows = {}, {}, {}
@@ -145,9 +159,10 @@ local function look(keys, args, element, clock)
     fields[#fields + 1] = 'sources'
     fields[#fields + 1] = table.concat(sources, RS)
   end
-  local event_number = append(audit_key, unpack(fields))
+  local written = append_event_of_lookup(audit_key, seen, unpack(fields))
+  if not written then return { 'could-not-check', audit_id, number, 'events-missing' } end
   if list then redis.call('HSET', seen_key, number, list) end
-  return { 'flagged', audit_id, number, generation, event_number, rows, accesses }
+  return { 'flagged', audit_id, number, generation, written, rows, accesses }
 end
 
 local function lookup(keys, args)

@@ -264,10 +264,17 @@ export class Anchor {
     return row === undefined ? [] : numbersSchema.parse(JSON.parse(jsonRow.parse(row).json));
   }
 
+  /** Keeps the higher of each: what one process read before another wrote takes nothing back. */
   #remember(name: string, numbers: readonly number[]): void {
-    this.#db
-      .prepare('INSERT OR REPLACE INTO seen (name, json) VALUES (?, ?)')
-      .run(name, JSON.stringify(numbers));
+    this.#atOnce(() => {
+      const before = this.#seen(name);
+      const highest = Array.from({ length: Math.max(before.length, numbers.length) }, (_, i) =>
+        Math.max(before[i] ?? 0, numbers[i] ?? 0),
+      );
+      this.#db
+        .prepare('INSERT OR REPLACE INTO seen (name, json) VALUES (?, ?)')
+        .run(name, JSON.stringify(highest));
+    });
   }
 
   /** The last event number seen of each audit stream, in the order of the store's list of streams. */

@@ -5,6 +5,7 @@ import { type Dataset, parseDataset, readAuthorities } from '../authorities/data
 import { list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
+import { EventNumbers, type ExpectedEvent } from './event-numbers.ts';
 
 /** One thing that must hold for the store to be trusted. */
 export type GateCheck = {
@@ -47,11 +48,16 @@ export type Gate = {
   generation(partition: number): number;
   /** Tells the gate what a lookup saw. */
   sawGeneration(partition: number, generation: number): void;
+  /** Tells the gate that an event is sent now. What it returns is for {@link Gate.sawEvent}. */
+  expectEvent(partition: number): ExpectedEvent;
   /**
-   * Tells the gate the number of an event just written. False where it is not above all that this process
-   * has seen of the partition: events were taken away, and the gate stays closed until a restart.
+   * Tells the gate the number of an event just written, in the turn in which it is read; `undefined` where
+   * none is known. False where the number is not new, or not above those seen when the event was sent: events
+   * were taken away, and the gate stays closed until a restart.
    */
-  sawEvent(partition: number, number: number): boolean;
+  sawEvent(partition: number, expected: ExpectedEvent, number: number | undefined): boolean;
+  /** Tells the gate that a stream of events is gone. It stays closed until a restart. */
+  missedEvents(): void;
   checks(): GateCheck[];
   /** Reads everything anew, the directory of authorities too. Never rejects. */
   refresh(): Promise<void>;
@@ -197,7 +203,7 @@ export function watchStore(
   const clock = options.clock ?? Date.now;
   const verdicts = new Map<CheckName, GateCheck>();
   const generations = new Map<number, number>();
-  const eventNumbers = new Map<number, number>();
+  const eventNumbers = new EventNumbers();
   let eventsMissing = false;
   const waiting = new Set<() => void>();
   let dataset: Dataset | undefined;
@@ -237,15 +243,26 @@ export function watchStore(
     );
   }
 
-  function checkSeals(reply: unknown): Verdict {
+  function sawGeneration(partition: number, generation: number): void {
+    if (generation > (generations.get(partition) ?? 0)) generations.set(partition, generation);
+  }
+
+  function missedEvents(): void {
+    eventsMissing = true;
+    set('durable', EVENTS_MISSING);
+    trustedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** @param least the generations that were known when the seals were asked for */
+  function checkSeals(reply: unknown, least: ReadonlyMap<number, number>): Verdict {
     const seals = list(reply);
     const doubtful: number[] = [];
     for (let partition = 0; partition < allChildrenKeys.length; partition++) {
       const generation = seals[partition];
-      if (typeof generation !== 'number' || generation < (generations.get(partition) ?? 0)) {
+      if (typeof generation !== 'number' || generation < (least.get(partition) ?? 0)) {
         doubtful.push(partition);
       } else {
-        generations.set(partition, generation);
+        sawGeneration(partition, generation);
       }
     }
     if (doubtful.length === 0) return good('All partitions are whole.');
@@ -357,6 +374,8 @@ export function watchStore(
           ),
     );
 
+    // A lookup may see a newer generation before the reply that was made ahead of it is read here.
+    const least = new Map(generations);
     const [directory, seals] = await Promise.all([
       readAuthorities(redis, held.codes).catch(() => undefined),
       redis
@@ -378,7 +397,7 @@ export function watchStore(
       return;
     }
     set('functions', good('The functions of this version are there.'));
-    set('whole', checkSeals(seals.reply));
+    set('whole', checkSeals(seals.reply, least));
     if (directory === undefined) {
       set(
         'directory',
@@ -478,20 +497,14 @@ export function watchStore(
       return measures;
     },
     generation: (partition) => generations.get(partition) ?? 0,
-    sawEvent(partition, number) {
-      const before = eventNumbers.get(partition) ?? 0;
-      if (number > before) {
-        eventNumbers.set(partition, number);
-        return true;
-      }
-      eventsMissing = true;
-      set('durable', EVENTS_MISSING);
-      trustedAt = Number.NEGATIVE_INFINITY;
-      return false;
+    expectEvent: (partition) => eventNumbers.expect(partition),
+    sawEvent(partition, expected, number) {
+      const isNew = eventNumbers.saw(partition, expected, number);
+      if (!isNew) missedEvents();
+      return isNew;
     },
-    sawGeneration(partition, generation) {
-      if (generation > (generations.get(partition) ?? 0)) generations.set(partition, generation);
-    },
+    missedEvents,
+    sawGeneration,
     checks: () => CHECKS.flatMap((name) => verdicts.get(name) ?? []),
     async refresh() {
       // One under way may have begun before what the caller wants to see.

@@ -69,16 +69,18 @@ export function keepStore(
 
   /** The last number of each audit stream, once it is sure that nothing before it was taken away. */
   async function auditNumbers(): Promise<number[]> {
+    // Before the streams are asked: another process may remember or seal what comes after this reply.
+    const known = anchor.auditNumbers();
+    const sealedBefore = options.sealedNumbers?.() ?? [];
     const streams = auditPartitions.map(keys.audit);
     const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
     const numbers = streams.map((_, stream) => Number(reply[2 * stream]));
     const held = streams.map((_, stream) => Number(reply[2 * stream + 1]));
-    const before = anchor.auditNumbers();
-    // Read after the streams, so that it covers whatever had been trimmed from them.
+    // Once more after them, so that it covers whatever had been trimmed from them.
     const sealed = options.sealedNumbers?.() ?? [];
     const lost = (number: number, stream: number): boolean => {
-      const safe = sealed[stream] ?? 0;
-      return number < Math.max(before[stream] ?? 0, safe) || (held[stream] ?? 0) < number - safe;
+      const least = Math.max(known[stream] ?? 0, sealedBefore[stream] ?? 0);
+      return number < least || (held[stream] ?? 0) < number - (sealed[stream] ?? 0);
     };
     if (numbers.some(lost)) {
       throw new StoreNotWhole(`Audit events that were recorded are missing from Redis. ${RESTORE}`);
@@ -101,8 +103,9 @@ export function keepStore(
 
   /** An authority that fell out of the directory would be neither expected nor missed. */
   async function checkDirectory(): Promise<void> {
+    const loaded = [...anchor.authorities().keys()];
     const expected = new Set<string>((await store.authorities()).map(({ code }) => code));
-    const missing = [...anchor.authorities().keys()].filter((code) => !expected.has(code));
+    const missing = loaded.filter((code) => !expected.has(code));
     if (missing.length > 0) {
       throw new StoreNotWhole(
         `The directory no longer knows ${missing.join(', ')}, which has loaded. ${RESTORE}`,
@@ -141,9 +144,14 @@ export function keepStore(
     await checkDirectory();
     for (const load of anchor.loadsInProgress()) await options.resume(load);
 
+    const before = {
+      authorities: anchor.authorities(),
+      loads: anchor.loadsInProgress(),
+      generations: anchor.generations(),
+    };
     const { tallies, generations } = await store.tallyWithGenerations();
     const wrong = new Set(tallies.keys());
-    for (const [code, { rows, digest }] of anchor.authorities()) {
+    for (const [code, { rows, digest }] of before.authorities) {
       const tally = tallies.get(code);
       if (tally === undefined ? rows === 0 : tally.rows === rows && tally.digest === digest) {
         wrong.delete(code);
@@ -151,14 +159,18 @@ export function keepStore(
         wrong.add(code);
       }
     }
-    // A load begun since the resuming above is another process's, at work on its own authority.
-    for (const load of anchor.loadsInProgress()) wrong.delete(load.authority);
+    // What another process has loaded since the resuming above it compares with the store itself.
+    for (const load of [...before.loads, ...anchor.loadsInProgress()]) wrong.delete(load.authority);
+    for (const [code, { sequence, digest }] of anchor.authorities()) {
+      const then = before.authorities.get(code);
+      if (then?.sequence !== sequence || then.digest !== digest) wrong.delete(code);
+    }
     if (wrong.size > 0) {
       throw new StoreNotWhole(
         `Redis does not hold what was loaded for ${[...wrong].toSorted().join(', ')}: it was restored from an older copy, or part of it is lost. ${RESTORE}`,
       );
     }
-    anchor.generations().forEach((generation, partition) => {
+    before.generations.forEach((generation, partition) => {
       if ((generations[partition] ?? 0) < generation) {
         throw new StoreNotWhole(`Redis holds an older state than was seen before. ${RESTORE}`);
       }

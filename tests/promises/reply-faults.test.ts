@@ -1,0 +1,11 @@
+import { expect, test } from 'vitest';
+import { runReplyFaults } from '../faults/replies-harness.ts';
+
+/** `FAULT_SEED` gives other orders; `npm run test:faults` draws five hundred rounds, others each time. */
+const seed = Number(process.env['FAULT_SEED'] ?? '1');
+
+const POINTS = 30;
+
+test(`in whatever order replies are read, nothing is refused for it, and nothing is answered once events are missing (${POINTS} rounds of seed ${seed})`, async () => {
+  expect(await runReplyFaults({ seed, points: POINTS })).toEqual([]);
+});

@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { FUNCTIONS } from '#store/functions/functions.ts';
+import { auditPartitions, keys } from '#store/keys.ts';
+import { packRow, Tally } from '#store/rows/rows.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { type Keeper, keepStore } from '#store/trust/verifier.ts';
+import { holdReplies } from '../../support/held-replies.ts';
+import { AUTHORITY, testNumber, testRow } from '../../support/rows.ts';
+import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
+
+/** Two workers keep one store. What one of them is told late, the other has moved on from. */
+
+const SYSTEM = auditPartitions.length - 1;
+const EARLY = 10;
+const LATE = 250;
+
+let t: TestStore;
+let late: Keeper | undefined;
+
+beforeEach(async () => {
+  t = await startTestStore({ kind: 'demo' });
+});
+afterEach(async () => {
+  await late?.stop();
+  await t.stop();
+});
+
+const numberIn = (partition: number) => {
+  for (let n = 0; ; n++) if (partitionOf(testNumber(n)) === partition) return testNumber(n);
+};
+
+/** A second keeper, told late what is asked for. */
+async function keepLate(
+  holds: Parameters<typeof holdReplies>[1],
+  sealedNumbers: () => readonly number[] = () => [],
+) {
+  let holding = true;
+  const said: string[] = [];
+  const replies = holdReplies(
+    await t.connect('worker'),
+    (command, args) => holding && holds(command, args),
+  );
+  const keeper = keepStore(replies.redis, t.anchor, {
+    resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+    onChange: ({ problem, detail }) => void (problem && said.push(detail)),
+    sealedNumbers,
+  });
+  late = keeper;
+  await until(() => replies.held.length > 0, 'the reply being kept back');
+  return {
+    said,
+    async release(): Promise<void> {
+      holding = false;
+      while (replies.held.length > 0) replies.held[0]?.release();
+      await keeper.look();
+    },
+    keeper,
+  };
+}
+
+const event = () => ({
+  type: 'purge' as const,
+  auditId: '00000000-0000-4000-8000-000000000001',
+  by: 'test',
+  detail: {},
+});
+
+test('events that are recorded, known and sealed while a worker waits are not missing to it', async () => {
+  let sealed: number[] = [];
+  const keeping = await keepLate(
+    (command, [name]) => command === 'fcall' && name === FUNCTIONS.auditNumbers,
+    () => sealed,
+  );
+  for (let i = 0; i < 3; i++) await t.store.appendEvent(event());
+  await until(() => (t.anchor.auditNumbers()[SYSTEM] ?? 0) > 3, 'the other worker knowing of them');
+  const known = t.anchor.auditNumbers();
+  sealed = known;
+  await keeping.release();
+  await until(() => keeping.keeper.state.opened, 'the store being open to it');
+  expect(keeping.said).toEqual([]);
+  expect(t.anchor.auditNumbers()[SYSTEM]).toBeGreaterThanOrEqual(known[SYSTEM] ?? 0);
+  expect(await t.store.isOpen()).toBe(true);
+});
+
+test('what a worker remembers late takes nothing back that another remembered', () => {
+  const other = Anchor.open(`${t.dataDir}/anchor`);
+  other.rememberAuditNumbers([5, 9]);
+  t.anchor.rememberAuditNumbers([7, 8]);
+  expect(other.auditNumbers().slice(0, 2)).toEqual([7, 9]);
+  other.close();
+});
+
+test('an authority that loads for the first time while a worker waits is not missing to it', async () => {
+  const keeping = await keepLate((command, [key]) => command === 'hgetall' && key === keys.dataset);
+  await t.store.setAuthority(
+    AUTHORITY,
+    { name: 'Test Council', emergencyDutyTeamPhone: '02079460199' },
+    'test',
+  );
+  t.anchor.commitLoad(AUTHORITY, { sequence: 1, rows: 0, digest: new Tally().digest });
+  await keeping.release();
+  expect(keeping.said).toEqual([]);
+  expect(await t.store.isOpen()).toBe(true);
+});
+
+test('a file that another process loads while a worker verifies does not close the store', async () => {
+  await t.store.setAuthority(
+    AUTHORITY,
+    { name: 'Test Council', emergencyDutyTeamPhone: '02079460199' },
+    'test',
+  );
+  const lock = await t.store.lockAuthority(AUTHORITY);
+  if (lock === undefined) throw new Error('the authority is locked');
+  const rows = [testRow(numberIn(EARLY)), testRow(numberIn(LATE))];
+  const tally = new Tally();
+  for (const row of rows) tally.add(row.nhsNumber, packRow(row));
+  const expected = { sequence: 1, rows: tally.rows, digest: tally.digest };
+
+  await t.admin.set(keys.open, 'another run');
+  const keeping = await keepLate(
+    (command, [name, key]) =>
+      command === 'call' && name === 'HGETALL' && key === keys.children(LATE - 50),
+  );
+  const load = { authority: AUTHORITY, journal: '/nowhere', sha256: '0', ...expected };
+  t.anchor.beginLoad(load, undefined);
+  await t.store.applyRows(lock, rows);
+  t.anchor.commitLoad(AUTHORITY, expected);
+  await t.store.finishFile(lock, {
+    ...expected,
+    reconciled: true,
+    ledger: { sequence: 1, sha256: '0', code: 'CPF02', acknowledgement: '{}' },
+  });
+  await keeping.release();
+  await until(() => keeping.keeper.state.opened, 'the store being open');
+  expect(keeping.said).toEqual([]);
+});
