@@ -57,7 +57,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
     const loader = lock;
     const partition = partitionOf(testNumber(1));
     const numbers = childrenOf(partition, 9);
-    const [held = [], newlyAdded = []] = [numbers.slice(0, 4), numbers.slice(4, 6)];
+    const [held, newlyAdded] = [numbers.slice(0, 4), numbers.slice(4, 6)];
     const stream = keys.audit(partition);
     await store.store.applyRows(
       lock,
@@ -75,7 +75,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
       const replies = holdReplies(
         connection,
         (command, [name]) =>
-          holding && command === 'fcall' && [FUNCTIONS.lookup, FUNCTIONS.seals].includes(`${name}`),
+          holding && command === 'fcall' && (name === FUNCTIONS.lookup || name === FUNCTIONS.seals),
       );
       const gate = watchStore(replies.redis);
       const lookups = createLookupStore(replies.redis, gate);
