@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { type FileLock, lockFile } from '#store/files/sqlite.ts';
 
 /** Files of the inbox that belong together: the data, and what describes it. */
 export type Found = {
@@ -63,9 +63,9 @@ export type Listing = {
 /** The folders of an inbox. All lie in it, so that a file is moved by a rename and by nothing less. */
 export class InboxFiles {
   readonly #dir: string;
-  readonly #lock: DatabaseSync;
+  readonly #lock: FileLock;
 
-  private constructor(dir: string, lock: DatabaseSync) {
+  private constructor(dir: string, lock: FileLock) {
     this.#dir = dir;
     this.#lock = lock;
   }
@@ -80,13 +80,8 @@ export class InboxFiles {
     for (const place of ['processing', 'held', 'done', 'failed']) {
       await mkdir(join(dir, place), { recursive: true, mode: 0o700 });
     }
-    // SQLite's lock, since Node has no flock; it ends with the process, however that ends.
-    const lock = new DatabaseSync(join(dir, 'processing', 'inbox.lock'));
-    try {
-      lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-    } catch (error) {
-      lock.close();
-      if (!(error instanceof Error && error.message.includes('database is locked'))) throw error;
+    const lock = lockFile(join(dir, 'processing', 'inbox.lock'));
+    if (lock === undefined) {
       throw new InboxInUse(`Another process watches ${dir}. Stop it, or watch another folder.`);
     }
     return new InboxFiles(dir, lock);

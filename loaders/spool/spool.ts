@@ -10,13 +10,13 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { OdsCode } from '#schemas/authority.ts';
 import { epochDay, fromEpochDay } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { PLAN_TYPES, planTypeOfLetter } from '#schemas/plans/plan.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
+import { type FileLock, lockFile } from '#store/files/sqlite.ts';
 import type { PackedRow } from '#store/rows/rows.ts';
 import type { RowEffect } from '#store/store.ts';
 import { type IndexedPlan, PlanIndex } from './plan-index.ts';
@@ -73,7 +73,7 @@ const KEPT_IN_MEMORY = 20_000;
 export class Spool {
   /** Absolute path. Its name is random letters: no digits that could be taken for a number. */
   readonly folder: string;
-  readonly #lock: DatabaseSync;
+  readonly #lock: FileLock;
   #index: PlanIndex;
   readonly #rows: SpoolFile;
   readonly #held: SpoolFile;
@@ -90,7 +90,7 @@ export class Spool {
   /** Where the journal begins in the file of decided rows. */
   #decidedLength: number | undefined;
 
-  private constructor(folder: string, lock: DatabaseSync, opened: 'new' | 'whole' | 'held') {
+  private constructor(folder: string, lock: FileLock, opened: 'new' | 'whole' | 'held') {
     this.folder = folder;
     this.#lock = lock;
     this.#index = new PlanIndex(join(folder, PLANS));
@@ -372,8 +372,6 @@ function isAbandoned(folder: string): boolean {
 const isAbsent = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
-const SQLITE_BUSY = 5;
-
 /** The process that has a spool open is alive, at work or held up. */
 export class SpoolInUse extends Error {
   override name = 'SpoolInUse';
@@ -383,18 +381,10 @@ export class SpoolInUse extends Error {
   }
 }
 
-/** SQLite's lock on an empty file: the one lock that Node has which ends with its process. */
-function lockFolder(folder: string): DatabaseSync {
-  const db = new DatabaseSync(join(folder, LOCK), { timeout: 0 });
-  try {
-    // Nothing is ever written to it, so nothing need be synced: that would be ten milliseconds a load.
-    db.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-  } catch (error) {
-    db.close();
-    const isLocked = error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
-    throw isLocked ? new SpoolInUse() : error;
-  }
-  return db;
+function lockFolder(folder: string): FileLock {
+  const lock = lockFile(join(folder, LOCK));
+  if (lock === undefined) throw new SpoolInUse();
+  return lock;
 }
 
 function lineOf(record: number, { row, place }: PlacedRow): string {

@@ -1,6 +1,6 @@
-import { chmodSync, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import {
   ENTRY_HOURS,
@@ -11,6 +11,7 @@ import {
   notificationIdSchema,
   notificationSchema,
 } from '#schemas/notification.ts';
+import { openDurable } from '#store/files/sqlite.ts';
 import type { NotifiedAccess } from './accesses.ts';
 
 /** How far the log has been read. */
@@ -135,20 +136,10 @@ export class NotificationFile {
 
   /** Opens, or begins, the file in a folder that is there. */
   static open(folder: string, waitsMs = WRITER_WAITS_MS): NotificationFile {
-    const path = join(folder, DATABASE);
-    const db = new DatabaseSync(path, { timeout: waitsMs });
-    try {
-      chmodSync(path, 0o600);
-      db.exec(
-        // Without spilling, whoever reads waits for no more of a transaction than its commit.
-        'PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_spill = OFF;',
-      );
-      db.exec(SCHEMA);
-      return new NotificationFile(db);
-    } catch (error) {
-      db.close();
-      throw error;
-    }
+    // Without spilling, whoever reads waits for no more of a transaction than its commit.
+    const pragmas = 'PRAGMA secure_delete = ON; PRAGMA cache_spill = OFF;';
+    const options = { pragmas, timeoutMs: waitsMs };
+    return new NotificationFile(openDurable(join(folder, DATABASE), SCHEMA, options));
   }
 
   /** Reads from the file of a folder; `undefined` before there is one. @throws while it cannot be read */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { DatabaseSync } from 'node:sqlite';
 import {
   type Notification,
   nextNotificationId,
   type PreferencesFile,
   preferencesOf,
 } from '#schemas/notification.ts';
+import type { FileLock } from '#store/files/sqlite.ts';
 import { placeOf } from '../audit/log/entry.ts';
 import { readBundle, readCheckpointFile } from '../audit/log/log-folder.ts';
 import { type SealedRange, sealedRange } from '../audit/log/sealed.ts';
@@ -107,7 +107,7 @@ export function createNotifier(options: NotifierOptions) {
   const clock = options.clock ?? Date.now;
   let directory: Directory | undefined;
   let authorities = new Map<string, NotifiedAuthority>();
-  let lock: DatabaseSync | undefined;
+  let lock: FileLock | undefined;
   let file: NotificationFile | undefined;
   let pruneAt = Number.NEGATIVE_INFINITY;
   let tellAt = Number.NEGATIVE_INFINITY;

@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import type { Dataset } from '../authorities/dataset.ts';
+import { openDurable } from '../files/sqlite.ts';
 
 /** A load that has begun to change the store and is not yet known to have ended. */
 export type BegunLoad = {
@@ -82,7 +83,6 @@ const SCHEMA = `
     sequence INTEGER NOT NULL, folder TEXT NOT NULL, at INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS seen (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
 `;
-const BUSY_TIMEOUT_MS = 5_000;
 
 /**
  * What the store should hold, kept outside Redis: which dataset, how many rows and what digest for each
@@ -102,15 +102,7 @@ export class Anchor {
   /** Opens, or begins, the anchor in a folder of its own. */
   static open(folder: string): Anchor {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const path = join(folder, 'anchor.sqlite');
-    const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-    // Not by umask, which a thread may not set. The journal gets the same mode.
-    chmodSync(path, 0o600);
-    // A journal that was deleted may be back after a power cut and undo what was committed; one that was
-    // truncated is not. No write-ahead log: the folder may be on another machine.
-    db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;');
-    db.exec(SCHEMA);
-    return new Anchor(db);
+    return new Anchor(openDurable(join(folder, 'anchor.sqlite'), SCHEMA));
   }
 
   close(): void {

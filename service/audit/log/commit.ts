@@ -1,7 +1,8 @@
-import { chmodSync, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
+import { openDurable } from '#store/files/sqlite.ts';
 import type { Hash } from '../tlog/hash.ts';
 
 /** What of a log is sealed: the word that counts, whatever files there are. */
@@ -85,18 +86,7 @@ export class CommitFile {
 
   /** Opens, or begins, the file in a folder that is there. */
   static open(folder: string): CommitFile {
-    const path = join(folder, DATABASE);
-    const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-    try {
-      chmodSync(path, 0o600);
-      // TRUNCATE, since FULL syncs that truncation: with DELETE a power cut can bring a commit back down.
-      db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;');
-      db.exec(SCHEMA);
-      return new CommitFile(db);
-    } catch (error) {
-      db.close();
-      throw error;
-    }
+    return new CommitFile(openDurable(join(folder, DATABASE), SCHEMA));
   }
 
   static openIfThere(folder: string): CommitFile | undefined {

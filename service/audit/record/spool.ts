@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
+import { isBusy } from '#store/files/sqlite.ts';
 
 /** Events that found no room, or could not be written down. */
 export type Lost = { count: number; from: string; until: string };
@@ -32,7 +33,7 @@ function openExclusively(path: string): DatabaseSync | undefined {
     return db;
   } catch (error) {
     db.close();
-    if (error instanceof Error && error.message.includes('database is locked')) return undefined;
+    if (isBusy(error)) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { type FileLock, lockFile } from '#store/files/sqlite.ts';
 import { type Commit, CommitFile } from '../log/commit.ts';
 import {
   CHECKPOINT,
@@ -50,20 +50,10 @@ const TILES_LOOKED_PAST = 256;
 const LOCK = 'sealing.lock';
 
 /** Locks what `name` stands for until it is closed or the process dies. @throws {LogInUse} */
-export function lockFolder(folder: string, name: string): DatabaseSync {
-  const path = join(folder, name);
-  const lock = new DatabaseSync(path);
-  try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-    chmodSync(path, 0o600);
-    return lock;
-  } catch (error) {
-    lock.close();
-    if (error instanceof Error && error.message.includes('database is locked')) {
-      throw new LogInUse();
-    }
-    throw error;
-  }
+export function lockFolder(folder: string, name: string): FileLock {
+  const lock = lockFile(join(folder, name));
+  if (lock === undefined) throw new LogInUse();
+  return lock;
 }
 
 export type LogOptions = {
@@ -83,7 +73,7 @@ export type LogOptions = {
  */
 export class LogWriter {
   readonly #options: LogOptions;
-  readonly #lock: DatabaseSync;
+  readonly #lock: FileLock;
   readonly commits: CommitFile;
   #commit: Commit;
   #signedWith: readonly Signer[];
@@ -91,7 +81,7 @@ export class LogWriter {
   /** Entries of the last bundle, packed; none where it has just been filled. */
   #bundle: Buffer[];
 
-  private constructor(options: LogOptions, lock: DatabaseSync, commits: CommitFile) {
+  private constructor(options: LogOptions, lock: FileLock, commits: CommitFile) {
     this.#options = options;
     this.#lock = lock;
     this.commits = commits;

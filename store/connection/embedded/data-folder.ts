@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
+import { type FileLock, lockFile } from '../../files/sqlite.ts';
 
 export const REDIS_ROLES = ['lookup', 'worker', 'loader', 'admin'] as const;
 export type RedisRole = (typeof REDIS_ROLES)[number];
@@ -46,29 +46,15 @@ export async function prepareFolder(folder: DataFolder): Promise<void> {
   }
 }
 
-/**
- * Locks the folder until `close()` is called or the process dies.
- *
- * The lock is SQLite's, since Node has no flock. Its file must never be opened in any other way:
- * closing a second descriptor of it in this process would drop the lock.
- *
- * @throws DataFolderInUse
- */
-export async function lockFolder(folder: DataFolder): Promise<DatabaseSync> {
-  const lock = new DatabaseSync(folder.lock);
-  try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-    await chmod(folder.lock, 0o600);
-    return lock;
-  } catch (error) {
-    lock.close();
-    if (!(error instanceof Error && error.message.includes('database is locked'))) throw error;
-    const owner = (await readRunning(folder))?.ownerPid;
-    const who = owner === undefined ? 'another process' : `another process (${owner})`;
-    throw new DataFolderInUse(
-      `The data folder ${folder.root} is in use by ${who}. Stop it, or set DATA_DIR to another folder.`,
-    );
-  }
+/** Locks the folder until `close()` is called or the process dies. @throws {DataFolderInUse} */
+export async function lockFolder(folder: DataFolder): Promise<FileLock> {
+  const lock = lockFile(folder.lock);
+  if (lock !== undefined) return lock;
+  const owner = (await readRunning(folder))?.ownerPid;
+  const who = owner === undefined ? 'another process' : `another process (${owner})`;
+  throw new DataFolderInUse(
+    `The data folder ${folder.root} is in use by ${who}. Stop it, or set DATA_DIR to another folder.`,
+  );
 }
 
 /** Writes a file that only its owner can read, whole or not at all. */

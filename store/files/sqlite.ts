@@ -1,0 +1,61 @@
+import { chmodSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+
+/** How long a call waits for another process that is writing to the same file. */
+const BUSY_TIMEOUT_MS = 5_000;
+const SQLITE_BUSY = 5;
+
+/** Whether a call of SQLite's failed since another process holds the file. */
+export const isBusy = (error: unknown): boolean =>
+  error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+
+/**
+ * Opens, or begins, a file (0600) in a folder that is there. What a call wrote is on disk when it returns,
+ * and several processes may have the file open.
+ *
+ * @param schema run at every opening, so it creates only what is not there
+ * @param options.pragmas besides those for durability
+ * @param options.timeoutMs how long a call waits for another process; default 5,000
+ */
+export function openDurable(
+  path: string,
+  schema: string,
+  { pragmas = '', timeoutMs = BUSY_TIMEOUT_MS }: { pragmas?: string; timeoutMs?: number } = {},
+): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: timeoutMs });
+  try {
+    // Not by umask, which a thread may not set. The journal gets the same mode.
+    chmodSync(path, 0o600);
+    // A journal that was deleted may be back after a power cut and undo what was committed; one that was
+    // truncated is not, since FULL syncs that too. No write-ahead log: the folder may be on another machine.
+    db.exec(`PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; ${pragmas}`);
+    db.exec(schema);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Held until it is closed or its process dies. */
+export type FileLock = Pick<DatabaseSync, 'isOpen' | 'close'>;
+
+/**
+ * Takes a lock that ends with its process, however that ends; `undefined` where another process holds it.
+ *
+ * It is SQLite's on an empty file, since Node has no flock. The file must never be opened in any other way:
+ * closing a second descriptor of it in this process would drop the lock.
+ */
+export function lockFile(path: string): FileLock | undefined {
+  const lock = new DatabaseSync(path, { timeout: 0 });
+  try {
+    // Nothing is ever written to it, so nothing need be synced: that would be ten milliseconds each time.
+    lock.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    chmodSync(path, 0o600);
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (isBusy(error)) return undefined;
+    throw error;
+  }
+}
