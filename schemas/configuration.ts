@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { shortTextSchema } from './authority.ts';
 import { DEFAULT_BREAKERS } from './uploads/breakers.ts';
 import { mailboxSchema, workflowSchema } from './uploads/mesh.ts';
 
@@ -92,8 +93,15 @@ export const configurationSchema = z
     LOOKUPS_AT_ONCE: number(1, 100_000, 256).pipe(z.int({ error: 'must be a whole number' })),
     /** An authority is up to date while its last good file is younger than this. */
     UP_TO_DATE_HOURS: number(1, 8784, 72),
-    /** Below this share of expected authorities up to date, a negative becomes could-not-check. */
-    MINIMUM_COVERAGE: number(0, 1, 0.5),
+    /**
+     * Below this share of expected authorities up to date, a negative becomes could-not-check. Required, with
+     * the next, of a live dataset; not set: 0.5 for a demo.
+     */
+    MINIMUM_COVERAGE: numberOf(0, 1).optional(),
+    /** The Clinical Safety Officer who accepted it. */
+    MINIMUM_COVERAGE_ACCEPTED_BY: shortTextSchema.optional(),
+    /** JSON file: the authorities that a dataset is to hold plans of. Required to create a live one. */
+    EXPECTED_AUTHORITIES_FILE: z.string().min(1).optional(),
     /** How NHS numbers in uploads are traced: not at all (a demo only), or in TRACING_REGISTER_FILE. */
     TRACING: z.enum(['none', 'register']).default('none'),
     /** CSV: NHS numbers with their state, dates of birth and names. */

@@ -82,11 +82,33 @@ export const accessSchema = z
   })
   .meta({ description: 'A look from unscheduled care, an earlier one or this one.' });
 
+const areaSchema = z
+  .object({
+    name: z.string(),
+    kind: z.enum(['all', 'pilot', 'sample']).meta({
+      description:
+        'all: every council of the area is expected. pilot: only those listed. sample: made-up councils of a demo.',
+    }),
+    authorities: z
+      .array(z.object({ code: z.string(), name: z.string() }))
+      .optional()
+      .meta({
+        description: 'Of a pilot: the councils covered, by name. Plans of no other are held.',
+      }),
+  })
+  .meta({ description: 'What the expected authorities stand for.' });
+
 export const coverageSchema = z
   .object({
-    expected: z.int(),
+    area: areaSchema.optional().meta({
+      description: 'Absent while it is not set which authorities are expected.',
+    }),
+    expected: z.int().meta({ description: 'How many authorities are to send their plans.' }),
     upToDate: z.int(),
-    complete: z.boolean(),
+    complete: z.boolean().meta({
+      description:
+        'True where every expected authority is up to date; of the area, not of England.',
+    }),
     notUpToDate: z.array(
       z.object({
         code: z.string(),

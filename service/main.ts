@@ -37,7 +37,12 @@ import { type HttpServer, serveHttp } from './http/server.ts';
 import { openTls, tlsCheck } from './http/tls.ts';
 import { createBatchHandler } from './lookup/batch.ts';
 import { createCheck } from './lookup/check.ts';
-import { type CoverageLimits, createCoverage } from './lookup/coverage.ts';
+import {
+  type CoverageLimits,
+  coverageCheck,
+  coverageLimits,
+  createCoverage,
+} from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
 import { createShed } from './lookup/overload.ts';
 import { createRehearsals } from './lookup/rehearsals.ts';
@@ -125,11 +130,6 @@ function buildOf({ RELEASE_ID, COMMIT_ID }: Configuration): Build {
     ...(RELEASE_ID !== undefined && { releaseId: RELEASE_ID }),
   };
 }
-
-const coverageLimits = (configuration: Configuration): CoverageLimits => ({
-  upToDateMs: configuration.UP_TO_DATE_HOURS * 3_600_000,
-  minimumShare: configuration.MINIMUM_COVERAGE,
-});
 
 /** What `/_status` says of telling authorities. */
 function notificationChecks({ notifications, problem }: Notifying): OwnCheck[] {
@@ -261,10 +261,10 @@ function createLookups(
   identities: Identities,
   versions: () => LookupEvent['versions'],
   gate: Gate,
+  limits: CoverageLimits,
 ) {
-  const limits = coverageLimits(configuration);
   const coverage = createCoverage(gate, limits);
-  const rehearse = createRehearsals({ isDemo, authorities: () => gate.authorities, limits });
+  const rehearse = createRehearsals({ isDemo, directory: gate, limits });
   const dependencies = {
     admit: createAdmission({
       authenticate,
@@ -364,6 +364,7 @@ export async function startService(
 
     const kind = tools?.anchor.dataset()?.kind ?? gate.dataset?.kind;
     const identities = await completeIdentities(configured, configuration, kind);
+    const limits = coverageLimits(configuration, kind);
     const door = await createDoor({
       configuration,
       identities,
@@ -399,7 +400,7 @@ export async function startService(
     const lookups =
       ROLE === 'worker'
         ? undefined
-        : createLookups(configuration, door, identities, versions, gate);
+        : createLookups(configuration, door, identities, versions, gate, limits);
     if (kind === 'live' && lookups !== undefined && configuration.PUBLIC_URL === undefined) {
       log.warn(
         'PUBLIC_URL is not set: links in FHIR begin as the Host header of each request says',
@@ -434,10 +435,11 @@ export async function startService(
       ...(audit === undefined ? [] : [audit.check()]),
       ...(notifying === undefined ? [] : notificationChecks(notifying)),
       ...identityChecks(identities, door.isDemo()),
+      coverageCheck(gate, limits),
       ...door.checks(),
       ...(tls === undefined ? [] : [tlsCheck(tls)]),
     ];
-    telemetry.watch(watchGate(gate, coverageLimits(configuration)));
+    telemetry.watch(watchGate(gate, limits));
     telemetry.watch(watchChecks(gate, ownChecks));
     telemetry.watch(watchExpiry(tls && (() => tls.value.expiresAt), identities.issuers));
     if (audit !== undefined) telemetry.watch(watchAudit(audit));

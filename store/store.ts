@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { AuditEvent, WrittenEvent } from '#schemas/audit/audit-event.ts';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
+import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { fileCodes } from '#schemas/uploads/acknowledgement.ts';
@@ -13,7 +14,8 @@ import { type OwnBreakers, ownBreakersSchema } from '#schemas/uploads/breakers.t
 import { parseStreamEvent } from './audit-stream/audit-stream.ts';
 import {
   type Dataset,
-  expectedField,
+  EXPECTED_FIELD,
+  knownField,
   parseAuthority,
   parseDataset,
   readAuthorities,
@@ -296,7 +298,11 @@ export function createStore(redis: Redis, anchor: Anchor) {
     await redis.fcall(FUNCTIONS.appendEvent, 1, keys.audit(partition), JSON.stringify(event));
   }
 
-  async function createDataset(kind: Dataset['kind'], by: string): Promise<Dataset> {
+  async function createDataset(
+    kind: Dataset['kind'],
+    by: string,
+    expected?: ExpectedAuthorities,
+  ): Promise<Dataset> {
     if (anchor.dataset() !== undefined || (await readDataset()) !== undefined) {
       throw new Error(
         'A dataset exists already, in the store or in its anchor. An existing dataset is never replaced.',
@@ -320,16 +326,37 @@ export function createStore(redis: Redis, anchor: Anchor) {
       );
     }
     const resourceKey = randomBytes(32).toString('hex');
-    await redis.hset(keys.dataset, { ...created, resourceKey });
+    await redis.hset(keys.dataset, {
+      ...created,
+      resourceKey,
+      ...(expected !== undefined && { [EXPECTED_FIELD]: JSON.stringify(expected) }),
+    });
     dataset = created;
     await appendEvent({
       type: 'dataset-created',
       auditId: randomUUID(),
       by,
-      detail: { id: created.id, kind: created.kind },
+      detail: {
+        id: created.id,
+        kind: created.kind,
+        ...(expected !== undefined && expectedDetail(expected)),
+      },
     });
     anchor.commitDataset();
     return created;
+  }
+
+  async function setExpected(
+    expected: ExpectedAuthorities,
+    { by, reason }: { by: string; reason: string },
+  ): Promise<void> {
+    await appendEvent({
+      type: 'authorities-expected',
+      auditId: randomUUID(),
+      by,
+      detail: { ...expectedDetail(expected), reason },
+    });
+    await redis.hset(keys.dataset, EXPECTED_FIELD, JSON.stringify(expected));
   }
 
   async function setAuthority(
@@ -345,7 +372,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
         `Authority ${code} needs a name and an emergency duty team number before it can be kept.`,
       );
     }
-    const known = (await redis.hexists(keys.dataset, expectedField(code))) === 1;
+    const known = (await redis.hexists(keys.dataset, knownField(code))) === 1;
     const same = Object.entries(given).every(([field, value]) => held[field] === value);
     if (known && same) return 'unchanged';
     await appendEvent({
@@ -355,8 +382,8 @@ export function createStore(redis: Redis, anchor: Anchor) {
       detail: { authority: code, fields: Object.keys(given).join(',') },
     });
     if (!same) await redis.hset(keys.authority(code), given);
-    // Last, so that an authority is expected only once it can be read.
-    if (!known) await redis.hset(keys.dataset, expectedField(code), 'expected');
+    // Last, so that an authority is known only once it can be read.
+    if (!known) await redis.hset(keys.dataset, knownField(code), 'expected');
     return known ? 'changed' : 'added';
   }
 
@@ -371,8 +398,8 @@ export function createStore(redis: Redis, anchor: Anchor) {
       by,
       detail: { authority, reason },
     });
-    // First, so that an authority is expected only as long as it can be read.
-    await redis.hdel(keys.dataset, expectedField(authority));
+    // First, so that an authority is known only as long as it can be read.
+    await redis.hdel(keys.dataset, knownField(authority));
     await redis.del(keys.authority(authority), keys.files(authority));
   }
 
@@ -610,12 +637,12 @@ export function createStore(redis: Redis, anchor: Anchor) {
   }
 
   async function intakeState(code: OdsCode): Promise<IntakeState> {
-    const [expected, fields] = await Promise.all([
-      redis.hexists(keys.dataset, expectedField(code)),
+    const [known, fields] = await Promise.all([
+      redis.hexists(keys.dataset, knownField(code)),
       redis.hgetall(keys.authority(code)),
     ]);
     return {
-      authority: expected === 1 ? parseAuthority(code, fields) : undefined,
+      authority: known === 1 ? parseAuthority(code, fields) : undefined,
       sequenceOffset: wholeNumber(fields['sequenceOffset']) ?? 0,
       numberedAfter: fields['numberedAfter'],
       closed: wholeNumber(fields['closed']) ?? -1,
@@ -642,12 +669,16 @@ export function createStore(redis: Redis, anchor: Anchor) {
     /** True where the Redis holds nothing at all. */
     isEmpty: async (): Promise<boolean> => (await redis.dbsize()) === 0,
     /**
-     * Creates a dataset in a Redis without one and in the anchor. A creation that was interrupted is
+     * Creates a dataset in a Redis without one and in the anchor, with the authorities that it is to hold. A creation that was interrupted is
      * finished. The keeper opens the store afterwards.
      *
      * @throws where either holds a dataset already.
      */
     createDataset,
+    /** Which authorities the dataset is to hold plans of; `undefined` where it is not set. */
+    expected: async (): Promise<ExpectedAuthorities | undefined> => (await readDataset())?.expected,
+    /** Sets which those are, in the place of those before. Audited first. */
+    setExpected,
     /** The directory, by code. */
     async authorities(): Promise<Authority[]> {
       const held = await readDataset();
@@ -657,14 +688,14 @@ export function createStore(redis: Redis, anchor: Anchor) {
       return parseAuthority(code, await redis.hgetall(keys.authority(code)));
     },
     /**
-     * Adds an authority to those expected, or changes its name and telephone numbers; what is not given
+     * Adds an authority to those known, or changes its name and telephone numbers; what is not given
      * stays. Audited first.
      *
      * @throws where it would be left without a name or an emergency duty team number.
      */
     setAuthority,
     /**
-     * Takes the locked authority, which must never have loaded anything, off those expected. Audited first.
+     * Takes the locked authority, which must never have loaded anything, off those known. Audited first.
      * Doing it again changes nothing.
      */
     removeAuthority,
@@ -742,6 +773,14 @@ export function createStore(redis: Redis, anchor: Anchor) {
     readEvents,
   };
 }
+
+/** As the audit has it: who exactly is expected from then on. */
+const expectedDetail = ({ area, kind, authorities }: ExpectedAuthorities) => ({
+  area,
+  areaKind: kind,
+  expected: authorities.length,
+  authorities: authorities.map(({ code }) => code).join(' '),
+});
 
 /** True of a lock's token whose process ran on this machine and is gone. */
 function hasDied(token: string): boolean {

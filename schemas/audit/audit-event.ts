@@ -170,6 +170,7 @@ export const operatorEventSchema = z.object({
     'dataset-created',
     'authority-set',
     'authority-removed',
+    'authorities-expected',
     'configuration-start',
     'configuration-change',
     'store-opened',

@@ -13,6 +13,12 @@ export const BATCH_INCOMPLETE =
 export const NOT_FLAGGED =
   "No child protection, looked-after or unborn child's plan is held here for this NHS number. This does not mean there are no concerns. Children in need, children from outside England and children not yet matched are not held.";
 
+export const CHECK_THE_NUMBER =
+  "Check that this NHS number is the patient's: a wrong number gives this same answer.";
+
+export const EXPECTED_NOT_SET =
+  'It is not set here which councils are covered. Plans of some may be missing.';
+
 export const CHECK_THE_MOTHER = "For a baby, also check the mother's NHS number.";
 
 export const DATE_OF_BIRTH_DIFFERS =
@@ -26,25 +32,52 @@ export const WHO_LOOKED_NOT_SHOWN =
 
 /** How many authorities a sentence names before it says how many more there are. */
 const NAMED_AT_MOST = 5;
+/** How many councils a pilot's sentence names; a longer list is not read at three in the morning. */
+const PILOT_NAMED_AT_MOST = 25;
+
+const councils = (count: number): string => `${count} ${count === 1 ? 'council' : 'councils'}`;
+
+const enumerated = (names: readonly string[]): string =>
+  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+
+/** Whose plans a negative speaks of, and what to do for a child from elsewhere. */
+function covered({ area, expected }: Coverage): string {
+  switch (area?.kind) {
+    case undefined:
+      return EXPECTED_NOT_SET;
+    case 'all':
+      return `This covers plans of the ${councils(expected)} of ${area.name}, and of no other council.`;
+    case 'sample':
+      return `This is a sample of ${councils(expected)} that are made up. It says nothing about a real child.`;
+    case 'pilot': {
+      const names = (area.authorities ?? []).map(({ name }) => name);
+      return names.length <= PILOT_NAMED_AT_MOST
+        ? `This is a pilot in ${area.name}. It covers plans of ${enumerated(names)}, and of no other council. If the child may live elsewhere, ring children's social care there.`
+        : `This is a pilot in ${area.name}. It covers plans of ${councils(expected)}, and of no other council. Unless you know that the child's council is one of them, ring children's social care where the child lives.`;
+    }
+  }
+}
 
 function incompleteCoverage(coverage: Coverage): string | undefined {
+  if (coverage.area === undefined) return EXPECTED_NOT_SET;
   const behind = coverage.notUpToDate;
   if (behind.length === 0) return undefined;
   const named = behind.slice(0, NAMED_AT_MOST).map((authority) => authority.name);
   const more = behind.length - named.length;
   const list = `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-  return behind.length === 1
-    ? `1 authority is not up to date: ${list}.`
-    : `${behind.length} authorities are not up to date: ${list}.`;
+  return `${behind.length} of the ${councils(coverage.expected)} covered ${behind.length === 1 ? 'is' : 'are'} not up to date: ${list}.`;
 }
 
-/** The advice of a negative: what it does not mean, what it does not cover, and the baby's mother. */
+/**
+ * The advice of a negative: what it does not mean, that a wrong number looks the same, whose plans it speaks
+ * of, whose may be missing, and the baby's mother.
+ */
 export function notFlaggedAdvice(
   coverage: Coverage,
   dateOfBirth: CalendarDate | undefined,
   now: number,
 ): string[] {
-  const advice = [NOT_FLAGGED];
+  const advice = [NOT_FLAGGED, CHECK_THE_NUMBER, covered(coverage)];
   const incomplete = incompleteCoverage(coverage);
   if (incomplete !== undefined) advice.push(incomplete);
   if (dateOfBirth !== undefined && londonDate(now) < addYears(dateOfBirth, 1)) {

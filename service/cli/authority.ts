@@ -4,6 +4,7 @@ import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { type OdsCode, odsCodeSchema, phoneSchema, shortTextSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import {
   type BreakerName,
   breakersSchema,
@@ -13,6 +14,7 @@ import {
 import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
+import { readSettingFile } from '../access/issuers.ts';
 import { Failure, misused } from './failure.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
@@ -93,6 +95,12 @@ export async function setAuthority(
     ];
     console.log(`Authority ${code} ${done}: ${held?.name}; ${phones.join('; ')}.`);
     if (breakers !== undefined) console.log(`  Its own settings: ${JSON.stringify(breakers)}`);
+    const expected = await store.expected();
+    if (expected?.authorities.every((each) => each.code !== code)) {
+      console.log(
+        '  It is not one of the expected authorities, so a negative does not count on it: cp-flags authority expect.',
+      );
+    }
   });
 }
 
@@ -127,7 +135,7 @@ export const resetAuthoritySequence = (
   });
 
 /**
- * `cp-flags authority remove`: one that was entered by mistake is not expected any more. As the store's
+ * `cp-flags authority remove`: one that was entered by mistake is not known any more. As the store's
  * administrator: no process that is at work may take an authority off the directory.
  */
 export const removeAuthorityByMistake = (
@@ -137,8 +145,42 @@ export const removeAuthorityByMistake = (
 ): Promise<void> =>
   decided(configuration, code, decision, 'admin', async (store, anchor, authority, who) => {
     await removeAuthority(store, anchor, authority, who);
-    return `Authority ${authority} is not expected any more.`;
+    const expected = await store.expected();
+    return expected?.authorities.some(({ code: each }) => each === authority)
+      ? `Authority ${authority} is not known any more. It is still expected: cp-flags authority expect.`
+      : `Authority ${authority} is not known any more.`;
   });
+
+export type ExpectOptions = Decision & { file: string };
+
+/**
+ * `cp-flags authority expect`: sets which authorities are expected. As the store's administrator: what a
+ * negative covers is for no process that is at work to change.
+ */
+export async function expectAuthorities(
+  configuration: Configuration,
+  { file, by, reason }: ExpectOptions,
+): Promise<void> {
+  const who = { by: read('--by', shortTextSchema, by), reason: readReason(reason) };
+  const expected = await readSettingFile('--file', file, expectedAuthoritiesSchema);
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'admin', async (store, anchor) => {
+    await requireSameDataset(store, anchor);
+    const before = (await store.expected())?.authorities ?? [];
+    await store.setExpected(expected, who);
+    const without = (all: typeof before, others: typeof before) =>
+      all.filter(({ code }) => others.every((other) => other.code !== code));
+    const { area, kind, authorities } = expected;
+    const count = authorities.length;
+    console.log(
+      kind === 'all'
+        ? `Expected from now on: the ${count} authorities of ${area}.`
+        : `Expected from now on: ${count} authorities, a pilot in ${area}.`,
+    );
+    for (const { code, name } of without(authorities, before)) console.log(`  + ${code} ${name}`);
+    for (const { code, name } of without(before, authorities)) console.log(`  - ${code} ${name}`);
+  });
+}
 
 /** A reason as it goes into the audit. */
 export const readReason = (text: string): string => read('--reason', shortTextSchema, text);

@@ -5,6 +5,8 @@ import { addAuditCommands } from './audit.ts';
 import {
   type AuthorityOptions,
   BREAKER_OPTIONS,
+  type ExpectOptions,
+  expectAuthorities,
   removeAuthorityByMistake,
   resetAuthoritySequence,
   setAuthority,
@@ -58,11 +60,17 @@ function commandLine(environment: NodeJS.ProcessEnv): Command {
     .addHelpText(
       'after',
       `
+A live dataset takes EXPECTED_AUTHORITIES_FILE: the authorities whose plans it is to hold, in JSON, and
+what they stand for. kind is all (every council of the area) or pilot (only those listed, whom each negative
+then names):
+  { "area": "England", "kind": "all", "authorities": [{ "code": "V145", "name": "Example Borough Council" }] }
+It is changed later with cp-flags authority expect.
+
 The kind of a dataset never changes. Where no Redis is running, the embedded one is started for this
 and stopped again.
 
 Example:
-  DATA_DIR=/var/lib/cp-flags cp-flags init --live
+  EXPECTED_AUTHORITIES_FILE=expected.json DATA_DIR=/var/lib/cp-flags cp-flags init --live
 `,
     )
     .action((options: { live?: boolean; demo?: boolean; unlessThere?: boolean }) =>
@@ -95,7 +103,10 @@ Settings (environment):
   TRACING, TRACING_REGISTER_FILE, ACK_ECHO
                        for uploads, see cp-flags load --help; TRACING=register is required for a live dataset
   UP_TO_DATE_HOURS     how long what an authority sent counts as up to date (72)
-  MINIMUM_COVERAGE     share of authorities up to date below which a negative is not given (0.5)
+  MINIMUM_COVERAGE     share of expected authorities up to date below which a negative is not given;
+                       required for a live dataset (a demo: 0.5)
+  MINIMUM_COVERAGE_ACCEPTED_BY
+                       the Clinical Safety Officer who accepted it; required for a live dataset
   NOTIFICATIONS_...    what authorities are told, see cp-flags notifications --help
   LOG_LEVEL            debug, info, warn, error or silent; the log goes to stderr (info;
                        with --demo warn)
@@ -350,6 +361,25 @@ Example:
     .action((code: string, options: { by: string; reason: string }) =>
       resetAuthoritySequence(configuration(), code, options),
     );
+
+  authority
+    .command('expect')
+    .description('Set which authorities are to send their plans, in the place of those before.')
+    .requiredOption('--file <path>', 'JSON, as for cp-flags init')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+For a council that joins, leaves or merges with another. One that is expected and never loaded is not up to
+date. Plans that are held stay shown, whether their authority is expected or not. Lookups count by the new
+list within a second.
+
+Example:
+  cp-flags authority expect --file expected.json --by "A. Example" --reason "V146 joins the pilot"
+`,
+    )
+    .action((options: ExpectOptions) => expectAuthorities(configuration(), options));
 
   authority
     .command('remove')

@@ -1,5 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Configuration } from '#schemas/configuration.ts';
+import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
+import { readSettingFile } from '../access/issuers.ts';
 import { defaultOrigin, readOrMakeKeys } from '../audit/seal/keys.ts';
 import { auditKeyFile } from '../files/data-folder.ts';
 import { findRedis, openRedis } from '../start/redis.ts';
@@ -8,8 +10,22 @@ import { withStore } from './store.ts';
 
 const NEXT = {
   demo: 'Start the service with: cp-flags serve --demo',
-  live: 'Set ISSUERS_FILE and ORGANISATIONS_FILE, then start the service with: cp-flags serve (if it is running, stop it first).',
+  live: 'Set ISSUERS_FILE, ORGANISATIONS_FILE, MINIMUM_COVERAGE and MINIMUM_COVERAGE_ACCEPTED_BY, then start the service with: cp-flags serve (if it is running, stop it first).',
 };
+
+/** The authorities that a new dataset is to hold plans of. A demo may do without: it expects those it has. */
+async function readExpected(
+  { EXPECTED_AUTHORITIES_FILE: path }: Configuration,
+  kind: 'demo' | 'live',
+) {
+  if (path !== undefined) {
+    return readSettingFile('EXPECTED_AUTHORITIES_FILE', path, expectedAuthoritiesSchema);
+  }
+  if (kind === 'demo') return undefined;
+  throw new Failure(
+    'EXPECTED_AUTHORITIES_FILE: required to create a live dataset: a negative says whose plans it speaks of. See `cp-flags init --help`.',
+  );
+}
 
 /** `cp-flags init`: creates the dataset, on the Redis that is running or on one started for this alone. */
 export async function init(
@@ -34,7 +50,8 @@ export async function init(
     if (configuration.REDIS_URL !== undefined && !usable && !(await store.isEmpty())) {
       throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
     }
-    const { id } = await store.createDataset(kind, userInfo().username);
+    const expected = await readExpected(configuration, kind);
+    const { id } = await store.createDataset(kind, userInfo().username, expected);
     await readOrMakeKeys(
       auditKeyFile(configuration),
       configuration.AUDIT_ORIGIN ?? defaultOrigin(id),

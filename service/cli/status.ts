@@ -1,8 +1,9 @@
 import { listHolds } from '#loaders/upkeep/held-files.ts';
 import type { Authority } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
-import { createStore, type Store } from '#store/store.ts';
+import { createStore, type Dataset, type Store } from '#store/store.ts';
 import { watchStore } from '#store/trust/readiness.ts';
 import { openAnchor } from '../files/data-folder.ts';
 import { isUpToDate } from '../lookup/coverage.ts';
@@ -125,6 +126,41 @@ function printTable(lines: readonly Line[]): void {
   }
 }
 
+/** Who is expected: how many, who of them is not even known here, and who is here without being expected. */
+function printExpected(
+  expected: ExpectedAuthorities | null,
+  lines: readonly Line[],
+  kind: Dataset['kind'] | undefined,
+): void {
+  if (expected === null) {
+    if (kind === 'live') {
+      console.log(
+        'Expected: NOT SET, so no negative is given. Set it with cp-flags authority expect.',
+      );
+    }
+    return;
+  }
+  const { area, authorities } = expected;
+  const known = new Set(lines.map(({ code }) => code));
+  const listed = new Set<string>(authorities.map(({ code }) => code));
+  const upToDate = lines.filter((line) => listed.has(line.code) && line.upToDate).length;
+  const of = expected.kind === 'all' ? area : `a pilot in ${area}`;
+  console.log(
+    `Expected: ${authorities.length} authorities (${of}), ${upToDate} of them up to date.`,
+  );
+  const show = (codes: string[], what: string): void => {
+    if (codes.length > 0) console.log(`  ${codes.length} ${what}: ${codes.join(', ')}`);
+  };
+  show(
+    [...listed].filter((code) => !known.has(code)),
+    'not known here, so not up to date',
+  );
+  show(
+    [...known].filter((code) => !listed.has(code)),
+    'known here and not expected',
+  );
+}
+
 /** `cp-flags status`: is the store trusted, and how fresh is each authority. True if lookups are answered. */
 export async function status(
   configuration: Configuration,
@@ -156,10 +192,11 @@ export async function status(
       }),
     );
     const dataset = (await store.dataset()) ?? null;
+    const expected = (await store.expected()) ?? null;
     const audit = await auditStatus(configuration, worker, now);
     const notifications = notificationsStatus(configuration, now);
     if (json) {
-      const all = { ready, dataset, checks, audit, notifications, authorities };
+      const all = { ready, dataset, checks, audit, notifications, expected, authorities };
       console.log(JSON.stringify(all, null, 2));
       return ready;
     }
@@ -169,6 +206,7 @@ export async function status(
       if (!ok) console.log(`  ${detail} (since ${since})`);
     printAuditStatus(audit);
     printNotificationsStatus(notifications);
+    printExpected(expected, authorities, dataset?.kind);
     if (authorities.length === 0) console.log('No authority is known here yet.');
     else printTable(authorities);
     return ready;

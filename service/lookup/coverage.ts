@@ -1,15 +1,58 @@
 import type { Authority } from '#schemas/authority.ts';
 import type { CalendarDate } from '#schemas/calendar.ts';
+import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import type { Coverage } from '#schemas/lookup.ts';
 import { notFlaggedAdvice } from '#schemas/wording/lookup.ts';
+import type { Dataset } from '#store/store.ts';
 import type { Gate } from '#store/trust/readiness.ts';
+import type { OwnCheck } from '../routes/status.ts';
 
 export type CoverageLimits = {
   /** An authority is up to date while its data-as-of is younger than this. */
   upToDateMs: number;
-  /** Below this share of expected authorities up to date, a negative is could-not-check. */
-  minimumShare: number;
+  /**
+   * Below this share of expected authorities up to date, a negative is could-not-check, by the kind of the
+   * dataset. `undefined`: every negative is.
+   */
+  minimumShare: Record<Dataset['kind'], number | undefined>;
 };
+
+const DEMO_MINIMUM_SHARE = 0.5;
+
+/**
+ * The limits of the configuration. Live data has no standard share: when a clinician is told that nothing is
+ * held is for a named Clinical Safety Officer to decide.
+ *
+ * @throws {ConfigurationError} where the dataset is live and nobody has
+ */
+export function coverageLimits(
+  { UP_TO_DATE_HOURS, MINIMUM_COVERAGE, MINIMUM_COVERAGE_ACCEPTED_BY }: Configuration,
+  kind: Dataset['kind'] | undefined,
+): CoverageLimits {
+  const settings = { MINIMUM_COVERAGE, MINIMUM_COVERAGE_ACCEPTED_BY };
+  const missing = Object.entries(settings).filter(([, value]) => value === undefined);
+  if (kind === 'live' && missing.length > 0) {
+    const names = missing.map(([name]) => name).join(' and ');
+    throw new ConfigurationError(
+      `${names}: required, because the dataset is live: the share of authorities that must be up to date before a negative is given, and the name of the Clinical Safety Officer who accepted it.`,
+    );
+  }
+  if (kind === 'live' && MINIMUM_COVERAGE === 0) {
+    throw new ConfigurationError('MINIMUM_COVERAGE: must be above 0, because the dataset is live.');
+  }
+  const accepted = MINIMUM_COVERAGE_ACCEPTED_BY !== undefined && MINIMUM_COVERAGE !== 0;
+  return {
+    upToDateMs: UP_TO_DATE_HOURS * 3_600_000,
+    minimumShare: {
+      demo: MINIMUM_COVERAGE ?? DEMO_MINIMUM_SHARE,
+      // A process may start before its dataset is there, and learn only later that it is live.
+      live: accepted ? MINIMUM_COVERAGE : undefined,
+    },
+  };
+}
+
+/** What is known of authorities: those that are here, and those that should be. */
+export type Directory = Pick<Gate, 'authorities' | 'expected' | 'dataset'>;
 
 /** How much of what is expected here is current, with the texts that every answer repeats. */
 export type CoverageState = {
@@ -36,35 +79,60 @@ export function isUpToDate(authority: Authority, now: number, upToDateMs: number
   return age > -CLOCK_TOLERANCE_MS && age < upToDateMs;
 }
 
-/** Coverage of the authorities expected, at `now` in milliseconds. No authority at all covers nothing. */
+function areaOf({ authorities, expected, dataset }: Directory): Coverage['area'] {
+  if (expected === undefined) {
+    return dataset?.kind === 'demo' ? { name: 'a made-up sample', kind: 'sample' } : undefined;
+  }
+  const { area: name, kind } = expected;
+  if (kind === 'all') return { name, kind };
+  const covered = expected.authorities.map(({ code, name }) => ({
+    code,
+    name: authorities.get(code)?.name ?? name,
+  }));
+  return { name, kind, authorities: covered.toSorted((a, b) => a.name.localeCompare(b.name)) };
+}
+
+/**
+ * Coverage of the authorities expected, at `now` in milliseconds: of those listed as such, whether they were
+ * ever added here or not. A demo without a list expects those it has. No authority at all covers nothing.
+ */
 export function coverageOf(
-  authorities: ReadonlyMap<string, Authority>,
+  directory: Directory,
   now: number,
   { upToDateMs, minimumShare }: CoverageLimits,
 ): CoverageState {
+  const { authorities, expected: listed, dataset } = directory;
   const upToDate = new Set<string>();
-  const notUpToDate: Coverage['notUpToDate'] = [];
   for (const authority of authorities.values()) {
-    if (isUpToDate(authority, now, upToDateMs)) {
-      upToDate.add(authority.code);
-    } else {
-      const { code, name, dataAsOf } = authority;
-      notUpToDate.push({ code, name, ...(dataAsOf !== undefined && { since: dataAsOf }) });
-    }
+    if (isUpToDate(authority, now, upToDateMs)) upToDate.add(authority.code);
   }
-  const expected = authorities.size;
+  const expected = listed?.authorities ?? [...authorities.values()];
+  const notUpToDate = expected
+    .filter(({ code }) => !upToDate.has(code))
+    .map(({ code, name }): Coverage['notUpToDate'][number] => {
+      const { name: ownName = name, dataAsOf } = authorities.get(code) ?? {};
+      return { code, name: ownName, ...(dataAsOf !== undefined && { since: dataAsOf }) };
+    });
+  const area = areaOf(directory);
+  const count = expected.length - notUpToDate.length;
   const coverage: Coverage = {
-    expected,
-    upToDate: upToDate.size,
-    complete: expected > 0 && notUpToDate.length === 0,
+    ...(area !== undefined && { area }),
+    expected: expected.length,
+    upToDate: count,
+    complete: area !== undefined && expected.length > 0 && notUpToDate.length === 0,
     notUpToDate,
   };
+  const least = dataset && minimumShare[dataset.kind];
   return {
     coverage,
     upToDate,
-    negativesAllowed: expected > 0 && upToDate.size / expected >= minimumShare,
+    negativesAllowed:
+      area !== undefined &&
+      least !== undefined &&
+      expected.length > 0 &&
+      count / expected.length >= least,
     json: JSON.stringify(coverage),
-    eventJson: JSON.stringify({ expected, upToDate: upToDate.size }),
+    eventJson: JSON.stringify({ expected: expected.length, upToDate: count }),
     negativeAdviceJson: JSON.stringify(notFlaggedAdvice(coverage, undefined, now)),
   };
 }
@@ -84,7 +152,7 @@ const RECOMPUTE_AFTER_MS = 1_000;
 
 /** Coverage as of the directory's last poll, computed once for it and not for each lookup. */
 export function createCoverage(
-  gate: Pick<Gate, 'authorities'>,
+  gate: Directory,
   limits: CoverageLimits,
   now: () => number = Date.now,
 ): () => CoverageState {
@@ -100,10 +168,40 @@ export function createCoverage(
       moment - at >= RECOMPUTE_AFTER_MS ||
       moment < at
     ) {
-      state = coverageOf(authorities, moment, limits);
+      state = coverageOf(gate, moment, limits);
       of = authorities;
       at = moment;
     }
     return state;
+  };
+}
+
+/** What `/_status` says of who is expected. Flags are shown all the same; a negative may not be given. */
+export function coverageCheck(directory: Directory, limits: CoverageLimits): OwnCheck {
+  const name = 'coverage:expected';
+  const { dataset, expected, authorities } = directory;
+  if (dataset?.kind === 'live' && expected === undefined) {
+    return {
+      name,
+      ok: false,
+      detail:
+        'It is not set which authorities are expected: a number without a flag is could-not-check. Set it with `cp-flags authority expect`.',
+    };
+  }
+  if (dataset?.kind === 'live' && limits.minimumShare.live === undefined) {
+    return {
+      name,
+      ok: false,
+      detail:
+        'The dataset has become live: a number without a flag is could-not-check. Set MINIMUM_COVERAGE and MINIMUM_COVERAGE_ACCEPTED_BY, and restart.',
+    };
+  }
+  if (expected === undefined) return { name, ok: true, detail: 'A demo expects those it has.' };
+  const listed = new Set<string>(expected.authorities.map(({ code }) => code));
+  const others = [...authorities.keys()].filter((code) => !listed.has(code));
+  return {
+    name,
+    ok: true,
+    detail: `${listed.size} authorities are expected (${expected.area}).${others.length === 0 ? '' : ` Known, and not expected: ${others.join(', ')}.`}`,
   };
 }

@@ -2,7 +2,7 @@ import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#loaders/synthetic/sample
 import type { Authority } from '#schemas/authority.ts';
 import type { LimitReached } from '#schemas/errors.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
-import { type CoverageLimits, type CoverageState, coverageOf } from './coverage.ts';
+import { type CoverageLimits, type CoverageState, coverageOf, type Directory } from './coverage.ts';
 
 /** What a demo answers for a number as though it had come about, since no upload can bring it about. */
 export type Rehearsal =
@@ -26,20 +26,18 @@ const HOUR_MS = 3_600_000;
 const BEHIND_BY_MS = 2 * 24 * HOUR_MS;
 const LIMIT: LimitReached = { of: 'user', limit: 120, windowSeconds: 60, retryAfterSeconds: 30 };
 
-function behind(
-  authorities: ReadonlyMap<string, Authority>,
-  code: string,
-  limits: CoverageLimits,
-): Rehearsal {
+function behind(directory: Directory, code: string, limits: CoverageLimits): Rehearsal {
   const now = Date.now();
   const dataAsOf = new Date(now - limits.upToDateMs - BEHIND_BY_MS).toISOString();
   const aged = new Map(
-    [...authorities].map(([each, authority]) => [
+    [...directory.authorities].map(([each, authority]) => [
       each,
       each === code ? { ...authority, dataAsOf } : authority,
     ]),
   );
-  return { kind: 'behind', authorities: aged, coverage: coverageOf(aged, now, limits) };
+  const { expected, dataset } = directory;
+  const coverage = coverageOf({ authorities: aged, expected, dataset }, now, limits);
+  return { kind: 'behind', authorities: aged, coverage };
 }
 
 /**
@@ -49,16 +47,16 @@ function behind(
  */
 export function createRehearsals({
   isDemo,
-  authorities,
+  directory,
   limits,
 }: {
   /** Undefined while it is not known. */
   isDemo: () => boolean | undefined;
-  authorities: () => ReadonlyMap<string, Authority>;
+  directory: Directory;
   limits: CoverageLimits;
 }): Rehearse {
   return function rehearse(nhsNumber) {
-    if (isDemo() !== true || !holdsSample(authorities())) return undefined;
+    if (isDemo() !== true || !holdsSample(directory.authorities)) return undefined;
     const rehearsed = SAMPLE_REHEARSALS.find((each) => each.nhsNumber === nhsNumber);
     switch (rehearsed?.rehearses) {
       case undefined:
@@ -68,7 +66,7 @@ export function createRehearsals({
       case 'limited':
         return { kind: 'limited', limit: LIMIT };
       case 'behind':
-        return behind(authorities(), rehearsed?.authority ?? '', limits);
+        return behind(directory, rehearsed?.authority ?? '', limits);
     }
   };
 }

@@ -15,7 +15,7 @@ export function describeConfiguration(
   issuers: readonly TrustedIssuer[],
   organisations: ReadonlyMap<string, Organisation>,
 ) {
-  const { ROLE, UP_TO_DATE_HOURS, MINIMUM_COVERAGE } = configuration;
+  const { ROLE, UP_TO_DATE_HOURS, MINIMUM_COVERAGE, MINIMUM_COVERAGE_ACCEPTED_BY } = configuration;
   const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
   const accepted = issuers.map(({ keys: _keys, ...issuer }) => issuer);
   const limits = { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT };
@@ -26,7 +26,10 @@ export function describeConfiguration(
     detail: {
       role: ROLE,
       upToDateHours: UP_TO_DATE_HOURS,
-      minimumCoverage: MINIMUM_COVERAGE,
+      ...(MINIMUM_COVERAGE !== undefined && { minimumCoverage: MINIMUM_COVERAGE }),
+      ...(MINIMUM_COVERAGE_ACCEPTED_BY !== undefined && {
+        minimumCoverageAcceptedBy: MINIMUM_COVERAGE_ACCEPTED_BY,
+      }),
       issuers: issuers.map(({ issuer }) => issuer).join(' '),
       organisations: organisations.size,
     },

@@ -20,7 +20,8 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
     const { memoryFreeShare, diskFreeBytes, diskReserveBytes, clocksApartMs } = gate.measures;
     const now = Date.now();
     const authorities = [...gate.authorities.values()];
-    const { upToDate, coverage, negativesAllowed } = coverageOf(gate.authorities, now, limits);
+    const { upToDate, coverage, negativesAllowed } = coverageOf(gate, now, limits);
+    const neverAdded = coverage.notUpToDate.filter(({ code }) => !gate.authorities.has(code));
     const pointsOf = (value: (authority: (typeof authorities)[number]) => number | undefined) =>
       authorities.flatMap((authority): Point[] => {
         const found = value(authority);
@@ -95,7 +96,7 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
       gauge(
         {
           name: 'cp_flags.authorities.expected',
-          description: 'Authorities whose files are expected.',
+          description: 'Authorities that are expected to send their plans.',
           unit: '{authority}',
         },
         coverage.expected,
@@ -106,13 +107,13 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
           description: 'Those of them that are up to date.',
           unit: '{authority}',
         },
-        upToDate.size,
+        coverage.upToDate,
       ),
       gauge(
         {
           name: 'cp_flags.negatives.allowed',
           description:
-            '0 where so few authorities are up to date that a negative is could-not-check.',
+            '0 where so few authorities are up to date, or none are set as expected, that a negative is could-not-check.',
           unit: '',
         },
         truth(negativesAllowed),
@@ -124,7 +125,15 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
             '1 where the last good file of an authority is young enough and is held as sent.',
           unit: '',
         },
-        pointsOf(({ code }) => truth(upToDate.has(code))),
+        [
+          ...pointsOf(({ code }) => truth(upToDate.has(code))),
+          ...neverAdded.map(
+            ({ code }): Point => ({
+              labels: { 'cp_flags.authority': code },
+              value: 0,
+            }),
+          ),
+        ],
       ),
       gauge(
         {

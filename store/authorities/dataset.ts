@@ -1,32 +1,54 @@
 import type { Redis } from 'ioredis';
 import { type Authority, authoritySchema } from '#schemas/authority.ts';
+import {
+  type ExpectedAuthorities,
+  expectedAuthoritiesSchema,
+} from '#schemas/expected-authorities.ts';
 import { keys } from '../keys.ts';
 
 /** What a store holds the flags of. `kind` never changes: demo tokens never read live data. */
 export type Dataset = { id: string; kind: 'demo' | 'live'; createdAt: string };
 
-const EXPECTED = 'authority:';
+const KNOWN = 'authority:';
+/** The dataset's field that holds which authorities are expected. */
+export const EXPECTED_FIELD = 'expected';
 
 /**
- * The dataset, the codes of the authorities expected to load into it, and the key of the ids under which
+ * The dataset, the codes of the authorities known to it, which are expected to load into it, and the key of the ids under which
  * its resources are shown: a secret that every lookup process reads here, so that all give the same ids.
  */
-export function parseDataset(
-  fields: Record<string, string>,
-): { dataset: Dataset; codes: string[]; resourceKey: string } | undefined {
+export function parseDataset(fields: Record<string, string>):
+  | {
+      dataset: Dataset;
+      codes: string[];
+      expected: ExpectedAuthorities | undefined;
+      resourceKey: string;
+    }
+  | undefined {
   const { id, kind, createdAt, resourceKey } = fields;
   if (id === undefined || createdAt === undefined || (kind !== 'demo' && kind !== 'live')) {
     return undefined;
   }
   if (resourceKey === undefined) return undefined;
   const codes = Object.keys(fields)
-    .filter((field) => field.startsWith(EXPECTED))
-    .map((field) => field.slice(EXPECTED.length));
-  return { dataset: { id, kind, createdAt }, codes: codes.toSorted(), resourceKey };
+    .filter((field) => field.startsWith(KNOWN))
+    .map((field) => field.slice(KNOWN.length));
+  const expected = parseExpected(fields[EXPECTED_FIELD]);
+  return { dataset: { id, kind, createdAt }, codes: codes.toSorted(), expected, resourceKey };
 }
 
-/** The dataset's fields that hold `authority` as expected. */
-export const expectedField = (code: string): string => `${EXPECTED}${code}`;
+/** What cannot be read counts as not set, and then no negative is given of live data. */
+function parseExpected(text: string | undefined): ExpectedAuthorities | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return expectedAuthoritiesSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The dataset's field that says that an authority is known. */
+export const knownField = (code: string): string => `${KNOWN}${code}`;
 
 /** An authority from its hash; `undefined` where there is none or it cannot be read. */
 export function parseAuthority(
@@ -46,9 +68,9 @@ export function parseAuthority(
 }
 
 /**
- * Every expected authority, by code.
+ * Every known authority, by code.
  *
- * @throws where one that is expected cannot be read: an unreadable directory is not a shorter one.
+ * @throws where one that is known cannot be read: an unreadable directory is not a shorter one.
  */
 export async function readAuthorities(
   redis: Redis,

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
+import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { type Dataset, parseDataset, readAuthorities } from '../authorities/dataset.ts';
 import { list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
@@ -38,6 +39,8 @@ export type Gate = {
   readonly resourceKey: string | undefined;
   /** The directory of authorities, replaced as a whole at each poll. */
   readonly authorities: ReadonlyMap<string, Authority>;
+  /** Which authorities are to be in it, as of the same poll; `undefined` where it is not set. */
+  readonly expected: ExpectedAuthorities | undefined;
   /** Milliseconds; when the directory was last read. */
   readonly authoritiesAt: number;
   /** How near the store is to what stops lookups, as of the last poll. */
@@ -209,6 +212,7 @@ export function watchStore(
   let dataset: Dataset | undefined;
   let resourceKey: string | undefined;
   let authorities: ReadonlyMap<string, Authority> = new Map();
+  let expected: ExpectedAuthorities | undefined;
   let authoritiesAt = 0;
   let blocked: ReadonlySet<string> = new Set();
   let measures: StoreMeasures = {};
@@ -402,15 +406,16 @@ export function watchStore(
       set(
         'directory',
         bad(
-          'What is held of an expected authority cannot be read. Set it again with `cp-flags authority set`.',
+          'What is held of an authority cannot be read. Set it again with `cp-flags authority set`.',
         ),
       );
       return;
     }
-    set('directory', good(`${directory.size} authorities are expected.`));
+    set('directory', good(`${directory.size} authorities are known.`));
     dataset = held.dataset;
     resourceKey = held.resourceKey;
     authorities = directory;
+    expected = held.expected;
     authoritiesAt = sentAt;
     if (CHECKS.every((name) => name === PARTIAL || ADVISORY.has(name) || passes(name)))
       trustedAt = performance.now();
@@ -486,6 +491,9 @@ export function watchStore(
     },
     get authorities() {
       return authorities;
+    },
+    get expected() {
+      return expected;
     },
     get authoritiesAt() {
       return authoritiesAt;
