@@ -50,7 +50,7 @@ export async function init(
     if (configuration.REDIS_URL !== undefined && !usable && !(await store.isEmpty())) {
       throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
     }
-    const expected = await readExpected(configuration, kind);
+    const expected = held === undefined ? await readExpected(configuration, kind) : undefined;
     const { id } = await store.createDataset(kind, userInfo().username, expected);
     await readOrMakeKeys(
       auditKeyFile(configuration),

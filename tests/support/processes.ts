@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -79,4 +79,12 @@ export function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Writes a list of one expected authority into a folder, as `init --live` asks for; gives its path. */
+export async function writeExpected(folder: string): Promise<string> {
+  const path = join(folder, 'expected.json');
+  const authorities = [{ code: 'ZZ101', name: 'A Council' }];
+  await writeFile(path, JSON.stringify({ area: 'North Yorkshire', kind: 'pilot', authorities }));
+  return path;
 }

@@ -4,8 +4,10 @@ import type { Coverage, Flag } from '#schemas/lookup.ts';
 import * as wording from '#schemas/wording/lookup.ts';
 import { day } from '../../support/rows.ts';
 
-const complete: Coverage = { expected: 3, upToDate: 3, complete: true, notUpToDate: [] };
+const area = { name: 'England', kind: 'all' } as const;
+const complete: Coverage = { area, expected: 3, upToDate: 3, complete: true, notUpToDate: [] };
 const behind: Coverage = {
+  area,
   expected: 3,
   upToDate: 2,
   complete: false,
@@ -32,12 +34,64 @@ function flag(differing: Partial<Flag> = {}): Flag {
 
 describe('the advice of a negative', () => {
   test('says what a negative does not mean', () => {
-    expect(wording.notFlaggedAdvice(complete, undefined, now)).toEqual([wording.NOT_FLAGGED]);
+    expect(wording.notFlaggedAdvice(complete, undefined, now)[0]).toBe(wording.NOT_FLAGGED);
+  });
+
+  test('asks to check the number, for a wrong one looks the same', () => {
+    expect(wording.notFlaggedAdvice(complete, undefined, now)).toContain(wording.CHECK_THE_NUMBER);
+  });
+
+  const covers = (coverage: Coverage) => wording.notFlaggedAdvice(coverage, undefined, now)[2];
+  const pilot = (...names: string[]): Coverage => ({
+    area: {
+      name: 'North Yorkshire',
+      kind: 'pilot',
+      authorities: names.map((name, i) => ({ code: `ZZ${i}`, name })),
+    },
+    expected: names.length,
+    upToDate: names.length,
+    complete: true,
+    notUpToDate: [],
+  });
+
+  test('says of which area every council is covered', () => {
+    expect(covers({ ...complete, expected: 153, upToDate: 153 })).toBe(
+      'This covers plans of the 153 councils of England, and of no other council.',
+    );
+  });
+
+  test('of a pilot names each council covered, says that no other is, and what to do then', () => {
+    expect(covers(pilot('A Council', 'B Council', 'C Council'))).toBe(
+      "This is a pilot in North Yorkshire. It covers plans of A Council, B Council and C Council, and of no other council. If the child may live elsewhere, ring children's social care there.",
+    );
+    expect(covers(pilot('A Council'))).toContain('It covers plans of A Council, and of no other');
+  });
+
+  test('of a pilot too long to read aloud gives its size, and takes no council for granted', () => {
+    const names = Array.from({ length: 40 }, (_, i) => `Council ${i}`);
+    expect(covers(pilot(...names))).toBe(
+      "This is a pilot in North Yorkshire. It covers plans of 40 councils, and of no other council. Unless you know that the child's council is one of them, ring children's social care where the child lives.",
+    );
+  });
+
+  test('of a demo says that it is a sample', () => {
+    expect(covers({ ...complete, area: { name: 'x', kind: 'sample' } })).toBe(
+      'This is a sample of 3 councils that are made up. It says nothing about a real child.',
+    );
+  });
+
+  test('never says that a council is covered where it is not set which are', () => {
+    const { area: _area, ...unset } = complete;
+    const advice = wording.notFlaggedAdvice({ ...unset, complete: false }, undefined, now);
+    expect(advice).toContain(wording.EXPECTED_NOT_SET);
+    expect(wording.flaggedAdvice([flag()], { ...unset, complete: false })).toContain(
+      wording.EXPECTED_NOT_SET,
+    );
   });
 
   test('names the authorities that are not up to date', () => {
     expect(wording.notFlaggedAdvice(behind, undefined, now)).toContain(
-      '1 authority is not up to date: Slow Council.',
+      '1 of the 3 councils covered is not up to date: Slow Council.',
     );
   });
 
@@ -49,13 +103,14 @@ describe('the advice of a negative', () => {
 
   test('stays short however many authorities are behind', () => {
     const many: Coverage = {
+      area,
       expected: 153,
       upToDate: 0,
       complete: false,
       notUpToDate: Array.from({ length: 153 }, (_, i) => ({ code: `Z${i}`, name: `Council ${i}` })),
     };
-    expect(wording.notFlaggedAdvice(many, undefined, now)[1]).toBe(
-      '153 authorities are not up to date: Council 0, Council 1, Council 2, Council 3, Council 4 and 148 more.',
+    expect(wording.notFlaggedAdvice(many, undefined, now)[3]).toBe(
+      '153 of the 153 councils covered are not up to date: Council 0, Council 1, Council 2, Council 3, Council 4 and 148 more.',
     );
   });
 });

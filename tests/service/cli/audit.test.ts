@@ -10,7 +10,7 @@ import { readKeys } from '#service/audit/seal/keys.ts';
 import { openCheckpoint } from '#service/audit/tlog/checkpoint.ts';
 import { tilePath } from '#service/audit/tlog/tiles.ts';
 import { makeLog, removeAuditFolders, signerOf } from '../../support/audit.ts';
-import { run } from '../../support/processes.ts';
+import { run, writeExpected } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
 
@@ -51,7 +51,11 @@ async function sealedLookup(): Promise<string> {
 test('init makes the key of the log, readable by its owner only, and never another', async () => {
   const dataDir = await testFolder();
   try {
-    const environment = { DATA_DIR: dataDir, AUDIT_ORIGIN: 'flags.example/audit' };
+    const environment = {
+      DATA_DIR: dataDir,
+      AUDIT_ORIGIN: 'flags.example/audit',
+      EXPECTED_AUTHORITIES_FILE: await writeExpected(dataDir),
+    };
     expect((await run(['init', '--live'], environment)).code).toBe(0);
     const path = join(dataDir, 'audit-key');
     expect(statSync(path).mode & 0o777).toBe(0o600);

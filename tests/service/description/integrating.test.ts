@@ -170,7 +170,9 @@ describe('the test numbers', () => {
     expect(behind.flags).toMatchObject([{ authority: { code: 'ZZE01', upToDate: false } }]);
     expect(behind.coverage).toMatchObject({ complete: false, notUpToDate: [{ code: 'ZZE01' }] });
     expect(behind.coverage.notUpToDate[0]?.since).toBe(behind.flags[0]?.authority.dataAsOf);
-    expect((await shown('9991000127')).advice.join()).toContain('1 authority is not up to date');
+    expect((await shown('9991000127')).advice.join()).toContain(
+      '1 of the 3 councils covered is not up to date',
+    );
     // Of every other number the demo is well.
     expect((await shown('9991000011')).coverage.complete).toBe(true);
 

@@ -1,13 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { type Authority, authoritySchema } from '#schemas/authority.ts';
+import { ConfigurationError, readConfiguration } from '#schemas/configuration.ts';
+import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { coverageSchema } from '#schemas/lookup.ts';
 import { CHECK_THE_MOTHER } from '#schemas/wording/lookup.ts';
-import { coverageOf, createCoverage, negativeAdvice } from '#service/lookup/coverage.ts';
+import {
+  coverageCheck,
+  coverageLimits,
+  coverageOf,
+  createCoverage,
+  type Directory,
+  negativeAdvice,
+} from '#service/lookup/coverage.ts';
 import { day } from '../../support/rows.ts';
 
 const NOW = Date.parse('2026-11-24T12:00:00Z');
 const HOUR = 3_600_000;
-const limits = { upToDateMs: 72 * HOUR, minimumShare: 0.5 };
+const limits = { upToDateMs: 72 * HOUR, minimumShare: { demo: 0.5, live: 0.5 } };
 
 const authority = (code: string, hoursOld?: number, differing: Partial<Authority> = {}) =>
   authoritySchema.parse({
@@ -17,8 +26,23 @@ const authority = (code: string, hoursOld?: number, differing: Partial<Authority
     ...(hoursOld !== undefined && { dataAsOf: new Date(NOW - hoursOld * HOUR).toISOString() }),
     ...differing,
   });
-const directory = (...authorities: Authority[]) =>
-  new Map(authorities.map((one) => [one.code as string, one]));
+const dataset = (kind: 'demo' | 'live') => ({ id: 'one', kind, createdAt: '2026-11-01T00:00:00Z' });
+const directory = (...authorities: Authority[]): Directory => ({
+  authorities: new Map(authorities.map((one) => [one.code as string, one])),
+  expected: undefined,
+  dataset: dataset('demo'),
+});
+const expecting = (kind: 'all' | 'pilot', ...codes: string[]) =>
+  expectedAuthoritiesSchema.parse({
+    area: 'North Yorkshire',
+    kind,
+    authorities: codes.map((code) => ({ code, name: `Listed ${code}` })),
+  });
+const live = (expected: Directory['expected'], ...authorities: Authority[]): Directory => ({
+  ...directory(...authorities),
+  expected,
+  dataset: dataset('live'),
+});
 
 describe('coverage', () => {
   test('counts an authority as up to date until its limit, not at it', () => {
@@ -34,6 +58,7 @@ describe('coverage', () => {
       limits,
     );
     expect(coverageSchema.parse(coverage)).toEqual({
+      area: { name: 'a made-up sample', kind: 'sample' },
       expected: 3,
       upToDate: 1,
       complete: false,
@@ -58,7 +83,9 @@ describe('coverage', () => {
       coverageOf(directory(...authorities), NOW, limits).negativesAllowed;
     expect(allowed(authority('ZZ1', 1), authority('ZZ2'))).toBe(true);
     expect(allowed(authority('ZZ1', 1), authority('ZZ2'), authority('ZZ3'))).toBe(false);
-    expect(coverageOf(directory(), NOW, { ...limits, minimumShare: 0 })).toMatchObject({
+    expect(
+      coverageOf(directory(), NOW, { ...limits, minimumShare: { demo: 0, live: 0 } }),
+    ).toMatchObject({
       negativesAllowed: false,
       coverage: { complete: false },
     });
@@ -73,14 +100,135 @@ describe('coverage', () => {
 
   test('is worked out once a second at most, and at once for a new directory', () => {
     let now = NOW;
-    const gate = { authorities: directory(authority('ZZ1', 71.9999)) };
+    const gate = { ...directory(authority('ZZ1', 71.9999)) };
     const current = createCoverage(gate, limits, () => now);
     const first = current();
     now += 999;
     expect(current()).toBe(first);
     now += 1;
     expect(current()).not.toBe(first);
-    gate.authorities = directory(authority('ZZ1', 1), authority('ZZ2', 1));
+    gate.authorities = directory(authority('ZZ1', 1), authority('ZZ2', 1)).authorities;
     expect(current().coverage.expected).toBe(2);
+  });
+});
+
+describe('coverage of live data', () => {
+  const one = authority('ZZ1', 1);
+
+  test('is of those listed: one that was never added here is not up to date, by its listed name', () => {
+    const { coverage } = coverageOf(live(expecting('all', 'ZZ1', 'ZZ2'), one), NOW, limits);
+    expect(coverageSchema.parse(coverage)).toEqual({
+      area: { name: 'North Yorkshire', kind: 'all' },
+      expected: 2,
+      upToDate: 1,
+      complete: false,
+      notUpToDate: [{ code: 'ZZ2', name: 'Listed ZZ2' }],
+    });
+  });
+
+  test('counts nobody who is not listed, and knows of their flags whether they are up to date', () => {
+    const state = coverageOf(live(expecting('all', 'ZZ2'), one), NOW, limits);
+    expect(state.coverage).toMatchObject({ expected: 1, upToDate: 0, complete: false });
+    expect(state.negativesAllowed).toBe(false);
+    expect(state.upToDate).toEqual(new Set(['ZZ1']));
+  });
+
+  test('of a pilot names who is covered, as clinicians know them, by name', () => {
+    const first = authority('ZZ3', 1, { name: 'A Council' });
+    const { coverage } = coverageOf(live(expecting('pilot', 'ZZ2', 'ZZ3'), first), NOW, limits);
+    expect(coverage.area).toEqual({
+      name: 'North Yorkshire',
+      kind: 'pilot',
+      authorities: [
+        { code: 'ZZ3', name: 'A Council' },
+        { code: 'ZZ2', name: 'Listed ZZ2' },
+      ],
+    });
+  });
+
+  test('is never complete, and gives no negative, while it is not set who is expected', () => {
+    const state = coverageOf(live(undefined, one), NOW, limits);
+    expect(state.coverage).toMatchObject({ expected: 1, upToDate: 1, complete: false });
+    expect(state.coverage.area).toBeUndefined();
+    expect(state.negativesAllowed).toBe(false);
+    expect(coverageCheck(live(undefined, one), limits)).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('cp-flags authority expect') as string,
+    });
+  });
+
+  test('has no minimum share but the one that somebody accepted by name', () => {
+    const of = (environment: Record<string, string>) =>
+      coverageOf(
+        live(expecting('all', 'ZZ1', 'ZZ2'), one),
+        NOW,
+        coverageLimits(readConfiguration(environment), undefined),
+      ).negativesAllowed;
+    const BY = { MINIMUM_COVERAGE_ACCEPTED_BY: 'C. Officer' };
+    expect(of({})).toBe(false);
+    expect(of({ MINIMUM_COVERAGE: '0.5' })).toBe(false);
+    expect(of(BY)).toBe(false);
+    expect(of({ MINIMUM_COVERAGE: '0', ...BY })).toBe(false);
+    expect(of({ MINIMUM_COVERAGE: '0.6', ...BY })).toBe(false);
+    expect(of({ MINIMUM_COVERAGE: '0.5', ...BY })).toBe(true);
+  });
+
+  test('refuses the start without it, by a sentence that says whose decision it is', () => {
+    const start = (environment: Record<string, string>) => () =>
+      coverageLimits(readConfiguration(environment), 'live');
+    expect(start({})).toThrow(ConfigurationError);
+    expect(start({})).toThrow(
+      /^MINIMUM_COVERAGE and MINIMUM_COVERAGE_ACCEPTED_BY: required, because the dataset is live: .*Clinical Safety Officer who accepted it\.$/,
+    );
+    expect(start({ MINIMUM_COVERAGE: '1' })).toThrow(/^MINIMUM_COVERAGE_ACCEPTED_BY: required/);
+    expect(start({ MINIMUM_COVERAGE: '0', MINIMUM_COVERAGE_ACCEPTED_BY: 'C. Officer' })).toThrow(
+      /above 0/,
+    );
+  });
+});
+
+describe('a list of expected authorities', () => {
+  const list = (differing: object) => ({
+    area: 'England',
+    kind: 'all',
+    authorities: [
+      { code: 'ZZ1', name: 'One' },
+      { code: 'ZZ2', name: 'Two' },
+    ],
+    ...differing,
+  });
+  test.for<[string, object, string, string]>([
+    ['of no kind', { kind: undefined }, 'kind', 'must be all'],
+    ['of no area', { area: ' ' }, 'area', 'must not be empty'],
+    ['of nobody', { authorities: [] }, 'authorities', 'at least one'],
+    [
+      'with a code twice',
+      { authorities: [...list({}).authorities, { code: 'ZZ1', name: 'Three' }] },
+      'authorities.2.code',
+      'of an earlier authority too',
+    ],
+    [
+      'with a name twice',
+      { authorities: [...list({}).authorities, { code: 'ZZ3', name: 'One' }] },
+      'authorities.2.name',
+      'of an earlier authority too',
+    ],
+    [
+      'with a code that is none',
+      { authorities: [{ code: 'z', name: 'One' }] },
+      'authorities.0.code',
+      'ODS code',
+    ],
+    [
+      'with more than is known',
+      { authorities: [{ code: 'ZZ1', name: 'One', phone: '1' }] },
+      'authorities.0',
+      'phone',
+    ],
+  ])('%s is refused, and it says where', ([, differing, place, words]) => {
+    const { error } = expectedAuthoritiesSchema.safeParse(list(differing));
+    const [issue] = error?.issues ?? [];
+    expect(issue?.path.join('.')).toBe(place);
+    expect(issue?.message).toContain(words);
   });
 });

@@ -3,7 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lookupEventSchema } from '#schemas/audit/audit-event.ts';
 import { problemSchema } from '#schemas/errors.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
-import { COULD_NOT_CHECK, DATE_OF_BIRTH_DIFFERS, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
+import {
+  CHECK_THE_NUMBER,
+  COULD_NOT_CHECK,
+  DATE_OF_BIRTH_DIFFERS,
+  NOT_FLAGGED,
+} from '#schemas/wording/lookup.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { claims, role, startTestService, type TestService } from '../../support/service.ts';
 
@@ -103,7 +108,11 @@ describe('an answer', () => {
   test('for a number that nothing is held for is a negative that says what it does not mean', async () => {
     const found = await answer(await service.lookup({ nhsNumber: UNKNOWN }));
     expect(found).toMatchObject({ outcome: 'not-flagged', current: false, flags: [] });
-    expect(found.advice).toEqual([NOT_FLAGGED]);
+    expect(found.advice).toEqual([
+      NOT_FLAGGED,
+      CHECK_THE_NUMBER,
+      'This is a sample of 2 councils that are made up. It says nothing about a real child.',
+    ]);
     expect(found.accesses).toEqual([]);
   });
 

@@ -32,8 +32,8 @@ test('only a demo with the sample rehearses: elsewhere those are numbers as any 
   ] as const) {
     const rehearse = createRehearsals({
       isDemo: () => isDemo,
-      authorities: () => authorities,
-      limits: { upToDateMs: 1, minimumShare: 0 },
+      directory: { authorities, expected: undefined, dataset: undefined },
+      limits: { upToDateMs: 1, minimumShare: { demo: 0, live: undefined } },
     });
     expect(numbers.filter((number) => rehearse(number) !== undefined)).toHaveLength(rehearsed);
   }

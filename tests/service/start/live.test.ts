@@ -1,10 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ConfigurationError } from '#schemas/configuration.ts';
 import { problemSchema } from '#schemas/errors.ts';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { EXPECTED_NOT_SET } from '#schemas/wording/lookup.ts';
 import { readIssuers, readOrganisations } from '#service/access/issuers.ts';
+import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
   claims,
@@ -15,6 +18,7 @@ import {
 } from '../../support/service.ts';
 
 const CHILD = testNumber(401);
+const UNKNOWN = testNumber(402);
 const FILES = { rereadMs: 60_000, onProblem: () => undefined };
 const ISSUER = 'https://identity.example';
 
@@ -50,6 +54,8 @@ beforeAll(async () => {
         { code: 'RJ1', name: 'A hospital', setting: 'emergency-department' },
         { code: 'A81001', name: 'A practice', setting: 'general-practice' },
       ]),
+      MINIMUM_COVERAGE: '1',
+      MINIMUM_COVERAGE_ACCEPTED_BY: 'C. Officer',
       TRACING: 'register',
       TRACING_REGISTER_FILE: await write(
         'register.csv',
@@ -69,6 +75,8 @@ const tokenFor = (organisation: string, activities = ['B0107']) =>
     .setExpirationTime('5m')
     .sign(keys.privateKey);
 
+const status = async () => (await fetch(`${service.baseUrl}/_status`)).text();
+
 async function outcome(response: Response): Promise<string> {
   if (response.status === 200) return '200';
   return `${response.status} ${problemSchema.parse(await response.json()).code}`;
@@ -77,6 +85,87 @@ async function outcome(response: Response): Promise<string> {
 test('a registered organisation is answered', async () => {
   const token = await tokenFor('RJ1');
   expect(await outcome(await service.lookup({ nhsNumber: CHILD }, { token }))).toBe('200');
+});
+
+describe('live data without a list of expected authorities', () => {
+  test('shows flags, says that it is not complete, and gives no negative', async () => {
+    const token = await tokenFor('RJ1');
+    const flagged = await service.lookup({ nhsNumber: CHILD }, { token });
+    const { coverage, advice } = lookupAnswerSchema.parse(await flagged.json());
+    expect(coverage).toEqual({ expected: 1, upToDate: 1, complete: false, notUpToDate: [] });
+    expect(advice).toContain(EXPECTED_NOT_SET);
+    expect(await outcome(await service.lookup({ nhsNumber: UNKNOWN }, { token }))).toBe(
+      '503 could-not-check',
+    );
+    expect(await status()).toContain('cp-flags authority expect');
+  });
+
+  test('says whose plans a negative speaks of once somebody has set it, by name and on record', async () => {
+    const file = await write('expected.json', {
+      area: 'North Yorkshire',
+      kind: 'pilot',
+      authorities: [
+        { code: 'ZZ101', name: 'A Council' },
+        { code: 'ZZ102', name: 'B Council' },
+      ],
+    });
+    const set = (path: string) =>
+      run(['authority', 'expect', '--file', path, '--by', 'A. Example', '--reason', 'the pilot'], {
+        DATA_DIR: service.dataDir,
+      });
+    expect(
+      await set(await write('nobody.json', { area: 'x', kind: 'all', authorities: [] })),
+    ).toEqual(
+      expect.objectContaining({
+        code: 1,
+        stderr: expect.stringContaining('at least one authority') as string,
+      }),
+    );
+    expect(await set(file)).toMatchObject({ code: 0, stderr: '' });
+    const token = await tokenFor('RJ1');
+    const coverageNow = async () =>
+      lookupAnswerSchema.parse(await (await service.lookup({ nhsNumber: CHILD }, { token })).json())
+        .coverage;
+    await until(async () => (await coverageNow()).area !== undefined, 'the list counting');
+    // One never loaded a file: it is behind, and with MINIMUM_COVERAGE at 1 that is no negative.
+    expect(await coverageNow()).toMatchObject({
+      expected: 2,
+      upToDate: 1,
+      complete: false,
+      notUpToDate: [{ code: 'ZZ102', name: 'B Council' }],
+    });
+    expect(await outcome(await service.lookup({ nhsNumber: UNKNOWN }, { token }))).toBe(
+      '503 could-not-check',
+    );
+
+    const smaller = await write('smaller.json', {
+      area: 'North Yorkshire',
+      kind: 'pilot',
+      authorities: [{ code: 'ZZ101', name: 'A Council' }],
+    });
+    expect((await set(smaller)).stdout).toContain('- ZZ102 B Council');
+    await until(async () => (await coverageNow()).complete, 'the shorter list counting');
+    const negative = await service.lookup({ nhsNumber: UNKNOWN }, { token });
+    expect(lookupAnswerSchema.parse(await negative.json()).advice).toContain(
+      "This is a pilot in North Yorkshire. It covers plans of Council ZZ101, and of no other council. If the child may live elsewhere, ring children's social care there.",
+    );
+    const events = await service.events();
+    const listed = events.flatMap((event) =>
+      event.type === 'authorities-expected' ? [[event.by, event.detail]] : [],
+    );
+    expect(listed).toMatchObject([
+      ['A. Example', { authorities: 'ZZ101 ZZ102', expected: 2, reason: 'the pilot' }],
+      ['A. Example', { authorities: 'ZZ101', area: 'North Yorkshire', areaKind: 'pilot' }],
+    ]);
+    expect(await status()).not.toContain('cp-flags authority expect');
+  });
+});
+
+test('the record of the start names who accepted how little may be up to date', async () => {
+  const started = (await service.events()).find(({ type }) => type === 'configuration-start');
+  expect(started).toMatchObject({
+    detail: { minimumCoverage: 1, minimumCoverageAcceptedBy: 'C. Officer' },
+  });
 });
 
 test('an organisation that is not registered is not', async () => {

@@ -1,13 +1,20 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SAMPLE_AUTHORITIES, SAMPLE_NUMBERS } from '#loaders/synthetic/sample.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
-import { isAlive, readDemo, redisOf, run, startServing } from '../../support/processes.ts';
+import {
+  isAlive,
+  readDemo,
+  redisOf,
+  run,
+  startServing,
+  writeExpected,
+} from '../../support/processes.ts';
 import { testFolder, until } from '../../support/service.ts';
 import { startTestStore } from '../../support/test-store.ts';
 
@@ -243,8 +250,10 @@ describe('a start that cannot be is one sentence, and leaves nothing running', (
     expect(code).toBe(1);
   });
 
-  test('a live dataset without issuers and organisations', async () => {
-    const environment = { DATA_DIR: await folder(), LOG_LEVEL: 'silent' };
+  test('a live dataset without issuers, organisations and an accepted share', async () => {
+    const dataDir = await folder();
+    const EXPECTED_AUTHORITIES_FILE = await writeExpected(dataDir);
+    const environment = { DATA_DIR: dataDir, LOG_LEVEL: 'silent', EXPECTED_AUTHORITIES_FILE };
     expect(await run(['init', '--live'], environment)).toMatchObject({ code: 0 });
     const { code, stderr } = await run(['serve'], environment);
     expect(stderr).toBe(
@@ -253,6 +262,45 @@ describe('a start that cannot be is one sentence, and leaves nothing running', (
     expect(code).toBe(1);
     const demo = await run(['serve', '--demo'], environment);
     expect(demo).toMatchObject({ code: 1, stderr: expect.stringContaining('live') as string });
+
+    const issuer = {
+      issuer: 'https://id.example',
+      audience: 'flags',
+      algorithms: ['ES256'],
+      jwksUrl: 'https://127.0.0.1:1/jwks',
+    };
+    const files = {
+      ISSUERS_FILE: join(dataDir, 'issuers.json'),
+      ORGANISATIONS_FILE: join(dataDir, 'organisations.json'),
+    };
+    await writeFile(files.ISSUERS_FILE, JSON.stringify([issuer]));
+    const hospital = { code: 'RJ1', name: 'A hospital', setting: 'emergency-department' };
+    await writeFile(files.ORGANISATIONS_FILE, JSON.stringify([hospital]));
+    const share = await run(['serve'], { ...environment, ...files, MINIMUM_COVERAGE: '0.9' });
+    expect(share).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^cp-flags: Wrong setting\. MINIMUM_COVERAGE_ACCEPTED_BY: required, because the dataset is live: .*\.\n$/,
+      ) as string,
+    });
+  });
+
+  test('a live dataset without a list of the authorities expected is not created', async () => {
+    const dataDir = await folder();
+    const environment = { DATA_DIR: dataDir, LOG_LEVEL: 'silent' };
+    const { code, stderr } = await run(['init', '--live'], environment);
+    expect(stderr).toMatch(/^cp-flags: EXPECTED_AUTHORITIES_FILE: required .*\.\n$/);
+    expect(code).toBe(1);
+    const path = join(dataDir, 'wrong.json');
+    await writeFile(path, JSON.stringify({ area: 'x', kind: 'pilot', authorities: [{ code: 1 }] }));
+    const wrong = await run(['init', '--live'], {
+      ...environment,
+      EXPECTED_AUTHORITIES_FILE: path,
+    });
+    expect(wrong.stderr).toContain('EXPECTED_AUTHORITIES_FILE: ');
+    expect(wrong.stderr).toContain('authorities.0.code');
+    // Nothing was begun: another kind can be made.
+    expect(await run(['init', '--demo'], environment)).toMatchObject({ code: 0 });
   });
 
   test('an issuers file that cannot be read', async () => {
