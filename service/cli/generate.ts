@@ -9,6 +9,7 @@ import {
   type NumberRange,
 } from '#loaders/synthetic/generate.ts';
 import { londonDate, parseIsoDate } from '#schemas/calendar.ts';
+import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { Failure, misused } from './failure.ts';
 
 export type GenerateCommandOptions = {
@@ -180,6 +181,12 @@ export function generate(given: GenerateCommandOptions): void {
       .join('')}`,
     { mode: 0o755 },
   );
+  const expected = expectedAuthoritiesSchema.parse({
+    area: 'a made-up England',
+    kind: 'all',
+    authorities: england.authorities.map(({ code, name }) => ({ code, name })),
+  });
+  writeFileSync(join(out, 'expected-authorities.json'), `${JSON.stringify(expected, null, 2)}\n`);
   const manifest = new Manifest(join(out, 'manifest.json'), {
     synthetic: 'Everything here is made up: authorities, people and plans.',
     options,
@@ -209,7 +216,8 @@ export function generate(given: GenerateCommandOptions): void {
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   console.log(`Wrote ${n(options.plans)} made-up plans of ${n(england.people)} people into ${out}:
   ${n(total.files)} files, ${n(total.records)} records, ${n(total.refused)} of them spoilt on purpose; ${(total.bytes / 1e6).toFixed(1)} MB in ${seconds} s.
-  manifest.json says what each file holds and what its acknowledgement must say.`);
+  manifest.json says what each file holds and what its acknowledgement must say.
+  expected-authorities.json lists the authorities, for EXPECTED_AUTHORITIES_FILE.`);
   if (options.format !== 'xml') {
     console.log(
       '  authorities.sh makes the authorities known, which a CSV cannot do: run it first.',

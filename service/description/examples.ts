@@ -1,4 +1,5 @@
-import { COULD_NOT_CHECK, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
+import type { Coverage } from '#schemas/lookup.ts';
+import { COULD_NOT_CHECK, notFlaggedAdvice } from '#schemas/wording/lookup.ts';
 
 /**
  * What the description shows, made up as the sample is. Each is held against its schema by the linter and,
@@ -20,7 +21,13 @@ const authority = {
 const ring =
   'Ring Northmoor Council (sample): office hours 02079460110; emergency duty team (out of hours) 02079460119.';
 const advice = `This child is on a child protection plan. ${ring}`;
-const coverage = { expected: 3, upToDate: 3, complete: true, notUpToDate: [] };
+const coverage: Coverage = {
+  area: { name: 'a made-up sample', kind: 'sample' },
+  expected: 3,
+  upToDate: 3,
+  complete: true,
+  notUpToDate: [],
+};
 const organisation = { code: 'ZZH01', name: 'Northgate General Hospital' };
 
 const flagged = {
@@ -88,7 +95,7 @@ export const EXAMPLES = {
         current: false,
         checkedAt: CHECKED_AT,
         auditId: AUDIT_ID,
-        advice: [NOT_FLAGGED],
+        advice: notFlaggedAdvice(coverage, undefined, Date.parse(CHECKED_AT)),
         flags: [],
         coverage,
       },

@@ -2,10 +2,10 @@ import type { Authority } from '#schemas/authority.ts';
 import type { CalendarDate } from '#schemas/calendar.ts';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import type { Coverage } from '#schemas/lookup.ts';
+import type { OwnCheck } from '#schemas/status.ts';
 import { notFlaggedAdvice } from '#schemas/wording/lookup.ts';
 import type { Dataset } from '#store/store.ts';
 import type { Gate } from '#store/trust/readiness.ts';
-import type { OwnCheck } from '../routes/status.ts';
 
 export type CoverageLimits = {
   /** An authority is up to date while its data-as-of is younger than this. */

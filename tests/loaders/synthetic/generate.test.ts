@@ -16,6 +16,7 @@ import {
 } from '#loaders/synthetic/generate.ts';
 import { numbersIn, syntheticNumber } from '#loaders/synthetic/numbers.ts';
 import { SAMPLE_NUMBERS } from '#loaders/synthetic/sample.ts';
+import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Breakers } from '#schemas/uploads/breakers.ts';
@@ -224,6 +225,10 @@ describe('the command', () => {
       changes: 0.01,
       badRate: 0.1,
     });
+    const expected = await readFile(join(out, 'expected-authorities.json'), 'utf8');
+    expect(expectedAuthoritiesSchema.parse(JSON.parse(expected)).authorities).toEqual(
+      england.authorities.map(({ code, name }) => ({ code, name })),
+    );
     const files = [...england.files()];
     expect(manifest.files.map(({ path }) => path)).toEqual(
       files.map(({ name, kind }) => join(kind === 'first' ? '2026-11-23' : '2026-11-24', name)),

@@ -47,6 +47,7 @@ test('says of each thing that must hold whether it does', async () => {
     'store:worker',
     'access:issuers',
     'access:organisations',
+    'coverage:expected',
     'access:enumeration',
     'process',
   ];
