@@ -94,14 +94,31 @@ function underCode(warning: Finding, code: FileCode): Finding {
 
 export const iso = (instant: number): string => new Date(instant).toISOString();
 
+/** Bytes of a name, so that it can be written with an ending of ours: file systems take 255. */
+const NAME_AT_MOST_BYTES = 200;
+
+function cutToBytes(text: string, most: number): string {
+  let cut = '';
+  let bytes = 0;
+  for (const character of text) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > most) break;
+    cut += character;
+  }
+  return cut;
+}
+
 /** The base name; a name someone built from an NHS number is not repeated. */
 export function printableName(name: string): string {
   return (
-    (name.split(/[/\\]/).at(-1) ?? '')
-      .replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '')
-      .replaceAll(/(?<![0-9])[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}(?![0-9])/g, (digits) =>
-        parseNhsNumber(unspacedNhsNumber(digits)) === undefined ? digits : '##########',
-      )
-      .slice(0, 120) || 'upload'
+    cutToBytes(
+      (name.split(/[/\\]/).at(-1) ?? '')
+        .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '')
+        .replaceAll(/(?<![0-9])[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}(?![0-9])/g, (digits) =>
+          parseNhsNumber(unspacedNhsNumber(digits)) === undefined ? digits : '##########',
+        )
+        .slice(0, 120),
+      NAME_AT_MOST_BYTES,
+    ) || 'upload'
   );
 }

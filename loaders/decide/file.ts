@@ -132,6 +132,13 @@ export class ReadFile {
       );
     }
     this.#again = isHeld;
+    const last = lastNumber(state);
+    if (last !== undefined && isFarFrom(number, last)) {
+      return refused(
+        'sequence',
+        `Sequence number ${number} is too far from the last one loaded, ${last}, so nothing of the file was loaded: taken as it is, ${number > last ? 'every right number after it would be too low' : 'it would change nothing that newer files say'}. If ${number} is mistyped, send the file with its right number. If your system has begun to number anew, or ${last} was the mistyped one, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
+      );
+    }
     if (sequence <= state.closed) {
       return refused(
         'sequence',
@@ -221,9 +228,7 @@ export class ReadFile {
     const judgement = this.#judge(state, held, decided, leftOut);
     const { holds } = judgement;
     const part: Part = { header, ...whose, state, decided, leftOut, judgement };
-    // A numbering that began anew has nothing before its first file.
-    const inNumbering = highest !== undefined && highest >= state.sequenceOffset;
-    this.#remarkOnOrder(number, inNumbering ? highest - state.sequenceOffset : undefined);
+    this.#remarkOnOrder(number, lastNumber(state));
     for (const hint of judgement.remarks) this.#remark('unusual', hint);
     const drops = this.#anchor
       .holds()
@@ -388,6 +393,23 @@ export class ReadFile {
     }
   }
 }
+
+/** The highest number used, as files say it. A numbering that began anew has none before its first file. */
+function lastNumber({ authority, sequenceOffset }: IntakeState): number | undefined {
+  const highest = authority?.sequence;
+  return highest !== undefined && highest >= sequenceOffset ? highest - sequenceOffset : undefined;
+}
+
+/**
+ * Whether a number can be no neighbour of the last one. CP-IS numbers files one by one (domain of `File/id`:
+ * "incrementing"), but some systems number by the day, `20261124`, or the minute, which leaps at the end of a
+ * month or year. Neither doubles it; a digit too many does.
+ */
+export const isFarFrom = (number: number, last: number): boolean =>
+  Math.max(number, last) > 2 * Math.min(number, last) + LEAP_AT_MOST;
+
+/** More than 27 years of nightly files. */
+const LEAP_AT_MOST = 10_000;
 
 type Part = {
   header: WholeHeader;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import { writeWhole } from '#store/files/whole-file.ts';
 import { printableName } from '../answers/acknowledge.ts';
 import {
   acknowledgementFormats,
@@ -9,11 +10,23 @@ import {
   NOTICE_FORMATS,
 } from '../answers/answers.ts';
 import type { MeshOptions } from './decision.ts';
-import { type Unit, writeWhole } from './files.ts';
+import type { Unit } from './files.ts';
 import { type MeshControl, writeControl } from './mesh-control.ts';
 
 const meshFormat = (sentAs: Acknowledgement['file']['format']): 'xml' | 'csv' =>
   sentAs === 'spine-xml' ? 'xml' : 'csv';
+
+/** Readable by the group: a MESH client collects them under a user of its own. */
+const FILE_MODE = 0o640;
+
+/**
+ * What an answer is called after. A name that cannot be repeated as it is might be that of another file too,
+ * so the unit's own is added.
+ */
+function answerName({ name, id }: Unit): string {
+  const said = printableName(name);
+  return said === name ? name : `${said}-${id}`;
+}
 
 export type Answers = ReturnType<typeof createAnswers>;
 
@@ -30,8 +43,9 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
     if (control === undefined || mesh === undefined) {
       for (const format of acknowledgementFormats(acknowledgement)) {
         await writeWhole(
-          join(outbox, `${printableName(unit.name)}.ack.${format}`),
+          join(outbox, `${answerName(unit)}.ack.${format}`),
           formatAcknowledgement(acknowledgement, format),
+          FILE_MODE,
         );
       }
       return;
@@ -54,8 +68,9 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
     if (control === undefined || mesh === undefined) {
       for (const format of NOTICE_FORMATS) {
         await writeWhole(
-          join(outbox, `${printableName(unit.name)}.inactive.${format}`),
+          join(outbox, `${answerName(unit)}.inactive.${format}`),
           formatNotice(notice, format),
+          FILE_MODE,
         );
       }
       return;
@@ -75,7 +90,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
   ): Promise<void> {
     const path = join(outbox, name);
     // Data before control file: the client sends as soon as it sees the latter.
-    await writeWhole(`${path}.dat`, content);
+    await writeWhole(`${path}.dat`, content, FILE_MODE);
     await writeWhole(
       `${path}.ctl`,
       writeControl({
@@ -86,6 +101,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
         localId: control.localId === '' ? control.dtsId : control.localId,
         partnerId: control.partnerId,
       }),
+      FILE_MODE,
     );
   }
 

@@ -1,10 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
+import {
+  kindOf,
+  lstatOrNothing,
+  makeFolderIn,
+  randomLetters,
+  writeWhole,
+} from '#store/files/whole-file.ts';
 
 /** Files of the inbox that belong together: the data, and what describes it. */
 export type Found = {
@@ -55,43 +61,62 @@ export type Seen = { name: string; size: number; mtimeMs: number; inode: number 
 /** What lies in the inbox, put together. */
 export type Listing = {
   found: Found[];
-  /** Half a pair, a description of nothing, or no kind of file that an inbox takes. */
-  alone: { name: string; kind: 'data' | 'control' | 'other' }[];
+  alone: Alone[];
   seen: Map<string, Seen>;
 };
+
+/** What is not taken: half a pair, or nothing that an inbox takes. */
+export type Alone =
+  | { kind: 'data' | 'control' | 'other' | 'passed-over'; name: string }
+  /** No file, or none that can be looked at; in words. */
+  | { kind: 'no-file'; name: string; is: string }
+  /** Its name is not UTF-8. `name` is a key of its own, for people it is called `shown`. */
+  | { kind: 'no-name'; name: string; shown: string };
+
+/** Folders that are the inbox's own. */
+const PLACES = ['processing', 'held', 'done', 'failed'] as const;
+export type InboxPlace = (typeof PLACES)[number];
+
+/** What lies in a folder of the inbox and cannot be worked on, by that folder's name. */
+export type Stuck = { place: string; hint: string };
 
 /** The folders of an inbox. All lie in it, so that a file is moved by a rename and by nothing less. */
 export class InboxFiles {
   readonly #dir: string;
   readonly #lock: FileLock;
+  readonly #own: ReadonlySet<string>;
 
-  private constructor(dir: string, lock: FileLock) {
+  private constructor(dir: string, outbox: string, lock: FileLock) {
     this.#dir = dir;
     this.#lock = lock;
+    const [answers = ''] = outbox.startsWith(`${resolve(dir)}${sep}`)
+      ? outbox.slice(resolve(dir).length + 1).split(sep)
+      : [];
+    this.#own = new Set([...PLACES, answers]);
   }
 
   /**
    * Opens the inbox, makes its folders where they are absent, and keeps other watchers out until
    * {@link close} or the end of the process.
    *
+   * @param outbox where answers go, which may lie in the inbox
    * @throws {InboxInUse}
+   * @throws {InTheWay} where one of the folders is something else, a link for instance
    */
-  static async open(dir: string): Promise<InboxFiles> {
-    for (const place of ['processing', 'held', 'done', 'failed']) {
-      await mkdir(join(dir, place), { recursive: true, mode: 0o700 });
-    }
+  static async open(dir: string, outbox: string): Promise<InboxFiles> {
+    for (const place of PLACES) await makeFolderIn(dir, place, 0o700);
     const lock = lockFile(join(dir, 'processing', 'inbox.lock'));
     if (lock === undefined) {
       throw new InboxInUse(`Another process watches ${dir}. Stop it, or watch another folder.`);
     }
-    return new InboxFiles(dir, lock);
+    return new InboxFiles(dir, resolve(outbox), lock);
   }
 
   close(): void {
     this.#lock.close();
   }
 
-  path(place: 'processing' | 'done' | 'failed' | 'held', id: string, file = ''): string {
+  path(place: InboxPlace, id: string, file = ''): string {
     return join(this.#dir, place, id, file);
   }
 
@@ -99,17 +124,31 @@ export class InboxFiles {
     return join(this.#dir, name);
   }
 
-  /** Only regular files are looked at: no links, pipes or folders. */
+  /** Regular files are taken; all else that lies there is named, so that nothing lies there unseen. */
   async list(): Promise<Listing> {
-    const names = (await readdir(this.#dir)).filter((name) => !PASSED_OVER.test(name)).toSorted();
     const seen = new Map<string, Seen>();
-    for (const name of names) {
-      const stats = await lstatOrNothing(join(this.#dir, name));
-      if (stats?.isFile()) {
-        seen.set(name, { name, size: stats.size, mtimeMs: stats.mtimeMs, inode: stats.ino });
-      }
+    const files: string[] = [];
+    const alone: Alone[] = [];
+    for (const bytes of (await readdir(this.#dir, { encoding: 'buffer' })).toSorted(
+      Buffer.compare,
+    )) {
+      const text = bytes.toString();
+      const named = Buffer.from(text).equals(bytes);
+      // No file has this for its name: it cannot hold a zero byte.
+      const name = named ? text : `\0${bytes.toString('latin1')}`;
+      const path = Buffer.concat([Buffer.from(`${this.#dir}${sep}`), bytes]);
+      const stats = await lstatOrNothing(path).catch((error: unknown) => error as Error);
+      if (stats === undefined || this.#own.has(name)) continue;
+      seen.set(name, seenOf(name, stats));
+      if (!named) alone.push({ kind: 'no-name', name, shown: percentEncoded(bytes) });
+      else if (stats instanceof Error) {
+        alone.push({ kind: 'no-file', name, is: 'something that cannot be looked at' });
+      } else if (!stats.isFile()) alone.push({ kind: 'no-file', name, is: kindOf(stats) });
+      else if (PASSED_OVER.test(name)) alone.push({ kind: 'passed-over', name });
+      else files.push(name);
     }
-    return { ...together([...seen.keys()]), seen };
+    const together = putTogether(files);
+    return { found: together.found, alone: [...together.alone, ...alone], seen };
   }
 
   /**
@@ -117,7 +156,7 @@ export class InboxFiles {
    * wherever the process may have ended.
    */
   async take({ name, files, kind, control }: Found): Promise<Unit> {
-    const id = `${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}-${letters()}`;
+    const id = `${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}-${randomLetters()}`;
     await mkdir(this.path('processing', id), { mode: 0o700 });
     for (const file of files) {
       await rename(this.inboxPath(file), this.path('processing', id, file));
@@ -125,30 +164,44 @@ export class InboxFiles {
     return { id, name, kind, data: name, ...(control !== undefined && { control }) };
   }
 
-  /** What an earlier process had taken in: units that are whole; of others every file is put back. */
-  async recover(): Promise<Unit[]> {
+  /**
+   * What an earlier process had taken in: units that are whole; of others every file is put back. One that
+   * can be neither is named, and keeps none of the others waiting.
+   */
+  async recover(): Promise<{ units: Unit[]; stuck: Stuck[] }> {
     const units: Unit[] = [];
+    const stuck: Stuck[] = [];
     for (const entry of await readdir(join(this.#dir, 'processing'), { withFileTypes: true })) {
       if (!entry.isDirectory()) continue;
-      const id = entry.name;
-      const files = (await readdir(this.path('processing', id))).filter(
-        (name) => !PASSED_OVER.test(name),
-      );
-      const [found] = together(files.toSorted()).found;
-      if (found !== undefined) {
-        const { name, kind, control } = found;
-        units.push({ id, name, kind, data: name, ...(control !== undefined && { control }) });
-      } else {
-        await this.#putBack(id, files);
+      try {
+        const recovered = await this.#recoverUnit(entry.name);
+        if (recovered !== undefined) units.push(recovered);
+      } catch (error) {
+        const hint =
+          error instanceof PutBackOver ? error.message : 'It cannot be read or put back.';
+        stuck.push({ place: `processing/${entry.name}`, hint });
       }
     }
-    return units.toSorted((one, other) => one.id.localeCompare(other.id));
+    return { units: units.toSorted((one, other) => one.id.localeCompare(other.id)), stuck };
+  }
+
+  async #recoverUnit(id: string): Promise<Unit | undefined> {
+    const files = (await readdir(this.path('processing', id))).filter(
+      (name) => !PASSED_OVER.test(name),
+    );
+    const [found] = putTogether(files.toSorted()).found;
+    if (found === undefined) {
+      await this.#putBack(id, files);
+      return undefined;
+    }
+    const { name, kind, control } = found;
+    return { id, name, kind, data: name, ...(control !== undefined && { control }) };
   }
 
   async #putBack(id: string, files: readonly string[]): Promise<void> {
     for (const file of files) {
       // A newer file of that name is not written over: this one waits where it is for the next start.
-      if ((await lstatOrNothing(this.inboxPath(file))) !== undefined) return;
+      if ((await lstatOrNothing(this.inboxPath(file))) !== undefined) throw new PutBackOver();
       await rename(this.path('processing', id, file), this.inboxPath(file));
     }
     await rm(this.path('processing', id), { recursive: true });
@@ -156,7 +209,7 @@ export class InboxFiles {
 
   /** Puts a unit where a person has to look at it, with a file that says why. */
   async fail(unit: Unit, why: string): Promise<void> {
-    await writeFile(this.path('processing', unit.id, 'why.txt'), `${why}\n`, { mode: 0o600 });
+    await writeWhole(this.path('processing', unit.id, 'why.txt'), `${why}\n`, 0o600);
     await rename(this.path('processing', unit.id), this.path('failed', unit.id));
   }
 
@@ -167,14 +220,15 @@ export class InboxFiles {
   async hold(unit: Unit, acknowledgement: Acknowledgement, keepMs: number): Promise<void> {
     const { id, ...rest } = unit;
     const text = JSON.stringify({ ...rest, acknowledgement });
-    await writeFile(this.path('processing', id, HELD_FILE), text, { mode: 0o600, flush: true });
+    await writeWhole(this.path('processing', id, HELD_FILE), text, 0o600);
     await rename(this.path('processing', id), this.path('held', id));
     if (keepMs === 0) await rm(this.path('held', id, unit.data), { force: true });
   }
 
-  /** The units that wait; what cannot be read is passed over, and stays. */
-  async held(): Promise<HeldUnit[]> {
+  /** The units that wait. What cannot be read stays, for a person to look at. */
+  async held(): Promise<{ units: HeldUnit[]; stuck: Stuck[] }> {
     const units: HeldUnit[] = [];
+    const stuck: Stuck[] = [];
     for (const id of (await readdir(join(this.#dir, 'held'))).toSorted()) {
       try {
         const text = await readFile(this.path('held', id, HELD_FILE), 'utf8');
@@ -182,10 +236,11 @@ export class InboxFiles {
         const unit = { id, ...rest, ...(control !== undefined && { control }) };
         units.push({ unit, acknowledgement });
       } catch {
-        // Not put there by an inbox, or damaged: a person's to look at.
+        const hint = `Its ${HELD_FILE} cannot be read, so its sender gets no final answer.`;
+        stuck.push({ place: `held/${id}`, hint });
       }
     }
-    return units;
+    return { units, stuck };
   }
 
   /** Ends a unit that was answered. Moved first: a folder half removed must not look like one to do. */
@@ -204,17 +259,18 @@ export class InboxFiles {
       const takenAt = Date.parse(`${id.slice(0, 10)}T${id.slice(11, 19).replaceAll('-', ':')}Z`);
       // What cannot be dated was not put there by an inbox.
       if (now - takenAt >= keepMs) {
-        await rm(this.path('done', id), { recursive: true, force: true });
+        // One that cannot be removed keeps none of the others.
+        await rm(this.path('done', id), { recursive: true, force: true }).catch(() => undefined);
       }
     }
   }
 }
 
 /** Which of these names belong together. */
-function together(names: readonly string[]): Pick<Listing, 'found' | 'alone'> {
+function putTogether(names: readonly string[]): Pick<Listing, 'found' | 'alone'> {
   const left = new Set(names);
   const found: Found[] = [];
-  const alone: Listing['alone'] = [];
+  const alone: Alone[] = [];
   const sidecarsOf = (name: string): string[] => {
     const stem = name.replace(/\.[^.]*$/, '');
     return [`${name}.json`, `${stem}.json`].filter((sidecar) => left.has(sidecar));
@@ -240,34 +296,23 @@ function together(names: readonly string[]): Pick<Listing, 'found' | 'alone'> {
   return { found, alone };
 }
 
-async function lstatOrNothing(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+/** A newer file lies where one is to be put back. */
+class PutBackOver extends Error {
+  override message =
+    'It was taken in half, and a newer file of its name lies in the inbox. Take out the one that is not wanted; the next start of the watcher goes on with the other.';
 }
 
-/** Letters only: no digits that could be taken for a number. */
-const letters = (): string =>
-  [...randomBytes(8)].map((byte) => String.fromCharCode(97 + (byte % 26))).join('');
-
-/** Writes a file whole or not at all: on disk, under its name, when this resolves. */
-export async function writeWhole(path: string, content: string): Promise<void> {
-  const temporary = `${path}.${letters()}.tmp`;
-  try {
-    // Readable by the group: a MESH client collects it under a user of its own.
-    await writeFile(temporary, content, { mode: 0o640, flag: 'wx', flush: true });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  const folder = await open(join(path, '..'));
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+/** What would change with every file put into a folder is left out for all but files. */
+function seenOf(name: string, found: Stats | Error): Seen {
+  if (found instanceof Error) return { name, size: 0, mtimeMs: 0, inode: 0 };
+  return found.isFile()
+    ? { name, size: found.size, mtimeMs: found.mtimeMs, inode: found.ino }
+    : { name, size: 0, mtimeMs: 0, inode: found.ino };
 }
+
+/** Bytes that are no text, as an address has them: `caf%E9.xml`. */
+const percentEncoded = (bytes: Buffer): string =>
+  bytes.toString('latin1').replaceAll(/[^ -~]/g, (byte) => {
+    const hex = byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0');
+    return `%${hex}`;
+  });

@@ -1,8 +1,9 @@
 import { watch as watchFolder } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import { InTheWay, lstatOrNothing } from '#store/files/whole-file.ts';
 import { printableName } from '../answers/acknowledge.ts';
 import type { UploadSource } from '../formats/source.ts';
 import type { LoadOptions } from '../load/load.ts';
@@ -16,7 +17,15 @@ import {
   type MeshOptions,
   sourceName,
 } from './decision.ts';
-import { type Found, InboxFiles, type Listing, type Seen, type Unit } from './files.ts';
+import {
+  type Alone,
+  type Found,
+  InboxFiles,
+  type Listing,
+  type Seen,
+  type Stuck,
+  type Unit,
+} from './files.ts';
 import { type MeshControl, readControl } from './mesh-control.ts';
 
 export type { MeshOptions } from './decision.ts';
@@ -32,7 +41,7 @@ export type InboxOptions = {
   /** A file is read once it has not changed for this long. */
   settleMs: number;
   pollMs: number;
-  /** How long half a pair may wait for the other half before it is reported. */
+  /** How long half a pair, or a file still being written, may wait before it is reported. */
   pairWaitMs: number;
   /** How long sources are kept once acknowledged. 0: not at all. */
   keepMs: number;
@@ -78,6 +87,8 @@ const RETRY_MS = 5_000;
 const RETRY_AT_MOST_MS = 300_000;
 const HELD_POLL_MS = 30_000;
 const SWEEP_EVERY_MS = 3_600_000;
+const STILL_WRITTEN =
+  'It is still being written to, so it is not taken. If the sender has stopped half way, remove it and ask for it to be sent again.';
 /** A hint of a change is followed up this soon at most. */
 const LOOK_AT_MOST_EVERY_MS = 25;
 
@@ -101,9 +112,10 @@ type Task = {
  * one after the other in the order of their numbers, files of several at the same time.
  *
  * @throws {InboxInUse} where another process watches the folder
+ * @throws {InTheWay} where a folder of the inbox's own is something else, a link for instance
  */
 export async function watchInbox(options: InboxOptions): Promise<Inbox> {
-  const files = await InboxFiles.open(options.dir);
+  const files = await InboxFiles.open(options.dir, options.outbox);
   const watcher = new Watcher(options, files);
   const ended = watcher.run().finally(() => files.close());
   return {
@@ -123,9 +135,9 @@ class Watcher {
   readonly #running = new Set<Promise<void>>();
   /** Units that this process knows of, lest one that is at work be found as if left behind. */
   readonly #known = new Set<string>();
-  /** Since when each file of the inbox has been as it is. */
-  readonly #unchanged = new Map<string, { seen: Seen; since: number }>();
-  /** What was told of each file of the inbox, so that it is told once. */
+  /** Since when each name of the inbox has been there, and since when it has been as it is. */
+  readonly #unchanged = new Map<string, { seen: Seen; first: number; since: number }>();
+  /** What was told of each name of the inbox (or path in it, or all of it: ''), so that it is told once. */
   readonly #told = new Map<string, string>();
   #unsettled = false;
   #stopping = false;
@@ -155,30 +167,43 @@ class Watcher {
     let recovered = false;
     while (!this.#stopping) {
       this.#woken = false;
-      try {
-        if (performance.now() - sweptAt >= SWEEP_EVERY_MS) {
+      // Each by itself: what cannot be swept away must not keep files from being loaded.
+      const unwell = [
+        await this.#reasonAgainst(async () => {
+          if (performance.now() - sweptAt < SWEEP_EVERY_MS) return;
           await this.#files.sweep(this.#options.keepMs, Date.now());
           sweptAt = performance.now();
-        }
-        if (!recovered) await this.#recover();
-        recovered = true;
-        await this.#look();
-        if (performance.now() - heldAt >= (this.#options.heldPollMs ?? HELD_POLL_MS)) {
+        }),
+        await this.#reasonAgainst(async () => {
+          if (!recovered) await this.#recover();
+          recovered = true;
+          await this.#look();
+        }),
+        await this.#reasonAgainst(async () => {
+          if (performance.now() - heldAt < (this.#options.heldPollMs ?? HELD_POLL_MS)) return;
           await this.#answerHeld();
           heldAt = performance.now();
-        }
-        this.#tell('', undefined);
-      } catch (error) {
-        this.#tell(
-          '',
-          `The inbox cannot be worked in (${reasonOf(error)}). Put that right: it is tried again by itself.`,
-        );
-      }
+        }),
+      ].find((reason) => reason !== undefined);
+      this.#tell(
+        '',
+        unwell &&
+          `The inbox cannot be worked in (${unwell}). Put that right: it is tried again by itself.`,
+      );
       this.#start();
       await this.#sleep();
     }
     hints?.close();
     await Promise.allSettled(this.#running);
+  }
+
+  async #reasonAgainst(work: () => Promise<void>): Promise<string | undefined> {
+    try {
+      await work();
+      return undefined;
+    } catch (error) {
+      return reasonOf(error);
+    }
   }
 
   /** Polling finds everything; the operating system's hints only find it sooner. */
@@ -214,8 +239,16 @@ class Watcher {
   }
 
   async #recover(): Promise<void> {
-    for (const unit of await this.#files.recover()) {
-      if (!this.#known.has(unit.id)) await this.#enqueueRecovered(unit);
+    const { units, stuck } = await this.#files.recover();
+    this.#tellStuck(stuck);
+    for (const unit of units) {
+      if (this.#known.has(unit.id)) continue;
+      try {
+        await this.#enqueueRecovered(unit);
+      } catch (error) {
+        const hint = `It cannot be taken up again (${reasonOf(error)}). Put that right and start the watcher again.`;
+        this.#tellStuck([{ place: `processing/${unit.id}`, hint }]);
+      }
     }
   }
 
@@ -254,15 +287,16 @@ class Watcher {
   #noteChanges({ seen }: Listing): void {
     for (const name of this.#unchanged.keys()) if (!seen.has(name)) this.#unchanged.delete(name);
     for (const name of this.#told.keys()) {
-      if (name !== '' && !seen.has(name)) this.#told.delete(name);
+      // A path is of what lies in a folder of the inbox's own.
+      if (name !== '' && !name.includes('/') && !seen.has(name)) this.#told.delete(name);
     }
     for (const [name, now] of seen) {
-      const before = this.#unchanged.get(name)?.seen;
-      const same =
-        before?.size === now.size && before.mtimeMs === now.mtimeMs && before.inode === now.inode;
-      if (same) continue;
-      this.#unchanged.set(name, { seen: now, since: performance.now() });
-      this.#told.delete(name);
+      const before = this.#unchanged.get(name);
+      const { size, mtimeMs, inode } = before?.seen ?? {};
+      if (size === now.size && mtimeMs === now.mtimeMs && inode === now.inode) continue;
+      const since = performance.now();
+      this.#unchanged.set(name, { seen: now, first: before?.first ?? since, since });
+      if (this.#told.get(name) !== STILL_WRITTEN) this.#told.delete(name);
     }
   }
 
@@ -272,9 +306,13 @@ class Watcher {
   }
 
   #settled(names: readonly string[]): boolean {
-    const settled = names.every((name) => this.#unchangedForMs(name) >= this.#options.settleMs);
-    this.#unsettled ||= !settled;
-    return settled;
+    const moving = names.filter((name) => this.#unchangedForMs(name) < this.#options.settleMs);
+    this.#unsettled ||= moving.length > 0;
+    for (const name of moving) {
+      const { first = Number.POSITIVE_INFINITY } = this.#unchanged.get(name) ?? {};
+      if (performance.now() - first >= this.#options.pairWaitMs) this.#tell(name, STILL_WRITTEN);
+    }
+    return moving.length === 0;
   }
 
   async #consider(found: Found): Promise<void> {
@@ -301,11 +339,14 @@ class Watcher {
     }
   }
 
-  async #considerAlone({ name, kind }: Listing['alone'][number]): Promise<void> {
+  async #considerAlone(alone: Alone): Promise<void> {
+    const { name, kind } = alone;
     const waited = this.#unchangedForMs(name);
     if (kind === 'control' && (await this.#isReport(name))) return;
-    if (waited < (kind === 'other' ? this.#options.settleMs : this.#options.pairWaitMs)) {
-      this.#unsettled ||= kind !== 'other' || waited < this.#options.settleMs;
+    const { settleMs, pairWaitMs } = this.#options;
+    const comes = kind === 'data' || kind === 'control' || kind === 'passed-over';
+    if (waited < (comes ? pairWaitMs : settleMs)) {
+      this.#unsettled ||= comes || waited < settleMs;
       return;
     }
     switch (kind) {
@@ -323,6 +364,22 @@ class Watcher {
         return this.#tell(
           name,
           'It is not a file that an inbox takes: .xml, .csv, .gz, or .dat with .ctl. Remove it, or name it so.',
+        );
+      case 'passed-over':
+        return this.#tell(
+          name,
+          'By its name it is hidden or still being transferred, so it is not taken. If it is whole, rename it; otherwise remove it.',
+        );
+      case 'no-file':
+        return this.#tell(
+          name,
+          `It is ${alone.is}, and only files are taken. Put the file itself here, and remove this.`,
+        );
+      case 'no-name':
+        return this.#tell(
+          name,
+          'Its name is not in UTF-8, so it is not taken. Rename it.',
+          alone.shown,
         );
     }
   }
@@ -397,7 +454,9 @@ class Watcher {
       task.notBefore = performance.now() + againInMs;
       this.#waiting.push(task);
       const hint =
-        error instanceof LoadFailed ? error.message : `It was not loaded (${reasonOf(error)}).`;
+        error instanceof LoadFailed || error instanceof InTheWay
+          ? error.message
+          : `It is not done with (${reasonOf(error)}).`;
       this.#options.report({
         kind: 'retried',
         name: printableName(task.unit.name),
@@ -409,10 +468,14 @@ class Watcher {
 
   async #loadOnce({ unit, control, authority }: Task): Promise<void> {
     const path = this.#files.path('processing', unit.id, unit.data);
-    const before = await stat(path).catch(nothingThere);
+    const before = await lstatOrNothing(path);
     if (before === undefined) {
       const hint = 'Somebody has removed it from the folder processing, so it was not loaded.';
       this.#options.report({ kind: 'left', name: printableName(unit.name), hint });
+      return;
+    }
+    if (!before.isFile()) {
+      await this.#fail(unit, 'It was a file and is none any more, so it was not read.');
       return;
     }
     let notice: InactiveNumbersNotice | undefined;
@@ -425,8 +488,8 @@ class Watcher {
         onNotice: (given) => void (notice = given),
       },
     );
-    const after = await stat(path);
-    if (before.size !== after.size || before.mtimeMs !== after.mtimeMs) {
+    const after = await lstatOrNothing(path);
+    if (before.size !== after?.size || before.mtimeMs !== after.mtimeMs) {
       await this.#fail(
         unit,
         `It was still being written while it was read, and was answered ${acknowledgement.code}. Ask for it to be sent again, under a new number if it was loaded.`,
@@ -449,7 +512,9 @@ class Watcher {
 
   /** Sends the final answers of what was held and has been decided on. */
   async #answerHeld(): Promise<void> {
-    for (const { unit, acknowledgement: provisional } of await this.#files.held()) {
+    const { units, stuck } = await this.#files.held();
+    this.#tellStuck(stuck);
+    for (const { unit, acknowledgement: provisional } of units) {
       if (this.#stopping) return;
       try {
         const acknowledgement = await this.#options.finalAnswer(provisional);
@@ -458,8 +523,11 @@ class Watcher {
         await this.#files.finish(unit, this.#options.keepMs, 'held');
         const name = printableName(unit.name);
         this.#options.report({ kind: 'acknowledged', name, acknowledgement });
-      } catch {
-        // The store is away, or the outbox: asked again at the next turn, and loads tell of either.
+      } catch (error) {
+        // Asked again at the next turn. That the store is away, loads tell.
+        if (error instanceof LoadFailed) continue;
+        const hint = error instanceof InTheWay ? error.message : `Its answer: ${reasonOf(error)}.`;
+        this.#tellStuck([{ place: `held/${unit.id}`, hint }]);
       }
     }
   }
@@ -477,8 +545,12 @@ class Watcher {
     this.#options.report({ kind: 'failed', name: printableName(unit.name), hint, folder });
   }
 
+  #tellStuck(stuck: readonly Stuck[]): void {
+    for (const { place, hint } of stuck) this.#tell(place, hint, place);
+  }
+
   /** Tells once of a file (or of the inbox, by an empty name) what is so; `undefined` where all is well. */
-  #tell(name: string, hint: string | undefined): void {
+  #tell(name: string, hint: string | undefined, shown = printableName(name)): void {
     if (hint === undefined) {
       this.#told.delete(name);
       return;
@@ -486,7 +558,7 @@ class Watcher {
     if (this.#told.get(name) === hint) return;
     this.#told.set(name, hint);
     this.#options.report(
-      name === '' ? { kind: 'unwell', hint } : { kind: 'left', name: printableName(name), hint },
+      name === '' ? { kind: 'unwell', hint } : { kind: 'left', name: shown, hint },
     );
   }
 }
@@ -495,11 +567,6 @@ class Watcher {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown fault';
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-}
-
-function nothingThere(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-  throw error;
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -23,7 +23,8 @@ const AT_ONCE = 4;
  *
  * After a file that failed, what follows of its authority is not loaded: it might depend on it.
  *
- * @param each told of each file in the order given, as soon as that can be
+ * @param each told of each file in the order given, as soon as that can be. What it throws is thrown again
+ *   once all files are done
  */
 export async function loadFiles<F extends FileToLoad>(
   store: Store,
@@ -76,10 +77,14 @@ export async function loadFiles<F extends FileToLoad>(
     lanes.set(lane, loading);
     loads.push(loading);
   }
-  try {
-    for (const loading of loads) await each(await loading);
-  } finally {
-    // Whatever one of them came to, nobody is left at work when this is over.
-    await Promise.allSettled(loads);
+  const failures: unknown[] = [];
+  for (const loading of loads) {
+    try {
+      await each(await loading);
+    } catch (error) {
+      // Of one file. The others are loaded all the same, so they are told of too.
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw failures[0];
 }

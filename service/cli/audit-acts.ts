@@ -8,6 +8,7 @@ import { streamName } from '../audit/log/entry.ts';
 import { readCheckpointFile } from '../audit/log/log-folder.ts';
 import { addKey, KeyFileWrong, readKeys, retireKeys } from '../audit/seal/keys.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
+import { readName, readReason } from './authority.ts';
 import { Failure, misused } from './failure.ts';
 import { runningRedis, withStore } from './store.ts';
 
@@ -17,8 +18,10 @@ const REDIS_ANSWERS_WITHIN_MS = 3_000;
 
 /** An act on the evidence is a named person's. */
 function named({ by, reason }: Named): { by: string; reason: string } {
-  if (by?.trim() && reason?.trim()) return { by: by.trim(), reason: reason.trim() };
-  throw misused('Say who does it and why: --by NAME --reason TEXT.');
+  if (!by?.trim() || !reason?.trim()) {
+    throw misused('Say who does it and why: --by NAME --reason TEXT.');
+  }
+  return { by: readName(by), reason: readReason(reason) };
 }
 
 /** Records an act on the audit among its events. */

@@ -115,7 +115,7 @@ async function decided(
   work: (store: Store, anchor: Anchor, code: OdsCode, who: Decision) => Promise<string>,
 ): Promise<void> {
   const code = read('CODE', odsCodeSchema, codeText);
-  const who = { by: read('--by', shortTextSchema, by), reason: readReason(reason) };
+  const who = { by: readName(by), reason: readReason(reason) };
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, role, async (store, anchor) => {
     await requireSameDataset(store, anchor);
@@ -161,7 +161,7 @@ export async function expectAuthorities(
   configuration: Configuration,
   { file, by, reason }: ExpectOptions,
 ): Promise<void> {
-  const who = { by: read('--by', shortTextSchema, by), reason: readReason(reason) };
+  const who = { by: readName(by), reason: readReason(reason) };
   const expected = await readSettingFile('--file', file, expectedAuthoritiesSchema);
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, 'admin', async (store, anchor) => {
@@ -181,6 +181,9 @@ export async function expectAuthorities(
     for (const { code, name } of without(before, authorities)) console.log(`  - ${code} ${name}`);
   });
 }
+
+/** Who answers for it, as it goes into the audit. */
+export const readName = (text: string): string => read('--by', shortTextSchema, text);
 
 /** A reason as it goes into the audit. */
 export const readReason = (text: string): string => read('--reason', shortTextSchema, text);

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigurationError, readConfiguration } from '#schemas/configuration.ts';
+import { printable, printableLines } from '#schemas/printable.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addAuditCommands } from './audit.ts';
 import {
@@ -47,7 +48,7 @@ function commandLine(environment: NodeJS.ProcessEnv): Command {
     .version(packageJson.version)
     .addHelpText('after', ENVIRONMENT)
     .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, 'cp-flags: ')),
+      outputError: (text, write) => write(printableLines(text.replace(/^error: /, 'cp-flags: '))),
     })
     .exitOverride();
 
@@ -549,10 +550,16 @@ function told(error: unknown): { sentence?: string; exitCode: number } {
   return { sentence: wrongSetting ? `Wrong setting. ${sentence}` : sentence, exitCode: 1 };
 }
 
+// Names of files, people and authorities are from outside, and a terminal obeys what it is sent.
+for (const write of ['log', 'error'] as const) {
+  const plain = console[write].bind(console);
+  console[write] = (text: string) => plain(printableLines(text));
+}
+
 try {
   await commandLine(process.env).parseAsync();
 } catch (error) {
   const { sentence, exitCode } = told(error);
-  if (sentence !== undefined) console.error(`cp-flags: ${sentence}`);
+  if (sentence !== undefined) console.error(`cp-flags: ${printable(sentence)}`);
   process.exitCode = exitCode;
 }

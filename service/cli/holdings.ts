@@ -1,29 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { odsCodeSchema, shortTextSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { writePrivate } from '../files/private-file.ts';
 import { holdingsText } from '../uploads/holdings.ts';
+import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
 export type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason?: string };
 
-/** Writes to a file whole or not at all, or to standard output, which is not ended. */
-async function write(text: Readable, out: string | undefined): Promise<void> {
-  if (out === undefined) return pipeline(text, process.stdout, { end: false });
-  const temporary = `${out}.${randomUUID()}.tmp`;
-  try {
-    await pipeline(text, createWriteStream(temporary, { mode: 0o600, flags: 'wx', flush: true }));
-    await rename(temporary, out);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
+const STDOUT = '-';
 
 /** `cp-flags holdings`: everything held for one authority. Audited before the first row. */
 export async function holdings(
@@ -36,6 +25,9 @@ export async function holdings(
   if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');
   const why = reason === undefined ? undefined : shortTextSchema.safeParse(reason);
   if (why?.success === false) throw misused(`--reason ${why.error.issues[0]?.message}.`);
+  const toFile = out !== undefined && out !== STDOUT;
+  // Before the reading is on record: nothing is read that cannot be written.
+  if (toFile) await requireDestination('--out', out);
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, 'loader', async (store, anchor) => {
     await requireSameDataset(store, anchor);
@@ -49,6 +41,8 @@ export async function holdings(
       ...(why?.data !== undefined && { reason: why.data }),
     });
     const text = holdingsText(authority, store.rowsOf(code), csv ? 'csv' : 'json');
-    await write(Readable.from(text, { objectMode: false }), out);
+    if (toFile) await writePrivate(out, text);
+    // Standard output is not ended: it is the process's.
+    else await pipeline(Readable.from(text, { objectMode: false }), process.stdout, { end: false });
   });
 }

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
 import {
   acknowledgementFormats,
@@ -13,11 +13,13 @@ import { type CsvMetadata, type Difference, differFile } from '#loaders/load/loa
 import { loadFiles } from '#loaders/load/load-files.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { lstatOrNothing } from '#store/files/whole-file.ts';
 import { noticesFolder } from '../files/data-folder.ts';
 import { writePrivate } from '../files/private-file.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { writeNotice } from '../uploads/notices.ts';
 import { openTracer } from '../uploads/number-tracing.ts';
+import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
 import { createProgress } from './progress.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
@@ -59,21 +61,33 @@ export function metadataOf({
 /** Where what is written about a file goes. */
 type Target = { format: Format; path: string } | { folder: string; stem: string };
 
-/** A path that ends in the name of a format is a file; any other is a folder, made if absent. */
+/**
+ * A path that ends in the name of a format is a file. Any other is a folder, made if absent; one that is to
+ * be made and looks like the name of a file must end in a slash.
+ */
 async function targets(
   files: readonly string[],
   path: string | undefined,
 ): Promise<(Target | undefined)[]> {
   if (path === undefined) return files.map(() => undefined);
-  const format = FORMATS.find((ending) => extname(path) === `.${ending}`);
-  const isFolder = await stat(path).then(
-    (found) => found.isDirectory(),
-    () => format === undefined,
-  );
+  if (path === '-') {
+    throw misused('--ack - is not needed: without --ack it is printed on standard output.');
+  }
+  const ending = extname(path).toLowerCase();
+  const format = FORMATS.find((name) => ending === `.${name}`);
+  const found = await stat(path).catch(() => undefined);
+  const isFolder =
+    found?.isDirectory() ?? (path.endsWith(sep) || (ending === '' && !(await isThere(path))));
   if (!isFolder) {
-    if (files.length > 1) throw misused('--ack must name a folder where several files are loaded.');
+    await requireDestination('--ack', path);
     if (format === undefined) {
-      throw misused('--ack must be a folder, or end in .json, .csv, .xml or .txt.');
+      throw misused(
+        `--ack must be a folder, or end in .json, .csv, .xml or .txt. If ${path} is to be a new folder, end it with ${sep}`,
+      );
+    }
+    if (files.length > 1) throw misused('--ack must name a folder where several files are loaded.');
+    if (files.some((file) => resolve(file) === resolve(path))) {
+      throw misused(`--ack ${path} is the file that is to be loaded. Give another name.`);
     }
     await requireWritable(dirname(path));
     return [{ format, path }];
@@ -83,8 +97,20 @@ async function targets(
     throw misused('Two of the files have the same name, and so would their acknowledgements.');
   }
   await requireWritable(path);
+  for (const stem of names) {
+    for (const each of FORMATS) {
+      await requireDestination('--ack', acknowledgementPath(path, stem, each));
+    }
+  }
   return names.map((stem) => ({ folder: path, stem }));
 }
+
+/** Also a link to nothing is there. */
+const isThere = async (path: string): Promise<boolean> =>
+  (await lstatOrNothing(path)) !== undefined;
+
+const acknowledgementPath = (folder: string, stem: string, format: Format): string =>
+  join(folder, `${stem}.ack.${format}`);
 
 /** Before anything is loaded: what was loaded must not go without its acknowledgement. */
 async function requireWritable(folder: string): Promise<void> {
@@ -106,7 +132,7 @@ async function writeAcknowledgement(
       ? [target]
       : acknowledgementFormats(acknowledgement).map((format) => ({
           format,
-          path: join(target.folder, `${target.stem}.ack.${format}`),
+          path: acknowledgementPath(target.folder, target.stem, format),
         }));
   for (const { format, path } of written) {
     await writePrivate(path, formatAcknowledgement(acknowledgement, format));
@@ -225,8 +251,9 @@ export async function load(
           return;
         }
         const { acknowledgement, file } = loaded;
-        await writeAcknowledgement(acknowledgement, file.target);
+        // First, so that it is not lost where the file cannot be written.
         console.log(acknowledgementText(acknowledgement));
+        await writeAcknowledgement(acknowledgement, file.target);
         if (file.notices.length > 0) {
           console.log(`  NHS numbers that are no longer in use are in ${file.notices.join(', ')}`);
         }

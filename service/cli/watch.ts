@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Tracer } from '#loaders/check/tracing/tracer.ts';
@@ -9,10 +9,11 @@ import {
   type MeshOptions,
   watchInbox,
 } from '#loaders/inbox/inbox.ts';
-import { LoadFailed, loadFile } from '#loaders/load/load.ts';
+import { loadFile } from '#loaders/load/load.ts';
 import { Places } from '#loaders/load/load-slots.ts';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import { mailboxesFileSchema } from '#schemas/uploads/mesh.ts';
+import { makeFolderIn } from '#store/files/whole-file.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { readSettingFile } from '../access/issuers.ts';
@@ -21,6 +22,7 @@ import { createLog, type Log } from '../telemetry/log.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { openTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
+import { createLease } from './lease.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
 export type WatchOptions = { out?: string };
@@ -69,48 +71,6 @@ async function tracerOf(configuration: Configuration): Promise<Tracer | undefine
 }
 
 type Opened = { store: Store; anchor: Anchor };
-
-/**
- * The store for as long as it works. After a failure it is opened afresh: its Redis may have been started
- * again elsewhere while this process ran. Loads that go on side by side share it, and with it one reading
- * of all rows.
- */
-function createLease(configuration: Configuration) {
-  let current: { opened: Promise<Opened>; end: () => void } | undefined;
-
-  function open(): { opened: Promise<Opened>; end: () => void } {
-    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const { promise: opened, resolve, reject } = Promise.withResolvers<Opened>();
-    const hold = async (): Promise<void> => {
-      const redis = await runningRedis(configuration);
-      await withStore(configuration, redis, 'loader', async (store, anchor) => {
-        await requireSameDataset(store, anchor);
-        resolve({ store, anchor });
-        await ended;
-      });
-    };
-    hold().catch(reject);
-    return { opened, end };
-  }
-
-  return {
-    /** @throws {LoadFailed} */
-    async use<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
-      const lease = (current ??= open());
-      try {
-        return await work(await lease.opened);
-      } catch (error) {
-        // Others at work on it fail too, and are tried again.
-        if (current === lease) current = undefined;
-        lease.end();
-        if (error instanceof LoadFailed) throw error;
-        if (error instanceof Failure) throw new LoadFailed(error.message);
-        throw new LoadFailed('The store cannot be reached.');
-      }
-    },
-    end: () => current?.end(),
-  };
-}
 
 function tell(report: InboxReport, log: Log): void {
   switch (report.kind) {
@@ -180,10 +140,17 @@ export async function watch(
   await requireFolder(dir);
   const outbox = resolve(out ?? join(dir, 'outbox'));
   if (outbox === resolve(dir)) throw misused('--out must be another folder than the inbox.');
-  if (out === undefined) await mkdir(outbox, { recursive: true, mode: 0o700 });
+  if (out === undefined) await makeFolderIn(dir, 'outbox', 0o700);
   await requireFolder(outbox);
   const log = createLog(configuration.LOG_LEVEL ?? 'info');
-  const lease = createLease(configuration);
+  // Shared by loads that go on side by side, and with it one reading of all rows.
+  const lease = createLease<Opened>(async (use) => {
+    const redis = await runningRedis(configuration);
+    await withStore(configuration, redis, 'loader', async (store, anchor) => {
+      await requireSameDataset(store, anchor);
+      await use({ store, anchor });
+    });
+  });
   const settings = loadSettings(configuration, await tracerOf(configuration));
   const places = new Places(configuration.INBOX_PARALLEL);
   const inbox = await watchInbox({

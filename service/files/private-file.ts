@@ -1,17 +1,20 @@
-import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { writeBeside, writeWhole } from '#store/files/whole-file.ts';
 
-async function writeBeside(path: string, content: string): Promise<string> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  await writeFile(temporary, content, { mode: 0o600, flag: 'wx', flush: true });
-  return temporary;
-}
+const makeParent = (path: string) => mkdir(dirname(path), { recursive: true, mode: 0o700 });
 
-/** Writes a file only its owner can read, whole or not at all. */
-export async function writePrivate(path: string, content: string): Promise<void> {
-  await rename(await writeBeside(path, content), path);
+/**
+ * Writes a file only its owner can read, whole or not at all.
+ *
+ * @throws {InTheWay} where something else than a file lies there
+ */
+export async function writePrivate(
+  path: string,
+  content: string | AsyncIterable<string>,
+): Promise<void> {
+  await makeParent(path);
+  await writeWhole(path, content, 0o600);
 }
 
 /**
@@ -27,7 +30,8 @@ export async function readOrMakePrivate(
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  const temporary = await writeBeside(path, await make());
+  await makeParent(path);
+  const temporary = await writeBeside(path, await make(), 0o600);
   try {
     // A link, unlike a rename, refuses to replace what another process has made meanwhile.
     await link(temporary, path);

@@ -1,7 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatNotification } from '#loaders/answers/notification.ts';
-import { writeWhole } from '#loaders/inbox/files.ts';
 import { writeControl } from '#loaders/inbox/mesh-control.ts';
 import {
   NOTIFICATION_FORMATS,
@@ -9,9 +8,14 @@ import {
   type NotificationFormat,
   type NotificationPreferences,
 } from '#schemas/notification.ts';
+import { makeFolderIn, writeWhole } from '#store/files/whole-file.ts';
 
 /** By whom, and as what, notifications are sent by MESH. */
 export type NotificationMesh = { mailbox: string; workflowId: string };
+
+/** Readable by the group: another user's program collects them. */
+const FILE_MODE = 0o640;
+const FOLDER_MODE = 0o750;
 
 type Named = { authority: string; id: string };
 
@@ -35,20 +39,19 @@ export async function writeNotification(
 ): Promise<void> {
   const named = { authority: notification.authority.code, id: notification.id };
   if (mailbox === undefined) {
-    // Readable by the group, as the files: another user's program collects them.
-    await mkdir(join(outbox, named.authority), { recursive: true, mode: 0o750 });
+    await makeFolderIn(outbox, named.authority, FOLDER_MODE);
     for (const format of formats) {
       const path = fileOf(outbox, named, format);
-      await writeWhole(path, formatNotification(notification, format));
+      await writeWhole(path, formatNotification(notification, format), FILE_MODE);
     }
     return;
   }
   if (mesh === undefined) throw new Error('a mailbox without settings of MESH');
-  await mkdir(outbox, { recursive: true, mode: 0o750 });
+  await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
   for (const format of formats) {
     const path = pairOf(outbox, named, format);
     // Data before control file: the client sends as soon as it sees the latter.
-    await writeWhole(`${path}.dat`, formatNotification(notification, format));
+    await writeWhole(`${path}.dat`, formatNotification(notification, format), FILE_MODE);
     await writeWhole(
       `${path}.ctl`,
       writeControl({
@@ -59,6 +62,7 @@ export async function writeNotification(
         localId: `${named.authority}-${named.id}`,
         partnerId: '',
       }),
+      FILE_MODE,
     );
   }
 }

@@ -1,5 +1,6 @@
 import { type DestinationStream, pino } from 'pino';
 import type { Configuration } from '#schemas/configuration.ts';
+import { printable } from '#schemas/printable.ts';
 
 /**
  * Everything a log line may say besides its message. There is no field for a body, a token, a name or
@@ -58,7 +59,7 @@ const LIKE_AN_NHS_NUMBER = /(?<![0-9])[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}(?![0-9]
 
 /** The last defence for words that come from elsewhere (a sentence about a file, an error's class). */
 const scrubbed = (text: string): string =>
-  text.slice(0, LONGEST_FIELD).replace(LIKE_AN_NHS_NUMBER, '[number]');
+  printable(text.slice(0, LONGEST_FIELD).replace(LIKE_AN_NHS_NUMBER, '[number]'));
 
 /**
  * The service's log, JSON lines on stderr (stdout belongs to what a person reads). Fields outside the

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { z } from 'zod';
@@ -119,8 +120,10 @@ async function readSidecar(source: UploadSource): Promise<CsvMetadata | 'unreada
 
 /** A little more of a file than a sidecar may have. */
 async function readStart(path: string): Promise<string> {
-  const file = await open(path);
+  // Without waiting: a pipe would keep the load until somebody writes to it.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
+    if (!(await file.stat()).isFile()) throw new Error('no file');
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(SIDECAR_AT_MOST + 1) });
     return buffer.toString('utf8', 0, bytesRead);
   } finally {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type FileLock, lockFile } from '../../files/sqlite.ts';
+import { writeWhole } from '../../files/whole-file.ts';
 
 export const REDIS_ROLES = ['lookup', 'worker', 'loader', 'admin'] as const;
 export type RedisRole = (typeof REDIS_ROLES)[number];
@@ -58,12 +59,8 @@ export async function lockFolder(folder: DataFolder): Promise<FileLock> {
 }
 
 /** Writes a file that only its owner can read, whole or not at all. */
-export async function writePrivate(path: string, content: string): Promise<void> {
-  const temporary = `${path}.tmp`;
-  await rm(temporary, { force: true });
-  await writeFile(temporary, content, { mode: 0o600, flush: true });
-  await rename(temporary, path);
-}
+export const writePrivate = (path: string, content: string): Promise<void> =>
+  writeWhole(path, content, 0o600);
 
 /** Undefined when absent or not as it should be: these files can be written anew. */
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {

@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -447,18 +450,95 @@ describe('many files', () => {
     expect(codes().every((code) => code.endsWith('CPF02'))).toBe(true);
   });
 
-  test('of other kinds, links and folders are let be', async () => {
+  test('of other kinds, links, pipes and folders are let be, and each is told once', async () => {
     put('notes.docx', 'x');
     put('.hidden.xml', xml());
     put('coming.xml.part', xml());
     symlinkSync('/etc/hostname', join(dir, 'link.xml'));
     mkdirSync(join(dir, 'folder.xml'));
+    execFileSync('mkfifo', [join(dir, 'pipe.csv')]);
+    const lies = lying();
     await watch();
-    await until(() => of('left').length === 1);
+    await until(() => of('left').length === 6);
     put('ours.xml', xml());
     await until(() => codes().length === 1);
     expect(hints()).toContain('notes.docx: It is not a file that an inbox takes');
-    expect(lying()).toEqual(['.hidden.xml', 'coming.xml.part', 'link.xml', 'notes.docx']);
+    expect(hints()).toContain('link.xml: It is a link');
+    expect(hints()).toContain('pipe.csv: It is a named pipe');
+    expect(hints()).toContain('folder.xml: It is a folder');
+    expect(hints()).toContain('coming.xml.part: By its name it is hidden or still being');
+    expect(of('left')).toHaveLength(6);
+    expect(lying()).toEqual(lies);
+  });
+
+  test('whose name is not UTF-8 are told by their bytes, and taken once renamed', async () => {
+    const name = Buffer.concat([
+      Buffer.from(`${dir}/caf`),
+      Buffer.from([0xe9]),
+      Buffer.from('.xml'),
+    ]);
+    writeFileSync(name, xml());
+    await watch();
+    await until(() => of('left').length === 1);
+    expect(hints()).toBe('caf%E9.xml: Its name is not in UTF-8, so it is not taken. Rename it.');
+    renameSync(name, join(dir, 'café.xml'));
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['café.xml CPF02']);
+  });
+
+  test('that never come to rest are told once', async () => {
+    put('endless.xml', 'x');
+    let turns = 0;
+    const writing = setInterval(() => put('endless.xml', 'x'.repeat((turns += 1))), 5);
+    try {
+      await watch({ settleMs: 3_600_000 });
+      await until(() => of('left').length > 0);
+      const told = turns;
+      await until(() => turns > told + 20);
+    } finally {
+      clearInterval(writing);
+    }
+    expect(of('left')).toHaveLength(1);
+    expect(hints()).toContain('endless.xml: It is still being written to');
+  });
+
+  test('are each answered, whatever their names have in common or how long they are', async () => {
+    const names = ['9990000018.xml', '9990000026.xml', `${'好'.repeat(83)}.xml`, 'a\u001b[31m.xml'];
+    for (const [i, name] of names.entries()) put(name, xml(A, sequence + i));
+    await watch();
+    await until(() => codes().length === 4);
+    const answers = folder('outbox').filter((name) => name.endsWith('.json'));
+    const sequences = answers.map((name) => {
+      const answer: unknown = JSON.parse(readFileSync(join(outbox, name), 'utf8'));
+      return acknowledgementSchema.parse(answer).sequence - sequence;
+    });
+    expect(sequences.toSorted()).toEqual([0, 1, 2, 3]);
+    expect(answers.join()).not.toMatch(/999[0-9]{7}|\u001b/);
+  });
+});
+
+describe('what lies where an answer belongs', () => {
+  test('is neither replaced nor followed, and the file is answered once it is gone', async () => {
+    const answer = join(outbox, 'a.xml.ack.json');
+    const elsewhere = join(dir, 'done', 'theirs');
+    mkdirSync(join(dir, 'done'));
+    writeFileSync(elsewhere, 'theirs');
+    symlinkSync(elsewhere, answer);
+    put('a.xml', xml());
+    await watch();
+    await until(() => of('retried').length > 0);
+    expect(hints()).toContain('a.xml.ack.json is a link');
+    expect(readlinkSync(answer)).toBe(elsewhere);
+    expect(readFileSync(elsewhere, 'utf8')).toBe('theirs');
+    rmSync(answer);
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['a.xml CPF02']);
+  });
+
+  test('a folder of the inbox that is a link is refused', async () => {
+    mkdirSync(join(dir, 'theirs'));
+    symlinkSync(join(dir, 'theirs'), join(dir, 'failed'));
+    await expect(watch()).rejects.toThrow(/failed is a link and must be a folder/);
   });
 });
 
@@ -505,10 +585,26 @@ describe('whatever goes wrong', () => {
     mkdirSync(join(dir, 'processing', id), { recursive: true });
     writeFileSync(join(dir, 'processing', id, 'c.ctl'), controlXml({ LocalId: 'older' }));
     put('c.ctl', controlXml({ LocalId: 'newer' }));
+    put('a.xml', xml());
     await watch();
-    await until(() => of('left').length === 1);
+    // Nothing else waits for it.
+    await until(() => codes().length === 1 && of('left').length === 2);
+    expect(hints()).toContain(`processing/${id}: It was taken in half`);
     expect(readFileSync(join(dir, 'c.ctl'), 'utf8')).toContain('newer');
     expect(folder(join('processing', id))).toEqual(['c.ctl']);
+  });
+
+  test('a held file whose note is damaged is told once', async () => {
+    const id = '2026-11-24T06-00-02-cccccccc';
+    mkdirSync(join(dir, 'held', id), { recursive: true });
+    writeFileSync(join(dir, 'held', id, 'held.json'), '{');
+    await watch();
+    await until(() => of('left').length === 1);
+    put('a.xml', xml());
+    await until(() => codes().length === 1);
+    expect(hints()).toBe(
+      `held/${id}: Its held.json cannot be read, so its sender gets no final answer.`,
+    );
   });
 
   test('an answer that cannot be written keeps the file until it can', async () => {

@@ -1,7 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isFarFrom } from '#loaders/decide/file.ts';
 import { differFile, LoadFailed, loadFile, resumeLoad } from '#loaders/load/load.ts';
 import { type FileLoaded, loadFiles } from '#loaders/load/load-files.ts';
 import { Places } from '#loaders/load/load-slots.ts';
@@ -219,6 +222,65 @@ describe('a store that is not open', () => {
   });
 });
 
+describe('a number far from the last one', () => {
+  test('is refused however it came about, and closes nothing', async () => {
+    const authority = newAuthority();
+    await loadXml(authority, 412);
+    for (const mistyped of [41_300_000, 999_999_999_999_999]) {
+      const before = await everything();
+      const refused = await loadXml(authority, mistyped, [planOf(2)]);
+      expect(refused).toMatchObject({ code: 'CPF04', failures: [{ field: 'sequence' }] });
+      expect(refused.failures[0]?.hint).toContain(
+        'is mistyped, send the file with its right number',
+      );
+      expect(refused.failures[0]?.hint).toContain(`reset-sequence ${authority}`);
+      expect(await rowsOf(authority, 2)).toEqual([]);
+      expect((await t.store.authority(authority))?.sequence).toBe(412);
+      expect(Object.keys(await everything())).toEqual(Object.keys(before));
+    }
+    expect((await loadXml(authority, 413, [planOf(2)])).code).toBe('CPF02');
+  });
+
+  test('of which the first was the mistyped one is let in by a named operator, and its files take effect', async () => {
+    const authority = newAuthority();
+    await loadXml(authority, 999_999_999_999_999);
+    const END = [planOf(1, { endDate: day('2026-11-20') })];
+    const refused = await loadXml(authority, 413, END);
+    expect(refused).toMatchObject({ code: 'CPF04', failures: [{ field: 'sequence' }] });
+    await resetSequence(t.store, t.anchor, authority, { by: 'Olive', reason: 'mistyped' });
+    const later = { createdAt: '202611240530+0000' };
+    expect((await loadXml(authority, 413, END, later)).code).toBe('CPF02');
+    expect((await rowsOf(authority, 1))[0]?.endDate).toBe('2026-11-20');
+    expect((await loadXml(authority, 414, [planOf(2)], later)).code).toBe('CPF02');
+  });
+
+  test('is never one that a numbering by file, day or minute comes to next', () => {
+    const count = fc.integer({ min: 0, max: 999_999_999 });
+    fc.assert(
+      fc.property(count, fc.integer({ min: 1, max: 10_000 }), (last, files) => {
+        expect(isFarFrom(last + files, last)).toBe(false);
+        expect(isFarFrom(last, last + files)).toBe(false);
+      }),
+    );
+    const date = fc.date({
+      min: new Date('2020-01-01'),
+      max: new Date('2099-01-01'),
+      noInvalidDate: true,
+    });
+    fc.assert(
+      fc.property(date, fc.integer({ min: 1, max: 400 }), (at, days) => {
+        const digits = (time: number): string => new Date(time).toISOString().replaceAll(/\D/g, '');
+        const [before, after] = [digits(at.getTime()), digits(at.getTime() + days * DAY_MS)];
+        for (const length of [8, 12, 14]) {
+          const [last, next] = [Number(before.slice(0, length)), Number(after.slice(0, length))];
+          expect(isFarFrom(next, last)).toBe(false);
+          expect(isFarFrom(last * 10 + 1, last)).toBe(true);
+        }
+      }),
+    );
+  });
+});
+
 describe('a look without consequences', () => {
   test('says by how many rows the store would differ, and changes nothing at all', async () => {
     const authority = newAuthority();
@@ -298,6 +360,14 @@ describe('a look without consequences', () => {
   });
 });
 
+test('a pipe beside a CSV keeps nobody waiting', async () => {
+  const path = join(t.dataDir, 'ZZ999-1-202611232130.csv');
+  await writeFile(path, fileCsv(upload()));
+  execFileSync('mkfifo', [`${path}.json`]);
+  const { code } = await validateFile({ path, name: path }, { now: () => RECEIVED_AT });
+  expect(code).toBe('CPF02');
+});
+
 describe('loads side by side', () => {
   async function files(authorities: OdsCode[], sequences: number[]) {
     const paths: { path: string; name: string }[] = [];
@@ -358,6 +428,23 @@ describe('loads side by side', () => {
     await loadFiles(store, t.anchor, given, OPTIONS(), ({ kind }) => void kinds.push(kind));
     expect(kinds).toEqual(['failed', 'acknowledged', 'failed', 'acknowledged']);
     expect(await rowsOf(one, 1)).toEqual([]);
+  });
+
+  test('are all told of where one of them cannot be', async () => {
+    const authorities = [newAuthority(), newAuthority(), newAuthority()];
+    const told: string[] = [];
+    const loading = loadFiles(
+      t.store,
+      t.anchor,
+      await files(authorities, [1]),
+      OPTIONS(),
+      (one) => {
+        told.push(one.kind);
+        if (told.length === 1) throw new Error('no room for its acknowledgement');
+      },
+    );
+    await expect(loading).rejects.toThrow('no room for its acknowledgement');
+    expect(told).toEqual(['acknowledged', 'acknowledged', 'acknowledged']);
   });
 
   test('give their places on, and are quiet once none is at work', async () => {

@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sampleUploads } from '#loaders/synthetic/sample.ts';
@@ -183,6 +184,85 @@ describe('load', () => {
     const { code, stderr } = await run(args, environment);
     expect(code).toBe(expected);
     expect(stderr).toMatch(/^cp-flags: .*\n$/);
+  });
+});
+
+describe('a destination', () => {
+  let folder: string;
+  let source: string;
+  beforeAll(async () => {
+    folder = join(files, 'destinations');
+    await mkdir(folder);
+    await symlink(join(files, 'elsewhere'), join(folder, 'link.json'));
+    await symlink(join(files, 'elsewhere'), join(folder, 'link'));
+    await run(
+      ['authority', 'set', 'ZZ203', '--name', 'N', '--emergency', '02079460199'],
+      environment,
+    );
+    source = await csv('ZZ203-1-202611242130.csv', SOUND);
+    await symlink(join(files, 'elsewhere'), join(folder, 'ZZ203-1-202611242130.csv.ack.json'));
+    execFileSync('mkfifo', [join(folder, 'pipe.json')]);
+  });
+
+  test('of an acknowledgement that is no file is refused before anything is loaded', async () => {
+    const before = await readdir(folder);
+    const refused = async (name: string, hint: string) => {
+      const ack = name === '-' ? name : join(folder, name);
+      const { code, stdout, stderr } = await run(['load', source, '--ack', ack], environment);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toContain(hint);
+    };
+    await Promise.all([
+      refused('link.json', '--ack: '),
+      refused('link', '--ack: '),
+      refused('pipe.json', 'is a named pipe'),
+      refused('', '.csv.ack.json is a link'),
+      refused('ack.pdf', 'end it with /'),
+      refused('-', 'without --ack'),
+    ]);
+    expect(await readdir(folder)).toEqual(before);
+  });
+
+  test('of an acknowledgement is never the file that is loaded', async () => {
+    const whole = await file('own.xml', 'not XML');
+    expect(await run(['load', whole, '--ack', whole], environment)).toMatchObject({ code: 2 });
+    expect(await readFile(whole, 'utf8')).toBe('not XML');
+  });
+
+  test('of holdings that is a link or a pipe is refused before anything is read, - is standard output', async () => {
+    const outs = ['link', 'pipe.json'].map((name) =>
+      run(['holdings', 'ZZ203', '--out', join(folder, name)], environment),
+    );
+    for (const { code, stderr } of await Promise.all(outs)) {
+      expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('--out: ') });
+    }
+    expect((await lstat(join(folder, 'pipe.json'))).isFIFO()).toBe(true);
+    const printed = await run(['holdings', 'ZZ203', '--csv', '--out', '-'], environment);
+    expect(printed.stdout).toContain('nhs_number');
+  });
+
+  test('with a new name in capitals, or a folder named like a file, is taken', async () => {
+    const ack = join(folder, 'ACK.JSON');
+    await run(['load', source, '--ack', ack], environment);
+    expect(await acknowledgement(ack)).toMatchObject({ code: 'CPF02' });
+    const acks = join(folder, 'acks.2026');
+    await run(['load', source, '--ack', `${acks}/`], environment);
+    expect(await readdir(acks)).toContain('ZZ203-1-202611242130.csv.ack.json');
+  });
+});
+
+test('what a terminal would obey is escaped, wherever it came from', async () => {
+  const evil = join(files, 'a\u001b[31m\u202eb\n.csv');
+  const missing = await run(['load', evil], environment);
+  expect(missing.stderr).toMatch(
+    /^cp-flags: .*a\\u001b\[31m\\u202eb\\u000a\.csv is not a file.*\n$/,
+  );
+  const unknown = await run(['load', 'x', '--\u001b[31m'], environment);
+  expect(unknown.stderr).not.toContain('\u001b');
+  const by = await run(['audit', 'hold', '--by', 'A\u001b[31m', '--reason', 'r'], environment);
+  expect(by).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--by must have no control'),
   });
 });
 

@@ -22,6 +22,13 @@ describe('the log', () => {
     expect(lines.join('')).toContain('10.0.0.1');
   });
 
+  test('escapes what a terminal would obey, which JSON does only in part', () => {
+    const { lines, log } = captured();
+    log.warn('\u009b31m\u202e\u007f', { where: 'a\u2028b' });
+    expect(lines.join('')).not.toMatch(/[\u007f-\u009f\u202e\u2028]/);
+    expect(lines.join('')).toContain('u009b31m');
+  });
+
   test('says of an error its class and place, never its message', () => {
     const error = new TypeError('FCALL lookup 9990000018 failed');
     expect(JSON.stringify(errorFields(error))).not.toContain('FCALL');

@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto';
+import type { Stats } from 'node:fs';
+import { lstat, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/**
+ * Something else than a file, or than a folder, lies where one is to be written. The message is the
+ * sentence for the user.
+ */
+export class InTheWay extends Error {
+  override name = 'InTheWay';
+}
+
+/** What lies at a path, in words: `a link`, `a named pipe`. */
+export function kindOf(stats: Stats): string {
+  if (stats.isFile()) return 'a file';
+  if (stats.isDirectory()) return 'a folder';
+  if (stats.isSymbolicLink()) return 'a link';
+  if (stats.isFIFO()) return 'a named pipe';
+  return stats.isSocket() ? 'a socket' : 'a device';
+}
+
+/** What lies at a path itself, never what a link there points to. */
+export async function lstatOrNothing(path: string | Buffer): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Sees to it that a file can be written at a path without losing a link, a device or a pipe.
+ *
+ * @throws {InTheWay}
+ */
+export async function requireFileOrNothing(path: string): Promise<void> {
+  const found = await lstatOrNothing(path);
+  if (found === undefined || found.isFile()) return;
+  throw new InTheWay(
+    `${path} is ${kindOf(found)}, and only a file is written or replaced. Give the path of a file.`,
+  );
+}
+
+/**
+ * Makes a folder within another where it is absent. The parent is made too, and may be reached by a link:
+ * it is the folder that was asked for.
+ *
+ * @throws {InTheWay} where a link would lead out of the parent
+ */
+export async function makeFolderIn(parent: string, name: string, mode: number): Promise<string> {
+  const path = join(parent, name);
+  await mkdir(parent, { recursive: true, mode });
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const found = await lstat(path);
+    if (!found.isDirectory()) {
+      throw new InTheWay(`${path} is ${kindOf(found)} and must be a folder. Remove it.`);
+    }
+  }
+  return path;
+}
+
+/** For a name of its own: letters only, no digits that could be taken for a number. */
+export const randomLetters = (): string =>
+  [...randomBytes(8)].map((byte) => String.fromCharCode(97 + (byte % 26))).join('');
+
+/**
+ * Writes a file beside where it belongs, whole and on disk.
+ *
+ * @returns its path, in the same folder and hidden, for a rename or a link
+ */
+export async function writeBeside(
+  path: string,
+  content: string | AsyncIterable<string>,
+  mode: number,
+): Promise<string> {
+  const temporary = join(dirname(path), `.${randomLetters()}.tmp`);
+  try {
+    await writeFile(temporary, content, { mode, flag: 'wx', flush: true });
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  return temporary;
+}
+
+/**
+ * Writes a file whole or not at all: on disk, under its name, when this resolves. A file that is there is
+ * replaced; a link is neither replaced nor followed.
+ *
+ * @throws {InTheWay}
+ */
+export async function writeWhole(
+  path: string,
+  content: string | AsyncIterable<string>,
+  mode: number,
+): Promise<void> {
+  await requireFileOrNothing(path);
+  const temporary = await writeBeside(path, content, mode);
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  const folder = await open(dirname(path));
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,75 @@
+import { execFileSync } from 'node:child_process';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { InTheWay, makeFolderIn, writeWhole } from '#store/files/whole-file.ts';
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'cpf-'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+describe('a file written under a name from outside', () => {
+  const inTheWay: [string, (path: string) => void][] = [
+    ['a named pipe', (path) => execFileSync('mkfifo', [path])],
+    ['a folder', (path) => mkdirSync(path)],
+    ['a link', (path) => symlinkSync(join(dir, 'elsewhere'), path)],
+    ['a link', (path) => symlinkSync(join(dir, 'nowhere'), path)],
+  ];
+
+  test.for(inTheWay)('leaves %s alone', async ([kind, put]) => {
+    const path = join(dir, 'answer');
+    writeFileSync(join(dir, 'elsewhere'), 'theirs');
+    put(path);
+    const before = lstatSync(path);
+    await expect(writeWhole(path, 'ours', 0o600)).rejects.toThrow(`${path} is ${kind}`);
+    expect(lstatSync(path)).toMatchObject({ ino: before.ino, mode: before.mode });
+    expect(readdirSync(dir).toSorted()).toEqual(['answer', 'elsewhere']);
+    expect(readFileSync(join(dir, 'elsewhere'), 'utf8')).toBe('theirs');
+  });
+
+  test('leaves a socket alone', async () => {
+    const path = join(dir, 'answer');
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    await expect(writeWhole(path, 'ours', 0o600)).rejects.toThrow('is a socket');
+    expect(lstatSync(path).isSocket()).toBe(true);
+    server.close();
+  });
+
+  test('replaces a file whole, and nothing of it stays where it breaks off', async () => {
+    const path = join(dir, 'answer');
+    await writeWhole(path, 'first', 0o600);
+    const broken = async function* () {
+      yield 'seco';
+      await Promise.reject(new Error('broken off'));
+    };
+    await expect(writeWhole(path, broken(), 0o600)).rejects.toThrow('broken off');
+    expect(readFileSync(path, 'utf8')).toBe('first');
+    expect(readdirSync(dir)).toEqual(['answer']);
+    await writeWhole(path, 'second', 0o640);
+    expect(readFileSync(path, 'utf8')).toBe('second');
+  });
+});
+
+test('a folder made in another is never a link out of it', async () => {
+  const elsewhere = join(dir, 'elsewhere');
+  const asked = join(dir, 'asked');
+  mkdirSync(elsewhere);
+  mkdirSync(asked);
+  symlinkSync(elsewhere, join(asked, 'V145'));
+  await expect(makeFolderIn(asked, 'V145', 0o700)).rejects.toThrow(InTheWay);
+  expect(await makeFolderIn(asked, 'V146', 0o700)).toBe(join(asked, 'V146'));
+  expect(await makeFolderIn(asked, 'V146', 0o700)).toBe(join(asked, 'V146'));
+});
