@@ -512,8 +512,8 @@ describe('many files', () => {
       const answer: unknown = JSON.parse(readFileSync(join(outbox, name), 'utf8'));
       return acknowledgementSchema.parse(answer).sequence - sequence;
     });
-    expect(sequences.toSorted()).toEqual([0, 1, 2, 3]);
-    expect(answers.join()).not.toMatch(/999[0-9]{7}|\u001b/);
+    expect(new Set(sequences)).toEqual(new Set([0, 1, 2, 3]));
+    expect(answers.join()).not.toMatch(/999[0-9]{7}|\p{Cc}/u);
   });
 });
 

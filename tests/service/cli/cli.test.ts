@@ -234,7 +234,8 @@ describe('a destination', () => {
       run(['holdings', 'ZZ203', '--out', join(folder, name)], environment),
     );
     for (const { code, stderr } of await Promise.all(outs)) {
-      expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('--out: ') });
+      expect(code).toBe(2);
+      expect(stderr).toContain('--out: ');
     }
     expect((await lstat(join(folder, 'pipe.json'))).isFIFO()).toBe(true);
     const printed = await run(['holdings', 'ZZ203', '--csv', '--out', '-'], environment);
@@ -260,10 +261,8 @@ test('what a terminal would obey is escaped, wherever it came from', async () =>
   const unknown = await run(['load', 'x', '--\u001b[31m'], environment);
   expect(unknown.stderr).not.toContain('\u001b');
   const by = await run(['audit', 'hold', '--by', 'A\u001b[31m', '--reason', 'r'], environment);
-  expect(by).toMatchObject({
-    code: 2,
-    stderr: expect.stringContaining('--by must have no control'),
-  });
+  expect(by.code).toBe(2);
+  expect(by.stderr).toContain('--by must have no control');
 });
 
 describe('status', () => {
