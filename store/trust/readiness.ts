@@ -6,6 +6,7 @@ import { type Dataset, parseDataset, readAuthorities } from '../authorities/data
 import { list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
+import { DURABILITY_FIELD, durabilityProblem } from './durability.ts';
 import { EventNumbers, type ExpectedEvent } from './event-numbers.ts';
 
 /** One thing that must hold for the store to be trusted. */
@@ -82,14 +83,6 @@ const MEMORY_RESERVE = 0.1;
 const DISK_RESERVE = 0.1;
 const DISK_RESERVE_AT_MOST_BYTES = 1_073_741_824;
 
-const SETTINGS = [
-  'appendonly',
-  'appendfsync',
-  'no-appendfsync-on-rewrite',
-  'maxmemory',
-  'maxmemory-policy',
-] as const;
-
 type Verdict = { ok: boolean; detail: string };
 const good = (detail: string): Verdict => ({ ok: true, detail });
 const bad = (detail: string): Verdict => ({ ok: false, detail });
@@ -146,20 +139,11 @@ function information(text: string): Map<string, string> {
   );
 }
 
-function durable(info: Map<string, string>, config: Record<string, string>): Verdict {
-  if (config['appendonly'] !== 'yes' || info.get('aof_enabled') !== '1') {
+function durable(info: Map<string, string>, problem: string | undefined): Verdict {
+  if (problem !== undefined) return bad(problem);
+  if (info.get('aof_enabled') !== '1') {
     return bad(
       'Redis keeps no append-only file. Set `appendonly yes`; lookups go on by themselves.',
-    );
-  }
-  if (config['appendfsync'] !== 'always') {
-    return bad(
-      'Redis does not write audit events to disk at once. Set `appendfsync always`; lookups go on by themselves.',
-    );
-  }
-  if (config['no-appendfsync-on-rewrite'] !== 'no') {
-    return bad(
-      'Redis stops writing to disk at once while it rewrites its file. Set `no-appendfsync-on-rewrite no`; lookups go on by themselves.',
     );
   }
   if (info.get('aof_last_write_status') !== 'ok') {
@@ -171,12 +155,12 @@ function durable(info: Map<string, string>, config: Record<string, string>): Ver
 const freeShare = (info: Map<string, string>, limit: number): number =>
   1 - Number(info.get('used_memory')) / limit;
 
-function memory(info: Map<string, string>, config: Record<string, string>): Verdict {
-  const limit = Number(config['maxmemory']);
+function memory(info: Map<string, string>): Verdict {
+  const limit = Number(info.get('maxmemory'));
   if (!(limit > 0)) {
     return bad('Redis has no memory limit. Set `maxmemory`, so that running out is seen coming.');
   }
-  if (config['maxmemory-policy'] !== 'noeviction') {
+  if (info.get('maxmemory_policy') !== 'noeviction') {
     return bad('Redis may forget children to save memory. Set `maxmemory-policy noeviction`.');
   }
   const free = freeShare(info, limit);
@@ -289,34 +273,31 @@ export function watchStore(
   async function poll(): Promise<void> {
     const mine = ++turn;
     const sentAt = clock();
-    const [info, config, opened, fields, time, diskVerdict, stopped, heartbeat] = await Promise.all(
-      [
-        redis.info('server', 'persistence', 'memory'),
-        redis.config('GET', ...SETTINGS),
-        redis.get(keys.open),
-        redis.hgetall(keys.dataset),
-        redis.time(),
-        disk(options.dataDir),
-        // Rights that an older version's users lack; nothing else may depend on these two.
-        redis.hkeys(keys.blocked).catch(() => undefined),
-        redis.get(keys.heartbeat).catch(() => undefined),
-      ],
-    );
+    const [info, opened, fields, time, diskVerdict, stopped, heartbeat] = await Promise.all([
+      redis.info('server', 'persistence', 'memory'),
+      redis.get(keys.open),
+      redis.hgetall(keys.dataset),
+      redis.time(),
+      disk(options.dataDir),
+      // Rights that an older version's users lack; nothing else may depend on these two.
+      redis.hkeys(keys.blocked).catch(() => undefined),
+      redis.get(keys.heartbeat).catch(() => undefined),
+    ]);
     if (mine !== turn) return;
     const server = information(info);
-    const settings = Object.fromEntries(pairs(config));
     const held = parseDataset(fields);
     set('redis-reachable', good('Redis answers.'));
-    set('durable', eventsMissing ? EVENTS_MISSING : durable(server, settings));
-    set('memory', memory(server, settings));
+    set('memory', memory(server));
     const { diskFreeBytes, diskReserveBytes, ...diskIs } = diskVerdict;
     set('disk', diskIs);
 
     const [seconds, microseconds] = time.map(Number);
     const storeClock = (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000;
+    const problem = durabilityProblem(fields[DURABILITY_FIELD], server.get('run_id'), storeClock);
+    set('durable', eventsMissing ? EVENTS_MISSING : durable(server, problem));
     const apart = Math.max(sentAt - storeClock, storeClock - clock());
     const wentBack = newestStoreClock - storeClock;
-    const memoryFreeShare = freeShare(server, Number(settings['maxmemory']));
+    const memoryFreeShare = freeShare(server, Number(server.get('maxmemory')));
     measures = {
       ...(Number.isFinite(memoryFreeShare) && { memoryFreeShare }),
       ...(diskFreeBytes !== undefined && { diskFreeBytes }),
@@ -544,15 +525,4 @@ export function watchStore(
       await polling;
     },
   };
-}
-
-/** `CONFIG GET` as ioredis gives it: a flat list, or an object where the protocol has maps. */
-function pairs(reply: unknown): [string, string][] {
-  if (Array.isArray(reply)) {
-    const flat = list(reply);
-    return flat.flatMap((_, i) =>
-      i % 2 === 0 ? [[String(flat[i]), String(flat[i + 1])] as [string, string]] : [],
-    );
-  }
-  return Object.entries(reply ?? {}).map(([name, value]) => [name, String(value)]);
 }

@@ -5,6 +5,7 @@ import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { auditPartitions, CLOSED, keys } from '../keys.ts';
 import { createStore, StoreNotWhole } from '../store.ts';
 import type { Anchor, BegunLoad } from './anchor.ts';
+import { publishDurability, runIdOf } from './durability.ts';
 
 export type Keeper = {
   /**
@@ -33,7 +34,7 @@ class NoDataset extends Error {
  * compares what it holds with the anchor (dataset, every seal and its generation, each authority's count
  * and digest, the audit streams' numbers, which are not to be below the anchor's or what is sealed) before it
  * opens the store to lookups. A load that was cut short is resumed first. While the store is open it carries
- * the audit streams' numbers over to the anchor.
+ * the audit streams' numbers over to the anchor. Meanwhile it says how Redis writes to disk.
  *
  * @param resume ends a load that a crash cut short, from its journal.
  * @param onChange told each new state, once.
@@ -49,6 +50,7 @@ export function keepStore(
   },
 ): Keeper {
   const store = createStore(redis, anchor);
+  const durability = publishDurability(redis);
   let state: Keeper['state'] = {
     opened: false,
     problem: false,
@@ -186,7 +188,7 @@ export function keepStore(
     }
     wasReached = true;
     ours = false;
-    const runId = /^run_id:([0-9a-f]+)/m.exec(await redis.info('server'))?.[1];
+    const runId = runIdOf(await redis.info('server'));
     if (runId === undefined) throw new Error('Redis does not name its run.');
     if ((await redis.get(keys.open)) !== runId) {
       if (performance.now() < restUntil) return;
@@ -205,6 +207,7 @@ export function keepStore(
         by: 'keeper',
         detail: { run: runId },
       });
+      await durability.publish();
       // The run that was verified: had Redis started anew meanwhile, this would not open it.
       await redis.set(keys.open, runId);
     }
@@ -269,6 +272,7 @@ export function keepStore(
       stopped = true;
       clearInterval(timer);
       redis.off('ready', lookNow);
+      await durability.stop();
       await looking;
     },
   };

@@ -1,0 +1,133 @@
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { list } from '../connection/reply.ts';
+import { keys } from '../keys.ts';
+
+/** The settings by which Redis has an event on disk before its answer. Only a worker may read them. */
+export const DURABLE = {
+  appendonly: 'yes',
+  appendfsync: 'always',
+  'no-appendfsync-on-rewrite': 'no',
+} as const;
+type Setting = keyof typeof DURABLE;
+const SETTINGS = Object.keys(DURABLE) as Setting[];
+
+/** A field of the dataset's hash, which every process may read already, and reads each second. */
+export const DURABILITY_FIELD = 'durability';
+
+/** A change is said at once, so that it is noticed within the two seconds promised. */
+const LOOK_EVERY_MS = 250;
+const SAY_EVERY_MS = 1_000;
+const TRUSTED_FOR_MS = 3_000;
+
+const saidSchema = z.object({
+  /** The run of Redis it is true of. */
+  run: z.string(),
+  /** Milliseconds, Redis's own time. */
+  at: z.number(),
+  settings: z.record(z.string(), z.string()),
+});
+
+const GO_ON = 'lookups go on by themselves.';
+
+/**
+ * Tells every lookup process, through Redis itself, how this run of Redis writes to disk: each second, at
+ * every change, and whenever `publish` is called. Before there is a dataset it says nothing.
+ */
+export function publishDurability(redis: Redis) {
+  let publishing: Promise<void> | undefined;
+  let before: z.infer<typeof saidSchema> | undefined;
+
+  async function say(always: boolean): Promise<void> {
+    // In one go, and so on one connection to one run; the time first, so that it is not later than the rest.
+    const [time, info, reply, dataset] = await Promise.all([
+      redis.time(),
+      redis.info('server'),
+      redis.config('GET', ...SETTINGS),
+      redis.hget(keys.dataset, 'id'),
+    ]);
+    const run = runIdOf(info);
+    if (dataset === null || run === undefined) return;
+    const at = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
+    const said: z.infer<typeof saidSchema> = {
+      run,
+      at,
+      settings: Object.fromEntries(pairs(reply)),
+    };
+    const same = JSON.stringify({ ...said, at: before?.at }) === JSON.stringify(before);
+    if (same && before !== undefined && at - before.at < SAY_EVERY_MS && !always) return;
+    await redis.hset(keys.dataset, DURABILITY_FIELD, JSON.stringify(said));
+    before = said;
+  }
+
+  const timer = setInterval(() => {
+    if (redis.status !== 'ready' || publishing !== undefined) return;
+    // What is not said is not believed any more within three seconds.
+    publishing = say(false)
+      .catch(() => undefined)
+      .finally(() => (publishing = undefined));
+  }, LOOK_EVERY_MS);
+
+  return {
+    /** At once. @throws where Redis does not take it */
+    publish: () => say(true),
+    async stop(): Promise<void> {
+      clearInterval(timer);
+      await publishing;
+    },
+  };
+}
+
+/**
+ * What is wrong with how Redis writes to disk, in a sentence that says what to do; `undefined` where nothing
+ * is, by the word of a worker that is not older than three seconds and of this run.
+ *
+ * @param said the field of the dataset
+ * @param storeClock milliseconds, Redis's own time
+ */
+export function durabilityProblem(
+  said: string | undefined,
+  run: string | undefined,
+  storeClock: number,
+): string | undefined {
+  if (said === undefined) {
+    return `No worker of this version has said how Redis writes to disk. Start a process of this version with role worker or all; ${GO_ON}`;
+  }
+  const parsed = parse(said);
+  if (parsed === undefined || parsed.run !== run) {
+    return `No worker has said how Redis writes to disk since it started. If that does not pass, start a process with role worker or all; ${GO_ON}`;
+  }
+  const age = Math.abs(storeClock - parsed.at);
+  if (age > TRUSTED_FOR_MS) {
+    return `How Redis writes to disk was last said ${Math.round(age / 1_000)} s ago; 3 s are allowed. Start a process with role worker or all; ${GO_ON}`;
+  }
+  const wrong = SETTINGS.find((setting) => parsed.settings[setting] !== DURABLE[setting]);
+  return wrong && `${WITHOUT[wrong]} Set \`${wrong} ${DURABLE[wrong]}\`; ${GO_ON}`;
+}
+
+const WITHOUT: Record<Setting, string> = {
+  appendonly: 'Redis keeps no append-only file.',
+  appendfsync: 'Redis does not write audit events to disk at once.',
+  'no-appendfsync-on-rewrite': 'Redis stops writing to disk at once while it rewrites its file.',
+};
+
+function parse(said: string): z.infer<typeof saidSchema> | undefined {
+  try {
+    return saidSchema.parse(JSON.parse(said));
+  } catch {
+    return undefined;
+  }
+}
+
+export const runIdOf = (info: string): string | undefined => /^run_id:([0-9a-f]+)/m.exec(info)?.[1];
+
+/** `CONFIG GET` as ioredis gives it: a flat list, or an object where the protocol has maps. */
+function pairs(reply: unknown): [string, string][] {
+  if (Array.isArray(reply)) {
+    const flat = list(reply);
+    return flat.flatMap((_, i) =>
+      i % 2 === 0 ? [[String(flat[i]), String(flat[i + 1])] as [string, string]] : [],
+    );
+  }
+  return Object.entries(reply ?? {}).map(([name, value]) => [name, String(value)]);
+}

@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { keys } from '#store/keys.ts';
+import { DURABILITY_FIELD } from '#store/trust/durability.ts';
+import { type Gate, watchStore } from '#store/trust/readiness.ts';
+import { keepStore } from '#store/trust/verifier.ts';
+import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
+
+/**
+ * A lookup process may not read Redis's settings. It believes what a worker says of them, for three seconds
+ * and for the run of Redis of which it was said.
+ */
+
+let t: TestStore;
+let gate: Gate;
+let worker: ReturnType<typeof keepStore>;
+
+beforeEach(async () => {
+  t = await startTestStore();
+  await t.adminStore.createDataset('demo', 'test');
+  worker = keepStore(await t.connect('worker'), t.anchor, {
+    resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+    onChange: () => undefined,
+  });
+  gate = watchStore(await t.connect('lookup'));
+  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+});
+afterEach(async () => {
+  await gate.stop();
+  await worker.stop();
+  await t.stop();
+});
+
+const durable = (): string => gate.checks().find(({ name }) => name === 'durable')?.detail ?? '';
+
+async function said(): Promise<{ run: string; at: number; settings: Record<string, string> }> {
+  return JSON.parse((await t.admin.hget(keys.dataset, DURABILITY_FIELD)) ?? '') as never;
+}
+const say = async (differing: object): Promise<unknown> =>
+  t.admin.hset(keys.dataset, DURABILITY_FIELD, JSON.stringify({ ...(await said()), ...differing }));
+
+test('nothing is answered where no worker of this version speaks, and the check says so', async () => {
+  await worker.stop();
+  // As the worker of an earlier version, which opens the store and says nothing of this.
+  await t.admin.hdel(keys.dataset, DURABILITY_FIELD);
+  await gate.refresh();
+  expect(gate.open).toBe(false);
+  expect(durable()).toContain('No worker of this version has said how Redis writes to disk.');
+});
+
+test('a word older than three seconds, or of another run, counts no more', async () => {
+  await worker.stop();
+  const { at } = await said();
+  await say({ at: at - 10_000 });
+  await gate.refresh();
+  expect(gate.open).toBe(false);
+  expect(durable()).toMatch(/was last said 1[0-9] s ago; 3 s are allowed/);
+
+  await say({ at: Date.now(), run: '0'.repeat(40) });
+  await gate.refresh();
+  expect(gate.open).toBe(false);
+  expect(durable()).toContain('No worker has said how Redis writes to disk since it started.');
+
+  await t.admin.hset(keys.dataset, DURABILITY_FIELD, '{"run":5}');
+  await gate.refresh();
+  expect(gate.open).toBe(false);
+});
+
+test('lookups end by themselves once workers are gone, and go on once one is back', async () => {
+  await worker.stop();
+  await until(() => !gate.open, 'the gate closing');
+  worker = keepStore(await t.connect('worker'), t.anchor, {
+    resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+    onChange: () => undefined,
+  });
+  await until(() => gate.open, 'the gate opening');
+});
+
+test('the lookup user of the version before is enough, so that it can be replaced last', async () => {
+  const { username, password } = t.server.users.lookup;
+  const before =
+    'resetkeys resetchannels clearselectors -@all +ping +info +time +client|setname +config|get (+fcall ~cpf:{p*}:* ~cpf:{system}:audit) (+hmget +hlen %R~cpf:{p*}:children) (+xadd %W~cpf:{*}:audit) (+hget +hset ~cpf:{p*}:seen) (+hgetall %R~cpf:dataset %R~cpf:authority:*) (+get %R~cpf:open %R~cpf:heartbeat) (+hkeys %R~cpf:blocked) (+fcall +hincrby +pexpire ~cpf:{use}:*)';
+  const rules = before.match(/\([^)]*\)|\S+/g) ?? [];
+  await t.admin.call('ACL', 'SETUSER', username, ...rules, `>${password}`);
+  await gate.refresh();
+  expect(gate.open).toBe(true);
+  expect(gate.checks().filter(({ ok }) => !ok)).toEqual([]);
+});
