@@ -32,7 +32,7 @@ export const statusSchema = buildSchema.extend({
     .meta({ description: 'By name.' }),
 });
 
-/** Something of this process for somebody to see to; lookups are answered all the same. */
+/** Something of this process for somebody to see to. */
 export type OwnCheck = {
   name: string;
   ok: boolean;
@@ -40,6 +40,8 @@ export type OwnCheck = {
   detail: string;
   /** ISO 8601: since when it has been so. */
   since?: string;
+  /** Of a check that does not pass: no lookup is answered while that is so. */
+  stops?: boolean;
 };
 
 /** What is found where the `type` of a problem points to. */

@@ -42,6 +42,7 @@ import {
   coverageCheck,
   coverageLimits,
   createCoverage,
+  shareCheck,
 } from './lookup/coverage.ts';
 import { createLookupHandler } from './lookup/lookup.ts';
 import { createShed } from './lookup/overload.ts';
@@ -228,7 +229,7 @@ async function startNotifying(
 ): Promise<Notifying> {
   const settings = notifierSettings(configuration, kind);
   const preferences = await watchPreferences(configuration, settings.outbox, (sentence) =>
-    log.error(`what was read before counts on: ${sentence}`),
+    log.error(sentence),
   );
   add(preferences.stop);
   const directory = () => {
@@ -292,6 +293,7 @@ function createLookups(
     take,
   };
   return {
+    coverage,
     lookup: createLookupHandler(dependencies),
     batch: createBatchHandler(dependencies),
     fhir: createFhir({
@@ -317,8 +319,7 @@ export async function startService(
   const { ROLE, HOST, PORT } = configuration;
   const { add, close } = createClosing(log);
   try {
-    const onProblem = (sentence: string): void =>
-      log.error(`what was read before counts on: ${sentence}`);
+    const onProblem = (sentence: string): void => log.error(sentence);
     const build = buildOf(configuration);
     const telemetry = createTelemetry(configuration, { version: build.version, log });
     add(() => telemetry.stop());
@@ -436,6 +437,7 @@ export async function startService(
       ...(notifying === undefined ? [] : notificationChecks(notifying)),
       ...identityChecks(identities, door.isDemo()),
       coverageCheck(gate, limits),
+      ...(lookups === undefined ? [] : [shareCheck(gate.authorities, lookups.coverage())]),
       ...door.checks(),
       ...(tls === undefined ? [] : [tlsCheck(tls)]),
     ];

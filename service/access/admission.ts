@@ -47,7 +47,8 @@ export function judgeCaller(
     return {
       kind: 'refused',
       ids,
-      code: ids.refusal ?? code,
+      // A token that could not be judged is not the client's to mend, whatever else it has to.
+      code: code === 'could-not-check' ? code : (ids.refusal ?? code),
       ...(caller !== undefined && { caller }),
       roleChosen: false,
     };

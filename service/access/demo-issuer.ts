@@ -57,7 +57,9 @@ export async function openDemoIssuer(dataDir: string): Promise<DemoIssuer> {
       keys: {
         find: createLocalJWKSet({ keys: [publicJwk] }),
         version: 1,
+        usable: true,
         problem: undefined,
+        passedOver: [],
         stop: () => undefined,
       },
       demoOnly: true,

@@ -1,9 +1,10 @@
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
-import type { Organisation } from '#schemas/people/care-setting.ts';
+import { isCareSetting, type Organisation } from '#schemas/people/care-setting.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Dataset } from '#store/store.ts';
 import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 import { openDemoIssuer } from './demo-issuer.ts';
+import { listed } from './issuer-keys.ts';
 import { readIssuers, readOrganisations, type TrustedIssuer } from './issuers.ts';
 import { DEMO_ORGANISATIONS } from './personas.ts';
 import { type Revocations, readRevocations } from './revocations.ts';
@@ -99,31 +100,73 @@ export const organisationsOf = (
   demo: boolean | undefined,
 ): Organisations => organisations?.value ?? (demo === true ? DEMO_ORGANISATIONS : NONE);
 
-/** What `/_status` says of them. Nobody is left without an answer by a file that cannot be read again. */
-export function identityChecks(identities: Identities, demo: boolean | undefined): OwnCheck[] {
-  const { issuers, organisations, revocations } = identities;
-  const checkOf = (name: string, problem: string | undefined, good: string): OwnCheck => ({
+const BECAME_LIVE =
+  'The dataset has become live: nobody may ask. Set ISSUERS_FILE and ORGANISATIONS_FILE, and restart.';
+
+/** Whose tokens can be judged. One issuer without keys leaves its users without answers, not the others'. */
+function issuersCheck(issuers: readonly TrustedIssuer[]): OwnCheck {
+  const name = 'access:issuers';
+  const problems = issuers.flatMap(({ issuer, keys: { problem } }) =>
+    problem === undefined ? [] : [`${issuer}: ${problem}`],
+  );
+  const passedOver = issuers.flatMap(({ issuer, keys }) =>
+    keys.passedOver.length === 0
+      ? []
+      : [
+          ` Keys of ${issuer} that fit none of its algorithms are passed over: ${listed(keys.passedOver)}.`,
+        ],
+  );
+  return {
+    name,
+    ok: problems.length === 0,
+    stops: !issuers.some(({ keys }) => keys.usable),
+    detail: `${problems.join(' ') || `${issuers.length} issuers are trusted.`}${passedOver.join('')}`,
+  };
+}
+
+function organisationsCheck(
+  { organisations }: Identities,
+  registered: Organisations,
+  registeredOnly: boolean,
+): OwnCheck {
+  const name = 'access:organisations';
+  if (registeredOnly && ![...registered.values()].some(({ setting }) => isCareSetting(setting))) {
+    return {
+      name,
+      ok: false,
+      stops: true,
+      detail: 'No care setting is registered in ORGANISATIONS_FILE: every lookup is refused.',
+    };
+  }
+  const problem = organisations?.problem;
+  return {
     name,
     ok: problem === undefined,
-    detail: problem ?? good,
-  });
+    detail: problem ?? `${registered.size} organisations are registered.`,
+  };
+}
+
+/**
+ * What `/_status` says of them. Nobody is left without an answer by a file that cannot be read again; where
+ * nobody can be answered at all, the check says that it stops lookups.
+ */
+export function identityChecks(identities: Identities, demo: boolean | undefined): OwnCheck[] {
+  const { issuers, organisations, revocations } = identities;
   const believed = issuers.filter(({ demoOnly }) => !demoOnly || demo !== false);
-  const nobody = demo === false && (believed.length === 0 || organisations === undefined);
+  if (demo === false && (believed.length === 0 || organisations === undefined)) {
+    return [{ name: 'access:issuers', ok: false, stops: true, detail: BECAME_LIVE }];
+  }
   return [
-    checkOf(
-      'access:issuers',
-      nobody
-        ? 'The dataset has become live: nobody may ask. Set ISSUERS_FILE and ORGANISATIONS_FILE, and restart.'
-        : believed.map(({ keys }) => keys.problem).find((problem) => problem !== undefined),
-      `${believed.length} issuers are trusted.`,
-    ),
-    checkOf(
-      'access:organisations',
-      organisations?.problem,
-      `${organisationsOf(identities, demo).size} organisations are registered.`,
-    ),
+    issuersCheck(believed),
+    organisationsCheck(identities, organisationsOf(identities, demo), demo === false),
     ...(revocations === undefined
       ? []
-      : [checkOf('access:revocations', revocations.problem, 'Revocations are read.')]),
+      : [
+          {
+            name: 'access:revocations',
+            ok: revocations.problem === undefined,
+            detail: revocations.problem ?? 'Revocations are read.',
+          },
+        ]),
   ];
 }

@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 
 /** The keys of an issuer as they are now. */
@@ -6,8 +6,12 @@ export type IssuerKeys = {
   find: JWTVerifyGetKey;
   /** Rises whenever the keys may have changed: what was verified with an earlier set is not trusted. */
   readonly version: number;
-  /** Why newer keys could not be had, if so: a sentence. */
+  /** Whether a token of this issuer can be judged now. */
+  readonly usable: boolean;
+  /** Why newer keys could not be had, if so, and what that means for tokens: sentences. */
   readonly problem: string | undefined;
+  /** Keys of the set that are not used: what each is. */
+  readonly passedOver: readonly string[];
   /** How long these keys count though they can be fetched no more; absent where they are in a file. */
   readonly remainingMs?: number;
   stop: () => void;
@@ -18,19 +22,95 @@ export class KeysUnavailable extends Error {
   override name = 'KeysUnavailable';
 }
 
-/** Public keys only: a private or shared key among them is a mistake to stop at, not to work with. */
-export const publicKeysSchema = z.object({
+const SECRET_MEMBERS = ['d', 'k', 'priv'];
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * A set of keys, each of whatever kind. A private or shared key among them is a mistake to stop at: whoever
+ * can read the set could sign tokens.
+ */
+export const keySetSchema = z.object({
   keys: z
     .array(
       z
-        .looseObject({
-          kty: z.enum(['RSA', 'EC', 'OKP'], { error: 'must be a public RSA, EC or OKP key' }),
-        })
-        .refine((key) => !('d' in key), { error: 'must not be a private key' }),
+        .unknown()
+        .refine(
+          (key) => !(isObject(key) && SECRET_MEMBERS.some((name) => Object.hasOwn(key, name))),
+          {
+            error: 'must not be a private or shared key',
+          },
+        ),
     )
     .min(1)
     .max(100),
 });
+
+/** What is wrong with a set of keys, as the end of a sentence. */
+export class UnusableKeys extends Error {
+  override name = 'UnusableKeys';
+}
+
+export type KeySet = { find: JWTVerifyGetKey; keys: readonly JWK[]; passedOver: readonly string[] };
+
+/** Shorter RSA keys verify nothing (RFC 7518 section 3.3). */
+const SHORTEST_RSA_BITS = 2048;
+
+/** Whether a token that is signed by `alg` and names this key could be verified with it. */
+async function fits(key: JWK, alg: string): Promise<boolean> {
+  try {
+    const { kid } = key;
+    const found = await createLocalJWKSet({ keys: [key] })({
+      alg,
+      ...(kid !== undefined && { kid }),
+    });
+    const { modulusLength } = found.algorithm as { modulusLength?: number };
+    return modulusLength === undefined || modulusLength >= SHORTEST_RSA_BITS;
+  } catch {
+    return false;
+  }
+}
+
+/** A key in words that are safe to show: a set may hold anything. */
+function described(key: unknown, index: number): string {
+  const textOf = (name: string): string | undefined => {
+    const value = isObject(key) ? key[name] : undefined;
+    return typeof value === 'string' && /^[\w.:+/=-]{1,64}$/.test(value) ? value : undefined;
+  };
+  return `${textOf('kid') ?? `number ${index + 1}`} (${textOf('kty') ?? 'of no known kind'})`;
+}
+
+/**
+ * The keys of a set that can verify tokens signed by one of the algorithms. What is not understood, lacks a
+ * member or is for other uses is passed over (RFC 7517 section 5), so that a key of a new kind takes nothing
+ * from the others.
+ *
+ * @throws {UnusableKeys} where none is left
+ */
+export async function usableKeys(
+  { keys }: z.infer<typeof keySetSchema>,
+  algorithms: readonly string[],
+): Promise<KeySet> {
+  const usable: JWK[] = [];
+  const passedOver: string[] = [];
+  for (const [index, key] of keys.entries()) {
+    const fitting = isObject(key) && (await Promise.all(algorithms.map((alg) => fits(key, alg))));
+    if (fitting && fitting.includes(true)) usable.push(key);
+    else passedOver.push(described(key, index));
+  }
+  if (usable.length === 0) {
+    throw new UnusableKeys(`holds no key for ${algorithms.join(', ')}, but ${listed(passedOver)}`);
+  }
+  return { find: createLocalJWKSet({ keys: usable }), keys: usable, passedOver };
+}
+
+const LISTED_AT_MOST = 5;
+
+/** A list of keys in words, of a bounded length. */
+export function listed(keys: readonly string[]): string {
+  const more = keys.length - LISTED_AT_MOST;
+  return `${keys.slice(0, LISTED_AT_MOST).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
 
 export type RemoteKeysOptions = {
   /** How often the keys are fetched again. Default 300,000. */
@@ -53,21 +133,58 @@ async function readBounded(response: Response): Promise<string> {
   const body: AsyncIterable<Uint8Array> = response.body;
   for await (const chunk of body) {
     length += chunk.length;
-    if (length > LARGEST_JWKS_BYTES) throw new Error('too large');
+    if (length > LARGEST_JWKS_BYTES) throw new UnusableKeys('is larger than 256 KiB');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-async function fetchKeys(url: string, deadlineMs: number): Promise<JSONWebKeySet> {
+async function fetchKeys(
+  url: string,
+  algorithms: readonly string[],
+  deadlineMs: number,
+): Promise<KeySet> {
   const response = await fetch(url, {
     headers: { accept: 'application/jwk-set+json, application/json' },
     // An answer from elsewhere is not this issuer's.
-    redirect: 'error',
+    redirect: 'manual',
     signal: AbortSignal.timeout(deadlineMs),
   });
-  if (response.status !== 200) throw new Error('not answered with 200');
-  return publicKeysSchema.parse(JSON.parse(await readBounded(response)));
+  if (response.status !== 200) throw new UnusableKeys(`has status ${response.status} and not 200`);
+  const text = await readBounded(response);
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw new UnusableKeys('is not JSON');
+  }
+  const parsed = keySetSchema.safeParse(content);
+  if (parsed.success) return usableKeys(parsed.data, algorithms);
+  const [issue] = parsed.error.issues;
+  throw new UnusableKeys(
+    `is no set of public keys (${issue?.path.join('.') || 'as a whole'}: ${issue?.message})`,
+  );
+}
+
+const UNREACHABLE: Record<string, string> = {
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was broken off',
+  UND_ERR_SOCKET: 'the connection was broken off',
+  ENOTFOUND: 'its host name was not found',
+  EAI_AGAIN: 'its host name could not be looked up',
+};
+const OF_TLS = /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_)/;
+
+/** Why keys could not be fetched, as a sentence without its full stop. Nothing of what was sent is repeated. */
+function reasonOf(error: unknown, deadlineMs: number): string {
+  if (error instanceof UnusableKeys) return `the answer ${error.message}`;
+  if (!(error instanceof Error)) return 'the request failed';
+  if (error.name === 'TimeoutError') return `no whole answer came within ${deadlineMs / 1_000} s`;
+  const cause: unknown = error.cause;
+  const code = isObject(cause) && typeof cause['code'] === 'string' ? cause['code'] : undefined;
+  if (code === undefined) return `the request failed (${error.name})`;
+  if (OF_TLS.test(code)) return `TLS failed (${code}); see its certificate and NODE_EXTRA_CA_CERTS`;
+  return UNREACHABLE[code] ?? `the request failed (${code})`;
 }
 
 /**
@@ -76,7 +193,11 @@ async function fetchKeys(url: string, deadlineMs: number): Promise<JSONWebKeySet
  * While they cannot be fetched the last ones count, for a day; no request waits but one that names an
  * unknown key, and that only as long as a fetch may take.
  */
-export function remoteKeys(url: string, options: RemoteKeysOptions = {}): IssuerKeys {
+export function remoteKeys(
+  url: string,
+  algorithms: readonly string[],
+  options: RemoteKeysOptions = {},
+): IssuerKeys {
   const {
     refreshMs = 300_000,
     cooldownMs = 30_000,
@@ -84,41 +205,64 @@ export function remoteKeys(url: string, options: RemoteKeysOptions = {}): Issuer
     keepMs = 86_400_000,
     onProblem,
   } = options;
-  let keys: JWTVerifyGetKey | undefined;
+  let keys: KeySet | undefined;
   let text = '';
-  let fetchedAt = Number.NEGATIVE_INFINITY;
+  /** When the keys were last fetched, on a clock that never goes back, and as people write it. */
+  let fetched: { at: number; date: Date } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
   let version = 0;
-  let problem: string | undefined;
+  let reason: string | undefined;
+  let said: string | undefined;
   let fetching: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
+  const remainingMs = (): number =>
+    fetched === undefined ? 0 : Math.max(0, fetched.at + keepMs - performance.now());
+  const inForce = (): KeySet | undefined => (remainingMs() > 0 ? keys : undefined);
+
+  function problem(): string | undefined {
+    const why = reason === undefined ? '' : `: ${reason}`;
+    if (inForce() === undefined) {
+      const since =
+        fetched === undefined
+          ? `have not been fetched yet${why}`
+          : `were last fetched at ${fetched.date.toISOString()} and count no longer${why}`;
+      return `The keys at ${url} ${since}. Its tokens cannot be judged: they are answered could-not-check.`;
+    }
+    if (reason === undefined || fetched === undefined) return undefined;
+    const until = new Date(fetched.date.getTime() + keepMs).toISOString();
+    return `The keys at ${url} cannot be fetched again${why}. Those fetched before count until ${until}.`;
+  }
+
   async function fetchOnce(): Promise<void> {
     triedAt = performance.now();
     try {
-      const fetched = await fetchKeys(url, fetchDeadlineMs);
-      const now = JSON.stringify(fetched);
-      if (now !== text) {
-        keys = createLocalJWKSet(fetched);
-        text = now;
+      const now = await fetchKeys(url, algorithms, fetchDeadlineMs);
+      const nowText = JSON.stringify(now.keys);
+      if (nowText !== text) {
+        text = nowText;
         version++;
+      } else if (keys !== undefined) {
+        // The same keys: what was imported of them stays.
+        now.find = keys.find;
       }
-      fetchedAt = performance.now();
-      problem = undefined;
+      keys = now;
+      fetched = { at: performance.now(), date: new Date() };
+      reason = undefined;
     } catch (error) {
-      const why = error instanceof z.ZodError ? 'are no public keys' : 'cannot be fetched';
-      const sentence = `The keys at ${url} ${why}; those fetched before count for ${keepMs / 3_600_000} hours.`;
-      if (problem !== sentence) onProblem?.(sentence);
-      problem = sentence;
+      reason = reasonOf(error, fetchDeadlineMs);
     }
+    const sentence = problem();
+    if (sentence !== undefined && sentence !== said) onProblem?.(sentence);
+    said = sentence;
   }
 
   function refresh(): Promise<void> {
     fetching ??= fetchOnce().finally(() => {
       fetching = undefined;
       clearTimeout(timer);
-      const nextMs = problem === undefined ? refreshMs : cooldownMs;
+      const nextMs = reason === undefined ? refreshMs : cooldownMs;
       if (!stopped) timer = setTimeout(() => void refresh(), nextMs).unref();
     });
     return fetching;
@@ -130,19 +274,16 @@ export function remoteKeys(url: string, options: RemoteKeysOptions = {}): Issuer
     if (fetching !== undefined || performance.now() - triedAt >= cooldownMs) await refresh();
   }
 
-  const inForce = (): JWTVerifyGetKey | undefined =>
-    performance.now() - fetchedAt < keepMs ? keys : undefined;
-
   const find: JWTVerifyGetKey = async (header, token) => {
     if (inForce() === undefined) await renewed();
-    const before = inForce();
+    const before = inForce()?.find;
     if (before === undefined) throw new KeysUnavailable();
     try {
       return await before(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
       await renewed();
-      const after = inForce();
+      const after = inForce()?.find;
       if (after === undefined || after === before) throw error;
       return after(header, token);
     }
@@ -153,11 +294,17 @@ export function remoteKeys(url: string, options: RemoteKeysOptions = {}): Issuer
     get version() {
       return version;
     },
+    get usable() {
+      return inForce() !== undefined;
+    },
     get problem() {
-      return problem;
+      return problem();
+    },
+    get passedOver() {
+      return keys?.passedOver ?? [];
     },
     get remainingMs() {
-      return Math.max(0, fetchedAt + keepMs - performance.now());
+      return remainingMs();
     },
     stop() {
       stopped = true;

@@ -1,13 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { createLocalJWKSet } from 'jose';
 import type { z } from 'zod';
 import { ConfigurationError } from '#schemas/configuration.ts';
 import { type Organisation, organisationsFileSchema } from '#schemas/people/care-setting.ts';
 import { type ClaimMapping, type Issuer, issuersFileSchema } from '#schemas/people/identity.ts';
 import { watchFiles } from '../files/watched-files.ts';
 import { mappingOf } from './claims.ts';
-import { type IssuerKeys, publicKeysSchema, remoteKeys } from './issuer-keys.ts';
+import {
+  type IssuerKeys,
+  type KeySet,
+  keySetSchema,
+  remoteKeys,
+  UnusableKeys,
+  usableKeys,
+} from './issuer-keys.ts';
 
 /** An issuer whose tokens are accepted. */
 export type TrustedIssuer = {
@@ -52,14 +58,27 @@ export type FileOptions = {
 };
 
 /** Keys in a file, read again when it changes. */
-async function fileKeys(path: string, { rereadMs, onProblem }: FileOptions): Promise<IssuerKeys> {
-  const files = await watchFiles(
-    [path],
-    async () => createLocalJWKSet(await readSettingFile('ISSUERS_FILE', path, publicKeysSchema)),
-    { everyMs: rereadMs, onProblem },
-  );
+async function fileKeys(
+  path: string,
+  algorithms: Issuer['algorithms'],
+  { rereadMs, onProblem }: FileOptions,
+): Promise<IssuerKeys> {
+  async function read(): Promise<KeySet> {
+    const set = await readSettingFile('ISSUERS_FILE', path, keySetSchema);
+    try {
+      return await usableKeys(set, algorithms);
+    } catch (error) {
+      if (!(error instanceof UnusableKeys)) throw error;
+      throw new ConfigurationError(`ISSUERS_FILE: ${path} ${error.message}.`);
+    }
+  }
+  const files = await watchFiles([path], read, { everyMs: rereadMs, onProblem });
   return {
-    find: (header, token) => files.value(header, token),
+    find: (header, token) => files.value.find(header, token),
+    usable: true,
+    get passedOver() {
+      return files.value.passedOver;
+    },
     get version() {
       return files.version;
     },
@@ -86,8 +105,8 @@ export async function readIssuers(path: string, options: FileOptions): Promise<T
     for (const { jwksFile, jwksUrl, claims, ...issuer } of issuers) {
       const keys =
         jwksUrl === undefined
-          ? await fileKeys(resolve(dirname(path), jwksFile ?? ''), options)
-          : remoteKeys(jwksUrl, options);
+          ? await fileKeys(resolve(dirname(path), jwksFile ?? ''), issuer.algorithms, options)
+          : remoteKeys(jwksUrl, issuer.algorithms, options);
       trusted.push({
         ...issuer,
         mapping: mappingOf(claims),

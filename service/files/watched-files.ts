@@ -59,7 +59,8 @@ export async function watchFiles<T>(
       problem = undefined;
       onChange?.(value);
     } catch (error) {
-      problem = error instanceof Error ? error.message : 'The files cannot be read.';
+      const sentence = error instanceof Error ? error.message : 'The files cannot be read.';
+      problem = `${sentence} What was read before still counts.`;
       onProblem?.(problem);
     }
   }

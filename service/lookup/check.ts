@@ -48,6 +48,9 @@ const STORE_LABELS = {
 /** An older directory may lack an authority that has loaded since, or call one up to date that is not. */
 const DIRECTORY_TRUSTED_FOR_MS = 5_000;
 
+export const isDirectoryTrusted = ({ authoritiesAt }: Pick<Gate, 'authoritiesAt'>): boolean =>
+  Date.now() - authoritiesAt <= DIRECTORY_TRUSTED_FOR_MS;
+
 /**
  * Looks a number up for an admitted caller, whatever the format of the answer: the gate and the
  * directory are judged, the store asked, and what could not be checked is audited as such. `search` is that
@@ -92,7 +95,7 @@ export function createCheck(dependencies: CheckDependencies) {
     negativesAllowed: boolean,
   ): Promise<LookupResult> | Check['result'] {
     if (!gate.open) return { kind: 'could-not-check', cause: 'closed' };
-    if (Date.now() - gate.authoritiesAt > DIRECTORY_TRUSTED_FOR_MS) {
+    if (!isDirectoryTrusted(gate)) {
       return { kind: 'could-not-check', cause: 'directory' };
     }
     return store.lookup({

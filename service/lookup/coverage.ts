@@ -205,3 +205,29 @@ export function coverageCheck(directory: Directory, limits: CoverageLimits): Own
     detail: `${listed.size} authorities are expected (${expected.area}).${others.length === 0 ? '' : ` Known, and not expected: ${others.join(', ')}.`}`,
   };
 }
+
+/**
+ * What `/_status` says of how many are up to date. Below the minimum share flags are still shown, so that the
+ * process must not be taken out of use; with nothing loaded there is no lookup left that is answered.
+ */
+export function shareCheck(
+  authorities: ReadonlyMap<string, Authority>,
+  { coverage: { expected, upToDate }, negativesAllowed }: CoverageState,
+): OwnCheck {
+  const name = 'coverage:share';
+  const share = `${upToDate} of ${expected} authorities are up to date`;
+  if (negativesAllowed) return { name, ok: true, detail: `${share}.` };
+  if ([...authorities.values()].some(({ rows = 0 }) => rows > 0)) {
+    return {
+      name,
+      ok: false,
+      detail: `${share}, too few for a negative: where no flag is found, the answer is could-not-check. Load their newest files.`,
+    };
+  }
+  return {
+    name,
+    ok: false,
+    stops: true,
+    detail: `${share}, and no plan is held: every lookup is could-not-check. Load the first files (cp-flags load).`,
+  };
+}

@@ -1,10 +1,17 @@
 import type { Build, OwnCheck } from '#schemas/status.ts';
 import type { Gate } from '#store/trust/readiness.ts';
 import { SAFE_HEADERS } from '../http/problem.ts';
+import { isDirectoryTrusted } from '../lookup/check.ts';
+
+type StatusGate = Pick<Gate, 'ready' | 'checks' | 'authoritiesAt'>;
+
+/** Whether a lookup that is right in every respect would be answered now, as far as can be known. */
+export const isReady = (gate: StatusGate, own: readonly OwnCheck[]): boolean =>
+  gate.ready && isDirectoryTrusted(gate) && !own.some(({ stops }) => stops);
 
 export type StatusDependencies = {
   build: Build;
-  gate: Pick<Gate, 'ready' | 'checks' | 'authoritiesAt'>;
+  gate: StatusGate;
   own: () => readonly OwnCheck[];
   /** True once the process was told to stop. */
   stopping: () => boolean;
@@ -20,14 +27,15 @@ export function createPing(build: Build) {
 }
 
 /**
- * `GET /_status`: readiness. 200 only while lookups are answered from all of the store and the process was
- * not told to stop; 503 and `fail` on any doubt, each check saying what is so or what to do. `warn` where
+ * `GET /_status`: readiness. 200 only while lookups are answered from all of the store, somebody may ask,
+ * and the process was not told to stop; 503 and `fail` on any doubt, each check saying what is so or what to do. `warn` where
  * lookups are answered and something wants seeing to all the same.
  */
 export function createStatus({ build, gate, own, stopping }: StatusDependencies) {
   return (): Response => {
     const ends = stopping();
-    const ready = gate.ready && !ends;
+    const ownNow = own();
+    const ready = isReady(gate, ownNow) && !ends;
     const checks: Record<string, object[]> = {};
     let well = true;
     for (const { name, ok, detail, since, advisory } of gate.checks()) {
@@ -45,9 +53,10 @@ export function createStatus({ build, gate, own, stopping }: StatusDependencies)
         },
       ];
     }
-    for (const { name, ok, detail, since } of own()) {
+    for (const { name, ok, detail, since, stops } of ownNow) {
       if (!ok) well = false;
-      checks[name] = [{ status: ok ? 'pass' : 'warn', outcome: detail, since, links: LINKS }];
+      const status = ok ? 'pass' : stops ? 'fail' : 'warn';
+      checks[name] = [{ status, outcome: detail, since, links: LINKS }];
     }
     checks['process'] = [
       {

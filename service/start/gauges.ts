@@ -7,6 +7,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Recorder } from '../audit/record/recorder.ts';
 import { type CoverageLimits, coverageOf } from '../lookup/coverage.ts';
 import type { Notifications } from '../notifications/notifications.ts';
+import { isReady } from '../routes/status.ts';
 import { counter, gauge, type Point, type Reading, type Source } from '../telemetry/instruments.ts';
 
 const truth = (is: boolean): number => (is ? 1 : 0);
@@ -165,9 +166,17 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
   };
 }
 
-/** Every check of `/_status`, by the name it has there. */
-export function watchChecks(gate: Pick<Gate, 'checks'>, own: () => readonly OwnCheck[]): Source {
+/** Readiness, and every check of `/_status` by the name it has there. */
+export function watchChecks(gate: Gate, own: () => readonly OwnCheck[]): Source {
   return () => [
+    gauge(
+      {
+        name: 'cp_flags.ready',
+        description: '1 while a lookup that is right in every respect would be answered.',
+        unit: '',
+      },
+      truth(isReady(gate, own())),
+    ),
     gauge(
       {
         name: 'cp_flags.check',

@@ -35,6 +35,10 @@ const METHODS: ReadonlySet<string> = new Set([
   'OPTIONS',
 ]);
 
+export type TokenState = 'valid' | 'none' | 'unknown';
+/** From the start, since an alert watches their rate. */
+const UNJUDGED = ['could-not-check plain unknown', 'could-not-check fhir unknown'];
+
 /** Adds up under keys of closed lists; a key is a text only where it is counted seldom. */
 function tally(known: readonly string[] = []) {
   const counts = new Map<string, number>(known.map((key) => [key, 0]));
@@ -63,7 +67,7 @@ export function createMetrics(scheme: 'http' | 'https') {
   const storeFailed = new Distribution(SECONDS);
   const batches = new Distribution(LOOKUPS);
   const outcomes = createOutcomes();
-  const refusals = tally();
+  const refusals = tally(UNJUDGED);
   const limits = tally(['user', 'client', 'organisation']);
   const uploads = tally(fileCodes);
   let accessesUnreadable = 0;
@@ -219,8 +223,9 @@ export function createMetrics(scheme: 'http' | 'https') {
       outcomes[api][access][outcome]++;
     },
     accessesUnreadable: (): void => void accessesUnreadable++,
-    refused(code: ErrorCode, api: Api, valid: boolean, limit?: LimitReached): void {
-      refusals.add(`${code} ${api} ${valid ? 'valid' : 'none'}`);
+    /** @param token `unknown` of one that could not be judged */
+    refused(code: ErrorCode, api: Api, token: TokenState, limit?: LimitReached): void {
+      refusals.add(`${code} ${api} ${token}`);
       if (limit !== undefined) limits.add(limit.of);
     },
     uploaded: (code: FileCode): void => uploads.add(code),

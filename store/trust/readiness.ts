@@ -90,6 +90,7 @@ const bad = (detail: string): Verdict => ({ ok: false, detail });
 const CHECKS = [
   'redis-reachable',
   'functions',
+  'writable',
   'dataset',
   'opened',
   'whole',
@@ -150,6 +151,21 @@ function durable(info: Map<string, string>, problem: string | undefined): Verdic
     return bad('Redis could not write its append-only file. Look at its disk and its log.');
   }
   return good('Every audit event is on disk before its answer.');
+}
+
+const REFUSALS: Record<string, string> = {
+  NOREPLICAS: 'Too few replicas are connected. Bring them back, or look at `min-replicas-to-write`',
+  READONLY: 'It is a replica that takes no writes. Set REDIS_URL to its primary',
+  MISCONF: 'It cannot write to its disk. Look at its disk and its log',
+  OOM: 'Its memory is used up. Raise `maxmemory`',
+  NOPERM: 'The user may not do it. Give Redis the users of this version',
+};
+
+function writable(refusal: unknown): Verdict {
+  if (refusal === undefined) return good('Redis takes lookups and their audit events.');
+  const code = refusal instanceof Error ? (/^[A-Z]+/.exec(refusal.message)?.[0] ?? '') : '';
+  const why = REFUSALS[code] ?? `Look at its log${code === '' ? '' : ` (${code})`}`;
+  return bad(`Redis refuses lookups and their audit events. ${why}; lookups go on by themselves.`);
 }
 
 const freeShare = (info: Map<string, string>, limit: number): number =>
@@ -361,7 +377,7 @@ export function watchStore(
 
     // A lookup may see a newer generation before the reply that was made ahead of it is read here.
     const least = new Map(generations);
-    const [directory, seals] = await Promise.all([
+    const [directory, seals, refusal] = await Promise.all([
       readAuthorities(redis, held.codes).catch(() => undefined),
       redis
         .fcall(FUNCTIONS.seals, allChildrenKeys.length, ...allChildrenKeys, held.dataset.id)
@@ -369,6 +385,11 @@ export function watchStore(
           (reply) => ({ reply }),
           (error: unknown) => ({ error }),
         ),
+      // A lookup of nothing: Redis refuses it for whatever would make it refuse every other.
+      redis.fcall(FUNCTIONS.lookup, 0, held.dataset.id, sentAt, CLOCK_TOLERANCE_MS, 0, 0).then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
     ]);
     // Nothing of a poll counts once the connection it began on has gone: the rest may be another server's.
     if (mine !== turn) return;
@@ -382,6 +403,7 @@ export function watchStore(
       return;
     }
     set('functions', good('The functions of this version are there.'));
+    set('writable', writable(refusal));
     set('whole', checkSeals(seals.reply, least));
     if (directory === undefined) {
       set(

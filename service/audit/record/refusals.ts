@@ -59,10 +59,18 @@ export function createRefusals({
 
   return function noteRefusal({ code, ids, api, caller, roleChosen, number, source, limit }) {
     const { level } = ERRORS[code];
-    metrics.refused(code, api, caller !== undefined, limit);
+    // Without a caller it is a token for which no keys are at hand: nobody knows whose it is.
+    const unjudged = caller === undefined && code === 'could-not-check';
+    metrics.refused(
+      code,
+      api,
+      caller !== undefined ? 'valid' : unjudged ? 'unknown' : 'none',
+      limit,
+    );
     const requestId = ids.requestId === undefined ? {} : { requestId: ids.requestId };
     if (caller === undefined) {
-      sampled.log(`stranger ${source} ${code}`, level, 'refused without a valid token', {
+      const says = unjudged ? 'a token could not be judged' : 'refused without a valid token';
+      sampled.log(`stranger ${source} ${code}`, level, says, {
         code,
         source: source ?? 'unknown',
         ...idFields(ids),

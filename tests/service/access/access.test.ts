@@ -70,6 +70,7 @@ async function outcome(token: string, requestId: string = randomUUID()): Promise
   return `${response.status} ${problemSchema.parse(await response.json()).code}`;
 }
 
+const textOf = async (url: string): Promise<string> => (await fetch(url)).text();
 const logged = (words: string) => service.lines.some((line) => line.includes(words));
 const status = async () => JSON.stringify(await (await fetch(`${service.baseUrl}/_status`)).json());
 
@@ -201,7 +202,10 @@ test('a process that starts before its dataset accepts demo tokens once that is 
     await until(async () => {
       const { code } = problemSchema.parse(await (await early.lookup({ nhsNumber: CHILD })).json());
       // Nothing has been loaded, so that a negative is not given; but the token was believed.
-      return code === 'could-not-check' && (await fetch(`${early.baseUrl}/_status`)).status === 200;
+      return (
+        code === 'could-not-check' &&
+        (await textOf(`${early.baseUrl}/_status`)).includes('no plan is held')
+      );
     }, 'the dataset being seen');
     await until(
       async () => (await early.events()).some((event) => event.type === 'configuration-start'),

@@ -27,7 +27,7 @@ let otherKeys: IssuerKeys;
 async function keysOf(key: typeof pair, kid: string, version = 1): Promise<IssuerKeys> {
   const jwk = { ...(await exportJWK(key.publicKey)), kid };
   const find = createLocalJWKSet({ keys: [jwk] });
-  return { find, version, problem: undefined, stop: () => undefined };
+  return { find, version, problem: undefined, usable: true, passedOver: [], stop: () => undefined };
 }
 
 beforeAll(async () => {
@@ -192,6 +192,8 @@ describe('a token that was verified is judged anew', () => {
         return version;
       },
       problem: undefined,
+      usable: true,
+      passedOver: [],
       stop: () => undefined,
     };
     const authenticate = authenticator([trusted({ keys: turning })]);

@@ -1,9 +1,21 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import * as fc from 'fast-check';
 import { exportJWK, generateKeyPair, type JWK, jwtVerify, SignJWT } from 'jose';
-import { afterEach, beforeAll, expect, test } from 'vitest';
-import { type IssuerKeys, KeysUnavailable, remoteKeys } from '#service/access/issuer-keys.ts';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type IssuerKeys,
+  KeysUnavailable,
+  keySetSchema,
+  remoteKeys,
+  usableKeys,
+} from '#service/access/issuer-keys.ts';
+import { certify } from '../../support/certificates.ts';
 import { until } from '../../support/service.ts';
+
+const ES256 = ['ES256'];
 
 type Pair = Awaited<ReturnType<typeof generateKeyPair>>;
 
@@ -56,7 +68,7 @@ async function verifies(find: IssuerKeys['find'], pair: Pair, kid: string): Prom
 test('a key that was added is found at the first token that names it', async () => {
   const published = { keys: [await jwk(first, 'one')] };
   const url = await publish((_, outgoing) => outgoing.end(JSON.stringify(published)));
-  keys = remoteKeys(url, { cooldownMs: 0 });
+  keys = remoteKeys(url, ES256, { cooldownMs: 0 });
   expect(await verifies(keys.find, first, 'one')).toBe(true);
   const { version } = keys;
   published.keys.push(await jwk(second, 'two'));
@@ -67,7 +79,7 @@ test('a key that was added is found at the first token that names it', async () 
 test('a key that was taken away is not believed once the keys were fetched again', async () => {
   let published = { keys: [await jwk(first, 'one'), await jwk(second, 'two')] };
   const url = await publish((_, outgoing) => outgoing.end(JSON.stringify(published)));
-  const followed = remoteKeys(url, { refreshMs: 10 });
+  const followed = remoteKeys(url, ES256, { refreshMs: 10 });
   keys = followed;
   expect(await verifies(followed.find, first, 'one')).toBe(true);
   const { version } = followed;
@@ -79,7 +91,7 @@ test('a key that was taken away is not believed once the keys were fetched again
 test('made-up key ids do not make it ask more often than the cooldown allows', async () => {
   const body = JSON.stringify({ keys: [await jwk(first, 'one')] });
   const url = await publish((_, outgoing) => outgoing.end(body));
-  const { find } = (keys = remoteKeys(url, { cooldownMs: 600_000 }));
+  const { find } = (keys = remoteKeys(url, ES256, { cooldownMs: 600_000 }));
   expect(await verifies(find, first, 'one')).toBe(true);
   for (let i = 0; i < 50; i++) expect(await verifies(find, second, `made-up-${i}`)).toBe(false);
   expect(asked).toBe(1);
@@ -88,7 +100,7 @@ test('made-up key ids do not make it ask more often than the cooldown allows', a
 test('tokens that wait for the same fetch share it', async () => {
   const body = JSON.stringify({ keys: [await jwk(first, 'one')] });
   const url = await publish((_, outgoing) => outgoing.end(body));
-  const { find } = (keys = remoteKeys(url));
+  const { find } = (keys = remoteKeys(url, ES256));
   const all = await Promise.all(Array.from({ length: 20 }, () => verifies(find, first, 'one')));
   expect(all.every(Boolean)).toBe(true);
   expect(asked).toBe(1);
@@ -102,7 +114,7 @@ test('while they cannot be fetched the last ones count, for a bounded time', asy
     outgoing.end(down ? '' : body);
   });
   const said: string[] = [];
-  const followed = remoteKeys(url, {
+  const followed = remoteKeys(url, ES256, {
     refreshMs: 10,
     cooldownMs: 10,
     onProblem: (sentence) => said.push(sentence),
@@ -112,28 +124,46 @@ test('while they cannot be fetched the last ones count, for a bounded time', asy
   down = true;
   await until(() => followed.problem !== undefined, 'the outage being noticed');
   expect(await verifies(followed.find, first, 'one')).toBe(true);
-  expect(said).toHaveLength(1);
+  expect(followed.usable).toBe(true);
+  expect(followed.problem).toMatch(
+    /cannot be fetched again: the answer has status 500.* count until [0-9T:.-]+Z\.$/,
+  );
+  expect(said).toEqual([followed.problem]);
   down = false;
   await until(() => followed.problem === undefined, 'the outage being over');
 
   followed.stop();
   down = true;
-  keys = remoteKeys(url, { keepMs: 0, cooldownMs: 0 });
+  keys = remoteKeys(url, ES256, { keepMs: 0, cooldownMs: 0 });
   const token = await sign(first, 'one');
   await expect(jwtVerify(token, keys.find)).rejects.toThrow(KeysUnavailable);
 });
 
 const huge = JSON.stringify({ keys: [{ kty: 'EC', kid: 'x'.repeat(300 * 1024) }] });
-test.for<[string, RequestListener]>([
-  ['is larger than 256 KiB', (_, outgoing) => outgoing.end(huge)],
-  ['never ends', (_, outgoing) => void outgoing.write('{"keys":[')],
-  ['never begins', () => undefined],
-  ['is no JSON', (_, outgoing) => outgoing.end('<html>')],
-  ['holds no keys', (_, outgoing) => outgoing.end('{"keys":[]}')],
-  ['holds a shared key', (_, outgoing) => outgoing.end('{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}')],
+const foreign = { kty: 'AKP', kid: 'pq-1', alg: 'ML-DSA-65', pub: 'AAAA' };
+test.for<[string, RequestListener, string]>([
+  ['is larger than 256 KiB', (_, outgoing) => outgoing.end(huge), 'the answer is larger than 256'],
+  ['never ends', (_, outgoing) => void outgoing.write('{"keys":['), 'no whole answer came within'],
+  ['never begins', () => undefined, 'no whole answer came within 0.3 s'],
+  ['breaks off', ({ socket }) => socket.destroy(), 'the connection was broken off'],
+  ['has another status', (_, outgoing) => outgoing.writeHead(500).end(), 'has status 500'],
+  ['is no JSON', (_, outgoing) => outgoing.end('<html>'), 'the answer is not JSON'],
+  ['is no set of keys', (_, outgoing) => outgoing.end('[]'), 'is no set of public keys'],
+  ['holds no keys', (_, outgoing) => outgoing.end('{"keys":[]}'), 'is no set of public keys'],
+  [
+    'holds none that can be used',
+    (_, outgoing) => outgoing.end(JSON.stringify({ keys: [foreign, null] })),
+    'holds no key for ES256, but pq-1 (AKP), number 2 (of no known kind)',
+  ],
+  [
+    'holds a shared key',
+    (_, outgoing) => outgoing.end('{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}'),
+    'keys.0: must not be a private or shared key',
+  ],
   [
     'holds a private key',
     (_, outgoing) => outgoing.end('{"keys":[{"kty":"EC","crv":"P-256","x":"a","y":"b","d":"c"}]}'),
+    'keys.0: must not be a private or shared key',
   ],
   [
     'is somewhere else',
@@ -141,17 +171,103 @@ test.for<[string, RequestListener]>([
       if (incoming.url === '/elsewhere') return void outgoing.end('{"keys":[{"kty":"EC"}]}');
       outgoing.writeHead(302, { location: '/elsewhere' }).end();
     },
+    'has status 302',
   ],
-])('an answer that %s is given up', async ([, answer]) => {
+])('an answer that %s is given up, and the reason is named', async ([, answer, reason]) => {
   const url = await publish(answer);
-  const followed = remoteKeys(url, { fetchDeadlineMs: 300 });
+  const said: string[] = [];
+  const followed = remoteKeys(url, ES256, {
+    fetchDeadlineMs: 300,
+    onProblem: (sentence) => said.push(sentence),
+  });
   keys = followed;
-  await until(() => followed.problem !== undefined, 'the answer being given up');
+  await until(() => said.length > 0, 'the answer being given up');
+  expect(said).toEqual([followed.problem]);
+  expect(followed.problem).toContain(reason);
+  expect(followed.problem).toMatch(/ have not been fetched yet: .* answered could-not-check\.$/);
+  expect(followed.usable).toBe(false);
   await expect(jwtVerify(await sign(first, 'one'), followed.find)).rejects.toThrow(KeysUnavailable);
+});
+
+test('where nobody listens, or TLS fails, the reason is named', async () => {
+  const closed = await publish(() => undefined);
+  await new Promise<void>((resolve) => server?.close(() => resolve()));
+  const refused = remoteKeys(closed, ES256);
+  await until(() => refused.problem?.includes('refused') === true, 'the refusal being named');
+  refused.stop();
+
+  const { cert, key } = certify('nobody knows');
+  const secure = createTlsServer({ cert, key });
+  await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+  const { port } = secure.address() as AddressInfo;
+  const distrusted = remoteKeys(`https://127.0.0.1:${port}/keys`, ES256);
+  await until(
+    () => /TLS failed \([A-Z_]+\)/.test(distrusted.problem ?? ''),
+    'the certificate being named',
+  );
+  distrusted.stop();
+  secure.closeAllConnections();
+  await new Promise<void>((resolve) => secure.close(() => resolve()));
+});
+
+describe('a set with keys that are not understood', () => {
+  test('arrives, is used for the others, and says which were passed over', async () => {
+    const published = {
+      keys: [
+        foreign,
+        await jwk(first, 'one'),
+        { ...(await jwk(second, 'for-encryption')), use: 'enc' },
+        { kty: 'EC', crv: 'P-256', kid: 'half', x: 'AAAA' },
+        'no key',
+      ],
+    };
+    const url = await publish((_, outgoing) => outgoing.end(JSON.stringify(published)));
+    const followed = remoteKeys(url, ES256);
+    keys = followed;
+    expect(await verifies(followed.find, first, 'one')).toBe(true);
+    expect(await verifies(followed.find, second, 'for-encryption')).toBe(false);
+    expect(followed.usable).toBe(true);
+    expect(followed.problem).toBeUndefined();
+    expect(followed.passedOver).toEqual([
+      'pq-1 (AKP)',
+      'for-encryption (EC)',
+      'half (EC)',
+      'number 5 (of no known kind)',
+    ]);
+  });
+
+  test('whatever they are, takes nothing from a good one, but for a private key', async () => {
+    const good = await jwk(first, 'one');
+    const secret = (key: unknown): boolean =>
+      typeof key === 'object' &&
+      key !== null &&
+      ['d', 'k', 'priv'].some((name) => Object.hasOwn(key, name));
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.jsonValue(), { maxLength: 5 }), fc.nat(5), async (junk, at) => {
+        const set = keySetSchema.safeParse({ keys: junk.toSpliced(at, 0, good) });
+        expect(set.success).toBe(!junk.some(secret));
+        if (!set.success) return;
+        const { find, passedOver } = await usableKeys(set.data, ES256);
+        expect(passedOver).toHaveLength(junk.length);
+        expect(await verifies(find, first, 'one')).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('is of no use where all its keys are for other algorithms, or too short', async () => {
+    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    const short = { ...publicKey.export({ format: 'jwk' }), kid: 'short' };
+    await expect(usableKeys({ keys: [short] }, ['RS256'])).rejects.toThrow('short (RSA)');
+    const curve = await jwk(first, 'one');
+    await expect(usableKeys({ keys: [curve] }, ['RS256', 'ES384'])).rejects.toThrow(
+      'holds no key for RS256, ES384, but one (EC)',
+    );
+  });
 });
 
 test('an address where nobody answers does not keep a start waiting', async () => {
   const url = await publish(() => undefined);
-  keys = remoteKeys(url);
+  keys = remoteKeys(url, ES256);
   expect(keys.version).toBe(0);
 });

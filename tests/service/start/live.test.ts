@@ -189,7 +189,10 @@ test('a demo token reads nothing even where the process started before the datas
   try {
     expect(await outcome(await early.lookup({ nhsNumber: CHILD }))).toBe('503 could-not-check');
     await early.store.createDataset('live', 'test');
-    await until(async () => (await fetch(`${early.baseUrl}/_status`)).status === 200);
+    await until(async () => {
+      const response = await fetch(`${early.baseUrl}/_status`);
+      return response.status === 503 && (await response.text()).includes('has become live');
+    }, 'the status saying that nobody may ask');
     expect(await outcome(await early.lookup({ nhsNumber: CHILD }))).toBe('401 token-untrusted');
   } finally {
     await early.stopAndRemove();
@@ -207,8 +210,17 @@ test.for<[string, unknown, string]>([
     [issuer({ jwksFile: 'none.json' })],
     'none.json cannot be read',
   ],
-  ['names private keys', [issuer({ jwksFile: 'private.json' })], 'must not be a private key'],
-  ['names a shared key', [issuer({ jwksFile: 'shared.json' })], 'must be a public'],
+  ['names private keys', [issuer({ jwksFile: 'private.json' })], 'must not be a private or shared'],
+  [
+    'names keys that none of its tokens can be signed with',
+    [issuer({ algorithms: ['RS256'] })],
+    'holds no key for RS256',
+  ],
+  [
+    'names a shared key',
+    [issuer({ jwksFile: 'shared.json' })],
+    'must not be a private or shared key',
+  ],
 ])('an issuers file that %s is refused by a sentence that says so', async ([, content, words]) => {
   await write('private.json', { keys: [await exportJWK(keys.privateKey)] });
   await write('shared.json', { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] });
