@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { allThresholdsSchema, unscheduledThresholdsSchema } from './alert-thresholds.ts';
 import { shortTextSchema } from './authority.ts';
 import { DEFAULT_BREAKERS } from './uploads/breakers.ts';
 import { mailboxSchema, workflowSchema } from './uploads/mesh.ts';
@@ -82,6 +83,16 @@ export const configurationSchema = z
     USER_LIMIT: limit(),
     CLIENT_LIMIT: limit(),
     ORGANISATION_LIMIT: limit(),
+    /** Above so many children a minute, hour and day that a user looks up in unscheduled care there is an alert. */
+    ALERT_UNSCHEDULED_CHILDREN: unscheduledThresholdsSchema,
+    /** The same for all lookups of a user, an hour and a day. */
+    ALERT_CHILDREN: allThresholdsSchema,
+    /** Folder of alerts for the privacy officer. Default: `privacy-officer` in DATA_DIR. */
+    PRIVACY_OUTBOX: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional(),
     /** PEM files: with both, the service speaks TLS 1.3 itself. */
     TLS_CERT_FILE: z.string().min(1).optional(),
     TLS_KEY_FILE: z.string().min(1).optional(),

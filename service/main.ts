@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { resumeLoad, sweepSpools } from '#loaders/load/load.ts';
+import { withinLimit } from '#schemas/alert-thresholds.ts';
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Build, OwnCheck } from '#schemas/status.ts';
@@ -18,6 +19,7 @@ import {
   organisationsOf,
   readIdentities,
 } from './access/identities.ts';
+import { LIVE_LIMITS } from './access/limits/limits.ts';
 import { DEMO_OPERATOR } from './access/personas.ts';
 import { createApp } from './app.ts';
 import { type Audit, startAudit } from './audit/audit.ts';
@@ -30,7 +32,9 @@ import {
   auditFolder,
   auditIndexFile,
   auditKeyFile,
+  numberKeyFile,
   openAnchor,
+  privacyOutbox,
   spoolFolder,
 } from './files/data-folder.ts';
 import { type HttpServer, serveHttp } from './http/server.ts';
@@ -175,6 +179,7 @@ function startKeeper(
 /** The sealing of audit events into the log. */
 function startSealing(configuration: Configuration, redis: RedisServer, log: Log, add: Add): Audit {
   const { AUDIT_ORIGIN, AUDIT_RETENTION_YEARS } = configuration;
+  const { ALERT_UNSCHEDULED_CHILDREN, ALERT_CHILDREN, USER_LIMIT } = configuration;
   const audit = startAudit(
     {
       folder: auditFolder(configuration),
@@ -184,6 +189,14 @@ function startSealing(configuration: Configuration, redis: RedisServer, log: Log
       retentionYears: AUDIT_RETENTION_YEARS,
       anchorFolder: anchorFolder(configuration),
       address: redis.address('worker'),
+      alerting: {
+        numberKeyFile: numberKeyFile(configuration),
+        outbox: privacyOutbox(configuration),
+        thresholds: withinLimit(
+          { unscheduled: ALERT_UNSCHEDULED_CHILDREN, all: ALERT_CHILDREN },
+          USER_LIMIT ?? LIVE_LIMITS.user,
+        ),
+      },
     },
     log,
   );
@@ -279,7 +292,7 @@ function createLookups(
       coverage,
       recorder,
       versions,
-      saw: ({ caller, access }, nhsNumber) => guard.saw(caller, nhsNumber, access.access),
+      saw: ({ caller }, nhsNumber) => guard.saw(caller, nhsNumber),
       metrics: door.metrics,
       rehearse,
     }),
@@ -373,6 +386,7 @@ export async function startService(
       connection,
       telemetry,
       log,
+      countedAlerts: () => audit?.alerting.alerts ?? 0,
       add,
     });
     telemetry.watch(watchDoor(door.measured));
@@ -433,7 +447,7 @@ export async function startService(
       audit &&
       createAuditSearching(configuration, door, tools.loader, audit, gate, log, add);
     const ownChecks = () => [
-      ...(audit === undefined ? [] : [audit.check()]),
+      ...(audit === undefined ? [] : [audit.check(), audit.alerting.check()]),
       ...(notifying === undefined ? [] : notificationChecks(notifying)),
       ...identityChecks(identities, door.isDemo()),
       coverageCheck(gate, limits),

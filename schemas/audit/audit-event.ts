@@ -90,10 +90,14 @@ export const enumerationAlertEventSchema = z.object({
   auditId: z.uuid(),
   caller: callerSchema,
   sign: z.enum(ENUMERATION_SIGNS),
+  /** Which lookups were counted; all of them where this is absent. */
+  access: z.enum(['unscheduled', 'silent-read']).optional(),
   count: z.int(),
   threshold: z.int(),
   windowSeconds: z.int(),
+  occurredAt,
 });
+export type EnumerationAlertEvent = z.infer<typeof enumerationAlertEventSchema>;
 
 /** Events that are no answers and for which there was no room while the store was away. */
 export const eventsLostEventSchema = z.object({

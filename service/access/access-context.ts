@@ -1,30 +1,28 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { connectStore } from '#store/connection/connection.ts';
 import { createLookupStore } from '#store/lookup.ts';
 import { createSharedUse } from '#store/shared-use.ts';
 import type { Gate } from '#store/trust/readiness.ts';
+import { logAlert } from '../audit/alert/log-alert.ts';
 import { createRecorder } from '../audit/record/recorder.ts';
 import { createFloods } from '../audit/record/refusal-sampling.ts';
 import { createRefusals } from '../audit/record/refusals.ts';
 import { auditSpoolFolder, numberKeyFile } from '../files/data-folder.ts';
-import { readOrMakePrivate } from '../files/private-file.ts';
+import { readOrMakeKey } from '../files/private-file.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createSampledLog } from '../telemetry/sampled-log.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createAuthenticator } from './authenticate.ts';
 import { type Identities, organisationsOf } from './identities.ts';
 import { createEnumerationGuard, type EnumerationAlert } from './limits/enumeration.ts';
-import { createLimits, type LimitSettings } from './limits/limits.ts';
+import { createLimits, LIVE_LIMITS, type LimitSettings } from './limits/limits.ts';
 
 const EVENTS_ARE_WRITTEN_WITHIN_MS = 2_000;
 const USE_SHARED_EVERY_MS = 1_000;
 const REVIEWED_EVERY_MS = 60_000;
 const MEBIBYTE = 1_048_576;
-
-/** Some three times what the busiest do: a user at two patients a minute, a hospital at one in three seconds. */
-const LIVE_LIMITS: LimitSettings = { user: 120, client: 6_000, organisation: 1_200 };
 
 export type DoorDependencies = {
   configuration: Configuration;
@@ -33,12 +31,15 @@ export type DoorDependencies = {
   connection: ReturnType<typeof connectStore>;
   telemetry: Telemetry;
   log: Log;
+  /** Alerts of the last hour that the worker gave, where this process is one. */
+  countedAlerts: () => number;
   add: (step: () => Promise<void> | void) => void;
 };
 
 /** What every route needs that a token opens: who is asking, how often, and what becomes of a refusal. */
 export async function createDoor(dependencies: DoorDependencies) {
-  const { configuration, identities, gate, connection, telemetry, log, add } = dependencies;
+  const { configuration, identities, gate, connection, telemetry, log, countedAlerts, add } =
+    dependencies;
   const { metrics, tracing } = telemetry;
   const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
   const isDemo = (): boolean | undefined => gate.dataset && gate.dataset.kind === 'demo';
@@ -69,20 +70,17 @@ export async function createDoor(dependencies: DoorDependencies) {
   function tellAlert({ caller, ...alert }: EnumerationAlert): void {
     const { issuer, client, user, name, role } = caller.identity;
     const { organisation, code } = role;
-    recorder.record({
-      type: 'enumeration-alert',
+    const event = {
+      type: 'enumeration-alert' as const,
       auditId: randomUUID(),
       caller: { issuer, client, user, name, role: { code, name: role.name }, organisation },
       ...alert,
-    });
-    log.warn('a user looks numbers up in an unusual manner; the audit says who', {
-      cause: alert.sign,
-      client,
-      organisation: organisation.code,
-      count: alert.count,
-    });
+    };
+    recorder.record(event);
+    logAlert(log, event);
   }
   const guard = createEnumerationGuard(tellAlert);
+  const alerts = (): number => guard.alerts + countedAlerts();
   const floods = createFloods((event) => recorder.record(event));
 
   const sharing = setInterval(() => void limits.share(), USE_SHARED_EVERY_MS).unref();
@@ -99,9 +97,7 @@ export async function createDoor(dependencies: DoorDependencies) {
     await recorder.drain(EVENTS_ARE_WRITTEN_WITHIN_MS);
   });
 
-  const numberKey = await readOrMakePrivate(numberKeyFile(configuration), () =>
-    randomBytes(32).toString('hex'),
-  );
+  const numberKey = await readOrMakeKey(numberKeyFile(configuration));
   return {
     store,
     recorder,
@@ -112,7 +108,7 @@ export async function createDoor(dependencies: DoorDependencies) {
     tracing,
     take: limits.take,
     /** What metrics say of it. */
-    measured: { recorder, limits, guard },
+    measured: { recorder, limits, alerts },
     authenticate: createAuthenticator({
       issuers: identities.issuers,
       demoAllowed: isDemo,
@@ -131,11 +127,11 @@ export async function createDoor(dependencies: DoorDependencies) {
     checks: (): OwnCheck[] => [
       {
         name: 'access:enumeration',
-        ok: guard.alerts === 0,
+        ok: alerts() === 0,
         detail:
-          guard.alerts === 0
+          alerts() === 0
             ? 'Nobody looks numbers up in an unusual manner.'
-            : `${guard.alerts} alerts in the last hour; the audit says who.`,
+            : `${alerts()} alerts in the last hour; the audit says who.`,
       },
     ],
   };

@@ -1,6 +1,8 @@
 import type { GateCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 import { followThread, superviseThread } from '../telemetry/supervised-thread.ts';
+import type { Alerting } from './alert/alerting.ts';
+import { logAlert } from './alert/log-alert.ts';
 import type { Sealing } from './seal/sealer.ts';
 import type { Reach } from './search/searched-until.ts';
 import type { ThreadMessage, ThreadSettings } from './thread.ts';
@@ -18,6 +20,8 @@ export type AuditNumbers = {
 export type Audit = {
   /** Whether events are sealed, as a check of `/_status`. */
   check(): GateCheck;
+  /** Whether the children that users look up are counted, and how many alerts that gave in the last hour. */
+  readonly alerting: { check(): GateCheck; readonly alerts: number };
   /** How far a search reaches. */
   readonly coverage: Reach | undefined;
   /** `undefined` before the first step, and where another process seals. */
@@ -43,14 +47,32 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
     heardOfWithinMs: HEARD_OF_WITHIN_MS,
     log,
   });
+  const counting = followThread<Alerting>({
+    name: 'access:children-counted',
+    starting: 'Counting the children that each user looks up is starting.',
+    silent:
+      'Counting the children that each user looks up has not been heard of for 30 s. Nothing is left out. Restart this process if that does not pass.',
+    heardOfWithinMs: HEARD_OF_WITHIN_MS,
+    log,
+  });
   const thread = superviseThread<ThreadMessage, 'stop'>({
     url: new URL('./thread.ts', import.meta.url),
     settings,
     memoryMib: MEMORY_MIB,
     onMessage(message) {
-      if (message.kind === 'sealing') followed.hear(message.sealing);
-      else if (message.kind === 'coverage') coverage = message.coverage;
-      else log.error(message.message, { count: message.count });
+      switch (message.kind) {
+        case 'sealing':
+          return followed.hear(message.sealing);
+        case 'coverage':
+          coverage = message.coverage;
+          return;
+        case 'alerting':
+          return counting.hear(message.alerting);
+        case 'alert':
+          return logAlert(log, message.alert);
+        case 'warning':
+          return log.error(message.message, { count: message.count });
+      }
     },
     failed: 'the sealing of audit events failed and is started again',
     log,
@@ -83,6 +105,15 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
 
   return {
     check: () => followed.check(inNumbers()),
+    alerting: {
+      check() {
+        const behind = counting.state?.behind ?? 0;
+        return counting.check(behind === 0 ? '' : ` ${behind} sealed events are not counted yet.`);
+      },
+      get alerts() {
+        return counting.state?.alerts ?? 0;
+      },
+    },
     get coverage() {
       return coverage;
     },

@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { connectStore, type StoreAddress } from '#store/connection/connection.ts';
 import { Anchor } from '#store/trust/anchor.ts';
+import { type Alerting, type AlertingSettings, createAlerting } from './alert/alerting.ts';
+import type { SealedEvent } from './log/sealed.ts';
 import { createSealer, type Sealing } from './seal/sealer.ts';
 import { followLog } from './search/index-file.ts';
 import { createCoverage, type Reach } from './search/searched-until.ts';
@@ -17,12 +20,16 @@ export type ThreadSettings = {
   retentionYears: number;
   anchorFolder: string;
   address: StoreAddress;
+  /** Whom to alert, and when. */
+  alerting: AlertingSettings;
 };
 
 /** What the thread tells. */
 export type ThreadMessage =
   | { kind: 'sealing'; sealing: Sealing }
   | { kind: 'coverage'; coverage: Reach }
+  | { kind: 'alerting'; alerting: Alerting }
+  | { kind: 'alert'; alert: EnumerationAlertEvent }
   | { kind: 'warning'; message: string; count: number };
 
 /** Sealing works in batches of any size and nobody waits for it. */
@@ -31,8 +38,8 @@ const SEALED_EVERY_MS = 1_000;
 /** Between two batches that are sealed: an index that is behind must not hold the sealing up. */
 const INDEXING_A_STEP_MS = 100;
 
-const { folder, indexFile, keyFile, origin, retentionYears, anchorFolder, address } =
-  workerData as ThreadSettings;
+const settings = workerData as ThreadSettings;
+const { folder, indexFile, keyFile, origin, retentionYears, anchorFolder, address } = settings;
 const tell = (message: ThreadMessage): void => parentPort?.postMessage(message, []);
 const stop = new AbortController();
 parentPort?.once('message', () => stop.abort());
@@ -56,11 +63,21 @@ const sealer = createSealer({
 const follower = followLog(folder, indexFile);
 const cover = createCoverage(folder, streams);
 let indexFailing = false;
+const alerter = createAlerting({
+  ...settings.alerting,
+  folder,
+  record: (alert) => streams.append(alert),
+  onAlert: (alert) => tell({ kind: 'alert', alert }),
+});
 
-/** Carries the index on a little; true where there is more. What goes wrong there stops no sealing. */
-async function index(): Promise<boolean> {
+/**
+ * Carries the index on a little; true where there is more. What goes wrong there stops no sealing.
+ *
+ * @param lately is given the events that were read
+ */
+async function index(lately: SealedEvent[]): Promise<boolean> {
   try {
-    const indexing = follower.step(INDEXING_A_STEP_MS);
+    const indexing = follower.step(INDEXING_A_STEP_MS, (events) => lately.push(...events));
     indexFailing = false;
     // Without Redis it cannot be told what is not sealed yet; what was told before stays true.
     const coverage = await cover(indexing).catch(() => undefined);
@@ -78,6 +95,19 @@ async function index(): Promise<boolean> {
   }
 }
 
+/** Counts a little, in the process that seals; true where there is more. */
+async function alert({ standby }: Sealing, lately: readonly SealedEvent[]): Promise<boolean> {
+  if (standby) {
+    alerter.close();
+    const detail = 'Another process counts the children that each user looks up.';
+    tell({ kind: 'alerting', alerting: { problem: false, detail, alerts: 0, behind: 0 } });
+    return false;
+  }
+  const { more, alerting } = await alerter.step(lately);
+  tell({ kind: 'alerting', alerting });
+  return more;
+}
+
 for (;;) {
   // Once more after the stop, for what was recorded until then.
   const last = stop.signal.aborted;
@@ -85,11 +115,15 @@ for (;;) {
   tell({ kind: 'sealing', sealing });
   if (last) break;
   if (more) continue;
-  if (!(await index())) {
+  const lately: SealedEvent[] = [];
+  const indexBehind = await index(lately);
+  const countBehind = await alert(sealing, lately);
+  if (!indexBehind && !countBehind) {
     await delay(SEALED_EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
   }
 }
 follower.close();
+alerter.close();
 sealer.close();
 anchor.close();
 redis.disconnect();

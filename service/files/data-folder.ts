@@ -41,5 +41,12 @@ export const noticesFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'no
 /** The key of the hashes under which invalid NHS numbers are audited. */
 export const numberKeyFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'number-hash.key');
 
+/** Alerts for the privacy officer of the operating organisation, until they are collected. */
+export const privacyOutbox = ({
+  DATA_DIR,
+  PRIVACY_OUTBOX,
+}: Place & Pick<Configuration, 'PRIVACY_OUTBOX'>): string =>
+  PRIVACY_OUTBOX ?? join(DATA_DIR, 'privacy-officer');
+
 /** Address and tokens of a demo, for those who try it. */
 export const demoFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'demo.json');

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeBeside, writeWhole } from '#store/files/whole-file.ts';
@@ -42,3 +43,7 @@ export async function readOrMakePrivate(
   }
   return readFile(path, 'utf8');
 }
+
+/** The key in a private file, 32 bytes in hexadecimal, made at the first call. */
+export const readOrMakeKey = (path: string): Promise<string> =>
+  readOrMakePrivate(path, () => randomBytes(32).toString('hex'));

@@ -8,7 +8,7 @@ import {
 import type { FileLock } from '#store/files/sqlite.ts';
 import { placeOf } from '../audit/log/entry.ts';
 import { readBundle, readCheckpointFile } from '../audit/log/log-folder.ts';
-import { type SealedRange, sealedRange } from '../audit/log/sealed.ts';
+import { indexSince, type SealedRange, sealedRange } from '../audit/log/sealed.ts';
 import { LogInUse, lockFolder } from '../audit/seal/log-writer.ts';
 import { splitBundle } from '../audit/tlog/bundle.ts';
 import { parseCheckpoint } from '../audit/tlog/checkpoint.ts';
@@ -152,18 +152,11 @@ export function createNotifier(options: NotifierOptions) {
 
   /**
    * Where to begin in a log of which nothing has been read yet: what is older than notifications are kept is
-   * not told any more. By bundles, and a day early, since events are in order but for those sealed late.
+   * not told any more. A day early, since events are in order but for those sealed late.
    */
-  function beginning({ size, minimumIndex }: SealedRange): number {
+  function beginning(range: SealedRange): number {
     const since = clock() - keepMs - DAY_MS;
-    let [first, end] = [Math.floor(minimumIndex / TILE_WIDTH), Math.floor(size / TILE_WIDTH)];
-    while (first < end) {
-      const middle = Math.floor((first + end) / 2);
-      const [entry = Buffer.alloc(0)] = entriesOf(folder, middle, size);
-      if ((placeOf(entry, 0, entry.length)?.at ?? 0) < since) first = middle + 1;
-      else end = middle;
-    }
-    return Math.max(minimumIndex, (first - 1) * TILE_WIDTH);
+    return indexSince(range, since, (bundle) => entriesOf(folder, bundle, range.size));
   }
 
   /** Ends a window: a notification for each authority that something is due for, or wants an empty one. */

@@ -293,11 +293,11 @@ export function watchNotifications(notifications: Pick<Notifications, 'numbers'>
 export function watchDoor({
   recorder,
   limits,
-  guard,
+  alerts,
 }: {
   recorder: Pick<Recorder, 'waiting' | 'lost'>;
   limits: Pick<Limits, 'size'>;
-  guard: { readonly alerts: number };
+  alerts: () => number;
 }): Source {
   return () => [
     gauge(
@@ -330,7 +330,7 @@ export function watchDoor({
         description: 'Alerts in the last hour of users who look numbers up in an unusual manner.',
         unit: '{alert}',
       },
-      guard.alerts,
+      alerts(),
     ),
   ];
 }

@@ -1,9 +1,6 @@
-import { randomInt } from 'node:crypto';
 import type { EnumerationSign } from '#schemas/audit/audit-event.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Caller } from '#schemas/people/caller.ts';
-import type { Access } from '#schemas/people/care-setting.ts';
-import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 
 export type EnumerationAlert = {
   caller: Caller;
@@ -14,60 +11,37 @@ export type EnumerationAlert = {
 };
 
 /**
- * Notices who looks numbers up as nobody at work does, and tells. It stops nobody: a nurse in a crowded
- * department at night must not be mistaken for a thief by a program.
+ * Notices who tries numbers out in this process, from one request to the next: numbers that are none, and
+ * neighbours. How many children a user looks up is counted from the audit (alerting.ts). It stops nobody: a
+ * nurse in a crowded department at night must not be mistaken for a thief by a program.
  */
 export type EnumerationGuard = {
-  saw: (caller: Caller, nhsNumber: NhsNumber, access: Access) => void;
+  saw: (caller: Caller, nhsNumber: NhsNumber) => void;
   sawInvalid: (caller: Caller) => void;
-  /** Looks at what takes more than one lookup to see; called each minute. */
+  /** Forgets who has not been seen for an hour; called each minute. */
   review: () => void;
   /** Alerts of the last hour. */
   readonly alerts: number;
 };
 
-/**
- * What is unusual. A user of unscheduled care sees a patient every few minutes; scheduled care looks up a
- * list at a time, which is what batches are for.
- */
-const SIGNS = {
-  distinctAMinute: { unscheduled: 30, 'silent-read': 300 },
-  invalidAMinute: 10,
-  invalidShare: 0.3,
-  neighboursAMinute: 8,
-  outOfHoursAnHour: 30,
-  peersAnHour: 60,
-  peersTimes: 10,
-  peersAtLeast: 5,
-} as const;
+/** What nobody at work does. */
+const SIGNS = { invalidAMinute: 10, invalidShare: 0.3, neighboursAMinute: 8 } as const;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const USERS_AT_MOST = 20_000;
-const BITS = 1_024;
 
-/**
- * What is remembered of a user: counters, and a bitmap in place of the numbers themselves (128 bytes, within
- * a few percent up to some hundreds of them).
- */
+/** What is remembered of a user: counters, and the last number but for its check digit. */
 type Sketch = {
   caller: Caller;
   minute: number;
-  bits: Uint32Array;
-  bitsSet: number;
   looks: number;
   invalid: number;
   lastNine: number;
   neighbours: number;
   hour: number;
-  looksThisHour: number;
-  silent: boolean;
   alerted: Map<EnumerationSign, number>;
 };
-
-/** How many numbers set so many bits of the bitmap (linear counting). */
-const distinctOf = (bitsSet: number): number =>
-  Math.round(-BITS * Math.log(1 - Math.min(bitsSet, BITS - 1) / BITS));
 
 export function createEnumerationGuard(
   tell: (alert: EnumerationAlert) => void,
@@ -75,8 +49,6 @@ export function createEnumerationGuard(
 ): EnumerationGuard {
   const sketches = new Map<string, Sketch>();
   const ofCaller = new WeakMap<Caller, Sketch>();
-  /** Which bits a number sets is this process's secret, so that none can be chosen to hide. */
-  const seed = randomInt(2 ** 31);
   let recent: number[] = [];
 
   function alert(
@@ -104,15 +76,11 @@ export function createEnumerationGuard(
       sketch = {
         caller,
         minute: 0,
-        bits: new Uint32Array(BITS / 32),
-        bitsSet: 0,
         looks: 0,
         invalid: 0,
         lastNine: 0,
         neighbours: 0,
         hour: 0,
-        looksThisHour: 0,
-        silent: false,
         alerted: new Map(),
       };
       sketches.set(key, sketch);
@@ -128,62 +96,18 @@ export function createEnumerationGuard(
     const minute = Math.floor(now() / MINUTE_MS);
     if (minute !== sketch.minute) {
       sketch.minute = minute;
-      sketch.bits.fill(0);
-      sketch.bitsSet = 0;
       sketch.looks = 0;
       sketch.invalid = 0;
       sketch.neighbours = 0;
-      const hour = Math.floor((minute * MINUTE_MS) / HOUR_MS);
-      if (hour !== sketch.hour) {
-        sketch.hour = hour;
-        sketch.looksThisHour = 0;
-      }
+      sketch.hour = Math.floor((minute * MINUTE_MS) / HOUR_MS);
     }
     return sketch;
   }
 
-  function sawDistinct(sketch: Sketch, nine: number, access: Access): void {
-    const bit = Math.imul(nine ^ seed, 0x9e3779b1) >>> 22;
-    const word = bit >>> 5;
-    const mask = 1 << (bit & 31);
-    const bits = sketch.bits[word] ?? 0;
-    if ((bits & mask) !== 0) return;
-    sketch.bits[word] = bits | mask;
-    sketch.bitsSet++;
-    const threshold = SIGNS.distinctAMinute[access];
-    // Bits are never more than the numbers, so that this spares the logarithm.
-    if (sketch.bitsSet * 2 < threshold) return;
-    const count = distinctOf(sketch.bitsSet);
-    if (count > threshold) alert(sketch, 'distinct-numbers', count, threshold, MINUTE_MS);
-  }
-
-  function median(values: readonly number[]): number {
-    return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-  }
-
-  function comparePeers(hour: number): void {
-    const organisations = Map.groupBy(
-      [...sketches.values()].filter((sketch) => sketch.hour === hour),
-      ({ caller }) => caller.identity.role.organisation.code,
-    );
-    for (const users of organisations.values()) {
-      if (users.length < SIGNS.peersAtLeast) continue;
-      const usual = median(users.map(({ looksThisHour }) => looksThisHour));
-      const threshold = Math.max(SIGNS.peersAnHour, usual * SIGNS.peersTimes);
-      for (const user of users) {
-        if (user.looksThisHour > threshold) {
-          alert(user, 'peers', user.looksThisHour, threshold, HOUR_MS);
-        }
-      }
-    }
-  }
-
   return {
-    saw(caller, nhsNumber, access) {
+    saw(caller, nhsNumber) {
       const sketch = current(caller);
       sketch.looks++;
-      sketch.looksThisHour++;
-      sketch.silent = access === 'silent-read';
       const nine = Math.floor(Number(nhsNumber) / 10);
       // Next to each other but for a number without a usable check digit in between.
       const step = nine - sketch.lastNine;
@@ -193,7 +117,6 @@ export function createEnumerationGuard(
         const { neighbours } = sketch;
         alert(sketch, 'sequential-numbers', neighbours, SIGNS.neighboursAMinute, MINUTE_MS);
       }
-      sawDistinct(sketch, nine, access);
     },
     sawInvalid(caller) {
       const sketch = current(caller);
@@ -208,14 +131,6 @@ export function createEnumerationGuard(
       const hour = Math.floor(at / HOUR_MS);
       recent = recent.filter((then) => at - then < HOUR_MS);
       for (const [key, sketch] of sketches) if (sketch.hour < hour - 1) sketches.delete(key);
-      comparePeers(hour);
-      if (!isOutOfHours(at)) return;
-      for (const sketch of sketches.values()) {
-        if (!sketch.silent || sketch.hour !== hour) continue;
-        if (sketch.looksThisHour > SIGNS.outOfHoursAnHour) {
-          alert(sketch, 'out-of-hours', sketch.looksThisHour, SIGNS.outOfHoursAnHour, HOUR_MS);
-        }
-      }
     },
     get alerts() {
       const since = now() - HOUR_MS;

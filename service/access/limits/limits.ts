@@ -6,6 +6,9 @@ import type { SharedUse } from '#store/shared-use.ts';
 /** Requests a minute of one user, of one client and of one organisation; 0 is no limit. */
 export type LimitSettings = Record<LimitReached['of'], number>;
 
+/** Some three times what the busiest do: a user at two patients a minute, a hospital at one in three seconds. */
+export const LIVE_LIMITS: LimitSettings = { user: 120, client: 6_000, organisation: 1_200 };
+
 export type Limits = {
   /**
    * Takes `cost` requests off what a caller has left, or nothing and the limit that it ran into. A cost

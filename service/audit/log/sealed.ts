@@ -8,6 +8,7 @@ import {
 import { splitBundle } from '../tlog/bundle.ts';
 import { TILE_WIDTH, tilePath, widthOf } from '../tlog/tiles.ts';
 import { CommitFile } from './commit.ts';
+import { placeOf } from './entry.ts';
 import { readBundle } from './log-folder.ts';
 
 /** An event with its place in the log, which never changes. */
@@ -57,6 +58,32 @@ function entriesOf(folder: string, bundle: number, size: number): Buffer[] {
     throw new Error(`${tilePath('entries', bundle, width)} of the audit log cannot be read.`);
   }
   return entries;
+}
+
+/**
+ * Where to begin to read the events since a moment, in milliseconds: at a bundle before the first that begins
+ * later, since events are in the order of their times only but for those sealed late.
+ *
+ * @param bundleAt the entries of a bundle
+ */
+export function indexSince(
+  { size, minimumIndex }: Pick<SealedRange, 'size' | 'minimumIndex'>,
+  since: number,
+  bundleAt: (bundle: number) => readonly Buffer[],
+): number {
+  let [first, end] = [Math.floor(minimumIndex / TILE_WIDTH), Math.floor(size / TILE_WIDTH)];
+  while (first < end) {
+    const middle = Math.floor((first + end) / 2);
+    const [entry = Buffer.alloc(0)] = bundleAt(middle);
+    if ((placeOf(entry, 0, entry.length)?.at ?? 0) < since) first = middle + 1;
+    else end = middle;
+  }
+  return Math.max(minimumIndex, (first - 1) * TILE_WIDTH);
+}
+
+/** As {@link indexSince}, by the log's own bundles. @throws where one cannot be read */
+export function sealedSince(folder: string, range: SealedRange, since: number): number {
+  return indexSince(range, since, (bundle) => entriesOf(folder, bundle, range.size));
 }
 
 /**

@@ -372,9 +372,14 @@ export class AuditIndex {
   /**
    * Carries the index on for about `budgetMs`, in one transaction.
    *
+   * @param onRead given the events read, in order
    * @throws {IndexDamaged} where it cannot be carried on, or goes further than the log does
    */
-  update(folder: string, budgetMs: number): Indexing | undefined {
+  update(
+    folder: string,
+    budgetMs: number,
+    onRead: (events: readonly SealedEvent[]) => void = () => undefined,
+  ): Indexing | undefined {
     return sound(() => {
       const until = performance.now() + budgetMs;
       this.#db.exec('BEGIN IMMEDIATE');
@@ -390,6 +395,7 @@ export class AuditIndex {
         let done = Math.max(size, commit.minimumIndex);
         for (const events of done < commit.size ? sealedRun(folder, commit, done) : []) {
           for (const event of events) this.#add(event);
+          onRead(events);
           done += events.length;
           if (performance.now() >= until) break;
         }
@@ -516,8 +522,15 @@ export function followLog(folder: string, path: string) {
     index = undefined;
   };
   return {
-    /** One step; `undefined` while there is no log, or where the index has to be made anew. */
-    step(budgetMs: number): Indexing | undefined {
+    /**
+     * One step; `undefined` while there is no log, or where the index has to be made anew.
+     *
+     * @param onRead given the events read on the way, for whoever else follows the log
+     */
+    step(
+      budgetMs: number,
+      onRead?: (events: readonly SealedEvent[]) => void,
+    ): Indexing | undefined {
       if (index?.thrownAway === true) close();
       try {
         if (index === undefined) {
@@ -525,7 +538,7 @@ export function followLog(folder: string, path: string) {
           if (log === undefined) return undefined;
           index = AuditIndex.open(path, log);
         }
-        return index.update(folder, budgetMs);
+        return index.update(folder, budgetMs, onRead);
       } catch (error) {
         close();
         if (!(error instanceof IndexDamaged)) throw error;

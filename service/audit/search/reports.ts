@@ -256,6 +256,35 @@ function searchesReport(places: AuditPlaces, { criteria }: ReportOptions): Repor
   };
 }
 
+const WHO = ['user', 'name', 'role', 'organisation', 'issuer'];
+
+function alertsReport(places: AuditPlaces, { criteria }: ReportOptions): Report {
+  return {
+    title: 'Alerts: who looked numbers up in an unusual manner',
+    notes: ['A sign to follow up, not a finding: the report "user" says what else that user did.'],
+    columns: [
+      'time',
+      ...WHO,
+      'sign',
+      'activity',
+      'count',
+      'alert above',
+      'within seconds',
+      'audit id',
+    ],
+    rows: eventsOf(places, { ...criteria, type: 'enumeration-alert' }).flatMap(
+      ({ event, shown }) => {
+        if (event.type !== 'enumeration-alert') return [];
+        const { caller, sign, count, threshold, windowSeconds, auditId } = event;
+        const { user, name, role, organisation, issuer } = caller;
+        const access = fieldOf(event, 'access');
+        const who = [user, name, role.name, organisation.code, issuer];
+        return [[shown.at, ...who, sign, access, count, threshold, windowSeconds, auditId]];
+      },
+    ),
+  };
+}
+
 const groupRow = z.object({
   issuer: z.number().nullable(),
   user: z.number(),
@@ -293,7 +322,6 @@ function who(index: AuditIndex, read: Read, groups: readonly Group[]) {
     index.textOf(issuer) ?? '',
   ];
 }
-const WHO = ['user', 'name', 'role', 'organisation', 'issuer'];
 
 const firstOf = (count: number): string[] =>
   count > ROWS_AT_MOST
@@ -462,6 +490,11 @@ export const REPORTS = {
     needs: 'organisation',
     allTime: false,
     make: siteReport,
+  },
+  alerts: {
+    about: 'who looked numbers up in an unusual manner, by which sign',
+    allTime: false,
+    make: alertsReport,
   },
   searches: {
     about: 'who searched the audit, for what and why',

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { problemSchema } from '#schemas/errors.ts';
+import { statusSchema } from '#schemas/status.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
 import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -177,6 +180,57 @@ test('who tries numbers out is told of in log, status and audit, and goes on bei
     expect(status).toMatchObject({
       checks: { 'access:enumeration': [{ status: 'warn' }] },
     });
+  } finally {
+    await open.stopAndRemove();
+  }
+});
+
+test('who takes many children, in roles at several organisations, is told of to the privacy officer', async () => {
+  const open = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+  });
+  try {
+    const numbers = Array.from({ length: 24 }, (_, i) => testNumber((i * 7_919) % 1_000_000));
+    const tokens = await Promise.all(
+      ['ZZH01', 'ZZH02', 'ZZH03'].map((organisation) =>
+        open.token(claims({ sub: 'patient-thief', organisation })),
+      ),
+    );
+    const statuses = await Promise.all(
+      numbers.map(async (nhsNumber, i) => {
+        const token = tokens[i % tokens.length] ?? '';
+        return (await open.lookup({ nhsNumber }, { token })).status;
+      }),
+    );
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    const alertsOf = async () =>
+      (await open.events()).filter((event) => event.type === 'enumeration-alert');
+    await until(async () => (await alertsOf()).length > 0, 'the alert in the audit');
+    const [alert] = await alertsOf();
+    expect(alert).toMatchObject({
+      partition: 'system',
+      sign: 'distinct-numbers',
+      access: 'unscheduled',
+      threshold: 20,
+      caller: { user: 'patient-thief' },
+    });
+    const folder = join(open.dataDir, 'privacy-officer');
+    const [name = ''] = await readdir(folder);
+    expect(name).toContain(alert?.auditId);
+    const file = await readFile(join(folder, name), 'utf8');
+    expect(file).toContain('Nora Nurse');
+    for (const number of numbers) expect(file).not.toContain(number);
+    await until(async () => {
+      const { checks } = statusSchema.parse(await (await fetch(`${open.baseUrl}/_status`)).json());
+      return checks['access:enumeration']?.[0]?.status === 'warn';
+    }, 'the status');
+    expect(open.lines.filter((line) => line.includes('unusual manner'))).toHaveLength(1);
+    const { stdout, code } = await run(
+      ['audit', 'report', 'alerts', '--json', '--by', 'A. Guardian', '--reason', 'weekly'],
+      { DATA_DIR: open.dataDir },
+    );
+    expect(code).toBe(0);
+    expect(stdout).toContain('patient-thief');
   } finally {
     await open.stopAndRemove();
   }

@@ -1,0 +1,162 @@
+import type { AlertThresholds } from '#schemas/alert-thresholds.ts';
+import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+import { readOrMakeKey } from '../../files/private-file.ts';
+import type { ThreadState } from '../../telemetry/supervised-thread.ts';
+import { type SealedEvent, sealedRange, sealedRun, sealedSince } from '../log/sealed.ts';
+import { ChildrenCounted } from './children-counted.ts';
+import { writePrivacyAlert } from './privacy-outbox.ts';
+
+export type AlertingSettings = {
+  thresholds: AlertThresholds;
+  /** Of the key of the hashes of NHS numbers. */
+  numberKeyFile: string;
+  /** Folder of the privacy officer's files. */
+  outbox: string;
+};
+
+export type AlertingOptions = AlertingSettings & {
+  /** The sealed log's. */
+  folder: string;
+  /** Puts an alert into the audit. On disk when it resolves. */
+  record: (alert: EnumerationAlertEvent) => Promise<unknown>;
+  /** Told of each alert once, as it is recorded. */
+  onAlert: (alert: EnumerationAlertEvent) => void;
+  /** Milliseconds since 1970; given in tests. */
+  clock?: () => number;
+};
+
+export type Alerting = ThreadState & {
+  /** Alerts of the last hour. */
+  alerts: number;
+  /** Sealed events that have not been counted yet. */
+  behind: number;
+};
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+const COUNTED_AT_ONCE = 4_096;
+const EXPIRED_EVERY_MS = HOUR_MS;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOT_A_DATABASE = 26;
+
+const errorCode = (error: unknown): string => {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code ?? (error instanceof Error ? error.name : 'unknown');
+};
+
+function isDamaged(error: unknown): boolean {
+  const { errcode } = error as { errcode?: unknown };
+  return (
+    typeof errcode === 'number' && [SQLITE_CORRUPT, SQLITE_NOT_A_DATABASE].includes(errcode & 0xff)
+  );
+}
+
+/**
+ * Follows the sealed log, counts the children that each user looks up, and alerts: in the audit, and to the
+ * privacy officer, who also gets the alerts of lookup processes. A step at a time; none throws. What could
+ * not be recorded or written is tried again at the next, whichever process takes it.
+ */
+export function createAlerting(options: AlertingOptions) {
+  const { folder, outbox, thresholds, numberKeyFile, record, onAlert } = options;
+  const clock = options.clock ?? Date.now;
+  let counted: ChildrenCounted | undefined;
+  let expireAt = Number.NEGATIVE_INFINITY;
+
+  function close(): void {
+    counted?.close();
+    counted = undefined;
+  }
+
+  /** Counts some events, and returns how many wait. @param lately what was read of the log just now */
+  function count(file: ChildrenCounted, lately: readonly SealedEvent[]): number {
+    const range = sealedRange(folder);
+    if (range === undefined) return 0;
+    const { dataset, size } = range;
+    let position = file.position(dataset, size);
+    if (position === undefined) {
+      position = sealedSince(folder, range, clock() - DAY_MS);
+      file.begin(dataset, position);
+    }
+    const from = Math.max(position, range.minimumIndex);
+    let events: readonly SealedEvent[] = [];
+    if (lately.some(({ index }) => index === from)) {
+      events = lately.filter(({ index }) => index >= from);
+    } else {
+      const read: SealedEvent[] = [];
+      for (const bundle of from < size ? sealedRun(folder, range, from) : []) {
+        read.push(...bundle);
+        if (read.length >= COUNTED_AT_ONCE) break;
+      }
+      events = read;
+    }
+    file.count(events, clock());
+    return size - ((events.at(-1)?.index ?? from - 1) + 1);
+  }
+
+  async function recordAlerts(file: ChildrenCounted): Promise<void> {
+    for (const alert of file.unrecorded()) {
+      await record(alert);
+      file.recorded(alert.auditId);
+      onAlert(alert);
+    }
+  }
+
+  async function writeAlerts(file: ChildrenCounted): Promise<void> {
+    for (const { alert, at } of file.unwritten()) {
+      await writePrivacyAlert(outbox, alert, new Date(at).toISOString());
+      file.written(alert.auditId);
+    }
+  }
+
+  return {
+    /**
+     * True where there is more to count at once.
+     *
+     * @param lately events that somebody else has just read of the log, so that they are not read twice
+     */
+    async step(lately: readonly SealedEvent[]): Promise<{ more: boolean; alerting: Alerting }> {
+      let [alerts, behind] = [0, 0];
+      const problems: string[] = [];
+      try {
+        counted ??= ChildrenCounted.open(folder, {
+          thresholds,
+          numberKey: await readOrMakeKey(numberKeyFile),
+        });
+        const file = counted;
+        behind = count(file, lately);
+        if (performance.now() >= expireAt) {
+          file.expire();
+          expireAt = performance.now() + EXPIRED_EVERY_MS;
+        }
+        await writeAlerts(file).catch((error: unknown) =>
+          problems.push(
+            `Alerts for the privacy officer cannot be written into ${outbox} (${errorCode(error)}). They wait, and it is tried again; the audit has them.`,
+          ),
+        );
+        await recordAlerts(file).catch((error: unknown) =>
+          problems.push(
+            `Alerts cannot be put into the audit (${errorCode(error)}). They wait, and it is tried again.`,
+          ),
+        );
+        alerts = file.alertsSince(clock() - HOUR_MS);
+      } catch (error) {
+        close();
+        if (isDamaged(error)) ChildrenCounted.remove(folder);
+        problems.push(
+          `The children that users look up cannot be counted (${errorCode(error)}), so nobody who takes many is noticed. It is tried again; nothing is left out.`,
+        );
+      }
+      const alerting = {
+        problem: problems.length > 0,
+        detail:
+          problems.length > 0
+            ? problems.join(' ')
+            : 'The children that each user looks up are counted.',
+        alerts,
+        behind,
+      };
+      return { more: behind > 0 && problems.length === 0, alerting };
+    },
+    close,
+  };
+}

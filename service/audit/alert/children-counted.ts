@@ -1,0 +1,431 @@
+import { hash, randomUUID } from 'node:crypto';
+import { chmodSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { z } from 'zod';
+import type { AlertThresholds } from '#schemas/alert-thresholds.ts';
+import {
+  type AuditEvent,
+  type EnumerationAlertEvent,
+  enumerationAlertEventSchema,
+} from '#schemas/audit/audit-event.ts';
+import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
+import type { SealedEvent } from '../log/sealed.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+const QUARTER_HOUR_MS = 900_000;
+/** Silent reads of an hour out of hours: scheduled care is closed then. */
+const OUT_OF_HOURS_AN_HOUR = 30;
+
+const DATABASE = 'enumeration.sqlite';
+const WAITS_MS = 5_000;
+/** Events are sealed late, and not in the order of their times: what is counted stays this much longer. */
+const KEPT_MS = DAY_MS + HOUR_MS;
+const ALERTS_KEPT_MS = 90 * DAY_MS;
+const USERS_REMEMBERED = 50_000;
+/** Of the keyed hash of an NHS number: as much as an integer of JavaScript holds in whole bytes. */
+const CHILD_BYTES = 6;
+const NEVER = 0;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), dataset TEXT NOT NULL,
+    keyedBy TEXT NOT NULL, position INTEGER NOT NULL, youngest INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS user (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE IF NOT EXISTS looked (user INTEGER NOT NULL, child INTEGER NOT NULL,
+    unscheduledAt INTEGER NOT NULL, silentAt INTEGER NOT NULL,
+    PRIMARY KEY (user, child)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS quiet (user INTEGER NOT NULL, rule INTEGER NOT NULL, until INTEGER NOT NULL,
+    PRIMARY KEY (user, rule)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS alert (auditId TEXT PRIMARY KEY, at INTEGER NOT NULL, json TEXT NOT NULL,
+    counted INTEGER NOT NULL, recorded INTEGER NOT NULL, written INTEGER NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS alert_open ON alert (at) WHERE recorded = 0 OR written = 0;
+`;
+
+const cursorRow = z.object({
+  dataset: z.string(),
+  keyedBy: z.string(),
+  position: z.number(),
+  youngest: z.number(),
+});
+const idRow = z.object({ id: z.number() });
+const quietRow = z.object({ rule: z.number(), until: z.number() });
+const countRow = z.object({ count: z.number() });
+const alertRow = z.object({
+  at: z.number(),
+  json: z.string().transform((json) => enumerationAlertEventSchema.parse(JSON.parse(json))),
+});
+
+type Access = 'unscheduled' | 'silent-read';
+/** Where more than `threshold` children in `windowMs` are worth an alert. */
+type Rule = Pick<EnumerationAlertEvent, 'sign' | 'threshold'> & {
+  access?: Access;
+  windowMs: number;
+  /** Counts only when scheduled care is closed. */
+  outOfHours?: boolean;
+};
+
+/** The longest time first, which says most. Their order is kept in the file. */
+const rulesOf = ({ unscheduled, all }: AlertThresholds): readonly Rule[] => [
+  { sign: 'distinct-numbers', windowMs: DAY_MS, threshold: all.day },
+  { sign: 'distinct-numbers', access: 'unscheduled', windowMs: DAY_MS, threshold: unscheduled.day },
+  { sign: 'distinct-numbers', windowMs: HOUR_MS, threshold: all.hour },
+  {
+    sign: 'distinct-numbers',
+    access: 'unscheduled',
+    windowMs: HOUR_MS,
+    threshold: unscheduled.hour,
+  },
+  {
+    sign: 'distinct-numbers',
+    access: 'unscheduled',
+    windowMs: MINUTE_MS,
+    threshold: unscheduled.minute,
+  },
+  {
+    sign: 'out-of-hours',
+    access: 'silent-read',
+    windowMs: HOUR_MS,
+    threshold: OUT_OF_HOURS_AN_HOUR,
+    outOfHours: true,
+  },
+];
+
+const IN_WINDOW = {
+  unscheduled: '(unscheduledAt > ?2 - $window AND unscheduledAt <= ?2)',
+  'silent-read': '(silentAt > ?2 - $window AND silentAt <= ?2)',
+};
+
+/** Counts each rule's children of a user in the window that ends at a moment. */
+function countingSql(rules: readonly Rule[]): string {
+  const counts = rules.map(({ access, windowMs }, i) => {
+    const within = (access === undefined ? Object.values(IN_WINDOW) : [IN_WINDOW[access]])
+      .join(' OR ')
+      .replaceAll('$window', String(windowMs));
+    return `count(*) FILTER (WHERE ${within}) AS r${i}`;
+  });
+  return `SELECT ${counts.join(', ')} FROM looked WHERE user = ?1`;
+}
+
+/** What is known of a user's counts without asking the file. */
+type Tally = {
+  /** When `counts` were right. */
+  at: number;
+  counts: number[];
+  /** Lookups since: no count can have grown by more. */
+  since: Record<Access, number>;
+  quietUntil: number[];
+};
+
+type Lookup = Extract<AuditEvent, { type: 'lookup' }>;
+
+/**
+ * How many different children each user has looked up in the last minute, hour and day, at whatever
+ * organisation, in whatever role and by whatever process: an SQLite file beside the sealed log that is counted
+ * from. How far the log has been read is kept in one transaction with what was counted, so that each event
+ * counts once wherever a process ends. NHS numbers stand in it as keyed hashes.
+ */
+export class ChildrenCounted {
+  readonly #db: DatabaseSync;
+  readonly #rules: readonly Rule[];
+  readonly #numberKey: string;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #users = new Map<string, number>();
+  readonly #tallies = new Map<number, Tally>();
+  #quarter = { at: -1, outOfHours: false };
+
+  private constructor(db: DatabaseSync, thresholds: AlertThresholds, numberKey: string) {
+    this.#db = db;
+    this.#rules = rulesOf(thresholds);
+    this.#numberKey = numberKey;
+  }
+
+  /**
+   * Opens, or begins, the file of a log's folder.
+   *
+   * @param options.numberKey keys the hashes of NHS numbers. Under another key nothing counted before can be
+   * told to be the same child: it is counted anew.
+   */
+  static open(
+    folder: string,
+    { thresholds, numberKey }: { thresholds: AlertThresholds; numberKey: string },
+  ): ChildrenCounted {
+    const path = join(folder, DATABASE);
+    const db = new DatabaseSync(path, { timeout: WAITS_MS });
+    try {
+      chmodSync(path, 0o600);
+      db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = NORMAL;');
+      db.exec(SCHEMA);
+      return new ChildrenCounted(db, thresholds, numberKey);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** Takes the file away; what it held is counted anew from the log. */
+  static remove(folder: string): void {
+    for (const end of ['', '-journal']) rmSync(join(folder, `${DATABASE}${end}`), { force: true });
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #sql(text: string): StatementSync {
+    const known = this.#statements.get(text);
+    if (known !== undefined) return known;
+    const statement = this.#db.prepare(text);
+    this.#statements.set(text, statement);
+    return statement;
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const done = work();
+      this.#db.exec('COMMIT');
+      return done;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#forget();
+      throw error;
+    }
+  }
+
+  #forget(): void {
+    this.#users.clear();
+    this.#tallies.clear();
+  }
+
+  get #keyedBy(): string {
+    return hash('sha256', `cp-flags enumeration ${this.#numberKey}`).slice(0, 16);
+  }
+
+  /**
+   * How many events of a log have been counted; `undefined` where counting has to begin, a day before its
+   * end. What was counted of another log, or of one that was longer, is dropped.
+   */
+  position(dataset: string, size: number): number | undefined {
+    const row = this.#sql('SELECT dataset, keyedBy, position, youngest FROM cursor').get();
+    if (row === undefined) return undefined;
+    const cursor = cursorRow.parse(row);
+    const same = cursor.dataset === dataset && cursor.keyedBy === this.#keyedBy;
+    return same && cursor.position <= size ? cursor.position : undefined;
+  }
+
+  /** Drops what was counted, to begin at `position`. Alerts stay, and who has had one. */
+  begin(dataset: string, position: number): void {
+    this.#transaction(() => {
+      this.#forget();
+      this.#db.exec('DELETE FROM looked');
+      this.#sql(
+        'INSERT OR REPLACE INTO cursor (one, dataset, keyedBy, position, youngest) VALUES (1, ?, ?, ?, 0)',
+      ).run(dataset, this.#keyedBy, position);
+    });
+  }
+
+  /**
+   * Counts the events that come next in the log, and keeps the alerts that they give rise to.
+   *
+   * @param now milliseconds: no event is taken to be of later than this, so that a clock that was ahead hides
+   * nothing that comes after
+   */
+  count(events: readonly SealedEvent[], now: number): void {
+    const last = events.at(-1);
+    if (last === undefined) return;
+    this.#transaction(() => {
+      let youngest = 0;
+      // Streams are sealed one after the other.
+      for (const { event } of events.toSorted((a, b) => a.event.at - b.event.at)) {
+        const at = Math.min(event.at, now);
+        youngest = Math.max(youngest, at);
+        if (event.type === 'lookup') this.#countLookup(event, at);
+        else if (event.type === 'enumeration-alert') this.#keepAlert(event, at);
+      }
+      this.#sql('UPDATE cursor SET position = ?, youngest = max(youngest, ?)').run(
+        last.index + 1,
+        youngest,
+      );
+    });
+  }
+
+  #countLookup(lookup: Lookup, at: number): void {
+    const { caller, access, nhsNumber } = lookup;
+    const user = this.#userOf(JSON.stringify([caller.issuer, caller.user]));
+    const child = hash('sha256', `${this.#numberKey} ${nhsNumber}`, 'buffer').readUIntBE(
+      0,
+      CHILD_BYTES,
+    );
+    const unscheduled = access === 'unscheduled';
+    this.#sql(
+      `INSERT INTO looked (user, child, unscheduledAt, silentAt) VALUES (?, ?, ?, ?)
+       ON CONFLICT (user, child) DO UPDATE SET unscheduledAt = max(unscheduledAt, excluded.unscheduledAt),
+         silentAt = max(silentAt, excluded.silentAt)`,
+    ).run(user, child, unscheduled ? at : NEVER, unscheduled ? NEVER : at);
+
+    const tally = this.#tallyOf(user);
+    tally.since[access]++;
+    if (!this.#rules.some((rule, i) => this.#mayExceed(tally, rule, i, at))) return;
+    this.#recount(user, tally, at);
+    this.#rules.forEach((rule, i) => {
+      const { sign, threshold, windowMs } = rule;
+      const count = tally.counts[i] ?? 0;
+      if (count <= threshold || !this.#applies(tally, rule, i, at)) return;
+      this.#insertAlert(
+        {
+          type: 'enumeration-alert',
+          auditId: randomUUID(),
+          caller,
+          sign,
+          ...(rule.access !== undefined && { access: rule.access }),
+          count,
+          threshold,
+          windowSeconds: windowMs / 1_000,
+          occurredAt: new Date(at).toISOString(),
+        },
+        at,
+        true,
+      );
+      this.#quieten(user, tally, i, at);
+    });
+  }
+
+  #applies(tally: Tally, rule: Rule, i: number, at: number): boolean {
+    return at >= (tally.quietUntil[i] ?? 0) && (rule.outOfHours !== true || this.#outOfHours(at));
+  }
+
+  #outOfHours(at: number): boolean {
+    const quarter = Math.floor(at / QUARTER_HOUR_MS);
+    if (quarter !== this.#quarter.at) this.#quarter = { at: quarter, outOfHours: isOutOfHours(at) };
+    return this.#quarter.outOfHours;
+  }
+
+  /** Whether a rule's count may have come above its threshold since it was last known. */
+  #mayExceed(tally: Tally, rule: Rule, i: number, at: number): boolean {
+    const { counts, since } = tally;
+    const { access, threshold } = rule;
+    const more = access === undefined ? since.unscheduled + since['silent-read'] : since[access];
+    // Of an earlier moment than the counts are of, nothing is known.
+    if (at >= tally.at && (more === 0 || (counts[i] ?? 0) + more <= threshold)) return false;
+    return this.#applies(tally, rule, i, at);
+  }
+
+  #recount(user: number, tally: Tally, at: number): void {
+    const row = z
+      .record(z.string(), z.number())
+      .parse(this.#sql(countingSql(this.#rules)).get(user, at));
+    tally.at = at;
+    tally.counts = this.#rules.map((_, i) => row[`r${i}`] ?? 0);
+    tally.since = { unscheduled: 0, 'silent-read': 0 };
+  }
+
+  /** No other alert of the sign for an hour, and none of this rule as long as it would count the same. */
+  #quieten(user: number, tally: Tally, alerted: number, at: number): void {
+    for (const [i, { sign, windowMs }] of this.#rules.entries()) {
+      if (sign !== this.#rules[alerted]?.sign) continue;
+      const until = at + (i === alerted ? Math.max(windowMs, HOUR_MS) : HOUR_MS);
+      if (until <= (tally.quietUntil[i] ?? 0)) continue;
+      tally.quietUntil[i] = until;
+      this.#sql('INSERT OR REPLACE INTO quiet (user, rule, until) VALUES (?, ?, ?)').run(
+        user,
+        i,
+        until,
+      );
+    }
+  }
+
+  #userOf(key: string): number {
+    const known = this.#users.get(key);
+    if (known !== undefined) return known;
+    if (this.#users.size >= USERS_REMEMBERED) this.#forget();
+    this.#sql('INSERT INTO user (key) VALUES (?) ON CONFLICT (key) DO NOTHING').run(key);
+    const { id } = idRow.parse(this.#sql('SELECT id FROM user WHERE key = ?').get(key));
+    this.#users.set(key, id);
+    return id;
+  }
+
+  #tallyOf(user: number): Tally {
+    const known = this.#tallies.get(user);
+    if (known !== undefined) return known;
+    const quietUntil = this.#rules.map(() => 0);
+    for (const row of this.#sql('SELECT rule, until FROM quiet WHERE user = ?').all(user)) {
+      const { rule, until } = quietRow.parse(row);
+      quietUntil[rule] = until;
+    }
+    // Nothing is known yet, and so any count may be above its threshold.
+    const counts = this.#rules.map(() => Number.POSITIVE_INFINITY);
+    const tally = { at: 0, counts, since: { unscheduled: 0, 'silent-read': 0 }, quietUntil };
+    this.#tallies.set(user, tally);
+    return tally;
+  }
+
+  #insertAlert(alert: EnumerationAlertEvent, at: number, counted: boolean): void {
+    // One of ours comes back from the log as it was put there.
+    this.#sql(
+      `INSERT INTO alert (auditId, at, json, counted, recorded, written) VALUES (?, ?, ?, ?, ?, 0)
+       ON CONFLICT (auditId) DO NOTHING`,
+    ).run(alert.auditId, at, JSON.stringify(alert), Number(counted), Number(!counted));
+  }
+
+  /** An alert of a lookup process, which the privacy officer is to have as well. */
+  #keepAlert(alert: EnumerationAlertEvent, at: number): void {
+    this.#insertAlert(enumerationAlertEventSchema.parse(alert), at, false);
+  }
+
+  #alerts(where: string): { alert: EnumerationAlertEvent; at: number }[] {
+    return this.#sql(`SELECT at, json FROM alert WHERE ${where} ORDER BY at, auditId`)
+      .all()
+      .map((row) => {
+        const { at, json } = alertRow.parse(row);
+        return { alert: json, at };
+      });
+  }
+
+  /** Alerts that are not in the audit yet. */
+  unrecorded(): EnumerationAlertEvent[] {
+    return this.#alerts('recorded = 0').map(({ alert }) => alert);
+  }
+
+  recorded(auditId: string): void {
+    this.#sql('UPDATE alert SET recorded = 1 WHERE auditId = ?').run(auditId);
+  }
+
+  /** Alerts that the privacy officer has not been given yet. */
+  unwritten(): { alert: EnumerationAlertEvent; at: number }[] {
+    return this.#alerts('written = 0');
+  }
+
+  written(auditId: string): void {
+    this.#sql('UPDATE alert SET written = 1 WHERE auditId = ?').run(auditId);
+  }
+
+  /** Alerts for children counted, since a moment. */
+  alertsSince(at: number): number {
+    const row = this.#sql('SELECT count(*) AS count FROM alert WHERE counted = 1 AND at > ?').get(
+      at,
+    );
+    return countRow.parse(row).count;
+  }
+
+  /** Removes what no window reaches back to any more. Reckoned from the youngest event, not from a clock. */
+  expire(): void {
+    this.#transaction(() => {
+      const row = this.#sql('SELECT dataset, keyedBy, position, youngest FROM cursor').get();
+      if (row === undefined) return;
+      const { youngest } = cursorRow.parse(row);
+      this.#sql('DELETE FROM looked WHERE max(unscheduledAt, silentAt) < ?').run(
+        youngest - KEPT_MS,
+      );
+      this.#sql('DELETE FROM quiet WHERE until < ?').run(youngest - KEPT_MS);
+      this.#sql('DELETE FROM alert WHERE recorded = 1 AND written = 1 AND at < ?').run(
+        youngest - ALERTS_KEPT_MS,
+      );
+      this.#db.exec(
+        'DELETE FROM user WHERE id NOT IN (SELECT user FROM looked) AND id NOT IN (SELECT user FROM quiet)',
+      );
+      this.#forget();
+    });
+  }
+}

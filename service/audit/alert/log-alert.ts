@@ -1,0 +1,15 @@
+import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+import type { Log } from '../../telemetry/log.ts';
+
+/** Says in the log that there was an alert; who it is about, only the audit says. */
+export function logAlert(
+  log: Log,
+  { caller, sign, count }: Pick<EnumerationAlertEvent, 'caller' | 'sign' | 'count'>,
+): void {
+  log.warn('a user looks numbers up in an unusual manner; the audit says who', {
+    cause: sign,
+    client: caller.client,
+    organisation: caller.organisation.code,
+    count,
+  });
+}

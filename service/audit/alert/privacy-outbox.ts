@@ -1,0 +1,71 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeWhole } from '#loaders/inbox/files.ts';
+import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+
+const PERIODS = new Map([
+  [60, 'a minute'],
+  [3_600, 'an hour'],
+  [86_400, 'a day'],
+]);
+
+const KINDS = { unscheduled: ' in unscheduled care', 'silent-read': ' in scheduled care' };
+
+const SAYS: Record<EnumerationAlertEvent['sign'], string> = {
+  'distinct-numbers': 'looked up COUNT different children within PERIOD',
+  'invalid-numbers': 'sent COUNT numbers that are not NHS numbers within PERIOD',
+  'sequential-numbers': 'looked up COUNT numbers next to each other within PERIOD',
+  'out-of-hours': 'looked up COUNT different children out of hours within PERIOD',
+  peers: 'looked up COUNT numbers within PERIOD, far more than colleagues did',
+};
+
+/** What happened, and what to do, for a person who reads nothing else. */
+function summaryOf({
+  caller,
+  sign,
+  access,
+  count,
+  threshold,
+  windowSeconds,
+}: EnumerationAlertEvent): string {
+  const what = SAYS[sign]
+    .replace('COUNT', String(count))
+    .replace('PERIOD', PERIODS.get(windowSeconds) ?? `${windowSeconds} seconds`);
+  const { name, role, organisation } = caller;
+  return `${name} (${role.name}, ${organisation.name}) ${what}${access === undefined ? '' : KINDS[access]}. The alert is given above ${threshold}. It is a sign, not a finding: make the audit report "user", and ask. "cp-flags block" stops the user.`;
+}
+
+/**
+ * Writes an alert for the operating organisation's privacy officer: a JSON file in a folder that is theirs
+ * alone, whole and on disk when this resolves. Written again, it replaces itself.
+ */
+export async function writePrivacyAlert(
+  outbox: string,
+  alert: EnumerationAlertEvent,
+  at: string,
+): Promise<void> {
+  await mkdir(outbox, { recursive: true, mode: 0o750 });
+  const { auditId, caller, sign, access, count, threshold, windowSeconds } = alert;
+  const { issuer, client, user, name, role, organisation } = caller;
+  const text = JSON.stringify(
+    {
+      type: alert.type,
+      auditId,
+      at,
+      summary: summaryOf(alert),
+      user: { id: user, name, issuer },
+      role,
+      organisation,
+      client,
+      sign,
+      ...(access !== undefined && { access }),
+      count,
+      threshold,
+      windowSeconds,
+    },
+    undefined,
+    2,
+  );
+  const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
+  await writeWhole(join(outbox, `alert-${time}-${auditId}.json`), `${text}\n`);
+}

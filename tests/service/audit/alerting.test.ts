@@ -1,0 +1,216 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import {
+  type EnumerationAlertEvent,
+  enumerationAlertEventSchema,
+} from '#schemas/audit/audit-event.ts';
+import { type AlertingOptions, createAlerting } from '#service/audit/alert/alerting.ts';
+import type { SealedEvent } from '#service/audit/log/sealed.ts';
+import { followLog } from '#service/audit/search/index-file.ts';
+import {
+  auditFolder,
+  eventSource,
+  openLog,
+  removeAuditFolders,
+  signerOf,
+} from '../../support/audit.ts';
+import { type Look, sealedLooks } from '../../support/fortnight.ts';
+
+afterAll(() => removeAuditFolders());
+
+const fileSchema = z.looseObject({ summary: z.string(), auditId: z.string() });
+
+const NOON = Date.UTC(2026, 10, 24, 12);
+const HOUR = 3_600_000;
+const signer = signerOf();
+const thresholds = {
+  unscheduled: { minute: 20, hour: 60, day: 400 },
+  all: { hour: 300, day: 600 },
+};
+
+/** A log that lookups are sealed in, and what follows it. */
+function alertingOn() {
+  const folder = auditFolder();
+  const keys = auditFolder();
+  const outbox = join(auditFolder(), 'privacy-officer');
+  const source = eventSource();
+  const log = openLog(folder, signer);
+  const recorded: EnumerationAlertEvent[] = [];
+  const told: string[] = [];
+  let now = NOON;
+  return {
+    folder,
+    outbox,
+    recorded,
+    told,
+    source,
+    log,
+    look(
+      children: number,
+      {
+        everyMs = 1_000,
+        from = 0,
+        at = now,
+        ...differing
+      }: Partial<Look> & { everyMs?: number; from?: number } = {},
+    ) {
+      const looks = Array.from({ length: children }, (_, i) => ({
+        at: at + i * everyMs,
+        child: from + i,
+        user: 'thief',
+        organisation: 'ZZH01',
+        access: 'unscheduled' as const,
+        ...differing,
+      }));
+      const entries = sealedLooks(looks).map(({ event: { partition: _p, number: _n, ...event } }) =>
+        source.next(undefined, { ...event, padding: undefined }),
+      );
+      log.append(entries);
+      now = Math.max(now, ...looks.map((each) => each.at));
+    },
+    /** An alert of a lookup process, as it is sealed. */
+    seal: (alert: object) => log.append([source.act(alert)]),
+    wait: (ms: number) => void (now += ms),
+    alerting: (differing: Partial<AlertingOptions> = {}) =>
+      createAlerting({
+        folder,
+        outbox,
+        thresholds,
+        numberKeyFile: join(keys, 'number-hash.key'),
+        record: (alert) =>
+          Promise.resolve(void recorded.push(enumerationAlertEventSchema.parse(alert))),
+        onAlert: ({ auditId }) => void told.push(auditId),
+        clock: () => now,
+        ...differing,
+      }),
+    files: () =>
+      readdirSync(outbox).map((name) =>
+        fileSchema.parse(JSON.parse(readFileSync(join(outbox, name), 'utf8'))),
+      ),
+  };
+}
+
+const idOf = (ofAlert: { auditId: string }): string => ofAlert.auditId;
+
+async function all(alerting: ReturnType<typeof createAlerting>, lately: SealedEvent[] = []) {
+  for (;;) {
+    const { more, alerting: state } = await alerting.step(lately);
+    if (!more) return state;
+  }
+}
+
+describe('the privacy officer', () => {
+  test('is given an alert in words, and the audit has it under the same id, once', async () => {
+    const on = alertingOn();
+    on.look(30);
+    const alerting = on.alerting();
+    expect(await all(alerting)).toMatchObject({ problem: false, alerts: 1, behind: 0 });
+    on.look(30, { from: 100 });
+    await all(alerting);
+    alerting.close();
+    const next = on.alerting();
+    await all(next);
+    next.close();
+
+    expect(on.recorded).toMatchObject([
+      {
+        type: 'enumeration-alert',
+        sign: 'distinct-numbers',
+        access: 'unscheduled',
+        count: 21,
+        threshold: 20,
+        windowSeconds: 60,
+        occurredAt: '2026-11-24T12:00:20.000Z',
+        caller: { user: 'thief', organisation: { code: 'ZZH01' } },
+      },
+    ]);
+    expect(on.told).toEqual(on.recorded.map(idOf));
+    const files = on.files();
+    expect(files).toMatchObject([
+      { at: '2026-11-24T12:00:20.000Z', user: { id: 'thief' }, organisation: { code: 'ZZH01' } },
+    ]);
+    expect(files.map(idOf)).toEqual(on.recorded.map(idOf));
+    expect(files[0]?.summary).toBe(
+      'Nora thief (Clinical Practitioner, Organisation ZZH01) looked up 21 different children within a minute in unscheduled care. The alert is given above 20. It is a sign, not a finding: make the audit report "user", and ask. "cp-flags block" stops the user.',
+    );
+    expect(JSON.stringify(files)).not.toMatch(/[0-9]{10}/);
+    expect(readdirSync(on.outbox)).toEqual([
+      `alert-20261124T120020Z-${on.recorded[0]?.auditId}.json`,
+    ]);
+  });
+
+  test('is given the alerts of lookup processes too, which are in the audit already', async () => {
+    const on = alertingOn();
+    on.look(30);
+    const alerting = on.alerting();
+    await all(alerting);
+    const [own] = on.recorded;
+    const other = { ...own, auditId: crypto.randomUUID(), sign: 'sequential-numbers', count: 8 };
+    on.seal(own ?? {});
+    on.seal(other);
+    expect(await all(alerting)).toMatchObject({ problem: false, alerts: 1 });
+    alerting.close();
+    expect(on.recorded).toHaveLength(1);
+    expect(on.files().map(idOf).toSorted()).toEqual([own?.auditId ?? '', other.auditId].toSorted());
+  });
+});
+
+test('an alert waits for the audit, and for the folder of the officer, whichever is away', async () => {
+  const on = alertingOn();
+  on.look(30);
+  writeFileSync(on.outbox, 'in the way');
+  const first = on.alerting({ record: () => Promise.reject(new Error('no Redis')) });
+  const state = await all(first);
+  expect(state.problem).toBe(true);
+  expect(state.detail).toContain('privacy officer cannot be written');
+  expect(state.detail).toContain('cannot be put into the audit');
+  first.close();
+  rmSync(on.outbox);
+  const next = on.alerting();
+  expect(await all(next)).toMatchObject({ problem: false, alerts: 1 });
+  next.close();
+  expect(on.recorded).toHaveLength(1);
+  expect(on.files()).toHaveLength(1);
+});
+
+test('what the index has read is not read again, and nothing is counted twice or left out', async () => {
+  const on = alertingOn();
+  const alerting = on.alerting();
+  const follower = followLog(on.folder, join(auditFolder(), 'index.sqlite'));
+  for (let part = 0; part < 5; part++) {
+    on.look(4, { from: part * 4 });
+    const lately: SealedEvent[] = [];
+    follower.step(60_000, (events) => lately.push(...events));
+    // Now and then somebody else has read nothing, or only what has been counted.
+    await all(alerting, part === 2 ? [] : lately);
+    await all(alerting, lately);
+  }
+  expect(on.recorded).toEqual([]);
+  on.look(1, { from: 20 });
+  await all(alerting);
+  expect(on.recorded).toMatchObject([{ count: 21 }]);
+  follower.close();
+  alerting.close();
+});
+
+test('a damaged file is counted anew, from a day before the end of the log', async () => {
+  const on = alertingOn();
+  // An alert, if it were read from the beginning.
+  on.look(30, { user: 'long-ago', at: NOON - 60 * HOUR });
+  on.look(1_000, { user: 'long-ago', at: NOON - 59 * HOUR, child: 1 });
+  on.look(15, { at: NOON });
+  const first = on.alerting();
+  await all(first);
+  first.close();
+  expect(on.recorded).toEqual([]);
+  writeFileSync(join(on.folder, 'enumeration.sqlite'), 'nothing that SQLite knows'.repeat(200));
+  const next = on.alerting();
+  expect((await next.step([])).alerting).toMatchObject({ problem: true });
+  expect(await all(next)).toMatchObject({ problem: false });
+  on.look(6, { from: 15, at: NOON + 15_000 });
+  await all(next);
+  next.close();
+  expect(on.recorded).toMatchObject([{ count: 21, caller: { user: 'thief' } }]);
+});

@@ -1,0 +1,388 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { withinLimit } from '#schemas/alert-thresholds.ts';
+import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { LIVE_LIMITS } from '#service/access/limits/limits.ts';
+import { ChildrenCounted } from '#service/audit/alert/children-counted.ts';
+import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
+import { fortnight, type Look, sealedLooks, THEFTS, theft } from '../../support/fortnight.ts';
+
+afterAll(() => removeAuditFolders());
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+/** A Tuesday at noon in London. */
+const NOON = Date.UTC(2026, 10, 24, 12);
+const DATASET = 'test-dataset';
+const KEY = 'a'.repeat(64);
+
+const { ALERT_UNSCHEDULED_CHILDREN, ALERT_CHILDREN } = readConfiguration({});
+const STANDARD = { unscheduled: ALERT_UNSCHEDULED_CHILDREN, all: ALERT_CHILDREN };
+
+function open(
+  folder = auditFolder(),
+  options: { numberKey?: string; thresholds?: typeof STANDARD } = {},
+) {
+  const file = ChildrenCounted.open(folder, { thresholds: STANDARD, numberKey: KEY, ...options });
+  if (file.position(DATASET, Number.MAX_SAFE_INTEGER) === undefined) file.begin(DATASET, 0);
+  return file;
+}
+
+/** Counts lookups as they are sealed, some at a time. */
+function count(file: ChildrenCounted, looks: readonly Look[], aStep = 1_000): void {
+  const from = file.position(DATASET, Number.MAX_SAFE_INTEGER) ?? 0;
+  const events = sealedLooks(looks, from);
+  for (let i = 0; i < events.length; i += aStep) {
+    const step = events.slice(i, i + aStep);
+    file.count(step, Math.max(...step.map(({ event }) => event.at)));
+  }
+}
+
+const alertsOf = (file: ChildrenCounted): EnumerationAlertEvent[] => file.unrecorded();
+
+const look = (at: number, child: number, differing: Partial<Look> = {}): Look => ({
+  at,
+  child,
+  user: 'nurse',
+  organisation: 'ZZH01',
+  access: 'unscheduled',
+  ...differing,
+});
+
+/** So many children one after the other. */
+const looks = (children: number, everyMs: number, differing: Partial<Look> = {}, from = NOON) =>
+  Array.from({ length: children }, (_, i) => look(from + i * everyMs, i, differing));
+
+describe('a fortnight at ten sites', () => {
+  const file = open();
+  const honest = fortnight(1);
+  const stolen = Object.values(THEFTS).flatMap((make) => make(1));
+  count(
+    file,
+    [...honest, ...stolen].toSorted((a, b) => a.at - b.at),
+  );
+  const alerts = alertsOf(file);
+  const thieves = new Set(stolen.map(({ user }) => user));
+  file.close();
+
+  test('is as busy as such sites are', () => {
+    expect(honest.length).toBeGreaterThan(25_000);
+    expect(new Set(honest.map(({ organisation }) => organisation)).size).toBe(10);
+    expect(new Set(honest.map(({ user }) => user)).size).toBeGreaterThan(200);
+  });
+
+  test('gives at most one alert of somebody at work: of who looks up the list of a whole school', () => {
+    const wrongly = alerts.filter(({ caller }) => !thieves.has(caller.user));
+    expect(wrongly.map(({ caller }) => caller.user)).toEqual(['ZZC01-list-0']);
+  });
+
+  test.each(Object.entries(THEFTS))('%s: noticed within three minutes', (_, make) => {
+    const [first] = make(1);
+    const found = alerts.find(({ caller }) => caller.user === first?.user);
+    const minutes = (Date.parse(found?.occurredAt ?? '') - (first?.at ?? 0)) / MINUTE;
+    expect(minutes).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('a user is noticed who', () => {
+  test.each([
+    ['looks up more than twenty children within a minute', looks(21, 2_000), 60],
+    ['looks up more than sixty within an hour', looks(61, 50_000), 3_600],
+    ['looks up more than 400 within a day', looks(401, 3 * MINUTE), 86_400],
+    [
+      'reads more than 300 silently within an hour',
+      looks(301, 10_000, { access: 'silent-read' }),
+      3_600,
+    ],
+    [
+      'reads more than 600 silently within a day',
+      looks(601, MINUTE, { access: 'silent-read' }, NOON - 4 * HOUR),
+      86_400,
+    ],
+    [
+      'reads more than thirty silently within an hour of the night',
+      looks(31, MINUTE, { access: 'silent-read' }, NOON + 11 * HOUR),
+      3_600,
+    ],
+  ])('%s, and nobody for one child less', (_, of, windowSeconds) => {
+    const file = open();
+    const honest = of.slice(1).map((each) => ({ ...each, user: 'honest' }));
+    count(
+      file,
+      [...of, ...honest].toSorted((a, b) => a.at - b.at),
+    );
+    expect(alertsOf(file)).toMatchObject([
+      {
+        caller: { user: 'nurse' },
+        windowSeconds,
+        occurredAt: new Date(of.at(-1)?.at ?? 0).toISOString(),
+      },
+    ]);
+    file.close();
+  });
+
+  test('spreads the children over roles, organisations and kinds of lookup', () => {
+    const file = open();
+    const spread = looks(301, 11_000).map(
+      (each, i): Look => ({
+        ...each,
+        organisation: `ZZH0${i % 5}`,
+        access: i % 6 === 0 ? 'unscheduled' : 'silent-read',
+      }),
+    );
+    count(file, spread);
+    expect(alertsOf(file)).toMatchObject([{ count: 301, threshold: 300, windowSeconds: 3_600 }]);
+    expect(alertsOf(file)[0]).not.toHaveProperty('access');
+    file.close();
+  });
+});
+
+describe('nobody is suspected for', () => {
+  test.each([
+    [
+      'looking at one child again and again',
+      looks(500, 1_000).map((each) => ({ ...each, child: 1 })),
+    ],
+    ['a patient every two minutes, all night', looks(360, 2 * MINUTE)],
+    ['a list of a clinic in the daytime', looks(200, 400, { access: 'silent-read' })],
+  ])('%s', (_, of) => {
+    const file = open();
+    count(file, of);
+    expect(alertsOf(file)).toEqual([]);
+    file.close();
+  });
+
+  test('having the user id of somebody else at another issuer', () => {
+    const file = open();
+    const events = sealedLooks(looks(30, 1_000)).map(({ index, event }, i) => ({
+      index,
+      event:
+        event.type === 'lookup'
+          ? { ...event, caller: { ...event.caller, issuer: `https://${i % 2}.example` } }
+          : event,
+    }));
+    file.count(events, NOON + HOUR);
+    expect(alertsOf(file)).toEqual([]);
+    file.close();
+  });
+});
+
+test('who goes on is told of once an hour, and for a day’s number of children once a day', () => {
+  const file = open();
+  count(
+    file,
+    theft('thief', 600, (minute) =>
+      Array.from({ length: 25 }, (_, i) => ({ child: minute * 25 + i, second: 2 * i })),
+    ),
+  );
+  const alerts = alertsOf(file);
+  expect(alerts).toHaveLength(10);
+  expect(alerts.filter(({ windowSeconds }) => windowSeconds === 86_400)).toHaveLength(2);
+  file.close();
+});
+
+test('who has had an alert has none for it again because a process ended', () => {
+  const folder = auditFolder();
+  for (const from of [0, 1, 2]) {
+    const file = open(folder);
+    count(file, looks(25, 1_000, {}, NOON + from * 10 * MINUTE));
+    expect(alertsOf(file)).toHaveLength(1);
+    file.close();
+  }
+});
+
+test('a silent read stays one when the child is looked up in unscheduled care as well', () => {
+  const file = open();
+  const night = NOON + 11 * HOUR;
+  const silent = looks(31, MINUTE, { access: 'silent-read' }, night);
+  const openly = looks(15, MINUTE, {}, night + 30_000);
+  count(
+    file,
+    [...silent, ...openly].toSorted((a, b) => a.at - b.at),
+  );
+  expect(alertsOf(file)).toMatchObject([
+    { sign: 'out-of-hours', access: 'silent-read', count: 31 },
+  ]);
+  file.close();
+});
+
+type Counted = {
+  user: string;
+  sign: string;
+  access?: string;
+  count: number;
+  windowSeconds: number;
+};
+
+/** What the rules say, by counting everything anew at each lookup. */
+function model(of: readonly Look[], thresholds: typeof STANDARD): (Counted & { at: number })[] {
+  const { unscheduled, all } = thresholds;
+  const rules = [
+    { window: DAY, threshold: all.day },
+    { access: 'unscheduled', window: DAY, threshold: unscheduled.day },
+    { window: HOUR, threshold: all.hour },
+    { access: 'unscheduled', window: HOUR, threshold: unscheduled.hour },
+    { access: 'unscheduled', window: MINUTE, threshold: unscheduled.minute },
+  ];
+  const quiet = new Map<string, number>();
+  return of.flatMap(({ at, user }, position) =>
+    rules.flatMap(({ access, window, threshold }, rule) => {
+      const seen = of
+        .slice(0, position + 1)
+        .filter((one) => one.user === user && one.at > at - window);
+      const counted = seen.filter((one) => access === undefined || one.access === access);
+      const count = new Set(counted.map(({ child }) => child)).size;
+      if (count <= threshold || at < (quiet.get(`${user} ${rule}`) ?? 0)) return [];
+      for (const other of rules.keys()) {
+        const until = at + (other === rule ? Math.max(HOUR, window) : HOUR);
+        const key = `${user} ${other}`;
+        quiet.set(key, Math.max(quiet.get(key) ?? 0, until));
+      }
+      return [
+        {
+          at,
+          user,
+          sign: 'distinct-numbers',
+          ...(access !== undefined && { access }),
+          count,
+          windowSeconds: window / 1_000,
+        },
+      ];
+    }),
+  );
+}
+
+test('children are counted exactly, each once, wherever a process ends and the next goes on', () => {
+  const thresholds = { unscheduled: { minute: 2, hour: 4, day: 6 }, all: { hour: 5, day: 8 } };
+  const gap = fc.oneof(fc.nat(MINUTE), fc.nat(HOUR / 4), fc.nat(3 * HOUR));
+  const one = fc.record({
+    gap,
+    child: fc.nat(12),
+    user: fc.constantFrom('a', 'b'),
+    access: fc.constantFrom<Look['access'][]>('unscheduled', 'silent-read'),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(one, { maxLength: 60 }),
+      fc.integer({ min: 9, max: 40 }),
+      (drawn, aStep) => {
+        // At noon, so that no silent read is out of hours: those are tried above.
+        let at = NOON;
+        const of = drawn.map(({ gap: after, ...rest }) => {
+          at += after;
+          return look(at, rest.child, { user: rest.user, access: rest.access });
+        });
+        const folder = auditFolder();
+        for (let i = 0; i < of.length; i += aStep) {
+          const file = open(folder, { thresholds });
+          count(file, of.slice(i, i + aStep), 7);
+          file.close();
+        }
+        const file = open(folder, { thresholds });
+        const found = alertsOf(file).filter(({ sign }) => sign === 'distinct-numbers');
+        file.close();
+        const asFound = found.map(
+          ({ caller, sign, access, count: counted, windowSeconds, occurredAt }) => ({
+            at: Date.parse(occurredAt ?? ''),
+            user: caller.user,
+            sign,
+            ...(access !== undefined && { access }),
+            count: counted,
+            windowSeconds,
+          }),
+        );
+        const inOrder = (alerts: readonly object[]) =>
+          new Set(alerts.map((alert) => JSON.stringify(alert)));
+        expect(inOrder(asFound)).toEqual(inOrder(model(of, thresholds)));
+      },
+    ),
+    { numRuns: 25 },
+  );
+});
+
+test('events are counted in the order of their times, whatever the order they are sealed in', () => {
+  const file = open();
+  const of = looks(40, 1_000);
+  count(file, [...of.slice(20), ...of.slice(0, 20)]);
+  expect(alertsOf(file)).toMatchObject([{ count: 21, windowSeconds: 60 }]);
+  file.close();
+});
+
+test('a clock that was ahead hides nothing that comes after', () => {
+  const file = open();
+  const ahead = sealedLooks(looks(5, 1_000, {}, NOON + 30 * DAY));
+  file.count(ahead, NOON);
+  count(file, looks(30, 1_000, {}, NOON + MINUTE));
+  expect(alertsOf(file)).toHaveLength(1);
+  file.close();
+});
+
+test('no NHS number stands in the file, and another key counts anew', () => {
+  const folder = auditFolder();
+  const file = open(folder);
+  const of = looks(15, 1_000);
+  count(file, of);
+  file.close();
+  const bytes = readFileSync(join(folder, 'enumeration.sqlite')).toString('latin1');
+  for (const { event } of sealedLooks(of)) {
+    expect(bytes).not.toContain('nhsNumber' in event ? event.nhsNumber : undefined);
+  }
+  const other = ChildrenCounted.open(folder, { thresholds: STANDARD, numberKey: 'b'.repeat(64) });
+  expect(other.position(DATASET, 1_000)).toBeUndefined();
+  other.close();
+  const again = ChildrenCounted.open(folder, { thresholds: STANDARD, numberKey: KEY });
+  expect(again.position(DATASET, 1_000)).toBe(15);
+  // A log restored from an older copy, and another dataset's.
+  expect(again.position(DATASET, 14)).toBeUndefined();
+  expect(again.position('another', 1_000)).toBeUndefined();
+  again.close();
+});
+
+test('what no window reaches back to is removed, and nothing that one does', () => {
+  const folder = auditFolder();
+  const file = open(folder);
+  count(file, looks(3_000, 1_000, { access: 'silent-read' }));
+  count(file, looks(350, 3 * MINUTE, {}, NOON + 3 * DAY));
+  file.expire();
+  file.close();
+  const size = readFileSync(join(folder, 'enumeration.sqlite')).length;
+  const next = open(folder);
+  count(next, looks(3_000, 1_000, { access: 'silent-read' }, NOON + 6 * DAY));
+  count(next, looks(60, 3 * MINUTE, {}, NOON + 3 * DAY + 350 * 3 * MINUTE));
+  next.expire();
+  const byDay = alertsOf(next).filter((alert) => alert.access === 'unscheduled');
+  next.close();
+  expect(readFileSync(join(folder, 'enumeration.sqlite')).length).toBeLessThan(size * 1.5);
+  expect(byDay).toEqual([]);
+});
+
+describe('thresholds lie below what a user’s limit lets through', () => {
+  test.each([LIVE_LIMITS.user, 40, 10, 1])(
+    'of an hour and a day, at %i requests a minute',
+    (limit) => {
+      const { unscheduled, all } = withinLimit(STANDARD, limit);
+      for (const { hour, day } of [unscheduled, all]) {
+        expect(hour).toBeLessThanOrEqual((limit * 60) / 2);
+        expect(day).toBeLessThanOrEqual((limit * 1_440) / 2);
+      }
+    },
+  );
+
+  test('all of them where nothing is set', () => {
+    expect(withinLimit(STANDARD, LIVE_LIMITS.user)).toEqual(STANDARD);
+    expect(STANDARD.unscheduled.minute).toBeLessThanOrEqual(LIVE_LIMITS.user / 2);
+  });
+
+  test('and without a limit, as configured', () => {
+    expect(withinLimit(STANDARD, 0)).toEqual(STANDARD);
+    const { ALERT_CHILDREN: configured } = readConfiguration({ ALERT_CHILDREN: '900/5000' });
+    expect(configured).toEqual({ hour: 900, day: 5_000 });
+    for (const wrong of ['900', '0/1', '10/5', 'x/y', '1/2/3']) {
+      expect(() => readConfiguration({ ALERT_CHILDREN: wrong })).toThrow(/ALERT_CHILDREN/);
+    }
+  });
+});
