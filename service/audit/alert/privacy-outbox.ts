@@ -1,7 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeWhole } from '#loaders/inbox/files.ts';
+import { writeWhole } from '#store/files/whole-file.ts';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+
+/** Readable by the group: a program that sends them on runs under a user of its own. */
+const FOLDER_MODE = 0o750;
+const FILE_MODE = 0o640;
 
 const PERIODS = new Map([
   [60, 'a minute'],
@@ -44,7 +48,7 @@ export async function writePrivacyAlert(
   alert: EnumerationAlertEvent,
   at: string,
 ): Promise<void> {
-  await mkdir(outbox, { recursive: true, mode: 0o750 });
+  await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
   const { auditId, caller, sign, access, count, threshold, windowSeconds } = alert;
   const { issuer, client, user, name, role, organisation } = caller;
   const text = JSON.stringify(
@@ -67,5 +71,5 @@ export async function writePrivacyAlert(
     2,
   );
   const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
-  await writeWhole(join(outbox, `alert-${time}-${auditId}.json`), `${text}\n`);
+  await writeWhole(join(outbox, `alert-${time}-${auditId}.json`), `${text}\n`, FILE_MODE);
 }
