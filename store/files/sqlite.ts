@@ -4,10 +4,19 @@ import { DatabaseSync } from 'node:sqlite';
 /** How long a call waits for another process that is writing to the same file. */
 const BUSY_TIMEOUT_MS = 5_000;
 const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOT_A_DATABASE = 26;
 
 /** Whether a call of SQLite's failed since another process holds the file. */
 export const isBusy = (error: unknown): boolean =>
   error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+
+/** Whether a call of SQLite's failed since the file is damaged, or is none of SQLite's. */
+export function isDamaged(error: unknown): boolean {
+  const { errcode } = error as { errcode?: unknown };
+  const code = typeof errcode === 'number' ? errcode & 0xff : undefined;
+  return code === SQLITE_CORRUPT || code === SQLITE_NOT_A_DATABASE;
+}
 
 /**
  * Opens, or begins, a file (0600) in a folder that is there. What a call wrote is on disk when it returns,

@@ -1,5 +1,6 @@
 import type { AlertThresholds } from '#schemas/alert-thresholds.ts';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+import { isDamaged } from '#store/files/sqlite.ts';
 import { readOrMakeKey } from '../../files/private-file.ts';
 import type { ThreadState } from '../../telemetry/supervised-thread.ts';
 import { type SealedEvent, sealedRange, sealedRun, sealedSince } from '../log/sealed.ts';
@@ -36,20 +37,11 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const COUNTED_AT_ONCE = 4_096;
 const EXPIRED_EVERY_MS = HOUR_MS;
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOT_A_DATABASE = 26;
 
 const errorCode = (error: unknown): string => {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   return code ?? (error instanceof Error ? error.name : 'unknown');
 };
-
-function isDamaged(error: unknown): boolean {
-  const { errcode } = error as { errcode?: unknown };
-  return (
-    typeof errcode === 'number' && [SQLITE_CORRUPT, SQLITE_NOT_A_DATABASE].includes(errcode & 0xff)
-  );
-}
 
 /**
  * Follows the sealed log, counts the children that each user looks up, and alerts: in the audit, and to the

@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
-import { chmodSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import type { AlertThresholds } from '#schemas/alert-thresholds.ts';
 import {
@@ -10,6 +10,7 @@ import {
   enumerationAlertEventSchema,
 } from '#schemas/audit/audit-event.ts';
 import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
+import { openDurable } from '#store/files/sqlite.ts';
 import type { SealedEvent } from '../log/sealed.ts';
 
 const MINUTE_MS = 60_000;
@@ -20,7 +21,6 @@ const QUARTER_HOUR_MS = 900_000;
 const OUT_OF_HOURS_AN_HOUR = 30;
 
 const DATABASE = 'enumeration.sqlite';
-const WAITS_MS = 5_000;
 /** Events are sealed late, and not in the order of their times: what is counted stays this much longer. */
 const KEPT_MS = DAY_MS + HOUR_MS;
 const ALERTS_KEPT_MS = 90 * DAY_MS;
@@ -151,17 +151,8 @@ export class ChildrenCounted {
     folder: string,
     { thresholds, numberKey }: { thresholds: AlertThresholds; numberKey: string },
   ): ChildrenCounted {
-    const path = join(folder, DATABASE);
-    const db = new DatabaseSync(path, { timeout: WAITS_MS });
-    try {
-      chmodSync(path, 0o600);
-      db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = NORMAL;');
-      db.exec(SCHEMA);
-      return new ChildrenCounted(db, thresholds, numberKey);
-    } catch (error) {
-      db.close();
-      throw error;
-    }
+    const db = openDurable(join(folder, DATABASE), SCHEMA);
+    return new ChildrenCounted(db, thresholds, numberKey);
   }
 
   /** Takes the file away; what it held is counted anew from the log. */

@@ -9,6 +9,7 @@ import {
   type AuditOutcome,
 } from '#schemas/audit/audit-search.ts';
 import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
+import { isDamaged } from '#store/files/sqlite.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedRun } from '../log/sealed.ts';
 import { happenedAt, type Viewer } from './view.ts';
@@ -52,21 +53,12 @@ export class IndexDamaged extends Error {
   override name = 'IndexDamaged';
 }
 
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOT_A_DATABASE = 26;
-
-function isDamage(error: unknown): boolean {
-  const { errcode } = error as { errcode?: unknown };
-  const code = typeof errcode === 'number' ? errcode & 0xff : undefined;
-  return code === SQLITE_CORRUPT || code === SQLITE_NOT_A_DATABASE;
-}
-
 /** Runs work on the file; what shows that it is damaged becomes {@link IndexDamaged}. */
 function sound<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw isDamage(error) ? new IndexDamaged('The index of the audit is damaged.') : error;
+    throw isDamaged(error) ? new IndexDamaged('The index of the audit is damaged.') : error;
   }
 }
 
@@ -207,7 +199,7 @@ export class AuditIndex {
         if (index.#begin(log)) return index;
       } catch (error) {
         db.close();
-        if (!again || !(isDamage(error) || error instanceof IndexDamaged)) throw error;
+        if (!again || !(isDamaged(error) || error instanceof IndexDamaged)) throw error;
       }
       if (db.isOpen) db.close();
       removeIndex(path);

@@ -49,6 +49,7 @@ test('says of each thing that must hold whether it does', async () => {
     'access:organisations',
     'coverage:expected',
     'access:enumeration',
+    'access:children-counted',
     'process',
   ];
   expect(names.filter((name) => checks[name]?.[0]?.status !== 'pass')).toEqual([]);
