@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeWhole } from '#store/files/whole-file.ts';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+import { writeWhole } from '#store/files/whole-file.ts';
 
 /** Readable by the group: a program that sends them on runs under a user of its own. */
 const FOLDER_MODE = 0o750;
