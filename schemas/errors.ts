@@ -525,6 +525,15 @@ export const ERRORS = {
     title: 'Too many requests',
     detail: 'Wait as long as the Retry-After header says, then go on more slowly.',
   },
+  'number-not-in-use': {
+    status: 503,
+    fhir: 'processing',
+    level: 'warn',
+    retryable: false,
+    title: 'The NHS number is no longer in use',
+    detail:
+      'It was replaced by another or withdrawn, so that nothing is looked up under it. Trace the patient for the present number, and look that up.',
+  },
   'could-not-check': {
     status: 503,
     fhir: 'transient',

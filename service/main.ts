@@ -68,6 +68,7 @@ import {
   watchGate,
   watchNotifications,
 } from './start/gauges.ts';
+import { tellNotInUse } from './start/not-in-use.ts';
 import { logReadiness } from './start/readiness-log.ts';
 import { announceStart } from './start/record-start.ts';
 import { openRedis, type RedisServer } from './start/redis.ts';
@@ -422,6 +423,10 @@ export async function startService(
       );
     }
     const tracer = tools && (await openTracer(configuration, kind));
+    if (tools !== undefined && tracer !== undefined) {
+      const everyMs = configuration.REREAD_SECONDS * 1_000;
+      add(await tellNotInUse({ tracer, store: tools.loader, everyMs, log }));
+    }
     const notifying = tools && (await startNotifying(configuration, gate, kind, log, add));
     const uploads =
       tools === undefined

@@ -7,6 +7,7 @@ export type AuditPartition = number | 'system';
 export const keys = {
   children: (partition: number) => `cpf:{p${partition}}:children`,
   seen: (partition: number) => `cpf:{p${partition}}:seen`,
+  notInUse: (partition: number) => `cpf:{p${partition}}:not-in-use`,
   fence: (partition: number) => `cpf:{p${partition}}:fence`,
   audit: (partition: AuditPartition) =>
     partition === 'system' ? 'cpf:{system}:audit' : `cpf:{p${partition}}:audit`,

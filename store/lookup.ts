@@ -61,13 +61,15 @@ export type ListedAccess = {
 
 /**
  * Why a lookup could not be made: the gate was closed, the partition is not whole, the child's rows cannot
- * be read, the clocks differ, coverage is too low for a negative, or the store did not answer.
+ * be read, the clocks differ, the number was replaced or withdrawn, coverage is too low for a negative, or the
+ * store did not answer.
  */
 export type CouldNotCheckCause =
   | 'closed'
   | 'incomplete'
   | 'corrupt'
   | 'clock'
+  | 'not-in-use'
   | 'coverage'
   | 'store';
 
@@ -171,7 +173,12 @@ export function createLookupStore(
       const partition = partitionOf(input.nhsNumber);
       const event = gate.expectEvent(partition);
       expected.push(event);
-      keyList.push(keys.children(partition), keys.seen(partition), keys.audit(partition));
+      keyList.push(
+        keys.children(partition),
+        keys.seen(partition),
+        keys.audit(partition),
+        keys.notInUse(partition),
+      );
       args.push(
         input.nhsNumber,
         input.auditId,
@@ -318,6 +325,7 @@ const CAUSES: Partial<Record<string, CouldNotCheckCause>> = {
   'events-missing': 'incomplete',
   corrupt: 'corrupt',
   clock: 'clock',
+  'not-in-use': 'not-in-use',
   coverage: 'coverage',
 };
 const causeOf = (detail: unknown): CouldNotCheckCause => CAUSES[String(detail)] ?? 'store';

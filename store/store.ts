@@ -636,6 +636,16 @@ export function createStore(redis: Redis, anchor: Anchor) {
     }));
   }
 
+  async function setNotInUse(numbers: readonly NhsNumber[]): Promise<void> {
+    const byPartition = partitions.map((): NhsNumber[] => []);
+    for (const number of numbers) byPartition[partitionOf(number)]?.push(number);
+    await Promise.all(
+      byPartition.map((some, partition) =>
+        redis.fcall(FUNCTIONS.setNotInUse, 1, keys.notInUse(partition), ...some),
+      ),
+    );
+  }
+
   async function intakeState(code: OdsCode): Promise<IntakeState> {
     const [known, fields] = await Promise.all([
       redis.hexists(keys.dataset, knownField(code)),
@@ -716,6 +726,11 @@ export function createStore(redis: Redis, anchor: Anchor) {
      * @throws {LockLost} and then nothing was written.
      */
     changeAuthority,
+    /**
+     * Says which NHS numbers were replaced or withdrawn, in the place of those before: where nothing is held for
+     * one, a lookup is could-not-check. Doing it again changes nothing.
+     */
+    setNotInUse,
     /** True where the keeper has verified the store since this Redis last started. */
     isOpen,
     /**

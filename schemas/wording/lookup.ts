@@ -13,6 +13,13 @@ export const BATCH_INCOMPLETE =
 export const NOT_FLAGGED =
   "No child protection, looked-after or unborn child's plan is held here for this NHS number. This does not mean there are no concerns. Children in need, children from outside England and children not yet matched are not held.";
 
+export const NUMBER_NOT_IN_USE =
+  "The check could not be made, because this NHS number is no longer in use. This is NOT a negative result. Find the patient's present NHS number and check that. Until then follow your safeguarding procedure; ring children's social care where the child lives (out of hours: the emergency duty team).";
+
+/** What a clinician does now, whatever it is that was refused. */
+export const refusalAdvice = (code: string): string =>
+  code === 'number-not-in-use' ? NUMBER_NOT_IN_USE : COULD_NOT_CHECK;
+
 export const CHECK_THE_NUMBER =
   "Check that this NHS number is the patient's: a wrong number gives this same answer.";
 

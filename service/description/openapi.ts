@@ -163,6 +163,7 @@ const TOKEN = [
   'could-not-check',
 ] as const;
 const LOOKUP = [
+  'number-not-in-use',
   'activity-required',
   'access-header-invalid',
   'silent-read-not-allowed',

@@ -1,6 +1,6 @@
 import type { OperationOutcome } from '@medplum/fhirtypes';
 import { detailOf, ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
-import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
+import { refusalAdvice } from '#schemas/wording/lookup.ts';
 import { type ProblemOptions, problemHeaders, type Reply, responseOf } from '../http/problem.ts';
 import { FHIR_JSON, SPINE_ERROR_SYSTEM } from './vocabulary.ts';
 
@@ -78,7 +78,7 @@ export function refusalOutcome(
             },
             { system: errorCodeSystem(base), code, display: title },
           ],
-          text: COULD_NOT_CHECK,
+          text: refusalAdvice(code),
         },
         diagnostics: `${title}. ${detailOf(code, limit)}`,
       },

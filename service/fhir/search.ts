@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
-import type { ErrorCode } from '#schemas/errors.ts';
+import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { SearchType } from '#schemas/lookup.ts';
 import type { Gate } from '#store/trust/readiness.ts';
 import type { Refused } from '../audit/record/refusals.ts';
 import { readBody } from '../http/body.ts';
 import { type Reply, SAFE_HEADERS } from '../http/problem.ts';
 import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
-import type { Admitted } from '../lookup/check.ts';
+import { type Admitted, codeOfCause } from '../lookup/check.ts';
 import type { LookupDependencies } from '../lookup/lookup.ts';
 import { limitOf } from '../lookup/rehearsals.ts';
 import { whenUndelivered } from '../lookup/undelivered.ts';
@@ -82,11 +82,12 @@ export function createSearchHandler(
   }
 
   function couldNotCheck(cause: string, ids: RequestIds, base: string): Reply {
-    sampled.log(`could-not-check ${cause}`, 'error', 'a check could not be made', {
+    const code = codeOfCause(cause);
+    sampled.log(`could-not-check ${cause}`, ERRORS[code].level, 'a check could not be made', {
       cause,
       ...idFields(ids),
     });
-    return refusalReply('could-not-check', base, ids);
+    return refusalReply(code, base, ids);
   }
 
   async function answer(env: HttpBindings, admitted: Admitted, search: Search, base: string) {

@@ -5,7 +5,7 @@ import {
   type LimitReached,
   type Problem,
 } from '#schemas/errors.ts';
-import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
+import { refusalAdvice } from '#schemas/wording/lookup.ts';
 
 /** An answer in its plainest form, which the hot path writes without a `Response` in between. */
 export type Reply = { status: number; headers: Record<string, string>; body: string };
@@ -46,7 +46,7 @@ export function problem(
     detail: detailOf(code, limit),
     code,
     ...(requestId !== undefined && { requestId }),
-    ...(lookup && { checked: false as const, advice: [COULD_NOT_CHECK] }),
+    ...(lookup && { checked: false as const, advice: [refusalAdvice(code)] }),
   };
 }
 
@@ -62,8 +62,8 @@ export function problemHeaders(
   if (requestId !== undefined) headers['x-request-id'] = requestId;
   if (correlationId !== undefined) headers['x-correlation-id'] = correlationId;
   if (allow !== undefined) headers['allow'] = allow;
-  const { status } = ERRORS[code];
-  if (status === 503) headers['retry-after'] = String(RETRY_AFTER_SECONDS);
+  const { status, retryable } = ERRORS[code];
+  if (status === 503 && retryable) headers['retry-after'] = String(RETRY_AFTER_SECONDS);
   if (limit !== undefined) headers['retry-after'] = String(limit.retryAfterSeconds);
   if (status === 401) {
     headers['www-authenticate'] =

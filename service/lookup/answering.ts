@@ -1,3 +1,4 @@
+import { ERRORS } from '#schemas/errors.ts';
 import type { LookupRequest } from '#schemas/lookup.ts';
 import type { Recorder } from '../audit/record/recorder.ts';
 import { idFields } from '../http/request-ids.ts';
@@ -5,7 +6,7 @@ import { errorFields } from '../telemetry/log.ts';
 import type { SampledLog } from '../telemetry/sampled-log.ts';
 import type { Trace } from '../telemetry/tracing.ts';
 import { answerJson } from './answer.ts';
-import type { Admitted, CheckFlag } from './check.ts';
+import { type Admitted, type CheckFlag, codeOfCause } from './check.ts';
 
 export type AnsweringDependencies = {
   check: CheckFlag;
@@ -20,16 +21,17 @@ export type Answering =
       /** To be called where the answer does not reach its reader, whom the audit says it was shown to. */
       notDelivered: () => void;
     }
-  | { kind: 'could-not-check' };
+  | { kind: 'could-not-check'; code: ReturnType<typeof codeOfCause> };
 
 /** Looks one number up and puts the answer into words; both formats of the plain API need it. */
 export function createAnswering({ check, recorder, sampled }: AnsweringDependencies) {
   function couldNotCheck(cause: string, { ids }: Admitted): Answering {
-    sampled.log(`could-not-check ${cause}`, 'error', 'a check could not be made', {
+    const code = codeOfCause(cause);
+    sampled.log(`could-not-check ${cause}`, ERRORS[code].level, 'a check could not be made', {
       cause,
       ...idFields(ids),
     });
-    return { kind: 'could-not-check' };
+    return { kind: 'could-not-check', code };
   }
 
   return async function answer(

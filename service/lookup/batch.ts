@@ -59,7 +59,10 @@ export function createBatchHandler(dependencies: BatchDependencies) {
       }
       const answering = await answer(of, item.request, trace);
       if (answering.kind === 'could-not-check') {
-        return { kind: answering.kind, json: JSON.stringify(problem('could-not-check', ids)) };
+        const { code } = answering;
+        // A number that is no longer in use is that item's own; the service is well.
+        const kind = code === 'could-not-check' ? code : 'refused';
+        return { kind, json: JSON.stringify(problem(code, ids)) };
       }
       undelivered.push(answering.notDelivered);
       return { kind: answering.kind, json: answering.json };

@@ -37,6 +37,10 @@ export type CheckDependencies = {
   metrics: Pick<Metrics, 'lookedUp' | 'accessesUnreadable'>;
 };
 
+/** How a check that could not be made is refused. */
+export const codeOfCause = (cause: string): 'number-not-in-use' | 'could-not-check' =>
+  cause === 'not-in-use' ? 'number-not-in-use' : 'could-not-check';
+
 /** By OpenTelemetry's conventions for databases. */
 const STORE_SPAN = 'FCALL lookup';
 const STORE_LABELS = {

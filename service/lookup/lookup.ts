@@ -27,7 +27,7 @@ export function createLookupHandler(dependencies: LookupDependencies) {
     if (limit !== undefined) return { code: 'too-many-requests', limit };
     const answering = await answer(admitted, parsed.request, trace);
     if (answering.kind === 'could-not-check') {
-      return problemReply('could-not-check', admitted.ids);
+      return problemReply(answering.code, admitted.ids);
     }
     whenUndelivered(env.incoming, env.outgoing, answering.notDelivered);
     return answerReply(answering.json, admitted.ids);

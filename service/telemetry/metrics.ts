@@ -15,6 +15,7 @@ const OUTCOMES = [
   'incomplete',
   'corrupt',
   'clock',
+  'not-in-use',
   'coverage',
   'store',
   'directory',

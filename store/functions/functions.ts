@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 
-const PARTS = ['common', 'lookup', 'rows', 'events', 'authority', 'limits'] as const;
+const PARTS = ['common', 'lookup', 'rows', 'events', 'authority', 'limits', 'numbers'] as const;
 
 const lettersOf = (types: readonly PlanType[]): string =>
   types.map((type) => PLAN_TYPES[type].letter).join('');
@@ -43,6 +43,7 @@ export const FUNCTIONS = {
   lockAuthority: name('lock_authority'),
   renewLock: name('renew_lock'),
   changeAuthority: name('change_authority'),
+  setNotInUse: name('set_not_in_use'),
 } as const;
 
 /** Puts this version's functions on the server, unless they are there. Others' stay. */

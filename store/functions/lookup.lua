@@ -4,7 +4,7 @@
 -- its audit event was written by this call. Elements are independent: each is read and checked under
 -- pcall, and written only if sound, so a bad one neither spoils others nor leaves half an effect.
 --
--- KEYS  per element: children, seen, audit (one partition)
+-- KEYS  per element: children, seen, audit, numbers not in use (one partition)
 -- ARGV  dataset, caller's clock (ms), clock tolerance (ms), how long a repeat is not listed (ms), accesses
 --       listed; then per element: NHS number, audit id, event (opaque), least generation, day of birth or
 --       '', access ('unscheduled' | 'silent-read'), negatives allowed ('1' | '0'), accesses shown
@@ -17,7 +17,8 @@
 --               or 'unreadable', where somebody else has written to the list: it is left as it is
 --       { 'not-flagged', audit id, number, generation, event number }
 --       { 'could-not-check', audit id, number, cause }
---           of the causes, 'events-missing': the stream that the caller has seen events of is gone
+--           of the causes, 'not-in-use': nothing is held, and the number was replaced or withdrawn;
+--           'events-missing': the stream that the caller has seen events of is gone
 
 local PER_ELEMENT = 11
 local BEFORE_ELEMENTS = 5
@@ -105,9 +106,23 @@ local function append_event_of_lookup(audit_key, seen, ...)
   return id and event_number(id) or nil
 end
 
+-- How Redis 7.0, later ones and Valkey begin to say that the user lacks a right.
+local NO_RIGHT = { 'ERR The user executing the script', 'ERR ACL failure', 'NOPERM' }
+
+-- Whether a number was replaced or withdrawn. In an upgrade the user may still be that of a version before, which
+-- may not ask: its answers are then that version's, and readiness warns of it.
+local function is_not_in_use(not_in_use_key, number)
+  local found = redis.pcall('SISMEMBER', not_in_use_key, number)
+  if type(found) ~= 'table' then return found == 1 end
+  for _, words in ipairs(NO_RIGHT) do
+    if string.sub(found.err, 1, #words) == words then return false end
+  end
+  error(found.err)
+end
+
 local function look(keys, args, element, clock)
-  local children_key, seen_key, audit_key =
-    keys[3 * element - 2], keys[3 * element - 1], keys[3 * element]
+  local children_key, seen_key, audit_key, not_in_use_key =
+    keys[4 * element - 3], keys[4 * element - 2], keys[4 * element - 1], keys[4 * element]
   local first = BEFORE_ELEMENTS + PER_ELEMENT * (element - 1)
   local number, audit_id, event = args[first + 1], args[first + 2], args[first + 3]
   local silent = args[first + 6] ~= 'unscheduled'
@@ -123,6 +138,9 @@ local function look(keys, args, element, clock)
     return { 'could-not-check', audit_id, number, 'corrupt' }
   end
   if #visible == 0 then
+    if is_not_in_use(not_in_use_key, number) then
+      return { 'could-not-check', audit_id, number, 'not-in-use' }
+    end
     if args[first + 7] ~= '1' then return { 'could-not-check', audit_id, number, 'coverage' } end
     local written = append_event_of_lookup(
       audit_key, seen, 'event', event, 'at', clock, 'outcome', 'not-flagged')
@@ -169,7 +187,7 @@ local function lookup(keys, args)
   local clock = now_ms()
   local reply = { clock }
   local skewed = math.abs(clock - tonumber(args[2])) > tonumber(args[3])
-  for element = 1, #keys / 3 do
+  for element = 1, #keys / 4 do
     local first = BEFORE_ELEMENTS + PER_ELEMENT * (element - 1)
     local result
     if skewed then

@@ -100,13 +100,14 @@ const CHECKS = [
   'clock',
   'directory',
   'blocked-users',
+  'numbers-in-use',
   'worker',
 ] as const;
 type CheckName = (typeof CHECKS)[number];
 /** Doubt about one partition closes that partition (the lookup function sees to it), not the others. */
 const PARTIAL: CheckName = 'whole';
 /** What is no reason to leave a clinician without an answer. */
-const ADVISORY: ReadonlySet<CheckName> = new Set(['blocked-users', 'worker']);
+const ADVISORY: ReadonlySet<CheckName> = new Set(['blocked-users', 'numbers-in-use', 'worker']);
 /** A keeper looks each second; a big load may hold one up. */
 const WORKER_MISSED_AFTER_MS = 15_000;
 
@@ -289,16 +290,22 @@ export function watchStore(
   async function poll(): Promise<void> {
     const mine = ++turn;
     const sentAt = clock();
-    const [info, opened, fields, time, diskVerdict, stopped, heartbeat] = await Promise.all([
-      redis.info('server', 'persistence', 'memory'),
-      redis.get(keys.open),
-      redis.hgetall(keys.dataset),
-      redis.time(),
-      disk(options.dataDir),
-      // Rights that an older version's users lack; nothing else may depend on these two.
-      redis.hkeys(keys.blocked).catch(() => undefined),
-      redis.get(keys.heartbeat).catch(() => undefined),
-    ]);
+    const [info, opened, fields, time, diskVerdict, stopped, heartbeat, mayAsk] = await Promise.all(
+      [
+        redis.info('server', 'persistence', 'memory'),
+        redis.get(keys.open),
+        redis.hgetall(keys.dataset),
+        redis.time(),
+        disk(options.dataDir),
+        // Rights that an older version's users lack; nothing else may depend on these three.
+        redis.hkeys(keys.blocked).catch(() => undefined),
+        redis.get(keys.heartbeat).catch(() => undefined),
+        redis.sismember(keys.notInUse(0), '').then(
+          () => true,
+          () => false,
+        ),
+      ],
+    );
     if (mine !== turn) return;
     const server = information(info);
     const held = parseDataset(fields);
@@ -334,6 +341,14 @@ export function watchStore(
             ),
     );
     set('worker', checkWorker(heartbeat, storeClock));
+    set(
+      'numbers-in-use',
+      mayAsk
+        ? good('Whether a number is still in use can be read.')
+        : bad(
+            'Whether a number is still in use cannot be read: one that was replaced is a negative. Give Redis the users of this version.',
+          ),
+    );
     if (stopped === undefined) {
       set(
         'blocked-users',

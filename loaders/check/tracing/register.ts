@@ -68,7 +68,18 @@ export async function openRegister(path: string): Promise<Tracer> {
     if (register instanceof RegisterError) throw new TracingUnavailable(register.message);
     return register;
   }
+  let listed: { of: Register; numbers: readonly NhsNumber[] } | undefined;
   return {
+    async notInUse() {
+      const known = await current();
+      if (listed?.of !== known) {
+        const numbers = [...known].flatMap(([number, { status }]) =>
+          status === 'superseded' || status === 'inactive' ? [number] : [],
+        );
+        listed = { of: known, numbers };
+      }
+      return listed.numbers;
+    },
     async trace(people) {
       const known = await current();
       return people.map((person) => outcomeOf(person, known));

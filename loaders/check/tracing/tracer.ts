@@ -33,6 +33,13 @@ export type Tracer = {
    * @throws {TracingUnavailable} where it cannot be told just now; the file is then CPF05
    */
   trace(people: readonly Traced[], signal: AbortSignal): Promise<readonly TraceOutcome[]>;
+  /**
+   * All numbers known to have been replaced or withdrawn; the same list for as long as nothing has changed. What
+   * is sensitive is not among them. Absent where numbers can only be asked about one by one.
+   *
+   * @throws {TracingUnavailable}
+   */
+  notInUse?(): Promise<readonly NhsNumber[]>;
 };
 
 export const TRACED_AT_ONCE = 100;

@@ -44,6 +44,7 @@ test('says of each thing that must hold whether it does', async () => {
     'store:clock',
     'store:directory',
     'store:blocked-users',
+    'store:numbers-in-use',
     'store:worker',
     'access:issuers',
     'access:organisations',

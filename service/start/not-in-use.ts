@@ -1,0 +1,56 @@
+import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { Store } from '#store/store.ts';
+import { errorFields, type Log } from '../telemetry/log.ts';
+
+/**
+ * Tells the store, now and whenever it has changed, which NHS numbers are no longer in use: a lookup by one of
+ * those finds nothing, whatever is held of the child under the present one. While they cannot be read, those
+ * told before count.
+ *
+ * @returns how to stop, once the first telling is over
+ */
+export async function tellNotInUse({
+  tracer,
+  store,
+  everyMs,
+  log,
+}: {
+  tracer: Tracer;
+  store: Pick<Store, 'setNotInUse'>;
+  everyMs: number;
+  log: Log;
+}): Promise<() => Promise<void>> {
+  let told: readonly NhsNumber[] | undefined;
+  let failing = false;
+  let telling: Promise<void> | undefined;
+
+  async function tell(): Promise<void> {
+    try {
+      const numbers = await tracer.notInUse?.();
+      if (numbers === undefined || numbers === told) return;
+      await store.setNotInUse(numbers);
+      told = numbers;
+      failing = false;
+      log.info('NHS numbers are known to be no longer in use', { count: numbers.length });
+    } catch (error) {
+      if (!failing) {
+        log.warn(
+          'which NHS numbers are no longer in use cannot be told; what was told before counts',
+          errorFields(error),
+        );
+      }
+      failing = true;
+    }
+  }
+  const look = (): Promise<void> =>
+    (telling ??= tell().finally(() => {
+      telling = undefined;
+    }));
+  await look();
+  const timer = setInterval(() => void look(), everyMs);
+  return async () => {
+    clearInterval(timer);
+    await telling;
+  };
+}

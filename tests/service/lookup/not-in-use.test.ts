@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { problemSchema } from '#schemas/errors.ts';
+import { batchAnswerSchema, lookupAnswerSchema } from '#schemas/lookup.ts';
+import { NUMBER_NOT_IN_USE } from '#schemas/wording/lookup.ts';
+import { testNumber } from '../../support/rows.ts';
+import {
+  claims,
+  startTestService,
+  type TestService,
+  testFolder,
+  until,
+} from '../../support/service.ts';
+
+const REPLACED = testNumber(701);
+const NEW = testNumber(702);
+const WITHDRAWN = testNumber(703);
+const REPLACED_HELD = testNumber(704);
+const SENSITIVE = testNumber(705);
+const HEADER = 'nhs_number,status,replaced_by,date_of_birth,given_name,family_name';
+const person = '2019-03-05,Ada,Example';
+
+let folder: string;
+let service: TestService;
+
+async function writeRegister(...lines: string[]): Promise<string> {
+  const path = join(folder, 'register.csv');
+  await writeFile(`${path}.new`, `${[HEADER, ...lines].join('\n')}\n`);
+  await rename(`${path}.new`, path);
+  return path;
+}
+
+beforeAll(async () => {
+  folder = await testFolder();
+  service = await startTestService({
+    environment: {
+      REREAD_SECONDS: '0.05',
+      TRACING: 'register',
+      TRACING_REGISTER_FILE: await writeRegister(
+        `${REPLACED},superseded,${NEW},${person}`,
+        `${REPLACED_HELD},superseded,${NEW},${person}`,
+        `${NEW},current,,${person}`,
+        `${WITHDRAWN},inactive,,${person}`,
+        `${SENSITIVE},sensitive,,,,`,
+      ),
+    },
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: REPLACED_HELD }] }],
+  });
+});
+afterAll(async () => {
+  await service?.stopAndRemove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const outcomeOf = async (nhsNumber: string) =>
+  lookupAnswerSchema.parse(await (await service.lookup({ nhsNumber })).json()).outcome;
+
+test('a number that was replaced or withdrawn is could-not-check, and says why', async () => {
+  for (const nhsNumber of [REPLACED, WITHDRAWN]) {
+    const response = await service.lookup({ nhsNumber });
+    const text = await response.text();
+    expect(response.status).toBe(503);
+    expect(problemSchema.parse(JSON.parse(text))).toMatchObject({
+      code: 'number-not-in-use',
+      checked: false,
+      advice: [NUMBER_NOT_IN_USE],
+    });
+    // Trying again does not help, and the new number may be that of an adopted child.
+    expect(response.headers.get('retry-after')).toBeNull();
+    expect(text).not.toContain(NEW);
+    await until(
+      async () =>
+        (await service.events()).some(
+          (event) =>
+            event.type === 'could-not-check' &&
+            event.nhsNumber === nhsNumber &&
+            event.cause === 'not-in-use',
+        ),
+      'the event',
+    );
+  }
+});
+
+test('a plan that is held under such a number is shown', async () => {
+  expect(await outcomeOf(REPLACED_HELD)).toBe('flagged');
+});
+
+test('a number in use is a negative, and so is a sensitive one, which nothing gives away', async () => {
+  expect(await outcomeOf(NEW)).toBe('not-flagged');
+  expect(await outcomeOf(SENSITIVE)).toBe('not-flagged');
+});
+
+test('FHIR says the same', async () => {
+  const response = await fetch(`${service.baseUrl}/FHIR/R4/CareTeam/_search`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${await service.token()}`,
+      'x-request-id': randomUUID(),
+    },
+    body: new URLSearchParams({
+      'patient:identifier': `https://fhir.nhs.uk/Id/nhs-number|${REPLACED}`,
+    }),
+  });
+  const text = await response.text();
+  expect(response.status).toBe(503);
+  expect(text).toContain('number-not-in-use');
+  expect(text).toContain(NUMBER_NOT_IN_USE);
+  expect(text).not.toContain(NEW);
+});
+
+test('in a batch it is that item which could not be checked', async () => {
+  const token = await service.token(claims({ activities: ['B0170'] }));
+  const response = await fetch(`${service.baseUrl}/lookup/batch`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'x-request-id': randomUUID(),
+    },
+    body: JSON.stringify({ items: [{ nhsNumber: REPLACED }, { nhsNumber: NEW }] }),
+  });
+  expect(batchAnswerSchema.parse(await response.json())).toMatchObject({
+    checked: false,
+    items: [{ code: 'number-not-in-use', checked: false }, { outcome: 'not-flagged' }],
+  });
+});
+
+test('follows the register: what it says is in use again is looked up again', async () => {
+  await writeRegister(`${REPLACED},current,,${person}`, `${NEW},superseded,${REPLACED},${person}`);
+  await until(async () => (await service.lookup({ nhsNumber: REPLACED })).status === 200);
+  expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
+  // A register that cannot be used is no reason to believe that a number is in use.
+  await writeRegister('nonsense');
+  await until(() => service.lines.join().includes('which NHS numbers are no longer in use'));
+  expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
+});
+
+test('with the Redis user of a version before, lookups go on as before, and the status warns', async () => {
+  const [acl = ''] = await service.admin
+    .acl('LIST')
+    .then((all) => (all as string[]).filter((user) => user.startsWith('user cpf-lookup')));
+  const withoutRight = acl
+    .replace(/^user cpf-lookup /, '')
+    .replace(/\(([^()]*)\+sismember([^()]*)\)/, '');
+  expect(withoutRight).not.toContain('sismember');
+  const rules = withoutRight.match(/\([^)]*\)|\S+/g) ?? [];
+  await service.admin.acl('SETUSER', 'cpf-lookup', 'reset', ...rules);
+  expect(await outcomeOf(NEW)).toBe('not-flagged');
+  await until(async () => {
+    const response = await fetch(`${service.baseUrl}/_status`);
+    return (
+      response.status === 200 && (await response.text()).includes('still in use cannot be read')
+    );
+  }, 'the warning');
+});
