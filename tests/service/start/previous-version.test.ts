@@ -1,0 +1,141 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { SAMPLE_NUMBERS } from '#loaders/synthetic/sample.ts';
+import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { readDemo, root, run, startServing } from '../../support/processes.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, fill, testFolder, until } from '../../support/service.ts';
+import { startTestStore } from '../../support/test-store.ts';
+
+/** The last version whose data folders and processes this one promises to live with. */
+const PREVIOUS = '2ebcbc9';
+
+const shownSchema = z.object({ flags: z.array(z.object({ type: z.string() })) });
+
+const git = (...args: readonly string[]): Buffer =>
+  execFileSync('git', ['-C', root, ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    maxBuffer: 64 * 1_048_576,
+  });
+
+/** Not in a clone that lacks its history, nor where there is no git. */
+function isAtHand(): boolean {
+  try {
+    git('cat-file', '-e', `${PREVIOUS}^{commit}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const atHand = isAtHand();
+let folder: string;
+let previous: string;
+const ending: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  folder = await testFolder();
+  previous = join(folder, 'previous');
+  await mkdir(previous, { recursive: true });
+  if (!atHand) return;
+  execFileSync('tar', ['-x', '-C', previous], { input: git('archive', PREVIOUS) });
+  await symlink(join(root, 'node_modules'), join(previous, 'node_modules'));
+});
+afterAll(async () => {
+  for (const end of ending.toReversed()) await end();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function serve(args: string[], environment: Record<string, string>, tree?: string) {
+  const service = await startServing(args, { LOG_LEVEL: 'warn', ...environment }, tree);
+  ending.push(() => service.stop());
+  return service;
+}
+
+async function lookup(baseUrl: string, token: string, nhsNumber: string) {
+  const answer = await fetch(`${baseUrl}/lookup`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'x-request-id': randomUUID(),
+    },
+    body: JSON.stringify({ nhsNumber }),
+  });
+  return { status: answer.status, body: (await answer.json()) as unknown };
+}
+
+const typesShown = (body: unknown): string[] =>
+  shownSchema.parse(body).flags.map(({ type }) => type);
+
+const isReady = async (baseUrl: string) => (await fetch(`${baseUrl}/_status`)).status === 200;
+
+test.skipIf(!atHand)(
+  'a data folder of the previous version opens: flags, audit and tokens are as they were',
+  async () => {
+    const environment = { DATA_DIR: join(folder, 'data') };
+    const old = await serve(['--demo'], environment, previous);
+    const { tokens } = await readDemo(environment.DATA_DIR);
+    const token = tokens['emergency-department'] ?? Object.values(tokens)[0] ?? '';
+    const flagged = SAMPLE_NUMBERS[0]?.nhsNumber ?? '';
+    const before = await lookup(old.baseUrl, token, flagged);
+    expect(before).toMatchObject({ status: 200, body: { outcome: 'flagged' } });
+    await old.stop();
+
+    const now = await serve(['--demo'], environment);
+    await until(() => isReady(now.baseUrl), 'this version being ready');
+    const after = await lookup(now.baseUrl, token, flagged);
+    expect(after).toMatchObject({ status: 200, body: { outcome: 'flagged' } });
+    expect(typesShown(after.body)).toEqual(typesShown(before.body));
+    const log = join(environment.DATA_DIR, 'audit');
+    await until(() => existsSync(join(log, 'checkpoint')), 'the events being sealed');
+    await now.stop();
+    const key = await run(['audit', 'key'], environment);
+    expect(key).toMatchObject({ code: 0, stderr: '' });
+    const verified = await run(['audit', 'verify', '--key', key.stdout.trim(), log], environment);
+    expect(verified).toMatchObject({ code: 0, stderr: '' });
+  },
+);
+
+test.skipIf(!atHand)(
+  'a lookup process of the previous version and one of this answer side by side on one Redis',
+  async () => {
+    const store = await startTestStore({ kind: 'demo' });
+    ending.push(() => store.stop());
+    const held = testNumber(950);
+    await fill(store.adminStore, store.anchor, { code: 'ZZ101', rows: [{ nhsNumber: held }] });
+    const { username, password } = store.server.users.admin;
+    const environment = (role: string) => ({
+      ROLE: role,
+      DATA_DIR: store.dataDir,
+      REDIS_URL: `unix://${username}:${password}@localhost${store.server.socketPath}`,
+    });
+    // Each version's worker brings the functions of its own lookup processes.
+    const oldWorker = await serve([], environment('worker'), previous);
+    const oldLookup = await serve([], environment('lookup'), previous);
+    await until(() => isReady(oldLookup.baseUrl), 'the previous version being ready');
+    await oldWorker.stop();
+    await serve([], environment('worker'));
+    const newLookup = await serve([], environment('lookup'));
+    await until(() => isReady(newLookup.baseUrl), 'this version being ready');
+
+    const token = await (await openDemoIssuer(store.dataDir)).sign(claims(), 3_600);
+    for (let round = 0; round < 5; round++) {
+      for (const { baseUrl } of [oldLookup, newLookup]) {
+        expect(await lookup(baseUrl, token, held)).toMatchObject({
+          status: 200,
+          body: { outcome: 'flagged' },
+        });
+        expect(await lookup(baseUrl, token, testNumber(951))).toMatchObject({
+          status: 200,
+          body: { outcome: 'not-flagged' },
+        });
+      }
+    }
+  },
+);
