@@ -5,6 +5,7 @@ import { withinLimit } from '#schemas/alert-thresholds.ts';
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Build, OwnCheck } from '#schemas/status.ts';
+import { CONNECTION_REPLACED } from '#store/connection/connection.ts';
 import { createStore, type Store } from '#store/store.ts';
 
 import { type Gate, watchStore } from '#store/trust/readiness.ts';
@@ -346,7 +347,7 @@ export async function startService(
     let renewTls: HttpServer['useTls'] = () => undefined;
     const tls = await openTls(configuration, { onChange: (now) => renewTls(now), onProblem });
     if (tls !== undefined) add(tls.stop);
-    const redis = await openRedis(configuration);
+    const redis = await openRedis(configuration, () => log.warn(CONNECTION_REPLACED));
     let stopping = false;
     let draining = false;
     add(() => redis.stop());

@@ -1,3 +1,4 @@
+import { connectionFault } from '#store/connection/connection.ts';
 import type { Store } from '#store/store.ts';
 import { SourceFailed } from '../formats/source.ts';
 
@@ -13,7 +14,8 @@ export class LoadFailed extends Error {
 export function asLoadFailed(error: unknown, begun: boolean): LoadFailed {
   if (error instanceof LoadFailed) return error;
   if (error instanceof SourceFailed) return new LoadFailed(`${error.message} Nothing was changed.`);
-  const message = error instanceof Error ? error.message : 'unknown failure';
+  const message =
+    connectionFault(error) ?? (error instanceof Error ? error.message : 'unknown failure');
   const safe = message
     .replaceAll(/[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}/g, '##########')
     .slice(0, 300);

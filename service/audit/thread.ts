@@ -2,7 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
-import { connectStore, type StoreAddress } from '#store/connection/connection.ts';
+import {
+  CONNECTION_REPLACED,
+  connectStore,
+  type StoreAddress,
+} from '#store/connection/connection.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { type Alerting, type AlertingSettings, createAlerting } from './alert/alerting.ts';
 import type { SealedEvent } from './log/sealed.ts';
@@ -47,6 +51,7 @@ parentPort?.once('message', () => stop.abort());
 const redis = connectStore(address, {
   name: 'cp-flags-sealer',
   commandTimeoutMs: COMMAND_TIMEOUT_MS,
+  replaced: () => tell({ kind: 'warning', message: CONNECTION_REPLACED, count: 1 }),
 });
 const anchor = Anchor.open(anchorFolder);
 const streams = createAuditStreams(redis);

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigurationError, readConfiguration } from '#schemas/configuration.ts';
 import { printable, printableLines } from '#schemas/printable.ts';
+import { connectionFault } from '#store/connection/connection.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addAuditCommands } from './audit.ts';
 import {
@@ -545,6 +546,11 @@ function told(error: unknown): { sentence?: string; exitCode: number } {
   // Commander has printed its own sentence, or the help that was asked for.
   if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : USAGE };
   if (error instanceof Failure) return { sentence: error.message, exitCode: error.exitCode };
+  const fault = connectionFault(error);
+  if (fault !== undefined) {
+    const sentence = `${fault} Look at Redis and the network in between, then see with cp-flags status what was done.`;
+    return { sentence, exitCode: 1 };
+  }
   const sentence = error instanceof Error ? error.message : 'An unknown fault.';
   const wrongSetting = error instanceof ConfigurationError;
   return { sentence: wrongSetting ? `Wrong setting. ${sentence}` : sentence, exitCode: 1 };

@@ -29,14 +29,21 @@ export type RedisServer = {
 
 function serverAt(
   address: (role: RedisRole) => StoreAddress,
-  embedded?: Pick<EmbeddedRedis, 'stop' | 'exited' | 'pid'>,
+  {
+    embedded,
+    replaced,
+  }: {
+    embedded?: Pick<EmbeddedRedis, 'stop' | 'exited' | 'pid'>;
+    replaced?: (() => void) | undefined;
+  } = {},
 ): RedisServer {
   const connections: StoreConnection[] = [];
   return {
     embedded: embedded !== undefined,
     address,
     connect(role, options = {}) {
-      const connection = connectStore(address(role), { name: `cp-flags-${role}`, ...options });
+      const name = `cp-flags-${role}`;
+      const connection = connectStore(address(role), { name, replaced, ...options });
       connections.push(connection);
       return connection;
     },
@@ -61,23 +68,36 @@ function serverAt(
 async function configuredServer(
   url: string,
   passwordFile: string | undefined,
+  replaced?: () => void,
 ): Promise<RedisServer> {
-  if (passwordFile === undefined) return serverAt(() => ({ url }));
+  if (passwordFile === undefined) return serverAt(() => ({ url }), { replaced });
   let password: string;
   try {
     password = (await readFile(passwordFile, 'utf8')).trim();
   } catch {
     throw new ConfigurationError(`REDIS_PASSWORD_FILE: ${passwordFile} cannot be read.`);
   }
-  return serverAt(() => ({ url, password }));
+  return serverAt(() => ({ url, password }), { replaced });
 }
 
-/** The Redis of the configuration: REDIS_URL, or an embedded one started for the data folder. */
-export async function openRedis(configuration: Configuration): Promise<RedisServer> {
+/**
+ * The Redis of the configuration: REDIS_URL, or an embedded one started for the data folder.
+ *
+ * @param replaced told of each connection that went mute and is replaced
+ */
+export async function openRedis(
+  configuration: Configuration,
+  replaced?: () => void,
+): Promise<RedisServer> {
   const { REDIS_URL, REDIS_PASSWORD_FILE, DATA_DIR, REDIS_MAXMEMORY_MIB } = configuration;
-  if (REDIS_URL !== undefined) return configuredServer(REDIS_URL, REDIS_PASSWORD_FILE);
+  if (REDIS_URL !== undefined) {
+    return configuredServer(REDIS_URL, REDIS_PASSWORD_FILE, replaced);
+  }
   const server = await startEmbeddedRedis({ dataDir: DATA_DIR, maxmemoryMb: REDIS_MAXMEMORY_MIB });
-  return serverAt((role) => ({ socketPath: server.socketPath, ...server.users[role] }), server);
+  return serverAt((role) => ({ socketPath: server.socketPath, ...server.users[role] }), {
+    embedded: server,
+    replaced,
+  });
 }
 
 /** The Redis that is running already: REDIS_URL, or the embedded one of the data folder if any. */

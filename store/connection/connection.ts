@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { replaceWhenSilent } from './silence.ts';
 
 /** Where a store is and as whom to speak to it. Either `socketPath` or `url`. */
 export type StoreAddress = {
@@ -8,18 +9,31 @@ export type StoreAddress = {
   password?: string;
 };
 
+/** For the log, where a connection went mute and is replaced. */
+export const CONNECTION_REPLACED =
+  'a connection to Redis had gone mute and was replaced: look for a firewall or a load balancer that forgets connections';
+
 /** The server's own deadline for a lookup is 2 s; a command that takes longer than this is given up. */
 export const COMMAND_TIMEOUT_MS = 1_500;
 const CONNECT_TIMEOUT_MS = 1_500;
 const RECONNECT_AT_MOST_MS = 250;
+/** A server that does not end its side of a connection that is ended here. */
+const DISCONNECT_TIMEOUT_MS = 250;
 
 /**
  * A client that never does anything twice or late: nothing is queued while it is offline, nothing is sent
- * again after a break, every command has a deadline. It reconnects by itself.
+ * again after a break, every command has a deadline. It reconnects by itself, where the connection breaks
+ * and where it goes mute.
+ *
+ * @param options.replaced told of each connection that went mute and is replaced
  */
 export function connectStore(
   address: StoreAddress,
-  options: { name: string; commandTimeoutMs?: number },
+  {
+    name,
+    commandTimeoutMs = COMMAND_TIMEOUT_MS,
+    replaced = () => undefined,
+  }: { name: string; commandTimeoutMs?: number; replaced?: (() => void) | undefined },
 ): Redis {
   const redis = new Redis({
     ...(address.socketPath !== undefined
@@ -27,10 +41,11 @@ export function connectStore(
       : fromUrl(address.url ?? 'redis://127.0.0.1:6379')),
     ...(address.username !== undefined && { username: address.username }),
     ...(address.password !== undefined && { password: address.password }),
-    connectionName: options.name,
+    connectionName: name,
     disableClientInfo: true,
-    commandTimeout: options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
+    commandTimeout: commandTimeoutMs,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
@@ -39,6 +54,7 @@ export function connectStore(
   });
   // Errors reach their commands; without a listener ioredis prints them, addresses and all.
   redis.on('error', () => undefined);
+  replaceWhenSilent(redis, { replaced });
   return redis;
 }
 
@@ -63,6 +79,15 @@ function fromUrl(text: string): {
     ...(url.protocol === 'rediss:' && { tls: {} }),
   };
 }
+
+const CONNECTION_FAULT =
+  /^(?:Command timed out|Connection is closed|Stream isn't writeable|Reached the max retries|Command aborted)/;
+
+/** A fault of the connection in a sentence for people; `undefined` for any other error. */
+export const connectionFault = (error: unknown): string | undefined =>
+  error instanceof Error && CONNECTION_FAULT.test(error.message)
+    ? 'Redis could not be reached, or did not answer in time.'
+    : undefined;
 
 /** @throws where the connection is not usable within the deadline. */
 export async function whenReady(redis: Redis, deadlineMs: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { connectionFault } from '../connection/connection.ts';
 import { list } from '../connection/reply.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { auditPartitions, CLOSED, keys } from '../keys.ts';
@@ -241,7 +242,7 @@ export function keepStore(
           'wrong',
           error instanceof StoreNotWhole
             ? error.message
-            : `The store could not be verified (${error instanceof Error ? error.message : 'unknown'}); it is tried again.`,
+            : `The store could not be verified (${connectionFault(error) ?? (error instanceof Error ? error.message : 'unknown')}); it is tried again.`,
         );
       })
       .finally(() => {

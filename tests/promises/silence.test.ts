@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { sealedEvents } from '#service/audit/log/sealed.ts';
+import { keys } from '#store/keys.ts';
+import { allEvents } from '../support/audit-events.ts';
+import { officer } from '../support/authority.ts';
+import { run, startServing } from '../support/processes.ts';
+import { type Proxy, startProxy } from '../support/proxy.ts';
+import { testNumber } from '../support/rows.ts';
+import { claims, fill } from '../support/service.ts';
+import { startTestStore, type TestStore, until } from '../support/test-store.ts';
+
+/** Every wait on something outside has a deadline and a consequence: a Redis whose packets vanish. */
+
+const CHILD = testNumber(811);
+const AUTHORITY = 'ZZ101';
+/** Two seconds of silence and a new connection, on a machine that runs other tests beside. */
+const ANSWERED_AGAIN_WITHIN_MS = 8_000;
+/** The server's own deadline for a lookup, and what a busy machine adds. */
+const REFUSED_WITHIN_MS = 4_000;
+
+let store: TestStore;
+let proxy: Proxy;
+let service: Awaited<ReturnType<typeof startServing>>;
+let issuer: Awaited<ReturnType<typeof openDemoIssuer>>;
+
+beforeAll(async () => {
+  store = await startTestStore();
+  await store.adminStore.createDataset('demo', 'test');
+  await fill(store.store, store.anchor, { code: AUTHORITY, rows: [{ nhsNumber: CHILD }] });
+  proxy = await startProxy(store.server.socketPath);
+  service = await startServing([], environmentBy(proxy));
+  issuer = await openDemoIssuer(store.dataDir);
+  await until(async () => (await lookUp()).status === 200, 'lookups being answered');
+});
+afterAll(async () => {
+  await service?.stop('SIGTERM');
+  await proxy?.stop();
+  await store?.stop();
+});
+
+function environmentBy({ port }: Proxy): Record<string, string> {
+  const { username, password } = store.server.users.admin;
+  return {
+    DATA_DIR: store.dataDir,
+    REDIS_URL: `redis://${username}:${encodeURIComponent(password)}@127.0.0.1:${port}`,
+  };
+}
+
+async function lookUp() {
+  const requestId = randomUUID();
+  const askedAt = performance.now();
+  const response = await fetch(`${service.baseUrl}/lookup`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${await issuer.sign(claims(), 600)}`,
+      'content-type': 'application/json',
+      'x-request-id': requestId,
+    },
+    body: JSON.stringify({ nhsNumber: CHILD }),
+  });
+  const text = await response.text();
+  return { requestId, status: response.status, text, tookMs: performance.now() - askedAt };
+}
+
+async function isSealed(requestId: string): Promise<boolean> {
+  for await (const { event } of sealedEvents(join(store.dataDir, 'audit'), 0)) {
+    if (event.type === 'lookup' && event.requestId === requestId) return true;
+  }
+  return false;
+}
+
+let sequence = 1;
+/** A file with nothing to report. */
+async function upload(): Promise<number> {
+  const description = new URLSearchParams({
+    sequence: String(++sequence),
+    createdAt: new Date().toISOString(),
+    rowCount: '0',
+  });
+  const response = await fetch(`${service.baseUrl}/uploads?${description.toString()}`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${await issuer.sign(officer(AUTHORITY), 600)}`,
+      'content-type': 'text/csv',
+      'x-request-id': randomUUID(),
+    },
+    body: 'nhs_number,local_id,date_of_birth,given_name,family_name,plan_type,start_date,end_date,delete_date\r\n',
+  });
+  await response.text();
+  return response.status;
+}
+
+test.concurrent('where every connection to Redis goes mute, lookups, sealing, verifying and loading go on by themselves', async () => {
+  proxy.mute();
+  const mutedAt = Date.now();
+  const refused: Awaited<ReturnType<typeof lookUp>>[] = [];
+  let answered: Awaited<ReturnType<typeof lookUp>> | undefined;
+  await until(async () => {
+    const outcome = await lookUp();
+    if (outcome.status === 200) answered = outcome;
+    else refused.push(outcome);
+    return answered !== undefined;
+  }, 'lookups being answered again');
+  expect(Date.now() - mutedAt).toBeLessThan(ANSWERED_AGAIN_WITHIN_MS);
+  for (const { status, text, tookMs } of refused) {
+    expect(status).toBe(503);
+    expect(text).toContain('"checked":false');
+    expect(tookMs).toBeLessThan(REFUSED_WITHIN_MS);
+  }
+  await until(async () => (await upload()) < 300, 'an upload being answered');
+  await until(
+    async () => Number(await store.admin.get(keys.heartbeat)) > mutedAt,
+    'the store verifier at work',
+  );
+  await until(() => isSealed(answered?.requestId ?? ''), 'the lookup being sealed');
+  // Sent once and no more, whatever became of it.
+  const events = await allEvents(store.dataDir, store.adminStore);
+  const sent = events.flatMap((event) => (event.type === 'lookup' ? [event.requestId] : []));
+  expect(new Set(sent).size).toBe(sent.length);
+  expect(service.stderr()).toContain('had gone mute and was replaced');
+});
+
+test.concurrent.for([
+  ['from the first byte', 0, ['status']],
+  ['in the middle of its work', 6, ['authority', 'set', AUTHORITY, '--name', 'Another']],
+] as const)(
+  'a command whose Redis goes mute %s ends with a sentence',
+  async ([, answers, args]) => {
+    const own = await startProxy(store.server.socketPath);
+    own.muteNewOnesAfter(answers);
+    const { code, stderr } = await run(args, environmentBy(own));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^cp-flags: [A-Z][^\n]+\.\n$/);
+    await own.stop();
+  },
+);

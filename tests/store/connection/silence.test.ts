@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectStore, whenReady } from '#store/connection/connection.ts';
+import { startProxy } from '../../support/proxy.ts';
+import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
+
+let store: TestStore;
+beforeAll(async () => {
+  store = await startTestStore();
+});
+afterAll(() => store?.stop());
+
+/** Two seconds of silence, a new connection, and what a busy machine adds. */
+const REPLACED_WITHIN_MS = 6_000;
+/** Replacement is to happen before these would end by their own deadlines. */
+const PATIENT_MS = 60_000;
+
+async function connectByProxy({ server } = store) {
+  const proxy = await startProxy(server.socketPath);
+  const { username, password } = server.users.admin;
+  const redis = connectStore(
+    { url: `redis://127.0.0.1:${proxy.port}`, username, password },
+    { name: 'test-proxied', commandTimeoutMs: PATIENT_MS },
+  );
+  await whenReady(redis, WAIT_MS);
+  return {
+    proxy,
+    redis,
+    id: () => redis.client('ID'),
+    async stop(): Promise<void> {
+      redis.disconnect();
+      await proxy.stop();
+    },
+  };
+}
+
+const outcome = (command: Promise<unknown>): Promise<'answered' | 'refused'> =>
+  command.then(
+    () => 'answered' as const,
+    () => 'refused' as const,
+  );
+
+describe.concurrent('a connection', () => {
+  test.for(['up', 'down', 'both'] as const)(
+    'that goes mute (%s) is replaced, and what waits on it is refused',
+    async (way) => {
+      const { proxy, redis, id, stop } = await connectByProxy();
+      const before = await id();
+      proxy.mute(way);
+      const mutedAt = performance.now();
+      expect(await outcome(redis.set(`mute:${way}`, '1'))).toBe('refused');
+      await until(() => redis.status === 'ready', 'the connection being replaced');
+      expect(performance.now() - mutedAt).toBeLessThan(REPLACED_WITHIN_MS);
+      expect(await id()).not.toBe(before);
+      // Sent once: where it vanished on its way there, it was not sent again.
+      expect(await redis.get(`mute:${way}`)).toBe(way === 'down' ? '1' : null);
+      await stop();
+    },
+  );
+
+  test('that goes mute before it was ever used is replaced', async () => {
+    const { proxy, redis, stop } = await connectByProxy();
+    proxy.mute('both', { newOnes: true });
+    // Cut, so that it connects anew and hears nothing from the first moment.
+    redis.stream.destroy();
+    await until(() => proxy.accepted() >= 2);
+    proxy.healNewOnes();
+    const healedAt = performance.now();
+    await until(() => redis.status === 'ready', 'the connection being replaced');
+    expect(performance.now() - healedAt).toBeLessThan(REPLACED_WITHIN_MS);
+    await stop();
+  });
+
+  test('that goes mute together with every new one is replaced once new ones are answered', async () => {
+    const { proxy, redis, id, stop } = await connectByProxy();
+    const before = await id();
+    proxy.mute('both', { newOnes: true });
+    await until(() => proxy.accepted() >= 2, 'a new connection being tried');
+    expect(redis.status).toBe('ready');
+    proxy.healNewOnes();
+    await until(async () => (await id().catch(() => before)) !== before, 'the replacement');
+    await stop();
+  });
+
+  test('whose answers fall out of step is replaced', async () => {
+    const { proxy, redis, id, stop } = await connectByProxy();
+    const before = await id();
+    // Two commands wait, so that the repeated answer of the first would be taken for the second's.
+    proxy.repeatNext();
+    await Promise.all([redis.get('a'), redis.get('b')]);
+    await until(() => proxy.accepted() > 1, 'the connection being replaced');
+    await until(() => redis.status === 'ready');
+    expect(await id()).not.toBe(before);
+    expect(await redis.echo('asked')).toBe('asked');
+    await stop();
+  });
+
+  test('of which one end was closed is replaced', async () => {
+    const { proxy, redis, stop } = await connectByProxy();
+    proxy.endDown();
+    await until(() => proxy.accepted() > 1 && redis.status === 'ready', 'the replacement');
+    expect(await redis.ping()).toBe('PONG');
+    await stop();
+  });
+
+  test('whose answers come late, but come, is kept', async () => {
+    const { proxy, redis, id, stop } = await connectByProxy();
+    const before = await id();
+    proxy.delay(1_000);
+    expect(await id()).toBe(before);
+    expect(await id()).toBe(before);
+    expect(proxy.accepted()).toBe(1);
+    expect(redis.status).toBe('ready');
+    await stop();
+  });
+});
+
+test.concurrent('a Redis that is held up keeps its connections and answers what waits', async () => {
+  const busy = await startTestStore();
+  const { proxy, redis, id, stop } = await connectByProxy(busy);
+  const before = await id();
+  // Longer than silence lasts and a second connection is waited for.
+  const answered = await redis.eval(
+    "local function now() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end local till = now() + 5000 repeat until now() > till return 'done'",
+    0,
+  );
+  expect(answered).toBe('done');
+  expect(await id()).toBe(before);
+  // The connection itself, and those that asked whether Redis answers others.
+  expect(proxy.accepted()).toBeGreaterThan(1);
+  expect(proxy.accepted()).toBeLessThanOrEqual(3);
+  await stop();
+  await busy.stop();
+});
