@@ -67,7 +67,7 @@ async function lookup(baseUrl: string, token: string, nhsNumber: string) {
     },
     body: JSON.stringify({ nhsNumber }),
   });
-  return { status: answer.status, body: (await answer.json()) as unknown };
+  return { status: answer.status, body: await answer.json() };
 }
 
 const typesShown = (body: unknown): string[] =>
