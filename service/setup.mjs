@@ -18,6 +18,7 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findRedisServer, NEEDED_REDIS } from '../store/connection/redis-binary.mjs';
+import { whenNpmEnds } from './cli/parent.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, 'node_modules', '.bin');
@@ -58,17 +59,8 @@ function installPackages() {
   say('Installing the packages named in package-lock.json, Node 24 among them.');
   run([command, ...first, ...args], 'npm could not install the packages; its words are above.');
   nodeBinary();
-  writeFileSync(join(bin, 'cp-flags'), CLI_COMMAND, { mode: 0o755 });
   writeFileSync(stamp, lockHash());
 }
-
-/** What `npx cp-flags` runs. npm links only other packages' commands, and not under Node 24. */
-const CLI_COMMAND = `#!/bin/sh
-bin=$(cd "$(dirname "$0")" && pwd)
-PATH="$bin:$PATH"
-export PATH
-exec node "$bin/../../service/cli.ts" "$@"
-`;
 
 /** Node 24 or later: the one that came with the packages, else the one running this. */
 function nodeBinary() {
@@ -175,6 +167,7 @@ function runUnderNode24([command = 'node', ...args]) {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     });
   }
+  whenNpmEnds(() => child.kill('SIGTERM'));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => {

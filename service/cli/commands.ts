@@ -28,6 +28,7 @@ import {
 import { purgeRows } from './purge.ts';
 import { type ReleaseOptions, release } from './release.ts';
 import { serve } from './serve.ts';
+import { noteLostOutput } from './signals.ts';
 import { status } from './status.ts';
 import { validate } from './validate.ts';
 import { type WatchOptions, watch } from './watch.ts';
@@ -562,6 +563,7 @@ for (const write of ['log', 'error'] as const) {
   console[write] = (text: string) => plain(printableLines(text));
 }
 
+noteLostOutput();
 try {
   await commandLine(process.env).parseAsync();
 } catch (error) {

@@ -5,6 +5,7 @@ import { type Service, startService } from '../main.ts';
 import { createDemo, type Demo } from '../start/demo.ts';
 import { createLog, errorFields, type Log } from '../telemetry/log.ts';
 import { misused } from './failure.ts';
+import { whenToldToStop } from './signals.ts';
 
 const FORCED_EXIT = 130;
 
@@ -46,10 +47,6 @@ function untilStopped(starting: Promise<Service>, stopDemo: () => void, log: Log
     let stopping = false;
     let started: Service | undefined;
     const stop = (exitCode: number): void => {
-      if (stopping) {
-        started?.abandon();
-        process.exit(FORCED_EXIT);
-      }
       stopping = true;
       stopDemo();
       // A start under way is let finish, so that what it has begun can be ended in order.
@@ -68,10 +65,15 @@ function untilStopped(starting: Promise<Service>, stopDemo: () => void, log: Log
       (service) => (started = service),
       () => undefined,
     );
-    process.on('SIGINT', () => stop(0));
-    process.on('SIGTERM', () => stop(0));
-    // The terminal was closed.
-    process.on('SIGHUP', () => stop(0));
+    whenToldToStop(
+      () => {
+        if (!stopping) stop(0);
+      },
+      () => {
+        started?.abandon();
+        process.exit(FORCED_EXIT);
+      },
+    );
     // Node would print the error whole, and with it perhaps the arguments of a Redis command.
     process.on('uncaughtException', (error) => {
       log.error('a fault inside the service', errorFields(error));

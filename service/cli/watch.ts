@@ -23,6 +23,7 @@ import { loadSettings } from '../uploads/load-settings.ts';
 import { openTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
 import { createLease } from './lease.ts';
+import { whenToldToStop } from './signals.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
 export type WatchOptions = { out?: string };
@@ -114,10 +115,7 @@ function tell(report: InboxReport, log: Log): void {
 /** Resolves once a signal came and the loads under way have ended, or had their time. */
 function untilStopped(inbox: Inbox, log: Log): Promise<void> {
   return new Promise((resolve) => {
-    let stopping = false;
     const stop = (): void => {
-      if (stopping) process.exit(FORCED_EXIT);
-      stopping = true;
       void Promise.race([
         inbox.stop(),
         delay(LOADS_END_WITHIN_MS, undefined, { ref: false }).then(() => {
@@ -126,8 +124,7 @@ function untilStopped(inbox: Inbox, log: Log): Promise<void> {
         }),
       ]).then(resolve);
     };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
+    whenToldToStop(stop, () => process.exit(FORCED_EXIT));
   });
 }
 

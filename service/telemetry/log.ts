@@ -61,13 +61,22 @@ const LIKE_AN_NHS_NUMBER = /(?<![0-9])[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}(?![0-9]
 const scrubbed = (text: string): string =>
   printable(text.slice(0, LONGEST_FIELD).replace(LIKE_AN_NHS_NUMBER, '[number]'));
 
+/** What a disk without room holds back; further lines are dropped. */
+const HELD_BACK_BYTES = 1_048_576;
+
+/** Whoever looks up needs an answer more than a line in a log that cannot be written. */
+function createStderr(): DestinationStream {
+  const stderr = pino.destination({ dest: 2, sync: true, maxLength: HELD_BACK_BYTES });
+  return stderr.on('error', () => undefined);
+}
+
 /**
  * The service's log, JSON lines on stderr (stdout belongs to what a person reads). Fields outside the
  * list above are dropped, even where a cast let them through.
  */
 export function createLog(
   level: NonNullable<Configuration['LOG_LEVEL']>,
-  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
+  destination: DestinationStream = createStderr(),
 ): Log {
   const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
   const at =

@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, dirname } from 'node:path';
+import { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DataFolder, type RedisUser, readRunning, writeRunning } from './data-folder.ts';
 
@@ -26,9 +27,18 @@ export type RedisProcess = {
 };
 
 /**
+ * The shell waits for a word on its standard input, leaves a second one behind and becomes redis-server. The
+ * second one ends Redis where the owner's other pipe closes without a word: the owner was killed.
+ */
+const LAUNCH = `umask 077
+read -r go || exit
+{ read -r ended <&3 || kill "$$"; } &
+exec "$0" "$1" </dev/null 3<&-`;
+
+/**
  * Starts redis-server and records it in `running.json` before it can touch the data: the shell
  * waits for a word that comes only then. An owner killed in between leaves a shell that ends by
- * itself, never a server that nobody knows of.
+ * itself, never a server that nobody knows of; one killed later takes Redis with it.
  */
 export async function launchRedis(
   binary: string,
@@ -37,11 +47,10 @@ export async function launchRedis(
 ): Promise<RedisProcess> {
   const log = openSync(folder.log, 'a', 0o600);
   // A process group of its own: a Ctrl-C must not reach Redis before its owner has drained.
-  const child = spawn(
-    'sh',
-    ['-c', 'umask 077; read -r go && exec "$0" "$1" </dev/null', binary, folder.configuration],
-    { detached: true, stdio: ['pipe', log, log] },
-  );
+  const child = spawn('sh', ['-c', LAUNCH, binary, folder.configuration], {
+    detached: true,
+    stdio: ['pipe', log, log, 'pipe'],
+  });
   closeSync(log);
   const gone = ended(child);
   if (child.pid === undefined) {
@@ -58,6 +67,12 @@ export async function launchRedis(
   }
   // A shell that is gone already shows as the process's end, not as a failed write.
   child.stdin?.on('error', () => {}).end('go\n');
+  const lifeline = child.stdio[3];
+  if (lifeline instanceof Writable) {
+    lifeline.on('error', () => {});
+    // Nothing is left to end, and its process id may be another's soon.
+    child.once('exit', () => lifeline.end('ended\n'));
+  }
   return { pid: child.pid, gone, kill: (signal) => child.kill(signal) };
 }
 

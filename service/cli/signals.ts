@@ -1,0 +1,39 @@
+import { whenNpmEnds } from './parent.mjs';
+
+/** One Ctrl-C comes twice where npm started the command: from the terminal, and handed on by npm. */
+const SAME_PRESS_MS = 500;
+
+/**
+ * Calls `stop` once, at the first signal or when the npm that started this process has ended, and `force` at
+ * each later signal.
+ */
+export function whenToldToStop(stop: () => void, force: () => void): void {
+  let toldAt: number | undefined;
+  const begin = (): void => {
+    toldAt = performance.now();
+    stop();
+  };
+  const told = (): void => {
+    if (toldAt === undefined) begin();
+    else if (performance.now() - toldAt > SAME_PRESS_MS) force();
+  };
+  process.on('SIGINT', told);
+  process.on('SIGTERM', told);
+  // The terminal was closed.
+  process.on('SIGHUP', told);
+  whenNpmEnds(() => {
+    if (toldAt === undefined) begin();
+  });
+}
+
+/**
+ * Words that find no room on a disk, or no reader any more, end nothing: the service answers on, a load goes on.
+ * The exit code tells that they were lost, since they may have been the result that was asked for.
+ */
+export function noteLostOutput(): void {
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (!process.exitCode) process.exitCode = 1;
+    console.error(`cp-flags: what this command says could not be written (${code}).`);
+  });
+}

@@ -1,0 +1,203 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { statusSchema } from '#schemas/status.ts';
+import { isAlive, redisOf, root } from '../../support/processes.ts';
+import { until } from '../../support/service.ts';
+
+/** Whatever the documents run ends by the pid it gave, and takes what it started with it. */
+
+const COMMAND = join(root, 'service', 'cp-flags');
+const SETUP = join(root, 'service', 'setup.mjs');
+/** As npm runs a command: a shell that does not hand signals on stands in between. */
+const BY_NPM = ['sh', '-c', '"$@"; exit $?', 'sh'] as const;
+
+let folder: string;
+let dataDir: string;
+let started: ChildProcess[];
+let redis: number | undefined;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cpf-signals-'));
+  dataDir = join(folder, 'data');
+  started = [];
+  redis = undefined;
+});
+afterEach(async () => {
+  // Only what a failed test leaves behind.
+  for (const { pid } of started) if (pid !== undefined) endGroup(pid);
+  if (redis !== undefined && isAlive(redis)) process.kill(redis, 'SIGKILL');
+  await rm(folder, { recursive: true, force: true });
+});
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended, as it should.
+  }
+}
+
+function start(
+  [program = '', ...args]: readonly string[],
+  environment: Record<string, string> = {},
+  stdio: SpawnOptions['stdio'] = ['ignore', 'pipe', 'pipe'],
+) {
+  const child = spawn(program, args, {
+    cwd: root,
+    detached: true,
+    env: {
+      PATH: process.env['PATH'],
+      PORT: '0',
+      REDIS_MAXMEMORY_MIB: '128',
+      DATA_DIR: dataDir,
+      ...environment,
+    },
+    stdio,
+  });
+  started.push(child);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  }
+  // Not before every process that writes there has ended.
+  const allEnded = once(child, 'close') as Promise<[number | null]>;
+  return {
+    child,
+    allEnded,
+    async says(words: RegExp): Promise<string> {
+      await until(() => words.test(said) || child.exitCode !== null, `"${words}" being said`);
+      const [found] = words.exec(said) ?? [];
+      if (found === undefined) throw new Error(said);
+      return found;
+    },
+  };
+}
+
+const ANSWERS = /http:\/\/127\.0\.0\.1:[0-9]+/;
+
+/** The status of the check of the process, or nothing once it is gone. */
+async function statusOf(baseUrl: string) {
+  const response = await fetch(`${baseUrl}/_status`);
+  const { checks } = statusSchema.parse(await response.json());
+  return { process: checks['process']?.[0]?.status };
+}
+
+async function redisRuns(): Promise<void> {
+  redis = await redisOf(dataDir);
+  expect(isAlive(redis)).toBe(true);
+}
+
+/** An orderly stop also takes away what says where Redis is. */
+async function stoppedInOrder(): Promise<void> {
+  await until(() => !existsSync(join(dataDir, 'redis', 'running.json')), 'the stop to be over');
+  expect(isAlive(redis ?? 0)).toBe(false);
+}
+
+describe('serve', () => {
+  test('started as npx cp-flags stops in order once npx is told to', async () => {
+    const npx = start(['npx', 'cp-flags', 'serve'], {
+      HOME: folder,
+      npm_config_cache: join(folder, 'npm'),
+    });
+    await npx.says(ANSWERS);
+    await redisRuns();
+    npx.child.kill('SIGTERM');
+    await npx.allEnded;
+    await stoppedInOrder();
+  });
+
+  test('started as service/cp-flags ends by the pid that the shell gave, and takes one Ctrl-C that comes twice for one', async () => {
+    const service = start([COMMAND, 'serve'], { DRAIN_SECONDS: '0.5' });
+    const baseUrl = await service.says(ANSWERS);
+    await redisRuns();
+    service.child.kill('SIGINT');
+    await until(async () => (await statusOf(baseUrl)).process === 'fail', 'the drain');
+    // From the terminal, and handed on by npm.
+    service.child.kill('SIGINT');
+    expect((await service.allEnded)[0]).toBe(0);
+    await stoppedInOrder();
+  });
+
+  test('that is killed takes its Redis with it', async () => {
+    const service = start([COMMAND, 'serve']);
+    await service.says(ANSWERS);
+    await redisRuns();
+    service.child.kill('SIGKILL');
+    await until(() => !isAlive(redis ?? 0), 'Redis to end');
+  });
+
+  test('stops in order where npm start, or the set-up step under it, is killed', async () => {
+    const npm = start([...BY_NPM, process.execPath, SETUP, 'start'], {
+      npm_lifecycle_event: 'start',
+    });
+    await npm.says(/Ctrl-C stops everything/);
+    await redisRuns();
+    npm.child.kill('SIGKILL');
+    await npm.allEnded;
+    await stoppedInOrder();
+  });
+});
+
+describe('where nothing can be written to', () => {
+  test.for(['stdout', 'stderr'] as const)(
+    '%s on a full disk and the other closed, serve answers on and stops in order',
+    async (full) => {
+      const disk = openSync('/dev/full', 'w');
+      const service = start(
+        [COMMAND, 'serve'],
+        { LOG_LEVEL: 'debug' },
+        full === 'stdout' ? ['ignore', disk, 'pipe'] : ['ignore', 'pipe', disk],
+      );
+      closeSync(disk);
+      const baseUrl = await service.says(ANSWERS);
+      await redisRuns();
+      service.child.stdout?.destroy();
+      service.child.stderr?.destroy();
+      for (let i = 0; i < 3; i++) {
+        expect((await fetch(`${baseUrl}/lookup`, { method: 'POST' })).status).not.toBe(200);
+      }
+      expect((await fetch(`${baseUrl}/_ping`)).status).toBe(200);
+      service.child.kill('SIGTERM');
+      expect((await once(service.child, 'exit'))[0]).toBe(0);
+      await stoppedInOrder();
+    },
+  );
+
+  test('a command whose words are lost says so and fails', async () => {
+    const disk = openSync('/dev/full', 'w');
+    const command = start([COMMAND, '--version'], {}, ['ignore', disk, 'pipe']);
+    closeSync(disk);
+    await command.says(/could not be written \(ENOSPC\)/);
+    expect((await command.allEnded)[0]).toBe(1);
+  });
+});
+
+test('what npm started ends with it, here watch; what it did not start outlives its shell, here serve', async () => {
+  const inbox = join(folder, 'inbox');
+  await mkdir(inbox);
+  const both = 'npm_lifecycle_event=npx "$0" watch "$1" & echo "watch is $!"; "$0" serve; exit $?';
+  const shell = start(['sh', '-c', both, COMMAND, inbox]);
+  const watch = Number((await shell.says(/watch is \d+/)).slice('watch is '.length));
+  await shell.says(/cp-flags watches/);
+  const baseUrl = await shell.says(ANSWERS);
+  await redisRuns();
+  shell.child.kill('SIGTERM');
+  await until(() => !isAlive(watch), 'watch to end');
+  expect((await fetch(`${baseUrl}/_ping`)).status).toBe(200);
+  process.kill(-(shell.child.pid ?? 0), 'SIGTERM');
+  await shell.allEnded;
+  await stoppedInOrder();
+});
+
+test('before set-up the command says what to do', async () => {
+  await mkdir(join(folder, 'service'));
+  await copyFile(COMMAND, join(folder, 'service', 'cp-flags'));
+  const command = start([join(folder, 'service', 'cp-flags'), 'serve']);
+  await command.says(/npm run setup/);
+  expect((await command.allEnded)[0]).toBe(1);
+});
