@@ -33,7 +33,7 @@ export type DecisionContext = {
  * Rows order themselves by their file's sequence: one that a newer file has written is left as it is
  * (superseded). A delete must match a row that is held by its start. So must an end, unless no plan of the
  * type is in force for the number: then it is a plan that began and ended between two files, and is
- * accepted with a warning. An authority's first file is accepted as it stands.
+ * accepted with a warning. An end that is still to come is no end yet, but part of a plan in force. An authority's first file is accepted as it stands.
  *
  * What is compared is the state before the file, less the plans that the file itself speaks of, so the
  * order of records within a file makes no difference.
@@ -83,7 +83,7 @@ function decideRow(
           `no row with this start: no ${label} of yours that starts on ${longDateText(row.startDate)} is held for this person, so there is nothing to delete.${heldStart} Send the delete with the start date that was sent before.`,
         ),
       );
-    } else if (isClosing(row, context.today)) {
+    } else if (hasEnded(row, context.today)) {
       if (other !== undefined) {
         failures.push(
           finding(
@@ -166,7 +166,6 @@ function plansInForce(
 }
 
 type Dates = {
-  type: Plan['type'];
   endDate?: CalendarDate | undefined;
   deleteDate?: CalendarDate | undefined;
 };
@@ -175,9 +174,9 @@ function isInForce({ endDate, deleteDate }: Dates, today: CalendarDate): boolean
   return deleteDate === undefined && (endDate === undefined || endDate > today);
 }
 
-/** Where a due date is always there, only one that has passed closes the plan. */
-function isClosing({ type, endDate }: Dates, today: CalendarDate): boolean {
-  return endDate !== undefined && (PLAN_TYPES[type].end === 'end' || endDate <= today);
+/** An end that is still to come, as a due date is, leaves the plan in force until then. */
+function hasEnded({ endDate }: Dates, today: CalendarDate): boolean {
+  return endDate !== undefined && endDate <= today;
 }
 
 /** The store's own rule, foretold so that the load can be checked against it and counted once. */

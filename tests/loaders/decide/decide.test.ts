@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Decision, decideRecord } from '#loaders/decide/record.ts';
+import { addDays } from '#schemas/calendar.ts';
+import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
 import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
 import { day, testNumber, testRow } from '../../support/rows.ts';
 import { TODAY } from '../../support/upload-model.ts';
@@ -118,16 +120,18 @@ describe('a delete or an end must match', () => {
     expect(summary(decide([deletion, end], [], { firstFile: true }))).toEqual(['added', 'added']);
   });
 
-  test("an unborn child's plan is not taken for an end until its date has passed", () => {
-    const unborn = { type: 'unborn-child-protection-plan' as const };
-    const inForce = [held({ ...unborn, startDate: OTHER_START, endDate: day('2026-12-24') })];
-    expect(summary(decide([spooled({ ...unborn, endDate: day('2027-01-10') })], inForce))).toEqual([
-      'added',
-      'warn start_date',
-    ]);
-    expect(summary(decide([spooled({ ...unborn, endDate: TODAY })], inForce))).toEqual([
-      'CPR07 start_date',
-    ]);
+  test.each(planTypes)('a %s has not ended before the day of its end', (type) => {
+    const planned = spooled({ type, endDate: addDays(TODAY, 1) });
+    const ended = spooled({ type, endDate: TODAY });
+    const without = PLAN_TYPES[type].end === 'end' ? [undefined] : [];
+    for (const endDate of [...without, day('2026-12-24')]) {
+      const inForce = [held({ type, startDate: OTHER_START, ...(endDate && { endDate }) })];
+      // As a plan without an end.
+      expect(summary(decide([planned], inForce))).toEqual(['added', 'warn start_date']);
+      expect(summary(decide([ended], inForce))).toEqual(['CPR07 start_date']);
+    }
+    expect(summary(decide([planned], []))).toEqual(['added']);
+    expect(summary(decide([ended], []))).toEqual(['added', 'warn end_date']);
   });
 
   test('one refused row refuses its record', () => {
