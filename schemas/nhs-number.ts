@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { unspaced } from './tidy.ts';
 
 /** Ten digits whose last is the right modulus 11 check digit. Only {@link parseNhsNumber} makes one. */
 export type NhsNumber = string & { readonly __brand: 'NhsNumber' };
@@ -30,10 +31,16 @@ export function parseNhsNumber(text: string): NhsNumber | undefined {
   return nhsNumberCheckDigit(text) === text.charCodeAt(9) - ZERO ? (text as NhsNumber) : undefined;
 }
 
-/** The printed form `999 000 0018` or `999-000-0018` without its separators; any other text unchanged. */
+/**
+ * A number without white space of any kind and characters that cannot be seen, and the printed form
+ * `999 000 0018` or `999-000-0018` without its separators; any other text unchanged.
+ */
 export function unspacedNhsNumber(text: string): string {
-  const printed = /^\s*([0-9]{3})[ -]([0-9]{3})[ -]([0-9]{4})\s*$/.exec(text);
-  return printed ? `${printed[1]}${printed[2]}${printed[3]}` : text;
+  const bare = unspaced(text).replace(
+    /^([0-9]{3})([-\u2010\u2011])([0-9]{3})\2([0-9]{4})$/,
+    '$1$3$4',
+  );
+  return /^[0-9]{10}$/.test(bare) ? bare : text;
 }
 
 /** True of the range 999 000 0000 to 999 999 9999, which is never issued and kept for tests. */

@@ -3,6 +3,7 @@ import { addDays, type CalendarDate, londonDate, longDateText } from '#schemas/c
 import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { eighteenthBirthday, PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
+import { tidy } from '#schemas/tidy.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
 import { readBirthDate, readPlanDate } from '../formats/dates.ts';
 import type { Located, RawPlan, RawRecord, RawSubject, UploadFormat } from '../formats/upload.ts';
@@ -142,7 +143,7 @@ class RecordCheck {
       this.#fail(second.place, 'local_id', 'The local id is given more than once. Send one.');
       return '';
     }
-    const parsed = localIdSchema.safeParse(only.text);
+    const parsed = localIdSchema.safeParse(tidy(only.text));
     if (!parsed.success) {
       this.#fail(
         only.place,
@@ -161,12 +162,12 @@ class RecordCheck {
       return this.#fail(second.place, 'nhs_number', 'There are two NHS numbers. Send one.');
     }
     const text = only?.text ?? '';
-    const number = parseNhsNumber(this.#format === 'csv' ? unspacedNhsNumber(text) : text);
+    const number = parseNhsNumber(unspacedNhsNumber(text));
     if (number !== undefined) return number;
     return this.#fail(
       only?.place ?? raw.place,
       'nhs_number',
-      `${text === '' ? 'The NHS number is missing.' : 'This is not an NHS number: it must be ten digits of which the last checks the others.'} Trace the number again, correct it in your system, and send the record in the next file.${
+      `${notANumber(text)} Trace the number again, correct it in your system, and send the record in the next file.${
         this.#format === 'csv' ? ' If a spreadsheet was used, keep the column as text.' : ''
       }`,
       'CPR04',
@@ -178,10 +179,13 @@ class RecordCheck {
     if (found === undefined) return undefined;
     const date = readBirthDate(found.text, this.#format);
     if (date === undefined) {
+      const stands = standsFor(found.text);
       return this.#fail(
         found.place,
         'date_of_birth',
-        `The date of birth is not a day since 1900 in the form ${this.#format === 'csv' ? 'YYYY-MM-DD or DD/MM/YYYY' : 'YYYYMMDD'}.`,
+        stands === undefined
+          ? `The date of birth is not a day since 1900 in the form ${this.#format === 'csv' ? 'YYYY-MM-DD or DD/MM/YYYY' : 'YYYYMMDD'}.`
+          : `${stands} A date of birth must be given.`,
       );
     }
     if (date > this.#today) {
@@ -197,13 +201,16 @@ class RecordCheck {
   #date(found: Located | undefined, field: string): CalendarDate | undefined {
     if (found === undefined) return undefined;
     const date = readPlanDate(found.text, this.#format);
-    return (
-      date ??
-      this.#fail(
-        found.place,
-        field,
-        `This is not a day since 1900 in the form ${this.#format === 'csv' ? 'YYYY-MM-DD, DD/MM/YYYY or YYYYMMDDHHMM' : 'YYYYMMDDHHMM'}.`,
-      )
+    if (date !== undefined) return date;
+    const stands = standsFor(found.text);
+    const form = this.#format === 'csv' ? 'YYYY-MM-DD, DD/MM/YYYY or YYYYMMDDHHMM' : 'YYYYMMDDHHMM';
+    const leaveOut = this.#format === 'csv' ? 'leave the cell empty' : 'leave the element out';
+    return this.#fail(
+      found.place,
+      field,
+      stands === undefined
+        ? `This is not a day between 1900 and 2199 in the form ${form}.`
+        : `${stands} ${field === 'start_date' ? 'A start date must be given.' : `Where the plan has no such date, ${leaveOut}.`}`,
     );
   }
 
@@ -411,6 +418,32 @@ class RecordCheck {
       }
     });
   }
+}
+
+/** What a text says that stands where a date is not known or not there; `undefined` for any other text. */
+function standsFor(text: string): string | undefined {
+  const said = tidy(text);
+  if (said === '') return 'There is no date here, or only nullFlavor or nil.';
+  if (/9999/.test(said) && /^[0-9/:T .+Z-]+$/.test(said)) {
+    return 'The year 9999 stands for "never", and days end with 2199 here.';
+  }
+  return /^(?:null|nil|none|n\/?a|not (?:known|applicable|set)|unknown|nk|tb[ac]|open|ongoing|current|-+|\.+|[0/:T .-]+)$/i.test(
+    said,
+  )
+    ? 'This stands for a date that is not there.'
+    : undefined;
+}
+
+/** What is wrong with a number, as far as a person who sees ten right digits on the screen needs to hear it. */
+function notANumber(text: string): string {
+  if (tidy(text) === '') return 'The NHS number is missing.';
+  const digits = text.replaceAll(/[^0-9]/g, '');
+  if (parseNhsNumber(digits) !== undefined) {
+    return /["'=\u2018-\u201f\u2032\u2033]/.test(text)
+      ? 'Quotes or ="..." stand round the NHS number: send the ten digits alone.'
+      : 'Other characters than digits stand in the NHS number, perhaps such as cannot be seen: type it afresh, ten digits alone.';
+  }
+  return 'This is not an NHS number: it must be ten digits of which the last checks the others.';
 }
 
 /** A plan is known by its person, its type and its start. */

@@ -113,7 +113,8 @@ async function sniff(
   return {
     format: start.trimStart().startsWith('<') ? 'spine-xml' : 'csv',
     texts: (async function* () {
-      yield start;
+      // An XML declaration must be first, so blank lines before it would be told as a fault of the XML.
+      yield start.trimStart().startsWith('<') ? start.trimStart() : start;
       yield* texts;
     })(),
   };
@@ -136,7 +137,7 @@ async function* csvEvents(
   for await (const batch of csv) {
     yield batch.map(
       (event): UploadEvent =>
-        event.kind === 'record'
+        event.kind !== 'columns'
           ? event
           : {
               kind: 'header',
@@ -152,6 +153,7 @@ async function* csvEvents(
 class Reading {
   format: UploadFormat;
   records = 0;
+  #blankRows = 0;
   readonly #options: ReadOptions;
   readonly #spool: Spool;
   readonly #failures = new Findings();
@@ -181,9 +183,22 @@ class Reading {
 
   /** A promise where there is something to wait for before the next event. */
   take(event: UploadEvent): Promise<void> | undefined {
-    if (event.kind === 'record') return this.#takeRecord(event.record);
-    this.#takeHeader(event);
-    return undefined;
+    switch (event.kind) {
+      case 'record':
+        return this.#takeRecord(event.record);
+      case 'header':
+        this.#takeHeader(event);
+        return undefined;
+      case 'blank-rows':
+        this.#blankRows = event.count;
+        this.#warnings.add({
+          code: 'CPF02',
+          place: 'file',
+          field: 'row',
+          hint: `${event.count} rows with nothing in their cells were passed over, and are counted nowhere.`,
+        });
+        return undefined;
+    }
   }
 
   #takeHeader(event: Extract<UploadEvent, { kind: 'header' }>): void {
@@ -191,7 +206,7 @@ class Reading {
     this.#droppedColumns = event.droppedColumns;
     for (const problem of event.problems) this.problem(problem);
     this.#checksRecords = !(
-      this.format === 'csv' && event.problems.some(({ place }) => place === 'line 1')
+      this.format === 'csv' && event.problems.some(({ place }) => place.startsWith('line '))
     );
     for (const { place, field, hint } of event.warnings) {
       // The code of a remark on the whole file is the file's own, known at the end.
@@ -305,7 +320,7 @@ class Reading {
       this.problem({
         place: 'file',
         field: this.format === 'csv' ? 'rowCount' : 'transmissionQuantity',
-        hint: `The file says that it has ${recordCount} records, and has ${this.records}. It may be cut short, or two files run together. Export it again.`,
+        hint: `The file says that it has ${recordCount} records, and has ${this.records}. ${this.#blankRows > 0 ? `Its ${this.#blankRows} rows with nothing in their cells are no records: count the others. Otherwise it` : 'It'} may be cut short, or two files run together. Export it again.`,
       });
     }
   }

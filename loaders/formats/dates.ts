@@ -5,6 +5,7 @@ import {
   parseCompactDate,
   parseIsoDate,
 } from '#schemas/calendar.ts';
+import { tidy } from '#schemas/tidy.ts';
 import type { UploadFormat } from './upload.ts';
 
 const DAY_MS = 86_400_000;
@@ -34,12 +35,14 @@ export function readSpineBirthDate(text: string): CalendarDate | undefined {
 
 /** A plan's date in the form of its format. */
 export function readPlanDate(text: string, format: UploadFormat): CalendarDate | undefined {
-  return format === 'csv' ? readCsvDate(text) : readSpinePlanDate(text);
+  const tidied = tidy(text);
+  return format === 'csv' ? readCsvDate(tidied) : readSpinePlanDate(tidied);
 }
 
 /** A birth date in the form of its format. */
 export function readBirthDate(text: string, format: UploadFormat): CalendarDate | undefined {
-  return format === 'csv' ? readCsvDate(text) : readSpineBirthDate(text);
+  const tidied = tidy(text);
+  return format === 'csv' ? readCsvDate(tidied) : readSpineBirthDate(tidied);
 }
 
 /** A date in a CSV cell: `YYYY-MM-DD`, `DD/MM/YYYY` or `YYYYMMDDHHMM`. */

@@ -68,7 +68,9 @@ export type UploadEvent =
       warnings: FileProblem[];
       droppedColumns: string[];
     }
-  | { kind: 'record'; record: RawRecord };
+  | { kind: 'record'; record: RawRecord }
+  /** CSV only, last, where there were any: rows with nothing in their cells, which are no records. */
+  | { kind: 'blank-rows'; count: number };
 
 /** Ends the reading of a file that cannot be used. Never leaves this folder: it becomes CPF01. */
 export class UnusableFile extends Error {

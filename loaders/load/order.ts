@@ -44,7 +44,7 @@ async function xmlHeader(bytes: SourceBytes): Promise<UploadHeader | undefined> 
   }
   if (!start.trimStart().startsWith('<')) return undefined;
   const whole = (async function* () {
-    yield start;
+    yield start.trimStart();
     yield* texts;
   })();
   for await (const [event] of readSpineXml(whole, { names: false })) {

@@ -48,7 +48,12 @@ async function readParameters({ incoming, outgoing }: HttpBindings): Promise<Rea
   if (!isForm(headers)) return { kind: 'refused', code: 'search-form-required' };
   const body = await readBody(incoming, outgoing, BODY_LIMITS);
   if (body.kind === 'refused') return body;
-  return { kind: 'read', parameters: new URLSearchParams(body.bytes.toString('utf8')) };
+  // A byte order mark and the line break at the end of a file are how the form was sent, not part of it.
+  const form = body.bytes
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
+    .replace(/[\r\n]+$/, '');
+  return { kind: 'read', parameters: new URLSearchParams(form) };
 }
 
 /**

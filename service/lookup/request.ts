@@ -29,9 +29,14 @@ const compiledSchema = z.compile(lookupRequestSchema, { strict: true });
 type Malformed = { kind: 'refused'; code: 'malformed-json' };
 const MALFORMED: Malformed = { kind: 'refused', code: 'malformed-json' };
 
+/** UTF-8's byte order mark is how it was sent, not what. Source: RFC 8259, section 8.1. */
+const withoutMark = (bytes: Buffer): Buffer =>
+  bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
+
 /** The object that a body is: JSON in UTF-8 whose objects name each member once. */
-export function readObject(bytes: Buffer): object | undefined {
+export function readObject(body: Buffer): object | undefined {
   try {
+    const bytes = withoutMark(body);
     const value: unknown = isUtf8(bytes) ? JSON.parse(bytes.toString('utf8')) : undefined;
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
     return isObject && namesEachOnce(bytes, value) ? value : undefined;

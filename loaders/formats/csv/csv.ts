@@ -1,4 +1,5 @@
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
+import { tidy } from '#schemas/tidy.ts';
 import { type FileProblem, type Located, type RawRecord, UnusableFile } from '../upload.ts';
 import { type CsvFault, MalformedCsv, parseCsv } from './lines.ts';
 
@@ -27,7 +28,9 @@ const DROPPED_NAMED_AT_MOST = 50;
 
 export type CsvEvent =
   | { kind: 'columns'; problems: FileProblem[]; dropped: string[] }
-  | { kind: 'record'; record: RawRecord };
+  | { kind: 'record'; record: RawRecord }
+  /** Last, where there were any. */
+  | { kind: 'blank-rows'; count: number };
 
 export type CsvOptions = {
   /** Whether the names of people are wanted. */
@@ -67,14 +70,20 @@ export async function* readCsv(
     return [{ kind: 'columns', problems: layout.problems, dropped: layout.dropped }];
   };
   let number = 0;
+  let blank = { count: 0, lastLine: 0 };
+  const above = new LinesAbove();
   // One record is held back, so that the last is known to be the last when it is passed on.
-  let held: { record: RawRecord; cells: Cells } | undefined;
+  let held: { record: RawRecord; cells: Cells; line: number } | undefined;
   try {
     const lines = parseCsv<Cells>(watched(), {
       lineAtMost: LINE_AT_MOST,
-      columns: (header) => {
-        layout = readLayout(header, options);
+      columns: (header, line) => {
+        if (!above.endWith(header, line)) return undefined;
+        layout = readLayout(header, line, options);
         return layout.columns;
+      },
+      onBlank: (line) => {
+        blank = { count: blank.count + 1, lastLine: line };
       },
     });
     for await (const batch of lines) {
@@ -82,13 +91,14 @@ export async function* readCsv(
       for (const { cells, line } of batch) {
         number += 1;
         if (held !== undefined) events.push({ kind: 'record', record: held.record });
-        held = { record: rawRecord(number, `line ${line}`, cells, options), cells };
+        held = { record: rawRecord(number, `line ${line}`, cells, options), cells, line };
       }
       yield events;
     }
   } catch (error) {
     throw asProblem(error);
   }
+  above.requireHeader();
   yield announce();
   if (layout === undefined) {
     throw new UnusableFile({
@@ -102,16 +112,63 @@ export async function* readCsv(
       hint: 'The last line has no line break, so the file may be cut short. Export it again; if it is whole, add a line break at its end, or give the row count.',
     });
   }
-  if (held === undefined) return;
+  const blankRows: CsvEvent[] = blank.count > 0 ? [{ kind: 'blank-rows', count: blank.count }] : [];
+  if (held === undefined) {
+    yield blankRows;
+    return;
+  }
   const lastColumn = layout.columns.at(-1);
-  if (unended() && mayBeCut(lastColumn, held.cells)) {
+  if (unended() && held.line > blank.lastLine && mayBeCut(lastColumn, held.cells)) {
     held.record.unclear = {
       place: held.record.place,
       field: lastColumn || 'line',
       hint: `The last line has no line break, so what it ends with (${lastColumn}) may be cut off. Add a line break at the end of the file, or make another column the last, and send the record in the next file.`,
     };
   }
-  yield [{ kind: 'record', record: held.record }];
+  yield [{ kind: 'record', record: held.record }, ...blankRows];
+}
+
+/** A line for spreadsheets that says what separates the columns. */
+const SEPARATOR = /^sep=/i;
+/** A title and some lines about the export; a file without a header is not searched to its end. */
+const LINES_ABOVE_AT_MOST = 50;
+const SEPARATORS = /[;\t|]/;
+
+/** What stands above the line that names the columns, none of which is safe to repeat. */
+class LinesAbove {
+  #first: { line: number; separated: boolean } | undefined;
+  #count = 0;
+
+  /**
+   * Whether this line names any column, and so is the header.
+   *
+   * @throws {UnusableFile} where another line stands above it
+   */
+  endWith(header: readonly string[], line: number): boolean {
+    if (this.#count === 0 && SEPARATOR.test(header[0] ?? '')) return false;
+    const names = header.map(columnName);
+    if (names.some((name) => EXPECTED.includes(name))) {
+      if (this.#first === undefined) return true;
+      throw new UnusableFile({
+        place: `line ${this.#first.line}`,
+        hint: `Line ${this.#first.line} is not the header: the columns are named on line ${line}. Take out what stands above it.`,
+      });
+    }
+    this.#count += 1;
+    this.#first ??= { line, separated: header.length === 1 && SEPARATORS.test(header[0] ?? '') };
+    if (this.#count >= LINES_ABOVE_AT_MOST) this.requireHeader();
+    return false;
+  }
+
+  /** @throws {UnusableFile} where lines were seen and none of them was the header */
+  requireHeader(): void {
+    if (this.#first === undefined) return;
+    const { line, separated } = this.#first;
+    throw new UnusableFile({
+      place: `line ${line}`,
+      hint: `Line ${line} names none of the columns. The first line must name them: ${KEPT.join(', ')}.${separated ? ' The columns seem to be separated by something else than commas: export the file with commas.' : ''}`,
+    });
+  }
 }
 
 /** A local id may be any text and a later date may be none; any other cell is whole or wrong by what it holds. */
@@ -126,13 +183,13 @@ function mayBeCut(lastColumn: Column | false | undefined, cells: Cells): boolean
 
 type Layout = { columns: (Column | false)[]; problems: FileProblem[]; dropped: string[] };
 
-function readLayout(header: readonly string[], options: CsvOptions): Layout {
+function readLayout(header: readonly string[], line: number, options: CsvOptions): Layout {
   const kept: readonly Column[] = options.names ? [...KEPT, ...NAMES] : KEPT;
   const required: readonly Column[] = options.names ? [...REQUIRED, ...NAMES] : REQUIRED;
   const names = header.map(columnName);
   const problems: FileProblem[] = [];
   const add = (hint: string, field?: string): void => {
-    problems.push({ place: 'line 1', ...(field !== undefined && { field }), hint });
+    problems.push({ place: `line ${line}`, ...(field !== undefined && { field }), hint });
   };
   for (const column of kept) {
     const times = names.filter((name) => name === column).length;
@@ -143,11 +200,6 @@ function readLayout(header: readonly string[], options: CsvOptions): Layout {
     add(
       `The column ${column} is missing. The first line must name it; its cells may be empty only where the plan has no such date.`,
       column,
-    );
-  }
-  if (missing.length === required.length && /[;\t|]/.test(header[0] ?? '')) {
-    add(
-      'The columns seem to be separated by something else than commas. Export the file with commas.',
     );
   }
   if (names.length > COLUMNS_AT_MOST) add(`There are more than ${COLUMNS_AT_MOST} columns.`);
@@ -164,8 +216,7 @@ function readLayout(header: readonly string[], options: CsvOptions): Layout {
 }
 
 function columnName(text: string): string {
-  return text
-    .trim()
+  return tidy(text)
     .toLowerCase()
     .replaceAll(/[\s-]+/g, '_');
 }
@@ -180,7 +231,7 @@ function printable(text: string): string {
 
 function rawRecord(number: number, place: string, cells: Cells, { names }: CsvOptions): RawRecord {
   const located = (column: Column): Located[] => {
-    const text = cells[column]?.trim() ?? '';
+    const text = tidy(cells[column] ?? '');
     return text === '' ? [] : [{ text, place }];
   };
   const type = readPlanType(cells.plan_type ?? '');
@@ -213,7 +264,7 @@ function rawRecord(number: number, place: string, cells: Cells, { names }: CsvOp
 
 /** Our own names and the CP-IS short forms, in any case. Source: CP-IS vocabulary (CPP, LAC, UCPP). */
 function readPlanType(text: string): PlanType | undefined {
-  const wanted = text.trim().toLowerCase();
+  const wanted = tidy(text).toLowerCase();
   return planTypes.find(
     (type) => type === wanted || PLAN_TYPES[type].cpis.toLowerCase() === wanted,
   );

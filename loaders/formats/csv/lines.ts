@@ -1,3 +1,5 @@
+import { tidy } from '#schemas/tidy.ts';
+
 export type CsvLine<Cells> = {
   cells: Cells;
   /** The last line of the text that the record took up, from 1. */
@@ -29,15 +31,21 @@ export class MalformedCsv extends Error {
 }
 
 export type CsvLinesOptions = {
-  /** Is given the first line; `false` for a column that is to be skipped. */
-  columns: (header: string[]) => (string | false)[];
+  /**
+   * Is given the first line; `false` for a column that is to be skipped. `undefined` for a line that is not
+   * the header: then it is given the next one too.
+   */
+  columns: (header: string[], line: number) => (string | false)[] | undefined;
+  /** Is told of each row that is passed over since nothing is in its cells, by its line. */
+  onBlank?: (line: number) => void;
   /** Characters of one record. */
   lineAtMost: number;
 };
 
 /**
- * The records of a CSV as it streams in, in batches, empty lines left out. RFC 4180, strictly, with any of
- * the three line ends.
+ * The records of a CSV as it streams in, in batches. RFC 4180, strictly, with any of the three line ends.
+ * Empty lines are left out, and so are rows whose cells are all empty: spreadsheets write them where cells
+ * were cleared.
  *
  * @throws {MalformedCsv} what `columns` throws, and what the text throws
  */
@@ -59,6 +67,14 @@ const QUOTE = 34;
 const COMMA = 44;
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
+const SPACE = 32;
+const DELETE = 127;
+
+function isBlank(field: string): boolean {
+  const first = field.charCodeAt(0);
+  // Almost every record of almost every file begins with a digit.
+  return !(first > SPACE && first < DELETE) && tidy(field) === '';
+}
 
 class CsvScanner<Cells> {
   /** Why nothing more is taken; what came before it was. */
@@ -110,10 +126,13 @@ class CsvScanner<Cells> {
         break;
       }
       if (this.#at - from > lineAtMost + 2) throw new MalformedCsv('too-long', this.#line);
-      const isEmpty = this.#fields.length === 1 && this.#fields[0] === '';
-      if (isEmpty && this.#text.charCodeAt(from) !== QUOTE) continue;
-      if (this.#columns === undefined) this.#columns = this.#options.columns(this.#fields);
-      else lines.push({ cells: this.#cells(this.#columns), line: this.#line });
+      if (this.#fields.every(isBlank)) {
+        if (this.#fields.length > 1) this.#options.onBlank?.(this.#line);
+        continue;
+      }
+      if (this.#columns === undefined) {
+        this.#columns = this.#options.columns(this.#fields, this.#line);
+      } else lines.push({ cells: this.#cells(this.#columns), line: this.#line });
     }
   }
 

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { z } from 'zod';
 import { odsCodeSchema } from '#schemas/authority.ts';
+import { unspaced } from '#schemas/tidy.ts';
 import { given } from '../../../schemas/omit-undefined.ts';
 import { readInstant } from '../dates.ts';
 import type { UploadSource } from '../source.ts';
@@ -59,7 +60,7 @@ export async function csvHeader(
     problems.push({ place: 'file', field, hint });
   };
   const authority =
-    odsCodeSchema.safeParse(metadata.authority).data ??
+    odsCodeSchema.safeParse(unspaced(metadata.authority ?? '')).data ??
     problem('authority', `The ODS code of the authority must be given: ${HOW}.`);
   const sequence =
     metadata.sequence ?? problem('sequence', `The sequence number must be given: ${HOW}.`);

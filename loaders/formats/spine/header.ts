@@ -1,4 +1,5 @@
 import { odsCodeSchema, phoneSchema, shortTextSchema } from '#schemas/authority.ts';
+import { unspaced } from '#schemas/tidy.ts';
 import { given } from '../../../schemas/omit-undefined.ts';
 import { readInstant } from '../dates.ts';
 import { type FileProblem, keep, type Located, readCount, type UploadEvent } from '../upload.ts';
@@ -115,7 +116,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
       (located) => {
         const root = found.organisations[0]?.root ?? '';
         return ORGANISATION_ROOTS.includes(root)
-          ? odsCodeSchema.safeParse(located.text).data
+          ? odsCodeSchema.safeParse(unspaced(located.text)).data
           : undefined;
       },
     ),

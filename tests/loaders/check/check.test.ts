@@ -121,20 +121,77 @@ describe('NHS numbers', () => {
     },
   );
 
-  test('the printed form with spaces is taken from a CSV and refused in Spine XML', () => {
-    const n = testNumber(1);
-    const printed = at(`${n.slice(0, 3)} ${n.slice(3, 6)} ${n.slice(6)}`);
-    const checked = check([plan()], [child({ nhsNumbers: printed })]);
-    expect(checked.kind === 'sound' && checked.rows[0]?.row.nhsNumber).toBe(n);
-    expect(
-      failures(
-        check(
+  const n = testNumber(1);
+  const numberOf = (text: string, format: 'csv' | 'spine-xml') =>
+    format === 'csv'
+      ? check([plan()], [child({ nhsNumbers: at(text) })])
+      : check(
           [plan({ start: at('202609140900') })],
-          [child({ nhsNumbers: printed, datesOfBirth: at('20190305') })],
+          [child({ nhsNumbers: at(text), datesOfBirth: at('20190305') })],
           'spine-xml',
-        ),
-      ),
-    ).toEqual(['CPR04 nhs_number']);
+        );
+
+  test.each(['csv', 'spine-xml'] as const)(
+    'white space and what cannot be seen is dropped from a number, in %s',
+    (format) => {
+      for (const text of [
+        `${n.slice(0, 3)} ${n.slice(3, 6)} ${n.slice(6)}`,
+        `${n.slice(0, 3)}-${n.slice(3, 6)}-${n.slice(6)}`,
+        `${n.slice(0, 3)}\u00a0${n.slice(3, 6)}\u2009${n.slice(6)}`,
+        `\u200b${n}\ufeff`,
+        `${n} `,
+        `\u202d${n.slice(0, 5)}\u00ad${n.slice(5)}\u202c\t`,
+      ]) {
+        const checked = numberOf(text, format);
+        expect(checked.kind === 'sound' && checked.rows[0]?.row.nhsNumber).toBe(n);
+      }
+    },
+  );
+
+  test.each([
+    [`"${n}"`, 'Quotes or ="..."'],
+    [`\u201c${n}\u201d`, 'Quotes or ="..."'],
+    [`="${n}"`, 'Quotes or ="..."'],
+    [`${n}\u0007`, 'perhaps such as cannot be seen'],
+    ['\u200b', 'missing'],
+    ['9990000019', 'must be ten digits'],
+  ])('the hint for %j says what is wrong with it', (text, hint) => {
+    const checked = numberOf(text, 'csv');
+    expect(checked.kind === 'refused' && checked.failures[0]?.hint).toContain(hint);
+  });
+
+  test('a local id is the same however the white space in it was written', () => {
+    const ids = ['A 1', 'A\u00a01', ' A\u200b \u2009 1\ufeff'].map((text) => {
+      const checked = check([plan()], [child({ localIds: at(text) })]);
+      return checked.kind === 'sound' && checked.rows[0]?.row.localId;
+    });
+    expect(ids).toEqual(['A 1', 'A 1', 'A 1']);
+  });
+});
+
+describe('a date that stands for none', () => {
+  test.each([
+    ['31/12/9999', '"never"'],
+    ['9999-12-31', '"never"'],
+    ['NULL', 'a date that is not there'],
+    ['N/A', 'a date that is not there'],
+    ['00/00/0000', 'a date that is not there'],
+    ['', 'nullFlavor'],
+  ])('%j is refused, and the hint says to leave it out', (text, hint) => {
+    const checked = check([plan({ end: at(text) })], [child()]);
+    const [failure] = checked.kind === 'refused' ? checked.failures : [];
+    expect(failure).toMatchObject({ code: 'CPR07', field: 'end_date' });
+    expect(failure?.hint).toContain(hint);
+    expect(failure?.hint).toContain('leave the cell empty');
+    const started = check([plan({ start: at(text) })], [child()]);
+    expect(started.kind === 'refused' && started.failures[0]?.hint).toContain('must be given');
+  });
+
+  test('another that is no day is told the days there are', () => {
+    const checked = check([plan({ end: at('01/13/2026') })], [child()]);
+    expect(checked.kind === 'refused' && checked.failures[0]?.hint).toContain(
+      'between 1900 and 2199',
+    );
   });
 });
 

@@ -120,7 +120,8 @@ function plansOf(bytes: Buffer): number[] {
     if (name === 'record') plans.push(0);
     if (name === 'pertinentInformation') plans.push((plans.pop() ?? 0) + 1);
   });
-  parser.write(bytes.toString('utf8')).close();
+  // Blank lines before the declaration are no fault of what is sent.
+  parser.write(bytes.toString('utf8').trimStart()).close();
   return plans;
 }
 

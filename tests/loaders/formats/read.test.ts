@@ -115,6 +115,20 @@ describe('any upload', () => {
     expect(packed.sha256).not.toBe(plain.sha256);
   });
 
+  test('blank lines before an XML declaration are no part of it', async () => {
+    const plain = await read(XML);
+    const before = await read(`\n \r\n${XML}`, { pieces: 1 });
+    expect(before.refusal).toBeUndefined();
+    expect(before.rows).toEqual(plain.rows);
+  });
+
+  test('the authority is known by its code, whatever white space came with it', async () => {
+    const model = upload({ authority: 'ZZ101 \u00a0\u200b' });
+    expect((await read(fileXml(model))).header.authority).toBe('ZZ101');
+    const given = { ...metadata(1), authority: ' ZZ101\u200b' };
+    expect((await read(fileCsv(upload()), { metadata: given })).header.authority).toBe('ZZ101');
+  });
+
   test.each([
     ['empty', '', /empty/],
     ['empty but for a byte order mark', '\u{feff}', /empty/],
@@ -536,6 +550,53 @@ describe('CSV', () => {
         expect(text).not.toContain(canary);
       }
     }
+  });
+
+  test('rows with nothing in their cells are no records, and counted nowhere', async () => {
+    const [header = '', ...rows] = csv.trimEnd().split('\n');
+    const ghost = ','.repeat(header.split(',').length - 1);
+    const ghosts = [ghost, ',', ' ,\u00a0', '"",""', ghost];
+    const text = [header, ghost, ...rows, ...ghosts, ''].join('\n');
+    const result = await read(text, { metadata: metadata(2) });
+    expect(result).toMatchObject({ records: 2, refusal: undefined });
+    expect(result.rows).toEqual((await read(csv, { metadata: metadata(2) })).rows);
+    expect(result.warnings.listed.map(({ hint }) => hint).join()).toContain('6 rows with nothing');
+    const counted = await whyRefused(text, { metadata: metadata(8) });
+    expect(counted).toContain('Its 6 rows with nothing in their cells are no records');
+    // One that was cut short is no reason to doubt the record before it.
+    const cut = [header, ...rows, ',,'].join('\n');
+    expect((await read(cut, { metadata: metadata(2) })).rows).toHaveLength(2);
+    // A row that lost all but a name is a record that is wrong.
+    const named = header
+      .split(',')
+      .map((name) => (name === 'given_name' ? 'Ada' : ''))
+      .join(',');
+    const refused = await read(`${csv}${named}\n`, { metadata: metadata(3) });
+    expect(refused.failures.listed.length).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ['a title', 'Plans of Example Council', 1],
+    ['a title and lines of any length', 'Plans,Council\n\nExported by,nobody,today', 1],
+    ['a title below a blank row', ',,,\nPlans', 2],
+  ])('%s above the header is named, and where the header is', async (_what, title, line) => {
+    const at = title.split('\n').length + 1;
+    expect(await whyRefused(`${title}\n${csv}`, { metadata: metadata(2) })).toBe(
+      `Line ${line} is not the header: the columns are named on line ${at}. Take out what stands above it.`,
+    );
+  });
+
+  test.each(['sep=,', '"sep=,"', 'SEP=,', '\n,,\n'])(
+    'what only spreadsheets read above the header, %j, is passed over',
+    async (line) => {
+      expect((await read(`${line}\n${csv}`, { metadata: metadata(2) })).rows).toHaveLength(2);
+    },
+  );
+
+  test('a header separated by something else than commas is told as such', async () => {
+    const text = csv.replaceAll(',', ';');
+    expect(await whyRefused(text, { metadata: metadata(2) })).toContain('with commas');
+    expect(await whyRefused(`sep=;\n${text}`, { metadata: metadata(2) })).toContain('with commas');
   });
 
   test('a header line alone is a file of no records', async () => {

@@ -122,6 +122,15 @@ describe('a search is refused', () => {
     expect(await refusal(posted)).toBe(expected);
   });
 
+  test('never for a byte order mark or a line break round a form', async () => {
+    for (const body of [`${PATIENT}\n`, `${PATIENT}\r\n`, `\ufeff${PATIENT}`]) {
+      const response = await fhir.send('/CareTeam/_search', { method: 'POST' }, body);
+      expect(response.status).toBe(200);
+    }
+    const inside = await fhir.send('/CareTeam/_search', { method: 'POST' }, `${PATIENT}\n&x=1`);
+    expect(inside.status).toBe(400);
+  });
+
   test('for an unknown parameter even where leniency is preferred', async () => {
     const headers = { prefer: 'handling=lenient' };
     const response = await fhir.send(`/CareTeam?${PATIENT}&name=x`, { headers });

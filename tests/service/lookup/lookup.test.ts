@@ -116,6 +116,12 @@ describe('an answer', () => {
     expect(found.accesses).toEqual([]);
   });
 
+  test('is the same for a body with a byte order mark', async () => {
+    const response = await service.lookup(`\ufeff${JSON.stringify({ nhsNumber: UNKNOWN })}`);
+    expect(await answer(response)).toMatchObject({ checked: true, outcome: 'not-flagged' });
+    expect((await service.lookup(`{\ufeff"nhsNumber":"${UNKNOWN}"}`)).status).toBe(400);
+  });
+
   test('for a baby sends the clinician to the mother as well', async () => {
     const born = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10);
     const found = await answer(await service.lookup({ nhsNumber: UNKNOWN, dateOfBirth: born }));

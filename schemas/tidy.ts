@@ -1,0 +1,17 @@
+/** Characters that take up no room: zero-width spaces and joiners, soft hyphens, marks of direction. */
+const INVISIBLE = /\p{Cf}/gu;
+/** Of nearly every text there is nothing to tidy. */
+const PLAIN = /^[!-~]*$/;
+
+/** A text as it looks: without what cannot be seen, and white space of any kind once and between words only. */
+export const tidy = (text: string): string =>
+  PLAIN.test(text)
+    ? text
+    : text
+        .replaceAll(INVISIBLE, '')
+        .replaceAll(/\p{Zs}+/gu, ' ')
+        .trim();
+
+/** A code without the white space and invisible characters that came with it from a spreadsheet or web page. */
+export const unspaced = (text: string): string =>
+  PLAIN.test(text) ? text : text.replaceAll(INVISIBLE, '').replaceAll(/\s/g, '');
