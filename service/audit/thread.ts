@@ -100,19 +100,6 @@ async function index(lately: SealedEvent[]): Promise<boolean> {
   }
 }
 
-/** Counts a little, in the process that seals; true where there is more. */
-async function alert({ standby }: Sealing, lately: readonly SealedEvent[]): Promise<boolean> {
-  if (standby) {
-    alerter.close();
-    const detail = 'Another process counts the children that each user looks up.';
-    tell({ kind: 'alerting', alerting: { problem: false, detail, alerts: 0, behind: 0 } });
-    return false;
-  }
-  const { more, alerting } = await alerter.step(lately);
-  tell({ kind: 'alerting', alerting });
-  return more;
-}
-
 for (;;) {
   // Once more after the stop, for what was recorded until then.
   const last = stop.signal.aborted;
@@ -122,8 +109,9 @@ for (;;) {
   if (more) continue;
   const lately: SealedEvent[] = [];
   const indexBehind = await index(lately);
-  const countBehind = await alert(sealing, lately);
-  if (!indexBehind && !countBehind) {
+  const counting = await alerter.step(lately);
+  tell({ kind: 'alerting', alerting: counting.alerting });
+  if (!indexBehind && !counting.more) {
     await delay(SEALED_EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
   }
 }

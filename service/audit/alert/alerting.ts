@@ -1,6 +1,7 @@
+import { join } from 'node:path';
 import type { AlertThresholds } from '#schemas/alert-thresholds.ts';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
-import { isDamaged } from '#store/files/sqlite.ts';
+import { type FileLock, isDamaged, lockFile } from '#store/files/sqlite.ts';
 import { readOrMakeKey } from '../../files/private-file.ts';
 import type { ThreadState } from '../../telemetry/supervised-thread.ts';
 import { type SealedEvent, sealedRange, sealedRun, sealedSince } from '../log/sealed.ts';
@@ -36,6 +37,7 @@ export type Alerting = ThreadState & {
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const COUNTED_AT_ONCE = 4_096;
+const LOCK = 'enumeration.lock';
 const EXPIRED_EVERY_MS = HOUR_MS;
 
 const errorCode = (error: unknown): string => {
@@ -46,18 +48,26 @@ const errorCode = (error: unknown): string => {
 /**
  * Follows the sealed log, counts the children that each user looks up, and alerts: in the audit, and to the
  * privacy officer, who also gets the alerts of lookup processes. A step at a time; none throws. What could
- * not be recorded or written is tried again at the next, whichever process takes it.
+ * not be recorded or written is tried again at the next, whichever process takes it: one at a time does.
  */
 export function createAlerting(options: AlertingOptions) {
   const { folder, outbox, thresholds, numberKeyFile, record, onAlert } = options;
   const clock = options.clock ?? Date.now;
+  let lock: FileLock | undefined;
   let counted: ChildrenCounted | undefined;
   let expireAt = Number.NEGATIVE_INFINITY;
 
   function close(): void {
     counted?.close();
     counted = undefined;
+    lock?.close();
+    lock = undefined;
   }
+
+  const idle = (detail: string) => ({
+    more: false,
+    alerting: { problem: false, detail, alerts: 0, behind: 0 },
+  });
 
   /** Counts some events, and returns how many wait. @param lately what was read of the log just now */
   function count(file: ChildrenCounted, lately: readonly SealedEvent[]): number {
@@ -110,6 +120,11 @@ export function createAlerting(options: AlertingOptions) {
       let [alerts, behind] = [0, 0];
       const problems: string[] = [];
       try {
+        if (sealedRange(folder) === undefined) return idle('There is no audit log yet to count.');
+        lock ??= lockFile(join(folder, LOCK));
+        if (lock === undefined) {
+          return idle('Another process counts the children that each user looks up.');
+        }
         counted ??= ChildrenCounted.open(folder, {
           thresholds,
           numberKey: await readOrMakeKey(numberKeyFile),

@@ -12,6 +12,7 @@ import {
 import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 import { openDurable } from '#store/files/sqlite.ts';
 import type { SealedEvent } from '../log/sealed.ts';
+import { happenedAt } from '../search/view.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -233,7 +234,7 @@ export class ChildrenCounted {
         const at = Math.min(event.at, now);
         youngest = Math.max(youngest, at);
         if (event.type === 'lookup') this.#countLookup(event, at);
-        else if (event.type === 'enumeration-alert') this.#keepAlert(event, at);
+        else if (event.type === 'enumeration-alert') this.#keepAlert(event);
       }
       this.#sql('UPDATE cursor SET position = ?, youngest = max(youngest, ?)').run(
         last.index + 1,
@@ -361,8 +362,8 @@ export class ChildrenCounted {
   }
 
   /** An alert of a lookup process, which the privacy officer is to have as well. */
-  #keepAlert(alert: EnumerationAlertEvent, at: number): void {
-    this.#insertAlert(enumerationAlertEventSchema.parse(alert), at, false);
+  #keepAlert(alert: Extract<AuditEvent, { type: 'enumeration-alert' }>): void {
+    this.#insertAlert(enumerationAlertEventSchema.parse(alert), happenedAt(alert), false);
   }
 
   #alerts(where: string): { alert: EnumerationAlertEvent; at: number }[] {

@@ -147,12 +147,18 @@ describe('the privacy officer', () => {
     const alerting = on.alerting();
     await all(alerting);
     const [own] = on.recorded;
-    const other = { ...own, auditId: crypto.randomUUID(), sign: 'sequential-numbers', count: 8 };
+    // It waited while the store was away.
+    const occurredAt = '2026-11-24T11:00:00.000Z';
+    const other = {
+      ...own,
+      ...{ auditId: crypto.randomUUID(), sign: 'sequential-numbers', count: 8, occurredAt },
+    };
     on.seal(own ?? {});
     on.seal(other);
     expect(await all(alerting)).toMatchObject({ problem: false, alerts: 1 });
     alerting.close();
     expect(on.recorded).toHaveLength(1);
+    expect(on.files().map(({ at }) => at)).toContain(occurredAt);
     expect(on.files().map(idOf).toSorted()).toEqual([own?.auditId ?? '', other.auditId].toSorted());
   });
 });
@@ -173,6 +179,31 @@ test('an alert waits for the audit, and for the folder of the officer, whichever
   next.close();
   expect(on.recorded).toHaveLength(1);
   expect(on.files()).toHaveLength(1);
+});
+
+test('one process counts, another stands by, and takes over where it ends', async () => {
+  const on = alertingOn();
+  on.look(15);
+  const first = on.alerting();
+  const second = on.alerting();
+  await all(first);
+  on.look(15, { from: 15, at: NOON + 15_000 });
+  expect(await all(second)).toMatchObject({
+    problem: false,
+    detail: expect.stringMatching(/^Another/),
+  });
+  expect(on.recorded).toEqual([]);
+  first.close();
+  await all(second);
+  second.close();
+  expect(on.recorded).toMatchObject([{ count: 21 }]);
+});
+
+test('before there is a log nothing is counted, and nothing is wrong', async () => {
+  const on = alertingOn();
+  const alerting = on.alerting({ folder: join(on.folder, 'none') });
+  expect(await all(alerting)).toMatchObject({ problem: false, alerts: 0 });
+  alerting.close();
 });
 
 test('what the index has read is not read again, and nothing is counted twice or left out', async () => {
