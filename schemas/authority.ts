@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { heldTextSchema } from './text.ts';
 
 /** An Organisation Data Service code: three to twelve capitals and digits. */
 export const odsCodeSchema = z
@@ -6,14 +7,6 @@ export const odsCodeSchema = z
   .regex(/^[A-Z0-9]{3,12}$/, { error: 'must be an ODS code: 3 to 12 capital letters and digits' })
   .brand<'OdsCode'>();
 export type OdsCode = z.infer<typeof odsCodeSchema>;
-
-/** Text a person reads: no control characters, so that it can neither break a log line nor a packed row. */
-export const shortTextSchema = z
-  .string()
-  .trim()
-  .min(1, { error: 'must not be empty' })
-  .max(120, { error: 'must be at most 120 characters' })
-  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, { error: 'must have no control characters' });
 
 /** Digits as dialled, with an optional leading `+`; spaces are for people and kept out of the store. */
 export const phoneSchema = z
@@ -35,7 +28,7 @@ export const localIdSchema = z
 /** What the directory holds of one authority. Instants are ISO 8601 in UTC. */
 export const authoritySchema = z.object({
   code: odsCodeSchema,
-  name: shortTextSchema,
+  name: heldTextSchema,
   officeHoursPhone: phoneSchema.optional(),
   /** Always there: an authority that cannot be rung at night cannot load. */
   emergencyDutyTeamPhone: phoneSchema,

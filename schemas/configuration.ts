@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { allThresholdsSchema, unscheduledThresholdsSchema } from './alert-thresholds.ts';
-import { shortTextSchema } from './authority.ts';
+import { shortTextSchema } from './text.ts';
 import { DEFAULT_BREAKERS } from './uploads/breakers.ts';
 import { mailboxSchema, workflowSchema } from './uploads/mesh.ts';
 

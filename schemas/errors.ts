@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { requestIdSchema } from './request-id.ts';
 
 /**
  * Every refusal this service gives, in one table. `detail` is constant wording: it never repeats what
@@ -66,6 +67,15 @@ export const ERRORS = {
     retryable: false,
     title: 'X-Correlation-ID is not a UUID',
     detail: 'X-Correlation-ID may be left out; where it is sent it must be one UUID.',
+  },
+  'header-repeated': {
+    status: 400,
+    fhir: 'structure',
+    level: 'warn',
+    retryable: false,
+    title: 'A header is sent more than once',
+    detail:
+      'Send each header that names the caller, the request or the kind of body once. Of two it cannot be told which counts.',
   },
   'access-header-invalid': {
     status: 400,
@@ -158,6 +168,15 @@ export const ERRORS = {
     title: 'A role must be chosen',
     detail:
       'The user has several roles. Name the one in use by its id in the NHSD-Session-URID header.',
+  },
+  'role-not-held': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'The role named is not in the token',
+    detail:
+      'NHSD-Session-URID must be the id of one of the roles in the access token. Leave it out where there is only one.',
   },
   'activity-required': {
     status: 403,
@@ -556,9 +575,12 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** Whose requests are counted. */
+export const LIMITED = ['user', 'client', 'organisation'] as const;
+
 /** A limit that a request ran into: so many requests in so many seconds, of whom. */
 export type LimitReached = {
-  of: 'user' | 'client' | 'organisation';
+  of: (typeof LIMITED)[number];
   limit: number;
   windowSeconds: number;
   retryAfterSeconds: number;
@@ -590,7 +612,7 @@ export const problemSchema = z.strictObject({
     .enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]])
     .meta({ description: 'Stable; by which a program tells refusals apart.' }),
   /** Any UUID, as it was sent. */
-  requestId: z.guid().optional(),
+  requestId: requestIdSchema.optional(),
   checked: z.literal(false).optional().meta({ description: 'This is not a negative result.' }),
   advice: z.array(z.string()).optional().meta({ description: 'What a clinician does now.' }),
 });

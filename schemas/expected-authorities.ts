@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { odsCodeSchema, shortTextSchema } from './authority.ts';
+import { odsCodeSchema } from './authority.ts';
+import { shortTextSchema } from './text.ts';
 
 /** How many authorities a list holds at most; England has 153. */
 const AUTHORITIES_AT_MOST = 2_000;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type CalendarDate, parseIsoDate } from './calendar.ts';
 import { problemSchema } from './errors.ts';
 import { nhsNumberSchema } from './nhs-number.ts';
-import { planTypes } from './plans/plan.ts';
+import { PLAN_STATUSES, planTypes } from './plans/plan.ts';
 
 const birthDateSchema = z
   .string()
@@ -34,6 +34,25 @@ export type LookupRequest = z.infer<typeof lookupRequestSchema>;
 /** How many lookups a batch takes. */
 export const BATCH_AT_MOST = 50;
 
+/** What a check comes to where it could be made. */
+export const LOOKUP_OUTCOMES = ['flagged', 'not-flagged'] as const;
+
+/**
+ * Why a lookup could not be made, as far as the store finds out: the partition is not whole, the child's rows
+ * cannot be read, the clocks differ, the number was replaced or withdrawn, or coverage is too low for a negative.
+ */
+export const STORE_CAUSES = ['incomplete', 'corrupt', 'clock', 'not-in-use', 'coverage'] as const;
+
+/** The same, wherever it was found: the gate was closed, the store did not answer, the directory is old. */
+export const COULD_NOT_CHECK_CAUSES = [
+  'closed',
+  ...STORE_CAUSES,
+  'store',
+  'directory',
+  'rehearsal',
+] as const;
+export type CouldNotCheckCause = (typeof COULD_NOT_CHECK_CAUSES)[number];
+
 export const dateOfBirthResults = ['match', 'mismatch', 'not-checked'] as const;
 export type DateOfBirthResult = (typeof dateOfBirthResults)[number];
 
@@ -53,7 +72,7 @@ const flagAuthoritySchema = z.object({
 export const flagSchema = z
   .object({
     type: z.enum(planTypes),
-    status: z.enum(['current', 'ended', 'due-date-passed']).meta({
+    status: z.enum(PLAN_STATUSES).meta({
       description:
         'ended: for information. due-date-passed: of an unborn child’s plan, to be treated as in force.',
     }),
@@ -125,7 +144,7 @@ export type Coverage = z.infer<typeof coverageSchema>;
 /** The 200 answer of `POST /lookup`. Anything else on that route is a problem with `checked: false`. */
 export const lookupAnswerSchema = z.object({
   checked: z.literal(true),
-  outcome: z.enum(['flagged', 'not-flagged']),
+  outcome: z.enum(LOOKUP_OUTCOMES),
   current: z.boolean().meta({
     description:
       'True while any plan shown is in force: current, or of an unborn child whose due date has passed.',

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+const STATUSES = ['pass', 'warn', 'fail'] as const;
+
 /** What runs here; the last three only where the deployment told. */
 export const buildSchema = z.object({
   version: z.string(),
@@ -12,7 +14,7 @@ export type Build = z.infer<typeof buildSchema>;
 
 /** The answer of `GET /_status`, in the shape of NHS APIs. Source: PDS FHIR API, `_status`. */
 export const statusSchema = buildSchema.extend({
-  status: z.enum(['pass', 'warn', 'fail']).meta({
+  status: z.enum(STATUSES).meta({
     description:
       'fail: nothing is looked up. warn: lookups are answered, and something wants seeing to.',
   }),
@@ -21,7 +23,7 @@ export const statusSchema = buildSchema.extend({
       z.string(),
       z.array(
         z.object({
-          status: z.enum(['pass', 'warn', 'fail']),
+          status: z.enum(STATUSES),
           timeout: z.boolean().optional(),
           outcome: z.string().meta({ description: 'What is so, or what to do.' }),
           since: z.iso.datetime().optional(),

@@ -80,7 +80,7 @@ export function createApp(dependencies: AppDependencies) {
 
   const routeOf = createRouteNames([...allowed.keys()]);
   app.notFound((c) => {
-    const ids = readRequestIds(c.env.incoming.headers);
+    const ids = readRequestIds(c.env.incoming);
     const allow = allowed.get(routeOf(c.req.path));
     if (fhir?.covers(c.req.path) === true) return fhir.refuse(c, allow);
     return allow === undefined

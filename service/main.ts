@@ -5,6 +5,7 @@ import { withinLimit } from '#schemas/alert-thresholds.ts';
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Build, OwnCheck } from '#schemas/status.ts';
+import type { Dataset } from '#store/authorities/dataset.ts';
 import { CONNECTION_REPLACED } from '#store/connection/connection.ts';
 import { createStore, type Store } from '#store/store.ts';
 
@@ -238,7 +239,7 @@ function createAuditSearching(
 async function startNotifying(
   configuration: Configuration,
   gate: Gate,
-  kind: 'demo' | 'live' | undefined,
+  kind: Dataset['kind'] | undefined,
   log: Log,
   add: Add,
 ): Promise<Notifying> {

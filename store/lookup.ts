@@ -1,16 +1,17 @@
 import type { Redis } from 'ioredis';
-import type { z } from 'zod';
-import type { operatorEventSchema, WrittenEvent } from '#schemas/audit/audit-event.ts';
+import { type RecordedEvent, writtenJson } from '#schemas/audit/audit-event.ts';
 import type { CalendarDate } from '#schemas/calendar.ts';
 import {
   ACCESS_COLLAPSE_HOURS,
   ACCESSES_SHOWN,
+  type CouldNotCheckCause,
   type DateOfBirthResult,
   dateOfBirthResults,
+  STORE_CAUSES,
 } from '#schemas/lookup.ts';
 import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
-import type { PlanStatus, PlanType } from '#schemas/plans/plan.ts';
+import { PLAN_STATUSES, type PlanStatus, type PlanType } from '#schemas/plans/plan.ts';
 import { list } from './connection/reply.ts';
 import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
@@ -59,20 +60,6 @@ export type ListedAccess = {
   organisation: { code: string; name: string };
 };
 
-/**
- * Why a lookup could not be made: the gate was closed, the partition is not whole, the child's rows cannot
- * be read, the clocks differ, the number was replaced or withdrawn, coverage is too low for a negative, or the
- * store did not answer.
- */
-export type CouldNotCheckCause =
-  | 'closed'
-  | 'incomplete'
-  | 'corrupt'
-  | 'clock'
-  | 'not-in-use'
-  | 'coverage'
-  | 'store';
-
 export type LookupResult =
   | {
       kind: 'flagged';
@@ -83,18 +70,6 @@ export type LookupResult =
     }
   | { kind: 'not-flagged'; at: number }
   | { kind: 'could-not-check'; cause: CouldNotCheckCause };
-
-/** An event that is no answer. */
-export type RecordedEvent =
-  | Extract<
-      WrittenEvent,
-      {
-        type: 'not-delivered' | 'could-not-check' | 'refusal' | 'events-lost' | 'enumeration-alert';
-      }
-    >
-  | (z.infer<typeof operatorEventSchema> & {
-      type: 'configuration-start' | 'configuration-change';
-    });
 
 export type LookupStore = {
   /**
@@ -240,7 +215,7 @@ export function createLookupStore(
     async record(event) {
       const nhsNumber = 'nhsNumber' in event ? event.nhsNumber : undefined;
       const partition = nhsNumber === undefined ? 'system' : partitionOf(nhsNumber as NhsNumber);
-      await redis.fcall(FUNCTIONS.appendEvent, 1, keys.audit(partition), JSON.stringify(event));
+      await redis.fcall(FUNCTIONS.appendEvent, 1, keys.audit(partition), writtenJson(event));
     },
   };
 }
@@ -320,16 +295,12 @@ function readAccess(reply: unknown): ListedAccess {
   };
 }
 
-const CAUSES: Partial<Record<string, CouldNotCheckCause>> = {
-  incomplete: 'incomplete',
-  'events-missing': 'incomplete',
-  corrupt: 'corrupt',
-  clock: 'clock',
-  'not-in-use': 'not-in-use',
-  coverage: 'coverage',
-};
-const causeOf = (detail: unknown): CouldNotCheckCause => CAUSES[String(detail)] ?? 'store';
-const statuses: readonly unknown[] = ['current', 'ended', 'due-date-passed'];
-const isStatus = (value: unknown): value is PlanStatus => statuses.includes(value);
+/** What the lookup function calls its causes; it tells a gap in the events from one in the rows. */
+const causeOf = (detail: unknown): CouldNotCheckCause =>
+  detail === 'events-missing'
+    ? 'incomplete'
+    : (STORE_CAUSES.find((cause) => cause === detail) ?? 'store');
+const isStatus = (value: unknown): value is PlanStatus =>
+  PLAN_STATUSES.some((status) => status === value);
 const isDateOfBirthResult = (value: unknown): value is DateOfBirthResult =>
   dateOfBirthResults.some((result) => result === value);

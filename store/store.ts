@@ -4,7 +4,7 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import type { AuditEvent, WrittenEvent } from '#schemas/audit/audit-event.ts';
+import { type AuditEvent, type WrittenEvent, writtenJson } from '#schemas/audit/audit-event.ts';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
@@ -295,7 +295,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
   }
 
   async function appendEvent(event: WrittenEvent, partition: AuditPartition = 'system') {
-    await redis.fcall(FUNCTIONS.appendEvent, 1, keys.audit(partition), JSON.stringify(event));
+    await redis.fcall(FUNCTIONS.appendEvent, 1, keys.audit(partition), writtenJson(event));
   }
 
   async function createDataset(

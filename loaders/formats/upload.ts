@@ -1,5 +1,5 @@
 import type { OdsCode } from '#schemas/authority.ts';
-import type { PlanType } from '#schemas/plans/plan.ts';
+import type { PlanType, Subject } from '#schemas/plans/plan.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 
 /** What the two formats have in common once read. Nothing here has been checked yet. */
@@ -21,7 +21,7 @@ export type RawPlan = {
 
 export type RawSubject = {
   /** Whose details these are; `undefined` for a subject of an unknown kind. */
-  kind: 'child' | 'mother' | undefined;
+  kind: Subject | undefined;
   place: string;
   nhsNumbers: Located[];
   localIds: Located[];

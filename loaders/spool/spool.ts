@@ -35,7 +35,6 @@ const PLANS = 'plans';
 export type DecidedEffect = RowEffect | 'removed';
 export type DecidedRow = PackedRow & { effect: DecidedEffect };
 
-const EFFECTS = ['added', 'changed', 'unchanged', 'superseded', 'removed'] as const;
 const LETTERS: Record<DecidedEffect, string> = {
   added: 'a',
   changed: 'c',
@@ -43,8 +42,9 @@ const LETTERS: Record<DecidedEffect, string> = {
   superseded: 's',
   removed: 'r',
 };
-const effectOf = (letter: string): DecidedEffect | undefined =>
-  EFFECTS.find((effect) => LETTERS[effect] === letter);
+const EFFECTS = new Map(
+  (Object.keys(LETTERS) as DecidedEffect[]).map((effect) => [LETTERS[effect], effect]),
+);
 
 const SEPARATOR = '\u001f';
 const NUMBER_LENGTH = 10;
@@ -227,7 +227,7 @@ export class Spool {
     }
     let rows: DecidedRow[] = [];
     for (const line of this.#decided.lines(this.#decidedLength)) {
-      const effect = effectOf(line.charAt(0));
+      const effect = EFFECTS.get(line.charAt(0));
       if (effect === undefined) throw new Error('a row of the journal cannot be read');
       rows.push({
         effect,

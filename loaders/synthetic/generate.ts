@@ -1,5 +1,5 @@
 import { type CalendarDate, londonDate } from '#schemas/calendar.ts';
-import type { FileCode } from '#schemas/uploads/acknowledgement.ts';
+import type { FileCode, UploadFormat } from '#schemas/uploads/acknowledgement.ts';
 import { badRows, type Expected, type HeldPlan, REPEATED } from './bad-rows.ts';
 import {
   type Change,
@@ -22,11 +22,13 @@ import {
 } from './text.ts';
 
 export { DELTAS_AT_MOST } from './country.ts';
-export type { NumberRange } from './numbers.ts';
+export { NUMBER_RANGES, type NumberRange } from './numbers.ts';
+
+export const GENERATED_FORMATS = ['xml', 'csv', 'both'] as const;
 
 export type GenerateOptions = CountryOptions & {
   /** `both`: every other authority sends Spine XML, the others CSV. */
-  format: 'xml' | 'csv' | 'both';
+  format: (typeof GENERATED_FORMATS)[number];
   /**
    * Share of the records that are spoilt on purpose, each in one of the ways there are; and of the people
    * of whom the register says something else than the files.
@@ -56,7 +58,7 @@ export type FileSummary = {
 export type GeneratedFile = {
   /** `ODS-sequence-yyyymmddHHMM.csv` or `.xml`: a CSV needs no further option to be loaded. */
   name: string;
-  format: 'spine-xml' | 'csv';
+  format: UploadFormat;
   kind: 'first' | 'later';
   authority: CountryAuthority;
   sequence: number;

@@ -1,6 +1,7 @@
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { addDays, type CalendarDate, londonDate } from '#schemas/calendar.ts';
 import type { PlanType } from '#schemas/plans/plan.ts';
+import type { UploadFormat } from '#schemas/uploads/acknowledgement.ts';
 import type { CsvMetadata } from '../formats/csv/metadata.ts';
 import {
   CSV_START,
@@ -19,7 +20,7 @@ export type SampleAuthority = {
   name: string;
   officeHoursPhone: string;
   emergencyDutyTeamPhone: string;
-  format: 'spine-xml' | 'csv';
+  format: UploadFormat;
 };
 
 /** Telephone numbers are of the range kept for drama, 020 7946 0xxx. Source: Ofcom. */

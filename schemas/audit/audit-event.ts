@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { SEARCH_TYPES } from '../lookup.ts';
+import { LOOKUP_OUTCOMES, SEARCH_TYPES } from '../lookup.ts';
+import { ACCESSES } from '../people/care-setting.ts';
+import { requestIdSchema } from '../request-id.ts';
 
 /**
  * What a process writes of itself into an event before the store adds what only the store knows (the
@@ -27,19 +29,26 @@ export type EnumerationSign = (typeof ENUMERATION_SIGNS)[number];
 
 const versionsSchema = z.object({ functions: z.string(), configuration: z.string() });
 
-const requestSchema = z.object({
+const idsSchema = z.object({
   auditId: z.uuid(),
-  requestId: z.guid().optional(),
-  correlationId: z.guid().optional(),
+  requestId: requestIdSchema.optional(),
+  correlationId: requestIdSchema.optional(),
+});
+
+/** The ways to ask. */
+export const APIS = ['plain', 'fhir'] as const;
+export type Api = (typeof APIS)[number];
+
+const requestSchema = idsSchema.extend({
   caller: callerSchema,
-  api: z.enum(['plain', 'fhir']),
+  api: z.enum(APIS),
 });
 
 export const lookupEventSchema = requestSchema.extend({
   type: z.literal('lookup'),
   /** The kind of setting; every scheduled one only as `scheduled`. */
   setting: z.string(),
-  access: z.enum(['unscheduled', 'silent-read']),
+  access: z.enum(ACCESSES),
   /** What made it so: the only activity held, the header, or the header's absence. */
   decidedBy: z.enum(['activity', 'header', 'default']),
   /** Of FHIR: what was searched for, and so which part of the answer was shown. */
@@ -91,7 +100,7 @@ export const enumerationAlertEventSchema = z.object({
   caller: callerSchema,
   sign: z.enum(ENUMERATION_SIGNS),
   /** Which lookups were counted; all of them where this is absent. */
-  access: z.enum(['unscheduled', 'silent-read']).optional(),
+  access: z.enum(ACCESSES).optional(),
   count: z.int(),
   threshold: z.int(),
   windowSeconds: z.int(),
@@ -121,11 +130,8 @@ export const loadEventSchema = z.object({
 });
 
 /** All that is held for an authority was given to it, or to an operator by the command line. */
-export const holdingsReadEventSchema = z.object({
+export const holdingsReadEventSchema = idsSchema.extend({
   type: z.literal('holdings-read'),
-  auditId: z.uuid(),
-  requestId: z.guid().optional(),
-  correlationId: z.guid().optional(),
   authority: z.string(),
   /** Absent where an operator read it. */
   caller: callerSchema.optional(),
@@ -137,11 +143,8 @@ export const holdingsReadEventSchema = z.object({
  * The audit was searched, or a report made of it: by whom, why, for what, and how many events were shown.
  * On record before they are.
  */
-export const auditSearchEventSchema = z.object({
+export const auditSearchEventSchema = idsSchema.extend({
   type: z.literal('audit-search'),
-  auditId: z.uuid(),
-  requestId: z.guid().optional(),
-  correlationId: z.guid().optional(),
   /** Absent where it was the command line. */
   caller: callerSchema.optional(),
   by: z.string(),
@@ -155,11 +158,8 @@ export const auditSearchEventSchema = z.object({
 });
 
 /** An authority was given notifications of accesses to its children, up to and with this one. */
-export const notificationsReadEventSchema = z.object({
+export const notificationsReadEventSchema = idsSchema.extend({
   type: z.literal('notifications-read'),
-  auditId: z.uuid(),
-  requestId: z.uuid().optional(),
-  correlationId: z.uuid().optional(),
   authority: z.string(),
   caller: callerSchema,
   by: z.string(),
@@ -195,7 +195,24 @@ export const operatorEventSchema = z.object({
   auditId: z.uuid(),
   by: z.string(),
   detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  occurredAt,
 });
+
+/**
+ * Events that are no answers, which a process that answers lookups records beside them; what happened while
+ * the store was away is recorded later. Each but the count of those lost has `occurredAt`.
+ */
+export const recordedEventSchema = z.discriminatedUnion('type', [
+  notDeliveredEventSchema,
+  couldNotCheckEventSchema,
+  refusalEventSchema,
+  enumerationAlertEventSchema,
+  eventsLostEventSchema,
+  operatorEventSchema.extend({
+    type: operatorEventSchema.shape.type.extract(['configuration-start', 'configuration-change']),
+  }),
+]);
+export type RecordedEvent = z.infer<typeof recordedEventSchema>;
 
 export const writtenEventSchema = z.discriminatedUnion('type', [
   lookupEventSchema,
@@ -216,6 +233,25 @@ export type OperatorEvent = z.infer<typeof operatorEventSchema>;
 export type NotificationsReadEvent = z.infer<typeof notificationsReadEventSchema>;
 export type LookupEvent = z.infer<typeof lookupEventSchema>;
 
+/** Largest event that is sealed as it is, in bytes; the log's format allows little more. */
+export const EVENT_AT_MOST_BYTES = 65_535;
+/** For what the store adds to an event that shows no plan. */
+const PLACE_AT_MOST_BYTES = 255;
+
+/**
+ * An event as it is written, once it is certain that it reads back: by the schema that readers use. A
+ * lookup's own event does not come this way, since its parts were judged where the request came in.
+ *
+ * @throws where it would be sealed as unreadable, which would be a fault of this program
+ */
+export function writtenJson(event: WrittenEvent): string {
+  const json = JSON.stringify(writtenEventSchema.parse(event));
+  if (Buffer.byteLength(json) > EVENT_AT_MOST_BYTES - PLACE_AT_MOST_BYTES) {
+    throw new RangeError(`an audit event (${event.type}) is larger than the log takes`);
+  }
+  return json;
+}
+
 /** One plan as it was shown: authority, type, start, status and date of birth result. */
 export const shownPlanSchema = z.object({
   authority: z.string(),
@@ -229,7 +265,7 @@ export const shownPlanSchema = z.object({
 export const sourceSchema = z.object({ localId: z.string().optional(), sequence: z.int() });
 
 /** What the store adds to a written event. */
-const placedSchema = z.object({
+export const placedSchema = z.object({
   /** `0` to `255`, or `system` for what concerns no single child. */
   partition: z.union([z.int(), z.literal('system')]),
   /** Without gaps within the partition, from 1. */
@@ -237,7 +273,7 @@ const placedSchema = z.object({
   /** The store's time, milliseconds. */
   at: z.number(),
   /** Lookups: what was decided and shown. */
-  outcome: z.enum(['flagged', 'not-flagged']).optional(),
+  outcome: z.enum(LOOKUP_OUTCOMES).optional(),
   shown: z.array(shownPlanSchema).optional(),
   /**
    * Lookups that are no silent reads: the source of each plan shown, in their order. For its authority alone;

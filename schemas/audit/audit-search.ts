@@ -1,12 +1,18 @@
 import { z } from 'zod';
-import { odsCodeSchema, shortTextSchema } from '../authority.ts';
+import { odsCodeSchema } from '../authority.ts';
+import { LOOKUP_OUTCOMES } from '../lookup.ts';
 import { nhsNumberSchema } from '../nhs-number.ts';
-import { ACTIVITY_SILENT, ACTIVITY_UNSCHEDULED, type Access } from '../people/care-setting.ts';
+import {
+  ACCESSES,
+  ACTIVITY_SILENT,
+  ACTIVITY_UNSCHEDULED,
+  type Access,
+} from '../people/care-setting.ts';
+import { heldTextSchema, shortTextSchema } from '../text.ts';
 
 /** What came of what an event tells of. */
 export const AUDIT_OUTCOMES = [
-  'flagged',
-  'not-flagged',
+  ...LOOKUP_OUTCOMES,
   'could-not-check',
   'refused',
   'not-delivered',
@@ -15,8 +21,7 @@ export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
 /** How a lookup counted, by the name of the access or the code of the activity. */
 const activityNames: Record<string, Access> = {
-  unscheduled: 'unscheduled',
-  'silent-read': 'silent-read',
+  ...Object.fromEntries(ACCESSES.map((access) => [access, access])),
   [ACTIVITY_UNSCHEDULED]: 'unscheduled',
   [ACTIVITY_SILENT]: 'silent-read',
 };
@@ -31,7 +36,7 @@ const instant = z.iso
  */
 export const auditCriteriaSchema = z.strictObject({
   nhsNumber: nhsNumberSchema.optional(),
-  user: shortTextSchema.optional(),
+  user: heldTextSchema.optional(),
   organisation: odsCodeSchema.optional(),
   /** Whose plan was shown, whose upload it was, or who read its holdings. */
   authority: odsCodeSchema.optional(),

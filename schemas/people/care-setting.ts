@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { shortTextSchema } from '../text.ts';
 
 /**
  * Where a lookup may come from.
@@ -40,7 +41,8 @@ export const ACTIVITY_UNSCHEDULED = 'B0107';
 export const ACTIVITY_SILENT = 'B0170';
 
 /** How the lookup counts: listed and notified, or a silent read. */
-export type Access = 'unscheduled' | 'silent-read';
+export const ACCESSES = ['unscheduled', 'silent-read'] as const;
+export type Access = (typeof ACCESSES)[number];
 
 /**
  * Organisations that are known and are not care settings. Listing one says that it was considered: it is
@@ -62,7 +64,7 @@ export function isCareSetting(setting: CareSetting | OtherOrganisation): setting
 /** One row of the organisations file, which says what kind of setting an organisation is. */
 export const organisationSchema = z.strictObject({
   code: z.string().regex(/^[A-Z0-9]{3,12}$/, { error: 'must be an ODS code' }),
-  name: z.string().min(1).max(120),
+  name: shortTextSchema,
   setting: z.enum([...careSettings, ...OTHER_ORGANISATIONS]),
 });
 export type Organisation = z.infer<typeof organisationSchema>;

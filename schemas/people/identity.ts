@@ -1,20 +1,52 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { shortTextSchema } from '../text.ts';
 
-const text = z
+const code = z.string().regex(/^[A-Za-z0-9:._-]{1,40}$/, {
+  error: 'must be 1 to 40 letters, digits and any of : . _ -',
+});
+/** A user's id, as tokens and blocks have it. */
+export const userSchema = code;
+/** An issuer's name, as tokens, the issuers file and blocks have it. */
+export const issuerNameSchema = z
   .string()
-  .min(1)
-  .max(120)
-  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u);
-const code = z.string().regex(/^[A-Za-z0-9:._-]{1,40}$/);
+  .min(1, { error: 'must not be empty' })
+  .max(200, { error: 'must be at most 200 characters' });
+
+const wireText = z.string().optional();
+
+/** What every signed token's header has, in the types of RFC 7515, section 4.1. */
+export const tokenHeaderSchema = z.looseObject({
+  alg: z.string(),
+  typ: wireText,
+  cty: wireText,
+  kid: wireText,
+  jku: wireText,
+  jwk: z.looseObject({}).optional(),
+  x5u: wireText,
+  x5c: z.array(z.string()).optional(),
+  x5t: wireText,
+  'x5t#S256': wireText,
+});
+
+/** Registered claims, in the types of RFC 7519, section 4.1, whichever of them an issuer's mapping reads. */
+export const registeredClaimsSchema = z.looseObject({
+  iss: z.string(),
+  sub: wireText,
+  aud: z.union([z.string(), z.array(z.string())]),
+  exp: z.number(),
+  nbf: z.number().optional(),
+  iat: z.number().optional(),
+  jti: wireText,
+});
 
 /** A user's role at one organisation, with the activities it grants there. */
 export const roleSchema = z.object({
   /** The user role profile id, by which a user with several roles chooses one. */
   id: code,
   code,
-  name: text,
-  organisation: z.object({ code: z.string().regex(/^[A-Z0-9]{3,12}$/), name: text }),
+  name: shortTextSchema,
+  organisation: z.object({ code: z.string().regex(/^[A-Z0-9]{3,12}$/), name: shortTextSchema }),
   activities: z.array(code).max(100),
 });
 export type Role = z.infer<typeof roleSchema>;
@@ -28,11 +60,11 @@ export type Scope = (typeof SCOPES)[number];
  * `aud`, `exp`, `nbf`, `iat`) are checked by the verifier before these are read.
  */
 export const claimsSchema = z.object({
-  iss: z.string().min(1).max(200),
-  sub: code,
+  iss: issuerNameSchema,
+  sub: userSchema,
   exp: z.number(),
   client_id: code,
-  name: text,
+  name: shortTextSchema,
   roles: z.array(roleSchema).min(1).max(50),
   scope: z.string().max(200).default(''),
 });
@@ -100,7 +132,7 @@ export const CLAIM_MAPPINGS = ['cp-flags', 'cis2'] as const;
  */
 export const issuerSchema = z
   .strictObject({
-    issuer: z.string().min(1).max(200),
+    issuer: issuerNameSchema,
     audience: z.string().min(1).max(200),
     jwksFile: z.string().min(1).optional(),
     /** Outside a demo https only. */

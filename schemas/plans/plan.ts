@@ -1,5 +1,9 @@
 import { addDays, addYears, type CalendarDate, londonMidnight } from '../calendar.ts';
 
+/** Who may be the subject of a record in an upload. */
+export const SUBJECTS = ['child', 'mother'] as const;
+export type Subject = (typeof SUBJECTS)[number];
+
 /** All that is particular to a plan type: a new one is one more entry here. */
 type PlanTypeEntry = {
   /** This store's own short form, one capital letter, never given to another type. */
@@ -15,7 +19,7 @@ type PlanTypeEntry = {
   /** Its element in Spine XML, and what its dates' names begin with. Source: CP-IS schemas. */
   spine: { template: string; prefix: string };
   /** Whose NHS number and date of birth it is held under. A mother's plan has no birthday rule. */
-  subject: 'child' | 'mother';
+  subject: Subject;
   /**
    * What its end date means: the day the plan ends, if that is known; or the day a baby is due or the plan
    * ended, which uploads do not tell apart and which is always there.
@@ -79,7 +83,8 @@ export function planTypeOfLetter(letter: string): PlanType | undefined {
 }
 
 /** What a plan is at an instant. `due-date-passed` exists only for an unborn child's plan. */
-export type PlanStatus = 'current' | 'ended' | 'due-date-passed';
+export const PLAN_STATUSES = ['current', 'ended', 'due-date-passed'] as const;
+export type PlanStatus = (typeof PLAN_STATUSES)[number];
 
 /** What an authority said of one plan. Dates are days in England. */
 export type Plan = {

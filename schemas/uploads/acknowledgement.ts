@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { planTypes } from '../plans/plan.ts';
+import { planTypes, SUBJECTS } from '../plans/plan.ts';
 
 /** What became of a file. Source: CP-IS vocabulary, file acknowledgement codes. */
 export const FILE_CODES = {
@@ -62,7 +62,7 @@ export const echoedRecordSchema = z.strictObject({
   people: z
     .array(
       z.strictObject({
-        kind: z.enum(['child', 'mother']),
+        kind: z.enum(SUBJECTS),
         /** As sent, right or wrong. */
         nhsNumber: z.string().min(1).max(40),
         localId: z.string().min(1).max(40).optional(),
@@ -87,11 +87,15 @@ export const heldSchema = z.strictObject({
   leftOut: z.int().nonnegative(),
 });
 
+/** What an authority may send. */
+export const UPLOAD_FORMATS = ['spine-xml', 'csv'] as const;
+export type UploadFormat = (typeof UPLOAD_FORMATS)[number];
+
 export const acknowledgementSchema = z.strictObject({
   file: z.strictObject({
     /** Base name only: paths belong to the machine. */
     name: z.string(),
-    format: z.enum(['spine-xml', 'csv']),
+    format: z.enum(UPLOAD_FORMATS),
     /** SHA-256 of the bytes received, hex. */
     sha256: z.string(),
     createdAt: z.iso.datetime().optional(),

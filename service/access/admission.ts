@@ -1,15 +1,24 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
 import type { Organisation } from '#schemas/people/care-setting.ts';
-import { type RequestIds, readRequestIds } from '../http/request-ids.ts';
-import type { Authenticate, Authentication } from './authenticate.ts';
-import { type AccessDecision, chooseRole, decideAccess } from './decide.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import { type HeadRefusal, type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import type { Authenticate, Authentication, TokenRefusal } from './authenticate.ts';
+import {
+  type AccessDecision,
+  type AccessRefusal,
+  chooseRole,
+  decideAccess,
+  type RoleRefusal,
+} from './decide.ts';
 
-export type Refusal = {
+/** Why a request is refused of which nothing is known yet but its headers. */
+export type CallerRefusal = HeadRefusal | TokenRefusal | RoleRefusal | 'too-many-requests';
+
+export type Refusal<Code extends ErrorCode = ErrorCode> = {
   kind: 'refused';
   ids: RequestIds;
-  code: ErrorCode;
+  code: Code;
   /** Who was refused, if the token was valid. */
   caller?: Caller;
   /** False where the user has several roles and chose none: `caller` is then only the person. */
@@ -27,7 +36,7 @@ export type KnownCaller = {
 
 export type Admission =
   | (KnownCaller & { access: Extract<AccessDecision, { kind: 'granted' }> })
-  | Refusal;
+  | Refusal<CallerRefusal | AccessRefusal>;
 
 /** Counts a request of a caller, and tells if it is one too many. */
 export type TakeFromLimits = (caller: Caller) => LimitReached | undefined;
@@ -38,10 +47,13 @@ export type TakeFromLimits = (caller: Caller) => LimitReached | undefined;
  */
 export function judgeCaller(
   authentication: Authentication,
-  headers: IncomingHttpHeaders,
+  head: RequestHead,
   take: TakeFromLimits,
-): KnownCaller | Refusal {
-  const ids = readRequestIds(headers);
+): KnownCaller | Refusal<CallerRefusal> {
+  const ids = readRequestIds(head);
+  if (ids.twoTokens === true) {
+    return { kind: 'refused', ids, code: 'header-repeated', roleChosen: false };
+  }
   if (authentication.kind === 'refused') {
     const { code, caller } = authentication;
     return {
@@ -54,9 +66,9 @@ export function judgeCaller(
     };
   }
   const { callers } = authentication;
-  const choice = chooseRole(callers, headers);
+  const choice = chooseRole(callers, head.headers);
   const caller = choice.kind === 'chosen' ? choice.caller : callers[0];
-  const refuse = (code: ErrorCode): Refusal => ({
+  const refuse = (code: CallerRefusal): Refusal<CallerRefusal> => ({
     kind: 'refused',
     ids,
     code,
@@ -91,22 +103,22 @@ export function createAdmission({
   registeredOnly,
   take,
 }: AdmissionDependencies) {
-  function judge(authentication: Authentication, headers: IncomingHttpHeaders): Admission {
-    const known = judgeCaller(authentication, headers, take);
+  function judge(authentication: Authentication, head: RequestHead): Admission {
+    const known = judgeCaller(authentication, head, take);
     if (known.kind === 'refused') return known;
     const { ids, caller } = known;
-    const access = decideAccess(caller.identity, headers, organisations(), registeredOnly());
+    const access = decideAccess(caller.identity, head.headers, organisations(), registeredOnly());
     return access.kind === 'refused'
       ? { kind: 'refused', ids, code: access.code, caller, roleChosen: true }
       : { kind: 'admitted', ids, caller, access };
   }
 
   /** At once for a token that was verified before: the hot path waits for no promise. */
-  return function admit(headers: IncomingHttpHeaders): Admission | Promise<Admission> {
-    const authentication = authenticate(headers.authorization);
+  return function admit(head: RequestHead): Admission | Promise<Admission> {
+    const authentication = authenticate(head.headers.authorization);
     return authentication instanceof Promise
-      ? authentication.then((verified) => judge(verified, headers))
-      : judge(authentication, headers);
+      ? authentication.then((verified) => judge(verified, head))
+      : judge(authentication, head);
   };
 }
 export type Admit = ReturnType<typeof createAdmission>;

@@ -1,7 +1,14 @@
 import { decodeJwt, errors, type JWTVerifyResult, jwtVerify } from 'jose';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
-import { type Claims, SCOPES, type Scope, userKeyOf } from '#schemas/people/identity.ts';
+import {
+  type Claims,
+  registeredClaimsSchema,
+  SCOPES,
+  type Scope,
+  tokenHeaderSchema,
+  userKeyOf,
+} from '#schemas/people/identity.ts';
 import { namesEachOnce } from '../http/json-members.ts';
 import { readClaims } from './claims.ts';
 import { KeysUnavailable } from './issuer-keys.ts';
@@ -163,9 +170,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
           maxTokenAge: trusted.maxTokenAgeSeconds,
         }),
       });
-      const sort = verified.protectedHeader.typ?.toLowerCase();
+      const head = tokenHeaderSchema.safeParse(verified.protectedHeader).data;
+      if (head === undefined) return 'token-malformed';
+      const sort = head.typ?.toLowerCase();
       if (type === undefined && !ACCESS_TOKEN_TYPES.has(sort)) return 'token-malformed';
-      return verified;
+      // A `jti` that is a number would escape its revocation.
+      return registeredClaimsSchema.safeParse(verified.payload).success ? verified : 'token-claims';
     } catch (error) {
       return refusalOf(error);
     }

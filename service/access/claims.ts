@@ -118,12 +118,13 @@ export function readClaims(
     scope: valueOf(payload, mapping.scope),
     roles: roles.map((role) => {
       const code = valueOf(role, names.organisationCode);
+      const activities = valueOf(role, names.activities);
       return {
         id: valueOf(role, names.id),
         code: part(valueOf(role, names.code)),
         name: part(valueOf(role, names.name)),
         organisation: { code, name: organisationName(role, code) },
-        activities: valueOf(role, names.activities) ?? [],
+        activities: activities === undefined ? [] : activities,
       };
     }),
   });

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
@@ -11,22 +10,37 @@ import {
   type Organisation,
 } from '#schemas/people/care-setting.ts';
 import type { Identity } from '#schemas/people/identity.ts';
+import type { RequestHead } from '../http/request-head.ts';
 
-export type RoleChoice = { kind: 'chosen'; caller: Caller } | { kind: 'refused'; code: ErrorCode };
+export type RoleRefusal = Extract<ErrorCode, `role-${string}`>;
+export type RoleChoice =
+  | { kind: 'chosen'; caller: Caller }
+  | { kind: 'refused'; code: RoleRefusal };
 
 /** The role in use: the only one, or the one that `NHSD-Session-URID` names. */
 export function chooseRole(
   callers: readonly [Caller, ...Caller[]],
-  headers: IncomingHttpHeaders,
+  headers: RequestHead['headers'],
 ): RoleChoice {
-  if (callers.length === 1) return { kind: 'chosen', caller: callers[0] };
   const wanted = headers['nhsd-session-urid'];
+  if (wanted === undefined) {
+    return callers.length === 1
+      ? { kind: 'chosen', caller: callers[0] }
+      : { kind: 'refused', code: 'role-choice-required' };
+  }
   const caller = callers.find(({ identity }) => identity.role.id === wanted);
   return caller === undefined
-    ? { kind: 'refused', code: 'role-choice-required' }
+    ? { kind: 'refused', code: 'role-not-held' }
     : { kind: 'chosen', caller };
 }
 
+export type AccessRefusal = Extract<
+  ErrorCode,
+  | 'activity-required'
+  | 'access-header-invalid'
+  | 'silent-read-not-allowed'
+  | `organisation-not-${string}`
+>;
 export type AccessDecision =
   | {
       kind: 'granted';
@@ -35,7 +49,7 @@ export type AccessDecision =
       /** As an event says it: the kind of unscheduled setting, or only `scheduled`. */
       setting: string;
     }
-  | { kind: 'refused'; code: ErrorCode };
+  | { kind: 'refused'; code: AccessRefusal };
 
 /** The setting of an organisation that only a demo lets in. */
 const UNREGISTERED = 'unregistered';
@@ -60,7 +74,7 @@ function settingText(organisation: Organisation | undefined): string | undefined
  */
 export function decideAccess(
   { role }: Identity,
-  headers: IncomingHttpHeaders,
+  headers: RequestHead['headers'],
   organisations: ReadonlyMap<string, Organisation>,
   registeredOnly: boolean,
 ): AccessDecision {

@@ -4,6 +4,7 @@ import type { ErrorCode } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
 import type { NoteRefusal } from '../audit/record/refusals.ts';
 import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
+import type { RequestHead } from '../http/request-head.ts';
 import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
@@ -48,7 +49,7 @@ export function auditedCaller({ identity }: Caller) {
  */
 export function scopedRoute<A extends KnownCaller>(
   { noteRefusal, log, tracing }: ScopedRouteDependencies,
-  admit: (headers: ScopedContext['env']['incoming']['headers']) => Promise<A | Refusal>,
+  admit: (head: RequestHead) => Promise<A | Refusal>,
   answer: (c: ScopedContext, admitted: A) => Promise<Response | ErrorCode>,
   failure: { code: ErrorCode; says: string },
 ): ScopedHandler {
@@ -57,14 +58,14 @@ export function scopedRoute<A extends KnownCaller>(
     // Hono answers HEAD by GET, and an answer that nobody reads would be audited as one that was.
     if (incoming.method === 'HEAD') {
       return problemResponse('method-not-allowed', {
-        ...readRequestIds(incoming.headers),
+        ...readRequestIds(incoming),
         allow: 'GET',
         lookup: false,
       });
     }
     try {
       const token = tracing.of(incoming)?.child('token');
-      const admission = await admit(incoming.headers);
+      const admission = await admit(incoming);
       token?.end(admission.kind === 'refused' ? admission.code : undefined);
       const outcome = admission.kind === 'admitted' ? await answer(c, admission) : admission.code;
       if (outcome instanceof Response) return outcome;
@@ -80,7 +81,7 @@ export function scopedRoute<A extends KnownCaller>(
       });
       return problemResponse(outcome, { ...admission.ids, limit, lookup: false });
     } catch (error) {
-      const ids = readRequestIds(incoming.headers);
+      const ids = readRequestIds(incoming);
       log.error(failure.says, { ...errorFields(error), ...idFields(ids) });
       return problemResponse(failure.code, { ...ids, lookup: false });
     }

@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Scope } from '#schemas/people/identity.ts';
+import type { RequestHead } from '../http/request-head.ts';
 import { judgeCaller, type KnownCaller, type Refusal, type TakeFromLimits } from './admission.ts';
 import type { Authenticate } from './authenticate.ts';
 
@@ -11,11 +11,11 @@ export type ScopedAdmissionDependencies = { authenticate: Authenticate; take: Ta
 /** Whether a request's token has a scope, judged by its headers alone; `without` is the code where not. */
 export async function admitScope(
   { authenticate, take }: ScopedAdmissionDependencies,
-  headers: IncomingHttpHeaders,
+  head: RequestHead,
   scope: Scope,
   without: ErrorCode,
 ): Promise<ScopedAdmission> {
-  const known = judgeCaller(await authenticate(headers.authorization), headers, take);
+  const known = judgeCaller(await authenticate(head.headers.authorization), head, take);
   if (known.kind === 'refused' || known.caller.identity.scopes.includes(scope)) return known;
   const { ids, caller } = known;
   return { kind: 'refused', ids, code: without, caller, roleChosen: true };

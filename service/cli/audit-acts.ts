@@ -8,21 +8,11 @@ import { streamName } from '../audit/log/entry.ts';
 import { readCheckpointFile } from '../audit/log/log-folder.ts';
 import { addKey, KeyFileWrong, readKeys, retireKeys } from '../audit/seal/keys.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
-import { readName, readReason } from './authority.ts';
 import { Failure, misused } from './failure.ts';
+import { type Named, readNamed } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-type Named = { by?: string; reason?: string };
-
 const REDIS_ANSWERS_WITHIN_MS = 3_000;
-
-/** An act on the evidence is a named person's. */
-function named({ by, reason }: Named): { by: string; reason: string } {
-  if (!by?.trim() || !reason?.trim()) {
-    throw misused('Say who does it and why: --by NAME --reason TEXT.');
-  }
-  return { by: readName(by), reason: readReason(reason) };
-}
 
 /** Records an act on the audit among its events. */
 async function record(
@@ -58,7 +48,7 @@ async function withCommits<T>(
 /** `cp-flags audit key`: the public keys; a new one beside the old; the old ones retired. */
 export async function auditKey(
   configuration: Configuration,
-  options: Named & { add?: boolean; retire?: boolean },
+  options: Partial<Named> & { add?: boolean; retire?: boolean },
 ): Promise<void> {
   const path = auditKeyFile(configuration);
   try {
@@ -66,7 +56,7 @@ export async function auditKey(
       throw misused('Either --add or --retire: in between, both keys sign for a time.');
     }
     if (options.add === true || options.retire === true) {
-      const { by, reason } = named(options);
+      const { by, reason } = readNamed(options);
       await readKeys(path);
       const adding = options.add === true;
       const changed = adding
@@ -93,7 +83,7 @@ export async function auditKey(
 /** `cp-flags audit hold`: stops pruning until the hold is ended. */
 export async function auditHold(
   configuration: Configuration,
-  options: Named & { end?: string; list?: boolean },
+  options: Partial<Named> & { end?: string; list?: boolean },
 ): Promise<void> {
   const done = await withCommits(configuration, (commits) => {
     if (options.list === true) {
@@ -102,7 +92,7 @@ export async function auditHold(
       for (const { id, at, by, reason } of holds) console.log(`${id}  ${at}  ${by}: ${reason}`);
       return undefined;
     }
-    const { by, reason } = named(options);
+    const { by, reason } = readNamed(options);
     if (options.end === undefined) {
       const { id } = commits.hold(by, reason);
       console.log(`Hold ${id}: nothing is pruned from the audit log until it is ended.`);
@@ -132,8 +122,11 @@ export async function auditHold(
  * `cp-flags audit accept-gap`: lets sealing go on where events are lost for good. The log then says which,
  * who answered for it and why, and verification repeats it.
  */
-export async function auditAcceptGap(configuration: Configuration, options: Named): Promise<void> {
-  const { by, reason } = named(options);
+export async function auditAcceptGap(
+  configuration: Configuration,
+  options: Partial<Named>,
+): Promise<void> {
+  const { by, reason } = readNamed(options);
   await withCommits(configuration, async (commits) => {
     const commit = commits.read();
     if (commit === undefined) throw new Failure('The audit log has not been begun yet.');

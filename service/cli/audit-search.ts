@@ -9,7 +9,6 @@ import {
   type AuditCriteria,
   orderedCriteriaSchema,
 } from '#schemas/audit/audit-search.ts';
-import { shortTextSchema } from '#schemas/authority.ts';
 import { addDays, londonDate, londonMidnight, parseIsoDate } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
@@ -35,6 +34,7 @@ import { FHIR_BASE } from '../fhir/vocabulary.ts';
 import { auditFolder, auditIndexFile } from '../files/data-folder.ts';
 import { recordedCriteria } from '../routes/audit-search.ts';
 import { Failure, misused } from './failure.ts';
+import { type Named, readNamed } from './named.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
 type CriteriaOptions = {
@@ -48,13 +48,10 @@ type CriteriaOptions = {
   from?: string;
   to?: string;
 };
-type NamedOptions = { by: string; reason: string };
 type FormatOptions = { json?: boolean; csv?: boolean; fhir?: boolean };
-type SearchOptions = CriteriaOptions &
-  NamedOptions &
-  FormatOptions & { limit: string; cursor?: string };
+type SearchOptions = CriteriaOptions & Named & FormatOptions & { limit: string; cursor?: string };
 type ReportCommandOptions = CriteriaOptions &
-  NamedOptions &
+  Named &
   FormatOptions & { least: string; names?: boolean };
 
 const STEP_MS = 250;
@@ -132,13 +129,6 @@ async function criteriaOf(options: CriteriaOptions): Promise<AuditCriteria> {
   const [issue] = parsed.error.issues;
   const name = String(issue?.path[0]);
   throw misused(`${OPTION_OF[name] ?? `--${name}`} ${issue?.message}.`);
-}
-
-function namedOf({ by, reason }: NamedOptions): NamedOptions {
-  const parsed = [by, reason].map((text) => shortTextSchema.safeParse(text).data);
-  const [who, why] = parsed;
-  if (who !== undefined && why !== undefined) return { by: who, reason: why };
-  throw misused('Say who asks and why, in at most 120 characters each: --by NAME --reason TEXT.');
 }
 
 function formatOf(options: FormatOptions): 'table' | 'json' | 'csv' | 'fhir' {
@@ -261,7 +251,7 @@ function wholeNumber(option: string, text: string, most: number): number {
 }
 
 async function auditSearch(configuration: Configuration, options: SearchOptions): Promise<void> {
-  const named = namedOf(options);
+  const named = readNamed(options);
   const format = formatOf(options);
   const limit = wholeNumber('--limit', options.limit, EVENTS_AT_MOST);
   const criteria = await criteriaOf(options);
@@ -354,7 +344,7 @@ async function auditReport(
   if (!isReport(name)) {
     throw misused(`There is no report ${name}. There are ${Object.keys(REPORTS).join(', ')}.`);
   }
-  const named = namedOf(options);
+  const named = readNamed(options);
   const format = formatOf(options);
   if (format === 'fhir')
     throw misused('A report is text, --json or --csv. Events as FHIR: search.');

@@ -1,10 +1,10 @@
 import { userInfo } from 'node:os';
-import type { z } from 'zod';
 import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
-import { type OdsCode, odsCodeSchema, phoneSchema, shortTextSchema } from '#schemas/authority.ts';
+import { type OdsCode, odsCodeSchema, phoneSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
+import { shortTextSchema } from '#schemas/text.ts';
 import {
   type BreakerName,
   breakersSchema,
@@ -16,6 +16,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { readSettingFile } from '../access/issuers.ts';
 import { Failure, misused } from './failure.ts';
+import { type Named, readNamed, readOption } from './named.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
 export type AuthorityOptions = { name?: string; office?: string; emergency?: string } & Partial<
@@ -42,14 +43,7 @@ function breakersOf(given: AuthorityOptions, had: OwnBreakers): OwnBreakers | un
       throw misused(`${flag} must be a number, or default.`);
     else breakers[name] = Number(text);
   }
-  return changed ? read('The setting', ownBreakersSchema, breakers) : undefined;
-}
-
-function read<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw misused(`${[what, ...(issue?.path ?? [])].join(' ')} ${issue?.message}.`);
+  return changed ? readOption('The setting', ownBreakersSchema, breakers) : undefined;
 }
 
 /**
@@ -62,12 +56,12 @@ export async function setAuthority(
   options: AuthorityOptions,
 ): Promise<void> {
   const { name, office, emergency } = options;
-  const code = read('CODE', odsCodeSchema, codeText);
+  const code = readOption('CODE', odsCodeSchema, codeText);
   const details = {
-    ...(name !== undefined && { name: read('--name', shortTextSchema, name) }),
-    ...(office !== undefined && { officeHoursPhone: read('--office', phoneSchema, office) }),
+    ...(name !== undefined && { name: readOption('--name', shortTextSchema, name) }),
+    ...(office !== undefined && { officeHoursPhone: readOption('--office', phoneSchema, office) }),
     ...(emergency !== undefined && {
-      emergencyDutyTeamPhone: read('--emergency', phoneSchema, emergency),
+      emergencyDutyTeamPhone: readOption('--emergency', phoneSchema, emergency),
     }),
   };
   if (Object.keys(details).length === 0 && breakersOf(options, {}) === undefined) {
@@ -104,18 +98,16 @@ export async function setAuthority(
   });
 }
 
-type Decision = { by: string; reason: string };
-
 /** Has something done to an authority that somebody answers for, and prints what it came to. */
 async function decided(
   configuration: Configuration,
   codeText: string,
-  { by, reason }: Decision,
+  named: Named,
   role: RedisRole,
-  work: (store: Store, anchor: Anchor, code: OdsCode, who: Decision) => Promise<string>,
+  work: (store: Store, anchor: Anchor, code: OdsCode, who: Named) => Promise<string>,
 ): Promise<void> {
-  const code = read('CODE', odsCodeSchema, codeText);
-  const who = { by: readName(by), reason: readReason(reason) };
+  const code = readOption('CODE', odsCodeSchema, codeText);
+  const who = readNamed(named);
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, role, async (store, anchor) => {
     await requireSameDataset(store, anchor);
@@ -127,7 +119,7 @@ async function decided(
 export const resetAuthoritySequence = (
   configuration: Configuration,
   code: string,
-  decision: Decision,
+  decision: Named,
 ): Promise<void> =>
   decided(configuration, code, decision, 'loader', async (store, anchor, authority, who) => {
     const highest = await resetSequence(store, anchor, authority, who);
@@ -141,7 +133,7 @@ export const resetAuthoritySequence = (
 export const removeAuthorityByMistake = (
   configuration: Configuration,
   code: string,
-  decision: Decision,
+  decision: Named,
 ): Promise<void> =>
   decided(configuration, code, decision, 'admin', async (store, anchor, authority, who) => {
     await removeAuthority(store, anchor, authority, who);
@@ -151,7 +143,7 @@ export const removeAuthorityByMistake = (
       : `Authority ${authority} is not known any more.`;
   });
 
-export type ExpectOptions = Decision & { file: string };
+export type ExpectOptions = Named & { file: string };
 
 /**
  * `cp-flags authority expect`: sets which authorities are expected. As the store's administrator: what a
@@ -159,9 +151,9 @@ export type ExpectOptions = Decision & { file: string };
  */
 export async function expectAuthorities(
   configuration: Configuration,
-  { file, by, reason }: ExpectOptions,
+  { file, ...named }: ExpectOptions,
 ): Promise<void> {
-  const who = { by: readName(by), reason: readReason(reason) };
+  const who = readNamed(named);
   const expected = await readSettingFile('--file', file, expectedAuthoritiesSchema);
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, 'admin', async (store, anchor) => {
@@ -181,9 +173,3 @@ export async function expectAuthorities(
     for (const { code, name } of without(before, authorities)) console.log(`  - ${code} ${name}`);
   });
 }
-
-/** Who answers for it, as it goes into the audit. */
-export const readName = (text: string): string => read('--by', shortTextSchema, text);
-
-/** A reason as it goes into the audit. */
-export const readReason = (text: string): string => read('--reason', shortTextSchema, text);

@@ -1,11 +1,10 @@
-import { shortTextSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { issuerNameSchema, userSchema } from '#schemas/people/identity.ts';
 import { type Block, type Blocks, createBlocks } from '#store/blocks.ts';
-import { readReason } from './authority.ts';
-import { misused } from './failure.ts';
+import { type Named, readNamed, readOption } from './named.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
-export type BlockOptions = { issuer: string; by: string; reason: string };
+export type BlockOptions = Named & { issuer: string };
 
 async function withBlocks<T>(
   configuration: Configuration,
@@ -19,9 +18,12 @@ async function withBlocks<T>(
 }
 
 function readBlock(user: string, options: BlockOptions): Omit<Block, 'at'> {
-  const by = shortTextSchema.safeParse(options.by);
-  if (!by.success) throw misused(`--by ${by.error.issues[0]?.message}.`);
-  return { issuer: options.issuer, user, by: by.data, reason: readReason(options.reason) };
+  return {
+    // As tokens have them: a block of anything else would stop nobody.
+    issuer: readOption('--issuer', issuerNameSchema, options.issuer),
+    user: readOption('USER', userSchema, user),
+    ...readNamed(options),
+  };
 }
 
 /** `cp-flags block`: no token of this user counts any more, within seconds. */

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import {
   DELTAS_AT_MOST,
   type FileSummary,
+  GENERATED_FORMATS,
   type GeneratedFile,
   type GenerateOptions,
   generateEngland,
+  NUMBER_RANGES,
   type NumberRange,
 } from '#loaders/synthetic/generate.ts';
 import { londonDate, parseIsoDate } from '#schemas/calendar.ts';
@@ -26,9 +28,7 @@ export type GenerateCommandOptions = {
   register?: boolean;
 };
 
-const FORMATS: readonly GenerateOptions['format'][] = ['xml', 'csv', 'both'];
 const PIECE = 65_536;
-const RANGES: readonly NumberRange[] = ['test', 'wide'];
 
 function whole(option: string, text: string, least: number, most: number): number {
   const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
@@ -58,12 +58,12 @@ function readOptions(options: GenerateCommandOptions): GenerateOptions {
     seed: whole('--seed', options.seed, 0, 999_999_999),
     authorities,
     plans: whole('--plans', options.plans, authorities, 80_000_000),
-    format: choice('--format', options.format, FORMATS),
+    format: choice('--format', options.format, GENERATED_FORMATS),
     badRate: share('--bad-rate', options.badRate),
     date,
     deltas: whole('--deltas', options.deltas, 0, DELTAS_AT_MOST),
     changes: share('--changes', options.changes),
-    numbers: choice('--numbers', options.numbers, RANGES),
+    numbers: choice('--numbers', options.numbers, Object.keys(NUMBER_RANGES) as NumberRange[]),
   };
 }
 

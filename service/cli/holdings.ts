@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { odsCodeSchema, shortTextSchema } from '#schemas/authority.ts';
+import { odsCodeSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { writePrivate } from '../files/private-file.ts';
 import { holdingsText } from '../uploads/holdings.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
+import { readReason } from './named.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
 export type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason?: string };
@@ -23,8 +24,7 @@ export async function holdings(
   if (csv && json) throw misused('Give --csv or --json, not both.');
   const code = odsCodeSchema.safeParse(codeText).data;
   if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');
-  const why = reason === undefined ? undefined : shortTextSchema.safeParse(reason);
-  if (why?.success === false) throw misused(`--reason ${why.error.issues[0]?.message}.`);
+  const why = reason === undefined ? undefined : readReason(reason);
   const toFile = out !== undefined && out !== STDOUT;
   // Before the reading is on record: nothing is read that cannot be written.
   if (toFile) await requireDestination('--out', out);
@@ -38,7 +38,7 @@ export async function holdings(
       auditId: randomUUID(),
       authority: code,
       by: userInfo().username,
-      ...(why?.data !== undefined && { reason: why.data }),
+      ...(why !== undefined && { reason: why }),
     });
     const text = holdingsText(authority, store.rowsOf(code), csv ? 'csv' : 'json');
     if (toFile) await writePrivate(out, text);

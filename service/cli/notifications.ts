@@ -4,10 +4,11 @@ import { notificationIdSchema } from '#schemas/notification.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import { NotificationFile, type NotifierState } from '../notifications/notification-file.ts';
 import { Failure, misused } from './failure.ts';
+import { type Named, readNamed } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
 export type NotificationsListOptions = { json?: boolean };
-export type NotificationsResendOptions = { after?: string; by: string; reason: string };
+export type NotificationsResendOptions = Named & { after?: string };
 
 const HEARD_OF_WITHIN_MS = 60_000;
 
@@ -74,8 +75,9 @@ export function listNotifications(
 export async function resendNotifications(
   configuration: Configuration,
   code: string,
-  { after, by, reason }: NotificationsResendOptions,
+  { after, ...named }: NotificationsResendOptions,
 ): Promise<void> {
+  const { by, reason } = readNamed(named);
   if (after !== undefined && !notificationIdSchema.safeParse(after).success) {
     throw misused('--after takes the id of a notification, such as 000000001204.0000.');
   }

@@ -6,15 +6,14 @@ import {
   listHolds,
   releaseHold,
 } from '#loaders/upkeep/held-files.ts';
-import { shortTextSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { readReason } from './authority.ts';
 import { Failure, misused } from './failure.ts';
 import { exitCodeOf } from './load.ts';
+import { type Named, readNamed } from './named.ts';
 import { requireSameDataset, runningRedis, withStore } from './store.ts';
 
-export type ReleaseOptions = { list?: boolean; discard?: boolean; by?: string; reason?: string };
+export type ReleaseOptions = Partial<Named> & { list?: boolean; discard?: boolean };
 
 function holdText({ id, authority, number, at, whole, reasons, acknowledgement }: Hold): string {
   const { held } = acknowledgement;
@@ -60,11 +59,7 @@ export async function release(
     }
     if (file === undefined)
       throw misused('Say which: an authority and a number, V145-412, or an id.');
-    const by = shortTextSchema.safeParse(options.by);
-    if (!by.success || options.reason === undefined) {
-      throw misused('Say who and why: --by NAME --reason TEXT. Both go into the audit.');
-    }
-    const decision = { by: by.data, reason: readReason(options.reason) };
+    const decision = readNamed(options);
     const { id } = only(anchor, file);
     const acknowledgement =
       options.discard === true

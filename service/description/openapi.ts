@@ -13,6 +13,8 @@ import { buildSchema, problemDescriptionSchema, statusSchema } from '#schemas/st
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { holdingsSchema } from '#schemas/uploads/holdings.ts';
 import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
+import type { CallerRefusal } from '../access/admission.ts';
+import type { AccessRefusal } from '../access/decide.ts';
 import { refusalOutcome } from '../fhir/outcome.ts';
 import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
 import { EXAMPLES } from './examples.ts';
@@ -145,34 +147,39 @@ function mediaTypes(content: Content, io: 'input' | 'output'): MediaTypes {
 
 /** Of every request, whatever is asked for. */
 const ANY = ['malformed-request', 'headers-too-large', 'method-not-allowed'] as const;
-const TOKEN = [
-  'request-id-required',
-  'request-id-invalid',
-  'correlation-id-invalid',
-  'token-required',
-  'token-malformed',
-  'token-unsigned',
-  'token-untrusted',
-  'token-audience',
-  'token-expired',
-  'token-claims',
-  'token-revoked',
-  'user-blocked',
-  'role-choice-required',
-  'too-many-requests',
-  'could-not-check',
-] as const;
-const LOOKUP = [
-  'number-not-in-use',
-  'activity-required',
-  'access-header-invalid',
-  'silent-read-not-allowed',
-  'organisation-not-registered',
-  'organisation-not-care',
-] as const;
+/** Records, so that the compiler misses none that may be given. */
+const TOKEN = {
+  'header-repeated': true,
+  'request-id-required': true,
+  'request-id-invalid': true,
+  'correlation-id-invalid': true,
+  'token-required': true,
+  'token-malformed': true,
+  'token-unsigned': true,
+  'token-untrusted': true,
+  'token-audience': true,
+  'token-expired': true,
+  'token-claims': true,
+  'token-revoked': true,
+  'user-blocked': true,
+  'role-choice-required': true,
+  'role-not-held': true,
+  'too-many-requests': true,
+  'could-not-check': true,
+} as const satisfies Record<CallerRefusal, true>;
+const LOOKUP = {
+  'number-not-in-use': true,
+  'activity-required': true,
+  'access-header-invalid': true,
+  'silent-read-not-allowed': true,
+  'organisation-not-registered': true,
+  'organisation-not-care': true,
+} as const satisfies Record<AccessRefusal | 'number-not-in-use', true>;
+const codesOf = <Code extends ErrorCode>(codes: Record<Code, true>): Code[] =>
+  Object.keys(codes) as Code[];
 
 const OF_ACCESS: Record<Exclude<Operation['access'], 'anybody'>, readonly ErrorCode[]> = {
-  lookup: LOOKUP,
+  lookup: codesOf(LOOKUP),
   authority: ['authority-token-required'],
   audit: ['audit-scope-required'],
 };
@@ -180,7 +187,7 @@ const OF_ACCESS: Record<Exclude<Operation['access'], 'anybody'>, readonly ErrorC
 /** Every code with which an operation may refuse. */
 export function refusalsOf({ access, refusals = [] }: Operation): ErrorCode[] {
   const ofAccess: readonly ErrorCode[] =
-    access === 'anybody' ? [] : [...TOKEN, ...OF_ACCESS[access]];
+    access === 'anybody' ? [] : [...codesOf(TOKEN), ...OF_ACCESS[access]];
   return [...ANY, ...ofAccess, ...refusals];
 }
 

@@ -78,7 +78,8 @@ const correlationId: Parameter = {
 const chosenRole: Parameter = {
   name: 'NHSD-Session-URID',
   in: 'header',
-  description: 'The id of the role in use, where the token names several.',
+  description:
+    'The id of the role in use: required where the token names several, and must be one of them.',
   schema: z.string(),
 };
 const unscheduled: Parameter = {

@@ -1,5 +1,6 @@
 import type { AuditEvent, AuditEventAgent, AuditEventEntity, Bundle } from '@medplum/fhirtypes';
 import { z } from 'zod';
+import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCoverage } from '#schemas/audit/audit-search.ts';
 import type { ShownEvent } from '../audit/search/view.ts';
 import { resourceId } from './ids.ts';
@@ -37,7 +38,12 @@ const ENTITY_TYPE = 'http://terminology.hl7.org/CodeSystem/audit-entity-type';
 const OBJECT_ROLE = 'http://terminology.hl7.org/CodeSystem/object-role';
 const JOB_ROLE = /^R[0-9]{4}$/;
 /** What looks somebody up; all others are acts on the service itself. */
-const ACCESSES = new Set(['lookup', 'could-not-check', 'refusal', 'not-delivered']);
+const LOOKS: readonly WrittenEvent['type'][] = [
+  'lookup',
+  'could-not-check',
+  'refusal',
+  'not-delivered',
+];
 
 /** Source: R4 audit-event-outcome: 0 success, 4 minor failure, 8 serious failure. */
 function outcomeOf({ type, delivered }: Shown): Pick<AuditEvent, 'outcome'> {
@@ -141,7 +147,7 @@ function entitiesOf(shown: Shown): AuditEventEntity[] {
 }
 
 function auditEvent(shown: Shown, id: string, base: string): AuditEvent {
-  const accessed = ACCESSES.has(shown.type);
+  const accessed = LOOKS.some((type) => type === shown.type);
   const entity = entitiesOf(shown);
   return {
     resourceType: 'AuditEvent',

@@ -55,7 +55,11 @@ export function createFhir({ publicUrl, version, ...dependencies }: FhirDependen
         const base = baseOf(c);
         const { headers } = c.env.incoming;
         if (!wantsJson(headers, c.req.query('_format') ?? null)) {
-          return refusalResponse('format-unsupported', base, readRequestIds(withTraceId(headers)));
+          return refusalResponse(
+            'format-unsupported',
+            base,
+            readRequestIds(withTraceId(c.env.incoming)),
+          );
         }
         return new Response(JSON.stringify(describe(base, version)), {
           status: 200,
@@ -81,7 +85,7 @@ export function createFhir({ publicUrl, version, ...dependencies }: FhirDependen
     direct,
     covers: (path) => path === FHIR_BASE || path.startsWith(`${FHIR_BASE}/`),
     refuse(c, allow) {
-      const ids = readRequestIds(withTraceId(c.env.incoming.headers));
+      const ids = readRequestIds(withTraceId(c.env.incoming));
       return allow === undefined
         ? refusalResponse('not-found', baseOf(c), ids)
         : refusalResponse('method-not-allowed', baseOf(c), { ...ids, allow });

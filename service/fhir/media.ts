@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { RequestHead } from '../http/request-head.ts';
 
 const FORMATS: ReadonlySet<string> = new Set([
   'json',
@@ -34,7 +35,7 @@ export function wantsJson({ accept }: IncomingHttpHeaders, format: string | null
 }
 
 /** True of `application/x-www-form-urlencoded`, in UTF-8 if it says, and without a content encoding. */
-export function isForm(headers: IncomingHttpHeaders): boolean {
+export function isForm(headers: RequestHead['headers']): boolean {
   const type = headers['content-type'];
   return (
     type !== undefined &&

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { SearchType } from '#schemas/lookup.ts';
@@ -6,6 +5,7 @@ import type { Gate } from '#store/trust/readiness.ts';
 import type { Refused } from '../audit/record/refusals.ts';
 import { readBody } from '../http/body.ts';
 import { type Reply, SAFE_HEADERS } from '../http/problem.ts';
+import type { RequestHead } from '../http/request-head.ts';
 import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { type Admitted, codeOfCause } from '../lookup/check.ts';
 import type { LookupDependencies } from '../lookup/lookup.ts';
@@ -27,11 +27,11 @@ export type SearchHandler = (env: HttpBindings, base: string) => Promise<Reply>;
 
 const BODY_LIMITS = { maxBytes: 16 * 1024, deadlineMs: 5_000 };
 
-/** Headers with `TraceID`, the draft CP-IS FHIR guide's name for a request id, in the place of one. */
-export function withTraceId(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+/** The head with `TraceID`, the draft CP-IS FHIR guide's name for a request id, in the place of one. */
+export function withTraceId({ headers, rawHeaders }: RequestHead): RequestHead {
   return headers['x-request-id'] === undefined && typeof headers['traceid'] === 'string'
-    ? { ...headers, 'x-request-id': headers['traceid'] }
-    : headers;
+    ? { headers: { ...headers, 'x-request-id': headers['traceid'] }, rawHeaders }
+    : { headers, rawHeaders };
 }
 
 type ReadParameters =
@@ -131,7 +131,7 @@ export function createSearchHandler(
 
   return async function search(env, base) {
     const { incoming } = env;
-    const headers = withTraceId(incoming.headers);
+    const head = withTraceId(incoming);
     const refuse = (refused: Omit<Refused, 'api' | 'source'>): Reply => {
       noteRefusal({ ...refused, api: 'fhir', source: incoming.socket.remoteAddress });
       return refusalReply(refused.code, base, { ...refused.ids, limit: refused.limit });
@@ -139,12 +139,12 @@ export function createSearchHandler(
     try {
       // The router hands a HEAD to the handler of GET; it would be a look that shows its maker nothing.
       if (incoming.method === 'HEAD') {
-        const ids = readRequestIds(headers);
+        const ids = readRequestIds(head);
         return refusalReply('method-not-allowed', base, { ...ids, allow: 'GET' });
       }
-      if (shed()) return refusalReply('could-not-check', base, readRequestIds(headers));
+      if (shed()) return refusalReply('could-not-check', base, readRequestIds(head));
       const token = tracing.of(incoming)?.child('token');
-      const admission = await admit(headers);
+      const admission = await admit(head);
       token?.end(admission.kind === 'refused' ? admission.code : undefined);
       if (admission.kind === 'refused') return refuse(admission);
       const { ids, caller } = admission;
@@ -156,7 +156,7 @@ export function createSearchHandler(
       }
       return await answer(env, admission, read, base);
     } catch (error) {
-      const ids = readRequestIds(headers);
+      const ids = readRequestIds(head);
       const fields = { ...errorFields(error), ...idFields(ids) };
       sampled.log('fault', 'error', 'a lookup failed inside the service', fields);
       return refusalReply('could-not-check', base, ids);

@@ -1,9 +1,14 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { ErrorCode } from '#schemas/errors.ts';
+import { REQUEST_ID } from '#schemas/request-id.ts';
 import type { LogFields } from '../telemetry/log.ts';
 import { readTraceparent, type TraceIds } from '../telemetry/trace-context.ts';
+import { type RequestHead, repeatedHeader } from './request-head.ts';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** What a request is refused for before anybody looks at who sent it. */
+export type HeadRefusal = Extract<
+  ErrorCode,
+  'header-repeated' | 'request-id-required' | 'request-id-invalid' | 'correlation-id-invalid'
+>;
 
 /** The ids of a request, as far as they are valid: only those are echoed, logged and audited. */
 export type RequestIds = {
@@ -11,24 +16,32 @@ export type RequestIds = {
   correlationId?: string;
   /** The trace that the request belongs to, sampled or not. */
   trace?: TraceIds;
-  /** What is wrong with them, if anything. */
-  refusal?: ErrorCode;
+  /** What is wrong with them or with the headers beside them, if anything. */
+  refusal?: HeadRefusal;
+  /** Two tokens: the request is nobody's. */
+  twoTokens?: true;
 };
 
 /**
  * Reads `X-Request-ID` (required) and `X-Correlation-ID` (optional), both UUIDs of any version in the
- * 36-character form. A header sent twice arrives joined by a comma and so is not valid.
+ * 36-character form.
  */
-export function readRequestIds(headers: IncomingHttpHeaders): RequestIds {
+export function readRequestIds(head: RequestHead): RequestIds {
+  const { headers } = head;
   const request = headers['x-request-id'];
   const correlation = headers['x-correlation-id'];
   const ids: RequestIds = {};
   const traceparent = headers['traceparent'];
   const trace = traceparent === undefined ? undefined : readTraceparent(traceparent);
   if (trace !== undefined) ids.trace = trace;
-  if (typeof request === 'string' && UUID.test(request)) ids.requestId = request;
-  if (typeof correlation === 'string' && UUID.test(correlation)) ids.correlationId = correlation;
-  if (ids.requestId === undefined) {
+  if (typeof request === 'string' && REQUEST_ID.test(request)) ids.requestId = request;
+  if (typeof correlation === 'string' && REQUEST_ID.test(correlation))
+    ids.correlationId = correlation;
+  const repeated = repeatedHeader(head);
+  if (repeated === 'authorization') ids.twoTokens = true;
+  if (repeated !== undefined) {
+    ids.refusal = 'header-repeated';
+  } else if (ids.requestId === undefined) {
     ids.refusal = request ? 'request-id-invalid' : 'request-id-required';
   } else if (correlation !== undefined && ids.correlationId === undefined) {
     ids.refusal = 'correlation-id-invalid';

@@ -7,6 +7,7 @@ import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { ObservedRequest, RequestObserver } from '../telemetry/requests.ts';
 import { listen } from './listening.ts';
 import { problem, problemHeaders, problemResponse, type Reply, responseOf } from './problem.ts';
+import { repeatsHost } from './request-head.ts';
 import type { TlsMaterial } from './tls.ts';
 
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
@@ -135,6 +136,7 @@ export async function serveHttp(
   const listener = getRequestListener(
     (request, bindings) => {
       const env = bindings as HttpBindings;
+      if (repeatsHost(env.incoming)) return problemResponse('malformed-request');
       const reply = made.get(env.incoming);
       return reply === undefined ? fetch(request, env) : responseOf(reply);
     },
@@ -184,7 +186,7 @@ export async function serveHttp(
     if (draining) outgoing.setHeader('connection', 'close');
     const observed = observer?.begin(incoming);
     const handler = incoming.method === 'POST' ? direct.get(incoming.url ?? '') : undefined;
-    if (handler === undefined || !isHost(incoming.headers.host)) {
+    if (handler === undefined || !isHost(incoming.headers.host) || repeatsHost(incoming)) {
       listenTo(incoming, outgoing, observed);
     } else {
       void answerDirectly(handler, incoming, outgoing, observed);
@@ -212,6 +214,8 @@ export async function serveHttp(
           },
           answer,
         );
+  // By default Node leaves out what comes after the thousandth; the bytes are bounded already.
+  server.maxHeadersCount = 0;
   server.setTimeout(limits.unreadMs ?? 20_000, cutSilent);
   server.on('clientError', refuseUnreadable);
   // By default Node invites the body before anybody knows who sends it.

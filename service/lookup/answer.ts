@@ -1,6 +1,6 @@
 import type { Authority } from '#schemas/authority.ts';
 import type { Flag, LookupRequest } from '#schemas/lookup.ts';
-import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { PLAN_TYPES, type PlanStatus } from '#schemas/plans/plan.ts';
 import { flaggedAdvice } from '#schemas/wording/lookup.ts';
 import type { ListedAccess, LookupResult, ShownPlan } from '#store/lookup.ts';
 import { type CoverageState, negativeAdvice } from './coverage.ts';
@@ -10,7 +10,7 @@ export class UnanswerableLookup extends Error {
   override name = 'UnanswerableLookup';
 }
 
-const STATUS_ORDER = { current: 0, 'due-date-passed': 1, ended: 2 } as const;
+const STATUS_ORDER: Record<PlanStatus, number> = { current: 0, 'due-date-passed': 1, ended: 2 };
 
 /** In force first, then the newest start; the rest only so that the order is always the same. */
 function inOrderShown(a: Flag, b: Flag): number {

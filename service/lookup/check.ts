@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { type LookupEvent, lookupEventSchema } from '#schemas/audit/audit-event.ts';
 import type { Authority } from '#schemas/authority.ts';
 import { epochDay } from '#schemas/calendar.ts';
-import type { LookupRequest, SearchType } from '#schemas/lookup.ts';
+import type { CouldNotCheckCause, LookupRequest, SearchType } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
-import type { LookupResult, LookupStore, RecordedEvent } from '#store/lookup.ts';
+import type { LookupResult, LookupStore } from '#store/lookup.ts';
 import type { Gate } from '#store/trust/readiness.ts';
 import type { Admission } from '../access/admission.ts';
 import type { Recorder } from '../audit/record/recorder.ts';
@@ -21,12 +21,12 @@ export type Check = {
   coverage: CoverageState;
   /** The directory by which the result is to be read. */
   authorities: ReadonlyMap<string, Authority>;
-  result: LookupResult | { kind: 'could-not-check'; cause: 'directory' | 'rehearsal' };
+  result: LookupResult | { kind: 'could-not-check'; cause: CouldNotCheckCause };
 };
 
 export type CheckDependencies = {
   store: LookupStore;
-  gate: Gate;
+  gate: Pick<Gate, 'open' | 'authorities' | 'authoritiesAt'>;
   coverage: () => CoverageState;
   recorder: Recorder;
   /** As they are now; the same object as long as nothing changed. */
@@ -137,12 +137,11 @@ export function createCheck(dependencies: CheckDependencies) {
     metrics.lookedUp(search === undefined ? 'plain' : 'fhir', admitted.access.access, outcome);
     if (result.kind === 'flagged' && result.accesses === 'unreadable') metrics.accessesUnreadable();
     if (result.kind === 'could-not-check') {
-      const recorded: RecordedEvent = {
+      recorder.record({
         ...lookupEventSchema.parse(JSON.parse(event)),
         type: 'could-not-check',
         cause: result.cause,
-      };
-      recorder.record(recorded);
+      });
     }
     const { authorities } = rehearsal?.kind === 'behind' ? rehearsal : gate;
     return { auditId, coverage: state, authorities, result };

@@ -68,10 +68,10 @@ export function createHandler(
   return async function handle(env: HttpBindings): Promise<Reply> {
     const { incoming } = env;
     try {
-      if (shed()) return problemReply('could-not-check', readRequestIds(incoming.headers));
+      if (shed()) return problemReply('could-not-check', readRequestIds(incoming));
       const trace = tracing.of(incoming);
       const token = trace?.child('token');
-      const admitting = admit(incoming.headers);
+      const admitting = admit(incoming);
       // Not awaited where it need not be: most tokens have been seen before.
       const admission = admitting instanceof Promise ? await admitting : admitting;
       token?.end(admission.kind === 'refused' ? admission.code : undefined);
@@ -87,7 +87,7 @@ export function createHandler(
       noteRefusal({ ...refused, api: 'plain', source: incoming.socket.remoteAddress });
       return problemReply(refused.code, { ...refused.ids, limit: refused.limit });
     } catch (error) {
-      const ids = readRequestIds(incoming.headers);
+      const ids = readRequestIds(incoming);
       const fields = { ...errorFields(error), ...idFields(ids) };
       sampled.log('fault', 'error', 'a lookup failed inside the service', fields);
       return problemReply('could-not-check', ids);

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import type { ErrorCode } from '#schemas/errors.ts';
 import { BATCH_AT_MOST, type LookupRequest, lookupRequestSchema } from '#schemas/lookup.ts';
 import { namesEachOnce } from '../http/json-members.ts';
+import type { RequestHead } from '../http/request-head.ts';
 
 export type ParsedRequest =
   | { kind: 'parsed'; request: LookupRequest }
@@ -15,7 +15,7 @@ export type ParsedRequest =
     };
 
 /** True of `application/json`, in UTF-8 if it says, and without a content encoding. */
-export function isPlainJson(headers: IncomingHttpHeaders): boolean {
+export function isPlainJson(headers: RequestHead['headers']): boolean {
   const type = headers['content-type'];
   if (type === undefined || headers['content-encoding'] !== undefined) return false;
   return (

@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import type { z } from 'zod';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
-import { type AuditCriteria, auditSearchSchema } from '#schemas/audit/audit-search.ts';
+import {
+  type AuditCriteria,
+  type auditSearchAnswerSchema,
+  auditSearchSchema,
+} from '#schemas/audit/audit-search.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Identity } from '#schemas/people/identity.ts';
 import type { Gate } from '#store/trust/readiness.ts';
@@ -96,6 +101,7 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
     }
     const reach = coverageOf(before, found.size);
     const auditId = randomUUID();
+    const view: z.infer<typeof auditSearchAnswerSchema>['view'] = viewer.kind;
     await appendEvent({
       type: 'audit-search',
       auditId,
@@ -104,7 +110,7 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
       caller: auditedCaller(caller),
       by: identity.name,
       reason,
-      view: viewer.kind,
+      view,
       criteria: recordedCriteria(criteria),
       eventsShown: found.events.length,
     });
@@ -113,7 +119,7 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
     const base = `${publicUrl ?? new URL(req.url).origin}${FHIR_BASE}`;
     const text = fhir
       ? auditBundle(found.events, { id: auditId, base, more: next !== undefined, coverage: reach })
-      : { auditId, view: viewer.kind, events: found.events, next, coverage: reach };
+      : { auditId, view, events: found.events, next, coverage: reach };
     return new Response(JSON.stringify(text), {
       status: 200,
       headers: {
@@ -125,7 +131,7 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
 
   const handler = scopedRoute(
     dependencies,
-    (headers) => admitScope(dependencies, headers, 'audit', 'audit-scope-required'),
+    (head) => admitScope(dependencies, head, 'audit', 'audit-scope-required'),
     answer,
     { code: 'audit-unavailable', says: 'a search of the audit failed inside the service' },
   );

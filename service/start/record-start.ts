@@ -16,12 +16,17 @@ export function announceStart(
   detail: () => Record<string, string | number>,
   log: Log,
 ): () => void {
-  const auditId = randomUUID();
+  const event = {
+    type: 'configuration-start',
+    auditId: randomUUID(),
+    by: 'service',
+    occurredAt: new Date().toISOString(),
+  } as const;
   let told = false;
   async function tell(): Promise<void> {
     if (!gate.open) return;
     try {
-      await store.record({ type: 'configuration-start', auditId, by: 'service', detail: detail() });
+      await store.record({ ...event, detail: detail() });
       clearInterval(timer);
     } catch (error) {
       if (!told) log.error('the configuration could not be recorded', errorFields(error));

@@ -1,26 +1,12 @@
-import type { LookupEvent } from '#schemas/audit/audit-event.ts';
-import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
+import type { Api } from '#schemas/audit/audit-event.ts';
+import { type ErrorCode, LIMITED, type LimitReached } from '#schemas/errors.ts';
+import { COULD_NOT_CHECK_CAUSES, LOOKUP_OUTCOMES } from '#schemas/lookup.ts';
+import type { Access } from '#schemas/people/care-setting.ts';
 import { type FileCode, fileCodes } from '#schemas/uploads/acknowledgement.ts';
-import type { CouldNotCheckCause } from '#store/lookup.ts';
 import { counter, Distribution, gauge, type Point, type Reading } from './instruments.ts';
 
 type Outcome = (typeof OUTCOMES)[number];
-type Api = LookupEvent['api'];
-type Access = LookupEvent['access'];
-
-const OUTCOMES = [
-  'flagged',
-  'not-flagged',
-  'closed',
-  'incomplete',
-  'corrupt',
-  'clock',
-  'not-in-use',
-  'coverage',
-  'store',
-  'directory',
-  'rehearsal',
-] as const satisfies ('flagged' | 'not-flagged' | 'directory' | 'rehearsal' | CouldNotCheckCause)[];
+const OUTCOMES = [...LOOKUP_OUTCOMES, ...COULD_NOT_CHECK_CAUSES] as const;
 
 /** Of an answer and of the store, seconds. Finer below 10 ms than is customary: that is where lookups are. */
 const SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -69,7 +55,7 @@ export function createMetrics(scheme: 'http' | 'https') {
   const batches = new Distribution(LOOKUPS);
   const outcomes = createOutcomes();
   const refusals = tally(UNJUDGED);
-  const limits = tally(['user', 'client', 'organisation']);
+  const limits = tally(LIMITED);
   const uploads = tally(fileCodes);
   let accessesUnreadable = 0;
   let active = 0;

@@ -1,7 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { KnownCaller, Refusal } from '../access/admission.ts';
 import { admitScope, type ScopedAdmissionDependencies } from '../access/scoped.ts';
+import type { RequestHead } from '../http/request-head.ts';
 
 export type AuthorityAdmission =
   /** `authority`: for which alone the caller acts, the organisation of the role in use. */
@@ -12,10 +12,10 @@ export type AuthorityAdmissionDependencies = ScopedAdmissionDependencies;
 /** Whether a request comes from an authority's own people or systems, judged by its headers alone. */
 export async function admitAuthority(
   dependencies: AuthorityAdmissionDependencies,
-  headers: IncomingHttpHeaders,
+  head: RequestHead,
 ): Promise<AuthorityAdmission> {
   const code = 'authority-token-required';
-  const admission = await admitScope(dependencies, headers, 'upload', code);
+  const admission = await admitScope(dependencies, head, 'upload', code);
   if (admission.kind === 'refused') return admission;
   const { ids, caller } = admission;
   const authority = odsCodeSchema.safeParse(caller.identity.role.organisation.code).data;

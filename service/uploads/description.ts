@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { CsvMetadata } from '#loaders/load/load.ts';
+import type { RequestHead } from '../http/request-head.ts';
 
 export type Description = { kind: 'described'; metadata: CsvMetadata } | { kind: 'refused' };
 
@@ -17,7 +17,10 @@ const isField = (name: string): name is Field => Object.hasOwn(FIELDS, name);
  * What a CSV does not say of itself, from the query or from headers. Names are a closed list, so that
  * nothing of a child can come to stand in an address by mistake and pass unnoticed.
  */
-export function readDescription(query: URLSearchParams, headers: IncomingHttpHeaders): Description {
+export function readDescription(
+  query: URLSearchParams,
+  headers: RequestHead['headers'],
+): Description {
   const given = new Map<Field, string>();
   for (const [name, value] of query) {
     if (!isField(name) || given.has(name)) return { kind: 'refused' };

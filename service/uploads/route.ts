@@ -32,7 +32,7 @@ export function authorityRoutes(dependencies: AuthorityRouteDependencies) {
     answer: (c: AuthorityContext, admitted: Admitted) => Promise<Response | ErrorCode>,
     failure: ErrorCode,
   ): Handler {
-    return scopedRoute(dependencies, (headers) => admitAuthority(dependencies, headers), answer, {
+    return scopedRoute(dependencies, (head) => admitAuthority(dependencies, head), answer, {
       code: failure,
       says: 'a request of an authority failed inside the service',
     });

@@ -3,12 +3,16 @@ import type { Redis } from 'ioredis';
 import {
   type AuditEvent,
   auditEventSchema,
+  EVENT_AT_MOST_BYTES,
+  placedSchema,
   shownPlanSchema,
   sourceSchema,
   type UnreadableEvent,
   type WrittenEvent,
+  writtenJson,
 } from '#schemas/audit/audit-event.ts';
 import { fromEpochDay } from '#schemas/calendar.ts';
+import { LOOKUP_OUTCOMES } from '#schemas/lookup.ts';
 import { planTypeOfLetter } from '#schemas/plans/plan.ts';
 import { list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
@@ -26,19 +30,17 @@ export type StreamEvent = {
   json: string;
 };
 
-/** Largest event that is sealed as it is, in bytes; the log's format allows little more. */
-const MOST_EVENT_BYTES = 65_535;
 const MOST_UNREADABLE_CHARACTERS = 8_192;
 const ENTRIES_A_READ = 128;
 const STREAMS_A_READ = 32;
 
-const STORES_OWN = ['partition', 'number', 'at', 'outcome', 'shown', 'sources', 'accessesShown'];
+const STORES_OWN = Object.keys(placedSchema.shape);
 
 /** What the fields of a stream's entry say, `undefined` where they are not as the functions write them. */
 function joinEvent(partition: AuditPartition, number: number, fields: readonly string[]) {
   const field = new Map<string, string>();
   for (let i = 0; i < fields.length; i += 2) field.set(fields[i] ?? '', fields[i + 1] ?? '');
-  const outcome = field.get('outcome');
+  const outcome = LOOKUP_OUTCOMES.find((known) => known === field.get('outcome'));
   const shown = field.get('shown');
   const sources = field.get('sources');
   const accesses = field.get('accesses');
@@ -52,7 +54,7 @@ function joinEvent(partition: AuditPartition, number: number, fields: readonly s
     partition,
     number,
     at,
-    ...((outcome === 'flagged' || outcome === 'not-flagged') && { outcome }),
+    ...(outcome !== undefined && { outcome }),
     ...(shown !== undefined && {
       shown: splitRows(shown).map((plan) => {
         const [authority, letter, start, status, dateOfBirth] = plan.split('\u001f');
@@ -103,7 +105,7 @@ function sealable(
   if (joined !== undefined) {
     const json = JSON.stringify(joined);
     const begins = `{"partition":${JSON.stringify(partition)},"number":${number},"at":`;
-    if (json.startsWith(begins) && Buffer.byteLength(json) <= MOST_EVENT_BYTES) {
+    if (json.startsWith(begins) && Buffer.byteLength(json) <= EVENT_AT_MOST_BYTES) {
       return { stream, number, at: joined.at, json, readable: true };
     }
   }
@@ -268,7 +270,7 @@ export function createAuditStreams(redis: Redis) {
     /** Appends an event to the system's stream and returns its number there. On disk when it resolves. */
     async append(event: WrittenEvent): Promise<number> {
       const stream = keys.audit('system');
-      return Number(await redis.fcall(FUNCTIONS.appendEvent, 1, stream, JSON.stringify(event)));
+      return Number(await redis.fcall(FUNCTIONS.appendEvent, 1, stream, writtenJson(event)));
     },
 
     /** Takes away the events up to and with these numbers. Doing it again changes nothing. */

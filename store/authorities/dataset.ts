@@ -7,7 +7,8 @@ import {
 import { keys } from '../keys.ts';
 
 /** What a store holds the flags of. `kind` never changes: demo tokens never read live data. */
-export type Dataset = { id: string; kind: 'demo' | 'live'; createdAt: string };
+export const DATASET_KINDS = ['demo', 'live'] as const;
+export type Dataset = { id: string; kind: (typeof DATASET_KINDS)[number]; createdAt: string };
 
 const KNOWN = 'authority:';
 /** The dataset's field that holds which authorities are expected. */
@@ -25,10 +26,9 @@ export function parseDataset(fields: Record<string, string>):
       resourceKey: string;
     }
   | undefined {
-  const { id, kind, createdAt, resourceKey } = fields;
-  if (id === undefined || createdAt === undefined || (kind !== 'demo' && kind !== 'live')) {
-    return undefined;
-  }
+  const { id, createdAt, resourceKey } = fields;
+  const kind = DATASET_KINDS.find((known) => known === fields['kind']);
+  if (id === undefined || createdAt === undefined || kind === undefined) return undefined;
   if (resourceKey === undefined) return undefined;
   const codes = Object.keys(fields)
     .filter((field) => field.startsWith(KNOWN))

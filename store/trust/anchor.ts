@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
-import type { Dataset } from '../authorities/dataset.ts';
+import { DATASET_KINDS, type Dataset } from '../authorities/dataset.ts';
 import { openDurable } from '../files/sqlite.ts';
 
 /** A load that has begun to change the store and is not yet known to have ended. */
@@ -47,7 +47,7 @@ export class Overtaken extends Error {
 
 const datasetRow = z.object({
   id: z.string(),
-  kind: z.enum(['demo', 'live']),
+  kind: z.enum(DATASET_KINDS),
   createdAt: z.string(),
   created: z.number(),
 });

@@ -98,6 +98,12 @@ export function tokenAttacks(victim: Victim): TokenAttack[] {
     attack('token-malformed', 'no alg', () =>
       [encode({ kid: 'key-1' }), encode(base()), 'AAAA'].join('.'),
     ),
+    attack('token-malformed', 'a typ that is a number', () =>
+      signed(JSON.stringify(base()), JSON.stringify({ ...header, typ: 5 })),
+    ),
+    attack('token-claims', 'an id that is a number, which no revocation names', () =>
+      sign({ ...base(), jti: 5 }),
+    ),
     attack('token-malformed', 'an alg that is a list', () =>
       [encode({ ...header, alg: ['ES256'] }), encode(base()), 'AAAA'].join('.'),
     ),

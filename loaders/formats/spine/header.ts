@@ -1,4 +1,5 @@
-import { odsCodeSchema, phoneSchema, shortTextSchema } from '#schemas/authority.ts';
+import { odsCodeSchema, phoneSchema } from '#schemas/authority.ts';
+import { shortTextSchema } from '#schemas/text.ts';
 import { unspaced } from '#schemas/tidy.ts';
 import { given } from '../../../schemas/omit-undefined.ts';
 import { readInstant } from '../dates.ts';

@@ -1,14 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { eventsLostEventSchema, writtenEventSchema } from '#schemas/audit/audit-event.ts';
-import type { LookupStore, RecordedEvent } from '#store/lookup.ts';
+import {
+  type RecordedEvent,
+  recordedEventSchema,
+  writtenJson,
+} from '#schemas/audit/audit-event.ts';
+import type { LookupStore } from '#store/lookup.ts';
 import type { Gate } from '#store/trust/readiness.ts';
 import { errorFields, type Log } from '../../telemetry/log.ts';
 import { EventSpool, type Lost } from './spool.ts';
 
+/** What may be recorded; how many were lost is for the recorder itself to say. */
+export type Occurrence = Exclude<RecordedEvent, { type: 'events-lost' }>;
+
 export type Recorder = {
-  /** Hands an event over; it is on disk soon, or counted as lost. */
-  record(event: RecordedEvent): void;
+  /** Hands an event over, as of now where it does not say when; it is on disk soon, or counted as lost. */
+  record(event: Occurrence): void;
   /** Waits for what was handed over, at most this long; what is left then stays in the spool. */
   drain(deadlineMs: number): Promise<void>;
   /** Events that wait on disk, and those that found no room since this process started. */
@@ -30,13 +37,12 @@ const ADOPTED_EVERY_MS = 60_000;
 type Kept = { json: string; at: string };
 type Timed = { event: RecordedEvent; at: string };
 
-const isRecorded = (event: { type: string }): event is RecordedEvent =>
-  ['not-delivered', 'could-not-check', 'refusal', 'events-lost'].includes(event.type);
-
 function parseKept(json: string): RecordedEvent | undefined {
   try {
-    const event = writtenEventSchema.parse(JSON.parse(json));
-    return isRecorded(event) ? event : undefined;
+    const event = recordedEventSchema.parse(JSON.parse(json));
+    // One that the store would refuse for good must not hold up those behind it.
+    writtenJson(event);
+    return event;
   } catch {
     return undefined;
   }
@@ -136,8 +142,10 @@ export function createRecorder(
         for (const { json } of events) {
           const event = parseKept(json);
           const now = new Date().toISOString();
-          if (event === undefined) spool.lose({ count: 1, from: now, until: now });
-          else await store.record(event);
+          if (event === undefined) {
+            log.error('an audit event in the spool cannot be read and was counted as lost');
+            spool.lose({ count: 1, from: now, until: now });
+          } else await store.record(event);
           done++;
         }
       } finally {
@@ -147,8 +155,7 @@ export function createRecorder(
     }
     const untold = gate.open && spool.count === 0 && !ending ? spool.lost() : undefined;
     if (untold === undefined) return;
-    const event = { type: 'events-lost' as const, auditId: randomUUID(), ...untold };
-    await store.record(eventsLostEventSchema.parse(event));
+    await store.record({ type: 'events-lost', auditId: randomUUID(), ...untold });
     spool.settle(untold);
   }
 
@@ -179,10 +186,7 @@ export function createRecorder(
   return {
     record(event) {
       const at = new Date().toISOString();
-      const timed = {
-        event: event.type === 'events-lost' ? event : { ...event, occurredAt: at },
-        at,
-      };
+      const timed = { event: { occurredAt: at, ...event }, at };
       // What came first goes first, as far as it can be told.
       const direct = gate.open && underWay.size < UNDER_WAY_AT_MOST && (spool?.count ?? 0) === 0;
       if (!direct) return toSpool(timed);

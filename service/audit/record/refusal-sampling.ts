@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '#store/lookup.ts';
+import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
 
 type RefusalEvent = Extract<RecordedEvent, { type: 'refusal' }>;
 
@@ -15,7 +15,7 @@ const CALLERS_AT_MOST = 1_000;
 
 /**
  * The first twenty refusals of a caller in a minute are events of their own; the others are one more, which
- * says how many they were. So each is accounted for, and no client can write without bound.
+ * says how many they were and when the last was. So each is accounted for, and no client can write without bound.
  */
 export function createFloods(
   record: (event: RefusalEvent) => void,
@@ -41,9 +41,12 @@ export function createFloods(
       const known = counted.get(key) ?? { seen: 0, unsaid: 0, last: event };
       counted.set(key, known);
       known.seen++;
-      known.last = event;
-      if (known.seen <= SINGLY_A_MINUTE) record(event);
-      else known.unsaid++;
+      if (known.seen <= SINGLY_A_MINUTE) {
+        record(event);
+        return;
+      }
+      known.unsaid++;
+      known.last = { ...event, occurredAt: new Date(now()).toISOString() };
     },
     flush,
   };

@@ -1,9 +1,8 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import type { LookupEvent } from '#schemas/audit/audit-event.ts';
+import type { Api, RecordedEvent } from '#schemas/audit/audit-event.ts';
 import { ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
 import type { Caller } from '#schemas/people/caller.ts';
-import type { RecordedEvent } from '#store/lookup.ts';
 import { idFields, type RequestIds } from '../../http/request-ids.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { SampledLog } from '../../telemetry/sampled-log.ts';
@@ -13,7 +12,7 @@ import type { Floods } from './refusal-sampling.ts';
 export type Refused = {
   code: ErrorCode;
   ids: RequestIds;
-  api: LookupEvent['api'];
+  api: Api;
   /** Who was refused, where the token was valid. */
   caller?: Caller | undefined;
   roleChosen: boolean;

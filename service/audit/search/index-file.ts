@@ -8,6 +8,7 @@ import {
   type AuditCriteria,
   type AuditOutcome,
 } from '#schemas/audit/audit-search.ts';
+import type { Access } from '#schemas/people/care-setting.ts';
 import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 import { isDamaged } from '#store/files/sqlite.ts';
 import { CommitFile } from '../log/commit.ts';
@@ -15,7 +16,7 @@ import { type SealedEvent, sealedRun } from '../log/sealed.ts';
 import { happenedAt, type Viewer } from './view.ts';
 
 /** Of the tables below and of what stands in them: an index of another version is made anew. */
-const VERSION = 1;
+const VERSION = 2;
 const BUSY_TIMEOUT_MS = 5_000;
 const TEXTS_REMEMBERED = 100_000;
 const QUARTER_HOUR_MS = 900_000;
@@ -76,7 +77,7 @@ export type Indexed = {
   user?: string | undefined;
   organisation?: string | undefined;
   role?: string | undefined;
-  access?: 'unscheduled' | 'silent-read' | undefined;
+  access?: Access | undefined;
   outcome?: AuditOutcome | undefined;
   /** Of a refusal its code, of what could not be checked its cause, of a report its name. */
   code?: string | undefined;

@@ -207,10 +207,11 @@ describe('a flood of refusals', () => {
   });
 
   test('is audited in full, in few events', () => {
-    const written: { count?: number | undefined }[] = [];
+    const written: { count?: number | undefined; occurredAt?: string | undefined }[] = [];
+    let now = 0;
     const { note, flush } = createFloods(
       (each) => written.push(each),
-      () => 0,
+      () => now++,
     );
     for (let i = 0; i < 5_000; i++) note(event('one'));
     for (let i = 0; i < 3; i++) note(event('two'));
@@ -219,6 +220,11 @@ describe('a flood of refusals', () => {
     expect(written.length).toBe(24);
     const total = written.reduce((sum, { count }) => sum + (count ?? 1), 0);
     expect(total).toBe(5_003);
+    const counted = written.find(({ count }) => count !== undefined);
+    const at = Date.parse(counted?.occurredAt ?? '');
+    // Of the last of them, not of when they were written down.
+    expect(at).toBeGreaterThan(0);
+    expect(at).toBeLessThan(now - 3);
   });
 
   test('of many callers keeps a bounded number in mind and loses none', () => {

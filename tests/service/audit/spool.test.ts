@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { createRecorder } from '#service/audit/record/recorder.ts';
+import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
+import { createRecorder, type Occurrence } from '#service/audit/record/recorder.ts';
 import { EventSpool } from '#service/audit/record/spool.ts';
 import { createLog } from '#service/telemetry/log.ts';
-import type { RecordedEvent } from '#store/lookup.ts';
 import { redisOf } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, until } from '../../support/service.ts';
@@ -20,7 +20,7 @@ beforeEach(() => {
 afterAll(() => folders.forEach((one) => rmSync(one, { recursive: true, force: true })));
 
 const at = (second: number): string => new Date(Date.UTC(2026, 10, 24, 0, 0, second)).toISOString();
-const event = (): RecordedEvent => ({
+const event = (): Occurrence => ({
   type: 'not-delivered',
   auditId: randomUUID(),
   nhsNumber: testNumber(1),
@@ -107,6 +107,65 @@ describe('the recorder', () => {
     expect(s.recorded.every((one) => 'occurredAt' in one && one.occurredAt)).toBe(true);
     await recorder.drain(1_000);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('keeps whatever is recorded, of every kind, with the time at which it happened', async () => {
+    const s = store();
+    s.state.open = false;
+    const auditId = randomUUID();
+    const caller = {
+      issuer: 'https://id.example',
+      client: 'test',
+      user: 'nurse-1',
+      name: 'Nora Nurse',
+      role: { code: 'R8000', name: 'Clinical Practitioner' },
+      organisation: { code: 'ZZH01', name: 'Organisation ZZH01' },
+    };
+    const nhsNumber = testNumber(1);
+    const kinds: Record<Occurrence['type'], object> = {
+      'not-delivered': { auditId, nhsNumber },
+      'could-not-check': {
+        auditId,
+        caller,
+        api: 'plain',
+        setting: 'ambulance',
+        access: 'unscheduled',
+        decidedBy: 'activity',
+        nhsNumber,
+        coverage: { expected: 1, upToDate: 1 },
+        versions: { functions: 'f', configuration: 'c' },
+        cause: 'closed',
+      },
+      refusal: { auditId, caller, api: 'plain', code: 'activity-required' },
+      'enumeration-alert': {
+        auditId,
+        caller,
+        sign: 'out-of-hours',
+        count: 31,
+        threshold: 30,
+        windowSeconds: 3_600,
+      },
+      'configuration-start': { auditId, by: 'service', detail: { version: '1' } },
+      'configuration-change': { auditId, by: 'service', detail: { organisations: 'other' } },
+    };
+    const events = Object.entries(kinds).map(
+      ([type, members]) => ({ type, ...members }) as Occurrence,
+    );
+    const before = Date.now();
+    const first = createRecorder(s, s.gate, silent, { folder, mostBytes: 100_000 });
+    for (const one of events) first.record(one);
+    await first.drain(100);
+    const after = Date.now();
+    s.state.open = true;
+    const second = createRecorder(s, s.gate, silent, { folder, mostBytes: 100_000 });
+    await until(() => s.recorded.length === events.length);
+    expect(s.recorded).toMatchObject(events);
+    for (const one of s.recorded) {
+      const time = Date.parse(('occurredAt' in one && one.occurredAt) || '');
+      expect(time).toBeGreaterThanOrEqual(before);
+      expect(time).toBeLessThanOrEqual(after);
+    }
+    await second.drain(1_000);
   });
 
   test('tells how many found no room, in an event, once there is a store again', async () => {

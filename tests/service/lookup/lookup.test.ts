@@ -287,7 +287,7 @@ describe('which role and access a lookup counts as', () => {
       claims({ roles: [role('first', ['B0107']), role('second', ['B0170'], 'ZZP01')] }),
     );
     expect(await ask(token)).toBe('role-choice-required');
-    expect(await ask(token, { 'nhsd-session-urid': 'third' })).toBe('role-choice-required');
+    expect(await ask(token, { 'nhsd-session-urid': 'third' })).toBe('role-not-held');
     expect(await ask(token, { 'nhsd-session-urid': 'second' })).toBe(
       'silent-read by activity as ZZP01',
     );

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { problemSchema } from '#schemas/errors.ts';
 import { notificationsPageSchema } from '#schemas/notification.ts';
+import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { allEvents } from '../../support/audit-events.ts';
 import { authorityClient, officer } from '../../support/authority.ts';
 import { run } from '../../support/processes.ts';
@@ -63,6 +65,28 @@ async function refused(response: Response): Promise<string> {
 }
 
 describe('GET /notifications', () => {
+  test('leaves an event that is found again, whatever form of UUID its request has', async () => {
+    const sent = [
+      '00000000-0000-0000-0000-000000000000',
+      'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
+      '60e0b220-8136-0ca5-0e46-1d97ef59d068',
+      '60e0b220-8136-9ca5-fe46-1d97ef59d068',
+    ];
+    for (const id of sent) {
+      const headers = { 'x-request-id': id, 'x-correlation-id': id };
+      expect((await request('/notifications', { headers })).status).toBe(200);
+    }
+    const recorded = (await createAuditStreams(service.admin).numbers()).at(-1) ?? 0;
+    const log = join(service.dataDir, 'audit');
+    await until(() => (sealedRange(log)?.numbers.at(-1) ?? 0) >= recorded, 'the seal');
+    const found: unknown[] = [];
+    for await (const { event } of sealedEvents(log, 0)) {
+      expect(event.type).not.toBe('unreadable');
+      if (event.type === 'notifications-read') found.push(event.requestId, event.correlationId);
+    }
+    expect(found).toEqual(expect.arrayContaining(sent));
+  });
+
   test('gives an authority its own, in order, page by page, and each once', async () => {
     const heard: string[] = [];
     let after = '';

@@ -387,6 +387,101 @@ describe('with a good token', () => {
     expect(await held()).toBe(before);
   });
 
+  test.for(named(guarded))('%s is not opened by a role that the token lacks', async ([, route]) => {
+    for (const as of Object.keys(PEOPLE) as Person[]) {
+      const response = await ask(route, { as, more: [['NHSD-Session-URID', 'role-9']] });
+      expect(refusal(route, response)).toBe('403 role-not-held');
+      expectNoSecret(response);
+    }
+  });
+
+  test.for(named(guarded))('%s takes no header twice that must stand once', async ([, route]) => {
+    const as = senderOf(route);
+    const bearer = `Bearer ${await token(as)}`;
+    const id = randomUUID();
+    for (const [name, first, second] of [
+      ['Authorization', bearer, bearer],
+      ['Authorization', bearer, 'Bearer x'],
+      ['authorization', 'Bearer x', bearer],
+      ['Content-Type', route.body?.type ?? 'text/plain', route.body?.type ?? 'text/plain'],
+      ['Content-Type', route.body?.type ?? 'text/plain', 'text/html'],
+      ['Content-Encoding', 'identity', 'gzip'],
+      ['X-Request-ID', id, id],
+      ['X-Correlation-ID', id, id],
+      ['NHSD-Session-URID', 'role-1', 'role-1'],
+      ['IsUnscheduledAccessEvent', 'true', 'false'],
+      ['X-Upload-Sequence', '1', '2'],
+    ] as const) {
+      const more = [
+        [name, first],
+        // Beyond the number of headers that Node keeps by default.
+        ...Array.from({ length: 1_100 }, () => ['V', ''] as const),
+        [name.toUpperCase(), second],
+      ] as const;
+      const tokens = name.toLowerCase() === 'authorization' ? {} : { as };
+      const response = await ask(route, { ...tokens, more });
+      expect(`${name} ${refusal(route, response)}`).toBe(`${name} 400 header-repeated`);
+      expectNoSecret(response);
+    }
+  });
+
+  test.for(named(routes))('%s is not asked of two hosts', async ([, route]) => {
+    const as = senderOf(route);
+    for (const host of ['localhost', 'other.example']) {
+      const response = await ask(route, {
+        as,
+        more: [
+          ['Host', 'localhost'],
+          ['HOST', host],
+        ],
+      });
+      expect(response.status).toBe(400);
+      expectNoSecret(response);
+    }
+  });
+
+  test('whose header stood twice is on record, and nobody where it was the token', async () => {
+    const route = ROUTES['POST /lookup'] as Route;
+    const id = randomUUID();
+    const twice = [
+      ['Content-Type', 'application/json'],
+      ['Content-Type', 'application/json'],
+      ['X-Request-ID', id],
+    ] as const;
+    await ask(route, { as: 'nurse', path: '/lookup', method: 'POST', more: twice });
+    const refused = async () =>
+      (await service.events()).filter(
+        (event) => event.type === 'refusal' && event.code === 'header-repeated',
+      );
+    await until(
+      async () => (await refused()).some((event) => 'requestId' in event && event.requestId === id),
+      'the refusal',
+    );
+    const bearer = `Bearer ${await token('nurse')}`;
+    const before = (await refused()).length;
+    await ask(route, {
+      path: '/lookup',
+      method: 'POST',
+      more: [
+        ['Authorization', bearer],
+        ['Authorization', bearer],
+      ],
+    });
+    const other = randomUUID();
+    await ask(route, {
+      as: 'nurse',
+      path: '/lookup',
+      method: 'POST',
+      more: [...twice.slice(0, 2), ['X-Request-ID', other]],
+    });
+    await until(
+      async () =>
+        (await refused()).some((event) => 'requestId' in event && event.requestId === other),
+      'the next refusal',
+    );
+    expect((await refused()).length).toBe(before + 1);
+  });
+
   test.for(named(guarded))(
     '%s is not opened by headers that only a proxy sets',
     async ([, route]) => {

@@ -1,0 +1,60 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** Headers that say who asks, which request it is or what its body is: of two, a proxy may believe the other. */
+const SINGLE = [
+  'authorization',
+  'content-type',
+  'content-encoding',
+  'x-request-id',
+  'x-correlation-id',
+  'traceid',
+  'nhsd-session-urid',
+  'isunscheduledaccessevent',
+  'x-upload-sequence',
+  'x-upload-created-at',
+  'x-upload-row-count',
+  'x-upload-full',
+] as const;
+type SingleHeader = (typeof SINGLE)[number];
+
+/** A trace that stands twice is no trace, and no reason to refuse anything. */
+type Read = SingleHeader | 'traceparent';
+
+/**
+ * What of a request is judged before its body, and no header that may stand twice unnoticed. `rawHeaders` are
+ * as they were sent: Node keeps the first of some, and joins others.
+ */
+export type RequestHead = {
+  headers: Partial<Pick<IncomingHttpHeaders, Read>>;
+  rawHeaders: readonly string[];
+};
+
+const BITS = new Map<string, number>(SINGLE.map((name, i) => [name, 1 << i]));
+/** Most other headers are told apart by their length alone: this is on every lookup's way. */
+const LENGTHS = SINGLE.reduce((lengths, { length }) => lengths | (1 << length), 0);
+const AUTHORIZATION = 1 << SINGLE.indexOf('authorization');
+
+/** A header that must stand once stands twice: `authorization`, or another of them. */
+export function repeatedHeader({ rawHeaders }: RequestHead): 'authorization' | 'other' | undefined {
+  let seen = 0;
+  let repeated = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    if ((LENGTHS & (1 << name.length)) === 0) continue;
+    const bit = BITS.get(name.toLowerCase()) ?? 0;
+    repeated |= seen & bit;
+    seen |= bit;
+  }
+  if (repeated === 0) return undefined;
+  return (repeated & AUTHORIZATION) === 0 ? 'other' : 'authorization';
+}
+
+/** A request with two hosts is not valid HTTP (RFC 9112, section 3.2). */
+export function repeatsHost({ rawHeaders }: RequestHead): boolean {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return hosts > 1;
+}

@@ -1,0 +1,368 @@
+import { randomUUID } from 'node:crypto';
+import * as fc from 'fast-check';
+import { createLocalJWKSet, exportJWK, generateKeyPair } from 'jose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  auditEventSchema,
+  ENUMERATION_SIGNS,
+  operatorEventSchema,
+  type WrittenEvent,
+  writtenEventSchema,
+} from '#schemas/audit/audit-event.ts';
+import { COULD_NOT_CHECK_CAUSES, REASONS, SEARCH_TYPES } from '#schemas/lookup.ts';
+import type { Caller } from '#schemas/people/caller.ts';
+import { heldTextSchema, shortTextSchema } from '#schemas/text.ts';
+import { createAuthenticator } from '#service/access/authenticate.ts';
+import { mappingOf } from '#service/access/claims.ts';
+import { auditedCaller } from '#service/access/scoped-route.ts';
+import { readRequestIds } from '#service/http/request-ids.ts';
+import { createCheck } from '#service/lookup/check.ts';
+import { coverageOf } from '#service/lookup/coverage.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { FUNCTIONS } from '#store/functions/functions.ts';
+import { auditPartitions, keys } from '#store/keys.ts';
+import type { LookupInput } from '#store/lookup.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, role } from '../../support/service.ts';
+import { startTestStore, type TestStore } from '../../support/test-store.ts';
+import { signText } from '../../support/token-attacks.ts';
+
+const ISSUER = 'https://identity.example';
+const SYSTEM = auditPartitions.length - 1;
+const versions = { functions: 'f', configuration: 'c' };
+
+let store: TestStore;
+let redis: Awaited<ReturnType<TestStore['connect']>>;
+let callerOf: (of: ReturnType<typeof claims>) => Promise<Caller | undefined>;
+beforeAll(async () => {
+  store = await startTestStore({ kind: 'demo' });
+  redis = await store.connect('worker');
+  const pair = await generateKeyPair('ES256', { extractable: true });
+  const find = createLocalJWKSet({ keys: [await exportJWK(pair.publicKey)] });
+  const authenticate = createAuthenticator({
+    issuers: [
+      {
+        issuer: ISSUER,
+        audience: 'flags',
+        algorithms: ['ES256'],
+        clockToleranceSeconds: 5,
+        mapping: mappingOf('cp-flags'),
+        keys: {
+          find,
+          version: 1,
+          problem: undefined,
+          usable: true,
+          passedOver: [],
+          stop: () => undefined,
+        },
+        demoOnly: false,
+      },
+    ],
+    demoAllowed: () => false,
+  });
+  callerOf = async (of) => {
+    const payload = { ...of, iss: ISSUER, aud: 'flags', exp: Date.now() / 1_000 + 600 };
+    const token = await signText(
+      pair.privateKey,
+      JSON.stringify(payload),
+      JSON.stringify({ alg: 'ES256' }),
+    );
+    const authentication = await authenticate(`Bearer ${token}`);
+    return authentication.kind === 'verified' ? authentication.callers[0] : undefined;
+  };
+});
+afterAll(() => store?.stop());
+
+/** As they may be sent: any character there is, halves of characters among them. */
+const anyText = fc.oneof(
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 130 }),
+  fc.string({ minLength: 1, maxLength: 120 }),
+  fc
+    .array(fc.integer({ min: 0, max: 0xffff }), { minLength: 1, maxLength: 60 })
+    .map((units) => String.fromCharCode(...units)),
+  fc.constantFrom(
+    '"',
+    '\\',
+    'é',
+    '\u{1f600}',
+    '=1+1',
+    '\u202e',
+    '\ud800',
+    '\ufffe',
+    '\u0300',
+    'Ann',
+  ),
+);
+/** Those of them that a door lets in. */
+const taken = anyText.map((text) => shortTextSchema.safeParse(`A${text}`).data ?? 'Ann');
+const anyIds = fc.record(
+  {
+    requestId: fc.oneof(
+      fc.stringMatching(/^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/),
+      fc.string(),
+    ),
+    correlationId: fc.stringMatching(/^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/),
+  },
+  { requiredKeys: ['requestId'] },
+);
+/** Headers as they came in, read as every route reads them. */
+function idsOf({ requestId, correlationId }: { requestId: string; correlationId?: string }) {
+  const headers = {
+    'x-request-id': requestId,
+    ...(correlationId !== undefined && { 'x-correlation-id': correlationId }),
+  };
+  return readRequestIds({ headers, rawHeaders: Object.entries(headers).flat() });
+}
+
+/** What the sealer makes of these texts in a stream, and readers of what it makes. */
+async function sealed(...written: readonly string[]) {
+  const streams = createAuditStreams(redis);
+  const before = await streams.numbers();
+  for (const json of written) {
+    await redis.fcall(FUNCTIONS.appendEvent, 1, keys.audit('system'), json);
+  }
+  return readAfter(before);
+}
+async function readAfter(before: readonly number[]) {
+  const streams = createAuditStreams(redis);
+  const last = await streams.numbers();
+  const batch = await streams.read(before, last, { mostEvents: 1_000, mostBytes: 10_000_000 });
+  await streams.trim(last, [SYSTEM]);
+  const events = batch.events.map(({ json }) => auditEventSchema.parse(JSON.parse(json)));
+  return { unreadable: batch.unreadable, events };
+}
+
+const CODE = fc.stringMatching(/^[A-Za-z0-9:._-]{1,40}$/);
+const anyCaller = fc.record({
+  issuer: anyText,
+  client: CODE,
+  user: CODE,
+  name: taken,
+  role: fc.record({ code: CODE, name: taken }),
+  organisation: fc.record({ code: fc.stringMatching(/^[A-Z0-9]{3,12}$/), name: taken }),
+});
+const auditId = fc.uuid({ version: 4 });
+const ids = anyIds.map((sent) => {
+  const { requestId, correlationId } = idsOf(sent);
+  return {
+    ...(requestId !== undefined && { requestId }),
+    ...(correlationId !== undefined && { correlationId }),
+  };
+});
+const anyNumber = fc.nat({ max: 40 }).map(testNumber);
+const count = fc.nat();
+const occurredAt = fc
+  .date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true })
+  .map((date) => date.toISOString());
+const looked = {
+  setting: fc.constantFrom('ambulance', 'scheduled'),
+  access: fc.constantFrom('unscheduled' as const, 'silent-read' as const),
+  decidedBy: fc.constantFrom('activity' as const, 'header' as const),
+  caller: anyCaller,
+  api: fc.constantFrom('plain' as const, 'fhir' as const),
+  nhsNumber: anyNumber,
+  coverage: fc.record({ expected: count, upToDate: count }),
+  versions: fc.constant(versions),
+};
+const named = { auditId, by: taken };
+const detail = fc.dictionary(CODE, fc.oneof(taken, count, fc.boolean()), { maxKeys: 10 });
+type Type = WrittenEvent['type'];
+type OperatorType = (typeof operatorEventSchema)['_zod']['output']['type'];
+
+/** One of every kind but an operator's, which are all alike. */
+const KINDS: { [T in Exclude<Type, OperatorType>]: fc.Arbitrary<unknown> } = {
+  lookup: fc.record({ auditId, ...looked }),
+  'not-delivered': fc.record({ auditId, nhsNumber: anyNumber, occurredAt }),
+  'could-not-check': fc.record({
+    auditId,
+    ...looked,
+    cause: fc.constantFrom(...COULD_NOT_CHECK_CAUSES),
+    occurredAt,
+  }),
+  refusal: fc.record({ auditId, caller: anyCaller, api: looked.api, code: CODE, occurredAt }),
+  'enumeration-alert': fc.record({
+    auditId,
+    caller: anyCaller,
+    sign: fc.constantFrom(...ENUMERATION_SIGNS),
+    count,
+    threshold: count,
+    windowSeconds: count,
+    occurredAt,
+  }),
+  'events-lost': fc.record({
+    auditId,
+    count: fc.integer({ min: 1 }),
+    from: occurredAt,
+    until: occurredAt,
+  }),
+  load: fc.record({
+    ...named,
+    authority: CODE,
+    sequence: count,
+    sha256: CODE,
+    code: CODE,
+    accepted: count,
+    refused: count,
+  }),
+  'holdings-read': fc.record({ ...named, authority: CODE, caller: anyCaller, reason: taken }),
+  'audit-search': fc.record({
+    ...named,
+    caller: anyCaller,
+    reason: taken,
+    view: CODE,
+    criteria: detail,
+    eventsShown: count,
+  }),
+  'notifications-read': fc.record({
+    ...named,
+    authority: CODE,
+    caller: anyCaller,
+    after: CODE,
+    upTo: CODE,
+    count,
+  }),
+};
+const anyEvent = fc.oneof(
+  ...Object.entries(KINDS).map(([type, members]) =>
+    fc.tuple(members, ids).map(([one, theirs]) => ({ type, ...theirs, ...(one as object) })),
+  ),
+  fc.record({
+    ...named,
+    type: fc.constantFrom(...operatorEventSchema.shape.type.options),
+    detail,
+    occurredAt,
+  }),
+);
+
+describe('an audit event', () => {
+  test('of every kind reads back as it was written', async () => {
+    const streams = createAuditStreams(redis);
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyEvent, { minLength: 5, maxLength: 20 }), async (given) => {
+        const events = given.map((event) => writtenEventSchema.parse(event));
+        const before = await streams.numbers();
+        for (const event of events) await streams.append(event);
+        const { unreadable, events: read } = await readAfter(before);
+        expect(unreadable).toBe(0);
+        expect(
+          read.map(({ partition: _partition, number: _number, at: _at, ...event }) => event),
+        ).toEqual(events);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('that would not read back is not written at all', async () => {
+    const streams = createAuditStreams(redis);
+    const before = await streams.numbers();
+    const event = { type: 'purge', auditId: randomUUID(), by: 'A', detail: {} } as const;
+    const wrong = { ...event, auditId: 'none' };
+    const large = { ...event, detail: { reason: 'x'.repeat(70_000) } };
+    for (const one of [wrong, large]) {
+      await expect(streams.append(one)).rejects.toThrow(/invalid|larger/i);
+      await expect(store.store.appendEvent(one)).rejects.toThrow(/invalid|larger/i);
+    }
+    expect(await streams.numbers()).toEqual(before);
+  });
+
+  test('of a lookup reads back, whatever the door let in', async () => {
+    let given: LookupInput | undefined;
+    const check = createCheck({
+      store: {
+        lookup: (input) => {
+          given = input;
+          return Promise.resolve({ kind: 'not-flagged', at: 0 });
+        },
+        underWay: () => 0,
+        idle: () => Promise.resolve(),
+        record: () => Promise.resolve(),
+      },
+      gate: { open: true, authoritiesAt: Number.POSITIVE_INFINITY, authorities: new Map() },
+      coverage: () =>
+        coverageOf({ authorities: new Map(), expected: undefined, dataset: undefined }, 0, {
+          upToDateMs: 1,
+          minimumShare: { demo: 0, live: 0 },
+        }),
+      recorder: { record: () => undefined, drain: () => Promise.resolve(), waiting: 0, lost: 0 },
+      versions: () => versions,
+      saw: () => undefined,
+      rehearse: () => undefined,
+      metrics: { lookedUp: () => undefined, accessesUnreadable: () => undefined },
+    });
+    let letIn = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({ name: anyText, roleName: anyText, organisationName: anyText }),
+        anyIds,
+        fc.constantFrom(undefined, ...REASONS),
+        fc.constantFrom(undefined, ...SEARCH_TYPES),
+        async ({ name, roleName, organisationName }, sent, reason, search) => {
+          const base = role('role-1', ['B0107']);
+          const organisation = { ...base.organisation, name: organisationName };
+          const caller = await callerOf(
+            claims({ name, roles: [{ ...base, name: roleName, organisation }] }),
+          );
+          const { requestId, ...theirs } = idsOf(sent);
+          if (caller === undefined || requestId === undefined) return;
+          letIn++;
+          const access = {
+            kind: 'granted',
+            access: 'unscheduled',
+            decidedBy: 'activity',
+            setting: 'ambulance',
+          } as const;
+          await check(
+            { kind: 'admitted', ids: { ...theirs, requestId }, caller, access },
+            { nhsNumber: testNumber(1), ...(reason !== undefined && { reason }) },
+            undefined,
+            search,
+          );
+          const { unreadable, events } = await sealed(given?.event ?? '');
+          expect(unreadable).toBe(0);
+          expect(events).toMatchObject([
+            { type: 'lookup', requestId, caller: auditedCaller(caller), nhsNumber: testNumber(1) },
+          ]);
+        },
+      ),
+      { numRuns: 300 },
+    );
+    expect(letIn).toBeGreaterThan(20);
+  });
+});
+
+describe('a name or a reason', () => {
+  test.for([
+    ['blanks', ' \u00a0\u2003'],
+    ['controls of direction', '\u202e\u200f'],
+    ['combining marks', '\u0301\u0308\u20dd'],
+    ['letters that show nothing', '\u3164\u115f'],
+    ['joiners', '\u200b\u200d\ufeff'],
+    ['punctuation', '...'],
+    ['half a character', 'A\ud800'],
+    ['a control character', 'A\u001b[31m'],
+    ['a line end', 'A\u2028B'],
+    ['what turns the text after it', 'A\u202e'],
+    ['what XML cannot hold', 'A\ufffe'],
+    ['more than there is room for', 'A'.repeat(121)],
+  ])('of %s is refused in a token, an option and a search', async ([, text = '']) => {
+    expect(shortTextSchema.safeParse(text).success).toBe(false);
+    const base = role('role-1', ['B0107']);
+    const organisation = { ...base.organisation, name: text };
+    expect(await callerOf(claims())).toBeDefined();
+    for (const differing of [
+      { name: text },
+      { roles: [{ ...base, name: text }] },
+      { roles: [{ ...base, organisation }] },
+    ]) {
+      expect(await callerOf(claims(differing))).toBeUndefined();
+    }
+  });
+
+  test.for(['Ann', 'Zoë', 'O’Brien-Smith', '李', 'محمد', 'நந்தினி', '7', 'e\u0301', '=1+1', '"x"'])(
+    '%s is taken as it is',
+    (text) => {
+      expect(shortTextSchema.parse(text)).toBe(text);
+      expect(heldTextSchema.parse(text)).toBe(text);
+    },
+  );
+});
