@@ -145,9 +145,7 @@ function printExpected(
   const listed = new Set<string>(authorities.map(({ code }) => code));
   const upToDate = lines.filter((line) => listed.has(line.code) && line.upToDate).length;
   const of = expected.kind === 'all' ? area : `a pilot in ${area}`;
-  console.log(
-    `Expected: ${authorities.length} authorities (${of}), ${upToDate} of them up to date.`,
-  );
+  console.log(`Expected: ${authorities.length} (${of}), ${upToDate} up to date.`);
   const show = (codes: string[], what: string): void => {
     if (codes.length > 0) console.log(`  ${codes.length} ${what}: ${codes.join(', ')}`);
   };

@@ -159,6 +159,21 @@ describe('live data without a list of expected authorities', () => {
     ]);
     expect(await status()).not.toContain('cp-flags authority expect');
   });
+
+  test('tells an operator who is expected and not here, and who is here and not expected', async () => {
+    const cli = (...args: string[]) => run(args, { DATA_DIR: service.dataDir });
+    const phone = ['--name', 'C Council', '--emergency', '02079460199'];
+    expect((await cli('authority', 'set', 'ZZ103', ...phone)).stdout).toContain(
+      'It is not one of the expected authorities',
+    );
+    const { stdout } = await cli('status');
+    expect(stdout).toContain('Expected: 1 (a pilot in North Yorkshire), 1 up to date.');
+    expect(stdout).toContain('1 known here and not expected: ZZ103');
+    const who = ['--by', 'A. Example', '--reason', 'mistyped'];
+    expect((await cli('authority', 'remove', 'ZZ103', ...who)).stdout).toBe(
+      'Authority ZZ103 is not known any more.\n',
+    );
+  });
 });
 
 test('the record of the start names who accepted how little may be up to date', async () => {
