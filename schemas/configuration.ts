@@ -71,6 +71,8 @@ export const configurationSchema = z
       .optional(),
     /** A file holding the password for REDIS_URL, so that it need not stand in the environment. */
     REDIS_PASSWORD_FILE: z.string().min(1).optional(),
+    /** The dataset that REDIS_URL is to hold. Required by a lookup process for a live dataset. */
+    DATASET_ID: z.uuid({ error: 'must be the id that cp-flags init and status print' }).optional(),
     /** JSON file: trusted token issuers. Required outside a demo dataset. */
     ISSUERS_FILE: z.string().min(1).optional(),
     /** JSON file: care settings by ODS code. Required outside a demo dataset. */

@@ -39,6 +39,7 @@ import {
   privacyOutbox,
   spoolFolder,
 } from './files/data-folder.ts';
+import { datasetProblem, lookupDatasetProblem } from './files/served-dataset.ts';
 import { type HttpServer, serveHttp } from './http/server.ts';
 import { openTls, tlsCheck } from './http/tls.ts';
 import { createBatchHandler } from './lookup/batch.ts';
@@ -374,7 +375,13 @@ export async function startService(
     const audit = tools && startSealing(configuration, redis, log, add);
     // Only now, so that its first look at the directory finds what was prepared.
     const connection = redis.connect('lookup');
-    const gate = watchStore(connection, redis.embedded ? { dataDir: configuration.DATA_DIR } : {});
+    const gate = watchStore(connection, {
+      ...(redis.embedded && { dataDir: configuration.DATA_DIR }),
+      datasetProblem: (held) =>
+        tools === undefined
+          ? lookupDatasetProblem(configuration, held)
+          : datasetProblem(configuration, tools.anchor, held),
+    });
     add(() => gate.stop());
     add(logReadiness(gate, log));
     await settled(gate, tools?.keeper);

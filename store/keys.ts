@@ -17,6 +17,8 @@ export const keys = {
   lockFence: (code: string) => `cpf:authority:{${code}}:fence`,
   dataset: 'cpf:dataset',
   open: 'cpf:open',
+  /** Which server this is; on its own disk alone. */
+  server: 'cpf:server',
   /** When a keeper last looked. */
   heartbeat: 'cpf:heartbeat',
   blocked: 'cpf:blocked',

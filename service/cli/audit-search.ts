@@ -35,7 +35,7 @@ import { auditFolder, auditIndexFile } from '../files/data-folder.ts';
 import { recordedCriteria } from '../routes/audit-search.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { requireSameDataset, runningRedis, withStore } from './store.ts';
+import { runningRedis, withStore } from './store.ts';
 
 type CriteriaOptions = {
   child?: string;
@@ -147,8 +147,7 @@ async function lookInto<T>(
   event: (result: T) => Extract<WrittenEvent, { type: 'audit-search' }>,
 ): Promise<{ result: T; reach: Reach }> {
   const redis = await runningRedis(configuration);
-  return withStore(configuration, redis, 'worker', async (store, anchor, connection) => {
-    await requireSameDataset(store, anchor);
+  return withStore(configuration, redis, 'worker', async (store, _, connection) => {
     const places = placesOf(configuration);
     const indexing = await bringUpToDate(places);
     const cover = createCoverage(places.folder, createAuditStreams(connection));

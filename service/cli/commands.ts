@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigurationError, readConfiguration } from '#schemas/configuration.ts';
 import { printable, printableLines } from '#schemas/printable.ts';
 import { connectionFault } from '#store/connection/connection.ts';
+import type { Confirmation } from '#store/trust/confirm.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addAuditCommands } from './audit.ts';
 import {
@@ -14,6 +15,7 @@ import {
   setAuthority,
 } from './authority.ts';
 import { type BlockOptions, block, blocked, unblock } from './block.ts';
+import { confirmDataset, confirmOldDataFolder, confirmPromotedServer } from './confirm.ts';
 import { Failure } from './failure.ts';
 import { type GenerateCommandOptions, generate } from './generate.ts';
 import { type HoldingsOptions, holdings } from './holdings.ts';
@@ -91,6 +93,8 @@ Settings (environment):
   HOST, PORT           where to listen (127.0.0.1, 8080)
   PUBLIC_URL           the address by which clients reach it, for links in FHIR answers
   ROLE                 all, lookup or worker (all)
+  DATASET_ID           the dataset that REDIS_URL is to hold, as cp-flags status prints it; required for
+                       ROLE=lookup and a live dataset
   ISSUERS_FILE         JSON: trusted token issuers; required for a live dataset
   ORGANISATIONS_FILE   JSON: care settings by ODS code; required for a live dataset
   REVOCATIONS_FILE     JSON: tokens, users and clients trusted no longer
@@ -520,6 +524,63 @@ Example:
 `,
     )
     .action((options: { json?: boolean }) => blocked(configuration(), options));
+
+  const confirm = program
+    .command('confirm')
+    .description(
+      'Go on, by the word of a named person, where the store stays closed for good reason.',
+    );
+  const named = (command: Command): Command =>
+    command
+      .requiredOption('--by <name>', 'who decides it; goes into the audit')
+      .requiredOption('--reason <text>', 'why; goes into the audit');
+  named(
+    confirm
+      .command('promotion')
+      .description('A replica was promoted, and the server before it is lost.'),
+  )
+    .addHelpText(
+      'after',
+      `
+A replica may lack the last answers that were given. First try to have the former primary again: set REDIS_URL
+to it. This prints from when on events may be missing, and how many of those that are known are.
+
+Example:
+  cp-flags confirm promotion --by "A. Example" --reason "the primary's disk is lost, ticket 1234"
+`,
+    )
+    .action((options: Confirmation) => confirmPromotedServer(configuration(), options));
+  named(
+    confirm
+      .command('old-copy')
+      .description(
+        'A live data folder was last alive over 24 hours ago, and there is no newer one.',
+      ),
+  )
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags confirm old-copy --by "A. Example" --reason "the service was off for the move, nothing was loaded"
+`,
+    )
+    .action((options: Confirmation) => confirmOldDataFolder(configuration(), options));
+  named(
+    confirm
+      .command('dataset')
+      .description('A lookup process is to serve another dataset from the same data folder.')
+      .argument('<id>', 'the dataset, as cp-flags status prints it'),
+  )
+    .addHelpText(
+      'after',
+      `
+With the settings of the lookup process, which must not run.
+
+Example:
+  cp-flags confirm dataset 3f0c8a52-7c1e-4a0c-9a53-0e6f6c1d2b11 --by "A. Example" --reason "moved from the pilot"
+`,
+    )
+    .action((id: string, options: Confirmation) => confirmDataset(configuration(), id, options));
 
   program
     .command('status')

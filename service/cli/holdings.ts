@@ -9,7 +9,7 @@ import { holdingsText } from '../uploads/holdings.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
 import { readReason } from './named.ts';
-import { requireSameDataset, runningRedis, withStore } from './store.ts';
+import { runningRedis, withStore } from './store.ts';
 
 export type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason?: string };
 
@@ -29,8 +29,7 @@ export async function holdings(
   // Before the reading is on record: nothing is read that cannot be written.
   if (toFile) await requireDestination('--out', out);
   const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'loader', async (store, anchor) => {
-    await requireSameDataset(store, anchor);
+  await withStore(configuration, redis, 'loader', async (store) => {
     const authority = await store.authority(code);
     if (authority === undefined) throw new Failure(`Authority ${code} is not known here.`);
     await store.appendEvent({

@@ -6,11 +6,11 @@ import { defaultOrigin, readOrMakeKeys } from '../audit/seal/keys.ts';
 import { auditKeyFile } from '../files/data-folder.ts';
 import { findRedis, openRedis } from '../start/redis.ts';
 import { Failure, misused } from './failure.ts';
-import { withStore } from './store.ts';
+import { withAnyStore } from './store.ts';
 
 const NEXT = {
   demo: 'Start the service with: cp-flags serve --demo',
-  live: 'Set ISSUERS_FILE, ORGANISATIONS_FILE, MINIMUM_COVERAGE and MINIMUM_COVERAGE_ACCEPTED_BY, then start the service with: cp-flags serve (if it is running, stop it first).',
+  live: 'Set ISSUERS_FILE, ORGANISATIONS_FILE, MINIMUM_COVERAGE and MINIMUM_COVERAGE_ACCEPTED_BY, and DATASET_ID for lookup processes, then start the service with: cp-flags serve (if it is running, stop it first).',
 };
 
 /** The authorities that a new dataset is to hold plans of. A demo may do without: it expects those it has. */
@@ -40,10 +40,12 @@ export async function init(
   const kind = options.live === true ? 'live' : 'demo';
   const redis = (await findRedis(configuration)) ?? (await openRedis(configuration));
   let made = true;
-  await withStore(configuration, redis, 'admin', async (store, anchor) => {
+  let id = '';
+  await withAnyStore(configuration, redis, 'admin', async (store, anchor) => {
     const held = await store.dataset();
     if (options.unlessThere === true && held?.kind === kind && anchor.dataset()?.id === held.id) {
       made = false;
+      id = held.id;
       return;
     }
     const usable = redis.embedded || (await store.dataset()) !== undefined;
@@ -51,11 +53,16 @@ export async function init(
       throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
     }
     const expected = held === undefined ? await readExpected(configuration, kind) : undefined;
-    const { id } = await store.createDataset(kind, userInfo().username, expected);
+    ({ id } = await store.createDataset(kind, userInfo().username, expected));
     await readOrMakeKeys(
       auditKeyFile(configuration),
       configuration.AUDIT_ORIGIN ?? defaultOrigin(id),
     );
   });
-  console.log(made ? `Created a ${kind} dataset. ${NEXT[kind]}` : `The ${kind} dataset is there.`);
+  const named = `DATASET_ID=${id}`;
+  console.log(
+    made
+      ? `Created a ${kind} dataset, ${named}. ${NEXT[kind]}`
+      : `The ${kind} dataset is there, ${named}.`,
+  );
 }

@@ -22,7 +22,7 @@ import { openTracer } from '../uploads/number-tracing.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
 import { createProgress } from './progress.ts';
-import { requireSameDataset, runningRedis, withStore } from './store.ts';
+import { runningRedis, withStore } from './store.ts';
 
 export type LoadOptions = {
   ack?: string;
@@ -202,7 +202,6 @@ export async function load(
   }));
   const redis = await runningRedis(configuration);
   return withStore(configuration, redis, 'loader', async (store, anchor) => {
-    await requireSameDataset(store, anchor);
     const tracer = await openTracer(configuration, anchor.dataset()?.kind);
     const common = {
       ...loadSettings(configuration, tracer),

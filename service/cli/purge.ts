@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { purge } from '#loaders/upkeep/purge.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { requireSameDataset, runningRedis, withStore } from './store.ts';
+import { runningRedis, withStore } from './store.ts';
 
 /** `cp-flags purge`: removes the rows that no window can show again, or counts them. */
 export async function purgeRows(
@@ -10,7 +10,6 @@ export async function purgeRows(
 ): Promise<void> {
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, 'loader', async (store, anchor) => {
-    await requireSameDataset(store, anchor);
     const purged = await purge(store, anchor, { by: userInfo().username, dryRun });
     const done = dryRun ? 'would be removed' : 'removed';
     if (purged.length === 0) console.log(`No row ${dryRun ? 'would be' : 'was'} removed.`);

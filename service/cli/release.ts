@@ -11,7 +11,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { exitCodeOf } from './load.ts';
 import { type Named, readNamed } from './named.ts';
-import { requireSameDataset, runningRedis, withStore } from './store.ts';
+import { runningRedis, withStore } from './store.ts';
 
 export type ReleaseOptions = Partial<Named> & { list?: boolean; discard?: boolean };
 
@@ -51,7 +51,6 @@ export async function release(
 ): Promise<number> {
   const redis = await runningRedis(configuration);
   return withStore(configuration, redis, 'loader', async (store, anchor) => {
-    await requireSameDataset(store, anchor);
     if (options.list === true) {
       const holds = listHolds(anchor);
       console.log(holds.length === 0 ? 'Nothing is held.' : holds.map(holdText).join('\n'));

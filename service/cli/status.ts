@@ -6,6 +6,7 @@ import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { createStore, type Dataset, type Store } from '#store/store.ts';
 import { watchStore } from '#store/trust/readiness.ts';
 import { openAnchor } from '../files/data-folder.ts';
+import { datasetProblem } from '../files/served-dataset.ts';
 import { isUpToDate } from '../lookup/coverage.ts';
 import { auditStatus, printAuditStatus } from './audit-status.ts';
 import { notificationsStatus, printNotificationsStatus } from './notifications.ts';
@@ -165,8 +166,10 @@ export async function status(
   { json = false }: { json?: boolean },
 ): Promise<boolean> {
   const redis = await runningRedis(configuration);
-  const gate = watchStore(redis.connect('lookup'));
   const anchor = openAnchor(configuration);
+  const gate = watchStore(redis.connect('lookup'), {
+    datasetProblem: (held) => datasetProblem(configuration, anchor, held),
+  });
   try {
     const store = createStore(redis.connect('loader'), anchor);
     const worker = redis.connect('worker');
@@ -198,7 +201,8 @@ export async function status(
       console.log(JSON.stringify(all, null, 2));
       return ready;
     }
-    const kind = dataset === null ? 'no dataset' : `a ${dataset.kind} dataset`;
+    const kind =
+      dataset === null ? 'no dataset' : `a ${dataset.kind} dataset (DATASET_ID=${dataset.id})`;
     console.log(`Store: ${kind}. Lookups ${ready ? 'are' : 'are NOT'} answered.`);
     for (const { ok, detail, since } of checks)
       if (!ok) console.log(`  ${detail} (since ${since})`);

@@ -3,6 +3,7 @@ import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import { createStore, type Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { openAnchor } from '../files/data-folder.ts';
+import { datasetProblem } from '../files/served-dataset.ts';
 import { findRedis, type RedisServer, type StoreConnection } from '../start/redis.ts';
 import { Failure } from './failure.ts';
 
@@ -21,12 +22,14 @@ export async function runningRedis(configuration: Configuration): Promise<RedisS
   );
 }
 
-/** Runs a command's work on the store and ends everything it opened. */
-export async function withStore<T>(
+type Work<T> = (store: Store, anchor: Anchor, connection: StoreConnection) => Promise<T>;
+
+/** Runs work on whatever store there is, and ends everything it opened. */
+export async function withAnyStore<T>(
   configuration: Configuration,
   redis: RedisServer,
   role: RedisRole,
-  work: (store: Store, anchor: Anchor, connection: StoreConnection) => Promise<T>,
+  work: Work<T>,
 ): Promise<T> {
   const connection = redis.connect(role, { commandTimeoutMs: COMMAND_TIMEOUT_MS });
   const anchor = openAnchor(configuration);
@@ -40,18 +43,22 @@ export async function withStore<T>(
 }
 
 /**
- * Sees to it that a command changes only the store that this data folder is the anchor of. Work done with
+ * Runs a command's work on the store that this data folder is the anchor of, and on no other: work done with
  * another's would be found out at the next start, as a store that is not what it should be.
  */
-export async function requireSameDataset(store: Store, anchor: Anchor): Promise<void> {
-  const held = await store.dataset();
-  const anchored = anchor.dataset();
-  if (held === undefined) {
-    throw new Failure('The store holds no dataset. Create one with cp-flags init.');
-  }
-  if (anchored?.id !== held.id) {
-    throw new Failure(
-      'The store and the data folder do not belong together. Set DATA_DIR to the folder of the service that works on this store.',
-    );
-  }
+export function withStore<T>(
+  configuration: Configuration,
+  redis: RedisServer,
+  role: RedisRole,
+  work: Work<T>,
+): Promise<T> {
+  return withAnyStore(configuration, redis, role, async (store, anchor, connection) => {
+    const held = await store.dataset();
+    if (held === undefined) {
+      throw new Failure('The store holds no dataset. Create one with cp-flags init.');
+    }
+    const problem = datasetProblem(configuration, anchor, held);
+    if (problem !== undefined) throw new Failure(problem);
+    return work(store, anchor, connection);
+  });
 }

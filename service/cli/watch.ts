@@ -24,7 +24,7 @@ import { openTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
 import { createLease } from './lease.ts';
 import { whenToldToStop } from './signals.ts';
-import { requireSameDataset, runningRedis, withStore } from './store.ts';
+import { runningRedis, withStore } from './store.ts';
 
 export type WatchOptions = { out?: string };
 
@@ -144,7 +144,6 @@ export async function watch(
   const lease = createLease<Opened>(async (use) => {
     const redis = await runningRedis(configuration);
     await withStore(configuration, redis, 'loader', async (store, anchor) => {
-      await requireSameDataset(store, anchor);
       await use({ store, anchor });
     });
   });

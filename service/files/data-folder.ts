@@ -48,5 +48,9 @@ export const privacyOutbox = ({
 }: Place & Pick<Configuration, 'PRIVACY_OUTBOX'>): string =>
   PRIVACY_OUTBOX ?? join(DATA_DIR, 'privacy-officer');
 
+/** Which dataset a lookup process served. */
+export const servedDatasetFile = ({ DATA_DIR }: Place): string =>
+  join(DATA_DIR, 'served-dataset.json');
+
 /** Address and tokens of a demo, for those who try it. */
 export const demoFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'demo.json');

@@ -3,7 +3,16 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 
-const PARTS = ['common', 'lookup', 'rows', 'events', 'authority', 'limits', 'numbers'] as const;
+const PARTS = [
+  'common',
+  'lookup',
+  'rows',
+  'events',
+  'authority',
+  'limits',
+  'numbers',
+  'server',
+] as const;
 
 const lettersOf = (types: readonly PlanType[]): string =>
   types.map((type) => PLAN_TYPES[type].letter).join('');
@@ -44,6 +53,7 @@ export const FUNCTIONS = {
   renewLock: name('renew_lock'),
   changeAuthority: name('change_authority'),
   setNotInUse: name('set_not_in_use'),
+  markServer: name('mark_server'),
 } as const;
 
 /** Puts this version's functions on the server, unless they are there. Others' stay. */

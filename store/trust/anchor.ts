@@ -71,6 +71,9 @@ const holdRow = z.object({
   json: z.string(),
 });
 const jsonRow = z.object({ json: z.string() });
+const marksSchema = z.array(z.object({ mark: z.string(), at: z.number() }));
+/** What a server was marked with, and when, milliseconds of the store's clock. */
+export type ServerMark = z.infer<typeof marksSchema>[number];
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS dataset (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,
@@ -294,6 +297,42 @@ export class Anchor {
 
   rememberGenerations(numbers: readonly number[]): void {
     this.#remember('generations', numbers);
+  }
+
+  /** The marks that the server of this store may have, the newest last; see `store/functions/server.lua`. */
+  serverMarks(): ServerMark[] {
+    const row = this.#db.prepare("SELECT json FROM seen WHERE name = 'server'").get();
+    return row === undefined ? [] : marksSchema.parse(JSON.parse(jsonRow.parse(row).json));
+  }
+
+  /** Before the server is given the mark, so that it is known whichever way that ends. */
+  addServerMark(mark: ServerMark): void {
+    this.#atOnce(() => this.#keepMarks([...this.serverMarks(), mark]));
+  }
+
+  /** The server was given the mark: it has none from before. Another worker may have given it a later one. */
+  settleServerMark(mark: ServerMark): void {
+    this.#atOnce(() => {
+      const marks = this.serverMarks();
+      const place = marks.findIndex((each) => each.mark === mark.mark);
+      this.#keepMarks(place < 0 ? [...marks, mark] : marks.slice(place));
+    });
+  }
+
+  #keepMarks(marks: readonly ServerMark[]): void {
+    this.#db
+      .prepare("INSERT OR REPLACE INTO seen (name, json) VALUES ('server', ?)")
+      .run(JSON.stringify(marks));
+  }
+
+  /** The next server that is found is the one of this store. */
+  forgetServer(): void {
+    this.#db.exec("DELETE FROM seen WHERE name = 'server'");
+  }
+
+  /** When the store was last known to be whole, milliseconds, to the minute; 0 for never. */
+  lastAlive(): number {
+    return Math.max(this.newestClock(), this.serverMarks().at(-1)?.at ?? 0);
   }
 
   /** When the store was last purged, milliseconds since 1970; 0 for never. */

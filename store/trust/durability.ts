@@ -33,8 +33,10 @@ const GO_ON = 'lookups go on by themselves.';
 /**
  * Tells every lookup process, through Redis itself, how this run of Redis writes to disk: each second, at
  * every change, and whenever `publish` is called. Before there is a dataset it says nothing.
+ *
+ * @param ours the dataset that this worker keeps; nothing is written into another's Redis
  */
-export function publishDurability(redis: Redis) {
+export function publishDurability(redis: Redis, ours: () => string | undefined) {
   let publishing: Promise<void> | undefined;
   let before: z.infer<typeof saidSchema> | undefined;
 
@@ -47,7 +49,7 @@ export function publishDurability(redis: Redis) {
       redis.hget(keys.dataset, 'id'),
     ]);
     const run = runIdOf(info);
-    if (dataset === null || run === undefined) return;
+    if (dataset === null || dataset !== ours() || run === undefined) return;
     const at = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
     const said: z.infer<typeof saidSchema> = {
       run,

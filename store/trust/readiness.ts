@@ -3,11 +3,18 @@ import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { type Dataset, parseDataset, readAuthorities } from '../authorities/dataset.ts';
-import { list } from '../connection/reply.ts';
+import { information, list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
 import { DURABILITY_FIELD, durabilityProblem } from './durability.ts';
 import { EventNumbers, type ExpectedEvent } from './event-numbers.ts';
+import {
+  BELIEVED_SERVER,
+  CONFIRMED_PROMOTION,
+  IS_REPLICA,
+  readReplication,
+  WAS_PROMOTED,
+} from './server.ts';
 
 /** One thing that must hold for the store to be trusted. */
 export type GateCheck = {
@@ -89,6 +96,7 @@ const bad = (detail: string): Verdict => ({ ok: false, detail });
 
 const CHECKS = [
   'redis-reachable',
+  'primary',
   'functions',
   'writable',
   'dataset',
@@ -132,16 +140,14 @@ async function disk(dataDir: string | undefined): Promise<DiskVerdict> {
   return { ...verdict, diskFreeBytes: free, diskReserveBytes: reserve };
 }
 
-function information(text: string): Map<string, string> {
-  return new Map(
-    text.split('\r\n').flatMap((line) => {
-      const colon = line.indexOf(':');
-      return colon < 0 ? [] : [[line.slice(0, colon), line.slice(colon + 1)] as const];
-    }),
-  );
+function primary(info: ReadonlyMap<string, string>, believed: string | undefined): Verdict {
+  const { isReplica, wasPromoted, id } = readReplication(info);
+  if (isReplica) return bad(IS_REPLICA);
+  if (wasPromoted && believed !== id) return bad(WAS_PROMOTED);
+  return good('This Redis is the primary.');
 }
 
-function durable(info: Map<string, string>, problem: string | undefined): Verdict {
+function durable(info: ReadonlyMap<string, string>, problem: string | undefined): Verdict {
   if (problem !== undefined) return bad(problem);
   if (info.get('aof_enabled') !== '1') {
     return bad(
@@ -169,10 +175,10 @@ function writable(refusal: unknown): Verdict {
   return bad(`Redis refuses lookups and their audit events. ${why}; lookups go on by themselves.`);
 }
 
-const freeShare = (info: Map<string, string>, limit: number): number =>
+const freeShare = (info: ReadonlyMap<string, string>, limit: number): number =>
   1 - Number(info.get('used_memory')) / limit;
 
-function memory(info: Map<string, string>): Verdict {
+function memory(info: ReadonlyMap<string, string>): Verdict {
   const limit = Number(info.get('maxmemory'));
   if (!(limit > 0)) {
     return bad('Redis has no memory limit. Set `maxmemory`, so that running out is seen coming.');
@@ -199,15 +205,21 @@ function memory(info: Map<string, string>): Verdict {
  *
  * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong.
  * @param options.dataDir where Redis keeps its files, if that is on this machine: its disk is watched too.
+ * @param options.datasetProblem why a dataset is not the one to answer from, in a sentence for the operator.
  */
 export function watchStore(
   redis: Redis,
-  options: { clock?: () => number; dataDir?: string } = {},
+  options: {
+    clock?: () => number;
+    dataDir?: string;
+    datasetProblem?: (held: Dataset) => string | undefined;
+  } = {},
 ): Gate {
   const clock = options.clock ?? Date.now;
   const verdicts = new Map<CheckName, GateCheck>();
   const generations = new Map<number, number>();
-  const eventNumbers = new EventNumbers();
+  let eventNumbers = new EventNumbers();
+  let confirmed: string | undefined;
   let eventsMissing = false;
   const waiting = new Set<() => void>();
   let dataset: Dataset | undefined;
@@ -252,6 +264,12 @@ export function watchStore(
     if (generation > (generations.get(partition) ?? 0)) generations.set(partition, generation);
   }
 
+  function forgetEvents(): void {
+    eventNumbers = new EventNumbers();
+    generations.clear();
+    eventsMissing = false;
+  }
+
   function missedEvents(): void {
     eventsMissing = true;
     set('durable', EVENTS_MISSING);
@@ -292,7 +310,7 @@ export function watchStore(
     const sentAt = clock();
     const [info, opened, fields, time, diskVerdict, stopped, heartbeat, mayAsk] = await Promise.all(
       [
-        redis.info('server', 'persistence', 'memory'),
+        redis.info('server', 'persistence', 'memory', 'replication'),
         redis.get(keys.open),
         redis.hgetall(keys.dataset),
         redis.time(),
@@ -311,6 +329,12 @@ export function watchStore(
     const held = parseDataset(fields);
     set('redis-reachable', good('Redis answers.'));
     set('memory', memory(server));
+    set('primary', primary(server, fields[BELIEVED_SERVER]));
+    if (fields[CONFIRMED_PROMOTION] !== confirmed) {
+      // What this process has seen is what somebody has answered for.
+      if (dataset !== undefined) forgetEvents();
+      confirmed = fields[CONFIRMED_PROMOTION];
+    }
     const { diskFreeBytes, diskReserveBytes, ...diskIs } = diskVerdict;
     set('disk', diskIs);
 
@@ -378,7 +402,12 @@ export function watchStore(
       );
       return;
     }
-    set('dataset', good(`The ${held.dataset.kind} dataset is there.`));
+    const refused = options.datasetProblem?.(held.dataset);
+    if (refused !== undefined) {
+      set('dataset', bad(refused));
+      return;
+    }
+    set('dataset', good(`The ${held.dataset.kind} dataset ${held.dataset.id} is there.`));
     set(
       'opened',
       opened !== null && opened === server.get('run_id')

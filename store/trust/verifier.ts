@@ -1,12 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import type { Dataset } from '../authorities/dataset.ts';
 import { connectionFault } from '../connection/connection.ts';
-import { list } from '../connection/reply.ts';
+import { information, list } from '../connection/reply.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { auditPartitions, CLOSED, keys } from '../keys.ts';
 import { createStore, StoreNotWhole } from '../store.ts';
 import type { Anchor, BegunLoad } from './anchor.ts';
-import { publishDurability, runIdOf } from './durability.ts';
+import { ageOf } from './confirm.ts';
+import { publishDurability } from './durability.ts';
+import {
+  BELIEVED_SERVER,
+  IS_REPLICA,
+  isKnownServer,
+  type Replication,
+  readReplication,
+  WAS_PROMOTED,
+} from './server.ts';
 
 export type Keeper = {
   /**
@@ -25,6 +35,18 @@ const REMEMBER_CLOCK_EVERY_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
 /** A store found not whole is not read again, all of it, each second. */
 const FAILED_VERIFICATION_REST_MS = 10_000;
+
+const HOUR_MS = 3_600_000;
+/** A state that stays as it is is told again, for whoever reads only the newest of a log. */
+const TOLD_AGAIN_AFTER_MS = 3_600_000;
+
+function lengthOf(ms: number): string {
+  const hours = Math.floor(ms / HOUR_MS);
+  return hours < 48 ? `${hours} hours` : `${Math.floor(hours / 24)} days`;
+}
+
+/** What a named person may confirm. */
+class Unconfirmed extends StoreNotWhole {}
 
 class NoDataset extends Error {
   override message = 'There is no dataset yet. Create one with `cp-flags init`.';
@@ -51,7 +73,7 @@ export function keepStore(
   },
 ): Keeper {
   const store = createStore(redis, anchor);
-  const durability = publishDurability(redis);
+  const durability = publishDurability(redis, () => anchor.dataset()?.id);
   let state: Keeper['state'] = {
     opened: false,
     problem: false,
@@ -61,11 +83,14 @@ export function keepStore(
   let looking: Promise<void> | undefined;
   let stopped = false;
   let wasReached = false;
+  let tellAgainAt = Number.NEGATIVE_INFINITY;
   /** Whether the Redis looked at is the one of this anchor. */
   let ours = false;
 
   function become(is: 'open' | 'waiting' | 'wrong', detail: string): void {
-    if (state.detail === detail) return;
+    const again = is !== 'open' && performance.now() > tellAgainAt;
+    if (state.detail === detail && !again) return;
+    tellAgainAt = performance.now() + TOLD_AGAIN_AFTER_MS;
     state = { opened: is === 'open', problem: is === 'wrong', detail };
     options.onChange(state);
   }
@@ -91,10 +116,30 @@ export function keepStore(
     return numbers;
   }
 
+  async function storeClock(): Promise<number> {
+    const [seconds] = await redis.time();
+    return Number(seconds) * 1000;
+  }
+
+  /** Nothing on this machine tells a copy of all of it from the newest state, but that time has passed. */
+  async function checkAge({ kind }: Dataset): Promise<void> {
+    const { isOld, ageMs, lastAlive } = ageOf(anchor, await storeClock());
+    if (kind === 'demo' || !isOld) return;
+    throw new Unconfirmed(
+      `This data folder was last alive ${lengthOf(ageMs)} ago (${new Date(lastAlive).toISOString()}): it may be an old copy, which lacks what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person goes on with cp-flags confirm old-copy.`,
+    );
+  }
+
+  async function markServer(): Promise<void> {
+    const mark = { mark: randomUUID(), at: await storeClock() };
+    anchor.addServerMark(mark);
+    await redis.fcall(FUNCTIONS.markServer, 1, keys.server, mark.mark);
+    anchor.settleServerMark(mark);
+  }
+
   /** A clock that went back would hide plans that have begun and call old data new. */
   async function checkClock(): Promise<void> {
-    const [seconds] = await redis.time();
-    const clock = Number(seconds) * 1000;
+    const clock = await storeClock();
     const newest = anchor.newestClock();
     if (clock < newest - CLOCK_TOLERANCE_MS) {
       throw new StoreNotWhole(
@@ -116,13 +161,17 @@ export function keepStore(
     }
   }
 
+  function rest(): void {
+    restUntil = performance.now() + FAILED_VERIFICATION_REST_MS;
+  }
+
   /** Closes the store for every process, with the reason for all of them to say. */
   async function shut(reason: string): Promise<void> {
-    restUntil = Math.max(restUntil, performance.now() + FAILED_VERIFICATION_REST_MS);
     await redis.set(keys.open, `${CLOSED}${reason}`).catch(() => undefined);
   }
 
-  async function verify(): Promise<void> {
+  /** Nothing is written into a Redis before it is known to be this anchor's. */
+  async function requireOurs(): Promise<Dataset> {
     const expected = anchor.dataset();
     const held = await store.dataset();
     if (expected === undefined) {
@@ -143,6 +192,13 @@ export function keepStore(
       );
     }
     ours = true;
+    return expected;
+  }
+
+  async function verify(dataset: Dataset, replication: Replication): Promise<void> {
+    await loadFunctions(redis);
+    if (!(await isKnownServer(redis, anchor, replication))) throw new Unconfirmed(WAS_PROMOTED);
+    await checkAge(dataset);
     await checkClock();
     await checkDirectory();
     for (const load of anchor.loadsInProgress()) await options.resume(load);
@@ -189,30 +245,46 @@ export function keepStore(
     }
     wasReached = true;
     ours = false;
-    const runId = runIdOf(await redis.info('server'));
+    const server = information(await redis.info('server', 'replication'));
+    const runId = server.get('run_id');
     if (runId === undefined) throw new Error('Redis does not name its run.');
-    if ((await redis.get(keys.open)) !== runId) {
+    const replication = readReplication(server);
+    if (replication.isReplica) {
+      become('wrong', IS_REPLICA);
+      return;
+    }
+    const dataset = await requireOurs();
+    const [opened, believed] = await Promise.all([
+      redis.get(keys.open),
+      redis.hget(keys.dataset, BELIEVED_SERVER),
+    ]);
+    if (opened !== runId || (replication.wasPromoted && believed !== replication.id)) {
       if (performance.now() < restUntil) return;
-      become('waiting', 'The store is being verified.');
-      await loadFunctions(redis);
+      // What is wrong stays said while it is looked at again.
+      if (!state.problem) become('waiting', 'The store is being verified.');
+      const lastAlive = anchor.lastAlive();
       try {
-        await verify();
+        await verify(dataset, replication);
       } catch (error) {
-        if (error instanceof NoDataset) throw error;
-        restUntil = performance.now() + FAILED_VERIFICATION_REST_MS;
+        if (!(error instanceof Unconfirmed)) rest();
         throw error;
+      }
+      if (replication.wasPromoted) {
+        await redis.hset(keys.dataset, BELIEVED_SERVER, replication.id);
       }
       await store.appendEvent({
         type: 'store-opened',
         auditId: randomUUID(),
         by: 'keeper',
-        detail: { run: runId },
+        detail: {
+          run: runId,
+          ...(lastAlive > 0 && { lastAlive: new Date(lastAlive).toISOString() }),
+        },
       });
       await durability.publish();
       // The run that was verified: had Redis started anew meanwhile, this would not open it.
       await redis.set(keys.open, runId);
     }
-    ours = true;
     await checkClock();
     await checkDirectory();
     const numbers = await auditNumbers().catch(async (error: unknown) => {
@@ -225,6 +297,8 @@ export function keepStore(
     if (numbers.some((number, stream) => number !== before[stream])) {
       anchor.rememberAuditNumbers(numbers);
     }
+    // Again and again while there are replicas: one of them may have copied everything just now.
+    if (replication.hasReplicas || anchor.serverMarks().length === 0) await markServer();
     await redis.set(keys.heartbeat, Date.now());
     become('open', 'The store is open.');
   }
@@ -237,7 +311,10 @@ export function keepStore(
           return;
         }
         // Never into another dataset's Redis: that would close a store that is somebody else's.
-        if (ours && error instanceof StoreNotWhole) await shut(error.message);
+        if (ours && error instanceof StoreNotWhole) {
+          await shut(error.message);
+          if (!(error instanceof Unconfirmed)) rest();
+        }
         become(
           'wrong',
           error instanceof StoreNotWhole

@@ -6,6 +6,7 @@ import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
 import { FUNCTIONS } from '#store/functions/functions.ts';
 import { keys } from '#store/keys.ts';
 import { createLookupStore, type LookupResult } from '#store/lookup.ts';
+import { publishDurability } from '#store/trust/durability.ts';
 import { watchStore } from '#store/trust/readiness.ts';
 import { holdReplies } from '../support/held-replies.ts';
 import { AUTHORITY, testNumber, testRow } from '../support/rows.ts';
@@ -13,7 +14,8 @@ import { startTestStore, WAIT_MS } from '../support/test-store.ts';
 
 /**
  * Lookups of one partition and polls of the gate whose replies are read in an order drawn from a seed, while
- * rows are loaded. In every third round audit events are taken away: from then on nothing may be answered.
+ * rows are loaded. In every third round, read in the order of a connection, audit events are taken away: from
+ * then on nothing may be answered.
  */
 
 export type ReplyFaultOptions = { seed: number; points: number; say?: (line: string) => void };
@@ -44,10 +46,14 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
   const below = (bound: number): number => Math.floor(draw() * bound);
   const store = await startTestStore();
   const wrong: string[] = [];
+  const ending: (() => Promise<void>)[] = [];
   try {
     await store.adminStore.createDataset('demo', 'test');
     const runId = /^run_id:([0-9a-f]+)/m.exec(await store.admin.info('server'))?.[1] ?? '';
-    // By hand: a keeper would close the store itself where events are taken away.
+    // By hand: a worker would close the store itself where events are taken away.
+    const durability = publishDurability(store.admin, () => store.anchor.dataset()?.id);
+    ending.push(() => durability.stop());
+    await durability.publish();
     await store.admin.set(keys.open, runId);
     const details = { name: 'Test Council', emergencyDutyTeamPhone: '02079460199' };
     await store.store.setAuthority(AUTHORITY, details, 'test');
@@ -97,7 +103,8 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
         };
         results.push(lookups.lookup(asked).then((result) => ({ call, result })));
       };
-      const release = (): void => replies.held[below(replies.held.length)]?.release();
+      // Of events that were taken away the first reply after them tells, which a connection gives first.
+      const release = (): void => replies.held[loses ? 0 : below(replies.held.length)]?.release();
 
       // What was seen is seen before anything is lost.
       for (let i = 0; i < 5; i++) look(-1, numbers[i % numbers.length] ?? testNumber(1));
@@ -166,6 +173,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
     }
     if (answers === 0) wrong.push('nothing was answered');
   } finally {
+    for (const end of ending) await end();
     await store.stop();
   }
   return wrong;

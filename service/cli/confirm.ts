@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { shortTextSchema } from '#schemas/authority.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { type Confirmation, confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
+import { sealedRange } from '../audit/log/sealed.ts';
+import { auditFolder, auditSpoolFolder } from '../files/data-folder.ts';
+import { serveDataset, servedDataset } from '../files/served-dataset.ts';
+import { readReason } from './authority.ts';
+import { Failure, misused } from './failure.ts';
+import { runningRedis, withAnyStore, withStore } from './store.ts';
+
+function readConfirmation({ by, reason }: Confirmation): Confirmation {
+  const name = shortTextSchema.safeParse(by);
+  if (!name.success) throw misused(`--by ${name.error.issues[0]?.message}.`);
+  return { by: name.data, reason: readReason(reason) };
+}
+
+/** `cp-flags confirm promotion`: lets the store be opened on a server that was promoted. */
+export async function confirmPromotedServer(
+  configuration: Configuration,
+  options: Confirmation,
+): Promise<void> {
+  const confirmation = readConfirmation(options);
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'worker', async (_, anchor, connection) => {
+    const sealed = sealedRange(auditFolder(configuration));
+    const numbers = sealed?.dataset === anchor.dataset()?.id ? (sealed?.numbers ?? []) : [];
+    const done = await confirmPromotion(connection, anchor, numbers, confirmation);
+    switch (done.kind) {
+      case 'replica':
+        throw new Failure(
+          'This Redis is a replica. Promote it first, or set REDIS_URL to the primary.',
+        );
+      case 'known':
+        throw new Failure(
+          'This Redis is the one that gave the last answers: there is nothing to confirm.',
+        );
+      case 'too-many':
+        throw new Failure(
+          `${done.missing} events are missing from this Redis, more than a replica lags behind by: it is a copy of long ago. Restore Redis from its last good copy.`,
+        );
+      case 'confirmed':
+        console.log(
+          `Confirmed. ${done.missing} events that were known are missing. Whatever was recorded after ${new Date(done.lastAlive).toISOString()}, until the former primary ended, may be missing too: tell the privacy officer. The store is verified now; cp-flags status says whether it is open.`,
+        );
+    }
+  });
+}
+
+/** `cp-flags confirm old-copy`: lets the store be opened although it was last alive long ago. */
+export async function confirmOldDataFolder(
+  configuration: Configuration,
+  options: Confirmation,
+): Promise<void> {
+  const confirmation = readConfirmation(options);
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'worker', async (_, anchor, connection) => {
+    const lastAlive = await confirmOldCopy(connection, anchor, confirmation);
+    if (lastAlive === undefined) {
+      throw new Failure(
+        'This data folder was alive within the last 24 hours: there is nothing to confirm.',
+      );
+    }
+    console.log(
+      `Confirmed. What was loaded and recorded after ${new Date(lastAlive).toISOString()} is not here, if it ever was: have every authority send its newest full file, or all files since. The store is verified now; cp-flags status says whether it is open.`,
+    );
+  });
+}
+
+/** Events of the former dataset would join the audit of the next. */
+function requireEmptySpool(configuration: Configuration): void {
+  let names: string[] = [];
+  try {
+    names = readdirSync(auditSpoolFolder(configuration));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  if (names.length === 0) return;
+  throw new Failure(
+    `Events of the dataset served before wait in ${auditSpoolFolder(configuration)}, or its process still runs. Stop it; if the folder is not empty then, start it with the former REDIS_URL until it is, or set DATA_DIR to another folder.`,
+  );
+}
+
+/** `cp-flags confirm dataset`: lets a lookup process serve another dataset from this data folder. */
+export async function confirmDataset(
+  configuration: Configuration,
+  id: string,
+  options: Confirmation,
+): Promise<void> {
+  const { by, reason } = readConfirmation(options);
+  const redis = await runningRedis(configuration);
+  await withAnyStore(configuration, redis, 'lookup', async (store, anchor) => {
+    if (anchor.dataset() !== undefined) {
+      throw new Failure(
+        'This data folder is the anchor of a dataset, and stays so. Set REDIS_URL and DATA_DIR to the two that belong together.',
+      );
+    }
+    const held = await store.dataset();
+    if (held?.id !== id) {
+      throw new Failure(
+        held === undefined
+          ? 'Redis holds no dataset.'
+          : `Redis holds dataset ${held.id}. Name that one, or set REDIS_URL to the Redis of the other.`,
+      );
+    }
+    const before = servedDataset(configuration);
+    if (before === id) throw new Failure('This data folder serves that dataset already.');
+    requireEmptySpool(configuration);
+    await store.appendEvent({
+      type: 'dataset-confirmed',
+      auditId: randomUUID(),
+      by,
+      detail: { dataset: id, reason, ...(before !== undefined && { before }) },
+    });
+    serveDataset(configuration, id);
+    console.log(`Confirmed. This data folder serves dataset ${id} from now on.`);
+  });
+}

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { list } from '../connection/reply.ts';
+import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
+import { auditPartitions, keys } from '../keys.ts';
+import { createStore } from '../store.ts';
+import type { Anchor } from './anchor.ts';
+import { BELIEVED_SERVER, CONFIRMED_PROMOTION, isKnownServer, replicationOf } from './server.ts';
+
+/** Who answers for it, and why. Both go into the audit. */
+export type Confirmation = { by: string; reason: string };
+
+/** A copy that is older lacks at least one night's files, and the next would be put on top of it. */
+const OLD_AFTER_MS = 86_400_000;
+/** More than what a replica may lag behind by: it is a copy of long ago. */
+const MISSING_AT_MOST = 100_000;
+const EVENTS_A_STEP = 1_000;
+
+/** @param now milliseconds, the store's clock */
+export function ageOf(anchor: Anchor, now: number) {
+  const lastAlive = anchor.lastAlive();
+  const ageMs = lastAlive === 0 ? 0 : now - lastAlive;
+  return { lastAlive, ageMs, isOld: ageMs >= OLD_AFTER_MS };
+}
+
+export type PromotionConfirmed =
+  | { kind: 'replica' | 'known' }
+  | { kind: 'too-many'; missing: number }
+  /** What was answered after `lastAlive` may be missing; of what was known then, so many events are. */
+  | { kind: 'confirmed'; lastAlive: number; missing: number };
+
+/**
+ * Lets the store be opened on a server that was promoted, by the word of a named person. An event in the
+ * place of each one that is known to be missing keeps the numbers without a gap, and says so. Audited
+ * first; doing it again after a crash goes on with it.
+ *
+ * @param sealed the last number of each audit stream that is sealed outside Redis
+ */
+export async function confirmPromotion(
+  redis: Redis,
+  anchor: Anchor,
+  sealed: readonly number[],
+  { by, reason }: Confirmation,
+): Promise<PromotionConfirmed> {
+  const replication = await replicationOf(redis);
+  if (replication.isReplica) return { kind: 'replica' };
+  if (await isKnownServer(redis, anchor, replication)) return { kind: 'known' };
+  await loadFunctions(redis);
+  const known = anchor.auditNumbers();
+  const streams = auditPartitions.map(keys.audit);
+  const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
+  const absent = streams.map((_, stream) =>
+    Math.max(0, Math.max(known[stream] ?? 0, sealed[stream] ?? 0) - Number(reply[2 * stream])),
+  );
+  const missing = absent.reduce((sum, count) => sum + count, 0);
+  if (missing > MISSING_AT_MOST) return { kind: 'too-many', missing };
+
+  const auditId = randomUUID();
+  const lastAlive = anchor.lastAlive();
+  await createStore(redis, anchor).appendEvent({
+    type: 'promotion-confirmed',
+    auditId,
+    by,
+    detail: { reason, missing, missingAfter: new Date(lastAlive).toISOString() },
+  });
+  // It stands in the place of one of the system's own.
+  const places = absent.flatMap((count, stream) => {
+    const own = stream === auditPartitions.length - 1 ? 1 : 0;
+    return Array.from({ length: Math.max(0, count - own) }, () => streams[stream] ?? '');
+  });
+  const event = { type: 'event-missing', auditId, by, detail: { reason } };
+  for (let from = 0; from < places.length; from += EVENTS_A_STEP) {
+    await Promise.all(
+      places
+        .slice(from, from + EVENTS_A_STEP)
+        .map((stream) => redis.fcall(FUNCTIONS.appendEvent, 1, stream, JSON.stringify(event))),
+    );
+  }
+  await redis.hset(keys.dataset, {
+    [BELIEVED_SERVER]: replication.id,
+    [CONFIRMED_PROMOTION]: auditId,
+  });
+  anchor.forgetServer();
+  return { kind: 'confirmed', lastAlive, missing };
+}
+
+/**
+ * Lets the store be opened although it was last alive long ago, by the word of a named person. Audited first.
+ *
+ * @returns when it was last alive, milliseconds; `undefined` where that was lately
+ */
+export async function confirmOldCopy(
+  redis: Redis,
+  anchor: Anchor,
+  { by, reason }: Confirmation,
+): Promise<number | undefined> {
+  const [seconds] = await redis.time();
+  const clock = Number(seconds) * 1000;
+  const { isOld, lastAlive } = ageOf(anchor, clock);
+  if (!isOld) return undefined;
+  await loadFunctions(redis);
+  await createStore(redis, anchor).appendEvent({
+    type: 'old-copy-confirmed',
+    auditId: randomUUID(),
+    by,
+    detail: { reason, lastAlive: new Date(lastAlive).toISOString() },
+  });
+  anchor.rememberClock(clock);
+  return lastAlive;
+}

@@ -1,0 +1,51 @@
+import type { Redis } from 'ioredis';
+import { information } from '../connection/reply.ts';
+import { keys } from '../keys.ts';
+import type { Anchor } from './anchor.ts';
+
+/** What a Redis says of where its data comes from. */
+export type Replication = {
+  isReplica: boolean;
+  /** It has been a replica since it started. No restart keeps this (measured, see decision 28). */
+  wasPromoted: boolean;
+  /** Changes with each promotion and each restart. */
+  id: string;
+  hasReplicas: boolean;
+};
+
+/** Field of `cpf:dataset`: the replication id of a server that was promoted and may be believed. */
+export const BELIEVED_SERVER = 'server';
+/** Field of `cpf:dataset`: the id of the last confirmation of a promotion. */
+export const CONFIRMED_PROMOTION = 'promotion';
+
+export const IS_REPLICA =
+  'This Redis is a replica, which may lack the newest answers. Set REDIS_URL to the primary.';
+export const WAS_PROMOTED =
+  'This Redis is not known to be the server that gave the last answers: it is a replica that was promoted, or a copy, and may lack them. If that server can be had, set REDIS_URL to it. If it is lost, a named person goes on with cp-flags confirm promotion.';
+
+/** @param info what `INFO` says, with its section `replication` */
+export function readReplication(info: ReadonlyMap<string, string>): Replication {
+  return {
+    isReplica: info.get('role') !== 'master',
+    wasPromoted: /[1-9a-f]/.test(info.get('master_replid2') ?? ''),
+    id: info.get('master_replid') ?? '',
+    hasReplicas: info.get('connected_slaves') !== '0',
+  };
+}
+
+export const replicationOf = async (redis: Redis): Promise<Replication> =>
+  readReplication(information(await redis.info('replication')));
+
+/** Whether this is the server that gave the last answers, or one that a named person has confirmed. */
+export async function isKnownServer(
+  redis: Redis,
+  anchor: Anchor,
+  { wasPromoted, id }: Replication,
+): Promise<boolean> {
+  const marks = anchor.serverMarks();
+  if (marks.length === 0) {
+    return !wasPromoted || (await redis.hget(keys.dataset, BELIEVED_SERVER)) === id;
+  }
+  const held = await redis.get(keys.server);
+  return marks.some(({ mark }) => mark === held);
+}

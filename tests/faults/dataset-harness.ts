@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { draws } from '#loaders/synthetic/random.ts';
+import {
+  lookupDatasetProblem,
+  serveDataset,
+  servedDataset,
+} from '#service/files/served-dataset.ts';
+import { createLookupStore } from '#store/lookup.ts';
+import { watchStore } from '#store/trust/readiness.ts';
+import { keepStore } from '#store/trust/verifier.ts';
+import { AUTHORITY, testNumber } from '../support/rows.ts';
+import { fill } from '../support/service.ts';
+import { startTestStore, WAIT_MS } from '../support/test-store.ts';
+
+/**
+ * Lookup processes and workers are pointed at one of two datasets, with settings and data folders of one of
+ * them or of none, as drawn from a seed. A child that one dataset holds is never called not flagged by the
+ * other, and no dataset is closed by the other's worker.
+ */
+
+export type DatasetFaultOptions = { seed: number; points: number; say?: (line: string) => void };
+
+const HELD = testNumber(1);
+const ENTRY = JSON.stringify({
+  name: 'A Nurse',
+  role: 'Nurse',
+  organisation: { code: 'ZZX', name: 'Test Hospital' },
+});
+const REFUSED_WITHIN_MS = 5_000;
+
+/** What is wrong in the end; nothing, if all is well. */
+export async function runDatasetFaults(options: DatasetFaultOptions): Promise<string[]> {
+  const { seed, points, say = () => undefined } = options;
+  const draw = draws(seed);
+  const below = (bound: number): number => Math.floor(draw() * bound);
+  const wrong: string[] = [];
+  const kinds = ['live', 'demo'] as const;
+  const stores = await Promise.all(kinds.map((kind) => startTestStore({ kind })));
+  const folders: string[] = [];
+  try {
+    const [first] = stores;
+    const datasets = await Promise.all(stores.map(async ({ store }) => await store.dataset()));
+    const ids = datasets.map((dataset) => dataset?.id ?? '');
+    for (const [at, { store, anchor }] of stores.entries()) {
+      await fill(store, anchor, {
+        code: AUTHORITY,
+        rows: at === 0 ? [{ nhsNumber: HELD }] : [],
+      });
+    }
+    if (first === undefined) throw new Error('there is no store');
+
+    async function lookUp(point: number): Promise<void> {
+      const at = below(2);
+      const named = below(3);
+      const served = below(3);
+      const DATA_DIR = await mkdtemp(join(tmpdir(), 'cpf-served-'));
+      folders.push(DATA_DIR);
+      const settings = { DATA_DIR, DATASET_ID: ids[named] };
+      const store = stores[at];
+      if (store === undefined) return;
+      if (served < 2) serveDataset({ DATA_DIR }, ids[served] ?? '');
+      const connection = await store.connect('lookup');
+      const gate = watchStore(connection, {
+        datasetProblem: (held) => lookupDatasetProblem(settings, held),
+      });
+      const meant = (named === 2 || named === at) && (served === 2 || served === at);
+      const allowed = meant && (at === 1 || named === 0);
+      if (allowed) await gate.whenOpen(WAIT_MS);
+      else {
+        const until = performance.now() + REFUSED_WITHIN_MS;
+        const isRefused = () =>
+          gate
+            .checks()
+            .some(({ name, ok, detail }) => name === 'dataset' && !ok && /ataset /.test(detail));
+        while (!isRefused() && performance.now() < until) await gate.refresh();
+        if (!isRefused()) wrong.push(`${point}: nothing says why the dataset is refused`);
+      }
+      const { kind } = await createLookupStore(connection, gate).lookup({
+        nhsNumber: HELD,
+        auditId: randomUUID(),
+        event: '{}',
+        access: 'unscheduled',
+        showAccesses: true,
+        userKey: 'user-1',
+        accessEntry: ENTRY,
+        negativesAllowed: true,
+      });
+      const expected = !allowed ? 'could-not-check' : at === 0 ? 'flagged' : 'not-flagged';
+      if (kind !== expected) wrong.push(`${point}: ${kind} in the place of ${expected}`);
+      if (allowed && servedDataset(settings) !== ids[at]) {
+        wrong.push(`${point}: the data folder does not know what it served`);
+      }
+      await gate.stop();
+      connection.disconnect();
+      say(`${point}: lookups of dataset ${at}, named ${named}, served ${served}: ${kind}`);
+    }
+
+    async function work(point: number): Promise<void> {
+      const at = below(2);
+      const [theirs, own] = [stores[at], stores[1 - at]];
+      if (theirs === undefined || own === undefined) return;
+      const connection = await theirs.connect('worker');
+      const keeper = keepStore(connection, own.anchor, {
+        resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+        onChange: () => undefined,
+      });
+      const before = own.anchor.auditNumbers();
+      await keeper.look();
+      if (keeper.state.opened) wrong.push(`${point}: a worker took another dataset for its own`);
+      if (JSON.stringify(own.anchor.auditNumbers()) < JSON.stringify(before)) {
+        wrong.push(`${point}: an anchor knows less than before`);
+      }
+      await keeper.stop();
+      connection.disconnect();
+      if (!(await theirs.store.isOpen())) wrong.push(`${point}: a worker closed another dataset`);
+      say(`${point}: a worker of dataset ${1 - at} at dataset ${at}`);
+    }
+
+    for (let point = 0; point < points; point++) {
+      if (below(4) === 0) await work(point);
+      else await lookUp(point);
+    }
+  } finally {
+    await Promise.all(stores.map((store) => store.stop()));
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  }
+  return wrong;
+}

@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { copyFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { servedDataset } from '#service/files/served-dataset.ts';
+import { startService } from '#service/main.ts';
+import { createLog } from '#service/telemetry/log.ts';
+import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
+import { runDatasetFaults } from '../faults/dataset-harness.ts';
+import { run } from '../support/processes.ts';
+import { testNumber } from '../support/rows.ts';
+import { startTestService, type TestService, testFolder } from '../support/service.ts';
+
+/** A process answers from the dataset that is meant, whatever REDIS_URL names. */
+
+const HELD = testNumber(1);
+const seed = Number(process.env['FAULT_SEED'] ?? '1');
+const POINTS = 24;
+
+let own: TestService;
+let other: TestService;
+const folders: string[] = [];
+
+beforeAll(async () => {
+  [own, other] = await Promise.all([
+    startTestService({ authorities: [{ code: 'ZZ1', rows: [{ nhsNumber: HELD }] }] }),
+    startTestService({ authorities: [{ code: 'ZZ1' }] }),
+  ]);
+});
+afterAll(async () => {
+  await Promise.all([own.stopAndRemove(), other.stopAndRemove()]);
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+async function urlOf(service: TestService, role: 'lookup' | 'admin'): Promise<string> {
+  const found = await findEmbeddedRedis(service.dataDir);
+  if (found === undefined) throw new Error('no Redis is running');
+  const { username, password } = found.users[role];
+  return `unix://${username}:${password}@localhost${found.socketPath}`;
+}
+
+async function newFolder(): Promise<string> {
+  const folder = await testFolder();
+  folders.push(folder);
+  await copyFile(join(own.dataDir, 'demo-issuer.json'), join(folder, 'demo-issuer.json'));
+  return folder;
+}
+
+/** What the process answers for a child that its own dataset holds, and what its `/_status` says. */
+async function answerOf(environment: Record<string, string>) {
+  const log = createLog('silent', { write: () => undefined });
+  const service = await startService(readConfiguration({ PORT: '0', ...environment }), { log });
+  try {
+    const response = await fetch(`${service.baseUrl}/lookup`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-request-id': randomUUID(),
+        authorization: `Bearer ${await own.token()}`,
+      },
+      body: JSON.stringify({ nhsNumber: HELD }),
+    });
+    const body = (await response.json()) as { outcome?: string };
+    const status = await (await fetch(`${service.baseUrl}/_status`)).text();
+    return { answer: body.outcome ?? response.status, status };
+  } finally {
+    await service.stop();
+  }
+}
+
+test(`whatever a process is pointed at, a child that its dataset holds is not called not flagged (${POINTS} mixes of seed ${seed})`, async () => {
+  expect(await runDatasetFaults({ seed, points: POINTS })).toEqual([]);
+});
+
+test('a lookup process that served a dataset answers from no other until a named person says so', async () => {
+  const DATA_DIR = await newFolder();
+  const lookups = { ROLE: 'lookup', DATA_DIR };
+  const mine = { ...lookups, REDIS_URL: await urlOf(own, 'lookup') };
+  const theirs = { ...lookups, REDIS_URL: await urlOf(other, 'lookup') };
+  const id = (await other.store.dataset())?.id ?? '';
+  expect((await answerOf(mine)).answer).toBe('flagged');
+  const refused = await answerOf(theirs);
+  expect(refused.answer).toBe(503);
+  expect(refused.status).toContain(`cp-flags confirm dataset ${id}`);
+
+  const words = ['--by', 'A. Example', '--reason', 'moved'];
+  expect(
+    await run(['confirm', 'dataset', servedDataset(mine) ?? '', ...words], theirs),
+  ).toMatchObject({ code: 1, stderr: expect.stringContaining(`Redis holds dataset ${id}`) });
+  // What waits for the dataset that it is about does not go into another.
+  await writeFile(join(DATA_DIR, 'audit-spool', 'waits.sqlite'), '');
+  const waits = await run(['confirm', 'dataset', id, ...words], theirs);
+  expect(waits).toMatchObject({ code: 1, stderr: expect.stringContaining('wait in') });
+  await rm(join(DATA_DIR, 'audit-spool'), { recursive: true });
+  expect(await run(['confirm', 'dataset', id, ...words], theirs)).toMatchObject({ code: 0 });
+  expect(servedDataset(mine)).toBe(id);
+  expect(await other.events()).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ type: 'dataset-confirmed', by: 'A. Example' }),
+    ]),
+  );
+});
+
+test('a process of every role keeps to the dataset of its data folder, and closes no other', async () => {
+  const REDIS_URL = await urlOf(other, 'admin');
+  await own.stop();
+  for (const ROLE of ['all', 'worker']) {
+    const environment = { ROLE, REDIS_URL, DATA_DIR: own.dataDir };
+    const { answer, status } = await answerOf(environment);
+    expect(answer).not.toBe('not-flagged');
+    expect(status).toContain('another dataset');
+    expect(await run(['audit', 'hold', '--by', 'A', '--reason', 'B'], environment)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('another dataset'),
+    });
+  }
+  expect((await fetch(`${other.baseUrl}/_status`)).status).toBe(200);
+});

@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { whenReady } from '#store/connection/connection.ts';
+import { createLookupStore, type LookupResult } from '#store/lookup.ts';
+import { createStore } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { confirmPromotion } from '#store/trust/confirm.ts';
+import { type Gate, watchStore } from '#store/trust/readiness.ts';
+import { type Keeper, keepStore } from '#store/trust/verifier.ts';
+import { startRedisServer, type TestRedisServer } from '../support/redis-server.ts';
+import { testNumber } from '../support/rows.ts';
+import { until, WAIT_MS } from '../support/test-store.ts';
+
+/** A replica that is promoted may lack the last answers. Nobody is to find that out afterwards. */
+
+const NUMBER = testNumber(1);
+const ENTRY = JSON.stringify({
+  name: 'A Nurse',
+  role: 'Nurse',
+  organisation: { code: 'ZZX', name: 'Test Hospital' },
+});
+
+const EVENT = {
+  type: 'lookup',
+  auditId: '00000000-0000-4000-8000-000000000001',
+  caller: {
+    issuer: 'test',
+    client: 'test',
+    user: 'user-1',
+    name: 'A Nurse',
+    role: { code: 'R0670', name: 'Nurse' },
+    organisation: { code: 'ZZX', name: 'Test Hospital' },
+  },
+  api: 'plain',
+  setting: 'emergency-department',
+  access: 'unscheduled',
+  decidedBy: 'activity',
+  nhsNumber: NUMBER,
+  coverage: { expected: 1, upToDate: 1 },
+  versions: { functions: 'f', configuration: 'c' },
+};
+
+let folder: string;
+let anchor: Anchor;
+let first: TestRedisServer;
+let second: TestRedisServer;
+let keepers: Keeper[];
+let gates: Gate[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cpf-promotion-'));
+  [keepers, gates] = [[], []];
+  anchor = Anchor.open(folder);
+  [first, second] = await Promise.all([startRedisServer(), startRedisServer()]);
+  await createStore(first.admin, anchor).createDataset('live', 'test');
+});
+afterEach(async () => {
+  for (const keeper of keepers) await keeper.stop();
+  for (const gate of gates) await gate.stop();
+  await Promise.all([first.stop(), second.stop()]);
+  anchor.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function keep(server: TestRedisServer): Promise<Keeper> {
+  const redis = server.connect();
+  await whenReady(redis, WAIT_MS);
+  const keeper = keepStore(redis, anchor, {
+    resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+    onChange: () => undefined,
+  });
+  keepers.push(keeper);
+  return keeper;
+}
+
+function openLookups(server: TestRedisServer) {
+  const redis = server.connect();
+  const gate = watchStore(redis);
+  gates.push(gate);
+  const lookups = createLookupStore(redis, gate);
+  const look = (): Promise<LookupResult> =>
+    lookups.lookup({
+      nhsNumber: NUMBER,
+      auditId: randomUUID(),
+      event: JSON.stringify(EVENT),
+      access: 'unscheduled',
+      showAccesses: true,
+      userKey: 'user-1',
+      accessEntry: ENTRY,
+      negativesAllowed: true,
+    });
+  return { gate, look };
+}
+
+const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =>
+  (await look()).kind === 'not-flagged';
+
+const said = (gate: Gate): string =>
+  gate
+    .checks()
+    .filter(({ ok, advisory }) => !ok && advisory !== true)
+    .map(({ detail }) => detail)
+    .join(' ');
+
+/** Answers on the first server, the last three of them after the second has stopped copying it. */
+async function answerAndPromote(): Promise<void> {
+  const keeper = await keep(first);
+  await until(() => keeper.state.opened, 'the store opening');
+  await second.replicate(first);
+  const { gate, look } = openLookups(first);
+  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+  expect(await isAnswered(look)).toBe(true);
+  await first.admin.wait(1, WAIT_MS);
+  // The worker has looked since the copy was made.
+  await keeper.look();
+  await keeper.look();
+  await second.promote();
+  for (let i = 0; i < 3; i++) expect(await isAnswered(look)).toBe(true);
+  await keeper.stop();
+  await gate.stop();
+  await first.kill();
+}
+
+/** Looks at the server as long as it takes to be sure that the store stays closed. */
+async function staysClosed(server: TestRedisServer): Promise<string> {
+  const keeper = await keep(server);
+  const { gate, look } = openLookups(server);
+  await until(() => gate.checks()[0]?.ok === true, 'Redis being reached');
+  for (let i = 0; i < 3; i++) {
+    await keeper.look();
+    await gate.refresh();
+    expect(keeper.state).toMatchObject({ opened: false, problem: true });
+    expect(await isAnswered(look)).toBe(false);
+  }
+  const sentences = `${keeper.state.detail} ${said(gate)}`;
+  await keeper.stop();
+  await gate.stop();
+  return sentences;
+}
+
+test('a promoted replica answers nothing, and says what to do', async () => {
+  await answerAndPromote();
+  expect(await staysClosed(second)).toContain('cp-flags confirm promotion');
+});
+
+test('a promoted replica answers nothing after a restart, which leaves Redis without a trace of it', async () => {
+  await answerAndPromote();
+  await second.restart();
+  expect(await second.admin.info('replication')).toContain('master_replid2:0000');
+  expect(await staysClosed(second)).toContain('cp-flags confirm promotion');
+});
+
+test('a primary that has a replica and restarts opens by itself', async () => {
+  const keeper = await keep(first);
+  await until(() => keeper.state.opened, 'the store opening');
+  await second.replicate(first);
+  await keeper.look();
+  await first.restart();
+  const { gate } = openLookups(first);
+  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+});
+
+test('a replica answers nothing and is written nothing', async () => {
+  const keeper = await keep(first);
+  await until(() => keeper.state.opened, 'the store opening');
+  await second.replicate(first);
+  expect(await staysClosed(second)).toContain('This Redis is a replica');
+});
+
+test('a primary that was a replica for a while answers nothing, though it never restarted', async () => {
+  const keeper = await keep(first);
+  await until(() => keeper.state.opened, 'the store opening');
+  await keeper.stop();
+  const { gate, look } = openLookups(first);
+  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+  await second.replicate(first);
+  await second.promote();
+  for (let i = 0; i < 3; i++) expect(await isAnswered(look)).toBe(true);
+  await first.replicate(second);
+  await first.promote();
+  await gate.refresh();
+  // By itself, before any worker has looked.
+  expect(await isAnswered(look)).toBe(false);
+  expect(said(gate)).toContain('cp-flags confirm promotion');
+});
+
+test('a named person goes on with a promoted replica, and the audit says what may be missing', async () => {
+  const keeper = await keep(first);
+  await until(() => keeper.state.opened, 'the store opening');
+  await second.replicate(first);
+  const before = openLookups(first);
+  expect(await before.gate.whenOpen(WAIT_MS)).toBe(true);
+  expect(await isAnswered(before.look)).toBe(true);
+  await keeper.look();
+  await keeper.look();
+  await second.promote();
+  for (let i = 0; i < 3; i++) expect(await isAnswered(before.look)).toBe(true);
+  // Two of the three are known outside Redis, and one is not.
+  await keeper.stop();
+  const known = anchor.auditNumbers();
+  known[partitionOf(NUMBER)] = 3;
+  anchor.rememberAuditNumbers(known);
+  await first.kill();
+
+  const named = { by: 'A. Example', reason: 'the primary is lost' };
+  const admin = second.connect();
+  await whenReady(admin, WAIT_MS);
+  const done = await confirmPromotion(admin, anchor, [], named);
+  expect(done).toMatchObject({ kind: 'confirmed' });
+  expect(done.kind === 'confirmed' && done.missing).toBeGreaterThanOrEqual(2);
+  expect(await confirmPromotion(admin, anchor, [], named)).toEqual({ kind: 'known' });
+  const after = await keep(second);
+  await until(() => after.state.opened, 'the store opening again');
+  const store = createStore(admin, anchor);
+  expect(await store.readEvents('system')).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ type: 'promotion-confirmed', by: named.by }),
+    ]),
+  );
+  const events = await store.readEvents(partitionOf(NUMBER));
+  expect(events.map(({ type }) => type)).toEqual(['lookup', 'event-missing', 'event-missing']);
+  const { gate, look } = openLookups(second);
+  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+  expect(await isAnswered(look)).toBe(true);
+  // What was confirmed holds over a restart, which leaves no trace of the promotion.
+  await after.look();
+  await second.restart();
+  await until(() => !gate.open, 'the restart being noticed');
+  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+});

@@ -1,0 +1,89 @@
+import { afterEach, expect, test } from 'vitest';
+import { Anchor } from '#store/trust/anchor.ts';
+import { confirmOldCopy } from '#store/trust/confirm.ts';
+import { watchStore } from '#store/trust/readiness.ts';
+import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
+
+const DAY_MS = 86_400_000;
+
+let t: TestStore | undefined;
+afterEach(() => t?.stop());
+
+test('a worker without a dataset says so once, and not at every look', async () => {
+  t = await startTestStore();
+  const keeper = await t.keep();
+  for (let i = 0; i < 5; i++) await keeper.look();
+  expect(t.problems).toEqual(['There is no dataset yet. Create one with `cp-flags init`.']);
+});
+
+test('a worker says what is wrong once, however often it looks at it again', async () => {
+  t = await startTestStore({ kind: 'demo' });
+  await t.admin.del('cpf:{p7}:children');
+  await t.admin.set('cpf:open', 'another run');
+  const keeper = await t.keep();
+  for (let i = 0; i < 5; i++) await keeper.look();
+  const wrong = t.problems.filter((detail) => detail.startsWith('The store is not whole'));
+  const verifying = t.problems.filter((detail) => detail === 'The store is being verified.');
+  // This worker and the one that opened the store.
+  expect(wrong.length).toBeLessThanOrEqual(2);
+  expect(verifying.length).toBeLessThanOrEqual(3);
+});
+
+test('a live data folder that was last alive days ago opens only by the word of a named person', async () => {
+  t = await startTestStore();
+  await t.adminStore.createDataset('live', 'test');
+  const alive = Date.now() - 3 * DAY_MS - 60_000;
+  t.anchor.rememberClock(alive);
+  const keeper = await t.keep();
+  await keeper.look();
+  expect(keeper.state).toMatchObject({ opened: false, problem: true });
+  expect(keeper.state.detail).toContain('was last alive 3 days ago');
+  const gate = watchStore(await t.connect('lookup'));
+  await until(() => gate.checks().some(({ detail }) => detail.includes('confirm old-copy')));
+
+  const named = { by: 'A. Example', reason: 'nothing was loaded' };
+  expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBe(alive);
+  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+  await gate.stop();
+  expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBeUndefined();
+  const events = await t.adminStore.readEvents('system');
+  expect(events.map(({ type }) => type)).toContain('old-copy-confirmed');
+});
+
+test('a demo, or a live data folder that was alive yesterday, opens by itself and on record', async () => {
+  for (const [kind, ago] of [
+    ['demo', 30 * DAY_MS],
+    ['live', DAY_MS - 3_600_000],
+  ] as const) {
+    t = await startTestStore();
+    await t.adminStore.createDataset(kind, 'test');
+    t.anchor.rememberClock(Date.now() - ago);
+    const keeper = await t.keep();
+    const one = t;
+    await until(() => keeper.state.opened, 'the store opening');
+    const opened = (await one.adminStore.readEvents('system')).find(
+      ({ type }) => type === 'store-opened',
+    );
+    expect(opened).toMatchObject({ detail: { lastAlive: expect.any(String) } });
+    await t.stop();
+    t = undefined;
+  }
+});
+
+test('a mark that another worker has given meanwhile is not forgotten', async () => {
+  t = await startTestStore();
+  const other = Anchor.open(`${t.dataDir}/anchor`);
+  const [mine, theirs] = [
+    { mark: 'mine', at: 1 },
+    { mark: 'theirs', at: 2 },
+  ];
+  t.anchor.addServerMark(mine);
+  other.addServerMark(theirs);
+  t.anchor.settleServerMark(mine);
+  expect(t.anchor.serverMarks()).toEqual([mine, theirs]);
+  other.settleServerMark(theirs);
+  expect(t.anchor.serverMarks()).toEqual([theirs]);
+  t.anchor.settleServerMark(mine);
+  expect(t.anchor.serverMarks()).toEqual([theirs, mine]);
+  other.close();
+});

@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { connectStore } from '#store/connection/connection.ts';
+import { findRedisServer } from '#store/connection/redis-binary.mjs';
+import { until } from './test-store.ts';
+
+const CONFIGURATION = fileURLToPath(new URL('../../store/redis.conf', import.meta.url));
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A redis-server on a port and a folder of its own, without users, as others are run that REDIS_URL names. */
+export async function startRedisServer() {
+  const { binary = 'redis-server' } = findRedisServer();
+  const folder = await mkdtemp(join(tmpdir(), 'cpf-redis-'));
+  const port = await freePort();
+  const url = `redis://127.0.0.1:${port}`;
+  const connections: ReturnType<typeof connectStore>[] = [];
+  let child: ChildProcess;
+
+  function connect() {
+    const redis = connectStore({ url }, { name: 'test' });
+    connections.push(redis);
+    return redis;
+  }
+  async function start(): Promise<void> {
+    const own = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder];
+    const args = [CONFIGURATION, ...own, '--maxmemory', '128mb', '--repl-diskless-sync-delay', '0'];
+    child = spawn(binary, args, { stdio: 'ignore' });
+    await until(async () => (await admin.ping().catch(() => '')) === 'PONG', 'Redis answering');
+  }
+  async function kill(): Promise<void> {
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+  }
+  const admin = connect();
+  await start();
+  return {
+    url,
+    port,
+    admin,
+    connect,
+    kill,
+    async restart(): Promise<void> {
+      await kill();
+      await start();
+    },
+    /** Copies another server until it is told otherwise. */
+    async replicate(primary: { port: number; admin: typeof admin }): Promise<void> {
+      await admin.replicaof('127.0.0.1', primary.port);
+      await until(
+        async () => /slave0:[^\r]*state=online/.test(await primary.admin.info('replication')),
+        'the replica being in step',
+      );
+      // Until what it copied is in its own file, a restart would leave it empty.
+      await until(
+        async () =>
+          /aof_rewrite_in_progress:0/.test(await admin.info('persistence')) &&
+          !/aof_rewrite_scheduled:1/.test(await admin.info('persistence')),
+        'the copy being on disk',
+      );
+    },
+    promote: () => admin.replicaof('NO', 'ONE'),
+    async stop(): Promise<void> {
+      for (const redis of connections) redis.disconnect();
+      if (child.exitCode === null && child.signalCode === null) await kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+export type TestRedisServer = Awaited<ReturnType<typeof startRedisServer>>;
