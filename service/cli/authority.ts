@@ -154,7 +154,7 @@ export async function expectAuthorities(
   const who = readNamed(named);
   const expected = await readSettingFile('--file', file, expectedAuthoritiesSchema);
   const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'admin', async (store, anchor) => {
+  await withStore(configuration, redis, 'admin', async (store) => {
     const before = (await store.expected())?.authorities ?? [];
     await store.setExpected(expected, who);
     const without = (all: typeof before, others: typeof before) =>

@@ -1,27 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { shortTextSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { type Confirmation, confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
 import { auditFolder, auditSpoolFolder } from '../files/data-folder.ts';
 import { serveDataset, servedDataset } from '../files/served-dataset.ts';
-import { readReason } from './authority.ts';
-import { Failure, misused } from './failure.ts';
+import { Failure } from './failure.ts';
+import { readNamed } from './named.ts';
 import { runningRedis, withAnyStore, withStore } from './store.ts';
-
-function readConfirmation({ by, reason }: Confirmation): Confirmation {
-  const name = shortTextSchema.safeParse(by);
-  if (!name.success) throw misused(`--by ${name.error.issues[0]?.message}.`);
-  return { by: name.data, reason: readReason(reason) };
-}
 
 /** `cp-flags confirm promotion`: lets the store be opened on a server that was promoted. */
 export async function confirmPromotedServer(
   configuration: Configuration,
   options: Confirmation,
 ): Promise<void> {
-  const confirmation = readConfirmation(options);
+  const confirmation = readNamed(options);
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, 'worker', async (_, anchor, connection) => {
     const sealed = sealedRange(auditFolder(configuration));
@@ -53,7 +46,7 @@ export async function confirmOldDataFolder(
   configuration: Configuration,
   options: Confirmation,
 ): Promise<void> {
-  const confirmation = readConfirmation(options);
+  const confirmation = readNamed(options);
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, 'worker', async (_, anchor, connection) => {
     const lastAlive = await confirmOldCopy(connection, anchor, confirmation);
@@ -88,7 +81,7 @@ export async function confirmDataset(
   id: string,
   options: Confirmation,
 ): Promise<void> {
-  const { by, reason } = readConfirmation(options);
+  const { by, reason } = readNamed(options);
   const redis = await runningRedis(configuration);
   await withAnyStore(configuration, redis, 'lookup', async (store, anchor) => {
     if (anchor.dataset() !== undefined) {
