@@ -20,7 +20,7 @@ import {
   parseDataset,
   readAuthorities,
 } from './authorities/dataset.ts';
-import { list } from './connection/reply.ts';
+import { information, list } from './connection/reply.ts';
 import { FUNCTIONS, loadFunctions } from './functions/functions.ts';
 import { type AuditPartition, allChildrenKeys, keys, partitions } from './keys.ts';
 import {
@@ -35,6 +35,7 @@ import {
   unpackRow,
 } from './rows/rows.ts';
 import type { Anchor } from './trust/anchor.ts';
+import { BELIEVED_SERVER, readReplication } from './trust/server.ts';
 
 export type { Dataset } from './authorities/dataset.ts';
 
@@ -663,8 +664,15 @@ export function createStore(redis: Redis, anchor: Anchor) {
   }
 
   async function isOpen(): Promise<boolean> {
-    const [opened, information] = await Promise.all([redis.get(keys.open), redis.info('server')]);
-    return opened !== null && opened === /^run_id:([0-9a-f]+)/m.exec(information)?.[1];
+    const [opened, dataset, text] = await Promise.all([
+      redis.get(keys.open),
+      redis.hgetall(keys.dataset),
+      redis.info('server', 'replication'),
+    ]);
+    const info = information(text);
+    const { isReplica, wasPromoted, id } = readReplication(info);
+    const believed = !isReplica && (!wasPromoted || dataset[BELIEVED_SERVER] === id);
+    return believed && opened !== null && opened === info.get('run_id');
   }
 
   async function readEvents(partition: AuditPartition, fromNumber = 1): Promise<AuditEvent[]> {

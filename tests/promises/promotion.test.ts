@@ -186,6 +186,8 @@ test('a primary that was a replica for a while answers nothing, though it never 
   // By itself, before any worker has looked.
   expect(await isAnswered(look)).toBe(false);
   expect(said(gate)).toContain('cp-flags confirm promotion');
+  // Nor is anything loaded into it.
+  expect(await createStore(first.admin, anchor).isOpen()).toBe(false);
 });
 
 test('a named person goes on with a promoted replica, and the audit says what may be missing', async () => {
