@@ -35,7 +35,7 @@ export async function confirmPromotedServer(
         );
       case 'confirmed':
         console.log(
-          `Confirmed. ${done.missing} events that were known are missing. Whatever was recorded after ${new Date(done.lastAlive).toISOString()}, until the former primary ended, may be missing too: tell the privacy officer. The store is verified now; cp-flags status says whether it is open.`,
+          `Confirmed. ${done.missing} events that were known are missing. Whatever was recorded after ${new Date(done.lastAlive).toISOString()}, until the former primary ended, may be missing too: tell the privacy officer. The store is verified within ten seconds; cp-flags status says whether it is open.`,
         );
     }
   });
@@ -56,7 +56,7 @@ export async function confirmOldDataFolder(
       );
     }
     console.log(
-      `Confirmed. What was loaded and recorded after ${new Date(lastAlive).toISOString()} is not here, if it ever was: have every authority send its newest full file, or all files since. The store is verified now; cp-flags status says whether it is open.`,
+      `Confirmed. What was loaded and recorded after ${new Date(lastAlive).toISOString()} is not here, if it ever was: have every authority send its newest full file, or all files since. The store is verified within ten seconds; cp-flags status says whether it is open.`,
     );
   });
 }

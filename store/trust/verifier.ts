@@ -45,9 +45,6 @@ function lengthOf(ms: number): string {
   return hours < 48 ? `${hours} hours` : `${Math.floor(hours / 24)} days`;
 }
 
-/** What a named person may confirm. */
-class Unconfirmed extends StoreNotWhole {}
-
 class NoDataset extends Error {
   override message = 'There is no dataset yet. Create one with `cp-flags init`.';
 }
@@ -125,7 +122,7 @@ export function keepStore(
   async function checkAge({ kind }: Dataset): Promise<void> {
     const { isOld, ageMs, lastAlive } = ageOf(anchor, await storeClock());
     if (kind === 'demo' || !isOld) return;
-    throw new Unconfirmed(
+    throw new StoreNotWhole(
       `This data folder was last alive ${lengthOf(ageMs)} ago (${new Date(lastAlive).toISOString()}): it may be an old copy, which lacks what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person goes on with cp-flags confirm old-copy.`,
     );
   }
@@ -197,12 +194,22 @@ export function keepStore(
 
   async function verify(dataset: Dataset, replication: Replication): Promise<void> {
     await loadFunctions(redis);
-    if (!(await isKnownServer(redis, anchor, replication))) throw new Unconfirmed(WAS_PROMOTED);
     await checkAge(dataset);
     await checkClock();
     await checkDirectory();
+    if (!(await isKnownServer(redis, anchor, replication))) {
+      // What nobody can confirm is said first.
+      await compareRows();
+      throw new StoreNotWhole(WAS_PROMOTED);
+    }
     for (const load of anchor.loadsInProgress()) await options.resume(load);
+    const generations = await compareRows();
+    await auditNumbers();
+    anchor.rememberGenerations(generations);
+  }
 
+  /** Whether the store holds what was loaded into it. Returns the partitions' generations. */
+  async function compareRows(): Promise<number[]> {
     const before = {
       authorities: anchor.authorities(),
       loads: anchor.loadsInProgress(),
@@ -234,8 +241,7 @@ export function keepStore(
         throw new StoreNotWhole(`Redis holds an older state than was seen before. ${RESTORE}`);
       }
     });
-    await auditNumbers();
-    anchor.rememberGenerations(generations);
+    return generations;
   }
 
   async function keep(): Promise<void> {
@@ -266,7 +272,7 @@ export function keepStore(
       try {
         await verify(dataset, replication);
       } catch (error) {
-        if (!(error instanceof Unconfirmed)) rest();
+        rest();
         throw error;
       }
       if (replication.wasPromoted) {
@@ -312,8 +318,8 @@ export function keepStore(
         }
         // Never into another dataset's Redis: that would close a store that is somebody else's.
         if (ours && error instanceof StoreNotWhole) {
+          rest();
           await shut(error.message);
-          if (!(error instanceof Unconfirmed)) rest();
         }
         become(
           'wrong',

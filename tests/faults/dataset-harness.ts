@@ -42,7 +42,7 @@ export async function runDatasetFaults(options: DatasetFaultOptions): Promise<st
   const folders: string[] = [];
   try {
     const [first] = stores;
-    const datasets = await Promise.all(stores.map(async ({ store }) => await store.dataset()));
+    const datasets = await Promise.all(stores.map(({ store }) => store.dataset()));
     const ids = datasets.map((dataset) => dataset?.id ?? '');
     for (const [at, { store, anchor }] of stores.entries()) {
       await fill(store, anchor, {

@@ -43,6 +43,7 @@ test('a live data folder that was last alive days ago opens only by the word of 
 
   const named = { by: 'A. Example', reason: 'nothing was loaded' };
   expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBe(alive);
+  await keeper.look();
   expect(await gate.whenOpen(WAIT_MS)).toBe(true);
   await gate.stop();
   expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBeUndefined();
@@ -64,7 +65,7 @@ test('a demo, or a live data folder that was alive yesterday, opens by itself an
     const opened = (await one.adminStore.readEvents('system')).find(
       ({ type }) => type === 'store-opened',
     );
-    expect(opened).toMatchObject({ detail: { lastAlive: expect.any(String) } });
+    expect(JSON.stringify(opened)).toContain('"lastAlive":"');
     await t.stop();
     t = undefined;
   }
