@@ -87,6 +87,7 @@ export async function createDoor(dependencies: DoorDependencies) {
   const reviewing = setInterval(() => {
     guard.review();
     floods.flush();
+    sampled.review();
   }, REVIEWED_EVERY_MS).unref();
   add(async () => {
     clearInterval(sharing);
@@ -94,6 +95,7 @@ export async function createDoor(dependencies: DoorDependencies) {
     // A lookup whose client was cut off still has to say that it was not delivered.
     await store.idle();
     floods.flush();
+    sampled.flush();
     await recorder.drain(EVENTS_ARE_WRITTEN_WITHIN_MS);
   });
 

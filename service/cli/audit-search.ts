@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { createInterface } from 'node:readline/promises';
 import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { csvText } from '#loaders/answers/csv-text.ts';
@@ -101,10 +102,20 @@ function instantOf(option: '--from' | '--to', text: string): string {
   return new Date(at).toISOString();
 }
 
-/** The NHS number of an option; `-` keeps it out of the shell's history and the list of processes. */
-async function childOf(option: string): Promise<string> {
-  const text = option === '-' ? await readAll(process.stdin) : option;
-  return unspacedNhsNumber(text.trim());
+/** An NHS number from standard input, and on a terminal asked for. Never from an argument: `ps` shows those. */
+async function readNhsNumber(option: string): Promise<string> {
+  if (option !== '-') {
+    throw misused(
+      'Every user of this machine sees the arguments of a command, so no NHS number belongs there. Write --child - and type the number when it is asked for, or send it on standard input.',
+    );
+  }
+  if (!process.stdin.isTTY) return unspacedNhsNumber((await readAll(process.stdin)).trim());
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return unspacedNhsNumber((await terminal.question('NHS number: ')).trim());
+  } finally {
+    terminal.close();
+  }
 }
 
 const OPTION_OF: Record<string, string> = { nhsNumber: '--child' };
@@ -112,7 +123,7 @@ const OPTION_OF: Record<string, string> = { nhsNumber: '--child' };
 async function criteriaOf(options: CriteriaOptions): Promise<AuditCriteria> {
   const { child, from, to, user, organisation, authority, activity, outcome, type } = options;
   const given = {
-    nhsNumber: child === undefined ? undefined : await childOf(child),
+    nhsNumber: child === undefined ? undefined : await readNhsNumber(child),
     from: from === undefined ? undefined : instantOf('--from', from),
     to: to === undefined ? undefined : instantOf('--to', to),
     user,
@@ -401,7 +412,7 @@ async function auditIndex(
 
 const withCriteria = (command: Command): Command =>
   command
-    .option('--child <nhsNumber>', 'whose; - reads the number from standard input')
+    .option('--child <->', 'whose: - asks for the NHS number, or reads it from standard input')
     .option('--user <id>', "the user's id, or who did it where that was an operator")
     .option('--organisation <code>', 'ODS code of the organisation that asked')
     .option(

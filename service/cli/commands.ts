@@ -4,6 +4,7 @@ import { printable, printableLines } from '#schemas/printable.ts';
 import { connectionFault } from '#store/connection/connection.ts';
 import type { Confirmation } from '#store/trust/confirm.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import { withoutNumbers } from '../telemetry/log.ts';
 import { addAuditCommands } from './audit.ts';
 import {
   type AuthorityOptions,
@@ -52,7 +53,9 @@ function commandLine(environment: NodeJS.ProcessEnv): Command {
     .version(packageJson.version)
     .addHelpText('after', ENVIRONMENT)
     .configureOutput({
-      outputError: (text, write) => write(printableLines(text.replace(/^error: /, 'cp-flags: '))),
+      // What was wrongly used is repeated, and may be a child's number.
+      outputError: (text, write) =>
+        write(printableLines(withoutNumbers(text.replace(/^error: /, 'cp-flags: ')))),
     })
     .exitOverride();
 

@@ -31,7 +31,7 @@ const SHARE_WHEN_LATE = 0.125;
 export function createShed(
   store: Pick<LookupStore, 'underWay'>,
   atOnce: number,
-  sampled: SampledLog,
+  sampled: Pick<SampledLog, 'log'>,
   clock: () => number = () => performance.now(),
 ): Shed {
   const atOnceWhenLate = Math.ceil(atOnce * SHARE_WHEN_LATE);

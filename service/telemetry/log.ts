@@ -58,9 +58,12 @@ const LONGEST_FIELD = 300;
 /** Ten digits, also in the printed 3-3-4 form. */
 const LIKE_AN_NHS_NUMBER = /(?<![0-9])[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}(?![0-9])/g;
 
+/** A text with whatever could be an NHS number taken out. */
+export const withoutNumbers = (text: string): string =>
+  text.replace(LIKE_AN_NHS_NUMBER, '[number]');
+
 /** The last defence for words that come from elsewhere (a sentence about a file, an error's class). */
-const scrubbed = (text: string): string =>
-  printable(text.slice(0, LONGEST_FIELD).replace(LIKE_AN_NHS_NUMBER, '[number]'));
+const scrubbed = (text: string): string => printable(withoutNumbers(text.slice(0, LONGEST_FIELD)));
 
 /** What a disk without room holds back; further lines are dropped. */
 const HELD_BACK_BYTES = 1_048_576;

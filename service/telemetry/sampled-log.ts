@@ -8,6 +8,10 @@ const OTHERS = '';
 export type SampledLog = {
   /** Logs the first of a key in each minute; the others are counted and said in one line later. */
   log(key: string, level: keyof Log, message: string, fields: LogFields): void;
+  /** Says what was counted in a minute that is over; the last minute of a flood has no next line to do so. */
+  review(): void;
+  /** Says what was counted so far. */
+  flush(): void;
 };
 
 /**
@@ -19,23 +23,29 @@ export function createSampledLog(log: Log, now: () => number = Date.now): Sample
   let minute = 0;
   const seen = new Map<string, number>();
 
-  function turnTo(next: number): void {
+  function flush(): void {
     let unsaid = 0;
     for (const count of seen.values()) unsaid += count - 1;
     if (unsaid > 0)
       log.warn('further refusals of the minute before, not logged', { count: unsaid });
     seen.clear();
-    minute = next;
+  }
+
+  function review(): void {
+    const current = Math.floor(now() / WINDOW_MS);
+    if (current !== minute) flush();
+    minute = current;
   }
 
   return {
     log(key, level, message, fields) {
-      const current = Math.floor(now() / WINDOW_MS);
-      if (current !== minute) turnTo(current);
+      review();
       const kept = seen.has(key) || seen.size < KEYS_AT_MOST ? key : OTHERS;
       const count = seen.get(kept) ?? 0;
       seen.set(kept, count + 1);
       if (count === 0) log[level](message, fields);
     },
+    review,
+    flush,
   };
 }

@@ -14,11 +14,14 @@ export function cpFlags(
   args: readonly string[],
   environment: Record<string, string>,
   tree: string = root,
+  input?: string,
 ) {
   const child: ChildProcess = spawn(process.execPath, [join(tree, 'service', 'cli.ts'), ...args], {
     env: { PATH: process.env['PATH'], PORT: '0', REDIS_MAXMEMORY_MIB: '128', ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  // A command that does not read it may have ended before it is written.
+  child.stdin?.on('error', () => undefined).end(input);
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
@@ -35,9 +38,12 @@ export function cpFlags(
   };
 }
 
-/** Runs a command to its end. */
-export const run = (args: readonly string[], environment: Record<string, string>): Promise<Ended> =>
-  cpFlags(args, environment).ended;
+/** Runs a command to its end, with `input` on its standard input. */
+export const run = (
+  args: readonly string[],
+  environment: Record<string, string>,
+  input?: string,
+): Promise<Ended> => cpFlags(args, environment, root, input).ended;
 
 const demoSchema = z.object({ baseUrl: z.string(), tokens: z.record(z.string(), z.string()) });
 

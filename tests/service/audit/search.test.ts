@@ -1,4 +1,6 @@
+import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bundle } from '@medplum/fhirtypes';
@@ -8,7 +10,7 @@ import { z } from 'zod';
 import type { DemoClaims } from '#service/access/demo-issuer.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
 import { readFhirDefinitions } from '../../support/fhir-validation.ts';
-import { run } from '../../support/processes.ts';
+import { root, run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 
@@ -16,6 +18,9 @@ const SHARED = testNumber(401);
 const OTHERS = testNumber(402);
 const NOBODYS = testNumber(403);
 const NAMED = ['--by', 'A. Guardian', '--reason', 'review'];
+
+/** util-linux's, which gives a command a terminal of its own. */
+const hasScript = spawnSync('script', ['--version']).stdout?.includes('util-linux');
 
 let service: TestService;
 
@@ -298,15 +303,18 @@ describe('POST /audit/search', () => {
 
 describe('the command line', () => {
   const audit = (...args: string[]) => run(['audit', ...args], { DATA_DIR: service.dataDir });
+  /** With a number on standard input, where no list of processes shows it. */
+  const auditOf = (number: string, ...args: string[]) =>
+    run(['audit', ...args], { DATA_DIR: service.dataDir }, number);
 
   test('search shows what matches, as table, JSON, CSV and FHIR, each on record', async () => {
     const before = (await searches()).length;
-    const criteria = ['--child', SHARED, '--type', 'lookup', ...NAMED];
+    const criteria = ['--child', '-', '--type', 'lookup', ...NAMED];
     const [table, json, csv, fhir] = await Promise.all([
-      audit('search', ...criteria),
-      audit('search', ...criteria, '--json'),
-      audit('search', ...criteria, '--csv'),
-      audit('search', ...criteria, '--fhir'),
+      auditOf(SHARED, 'search', ...criteria),
+      auditOf(SHARED, 'search', ...criteria, '--json'),
+      auditOf(SHARED, 'search', ...criteria, '--csv'),
+      auditOf(SHARED, 'search', ...criteria, '--fhir'),
     ]);
     expect(table?.stdout).toMatch(/Events: 3, newest first/);
     expect(table?.stdout).toMatch(/Everything recorded before/);
@@ -331,12 +339,47 @@ describe('the command line', () => {
     });
   });
 
+  test('a number among the arguments, which every user of the machine sees, is refused and not repeated', async () => {
+    const before = (await searches()).length;
+    const refused = await Promise.all([
+      audit('search', '--child', SHARED, ...NAMED),
+      audit('report', 'child', `--child=${SHARED}`, ...NAMED),
+      audit('search', SHARED, ...NAMED),
+      audit('search', `--${SHARED}`, ...NAMED),
+    ]);
+    for (const { code, stdout, stderr } of refused) {
+      expect(code).toBe(2);
+      expect(stdout).toBe('');
+      expect(stderr).not.toContain(SHARED);
+    }
+    expect(refused[0]?.stderr).toMatch(/--child - /);
+    expect(refused[1]?.stderr).toMatch(/--child - /);
+    expect(await searches()).toHaveLength(before);
+  });
+
+  test.skipIf(!hasScript)('on a terminal the number is asked for', async () => {
+    const command = [process.execPath, join(root, 'service', 'cli.ts'), 'audit', 'search'];
+    const line = [...command, '--child', '-', '--json', ...NAMED];
+    const child = spawn(
+      'script',
+      ['-qec', line.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' '), '/dev/null'],
+      { env: { PATH: process.env['PATH'], DATA_DIR: service.dataDir }, stdio: 'pipe' },
+    );
+    let shown = '';
+    child.stdout.on('data', (chunk: Buffer) => (shown += chunk.toString()));
+    await until(() => shown.includes('NHS number: '), 'the question');
+    child.stdin.write(`${SHARED}\n`);
+    expect((await once(child, 'exit'))[0]).toBe(0);
+    expect(shown).toContain('"events"');
+  });
+
   test('a wrong use is said in a sentence, and looks at nothing', async () => {
     const before = (await searches()).length;
     const wrong = await Promise.all([
       audit('search', '--reason', 'x'),
       audit('search', '--by', 'x'),
-      audit('search', '--child', '9990000000', ...NAMED),
+      auditOf('9990000000', 'search', '--child', '-', ...NAMED),
+      auditOf('', 'search', '--child', '-', ...NAMED),
       audit('search', '--outcome', 'x', ...NAMED),
       audit('search', '--json', '--csv', ...NAMED),
       audit('search', '--limit', '10001', ...NAMED),
@@ -353,12 +396,12 @@ describe('the command line', () => {
   });
 
   test('the report on a child is marked for review and names no member of staff unasked', async () => {
-    const report = await audit('report', 'child', '--child', SHARED, ...NAMED);
+    const report = await auditOf(SHARED, 'report', 'child', '--child', '-', ...NAMED);
     expect(report.stdout).toContain("FOR THE CONTROLLER'S REVIEW");
     expect(report.stdout).toContain('ZZP01');
     expect(report.stdout).not.toContain('Nora Nurse');
     expect(report.stdout).not.toContain('A. Guardian');
-    const named = await audit('report', 'child', '--child', SHARED, '--names', ...NAMED);
+    const named = await auditOf(SHARED, 'report', 'child', '--child', '-', '--names', ...NAMED);
     expect(named.stdout).toContain('Nora Nurse');
     expect((await searches()).at(-1)).toMatchObject({
       report: 'child',

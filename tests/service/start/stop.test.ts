@@ -78,6 +78,17 @@ describe('a service stopped under load', () => {
   });
 });
 
+test('a stop logs how many refusals of its last minute were not logged', async () => {
+  const service = await startTestService();
+  for (let i = 0; i < 4; i++) await service.lookup({}, { token: 'none' });
+  await service.stopAndRemove();
+  // Three, or one less where a minute ended in between.
+  const counts = service.lines.flatMap((line) =>
+    line.includes('not logged') ? [Number(/"count":(\d+)/.exec(line)?.[1])] : [],
+  );
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(2);
+});
+
 test('a service told to stop says so at once, and answers on for as long as it was told to', async () => {
   const service = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: HELD[0] ?? testNumber(800) }] }],

@@ -58,6 +58,21 @@ describe('a sampled log', () => {
     ]);
   });
 
+  test('says how many the last minute of a flood had, once it is over and at a stop', () => {
+    const { said, sampled, turn } = counting();
+    for (let i = 0; i < 5; i++) sampled.log('a', 'info', 'refused', {});
+    sampled.review();
+    expect(said).toHaveLength(1);
+    turn();
+    sampled.review();
+    sampled.review();
+    expect(said.slice(1)).toEqual([[expect.stringContaining('not logged'), 4]]);
+    for (let i = 0; i < 3; i++) sampled.log('a', 'info', 'refused', {});
+    sampled.flush();
+    sampled.flush();
+    expect(said.slice(3)).toEqual([[expect.stringContaining('not logged'), 2]]);
+  });
+
   test('stays bounded whatever keys a stranger makes up', () => {
     const { said, sampled } = counting();
     for (let i = 0; i < 5_000; i++) sampled.log(`key ${i}`, 'info', 'refused', {});
