@@ -9,6 +9,7 @@ import type { Dataset } from '#store/authorities/dataset.ts';
 import { CONNECTION_REPLACED } from '#store/connection/connection.ts';
 import { createStore, type Store } from '#store/store.ts';
 
+import { watchAccessLists } from '#store/trust/access-lists.ts';
 import { type Gate, watchStore } from '#store/trust/readiness.ts';
 import { type Keeper, keepStore } from '#store/trust/verifier.ts';
 import packageJson from '../package.json' with { type: 'json' };
@@ -62,19 +63,21 @@ import { createPing, createStatus } from './routes/status.ts';
 import { createUploads } from './routes/uploads.ts';
 import { createDescription } from './start/configuration-digest.ts';
 import { startDaily } from './start/daily.ts';
+import { createForeignWrites } from './start/foreign-writes.ts';
 import {
   watchAudit,
   watchChecks,
   watchDoor,
   watchExpiry,
   watchFolders,
+  watchForeignWrites,
   watchGate,
   watchNotifications,
 } from './start/gauges.ts';
 import { tellNotInUse } from './start/not-in-use.ts';
 import { logReadiness } from './start/readiness-log.ts';
 import { announceStart } from './start/record-start.ts';
-import { openRedis, type RedisServer } from './start/redis.ts';
+import { openRedis, type RedisServer, type StoreConnection } from './start/redis.ts';
 import type { Tools } from './start/tools.ts';
 import { errorFields, type Log } from './telemetry/log.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
@@ -206,6 +209,13 @@ function startSealing(configuration: Configuration, redis: RedisServer, log: Log
   );
   add(() => audit.stop());
   return audit;
+}
+
+/** The watch for what somebody else writes to Redis. */
+function startForeignWrites(keeper: Keeper, audit: Audit, redis: StoreConnection, add: Add) {
+  const lists = watchAccessLists(redis);
+  add(() => lists.stop());
+  return createForeignWrites(keeper, audit, lists);
 }
 
 /** Searches of the audit, where its log is. */
@@ -460,7 +470,10 @@ export async function startService(
       tools &&
       audit &&
       createAuditSearching(configuration, door, tools.loader, audit, gate, log, add);
+    const foreign =
+      tools && audit && startForeignWrites(tools.keeper, audit, redis.connect('worker'), add);
     const ownChecks = () => [
+      ...(foreign === undefined ? [] : [foreign.check()]),
       ...(audit === undefined ? [] : [audit.check(), audit.alerting.check()]),
       ...(notifying === undefined ? [] : notificationChecks(notifying)),
       ...identityChecks(identities, door.isDemo()),
@@ -473,6 +486,7 @@ export async function startService(
     telemetry.watch(watchChecks(gate, ownChecks));
     telemetry.watch(watchExpiry(tls && (() => tls.value.expiresAt), identities.issuers));
     if (audit !== undefined) telemetry.watch(watchAudit(audit));
+    if (foreign !== undefined) telemetry.watch(watchForeignWrites(foreign.read));
     if (notifying !== undefined) telemetry.watch(watchNotifications(notifying.notifications));
     const { DATA_DIR } = configuration;
     telemetry.watch(

@@ -182,6 +182,7 @@ export const operatorEventSchema = z.object({
     'event-missing',
     'old-copy-confirmed',
     'dataset-confirmed',
+    'store-repaired',
     'user-blocked',
     'user-unblocked',
     'audit-key-added',

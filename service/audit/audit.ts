@@ -11,6 +11,8 @@ import type { ThreadMessage, ThreadSettings } from './thread.ts';
 export type AuditNumbers = {
   sealedEvents: number;
   unsealedEvents: number;
+  /** Entries by somebody else for which nobody has answered. */
+  foreignEntries: number;
   /** Age of the oldest event that waits to be sealed; 0 where none does. */
   oldestUnsealedMs: number;
   /** How long ago the newest part of the log was read back and found whole; absent before the first time. */
@@ -82,11 +84,12 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
   function numbers(): AuditNumbers | undefined {
     const sealing = followed.state;
     if (sealing === undefined || sealing.standby) return undefined;
-    const { sealed, unsealed, oldestUnsealed, verifiedAt } = sealing;
+    const { sealed, unsealed, foreign, oldestUnsealed, verifiedAt } = sealing;
     const now = Date.now();
     return {
       sealedEvents: sealed,
       unsealedEvents: unsealed,
+      foreignEntries: foreign,
       oldestUnsealedMs: oldestUnsealed === undefined ? 0 : Math.max(0, now - oldestUnsealed),
       ...(verifiedAt !== undefined && { verifiedAgoMs: Math.max(0, now - Date.parse(verifiedAt)) }),
     };

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { createAuditStreams, PUSHED_ON } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
@@ -136,6 +136,9 @@ export async function auditAcceptGap(
       await redis.ready(REDIS_ANSWERS_WITHIN_MS);
       if ((await streams.dataset()) !== commit.dataset) {
         throw new Failure('Redis and the audit log are not of the same dataset.');
+      }
+      if ((await streams.pushed()).length > 0) {
+        throw new Failure(`No events are lost. ${PUSHED_ON}`);
       }
       const gaps = await streams.gaps(commit.numbers, await streams.numbers());
       const back = gaps.find(({ sealed, found }) => found < sealed);

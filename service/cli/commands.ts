@@ -30,6 +30,7 @@ import {
 } from './notifications.ts';
 import { purgeRows } from './purge.ts';
 import { type ReleaseOptions, release } from './release.ts';
+import { type RepairOptions, repair } from './repair.ts';
 import { serve } from './serve.ts';
 import { noteLostOutput } from './signals.ts';
 import { status } from './status.ts';
@@ -328,6 +329,27 @@ Example:
 `,
     )
     .action((options: { dryRun?: boolean }) => purgeRows(configuration(), options));
+
+  program
+    .command('repair')
+    .description('Put right what somebody with the password of a lookup process has damaged.')
+    .option('--list', 'what is damaged; change nothing')
+    .option('--by <name>', 'who does it; goes into the audit')
+    .option('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Audit streams whose numbers were pushed on: their entries get the numbers that they would have had, and none
+is lost. Lists of those who looked that cannot be read: new ones begin, and the audit has who looked. Entries
+that are no events: they stay in the log as they were, and the alarm ends. It needs the rights of Redis's
+administrator. Change the password first.
+
+Examples:
+  cp-flags repair --list
+  cp-flags repair --by "A. Example" --reason "password of a lookup process was taken, incident 1234"
+`,
+    )
+    .action((options: RepairOptions) => repair(configuration(), options));
 
   const authority = program.command('authority').description('Authorities known here.');
   const set = authority

@@ -9,6 +9,7 @@ import { type CoverageLimits, coverageOf } from '../lookup/coverage.ts';
 import type { Notifications } from '../notifications/notifications.ts';
 import { isReady } from '../routes/status.ts';
 import { counter, gauge, type Point, type Reading, type Source } from '../telemetry/instruments.ts';
+import type { ForeignWrites } from './foreign-writes.ts';
 
 const truth = (is: boolean): number => (is ? 1 : 0);
 const inSeconds = (milliseconds: number | undefined): number | undefined =>
@@ -186,6 +187,21 @@ export function watchChecks(gate: Gate, own: () => readonly OwnCheck[]): Source 
       [...gate.checks().map(({ name, ok }) => ({ name: `store:${name}`, ok })), ...own()].map(
         ({ name, ok }) => ({ labels: { 'cp_flags.check': name }, value: truth(ok) }),
       ),
+    ),
+  ];
+}
+
+/** What somebody other than this service has written to Redis, by what it damaged. Of a worker. */
+export function watchForeignWrites(read: () => ForeignWrites): Source {
+  return () => [
+    gauge(
+      {
+        name: 'cp_flags.store.foreign_writes',
+        description:
+          'Streams, entries and lists that somebody other than this service has written.',
+        unit: '',
+      },
+      Object.entries(read()).map(([part, value]) => ({ labels: { 'cp_flags.part': part }, value })),
     ),
   ];
 }

@@ -133,20 +133,32 @@ export type StreamGap = {
 export type StreamBatch = {
   events: StreamEvent[];
   /** Of `events`, those that were no events. */
-  unreadable: number;
+  unreadable: { stream: number; number: number }[];
   /** There is more than was read. */
   more: boolean;
   /** Streams that ended before what is sealed, or go on later than right after it. Nothing of them is read. */
   gaps: StreamGap[];
 };
 
+/** What is said of streams whose numbers somebody else has pushed on. */
+export const PUSHED_ON =
+  "Somebody other than this service has written to an audit stream and pushed its numbers on, so that nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person puts it right with `cp-flags repair`. No event is lost by that.";
+
 /** The audit streams as the worker works on them; a list by stream is in the order of `auditPartitions`. */
 export function createAuditStreams(redis: Redis) {
   async function numbers(): Promise<number[]> {
     const streams = auditPartitions.map(keys.audit);
     const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
-    // Each number is followed by how many events the stream holds.
-    return streams.map((_, stream) => Number(reply[2 * stream]));
+    // Each number is followed by how many events the stream holds, and how many were ever added.
+    return streams.map((_, stream) => Number(reply[3 * stream]));
+  }
+
+  async function pushed(): Promise<number[]> {
+    const streams = auditPartitions.map(keys.audit);
+    const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
+    return [...streams.keys()].filter(
+      (stream) => Number(reply[3 * stream]) > Number(reply[3 * stream + 2]),
+    );
   }
 
   /** Entries of several streams from these numbers on, or after an error of one of them that error. */
@@ -180,6 +192,22 @@ export function createAuditStreams(redis: Redis) {
     /** The number of the last event each stream was ever given, 0 where none. */
     numbers,
 
+    /** Streams whose numbers somebody else has pushed on. */
+    pushed,
+
+    /**
+     * Gives the entries of a pushed stream their numbers by the order in which they were added. It takes the
+     * rights of the administrator.
+     *
+     * @returns how many have another number now; `unclear` where nothing was done, since the stream was
+     * changed in another manner too
+     */
+    async repair(stream: number): Promise<number | 'sound' | 'unclear'> {
+      const key = keys.audit(auditPartitions[stream] ?? 'system');
+      const reply = await redis.fcall(FUNCTIONS.repairStream, 2, key, `${key}:repair`);
+      return reply === 'sound' || reply === 'unclear' ? reply : Number(reply);
+    },
+
     /**
      * What comes after `sealed` in every stream, in order within each, up to about `mostEvents` or
      * `mostBytes`.
@@ -191,7 +219,7 @@ export function createAuditStreams(redis: Redis) {
       last: readonly number[],
       { mostEvents, mostBytes }: { mostEvents: number; mostBytes: number },
     ): Promise<StreamBatch> {
-      const batch: StreamBatch = { events: [], unreadable: 0, more: false, gaps: [] };
+      const batch: StreamBatch = { events: [], unreadable: [], more: false, gaps: [] };
       let bytes = 0;
       let waiting = auditPartitions.flatMap((_, stream) => {
         const after = sealed[stream] ?? 0;
@@ -212,7 +240,7 @@ export function createAuditStreams(redis: Redis) {
             const { readable, ...event } = sealable(stream, next, fields);
             batch.events.push(event);
             bytes += event.json.length;
-            if (!readable) batch.unreadable++;
+            if (!readable) batch.unreadable.push({ stream, number: next });
             next++;
           }
           const missing = held[next - from];

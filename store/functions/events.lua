@@ -7,23 +7,28 @@ end
 
 redis.register_function('cpf_append_event_' .. VERSION, append_event)
 
--- audit_numbers: of each stream, the number of the last event it was ever given and how many it holds.
--- KEYS  audit stream ...    reply  last, held, last, held ...; 0, 0 where there is no stream
+-- The largest number that TypeScript can tell from the next one.
+local LARGEST = 9007199254740991
+
+-- The number of the last event that a stream was given, how many it holds, and how many were ever added: as
+-- many as the number says, unless somebody has pushed the numbers on.
+local function stream_state(stream_key)
+  if redis.call('EXISTS', stream_key) == 0 then return 0, 0, 0 end
+  local information, by_name = redis.call('XINFO', 'STREAM', stream_key), {}
+  for i = 1, #information, 2 do by_name[information[i]] = information[i + 1] end
+  local time, number = string.match(by_name['last-generated-id'], '^(%d+)-(%d+)$')
+  local last = time == '0' and math.min(tonumber(number), LARGEST) or LARGEST
+  return last, by_name['length'], by_name['entries-added']
+end
+
+-- audit_numbers: of each stream, the number of the last event it was ever given, how many it holds, and how
+-- many were ever added to it.
+-- KEYS  audit stream ...    reply  last, held, added, last, held, added ...; 0, 0, 0 where there is no stream
 
 local function audit_numbers(keys)
   local reply = {}
   for i, stream_key in ipairs(keys) do
-    reply[2 * i - 1], reply[2 * i] = 0, 0
-    if redis.call('EXISTS', stream_key) == 1 then
-      local information = redis.call('XINFO', 'STREAM', stream_key)
-      for j = 1, #information, 2 do
-        if information[j] == 'last-generated-id' then
-          reply[2 * i - 1] = tonumber(string.sub(information[j + 1], 3))
-        elseif information[j] == 'length' then
-          reply[2 * i] = information[j + 1]
-        end
-      end
-    end
+    reply[3 * i - 2], reply[3 * i - 1], reply[3 * i] = stream_state(stream_key)
   end
   return reply
 end
@@ -46,3 +51,47 @@ local function trim_audit(keys, args)
 end
 
 redis.register_function('cpf_trim_audit_' .. VERSION, trim_audit)
+
+-- repair_stream: gives the entries of a stream whose numbers were pushed on the numbers that they would have
+-- had, by the order in which they were added.
+--
+-- Guarantee: no entry is lost, and none that was numbered rightly changes its number. The new stream is made
+-- beside the old one and takes its place in one command. Of an entry with more fields than any event has, the
+-- first hundred are kept.
+--
+-- KEYS  audit stream, a key to make the new one under
+-- reply sound, nothing was wrong; unclear, and nothing was done; or how many entries have another number now
+
+local FIELDS_KEPT = 100
+
+local function repair_stream(keys)
+  local stream_key, new_key = keys[1], keys[2]
+  local last, held, added = stream_state(stream_key)
+  if last <= added then return 'sound' end
+  local entries = redis.call('XRANGE', stream_key, '-', '+')
+  local moved = 0
+  redis.call('DEL', new_key)
+  for i, entry in ipairs(entries) do
+    local id = string.format('0-%.0f', added - held + i)
+    local time, number = string.match(entry[1], '^(%d+)-(%d+)$')
+    if entry[1] ~= id then
+      if time == '0' and tonumber(number) < added - held + i then
+        redis.call('DEL', new_key)
+        return 'unclear'
+      end
+      moved = moved + 1
+    end
+    local fields = entry[2]
+    redis.call('XADD', new_key, id, unpack(fields, 1, math.min(#fields, FIELDS_KEPT)))
+  end
+  local id = string.format('0-%.0f', added)
+  if held == 0 then
+    redis.call('XADD', new_key, id, 'event', '')
+    redis.call('XDEL', new_key, id)
+  end
+  redis.call('XSETID', new_key, id, 'ENTRIESADDED', added)
+  redis.call('RENAME', new_key, stream_key)
+  return moved
+end
+
+redis.register_function('cpf_repair_stream_' .. VERSION, repair_stream)

@@ -48,6 +48,8 @@ export const FUNCTIONS = {
   appendEvent: name('append_event'),
   auditNumbers: name('audit_numbers'),
   trimAudit: name('trim_audit'),
+  repairStream: name('repair_stream'),
+  unreadableLists: name('unreadable_lists'),
   addUse: name('add_use'),
   lockAuthority: name('lock_authority'),
   renewLock: name('renew_lock'),

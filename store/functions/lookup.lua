@@ -203,3 +203,26 @@ local function lookup(keys, args)
 end
 
 redis.register_function('cpf_lookup_' .. VERSION, lookup)
+
+-- unreadable_lists: looks through a partition's lists of accesses for such as cannot be read.
+-- KEYS  seen    ARGV  cursor, about how many to look at, clock tolerance (ms)
+-- reply next cursor ('0' at the end), how many were looked at, then the fields found
+
+local function unreadable_lists(keys, args)
+  local found = redis.call('HSCAN', keys[1], args[1], 'COUNT', args[2])
+  local latest = now_ms() + tonumber(args[3])
+  local reply = { found[1], #found[2] / 2 }
+  for i = 1, #found[2], 2 do
+    local number, packed = found[2][i], found[2][i + 1]
+    if not string.find(number, '^%d%d%d%d%d%d%d%d%d%d$') or not pcall(read_list, packed, latest) then
+      reply[#reply + 1] = number
+    end
+  end
+  return reply
+end
+
+redis.register_function {
+  function_name = 'cpf_unreadable_lists_' .. VERSION,
+  callback = unreadable_lists,
+  flags = { 'no-writes' },
+}

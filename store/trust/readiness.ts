@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
+import { PUSHED_ON } from '../audit-stream/audit-stream.ts';
 import { type Dataset, parseDataset, readAuthorities } from '../authorities/dataset.ts';
 import { information, list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
@@ -421,6 +422,13 @@ export function watchStore(
 
     // A lookup may see a newer generation before the reply that was made ahead of it is read here.
     const least = new Map(generations);
+    // What was numbered after the push is numbered anew by the repair, and compared with the anchor before
+    // the store opens again.
+    if (opened === `${CLOSED}${PUSHED_ON}`) {
+      eventNumbers = new EventNumbers();
+      eventsMissing = false;
+    }
+
     const [directory, seals, refusal] = await Promise.all([
       readAuthorities(redis, held.codes).catch(() => undefined),
       redis

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { PUSHED_ON } from '../audit-stream/audit-stream.ts';
 import type { Dataset } from '../authorities/dataset.ts';
 import { connectionFault } from '../connection/connection.ts';
 import { information, list } from '../connection/reply.ts';
@@ -23,6 +24,8 @@ export type Keeper = {
    * Whether the store is open, or why not and what to do, in one sentence; `problem` where somebody has to
    * do it.
    */
+  /** Audit streams whose numbers somebody else has pushed on. */
+  readonly pushedStreams: number;
   readonly state: { opened: boolean; problem: boolean; detail: string };
   /** Looks at once, for instance after a dataset was created. Never rejects. */
   look(): Promise<void>;
@@ -81,6 +84,8 @@ export function keepStore(
   let stopped = false;
   let wasReached = false;
   let tellAgainAt = Number.NEGATIVE_INFINITY;
+  /** Streams whose numbers somebody else has pushed on. */
+  let pushed = 0;
   /** Whether the Redis looked at is the one of this anchor. */
   let ours = false;
 
@@ -99,8 +104,11 @@ export function keepStore(
     const sealedBefore = options.sealedNumbers?.() ?? [];
     const streams = auditPartitions.map(keys.audit);
     const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
-    const numbers = streams.map((_, stream) => Number(reply[2 * stream]));
-    const held = streams.map((_, stream) => Number(reply[2 * stream + 1]));
+    const numbers = streams.map((_, stream) => Number(reply[3 * stream]));
+    const held = streams.map((_, stream) => Number(reply[3 * stream + 1]));
+    const added = streams.map((_, stream) => Number(reply[3 * stream + 2]));
+    pushed = numbers.filter((number, stream) => number > (added[stream] ?? 0)).length;
+    if (pushed > 0) throw new StoreNotWhole(PUSHED_ON);
     // Once more after them, so that it covers whatever had been trimmed from them.
     const sealed = options.sealedNumbers?.() ?? [];
     const lost = (number: number, stream: number): boolean => {
@@ -265,7 +273,8 @@ export function keepStore(
       redis.hget(keys.dataset, BELIEVED_SERVER),
     ]);
     if (opened !== runId || (replication.wasPromoted && believed !== replication.id)) {
-      if (performance.now() < restUntil) return;
+      // Where nothing is said at all, somebody has put something right and wants it looked at.
+      if (performance.now() < restUntil && opened !== null) return;
       // What is wrong stays said while it is looked at again.
       if (!state.problem) become('waiting', 'The store is being verified.');
       const lastAlive = anchor.lastAlive();
@@ -345,6 +354,9 @@ export function keepStore(
   lookNow();
 
   return {
+    get pushedStreams() {
+      return pushed;
+    },
     get state() {
       return state;
     },

@@ -34,6 +34,8 @@ const SCHEMA = `
     reason TEXT NOT NULL, ended TEXT) STRICT;
   CREATE TABLE IF NOT EXISTS accepted (stream INTEGER NOT NULL, sealed INTEGER NOT NULL,
     found INTEGER NOT NULL, PRIMARY KEY (stream, sealed, found)) STRICT;
+  CREATE TABLE IF NOT EXISTS foreignEntry (stream INTEGER NOT NULL, number INTEGER NOT NULL,
+    answered INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (stream, number)) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
 `;
 
@@ -50,6 +52,7 @@ const commitRow = z.object({
 });
 const holdRow = z.object({ id: z.number(), at: z.string(), by: z.string(), reason: z.string() });
 const gapRow = z.object({ stream: z.number(), sealed: z.number(), found: z.number() });
+const countRow = z.object({ n: z.number() });
 const toldRow = z.object({ json: z.string() });
 const sealingState = z.object({
   problem: z.boolean(),
@@ -175,6 +178,33 @@ export class CommitFile {
     this.#db
       .prepare('INSERT OR IGNORE INTO accepted (stream, sealed, found) VALUES (?, ?, ?)')
       .run(stream, sealed, found);
+  }
+
+  /** Entries of the streams that were no events: somebody else writes to Redis. */
+  noteForeign(entries: readonly { stream: number; number: number }[]): void {
+    if (entries.length === 0) return;
+    const insert = this.#db.prepare(
+      'INSERT OR IGNORE INTO foreignEntry (stream, number) VALUES (?, ?)',
+    );
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      for (const { stream, number } of entries) insert.run(stream, number);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** How many of them nobody has answered for yet. */
+  foreign(): number {
+    const row = this.#db.prepare('SELECT count(*) AS n FROM foreignEntry WHERE answered = 0').get();
+    return countRow.parse(row).n;
+  }
+
+  /** A named person knows of all that were noted. */
+  answerForForeign(): void {
+    this.#db.exec('UPDATE foreignEntry SET answered = 1 WHERE answered = 0');
   }
 
   #told(name: string): unknown {

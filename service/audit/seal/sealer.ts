@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as immediate } from 'node:timers/promises';
-import type { AuditStreams, StreamGap } from '#store/audit-stream/audit-stream.ts';
+import { type AuditStreams, PUSHED_ON, type StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
 import type { SealingState } from '../log/commit.ts';
 import { streamName } from '../log/entry.ts';
@@ -22,6 +22,8 @@ export type Sealing = Omit<SealingState, 'since' | 'at'> & {
   unsealed: number;
   /** Milliseconds: since when the oldest of them waits. */
   oldestUnsealed?: number;
+  /** Entries by somebody else, sealed as unreadable, for which nobody has answered. */
+  foreign: number;
   /** ISO 8601: when the newest part of the log was last read back and found as it was sealed. */
   verifiedAt?: string;
 };
@@ -159,6 +161,7 @@ export function createSealer(options: SealerOptions) {
       mostBytes: BYTES_A_BATCH,
     });
     if (batch.gaps.length > 0) {
+      if ((await streams.pushed()).length > 0) throw new Stopped(PUSHED_ON);
       const [first] = batch.gaps;
       const others = batch.gaps.length - 1;
       throw new Stopped(
@@ -167,6 +170,8 @@ export function createSealer(options: SealerOptions) {
       );
     }
     try {
+      // First, so that a crash in between leaves an alarm too many and not one too few.
+      writer.commits.noteForeign(batch.unreadable);
       writer.append(batch.events);
     } catch (error) {
       doubtful = true;
@@ -174,10 +179,10 @@ export function createSealer(options: SealerOptions) {
         `The audit log cannot be written (${errorCode(error)}). Make room in ${folder}. Events wait in Redis meanwhile; nothing is lost.`,
       );
     }
-    if (batch.unreadable > 0) {
+    if (batch.unreadable.length > 0) {
       options.warn(
         'entries of the audit streams that are no events were sealed as unreadable: somebody else writes to Redis',
-        batch.unreadable,
+        batch.unreadable.length,
       );
     }
     for (const { stream } of batch.events) untrimmed.add(stream);
@@ -369,6 +374,7 @@ export function createSealer(options: SealerOptions) {
           standby,
           sealed: log?.committed.size ?? 0,
           unsealed: waiting.count,
+          foreign: log?.commits.foreign() ?? 0,
           ...(waiting.oldest !== undefined && { oldestUnsealed: waiting.oldest }),
           ...(verifiedAt !== undefined && { verifiedAt }),
         }),

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import type { Configuration } from '#schemas/configuration.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { auditPartitions, keys, partitions } from '#store/keys.ts';
+import { removeLists, unreadableLists } from '#store/trust/access-lists.ts';
+import { CommitFile } from '../audit/log/commit.ts';
+import { streamName } from '../audit/log/entry.ts';
+import { auditFolder } from '../files/data-folder.ts';
+import { Failure } from './failure.ts';
+import { type Named, readNamed } from './named.ts';
+import { runningRedis, withStore } from './store.ts';
+
+export type RepairOptions = Partial<Named> & { list?: boolean };
+
+/** `cp-flags repair`: puts right what somebody with the password of a lookup process can damage. */
+export async function repair(configuration: Configuration, options: RepairOptions): Promise<void> {
+  const who = options.list === true ? undefined : readNamed(options);
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'admin', async (store, _, connection) => {
+    await store.loadFunctions();
+    let found = 0;
+
+    /** Says what was found; where a person has it repaired, does so and puts it on record. */
+    async function settle(
+      what: string,
+      detail: Record<string, string | number>,
+      mend: () => Promise<Record<string, number>>,
+    ): Promise<void> {
+      found++;
+      console.log(what);
+      if (who === undefined) return;
+      const { by, reason } = who;
+      const done = { ...detail, ...(await mend()), reason };
+      await store.appendEvent({ type: 'store-repaired', auditId: randomUUID(), by, detail: done });
+    }
+
+    const streams = createAuditStreams(connection);
+    const pushed = await streams.pushed();
+    // That of the system first: the repairs of all others are recorded there.
+    for (const stream of pushed.toReversed()) {
+      const partition = String(auditPartitions[stream]);
+      await settle(
+        `The numbers of ${streamName(stream)} of the audit were pushed on.`,
+        { part: 'audit-stream', partition },
+        async () => {
+          const moved = await streams.repair(stream);
+          if (moved === 'unclear') {
+            throw new Failure(
+              `${streamName(stream)} was changed in another manner too: nothing was done to it. Stop the service and restore Redis from its last good copy.`,
+            );
+          }
+          return { moved: moved === 'sound' ? 0 : moved };
+        },
+      );
+    }
+    for (const partition of partitions) {
+      const fields = await unreadableLists(connection, partition);
+      if (fields.length === 0) continue;
+      await settle(
+        `${fields.length} lists of those who looked cannot be read in partition ${partition}. New ones begin; the audit has who looked.`,
+        { part: 'access-list', partition: String(partition) },
+        async () => {
+          await removeLists(connection, partition, fields);
+          return { lists: fields.length };
+        },
+      );
+    }
+    const commits = CommitFile.openIfThere(auditFolder(configuration));
+    try {
+      const foreign = commits?.foreign() ?? 0;
+      if (foreign > 0) {
+        await settle(
+          `${foreign} entries of the audit streams were no events of this service. They are sealed as they were.`,
+          { part: 'audit-entry' },
+          async () => {
+            commits?.answerForForeign();
+            return { entries: foreign };
+          },
+        );
+      }
+    } finally {
+      commits?.close();
+    }
+    if (found === 0) console.log('Nothing was found to repair.');
+    else if (who === undefined) console.log('Repaired with --by NAME --reason TEXT.');
+    else {
+      // The verifier looks at once where nothing is said.
+      if (pushed.length > 0) await connection.del(keys.open);
+      console.log(
+        'Repaired. The store opens within seconds. Change the password of the lookup processes, if that is not done.',
+      );
+    }
+  });
+}

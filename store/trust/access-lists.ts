@@ -1,0 +1,113 @@
+import type { Redis } from 'ioredis';
+import { list } from '../connection/reply.ts';
+import { FUNCTIONS } from '../functions/functions.ts';
+import { keys, partitions } from '../keys.ts';
+
+const CLOCK_TOLERANCE_MS = 5_000;
+const LISTS_A_CALL = 100;
+/** A second: some ten milliseconds of Redis, and a country's lists in minutes. */
+const LISTS_A_LOOK = 1_000;
+const CALLS_A_LOOK = 64;
+const LOOK_EVERY_MS = 1_000;
+
+type Found = { next: string; looked: number; fields: string[] };
+
+async function look(redis: Redis, partition: number, cursor: string): Promise<Found> {
+  const [next = '0', looked, ...fields] = list(
+    await redis.fcall(
+      FUNCTIONS.unreadableLists,
+      1,
+      keys.seen(partition),
+      cursor,
+      LISTS_A_CALL,
+      CLOCK_TOLERANCE_MS,
+    ),
+  ).map(String);
+  return { next, looked: Number(looked), fields };
+}
+
+/** The fields of a partition's lists of accesses that cannot be read: NHS numbers, or anything at all. */
+export async function unreadableLists(redis: Redis, partition: number): Promise<string[]> {
+  const all = new Set<string>();
+  let cursor = '0';
+  do {
+    const { next, fields } = await look(redis, partition, cursor);
+    for (const field of fields) all.add(field);
+    cursor = next;
+  } while (cursor !== '0');
+  return [...all];
+}
+
+/** Takes lists that cannot be read away, so that new ones begin. It takes the rights of the administrator. */
+export async function removeLists(
+  redis: Redis,
+  partition: number,
+  fields: readonly string[],
+): Promise<void> {
+  await redis.hdel(keys.seen(partition), ...fields);
+}
+
+/** What is known of the lists of those who looked. */
+export type AccessLists = {
+  /** That cannot be read, as of the last time that each was looked at. */
+  readonly unreadable: number;
+  /** False where they cannot be looked through. */
+  readonly looked: boolean;
+  stop(): Promise<void>;
+};
+
+/**
+ * Looks through every list of accesses again and again, a little each second, for such as somebody else has
+ * written: a child's own shows only when the child is looked up. One that was found is looked at each time.
+ */
+export function watchAccessLists(redis: Redis): AccessLists {
+  const found = new Map<number, number>();
+  let partition = 0;
+  let cursor = '0';
+  let soFar = 0;
+  let looked = true;
+  let looking: Promise<void> | undefined;
+
+  async function step(): Promise<void> {
+    for (const [damaged] of found) {
+      found.set(damaged, (await unreadableLists(redis, damaged)).length);
+      if (found.get(damaged) === 0) found.delete(damaged);
+    }
+    let lists = 0;
+    for (let call = 0; call < CALLS_A_LOOK && lists < LISTS_A_LOOK; call++) {
+      const { next, fields, looked: seen } = await look(redis, partition, cursor);
+      lists += seen;
+      soFar += fields.length;
+      if (soFar > 0) found.set(partition, Math.max(soFar, found.get(partition) ?? 0));
+      cursor = next;
+      if (cursor !== '0') continue;
+      soFar = 0;
+      partition = (partition + 1) % partitions.length;
+    }
+  }
+
+  const timer = setInterval(() => {
+    if (redis.status !== 'ready' || looking !== undefined) return;
+    looking = step()
+      .then(
+        () => void (looked = true),
+        () => void (looked = false),
+      )
+      .finally(() => (looking = undefined));
+  }, LOOK_EVERY_MS);
+
+  return {
+    get unreadable() {
+      let all = 0;
+      for (const count of found.values()) all += count;
+      return all;
+    },
+    get looked() {
+      return looked;
+    },
+    async stop() {
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { WHO_LOOKED_NOT_SHOWN } from '#schemas/wording/lookup.ts';
+import { sealedEvents } from '#service/audit/log/sealed.ts';
+import { keys } from '#store/keys.ts';
+import { run } from '../../support/processes.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+
+/**
+ * What somebody with the password of a lookup process can damage is noticed, told, and repaired by a named
+ * person, without a restore and without the loss of an event.
+ */
+
+const CHILD = testNumber(801);
+const PARTITION = partitionOf(CHILD);
+const STREAM = keys.audit(PARTITION);
+const NAMED = ['--by', 'A. Example', '--reason', 'password of a lookup process was taken'];
+
+let service: TestService;
+beforeEach(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+    environment: { METRICS_PORT: '0' },
+  });
+});
+afterEach(() => service?.stopAndRemove());
+
+const look = async (): Promise<{ status: number; text: string }> => {
+  const response = await service.lookup({ nhsNumber: CHILD });
+  return { status: response.status, text: await response.text() };
+};
+const said = async (): Promise<string> => (await fetch(`${service.baseUrl}/_status`)).text();
+const repair = (...args: string[]) => run(['repair', ...args], { DATA_DIR: service.dataDir });
+async function alarm(part: string): Promise<number> {
+  const page = await (await fetch(`http://127.0.0.1:${await service.metricsPort}/metrics`)).text();
+  const pattern = new RegExp(
+    `^cp_flags_store_foreign_writes\\{[^}]*"${part}"[^}]*\\} ([0-9]+)`,
+    'm',
+  );
+  return Number(pattern.exec(page)?.[1]);
+}
+
+/** What is sealed of the child's partition. */
+async function sealed(): Promise<{ number: number; type: string }[]> {
+  const found: { number: number; type: string }[] = [];
+  for await (const { event } of sealedEvents(join(service.dataDir, 'audit'), 0)) {
+    if (event.partition === PARTITION) found.push({ number: event.number, type: event.type });
+  }
+  return found;
+}
+const repairs = async () =>
+  (await service.events()).flatMap((event) => (event.type === 'store-repaired' ? [event] : []));
+
+test.each([
+  ['to the last id there is', ['0-18446744073709551615', 'event', 'x']],
+  ['to a later time', ['5-1', 'event', 'x']],
+  ['a million on', ['0-1000000', 'event', 'x']],
+])('a stream pushed %s is told, repaired in its place, and loses no event', async (_, entry) => {
+  const before = (await Promise.all([look(), look(), look()])).filter(
+    ({ status }) => status === 200,
+  );
+  expect(before).toHaveLength(3);
+  await until(async () => (await said()).includes('are sealed as they come'), 'the log');
+  const attacker = await service.connect('lookup');
+  await attacker.call('XADD', STREAM, ...entry);
+
+  await until(async () => (await said()).includes('cp-flags repair'), '/_status saying what to do');
+  await until(async () => (await look()).status === 503, 'nothing being answered');
+  await until(async () => (await said()).includes('pushed its numbers on'), 'the reason');
+  expect(await alarm('audit-stream')).toBe(1);
+  // What a restore is for is not said of it, nor can the jump be accepted as events that are lost.
+  expect(await said()).not.toContain('restore Redis');
+  const accepted = await run(['audit', 'accept-gap', ...NAMED], { DATA_DIR: service.dataDir });
+  expect([accepted.code, accepted.stderr]).toEqual([1, expect.stringContaining('cp-flags repair')]);
+
+  const unnamed = await repair();
+  expect([unnamed.code, unnamed.stderr]).toEqual([2, expect.stringContaining('--by NAME')]);
+  expect((await repair('--list')).stdout).toContain(`partition ${PARTITION}`);
+  expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
+  await until(async () => (await look()).status === 200, 'lookups being answered again');
+  await until(async () => (await alarm('audit-stream')) === 0, 'the alarm ending');
+
+  await until(async () => (await alarm('audit-entry')) === 1, 'the entry being sealed');
+  const events = await sealed();
+  expect(events.map(({ number }) => number)).toEqual(events.map((__, i) => i + 1));
+  const types = events.map(({ type }) => type);
+  expect(types.slice(0, 3)).toEqual(['lookup', 'lookup', 'lookup']);
+  expect(types.filter((type) => type === 'unreadable')).toHaveLength(1);
+  const done = (await repairs()).filter(({ detail }) => detail['part'] === 'audit-stream');
+  expect(done).toMatchObject([{ by: 'A. Example', detail: { partition: String(PARTITION) } }]);
+});
+
+test('an entry that somebody else wrote is told until a named person has answered for it', async () => {
+  const attacker = await service.connect('lookup');
+  await attacker.call('XADD', STREAM, '0-*', 'anything', 'at all');
+  await until(async () => (await said()).includes('no events of this service'), '/_status');
+  expect(await alarm('audit-entry')).toBe(1);
+  expect((await look()).status).toBe(200);
+  expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
+  await until(async () => (await alarm('audit-entry')) === 0, 'the alarm ending');
+  expect(await repairs()).toMatchObject([{ by: 'A. Example', detail: { part: 'audit-entry' } }]);
+  await attacker.call('XADD', STREAM, '0-*', 'anything', 'at all');
+  await until(async () => (await alarm('audit-entry')) === 1, 'the next one being told');
+});
+
+test('a list of accesses that cannot be read is found without a lookup, and begun anew', async () => {
+  const attacker = await service.connect('lookup');
+  await attacker.hset(keys.seen(PARTITION), CHILD, 'nonsense');
+  await until(async () => (await said()).includes('lists of those who looked'), '/_status');
+  expect(await alarm('access-list')).toBe(1);
+  expect((await look()).text).toContain(WHO_LOOKED_NOT_SHOWN);
+  expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
+  const { text } = await look();
+  expect(text).not.toContain(WHO_LOOKED_NOT_SHOWN);
+  expect(JSON.parse(text)).toMatchObject({ accesses: [{ own: true, name: claims().name }] });
+  await until(async () => (await alarm('access-list')) === 0, 'the alarm ending');
+  expect(await repairs()).toMatchObject([
+    { by: 'A. Example', detail: { part: 'access-list', partition: String(PARTITION), lists: 1 } },
+  ]);
+});
+
+test('where nothing is damaged nothing is done, and that is said', async () => {
+  await look();
+  expect((await repair(...NAMED)).stdout).toContain('Nothing was found to repair.');
+  expect(await repairs()).toEqual([]);
+});
