@@ -85,5 +85,6 @@ test('the lookup user of the version before is enough, so that it can be replace
   expect(gate.open).toBe(true);
   // It may not ask whether a number is in use, which stops no lookup; the changelog says so.
   const wanting = gate.checks().filter(({ ok }) => !ok);
-  expect(wanting.map(({ name, advisory }) => [name, advisory])).toEqual([['numbers-in-use', true]]);
+  expect(wanting.filter(({ advisory }) => advisory !== true)).toEqual([]);
+  expect(wanting.map(({ name }) => name)).toContain('numbers-in-use');
 });
