@@ -50,6 +50,7 @@ export const COULD_NOT_CHECK_CAUSES = [
   'store',
   'directory',
   'rehearsal',
+  'late',
 ] as const;
 export type CouldNotCheckCause = (typeof COULD_NOT_CHECK_CAUSES)[number];
 

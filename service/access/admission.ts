@@ -35,7 +35,11 @@ export type KnownCaller = {
 };
 
 export type Admission =
-  | (KnownCaller & { access: Extract<AccessDecision, { kind: 'granted' }> })
+  | (KnownCaller & {
+      access: Extract<AccessDecision, { kind: 'granted' }>;
+      /** How long the request waited for keys to verify its token by, if it did. */
+      waitedMs?: number;
+    })
   | Refusal<CallerRefusal | AccessRefusal>;
 
 /** Counts a request of a caller, and tells if it is one too many. */
@@ -116,9 +120,14 @@ export function createAdmission({
   /** At once for a token that was verified before: the hot path waits for no promise. */
   return function admit(head: RequestHead): Admission | Promise<Admission> {
     const authentication = authenticate(head.headers.authorization);
-    return authentication instanceof Promise
-      ? authentication.then((verified) => judge(verified, head))
-      : judge(authentication, head);
+    if (!(authentication instanceof Promise)) return judge(authentication, head);
+    const beganAt = performance.now();
+    return authentication.then((verified) => {
+      const admission = judge(verified, head);
+      return admission.kind === 'admitted'
+        ? { ...admission, waitedMs: performance.now() - beganAt }
+        : admission;
+    });
   };
 }
 export type Admit = ReturnType<typeof createAdmission>;

@@ -3,6 +3,7 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { ObservedRequest, RequestObserver } from '../telemetry/requests.ts';
 import { listen } from './listening.ts';
@@ -13,13 +14,23 @@ import type { TlsMaterial } from './tls.ts';
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
 const IDLE_CHECKED_EVERY_MS = 20;
 
+/** Requests on one connection that wait for the answer before them. */
+const WAITING_AT_MOST = 16;
+/** A body that its handler left unread: for so long it is drained, so that the client can read its answer. */
+const DRAINED_FOR_MS = 500;
+/** A declared body that is surely there soon, so that its connection can be kept. */
+const SMALL_BODY_BYTES = 16 * 1024;
+
 /** How long and how many; each has a standard, and tests give smaller ones. */
 export type ServerLimits = {
   /** From the first byte of a request to the end of its headers. Default 10,000. */
   headersMs?: number;
   /** To its last byte; the body of a lookup has a shorter deadline of its own. Default 300,000. */
   requestMs?: number;
-  /** A client that takes no byte of its answer for so long is cut off. Default 20,000. */
+  /**
+   * A client that takes no byte of its answer is cut off after at most so long, and not before half of it.
+   * Default 20,000.
+   */
   unreadMs?: number;
   /** From connecting to the end of the TLS handshake. Default 5,000. */
   handshakeMs?: number;
@@ -84,6 +95,70 @@ function cutSilent(socket: Socket & { _httpMessage?: { headersSent: boolean } | 
   if (socket._httpMessage?.headersSent !== false) socket.destroy();
 }
 
+/** Whether a body, where it is left unread, costs its sender the connection. */
+function endsWhereUnread({ headers }: IncomingMessage): boolean {
+  return (
+    headers.expect !== undefined ||
+    headers['transfer-encoding'] !== undefined ||
+    Number(headers['content-length'] ?? 0) > SMALL_BODY_BYTES
+  );
+}
+
+/**
+ * Answers before the request was read to its end, says that the connection ends, and ends it once the client
+ * had time to read that: a connection closed on what it is still sending might lose the answer.
+ */
+async function answerEarly(
+  response: Response,
+  { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
+): Promise<Response> {
+  const body = Buffer.from(await response.arrayBuffer());
+  outgoing.statusCode = response.status;
+  outgoing.setHeaders(response.headers);
+  outgoing.setHeader('content-length', body.length).setHeader('connection', 'close');
+  outgoing.write(body);
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, DRAINED_FOR_MS);
+    incoming.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    incoming.resume();
+  });
+  outgoing.end();
+  return RESPONSE_ALREADY_SENT;
+}
+
+/**
+ * Has the requests of a connection answered one after the other. What comes in one packet would all begin in
+ * one turn of the event loop otherwise, and every other client wait for it.
+ */
+function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) => void) {
+  const waiting = new WeakMap<Socket, number>();
+  return (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    if (outgoing.socket !== null) {
+      answer(incoming, outgoing);
+      return;
+    }
+    const { socket } = incoming;
+    // The rest of a packet of which one was too many.
+    if (socket.destroyed) return;
+    const before = waiting.get(socket) ?? 0;
+    if (before === WAITING_AT_MOST) {
+      socket.destroy();
+      return;
+    }
+    waiting.set(socket, before + 1);
+    outgoing.once('socket', () => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
+      // A turn of the event loop each, so that others have theirs.
+      setImmediate(() => {
+        if (!socket.destroyed) answer(incoming, outgoing);
+      });
+    });
+  };
+}
+
 /** Answers a POST to one address; never rejects. */
 export type DirectHandler = (env: HttpBindings) => Promise<Reply>;
 
@@ -104,7 +179,8 @@ function createHostCheck(scheme: 'http' | 'https'): (host: string | undefined) =
 
 /**
  * Serves an app with Node's HTTP server, every limit set. A body that its handler left unread is drained
- * for half a second, so that the client gets to read its answer, and then the connection is closed.
+ * for half a second, so that the client gets to read its answer, and then the connection is closed. The
+ * requests of a connection are answered one after the other; one with more than 16 that wait is cut off.
  *
  * @param options.port 0 for any free one
  * @param options.direct handlers of POST by exact path, asked before the app: the hot path needs no router
@@ -136,9 +212,16 @@ export async function serveHttp(
   const listener = getRequestListener(
     (request, bindings) => {
       const env = bindings as HttpBindings;
-      if (repeatsHost(env.incoming)) return problemResponse('malformed-request');
-      const reply = made.get(env.incoming);
-      return reply === undefined ? fetch(request, env) : responseOf(reply);
+      const respond = (): Response | Promise<Response> => {
+        if (repeatsHost(env.incoming)) return problemResponse('malformed-request');
+        const reply = made.get(env.incoming);
+        return reply === undefined ? fetch(request, env) : responseOf(reply);
+      };
+      const response = respond();
+      if (!endsWhereUnread(env.incoming)) return response;
+      return Promise.resolve(response).then((given) =>
+        env.incoming.complete ? given : answerEarly(given, env),
+      );
     },
     {
       // What cannot be made a Request: no Host, or an address that is none.
@@ -182,7 +265,7 @@ export async function serveHttp(
 
   const isHost = createHostCheck(tls === undefined ? 'http' : 'https');
   let draining = false;
-  const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+  const answer = inTurn((incoming, outgoing) => {
     if (draining) outgoing.setHeader('connection', 'close');
     const observed = observer?.begin(incoming);
     const handler = incoming.method === 'POST' ? direct.get(incoming.url ?? '') : undefined;
@@ -191,7 +274,7 @@ export async function serveHttp(
     } else {
       void answerDirectly(handler, incoming, outgoing, observed);
     }
-  };
+  });
   const options = {
     maxHeaderSize: HEADERS_AT_MOST_BYTES,
     headersTimeout: limits.headersMs ?? 10_000,
@@ -216,7 +299,8 @@ export async function serveHttp(
         );
   // By default Node leaves out what comes after the thousandth; the bytes are bounded already.
   server.maxHeadersCount = 0;
-  server.setTimeout(limits.unreadMs ?? 20_000, cutSilent);
+  // Node looks twice: where something of an answer has gone out since the last time, it waits once more.
+  server.setTimeout((limits.unreadMs ?? 20_000) / 2, cutSilent);
   server.on('clientError', refuseUnreadable);
   // By default Node invites the body before anybody knows who sends it.
   server.on('checkContinue', answer);

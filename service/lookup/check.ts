@@ -55,6 +55,9 @@ const DIRECTORY_TRUSTED_FOR_MS = 5_000;
 export const isDirectoryTrusted = ({ authoritiesAt }: Pick<Gate, 'authoritiesAt'>): boolean =>
   Date.now() - authoritiesAt <= DIRECTORY_TRUSTED_FOR_MS;
 
+/** From the request being read, its body too, to its answer; a wait for keys to judge its token by counts. */
+const LOOKUP_DEADLINE_MS = 2_000;
+
 /**
  * Looks a number up for an admitted caller, whatever the format of the answer: the gate and the
  * directory are judged, the store asked, and what could not be checked is audited as such. `search` is that
@@ -121,22 +124,28 @@ export function createCheck(dependencies: CheckDependencies) {
     trace: Trace | undefined,
     search?: SearchType,
   ): Promise<Check> {
+    const lateAt = performance.now() + LOOKUP_DEADLINE_MS - (admitted.waitedMs ?? 0);
     saw(admitted, request.nhsNumber);
     const auditId = randomUUID();
     const rehearsal = rehearse(request.nhsNumber);
     const state = rehearsal?.kind === 'behind' ? rehearsal.coverage : coverage();
     const event = eventJson(auditId, admitted, request, search, state);
     const span = trace?.child(STORE_SPAN, STORE_LABELS, 'client');
-    const result: Check['result'] =
+    const found: Check['result'] =
       rehearsal?.kind === 'unchecked'
         ? { kind: 'could-not-check', cause: 'rehearsal' }
         : await ask(auditId, admitted, request, event, search, state.negativesAllowed);
+    const late = found.kind !== 'could-not-check' && performance.now() > lateAt;
+    const result: Check['result'] = late ? { kind: 'could-not-check', cause: 'late' } : found;
     const outcome = result.kind === 'could-not-check' ? result.cause : result.kind;
     // What was found is the audit's to say: a trace, read beside others' records, could tell whose it was.
     span?.end(result.kind === 'could-not-check' ? result.cause : undefined);
     metrics.lookedUp(search === undefined ? 'plain' : 'fhir', admitted.access.access, outcome);
     if (result.kind === 'flagged' && result.accesses === 'unreadable') metrics.accessesUnreadable();
-    if (result.kind === 'could-not-check') {
+    if (late) {
+      // The event on disk says that this answer may be shown; its reader has given it up.
+      recorder.record({ type: 'not-delivered', auditId, nhsNumber: request.nhsNumber });
+    } else if (result.kind === 'could-not-check') {
       recorder.record({
         ...lookupEventSchema.parse(JSON.parse(event)),
         type: 'could-not-check',

@@ -13,14 +13,7 @@ export function whenUndelivered(
     tell();
     return;
   }
-  if (outgoing.socket !== null) {
-    outgoing.once('close', () => {
-      if (!outgoing.writableFinished) tell();
-    });
-    return;
-  }
-  // A pipelined request: its response waits for the one before and is told nothing of the socket's end.
-  const { socket } = incoming;
-  socket.once('close', tell);
-  outgoing.once('finish', () => socket.off('close', tell));
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) tell();
+  });
 }

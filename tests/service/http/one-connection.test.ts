@@ -1,0 +1,138 @@
+import { connect, type Socket } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import type { Reply } from '#service/http/problem.ts';
+import { type HttpServer, serveHttp } from '#service/http/server.ts';
+import { until } from '../../support/service.ts';
+
+/** What a single connection may make of the service. */
+
+const servers: HttpServer[] = [];
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const server of servers.splice(0)) await server.stop(0);
+});
+
+async function serve(...[fetch, options]: [Parameters<typeof serveHttp>[0], object?]) {
+  const server = await serveHttp(fetch, { host: '127.0.0.1', port: 0, ...options });
+  servers.push(server);
+  return server;
+}
+
+function client(port: number, text: string) {
+  const socket = connect(port, '127.0.0.1', () => socket.write(text));
+  let received = '';
+  let closed = false;
+  socket.on('data', (chunk) => (received += chunk.toString()));
+  socket.on('error', () => undefined);
+  socket.on('close', () => (closed = true));
+  sockets.push(socket);
+  return { socket, received: () => received, closed: () => closed };
+}
+
+const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+const REFUSED: Reply = { status: 401, headers: { 'content-type': 'text/plain' }, body: 'refused' };
+
+test('requests sent together on one connection are answered one after the other, in order', async () => {
+  let atWork = 0;
+  let most = 0;
+  const { port } = await serve(async (request) => {
+    most = Math.max(most, ++atWork);
+    await new Promise((resolve) => setImmediate(resolve));
+    atWork--;
+    return new Response(`<${new URL(request.url).pathname}>`);
+  });
+  const paths = Array.from({ length: 10 }, (_, i) => `/${i}`);
+  const { received, closed } = client(port, paths.map(get).join(''));
+  await until(() => received().includes('</9>'), 'the last answer');
+  expect([...received().matchAll(/<(\/\d)>/g)].map(([, path]) => path)).toEqual(paths);
+  expect(most).toBe(1);
+  expect(closed()).toBe(false);
+});
+
+test('a flood on one connection is cut off before it holds others up', async () => {
+  let flooded = 0;
+  const { port } = await serve((request) => {
+    if (!request.url.endsWith('/other')) flooded++;
+    return new Response('hello');
+  });
+  const flood = client(port, get('/').repeat(900_000 / get('/').length));
+  await until(flood.closed, 'the end of the connection');
+  const other = client(port, get('/other'));
+  await until(() => other.received().includes('hello'), 'the answer to another client');
+  expect(flooded).toBeLessThan(20);
+});
+
+test('a client that goes has nothing done for it that it had not got to', async () => {
+  const done: string[] = [];
+  const answers: (() => void)[] = [];
+  const { port } = await serve(async (request) => {
+    done.push(new URL(request.url).pathname);
+    await new Promise<void>((resolve) => answers.push(resolve));
+    return new Response('hello');
+  });
+  const gone = client(port, get('/first') + get('/second'));
+  await until(() => answers.length > 0);
+  gone.socket.destroy();
+  await until(gone.closed);
+  answers[0]?.();
+  const later = client(port, get('/later'));
+  await until(() => done.includes('/later'));
+  answers[1]?.();
+  await until(() => later.received().includes('hello'));
+  expect(done).toEqual(['/first', '/later']);
+});
+
+test.for([
+  ['of an app', '/app'],
+  ['made directly', '/direct'],
+])(
+  'a refusal %s, made before a large body is read, says that the connection ends',
+  async ([, path]) => {
+    const { port } = await serve(() => new Response('refused', { status: 401 }), {
+      direct: new Map([['/direct', () => Promise.resolve(structuredClone(REFUSED))]]),
+    });
+    const early = client(
+      port,
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nbegun`,
+    );
+    await until(early.closed, 'the end of the connection');
+    expect(early.received()).toMatch(/^HTTP\/1\.1 401 /);
+    expect(early.received()).toMatch(/connection: close/i);
+    expect(early.received()).toMatch(/refused$/);
+  },
+);
+
+test('a refusal before a small body is read leaves the connection as it is', async () => {
+  const { port } = await serve(() => new Response('refused', { status: 401 }));
+  const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n';
+  const { socket, received, closed } = client(port, head);
+  await until(() => received().includes('refused'));
+  socket.write(`small${get('/')}`);
+  await until(() => received().match(/refused/g)?.length === 2, 'a second answer');
+  expect(received()).not.toMatch(/connection: close/i);
+  expect(closed()).toBe(false);
+});
+
+test('an answer that its client does not take is cut off within the time said', async () => {
+  const unreadMs = 1_000;
+  const body = 'x'.repeat(32 * 1024 * 1024);
+  let endedAt = 0;
+  const { port } = await serve(
+    (_, { outgoing }) => {
+      outgoing.once('close', () => (endedAt = performance.now()));
+      return new Response(body);
+    },
+    { limits: { unreadMs } },
+  );
+  const { socket } = client(port, get('/'));
+  let pausedAt = 0;
+  socket.once('data', () => {
+    socket.pause();
+    pausedAt = performance.now();
+  });
+  await until(() => endedAt > 0, 'the connection being cut');
+  expect(endedAt - pausedAt).toBeGreaterThan(unreadMs / 2 - 100);
+  // It would be 2,000 if Node looked twice at the whole time.
+  expect(endedAt - pausedAt).toBeLessThan(1.75 * unreadMs);
+});

@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { problemSchema } from '#schemas/errors.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+
+const CHILD = testNumber(303);
+
+let service: TestService;
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+test('an answer that comes after its deadline is not given, and the audit says that it was not', async () => {
+  await until(async () => (await service.lookup({ nhsNumber: CHILD })).status === 200);
+  const before = await service.events();
+  // The process is held up for longer than the deadline between the lookup being read and being sent on.
+  const { now } = performance;
+  let heldUpMs = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + heldUpMs);
+  const immediate = globalThis.setImmediate;
+  vi.spyOn(globalThis, 'setImmediate').mockImplementation((work: () => void) =>
+    immediate(() => {
+      if (work.name === 'flush') heldUpMs += 2_100;
+      work();
+    }),
+  );
+  const response = await service.lookup({ nhsNumber: CHILD });
+  vi.restoreAllMocks();
+
+  expect(response.status).toBe(503);
+  expect(problemSchema.parse(await response.json()).checked).toBe(false);
+  const known = new Set(before.map(({ auditId }) => auditId));
+  await until(async () => {
+    const events = (await service.events()).filter(({ auditId }) => !known.has(auditId));
+    return events.some(
+      ({ type, auditId }) =>
+        type === 'not-delivered' &&
+        events.some((event) => event.type === 'lookup' && event.auditId === auditId),
+    );
+  }, 'the event');
+});
