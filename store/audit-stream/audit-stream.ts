@@ -144,21 +144,38 @@ export type StreamBatch = {
 export const PUSHED_ON =
   "Somebody other than this service has written to an audit stream and pushed its numbers on, so that nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person puts it right with `cp-flags repair`. No event is lost by that.";
 
+/** How far a stream has come. */
+export type StreamState = {
+  /** The number of the last event it was ever given, 0 where none. */
+  last: number;
+  /** How many events it holds. */
+  held: number;
+  /** How many were ever added to it: `last`, unless somebody else has pushed the numbers on. */
+  added: number;
+};
+
+/** How far each stream has come, in the order of `auditPartitions`. */
+export async function streamStates(redis: Redis): Promise<StreamState[]> {
+  const streams = auditPartitions.map(keys.audit);
+  const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
+  return streams.map((_, stream) => {
+    const [last, held, added] = reply.slice(3 * stream, 3 * stream + 3).map(Number);
+    if (last === undefined || held === undefined || added === undefined) {
+      throw new Error('The store did not say how far the audit streams have come.');
+    }
+    return { last, held, added };
+  });
+}
+
 /** The audit streams as the worker works on them; a list by stream is in the order of `auditPartitions`. */
 export function createAuditStreams(redis: Redis) {
   async function numbers(): Promise<number[]> {
-    const streams = auditPartitions.map(keys.audit);
-    const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
-    // Each number is followed by how many events the stream holds, and how many were ever added.
-    return streams.map((_, stream) => Number(reply[3 * stream]));
+    return (await streamStates(redis)).map(({ last }) => last);
   }
 
   async function pushed(): Promise<number[]> {
-    const streams = auditPartitions.map(keys.audit);
-    const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
-    return [...streams.keys()].filter(
-      (stream) => Number(reply[3 * stream]) > Number(reply[3 * stream + 2]),
-    );
+    const states = await streamStates(redis);
+    return states.flatMap(({ last, added }, stream) => (last > added ? [stream] : []));
   }
 
   /** Entries of several streams from these numbers on, or after an error of one of them that error. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { list } from '../connection/reply.ts';
+import { streamStates } from '../audit-stream/audit-stream.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
 import { createStore } from '../store.ts';
@@ -48,9 +48,8 @@ export async function confirmPromotion(
   await loadFunctions(redis);
   const known = anchor.auditNumbers();
   const streams = auditPartitions.map(keys.audit);
-  const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
-  const absent = streams.map((_, stream) =>
-    Math.max(0, Math.max(known[stream] ?? 0, sealed[stream] ?? 0) - Number(reply[2 * stream])),
+  const absent = (await streamStates(redis)).map(({ last }, stream) =>
+    Math.max(0, Math.max(known[stream] ?? 0, sealed[stream] ?? 0) - last),
   );
   const missing = absent.reduce((sum, count) => sum + count, 0);
   if (missing > MISSING_AT_MOST) return { kind: 'too-many', missing };

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { PUSHED_ON } from '../audit-stream/audit-stream.ts';
+import { PUSHED_ON, type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
 import type { Dataset } from '../authorities/dataset.ts';
 import { connectionFault } from '../connection/connection.ts';
-import { information, list } from '../connection/reply.ts';
+import { information } from '../connection/reply.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
-import { auditPartitions, CLOSED, keys } from '../keys.ts';
+import { CLOSED, keys } from '../keys.ts';
 import { createStore, StoreNotWhole } from '../store.ts';
 import type { Anchor, BegunLoad } from './anchor.ts';
 import { ageOf } from './confirm.ts';
@@ -102,23 +102,19 @@ export function keepStore(
     // Before the streams are asked: another process may remember or seal what comes after this reply.
     const known = anchor.auditNumbers();
     const sealedBefore = options.sealedNumbers?.() ?? [];
-    const streams = auditPartitions.map(keys.audit);
-    const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
-    const numbers = streams.map((_, stream) => Number(reply[3 * stream]));
-    const held = streams.map((_, stream) => Number(reply[3 * stream + 1]));
-    const added = streams.map((_, stream) => Number(reply[3 * stream + 2]));
-    pushed = numbers.filter((number, stream) => number > (added[stream] ?? 0)).length;
+    const states = await streamStates(redis);
+    pushed = states.filter(({ last, added }) => last > added).length;
     if (pushed > 0) throw new StoreNotWhole(PUSHED_ON);
     // Once more after them, so that it covers whatever had been trimmed from them.
     const sealed = options.sealedNumbers?.() ?? [];
-    const lost = (number: number, stream: number): boolean => {
+    const lost = ({ last, held }: StreamState, stream: number): boolean => {
       const least = Math.max(known[stream] ?? 0, sealedBefore[stream] ?? 0);
-      return number < least || (held[stream] ?? 0) < number - (sealed[stream] ?? 0);
+      return last < least || held < last - (sealed[stream] ?? 0);
     };
-    if (numbers.some(lost)) {
+    if (states.some(lost)) {
       throw new StoreNotWhole(`Audit events that were recorded are missing from Redis. ${RESTORE}`);
     }
-    return numbers;
+    return states.map(({ last }) => last);
   }
 
   async function storeClock(): Promise<number> {
