@@ -85,14 +85,15 @@ export async function auditHold(
   configuration: Configuration,
   options: Partial<Named> & { end?: string; list?: boolean },
 ): Promise<void> {
+  const named = options.list === true ? undefined : readNamed(options);
   const done = await withCommits(configuration, (commits) => {
-    if (options.list === true) {
+    if (named === undefined) {
       const holds = commits.holds();
       if (holds.length === 0) console.log('No hold: events beyond the retention are pruned.');
       for (const { id, at, by, reason } of holds) console.log(`${id}  ${at}  ${by}: ${reason}`);
       return undefined;
     }
-    const { by, reason } = readNamed(options);
+    const { by, reason } = named;
     if (options.end === undefined) {
       const { id } = commits.hold(by, reason);
       console.log(`Hold ${id}: nothing is pruned from the audit log until it is ended.`);

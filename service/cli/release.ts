@@ -49,16 +49,16 @@ export async function release(
   file: string | undefined,
   options: ReleaseOptions,
 ): Promise<number> {
+  const decision = options.list === true ? undefined : readNamed(options);
   const redis = await runningRedis(configuration);
   return withStore(configuration, redis, 'loader', async (store, anchor) => {
-    if (options.list === true) {
+    if (decision === undefined) {
       const holds = listHolds(anchor);
       console.log(holds.length === 0 ? 'Nothing is held.' : holds.map(holdText).join('\n'));
       return 0;
     }
     if (file === undefined)
       throw misused('Say which: an authority and a number, V145-412, or an id.');
-    const decision = readNamed(options);
     const { id } = only(anchor, file);
     const acknowledgement =
       options.discard === true

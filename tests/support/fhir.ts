@@ -21,8 +21,11 @@ export type FhirRequest = {
   headers?: Record<string, string | undefined>;
 };
 
+/** Before any service starts: it takes seconds on a busy machine, in which one would answer nobody. */
+const DEFINITIONS = readFhirDefinitions();
+
 /** Speaks FHIR to a service under test. Whatever comes back is validated before a test sees it. */
-export function fhirOf(service: TestService, validation: FhirValidation = readFhirDefinitions()) {
+export function fhirOf(service: TestService, validation: FhirValidation = DEFINITIONS) {
   async function send(
     path: string,
     { token, method = 'GET', headers = {} }: FhirRequest = {},

@@ -13,7 +13,6 @@ import { startService } from '#service/main.ts';
 import { createLog } from '#service/telemetry/log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { type Fhir, fhirOf, NHS_NUMBER } from '../../support/fhir.ts';
-import { readFhirDefinitions } from '../../support/fhir-validation.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, testFolder } from '../../support/service.ts';
 
@@ -444,10 +443,11 @@ describe('a search', () => {
     );
     try {
       const issuer = await openDemoIssuer(dataDir);
-      const there = fhirOf(
-        { ...service, ...second, token: () => issuer.sign(claims(), 600) },
-        readFhirDefinitions(),
-      );
+      const there = fhirOf({
+        ...service,
+        ...second,
+        token: () => issuer.sign(claims(), 600),
+      });
       const here = await fhir.found('CareTeam', SEVERAL);
       const elsewhere = await there.found('CareTeam', SEVERAL);
       expect(elsewhere.matches).toEqual(here.matches);
