@@ -84,7 +84,7 @@ export const flagSchema = z
     }),
     dateOfBirth: z.enum(dateOfBirthResults).meta({
       description:
-        'Whether the date of birth sent is the one held. mismatch: check the patient, do not dismiss the flag.',
+        'Whether the date of birth sent is the one held. mismatch: check the patient, do not dismiss the flag. not-checked: none was sent, or the one held is in doubt.',
     }),
     authority: flagAuthoritySchema.meta({ description: 'Whom to ring.' }),
   })

@@ -5,7 +5,7 @@ import { eighteenthBirthday, PLAN_TYPES, type PlanType, planTypes } from '#schem
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { tidy } from '#schemas/tidy.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
-import { readBirthDate, readPlanDate } from '../formats/dates.ts';
+import { readBirthDate, readPlanDate, slashedOrder } from '../formats/dates.ts';
 import type { Located, RawPlan, RawRecord, RawSubject, UploadFormat } from '../formats/upload.ts';
 import { shownLocalId } from './findings.ts';
 
@@ -27,6 +27,8 @@ export type CheckedSubject = {
   place: string;
   nhsNumber: NhsNumber | undefined;
   dateOfBirth: CalendarDate | undefined;
+  /** Where the date can be read day first and month first. */
+  dateOfBirthInDoubt?: true;
   /** Empty where there is none. */
   localId: string;
   names: RawSubject['names'];
@@ -131,6 +133,8 @@ class RecordCheck {
       localId,
       nhsNumber: this.#nhsNumber(raw),
       dateOfBirth: this.#dateOfBirth(raw),
+      ...(this.#format === 'csv' &&
+        slashedOrder(raw.datesOfBirth[0]?.text ?? '') === 'either' && { dateOfBirthInDoubt: true }),
       names: raw.names,
       used: false,
     };
@@ -248,7 +252,7 @@ class RecordCheck {
     const subject = this.#subjectOf(plan, plan.type, subjects);
     if (subject === undefined) return [];
     this.#ages(plan, plan.type, subject, startDate);
-    const { nhsNumber, dateOfBirth, localId } = subject;
+    const { nhsNumber, dateOfBirth, dateOfBirthInDoubt, localId } = subject;
     if (this.#failures.length > before) return [];
     if (nhsNumber === undefined || dateOfBirth === undefined || startDate === undefined) return [];
     return [
@@ -262,6 +266,7 @@ class RecordCheck {
           ...(deleteDate !== undefined && { deleteDate }),
           dateOfBirth,
           localId,
+          ...(dateOfBirthInDoubt === true && { dateOfBirthInDoubt }),
         },
       },
     ];

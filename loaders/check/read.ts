@@ -52,6 +52,8 @@ export type ReadUpload = {
   refusal: Refusal | undefined;
   /** The header where the file can be loaded. */
   usable: WholeHeader | undefined;
+  /** Whether dates of birth that can be read two ways may have been read the wrong way. */
+  birthDatesInDoubt: boolean;
 };
 
 export type Refusal = 'CPF01' | 'CPF05' | 'CPF06';
@@ -154,6 +156,7 @@ class Reading {
   format: UploadFormat;
   records = 0;
   #blankRows = 0;
+  #birthDatesInDoubt = false;
   readonly #options: ReadOptions;
   readonly #spool: Spool;
   readonly #failures = new Findings();
@@ -191,13 +194,26 @@ class Reading {
         return undefined;
       case 'blank-rows':
         this.#blankRows = event.count;
-        this.#warnings.add({
-          code: 'CPF02',
-          place: 'file',
-          field: 'row',
-          hint: `${event.count} rows with nothing in their cells were passed over, and are counted nowhere.`,
-        });
+        this.#remark([
+          {
+            place: 'file',
+            field: 'row',
+            hint: `${event.count} rows with nothing in their cells were passed over, and are counted nowhere.`,
+          },
+        ]);
         return undefined;
+      case 'date-order':
+        this.#birthDatesInDoubt = event.birthDatesInDoubt;
+        for (const problem of event.problems) this.problem(problem);
+        this.#remark(event.warnings);
+        return undefined;
+    }
+  }
+
+  /** The code of a remark on the whole file is the file's own, known at the end. */
+  #remark(warnings: readonly FileProblem[]): void {
+    for (const { place, field, hint } of warnings) {
+      this.#warnings.add({ code: 'CPF02', place, ...(field !== undefined && { field }), hint });
     }
   }
 
@@ -208,10 +224,7 @@ class Reading {
     this.#checksRecords = !(
       this.format === 'csv' && event.problems.some(({ place }) => place.startsWith('line '))
     );
-    for (const { place, field, hint } of event.warnings) {
-      // The code of a remark on the whole file is the file's own, known at the end.
-      this.#warnings.add({ code: 'CPF02', place, ...(field !== undefined && { field }), hint });
-    }
+    this.#remark(event.warnings);
     const { authority, createdAt } = event.header;
     const expected = this.#options.authority;
     if (authority !== undefined && expected !== undefined && authority !== expected) {
@@ -222,12 +235,13 @@ class Reading {
       });
     }
     if (createdAt !== undefined && createdAt > this.#options.receivedAt + CLOCKS_MAY_DIFFER_MS) {
-      this.#warnings.add({
-        code: 'CPF02',
-        place: 'file',
-        field: 'createdAt',
-        hint: 'The file says that it was made after it was received. Check the clock of the system that makes it.',
-      });
+      this.#remark([
+        {
+          place: 'file',
+          field: 'createdAt',
+          hint: 'The file says that it was made after it was received. Check the clock of the system that makes it.',
+        },
+      ]);
     }
   }
 
@@ -337,6 +351,7 @@ class Reading {
       droppedColumns: this.#droppedColumns,
       inactive: { numbers: [...this.#inactive.values()], omitted: this.#inactiveOmitted },
       refusal: this.#refusal,
+      birthDatesInDoubt: this.#birthDatesInDoubt,
       usable:
         this.#refusal === undefined &&
         authority !== undefined &&

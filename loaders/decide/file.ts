@@ -193,7 +193,8 @@ export class ReadFile {
     const { authority, sequence: number, full = false } = header;
     const { receivedAt, onProgress } = this.#options;
     const state = this.#state ?? (await this.#store.intakeState(authority));
-    const whose = { authority, sequence: number + state.sequenceOffset };
+    const { birthDatesInDoubt } = this.#read;
+    const whose = { authority, sequence: number + state.sequenceOffset, birthDatesInDoubt };
     const highest = state.authority?.sequence;
     // Where the store was found to differ, the last word on what it holds is its own.
     const recounted = recount || state.authority?.reconciled === false;
@@ -227,7 +228,15 @@ export class ReadFile {
 
     const judgement = this.#judge(state, held, decided, leftOut);
     const { holds } = judgement;
-    const part: Part = { header, ...whose, state, decided, leftOut, judgement };
+    const part: Part = {
+      header,
+      authority,
+      sequence: whose.sequence,
+      state,
+      decided,
+      leftOut,
+      judgement,
+    };
     this.#remarkOnOrder(number, lastNumber(state));
     for (const hint of judgement.remarks) this.#remark('unusual', hint);
     const drops = this.#anchor
@@ -254,7 +263,8 @@ export class ReadFile {
       outcome: {
         kind: 'load',
         journal: {
-          ...whose,
+          authority,
+          sequence: whose.sequence,
           // A file of which part is held has not used up its number.
           highestSequence: Math.max(highest ?? 0, hold === undefined ? whose.sequence : 0),
           sha256: this.#read.sha256,
@@ -334,6 +344,7 @@ export class ReadFile {
       at,
       by: this.#options.by,
       whole,
+      ...(this.#read.birthDatesInDoubt && { birthDatesInDoubt: true }),
       sweep,
       reasons: judgement.reasons,
       consumption: this.#consumption(part),

@@ -187,6 +187,7 @@ function effectOf(row: SpooledRow, match: PlanRow | undefined): RowEffect {
     match.endDate === row.endDate &&
     match.deleteDate === row.deleteDate &&
     match.dateOfBirth === row.dateOfBirth &&
+    match.dateOfBirthInDoubt === row.dateOfBirthInDoubt &&
     match.localId === row.localId;
   return same ? 'unchanged' : 'changed';
 }

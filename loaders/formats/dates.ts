@@ -45,11 +45,28 @@ export function readBirthDate(text: string, format: UploadFormat): CalendarDate 
   return format === 'csv' ? readCsvDate(tidied) : readSpineBirthDate(tidied);
 }
 
+/**
+ * What a date with slashes says of the order of day and month in its column; `undefined` for any other text,
+ * and for one such as 05/05/2026, which is the same day either way.
+ */
+export function slashedOrder(text: string): 'day-first' | 'month-first' | 'either' | undefined {
+  const parts = SLASHED.exec(text);
+  if (!parts) return undefined;
+  const [first, second, year] = [Number(parts[1]), Number(parts[2]), Number(parts[3])];
+  const dayFirst = calendarDate(year, second, first);
+  const monthFirst = calendarDate(year, first, second);
+  if (dayFirst === undefined) return monthFirst === undefined ? undefined : 'month-first';
+  if (monthFirst === undefined) return 'day-first';
+  return dayFirst === monthFirst ? undefined : 'either';
+}
+
+const SLASHED = /^([0-9]{1,2})\/([0-9]{1,2})\/([0-9]{4})$/;
+
 /** A date in a CSV cell: `YYYY-MM-DD`, `DD/MM/YYYY` or `YYYYMMDDHHMM`. */
 export function readCsvDate(text: string): CalendarDate | undefined {
   const iso = parseIsoDate(text);
   if (iso !== undefined) return iso;
-  const british = /^([0-9]{1,2})\/([0-9]{1,2})\/([0-9]{4})$/.exec(text);
+  const british = SLASHED.exec(text);
   if (british) return calendarDate(Number(british[3]), Number(british[2]), Number(british[1]));
   return readSpinePlanDate(text);
 }

@@ -1,6 +1,7 @@
 import type { OdsCode } from '#schemas/authority.ts';
 import type { PlanType, Subject } from '#schemas/plans/plan.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import type { DateOrderFinding } from './csv/date-order.ts';
 
 /** What the two formats have in common once read. Nothing here has been checked yet. */
 
@@ -70,7 +71,9 @@ export type UploadEvent =
     }
   | { kind: 'record'; record: RawRecord }
   /** CSV only, last, where there were any: rows with nothing in their cells, which are no records. */
-  | { kind: 'blank-rows'; count: number };
+  | { kind: 'blank-rows'; count: number }
+  /** CSV only, last: what the file shows of the order of day and month in its dates. */
+  | DateOrderFinding;
 
 /** Ends the reading of a file that cannot be used. Never leaves this folder: it becomes CPF01. */
 export class UnusableFile extends Error {

@@ -35,6 +35,8 @@ export const holdSchema = z.strictObject({
   at: z.iso.datetime(),
   by: z.string(),
   whole: z.boolean(),
+  /** Whether dates of birth that can be read two ways are in doubt. */
+  birthDatesInDoubt: z.boolean().optional(),
   /** A full refresh, of which the rows left out are still to be taken away. */
   sweep: z.boolean(),
   /** Why, in sentences. */

@@ -13,6 +13,7 @@ import { basename, join, resolve } from 'node:path';
 import type { OdsCode } from '#schemas/authority.ts';
 import { epochDay, fromEpochDay } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { given } from '#schemas/omit-undefined.ts';
 import { PLAN_TYPES, planTypeOfLetter } from '#schemas/plans/plan.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
@@ -47,6 +48,7 @@ const EFFECTS = new Map(
 );
 
 const SEPARATOR = '\u001f';
+const IN_DOUBT = '?';
 const NUMBER_LENGTH = 10;
 /** SHA-256 of all before it, in hex; where the journal begins, sixteen digits; a line end. */
 const FOOTER = /^([0-9a-f]{64})([0-9]{16})\n$/;
@@ -332,7 +334,12 @@ export class Spool {
 }
 
 /** Whose rows they are, which a spool does not repeat in each of them. */
-export type Whose = { authority: OdsCode; sequence: number };
+export type Whose = {
+  authority: OdsCode;
+  sequence: number;
+  /** Whether its dates of birth that can be read two ways are in doubt; known once all of the file is read. */
+  birthDatesInDoubt?: boolean | undefined;
+};
 
 /**
  * Removes spools that no load needs any more: those of processes that died before they applied anything.
@@ -400,15 +407,24 @@ function lineOf(record: number, { row, place }: PlacedRow): string {
     day(row.deleteDate),
     epochDay(row.dateOfBirth),
     row.localId,
+    row.dateOfBirthInDoubt === true ? IN_DOUBT : '',
   ].join(SEPARATOR)}\n`;
 }
 
 function* recordsAs(
   records: readonly SpooledRecord[],
-  { authority, sequence }: Whose,
+  { authority, sequence, birthDatesInDoubt }: Whose,
 ): Generator<SpooledRecord> {
   for (const { record, rows } of records) {
-    const own = rows.map(({ row, place }) => ({ row: { ...row, authority, sequence }, place }));
+    const own = rows.map(({ row: { dateOfBirthInDoubt, ...row }, place }) => ({
+      row: {
+        ...row,
+        authority,
+        sequence,
+        ...(birthDatesInDoubt === true && given({ dateOfBirthInDoubt })),
+      },
+      place,
+    }));
     yield { record, rows: own };
   }
 }
@@ -416,8 +432,18 @@ function* recordsAs(
 function* recordsOf(lines: Generator<string>, file: Whose): Generator<SpooledRecord> {
   let current: { record: number; rows: PlacedRow[] } | undefined;
   for (const line of lines) {
-    const [record, place = '', nhsNumber, letter = '', start, end, deleted, birth, localId = ''] =
-      line.split(SEPARATOR);
+    const [
+      record,
+      place = '',
+      nhsNumber,
+      letter = '',
+      start,
+      end,
+      deleted,
+      birth,
+      localId = '',
+      doubt,
+    ] = line.split(SEPARATOR);
     const type = planTypeOfLetter(letter);
     if (type === undefined) throw new Error('a row of the spool cannot be read');
     const row: SpooledRow = {
@@ -430,6 +456,7 @@ function* recordsOf(lines: Generator<string>, file: Whose): Generator<SpooledRec
       dateOfBirth: fromEpochDay(Number(birth)),
       localId,
       sequence: file.sequence,
+      ...(file.birthDatesInDoubt === true && doubt === IN_DOUBT && { dateOfBirthInDoubt: true }),
     };
     if (current?.record !== Number(record)) {
       if (current !== undefined) yield current;

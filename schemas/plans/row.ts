@@ -16,6 +16,8 @@ export type PlanRow = Plan &
     localId: string;
     /** The sequence of the file that the row's present state came from. */
     sequence: number;
+    /** The date of birth may have been read the wrong way round, day for month, so nothing is compared with it. */
+    dateOfBirthInDoubt?: true;
   };
 
 const dateSchema = z.iso.date().transform((text) => text as CalendarDate);
@@ -34,5 +36,7 @@ export const spooledRowSchema = z.strictObject({
   dateOfBirth: dateSchema,
   localId: localIdSchema,
   sequence: z.int().nonnegative(),
+  /** As in a row that is held; while a file is read, that its date of birth can be read two ways. */
+  dateOfBirthInDoubt: z.literal(true).optional(),
 });
 export type SpooledRow = z.infer<typeof spooledRowSchema>;

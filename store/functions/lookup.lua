@@ -46,7 +46,10 @@ local function read_visible(children_key, dataset, least_generation, number, day
         status = string.find('DUE_LETTERS', plan, 1, true) and 'due-date-passed' or 'ended'
       end
       local birth_result = 'not-checked'
-      if day_of_birth then birth_result = tonumber(birth) == day_of_birth and 'match' or 'mismatch' end
+      -- One in doubt bears a 0 before its day.
+      if day_of_birth and not string.find(birth, '^%-?0%d') then
+        birth_result = tonumber(birth) == day_of_birth and 'match' or 'mismatch'
+      end
       visible[#visible + 1] = {
         row, status, birth_result,
         authority .. US .. plan .. US .. start .. US .. status .. US .. birth_result,

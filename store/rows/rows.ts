@@ -36,12 +36,14 @@ export function planRow(spooled: SpooledRow): PlanRow {
   };
   if (endDate !== undefined) row.endDate = endDate;
   if (deleteDate !== undefined) row.deleteDate = deleteDate;
+  if (spooled.dateOfBirthInDoubt === true) row.dateOfBirthInDoubt = true;
   return row;
 }
 
 /**
  * A row as the store holds it: eleven fields in a fixed order, days since 1970 and seconds, parted by the
- * unit separator. The schemas keep control characters out of every field.
+ * unit separator. The schemas keep control characters out of every field. A date of birth in doubt is its day
+ * with a 0 before it, which versions that do not know of it read as the day.
  */
 export function packRow(row: PlanRow): string {
   const { letter } = PLAN_TYPES[row.type];
@@ -49,9 +51,13 @@ export function packRow(row: PlanRow): string {
     date === undefined ? '' : epochDay(date);
   const { authority, visibleFrom, currentUntil, visibleUntil, localId, sequence } = row;
   const [start, end, deleted] = [day(row.startDate), day(row.endDate), day(row.deleteDate)];
-  const birth = epochDay(row.dateOfBirth);
+  const born = epochDay(row.dateOfBirth);
+  const birth = row.dateOfBirthInDoubt === true ? inDoubt(born) : born;
   return `${authority}${US}${letter}${US}${start}${US}${end}${US}${deleted}${US}${visibleFrom}${US}${currentUntil}${US}${visibleUntil}${US}${birth}${US}${localId}${US}${sequence}`;
 }
+
+const inDoubt = (day: number): string => `${day < 0 ? '-' : ''}0${Math.abs(day)}`;
+const IN_DOUBT = /^-?0[0-9]/;
 
 function integer(text: string | undefined): number {
   const value = Number(text);
@@ -81,6 +87,7 @@ export function unpackRow(nhsNumber: NhsNumber, packed: string): PlanRow {
     currentUntil: integer(current),
     visibleUntil: integer(until),
     dateOfBirth: fromEpochDay(integer(birth)),
+    ...(IN_DOUBT.test(birth ?? '') && { dateOfBirthInDoubt: true }),
     localId,
     sequence: integer(sequence),
   };

@@ -109,6 +109,30 @@ describe('a lookup', () => {
     });
   });
 
+  test('compares no date of birth with one in doubt, and keeps the doubt as the row is written anew', async () => {
+    for (const [n, born] of [
+      [3_201, '2018-02-01'],
+      [3_202, '1969-02-01'],
+      [3_203, '1970-01-01'],
+    ] as const) {
+      const number = testNumber(n);
+      const type = 'unborn-child-protection-plan';
+      const dates = { dateOfBirth: day(born), endDate: day('2199-01-01') };
+      const row = testRow(number, { type, ...dates, dateOfBirthInDoubt: true });
+      await t.store.applyRows(lock, [row]);
+      const asked = input(number, { dateOfBirthDay: epochDay(day(born)) });
+      expect(await lookups.lookup(asked)).toMatchObject({
+        kind: 'flagged',
+        plans: [{ dateOfBirth: 'not-checked' }],
+      });
+      expect((await t.store.readRows([number])).get(number)).toEqual([row]);
+      // A file that gives the day in one way ends the doubt.
+      await t.store.applyRows(lock, [testRow(number, { type, ...dates, sequence: 2 })]);
+      const again = input(number, { dateOfBirthDay: epochDay(day(born)) });
+      expect(await lookups.lookup(again)).toMatchObject({ plans: [{ dateOfBirth: 'match' }] });
+    }
+  });
+
   test('that is a silent read leaves nothing by which an authority could be told of it', async () => {
     const number = testNumber(3_100);
     await t.store.applyRows(lock, [testRow(number)]);

@@ -72,7 +72,8 @@ export async function read(
       spool,
     );
     const { authority = ods('ZZ101'), sequence = 1 } = result.header;
-    const records = [...spool.records({ authority, sequence })];
+    const { birthDatesInDoubt } = result;
+    const records = [...spool.records({ authority, sequence, birthDatesInDoubt })];
     const identity = (row: SpooledRow): string => `${row.nhsNumber} ${row.type} ${row.startDate}`;
     return {
       ...result,

@@ -1,6 +1,7 @@
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import { tidy } from '#schemas/tidy.ts';
 import { type FileProblem, type Located, type RawRecord, UnusableFile } from '../upload.ts';
+import { DateOrder, type DateOrderFinding } from './date-order.ts';
 import { type CsvFault, MalformedCsv, parseCsv } from './lines.ts';
 
 /** Needed in every file: without a column for ends or deletes, ended plans would read as current. */
@@ -30,7 +31,8 @@ export type CsvEvent =
   | { kind: 'columns'; problems: FileProblem[]; dropped: string[] }
   | { kind: 'record'; record: RawRecord }
   /** Last, where there were any. */
-  | { kind: 'blank-rows'; count: number };
+  | { kind: 'blank-rows'; count: number }
+  | DateOrderFinding;
 
 export type CsvOptions = {
   /** Whether the names of people are wanted. */
@@ -72,6 +74,7 @@ export async function* readCsv(
   let number = 0;
   let blank = { count: 0, lastLine: 0 };
   const above = new LinesAbove();
+  const order = new DateOrder();
   // One record is held back, so that the last is known to be the last when it is passed on.
   let held: { record: RawRecord; cells: Cells; line: number } | undefined;
   try {
@@ -91,7 +94,9 @@ export async function* readCsv(
       for (const { cells, line } of batch) {
         number += 1;
         if (held !== undefined) events.push({ kind: 'record', record: held.record });
-        held = { record: rawRecord(number, `line ${line}`, cells, options), cells, line };
+        const place = `line ${line}`;
+        held = { record: rawRecord(number, place, cells, options), cells, line };
+        order.note(cells, place);
       }
       yield events;
     }
@@ -112,9 +117,13 @@ export async function* readCsv(
       hint: 'The last line has no line break, so the file may be cut short. Export it again; if it is whole, add a line break at its end, or give the row count.',
     });
   }
-  const blankRows: CsvEvent[] = blank.count > 0 ? [{ kind: 'blank-rows', count: blank.count }] : [];
+  const dates = order.finding();
+  const atEnd: CsvEvent[] = [
+    ...(dates === undefined ? [] : [dates]),
+    ...(blank.count > 0 ? [{ kind: 'blank-rows' as const, count: blank.count }] : []),
+  ];
   if (held === undefined) {
-    yield blankRows;
+    yield atEnd;
     return;
   }
   const lastColumn = layout.columns.at(-1);
@@ -125,7 +134,7 @@ export async function* readCsv(
       hint: `The last line has no line break, so what it ends with (${lastColumn}) may be cut off. Add a line break at the end of the file, or make another column the last, and send the record in the next file.`,
     };
   }
-  yield [{ kind: 'record', record: held.record }, ...blankRows];
+  yield [{ kind: 'record', record: held.record }, ...atEnd];
 }
 
 /** A line for spreadsheets that says what separates the columns. */

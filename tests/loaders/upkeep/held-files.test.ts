@@ -238,6 +238,27 @@ describe('a file that adds far more than usual', () => {
     await expectReconciled(authority);
   });
 
+  test('keeps what is in doubt about dates of birth until it is let through', async () => {
+    const authority = newAuthority();
+    await loadXml(authority, 1, children(10));
+    const lines = Array.from(
+      { length: 1_002 },
+      (_, i) =>
+        `${testNumber(100 + i)},${i === 7 ? '25/12/2018' : i === 8 ? '12/25/2018' : '01/02/2018'},CPP,2026-09-14,,`,
+    );
+    const csv = `nhs_number,date_of_birth,plan_type,start_date,end_date,delete_date\n${lines.join('\n')}\n`;
+    const options = { metadata: metadata(1_002, { authority, sequence: 2 }) };
+    expect((await l.load(csv, options)).held).toMatchObject({ whole: true });
+    await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    const numbers = [testNumber(100), testNumber(107)];
+    const rows = await t.store.readRows(numbers);
+    const doubtOf = (number: (typeof numbers)[number] | undefined) =>
+      rows.get(number ?? testNumber(0))?.find((row) => row.authority === authority)
+        ?.dateOfBirthInDoubt;
+    expect(numbers.map(doubtOf)).toEqual([true, undefined]);
+    await expectReconciled(authority);
+  });
+
   test('leaves its number free once it is discarded', async () => {
     const authority = newAuthority();
     await loadXml(authority, 1, children(10));
