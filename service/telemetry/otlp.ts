@@ -1,3 +1,5 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import {
   type Attributes,
   ROOT_CONTEXT,
@@ -122,6 +124,24 @@ function watched<T, E extends Exporter<T>>(
   return exporter;
 }
 
+/**
+ * Connections for one export each, that end by its deadline: the exporter's own starts anew with each byte, so
+ * that an answer which drips would never end.
+ */
+const bounded =
+  (deadlineMs: number) =>
+  (protocol: string): HttpAgent => {
+    const agent = protocol === 'https:' ? new HttpsAgent() : new HttpAgent();
+    const { createConnection } = agent;
+    agent.createConnection = (...args) => {
+      const socket = createConnection.apply(agent, args);
+      const deadline = setTimeout(() => socket?.destroy(), deadlineMs);
+      socket?.once('close', () => clearTimeout(deadline));
+      return socket;
+    };
+    return agent;
+  };
+
 /** Sends metrics by OTLP at an interval. `stop` sends what there is once more. */
 export function pushMetrics(
   url: string,
@@ -129,7 +149,11 @@ export function pushMetrics(
   { resource, attempted, timeoutMillis }: ExportOptions,
   everyMs: number,
 ): { stop: () => Promise<void> } {
-  const exporter = new OTLPMetricExporter({ url, timeoutMillis });
+  const exporter = new OTLPMetricExporter({
+    url,
+    timeoutMillis,
+    httpAgentOptions: bounded(timeoutMillis),
+  });
   const reader = new PeriodicExportingMetricReader({
     exporter: watched(exporter, (failure) => attempted(url, failure)),
     exportIntervalMillis: everyMs,
@@ -151,8 +175,10 @@ export function openSpans(
   { resource, attempted, timeoutMillis }: ExportOptions,
   everyMs: number,
 ): { make: SpanMaker; stop: () => Promise<void> } {
-  const exporter = watched(new OTLPTraceExporter({ url, timeoutMillis }), (failure) =>
-    attempted(url, failure),
+  const httpAgentOptions = bounded(timeoutMillis);
+  const exporter = watched(
+    new OTLPTraceExporter({ url, timeoutMillis, httpAgentOptions }),
+    (failure) => attempted(url, failure),
   );
   const provider = new TracerProvider({
     resource,
