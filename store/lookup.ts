@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { type RecordedEvent, writtenJson } from '#schemas/audit/audit-event.ts';
+import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
 import type { CalendarDate } from '#schemas/calendar.ts';
 import {
   ACCESS_COLLAPSE_HOURS,
@@ -12,6 +12,7 @@ import {
 import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
 import { PLAN_STATUSES, type PlanStatus, type PlanType } from '#schemas/plans/plan.ts';
+import { appendEvent } from './audit-stream/events.ts';
 import { list } from './connection/reply.ts';
 import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
@@ -215,7 +216,7 @@ export function createLookupStore(
     async record(event) {
       const nhsNumber = 'nhsNumber' in event ? event.nhsNumber : undefined;
       const partition = nhsNumber === undefined ? 'system' : partitionOf(nhsNumber as NhsNumber);
-      await redis.fcall(FUNCTIONS.appendEvent, 1, keys.audit(partition), writtenJson(event));
+      await appendEvent(redis, event, partition);
     },
   };
 }

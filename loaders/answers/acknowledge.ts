@@ -6,7 +6,7 @@ import {
   type FileCode,
   type Finding,
 } from '#schemas/uploads/acknowledgement.ts';
-import type { RowEffect } from '#store/store.ts';
+import type { RowEffect } from '#store/rows/row-calls.ts';
 import type { ReadUpload } from '../check/read.ts';
 
 /** An authority's name and the numbers that clinicians ring. */

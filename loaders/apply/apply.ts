@@ -1,13 +1,10 @@
 import { given } from '#schemas/omit-undefined.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import type { FileLedgerEntry } from '#store/authorities/ledger.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
+import type { RemovalEffect, RowEffect } from '#store/rows/row-calls.ts';
 import type { Tally } from '#store/rows/rows.ts';
-import type {
-  AuthorityLock,
-  FileLedgerEntry,
-  RemovalEffect,
-  RowEffect,
-  Store,
-} from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredHold } from '#store/trust/anchor.ts';
 import type { Hold, Journal } from '../spool/journal.ts';
 import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, unpackRow } from '#store/rows/rows.ts';
-import type { AuthorityLock, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
 import { agreesWith } from './apply.ts';
 

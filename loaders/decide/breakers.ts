@@ -1,5 +1,5 @@
 import type { Breakers } from '#schemas/uploads/breakers.ts';
-import type { LoadSize } from '#store/store.ts';
+import type { LoadSize } from '#store/authorities/ledger.ts';
 
 /** What a file would do, in numbers. */
 export type FileSizes = {

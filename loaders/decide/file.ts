@@ -8,8 +8,10 @@ import {
   type Finding,
 } from '#schemas/uploads/acknowledgement.ts';
 import { type Breakers, DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
+import type { IntakeState, LoadSize } from '#store/authorities/ledger.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
-import type { AuthorityLock, IntakeState, LoadSize, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { acknowledge, iso, NO_EFFECTS } from '../answers/acknowledge.ts';
 import type { OnProgress } from '../check/progress.ts';

@@ -3,7 +3,7 @@ import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { PLAN_TYPES, type Plan } from '#schemas/plans/plan.ts';
 import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
-import type { RowEffect } from '#store/store.ts';
+import type { RowEffect } from '#store/rows/row-calls.ts';
 import { sameIdentity } from '../check/check.ts';
 import { shownLocalId } from '../check/findings.ts';
 import type { IndexedPlan } from '../spool/plan-index.ts';

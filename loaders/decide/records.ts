@@ -4,6 +4,8 @@ import { londonDate } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
+import type { RowEffect } from '#store/rows/row-calls.ts';
 import {
   authorityOf,
   currentUntilOf,
@@ -12,7 +14,7 @@ import {
   Tally,
   unpackRow,
 } from '#store/rows/rows.ts';
-import type { AuthorityLock, RowEffect, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import { NO_EFFECTS } from '../answers/acknowledge.ts';
 import type { Spool, SpooledRecord, Whose } from '../spool/spool.ts';
 import { decideRecord, isRemoval } from './record.ts';

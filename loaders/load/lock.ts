@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { OdsCode } from '#schemas/authority.ts';
-import type { AuthorityLock, Store } from '#store/store.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
+import type { Store } from '#store/store.ts';
 import { LoadFailed } from './load-failed.ts';
 
 const LOCK_WAIT_MS = 45_000;

@@ -1,4 +1,5 @@
-import type { AuthorityLock, Store } from '#store/store.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
+import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import { applyJournal } from '../apply/apply.ts';
 import { isPurge, resumePurge } from '../apply/purge-rows.ts';

@@ -18,8 +18,8 @@ import { PLAN_TYPES, planTypeOfLetter } from '#schemas/plans/plan.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
+import type { RowEffect } from '#store/rows/row-calls.ts';
 import type { PackedRow } from '#store/rows/rows.ts';
-import type { RowEffect } from '#store/store.ts';
 import { type IndexedPlan, PlanIndex } from './plan-index.ts';
 
 import { SpoolFile } from './spool-file.ts';

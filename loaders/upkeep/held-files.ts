@@ -5,8 +5,9 @@ import {
   FILE_CODES,
   type FileCode,
 } from '#schemas/uploads/acknowledgement.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
-import type { AuthorityLock, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredHold } from '#store/trust/anchor.ts';
 import { iso } from '../answers/acknowledge.ts';
 import { applyJournal, ledgerEntry } from '../apply/apply.ts';

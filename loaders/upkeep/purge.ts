@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { OdsCode } from '#schemas/authority.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, packRow, Tally } from '#store/rows/rows.ts';
-import type { AuthorityLock, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { mayGo, type Purge, removeForGood } from '../apply/purge-rows.ts';
 import { asLoadFailed, requireOpen } from '../load/load-failed.ts';

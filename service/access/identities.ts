@@ -1,7 +1,7 @@
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import { isCareSetting, type Organisation } from '#schemas/people/care-setting.ts';
 import type { OwnCheck } from '#schemas/status.ts';
-import type { Dataset } from '#store/store.ts';
+import type { Dataset } from '#store/authorities/dataset.ts';
 import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 import { openDemoIssuer } from './demo-issuer.ts';
 import { listed } from './issuer-keys.ts';

@@ -4,7 +4,7 @@ import { type Configuration, ConfigurationError } from '#schemas/configuration.t
 import type { Coverage } from '#schemas/lookup.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { notFlaggedAdvice } from '#schemas/wording/lookup.ts';
-import type { Dataset } from '#store/store.ts';
+import type { Dataset } from '#store/authorities/dataset.ts';
 import type { Gate } from '#store/trust/readiness.ts';
 
 export type CoverageLimits = {

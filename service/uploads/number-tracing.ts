@@ -1,7 +1,7 @@
 import { openRegister, RegisterError } from '#loaders/check/tracing/register.ts';
 import type { Tracer } from '#loaders/check/tracing/tracer.ts';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
-import type { Dataset } from '#store/store.ts';
+import type { Dataset } from '#store/authorities/dataset.ts';
 
 /**
  * What NHS numbers in uploads are traced with; `undefined` where they are not, which only a demo may do.

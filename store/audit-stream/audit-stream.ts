@@ -1,23 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import {
-  type AuditEvent,
-  auditEventSchema,
   EVENT_AT_MOST_BYTES,
-  placedSchema,
-  shownPlanSchema,
-  sourceSchema,
   type UnreadableEvent,
   type WrittenEvent,
-  writtenJson,
 } from '#schemas/audit/audit-event.ts';
-import { fromEpochDay } from '#schemas/calendar.ts';
-import { LOOKUP_OUTCOMES } from '#schemas/lookup.ts';
-import { planTypeOfLetter } from '#schemas/plans/plan.ts';
 import { list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
-import { type AuditPartition, auditPartitions, keys } from '../keys.ts';
-import { splitRows } from '../rows/rows.ts';
+import { auditPartitions, keys } from '../keys.ts';
+import { appendEvent } from './events.ts';
+import { joinEvent } from './stream-entry.ts';
 
 /** An event as it goes into the sealed log. */
 export type StreamEvent = {
@@ -33,61 +25,6 @@ export type StreamEvent = {
 const MOST_UNREADABLE_CHARACTERS = 8_192;
 const ENTRIES_A_READ = 128;
 const STREAMS_A_READ = 32;
-
-const STORES_OWN = Object.keys(placedSchema.shape);
-
-/** What the fields of a stream's entry say, `undefined` where they are not as the functions write them. */
-function joinEvent(partition: AuditPartition, number: number, fields: readonly string[]) {
-  const field = new Map<string, string>();
-  for (let i = 0; i < fields.length; i += 2) field.set(fields[i] ?? '', fields[i + 1] ?? '');
-  const outcome = LOOKUP_OUTCOMES.find((known) => known === field.get('outcome'));
-  const shown = field.get('shown');
-  const sources = field.get('sources');
-  const accesses = field.get('accesses');
-  const at = Number(field.get('at'));
-  const written: unknown = JSON.parse(field.get('event') ?? '');
-  if (!Number.isSafeInteger(at) || typeof written !== 'object' || written === null) {
-    return undefined;
-  }
-  if (Array.isArray(written) || STORES_OWN.some((member) => member in written)) return undefined;
-  return {
-    partition,
-    number,
-    at,
-    ...(outcome !== undefined && { outcome }),
-    ...(shown !== undefined && {
-      shown: splitRows(shown).map((plan) => {
-        const [authority, letter, start, status, dateOfBirth] = plan.split('\u001f');
-        return shownPlanSchema.parse({
-          authority,
-          type: planTypeOfLetter(letter ?? ''),
-          startDate: fromEpochDay(Number(start)),
-          status,
-          dateOfBirth,
-        });
-      }),
-    }),
-    ...(sources !== undefined && {
-      sources: splitRows(sources).map((source) => {
-        const [localId, sequence] = source.split('\u001f');
-        return sourceSchema.parse({ ...(localId && { localId }), sequence: Number(sequence) });
-      }),
-    }),
-    ...(accesses !== undefined && {
-      accessesShown: accesses === '' ? [] : accesses.split(','),
-    }),
-    ...written,
-  };
-}
-
-/** @throws where the entry is no event of this version */
-export function parseStreamEvent(
-  partition: AuditPartition,
-  id: string,
-  fields: string[],
-): AuditEvent {
-  return auditEventSchema.parse(joinEvent(partition, Number(id.slice(2)), fields));
-}
 
 /** Never throws: what is no event is sealed as something that was there and was none. */
 function sealable(
@@ -313,10 +250,7 @@ export function createAuditStreams(redis: Redis) {
     },
 
     /** Appends an event to the system's stream and returns its number there. On disk when it resolves. */
-    async append(event: WrittenEvent): Promise<number> {
-      const stream = keys.audit('system');
-      return Number(await redis.fcall(FUNCTIONS.appendEvent, 1, stream, writtenJson(event)));
-    },
+    append: (event: WrittenEvent): Promise<number> => appendEvent(redis, event),
 
     /** Takes away the events up to and with these numbers. Doing it again changes nothing. */
     async trim(upTo: readonly number[], streams: readonly number[]): Promise<void> {

@@ -37,6 +37,9 @@ export function parseDataset(fields: Record<string, string>):
   return { dataset: { id, kind, createdAt }, codes: codes.toSorted(), expected, resourceKey };
 }
 
+/** What {@link parseDataset} gives of the store's. */
+export const readDataset = async (redis: Redis) => parseDataset(await redis.hgetall(keys.dataset));
+
 /** What cannot be read counts as not set, and then no negative is given of live data. */
 function parseExpected(text: string | undefined): ExpectedAuthorities | undefined {
   if (text === undefined) return undefined;
@@ -65,6 +68,19 @@ export function parseAuthority(
     reconciled: reconciled !== 'false',
   });
   return parsed.success ? parsed.data : undefined;
+}
+
+/** As the authority's hash holds it; what is undefined is left as it is. */
+export function authorityFields(
+  change: Readonly<Record<string, string | number | boolean | object | undefined>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(change).flatMap(([field, value]) =>
+      value === undefined
+        ? []
+        : [[field, typeof value === 'object' ? JSON.stringify(value) : String(value)]],
+    ),
+  );
 }
 
 /**

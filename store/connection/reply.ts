@@ -12,3 +12,7 @@ export function information(text: string): ReadonlyMap<string, string> {
 export function list(reply: unknown): unknown[] {
   return Array.isArray(reply) ? (reply as unknown[]) : [];
 }
+
+/** A whole number written in digits and nothing else. */
+export const wholeNumber = (text: string | undefined): number | undefined =>
+  text === undefined || !/^[0-9]+$/.test(text) ? undefined : Number(text);

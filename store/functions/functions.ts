@@ -3,22 +3,24 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 
+/** Each beside the calls of its functions, by its path in `store/`. What others use comes first. */
 const PARTS = [
-  'common',
+  'functions/common',
   'lookup',
-  'rows',
-  'events',
-  'authority',
-  'limits',
-  'numbers',
-  'server',
+  'rows/rows',
+  'audit-stream/events',
+  'locks/authority-lock',
+  'authorities/ledger',
+  'shared-use',
+  'rows/not-in-use',
+  'trust/server',
 ] as const;
 
 const lettersOf = (types: readonly PlanType[]): string =>
   types.map((type) => PLAN_TYPES[type].letter).join('');
 
 /** The letters of all plan types, and of those whose end date may be the day a baby is due. */
-const body = PARTS.map((part) => readFileSync(new URL(`${part}.lua`, import.meta.url), 'utf8'))
+const body = PARTS.map((part) => readFileSync(new URL(`../${part}.lua`, import.meta.url), 'utf8'))
   .join('\n')
   .replaceAll('PLAN_LETTERS', lettersOf(planTypes))
   .replaceAll(

@@ -299,7 +299,7 @@ export class Anchor {
     this.#remember('generations', numbers);
   }
 
-  /** The marks that the server of this store may have, the newest last; see `store/functions/server.lua`. */
+  /** The marks that the server of this store may have, the newest last; see `store/trust/server.lua`. */
   serverMarks(): ServerMark[] {
     const row = this.#db.prepare("SELECT json FROM seen WHERE name = 'server'").get();
     return row === undefined ? [] : marksSchema.parse(JSON.parse(jsonRow.parse(row).json));

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { streamStates } from '../audit-stream/audit-stream.ts';
+import { appendEvent } from '../audit-stream/events.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
-import { createStore } from '../store.ts';
 import type { Anchor } from './anchor.ts';
 import { BELIEVED_SERVER, CONFIRMED_PROMOTION, isKnownServer, replicationOf } from './server.ts';
 
@@ -56,7 +56,7 @@ export async function confirmPromotion(
 
   const auditId = randomUUID();
   const lastAlive = anchor.lastAlive();
-  await createStore(redis, anchor).appendEvent({
+  await appendEvent(redis, {
     type: 'promotion-confirmed',
     auditId,
     by,
@@ -98,7 +98,7 @@ export async function confirmOldCopy(
   const { isOld, lastAlive } = ageOf(anchor, clock);
   if (!isOld) return undefined;
   await loadFunctions(redis);
-  await createStore(redis, anchor).appendEvent({
+  await appendEvent(redis, {
     type: 'old-copy-confirmed',
     auditId: randomUUID(),
     by,

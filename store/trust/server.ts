@@ -36,6 +36,19 @@ export function readReplication(info: ReadonlyMap<string, string>): Replication 
 export const replicationOf = async (redis: Redis): Promise<Replication> =>
   readReplication(information(await redis.info('replication')));
 
+/** True where the keeper has verified the store since this Redis last started. */
+export async function isOpen(redis: Redis): Promise<boolean> {
+  const [opened, dataset, text] = await Promise.all([
+    redis.get(keys.open),
+    redis.hgetall(keys.dataset),
+    redis.info('server', 'replication'),
+  ]);
+  const info = information(text);
+  const { isReplica, wasPromoted, id } = readReplication(info);
+  const believed = !isReplica && (!wasPromoted || dataset[BELIEVED_SERVER] === id);
+  return believed && opened !== null && opened === info.get('run_id');
+}
+
 /** Whether this is the server that gave the last answers, or one that a named person has confirmed. */
 export async function isKnownServer(
   redis: Redis,

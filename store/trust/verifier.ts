@@ -4,9 +4,10 @@ import { PUSHED_ON, type StreamState, streamStates } from '../audit-stream/audit
 import type { Dataset } from '../authorities/dataset.ts';
 import { connectionFault } from '../connection/connection.ts';
 import { information } from '../connection/reply.ts';
+import { StoreNotWhole } from '../errors.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { CLOSED, keys } from '../keys.ts';
-import { createStore, StoreNotWhole } from '../store.ts';
+import { createStore } from '../store.ts';
 import type { Anchor, BegunLoad } from './anchor.ts';
 import { ageOf } from './confirm.ts';
 import { publishDurability } from './durability.ts';

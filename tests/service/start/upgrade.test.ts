@@ -23,7 +23,7 @@ beforeAll(async () => {
   await mkdir(newTree, { recursive: true });
   for (const part of PARTS) await cp(join(root, part), join(newTree, part), { recursive: true });
   await symlink(join(root, 'node_modules'), join(newTree, 'node_modules'));
-  await appendFile(join(newTree, 'store/functions/lookup.lua'), '\n-- the next version\n');
+  await appendFile(join(newTree, 'store/lookup.lua'), '\n-- the next version\n');
   store = await startTestStore({ kind: 'demo' });
   await fill(store.adminStore, store.anchor, {
     code: 'ZZ101',

@@ -1,0 +1,25 @@
+-- lock_authority: gives one loader the authority, and a fence above every earlier one.
+-- KEYS  lock, fence counter    ARGV  token, lease (ms)    reply  the fence, or 0 where another holds it
+
+local function lock_authority(keys, args)
+  if redis.call('EXISTS', keys[1]) == 1 then return 0 end
+  local fence = redis.call('INCR', keys[2])
+  redis.call('SET', keys[1], args[1], 'PX', args[2])
+  return fence
+end
+
+redis.register_function('cpf_lock_authority_' .. VERSION, lock_authority)
+
+-- renew_lock: KEYS lock    ARGV token, lease (ms); a lease of 0 releases    reply 1, or 0 where lost
+
+local function renew_lock(keys, args)
+  if redis.call('GET', keys[1]) ~= args[1] then return 0 end
+  if args[2] == '0' then
+    redis.call('DEL', keys[1])
+  else
+    redis.call('PEXPIRE', keys[1], args[2])
+  end
+  return 1
+end
+
+redis.register_function('cpf_renew_lock_' .. VERSION, renew_lock)
