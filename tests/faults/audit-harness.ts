@@ -14,13 +14,14 @@ import { NotificationFile } from '#service/notifications/notification-file.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { root } from '../../bench/processes.ts';
 import { outboxOf } from '../support/notification.ts';
+import { startProxy } from '../support/proxy.ts';
 import { testNumber } from '../support/rows.ts';
 import { claims, fill } from '../support/service.ts';
 import { startTestStore, until } from '../support/test-store.ts';
 
 /**
  * Lookups that go on while the workers, the lookup process and Redis are killed, stopped and left without
- * disk, in mixes and at moments drawn from a seed; afterwards every one that was answered is in the sealed
+ * disk, and connections to Redis go mute, in mixes and at moments drawn from a seed; afterwards every one that was answered is in the sealed
  * log, once, and of every one that showed a plan its authority was told.
  */
 
@@ -31,6 +32,18 @@ type Name = (typeof NAMES)[number];
 const ACTS = ['killed', 'stopped', 'without disk', 'an hour back'] as const;
 type Act = (typeof ACTS)[number];
 type Fault = { name: Name; act: Act; afterMs: number; forMs: number };
+
+const WAYS = ['worker', 'other worker', 'lookup'] as const;
+/** Connections stay and forward nothing, either way or one; or the next answer comes twice. */
+const WAY_ACTS = ['mute', 'mute there', 'mute back', 'answers twice'] as const;
+type WayFault = {
+  name: (typeof WAYS)[number];
+  act: (typeof WAY_ACTS)[number];
+  afterMs: number;
+  /** How long new connections are mute too; those there were are so for good. */
+  newOnesForMs: number;
+};
+const WAYS_FAIL = 0.25;
 
 const FAULTS_AT_MOST = 3;
 const WITHIN_MS = 400;
@@ -120,15 +133,20 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
     rows: CHILDREN.map((nhsNumber) => ({ nhsNumber })),
   });
   const { username, password } = server.users.admin;
-  const environment = {
-    DATA_DIR: dataDir,
-    REDIS_URL: `unix://${username}:${encodeURIComponent(password)}@localhost${server.socketPath}`,
+  const ways = {
+    worker: await startProxy(server.socketPath),
+    'other worker': await startProxy(server.socketPath),
+    lookup: await startProxy(server.socketPath),
   };
+  const environmentOf = (name: keyof typeof ways) => ({
+    DATA_DIR: dataDir,
+    REDIS_URL: `redis://${username}:${encodeURIComponent(password)}@127.0.0.1:${ways[name].port}`,
+  });
   const clockOf = (name: string): string => join(dataDir, `clock of the ${name}`);
-  const worker = (name: string) => {
+  const worker = (name: 'worker' | 'other worker') => {
     writeFileSync(clockOf(name), NOW);
     return keepRunning({
-      ...environment,
+      ...environmentOf(name),
       ROLE: 'worker',
       NOTIFICATIONS_WINDOW_MINUTES: WINDOW_MINUTES,
       ...(canTurnClocks && {
@@ -142,7 +160,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
   const processes = {
     worker: worker('worker'),
     'other worker': worker('other worker'),
-    lookup: keepRunning({ ...environment, ROLE: 'lookup' }),
+    lookup: keepRunning({ ...environmentOf('lookup'), ROLE: 'lookup' }),
   };
   const pidOf = (name: Name): number => (name === 'redis' ? server.pid : processes[name].pid());
 
@@ -208,6 +226,30 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
     else limitFiles(pid, 'unlimited');
   }
 
+  /** Of one point in four: how the way between a process and Redis fails beside whatever else happens. */
+  function drawWayFault(point: number): WayFault | undefined {
+    const drawWay = draws(seed, point);
+    if (drawWay() >= WAYS_FAIL) return undefined;
+    return {
+      name: one(drawWay, WAYS),
+      act: one(drawWay, WAY_ACTS),
+      afterMs: Math.floor(drawWay() * WITHIN_MS),
+      newOnesForMs: Math.floor(drawWay() * LASTS_AT_MOST_MS),
+    };
+  }
+
+  async function befallWay({ name, act, afterMs, newOnesForMs }: WayFault): Promise<void> {
+    await pause(afterMs);
+    const way = ways[name];
+    if (act === 'answers twice') {
+      way.repeatNext();
+      return;
+    }
+    way.mute(act === 'mute' ? 'both' : act === 'mute there' ? 'up' : 'down', { newOnes: true });
+    await pause(newOnesForMs);
+    way.healNewOnes();
+  }
+
   function drawFaults(): Fault[] {
     const count = 1 + below(FAULTS_AT_MOST);
     return Array.from({ length: count }, () => {
@@ -234,9 +276,11 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
             `${name} ${act} at ${afterMs} ms${act === 'killed' ? '' : ` for ${forMs} ms`}`,
         )
         .join(', ');
-      await Promise.all(faults.map(befall));
+      const wayFault = drawWayFault(point);
+      await Promise.all([...faults.map(befall), wayFault && befallWay(wayFault)]);
       await untilAnswered();
-      say(`${point}: ${told}; ${answered.length} answered, ${refused} not`);
+      const way = wayFault === undefined ? '' : `, way of the ${wayFault.name} ${wayFault.act}`;
+      say(`${point}: ${told}${way}; ${answered.length} answered, ${refused} not`);
     }
   } catch (error) {
     wrong.push(error instanceof Error ? error.message : 'unknown');
@@ -265,6 +309,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
     wrong.push(`${error instanceof Error ? error.message : 'unknown'}\n${said.join('\n')}`);
   } finally {
     await Promise.all(Object.values(processes).map((each) => each.stop()));
+    await Promise.all(Object.values(ways).map((each) => each.stop()));
     await store.stop();
   }
   say(`${answered.length} lookups answered, ${refused} not`);
