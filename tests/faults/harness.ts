@@ -49,7 +49,7 @@ type Point = {
   kind: GeneratedFile['kind'];
   /** When, as a share of how long the undisturbed load took. */
   moment: number;
-  /** A service that was killed comes back at once, or after the file was loaded again. */
+  /** A service that was killed comes back at once, or after somebody tried to load the file without it. */
   serviceReturns: 'at once' | 'after';
   /** The second attempt is cut short too, at this share. */
   again: number | undefined;
@@ -406,6 +406,13 @@ async function loadUntilAnswered(lane: Lane, path: string, ack: string): Promise
   throw new Error(`the file could not be loaded again: ${last}`);
 }
 
+/** Loads a file while no service runs, and so no Redis. */
+async function failToLoad(lane: Lane, path: string, ack: string): Promise<void> {
+  const { code, stderr } = await lane.load(path, ack).ended;
+  if (code === null || LOADED.includes(code)) throw new Error('a file was loaded without a Redis');
+  if (/\n\s+at /.test(stderr)) throw new Error(`the loader threw: ${stderr}`);
+}
+
 async function runPoint(
   lane: Lane,
   point: Point,
@@ -415,6 +422,8 @@ async function runPoint(
   if (first === undefined || later === undefined) throw new Error('an authority has two files');
   const ack = join(lane.dataDir, `${first.file.authority.code}.ack.json`);
   const cut = point.kind === 'first' ? first : later;
+  // Whatever became of the point before.
+  await lane.serve();
   await lane.withStore(async (store, anchor) => {
     await addAuthority(store, first.file);
     if (cut === later) await loadHere(store, anchor, lane.dataDir, first);
@@ -424,8 +433,11 @@ async function runPoint(
   if (point.again !== undefined) {
     await cutShort(lane, cut, ack, { ...point, ...BY_COMMAND }, point.again);
   }
-  const answered = await loadUntilAnswered(lane, cut.path, ack);
+  // An embedded Redis ends with the service that it belongs to, so a loader is told to start that first.
+  if (point.victim === 'service' && point.serviceReturns === 'after')
+    await failToLoad(lane, cut.path, ack);
   await lane.serve();
+  const answered = await loadUntilAnswered(lane, cut.path, ack);
   await lane.untilOpen();
   const differences = differing('acknowledgement', answered, cut.ack);
   await lane.withStore(async (store, anchor) => {
