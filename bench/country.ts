@@ -84,7 +84,6 @@ export async function startStore(dataDir: string, authorities: Country['authorit
   // Nothing is loaded into a store that nobody has opened.
   const keeper = keepStore(redis, anchor, {
     resume: () => Promise.resolve(),
-    onChange: () => undefined,
   });
   await keeper.look();
   if (!keeper.state.opened) throw new Error(`the store did not open: ${keeper.state.detail}`);

@@ -41,7 +41,7 @@ import {
   spoolFolder,
 } from './files/data-folder.ts';
 import { datasetProblem, lookupDatasetProblem } from './files/served-dataset.ts';
-import { type HttpServer, serveHttp } from './http/server.ts';
+import { serveHttp } from './http/server.ts';
 import { openTls, tlsCheck } from './http/tls.ts';
 import { createBatchHandler } from './lookup/batch.ts';
 import { createCheck } from './lookup/check.ts';
@@ -154,13 +154,7 @@ type Notifying = { notifications: Notifications; problem: () => string | undefin
 type Add = (step: () => Promise<void> | void) => void;
 
 /** The keeper, with the stores and the anchor that it and loads work on. */
-function startKeeper(
-  configuration: Configuration,
-  redis: RedisServer,
-  log: Log,
-  onChange: (state: Keeper['state']) => void,
-  add: Add,
-): Tools {
+function startKeeper(configuration: Configuration, redis: RedisServer, log: Log, add: Add): Tools {
   const anchor = openAnchor(configuration);
   add(() => anchor.close());
   sweepSpools(spoolFolder(configuration), anchor.spoolsNeeded());
@@ -173,7 +167,6 @@ function startKeeper(
       log.info('a load that was cut short is resumed', { authority, sequence });
       await resumeLoad(loader, anchor, load, { lockWaitMs: RESUME_LOCK_WAIT_MS });
     },
-    onChange,
     sealedNumbers() {
       const sealed = sealedRange(auditFolder(configuration));
       return sealed !== undefined && sealed.dataset === anchor.dataset()?.id ? sealed.numbers : [];
@@ -350,14 +343,9 @@ export async function startService(
     const build = buildOf(configuration);
     const telemetry = createTelemetry(configuration, { version: build.version, log });
     add(() => telemetry.stop());
-    let onOrganisations = (): void => undefined;
-    const configured = await readIdentities(configuration, {
-      onProblem,
-      onOrganisations: () => onOrganisations(),
-    });
+    const configured = await readIdentities(configuration, onProblem);
     add(configured.stop);
-    let renewTls: HttpServer['useTls'] = () => undefined;
-    const tls = await openTls(configuration, { onChange: (now) => renewTls(now), onProblem });
+    const tls = await openTls(configuration, onProblem);
     if (tls !== undefined) add(tls.stop);
     const redis = await openRedis(configuration, () => log.warn(CONNECTION_REPLACED));
     let stopping = false;
@@ -370,12 +358,7 @@ export async function startService(
     };
     void tellLoss();
 
-    // What the keeper finds is told once the start is over: until then it is still to be put right.
-    let onChange = (_state: Keeper['state']): void => undefined;
-    const tools =
-      ROLE === 'lookup'
-        ? undefined
-        : startKeeper(configuration, redis, log, (state) => onChange(state), add);
+    const tools = ROLE === 'lookup' ? undefined : startKeeper(configuration, redis, log, add);
     if (tools !== undefined) {
       // Without something to prepare, a Redis that comes later is as good.
       const answers = redis.ready(REDIS_ANSWERS_WITHIN_MS);
@@ -413,22 +396,24 @@ export async function startService(
     const described = createDescription(configuration, identities, door.isDemo);
     const describe = () => ({ ...described().detail, version: build.version });
     add(announceStart(gate, door.store, describe, log));
-    onOrganisations = () => {
+    identities.organisations?.onChange(() => {
       log.info('other organisations are registered than before');
       const auditId = randomUUID();
       const event = { type: 'configuration-change' as const, auditId, by: 'service' };
       door.recorder.record({ ...event, detail: describe() });
-    };
+    });
     if (tools !== undefined) {
       const { loader: store, anchor, keeper } = tools;
       const heldMs = configuration.HELD_DAYS * DAY_MS;
       const daily = startDaily({ store, anchor, keeper, heldMs, log });
       add(() => daily.stop());
-      onChange = (state) => {
+      // What the keeper finds is told from here on: until now it was still to be put right.
+      const tell = (state: Keeper['state']): void => {
         log[state.opened ? 'info' : 'warn'](state.detail);
         if (state.opened) void daily.look();
       };
-      onChange(tools.keeper.state);
+      keeper.onChange(tell);
+      tell(keeper.state);
     }
 
     const versions = () => described().versions;
@@ -519,7 +504,7 @@ export async function startService(
         ],
       ),
     });
-    renewTls = http.useTls;
+    tls?.onChange(http.useTls);
     add(async () => {
       draining = true;
       http.drain();

@@ -20,12 +20,6 @@ export type Identities = {
   stop: () => void;
 };
 
-export type IdentityOptions = {
-  onProblem: (sentence: string) => void;
-  /** Told when other organisations are registered than before. */
-  onOrganisations: () => void;
-};
-
 /**
  * Reads the files of the configuration and follows their changes.
  *
@@ -33,7 +27,7 @@ export type IdentityOptions = {
  */
 export async function readIdentities(
   { ISSUERS_FILE, ORGANISATIONS_FILE, REVOCATIONS_FILE, REREAD_SECONDS }: Configuration,
-  { onProblem, onOrganisations }: IdentityOptions,
+  onProblem: (sentence: string) => void,
 ): Promise<Identities> {
   const rereadMs = REREAD_SECONDS * 1_000;
   const files = { rereadMs, onProblem };
@@ -49,7 +43,6 @@ export async function readIdentities(
         ? undefined
         : await watchFiles([ORGANISATIONS_FILE], () => readOrganisations(ORGANISATIONS_FILE), {
             everyMs: rereadMs,
-            onChange: onOrganisations,
             onProblem,
           });
     if (organisations !== undefined) stops.push(organisations.stop);

@@ -7,12 +7,13 @@ export type WatchedFiles<T> = {
   readonly version: number;
   /** Why what the files hold now is not in use, if so: a sentence. */
   readonly problem: string | undefined;
+  /** From now on calls this with each new value. */
+  onChange: (listener: (value: T) => void) => void;
   stop: () => void;
 };
 
-export type WatchOptions<T> = {
+export type WatchOptions = {
   everyMs: number;
-  onChange?: (value: T) => void;
   /** Told once for each bad state of the files. */
   onProblem?: (sentence: string) => void;
 };
@@ -40,13 +41,14 @@ async function signature(paths: readonly string[]): Promise<string> {
 export async function watchFiles<T>(
   paths: readonly string[],
   read: () => Promise<T>,
-  { everyMs, onChange, onProblem }: WatchOptions<T>,
+  { everyMs, onProblem }: WatchOptions,
 ): Promise<WatchedFiles<T>> {
   let seen = await signature(paths);
   let value = await read();
   let version = 1;
   let problem: string | undefined;
   let stopped = false;
+  const listeners: ((value: T) => void)[] = [];
 
   async function look(): Promise<void> {
     // Taken before reading: a file that changes while it is read is read again at the next look.
@@ -57,7 +59,7 @@ export async function watchFiles<T>(
       value = await read();
       version++;
       problem = undefined;
-      onChange?.(value);
+      for (const listener of listeners) listener(value);
     } catch (error) {
       const sentence = error instanceof Error ? error.message : 'The files cannot be read.';
       problem = `${sentence} What was read before still counts.`;
@@ -82,6 +84,7 @@ export async function watchFiles<T>(
     get problem() {
       return problem;
     },
+    onChange: (listener) => void listeners.push(listener),
     stop() {
       stopped = true;
       clearTimeout(timer);

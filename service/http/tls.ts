@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import type { OwnCheck } from '#schemas/status.ts';
-import { type WatchedFiles, type WatchOptions, watchFiles } from '../files/watched-files.ts';
+import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 
 type TlsFiles = {
   certFile: string;
@@ -84,7 +84,7 @@ export function tlsCheck({ value, problem }: WatchedFiles<TlsMaterial>): OwnChec
  */
 export async function openTls(
   { TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE, REREAD_SECONDS }: Configuration,
-  options: Omit<WatchOptions<TlsMaterial>, 'everyMs'>,
+  onProblem: (sentence: string) => void,
 ): Promise<WatchedFiles<TlsMaterial> | undefined> {
   if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return undefined;
   const files = {
@@ -94,7 +94,7 @@ export async function openTls(
   };
   const paths = Object.values(files).filter((path) => path !== undefined);
   return watchFiles(paths, () => readMaterial(files), {
-    ...options,
+    onProblem,
     everyMs: REREAD_SECONDS * 1_000,
   });
 }

@@ -21,13 +21,15 @@ import {
 } from './server.ts';
 
 export type Keeper = {
+  /** Audit streams whose numbers somebody else has pushed on. */
+  readonly pushedStreams: number;
   /**
    * Whether the store is open, or why not and what to do, in one sentence; `problem` where somebody has to
    * do it.
    */
-  /** Audit streams whose numbers somebody else has pushed on. */
-  readonly pushedStreams: number;
   readonly state: { opened: boolean; problem: boolean; detail: string };
+  /** From now on calls this with each new state; an unchanged one that is not open, once an hour. */
+  onChange(listener: (state: Keeper['state']) => void): void;
   /** Looks at once, for instance after a dataset was created. Never rejects. */
   look(): Promise<void>;
   stop(): Promise<void>;
@@ -61,7 +63,6 @@ class NoDataset extends Error {
  * the audit streams' numbers over to the anchor. Meanwhile it says how Redis writes to disk.
  *
  * @param resume ends a load that a crash cut short, from its journal.
- * @param onChange told each new state, once.
  * @param sealedNumbers the last number of each audit stream that is sealed outside Redis.
  */
 export function keepStore(
@@ -69,7 +70,6 @@ export function keepStore(
   anchor: Anchor,
   options: {
     resume: (load: BegunLoad) => Promise<void>;
-    onChange: (state: Keeper['state']) => void;
     sealedNumbers?: () => readonly number[];
   },
 ): Keeper {
@@ -84,6 +84,7 @@ export function keepStore(
   let looking: Promise<void> | undefined;
   let stopped = false;
   let wasReached = false;
+  const listeners: ((state: Keeper['state']) => void)[] = [];
   let tellAgainAt = Number.NEGATIVE_INFINITY;
   /** Streams whose numbers somebody else has pushed on. */
   let pushed = 0;
@@ -95,7 +96,7 @@ export function keepStore(
     if (state.detail === detail && !again) return;
     tellAgainAt = performance.now() + TOLD_AGAIN_AFTER_MS;
     state = { opened: is === 'open', problem: is === 'wrong', detail };
-    options.onChange(state);
+    for (const listener of listeners) listener(state);
   }
 
   /** The last number of each audit stream, once it is sure that nothing before it was taken away. */
@@ -357,6 +358,7 @@ export function keepStore(
     get state() {
       return state;
     },
+    onChange: (listener) => void listeners.push(listener),
     look: () => {
       restUntil = Number.NEGATIVE_INFINITY;
       return look();

@@ -105,7 +105,6 @@ export async function runDatasetFaults(options: DatasetFaultOptions): Promise<st
       const connection = await theirs.connect('worker');
       const keeper = keepStore(connection, own.anchor, {
         resume: () => Promise.reject(new Error('nothing to resume is expected here')),
-        onChange: () => undefined,
       });
       const before = own.anchor.auditNumbers();
       await keeper.look();

@@ -71,7 +71,6 @@ async function keep(server: TestRedisServer): Promise<Keeper> {
   await whenReady(redis, WAIT_MS);
   const keeper = keepStore(redis, anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
-    onChange: () => undefined,
   });
   keepers.push(keeper);
   return keeper;

@@ -57,9 +57,9 @@ export async function startTestStore(
   async function keep(): Promise<Keeper> {
     const keeper = keepStore(await connect('worker'), anchor, {
       resume: () => Promise.reject(new Error('nothing to resume is expected here')),
-      onChange: (state) => problems.push(state.detail),
       sealedNumbers: () => sealedRange(join(dataDir, 'audit'))?.numbers ?? [],
     });
+    keeper.onChange((state) => problems.push(state.detail));
     keepers.push(keeper);
     return keeper;
   }

@@ -149,7 +149,7 @@ test.for<[string, () => [string, string, string?], string]>([
     TLS_KEY_FILE: await write('a.key', key),
     ...(ca !== undefined && { TLS_CLIENT_CA_FILE: await write('a-ca.pem', ca) }),
   });
-  await expect(openTls(configuration, {})).rejects.toThrow(words);
+  await expect(openTls(configuration, () => undefined)).rejects.toThrow(words);
 });
 
 test.for([
@@ -163,7 +163,7 @@ test.for([
       TLS_CERT_FILE: await write('b.pem', cert),
       TLS_KEY_FILE: await write('b.key', key),
     }),
-    {},
+    () => undefined,
   );
   tls?.stop();
   const check = tls && tlsCheck(tls);

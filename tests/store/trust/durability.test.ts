@@ -19,7 +19,6 @@ beforeEach(async () => {
   await t.adminStore.createDataset('demo', 'test');
   worker = keepStore(await t.connect('worker'), t.anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
-    onChange: () => undefined,
   });
   gate = watchStore(await t.connect('lookup'));
   expect(await gate.whenOpen(WAIT_MS)).toBe(true);
@@ -70,7 +69,6 @@ test('lookups end by themselves once workers are gone, and go on once one is bac
   await until(() => !gate.open, 'the gate closing');
   worker = keepStore(await t.connect('worker'), t.anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
-    onChange: () => undefined,
   });
   await until(() => gate.open, 'the gate opening');
 });

@@ -43,9 +43,9 @@ async function keepLate(
   );
   const keeper = keepStore(replies.redis, t.anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
-    onChange: ({ problem, detail }) => void (problem && said.push(detail)),
     sealedNumbers,
   });
+  keeper.onChange(({ problem, detail }) => void (problem && said.push(detail)));
   late = keeper;
   await until(() => replies.held.length > 0, 'the reply being kept back');
   return {
