@@ -14,7 +14,8 @@ export const phoneSchema = z
   .transform((text) => text.replace(/[\s()-]/g, ''))
   .pipe(
     z.string().regex(/^\+?[0-9]{3,15}$/, {
-      error: 'must be a telephone number: 3 to 15 digits, with or without a leading +',
+      error:
+        'must be one telephone number: 3 to 15 digits, with or without a leading +, and no extension',
     }),
   );
 
@@ -32,6 +33,8 @@ export const authoritySchema = z.object({
   officeHoursPhone: phoneSchema.optional(),
   /** Always there: an authority that cannot be rung at night cannot load. */
   emergencyDutyTeamPhone: phoneSchema,
+  /** When that number was last given, by a file or by hand; absent where that was before this was kept. */
+  emergencyDutyTeamPhoneAsOf: z.iso.datetime().optional(),
   /** The earlier of creation and receipt of its last good file; absent until it has loaded. */
   dataAsOf: z.iso.datetime().optional(),
   /** The highest file sequence that consumed its number, with the offset below. */

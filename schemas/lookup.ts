@@ -62,6 +62,10 @@ const flagAuthoritySchema = z.object({
   name: z.string(),
   officeHoursPhone: z.string().optional(),
   emergencyDutyTeamPhone: z.string().meta({ description: 'The number out of hours.' }),
+  emergencyDutyTeamPhoneAsOf: z.iso.datetime().optional().meta({
+    description:
+      'When the authority last gave that number. `advice` says it where the data is newer.',
+  }),
   dataAsOf: z.iso.datetime().optional().meta({ description: 'Of when what it sent is.' }),
   upToDate: z.boolean().meta({ description: 'False: what is shown may have changed since.' }),
 });

@@ -52,6 +52,8 @@ export async function applyJournal(
 
   await store.finishFile(lock, {
     dataAsOf,
+    // A file that gives the number is the newest of its authority.
+    ...(details?.emergencyDutyTeamPhone !== undefined && { emergencyDutyTeamPhoneAsOf: dataAsOf }),
     sequence: highestSequence,
     ...expected,
     reconciled,

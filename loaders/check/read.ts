@@ -54,6 +54,8 @@ export type ReadUpload = {
   usable: WholeHeader | undefined;
   /** Whether dates of birth that can be read two ways may have been read the wrong way. */
   birthDatesInDoubt: boolean;
+  /** What of the authority's name and numbers cannot be taken over. */
+  contactProblems: readonly FileProblem[];
 };
 
 export type Refusal = 'CPF01' | 'CPF05' | 'CPF06';
@@ -146,6 +148,7 @@ async function* csvEvents(
               header,
               problems: [...problems, ...event.problems],
               warnings,
+              contactProblems: [],
               droppedColumns: event.dropped,
             },
     );
@@ -157,6 +160,7 @@ class Reading {
   records = 0;
   #blankRows = 0;
   #birthDatesInDoubt = false;
+  #contactProblems: readonly FileProblem[] = [];
   readonly #options: ReadOptions;
   readonly #spool: Spool;
   readonly #failures = new Findings();
@@ -220,6 +224,7 @@ class Reading {
   #takeHeader(event: Extract<UploadEvent, { kind: 'header' }>): void {
     this.#header = event.header;
     this.#droppedColumns = event.droppedColumns;
+    this.#contactProblems = event.contactProblems;
     for (const problem of event.problems) this.problem(problem);
     this.#checksRecords = !(
       this.format === 'csv' && event.problems.some(({ place }) => place.startsWith('line '))
@@ -352,6 +357,7 @@ class Reading {
       inactive: { numbers: [...this.#inactive.values()], omitted: this.#inactiveOmitted },
       refusal: this.#refusal,
       birthDatesInDoubt: this.#birthDatesInDoubt,
+      contactProblems: this.#contactProblems,
       usable:
         this.#refusal === undefined &&
         authority !== undefined &&

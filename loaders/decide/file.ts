@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
+import { londonDate, longDateText } from '#schemas/calendar.ts';
 import { given } from '#schemas/omit-undefined.ts';
 import {
   type Acknowledgement,
@@ -169,7 +170,15 @@ export class ReadFile {
         `This is the first file of authority ${authority} and it holds no plan, so "nothing to report" would make an authority of which nothing is held look up to date. Send every plan in force first.`,
       );
     }
-    if (this.#known !== undefined) return { kind: 'new' };
+    if (this.#known !== undefined) {
+      this.#remarkOnContact(this.#known);
+      return { kind: 'new' };
+    }
+    const { contactProblems } = this.#read;
+    if (contactProblems.length > 0) {
+      for (const problem of contactProblems) this.#read.failures.add({ code: 'CPF01', ...problem });
+      return { kind: 'refused', acknowledgement: this.refusal('CPF01') };
+    }
     const hasPhone = this.#read.header.emergencyDutyTeamPhone !== undefined;
     if (this.#options.addAuthority && hasPhone) return { kind: 'new' };
     return refused(
@@ -385,6 +394,20 @@ export class ReadFile {
     });
   }
 
+  /** Nobody's plans wait for a telephone number: the one held is rung meanwhile, and its age is shown. */
+  #remarkOnContact({ emergencyDutyTeamPhoneAsOf: asOf }: Authority): void {
+    const since = asOf === undefined ? '' : ` of ${longDateText(londonDate(Date.parse(asOf)))}`;
+    for (const { hint, field, ...problem } of this.#read.contactProblems) {
+      const kept = field === 'telecom' ? `The number held${since} stays` : 'The name held stays';
+      this.#read.warnings.add({
+        code: 'CPF02',
+        ...problem,
+        ...given({ field }),
+        hint: `${hint} ${kept}. Correct it in the next file.`,
+      });
+    }
+  }
+
   #remark(field: string, hint: string): void {
     // The code of a remark on the whole file is the file's own, known at the end.
     this.#read.warnings.add({ code: 'CPF02', place: 'file', field, hint });
@@ -458,8 +481,8 @@ export function withSize(recent: readonly LoadSize[], size: LoadSize | undefined
 
 function detailsOf(header: WholeHeader): Consumption['details'] {
   const { authorityName: name, officeHoursPhone, emergencyDutyTeamPhone } = header;
-  if (emergencyDutyTeamPhone === undefined) return undefined;
-  return given({ name, officeHoursPhone, emergencyDutyTeamPhone });
+  const details = given({ name, officeHoursPhone, emergencyDutyTeamPhone });
+  return Object.keys(details).length === 0 ? undefined : details;
 }
 
 /** Never backwards: the fresher of two ISO instants in UTC. */

@@ -67,6 +67,8 @@ export type UploadEvent =
       header: UploadHeader;
       problems: FileProblem[];
       warnings: FileProblem[];
+      /** Of the authority's name and numbers: what is held is kept, and a file without which nothing is held refused. */
+      contactProblems: FileProblem[];
       droppedColumns: string[];
     }
   | { kind: 'record'; record: RawRecord }

@@ -36,6 +36,13 @@ export async function validateFile(
     try {
       const options = { receivedAt, metadata, authority: undefined, onProgress };
       const read = await readUpload(bytes, source, options, spool);
+      for (const { hint, ...problem } of read.contactProblems) {
+        read.warnings.add({
+          code: 'CPF02',
+          ...problem,
+          hint: `${hint} Where one is held, that stays; an authority's first file would be refused.`,
+        });
+      }
       const accepted = read.refusal === undefined ? spool.addedRecords : 0;
       const soundCode = accepted === read.records ? 'CPF02' : accepted > 0 ? 'CPF03' : 'CPF04';
       return acknowledge(

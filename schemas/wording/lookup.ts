@@ -98,10 +98,21 @@ export const OFFICE_HOURS = 'Office hours';
 export const EMERGENCY_DUTY_TEAM = 'Emergency duty team (out of hours)';
 
 function whomToRing({ authority }: Flag): string {
+  const emergency = `emergency duty team (out of hours) ${authority.emergencyDutyTeamPhone}${ageOfPhone(authority)}`;
   return authority.officeHoursPhone === undefined
-    ? `Ring ${authority.name}: emergency duty team (out of hours) ${authority.emergencyDutyTeamPhone}.`
-    : `Ring ${authority.name}: office hours ${authority.officeHoursPhone}; emergency duty team (out of hours) ${authority.emergencyDutyTeamPhone}.`;
+    ? `Ring ${authority.name}: ${emergency}.`
+    : `Ring ${authority.name}: office hours ${authority.officeHoursPhone}; ${emergency}.`;
 }
+
+/** Where the number is older than what else the authority sent: by a day, since files come by night. */
+function ageOfPhone({ emergencyDutyTeamPhoneAsOf: asOf, dataAsOf }: Flag['authority']): string {
+  if (asOf === undefined || dataAsOf === undefined) return '';
+  const at = Date.parse(asOf);
+  if (at + DAY_MS > Date.parse(dataAsOf)) return '';
+  return ` (a number given on ${longDateText(londonDate(at))})`;
+}
+
+const DAY_MS = 86_400_000;
 
 const inForce = (flag: Flag): string => PLAN_TYPES[flag.type].inForce;
 

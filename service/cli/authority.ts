@@ -62,6 +62,7 @@ export async function setAuthority(
     ...(office !== undefined && { officeHoursPhone: readOption('--office', phoneSchema, office) }),
     ...(emergency !== undefined && {
       emergencyDutyTeamPhone: readOption('--emergency', phoneSchema, emergency),
+      emergencyDutyTeamPhoneAsOf: new Date().toISOString(),
     }),
   };
   if (Object.keys(details).length === 0 && breakersOf(options, {}) === undefined) {

@@ -31,6 +31,7 @@ function flagOf(
   // A flag without anybody to ring is not an answer.
   if (authority === undefined) throw new UnanswerableLookup();
   const { code, name, officeHoursPhone, emergencyDutyTeamPhone, dataAsOf } = authority;
+  const { emergencyDutyTeamPhoneAsOf } = authority;
   const { type, status, startDate, endDate, dateOfBirth } = plan;
   const isDue = PLAN_TYPES[type].end === 'due-or-end';
   return {
@@ -44,6 +45,7 @@ function flagOf(
       name,
       ...(officeHoursPhone !== undefined && { officeHoursPhone }),
       emergencyDutyTeamPhone,
+      ...(emergencyDutyTeamPhoneAsOf !== undefined && { emergencyDutyTeamPhoneAsOf }),
       ...(dataAsOf !== undefined && { dataAsOf }),
       upToDate: upToDate.has(code),
     },

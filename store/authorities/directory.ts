@@ -19,6 +19,8 @@ export type AuthorityDetails = {
   name?: string;
   officeHoursPhone?: string;
   emergencyDutyTeamPhone?: string;
+  /** When that number was given, ISO 8601. */
+  emergencyDutyTeamPhoneAsOf?: string;
   /** All that the authority has set for itself, in the place of what it had. */
   breakers?: OwnBreakers;
 };

@@ -35,6 +35,7 @@ export type FileLedgerEntry = {
 /** What a load changes of what is known of its authority; what is not given stays. */
 export type AuthorityChange = {
   dataAsOf?: string;
+  emergencyDutyTeamPhoneAsOf?: string;
   sequence?: number;
   rows?: number;
   digest?: string;

@@ -10,6 +10,8 @@ import { attribute, elements, type Node } from './node.ts';
 const ORGANISATION_ROOTS = ['2.16.840.1.113883.2.1.3.2.4.19.1', '2.16.840.1.113883.2.1.3.2.4.19.2'];
 const OFFICE_HOURS = 'WP';
 const EMERGENCY_DUTY_TEAM = 'EC';
+const ONE_NUMBER =
+  'must be one number: 3 to 15 digits, with or without a leading +, no extension and no second number';
 
 /** What stands above the records, gathered before it is judged. */
 export class SpineHeader {
@@ -70,15 +72,17 @@ function organisationNode(header: SpineHeader): Node {
 export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'header' }> {
   const problems: FileProblem[] = [];
   const warnings: FileProblem[] = [];
+  const contactProblems: FileProblem[] = [];
   const read = <T>(
     list: readonly Located[],
-    element: { place: string; hint: string },
+    element: FileProblem,
     parse: (located: Located) => T | undefined,
+    into = problems,
   ): T | undefined => {
     const [only, second] = list;
     const value = only !== undefined && second === undefined ? parse(only) : undefined;
     if (value === undefined) {
-      problems.push({ ...element, place: (second ?? only)?.place ?? element.place });
+      into.push({ ...element, place: (second ?? only)?.place ?? element.place });
     }
     return value;
   };
@@ -125,17 +129,21 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
       found.names,
       {
         place: '/File/communicationFunctionSnd/organisation/name',
+        field: 'name',
         hint: 'The sending organisation must have one name, of at most 120 characters.',
       },
       ({ text }) => shortTextSchema.safeParse(text.replace(/\s+/g, ' ')).data,
+      contactProblems,
     ),
     emergencyDutyTeamPhone: read(
       found.telecoms.filter(({ use }) => use === EMERGENCY_DUTY_TEAM),
       {
         place: '/File/communicationFunctionSnd/organisation/telecom',
-        hint: 'The number of the emergency duty team (telecom with use="EC") must be given exactly once, with digits: it is what a clinician rings at night.',
+        field: 'telecom',
+        hint: `The emergency duty team's number (telecom with use="EC"), which a clinician rings at night, must be given once. It ${ONE_NUMBER}.`,
       },
       ({ text }) => readPhone(text),
+      contactProblems,
     ),
   };
   const officeHoursPhone = readOfficeHours(found, warnings);
@@ -144,6 +152,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
     header: given({ ...header, officeHoursPhone }),
     problems,
     warnings,
+    contactProblems,
     droppedColumns: [],
   };
 }
@@ -158,7 +167,7 @@ function readOfficeHours(found: SpineHeader, warnings: FileProblem[]): string | 
     warnings.push({
       place: only.place,
       field: 'telecom',
-      hint: 'The office hours number (telecom with use="WP") is not one telephone number, so it was not taken over. Correct it in the next file.',
+      hint: `The office hours number (telecom with use="WP") was not taken over, and the one held stays. It ${ONE_NUMBER}. Correct it in the next file.`,
     });
   }
   return phone;

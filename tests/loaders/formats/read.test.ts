@@ -193,7 +193,10 @@ describe('any upload', () => {
   });
 
   test('every record is checked even where the header cannot be used, so that all is known at once', async () => {
-    const model = upload({ phones: [], records: [planOf(1), { plans: [], child: person(2) }] });
+    const model = upload({
+      createdAt: 'x',
+      records: [planOf(1), { plans: [], child: person(2) }],
+    });
     const result = await read(fileXml(model));
     expect(result.failures.listed.map(({ code }) => code)).toEqual(['CPF01', 'CPR07']);
     expect(result.records).toBe(2);
@@ -236,11 +239,6 @@ describe('Spine XML', () => {
       /DOCTYPE/,
     ],
     ['a text without end', xml.replace('Test Council', 'x'.repeat(700_000)), /far longer/],
-    [
-      'a name in endless pieces',
-      xml.replace('Test Council', `${'x'.repeat(500)}<a/>`.repeat(1000)),
-      /name/,
-    ],
     ['an undeclared entity', xml.replace('Test Council', '&nbsp;'), /not well-formed/],
     [
       'an attribute given twice',
@@ -273,7 +271,6 @@ describe('Spine XML', () => {
     ['a creation time that is none', xml.replace('202611232130', '202613232130'), /creationTime/],
     ['another root of the authority', xml.replace('4.19.1', '4.19.3'), /ODS/],
     ['a code that is none', xml.replace('extension="ZZ101"', 'extension="zz 101"'), /ODS/],
-    ['no name', xml.replace('Test Council', ' '), /name/],
     [
       'a header after a record',
       xml.replace('</File>', '<id extension="2"/></File>'),
@@ -305,8 +302,26 @@ describe('Spine XML', () => {
     ],
     ['without digits', [{ use: 'EC', value: 'tel:' }]],
     ['a word', [{ use: 'EC', value: 'tel:ask' }]],
-  ])('an emergency duty number %s is refused', async (_what, phones) => {
-    expect(await whyRefused(fileXml(upload({ phones })))).toMatch(/emergency duty team/);
+    ['with an extension', [{ use: 'EC', value: '020 7946 0119 ext 4' }]],
+  ])(
+    'an emergency duty number %s is not taken over, and what it must be is said',
+    async (_what, phones) => {
+      const result = await read(fileXml(upload({ phones })));
+      expect(result.usable).not.toHaveProperty('emergencyDutyTeamPhone');
+      expect(result.contactProblems).toHaveLength(1);
+      expect(result.contactProblems[0]?.hint).toMatch(
+        /emergency duty team.*3 to 15 digits.*no extension/,
+      );
+    },
+  );
+
+  test.each([
+    ['none', ' '],
+    ['one in endless pieces', `${'x'.repeat(500)}<a/>`.repeat(1000)],
+  ])('a name that is %s is not taken over', async (_what, name) => {
+    const result = await read(fileXml(upload()).replace('Test Council', name));
+    expect(result.usable).not.toHaveProperty('authorityName');
+    expect(result.contactProblems).toMatchObject([{ field: 'name' }]);
   });
 
   test('several problems of the header are all named', async () => {
@@ -314,6 +329,8 @@ describe('Spine XML', () => {
     expect(result.failures.listed.map(({ place }) => place)).toEqual([
       '/File/creationTime/@value',
       '/File/communicationFunctionSnd/organisation/id/@extension',
+    ]);
+    expect(result.contactProblems.map(({ place }) => place)).toEqual([
       '/File/communicationFunctionSnd/organisation/telecom',
     ]);
   });

@@ -356,6 +356,34 @@ describe('a file that is refused', () => {
     expect((await l.load(bytes, options)).code).toBe('CPF02');
   });
 
+  test('costs no night for a name or a number that cannot be used, where good ones are held', async () => {
+    const authority = newAuthority();
+    await loadXml({ authority });
+    const { emergencyDutyTeamPhoneAsOf: given } = (await t.store.authority(authority)) ?? {};
+    expect(given).toBeDefined();
+    const acknowledgement = await loadXml({
+      authority,
+      sequence: 2,
+      createdAt: '202611240530+0000',
+      authorityName: ' ',
+      phones: [{ use: 'EC', value: '020 7946 0119 ext 4' }],
+      records: [planOf(2)],
+    });
+    expect(acknowledgementSchema.parse(acknowledgement)).toMatchObject({
+      code: 'CPF02',
+      authority: { name: 'Test Council', emergencyDutyTeamPhone: '02079460199' },
+      warnings: [{ field: 'name' }, { field: 'telecom' }],
+    });
+    expect(acknowledgement.warnings[1]?.hint).toMatch(
+      /no extension.*The number held of 23 November 2026 stays/,
+    );
+    // The data is newer than the number, and the number does not pass for as new.
+    expect(await t.store.authority(authority)).toMatchObject({
+      dataAsOf: '2026-11-24T05:30:00.000Z',
+      emergencyDutyTeamPhoneAsOf: given,
+    });
+  });
+
   test('at any cut of its bytes is acknowledged, and nothing of it is applied', async () => {
     const authority = newAuthority();
     const model = upload({ authority, records: [planOf(1), unbornOf(2)] });

@@ -122,6 +122,22 @@ describe('the advice of a positive', () => {
     ]);
   });
 
+  test('says when the number was given, where the data is newer', () => {
+    const { authority } = flag();
+    const of = (emergencyDutyTeamPhoneAsOf: string) =>
+      flag({
+        authority: {
+          ...authority,
+          dataAsOf: '2026-11-24T02:00:00.000Z',
+          emergencyDutyTeamPhoneAsOf,
+        },
+      });
+    expect(wording.flaggedAdvice([of('2026-09-14T02:00:00.000Z')], complete)[0]).toContain(
+      '02079460199 (a number given on 14 September 2026).',
+    );
+    expect(wording.flaggedAdvice([of('2026-11-24T02:00:00.000Z')], complete)[0]).toMatch(/199\.$/);
+  });
+
   test('says that an ended plan is for information, and when it ended', () => {
     const [advice] = wording.flaggedAdvice(
       [flag({ status: 'ended', endDate: '2026-10-01' })],
