@@ -2,7 +2,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SaxesParser } from 'saxes';
 import { readUpload } from '#loaders/check/read.ts';
-import { SourceBytes } from '#loaders/formats/source.ts';
+import { SourceBytes } from '#loaders/formats/common/source.ts';
 import { Spool } from '#loaders/spool/spool.ts';
 import { type Country, cpFlags, NATION, startStore, withFolder, writeCountry } from './country.ts';
 import { median } from './processes.ts';

@@ -5,8 +5,14 @@ import { eighteenthBirthday, PLAN_TYPES, type PlanType, planTypes } from '#schem
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { tidy } from '#schemas/tidy.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
-import { readBirthDate, readPlanDate, slashedOrder } from '../formats/dates.ts';
-import type { Located, RawPlan, RawRecord, RawSubject, UploadFormat } from '../formats/upload.ts';
+import { readBirthDate, readPlanDate, slashedOrder } from '../formats/common/dates.ts';
+import type {
+  Located,
+  RawPlan,
+  RawRecord,
+  RawSubject,
+  UploadFormat,
+} from '../formats/common/upload.ts';
 import { shownLocalId } from './findings.ts';
 
 /** A row before the file's authority and sequence are put to it. */

@@ -1,8 +1,8 @@
 import type { CalendarDate } from '#schemas/calendar.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
-import { readBirthDate, readPlanDate } from '../formats/dates.ts';
-import type { Located, RawPlan, RawRecord, UploadFormat } from '../formats/upload.ts';
+import { readBirthDate, readPlanDate } from '../formats/common/dates.ts';
+import type { Located, RawPlan, RawRecord, UploadFormat } from '../formats/common/upload.ts';
 
 /** The acknowledgement has no later dates. Source: CP-IS schemas, `TS.NHS.DateType1`. */
 const YEARS_END = '2100-01-01';

@@ -2,10 +2,8 @@ import type { OdsCode } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
-import { readCsv } from '../formats/csv/csv.ts';
-import { type CsvMetadata, csvHeader } from '../formats/csv/metadata.ts';
-import type { SourceBytes, UploadSource } from '../formats/source.ts';
-import { readSpineXml } from '../formats/spine/spine.ts';
+import { type CsvMetadata, csvHeader } from '../formats/common/metadata.ts';
+import type { SourceBytes, UploadSource } from '../formats/common/source.ts';
 import {
   type FileProblem,
   type RawRecord,
@@ -13,7 +11,9 @@ import {
   type UploadEvent,
   type UploadFormat,
   type UploadHeader,
-} from '../formats/upload.ts';
+} from '../formats/common/upload.ts';
+import { readCsv } from '../formats/csv/csv.ts';
+import { readSpineXml } from '../formats/spine/spine.ts';
 import type { Spool } from '../spool/spool.ts';
 import { type CheckedRecord, type CheckedRow, checkRecord, repeatedHint } from './check.ts';
 import { echoOf } from './echo.ts';

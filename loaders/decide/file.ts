@@ -17,7 +17,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { acknowledge, iso, NO_EFFECTS } from '../answers/acknowledge.ts';
 import type { OnProgress } from '../check/progress.ts';
 import type { ReadUpload, Refusal, WholeHeader } from '../check/read.ts';
-import type { CsvMetadata } from '../formats/csv/metadata.ts';
+import type { CsvMetadata } from '../formats/common/metadata.ts';
 import type { Consumption, Hold, Journal } from '../spool/journal.ts';
 import type { Spool } from '../spool/spool.ts';
 import { type Judgement, judge } from './breakers.ts';

@@ -5,7 +5,7 @@ import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { InTheWay, lstatOrNothing } from '#store/files/whole-file.ts';
 import { printableName } from '../answers/acknowledge.ts';
-import type { UploadSource } from '../formats/source.ts';
+import type { UploadSource } from '../formats/common/source.ts';
 import type { LoadOptions } from '../load/load.ts';
 import { LoadFailed } from '../load/load-failed.ts';
 import { type Place, placeOf } from '../load/order.ts';

@@ -1,6 +1,6 @@
 import { connectionFault } from '#store/connection/connection.ts';
 import type { Store } from '#store/store.ts';
-import { SourceFailed } from '../formats/source.ts';
+import { SourceFailed } from '../formats/common/source.ts';
 
 /** The machine failed, not the file: there is no acknowledgement, and the message says what to do. */
 export class LoadFailed extends Error {

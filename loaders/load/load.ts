@@ -12,8 +12,8 @@ import type { OnProgress } from '../check/progress.ts';
 import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
 import type { Tracer } from '../check/tracing/tracer.ts';
 import { type Difference, ReadFile } from '../decide/file.ts';
-import type { CsvMetadata } from '../formats/csv/metadata.ts';
-import { SourceBytes, type UploadSource } from '../formats/source.ts';
+import type { CsvMetadata } from '../formats/common/metadata.ts';
+import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import type { Hold, Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from './load-failed.ts';
@@ -22,8 +22,8 @@ import { withLock } from './lock.ts';
 import { endInterrupted, resumeUnderLock } from './resume.ts';
 
 export type { Difference } from '../decide/file.ts';
-export type { CsvMetadata } from '../formats/csv/metadata.ts';
-export type { UploadSource } from '../formats/source.ts';
+export type { CsvMetadata } from '../formats/common/metadata.ts';
+export type { UploadSource } from '../formats/common/source.ts';
 export { sweepSpools } from '../spool/spool.ts';
 export { LoadFailed } from './load-failed.ts';
 

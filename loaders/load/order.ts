@@ -1,8 +1,8 @@
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
-import { csvHeader } from '../formats/csv/metadata.ts';
-import { SourceBytes } from '../formats/source.ts';
+import { csvHeader } from '../formats/common/metadata.ts';
+import { SourceBytes } from '../formats/common/source.ts';
+import type { UploadHeader } from '../formats/common/upload.ts';
 import { readSpineXml } from '../formats/spine/spine.ts';
-import type { UploadHeader } from '../formats/upload.ts';
 
 /** By which files are put in order: whose they are, and their sequence number. */
 export type Place = { authority?: OdsCode; sequence?: number };

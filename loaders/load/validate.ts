@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { acknowledge, NO_EFFECTS } from '../answers/acknowledge.ts';
 import { readUpload } from '../check/read.ts';
-import { SourceBytes, type UploadSource } from '../formats/source.ts';
+import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import { Spool } from '../spool/spool.ts';
 import type { LoadOptions } from './load.ts';
 import { asLoadFailed } from './load-failed.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type ReadUpload, readUpload } from '#loaders/check/read.ts';
 import type { Tracer } from '#loaders/check/tracing/tracer.ts';
-import { SourceBytes } from '#loaders/formats/source.ts';
+import { SourceBytes } from '#loaders/formats/common/source.ts';
 import { type CsvMetadata, type LoadOptions, loadFile } from '#loaders/load/load.ts';
 import { Spool } from '#loaders/spool/spool.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { type CalendarDate, parseIsoDate } from '#schemas/calendar.ts';
 import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { SourceBytes, SourceFailed } from '../../formats/common/source.ts';
+import { UnusableFile } from '../../formats/common/upload.ts';
 import { MalformedCsv, parseCsv } from '../../formats/csv/lines.ts';
-import { SourceBytes, SourceFailed } from '../../formats/source.ts';
-import { UnusableFile } from '../../formats/upload.ts';
 import { type PlainName, plainName, sameFamilyName, sameGivenName } from './names.ts';
 import {
   type Difference,

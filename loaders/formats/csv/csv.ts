@@ -1,6 +1,6 @@
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import { tidy } from '#schemas/tidy.ts';
-import { type FileProblem, type Located, type RawRecord, UnusableFile } from '../upload.ts';
+import { type FileProblem, type Located, type RawRecord, UnusableFile } from '../common/upload.ts';
 import { DateOrder, type DateOrderFinding } from './date-order.ts';
 import { type CsvFault, MalformedCsv, parseCsv } from './lines.ts';
 

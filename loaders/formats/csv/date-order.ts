@@ -1,6 +1,6 @@
 import { tidy } from '#schemas/tidy.ts';
-import { readCsvDate, slashedOrder } from '../dates.ts';
-import type { FileProblem } from '../upload.ts';
+import { readCsvDate, slashedOrder } from '../common/dates.ts';
+import type { FileProblem } from '../common/upload.ts';
 
 const DATE_COLUMNS = ['date_of_birth', 'start_date', 'end_date', 'delete_date'] as const;
 type DateColumn = (typeof DATE_COLUMNS)[number];

@@ -2,8 +2,14 @@ import { odsCodeSchema, phoneSchema } from '#schemas/authority.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { unspaced } from '#schemas/tidy.ts';
 import { given } from '../../../schemas/omit-undefined.ts';
-import { readInstant } from '../dates.ts';
-import { type FileProblem, keep, type Located, readCount, type UploadEvent } from '../upload.ts';
+import { readInstant } from '../common/dates.ts';
+import {
+  type FileProblem,
+  keep,
+  type Located,
+  readCount,
+  type UploadEvent,
+} from '../common/upload.ts';
 import { attribute, elements, type Node } from './node.ts';
 
 /** ODS codes of organisations and of sites. Source: CP-IS schemas, REPC_MT000002GB01.Organisation. */

@@ -1,5 +1,11 @@
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
-import { keep, type Located, type RawPlan, type RawRecord, type RawSubject } from '../upload.ts';
+import {
+  keep,
+  type Located,
+  type RawPlan,
+  type RawRecord,
+  type RawSubject,
+} from '../common/upload.ts';
 import { attribute, elements, type Node } from './node.ts';
 
 const NHS_NUMBER_ROOT = '2.16.840.1.113883.2.1.4.1';

@@ -1,5 +1,5 @@
 import { SaxesParser, type SaxesTagNS, type XMLDecl } from 'saxes';
-import { UnusableFile, type UploadEvent } from '../upload.ts';
+import { UnusableFile, type UploadEvent } from '../common/upload.ts';
 import { headerNode, readHeader, SpineHeader } from './header.ts';
 import { type Node, type Path, SKIPPED } from './node.ts';
 import { recordNode } from './record.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type CheckedRecord, checkRecord } from '#loaders/check/check.ts';
-import type { RawPlan, RawRecord, RawSubject } from '#loaders/formats/upload.ts';
+import type { RawPlan, RawRecord, RawSubject } from '#loaders/formats/common/upload.ts';
 import { addDays, addYears } from '#schemas/calendar.ts';
 import { findingSchema } from '#schemas/uploads/acknowledgement.ts';
 import { testNumber } from '../../support/rows.ts';

@@ -5,9 +5,9 @@ import { z } from 'zod';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { unspaced } from '#schemas/tidy.ts';
 import { given } from '../../../schemas/omit-undefined.ts';
-import { readInstant } from '../dates.ts';
-import type { UploadSource } from '../source.ts';
-import { type FileProblem, readCount, type UploadHeader } from '../upload.ts';
+import { readInstant } from '../common/dates.ts';
+import type { UploadSource } from '../common/source.ts';
+import { type FileProblem, readCount, type UploadHeader } from '../common/upload.ts';
 
 /**
  * What a CSV does not say of itself. `createdAt` is ISO 8601 or `YYYYMMDDHHMM`, London time where it

@@ -5,9 +5,9 @@ import {
   readInstant,
   readSpineBirthDate,
   readSpinePlanDate,
-} from '#loaders/formats/dates.ts';
+} from '#loaders/formats/common/dates.ts';
 import { addDays, calendarDate } from '#schemas/calendar.ts';
-import { day } from '../../support/rows.ts';
+import { day } from '../../../support/rows.ts';
 
 const anyDay = fc.integer({ min: 0, max: 72_000 }).map((days) => addDays(day('1900-01-01'), days));
 

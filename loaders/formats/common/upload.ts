@@ -1,7 +1,7 @@
 import type { OdsCode } from '#schemas/authority.ts';
 import type { PlanType, Subject } from '#schemas/plans/plan.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
-import type { DateOrderFinding } from './csv/date-order.ts';
+import type { DateOrderFinding } from '../csv/date-order.ts';
 
 /** What the two formats have in common once read. Nothing here has been checked yet. */
 
