@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { requestIdSchema } from './request-id.ts';
+import { UPLOAD_FORMATS, uploadFormats } from './uploads/formats.ts';
 
 /**
  * Every refusal this service gives, in one table. `detail` is constant wording: it never repeats what
@@ -411,8 +412,9 @@ export const ERRORS = {
     level: 'info',
     retryable: false,
     title: 'The upload is not of a supported type',
-    detail:
-      'Send Spine XML as Content-Type: application/xml or a CSV as text/csv, in UTF-8, with Content-Encoding: gzip or none.',
+    detail: `Send the file with the Content-Type ${uploadFormats
+      .map((format) => `${UPLOAD_FORMATS[format].mediaTypes[0]} (${UPLOAD_FORMATS[format].called})`)
+      .join(' or ')}, in UTF-8, with Content-Encoding: gzip or none.`,
   },
   'notifications-query-invalid': {
     status: 400,

@@ -1,18 +1,18 @@
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { type AnswerFormat, UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { acknowledgementCsv } from './acknowledgement-csv.ts';
 import { acknowledgementText } from './acknowledgement-text.ts';
 import { acknowledgementXml } from './acknowledgement-xml.ts';
 import { noticeCsv, noticeXml } from './notice.ts';
 
-/** By the ending of their files. All are UTF-8. */
-export const FORMATS = ['json', 'csv', 'xml', 'txt'] as const;
-export type Format = (typeof FORMATS)[number];
-
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 /** An acknowledgement in any of the formats: the same findings in each, never a name. */
-export function formatAcknowledgement(acknowledgement: Acknowledgement, format: Format): string {
+export function formatAcknowledgement(
+  acknowledgement: Acknowledgement,
+  format: AnswerFormat,
+): string {
   switch (format) {
     case 'json':
       return json(acknowledgement);
@@ -25,12 +25,11 @@ export function formatAcknowledgement(acknowledgement: Acknowledgement, format: 
   }
 }
 
-/** What an authority is sent for a file: XML only for one that sent XML. */
-export function acknowledgementFormats({ file }: Acknowledgement): Format[] {
-  return FORMATS.filter((format) => format !== 'xml' || file.format === 'spine-xml');
-}
+/** What an authority is sent for a file, by what it sent. */
+export const acknowledgementFormats = ({ file }: Acknowledgement): readonly AnswerFormat[] =>
+  UPLOAD_FORMATS[file.format].answers;
 
-export const NOTICE_FORMATS = ['json', 'csv', 'xml'] as const satisfies readonly Format[];
+export const NOTICE_FORMATS = ['json', 'csv', 'xml'] as const satisfies readonly AnswerFormat[];
 
 /** A notice of inactive numbers. It holds NHS numbers: for the authority alone. */
 export function formatNotice(

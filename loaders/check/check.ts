@@ -5,14 +5,9 @@ import { eighteenthBirthday, PLAN_TYPES, type PlanType, planTypes } from '#schem
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { tidy } from '#schemas/tidy.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
-import { readBirthDate, readPlanDate, slashedOrder } from '../formats/common/dates.ts';
-import type {
-  Located,
-  RawPlan,
-  RawRecord,
-  RawSubject,
-  UploadFormat,
-} from '../formats/common/upload.ts';
+import { UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
+import type { Located, RawPlan, RawRecord, RawSubject } from '../formats/common/upload.ts';
+import { READERS } from '../formats/formats.ts';
 import { shownLocalId } from './findings.ts';
 
 /** A row before the file's authority and sequence are put to it. */
@@ -139,8 +134,9 @@ class RecordCheck {
       localId,
       nhsNumber: this.#nhsNumber(raw),
       dateOfBirth: this.#dateOfBirth(raw),
-      ...(this.#format === 'csv' &&
-        slashedOrder(raw.datesOfBirth[0]?.text ?? '') === 'either' && { dateOfBirthInDoubt: true }),
+      ...(READERS[this.#format].isReadTwoWays(raw.datesOfBirth[0]?.text ?? '') && {
+        dateOfBirthInDoubt: true,
+      }),
       names: raw.names,
       used: false,
     };
@@ -174,11 +170,12 @@ class RecordCheck {
     const text = only?.text ?? '';
     const number = parseNhsNumber(unspacedNhsNumber(text));
     if (number !== undefined) return number;
+    const { numberAdvice } = UPLOAD_FORMATS[this.#format];
     return this.#fail(
       only?.place ?? raw.place,
       'nhs_number',
       `${notANumber(text)} Trace the number again, correct it in your system, and send the record in the next file.${
-        this.#format === 'csv' ? ' If a spreadsheet was used, keep the column as text.' : ''
+        numberAdvice === undefined ? '' : ` ${numberAdvice}`
       }`,
       'CPR04',
     );
@@ -187,14 +184,14 @@ class RecordCheck {
   #dateOfBirth(raw: RawSubject): CalendarDate | undefined {
     const found = this.#single(raw.datesOfBirth, raw.place, 'date_of_birth', 'The date of birth');
     if (found === undefined) return undefined;
-    const date = readBirthDate(found.text, this.#format);
+    const date = READERS[this.#format].birthDate(tidy(found.text));
     if (date === undefined) {
       const stands = standsFor(found.text);
       return this.#fail(
         found.place,
         'date_of_birth',
         stands === undefined
-          ? `The date of birth is not a day since 1900 in the form ${this.#format === 'csv' ? 'YYYY-MM-DD or DD/MM/YYYY' : 'YYYYMMDD'}.`
+          ? `The date of birth is not a day since 1900 in the form ${UPLOAD_FORMATS[this.#format].birthDateForms}.`
           : `${stands} A date of birth must be given.`,
       );
     }
@@ -210,17 +207,16 @@ class RecordCheck {
 
   #date(found: Located | undefined, field: string): CalendarDate | undefined {
     if (found === undefined) return undefined;
-    const date = readPlanDate(found.text, this.#format);
+    const date = READERS[this.#format].planDate(tidy(found.text));
     if (date !== undefined) return date;
     const stands = standsFor(found.text);
-    const form = this.#format === 'csv' ? 'YYYY-MM-DD, DD/MM/YYYY or YYYYMMDDHHMM' : 'YYYYMMDDHHMM';
-    const leaveOut = this.#format === 'csv' ? 'leave the cell empty' : 'leave the element out';
+    const { planDateForms, withoutDate } = UPLOAD_FORMATS[this.#format];
     return this.#fail(
       found.place,
       field,
       stands === undefined
-        ? `This is not a day between 1900 and 2199 in the form ${form}.`
-        : `${stands} ${field === 'start_date' ? 'A start date must be given.' : `Where the plan has no such date, ${leaveOut}.`}`,
+        ? `This is not a day between 1900 and 2199 in the form ${planDateForms}.`
+        : `${stands} ${field === 'start_date' ? 'A start date must be given.' : `Where the plan has no such date, ${withoutDate}.`}`,
     );
   }
 

@@ -1,8 +1,10 @@
 import type { CalendarDate } from '#schemas/calendar.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { tidy } from '#schemas/tidy.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
-import { readBirthDate, readPlanDate } from '../formats/common/dates.ts';
-import type { Located, RawPlan, RawRecord, UploadFormat } from '../formats/common/upload.ts';
+import type { UploadFormat } from '#schemas/uploads/formats.ts';
+import type { Located, RawPlan, RawRecord } from '../formats/common/upload.ts';
+import { READERS } from '../formats/formats.ts';
 
 /** The acknowledgement has no later dates. Source: CP-IS schemas, `TS.NHS.DateType1`. */
 const YEARS_END = '2100-01-01';
@@ -12,15 +14,16 @@ const YEARS_END = '2100-01-01';
  * `undefined` for one that lacks what the acknowledgement needs to repeat it, such as a date of birth.
  */
 export function echoOf(record: RawRecord, format: UploadFormat): EchoedRecord | undefined {
+  const reader = READERS[format];
   const day = (list: readonly Located[]): CalendarDate | undefined => {
-    const date = list[0] === undefined ? undefined : readPlanDate(list[0].text, format);
+    const date = list[0] === undefined ? undefined : reader.planDate(tidy(list[0].text));
     return date === undefined || date < YEARS_END ? date : undefined;
   };
   const isDue = ({ type }: RawPlan): boolean =>
     type !== undefined && PLAN_TYPES[type].end === 'due-or-end';
   if (record.plans.some((plan) => isDue(plan) && day(plan.end) === undefined)) return undefined;
   const birth = (list: readonly Located[]): CalendarDate | undefined =>
-    list[0] === undefined ? undefined : readBirthDate(list[0].text, format);
+    list[0] === undefined ? undefined : reader.birthDate(tidy(list[0].text));
   return echoedRecordSchema.safeParse({
     record: record.number,
     plans: record.plans.map(({ type, start, end, deleted }) => ({

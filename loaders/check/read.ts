@@ -1,19 +1,18 @@
 import type { OdsCode } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
+import { formatOfName, UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
-import { type CsvMetadata, csvHeader } from '../formats/common/metadata.ts';
+import type { CsvMetadata } from '../formats/common/metadata.ts';
 import type { SourceBytes, UploadSource } from '../formats/common/source.ts';
 import {
   type FileProblem,
   type RawRecord,
   UnusableFile,
   type UploadEvent,
-  type UploadFormat,
   type UploadHeader,
 } from '../formats/common/upload.ts';
-import { readCsv } from '../formats/csv/csv.ts';
-import { readSpineXml } from '../formats/spine/spine.ts';
+import { READERS, recognise } from '../formats/formats.ts';
 import type { Spool } from '../spool/spool.ts';
 import { type CheckedRecord, type CheckedRow, checkRecord, repeatedHint } from './check.ts';
 import { echoOf } from './echo.ts';
@@ -72,18 +71,15 @@ export async function readUpload(
   options: ReadOptions,
   spool: Spool,
 ): Promise<ReadUpload> {
-  const reading = new Reading(
-    options,
-    spool,
-    /\.csv(\.gz)?$/i.test(source.name) ? 'csv' : 'spine-xml',
-  );
+  const reading = new Reading(options, spool, formatOfName(source.name));
   try {
-    const { format, texts } = await sniff(bytes.text());
+    const { format, empty, texts } = await recognise(bytes.text());
+    if (empty)
+      throw new UnusableFile({ place: 'file', hint: 'The file is empty. Export it again.' });
     reading.format = format;
-    const names = options.tracer !== undefined;
-    const events =
-      format === 'csv' ? csvEvents(texts, source, options) : readSpineXml(texts, { names });
-    for await (const batch of events) {
+    const { metadata, authority, tracer } = options;
+    const file = { source, metadata, authority, names: tracer !== undefined };
+    for await (const batch of READERS[format].read(texts, file)) {
       for (const event of batch) {
         const taking = reading.take(event);
         if (taking !== undefined) await taking;
@@ -100,59 +96,6 @@ export async function readUpload(
   await reading.finish();
   await bytes.drain();
   return reading.result(bytes.sha256());
-}
-
-/** XML begins with `<`; a CSV's first line names columns. */
-async function sniff(
-  texts: AsyncGenerator<string>,
-): Promise<{ format: UploadFormat; texts: AsyncIterable<string> }> {
-  let start = '';
-  while (start.trim() === '') {
-    const step = await texts.next();
-    if (step.done === true) {
-      throw new UnusableFile({ place: 'file', hint: 'The file is empty. Export it again.' });
-    }
-    start = (start.trim() === '' ? start.slice(-1) : start) + step.value;
-  }
-  return {
-    format: start.trimStart().startsWith('<') ? 'spine-xml' : 'csv',
-    texts: (async function* () {
-      // An XML declaration must be first, so blank lines before it would be told as a fault of the XML.
-      yield start.trimStart().startsWith('<') ? start.trimStart() : start;
-      yield* texts;
-    })(),
-  };
-}
-
-async function* csvEvents(
-  texts: AsyncIterable<string>,
-  source: UploadSource,
-  options: ReadOptions,
-): AsyncGenerator<UploadEvent[]> {
-  const { header, problems, warnings } = await csvHeader(
-    source,
-    options.metadata,
-    options.authority,
-  );
-  const csv = readCsv(texts, {
-    names: options.tracer !== undefined,
-    counted: header.recordCount !== undefined,
-  });
-  for await (const batch of csv) {
-    yield batch.map(
-      (event): UploadEvent =>
-        event.kind !== 'columns'
-          ? event
-          : {
-              kind: 'header',
-              header,
-              problems: [...problems, ...event.problems],
-              warnings,
-              contactProblems: [],
-              droppedColumns: event.dropped,
-            },
-    );
-  }
 }
 
 class Reading {
@@ -172,7 +115,6 @@ class Reading {
   #batch: TakenRecord[] = [];
   readonly #inactive = new Map<NhsNumber, InactiveNumber>();
   #inactiveOmitted = 0;
-  /** Columns that are not there would make every record wrong: the file's problem says it once. */
   #checksRecords = true;
 
   constructor(options: ReadOptions, spool: Spool, format: UploadFormat) {
@@ -226,9 +168,7 @@ class Reading {
     this.#droppedColumns = event.droppedColumns;
     this.#contactProblems = event.contactProblems;
     for (const problem of event.problems) this.problem(problem);
-    this.#checksRecords = !(
-      this.format === 'csv' && event.problems.some(({ place }) => place.startsWith('line '))
-    );
+    this.#checksRecords = event.recordsReadable;
     this.#remark(event.warnings);
     const { authority, createdAt } = event.header;
     const expected = this.#options.authority;
@@ -338,7 +278,7 @@ class Reading {
     if (recordCount !== undefined && recordCount !== this.records) {
       this.problem({
         place: 'file',
-        field: this.format === 'csv' ? 'rowCount' : 'transmissionQuantity',
+        field: UPLOAD_FORMATS[this.format].countField,
         hint: `The file says that it has ${recordCount} records, and has ${this.records}. ${this.#blankRows > 0 ? `Its ${this.#blankRows} rows with nothing in their cells are no records: count the others. Otherwise it` : 'It'} may be cut short, or two files run together. Export it again.`,
       });
     }

@@ -9,6 +9,7 @@ import {
   type Finding,
 } from '#schemas/uploads/acknowledgement.ts';
 import { type Breakers, DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
+import { UPLOAD_FORMATS, uploadFormats } from '#schemas/uploads/formats.ts';
 import type { IntakeState, LoadSize } from '#store/authorities/ledger.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
@@ -22,6 +23,12 @@ import type { Consumption, Hold, Journal } from '../spool/journal.ts';
 import type { Spool } from '../spool/spool.ts';
 import { type Judgement, judge } from './breakers.ts';
 import { type Decided, decideHeld, decideRecords, type LeftOut, rowsLeftOut } from './records.ts';
+
+/** Those that can say everything that is to be held. */
+const fullFormats = uploadFormats
+  .filter((format) => UPLOAD_FORMATS[format].canBeFull)
+  .map((format) => UPLOAD_FORMATS[format].called)
+  .join(' or ');
 
 /** Loads that tell what is usual: a fortnight of nightly files. */
 const RECENT_LOADS = 14;
@@ -154,10 +161,10 @@ export class ReadFile {
         `The file was made before the numbering of this authority's files began anew (${state.numberedAfter}), so its number is of the old numbering. If it says something that is still true, send that in the next file.`,
       );
     }
-    if (this.#options.metadata?.full === true && this.#read.format !== 'csv') {
+    if (this.#options.metadata?.full === true && !UPLOAD_FORMATS[this.#read.format].canBeFull) {
       return refused(
         'full',
-        'A full refresh can be sent as CSV only: a Spine XML upload says what has changed.',
+        `A full refresh can be sent as ${fullFormats} only: a ${UPLOAD_FORMATS[this.#read.format].called} upload says what has changed.`,
       );
     }
     if (
@@ -185,7 +192,7 @@ export class ReadFile {
       'authority',
       hasPhone
         ? `Authority ${authority} is not known here. Ask the operator to load its first file with the command line, which adds it.`
-        : `Authority ${authority} is not known here and a CSV has no telephone numbers. Ask the operator to add it: cp-flags authority set ${authority} --name NAME --emergency NUMBER`,
+        : `Authority ${authority} is not known here and a ${UPLOAD_FORMATS[this.#read.format].called} upload has no telephone numbers. Ask the operator to add it: cp-flags authority set ${authority} --name NAME --emergency NUMBER`,
     );
   }
 

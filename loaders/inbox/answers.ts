@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { writeWhole } from '#store/files/whole-file.ts';
 import { printableName } from '../answers/acknowledge.ts';
@@ -12,9 +13,6 @@ import {
 import type { MeshOptions } from './decision.ts';
 import type { Unit } from './files.ts';
 import { type MeshControl, writeControl } from './mesh-control.ts';
-
-const meshFormat = (sentAs: Acknowledgement['file']['format']): 'xml' | 'csv' =>
-  sentAs === 'spine-xml' ? 'xml' : 'csv';
 
 /** Readable by the group: a MESH client collects them under a user of its own. */
 const FILE_MODE = 0o640;
@@ -50,7 +48,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
       }
       return;
     }
-    const format = meshFormat(acknowledgement.file.format);
+    const format = UPLOAD_FORMATS[acknowledgement.file.format].meshAnswer;
     const { code, sequence } = acknowledgement;
     await send(`acknowledgement-${unit.id}`, control, mesh.acknowledgementWorkflowId, {
       subject: `Acknowledgement of file ${sequence}: ${code}`,
@@ -63,7 +61,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
     unit: Unit,
     control: MeshControl | undefined,
     notice: InactiveNumbersNotice,
-    sentAs: Acknowledgement['file']['format'],
+    sentAs: UploadFormat,
   ): Promise<void> {
     if (control === undefined || mesh === undefined) {
       for (const format of NOTICE_FORMATS) {
@@ -77,7 +75,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
     }
     await send(`inactive-${unit.id}`, control, mesh.acknowledgementWorkflowId, {
       subject: `Inactive NHS numbers in file ${notice.sequence}`,
-      content: formatNotice(notice, meshFormat(sentAs)),
+      content: formatNotice(notice, UPLOAD_FORMATS[sentAs].meshAnswer),
     });
   }
 

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { OdsCode } from '#schemas/authority.ts';
+import { uploadEndings } from '#schemas/uploads/formats.ts';
 import type { Unit } from './files.ts';
 import { CONTROL_AT_MOST_BYTES, type MeshControl, readControl } from './mesh-control.ts';
 
@@ -117,8 +118,10 @@ function reportText({ status, localId }: MeshControl): string {
   );
 }
 
+const UPLOAD_NAME = new RegExp(`^[\\w.-]+\\.(?:${uploadEndings})(?:\\.gz)?$`, 'i');
+
 /** A MESH client names its files itself; the sender's name for a file, if any, is its subject. */
 export function sourceName(unit: Unit, control: MeshControl | undefined): string {
   const subject = control?.subject ?? '';
-  return /^[\w.-]+\.(?:csv|xml)(?:\.gz)?$/i.test(subject) ? subject : unit.name;
+  return UPLOAD_NAME.test(subject) ? subject : unit.name;
 }

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { uploadEndings } from '#schemas/uploads/formats.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
 import {
   kindOf,
@@ -50,7 +51,7 @@ export class InboxInUse extends Error {
   override name = 'InboxInUse';
 }
 
-const PLAIN = /\.(?:xml|csv|gz)$/i;
+const PLAIN = new RegExp(`\\.(?:${uploadEndings}|gz)$`, 'i');
 const CONTROL = /\.ctl$/i;
 const DATA = /\.dat$/i;
 /** What transfer programs call a file that is still on its way, and what is nobody's upload. */

@@ -2,6 +2,7 @@ import { watch as watchFolder } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { uploadEndings } from '#schemas/uploads/formats.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { InTheWay, lstatOrNothing } from '#store/files/whole-file.ts';
 import { printableName } from '../answers/acknowledge.ts';
@@ -363,7 +364,7 @@ class Watcher {
       case 'other':
         return this.#tell(
           name,
-          'It is not a file that an inbox takes: .xml, .csv, .gz, or .dat with .ctl. Remove it, or name it so.',
+          `It is not a file that an inbox takes: .${uploadEndings.replaceAll('|', ', .')}, .gz, or .dat with .ctl. Remove it, or name it so.`,
         );
       case 'passed-over':
         return this.#tell(

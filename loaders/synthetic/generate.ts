@@ -1,5 +1,6 @@
 import { type CalendarDate, londonDate } from '#schemas/calendar.ts';
-import type { FileCode, UploadFormat } from '#schemas/uploads/acknowledgement.ts';
+import type { FileCode } from '#schemas/uploads/acknowledgement.ts';
+import type { UploadFormat } from '#schemas/uploads/formats.ts';
 import { badRows, type Expected, type HeldPlan, REPEATED } from './bad-rows.ts';
 import {
   type Change,

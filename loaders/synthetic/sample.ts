@@ -1,7 +1,7 @@
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { addDays, type CalendarDate, londonDate } from '#schemas/calendar.ts';
 import type { PlanType } from '#schemas/plans/plan.ts';
-import type { UploadFormat } from '#schemas/uploads/acknowledgement.ts';
+import type { UploadFormat } from '#schemas/uploads/formats.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
 import {
   CSV_START,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { planTypes, SUBJECTS } from '../plans/plan.ts';
+import { uploadFormats } from './formats.ts';
 
 /** What became of a file. Source: CP-IS vocabulary, file acknowledgement codes. */
 export const FILE_CODES = {
@@ -87,15 +88,11 @@ export const heldSchema = z.strictObject({
   leftOut: z.int().nonnegative(),
 });
 
-/** What an authority may send. */
-export const UPLOAD_FORMATS = ['spine-xml', 'csv'] as const;
-export type UploadFormat = (typeof UPLOAD_FORMATS)[number];
-
 export const acknowledgementSchema = z.strictObject({
   file: z.strictObject({
     /** Base name only: paths belong to the machine. */
     name: z.string(),
-    format: z.enum(UPLOAD_FORMATS),
+    format: z.enum(uploadFormats),
     /** SHA-256 of the bytes received, hex. */
     sha256: z.string(),
     createdAt: z.iso.datetime().optional(),

@@ -3,16 +3,12 @@ import { access, mkdir, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
-import {
-  acknowledgementFormats,
-  FORMATS,
-  type Format,
-  formatAcknowledgement,
-} from '#loaders/answers/answers.ts';
+import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/answers.ts';
 import { type CsvMetadata, type Difference, differFile } from '#loaders/load/load.ts';
 import { loadFiles } from '#loaders/load/load-files.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { ANSWER_FORMATS, type AnswerFormat } from '#schemas/uploads/formats.ts';
 import { lstatOrNothing } from '#store/files/whole-file.ts';
 import { noticesFolder } from '../files/data-folder.ts';
 import { writePrivate } from '../files/private-file.ts';
@@ -59,7 +55,7 @@ export function metadataOf({
 }
 
 /** Where what is written about a file goes. */
-type Target = { format: Format; path: string } | { folder: string; stem: string };
+type Target = { format: AnswerFormat; path: string } | { folder: string; stem: string };
 
 /**
  * A path that ends in the name of a format is a file. Any other is a folder, made if absent; one that is to
@@ -74,7 +70,7 @@ async function targets(
     throw misused('--ack - is not needed: without --ack it is printed on standard output.');
   }
   const ending = extname(path).toLowerCase();
-  const format = FORMATS.find((name) => ending === `.${name}`);
+  const format = ANSWER_FORMATS.find((name) => ending === `.${name}`);
   const found = await stat(path).catch(() => undefined);
   const isFolder =
     found?.isDirectory() ?? (path.endsWith(sep) || (ending === '' && !(await isThere(path))));
@@ -98,7 +94,7 @@ async function targets(
   }
   await requireWritable(path);
   for (const stem of names) {
-    for (const each of FORMATS) {
+    for (const each of ANSWER_FORMATS) {
       await requireDestination('--ack', acknowledgementPath(path, stem, each));
     }
   }
@@ -109,7 +105,7 @@ async function targets(
 const isThere = async (path: string): Promise<boolean> =>
   (await lstatOrNothing(path)) !== undefined;
 
-const acknowledgementPath = (folder: string, stem: string, format: Format): string =>
+const acknowledgementPath = (folder: string, stem: string, format: AnswerFormat): string =>
   join(folder, `${stem}.ack.${format}`);
 
 /** Before anything is loaded: what was loaded must not go without its acknowledgement. */

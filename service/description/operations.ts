@@ -11,6 +11,7 @@ import {
 import { notificationIdSchema, notificationsPageSchema } from '#schemas/notification.ts';
 import { buildSchema, problemDescriptionSchema, statusSchema } from '#schemas/status.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { UPLOAD_FORMATS, uploadFormats } from '#schemas/uploads/formats.ts';
 import { holdingsSchema } from '#schemas/uploads/holdings.ts';
 import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
 import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
@@ -379,10 +380,9 @@ export const OPERATIONS: readonly Operation[] = [
       'Spine XML or CSV, also gzipped. The answer is the acknowledgement, whatever its code. What is in is live at once.',
     access: 'authority',
     parameters: [...uploadParameters, ...authorityHeaders],
-    body: {
-      'application/xml': { schema: z.string() },
-      'text/csv': { schema: z.string() },
-    },
+    body: Object.fromEntries(
+      uploadFormats.map((format) => [UPLOAD_FORMATS[format].mediaTypes[0], { schema: z.string() }]),
+    ),
     answer: {
       description: 'Read; `code` says what became of it.',
       content: acknowledgementContent,

@@ -11,6 +11,7 @@ import { LoadFailed, loadFile } from '#loaders/load/load.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { formatOfMediaType, UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Gate } from '#store/trust/readiness.ts';
@@ -56,12 +57,6 @@ const HOLDINGS_AT_ONCE = 4;
 /** For a file that came another way. A client waits for an answer, so not for long. */
 const LOCK_WAIT_MS = 5_000;
 
-/** The ending tells the loader what a file that cannot be read was meant to be. */
-const NAMES = new Map([
-  ['application/xml', 'upload.xml'],
-  ['text/xml', 'upload.xml'],
-  ['text/csv', 'upload.csv'],
-]);
 const ENCODINGS = new Map([
   ['', false],
   ['identity', false],
@@ -97,15 +92,17 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
     { env: { incoming, outgoing }, req }: AuthorityContext,
     { ids, caller, authority }: Admitted,
   ): Promise<Acknowledgement | ErrorCode> {
-    const name = NAMES.get(essence(incoming.headers['content-type']));
+    const format = formatOfMediaType(essence(incoming.headers['content-type']));
     const gzip = ENCODINGS.get((incoming.headers['content-encoding'] ?? '').toLowerCase());
-    if (name === undefined || gzip === undefined) return 'upload-media-type';
+    if (format === undefined || gzip === undefined) return 'upload-media-type';
     const description = readDescription(new URL(req.url).searchParams, incoming.headers);
     if (description.kind === 'refused') return 'upload-description-invalid';
     if (Number(incoming.headers['content-length'] ?? 0) > loads.maxBytes) return 'upload-too-large';
     if (underWay.has(authority)) return 'upload-under-way';
     if (underWay.size >= UPLOADS_AT_ONCE) return 'uploads-busy';
     underWay.add(authority);
+    // The ending tells the loader what a file that cannot be read was meant to be.
+    const name = `upload.${UPLOAD_FORMATS[format].endings[0]}`;
     const body = openBody(incoming, outgoing, gzip, limits);
     try {
       const { client, user, name: person } = caller.identity;

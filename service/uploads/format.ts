@@ -1,12 +1,12 @@
-import type { Format } from '#loaders/answers/answers.ts';
+import type { AnswerFormat } from '#schemas/uploads/formats.ts';
 
-const MEDIA_TYPES: Record<Format, string> = {
+const MEDIA_TYPES: Record<AnswerFormat, string> = {
   json: 'application/json',
   csv: 'text/csv; charset=utf-8',
   xml: 'application/xml; charset=utf-8',
   txt: 'text/plain; charset=utf-8',
 };
-const ACCEPTED = new Map<string, Format>([
+const ACCEPTED = new Map<string, AnswerFormat>([
   ['application/json', 'json'],
   ['text/csv', 'csv'],
   ['application/xml', 'xml'],
@@ -14,11 +14,14 @@ const ACCEPTED = new Map<string, Format>([
   ['text/plain', 'txt'],
 ]);
 
-export const mediaType = (format: Format): string => MEDIA_TYPES[format];
+export const mediaType = (format: AnswerFormat): string => MEDIA_TYPES[format];
 
 /** The format that a client likes best of those there are; JSON where it does not say, or wants another. */
-export function preferredFormat(accept: string | undefined, formats: readonly Format[]): Format {
-  let best: { format: Format; quality: number } | undefined;
+export function preferredFormat(
+  accept: string | undefined,
+  formats: readonly AnswerFormat[],
+): AnswerFormat {
+  let best: { format: AnswerFormat; quality: number } | undefined;
   for (const range of (accept ?? '').split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     const format = ACCEPTED.get(type);

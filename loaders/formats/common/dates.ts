@@ -5,8 +5,6 @@ import {
   parseCompactDate,
   parseIsoDate,
 } from '#schemas/calendar.ts';
-import { tidy } from '#schemas/tidy.ts';
-import type { UploadFormat } from './upload.ts';
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
@@ -31,18 +29,6 @@ export function readSpinePlanDate(text: string): CalendarDate | undefined {
 export function readSpineBirthDate(text: string): CalendarDate | undefined {
   const parts = /^([0-9]{8})(?:[0-9]{1,6}(?:\.[0-9]{1,6})?(?:[+-][0-9]{1,4})?)?$/.exec(text);
   return parts ? parseCompactDate(parts[1] ?? '') : undefined;
-}
-
-/** A plan's date in the form of its format. */
-export function readPlanDate(text: string, format: UploadFormat): CalendarDate | undefined {
-  const tidied = tidy(text);
-  return format === 'csv' ? readCsvDate(tidied) : readSpinePlanDate(tidied);
-}
-
-/** A birth date in the form of its format. */
-export function readBirthDate(text: string, format: UploadFormat): CalendarDate | undefined {
-  const tidied = tidy(text);
-  return format === 'csv' ? readCsvDate(tidied) : readSpineBirthDate(tidied);
 }
 
 /**

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { z } from 'zod';
-import { odsCodeSchema } from '#schemas/authority.ts';
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { unspaced } from '#schemas/tidy.ts';
 import { given } from '../../../schemas/omit-undefined.ts';
 import { readInstant } from '../common/dates.ts';
@@ -22,6 +22,16 @@ const csvMetadataSchema = z.strictObject({
   full: z.boolean().optional(),
 });
 export type CsvMetadata = z.infer<typeof csvMetadataSchema>;
+
+/** What a reader is given of a file beside its text. */
+export type FileToRead = {
+  source: UploadSource;
+  metadata: CsvMetadata;
+  /** The authority that is known to send, where one is. */
+  authority: OdsCode | undefined;
+  /** Whether the names of people are wanted. */
+  names: boolean;
+};
 
 const SIDECAR_AT_MOST = 4_096;
 const HOW =

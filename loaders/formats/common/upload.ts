@@ -1,11 +1,7 @@
 import type { OdsCode } from '#schemas/authority.ts';
 import type { PlanType, Subject } from '#schemas/plans/plan.ts';
-import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
-import type { DateOrderFinding } from '../csv/date-order.ts';
 
-/** What the two formats have in common once read. Nothing here has been checked yet. */
-
-export type UploadFormat = Acknowledgement['file']['format'];
+/** What the formats have in common once read. Nothing here has been checked yet. */
 
 /** A text of the file and where it stood: an XPath for Spine XML, `line N` for CSV. */
 export type Located = { text: string; place: string };
@@ -60,6 +56,16 @@ export type UploadHeader = {
 /** Something that makes the whole file unusable (CPF01 unless another code is named), or a remark on it. */
 export type FileProblem = { place: string; field?: string; hint: string; code?: 'CPF01' | 'CPF06' };
 
+/** What the file shows of the order of day and month in its dates. */
+export type DateOrderFinding = {
+  kind: 'date-order';
+  /** Most dates that can be read in one way only are month first. */
+  problems: FileProblem[];
+  warnings: FileProblem[];
+  /** Whether dates of birth that can be read two ways may have been read the wrong way. */
+  birthDatesInDoubt: boolean;
+};
+
 /** What a reader yields: the header once, before any record. */
 export type UploadEvent =
   | {
@@ -70,11 +76,13 @@ export type UploadEvent =
       /** Of the authority's name and numbers: what is held is kept, and a file without which nothing is held refused. */
       contactProblems: FileProblem[];
       droppedColumns: string[];
+      /** False where a problem of the file would make every record wrong: then it alone is told. */
+      recordsReadable: boolean;
     }
   | { kind: 'record'; record: RawRecord }
   /** CSV only, last, where there were any: rows with nothing in their cells, which are no records. */
   | { kind: 'blank-rows'; count: number }
-  /** CSV only, last: what the file shows of the order of day and month in its dates. */
+  /** CSV only, last. */
   | DateOrderFinding;
 
 /** Ends the reading of a file that cannot be used. Never leaves this folder: it becomes CPF01. */

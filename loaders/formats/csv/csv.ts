@@ -1,7 +1,13 @@
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import { tidy } from '#schemas/tidy.ts';
-import { type FileProblem, type Located, type RawRecord, UnusableFile } from '../common/upload.ts';
-import { DateOrder, type DateOrderFinding } from './date-order.ts';
+import {
+  type DateOrderFinding,
+  type FileProblem,
+  type Located,
+  type RawRecord,
+  UnusableFile,
+} from '../common/upload.ts';
+import { DateOrder } from './date-order.ts';
 import { type CsvFault, MalformedCsv, parseCsv } from './lines.ts';
 
 /** Needed in every file: without a column for ends or deletes, ended plans would read as current. */

@@ -1,18 +1,9 @@
 import { tidy } from '#schemas/tidy.ts';
 import { readCsvDate, slashedOrder } from '../common/dates.ts';
-import type { FileProblem } from '../common/upload.ts';
+import type { DateOrderFinding, FileProblem } from '../common/upload.ts';
 
 const DATE_COLUMNS = ['date_of_birth', 'start_date', 'end_date', 'delete_date'] as const;
 type DateColumn = (typeof DATE_COLUMNS)[number];
-
-export type DateOrderFinding = {
-  kind: 'date-order';
-  /** Most dates that can be read in one way only are month first. */
-  problems: FileProblem[];
-  warnings: FileProblem[];
-  /** Whether dates of birth that can be read two ways may have been read the wrong way. */
-  birthDatesInDoubt: boolean;
-};
 
 type Seen = {
   monthFirst: number;

@@ -160,6 +160,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
     warnings,
     contactProblems,
     droppedColumns: [],
+    recordsReadable: true,
   };
 }
 

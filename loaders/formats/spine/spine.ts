@@ -1,5 +1,5 @@
 import { SaxesParser, type SaxesTagNS, type XMLDecl } from 'saxes';
-import { UnusableFile, type UploadEvent } from '../common/upload.ts';
+import { UnusableFile, type UploadEvent, type UploadHeader } from '../common/upload.ts';
 import { headerNode, readHeader, SpineHeader } from './header.ts';
 import { type Node, type Path, SKIPPED } from './node.ts';
 import { recordNode } from './record.ts';
@@ -34,6 +34,16 @@ export async function* readSpineXml(
     }
   }
   yield reader.end();
+}
+
+/** The header that stands above the first record, read without the records. */
+export async function readSpineHeader(
+  texts: AsyncIterable<string>,
+): Promise<UploadHeader | undefined> {
+  for await (const [event] of readSpineXml(texts, { names: false })) {
+    if (event !== undefined) return event.kind === 'header' ? event.header : undefined;
+  }
+  return undefined;
 }
 
 /** `names`: whether the names of people are wanted. */

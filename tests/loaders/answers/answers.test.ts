@@ -4,13 +4,13 @@ import { SaxesParser } from 'saxes';
 import { describe, expect, test } from 'vitest';
 import {
   acknowledgementFormats,
-  FORMATS,
   formatAcknowledgement,
   formatNotice,
   NOTICE_FORMATS,
 } from '#loaders/answers/answers.ts';
 import { csvText } from '#loaders/answers/csv-text.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { ANSWER_FORMATS } from '#schemas/uploads/formats.ts';
 import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
 import {
   acknowledgement,
@@ -137,7 +137,7 @@ describe('an acknowledgement', () => {
   });
 
   test('goes in XML only to an authority that sent XML', () => {
-    expect(acknowledgementFormats(acknowledgement())).toEqual(FORMATS);
+    expect(acknowledgementFormats(acknowledgement())).toEqual(ANSWER_FORMATS);
     const { file } = acknowledgement();
     const ofCsv = acknowledgement({ file: { ...file, format: 'csv' } });
     expect(acknowledgementFormats(ofCsv)).toEqual(['json', 'csv', 'txt']);

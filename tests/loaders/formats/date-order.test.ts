@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { slashedOrder } from '#loaders/formats/dates.ts';
+import { slashedOrder } from '#loaders/formats/common/dates.ts';
 import { findingSchema } from '#schemas/uploads/acknowledgement.ts';
 import { testNumber } from '../../support/rows.ts';
 import { metadata, read } from '../../support/upload-loading.ts';

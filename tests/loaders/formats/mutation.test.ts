@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { SaxesParser } from 'saxes';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FORMATS, formatAcknowledgement } from '#loaders/answers/answers.ts';
+import { formatAcknowledgement } from '#loaders/answers/answers.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { ANSWER_FORMATS } from '#schemas/uploads/formats.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 import { uploadArbitrary } from '../../support/upload-arbitrary.ts';
 import { loader, metadata, read } from '../../support/upload-loading.ts';
@@ -174,7 +175,7 @@ describe('loaded into a store', () => {
       fc.asyncProperty(either, async ({ bytes, metadata: given }) => {
         const acknowledgement = await load(bytes, { metadata: given, echoTo: ['ZZ101'] });
         acknowledgementSchema.parse(acknowledgement);
-        for (const format of FORMATS) {
+        for (const format of ANSWER_FORMATS) {
           expect(formatAcknowledgement(acknowledgement, format)).not.toBe('');
         }
         new SaxesParser({ xmlns: true })

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FORMATS, formatAcknowledgement } from '#loaders/answers/answers.ts';
+import { formatAcknowledgement } from '#loaders/answers/answers.ts';
 import type { Tracer } from '#loaders/check/tracing/tracer.ts';
 import { Spool } from '#loaders/spool/spool.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { nhsNumberCheckDigit } from '#schemas/nhs-number.ts';
+import { ANSWER_FORMATS } from '#schemas/uploads/formats.ts';
 import type { Store } from '#store/store.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 import { loader, metadata } from '../../support/upload-loading.ts';
@@ -145,7 +146,7 @@ describe.each([
     expect(compared).toContain(FAMILY);
     expect(notices).toHaveLength(1);
     expect(acknowledgement.echo).toHaveLength(3);
-    for (const each of FORMATS) expectNoCanary(formatAcknowledgement(acknowledgement, each));
+    for (const each of ANSWER_FORMATS) expectNoCanary(formatAcknowledgement(acknowledgement, each));
     expectNoCanary(JSON.stringify(notices));
     expectNoCanary([...filesIn(t.dataDir)].map((path) => readFileSync(path, 'latin1')).join('\n'));
   });

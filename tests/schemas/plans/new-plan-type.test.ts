@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { cpFlags, readDemo, root, startServing } from '../../support/processes.ts';
+import { changedTree } from '../../support/changed-tree.ts';
+import { cpFlags, readDemo, startServing } from '../../support/processes.ts';
 import { testFolder } from '../../support/service.ts';
 import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
@@ -29,17 +30,9 @@ const environment = () => ({ DATA_DIR: join(folder, 'data'), LOG_LEVEL: 'warn' }
 
 beforeAll(async () => {
   folder = await testFolder();
-  tree = join(folder, 'tree');
-  for (const part of ['service', 'store', 'loaders', 'schemas', 'package.json']) {
-    await cp(join(root, part), join(tree, part), { recursive: true });
-  }
-  await symlink(join(root, 'node_modules'), join(tree, 'node_modules'));
-  const path = join(tree, 'schemas/plans/plan.ts');
-  const text = await readFile(path, 'utf8');
-  await writeFile(
-    path,
-    text.replace('export const PLAN_TYPES = {', (start) => start + ENTRY),
-  );
+  tree = await changedTree(folder, [
+    { file: 'schemas/plans/plan.ts', after: 'export const PLAN_TYPES = {', text: ENTRY },
+  ]);
   service = await startServing(['--demo'], environment(), tree);
 });
 afterAll(async () => {

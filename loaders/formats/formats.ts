@@ -1,0 +1,77 @@
+import type { CalendarDate } from '#schemas/calendar.ts';
+import { formatOfText, UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
+import {
+  readCsvDate,
+  readSpineBirthDate,
+  readSpinePlanDate,
+  slashedOrder,
+} from './common/dates.ts';
+import { csvHeader, type FileToRead } from './common/metadata.ts';
+import type { UploadSource } from './common/source.ts';
+import type { UploadEvent, UploadHeader } from './common/upload.ts';
+import { readCsvUpload } from './csv/events.ts';
+import { readSpineHeader, readSpineXml } from './spine/spine.ts';
+
+export type Reader = {
+  /**
+   * The file's header, then its records, as its text streams in.
+   *
+   * @throws {UnusableFile} where nothing of the file can be used
+   */
+  read(texts: AsyncIterable<string>, file: FileToRead): AsyncGenerator<UploadEvent[]>;
+  /** Whose a file is and which of theirs, from its beginning or from beside it. */
+  header(texts: AsyncIterable<string>, source: UploadSource): Promise<UploadHeader | undefined>;
+  /** A date of a plan, tidied; `undefined` for anything else. */
+  planDate(text: string): CalendarDate | undefined;
+  birthDate(text: string): CalendarDate | undefined;
+  /** Whether a date is another day where it stands month first. */
+  isReadTwoWays(text: string): boolean;
+};
+
+/** How each format is read. What else is known of it is in `UPLOAD_FORMATS`, `schemas/uploads/formats.ts`. */
+export const READERS: Record<UploadFormat, Reader> = {
+  'spine-xml': {
+    read: readSpineXml,
+    header: readSpineHeader,
+    planDate: readSpinePlanDate,
+    birthDate: readSpineBirthDate,
+    isReadTwoWays: () => false,
+  },
+  csv: {
+    read: readCsvUpload,
+    header: async (_texts, source) => (await csvHeader(source, {}, undefined)).header,
+    planDate: readCsvDate,
+    birthDate: readCsvDate,
+    isReadTwoWays: (text) => slashedOrder(text) === 'either',
+  },
+};
+
+export type Recognised = {
+  format: UploadFormat;
+  /** True where nothing but blanks came. */
+  empty: boolean;
+  /** All of the text; of a format that is known by its opening, from there. */
+  texts: AsyncIterable<string>;
+};
+
+/** Which format a text is in, by its first characters that are no blanks. */
+export async function recognise(texts: AsyncGenerator<string>): Promise<Recognised> {
+  let start = '';
+  let ended = false;
+  while (start.trim() === '' && !ended) {
+    const step = await texts.next();
+    ended = step.done === true;
+    // Of a file of blanks no more than one is kept.
+    if (step.done !== true) start = start.slice(-1) + step.value;
+  }
+  const format = formatOfText(start);
+  return {
+    format,
+    empty: start.trim() === '',
+    texts: (async function* () {
+      // An XML declaration must be first, so blank lines before it would be told as a fault of the XML.
+      yield UPLOAD_FORMATS[format].opening === undefined ? start : start.trimStart();
+      yield* texts;
+    })(),
+  };
+}
