@@ -1,20 +1,17 @@
 import { localIdSchema } from '#schemas/authority.ts';
-import { addDays, type CalendarDate, londonDate, longDateText } from '#schemas/calendar.ts';
+import { addDays, type CalendarDate, londonDate } from '#schemas/calendar.ts';
 import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
-import { eighteenthBirthday, PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
+import { eighteenthBirthday, PLAN_TYPES, type PlanType } from '#schemas/plans/plan.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { tidy } from '#schemas/tidy.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
 import { UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
+import { type NamedField, RECORD_HINTS, STANDS } from '#schemas/wording/records.ts';
 import type { Located, RawPlan, RawRecord, RawSubject } from '../formats/common/upload.ts';
 import { READERS } from '../formats/formats.ts';
 import { shownLocalId } from './findings.ts';
 
 /** A row before the file's authority and sequence are put to it. */
-const KNOWN_TYPES = planTypes
-  .map((type) => `${PLAN_TYPES[type].label} (${PLAN_TYPES[type].cpis})`)
-  .join(', ');
-
 export type CheckedRow = Omit<SpooledRow, 'authority' | 'sequence'>;
 
 export type CheckedRecord = { subjects: readonly CheckedSubject[] } & (
@@ -111,18 +108,16 @@ class RecordCheck {
   }
 
   /** The one value there should be; `undefined` and a finding where there is none or more than one. */
-  #single(
-    list: readonly Located[],
-    place: string,
-    field: string,
-    what: string,
-  ): Located | undefined {
+  #single(list: readonly Located[], place: string, field: NamedField): Located | undefined {
+    const only = this.#optional(list, field);
+    return list.length === 0 ? this.#fail(place, field, RECORD_HINTS.missing(field)) : only;
+  }
+
+  /** At most one value; none is no finding. */
+  #optional(list: readonly Located[], field: NamedField): Located | undefined {
     const [only, second] = list;
-    if (only === undefined) return this.#fail(place, field, `${what} is missing.`);
-    if (second !== undefined) {
-      return this.#fail(second.place, field, `${what} is given more than once. Send one.`);
-    }
-    return only;
+    if (second === undefined) return only;
+    return this.#fail(second.place, field, RECORD_HINTS.givenTwice(field));
   }
 
   #subject(raw: RawSubject): Subject {
@@ -143,19 +138,11 @@ class RecordCheck {
   }
 
   #readLocalId(raw: RawSubject): string {
-    const [only, second] = raw.localIds;
+    const only = this.#optional(raw.localIds, 'local_id');
     if (only === undefined) return '';
-    if (second !== undefined) {
-      this.#fail(second.place, 'local_id', 'The local id is given more than once. Send one.');
-      return '';
-    }
     const parsed = localIdSchema.safeParse(tidy(only.text));
     if (!parsed.success) {
-      this.#fail(
-        only.place,
-        'local_id',
-        'The local id must be at most 40 characters, without line breaks or other control characters.',
-      );
+      this.#fail(only.place, 'local_id', RECORD_HINTS.localId);
       return '';
     }
     if (this.#localId === '') this.#localId = parsed.data;
@@ -165,7 +152,7 @@ class RecordCheck {
   #nhsNumber(raw: RawSubject): NhsNumber | undefined {
     const [only, second] = raw.nhsNumbers;
     if (second !== undefined) {
-      return this.#fail(second.place, 'nhs_number', 'There are two NHS numbers. Send one.');
+      return this.#fail(second.place, 'nhs_number', RECORD_HINTS.twoNumbers);
     }
     const text = only?.text ?? '';
     const number = parseNhsNumber(unspacedNhsNumber(text));
@@ -174,15 +161,13 @@ class RecordCheck {
     return this.#fail(
       only?.place ?? raw.place,
       'nhs_number',
-      `${notANumber(text)} Trace the number again, correct it in your system, and send the record in the next file.${
-        numberAdvice === undefined ? '' : ` ${numberAdvice}`
-      }`,
+      RECORD_HINTS.number(notANumber(text), numberAdvice),
       'CPR04',
     );
   }
 
   #dateOfBirth(raw: RawSubject): CalendarDate | undefined {
-    const found = this.#single(raw.datesOfBirth, raw.place, 'date_of_birth', 'The date of birth');
+    const found = this.#single(raw.datesOfBirth, raw.place, 'date_of_birth');
     if (found === undefined) return undefined;
     const date = READERS[this.#format].birthDate(tidy(found.text));
     if (date === undefined) {
@@ -191,16 +176,12 @@ class RecordCheck {
         found.place,
         'date_of_birth',
         stands === undefined
-          ? `The date of birth is not a day since 1900 in the form ${UPLOAD_FORMATS[this.#format].birthDateForms}.`
-          : `${stands} A date of birth must be given.`,
+          ? RECORD_HINTS.dateOfBirth(UPLOAD_FORMATS[this.#format].birthDateForms)
+          : RECORD_HINTS.dateOfBirthNeeded(stands),
       );
     }
     if (date > this.#today) {
-      return this.#fail(
-        found.place,
-        'date_of_birth',
-        'The date of birth is in the future. For an unborn child send the mother, with the plan type for unborn children.',
-      );
+      return this.#fail(found.place, 'date_of_birth', RECORD_HINTS.bornInFuture);
     }
     return date;
   }
@@ -209,39 +190,29 @@ class RecordCheck {
     if (found === undefined) return undefined;
     const date = READERS[this.#format].planDate(tidy(found.text));
     if (date !== undefined) return date;
-    const stands = standsFor(found.text);
-    const { planDateForms, withoutDate } = UPLOAD_FORMATS[this.#format];
-    return this.#fail(
-      found.place,
-      field,
-      stands === undefined
-        ? `This is not a day between 1900 and 2199 in the form ${planDateForms}.`
-        : `${stands} ${field === 'start_date' ? 'A start date must be given.' : `Where the plan has no such date, ${withoutDate}.`}`,
-    );
+    return this.#fail(found.place, field, this.#dateHint(found.text, field));
   }
 
-  /** At most one value; none is no finding. */
-  #optional(list: readonly Located[], field: string, what: string): Located | undefined {
-    const [only, second] = list;
-    if (second === undefined) return only;
-    return this.#fail(second.place, field, `${what} is given more than once. Send one.`);
+  #dateHint(text: string, field: string): string {
+    const stands = standsFor(text);
+    const { planDateForms, withoutDate } = UPLOAD_FORMATS[this.#format];
+    if (stands === undefined) return RECORD_HINTS.day(planDateForms);
+    return field === 'start_date'
+      ? RECORD_HINTS.startNeeded(stands)
+      : RECORD_HINTS.noSuchDate(stands, withoutDate);
   }
 
   #row(plan: RawPlan, subjects: Subject[]): { row: CheckedRow; place: string }[] {
     if (plan.type === undefined) {
-      this.#fail(
-        plan.place,
-        'plan_type',
-        `The plan type is unknown. It must be one of: ${KNOWN_TYPES}.`,
-      );
+      this.#fail(plan.place, 'plan_type', RECORD_HINTS.planType);
       // What was meant cannot be known, so no subject is blamed for having no plan.
       for (const subject of subjects) subject.used = true;
       return [];
     }
     const before = this.#failures.length;
-    const start = this.#single(plan.start, plan.place, 'start_date', 'The start date');
-    const end = this.#optional(plan.end, 'end_date', 'The end date');
-    const deleted = this.#optional(plan.deleted, 'delete_date', 'The delete date');
+    const start = this.#single(plan.start, plan.place, 'start_date');
+    const end = this.#optional(plan.end, 'end_date');
+    const deleted = this.#optional(plan.deleted, 'delete_date');
     const startDate = this.#date(start, 'start_date');
     const endDate = this.#date(end, 'end_date');
     const deleteDate = this.#date(deleted, 'delete_date');
@@ -281,54 +252,26 @@ class RecordCheck {
   ): void {
     const { start, end, deleted } = dates;
     if (start.date !== undefined && start.date > addDays(this.#today, START_AHEAD_DAYS)) {
-      this.#fail(
-        start.place,
-        'start_date',
-        `The plan starts more than ${START_AHEAD_DAYS} days from now. Check the year; if it is right, send the plan nearer the day.`,
-      );
+      this.#fail(start.place, 'start_date', RECORD_HINTS.startsFarAhead(START_AHEAD_DAYS));
     } else if (start.date !== undefined && start.date > this.#today) {
-      this.#warn(
-        start.place,
-        'start_date',
-        'The plan starts in the future and is not shown before that day.',
-      );
+      this.#warn(start.place, 'start_date', RECORD_HINTS.startsInFuture);
     }
     if (start.date !== undefined && end.date !== undefined && end.date < start.date) {
-      this.#fail(
-        end.place,
-        'end_date',
-        'The plan ends before it starts. Correct the start or the end; if the plan should never have been entered, send a delete date.',
-      );
+      this.#fail(end.place, 'end_date', RECORD_HINTS.endsBeforeStart);
     }
     if (deleted.date !== undefined && deleted.date > addDays(this.#today, 1)) {
-      this.#fail(
-        deleted.place,
-        'delete_date',
-        'The delete date is in the future. A delete takes effect at once: send it when the plan has been deleted, or an end date where the plan will end.',
-      );
+      this.#fail(deleted.place, 'delete_date', RECORD_HINTS.deletedInFuture);
     }
     if (PLAN_TYPES[type].end === 'end') {
       if (end.date !== undefined && end.date > addDays(this.#today, END_AHEAD_DAYS)) {
-        this.#warn(
-          end.place,
-          'end_date',
-          'The plan ends more than a year from now, and is shown as current until then. Check the year of the end.',
-        );
+        this.#warn(end.place, 'end_date', RECORD_HINTS.endsFarAhead);
       }
       return;
     }
     if (plan.end.length === 0) {
-      this.#fail(
-        plan.place,
-        'end_date',
-        "An unborn child's plan needs an end date: the day the baby is due, or the day the plan ended.",
-      );
+      this.#fail(plan.place, 'end_date', RECORD_HINTS.dueDateNeeded);
     } else if (end.date !== undefined && end.date > addDays(this.#today, DUE_AHEAD_DAYS)) {
-      this.#warn(
-        end.place,
-        'end_date',
-        'The baby is due more than ten months from now. Check the year of the due date.',
-      );
+      this.#warn(end.place, 'end_date', RECORD_HINTS.dueFarAhead);
     }
   }
 
@@ -341,17 +284,9 @@ class RecordCheck {
   ): void {
     if (PLAN_TYPES[type].subject === 'mother' || dateOfBirth === undefined) return;
     if (eighteenthBirthday(dateOfBirth) <= this.#today) {
-      this.#fail(
-        plan.place,
-        'date_of_birth',
-        'This person is 18 or older, so the flag has ended by itself and there is nothing to send. If the date of birth is wrong, correct it; if an age assessment has changed it, send the end with the date of birth sent before.',
-      );
+      this.#fail(plan.place, 'date_of_birth', RECORD_HINTS.adult);
     } else if (startDate !== undefined && startDate < dateOfBirth) {
-      this.#warn(
-        plan.place,
-        'start_date',
-        'The plan starts before the child was born. Check both dates.',
-      );
+      this.#warn(plan.place, 'start_date', RECORD_HINTS.startsBeforeBirth);
     }
   }
 
@@ -362,19 +297,9 @@ class RecordCheck {
     const [only, second] = matching;
     if (only !== undefined && second === undefined) return only;
     if (second !== undefined) {
-      return this.#fail(
-        second.place,
-        'subject',
-        'One record holds two people of the same kind, so it is not clear whose plan this is. Send a record for each.',
-      );
+      return this.#fail(second.place, 'subject', RECORD_HINTS.twoAlike);
     }
-    return this.#fail(
-      plan.place,
-      'subject',
-      kind === 'mother'
-        ? "An unborn child's plan needs the mother in the same record (UnbornChild)."
-        : `A ${PLAN_TYPES[type].label} record needs the child in the same record (Child).`,
-    );
+    return this.#fail(plan.place, 'subject', RECORD_HINTS.personNeeded(type));
   }
 
   /** More of anything than the message allows, of which some might have been passed over. */
@@ -382,28 +307,20 @@ class RecordCheck {
     const { place, plans, subjects, unclear } = this.#record;
     if (unclear !== undefined) this.#fail(unclear.place, unclear.field, unclear.hint);
     if (plans.length > PLANS_AT_MOST) {
-      this.#fail(
-        place,
-        'plan_type',
-        `The record has more than ${PLANS_AT_MOST} plans. Send the others in a record of their own.`,
-      );
+      this.#fail(place, 'plan_type', RECORD_HINTS.tooManyPlans(PLANS_AT_MOST));
     }
     if (subjects.length > SUBJECTS_AT_MOST) {
-      this.#fail(
-        place,
-        'subject',
-        'The record has more than two people. Send a record for each child, with the mother only where there is an unborn child.',
-      );
+      this.#fail(place, 'subject', RECORD_HINTS.tooManyPeople);
     }
   }
 
   #pairing(subjects: readonly Subject[]): void {
     if (this.#record.plans.length === 0) {
-      this.#fail(this.#record.place, 'plan_type', 'The record has no plan. Send it with its plan.');
+      this.#fail(this.#record.place, 'plan_type', RECORD_HINTS.noPlan);
       return;
     }
     if (subjects.length === 0) {
-      this.#fail(this.#record.place, 'subject', 'The record has no child or mother.');
+      this.#fail(this.#record.place, 'subject', RECORD_HINTS.noPerson);
       return;
     }
     for (const subject of subjects) {
@@ -412,8 +329,8 @@ class RecordCheck {
         subject.place,
         'subject',
         subject.kind === undefined
-          ? 'This is neither a child nor the mother of an unborn child.'
-          : `No plan in this record is for this person: ${subject.kind === 'mother' ? "a mother goes with an unborn child's plan" : 'a child goes with a child protection plan or looked after record'}.`,
+          ? RECORD_HINTS.unknownPerson
+          : RECORD_HINTS.personWithoutPlan(subject.kind),
       );
     }
   }
@@ -421,7 +338,7 @@ class RecordCheck {
   #repeatedIdentity(rows: readonly { row: CheckedRow; place: string }[]): void {
     rows.forEach(({ row, place }, i) => {
       if (rows.slice(0, i).some(({ row: other }) => sameIdentity(row, other))) {
-        this.#fail(place, 'start_date', repeatedHint(row.startDate));
+        this.#fail(place, 'start_date', RECORD_HINTS.repeated(row.startDate));
       }
     });
   }
@@ -430,27 +347,25 @@ class RecordCheck {
 /** What a text says that stands where a date is not known or not there; `undefined` for any other text. */
 function standsFor(text: string): string | undefined {
   const said = tidy(text);
-  if (said === '') return 'There is no date here, or only nullFlavor or nil.';
+  if (said === '') return STANDS.noDate;
   if (/9999/.test(said) && /^[0-9/:T .+Z-]+$/.test(said)) {
-    return 'The year 9999 stands for "never", and days end with 2199 here.';
+    return STANDS.never;
   }
   return /^(?:null|nil|none|n\/?a|not (?:known|applicable|set)|unknown|nk|tb[ac]|open|ongoing|current|-+|\.+|[0/:T .-]+)$/i.test(
     said,
   )
-    ? 'This stands for a date that is not there.'
+    ? STANDS.noDateMeant
     : undefined;
 }
 
 /** What is wrong with a number, as far as a person who sees ten right digits on the screen needs to hear it. */
 function notANumber(text: string): string {
-  if (tidy(text) === '') return 'The NHS number is missing.';
+  if (tidy(text) === '') return STANDS.noNumber;
   const digits = text.replaceAll(/[^0-9]/g, '');
   if (parseNhsNumber(digits) !== undefined) {
-    return /["'=\u2018-\u201f\u2032\u2033]/.test(text)
-      ? 'Quotes or ="..." stand round the NHS number: send the ten digits alone.'
-      : 'Other characters than digits stand in the NHS number, perhaps such as cannot be seen: type it afresh, ten digits alone.';
+    return /["'=\u2018-\u201f\u2032\u2033]/.test(text) ? STANDS.quotedNumber : STANDS.spoiltNumber;
   }
-  return 'This is not an NHS number: it must be ten digits of which the last checks the others.';
+  return STANDS.notANumber;
 }
 
 /** A plan is known by its person, its type and its start. */
@@ -463,11 +378,4 @@ export function sameIdentity(
     one.type === other.type &&
     one.startDate === other.startDate
   );
-}
-
-/** @param earlierRecord where the plan stood before, if in another record */
-export function repeatedHint(startDate: CalendarDate, earlierRecord?: number): string {
-  const where =
-    earlierRecord === undefined ? 'twice in this record' : `already in record ${earlierRecord}`;
-  return `The same plan (same person, type and start, ${longDateText(startDate)}) is ${where}. Only the first counts; if this one is right, send it in the next file.`;
 }

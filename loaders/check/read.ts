@@ -3,6 +3,7 @@ import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
 import { formatOfName, UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
+import { RECORD_HINTS } from '#schemas/wording/records.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
 import type { SourceBytes, UploadSource } from '../formats/common/source.ts';
 import {
@@ -14,7 +15,7 @@ import {
 } from '../formats/common/upload.ts';
 import { READERS, recognise } from '../formats/formats.ts';
 import type { Spool } from '../spool/spool.ts';
-import { type CheckedRecord, type CheckedRow, checkRecord, repeatedHint } from './check.ts';
+import { type CheckedRecord, type CheckedRow, checkRecord } from './check.ts';
 import { echoOf } from './echo.ts';
 import { Findings, LISTED_AT_MOST, shownLocalId } from './findings.ts';
 import type { OnProgress } from './progress.ts';
@@ -266,7 +267,7 @@ class Reading {
           record: number,
           field: 'start_date',
           ...shownLocalId(row.localId),
-          hint: repeatedHint(row.startDate, earlier),
+          hint: RECORD_HINTS.repeated(row.startDate, earlier),
         },
       ];
     });

@@ -1,10 +1,10 @@
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
+import { TRACING_HINTS } from '#schemas/wording/records.ts';
 import type { CheckedRecord, CheckedSubject } from './check.ts';
 import { shownLocalId } from './findings.ts';
 import {
-  type Difference,
   TRACED_AT_ONCE,
   type Traced,
   type TraceOutcome,
@@ -118,9 +118,6 @@ function isDeleteOnly(checked: CheckedRecord, { kind, nhsNumber }: CheckedSubjec
   return rows.every(({ row }) => row.deleteDate !== undefined);
 }
 
-const HELD_ALREADY =
-  'If the plan is held here under this number and should not be shown any more, send it with a delete date.';
-
 function findingOf(
   record: number,
   { place, localId }: CheckedSubject,
@@ -138,39 +135,14 @@ function findingOf(
     case 'verified':
       return undefined;
     case 'no-match':
-      return finding(
-        'CPR01',
-        `This NHS number is not known where numbers are traced. Trace the person again by name, date of birth and address, correct the number in your system, and send the record in the next file. ${HELD_ALREADY}`,
-      );
+      return finding('CPR01', TRACING_HINTS.noMatch);
     case 'sensitive':
-      return finding(
-        'CPR02',
-        `The record of this NHS number is sensitive, so no plan can be held under it and sending it again will not help. Share what is needed by the way agreed locally. ${HELD_ALREADY}`,
-      );
+      return finding('CPR02', TRACING_HINTS.sensitive);
     case 'not-verified':
-      return finding(
-        'CPR03',
-        `What you sent does not agree with what is known of this NHS number: ${differences(outcome.differs)}. Check that it is the right person; then correct your system, or have the person's GP correct the national record, and send the record in the next file. ${HELD_ALREADY}`,
-        outcome.differs[0],
-      );
+      return finding('CPR03', TRACING_HINTS.notVerified(outcome.differs), outcome.differs[0]);
     case 'inactive':
       return outcome.replacedBy === undefined
-        ? finding(
-            'CPR01',
-            `This NHS number is no longer in use, and no other can be given for it. Trace the person again and send the record under the number found. ${HELD_ALREADY}`,
-          )
-        : finding(
-            'CPR05',
-            `This NHS number was replaced by another, which the notice of inactive numbers gives. Put it into your system and send the record under it; nothing is moved by itself. ${HELD_ALREADY}`,
-          );
+        ? finding('CPR01', TRACING_HINTS.notInUse)
+        : finding('CPR05', TRACING_HINTS.replaced);
   }
 }
-
-const DIFFERENCES: Record<Difference, string> = {
-  date_of_birth: 'the date of birth',
-  family_name: 'the family name',
-  given_name: 'the given name',
-};
-
-const differences = (differs: readonly Difference[]): string =>
-  `${differs.map((field) => DIFFERENCES[field]).join(' and ')} differ${differs.length === 1 ? 's' : ''}`;

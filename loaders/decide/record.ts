@@ -1,8 +1,9 @@
-import { type CalendarDate, longDateText } from '#schemas/calendar.ts';
+import type { CalendarDate } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
-import { PLAN_TYPES, type Plan } from '#schemas/plans/plan.ts';
+import type { Plan } from '#schemas/plans/plan.ts';
 import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
+import { ROW_HINTS } from '#schemas/wording/records.ts';
 import type { RowEffect } from '#store/rows/row-calls.ts';
 import { sameIdentity } from '../check/check.ts';
 import { shownLocalId } from '../check/findings.ts';
@@ -71,35 +72,22 @@ function decideRow(
   const othersInForce = plansInForce(row, held, context);
 
   if (match === undefined && !context.firstFile) {
-    const label = PLAN_TYPES[row.type].label;
     const other = othersInForce.heldBefore[0];
-    const heldStart =
-      other === undefined ? '' : ` The start held is ${longDateText(other.startDate)}.`;
     if (row.deleteDate !== undefined) {
       failures.push(
         finding(
           'CPR07',
           'start_date',
-          `no row with this start: no ${label} of yours that starts on ${longDateText(row.startDate)} is held for this person, so there is nothing to delete.${heldStart} Send the delete with the start date that was sent before.`,
+          ROW_HINTS.nothingToDelete(row.type, row.startDate, other?.startDate),
         ),
       );
     } else if (hasEnded(row, context.today)) {
       if (other !== undefined) {
         failures.push(
-          finding(
-            'CPR07',
-            'start_date',
-            `no row with this start: the ${label} held for this person starts on another day.${heldStart} Send the end with that start date. If there were two plans, end or delete the one held in the same file.`,
-          ),
+          finding('CPR07', 'start_date', ROW_HINTS.endsAnother(row.type, other.startDate)),
         );
       } else {
-        warnings.push(
-          finding(
-            'CPR06',
-            'end_date',
-            'This plan had ended when it was first sent. It is held, and shown as ended for as long as it would have been.',
-          ),
-        );
+        warnings.push(finding('CPR06', 'end_date', ROW_HINTS.hadEnded));
       }
     }
   }
@@ -107,11 +95,7 @@ function decideRow(
     const other = othersInForce.all[0];
     if (other !== undefined) {
       warnings.push(
-        finding(
-          'CPR06',
-          'start_date',
-          `Another ${PLAN_TYPES[row.type].label} of yours is in force for this person, started on ${longDateText(other.startDate)}. Both are shown. If one replaces the other, send an end for the other.`,
-        ),
+        finding('CPR06', 'start_date', ROW_HINTS.anotherInForce(row.type, other.startDate)),
       );
     }
   }
@@ -120,13 +104,7 @@ function decideRow(
     row.deleteDate === undefined &&
     match.sequence <= row.sequence
   ) {
-    warnings.push(
-      finding(
-        'CPR06',
-        'delete_date',
-        'This plan had been deleted as entered in error; this file brings it back. If that is not meant, send the delete again.',
-      ),
-    );
+    warnings.push(finding('CPR06', 'delete_date', ROW_HINTS.broughtBack));
   }
   return { effect: effectOf(row, match), match };
 }

@@ -1,17 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { type CalendarDate, parseIsoDate } from '#schemas/calendar.ts';
 import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import type { TracedField } from '#schemas/wording/records.ts';
 import { SourceBytes, SourceFailed } from '../../formats/common/source.ts';
 import { UnusableFile } from '../../formats/common/upload.ts';
 import { MalformedCsv, parseCsv } from '../../formats/csv/lines.ts';
 import { type PlainName, plainName, sameFamilyName, sameGivenName } from './names.ts';
-import {
-  type Difference,
-  type Traced,
-  type TraceOutcome,
-  type Tracer,
-  TracingUnavailable,
-} from './tracer.ts';
+import { type Traced, type TraceOutcome, type Tracer, TracingUnavailable } from './tracer.ts';
 
 const COLUMNS = [
   'nhs_number',
@@ -92,7 +87,7 @@ function outcomeOf(person: Traced, register: Register): TraceOutcome {
   if (entry === undefined) return { kind: 'no-match' };
   if (entry.status === 'sensitive') return { kind: 'sensitive' };
   const sent = plainName(person.givenName, person.familyName);
-  const differs: Difference[] = [
+  const differs: TracedField[] = [
     ...(entry.dateOfBirth === person.dateOfBirth ? [] : ['date_of_birth' as const]),
     ...(sameFamilyName(sent, entry.name) ? [] : ['family_name' as const]),
     ...(sameGivenName(sent, entry.name) ? [] : ['given_name' as const]),

@@ -1,5 +1,6 @@
 import type { CalendarDate } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { TracedField } from '#schemas/wording/records.ts';
 
 /** What an authority says of a person; compared and dropped, never stored. */
 export type Traced = {
@@ -10,14 +11,12 @@ export type Traced = {
   familyName: string;
 };
 
-export type Difference = 'date_of_birth' | 'family_name' | 'given_name';
-
 /** What is known of an NHS number. Everything but `no-match` and `sensitive` implies a comparison. */
 export type TraceOutcome =
   | { kind: 'verified' }
   | { kind: 'no-match' }
   | { kind: 'sensitive' }
-  | { kind: 'not-verified'; differs: readonly Difference[] }
+  | { kind: 'not-verified'; differs: readonly TracedField[] }
   /** Verified, and no longer in use; `replacedBy` only where telling it is safe. */
   | { kind: 'inactive'; replacedBy?: NhsNumber };
 
