@@ -3,14 +3,14 @@ import { Hono } from 'hono';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { Description } from './description/description.ts';
 import type { Fhir } from './fhir/fhir.ts';
-import { problemResponse, responseOf, SAFE_HEADERS } from './http/problem.ts';
+import { problemResponse, SAFE_HEADERS } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
+import { allowedMethods, type Route } from './http/route.ts';
 import type { LookupHandler } from './lookup/handler.ts';
 import type { AuditSearchRoute } from './routes/audit-search.ts';
 import type { Uploads } from './routes/uploads.ts';
 import { errorFields, type Log } from './telemetry/log.ts';
 import { createRouteNames } from './telemetry/requests.ts';
-import type { AuthorityRoute } from './uploads/route.ts';
 
 export type AppDependencies = {
   /** Absent in the worker role, as are batches and FHIR. */
@@ -21,7 +21,7 @@ export type AppDependencies = {
   uploads?: Uploads;
   /** Absent in the lookup role, which has no log. */
   auditSearch?: AuditSearchRoute;
-  notifications?: AuthorityRoute;
+  notifications?: Route;
   description: Description;
   ping: () => Response;
   status: () => Response;
@@ -45,39 +45,30 @@ export function createApp(dependencies: AppDependencies) {
   const { lookup, batch, fhir, uploads, notifications, ping, status, log } = dependencies;
   const { auditSearch, description } = dependencies;
   const app = new Hono<{ Bindings: HttpBindings }>();
-  const allowed = new Map<string, string>([
-    ['/_ping', 'GET, HEAD'],
-    ['/_status', 'GET, HEAD'],
-    ['/problems/:code', 'GET, HEAD'],
-    ['/openapi.json', 'GET, HEAD'],
-    ['/docs', 'GET, HEAD'],
-  ]);
-  if (lookup !== undefined) {
-    app.post('/lookup', async ({ env }) => responseOf(await lookup(env)));
-    allowed.set('/lookup', 'POST');
-  }
-  if (batch !== undefined) {
-    app.post('/lookup/batch', async ({ env }) => responseOf(await batch(env)));
-    allowed.set('/lookup/batch', 'POST');
-  }
-  if (auditSearch !== undefined) {
-    app.post(auditSearch.path, auditSearch.handler);
-    allowed.set(auditSearch.path, 'POST');
-  }
-  for (const { method, path, allow, handler } of [
+  const routes: Route[] = [
+    ...(lookup === undefined
+      ? []
+      : [{ method: 'POST' as const, path: '/lookup', handler: lookup }]),
+    ...(batch === undefined
+      ? []
+      : [{ method: 'POST' as const, path: '/lookup/batch', handler: batch }]),
+    ...(auditSearch === undefined ? [] : [{ method: 'POST' as const, ...auditSearch }]),
     ...(fhir?.routes ?? []),
     ...(uploads?.routes ?? []),
     ...(notifications === undefined ? [] : [notifications]),
-  ]) {
-    app.on(method, path, handler);
-    allowed.set(path, allow);
-  }
-  app.get('/_ping', ping);
-  app.get('/_status', status);
-  app.get('/openapi.json', description.openapi);
-  app.get('/docs', description.page);
-  app.get('/problems/:code', (c) => describeProblem(c.req.param('code')));
-
+    { method: 'GET', path: '/_ping', open: true, handler: ping },
+    { method: 'GET', path: '/_status', open: true, handler: status },
+    { method: 'GET', path: '/openapi.json', open: true, handler: description.openapi },
+    { method: 'GET', path: '/docs', open: true, handler: description.page },
+    {
+      method: 'GET',
+      path: '/problems/:code',
+      open: true,
+      handler: (c) => describeProblem(c.req.param('code')),
+    },
+  ];
+  for (const { method, path, handler } of routes) app.on(method, path, handler);
+  const allowed = allowedMethods(routes);
   const routeOf = createRouteNames([...allowed.keys()]);
   app.notFound((c) => {
     const ids = readRequestIds(c.env.incoming);

@@ -496,13 +496,6 @@ export async function startService(
       port: PORT,
       tls: tls?.value,
       observer: telemetry.observer(app.routes.map(({ path }) => path)),
-      direct: new Map(
-        lookups && [
-          ['/lookup', lookups.lookup],
-          ['/lookup/batch', lookups.batch],
-          ...lookups.fhir.direct,
-        ],
-      ),
     });
     tls?.onChange(http.useTls);
     add(async () => {

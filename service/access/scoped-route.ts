@@ -1,16 +1,15 @@
-import type { HttpBindings } from '@hono/node-server';
-import type { Context } from 'hono';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
 import type { NoteRefusal } from '../audit/record/refusals.ts';
 import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
+import type { RouteContext } from '../http/route.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import type { KnownCaller, Refusal } from './admission.ts';
 
-export type ScopedContext = Context<{ Bindings: HttpBindings }>;
+export type ScopedContext = RouteContext;
 export type ScopedHandler = (c: ScopedContext) => Promise<Response>;
 
 export type ScopedRouteDependencies = {

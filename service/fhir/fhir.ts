@@ -1,9 +1,7 @@
-import { TLSSocket } from 'node:tls';
-import type { HttpBindings } from '@hono/node-server';
 import { SEARCH_TYPES } from '#schemas/lookup.ts';
-import { responseOf, SAFE_HEADERS } from '../http/problem.ts';
+import { SAFE_HEADERS } from '../http/problem.ts';
 import { readRequestIds } from '../http/request-ids.ts';
-import type { LookupContext, LookupHandler } from '../lookup/handler.ts';
+import type { Route, RouteContext } from '../http/route.ts';
 import { CONFORMANCE } from './conformance.ts';
 import { wantsJson } from './media.ts';
 import { refusalResponse } from './outcome.ts';
@@ -17,22 +15,12 @@ export type FhirDependencies = SearchDependencies & {
   version: string;
 };
 
-export type FhirRoute = {
-  method: 'GET' | 'POST';
-  path: string;
-  /** What the Allow header says of this path. */
-  allow: string;
-  handler: (c: LookupContext) => Response | Promise<Response>;
-};
-
 export type Fhir = {
-  routes: readonly FhirRoute[];
-  /** The searches by POST once more, by path, as plain handlers: see `createHandler`. */
-  direct: readonly [path: string, handler: LookupHandler][];
+  routes: readonly Route[];
   /** True of an address that this service answers for, whether there is anything or not. */
   covers(path: string): boolean;
   /** Refuses a request that no route takes; `allow` where another method would be taken. */
-  refuse(c: LookupContext, allow: string | undefined): Response;
+  refuse(c: RouteContext, allow: string | undefined): Response;
 };
 
 /**
@@ -40,17 +28,14 @@ export type Fhir = {
  * CP-IS FHIR guide (CareTeam, AuditEvent) and of the Patient Flags guide (Flag).
  */
 export function createFhir({ publicUrl, version, ...dependencies }: FhirDependencies): Fhir {
-  const baseOf = ({ req: { url } }: LookupContext): string =>
+  const baseOf = ({ req: { url } }: RouteContext): string =>
     `${publicUrl ?? url.slice(0, url.indexOf('/', url.indexOf('//') + 2))}${FHIR_BASE}`;
-  // The server hands over what has a Host as it stands in a link, and no other.
-  const directBaseOf = ({ incoming: { socket, headers } }: HttpBindings): string =>
-    `${publicUrl ?? `${socket instanceof TLSSocket ? 'https' : 'http'}://${headers.host}`}${FHIR_BASE}`;
 
   const conformance = Object.entries(CONFORMANCE).map(
-    ([path, describe]): FhirRoute => ({
+    ([path, describe]): Route => ({
       method: 'GET',
       path,
-      allow: 'GET, HEAD',
+      open: true,
       handler: (c) => {
         const base = baseOf(c);
         const { headers } = c.env.incoming;
@@ -68,21 +53,18 @@ export function createFhir({ publicUrl, version, ...dependencies }: FhirDependen
       },
     }),
   );
-  const direct: [string, LookupHandler][] = [];
-  const searches = SEARCH_TYPES.flatMap((type): FhirRoute[] => {
+  const searches = SEARCH_TYPES.flatMap((type): Route[] => {
     const search = createSearchHandler(type, dependencies);
-    const handler = async (c: LookupContext) => responseOf(await search(c.env, baseOf(c)));
+    const handler = (c: RouteContext) => search(c.env, baseOf(c));
     const path = `${FHIR_BASE}/${type}`;
-    direct.push([`${path}/_search`, (env) => search(env, directBaseOf(env))]);
     return [
-      { method: 'GET', path, allow: 'GET', handler },
-      { method: 'POST', path: `${path}/_search`, allow: 'POST', handler },
+      { method: 'GET', path, handler },
+      { method: 'POST', path: `${path}/_search`, handler },
     ];
   });
 
   return {
     routes: [...conformance, ...searches],
-    direct,
     covers: (path) => path === FHIR_BASE || path.startsWith(`${FHIR_BASE}/`),
     refuse(c, allow) {
       const ids = readRequestIds(withTraceId(c.env.incoming));

@@ -1,7 +1,7 @@
 import type { OperationOutcome } from '@medplum/fhirtypes';
 import { detailOf, ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
 import { refusalAdvice } from '#schemas/wording/lookup.ts';
-import { type ProblemOptions, problemHeaders, type Reply, responseOf } from '../http/problem.ts';
+import { type ProblemOptions, problemHeaders } from '../http/problem.ts';
 import { FHIR_JSON, SPINE_ERROR_SYSTEM } from './vocabulary.ts';
 
 /** Displays as the PDS FHIR API gives them; codes without one there have none here. */
@@ -87,17 +87,12 @@ export function refusalOutcome(
 }
 
 /** A refusal, whole, with the headers of every other refusal. */
-export function refusalReply(code: ErrorCode, base: string, options: ProblemOptions): Reply {
-  return {
+export function refusalResponse(code: ErrorCode, base: string, options: ProblemOptions): Response {
+  return new Response(JSON.stringify(refusalOutcome(code, base, options.limit)), {
     status: ERRORS[code].status,
     headers: { ...problemHeaders(code, options), 'content-type': FHIR_JSON },
-    body: JSON.stringify(refusalOutcome(code, base, options.limit)),
-  };
+  });
 }
-
-/** A refusal as a response. */
-export const refusalResponse = (code: ErrorCode, base: string, options: ProblemOptions): Response =>
-  responseOf(refusalReply(code, base, options));
 
 /** What an answer tells whoever reads it, a sentence an issue; a warning where something is missing. */
 export function adviceOutcome(advice: readonly string[], complete: boolean): OperationOutcome {

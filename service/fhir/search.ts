@@ -4,7 +4,7 @@ import type { SearchType } from '#schemas/lookup.ts';
 import type { Gate } from '#store/trust/readiness.ts';
 import type { Refused } from '../audit/record/refusals.ts';
 import { readBody } from '../http/body.ts';
-import { type Reply, SAFE_HEADERS } from '../http/problem.ts';
+import { SAFE_HEADERS } from '../http/problem.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { idFields, type RequestIds, readRequestIds } from '../http/request-ids.ts';
 import { type Admitted, codeOfCause } from '../lookup/check.ts';
@@ -14,7 +14,7 @@ import { whenUndelivered } from '../lookup/undelivered.ts';
 import { errorFields } from '../telemetry/log.ts';
 import { searchset } from './bundle.ts';
 import { isForm, wantsJson } from './media.ts';
-import { refusalReply } from './outcome.ts';
+import { refusalResponse } from './outcome.ts';
 import { type ParsedSearch, parseSearch, type Search } from './parameters.ts';
 import { FHIR_JSON } from './vocabulary.ts';
 
@@ -23,7 +23,7 @@ export type SearchDependencies = LookupDependencies & {
 };
 
 /** @param base the absolute address of this FHIR service as the request's client knows it */
-export type SearchHandler = (env: HttpBindings, base: string) => Promise<Reply>;
+export type SearchHandler = (env: HttpBindings, base: string) => Promise<Response>;
 
 const BODY_LIMITS = { maxBytes: 16 * 1024, deadlineMs: 5_000 };
 
@@ -86,13 +86,13 @@ export function createSearchHandler(
     return search;
   }
 
-  function couldNotCheck(cause: string, ids: RequestIds, base: string): Reply {
+  function couldNotCheck(cause: string, ids: RequestIds, base: string): Response {
     const code = codeOfCause(cause);
     sampled.log(`could-not-check ${cause}`, ERRORS[code].level, 'a check could not be made', {
       cause,
       ...idFields(ids),
     });
-    return refusalReply(code, base, ids);
+    return refusalResponse(code, base, ids);
   }
 
   async function answer(env: HttpBindings, admitted: Admitted, search: Search, base: string) {
@@ -126,23 +126,23 @@ export function createSearchHandler(
       'x-request-id': ids.requestId,
     };
     if (ids.correlationId !== undefined) headers['x-correlation-id'] = ids.correlationId;
-    return { status: 200, headers, body };
+    return new Response(body, { status: 200, headers });
   }
 
   return async function search(env, base) {
     const { incoming } = env;
     const head = withTraceId(incoming);
-    const refuse = (refused: Omit<Refused, 'api' | 'source'>): Reply => {
+    const refuse = (refused: Omit<Refused, 'api' | 'source'>): Response => {
       noteRefusal({ ...refused, api: 'fhir', source: incoming.socket.remoteAddress });
-      return refusalReply(refused.code, base, { ...refused.ids, limit: refused.limit });
+      return refusalResponse(refused.code, base, { ...refused.ids, limit: refused.limit });
     };
     try {
       // The router hands a HEAD to the handler of GET; it would be a look that shows its maker nothing.
       if (incoming.method === 'HEAD') {
         const ids = readRequestIds(head);
-        return refusalReply('method-not-allowed', base, { ...ids, allow: 'GET' });
+        return refusalResponse('method-not-allowed', base, { ...ids, allow: 'GET' });
       }
-      if (shed()) return refusalReply('could-not-check', base, readRequestIds(head));
+      if (shed()) return refusalResponse('could-not-check', base, readRequestIds(head));
       const token = tracing.of(incoming)?.child('token');
       const admission = await admit(head);
       token?.end(admission.kind === 'refused' ? admission.code : undefined);
@@ -159,7 +159,7 @@ export function createSearchHandler(
       const ids = readRequestIds(head);
       const fields = { ...errorFields(error), ...idFields(ids) };
       sampled.log('fault', 'error', 'a lookup failed inside the service', fields);
-      return refusalReply('could-not-check', base, ids);
+      return refusalResponse('could-not-check', base, ids);
     }
   };
 }

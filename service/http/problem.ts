@@ -7,12 +7,6 @@ import {
 } from '#schemas/errors.ts';
 import { refusalAdvice } from '#schemas/wording/lookup.ts';
 
-/** An answer in its plainest form, which the hot path writes without a `Response` in between. */
-export type Reply = { status: number; headers: Record<string, string>; body: string };
-
-export const responseOf = ({ status, headers, body }: Reply): Response =>
-  new Response(body, { status, headers });
-
 /** On every answer: nothing may keep it, guess its type or run it as a page. */
 export const SAFE_HEADERS = {
   'cache-control': 'no-store',
@@ -73,14 +67,9 @@ export function problemHeaders(
 }
 
 /** A refusal, whole. */
-export function problemReply(code: ErrorCode, options: ProblemOptions = {}): Reply {
-  return {
+export function problemResponse(code: ErrorCode, options: ProblemOptions = {}): Response {
+  return new Response(JSON.stringify(problem(code, options)), {
     status: ERRORS[code].status,
     headers: problemHeaders(code, options),
-    body: JSON.stringify(problem(code, options)),
-  };
+  });
 }
-
-/** A refusal as a response. */
-export const problemResponse = (code: ErrorCode, options: ProblemOptions = {}): Response =>
-  responseOf(problemReply(code, options));

@@ -5,9 +5,9 @@ import type { Duplex } from 'node:stream';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
-import type { ObservedRequest, RequestObserver } from '../telemetry/requests.ts';
+import type { RequestObserver } from '../telemetry/requests.ts';
 import { listen } from './listening.ts';
-import { problem, problemHeaders, problemResponse, type Reply, responseOf } from './problem.ts';
+import { problem, problemHeaders, problemResponse } from './problem.ts';
 import { repeatsHost } from './request-head.ts';
 import type { TlsMaterial } from './tls.ts';
 
@@ -159,31 +159,12 @@ function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) =>
   };
 }
 
-/** Answers a POST to one address; never rejects. */
-export type DirectHandler = (env: HttpBindings) => Promise<Reply>;
-
-/**
- * Tells what surely is a host, written as links write it; anything else is left to be judged with the rest
- * of the address. The last one is remembered: there are as many as strangers like to send.
- */
-function createHostCheck(scheme: 'http' | 'https'): (host: string | undefined) => boolean {
-  let last: string | undefined;
-  return (host) => {
-    if (host === undefined) return false;
-    if (host === last) return true;
-    if (URL.parse(`${scheme}://${host}`)?.host !== host) return false;
-    last = host;
-    return true;
-  };
-}
-
 /**
  * Serves an app with Node's HTTP server, every limit set. A body that its handler left unread is drained
  * for half a second, so that the client gets to read its answer, and then the connection is closed. The
  * requests of a connection are answered one after the other; one with more than 16 that wait is cut off.
  *
  * @param options.port 0 for any free one
- * @param options.direct handlers of POST by exact path, asked before the app: the hot path needs no router
  * @param options.observer told of each request, and of its answer's end
  * @param options.tls set: TLS 1.3 and nothing else; where it names client authorities, no client without
  * a certificate of theirs
@@ -195,29 +176,24 @@ export async function serveHttp(
     host,
     port,
     tls,
-    direct = new Map(),
     limits = {},
     observer,
   }: {
     host: string;
     port: number;
     tls?: TlsMaterial | undefined;
-    direct?: ReadonlyMap<string, DirectHandler>;
     limits?: ServerLimits;
     observer?: RequestObserver | undefined;
   },
 ): Promise<HttpServer> {
-  /** Replies to requests whose body is not read to its end, which the listener sees to. */
-  const made = new WeakMap<IncomingMessage, Reply>();
   const listener = getRequestListener(
     (request, bindings) => {
       const env = bindings as HttpBindings;
-      const respond = (): Response | Promise<Response> => {
-        if (repeatsHost(env.incoming)) return problemResponse('malformed-request');
-        const reply = made.get(env.incoming);
-        return reply === undefined ? fetch(request, env) : responseOf(reply);
-      };
-      const response = respond();
+      // The listener lets hosts through that no address can have: 999.1.1.1, for one.
+      const response =
+        repeatsHost(env.incoming) || !URL.canParse(request.url)
+          ? problemResponse('malformed-request')
+          : fetch(request, env);
       if (!endsWhereUnread(env.incoming)) return response;
       return Promise.resolve(response).then((given) =>
         env.incoming.complete ? given : answerEarly(given, env),
@@ -229,51 +205,14 @@ export async function serveHttp(
     },
   );
 
-  /** Leaves a request to the listener, whose answer may stream; it has ended when the response closes. */
-  function listenTo(
-    incoming: IncomingMessage,
-    outgoing: ServerResponse,
-    observed: ObservedRequest | undefined,
-  ): void {
-    // A client that went while its body was awaited has closed it already.
-    if (outgoing.closed) observed?.end(0);
-    else if (observed !== undefined) {
-      outgoing.once('close', () => observed.end(outgoing.headersSent ? outgoing.statusCode : 0));
-    }
-    void listener(incoming, outgoing);
-  }
-
-  async function answerDirectly(
-    handler: DirectHandler,
-    incoming: IncomingMessage,
-    outgoing: ServerResponse,
-    observed: ObservedRequest | undefined,
-  ): Promise<void> {
-    const reply = await handler({ incoming, outgoing });
-    // A refusal is often made before the rest of its packet is looked at.
-    if (!incoming.complete) await new Promise((resolve) => setImmediate(resolve));
-    if (!incoming.complete) {
-      made.set(incoming, reply);
-      listenTo(incoming, outgoing, observed);
-      return;
-    }
-    const { status, headers, body } = reply;
-    headers['content-length'] = String(Buffer.byteLength(body));
-    outgoing.writeHead(status, headers).end(body);
-    observed?.end(status);
-  }
-
-  const isHost = createHostCheck(tls === undefined ? 'http' : 'https');
   let draining = false;
   const answer = inTurn((incoming, outgoing) => {
     if (draining) outgoing.setHeader('connection', 'close');
     const observed = observer?.begin(incoming);
-    const handler = incoming.method === 'POST' ? direct.get(incoming.url ?? '') : undefined;
-    if (handler === undefined || !isHost(incoming.headers.host) || repeatsHost(incoming)) {
-      listenTo(incoming, outgoing, observed);
-    } else {
-      void answerDirectly(handler, incoming, outgoing, observed);
+    if (observed !== undefined) {
+      outgoing.once('close', () => observed.end(outgoing.headersSent ? outgoing.statusCode : 0));
     }
+    void listener(incoming, outgoing);
   });
   const options = {
     maxHeaderSize: HEADERS_AT_MOST_BYTES,

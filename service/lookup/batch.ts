@@ -1,10 +1,10 @@
 import type { LimitReached } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
 import { BATCH_INCOMPLETE } from '#schemas/wording/lookup.ts';
-import { problem, problemReply } from '../http/problem.ts';
+import { problem, problemResponse } from '../http/problem.ts';
 import { createAnswering } from './answering.ts';
 import type { Admitted } from './check.ts';
-import { answerReply, createHandler, readJsonBody } from './handler.ts';
+import { answerResponse, createHandler, readJsonBody } from './handler.ts';
 import type { LookupDependencies } from './lookup.ts';
 import { limitOf } from './rehearsals.ts';
 import { type ParsedRequest, parseBatch } from './request.ts';
@@ -71,7 +71,7 @@ export function createBatchHandler(dependencies: BatchDependencies) {
     // All in one turn, so that they go to the store together.
     const outcomes = await Promise.all(batch.items.map((item) => outcomeOf(item, admitted)));
     if (outcomes.every(({ kind }) => kind === 'could-not-check')) {
-      return problemReply('could-not-check', ids);
+      return problemResponse('could-not-check', ids);
     }
     whenUndelivered(incoming, outgoing, () => {
       for (const tell of undelivered) tell();
@@ -79,6 +79,6 @@ export function createBatchHandler(dependencies: BatchDependencies) {
     const checked = outcomes.every(({ kind }) => kind === 'answered');
     const advice = checked ? '' : `"advice":${JSON.stringify([BATCH_INCOMPLETE])},`;
     const items = outcomes.map(({ json }) => json).join();
-    return answerReply(`{"checked":${checked},${advice}"items":[${items}]}`, ids);
+    return answerResponse(`{"checked":${checked},${advice}"items":[${items}]}`, ids);
   });
 }

@@ -1,6 +1,11 @@
-import { problemReply } from '../http/problem.ts';
+import { problemResponse } from '../http/problem.ts';
 import { type AnsweringDependencies, createAnswering } from './answering.ts';
-import { answerReply, createHandler, type HandlerDependencies, readJsonBody } from './handler.ts';
+import {
+  answerResponse,
+  createHandler,
+  type HandlerDependencies,
+  readJsonBody,
+} from './handler.ts';
 import { limitOf, type Rehearse } from './rehearsals.ts';
 import { parseRequest } from './request.ts';
 import { whenUndelivered } from './undelivered.ts';
@@ -27,9 +32,9 @@ export function createLookupHandler(dependencies: LookupDependencies) {
     if (limit !== undefined) return { code: 'too-many-requests', limit };
     const answering = await answer(admitted, parsed.request, trace);
     if (answering.kind === 'could-not-check') {
-      return problemReply(answering.code, admitted.ids);
+      return problemResponse(answering.code, admitted.ids);
     }
     whenUndelivered(env.incoming, env.outgoing, answering.notDelivered);
-    return answerReply(answering.json, admitted.ids);
+    return answerResponse(answering.json, admitted.ids);
   });
 }

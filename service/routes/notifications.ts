@@ -9,12 +9,12 @@ import {
   notificationIdSchema,
 } from '#schemas/notification.ts';
 import { auditedCaller, headersOf } from '../access/scoped-route.ts';
+import type { Route } from '../http/route.ts';
 import { NotificationFile } from '../notifications/notification-file.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
 import {
   type Admitted,
   type AuthorityContext,
-  type AuthorityRoute,
   type AuthorityRouteDependencies,
   authorityRoutes,
 } from '../uploads/route.ts';
@@ -51,9 +51,7 @@ function readQuery(url: string) {
  * `GET /notifications?after=ID&limit=N`: an authority's own notifications after one, in order, and where they
  * go on. One page of JSON or CSV; of XML, which holds one, a notification at a time.
  */
-export function createNotificationsRoute(
-  dependencies: NotificationsRouteDependencies,
-): AuthorityRoute {
+export function createNotificationsRoute(dependencies: NotificationsRouteDependencies): Route {
   const { folder, record } = dependencies;
 
   async function answer(
@@ -119,7 +117,6 @@ export function createNotificationsRoute(
   return {
     method: 'GET',
     path: '/notifications',
-    allow: 'GET',
     handler: route(answer, 'store-unavailable'),
   };
 }

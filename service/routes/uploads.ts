@@ -17,6 +17,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import type { Gate } from '#store/trust/readiness.ts';
 import { auditedCaller, headersOf } from '../access/scoped-route.ts';
 import { idFields } from '../http/request-ids.ts';
+import type { Route } from '../http/route.ts';
 import { errorFields } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type BodyLimits, openBody } from '../uploads/body.ts';
@@ -28,7 +29,6 @@ import { readNotice } from '../uploads/notices.ts';
 import {
   type Admitted,
   type AuthorityContext,
-  type AuthorityRoute,
   type AuthorityRouteDependencies,
   authorityRoutes,
 } from '../uploads/route.ts';
@@ -46,7 +46,7 @@ export type UploadDependencies = AuthorityRouteDependencies & {
 
 /** What an authority's own systems may do over HTTP. */
 export type Uploads = {
-  routes: AuthorityRoute[];
+  routes: Route[];
 };
 
 const LIMITS: BodyLimits = { idleMs: 10_000, deadlineMs: 240_000 };
@@ -228,23 +228,20 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
 
   return {
     routes: [
-      { method: 'POST', path: '/uploads', allow: 'POST', handler: route(upload, 'upload-failed') },
+      { method: 'POST', path: '/uploads', handler: route(upload, 'upload-failed') },
       {
         method: 'GET',
         path: '/uploads/:sequence',
-        allow: 'GET',
         handler: route(acknowledgementOf, 'store-unavailable'),
       },
       {
         method: 'GET',
         path: '/uploads/:sequence/notice',
-        allow: 'GET',
         handler: route((c, admitted) => noticeOf(c, admitted, sequenceOf(c)), 'store-unavailable'),
       },
       {
         method: 'GET',
         path: '/holdings',
-        allow: 'GET',
         handler: route(holdings, 'store-unavailable'),
       },
     ],

@@ -15,14 +15,6 @@ export type AuthorityContext = ScopedContext;
 export type Admitted = Extract<AuthorityAdmission, { kind: 'admitted' }>;
 type Handler = ScopedHandler;
 
-/** A route of an authority's own systems. */
-export type AuthorityRoute = {
-  method: 'GET' | 'POST';
-  path: string;
-  allow: string;
-  handler: Handler;
-};
-
 export type AuthorityRouteDependencies = AuthorityAdmissionDependencies & ScopedRouteDependencies;
 
 /** Makes handlers that admit an authority, by its own token, before they answer it. */

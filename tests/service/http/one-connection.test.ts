@@ -1,6 +1,5 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import type { Reply } from '#service/http/problem.ts';
 import { type HttpServer, serveHttp } from '#service/http/server.ts';
 import { until } from '../../support/service.ts';
 
@@ -31,7 +30,7 @@ function client(port: number, text: string) {
 }
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
-const REFUSED: Reply = { status: 401, headers: { 'content-type': 'text/plain' }, body: 'refused' };
+const refuse = () => new Response('refused', { status: 401 });
 
 test('requests sent together on one connection are answered one after the other, in order', async () => {
   let atWork = 0;
@@ -84,17 +83,15 @@ test('a client that goes has nothing done for it that it had not got to', async 
 });
 
 test.for([
-  ['of an app', '/app'],
-  ['made directly', '/direct'],
-])(
-  'a refusal %s, made before a large body is read, says that the connection ends',
-  async ([, path]) => {
-    const { port } = await serve(() => new Response('refused', { status: 401 }), {
-      direct: new Map([['/direct', () => Promise.resolve(structuredClone(REFUSED))]]),
-    });
+  ['at once', refuse],
+  ['a moment later', () => Promise.resolve().then(refuse)],
+] as const)(
+  'a refusal made %s, before a large body is read, says that the connection ends',
+  async ([, answer]) => {
+    const { port } = await serve(answer);
     const early = client(
       port,
-      `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nbegun`,
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nbegun',
     );
     await until(early.closed, 'the end of the connection');
     expect(early.received()).toMatch(/^HTTP\/1\.1 401 /);
@@ -104,7 +101,7 @@ test.for([
 );
 
 test('a refusal before a small body is read leaves the connection as it is', async () => {
-  const { port } = await serve(() => new Response('refused', { status: 401 }));
+  const { port } = await serve(refuse);
   const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n';
   const { socket, received, closed } = client(port, head);
   await until(() => received().includes('refused'));
