@@ -11,3 +11,15 @@ export type Caller = {
   accessEntry: string;
   userKey: string;
 };
+
+/** A caller as audit events hold it. */
+export function auditedCaller({ issuer, client, user, name, role }: Omit<Identity, 'scopes'>) {
+  return {
+    issuer,
+    client,
+    user,
+    name,
+    role: { code: role.code, name: role.name },
+    organisation: role.organisation,
+  };
+}

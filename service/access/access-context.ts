@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Configuration } from '#schemas/configuration.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { connectStore } from '#store/connection/connection.ts';
 import { createLookupStore } from '#store/lookup.ts';
@@ -68,12 +69,10 @@ export async function createDoor(dependencies: DoorDependencies) {
   );
 
   function tellAlert({ caller, ...alert }: EnumerationAlert): void {
-    const { issuer, client, user, name, role } = caller.identity;
-    const { organisation, code } = role;
     const event = {
       type: 'enumeration-alert' as const,
       auditId: randomUUID(),
-      caller: { issuer, client, user, name, role: { code, name: role.name }, organisation },
+      caller: auditedCaller(caller.identity),
       ...alert,
     };
     recorder.record(event);

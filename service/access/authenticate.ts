@@ -1,6 +1,6 @@
 import { decodeJwt, errors, type JWTVerifyResult, jwtVerify } from 'jose';
 import type { ErrorCode } from '#schemas/errors.ts';
-import type { Caller } from '#schemas/people/caller.ts';
+import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import {
   type Claims,
   registeredClaimsSchema,
@@ -74,17 +74,11 @@ function callersOf(claims: Claims): [Caller, ...Caller[]] {
   const scopes = claims.scope.split(' ').filter(isScope);
   const userKey = userKeyOf(issuer, user);
   const callers = claims.roles.map((role): Caller => {
+    const identity = { issuer, client, user, name, role, scopes };
     const { organisation } = role;
     return {
-      identity: { issuer, client, user, name, role, scopes },
-      eventJson: JSON.stringify({
-        issuer,
-        client,
-        user,
-        name,
-        role: { code: role.code, name: role.name },
-        organisation,
-      }),
+      identity,
+      eventJson: JSON.stringify(auditedCaller(identity)),
       accessEntry: JSON.stringify({ name, role: role.name, roleCode: role.code, organisation }),
       userKey,
     };

@@ -1,5 +1,4 @@
 import type { ErrorCode } from '#schemas/errors.ts';
-import type { Caller } from '#schemas/people/caller.ts';
 import type { NoteRefusal } from '../audit/record/refusals.ts';
 import { problemResponse, SAFE_HEADERS } from '../http/problem.ts';
 import type { RequestHead } from '../http/request-head.ts';
@@ -25,19 +24,6 @@ export function headersOf(ids: RequestIds, type: string): Record<string, string>
     'content-type': type,
     ...(ids.requestId !== undefined && { 'x-request-id': ids.requestId }),
     ...(ids.correlationId !== undefined && { 'x-correlation-id': ids.correlationId }),
-  };
-}
-
-/** A caller as an audit event holds it. */
-export function auditedCaller({ identity }: Caller) {
-  const { issuer, client, user, name, role } = identity;
-  return {
-    issuer,
-    client,
-    user,
-    name,
-    role: { code: role.code, name: role.name },
-    organisation: role.organisation,
   };
 }
 

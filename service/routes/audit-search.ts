@@ -7,12 +7,12 @@ import {
   auditSearchSchema,
 } from '#schemas/audit/audit-search.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
 import type { Identity } from '#schemas/people/identity.ts';
 import type { Gate } from '#store/trust/readiness.ts';
 import type { KnownCaller } from '../access/admission.ts';
 import { admitScope, type ScopedAdmissionDependencies } from '../access/scoped.ts';
 import {
-  auditedCaller,
   headersOf,
   type ScopedContext,
   type ScopedRouteDependencies,
@@ -107,7 +107,7 @@ export function createAuditSearch(dependencies: AuditSearchDependencies) {
       auditId,
       requestId: ids.requestId,
       ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-      caller: auditedCaller(caller),
+      caller: auditedCaller(identity),
       by: identity.name,
       reason,
       view,

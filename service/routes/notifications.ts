@@ -8,7 +8,8 @@ import {
   type NotificationsPage,
   notificationIdSchema,
 } from '#schemas/notification.ts';
-import { auditedCaller, headersOf } from '../access/scoped-route.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
+import { headersOf } from '../access/scoped-route.ts';
 import type { Route } from '../http/route.ts';
 import { NotificationFile } from '../notifications/notification-file.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
@@ -83,7 +84,7 @@ export function createNotificationsRoute(dependencies: NotificationsRouteDepende
         requestId: ids.requestId,
         ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
         authority,
-        caller: auditedCaller(caller),
+        caller: auditedCaller(caller.identity),
         by: caller.identity.name,
         ...(after !== undefined && { after }),
         upTo: last.id,

@@ -10,12 +10,13 @@ import {
 import { LoadFailed, loadFile } from '#loaders/load/load.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { formatOfMediaType, UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Gate } from '#store/trust/readiness.ts';
-import { auditedCaller, headersOf } from '../access/scoped-route.ts';
+import { headersOf } from '../access/scoped-route.ts';
 import { idFields } from '../http/request-ids.ts';
 import type { Route } from '../http/route.ts';
 import { errorFields } from '../telemetry/log.ts';
@@ -209,7 +210,7 @@ export function createUploads(dependencies: UploadDependencies): Uploads {
       requestId: ids.requestId,
       ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
       authority: code,
-      caller: auditedCaller(caller),
+      caller: auditedCaller(caller.identity),
       by: caller.identity.name,
     });
     const format =

@@ -2,7 +2,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import type { Api, RecordedEvent } from '#schemas/audit/audit-event.ts';
 import { ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
-import type { Caller } from '#schemas/people/caller.ts';
+import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import { idFields, type RequestIds } from '../../http/request-ids.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { SampledLog } from '../../telemetry/sampled-log.ts';
@@ -76,21 +76,15 @@ export function createRefusals({
       });
       return;
     }
-    const { issuer, client, user, name, role } = caller.identity;
-    const { organisation } = role;
+    const { role, organisation, ...person } = auditedCaller(caller.identity);
+    const { client } = person;
     if (code === 'invalid-nhs-number') sawInvalid(caller);
     const event: RefusalEvent = {
       type: 'refusal',
       auditId: randomUUID(),
       ...requestId,
       ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-      caller: {
-        issuer,
-        client,
-        user,
-        name,
-        ...(roleChosen && { role: { code: role.code, name: role.name }, organisation }),
-      },
+      caller: { ...person, ...(roleChosen && { role, organisation }) },
       api,
       code,
       ...numberFields(number),

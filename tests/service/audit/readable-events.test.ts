@@ -10,11 +10,10 @@ import {
   writtenEventSchema,
 } from '#schemas/audit/audit-event.ts';
 import { COULD_NOT_CHECK_CAUSES, REASONS, SEARCH_TYPES } from '#schemas/lookup.ts';
-import type { Caller } from '#schemas/people/caller.ts';
+import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import { heldTextSchema, shortTextSchema } from '#schemas/text.ts';
 import { createAuthenticator } from '#service/access/authenticate.ts';
 import { mappingOf } from '#service/access/claims.ts';
-import { auditedCaller } from '#service/access/scoped-route.ts';
 import { readRequestIds } from '#service/http/request-ids.ts';
 import { createCheck } from '#service/lookup/check.ts';
 import { coverageOf } from '#service/lookup/coverage.ts';
@@ -320,7 +319,12 @@ describe('an audit event', () => {
           const { unreadable, events } = await sealed(given?.event ?? '');
           expect(unreadable).toEqual([]);
           expect(events).toMatchObject([
-            { type: 'lookup', requestId, caller: auditedCaller(caller), nhsNumber: testNumber(1) },
+            {
+              type: 'lookup',
+              requestId,
+              caller: auditedCaller(caller.identity),
+              nhsNumber: testNumber(1),
+            },
           ]);
         },
       ),
