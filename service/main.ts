@@ -7,7 +7,7 @@ import type { Configuration } from '#schemas/configuration.ts';
 import type { Build, OwnCheck } from '#schemas/status.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { CONNECTION_REPLACED } from '#store/connection/connection.ts';
-import { createStore, type Store } from '#store/store.ts';
+import { createStore } from '#store/store.ts';
 
 import { watchAccessLists } from '#store/trust/access-lists.ts';
 import { type Gate, watchStore } from '#store/trust/readiness.ts';
@@ -29,7 +29,7 @@ import { type Audit, startAudit } from './audit/audit.ts';
 import { sealedRange } from './audit/log/sealed.ts';
 import { createSearcher } from './audit/search/searcher.ts';
 import { createApiDescription } from './description/description.ts';
-import { createFhir } from './fhir/fhir.ts';
+import { type BaseOf, createBaseOf } from './fhir/request.ts';
 import {
   anchorFolder,
   auditFolder,
@@ -43,24 +43,26 @@ import {
 import { datasetProblem, lookupDatasetProblem } from './files/served-dataset.ts';
 import { serveHttp } from './http/server.ts';
 import { openTls, tlsCheck } from './http/tls.ts';
-import { createBatchHandler } from './lookup/batch.ts';
-import { createCheck } from './lookup/check.ts';
 import {
   type CoverageLimits,
+  type CoverageState,
   coverageCheck,
   coverageLimits,
   createCoverage,
   shareCheck,
 } from './lookup/coverage.ts';
-import { createLookupHandler } from './lookup/lookup.ts';
+import { createLookup } from './lookup/lookup.ts';
 import { createShed } from './lookup/overload.ts';
 import { createRehearsals } from './lookup/rehearsals.ts';
 import { type Notifications, startNotifications } from './notifications/notifications.ts';
 import { notifierSettings, watchPreferences } from './notifications/settings.ts';
-import { type AuditSearchRoute, createAuditSearch } from './routes/audit-search.ts';
-import { createNotificationsRoute } from './routes/notifications.ts';
-import { createPing, createStatus } from './routes/status.ts';
-import { createUploads } from './routes/uploads.ts';
+import { mount } from './routes/route.ts';
+import {
+  type LookupRoutesDependencies,
+  OPERATIONS,
+  ROUTES,
+  type WorkRoutesDependencies,
+} from './routes/routes.ts';
 import { createDescription } from './start/configuration-digest.ts';
 import { startDaily } from './start/daily.ts';
 import { createForeignWrites } from './start/foreign-writes.ts';
@@ -211,32 +213,37 @@ function startForeignWrites(keeper: Keeper, audit: Audit, redis: StoreConnection
   return createForeignWrites(keeper, audit, lists);
 }
 
-/** Searches of the audit, where its log is. */
-function createAuditSearching(
+/** What the routes of authorities' systems and of the audit work with, where the log is. */
+function createWork(
   configuration: Configuration,
   door: Door,
-  store: Store,
+  { loader, anchor }: Tools,
   audit: Audit,
   gate: Gate,
+  tracer: Parameters<typeof loadSettings>[1],
+  baseOf: BaseOf,
   log: Log,
   add: Add,
-): AuditSearchRoute {
-  const { OPERATOR_ODS_CODE, PUBLIC_URL } = configuration;
+): WorkRoutesDependencies {
+  const { OPERATOR_ODS_CODE } = configuration;
   const searcher = createSearcher({
     folder: auditFolder(configuration),
     indexFile: auditIndexFile(configuration),
   });
   add(() => searcher.stop());
-  return createAuditSearch({
+  return {
     ...door,
-    searcher,
-    coverage: () => audit.coverage,
-    appendEvent: (event) => store.appendEvent(event),
+    store: loader,
+    anchor,
     gate,
-    operator: () => OPERATOR_ODS_CODE ?? (door.isDemo() === true ? DEMO_OPERATOR.code : undefined),
-    publicUrl: PUBLIC_URL,
     log,
-  });
+    loads: loadSettings(configuration, tracer),
+    auditFolder: auditFolder(configuration),
+    searcher,
+    indexed: () => audit.coverage,
+    operator: () => OPERATOR_ODS_CODE ?? (door.isDemo() === true ? DEMO_OPERATOR.code : undefined),
+    baseOf,
+  };
 }
 
 /** Telling authorities of accesses to their children. */
@@ -275,7 +282,7 @@ async function settled(gate: Gate, keeper: Keeper | undefined): Promise<void> {
   }
 }
 
-/** Everything between a request and the store, for the plain lookup and for FHIR. */
+/** Everything between a request and the store, for the plain lookup and for FHIR, and how much is current. */
 function createLookups(
   configuration: Configuration,
   { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard, ...door }: Door,
@@ -283,44 +290,37 @@ function createLookups(
   versions: () => LookupEvent['versions'],
   gate: Gate,
   limits: CoverageLimits,
-) {
+  baseOf: BaseOf,
+): LookupRoutesDependencies & { coverage: () => CoverageState } {
   const coverage = createCoverage(gate, limits);
-  const rehearse = createRehearsals({ isDemo, directory: gate, limits });
-  const dependencies = {
+  const { metrics, tracing } = door;
+  return {
+    coverage,
     admit: createAdmission({
       authenticate,
       organisations: () => organisationsOf(identities, isDemo()),
       registeredOnly: () => isDemo() !== true,
       take,
     }),
-    check: createCheck({
+    lookUp: createLookup({
       store,
       gate,
       coverage,
       recorder,
       versions,
       saw: ({ caller }, nhsNumber) => guard.saw(caller, nhsNumber),
-      metrics: door.metrics,
-      rehearse,
+      metrics,
+      sampled,
     }),
-    rehearse,
+    rehearse: createRehearsals({ isDemo, directory: gate, limits }),
     gate,
-    recorder,
     noteRefusal,
     sampled,
     shed: createShed(store, configuration.LOOKUPS_AT_ONCE, sampled),
-    tracing: door.tracing,
+    tracing,
     take,
-  };
-  return {
-    coverage,
-    lookup: createLookupHandler(dependencies),
-    batch: createBatchHandler(dependencies),
-    fhir: createFhir({
-      ...dependencies,
-      publicUrl: configuration.PUBLIC_URL,
-      version: packageJson.version,
-    }),
+    baseOf,
+    version: packageJson.version,
   };
 }
 
@@ -417,10 +417,11 @@ export async function startService(
     }
 
     const versions = () => described().versions;
+    const baseOf = createBaseOf(configuration.PUBLIC_URL);
     const lookups =
       ROLE === 'worker'
         ? undefined
-        : createLookups(configuration, door, identities, versions, gate, limits);
+        : createLookups(configuration, door, identities, versions, gate, limits, baseOf);
     if (kind === 'live' && lookups !== undefined && configuration.PUBLIC_URL === undefined) {
       log.warn(
         'PUBLIC_URL is not set: links in FHIR begin as the Host header of each request says',
@@ -432,29 +433,10 @@ export async function startService(
       add(await tellNotInUse({ tracer, store: tools.loader, everyMs, log }));
     }
     const notifying = tools && (await startNotifying(configuration, gate, kind, log, add));
-    const uploads =
-      tools === undefined
-        ? {}
-        : {
-            uploads: createUploads({
-              ...door,
-              store: tools.loader,
-              anchor: tools.anchor,
-              gate,
-              log,
-              loads: loadSettings(configuration, tracer),
-            }),
-            notifications: createNotificationsRoute({
-              ...door,
-              log,
-              folder: auditFolder(configuration),
-              record: (event) => tools.loader.appendEvent(event),
-            }),
-          };
-    const auditSearch =
+    const work =
       tools &&
       audit &&
-      createAuditSearching(configuration, door, tools.loader, audit, gate, log, add);
+      createWork(configuration, door, tools, audit, gate, tracer, baseOf, log, add);
     const foreign =
       tools && audit && startForeignWrites(tools.keeper, audit, redis.connect('worker'), add);
     const ownChecks = () => [
@@ -477,25 +459,23 @@ export async function startService(
     telemetry.watch(
       watchFolders({ data: DATA_DIR, ...(audit && { audit: auditFolder(configuration) }) }),
     );
-    const app = createApp({
-      ...lookups,
-      ...uploads,
-      ...(auditSearch !== undefined && { auditSearch }),
-      description: createApiDescription(packageJson.version, configuration.PUBLIC_URL),
-      ping: createPing(build),
-      status: createStatus({
+    const routes = [
+      ...(lookups === undefined ? [] : mount(ROUTES.lookups, lookups)),
+      ...(work === undefined ? [] : mount(ROUTES.work, work)),
+      ...mount(ROUTES.service, {
+        description: createApiDescription(OPERATIONS, build.version, configuration.PUBLIC_URL),
         build,
         gate,
         own: ownChecks,
         stopping: () => draining,
       }),
-      log,
-    });
+    ];
+    const app = createApp(routes, { baseOf, log });
     const http = await serveHttp(app.fetch, {
       host: HOST,
       port: PORT,
       tls: tls?.value,
-      observer: telemetry.observer(app.routes.map(({ path }) => path)),
+      observer: telemetry.observer(routes.map(({ operation }) => operation.path)),
     });
     tls?.onChange(http.useTls);
     add(async () => {
@@ -506,10 +486,15 @@ export async function startService(
     });
     const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
     log.info('listening', { address: baseUrl, role: ROLE });
-    const routes = app.routes.map(({ method, path }) => ({ method, path }));
     // Not waited for: who looks up must not wait for who looks on.
     const metricsPort = telemetry.start();
-    return { baseUrl, metricsPort, routes, stop: close, abandon: () => redis.abandon() };
+    return {
+      baseUrl,
+      metricsPort,
+      routes: app.routes,
+      stop: close,
+      abandon: () => redis.abandon(),
+    };
   } catch (error) {
     await close();
     throw error;

@@ -235,7 +235,6 @@ export const writtenEventSchema = z.discriminatedUnion('type', [
 /** The part of an event that a process writes. */
 export type WrittenEvent = z.infer<typeof writtenEventSchema>;
 export type OperatorEvent = z.infer<typeof operatorEventSchema>;
-export type NotificationsReadEvent = z.infer<typeof notificationsReadEventSchema>;
 export type LookupEvent = z.infer<typeof lookupEventSchema>;
 
 /** Largest event that is sealed as it is, in bytes; the log's format allows little more. */

@@ -1,5 +1,6 @@
-import { SAFE_HEADERS } from '../http/problem.ts';
+import { SAFE_HEADERS } from '../http/headers.ts';
 import { openApi } from './openapi.ts';
+import type { Operation } from './operation.ts';
 import { apiPage, PAGE_POLICY } from './page.ts';
 
 /** What describes the API, for programs and for people; without a token, since it holds no secret. */
@@ -12,10 +13,14 @@ export type Description = {
  * `GET /openapi.json` and `GET /docs`. Both are made at the first request for one of them: they take some
  * milliseconds, which a start has better use for.
  */
-export function createApiDescription(version: string, publicUrl: string | undefined): Description {
+export function createApiDescription(
+  operations: readonly Operation[],
+  version: string,
+  publicUrl: string | undefined,
+): Description {
   let made: { openapi: string; page: string } | undefined;
   function make() {
-    const api = openApi(version, publicUrl);
+    const api = openApi(operations, version, publicUrl);
     return { openapi: JSON.stringify(api), page: apiPage(api) };
   }
   const answer = (body: string, headers: Record<string, string>): Response =>

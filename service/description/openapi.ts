@@ -18,7 +18,7 @@ import type { AccessRefusal } from '../access/decide.ts';
 import { refusalOutcome } from '../fhir/outcome.ts';
 import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
 import { EXAMPLES } from './examples.ts';
-import { type Content, OPERATIONS, type Operation, TAGS } from './operations.ts';
+import { type Content, type Operation, TAGS } from './operation.ts';
 
 /** A JSON schema, draft 2020-12, as OpenAPI 3.1 takes it. */
 export type JsonSchema = Record<string, unknown>;
@@ -275,11 +275,16 @@ docs/integrating.md says when to call, what to show, and which test numbers a de
 /**
  * What this service answers, OpenAPI 3.1, made of the schemas that it works by.
  *
+ * @param operations in the order of the description
  * @param publicUrl where clients reach it; without, addresses are relative to where this is served
  */
-export function openApi(version: string, publicUrl?: string): OpenApi {
+export function openApi(
+  operations: readonly Operation[],
+  version: string,
+  publicUrl?: string,
+): OpenApi {
   const paths: OpenApi['paths'] = {};
-  for (const operation of OPERATIONS) {
+  for (const operation of operations) {
     const path = describedPath(operation.path);
     (paths[path] ??= {})[operation.method.toLowerCase()] = described(operation);
   }

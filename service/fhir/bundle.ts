@@ -1,21 +1,14 @@
 import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
-import type { Authority } from '#schemas/authority.ts';
 import type { SearchType } from '#schemas/lookup.ts';
 import { flaggedAdvice, notFlaggedAdvice } from '#schemas/wording/lookup.ts';
-import type { LookupResult } from '#store/lookup.ts';
 import { flagsOf } from '../lookup/answer.ts';
-import type { CoverageState } from '../lookup/coverage.ts';
+import type { Checked } from '../lookup/lookup.ts';
 import { access } from './accesses.ts';
 import { adviceOutcome } from './outcome.ts';
 import type { Search } from './parameters.ts';
 import { type Child, carePlan, careTeam, fhirFlag } from './plans.ts';
 
-export type Checked = {
-  auditId: string;
-  result: Exclude<LookupResult, { kind: 'could-not-check' }>;
-  /** Coverage as it was when the check was made. */
-  coverage: CoverageState;
-  authorities: ReadonlyMap<string, Authority>;
+type Keyed = Checked & {
   /** Keys the ids of what is answered. */
   key: string;
 };
@@ -27,7 +20,7 @@ type Found = {
   advice: string[];
 };
 
-function find(type: SearchType, search: Search, checked: Checked): Found {
+function find(type: SearchType, search: Search, checked: Keyed): Found {
   const { result, coverage, authorities, key } = checked;
   const { nhsNumber, supporting } = search;
   if (result.kind === 'not-flagged') {
@@ -68,12 +61,7 @@ function find(type: SearchType, search: Search, checked: Checked): Found {
  * @param base absolute, of this FHIR service
  * @throws whatever is wrong with what is held: the caller then answers could-not-check
  */
-export function searchset(
-  type: SearchType,
-  search: Search,
-  checked: Checked,
-  base: string,
-): Bundle {
+export function searchset(type: SearchType, search: Search, checked: Keyed, base: string): Bundle {
   const { matches, included, advice } = find(type, search, checked);
   const found = matches === 'unreadable' ? [] : matches;
   const { result, coverage } = checked;

@@ -7,7 +7,7 @@ import type {
 import { ERRORS } from '#schemas/errors.ts';
 import type { SearchType } from '#schemas/lookup.ts';
 import { errorCodeSystem } from './outcome.ts';
-import { FHIR_BASE, FHIR_JSON, NHS_NUMBER_SYSTEM } from './vocabulary.ts';
+import { FHIR_JSON, NHS_NUMBER_SYSTEM } from './vocabulary.ts';
 
 /** When what is stated below last changed. */
 const STATED_ON = '2026-11-24';
@@ -132,10 +132,3 @@ export function capabilityStatement(base: string, version: string): CapabilitySt
     ],
   };
 }
-
-/** The addresses of what describes this service, and what is found there. */
-export const CONFORMANCE = {
-  [`${FHIR_BASE}/metadata`]: capabilityStatement,
-  [`${FHIR_BASE}/SearchParameter/flag-code`]: flagCodeParameter,
-  [`${FHIR_BASE}/CodeSystem/error-code`]: errorCodes,
-} as const;

@@ -6,13 +6,7 @@ import {
   type Problem,
 } from '#schemas/errors.ts';
 import { refusalAdvice } from '#schemas/wording/lookup.ts';
-
-/** On every answer: nothing may keep it, guess its type or run it as a page. */
-export const SAFE_HEADERS = {
-  'cache-control': 'no-store',
-  'x-content-type-options': 'nosniff',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-} as const;
+import { answerHeaders } from './headers.ts';
 
 export const RETRY_AFTER_SECONDS = 5;
 
@@ -49,12 +43,7 @@ export function problemHeaders(
   code: ErrorCode,
   { requestId, correlationId, allow, limit }: ProblemOptions,
 ): Record<string, string> {
-  const headers: Record<string, string> = {
-    ...SAFE_HEADERS,
-    'content-type': 'application/problem+json',
-  };
-  if (requestId !== undefined) headers['x-request-id'] = requestId;
-  if (correlationId !== undefined) headers['x-correlation-id'] = correlationId;
+  const headers = answerHeaders('application/problem+json', { requestId, correlationId });
   if (allow !== undefined) headers['allow'] = allow;
   const { status, retryable } = ERRORS[code];
   if (status === 503 && retryable) headers['retry-after'] = String(RETRY_AFTER_SECONDS);

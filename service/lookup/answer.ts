@@ -2,8 +2,10 @@ import type { Authority } from '#schemas/authority.ts';
 import type { Flag, LookupRequest } from '#schemas/lookup.ts';
 import { PLAN_TYPES, type PlanStatus } from '#schemas/plans/plan.ts';
 import { flaggedAdvice } from '#schemas/wording/lookup.ts';
-import type { ListedAccess, LookupResult, ShownPlan } from '#store/lookup.ts';
-import { type CoverageState, negativeAdvice } from './coverage.ts';
+import type { ListedAccess, ShownPlan } from '#store/lookup.ts';
+import { negativeAdvice } from './coverage.ts';
+import type { Admitted } from './guard.ts';
+import type { Checked, Form } from './lookup.ts';
 
 /** What is held says something that cannot be shown as it should be; nothing is shown then. */
 export class UnanswerableLookup extends Error {
@@ -76,17 +78,13 @@ const accessOf = ({ at, name, role, organisation, own }: ListedAccess) => ({
 /**
  * The 200 answer as JSON, in the shape of `lookupAnswerSchema`. A negative is put together from texts
  * made beforehand: nine of ten answers and more are negatives.
- *
- * @throws whatever is wrong with what is held: the caller then answers could-not-check
  */
-export function answerJson(
-  auditId: string,
+function answerJson(
+  { auditId, result, coverage, authorities }: Checked,
+  { access }: Admitted,
   request: LookupRequest,
-  result: Extract<LookupResult, { kind: 'flagged' | 'not-flagged' }>,
-  silent: boolean,
-  coverage: CoverageState,
-  authorities: ReadonlyMap<string, Authority>,
 ): string {
+  const silent = access.access === 'silent-read';
   const checkedAt = new Date(result.at).toISOString();
   if (result.kind === 'not-flagged') {
     const advice = negativeAdvice(coverage, request.dateOfBirth, result.at);
@@ -102,3 +100,6 @@ export function answerJson(
   const accesses = silent || !readable ? '' : `"accesses":${JSON.stringify(listed.map(accessOf))},`;
   return `{"checked":true,"outcome":"flagged","current":${current},"checkedAt":"${checkedAt}","auditId":"${auditId}","advice":${advice},"flags":${JSON.stringify(flags)},${accesses}"coverage":${coverage.json}}`;
 }
+
+/** The plain form, for one number and for each of a batch. */
+export const PLAIN: Form = { words: answerJson };

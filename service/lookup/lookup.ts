@@ -1,40 +1,173 @@
-import { problemResponse } from '../http/problem.ts';
-import { type AnsweringDependencies, createAnswering } from './answering.ts';
-import {
-  answerResponse,
-  createHandler,
-  type HandlerDependencies,
-  readJsonBody,
-} from './handler.ts';
-import { limitOf, type Rehearse } from './rehearsals.ts';
-import { parseRequest } from './request.ts';
-import { whenUndelivered } from './undelivered.ts';
+import { randomUUID } from 'node:crypto';
+import { type LookupEvent, lookupEventSchema } from '#schemas/audit/audit-event.ts';
+import type { Authority } from '#schemas/authority.ts';
+import { epochDay } from '#schemas/calendar.ts';
+import { ERRORS } from '#schemas/errors.ts';
+import type { CouldNotCheckCause, LookupRequest, SearchType } from '#schemas/lookup.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { LookupResult, LookupStore } from '#store/lookup.ts';
+import type { Gate } from '#store/trust/readiness.ts';
+import type { Recorder } from '../audit/record/recorder.ts';
+import { idFields } from '../http/request-ids.ts';
+import { errorFields } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { SampledLog } from '../telemetry/sampled-log.ts';
+import type { Trace } from '../telemetry/tracing.ts';
+import type { CoverageState } from './coverage.ts';
+import { createEventText } from './event.ts';
+import type { Admitted } from './guard.ts';
+import type { Rehearsed } from './rehearsals.ts';
 
-export type LookupDependencies = HandlerDependencies &
-  AnsweringDependencies & {
-    /** What a demo answers for some numbers in the place of an answer. */
-    rehearse: Rehearse;
-  };
+/** What was found, to be put into words. */
+export type Checked = {
+  auditId: string;
+  /** Coverage as it was when the check was made. */
+  coverage: CoverageState;
+  /** The directory by which the result is to be read. */
+  authorities: ReadonlyMap<string, Authority>;
+  result: Exclude<LookupResult, { kind: 'could-not-check' }>;
+};
+
+/** How a lookup is asked for and answered. */
+export type Form = {
+  /** That of FHIR; without one the answer is the plain one, which shows everything. */
+  search?: SearchType;
+  /** @throws whatever is wrong with what is held: the answer then is could-not-check */
+  words: (checked: Checked, admitted: Admitted, request: LookupRequest) => string;
+};
+
+export type LookedUp =
+  | {
+      kind: 'answered';
+      body: string;
+      /** To be called where the answer does not reach its reader, whom the audit says it was shown to. */
+      notDelivered: () => void;
+    }
+  | { kind: 'could-not-check'; code: 'number-not-in-use' | 'could-not-check' };
+
+export type LookupDependencies = {
+  store: LookupStore;
+  gate: Pick<Gate, 'open' | 'authorities' | 'authoritiesAt'>;
+  coverage: () => CoverageState;
+  recorder: Pick<Recorder, 'record'>;
+  /** As they are now; the same object as long as nothing changed. */
+  versions: () => LookupEvent['versions'];
+  /** Told of each number looked up, to notice who tries numbers out. */
+  saw: (admitted: Admitted, nhsNumber: NhsNumber) => void;
+  metrics: Pick<Metrics, 'lookedUp' | 'accessesUnreadable'>;
+  sampled: Pick<SampledLog, 'log'>;
+};
+
+type Found = LookupResult | { kind: 'could-not-check'; cause: CouldNotCheckCause };
+
+/** By OpenTelemetry's conventions for databases. */
+const STORE_SPAN = 'FCALL lookup';
+const STORE_LABELS = {
+  'db.system.name': 'redis',
+  'db.operation.name': 'FCALL',
+  'db.stored_procedure.name': 'lookup',
+};
+
+/** An older directory may lack an authority that has loaded since, or call one up to date that is not. */
+const DIRECTORY_TRUSTED_FOR_MS = 5_000;
+
+export const isDirectoryTrusted = ({ authoritiesAt }: Pick<Gate, 'authoritiesAt'>): boolean =>
+  Date.now() - authoritiesAt <= DIRECTORY_TRUSTED_FOR_MS;
+
+/** From the request being read, its body too, to its answer; a wait for keys to judge its token by counts. */
+const LOOKUP_DEADLINE_MS = 2_000;
 
 /**
- * `POST /lookup`: is there a flag for this NHS number, whom to ring, who looked before.
- *
- * Whatever is not a complete, audited answer is a problem with `checked: false`.
+ * Looks a number up for an admitted caller, whatever the form of the answer: the gate and the directory are
+ * judged, the store asked and what it found put into words. What could not be checked is audited as such and
+ * logged; an answer that was authorised and is not going to be given is on record as not delivered.
  */
-export function createLookupHandler(dependencies: LookupDependencies) {
-  const answer = createAnswering(dependencies);
-  return createHandler(dependencies, async (env, admitted, trace) => {
-    const bytes = await readJsonBody(env);
-    if (!Buffer.isBuffer(bytes)) return bytes;
-    const parsed = parseRequest(bytes);
-    if (parsed.kind === 'refused') return parsed;
-    const limit = limitOf(dependencies.rehearse(parsed.request.nhsNumber));
-    if (limit !== undefined) return { code: 'too-many-requests', limit };
-    const answering = await answer(admitted, parsed.request, trace);
-    if (answering.kind === 'could-not-check') {
-      return problemResponse(answering.code, admitted.ids);
+export function createLookup(dependencies: LookupDependencies) {
+  const { store, gate, coverage, recorder, versions, saw, metrics, sampled } = dependencies;
+  const eventText = createEventText(versions);
+
+  function ask(
+    auditId: string,
+    admitted: Admitted,
+    request: LookupRequest,
+    event: string,
+    search: SearchType | undefined,
+    negativesAllowed: boolean,
+  ): Promise<Found> | Found {
+    if (!gate.open) return { kind: 'could-not-check', cause: 'closed' };
+    if (!isDirectoryTrusted(gate)) {
+      return { kind: 'could-not-check', cause: 'directory' };
     }
-    whenUndelivered(env.incoming, env.outgoing, answering.notDelivered);
-    return answerResponse(answering.json, admitted.ids);
-  });
+    return store.lookup({
+      nhsNumber: request.nhsNumber,
+      auditId,
+      event,
+      ...(request.dateOfBirth !== undefined && { dateOfBirthDay: epochDay(request.dateOfBirth) }),
+      access: admitted.access.access,
+      showAccesses: search === undefined || search === 'AuditEvent',
+      userKey: admitted.caller.userKey,
+      accessEntry: admitted.caller.accessEntry,
+      negativesAllowed,
+    });
+  }
+
+  function couldNotCheck(cause: string, { ids }: Admitted): LookedUp {
+    const code = cause === 'not-in-use' ? 'number-not-in-use' : 'could-not-check';
+    sampled.log(`could-not-check ${cause}`, ERRORS[code].level, 'a check could not be made', {
+      cause,
+      ...idFields(ids),
+    });
+    return { kind: 'could-not-check', code };
+  }
+
+  return async function lookUp(
+    admitted: Admitted,
+    request: LookupRequest,
+    { search, words }: Form,
+    rehearsal: Rehearsed | undefined,
+    trace: Trace | undefined,
+  ): Promise<LookedUp> {
+    const lateAt = performance.now() + LOOKUP_DEADLINE_MS - (admitted.waitedMs ?? 0);
+    const { nhsNumber } = request;
+    saw(admitted, nhsNumber);
+    const auditId = randomUUID();
+    const state = rehearsal?.kind === 'behind' ? rehearsal.coverage : coverage();
+    const event = eventText(auditId, admitted, request, search, state);
+    const span = trace?.child(STORE_SPAN, STORE_LABELS, 'client');
+    const found: Found =
+      rehearsal?.kind === 'unchecked'
+        ? { kind: 'could-not-check', cause: 'rehearsal' }
+        : await ask(auditId, admitted, request, event, search, state.negativesAllowed);
+    const late = found.kind !== 'could-not-check' && performance.now() > lateAt;
+    const result: Found = late ? { kind: 'could-not-check', cause: 'late' } : found;
+    const outcome = result.kind === 'could-not-check' ? result.cause : result.kind;
+    // What was found is the audit's to say: a trace, read beside others' records, could tell whose it was.
+    span?.end(result.kind === 'could-not-check' ? result.cause : undefined);
+    metrics.lookedUp(search === undefined ? 'plain' : 'fhir', admitted.access.access, outcome);
+    if (result.kind === 'flagged' && result.accesses === 'unreadable') metrics.accessesUnreadable();
+
+    // The event on disk says that this answer may be shown.
+    const notDelivered = (): void => recorder.record({ type: 'not-delivered', auditId, nhsNumber });
+    if (result.kind === 'could-not-check') {
+      if (late) {
+        notDelivered();
+      } else {
+        recorder.record({
+          ...lookupEventSchema.parse(JSON.parse(event)),
+          type: 'could-not-check',
+          cause: result.cause,
+        });
+      }
+      return couldNotCheck(result.cause, admitted);
+    }
+    const { authorities } = rehearsal?.kind === 'behind' ? rehearsal : gate;
+    try {
+      const body = words({ auditId, coverage: state, authorities, result }, admitted, request);
+      return { kind: 'answered', body, notDelivered };
+    } catch (error) {
+      notDelivered();
+      return couldNotCheck(errorFields(error).error ?? 'answer', admitted);
+    }
+  };
 }
+export type LookUp = ReturnType<typeof createLookup>;

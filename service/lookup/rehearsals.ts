@@ -15,6 +15,9 @@ export type Rehearsal =
       coverage: CoverageState;
     };
 
+/** What is rehearsed of a lookup that is made: a limit stops it before. */
+export type Rehearsed = Exclude<Rehearsal, { kind: 'limited' }>;
+
 /** The rehearsal of a number; `undefined` of every number where there is no demo with the sample. */
 export type Rehearse = (nhsNumber: NhsNumber) => Rehearsal | undefined;
 
@@ -69,9 +72,4 @@ export function createRehearsals({
         return behind(directory, rehearsed?.authority ?? '', limits);
     }
   };
-}
-
-/** The limit that a number rehearses, if it does. */
-export function limitOf(rehearsal: Rehearsal | undefined): LimitReached | undefined {
-  return rehearsal?.kind === 'limited' ? rehearsal.limit : undefined;
 }

@@ -1,9 +1,7 @@
-import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import type { ErrorCode } from '#schemas/errors.ts';
 import { BATCH_AT_MOST, type LookupRequest, lookupRequestSchema } from '#schemas/lookup.ts';
-import { namesEachOnce } from '../http/json-members.ts';
-import type { RequestHead } from '../http/request-head.ts';
+import { readObject } from '../http/json-body.ts';
 
 export type ParsedRequest =
   | { kind: 'parsed'; request: LookupRequest }
@@ -14,36 +12,10 @@ export type ParsedRequest =
       number?: string;
     };
 
-/** True of `application/json`, in UTF-8 if it says, and without a content encoding. */
-export function isPlainJson(headers: RequestHead['headers']): boolean {
-  const type = headers['content-type'];
-  if (type === undefined || headers['content-encoding'] !== undefined) return false;
-  return (
-    type === 'application/json' ||
-    /^application\/json *(?:; *charset *= *(?:utf-8|"utf-8") *)?$/i.test(type)
-  );
-}
-
 const compiledSchema = z.compile(lookupRequestSchema, { strict: true });
 
 type Malformed = { kind: 'refused'; code: 'malformed-json' };
 const MALFORMED: Malformed = { kind: 'refused', code: 'malformed-json' };
-
-/** UTF-8's byte order mark is how it was sent, not what. Source: RFC 8259, section 8.1. */
-const withoutMark = (bytes: Buffer): Buffer =>
-  bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
-
-/** The object that a body is: JSON in UTF-8 whose objects name each member once. */
-export function readObject(body: Buffer): object | undefined {
-  try {
-    const bytes = withoutMark(body);
-    const value: unknown = isUtf8(bytes) ? JSON.parse(bytes.toString('utf8')) : undefined;
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject && namesEachOnce(bytes, value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 function parseLookup(value: unknown): ParsedRequest {
   const parsed = compiledSchema.safeParse(value);

@@ -1,43 +1,41 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import {
   type AuditCriteria,
-  type auditSearchAnswerSchema,
+  auditSearchAnswerSchema,
   auditSearchSchema,
 } from '#schemas/audit/audit-search.ts';
-import type { ErrorCode } from '#schemas/errors.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import type { Identity } from '#schemas/people/identity.ts';
+import type { Store } from '#store/store.ts';
 import type { Gate } from '#store/trust/readiness.ts';
-import type { KnownCaller } from '../access/admission.ts';
+import { type GuardDependencies, guarded } from '../access/guarded.ts';
 import { admitScope, type ScopedAdmissionDependencies } from '../access/scoped.ts';
-import {
-  headersOf,
-  type ScopedContext,
-  type ScopedRouteDependencies,
-  scopedRoute,
-} from '../access/scoped-route.ts';
 import { readCursor, writeCursor } from '../audit/search/search.ts';
 import { coverageOf, type Reach } from '../audit/search/searched-until.ts';
 import type { Searcher } from '../audit/search/searcher.ts';
 import type { Viewer } from '../audit/search/view.ts';
+import { authorityHeaders, BODY_REFUSALS, resourceOf } from '../description/operation.ts';
 import { auditBundle } from '../fhir/audit-events.ts';
-import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
-import { readJsonBody } from '../lookup/handler.ts';
-import { readObject } from '../lookup/request.ts';
+import type { BaseOf } from '../fhir/request.ts';
+import { FHIR_JSON } from '../fhir/vocabulary.ts';
+import { answerHeaders } from '../http/headers.ts';
+import { readJsonBody, readObject } from '../http/json-body.ts';
+import { problemResponse } from '../http/problem.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Route } from './route.ts';
 
 export type AuditSearchDependencies = ScopedAdmissionDependencies &
-  ScopedRouteDependencies & {
+  GuardDependencies & {
+    log: Log;
     searcher: Pick<Searcher, 'search'>;
     /** How far the index goes, as the worker's thread told last. */
-    coverage: () => Reach | undefined;
-    /** On disk when it returns. */
-    appendEvent: (event: WrittenEvent) => Promise<void>;
+    indexed: () => Reach | undefined;
+    store: Pick<Store, 'appendEvent'>;
     gate: Pick<Gate, 'authorities'>;
     /** The operating organisation's code; `undefined` where none is configured. */
     operator: () => string | undefined;
-    publicUrl: string | undefined;
+    baseOf: BaseOf;
   };
 
 /** Criteria as they are recorded: times are texts again. */
@@ -66,76 +64,112 @@ const wantsFhir = (accept = ''): boolean =>
   accept.split(',').some((range) => range.split(';', 1)[0]?.trim().toLowerCase() === FHIR_JSON);
 
 /** `POST /audit/search`: a page of events that the caller may see, on record before it leaves. */
-export function createAuditSearch(dependencies: AuditSearchDependencies) {
-  const { searcher, coverage, appendEvent, publicUrl, log } = dependencies;
-
-  async function answer(
-    { env, req }: ScopedContext,
-    { ids, caller }: KnownCaller,
-  ): Promise<Response | ErrorCode> {
-    const { identity } = caller;
-    const body = await readJsonBody(env);
-    if (!Buffer.isBuffer(body)) return body.code;
-    const json = readObject(body);
-    if (json === undefined) return 'malformed-json';
-    const parsed = auditSearchSchema.safeParse(json);
-    if (!parsed.success) {
-      const onlyTheNumber = parsed.error.issues.every(({ path }) => path[0] === 'nhsNumber');
-      return onlyTheNumber ? 'invalid-nhs-number' : 'invalid-audit-search';
-    }
-    const { reason, limit, cursor, ...criteria } = parsed.data;
-    const after = cursor === undefined ? undefined : readCursor(cursor, criteria);
-    if (cursor !== undefined && after === undefined) return 'audit-cursor-invalid';
-
-    const viewer = viewerOf(identity, dependencies);
-    // As it was before the search, which reaches at least as far.
-    const before = coverage();
-    const found = await searcher.search({ criteria, viewer, limit, after });
-    if (found.kind !== 'found') {
-      if (found.kind === 'failed') {
-        log.error('the audit could not be searched', { cause: found.cause });
-      } else if (found.kind === 'too-slow') {
-        log.warn('a search of the audit took too long and was given up');
-      }
-      return 'audit-unavailable';
-    }
-    const reach = coverageOf(before, found.size);
-    const auditId = randomUUID();
-    const view: z.infer<typeof auditSearchAnswerSchema>['view'] = viewer.kind;
-    await appendEvent({
-      type: 'audit-search',
-      auditId,
-      requestId: ids.requestId,
-      ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-      caller: auditedCaller(identity),
-      by: identity.name,
-      reason,
-      view,
-      criteria: recordedCriteria(criteria),
-      eventsShown: found.events.length,
-    });
-    const next = found.next === undefined ? undefined : writeCursor(found.next, criteria);
-    const fhir = wantsFhir(req.header('accept'));
-    const base = `${publicUrl ?? new URL(req.url).origin}${FHIR_BASE}`;
-    const text = fhir
-      ? auditBundle(found.events, { id: auditId, base, more: next !== undefined, coverage: reach })
-      : { auditId, view, events: found.events, next, coverage: reach };
-    return new Response(JSON.stringify(text), {
-      status: 200,
-      headers: {
-        ...headersOf(ids, fhir ? FHIR_JSON : 'application/json'),
-        ...(next !== undefined && { 'x-next-cursor': next }),
+export const auditSearch: Route<AuditSearchDependencies> = {
+  operation: {
+    method: 'POST',
+    path: '/audit/search',
+    id: 'auditSearch',
+    tag: 'Audit',
+    summary: 'Search the audit',
+    description:
+      'Newest first. The operating organisation sees everything, an authority the unscheduled accesses to children whose plan it holds, any other organisation what its own people did. Each search is audited before its answer leaves. `next` is the `cursor` of the same search’s next page; with FHIR it is in the header X-Next-Cursor.',
+    access: 'audit',
+    parameters: authorityHeaders,
+    body: {
+      'application/json': {
+        schema: auditSearchSchema,
+        example: { reason: 'complaint 12/2026', nhsNumber: '9991000011' },
       },
-    });
-  }
+    },
+    answer: {
+      description: 'What the caller may see of what matches, and how far the search reached.',
+      content: {
+        'application/json': { schema: auditSearchAnswerSchema },
+        [FHIR_JSON]: { schema: resourceOf('Bundle') },
+      },
+    },
+    refusals: [
+      ...BODY_REFUSALS,
+      'invalid-audit-search',
+      'invalid-nhs-number',
+      'audit-cursor-invalid',
+      'audit-unavailable',
+    ],
+  },
+  handler(dependencies) {
+    const { searcher, indexed, store, baseOf, log } = dependencies;
+    return guarded(
+      dependencies,
+      {
+        admit: (head) => admitScope(dependencies, head, 'audit', 'audit-scope-required'),
+        refuse: (code, options) => problemResponse(code, { ...options, lookup: false }),
+        api: 'plain',
+        fault: {
+          code: 'audit-unavailable',
+          log: (fields) => log.error('a search of the audit failed inside the service', fields),
+        },
+      },
+      async (c, { ids, caller }) => {
+        const { identity } = caller;
+        const body = await readJsonBody(c.env);
+        if (body.kind === 'refused') return body;
+        const json = readObject(body.bytes);
+        if (json === undefined) return { code: 'malformed-json' };
+        const parsed = auditSearchSchema.safeParse(json);
+        if (!parsed.success) {
+          const onlyTheNumber = parsed.error.issues.every(({ path }) => path[0] === 'nhsNumber');
+          return { code: onlyTheNumber ? 'invalid-nhs-number' : 'invalid-audit-search' };
+        }
+        const { reason, limit, cursor, ...criteria } = parsed.data;
+        const after = cursor === undefined ? undefined : readCursor(cursor, criteria);
+        if (cursor !== undefined && after === undefined) return { code: 'audit-cursor-invalid' };
 
-  const handler = scopedRoute(
-    dependencies,
-    (head) => admitScope(dependencies, head, 'audit', 'audit-scope-required'),
-    answer,
-    { code: 'audit-unavailable', says: 'a search of the audit failed inside the service' },
-  );
-
-  return { path: '/audit/search', handler };
-}
-export type AuditSearchRoute = ReturnType<typeof createAuditSearch>;
+        const viewer = viewerOf(identity, dependencies);
+        // As it was before the search, which reaches at least as far.
+        const before = indexed();
+        const found = await searcher.search({ criteria, viewer, limit, after });
+        if (found.kind !== 'found') {
+          if (found.kind === 'failed') {
+            log.error('the audit could not be searched', { cause: found.cause });
+          } else if (found.kind === 'too-slow') {
+            log.warn('a search of the audit took too long and was given up');
+          }
+          return { code: 'audit-unavailable' };
+        }
+        const reach = coverageOf(before, found.size);
+        const auditId = randomUUID();
+        const view: z.infer<typeof auditSearchAnswerSchema>['view'] = viewer.kind;
+        await store.appendEvent({
+          type: 'audit-search',
+          auditId,
+          requestId: ids.requestId,
+          ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
+          caller: auditedCaller(identity),
+          by: identity.name,
+          reason,
+          view,
+          criteria: recordedCriteria(criteria),
+          eventsShown: found.events.length,
+        });
+        const next = found.next === undefined ? undefined : writeCursor(found.next, criteria);
+        const fhir = wantsFhir(c.req.header('accept'));
+        const base = baseOf(c);
+        const text = fhir
+          ? auditBundle(found.events, {
+              id: auditId,
+              base,
+              more: next !== undefined,
+              coverage: reach,
+            })
+          : { auditId, view, events: found.events, next, coverage: reach };
+        return new Response(JSON.stringify(text), {
+          status: 200,
+          headers: {
+            ...answerHeaders(fhir ? FHIR_JSON : 'application/json', ids),
+            ...(next !== undefined && { 'x-next-cursor': next }),
+          },
+        });
+      },
+    );
+  },
+};

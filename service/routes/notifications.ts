@@ -1,30 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { formatNotification, notificationsCsv } from '#loaders/answers/notification.ts';
-import type { NotificationsReadEvent } from '#schemas/audit/audit-event.ts';
-import type { ErrorCode } from '#schemas/errors.ts';
 import {
   NOTIFICATION_FORMATS,
   type NotificationsPage,
   notificationIdSchema,
+  notificationsPageSchema,
 } from '#schemas/notification.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
-import { headersOf } from '../access/scoped-route.ts';
-import type { Route } from '../http/route.ts';
+import type { Store } from '#store/store.ts';
+import { authorityHeaders } from '../description/operation.ts';
+import { answerHeaders } from '../http/headers.ts';
 import { NotificationFile } from '../notifications/notification-file.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
-import {
-  type Admitted,
-  type AuthorityContext,
-  type AuthorityRouteDependencies,
-  authorityRoutes,
-} from '../uploads/route.ts';
+import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guard.ts';
+import type { Route } from './route.ts';
 
-export type NotificationsRouteDependencies = AuthorityRouteDependencies & {
-  /** The sealed log's, where notifications lie. */
-  folder: string;
-  /** Resolves once the event is on disk. */
-  record: (event: NotificationsReadEvent) => Promise<void>;
+export type NotificationsDependencies = AuthorityGuardDependencies & {
+  /** Where the sealed log lies, and notifications with it. */
+  auditFolder: string;
+  store: Pick<Store, 'appendEvent'>;
 };
 
 const PAGE = 20;
@@ -52,72 +47,96 @@ function readQuery(url: string) {
  * `GET /notifications?after=ID&limit=N`: an authority's own notifications after one, in order, and where they
  * go on. One page of JSON or CSV; of XML, which holds one, a notification at a time.
  */
-export function createNotificationsRoute(dependencies: NotificationsRouteDependencies): Route {
-  const { folder, record } = dependencies;
-
-  async function answer(
-    { req }: AuthorityContext,
-    { ids, caller, authority }: Admitted,
-  ): Promise<Response | ErrorCode> {
-    const query = readQuery(req.url);
-    if (query === undefined) return 'notifications-query-invalid';
-    const { after, limit } = query;
-    const format = preferredFormat(req.header('accept'), NOTIFICATION_FORMATS);
-    const most = format === 'xml' ? 1 : limit;
-    const found = NotificationFile.read(folder, (file) => ({
-      read: file.cursor().position,
-      removed: file.lastOf(authority)?.removed ?? undefined,
-      ...file.page(authority, after ?? '', { most, mostCharacters: PAGE_CHARACTERS }),
-    }));
-    if (found === undefined) return 'store-unavailable';
-    // Of a log that went further than this one: what comes next here may have a lower id.
-    if (after !== undefined && Number(after.slice(0, 12)) > found.read) {
-      return 'notifications-after-unknown';
-    }
-    const { notifications, more, removed } = found;
-    const last = notifications.at(-1);
-    if (last !== undefined) {
-      // On disk before the first of them leaves.
-      await record({
-        type: 'notifications-read',
-        auditId: randomUUID(),
-        requestId: ids.requestId,
-        ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-        authority,
-        caller: auditedCaller(caller.identity),
-        by: caller.identity.name,
-        ...(after !== undefined && { after }),
-        upTo: last.id,
-        count: notifications.length,
-      });
-    }
-    const next = last?.id ?? after;
-    const headers = {
-      ...headersOf(ids, mediaType(format)),
-      ...(next !== undefined && { link: `</notifications?after=${next}>; rel="next"` }),
-    };
-    if (format === 'xml') {
-      return last === undefined
-        ? new Response(null, { status: 204, headers })
-        : new Response(formatNotification(last, 'xml'), { status: 200, headers });
-    }
-    if (format === 'csv') {
-      return new Response(notificationsCsv(notifications), { status: 200, headers });
-    }
-    const missed = removed !== undefined && (after ?? '') < removed ? removed : undefined;
-    const body: NotificationsPage = {
-      notifications,
-      ...(next !== undefined && { next }),
-      more,
-      ...(missed !== undefined && { removedUpTo: missed }),
-    };
-    return new Response(`${JSON.stringify(body)}\n`, { status: 200, headers });
-  }
-
-  const route = authorityRoutes(dependencies);
-  return {
+export const notifications: Route<NotificationsDependencies> = {
+  operation: {
     method: 'GET',
     path: '/notifications',
-    handler: route(answer, 'store-unavailable'),
-  };
-}
+    id: 'notifications',
+    tag: 'Authorities',
+    summary: 'Who looked at the authority’s children',
+    description:
+      'The notifications after one, in order, each as it was first given. As CSV a line an entry; as XML one Access to Service Notification at a time, 204 where there is none. The header Link has the address to go on with. Each reading is audited.',
+    access: 'authority',
+    parameters: [
+      {
+        name: 'after',
+        in: 'query',
+        description: 'The `next` of the page before. Without it: all that are kept.',
+        schema: notificationIdSchema,
+        example: '000001204331.0000',
+      },
+      {
+        name: 'limit',
+        in: 'query',
+        description: 'How many a page has at most (20).',
+        schema: z.int().min(1).max(100),
+      },
+      ...authorityHeaders,
+    ],
+    answer: {
+      description: 'The next ones, oldest first.',
+      content: {
+        'application/json': { schema: notificationsPageSchema },
+        'text/csv': { schema: z.string() },
+        'application/xml': { schema: z.string() },
+      },
+    },
+    refusals: ['notifications-query-invalid', 'notifications-after-unknown', 'store-unavailable'],
+  },
+  handler: ({ auditFolder, store, ...guard }) =>
+    guardedAuthority(guard, 'store-unavailable', async ({ req }, { ids, caller, authority }) => {
+      const query = readQuery(req.url);
+      if (query === undefined) return { code: 'notifications-query-invalid' };
+      const { after, limit } = query;
+      const format = preferredFormat(req.header('accept'), NOTIFICATION_FORMATS);
+      const most = format === 'xml' ? 1 : limit;
+      const found = NotificationFile.read(auditFolder, (file) => ({
+        read: file.cursor().position,
+        removed: file.lastOf(authority)?.removed ?? undefined,
+        ...file.page(authority, after ?? '', { most, mostCharacters: PAGE_CHARACTERS }),
+      }));
+      if (found === undefined) return { code: 'store-unavailable' };
+      // Of a log that went further than this one: what comes next here may have a lower id.
+      if (after !== undefined && Number(after.slice(0, 12)) > found.read) {
+        return { code: 'notifications-after-unknown' };
+      }
+      const { notifications: shown, more, removed } = found;
+      const last = shown.at(-1);
+      if (last !== undefined) {
+        // On disk before the first of them leaves.
+        await store.appendEvent({
+          type: 'notifications-read',
+          auditId: randomUUID(),
+          requestId: ids.requestId,
+          ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
+          authority,
+          caller: auditedCaller(caller.identity),
+          by: caller.identity.name,
+          ...(after !== undefined && { after }),
+          upTo: last.id,
+          count: shown.length,
+        });
+      }
+      const next = last?.id ?? after;
+      const headers = {
+        ...answerHeaders(mediaType(format), ids),
+        ...(next !== undefined && { link: `</notifications?after=${next}>; rel="next"` }),
+      };
+      if (format === 'xml') {
+        return last === undefined
+          ? new Response(null, { status: 204, headers })
+          : new Response(formatNotification(last, 'xml'), { status: 200, headers });
+      }
+      if (format === 'csv') {
+        return new Response(notificationsCsv(shown), { status: 200, headers });
+      }
+      const missed = removed !== undefined && (after ?? '') < removed ? removed : undefined;
+      const body: NotificationsPage = {
+        notifications: shown,
+        ...(next !== undefined && { next }),
+        more,
+        ...(missed !== undefined && { removedUpTo: missed }),
+      };
+      return new Response(`${JSON.stringify(body)}\n`, { status: 200, headers });
+    }),
+};

@@ -15,8 +15,9 @@ import { heldTextSchema, shortTextSchema } from '#schemas/text.ts';
 import { createAuthenticator } from '#service/access/authenticate.ts';
 import { mappingOf } from '#service/access/claims.ts';
 import { readRequestIds } from '#service/http/request-ids.ts';
-import { createCheck } from '#service/lookup/check.ts';
+import { PLAIN } from '#service/lookup/answer.ts';
 import { coverageOf } from '#service/lookup/coverage.ts';
+import { createLookup } from '#service/lookup/lookup.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { FUNCTIONS } from '#store/functions/functions.ts';
 import { auditPartitions, keys } from '#store/keys.ts';
@@ -266,7 +267,7 @@ describe('an audit event', () => {
 
   test('of a lookup reads back, whatever the door let in', async () => {
     let given: LookupInput | undefined;
-    const check = createCheck({
+    const lookUp = createLookup({
       store: {
         lookup: (input) => {
           given = input;
@@ -282,10 +283,10 @@ describe('an audit event', () => {
           upToDateMs: 1,
           minimumShare: { demo: 0, live: 0 },
         }),
-      recorder: { record: () => undefined, drain: () => Promise.resolve(), waiting: 0, lost: 0 },
+      recorder: { record: () => undefined },
       versions: () => versions,
       saw: () => undefined,
-      rehearse: () => undefined,
+      sampled: { log: () => undefined },
       metrics: { lookedUp: () => undefined, accessesUnreadable: () => undefined },
     });
     let letIn = 0;
@@ -310,11 +311,12 @@ describe('an audit event', () => {
             decidedBy: 'activity',
             setting: 'ambulance',
           } as const;
-          await check(
+          await lookUp(
             { kind: 'admitted', ids: { ...theirs, requestId }, caller, access },
             { nhsNumber: testNumber(1), ...(reason !== undefined && { reason }) },
+            search === undefined ? PLAIN : { ...PLAIN, search },
             undefined,
-            search,
+            undefined,
           );
           const { unreadable, events } = await sealed(given?.event ?? '');
           expect(unreadable).toEqual([]);

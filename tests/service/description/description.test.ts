@@ -7,7 +7,7 @@ import { createApiDescription } from '#service/description/description.ts';
 import { withErrorTable } from '#service/description/error-table.ts';
 import { EXAMPLES } from '#service/description/examples.ts';
 import { openApi, refusalsOf } from '#service/description/openapi.ts';
-import { OPERATIONS } from '#service/description/operations.ts';
+import { OPERATIONS } from '#service/routes/routes.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { readFhirDefinitions } from '../../support/fhir-validation.ts';
 
@@ -15,7 +15,7 @@ const read = (path: string): Promise<string> =>
   readFile(new URL(`../../../docs/${path}`, import.meta.url), 'utf8');
 
 test('docs/openapi.json is what the service serves (npm run docs writes it)', async () => {
-  const { openapi } = createApiDescription(packageJson.version, undefined);
+  const { openapi } = createApiDescription(OPERATIONS, packageJson.version, undefined);
   expect(JSON.parse(await read('openapi.json'))).toEqual(await openapi().json());
 });
 
@@ -49,14 +49,14 @@ test('each refusal there is belongs to a route', () => {
 });
 
 test('addresses are relative to the service, or those that its operator says clients use', () => {
-  expect(openApi('1').servers).toMatchObject([{ url: '/' }]);
-  expect(openApi('1', 'https://flags.example/cpf').servers).toMatchObject([
+  expect(openApi(OPERATIONS, '1').servers).toMatchObject([{ url: '/' }]);
+  expect(openApi(OPERATIONS, '1', 'https://flags.example/cpf').servers).toMatchObject([
     { url: 'https://flags.example/cpf' },
   ]);
 });
 
 test('the page needs nothing from anywhere and runs nothing', async () => {
-  const { page } = createApiDescription('1', undefined);
+  const { page } = createApiDescription(OPERATIONS, '1', undefined);
   const response = page();
   const html = await response.text();
   expect(html).not.toMatch(/<script|<iframe|<object|<form|@import|url\(|\son\w+=|\sstyle=/i);

@@ -9,7 +9,7 @@ import { problemSchema } from '#schemas/errors.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
 import { describedPath, openApi } from '#service/description/openapi.ts';
-import { OPERATIONS } from '#service/description/operations.ts';
+import { OPERATIONS } from '#service/routes/routes.ts';
 import { writeNotice } from '#service/uploads/notices.ts';
 import { officer } from '../../support/authority.ts';
 import { NHS_NUMBER } from '../../support/fhir.ts';
@@ -769,7 +769,7 @@ describe('what is sent', () => {
 });
 
 test('every status that a route answered with here is described', () => {
-  const { paths } = openApi('0');
+  const { paths } = openApi(OPERATIONS, '0');
   const described = (name: string): string[] => {
     const [method = '', path = ''] = name.split(' ');
     return Object.keys(paths[describedPath(path)]?.[method.toLowerCase()]?.responses ?? {});

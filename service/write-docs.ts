@@ -1,11 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import packageJson from '../../package.json' with { type: 'json' };
-import { withErrorTable } from './error-table.ts';
-import { openApi } from './openapi.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { withErrorTable } from './description/error-table.ts';
+import { openApi } from './description/openapi.ts';
+import { OPERATIONS } from './routes/routes.ts';
 
 /** `npm run docs`: writes what of the documentation is made from the code. A test holds both to be equal. */
-const docs = new URL('../../docs/', import.meta.url);
-const api = openApi(packageJson.version);
+const docs = new URL('../docs/', import.meta.url);
+const api = openApi(OPERATIONS, packageJson.version);
 await writeFile(new URL('openapi.json', docs), `${JSON.stringify(api, null, 2)}\n`);
 const guide = new URL('integrating.md', docs);
 await writeFile(guide, withErrorTable(await readFile(guide, 'utf8')));

@@ -1,0 +1,84 @@
+import type { Api } from '#schemas/audit/audit-event.ts';
+import type { ErrorCode } from '#schemas/errors.ts';
+import type { NoteRefusal, Refused } from '../audit/record/refusals.ts';
+import type { ProblemOptions } from '../http/problem.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import { idFields, readRequestIds } from '../http/request-ids.ts';
+import type { Handler, RouteContext } from '../http/route.ts';
+import { errorFields, type LogFields } from '../telemetry/log.ts';
+import type { Trace, Tracing } from '../telemetry/tracing.ts';
+import type { KnownCaller, Refusal } from './admission.ts';
+
+/** What every route that a token opens needs, whomever it lets in. */
+export type GuardDependencies = { noteRefusal: NoteRefusal; tracing: Pick<Tracing, 'of'> };
+
+/** What sets one kind of guarded route apart from the others. */
+export type Guard<A extends KnownCaller> = {
+  /** Asked before anything else of a request is looked at: is it one too many for this process? */
+  overloaded?: () => boolean;
+  /** Judges who asks, by the head of a request alone. */
+  admit: (head: RequestHead) => A | Refusal | Promise<A | Refusal>;
+  /** The head to judge by, where it is not simply the one sent. */
+  headOf?: (sent: RequestHead) => RequestHead;
+  /** Words a refusal. */
+  refuse: (code: ErrorCode, options: ProblemOptions, c: RouteContext) => Response;
+  /** What the event of a refusal calls this way of asking. */
+  api: Api;
+  /** How a fault inside the service is answered, and how it is logged. */
+  fault: { code: ErrorCode; log: (fields: LogFields) => void };
+};
+
+/** Why an admitted request is refused; the guard knows who asked, and by which way. */
+export type WorkRefused = Pick<Refused, 'code' | 'number' | 'limit'>;
+
+/** What a route does for an admitted caller. */
+export type GuardedWork<A extends KnownCaller> = (
+  c: RouteContext,
+  admitted: A,
+  trace: Trace | undefined,
+) => Promise<Response | WorkRefused>;
+
+/**
+ * The one skeleton of every route that a token opens: overload, identity, admission, work. A refusal at any
+ * of these steps is noted for the audit, and the handler never rejects: a fault is logged and answered.
+ *
+ * A HEAD is refused. The router would hand it to the handler of GET, and an answer that nobody reads would
+ * be on record as one that was.
+ */
+export function guarded<A extends KnownCaller>(
+  { noteRefusal, tracing }: GuardDependencies,
+  { overloaded, admit, headOf, refuse, api, fault }: Guard<A>,
+  work: GuardedWork<A>,
+): Handler {
+  return async function answer(c) {
+    const { incoming } = c.env;
+    const head = headOf === undefined ? incoming : headOf(incoming);
+    try {
+      if (incoming.method === 'HEAD') {
+        return refuse('method-not-allowed', { ...readRequestIds(head), allow: 'GET' }, c);
+      }
+      if (overloaded?.() === true) return refuse('could-not-check', readRequestIds(head), c);
+      const trace = tracing.of(incoming);
+      const token = trace?.child('token');
+      const admitting = admit(head);
+      // Not awaited where it need not be: most tokens have been seen before.
+      const admission = admitting instanceof Promise ? await admitting : admitting;
+      token?.end(admission.kind === 'refused' ? admission.code : undefined);
+      let refused: Omit<Refused, 'api' | 'source'>;
+      if (admission.kind === 'admitted') {
+        const outcome = await work(c, admission, trace);
+        if (!('code' in outcome)) return outcome;
+        const { ids, caller } = admission;
+        refused = { ...outcome, ids, caller, roleChosen: true };
+      } else {
+        refused = admission;
+      }
+      noteRefusal({ ...refused, api, source: incoming.socket.remoteAddress });
+      return refuse(refused.code, { ...refused.ids, limit: refused.limit }, c);
+    } catch (error) {
+      const ids = readRequestIds(head);
+      fault.log({ ...errorFields(error), ...idFields(ids) });
+      return refuse(fault.code, ids, c);
+    }
+  };
+}

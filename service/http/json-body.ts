@@ -1,0 +1,43 @@
+import { isUtf8 } from 'node:buffer';
+import type { HttpBindings } from '@hono/node-server';
+import { type Body, readBody } from './body.ts';
+import { namesEachOnce } from './json-members.ts';
+import type { RequestHead } from './request-head.ts';
+
+/** Of every request but an upload. */
+export const BODY_LIMITS = { maxBytes: 16 * 1024, deadlineMs: 5_000 };
+
+type JsonBody = Body | { kind: 'refused'; code: 'unsupported-media-type' };
+
+/** True of `application/json`, in UTF-8 if it says, and without a content encoding. */
+function isPlainJson(headers: RequestHead['headers']): boolean {
+  const type = headers['content-type'];
+  if (type === undefined || headers['content-encoding'] !== undefined) return false;
+  return (
+    type === 'application/json' ||
+    /^application\/json *(?:; *charset *= *(?:utf-8|"utf-8") *)?$/i.test(type)
+  );
+}
+
+/** The body of a request in JSON, or why it is not looked at. */
+export function readJsonBody({ incoming, outgoing }: HttpBindings): JsonBody | Promise<JsonBody> {
+  return isPlainJson(incoming.headers)
+    ? readBody(incoming, outgoing, BODY_LIMITS)
+    : { kind: 'refused', code: 'unsupported-media-type' };
+}
+
+/** UTF-8's byte order mark is how it was sent, not what. Source: RFC 8259, section 8.1. */
+const withoutMark = (bytes: Buffer): Buffer =>
+  bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
+
+/** The object that a body is: JSON in UTF-8 whose objects name each member once. */
+export function readObject(body: Buffer): object | undefined {
+  try {
+    const bytes = withoutMark(body);
+    const value: unknown = isUtf8(bytes) ? JSON.parse(bytes.toString('utf8')) : undefined;
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject && namesEachOnce(bytes, value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,39 @@
+import type { LookupEvent } from '#schemas/audit/audit-event.ts';
+import type { LookupRequest, SearchType } from '#schemas/lookup.ts';
+import type { CoverageState } from './coverage.ts';
+import type { Admitted } from './guard.ts';
+
+/**
+ * Writes the event of a lookup, which the store completes with what was found.
+ *
+ * @param versions as they are now; the same object as long as nothing changed
+ */
+export function createEventText(versions: () => LookupEvent['versions']) {
+  let described: LookupEvent['versions'] | undefined;
+  let versionsJson = '';
+
+  function describedVersions(): string {
+    const now = versions();
+    if (now !== described) {
+      described = now;
+      versionsJson = JSON.stringify(now);
+    }
+    return versionsJson;
+  }
+
+  return function eventText(
+    auditId: string,
+    { ids, caller, access }: Admitted,
+    { nhsNumber, reason }: LookupRequest,
+    search: SearchType | undefined,
+    state: CoverageState,
+  ): string {
+    // By hand, since this is every lookup's: what is not JSON already is a UUID, a valid NHS number or
+    // one of our own constants, and none of those needs escaping.
+    const correlation =
+      ids.correlationId === undefined ? '' : `,"correlationId":"${ids.correlationId}"`;
+    const why = reason === undefined ? '' : `,"reason":"${reason}"`;
+    const api = search === undefined ? '"plain"' : `"fhir","search":"${search}"`;
+    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":${api},"setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
+  };
+}

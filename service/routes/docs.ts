@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import type { Description } from '../description/description.ts';
+import type { Route } from './route.ts';
+
+/** `GET /docs`: what describes the API to people. */
+export const docs: Route<{ description: Description }> = {
+  operation: {
+    method: 'GET',
+    path: '/docs',
+    id: 'docs',
+    tag: 'Service',
+    summary: 'This description as a page',
+    description: 'One page without scripts or anything from elsewhere; it works offline.',
+    access: 'anybody',
+    answer: { description: 'The page.', content: { 'text/html': { schema: z.string() } } },
+  },
+  handler: ({ description }) => description.page,
+};

@@ -1,0 +1,77 @@
+import { resourceOf } from '../description/operation.ts';
+import { capabilityStatement, errorCodes, flagCodeParameter } from '../fhir/conformance.ts';
+import { wantsJson } from '../fhir/media.ts';
+import { refusalResponse } from '../fhir/outcome.ts';
+import { type BaseOf, withTraceId } from '../fhir/request.ts';
+import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
+import { SAFE_HEADERS } from '../http/headers.ts';
+import { readRequestIds } from '../http/request-ids.ts';
+import type { Route } from './route.ts';
+
+export type ConformanceDependencies = {
+  baseOf: BaseOf;
+  /** Of the software. */
+  version: string;
+};
+
+function conformance(
+  path: string,
+  id: string,
+  resourceType: string,
+  summary: string,
+  describe: (base: string, version: string) => object,
+): Route<ConformanceDependencies> {
+  return {
+    operation: {
+      method: 'GET',
+      path: `${FHIR_BASE}${path}`,
+      id,
+      tag: 'FHIR R4',
+      summary,
+      access: 'anybody',
+      answer: {
+        description: `The ${resourceType}.`,
+        content: { [FHIR_JSON]: { schema: resourceOf(resourceType) } },
+      },
+      refusals: ['format-unsupported'],
+    },
+    handler:
+      ({ baseOf, version }) =>
+      (c) => {
+        const base = baseOf(c);
+        const { incoming } = c.env;
+        if (!wantsJson(incoming.headers, c.req.query('_format') ?? null)) {
+          return refusalResponse('format-unsupported', base, readRequestIds(withTraceId(incoming)));
+        }
+        return new Response(JSON.stringify(describe(base, version)), {
+          status: 200,
+          headers: { ...SAFE_HEADERS, 'content-type': FHIR_JSON },
+        });
+      },
+  };
+}
+
+/** What describes the FHIR service: its shapes are those of the draft CP-IS and the Patient Flags guides. */
+export const fhirConformance = [
+  conformance(
+    '/metadata',
+    'metadata',
+    'CapabilityStatement',
+    'What the FHIR service can do',
+    capabilityStatement,
+  ),
+  conformance(
+    '/SearchParameter/flag-code',
+    'flagCodeParameter',
+    'SearchParameter',
+    'The parameter `code` of Flag',
+    flagCodeParameter,
+  ),
+  conformance(
+    '/CodeSystem/error-code',
+    'errorCodes',
+    'CodeSystem',
+    'The codes by which refusals are told apart',
+    errorCodes,
+  ),
+];

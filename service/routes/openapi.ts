@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import type { Description } from '../description/description.ts';
+import type { Route } from './route.ts';
+
+/** `GET /openapi.json`: what describes the API to programs. */
+export const openapi: Route<{ description: Description }> = {
+  operation: {
+    method: 'GET',
+    path: '/openapi.json',
+    id: 'openapi',
+    tag: 'Service',
+    summary: 'This description',
+    access: 'anybody',
+    answer: {
+      description: 'OpenAPI 3.1.',
+      content: { 'application/json': { schema: z.looseObject({ openapi: z.string() }) } },
+    },
+  },
+  handler: ({ description }) => description.openapi,
+};

@@ -1,0 +1,41 @@
+import type { Operation } from '../description/operation.ts';
+import type { Handler } from '../http/route.ts';
+
+/** An endpoint: what the description says of it, and its handler, made of what it depends on. */
+export type Route<Dependencies> = {
+  operation: Operation;
+  handler: (dependencies: Dependencies) => Handler;
+};
+
+/** An endpoint of a running service. */
+export type MountedRoute = { operation: Operation; handler: Handler };
+
+/** What all of several routes depend on. */
+export type DependenciesOf<Routes extends readonly Route<never>[]> = (
+  Routes[number] extends infer Each
+    ? Each extends Route<infer Dependencies>
+      ? (dependencies: Dependencies) => void
+      : never
+    : never
+) extends (dependencies: infer All) => void
+  ? All
+  : never;
+
+/** Makes the handlers of routes. */
+export const mount = <Dependencies>(
+  routes: readonly Route<Dependencies>[],
+  dependencies: Dependencies,
+): MountedRoute[] =>
+  routes.map(({ operation, handler }) => ({ operation, handler: handler(dependencies) }));
+
+/** The methods of each address, as the Allow header names them. A HEAD is answered where no token is asked for. */
+export function allowedMethods(routes: readonly MountedRoute[]): ReadonlyMap<string, string> {
+  const allowed = new Map<string, string>();
+  for (const { operation } of routes) {
+    const { method, path, access } = operation;
+    const own = method === 'GET' && access === 'anybody' ? 'GET, HEAD' : method;
+    const others = allowed.get(path);
+    allowed.set(path, others === undefined ? own : `${others}, ${own}`);
+  }
+  return allowed;
+}

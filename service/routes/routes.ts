@@ -1,0 +1,33 @@
+import { acknowledgement } from './acknowledgement.ts';
+import { auditSearch } from './audit-search.ts';
+import { docs } from './docs.ts';
+import { fhirConformance } from './fhir-conformance.ts';
+import { fhirSearches } from './fhir-searches.ts';
+import { holdings } from './holdings.ts';
+import { lookup } from './lookup.ts';
+import { lookupBatch } from './lookup-batch.ts';
+import { notice } from './notice.ts';
+import { notifications } from './notifications.ts';
+import { openapi } from './openapi.ts';
+import { ping } from './ping.ts';
+import { problem } from './problem.ts';
+import type { DependenciesOf } from './route.ts';
+import { status } from './status.ts';
+import { upload } from './uploads.ts';
+
+/** Everything that can be asked for, in the order that a reader wants it, by what has to be at hand for it. */
+export const ROUTES = {
+  /** In every role but the worker's. */
+  lookups: [lookup, lookupBatch, ...fhirSearches, ...fhirConformance],
+  /** In every role but that of lookups, which has no right to load and no log. */
+  work: [upload, acknowledgement, notice, holdings, auditSearch, notifications],
+  service: [ping, status, problem, openapi, docs],
+} as const;
+
+export type LookupRoutesDependencies = DependenciesOf<typeof ROUTES.lookups>;
+export type WorkRoutesDependencies = DependenciesOf<typeof ROUTES.work>;
+
+/** What the description is made of. */
+export const OPERATIONS = [...ROUTES.lookups, ...ROUTES.work, ...ROUTES.service].map(
+  ({ operation }) => operation,
+);
