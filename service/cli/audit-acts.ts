@@ -6,7 +6,14 @@ import { auditPartitions } from '#store/keys.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
 import { readCheckpointFile } from '../audit/log/log-folder.ts';
-import { addKey, KeyFileWrong, readKeys, retireKeys } from '../audit/seal/keys.ts';
+import {
+  addKey,
+  KeyFileWrong,
+  readKeys,
+  retiredKeyLine,
+  retiredKeysOf,
+  retireKeys,
+} from '../audit/seal/keys.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
@@ -45,7 +52,7 @@ async function withCommits<T>(
   }
 }
 
-/** `cp-flags audit key`: the public keys; a new one beside the old; the old ones retired. */
+/** `cp-flags audit key`: the public keys, retired ones last; a new one beside the old; the old ones retired. */
 export async function auditKey(
   configuration: Configuration,
   options: Partial<Named> & { add?: boolean; retire?: boolean },
@@ -75,6 +82,7 @@ export async function auditKey(
       }
     }
     for (const { verifier } of await readKeys(path)) console.log(verifier.text);
+    for (const key of retiredKeysOf(path)) console.log(retiredKeyLine(key));
   } catch (error) {
     throw error instanceof KeyFileWrong ? new Failure(error.message) : error;
   }

@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Configuration } from '#schemas/configuration.ts';
-import { readKeys } from '../audit/seal/keys.ts';
-import { parseVerifier, type Verifier } from '../audit/tlog/note.ts';
+import { parsePublicKey, type RetiredKey, readKeys, retiredKeysOf } from '../audit/seal/keys.ts';
+import type { Verifier } from '../audit/tlog/note.ts';
+import { asWritten } from '../audit/verify/as-written.ts';
 import { findEntries, NoProof, proveEntry } from '../audit/verify/prove.ts';
 import { type Verification, verifyLog, verifyProof } from '../audit/verify/verify.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
@@ -15,6 +16,7 @@ export type VerifyCommandOptions = {
 };
 
 const NOT_WHOLE = 3;
+const NOT_COMPARED = 4;
 const FINDINGS_SHOWN = 20;
 
 function readFile(path: string): Buffer {
@@ -25,35 +27,53 @@ function readFile(path: string): Buffer {
   }
 }
 
+/** The keys that sign, and those that did. */
+type Keys = { keys: Verifier[]; retiredKeys: Verifier[] };
+
+function sortKeys(all: readonly (Verifier | RetiredKey)[]): Keys {
+  const sorted: Keys = { keys: [], retiredKeys: [] };
+  for (const key of all) {
+    if ('retiredAt' in key) sorted.retiredKeys.push(key.verifier);
+    else sorted.keys.push(key);
+  }
+  return sorted;
+}
+
 /** Keys as they were given: each one the text itself, or a file with one a line. */
-function givenKeys(given: readonly string[]): Verifier[] {
-  return given.flatMap((text) => {
-    const own = parseVerifier(text.trim());
+function givenKeys(given: readonly string[]): Keys {
+  const all = given.flatMap((text) => {
+    const own = parsePublicKey(text);
     if (own !== undefined) return [own];
-    const lines = readFile(text).toString('utf8').split('\n');
+    const lines = asWritten(readFile(text)).toString().split('\n');
     return lines
       .filter((line) => line.trim() !== '')
       .map((line) => {
-        const verifier = parseVerifier(line.trim());
-        if (verifier !== undefined) return verifier;
+        const key = parsePublicKey(line);
+        if (key !== undefined) return key;
         throw misused(`--key: ${text} is neither a public key (NAME+ID+KEY) nor a file of them.`);
       });
   });
+  return sortKeys(all);
 }
 
-async function keysFor(configuration: Configuration, given: string[]): Promise<Verifier[]> {
+async function keysFor(configuration: Configuration, given: string[]): Promise<Keys> {
   if (given.length > 0) return givenKeys(given);
+  const path = auditKeyFile(configuration);
   try {
-    return (await readKeys(auditKeyFile(configuration))).map(({ verifier }) => verifier);
+    const keys = (await readKeys(path)).map(({ verifier }) => verifier);
+    return { keys, retiredKeys: retiredKeysOf(path).map(({ verifier }) => verifier) };
   } catch {
     throw misused('Give the public key of the log: --key VKEY (cp-flags audit key prints it).');
   }
 }
 
 const many = (count: number): string => count.toLocaleString('en-GB');
+const counted = (count: number, one: string, several: string): string =>
+  `${many(count)} ${count === 1 ? one : several}`;
 
 function print(verification: Verification, tookMs: number, ownKey: boolean): void {
   const { checkpoint, signedBy, from, to, bytes, newest, findings, more, explained } = verification;
+  const { uncovered, unusable } = verification;
   if (checkpoint !== undefined) {
     console.log(`Log ${checkpoint.origin}, ${many(checkpoint.size)} entries.`);
     console.log(`Signed by ${signedBy.join(' and ')}.`);
@@ -68,11 +88,19 @@ function print(verification: Verification, tookMs: number, ownKey: boolean): voi
     if (newest > 0) console.log(`The youngest event is of ${new Date(newest).toISOString()}.`);
   }
   for (const { detail } of explained) console.log(`Explained: ${detail}`);
+  if (uncovered > 0) {
+    console.log(
+      `Not covered: ${counted(uncovered, 'entry', 'entries')} past the checkpoint, as in a copy made while the log was written to. A newer checkpoint covers them.`,
+    );
+  }
+  for (const { detail } of unusable) {
+    console.log(`Not compared: ${detail} That says nothing about the log.`);
+  }
   if (findings.length === 0) {
     console.log('WHOLE: nothing is missing, changed, added or out of place.');
     return;
   }
-  console.log(`NOT WHOLE: ${many(findings.length + more)} findings.`);
+  console.log(`NOT WHOLE: ${counted(findings.length + more, 'finding', 'findings')}.`);
   for (const { kind, detail } of findings.slice(0, FINDINGS_SHOWN)) {
     console.log(`  ${kind}: ${detail}`);
   }
@@ -80,8 +108,8 @@ function print(verification: Verification, tookMs: number, ownKey: boolean): voi
   if (hidden > 0) console.log(`  and ${many(hidden)} more; --json lists them.`);
 }
 
-function checkProof(text: string, keys: readonly Verifier[], json: boolean): number {
-  const verified = verifyProof(text, keys);
+function checkProof(proof: Buffer, keys: readonly Verifier[], json: boolean): number {
+  const verified = verifyProof(proof, keys);
   if (json) {
     console.log(
       JSON.stringify(verified, (key, value: unknown) => (key === 'root' ? undefined : value), 2),
@@ -100,7 +128,7 @@ function checkProof(text: string, keys: readonly Verifier[], json: boolean): num
 
 /**
  * `cp-flags audit verify`: a log, or a proof, from its public files and a public key alone. Returns the exit
- * code: 0 whole, 3 not.
+ * code: 0 whole, 3 not, 4 whole as far as is known, but not compared with every checkpoint that was given.
  */
 export async function auditVerify(
   configuration: Configuration,
@@ -108,10 +136,10 @@ export async function auditVerify(
   { key = [], checkpoint = [], newestWithin, json = false }: VerifyCommandOptions,
 ): Promise<number> {
   const place = path ?? auditFolder(configuration);
-  const keys = await keysFor(configuration, key);
+  const { keys, retiredKeys } = await keysFor(configuration, key);
   const stats = statSync(place, { throwIfNoEntry: false });
   if (stats === undefined) throw new Failure(`There is no log in ${place}.`);
-  if (stats.isFile()) return checkProof(readFile(place).toString('utf8'), keys, json);
+  if (stats.isFile()) return checkProof(readFile(place), [...keys, ...retiredKeys], json);
 
   const hours = newestWithin === undefined ? undefined : Number(newestWithin);
   if (hours !== undefined && !(hours > 0)) throw misused('--newest-within takes hours.');
@@ -119,6 +147,7 @@ export async function auditVerify(
   const verification = await verifyLog({
     folder: place,
     keys,
+    retiredKeys,
     old: checkpoint.map((name) => ({ name, note: readFile(name) })),
     ...(hours !== undefined && { newestWithinHours: hours }),
   });
@@ -134,7 +163,8 @@ export async function auditVerify(
   } else {
     print(verification, tookMs, key.length === 0);
   }
-  return verification.findings.length === 0 ? 0 : NOT_WHOLE;
+  if (verification.findings.length > 0) return NOT_WHOLE;
+  return verification.unusable.length > 0 ? NOT_COMPARED : 0;
 }
 
 const AUDIT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -147,7 +177,7 @@ export async function auditProve(
 ): Promise<void> {
   if (!AUDIT_ID.test(auditId)) throw misused('AUDIT_ID is the auditId of an answer, a UUID.');
   const folder = dir ?? auditFolder(configuration);
-  const keys = await keysFor(configuration, key);
+  const { keys } = await keysFor(configuration, key);
   try {
     const found = findEntries(folder, keys, auditId);
     const index = entry === undefined ? found[0] : found.find((one) => String(one) === entry);

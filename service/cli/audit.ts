@@ -49,7 +49,11 @@ Settings (environment):
       `
 Names what is missing, changed, added or out of place, with the entry or file it concerns.
 
-Exit code: 0 whole, 3 not whole, 1 it could not be verified, 2 wrong usage.
+A copy made while the log is written to is whole as well: it says how many entries its checkpoint does
+not cover yet. A checkpoint that cannot be read is reported of that checkpoint, not of the log.
+
+Exit code: 0 whole, 3 not whole, 4 whole but not compared with every --checkpoint, 1 it could not be
+verified, 2 wrong usage.
 
 Examples:
   cp-flags audit verify --key 'cp-flags/4b0c...+1d2f9c3a+AZ...' /mnt/evidence/audit
@@ -98,6 +102,8 @@ Example:
       'after',
       `
 The newest key comes first. Give the new one to everybody who verifies before the old one is retired.
+Retired keys are printed last, with the word retired: they verify checkpoints and proofs of their time
+(--checkpoint, audit prove), but no longer the log's own checkpoint.
 
 Examples:
   cp-flags audit key > key.txt

@@ -92,8 +92,13 @@ export class CommitFile {
     return new CommitFile(openDurable(join(folder, DATABASE), SCHEMA));
   }
 
+  /** Whether a folder is one that a worker writes, rather than a copy of a log's public files. */
+  static isThere(folder: string): boolean {
+    return existsSync(join(folder, DATABASE));
+  }
+
   static openIfThere(folder: string): CommitFile | undefined {
-    return existsSync(join(folder, DATABASE)) ? CommitFile.open(folder) : undefined;
+    return CommitFile.isThere(folder) ? CommitFile.open(folder) : undefined;
   }
 
   /** What is committed; quicker than opening the file for all it can do, and without a trace. */

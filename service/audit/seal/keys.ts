@@ -2,8 +2,15 @@ import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { readOrMakePrivate, writePrivate } from '../../files/private-file.ts';
-import { syncFolder } from '../log/log-folder.ts';
-import { makeSigner, openNote, parseSigner, type Signer } from '../tlog/note.ts';
+import { readIfThere, syncFolder } from '../log/log-folder.ts';
+import {
+  makeSigner,
+  openNote,
+  parseSigner,
+  parseVerifier,
+  type Signer,
+  type Verifier,
+} from '../tlog/note.ts';
 
 /** The key file cannot be used. The message says what to do. */
 export class KeyFileWrong extends Error {
@@ -88,8 +95,37 @@ export async function addKey(path: string): Promise<Signer> {
   return added;
 }
 
+/** A public key that signed until it was retired; checkpoints and proofs of its time need it. */
+export type RetiredKey = { verifier: Verifier /** ISO 8601 */; retiredAt: string };
+
+/** A public key as `cp-flags audit key` prints it: whether it still signs. `undefined` where it is not one. */
+export function parsePublicKey(line: string): Verifier | RetiredKey | undefined {
+  const [key = '', word, retiredAt, ...more] = line.trim().split(/\s+/);
+  const verifier = parseVerifier(key);
+  if (word === undefined || verifier === undefined) return verifier;
+  if (word !== 'retired' || retiredAt === undefined || more.length > 0) return undefined;
+  return { verifier, retiredAt };
+}
+
+export const retiredKeyLine = ({ verifier, retiredAt }: RetiredKey): string =>
+  `${verifier.text} retired ${retiredAt}`;
+
+const retiredFile = (path: string): string => `${path}.retired`;
+
+/** The public keys that were retired from a key file, the latest first. @throws {KeyFileWrong} */
+export function retiredKeysOf(path: string): RetiredKey[] {
+  const lines = readIfThere(retiredFile(path))?.toString('utf8').split('\n') ?? [];
+  return lines
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const key = parsePublicKey(line);
+      if (key !== undefined && 'retiredAt' in key) return key;
+      throw new KeyFileWrong(`${retiredFile(path)} holds something else than retired public keys.`);
+    });
+}
+
 /**
- * Removes every key but the current one, and returns those removed.
+ * Removes every key but the current one, keeps the public half of those removed, and returns them.
  *
  * @param checkpoint the log's: without the current key's signature on it the others are still needed
  * @throws {KeyFileWrong}
@@ -105,6 +141,13 @@ export async function retireKeys(path: string, checkpoint: Buffer | undefined): 
       'The newest checkpoint is not signed by the new key yet. Start a process with role all or worker, which does it within seconds.',
     );
   }
-  if (retired.length > 0) await writePrivate(path, `${line}\n`);
+  if (retired.length > 0) {
+    const retiredAt = new Date().toISOString();
+    const now = retired.map(({ verifier }) => ({ verifier, retiredAt }));
+    const lines = [...now, ...retiredKeysOf(path)].map(retiredKeyLine);
+    // First: a key that is retired twice after a crash does no harm, one that is lost does.
+    await writePrivate(retiredFile(path), `${lines.join('\n')}\n`);
+    await writePrivate(path, `${line}\n`);
+  }
   return retired;
 }

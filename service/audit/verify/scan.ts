@@ -16,6 +16,7 @@ export type Finding = {
     | 'checkpoint-invalid'
     | 'rolled-back'
     | 'forked'
+    | 'not-compared'
     | 'stale-checkpoint'
     | 'too-old'
     | 'truncated'
@@ -45,12 +46,26 @@ type Gap = { stream: number; from: number; to: number; entry: number };
 const FINDINGS_AT_MOST = 1_000;
 /** Stands in the tree for what is not there. */
 const NOTHING: Hash = '\0'.repeat(HASH_BYTES);
+const AUDIT_ID = /"auditId":"([0-9a-f-]{36})"/;
 const AUDIT_ACT = Buffer.from('"type":"audit-');
 
 /** An act that somebody has answered for and that explains what would otherwise be a finding. */
 export type Explanation = { by: string; detail: string };
 
 type Pruning = { minimumIndex: number; numbers: number[] | undefined };
+
+/** Which event an entry gives itself out for, in brackets; nothing where it does not say. */
+function nowSays(bundle: Buffer, position: number): string {
+  let says = '';
+  scanBundle(bundle, (from, to, at) => {
+    const place = at === position ? placeOf(bundle, from, to) : undefined;
+    if (place === undefined) return;
+    const auditId = AUDIT_ID.exec(bundle.toString('utf8', from, to))?.[1];
+    const named = auditId === undefined ? '' : `, auditId ${auditId}`;
+    says = ` (it calls itself event ${place.number} of ${streamName(place.stream)}${named})`;
+  });
+  return says;
+}
 
 /**
  * Reads a log's entries from one on, bundle by bundle, and compares them with its tiles, the tiles with each
@@ -140,6 +155,11 @@ export class LogScan {
     return this.#numbers;
   }
 
+  /** Once all is read: whether the hashes that were read lead to the root that was signed. */
+  get leadsToRoot(): boolean {
+    return this.#edge.root() === this.#root;
+  }
+
   /** The root the tree had at a watched size. */
   rootAt(size: number): Hash | undefined {
     return this.#roots.get(size);
@@ -190,7 +210,10 @@ export class LogScan {
       for (const hash of hashes) this.#append(hash);
       return true;
     }
-    const trusted = tile === undefined ? hashes : this.#compare(index, path, tile, hashes);
+    const trusted =
+      tile === undefined
+        ? hashes
+        : this.#compare(index, { path, bundle: read.bundle }, tile, hashes);
     for (let i = 0; i < width; i++) this.#append(trusted[i] ?? NOTHING);
     return true;
   }
@@ -217,7 +240,7 @@ export class LogScan {
   /** Tells how entries differ from their tile, and returns the hashes of the two that the tree agrees with. */
   #compare(
     index: number,
-    path: string,
+    { path, bundle }: { path: string; bundle: Buffer },
     tile: readonly Hash[],
     hashes: readonly Hash[],
   ): readonly Hash[] {
@@ -239,7 +262,7 @@ export class LogScan {
     for (const { kind, position } of movedOn ? [] : found) {
       const entry = first + position;
       const says = {
-        changed: `entry ${entry} was changed`,
+        changed: `entry ${entry} was changed${nowSays(bundle, position)}`,
         deleted: `entry ${entry} was deleted`,
         inserted: `something was inserted before entry ${entry}`,
         reordered: `entries were put into another order from entry ${entry} on`,
@@ -391,7 +414,7 @@ export class LogScan {
       const index = Math.floor(hashesAt(level, this.#size) / TILE_WIDTH);
       if (hashes.length > 0) this.#compareTile(level, index, hashes);
     }
-    if (this.#edge.root() !== this.#root && this.findings.length === 0) {
+    if (!this.leadsToRoot && this.findings.length === 0) {
       this.#find({
         kind: 'root-differs',
         detail: `The ${this.#size} entries and their tiles agree with each other, but not with the root that was signed: entries from any place on were rewritten together with the tiles.`,

@@ -1,14 +1,16 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CommitFile } from '../log/commit.ts';
 import { CHECKPOINT, ResourceMissing, readCheckpointFile, tilesOf } from '../log/log-folder.ts';
 import { type Checkpoint, openCheckpoint } from '../tlog/checkpoint.ts';
 import { type Hash, leafHash } from '../tlog/hash.ts';
 import type { Verifier } from '../tlog/note.ts';
-import { includes } from '../tlog/proof.ts';
+import { extendsTree, includes } from '../tlog/proof.ts';
 import { parseProof } from '../tlog/proof-text.ts';
 import { TILE_WIDTH, tilePath } from '../tlog/tiles.ts';
 import { createTree } from '../tlog/tree.ts';
+import { asWritten } from './as-written.ts';
 import { type Explanation, type Finding, LogScan } from './scan.ts';
 
 export type Verification = {
@@ -22,6 +24,10 @@ export type Verification = {
   bytes: number;
   /** Milliseconds: the youngest event. */
   newest: number;
+  /** Entries that lie past those the checkpoint covers: nothing is said of them. */
+  uncovered: number;
+  /** Checkpoints given that could not be compared, and why. That says nothing about the log. */
+  unusable: { name: string; detail: string }[];
   findings: Finding[];
   /** Findings beyond those listed. */
   more: number;
@@ -49,6 +55,23 @@ function pastCheckpoint(folder: string, size: number): string | undefined {
   return undefined;
 }
 
+/** How many of a bundle's entries are there, 0 where it is not. */
+function widthThere(folder: string, index: number): number {
+  const path = join(folder, tilePath('entries', index));
+  if (existsSync(path)) return TILE_WIDTH;
+  const partials = `${path}.p`;
+  const widths = existsSync(partials) ? readdirSync(partials).map(Number) : [];
+  return Math.max(0, ...widths.filter(Number.isInteger));
+}
+
+/** How many entries lie in the folder past the `size` that the checkpoint covers. */
+function entriesPast(folder: string, size: number): number {
+  for (let index = Math.floor(size / TILE_WIDTH); ; index++) {
+    const width = widthThere(folder, index);
+    if (width < TILE_WIDTH) return Math.max(0, index * TILE_WIDTH + width - size);
+  }
+}
+
 /** The first entry whose bundle is there, where a beginning of the log is not. */
 function firstKept(folder: string, size: number): number {
   const isThere = (index: number): boolean =>
@@ -68,7 +91,10 @@ function firstKept(folder: string, size: number): number {
 
 export type VerifyOptions = {
   folder: string;
+  /** Keys that sign: one of them has to have signed the log's own checkpoint. */
   keys: readonly Verifier[];
+  /** Keys that signed in former times, and so perhaps a checkpoint seen before. Default none. */
+  retiredKeys?: readonly Verifier[];
   /** Checkpoints seen before, of which the log must be a continuation. */
   old?: readonly { name: string; note: Buffer }[];
   /** The youngest event may be at most this old. */
@@ -81,14 +107,18 @@ export type VerifyOptions = {
 
 type Old = { name: string; checkpoint: Checkpoint };
 
-function openOld({ old = [], keys }: VerifyOptions, findings: Finding[]): Old[] {
+function openOld(
+  { old = [], keys, retiredKeys = [] }: VerifyOptions,
+  unusable: Verification['unusable'],
+): Old[] {
   return old.flatMap(({ name, note }) => {
-    const opened = openCheckpoint(note, keys);
+    const opened = openCheckpoint(asWritten(note), [...keys, ...retiredKeys]);
     if (opened.kind === 'signed') return [{ name, checkpoint: opened.checkpoint }];
-    findings.push({
-      kind: 'checkpoint-invalid',
-      detail: `${name} is no checkpoint of this log. ${opened.detail}`,
-    });
+    const what =
+      opened.kind === 'unknown'
+        ? 'is a checkpoint of another log, or of a key that was not given'
+        : 'is damaged, or no checkpoint';
+    unusable.push({ name, detail: `${name} ${what}. ${opened.detail}` });
     return [];
   });
 }
@@ -110,14 +140,35 @@ function compareOld(
   }
   const root = old.size === checkpoint.size ? checkpoint.root : rootAt(old.size);
   if (root === old.root) return;
-  findings.push({
-    kind: 'forked',
-    detail:
-      root === undefined
-        ? `Whether the log continues ${name} (${old.size} entries) cannot be told: its tiles are missing.`
-        : `The log is forked: its first ${old.size} entries are not those that ${name} covered. Entries before ${old.size} were rewritten and signed again.`,
-    entry: 0,
-  });
+  findings.push(
+    root === undefined
+      ? {
+          kind: 'not-compared',
+          detail: `Whether the log continues ${name} (${old.size} entries) cannot be told: its files are not those that were signed.`,
+        }
+      : {
+          kind: 'forked',
+          detail: `The log is forked: its first ${old.size} entries are not those that ${name} covered. Entries before ${old.size} were rewritten and signed again.`,
+          entry: 0,
+        },
+  );
+}
+
+/**
+ * The root that a log had at a size up to `start`, from tiles alone: the entries are pruned. `undefined` where
+ * the tiles do not lead on to the root that was signed, and so prove nothing.
+ */
+function prunedRoot(folder: string, checkpoint: Checkpoint, at: number): Hash | undefined {
+  try {
+    const tree = createTree(checkpoint.size, tilesOf(folder));
+    const root = tree.root(at);
+    if (at === 0) return root;
+    const old = { size: at, root };
+    return extendsTree(tree.consistencyProof(at), old, checkpoint) ? root : undefined;
+  } catch (error) {
+    if (error instanceof ResourceMissing) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -134,19 +185,21 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
     to: 0,
     bytes: 0,
     newest: 0,
+    uncovered: 0,
+    unusable: [],
     findings: [],
     more: 0,
     explained: [],
   };
   const { findings } = verification;
-  const old = openOld(options, findings);
+  const old = openOld(options, verification.unusable);
   const note = readCheckpointFile(folder);
   if (note === undefined) {
     const detail = `There is no checkpoint in ${folder}.`;
     findings.push({ kind: 'checkpoint-missing', detail, path: CHECKPOINT });
     return verification;
   }
-  const opened = openCheckpoint(note, keys);
+  const opened = openCheckpoint(asWritten(note), keys);
   if (opened.kind !== 'signed') {
     const detail = `The checkpoint is not to be believed. ${opened.detail}`;
     findings.push({ kind: 'checkpoint-invalid', detail, path: CHECKPOINT });
@@ -159,13 +212,17 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
 
   const start = size === 0 ? 0 : firstKept(folder, size);
   verification.from = start;
-  let rootAt = (_size: number): Hash | undefined => undefined;
+  // A root counts only where what it was made of leads to the root that was signed: damage is no fork.
+  let rootAt = (at: number): Hash | undefined => prunedRoot(folder, checkpoint, at);
   try {
     const watched = old.map((one) => one.checkpoint.size);
     const scan = new LogScan({ folder, size, root, start, watched });
     while (scan.next());
     scan.end();
-    rootAt = (at) => scan.rootAt(at) ?? createTree(size, tilesOf(folder)).root(at);
+    rootAt = (at) => {
+      if (at <= start) return prunedRoot(folder, checkpoint, at);
+      return scan.leadsToRoot ? scan.rootAt(at) : undefined;
+    };
     verification.to = scan.position;
     verification.bytes = scan.bytes;
     verification.newest = scan.newest;
@@ -180,15 +237,8 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
       path: error.path,
     });
   }
-  for (const one of old) {
-    let at: Hash | undefined;
-    try {
-      at = one.checkpoint.size <= size ? rootAt(one.checkpoint.size) : undefined;
-    } catch {
-      at = undefined;
-    }
-    compareOld(one, checkpoint, () => at, findings);
-  }
+  for (const one of old) compareOld(one, checkpoint, rootAt, findings);
+  verification.uncovered = entriesPast(folder, size);
   await judgeAge(folder, note, size, findings, waitMs);
   const age = now - verification.newest;
   if (newestWithinHours !== undefined && age > newestWithinHours * HOUR_MS) {
@@ -200,7 +250,10 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
   return verification;
 }
 
-/** A checkpoint that stays behind the files beside it is not the newest one. */
+/**
+ * Where the worker writes, a checkpoint that stays behind the files beside it is not the newest one. In a copy
+ * of the public files it is merely the older of the two, since it is copied first.
+ */
 async function judgeAge(
   folder: string,
   note: Buffer,
@@ -208,6 +261,7 @@ async function judgeAge(
   findings: Finding[],
   waitMs: number,
 ): Promise<void> {
+  if (!CommitFile.isThere(folder)) return;
   const giveUpAt = performance.now() + waitMs;
   let past = pastCheckpoint(folder, size);
   while (past !== undefined && performance.now() < giveUpAt) {
@@ -229,8 +283,8 @@ export type ProofVerification =
   | { kind: 'refuted'; detail: string };
 
 /** Verifies a proof that an event is in the log: the file and a public key are all it takes. */
-export function verifyProof(text: string, keys: readonly Verifier[]): ProofVerification {
-  const proof = parseProof(text);
+export function verifyProof(bytes: Buffer, keys: readonly Verifier[]): ProofVerification {
+  const proof = parseProof(asWritten(bytes).toString());
   if (proof === undefined) {
     return { kind: 'refuted', detail: 'This is no proof in the form c2sp.org/tlog-proof@v1.' };
   }

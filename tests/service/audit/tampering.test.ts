@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LogEntry } from '#service/audit/seal/log-writer.ts';
@@ -86,7 +86,17 @@ describe('is named with its place:', () => {
           const entry = entries[place] ?? Buffer.alloc(0);
           entry[entry.length - 3] = (entry[entry.length - 3] ?? 0) ^ 1;
         }),
-      (place) => [{ kind: 'entry-changed', entry: place }],
+      (place) => [
+        {
+          kind: 'entry-changed',
+          entry: place,
+          detail: expect.stringMatching(
+            new RegExp(
+              `entry ${place} was changed \\(it calls itself event \\d+ of partition \\d+, auditId [0-9a-f-]{36}\\)`,
+            ),
+          ) as string,
+        },
+      ],
     ));
 
   test('an entry that was deleted, and the number that is missing then', () =>
@@ -303,10 +313,76 @@ describe('an older checkpoint shows', () => {
     expect(findings).toEqual([]);
   });
 
-  test('nothing where it is none of this log', async () => {
-    const findings = await after(() => undefined, [Buffer.from('checkpoint')]);
-    expect(findings).toEqual([expect.objectContaining({ kind: 'checkpoint-invalid' })]);
+  const compare = async (note: Buffer) => {
+    const old = [{ name: 'january', note }];
+    const { findings, unusable } = await verifyLog({ folder: whole, keys, old });
+    expect(findings).toEqual([]);
+    return unusable;
+  };
+
+  test.each<[string, (note: Buffer) => Buffer]>([
+    ['line breaks of Windows', (note) => Buffer.from(note.toString().replaceAll('\n', '\r\n'))],
+    ['a byte order mark', (note) => Buffer.from(`\uFEFF${note.toString()}`)],
+    ['UTF-16', (note) => Buffer.from(`\uFEFF${note.toString()}`, 'utf16le')],
+    ['no last line break', (note) => note.subarray(0, -1)],
+    ['one line break more', (note) => Buffer.from(`${note.toString()}\n`)],
+  ])('the same where its copy has got %s on its way', async (_, carried) => {
+    expect(await compare(carried(checkpointOf(whole)))).toEqual([]);
+    // A copy of another log is still told from this one's.
+    const fork = carried(checkpointOf(makeLog(256, signer, 9).folder));
+    const { findings } = await verifyLog({ folder: whole, keys, old: [{ name: 'x', note: fork }] });
+    expect(findings).toEqual([expect.objectContaining({ kind: 'forked' })]);
   });
+
+  test('nothing of the log where the copy is damaged, or none of this log', async () => {
+    const note = checkpointOf(whole).toString();
+    for (const bad of [
+      'checkpoint',
+      note.replace(String(SIZE), String(SIZE + 1)),
+      checkpointOf(makeLog(9, signerOf()).folder).toString(),
+    ]) {
+      expect(await compare(Buffer.from(bad))).toEqual([
+        { name: 'january', detail: expect.stringMatching(/^january is /) as string },
+      ]);
+    }
+  });
+
+  test('no fork where the log was rewritten or damaged by somebody without the key', async () => {
+    const older = checkpointOf(makeLog(1_000, signer).folder);
+    const old = [{ name: 'january', note: older }];
+    expect(await after(() => undefined, [older])).toEqual([]);
+    const forged = makeLog(SIZE, signerOf(), 2).folder;
+    writeFileSync(join(forged, 'checkpoint'), checkpointOf(whole));
+    const { findings } = await verifyLog({ folder: forged, keys, old });
+    expect(findings.map(({ kind }) => kind)).toEqual(['root-differs', 'not-compared']);
+    const damaged = await after(
+      (folder) => {
+        for (const path of [tilePath(0, 2), tilePath('entries', 2)]) {
+          writeFileSync(join(folder, path), readFileSync(join(folder, path)).fill(7, 40, 90));
+        }
+      },
+      [older],
+    );
+    expect(damaged.map(({ kind }) => kind)).not.toContain('forked');
+  });
+});
+
+test('a copy made while the log is written to verifies, and says what its checkpoint does not cover', async () => {
+  const folder = auditFolder();
+  const log = openLog(folder, signer);
+  const source = eventSource(6);
+  for (const more of [0, 5, 56, 57, 700]) {
+    log.append(source.take(200));
+    const copy = auditFolder();
+    cpSync(join(folder, 'checkpoint'), join(copy, 'checkpoint'));
+    log.append(source.take(more));
+    cpSync(join(folder, 'tile'), join(copy, 'tile'), { recursive: true });
+    expect(await verifyLog({ folder: copy, keys })).toMatchObject({
+      findings: [],
+      uncovered: more,
+    });
+  }
+  log.close();
 });
 
 test('a checkpoint put back beside a newer log is stale', async () => {
@@ -337,15 +413,17 @@ describe('a proof of one event', () => {
     for (let i = 0; i < PLACES; i++) {
       const index = random(SIZE);
       const proof = proveEntry(whole, keys, index);
-      expect(verifyProof(proof, keys)).toMatchObject({ kind: 'proven', index });
-      expect(verifyProof(proof, [signerOf().verifier]).kind).toBe('refuted');
+      expect(verifyProof(Buffer.from(proof), keys)).toMatchObject({ kind: 'proven', index });
+      const mailed = Buffer.from(`\uFEFF${proof.replaceAll('\n', '\r\n')}`);
+      expect(verifyProof(mailed, keys)).toMatchObject({ kind: 'proven', index });
+      expect(verifyProof(Buffer.from(proof), [signerOf().verifier]).kind).toBe('refuted');
       const other = proof.replace(/^index .*$/m, `index ${(index + 1) % SIZE}`);
-      expect(verifyProof(other, keys).kind).toBe('refuted');
+      expect(verifyProof(Buffer.from(other), keys).kind).toBe('refuted');
       const line = /^extra (.*)$/m.exec(proof)?.[1] ?? '';
       const entry = Buffer.from(line, 'base64').toString().replace('"at":1', '"at":2');
       const changed = proof.replace(line, Buffer.from(entry).toString('base64'));
       expect(changed).not.toBe(proof);
-      expect(verifyProof(changed, keys).kind).toBe('refuted');
+      expect(verifyProof(Buffer.from(changed), keys).kind).toBe('refuted');
     }
   });
 });

@@ -1,6 +1,6 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
@@ -120,13 +120,37 @@ test('what is not whole ends with 3 and is named; a wrong use with 2; no log wit
   const key = signer.verifier.text;
   const changed = await audit('verify', '--key', key, log);
   expect(changed.code).toBe(3);
-  expect(changed.stdout).toMatch(/NOT WHOLE: 1 findings\.\n {2}entry-changed: tile\/entries\/001/);
+  expect(changed.stdout).toMatch(/NOT WHOLE: 1 finding\.\n {2}entry-changed: tile\/entries\/001/);
   expect((await audit('verify', '--key', key, '--newest-within', 'x', log)).code).toBe(2);
   expect((await audit('verify', '--key', key, join(log, 'absent'))).code).toBe(1);
 });
 
+test('a copy of a log at work, checkpoint first, is whole, and says what it does not cover', async () => {
+  const copy = await testFolder();
+  const kept = join(copy, 'kept');
+  await sealedLookup();
+  cpSync(join(folder, 'checkpoint'), join(copy, 'checkpoint'));
+  await sealedLookup();
+  cpSync(join(folder, 'tile'), join(copy, 'tile'), { recursive: true });
+  const { code, stdout } = await audit('verify', copy);
+  expect({ code, stdout }).toMatchObject({ code: 0 });
+  expect(stdout).toMatch(/^Not covered: \d+ entr(y|ies) past the checkpoint/m);
+  expect(stdout).toContain('WHOLE: nothing is missing');
+
+  // What happened to a kept copy says nothing about the log.
+  writeFileSync(kept, readFileSync(join(copy, 'checkpoint'), 'utf8').replaceAll('\n', '\r\n'));
+  expect((await audit('verify', '--checkpoint', kept, copy)).code).toBe(0);
+  writeFileSync(kept, readFileSync(kept, 'utf8').replace('\n', '\nx'));
+  const damaged = await audit('verify', '--checkpoint', kept, copy);
+  expect(damaged.code).toBe(4);
+  expect(damaged.stdout).not.toContain('NOT WHOLE');
+  expect(damaged.stdout).toContain(`Not compared: ${kept} is damaged`);
+  await rm(copy, { recursive: true, force: true });
+});
+
 test('a new key signs beside the old one, which is retired once it does, both on record', async () => {
   const old = await publicKey();
+  const ofOldKey = readFileSync(join(folder, 'checkpoint'));
   const named = ['--by', 'A. Guardian', '--reason', 'yearly change'];
   const added = await audit('key', '--add', ...named);
   const [current] = added.stdout.trim().split('\n');
@@ -143,10 +167,27 @@ test('a new key signs beside the old one, which is retired once it does, both on
   await until(() => signedBy().length === 2, 'both keys');
   expect((await audit('key', '--retire', ...named)).code).toBe(0);
   expect(await publicKey()).toBe(current);
+  const kept = join(await testFolder(), 'checkpoint');
+  writeFileSync(kept, ofOldKey);
+  const printed = await audit('key');
+  expect(printed.stdout.split('\n')).toEqual([
+    current,
+    expect.stringMatching(`^${old?.replaceAll(/[+/]/g, '\\$&')} retired 2`) as string,
+    '',
+  ]);
   await until(() => signedBy().length === 1 && signedBy()[0] === newKey, 'the new key alone');
   const types = (await service.events()).map(({ type }) => type);
   expect(types).toContain('audit-key-added');
   expect(types).toContain('audit-key-retired');
+
+  // The retired key is needed for what was kept of its time, and believed of nothing younger.
+  const keyFile = join(dirname(kept), 'key.txt');
+  writeFileSync(keyFile, printed.stdout);
+  const verified = await audit('verify', '--key', keyFile, '--checkpoint', kept);
+  expect({ ...verified }).toMatchObject({ code: 0 });
+  writeFileSync(keyFile, printed.stdout.split('\n')[1] ?? '');
+  expect((await audit('verify', '--key', keyFile)).stdout).toContain('checkpoint-invalid');
+  await rm(dirname(kept), { recursive: true, force: true });
 });
 
 test('a hold names who and why, is on record, and can be ended', async () => {
