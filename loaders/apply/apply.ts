@@ -43,8 +43,10 @@ export async function applyJournal(
   const asDecided = await applyRows(applying, spool, journal.again);
 
   await beforeReconciling?.();
-  await lock.renew();
-  const tally = (await store.tally()).get(authority);
+  // Asked for in one turn by all that waited, so that one reading of the store serves them. A lease that
+  // was lost meanwhile stops this load here or where it is to be entered in the ledger.
+  const [tallies] = await Promise.all([store.tally(), lock.renew()]);
+  const tally = tallies.get(authority);
   const reconciled = asDecided && agreesWith(tally, expected);
   const acknowledgement = reconciled
     ? journal.acknowledgement

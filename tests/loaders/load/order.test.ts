@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as immediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isFarFrom } from '#loaders/decide/file.ts';
@@ -418,6 +419,33 @@ describe('loads side by side', () => {
     }
     expect(readings).toHaveLength(16);
     expect(new Set(readings).size).toBeLessThanOrEqual(4);
+  });
+
+  test('share one reading of the store where the answers about their leases come at different times', async () => {
+    const readings = new Set<unknown>();
+    let loads = 0;
+    const store: Store = {
+      ...t.store,
+      tally: () => {
+        const reading = t.store.tally();
+        readings.add(reading);
+        return reading;
+      },
+      lockAuthority: async (code) => {
+        const lock = await t.store.lockAuthority(code);
+        if (lock === undefined) return undefined;
+        const turns = 100 * loads++;
+        const renew = async () => {
+          for (let turn = 0; turn < turns; turn++) await immediate();
+          await lock.renew();
+        };
+        return { ...lock, renew };
+      },
+    };
+    const given = await files(Array.from({ length: 8 }, newAuthority), [1]);
+    await loadFiles(store, t.anchor, given, OPTIONS(), () => undefined);
+    expect(loads).toBe(8);
+    expect(readings.size).toBe(1);
   });
 
   test('leave out what follows a file of the same authority that could not be loaded', async () => {
