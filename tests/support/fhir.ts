@@ -8,7 +8,7 @@ import type {
   Resource,
 } from '@medplum/fhirtypes';
 import { expect } from 'vitest';
-import { type FhirValidation, readFhirDefinitions } from './fhir-validation.ts';
+import { FHIR_DEFINITIONS } from './fhir-validation.ts';
 import type { TestService } from './service.ts';
 
 export const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
@@ -21,11 +21,8 @@ export type FhirRequest = {
   headers?: Record<string, string | undefined>;
 };
 
-/** Before any service starts: it takes seconds on a busy machine, in which one would answer nobody. */
-const DEFINITIONS = readFhirDefinitions();
-
 /** Speaks FHIR to a service under test. Whatever comes back is validated before a test sees it. */
-export function fhirOf(service: TestService, validation: FhirValidation = DEFINITIONS) {
+export function fhirOf(service: TestService) {
   async function send(
     path: string,
     { token, method = 'GET', headers = {} }: FhirRequest = {},
@@ -52,7 +49,7 @@ export function fhirOf(service: TestService, validation: FhirValidation = DEFINI
     expect(response.headers.get('content-type')).toBe('application/fhir+json');
     expect(response.headers.get('cache-control')).toBe('no-store');
     const resource = (await response.json()) as T;
-    expect(validation.faults(resource)).toEqual([]);
+    expect(FHIR_DEFINITIONS.faults(resource)).toEqual([]);
     return resource;
   }
 

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { DemoClaims } from '#service/access/demo-issuer.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
-import { readFhirDefinitions } from '../../support/fhir-validation.ts';
+import { FHIR_DEFINITIONS } from '../../support/fhir-validation.ts';
 import { root, run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
@@ -258,13 +258,12 @@ describe('POST /audit/search', () => {
   });
 
   test('answers FHIR where that is asked for, valid against R4, and no more than the viewer may see', async () => {
-    const definitions = readFhirDefinitions();
     for (const as of [officer('ZZX01'), officer('ZZH01'), officer('ZZ101')]) {
       const response = await send({ reason: 'review' }, { as, accept: 'application/fhir+json' });
       expect(response.status).toBe(200);
       expect(response.headers.get('content-type')).toBe('application/fhir+json');
       const bundle = (await response.json()) as Bundle;
-      expect(definitions.faults(bundle)).toEqual([]);
+      expect(FHIR_DEFINITIONS.faults(bundle)).toEqual([]);
       const events = (bundle.entry ?? []).filter(({ search: how }) => how?.mode === 'match');
       expect(events.length).toBeGreaterThan(0);
       const text = JSON.stringify(events);
@@ -328,7 +327,7 @@ describe('the command line', () => {
     // What a caller's name would have a spreadsheet do, it does not.
     expect(rows.map((row) => row['name'])).toContain(`'=HYPERLINK("x")`);
     expect(rows.map((row) => row['user'])).toContain(`'-cmd`);
-    expect(readFhirDefinitions().faults(JSON.parse(fhir?.stdout ?? '') as Bundle)).toEqual([]);
+    expect(FHIR_DEFINITIONS.faults(JSON.parse(fhir?.stdout ?? '') as Bundle)).toEqual([]);
     const recorded = (await searches()).slice(before);
     expect(recorded).toHaveLength(4);
     expect(recorded[0]).toMatchObject({

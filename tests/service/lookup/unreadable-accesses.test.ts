@@ -7,7 +7,6 @@ import { partitionOf } from '#schemas/nhs-number.ts';
 import { WHO_LOOKED_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { keys } from '#store/keys.ts';
 import { type Fhir, fhirOf } from '../../support/fhir.ts';
-import { readFhirDefinitions } from '../../support/fhir-validation.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService } from '../../support/service.ts';
 
@@ -22,13 +21,11 @@ const LIST = keys.seen(partitionOf(CHILD));
 let service: TestService;
 let fhir: Fhir;
 beforeAll(async () => {
-  // Before the service starts: it takes seconds, for which a service in this process would stand still.
-  const definitions = readFhirDefinitions();
   service = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
     environment: { METRICS_PORT: '0' },
   });
-  fhir = fhirOf(service, definitions);
+  fhir = fhirOf(service);
 });
 afterAll(() => service?.stopAndRemove());
 beforeEach(() => service.admin.del(LIST));
