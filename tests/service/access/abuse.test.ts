@@ -225,12 +225,15 @@ test('who takes many children, in roles at several organisations, is told of to 
       return checks['access:enumeration']?.[0]?.status === 'warn';
     }, 'the status');
     expect(open.lines.filter((line) => line.includes('unusual manner'))).toHaveLength(1);
-    const { stdout, code } = await run(
-      ['audit', 'report', 'alerts', '--json', '--by', 'A. Guardian', '--reason', 'weekly'],
-      { DATA_DIR: open.dataDir },
-    );
-    expect(code).toBe(0);
-    expect(stdout).toContain('patient-thief');
+    // A report is of what is sealed, and the alert is sealed in its turn.
+    await until(async () => {
+      const { stdout, code } = await run(
+        ['audit', 'report', 'alerts', '--json', '--by', 'A. Guardian', '--reason', 'weekly'],
+        { DATA_DIR: open.dataDir },
+      );
+      expect(code).toBe(0);
+      return stdout.includes('patient-thief');
+    }, 'the report');
   } finally {
     await open.stopAndRemove();
   }

@@ -70,7 +70,8 @@ test('an upgrade loses no lookup: the old version answers on, the new one when i
   const whole = await start('all', newTree);
   await until(() => isReady(whole.baseUrl), 'the new version being ready');
   await until(() => isReady(lookups.baseUrl), 'the new lookup process being ready');
-  expect(await isReady(old.baseUrl)).toBe(true);
+  // On a busy machine a look at the store may fail, and the next one succeeds.
+  await until(() => isReady(old.baseUrl), 'the old version being ready beside it');
 
   const before = load.answered();
   target = lookups.baseUrl;
