@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { TextDecoder } from 'node:util';
 import { createGunzip, type Gunzip } from 'node:zlib';
+import { FILE_HINTS } from '#schemas/wording/files.ts';
 import { UnusableFile } from './upload.ts';
 
 /** The file to load: `name` is what the acknowledgement calls it, its base name only. */
@@ -73,7 +74,7 @@ export class SourceBytes {
       if (text.includes('\0')) {
         throw new UnusableFile({
           place: WHOLE_FILE,
-          hint: 'The file holds NUL characters, so it is not plain text; it may be UTF-16 ("Unicode text"). Save or export it as UTF-8 and send it again.',
+          hint: FILE_HINTS.nulCharacters,
         });
       }
       if (text !== '') yield text;
@@ -87,7 +88,7 @@ export class SourceBytes {
     if (isArchive(start)) {
       throw new UnusableFile({
         place: WHOLE_FILE,
-        hint: 'This is a spreadsheet or zip archive, not a CSV or XML file. In the spreadsheet choose "CSV UTF-8" when saving.',
+        hint: FILE_HINTS.archive,
       });
     }
     if (start[0] === 0x1f && start[1] === 0x8b) yield* this.#gunzipped(start);
@@ -124,7 +125,7 @@ export class SourceBytes {
     if (gunzip.bytesWritten === this.#received) return;
     throw new UnusableFile({
       place: WHOLE_FILE,
-      hint: 'The gzip file has bytes after its end. Compress the file again and send it.',
+      hint: FILE_HINTS.bytesAfterGzip,
     });
   }
 
@@ -166,7 +167,7 @@ function decode(decoder: TextDecoder, bytes: Buffer | undefined): string {
   } catch {
     throw new UnusableFile({
       place: WHOLE_FILE,
-      hint: 'The file is not UTF-8 text. Save or export it as UTF-8 and send it again.',
+      hint: FILE_HINTS.notUtf8,
     });
   }
 }
@@ -179,7 +180,7 @@ function isArchive(start: Buffer): boolean {
 function tooLarge(maxBytes: number): UnusableFile {
   return new UnusableFile({
     place: WHOLE_FILE,
-    hint: `The file is larger than this service takes (${Math.floor(maxBytes / 1_048_576)} MiB, once unpacked). Send it in parts, each with its own sequence number.`,
+    hint: FILE_HINTS.tooLarge(maxBytes),
   });
 }
 
@@ -187,7 +188,7 @@ function asGzipProblem(error: unknown): Error {
   if (error instanceof UnusableFile || error instanceof SourceFailed) return error;
   return new UnusableFile({
     place: WHOLE_FILE,
-    hint: 'The gzip file is damaged or cut short. Compress the file again and send it.',
+    hint: FILE_HINTS.gzipDamaged,
   });
 }
 

@@ -1,5 +1,7 @@
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import { tidy } from '#schemas/tidy.ts';
+import { CSV_FAULTS, CSV_HINTS } from '#schemas/wording/files.ts';
+import { RECORD_HINTS } from '#schemas/wording/records.ts';
 import {
   type DateOrderFinding,
   type FileProblem,
@@ -8,7 +10,7 @@ import {
   UnusableFile,
 } from '../common/upload.ts';
 import { DateOrder } from './date-order.ts';
-import { type CsvFault, MalformedCsv, parseCsv } from './lines.ts';
+import { MalformedCsv, parseCsv } from './lines.ts';
 
 /** Needed in every file: without a column for ends or deletes, ended plans would read as current. */
 const REQUIRED = [
@@ -114,13 +116,13 @@ export async function* readCsv(
   if (layout === undefined) {
     throw new UnusableFile({
       place: 'line 1',
-      hint: `The file is empty. Its first line must name the columns: ${KEPT.join(', ')}.`,
+      hint: CSV_HINTS.empty(KEPT),
     });
   }
   if (unended() && !options.counted) {
     throw new UnusableFile({
       place: 'file',
-      hint: 'The last line has no line break, so the file may be cut short. Export it again; if it is whole, add a line break at its end, or give the row count.',
+      hint: CSV_HINTS.lastLineNotEnded,
     });
   }
   const dates = order.finding();
@@ -137,7 +139,7 @@ export async function* readCsv(
     held.record.unclear = {
       place: held.record.place,
       field: lastColumn || 'line',
-      hint: `The last line has no line break, so what it ends with (${lastColumn}) may be cut off. Add a line break at the end of the file, or make another column the last, and send the record in the next file.`,
+      hint: RECORD_HINTS.lastFieldMayBeCut(`${lastColumn}`),
     };
   }
   yield [{ kind: 'record', record: held.record }, ...atEnd];
@@ -166,7 +168,7 @@ class LinesAbove {
       if (this.#first === undefined) return true;
       throw new UnusableFile({
         place: `line ${this.#first.line}`,
-        hint: `Line ${this.#first.line} is not the header: the columns are named on line ${line}. Take out what stands above it.`,
+        hint: CSV_HINTS.headerLower(this.#first.line, line),
       });
     }
     this.#count += 1;
@@ -181,7 +183,7 @@ class LinesAbove {
     const { line, separated } = this.#first;
     throw new UnusableFile({
       place: `line ${line}`,
-      hint: `Line ${line} names none of the columns. The first line must name them: ${KEPT.join(', ')}.${separated ? ' The columns seem to be separated by something else than commas: export the file with commas.' : ''}`,
+      hint: CSV_HINTS.noHeader(line, KEPT, separated),
     });
   }
 }
@@ -208,16 +210,13 @@ function readLayout(header: readonly string[], line: number, options: CsvOptions
   };
   for (const column of kept) {
     const times = names.filter((name) => name === column).length;
-    if (times > 1) add(`The column ${column} is there ${times} times. Keep one.`, column);
+    if (times > 1) add(CSV_HINTS.columnTwice(column, times), column);
   }
   const missing = required.filter((column) => !names.includes(column));
   for (const column of missing) {
-    add(
-      `The column ${column} is missing. The first line must name it; its cells may be empty only where the plan has no such date.`,
-      column,
-    );
+    add(CSV_HINTS.columnMissing(column), column);
   }
-  if (names.length > COLUMNS_AT_MOST) add(`There are more than ${COLUMNS_AT_MOST} columns.`);
+  if (names.length > COLUMNS_AT_MOST) add(CSV_HINTS.tooManyColumns(COLUMNS_AT_MOST));
   // Only a line that names the columns is safe to repeat: in a file without one it is a child's.
   const dropped =
     problems.length > 0
@@ -288,18 +287,5 @@ function readPlanType(text: string): PlanType | undefined {
 /** The parser's own words repeat what the line holds, so only its code and the line are passed on. */
 function asProblem(error: unknown): unknown {
   if (!(error instanceof MalformedCsv)) return error;
-  return new UnusableFile({ place: `line ${error.line}`, hint: CSV_HINTS[error.fault] });
+  return new UnusableFile({ place: `line ${error.line}`, hint: CSV_FAULTS[error.fault] });
 }
-
-const CSV_HINTS: Record<CsvFault, string> = {
-  ragged:
-    'This line has more or fewer fields than the first line names. A field that holds a comma must stand in double quotes; or the file was cut short here.',
-  'quote-not-closed':
-    'A double quote that opens before this line is never closed: the file was cut short, or a quote inside a field is not doubled.',
-  'after-closing-quote':
-    'A field in double quotes goes on after its closing quote. A quote inside a field must be doubled.',
-  'quote-inside':
-    'A double quote stands inside a field that does not begin with one. Put the whole field in double quotes and double the quote inside.',
-  'too-long':
-    'This line is far longer than any line should be. A double quote before it may not be closed.',
-};

@@ -1,4 +1,5 @@
 import { tidy } from '#schemas/tidy.ts';
+import { CSV_HINTS } from '#schemas/wording/files.ts';
 import { readCsvDate, slashedOrder } from '../common/dates.ts';
 import type { DateOrderFinding, FileProblem } from '../common/upload.ts';
 
@@ -58,7 +59,7 @@ export class DateOrder {
     const problems = this.#seen.flatMap(
       ({ monthFirst, otherwise, either, firstPlace }, at): FileProblem[] =>
         monthFirst > otherwise && monthFirst + either > 1
-          ? [{ place: firstPlace, field: DATE_COLUMNS[at] ?? '', hint: MONTH_FIRST }]
+          ? [{ place: firstPlace, field: DATE_COLUMNS[at] ?? '', hint: CSV_HINTS.monthFirst }]
           : [],
     );
     const doubted = this.#seen.map(({ monthFirst, dayFirst }) => monthFirst > 0 || dayFirst === 0);
@@ -72,14 +73,14 @@ export class DateOrder {
       warnings:
         problems.length > 0
           ? []
-          : [{ place: firstPlace, field: DATE_COLUMNS[shown] ?? '', hint: inDoubt(rows) }],
+          : [
+              {
+                place: firstPlace,
+                field: DATE_COLUMNS[shown] ?? '',
+                hint: CSV_HINTS.inDoubt(rows),
+              },
+            ],
       birthDatesInDoubt: doubted[DATE_COLUMNS.indexOf('date_of_birth')] === true,
     };
   }
 }
-
-const MONTH_FIRST =
-  'The dates of this column stand month first: most of those that can be read in one way only are such as 12/31/2025. Taken day first, the others would be loaded as days that nobody meant, so nothing of the file was loaded. Export dates as YYYY-MM-DD, and send the file with the same number.';
-
-const inDoubt = (rows: number): string =>
-  `The date here can only be month first, which casts doubt on others: ${rows} ${rows === 1 ? 'row has a date' : 'rows have dates'} that can be read two ways, such as 01/02/2026. Each was read day first (1 February). A date of birth among them is not compared with a patient's until a file gives it as YYYY-MM-DD. Check those rows, and export dates as YYYY-MM-DD.`;

@@ -1,6 +1,7 @@
 import { odsCodeSchema, phoneSchema } from '#schemas/authority.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { unspaced } from '#schemas/tidy.ts';
+import { SPINE_HINTS } from '#schemas/wording/files.ts';
 import { given } from '../../../schemas/omit-undefined.ts';
 import { readInstant } from '../common/dates.ts';
 import {
@@ -16,8 +17,6 @@ import { attribute, elements, type Node } from './node.ts';
 const ORGANISATION_ROOTS = ['2.16.840.1.113883.2.1.3.2.4.19.1', '2.16.840.1.113883.2.1.3.2.4.19.2'];
 const OFFICE_HOURS = 'WP';
 const EMERGENCY_DUTY_TEAM = 'EC';
-const ONE_NUMBER =
-  'must be one number: 3 to 15 digits, with or without a leading +, no extension and no second number';
 
 /** What stands above the records, gathered before it is judged. */
 export class SpineHeader {
@@ -98,7 +97,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
       found.creationTimes,
       {
         place: '/File/creationTime',
-        hint: 'creationTime must be given once, above the records, as YYYYMMDDHHMM with an offset such as +0000.',
+        hint: SPINE_HINTS.creationTime,
       },
       ({ text }) => readInstant(text),
     ),
@@ -106,7 +105,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
       found.ids,
       {
         place: '/File/id',
-        hint: 'id must be given once, above the records, with the sequence number of the file as its extension: digits only, one higher for each file.',
+        hint: SPINE_HINTS.id,
       },
       ({ text }) => readCount(text),
     ),
@@ -114,7 +113,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
       found.quantities,
       {
         place: '/File/transmissionQuantity',
-        hint: 'transmissionQuantity must be given once, above the records, and be the number of records.',
+        hint: SPINE_HINTS.quantity,
       },
       ({ text }) => readCount(text),
     ),
@@ -122,7 +121,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
       found.organisations,
       {
         place: '/File/communicationFunctionSnd/organisation/id',
-        hint: 'The sending organisation must be given once, above the records, with its ODS code as extension and one of the two ODS roots.',
+        hint: SPINE_HINTS.organisation,
       },
       (located) => {
         const root = found.organisations[0]?.root ?? '';
@@ -136,7 +135,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
       {
         place: '/File/communicationFunctionSnd/organisation/name',
         field: 'name',
-        hint: 'The sending organisation must have one name, of at most 120 characters.',
+        hint: SPINE_HINTS.name,
       },
       ({ text }) => shortTextSchema.safeParse(text.replace(/\s+/g, ' ')).data,
       contactProblems,
@@ -146,7 +145,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
       {
         place: '/File/communicationFunctionSnd/organisation/telecom',
         field: 'telecom',
-        hint: `The emergency duty team's number (telecom with use="EC"), which a clinician rings at night, must be given once. It ${ONE_NUMBER}.`,
+        hint: SPINE_HINTS.emergencyDutyTeamPhone,
       },
       ({ text }) => readPhone(text),
       contactProblems,
@@ -174,7 +173,7 @@ function readOfficeHours(found: SpineHeader, warnings: FileProblem[]): string | 
     warnings.push({
       place: only.place,
       field: 'telecom',
-      hint: `The office hours number (telecom with use="WP") was not taken over, and the one held stays. It ${ONE_NUMBER}. Correct it in the next file.`,
+      hint: SPINE_HINTS.officeHoursPhone,
     });
   }
   return phone;

@@ -1,4 +1,5 @@
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
+import { RECORD_HINTS } from '#schemas/wording/records.ts';
 import {
   keep,
   type Located,
@@ -57,7 +58,7 @@ export function recordNode(number: number, options: RecordOptions): Node {
         record.unclear = {
           place: record.place,
           field: 'CP-ISRecord',
-          hint: 'One record holds more than one CP-ISRecord, so it is not clear which plan is whose. Send a record for each.',
+          hint: RECORD_HINTS.severalBodies,
         };
       }
       options.done(record);

@@ -1,4 +1,5 @@
 import { SaxesParser, type SaxesTagNS, type XMLDecl } from 'saxes';
+import { SPINE_HINTS } from '#schemas/wording/files.ts';
 import { UnusableFile, type UploadEvent, type UploadHeader } from '../common/upload.ts';
 import { headerNode, readHeader, SpineHeader } from './header.ts';
 import { type Node, type Path, SKIPPED } from './node.ts';
@@ -72,7 +73,7 @@ class SpineReader {
       this.#refuse(malformed(this.#parser, error));
     });
     this.#parser.on('doctype', () => {
-      this.#refuse(problem('A DOCTYPE is not allowed. Take it out and send the file again.'));
+      this.#refuse(problem(SPINE_HINTS.doctype));
     });
     // One handler more, and the engine keeps the parser as a dictionary: it reads at a third of its speed
     // then. Hence the XML declaration is looked at later, in `#declaration`.
@@ -85,9 +86,7 @@ class SpineReader {
     this.#parser.write(text);
     this.#unbroken += text.length;
     if (this.#unbroken > UNBROKEN_AT_MOST) {
-      this.#refuse(
-        problem('A tag, comment or text of the XML is far longer than this message has.'),
-      );
+      this.#refuse(problem(SPINE_HINTS.unbroken));
     }
     return this.#settle();
   }
@@ -95,9 +94,7 @@ class SpineReader {
   end(): UploadEvent[] {
     this.#parser.close();
     if (this.#records === 0) {
-      this.#refuse(
-        problem('The file has no record. A Spine XML upload holds at least one record.'),
-      );
+      this.#refuse(problem(SPINE_HINTS.noRecord));
     }
     return this.#settle();
   }
@@ -133,7 +130,7 @@ class SpineReader {
         this.#refuse(
           tag.local === 'File' && /^urn:hl7-org:v[0-9]/.test(tag.uri)
             ? otherVersion(tag.uri)
-            : notThisMessage(),
+            : problem(SPINE_HINTS.notThisMessage),
         );
       }
       this.#skip();
@@ -165,13 +162,13 @@ class SpineReader {
 
   #declaration({ version = '1.0', encoding = 'utf-8' }: XMLDecl): void {
     if (version === '1.0' && /^utf-?8$/i.test(encoding)) return;
-    this.#refuse(problem('The XML must declare version 1.0 and encoding UTF-8, and be in UTF-8.'));
+    this.#refuse(problem(SPINE_HINTS.declaration));
   }
 
   #skip(): void {
     this.#skippedDepth += 1;
     if (this.#skippedDepth > DEPTH_AT_MOST) {
-      this.#refuse(problem('The XML is nested far deeper than this message is.'));
+      this.#refuse(problem(SPINE_HINTS.tooDeep));
     }
   }
 
@@ -197,7 +194,10 @@ class SpineReader {
       child: (name, tag) => {
         if (name === 'record') return this.#record();
         const node = header.child?.(name, tag);
-        if (node !== undefined && this.#records > 0) this.#refuse(lateHeader());
+        if (node !== undefined && this.#records > 0) {
+          // The rows above it were read under what the header said then.
+          this.#refuse(problem(SPINE_HINTS.lateHeader));
+        }
         return node;
       },
     };
@@ -218,12 +218,6 @@ function problem(hint: string): UnusableFile {
   return new UnusableFile({ place: 'file', hint });
 }
 
-function notThisMessage(): UnusableFile {
-  return problem(
-    `The root element must be File in the namespace ${HL7}: a CP-IS local authority upload, REPC_MT000002GB01.`,
-  );
-}
-
 /**
  * Neither `File` nor anything in it names a version of its own, so it shows in the namespace or in the
  * number at the end of a template's identifier.
@@ -232,15 +226,8 @@ function otherVersion(found: string): UnusableFile {
   return new UnusableFile({
     place: 'file',
     code: 'CPF06',
-    hint: `The file is made to a version of the upload message that is not supported here (${found.slice(0, 40)}). Ask the supplier of your case system for an export as REPC_MT000002GB01, in the namespace ${HL7}.`,
+    hint: SPINE_HINTS.otherVersion(found),
   });
-}
-
-/** The rows above it were read under what the header said then. */
-function lateHeader(): UnusableFile {
-  return problem(
-    'creationTime, id, transmissionQuantity and communicationFunctionSnd must stand above the first record.',
-  );
 }
 
 /** The parser's own words may repeat what the file holds, so only the place is passed on. */
@@ -249,7 +236,7 @@ function malformed(parser: SaxesParser<{ xmlns: true }>, error: Error): Unusable
   return new UnusableFile({
     place: `line ${parser.line}`,
     hint: cutShort
-      ? `The XML ends in the middle, at line ${parser.line}: the file was cut short. Send the whole file again.`
-      : `The XML is not well-formed at line ${parser.line}, column ${parser.column}. Nothing was loaded; export the file again or send this to the system's supplier.`,
+      ? SPINE_HINTS.cutShort(parser.line)
+      : SPINE_HINTS.malformed(parser.line, parser.column),
   });
 }

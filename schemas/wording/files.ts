@@ -1,0 +1,81 @@
+/** What a council is told of a file as a whole: why it cannot be used, or what is unusual about it. */
+
+/** Of a file in any format. */
+export const FILE_HINTS = {
+  nulCharacters:
+    'The file holds NUL characters, so it is not plain text; it may be UTF-16 ("Unicode text"). Save or export it as UTF-8 and send it again.',
+  archive:
+    'This is a spreadsheet or zip archive, not a CSV or XML file. In the spreadsheet choose "CSV UTF-8" when saving.',
+  notUtf8: 'The file is not UTF-8 text. Save or export it as UTF-8 and send it again.',
+  bytesAfterGzip: 'The gzip file has bytes after its end. Compress the file again and send it.',
+  gzipDamaged: 'The gzip file is damaged or cut short. Compress the file again and send it.',
+  tooLarge: (maxBytes: number) =>
+    `The file is larger than this service takes (${Math.floor(maxBytes / 1_048_576)} MiB, once unpacked). Send it in parts, each with its own sequence number.`,
+} as const;
+
+/** Of a CSV. */
+export const CSV_HINTS = {
+  empty: (columns: readonly string[]) =>
+    `The file is empty. Its first line must name the columns: ${columns.join(', ')}.`,
+  lastLineNotEnded:
+    'The last line has no line break, so the file may be cut short. Export it again; if it is whole, add a line break at its end, or give the row count.',
+  headerLower: (firstLine: number, line: number) =>
+    `Line ${firstLine} is not the header: the columns are named on line ${line}. Take out what stands above it.`,
+  noHeader: (line: number, columns: readonly string[], separated: boolean) =>
+    `Line ${line} names none of the columns. The first line must name them: ${columns.join(', ')}.${separated ? ' The columns seem to be separated by something else than commas: export the file with commas.' : ''}`,
+  columnTwice: (column: string, times: number) =>
+    `The column ${column} is there ${times} times. Keep one.`,
+  columnMissing: (column: string) =>
+    `The column ${column} is missing. The first line must name it; its cells may be empty only where the plan has no such date.`,
+  tooManyColumns: (most: number) => `There are more than ${most} columns.`,
+  monthFirst:
+    'The dates of this column stand month first: most of those that can be read in one way only are such as 12/31/2025. Taken day first, the others would be loaded as days that nobody meant, so nothing of the file was loaded. Export dates as YYYY-MM-DD, and send the file with the same number.',
+  inDoubt: (rows: number) =>
+    `The date here can only be month first, which casts doubt on others: ${rows} ${rows === 1 ? 'row has a date' : 'rows have dates'} that can be read two ways, such as 01/02/2026. Each was read day first (1 February). A date of birth among them is not compared with a patient's until a file gives it as YYYY-MM-DD. Check those rows, and export dates as YYYY-MM-DD.`,
+} as const;
+
+/** Of a CSV that is not well-formed, by what is wrong with a line. */
+export const CSV_FAULTS = {
+  ragged:
+    'This line has more or fewer fields than the first line names. A field that holds a comma must stand in double quotes; or the file was cut short here.',
+  'quote-not-closed':
+    'A double quote that opens before this line is never closed: the file was cut short, or a quote inside a field is not doubled.',
+  'after-closing-quote':
+    'A field in double quotes goes on after its closing quote. A quote inside a field must be doubled.',
+  'quote-inside':
+    'A double quote stands inside a field that does not begin with one. Put the whole field in double quotes and double the quote inside.',
+  'too-long':
+    'This line is far longer than any line should be. A double quote before it may not be closed.',
+} as const;
+
+const UPLOAD_NAMESPACE = 'urn:hl7-org:v3';
+const ONE_NUMBER =
+  'must be one number: 3 to 15 digits, with or without a leading +, no extension and no second number';
+
+/** Of a Spine XML upload. */
+export const SPINE_HINTS = {
+  doctype: 'A DOCTYPE is not allowed. Take it out and send the file again.',
+  unbroken: 'A tag, comment or text of the XML is far longer than this message has.',
+  noRecord: 'The file has no record. A Spine XML upload holds at least one record.',
+  declaration: 'The XML must declare version 1.0 and encoding UTF-8, and be in UTF-8.',
+  tooDeep: 'The XML is nested far deeper than this message is.',
+  notThisMessage: `The root element must be File in the namespace ${UPLOAD_NAMESPACE}: a CP-IS local authority upload, REPC_MT000002GB01.`,
+  otherVersion: (found: string) =>
+    `The file is made to a version of the upload message that is not supported here (${found.slice(0, 40)}). Ask the supplier of your case system for an export as REPC_MT000002GB01, in the namespace ${UPLOAD_NAMESPACE}.`,
+  lateHeader:
+    'creationTime, id, transmissionQuantity and communicationFunctionSnd must stand above the first record.',
+  cutShort: (line: number) =>
+    `The XML ends in the middle, at line ${line}: the file was cut short. Send the whole file again.`,
+  malformed: (line: number, column: number) =>
+    `The XML is not well-formed at line ${line}, column ${column}. Nothing was loaded; export the file again or send this to the system's supplier.`,
+  creationTime:
+    'creationTime must be given once, above the records, as YYYYMMDDHHMM with an offset such as +0000.',
+  id: 'id must be given once, above the records, with the sequence number of the file as its extension: digits only, one higher for each file.',
+  quantity:
+    'transmissionQuantity must be given once, above the records, and be the number of records.',
+  organisation:
+    'The sending organisation must be given once, above the records, with its ODS code as extension and one of the two ODS roots.',
+  name: 'The sending organisation must have one name, of at most 120 characters.',
+  emergencyDutyTeamPhone: `The emergency duty team's number (telecom with use="EC"), which a clinician rings at night, must be given once. It ${ONE_NUMBER}.`,
+  officeHoursPhone: `The office hours number (telecom with use="WP") was not taken over, and the one held stays. It ${ONE_NUMBER}. Correct it in the next file.`,
+} as const;
