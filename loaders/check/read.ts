@@ -4,7 +4,7 @@ import type { Finding } from '#schemas/uploads/acknowledgement.ts';
 import { formatOfName, UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
 import { RECORD_HINTS } from '#schemas/wording/records.ts';
-import type { CsvMetadata } from '../formats/common/metadata.ts';
+import type { CsvMetadata, WayIn } from '../formats/common/metadata.ts';
 import type { SourceBytes, UploadSource } from '../formats/common/source.ts';
 import {
   type FileProblem,
@@ -25,6 +25,7 @@ import { TRACED_AT_ONCE, type Tracer, TracingUnavailable } from './tracing/trace
 export type ReadOptions = {
   receivedAt: number;
   metadata: CsvMetadata;
+  way?: WayIn | undefined;
   /** The authority that is known to send, where one is. */
   authority: OdsCode | undefined;
   /** Absent: numbers are not traced, and names not read. */
@@ -78,8 +79,8 @@ export async function readUpload(
     if (empty)
       throw new UnusableFile({ place: 'file', hint: 'The file is empty. Export it again.' });
     reading.format = format;
-    const { metadata, authority, tracer } = options;
-    const file = { source, metadata, authority, names: tracer !== undefined };
+    const { metadata, way, authority, tracer } = options;
+    const file = { source, metadata, way, authority, names: tracer !== undefined };
     for await (const batch of READERS[format].read(texts, file)) {
       for (const event of batch) {
         const taking = reading.take(event);

@@ -1,18 +1,21 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
-import { UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
+import { pipeline } from 'node:stream/promises';
+import { type Acknowledgement, FILE_CODES } from '#schemas/uploads/acknowledgement.ts';
+import { formatOfName, UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { writeWhole } from '#store/files/whole-file.ts';
-import { printableName } from '../answers/acknowledge.ts';
+import { NO_EFFECTS, printableName } from '../answers/acknowledge.ts';
 import {
   acknowledgementFormats,
   formatAcknowledgement,
   formatNotice,
   NOTICE_FORMATS,
 } from '../answers/answers.ts';
-import type { MeshOptions } from './decision.ts';
+import { type MeshOptions, sourceName } from './decision.ts';
 import type { Unit } from './files.ts';
-import { type MeshControl, writeControl } from './mesh-control.ts';
+import { type MeshSender, writeControl } from './mesh-control.ts';
 
 /** Readable by the group: a MESH client collects them under a user of its own. */
 const FILE_MODE = 0o640;
@@ -35,7 +38,7 @@ export type Answers = ReturnType<typeof createAnswers>;
 export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOptions | undefined }) {
   async function answer(
     unit: Unit,
-    control: MeshControl | undefined,
+    control: MeshSender | undefined,
     acknowledgement: Acknowledgement,
   ): Promise<void> {
     if (control === undefined || mesh === undefined) {
@@ -59,7 +62,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
   /** Tells the authority which of its numbers are no longer in use. */
   async function notify(
     unit: Unit,
-    control: MeshControl | undefined,
+    control: MeshSender | undefined,
     notice: InactiveNumbersNotice,
     sentAs: UploadFormat,
   ): Promise<void> {
@@ -82,7 +85,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
   /** To the mailbox that the file came from. */
   async function send(
     name: string,
-    control: MeshControl,
+    control: MeshSender,
     workflowId: string,
     { subject, content }: { subject: string; content: string },
   ): Promise<void> {
@@ -103,5 +106,34 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
     );
   }
 
-  return { answer, notify };
+  /**
+   * Tells the sender of a pair that was not read why it was not.
+   *
+   * @param path where its data lies
+   */
+  async function refuse(unit: Unit, sender: MeshSender, hint: string, path: string): Promise<void> {
+    const name = sourceName(unit, sender);
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(path), hash);
+    await answer(unit, sender, {
+      file: {
+        name: printableName(name),
+        format: formatOfName(name),
+        sha256: hash.digest('hex'),
+        receivedAt: new Date().toISOString(),
+      },
+      sequence: -1,
+      code: 'CPF01',
+      meaning: FILE_CODES.CPF01,
+      authorityAdded: false,
+      counts: { records: 0, accepted: 0, refused: 0 },
+      rows: NO_EFFECTS,
+      failures: [{ code: 'CPF01', place: 'file', field: 'control file', hint }],
+      warnings: [],
+      omitted: { failures: 0, warnings: 0 },
+      droppedColumns: [],
+    });
+  }
+
+  return { answer, notify, refuse };
 }

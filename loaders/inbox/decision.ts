@@ -2,7 +2,12 @@ import { readFile, stat } from 'node:fs/promises';
 import type { OdsCode } from '#schemas/authority.ts';
 import { uploadEndings } from '#schemas/uploads/formats.ts';
 import type { Unit } from './files.ts';
-import { CONTROL_AT_MOST_BYTES, type MeshControl, readControl } from './mesh-control.ts';
+import {
+  CONTROL_AT_MOST_BYTES,
+  type MeshControl,
+  type MeshSender,
+  readControl,
+} from './mesh-control.ts';
 
 export type MeshOptions = {
   workflowId: string;
@@ -13,12 +18,20 @@ export type MeshOptions = {
   mailboxes: ReadonlyMap<string, OdsCode> | undefined;
 };
 
+/** A pair that is put aside. */
+export type Unused = {
+  kind: 'failed';
+  hint: string;
+  /** To whom it is answered, and what to do, where the control file says who has sent it. */
+  answer?: { sender: MeshSender; hint: string };
+};
+
 /** What a pair's control file makes of it. */
 export type Judgement =
   | { kind: 'ours'; control: MeshControl; authority?: OdsCode }
   | { kind: 'wait' }
   | { kind: 'left'; hint: string }
-  | { kind: 'failed'; hint: string };
+  | Unused;
 
 /**
  * What a pair's control file makes of it.
@@ -44,25 +57,39 @@ export async function judgeControl(
   }
   const read = readControl(await readFile(path, 'utf8'));
   if (read.kind === 'unreadable') {
-    return read.cut && !settled
-      ? { kind: 'wait' }
-      : {
-          kind: 'failed',
-          hint: `Its control file cannot be used. ${read.hint} Ask for it to be sent again.`,
-        };
+    if (read.cut && !settled) return { kind: 'wait' };
+    const { hint, sender } = read;
+    const wrong = `Its control file cannot be used. ${hint}`;
+    return sender !== undefined && notOurs(sender, mesh) === undefined
+      ? refused(sender, wrong, 'Correct the control file and send the file again.')
+      : { kind: 'failed', hint: `${wrong} Ask for it to be sent again.` };
   }
   const { control } = read;
-  if (control.messageType === 'Report') return { kind: 'failed', hint: reportText(control) };
-  if (control.workflowId !== mesh.workflowId) {
-    return {
-      kind: 'left',
-      hint: 'Its workflow is not MESH_WORKFLOW_ID, so it is not for this service.',
-    };
+  if (control.messageType === 'report') return { kind: 'failed', hint: reportText(control) };
+  const left = notOurs(control, mesh);
+  return left === undefined ? judgeOurs(control, mesh.mailboxes) : { kind: 'left', hint: left };
+}
+
+/** Why a file is not for this service, if it is not. */
+function notOurs(sender: MeshSender, { workflowId, mailbox }: MeshOptions): string | undefined {
+  if (!isSame(sender.workflowId, workflowId)) {
+    return 'Its workflow is not MESH_WORKFLOW_ID, so it is not for this service.';
   }
-  if (mesh.mailbox !== undefined && control.to !== mesh.mailbox) {
-    return { kind: 'left', hint: 'It is to another mailbox than MESH_MAILBOX.' };
+  if (mailbox !== undefined && sender.to !== mailbox) {
+    return 'It is to another mailbox than MESH_MAILBOX.';
   }
-  return judgeOurs(control, mesh.mailboxes);
+  return undefined;
+}
+
+const isSame = (one: string, other: string): boolean => one.toUpperCase() === other.toUpperCase();
+
+/** @param todo what the sender can do about it */
+function refused(sender: MeshSender, wrong: string, todo: string): Unused {
+  return {
+    kind: 'failed',
+    hint: `${wrong} Its sender is told so.`,
+    answer: { sender, hint: `${wrong} Nothing was loaded. ${todo}` },
+  };
 }
 
 /** Whether a control file alone tells what became of a file that was sent. */
@@ -74,9 +101,9 @@ export async function judgeReport(
     return { kind: 'none' };
   }
   const read = readControl(await readFile(path, 'utf8'));
-  if (read.kind === 'unreadable' || read.control.messageType !== 'Report') return { kind: 'none' };
+  if (read.kind === 'unreadable' || read.control.messageType !== 'report') return { kind: 'none' };
   const { workflowId } = read.control;
-  return workflowId === mesh.workflowId || workflowId === mesh.acknowledgementWorkflowId
+  return isSame(workflowId, mesh.workflowId) || isSame(workflowId, mesh.acknowledgementWorkflowId)
     ? { kind: 'failed', hint: reportText(read.control) }
     : { kind: 'left', hint: 'It reports on a workflow that is not of this service.' };
 }
@@ -86,26 +113,31 @@ function judgeOurs(
   mailboxes: ReadonlyMap<string, OdsCode> | undefined,
 ): Judgement {
   const { status } = control;
-  if (control.messageType !== 'Data') {
-    return { kind: 'failed', hint: 'Its MessageType is not Data. Ask for it to be sent again.' };
+  if (control.messageType !== 'data') {
+    return refused(control, 'Its MessageType is not Data.', 'Send the file again with Data there.');
   }
-  if (status !== undefined && status.status.toUpperCase() !== 'SUCCESS') {
-    return { kind: 'failed', hint: `${reportText(control)} Ask for it to be sent again.` };
+  if (status !== undefined && !isSame(status.status, 'SUCCESS')) {
+    return refused(control, reportText(control), 'Send the file again.');
   }
   if (control.encrypted) {
-    return {
-      kind: 'failed',
-      hint: 'It is encrypted, which this service cannot read. Ask for it to be sent unencrypted: MESH itself protects it.',
-    };
+    return refused(
+      control,
+      'It is encrypted, which this service cannot read.',
+      'Send it unencrypted, with N in Encrypted: MESH itself protects it.',
+    );
   }
   if (mailboxes === undefined) return { kind: 'ours', control };
   const authority = mailboxes.get(control.from);
-  return authority === undefined
-    ? {
-        kind: 'failed',
-        hint: `Mailbox ${control.from} sends for no authority. If it should, add it to MESH_MAILBOXES_FILE, start the watcher again and move the two files back into the inbox.`,
-      }
-    : { kind: 'ours', control, authority };
+  if (authority !== undefined) return { kind: 'ours', control, authority };
+  const wrong = `Mailbox ${control.from} sends for no authority.`;
+  return {
+    ...refused(
+      control,
+      wrong,
+      'Ask the operator of the service to enter your mailbox, then send the file again.',
+    ),
+    hint: `${wrong} If it should, add it to MESH_MAILBOXES_FILE, start the watcher again and move the two files back into the inbox.`,
+  };
 }
 
 function reportText({ status, localId }: MeshControl): string {
@@ -121,7 +153,7 @@ function reportText({ status, localId }: MeshControl): string {
 const UPLOAD_NAME = new RegExp(`^[\\w.-]+\\.(?:${uploadEndings})(?:\\.gz)?$`, 'i');
 
 /** A MESH client names its files itself; the sender's name for a file, if any, is its subject. */
-export function sourceName(unit: Unit, control: MeshControl | undefined): string {
+export function sourceName(unit: Unit, control: MeshSender | undefined): string {
   const subject = control?.subject ?? '';
   return UPLOAD_NAME.test(subject) ? subject : unit.name;
 }

@@ -17,6 +17,7 @@ import {
   judgeReport,
   type MeshOptions,
   sourceName,
+  type Unused,
 } from './decision.ts';
 import {
   type Alone,
@@ -59,7 +60,7 @@ export type InboxOptions = {
    */
   load(
     source: UploadSource,
-    given: Pick<LoadOptions, 'onNotice' | 'by'> & { authority?: OdsCode },
+    given: Pick<LoadOptions, 'onNotice' | 'by' | 'way'> & { authority?: OdsCode },
   ): Promise<Acknowledgement>;
   /** The final answer to a file of which part was held; `undefined` while it waits. */
   finalAnswer(provisional: Acknowledgement): Promise<Acknowledgement | undefined>;
@@ -261,6 +262,7 @@ class Watcher {
       true,
     );
     if (judgement.kind === 'ours') return this.#enqueue(unit, judgement);
+    if (judgement.kind === 'failed') return this.#refuse(unit, judgement);
     await this.#fail(unit, 'hint' in judgement ? judgement.hint : 'Its control file is cut short.');
   }
 
@@ -334,7 +336,7 @@ class Watcher {
       case 'left':
         return this.#tell(found.name, judgement.hint);
       case 'failed':
-        return this.#fail(await this.#files.take(found), judgement.hint);
+        return this.#refuse(await this.#files.take(found), judgement);
       case 'wait':
         return undefined;
     }
@@ -484,6 +486,7 @@ class Watcher {
       { path, name: sourceName(unit, control) },
       {
         ...(authority !== undefined && { authority }),
+        way: control === undefined ? 'inbox' : 'mesh',
         by: control === undefined ? 'inbox' : `inbox, from mailbox ${control.from}`,
         // Written with the answer: until then the file lies in processing and is loaded again after a crash.
         onNotice: (given) => void (notice = given),
@@ -538,6 +541,19 @@ class Watcher {
     const path = this.#files.path('held', unit.id, unit.control);
     const read = readControl(await readFile(path, 'utf8'));
     return read.kind === 'control' ? read.control : undefined;
+  }
+
+  /** Puts a pair aside that cannot be used, once its sender is told why, where it is known who that is. */
+  async #refuse(unit: Unit, { hint, answer }: Unused): Promise<void> {
+    if (answer === undefined) return this.#fail(unit, hint);
+    const path = this.#files.path('processing', unit.id, unit.data);
+    const untold = await this.#reasonAgainst(() =>
+      this.#answers.refuse(unit, answer.sender, answer.hint, path),
+    );
+    await this.#fail(
+      unit,
+      untold === undefined ? hint : `${hint} But the answer could not be written (${untold}).`,
+    );
   }
 
   async #fail(unit: Unit, hint: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { SaxesParser } from 'saxes';
+import { mailboxSchema } from '#schemas/uploads/mesh.ts';
 
 /**
  * What a MESH client's control file (`.ctl`) says of the data file (`.dat`) of the same name, as far as
@@ -7,8 +8,8 @@ import { SaxesParser } from 'saxes';
  * Source: MESH client file interface, `DTSControl` version 1.0.
  */
 export type MeshControl = {
-  /** `Data`, or `Report` of what became of a file sent earlier. */
-  messageType: string;
+  /** `report` says what became of a file sent earlier. */
+  messageType: 'data' | 'report' | 'other';
   /** The mailbox it comes from, and the one it was sent to; capitals, as MESH compares them. */
   from: string;
   to: string;
@@ -22,10 +23,16 @@ export type MeshControl = {
   status?: { event: string; status: string; code: string; description: string };
 };
 
+/** To whom an answer goes. */
+export type MeshSender = Pick<
+  MeshControl,
+  'from' | 'to' | 'workflowId' | 'subject' | 'localId' | 'dtsId' | 'partnerId'
+>;
+
 export type ReadControl =
   | { kind: 'control'; control: MeshControl }
-  /** `cut` where more of it may still be on its way. */
-  | { kind: 'unreadable'; cut: boolean; hint: string };
+  /** `cut` where more of it may still be on its way; `sender` where it says by whom, and for which workflow, it was sent. */
+  | { kind: 'unreadable'; cut: boolean; hint: string; sender?: MeshSender };
 
 /** The largest of real ones has a few kilobytes. */
 export const CONTROL_AT_MOST_BYTES = 65_536;
@@ -49,7 +56,20 @@ const FIELDS = new Set([
   ...['Event', 'Status', 'StatusCode', 'Description'].map((name) => `${STATUS}/${name}`),
 ]);
 
-/** Reads a control file. Elements that an inbox has no use for are passed over. */
+const CONTROL_CHARACTERS = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;
+const isClean = (value: string): boolean =>
+  value.length <= VALUE_AT_MOST && !CONTROL_CHARACTERS.test(value);
+
+function messageTypeOf(text: string): MeshControl['messageType'] {
+  const type = text.toLowerCase();
+  return type === 'data' || type === 'report' ? type : 'other';
+}
+
+/**
+ * Reads a control file. Values are compared by what they mean, however they are written: clients and published
+ * examples differ in capitals, and in `1` and `1.0`. Elements that an inbox has no use for are passed
+ * over.
+ */
 export function readControl(text: string): ReadControl {
   const values = new Map<string, string>();
   const path: string[] = [];
@@ -84,34 +104,42 @@ export function readControl(text: string): ReadControl {
   for (const [at, value] of values) {
     const trimmed = value.trim();
     if (trimmed.length > VALUE_AT_MOST) refuse('It has a value of more than 255 characters.');
-    if (/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(trimmed))
-      refuse('It has a value with control characters.');
+    if (CONTROL_CHARACTERS.test(trimmed)) refuse('It has a value with control characters.');
     values.set(at, trimmed);
   }
   if (wrong === undefined && malformed) {
     return { kind: 'unreadable', cut: !ended, hint: 'It is not well-formed XML.' };
   }
   const value = (name: string): string => values.get(`${CONTROL}/${name}`) ?? '';
-  if (value('Version') !== '' && value('Version') !== '1.0') refuse('Its Version is not 1.0.');
+  const version = value('Version');
+  if (version !== '' && !/^0*1(?:\.0*)?$/.test(version)) refuse('Its Version is not 1.0.');
+  const messageType = messageTypeOf(value('MessageType'));
   const missing = ['MessageType', 'From_DTS', 'To_DTS', 'WorkflowId'].filter(
-    (name) => value(name) === '' && !(value('MessageType') === 'Report' && name !== 'MessageType'),
+    (name) => value(name) === '' && !(messageType === 'report' && name !== 'MessageType'),
   );
   if (missing.length > 0) refuse(`It has no ${missing.join(', no ')}.`);
-  if (wrong !== undefined) return { kind: 'unreadable', cut: false, hint: wrong };
+  const sender: MeshSender = {
+    from: value('From_DTS').toUpperCase(),
+    to: value('To_DTS').toUpperCase(),
+    workflowId: value('WorkflowId'),
+    subject: value('Subject'),
+    localId: value('LocalId'),
+    dtsId: value('DTSId'),
+    partnerId: value('PartnerId'),
+  };
+  if (wrong !== undefined) {
+    const isKnown =
+      Object.values(sender).every(isClean) && mailboxSchema.safeParse(sender.from).success;
+    return { kind: 'unreadable', cut: false, hint: wrong, ...(isKnown && { sender }) };
+  }
 
   const status = (name: string): string => values.get(`${STATUS}/${name}`) ?? '';
   return {
     kind: 'control',
     control: {
-      messageType: value('MessageType'),
-      from: value('From_DTS').toUpperCase(),
-      to: value('To_DTS').toUpperCase(),
-      workflowId: value('WorkflowId'),
-      subject: value('Subject'),
-      localId: value('LocalId'),
-      dtsId: value('DTSId'),
-      partnerId: value('PartnerId'),
-      encrypted: /^y/i.test(value('Encrypted')),
+      messageType,
+      ...sender,
+      encrypted: /^(?:y|yes|true|1)$/i.test(value('Encrypted')),
       ...([...values.keys()].some((at) => at.startsWith(`${STATUS}/`)) && {
         status: {
           event: status('Event'),

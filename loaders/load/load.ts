@@ -12,7 +12,7 @@ import type { OnProgress } from '../check/progress.ts';
 import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
 import type { Tracer } from '../check/tracing/tracer.ts';
 import { type Difference, ReadFile } from '../decide/file.ts';
-import type { CsvMetadata } from '../formats/common/metadata.ts';
+import type { CsvMetadata, WayIn } from '../formats/common/metadata.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import type { Hold, Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
@@ -36,6 +36,8 @@ export type LoadOptions = {
   authority?: OdsCode;
   /** For a CSV: what it does not say of itself. */
   metadata?: CsvMetadata;
+  /** By which way it came, so that hints name what its sender can change. Default: the command line. */
+  way?: WayIn | undefined;
   /** Largest file, as sent and once unpacked. Default 64 MiB. */
   maxBytes?: number;
   /** Milliseconds since 1970; default the present. */
@@ -183,12 +185,12 @@ class Loading {
     await requireDataset(this.#store, this.#options.tracer);
     const spool = Spool.create(this.#options.spoolDir);
     this.#spool = spool;
-    const { metadata = {}, authority, tracer, echoTo, onProgress } = this.#options;
+    const { metadata = {}, way, authority, tracer, echoTo, onProgress } = this.#options;
     const receivedAt = this.#receivedAt;
     const read = await readUpload(
       this.#bytes,
       this.#source,
-      { receivedAt, metadata, authority, tracer, echoTo, onProgress },
+      { receivedAt, metadata, way, authority, tracer, echoTo, onProgress },
       spool,
     );
     const facts = { ...this.#options, name: this.#source.name, receivedAt };

@@ -104,6 +104,7 @@ function createLoad({ store, anchor, loads, log }: UploadDependencies) {
           authority,
           addAuthority: false,
           metadata: description.metadata,
+          way: 'http',
           by: `${person} (${user}, by ${client}), POST /uploads, request ${ids.requestId}`,
           lockWaitMs: LOCK_WAIT_MS,
         },

@@ -27,6 +27,7 @@ export type CsvMetadata = z.infer<typeof csvMetadataSchema>;
 export type FileToRead = {
   source: UploadSource;
   metadata: CsvMetadata;
+  way?: WayIn | undefined;
   /** The authority that is known to send, where one is. */
   authority: OdsCode | undefined;
   /** Whether the names of people are wanted. */
@@ -34,14 +35,38 @@ export type FileToRead = {
 };
 
 const SIDECAR_AT_MOST = 4_096;
-const HOW =
-  'by option, in a file NAME.json beside it, or in its name, ODS-sequence-yyyymmddHHMM.csv';
+const NAME = 'ODS-sequence-yyyymmddHHMM-rows.csv (the rows may be left out)';
+
+/** The ways in which a file comes; each sender can say other things of it. */
+export type WayIn = 'command' | 'http' | 'inbox' | 'mesh';
+type Said = 'authority' | 'sequence' | 'createdAt' | 'rowCount';
+
+const OPTIONS: Record<Said, string> = {
+  authority: '--authority',
+  sequence: '--sequence',
+  createdAt: '--created',
+  rowCount: '--rows',
+};
+
+/** How a sender says it. */
+function how(field: Said, way: WayIn): string {
+  switch (way) {
+    case 'command':
+      return `by ${OPTIONS[field]}, as ${field} in a file NAME.json beside it, or in its name, ${NAME}`;
+    case 'http':
+      return `in the address, ?${field}=, or a header (X-Upload-...)`;
+    case 'inbox':
+      return `as ${field} in a file NAME.json put there before it, or in its name, ${NAME}`;
+    case 'mesh':
+      return `in the Subject of the control file, as the file's name: ${NAME}`;
+  }
+}
 
 export type CsvHeader = { header: UploadHeader; problems: FileProblem[]; warnings: FileProblem[] };
 
 /**
  * Authority, sequence, creation time and row count of a CSV: each by option, else from the sidecar
- * `NAME.json`, else from a file name `ODS-sequence-yyyymmddHHMM.csv`.
+ * `NAME.json`, else from a file name `ODS-sequence-yyyymmddHHMM.csv`, or `-rows.csv` with the row count.
  *
  * @param expected the authority that is known to send, used where nothing else names one
  */
@@ -49,6 +74,7 @@ export async function csvHeader(
   source: UploadSource,
   options: CsvMetadata,
   expected: string | undefined,
+  way: WayIn = 'command',
 ): Promise<CsvHeader> {
   const problems: FileProblem[] = [];
   const warnings: FileProblem[] = [];
@@ -71,22 +97,23 @@ export async function csvHeader(
   };
   const authority =
     odsCodeSchema.safeParse(unspaced(metadata.authority ?? '')).data ??
-    problem('authority', `The ODS code of the authority must be given: ${HOW}.`);
+    problem('authority', `The ODS code of the authority must be given: ${how('authority', way)}.`);
   const sequence =
-    metadata.sequence ?? problem('sequence', `The sequence number must be given: ${HOW}.`);
+    metadata.sequence ??
+    problem('sequence', `The sequence number must be given: ${how('sequence', way)}.`);
   const createdAt =
     readInstant(metadata.createdAt ?? '') ??
-    problem('createdAt', `When the file was made must be given: ${HOW}.`);
+    problem('createdAt', `When the file was made must be given: ${how('createdAt', way)}.`);
   if (metadata.rowCount === undefined && metadata.full === true) {
     problem(
       'rowCount',
-      'A full refresh must come with its row count, by option or in NAME.json: rows lost on the way would be taken for plans that are over.',
+      `A full refresh must come with its row count, ${how('rowCount', way)}: rows lost on the way would be taken for plans that are over.`,
     );
   } else if (metadata.rowCount === undefined) {
     warnings.push({
       place: 'file',
       field: 'rowCount',
-      hint: 'No row count was given, so a file cut at the end of a line would pass for a whole one. Give it by option or in NAME.json.',
+      hint: `No row count was given, so a file cut at the end of a line would pass for a whole one. Give it ${how('rowCount', way)}.`,
     });
   }
   return {
@@ -103,10 +130,18 @@ export async function csvHeader(
 }
 
 function fromName(name: string): CsvMetadata {
-  const parts = /^([A-Z0-9]{3,12})-([0-9]{1,15})-([0-9]{12})\.csv(?:\.gz)?$/i.exec(basename(name));
+  const parts =
+    /^([A-Z0-9]{3,12})-([0-9]{1,15})-([0-9]{12})(?:-([0-9]{1,9}))?\.csv(?:\.gz)?$/i.exec(
+      basename(name),
+    );
   const sequence = readCount(parts?.[2] ?? '');
   if (!parts || sequence === undefined) return {};
-  return given({ authority: parts[1]?.toUpperCase(), sequence, createdAt: parts[3] });
+  return given({
+    authority: parts[1]?.toUpperCase(),
+    sequence,
+    createdAt: parts[3],
+    rowCount: readCount(parts[4] ?? ''),
+  });
 }
 
 async function readSidecar(source: UploadSource): Promise<CsvMetadata | 'unreadable'> {

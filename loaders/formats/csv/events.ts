@@ -5,9 +5,9 @@ import { readCsv } from './csv.ts';
 /** What a CSV upload holds, under a header that came from outside it. */
 export async function* readCsvUpload(
   texts: AsyncIterable<string>,
-  { source, metadata, authority, names }: FileToRead,
+  { source, metadata, way, authority, names }: FileToRead,
 ): AsyncGenerator<UploadEvent[]> {
-  const { header, problems, warnings } = await csvHeader(source, metadata, authority);
+  const { header, problems, warnings } = await csvHeader(source, metadata, authority, way);
   for await (const batch of readCsv(texts, { names, counted: header.recordCount !== undefined })) {
     yield batch.map(
       (event): UploadEvent =>

@@ -293,9 +293,10 @@ describe('a pair of a MESH client', () => {
 
   test.for<[string, Record<string, string>, string]>([
     ['of a mailbox that sends for nobody', { From_DTS: 'X26XYZ9' }, 'MESH_MAILBOXES_FILE'],
-    ['that MESH did not deliver whole', { Status: 'ERROR', StatusCode: '14' }, 'sent again'],
+    ['that MESH did not deliver whole', { Status: 'ERROR', StatusCode: '14' }, 'ERROR'],
     ['that is encrypted', { Encrypted: 'Y' }, 'encrypted'],
     ['of another message type', { MessageType: 'Other' }, 'MessageType'],
+    ['of another version', { Version: '2.0' }, 'Version'],
     ['that does not say where it comes from', { From_DTS: '' }, 'From_DTS'],
     ['that is a report', { MessageType: 'Report', Description: 'Not collected' }, 'Not collected'],
   ])('%s is put aside, with what to do', async ([, control, hint]) => {
@@ -307,8 +308,42 @@ describe('a pair of a MESH client', () => {
     const [id = ''] = folder('failed');
     expect(folder(join('failed', id))).toEqual(['bad.ctl', 'bad.dat', 'why.txt']);
     expect(readFileSync(join(dir, 'failed', id, 'why.txt'), 'utf8')).toContain(hint);
-    expect(folder('outbox')).toEqual([]);
     expect(await t.store.fileOf(A, sequence)).toBeUndefined();
+    // Whoever sent it is told too, as far as the control file says who that is.
+    const { From_DTS: from = 'X26ABC1', MessageType: type = 'Data' } = control;
+    const [answer, sent] = folder('outbox');
+    if (from === '' || type === 'Report') return expect(answer).toBeUndefined();
+    expect(readControl(readFileSync(join(outbox, answer ?? ''), 'utf8'))).toMatchObject({
+      control: { from: 'X26CPF1', to: from, workflowId: 'TEST_WORKFLOW_ACK' },
+    });
+    expect(readFileSync(join(outbox, sent ?? ''), 'utf8')).toContain('CPF01');
+  });
+
+  test('is taken however its control file writes what it means', async () => {
+    const control = {
+      MessageType: 'DATA',
+      Version: '1',
+      WorkflowId: 'test_workflow',
+      Status: 'Success',
+    };
+    pair('0001', xml(), { ...control, From_DTS: 'x26abc1', Encrypted: 'n' });
+    await watch();
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['0001.dat CPF02']);
+  });
+
+  test('that is a CSV is described by its Subject, and whoever gives none is told to', async () => {
+    const csv = fileCsv({ records: [planOf(sequence)] });
+    pair('0001', csv, { Subject: 'Nightly extract' });
+    pair('0002', csv, { Subject: `ZZ101-${sequence}-202611232130-1.csv` });
+    await watch();
+    await until(() => codes().length === 2);
+    expect(codes().toSorted()).toEqual(['0001.dat CPF01', '0002.dat CPF02']);
+    const refused = of('acknowledged').flatMap((report) =>
+      report.kind === 'acknowledged' ? report.acknowledgement.failures : [],
+    );
+    expect(refused[0]?.hint).toMatch(/Subject of the control file/);
+    expect(refused[0]?.hint).not.toMatch(/option|--|NAME/);
   });
 
   test.for<[string, Record<string, string>]>([

@@ -30,7 +30,7 @@ test('a control file as a MESH client leaves it is read', () => {
   expect(readControl(controlXml({ Subject: 'V145-1.xml', Encrypted: 'Y' }))).toEqual({
     kind: 'control',
     control: {
-      messageType: 'Data',
+      messageType: 'data',
       from: 'X26ABC1',
       to: 'X26CPF1',
       workflowId: 'TEST_WORKFLOW',

@@ -106,6 +106,12 @@ describe('POST /uploads', () => {
     });
   });
 
+  test('says of what is missing how a sender by HTTP gives it', async () => {
+    const { failures } = await acknowledged(await sendCsv(fileCsv({ records: [planOf(1)] })));
+    expect(failures.map(({ hint }) => hint).join()).toMatch(/\?sequence=.*\?createdAt=/);
+    expect(failures.map(({ hint }) => hint).join()).not.toMatch(/--|NAME|Subject/);
+  });
+
   test.for([
     ['application/xml', 'FileResponse'],
     ['text/csv;q=0.9, application/json;q=0.1', 'file_code'],
