@@ -268,14 +268,18 @@ export const shownPlanSchema = z.object({
 /** Where a plan came from: the authority's own identifier of the child, and the number of the file. */
 export const sourceSchema = z.object({ localId: z.string().optional(), sequence: z.int() });
 
+/** The end of the year 9999, in milliseconds: every reader can show a time up to it as a date. */
+const LATEST_TIME = 253_402_300_799_999;
+/** The store's time of an event, milliseconds. */
+export const eventTimeSchema = z.int().min(0).max(LATEST_TIME);
+
 /** What the store adds to a written event. */
 export const placedSchema = z.object({
   /** `0` to `255`, or `system` for what concerns no single child. */
   partition: z.union([z.int(), z.literal('system')]),
   /** Without gaps within the partition, from 1. */
   number: z.int(),
-  /** The store's time, milliseconds. */
-  at: z.number(),
+  at: eventTimeSchema,
   /** Lookups: what was decided and shown. */
   outcome: z.enum(LOOKUP_OUTCOMES).optional(),
   shown: z.array(shownPlanSchema).optional(),

@@ -9,7 +9,7 @@ import { list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
 import { appendEvent } from './events.ts';
-import { joinEvent } from './stream-entry.ts';
+import { joinEvent, timeOf } from './stream-entry.ts';
 
 /** An event as it goes into the sealed log. */
 export type StreamEvent = {
@@ -47,11 +47,10 @@ function sealable(
     }
   }
   const all = JSON.stringify(fields);
-  const at = Number(fields[fields.indexOf('at') + 1]);
   const event: UnreadableEvent = {
     partition,
     number,
-    at: Number.isSafeInteger(at) ? at : 0,
+    at: timeOf(fields) ?? 0,
     type: 'unreadable',
     sha256: createHash('sha256').update(all).digest('hex'),
     fields: all.slice(0, MOST_UNREADABLE_CHARACTERS),
@@ -243,8 +242,7 @@ export function createAuditStreams(redis: Redis) {
       });
       const replies = await entries(wanted, 1);
       const times = replies.flatMap(([first]) => {
-        const at = first === undefined ? Number.NaN : Number(first[1][first[1].indexOf('at') + 1]);
-        return Number.isSafeInteger(at) ? [at] : [];
+        return first === undefined ? [] : (timeOf(first[1]) ?? []);
       });
       return times.length === 0 ? undefined : Math.min(...times);
     },

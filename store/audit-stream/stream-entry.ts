@@ -1,6 +1,8 @@
+import { z } from 'zod';
 import {
   type AuditEvent,
   auditEventSchema,
+  eventTimeSchema,
   placedSchema,
   shownPlanSchema,
   sourceSchema,
@@ -13,6 +15,18 @@ import { splitRows } from '../rows/rows.ts';
 
 const STORES_OWN = Object.keys(placedSchema.shape);
 
+/** What every event has, whatever the version that wrote it. */
+const anyEventSchema = z.looseObject({ type: z.string(), auditId: z.uuid() });
+
+/** The time of an entry whose fields are these; `undefined` where it has none that a function wrote. */
+export function timeOf(fields: readonly string[]): number | undefined {
+  const place = fields.indexOf('at');
+  const text = place % 2 === 0 ? fields[place + 1] : undefined;
+  return text === undefined || !/^[0-9]+$/.test(text)
+    ? undefined
+    : eventTimeSchema.safeParse(Number(text)).data;
+}
+
 /** What the fields of a stream's entry say, `undefined` where they are not as the functions write them. */
 export function joinEvent(partition: AuditPartition, number: number, fields: readonly string[]) {
   const field = new Map<string, string>();
@@ -21,12 +35,11 @@ export function joinEvent(partition: AuditPartition, number: number, fields: rea
   const shown = field.get('shown');
   const sources = field.get('sources');
   const accesses = field.get('accesses');
-  const at = Number(field.get('at'));
+  const at = timeOf(fields);
   const written: unknown = JSON.parse(field.get('event') ?? '');
-  if (!Number.isSafeInteger(at) || typeof written !== 'object' || written === null) {
-    return undefined;
-  }
-  if (Array.isArray(written) || STORES_OWN.some((member) => member in written)) return undefined;
+  if (at === undefined || typeof written !== 'object' || written === null) return undefined;
+  if (STORES_OWN.some((member) => member in written)) return undefined;
+  if (!anyEventSchema.safeParse(written).success) return undefined;
   return {
     partition,
     number,

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import {
   type AuditEvent,
   auditEventSchema,
+  eventTimeSchema,
   type UnreadableEvent,
   unreadableEventSchema,
 } from '#schemas/audit/audit-event.ts';
@@ -32,7 +33,10 @@ export function sealedRange(folder: string): SealedRange | undefined {
   return CommitFile.readIfThere(folder);
 }
 
-const placedOnly = unreadableEventSchema.pick({ partition: true, number: true, at: true });
+/** A log may hold times that an earlier version took from somebody else, and that are none. */
+const placedOnly = unreadableEventSchema
+  .pick({ partition: true, number: true })
+  .extend({ at: eventTimeSchema.catch(0) });
 
 /** An event of a type that this version does not know is unreadable to it, not the end of the log. */
 function parseEntry(entry: Buffer): SealedEvent['event'] {

@@ -104,6 +104,34 @@ test('an entry that somebody else wrote is told until a named person has answere
   await until(async () => (await alarm('audit-entry')) === 1, 'the next one being told');
 });
 
+test('an entry without what every event has is told as foreign, and the log is sealed, verified and searched all the same', async () => {
+  await look();
+  const [real] = (await service.events()).filter(({ type }) => type === 'lookup');
+  const { partition: _, number: __, at: ___, outcome: ____, ...written } = real ?? {};
+  const attacker = await service.connect('lookup');
+  const times = ['9007199254740991', '-9007199254740991', '8640000000000001', '', '1.5', '0x10'];
+  for (const at of times) {
+    await attacker.call('XADD', STREAM, '0-*', 'event', JSON.stringify(written), 'at', at);
+    await attacker.call('XADD', STREAM, '0-*', 'event', 'x', 'at', at);
+  }
+  const now = String(Date.now());
+  for (const event of ['{}', '[]', '{"type":"purge"}', '{"type":"purge","auditId":"none"}']) {
+    await attacker.call('XADD', STREAM, '0-*', 'event', event, 'at', now);
+  }
+  const foreign = 2 * times.length + 4;
+  await until(async () => (await alarm('audit-entry')) === foreign, 'the entries told');
+  expect((await look()).status).toBe(200);
+
+  const environment = { DATA_DIR: service.dataDir };
+  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
+  expect(await run(['audit', 'verify'], environment)).toMatchObject({ code: 0 });
+  const search = ['audit', 'search', '--by', 'A. Example', '--reason', 'inspection'];
+  const found = await run(search, environment);
+  expect([found.code, found.stdout]).toEqual([0, expect.stringContaining('unreadable')]);
+  expect(await run(['audit', 'index', '--rebuild'], environment)).toMatchObject({ code: 0 });
+  expect(await said()).not.toMatch(/Invalid time|RangeError/);
+});
+
 test('a list of accesses that cannot be read is found without a lookup, and begun anew', async () => {
   const attacker = await service.connect('lookup');
   await attacker.hset(keys.seen(PARTITION), CHILD, 'nonsense');
