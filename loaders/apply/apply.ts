@@ -1,5 +1,6 @@
 import { given } from '#schemas/omit-undefined.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
 import type { FileLedgerEntry } from '#store/authorities/ledger.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { RemovalEffect, RowEffect } from '#store/rows/row-calls.ts';
@@ -179,7 +180,7 @@ function withDifference(
       {
         code: acknowledgement.code,
         place: 'file',
-        hint: `After this load the store does not hold what it should for this authority (${expected} rows expected, ${held} held). The authority is shown as not up to date. Tell the operator of the service; the file itself is in order.`,
+        hint: FILE_REMARKS.storeDiffers(expected, held),
       },
       ...acknowledgement.warnings,
     ],

@@ -1,4 +1,5 @@
 import type { Breakers } from '#schemas/uploads/breakers.ts';
+import { HOLD_REASONS, UNUSUAL } from '#schemas/wording/decisions.ts';
 import type { LoadSize } from '#store/authorities/ledger.ts';
 
 /** What a file would do, in numbers. */
@@ -52,23 +53,20 @@ export function judge(sizes: FileSizes, breakers: Breakers): Judgement {
   const { firstLoad, records, refused, rows, added, removals, leftOut, inForce } = sizes;
 
   const refusedShare = records === 0 ? 0 : refused / records;
-  const refusedText = `${refused} of ${records} records are refused (${percent(refusedShare)})`;
   const manyRefused = refused >= REFUSED_AT_LEAST && refusedShare > breakers.refusedStopShare;
   if (manyRefused && (removals > 0 || leftOut !== undefined)) {
     holds.removals = removals > 0;
     holds.sweep = leftOut !== undefined && leftOut.rows > 0;
     if (holds.removals || holds.sweep) {
-      reasons.push(`${refusedText}, so what the file takes away is not believed unseen.`);
+      reasons.push(HOLD_REASONS.manyRefused(refused, records));
     }
   }
   if (refused >= REFUSED_AT_LEAST && refusedShare > breakers.refusedWarnShare) {
-    remarks.push(`${refusedText}. Look for one cause that they have in common.`);
+    remarks.push(UNUSUAL.manyRefused(refused, records));
   }
   if (refused > 0 && leftOut !== undefined && leftOut.rows > 0 && !holds.sweep) {
     holds.sweep = true;
-    reasons.push(
-      `${plural(refused, 'record is', 'records are')} refused, and what they were to keep would be taken away as left out.`,
-    );
+    reasons.push(HOLD_REASONS.refusedInFull(refused));
   }
   if (firstLoad) return { holds, reasons, remarks };
 
@@ -76,40 +74,37 @@ export function judge(sizes: FileSizes, breakers: Breakers): Judgement {
   if (added > ADDITIONS_OVER && added > usual.added * breakers.additionsStopTimes) {
     return {
       holds: { whole: true, removals: false, sweep: false },
-      reasons: [
-        `It adds ${added} rows, over ${breakers.additionsStopTimes} times what is usual for this authority (${usual.added}).`,
-      ],
+      reasons: [HOLD_REASONS.additions(added, breakers.additionsStopTimes, usual.added)],
       remarks,
     };
   }
   if (leftOut === undefined) {
     if (rows >= ROWS_AT_LEAST && rows > usual.rows * breakers.rowsWarnTimes) {
-      remarks.push(`The file has ${rows} rows, where ${usual.rows} are usual.`);
+      remarks.push(UNUSUAL.manyRows(rows, usual.rows));
     } else if (
       sizes.recent.length >= LOADS_AT_LEAST &&
       usual.rows >= ROWS_AT_LEAST &&
       rows * breakers.rowsWarnTimes * 3 < usual.rows
     ) {
-      remarks.push(`The file has only ${rows} rows, where ${usual.rows} are usual.`);
+      remarks.push(UNUSUAL.fewRows(rows, usual.rows));
     }
   }
   if (inForce === undefined) return { holds, reasons, remarks };
 
   const share = (count: number): number => Math.min(1, count / Math.max(1, inForce));
-  const text = (count: number): string => `${count} of ${inForce} (${percent(share(count))})`;
   const stops = (count: number): boolean => share(count) > breakers.removalsStopShare;
   if (removals >= REMOVALS_AT_LEAST && stops(removals)) {
     holds.removals = true;
-    reasons.push(`It ends or deletes ${text(removals)} plans in force.`);
+    reasons.push(HOLD_REASONS.removals(removals, inForce));
   }
   const all = removals + (leftOut?.inForce ?? 0);
   if (leftOut !== undefined && leftOut.inForce > 0 && stops(all)) {
     holds.sweep = true;
-    reasons.push(`It leaves out, ends or deletes ${text(all)} plans in force.`);
+    reasons.push(HOLD_REASONS.leavesOut(all, inForce));
   }
   const waits = holds.removals || holds.sweep;
   if (!waits && all >= REMOVALS_AT_LEAST && share(all) > breakers.removalsWarnShare) {
-    remarks.push(`The file takes away ${text(all)} plans in force. Check that this is meant.`);
+    remarks.push(UNUSUAL.removals(all, inForce));
   }
   return { holds, reasons, remarks };
 }
@@ -121,7 +116,3 @@ function usualOf({ recent, held }: FileSizes): LoadSize {
     recent.map(of).toSorted((one, other) => one - other)[Math.floor(recent.length / 2)] ?? 0;
   return { rows: middle(({ rows }) => rows), added: middle(({ added }) => added) };
 }
-
-const percent = (share: number): string => `${Math.round(share * 100)} %`;
-const plural = (count: number, one: string, several: string): string =>
-  `${count} ${count === 1 ? one : several}`;

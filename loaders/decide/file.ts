@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
-import { londonDate, longDateText } from '#schemas/calendar.ts';
 import { given } from '#schemas/omit-undefined.ts';
 import {
   type Acknowledgement,
@@ -9,7 +8,8 @@ import {
   type Finding,
 } from '#schemas/uploads/acknowledgement.ts';
 import { type Breakers, DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
-import { UPLOAD_FORMATS, uploadFormats } from '#schemas/uploads/formats.ts';
+import { UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
+import { FILE_REFUSALS, FILE_REMARKS, HOLD_HINTS } from '#schemas/wording/decisions.ts';
 import type { IntakeState, LoadSize } from '#store/authorities/ledger.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
@@ -23,12 +23,6 @@ import type { Consumption, Hold, Journal } from '../spool/journal.ts';
 import type { Spool } from '../spool/spool.ts';
 import { type Judgement, judge } from './breakers.ts';
 import { type Decided, decideHeld, decideRecords, type LeftOut, rowsLeftOut } from './records.ts';
-
-/** Those that can say everything that is to be held. */
-const fullFormats = uploadFormats
-  .filter((format) => UPLOAD_FORMATS[format].canBeFull)
-  .map((format) => UPLOAD_FORMATS[format].called)
-  .join(' or ');
 
 /** Loads that tell what is usual: a fortnight of nightly files. */
 const RECENT_LOADS = 14;
@@ -138,44 +132,33 @@ export class ReadFile {
     if (entry !== undefined && !isHeld) {
       return refused(
         'sequence',
-        `Sequence number ${number} was used by a file with other content, so nothing of this one was loaded. Send it with a number that was not used; the highest used is ${(this.#known?.sequence ?? sequence) - state.sequenceOffset}. If your system has begun to number anew, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
+        FILE_REFUSALS.numberUsed(
+          authority,
+          number,
+          (this.#known?.sequence ?? sequence) - state.sequenceOffset,
+        ),
       );
     }
     this.#again = isHeld;
     const last = lastNumber(state);
     if (last !== undefined && isFarFrom(number, last)) {
-      return refused(
-        'sequence',
-        `Sequence number ${number} is too far from the last one loaded, ${last}, so nothing of the file was loaded: taken as it is, ${number > last ? 'every right number after it would be too low' : 'it would change nothing that newer files say'}. If ${number} is mistyped, send the file with its right number. If your system has begun to number anew, or ${last} was the mistyped one, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
-      );
+      return refused('sequence', FILE_REFUSALS.numberFar(authority, number, last));
     }
     if (sequence <= state.closed) {
-      return refused(
-        'sequence',
-        `Files numbered ${state.closed - state.sequenceOffset} and lower are not taken any more, because a full refresh or hundreds of newer files came after them. If this one says something that is still true, send that in the next file.`,
-      );
+      return refused('sequence', FILE_REFUSALS.numberClosed(state.closed - state.sequenceOffset));
     }
     if (state.numberedAfter !== undefined && createdAt <= Date.parse(state.numberedAfter)) {
-      return refused(
-        'createdAt',
-        `The file was made before the numbering of this authority's files began anew (${state.numberedAfter}), so its number is of the old numbering. If it says something that is still true, send that in the next file.`,
-      );
+      return refused('createdAt', FILE_REFUSALS.oldNumbering(state.numberedAfter));
     }
     if (this.#options.metadata?.full === true && !UPLOAD_FORMATS[this.#read.format].canBeFull) {
-      return refused(
-        'full',
-        `A full refresh can be sent as ${fullFormats} only: a ${UPLOAD_FORMATS[this.#read.format].called} upload says what has changed.`,
-      );
+      return refused('full', FILE_REFUSALS.cannotBeFull(this.#read.format));
     }
     if (
       this.#known?.sequence === undefined &&
       this.#read.records === 0 &&
       this.#options.metadata?.full !== true
     ) {
-      return refused(
-        'record',
-        `This is the first file of authority ${authority} and it holds no plan, so "nothing to report" would make an authority of which nothing is held look up to date. Send every plan in force first.`,
-      );
+      return refused('record', FILE_REFUSALS.firstIsEmpty(authority));
     }
     if (this.#known !== undefined) {
       this.#remarkOnContact(this.#known);
@@ -191,8 +174,8 @@ export class ReadFile {
     return refused(
       'authority',
       hasPhone
-        ? `Authority ${authority} is not known here. Ask the operator to load its first file with the command line, which adds it.`
-        : `Authority ${authority} is not known here and a ${UPLOAD_FORMATS[this.#read.format].called} upload has no telephone numbers. Ask the operator to add it: cp-flags authority set ${authority} --name NAME --emergency NUMBER`,
+        ? FILE_REFUSALS.notYetAdded(authority)
+        : FILE_REFUSALS.notAdded(authority, this.#read.format),
     );
   }
 
@@ -347,12 +330,8 @@ export class ReadFile {
     const { header, authority, sequence, judgement } = part;
     const { whole, sweep } = judgement.holds;
     const at = iso(this.#options.receivedAt);
-    const what = whole ? 'Nothing of it was applied' : 'Everything else is applied';
     for (const reason of judgement.reasons) this.#remark('held', reason);
-    this.#remark(
-      'held',
-      `${what}; this waits until the operator of the service lets it through: cp-flags release ${authority}-${header.sequence}. If it is not meant, say so, and send the file put right with the same number.`,
-    );
+    this.#remark('held', HOLD_HINTS.waits(whole, `${authority}-${header.sequence}`));
     return {
       id,
       authority,
@@ -403,14 +382,12 @@ export class ReadFile {
 
   /** Nobody's plans wait for a telephone number: the one held is rung meanwhile, and its age is shown. */
   #remarkOnContact({ emergencyDutyTeamPhoneAsOf: asOf }: Authority): void {
-    const since = asOf === undefined ? '' : ` of ${longDateText(londonDate(Date.parse(asOf)))}`;
     for (const { hint, field, ...problem } of this.#read.contactProblems) {
-      const kept = field === 'telecom' ? `The number held${since} stays` : 'The name held stays';
       this.#read.warnings.add({
         code: 'CPF02',
         ...problem,
         ...given({ field }),
-        hint: `${hint} ${kept}. Correct it in the next file.`,
+        hint: FILE_REMARKS.contactKept(hint, field, asOf),
       });
     }
   }
@@ -422,18 +399,8 @@ export class ReadFile {
 
   #remarkOnOrder(sequence: number, highest: number | undefined): void {
     if (highest === undefined) return;
-    const missing = sequence - highest - 1;
-    if (sequence < highest) {
-      this.#remark(
-        'sequence',
-        `File ${highest} was loaded before this one, ${sequence}. Where both speak of the same plan, the newer file's word stands.`,
-      );
-    } else if (missing > 0) {
-      this.#remark(
-        'sequence',
-        `The last file loaded was ${highest}, so ${missing === 1 ? `file ${highest + 1} has` : `files ${highest + 1} to ${sequence - 1} have`} not been loaded. If ${missing === 1 ? 'it was' : 'they were'} made, send ${missing === 1 ? 'it' : 'them'}: late files are taken in.`,
-      );
-    }
+    if (sequence < highest) this.#remark('sequence', FILE_REMARKS.late(sequence, highest));
+    else if (sequence > highest + 1) this.#remark('sequence', FILE_REMARKS.gap(sequence, highest));
   }
 }
 

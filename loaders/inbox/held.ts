@@ -4,6 +4,7 @@ import {
   acknowledgementSchema,
   FILE_CODES,
 } from '#schemas/uploads/acknowledgement.ts';
+import { HOLD_HINTS } from '#schemas/wording/decisions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 
@@ -40,7 +41,7 @@ export async function finalAnswer(
         code: 'CPF04',
         place: 'file',
         field: 'held',
-        hint: 'What was held of this file was not done: the operator of the service discarded it, or another file with the same number took its place. What should have been done of it, send in the next file.',
+        hint: HOLD_HINTS.gone,
       },
     ],
   };

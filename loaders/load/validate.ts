@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
 import { acknowledge, NO_EFFECTS } from '../answers/acknowledge.ts';
 import { readUpload } from '../check/read.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
@@ -40,7 +41,7 @@ export async function validateFile(
         read.warnings.add({
           code: 'CPF02',
           ...problem,
-          hint: `${hint} Where one is held, that stays; an authority's first file would be refused.`,
+          hint: FILE_REMARKS.contactUnknown(hint),
         });
       }
       const accepted = read.refusal === undefined ? spool.addedRecords : 0;

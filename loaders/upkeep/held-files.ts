@@ -5,6 +5,7 @@ import {
   FILE_CODES,
   type FileCode,
 } from '#schemas/uploads/acknowledgement.ts';
+import { HOLD_HINTS } from '#schemas/wording/decisions.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
@@ -228,7 +229,7 @@ async function decideRelease(
   const acknowledgement = final(
     hold,
     refused === 0 ? 'CPF02' : 'CPF03',
-    `What was held of this file was let through by the operator of the service on ${iso(at)}.`,
+    HOLD_HINTS.released(iso(at)),
     {
       dataAsOf,
       counts: { ...counts, accepted, refused },
@@ -266,22 +267,16 @@ async function decideRelease(
 
 function discarded(hold: Hold, { now = Date.now }: Pick<HoldDecision, 'now'>): Acknowledgement {
   const { counts, held } = hold.acknowledgement;
-  return final(
-    hold,
-    counts.accepted > 0 ? 'CPF03' : 'CPF04',
-    `What was held of this file was not done: the operator of the service discarded it on ${iso(now())}. What should have been done of it, send in the next file.`,
-    { counts: { ...counts, refused: counts.refused + (held?.records ?? 0) } },
-  );
+  return final(hold, counts.accepted > 0 ? 'CPF03' : 'CPF04', HOLD_HINTS.discarded(iso(now())), {
+    counts: { ...counts, refused: counts.refused + (held?.records ?? 0) },
+  });
 }
 
 function notOneSound(hold: Hold): Acknowledgement {
   const { counts } = hold.acknowledgement;
-  return final(
-    hold,
-    'CPF04',
-    'What was held of this file was let through, but no record of it can be loaded any more.',
-    { counts: { ...counts, refused: counts.records } },
-  );
+  return final(hold, 'CPF04', HOLD_HINTS.notOneSound, {
+    counts: { ...counts, refused: counts.records },
+  });
 }
 
 /** The acknowledgement that replaces the provisional one. */

@@ -1,0 +1,97 @@
+import { londonDate, longDateText } from '../calendar.ts';
+import { UPLOAD_FORMATS, type UploadFormat, uploadFormats } from '../uploads/formats.ts';
+
+/** What a council is told of a file that was read and is decided on, in its acknowledgement. */
+
+/** The formats that can say everything that is to be held. */
+const FULL_FORMATS = uploadFormats
+  .filter((format) => UPLOAD_FORMATS[format].canBeFull)
+  .map((format) => UPLOAD_FORMATS[format].called)
+  .join(' or ');
+
+const plural = (count: number, one: string, several: string): string =>
+  `${count} ${count === 1 ? one : several}`;
+
+/** Why nothing of a file is loaded. Numbers are those of the file itself. */
+export const FILE_REFUSALS = {
+  numberUsed: (authority: string, number: number, highest: number) =>
+    `Sequence number ${number} was used by a file with other content, so nothing of this one was loaded. Send it with a number that was not used; the highest used is ${highest}. If your system has begun to number anew, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
+  numberFar: (authority: string, number: number, last: number) =>
+    `Sequence number ${number} is too far from the last one loaded, ${last}, so nothing of the file was loaded: taken as it is, ${number > last ? 'every right number after it would be too low' : 'it would change nothing that newer files say'}. If ${number} is mistyped, send the file with its right number. If your system has begun to number anew, or ${last} was the mistyped one, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
+  numberClosed: (closed: number) =>
+    `Files numbered ${closed} and lower are not taken any more, because a full refresh or hundreds of newer files came after them. If this one says something that is still true, send that in the next file.`,
+  oldNumbering: (since: string) =>
+    `The file was made before the numbering of this authority's files began anew (${since}), so its number is of the old numbering. If it says something that is still true, send that in the next file.`,
+  cannotBeFull: (format: UploadFormat) =>
+    `A full refresh can be sent as ${FULL_FORMATS} only: a ${UPLOAD_FORMATS[format].called} upload says what has changed.`,
+  firstIsEmpty: (authority: string) =>
+    `This is the first file of authority ${authority} and it holds no plan, so "nothing to report" would make an authority of which nothing is held look up to date. Send every plan in force first.`,
+  notYetAdded: (authority: string) =>
+    `Authority ${authority} is not known here. Ask the operator to load its first file with the command line, which adds it.`,
+  notAdded: (authority: string, format: UploadFormat) =>
+    `Authority ${authority} is not known here and a ${UPLOAD_FORMATS[format].called} upload has no telephone numbers. Ask the operator to add it: cp-flags authority set ${authority} --name NAME --emergency NUMBER`,
+} as const;
+
+/** Remarks on a file that is loaded. */
+export const FILE_REMARKS = {
+  late: (number: number, highest: number) =>
+    `File ${highest} was loaded before this one, ${number}. Where both speak of the same plan, the newer file's word stands.`,
+  gap: (number: number, highest: number) => {
+    const one = number - highest === 2;
+    return `The last file loaded was ${highest}, so ${one ? `file ${highest + 1} has` : `files ${highest + 1} to ${number - 1} have`} not been loaded. If ${one ? 'it was' : 'they were'} made, send ${one ? 'it' : 'them'}: late files are taken in.`;
+  },
+  /** @param hint what is wrong with it; `asOf` is when the number that is held was given */
+  contactKept: (hint: string, field: string | undefined, asOf: string | undefined) => {
+    const since = asOf === undefined ? '' : ` of ${longDateText(londonDate(Date.parse(asOf)))}`;
+    return `${hint} ${field === 'telecom' ? `The number held${since} stays` : 'The name held stays'}. Correct it in the next file.`;
+  },
+  contactUnknown: (hint: string) =>
+    `${hint} Where one is held, that stays; an authority's first file would be refused.`,
+  storeDiffers: (expected: number, held: number) =>
+    `After this load the store does not hold what it should for this authority (${expected} rows expected, ${held} held). The authority is shown as not up to date. Tell the operator of the service; the file itself is in order.`,
+} as const;
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
+const refusedOf = (refused: number, records: number): string =>
+  `${refused} of ${records} records are refused (${percent(refused / records)})`;
+/** `count` of the plans in force, of which there are `inForce`. */
+const ofInForce = (count: number, inForce: number): string =>
+  `${count} of ${inForce} (${percent(Math.min(1, count / Math.max(1, inForce)))})`;
+
+/** Why a file, or part of it, waits for a decision. */
+export const HOLD_REASONS = {
+  manyRefused: (refused: number, records: number) =>
+    `${refusedOf(refused, records)}, so what the file takes away is not believed unseen.`,
+  refusedInFull: (refused: number) =>
+    `${plural(refused, 'record is', 'records are')} refused, and what they were to keep would be taken away as left out.`,
+  additions: (added: number, times: number, usual: number) =>
+    `It adds ${added} rows, over ${times} times what is usual for this authority (${usual}).`,
+  removals: (count: number, inForce: number) =>
+    `It ends or deletes ${ofInForce(count, inForce)} plans in force.`,
+  leavesOut: (count: number, inForce: number) =>
+    `It leaves out, ends or deletes ${ofInForce(count, inForce)} plans in force.`,
+} as const;
+
+/** What is unusual, and yet waits for nobody. */
+export const UNUSUAL = {
+  manyRefused: (refused: number, records: number) =>
+    `${refusedOf(refused, records)}. Look for one cause that they have in common.`,
+  manyRows: (rows: number, usual: number) => `The file has ${rows} rows, where ${usual} are usual.`,
+  fewRows: (rows: number, usual: number) =>
+    `The file has only ${rows} rows, where ${usual} are usual.`,
+  removals: (count: number, inForce: number) =>
+    `The file takes away ${ofInForce(count, inForce)} plans in force. Check that this is meant.`,
+} as const;
+
+/** What becomes of a file that waits. */
+export const HOLD_HINTS = {
+  waits: (whole: boolean, id: string) =>
+    `${whole ? 'Nothing of it was applied' : 'Everything else is applied'}; this waits until the operator of the service lets it through: cp-flags release ${id}. If it is not meant, say so, and send the file put right with the same number.`,
+  released: (at: string) =>
+    `What was held of this file was let through by the operator of the service on ${at}.`,
+  discarded: (at: string) =>
+    `What was held of this file was not done: the operator of the service discarded it on ${at}. What should have been done of it, send in the next file.`,
+  notOneSound:
+    'What was held of this file was let through, but no record of it can be loaded any more.',
+  gone: 'What was held of this file was not done: the operator of the service discarded it, or another file with the same number took its place. What should have been done of it, send in the next file.',
+} as const;
