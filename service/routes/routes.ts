@@ -15,11 +15,9 @@ import type { DependenciesOf } from './route.ts';
 import { status } from './status.ts';
 import { upload } from './uploads.ts';
 
-/** Everything that can be asked for, in the order that a reader wants it, by what has to be at hand for it. */
+/** Everything that can be asked for, in the order that a reader wants it, by the part that serves it; see `start/roles.ts`. */
 export const ROUTES = {
-  /** In every role but the worker's. */
   lookups: [lookup, lookupBatch, ...fhirSearches, ...fhirConformance],
-  /** In every role but that of lookups, which has no right to load and no log. */
   work: [upload, acknowledgement, notice, holdings, auditSearch, notifications],
   service: [ping, status, problem, openapi, docs],
 } as const;

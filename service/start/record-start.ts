@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import type { LookupEvent } from '#schemas/audit/audit-event.ts';
+import type { Build } from '#schemas/status.ts';
 import type { LookupStore } from '#store/lookup.ts';
 import type { Gate } from '#store/trust/readiness.ts';
+import type { Door } from '../access/access-context.ts';
+import type { Identities } from '../access/identities.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
+import { createDescription } from './configuration-digest.ts';
+import type { Start } from './start.ts';
 
 const TRIED_EVERY_MS = 1_000;
 
@@ -10,7 +16,7 @@ const TRIED_EVERY_MS = 1_000;
  *
  * @returns how to stop trying
  */
-export function announceStart(
+function announceStart(
   gate: Pick<Gate, 'open'>,
   store: Pick<LookupStore, 'record'>,
   detail: () => Record<string, string | number>,
@@ -36,4 +42,32 @@ export function announceStart(
   const timer = setInterval(() => void tell(), TRIED_EVERY_MS);
   void tell();
   return () => clearInterval(timer);
+}
+
+export type ConfigurationDependencies = {
+  gate: Gate;
+  door: Door;
+  identities: Identities;
+  build: Build;
+};
+
+/**
+ * Has the audit say with what configuration this process answers, now and whenever other organisations are
+ * registered.
+ *
+ * @returns the versions in force, for each lookup's event
+ */
+export function recordConfiguration(
+  { configuration, log, add }: Pick<Start, 'configuration' | 'log' | 'add'>,
+  { gate, door, identities, build }: ConfigurationDependencies,
+): () => LookupEvent['versions'] {
+  const described = createDescription(configuration, identities, door.isDemo);
+  const describe = () => ({ ...described().detail, version: build.version });
+  add(announceStart(gate, door.store, describe, log));
+  identities.organisations?.onChange(() => {
+    log.info('other organisations are registered than before');
+    const event = { type: 'configuration-change', auditId: randomUUID(), by: 'service' } as const;
+    door.recorder.record({ ...event, detail: describe() });
+  });
+  return () => described().versions;
 }

@@ -1,12 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
-import { connectStore, type StoreAddress, whenReady } from '#store/connection/connection.ts';
+import {
+  CONNECTION_REPLACED,
+  connectStore,
+  type StoreAddress,
+  whenReady,
+} from '#store/connection/connection.ts';
 import {
   type EmbeddedRedis,
   findEmbeddedRedis,
   type RedisRole,
   startEmbeddedRedis,
 } from '#store/connection/embedded-redis.ts';
+import type { Start } from './start.ts';
 
 export type StoreConnection = ReturnType<typeof connectStore>;
 
@@ -98,6 +104,26 @@ export async function openRedis(
     embedded: server,
     replaced,
   });
+}
+
+/**
+ * The Redis of the configuration, for as long as the service runs. What is lost of it is logged.
+ *
+ * @throws a sentence, where an embedded one cannot be started
+ */
+export async function startRedis({ configuration, log, add }: Start): Promise<RedisServer> {
+  const redis = await openRedis(configuration, () => log.warn(CONNECTION_REPLACED));
+  let stopping = false;
+  add(() => {
+    stopping = true;
+    return redis.stop();
+  });
+  const logLoss = async (): Promise<void> => {
+    await redis.exited;
+    if (!stopping) log.error('redis-server ended again and again and is not started any more');
+  };
+  void logLoss();
+  return redis;
 }
 
 /** The Redis that is running already: REDIS_URL, or the embedded one of the data folder if any. */

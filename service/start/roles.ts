@@ -1,0 +1,18 @@
+import type { Configuration } from '#schemas/configuration.ts';
+import { ROUTES } from '../routes/routes.ts';
+
+type Role = Configuration['ROLE'];
+
+/** Which parts run in a process of each role, and which routes each part serves. */
+export const PARTS = {
+  /** Says whether the process runs and answers, and describes the API. */
+  service: { roles: ['all', 'lookup', 'worker'], routes: ROUTES.service },
+  /** Answers those who look up. Stateless, so that there can be many; see `lookups.ts`. */
+  lookups: { roles: ['all', 'lookup'], routes: ROUTES.lookups },
+  /** Verifies the store, seals the audit, takes uploads, notifies authorities; see `worker.ts`. */
+  work: { roles: ['all', 'worker'], routes: ROUTES.work },
+} as const satisfies Record<keyof typeof ROUTES, { roles: readonly Role[]; routes: unknown }>;
+
+/** Whether a part runs in a process of this role. */
+export const runs = (part: keyof typeof PARTS, role: Role): boolean =>
+  PARTS[part].roles.some((each) => each === role);

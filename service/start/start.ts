@@ -1,0 +1,7 @@
+import type { Configuration } from '#schemas/configuration.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { Add } from './closing.ts';
+
+/** What every part of the service is started with. A part that runs on gives `add` the step that ends it. */
+export type Start = { configuration: Configuration; log: Log; telemetry: Telemetry; add: Add };
