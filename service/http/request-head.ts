@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 /** Headers that say who asks, which request it is or what its body is: of two, a proxy may believe the other. */
 const SINGLE = [
@@ -49,12 +49,18 @@ export function repeatedHeader({ rawHeaders }: RequestHead): 'authorization' | '
   return (repeated & AUTHORIZATION) === 0 ? 'other' : 'authorization';
 }
 
-/** A request with two hosts is not valid HTTP (RFC 9112, section 3.2). */
-export function repeatsHost({ rawHeaders }: RequestHead): boolean {
+/**
+ * Whether a request names one host, as HTTP/1.1 requires. HTTP/1.0 may leave it out, and the checks of load
+ * balancers do (RFC 9112, section 3.2).
+ */
+export function hasHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
   let hosts = 0;
+  let isEmpty = false;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i];
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+    if (name?.length !== 4 || name.toLowerCase() !== 'host') continue;
+    hosts++;
+    if (rawHeaders[i + 1] === '') isEmpty = true;
   }
-  return hosts > 1;
+  return hosts === 0 ? httpVersion === '1.0' : hosts === 1 && !isEmpty;
 }

@@ -8,7 +8,7 @@ import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { RequestObserver } from '../telemetry/requests.ts';
 import { listen } from './listening.ts';
 import { problem, problemHeaders, problemResponse } from './problem.ts';
-import { repeatsHost } from './request-head.ts';
+import { hasHost } from './request-head.ts';
 import type { TlsMaterial } from './tls.ts';
 
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
@@ -191,7 +191,7 @@ export async function serveHttp(
       const env = bindings as HttpBindings;
       // The listener lets hosts through that no address can have: 999.1.1.1, for one.
       const response =
-        repeatsHost(env.incoming) || !URL.canParse(request.url)
+        !hasHost(env.incoming) || !URL.canParse(request.url)
           ? problemResponse('malformed-request')
           : fetch(request, env);
       if (!endsWhereUnread(env.incoming)) return response;
@@ -200,7 +200,9 @@ export async function serveHttp(
       );
     },
     {
-      // What cannot be made a Request: no Host, or an address that is none.
+      // Of a request in HTTP/1.0 that names none.
+      hostname: 'localhost',
+      // What cannot be made a Request: an address that is none.
       errorHandler: () => problemResponse('malformed-request'),
     },
   );

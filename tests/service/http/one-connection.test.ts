@@ -136,3 +136,19 @@ test('an answer that its client does not take is cut off within the time said', 
   // It would be 2,000 if Node looked twice at the whole time.
   expect(ended?.countedMs).toBeLessThan(1.75 * unreadMs);
 });
+
+test.for([
+  ['HTTP/1.0 without a Host is answered, as a balancer’s check asks', 'HTTP/1.0\r\n', 200],
+  ['HTTP/1.0 with a Host is answered', 'HTTP/1.0\r\nHost: x\r\n', 200],
+  ['HTTP/1.1 without a Host is refused', 'HTTP/1.1\r\nConnection: close\r\n', 400],
+  ['HTTP/1.0 with an empty Host is refused', 'HTTP/1.0\r\nHost:\r\n', 400],
+  ['HTTP/1.0 with two is refused', 'HTTP/1.0\r\nHost: x\r\nHost: y\r\n', 400],
+] as const)('%s', async ([, text, status]) => {
+  const { port } = await serve(({ url }) => new Response(new URL(url).pathname));
+  for (const method of ['GET', 'HEAD']) {
+    const { received, closed } = client(port, `${method} /_status ${text}\r\n`);
+    await until(closed, 'the end of the connection');
+    expect(received()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    if (status === 200 && method === 'GET') expect(received()).toMatch(/\r\n\r\n\/_status$/);
+  }
+});
