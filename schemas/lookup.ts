@@ -95,16 +95,20 @@ export const flagSchema = z
   .meta({ description: 'One plan.' });
 export type Flag = z.infer<typeof flagSchema>;
 
-/** An earlier (or the caller's own present) look from an unscheduled setting. */
+/** A user's looks from unscheduled care within 24 hours; the caller's own present one counts. */
 export const accessSchema = z
   .object({
-    at: z.iso.datetime(),
+    at: z.iso.datetime().meta({ description: 'The latest of them.' }),
+    count: z.int().min(1).meta({ description: 'How many they are.' }),
     name: z.string(),
     role: z.string(),
     organisation: z.object({ code: z.string(), name: z.string() }),
     own: z.boolean().meta({ description: 'True where the caller is the one who looked.' }),
   })
-  .meta({ description: 'A look from unscheduled care, an earlier one or this one.' });
+  .meta({
+    description:
+      'Who looked from unscheduled care. One entry for a user and a child within 24 hours of the first look: at the time, in the role and at the organisation of the latest, with how many.',
+  });
 
 const areaSchema = z
   .object({
@@ -162,7 +166,7 @@ export const lookupAnswerSchema = z.object({
   flags: z.array(flagSchema).meta({ description: 'Those in force first.' }),
   accesses: z.array(accessSchema).optional().meta({
     description:
-      'The last 25, latest first; absent from the answer to a silent read, and where they cannot be read, which `advice` says.',
+      'The last 25 entries, latest first; absent from the answer to a silent read, and where they cannot be read, which `advice` says.',
   }),
   coverage: coverageSchema,
 });
@@ -185,5 +189,5 @@ export const batchAnswerSchema = z.object({
 
 /** How many accesses an answer shows. Source: CP-IS API catalogue, "latest 25". */
 export const ACCESSES_SHOWN = 25;
-/** A further look by the same user at the same child within this time is not listed again. */
+/** A user's looks at a child within this time of the first are one entry: at the latest, with how many. */
 export const ACCESS_COLLAPSE_HOURS = 24;

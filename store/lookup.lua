@@ -5,7 +5,7 @@
 -- pcall, and written only if sound, so a bad one neither spoils others nor leaves half an effect.
 --
 -- KEYS  per element: children, seen, audit, numbers not in use (one partition)
--- ARGV  dataset, caller's clock (ms), clock tolerance (ms), how long a repeat is not listed (ms), accesses
+-- ARGV  dataset, caller's clock (ms), clock tolerance (ms), how long repeats are one entry (ms), accesses
 --       listed; then per element: NHS number, audit id, event (opaque), least generation, day of birth or
 --       '', access ('unscheduled' | 'silent-read'), negatives allowed ('1' | '0'), accesses shown
 --       ('1' | '0'), user key, access entry (JSON: name, role, roleCode, organisation), the highest event
@@ -13,7 +13,8 @@
 -- reply clock (ms), then per element one of
 --       { 'flagged', audit id, number, generation, event number, rows, accesses }
 --           rows: { packed row, status, date of birth result }
---           accesses: { at (ms), own (0|1), entry, name, role, role code or '', organisation's code, its name }
+--           accesses: { at (ms), own (0|1), since (ms), count, entry, name, role, role code or '',
+--               organisation's code, its name }
 --               or 'unreadable', where somebody else has written to the list: it is left as it is
 --       { 'not-flagged', audit id, number, generation, event number }
 --       { 'could-not-check', audit id, number, cause }
@@ -28,6 +29,8 @@ local EVENT_BYTES_AT_MOST = 16384
 -- Beyond what a list of accesses can come to, with the longest names there are.
 local LIST_BYTES_AT_MOST = 131072
 local LISTED_AT_MOST = 100
+-- Beyond what one user can ask in a day, and a whole number in a reply.
+local COUNT_AT_MOST = 1000000000
 
 -- Phase one: reads and checks, no effect. Returns generation and the visible rows, or nil and a cause.
 local function read_visible(children_key, dataset, least_generation, number, day_of_birth, now)
@@ -62,8 +65,12 @@ end
 
 -- Whoever has the password of a lookup process can write anything into a list of accesses.
 local function check_access(access, latest)
-  local at, audit_id, user_key, entry = unpack(access, 1, 4)
+  local at, audit_id, user_key, entry, count, since = unpack(access, 1, 6)
   assert(type(at) == 'number' and at % 1 == 0 and 0 <= at and at <= latest)
+  -- The versions before wrote neither, and list a user's first look alone.
+  if count == nil then count, since = 1, at end
+  assert(type(count) == 'number' and count % 1 == 0 and 1 <= count and count <= COUNT_AT_MOST)
+  assert(type(since) == 'number' and since % 1 == 0 and 0 <= since and since <= at)
   assert(#audit_id == 36 and string.find(audit_id, '^[%x-]+$'))
   assert(type(user_key) == 'string')
   local who = cjson.decode(entry)
@@ -71,7 +78,7 @@ local function check_access(access, latest)
   for _, text in ipairs({ 'name', 'role' }) do assert(type(who[text]) == 'string') end
   assert(type(role_code) == 'string')
   assert(type(organisation.code) == 'string' and type(organisation.name) == 'string')
-  return { entry, who.name, who.role, role_code, organisation.code, organisation.name }
+  return { since, count, entry, who.name, who.role, role_code, organisation.code, organisation.name }
 end
 
 -- A list of accesses, latest first, and who each was. An error where it is not as list_access writes it.
@@ -84,20 +91,29 @@ local function read_list(packed, latest)
   return list, who
 end
 
--- The accesses listed once this one is in: latest first, a repeat by the same user not listed again.
--- Returns the list, who each was, and whether it has changed.
+-- The accesses listed once this one is in: latest first. A user's looks are one entry until collapse_ms after
+-- the first of them: it takes the time, the event and the role of the latest, and counts them. What is added to
+-- an entry stands at its end, where the version before reads past it and keeps it.
+-- Returns the list and who each was.
 local function list_access(seen_key, number, now, tolerance, audit_id, user_key, entry, collapse_ms, most)
   local packed = redis.call('HGET', seen_key, number)
   local list, who = {}, {}
   if packed then list, who = read_list(packed, now + tolerance) end
-  for _, access in ipairs(list) do
-    if access[3] == user_key and now - access[1] < collapse_ms then return list, who, false end
+  local since, count = now, 1
+  for i, access in ipairs(list) do
+    local first = who[i][1]
+    if access[3] == user_key and now - first < collapse_ms then
+      since, count = math.min(first, now), who[i][2] + 1
+      table.remove(list, i)
+      table.remove(who, i)
+      break
+    end
   end
-  local own = { now, audit_id, user_key, entry }
+  local own = { now, audit_id, user_key, entry, count, since }
   table.insert(list, 1, own)
   table.insert(who, 1, check_access(own, now))
   while #list > most do table.remove(list) end
-  return list, who, true
+  return list, who
 end
 
 -- Appends the event of a lookup; nil, and nothing is written, where its stream is gone. A stream that was
@@ -159,7 +175,7 @@ local function look(keys, args, element, clock)
   end
   local list, accesses, access_ids = nil, {}, {}
   if not silent then
-    local readable, listed, who, changed = pcall(list_access, seen_key, number, clock, tonumber(args[3]),
+    local readable, listed, who = pcall(list_access, seen_key, number, clock, tonumber(args[3]),
       audit_id, user_key, entry, tonumber(args[4]), tonumber(args[5]))
     if not readable then
       accesses = 'unreadable'
@@ -169,7 +185,7 @@ local function look(keys, args, element, clock)
         access_ids[i] = access[2]
       end
     end
-    list = readable and changed and cmsgpack.pack(listed)
+    list = readable and cmsgpack.pack(listed)
   end
 
   -- Phase two: effects, the audit first. Nothing is disclosed unless both were written.

@@ -31,7 +31,7 @@ export type LookupInput = {
   access: Access;
   /** Whether the answer has room for who looked before; the event says no more than is shown. */
   showAccesses: boolean;
-  /** Who looks, one text for a user of an issuer: repeats within 24 hours are not listed again. */
+  /** Who looks, one text for a user of an issuer: their looks within 24 hours are one entry. */
   userKey: string;
   /** JSON that later callers are shown of this access: name, role, roleCode, organisation (code, name). */
   accessEntry: string;
@@ -48,9 +48,14 @@ export type ShownPlan = {
   dateOfBirth: DateOfBirthResult;
 };
 
+/** A user's looks at a child within 24 hours; name, role and organisation are those of the latest. */
 export type ListedAccess = {
-  /** Milliseconds, the store's time. */
+  /** The latest of them: milliseconds, the store's time. */
   at: number;
+  /** The first of them. */
+  since: number;
+  /** How many they are. */
+  count: number;
   own: boolean;
   /** The access entry as it was given. */
   entry: string;
@@ -284,9 +289,11 @@ function readPlan(nhsNumber: NhsNumber, reply: unknown): ShownPlan | undefined {
 }
 
 function readAccess(reply: unknown): ListedAccess {
-  const [at, own, entry, name, role, roleCode, code, organisation] = list(reply);
+  const [at, own, since, count, entry, name, role, roleCode, code, organisation] = list(reply);
   return {
     at: Number(at),
+    since: Number(since),
+    count: Number(count),
     own: own === 1,
     entry: String(entry),
     name: String(name),

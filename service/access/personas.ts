@@ -8,6 +8,7 @@ import type { DemoClaims } from './demo-issuer.ts';
 /** The people of a demo, each by what it can be used to try. Invented, as their organisations are. */
 export type Persona =
   | 'emergencyDepartment'
+  | 'ambulanceService'
   | 'scheduledCare'
   | 'school'
   | 'authority'
@@ -16,12 +17,14 @@ export type Persona =
   | 'operations';
 
 const HOSPITAL = { code: 'ZZH01', name: 'Northgate General Hospital' };
+const AMBULANCE = { code: 'ZZA01', name: 'Fellside Ambulance Service' };
 const PRACTICE = { code: 'ZZP01', name: 'Riverside Medical Practice' };
 const SCHOOL = { code: 'ZZS01', name: 'Hillside Primary School' };
 export const DEMO_OPERATOR = { code: 'ZZX01', name: 'Example Flag Service' };
 
 const demoOrganisations: Organisation[] = [
   { ...HOSPITAL, setting: 'emergency-department' },
+  { ...AMBULANCE, setting: 'ambulance' },
   { ...PRACTICE, setting: 'general-practice' },
   { ...SCHOOL, setting: 'education' },
 ];
@@ -59,6 +62,13 @@ export function demoPersonas(authority: {
       'Amina Demo',
       { code: 'R8000', name: 'Clinical Practitioner' },
       HOSPITAL,
+      { activities: [ACTIVITY_UNSCHEDULED] },
+    ),
+    ambulanceService: persona(
+      'demo-paramedic',
+      'Hana Demo',
+      { code: 'R8000', name: 'Clinical Practitioner' },
+      AMBULANCE,
       { activities: [ACTIVITY_UNSCHEDULED] },
     ),
     scheduledCare: persona(

@@ -47,7 +47,14 @@ const flagged = {
     },
   ],
   accesses: [
-    { at: CHECKED_AT, name: 'Amina Demo', role: 'Clinical Practitioner', organisation, own: true },
+    {
+      at: CHECKED_AT,
+      count: 2,
+      name: 'Amina Demo',
+      role: 'Clinical Practitioner',
+      organisation,
+      own: true,
+    },
   ],
   coverage,
 };

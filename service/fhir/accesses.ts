@@ -4,16 +4,21 @@ import { resourceId } from './ids.ts';
 import type { Child } from './plans.ts';
 import { JOB_ROLE_SYSTEM, ODS_SYSTEM, patient, ROLE_CLASS_SYSTEM } from './vocabulary.ts';
 
+/** R4 has no place of its own for how often something was done. */
+const OTHER_ENTITY = {
+  system: 'http://terminology.hl7.org/CodeSystem/audit-entity-type',
+  code: '4',
+};
 /** Codes of the national list of job roles; an issuer may have others, which are none of its. */
 const JOB_ROLE = /^R[0-9]{4}$/;
 
 /**
- * One look from unscheduled care, and who it was. Without `supporting` the person is only named: a
+ * A user's looks from unscheduled care within 24 hours, and who it was: recorded at the latest of them. Without `supporting` the person is only named: a
  * reference would lead nowhere. Source: draft CP-IS FHIR guide, data mapping.
  */
 export function access(
   { nhsNumber, key }: Child,
-  { at, entry, name, role, roleCode, organisation }: ListedAccess,
+  { at, since, count, entry, name, role, roleCode, organisation }: ListedAccess,
   supporting: boolean,
 ): { event: AuditEvent; person: PractitionerRole } {
   const personId = resourceId(key, 'PractitionerRole', entry);
@@ -21,7 +26,7 @@ export function access(
   return {
     event: {
       resourceType: 'AuditEvent',
-      id: resourceId(key, 'AuditEvent', nhsNumber, at, entry),
+      id: resourceId(key, 'AuditEvent', nhsNumber, since, entry),
       type: {
         system: 'http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle',
         code: 'access',
@@ -42,6 +47,7 @@ export function access(
         },
       ],
       source: { observer: { display: 'cp-flags' } },
+      entity: [{ type: OTHER_ENTITY, detail: [{ type: 'count', valueString: String(count) }] }],
     },
     person: {
       resourceType: 'PractitionerRole',

@@ -67,8 +67,9 @@ export function flagsOf(
   return plans.map((plan) => flagOf(plan, authorities, upToDate)).toSorted(inOrderShown);
 }
 
-const accessOf = ({ at, name, role, organisation, own }: ListedAccess) => ({
+const accessOf = ({ at, count, name, role, organisation, own }: ListedAccess) => ({
   at: new Date(at).toISOString(),
+  count,
   name,
   role,
   organisation,

@@ -78,6 +78,7 @@ function input(number: ReturnType<typeof testNumber>, differing: Partial<LookupI
   } satisfies LookupInput;
 }
 
+const atOf = (result: { kind: string; at?: number }): number => result.at ?? Number.NaN;
 const eventOf = async (number: ReturnType<typeof testNumber>, auditId: string) =>
   (await t.adminStore.readEvents(partitionOf(number))).find((event) => event.auditId === auditId);
 
@@ -205,21 +206,67 @@ describe('a lookup', () => {
     ]);
   });
 
-  test('lists a user once in 24 hours, and a silent read never', async () => {
+  test('lists a user once in 24 hours, at the time of the latest look and with how many, and a silent read never', async () => {
     const number = testNumber(5);
     await t.store.applyRows(lock, [testRow(number)]);
     const silent = await lookups.lookup(input(number, { access: 'silent-read' }));
     expect(silent).toMatchObject({ kind: 'flagged', accesses: [] });
-    await lookups.lookup(input(number));
-    await lookups.lookup(input(number));
-    const other = await lookups.lookup(
-      input(number, { userKey: 'user-2', accessEntry: entryOf('B') }),
-    );
+    const first = await lookups.lookup(input(number));
+    const entry = entryOf('B');
+    await lookups.lookup(input(number, { userKey: 'user-2', accessEntry: entry }));
+    const asked = input(number);
+    const again = await lookups.lookup(asked);
+    expect(again).toMatchObject({
+      accesses: [
+        { own: true, entry: entryOf('A Nurse'), count: 2, at: atOf(again), since: atOf(first) },
+        { own: false, entry, count: 1 },
+      ],
+    });
+    expect(atOf(again)).toBeGreaterThan(atOf(first));
+    expect((await eventOf(number, asked.auditId))?.accessesShown?.[0]).toBe(asked.auditId);
+    const other = await lookups.lookup(input(number, { userKey: 'user-2', accessEntry: entry }));
     expect(other).toMatchObject({
       accesses: [
-        { own: true, entry: entryOf('B') },
-        { own: false, entry: entryOf('A Nurse') },
+        { own: true, entry, count: 2, at: atOf(other) },
+        { own: false, entry: entryOf('A Nurse'), count: 2, at: atOf(again) },
       ],
+    });
+  });
+
+  test('begins a new entry 24 hours after the first look, however often the user looks', async () => {
+    const number = testNumber(11);
+    await t.store.applyRows(lock, [testRow(number)]);
+    const hourMs = 3_600_000;
+    const now = Date.now();
+    const list = (...entries: unknown[][]) =>
+      t.admin.eval(
+        "return redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack(cjson.decode(ARGV[2])))",
+        1,
+        keys.seen(partitionOf(number)),
+        number,
+        JSON.stringify(entries),
+      );
+    const seen = (atMs: number, ...more: number[]) => [
+      now - atMs,
+      randomUUID(),
+      'user-1',
+      entryOf('A Nurse'),
+      ...more,
+    ];
+    await list(seen(hourMs, 7, now - 23 * hourMs));
+    expect(await lookups.lookup(input(number))).toMatchObject({ accesses: [{ count: 8 }] });
+    await list(seen(hourMs, 7, now - 25 * hourMs));
+    expect(await lookups.lookup(input(number))).toMatchObject({
+      accesses: [{ count: 1 }, { count: 7, at: now - hourMs }],
+    });
+    // As the versions before wrote it: no count, and the time of the first look.
+    await list(seen(23 * hourMs));
+    expect(await lookups.lookup(input(number))).toMatchObject({
+      accesses: [{ count: 2, since: now - 23 * hourMs }],
+    });
+    await list(seen(25 * hourMs));
+    expect(await lookups.lookup(input(number))).toMatchObject({
+      accesses: [{ count: 1 }, { count: 1, at: now - 25 * hourMs }],
     });
   });
 

@@ -26,6 +26,8 @@ const SEEN_BY_BOTH = testNumber(407);
 const SEEN_OFTEN = testNumber(408);
 const UNKNOWN = testNumber(997);
 
+const countOf = (event: { entity?: { detail?: { valueString?: string }[] }[] }) =>
+  event.entity?.[0]?.detail?.[0]?.valueString;
 const inDays = (days: number) =>
   day(new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10));
 const DUE = inDays(20);
@@ -408,9 +410,20 @@ describe('a search', () => {
     await fhir.found('CareTeam', SEEN_BY_BOTH, {}, { token: doctor });
     const plain = await service.lookup({ nhsNumber: SEEN_BY_BOTH });
     const { accesses } = lookupAnswerSchema.parse(await plain.json());
-    expect(accesses?.map(({ name }) => name)).toEqual(['Dan Doctor', 'Nora Nurse']);
+    const seen = accesses?.map(({ name, count }) => [name, count]);
+    expect(seen).toEqual([
+      ['Nora Nurse', 3],
+      ['Dan Doctor', 2],
+    ]);
     const { matches } = await fhir.found('AuditEvent', SEEN_BY_BOTH);
-    expect(matches.map(({ recorded }) => recorded)).toEqual(accesses?.map(({ at }) => at));
+    expect(matches.map(countOf)).toEqual(['4', '2']);
+    expect(matches[1]?.recorded).toBe(accesses?.[1]?.at);
+    const again = (await fhir.found('AuditEvent', SEEN_BY_BOTH)).matches;
+    expect(again.map(countOf)).toEqual(['5', '2']);
+    expect(again.map(({ id }) => id)).toEqual(matches.map(({ id }) => id));
+    expect(Date.parse(again[0]?.recorded ?? '')).toBeGreaterThan(
+      Date.parse(matches[0]?.recorded ?? ''),
+    );
   });
 
   test('read silently is neither listed nor kept from its plans', async () => {

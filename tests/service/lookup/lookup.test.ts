@@ -90,6 +90,8 @@ describe('an answer', () => {
       ],
       accesses: [
         {
+          at: found.checkedAt,
+          count: 1,
           name: 'Nora Nurse',
           role: 'Clinical Practitioner',
           organisation: { code: 'ZZH01', name: 'Organisation ZZH01' },
@@ -166,16 +168,17 @@ describe('an answer', () => {
 });
 
 describe('accesses', () => {
-  test('of two users are both listed, latest first, each its own once within a day', async () => {
+  test('of two users are both listed, latest first, each once within a day with how many looks', async () => {
     const nurse = await service.token();
     const doctor = await service.token(claims({ sub: 'doctor-2', name: 'Dan Doctor' }));
     await service.lookup({ nhsNumber: SEEN_BY_TWO }, { token: nurse });
     await service.lookup({ nhsNumber: SEEN_BY_TWO }, { token: doctor });
     const found = await answer(await service.lookup({ nhsNumber: SEEN_BY_TWO }, { token: nurse }));
-    expect(found.accesses?.map(({ name, own }) => [name, own])).toEqual([
-      ['Dan Doctor', false],
-      ['Nora Nurse', true],
+    expect(found.accesses?.map(({ name, own, count }) => [name, own, count])).toEqual([
+      ['Nora Nurse', true, 2],
+      ['Dan Doctor', false, 1],
     ]);
+    expect(found.accesses?.[0]?.at).toBe(found.checkedAt);
   });
 
   test('are neither shown to a silent read nor added to by it', async () => {

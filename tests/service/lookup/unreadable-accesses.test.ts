@@ -49,9 +49,10 @@ const WHO = {
 };
 const listed = (
   differing: { at?: unknown; id?: unknown; user?: unknown; entry?: unknown } = {},
+  ...more: unknown[]
 ) => {
   const { at = 1_700_000_000_000, id = randomUUID(), user = 'issuer/nurse' } = differing;
-  return [at, id, user, differing.entry ?? JSON.stringify(WHO)];
+  return [at, id, user, differing.entry ?? JSON.stringify(WHO), ...more];
 };
 
 async function look() {
@@ -90,6 +91,11 @@ describe('a list that cannot be read costs no flag, is said to be unreadable and
     ['no JSON', () => poisonPacked([listed({ entry: '{' })])],
     ['nobody', () => poisonPacked([listed({ entry: '{}' })])],
     ['a name that is no text', () => poisonPacked([listed({ entry: '{"name":0x10,"role":"a"}' })])],
+    ['a count that is none', () => poisonPacked([listed({}, 0, 1_700_000_000_000)])],
+    ['a count as text', () => poisonPacked([listed({}, '2', 1_700_000_000_000)])],
+    ['a count beyond all patience', () => poisonPacked([listed({}, 1e15, 1_700_000_000_000)])],
+    ['a count without its first look', () => poisonPacked([listed({}, 2)])],
+    ['a first look after the latest', () => poisonPacked([listed({}, 2, 1_700_000_000_001)])],
     ['more than there can be', () => poisonPacked(Array.from({ length: 200 }, () => listed()))],
     ['a key of another type', () => service.admin.set(LIST, 'x')],
   ])('%s', async (_, write) => {

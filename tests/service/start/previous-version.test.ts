@@ -17,6 +17,10 @@ const PREVIOUS = '2ebcbc9';
 
 const shownSchema = z.object({ flags: z.array(z.object({ type: z.string() })) });
 
+const accessesSchema = z.object({
+  accesses: z.array(z.object({ name: z.string(), count: z.int().optional() })),
+});
+
 const git = (...args: readonly string[]): Buffer =>
   execFileSync('git', ['-C', root, ...args], {
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -137,5 +141,33 @@ test.skipIf(!atHand)(
         });
       }
     }
+
+    // Each version lists its looks where the other finds them: nobody goes missing.
+    const issuer = await openDemoIssuer(store.dataDir);
+    const as = (name: string) => issuer.sign(claims({ sub: name.replace(' ', '-'), name }), 3_600);
+    const seen = async (baseUrl: string, name: string) => {
+      const { body } = await lookup(baseUrl, await as(name), held);
+      return accessesSchema.parse(body).accesses.map((access) => [access.name, access.count]);
+    };
+    expect(await seen(newLookup.baseUrl, 'New Nurse')).toEqual([
+      ['New Nurse', 1],
+      ['Nora Nurse', expect.any(Number)],
+    ]);
+    expect(await seen(oldLookup.baseUrl, 'Old Nurse')).toEqual([
+      ['Old Nurse', undefined],
+      ['New Nurse', undefined],
+      ['Nora Nurse', undefined],
+    ]);
+    await seen(newLookup.baseUrl, 'New Nurse');
+    expect(await seen(newLookup.baseUrl, 'Old Nurse')).toEqual([
+      ['Old Nurse', 2],
+      ['New Nurse', 2],
+      ['Nora Nurse', expect.any(Number)],
+    ]);
+    expect((await seen(oldLookup.baseUrl, 'New Nurse')).map(([name]) => name)).toEqual([
+      'Old Nurse',
+      'New Nurse',
+      'Nora Nurse',
+    ]);
   },
 );

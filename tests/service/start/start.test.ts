@@ -123,8 +123,9 @@ describe('a demo', () => {
     const second = await start(['--demo'], { DATA_DIR: dataDir });
     await until(() => second.stdout().includes('Ctrl-C'));
     const after = await answered(dataDir);
-    // Within a day the same user is not listed again: the entry is the first start's.
-    expect(after.accesses).toEqual(before.accesses);
+    // Within a day the same user's looks are one entry: the first start's is counted.
+    expect(before.accesses).toMatchObject([{ count: 1, at: before.checkedAt }]);
+    expect(after.accesses).toMatchObject([{ count: 2, at: after.checkedAt }]);
     expect(after.flags).toHaveLength(before.flags.length);
     expect((await second.stop('SIGTERM')).code).toBe(0);
     expect(await readdir(join(dataDir, 'spool'))).toEqual([]);
@@ -158,6 +159,20 @@ describe('a demo', () => {
     expect(await lookUp(dataDir)).toMatchObject({ status: 503, body: { checked: false } });
     expect((await fetch(`${second.baseUrl}/_status`)).status).toBe(503);
     expect(second.stderr()).toContain('lost its data');
+  });
+
+  test('has two users in unscheduled care, each of whom is shown the other', async () => {
+    const dataDir = await folder();
+    const service = await start(['--demo'], { DATA_DIR: dataDir });
+    await until(() => service.stdout().includes('Ctrl-C'));
+    await lookUp(dataDir);
+    await lookUp(dataDir);
+    const { body } = await lookUp(dataDir, 'ambulanceService');
+    const { accesses } = lookupAnswerSchema.parse(body);
+    expect(accesses?.map(({ name, own, count }) => [name, own, count])).toEqual([
+      ['Hana Demo', true, 1],
+      ['Amina Demo', false, 2],
+    ]);
   });
 
   test('runs beside another in a folder of its own, and they do not meet', async () => {
