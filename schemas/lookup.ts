@@ -54,6 +54,10 @@ export const COULD_NOT_CHECK_CAUSES = [
 ] as const;
 export type CouldNotCheckCause = (typeof COULD_NOT_CHECK_CAUSES)[number];
 
+/** Whether a check that could not be made tells all the same that no flag is held: one is shown in spite of these. */
+export const saysNothingHeld = (cause: string): boolean =>
+  cause === 'coverage' || cause === 'not-in-use';
+
 export const dateOfBirthResults = ['match', 'mismatch', 'not-checked'] as const;
 export type DateOfBirthResult = (typeof dateOfBirthResults)[number];
 

@@ -66,8 +66,8 @@ export function createEnumerationGuard(
   }
 
   function sketchOf(caller: Caller): Sketch {
-    const key = `${caller.userKey} ${caller.identity.role.organisation.code}`;
-    let sketch = sketches.get(key);
+    const { userKey } = caller;
+    let sketch = sketches.get(userKey);
     if (sketch === undefined) {
       if (sketches.size >= USERS_AT_MOST) {
         const [oldest] = sketches.keys();
@@ -83,7 +83,7 @@ export function createEnumerationGuard(
         hour: 0,
         alerted: new Map(),
       };
-      sketches.set(key, sketch);
+      sketches.set(userKey, sketch);
     }
     sketch.caller = caller;
     ofCaller.set(caller, sketch);

@@ -9,6 +9,7 @@ import {
   type EnumerationAlertEvent,
   enumerationAlertEventSchema,
 } from '#schemas/audit/audit-event.ts';
+import { saysNothingHeld } from '#schemas/lookup.ts';
 import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 import { openDurable } from '#store/files/sqlite.ts';
 import type { SealedEvent } from '../log/sealed.ts';
@@ -119,7 +120,7 @@ type Tally = {
   quietUntil: number[];
 };
 
-type Lookup = Extract<AuditEvent, { type: 'lookup' }>;
+type Lookup = Extract<AuditEvent, { type: 'lookup' | 'could-not-check' }>;
 
 /**
  * How many different children each user has looked up in the last minute, hour and day, at whatever
@@ -234,7 +235,9 @@ export class ChildrenCounted {
         const at = Math.min(event.at, now);
         youngest = Math.max(youngest, at);
         if (event.type === 'lookup') this.#countLookup(event, at);
-        else if (event.type === 'enumeration-alert') this.#keepAlert(event);
+        else if (event.type === 'could-not-check' && saysNothingHeld(event.cause)) {
+          this.#countLookup(event, Math.min(happenedAt(event), now));
+        } else if (event.type === 'enumeration-alert') this.#keepAlert(event);
       }
       this.#sql('UPDATE cursor SET position = ?, youngest = max(youngest, ?)').run(
         last.index + 1,

@@ -55,6 +55,16 @@ function look(of: ReturnType<typeof guard>, who: Caller, numbers: NhsNumber[]) {
   for (const number of numbers) of.saw(who, number);
 }
 
+test('numbers tried out by one user in several roles are those of one user', () => {
+  const watched = guard();
+  const roles = ['ZZH01', 'ZZH02', 'ZZH03', 'ZZH04'].map((code) => caller('thief', code));
+  for (const [i, number] of neighbours(500).entries()) {
+    watched.saw(roles[i % roles.length] ?? caller('thief'), number);
+    watched.sawInvalid(roles[i % roles.length] ?? caller('thief'));
+  }
+  expect(watched.signs().toSorted()).toEqual(['invalid-numbers', 'sequential-numbers']);
+});
+
 describe('nobody is suspected for', () => {
   test('a busy minute', () => {
     const watched = guard();

@@ -7,6 +7,7 @@ import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { LIVE_LIMITS } from '#service/access/limits/limits.ts';
 import { ChildrenCounted } from '#service/audit/alert/children-counted.ts';
+import type { SealedEvent } from '#service/audit/log/sealed.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
 import { fortnight, type Look, sealedLooks, THEFTS, theft } from '../../support/fortnight.ts';
 
@@ -137,6 +138,39 @@ describe('a user is noticed who', () => {
     count(file, spread);
     expect(alertsOf(file)).toMatchObject([{ count: 301, threshold: 300, windowSeconds: 3_600 }]);
     expect(alertsOf(file)[0]).not.toHaveProperty('access');
+    file.close();
+  });
+});
+
+describe('a check that could not be made', () => {
+  const unanswered = (cause: string) =>
+    sealedLooks(looks(21, 2_000)).map(({ index, event }): SealedEvent => {
+      if (event.type !== 'lookup') throw new Error('only lookups are made here');
+      const { outcome: _outcome, ...rest } = event;
+      const occurredAt = new Date(event.at).toISOString();
+      // Recorded later, all at one moment.
+      return {
+        index,
+        event: { ...rest, type: 'could-not-check', cause, at: NOON + HOUR, occurredAt },
+      };
+    });
+
+  test.each(['coverage', 'not-in-use'])(
+    'counts, at its own time, where it says that nothing is held: %s',
+    (cause) => {
+      const file = open();
+      file.count(unanswered(cause), NOON + HOUR);
+      expect(alertsOf(file)).toMatchObject([
+        { count: 21, windowSeconds: 60, occurredAt: new Date(NOON + 40_000).toISOString() },
+      ]);
+      file.close();
+    },
+  );
+
+  test.each(['closed', 'store', 'late'])('does not count where it says nothing: %s', (cause) => {
+    const file = open();
+    file.count(unanswered(cause), NOON + HOUR);
+    expect(alertsOf(file)).toEqual([]);
     file.close();
   });
 });
