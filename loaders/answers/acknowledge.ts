@@ -2,10 +2,10 @@ import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { given } from '#schemas/omit-undefined.ts';
 import {
   type Acknowledgement,
-  FILE_CODES,
   type FileCode,
   type Finding,
 } from '#schemas/uploads/acknowledgement.ts';
+import { FILE_CODES } from '#schemas/wording/answers.ts';
 import type { RowEffect } from '#store/rows/row-calls.ts';
 import type { ReadUpload } from '../check/read.ts';
 

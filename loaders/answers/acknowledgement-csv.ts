@@ -1,4 +1,5 @@
 import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.ts';
+import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
 import { csvText } from './csv-text.ts';
 
 const COLUMNS = [
@@ -33,16 +34,14 @@ export function acknowledgementCsv(acknowledgement: Acknowledgement): string {
         distinct(group.map(({ hint }) => hint)),
       ];
     });
-  const more = (count: number, what: string): string[][] =>
-    count === 0
-      ? []
-      : [[code, 'file', '', 'file', '', '', '', `${count} more ${what} not listed.`]];
+  const more = (count: number, text: (count: number) => string): string[][] =>
+    count === 0 ? [] : [[code, 'file', '', 'file', '', '', '', text(count)]];
   return csvText([
     COLUMNS,
     ...lines('refused', failures),
-    ...more(omitted.failures, 'problems are'),
+    ...more(omitted.failures, ACKNOWLEDGEMENT.moreProblems),
     ...lines('accepted', warnings),
-    ...more(omitted.warnings, 'remarks are'),
+    ...more(omitted.warnings, ACKNOWLEDGEMENT.moreRemarks),
   ]);
 }
 

@@ -1,9 +1,9 @@
 import type { InactiveNumber, InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import { NOTICE } from '#schemas/wording/answers.ts';
 import { csvText } from './csv-text.ts';
 import { contentId, element, OIDS, spineDocument, spineTime, xmlText } from './xml.ts';
 
 export function noticeCsv({ numbers, sequence, omitted }: InactiveNumbersNotice): string {
-  const more = `${omitted} more are not listed; they come with the next file they are in.`;
   return csvText([
     ['upload', 'local_id', 'nhs_number', 'replaced_by', 'what_to_do'],
     ...numbers.map(({ nhsNumber, localId, replacedBy }) => [
@@ -11,11 +11,9 @@ export function noticeCsv({ numbers, sequence, omitted }: InactiveNumbersNotice)
       localId ?? '',
       printedNhsNumber(nhsNumber),
       replacedBy === undefined ? '' : printedNhsNumber(replacedBy),
-      replacedBy === undefined
-        ? 'No longer in use and not replaced: trace the person again.'
-        : 'Use the new number in your system and send the record under it.',
+      replacedBy === undefined ? NOTICE.notReplaced : NOTICE.replaced,
     ]),
-    ...(omitted === 0 ? [] : [[sequence, '', '', '', more]]),
+    ...(omitted === 0 ? [] : [[sequence, '', '', '', NOTICE.more(omitted)]]),
   ]);
 }
 

@@ -1,5 +1,6 @@
 import type { Notification, NotificationEntry, NotificationFormat } from '#schemas/notification.ts';
 import { PLAN_TYPES, type PlanType } from '#schemas/plans/plan.ts';
+import { NOTIFICATION } from '#schemas/wording/answers.ts';
 import { csvText } from './csv-text.ts';
 import { printedNhsNumber } from './notice.ts';
 import { contentId, element, OIDS, spineDocument, spineTime, xmlText } from './xml.ts';
@@ -54,16 +55,13 @@ const distinct = (values: readonly (string | number | undefined)[]): string =>
 
 /** What concerns the whole notification stands in its first line, or in one of its own; the checkpoint in base 64. */
 function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (string | number)[][] {
-  const remark =
-    unreadableEvents === 0
-      ? ''
-      : `${unreadableEvents} events could not be read and may have concerned a child of yours. Ask the operator.`;
+  const remark = unreadableEvents === 0 ? '' : NOTIFICATION.unreadable(unreadableEvents);
   if (entries.length === 0) {
     return [
       [
         id,
         ...Array<string>(COLUMNS.length - 3).fill(''),
-        remark || 'Nobody looked.',
+        remark || NOTIFICATION.nobody,
         packed(checkpoint),
       ],
     ];

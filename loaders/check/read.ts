@@ -3,8 +3,9 @@ import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
 import { formatOfName, UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
+import { FILE_HINTS, type WayIn } from '#schemas/wording/files.ts';
 import { RECORD_HINTS } from '#schemas/wording/records.ts';
-import type { CsvMetadata, WayIn } from '../formats/common/metadata.ts';
+import type { CsvMetadata } from '../formats/common/metadata.ts';
 import type { SourceBytes, UploadSource } from '../formats/common/source.ts';
 import {
   type FileProblem,
@@ -76,8 +77,7 @@ export async function readUpload(
   const reading = new Reading(options, spool, formatOfName(source.name));
   try {
     const { format, empty, texts } = await recognise(bytes.text());
-    if (empty)
-      throw new UnusableFile({ place: 'file', hint: 'The file is empty. Export it again.' });
+    if (empty) throw new UnusableFile({ place: 'file', hint: FILE_HINTS.empty });
     reading.format = format;
     const { metadata, way, authority, tracer } = options;
     const file = { source, metadata, way, authority, names: tracer !== undefined };
@@ -146,7 +146,7 @@ class Reading {
           {
             place: 'file',
             field: 'row',
-            hint: `${event.count} rows with nothing in their cells were passed over, and are counted nowhere.`,
+            hint: FILE_HINTS.blankRows(event.count),
           },
         ]);
         return undefined;
@@ -178,7 +178,7 @@ class Reading {
       this.problem({
         place: 'file',
         field: 'authority',
-        hint: `The file is of another authority than the one that sends it (${expected}). Send it with that authority's own access.`,
+        hint: FILE_HINTS.otherAuthority(expected),
       });
     }
     if (createdAt !== undefined && createdAt > this.#options.receivedAt + CLOCKS_MAY_DIFFER_MS) {
@@ -186,7 +186,7 @@ class Reading {
         {
           place: 'file',
           field: 'createdAt',
-          hint: 'The file says that it was made after it was received. Check the clock of the system that makes it.',
+          hint: FILE_HINTS.madeInFuture,
         },
       ]);
     }
@@ -281,7 +281,7 @@ class Reading {
       this.problem({
         place: 'file',
         field: UPLOAD_FORMATS[this.format].countField,
-        hint: `The file says that it has ${recordCount} records, and has ${this.records}. ${this.#blankRows > 0 ? `Its ${this.#blankRows} rows with nothing in their cells are no records: count the others. Otherwise it` : 'It'} may be cut short, or two files run together. Export it again.`,
+        hint: FILE_HINTS.miscounted(recordCount, this.records, this.#blankRows),
       });
     }
   }
@@ -316,7 +316,7 @@ type TakenRecord = { number: number; checked: CheckedRecord };
 const NOT_TRACED: Finding = {
   code: 'CPF05',
   place: 'file',
-  hint: 'The NHS numbers could not be traced just now, so nothing of the file was loaded. Send the same file again later, with the same sequence number.',
+  hint: FILE_HINTS.notTraced,
 };
 
 const CLOCKS_MAY_DIFFER_MS = 5 * 60_000;

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { type Acknowledgement, FILE_CODES } from '#schemas/uploads/acknowledgement.ts';
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { formatOfName, UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import { FILE_CODES, MESH_SUBJECTS } from '#schemas/wording/answers.ts';
 import { writeWhole } from '#store/files/whole-file.ts';
 import { NO_EFFECTS, printableName } from '../answers/acknowledge.ts';
 import {
@@ -54,7 +55,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
     const format = UPLOAD_FORMATS[acknowledgement.file.format].meshAnswer;
     const { code, sequence } = acknowledgement;
     await send(`acknowledgement-${unit.id}`, control, mesh.acknowledgementWorkflowId, {
-      subject: `Acknowledgement of file ${sequence}: ${code}`,
+      subject: MESH_SUBJECTS.acknowledgement(sequence, code),
       content: formatAcknowledgement(acknowledgement, format),
     });
   }
@@ -77,7 +78,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
       return;
     }
     await send(`inactive-${unit.id}`, control, mesh.acknowledgementWorkflowId, {
-      subject: `Inactive NHS numbers in file ${notice.sequence}`,
+      subject: MESH_SUBJECTS.inactiveNumbers(notice.sequence),
       content: formatNotice(notice, UPLOAD_FORMATS[sentAs].meshAnswer),
     });
   }

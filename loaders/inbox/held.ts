@@ -1,9 +1,6 @@
 import { odsCodeSchema } from '#schemas/authority.ts';
-import {
-  type Acknowledgement,
-  acknowledgementSchema,
-  FILE_CODES,
-} from '#schemas/uploads/acknowledgement.ts';
+import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { FILE_CODES } from '#schemas/wording/answers.ts';
 import { HOLD_HINTS } from '#schemas/wording/decisions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';

@@ -1,10 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import {
-  type Acknowledgement,
-  FILE_CODES,
-  type FileCode,
-} from '#schemas/uploads/acknowledgement.ts';
+import { type Acknowledgement, type FileCode } from '#schemas/uploads/acknowledgement.ts';
+import { FILE_CODES } from '#schemas/wording/answers.ts';
 import { HOLD_HINTS } from '#schemas/wording/decisions.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';

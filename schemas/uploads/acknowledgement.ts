@@ -1,29 +1,11 @@
 import { z } from 'zod';
 import { planTypes, SUBJECTS } from '../plans/plan.ts';
+import { FILE_CODES, RECORD_CODES } from '../wording/answers.ts';
 import { uploadFormats } from './formats.ts';
 
-/** What became of a file. Source: CP-IS vocabulary, file acknowledgement codes. */
-export const FILE_CODES = {
-  CPF01: 'File-level error: corrupt or malformed',
-  CPF02: 'Successful',
-  CPF03: 'Partial: valid records loaded, invalid rejected',
-  CPF04: 'Unsuccessful: no record loaded',
-  CPF05: 'Tracing unavailable: resubmit',
-  CPF06: 'Client version not supported',
-} as const;
 export type FileCode = keyof typeof FILE_CODES;
 export const fileCodes = Object.keys(FILE_CODES) as [FileCode, ...FileCode[]];
 
-/** What became of a record. Source: CP-IS vocabulary 3.0, record acknowledgement codes. */
-export const RECORD_CODES = {
-  CPR01: 'NHS number: no match',
-  CPR02: 'NHS number matched, but the record is sensitive and cannot be loaded',
-  CPR03: 'NHS number not verified: the demographics do not agree enough',
-  CPR04: 'NHS number format is wrong',
-  CPR05: 'NHS number superseded: use the new number',
-  CPR06: 'Successful',
-  CPR07: 'Unsuccessful for another reason',
-} as const;
 export type RecordCode = keyof typeof RECORD_CODES;
 export const recordCodes = Object.keys(RECORD_CODES) as [RecordCode, ...RecordCode[]];
 

@@ -1,7 +1,58 @@
 /** What a council is told of a file as a whole: why it cannot be used, or what is unusual about it. */
 
+const NAME_OF_CSV = 'ODS-sequence-yyyymmddHHMM-rows.csv (the rows may be left out)';
+
+/** The ways in which a file comes; each sender can say other things of it. */
+export type WayIn = 'command' | 'http' | 'inbox' | 'mesh';
+
+const OPTIONS = {
+  authority: '--authority',
+  sequence: '--sequence',
+  createdAt: '--created',
+  rowCount: '--rows',
+} as const;
+
+/** How a sender says it. */
+function how(field: keyof typeof OPTIONS, way: WayIn): string {
+  switch (way) {
+    case 'command':
+      return `by ${OPTIONS[field]}, as ${field} in a file NAME.json beside it, or in its name, ${NAME_OF_CSV}`;
+    case 'http':
+      return `in the address, ?${field}=, or a header (X-Upload-...)`;
+    case 'inbox':
+      return `as ${field} in a file NAME.json put there before it, or in its name, ${NAME_OF_CSV}`;
+    case 'mesh':
+      return `in the Subject of the control file, as the file's name: ${NAME_OF_CSV}`;
+  }
+}
+
+/** Of what a file does not say of itself, by the way in which it came. */
+export const METADATA_HINTS = {
+  sidecar:
+    'The file NAME.json beside the CSV is not JSON with authority, sequence, createdAt, rowCount and full, all optional, and nothing else.',
+  authority: (way: WayIn) =>
+    `The ODS code of the authority must be given: ${how('authority', way)}.`,
+  sequence: (way: WayIn) => `The sequence number must be given: ${how('sequence', way)}.`,
+  createdAt: (way: WayIn) => `When the file was made must be given: ${how('createdAt', way)}.`,
+  rowCountOfFull: (way: WayIn) =>
+    `A full refresh must come with its row count, ${how('rowCount', way)}: rows lost on the way would be taken for plans that are over.`,
+  rowCount: (way: WayIn) =>
+    `No row count was given, so a file cut at the end of a line would pass for a whole one. Give it ${how('rowCount', way)}.`,
+} as const;
+
 /** Of a file in any format. */
 export const FILE_HINTS = {
+  empty: 'The file is empty. Export it again.',
+  otherAuthority: (expected: string) =>
+    `The file is of another authority than the one that sends it (${expected}). Send it with that authority's own access.`,
+  madeInFuture:
+    'The file says that it was made after it was received. Check the clock of the system that makes it.',
+  miscounted: (counted: number, records: number, blankRows: number) =>
+    `The file says that it has ${counted} records, and has ${records}. ${blankRows > 0 ? `Its ${blankRows} rows with nothing in their cells are no records: count the others. Otherwise it` : 'It'} may be cut short, or two files run together. Export it again.`,
+  blankRows: (count: number) =>
+    `${count} rows with nothing in their cells were passed over, and are counted nowhere.`,
+  notTraced:
+    'The NHS numbers could not be traced just now, so nothing of the file was loaded. Send the same file again later, with the same sequence number.',
   nulCharacters:
     'The file holds NUL characters, so it is not plain text; it may be UTF-16 ("Unicode text"). Save or export it as UTF-8 and send it again.',
   archive:

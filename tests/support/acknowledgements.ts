@@ -2,15 +2,14 @@ import { type Notification, notificationSchema } from '#schemas/notification.ts'
 import {
   type Acknowledgement,
   acknowledgementSchema,
-  FILE_CODES,
   fileCodes,
-  RECORD_CODES,
   recordCodes,
 } from '#schemas/uploads/acknowledgement.ts';
 import {
   type InactiveNumbersNotice,
   inactiveNumbersNoticeSchema,
 } from '#schemas/uploads/notice.ts';
+import { FILE_CODES, RECORD_CODES } from '#schemas/wording/answers.ts';
 import { testNumber } from './rows.ts';
 
 /** An acknowledgement of a Spine XML file with a refused and a remarked record, but for what is said. */

@@ -4,6 +4,7 @@ import { basename, extname } from 'node:path';
 import { z } from 'zod';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { unspaced } from '#schemas/tidy.ts';
+import { METADATA_HINTS, type WayIn } from '#schemas/wording/files.ts';
 import { given } from '../../../schemas/omit-undefined.ts';
 import { readInstant } from '../common/dates.ts';
 import type { UploadSource } from '../common/source.ts';
@@ -35,32 +36,6 @@ export type FileToRead = {
 };
 
 const SIDECAR_AT_MOST = 4_096;
-const NAME = 'ODS-sequence-yyyymmddHHMM-rows.csv (the rows may be left out)';
-
-/** The ways in which a file comes; each sender can say other things of it. */
-export type WayIn = 'command' | 'http' | 'inbox' | 'mesh';
-type Said = 'authority' | 'sequence' | 'createdAt' | 'rowCount';
-
-const OPTIONS: Record<Said, string> = {
-  authority: '--authority',
-  sequence: '--sequence',
-  createdAt: '--created',
-  rowCount: '--rows',
-};
-
-/** How a sender says it. */
-function how(field: Said, way: WayIn): string {
-  switch (way) {
-    case 'command':
-      return `by ${OPTIONS[field]}, as ${field} in a file NAME.json beside it, or in its name, ${NAME}`;
-    case 'http':
-      return `in the address, ?${field}=, or a header (X-Upload-...)`;
-    case 'inbox':
-      return `as ${field} in a file NAME.json put there before it, or in its name, ${NAME}`;
-    case 'mesh':
-      return `in the Subject of the control file, as the file's name: ${NAME}`;
-  }
-}
 
 export type CsvHeader = { header: UploadHeader; problems: FileProblem[]; warnings: FileProblem[] };
 
@@ -82,7 +57,7 @@ export async function csvHeader(
   if (sidecar === 'unreadable') {
     problems.push({
       place: 'file',
-      hint: 'The file NAME.json beside the CSV is not JSON with authority, sequence, createdAt, rowCount and full, all optional, and nothing else.',
+      hint: METADATA_HINTS.sidecar,
     });
   }
   const metadata: CsvMetadata = {
@@ -97,23 +72,17 @@ export async function csvHeader(
   };
   const authority =
     odsCodeSchema.safeParse(unspaced(metadata.authority ?? '')).data ??
-    problem('authority', `The ODS code of the authority must be given: ${how('authority', way)}.`);
-  const sequence =
-    metadata.sequence ??
-    problem('sequence', `The sequence number must be given: ${how('sequence', way)}.`);
+    problem('authority', METADATA_HINTS.authority(way));
+  const sequence = metadata.sequence ?? problem('sequence', METADATA_HINTS.sequence(way));
   const createdAt =
-    readInstant(metadata.createdAt ?? '') ??
-    problem('createdAt', `When the file was made must be given: ${how('createdAt', way)}.`);
+    readInstant(metadata.createdAt ?? '') ?? problem('createdAt', METADATA_HINTS.createdAt(way));
   if (metadata.rowCount === undefined && metadata.full === true) {
-    problem(
-      'rowCount',
-      `A full refresh must come with its row count, ${how('rowCount', way)}: rows lost on the way would be taken for plans that are over.`,
-    );
+    problem('rowCount', METADATA_HINTS.rowCountOfFull(way));
   } else if (metadata.rowCount === undefined) {
     warnings.push({
       place: 'file',
       field: 'rowCount',
-      hint: `No row count was given, so a file cut at the end of a line would pass for a whole one. Give it ${how('rowCount', way)}.`,
+      hint: METADATA_HINTS.rowCount(way),
     });
   }
   return {

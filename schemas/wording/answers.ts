@@ -1,0 +1,74 @@
+/** What a council reads in an acknowledgement, a notice or a notification, beside the hints of its findings. */
+
+/** What became of a file. Source: CP-IS vocabulary, file acknowledgement codes. */
+export const FILE_CODES = {
+  CPF01: 'File-level error: corrupt or malformed',
+  CPF02: 'Successful',
+  CPF03: 'Partial: valid records loaded, invalid rejected',
+  CPF04: 'Unsuccessful: no record loaded',
+  CPF05: 'Tracing unavailable: resubmit',
+  CPF06: 'Client version not supported',
+} as const;
+
+/** What became of a record. Source: CP-IS vocabulary 3.0, record acknowledgement codes. */
+export const RECORD_CODES = {
+  CPR01: 'NHS number: no match',
+  CPR02: 'NHS number matched, but the record is sensitive and cannot be loaded',
+  CPR03: 'NHS number not verified: the demographics do not agree enough',
+  CPR04: 'NHS number format is wrong',
+  CPR05: 'NHS number superseded: use the new number',
+  CPR06: 'Successful',
+  CPR07: 'Unsuccessful for another reason',
+} as const;
+
+const plural = (count: number, thing: string): string =>
+  `${count} ${thing}${count === 1 ? '' : 's'}`;
+
+/** The lines of an acknowledgement as text. */
+export const ACKNOWLEDGEMENT = {
+  authorityAdded: 'The authority was not known here; it is now.',
+  firstLoad:
+    'Its first load: with nothing to compare it with, nothing in it could be called unusual.',
+  records: (counts: { records: number; accepted: number; refused: number }) =>
+    `${plural(counts.records, 'record')}: ${counts.accepted} accepted, ${counts.refused} refused`,
+  rows: (rows: {
+    added: number;
+    changed: number;
+    unchanged: number;
+    superseded: number;
+    removed?: number | undefined;
+  }) =>
+    `${plural(rows.added + rows.changed + rows.unchanged + rows.superseded, 'row')}: ${rows.added} added, ${rows.changed} changed, ${rows.unchanged} unchanged, ${rows.superseded} superseded by a newer file${rows.removed ? `; ${plural(rows.removed, 'older row')} taken away` : ''}`,
+  waits: (held: { id: string; whole: boolean; records: number; leftOut: number }) =>
+    `${held.whole ? 'All of it waits' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away wait`} for the operator's word: cp-flags release ${held.id}`,
+  dataAsOf: (instant: string) => `Data as of ${instant}`,
+  droppedColumns: (columns: readonly string[]) =>
+    `Columns read past and not kept: ${columns.join(', ')}`,
+  refused: 'Refused:',
+  warnings: 'Warnings:',
+  more: (count: number) => `and ${count} more`,
+  moreProblems: (count: number) => `${count} more problems are not listed.`,
+  moreRemarks: (count: number) => `${count} more remarks are not listed.`,
+} as const;
+
+/** Subjects of what goes to a MESH mailbox. */
+export const MESH_SUBJECTS = {
+  acknowledgement: (sequence: number, code: string) =>
+    `Acknowledgement of file ${sequence}: ${code}`,
+  inactiveNumbers: (sequence: number) => `Inactive NHS numbers in file ${sequence}`,
+} as const;
+
+/** Of a notice of inactive numbers. */
+export const NOTICE = {
+  notReplaced: 'No longer in use and not replaced: trace the person again.',
+  replaced: 'Use the new number in your system and send the record under it.',
+  more: (count: number) =>
+    `${count} more are not listed; they come with the next file they are in.`,
+} as const;
+
+/** Of a notification that somebody looked. */
+export const NOTIFICATION = {
+  nobody: 'Nobody looked.',
+  unreadable: (count: number) =>
+    `${count} events could not be read and may have concerned a child of yours. Ask the operator.`,
+} as const;
