@@ -43,7 +43,7 @@ export const LOOKUP_OUTCOMES = ['flagged', 'not-flagged'] as const;
  */
 export const STORE_CAUSES = ['incomplete', 'corrupt', 'clock', 'not-in-use', 'coverage'] as const;
 
-/** The same, wherever it was found: the gate was closed, the store did not answer, the directory is old. */
+/** The same, wherever it was found: the store was not open, the store did not answer, the directory is old. */
 export const COULD_NOT_CHECK_CAUSES = [
   'closed',
   ...STORE_CAUSES,

@@ -85,28 +85,28 @@ export async function startService(
     const opened = runs('work', ROLE) ? await openWorkerStore(start, redis, prepare) : undefined;
     // Only now, so that its first look at the directory finds what was prepared.
     const connection = redis.connect('lookup');
-    const gate = await startReadiness(start, redis, connection, opened);
-    const kind = opened?.anchor.dataset()?.kind ?? gate.dataset?.kind;
+    const readiness = await startReadiness(start, redis, connection, opened);
+    const kind = opened?.anchor.dataset()?.kind ?? readiness.dataset?.kind;
 
     const identities = await completeIdentities(configured, configuration, kind);
     const limits = coverageLimits(configuration, kind);
     const countedAlerts = (): number => opened?.audit.alerting.alerts ?? 0;
-    const door = await createDoor({ ...start, identities, gate, connection, countedAlerts });
-    const versions = recordConfiguration(start, { gate, door, identities, build });
+    const door = await createDoor({ ...start, identities, readiness, connection, countedAlerts });
+    const versions = recordConfiguration(start, { readiness, door, identities, build });
 
     const baseOf = createBaseOf(PUBLIC_URL);
     const worker =
-      opened && (await startWorker(start, opened, redis, { kind, gate, door, baseOf }));
+      opened && (await startWorker(start, opened, redis, { kind, readiness, door, baseOf }));
     const lookups = runs('lookups', ROLE)
-      ? createLookups(start, { kind, gate, door, identities, limits, versions, baseOf })
+      ? createLookups(start, { kind, readiness, door, identities, limits, versions, baseOf })
       : undefined;
-    const own = watchHealth(start, { gate, door, identities, tls, limits, lookups, worker });
+    const own = watchHealth(start, { readiness, door, identities, tls, limits, lookups, worker });
 
     const description = createApiDescription(OPERATIONS, build.version, PUBLIC_URL);
     const routes = [
       ...(lookups === undefined ? [] : mount(PARTS.lookups.routes, lookups)),
       ...(worker === undefined ? [] : mount(PARTS.work.routes, worker.forRoutes)),
-      ...mount(PARTS.service.routes, { build, gate, own, description, stopping: begun }),
+      ...mount(PARTS.service.routes, { build, readiness, own, description, stopping: begun }),
     ];
     const app = createApp(routes, { baseOf, log });
     const http = await serveHttp(app.fetch, {

@@ -18,7 +18,7 @@ import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
 import { authorityOf, unpackRow } from './rows/rows.ts';
 import type { ExpectedEvent } from './trust/event-numbers.ts';
-import type { Gate } from './trust/readiness.ts';
+import type { Readiness } from './trust/readiness.ts';
 
 export type LookupInput = {
   nhsNumber: NhsNumber;
@@ -108,7 +108,7 @@ const couldNotCheck = (cause: CouldNotCheckCause): LookupResult => ({
  */
 export function createLookupStore(
   redis: Redis,
-  gate: Gate,
+  readiness: Readiness,
   options: {
     clock?: () => number;
     called?: ((lookups: number, milliseconds: number, failed: boolean) => void) | undefined;
@@ -135,8 +135,8 @@ export function createLookupStore(
   }
 
   async function send(batch: readonly Waiting[]): Promise<void> {
-    // Looked at here, and not when the lookup came in: the gate may have closed within the turn.
-    const dataset = gate.open ? gate.dataset : undefined;
+    // Looked at here, and not when the lookup came in: readiness may have been withdrawn within the turn.
+    const dataset = readiness.open ? readiness.dataset : undefined;
     if (dataset === undefined) {
       for (const { resolve } of batch) resolve(couldNotCheck('closed'));
       return;
@@ -152,7 +152,7 @@ export function createLookupStore(
     const expected: ExpectedEvent[] = [];
     for (const { input } of batch) {
       const partition = partitionOf(input.nhsNumber);
-      const event = gate.expectEvent(partition);
+      const event = readiness.expectEvent(partition);
       expected.push(event);
       keyList.push(
         keys.children(partition),
@@ -164,7 +164,7 @@ export function createLookupStore(
         input.nhsNumber,
         input.auditId,
         input.event,
-        gate.generation(partition),
+        readiness.generation(partition),
         input.dateOfBirthDay ?? '',
         input.access,
         input.negativesAllowed ? '1' : '0',
@@ -190,15 +190,18 @@ export function createLookupStore(
       results = each;
       failed = false;
     } catch {
-      // Each is answered could-not-check below. The gate's next poll finds the reason.
+      // Each is answered could-not-check below. The next poll of readiness finds the reason.
     }
     called?.(batch.length, performance.now() - sentAt, failed);
     // Before anything is waited for: what another call sees after this one is compared with it.
-    const read = batch.map(({ input }, i) => readResult(input, expected[i], results[i], at, gate));
+    const read = batch.map(({ input }, i) =>
+      readResult(input, expected[i], results[i], at, readiness),
+    );
     // An authority's first rows are there a moment before the directory's next poll finds its name.
-    if (results.some((result) => namesUnknownAuthority(result, gate))) await gate.refresh();
+    if (results.some((result) => namesUnknownAuthority(result, readiness)))
+      await readiness.refresh();
     // An answer that comes after the store's clock or the connection went into doubt is not given.
-    const trusted = gate.open && gate.dataset?.id === dataset.id;
+    const trusted = readiness.open && readiness.dataset?.id === dataset.id;
     for (const [i, { resolve }] of batch.entries()) {
       resolve((trusted ? read[i] : undefined) ?? couldNotCheck('store'));
     }
@@ -235,7 +238,7 @@ function readResult(
   expected: ExpectedEvent | undefined,
   reply: unknown,
   at: number,
-  gate: Gate,
+  readiness: Readiness,
 ): LookupResult {
   const [tag, auditId, number, detail, eventNumber, rows, accesses] = list(reply);
   const asked = auditId === input.auditId && number === input.nhsNumber;
@@ -243,14 +246,14 @@ function readResult(
   const partition = partitionOf(input.nhsNumber);
   const isNew =
     expected !== undefined &&
-    gate.sawEvent(partition, expected, recorded ? eventNumber : undefined);
+    readiness.sawEvent(partition, expected, recorded ? eventNumber : undefined);
   if (!asked || !Number.isSafeInteger(at)) return couldNotCheck('store');
   if (tag === 'could-not-check') {
-    if (detail === 'events-missing') gate.missedEvents();
+    if (detail === 'events-missing') readiness.missedEvents();
     return couldNotCheck(causeOf(detail));
   }
   if (!recorded) return couldNotCheck('store');
-  gate.sawGeneration(partition, detail);
+  readiness.sawGeneration(partition, detail);
   if (!isNew) return couldNotCheck('incomplete');
   if (tag === 'not-flagged') return { kind: 'not-flagged', at };
   if (tag !== 'flagged') return couldNotCheck('store');
@@ -262,10 +265,10 @@ function readResult(
   return { kind: 'flagged', at, plans, accesses: listed };
 }
 
-function namesUnknownAuthority(result: unknown, gate: Gate): boolean {
+function namesUnknownAuthority(result: unknown, readiness: Readiness): boolean {
   const [tag, , , , , rows] = list(result);
   if (tag !== 'flagged') return false;
-  return list(rows).some((row) => !gate.authorities.has(authorityOf(String(list(row)[0]))));
+  return list(rows).some((row) => !readiness.authorities.has(authorityOf(String(list(row)[0]))));
 }
 
 function readPlan(nhsNumber: NhsNumber, reply: unknown): ShownPlan | undefined {

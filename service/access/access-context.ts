@@ -5,7 +5,7 @@ import type { OwnCheck } from '#schemas/status.ts';
 import type { connectStore } from '#store/connection/connection.ts';
 import { createLookupStore } from '#store/lookup.ts';
 import { createSharedUse } from '#store/shared-use.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import { logAlert } from '../audit/alert/log-alert.ts';
 import { createRecorder } from '../audit/record/recorder.ts';
 import { createFloods } from '../audit/record/refusal-sampling.ts';
@@ -28,7 +28,7 @@ const MEBIBYTE = 1_048_576;
 export type DoorDependencies = {
   configuration: Configuration;
   identities: Identities;
-  gate: Gate;
+  readiness: Readiness;
   connection: ReturnType<typeof connectStore>;
   telemetry: Telemetry;
   log: Log;
@@ -39,16 +39,16 @@ export type DoorDependencies = {
 
 /** What every route needs that a token opens: who is asking, how often, and what becomes of a refusal. */
 export async function createDoor(dependencies: DoorDependencies) {
-  const { configuration, identities, gate, connection, telemetry, log, countedAlerts, add } =
+  const { configuration, identities, readiness, connection, telemetry, log, countedAlerts, add } =
     dependencies;
   const { metrics, tracing } = telemetry;
   const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
-  const isDemo = (): boolean | undefined => gate.dataset && gate.dataset.kind === 'demo';
+  const isDemo = (): boolean | undefined => readiness.dataset && readiness.dataset.kind === 'demo';
 
-  const store = createLookupStore(connection, gate, {
+  const store = createLookupStore(connection, readiness, {
     called: telemetry.calledStore,
   });
-  const recorder = createRecorder(store, gate, log, {
+  const recorder = createRecorder(store, readiness, log, {
     folder: auditSpoolFolder(configuration),
     mostBytes: configuration.AUDIT_SPOOL_MIB * MEBIBYTE,
   });
@@ -114,7 +114,7 @@ export async function createDoor(dependencies: DoorDependencies) {
       issuers: identities.issuers,
       demoAllowed: isDemo,
       revocations: identities.revocations,
-      blocked: (userKey) => gate.blocked.has(userKey),
+      blocked: (userKey) => readiness.blocked.has(userKey),
       organisationName: (code) => organisationsOf(identities, isDemo()).get(code)?.name,
     }),
     noteRefusal: createRefusals({

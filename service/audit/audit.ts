@@ -1,4 +1,4 @@
-import type { GateCheck } from '#store/trust/readiness.ts';
+import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 import { followThread, superviseThread } from '../telemetry/supervised-thread.ts';
 import type { Alerting } from './alert/alerting.ts';
@@ -21,9 +21,9 @@ export type AuditNumbers = {
 
 export type Audit = {
   /** Whether events are sealed, as a check of `/_status`. */
-  check(): GateCheck;
+  check(): ReadinessCheck;
   /** Whether the children that users look up are counted, and how many alerts that gave in the last hour. */
-  readonly alerting: { check(): GateCheck; readonly alerts: number };
+  readonly alerting: { check(): ReadinessCheck; readonly alerts: number };
   /** How far a search reaches. */
   readonly coverage: Reach | undefined;
   /** `undefined` before the first step, and where another process seals. */

@@ -168,16 +168,16 @@ export async function status(
 ): Promise<boolean> {
   const redis = await runningRedis(configuration);
   const anchor = openAnchor(configuration);
-  const gate = watchStore(redis.connect('lookup'), {
+  const readiness = watchStore(redis.connect('lookup'), {
     datasetProblem: (held) => datasetProblem(configuration, anchor, held),
   });
   try {
     const store = createStore(redis.connect('loader'), anchor);
     const worker = redis.connect('worker');
     await redis.ready(REDIS_ANSWERS_WITHIN_MS);
-    await gate.whenOpen(OPENS_WITHIN_MS);
-    const { ready } = gate;
-    const checks = gate.checks();
+    await readiness.whenOpen(OPENS_WITHIN_MS);
+    const { ready } = readiness;
+    const checks = readiness.checks();
     const upToDateMs = configuration.UP_TO_DATE_HOURS * HOUR_MS;
     const now = Date.now();
     const holds = listHolds(anchor);
@@ -214,7 +214,7 @@ export async function status(
     else printTable(authorities);
     return ready;
   } finally {
-    await gate.stop();
+    await readiness.stop();
     anchor.close();
     await redis.stop();
   }

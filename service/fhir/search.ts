@@ -1,7 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { SearchType } from '#schemas/lookup.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import type { GuardedWork } from '../access/guarded.ts';
 import { readBody } from '../http/body.ts';
 import { answerHeaders } from '../http/headers.ts';
@@ -20,7 +20,7 @@ import { FHIR_JSON } from './vocabulary.ts';
 export type SearchDependencies = {
   lookUp: LookUp;
   rehearse: Rehearse;
-  gate: Pick<Gate, 'resourceKey'>;
+  readiness: Pick<Readiness, 'resourceKey'>;
   baseOf: BaseOf;
 };
 
@@ -72,7 +72,7 @@ async function readSearch(
 /** A search by NHS number for an admitted caller, answered as a Bundle. */
 export function createSearch(
   type: SearchType,
-  { lookUp, rehearse, gate, baseOf }: SearchDependencies,
+  { lookUp, rehearse, readiness, baseOf }: SearchDependencies,
 ): GuardedWork<Admitted> {
   return async function answer(c, admitted, trace) {
     const search = await readSearch(type, c.env, admitted);
@@ -84,8 +84,8 @@ export function createSearch(
     const form: Form = {
       search: type,
       words(checked) {
-        const { resourceKey: key } = gate;
-        if (key === undefined) throw new Error('the gate is open and has no dataset');
+        const { resourceKey: key } = readiness;
+        if (key === undefined) throw new Error('the store is open and has no dataset');
         return JSON.stringify(searchset(type, search, { ...checked, key }, base));
       },
     };

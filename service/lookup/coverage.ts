@@ -5,7 +5,7 @@ import type { Coverage } from '#schemas/lookup.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { notFlaggedAdvice } from '#schemas/wording/lookup.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 
 export type CoverageLimits = {
   /** An authority is up to date while its data-as-of is younger than this. */
@@ -52,7 +52,7 @@ export function coverageLimits(
 }
 
 /** What is known of authorities: those that are here, and those that should be. */
-export type Directory = Pick<Gate, 'authorities' | 'expected' | 'dataset'>;
+export type Directory = Pick<Readiness, 'authorities' | 'expected' | 'dataset'>;
 
 /** How much of what is expected here is current, with the texts that every answer repeats. */
 export type CoverageState = {
@@ -152,7 +152,7 @@ const RECOMPUTE_AFTER_MS = 1_000;
 
 /** Coverage as of the directory's last poll, computed once for it and not for each lookup. */
 export function createCoverage(
-  gate: Directory,
+  readiness: Directory,
   limits: CoverageLimits,
   now: () => number = Date.now,
 ): () => CoverageState {
@@ -160,7 +160,7 @@ export function createCoverage(
   let at = 0;
   let state: CoverageState | undefined;
   return () => {
-    const { authorities } = gate;
+    const { authorities } = readiness;
     const moment = now();
     if (
       state === undefined ||
@@ -168,7 +168,7 @@ export function createCoverage(
       moment - at >= RECOMPUTE_AFTER_MS ||
       moment < at
     ) {
-      state = coverageOf(gate, moment, limits);
+      state = coverageOf(readiness, moment, limits);
       of = authorities;
       at = moment;
     }

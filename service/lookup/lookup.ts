@@ -6,7 +6,7 @@ import { ERRORS } from '#schemas/errors.ts';
 import type { CouldNotCheckCause, LookupRequest, SearchType } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { LookupResult, LookupStore } from '#store/lookup.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import type { Recorder } from '../audit/record/recorder.ts';
 import { idFields } from '../http/request-ids.ts';
 import { errorFields } from '../telemetry/log.ts';
@@ -47,7 +47,7 @@ export type LookedUp =
 
 export type LookupDependencies = {
   store: LookupStore;
-  gate: Pick<Gate, 'open' | 'authorities' | 'authoritiesAt'>;
+  readiness: Pick<Readiness, 'open' | 'authorities' | 'authoritiesAt'>;
   coverage: () => CoverageState;
   recorder: Pick<Recorder, 'record'>;
   /** As they are now; the same object as long as nothing changed. */
@@ -71,19 +71,19 @@ const STORE_LABELS = {
 /** An older directory may lack an authority that has loaded since, or call one up to date that is not. */
 const DIRECTORY_TRUSTED_FOR_MS = 5_000;
 
-export const isDirectoryTrusted = ({ authoritiesAt }: Pick<Gate, 'authoritiesAt'>): boolean =>
+export const isDirectoryTrusted = ({ authoritiesAt }: Pick<Readiness, 'authoritiesAt'>): boolean =>
   Date.now() - authoritiesAt <= DIRECTORY_TRUSTED_FOR_MS;
 
 /** From the request being read, its body too, to its answer; a wait for keys to judge its token by counts. */
 const LOOKUP_DEADLINE_MS = 2_000;
 
 /**
- * Looks a number up for an admitted caller, whatever the form of the answer: the gate and the directory are
+ * Looks a number up for an admitted caller, whatever the form of the answer: readiness and the directory are
  * judged, the store asked and what it found put into words. What could not be checked is audited as such and
  * logged; an answer that was authorised and is not going to be given is on record as not delivered.
  */
 export function createLookup(dependencies: LookupDependencies) {
-  const { store, gate, coverage, recorder, versions, saw, metrics, sampled } = dependencies;
+  const { store, readiness, coverage, recorder, versions, saw, metrics, sampled } = dependencies;
   const eventText = createEventText(versions);
 
   function ask(
@@ -94,8 +94,8 @@ export function createLookup(dependencies: LookupDependencies) {
     search: SearchType | undefined,
     negativesAllowed: boolean,
   ): Promise<Found> | Found {
-    if (!gate.open) return { kind: 'could-not-check', cause: 'closed' };
-    if (!isDirectoryTrusted(gate)) {
+    if (!readiness.open) return { kind: 'could-not-check', cause: 'closed' };
+    if (!isDirectoryTrusted(readiness)) {
       return { kind: 'could-not-check', cause: 'directory' };
     }
     return store.lookup({
@@ -160,7 +160,7 @@ export function createLookup(dependencies: LookupDependencies) {
       }
       return couldNotCheck(result.cause, admitted);
     }
-    const { authorities } = rehearsal?.kind === 'behind' ? rehearsal : gate;
+    const { authorities } = rehearsal?.kind === 'behind' ? rehearsal : readiness;
     try {
       const body = words({ auditId, coverage: state, authorities, result }, admitted, request);
       return { kind: 'answered', body, notDelivered };

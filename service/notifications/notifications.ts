@@ -1,4 +1,4 @@
-import type { GateCheck } from '#store/trust/readiness.ts';
+import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 import { followThread, superviseThread } from '../telemetry/supervised-thread.ts';
 import type { Directory, NotifierOptions, Notifying } from './notifier.ts';
@@ -18,7 +18,7 @@ export type NotificationNumbers = {
 
 export type Notifications = {
   /** Whether authorities are told, as a check of `/_status`. */
-  check(): GateCheck;
+  check(): ReadinessCheck;
   /** `undefined` before the first step, and where another process does it. */
   readonly numbers: NotificationNumbers | undefined;
   stop(): Promise<void>;

@@ -8,7 +8,7 @@ import {
 import { auditedCaller } from '#schemas/people/caller.ts';
 import type { Identity } from '#schemas/people/identity.ts';
 import type { Store } from '#store/store.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import { type GuardDependencies, guarded } from '../access/guarded.ts';
 import { admitScope, type ScopedAdmissionDependencies } from '../access/scoped.ts';
 import { readCursor, writeCursor } from '../audit/search/search.ts';
@@ -32,7 +32,7 @@ export type AuditSearchDependencies = ScopedAdmissionDependencies &
     /** How far the index goes, as the worker's thread told last. */
     indexed: () => Reach | undefined;
     store: Pick<Store, 'appendEvent'>;
-    gate: Pick<Gate, 'authorities'>;
+    readiness: Pick<Readiness, 'authorities'>;
     /** The operating organisation's code; `undefined` where none is configured. */
     operator: () => string | undefined;
     baseOf: BaseOf;
@@ -51,11 +51,11 @@ export function recordedCriteria(criteria: AuditCriteria): Record<string, string
 /** Nothing else than the organisation of the role in use says what its holder sees. */
 function viewerOf(
   { role: { organisation } }: Identity,
-  { gate, operator }: Pick<AuditSearchDependencies, 'gate' | 'operator'>,
+  { readiness, operator }: Pick<AuditSearchDependencies, 'readiness' | 'operator'>,
 ): Viewer {
   const { code } = organisation;
   if (code === operator()) return { kind: 'all' };
-  return gate.authorities.has(code)
+  return readiness.authorities.has(code)
     ? { kind: 'authority', authority: code }
     : { kind: 'organisation', organisation: code };
 }

@@ -171,7 +171,7 @@ export const fhirSearches: readonly Route<FhirSearchDependencies>[] = (
 ).flatMap((type) =>
   operations(type).map((operation) => ({
     operation,
-    handler: ({ lookUp, rehearse, gate, baseOf, ...guard }) =>
+    handler: ({ lookUp, rehearse, readiness, baseOf, ...guard }) =>
       guardedLookup(
         guard,
         {
@@ -179,7 +179,7 @@ export const fhirSearches: readonly Route<FhirSearchDependencies>[] = (
           headOf: withTraceId,
           refuse: (code, options, c) => refusalResponse(code, baseOf(c), options),
         },
-        createSearch(type, { lookUp, rehearse, gate, baseOf }),
+        createSearch(type, { lookUp, rehearse, readiness, baseOf }),
       ),
   })),
 );

@@ -6,7 +6,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { holdingsSchema } from '#schemas/uploads/holdings.ts';
 import type { Store } from '#store/store.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import { authorityHeaders } from '../description/operation.ts';
 import { answerHeaders } from '../http/headers.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
@@ -17,7 +17,7 @@ import type { Route } from './route.ts';
 
 export type HoldingsDependencies = AuthorityGuardDependencies & {
   store: Pick<Store, 'authority' | 'rowsOf' | 'appendEvent'>;
-  gate: Pick<Gate, 'open'>;
+  readiness: Pick<Readiness, 'open'>;
 };
 
 /** Each reads the whole store. */
@@ -56,7 +56,7 @@ export const holdings: Route<HoldingsDependencies> = {
     },
     refusals: ['authority-unknown', 'store-unavailable'],
   },
-  handler({ store, gate, ...guard }) {
+  handler({ store, readiness, ...guard }) {
     const { log } = guard;
     let readings = 0;
     return guardedAuthority(
@@ -64,7 +64,7 @@ export const holdings: Route<HoldingsDependencies> = {
       'store-unavailable',
       async ({ env, req }, { ids, caller, authority: code }) => {
         // What is not known to be whole would have an authority mend what is not broken.
-        if (!gate.open || readings >= HOLDINGS_AT_ONCE) return { code: 'store-unavailable' };
+        if (!readiness.open || readings >= HOLDINGS_AT_ONCE) return { code: 'store-unavailable' };
         const authority = await store.authority(code);
         if (authority === undefined) return { code: 'authority-unknown' };
         // On disk before the first row leaves.

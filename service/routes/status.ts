@@ -1,18 +1,18 @@
 import { type Build, type OwnCheck, statusSchema } from '#schemas/status.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import { SAFE_HEADERS } from '../http/headers.ts';
 import { isDirectoryTrusted } from '../lookup/lookup.ts';
 import type { Route } from './route.ts';
 
-type StatusGate = Pick<Gate, 'ready' | 'checks' | 'authoritiesAt'>;
+type StatusReadiness = Pick<Readiness, 'ready' | 'checks' | 'authoritiesAt'>;
 
 /** Whether a lookup that is right in every respect would be answered now, as far as can be known. */
-export const isReady = (gate: StatusGate, own: readonly OwnCheck[]): boolean =>
-  gate.ready && isDirectoryTrusted(gate) && !own.some(({ stops }) => stops);
+export const isReady = (readiness: StatusReadiness, own: readonly OwnCheck[]): boolean =>
+  readiness.ready && isDirectoryTrusted(readiness) && !own.some(({ stops }) => stops);
 
 export type StatusDependencies = {
   build: Build;
-  gate: StatusGate;
+  readiness: StatusReadiness;
   own: () => readonly OwnCheck[];
   /** True once the process was told to stop. */
   stopping: () => boolean;
@@ -41,14 +41,14 @@ export const status: Route<StatusDependencies> = {
     },
   },
   handler:
-    ({ build, gate, own, stopping }) =>
+    ({ build, readiness, own, stopping }) =>
     () => {
       const ends = stopping();
       const ownNow = own();
-      const ready = isReady(gate, ownNow) && !ends;
+      const ready = isReady(readiness, ownNow) && !ends;
       const checks: Record<string, object[]> = {};
       let well = true;
-      for (const { name, ok, detail, since, advisory } of gate.checks()) {
+      for (const { name, ok, detail, since, advisory } of readiness.checks()) {
         const isDirectory = name === 'directory' && ok;
         if (!ok) well = false;
         checks[`store:${name}`] = [
@@ -56,7 +56,7 @@ export const status: Route<StatusDependencies> = {
             status: ok ? 'pass' : advisory ? 'warn' : 'fail',
             timeout: name === 'redis-reachable' && !ok,
             outcome: isDirectory
-              ? `${detail} Read ${Date.now() - gate.authoritiesAt} ms ago.`
+              ? `${detail} Read ${Date.now() - readiness.authoritiesAt} ms ago.`
               : detail,
             since,
             links: LINKS,

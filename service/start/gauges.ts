@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import type { OwnCheck } from '#schemas/status.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import type { TrustedIssuer } from '../access/issuers.ts';
 import type { Limits } from '../access/limits/limits.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -17,13 +17,13 @@ const inSeconds = (milliseconds: number | undefined): number | undefined =>
 const secondsUntil = (milliseconds: number): number => (milliseconds - Date.now()) / 1_000;
 
 /** Whether lookups are answered, from what, and how near the store is to its limits. */
-export function watchGate(gate: Gate, limits: CoverageLimits): Source {
+export function watchReadiness(readiness: Readiness, limits: CoverageLimits): Source {
   return () => {
-    const { memoryFreeShare, diskFreeBytes, diskReserveBytes, clocksApartMs } = gate.measures;
+    const { memoryFreeShare, diskFreeBytes, diskReserveBytes, clocksApartMs } = readiness.measures;
     const now = Date.now();
-    const authorities = [...gate.authorities.values()];
-    const { upToDate, coverage, negativesAllowed } = coverageOf(gate, now, limits);
-    const neverAdded = coverage.notUpToDate.filter(({ code }) => !gate.authorities.has(code));
+    const authorities = [...readiness.authorities.values()];
+    const { upToDate, coverage, negativesAllowed } = coverageOf(readiness, now, limits);
+    const neverAdded = coverage.notUpToDate.filter(({ code }) => !readiness.authorities.has(code));
     const pointsOf = (value: (authority: (typeof authorities)[number]) => number | undefined) =>
       authorities.flatMap((authority): Point[] => {
         const found = value(authority);
@@ -37,7 +37,7 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
           description: '1 while lookups go to the store; 0 while every one is could-not-check.',
           unit: '',
         },
-        truth(gate.open),
+        truth(readiness.open),
       ),
       gauge(
         {
@@ -45,7 +45,7 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
           description: '1 while the store is open and no part of it is in doubt.',
           unit: '',
         },
-        truth(gate.ready),
+        truth(readiness.ready),
       ),
       gauge(
         {
@@ -85,7 +85,7 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
           description: 'Since the directory of authorities was last read; beyond 5 s lookups stop.',
           unit: 's',
         },
-        gate.authoritiesAt === 0 ? undefined : (now - gate.authoritiesAt) / 1_000,
+        readiness.authoritiesAt === 0 ? undefined : (now - readiness.authoritiesAt) / 1_000,
       ),
       gauge(
         {
@@ -93,7 +93,7 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
           description: 'Users whom the operator has stopped.',
           unit: '{user}',
         },
-        gate.blocked.size,
+        readiness.blocked.size,
       ),
       gauge(
         {
@@ -168,7 +168,7 @@ export function watchGate(gate: Gate, limits: CoverageLimits): Source {
 }
 
 /** Readiness, and every check of `/_status` by the name it has there. */
-export function watchChecks(gate: Gate, own: () => readonly OwnCheck[]): Source {
+export function watchChecks(readiness: Readiness, own: () => readonly OwnCheck[]): Source {
   return () => [
     gauge(
       {
@@ -176,7 +176,7 @@ export function watchChecks(gate: Gate, own: () => readonly OwnCheck[]): Source 
         description: '1 while a lookup that is right in every respect would be answered.',
         unit: '',
       },
-      truth(isReady(gate, own())),
+      truth(isReady(readiness, own())),
     ),
     gauge(
       {
@@ -184,7 +184,7 @@ export function watchChecks(gate: Gate, own: () => readonly OwnCheck[]): Source 
         description: '1 where a check of /_status passes; what to do if not, it says there.',
         unit: '',
       },
-      [...gate.checks().map(({ name, ok }) => ({ name: `store:${name}`, ok })), ...own()].map(
+      [...readiness.checks().map(({ name, ok }) => ({ name: `store:${name}`, ok })), ...own()].map(
         ({ name, ok }) => ({ labels: { 'cp_flags.check': name }, value: truth(ok) }),
       ),
     ),

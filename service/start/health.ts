@@ -1,5 +1,5 @@
 import type { OwnCheck } from '#schemas/status.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import type { Door } from '../access/access-context.ts';
 import { type Identities, identityChecks } from '../access/identities.ts';
 import { auditFolder } from '../files/data-folder.ts';
@@ -13,15 +13,15 @@ import {
   watchExpiry,
   watchFolders,
   watchForeignWrites,
-  watchGate,
   watchNotifications,
+  watchReadiness,
 } from './gauges.ts';
 import type { Lookups } from './lookups.ts';
 import type { Start } from './start.ts';
 import type { Worker } from './worker.ts';
 
 export type HealthDependencies = {
-  gate: Gate;
+  readiness: Readiness;
   door: Door;
   identities: Identities;
   tls: WatchedFiles<TlsMaterial> | undefined;
@@ -37,20 +37,20 @@ export type HealthDependencies = {
  */
 export function watchHealth(
   { configuration, telemetry }: Pick<Start, 'configuration' | 'telemetry'>,
-  { gate, door, identities, tls, limits, lookups, worker }: HealthDependencies,
+  { readiness, door, identities, tls, limits, lookups, worker }: HealthDependencies,
 ): () => OwnCheck[] {
   const checks = (): OwnCheck[] => [
     ...(worker?.checks() ?? []),
     ...identityChecks(identities, door.isDemo()),
-    coverageCheck(gate, limits),
-    ...(lookups === undefined ? [] : [shareCheck(gate.authorities, lookups.coverage())]),
+    coverageCheck(readiness, limits),
+    ...(lookups === undefined ? [] : [shareCheck(readiness.authorities, lookups.coverage())]),
     ...door.checks(),
     ...(tls === undefined ? [] : [tlsCheck(tls)]),
   ];
   const audit = worker && auditFolder(configuration);
   telemetry.watch(watchDoor(door.measured));
-  telemetry.watch(watchGate(gate, limits));
-  telemetry.watch(watchChecks(gate, checks));
+  telemetry.watch(watchReadiness(readiness, limits));
+  telemetry.watch(watchChecks(readiness, checks));
   telemetry.watch(watchExpiry(tls && (() => tls.value.expiresAt), identities.issuers));
   if (worker !== undefined) {
     telemetry.watch(watchAudit(worker.audit));

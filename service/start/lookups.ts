@@ -1,6 +1,6 @@
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Door } from '../access/access-context.ts';
 import { createAdmission } from '../access/admission.ts';
@@ -16,7 +16,7 @@ import type { Start } from './start.ts';
 export type LookupsDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
-  gate: Gate;
+  readiness: Readiness;
   door: Door;
   identities: Identities;
   limits: CoverageLimits;
@@ -30,7 +30,7 @@ export type Lookups = LookupRoutesDependencies & { coverage: () => CoverageState
 /** Everything between a request and the store, for the plain lookup and for FHIR, and how much is current. */
 export function createLookups(
   { configuration, log }: Pick<Start, 'configuration' | 'log'>,
-  { kind, gate, door, identities, limits, versions, baseOf }: LookupsDependencies,
+  { kind, readiness, door, identities, limits, versions, baseOf }: LookupsDependencies,
 ): Lookups {
   const { PUBLIC_URL, LOOKUPS_AT_ONCE } = configuration;
   const { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard } = door;
@@ -38,7 +38,7 @@ export function createLookups(
   if (kind === 'live' && PUBLIC_URL === undefined) {
     log.warn('PUBLIC_URL is not set: links in FHIR begin as the Host header of each request says');
   }
-  const coverage = createCoverage(gate, limits);
+  const coverage = createCoverage(readiness, limits);
   return {
     coverage,
     admit: createAdmission({
@@ -49,7 +49,7 @@ export function createLookups(
     }),
     lookUp: createLookup({
       store,
-      gate,
+      readiness,
       coverage,
       recorder,
       versions,
@@ -57,8 +57,8 @@ export function createLookups(
       metrics,
       sampled,
     }),
-    rehearse: createRehearsals({ isDemo, directory: gate, limits }),
-    gate,
+    rehearse: createRehearsals({ isDemo, directory: readiness, limits }),
+    readiness,
     noteRefusal,
     sampled,
     shed: createShed(store, LOOKUPS_AT_ONCE, sampled),

@@ -1,15 +1,15 @@
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 
 const LOOKED_AT_EVERY_MS = 1_000;
 
 /** Logs each change of readiness, with what fails and what to do. Returns how to stop. */
-export function logReadiness(gate: Pick<Gate, 'ready' | 'checks'>, log: Log): () => void {
+export function logReadiness(readiness: Pick<Readiness, 'ready' | 'checks'>, log: Log): () => void {
   let said: string | undefined;
   const look = (): void => {
-    const failing = gate.checks().filter(({ ok, advisory }) => !ok && !advisory);
+    const failing = readiness.checks().filter(({ ok, advisory }) => !ok && !advisory);
     // Without a failing check it is only that the last look is a moment old; the next one tells.
-    if (!gate.ready && failing.length === 0) return;
+    if (!readiness.ready && failing.length === 0) return;
     const now = failing.map(({ name }) => name).join(' ');
     if (now === said) return;
     if (failing.length === 0) {

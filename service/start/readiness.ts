@@ -1,4 +1,4 @@
-import { type Gate, watchStore } from '#store/trust/readiness.ts';
+import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { datasetProblem, lookupDatasetProblem } from '../files/served-dataset.ts';
 import { logReadiness } from './readiness-log.ts';
 import type { RedisServer, StoreConnection } from './redis.ts';
@@ -15,27 +15,27 @@ export async function startReadiness(
   redis: RedisServer,
   connection: StoreConnection,
   tools: Pick<Tools, 'anchor' | 'keeper'> | undefined,
-): Promise<Gate> {
-  const gate = watchStore(connection, {
+): Promise<Readiness> {
+  const readiness = watchStore(connection, {
     ...(redis.embedded && { dataDir: configuration.DATA_DIR }),
     datasetProblem: (held) =>
       tools === undefined
         ? lookupDatasetProblem(configuration, held)
         : datasetProblem(configuration, tools.anchor, held),
   });
-  add(() => gate.stop());
-  add(logReadiness(gate, log));
-  await settled(gate, tools?.keeper);
-  return gate;
+  add(() => readiness.stop());
+  add(logReadiness(readiness, log));
+  await settled(readiness, tools?.keeper);
+  return readiness;
 }
 
 /** Waits, for a bounded time, until lookups can be answered or the keeper has found that they cannot. */
-async function settled(gate: Gate, keeper: Tools['keeper'] | undefined): Promise<void> {
+async function settled(readiness: Readiness, keeper: Tools['keeper'] | undefined): Promise<void> {
   const giveUpAt = performance.now() + STORE_OPENS_WITHIN_MS;
   let looked = false;
   void keeper?.look().finally(() => (looked = true));
   while (performance.now() < giveUpAt) {
-    if (await gate.whenOpen(SETTLING_STEP_MS)) return;
+    if (await readiness.whenOpen(SETTLING_STEP_MS)) return;
     if (looked && keeper?.state.opened === false) return;
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Build } from '#schemas/status.ts';
 import type { LookupStore } from '#store/lookup.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import type { Door } from '../access/access-context.ts';
 import type { Identities } from '../access/identities.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
@@ -17,7 +17,7 @@ const TRIED_EVERY_MS = 1_000;
  * @returns how to stop trying
  */
 function announceStart(
-  gate: Pick<Gate, 'open'>,
+  readiness: Pick<Readiness, 'open'>,
   store: Pick<LookupStore, 'record'>,
   detail: () => Record<string, string | number>,
   log: Log,
@@ -30,7 +30,7 @@ function announceStart(
   } as const;
   let told = false;
   async function tell(): Promise<void> {
-    if (!gate.open) return;
+    if (!readiness.open) return;
     try {
       await store.record({ ...event, detail: detail() });
       clearInterval(timer);
@@ -45,7 +45,7 @@ function announceStart(
 }
 
 export type ConfigurationDependencies = {
-  gate: Gate;
+  readiness: Readiness;
   door: Door;
   identities: Identities;
   build: Build;
@@ -59,11 +59,11 @@ export type ConfigurationDependencies = {
  */
 export function recordConfiguration(
   { configuration, log, add }: Pick<Start, 'configuration' | 'log' | 'add'>,
-  { gate, door, identities, build }: ConfigurationDependencies,
+  { readiness, door, identities, build }: ConfigurationDependencies,
 ): () => LookupEvent['versions'] {
   const described = createDescription(configuration, identities, door.isDemo);
   const describe = () => ({ ...described().detail, version: build.version });
-  add(announceStart(gate, door.store, describe, log));
+  add(announceStart(readiness, door.store, describe, log));
   identities.organisations?.onChange(() => {
     log.info('other organisations are registered than before');
     const event = { type: 'configuration-change', auditId: randomUUID(), by: 'service' } as const;

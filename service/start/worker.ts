@@ -4,7 +4,7 @@ import type { OwnCheck } from '#schemas/status.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { createStore } from '#store/store.ts';
 import { watchAccessLists } from '#store/trust/access-lists.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import { type Keeper, keepStore } from '#store/trust/verifier.ts';
 import type { Door } from '../access/access-context.ts';
 import { LIVE_LIMITS } from '../access/limits/limits.ts';
@@ -118,7 +118,7 @@ function startSealing({ configuration, log, add }: Start, redis: RedisServer): A
 function createWork(
   { configuration, log, add }: Start,
   { loader, anchor, audit }: WorkerStore,
-  { gate, door, baseOf }: WorkerDependencies,
+  { readiness, door, baseOf }: WorkerDependencies,
   tracer: Parameters<typeof loadSettings>[1],
 ): WorkRoutesDependencies {
   const { OPERATOR_ODS_CODE } = configuration;
@@ -131,7 +131,7 @@ function createWork(
     ...door,
     store: loader,
     anchor,
-    gate,
+    readiness,
     log,
     loads: loadSettings(configuration, tracer),
     auditFolder: auditFolder(configuration),
@@ -145,7 +145,7 @@ function createWork(
 /** Telling authorities of accesses to their children. */
 async function startNotifying(
   { configuration, log, add }: Start,
-  { gate, kind }: WorkerDependencies,
+  { readiness, kind }: WorkerDependencies,
 ): Promise<Notifying> {
   const settings = notifierSettings(configuration, kind);
   const preferences = await watchPreferences(configuration, settings.outbox, (sentence) =>
@@ -153,8 +153,8 @@ async function startNotifying(
   );
   add(preferences.stop);
   const directory = () => {
-    if (gate.authoritiesAt === 0) return undefined;
-    const authorities = [...gate.authorities.values()].map(
+    if (readiness.authoritiesAt === 0) return undefined;
+    const authorities = [...readiness.authorities.values()].map(
       ({ code, name, sequenceOffset = 0 }) => ({ code, name, sequenceOffset }),
     );
     return { authorities, preferences: preferences.value };
@@ -209,7 +209,7 @@ async function startTracing(
 export type WorkerDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
-  gate: Gate;
+  readiness: Readiness;
   door: Door;
   baseOf: BaseOf;
 };

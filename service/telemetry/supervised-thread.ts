@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { GateCheck } from '#store/trust/readiness.ts';
+import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import { errorFields, type Log } from './log.ts';
 
 /** How the work of a thread goes, as it says itself. */
@@ -93,7 +93,7 @@ export function followThread<State extends ThreadState>(options: {
       state = told;
     },
     /** @param more put to what the thread said last */
-    check(more: string): GateCheck {
+    check(more: string): ReadinessCheck {
       if (performance.now() - heardAt > heardOfWithinMs) {
         return { name, ok: false, detail: silent, since };
       }

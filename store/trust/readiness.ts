@@ -18,7 +18,7 @@ import {
 } from './server.ts';
 
 /** One thing that must hold for the store to be trusted. */
-export type GateCheck = {
+export type ReadinessCheck = {
   name: string;
   ok: boolean;
   /** What is so, or what is wrong and what to do about it. Never an NHS number. */
@@ -38,7 +38,7 @@ export type StoreMeasures = {
   clocksApartMs?: number;
 };
 
-export type Gate = {
+export type Readiness = {
   /** Lookups may go to the store: every check that concerns all of it passed within the last 3 s. */
   readonly open: boolean;
   /** `open`, and no partition is in doubt. What readiness reports. */
@@ -58,19 +58,19 @@ export type Gate = {
   readonly blocked: ReadonlySet<string>;
   /** The highest generation seen of a partition. */
   generation(partition: number): number;
-  /** Tells the gate what a lookup saw. */
+  /** Tells it what a lookup saw. */
   sawGeneration(partition: number, generation: number): void;
-  /** Tells the gate that an event is sent now. What it returns is for {@link Gate.sawEvent}. */
+  /** Tells it that an event is sent now. What it returns is for {@link Readiness.sawEvent}. */
   expectEvent(partition: number): ExpectedEvent;
   /**
-   * Tells the gate the number of an event just written, in the turn in which it is read; `undefined` where
+   * Tells it the number of an event just written, in the turn in which it is read; `undefined` where
    * none is known. False where the number is not new, or not above those seen when the event was sent: events
-   * were taken away, and the gate stays closed until a restart.
+   * were taken away, and lookups stay closed until a restart.
    */
   sawEvent(partition: number, expected: ExpectedEvent, number: number | undefined): boolean;
-  /** Tells the gate that a stream of events is gone. It stays closed until a restart. */
+  /** Tells it that a stream of events is gone. Lookups stay closed until a restart. */
   missedEvents(): void;
-  checks(): GateCheck[];
+  checks(): ReadinessCheck[];
   /** Reads everything anew, the directory of authorities too. Never rejects. */
   refresh(): Promise<void>;
   /** True as soon as it is open; false when it is not within the deadline. */
@@ -202,7 +202,7 @@ function memory(info: ReadonlyMap<string, string>): Verdict {
  * by the keeper for this very run of the server, whole, durable, with memory and clock in order. Holds the
  * directory of authorities as of the last poll.
  *
- * A connection is trusted only after a poll on it has passed; a break closes the gate at once.
+ * A connection is trusted only after a poll on it has passed; a break withdraws it at once.
  *
  * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong.
  * @param options.dataDir where Redis keeps its files, if that is on this machine: its disk is watched too.
@@ -215,9 +215,9 @@ export function watchStore(
     dataDir?: string;
     datasetProblem?: (held: Dataset) => string | undefined;
   } = {},
-): Gate {
+): Readiness {
   const clock = options.clock ?? Date.now;
-  const verdicts = new Map<CheckName, GateCheck>();
+  const verdicts = new Map<CheckName, ReadinessCheck>();
   const generations = new Map<number, number>();
   let eventNumbers = new EventNumbers();
   let confirmed: string | undefined;
@@ -492,7 +492,7 @@ export function watchStore(
           }, POLL_DEADLINE_MS / 2);
         }),
       ]);
-      // A poll that returned early left the gate as it found it; it must not stay open on old word.
+      // A poll that returned early left readiness as it found it; it must not last on old word.
       if (trustedAt === before) trustedAt = Number.NEGATIVE_INFINITY;
     } catch {
       close();

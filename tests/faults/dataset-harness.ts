@@ -63,22 +63,22 @@ export async function runDatasetFaults(options: DatasetFaultOptions): Promise<st
       if (store === undefined) return;
       if (served < 2) serveDataset({ DATA_DIR }, ids[served] ?? '');
       const connection = await store.connect('lookup');
-      const gate = watchStore(connection, {
+      const readiness = watchStore(connection, {
         datasetProblem: (held) => lookupDatasetProblem(settings, held),
       });
       const meant = (named === 2 || named === at) && (served === 2 || served === at);
       const allowed = meant && (at === 1 || named === 0);
-      if (allowed) await gate.whenOpen(WAIT_MS);
+      if (allowed) await readiness.whenOpen(WAIT_MS);
       else {
         const until = performance.now() + REFUSED_WITHIN_MS;
         const isRefused = () =>
-          gate
+          readiness
             .checks()
             .some(({ name, ok, detail }) => name === 'dataset' && !ok && /ataset /.test(detail));
-        while (!isRefused() && performance.now() < until) await gate.refresh();
+        while (!isRefused() && performance.now() < until) await readiness.refresh();
         if (!isRefused()) wrong.push(`${point}: nothing says why the dataset is refused`);
       }
-      const { kind } = await createLookupStore(connection, gate).lookup({
+      const { kind } = await createLookupStore(connection, readiness).lookup({
         nhsNumber: HELD,
         auditId: randomUUID(),
         event: '{}',
@@ -93,7 +93,7 @@ export async function runDatasetFaults(options: DatasetFaultOptions): Promise<st
       if (allowed && servedDataset(settings) !== ids[at]) {
         wrong.push(`${point}: the data folder does not know what it served`);
       }
-      await gate.stop();
+      await readiness.stop();
       connection.disconnect();
       say(`${point}: lookups of dataset ${at}, named ${named}, served ${served}: ${kind}`);
     }

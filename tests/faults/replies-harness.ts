@@ -13,7 +13,7 @@ import { AUTHORITY, testNumber, testRow } from '../support/rows.ts';
 import { startTestStore, WAIT_MS } from '../support/test-store.ts';
 
 /**
- * Lookups of one partition and polls of the gate whose replies are read in an order drawn from a seed, while
+ * Lookups of one partition and polls of readiness whose replies are read in an order drawn from a seed, while
  * rows are loaded. In every third round, read in the order of a connection, audit events are taken away: from
  * then on nothing may be answered.
  */
@@ -83,9 +83,9 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
         (command, [name]) =>
           holding && command === 'fcall' && (name === FUNCTIONS.lookup || name === FUNCTIONS.seals),
       );
-      const gate = watchStore(replies.redis);
-      const lookups = createLookupStore(replies.redis, gate);
-      if (!(await gate.whenOpen(WAIT_MS))) throw new Error('the gate did not open');
+      const readiness = watchStore(replies.redis);
+      const lookups = createLookupStore(replies.redis, readiness);
+      if (!(await readiness.whenOpen(WAIT_MS))) throw new Error('the store did not open');
       const loses = point % LOSS_EVERY === LOSS_EVERY - 1;
       const lossAt = loses ? 1 + below(CALLS_AT_MOST - 2) : CALLS_AT_MOST;
       const results: Promise<{ call: number; result: LookupResult }>[] = [];
@@ -127,7 +127,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
           const changed = testRow(held[0] ?? testNumber(1), { sequence: ++sequence });
           await store.store.applyRows(loader, [{ ...changed, localId: `LA-${sequence}` }]);
         }
-        if (below(3) === 0) polls.push(gate.refresh());
+        if (below(3) === 0) polls.push(readiness.refresh());
         await turn();
         await turn();
         if (below(2) === 0) release();
@@ -140,11 +140,11 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
       }
       await all;
       holding = false;
-      const told = gate.checks().filter(({ ok, advisory }) => !ok && advisory !== true);
+      const told = readiness.checks().filter(({ ok, advisory }) => !ok && advisory !== true);
       const each = await Promise.all(results);
       for (const { call, result } of each) {
         const answer = result.kind !== 'could-not-check';
-        // A busy machine may close the gate for want of a poll in time, which is no fault of the order.
+        // A busy machine may withdraw readiness for want of a poll in time, which is no fault of the order.
         const excused = !answer && (result.cause === 'closed' || result.cause === 'store');
         if (call < lossAt && !answer && !excused && !loses) {
           wrong.push(`round ${point}: call ${call} was refused (${result.cause})`);
@@ -160,7 +160,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
       if (told.some(({ name }) => name === 'whole')) {
         wrong.push(`round ${point}: a partition was said not to be whole`);
       }
-      await gate.stop();
+      await readiness.stop();
       const answered = each.filter(({ result }) => result.kind !== 'could-not-check').length;
       return { answered, refused: each.length - answered };
     }

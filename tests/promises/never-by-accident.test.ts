@@ -105,7 +105,7 @@ async function tells(service: TestService, text: string): Promise<void> {
   await until(async () => (await whatToDo(service)).includes(text), `"${text}" being said`);
 }
 
-/** The keeper may take a look longer than the gate to know why. */
+/** The keeper may take a look longer than readiness to know why. */
 async function says(service: TestService, text: string): Promise<void> {
   await until(async () => (await status(service)).text.includes(text), `/_status saying "${text}"`);
 }

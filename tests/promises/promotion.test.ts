@@ -9,7 +9,7 @@ import { createLookupStore, type LookupResult } from '#store/lookup.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { confirmPromotion } from '#store/trust/confirm.ts';
-import { type Gate, watchStore } from '#store/trust/readiness.ts';
+import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { type Keeper, keepStore } from '#store/trust/verifier.ts';
 import { startRedisServer, type TestRedisServer } from '../support/redis-server.ts';
 import { testNumber } from '../support/rows.ts';
@@ -49,18 +49,18 @@ let anchor: Anchor;
 let first: TestRedisServer;
 let second: TestRedisServer;
 let keepers: Keeper[];
-let gates: Gate[];
+let watched: Readiness[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cpf-promotion-'));
-  [keepers, gates] = [[], []];
+  [keepers, watched] = [[], []];
   anchor = Anchor.open(folder);
   [first, second] = await Promise.all([startRedisServer(), startRedisServer()]);
   await createStore(first.admin, anchor).createDataset('live', 'test');
 });
 afterEach(async () => {
   for (const keeper of keepers) await keeper.stop();
-  for (const gate of gates) await gate.stop();
+  for (const readiness of watched) await readiness.stop();
   await Promise.all([first.stop(), second.stop()]);
   anchor.close();
   await rm(folder, { recursive: true, force: true });
@@ -78,9 +78,9 @@ async function keep(server: TestRedisServer): Promise<Keeper> {
 
 function openLookups(server: TestRedisServer) {
   const redis = server.connect();
-  const gate = watchStore(redis);
-  gates.push(gate);
-  const lookups = createLookupStore(redis, gate);
+  const readiness = watchStore(redis);
+  watched.push(readiness);
+  const lookups = createLookupStore(redis, readiness);
   const look = (): Promise<LookupResult> =>
     lookups.lookup({
       nhsNumber: NUMBER,
@@ -92,14 +92,14 @@ function openLookups(server: TestRedisServer) {
       accessEntry: ENTRY,
       negativesAllowed: true,
     });
-  return { gate, look };
+  return { readiness, look };
 }
 
 const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =>
   (await look()).kind === 'not-flagged';
 
-const said = (gate: Gate): string =>
-  gate
+const said = (readiness: Readiness): string =>
+  readiness
     .checks()
     .filter(({ ok, advisory }) => !ok && advisory !== true)
     .map(({ detail }) => detail)
@@ -110,8 +110,8 @@ async function answerAndPromote(): Promise<void> {
   const keeper = await keep(first);
   await until(() => keeper.state.opened, 'the store opening');
   await second.replicate(first);
-  const { gate, look } = openLookups(first);
-  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+  const { readiness, look } = openLookups(first);
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   expect(await isAnswered(look)).toBe(true);
   await first.admin.wait(1, WAIT_MS);
   // The worker has looked since the copy was made.
@@ -120,24 +120,24 @@ async function answerAndPromote(): Promise<void> {
   await second.promote();
   for (let i = 0; i < 3; i++) expect(await isAnswered(look)).toBe(true);
   await keeper.stop();
-  await gate.stop();
+  await readiness.stop();
   await first.kill();
 }
 
 /** Looks at the server as long as it takes to be sure that the store stays closed. */
 async function staysClosed(server: TestRedisServer): Promise<string> {
   const keeper = await keep(server);
-  const { gate, look } = openLookups(server);
-  await until(() => gate.checks()[0]?.ok === true, 'Redis being reached');
+  const { readiness, look } = openLookups(server);
+  await until(() => readiness.checks()[0]?.ok === true, 'Redis being reached');
   for (let i = 0; i < 3; i++) {
     await keeper.look();
-    await gate.refresh();
+    await readiness.refresh();
     expect(keeper.state).toMatchObject({ opened: false, problem: true });
     expect(await isAnswered(look)).toBe(false);
   }
-  const sentences = `${keeper.state.detail} ${said(gate)}`;
+  const sentences = `${keeper.state.detail} ${said(readiness)}`;
   await keeper.stop();
-  await gate.stop();
+  await readiness.stop();
   return sentences;
 }
 
@@ -159,8 +159,8 @@ test('a primary that has a replica and restarts opens by itself', async () => {
   await second.replicate(first);
   await keeper.look();
   await first.restart();
-  const { gate } = openLookups(first);
-  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+  const { readiness } = openLookups(first);
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
 });
 
 test('a replica answers nothing and is written nothing', async () => {
@@ -174,17 +174,17 @@ test('a primary that was a replica for a while answers nothing, though it never 
   const keeper = await keep(first);
   await until(() => keeper.state.opened, 'the store opening');
   await keeper.stop();
-  const { gate, look } = openLookups(first);
-  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+  const { readiness, look } = openLookups(first);
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   await second.replicate(first);
   await second.promote();
   for (let i = 0; i < 3; i++) expect(await isAnswered(look)).toBe(true);
   await first.replicate(second);
   await first.promote();
-  await gate.refresh();
+  await readiness.refresh();
   // By itself, before any worker has looked.
   expect(await isAnswered(look)).toBe(false);
-  expect(said(gate)).toContain('cp-flags confirm promotion');
+  expect(said(readiness)).toContain('cp-flags confirm promotion');
   // Nor is anything loaded into it.
   expect(await createStore(first.admin, anchor).isOpen()).toBe(false);
 });
@@ -194,7 +194,7 @@ test('a named person goes on with a promoted replica, and the audit says what ma
   await until(() => keeper.state.opened, 'the store opening');
   await second.replicate(first);
   const before = openLookups(first);
-  expect(await before.gate.whenOpen(WAIT_MS)).toBe(true);
+  expect(await before.readiness.whenOpen(WAIT_MS)).toBe(true);
   expect(await isAnswered(before.look)).toBe(true);
   await keeper.look();
   await keeper.look();
@@ -228,12 +228,12 @@ test('a named person goes on with a promoted replica, and the audit says what ma
     'lookup',
     ...Array.from({ length: missing }, () => 'event-missing'),
   ]);
-  const { gate, look } = openLookups(second);
-  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+  const { readiness, look } = openLookups(second);
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   expect(await isAnswered(look)).toBe(true);
   // What was confirmed holds over a restart, which leaves no trace of the promotion.
   await after.look();
   await second.restart();
-  await until(() => !gate.open, 'the restart being noticed');
-  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+  await until(() => !readiness.open, 'the restart being noticed');
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
 });

@@ -11,12 +11,12 @@ import { keys } from '#store/keys.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { createLookupStore, type LookupInput, type LookupStore } from '#store/lookup.ts';
 import { packRow, Tally } from '#store/rows/rows.ts';
-import { type Gate, watchStore } from '#store/trust/readiness.ts';
+import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { AUTHORITY, day, testNumber, testRow } from '../support/rows.ts';
 import { startTestStore, type TestStore, WAIT_MS } from '../support/test-store.ts';
 
 let t: TestStore;
-let gate: Gate;
+let readiness: Readiness;
 let lookups: LookupStore;
 let lock: AuthorityLock;
 
@@ -31,13 +31,13 @@ beforeAll(async () => {
   if (taken === undefined) throw new Error('the authority is locked');
   lock = taken;
   const redis = await t.connect('lookup');
-  gate = watchStore(redis);
-  lookups = createLookupStore(redis, gate);
-  if (!(await gate.whenOpen(WAIT_MS))) throw new Error('the gate did not open');
+  readiness = watchStore(redis);
+  lookups = createLookupStore(redis, readiness);
+  if (!(await readiness.whenOpen(WAIT_MS))) throw new Error('the store did not open');
 });
 
 afterAll(async () => {
-  await gate.stop();
+  await readiness.stop();
   await t.stop();
 });
 
@@ -331,7 +331,7 @@ describe('a lookup', () => {
 
   test('made while the caller’s clock is an hour off is could-not-check and leaves no event', async () => {
     const number = testNumber(9);
-    const skewed = createLookupStore(await t.connect('lookup'), gate, {
+    const skewed = createLookupStore(await t.connect('lookup'), readiness, {
       clock: () => Date.now() + 3_600_000,
     });
     const asked = input(number);

@@ -6,7 +6,7 @@ import {
   writtenJson,
 } from '#schemas/audit/audit-event.ts';
 import type { LookupStore } from '#store/lookup.ts';
-import type { Gate } from '#store/trust/readiness.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import { errorFields, type Log } from '../../telemetry/log.ts';
 import { EventSpool, type Lost } from './spool.ts';
 
@@ -58,7 +58,7 @@ function parseKept(json: string): RecordedEvent | undefined {
  */
 export function createRecorder(
   store: Pick<LookupStore, 'record'>,
-  gate: Pick<Gate, 'open'>,
+  readiness: Pick<Readiness, 'open'>,
   log: Log,
   { folder, mostBytes }: SpoolSettings,
 ): Recorder {
@@ -135,7 +135,7 @@ export function createRecorder(
   async function carry(): Promise<void> {
     if (spool === undefined) return;
     for (;;) {
-      if (!gate.open || ending) break;
+      if (!readiness.open || ending) break;
       const events = spool.oldest(TAKEN_AT_ONCE);
       let done = 0;
       try {
@@ -153,7 +153,7 @@ export function createRecorder(
       }
       if (events.length < TAKEN_AT_ONCE) break;
     }
-    const untold = gate.open && spool.count === 0 && !ending ? spool.lost() : undefined;
+    const untold = readiness.open && spool.count === 0 && !ending ? spool.lost() : undefined;
     if (untold === undefined) return;
     await store.record({ type: 'events-lost', auditId: randomUUID(), ...untold });
     spool.settle(untold);
@@ -188,7 +188,8 @@ export function createRecorder(
       const at = new Date().toISOString();
       const timed = { event: { occurredAt: at, ...event }, at };
       // What came first goes first, as far as it can be told.
-      const direct = gate.open && underWay.size < UNDER_WAY_AT_MOST && (spool?.count ?? 0) === 0;
+      const direct =
+        readiness.open && underWay.size < UNDER_WAY_AT_MOST && (spool?.count ?? 0) === 0;
       if (!direct) return toSpool(timed);
       const delivery = deliver(timed).finally(() => underWay.delete(delivery));
       underWay.set(delivery, timed);

@@ -277,7 +277,7 @@ describe('an audit event', () => {
         idle: () => Promise.resolve(),
         record: () => Promise.resolve(),
       },
-      gate: { open: true, authoritiesAt: Number.POSITIVE_INFINITY, authorities: new Map() },
+      readiness: { open: true, authoritiesAt: Number.POSITIVE_INFINITY, authorities: new Map() },
       coverage: () =>
         coverageOf({ authorities: new Map(), expected: undefined, dataset: undefined }, 0, {
           upToDateMs: 1,

@@ -77,7 +77,7 @@ describe('the recorder', () => {
     return {
       recorded,
       state,
-      gate: {
+      readiness: {
         get open() {
           return state.open;
         },
@@ -94,7 +94,7 @@ describe('the recorder', () => {
 
   test('keeps events while the store is away, with their time, and hands them over in order', async () => {
     const s = store();
-    const recorder = createRecorder(s, s.gate, silent, { folder, mostBytes: 100_000 });
+    const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 100_000 });
     const events = Array.from({ length: 150 }, event);
     s.state.open = false;
     for (const one of events.slice(0, 100)) recorder.record(one);
@@ -152,12 +152,12 @@ describe('the recorder', () => {
       ([type, members]) => ({ type, ...members }) as Occurrence,
     );
     const before = Date.now();
-    const first = createRecorder(s, s.gate, silent, { folder, mostBytes: 100_000 });
+    const first = createRecorder(s, s.readiness, silent, { folder, mostBytes: 100_000 });
     for (const one of events) first.record(one);
     await first.drain(100);
     const after = Date.now();
     s.state.open = true;
-    const second = createRecorder(s, s.gate, silent, { folder, mostBytes: 100_000 });
+    const second = createRecorder(s, s.readiness, silent, { folder, mostBytes: 100_000 });
     await until(() => s.recorded.length === events.length);
     expect(s.recorded).toMatchObject(events);
     for (const one of s.recorded) {
@@ -171,7 +171,7 @@ describe('the recorder', () => {
   test('tells how many found no room, in an event, once there is a store again', async () => {
     const s = store();
     s.state.open = false;
-    const recorder = createRecorder(s, s.gate, silent, { folder, mostBytes: 2_000 });
+    const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 2_000 });
     const events = Array.from({ length: 50 }, event);
     for (const one of events) recorder.record(one);
     await until(() => readdirSync(folder).length > 0);
@@ -187,12 +187,12 @@ describe('the recorder', () => {
     const s = store();
     s.state.open = false;
     const events = Array.from({ length: 20 }, event);
-    const first = createRecorder(s, s.gate, silent, { folder, mostBytes: 100_000 });
+    const first = createRecorder(s, s.readiness, silent, { folder, mostBytes: 100_000 });
     for (const one of events) first.record(one);
     await first.drain(100);
     expect(s.recorded).toEqual([]);
     s.state.open = true;
-    const second = createRecorder(s, s.gate, silent, { folder, mostBytes: 100_000 });
+    const second = createRecorder(s, s.readiness, silent, { folder, mostBytes: 100_000 });
     await until(() => s.recorded.length === events.length);
     expect(ids(s.recorded)).toEqual(ids(events));
     await second.drain(1_000);
@@ -201,7 +201,7 @@ describe('the recorder', () => {
   test('is not brought down by a disk that takes nothing', async () => {
     const s = store();
     s.state.open = false;
-    const recorder = createRecorder(s, s.gate, silent, {
+    const recorder = createRecorder(s, s.readiness, silent, {
       // A path through a file: nothing can be made there.
       folder: join(process.execPath, 'spool'),
       mostBytes: 100_000,

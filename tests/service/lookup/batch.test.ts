@@ -160,12 +160,15 @@ test('an item that cannot be checked says so beside those that can', async () =>
 test('where nothing can be checked the whole is could-not-check', async () => {
   const id = (await service.admin.hget('cpf:dataset', 'id')) ?? '';
   await service.admin.hset('cpf:dataset', 'id', randomUUID());
-  await until(async () => (await send([{ nhsNumber: CHILD }])).status === 503, 'the gate closing');
+  await until(
+    async () => (await send([{ nhsNumber: CHILD }])).status === 503,
+    'readiness being withdrawn',
+  );
   const response = await send([{ nhsNumber: CHILD }, { nhsNumber: UNKNOWN }]);
   expect(response.headers.get('retry-after')).toBe('5');
   expect(await code(response)).toBe('503 could-not-check');
   await service.admin.hset('cpf:dataset', 'id', id);
-  await until(async () => (await send([{ nhsNumber: CHILD }])).status === 200, 'the gate opening');
+  await until(async () => (await send([{ nhsNumber: CHILD }])).status === 200, 'readiness');
 });
 
 describe('a batch is refused as a whole', () => {

@@ -100,14 +100,14 @@ describe('coverage', () => {
 
   test('is worked out once a second at most, and at once for a new directory', () => {
     let now = NOW;
-    const gate = { ...directory(authority('ZZ1', 71.9999)) };
-    const current = createCoverage(gate, limits, () => now);
+    const readiness = { ...directory(authority('ZZ1', 71.9999)) };
+    const current = createCoverage(readiness, limits, () => now);
     const first = current();
     now += 999;
     expect(current()).toBe(first);
     now += 1;
     expect(current()).not.toBe(first);
-    gate.authorities = directory(authority('ZZ1', 1), authority('ZZ2', 1)).authorities;
+    readiness.authorities = directory(authority('ZZ1', 1), authority('ZZ2', 1)).authorities;
     expect(current().coverage.expected).toBe(2);
   });
 });

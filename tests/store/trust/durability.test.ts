@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keys } from '#store/keys.ts';
 import { DURABILITY_FIELD } from '#store/trust/durability.ts';
-import { type Gate, watchStore } from '#store/trust/readiness.ts';
+import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { keepStore } from '#store/trust/verifier.ts';
 import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
 
@@ -11,7 +11,7 @@ import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/te
  */
 
 let t: TestStore;
-let gate: Gate;
+let readiness: Readiness;
 let worker: ReturnType<typeof keepStore>;
 
 beforeEach(async () => {
@@ -20,16 +20,17 @@ beforeEach(async () => {
   worker = keepStore(await t.connect('worker'), t.anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
   });
-  gate = watchStore(await t.connect('lookup'));
-  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
+  readiness = watchStore(await t.connect('lookup'));
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
 });
 afterEach(async () => {
-  await gate.stop();
+  await readiness.stop();
   await worker.stop();
   await t.stop();
 });
 
-const durable = (): string => gate.checks().find(({ name }) => name === 'durable')?.detail ?? '';
+const durable = (): string =>
+  readiness.checks().find(({ name }) => name === 'durable')?.detail ?? '';
 
 async function said(): Promise<{ run: string; at: number; settings: Record<string, string> }> {
   return JSON.parse((await t.admin.hget(keys.dataset, DURABILITY_FIELD)) ?? '') as never;
@@ -41,8 +42,8 @@ test('nothing is answered where no worker of this version speaks, and the check 
   await worker.stop();
   // As the worker of an earlier version, which opens the store and says nothing of this.
   await t.admin.hdel(keys.dataset, DURABILITY_FIELD);
-  await gate.refresh();
-  expect(gate.open).toBe(false);
+  await readiness.refresh();
+  expect(readiness.open).toBe(false);
   expect(durable()).toContain('No worker of this version has said how Redis writes to disk.');
 });
 
@@ -50,27 +51,27 @@ test('a word older than three seconds, or of another run, counts no more', async
   await worker.stop();
   const { at } = await said();
   await say({ at: at - 10_000 });
-  await gate.refresh();
-  expect(gate.open).toBe(false);
+  await readiness.refresh();
+  expect(readiness.open).toBe(false);
   expect(durable()).toMatch(/was last said 1[0-9] s ago; 3 s are allowed/);
 
   await say({ at: Date.now(), run: '0'.repeat(40) });
-  await gate.refresh();
-  expect(gate.open).toBe(false);
+  await readiness.refresh();
+  expect(readiness.open).toBe(false);
   expect(durable()).toContain('No worker has said how Redis writes to disk since it started.');
 
   await t.admin.hset(keys.dataset, DURABILITY_FIELD, '{"run":5}');
-  await gate.refresh();
-  expect(gate.open).toBe(false);
+  await readiness.refresh();
+  expect(readiness.open).toBe(false);
 });
 
 test('lookups end by themselves once workers are gone, and go on once one is back', async () => {
   await worker.stop();
-  await until(() => !gate.open, 'the gate closing');
+  await until(() => !readiness.open, 'readiness being withdrawn');
   worker = keepStore(await t.connect('worker'), t.anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
   });
-  await until(() => gate.open, 'the gate opening');
+  await until(() => readiness.open, 'readiness');
 });
 
 test('the lookup user of the version before is enough, so that it can be replaced last', async () => {
@@ -79,10 +80,10 @@ test('the lookup user of the version before is enough, so that it can be replace
     'resetkeys resetchannels clearselectors -@all +ping +info +time +client|setname +config|get (+fcall ~cpf:{p*}:* ~cpf:{system}:audit) (+hmget +hlen %R~cpf:{p*}:children) (+xadd %W~cpf:{*}:audit) (+hget +hset ~cpf:{p*}:seen) (+hgetall %R~cpf:dataset %R~cpf:authority:*) (+get %R~cpf:open %R~cpf:heartbeat) (+hkeys %R~cpf:blocked) (+fcall +hincrby +pexpire ~cpf:{use}:*)';
   const rules = before.match(/\([^)]*\)|\S+/g) ?? [];
   await t.admin.call('ACL', 'SETUSER', username, ...rules, `>${password}`);
-  await gate.refresh();
-  expect(gate.open).toBe(true);
+  await readiness.refresh();
+  expect(readiness.open).toBe(true);
   // It may not ask whether a number is in use, which stops no lookup; the changelog says so.
-  const wanting = gate.checks().filter(({ ok }) => !ok);
+  const wanting = readiness.checks().filter(({ ok }) => !ok);
   expect(wanting.filter(({ advisory }) => advisory !== true)).toEqual([]);
   expect(wanting.map(({ name }) => name)).toContain('numbers-in-use');
 });

@@ -38,14 +38,14 @@ test('a live data folder that was last alive days ago opens only by the word of 
   await keeper.look();
   expect(keeper.state).toMatchObject({ opened: false, problem: true });
   expect(keeper.state.detail).toContain('was last alive 3 days ago');
-  const gate = watchStore(await t.connect('lookup'));
-  await until(() => gate.checks().some(({ detail }) => detail.includes('confirm old-copy')));
+  const readiness = watchStore(await t.connect('lookup'));
+  await until(() => readiness.checks().some(({ detail }) => detail.includes('confirm old-copy')));
 
   const named = { by: 'A. Example', reason: 'nothing was loaded' };
   expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBe(alive);
   await keeper.look();
-  expect(await gate.whenOpen(WAIT_MS)).toBe(true);
-  await gate.stop();
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  await readiness.stop();
   expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBeUndefined();
   const events = await t.adminStore.readEvents('system');
   expect(events.map(({ type }) => type)).toContain('old-copy-confirmed');
