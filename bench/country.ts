@@ -10,7 +10,7 @@ import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { type EmbeddedRedis, startEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
-import { keepStore } from '#store/trust/verifier.ts';
+import { startStoreVerifier } from '#store/trust/verifier.ts';
 import { root } from './processes.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 10_000;
@@ -82,12 +82,12 @@ export async function startStore(dataDir: string, authorities: Country['authorit
   const store = createStore(redis, anchor);
   await store.createDataset('demo', 'bench');
   // Nothing is loaded into a store that nobody has opened.
-  const keeper = keepStore(redis, anchor, {
+  const verifier = startStoreVerifier(redis, anchor, {
     resume: () => Promise.resolve(),
   });
-  await keeper.look();
-  if (!keeper.state.opened) throw new Error(`the store did not open: ${keeper.state.detail}`);
-  await keeper.stop();
+  await verifier.look();
+  if (!verifier.state.opened) throw new Error(`the store did not open: ${verifier.state.detail}`);
+  await verifier.stop();
   await addAuthorities(store, authorities);
   return {
     server,

@@ -19,13 +19,13 @@ export const keys = {
   open: 'cpf:open',
   /** Which server this is; on its own disk alone. */
   server: 'cpf:server',
-  /** When a keeper last looked. */
+  /** When a store verifier last looked. */
   heartbeat: 'cpf:heartbeat',
   blocked: 'cpf:blocked',
   use: (window: number) => `cpf:{use}:${window}`,
 } as const;
 
-/** How `cpf:open` begins where the keeper has closed the store; what follows says why and what to do. */
+/** How `cpf:open` begins where the store verifier has closed the store; what follows says why and what to do. */
 export const CLOSED = 'closed: ';
 
 export const partitions: readonly number[] = Array.from({ length: PARTITIONS }, (_, p) => p);

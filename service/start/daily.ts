@@ -2,7 +2,7 @@ import { expireHolds } from '#loaders/upkeep/held-files.ts';
 import { purge } from '#loaders/upkeep/purge.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import type { Keeper } from '#store/trust/verifier.ts';
+import type { StoreVerifier } from '#store/trust/verifier.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 
 const DAY_MS = 86_400_000;
@@ -26,14 +26,14 @@ export type Daily = {
 export function startDaily({
   store,
   anchor,
-  keeper,
+  verifier,
   heldMs,
   log,
   now = Date.now,
 }: {
   store: Store;
   anchor: Anchor;
-  keeper: Pick<Keeper, 'state'>;
+  verifier: Pick<StoreVerifier, 'state'>;
   heldMs: number;
   log: Log;
   now?: () => number;
@@ -42,7 +42,7 @@ export function startDaily({
 
   async function work(): Promise<void> {
     const at = now();
-    if (!keeper.state.opened || at - anchor.lastPurgedAt() < DAY_MS) return;
+    if (!verifier.state.opened || at - anchor.lastPurgedAt() < DAY_MS) return;
     const lock = { lockWaitMs: LOCK_WAIT_MS, now };
     for (const { authority, number } of await expireHolds(store, anchor, {
       keptMs: heldMs,

@@ -77,7 +77,7 @@ async function ensureDataset(tools: Tools, { REDIS_URL }: Configuration): Promis
       'The dataset here is live, and a demo is not made of it. Start with cp-flags serve, or set DATA_DIR to another folder.',
     );
   }
-  // What the keeper finds wrong with the store of a dataset that exists, it says; nothing is made anew.
+  // What the store verifier finds wrong with the store of a dataset that exists, it says; nothing is made anew.
   if (anchored !== undefined || (await administrator.dataset()) !== undefined) return;
   if (REDIS_URL !== undefined && !(await administrator.isEmpty())) {
     throw new NoDemo(
@@ -104,8 +104,8 @@ export function createDemo(configuration: Configuration, log: Log): Demo {
   return {
     async prepare(tools) {
       await ensureDataset(tools, configuration);
-      await tools.keeper.look();
-      if (!tools.keeper.state.opened) return;
+      await tools.verifier.look();
+      if (!tools.verifier.state.opened) return;
       await loadSample(tools, configuration, log);
       await renewSample(tools, configuration, log);
       renewing = setInterval(() => {

@@ -1,6 +1,6 @@
 import type { OwnCheck } from '#schemas/status.ts';
 import type { AccessLists } from '#store/trust/access-lists.ts';
-import type { Keeper } from '#store/trust/verifier.ts';
+import type { StoreVerifier } from '#store/trust/verifier.ts';
 import type { Audit } from '../audit/audit.ts';
 
 /** How much there is that somebody other than this service has written to Redis. */
@@ -11,12 +11,12 @@ const REPAIR =
 
 /** Whether somebody else writes to Redis, as a check of `/_status` and in numbers. */
 export function createForeignWrites(
-  keeper: Pick<Keeper, 'pushedStreams'>,
+  verifier: Pick<StoreVerifier, 'pushedStreams'>,
   audit: Pick<Audit, 'numbers'>,
   lists: AccessLists,
 ) {
   const read = (): ForeignWrites => ({
-    'audit-stream': keeper.pushedStreams,
+    'audit-stream': verifier.pushedStreams,
     'audit-entry': audit.numbers?.foreignEntries ?? 0,
     'access-list': lists.unreadable,
   });

@@ -14,7 +14,7 @@ export async function startReadiness(
   { configuration, log, add }: Start,
   redis: RedisServer,
   connection: StoreConnection,
-  tools: Pick<Tools, 'anchor' | 'keeper'> | undefined,
+  tools: Pick<Tools, 'anchor' | 'verifier'> | undefined,
 ): Promise<Readiness> {
   const readiness = watchStore(connection, {
     ...(redis.embedded && { dataDir: configuration.DATA_DIR }),
@@ -25,17 +25,20 @@ export async function startReadiness(
   });
   add(() => readiness.stop());
   add(logReadiness(readiness, log));
-  await settled(readiness, tools?.keeper);
+  await settled(readiness, tools?.verifier);
   return readiness;
 }
 
-/** Waits, for a bounded time, until lookups can be answered or the keeper has found that they cannot. */
-async function settled(readiness: Readiness, keeper: Tools['keeper'] | undefined): Promise<void> {
+/** Waits, for a bounded time, until lookups can be answered or the store verifier has found that they cannot. */
+async function settled(
+  readiness: Readiness,
+  verifier: Tools['verifier'] | undefined,
+): Promise<void> {
   const giveUpAt = performance.now() + STORE_OPENS_WITHIN_MS;
   let looked = false;
-  void keeper?.look().finally(() => (looked = true));
+  void verifier?.look().finally(() => (looked = true));
   while (performance.now() < giveUpAt) {
     if (await readiness.whenOpen(SETTLING_STEP_MS)) return;
-    if (looked && keeper?.state.opened === false) return;
+    if (looked && verifier?.state.opened === false) return;
   }
 }

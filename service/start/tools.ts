@@ -1,6 +1,6 @@
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import type { Keeper } from '#store/trust/verifier.ts';
+import type { StoreVerifier } from '#store/trust/verifier.ts';
 
 /** What a start is given to work with before the first request, for instance to fill a demo. */
 export type Tools = {
@@ -8,5 +8,5 @@ export type Tools = {
   administrator: Store;
   loader: Store;
   anchor: Anchor;
-  keeper: Keeper;
+  verifier: StoreVerifier;
 };

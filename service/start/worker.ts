@@ -5,7 +5,7 @@ import type { Dataset } from '#store/authorities/dataset.ts';
 import { createStore } from '#store/store.ts';
 import { watchAccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import { type Keeper, keepStore } from '#store/trust/verifier.ts';
+import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
 import type { Door } from '../access/access-context.ts';
 import { LIVE_LIMITS } from '../access/limits/limits.ts';
 import { DEMO_OPERATOR } from '../access/personas.ts';
@@ -35,7 +35,7 @@ import type { RedisServer } from './redis.ts';
 import type { Start } from './start.ts';
 import type { Tools } from './tools.ts';
 
-/** The keeper tries again by itself, so it need not outwait the lease of a loader that died. */
+/** The store verifier tries again by itself, so it need not outwait the lease of a loader that died. */
 const RESUME_LOCK_WAIT_MS = 1_000;
 const REDIS_ANSWERS_WITHIN_MS = 5_000;
 const DAY_MS = 86_400_000;
@@ -55,7 +55,7 @@ export async function openWorkerStore(
   redis: RedisServer,
   prepare: ((tools: Tools) => Promise<void>) | undefined,
 ): Promise<WorkerStore> {
-  const tools = startKeeper(start, redis);
+  const tools = openTools(start, redis);
   // Without something to prepare, a Redis that comes later is as good.
   const answers = redis.ready(REDIS_ANSWERS_WITHIN_MS);
   await (prepare === undefined ? answers.catch(() => undefined) : answers);
@@ -63,15 +63,15 @@ export async function openWorkerStore(
   return { ...tools, audit: startSealing(start, redis) };
 }
 
-/** The keeper, with the stores and the anchor that it and loads work on. */
-function startKeeper({ configuration, log, add }: Start, redis: RedisServer): Tools {
+/** The store verifier, with the stores and the anchor that it and loads work on. */
+function openTools({ configuration, log, add }: Start, redis: RedisServer): Tools {
   const anchor = openAnchor(configuration);
   add(() => anchor.close());
   sweepSpools(spoolFolder(configuration), anchor.spoolsNeeded());
   const patient = { commandTimeoutMs: LOADER_COMMAND_TIMEOUT_MS };
   const administrator = createStore(redis.connect('admin', patient), anchor);
   const loader = createStore(redis.connect('loader', patient), anchor);
-  const keeper = keepStore(redis.connect('worker', patient), anchor, {
+  const verifier = startStoreVerifier(redis.connect('worker', patient), anchor, {
     async resume(load) {
       const { authority, sequence } = load;
       log.info('a load that was cut short is resumed', { authority, sequence });
@@ -82,8 +82,8 @@ function startKeeper({ configuration, log, add }: Start, redis: RedisServer): To
       return sealed !== undefined && sealed.dataset === anchor.dataset()?.id ? sealed.numbers : [];
     },
   });
-  add(() => keeper.stop());
-  return { administrator, loader, anchor, keeper };
+  add(() => verifier.stop());
+  return { administrator, loader, anchor, verifier };
 }
 
 /** The sealing of audit events into the log. */
@@ -173,23 +173,23 @@ function notificationChecks({ notifications, problem }: Notifying): OwnCheck[] {
   return [notifications.check(), ...(sentence === undefined ? [] : [ofFile])];
 }
 
-/** Does once a day what is due, and logs what the keeper finds: until now it was still to be put right. */
+/** Does once a day what is due, and logs what the store verifier finds: until now it was still to be put right. */
 function startDailyWork({ configuration, log, add }: Start, tools: Tools): void {
-  const { loader: store, anchor, keeper } = tools;
+  const { loader: store, anchor, verifier } = tools;
   const daily = startDaily({
     store,
     anchor,
-    keeper,
+    verifier,
     heldMs: configuration.HELD_DAYS * DAY_MS,
     log,
   });
   add(() => daily.stop());
-  const tell = (state: Keeper['state']): void => {
+  const tell = (state: StoreVerifier['state']): void => {
     log[state.opened ? 'info' : 'warn'](state.detail);
     if (state.opened) void daily.look();
   };
-  keeper.onChange(tell);
-  tell(keeper.state);
+  verifier.onChange(tell);
+  tell(verifier.state);
 }
 
 /** What records are traced with, where there is something; the store follows which numbers it withdraws. */
@@ -221,14 +221,14 @@ export async function startWorker(
   redis: RedisServer,
   dependencies: WorkerDependencies,
 ) {
-  const { keeper, audit } = opened;
+  const { verifier, audit } = opened;
   startDailyWork(start, opened);
   const tracer = await startTracing(start, opened.loader, dependencies.kind);
   const notifying = await startNotifying(start, dependencies);
   const forRoutes = createWork(start, opened, dependencies, tracer);
   const lists = watchAccessLists(redis.connect('worker'));
   start.add(() => lists.stop());
-  const foreign = createForeignWrites(keeper, audit, lists);
+  const foreign = createForeignWrites(verifier, audit, lists);
   return {
     forRoutes,
     audit,

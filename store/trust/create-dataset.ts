@@ -11,7 +11,7 @@ import type { Anchor } from './anchor.ts';
 
 /**
  * Creates a dataset in a Redis without one and in the anchor, with the authorities that it is to hold. A creation that was interrupted is
- * finished. The keeper opens the store afterwards.
+ * finished. The store verifier opens the store afterwards.
  *
  * @throws where either holds a dataset already.
  */

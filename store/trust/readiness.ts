@@ -117,7 +117,7 @@ type CheckName = (typeof CHECKS)[number];
 const PARTIAL: CheckName = 'whole';
 /** What is no reason to leave a clinician without an answer. */
 const ADVISORY: ReadonlySet<CheckName> = new Set(['blocked-users', 'numbers-in-use', 'worker']);
-/** A keeper looks each second; a big load may hold one up. */
+/** A store verifier looks each second; a big load may hold one up. */
 const WORKER_MISSED_AFTER_MS = 15_000;
 
 const EVENTS_MISSING = bad(
@@ -199,7 +199,7 @@ function memory(info: ReadonlyMap<string, string>): Verdict {
 
 /**
  * Watches, each second (more often while closed) and at every new connection, whether this Redis may be believed: reachable, opened
- * by the keeper for this very run of the server, whole, durable, with memory and clock in order. Holds the
+ * by the store verifier for this very run of the server, whole, durable, with memory and clock in order. Holds the
  * directory of authorities as of the last poll.
  *
  * A connection is trusted only after a poll on it has passed; a break withdraws it at once.

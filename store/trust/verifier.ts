@@ -20,7 +20,7 @@ import {
   WAS_PROMOTED,
 } from './server.ts';
 
-export type Keeper = {
+export type StoreVerifier = {
   /** Audit streams whose numbers somebody else has pushed on. */
   readonly pushedStreams: number;
   /**
@@ -29,7 +29,7 @@ export type Keeper = {
    */
   readonly state: { opened: boolean; problem: boolean; detail: string };
   /** From now on calls this with each new state; an unchanged one that is not open, once an hour. */
-  onChange(listener: (state: Keeper['state']) => void): void;
+  onChange(listener: (state: StoreVerifier['state']) => void): void;
   /** Looks at once, for instance after a dataset was created. Never rejects. */
   look(): Promise<void>;
   stop(): Promise<void>;
@@ -65,17 +65,17 @@ class NoDataset extends Error {
  * @param resume ends a load that a crash cut short, from its journal.
  * @param sealedNumbers the last number of each audit stream that is sealed outside Redis.
  */
-export function keepStore(
+export function startStoreVerifier(
   redis: Redis,
   anchor: Anchor,
   options: {
     resume: (load: BegunLoad) => Promise<void>;
     sealedNumbers?: () => readonly number[];
   },
-): Keeper {
+): StoreVerifier {
   const store = createStore(redis, anchor);
   const durability = publishDurability(redis, () => anchor.dataset()?.id);
-  let state: Keeper['state'] = {
+  let state: StoreVerifier['state'] = {
     opened: false,
     problem: false,
     detail: 'The store has not been looked at yet.',
@@ -84,7 +84,7 @@ export function keepStore(
   let looking: Promise<void> | undefined;
   let stopped = false;
   let wasReached = false;
-  const listeners: ((state: Keeper['state']) => void)[] = [];
+  const listeners: ((state: StoreVerifier['state']) => void)[] = [];
   let tellAgainAt = Number.NEGATIVE_INFINITY;
   /** Streams whose numbers somebody else has pushed on. */
   let pushed = 0;

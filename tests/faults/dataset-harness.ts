@@ -10,7 +10,7 @@ import {
 } from '#service/files/served-dataset.ts';
 import { createLookupStore } from '#store/lookup.ts';
 import { watchStore } from '#store/trust/readiness.ts';
-import { keepStore } from '#store/trust/verifier.ts';
+import { startStoreVerifier } from '#store/trust/verifier.ts';
 import { AUTHORITY, testNumber } from '../support/rows.ts';
 import { fill } from '../support/service.ts';
 import { startTestStore, WAIT_MS } from '../support/test-store.ts';
@@ -103,16 +103,16 @@ export async function runDatasetFaults(options: DatasetFaultOptions): Promise<st
       const [theirs, own] = [stores[at], stores[1 - at]];
       if (theirs === undefined || own === undefined) return;
       const connection = await theirs.connect('worker');
-      const keeper = keepStore(connection, own.anchor, {
+      const verifier = startStoreVerifier(connection, own.anchor, {
         resume: () => Promise.reject(new Error('nothing to resume is expected here')),
       });
       const before = own.anchor.auditNumbers();
-      await keeper.look();
-      if (keeper.state.opened) wrong.push(`${point}: a worker took another dataset for its own`);
+      await verifier.look();
+      if (verifier.state.opened) wrong.push(`${point}: a worker took another dataset for its own`);
       if (JSON.stringify(own.anchor.auditNumbers()) < JSON.stringify(before)) {
         wrong.push(`${point}: an anchor knows less than before`);
       }
-      await keeper.stop();
+      await verifier.stop();
       connection.disconnect();
       if (!(await theirs.store.isOpen())) wrong.push(`${point}: a worker closed another dataset`);
       say(`${point}: a worker of dataset ${1 - at} at dataset ${at}`);

@@ -100,12 +100,12 @@ async function whatToDo(service: TestService): Promise<string> {
   return (await status(service)).text + service.lines.join('');
 }
 
-/** The same, once the keeper has found out why. */
+/** The same, once the store verifier has found out why. */
 async function tells(service: TestService, text: string): Promise<void> {
   await until(async () => (await whatToDo(service)).includes(text), `"${text}" being said`);
 }
 
-/** The keeper may take a look longer than readiness to know why. */
+/** The store verifier may take a look longer than readiness to know why. */
 async function says(service: TestService, text: string): Promise<void> {
   await until(async () => (await status(service)).text.includes(text), `/_status saying "${text}"`);
 }

@@ -10,7 +10,7 @@ import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { confirmPromotion } from '#store/trust/confirm.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
-import { type Keeper, keepStore } from '#store/trust/verifier.ts';
+import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
 import { startRedisServer, type TestRedisServer } from '../support/redis-server.ts';
 import { testNumber } from '../support/rows.ts';
 import { until, WAIT_MS } from '../support/test-store.ts';
@@ -48,32 +48,32 @@ let folder: string;
 let anchor: Anchor;
 let first: TestRedisServer;
 let second: TestRedisServer;
-let keepers: Keeper[];
+let verifiers: StoreVerifier[];
 let watched: Readiness[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cpf-promotion-'));
-  [keepers, watched] = [[], []];
+  [verifiers, watched] = [[], []];
   anchor = Anchor.open(folder);
   [first, second] = await Promise.all([startRedisServer(), startRedisServer()]);
   await createStore(first.admin, anchor).createDataset('live', 'test');
 });
 afterEach(async () => {
-  for (const keeper of keepers) await keeper.stop();
+  for (const verifier of verifiers) await verifier.stop();
   for (const readiness of watched) await readiness.stop();
   await Promise.all([first.stop(), second.stop()]);
   anchor.close();
   await rm(folder, { recursive: true, force: true });
 });
 
-async function keep(server: TestRedisServer): Promise<Keeper> {
+async function keep(server: TestRedisServer): Promise<StoreVerifier> {
   const redis = server.connect();
   await whenReady(redis, WAIT_MS);
-  const keeper = keepStore(redis, anchor, {
+  const verifier = startStoreVerifier(redis, anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
   });
-  keepers.push(keeper);
-  return keeper;
+  verifiers.push(verifier);
+  return verifier;
 }
 
 function openLookups(server: TestRedisServer) {
@@ -107,36 +107,36 @@ const said = (readiness: Readiness): string =>
 
 /** Answers on the first server, the last three of them after the second has stopped copying it. */
 async function answerAndPromote(): Promise<void> {
-  const keeper = await keep(first);
-  await until(() => keeper.state.opened, 'the store opening');
+  const verifier = await keep(first);
+  await until(() => verifier.state.opened, 'the store opening');
   await second.replicate(first);
   const { readiness, look } = openLookups(first);
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   expect(await isAnswered(look)).toBe(true);
   await first.admin.wait(1, WAIT_MS);
   // The worker has looked since the copy was made.
-  await keeper.look();
-  await keeper.look();
+  await verifier.look();
+  await verifier.look();
   await second.promote();
   for (let i = 0; i < 3; i++) expect(await isAnswered(look)).toBe(true);
-  await keeper.stop();
+  await verifier.stop();
   await readiness.stop();
   await first.kill();
 }
 
 /** Looks at the server as long as it takes to be sure that the store stays closed. */
 async function staysClosed(server: TestRedisServer): Promise<string> {
-  const keeper = await keep(server);
+  const verifier = await keep(server);
   const { readiness, look } = openLookups(server);
   await until(() => readiness.checks()[0]?.ok === true, 'Redis being reached');
   for (let i = 0; i < 3; i++) {
-    await keeper.look();
+    await verifier.look();
     await readiness.refresh();
-    expect(keeper.state).toMatchObject({ opened: false, problem: true });
+    expect(verifier.state).toMatchObject({ opened: false, problem: true });
     expect(await isAnswered(look)).toBe(false);
   }
-  const sentences = `${keeper.state.detail} ${said(readiness)}`;
-  await keeper.stop();
+  const sentences = `${verifier.state.detail} ${said(readiness)}`;
+  await verifier.stop();
   await readiness.stop();
   return sentences;
 }
@@ -154,26 +154,26 @@ test('a promoted replica answers nothing after a restart, which leaves Redis wit
 });
 
 test('a primary that has a replica and restarts opens by itself', async () => {
-  const keeper = await keep(first);
-  await until(() => keeper.state.opened, 'the store opening');
+  const verifier = await keep(first);
+  await until(() => verifier.state.opened, 'the store opening');
   await second.replicate(first);
-  await keeper.look();
+  await verifier.look();
   await first.restart();
   const { readiness } = openLookups(first);
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
 });
 
 test('a replica answers nothing and is written nothing', async () => {
-  const keeper = await keep(first);
-  await until(() => keeper.state.opened, 'the store opening');
+  const verifier = await keep(first);
+  await until(() => verifier.state.opened, 'the store opening');
   await second.replicate(first);
   expect(await staysClosed(second)).toContain('This Redis is a replica');
 });
 
 test('a primary that was a replica for a while answers nothing, though it never restarted', async () => {
-  const keeper = await keep(first);
-  await until(() => keeper.state.opened, 'the store opening');
-  await keeper.stop();
+  const verifier = await keep(first);
+  await until(() => verifier.state.opened, 'the store opening');
+  await verifier.stop();
   const { readiness, look } = openLookups(first);
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   await second.replicate(first);
@@ -190,18 +190,18 @@ test('a primary that was a replica for a while answers nothing, though it never 
 });
 
 test('a named person goes on with a promoted replica, and the audit says what may be missing', async () => {
-  const keeper = await keep(first);
-  await until(() => keeper.state.opened, 'the store opening');
+  const verifier = await keep(first);
+  await until(() => verifier.state.opened, 'the store opening');
   await second.replicate(first);
   const before = openLookups(first);
   expect(await before.readiness.whenOpen(WAIT_MS)).toBe(true);
   expect(await isAnswered(before.look)).toBe(true);
-  await keeper.look();
-  await keeper.look();
+  await verifier.look();
+  await verifier.look();
   await second.promote();
   for (let i = 0; i < 3; i++) expect(await isAnswered(before.look)).toBe(true);
   // At least two of the three are known outside Redis.
-  await keeper.stop();
+  await verifier.stop();
   const known = anchor.auditNumbers();
   known[partitionOf(NUMBER)] = 3;
   anchor.rememberAuditNumbers(known);

@@ -129,10 +129,10 @@ export async function startTestService(
   });
   const service = await startService(configuration, {
     log,
-    prepare: async ({ administrator, loader, anchor, keeper }) => {
+    prepare: async ({ administrator, loader, anchor, verifier }) => {
       if (kind === 'none') return;
       await administrator.createDataset(kind, 'test');
-      await keeper.look();
+      await verifier.look();
       for (const authority of authorities) await fill(loader, anchor, authority);
     },
   });

@@ -6,7 +6,7 @@ import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { type RedisRole, startEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
-import { type Keeper, keepStore } from '#store/trust/verifier.ts';
+import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
 
 /** How long a test waits for something that happens by itself before it fails. */
 export const WAIT_MS = 30_000;
@@ -37,7 +37,7 @@ export async function startTestStore(
   });
   const anchor = Anchor.open(join(dataDir, 'anchor'));
   const connections: ReturnType<typeof connectStore>[] = [];
-  const keepers: Keeper[] = [];
+  const verifiers: StoreVerifier[] = [];
 
   async function connect(role: RedisRole) {
     const redis = connectStore(
@@ -54,24 +54,24 @@ export async function startTestStore(
   const adminStore = createStore(admin, anchor);
   const problems: string[] = [];
 
-  async function keep(): Promise<Keeper> {
-    const keeper = keepStore(await connect('worker'), anchor, {
+  async function keep(): Promise<StoreVerifier> {
+    const verifier = startStoreVerifier(await connect('worker'), anchor, {
       resume: () => Promise.reject(new Error('nothing to resume is expected here')),
       sealedNumbers: () => sealedRange(join(dataDir, 'audit'))?.numbers ?? [],
     });
-    keeper.onChange((state) => problems.push(state.detail));
-    keepers.push(keeper);
-    return keeper;
+    verifier.onChange((state) => problems.push(state.detail));
+    verifiers.push(verifier);
+    return verifier;
   }
 
   if (options.kind !== undefined) {
     await adminStore.createDataset(options.kind, 'test');
-    const keeper = await keep();
-    await until(() => keeper.state.opened, 'the store opening');
+    const verifier = await keep();
+    await until(() => verifier.state.opened, 'the store opening');
   }
 
   async function disconnect(): Promise<void> {
-    for (const keeper of keepers.splice(0)) await keeper.stop();
+    for (const verifier of verifiers.splice(0)) await verifier.stop();
     for (const redis of connections.splice(0)) redis.disconnect();
     anchor.close();
     await server.stop();
@@ -85,7 +85,7 @@ export async function startTestStore(
     /** As the loader's user. */
     store,
     adminStore,
-    /** What the keepers said, in order. */
+    /** What the store verifiers said, in order. */
     problems,
     connect,
     keep,

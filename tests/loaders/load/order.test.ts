@@ -65,7 +65,7 @@ const rowsOf = async (authority: OdsCode, ...people: number[]) =>
     .filter((row) => row.authority === authority);
 const events = () => t.adminStore.readEvents('system');
 
-/** Everything that a look without consequences must leave as it was, the keeper's own signs of life apart. */
+/** Everything that a look without consequences must leave as it was, the store verifier's own signs of life apart. */
 async function everything(): Promise<Record<string, unknown>> {
   const kept = (await t.admin.keys('*')).filter(
     (name) => !name.endsWith(':lock') && name !== 'cpf:heartbeat',

@@ -81,8 +81,8 @@ test('the numbering goes on after events left Redis, across a restart of it', as
   const { dataDir } = t;
   await t.disconnect();
   t = await startTestStore({ dataDir });
-  const keeper = await t.keep();
-  await until(() => keeper.state.opened, 'the store opening');
+  const verifier = await t.keep();
+  await until(() => verifier.state.opened, 'the store opening');
   await record(2, 7);
   const two = await sealer();
   await step(two);
@@ -121,7 +121,7 @@ describe('sealing stops and says why', () => {
     one.close();
   });
 
-  test('where Redis went back behind what is sealed, and the keeper does not open it', async () => {
+  test('where Redis went back behind what is sealed, and the store verifier does not open it', async () => {
     await record(10, 1);
     const one = await sealer();
     await step(one);
@@ -134,10 +134,10 @@ describe('sealing stops and says why', () => {
 
     t.anchor.rememberAuditNumbers([]);
     await t.admin.del(keys.open);
-    const keeper = await t.keep();
-    await until(() => keeper.state.problem, 'the keeper to notice');
-    expect(keeper.state.opened).toBe(false);
-    expect(keeper.state.detail).toContain('missing from Redis');
+    const verifier = await t.keep();
+    await until(() => verifier.state.problem, 'the store verifier to notice');
+    expect(verifier.state.opened).toBe(false);
+    expect(verifier.state.detail).toContain('missing from Redis');
   });
 
   test('where the log was changed behind its back', async () => {

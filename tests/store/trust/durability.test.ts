@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keys } from '#store/keys.ts';
 import { DURABILITY_FIELD } from '#store/trust/durability.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
-import { keepStore } from '#store/trust/verifier.ts';
+import { startStoreVerifier } from '#store/trust/verifier.ts';
 import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
 
 /**
@@ -12,12 +12,12 @@ import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/te
 
 let t: TestStore;
 let readiness: Readiness;
-let worker: ReturnType<typeof keepStore>;
+let worker: ReturnType<typeof startStoreVerifier>;
 
 beforeEach(async () => {
   t = await startTestStore();
   await t.adminStore.createDataset('demo', 'test');
-  worker = keepStore(await t.connect('worker'), t.anchor, {
+  worker = startStoreVerifier(await t.connect('worker'), t.anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
   });
   readiness = watchStore(await t.connect('lookup'));
@@ -68,7 +68,7 @@ test('a word older than three seconds, or of another run, counts no more', async
 test('lookups end by themselves once workers are gone, and go on once one is back', async () => {
   await worker.stop();
   await until(() => !readiness.open, 'readiness being withdrawn');
-  worker = keepStore(await t.connect('worker'), t.anchor, {
+  worker = startStoreVerifier(await t.connect('worker'), t.anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
   });
   await until(() => readiness.open, 'readiness');

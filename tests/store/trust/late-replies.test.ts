@@ -4,7 +4,7 @@ import { FUNCTIONS } from '#store/functions/functions.ts';
 import { auditPartitions, keys } from '#store/keys.ts';
 import { packRow, Tally } from '#store/rows/rows.ts';
 import { Anchor } from '#store/trust/anchor.ts';
-import { type Keeper, keepStore } from '#store/trust/verifier.ts';
+import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
 import { holdReplies } from '../../support/held-replies.ts';
 import { AUTHORITY, testNumber, testRow } from '../../support/rows.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
@@ -16,7 +16,7 @@ const EARLY = 10;
 const LATE = 250;
 
 let t: TestStore;
-let late: Keeper | undefined;
+let late: StoreVerifier | undefined;
 
 beforeEach(async () => {
   t = await startTestStore({ kind: 'demo' });
@@ -30,7 +30,7 @@ const numberIn = (partition: number) => {
   for (let n = 0; ; n++) if (partitionOf(testNumber(n)) === partition) return testNumber(n);
 };
 
-/** A second keeper, told late what is asked for. */
+/** A second store verifier, told late what is asked for. */
 async function keepLate(
   holds: Parameters<typeof holdReplies>[1],
   sealedNumbers: () => readonly number[] = () => [],
@@ -41,21 +41,21 @@ async function keepLate(
     await t.connect('worker'),
     (command, args) => holding && holds(command, args),
   );
-  const keeper = keepStore(replies.redis, t.anchor, {
+  const verifier = startStoreVerifier(replies.redis, t.anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
     sealedNumbers,
   });
-  keeper.onChange(({ problem, detail }) => void (problem && said.push(detail)));
-  late = keeper;
+  verifier.onChange(({ problem, detail }) => void (problem && said.push(detail)));
+  late = verifier;
   await until(() => replies.held.length > 0, 'the reply being kept back');
   return {
     said,
     async release(): Promise<void> {
       holding = false;
       while (replies.held.length > 0) replies.held[0]?.release();
-      await keeper.look();
+      await verifier.look();
     },
-    keeper,
+    verifier,
   };
 }
 
@@ -77,7 +77,7 @@ test('events that are recorded, known and sealed while a worker waits are not mi
   const known = t.anchor.auditNumbers();
   sealed = known;
   await keeping.release();
-  await until(() => keeping.keeper.state.opened, 'the store being open to it');
+  await until(() => keeping.verifier.state.opened, 'the store being open to it');
   expect(keeping.said).toEqual([]);
   expect(t.anchor.auditNumbers()[SYSTEM]).toBeGreaterThanOrEqual(known[SYSTEM] ?? 0);
   expect(await t.store.isOpen()).toBe(true);
@@ -132,6 +132,6 @@ test('a file that another process loads while a worker verifies does not close t
     ledger: { sequence: 1, sha256: '0', code: 'CPF02', acknowledgement: '{}' },
   });
   await keeping.release();
-  await until(() => keeping.keeper.state.opened, 'the store being open');
+  await until(() => keeping.verifier.state.opened, 'the store being open');
   expect(keeping.said).toEqual([]);
 });

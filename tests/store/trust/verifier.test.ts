@@ -11,8 +11,8 @@ afterEach(() => t?.stop());
 
 test('a worker without a dataset says so once, and not at every look', async () => {
   t = await startTestStore();
-  const keeper = await t.keep();
-  for (let i = 0; i < 5; i++) await keeper.look();
+  const verifier = await t.keep();
+  for (let i = 0; i < 5; i++) await verifier.look();
   expect(t.problems).toEqual(['There is no dataset yet. Create one with `cp-flags init`.']);
 });
 
@@ -20,8 +20,8 @@ test('a worker says what is wrong once, however often it looks at it again', asy
   t = await startTestStore({ kind: 'demo' });
   await t.admin.del('cpf:{p7}:children');
   await t.admin.set('cpf:open', 'another run');
-  const keeper = await t.keep();
-  for (let i = 0; i < 5; i++) await keeper.look();
+  const verifier = await t.keep();
+  for (let i = 0; i < 5; i++) await verifier.look();
   const wrong = t.problems.filter((detail) => detail.startsWith('The store is not whole'));
   const verifying = t.problems.filter((detail) => detail === 'The store is being verified.');
   // This worker and the one that opened the store.
@@ -34,16 +34,16 @@ test('a live data folder that was last alive days ago opens only by the word of 
   await t.adminStore.createDataset('live', 'test');
   const alive = Date.now() - 3 * DAY_MS - 60_000;
   t.anchor.rememberClock(alive);
-  const keeper = await t.keep();
-  await keeper.look();
-  expect(keeper.state).toMatchObject({ opened: false, problem: true });
-  expect(keeper.state.detail).toContain('was last alive 3 days ago');
+  const verifier = await t.keep();
+  await verifier.look();
+  expect(verifier.state).toMatchObject({ opened: false, problem: true });
+  expect(verifier.state.detail).toContain('was last alive 3 days ago');
   const readiness = watchStore(await t.connect('lookup'));
   await until(() => readiness.checks().some(({ detail }) => detail.includes('confirm old-copy')));
 
   const named = { by: 'A. Example', reason: 'nothing was loaded' };
   expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBe(alive);
-  await keeper.look();
+  await verifier.look();
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   await readiness.stop();
   expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBeUndefined();
@@ -59,9 +59,9 @@ test('a demo, or a live data folder that was alive yesterday, opens by itself an
     t = await startTestStore();
     await t.adminStore.createDataset(kind, 'test');
     t.anchor.rememberClock(Date.now() - ago);
-    const keeper = await t.keep();
+    const verifier = await t.keep();
     const one = t;
-    await until(() => keeper.state.opened, 'the store opening');
+    await until(() => verifier.state.opened, 'the store opening');
     const opened = (await one.adminStore.readEvents('system')).find(
       ({ type }) => type === 'store-opened',
     );
