@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /**
- * The form of `X-Request-ID` and `X-Correlation-ID`, the same at the door of every route and in every event:
+ * The form of `X-Request-ID` and `X-Correlation-ID`, the same at the entrance of every route and in every event:
  * a UUID of any version, or of none, in its 36 characters. A stricter reader would seal what it cannot read.
  */
 export const requestIdSchema = z.guid();

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Build } from '#schemas/status.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { createDoor } from './access/access-context.ts';
+import { createAccessContext } from './access/access-context.ts';
 import { completeIdentities, readIdentities } from './access/identities.ts';
 import { createApp } from './app.ts';
 import { createApiDescription } from './description/description.ts';
@@ -91,16 +91,39 @@ export async function startService(
     const identities = await completeIdentities(configured, configuration, kind);
     const limits = coverageLimits(configuration, kind);
     const countedAlerts = (): number => opened?.audit.alerting.alerts ?? 0;
-    const door = await createDoor({ ...start, identities, readiness, connection, countedAlerts });
-    const versions = recordConfiguration(start, { readiness, door, identities, build });
+    const accessContext = await createAccessContext({
+      ...start,
+      identities,
+      readiness,
+      connection,
+      countedAlerts,
+    });
+    const versions = recordConfiguration(start, { readiness, accessContext, identities, build });
 
     const baseOf = createBaseOf(PUBLIC_URL);
     const worker =
-      opened && (await startWorker(start, opened, redis, { kind, readiness, door, baseOf }));
+      opened &&
+      (await startWorker(start, opened, redis, { kind, readiness, accessContext, baseOf }));
     const lookups = runs('lookups', ROLE)
-      ? createLookups(start, { kind, readiness, door, identities, limits, versions, baseOf })
+      ? createLookups(start, {
+          kind,
+          readiness,
+          accessContext,
+          identities,
+          limits,
+          versions,
+          baseOf,
+        })
       : undefined;
-    const own = watchHealth(start, { readiness, door, identities, tls, limits, lookups, worker });
+    const own = watchHealth(start, {
+      readiness,
+      accessContext,
+      identities,
+      tls,
+      limits,
+      lookups,
+      worker,
+    });
 
     const description = createApiDescription(OPERATIONS, build.version, PUBLIC_URL);
     const routes = [

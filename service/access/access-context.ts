@@ -25,7 +25,7 @@ const USE_SHARED_EVERY_MS = 1_000;
 const REVIEWED_EVERY_MS = 60_000;
 const MEBIBYTE = 1_048_576;
 
-export type DoorDependencies = {
+export type AccessContextDependencies = {
   configuration: Configuration;
   identities: Identities;
   readiness: Readiness;
@@ -38,7 +38,7 @@ export type DoorDependencies = {
 };
 
 /** What every route needs that a token opens: who is asking, how often, and what becomes of a refusal. */
-export async function createDoor(dependencies: DoorDependencies) {
+export async function createAccessContext(dependencies: AccessContextDependencies) {
   const { configuration, identities, readiness, connection, telemetry, log, countedAlerts, add } =
     dependencies;
   const { metrics, tracing } = telemetry;
@@ -137,4 +137,4 @@ export async function createDoor(dependencies: DoorDependencies) {
     ],
   };
 }
-export type Door = Awaited<ReturnType<typeof createDoor>>;
+export type AccessContext = Awaited<ReturnType<typeof createAccessContext>>;

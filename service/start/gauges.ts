@@ -306,7 +306,7 @@ export function watchNotifications(notifications: Pick<Notifications, 'numbers'>
 }
 
 /** Events that are no answers, on their way to the audit, and what limits and watches requests. */
-export function watchDoor({
+export function watchAccessContext({
   recorder,
   limits,
   alerts,

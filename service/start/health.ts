@@ -1,15 +1,15 @@
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import type { Door } from '../access/access-context.ts';
+import type { AccessContext } from '../access/access-context.ts';
 import { type Identities, identityChecks } from '../access/identities.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import type { WatchedFiles } from '../files/watched-files.ts';
 import { type TlsMaterial, tlsCheck } from '../http/tls.ts';
 import { type CoverageLimits, coverageCheck, shareCheck } from '../lookup/coverage.ts';
 import {
+  watchAccessContext,
   watchAudit,
   watchChecks,
-  watchDoor,
   watchExpiry,
   watchFolders,
   watchForeignWrites,
@@ -22,7 +22,7 @@ import type { Worker } from './worker.ts';
 
 export type HealthDependencies = {
   readiness: Readiness;
-  door: Door;
+  accessContext: AccessContext;
   identities: Identities;
   tls: WatchedFiles<TlsMaterial> | undefined;
   limits: CoverageLimits;
@@ -37,18 +37,18 @@ export type HealthDependencies = {
  */
 export function watchHealth(
   { configuration, telemetry }: Pick<Start, 'configuration' | 'telemetry'>,
-  { readiness, door, identities, tls, limits, lookups, worker }: HealthDependencies,
+  { readiness, accessContext, identities, tls, limits, lookups, worker }: HealthDependencies,
 ): () => OwnCheck[] {
   const checks = (): OwnCheck[] => [
     ...(worker?.checks() ?? []),
-    ...identityChecks(identities, door.isDemo()),
+    ...identityChecks(identities, accessContext.isDemo()),
     coverageCheck(readiness, limits),
     ...(lookups === undefined ? [] : [shareCheck(readiness.authorities, lookups.coverage())]),
-    ...door.checks(),
+    ...accessContext.checks(),
     ...(tls === undefined ? [] : [tlsCheck(tls)]),
   ];
   const audit = worker && auditFolder(configuration);
-  telemetry.watch(watchDoor(door.measured));
+  telemetry.watch(watchAccessContext(accessContext.measured));
   telemetry.watch(watchReadiness(readiness, limits));
   telemetry.watch(watchChecks(readiness, checks));
   telemetry.watch(watchExpiry(tls && (() => tls.value.expiresAt), identities.issuers));

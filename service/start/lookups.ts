@@ -2,7 +2,7 @@ import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { Door } from '../access/access-context.ts';
+import type { AccessContext } from '../access/access-context.ts';
 import { createAdmission } from '../access/admission.ts';
 import { type Identities, organisationsOf } from '../access/identities.ts';
 import type { BaseOf } from '../fhir/request.ts';
@@ -17,7 +17,7 @@ export type LookupsDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
-  door: Door;
+  accessContext: AccessContext;
   identities: Identities;
   limits: CoverageLimits;
   /** Of what an answer is made by, for its event. */
@@ -30,11 +30,12 @@ export type Lookups = LookupRoutesDependencies & { coverage: () => CoverageState
 /** Everything between a request and the store, for the plain lookup and for FHIR, and how much is current. */
 export function createLookups(
   { configuration, log }: Pick<Start, 'configuration' | 'log'>,
-  { kind, readiness, door, identities, limits, versions, baseOf }: LookupsDependencies,
+  { kind, readiness, accessContext, identities, limits, versions, baseOf }: LookupsDependencies,
 ): Lookups {
   const { PUBLIC_URL, LOOKUPS_AT_ONCE } = configuration;
-  const { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard } = door;
-  const { metrics, tracing } = door;
+  const { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard } =
+    accessContext;
+  const { metrics, tracing } = accessContext;
   if (kind === 'live' && PUBLIC_URL === undefined) {
     log.warn('PUBLIC_URL is not set: links in FHIR begin as the Host header of each request says');
   }

@@ -3,7 +3,7 @@ import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Build } from '#schemas/status.ts';
 import type { LookupStore } from '#store/lookup.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import type { Door } from '../access/access-context.ts';
+import type { AccessContext } from '../access/access-context.ts';
 import type { Identities } from '../access/identities.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { createDescription } from './configuration-digest.ts';
@@ -46,7 +46,7 @@ function announceStart(
 
 export type ConfigurationDependencies = {
   readiness: Readiness;
-  door: Door;
+  accessContext: AccessContext;
   identities: Identities;
   build: Build;
 };
@@ -59,15 +59,15 @@ export type ConfigurationDependencies = {
  */
 export function recordConfiguration(
   { configuration, log, add }: Pick<Start, 'configuration' | 'log' | 'add'>,
-  { readiness, door, identities, build }: ConfigurationDependencies,
+  { readiness, accessContext, identities, build }: ConfigurationDependencies,
 ): () => LookupEvent['versions'] {
-  const described = createDescription(configuration, identities, door.isDemo);
+  const described = createDescription(configuration, identities, accessContext.isDemo);
   const describe = () => ({ ...described().detail, version: build.version });
-  add(announceStart(readiness, door.store, describe, log));
+  add(announceStart(readiness, accessContext.store, describe, log));
   identities.organisations?.onChange(() => {
     log.info('other organisations are registered than before');
     const event = { type: 'configuration-change', auditId: randomUUID(), by: 'service' } as const;
-    door.recorder.record({ ...event, detail: describe() });
+    accessContext.recorder.record({ ...event, detail: describe() });
   });
   return () => described().versions;
 }

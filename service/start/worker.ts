@@ -6,7 +6,7 @@ import { createStore } from '#store/store.ts';
 import { watchAccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
-import type { Door } from '../access/access-context.ts';
+import type { AccessContext } from '../access/access-context.ts';
 import { LIVE_LIMITS } from '../access/limits/limits.ts';
 import { DEMO_OPERATOR } from '../access/personas.ts';
 import { type Audit, startAudit } from '../audit/audit.ts';
@@ -118,7 +118,7 @@ function startSealing({ configuration, log, add }: Start, redis: RedisServer): A
 function createWork(
   { configuration, log, add }: Start,
   { loader, anchor, audit }: WorkerStore,
-  { readiness, door, baseOf }: WorkerDependencies,
+  { readiness, accessContext, baseOf }: WorkerDependencies,
   tracer: Parameters<typeof loadSettings>[1],
 ): WorkRoutesDependencies {
   const { OPERATOR_ODS_CODE } = configuration;
@@ -128,7 +128,7 @@ function createWork(
   });
   add(() => searcher.stop());
   return {
-    ...door,
+    ...accessContext,
     store: loader,
     anchor,
     readiness,
@@ -137,7 +137,8 @@ function createWork(
     auditFolder: auditFolder(configuration),
     searcher,
     indexed: () => audit.coverage,
-    operator: () => OPERATOR_ODS_CODE ?? (door.isDemo() === true ? DEMO_OPERATOR.code : undefined),
+    operator: () =>
+      OPERATOR_ODS_CODE ?? (accessContext.isDemo() === true ? DEMO_OPERATOR.code : undefined),
     baseOf,
   };
 }
@@ -210,7 +211,7 @@ export type WorkerDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
-  door: Door;
+  accessContext: AccessContext;
   baseOf: BaseOf;
 };
 

@@ -93,7 +93,7 @@ const anyText = fc.oneof(
     'Ann',
   ),
 );
-/** Those of them that a door lets in. */
+/** Those of them that a route lets in. */
 const taken = anyText.map((text) => shortTextSchema.safeParse(`A${text}`).data ?? 'Ann');
 const anyIds = fc.record(
   {
@@ -265,7 +265,7 @@ describe('an audit event', () => {
     expect(await streams.numbers()).toEqual(before);
   });
 
-  test('of a lookup reads back, whatever the door let in', async () => {
+  test('of a lookup reads back, whatever the route let in', async () => {
     let given: LookupInput | undefined;
     const lookUp = createLookup({
       store: {
