@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { type Accept, parseAccept } from 'hono/utils/accept';
 import type { RequestHead } from '../http/request-head.ts';
 
 const FORMATS: ReadonlySet<string> = new Set([
@@ -16,22 +17,17 @@ const RANGES: ReadonlySet<string> = new Set([
 ]);
 
 /** A media range that JSON of FHIR R4 satisfies. */
-function allows(range: string): boolean {
-  const [type = '', ...parameters] = range.toLowerCase().split(';');
-  return (
-    RANGES.has(type.trim()) &&
-    parameters.every((parameter) => {
-      const [name = '', value = ''] = parameter.split('=').map((part) => part.trim());
-      if (name === 'q') return Number(value) > 0;
-      return name !== 'fhirversion' || value === '4.0';
-    })
+const allows = ({ type, params, q }: Accept): boolean =>
+  q > 0 &&
+  RANGES.has(type.toLowerCase()) &&
+  Object.entries(params).every(
+    ([name, value]) => name.toLowerCase() !== 'fhirversion' || value === '4.0',
   );
-}
 
 /** Whether JSON is what was asked for: by `_format`, which wins, by Accept, or by neither. */
 export function wantsJson({ accept }: IncomingHttpHeaders, format: string | null): boolean {
   if (format !== null) return FORMATS.has(format);
-  return !accept || accept.split(',').some(allows);
+  return !accept || parseAccept(accept).some(allows);
 }
 
 /** True of `application/x-www-form-urlencoded`, in UTF-8 if it says, and without a content encoding. */

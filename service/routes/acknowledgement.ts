@@ -41,12 +41,12 @@ export function sequenceOf({ req }: RouteContext): number | undefined {
 
 /** An acknowledgement in the format asked for. */
 export function acknowledged(
-  { req }: RouteContext,
+  c: RouteContext,
   { ids }: Admitted,
   acknowledgement: Acknowledgement,
 ): Response {
   const formats = acknowledgementFormats(acknowledgement);
-  const format = preferredFormat(req.header('accept'), formats);
+  const format = preferredFormat(c, formats);
   return new Response(formatAcknowledgement(acknowledgement, format), {
     status: 200,
     headers: answerHeaders(mediaType(format), ids),

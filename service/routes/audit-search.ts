@@ -19,6 +19,7 @@ import { authorityHeaders, BODY_REFUSALS, resourceOf } from '../description/oper
 import { auditBundle } from '../fhir/audit-events.ts';
 import type { BaseOf } from '../fhir/request.ts';
 import { FHIR_JSON } from '../fhir/vocabulary.ts';
+import { preferredType } from '../http/accept.ts';
 import { answerHeaders } from '../http/headers.ts';
 import { readJsonBody, readObject } from '../http/json-body.ts';
 import { problemResponse } from '../http/problem.ts';
@@ -59,9 +60,6 @@ function viewerOf(
     ? { kind: 'authority', authority: code }
     : { kind: 'organisation', organisation: code };
 }
-
-const wantsFhir = (accept = ''): boolean =>
-  accept.split(',').some((range) => range.split(';', 1)[0]?.trim().toLowerCase() === FHIR_JSON);
 
 /** `POST /audit/search`: a page of events that the caller may see, on record before it leaves. */
 export const auditSearch: Route<AuditSearchDependencies> = {
@@ -152,20 +150,21 @@ export const auditSearch: Route<AuditSearchDependencies> = {
           eventsShown: found.events.length,
         });
         const next = found.next === undefined ? undefined : writeCursor(found.next, criteria);
-        const fhir = wantsFhir(c.req.header('accept'));
+        const type = preferredType(c, ['application/json', FHIR_JSON]);
         const base = baseOf(c);
-        const text = fhir
-          ? auditBundle(found.events, {
-              id: auditId,
-              base,
-              more: next !== undefined,
-              coverage: reach,
-            })
-          : { auditId, view, events: found.events, next, coverage: reach };
+        const text =
+          type === FHIR_JSON
+            ? auditBundle(found.events, {
+                id: auditId,
+                base,
+                more: next !== undefined,
+                coverage: reach,
+              })
+            : { auditId, view, events: found.events, next, coverage: reach };
         return new Response(JSON.stringify(text), {
           status: 200,
           headers: {
-            ...answerHeaders(fhir ? FHIR_JSON : 'application/json', ids),
+            ...answerHeaders(type, ids),
             ...(next !== undefined && { 'x-next-cursor': next }),
           },
         });

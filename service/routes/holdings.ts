@@ -62,7 +62,7 @@ export const holdings: Route<HoldingsDependencies> = {
     return guardedAuthority(
       guard,
       'store-unavailable',
-      async ({ env, req }, { ids, caller, authority: code }) => {
+      async (c, { ids, caller, authority: code }) => {
         // What is not known to be whole would have an authority mend what is not broken.
         if (!readiness.open || readings >= HOLDINGS_AT_ONCE) return { code: 'store-unavailable' };
         const authority = await store.authority(code);
@@ -77,17 +77,16 @@ export const holdings: Route<HoldingsDependencies> = {
           caller: auditedCaller(caller.identity),
           by: caller.identity.name,
         });
-        const format =
-          preferredFormat(req.header('accept'), HOLDINGS_FORMATS) === 'csv' ? 'csv' : 'json';
+        const { outgoing } = c.env;
+        const format = preferredFormat(c, HOLDINGS_FORMATS) === 'csv' ? 'csv' : 'json';
         const whole = holdingsText(authority, store.rowsOf(code), format);
-        const text = Readable.from(
-          orBrokenOff(whole, { log, outgoing: env.outgoing, authority: code }),
-          { objectMode: false },
-        );
+        const text = Readable.from(orBrokenOff(whole, { log, outgoing, authority: code }), {
+          objectMode: false,
+        });
         readings += 1;
         text.once('close', () => (readings -= 1));
         // Also where the client went away before the first byte.
-        env.outgoing.once('close', () => text.destroy());
+        outgoing.once('close', () => text.destroy());
         return new Response(Readable.toWeb(text) as ReadableStream, {
           status: 200,
           headers: answerHeaders(mediaType(format), ids),

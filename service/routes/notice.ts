@@ -45,7 +45,7 @@ export const notice: Route<NoticeDependencies> = {
           ? undefined
           : await readNotice(loads.noticesDir, authority, sequence);
       if (found === undefined) return { code: 'notice-not-found' };
-      const wanted = preferredFormat(c.req.header('accept'), NOTICE_FORMATS);
+      const wanted = preferredFormat(c, NOTICE_FORMATS);
       const format = NOTICE_FORMATS.find((known) => known === wanted) ?? 'json';
       return new Response(formatNotice(found, format), {
         status: 200,

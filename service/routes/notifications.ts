@@ -84,11 +84,11 @@ export const notifications: Route<NotificationsDependencies> = {
     refusals: ['notifications-query-invalid', 'notifications-after-unknown', 'store-unavailable'],
   },
   handler: ({ auditFolder, store, ...guard }) =>
-    guardedAuthority(guard, 'store-unavailable', async ({ req }, { ids, caller, authority }) => {
-      const query = readQuery(req.url);
+    guardedAuthority(guard, 'store-unavailable', async (c, { ids, caller, authority }) => {
+      const query = readQuery(c.req.url);
       if (query === undefined) return { code: 'notifications-query-invalid' };
       const { after, limit } = query;
-      const format = preferredFormat(req.header('accept'), NOTIFICATION_FORMATS);
+      const format = preferredFormat(c, NOTIFICATION_FORMATS);
       const most = format === 'xml' ? 1 : limit;
       const found = NotificationFile.read(auditFolder, (file) => ({
         read: file.cursor().position,

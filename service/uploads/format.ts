@@ -1,4 +1,6 @@
 import type { AnswerFormat } from '#schemas/uploads/formats.ts';
+import { preferredType } from '../http/accept.ts';
+import type { RouteContext } from '../http/route.ts';
 
 const MEDIA_TYPES: Record<AnswerFormat, string> = {
   json: 'application/json',
@@ -6,28 +8,20 @@ const MEDIA_TYPES: Record<AnswerFormat, string> = {
   xml: 'application/xml; charset=utf-8',
   txt: 'text/plain; charset=utf-8',
 };
-const ACCEPTED = new Map<string, AnswerFormat>([
-  ['application/json', 'json'],
-  ['text/csv', 'csv'],
-  ['application/xml', 'xml'],
-  ['text/xml', 'xml'],
-  ['text/plain', 'txt'],
-]);
+const ACCEPTED = {
+  'application/json': 'json',
+  'text/csv': 'csv',
+  'application/xml': 'xml',
+  'text/xml': 'xml',
+  'text/plain': 'txt',
+} as const satisfies Record<string, AnswerFormat>;
+type Accepted = keyof typeof ACCEPTED;
+const OTHER_THAN_JSON = ['text/csv', 'application/xml', 'text/xml', 'text/plain'] as const;
 
 export const mediaType = (format: AnswerFormat): string => MEDIA_TYPES[format];
 
 /** The format that a client likes best of those there are; JSON where it does not say, or wants another. */
-export function preferredFormat(
-  accept: string | undefined,
-  formats: readonly AnswerFormat[],
-): AnswerFormat {
-  let best: { format: AnswerFormat; quality: number } | undefined;
-  for (const range of (accept ?? '').split(',')) {
-    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
-    const format = ACCEPTED.get(type);
-    if (format === undefined || !formats.includes(format)) continue;
-    const quality = Number(/^q=([0-9.]+)$/.exec(parameters.at(-1) ?? '')?.[1] ?? 1);
-    if (quality > (best?.quality ?? 0)) best = { format, quality };
-  }
-  return best?.format ?? 'json';
+export function preferredFormat(c: RouteContext, formats: readonly AnswerFormat[]): AnswerFormat {
+  const others = OTHER_THAN_JSON.filter((type) => formats.includes(ACCEPTED[type]));
+  return ACCEPTED[preferredType<Accepted>(c, ['application/json', ...others])];
 }

@@ -280,6 +280,15 @@ describe('POST /audit/search', () => {
     }
   });
 
+  test.for([
+    ['application/fhir+json;q=0.5, application/json', 'application/json'],
+    ['application/json;q=0.5, application/fhir+json', 'application/fhir+json'],
+    ['application/fhir+json;q=0', 'application/json'],
+  ] as const)('a client that accepts %s is answered with %s', async ([accept, type]) => {
+    const response = await send({ reason: 'review' }, { accept });
+    expect(response.headers.get('content-type')).toBe(type);
+  });
+
   test('a damaged index is made anew, and no answer is short without saying so', async () => {
     const size = sealedRange(join(service.dataDir, 'audit'))?.size ?? 0;
     const path = join(service.dataDir, 'audit-index', 'index.sqlite');
