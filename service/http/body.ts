@@ -6,6 +6,9 @@ export type Body =
 
 type BodyLimits = { maxBytes: number; deadlineMs: number };
 
+/** Of every request but an upload. */
+export const BODY_LIMITS: BodyLimits = { maxBytes: 16 * 1024, deadlineMs: 5_000 };
+
 /** Reads a body that comes in pieces, or late. */
 function readSlowly(
   incoming: IncomingMessage,

@@ -1,11 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { HttpBindings } from '@hono/node-server';
-import { type Body, readBody } from './body.ts';
+import { BODY_LIMITS, type Body, readBody } from './body.ts';
 import { namesEachOnce } from './json-members.ts';
 import type { RequestHead } from './request-head.ts';
-
-/** Of every request but an upload. */
-export const BODY_LIMITS = { maxBytes: 16 * 1024, deadlineMs: 5_000 };
 
 type JsonBody = Body | { kind: 'refused'; code: 'unsupported-media-type' };
 

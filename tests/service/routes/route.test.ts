@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { createApp } from '#service/app.ts';
+import { openApi } from '#service/description/openapi.ts';
+import { mount, type Route } from '#service/routes/route.ts';
+import { createLog } from '#service/telemetry/log.ts';
+
+/** All that there is to an endpoint: one file, and one line in `service/routes/routes.ts`. */
+const greeting: Route<{ name: string }> = {
+  operation: {
+    method: 'GET',
+    path: '/greetings/:language',
+    id: 'greeting',
+    tag: 'Service',
+    summary: 'Says hello',
+    access: 'anybody',
+    answer: { description: 'Hello.', content: { 'text/plain': { schema: z.string() } } },
+    refusals: ['not-found'],
+  },
+  handler:
+    ({ name }) =>
+    (c) =>
+      new Response(`${c.req.param('language')}: ${name}`),
+};
+const guarded: Route<unknown> = {
+  operation: { ...greeting.operation, id: 'guarded', path: '/guarded', access: 'lookup' },
+  handler: () => () => new Response('let in'),
+};
+const posted: Route<unknown> = {
+  operation: { ...greeting.operation, id: 'posted', method: 'POST' },
+  handler: () => () => new Response('posted'),
+};
+const routes = [greeting, guarded, posted];
+
+const app = createApp(mount(routes, { name: 'Ann' }), {
+  baseOf: () => 'http://flags.example/FHIR/R4',
+  log: createLog('error', { write: () => undefined }),
+});
+const env = { incoming: { headers: {}, rawHeaders: [] } };
+
+test('a route is served and described by what its one file says', async () => {
+  expect(await (await app.request('/greetings/en', {}, env)).text()).toBe('en: Ann');
+  expect(
+    openApi(
+      routes.map(({ operation }) => operation),
+      '1',
+    ).paths['/greetings/{language}'],
+  ).toMatchObject({ get: { operationId: 'greeting', security: [], responses: { 404: {} } } });
+});
+
+test.for([
+  ['/greetings/en', 'GET, HEAD, POST'],
+  // An answer to a HEAD would be on record as one that was read.
+  ['/guarded', 'GET'],
+] as const)('what is allowed of %s is what its routes say', async ([path, allow]) => {
+  const response = await app.request(path, { method: 'DELETE' }, env);
+  expect(response.status).toBe(405);
+  expect(response.headers.get('allow')).toBe(allow);
+});
+
+test('an address of no route is refused in the form of its part of the service', async () => {
+  const plain = await app.request('/nowhere', {}, env);
+  expect(await plain.json()).toMatchObject({ code: 'not-found', checked: false });
+  // Without a FHIR route there is no FHIR service that could say so.
+  const fhir = await app.request('/FHIR/R4/Patient', {}, env);
+  expect(await fhir.json()).toMatchObject({ code: 'not-found' });
+});
