@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { OdsCode } from '#schemas/authority.ts';
 import { uploadEndings } from '#schemas/uploads/formats.ts';
+import { CONTROL_FILE, TO_SENDER } from '#schemas/wording/inbox.ts';
 import type { Unit } from './files.ts';
 import {
   CONTROL_AT_MOST_BYTES,
@@ -46,23 +47,23 @@ export async function judgeControl(
   if (mesh === undefined) {
     return {
       kind: 'left',
-      hint: 'Set MESH_WORKFLOW_ID, by which files for this service are told.',
+      hint: CONTROL_FILE.unset,
     };
   }
   if ((await stat(path)).size > CONTROL_AT_MOST_BYTES) {
     return {
       kind: 'failed',
-      hint: 'Its control file is far larger than one is. Ask for it to be sent again.',
+      hint: CONTROL_FILE.tooLarge,
     };
   }
   const read = readControl(await readFile(path, 'utf8'));
   if (read.kind === 'unreadable') {
     if (read.cut && !settled) return { kind: 'wait' };
     const { hint, sender } = read;
-    const wrong = `Its control file cannot be used. ${hint}`;
+    const wrong = CONTROL_FILE.unusable(hint);
     return sender !== undefined && notOurs(sender, mesh) === undefined
-      ? refused(sender, wrong, 'Correct the control file and send the file again.')
-      : { kind: 'failed', hint: `${wrong} Ask for it to be sent again.` };
+      ? refused(sender, wrong, TO_SENDER.correctControl)
+      : { kind: 'failed', hint: CONTROL_FILE.askAgain(wrong) };
   }
   const { control } = read;
   if (control.messageType === 'report') return { kind: 'failed', hint: reportText(control) };
@@ -73,10 +74,10 @@ export async function judgeControl(
 /** Why a file is not for this service, if it is not. */
 function notOurs(sender: MeshSender, { workflowId, mailbox }: MeshOptions): string | undefined {
   if (!isSame(sender.workflowId, workflowId)) {
-    return 'Its workflow is not MESH_WORKFLOW_ID, so it is not for this service.';
+    return CONTROL_FILE.otherWorkflow;
   }
   if (mailbox !== undefined && sender.to !== mailbox) {
-    return 'It is to another mailbox than MESH_MAILBOX.';
+    return CONTROL_FILE.otherMailbox;
   }
   return undefined;
 }
@@ -87,8 +88,8 @@ const isSame = (one: string, other: string): boolean => one.toUpperCase() === ot
 function refused(sender: MeshSender, wrong: string, todo: string): Unused {
   return {
     kind: 'failed',
-    hint: `${wrong} Its sender is told so.`,
-    answer: { sender, hint: `${wrong} Nothing was loaded. ${todo}` },
+    hint: CONTROL_FILE.senderTold(wrong),
+    answer: { sender, hint: TO_SENDER.refused(wrong, todo) },
   };
 }
 
@@ -105,7 +106,7 @@ export async function judgeReport(
   const { workflowId } = read.control;
   return isSame(workflowId, mesh.workflowId) || isSame(workflowId, mesh.acknowledgementWorkflowId)
     ? { kind: 'failed', hint: reportText(read.control) }
-    : { kind: 'left', hint: 'It reports on a workflow that is not of this service.' };
+    : { kind: 'left', hint: CONTROL_FILE.otherReport };
 }
 
 function judgeOurs(
@@ -114,29 +115,21 @@ function judgeOurs(
 ): Judgement {
   const { status } = control;
   if (control.messageType !== 'data') {
-    return refused(control, 'Its MessageType is not Data.', 'Send the file again with Data there.');
+    return refused(control, CONTROL_FILE.notData, TO_SENDER.sendAsData);
   }
   if (status !== undefined && !isSame(status.status, 'SUCCESS')) {
-    return refused(control, reportText(control), 'Send the file again.');
+    return refused(control, reportText(control), TO_SENDER.sendAgain);
   }
   if (control.encrypted) {
-    return refused(
-      control,
-      'It is encrypted, which this service cannot read.',
-      'Send it unencrypted, with N in Encrypted: MESH itself protects it.',
-    );
+    return refused(control, CONTROL_FILE.encrypted, TO_SENDER.sendUnencrypted);
   }
   if (mailboxes === undefined) return { kind: 'ours', control };
   const authority = mailboxes.get(control.from);
   if (authority !== undefined) return { kind: 'ours', control, authority };
-  const wrong = `Mailbox ${control.from} sends for no authority.`;
+  const wrong = CONTROL_FILE.unknownMailbox(control.from);
   return {
-    ...refused(
-      control,
-      wrong,
-      'Ask the operator of the service to enter your mailbox, then send the file again.',
-    ),
-    hint: `${wrong} If it should, add it to MESH_MAILBOXES_FILE, start the watcher again and move the two files back into the inbox.`,
+    ...refused(control, wrong, TO_SENDER.askForMailbox),
+    hint: CONTROL_FILE.enterMailbox(wrong),
   };
 }
 
@@ -144,7 +137,7 @@ function reportText({ status, localId }: MeshControl): string {
   const said = [status?.event, status?.status, status?.code, status?.description]
     .filter(Boolean)
     .join(' ');
-  return `MESH reports on ${localId === '' ? 'a file' : `file ${localId}`}: ${said || 'nothing more'}.`.replaceAll(
+  return CONTROL_FILE.report(localId, said).replaceAll(
     /[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}/g,
     '##########',
   );

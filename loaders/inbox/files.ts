@@ -4,6 +4,7 @@ import { join, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { uploadEndings } from '#schemas/uploads/formats.ts';
+import { INBOX } from '#schemas/wording/inbox.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
 import {
   kindOf,
@@ -108,7 +109,7 @@ export class InboxFiles {
     for (const place of PLACES) await makeFolderIn(dir, place, 0o700);
     const lock = lockFile(join(dir, 'processing', 'inbox.lock'));
     if (lock === undefined) {
-      throw new InboxInUse(`Another process watches ${dir}. Stop it, or watch another folder.`);
+      throw new InboxInUse(INBOX.inUse(dir));
     }
     return new InboxFiles(dir, resolve(outbox), lock);
   }
@@ -143,7 +144,7 @@ export class InboxFiles {
       seen.set(name, seenOf(name, stats));
       if (!named) alone.push({ kind: 'no-name', name, shown: percentEncoded(bytes) });
       else if (stats instanceof Error) {
-        alone.push({ kind: 'no-file', name, is: 'something that cannot be looked at' });
+        alone.push({ kind: 'no-file', name, is: INBOX.notLookedAt });
       } else if (!stats.isFile()) alone.push({ kind: 'no-file', name, is: kindOf(stats) });
       else if (PASSED_OVER.test(name)) alone.push({ kind: 'passed-over', name });
       else files.push(name);
@@ -178,8 +179,7 @@ export class InboxFiles {
         const recovered = await this.#recoverUnit(entry.name);
         if (recovered !== undefined) units.push(recovered);
       } catch (error) {
-        const hint =
-          error instanceof PutBackOver ? error.message : 'It cannot be read or put back.';
+        const hint = error instanceof PutBackOver ? error.message : INBOX.notPutBack;
         stuck.push({ place: `processing/${entry.name}`, hint });
       }
     }
@@ -237,7 +237,7 @@ export class InboxFiles {
         const unit = { id, ...rest, ...(control !== undefined && { control }) };
         units.push({ unit, acknowledgement });
       } catch {
-        const hint = `Its ${HELD_FILE} cannot be read, so its sender gets no final answer.`;
+        const hint = INBOX.noFinalAnswer(HELD_FILE);
         stuck.push({ place: `held/${id}`, hint });
       }
     }
@@ -299,8 +299,7 @@ function putTogether(names: readonly string[]): Pick<Listing, 'found' | 'alone'>
 
 /** A newer file lies where one is to be put back. */
 class PutBackOver extends Error {
-  override message =
-    'It was taken in half, and a newer file of its name lies in the inbox. Take out the one that is not wanted; the next start of the watcher goes on with the other.';
+  override message = INBOX.putBackOver;
 }
 
 /** What would change with every file put into a folder is left out for all but files. */

@@ -2,8 +2,8 @@ import { watch as watchFolder } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
-import { uploadEndings } from '#schemas/uploads/formats.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import { CONTROL_FILE, INBOX } from '#schemas/wording/inbox.ts';
 import { InTheWay, lstatOrNothing } from '#store/files/whole-file.ts';
 import { printableName } from '../answers/acknowledge.ts';
 import type { UploadSource } from '../formats/common/source.ts';
@@ -89,8 +89,6 @@ const RETRY_MS = 5_000;
 const RETRY_AT_MOST_MS = 300_000;
 const HELD_POLL_MS = 30_000;
 const SWEEP_EVERY_MS = 3_600_000;
-const STILL_WRITTEN =
-  'It is still being written to, so it is not taken. If the sender has stopped half way, remove it and ask for it to be sent again.';
 /** A hint of a change is followed up this soon at most. */
 const LOOK_AT_MOST_EVERY_MS = 25;
 
@@ -187,11 +185,7 @@ class Watcher {
           heldAt = performance.now();
         }),
       ].find((reason) => reason !== undefined);
-      this.#tell(
-        '',
-        unwell &&
-          `The inbox cannot be worked in (${unwell}). Put that right: it is tried again by itself.`,
-      );
+      this.#tell('', unwell && INBOX.unwell(unwell));
       this.#start();
       await this.#sleep();
     }
@@ -248,7 +242,7 @@ class Watcher {
       try {
         await this.#enqueueRecovered(unit);
       } catch (error) {
-        const hint = `It cannot be taken up again (${reasonOf(error)}). Put that right and start the watcher again.`;
+        const hint = INBOX.notTakenUp(reasonOf(error));
         this.#tellStuck([{ place: `processing/${unit.id}`, hint }]);
       }
     }
@@ -263,7 +257,7 @@ class Watcher {
     );
     if (judgement.kind === 'ours') return this.#enqueue(unit, judgement);
     if (judgement.kind === 'failed') return this.#refuse(unit, judgement);
-    await this.#fail(unit, 'hint' in judgement ? judgement.hint : 'Its control file is cut short.');
+    await this.#fail(unit, 'hint' in judgement ? judgement.hint : CONTROL_FILE.cut);
   }
 
   async #look(): Promise<void> {
@@ -275,10 +269,7 @@ class Watcher {
       try {
         await this.#consider(found);
       } catch (error) {
-        this.#tell(
-          found.name,
-          `It cannot be taken in (${reasonOf(error)}). Put that right: it is tried again by itself.`,
-        );
+        this.#tell(found.name, INBOX.notTakenIn(reasonOf(error)));
       }
     }
     for (const alone of listing.alone) {
@@ -299,7 +290,7 @@ class Watcher {
       if (size === now.size && mtimeMs === now.mtimeMs && inode === now.inode) continue;
       const since = performance.now();
       this.#unchanged.set(name, { seen: now, first: before?.first ?? since, since });
-      if (this.#told.get(name) !== STILL_WRITTEN) this.#told.delete(name);
+      if (this.#told.get(name) !== INBOX.stillWritten) this.#told.delete(name);
     }
   }
 
@@ -313,7 +304,8 @@ class Watcher {
     this.#unsettled ||= moving.length > 0;
     for (const name of moving) {
       const { first = Number.POSITIVE_INFINITY } = this.#unchanged.get(name) ?? {};
-      if (performance.now() - first >= this.#options.pairWaitMs) this.#tell(name, STILL_WRITTEN);
+      if (performance.now() - first >= this.#options.pairWaitMs)
+        this.#tell(name, INBOX.stillWritten);
     }
     return moving.length === 0;
   }
@@ -354,36 +346,17 @@ class Watcher {
     }
     switch (kind) {
       case 'data':
-        return this.#tell(
-          name,
-          'Its control file (.ctl) has not come. If the sender cannot send it, remove the file and ask for it to be sent again.',
-        );
+        return this.#tell(name, INBOX.noControl);
       case 'control':
-        return this.#tell(
-          name,
-          'It has no data file (.dat), which should have come before it. Remove it and ask for the file to be sent again.',
-        );
+        return this.#tell(name, INBOX.noData);
       case 'other':
-        return this.#tell(
-          name,
-          `It is not a file that an inbox takes: .${uploadEndings.replaceAll('|', ', .')}, .gz, or .dat with .ctl. Remove it, or name it so.`,
-        );
+        return this.#tell(name, INBOX.notTaken);
       case 'passed-over':
-        return this.#tell(
-          name,
-          'By its name it is hidden or still being transferred, so it is not taken. If it is whole, rename it; otherwise remove it.',
-        );
+        return this.#tell(name, INBOX.passedOver);
       case 'no-file':
-        return this.#tell(
-          name,
-          `It is ${alone.is}, and only files are taken. Put the file itself here, and remove this.`,
-        );
+        return this.#tell(name, INBOX.noFile(alone.is));
       case 'no-name':
-        return this.#tell(
-          name,
-          'Its name is not in UTF-8, so it is not taken. Rename it.',
-          alone.shown,
-        );
+        return this.#tell(name, INBOX.nameNotUtf8, alone.shown);
     }
   }
 
@@ -459,7 +432,7 @@ class Watcher {
       const hint =
         error instanceof LoadFailed || error instanceof InTheWay
           ? error.message
-          : `It is not done with (${reasonOf(error)}).`;
+          : INBOX.notDone(reasonOf(error));
       this.#options.report({
         kind: 'retried',
         name: printableName(task.unit.name),
@@ -473,12 +446,12 @@ class Watcher {
     const path = this.#files.path('processing', unit.id, unit.data);
     const before = await lstatOrNothing(path);
     if (before === undefined) {
-      const hint = 'Somebody has removed it from the folder processing, so it was not loaded.';
+      const hint = INBOX.removed;
       this.#options.report({ kind: 'left', name: printableName(unit.name), hint });
       return;
     }
     if (!before.isFile()) {
-      await this.#fail(unit, 'It was a file and is none any more, so it was not read.');
+      await this.#fail(unit, INBOX.noFileAnyMore);
       return;
     }
     let notice: InactiveNumbersNotice | undefined;
@@ -494,10 +467,7 @@ class Watcher {
     );
     const after = await lstatOrNothing(path);
     if (before.size !== after?.size || before.mtimeMs !== after.mtimeMs) {
-      await this.#fail(
-        unit,
-        `It was still being written while it was read, and was answered ${acknowledgement.code}. Ask for it to be sent again, under a new number if it was loaded.`,
-      );
+      await this.#fail(unit, INBOX.changedWhileRead(acknowledgement.code));
       return;
     }
     if (notice !== undefined) {
@@ -530,7 +500,8 @@ class Watcher {
       } catch (error) {
         // Asked again at the next turn. That the store is away, loads tell.
         if (error instanceof LoadFailed) continue;
-        const hint = error instanceof InTheWay ? error.message : `Its answer: ${reasonOf(error)}.`;
+        const hint =
+          error instanceof InTheWay ? error.message : INBOX.answerFailed(reasonOf(error));
         this.#tellStuck([{ place: `held/${unit.id}`, hint }]);
       }
     }
@@ -550,10 +521,7 @@ class Watcher {
     const untold = await this.#reasonAgainst(() =>
       this.#answers.refuse(unit, answer.sender, answer.hint, path),
     );
-    await this.#fail(
-      unit,
-      untold === undefined ? hint : `${hint} But the answer could not be written (${untold}).`,
-    );
+    await this.#fail(unit, untold === undefined ? hint : INBOX.answerNotWritten(hint, untold));
   }
 
   async #fail(unit: Unit, hint: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { SaxesParser } from 'saxes';
 import { mailboxSchema } from '#schemas/uploads/mesh.ts';
+import { CONTROL_FILE } from '#schemas/wording/inbox.ts';
 
 /**
  * What a MESH client's control file (`.ctl`) says of the data file (`.dat`) of the same name, as far as
@@ -79,13 +80,13 @@ export function readControl(text: string): ReadControl {
   const refuse = (hint: string): void => void (wrong ??= hint);
   let malformed = false;
   parser.on('error', () => (malformed = true));
-  parser.on('doctype', () => refuse('It has a DOCTYPE, which is not allowed.'));
+  parser.on('doctype', () => refuse(CONTROL_FILE.doctype));
   parser.on('opentag', ({ name }) => {
     path.push(name);
     const at = path.join('/');
-    if (path.length === 1 && name !== CONTROL) refuse('It is not a DTSControl document.');
+    if (path.length === 1 && name !== CONTROL) refuse(CONTROL_FILE.notControl);
     if (!FIELDS.has(at)) return;
-    if (values.has(at)) refuse(`It has ${name} twice.`);
+    if (values.has(at)) refuse(CONTROL_FILE.twice(name));
     values.set(at, '');
   });
   const take = (part: string): void => {
@@ -103,21 +104,21 @@ export function readControl(text: string): ReadControl {
 
   for (const [at, value] of values) {
     const trimmed = value.trim();
-    if (trimmed.length > VALUE_AT_MOST) refuse('It has a value of more than 255 characters.');
-    if (CONTROL_CHARACTERS.test(trimmed)) refuse('It has a value with control characters.');
+    if (trimmed.length > VALUE_AT_MOST) refuse(CONTROL_FILE.tooLong);
+    if (CONTROL_CHARACTERS.test(trimmed)) refuse(CONTROL_FILE.controlCharacters);
     values.set(at, trimmed);
   }
   if (wrong === undefined && malformed) {
-    return { kind: 'unreadable', cut: !ended, hint: 'It is not well-formed XML.' };
+    return { kind: 'unreadable', cut: !ended, hint: CONTROL_FILE.malformed };
   }
   const value = (name: string): string => values.get(`${CONTROL}/${name}`) ?? '';
   const version = value('Version');
-  if (version !== '' && !/^0*1(?:\.0*)?$/.test(version)) refuse('Its Version is not 1.0.');
+  if (version !== '' && !/^0*1(?:\.0*)?$/.test(version)) refuse(CONTROL_FILE.version);
   const messageType = messageTypeOf(value('MessageType'));
   const missing = ['MessageType', 'From_DTS', 'To_DTS', 'WorkflowId'].filter(
     (name) => value(name) === '' && !(messageType === 'report' && name !== 'MessageType'),
   );
-  if (missing.length > 0) refuse(`It has no ${missing.join(', no ')}.`);
+  if (missing.length > 0) refuse(CONTROL_FILE.missing(missing));
   const sender: MeshSender = {
     from: value('From_DTS').toUpperCase(),
     to: value('To_DTS').toUpperCase(),

@@ -1,3 +1,4 @@
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { connectionFault } from '#store/connection/connection.ts';
 import type { Store } from '#store/store.ts';
 import { SourceFailed } from '../formats/common/source.ts';
@@ -13,17 +14,14 @@ export class LoadFailed extends Error {
  */
 export function asLoadFailed(error: unknown, begun: boolean): LoadFailed {
   if (error instanceof LoadFailed) return error;
-  if (error instanceof SourceFailed) return new LoadFailed(`${error.message} Nothing was changed.`);
+  if (error instanceof SourceFailed)
+    return new LoadFailed(LOAD_FAILED.nothingChanged(error.message));
   const message =
     connectionFault(error) ?? (error instanceof Error ? error.message : 'unknown failure');
   const safe = message
     .replaceAll(/[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}/g, '##########')
     .slice(0, 300);
-  return new LoadFailed(
-    begun
-      ? `The load was cut short and will be resumed: ${safe} Load the file again, or start the service.`
-      : `The file was not loaded and nothing was changed: ${safe} Put that right and load the file again.`,
-  );
+  return new LoadFailed(begun ? LOAD_FAILED.willResume(safe) : LOAD_FAILED.notLoaded(safe));
 }
 
 /**
@@ -34,7 +32,5 @@ export function asLoadFailed(error: unknown, begun: boolean): LoadFailed {
  */
 export async function requireOpen(store: Store): Promise<void> {
   if (await store.isOpen()) return;
-  throw new LoadFailed(
-    'The store has not been verified since Redis last started, so nothing was changed. A process with role all or worker verifies it: see `cp-flags status`, then do this again.',
-  );
+  throw new LoadFailed(LOAD_FAILED.notVerified);
 }

@@ -1,4 +1,5 @@
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { type CsvMetadata, type LoadOptions, loadFile } from './load.ts';
@@ -61,9 +62,7 @@ export async function loadFiles<F extends FileToLoad>(
   ): Promise<FileLoaded<F>> {
     const last = await before;
     if (last === undefined || last.kind === 'acknowledged') return load(file);
-    const error = new LoadFailed(
-      `${file.name} was not loaded, because ${last.file.name} of the same authority could not be. Nothing of it was changed.`,
-    );
+    const error = new LoadFailed(LOAD_FAILED.earlierFailed(file.name, last.file.name));
     return { file, kind: 'failed', error };
   }
 

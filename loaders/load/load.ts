@@ -5,6 +5,7 @@ import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Breakers } from '#schemas/uploads/breakers.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import type { WayIn } from '#schemas/wording/files.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
@@ -316,9 +317,7 @@ export async function resumeLoad(
       if (still === undefined) return;
       if ((await resumeUnderLock(store, anchor, still, lock)) === 'lost') {
         const { sequenceOffset } = await store.intakeState(authority);
-        throw new LoadFailed(
-          `File ${still.sequence - sequenceOffset} of authority ${authority} was cut short and its journal is gone. Load that file again.`,
-        );
+        throw new LoadFailed(LOAD_FAILED.journalGone(still.sequence - sequenceOffset, authority));
       }
     });
   } catch (error) {
@@ -362,11 +361,9 @@ const pick = ({ authority, sequence, sha256 }: Journal) => ({ authority, sequenc
 async function requireDataset(store: Store, tracer: Tracer | undefined): Promise<void> {
   const dataset = await store.dataset();
   if (dataset === undefined) {
-    throw new LoadFailed('The store holds no dataset. Create one with `cp-flags init`.');
+    throw new LoadFailed(LOAD_FAILED.noDataset);
   }
   if (dataset.kind === 'live' && tracer === undefined) {
-    throw new LoadFailed(
-      'Nothing is loaded into a live dataset without tracing its NHS numbers. Set TRACING and TRACING_REGISTER_FILE.',
-    );
+    throw new LoadFailed(LOAD_FAILED.notTraced);
   }
 }

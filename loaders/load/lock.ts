@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { OdsCode } from '#schemas/authority.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import { LoadFailed } from './load-failed.ts';
@@ -37,9 +38,7 @@ async function waitForLock(
     const lock = await store.lockAuthority(authority);
     if (lock !== undefined) return lock;
     if (performance.now() >= until) {
-      throw new LoadFailed(
-        `Another loader is at work on authority ${authority}. Load the file again when it is done.`,
-      );
+      throw new LoadFailed(LOAD_FAILED.loaderAtWork(authority));
     }
     await pause(LOCK_RETRY_MS);
   }

@@ -1,3 +1,4 @@
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
@@ -31,7 +32,11 @@ export async function endInterrupted(
   const number = load.sequence - sequenceOffset;
   if (number !== file?.sequence || load.sha256 !== file.sha256) {
     throw new LoadFailed(
-      `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again first, then ${file === undefined ? 'do this again' : 'this one'}.`,
+      LOAD_FAILED.journalGoneBefore(
+        number,
+        authority,
+        file === undefined ? 'do this again' : 'this one',
+      ),
     );
   }
   const highest = Math.max(load.sequence, anchor.authority(authority)?.sequence ?? 0);
@@ -55,9 +60,7 @@ export async function resumeUnderLock(
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'lost';
     if (!(error instanceof SpoolInUse)) throw error;
-    throw new LoadFailed(
-      `Another loader has begun a file of authority ${load.authority} and was held up in the middle of it. Let it go on, or end its process; then do this again.`,
-    );
+    throw new LoadFailed(LOAD_FAILED.loaderHeldUp(load.authority));
   }
   try {
     const json = spool.journal();

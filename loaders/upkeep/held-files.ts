@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { type Acknowledgement, type FileCode } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_CODES } from '#schemas/wording/answers.ts';
 import { HOLD_HINTS } from '#schemas/wording/decisions.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
@@ -141,7 +142,7 @@ export async function expireHolds(
 function anchoredOf(anchor: Anchor, id: string): { folder: string; hold: Hold } {
   const held: AnchoredHold | undefined = anchor.holds().find((one) => one.id === id);
   if (held === undefined) {
-    throw new LoadFailed('There is no such hold any more: see cp-flags release --list.');
+    throw new LoadFailed(LOAD_FAILED.noSuchHold);
   }
   return { folder: held.folder, hold: holdSchema.parse(JSON.parse(held.json)) };
 }
@@ -151,9 +152,7 @@ function openHeld(folder: string, hold: Hold): Spool {
     return Spool.openHeld(folder, hold);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    throw new LoadFailed(
-      `What was held of file ${hold.number} of authority ${hold.authority} is gone from the disk. Discard it, and load the file again.`,
-    );
+    throw new LoadFailed(LOAD_FAILED.holdGone(hold.number, hold.authority));
   }
 }
 

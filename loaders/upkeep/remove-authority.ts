@@ -1,4 +1,5 @@
 import type { OdsCode } from '#schemas/authority.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from '../load/load-failed.ts';
@@ -22,7 +23,7 @@ export async function removeAuthority(
       await requireOpen(store);
       const { authority: known } = await store.intakeState(authority);
       if (known === undefined) {
-        throw new LoadFailed(`Authority ${authority} is not known here. Nothing was changed.`);
+        throw new LoadFailed(LOAD_FAILED.unknownAuthority(authority));
       }
       const hasLoaded =
         known.sequence !== undefined ||
@@ -31,9 +32,7 @@ export async function removeAuthority(
         anchor.holds().some((hold) => hold.authority === authority) ||
         (await store.tally()).has(authority);
       if (hasLoaded) {
-        throw new LoadFailed(
-          `Authority ${authority} has loaded files, so it stays: lookups go on saying that it is not up to date. Nothing was changed.`,
-        );
+        throw new LoadFailed(LOAD_FAILED.authorityStays(authority));
       }
       await store.removeAuthority(lock, { by, reason });
     });

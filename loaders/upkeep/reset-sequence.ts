@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { OdsCode } from '#schemas/authority.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from '../load/load-failed.ts';
@@ -27,9 +28,7 @@ export async function resetSequence(
       await endInterrupted(store, anchor, lock);
       const { authority: known, sequenceOffset } = await store.intakeState(authority);
       if (known?.sequence === undefined) {
-        throw new LoadFailed(
-          `Authority ${authority} has loaded no file yet, so its numbering can begin where it likes. Nothing was changed.`,
-        );
+        throw new LoadFailed(LOAD_FAILED.noNumbering(authority));
       }
       await store.appendEvent({
         type: 'sequence-reset',

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { TextDecoder } from 'node:util';
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { FILE_HINTS } from '#schemas/wording/files.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { UnusableFile } from './upload.ts';
 
 /** The file to load: `name` is what the acknowledgement calls it, its base name only. */
@@ -145,7 +146,7 @@ export class SourceBytes {
     try {
       step = await this.#chunks.next();
     } catch (error) {
-      throw new SourceFailed(`The file could not be read (${errorCode(error)}).`);
+      throw new SourceFailed(LOAD_FAILED.notReadable(errorCode(error)));
     }
     if (step.done === true) return undefined;
     const chunk = asBuffer(step.value);
