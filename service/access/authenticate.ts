@@ -1,4 +1,11 @@
-import { decodeJwt, errors, type JWTVerifyResult, jwtVerify } from 'jose';
+import {
+  decodeJwt,
+  errors,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  type JWTVerifyResult,
+  jwtVerify,
+} from 'jose';
 import type { ErrorCode } from '#schemas/errors.ts';
 import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import {
@@ -59,6 +66,8 @@ export type AuthenticatorOptions = {
 };
 
 const LONGEST_TOKEN = 8 * 1024;
+/** Anybody can make up a token for which all keys of a set would be tried. */
+const KEYS_TRIED_AT_MOST = 10;
 /** Of other kinds of JWT (of a logout, of a request) the same issuer may sign some as well. */
 const ACCESS_TOKEN_TYPES = new Set([undefined, 'jwt', 'at+jwt', 'application/at+jwt']);
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$/i;
@@ -111,6 +120,32 @@ function refusalOf(error: unknown): TokenRefusal {
   throw error;
 }
 
+/**
+ * Verifies by the key that the token names or, where several may be meant, by whichever of them signed it: a
+ * `kid` is a hint and need be neither there nor unique (RFC 7515, section 4.1.4).
+ */
+async function verifyByAny(
+  token: string,
+  find: JWTVerifyGetKey,
+  options: JWTVerifyOptions,
+): Promise<JWTVerifyResult> {
+  try {
+    return await jwtVerify(token, find, options);
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    let tried = 0;
+    for await (const key of error) {
+      if (++tried > KEYS_TRIED_AT_MOST) break;
+      try {
+        return await jwtVerify(token, key, options);
+      } catch (failure) {
+        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
 type Kept = {
   callers: readonly [Caller, ...Caller[]];
   verified: Authentication;
@@ -152,7 +187,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     { issuer, audience, algorithms, type, ...trusted }: TrustedIssuer,
   ): Promise<JWTVerifyResult | TokenRefusal> {
     try {
-      const verified = await jwtVerify(token, trusted.keys.find, {
+      const verified = await verifyByAny(token, trusted.keys.find, {
         issuer,
         audience,
         algorithms: [...algorithms],

@@ -67,6 +67,53 @@ async function outcome(authenticate: Authenticate, token: string): Promise<strin
   return authentication.kind === 'verified' ? 'verified' : authentication.code;
 }
 
+describe('of a set in which several keys may be meant', () => {
+  const several = async (of: readonly [typeof pair, string?][]): Promise<IssuerKeys> => {
+    const set = await Promise.all(
+      of.map(async ([{ publicKey }, kid]) => ({
+        ...(await exportJWK(publicKey)),
+        ...(kid !== undefined && { kid }),
+      })),
+    );
+    return { ...keys, find: createLocalJWKSet({ keys: set }) };
+  };
+
+  test.for<[string, () => [typeof pair, string?][], JWTHeaderParameters]>([
+    [
+      'the same key twice',
+      () => [
+        [pair, 'key-1'],
+        [pair, 'key-1'],
+      ],
+      header,
+    ],
+    [
+      'two keys under one name',
+      () => [
+        [otherPair, 'key-1'],
+        [pair, 'key-1'],
+      ],
+      header,
+    ],
+    ['two keys without a name', () => [[otherPair], [pair]], { alg: 'ES256' }],
+  ])('a good token is believed: %s', async ([, of, protectedHeader]) => {
+    const authenticate = authenticator([trusted({ keys: await several(of()) })]);
+    expect(await outcome(authenticate, await sign(base(), protectedHeader))).toBe('verified');
+    const late = await sign({ ...base(), exp: seconds - 600 }, protectedHeader);
+    expect(await outcome(authenticate, late)).toBe('token-expired');
+  });
+
+  test('one that none of them signed is refused', async () => {
+    const authenticate = authenticator([
+      trusted({
+        keys: await several([[pair], [await generateKeyPair('ES256', { extractable: true })]]),
+      }),
+    ]);
+    const forged = await sign(base(), { alg: 'ES256' }, otherPair.privateKey);
+    expect(await outcome(authenticate, forged)).toBe('token-untrusted');
+  });
+});
+
 describe('a token that was tampered with is refused:', () => {
   const attacks = (): TokenAttack[] =>
     tokenAttacks({
