@@ -1,8 +1,8 @@
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+type OmitUndefined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** The fields that have a value: what is absent here is absent, not `undefined`. */
-export function given<T extends object>(fields: T): Given<T> {
+export function omitUndefined<T extends object>(fields: T): OmitUndefined<T> {
   return Object.fromEntries(
     Object.entries(fields).filter(([, value]) => value !== undefined),
-  ) as Given<T>;
+  ) as OmitUndefined<T>;
 }

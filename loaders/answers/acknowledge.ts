@@ -1,5 +1,5 @@
 import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
-import { given } from '#schemas/omit-undefined.ts';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
 import {
   type Acknowledgement,
   type FileCode,
@@ -56,7 +56,7 @@ export function acknowledge(
     ...(header.authority !== undefined && {
       authority: {
         code: header.authority,
-        ...given({
+        ...omitUndefined({
           name: outcome.contact?.name,
           officeHoursPhone: outcome.contact?.officeHoursPhone,
           emergencyDutyTeamPhone: outcome.contact?.emergencyDutyTeamPhone,

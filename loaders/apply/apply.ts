@@ -1,4 +1,4 @@
-import { given } from '#schemas/omit-undefined.ts';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
 import type { FileLedgerEntry } from '#store/authorities/ledger.ts';
@@ -40,7 +40,7 @@ export async function applyJournal(
   const { authority, sequence, highestSequence, sha256, expected, by, consumption } = journal;
   const { details, dataAsOf, closed } = consumption;
   // First, so that no row is ever shown without whom to ring.
-  if (details !== undefined) await store.setAuthority(authority, given(details), by);
+  if (details !== undefined) await store.setAuthority(authority, omitUndefined(details), by);
   const asDecided = await applyRows(applying, spool, journal.again);
 
   await beforeReconciling?.();

@@ -21,7 +21,7 @@ export type FileSizes = {
   leftOut: { rows: number; inForce: number } | undefined;
 };
 
-export type Judgement = {
+export type BreakerOutcome = {
   /** What waits: nothing, the whole file, or what it takes away. */
   holds: { whole: boolean; removals: boolean; sweep: boolean };
   /** Sentences: why something waits, and what is unusual. */
@@ -46,7 +46,7 @@ const LOADS_AT_LEAST = 3;
  * sound in it goes in, and what it takes away is not believed. A full refresh with any record refused waits
  * with its sweep, which would take away the very rows that the refused records were to keep.
  */
-export function judge(sizes: FileSizes, breakers: Breakers): Judgement {
+export function applyBreakers(sizes: FileSizes, breakers: Breakers): BreakerOutcome {
   const reasons: string[] = [];
   const remarks: string[] = [];
   const holds = { whole: false, removals: false, sweep: false };

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
-import { given } from '#schemas/omit-undefined.ts';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
 import {
   type Acknowledgement,
   acknowledgementSchema,
@@ -21,7 +21,7 @@ import type { ReadUpload, Refusal, WholeHeader } from '../check/read.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
 import type { Consumption, Hold, Journal } from '../spool/journal.ts';
 import type { Spool } from '../spool/spool.ts';
-import { type Judgement, judge } from './breakers.ts';
+import { applyBreakers, type BreakerOutcome } from './breakers.ts';
 import { type Decided, decideHeld, decideRecords, type LeftOut, rowsLeftOut } from './records.ts';
 
 /** Loads that tell what is usual: a fortnight of nightly files. */
@@ -60,7 +60,7 @@ export type FileDecision = {
 };
 
 /** One file that has been read: refused, answered again, or decided on record by record. */
-export class ReadFile {
+export class FileDecider {
   readonly #store: Store;
   readonly #anchor: Anchor;
   readonly #read: ReadUpload;
@@ -180,7 +180,7 @@ export class ReadFile {
   }
 
   /**
-   * Decides on every record and writes the decisions into the spool. After {@link ReadFile.answer}.
+   * Decides on every record and writes the decisions into the spool. After {@link FileDecider.answer}.
    *
    * @param lock absent for a difference that changes nothing
    * @param recount true where part of this very file may have been applied already
@@ -227,8 +227,8 @@ export class ReadFile {
     };
     if (decided.accepted === 0 && records > 0) return { difference, outcome: { kind: 'refuse' } };
 
-    const judgement = this.#judge(state, held, decided, leftOut);
-    const { holds } = judgement;
+    const breakerOutcome = this.#applyBreakers(state, held, decided, leftOut);
+    const { holds } = breakerOutcome;
     const part: Part = {
       header,
       authority,
@@ -236,10 +236,10 @@ export class ReadFile {
       state,
       decided,
       leftOut,
-      judgement,
+      breakerOutcome,
     };
     this.#remarkOnOrder(number, lastNumber(state));
-    for (const hint of judgement.remarks) this.#remark('unusual', hint);
+    for (const hint of breakerOutcome.remarks) this.#remark('unusual', hint);
     const drops = this.#anchor
       .holds()
       .find((hold) => hold.authority === authority && hold.sequence === whose.sequence)?.id;
@@ -275,7 +275,7 @@ export class ReadFile {
           consumption: hold === undefined ? consumption : provisional(consumption),
           recent: hold === undefined ? withSize(state.recent, size) : [...state.recent],
           expected: { rows: tally.rows, digest: tally.digest },
-          ...given({ hold, drops }),
+          ...omitUndefined({ hold, drops }),
           acknowledgement: hold?.acknowledgement ?? this.#acknowledgement(part),
         },
       },
@@ -288,13 +288,13 @@ export class ReadFile {
     return anchored === undefined ? new Tally() : Tally.from(anchored);
   }
 
-  #judge(
+  #applyBreakers(
     state: IntakeState,
     held: number,
     decided: Decided,
     leftOut: readonly LeftOut[] | undefined,
-  ): Judgement {
-    return judge(
+  ): BreakerOutcome {
+    return applyBreakers(
       {
         firstLoad: state.authority?.sequence === undefined,
         inForce: state.inForce,
@@ -309,7 +309,7 @@ export class ReadFile {
           inForce: leftOut.filter(({ inForce }) => inForce).length,
         },
       },
-      { ...(this.#options.breakers ?? DEFAULT_BREAKERS), ...given(state.breakers) },
+      { ...(this.#options.breakers ?? DEFAULT_BREAKERS), ...omitUndefined(state.breakers) },
     );
   }
 
@@ -327,10 +327,10 @@ export class ReadFile {
   }
 
   #hold(id: string, part: Part): Hold {
-    const { header, authority, sequence, judgement } = part;
-    const { whole, sweep } = judgement.holds;
+    const { header, authority, sequence, breakerOutcome } = part;
+    const { whole, sweep } = breakerOutcome.holds;
     const at = iso(this.#options.receivedAt);
-    for (const reason of judgement.reasons) this.#remark('held', reason);
+    for (const reason of breakerOutcome.reasons) this.#remark('held', reason);
     this.#remark('held', HOLD_HINTS.waits(whole, `${authority}-${header.sequence}`));
     return {
       id,
@@ -343,16 +343,16 @@ export class ReadFile {
       whole,
       ...(this.#read.birthDatesInDoubt && { birthDatesInDoubt: true }),
       sweep,
-      reasons: judgement.reasons,
+      reasons: breakerOutcome.reasons,
       consumption: this.#consumption(part),
       acknowledgement: this.#acknowledgement(part, { id, since: at }),
     };
   }
 
   #acknowledgement(part: Part, hold?: { id: string; since: string }): Acknowledgement {
-    const { state, decided, leftOut, judgement } = part;
+    const { state, decided, leftOut, breakerOutcome } = part;
     const consumption = this.#consumption(part);
-    const { whole, removals, sweep } = judgement.holds;
+    const { whole, removals, sweep } = breakerOutcome.holds;
     const { accepted, effects } = decided;
     const heldRecords = whole ? accepted : removals ? decided.removals.records : 0;
     const applied = accepted - heldRecords;
@@ -386,7 +386,7 @@ export class ReadFile {
       this.#read.warnings.add({
         code: 'CPF02',
         ...problem,
-        ...given({ field }),
+        ...omitUndefined({ field }),
         hint: FILE_REMARKS.contactKept(hint, field, asOf),
       });
     }
@@ -428,7 +428,7 @@ type Part = {
   state: IntakeState;
   decided: Decided;
   leftOut: readonly LeftOut[] | undefined;
-  judgement: Judgement;
+  breakerOutcome: BreakerOutcome;
 };
 
 const HOLD_ID_LENGTH = 8;
@@ -455,7 +455,7 @@ export function withSize(recent: readonly LoadSize[], size: LoadSize | undefined
 
 function detailsOf(header: WholeHeader): Consumption['details'] {
   const { authorityName: name, officeHoursPhone, emergencyDutyTeamPhone } = header;
-  const details = given({ name, officeHoursPhone, emergencyDutyTeamPhone });
+  const details = omitUndefined({ name, officeHoursPhone, emergencyDutyTeamPhone });
   return Object.keys(details).length === 0 ? undefined : details;
 }
 

@@ -22,7 +22,7 @@ import { decideRecord, isRemoval } from './record.ts';
 const RECORDS_A_STEP = 500;
 const RECORDS_A_TURN = 100;
 
-export type DecidingOptions = {
+export type DecideRecordsOptions = {
   store: Store;
   /** Absent for a difference that changes nothing, and so keeps nobody waiting. */
   lock: AuthorityLock | undefined;
@@ -58,7 +58,7 @@ export type FindingSink = { add(...findings: readonly Finding[]): void };
  */
 export async function decideRecords(
   records: Iterable<SpooledRecord>,
-  options: DecidingOptions,
+  options: DecideRecordsOptions,
   findings: { failures: FindingSink; warnings: FindingSink },
 ): Promise<Decided> {
   const { spool, firstFile, now, tally, onRecord } = options;
@@ -125,7 +125,7 @@ type Held = Map<NhsNumber, PlanRow[]>;
 /** Records in batches, each with what the authority holds; the next is read while one is decided on. */
 async function* withHeld(
   records: Iterable<SpooledRecord>,
-  { store, lock, authority, holdsNothing }: DecidingOptions,
+  { store, lock, authority, holdsNothing }: DecideRecordsOptions,
 ): AsyncGenerator<{ batch: SpooledRecord[]; held: Held }> {
   async function read(batch: readonly SpooledRecord[]): Promise<Held> {
     if (holdsNothing) return new Map();

@@ -28,7 +28,7 @@ export type Unused = {
 };
 
 /** What a pair's control file makes of it. */
-export type Judgement =
+export type InboxDecision =
   | { kind: 'ours'; control: MeshControl; authority?: OdsCode }
   | { kind: 'wait' }
   | { kind: 'left'; hint: string }
@@ -39,11 +39,11 @@ export type Judgement =
  *
  * @param settled whether more of the control file is not to be expected
  */
-export async function judgeControl(
+export async function decideControl(
   path: string,
   mesh: MeshOptions | undefined,
   settled: boolean,
-): Promise<Judgement> {
+): Promise<InboxDecision> {
   if (mesh === undefined) {
     return {
       kind: 'left',
@@ -68,7 +68,7 @@ export async function judgeControl(
   const { control } = read;
   if (control.messageType === 'report') return { kind: 'failed', hint: reportText(control) };
   const left = notOurs(control, mesh);
-  return left === undefined ? judgeOurs(control, mesh.mailboxes) : { kind: 'left', hint: left };
+  return left === undefined ? decideOurs(control, mesh.mailboxes) : { kind: 'left', hint: left };
 }
 
 /** Why a file is not for this service, if it is not. */
@@ -94,7 +94,7 @@ function refused(sender: MeshSender, wrong: string, todo: string): Unused {
 }
 
 /** Whether a control file alone tells what became of a file that was sent. */
-export async function judgeReport(
+export async function decideReport(
   path: string,
   mesh: MeshOptions | undefined,
 ): Promise<{ kind: 'none' } | { kind: 'left' | 'failed'; hint: string }> {
@@ -109,10 +109,10 @@ export async function judgeReport(
     : { kind: 'left', hint: CONTROL_FILE.otherReport };
 }
 
-function judgeOurs(
+function decideOurs(
   control: MeshControl,
   mailboxes: ReadonlyMap<string, OdsCode> | undefined,
-): Judgement {
+): InboxDecision {
   const { status } = control;
   if (control.messageType !== 'data') {
     return refused(control, CONTROL_FILE.notData, TO_SENDER.sendAsData);

@@ -12,9 +12,9 @@ import { LoadFailed } from '../load/load-failed.ts';
 import { type Place, placeOf } from '../load/order.ts';
 import { type Answers, createAnswers } from './answers.ts';
 import {
-  type Judgement,
-  judgeControl,
-  judgeReport,
+  decideControl,
+  decideReport,
+  type InboxDecision,
   type MeshOptions,
   sourceName,
   type Unused,
@@ -38,7 +38,7 @@ export type InboxOptions = {
   dir: string;
   /** Where acknowledgements go. It exists. */
   outbox: string;
-  /** How MESH pairs are judged; without it they are left where they are. */
+  /** How MESH pairs are decided on; without it they are left where they are. */
   mesh: MeshOptions | undefined;
   /** A file is read once it has not changed for this long. */
   settleMs: number;
@@ -250,14 +250,14 @@ class Watcher {
 
   async #enqueueRecovered(unit: Unit): Promise<void> {
     if (unit.control === undefined) return this.#enqueue(unit);
-    const judgement = await judgeControl(
+    const decision = await decideControl(
       this.#files.path('processing', unit.id, unit.control),
       this.#options.mesh,
       true,
     );
-    if (judgement.kind === 'ours') return this.#enqueue(unit, judgement);
-    if (judgement.kind === 'failed') return this.#refuse(unit, judgement);
-    await this.#fail(unit, 'hint' in judgement ? judgement.hint : CONTROL_FILE.cut);
+    if (decision.kind === 'ours') return this.#enqueue(unit, decision);
+    if (decision.kind === 'failed') return this.#refuse(unit, decision);
+    await this.#fail(unit, 'hint' in decision ? decision.hint : CONTROL_FILE.cut);
   }
 
   async #look(): Promise<void> {
@@ -317,18 +317,18 @@ class Watcher {
     }
     // The data came before its control file, so it is whole once that is.
     const settled = this.#settled([found.control]);
-    const judgement = await judgeControl(
+    const decision = await decideControl(
       this.#files.inboxPath(found.control),
       this.#options.mesh,
       settled,
     );
-    switch (judgement.kind) {
+    switch (decision.kind) {
       case 'ours':
-        return this.#enqueue(await this.#files.take(found), judgement);
+        return this.#enqueue(await this.#files.take(found), decision);
       case 'left':
-        return this.#tell(found.name, judgement.hint);
+        return this.#tell(found.name, decision.hint);
       case 'failed':
-        return this.#refuse(await this.#files.take(found), judgement);
+        return this.#refuse(await this.#files.take(found), decision);
       case 'wait':
         return undefined;
     }
@@ -362,7 +362,7 @@ class Watcher {
 
   /** What became of an acknowledgement that was sent comes as a control file alone. */
   async #isReport(name: string): Promise<boolean> {
-    const report = await judgeReport(this.#files.inboxPath(name), this.#options.mesh);
+    const report = await decideReport(this.#files.inboxPath(name), this.#options.mesh);
     switch (report.kind) {
       case 'none':
         return false;
@@ -377,7 +377,7 @@ class Watcher {
     }
   }
 
-  async #enqueue(unit: Unit, ours?: Extract<Judgement, { kind: 'ours' }>): Promise<void> {
+  async #enqueue(unit: Unit, ours?: Extract<InboxDecision, { kind: 'ours' }>): Promise<void> {
     const path = this.#files.path('processing', unit.id, unit.data);
     const place = await placeOf(path, sourceName(unit, ours?.control));
     const authority = ours?.authority;

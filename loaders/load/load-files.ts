@@ -4,7 +4,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { type CsvMetadata, type LoadOptions, loadFile } from './load.ts';
 import { LoadFailed } from './load-failed.ts';
-import { Places } from './load-slots.ts';
+import { LoadSlots } from './load-slots.ts';
 import { placeOf } from './order.ts';
 
 /** A file to load, with what is known of it beside its name. */
@@ -31,14 +31,14 @@ export async function loadFiles<F extends FileToLoad>(
   store: Store,
   anchor: Anchor,
   files: readonly F[],
-  options: Omit<LoadOptions, 'places' | 'metadata'> & {
+  options: Omit<LoadOptions, 'slots' | 'metadata'> & {
     atOnce?: number;
     optionsOf?: (file: F) => Partial<LoadOptions>;
   },
   each: (loaded: FileLoaded<F>) => Promise<void> | void,
 ): Promise<void> {
   const { atOnce = AT_ONCE, optionsOf, ...common } = options;
-  const places = new Places(atOnce);
+  const slots = new LoadSlots(atOnce);
 
   async function load(file: F): Promise<FileLoaded<F>> {
     const { path, name, metadata } = file;
@@ -47,7 +47,7 @@ export async function loadFiles<F extends FileToLoad>(
         store,
         anchor,
         { path, name },
-        { ...common, ...optionsOf?.(file), ...(metadata !== undefined && { metadata }), places },
+        { ...common, ...optionsOf?.(file), ...(metadata !== undefined && { metadata }), slots },
       );
       return { file, kind: 'acknowledged', acknowledgement };
     } catch (error) {

@@ -5,10 +5,10 @@ const WAITS_AT_MOST_MS = 10_000;
 
 /**
  * How many loads of one process read and apply at the same time. A load that is ready to be reconciled
- * gives its place to another and waits until none is at work any more, so that one reading of the store
+ * gives its slot to another and waits until none is at work any more, so that one reading of the store
  * serves all of them.
  */
-export class Places {
+export class LoadSlots {
   readonly #atOnce: number;
   readonly #queue: (() => void)[] = [];
   readonly #quiet = new Set<() => void>();
@@ -18,7 +18,7 @@ export class Places {
     this.#atOnce = atOnce;
   }
 
-  /** Resolves with what gives the place back, once and only once, however often it is called. */
+  /** Resolves with what gives the slot back, once and only once, however often it is called. */
   async take(): Promise<() => void> {
     if (this.#taken >= this.#atOnce) await new Promise<void>((go) => this.#queue.push(go));
     else this.#taken += 1;
@@ -32,7 +32,7 @@ export class Places {
 
   /** Resolves when no load is at work, or after ten seconds. */
   async quiet(): Promise<void> {
-    // Whoever was given the place just now is at work already.
+    // Whoever was given the slot just now is at work already.
     await immediate();
     if (this.#taken === 0) return;
     await new Promise<void>((resolve) => {

@@ -13,13 +13,13 @@ import { anchoredHold, applyJournal, ledgerEntry } from '../apply/apply.ts';
 import type { OnProgress } from '../check/progress.ts';
 import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
 import type { Tracer } from '../check/tracing/tracer.ts';
-import { type Difference, ReadFile } from '../decide/file.ts';
+import { type Difference, FileDecider } from '../decide/file.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import type { Hold, Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from './load-failed.ts';
-import type { Places } from './load-slots.ts';
+import type { LoadSlots } from './load-slots.ts';
 import { withLock } from './lock.ts';
 import { endInterrupted, resumeUnderLock } from './resume.ts';
 
@@ -58,7 +58,7 @@ export type LoadOptions = {
   /** What is unusual, and what is too unusual to be applied unseen; an authority's own settings go first. */
   breakers?: Breakers | undefined;
   /** Shared by the loads of one process that go on side by side. */
-  places?: Places | undefined;
+  slots?: LoadSlots | undefined;
   onProgress?: OnProgress | undefined;
   /** How long to wait for another loader of the same authority. Default 45 s, longer than a dead one's lease. */
   lockWaitMs?: number;
@@ -131,7 +131,7 @@ class Loading {
   readonly #bytes: SourceBytes;
   readonly #receivedAt: number;
   #spool: Spool | undefined;
-  #givePlace = (): void => undefined;
+  #giveSlot = (): void => undefined;
 
   constructor(store: Store, anchor: Anchor, source: UploadSource, options: LoadOptions) {
     this.#store = store;
@@ -144,7 +144,7 @@ class Loading {
   }
 
   async load(): Promise<Acknowledgement> {
-    this.#givePlace = (await this.#options.places?.take()) ?? this.#givePlace;
+    this.#giveSlot = (await this.#options.slots?.take()) ?? this.#giveSlot;
     const { read, file, spool } = await this.#read();
     const header = read.usable;
     const acknowledgement =
@@ -179,11 +179,11 @@ class Loading {
 
   end(): void {
     this.#bytes.close();
-    this.#givePlace();
+    this.#giveSlot();
     if (this.#spool !== undefined) discard(this.#spool, this.#anchor);
   }
 
-  async #read(): Promise<{ read: ReadUpload; file: ReadFile; spool: Spool }> {
+  async #read(): Promise<{ read: ReadUpload; file: FileDecider; spool: Spool }> {
     await requireDataset(this.#store, this.#options.tracer);
     const spool = Spool.create(this.#options.spoolDir);
     this.#spool = spool;
@@ -196,13 +196,13 @@ class Loading {
       spool,
     );
     const facts = { ...this.#options, name: this.#source.name, receivedAt };
-    return { read, file: new ReadFile(this.#store, this.#anchor, read, facts), spool };
+    return { read, file: new FileDecider(this.#store, this.#anchor, read, facts), spool };
   }
 
   async #loadLocked(
     read: ReadUpload,
     header: WholeHeader,
-    file: ReadFile,
+    file: FileDecider,
     spool: Spool,
     lock: AuthorityLock,
   ): Promise<Acknowledgement> {
@@ -230,7 +230,7 @@ class Loading {
     }
   }
 
-  async #refuse(file: ReadFile, acknowledgement: Acknowledgement): Promise<Acknowledgement> {
+  async #refuse(file: FileDecider, acknowledgement: Acknowledgement): Promise<Acknowledgement> {
     await file.record(acknowledgement);
     return acknowledgement;
   }
@@ -242,7 +242,7 @@ class Loading {
     base: AnchoredAuthority | undefined,
   ): Promise<Acknowledgement> {
     const [store, anchor] = [this.#store, this.#anchor];
-    const { onProgress, places } = this.#options;
+    const { onProgress, slots } = this.#options;
     await spool.commitJournal(JSON.stringify(journal));
     // Whoever was held up for longer than the lease has been overtaken, and what it decided is old.
     await lock.renew();
@@ -258,8 +258,8 @@ class Loading {
         beforeReconciling: async () => {
           // All that are ready wait for the last: a country's rows would be in memory at once.
           spool.forgetRows();
-          this.#givePlace();
-          await places?.quiet();
+          this.#giveSlot();
+          await slots?.quiet();
         },
         onRows: (rows) => onProgress?.({ step: 'applying', rows, of }),
       },
@@ -273,7 +273,7 @@ class Loading {
   }
 
   async #holdWhole(
-    file: ReadFile,
+    file: FileDecider,
     spool: Spool,
     lock: AuthorityLock,
     hold: Hold,

@@ -13,7 +13,7 @@ import { basename, join, resolve } from 'node:path';
 import type { OdsCode } from '#schemas/authority.ts';
 import { epochDay, fromEpochDay } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
-import { given } from '#schemas/omit-undefined.ts';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
 import { PLAN_TYPES, planTypeOfLetter } from '#schemas/plans/plan.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
@@ -421,7 +421,7 @@ function* recordsAs(
         ...row,
         authority,
         sequence,
-        ...(birthDatesInDoubt === true && given({ dateOfBirthInDoubt })),
+        ...(birthDatesInDoubt === true && omitUndefined({ dateOfBirthInDoubt })),
       },
       place,
     }));

@@ -8,7 +8,7 @@ import { createSharedUse } from '#store/shared-use.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { logAlert } from '../audit/alert/log-alert.ts';
 import { createRecorder } from '../audit/record/recorder.ts';
-import { createFloods } from '../audit/record/refusal-sampling.ts';
+import { createRefusalSampling } from '../audit/record/refusal-sampling.ts';
 import { createRefusals } from '../audit/record/refusals.ts';
 import { auditSpoolFolder, numberKeyFile } from '../files/data-folder.ts';
 import { readOrMakeKey } from '../files/private-file.ts';
@@ -80,12 +80,12 @@ export async function createAccessContext(dependencies: AccessContextDependencie
   }
   const guard = createEnumerationGuard(tellAlert);
   const alerts = (): number => guard.alerts + countedAlerts();
-  const floods = createFloods((event) => recorder.record(event));
+  const refusalSampling = createRefusalSampling((event) => recorder.record(event));
 
   const sharing = setInterval(() => void limits.share(), USE_SHARED_EVERY_MS).unref();
   const reviewing = setInterval(() => {
     guard.review();
-    floods.flush();
+    refusalSampling.flush();
     sampled.review();
   }, REVIEWED_EVERY_MS).unref();
   add(async () => {
@@ -93,7 +93,7 @@ export async function createAccessContext(dependencies: AccessContextDependencie
     clearInterval(reviewing);
     // A lookup whose client was cut off still has to say that it was not delivered.
     await store.idle();
-    floods.flush();
+    refusalSampling.flush();
     sampled.flush();
     await recorder.drain(EVENTS_ARE_WRITTEN_WITHIN_MS);
   });
@@ -121,7 +121,7 @@ export async function createAccessContext(dependencies: AccessContextDependencie
       recorder,
       sampled,
       numberKey: Buffer.from(numberKey, 'hex'),
-      floods,
+      refusalSampling,
       sawInvalid: guard.sawInvalid,
       metrics,
     }),

@@ -49,7 +49,7 @@ export type TakeFromLimits = (caller: Caller) => LimitReached | undefined;
  * Who asks, judged by token and headers: what every route that a token opens has in common. Refused requests
  * count against the limits too, and are put down to somebody even where an id is wrong already.
  */
-export function judgeCaller(
+export function identifyCaller(
   authentication: Authentication,
   head: RequestHead,
   take: TakeFromLimits,
@@ -107,8 +107,8 @@ export function createAdmission({
   registeredOnly,
   take,
 }: AdmissionDependencies) {
-  function judge(authentication: Authentication, head: RequestHead): Admission {
-    const known = judgeCaller(authentication, head, take);
+  function admitNow(authentication: Authentication, head: RequestHead): Admission {
+    const known = identifyCaller(authentication, head, take);
     if (known.kind === 'refused') return known;
     const { ids, caller } = known;
     const access = decideAccess(caller.identity, head.headers, organisations(), registeredOnly());
@@ -120,10 +120,10 @@ export function createAdmission({
   /** At once for a token that was verified before: the hot path waits for no promise. */
   return function admit(head: RequestHead): Admission | Promise<Admission> {
     const authentication = authenticate(head.headers.authorization);
-    if (!(authentication instanceof Promise)) return judge(authentication, head);
+    if (!(authentication instanceof Promise)) return admitNow(authentication, head);
     const beganAt = performance.now();
     return authentication.then((verified) => {
-      const admission = judge(verified, head);
+      const admission = admitNow(verified, head);
       return admission.kind === 'admitted'
         ? { ...admission, waitedMs: performance.now() - beganAt }
         : admission;

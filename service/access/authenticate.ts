@@ -219,7 +219,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
   }
 
   /** What a verified token is worth at this moment. */
-  function judge({ callers, verified, issuer }: Kept): Authentication {
+  function answerOf({ callers, verified, issuer }: Kept): Authentication {
     const bar = barred(issuer);
     if (bar !== undefined) return refused(bar);
     const [caller] = callers;
@@ -277,14 +277,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
       revocations: revocationsThen,
     };
     keep(authorization, entry);
-    return judge(entry);
+    return answerOf(entry);
   }
 
   return function authenticate(authorization) {
     if (authorization === undefined) return refused('token-required');
     const known = kept.get(authorization);
     if (known !== undefined) {
-      if (isFresh(known)) return judge(known);
+      if (isFresh(known)) return answerOf(known);
       kept.delete(authorization);
     }
     if (!/^Bearer(?: |$)/i.test(authorization)) return refused('token-required');

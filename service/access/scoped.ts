@@ -1,7 +1,12 @@
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Scope } from '#schemas/people/identity.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import { judgeCaller, type KnownCaller, type Refusal, type TakeFromLimits } from './admission.ts';
+import {
+  identifyCaller,
+  type KnownCaller,
+  type Refusal,
+  type TakeFromLimits,
+} from './admission.ts';
 import type { Authenticate } from './authenticate.ts';
 
 export type ScopedAdmission = KnownCaller | Refusal;
@@ -15,7 +20,7 @@ export async function admitScope(
   scope: Scope,
   without: ErrorCode,
 ): Promise<ScopedAdmission> {
-  const known = judgeCaller(await authenticate(head.headers.authorization), head, take);
+  const known = identifyCaller(await authenticate(head.headers.authorization), head, take);
   if (known.kind === 'refused' || known.caller.identity.scopes.includes(scope)) return known;
   const { ids, caller } = known;
   return { kind: 'refused', ids, code: without, caller, roleChosen: true };

@@ -10,7 +10,7 @@ import {
   watchInbox,
 } from '#loaders/inbox/inbox.ts';
 import { loadFile } from '#loaders/load/load.ts';
-import { Places } from '#loaders/load/load-slots.ts';
+import { LoadSlots } from '#loaders/load/load-slots.ts';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import { mailboxesFileSchema } from '#schemas/uploads/mesh.ts';
 import { makeFolderIn } from '#store/files/whole-file.ts';
@@ -38,7 +38,7 @@ async function requireFolder(path: string): Promise<void> {
   if (found?.isDirectory() !== true) throw new Failure(`${path} is not a folder.`);
 }
 
-/** How pairs are judged. `undefined` where no workflow is ours. */
+/** How pairs are decided on. `undefined` where no workflow is ours. */
 async function meshOf(configuration: Configuration): Promise<MeshOptions | undefined> {
   const { MESH_WORKFLOW_ID, MESH_ACK_WORKFLOW_ID, MESH_MAILBOX, MESH_MAILBOXES_FILE } =
     configuration;
@@ -148,7 +148,7 @@ export async function watch(
     });
   });
   const settings = loadSettings(configuration, await tracerOf(configuration));
-  const places = new Places(configuration.INBOX_PARALLEL);
+  const slots = new LoadSlots(configuration.INBOX_PARALLEL);
   const inbox = await watchInbox({
     dir: resolve(dir),
     outbox,
@@ -160,7 +160,7 @@ export async function watch(
     parallel: configuration.INBOX_PARALLEL,
     load: (source, given) =>
       lease.use(({ store, anchor }) =>
-        loadFile(store, anchor, source, { ...settings, ...given, addAuthority: false, places }),
+        loadFile(store, anchor, source, { ...settings, ...given, addAuthority: false, slots }),
       ),
     finalAnswer: (provisional) =>
       lease.use(({ store, anchor }) => finalAnswer(store, anchor, provisional)),

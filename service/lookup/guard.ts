@@ -8,13 +8,13 @@ import {
 import { problemResponse } from '../http/problem.ts';
 import type { Handler } from '../http/route.ts';
 import type { SampledLog } from '../telemetry/sampled-log.ts';
-import type { Shed } from './overload.ts';
+import type { IsOverloaded } from './overload.ts';
 
 export type Admitted = Extract<Admission, { kind: 'admitted' }>;
 
 export type LookupGuardDependencies = GuardDependencies & {
   admit: Admit;
-  shed: Shed;
+  isOverloaded: IsOverloaded;
   sampled: Pick<SampledLog, 'log'>;
 };
 
@@ -24,12 +24,12 @@ export function guardedLookup(
   way: Pick<Guard<Admitted>, 'api' | 'refuse' | 'headOf'>,
   work: GuardedWork<Admitted>,
 ): Handler {
-  const { admit, shed, sampled } = dependencies;
+  const { admit, isOverloaded, sampled } = dependencies;
   return guarded(
     dependencies,
     {
       ...way,
-      overloaded: shed,
+      overloaded: isOverloaded,
       admit,
       fault: {
         code: 'could-not-check',

@@ -2,7 +2,7 @@ import type { LookupStore } from '#store/lookup.ts';
 import type { SampledLog } from '../telemetry/sampled-log.ts';
 
 /** Whether a request is to be refused because more are under way than a process can deal with. */
-export type Shed = () => boolean;
+export type IsOverloaded = () => boolean;
 
 /** From a request's arrival in one turn of the event loop to the end of the next turn: beyond it, a queue. */
 const LATE_MS = 100;
@@ -28,12 +28,12 @@ const SHARE_WHEN_LATE = 0.125;
  * @param atOnce lookups under way beyond which the next one is refused
  * @param clock milliseconds; given in tests
  */
-export function createShed(
+export function createOverload(
   store: Pick<LookupStore, 'underWay'>,
   atOnce: number,
   sampled: Pick<SampledLog, 'log'>,
   clock: () => number = () => performance.now(),
-): Shed {
+): IsOverloaded {
   const atOnceWhenLate = Math.ceil(atOnce * SHARE_WHEN_LATE);
   let arrived = 0;
   let measuring = false;

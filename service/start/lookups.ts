@@ -8,7 +8,7 @@ import { type Identities, organisationsOf } from '../access/identities.ts';
 import type { BaseOf } from '../fhir/request.ts';
 import { type CoverageLimits, type CoverageState, createCoverage } from '../lookup/coverage.ts';
 import { createLookup } from '../lookup/lookup.ts';
-import { createShed } from '../lookup/overload.ts';
+import { createOverload } from '../lookup/overload.ts';
 import { createRehearsals } from '../lookup/rehearsals.ts';
 import type { LookupRoutesDependencies } from '../routes/routes.ts';
 import type { Start } from './start.ts';
@@ -62,7 +62,7 @@ export function createLookups(
     readiness,
     noteRefusal,
     sampled,
-    shed: createShed(store, LOOKUPS_AT_ONCE, sampled),
+    isOverloaded: createOverload(store, LOOKUPS_AT_ONCE, sampled),
     tracing,
     take,
     baseOf,

@@ -16,7 +16,7 @@ const TRIED_EVERY_MS = 1_000;
  *
  * @returns how to stop trying
  */
-function announceStart(
+function recordStart(
   readiness: Pick<Readiness, 'open'>,
   store: Pick<LookupStore, 'record'>,
   detail: () => Record<string, string | number>,
@@ -63,7 +63,7 @@ export function recordConfiguration(
 ): () => LookupEvent['versions'] {
   const described = createDescription(configuration, identities, accessContext.isDemo);
   const describe = () => ({ ...described().detail, version: build.version });
-  add(announceStart(readiness, accessContext.store, describe, log));
+  add(recordStart(readiness, accessContext.store, describe, log));
   identities.organisations?.onChange(() => {
     log.info('other organisations are registered than before');
     const event = { type: 'configuration-change', auditId: randomUUID(), by: 'service' } as const;

@@ -294,7 +294,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
       const sealed = sealedRange(folder)?.numbers ?? [];
       return (await streams.numbers()).every((number, stream) => number === sealed[stream]);
     }, 'all events being sealed');
-    wrong.push(...(await judge(folder, dataDir, answered)));
+    wrong.push(...(await compare(folder, dataDir, answered)));
     await until(async () => {
       const size = sealedRange(folder)?.size ?? 0;
       const done = NotificationFile.read(folder, (file) => {
@@ -303,7 +303,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
       });
       return done === true;
     }, 'every authority being told');
-    wrong.push(...(await judgeNotifications(folder, join(dataDir, 'outbox'))));
+    wrong.push(...(await compareNotifications(folder, join(dataDir, 'outbox'))));
   } catch (error) {
     const said = Object.values(processes).map((each) => each.errors());
     wrong.push(`${error instanceof Error ? error.message : 'unknown'}\n${said.join('\n')}`);
@@ -316,7 +316,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
   return wrong;
 }
 
-async function judge(
+async function compare(
   folder: string,
   dataDir: string,
   answered: readonly string[],
@@ -337,7 +337,7 @@ async function judge(
 }
 
 /** Whether every entry that is due was told, and written, in order and under ids of its own. */
-async function judgeNotifications(folder: string, outbox: string): Promise<string[]> {
+async function compareNotifications(folder: string, outbox: string): Promise<string[]> {
   const due = new Map<string, { id: string; first: number }>();
   const dueIds: string[] = [];
   for await (const { event } of sealedEvents(folder, 0)) {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { unspaced } from '#schemas/tidy.ts';
 import { METADATA_HINTS, type WayIn } from '#schemas/wording/files.ts';
-import { given } from '../../../schemas/omit-undefined.ts';
+import { omitUndefined } from '../../../schemas/omit-undefined.ts';
 import { readInstant } from '../common/dates.ts';
 import type { UploadSource } from '../common/source.ts';
 import { type FileProblem, readCount, type UploadHeader } from '../common/upload.ts';
@@ -64,7 +64,7 @@ export async function csvHeader(
     ...(expected !== undefined && { authority: expected }),
     ...fromName(source.name),
     ...(sidecar === 'unreadable' ? {} : sidecar),
-    ...given(options),
+    ...omitUndefined(options),
   };
 
   const problem = (field: string, hint: string): undefined => {
@@ -105,7 +105,7 @@ function fromName(name: string): CsvMetadata {
     );
   const sequence = readCount(parts?.[2] ?? '');
   if (!parts || sequence === undefined) return {};
-  return given({
+  return omitUndefined({
     authority: parts[1]?.toUpperCase(),
     sequence,
     createdAt: parts[3],

@@ -2,7 +2,7 @@ import { odsCodeSchema, phoneSchema } from '#schemas/authority.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { unspaced } from '#schemas/tidy.ts';
 import { SPINE_HINTS } from '#schemas/wording/files.ts';
-import { given } from '../../../schemas/omit-undefined.ts';
+import { omitUndefined } from '../../../schemas/omit-undefined.ts';
 import { readInstant } from '../common/dates.ts';
 import {
   type FileProblem,
@@ -154,7 +154,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
   const officeHoursPhone = readOfficeHours(found, warnings);
   return {
     kind: 'header',
-    header: given({ ...header, officeHoursPhone }),
+    header: omitUndefined({ ...header, officeHoursPhone }),
     problems,
     warnings,
     contactProblems,

@@ -3,7 +3,7 @@ import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
 type RefusalEvent = Extract<RecordedEvent, { type: 'refusal' }>;
 
 /** Audits refusals that may come thousandfold without letting them fill the audit. */
-export type Floods = {
+export type RefusalSampling = {
   note: (event: RefusalEvent) => void;
   /** Records what was only counted so far. */
   flush: () => void;
@@ -17,10 +17,10 @@ const CALLERS_AT_MOST = 1_000;
  * The first twenty refusals of a caller in a minute are events of their own; the others are one more, which
  * says how many they were and when the last was. So each is accounted for, and no client can write without bound.
  */
-export function createFloods(
+export function createRefusalSampling(
   record: (event: RefusalEvent) => void,
   now: () => number = Date.now,
-): Floods {
+): RefusalSampling {
   const counted = new Map<string, { seen: number; unsaid: number; last: RefusalEvent }>();
   let window = 0;
 

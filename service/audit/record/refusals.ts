@@ -7,7 +7,7 @@ import { idFields, type RequestIds } from '../../http/request-ids.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { SampledLog } from '../../telemetry/sampled-log.ts';
 import type { Recorder } from './recorder.ts';
-import type { Floods } from './refusal-sampling.ts';
+import type { RefusalSampling } from './refusal-sampling.ts';
 
 export type Refused = {
   code: ErrorCode;
@@ -37,14 +37,14 @@ export function createRefusals({
   recorder,
   sampled,
   numberKey,
-  floods,
+  refusalSampling,
   sawInvalid,
   metrics,
 }: {
   recorder: Pick<Recorder, 'record'>;
   sampled: SampledLog;
   numberKey: Buffer;
-  floods: Floods;
+  refusalSampling: RefusalSampling;
   /** Told of each number that is none. */
   sawInvalid: (caller: Caller) => void;
   metrics: Pick<Metrics, 'refused'>;
@@ -90,7 +90,7 @@ export function createRefusals({
       ...numberFields(number),
     };
     // Nobody's other refusals come faster than their limits let them.
-    if (code === 'too-many-requests') floods.note(event);
+    if (code === 'too-many-requests') refusalSampling.note(event);
     else recorder.record(event);
     sampled.log(`${client} ${organisation.code} ${code}`, level, 'refused', {
       code,

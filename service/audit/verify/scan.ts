@@ -420,11 +420,11 @@ export class LogScan {
         detail: `The ${this.#size} entries and their tiles agree with each other, but not with the root that was signed: entries from any place on were rewritten together with the tiles.`,
       });
     }
-    this.#judgeGaps();
-    this.#judgeStart();
+    this.#checkGaps();
+    this.#checkStart();
   }
 
-  #judgeGaps(): void {
+  #checkGaps(): void {
     for (const { stream, from, to, entry } of this.#gaps) {
       const accepted = this.#accepted.find(
         (gap) => gap.stream === stream && gap.from === from && gap.to === to,
@@ -440,7 +440,7 @@ export class LogScan {
   }
 
   /** A log that begins later than at its first entry has to say itself that it was pruned. */
-  #judgeStart(): void {
+  #checkStart(): void {
     if (this.#start === 0 || this.#continued) return;
     const pruned = this.#prunings.filter(({ minimumIndex }) => minimumIndex >= this.#start);
     if (pruned.length === 0) {

@@ -239,7 +239,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
   }
   for (const one of old) compareOld(one, checkpoint, rootAt, findings);
   verification.uncovered = entriesPast(folder, size);
-  await judgeAge(folder, note, size, findings, waitMs);
+  await checkAge(folder, note, size, findings, waitMs);
   const age = now - verification.newest;
   if (newestWithinHours !== undefined && age > newestWithinHours * HOUR_MS) {
     findings.push({
@@ -254,7 +254,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
  * Where the worker writes, a checkpoint that stays behind the files beside it is not the newest one. In a copy
  * of the public files it is merely the older of the two, since it is copied first.
  */
-async function judgeAge(
+async function checkAge(
   folder: string,
   note: Buffer,
   size: number,

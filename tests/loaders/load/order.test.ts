@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isFarFrom } from '#loaders/decide/file.ts';
 import { differFile, LoadFailed, loadFile, resumeLoad } from '#loaders/load/load.ts';
 import { type FileLoaded, loadFiles } from '#loaders/load/load-files.ts';
-import { Places } from '#loaders/load/load-slots.ts';
+import { LoadSlots } from '#loaders/load/load-slots.ts';
 import { validateFile } from '#loaders/load/validate.ts';
 import { LATE_FILES_DAYS, purge } from '#loaders/upkeep/purge.ts';
 import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
@@ -481,15 +481,15 @@ describe('loads side by side', () => {
     expect(told).toEqual(['acknowledged', 'acknowledged', 'acknowledged']);
   });
 
-  test('give their places on, and are quiet once none is at work', async () => {
-    const places = new Places(2);
+  test('give their slots on, and are quiet once none is at work', async () => {
+    const slots = new LoadSlots(2);
     const order: string[] = [];
-    const [first, second] = [await places.take(), await places.take()];
-    const third = places.take().then((give) => {
+    const [first, second] = [await slots.take(), await slots.take()];
+    const third = slots.take().then((give) => {
       order.push('third');
       return give;
     });
-    const quiet = places.quiet().then(() => order.push('quiet'));
+    const quiet = slots.quiet().then(() => order.push('quiet'));
     first();
     first();
     second();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LimitReached } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
 import { createLimits, type LimitSettings } from '#service/access/limits/limits.ts';
-import { createFloods } from '#service/audit/record/refusal-sampling.ts';
+import { createRefusalSampling } from '#service/audit/record/refusal-sampling.ts';
 import { createSharedUse, type SharedUse } from '#store/shared-use.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 
@@ -209,7 +209,7 @@ describe('a flood of refusals', () => {
   test('is audited in full, in few events', () => {
     const written: { count?: number | undefined; occurredAt?: string | undefined }[] = [];
     let now = 0;
-    const { note, flush } = createFloods(
+    const { note, flush } = createRefusalSampling(
       (each) => written.push(each),
       () => now++,
     );
@@ -229,7 +229,7 @@ describe('a flood of refusals', () => {
 
   test('of many callers keeps a bounded number in mind and loses none', () => {
     const written: { count?: number | undefined }[] = [];
-    const { note, flush } = createFloods(
+    const { note, flush } = createRefusalSampling(
       (each) => written.push(each),
       () => 0,
     );

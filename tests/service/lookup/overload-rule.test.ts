@@ -1,21 +1,21 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createShed } from '#service/lookup/overload.ts';
+import { createOverload } from '#service/lookup/overload.ts';
 
 const AT_ONCE = 8;
 const silent = { log: () => undefined };
 
-/** A shed whose clock only goes on when told to. */
-function startShed() {
+/** An overload rule whose clock only goes on when told to. */
+function startOverload() {
   let now = 0;
   let inStore = 0;
-  const shed = createShed({ underWay: () => inStore }, AT_ONCE, silent, () => now);
+  const isOverloaded = createOverload({ underWay: () => inStore }, AT_ONCE, silent, () => now);
   const takenOn = (requests: number): number =>
-    Array.from({ length: requests }, () => shed()).filter((refused) => !refused).length;
+    Array.from({ length: requests }, () => isOverloaded()).filter((refused) => !refused).length;
   /** Turns of the event loop that take so long each, in which a request comes. */
   async function turns(milliseconds: number, count = 1): Promise<void> {
     for (let turn = 0; turn < count; turn++) {
-      shed();
+      isOverloaded();
       now += milliseconds;
       await immediate();
       await immediate();
@@ -31,11 +31,11 @@ function startShed() {
 }
 
 test('of requests that arrive together no more are taken on than a process deals with at once', () => {
-  expect(startShed().takenOn(50)).toBe(AT_ONCE);
+  expect(startOverload().takenOn(50)).toBe(AT_ONCE);
 });
 
 test('what the store has under way counts, and nothing that waits elsewhere', async () => {
-  const { takenOn, turns, holdInStore } = startShed();
+  const { takenOn, turns, holdInStore } = startOverload();
 
   expect(takenOn(50)).toBe(AT_ONCE);
   holdInStore(3);
@@ -44,7 +44,7 @@ test('what the store has under way counts, and nothing that waits elsewhere', as
 });
 
 test('a process whose turns are late takes on an eighth, and all again once they are not', async () => {
-  const { takenOn, turns } = startShed();
+  const { takenOn, turns } = startOverload();
 
   await turns(150, 10);
   expect(takenOn(50)).toBe(AT_ONCE / 8);
@@ -56,7 +56,7 @@ test('a process whose turns are late takes on an eighth, and all again once they
 test.each([350, 5_000, 60_000])(
   'one long turn of %d ms alone makes a process refuse nothing',
   async (milliseconds) => {
-    const { takenOn, turns } = startShed();
+    const { takenOn, turns } = startOverload();
 
     await turns(milliseconds);
     expect(takenOn(AT_ONCE)).toBe(AT_ONCE);
@@ -64,7 +64,7 @@ test.each([350, 5_000, 60_000])(
 );
 
 test('that turns were late is forgotten in a second without requests', async () => {
-  const { takenOn, turns, wait } = startShed();
+  const { takenOn, turns, wait } = startOverload();
 
   await turns(150, 10);
   wait(1_001);
@@ -72,7 +72,7 @@ test('that turns were late is forgotten in a second without requests', async () 
 });
 
 test('a process that is late takes on the few that it can', async () => {
-  const { takenOn, turns } = startShed();
+  const { takenOn, turns } = startOverload();
 
   await turns(60_000, 20);
   expect(takenOn(1)).toBe(1);
