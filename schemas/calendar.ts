@@ -183,6 +183,17 @@ export function londonDate(instant: number): CalendarDate {
   return fromEpochDay(Math.floor((instant + londonOffsetMs(instant)) / DAY_MS));
 }
 
+const twoDigits = (count: number): string => String(count).padStart(2, '0');
+
+/** An instant as London's clocks show it, with their offset: `2026-07-01T09:00:00.000+01:00`. */
+export function londonIso(instant: number): string {
+  const offsetMs = londonOffsetMs(instant);
+  const minutes = Math.abs(offsetMs) / 60_000;
+  const shown = new Date(instant + offsetMs).toISOString().slice(0, -1);
+  const zone = `${twoDigits(Math.floor(minutes / 60))}:${twoDigits(minutes % 60)}`;
+  return `${shown}${offsetMs < 0 ? '-' : '+'}${zone}`;
+}
+
 const longDate = new Intl.DateTimeFormat('en-GB', {
   day: 'numeric',
   month: 'long',

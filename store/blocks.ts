@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { whyDetail } from '#schemas/audit/named-person.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
 import { keys } from './keys.ts';
 import type { Store } from './store.ts';
@@ -10,6 +11,8 @@ const blockSchema = z.object({
   user: z.string(),
   by: z.string(),
   reason: z.string(),
+  /** The account of the operating system that it was done under; blocks of earlier versions have none. */
+  account: z.string().exactOptional(),
   at: z.iso.datetime(),
 });
 /** A user whom the operator has stopped, and why. */
@@ -30,10 +33,10 @@ export function createBlocks(redis: Redis, store: Pick<Store, 'appendEvent'>): B
 
   async function record(
     type: 'user-blocked' | 'user-unblocked',
-    { issuer, user, by, reason }: Omit<Block, 'at'>,
+    { issuer, user, ...named }: Omit<Block, 'at'>,
   ): Promise<void> {
-    const detail = { issuer, user, reason };
-    await store.appendEvent({ type, auditId: randomUUID(), by, detail });
+    const detail = { issuer, user, ...whyDetail(named) };
+    await store.appendEvent({ type, auditId: randomUUID(), by: named.by, detail });
   }
 
   return {

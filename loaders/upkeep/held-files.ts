@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import { type Acknowledgement, type FileCode } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_CODES } from '#schemas/wording/answers.ts';
 import { HOLD_HINTS } from '#schemas/wording/decisions.ts';
@@ -160,17 +161,17 @@ async function record(
   store: Store,
   type: 'hold-released' | 'hold-discarded',
   { authority, number, sha256, whole, acknowledgement: { held } }: Hold,
-  { by, reason }: Pick<HoldDecision, 'by' | 'reason'>,
+  named: NamedPerson,
 ): Promise<void> {
   await store.appendEvent({
     type,
     auditId: randomUUID(),
-    by,
+    by: named.by,
     detail: {
       authority,
       sequence: number,
       sha256,
-      reason,
+      ...whyDetail(named),
       whole,
       rows: held?.rows ?? 0,
       leftOut: held?.leftOut ?? 0,

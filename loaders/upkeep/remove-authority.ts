@@ -1,3 +1,4 @@
+import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
@@ -16,7 +17,7 @@ export async function removeAuthority(
   store: Store,
   anchor: Anchor,
   authority: OdsCode,
-  { by, reason, lockWaitMs }: { by: string; reason: string; lockWaitMs?: number },
+  { lockWaitMs, ...named }: NamedPerson & { lockWaitMs?: number },
 ): Promise<void> {
   try {
     await withLock(store, authority, lockWaitMs, async (lock) => {
@@ -34,7 +35,7 @@ export async function removeAuthority(
       if (hasLoaded) {
         throw new LoadFailed(LOAD_FAILED.authorityStays(authority));
       }
-      await store.removeAuthority(lock, { by, reason });
+      await store.removeAuthority(lock, named);
     });
   } catch (error) {
     throw asLoadFailed(error, false);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
@@ -20,7 +21,7 @@ export async function resetSequence(
   store: Store,
   anchor: Anchor,
   authority: OdsCode,
-  { by, reason, lockWaitMs }: { by: string; reason: string; lockWaitMs?: number },
+  { lockWaitMs, ...named }: NamedPerson & { lockWaitMs?: number },
 ): Promise<number> {
   try {
     return await withLock(store, authority, lockWaitMs, async (lock) => {
@@ -33,8 +34,8 @@ export async function resetSequence(
       await store.appendEvent({
         type: 'sequence-reset',
         auditId: randomUUID(),
-        by,
-        detail: { authority, reason, highest: known.sequence - sequenceOffset },
+        by: named.by,
+        detail: { authority, ...whyDetail(named), highest: known.sequence - sequenceOffset },
       });
       // One more than the highest, since a numbering may begin with 0.
       await store.changeAuthority(lock, {

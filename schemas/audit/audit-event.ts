@@ -149,6 +149,8 @@ export const auditSearchEventSchema = idsSchema.extend({
   caller: callerSchema.optional(),
   by: z.string(),
   reason: z.string(),
+  /** Of the command line: the account of the operating system that it ran under. */
+  account: z.string().optional(),
   /** Which report; absent of a search. */
   report: z.string().optional(),
   /** Whose events could be seen: all, those of one organisation, or those of one authority's children. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
+import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { createAuditStreams, PUSHED_ON } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
@@ -63,7 +64,7 @@ export async function auditKey(
       throw misused('Either --add or --retire: in between, both keys sign for a time.');
     }
     if (options.add === true || options.retire === true) {
-      const { by, reason } = readNamed(options);
+      const named = readNamed(options);
       await readKeys(path);
       const adding = options.add === true;
       const changed = adding
@@ -73,7 +74,7 @@ export async function auditKey(
       const keys = changed.map(({ verifier }) => verifier.text).join(' ');
       const type = adding ? 'audit-key-added' : 'audit-key-retired';
       try {
-        await record(configuration, type, by, { reason, keys });
+        await record(configuration, type, named.by, { ...whyDetail(named), keys });
       } catch (error) {
         const cause = error instanceof Error ? error.message : '';
         console.error(
@@ -105,7 +106,7 @@ export async function auditHold(
     if (options.end === undefined) {
       const { id } = commits.hold(by, reason);
       console.log(`Hold ${id}: nothing is pruned from the audit log until it is ended.`);
-      return { type: 'audit-hold' as const, by, detail: { hold: id, reason } };
+      return { type: 'audit-hold' as const, by, detail: { hold: id, ...whyDetail(named) } };
     }
     if (!commits.endHold(Number(options.end))) {
       throw new Failure(`There is no hold ${options.end}. cp-flags audit hold --list names them.`);
@@ -114,7 +115,8 @@ export async function auditHold(
     console.log(
       `Hold ${options.end} is ended. ${left === 0 ? 'Pruning goes on.' : `${left} others are in force.`}`,
     );
-    return { type: 'audit-hold-ended' as const, by, detail: { hold: Number(options.end), reason } };
+    const detail = { hold: Number(options.end), ...whyDetail(named) };
+    return { type: 'audit-hold-ended' as const, by, detail };
   });
   if (done === undefined) return;
   try {
@@ -135,7 +137,8 @@ export async function auditAcceptGap(
   configuration: Configuration,
   options: Partial<Named>,
 ): Promise<void> {
-  const { by, reason } = readNamed(options);
+  const named = readNamed(options);
+  const { by } = named;
   await withCommits(configuration, async (commits) => {
     const commit = commits.read();
     if (commit === undefined) throw new Failure('The audit log has not been begun yet.');
@@ -171,7 +174,7 @@ export async function auditAcceptGap(
             partition: String(auditPartitions[stream]),
             from: sealed + 1,
             to: found - 1,
-            reason,
+            ...whyDetail(named),
           },
         });
         commits.acceptGap(gap);
@@ -184,7 +187,7 @@ export async function auditAcceptGap(
           type: 'audit-gap-accepted',
           auditId: randomUUID(),
           by,
-          detail: { log: commit.id, before: claimed, reason },
+          detail: { log: commit.id, before: claimed, ...whyDetail(named) },
         });
         await streams.adopt(commit.id);
         console.log('This log seals the events of this Redis from now on; another did before.');

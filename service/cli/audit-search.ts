@@ -10,7 +10,8 @@ import {
   type AuditCriteria,
   orderedCriteriaSchema,
 } from '#schemas/audit/audit-search.ts';
-import { addDays, londonDate, londonMidnight, parseIsoDate } from '#schemas/calendar.ts';
+import type { NamedPerson } from '#schemas/audit/named-person.ts';
+import { addDays, londonDate, londonIso, londonMidnight } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
@@ -37,6 +38,7 @@ import { recordedCriteria } from '../routes/audit-search.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
+import { readTypedDay, readTypedTime, TYPED_DAYS } from './typed-time.ts';
 
 type CriteriaOptions = {
   child?: string;
@@ -54,6 +56,10 @@ type SearchOptions = CriteriaOptions & Named & FormatOptions & { limit: string; 
 type ReportCommandOptions = CriteriaOptions &
   Named &
   FormatOptions & { least: string; names?: boolean };
+
+const iso = (at: number): string => new Date(at).toISOString();
+const INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)$/;
+const UTC_INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$/;
 
 const STEP_MS = 250;
 const TOLD_EVERY_MS = 2_000;
@@ -94,12 +100,18 @@ async function bringUpToDate({ folder, indexFile }: AuditPlaces) {
   }
 }
 
-/** A time as people write it: a day of London's, or an instant. A day as the end is included. */
+/** A time as people write it: a day or a time of London's, or an instant. A day as the end is included. */
 function instantOf(option: '--from' | '--to', text: string): string {
-  const date = parseIsoDate(text);
-  if (date === undefined) return text;
-  const at = londonMidnight(option === '--to' ? addDays(date, 1) : date);
-  return new Date(at).toISOString();
+  const date = readTypedDay(text);
+  if (date !== undefined) {
+    return iso(londonMidnight(option === '--to' ? addDays(date, 1) : date));
+  }
+  const time = readTypedTime(text);
+  if (time !== undefined) return iso(time);
+  if (INSTANT.test(text)) return text;
+  throw misused(
+    `${option} must be ${TYPED_DAYS}, or a time such as 27/11/2026 08:00 (London) or 2026-11-27T08:00:00Z.`,
+  );
 }
 
 /** An NHS number from standard input, and on a terminal asked for. Never from an argument: `ps` shows those. */
@@ -169,20 +181,25 @@ async function lookInto<T>(
   });
 }
 
-const LONDON = new Intl.DateTimeFormat('sv-SE', {
-  timeZone: 'Europe/London',
-  dateStyle: 'short',
-  timeStyle: 'medium',
-});
-const INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$/;
 /** What would move a terminal's cursor, or hide a line in it. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** As a person reads it: times are London's. */
+/** An instant as a person reads it: London's, with the zone in force there (GMT or BST). */
+function londonTime(at: number): string {
+  const shown = londonIso(at);
+  const zone = shown.endsWith('+01:00') ? 'BST' : 'GMT';
+  return `${shown.slice(0, 10)} ${shown.slice(11, 19)} ${zone}`;
+}
+
+/** As a person reads it. */
 function printable(cell: Cell): string {
   const text = String(cell);
-  return INSTANT.test(text) ? LONDON.format(Date.parse(text)) : text.replaceAll(UNPRINTABLE, '?');
+  return UTC_INSTANT.test(text) ? londonTime(Date.parse(text)) : text.replaceAll(UNPRINTABLE, '?');
 }
+
+/** As a program reads it: times are London's, with their offset. */
+const withOffset = (cell: Cell): Cell =>
+  typeof cell === 'string' && UTC_INSTANT.test(cell) ? londonIso(Date.parse(cell)) : cell;
 
 function printTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): void {
   const lines = [columns, ...rows].map((row) => row.map(printable));
@@ -207,7 +224,7 @@ function printReach({ completeUntil, notSearched }: AuditCoverage, print = conso
   print(
     completeUntil === undefined
       ? `Until when this is complete cannot be told just now: ask again.${later}`
-      : `Everything recorded before ${printable(completeUntil)} (London) was searched.${later}`,
+      : `Everything recorded before ${printable(completeUntil)} was searched.${later}`,
   );
 }
 
@@ -289,7 +306,13 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
     case 'json':
       console.log(
         JSON.stringify(
-          { auditId, events: events.map(({ shown }) => shown), next, coverage },
+          {
+            auditId,
+            timeZone: 'UTC',
+            events: events.map(({ shown }) => shown),
+            next,
+            coverage,
+          },
           null,
           2,
         ),
@@ -303,12 +326,14 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
       break;
     }
     case 'csv':
-      process.stdout.write(csvText([SEARCH_COLUMNS, ...events.map(searchRow)]));
+      process.stdout.write(
+        csvText([SEARCH_COLUMNS, ...events.map((found) => searchRow(found).map(withOffset))]),
+      );
       break;
     case 'table':
       if (events.length > 0) printTable(SEARCH_COLUMNS, events.map(searchRow));
       console.log(
-        `\n${events.length === 0 ? 'No event matches' : `Events: ${events.length}, newest first, times in London`}. This search is on record as ${auditId}.`,
+        `\n${events.length === 0 ? 'No event matches' : `Events: ${events.length}, newest first. Times are London's`}. This search is on record as ${auditId}.`,
       );
   }
   const print = format === 'table' ? console.log : console.error;
@@ -316,33 +341,68 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
   if (next !== undefined) print(`There are more: repeat with --cursor ${next}`);
 }
 
+/** What a report is of, and for whom it was made: whoever finds it later has nothing but it. */
+type ReportAbout = {
+  auditId: string;
+  coverage: AuditCoverage;
+  period: string;
+  criteria: Record<string, string>;
+  requestedBy: Required<NamedPerson>;
+};
+
+const CRITERIA: Record<string, string> = {
+  nhsNumber: 'Child (NHS number)',
+  user: 'User',
+  organisation: 'Organisation',
+  authority: 'Authority',
+  activity: 'Activity',
+  outcome: 'Outcome',
+  type: 'Type of event',
+};
+
 const isReport = (name: string): name is ReportName => Object.hasOwn(REPORTS, name);
 
-function printReport(
-  report: Report,
-  format: 'table' | 'json' | 'csv',
-  about: { auditId: string; coverage: AuditCoverage; period: string },
-): void {
+function printReport(report: Report, format: 'table' | 'json' | 'csv', about: ReportAbout): void {
   const { title, notes, columns, rows } = report;
-  const { auditId, coverage, period } = about;
+  const { auditId, coverage, period, criteria, requestedBy } = about;
   if (format === 'json') {
-    const lines = rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i]])));
-    console.log(JSON.stringify({ title, notes, period, auditId, rows: lines, coverage }, null, 2));
+    const lines = rows.map((row) =>
+      Object.fromEntries(columns.map((name, i) => [name, withOffset(row[i] ?? '')])),
+    );
+    const { completeUntil } = coverage;
+    const london = {
+      ...coverage,
+      ...(completeUntil !== undefined && { completeUntil: withOffset(completeUntil) }),
+    };
+    const head = {
+      title,
+      criteria,
+      requestedBy,
+      period,
+      timeZone: 'Europe/London',
+      notes,
+      auditId,
+    };
+    console.log(JSON.stringify({ ...head, rows: lines, coverage: london }, null, 2));
     return;
   }
   // A CSV is for a program or a spreadsheet: what a person has to read first goes beside it.
   const print = format === 'csv' ? console.error : console.log;
-  print(`${title}, ${period}`);
+  print(title);
+  for (const [name, value] of Object.entries(criteria))
+    print(`${CRITERIA[name] ?? name}: ${value}`);
+  const { by, account, reason } = requestedBy;
+  print(`Requested by: ${by} (account ${account}). Reason: ${reason}`);
+  print(`Period: ${period}. All times are London's (GMT or BST).`);
   for (const note of notes) print(note);
   if (format === 'csv') {
-    process.stdout.write(csvText([columns, ...rows]));
+    process.stdout.write(csvText([columns, ...rows.map((row) => row.map(withOffset))]));
   } else {
     console.log('');
     if (rows.length > 0) printTable(columns, rows);
-    console.log(
-      `\nLines: ${rows.length}. Times are London's. This report is on record as ${auditId}.`,
-    );
+    console.log(`\nLines: ${rows.length}.`);
   }
+  print(`This report is on record as ${auditId}.`);
   printReach(coverage, print);
 }
 
@@ -389,14 +449,15 @@ async function auditReport(
       eventsShown: rows.length,
     }),
   );
-  const start =
-    from === undefined ? 'from the beginning' : `from ${printable(new Date(from).toISOString())}`;
-  const end =
-    given.to === undefined ? 'until now' : `until ${printable(new Date(given.to).toISOString())}`;
+  const start = from === undefined ? 'from the beginning' : `from ${londonTime(from)}`;
+  const end = `until ${given.to === undefined ? `now, ${londonTime(Date.now())}` : londonTime(given.to)}`;
+  const { from: _, to: __, ...others } = given;
   printReport(result, format, {
     auditId,
     coverage: coverageOf(reach, reach.size),
     period: `${start} ${end}`,
+    criteria: recordedCriteria(others),
+    requestedBy: named,
   });
 }
 
@@ -422,7 +483,10 @@ const withCriteria = (command: Command): Command =>
     .option('--activity <name>', 'unscheduled (B0107) or silent-read (B0170)')
     .option('--outcome <outcome>', AUDIT_OUTCOMES.join(', '))
     .option('--type <type>', 'the type of event, such as lookup, refusal, load, audit-search')
-    .option('--from <time>', 'a day of London, or a time such as 2026-11-24T08:00:00Z')
+    .option(
+      '--from <time>',
+      'a day or time of London, such as 27/11/2026 or 27/11/2026 08:00; or 2026-11-24T08:00:00Z',
+    )
     .option('--to <time>', 'likewise; a day is included, a time is not')
     .requiredOption('--by <name>', 'who asks; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')

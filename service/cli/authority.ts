@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { type OdsCode, odsCodeSchema, phoneSchema } from '#schemas/authority.ts';
@@ -16,7 +15,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { readSettingFile } from '../access/issuers.ts';
 import { Failure, misused } from './failure.ts';
-import { type Named, readNamed, readOption } from './named.ts';
+import { type Named, osAccount, readNamed, readOption } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
 export type AuthorityOptions = { name?: string; office?: string; emergency?: string } & Partial<
@@ -80,7 +79,7 @@ export async function setAuthority(
     const done = await store.setAuthority(
       code,
       { ...details, ...(breakers !== undefined && { breakers }) },
-      userInfo().username,
+      osAccount(),
     );
     const held = await store.authority(code);
     const phones = [

@@ -2,7 +2,6 @@ import { Command, CommanderError } from 'commander';
 import { ConfigurationError, readConfiguration } from '#schemas/configuration.ts';
 import { printable, printableLines } from '#schemas/printable.ts';
 import { connectionFault } from '#store/connection/connection.ts';
-import type { Confirmation } from '#store/trust/confirm.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { withoutNumbers } from '../telemetry/log.ts';
 import { addAuditCommands } from './audit.ts';
@@ -22,6 +21,7 @@ import { type GenerateCommandOptions, generate } from './generate.ts';
 import { type HoldingsOptions, holdings } from './holdings.ts';
 import { init } from './init.ts';
 import { type LoadOptions, load } from './load.ts';
+import type { Named } from './named.ts';
 import {
   listNotifications,
   type NotificationsListOptions,
@@ -141,7 +141,10 @@ Examples:
     )
     .option('--authority <code>', 'CSV: ODS code of the authority')
     .option('--sequence <number>', "CSV: the file's sequence number")
-    .option('--created <time>', 'CSV: when it was made, ISO 8601 or YYYYMMDDHHMM (London)')
+    .option(
+      '--created <time>',
+      'CSV: when it was made, such as 27/11/2026 02:00 (London), ISO 8601 or YYYYMMDDHHMM',
+    )
     .option('--rows <count>', 'CSV: how many rows it has, so that a file cut short is noticed')
     .option(
       '--full',
@@ -233,7 +236,10 @@ Examples:
     .option('--plans <count>', 'plans in their first files together', '230000')
     .option('--format <format>', 'xml, csv, or both: every other authority sends XML', 'both')
     .option('--bad-rate <share>', 'share of records spoilt on purpose, each in one way', '0')
-    .option('--date <day>', 'day of the newest files, YYYY-MM-DD (default: today in London)')
+    .option(
+      '--date <day>',
+      'day of the newest files, such as 27/11/2026 or 2026-11-27 (default: today in London)',
+    )
     .option('--deltas <days>', 'days of changes after the first files', '0')
     .option('--changes <share>', 'share of the records that a day changes', '0.01')
     .option('--numbers <range>', 'test: 999 numbers; wide: others that begin with 9', 'test')
@@ -262,7 +268,10 @@ Examples:
     command
       .option('--authority <code>', 'CSV: ODS code of the authority')
       .option('--sequence <number>', "CSV: the file's sequence number")
-      .option('--created <time>', 'CSV: when it was made, ISO 8601 or YYYYMMDDHHMM (London)')
+      .option(
+        '--created <time>',
+        'CSV: when it was made, such as 27/11/2026 02:00 (London), ISO 8601 or YYYYMMDDHHMM',
+      )
       .option('--rows <count>', 'CSV: how many rows it has')
       .option('--full', 'CSV: a full refresh');
   describesCsv(
@@ -574,7 +583,7 @@ Example:
   cp-flags confirm promotion --by "A. Example" --reason "the primary's disk is lost, ticket 1234"
 `,
     )
-    .action((options: Confirmation) => confirmPromotedServer(configuration(), options));
+    .action((options: Named) => confirmPromotedServer(configuration(), options));
   named(
     confirm
       .command('old-copy')
@@ -589,7 +598,7 @@ Example:
   cp-flags confirm old-copy --by "A. Example" --reason "the service was off for the move, nothing was loaded"
 `,
     )
-    .action((options: Confirmation) => confirmOldDataFolder(configuration(), options));
+    .action((options: Named) => confirmOldDataFolder(configuration(), options));
   named(
     confirm
       .command('dataset')
@@ -605,7 +614,7 @@ Example:
   cp-flags confirm dataset 3f0c8a52-7c1e-4a0c-9a53-0e6f6c1d2b11 --by "A. Example" --reason "moved from the pilot"
 `,
     )
-    .action((id: string, options: Confirmation) => confirmDataset(configuration(), id, options));
+    .action((id: string, options: Named) => confirmDataset(configuration(), id, options));
 
   program
     .command('status')

@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
+import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { type Confirmation, confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
+import { confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
 import { auditFolder, auditSpoolFolder } from '../files/data-folder.ts';
 import { serveDataset, servedDataset } from '../files/served-dataset.ts';
 import { Failure } from './failure.ts';
-import { readNamed } from './named.ts';
+import { type Named, readNamed } from './named.ts';
 import { runningRedis, withAnyStore, withStore } from './store.ts';
 
 /** `cp-flags confirm promotion`: lets the store be opened on a server that was promoted. */
 export async function confirmPromotedServer(
   configuration: Configuration,
-  options: Confirmation,
+  options: Named,
 ): Promise<void> {
   const confirmation = readNamed(options);
   const redis = await runningRedis(configuration);
@@ -44,7 +45,7 @@ export async function confirmPromotedServer(
 /** `cp-flags confirm old-copy`: lets the store be opened although it was last alive long ago. */
 export async function confirmOldDataFolder(
   configuration: Configuration,
-  options: Confirmation,
+  options: Named,
 ): Promise<void> {
   const confirmation = readNamed(options);
   const redis = await runningRedis(configuration);
@@ -79,9 +80,9 @@ function requireEmptySpool(configuration: Configuration): void {
 export async function confirmDataset(
   configuration: Configuration,
   id: string,
-  options: Confirmation,
+  options: Named,
 ): Promise<void> {
-  const { by, reason } = readNamed(options);
+  const named = readNamed(options);
   const redis = await runningRedis(configuration);
   await withAnyStore(configuration, redis, 'lookup', async (store, anchor) => {
     if (anchor.dataset() !== undefined) {
@@ -103,8 +104,8 @@ export async function confirmDataset(
     await store.appendEvent({
       type: 'dataset-confirmed',
       auditId: randomUUID(),
-      by,
-      detail: { dataset: id, reason, ...(before !== undefined && { before }) },
+      by: named.by,
+      detail: { dataset: id, ...whyDetail(named), ...(before !== undefined && { before }) },
     });
     serveDataset(configuration, id);
     console.log(`Confirmed. This data folder serves dataset ${id} from now on.`);

@@ -10,9 +10,10 @@ import {
   NUMBER_RANGES,
   type NumberRange,
 } from '#loaders/synthetic/generate.ts';
-import { londonDate, parseIsoDate } from '#schemas/calendar.ts';
+import { londonDate } from '#schemas/calendar.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { Failure, misused } from './failure.ts';
+import { readTypedDay, TYPED_DAYS } from './typed-time.ts';
 
 export type GenerateCommandOptions = {
   out: string;
@@ -51,8 +52,8 @@ function choice<T extends string>(option: string, text: string, known: readonly 
 }
 
 function readOptions(options: GenerateCommandOptions): GenerateOptions {
-  const date = options.date === undefined ? londonDate(Date.now()) : parseIsoDate(options.date);
-  if (date === undefined) throw misused('--date must be a day in the form YYYY-MM-DD.');
+  const date = options.date === undefined ? londonDate(Date.now()) : readTypedDay(options.date);
+  if (date === undefined) throw misused(`--date must be ${TYPED_DAYS}.`);
   const authorities = whole('--authorities', options.authorities, 1, 2_000);
   return {
     seed: whole('--seed', options.seed, 0, 999_999_999),

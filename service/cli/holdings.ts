@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { userInfo } from 'node:os';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { odsCodeSchema } from '#schemas/authority.ts';
@@ -8,7 +7,7 @@ import { writePrivate } from '../files/private-file.ts';
 import { holdingsText } from '../uploads/holdings.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
-import { readReason } from './named.ts';
+import { osAccount, readReason } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
 export type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason?: string };
@@ -36,7 +35,7 @@ export async function holdings(
       type: 'holdings-read',
       auditId: randomUUID(),
       authority: code,
-      by: userInfo().username,
+      by: osAccount(),
       ...(why !== undefined && { reason: why }),
     });
     const text = holdingsText(authority, store.rowsOf(code), csv ? 'csv' : 'json');

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import type { Configuration } from '#schemas/configuration.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { readSettingFile } from '../access/issuers.ts';
@@ -6,6 +5,7 @@ import { defaultOrigin, readOrMakeKeys } from '../audit/seal/keys.ts';
 import { auditKeyFile } from '../files/data-folder.ts';
 import { findRedis, openRedis } from '../start/redis.ts';
 import { Failure, misused } from './failure.ts';
+import { osAccount } from './named.ts';
 import { withAnyStore } from './store.ts';
 
 const NEXT = {
@@ -53,7 +53,7 @@ export async function init(
       throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
     }
     const expected = held === undefined ? await readExpected(configuration, kind) : undefined;
-    ({ id } = await store.createDataset(kind, userInfo().username, expected));
+    ({ id } = await store.createDataset(kind, osAccount(), expected));
     await readOrMakeKeys(
       auditKeyFile(configuration),
       configuration.AUDIT_ORIGIN ?? defaultOrigin(id),

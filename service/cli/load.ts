@@ -1,6 +1,5 @@
 import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
 import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/answers.ts';
@@ -17,8 +16,10 @@ import { writeNotice } from '../uploads/notices.ts';
 import { openTracer } from '../uploads/number-tracing.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
+import { osAccount } from './named.ts';
 import { createProgress } from './progress.ts';
 import { runningRedis, withStore } from './store.ts';
+import { readTypedDay, readTypedTime } from './typed-time.ts';
 
 export type LoadOptions = {
   ack?: string;
@@ -38,6 +39,12 @@ function wholeNumber(option: string, text: string): number {
   return Number(text);
 }
 
+/** As the reader of files takes it, where it was typed as people do; anything else is its to judge. */
+function isoTime(text: string): string {
+  const time = readTypedTime(text);
+  return time === undefined ? (readTypedDay(text) ?? text) : new Date(time).toISOString();
+}
+
 export function metadataOf({
   authority,
   sequence,
@@ -49,7 +56,7 @@ export function metadataOf({
     ...(full === true && { full }),
     ...(authority !== undefined && { authority }),
     ...(sequence !== undefined && { sequence: wholeNumber('--sequence', sequence) }),
-    ...(created !== undefined && { createdAt: created }),
+    ...(created !== undefined && { createdAt: isoTime(created) }),
     ...(rows !== undefined && { rowCount: wholeNumber('--rows', rows) }),
   };
 }
@@ -202,7 +209,7 @@ export async function load(
     const common = {
       ...loadSettings(configuration, tracer),
       addAuthority: true,
-      by: userInfo().username,
+      by: osAccount(),
     };
     let worst = 0;
     if (options.dryRun === true) {

@@ -1,9 +1,29 @@
+import { userInfo } from 'node:os';
 import type { z } from 'zod';
+import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { misused } from './failure.ts';
 
-/** Somebody who answers for an act, and why: both go into the audit. */
-export type Named = { by: string; reason: string };
+/** What a command is given of who answers for it. */
+export type Named = Pick<NamedPerson, 'by' | 'reason'>;
+
+/**
+ * The account of the operating system that this process runs under, and whose it was before sudo. In a
+ * container it may have a number only.
+ */
+export function osAccount(): string {
+  const uid = String(process.getuid?.() ?? '');
+  let name = `uid ${uid}`;
+  try {
+    name = userInfo().username;
+  } catch {
+    // No entry of that number.
+  }
+  const before = process.env['SUDO_USER'];
+  return uid === '0' && before !== undefined && before !== name
+    ? `${name} (sudo: ${before})`
+    : name;
+}
 
 /** @throws {Failure} a sentence that names the option and what is wrong with it */
 export function readOption<S extends z.ZodType>(
@@ -20,9 +40,13 @@ export function readOption<S extends z.ZodType>(
 export const readReason = (text: string): string => readOption('--reason', shortTextSchema, text);
 
 /** @throws {Failure} where somebody or the reason is missing, or is none */
-export function readNamed({ by, reason }: Partial<Named>): Named {
+export function readNamed({ by, reason }: Partial<Named>): Required<NamedPerson> {
   if (by === undefined || reason === undefined) {
     throw misused('Say who and why: --by NAME --reason TEXT. Both go into the audit.');
   }
-  return { by: readOption('--by', shortTextSchema, by), reason: readReason(reason) };
+  return {
+    by: readOption('--by', shortTextSchema, by),
+    reason: readReason(reason),
+    account: osAccount(),
+  };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { notificationIdSchema } from '#schemas/notification.ts';
 import { auditFolder } from '../files/data-folder.ts';
@@ -77,7 +78,7 @@ export async function resendNotifications(
   code: string,
   { after, ...named }: NotificationsResendOptions,
 ): Promise<void> {
-  const { by, reason } = readNamed(named);
+  const who = readNamed(named);
   if (after !== undefined && !notificationIdSchema.safeParse(after).success) {
     throw misused('--after takes the id of a notification, such as 000000001204.0000.');
   }
@@ -92,8 +93,8 @@ export async function resendNotifications(
     store.appendEvent({
       type: 'notifications-resent',
       auditId: randomUUID(),
-      by,
-      detail: { authority: code, ...(after !== undefined && { after }), reason },
+      by: who.by,
+      detail: { authority: code, ...(after !== undefined && { after }), ...whyDetail(who) },
     }),
   );
   const count = NotificationFile.read(folder, (file) => file.writeAgain(code, after ?? ''));

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions, keys, partitions } from '#store/keys.ts';
@@ -29,8 +30,8 @@ export async function repair(configuration: Configuration, options: RepairOption
       found++;
       console.log(what);
       if (who === undefined) return;
-      const { by, reason } = who;
-      const done = { ...detail, ...(await mend()), reason };
+      const { by } = who;
+      const done = { ...detail, ...(await mend()), ...whyDetail(who) };
       await store.appendEvent({ type: 'store-repaired', auditId: randomUUID(), by, detail: done });
     }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import type { OwnBreakers } from '#schemas/uploads/breakers.ts';
@@ -41,15 +42,12 @@ export function createDirectory(redis: Redis) {
       (await readDataset(redis))?.expected,
 
     /** Sets which those are, in the place of those before. Audited first. */
-    async setExpected(
-      expected: ExpectedAuthorities,
-      { by, reason }: { by: string; reason: string },
-    ): Promise<void> {
+    async setExpected(expected: ExpectedAuthorities, named: NamedPerson): Promise<void> {
       await appendEvent(redis, {
         type: 'authorities-expected',
         auditId: randomUUID(),
-        by,
-        detail: { ...expectedDetail(expected), reason },
+        by: named.by,
+        detail: { ...expectedDetail(expected), ...whyDetail(named) },
       });
       await redis.hset(keys.dataset, EXPECTED_FIELD, JSON.stringify(expected));
     },
@@ -102,16 +100,13 @@ export function createDirectory(redis: Redis) {
      * Takes the locked authority, which must never have loaded anything, off those known. Audited first.
      * Doing it again changes nothing.
      */
-    async removeAuthority(
-      lock: AuthorityLock,
-      { by, reason }: { by: string; reason: string },
-    ): Promise<void> {
+    async removeAuthority(lock: AuthorityLock, named: NamedPerson): Promise<void> {
       const { authority } = lock;
       await appendEvent(redis, {
         type: 'authority-removed',
         auditId: randomUUID(),
-        by,
-        detail: { authority, reason },
+        by: named.by,
+        detail: { authority, ...whyDetail(named) },
       });
       // First, so that an authority is known only as long as it can be read.
       await redis.hdel(keys.dataset, knownField(authority));

@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import { streamStates } from '../audit-stream/audit-stream.ts';
 import { appendEvent } from '../audit-stream/events.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
 import type { Anchor } from './anchor.ts';
 import { BELIEVED_SERVER, CONFIRMED_PROMOTION, isKnownServer, replicationOf } from './server.ts';
-
-/** Who answers for it, and why. Both go into the audit. */
-export type Confirmation = { by: string; reason: string };
 
 /** A copy that is older lacks at least one night's files, and the next would be put on top of it. */
 const OLD_AFTER_MS = 86_400_000;
@@ -40,7 +38,7 @@ export async function confirmPromotion(
   redis: Redis,
   anchor: Anchor,
   sealed: readonly number[],
-  { by, reason }: Confirmation,
+  named: NamedPerson,
 ): Promise<PromotionConfirmed> {
   const replication = await replicationOf(redis);
   if (replication.isReplica) return { kind: 'replica' };
@@ -59,15 +57,15 @@ export async function confirmPromotion(
   await appendEvent(redis, {
     type: 'promotion-confirmed',
     auditId,
-    by,
-    detail: { reason, missing, missingAfter: new Date(lastAlive).toISOString() },
+    by: named.by,
+    detail: { ...whyDetail(named), missing, missingAfter: new Date(lastAlive).toISOString() },
   });
   // It stands in the place of one of the system's own.
   const places = absent.flatMap((count, stream) => {
     const own = stream === auditPartitions.length - 1 ? 1 : 0;
     return Array.from({ length: Math.max(0, count - own) }, () => streams[stream] ?? '');
   });
-  const event = { type: 'event-missing', auditId, by, detail: { reason } };
+  const event = { type: 'event-missing', auditId, by: named.by, detail: whyDetail(named) };
   for (let from = 0; from < places.length; from += EVENTS_A_STEP) {
     await Promise.all(
       places
@@ -91,7 +89,7 @@ export async function confirmPromotion(
 export async function confirmOldCopy(
   redis: Redis,
   anchor: Anchor,
-  { by, reason }: Confirmation,
+  named: NamedPerson,
 ): Promise<number | undefined> {
   const [seconds] = await redis.time();
   const clock = Number(seconds) * 1000;
@@ -101,8 +99,8 @@ export async function confirmOldCopy(
   await appendEvent(redis, {
     type: 'old-copy-confirmed',
     auditId: randomUUID(),
-    by,
-    detail: { reason, lastAlive: new Date(lastAlive).toISOString() },
+    by: named.by,
+    detail: { ...whyDetail(named), lastAlive: new Date(lastAlive).toISOString() },
   });
   anchor.rememberClock(clock);
   return lastAlive;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { AuditEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { londonDate } from '#schemas/calendar.ts';
+import { ERRORS } from '#schemas/errors.ts';
 import type { SealedEvent } from '../log/sealed.ts';
 import type { AuditIndex } from './index-file.ts';
 import { type AuditPlaces, type Found, searchAudit, withIndex } from './search.ts';
@@ -93,8 +94,21 @@ const fieldOf = (
   return typeof value === 'string' ? value : '';
 };
 
+const REFUSED_FOR_RIGHTS: readonly number[] = [401, 403];
+
+/**
+ * Whether a request was refused for its form or for load, and not for who sent it: nobody's right to look was
+ * judged, and the child's people can draw nothing from it.
+ */
+function isTechnical(event: SealedEvent['event']): boolean {
+  if (event.type !== 'refusal') return false;
+  const status = Object.entries(ERRORS).find(([code]) => code === event.code)?.[1].status;
+  return status !== undefined && !REFUSED_FOR_RIGHTS.includes(status);
+}
+
 function childReport(places: AuditPlaces, { criteria, names }: ReportOptions): Report {
-  const found = eventsOf(places, criteria).filter(({ event }) => event.type !== 'not-delivered');
+  const all = eventsOf(places, criteria).filter(({ event }) => event.type !== 'not-delivered');
+  const found = all.filter(({ event }) => !isTechnical(event));
   return {
     title: 'Accesses to one child',
     notes: [
@@ -103,6 +117,11 @@ function childReport(places: AuditPlaces, { criteria, names }: ReportOptions): R
         ? 'It names members of staff, who are third parties: names are for the review.'
         : 'Members of staff are given by role and organisation, not by name (--names adds them, for the review).',
       'Lines that say refused or could not check showed nothing. Searches of the audit for this child are lines too.',
+      ...(all.length > found.length
+        ? [
+            `Left out: ${all.length - found.length} requests refused for a technical reason, such as a wrong header. They showed nothing; a search lists them.`,
+          ]
+        : []),
     ],
     columns: [
       'time',
@@ -224,6 +243,7 @@ function searchesReport(places: AuditPlaces, { criteria }: ReportOptions): Repor
     columns: [
       'time',
       'by',
+      'account',
       'user',
       'organisation',
       'report',
@@ -239,6 +259,7 @@ function searchesReport(places: AuditPlaces, { criteria }: ReportOptions): Repor
             [
               shown.at,
               event.by,
+              event.account ?? '',
               event.caller?.user ?? '',
               event.caller?.organisation.code ?? '',
               event.report ?? '',

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { truncateSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Bundle } from '@medplum/fhirtypes';
 import { parse } from 'csv-parse/sync';
@@ -390,6 +391,7 @@ describe('the command line', () => {
       auditOf('', 'search', '--child', '-', ...NAMED),
       audit('search', '--outcome', 'x', ...NAMED),
       audit('search', '--json', '--csv', ...NAMED),
+      audit('search', '--from', '11/27/2026', ...NAMED),
       audit('search', '--limit', '10001', ...NAMED),
       audit('report', 'x', ...NAMED),
       audit('report', 'child', ...NAMED),
@@ -408,13 +410,65 @@ describe('the command line', () => {
     expect(report.stdout).toContain("FOR THE CONTROLLER'S REVIEW");
     expect(report.stdout).toContain('ZZP01');
     expect(report.stdout).not.toContain('Nora Nurse');
-    expect(report.stdout).not.toContain('A. Guardian');
+    // Who asks for it stands above the lines, and in none of them.
+    expect(report.stdout.split('A. Guardian')).toHaveLength(2);
     const named = await auditOf(SHARED, 'report', 'child', '--child', '-', '--names', ...NAMED);
     expect(named.stdout).toContain('Nora Nurse');
     expect((await searches()).at(-1)).toMatchObject({
       report: 'child',
       criteria: { nhsNumber: SHARED, names: true },
     });
+  });
+
+  test('the report on a child says of whom it is, for whom and why, of which time, and in which zone', async () => {
+    const args = ['--child', '-', '--from', '1/6/2026', '--to', '27 Nov 2036', ...NAMED];
+    const table = await auditOf(SHARED, 'report', 'child', ...args);
+    const csv = await auditOf(SHARED, 'report', 'child', '--csv', ...args);
+    const account = userInfo().username;
+    for (const text of [table.stdout, csv.stderr]) {
+      expect(text).toContain(`Child (NHS number): ${SHARED}\n`);
+      expect(text).toContain(`Requested by: A. Guardian (account ${account}). Reason: review\n`);
+      expect(text).toContain(
+        "Period: from 2026-06-01 00:00:00 BST until 2036-11-28 00:00:00 GMT. All times are London's",
+      );
+      expect(text).toContain('This report is on record as ');
+    }
+    const json = await auditOf(SHARED, 'report', 'child', '--json', ...args);
+    const report = z
+      .object({ timeZone: z.string(), rows: z.array(z.object({ time: z.string() })) })
+      .loose()
+      .parse(JSON.parse(json.stdout));
+    expect(report).toMatchObject({
+      timeZone: 'Europe/London',
+      criteria: { nhsNumber: SHARED },
+      requestedBy: { by: 'A. Guardian', account, reason: 'review' },
+    });
+    // The zone stands in every time of every form.
+    for (const { time } of report.rows) expect(time).toMatch(/\+0[01]:00$/);
+    expect(csv.stdout).toMatch(/\+0[01]:00/);
+    expect(csv.stdout + json.stdout).not.toMatch(/\dZ/);
+    expect(table.stdout).toMatch(/^2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d (GMT|BST) /m);
+    expect((await searches()).at(-1)).toMatchObject({ by: 'A. Guardian', account });
+  });
+
+  test('a request refused for its form or for load is no line of the report on a child', async () => {
+    const sent = await service.lookup({ nhsNumber: SHARED, dateOfBirth: 'x' });
+    expect(sent.status).toBe(400);
+    await until(async () => {
+      const { stdout } = await auditOf(
+        SHARED,
+        'search',
+        '--child',
+        '-',
+        '--type',
+        'refusal',
+        ...NAMED,
+      );
+      return stdout.includes('invalid-request');
+    }, 'the refusal in a search');
+    const { stdout } = await auditOf(SHARED, 'report', 'child', '--child', '-', ...NAMED);
+    expect(stdout).not.toContain('invalid-request');
+    expect(stdout).toContain('Left out: 1 requests refused for a technical reason');
   });
 
   test('reports say what the events say', async () => {

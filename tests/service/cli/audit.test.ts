@@ -1,5 +1,6 @@
 import { cpSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -204,10 +205,12 @@ test('a hold names who and why, is on record, and can be ended', async () => {
   expect((await audit(...end)).code).toBe(0);
   expect((await audit(...end)).code).toBe(1);
   expect(holds()).toEqual([]);
-  const types = (await service.events()).map(({ type }) => type);
-  expect(types.filter((type) => type.startsWith('audit-hold'))).toEqual([
-    'audit-hold',
-    'audit-hold-ended',
+  // Anybody can give a name: the account that gave it stands beside it.
+  const { username: account } = userInfo();
+  const acts = (await service.events()).filter(({ type }) => type.startsWith('audit-hold'));
+  expect(acts).toMatchObject([
+    { type: 'audit-hold', by: 'A. Guardian', detail: { reason: 'inquiry', account } },
+    { type: 'audit-hold-ended', by: 'A. Guardian', detail: { reason: 'closed', account } },
   ]);
 });
 

@@ -1,0 +1,14 @@
+/** Who answers for an act, and why. Both go into the audit. */
+export type NamedPerson = {
+  /** As it was given: a name that this program cannot check. */
+  by: string;
+  reason: string;
+  /** The account of the operating system that the command ran under; absent where it was no command. */
+  account?: string;
+};
+
+/** What an operator's event holds of it, beside `by`. */
+export const whyDetail = ({ reason, account }: NamedPerson): Record<string, string> => ({
+  reason,
+  ...(account !== undefined && { account }),
+});

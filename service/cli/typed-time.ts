@@ -1,0 +1,51 @@
+import { type CalendarDate, calendarDate, londonInstant, parseIsoDate } from '#schemas/calendar.ts';
+
+const MINUTE_MS = 60_000;
+const NUMBERS = /^([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})$/;
+const WORDS = /^([0-9]{1,2}) ?([a-z]{3,9})\.? ?([0-9]{4})$/i;
+const TIME_OF_DAY = /^(.+?)(?:,? +|T)([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?$/i;
+const MONTHS = [
+  'january',
+  'february',
+  'march',
+  'april',
+  'may',
+  'june',
+  'july',
+  'august',
+  'september',
+  'october',
+  'november',
+  'december',
+];
+
+/** For the message where one of these cannot be read. */
+export const TYPED_DAYS = 'a day such as 27/11/2026, 27 November 2026 or 2026-11-27';
+
+/** The month of a name or of its beginning, at least three letters; 0 where there is none. */
+const monthOf = (name: string): number =>
+  MONTHS.findIndex((month) => month.startsWith(name.toLowerCase())) + 1;
+
+/**
+ * A day as people in Britain type it: `27/11/2026`, `27.11.2026`, `27 Nov 2026`, `27 November 2026` or
+ * `2026-11-27`. The day comes before the month. A year has four digits: of two it cannot be told which century.
+ */
+export function readTypedDay(text: string): CalendarDate | undefined {
+  const typed = text.trim();
+  const numbers = NUMBERS.exec(typed);
+  if (numbers) return calendarDate(Number(numbers[3]), Number(numbers[2]), Number(numbers[1]));
+  const words = WORDS.exec(typed);
+  if (words) return calendarDate(Number(words[3]), monthOf(words[2] ?? ''), Number(words[1]));
+  return parseIsoDate(typed);
+}
+
+/** A day with a time of London's clocks, `27/11/2026 08:30`, as milliseconds; `undefined` for anything else. */
+export function readTypedTime(text: string): number | undefined {
+  const [, day = '', hours, minutes, seconds = '0'] = TIME_OF_DAY.exec(text.trim()) ?? [];
+  const date = readTypedDay(day);
+  if (date === undefined || Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 59) {
+    return undefined;
+  }
+  const timeOfDay = (Number(hours) * 60 + Number(minutes)) * MINUTE_MS + Number(seconds) * 1000;
+  return londonInstant(date, timeOfDay);
+}
