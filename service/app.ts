@@ -1,7 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { refusalResponse } from './fhir/outcome.ts';
-import { type BaseOf, withTraceId } from './fhir/request.ts';
+import { withTraceId } from './fhir/request.ts';
 import { FHIR_BASE } from './fhir/vocabulary.ts';
 import { problemResponse } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
@@ -15,10 +15,7 @@ const isFhir = (path: string): boolean => path === FHIR_BASE || path.startsWith(
  * The app of the routes it is given, and of nothing else. Each has exactly one handler, and none a middleware,
  * so that Hono calls it directly.
  */
-export function createApp(
-  routes: readonly MountedRoute[],
-  { baseOf, log }: { baseOf: BaseOf; log: Log },
-) {
+export function createApp(routes: readonly MountedRoute[], { log }: { log: Log }) {
   const app = new Hono<{ Bindings: HttpBindings }>();
   for (const { operation, handler } of routes) app.on(operation.method, operation.path, handler);
 
@@ -32,7 +29,7 @@ export function createApp(
     const { incoming } = c.env;
     const method = allow === undefined ? {} : { allow };
     return hasFhir && isFhir(path)
-      ? refusalResponse(code, baseOf(c), { ...readRequestIds(withTraceId(incoming)), ...method })
+      ? refusalResponse(code, { ...readRequestIds(withTraceId(incoming)), ...method })
       : problemResponse(code, { ...readRequestIds(incoming), ...method });
   });
   app.onError((error) => {

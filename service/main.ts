@@ -131,7 +131,7 @@ export async function startService(
       ...(worker === undefined ? [] : mount(PARTS.work.routes, worker.forRoutes)),
       ...mount(PARTS.service.routes, { build, readiness, own, description, stopping: begun }),
     ];
-    const app = createApp(routes, { baseOf, log });
+    const app = createApp(routes, { log });
     const http = await serveHttp(app.fetch, {
       host: HOST,
       port: PORT,

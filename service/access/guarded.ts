@@ -21,7 +21,7 @@ export type Guard<A extends KnownCaller> = {
   /** The head to judge by, where it is not simply the one sent. */
   headOf?: (sent: RequestHead) => RequestHead;
   /** Words a refusal. */
-  refuse: (code: ErrorCode, options: ProblemOptions, c: RouteContext) => Response;
+  refuse: (code: ErrorCode, options: ProblemOptions) => Response;
   /** What the event of a refusal calls this way of asking. */
   api: Api;
   /** How a fault inside the service is answered, and how it is logged. */
@@ -55,9 +55,9 @@ export function guarded<A extends KnownCaller>(
     const head = headOf === undefined ? incoming : headOf(incoming);
     try {
       if (incoming.method === 'HEAD') {
-        return refuse('method-not-allowed', { ...readRequestIds(head), allow: 'GET' }, c);
+        return refuse('method-not-allowed', { ...readRequestIds(head), allow: 'GET' });
       }
-      if (overloaded?.() === true) return refuse('could-not-check', readRequestIds(head), c);
+      if (overloaded?.() === true) return refuse('could-not-check', readRequestIds(head));
       const trace = tracing.of(incoming);
       const token = trace?.child('token');
       const admitting = admit(head);
@@ -74,11 +74,11 @@ export function guarded<A extends KnownCaller>(
         refused = admission;
       }
       noteRefusal({ ...refused, api, source: incoming.socket.remoteAddress });
-      return refuse(refused.code, { ...refused.ids, limit: refused.limit }, c);
+      return refuse(refused.code, { ...refused.ids, limit: refused.limit });
     } catch (error) {
       const ids = readRequestIds(head);
       fault.log({ ...errorFields(error), ...idFields(ids) });
-      return refuse(fault.code, ids, c);
+      return refuse(fault.code, ids);
     }
   };
 }

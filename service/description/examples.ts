@@ -60,6 +60,7 @@ const flagged = {
 };
 
 const outcome = {
+  fullUrl: 'urn:uuid:7a0ce1b2-4c3d-8a1e-9b57-2f1d60c4e833',
   resource: {
     resourceType: 'OperationOutcome',
     issue: [{ severity: 'information', code: 'informational', details: { text: advice } }],

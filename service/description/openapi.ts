@@ -321,7 +321,7 @@ export function openApi(
             issue: { type: 'array', items: { type: 'object' } },
           },
           required: ['resourceType', 'issue'],
-          examples: [refusalOutcome('could-not-check', `https://cp-flags.example${FHIR_BASE}`)],
+          examples: [refusalOutcome('could-not-check')],
         },
       },
     },

@@ -4,7 +4,13 @@ import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCoverage } from '#schemas/audit/audit-search.ts';
 import type { ShownEvent } from '../audit/search/view.ts';
 import { resourceId } from './ids.ts';
-import { JOB_ROLE_SYSTEM, ODS_SYSTEM, patient } from './vocabulary.ts';
+import {
+  AUDIT_EVENT_SYSTEM,
+  FHIR_BASE,
+  JOB_ROLE_SYSTEM,
+  ODS_SYSTEM,
+  patient,
+} from './vocabulary.ts';
 
 /** What of an event FHIR has a place for; a viewer that may not see a part is not shown it here either. */
 const shownSchema = z.object({
@@ -157,7 +163,7 @@ function auditEvent(shown: Shown, id: string, base: string): AuditEvent {
       : { system: DICOM, code: '110100' },
     subtype: [
       ...(accessed ? [{ system: 'http://hl7.org/fhir/restful-interaction', code: 'read' }] : []),
-      { system: `${base}/CodeSystem/audit-event`, code: shown.type },
+      { system: AUDIT_EVENT_SYSTEM, code: shown.type },
     ],
     action: accessed || shown.type === 'audit-search' ? 'R' : 'E',
     recorded: shown.at,
@@ -197,6 +203,7 @@ export function auditBundle(
     resourceType: 'Bundle',
     id,
     type: 'searchset',
+    link: [{ relation: 'self', url: `${base.slice(0, -FHIR_BASE.length)}/audit/search` }],
     entry: [
       ...events.map((event) => {
         const shown = shownSchema.parse(event);
@@ -212,6 +219,7 @@ export function auditBundle(
         };
       }),
       {
+        fullUrl: `urn:uuid:${resourceId('', 'OperationOutcome', id)}`,
         resource: {
           resourceType: 'OperationOutcome' as const,
           issue: [

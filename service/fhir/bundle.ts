@@ -4,6 +4,7 @@ import { flaggedAdvice, notFlaggedAdvice } from '#schemas/wording/lookup.ts';
 import { flagsOf } from '../lookup/answer.ts';
 import type { Checked } from '../lookup/lookup.ts';
 import { access } from './accesses.ts';
+import { resourceId } from './ids.ts';
 import { adviceOutcome } from './outcome.ts';
 import type { Search } from './parameters.ts';
 import { type Child, carePlan, careTeam, fhirFlag } from './plans.ts';
@@ -78,11 +79,13 @@ export function searchset(type: SearchType, search: Search, checked: Keyed, base
     type: 'searchset',
     timestamp: new Date(checked.result.at).toISOString(),
     ...(matches !== 'unreadable' && { total: matches.length }),
-    link: [{ relation: 'self', url: `${base}/${type}${search.query}` }],
+    link: [{ relation: 'self', url: `${base}/${search.path}${search.query}` }],
     entry: [
       ...found.map((resource) => entry(resource, 'match')),
       ...included.map((resource) => entry(resource, 'include')),
       {
+        // It has no address of its own.
+        fullUrl: `urn:uuid:${resourceId(checked.key, 'OperationOutcome', search.nhsNumber, ...advice)}`,
         resource: adviceOutcome(advice, complete),
         search: { mode: 'outcome' },
       },

@@ -4,22 +4,26 @@ import type {
   CodeSystem,
   SearchParameter,
 } from '@medplum/fhirtypes';
+import { unreadableEventSchema, writtenEventSchema } from '#schemas/audit/audit-event.ts';
 import { ERRORS } from '#schemas/errors.ts';
 import type { SearchType } from '#schemas/lookup.ts';
-import { errorCodeSystem } from './outcome.ts';
-import { FHIR_JSON, NHS_NUMBER_SYSTEM } from './vocabulary.ts';
+import {
+  AUDIT_EVENT_SYSTEM,
+  ERROR_CODE_SYSTEM,
+  FHIR_JSON,
+  FLAG_CODE_PARAMETER,
+  NHS_NUMBER_SYSTEM,
+} from './vocabulary.ts';
 
 /** When what is stated below last changed. */
-const STATED_ON = '2026-11-24';
-
-const codeParameterUrl = (base: string): string => `${base}/SearchParameter/flag-code`;
+const STATED_ON = '2026-11-28';
 
 /** `code` is no search parameter of Flag in R4. Source: Patient Flags guide, England-FlagCode. */
-export function flagCodeParameter(base: string): SearchParameter {
+export function flagCodeParameter(): SearchParameter {
   return {
     resourceType: 'SearchParameter',
     id: 'flag-code',
-    url: codeParameterUrl(base),
+    url: FLAG_CODE_PARAMETER,
     name: 'FlagCode',
     status: 'active',
     date: STATED_ON,
@@ -33,11 +37,11 @@ export function flagCodeParameter(base: string): SearchParameter {
 }
 
 /** What the codes of refusals mean. */
-export function errorCodes(base: string): CodeSystem {
+export function errorCodes(): CodeSystem {
   return {
     resourceType: 'CodeSystem',
     id: 'error-code',
-    url: errorCodeSystem(base),
+    url: ERROR_CODE_SYSTEM,
     name: 'ErrorCode',
     title: 'Why a request was refused',
     status: 'active',
@@ -52,11 +56,40 @@ export function errorCodes(base: string): CodeSystem {
   };
 }
 
+/** The kinds of event, as `AuditEvent.subtype` of a search of the audit has them. */
+export function auditEventCodes(): CodeSystem {
+  const types = [...writtenEventSchema.options, unreadableEventSchema].flatMap(({ shape }) =>
+    'options' in shape.type ? shape.type.options : [...shape.type.values],
+  );
+  return {
+    resourceType: 'CodeSystem',
+    id: 'audit-event',
+    url: AUDIT_EVENT_SYSTEM,
+    name: 'AuditEvent',
+    title: 'What an event of the audit records',
+    status: 'active',
+    date: STATED_ON,
+    caseSensitive: true,
+    content: 'complete',
+    concept: types.map((code) => ({ code })),
+  };
+}
+
 const PATIENT_DEFINITION = {
   CareTeam: 'http://hl7.org/fhir/SearchParameter/clinical-patient',
   Flag: 'http://hl7.org/fhir/SearchParameter/clinical-patient',
   AuditEvent: 'http://hl7.org/fhir/SearchParameter/AuditEvent-patient',
 } as const satisfies Record<SearchType, string>;
+
+const BY_IDENTIFIER = `patient:identifier=${NHS_NUMBER_SYSTEM}|NUMBER`;
+const PATIENT_DOCUMENTATION = {
+  CareTeam: `Required: ${BY_IDENTIFIER}.`,
+  Flag: `Required: patient=NUMBER, where NUMBER is the NHS number, or ${BY_IDENTIFIER}.`,
+  AuditEvent: `Required: ${BY_IDENTIFIER}.`,
+} as const satisfies Record<SearchType, string>;
+
+/** CareTeam and AuditEvent are no part of the Patient Flags FHIR API. */
+const OLDER_DRAFT = 'After the CP-IS draft of 2023, which the NHS follows no further: prefer Flag.';
 
 function searched(
   type: SearchType,
@@ -73,7 +106,7 @@ function searched(
         name: 'patient',
         definition: PATIENT_DEFINITION[type],
         type: 'reference',
-        documentation: `Required, and only with the modifier :identifier: patient:identifier=${NHS_NUMBER_SYSTEM}|NUMBER.`,
+        documentation: PATIENT_DOCUMENTATION[type],
       },
       ...(more.searchParam ?? []),
     ],
@@ -81,7 +114,7 @@ function searched(
 }
 
 /** What this service can do, and what it asks of its callers. */
-export function capabilityStatement(base: string, version: string): CapabilityStatement {
+export function capabilityStatement(version: string, base: string): CapabilityStatement {
   return {
     resourceType: 'CapabilityStatement',
     status: 'active',
@@ -112,17 +145,20 @@ export function capabilityStatement(base: string, version: string): CapabilitySt
             'A bearer token that names a user, a role and an organisation, with activity B0107 (unscheduled care) or B0170 (scheduled care: a silent read).',
         },
         resource: [
-          searched('CareTeam', 'One for each plan: its type and dates, and whom to ring.'),
+          searched(
+            'CareTeam',
+            `One for each plan: its type and dates, and whom to ring. ${OLDER_DRAFT}`,
+          ),
           searched(
             'AuditEvent',
-            'The last 25 looks from unscheduled care. Refused to a silent read. _include=AuditEvent:agent brings a PractitionerRole for each person; AuditEvent:entity-type=http://terminology.hl7.org/CodeSystem/v3-RoleClass|ASSIGNED is taken for the same.',
+            `Who looked from unscheduled care, the last 25 entries. ${OLDER_DRAFT} Refused to a silent read. _include=AuditEvent:agent brings a PractitionerRole for each person; AuditEvent:entity-type=http://terminology.hl7.org/CodeSystem/v3-RoleClass|ASSIGNED is taken for the same.`,
             { searchInclude: ['AuditEvent:agent'] },
           ),
           searched(
             'Flag',
-            'One for a child with plans; active while any of them is in force. With code, its CarePlans and CareTeams are included.',
+            'One for a child with plans; active while any of them is in force. After the Patient Flags FHIR API, and answered at PatientFlag too. With code, its CarePlans and CareTeams are included.',
             {
-              searchParam: [{ name: 'code', definition: codeParameterUrl(base), type: 'token' }],
+              searchParam: [{ name: 'code', definition: FLAG_CODE_PARAMETER, type: 'token' }],
             },
           ),
           { type: 'SearchParameter', interaction: [{ code: 'read' }] },

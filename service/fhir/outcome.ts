@@ -2,7 +2,7 @@ import type { OperationOutcome } from '@medplum/fhirtypes';
 import { detailOf, ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
 import { refusalAdvice } from '#schemas/wording/lookup.ts';
 import { type ProblemOptions, problemHeaders } from '../http/problem.ts';
-import { FHIR_JSON, SPINE_ERROR_SYSTEM } from './vocabulary.ts';
+import { ERROR_CODE_SYSTEM, FHIR_JSON, SPINE_ERROR_SYSTEM } from './vocabulary.ts';
 
 /** Displays as the PDS FHIR API gives them; codes without one there have none here. */
 const SPINE_CODES = {
@@ -45,20 +45,11 @@ function spineCode(code: ErrorCode): SpineCode {
   return SEARCH_CODES[code] ?? STATUS_CODES[ERRORS[code].status] ?? 'PRECONDITION_FAILED';
 }
 
-/** The code system of {@link ERRORS}, published beside the searches. */
-export const errorCodeSystem = (base: string): string => `${base}/CodeSystem/error-code`;
-
 /**
  * A refusal as FHIR says it. `details.text` is what a person reads: that nothing was checked, and what to
  * do. `diagnostics` is for whoever wrote the client. Codings: one of the NHS's, and our own stable code.
- *
- * @param base absolute, of this FHIR service
  */
-export function refusalOutcome(
-  code: ErrorCode,
-  base: string,
-  limit?: LimitReached,
-): OperationOutcome {
+export function refusalOutcome(code: ErrorCode, limit?: LimitReached): OperationOutcome {
   const { fhir, title } = ERRORS[code];
   const spine = spineCode(code);
   const display = SPINE_CODES[spine];
@@ -76,7 +67,7 @@ export function refusalOutcome(
               code: spine,
               ...(display !== undefined && { display }),
             },
-            { system: errorCodeSystem(base), code, display: title },
+            { system: ERROR_CODE_SYSTEM, code, display: title },
           ],
           text: refusalAdvice(code),
         },
@@ -87,8 +78,8 @@ export function refusalOutcome(
 }
 
 /** A refusal, whole, with the headers of every other refusal. */
-export function refusalResponse(code: ErrorCode, base: string, options: ProblemOptions): Response {
-  return new Response(JSON.stringify(refusalOutcome(code, base, options.limit)), {
+export function refusalResponse(code: ErrorCode, options: ProblemOptions): Response {
+  return new Response(JSON.stringify(refusalOutcome(code, options.limit)), {
     status: ERRORS[code].status,
     headers: { ...problemHeaders(code, options), 'content-type': FHIR_JSON },
   });

@@ -8,6 +8,8 @@ export type Search = {
   nhsNumber: NhsNumber;
   /** Whether what the matches refer to comes with them. */
   supporting: boolean;
+  /** The resource type as the address names it. */
+  path: SearchPath;
   /** The parameters as the `self` link repeats them: without the number, on purpose. */
   query: string;
 };
@@ -21,8 +23,23 @@ export type ParsedSearch =
       number?: string;
     };
 
-const PATIENT = 'patient:identifier';
-const COMMON = [PATIENT, '_format', '_count'];
+/** By what a search is addressed, and what it finds. Source of PatientFlag: Patient Flags FHIR API. */
+export const SEARCH_PATHS = {
+  CareTeam: 'CareTeam',
+  Flag: 'Flag',
+  PatientFlag: 'Flag',
+  AuditEvent: 'AuditEvent',
+} as const satisfies Record<string, SearchType>;
+export type SearchPath = keyof typeof SEARCH_PATHS;
+
+const IDENTIFIER = 'patient:identifier';
+const CONTROLS = ['_format', '_count'];
+/** Names of the patient. `patient` is the NHS number alone. Source: Patient Flags guide, 0.2.0. */
+const PATIENT = {
+  CareTeam: [IDENTIFIER],
+  Flag: [IDENTIFIER, 'patient'],
+  AuditEvent: [IDENTIFIER],
+} as const satisfies Record<SearchType, readonly string[]>;
 
 /** Which parameter brings what matches refer to, and its values that do. */
 const SUPPORTING = {
@@ -48,20 +65,30 @@ const SUPPORTING = {
 >;
 
 /** An answer holds every match there is: at most 25 accesses, and no child has fifty plans. */
-const COUNT_AT_LEAST = 50;
+export const COUNT_AT_LEAST = 50;
+export const COUNT_AT_MOST = 999_999_999;
 
 function numberSent(values: readonly string[]): string | undefined {
   const [value] = values;
   if (value === undefined || values.length > 1 || value.includes(',')) return undefined;
-  return value.slice(value.indexOf('|') + 1) || undefined;
+  return value.slice(value.indexOf('|') + 1).replace(/^Patient\//, '') || undefined;
+}
+
+/** Whether the patient is named as the parameter has it, so that a number of another kind is none. */
+function namesPatient(name: string, value: string, number: string): boolean {
+  const identified = `${NHS_NUMBER_SYSTEM}|${number}`;
+  if (name === IDENTIFIER) return value === identified;
+  return value === number || value === `Patient/${number}` || value === identified;
 }
 
 /**
  * Reads the parameters of a search. What is not supported is refused, never read over: a search that
  * silently was another one could come back empty and be taken for a negative.
  */
-export function parseSearch(type: SearchType, parameters: URLSearchParams): ParsedSearch {
-  const number = numberSent(parameters.getAll(PATIENT));
+export function parseSearch(path: SearchPath, parameters: URLSearchParams): ParsedSearch {
+  const type = SEARCH_PATHS[path];
+  const patient: readonly string[] = PATIENT[type];
+  const number = numberSent(patient.flatMap((name) => parameters.getAll(name)));
   const refuse = (code: ErrorCode): ParsedSearch => ({
     kind: 'refused',
     code,
@@ -71,14 +98,16 @@ export function parseSearch(type: SearchType, parameters: URLSearchParams): Pars
 
   const names = new Set<string>();
   for (const [name, value] of parameters) {
-    if (!COMMON.includes(name) && name !== supporting?.name) {
+    const isKnown = patient.includes(name) || CONTROLS.includes(name);
+    if (!isKnown && name !== supporting?.name) {
       return refuse('search-parameter-unsupported');
     }
     if (names.has(name) || value.includes(',')) return refuse('search-several-values');
     names.add(name);
   }
   const count = parameters.get('_count');
-  if (count !== null && !(/^[0-9]{1,9}$/.test(count) && Number(count) >= COUNT_AT_LEAST)) {
+  const isCount = /^[0-9]{1,9}$/.test(count ?? '') && Number(count) >= COUNT_AT_LEAST;
+  if (count !== null && !isCount) {
     return refuse('search-count-unsupported');
   }
   const asked = supporting === undefined ? null : parameters.get(supporting.name);
@@ -87,13 +116,18 @@ export function parseSearch(type: SearchType, parameters: URLSearchParams): Pars
       return refuse(supporting.refusal);
   }
 
-  const value = parameters.get(PATIENT);
-  if (number === undefined || value === null) return refuse('search-number-required');
-  if (value !== `${NHS_NUMBER_SYSTEM}|${number}`) return refuse('search-number-system');
+  const [name, another] = patient.filter((each) => parameters.has(each));
+  if (another !== undefined) return refuse('search-several-values');
+  const value = name === undefined ? null : parameters.get(name);
+  if (name === undefined || value === null || number === undefined) {
+    return refuse('search-number-required');
+  }
+  if (!namesPatient(name, value, number)) return refuse('search-number-system');
   const nhsNumber = parseNhsNumber(number);
   if (nhsNumber === undefined) return refuse('invalid-nhs-number');
   return {
     kind: 'parsed',
+    path,
     nhsNumber,
     supporting: asked !== null,
     query:

@@ -1,6 +1,5 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { ErrorCode } from '#schemas/errors.ts';
-import type { SearchType } from '#schemas/lookup.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import type { GuardedWork } from '../access/guarded.ts';
 import { BODY_LIMITS, readBody } from '../http/body.ts';
@@ -12,7 +11,7 @@ import { whenUndelivered } from '../lookup/undelivered.ts';
 import { searchset } from './bundle.ts';
 import { isForm, wantsJson } from './media.ts';
 import { refusalResponse } from './outcome.ts';
-import { type ParsedSearch, parseSearch } from './parameters.ts';
+import { type ParsedSearch, parseSearch, SEARCH_PATHS, type SearchPath } from './parameters.ts';
 import type { BaseOf } from './request.ts';
 import { FHIR_JSON } from './vocabulary.ts';
 
@@ -50,19 +49,19 @@ async function readParameters({ incoming, outgoing }: HttpBindings): Promise<Rea
  * nobody looked. They are refused before the check, so that no event says that they were shown.
  */
 async function readSearch(
-  type: SearchType,
+  path: SearchPath,
   env: HttpBindings,
   { access }: Admitted,
 ): Promise<ParsedSearch> {
   const read = await readParameters(env);
   if (read.kind === 'refused') return read;
-  const search = parseSearch(type, read.parameters);
+  const search = parseSearch(path, read.parameters);
   if (search.kind === 'refused') return search;
   const { nhsNumber: number } = search;
   if (!wantsJson(env.incoming.headers, read.parameters.get('_format'))) {
     return { kind: 'refused', code: 'format-unsupported', number };
   }
-  if (type === 'AuditEvent' && access.access === 'silent-read') {
+  if (path === 'AuditEvent' && access.access === 'silent-read') {
     return { kind: 'refused', code: 'accesses-not-shown', number };
   }
   return search;
@@ -70,26 +69,26 @@ async function readSearch(
 
 /** A search by NHS number for an admitted caller, answered as a Bundle. */
 export function createSearch(
-  type: SearchType,
+  path: SearchPath,
   { lookUp, rehearse, readiness, baseOf }: SearchDependencies,
 ): GuardedWork<Admitted> {
+  const type = SEARCH_PATHS[path];
   return async function answer(c, admitted, trace) {
-    const search = await readSearch(type, c.env, admitted);
+    const search = await readSearch(path, c.env, admitted);
     if (search.kind === 'refused') return search;
     const { nhsNumber } = search;
     const rehearsal = rehearse(nhsNumber);
     if (rehearsal?.kind === 'limited') return { code: 'too-many-requests', limit: rehearsal.limit };
-    const base = baseOf(c);
     const form: Form = {
       search: type,
       words(checked) {
         const { resourceKey: key } = readiness;
         if (key === undefined) throw new Error('the store is open and has no dataset');
-        return JSON.stringify(searchset(type, search, { ...checked, key }, base));
+        return JSON.stringify(searchset(type, search, { ...checked, key }, baseOf(c)));
       },
     };
     const looked = await lookUp(admitted, { nhsNumber }, form, rehearsal, trace);
-    if (looked.kind === 'could-not-check') return refusalResponse(looked.code, base, admitted.ids);
+    if (looked.kind === 'could-not-check') return refusalResponse(looked.code, admitted.ids);
     const { incoming, outgoing } = c.env;
     whenUndelivered(incoming, outgoing, looked.notDelivered);
     return new Response(looked.body, {

@@ -1,5 +1,14 @@
 /** Where the FHIR R4 service lies. Source: draft CP-IS FHIR guide, base addresses. */
 export const FHIR_BASE = '/FHIR/R4';
+/**
+ * What this service defines itself, by names that are the same at every address: a code from one host means
+ * what it means from another.
+ */
+const CANONICAL = 'https://cp-flags.example/fhir';
+export const ERROR_CODE_SYSTEM = `${CANONICAL}/CodeSystem/error-code`;
+export const AUDIT_EVENT_SYSTEM = `${CANONICAL}/CodeSystem/audit-event`;
+export const FLAG_CODE_PARAMETER = `${CANONICAL}/SearchParameter/flag-code`;
+
 export const FHIR_JSON = 'application/fhir+json';
 
 export const NHS_NUMBER_SYSTEM = 'https://fhir.nhs.uk/Id/nhs-number';

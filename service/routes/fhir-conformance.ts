@@ -1,5 +1,10 @@
 import { resourceOf } from '../description/operation.ts';
-import { capabilityStatement, errorCodes, flagCodeParameter } from '../fhir/conformance.ts';
+import {
+  auditEventCodes,
+  capabilityStatement,
+  errorCodes,
+  flagCodeParameter,
+} from '../fhir/conformance.ts';
 import { wantsJson } from '../fhir/media.ts';
 import { refusalResponse } from '../fhir/outcome.ts';
 import { type BaseOf, withTraceId } from '../fhir/request.ts';
@@ -19,7 +24,7 @@ function conformance(
   id: string,
   resourceType: string,
   summary: string,
-  describe: (base: string, version: string) => object,
+  describe: (version: string, base: string) => object,
 ): Route<ConformanceDependencies> {
   return {
     operation: {
@@ -38,12 +43,11 @@ function conformance(
     handler:
       ({ baseOf, version }) =>
       (c) => {
-        const base = baseOf(c);
         const { incoming } = c.env;
         if (!wantsJson(incoming.headers, c.req.query('_format') ?? null)) {
-          return refusalResponse('format-unsupported', base, readRequestIds(withTraceId(incoming)));
+          return refusalResponse('format-unsupported', readRequestIds(withTraceId(incoming)));
         }
-        return new Response(JSON.stringify(describe(base, version)), {
+        return new Response(JSON.stringify(describe(version, baseOf(c))), {
           status: 200,
           headers: { ...SAFE_HEADERS, 'content-type': FHIR_JSON },
         });
@@ -73,5 +77,12 @@ export const fhirConformance = [
     'CodeSystem',
     'The codes by which refusals are told apart',
     errorCodes,
+  ),
+  conformance(
+    '/CodeSystem/audit-event',
+    'auditEventCodes',
+    'CodeSystem',
+    'The kinds of event that the audit holds',
+    auditEventCodes,
   ),
 ];

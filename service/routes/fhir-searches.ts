@@ -1,12 +1,17 @@
 import { z } from 'zod';
 import type { ErrorCode } from '#schemas/errors.ts';
-import type { SearchType } from '#schemas/lookup.ts';
 import { EXAMPLES } from '../description/examples.ts';
 import { fhirHeaders, type Operation, type Parameter } from '../description/operation.ts';
 import { refusalResponse } from '../fhir/outcome.ts';
+import {
+  COUNT_AT_LEAST,
+  COUNT_AT_MOST,
+  SEARCH_PATHS,
+  type SearchPath,
+} from '../fhir/parameters.ts';
 import { withTraceId } from '../fhir/request.ts';
 import { createSearch, type SearchDependencies } from '../fhir/search.ts';
-import { FHIR_BASE, FHIR_JSON } from '../fhir/vocabulary.ts';
+import { FHIR_BASE, FHIR_JSON, NHS_NUMBER_SYSTEM } from '../fhir/vocabulary.ts';
 import { guardedLookup, type LookupGuardDependencies } from '../lookup/guard.ts';
 import type { Route } from './route.ts';
 
@@ -31,17 +36,35 @@ const bundleSchema = z
   })
   .meta({ description: 'A Bundle of FHIR R4.' });
 
-const identifierText =
-  'The system https://fhir.nhs.uk/Id/nhs-number, a vertical bar and the NHS number.';
+const IDENTIFIER = `${NHS_NUMBER_SYSTEM}|9991000011`;
+const identifier: Parameter = {
+  name: 'patient:identifier',
+  in: 'query',
+  required: true,
+  description: `The system ${NHS_NUMBER_SYSTEM}, a vertical bar and the NHS number.`,
+  schema: z.string().regex(/^https:\/\/fhir\.nhs\.uk\/Id\/nhs-number\|[0-9]{10}$/),
+  example: IDENTIFIER,
+};
+const identifiers: Record<SearchPath, Parameter[]> = {
+  CareTeam: [identifier],
+  Flag: byPatient(),
+  PatientFlag: byPatient(),
+  AuditEvent: [identifier],
+};
+/** Either may name the patient. */
+function byPatient(): Parameter[] {
+  return [
+    {
+      name: 'patient',
+      in: 'query',
+      description: 'The NHS number alone. This or `patient:identifier` is required.',
+      schema: z.string().regex(/^(?:Patient\/)?[0-9]{10}$/),
+      example: '9991000011',
+    },
+    { ...identifier, required: false },
+  ];
+}
 const common: Parameter[] = [
-  {
-    name: 'patient:identifier',
-    in: 'query',
-    required: true,
-    description: identifierText,
-    schema: z.string(),
-    example: 'https://fhir.nhs.uk/Id/nhs-number|9991000011',
-  },
   {
     name: '_format',
     in: 'query',
@@ -52,37 +75,45 @@ const common: Parameter[] = [
     name: '_count',
     in: 'query',
     description: 'Answers are not paged: 50 or more.',
-    schema: z.int().min(50),
+    schema: z.int().min(COUNT_AT_LEAST).max(COUNT_AT_MOST),
   },
 ];
 
-const SEARCHES: Record<
-  SearchType,
-  { summary: string; description: string; more: Parameter[]; refusals: ErrorCode[] }
-> = {
+type Search = {
+  summary: string;
+  description: string;
+  more: readonly Parameter[];
+  refusals: readonly ErrorCode[];
+};
+
+const FLAG = {
+  summary: 'One Flag for a child with plans',
+  description: '`active` while any plan is in force. After the Patient Flags FHIR API.',
+  more: [
+    {
+      name: 'code',
+      in: 'query',
+      description: 'With it the CarePlans and CareTeams that the Flag refers to come too.',
+      schema: z.enum(['child-protection-information-system-flag']),
+    },
+  ],
+  refusals: ['search-code-unsupported'],
+} as const satisfies Search;
+/** CareTeam and AuditEvent are no part of the Patient Flags FHIR API. */
+const OLDER_DRAFT = 'After the CP-IS draft of 2023, which the NHS follows no further: prefer Flag.';
+
+const SEARCHES: Record<SearchPath, Search> = {
   CareTeam: {
     summary: 'Whom to ring: one CareTeam for each plan',
-    description:
-      'Type and dates of each plan and its authority’s two numbers: `work` is office hours, `mobile` the emergency duty team, out of hours. Label it so.',
+    description: `Type and dates of each plan and its authority’s two numbers: \`work\` is office hours, \`mobile\` the emergency duty team, out of hours. Label it so. ${OLDER_DRAFT}`,
     more: [],
     refusals: [],
   },
-  Flag: {
-    summary: 'One Flag for a child with plans',
-    description: '`active` while any plan is in force.',
-    more: [
-      {
-        name: 'code',
-        in: 'query',
-        description: 'With it the CarePlans and CareTeams that the Flag refers to come too.',
-        schema: z.enum(['child-protection-information-system-flag']),
-      },
-    ],
-    refusals: ['search-code-unsupported'],
-  },
+  Flag: FLAG,
+  PatientFlag: { ...FLAG, description: `${FLAG.description} Another address of Flag.` },
   AuditEvent: {
-    summary: 'The last 25 looks from unscheduled care',
-    description: 'Your own among them. Refused to a silent read.',
+    summary: 'Who looked from unscheduled care, the last 25 entries',
+    description: `Your own among them. Refused to a silent read. ${OLDER_DRAFT}`,
     more: [
       {
         name: '_include',
@@ -105,13 +136,13 @@ const SEARCH_REFUSALS = [
   'format-unsupported',
 ] as const satisfies ErrorCode[];
 
-function operations(type: SearchType): Operation[] {
-  const { summary, description, more, refusals } = SEARCHES[type];
+function operations(path: SearchPath): Operation[] {
+  const { summary, description, more, refusals } = SEARCHES[path];
   const answer = {
     description: 'Checked.',
-    content: { [FHIR_JSON]: { schema: bundleSchema, example: EXAMPLES[type] } },
+    content: { [FHIR_JSON]: { schema: bundleSchema, example: EXAMPLES[SEARCH_PATHS[path]] } },
   };
-  const parameters = [...common, ...more];
+  const parameters = [...identifiers[path], ...common, ...more];
   const formSchema = z.object(
     Object.fromEntries(
       parameters.map(({ name, required, schema, description: text }) => [
@@ -123,8 +154,8 @@ function operations(type: SearchType): Operation[] {
   return [
     {
       method: 'POST',
-      path: `${FHIR_BASE}/${type}/_search`,
-      id: `search${type}`,
+      path: `${FHIR_BASE}/${path}/_search`,
+      id: `search${path}`,
       tag: 'FHIR R4',
       summary,
       description: `${description} The number stands in the body: in no address, and in no log of one.`,
@@ -133,7 +164,7 @@ function operations(type: SearchType): Operation[] {
       body: {
         'application/x-www-form-urlencoded': {
           schema: formSchema,
-          example: { 'patient:identifier': 'https://fhir.nhs.uk/Id/nhs-number|9991000011' },
+          example: { 'patient:identifier': IDENTIFIER },
         },
       },
       answer,
@@ -148,8 +179,8 @@ function operations(type: SearchType): Operation[] {
     },
     {
       method: 'GET',
-      path: `${FHIR_BASE}/${type}`,
-      id: `search${type}ByGet`,
+      path: `${FHIR_BASE}/${path}`,
+      id: `search${path}ByGet`,
       tag: 'FHIR R4',
       summary: `${summary}, by GET`,
       description: `${description} The number stands in the address: prefer POST.`,
@@ -167,9 +198,9 @@ function operations(type: SearchType): Operation[] {
  * is an OperationOutcome that says that nothing was checked.
  */
 export const fhirSearches: readonly Route<FhirSearchDependencies>[] = (
-  Object.keys(SEARCHES) as SearchType[]
-).flatMap((type) =>
-  operations(type).map((operation) => ({
+  Object.keys(SEARCHES) as SearchPath[]
+).flatMap((path) =>
+  operations(path).map((operation) => ({
     operation,
     handler: ({ lookUp, rehearse, readiness, baseOf, ...guard }) =>
       guardedLookup(
@@ -177,9 +208,9 @@ export const fhirSearches: readonly Route<FhirSearchDependencies>[] = (
         {
           api: 'fhir',
           headOf: withTraceId,
-          refuse: (code, options, c) => refusalResponse(code, baseOf(c), options),
+          refuse: refusalResponse,
         },
-        createSearch(type, { lookUp, rehearse, readiness, baseOf }),
+        createSearch(path, { lookUp, rehearse, readiness, baseOf }),
       ),
   })),
 );

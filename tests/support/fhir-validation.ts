@@ -100,12 +100,18 @@ function unresolved(bundle: Bundle): string[] {
   const entries: BundleEntry[] = bundle.entry ?? [];
   const urls = entries.flatMap(({ fullUrl }) => fullUrl ?? []);
   const faults = urls.length === new Set(urls).size ? [] : ['a full URL is there twice'];
+  if (!bundle.link?.some(({ relation }) => relation === 'self'))
+    faults.push('there is no self link');
   for (const { fullUrl, resource, search } of entries) {
     if (resource === undefined) continue;
     const { resourceType, id } = resource;
     const end = `/${resourceType}/${id}`;
-    if (search?.mode !== 'outcome' && !(fullUrl?.startsWith('http') && fullUrl.endsWith(end))) {
-      faults.push(`the full URL of a ${resourceType} is not an absolute one of its own`);
+    const isNamed =
+      search?.mode === 'outcome'
+        ? /^urn:uuid:[0-9a-f-]{36}$/.test(fullUrl ?? '')
+        : fullUrl?.startsWith('http') === true && fullUrl.endsWith(end);
+    if (!isNamed) {
+      faults.push(`the full URL of a ${resourceType} is not one of its own`);
     }
     const base = fullUrl?.slice(0, -end.length);
     const contained = 'contained' in resource ? (resource.contained ?? []) : [];

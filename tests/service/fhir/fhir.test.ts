@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import type { Bundle } from '@medplum/fhirtypes';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
@@ -184,6 +185,36 @@ describe('Flag', () => {
       period: { start: '2025-02-01', end: '2026-09-01' },
     });
     expect(texts(issues)[0]).toMatch(/^No current plan/);
+  });
+
+  test.for([
+    ['Flag', (number: string) => number],
+    ['PatientFlag', (number: string) => number],
+    ['PatientFlag', (number: string) => `Patient/${number}`],
+    ['PatientFlag', (number: string) => `${NHS_NUMBER}|${number}`],
+  ] as const)('is found at %s by patient, with and without its code', async ([path, named]) => {
+    const code = 'child-protection-information-system-flag';
+    const [expected] = (await fhir.found('Flag', SEVERAL)).matches;
+    const patient = named(SEVERAL);
+    const query = new URLSearchParams({ patient, code }).toString();
+    for (const response of [
+      await fhir.send(`/${path}?${query}`),
+      await fhir.send(`/${path}/_search`, { method: 'POST' }, query),
+    ]) {
+      expect(response.status).toBe(200);
+      const bundle = await fhir.sound<Bundle>(response);
+      expect(bundle.link?.[0]?.url).toBe(
+        `${service.baseUrl}/FHIR/R4/${path}?${new URLSearchParams({ code }).toString()}`,
+      );
+      expect(bundle.entry?.[0]?.resource).toMatchObject({
+        ...expected,
+        extension: expect.any(Array),
+      });
+    }
+    const bundle = await fhir.sound<Bundle>(
+      await fhir.send(`/${path}?${new URLSearchParams({ patient }).toString()}`),
+    );
+    expect(bundle.entry?.[0]?.resource).toEqual(expected);
   });
 
   test.for([

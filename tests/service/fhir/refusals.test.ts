@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import { CHECK_THE_NUMBER, COULD_NOT_CHECK, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
+import { AUDIT_EVENT_SYSTEM, ERROR_CODE_SYSTEM } from '#service/fhir/vocabulary.ts';
 import { keys } from '#store/keys.ts';
 import { type Fhir, fhirOf, NHS_NUMBER } from '../../support/fhir.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -48,7 +49,7 @@ async function refusal(response: Response): Promise<string> {
   const [{ severity, code, details, diagnostics } = {}] = issue;
   const [spine, own] = details?.coding ?? [];
   expect(spine?.system).toBe('https://fhir.nhs.uk/R4/CodeSystem/Spine-ErrorOrWarningCode');
-  expect(own?.system).toBe(`${service.baseUrl}/FHIR/R4/CodeSystem/error-code`);
+  expect(own?.system).toBe(ERROR_CODE_SYSTEM);
   if (!isErrorCode(own?.code)) throw new Error('a refusal has a code of its own');
   expect(response.status).toBe(ERRORS[own.code].status);
   expect({ severity, code, text: details?.text }).toEqual({
@@ -109,6 +110,23 @@ describe('a search is refused', () => {
       `${PATIENT}&code=http://x.example|child-protection-information-system-flag`,
       code,
     ],
+    ['with the patient named twice', 'Flag', `${PATIENT}&patient=${CHILD}`, several],
+    ['with a patient of another system', 'Flag', `patient=https://x.example|${CHILD}`, system],
+    [
+      'with a patient that is none',
+      'Flag',
+      `patient=Practitioner/${CHILD}`,
+      `400 value ${SEARCH} invalid-nhs-number`,
+    ],
+    ['without a patient', 'PatientFlag', 'code=child-protection-information-system-flag', required],
+    ['with another code', 'PatientFlag', `patient=${CHILD}&code=x`, code],
+    [
+      'with a patient and a bad check digit',
+      'PatientFlag',
+      'patient=9990000019',
+      `400 value ${SEARCH} invalid-nhs-number`,
+    ],
+    ['by a number alone', 'AuditEvent', `patient=${CHILD}`, unsupported],
     ['with a modifier on the code', 'Flag', `${PATIENT}&code:not=x`, unsupported],
     [
       'in another format',
@@ -370,10 +388,33 @@ describe('what describes the service', () => {
     const code = resources
       .find(({ type }) => type === 'Flag')
       ?.searchParam?.find(({ name }) => name === 'code');
-    const parameter = await fhir.sound<SearchParameter>(await fetch(code?.definition ?? ''));
+    const parameter = await fhir.sound<SearchParameter>(await get('/SearchParameter/flag-code'));
     expect(parameter).toMatchObject({ url: code?.definition, base: ['Flag'], code: 'code' });
     const codes = await fhir.sound<CodeSystem>(await get('/CodeSystem/error-code'));
     expect(codes.concept?.map((concept) => concept.code)).toEqual(Object.keys(ERRORS));
+    const kinds = await fhir.sound<CodeSystem>(await get('/CodeSystem/audit-event'));
+    expect(kinds.url).toBe(AUDIT_EVENT_SYSTEM);
+    expect(kinds.concept?.map((concept) => concept.code)).toEqual(
+      expect.arrayContaining(['lookup', 'refusal', 'dataset-created', 'unreadable']),
+    );
+  });
+
+  test('names what is defined here alike at every address', async () => {
+    const { hostname, port } = new URL(service.baseUrl);
+    const other = `http://${hostname === 'localhost' ? '127.0.0.1' : 'localhost'}:${port}`;
+    for (const path of [
+      'SearchParameter/flag-code',
+      'CodeSystem/error-code',
+      'CodeSystem/audit-event',
+    ]) {
+      const texts = await Promise.all(
+        [service.baseUrl, other].map(async (base) =>
+          (await fetch(`${base}/FHIR/R4/${path}`)).text(),
+        ),
+      );
+      expect(texts[1]).toBe(texts[0]);
+      expect(texts[0]).not.toContain(port);
+    }
   });
 
   test('is refused in another format', async () => {

@@ -94,6 +94,7 @@ const ROUTES: Record<string, Entry> = {
   },
   ...searches('CareTeam', everyLookup),
   ...searches('Flag', everyLookup),
+  ...searches('PatientFlag', everyLookup),
   ...searches('AuditEvent', { nurse: 200 }),
   'POST /uploads': {
     body: {
@@ -121,6 +122,7 @@ const ROUTES: Record<string, Entry> = {
   'GET /FHIR/R4/metadata': open({ fhir: true }),
   'GET /FHIR/R4/SearchParameter/flag-code': open({ fhir: true }),
   'GET /FHIR/R4/CodeSystem/error-code': open({ fhir: true }),
+  'GET /FHIR/R4/CodeSystem/audit-event': open({ fhir: true }),
 };
 
 type Route = Entry & { name: string; method: string; path: string };
