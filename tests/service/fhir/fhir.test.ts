@@ -208,7 +208,7 @@ describe('Flag', () => {
       );
       expect(bundle.entry?.[0]?.resource).toMatchObject({
         ...expected,
-        extension: expect.any(Array),
+        extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/flag-detail' }, {}, {}],
       });
     }
     const bundle = await fhir.sound<Bundle>(

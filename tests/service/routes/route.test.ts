@@ -33,7 +33,6 @@ const posted: Route<unknown> = {
 const routes = [greeting, guarded, posted];
 
 const app = createApp(mount(routes, { name: 'Ann' }), {
-  baseOf: () => 'http://flags.example/FHIR/R4',
   log: createLog('error', { write: () => undefined }),
 });
 const env = { incoming: { headers: {}, rawHeaders: [] } };
