@@ -20,7 +20,7 @@ import { type CheckedRecord, type CheckedRow, checkRecord } from './check.ts';
 import { echoOf } from './echo.ts';
 import { Findings, LISTED_AT_MOST, shownLocalId } from './findings.ts';
 import type { OnProgress } from './progress.ts';
-import { type RecordTrace, traceRecords } from './trace-records.ts';
+import { type RecordTrace, traceRecords } from './trace-numbers.ts';
 import { TRACED_AT_ONCE, type Tracer, TracingUnavailable } from './tracing/tracer.ts';
 
 export type ReadOptions = {

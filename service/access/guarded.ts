@@ -6,7 +6,7 @@ import type { RequestHead } from '../http/request-head.ts';
 import { idFields, readRequestIds } from '../http/request-ids.ts';
 import type { Handler, RouteContext } from '../http/route.ts';
 import { errorFields, type LogFields } from '../telemetry/log.ts';
-import type { Trace, Tracing } from '../telemetry/tracing.ts';
+import type { Trace, Tracing } from '../telemetry/traces.ts';
 import type { KnownCaller, Refusal } from './admission.ts';
 
 /** What every route that a token opens needs, whomever it lets in. */

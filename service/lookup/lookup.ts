@@ -12,7 +12,7 @@ import { idFields } from '../http/request-ids.ts';
 import { errorFields } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { SampledLog } from '../telemetry/sampled-log.ts';
-import type { Trace } from '../telemetry/tracing.ts';
+import type { Trace } from '../telemetry/traces.ts';
 import type { CoverageState } from './coverage.ts';
 import { createEventText } from './event.ts';
 import type { Admitted } from './guard.ts';

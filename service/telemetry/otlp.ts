@@ -27,7 +27,7 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Distribution, Labels, Reading } from './instruments.ts';
-import type { SpanMaker } from './tracing.ts';
+import type { SpanMaker } from './traces.ts';
 
 /**
  * Everything of OpenTelemetry's own, in one module that is loaded only where something is sent by OTLP: it

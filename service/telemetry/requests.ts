@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Metrics } from './metrics.ts';
-import type { Tracing } from './tracing.ts';
+import type { Tracing } from './traces.ts';
 
 /** A request under way, as it is measured. */
 export type ObservedRequest = {

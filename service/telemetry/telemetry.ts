@@ -8,7 +8,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { serveMetrics } from './page.ts';
 import { watchProcess } from './process.ts';
 import { createRequestObserver, createRouteNames, type RequestObserver } from './requests.ts';
-import { createTracing, type Tracing } from './tracing.ts';
+import { createTracing, type Tracing } from './traces.ts';
 
 /** What has not gone out by then at a stop is lost. */
 const FLUSHED_WITHIN_MS = 2_000;

@@ -8,7 +8,7 @@ import { createMetrics } from '#service/telemetry/metrics.ts';
 import { createRouteNames } from '#service/telemetry/requests.ts';
 import { otlpAddresses } from '#service/telemetry/telemetry.ts';
 import { readTraceparent, traceparentOf } from '#service/telemetry/trace-context.ts';
-import { createTracing, type SpanMaker } from '#service/telemetry/tracing.ts';
+import { createTracing, type SpanMaker } from '#service/telemetry/traces.ts';
 
 const hex = (length: number) =>
   fc
