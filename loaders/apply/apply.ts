@@ -6,8 +6,8 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { RemovalEffect, RowEffect } from '#store/rows/row-calls.ts';
 import type { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
-import type { Anchor, AnchoredHold } from '#store/trust/anchor.ts';
-import type { Hold, Journal } from '../spool/journal.ts';
+import type { Anchor, AnchoredHeldFile } from '#store/trust/anchor.ts';
+import type { HeldFile, Journal } from '../spool/journal.ts';
 import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';
 
 const ROWS_A_STEP = 2_000;
@@ -81,7 +81,7 @@ export async function applyJournal(
     { sequence: highestSequence, ...expected },
     {
       drops: journal.drops,
-      holds: journal.hold && anchoredHold(journal.hold, acknowledgement, spool.folder),
+      holds: journal.hold && anchoredHeldFile(journal.hold, acknowledgement, spool.folder),
     },
   );
   return acknowledgement;
@@ -114,11 +114,11 @@ export function ledgerEntry(
   };
 }
 
-export function anchoredHold(
-  hold: Hold,
+export function anchoredHeldFile(
+  hold: HeldFile,
   acknowledgement: Acknowledgement,
   folder: string,
-): AnchoredHold {
+): AnchoredHeldFile {
   const { id, authority, sequence } = hold;
   return {
     id,

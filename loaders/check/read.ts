@@ -20,8 +20,8 @@ import { type CheckedRecord, type CheckedRow, checkRecord } from './check.ts';
 import { echoOf } from './echo.ts';
 import { Findings, LISTED_AT_MOST, shownLocalId } from './findings.ts';
 import type { OnProgress } from './progress.ts';
-import { type RecordTrace, traceRecords } from './trace-numbers.ts';
-import { TRACED_AT_ONCE, type Tracer, TracingUnavailable } from './tracing/tracer.ts';
+import { type NumberTrace, traceNumbers } from './trace-numbers.ts';
+import { type NumberTracer, NumberTracingUnavailable, TRACED_AT_ONCE } from './tracing/tracer.ts';
 
 export type ReadOptions = {
   receivedAt: number;
@@ -30,7 +30,7 @@ export type ReadOptions = {
   /** The authority that is known to send, where one is. */
   authority: OdsCode | undefined;
   /** Absent: numbers are not traced, and names not read. */
-  tracer?: Tracer | undefined;
+  tracer?: NumberTracer | undefined;
   /** Codes of authorities that asked to have their refused records back. */
   echoTo?: readonly string[] | undefined;
   onProgress?: OnProgress | undefined;
@@ -112,7 +112,7 @@ class Reading {
   readonly #warnings = new Findings();
   #header: UploadHeader = {};
   #droppedColumns: string[] = [];
-  #tracer: Tracer | undefined;
+  #tracer: NumberTracer | undefined;
   #refusal: Refusal | undefined;
   #batch: TakenRecord[] = [];
   readonly #inactive = new Map<NhsNumber, InactiveNumber>();
@@ -218,11 +218,11 @@ class Reading {
   async finish(): Promise<void> {
     const batch = this.#batch;
     this.#batch = [];
-    let traces: readonly RecordTrace[] = [];
+    let traces: readonly NumberTrace[] = [];
     try {
-      if (this.#tracer !== undefined) traces = await traceRecords(this.#tracer, batch);
+      if (this.#tracer !== undefined) traces = await traceNumbers(this.#tracer, batch);
     } catch (error) {
-      if (!(error instanceof TracingUnavailable)) throw error;
+      if (!(error instanceof NumberTracingUnavailable)) throw error;
       // Not asked again for this file: each time might mean waiting for the deadline.
       this.#tracer = undefined;
       this.#failures.add(NOT_TRACED);
@@ -232,7 +232,7 @@ class Reading {
   }
 
   /** A record with nothing wrong is spooled, whole; any other leaves its findings only. */
-  #settle(number: number, checked: CheckedRecord, trace?: RecordTrace): void {
+  #settle(number: number, checked: CheckedRecord, trace?: NumberTrace): void {
     for (const inactive of trace?.inactive ?? []) this.#noteInactive(inactive);
     const failures = [
       ...(checked.kind === 'refused' ? checked.failures : this.#repeats(number, checked.rows)),

@@ -5,17 +5,17 @@ import { TRACING_HINTS } from '#schemas/wording/records.ts';
 import type { CheckedRecord, CheckedSubject } from './check.ts';
 import { shownLocalId } from './findings.ts';
 import {
+  type NumberTracer,
+  NumberTracingUnavailable,
   TRACED_AT_ONCE,
   type Traced,
   type TraceOutcome,
-  type Tracer,
-  TracingUnavailable,
 } from './tracing/tracer.ts';
 
 const TRACE_DEADLINE_MS = 60_000;
 
 /** What tracing found out about a record. */
-export type RecordTrace = {
+export type NumberTrace = {
   failures: Finding[];
   warnings: Finding[];
   inactive: InactiveNumber[];
@@ -28,12 +28,12 @@ export type RecordTrace = {
  * A delete is never refused for what tracing finds: a plan entered under a wrong number must be possible to
  * take back, and a delete shows nothing to anyone.
  *
- * @throws {TracingUnavailable} where the tracer is, or does not answer within a minute
+ * @throws {NumberTracingUnavailable} where the tracer is, or does not answer within a minute
  */
-export async function traceRecords(
-  tracer: Tracer,
+export async function traceNumbers(
+  tracer: NumberTracer,
   records: readonly { number: number; checked: CheckedRecord }[],
-): Promise<RecordTrace[]> {
+): Promise<NumberTrace[]> {
   const asked = records.flatMap(({ number, checked }, index) =>
     checked.subjects.flatMap((subject) => {
       const person = traced(subject);
@@ -47,7 +47,7 @@ export async function traceRecords(
     if (told.length !== people.length) throw new Error('The tracer left out an answer.');
     outcomes.push(...told);
   }
-  const results = records.map((): RecordTrace => ({ failures: [], warnings: [], inactive: [] }));
+  const results = records.map((): NumberTrace => ({ failures: [], warnings: [], inactive: [] }));
   asked.forEach(({ index, number, checked, subject }, i) => {
     const outcome = outcomes[i];
     const result = results[index];
@@ -78,14 +78,14 @@ function traced({ nhsNumber, dateOfBirth, names }: CheckedSubject): Traced | und
 }
 
 async function ask(
-  tracer: Tracer,
+  tracer: NumberTracer,
   people: readonly Traced[],
   signal: AbortSignal,
 ): Promise<readonly TraceOutcome[]> {
   try {
     return await tracer.trace(people, signal);
   } catch (error) {
-    if (error instanceof TracingUnavailable) throw error;
+    if (error instanceof NumberTracingUnavailable) throw error;
     throw asFailed(error);
   }
 }
@@ -100,7 +100,7 @@ async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>): Promi
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       deadline.abort();
-      reject(new TracingUnavailable('Tracing did not answer in time.'));
+      reject(new NumberTracingUnavailable('Tracing did not answer in time.'));
     }, TRACE_DEADLINE_MS);
   });
   try {

@@ -19,7 +19,7 @@ import { acknowledge, iso, NO_EFFECTS } from '../answers/acknowledge.ts';
 import type { OnProgress } from '../check/progress.ts';
 import type { ReadUpload, Refusal, WholeHeader } from '../check/read.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
-import type { Consumption, Hold, Journal } from '../spool/journal.ts';
+import type { Consumption, HeldFile, Journal } from '../spool/journal.ts';
 import type { Spool } from '../spool/spool.ts';
 import { applyBreakers, type BreakerOutcome } from './breakers.ts';
 import { type Decided, decideHeld, decideRecords, type LeftOut, rowsLeftOut } from './records.ts';
@@ -54,7 +54,7 @@ export type FileDecision = {
   outcome:
     | { kind: 'load'; journal: Journal }
     /** Nothing of it is applied until somebody says so. */
-    | { kind: 'hold'; hold: Hold; drops: string | undefined }
+    | { kind: 'hold'; hold: HeldFile; drops: string | undefined }
     /** Not one record is sound. */
     | { kind: 'refuse' };
 };
@@ -122,7 +122,7 @@ export class FileDecider {
     const entry = await this.#store.fileOf(authority, sequence);
     // Held, but what was held is gone with its disk: such a file is loaded afresh.
     const isHeld = entry?.held !== undefined;
-    const isLost = isHeld && !this.#anchor.holds().some(({ id }) => id === entry.held);
+    const isLost = isHeld && !this.#anchor.heldFiles().some(({ id }) => id === entry.held);
     if (entry?.sha256 === this.#read.sha256 && !isLost) {
       return {
         kind: 'repeat',
@@ -241,7 +241,7 @@ export class FileDecider {
     this.#remarkOnOrder(number, lastNumber(state));
     for (const hint of breakerOutcome.remarks) this.#remark('unusual', hint);
     const drops = this.#anchor
-      .holds()
+      .heldFiles()
       .find((hold) => hold.authority === authority && hold.sequence === whose.sequence)?.id;
     const id = basename(spool.folder).slice(-HOLD_ID_LENGTH);
     if (holds.whole) {
@@ -326,7 +326,7 @@ export class FileDecider {
     };
   }
 
-  #hold(id: string, part: Part): Hold {
+  #hold(id: string, part: Part): HeldFile {
     const { header, authority, sequence, breakerOutcome } = part;
     const { whole, sweep } = breakerOutcome.holds;
     const at = iso(this.#options.receivedAt);

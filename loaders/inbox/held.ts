@@ -19,7 +19,7 @@ export async function finalAnswer(
   const { held, ...rest } = provisional;
   const authority = odsCodeSchema.safeParse(provisional.authority?.code).data;
   if (held === undefined || authority === undefined) return provisional;
-  if (anchor.holds().some(({ id }) => id === held.id)) return undefined;
+  if (anchor.heldFiles().some(({ id }) => id === held.id)) return undefined;
   const { sequenceOffset } = await store.intakeState(authority);
   // With the offset, and as it was where numbering began anew since.
   for (const sequence of new Set([rest.sequence + sequenceOffset, rest.sequence])) {

@@ -9,14 +9,14 @@ import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
-import { anchoredHold, applyJournal, ledgerEntry } from '../apply/apply.ts';
+import { anchoredHeldFile, applyJournal, ledgerEntry } from '../apply/apply.ts';
 import type { OnProgress } from '../check/progress.ts';
 import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
-import type { Tracer } from '../check/tracing/tracer.ts';
+import type { NumberTracer } from '../check/tracing/tracer.ts';
 import { type Difference, FileDecider } from '../decide/file.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
-import type { Hold, Journal } from '../spool/journal.ts';
+import type { HeldFile, Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from './load-failed.ts';
 import type { LoadSlots } from './load-slots.ts';
@@ -47,7 +47,7 @@ export type LoadOptions = {
   /** Who loads: an operator's name, or how the file came in. Goes into the audit. */
   by: string;
   /** Traces NHS numbers. Absent: they are not traced, which is for a demo only. */
-  tracer?: Tracer | undefined;
+  tracer?: NumberTracer | undefined;
   /**
    * Given the notice of numbers that are no longer in use, before anything of the file is applied, so that
    * a crash cannot lose it; loading the file again gives it again. What it throws ends the load.
@@ -72,7 +72,7 @@ const MAX_BYTES = 67_108_864;
  * Either the whole file was sound enough to be loaded (CPF02, CPF03: every accepted record is in the
  * store, on disk, and the sequence number is used up) or nothing of it was (CPF01, CPF04: nothing changed
  * but the audit, and the number can be used again). What is too unusual waits, as `held` says: then the
- * acknowledgement is provisional, the number not used up, and `releaseHold` goes on with it. A repeat of a
+ * acknowledgement is provisional, the number not used up, and `releaseHeldFile` goes on with it. A repeat of a
  * loaded file is answered with its acknowledgement. A load that was cut short is carried to its end first,
  * whichever file comes.
  *
@@ -276,14 +276,14 @@ class Loading {
     file: FileDecider,
     spool: Spool,
     lock: AuthorityLock,
-    hold: Hold,
+    hold: HeldFile,
     drops: string | undefined,
   ): Promise<Acknowledgement> {
     const { acknowledgement, sequence, sha256 } = hold;
     await spool.keepHeld(true);
     const replaced = folderOf(this.#anchor, drops);
-    const holds = anchoredHold(hold, acknowledgement, spool.folder);
-    this.#anchor.changeHolds({ holds, drops });
+    const holds = anchoredHeldFile(hold, acknowledgement, spool.folder);
+    this.#anchor.changeHeldFiles({ holds, drops });
     await this.#store.changeAuthority(lock, {}, ledgerEntry(sequence, sha256, acknowledgement));
     await file.record(acknowledgement);
     removeFolder(replaced);
@@ -292,7 +292,7 @@ class Loading {
 }
 
 const folderOf = (anchor: Anchor, id: string | undefined): string | undefined =>
-  id === undefined ? undefined : anchor.holds().find((hold) => hold.id === id)?.folder;
+  id === undefined ? undefined : anchor.heldFiles().find((hold) => hold.id === id)?.folder;
 
 function removeFolder(folder: string | undefined): void {
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
@@ -358,7 +358,7 @@ function discard(spool: Spool, anchor: Anchor): void {
 const pick = ({ authority, sequence, sha256 }: Journal) => ({ authority, sequence, sha256 });
 
 /** Before anything else, so that not even the audit of a refusal is written to a Redis that is no store. */
-async function requireDataset(store: Store, tracer: Tracer | undefined): Promise<void> {
+async function requireDataset(store: Store, tracer: NumberTracer | undefined): Promise<void> {
   const dataset = await store.dataset();
   if (dataset === undefined) {
     throw new LoadFailed(LOAD_FAILED.noDataset);

@@ -23,7 +23,7 @@ const consumptionSchema = z.strictObject({
 export type Consumption = z.infer<typeof consumptionSchema>;
 
 /** Part or all of a file that waits: with its rows in the spool, all that is needed to go on with it. */
-export const holdSchema = z.strictObject({
+export const heldFileSchema = z.strictObject({
   id: z.string(),
   authority: odsCodeSchema,
   /** With the authority's offset. */
@@ -45,7 +45,7 @@ export const holdSchema = z.strictObject({
   /** What was answered. */
   acknowledgement: acknowledgementSchema,
 });
-export type Hold = z.infer<typeof holdSchema>;
+export type HeldFile = z.infer<typeof heldFileSchema>;
 
 /**
  * What a load needs to be carried to its end from its spool alone: written, with the decision on every
@@ -68,7 +68,7 @@ export const journalSchema = z.strictObject({
   /** What the authority will hold. */
   expected: z.strictObject({ rows: z.int().nonnegative(), digest: z.string() }),
   /** What of the file is held, where part of it is. */
-  hold: holdSchema.optional(),
+  hold: heldFileSchema.optional(),
   /** The hold that is over with this load. */
   drops: z.string().optional(),
   /** As it will be sent, if the store turns out to hold what is expected. */

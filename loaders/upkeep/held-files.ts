@@ -8,7 +8,7 @@ import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
-import type { Anchor, AnchoredHold } from '#store/trust/anchor.ts';
+import type { Anchor, AnchoredHeldFile } from '#store/trust/anchor.ts';
 import { iso } from '../answers/acknowledge.ts';
 import { applyJournal, ledgerEntry } from '../apply/apply.ts';
 import { Findings } from '../check/findings.ts';
@@ -17,13 +17,13 @@ import { decideRecords, rowsLeftOut } from '../decide/records.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from '../load/load-failed.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
-import { type Hold, holdSchema, type Journal } from '../spool/journal.ts';
+import { type HeldFile, heldFileSchema, type Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
 
-export type { Hold } from '../spool/journal.ts';
+export type { HeldFile } from '../spool/journal.ts';
 
 /** Who lets a hold through or discards it, and why; both go into the audit. */
-export type HoldDecision = {
+export type HeldFileDecision = {
   by: string;
   reason: string;
   /** Milliseconds since 1970; default the present. */
@@ -32,13 +32,13 @@ export type HoldDecision = {
 };
 
 /** What waits for somebody's word, the oldest first. */
-export function listHolds(anchor: Anchor): Hold[] {
-  return anchor.holds().map(({ json }) => holdSchema.parse(JSON.parse(json)));
+export function listHeldFiles(anchor: Anchor): HeldFile[] {
+  return anchor.heldFiles().map(({ json }) => heldFileSchema.parse(JSON.parse(json)));
 }
 
 /** The holds that `text` may mean: an id, or an authority's code and the file's number, `V145-412`. */
-export function findHolds(anchor: Anchor, text: string): Hold[] {
-  return listHolds(anchor).filter(
+export function findHeldFiles(anchor: Anchor, text: string): HeldFile[] {
+  return listHeldFiles(anchor).filter(
     ({ id, authority, number }) => id === text || `${authority}-${number}` === text,
   );
 }
@@ -51,11 +51,11 @@ export function findHolds(anchor: Anchor, text: string): Hold[] {
  * @throws {LoadFailed} where there is no such hold any more, or the store failed; a release that had begun
  * is carried to its end by the next load or start
  */
-export async function releaseHold(
+export async function releaseHeldFile(
   store: Store,
   anchor: Anchor,
   id: string,
-  options: HoldDecision,
+  options: HeldFileDecision,
 ): Promise<Acknowledgement> {
   let begun = false;
   try {
@@ -71,7 +71,7 @@ export async function releaseHold(
       try {
         const journal = await decideRelease(store, anchor, lock, spool, hold, options);
         if (journal === undefined) {
-          return await endHold(store, anchor, lock, hold, folder, notOneSound(hold));
+          return await endHeldFile(store, anchor, lock, hold, folder, notOneSound(hold));
         }
         await spool.commitJournal(JSON.stringify(journal));
         await lock.renew();
@@ -98,11 +98,11 @@ export async function releaseHold(
  *
  * @throws {LoadFailed} where there is no such hold any more, or the store failed
  */
-export async function discardHold(
+export async function discardHeldFile(
   store: Store,
   anchor: Anchor,
   id: string,
-  options: HoldDecision,
+  options: HeldFileDecision,
 ): Promise<Acknowledgement> {
   try {
     const { folder, hold } = anchoredOf(anchor, id);
@@ -111,7 +111,7 @@ export async function discardHold(
       await endInterrupted(store, anchor, lock);
       anchoredOf(anchor, id);
       await record(store, 'hold-discarded', hold, options);
-      return endHold(store, anchor, lock, hold, folder, discarded(hold, options));
+      return endHeldFile(store, anchor, lock, hold, folder, discarded(hold, options));
     });
   } catch (error) {
     throw asLoadFailed(error, false);
@@ -119,7 +119,7 @@ export async function discardHold(
 }
 
 /** Discards what nobody has decided on for too long. */
-export async function expireHolds(
+export async function expireHeldFiles(
   store: Store,
   anchor: Anchor,
   {
@@ -127,10 +127,10 @@ export async function expireHolds(
     now = Date.now,
     lockWaitMs,
   }: { keptMs: number; now?: () => number; lockWaitMs?: number },
-): Promise<Hold[]> {
-  const expired = listHolds(anchor).filter(({ at }) => Date.parse(at) + keptMs <= now());
+): Promise<HeldFile[]> {
+  const expired = listHeldFiles(anchor).filter(({ at }) => Date.parse(at) + keptMs <= now());
   for (const { id } of expired) {
-    await discardHold(store, anchor, id, {
+    await discardHeldFile(store, anchor, id, {
       by: 'service',
       reason: 'nobody decided in time',
       now,
@@ -140,15 +140,15 @@ export async function expireHolds(
   return expired;
 }
 
-function anchoredOf(anchor: Anchor, id: string): { folder: string; hold: Hold } {
-  const held: AnchoredHold | undefined = anchor.holds().find((one) => one.id === id);
+function anchoredOf(anchor: Anchor, id: string): { folder: string; hold: HeldFile } {
+  const held: AnchoredHeldFile | undefined = anchor.heldFiles().find((one) => one.id === id);
   if (held === undefined) {
     throw new LoadFailed(LOAD_FAILED.noSuchHold);
   }
-  return { folder: held.folder, hold: holdSchema.parse(JSON.parse(held.json)) };
+  return { folder: held.folder, hold: heldFileSchema.parse(JSON.parse(held.json)) };
 }
 
-function openHeld(folder: string, hold: Hold): Spool {
+function openHeld(folder: string, hold: HeldFile): Spool {
   try {
     return Spool.openHeld(folder, hold);
   } catch (error) {
@@ -160,7 +160,7 @@ function openHeld(folder: string, hold: Hold): Spool {
 async function record(
   store: Store,
   type: 'hold-released' | 'hold-discarded',
-  { authority, number, sha256, whole, acknowledgement: { held } }: Hold,
+  { authority, number, sha256, whole, acknowledgement: { held } }: HeldFile,
   named: NamedPerson,
 ): Promise<void> {
   await store.appendEvent({
@@ -185,8 +185,8 @@ async function decideRelease(
   anchor: Anchor,
   lock: AuthorityLock,
   spool: Spool,
-  hold: Hold,
-  { by, now = Date.now }: HoldDecision,
+  hold: HeldFile,
+  { by, now = Date.now }: HeldFileDecision,
 ): Promise<Journal | undefined> {
   const { authority, sequence, consumption } = hold;
   const at = now();
@@ -262,14 +262,17 @@ async function decideRelease(
   };
 }
 
-function discarded(hold: Hold, { now = Date.now }: Pick<HoldDecision, 'now'>): Acknowledgement {
+function discarded(
+  hold: HeldFile,
+  { now = Date.now }: Pick<HeldFileDecision, 'now'>,
+): Acknowledgement {
   const { counts, held } = hold.acknowledgement;
   return final(hold, counts.accepted > 0 ? 'CPF03' : 'CPF04', HOLD_HINTS.discarded(iso(now())), {
     counts: { ...counts, refused: counts.refused + (held?.records ?? 0) },
   });
 }
 
-function notOneSound(hold: Hold): Acknowledgement {
+function notOneSound(hold: HeldFile): Acknowledgement {
   const { counts } = hold.acknowledgement;
   return final(hold, 'CPF04', HOLD_HINTS.notOneSound, {
     counts: { ...counts, refused: counts.records },
@@ -278,7 +281,7 @@ function notOneSound(hold: Hold): Acknowledgement {
 
 /** The acknowledgement that replaces the provisional one. */
 function final(
-  { acknowledgement }: Hold,
+  { acknowledgement }: HeldFile,
   code: FileCode,
   hint: string,
   changed: Partial<Omit<Acknowledgement, 'failures' | 'warnings'>> & {
@@ -312,18 +315,18 @@ function final(
 }
 
 /** Ends a hold without applying anything. A file of which nothing was applied has not used up its number. */
-async function endHold(
+async function endHeldFile(
   store: Store,
   anchor: Anchor,
   lock: AuthorityLock,
-  { id, authority, sequence, sha256 }: Hold,
+  { id, authority, sequence, sha256 }: HeldFile,
   folder: string,
   acknowledgement: Acknowledgement,
 ): Promise<Acknowledgement> {
   const anchored = anchor.authority(authority);
   if (acknowledgement.code === 'CPF04' || anchored === undefined) {
     await store.changeAuthority(lock, {}, { sequence, strike: true });
-    anchor.changeHolds({ drops: id });
+    anchor.changeHeldFiles({ drops: id });
   } else {
     const highest = Math.max(anchored.sequence, sequence);
     await store.finishFile(lock, {

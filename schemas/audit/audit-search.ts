@@ -80,7 +80,7 @@ export const auditSearchSchema = auditCriteriaSchema
   })
   .refine(inOrder);
 
-const coverageSchema = z.object({
+const searchedUntilSchema = z.object({
   completeUntil: z.iso.datetime().exactOptional().meta({
     description:
       'All that was recorded before it was looked through. Absent while the index is being built: events may be missing.',
@@ -91,7 +91,7 @@ const coverageSchema = z.object({
     .meta({ description: 'Events that are recorded and were not looked through.' }),
 });
 /** How far a search reached. What was recorded later may be there and was not looked through. */
-export type AuditCoverage = z.infer<typeof coverageSchema>;
+export type SearchedUntil = z.infer<typeof searchedUntilSchema>;
 
 /** The 200 answer of `POST /audit/search`. What an event holds depends on its type and on who asks. */
 export const auditSearchAnswerSchema = z.object({
@@ -99,5 +99,5 @@ export const auditSearchAnswerSchema = z.object({
   view: z.enum(['all', 'organisation', 'authority']),
   events: z.array(z.looseObject({ type: z.string(), at: z.iso.datetime() })),
   next: z.string().optional(),
-  coverage: coverageSchema,
+  coverage: searchedUntilSchema,
 });

@@ -41,7 +41,7 @@ export type AccessContextDependencies = {
 export async function createAccessContext(dependencies: AccessContextDependencies) {
   const { configuration, identities, readiness, connection, telemetry, log, countedAlerts, add } =
     dependencies;
-  const { metrics, tracing } = telemetry;
+  const { metrics, traces } = telemetry;
   const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
   const isDemo = (): boolean | undefined => readiness.dataset && readiness.dataset.kind === 'demo';
 
@@ -106,7 +106,7 @@ export async function createAccessContext(dependencies: AccessContextDependencie
     isDemo,
     guard,
     metrics,
-    tracing,
+    traces,
     take: limits.take,
     /** What metrics say of it. */
     measured: { recorder, limits, alerts },

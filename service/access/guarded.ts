@@ -6,11 +6,11 @@ import type { RequestHead } from '../http/request-head.ts';
 import { idFields, readRequestIds } from '../http/request-ids.ts';
 import type { Handler, RouteContext } from '../http/route.ts';
 import { errorFields, type LogFields } from '../telemetry/log.ts';
-import type { Trace, Tracing } from '../telemetry/traces.ts';
+import type { Trace, Traces } from '../telemetry/traces.ts';
 import type { KnownCaller, Refusal } from './admission.ts';
 
 /** What every route that a token opens needs, whomever it lets in. */
-export type GuardDependencies = { noteRefusal: NoteRefusal; tracing: Pick<Tracing, 'of'> };
+export type GuardDependencies = { noteRefusal: NoteRefusal; traces: Pick<Traces, 'of'> };
 
 /** What sets one kind of guarded route apart from the others. */
 export type Guard<A extends KnownCaller> = {
@@ -46,7 +46,7 @@ export type GuardedWork<A extends KnownCaller> = (
  * be on record as one that was.
  */
 export function guarded<A extends KnownCaller>(
-  { noteRefusal, tracing }: GuardDependencies,
+  { noteRefusal, traces }: GuardDependencies,
   { overloaded, admit, headOf, refuse, api, fault }: Guard<A>,
   work: GuardedWork<A>,
 ): Handler {
@@ -58,7 +58,7 @@ export function guarded<A extends KnownCaller>(
         return refuse('method-not-allowed', { ...readRequestIds(head), allow: 'GET' });
       }
       if (overloaded?.() === true) return refuse('could-not-check', readRequestIds(head));
-      const trace = tracing.of(incoming);
+      const trace = traces.of(incoming);
       const token = trace?.child('token');
       const admitting = admit(head);
       // Not awaited where it need not be: most tokens have been seen before.

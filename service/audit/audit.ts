@@ -25,7 +25,7 @@ export type Audit = {
   /** Whether the children that users look up are counted, and how many alerts that gave in the last hour. */
   readonly alerting: { check(): ReadinessCheck; readonly alerts: number };
   /** How far a search reaches. */
-  readonly coverage: Reach | undefined;
+  readonly searchedUntil: Reach | undefined;
   /** `undefined` before the first step, and where another process seals. */
   readonly numbers: AuditNumbers | undefined;
   /** Seals what there is once more and ends. */
@@ -40,7 +40,7 @@ const MEMORY_MIB = 512;
  * lookups.
  */
 export function startAudit(settings: ThreadSettings, log: Log): Audit {
-  let coverage: Reach | undefined;
+  let searchedUntil: Reach | undefined;
   const followed = followThread<Sealing>({
     name: 'audit-sealed',
     starting: 'The sealing of audit events is starting.',
@@ -65,8 +65,8 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
       switch (message.kind) {
         case 'sealing':
           return followed.hear(message.sealing);
-        case 'coverage':
-          coverage = message.coverage;
+        case 'searched-until':
+          searchedUntil = message.searchedUntil;
           return;
         case 'alerting':
           return counting.hear(message.alerting);
@@ -117,8 +117,8 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
         return counting.state?.alerts ?? 0;
       },
     },
-    get coverage() {
-      return coverage;
+    get searchedUntil() {
+      return searchedUntil;
     },
     get numbers() {
       return numbers();

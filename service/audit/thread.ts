@@ -12,7 +12,7 @@ import { type Alerting, type AlertingSettings, createAlerting } from './alert/al
 import type { SealedEvent } from './log/sealed.ts';
 import { createSealer, type Sealing } from './seal/sealer.ts';
 import { followLog } from './search/index-file.ts';
-import { createCoverage, type Reach } from './search/searched-until.ts';
+import { createSearchedUntil, type Reach } from './search/searched-until.ts';
 
 /** What the thread is given to work with. */
 export type ThreadSettings = {
@@ -31,7 +31,7 @@ export type ThreadSettings = {
 /** What the thread tells. */
 export type ThreadMessage =
   | { kind: 'sealing'; sealing: Sealing }
-  | { kind: 'coverage'; coverage: Reach }
+  | { kind: 'searched-until'; searchedUntil: Reach }
   | { kind: 'alerting'; alerting: Alerting }
   | { kind: 'alert'; alert: EnumerationAlertEvent }
   | { kind: 'warning'; message: string; count: number };
@@ -66,7 +66,7 @@ const sealer = createSealer({
 });
 
 const follower = followLog(folder, indexFile);
-const cover = createCoverage(folder, streams);
+const readSearchedUntil = createSearchedUntil(folder, streams);
 let indexFailing = false;
 const alerter = createAlerting({
   ...settings.alerting,
@@ -85,8 +85,8 @@ async function index(lately: SealedEvent[]): Promise<boolean> {
     const indexing = follower.step(INDEXING_A_STEP_MS, (events) => lately.push(...events));
     indexFailing = false;
     // Without Redis it cannot be told what is not sealed yet; what was told before stays true.
-    const coverage = await cover(indexing).catch(() => undefined);
-    if (coverage !== undefined) tell({ kind: 'coverage', coverage });
+    const searchedUntil = await readSearchedUntil(indexing).catch(() => undefined);
+    if (searchedUntil !== undefined) tell({ kind: 'searched-until', searchedUntil });
     return indexing !== undefined && indexing.behind > 0;
   } catch (error) {
     follower.close();

@@ -97,21 +97,21 @@ export async function auditHold(
   const named = options.list === true ? undefined : readNamed(options);
   const done = await withCommits(configuration, (commits) => {
     if (named === undefined) {
-      const holds = commits.holds();
+      const holds = commits.retentionHolds();
       if (holds.length === 0) console.log('No hold: events beyond the retention are pruned.');
       for (const { id, at, by, reason } of holds) console.log(`${id}  ${at}  ${by}: ${reason}`);
       return undefined;
     }
     const { by, reason } = named;
     if (options.end === undefined) {
-      const { id } = commits.hold(by, reason);
+      const { id } = commits.addRetentionHold(by, reason);
       console.log(`Hold ${id}: nothing is pruned from the audit log until it is ended.`);
       return { type: 'audit-hold' as const, by, detail: { hold: id, ...whyDetail(named) } };
     }
-    if (!commits.endHold(Number(options.end))) {
+    if (!commits.endRetentionHold(Number(options.end))) {
       throw new Failure(`There is no hold ${options.end}. cp-flags audit hold --list names them.`);
     }
-    const left = commits.holds().length;
+    const left = commits.retentionHolds().length;
     console.log(
       `Hold ${options.end} is ended. ${left === 0 ? 'Pruning goes on.' : `${left} others are in force.`}`,
     );

@@ -6,9 +6,9 @@ import { csvText } from '#loaders/answers/csv-text.ts';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import {
   AUDIT_OUTCOMES,
-  type AuditCoverage,
   type AuditCriteria,
   orderedCriteriaSchema,
+  type SearchedUntil,
 } from '#schemas/audit/audit-search.ts';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import { addDays, londonDate, londonIso, londonMidnight } from '#schemas/calendar.ts';
@@ -30,7 +30,11 @@ import {
   searchAudit,
   writeCursor,
 } from '../audit/search/search.ts';
-import { coverageOf, createCoverage, type Reach } from '../audit/search/searched-until.ts';
+import {
+  createSearchedUntil,
+  type Reach,
+  searchedUntilOf,
+} from '../audit/search/searched-until.ts';
 import { auditBundle } from '../fhir/audit-events.ts';
 import { FHIR_BASE } from '../fhir/vocabulary.ts';
 import { auditFolder, auditIndexFile } from '../files/data-folder.ts';
@@ -173,8 +177,8 @@ async function lookInto<T>(
   return withStore(configuration, redis, 'worker', async (store, _, connection) => {
     const places = placesOf(configuration);
     const indexing = await bringUpToDate(places);
-    const cover = createCoverage(places.folder, createAuditStreams(connection));
-    const reach = await cover(indexing);
+    const readSearchedUntil = createSearchedUntil(places.folder, createAuditStreams(connection));
+    const reach = await readSearchedUntil(indexing);
     const result = work(places);
     await store.appendEvent(event(result));
     return { result, reach };
@@ -218,7 +222,7 @@ function printTable(columns: readonly string[], rows: readonly (readonly Cell[])
   }
 }
 
-function printReach({ completeUntil, notSearched }: AuditCoverage, print = console.log): void {
+function printReach({ completeUntil, notSearched }: SearchedUntil, print = console.log): void {
   const later =
     notSearched === 0 ? '' : ` ${notSearched} events are not sealed yet and were not searched.`;
   print(
@@ -301,7 +305,7 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
   );
   const { events } = result;
   const next = result.next === undefined ? undefined : writeCursor(result.next, criteria);
-  const coverage = coverageOf(reach, result.size);
+  const coverage = searchedUntilOf(reach, result.size);
   switch (format) {
     case 'json':
       console.log(
@@ -344,7 +348,7 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
 /** What a report is of, and for whom it was made: whoever finds it later has nothing but it. */
 type ReportAbout = {
   auditId: string;
-  coverage: AuditCoverage;
+  coverage: SearchedUntil;
   period: string;
   criteria: Record<string, string>;
   requestedBy: Required<NamedPerson>;
@@ -454,7 +458,7 @@ async function auditReport(
   const { from: _, to: __, ...others } = given;
   printReport(result, format, {
     auditId,
-    coverage: coverageOf(reach, reach.size),
+    coverage: searchedUntilOf(reach, reach.size),
     period: `${start} ${end}`,
     criteria: recordedCriteria(others),
     requestedBy: named,

@@ -51,7 +51,7 @@ export async function auditStatus(
       unsealed,
       ...(oldest !== undefined && { oldestUnsealed: new Date(oldest).toISOString() }),
       ...(verified !== undefined && { verified }),
-      holds: commits.holds().length,
+      holds: commits.retentionHolds().length,
     };
   } finally {
     commits.close();

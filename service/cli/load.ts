@@ -13,7 +13,7 @@ import { noticesFolder } from '../files/data-folder.ts';
 import { writePrivate } from '../files/private-file.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { writeNotice } from '../uploads/notices.ts';
-import { openTracer } from '../uploads/number-tracing.ts';
+import { openNumberTracer } from '../uploads/number-tracing.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
 import { osAccount } from './named.ts';
@@ -205,7 +205,7 @@ export async function load(
   }));
   const redis = await runningRedis(configuration);
   return withStore(configuration, redis, 'loader', async (store, anchor) => {
-    const tracer = await openTracer(configuration, anchor.dataset()?.kind);
+    const tracer = await openNumberTracer(configuration, anchor.dataset()?.kind);
     const common = {
       ...loadSettings(configuration, tracer),
       addAuthority: true,

@@ -1,10 +1,10 @@
 import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
 import {
-  discardHold,
-  findHolds,
-  type Hold,
-  listHolds,
-  releaseHold,
+  discardHeldFile,
+  findHeldFiles,
+  type HeldFile,
+  listHeldFiles,
+  releaseHeldFile,
 } from '#loaders/upkeep/held-files.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -15,7 +15,15 @@ import { runningRedis, withStore } from './store.ts';
 
 export type ReleaseOptions = Partial<Named> & { list?: boolean; discard?: boolean };
 
-function holdText({ id, authority, number, at, whole, reasons, acknowledgement }: Hold): string {
+function heldFileText({
+  id,
+  authority,
+  number,
+  at,
+  whole,
+  reasons,
+  acknowledgement,
+}: HeldFile): string {
   const { held } = acknowledgement;
   const what = whole
     ? `all ${held?.records} records`
@@ -26,8 +34,8 @@ function holdText({ id, authority, number, at, whole, reasons, acknowledgement }
   ].join('\n');
 }
 
-function only(anchor: Anchor, file: string): Hold {
-  const [hold, second] = findHolds(anchor, file);
+function only(anchor: Anchor, file: string): HeldFile {
+  const [hold, second] = findHeldFiles(anchor, file);
   if (hold === undefined) {
     throw new Failure(`Nothing is held as ${file}. See cp-flags release --list.`);
   }
@@ -53,8 +61,8 @@ export async function release(
   const redis = await runningRedis(configuration);
   return withStore(configuration, redis, 'loader', async (store, anchor) => {
     if (decision === undefined) {
-      const holds = listHolds(anchor);
-      console.log(holds.length === 0 ? 'Nothing is held.' : holds.map(holdText).join('\n'));
+      const holds = listHeldFiles(anchor);
+      console.log(holds.length === 0 ? 'Nothing is held.' : holds.map(heldFileText).join('\n'));
       return 0;
     }
     if (file === undefined)
@@ -62,8 +70,8 @@ export async function release(
     const { id } = only(anchor, file);
     const acknowledgement =
       options.discard === true
-        ? await discardHold(store, anchor, id, decision)
-        : await releaseHold(store, anchor, id, decision);
+        ? await discardHeldFile(store, anchor, id, decision)
+        : await releaseHeldFile(store, anchor, id, decision);
     console.log(acknowledgementText(acknowledgement));
     return options.discard === true ? 0 : exitCodeOf(acknowledgement);
   });

@@ -1,4 +1,4 @@
-import { listHolds } from '#loaders/upkeep/held-files.ts';
+import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import type { Authority } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
@@ -180,7 +180,7 @@ export async function status(
     const checks = readiness.checks();
     const upToDateMs = configuration.UP_TO_DATE_HOURS * HOUR_MS;
     const now = Date.now();
-    const holds = listHolds(anchor);
+    const holds = listHeldFiles(anchor);
     const authorities = await Promise.all(
       (await store.authorities()).map((one) => {
         const held = holds.filter(({ authority }) => authority === one.code);

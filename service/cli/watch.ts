@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import { finalAnswer } from '#loaders/inbox/held.ts';
 import {
   type Inbox,
@@ -20,7 +20,7 @@ import { readSettingFile } from '../access/issuers.ts';
 import { openAnchor } from '../files/data-folder.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
-import { openTracer } from '../uploads/number-tracing.ts';
+import { openNumberTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
 import { createLease } from './lease.ts';
 import { whenToldToStop } from './signals.ts';
@@ -64,11 +64,11 @@ async function meshOf(configuration: Configuration): Promise<MeshOptions | undef
 }
 
 /** What the data folder says the dataset is decides whether numbers must be traced. */
-async function tracerOf(configuration: Configuration): Promise<Tracer | undefined> {
+async function tracerOf(configuration: Configuration): Promise<NumberTracer | undefined> {
   const anchor = openAnchor(configuration);
   const kind = anchor.dataset()?.kind;
   anchor.close();
-  return openTracer(configuration, kind);
+  return openNumberTracer(configuration, kind);
 }
 
 type Opened = { store: Store; anchor: Anchor };

@@ -4,7 +4,7 @@ import type { Operation } from './operation.ts';
 import { apiPage, PAGE_POLICY } from './page.ts';
 
 /** What describes the API, for programs and for people; without a token, since it holds no secret. */
-export type Description = {
+export type ApiDescription = {
   openapi: () => Response;
   page: () => Response;
 };
@@ -17,7 +17,7 @@ export function createApiDescription(
   operations: readonly Operation[],
   version: string,
   publicUrl: string | undefined,
-): Description {
+): ApiDescription {
   let made: { openapi: string; page: string } | undefined;
   function make() {
     const api = openApi(operations, version, publicUrl);

@@ -1,7 +1,7 @@
 import type { AuditEvent, AuditEventAgent, AuditEventEntity, Bundle } from '@medplum/fhirtypes';
 import { z } from 'zod';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
-import type { AuditCoverage } from '#schemas/audit/audit-search.ts';
+import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
 import type { ShownEvent } from '../audit/search/view.ts';
 import { resourceId } from './ids.ts';
 import {
@@ -192,7 +192,7 @@ export function auditBundle(
     base,
     more,
     coverage,
-  }: { id: string; base: string; more: boolean; coverage: AuditCoverage },
+  }: { id: string; base: string; more: boolean; coverage: SearchedUntil },
 ): Bundle {
   const seen = new Map<string, number>();
   const reach =

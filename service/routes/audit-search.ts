@@ -12,7 +12,7 @@ import type { Readiness } from '#store/trust/readiness.ts';
 import { type GuardDependencies, guarded } from '../access/guarded.ts';
 import { admitScope, type ScopedAdmissionDependencies } from '../access/scoped.ts';
 import { readCursor, writeCursor } from '../audit/search/search.ts';
-import { coverageOf, type Reach } from '../audit/search/searched-until.ts';
+import { type Reach, searchedUntilOf } from '../audit/search/searched-until.ts';
 import type { Searcher } from '../audit/search/searcher.ts';
 import type { Viewer } from '../audit/search/view.ts';
 import { authorityHeaders, BODY_REFUSALS, resourceOf } from '../description/operation.ts';
@@ -134,7 +134,7 @@ export const auditSearch: Route<AuditSearchDependencies> = {
           }
           return { code: 'audit-unavailable' };
         }
-        const reach = coverageOf(before, found.size);
+        const reach = searchedUntilOf(before, found.size);
         const auditId = randomUUID();
         const view: z.infer<typeof auditSearchAnswerSchema>['view'] = viewer.kind;
         await store.appendEvent({

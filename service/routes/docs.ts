@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Description } from '../description/description.ts';
+import type { ApiDescription } from '../description/description.ts';
 import type { Route } from './route.ts';
 
 /** `GET /docs`: what describes the API to people. */
-export const docs: Route<{ description: Description }> = {
+export const docs: Route<{ description: ApiDescription }> = {
   operation: {
     method: 'GET',
     path: '/docs',

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Description } from '../description/description.ts';
+import type { ApiDescription } from '../description/description.ts';
 import type { Route } from './route.ts';
 
 /** `GET /openapi.json`: what describes the API to programs. */
-export const openapi: Route<{ description: Description }> = {
+export const openapi: Route<{ description: ApiDescription }> = {
   operation: {
     method: 'GET',
     path: '/openapi.json',

@@ -10,7 +10,7 @@ import type { TrustedIssuer } from '../access/issuers.ts';
  * What of a configuration decides who may look and what is answered, and its digest, by which every
  * audit event names it. No address, path or secret is part of it.
  */
-export function describeConfiguration(
+export function digestConfiguration(
   configuration: Configuration,
   issuers: readonly TrustedIssuer[],
   organisations: ReadonlyMap<string, Organisation>,
@@ -36,18 +36,18 @@ export function describeConfiguration(
   };
 }
 
-export type DescribedConfiguration = {
+export type ConfigurationDigest = {
   versions: LookupEvent['versions'];
   detail: Record<string, string | number>;
 };
 
 /** The configuration in force, described anew whenever other organisations are registered. */
-export function createDescription(
+export function createConfigurationDigest(
   configuration: Configuration,
   identities: Identities,
   isDemo: () => boolean | undefined,
-): () => DescribedConfiguration {
-  let described: DescribedConfiguration | undefined;
+): () => ConfigurationDigest {
+  let described: ConfigurationDigest | undefined;
   let organisationsThen = 0;
   let demoThen: boolean | undefined;
   return () => {
@@ -56,7 +56,7 @@ export function createDescription(
     if (described === undefined || organisations !== organisationsThen || demo !== demoThen) {
       organisationsThen = organisations;
       demoThen = demo;
-      const { digest, detail } = describeConfiguration(
+      const { digest, detail } = digestConfiguration(
         configuration,
         identities.issuers,
         organisationsOf(identities, demo),

@@ -1,4 +1,4 @@
-import { expireHolds } from '#loaders/upkeep/held-files.ts';
+import { expireHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { purge } from '#loaders/upkeep/purge.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -44,7 +44,7 @@ export function startDaily({
     const at = now();
     if (!verifier.state.opened || at - anchor.lastPurgedAt() < DAY_MS) return;
     const lock = { lockWaitMs: LOCK_WAIT_MS, now };
-    for (const { authority, number } of await expireHolds(store, anchor, {
+    for (const { authority, number } of await expireHeldFiles(store, anchor, {
       keptMs: heldMs,
       ...lock,
     })) {

@@ -35,7 +35,7 @@ export function createLookups(
   const { PUBLIC_URL, LOOKUPS_AT_ONCE } = configuration;
   const { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard } =
     accessContext;
-  const { metrics, tracing } = accessContext;
+  const { metrics, traces } = accessContext;
   if (kind === 'live' && PUBLIC_URL === undefined) {
     log.warn('PUBLIC_URL is not set: links in FHIR begin as the Host header of each request says');
   }
@@ -63,7 +63,7 @@ export function createLookups(
     noteRefusal,
     sampled,
     isOverloaded: createOverload(store, LOOKUPS_AT_ONCE, sampled),
-    tracing,
+    traces,
     take,
     baseOf,
     version: packageJson.version,

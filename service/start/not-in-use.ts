@@ -1,4 +1,4 @@
-import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Store } from '#store/store.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
@@ -16,7 +16,7 @@ export async function tellNotInUse({
   everyMs,
   log,
 }: {
-  tracer: Tracer;
+  tracer: NumberTracer;
   store: Pick<Store, 'setNotInUse'>;
   everyMs: number;
   log: Log;

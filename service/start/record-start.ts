@@ -6,7 +6,7 @@ import type { Readiness } from '#store/trust/readiness.ts';
 import type { AccessContext } from '../access/access-context.ts';
 import type { Identities } from '../access/identities.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
-import { createDescription } from './configuration-digest.ts';
+import { createConfigurationDigest } from './configuration-digest.ts';
 import type { Start } from './start.ts';
 
 const TRIED_EVERY_MS = 1_000;
@@ -61,7 +61,7 @@ export function recordConfiguration(
   { configuration, log, add }: Pick<Start, 'configuration' | 'log' | 'add'>,
   { readiness, accessContext, identities, build }: ConfigurationDependencies,
 ): () => LookupEvent['versions'] {
-  const described = createDescription(configuration, identities, accessContext.isDemo);
+  const described = createConfigurationDigest(configuration, identities, accessContext.isDemo);
   const describe = () => ({ ...described().detail, version: build.version });
   add(recordStart(readiness, accessContext.store, describe, log));
   identities.organisations?.onChange(() => {

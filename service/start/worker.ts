@@ -27,7 +27,7 @@ import { type Notifications, startNotifications } from '../notifications/notific
 import { notifierSettings, watchPreferences } from '../notifications/settings.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
-import { openTracer } from '../uploads/number-tracing.ts';
+import { openNumberTracer } from '../uploads/number-tracing.ts';
 import { startDaily } from './daily.ts';
 import { createForeignWrites } from './foreign-writes.ts';
 import { tellNotInUse } from './not-in-use.ts';
@@ -136,7 +136,7 @@ function createWork(
     loads: loadSettings(configuration, tracer),
     auditFolder: auditFolder(configuration),
     searcher,
-    indexed: () => audit.coverage,
+    indexed: () => audit.searchedUntil,
     operator: () =>
       OPERATOR_ODS_CODE ?? (accessContext.isDemo() === true ? DEMO_OPERATOR.code : undefined),
     baseOf,
@@ -194,12 +194,12 @@ function startDailyWork({ configuration, log, add }: Start, tools: Tools): void 
 }
 
 /** What records are traced with, where there is something; the store follows which numbers it withdraws. */
-async function startTracing(
+async function startNumberTracing(
   { configuration, log, add }: Start,
   store: Tools['loader'],
   kind: Dataset['kind'] | undefined,
 ) {
-  const tracer = await openTracer(configuration, kind);
+  const tracer = await openNumberTracer(configuration, kind);
   if (tracer !== undefined) {
     const everyMs = configuration.REREAD_SECONDS * 1_000;
     add(await tellNotInUse({ tracer, store, everyMs, log }));
@@ -224,7 +224,7 @@ export async function startWorker(
 ) {
   const { verifier, audit } = opened;
   startDailyWork(start, opened);
-  const tracer = await startTracing(start, opened.loader, dependencies.kind);
+  const tracer = await startNumberTracing(start, opened.loader, dependencies.kind);
   const notifying = await startNotifying(start, dependencies);
   const forRoutes = createWork(start, opened, dependencies, tracer);
   const lists = watchAccessLists(redis.connect('worker'));

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Metrics } from './metrics.ts';
-import type { Tracing } from './traces.ts';
+import type { Traces } from './traces.ts';
 
 /** A request under way, as it is measured. */
 export type ObservedRequest = {
@@ -66,12 +66,12 @@ class Observed implements ObservedRequest {
 }
 
 type RequestMetrics = Pick<Metrics, 'began' | 'answered'>;
-type RequestTrace = NonNullable<ReturnType<Tracing['begin']>>;
+type RequestTrace = NonNullable<ReturnType<Traces['begin']>>;
 
 /** Measures and, where they are sampled, traces requests. */
 export function createRequestObserver(
   metrics: RequestMetrics,
-  tracing: Tracing,
+  traces: Traces,
   routeOf: (url: string) => string,
 ): RequestObserver {
   return {
@@ -79,7 +79,7 @@ export function createRequestObserver(
       const { method = '', url = '' } = incoming;
       const route = routeOf(url);
       metrics.began();
-      return new Observed(metrics, tracing.begin(incoming, method, route), method, route);
+      return new Observed(metrics, traces.begin(incoming, method, route), method, route);
     },
   };
 }

@@ -8,7 +8,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { serveMetrics } from './page.ts';
 import { watchProcess } from './process.ts';
 import { createRequestObserver, createRouteNames, type RequestObserver } from './requests.ts';
-import { createTracing, type Tracing } from './traces.ts';
+import { createTraces, type Traces } from './traces.ts';
 
 /** What has not gone out by then at a stop is lost. */
 const FLUSHED_WITHIN_MS = 2_000;
@@ -20,7 +20,7 @@ export type Telemetry = {
   /** `undefined` where OTEL_SDK_DISABLED says that requests are not to be measured. */
   observer(paths: readonly string[]): RequestObserver | undefined;
   calledStore: Metrics['calledStore'] | undefined;
-  tracing: Tracing;
+  traces: Traces;
   /** Adds something to be read whenever metrics are exported. */
   watch(source: Source): void;
   /** Begins to export what the configuration asks for. Gives the port of the page; never rejects. */
@@ -60,7 +60,7 @@ export function createTelemetry(
   const { METRICS_HOST, ROLE, TLS_CERT_FILE, OTEL_SDK_DISABLED } = configuration;
   const METRICS_PORT = OTEL_SDK_DISABLED ? undefined : configuration.METRICS_PORT;
   const metrics = createMetrics(TLS_CERT_FILE === undefined ? 'http' : 'https');
-  const tracing = createTracing(ratioOf(configuration));
+  const traces = createTraces(ratioOf(configuration));
   const otlp = otlpAddresses(configuration);
   const asked = METRICS_PORT !== undefined || Object.keys(otlp).length > 0;
   const sources: Source[] = [() => metrics.read()];
@@ -107,9 +107,9 @@ export function createTelemetry(
     const options = { resource, attempted, timeoutMillis };
     if (otlp.traces !== undefined) {
       const spans = openSpans(otlp.traces, options, configuration.OTEL_BSP_SCHEDULE_DELAY);
-      tracing.use(spans.make);
+      traces.use(spans.make);
       stops.push(async () => {
-        tracing.use(undefined);
+        traces.use(undefined);
         await spans.stop();
       });
     }
@@ -152,9 +152,9 @@ export function createTelemetry(
     observer: (paths) =>
       OTEL_SDK_DISABLED
         ? undefined
-        : createRequestObserver(metrics, tracing, createRouteNames(paths)),
+        : createRequestObserver(metrics, traces, createRouteNames(paths)),
     calledStore: OTEL_SDK_DISABLED ? undefined : metrics.calledStore,
-    tracing,
+    traces,
     watch: (source) => void sources.push(source),
     start() {
       starting ??= (asked ? begin() : Promise.resolve(undefined)).catch((error: unknown) => {

@@ -36,7 +36,7 @@ const TRACES_A_SECOND = 100;
  *
  * @param random from 0 to 1; a test gives its own
  */
-export function createTracing(ratio: number, random: () => number = Math.random) {
+export function createTraces(ratio: number, random: () => number = Math.random) {
   let make: SpanMaker | undefined;
   let second = 0;
   let inSecond = 0;
@@ -76,4 +76,4 @@ export function createTracing(ratio: number, random: () => number = Math.random)
       make === undefined ? undefined : traces.get(incoming),
   };
 }
-export type Tracing = ReturnType<typeof createTracing>;
+export type Traces = ReturnType<typeof createTraces>;

@@ -1,7 +1,7 @@
 import type { CsvMetadata } from '#loaders/load/load.ts';
 import type { RequestHead } from '../http/request-head.ts';
 
-export type Description = { kind: 'described'; metadata: CsvMetadata } | { kind: 'refused' };
+export type UploadDescription = { kind: 'described'; metadata: CsvMetadata } | { kind: 'refused' };
 
 const FIELDS = {
   sequence: { header: 'x-upload-sequence', form: /^[0-9]{1,15}$/ },
@@ -20,7 +20,7 @@ const isField = (name: string): name is Field => Object.hasOwn(FIELDS, name);
 export function readDescription(
   query: URLSearchParams,
   headers: RequestHead['headers'],
-): Description {
+): UploadDescription {
   const given = new Map<Field, string>();
   for (const [name, value] of query) {
     if (!isField(name) || given.has(name)) return { kind: 'refused' };

@@ -1,4 +1,4 @@
-import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import type { LoadOptions } from '#loaders/load/load.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { noticesFolder, spoolFolder } from '../files/data-folder.ts';
@@ -17,12 +17,12 @@ export type LoadSettings = Pick<
 };
 
 /**
- * @param tracer as `openTracer` gives it. Notices of inactive numbers go into the data folder unless a way
+ * @param tracer as `openNumberTracer` gives it. Notices of inactive numbers go into the data folder unless a way
  * in has a place of its own for them.
  */
 export function loadSettings(
   configuration: Configuration,
-  tracer: Tracer | undefined,
+  tracer: NumberTracer | undefined,
 ): LoadSettings {
   return {
     spoolDir: spoolFolder(configuration),

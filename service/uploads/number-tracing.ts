@@ -1,5 +1,5 @@
 import { openRegister, RegisterError } from '#loaders/check/tracing/register.ts';
-import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 
@@ -8,10 +8,10 @@ import type { Dataset } from '#store/authorities/dataset.ts';
  *
  * @throws {ConfigurationError} for a live dataset without tracing, and for a register that cannot be used
  */
-export async function openTracer(
+export async function openNumberTracer(
   { TRACING, TRACING_REGISTER_FILE }: Configuration,
   kind: Dataset['kind'] | undefined,
-): Promise<Tracer | undefined> {
+): Promise<NumberTracer | undefined> {
   if (TRACING === 'none' || TRACING_REGISTER_FILE === undefined) {
     if (kind !== 'live') return undefined;
     throw new ConfigurationError(

@@ -18,7 +18,7 @@ export type BegunLoad = {
 };
 
 /** Part or all of a file that waits for somebody's word. */
-export type AnchoredHold = {
+export type AnchoredHeldFile = {
   id: string;
   authority: string;
   /** Of the file, with the authority's offset. */
@@ -32,7 +32,7 @@ export type AnchoredHold = {
 };
 
 /** The hold that begins, and the id of the one that is over. */
-export type HoldChanges = { holds?: AnchoredHold | undefined; drops?: string | undefined };
+export type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | undefined };
 
 export type AnchoredAuthority = { sequence: number; rows: number; digest: string };
 
@@ -212,7 +212,7 @@ export class Anchor {
    * After reconciliation, before the acknowledgement: the authority's new state, no load under way, what of
    * the file is held, and which hold is over.
    */
-  commitLoad(authority: string, state: AnchoredAuthority, changes: HoldChanges = {}): void {
+  commitLoad(authority: string, state: AnchoredAuthority, changes: HeldFileChanges = {}): void {
     this.#atOnce(() => {
       this.#db
         .prepare(
@@ -220,15 +220,15 @@ export class Anchor {
         )
         .run(authority, state.sequence, state.rows, state.digest);
       this.#db.prepare('DELETE FROM load WHERE authority = ?').run(authority);
-      this.#changeHolds(changes);
+      this.#changeHeldFiles(changes);
     });
   }
 
-  changeHolds(changes: HoldChanges): void {
-    this.#atOnce(() => this.#changeHolds(changes));
+  changeHeldFiles(changes: HeldFileChanges): void {
+    this.#atOnce(() => this.#changeHeldFiles(changes));
   }
 
-  #changeHolds({ drops, holds }: HoldChanges): void {
+  #changeHeldFiles({ drops, holds }: HeldFileChanges): void {
     if (drops !== undefined) this.#db.prepare('DELETE FROM hold WHERE id = ?').run(drops);
     if (holds === undefined) return;
     this.#db
@@ -239,7 +239,7 @@ export class Anchor {
   }
 
   /** What is held, the oldest first. */
-  holds(): AnchoredHold[] {
+  heldFiles(): AnchoredHeldFile[] {
     return this.#db
       .prepare('SELECT id, authority, sequence, folder, at, json FROM hold ORDER BY at, id')
       .all()
@@ -250,7 +250,7 @@ export class Anchor {
   spoolsNeeded(): string[] {
     return [
       ...this.loadsInProgress().map(({ journal }) => journal),
-      ...this.holds().map(({ folder }) => folder),
+      ...this.heldFiles().map(({ folder }) => folder),
     ];
   }
 

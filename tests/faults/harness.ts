@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { loadFile } from '#loaders/load/load.ts';
 import { type GeneratedFile, generateEngland } from '#loaders/synthetic/generate.ts';
 import { draws, one } from '#loaders/synthetic/random.ts';
-import { listHolds, releaseHold } from '#loaders/upkeep/held-files.ts';
+import { listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
@@ -105,7 +105,7 @@ const timeless = ({ file, ...rest }: Acknowledgement): unknown => {
 };
 
 const holdsOf = (anchor: Anchor, code: string) =>
-  listHolds(anchor).filter(({ authority }) => authority === code);
+  listHeldFiles(anchor).filter(({ authority }) => authority === code);
 
 async function outcomeOf(
   dataDir: string,
@@ -195,7 +195,7 @@ async function releaseAll(
 ): Promise<void> {
   const now = (): number => createdAt + 3_600_000;
   for (const { id } of holdsOf(anchor, authority.code)) {
-    await releaseHold(store, anchor, id, { by: 'test', reason: 'as planned', now });
+    await releaseHeldFile(store, anchor, id, { by: 'test', reason: 'as planned', now });
   }
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type ReadUpload, readUpload } from '#loaders/check/read.ts';
-import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import { SourceBytes } from '#loaders/formats/common/source.ts';
 import { type CsvMetadata, type LoadOptions, loadFile } from '#loaders/load/load.ts';
 import { Spool } from '#loaders/spool/spool.ts';
@@ -48,7 +48,7 @@ export async function read(
     maxBytes?: number;
     pieces?: number;
     authority?: OdsCode;
-    tracer?: Tracer;
+    tracer?: NumberTracer;
     echoTo?: string[];
   } = {},
 ): Promise<ReadUpload & { rows: SpooledRow[]; perRecord: number[]; echoes: EchoedRecord[] }> {

@@ -6,7 +6,12 @@ import { SourceBytes, SourceFailed } from '../../formats/common/source.ts';
 import { UnusableFile } from '../../formats/common/upload.ts';
 import { MalformedCsv, parseCsv } from '../../formats/csv/lines.ts';
 import { type PlainName, plainName, sameFamilyName, sameGivenName } from './names.ts';
-import { type Traced, type TraceOutcome, type Tracer, TracingUnavailable } from './tracer.ts';
+import {
+  type NumberTracer,
+  NumberTracingUnavailable,
+  type Traced,
+  type TraceOutcome,
+} from './tracer.ts';
 
 const COLUMNS = [
   'nhs_number',
@@ -50,7 +55,7 @@ export class RegisterError extends Error {
  *
  * @throws {RegisterError} where it cannot be read or is not sound
  */
-export async function openRegister(path: string): Promise<Tracer> {
+export async function openRegister(path: string): Promise<NumberTracer> {
   let version = await versionOf(path);
   let register: Register | RegisterError = await readRegister(path);
 
@@ -60,7 +65,7 @@ export async function openRegister(path: string): Promise<Tracer> {
       register = await readRegister(path).catch((error: RegisterError) => error);
       version = now;
     }
-    if (register instanceof RegisterError) throw new TracingUnavailable(register.message);
+    if (register instanceof RegisterError) throw new NumberTracingUnavailable(register.message);
     return register;
   }
   let listed: { of: Register; numbers: readonly NhsNumber[] } | undefined;

@@ -24,19 +24,19 @@ export type TraceOutcome =
  * Where NHS numbers are traced: a register in a file today, a client of a national service at another time.
  * Whoever loads neither knows nor cares.
  */
-export type Tracer = {
+export type NumberTracer = {
   /**
    * One outcome for each person, in their order. At most {@link TRACED_AT_ONCE} are asked for at once.
    *
    * @param signal aborted at the deadline; what comes later is not waited for
-   * @throws {TracingUnavailable} where it cannot be told just now; the file is then CPF05
+   * @throws {NumberTracingUnavailable} where it cannot be told just now; the file is then CPF05
    */
   trace(people: readonly Traced[], signal: AbortSignal): Promise<readonly TraceOutcome[]>;
   /**
    * All numbers known to have been replaced or withdrawn; the same list for as long as nothing has changed. What
    * is sensitive is not among them. Absent where numbers can only be asked about one by one.
    *
-   * @throws {TracingUnavailable}
+   * @throws {NumberTracingUnavailable}
    */
   notInUse?(): Promise<readonly NhsNumber[]>;
 };
@@ -44,6 +44,6 @@ export type Tracer = {
 export const TRACED_AT_ONCE = 100;
 
 /** Numbers cannot be traced just now. The message is for the operator and holds nothing of a person. */
-export class TracingUnavailable extends Error {
-  override name = 'TracingUnavailable';
+export class NumberTracingUnavailable extends Error {
+  override name = 'NumberTracingUnavailable';
 }

@@ -21,7 +21,7 @@ export type Commit = {
   prunedNumbers: number[];
 };
 
-export type Hold = { id: number; at: string; by: string; reason: string };
+export type RetentionHold = { id: number; at: string; by: string; reason: string };
 
 const DATABASE = 'sealing.sqlite';
 const BUSY_TIMEOUT_MS = 5_000;
@@ -150,21 +150,21 @@ export class CommitFile {
   }
 
   /** Holds in force, oldest first. */
-  holds(): Hold[] {
+  retentionHolds(): RetentionHold[] {
     return this.#db
       .prepare('SELECT id, at, by, reason FROM hold WHERE ended IS NULL ORDER BY id')
       .all()
       .map((row) => holdRow.parse(row));
   }
 
-  hold(by: string, reason: string): Hold {
+  addRetentionHold(by: string, reason: string): RetentionHold {
     const row = this.#db
       .prepare('INSERT INTO hold (at, by, reason) VALUES (?, ?, ?) RETURNING id, at, by, reason')
       .get(new Date().toISOString(), by, reason);
     return holdRow.parse(row);
   }
 
-  endHold(id: number): boolean {
+  endRetentionHold(id: number): boolean {
     const done = this.#db
       .prepare('UPDATE hold SET ended = ? WHERE id = ? AND ended IS NULL')
       .run(new Date().toISOString(), id);

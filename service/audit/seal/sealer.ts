@@ -250,7 +250,7 @@ export function createSealer(options: SealerOptions) {
   }
 
   async function prune(writer: LogWriter): Promise<void> {
-    const held = writer.commits.holds().length > 0;
+    const held = writer.commits.retentionHolds().length > 0;
     if (pruning !== undefined) {
       if ((writer.committed.numbers.at(-1) ?? 0) < pruning.event) return;
       if (!held) {

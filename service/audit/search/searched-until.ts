@@ -1,4 +1,4 @@
-import type { AuditCoverage } from '#schemas/audit/audit-search.ts';
+import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
 import type { AuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { sealedRange } from '../log/sealed.ts';
 import type { Indexing } from './index-file.ts';
@@ -7,10 +7,10 @@ import type { Indexing } from './index-file.ts';
 const CLOCKS_DIFFER_AT_MOST_MS = 5_000;
 
 /** How far a search reaches that is made in an index of so many entries, or more. */
-export type Reach = AuditCoverage & { size: number };
+export type Reach = SearchedUntil & { size: number };
 
 /** What a search that was made in an index of `size` entries says of how far it reached. */
-export function coverageOf(reach: Reach | undefined, size: number): AuditCoverage {
+export function searchedUntilOf(reach: Reach | undefined, size: number): SearchedUntil {
   const { completeUntil, notSearched } = reach ?? { notSearched: 0 };
   // An index that was thrown away between the two says nothing of when it was complete.
   const holds = completeUntil !== undefined && reach !== undefined && size >= reach.size;
@@ -23,7 +23,10 @@ export function coverageOf(reach: Reach | undefined, size: number): AuditCoverag
  * How far a search reaches: told of each step of the index, it says until when everything recorded has been
  * looked through. That only ever grows, so that an index which falls behind takes nothing back.
  */
-export function createCoverage(folder: string, streams: Pick<AuditStreams, 'numbers' | 'oldest'>) {
+export function createSearchedUntil(
+  folder: string,
+  streams: Pick<AuditStreams, 'numbers' | 'oldest'>,
+) {
   let completeUntil: number | undefined;
   let size = 0;
   return async function cover(indexing: Indexing | undefined): Promise<Reach> {

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { plainName, sameFamilyName, sameGivenName } from '#loaders/check/tracing/names.ts';
 import { openRegister, RegisterError } from '#loaders/check/tracing/register.ts';
 import {
+  type NumberTracer,
+  NumberTracingUnavailable,
   type Traced,
   type TraceOutcome,
-  type Tracer,
-  TracingUnavailable,
 } from '#loaders/check/tracing/tracer.ts';
 import { readCsv } from '#loaders/formats/csv/csv.ts';
 import { readSpineXml } from '#loaders/formats/spine/spine.ts';
@@ -54,7 +54,7 @@ function register(...lines: string[]): string {
 }
 
 /** A tracer that answers as it is told, and keeps what it was asked. */
-function scripted(answer: (person: Traced) => TraceOutcome): Tracer & { asked: Traced[][] } {
+function scripted(answer: (person: Traced) => TraceOutcome): NumberTracer & { asked: Traced[][] } {
   const asked: Traced[][] = [];
   return {
     asked,
@@ -218,11 +218,11 @@ describe('a register', () => {
     change(`${HEADER}\n${line(2)}\n`, 1000);
     expect(await once()).toEqual([{ kind: 'verified' }]);
     change('rubbish', 2000);
-    await expect(once()).rejects.toThrow(TracingUnavailable);
+    await expect(once()).rejects.toThrow(NumberTracingUnavailable);
     change(`${HEADER}\n${line(2)}\n`, 3000);
     expect(await once()).toEqual([{ kind: 'verified' }]);
     rmSync(path);
-    await expect(once()).rejects.toThrow(TracingUnavailable);
+    await expect(once()).rejects.toThrow(NumberTracingUnavailable);
   });
 });
 
@@ -232,7 +232,7 @@ const bothFormats: [string, (records: ModelRecord[]) => Parameters<typeof read>]
 ];
 
 describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
-  const trace = (records: ModelRecord[], tracer: Tracer) => {
+  const trace = (records: ModelRecord[], tracer: NumberTracer) => {
     const [bytes, options] = file(records);
     return read(bytes, { ...options, tracer });
   };
@@ -321,10 +321,10 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
 
   test('that is unavailable makes the file CPF05, and is not asked again for it', async () => {
     let asked = 0;
-    const tracer: Tracer = {
+    const tracer: NumberTracer = {
       trace() {
         asked += 1;
-        return Promise.reject(new TracingUnavailable('down'));
+        return Promise.reject(new NumberTracingUnavailable('down'));
       },
     };
     const records = Array.from({ length: 250 }, (_, n) => planOf(n + 1));
@@ -415,8 +415,8 @@ describe('tracing', () => {
   });
 
   test('a tracer that fails in another way, or leaves out an answer, ends the reading without its words', async () => {
-    const failing: Tracer = { trace: () => Promise.reject(new Error('Ada Example is odd')) };
-    const short: Tracer = { trace: () => Promise.resolve([]) };
+    const failing: NumberTracer = { trace: () => Promise.reject(new Error('Ada Example is odd')) };
+    const short: NumberTracer = { trace: () => Promise.resolve([]) };
     for (const tracer of [failing, short]) {
       const message = await read(fileXml(upload()), { tracer }).then(
         () => 'was read',
@@ -432,7 +432,7 @@ describe('tracing', () => {
     try {
       let signalled = false;
       const asked = Promise.withResolvers<void>();
-      const tracer: Tracer = {
+      const tracer: NumberTracer = {
         trace: (_people, signal) =>
           new Promise(() => {
             signal.addEventListener('abort', () => (signalled = true));
@@ -466,7 +466,9 @@ describe('a load', () => {
   });
 
   test('of which numbers could not be traced changes nothing and leaves the number unused', async () => {
-    const unavailable: Tracer = { trace: () => Promise.reject(new TracingUnavailable('down')) };
+    const unavailable: NumberTracer = {
+      trace: () => Promise.reject(new NumberTracingUnavailable('down')),
+    };
     const bytes = fileXml(upload());
     expect(await l.load(bytes, { tracer: unavailable })).toMatchObject({
       code: 'CPF05',

@@ -189,7 +189,7 @@ describe('loaded into a store', () => {
           expect(tally?.rows ?? 0).toBe(rows);
           if (rows > 0) expect(tally?.digest).toBe(digest);
         }
-        expect(spools().length).toBe(t.anchor.holds().length);
+        expect(spools().length).toBe(t.anchor.heldFiles().length);
       }),
       { numRuns: 60 },
     );

@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import { finalAnswer } from '#loaders/inbox/held.ts';
 import {
   type Inbox,
@@ -26,7 +26,7 @@ import {
 } from '#loaders/inbox/inbox.ts';
 import { readControl } from '#loaders/inbox/mesh-control.ts';
 import { LoadFailed, loadFile } from '#loaders/load/load.ts';
-import { discardHold, listHolds, releaseHold } from '#loaders/upkeep/held-files.ts';
+import { discardHeldFile, listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { controlXml } from '../../support/mesh.ts';
 import { day } from '../../support/rows.ts';
@@ -425,7 +425,7 @@ describe('a file of which part is held', () => {
     await until(() => codes().length === 1);
     pair('0001', everyone(sequence + 1, { endDate: day('2026-11-20') }), { From_DTS: 'X26ABC3' });
     await until(() => of('held').length === 1);
-    const [held] = listHolds(t.anchor);
+    const [held] = listHeldFiles(t.anchor);
     return held?.id ?? '';
   }
   const answers = () => folder('outbox').filter((name) => name.startsWith('acknowledgement-'));
@@ -438,7 +438,7 @@ describe('a file of which part is held', () => {
     expect(answers()).toEqual([]);
     const [unit = ''] = folder('held');
     expect(folder(join('held', unit)).toSorted()).toEqual(['0001.ctl', 'held.json']);
-    await releaseHold(t.store, t.anchor, id, decision());
+    await releaseHeldFile(t.store, t.anchor, id, decision());
     await until(() => codes().length === 3);
     expect(codes().at(-1)).toBe('0001.dat CPF02');
     expect(answers()).toHaveLength(2);
@@ -448,7 +448,7 @@ describe('a file of which part is held', () => {
   test('is answered as not loaded when the operator has discarded it, also by the next watcher', async () => {
     const id = await hold();
     await inboxes[0]?.stop();
-    await discardHold(t.store, t.anchor, id, decision());
+    await discardHeldFile(t.store, t.anchor, id, decision());
     await watch();
     await until(() => codes().length === 2);
     expect(codes().at(-1)).toBe('0001.dat CPF04');
@@ -699,7 +699,7 @@ describe('whatever goes wrong', () => {
 });
 
 describe('numbers that are no longer in use', () => {
-  const tracer: Tracer = {
+  const tracer: NumberTracer = {
     trace: (people) => Promise.resolve(people.map(() => ({ kind: 'inactive' as const }))),
   };
   const traced: InboxOptions['load'] = (source, given) =>

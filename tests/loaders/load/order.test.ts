@@ -85,7 +85,7 @@ async function everything(): Promise<Record<string, unknown>> {
     ...Object.fromEntries(digests),
     authorities: [...t.anchor.authorities()],
     loads: t.anchor.loadsInProgress(),
-    holds: t.anchor.holds(),
+    holds: t.anchor.heldFiles(),
     spools: l.spools(),
   };
 }
@@ -348,7 +348,7 @@ describe('a look without consequences', () => {
     );
     expect(difference).toEqual({ added: 0, removed: 3, changed: 0 });
     expect(acknowledgement.held).toMatchObject({ leftOut: 3 });
-    expect(t.anchor.holds()).toEqual([]);
+    expect(t.anchor.heldFiles()).toEqual([]);
   });
 
   test('checks a file by itself, without any store', async () => {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { formatAcknowledgement } from '#loaders/answers/answers.ts';
-import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import { Spool } from '#loaders/spool/spool.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { nhsNumberCheckDigit } from '#schemas/nhs-number.ts';
@@ -125,7 +125,7 @@ describe.each([
   test('are compared, and kept nowhere', async () => {
     const [bytes, options] = file(format === 'CSV' ? 31 : 32);
     const compared: string[] = [];
-    const tracer: Tracer = {
+    const tracer: NumberTracer = {
       trace(people) {
         compared.push(...people.flatMap(({ givenName, familyName }) => [givenName, familyName]));
         return Promise.resolve(

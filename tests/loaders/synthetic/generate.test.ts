@@ -7,7 +7,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { openRegister } from '#loaders/check/tracing/register.ts';
-import type { Tracer } from '#loaders/check/tracing/tracer.ts';
+import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import {
   type GeneratedFile,
   type GenerateOptions,
@@ -70,7 +70,7 @@ const digest = (options: GenerateOptions): string => {
 async function loadAll(
   t: TestStore,
   options: GenerateOptions,
-  tracer?: Tracer,
+  tracer?: NumberTracer,
 ): Promise<{ file: GeneratedFile; written: ReturnType<typeof whole>; ack: Acknowledgement }[]> {
   const l = loader(t);
   const england = generateEngland(options);
@@ -331,7 +331,7 @@ describe.each([{ traced: false }, { traced: true }])(
   ({ traced }) => {
     const options = { ...OPTIONS, deltas: 4, badRate: 0.15 };
     let t: TestStore;
-    let tracer: Tracer | undefined;
+    let tracer: NumberTracer | undefined;
     beforeAll(async () => {
       t = await startTestStore({ kind: 'demo' });
       const path = join(t.dataDir, 'register.csv');

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LoadFailed, resumeLoad, sweepSpools } from '#loaders/load/load.ts';
 import {
-  discardHold,
-  expireHolds,
-  findHolds,
-  listHolds,
-  releaseHold,
+  discardHeldFile,
+  expireHeldFiles,
+  findHeldFiles,
+  listHeldFiles,
+  releaseHeldFile,
 } from '#loaders/upkeep/held-files.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
@@ -66,8 +66,8 @@ const inForce = async (authority: OdsCode, people: number) =>
   (await held(authority, people)).filter(
     ({ endDate, deleteDate }) => endDate === undefined && deleteDate === undefined,
   ).length;
-const holdOf = (authority: OdsCode) =>
-  listHolds(t.anchor).find((hold) => hold.authority === authority);
+const heldFileOf = (authority: OdsCode) =>
+  listHeldFiles(t.anchor).find((hold) => hold.authority === authority);
 
 /** What must agree once a load is over. */
 async function expectReconciled(authority: OdsCode): Promise<void> {
@@ -105,7 +105,7 @@ describe('a delta that takes too much away', () => {
   test('keeps nothing but what waits, for its owner only', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    const folder = t.anchor.holds().find((hold) => hold.authority === authority)?.folder ?? '';
+    const folder = t.anchor.heldFiles().find((hold) => hold.authority === authority)?.folder ?? '';
     expect(readdirSync(folder).toSorted()).toEqual(['held', 'lock']);
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     for (const name of readdirSync(folder)) {
@@ -121,8 +121,13 @@ describe('a delta that takes too much away', () => {
     const repeat = () => loadXml(authority, 2, [...children(6, END), planOf(11)]);
     expect(await repeat()).toEqual(provisional);
 
-    const folder = t.anchor.holds().find((hold) => hold.authority === authority)?.folder ?? '';
-    const final = await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    const folder = t.anchor.heldFiles().find((hold) => hold.authority === authority)?.folder ?? '';
+    const final = await releaseHeldFile(
+      t.store,
+      t.anchor,
+      heldFileOf(authority)?.id ?? '',
+      DECISION,
+    );
     expect(acknowledgementSchema.parse(final)).toMatchObject({
       code: 'CPF02',
       counts: { records: 7, accepted: 7, refused: 0 },
@@ -133,14 +138,19 @@ describe('a delta that takes too much away', () => {
     expect(await repeat()).toEqual(final);
     expect(await t.store.authority(authority)).toMatchObject({ sequence: 2, rows: 11 });
     await expectReconciled(authority);
-    expect([holdOf(authority), existsSync(folder)]).toEqual([undefined, false]);
+    expect([heldFileOf(authority), existsSync(folder)]).toEqual([undefined, false]);
   });
 
   test('is let through as of now: what a newer file said of a plan stands', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     await loadXml(authority, 3, [planOf(1)]);
-    const final = await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    const final = await releaseHeldFile(
+      t.store,
+      t.anchor,
+      heldFileOf(authority)?.id ?? '',
+      DECISION,
+    );
     expect(final.rows).toMatchObject({ changed: 5, superseded: 1 });
     const [first] = await held(authority, 1);
     expect(first).toMatchObject({ sequence: 3 });
@@ -152,7 +162,7 @@ describe('a delta that takes too much away', () => {
   test('names who let it through and why in the audit', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    await releaseHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', DECISION);
     const events = await t.adminStore.readEvents('system');
     expect(events.find(({ type }) => type === 'hold-released')).toMatchObject({
       by: 'A. Example',
@@ -163,14 +173,19 @@ describe('a delta that takes too much away', () => {
   test('may be discarded: it is not done, and the acknowledgement says so', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    const final = await discardHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    const final = await discardHeldFile(
+      t.store,
+      t.anchor,
+      heldFileOf(authority)?.id ?? '',
+      DECISION,
+    );
     expect(acknowledgementSchema.parse(final)).toMatchObject({
       code: 'CPF03',
       counts: { records: 7, accepted: 1, refused: 6 },
     });
     expect(final.held).toBeUndefined();
     expect(await inForce(authority, 11)).toBe(11);
-    expect(holdOf(authority)).toBeUndefined();
+    expect(heldFileOf(authority)).toBeUndefined();
     expect(await loadXml(authority, 2, [...children(6, END), planOf(11)])).toEqual(final);
     await expectReconciled(authority);
   });
@@ -178,7 +193,7 @@ describe('a delta that takes too much away', () => {
   test('can be sent again put right, with the same number, which replaces what waits', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    const folder = t.anchor.holds().find((hold) => hold.authority === authority)?.folder ?? '';
+    const folder = t.anchor.heldFiles().find((hold) => hold.authority === authority)?.folder ?? '';
     const records = [
       planOf(1, END),
       { ...planOf(11), child: person(11, { localId: 'put-right' }) },
@@ -187,7 +202,7 @@ describe('a delta that takes too much away', () => {
       code: 'CPF02',
       rows: { added: 0, changed: 2 },
     });
-    expect([holdOf(authority), existsSync(folder)]).toEqual([undefined, false]);
+    expect([heldFileOf(authority), existsSync(folder)]).toEqual([undefined, false]);
     expect((await held(authority, 11)).at(-1)).toMatchObject({ localId: 'put-right' });
     expect(await inForce(authority, 11)).toBe(10);
     await expectReconciled(authority);
@@ -196,13 +211,13 @@ describe('a delta that takes too much away', () => {
   test('is loaded afresh where what waited is gone from the disk', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    const { id = '' } = holdOf(authority) ?? {};
-    rmSync(t.anchor.holds().find((hold) => hold.id === id)?.folder ?? '', { recursive: true });
-    await expect(releaseHold(t.store, t.anchor, id, DECISION)).rejects.toThrow(
+    const { id = '' } = heldFileOf(authority) ?? {};
+    rmSync(t.anchor.heldFiles().find((hold) => hold.id === id)?.folder ?? '', { recursive: true });
+    await expect(releaseHeldFile(t.store, t.anchor, id, DECISION)).rejects.toThrow(
       /gone from the disk/,
     );
-    await discardHold(t.store, t.anchor, id, DECISION);
-    expect(holdOf(authority)).toBeUndefined();
+    await discardHeldFile(t.store, t.anchor, id, DECISION);
+    expect(heldFileOf(authority)).toBeUndefined();
   });
 
   test('may be one of which nothing else is left: then its number is free once it is discarded', async () => {
@@ -212,7 +227,7 @@ describe('a delta that takes too much away', () => {
       code: 'CPF04',
       held: { records: 6 },
     });
-    await discardHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    await discardHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', DECISION);
     expect((await loadXml(authority, 2, [planOf(12)])).code).toBe('CPF02');
   });
 });
@@ -232,7 +247,12 @@ describe('a file that adds far more than usual', () => {
       held: { whole: true, records: 1_001 },
     });
     expect((await t.store.tally()).get(authority)?.rows).toBe(10);
-    const final = await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    const final = await releaseHeldFile(
+      t.store,
+      t.anchor,
+      heldFileOf(authority)?.id ?? '',
+      DECISION,
+    );
     expect(final).toMatchObject({ code: 'CPF02', rows: { added: 1_001 } });
     expect((await t.store.tally()).get(authority)?.rows).toBe(1_011);
     await expectReconciled(authority);
@@ -249,7 +269,7 @@ describe('a file that adds far more than usual', () => {
     const csv = `nhs_number,date_of_birth,plan_type,start_date,end_date,delete_date\n${lines.join('\n')}\n`;
     const options = { metadata: metadata(1_002, { authority, sequence: 2 }) };
     expect((await l.load(csv, options)).held).toMatchObject({ whole: true });
-    await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    await releaseHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', DECISION);
     const numbers = [testNumber(100), testNumber(107)];
     const rows = await t.store.readRows(numbers);
     const doubtOf = (number: (typeof numbers)[number] | undefined) =>
@@ -263,7 +283,7 @@ describe('a file that adds far more than usual', () => {
     const authority = newAuthority();
     await loadXml(authority, 1, children(10));
     await loadXml(authority, 2, many(100, 1_001));
-    await discardHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    await discardHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', DECISION);
     expect((await loadXml(authority, 2, [planOf(100)])).code).toBe('CPF02');
   });
 });
@@ -312,7 +332,12 @@ describe('a full refresh', () => {
     expect(await held(authority, 11)).toHaveLength(11);
     // Nothing is closed until it is let through.
     expect((await loadXml(authority, 4, [planOf(12)])).code).toBe('CPF02');
-    const final = await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    const final = await releaseHeldFile(
+      t.store,
+      t.anchor,
+      heldFileOf(authority)?.id ?? '',
+      DECISION,
+    );
     expect(final).toMatchObject({ code: 'CPF02', rows: { removed: 8 } });
     expect(await held(authority, 12)).toHaveLength(4);
     expect((await loadXml(authority, 3, [planOf(9)])).code).toBe('CPF04');
@@ -356,7 +381,7 @@ describe('a full refresh', () => {
 
 describe('a crash', () => {
   const CRASH = new Error('the process ended here');
-  const ending = (step: 'removeRows' | 'commitLoad' | 'beginLoad' | 'changeHolds') => {
+  const ending = (step: 'removeRows' | 'commitLoad' | 'beginLoad' | 'changeHeldFiles') => {
     const fail = () => {
       throw CRASH;
     };
@@ -386,11 +411,11 @@ describe('a crash', () => {
       upload({ authority, sequence: 2, records: [...children(6, END), planOf(11)] }),
     );
     await expect(l.load(bytes, ending('commitLoad'))).rejects.toThrow(LoadFailed);
-    expect(holdOf(authority)).toBeUndefined();
+    expect(heldFileOf(authority)).toBeUndefined();
     expect(await resume(authority)).toBe(true);
-    expect(holdOf(authority)).toMatchObject({ number: 2 });
-    expect((await l.load(bytes)).held?.id).toBe(holdOf(authority)?.id);
-    await releaseHold(t.store, t.anchor, holdOf(authority)?.id ?? '', DECISION);
+    expect(heldFileOf(authority)).toMatchObject({ number: 2 });
+    expect((await l.load(bytes)).held?.id).toBe(heldFileOf(authority)?.id);
+    await releaseHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', DECISION);
     expect(await inForce(authority, 11)).toBe(5);
   });
 
@@ -414,11 +439,11 @@ describe('a crash', () => {
       const authority = newAuthority();
       await withRemovalsHeld(authority);
       const { store, anchor } = ending(step);
-      const { id = '' } = holdOf(authority) ?? {};
-      await expect(releaseHold(store, anchor, id, DECISION)).rejects.toThrow(LoadFailed);
-      if (!(await resume(authority))) await releaseHold(t.store, t.anchor, id, DECISION);
+      const { id = '' } = heldFileOf(authority) ?? {};
+      await expect(releaseHeldFile(store, anchor, id, DECISION)).rejects.toThrow(LoadFailed);
+      if (!(await resume(authority))) await releaseHeldFile(t.store, t.anchor, id, DECISION);
       expect(await inForce(authority, 11)).toBe(5);
-      expect(holdOf(authority)).toBeUndefined();
+      expect(heldFileOf(authority)).toBeUndefined();
       await expectReconciled(authority);
     },
   );
@@ -428,10 +453,10 @@ describe('what waits', () => {
   test('is found by authority and number, and by its id', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    const hold = holdOf(authority);
-    expect(findHolds(t.anchor, `${authority}-2`)).toEqual([hold]);
-    expect(findHolds(t.anchor, hold?.id ?? '')).toEqual([hold]);
-    expect(findHolds(t.anchor, `${authority}-3`)).toEqual([]);
+    const hold = heldFileOf(authority);
+    expect(findHeldFiles(t.anchor, `${authority}-2`)).toEqual([hold]);
+    expect(findHeldFiles(t.anchor, hold?.id ?? '')).toEqual([hold]);
+    expect(findHeldFiles(t.anchor, `${authority}-3`)).toEqual([]);
     expect(hold?.id).toMatch(/^[a-p]{8}$/);
   });
 
@@ -440,10 +465,10 @@ describe('what waits', () => {
     await withRemovalsHeld(authority);
     const day30 = RECEIVED_AT + 30 * 86_400_000;
     const expire = (now: number) =>
-      expireHolds(t.store, t.anchor, { keptMs: 30 * 86_400_000, now: () => now });
+      expireHeldFiles(t.store, t.anchor, { keptMs: 30 * 86_400_000, now: () => now });
     expect(await expire(day30 - 1)).toEqual([]);
     expect((await expire(day30)).map((hold) => hold.authority)).toContain(authority);
-    expect(listHolds(t.anchor)).toEqual([]);
+    expect(listHeldFiles(t.anchor)).toEqual([]);
     expect((await t.adminStore.readEvents('system')).at(-1)).toMatchObject({
       type: 'hold-discarded',
       by: 'service',

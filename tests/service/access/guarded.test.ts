@@ -29,7 +29,7 @@ async function ask(parts: Parts, method = 'GET') {
         noted.push(refused);
         parts.note?.();
       },
-      tracing: { of: () => undefined },
+      traces: { of: () => undefined },
     },
     {
       overloaded: () => {

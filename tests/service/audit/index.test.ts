@@ -21,7 +21,7 @@ import {
 import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
 import { followLog } from '#service/audit/search/index-file.ts';
 import { NoIndex, readCursor, searchAudit, writeCursor } from '#service/audit/search/search.ts';
-import { coverageOf, createCoverage } from '#service/audit/search/searched-until.ts';
+import { createSearchedUntil, searchedUntilOf } from '#service/audit/search/searched-until.ts';
 import type { Viewer } from '#service/audit/search/view.ts';
 import {
   auditFolder,
@@ -333,28 +333,28 @@ describe('how far a search reaches', () => {
     const sealed = sealedRange(places.folder)?.numbers ?? [];
     let waiting = 0;
     const oldest = Date.now() - 60_000;
-    const cover = createCoverage(places.folder, {
+    const readSearchedUntil = createSearchedUntil(places.folder, {
       numbers: async () => sealed.map((number, stream) => number + (stream === 0 ? waiting : 0)),
       oldest: async () => oldest,
     });
     const whole = { size: 300, behind: 0, numbers: sealed };
     // Something is sealed and not in the index: when that was is not known.
-    expect(await cover({ ...whole, size: 100, behind: 200 })).toEqual({
+    expect(await readSearchedUntil({ ...whole, size: 100, behind: 200 })).toEqual({
       size: 100,
       notSearched: 200,
     });
     waiting = 2;
     const upToOldest = { completeUntil: new Date(oldest).toISOString(), notSearched: 2 };
-    expect(await cover(whole)).toEqual({ size: 300, ...upToOldest });
+    expect(await readSearchedUntil(whole)).toEqual({ size: 300, ...upToOldest });
     waiting = 0;
-    const { completeUntil = '' } = await cover(whole);
+    const { completeUntil = '' } = await readSearchedUntil(whole);
     expect(Date.parse(completeUntil)).toBeLessThanOrEqual(Date.now() - 5_000);
     // An index that falls behind takes nothing back; one that is begun anew does.
-    const behind = await cover({ size: 300, behind: 50, numbers: sealed });
+    const behind = await readSearchedUntil({ size: 300, behind: 50, numbers: sealed });
     expect(behind).toEqual({ size: 300, completeUntil, notSearched: 50 });
-    expect(coverageOf(behind, 300)).toEqual({ completeUntil, notSearched: 50 });
-    expect(coverageOf(behind, 120)).toEqual({ notSearched: 230 });
-    expect(await cover({ size: 120, behind: 180, numbers: sealed })).toEqual({
+    expect(searchedUntilOf(behind, 300)).toEqual({ completeUntil, notSearched: 50 });
+    expect(searchedUntilOf(behind, 120)).toEqual({ notSearched: 230 });
+    expect(await readSearchedUntil({ size: 120, behind: 180, numbers: sealed })).toEqual({
       size: 120,
       notSearched: 180,
     });
@@ -367,11 +367,14 @@ describe('how far a search reaches', () => {
     const numbers = sealedRange(places.folder)?.numbers ?? [];
     append(50);
     const now = sealedRange(places.folder)?.numbers ?? [];
-    const cover = createCoverage(places.folder, {
+    const readSearchedUntil = createSearchedUntil(places.folder, {
       numbers: async () => [...now],
       oldest: async () => Date.now(),
     });
-    expect(await cover({ size: 100, behind: 0, numbers })).toEqual({ size: 100, notSearched: 50 });
+    expect(await readSearchedUntil({ size: 100, behind: 0, numbers })).toEqual({
+      size: 100,
+      notSearched: 50,
+    });
     follower.close();
   });
 });

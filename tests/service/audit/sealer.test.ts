@@ -271,14 +271,14 @@ test('events beyond the retention are pruned, unless there is a hold', async () 
   const one = await sealer({ retentionYears: 2 });
   mkdirSync(folder, { recursive: true });
   const commits = CommitFile.open(folder);
-  const hold = commits.hold('A. Guardian', 'inquiry');
+  const hold = commits.addRetentionHold('A. Guardian', 'inquiry');
   const pruned = () => commits.read()?.minimumIndex ?? 0;
   const { sealed } = await step(one);
   for (let i = 0; i < 4; i++) await step(one);
   expect(pruned()).toBe(0);
   // Nor does the log say that it was.
   expect((await step(one)).sealed).toBe(sealed);
-  commits.endHold(hold.id);
+  commits.endRetentionHold(hold.id);
   await until(async () => {
     await step(one);
     return pruned() === 256;

@@ -194,7 +194,7 @@ test('a new key signs beside the old one, which is retired once it does, both on
 test('a hold names who and why, is on record, and can be ended', async () => {
   const holds = () => {
     const commits = CommitFile.open(folder);
-    const found = commits.holds();
+    const found = commits.retentionHolds();
     commits.close();
     return found;
   };

@@ -8,7 +8,7 @@ import { createMetrics } from '#service/telemetry/metrics.ts';
 import { createRouteNames } from '#service/telemetry/requests.ts';
 import { otlpAddresses } from '#service/telemetry/telemetry.ts';
 import { readTraceparent, traceparentOf } from '#service/telemetry/trace-context.ts';
-import { createTracing, type SpanMaker } from '#service/telemetry/traces.ts';
+import { createTraces, type SpanMaker } from '#service/telemetry/traces.ts';
 
 const hex = (length: number) =>
   fc
@@ -67,7 +67,7 @@ describe('a traceparent', () => {
 
 describe('sampling', () => {
   const begin = (traceparent: string | undefined, ratio: number, drawn: number) => {
-    const tracing = createTracing(ratio, () => drawn);
+    const traces = createTraces(ratio, () => drawn);
     const made: unknown[] = [];
     const maker: SpanMaker = (name) => {
       made.push(name);
@@ -78,10 +78,10 @@ describe('sampling', () => {
         end,
       };
     };
-    tracing.use(maker);
+    traces.use(maker);
     const ask = (): void => {
       const headers = traceparent === undefined ? {} : { traceparent };
-      tracing.begin({ headers } as IncomingMessage, 'GET', '/');
+      traces.begin({ headers } as IncomingMessage, 'GET', '/');
     };
     return { made, ask };
   };

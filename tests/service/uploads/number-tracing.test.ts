@@ -6,7 +6,7 @@ import {
   ConfigurationError,
   readConfiguration,
 } from '#schemas/configuration.ts';
-import { openTracer } from '#service/uploads/number-tracing.ts';
+import { openNumberTracer } from '#service/uploads/number-tracing.ts';
 import { testNumber } from '../../support/rows.ts';
 import { testFolder } from '../../support/service.ts';
 
@@ -31,14 +31,16 @@ async function register(text: string): Promise<Configuration> {
 describe('tracing', () => {
   test('may be left out for a demo and never for a live dataset', async () => {
     const none = readConfiguration({});
-    expect(await openTracer(none, 'demo')).toBeUndefined();
-    expect(await refusal(openTracer(none, 'live'))).toMatch(/^TRACING: must be register, .*\.$/);
+    expect(await openNumberTracer(none, 'demo')).toBeUndefined();
+    expect(await refusal(openNumberTracer(none, 'live'))).toMatch(
+      /^TRACING: must be register, .*\.$/,
+    );
   });
 
   test('by a register that cannot be used is a sentence that names the setting and the line', async () => {
     const bad = await register('nhs_number\n');
     for (const kind of ['demo', 'live'] as const) {
-      expect(await refusal(openTracer(bad, kind))).toMatch(
+      expect(await refusal(openNumberTracer(bad, kind))).toMatch(
         /^TRACING_REGISTER_FILE: The register .*register\.csv cannot be used: line 1: .*\.$/,
       );
     }
@@ -49,7 +51,7 @@ describe('tracing', () => {
       `nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n${testNumber(1)},,,2019-03-05,Ada,Example\n`,
     );
     for (const kind of ['demo', 'live'] as const) {
-      expect(await openTracer(good, kind)).toBeDefined();
+      expect(await openNumberTracer(good, kind)).toBeDefined();
     }
   });
 });
