@@ -1,6 +1,6 @@
 import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.ts';
 import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
-import { csvText } from './csv-text.ts';
+import { csvText } from '../formats/common/csv-text.ts';
 
 const COLUMNS = [
   'file_code',

@@ -1,6 +1,6 @@
 import type { InactiveNumber, InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { NOTICE } from '#schemas/wording/answers.ts';
-import { csvText } from './csv-text.ts';
+import { csvText } from '../formats/common/csv-text.ts';
 import { contentId, element, OIDS, spineDocument, spineTime, xmlText } from './xml.ts';
 
 export function noticeCsv({ numbers, sequence, omitted }: InactiveNumbersNotice): string {

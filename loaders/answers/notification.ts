@@ -1,7 +1,7 @@
 import type { Notification, NotificationEntry, NotificationFormat } from '#schemas/notification.ts';
 import { PLAN_TYPES, type PlanType } from '#schemas/plans/plan.ts';
 import { NOTIFICATION } from '#schemas/wording/answers.ts';
-import { csvText } from './csv-text.ts';
+import { csvText } from '../formats/common/csv-text.ts';
 import { printedNhsNumber } from './notice.ts';
 import { contentId, element, OIDS, spineDocument, spineTime, xmlText } from './xml.ts';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { csvText } from '#loaders/answers/csv-text.ts';
+import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import {
   AUDIT_OUTCOMES,

@@ -29,6 +29,7 @@ import {
   resendNotifications,
 } from './notifications.ts';
 import { purgeRows } from './purge.ts';
+import { type ReconcileOptions, reconcileFile } from './reconcile.ts';
 import { type ReleaseOptions, release } from './release.ts';
 import { type RepairOptions, repair } from './repair.ts';
 import { serve } from './serve.ts';
@@ -448,7 +449,7 @@ Example:
     .option('--csv', 'with the columns of an upload')
     .option('--json', 'for programs (default)')
     .option('--out <path>', 'to a file that only its owner can read, in place of standard output')
-    .option('--reason <text>', 'why; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
     .addHelpText(
       'after',
       `
@@ -460,6 +461,37 @@ Example:
 `,
     )
     .action((code: string, options: HoldingsOptions) => holdings(configuration(), code, options));
+
+  program
+    .command('reconcile')
+    .description(
+      "Compare a case system's extract with what is held, plan by plan. Changes nothing.",
+    )
+    .argument('<code>', "the authority's ODS code")
+    .argument(
+      '<file>',
+      'every plan the case system has, in the form of an upload: Spine XML or CSV',
+    )
+    .option('--csv', 'for a spreadsheet, in place of text')
+    .option('--json', 'for programs')
+    .option('--out <path>', 'to a file that only its owner can read, in place of standard output')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Says of each plan whether it is the same, differs (and in what), is only here or only there. The file needs
+no number, time of creation or names. What is printed has NHS numbers: it is for the authority alone. Who
+compares is audited. An authority does the same by itself with POST /reconcile.
+
+Exit code: 0 all is the same, 3 something is not, 4 the file cannot be read, 1 the comparison failed.
+
+Example:
+  cp-flags reconcile V145 extract.csv --csv --out differences.csv --reason "asked for by V145, ticket 1234"
+`,
+    )
+    .action(async (code: string, file: string, options: ReconcileOptions) => {
+      process.exitCode = await reconcileFile(configuration(), code, file, options);
+    });
 
   const notifications = program
     .command('notifications')

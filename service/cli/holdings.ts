@@ -10,7 +10,7 @@ import { Failure, misused } from './failure.ts';
 import { osAccount, readReason } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason?: string };
+export type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason: string };
 
 const STDOUT = '-';
 
@@ -23,7 +23,7 @@ export async function holdings(
   if (csv && json) throw misused('Give --csv or --json, not both.');
   const code = odsCodeSchema.safeParse(codeText).data;
   if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');
-  const why = reason === undefined ? undefined : readReason(reason);
+  const why = readReason(reason);
   const toFile = out !== undefined && out !== STDOUT;
   // Before the reading is on record: nothing is read that cannot be written.
   if (toFile) await requireDestination('--out', out);
@@ -36,7 +36,7 @@ export async function holdings(
       auditId: randomUUID(),
       authority: code,
       by: osAccount(),
-      ...(why !== undefined && { reason: why }),
+      reason: why,
     });
     const text = holdingsText(authority, store.rowsOf(code), csv ? 'csv' : 'json');
     if (toFile) await writePrivate(out, text);

@@ -13,6 +13,7 @@ import { buildSchema, problemDescriptionSchema, statusSchema } from '#schemas/st
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { holdingsSchema } from '#schemas/uploads/holdings.ts';
 import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
+import { reconciliationSchema } from '#schemas/uploads/reconciliation.ts';
 import type { CallerRefusal } from '../access/admission.ts';
 import type { AccessRefusal } from '../access/decide.ts';
 import { refusalOutcome } from '../fhir/outcome.ts';
@@ -68,6 +69,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   ProblemDescription: problemDescriptionSchema,
   Acknowledgement: acknowledgementSchema,
   Holdings: holdingsSchema,
+  Reconciliation: reconciliationSchema,
   Notice: inactiveNumbersNoticeSchema,
   Build: buildSchema,
   Status: statusSchema,

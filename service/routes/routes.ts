@@ -11,6 +11,7 @@ import { notifications } from './notifications.ts';
 import { openapi } from './openapi.ts';
 import { ping } from './ping.ts';
 import { problem } from './problem.ts';
+import { reconcile } from './reconcile.ts';
 import type { DependenciesOf } from './route.ts';
 import { status } from './status.ts';
 import { upload } from './uploads.ts';
@@ -18,7 +19,7 @@ import { upload } from './uploads.ts';
 /** Everything that can be asked for, in the order that a reader wants it, by the part that serves it; see `start/roles.ts`. */
 export const ROUTES = {
   lookups: [lookup, lookupBatch, ...fhirSearches, ...fhirConformance],
-  work: [upload, acknowledgement, notice, holdings, auditSearch, notifications],
+  work: [upload, acknowledgement, notice, holdings, reconcile, auditSearch, notifications],
   service: [ping, status, problem, openapi, docs],
 } as const;
 

@@ -3,14 +3,13 @@ import { LoadFailed, loadFile } from '#loaders/load/load.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
-import { formatOfMediaType, UPLOAD_FORMATS, uploadFormats } from '#schemas/uploads/formats.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { authorityHeaders, type Parameter } from '../description/operation.ts';
 import { idFields } from '../http/request-ids.ts';
 import type { RouteContext } from '../http/route.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { type BodyLimits, openBody } from '../uploads/body.ts';
+import { openBody } from '../uploads/body.ts';
 import { readDescription } from '../uploads/description.ts';
 import {
   type Admitted,
@@ -18,6 +17,7 @@ import {
   guardedAuthority,
 } from '../uploads/guard.ts';
 import type { LoadSettings } from '../uploads/load-settings.ts';
+import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
 import { acknowledged, acknowledgementContent } from './acknowledgement.ts';
 import type { Route } from './route.ts';
 
@@ -30,21 +30,10 @@ export type UploadDependencies = AuthorityGuardDependencies & {
   metrics: Pick<Metrics, 'uploaded'>;
 };
 
-const LIMITS: BodyLimits = { idleMs: 10_000, deadlineMs: 240_000 };
 /** Each has a spool on disk and a file's worth of work in this process, which also answers lookups. */
 const UPLOADS_AT_ONCE = 32;
 /** For a file that came another way. A client waits for an answer, so not for long. */
 const LOCK_WAIT_MS = 5_000;
-
-const ENCODINGS = new Map([
-  ['', false],
-  ['identity', false],
-  ['gzip', true],
-  ['x-gzip', true],
-]);
-
-/** A content type without its parameters. */
-const essence = (type = ''): string => type.split(';', 1)[0]?.trim().toLowerCase() ?? '';
 
 const uploadParameters: Parameter[] = [
   {
@@ -81,24 +70,20 @@ function createLoad({ store, anchor, loads, log }: UploadDependencies) {
     { env: { incoming, outgoing }, req }: RouteContext,
     { ids, caller, authority }: Admitted,
   ): Promise<Acknowledgement | ErrorCode> {
-    const format = formatOfMediaType(essence(incoming.headers['content-type']));
-    const gzip = ENCODINGS.get((incoming.headers['content-encoding'] ?? '').toLowerCase());
-    if (format === undefined || gzip === undefined) return 'upload-media-type';
+    const file = fileOf(incoming, loads.maxBytes);
+    if (typeof file === 'string') return file;
     const description = readDescription(new URL(req.url).searchParams, incoming.headers);
     if (description.kind === 'refused') return 'upload-description-invalid';
-    if (Number(incoming.headers['content-length'] ?? 0) > loads.maxBytes) return 'upload-too-large';
     if (underWay.has(authority)) return 'upload-under-way';
     if (underWay.size >= UPLOADS_AT_ONCE) return 'uploads-busy';
     underWay.add(authority);
-    // The ending tells the loader what a file that cannot be read was meant to be.
-    const name = `upload.${UPLOAD_FORMATS[format].endings[0]}`;
-    const body = openBody(incoming, outgoing, gzip, LIMITS);
+    const body = openBody(incoming, outgoing, file.gzip, FILE_LIMITS);
     try {
       const { client, user, name: person } = caller.identity;
       return await loadFile(
         store,
         anchor,
-        { name, stream: body.stream },
+        { name: file.name, stream: body.stream },
         {
           ...loads,
           authority,
@@ -138,9 +123,7 @@ export const upload: Route<UploadDependencies> = {
       'Spine XML or CSV, also gzipped. The answer is the acknowledgement, whatever its code. What is in is live at once.',
     access: 'authority',
     parameters: [...uploadParameters, ...authorityHeaders],
-    body: Object.fromEntries(
-      uploadFormats.map((format) => [UPLOAD_FORMATS[format].mediaTypes[0], { schema: z.string() }]),
-    ),
+    body: Object.fromEntries(fileMediaTypes.map((type) => [type, { schema: z.string() }])),
     answer: {
       description: 'Read; `code` says what became of it.',
       content: acknowledgementContent,

@@ -1,4 +1,4 @@
-import { csvText } from '#loaders/answers/csv-text.ts';
+import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { Authority } from '#schemas/authority.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
@@ -9,6 +9,7 @@ export type HoldingsFormat = (typeof HOLDINGS_FORMATS)[number];
 const COLUMNS = [
   'nhs_number',
   'local_id',
+  'date_of_birth',
   'plan_type',
   'start_date',
   'end_date',
@@ -39,6 +40,7 @@ const asJson = (row: PlanRow, offset: number): string =>
 const asCells = (row: PlanRow, offset: number): (string | number)[] => [
   row.nhsNumber,
   row.localId,
+  row.dateOfBirth,
   PLAN_TYPES[row.type].cpis,
   row.startDate,
   row.endDate ?? '',
@@ -51,7 +53,8 @@ const asCells = (row: PlanRow, offset: number): (string | number)[] => [
  * All that is held for an authority, piece by piece, to compare a case system with: every plan, ended and
  * deleted ones too. A deleted plan is visible until it begins, which is to say never.
  *
- * JSON ends with the number of rows, by which a copy cut short is told; a CSV has the form of an upload.
+ * JSON ends with the number of rows, by which a copy cut short is told; a CSV has the form of an
+ * upload, and may be loaded back: hence the dates of birth, which JSON leaves out.
  *
  * @param batches the rows, all of this authority
  */

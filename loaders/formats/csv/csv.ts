@@ -2,6 +2,7 @@ import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import { tidy } from '#schemas/tidy.ts';
 import { CSV_FAULTS, CSV_HINTS } from '#schemas/wording/files.ts';
 import { RECORD_HINTS } from '#schemas/wording/records.ts';
+import { unguarded } from '../common/csv-text.ts';
 import {
   type DateOrderFinding,
   type FileProblem,
@@ -266,7 +267,8 @@ function rawRecord(number: number, place: string, cells: Cells, { names }: CsvOp
         kind: type === undefined ? 'child' : PLAN_TYPES[type].subject,
         place,
         nhsNumbers: located('nhs_number'),
-        localIds: located('local_id'),
+        // As the holdings of an authority have it, which may be sent back.
+        localIds: located('local_id').map(({ text }) => ({ text: unguarded(text), place })),
         datesOfBirth: located('date_of_birth'),
         ...(names && {
           names: { given: cells.given_name ?? '', family: cells.family_name ?? '' },

@@ -8,7 +8,7 @@ import {
   formatNotice,
   NOTICE_FORMATS,
 } from '#loaders/answers/answers.ts';
-import { csvText } from '#loaders/answers/csv-text.ts';
+import { csvText } from '#loaders/formats/common/csv-text.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { ANSWER_FORMATS } from '#schemas/uploads/formats.ts';
 import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';

@@ -231,14 +231,17 @@ describe('a destination', () => {
 
   test('of holdings that is a link or a pipe is refused before anything is read, - is standard output', async () => {
     const outs = ['link', 'pipe.json'].map((name) =>
-      run(['holdings', 'ZZ203', '--out', join(folder, name)], environment),
+      run(['holdings', 'ZZ203', '--reason', 'test', '--out', join(folder, name)], environment),
     );
     for (const { code, stderr } of await Promise.all(outs)) {
       expect(code).toBe(2);
       expect(stderr).toContain('--out: ');
     }
     expect((await lstat(join(folder, 'pipe.json'))).isFIFO()).toBe(true);
-    const printed = await run(['holdings', 'ZZ203', '--csv', '--out', '-'], environment);
+    const printed = await run(
+      ['holdings', 'ZZ203', '--reason', 'test', '--csv', '--out', '-'],
+      environment,
+    );
     expect(printed.stdout).toContain('nhs_number');
   });
 

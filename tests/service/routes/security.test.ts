@@ -112,6 +112,13 @@ const ROUTES: Record<string, Entry> = {
     people: { officer: 200, otherOfficer: 404, strangeOfficer: 404 },
   },
   'GET /holdings': { people: { officer: 200, otherOfficer: 200, strangeOfficer: 404 } },
+  'POST /reconcile': {
+    body: {
+      type: 'application/xml',
+      text: fileXml(upload({ authority: 'ZZ101', records: [planOf(4_002)] })),
+    },
+    people: { officer: 200, otherOfficer: 200, strangeOfficer: 404 },
+  },
   'GET /notifications': { people: { officer: 200, otherOfficer: 200, strangeOfficer: 200 } },
   'POST /audit/search': { body: json({ reason: 'review' }), people: { auditor: 200 } },
   'GET /openapi.json': open(),
@@ -579,6 +586,8 @@ describe('too much', () => {
     // Of an upload only so much is read that it is known to be too large, and that is its outcome.
     if (route.name === 'POST /uploads') {
       expect(JSON.parse(streamed.body)).toMatchObject({ code: 'CPF01' });
+    } else if (route.name === 'POST /reconcile') {
+      expect(JSON.parse(streamed.body)).toMatchObject({ compared: false });
     } else {
       expect(streamed.status).toBe(413);
     }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -92,12 +93,25 @@ describe('GET /holdings', () => {
     expect(rows.find((row) => row['nhs_number'] === MINE[0])).toEqual({
       nhs_number: MINE[0],
       local_id: 'L,"1',
+      date_of_birth: '2019-03-05',
       plan_type: 'CPP',
       start_date: '2026-01-05',
       end_date: '',
       delete_date: '',
       sequence: '1',
       visible_until: '2037-03-05T00:00:00.000Z',
+    });
+  });
+
+  test('as CSV is loaded back as it is, and changes nothing', async () => {
+    const csv = await (await request('/holdings', { headers: { accept: 'text/csv' } })).text();
+    const sent = await request(
+      `/uploads?sequence=2&createdAt=${new Date().toISOString()}&rowCount=4`,
+      { method: 'POST', body: csv, headers: { 'content-type': 'text/csv' } },
+    );
+    expect(await sent.json()).toMatchObject({
+      code: 'CPF02',
+      rows: { added: 0, changed: 0, unchanged: 4 },
     });
   });
 
@@ -197,7 +211,8 @@ describe('cp-flags holdings', () => {
   test('writes no file for an authority that is not known here', async () => {
     const out = join(service.dataDir, 'holdings.json');
     const environment = { DATA_DIR: service.dataDir };
-    const { code, stdout } = await run(['holdings', 'ZZ999', '--out', out], environment);
+    const named = ['--out', out, '--reason', 'ticket 16'];
+    const { code, stdout } = await run(['holdings', 'ZZ999', ...named], environment);
     expect({ code, stdout, written: existsSync(out) }).toEqual({
       code: 1,
       stdout: '',
@@ -215,5 +230,51 @@ describe('cp-flags holdings', () => {
     const { rows } = holdingsSchema.parse(JSON.parse(stdout));
     expect(rows.map(({ localId }) => localId)).toEqual(['theirs', 'theirs']);
     expect((await reads()).at(-1)).toMatchObject({ authority: 'ZZ102', reason: 'ticket 17' });
+  });
+});
+
+describe('a case system', () => {
+  const extract = async () =>
+    (await request('/holdings', { headers: { accept: 'text/csv' } }))
+      .text()
+      .then((text) => text.replace(/"2026-06-01"/, '""'));
+
+  test('is compared with what is held by its authority itself, on record and changing nothing', async () => {
+    const before = (await reads()).length;
+    const tally = (await service.store.tally()).get('ZZ101')?.digest;
+    const response = await request('/reconcile', {
+      method: 'POST',
+      body: await extract(),
+      headers: { 'content-type': 'text/csv' },
+    });
+    expect(await response.json()).toMatchObject({
+      compared: true,
+      authority: { code: 'ZZ101' },
+      counts: { same: 3, differs: 1, onlyHere: 0, onlyThere: 0 },
+    });
+    expect((await service.store.tally()).get('ZZ101')?.digest).toBe(tally);
+    const events = await reads();
+    // The extract of this test is a reading of its own.
+    expect(events).toHaveLength(before + 2);
+    expect(events.at(-1)).toMatchObject({
+      authority: 'ZZ101',
+      caller: { user: 'officer-1' },
+      reason: 'compared with an extract of the case system',
+    });
+  });
+
+  test('is compared by an operator for a reason, in text, and the exit code says whether all is the same', async () => {
+    const path = join(service.dataDir, 'extract.csv');
+    await writeFile(path, await extract());
+    const environment = { DATA_DIR: service.dataDir };
+    const without = await run(['reconcile', 'ZZ101', path], environment);
+    expect({ code: without.code, stdout: without.stdout }).toEqual({ code: 2, stdout: '' });
+    const { code, stdout } = await run(
+      ['reconcile', 'ZZ101', path, '--reason', 'ticket 18'],
+      environment,
+    );
+    expect(code).toBe(3);
+    expect(stdout).toContain('3 the same, 1 differ');
+    expect((await reads()).at(-1)).toMatchObject({ authority: 'ZZ101', reason: 'ticket 18' });
   });
 });

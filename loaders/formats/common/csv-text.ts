@@ -11,7 +11,14 @@ export function csvText(rows: readonly (readonly (string | number)[])[]): string
   return `\u{feff}${rows.map((row) => `${line(row)}\r\n`).join('')}`;
 }
 
+/** A cell of a CSV of ours as it was before it was put behind an apostrophe. */
+export const unguarded = (text: string): string =>
+  text.startsWith("'") && isGuarded(text.slice(1)) ? text.slice(1) : text;
+
+/** Also what has apostrophes before a formula: otherwise it could not be told from one that was guarded. */
+const isGuarded = (text: string): boolean => FORMULA.test(text.replace(/^'+/, ''));
+
 function cell(value: string | number): string {
-  const text = typeof value === 'string' && FORMULA.test(value) ? `'${value}` : String(value);
+  const text = typeof value === 'string' && isGuarded(value) ? `'${value}` : String(value);
   return `"${text.replaceAll('"', '""')}"`;
 }

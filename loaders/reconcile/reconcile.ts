@@ -1,0 +1,191 @@
+import type { Authority, OdsCode } from '#schemas/authority.ts';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
+import { planStatus } from '#schemas/plans/plan.ts';
+import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
+import {
+  COMPARED_FIELDS,
+  type ComparedField,
+  type ReconciledRow,
+  type Reconciliation,
+} from '#schemas/uploads/reconciliation.ts';
+import type { WayIn } from '#schemas/wording/files.ts';
+import { iso, printableName } from '../answers/acknowledge.ts';
+import { type ReadUpload, readUpload } from '../check/read.ts';
+import type { CsvMetadata } from '../formats/common/metadata.ts';
+import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
+import { asLoadFailed } from '../load/load-failed.ts';
+import { type PlacedRow, Spool } from '../spool/spool.ts';
+
+/** A case system's extract, read and checked. */
+export type Extract = {
+  name: string;
+  /** Milliseconds since 1970. */
+  receivedAt: number;
+  read: ReadUpload;
+  /** How many of its records can be compared. */
+  records: number;
+  rows: readonly PlacedRow[];
+};
+
+export type ExtractOptions = {
+  /** Whose it is. A file that names another authority cannot be used. */
+  authority: OdsCode;
+  spoolDir: string;
+  maxBytes: number;
+  metadata?: CsvMetadata;
+  way?: WayIn;
+  now?: () => number;
+};
+
+/**
+ * Reads what a case system holds: Spine XML or CSV as for an upload, of which a number and a time of creation
+ * are not asked. Nothing is traced, so names are not read.
+ *
+ * @throws {LoadFailed} where the file or the disk failed
+ */
+export async function readExtract(
+  source: UploadSource,
+  { authority, spoolDir, maxBytes, metadata = {}, way, now = Date.now }: ExtractOptions,
+): Promise<Extract> {
+  const receivedAt = now();
+  const bytes = new SourceBytes(source, maxBytes);
+  try {
+    const spool = Spool.create(spoolDir);
+    try {
+      const unasked = { sequence: 0, createdAt: iso(receivedAt) };
+      const options = { receivedAt, metadata: { ...unasked, ...metadata }, way, authority };
+      const read = await readUpload(bytes, source, options, spool);
+      const { sequence = 0 } = read.header;
+      const whose = { authority, sequence, birthDatesInDoubt: read.birthDatesInDoubt };
+      const rows = read.usable === undefined ? [] : [...spool.records(whose)];
+      return {
+        name: source.name,
+        receivedAt,
+        read,
+        records: rows.length,
+        rows: rows.flatMap((record) => record.rows),
+      };
+    } finally {
+      spool.remove();
+    }
+  } catch (error) {
+    throw asLoadFailed(error, false);
+  } finally {
+    bytes.close();
+  }
+}
+
+type Identity = Pick<SpooledRow, 'nhsNumber' | 'type' | 'startDate'>;
+const personOf = ({ nhsNumber, type }: Identity): string => `${nhsNumber} ${type}`;
+const identityOf = (row: Identity): string => `${personOf(row)} ${row.startDate}`;
+
+/**
+ * Compares an extract with what is held for its authority, plan by plan, and changes nothing. One plan of a
+ * person and type that is only here, and one only there, are one that differs in its start: an end sent with
+ * that start would be refused.
+ *
+ * @param held every row of the authority, in batches
+ */
+export async function reconcile(
+  { name, receivedAt, read, records, rows }: Extract,
+  { code, name: authorityName, dataAsOf }: Authority,
+  held: AsyncIterable<readonly PlanRow[]>,
+): Promise<Reconciliation> {
+  const seconds = receivedAt / 1000;
+  const there = new Map(rows.map((placed) => [identityOf(placed.row), placed]));
+  const counts = { same: 0, differs: 0, onlyHere: 0, onlyThere: 0, over: 0, notCompared: 0 };
+  const same: ReconciledRow[] = [];
+  const differing: ReconciledRow[] = [];
+  const here: PlanRow[] = [];
+  const both = (row: PlanRow, placed: PlacedRow): void => {
+    const found = differences(row, placed.row);
+    const into = found.length === 0 ? same : differing;
+    into.push({
+      ...described(found.length === 0 ? 'same' : 'differs', placed.row),
+      status: statusOf(row, seconds),
+      place: placed.place,
+      ...(found.length > 0 && { differences: found }),
+    });
+  };
+  const compared = read.usable !== undefined;
+  if (compared) {
+    for await (const batch of held) {
+      for (const row of batch) {
+        const placed = there.get(identityOf(row));
+        if (placed === undefined) here.push(row);
+        else {
+          there.delete(identityOf(row));
+          both(row, placed);
+        }
+      }
+    }
+  }
+  const isOver = (row: PlanRow): boolean => row.visibleUntil <= Math.max(seconds, row.visibleFrom);
+  const inUse = here.filter((row) => !isOver(row));
+  counts.over = here.length - inUse.length;
+  const [hereOf, thereOf] = [
+    Map.groupBy(inUse, personOf),
+    Map.groupBy(there.values(), ({ row }) => personOf(row)),
+  ];
+  const onlyHere: ReconciledRow[] = [];
+  for (const [person, plans] of hereOf) {
+    const [row, another] = plans;
+    const [placed, second] = thereOf.get(person) ?? [];
+    if (
+      row !== undefined &&
+      another === undefined &&
+      placed !== undefined &&
+      second === undefined
+    ) {
+      thereOf.delete(person);
+      both(row, placed);
+      continue;
+    }
+    for (const plan of plans) {
+      onlyHere.push({ ...described('only-here', plan), status: statusOf(plan, seconds) });
+    }
+  }
+  const onlyThere = [...thereOf.values()]
+    .flat()
+    .map(({ row, place }): ReconciledRow => ({ ...described('only-there', row), place }));
+  counts.same = same.length;
+  counts.differs = differing.length;
+  counts.onlyHere = onlyHere.length;
+  counts.onlyThere = onlyThere.length;
+  counts.notCompared = compared ? read.records - records : 0;
+  return {
+    authority: { code, name: authorityName, ...omitUndefined({ dataAsOf }) },
+    file: {
+      name: printableName(name),
+      format: read.format,
+      sha256: read.sha256,
+      receivedAt: iso(receivedAt),
+    },
+    compared,
+    counts,
+    rows: [...differing, ...onlyHere, ...onlyThere, ...same],
+    problems: read.failures.sorted(),
+    omitted: read.failures.omitted,
+  };
+}
+
+function differences(here: PlanRow, there: SpooledRow): ReconciledRow['differences'] & object {
+  const text = (
+    row: { [field in ComparedField]?: string | undefined },
+    field: ComparedField,
+  ): string => row[field] ?? '';
+  return COMPARED_FIELDS.filter((field) => text(here, field) !== text(there, field)).map(
+    (field) => ({ field, here: text(here, field), there: text(there, field) }),
+  );
+}
+
+const described = (
+  result: ReconciledRow['result'],
+  { nhsNumber, localId, type, startDate }: SpooledRow | PlanRow,
+) => ({ result, nhsNumber, localId, type, startDate });
+
+function statusOf(row: PlanRow, now: number): NonNullable<ReconciledRow['status']> {
+  const { visibleFrom, visibleUntil, currentUntil } = row;
+  if (visibleUntil <= Math.max(now, visibleFrom)) return 'not-shown';
+  return now < visibleFrom ? 'not-started' : planStatus(row.type, currentUntil, now);
+}

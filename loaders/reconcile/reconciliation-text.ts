@@ -1,0 +1,148 @@
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import type {
+  ComparedField,
+  ReconciledRow,
+  Reconciliation,
+} from '#schemas/uploads/reconciliation.ts';
+import { printedNhsNumber } from '../answers/notice.ts';
+import { csvText } from '../formats/common/csv-text.ts';
+
+/** By the ending of their files. */
+export const RECONCILIATION_FORMATS = ['json', 'csv', 'txt'] as const;
+export type ReconciliationFormat = (typeof RECONCILIATION_FORMATS)[number];
+
+/** A reconciliation in any of its formats. It holds NHS numbers: for the authority alone. */
+export function formatReconciliation(
+  reconciliation: Reconciliation,
+  format: ReconciliationFormat,
+): string {
+  switch (format) {
+    case 'json':
+      return `${JSON.stringify(reconciliation, null, 2)}\n`;
+    case 'csv':
+      return asCsv(reconciliation);
+    case 'txt':
+      return asText(reconciliation);
+  }
+}
+
+/** As the columns of an upload are called. */
+const COLUMNS: Record<ComparedField, string> = {
+  startDate: 'start_date',
+  endDate: 'end_date',
+  deleteDate: 'delete_date',
+  dateOfBirth: 'date_of_birth',
+  localId: 'local_id',
+};
+
+/** A line a plan, and one a problem of the extract. */
+function asCsv({ rows, problems, omitted }: Reconciliation): string {
+  const listed = (differences: ReconciledRow['differences'], side: 'here' | 'there'): string =>
+    (differences ?? []).map((each) => `${COLUMNS[each.field]}=${each[side]}`).join('; ');
+  return csvText([
+    [
+      'result',
+      'nhs_number',
+      'local_id',
+      'plan_type',
+      'start_date',
+      'status',
+      'here',
+      'there',
+      'place',
+      'remark',
+    ],
+    ...rows.map(({ result, nhsNumber, localId, type, startDate, status, place, differences }) => [
+      result,
+      printedNhsNumber(nhsNumber),
+      localId,
+      PLAN_TYPES[type].cpis,
+      startDate,
+      status ?? '',
+      listed(differences, 'here'),
+      listed(differences, 'there'),
+      place ?? '',
+      '',
+    ]),
+    ...problems.map(({ localId, place, field, hint }) => [
+      'not-compared',
+      '',
+      localId ?? '',
+      '',
+      '',
+      '',
+      '',
+      '',
+      place,
+      field === undefined ? hint : `${field}: ${hint}`,
+    ]),
+    ...(omitted === 0 ? [] : [['not-compared', '', '', '', '', '', '', '', '', more(omitted)]]),
+  ]);
+}
+
+const more = (omitted: number): string => `${omitted} more problems are not listed.`;
+
+/** For a person to read: all that is not the same. */
+function asText({
+  authority,
+  file,
+  compared,
+  counts,
+  rows,
+  problems,
+  omitted,
+}: Reconciliation): string {
+  const of = (result: ReconciledRow['result'], title: string): string[] => {
+    const found = rows.filter((row) => row.result === result);
+    return found.length === 0 ? [] : [`  ${title}:`, ...found.map(line)];
+  };
+  const { same, differs, onlyHere, onlyThere, over, notCompared } = counts;
+  return `${[
+    `${file.name}: ${compared ? 'compared' : 'NOT compared'} with what is held for ${authority.name} (${authority.code})${authority.dataAsOf === undefined ? '' : `, as of ${authority.dataAsOf}`}. Nothing was changed.`,
+    ...(compared
+      ? [
+          `  ${same} the same, ${differs} differ, ${onlyHere} only here, ${onlyThere} only there, ${notCompared} records not compared`,
+          ...(over === 0
+            ? []
+            : [
+                `  ${over} held here are deleted or no longer shown, and not in the file: nothing is to be done`,
+              ]),
+        ]
+      : []),
+    ...of('differs', 'Differ'),
+    ...of(
+      'only-here',
+      'Only here: end or delete them if they are over, or find out why the file leaves them out',
+    ),
+    ...of('only-there', 'Only there: send them'),
+    ...(problems.length === 0 ? [] : [compared ? '  Not compared:' : '  Why:']),
+    ...problems.map(
+      ({ place, field, localId, hint }) =>
+        `    ${[place, ...(localId === undefined ? [] : [`local id ${localId}`]), ...(field === undefined ? [] : [field])].join(', ')}: ${hint}`,
+    ),
+    ...(omitted === 0 ? [] : [`    ${more(omitted)}`]),
+  ].join('\n')}\n`;
+}
+
+function line({
+  nhsNumber,
+  localId,
+  type,
+  startDate,
+  status,
+  place,
+  differences,
+}: ReconciledRow): string {
+  const what = [
+    printedNhsNumber(nhsNumber),
+    ...(localId === '' ? [] : [`local id ${localId}`]),
+    `${PLAN_TYPES[type].label} started ${startDate}`,
+    ...(status === undefined ? [] : [status]),
+    ...(place === undefined ? [] : [place]),
+  ];
+  const values = (differences ?? []).map(
+    ({ field, here, there }) =>
+      `${COLUMNS[field]} here ${here || '(none)'}, there ${there || '(none)'}`,
+  );
+  return `    ${what.join(', ')}${values.length === 0 ? '' : `: ${values.join('; ')}`}`;
+}

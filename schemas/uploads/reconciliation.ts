@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { PLAN_STATUSES, planTypes } from '../plans/plan.ts';
+import { findingSchema } from './acknowledgement.ts';
+import { uploadFormats } from './formats.ts';
+
+/** What may differ of a plan that both hold. */
+export const COMPARED_FIELDS = [
+  'startDate',
+  'endDate',
+  'deleteDate',
+  'dateOfBirth',
+  'localId',
+] as const;
+export type ComparedField = (typeof COMPARED_FIELDS)[number];
+
+export const RECONCILED = ['same', 'differs', 'only-here', 'only-there'] as const;
+
+const differenceSchema = z.strictObject({
+  field: z.enum(COMPARED_FIELDS),
+  here: z.string().meta({ description: 'As it is held; empty where there is none.' }),
+  there: z.string().meta({ description: 'As the extract has it; empty where there is none.' }),
+});
+
+export const reconciledRowSchema = z.strictObject({
+  result: z.enum(RECONCILED),
+  nhsNumber: z.string(),
+  localId: z.string().meta({ description: 'The extract’s; of a row only here, as it is held.' }),
+  type: z.enum(planTypes),
+  startDate: z.iso.date(),
+  status: z
+    .enum([...PLAN_STATUSES, 'not-started', 'not-shown'])
+    .optional()
+    .meta({ description: 'How the plan is shown now; absent of one that is only there.' }),
+  place: z.string().optional().meta({ description: 'Where the extract has it.' }),
+  differences: z.array(differenceSchema).optional(),
+});
+export type ReconciledRow = z.infer<typeof reconciledRowSchema>;
+
+/** A case system's extract against what is held for its authority. Nothing is changed by it. */
+export const reconciliationSchema = z.strictObject({
+  authority: z.strictObject({
+    code: z.string(),
+    name: z.string(),
+    dataAsOf: z.iso.datetime().optional(),
+  }),
+  file: z.strictObject({
+    name: z.string(),
+    format: z.enum(uploadFormats),
+    sha256: z.string(),
+    receivedAt: z.iso.datetime(),
+  }),
+  compared: z.boolean().meta({
+    description: 'False where the extract cannot be read; `problems` say why, and no row is given.',
+  }),
+  counts: z.strictObject({
+    same: z.int(),
+    differs: z.int(),
+    onlyHere: z.int(),
+    onlyThere: z.int(),
+    over: z.int().meta({
+      description:
+        'Held, deleted or hidden for good, and not in the extract: nothing is wrong with them, so they are not listed.',
+    }),
+    notCompared: z
+      .int()
+      .meta({ description: 'Records of the extract that an upload would refuse.' }),
+  }),
+  rows: z.array(reconciledRowSchema).meta({ description: 'Those that are not the same first.' }),
+  problems: z
+    .array(findingSchema)
+    .meta({ description: 'Of the extract, as in an acknowledgement.' }),
+  omitted: z.int().meta({ description: 'How many problems are not listed.' }),
+});
+export type Reconciliation = z.infer<typeof reconciliationSchema>;

@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
+import { readExtract, reconcile } from '#loaders/reconcile/reconcile.ts';
+import { formatReconciliation } from '#loaders/reconcile/reconciliation-text.ts';
+import { odsCodeSchema } from '#schemas/authority.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import type { Reconciliation } from '#schemas/uploads/reconciliation.ts';
+import { spoolFolder } from '../files/data-folder.ts';
+import { writePrivate } from '../files/private-file.ts';
+import { requireDestination } from './destination.ts';
+import { Failure, misused } from './failure.ts';
+import { requireReadable } from './load.ts';
+import { osAccount, readOption, readReason } from './named.ts';
+import { runningRedis, withStore } from './store.ts';
+
+export type ReconcileOptions = { csv?: boolean; json?: boolean; out?: string; reason: string };
+
+const DIFFERENT = 3;
+const NOT_COMPARED = 4;
+
+function exitCodeOf({ compared, counts }: Reconciliation): number {
+  if (!compared) return NOT_COMPARED;
+  const { differs, onlyHere, onlyThere, notCompared } = counts;
+  return differs + onlyHere + onlyThere + notCompared === 0 ? 0 : DIFFERENT;
+}
+
+/**
+ * `cp-flags reconcile`: a case system's extract against what is held for its authority. Audited before it is
+ * compared, and changes nothing.
+ *
+ * @returns the exit code
+ */
+export async function reconcileFile(
+  configuration: Configuration,
+  codeText: string,
+  path: string,
+  { csv = false, json = false, out, reason }: ReconcileOptions,
+): Promise<number> {
+  if (csv && json) throw misused('Give --csv or --json, not both.');
+  const code = readOption('AUTHORITY', odsCodeSchema, codeText);
+  const why = readReason(reason);
+  await requireReadable([path]);
+  if (out !== undefined) await requireDestination('--out', out);
+  const redis = await runningRedis(configuration);
+  return withStore(configuration, redis, 'loader', async (store) => {
+    const authority = await store.authority(code);
+    if (authority === undefined) throw new Failure(`Authority ${code} is not known here.`);
+    const extract = await readExtract(
+      { path, name: basename(path) },
+      {
+        authority: code,
+        spoolDir: spoolFolder(configuration),
+        maxBytes: configuration.MAX_UPLOAD_MIB * 1_048_576,
+      },
+    );
+    await store.appendEvent({
+      type: 'holdings-read',
+      auditId: randomUUID(),
+      authority: code,
+      by: osAccount(),
+      reason: why,
+    });
+    const reconciliation = await reconcile(extract, authority, store.rowsOf(code));
+    const text = formatReconciliation(reconciliation, csv ? 'csv' : json ? 'json' : 'txt');
+    if (out === undefined) process.stdout.write(text);
+    else await writePrivate(out, text);
+    return exitCodeOf(reconciliation);
+  });
+}

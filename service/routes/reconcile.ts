@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { LoadFailed } from '#loaders/load/load.ts';
+import { reconcile as compare, readExtract } from '#loaders/reconcile/reconcile.ts';
+import {
+  formatReconciliation,
+  RECONCILIATION_FORMATS,
+} from '#loaders/reconcile/reconciliation-text.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
+import { reconciliationSchema } from '#schemas/uploads/reconciliation.ts';
+import type { Store } from '#store/store.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
+import { authorityHeaders } from '../description/operation.ts';
+import { answerHeaders } from '../http/headers.ts';
+import { idFields } from '../http/request-ids.ts';
+import { openBody } from '../uploads/body.ts';
+import { mediaType, preferredFormat } from '../uploads/format.ts';
+import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guard.ts';
+import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
+import type { Route } from './route.ts';
+
+export type ReconcileDependencies = AuthorityGuardDependencies & {
+  store: Pick<Store, 'authority' | 'rowsOf' | 'appendEvent'>;
+  readiness: Pick<Readiness, 'open'>;
+  loads: { spoolDir: string; maxBytes: number };
+};
+
+/** Each reads the whole store, and has an authority's rows in memory. */
+const AT_ONCE = 2;
+
+/** `POST /reconcile`: a case system's extract against what is held for its authority; changes nothing. */
+export const reconcile: Route<ReconcileDependencies> = {
+  operation: {
+    method: 'POST',
+    path: '/reconcile',
+    id: 'reconcile',
+    tag: 'Authorities',
+    summary: 'Compare a case system with what is held',
+    description:
+      'The body is every plan the case system has, in the form of an upload, also gzipped; it needs no number. Each plan of either side is the same, differs, is only here or only there. Nothing is changed. Each comparison is audited as a reading of the holdings.',
+    access: 'authority',
+    parameters: authorityHeaders,
+    body: Object.fromEntries(fileMediaTypes.map((type) => [type, { schema: z.string() }])),
+    answer: {
+      description:
+        'Compared, or `compared` is false and `problems` say why the file cannot be read.',
+      content: {
+        'application/json': { schema: reconciliationSchema },
+        'text/csv': { schema: z.string() },
+        'text/plain': { schema: z.string() },
+      },
+    },
+    refusals: [
+      'upload-media-type',
+      'upload-encoding-invalid',
+      'upload-too-large',
+      'upload-cut-short',
+      'uploads-busy',
+      'authority-unknown',
+      'store-unavailable',
+    ],
+  },
+  handler({ store, readiness, loads, ...guard }) {
+    const { log } = guard;
+    let underWay = 0;
+    return guardedAuthority(guard, 'store-unavailable', async (c, admitted) => {
+      const { incoming, outgoing } = c.env;
+      const { ids, caller, authority: code } = admitted;
+      const file = fileOf(incoming, loads.maxBytes);
+      if (typeof file === 'string') return { code: file };
+      // What is not known to be whole would have an authority mend what is not broken.
+      if (!readiness.open) return { code: 'store-unavailable' };
+      const authority = await store.authority(code);
+      if (authority === undefined) return { code: 'authority-unknown' };
+      if (underWay >= AT_ONCE) return { code: 'uploads-busy' };
+      underWay += 1;
+      const body = openBody(incoming, outgoing, file.gzip, FILE_LIMITS);
+      try {
+        const extract = await readExtract(
+          { name: file.name, stream: body.stream },
+          { authority: code, spoolDir: loads.spoolDir, maxBytes: loads.maxBytes, way: 'http' },
+        );
+        // On disk before anything that is held is read.
+        await store.appendEvent({
+          type: 'holdings-read',
+          auditId: randomUUID(),
+          requestId: ids.requestId,
+          ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
+          authority: code,
+          caller: auditedCaller(caller.identity),
+          by: caller.identity.name,
+          reason: 'compared with an extract of the case system',
+        });
+        const reconciliation = await compare(extract, authority, store.rowsOf(code));
+        const wanted = preferredFormat(c, RECONCILIATION_FORMATS);
+        const format = RECONCILIATION_FORMATS.find((known) => known === wanted) ?? 'json';
+        return new Response(formatReconciliation(reconciliation, format), {
+          status: 200,
+          headers: answerHeaders(mediaType(format), ids),
+        });
+      } catch (error) {
+        if (!(error instanceof LoadFailed)) throw error;
+        const problem = body.problem();
+        if (problem !== undefined) return { code: problem };
+        log.error('an extract could not be compared', { cause: error.message, ...idFields(ids) });
+        return { code: 'store-unavailable' };
+      } finally {
+        body.stream.destroy();
+        underWay -= 1;
+      }
+    });
+  },
+};

@@ -1,0 +1,137 @@
+import { rmSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { csvText, unguarded } from '#loaders/formats/common/csv-text.ts';
+import { readExtract, reconcile } from '#loaders/reconcile/reconcile.ts';
+import { formatReconciliation } from '#loaders/reconcile/reconciliation-text.ts';
+import type { PlanRow } from '#schemas/plans/row.ts';
+import { reconciliationSchema } from '#schemas/uploads/reconciliation.ts';
+import { holdingsText } from '#service/uploads/holdings.ts';
+import { AUTHORITY, day, testNumber, testRow } from '../../support/rows.ts';
+import { ods, temporaryFolder } from '../../support/upload-loading.ts';
+import { fileXml, planOf, RECEIVED_AT, upload } from '../../support/upload-model.ts';
+
+const authority = {
+  code: AUTHORITY,
+  name: 'Test Council',
+  emergencyDutyTeamPhone: '02079460199',
+  reconciled: true,
+};
+let spoolDir: string;
+beforeAll(() => (spoolDir = temporaryFolder()));
+afterAll(() => rmSync(spoolDir, { recursive: true }));
+
+async function* inOne(rows: readonly PlanRow[]) {
+  yield [...rows];
+}
+async function against(held: readonly PlanRow[], text: string, code = AUTHORITY) {
+  const source = { name: 'extract.csv', stream: Readable.from([text], { objectMode: false }) };
+  const options = { authority: code, spoolDir, maxBytes: 1_000_000, now: () => RECEIVED_AT };
+  return reconciliationSchema.parse(
+    await reconcile(await readExtract(source, options), authority, inOne(held)),
+  );
+}
+async function csvOf(rows: readonly PlanRow[]): Promise<string> {
+  let text = '';
+  for await (const part of holdingsText(authority, inOne(rows), 'csv')) text += part;
+  return text;
+}
+const HEADER = 'nhs_number,local_id,date_of_birth,plan_type,start_date,end_date,delete_date';
+
+describe('a case system compared with what is held', () => {
+  test('says of each plan whether it is the same, differs, is only here or only there', async () => {
+    const held = [
+      testRow(testNumber(1)),
+      testRow(testNumber(2)),
+      testRow(testNumber(3)),
+      testRow(testNumber(4)),
+      testRow(testNumber(5), { deleteDate: day('2026-06-01') }),
+      testRow(testNumber(6), { startDate: day('2024-01-05'), endDate: day('2024-06-01') }),
+    ];
+    const line = (n: number, start = '2026-01-05', end = '') =>
+      `${testNumber(n)},LA-1,2019-03-05,CPP,${start},${end},`;
+    const result = await against(
+      held,
+      `${[HEADER, line(1), line(2, '2026-01-05', '2026-11-20'), line(3, '2026-02-05'), line(7), '1,,x,CPP,,,'].join('\n')}\n`,
+    );
+    expect(result.counts).toEqual({
+      same: 1,
+      differs: 2,
+      onlyHere: 1,
+      onlyThere: 1,
+      over: 2,
+      notCompared: 1,
+    });
+    expect(result.rows.map(({ result: is, nhsNumber }) => `${is} ${nhsNumber}`)).toEqual([
+      `differs ${testNumber(2)}`,
+      `differs ${testNumber(3)}`,
+      `only-here ${testNumber(4)}`,
+      `only-there ${testNumber(7)}`,
+      `same ${testNumber(1)}`,
+    ]);
+    expect(result.rows[0]?.differences).toEqual([
+      { field: 'endDate', here: '', there: '2026-11-20' },
+    ]);
+    // An end sent with the start that the case system has would be refused.
+    expect(result.rows[1]?.differences).toEqual([
+      { field: 'startDate', here: '2026-01-05', there: '2026-02-05' },
+    ]);
+    expect(result.problems.length).toBeGreaterThan(0);
+    const text = formatReconciliation(result, 'txt');
+    expect(text).toContain(
+      '1 the same, 2 differ, 1 only here, 1 only there, 1 records not compared',
+    );
+    expect(text).toContain('end_date here (none), there 2026-11-20');
+    expect(formatReconciliation(result, 'csv').split('\r\n')).toHaveLength(
+      1 + result.rows.length + result.problems.length + 1,
+    );
+  });
+
+  test('takes Spine XML, and refuses a file of another authority or one that cannot be read', async () => {
+    const xml = fileXml(upload({ authority: AUTHORITY, records: [planOf(1)] }));
+    expect((await against([], xml)).counts).toMatchObject({ onlyThere: 1 });
+    const held = [testRow(testNumber(1))];
+    for (const refused of [
+      await against(held, xml, ods('ZZ102')),
+      await against(held, 'x,y\n1,2\n'),
+    ]) {
+      expect(refused).toMatchObject({ compared: false, rows: [], counts: { onlyHere: 0 } });
+      expect(refused.problems[0]?.code).toBe('CPF01');
+    }
+  });
+
+  test('is the same throughout where it is the holdings themselves, as CSV', async () => {
+    const local = fc
+      .string({ unit: 'grapheme', maxLength: 30 })
+      .map((text) => text.replaceAll(/[\p{C}\p{Z}]/gu, ''))
+      .chain((text) => fc.constantFrom(text, `=${text}`, `'=${text}`, `''+${text}`, `"${text},`));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(fc.integer({ min: 1, max: 9_999 }), { minLength: 1, maxLength: 8 }),
+        fc.array(local, { minLength: 8, maxLength: 8 }),
+        async (numbers, locals) => {
+          const rows = numbers.map((n, i) =>
+            testRow(testNumber(n), {
+              localId: locals[i] ?? '',
+              ...(i % 3 === 1 && { endDate: day('2026-11-02') }),
+              ...(i % 3 === 2 && { deleteDate: day('2026-11-02') }),
+            }),
+          );
+          const { counts } = await against(rows, await csvOf(rows));
+          expect(counts).toMatchObject({ same: numbers.length, differs: 0, notCompared: 0 });
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
+test('a cell that was guarded against a spreadsheet is read as it was', () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^['=+@a-]{0,6}$/), (text) => {
+      const written = csvText([[text]]).slice(2, -3);
+      expect(unguarded(written)).toBe(text);
+    }),
+  );
+});
