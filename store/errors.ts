@@ -1,9 +1,9 @@
+import { STORE } from '#schemas/wording/store.ts';
+
 /** The store, or the part asked of, is not known to be whole. The message says what to do. */
 export class StoreNotWhole extends Error {
   override name = 'StoreNotWhole';
-  constructor(
-    message = 'The store is not whole: part of it is missing or of another dataset. Run `cp-flags status`, which says what to do.',
-  ) {
+  constructor(message: string = STORE.notWhole) {
     super(message);
   }
 }
@@ -12,6 +12,6 @@ export class StoreNotWhole extends Error {
 export class LockLost extends Error {
   override name = 'LockLost';
   constructor(authority: string) {
-    super(`Another loader has taken over authority ${authority}. Load the file again.`);
+    super(STORE.lockLost(authority));
   }
 }

@@ -3,6 +3,7 @@ import type { AuditEvent, WrittenEvent } from '#schemas/audit/audit-event.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { DATASET } from '#schemas/wording/store.ts';
 import { appendEvent, readEvents } from './audit-stream/events.ts';
 import { type Dataset, readDataset } from './authorities/dataset.ts';
 import { createDirectory } from './authorities/directory.ts';
@@ -32,7 +33,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
   async function datasetId(): Promise<string> {
     dataset ??= (await readDataset(redis))?.dataset;
     if (dataset === undefined) {
-      throw new StoreNotWhole('The store holds no dataset. Create one with `cp-flags init`.');
+      throw new StoreNotWhole(DATASET.absent);
     }
     return dataset.id;
   }

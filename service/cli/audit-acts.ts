@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { createAuditStreams, PUSHED_ON } from '#store/audit-stream/audit-stream.ts';
+import { VERIFIER } from '#schemas/wording/store.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
@@ -150,7 +151,7 @@ export async function auditAcceptGap(
         throw new Failure('Redis and the audit log are not of the same dataset.');
       }
       if ((await streams.pushed()).length > 0) {
-        throw new Failure(`No events are lost. ${PUSHED_ON}`);
+        throw new Failure(`No events are lost. ${VERIFIER.pushedOn}`);
       }
       const gaps = await streams.gaps(commit.numbers, await streams.numbers());
       const back = gaps.find(({ sealed, found }) => found < sealed);

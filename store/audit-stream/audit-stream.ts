@@ -76,10 +76,6 @@ export type StreamBatch = {
   gaps: StreamGap[];
 };
 
-/** What is said of streams whose numbers somebody else has pushed on. */
-export const PUSHED_ON =
-  "Somebody other than this service has written to an audit stream and pushed its numbers on, so that nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person puts it right with `cp-flags repair`. No event is lost by that.";
-
 /** How far a stream has come. */
 export type StreamState = {
   /** The number of the last event it was ever given, 0 where none. */

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
+import { DATASET } from '#schemas/wording/store.ts';
 import { appendEvent } from '../audit-stream/events.ts';
 import { type Dataset, EXPECTED_FIELD, readDataset } from '../authorities/dataset.ts';
 import { expectedDetail } from '../authorities/directory.ts';
@@ -23,9 +24,7 @@ export async function createDataset(
   expected?: ExpectedAuthorities,
 ): Promise<Dataset> {
   if (anchor.dataset() !== undefined || (await readDataset(redis)) !== undefined) {
-    throw new Error(
-      'A dataset exists already, in the store or in its anchor. An existing dataset is never replaced.',
-    );
+    throw new Error(DATASET.exists);
   }
   const created = anchor.beginDataset({
     id: randomUUID(),
@@ -40,9 +39,7 @@ export async function createDataset(
     created.id,
   );
   if (sealed !== allChildrenKeys.length) {
-    throw new StoreNotWhole(
-      'The Redis holds children of another dataset. Use an empty Redis for a new one.',
-    );
+    throw new StoreNotWhole(DATASET.othersChildren);
   }
   const resourceKey = randomBytes(32).toString('hex');
   await redis.hset(keys.dataset, {

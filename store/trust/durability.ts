@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { DURABILITY } from '#schemas/wording/store.ts';
 import { list } from '../connection/reply.ts';
 import { keys } from '../keys.ts';
 
@@ -27,8 +28,6 @@ const saidSchema = z.object({
   at: z.number(),
   settings: z.record(z.string(), z.string()),
 });
-
-const GO_ON = 'lookups go on by themselves.';
 
 /**
  * Tells every lookup process, through Redis itself, how this run of Redis writes to disk: each second, at
@@ -93,25 +92,19 @@ export function durabilityProblem(
   storeClock: number,
 ): string | undefined {
   if (said === undefined) {
-    return `No worker of this version has said how Redis writes to disk. Start a process of this version with role worker or all; ${GO_ON}`;
+    return DURABILITY.neverSaid;
   }
   const parsed = parse(said);
   if (parsed === undefined || parsed.run !== run) {
-    return `No worker has said how Redis writes to disk since it started. If that does not pass, start a process with role worker or all; ${GO_ON}`;
+    return DURABILITY.notSaid;
   }
   const age = Math.abs(storeClock - parsed.at);
   if (age > TRUSTED_FOR_MS) {
-    return `How Redis writes to disk was last said ${Math.round(age / 1_000)} s ago; 3 s are allowed. Start a process with role worker or all; ${GO_ON}`;
+    return DURABILITY.saidLongAgo(age);
   }
   const wrong = SETTINGS.find((setting) => parsed.settings[setting] !== DURABLE[setting]);
-  return wrong && `${WITHOUT[wrong]} Set \`${wrong} ${DURABLE[wrong]}\`; ${GO_ON}`;
+  return wrong && DURABILITY.wrong(wrong, DURABLE[wrong]);
 }
-
-const WITHOUT: Record<Setting, string> = {
-  appendonly: 'Redis keeps no append-only file.',
-  appendfsync: 'Redis does not write audit events to disk at once.',
-  'no-appendfsync-on-rewrite': 'Redis stops writing to disk at once while it rewrites its file.',
-};
 
 function parse(said: string): z.infer<typeof saidSchema> | undefined {
   try {

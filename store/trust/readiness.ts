@@ -2,20 +2,14 @@ import { statfs } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
-import { PUSHED_ON } from '../audit-stream/audit-stream.ts';
+import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
 import { type Dataset, parseDataset, readAuthorities } from '../authorities/dataset.ts';
 import { information, list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
 import { DURABILITY_FIELD, durabilityProblem } from './durability.ts';
 import { EventNumbers, type ExpectedEvent } from './event-numbers.ts';
-import {
-  BELIEVED_SERVER,
-  CONFIRMED_PROMOTION,
-  IS_REPLICA,
-  readReplication,
-  WAS_PROMOTED,
-} from './server.ts';
+import { BELIEVED_SERVER, CONFIRMED_PROMOTION, readReplication } from './server.ts';
 
 /** One thing that must hold for the store to be trusted. */
 export type ReadinessCheck = {
@@ -120,60 +114,43 @@ const ADVISORY: ReadonlySet<CheckName> = new Set(['blocked-users', 'numbers-in-u
 /** A store verifier looks each second; a big load may hold one up. */
 const WORKER_MISSED_AFTER_MS = 15_000;
 
-const EVENTS_MISSING = bad(
-  'Audit events that were recorded are missing from Redis. Stop the service, restore Redis from its last good copy, start again.',
-);
+const EVENTS_MISSING = bad(READINESS.eventsMissing);
 
 type DiskVerdict = Verdict & Pick<StoreMeasures, 'diskFreeBytes' | 'diskReserveBytes'>;
 
 async function disk(dataDir: string | undefined): Promise<DiskVerdict> {
-  if (dataDir === undefined) return good('The disk of Redis is watched on its own machine.');
+  if (dataDir === undefined) return good(READINESS.diskElsewhere);
   const { bavail, blocks, bsize } = await statfs(dataDir);
   const free = bavail * bsize;
   const reserve = Math.min(DISK_RESERVE * blocks * bsize, DISK_RESERVE_AT_MOST_BYTES);
   const mebibytes = Math.floor(free / 1_048_576);
   const verdict =
-    free > reserve
-      ? good(`The disk has ${mebibytes} MiB left.`)
-      : bad(
-          `The disk has ${mebibytes} MiB left, below the reserve for audit events. Make room; lookups go on by themselves.`,
-        );
+    free > reserve ? good(READINESS.disk(mebibytes)) : bad(READINESS.littleDisk(mebibytes));
   return { ...verdict, diskFreeBytes: free, diskReserveBytes: reserve };
 }
 
 function primary(info: ReadonlyMap<string, string>, believed: string | undefined): Verdict {
   const { isReplica, wasPromoted, id } = readReplication(info);
-  if (isReplica) return bad(IS_REPLICA);
-  if (wasPromoted && believed !== id) return bad(WAS_PROMOTED);
-  return good('This Redis is the primary.');
+  if (isReplica) return bad(READINESS.replica);
+  if (wasPromoted && believed !== id) return bad(READINESS.promoted);
+  return good(READINESS.primary);
 }
 
 function durable(info: ReadonlyMap<string, string>, problem: string | undefined): Verdict {
   if (problem !== undefined) return bad(problem);
   if (info.get('aof_enabled') !== '1') {
-    return bad(
-      'Redis keeps no append-only file. Set `appendonly yes`; lookups go on by themselves.',
-    );
+    return bad(READINESS.notAppending);
   }
   if (info.get('aof_last_write_status') !== 'ok') {
-    return bad('Redis could not write its append-only file. Look at its disk and its log.');
+    return bad(READINESS.appendFailed);
   }
-  return good('Every audit event is on disk before its answer.');
+  return good(READINESS.durable);
 }
 
-const REFUSALS: Record<string, string> = {
-  NOREPLICAS: 'Too few replicas are connected. Bring them back, or look at `min-replicas-to-write`',
-  READONLY: 'It is a replica that takes no writes. Set REDIS_URL to its primary',
-  MISCONF: 'It cannot write to its disk. Look at its disk and its log',
-  OOM: 'Its memory is used up. Raise `maxmemory`',
-  NOPERM: 'The user may not do it. Give Redis the users of this version',
-};
-
 function writable(refusal: unknown): Verdict {
-  if (refusal === undefined) return good('Redis takes lookups and their audit events.');
+  if (refusal === undefined) return good(READINESS.writable);
   const code = refusal instanceof Error ? (/^[A-Z]+/.exec(refusal.message)?.[0] ?? '') : '';
-  const why = REFUSALS[code] ?? `Look at its log${code === '' ? '' : ` (${code})`}`;
-  return bad(`Redis refuses lookups and their audit events. ${why}; lookups go on by themselves.`);
+  return bad(READINESS.refuses(code));
 }
 
 const freeShare = (info: ReadonlyMap<string, string>, limit: number): number =>
@@ -182,19 +159,17 @@ const freeShare = (info: ReadonlyMap<string, string>, limit: number): number =>
 function memory(info: ReadonlyMap<string, string>): Verdict {
   const limit = Number(info.get('maxmemory'));
   if (!(limit > 0)) {
-    return bad('Redis has no memory limit. Set `maxmemory`, so that running out is seen coming.');
+    return bad(READINESS.noMemoryLimit);
   }
   if (info.get('maxmemory_policy') !== 'noeviction') {
-    return bad('Redis may forget children to save memory. Set `maxmemory-policy noeviction`.');
+    return bad(READINESS.mayForget);
   }
   const free = freeShare(info, limit);
   const percent = Math.max(0, Math.floor(free * 100));
   if (!(free > MEMORY_RESERVE)) {
-    return bad(
-      `Redis has ${percent} % of its memory left, below the reserve of ${MEMORY_RESERVE * 100} %. Raise \`maxmemory\`; lookups go on by themselves.`,
-    );
+    return bad(READINESS.littleMemory(percent, MEMORY_RESERVE * 100));
   }
-  return good(`Redis has ${percent} % of its memory left.`);
+  return good(READINESS.memory(percent));
 }
 
 /**
@@ -248,17 +223,14 @@ export function watchStore(
       since: before?.ok === verdict.ok ? before.since : new Date().toISOString(),
     });
   }
-  for (const name of CHECKS) set(name, bad('Not checked yet.'));
+  for (const name of CHECKS) set(name, bad(READINESS.notChecked));
 
   const passes = (name: CheckName): boolean => verdicts.get(name)?.ok === true;
 
   function close(): void {
     turn++;
     trustedAt = Number.NEGATIVE_INFINITY;
-    set(
-      'redis-reachable',
-      bad('Redis cannot be reached. Lookups go on by themselves once it can.'),
-    );
+    set('redis-reachable', bad(READINESS.unreachable));
   }
 
   function sawGeneration(partition: number, generation: number): void {
@@ -289,21 +261,17 @@ export function watchStore(
         sawGeneration(partition, generation);
       }
     }
-    if (doubtful.length === 0) return good('All partitions are whole.');
-    return bad(
-      `${doubtful.length} of ${allChildrenKeys.length} partitions are not whole (first: ${doubtful[0]}). Nothing is answered from them. Stop the service, restore Redis from its last good copy, start again.`,
-    );
+    if (doubtful.length === 0) return good(READINESS.whole);
+    return bad(READINESS.notWhole(doubtful.length, allChildrenKeys.length, doubtful[0]));
   }
 
   function checkWorker(heartbeat: string | null | undefined, storeClock: number): Verdict {
     if (heartbeat === undefined) {
-      return bad('Whether a worker is alive cannot be read. Give Redis the users of this version.');
+      return bad(READINESS.workerUnreadable);
     }
     return storeClock - Number(heartbeat) < WORKER_MISSED_AFTER_MS
-      ? good('A worker is alive.')
-      : bad(
-          'No worker is alive: after a restart of Redis nobody would open the store. Start a process with role all or worker.',
-        );
+      ? good(READINESS.worker)
+      : bad(READINESS.noWorker);
   }
 
   async function poll(): Promise<void> {
@@ -328,7 +296,7 @@ export function watchStore(
     if (mine !== turn) return;
     const server = information(info);
     const held = parseDataset(fields);
-    set('redis-reachable', good('Redis answers.'));
+    set('redis-reachable', good(READINESS.reachable));
     set('memory', memory(server));
     set('primary', primary(server, fields[BELIEVED_SERVER]));
     if (fields[CONFIRMED_PROMOTION] !== confirmed) {
@@ -356,51 +324,30 @@ export function watchStore(
     set(
       'clock',
       wentBack > CLOCK_TOLERANCE_MS
-        ? bad('The clock of the store has gone back. Set it by a time server.')
+        ? bad(READINESS.clockWentBack)
         : apart <= CLOCK_TOLERANCE_MS
-          ? good(
-              `The clocks of service and store are at most ${Math.max(0, Math.round(apart))} ms apart.`,
-            )
-          : bad(
-              `The clocks of service and store are ${Math.round(apart / 1000)} s apart; 5 s are allowed. Set both by a time server.`,
-            ),
+          ? good(READINESS.clock(apart))
+          : bad(READINESS.clocksApart(apart)),
     );
     set('worker', checkWorker(heartbeat, storeClock));
     set(
       'numbers-in-use',
-      mayAsk
-        ? good('Whether a number is still in use can be read.')
-        : bad(
-            'Whether a number is still in use cannot be read: one that was replaced is a negative. Give Redis the users of this version.',
-          ),
+      mayAsk ? good(READINESS.numbersInUse) : bad(READINESS.numbersInUseUnreadable),
     );
     if (stopped === undefined) {
-      set(
-        'blocked-users',
-        bad('Who is blocked cannot be read. Give Redis the users of this version.'),
-      );
+      set('blocked-users', bad(READINESS.blockedUnreadable));
     } else {
       blocked = new Set(stopped);
-      set('blocked-users', good(`${blocked.size} users are blocked.`));
+      set('blocked-users', good(READINESS.blocked(blocked.size)));
     }
 
     if (held === undefined) {
-      set(
-        'dataset',
-        bad(
-          'The store holds no dataset. If this is a new store, run `cp-flags init`; if not, Redis has lost its data: restore it from its last good copy.',
-        ),
-      );
-      set('opened', bad('The store has not been opened: it holds no dataset.'));
+      set('dataset', bad(READINESS.noDataset));
+      set('opened', bad(READINESS.notOpened));
       return;
     }
     if (dataset !== undefined && dataset.id !== held.dataset.id) {
-      set(
-        'dataset',
-        bad(
-          'The store holds another dataset than when this process started. Restart it if that is meant.',
-        ),
-      );
+      set('dataset', bad(READINESS.otherDataset));
       return;
     }
     const refused = options.datasetProblem?.(held.dataset);
@@ -408,15 +355,15 @@ export function watchStore(
       set('dataset', bad(refused));
       return;
     }
-    set('dataset', good(`The ${held.dataset.kind} dataset ${held.dataset.id} is there.`));
+    set('dataset', good(READINESS.dataset(held.dataset.kind, held.dataset.id)));
     set(
       'opened',
       opened !== null && opened === server.get('run_id')
-        ? good('The store was verified since Redis last started.')
+        ? good(READINESS.verified)
         : bad(
             opened?.startsWith(CLOSED) === true
               ? opened.slice(CLOSED.length)
-              : 'The store has not been verified since Redis last started. A process with role all or worker does it within seconds; if none runs, start one.',
+              : READINESS.notVerified,
           ),
     );
 
@@ -424,7 +371,7 @@ export function watchStore(
     const least = new Map(generations);
     // What was numbered after the push is numbered anew by the repair, and compared with the anchor before
     // the store opens again.
-    if (opened === `${CLOSED}${PUSHED_ON}`) {
+    if (opened === `${CLOSED}${VERIFIER.pushedOn}`) {
       eventNumbers = new EventNumbers();
       eventsMissing = false;
     }
@@ -446,27 +393,17 @@ export function watchStore(
     // Nothing of a poll counts once the connection it began on has gone: the rest may be another server's.
     if (mine !== turn) return;
     if ('error' in seals) {
-      set(
-        'functions',
-        bad(
-          'The store lacks the functions of this version. A process of this version with role all or worker puts them there.',
-        ),
-      );
+      set('functions', bad(READINESS.noFunctions));
       return;
     }
-    set('functions', good('The functions of this version are there.'));
+    set('functions', good(READINESS.functions));
     set('writable', writable(refusal));
     set('whole', checkSeals(seals.reply, least));
     if (directory === undefined) {
-      set(
-        'directory',
-        bad(
-          'What is held of an authority cannot be read. Set it again with `cp-flags authority set`.',
-        ),
-      );
+      set('directory', bad(READINESS.directoryUnreadable));
       return;
     }
-    set('directory', good(`${directory.size} authorities are known.`));
+    set('directory', good(READINESS.directory(directory.size)));
     dataset = held.dataset;
     resourceKey = held.resourceKey;
     authorities = directory;

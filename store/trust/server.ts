@@ -18,11 +18,6 @@ export const BELIEVED_SERVER = 'server';
 /** Field of `cpf:dataset`: the id of the last confirmation of a promotion. */
 export const CONFIRMED_PROMOTION = 'promotion';
 
-export const IS_REPLICA =
-  'This Redis is a replica, which may lack the newest answers. Set REDIS_URL to the primary.';
-export const WAS_PROMOTED =
-  'This Redis is not known to be the server that gave the last answers: it is a replica that was promoted, or a copy, and may lack them. If that server can be had, set REDIS_URL to it. If it is lost, a named person goes on with cp-flags confirm promotion.';
-
 /** @param info what `INFO` says, with its section `replication` */
 export function readReplication(info: ReadonlyMap<string, string>): Replication {
   return {

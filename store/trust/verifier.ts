@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { PUSHED_ON, type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
+import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
+import { type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
 import type { Dataset } from '../authorities/dataset.ts';
 import { connectionFault } from '../connection/connection.ts';
 import { information } from '../connection/reply.ts';
@@ -11,14 +12,7 @@ import { createStore } from '../store.ts';
 import type { Anchor, BegunLoad } from './anchor.ts';
 import { ageOf } from './confirm.ts';
 import { publishDurability } from './durability.ts';
-import {
-  BELIEVED_SERVER,
-  IS_REPLICA,
-  isKnownServer,
-  type Replication,
-  readReplication,
-  WAS_PROMOTED,
-} from './server.ts';
+import { BELIEVED_SERVER, isKnownServer, type Replication, readReplication } from './server.ts';
 
 export type StoreVerifier = {
   /** Audit streams whose numbers somebody else has pushed on. */
@@ -35,24 +29,17 @@ export type StoreVerifier = {
   stop(): Promise<void>;
 };
 
-const RESTORE = 'Stop the service, restore Redis from its last good copy, start again.';
 const CLOCK_TOLERANCE_MS = 5_000;
 const REMEMBER_CLOCK_EVERY_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
 /** A store found not whole is not read again, all of it, each second. */
 const FAILED_VERIFICATION_REST_MS = 10_000;
 
-const HOUR_MS = 3_600_000;
 /** A state that stays as it is is told again, for whoever reads only the newest of a log. */
 const TOLD_AGAIN_AFTER_MS = 3_600_000;
 
-function lengthOf(ms: number): string {
-  const hours = Math.floor(ms / HOUR_MS);
-  return hours < 48 ? `${hours} hours` : `${Math.floor(hours / 24)} days`;
-}
-
 class NoDataset extends Error {
-  override message = 'There is no dataset yet. Create one with `cp-flags init`.';
+  override message = VERIFIER.noDatasetYet;
 }
 
 /**
@@ -78,7 +65,7 @@ export function startStoreVerifier(
   let state: StoreVerifier['state'] = {
     opened: false,
     problem: false,
-    detail: 'The store has not been looked at yet.',
+    detail: VERIFIER.notLookedAt,
   };
   let restUntil = Number.NEGATIVE_INFINITY;
   let looking: Promise<void> | undefined;
@@ -106,7 +93,7 @@ export function startStoreVerifier(
     const sealedBefore = options.sealedNumbers?.() ?? [];
     const states = await streamStates(redis);
     pushed = states.filter(({ last, added }) => last > added).length;
-    if (pushed > 0) throw new StoreNotWhole(PUSHED_ON);
+    if (pushed > 0) throw new StoreNotWhole(VERIFIER.pushedOn);
     // Once more after them, so that it covers whatever had been trimmed from them.
     const sealed = options.sealedNumbers?.() ?? [];
     const lost = ({ last, held }: StreamState, stream: number): boolean => {
@@ -114,7 +101,7 @@ export function startStoreVerifier(
       return last < least || held < last - (sealed[stream] ?? 0);
     };
     if (states.some(lost)) {
-      throw new StoreNotWhole(`Audit events that were recorded are missing from Redis. ${RESTORE}`);
+      throw new StoreNotWhole(READINESS.eventsMissing);
     }
     return states.map(({ last }) => last);
   }
@@ -128,9 +115,7 @@ export function startStoreVerifier(
   async function checkAge({ kind }: Dataset): Promise<void> {
     const { isOld, ageMs, lastAlive } = ageOf(anchor, await storeClock());
     if (kind === 'demo' || !isOld) return;
-    throw new StoreNotWhole(
-      `This data folder was last alive ${lengthOf(ageMs)} ago (${new Date(lastAlive).toISOString()}): it may be an old copy, which lacks what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person goes on with cp-flags confirm old-copy.`,
-    );
+    throw new StoreNotWhole(VERIFIER.oldFolder(ageMs, new Date(lastAlive).toISOString()));
   }
 
   async function markServer(): Promise<void> {
@@ -145,9 +130,7 @@ export function startStoreVerifier(
     const clock = await storeClock();
     const newest = anchor.newestClock();
     if (clock < newest - CLOCK_TOLERANCE_MS) {
-      throw new StoreNotWhole(
-        'The clock of Redis is before times that were seen already. Set it by a time server.',
-      );
+      throw new StoreNotWhole(VERIFIER.clockWentBack);
     }
     if (clock > newest + REMEMBER_CLOCK_EVERY_MS) anchor.rememberClock(clock);
   }
@@ -158,9 +141,7 @@ export function startStoreVerifier(
     const expected = new Set<string>((await store.authorities()).map(({ code }) => code));
     const missing = loaded.filter((code) => !expected.has(code));
     if (missing.length > 0) {
-      throw new StoreNotWhole(
-        `The directory no longer knows ${missing.join(', ')}, which has loaded. ${RESTORE}`,
-      );
+      throw new StoreNotWhole(VERIFIER.directoryLacks(missing));
     }
   }
 
@@ -179,20 +160,14 @@ export function startStoreVerifier(
     const held = await store.dataset();
     if (expected === undefined) {
       if (held === undefined) throw new NoDataset();
-      throw new StoreNotWhole(
-        'Redis holds a dataset of which this data folder knows nothing. Set DATA_DIR to the folder of its anchor.',
-      );
+      throw new StoreNotWhole(VERIFIER.unknownDataset);
     }
     if (held === undefined) {
       ours = true;
-      throw new StoreNotWhole(
-        `Redis holds no dataset, but there was one: it has lost its data. ${RESTORE}`,
-      );
+      throw new StoreNotWhole(VERIFIER.datasetLost);
     }
     if (held.id !== expected.id) {
-      throw new StoreNotWhole(
-        'Redis holds another dataset than this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.',
-      );
+      throw new StoreNotWhole(VERIFIER.otherDataset);
     }
     ours = true;
     return expected;
@@ -206,7 +181,7 @@ export function startStoreVerifier(
     if (!(await isKnownServer(redis, anchor, replication))) {
       // What nobody can confirm is said first.
       await compareRows();
-      throw new StoreNotWhole(WAS_PROMOTED);
+      throw new StoreNotWhole(READINESS.promoted);
     }
     for (const load of anchor.loadsInProgress()) await options.resume(load);
     const generations = await compareRows();
@@ -238,13 +213,11 @@ export function startStoreVerifier(
       if (then?.sequence !== sequence || then.digest !== digest) wrong.delete(code);
     }
     if (wrong.size > 0) {
-      throw new StoreNotWhole(
-        `Redis does not hold what was loaded for ${[...wrong].toSorted().join(', ')}: it was restored from an older copy, or part of it is lost. ${RESTORE}`,
-      );
+      throw new StoreNotWhole(VERIFIER.rowsDiffer([...wrong].toSorted()));
     }
     before.generations.forEach((generation, partition) => {
       if ((generations[partition] ?? 0) < generation) {
-        throw new StoreNotWhole(`Redis holds an older state than was seen before. ${RESTORE}`);
+        throw new StoreNotWhole(VERIFIER.olderState);
       }
     });
     return generations;
@@ -252,7 +225,7 @@ export function startStoreVerifier(
 
   async function keep(): Promise<void> {
     if (redis.status !== 'ready') {
-      become(wasReached ? 'wrong' : 'waiting', 'Redis cannot be reached.');
+      become(wasReached ? 'wrong' : 'waiting', VERIFIER.unreachable);
       return;
     }
     wasReached = true;
@@ -262,7 +235,7 @@ export function startStoreVerifier(
     if (runId === undefined) throw new Error('Redis does not name its run.');
     const replication = readReplication(server);
     if (replication.isReplica) {
-      become('wrong', IS_REPLICA);
+      become('wrong', READINESS.replica);
       return;
     }
     const dataset = await requireOurs();
@@ -274,7 +247,7 @@ export function startStoreVerifier(
       // Where nothing is said at all, somebody has put something right and wants it looked at.
       if (performance.now() < restUntil && opened !== null) return;
       // What is wrong stays said while it is looked at again.
-      if (!state.problem) become('waiting', 'The store is being verified.');
+      if (!state.problem) become('waiting', VERIFIER.verifying);
       const lastAlive = anchor.lastAlive();
       try {
         await verify(dataset, replication);
@@ -313,7 +286,7 @@ export function startStoreVerifier(
     // Again and again while there are replicas: one of them may have copied everything just now.
     if (replication.hasReplicas || anchor.serverMarks().length === 0) await markServer();
     await redis.set(keys.heartbeat, Date.now());
-    become('open', 'The store is open.');
+    become('open', VERIFIER.open);
   }
 
   function look(): Promise<void> {
@@ -332,7 +305,9 @@ export function startStoreVerifier(
           'wrong',
           error instanceof StoreNotWhole
             ? error.message
-            : `The store could not be verified (${connectionFault(error) ?? (error instanceof Error ? error.message : 'unknown')}); it is tried again.`,
+            : VERIFIER.failed(
+                connectionFault(error) ?? (error instanceof Error ? error.message : 'unknown'),
+              ),
         );
       })
       .finally(() => {

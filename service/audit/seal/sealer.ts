@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as immediate } from 'node:timers/promises';
-import { type AuditStreams, PUSHED_ON, type StreamGap } from '#store/audit-stream/audit-stream.ts';
+import { VERIFIER } from '#schemas/wording/store.ts';
+import { type AuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
 import type { SealingState } from '../log/commit.ts';
 import { streamName } from '../log/entry.ts';
@@ -161,7 +162,7 @@ export function createSealer(options: SealerOptions) {
       mostBytes: BYTES_A_BATCH,
     });
     if (batch.gaps.length > 0) {
-      if ((await streams.pushed()).length > 0) throw new Stopped(PUSHED_ON);
+      if ((await streams.pushed()).length > 0) throw new Stopped(VERIFIER.pushedOn);
       const [first] = batch.gaps;
       const others = batch.gaps.length - 1;
       throw new Stopped(

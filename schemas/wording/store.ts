@@ -1,0 +1,139 @@
+/** What an operator is told of the store: in `/_status`, the log and the command line. Never an NHS number. */
+
+const RESTORE = 'Stop the service, restore Redis from its last good copy, start again.';
+const GO_ON = 'lookups go on by themselves.';
+const USERS = 'Give Redis the users of this version.';
+
+/** By the code of Redis's refusal. */
+const REFUSALS = {
+  NOREPLICAS: 'Too few replicas are connected. Bring them back, or look at `min-replicas-to-write`',
+  READONLY: 'It is a replica that takes no writes. Set REDIS_URL to its primary',
+  MISCONF: 'It cannot write to its disk. Look at its disk and its log',
+  OOM: 'Its memory is used up. Raise `maxmemory`',
+  NOPERM: 'The user may not do it. Give Redis the users of this version',
+} as const;
+
+/** Checks of whether the store may be believed, as they pass and as they fail. */
+export const READINESS = {
+  notChecked: 'Not checked yet.',
+  reachable: 'Redis answers.',
+  unreachable: 'Redis cannot be reached. Lookups go on by themselves once it can.',
+  primary: 'This Redis is the primary.',
+  replica:
+    'This Redis is a replica, which may lack the newest answers. Set REDIS_URL to the primary.',
+  promoted:
+    'This Redis is not known to be the server that gave the last answers: it is a replica that was promoted, or a copy, and may lack them. If that server can be had, set REDIS_URL to it. If it is lost, a named person goes on with cp-flags confirm promotion.',
+  functions: 'The functions of this version are there.',
+  noFunctions:
+    'The store lacks the functions of this version. A process of this version with role all or worker puts them there.',
+  writable: 'Redis takes lookups and their audit events.',
+  /** @param code of Redis's refusal */
+  refuses: (code: string) =>
+    `Redis refuses lookups and their audit events. ${Object.hasOwn(REFUSALS, code) ? REFUSALS[code as keyof typeof REFUSALS] : `Look at its log${code === '' ? '' : ` (${code})`}`}; ${GO_ON}`,
+  dataset: (kind: string, id: string) => `The ${kind} dataset ${id} is there.`,
+  noDataset:
+    'The store holds no dataset. If this is a new store, run `cp-flags init`; if not, Redis has lost its data: restore it from its last good copy.',
+  otherDataset:
+    'The store holds another dataset than when this process started. Restart it if that is meant.',
+  verified: 'The store was verified since Redis last started.',
+  notVerified:
+    'The store has not been verified since Redis last started. A process with role all or worker does it within seconds; if none runs, start one.',
+  notOpened: 'The store has not been opened: it holds no dataset.',
+  whole: 'All partitions are whole.',
+  notWhole: (doubtful: number, all: number, first: number | undefined) =>
+    `${doubtful} of ${all} partitions are not whole (first: ${first}). Nothing is answered from them. ${RESTORE}`,
+  durable: 'Every audit event is on disk before its answer.',
+  notAppending: `Redis keeps no append-only file. Set \`appendonly yes\`; ${GO_ON}`,
+  appendFailed: 'Redis could not write its append-only file. Look at its disk and its log.',
+  eventsMissing: `Audit events that were recorded are missing from Redis. ${RESTORE}`,
+  memory: (percent: number) => `Redis has ${percent} % of its memory left.`,
+  littleMemory: (percent: number, reservePercent: number) =>
+    `Redis has ${percent} % of its memory left, below the reserve of ${reservePercent} %. Raise \`maxmemory\`; ${GO_ON}`,
+  noMemoryLimit: 'Redis has no memory limit. Set `maxmemory`, so that running out is seen coming.',
+  mayForget: 'Redis may forget children to save memory. Set `maxmemory-policy noeviction`.',
+  disk: (mebibytes: number) => `The disk has ${mebibytes} MiB left.`,
+  littleDisk: (mebibytes: number) =>
+    `The disk has ${mebibytes} MiB left, below the reserve for audit events. Make room; ${GO_ON}`,
+  diskElsewhere: 'The disk of Redis is watched on its own machine.',
+  clock: (apartMs: number) =>
+    `The clocks of service and store are at most ${Math.max(0, Math.round(apartMs))} ms apart.`,
+  clocksApart: (apartMs: number) =>
+    `The clocks of service and store are ${Math.round(apartMs / 1000)} s apart; 5 s are allowed. Set both by a time server.`,
+  clockWentBack: 'The clock of the store has gone back. Set it by a time server.',
+  directory: (authorities: number) => `${authorities} authorities are known.`,
+  directoryUnreadable:
+    'What is held of an authority cannot be read. Set it again with `cp-flags authority set`.',
+  blocked: (users: number) => `${users} users are blocked.`,
+  blockedUnreadable: `Who is blocked cannot be read. ${USERS}`,
+  numbersInUse: 'Whether a number is still in use can be read.',
+  numbersInUseUnreadable: `Whether a number is still in use cannot be read: one that was replaced is a negative. ${USERS}`,
+  worker: 'A worker is alive.',
+  noWorker:
+    'No worker is alive: after a restart of Redis nobody would open the store. Start a process with role all or worker.',
+  workerUnreadable: `Whether a worker is alive cannot be read. ${USERS}`,
+} as const;
+
+const WITHOUT = {
+  appendonly: 'Redis keeps no append-only file.',
+  appendfsync: 'Redis does not write audit events to disk at once.',
+  'no-appendfsync-on-rewrite': 'Redis stops writing to disk at once while it rewrites its file.',
+} as const;
+
+/** Why an audit event may not be on disk before its answer. */
+export const DURABILITY = {
+  neverSaid: `No worker of this version has said how Redis writes to disk. Start a process of this version with role worker or all; ${GO_ON}`,
+  notSaid: `No worker has said how Redis writes to disk since it started. If that does not pass, start a process with role worker or all; ${GO_ON}`,
+  saidLongAgo: (ageMs: number) =>
+    `How Redis writes to disk was last said ${Math.round(ageMs / 1_000)} s ago; 3 s are allowed. Start a process with role worker or all; ${GO_ON}`,
+  wrong: (setting: keyof typeof WITHOUT, value: string) =>
+    `${WITHOUT[setting]} Set \`${setting} ${value}\`; ${GO_ON}`,
+} as const;
+
+const HOUR_MS = 3_600_000;
+
+function lengthOf(ms: number): string {
+  const hours = Math.floor(ms / HOUR_MS);
+  return hours < 48 ? `${hours} hours` : `${Math.floor(hours / 24)} days`;
+}
+
+/** What the store verifier found. */
+export const VERIFIER = {
+  notLookedAt: 'The store has not been looked at yet.',
+  unreachable: 'Redis cannot be reached.',
+  verifying: 'The store is being verified.',
+  open: 'The store is open.',
+  failed: (fault: string) => `The store could not be verified (${fault}); it is tried again.`,
+  noDatasetYet: 'There is no dataset yet. Create one with `cp-flags init`.',
+  unknownDataset:
+    'Redis holds a dataset of which this data folder knows nothing. Set DATA_DIR to the folder of its anchor.',
+  datasetLost: `Redis holds no dataset, but there was one: it has lost its data. ${RESTORE}`,
+  otherDataset:
+    'Redis holds another dataset than this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.',
+  oldFolder: (ageMs: number, lastAlive: string) =>
+    `This data folder was last alive ${lengthOf(ageMs)} ago (${lastAlive}): it may be an old copy, which lacks what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person goes on with cp-flags confirm old-copy.`,
+  clockWentBack:
+    'The clock of Redis is before times that were seen already. Set it by a time server.',
+  directoryLacks: (codes: readonly string[]) =>
+    `The directory no longer knows ${codes.join(', ')}, which has loaded. ${RESTORE}`,
+  rowsDiffer: (codes: readonly string[]) =>
+    `Redis does not hold what was loaded for ${codes.join(', ')}: it was restored from an older copy, or part of it is lost. ${RESTORE}`,
+  olderState: `Redis holds an older state than was seen before. ${RESTORE}`,
+  pushedOn:
+    "Somebody other than this service has written to an audit stream and pushed its numbers on, so that nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person puts it right with `cp-flags repair`. No event is lost by that.",
+} as const;
+
+/** Why no dataset is there, or none is made. */
+export const DATASET = {
+  absent: 'The store holds no dataset. Create one with `cp-flags init`.',
+  exists:
+    'A dataset exists already, in the store or in its anchor. An existing dataset is never replaced.',
+  othersChildren: 'The Redis holds children of another dataset. Use an empty Redis for a new one.',
+} as const;
+
+/** Why something was not done to the store. */
+export const STORE = {
+  notWhole:
+    'The store is not whole: part of it is missing or of another dataset. Run `cp-flags status`, which says what to do.',
+  lockLost: (authority: string) =>
+    `Another loader has taken over authority ${authority}. Load the file again.`,
+} as const;
