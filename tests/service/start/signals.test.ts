@@ -99,14 +99,18 @@ async function stoppedInOrder(): Promise<void> {
 }
 
 describe('serve', () => {
-  test('started as npx cp-flags stops in order once npx is told to', async () => {
+  test.for([
+    ['is told to', 'SIGTERM'],
+    // It leaves its shell behind.
+    ['is killed', 'SIGKILL'],
+  ] as const)('started as npx cp-flags stops in order once npx %s', async ([, signal]) => {
     const npx = start(['npx', 'cp-flags', 'serve'], {
       HOME: folder,
       npm_config_cache: join(folder, 'npm'),
     });
     await npx.says(ANSWERS);
     await redisRuns();
-    npx.child.kill('SIGTERM');
+    npx.child.kill(signal);
     await npx.allEnded;
     await stoppedInOrder();
   });
