@@ -102,7 +102,7 @@ function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor:
     authority: (code: string) => t.anchor.authority(code),
     loadInProgress: (code: string) => t.anchor.loadInProgress(code),
     loadsInProgress: () => t.anchor.loadsInProgress(),
-    holds: () => t.anchor.heldFiles(),
+    heldFiles: () => t.anchor.heldFiles(),
     spoolsNeeded: () => t.anchor.spoolsNeeded(),
     beginLoad: (load: BegunLoad, base: AnchoredAuthority | undefined) =>
       now('beginLoad', () => t.anchor.beginLoad(load, base)),
