@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Configuration } from '#schemas/configuration.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import type { OwnCheck } from '#schemas/status.ts';
+import { ACCESS } from '#schemas/wording/operations.ts';
 import type { connectStore } from '#store/connection/connection.ts';
 import { createLookupStore } from '#store/lookup.ts';
 import { createSharedUse } from '#store/shared-use.ts';
@@ -129,10 +130,7 @@ export async function createAccessContext(dependencies: AccessContextDependencie
       {
         name: 'access:enumeration',
         ok: alerts() === 0,
-        detail:
-          alerts() === 0
-            ? 'Nobody looks numbers up in an unusual manner.'
-            : `${alerts()} alerts in the last hour; the audit says who.`,
+        detail: alerts() === 0 ? ACCESS.nothingUnusual : ACCESS.alerts(alerts()),
       },
     ],
   };

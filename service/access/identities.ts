@@ -1,6 +1,7 @@
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import { isCareSetting, type Organisation } from '#schemas/people/care-setting.ts';
 import type { OwnCheck } from '#schemas/status.ts';
+import { ACCESS } from '#schemas/wording/operations.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 import { openDemoIssuer } from './demo-issuer.ts';
@@ -93,9 +94,6 @@ export const organisationsOf = (
   demo: boolean | undefined,
 ): Organisations => organisations?.value ?? (demo === true ? DEMO_ORGANISATIONS : NONE);
 
-const BECAME_LIVE =
-  'The dataset has become live: nobody may ask. Set ISSUERS_FILE and ORGANISATIONS_FILE, and restart.';
-
 /** Whose tokens can be judged. One issuer without keys leaves its users without answers, not the others'. */
 function issuersCheck(issuers: readonly TrustedIssuer[]): OwnCheck {
   const name = 'access:issuers';
@@ -105,15 +103,13 @@ function issuersCheck(issuers: readonly TrustedIssuer[]): OwnCheck {
   const passedOver = issuers.flatMap(({ issuer, keys }) =>
     keys.passedOver.length === 0
       ? []
-      : [
-          ` Keys of ${issuer} that fit none of its algorithms are passed over: ${listed(keys.passedOver)}.`,
-        ],
+      : [` ${ACCESS.keysPassedOver(issuer, listed(keys.passedOver))}`],
   );
   return {
     name,
     ok: problems.length === 0,
     stops: !issuers.some(({ keys }) => keys.usable),
-    detail: `${problems.join(' ') || `${issuers.length} issuers are trusted.`}${passedOver.join('')}`,
+    detail: `${problems.join(' ') || ACCESS.issuers(issuers.length)}${passedOver.join('')}`,
   };
 }
 
@@ -128,14 +124,14 @@ function organisationsCheck(
       name,
       ok: false,
       stops: true,
-      detail: 'No care setting is registered in ORGANISATIONS_FILE: every lookup is refused.',
+      detail: ACCESS.noCareSetting,
     };
   }
   const problem = organisations?.problem;
   return {
     name,
     ok: problem === undefined,
-    detail: problem ?? `${registered.size} organisations are registered.`,
+    detail: problem ?? ACCESS.organisations(registered.size),
   };
 }
 
@@ -147,7 +143,7 @@ export function identityChecks(identities: Identities, demo: boolean | undefined
   const { issuers, organisations, revocations } = identities;
   const believed = issuers.filter(({ demoOnly }) => !demoOnly || demo !== false);
   if (demo === false && (believed.length === 0 || organisations === undefined)) {
-    return [{ name: 'access:issuers', ok: false, stops: true, detail: BECAME_LIVE }];
+    return [{ name: 'access:issuers', ok: false, stops: true, detail: ACCESS.becameLive }];
   }
   return [
     issuersCheck(believed),
@@ -158,7 +154,7 @@ export function identityChecks(identities: Identities, demo: boolean | undefined
           {
             name: 'access:revocations',
             ok: revocations.problem === undefined,
-            detail: revocations.problem ?? 'Revocations are read.',
+            detail: revocations.problem ?? ACCESS.revocations,
           },
         ]),
   ];

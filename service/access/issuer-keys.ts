@@ -1,5 +1,6 @@
 import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
+import { ACCESS } from '#schemas/wording/operations.ts';
 
 /** The keys of an issuer as they are now. */
 export type IssuerKeys = {
@@ -224,15 +225,11 @@ export function remoteKeys(
   function problem(): string | undefined {
     const why = reason === undefined ? '' : `: ${reason}`;
     if (inForce() === undefined) {
-      const since =
-        fetched === undefined
-          ? `have not been fetched yet${why}`
-          : `were last fetched at ${fetched.date.toISOString()} and count no longer${why}`;
-      return `The keys at ${url} ${since}. Its tokens cannot be judged: they are answered could-not-check.`;
+      return ACCESS.keysNotFetched(url, fetched?.date.toISOString(), why);
     }
     if (reason === undefined || fetched === undefined) return undefined;
     const until = new Date(fetched.date.getTime() + keepMs).toISOString();
-    return `The keys at ${url} cannot be fetched again${why}. Those fetched before count until ${until}.`;
+    return ACCESS.keysNotFetchedAgain(url, until, why);
   }
 
   async function fetchOnce(): Promise<void> {

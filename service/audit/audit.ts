@@ -1,3 +1,4 @@
+import { ALERTING, SEALING } from '#schemas/wording/operations.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 import { followThread, superviseThread } from '../telemetry/supervised-thread.ts';
@@ -43,17 +44,15 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
   let searchedUntil: Reach | undefined;
   const followed = followThread<Sealing>({
     name: 'audit-sealed',
-    starting: 'The sealing of audit events is starting.',
-    silent:
-      'The sealing of audit events has not been heard of for 30 s. Events wait in Redis meanwhile. Restart this process if that does not pass.',
+    starting: SEALING.starting,
+    silent: SEALING.silent,
     heardOfWithinMs: HEARD_OF_WITHIN_MS,
     log,
   });
   const counting = followThread<Alerting>({
     name: 'access:children-counted',
-    starting: 'Counting the children that each user looks up is starting.',
-    silent:
-      'Counting the children that each user looks up has not been heard of for 30 s. Nothing is left out. Restart this process if that does not pass.',
+    starting: ALERTING.starting,
+    silent: ALERTING.silent,
     heardOfWithinMs: HEARD_OF_WITHIN_MS,
     log,
   });
@@ -76,7 +75,7 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
           return log.error(message.message, { count: message.count });
       }
     },
-    failed: 'the sealing of audit events failed and is started again',
+    failed: SEALING.threadFailed,
     log,
   });
   thread.start();

@@ -1,4 +1,5 @@
 import type { Configuration } from '#schemas/configuration.ts';
+import { SEALING } from '#schemas/wording/operations.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { auditFolder } from '../files/data-folder.ts';
@@ -28,7 +29,7 @@ export async function auditStatus(
   const commits = CommitFile.openIfThere(folder);
   const none = { sealed: 0, unsealed: 0, holds: 0 };
   if (commits === undefined) {
-    const detail = `There is no audit log in ${folder} yet. A process with role all or worker begins it.`;
+    const detail = SEALING.none(folder);
     return { ok: false, detail, ...none };
   }
   try {
@@ -41,9 +42,7 @@ export async function auditStatus(
     const oldest = unsealed === 0 ? undefined : await streams.oldest(numbers, last);
     const verified = commits.verified();
     const silent = sealing === undefined || now - Date.parse(sealing.at) > HEARD_OF_WITHIN_MS;
-    const detail = silent
-      ? `Nobody seals audit events${sealing === undefined ? '' : ` since ${sealing.at}`}. Start a process with role all or worker.`
-      : sealing.detail;
+    const detail = silent ? SEALING.nobody(sealing?.at) : sealing.detail;
     return {
       ok: !silent && !sealing.problem,
       detail,

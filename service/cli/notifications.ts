@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { notificationIdSchema } from '#schemas/notification.ts';
+import { NOTIFYING } from '#schemas/wording/operations.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import { NotificationFile, type NotifierState } from '../notifications/notification-file.ts';
 import { Failure, misused } from './failure.ts';
@@ -22,16 +23,14 @@ export function notificationsStatus(
 ): NotificationsStatus {
   const state = NotificationFile.read(auditFolder(configuration), (file) => file.state());
   if (state === undefined) {
-    const detail = 'Nobody tells authorities yet. A process with role all or worker does.';
+    const detail = NOTIFYING.notYet;
     return { ok: false, detail, position: 0, behind: 0, unwritten: 0, unreadable: 0 };
   }
   const { problem, at, detail, ...numbers } = state;
   const silent = now - Date.parse(at) > HEARD_OF_WITHIN_MS;
   return {
     ok: !problem && !silent,
-    detail: silent
-      ? `Nobody tells authorities since ${at}. Start a process with role all or worker.`
-      : detail,
+    detail: silent ? NOTIFYING.nobody(at) : detail,
     ...numbers,
   };
 }

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { ACCESS } from '#schemas/wording/operations.ts';
 
 export type WatchedFiles<T> = {
   /** What was last read and found good. */
@@ -61,8 +62,8 @@ export async function watchFiles<T>(
       problem = undefined;
       for (const listener of listeners) listener(value);
     } catch (error) {
-      const sentence = error instanceof Error ? error.message : 'The files cannot be read.';
-      problem = `${sentence} What was read before still counts.`;
+      const sentence = error instanceof Error ? error.message : ACCESS.filesUnreadable;
+      problem = ACCESS.stillCounts(sentence);
       onProblem?.(problem);
     }
   }

@@ -4,6 +4,7 @@ import { type Configuration, ConfigurationError } from '#schemas/configuration.t
 import type { Coverage } from '#schemas/lookup.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { notFlaggedAdvice } from '#schemas/wording/lookup.ts';
+import { COVERAGE } from '#schemas/wording/operations.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 
@@ -184,25 +185,23 @@ export function coverageCheck(directory: Directory, limits: CoverageLimits): Own
     return {
       name,
       ok: false,
-      detail:
-        'It is not set which authorities are expected: a number without a flag is could-not-check. Set it with `cp-flags authority expect`.',
+      detail: COVERAGE.notSet,
     };
   }
   if (dataset?.kind === 'live' && limits.minimumShare.live === undefined) {
     return {
       name,
       ok: false,
-      detail:
-        'The dataset has become live: a number without a flag is could-not-check. Set MINIMUM_COVERAGE and MINIMUM_COVERAGE_ACCEPTED_BY, and restart.',
+      detail: COVERAGE.becameLive,
     };
   }
-  if (expected === undefined) return { name, ok: true, detail: 'A demo expects those it has.' };
+  if (expected === undefined) return { name, ok: true, detail: COVERAGE.demo };
   const listed = new Set<string>(expected.authorities.map(({ code }) => code));
   const others = [...authorities.keys()].filter((code) => !listed.has(code));
   return {
     name,
     ok: true,
-    detail: `${listed.size} authorities are expected (${expected.area}).${others.length === 0 ? '' : ` Known, and not expected: ${others.join(', ')}.`}`,
+    detail: COVERAGE.expected(listed.size, expected.area, others),
   };
 }
 
@@ -215,21 +214,20 @@ export function shareCheck(
   { coverage: { area, expected, upToDate }, negativesAllowed }: CoverageState,
 ): OwnCheck {
   const name = 'coverage:share';
-  const share = `${upToDate} of ${expected} authorities are up to date`;
-  if (negativesAllowed) return { name, ok: true, detail: `${share}.` };
+  if (negativesAllowed) return { name, ok: true, detail: COVERAGE.share(upToDate, expected) };
   if ([...authorities.values()].some(({ rows = 0 }) => rows > 0)) {
     // No file that is loaded mends that; `coverage:expected` says what does.
-    if (area === undefined) return { name, ok: true, detail: `${share}.` };
+    if (area === undefined) return { name, ok: true, detail: COVERAGE.share(upToDate, expected) };
     return {
       name,
       ok: false,
-      detail: `${share}, too few for a negative: where no flag is found, the answer is could-not-check. Load their newest files.`,
+      detail: COVERAGE.tooFew(upToDate, expected),
     };
   }
   return {
     name,
     ok: false,
     stops: true,
-    detail: `${share}, and no plan is held: every lookup is could-not-check. Load the first files (cp-flags load).`,
+    detail: COVERAGE.nothingHeld(upToDate, expected),
   };
 }

@@ -1,3 +1,4 @@
+import { NOTIFYING } from '#schemas/wording/operations.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 import { followThread, superviseThread } from '../telemetry/supervised-thread.ts';
@@ -43,9 +44,8 @@ export function startNotifications(
 ): Notifications {
   const followed = followThread<Notifying>({
     name: 'notifications',
-    starting: 'Telling authorities is starting.',
-    silent:
-      'Telling authorities has not been heard of for a minute. Nothing is lost. Restart this process if that does not pass.',
+    starting: NOTIFYING.starting,
+    silent: NOTIFYING.silent,
     heardOfWithinMs: HEARD_OF_WITHIN_MS,
     log,
   });
@@ -55,7 +55,7 @@ export function startNotifications(
     memoryMib: MEMORY_MIB,
     onMessage: followed.hear,
     onStart: tellDirectory,
-    failed: 'telling authorities failed and is started again',
+    failed: NOTIFYING.threadFailed,
     log,
   });
 

@@ -5,6 +5,7 @@ import {
   type PreferencesFile,
   preferencesOf,
 } from '#schemas/notification.ts';
+import { NOTIFYING } from '#schemas/wording/operations.ts';
 import type { FileLock } from '#store/files/sqlite.ts';
 import { placeOf } from '../audit/log/entry.ts';
 import { readBundle, readCheckpointFile } from '../audit/log/log-folder.ts';
@@ -78,9 +79,7 @@ function entriesOf(folder: string, bundle: number, size: number): Buffer[] {
   const width = widthOf('entries', bundle, size);
   const entries = splitBundle(readBundle(folder, bundle, size) ?? Buffer.alloc(0));
   if (entries === undefined || entries.length < width) {
-    throw new Stopped(
-      `${tilePath('entries', bundle, width)} of the audit log is missing or damaged. No notification is made beyond it, and none is left out: restore the log from its last good copy.`,
-    );
+    throw new Stopped(NOTIFYING.bundleDamaged(tilePath('entries', bundle, width)));
   }
   return entries;
 }
@@ -90,9 +89,7 @@ function readAt(entry: Buffer, position: number): ReadEntry {
   try {
     return readEntry(entry);
   } catch {
-    throw new Stopped(
-      `Event ${position} of the audit log is damaged. No notification is made beyond it, and none is left out: verify the log, and restore it from its last good copy.`,
-    );
+    throw new Stopped(NOTIFYING.eventDamaged(position));
   }
 }
 
@@ -209,12 +206,12 @@ export function createNotifier(options: NotifierOptions) {
   /** The newest checkpoint, and how far it and the log go. */
   function sealed(): SealedRange & { checkpoint: string; signed: number } {
     const range = sealedRange(folder);
-    if (range === undefined) throw new Waiting('There is no audit log yet to notify from.');
+    if (range === undefined) throw new Waiting(NOTIFYING.noLog);
     const checkpoint = readCheckpointFile(folder)?.toString() ?? '';
     // Past its text and the empty line come the signatures.
     const text = checkpoint.slice(0, checkpoint.lastIndexOf('\n\n') + 1);
     const signed = parseCheckpoint(text)?.size;
-    if (signed === undefined) throw new Waiting('The audit log has no checkpoint yet.');
+    if (signed === undefined) throw new Waiting(NOTIFYING.noCheckpoint);
     return { ...range, checkpoint, signed };
   }
 
@@ -225,9 +222,7 @@ export function createNotifier(options: NotifierOptions) {
       ? opened.cursor()
       : { position: beginning(log), windowAt: NEVER, logAt: 0 };
     if (log.size < before.position) {
-      throw new Stopped(
-        `The audit log has ${log.size} events, but ${before.position} were read for notifications: it was restored from an older copy. No notification is made. Restore notifications.sqlite in its folder from the same copy; or remove it, and accesses of the time for which notifications are kept are told again.`,
-      );
+      throw new Stopped(NOTIFYING.logWentBack(log.size, before.position));
     }
     // Only what a checkpoint covers, so that the one a notification carries does.
     const limit = Math.max(before.position, Math.min(log.size, log.signed));
@@ -284,9 +279,7 @@ export function createNotifier(options: NotifierOptions) {
         written.push(notification);
       }
     } catch (error) {
-      throw new Stopped(
-        `Notifications cannot be written into ${outbox} (${errorCode(error)}). They wait, and it is tried again; GET /notifications gives them meanwhile.`,
-      );
+      throw new Stopped(NOTIFYING.outboxFailed(`${outbox}`, errorCode(error)));
     } finally {
       if (written.length > 0) opened.written(written);
     }
@@ -313,19 +306,14 @@ export function createNotifier(options: NotifierOptions) {
     const late = oldest !== undefined && now - oldest > windowMs + LATE_AFTER_MS;
     let detail = said;
     if (detail === '' && newUnread.length > 0) {
-      detail = `Events ${newUnread
-        .slice(0, 5)
-        .map(({ position: at }) => at)
-        .join(
-          ', ',
-        )} of the audit log could not be read, so an access may not have been told; every authority's next notification says so. Look into who writes to Redis.`;
+      detail = NOTIFYING.unreadable(newUnread.slice(0, 5).map(({ position: at }) => at));
     }
     if (detail === '' && late) {
-      detail = `The oldest access that no authority was told of is of ${new Date(oldest).toISOString()}: notifying does not keep up.`;
+      detail = NOTIFYING.late(new Date(oldest).toISOString());
     }
     return {
       problem: problem || newUnread.length > 0 || late,
-      detail: detail === '' ? 'Authorities are told of accesses as they are sealed.' : detail,
+      detail: detail === '' ? NOTIFYING.asTheyCome : detail,
       at: new Date(now).toISOString(),
       position,
       behind: Math.max(0, (sealedRange(folder)?.size ?? 0) - position),
@@ -341,8 +329,7 @@ export function createNotifier(options: NotifierOptions) {
       return stateNow(problem, said);
     } catch (error) {
       release();
-      const detail =
-        said === '' ? `Authorities cannot be told (${errorCode(error)}). It is tried again.` : said;
+      const detail = said === '' ? NOTIFYING.triedAgain(NOTIFYING.failed(errorCode(error))) : said;
       const at = new Date(clock()).toISOString();
       return { problem: true, detail, at, position: 0, behind: 0, unwritten: 0, unreadable: 0 };
     }
@@ -371,9 +358,9 @@ export function createNotifier(options: NotifierOptions) {
       let [more, problem, detail] = [false, false, ''];
       standby = false;
       try {
-        if (directory === undefined) throw new Waiting('The authorities are not known yet.');
+        if (directory === undefined) throw new Waiting(NOTIFYING.noAuthorities);
         if (sealedRange(folder) === undefined) {
-          throw new Waiting('There is no audit log yet to notify from.');
+          throw new Waiting(NOTIFYING.noLog);
         }
         file ??= open();
         more = read(file);
@@ -385,10 +372,8 @@ export function createNotifier(options: NotifierOptions) {
         const own = error instanceof Waiting || error instanceof Stopped;
         // What is open may not be what it was: it is opened afresh, here or in another process.
         if (!own && !standby) release();
-        const ofError = own ? error.message : `Authorities cannot be told (${errorCode(error)}).`;
-        detail = standby
-          ? 'Another process tells authorities.'
-          : `${ofError}${own ? '' : ' It is tried again; nothing is left out.'}`;
+        const ofError = own ? error.message : NOTIFYING.failed(errorCode(error));
+        detail = standby ? NOTIFYING.standby : own ? ofError : NOTIFYING.nothingLeftOut(ofError);
       }
       const notifying = { ...stateOf(problem, detail), standby };
       tellState(notifying);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { AlertThresholds } from '#schemas/alert-thresholds.ts';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+import { ALERTING } from '#schemas/wording/operations.ts';
 import { type FileLock, isDamaged, lockFile } from '#store/files/sqlite.ts';
 import { readOrMakeKey } from '../../files/private-file.ts';
 import type { ThreadState } from '../../telemetry/supervised-thread.ts';
@@ -120,10 +121,10 @@ export function createAlerting(options: AlertingOptions) {
       let [alerts, behind] = [0, 0];
       const problems: string[] = [];
       try {
-        if (sealedRange(folder) === undefined) return idle('There is no audit log yet to count.');
+        if (sealedRange(folder) === undefined) return idle(ALERTING.noLog);
         lock ??= lockFile(join(folder, LOCK));
         if (lock === undefined) {
-          return idle('Another process counts the children that each user looks up.');
+          return idle(ALERTING.standby);
         }
         counted ??= ChildrenCounted.open(folder, {
           thresholds,
@@ -136,29 +137,20 @@ export function createAlerting(options: AlertingOptions) {
           expireAt = performance.now() + EXPIRED_EVERY_MS;
         }
         await writeAlerts(file).catch((error: unknown) =>
-          problems.push(
-            `Alerts for the privacy officer cannot be written into ${outbox} (${errorCode(error)}). They wait, and it is tried again; the audit has them.`,
-          ),
+          problems.push(ALERTING.outboxFailed(outbox, errorCode(error))),
         );
         await recordAlerts(file).catch((error: unknown) =>
-          problems.push(
-            `Alerts cannot be put into the audit (${errorCode(error)}). They wait, and it is tried again.`,
-          ),
+          problems.push(ALERTING.auditFailed(errorCode(error))),
         );
         alerts = file.alertsSince(clock() - HOUR_MS);
       } catch (error) {
         close();
         if (isDamaged(error)) ChildrenCounted.remove(folder);
-        problems.push(
-          `The children that users look up cannot be counted (${errorCode(error)}), so nobody who takes many is noticed. It is tried again; nothing is left out.`,
-        );
+        problems.push(ALERTING.failed(errorCode(error)));
       }
       const alerting = {
         problem: problems.length > 0,
-        detail:
-          problems.length > 0
-            ? problems.join(' ')
-            : 'The children that each user looks up are counted.',
+        detail: problems.length > 0 ? problems.join(' ') : ALERTING.counted,
         alerts,
         behind,
       };

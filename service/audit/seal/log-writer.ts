@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { LOG_NOT_WHOLE, SEALING } from '#schemas/wording/operations.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
 import { type Commit, CommitFile } from '../log/commit.ts';
 import {
@@ -33,16 +34,13 @@ export type LogEntry = { stream: number; number: number; json: string };
 /** Another process seals this log. */
 export class LogInUse extends Error {
   override name = 'LogInUse';
-  override message = 'Another process seals the log.';
+  override message = SEALING.inUse;
 }
 
 /** The log's files do not agree with what was committed, or with each other. The message says what to do. */
 export class LogNotWhole extends Error {
   override name = 'LogNotWhole';
 }
-
-const RESTORE =
-  'Nothing more is sealed. Keep the folder as it is for whoever looks into it, and restore the log from its last good copy.';
 
 /** How far past the committed size a batch that was cut short may have left files. */
 const TILES_LOOKED_PAST = 256;
@@ -124,19 +122,15 @@ export class LogWriter {
     const origin = signers()[0]?.verifier.name ?? '';
     if (held !== undefined) {
       if (held.dataset !== dataset) {
-        throw new LogNotWhole(
-          `The log in ${folder} is of another dataset. Set AUDIT_DIR to the log of this one, or to a new folder.`,
-        );
+        throw new LogNotWhole(LOG_NOT_WHOLE.otherDataset(folder));
       }
       if (held.origin !== origin) {
-        throw new LogNotWhole(
-          `The key is named ${origin}, the log ${held.origin}. Set AUDIT_KEY_FILE to the log's own key.`,
-        );
+        throw new LogNotWhole(LOG_NOT_WHOLE.otherKey(origin, held.origin));
       }
       return held;
     }
     if (existsSync(join(folder, CHECKPOINT)) || existsSync(join(folder, 'tile'))) {
-      throw new LogNotWhole(`There is a log in ${folder}, but not what was committed. ${RESTORE}`);
+      throw new LogNotWhole(LOG_NOT_WHOLE.notCommitted(folder));
     }
     const begun: Commit = {
       id: randomUUID(),
@@ -169,7 +163,7 @@ export class LogWriter {
       entries = this.#lastEntries();
       if (signed !== undefined) signedRoot = createTree(size, tilesOf(folder)).root(signed.size);
     } catch {
-      throw new LogNotWhole(`Files of the log in ${folder} are missing or damaged. ${RESTORE}`);
+      throw new LogNotWhole(LOG_NOT_WHOLE.damaged(folder));
     }
     const leaves = edge.hashes(0);
     const same =
@@ -177,14 +171,10 @@ export class LogWriter {
       entries.every((entry, i) => leafHash(entry) === leaves[i]) &&
       edge.root() === root;
     if (!same || entries === undefined) {
-      throw new LogNotWhole(
-        `The files of the log in ${folder} are not those that were committed. ${RESTORE}`,
-      );
+      throw new LogNotWhole(LOG_NOT_WHOLE.otherFiles(folder));
     }
     if (signed?.root !== signedRoot) {
-      throw new LogNotWhole(
-        `The log in ${folder} is not the one that was signed at ${signed?.size} entries. ${RESTORE}`,
-      );
+      throw new LogNotWhole(LOG_NOT_WHOLE.notSigned(folder, signed?.size));
     }
     if (signed?.size !== size || !signed.byAll) this.#sign(size);
     return [edge, entries.map(packEntry)];
@@ -207,15 +197,11 @@ export class LogWriter {
     const verifiers = signers().map(({ verifier }) => verifier);
     const opened = openCheckpoint(note, verifiers);
     if (opened.kind !== 'signed') {
-      throw new LogNotWhole(
-        `The checkpoint in ${folder} is not signed by this service's key. ${opened.detail} Set AUDIT_KEY_FILE to the log's own key, or restore the log from its last good copy.`,
-      );
+      throw new LogNotWhole(LOG_NOT_WHOLE.checkpointNotOurs(folder, opened.detail));
     }
     const { checkpoint, by } = opened;
     if (checkpoint.size > this.#commit.size) {
-      throw new LogNotWhole(
-        `The log in ${folder} was signed at ${checkpoint.size} entries, but only ${this.#commit.size} are committed: it went back. ${RESTORE}`,
-      );
+      throw new LogNotWhole(LOG_NOT_WHOLE.wentBack(folder, checkpoint.size, this.#commit.size));
     }
     return { ...checkpoint, byAll: by.length === verifiers.length };
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as immediate } from 'node:timers/promises';
+import { SEALING } from '#schemas/wording/operations.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import { type AuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
@@ -70,11 +71,10 @@ const errorCode = (error: unknown): string => {
   return code ?? (error instanceof Error ? error.name : 'unknown');
 };
 
-function describeGap({ stream, sealed, found }: StreamGap): string {
-  return found < sealed
-    ? `${streamName(stream)} went back: ${sealed} events of it are sealed, Redis knows of ${found}`
-    : `events ${sealed + 1} to ${found - 1} of ${streamName(stream)} are missing from Redis`;
-}
+const gapText = ({ stream, sealed, found }: StreamGap): string =>
+  found < sealed
+    ? SEALING.gapBack(streamName(stream), sealed, found)
+    : SEALING.gap(streamName(stream), sealed + 1, found - 1);
 
 /**
  * Carries events from the store's streams into the log: a step at a time, each of which seals a batch, reads
@@ -103,9 +103,9 @@ export function createSealer(options: SealerOptions) {
 
   async function open(): Promise<LogWriter> {
     const dataset = options.dataset();
-    if (dataset === undefined) throw new Waiting('There is no dataset yet, and so no audit log.');
+    if (dataset === undefined) throw new Waiting(SEALING.noDataset);
     if ((await streams.dataset()) !== dataset) {
-      throw new Waiting('Redis does not hold the dataset of this data folder.');
+      throw new Waiting(SEALING.otherDataset);
     }
     try {
       signers();
@@ -124,9 +124,7 @@ export function createSealer(options: SealerOptions) {
     try {
       const claimed = await streams.claim(opened.committed.id);
       if (claimed !== opened.committed.id) {
-        throw new Stopped(
-          'The events of this Redis are sealed by another log. Set AUDIT_DIR to the folder of that one; it must be on one file system for all workers.',
-        );
+        throw new Stopped(SEALING.otherLog);
       }
     } catch (error) {
       opened.close();
@@ -166,7 +164,7 @@ export function createSealer(options: SealerOptions) {
       const [first] = batch.gaps;
       const others = batch.gaps.length - 1;
       throw new Stopped(
-        `The audit's numbers are not whole: ${first === undefined ? '' : describeGap(first)}${others > 0 ? `, and ${others} others` : ''}. Nothing more is sealed. Stop the service and restore Redis from its last good copy; if there is none, a named person goes on with cp-flags audit accept-gap.`,
+        SEALING.gaps(first === undefined ? '' : gapText(first), others),
         batch.gaps,
       );
     }
@@ -176,9 +174,7 @@ export function createSealer(options: SealerOptions) {
       writer.append(batch.events);
     } catch (error) {
       doubtful = true;
-      throw new Stopped(
-        `The audit log cannot be written (${errorCode(error)}). Make room in ${folder}. Events wait in Redis meanwhile; nothing is lost.`,
-      );
+      throw new Stopped(SEALING.notWritten(errorCode(error), folder));
     }
     if (batch.unreadable.length > 0) {
       options.warn(
@@ -320,7 +316,7 @@ export function createSealer(options: SealerOptions) {
     failingSince ??= performance.now();
     return {
       problem: performance.now() - failingSince > PASSES_WITHIN_MS,
-      detail: `Events cannot be sealed (${errorCode(error)}); it is tried again. They wait in Redis meanwhile.`,
+      detail: SEALING.failed(errorCode(error)),
       gaps,
     };
   };
@@ -336,13 +332,11 @@ export function createSealer(options: SealerOptions) {
       };
       standby = false;
       try {
-        if (!streams.reachable) throw new Waiting('Redis cannot be reached.');
+        if (!streams.reachable) throw new Waiting(SEALING.unreachable);
         log ??= await open();
         verify(log);
         if (damage !== undefined) {
-          throw new Stopped(
-            `The newest part of the audit log is not what was sealed. ${damage} Nothing more is sealed. Keep the folder for whoever looks into it, and restore the log from its last good copy.`,
-          );
+          throw new Stopped(SEALING.damaged(damage));
         }
         more = await seal(log);
         await prune(log);
@@ -363,7 +357,7 @@ export function createSealer(options: SealerOptions) {
         state = {
           ...state,
           problem: true,
-          detail: `${waiting.count} audit events wait to be sealed, the oldest since ${new Date(waiting.oldest ?? 0).toISOString()}: sealing does not keep up.`,
+          detail: SEALING.late(waiting.count, new Date(waiting.oldest ?? 0).toISOString()),
         };
       }
       await immediate();
@@ -371,7 +365,7 @@ export function createSealer(options: SealerOptions) {
         more,
         sealing: tell({
           ...state,
-          detail: state.detail === '' ? 'Audit events are sealed as they come.' : state.detail,
+          detail: state.detail === '' ? SEALING.asTheyCome : state.detail,
           standby,
           sealed: log?.committed.size ?? 0,
           unsealed: waiting.count,
