@@ -5,7 +5,7 @@ import { formatOfName, UPLOAD_FORMATS, type UploadFormat } from '#schemas/upload
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
 import { FILE_HINTS, type WayIn } from '#schemas/wording/files.ts';
 import { RECORD_HINTS } from '#schemas/wording/records.ts';
-import type { CsvMetadata } from '../formats/common/metadata.ts';
+import type { CsvMetadata, MappingOf } from '../formats/common/metadata.ts';
 import type { SourceBytes, UploadSource } from '../formats/common/source.ts';
 import {
   type FileProblem,
@@ -27,6 +27,7 @@ export type ReadOptions = {
   receivedAt: number;
   metadata: CsvMetadata;
   way?: WayIn | undefined;
+  mappingOf?: MappingOf | undefined;
   /** The authority that is known to send, where one is. */
   authority: OdsCode | undefined;
   /** Absent: numbers are not traced, and names not read. */
@@ -79,8 +80,8 @@ export async function readUpload(
     const { format, empty, texts } = await recognise(bytes.text());
     if (empty) throw new UnusableFile({ place: 'file', hint: FILE_HINTS.empty });
     reading.format = format;
-    const { metadata, way, authority, tracer } = options;
-    const file = { source, metadata, way, authority, names: tracer !== undefined };
+    const { metadata, way, authority, tracer, mappingOf } = options;
+    const file = { source, metadata, way, authority, mappingOf, names: tracer !== undefined };
     for await (const batch of READERS[format].read(texts, file)) {
       for (const event of batch) {
         const taking = reading.take(event);

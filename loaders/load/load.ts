@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Breakers } from '#schemas/uploads/breakers.ts';
+import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import type { WayIn } from '#schemas/wording/files.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
@@ -40,6 +41,8 @@ export type LoadOptions = {
   metadata?: CsvMetadata;
   /** By which way it came, so that hints name what its sender can change. Default: the command line. */
   way?: WayIn | undefined;
+  /** What the file calls its columns and plans, in place of what its authority has set. */
+  columns?: ColumnMapping | undefined;
   /** Largest file, as sent and once unpacked. Default 64 MiB. */
   maxBytes?: number;
   /** Milliseconds since 1970; default the present. */
@@ -187,12 +190,14 @@ class Loading {
     await requireDataset(this.#store, this.#options.tracer);
     const spool = Spool.create(this.#options.spoolDir);
     this.#spool = spool;
-    const { metadata = {}, way, authority, tracer, echoTo, onProgress } = this.#options;
+    const { metadata = {}, way, columns, authority, tracer, echoTo, onProgress } = this.#options;
+    const mappingOf = async (code: OdsCode) =>
+      columns ?? (await this.#store.intakeState(code)).columns;
     const receivedAt = this.#receivedAt;
     const read = await readUpload(
       this.#bytes,
       this.#source,
-      { receivedAt, metadata, way, authority, tracer, echoTo, onProgress },
+      { receivedAt, metadata, way, mappingOf, authority, tracer, echoTo, onProgress },
       spool,
     );
     const facts = { ...this.#options, name: this.#source.name, receivedAt };

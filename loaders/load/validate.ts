@@ -24,10 +24,11 @@ export async function validateFile(
   source: UploadSource,
   {
     metadata = {},
+    columns,
     maxBytes = MAX_BYTES,
     now = Date.now,
     onProgress,
-  }: Pick<LoadOptions, 'metadata' | 'maxBytes' | 'now' | 'onProgress'> = {},
+  }: Pick<LoadOptions, 'metadata' | 'columns' | 'maxBytes' | 'now' | 'onProgress'> = {},
 ): Promise<Acknowledgement> {
   const receivedAt = now();
   const bytes = new SourceBytes(source, maxBytes);
@@ -35,7 +36,13 @@ export async function validateFile(
   try {
     const spool = Spool.create(folder);
     try {
-      const options = { receivedAt, metadata, authority: undefined, onProgress };
+      const options = {
+        receivedAt,
+        metadata,
+        mappingOf: () => columns,
+        authority: undefined,
+        onProgress,
+      };
       const read = await readUpload(bytes, source, options, spool);
       for (const { hint, ...problem } of read.contactProblems) {
         read.warnings.add({

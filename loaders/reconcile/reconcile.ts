@@ -2,6 +2,7 @@ import type { Authority, OdsCode } from '#schemas/authority.ts';
 import { omitUndefined } from '#schemas/omit-undefined.ts';
 import { planStatus } from '#schemas/plans/plan.ts';
 import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
+import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import {
   COMPARED_FIELDS,
   type ComparedField,
@@ -34,6 +35,8 @@ export type ExtractOptions = {
   maxBytes: number;
   metadata?: CsvMetadata;
   way?: WayIn;
+  /** What the case system calls its columns and plans. */
+  columns?: ColumnMapping | undefined;
   now?: () => number;
 };
 
@@ -45,7 +48,7 @@ export type ExtractOptions = {
  */
 export async function readExtract(
   source: UploadSource,
-  { authority, spoolDir, maxBytes, metadata = {}, way, now = Date.now }: ExtractOptions,
+  { authority, spoolDir, maxBytes, metadata = {}, way, columns, now = Date.now }: ExtractOptions,
 ): Promise<Extract> {
   const receivedAt = now();
   const bytes = new SourceBytes(source, maxBytes);
@@ -53,7 +56,13 @@ export async function readExtract(
     const spool = Spool.create(spoolDir);
     try {
       const unasked = { sequence: 0, createdAt: iso(receivedAt) };
-      const options = { receivedAt, metadata: { ...unasked, ...metadata }, way, authority };
+      const options = {
+        receivedAt,
+        metadata: { ...unasked, ...metadata },
+        way,
+        authority,
+        mappingOf: () => columns,
+      };
       const read = await readUpload(bytes, source, options, spool);
       const { sequence = 0 } = read.header;
       const whose = { authority, sequence, birthDatesInDoubt: read.birthDatesInDoubt };

@@ -65,6 +65,9 @@ export const FILE_HINTS = {
 } as const;
 
 /** Of a CSV. */
+const OWN_HEADINGS =
+  'If your case system has headings of its own, have the operator of the service enter them (cp-flags authority set CODE --columns FILE).';
+
 export const CSV_HINTS = {
   empty: (columns: readonly string[]) =>
     `The file is empty. Its first line must name the columns: ${columns.join(', ')}.`,
@@ -73,11 +76,11 @@ export const CSV_HINTS = {
   headerLower: (firstLine: number, line: number) =>
     `Line ${firstLine} is not the header: the columns are named on line ${line}. Take out what stands above it.`,
   noHeader: (line: number, columns: readonly string[], separated: boolean) =>
-    `Line ${line} names none of the columns. The first line must name them: ${columns.join(', ')}.${separated ? ' The columns seem to be separated by something else than commas: export the file with commas.' : ''}`,
+    `Line ${line} names none of the columns. The first line must name them: ${columns.join(', ')}.${separated ? ' The columns seem to be separated by something else than commas: export the file with commas.' : ` ${OWN_HEADINGS}`}`,
   columnTwice: (column: string, times: number) =>
     `The column ${column} is there ${times} times. Keep one.`,
-  columnMissing: (column: string) =>
-    `The column ${column} is missing. The first line must name it; its cells may be empty only where the plan has no such date.`,
+  columnsMissing: (columns: readonly string[]) =>
+    `The ${columns.length === 1 ? `column ${columns[0]} is` : `columns ${columns.join(', ')} are`} missing. The first line must name all of them; cells may be empty only where a plan has no such date. ${OWN_HEADINGS}`,
   tooManyColumns: (most: number) => `There are more than ${most} columns.`,
   monthFirst:
     'The dates of this column stand month first: most of those that can be read in one way only are such as 12/31/2025. Taken day first, the others would be loaded as days that nobody meant, so nothing of the file was loaded. Export dates as YYYY-MM-DD, and send the file with the same number.',

@@ -10,6 +10,7 @@ import {
   type OwnBreakers,
   ownBreakersSchema,
 } from '#schemas/uploads/breakers.ts';
+import { type ColumnMapping, columnMappingSchema, NO_MAPPING } from '#schemas/uploads/columns.ts';
 import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -18,9 +19,12 @@ import { Failure, misused } from './failure.ts';
 import { type Named, osAccount, readNamed, readOption } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type AuthorityOptions = { name?: string; office?: string; emergency?: string } & Partial<
-  Record<BreakerName, string>
->;
+export type AuthorityOptions = {
+  columns?: string;
+  name?: string;
+  office?: string;
+  emergency?: string;
+} & Partial<Record<BreakerName, string>>;
 
 /** The settings of breakers by their options: `--removals-stop-share` and so on. */
 export const BREAKER_OPTIONS = (Object.keys(breakersSchema.shape) as BreakerName[]).map((name) => ({
@@ -46,6 +50,14 @@ function breakersOf(given: AuthorityOptions, had: OwnBreakers): OwnBreakers | un
 }
 
 /**
+ * What a case system calls its columns and plans, of a file; `default` for this service's own names.
+ *
+ * @throws {Failure} a sentence that says what is wrong with the file
+ */
+export const readColumns = async (path: string): Promise<ColumnMapping> =>
+  path === AS_CONFIGURED ? NO_MAPPING : readSettingFile('--columns', path, columnMappingSchema);
+
+/**
  * `cp-flags authority set`: adds an authority, or changes its name, telephone numbers and what counts as
  * unusual in its files.
  */
@@ -56,7 +68,9 @@ export async function setAuthority(
 ): Promise<void> {
   const { name, office, emergency } = options;
   const code = readOption('CODE', odsCodeSchema, codeText);
+  const columns = options.columns === undefined ? undefined : await readColumns(options.columns);
   const details = {
+    ...(columns !== undefined && { columns }),
     ...(name !== undefined && { name: readOption('--name', shortTextSchema, name) }),
     ...(office !== undefined && { officeHoursPhone: readOption('--office', phoneSchema, office) }),
     ...(emergency !== undefined && {
@@ -65,7 +79,7 @@ export async function setAuthority(
     }),
   };
   if (Object.keys(details).length === 0 && breakersOf(options, {}) === undefined) {
-    throw misused('Nothing to set: give --name, --office, --emergency or a setting.');
+    throw misused('Nothing to set: give --name, --office, --emergency, --columns or a setting.');
   }
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, 'loader', async (store) => {
@@ -88,6 +102,8 @@ export async function setAuthority(
     ];
     console.log(`Authority ${code} ${done}: ${held?.name}; ${phones.join('; ')}.`);
     if (breakers !== undefined) console.log(`  Its own settings: ${JSON.stringify(breakers)}`);
+    if (columns !== undefined)
+      console.log(`  What its CSVs call columns and plans: ${JSON.stringify(columns)}`);
     const expected = await store.expected();
     if (expected?.authorities.every((each) => each.code !== code)) {
       console.log(

@@ -147,6 +147,7 @@ Examples:
       'CSV: when it was made, such as 27/11/2026 02:00 (London), ISO 8601 or YYYYMMDDHHMM',
     )
     .option('--rows <count>', 'CSV: how many rows it has, so that a file cut short is noticed')
+    .option('--columns <file>', 'CSV: JSON, what it calls columns and plans')
     .option(
       '--full',
       'CSV: a full refresh, every plan that is to be held; what it leaves out is taken away. Takes --rows',
@@ -162,6 +163,11 @@ Files of several authorities are loaded side by side, those of one in the order 
 
 The first four CSV options may be left out where the file is named ODS-sequence-yyyymmddHHMM.csv or has a
 FILE.json beside it with authority, sequence, createdAt, rowCount and full.
+
+--columns takes the headings and plan names of a case system, so that its own export is loaded as it is; what
+is not named keeps its name here, and delete_date may be null:
+  { "columns": { "nhs_number": "NHS No", "delete_date": null }, "planTypes": { "CLA": "looked-after-child" } }
+cp-flags authority set CODE --columns FILE keeps it for all ways in.
 
 NHS numbers that are no longer in use make a notice for the authority, inactive-numbers-ODS-SEQUENCE in
 JSON, CSV and XML: beside the acknowledgement, or in notices/ of the data folder.
@@ -274,6 +280,7 @@ Examples:
         'CSV: when it was made, such as 27/11/2026 02:00 (London), ISO 8601 or YYYYMMDDHHMM',
       )
       .option('--rows <count>', 'CSV: how many rows it has')
+      .option('--columns <file>', 'CSV: JSON, what it calls columns and plans')
       .option('--full', 'CSV: a full refresh');
   describesCsv(
     program
@@ -368,7 +375,11 @@ Examples:
     .argument('<code>', 'its ODS code')
     .option('--name <text>', 'its name, as clinicians read it')
     .option('--office <number>', "children's social care in office hours")
-    .option('--emergency <number>', 'emergency duty team, out of hours');
+    .option('--emergency <number>', 'emergency duty team, out of hours')
+    .option(
+      '--columns <file>',
+      'JSON: what its CSVs call columns and plans, by whichever way they come; or default',
+    );
   for (const { flag } of BREAKER_OPTIONS) {
     set.option(`${flag} <number>`, 'its own, as for cp-flags load; default: as configured');
   }
@@ -472,6 +483,7 @@ Example:
       '<file>',
       'every plan the case system has, in the form of an upload: Spine XML or CSV',
     )
+    .option('--columns <file>', 'CSV: JSON, what it calls columns and plans')
     .option('--csv', 'for a spreadsheet, in place of text')
     .option('--json', 'for programs')
     .option('--out <path>', 'to a file that only its owner can read, in place of standard output')

@@ -7,6 +7,7 @@ import { type CsvMetadata, type Difference, differFile } from '#loaders/load/loa
 import { loadFiles } from '#loaders/load/load-files.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { ANSWER_FORMATS, type AnswerFormat } from '#schemas/uploads/formats.ts';
 import { lstatOrNothing } from '#store/files/whole-file.ts';
 import { noticesFolder } from '../files/data-folder.ts';
@@ -14,6 +15,7 @@ import { writePrivate } from '../files/private-file.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { writeNotice } from '../uploads/notices.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
+import { readColumns } from './authority.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
 import { osAccount } from './named.ts';
@@ -27,6 +29,7 @@ export type LoadOptions = {
   sequence?: string;
   created?: string;
   rows?: string;
+  columns?: string;
   full?: boolean;
   dryRun?: boolean;
 };
@@ -60,6 +63,12 @@ export function metadataOf({
     ...(rows !== undefined && { rowCount: wholeNumber('--rows', rows) }),
   };
 }
+
+/** What a file calls its columns and plans, if that was given. */
+export const columnsOf = async ({
+  columns,
+}: Pick<LoadOptions, 'columns'>): Promise<ColumnMapping | undefined> =>
+  columns === undefined ? undefined : readColumns(columns);
 
 /** Where what is written about a file goes. */
 type Target = { format: AnswerFormat; path: string } | { folder: string; stem: string };
@@ -192,6 +201,7 @@ export async function load(
       '--authority, --sequence, --created, --rows and --full describe one file: load it alone.',
     );
   }
+  const columns = await columnsOf(options);
   const sizes = await requireReadable(files);
   const written = await targets(files, options.ack);
   const toLoad = files.map((path, i) => ({
@@ -209,6 +219,7 @@ export async function load(
     const common = {
       ...loadSettings(configuration, tracer),
       addAuthority: true,
+      columns,
       by: osAccount(),
     };
     let worst = 0;

@@ -9,11 +9,17 @@ import { spoolFolder } from '../files/data-folder.ts';
 import { writePrivate } from '../files/private-file.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
-import { requireReadable } from './load.ts';
+import { columnsOf, requireReadable } from './load.ts';
 import { osAccount, readOption, readReason } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type ReconcileOptions = { csv?: boolean; json?: boolean; out?: string; reason: string };
+export type ReconcileOptions = {
+  columns?: string;
+  csv?: boolean;
+  json?: boolean;
+  out?: string;
+  reason: string;
+};
 
 const DIFFERENT = 3;
 const NOT_COMPARED = 4;
@@ -34,11 +40,12 @@ export async function reconcileFile(
   configuration: Configuration,
   codeText: string,
   path: string,
-  { csv = false, json = false, out, reason }: ReconcileOptions,
+  { csv = false, json = false, out, reason, ...options }: ReconcileOptions,
 ): Promise<number> {
   if (csv && json) throw misused('Give --csv or --json, not both.');
   const code = readOption('AUTHORITY', odsCodeSchema, codeText);
   const why = readReason(reason);
+  const columns = await columnsOf(options);
   await requireReadable([path]);
   if (out !== undefined) await requireDestination('--out', out);
   const redis = await runningRedis(configuration);
@@ -49,6 +56,7 @@ export async function reconcileFile(
       { path, name: basename(path) },
       {
         authority: code,
+        columns: columns ?? (await store.intakeState(code)).columns,
         spoolDir: spoolFolder(configuration),
         maxBytes: configuration.MAX_UPLOAD_MIB * 1_048_576,
       },

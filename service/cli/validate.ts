@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
 import { validateFile } from '#loaders/load/validate.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { exitCodeOf, type LoadOptions, metadataOf, requireReadable } from './load.ts';
+import { columnsOf, exitCodeOf, type LoadOptions, metadataOf, requireReadable } from './load.ts';
 
 /**
  * `cp-flags validate`: checks a file by itself, with neither Redis nor a network.
@@ -17,7 +17,11 @@ export async function validate(
   await requireReadable([path]);
   const acknowledgement = await validateFile(
     { path, name: basename(path) },
-    { metadata: metadataOf(options), maxBytes: MAX_UPLOAD_MIB * 1_048_576 },
+    {
+      metadata: metadataOf(options),
+      columns: await columnsOf(options),
+      maxBytes: MAX_UPLOAD_MIB * 1_048_576,
+    },
   );
   console.log('Checked by itself; nothing was loaded. What depends on what is held is not known.');
   console.log(acknowledgementText(acknowledgement));

@@ -20,7 +20,7 @@ import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
 import type { Route } from './route.ts';
 
 export type ReconcileDependencies = AuthorityGuardDependencies & {
-  store: Pick<Store, 'authority' | 'rowsOf' | 'appendEvent'>;
+  store: Pick<Store, 'authority' | 'intakeState' | 'rowsOf' | 'appendEvent'>;
   readiness: Pick<Readiness, 'open'>;
   loads: { spoolDir: string; maxBytes: number };
 };
@@ -78,7 +78,13 @@ export const reconcile: Route<ReconcileDependencies> = {
       try {
         const extract = await readExtract(
           { name: file.name, stream: body.stream },
-          { authority: code, spoolDir: loads.spoolDir, maxBytes: loads.maxBytes, way: 'http' },
+          {
+            authority: code,
+            columns: (await store.intakeState(code)).columns,
+            spoolDir: loads.spoolDir,
+            maxBytes: loads.maxBytes,
+            way: 'http',
+          },
         );
         // On disk before anything that is held is read.
         await store.appendEvent({

@@ -4,6 +4,7 @@ import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import type { OwnBreakers } from '#schemas/uploads/breakers.ts';
+import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { appendEvent } from '../audit-stream/events.ts';
 import { keys } from '../keys.ts';
 import type { AuthorityLock } from '../locks/authority-lock.ts';
@@ -24,6 +25,8 @@ export type AuthorityDetails = {
   emergencyDutyTeamPhoneAsOf?: string;
   /** All that the authority has set for itself, in the place of what it had. */
   breakers?: OwnBreakers;
+  /** What its case system calls its columns and plans, in the place of what was set before. */
+  columns?: ColumnMapping;
 };
 
 /** As the audit has it: who exactly is expected from then on. */

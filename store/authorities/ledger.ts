@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
 import { fileCodes } from '#schemas/uploads/acknowledgement.ts';
 import { type OwnBreakers, ownBreakersSchema } from '#schemas/uploads/breakers.ts';
+import { type ColumnMapping, columnMappingSchema } from '#schemas/uploads/columns.ts';
 import { wholeNumber } from '../connection/reply.ts';
 import { LockLost } from '../errors.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
@@ -68,6 +69,8 @@ export type IntakeState = {
   inForce: number | undefined;
   recent: readonly LoadSize[];
   breakers: OwnBreakers;
+  /** What its case system calls its columns and plans. */
+  columns: ColumnMapping;
 };
 
 /** More than a year of nightly files. */
@@ -146,6 +149,7 @@ export function createLedger(redis: Redis) {
         inForce: wholeNumber(fields['inForce']),
         recent: z.array(loadSizeSchema).parse(JSON.parse(fields['recent'] ?? '[]')),
         breakers: ownBreakersSchema.parse(JSON.parse(fields['breakers'] ?? '{}')),
+        columns: columnMappingSchema.parse(JSON.parse(fields['columns'] ?? '{}')),
       };
     },
 

@@ -10,6 +10,7 @@ import { Spool } from '#loaders/spool/spool.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import type { Acknowledgement, EchoedRecord } from '#schemas/uploads/acknowledgement.ts';
+import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import type { TestStore } from './test-store.ts';
 import { RECEIVED_AT } from './upload-model.ts';
 
@@ -48,6 +49,7 @@ export async function read(
     maxBytes?: number;
     pieces?: number;
     authority?: OdsCode;
+    columns?: ColumnMapping;
     tracer?: NumberTracer;
     echoTo?: string[];
   } = {},
@@ -66,6 +68,7 @@ export async function read(
         receivedAt: RECEIVED_AT,
         metadata: options.metadata ?? {},
         authority: options.authority,
+        mappingOf: () => options.columns,
         tracer: options.tracer,
         echoTo: options.echoTo,
       },

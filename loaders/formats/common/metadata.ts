@@ -4,6 +4,7 @@ import { basename, extname } from 'node:path';
 import { z } from 'zod';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { unspaced } from '#schemas/tidy.ts';
+import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { METADATA_HINTS, type WayIn } from '#schemas/wording/files.ts';
 import { omitUndefined } from '../../../schemas/omit-undefined.ts';
 import { readInstant } from '../common/dates.ts';
@@ -33,7 +34,13 @@ export type FileToRead = {
   authority: OdsCode | undefined;
   /** Whether the names of people are wanted. */
   names: boolean;
+  mappingOf?: MappingOf | undefined;
 };
+
+/** What an authority's case system calls its columns and plans; `undefined` where it has nothing of its own. */
+export type MappingOf = (
+  authority: OdsCode,
+) => Promise<ColumnMapping | undefined> | ColumnMapping | undefined;
 
 const SIDECAR_AT_MOST = 4_096;
 

@@ -1,5 +1,6 @@
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import { tidy } from '#schemas/tidy.ts';
+import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { CSV_FAULTS, CSV_HINTS } from '#schemas/wording/files.ts';
 import { RECORD_HINTS } from '#schemas/wording/records.ts';
 import { unguarded } from '../common/csv-text.ts';
@@ -46,6 +47,8 @@ export type CsvEvent =
 export type CsvOptions = {
   /** Whether the names of people are wanted. */
   names: boolean;
+  /** What the case system calls its columns and plans. */
+  mapping: ColumnMapping;
   /** Whether the sender counted the rows, so that a row that is missing will be noticed. */
   counted: boolean;
 };
@@ -82,7 +85,9 @@ export async function* readCsv(
   };
   let number = 0;
   let blank = { count: 0, lastLine: 0 };
-  const above = new LinesAbove();
+  const nameOf = namesOf(options.mapping);
+  const typeOf = typesOf(options.mapping);
+  const above = new LinesAbove(nameOf);
   const order = new DateOrder();
   // One record is held back, so that the last is known to be the last when it is passed on.
   let held: { record: RawRecord; cells: Cells; line: number } | undefined;
@@ -91,7 +96,7 @@ export async function* readCsv(
       lineAtMost: LINE_AT_MOST,
       columns: (header, line) => {
         if (!above.endWith(header, line)) return undefined;
-        layout = readLayout(header, line, options);
+        layout = readLayout(header.map(nameOf), header, line, options);
         return layout.columns;
       },
       onBlank: (line) => {
@@ -104,7 +109,7 @@ export async function* readCsv(
         number += 1;
         if (held !== undefined) events.push({ kind: 'record', record: held.record });
         const place = `line ${line}`;
-        held = { record: rawRecord(number, place, cells, options), cells, line };
+        held = { record: rawRecord(number, place, cells, options.names, typeOf), cells, line };
         order.note(cells, place);
       }
       yield events;
@@ -154,8 +159,14 @@ const SEPARATORS = /[;\t|]/;
 
 /** What stands above the line that names the columns, none of which is safe to repeat. */
 class LinesAbove {
+  readonly #nameOf: (heading: string) => string;
   #first: { line: number; separated: boolean } | undefined;
   #count = 0;
+
+  /** @param nameOf what a heading is called here */
+  constructor(nameOf: (heading: string) => string) {
+    this.#nameOf = nameOf;
+  }
 
   /**
    * Whether this line names any column, and so is the header.
@@ -164,7 +175,7 @@ class LinesAbove {
    */
   endWith(header: readonly string[], line: number): boolean {
     if (this.#count === 0 && SEPARATOR.test(header[0] ?? '')) return false;
-    const names = header.map(columnName);
+    const names = header.map(this.#nameOf);
     if (names.some((name) => EXPECTED.includes(name))) {
       if (this.#first === undefined) return true;
       throw new UnusableFile({
@@ -201,10 +212,17 @@ function mayBeCut(lastColumn: Column | false | undefined, cells: Cells): boolean
 
 type Layout = { columns: (Column | false)[]; problems: FileProblem[]; dropped: string[] };
 
-function readLayout(header: readonly string[], line: number, options: CsvOptions): Layout {
+function readLayout(
+  names: readonly string[],
+  header: readonly string[],
+  line: number,
+  options: CsvOptions,
+): Layout {
+  const { columns: headings } = options.mapping;
   const kept: readonly Column[] = options.names ? [...KEPT, ...NAMES] : KEPT;
-  const required: readonly Column[] = options.names ? [...REQUIRED, ...NAMES] : REQUIRED;
-  const names = header.map(columnName);
+  const required = [...REQUIRED, ...(options.names ? NAMES : [])].filter(
+    (column) => headings[column] !== null,
+  );
   const problems: FileProblem[] = [];
   const add = (hint: string, field?: string): void => {
     problems.push({ place: `line ${line}`, ...(field !== undefined && { field }), hint });
@@ -214,9 +232,12 @@ function readLayout(header: readonly string[], line: number, options: CsvOptions
     if (times > 1) add(CSV_HINTS.columnTwice(column, times), column);
   }
   const missing = required.filter((column) => !names.includes(column));
-  for (const column of missing) {
-    add(CSV_HINTS.columnMissing(column), column);
-  }
+  const called = missing.map((column) => {
+    const heading = headings[column];
+    return heading === undefined ? column : `${column} ("${heading ?? ''}")`;
+  });
+  // One cause, said once: the headings are another system's, or the export leaves columns out.
+  if (called.length > 0) add(CSV_HINTS.columnsMissing(called), missing[0]);
   if (names.length > COLUMNS_AT_MOST) add(CSV_HINTS.tooManyColumns(COLUMNS_AT_MOST));
   // Only a line that names the columns is safe to repeat: in a file without one it is a child's.
   const dropped =
@@ -228,6 +249,22 @@ function readLayout(header: readonly string[], line: number, options: CsvOptions
           .map(printable);
   const columns = names.map((name) => kept.find((column) => column === name) ?? false);
   return { columns, problems, dropped };
+}
+
+/** What each heading is called here, the case system's own among them. */
+function namesOf({ columns }: ColumnMapping): (heading: string) => string {
+  const own = new Map(
+    Object.entries(columns).map(([column, heading]) => [columnName(heading ?? ''), column]),
+  );
+  return (heading) => own.get(columnName(heading)) ?? columnName(heading);
+}
+
+/** Which plan type each text is, the case system's own among them. */
+function typesOf({ planTypes: own }: ColumnMapping): (text: string) => PlanType | undefined {
+  const types = new Map(
+    Object.entries(own).map(([text, type]) => [tidy(text).toLowerCase(), type]),
+  );
+  return (text) => types.get(tidy(text).toLowerCase()) ?? readPlanType(text);
 }
 
 function columnName(text: string): string {
@@ -244,12 +281,18 @@ function printable(text: string): string {
   return clean === '' ? '(no name)' : clean;
 }
 
-function rawRecord(number: number, place: string, cells: Cells, { names }: CsvOptions): RawRecord {
+function rawRecord(
+  number: number,
+  place: string,
+  cells: Cells,
+  names: boolean,
+  typeOf: (text: string) => PlanType | undefined,
+): RawRecord {
   const located = (column: Column): Located[] => {
     const text = tidy(cells[column] ?? '');
     return text === '' ? [] : [{ text, place }];
   };
-  const type = readPlanType(cells.plan_type ?? '');
+  const type = typeOf(cells.plan_type ?? '');
   return {
     number,
     place,

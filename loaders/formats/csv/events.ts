@@ -1,3 +1,4 @@
+import { NO_MAPPING } from '#schemas/uploads/columns.ts';
 import { csvHeader, type FileToRead } from '../common/metadata.ts';
 import type { UploadEvent } from '../common/upload.ts';
 import { readCsv } from './csv.ts';
@@ -5,10 +6,16 @@ import { readCsv } from './csv.ts';
 /** What a CSV upload holds, under a header that came from outside it. */
 export async function* readCsvUpload(
   texts: AsyncIterable<string>,
-  { source, metadata, way, authority, names }: FileToRead,
+  { source, metadata, way, authority, names, mappingOf }: FileToRead,
 ): AsyncGenerator<UploadEvent[]> {
   const { header, problems, warnings } = await csvHeader(source, metadata, authority, way);
-  for await (const batch of readCsv(texts, { names, counted: header.recordCount !== undefined })) {
+  const mapping = header.authority === undefined ? undefined : await mappingOf?.(header.authority);
+  const options = {
+    names,
+    counted: header.recordCount !== undefined,
+    mapping: mapping ?? NO_MAPPING,
+  };
+  for await (const batch of readCsv(texts, options)) {
     yield batch.map(
       (event): UploadEvent =>
         event.kind !== 'columns'
@@ -16,7 +23,8 @@ export async function* readCsvUpload(
           : {
               kind: 'header',
               header,
-              problems: [...problems, ...event.problems],
+              // The cause first: who does not know the columns can do nothing about the rest yet.
+              problems: [...event.problems, ...problems],
               warnings,
               contactProblems: [],
               droppedColumns: event.dropped,

@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { columnMappingSchema } from '#schemas/uploads/columns.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestStore, type TestStore } from '../../support/test-store.ts';
+import { loader, metadata, ods, read } from '../../support/upload-loading.ts';
+
+const OWN = `NHS No,Person ID,Date of Birth,Plan,Started,Ended,Ward
+${testNumber(1)},M-1,05/03/2019,Child Protection,14/09/2026,,North
+${testNumber(2)},M-2,06/03/2019,CLA - s20,15/09/2026,,South
+`;
+const MAPPING = columnMappingSchema.parse({
+  columns: {
+    nhs_number: 'NHS No',
+    local_id: 'person id',
+    date_of_birth: 'Date of Birth',
+    plan_type: 'Plan',
+    start_date: 'Started',
+    end_date: 'Ended',
+    delete_date: null,
+  },
+  planTypes: { 'child protection': 'child-protection-plan', 'CLA - S20': 'looked-after-child' },
+});
+
+describe("a case system's own export", () => {
+  test('is read by what its system calls columns and plans, and the rest is dropped', async () => {
+    const result = await read(OWN, { metadata: metadata(2), columns: MAPPING });
+    expect(result.failures.listed).toEqual([]);
+    expect(result.droppedColumns).toEqual(['Ward']);
+    expect(result.rows).toMatchObject([
+      {
+        nhsNumber: testNumber(1),
+        localId: 'M-1',
+        type: 'child-protection-plan',
+        startDate: '2026-09-14',
+      },
+      { nhsNumber: testNumber(2), localId: 'M-2', type: 'looked-after-child' },
+    ]);
+  });
+
+  test('may use the names of this service all the same, but each column once', async () => {
+    const own = OWN.replace('NHS No', 'nhs_number');
+    expect((await read(own, { metadata: metadata(2), columns: MAPPING })).rows).toHaveLength(2);
+    const twice = OWN.replace('Ward', 'nhs_number');
+    const refused = await read(twice, { metadata: metadata(2), columns: MAPPING });
+    expect(refused.failures.listed[0]?.hint).toContain('nhs_number is there 2 times');
+  });
+
+  test('without that is refused with the cause first, and once', async () => {
+    const partly = OWN.replace('NHS No', 'NHS Number').replace('Started', 'Start date');
+    const { failures } = await read(partly, {});
+    const [first, ...others] = failures.sorted();
+    expect(first?.hint).toMatch(/columns plan_type, end_date, delete_date are missing.*--columns/s);
+    expect(others.every(({ place }) => place === 'file')).toBe(true);
+    // No heading at all that is known: the line may be a child's, so nothing of it is repeated.
+    const [unknown] = (
+      await read(OWN.replace('Date of Birth', 'DOB'), { metadata: metadata(2) })
+    ).failures.sorted();
+    expect(unknown?.hint).toMatch(/names none of the columns.*--columns/s);
+    expect(unknown?.hint).not.toContain('NHS No');
+  });
+
+  test.each([
+    ['no such column here', { columns: { postcode: 'Postcode' } }],
+    ['no such plan type', { planTypes: { CIN: 'child-in-need' } }],
+    ['one heading for two columns', { columns: { start_date: 'Date', end_date: 'date' } }],
+    ['no column for ends', { columns: { end_date: null } }],
+  ])('is not read by a mapping with %s', (_what, mapping) => {
+    expect(columnMappingSchema.safeParse(mapping).success).toBe(false);
+  });
+});
+
+describe('what an authority has set', () => {
+  let t: TestStore;
+  beforeAll(async () => {
+    t = await startTestStore({ kind: 'demo' });
+  });
+  afterAll(() => t?.stop());
+
+  test('holds by whichever way a file comes, until it is set otherwise', async () => {
+    const { load } = loader(t);
+    const authority = ods('ZZ101');
+    const details = { name: 'C', emergencyDutyTeamPhone: '02079460199' };
+    await t.store.setAuthority(authority, { ...details, columns: MAPPING }, 'test');
+    const sent = (sequence: number) =>
+      load(OWN, {
+        authority,
+        metadata: metadata(2, { sequence }),
+        way: 'http',
+        addAuthority: false,
+      });
+    expect(await sent(1)).toMatchObject({ code: 'CPF02', rows: { added: 2 } });
+    await t.store.setAuthority(authority, { columns: columnMappingSchema.parse({}) }, 'test');
+    expect(await sent(2)).toMatchObject({ code: 'CPF01' });
+    const own = await load(OWN, { metadata: metadata(2, { sequence: 2 }), columns: MAPPING });
+    expect(own).toMatchObject({ code: 'CPF02', rows: { unchanged: 2 } });
+  });
+});
