@@ -267,7 +267,7 @@ describe('the command', () => {
     [{ plans: '2000000' }, /numbers in the range.*--numbers wide/],
     [{ plans: '1' }, /--plans must be a whole number from 2 to/],
     [{ badRate: '2' }, /--bad-rate must be a share from 0 to 1/],
-    [{ date: '24/11/2026' }, /--date must be a day/],
+    [{ date: '24/13/2026' }, /--date must be a day/],
     [{ format: 'pdf' }, /--format must be one of xml, csv, both/],
     [{ seed: 'x' }, /--seed must be a whole number/],
   ])('says what is wrong with %j, and writes nothing', (wrong, sentence) => {
