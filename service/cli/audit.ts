@@ -3,10 +3,19 @@ import type { Configuration } from '#schemas/configuration.ts';
 import { auditAcceptGap, auditHold, auditKey } from './audit-acts.ts';
 import { addAuditSearchCommands } from './audit-search.ts';
 import { auditProve, auditVerify, type VerifyCommandOptions } from './audit-verify.ts';
+import { settingsHelp } from './settings-help.ts';
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
 
 /** `cp-flags audit ...`: the sealed log. */
+const SETTINGS = [
+  'AUDIT_DIR',
+  'AUDIT_KEY_FILE',
+  'AUDIT_ORIGIN',
+  'AUDIT_RETENTION_YEARS',
+  'AUDIT_SPOOL_MIB',
+] as const;
+
 export function addAuditCommands(program: Command, configuration: () => Configuration): void {
   const audit = program
     .command('audit')
@@ -15,15 +24,8 @@ export function addAuditCommands(program: Command, configuration: () => Configur
     )
     .addHelpText(
       'after',
-      `
-Settings (environment):
-  AUDIT_DIR               the log's folder (audit in DATA_DIR)
-  AUDIT_KEY_FILE          the key that signs it (audit-key in DATA_DIR)
-  AUDIT_ORIGIN            its name, with which the key is made (cp-flags/ and the dataset's id)
-  AUDIT_RETENTION_YEARS   how long events are kept (26)
-  AUDIT_SPOOL_MIB         room on disk, a process, for refusals and checks that could not be made, while
-                          Redis is away (64)
-`,
+      () => `
+${settingsHelp(SETTINGS)}`,
     );
 
   audit

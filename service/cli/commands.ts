@@ -33,12 +33,46 @@ import { type ReconcileOptions, reconcileFile } from './reconcile.ts';
 import { type ReleaseOptions, release } from './release.ts';
 import { type RepairOptions, repair } from './repair.ts';
 import { serve } from './serve.ts';
+import { settingsHelp } from './settings-help.ts';
 import { noteLostOutput } from './signals.ts';
 import { status } from './status.ts';
 import { validate } from './validate.ts';
 import { type WatchOptions, watch } from './watch.ts';
 
 const USAGE = 2;
+
+const LOAD_SETTINGS = [
+  'TRACING',
+  'TRACING_REGISTER_FILE',
+  'ACK_ECHO',
+  'MAX_UPLOAD_MIB',
+  'REMOVALS_WARN_SHARE',
+  'REMOVALS_STOP_SHARE',
+  'REFUSED_WARN_SHARE',
+  'REFUSED_STOP_SHARE',
+  'ROWS_WARN_TIMES',
+  'ADDITIONS_STOP_TIMES',
+] as const;
+const WATCH_SETTINGS = [
+  'MESH_WORKFLOW_ID',
+  'MESH_ACK_WORKFLOW_ID',
+  'MESH_MAILBOX',
+  'MESH_MAILBOXES_FILE',
+  'INBOX_SETTLE_SECONDS',
+  'INBOX_POLL_SECONDS',
+  'INBOX_PAIR_WAIT_MINUTES',
+  'INBOX_KEEP_DAYS',
+  'INBOX_PARALLEL',
+  ...LOAD_SETTINGS,
+] as const;
+const NOTIFICATION_SETTINGS = [
+  'NOTIFICATIONS_WINDOW_MINUTES',
+  'NOTIFICATIONS_KEEP_DAYS',
+  'NOTIFICATIONS_OUTBOX',
+  'NOTIFICATIONS_FILE',
+  'MESH_MAILBOX',
+  'MESH_NOTIFICATION_WORKFLOW_ID',
+] as const;
 
 const ENVIRONMENT = `
 Settings come from the environment:
@@ -93,36 +127,8 @@ Example:
     .option('--demo', 'with a synthetic sample and tokens to try it with, made at the first start')
     .addHelpText(
       'after',
-      `
-Settings (environment):
-  HOST, PORT           where to listen (127.0.0.1, 8080)
-  PUBLIC_URL           the address by which clients reach it, for links in FHIR answers
-  ROLE                 all, lookup or worker (all)
-  DATASET_ID           the dataset that REDIS_URL is to hold, as cp-flags status prints it; required for
-                       ROLE=lookup and a live dataset
-  ISSUERS_FILE         JSON: trusted token issuers; required for a live dataset
-  ORGANISATIONS_FILE   JSON: care settings by ODS code; required for a live dataset
-  REVOCATIONS_FILE     JSON: tokens, users and clients trusted no longer
-  REREAD_SECONDS       how often these and the TLS files are looked at for changes (5)
-  USER_LIMIT, ORGANISATION_LIMIT, CLIENT_LIMIT
-                       requests a minute, 0 for no limit (120, 1200, 6000; a demo: none)
-  LOOKUPS_AT_ONCE      lookups of a process under way, an eighth while it is slow; what comes beyond is
-                       refused at once (256)
-  TLS_CERT_FILE, TLS_KEY_FILE
-                       PEM: speak TLS 1.3 instead of leaving it to a balancer
-  TLS_CLIENT_CA_FILE   PEM: only clients with a certificate of these authorities
-  DRAIN_SECONDS        how long to go on answering once told to stop, while /_status says so (0)
-  TRACING, TRACING_REGISTER_FILE, ACK_ECHO
-                       for uploads, see cp-flags load --help; TRACING=register is required for a live dataset
-  UP_TO_DATE_HOURS     how long what an authority sent counts as up to date (72)
-  MINIMUM_COVERAGE     share of expected authorities up to date below which a negative is not given;
-                       required for a live dataset (a demo: 0.5)
-  MINIMUM_COVERAGE_ACCEPTED_BY
-                       the Clinical Safety Officer who accepted it; required for a live dataset
-  NOTIFICATIONS_...    what authorities are told, see cp-flags notifications --help
-  LOG_LEVEL            debug, info, warn, error or silent; the log goes to stderr (info;
-                       with --demo warn)
-
+      () => `
+${settingsHelp()}
 Examples:
   cp-flags serve --demo
   ISSUERS_FILE=issuers.json ORGANISATIONS_FILE=organisations.json cp-flags serve
@@ -158,7 +164,7 @@ Examples:
     )
     .addHelpText(
       'after',
-      `
+      () => `
 Files of several authorities are loaded side by side, those of one in the order given.
 
 The first four CSV options may be left out where the file is named ODS-sequence-yyyymmddHHMM.csv or has a
@@ -172,19 +178,7 @@ cp-flags authority set CODE --columns FILE keeps it for all ways in.
 NHS numbers that are no longer in use make a notice for the authority, inactive-numbers-ODS-SEQUENCE in
 JSON, CSV and XML: beside the acknowledgement, or in notices/ of the data folder.
 
-Settings (environment):
-  TRACING                 none (a demo only) or register
-  TRACING_REGISTER_FILE   CSV: nhs_number, status, replaced_by, date_of_birth, given_name, family_name
-  ACK_ECHO                ODS codes, separated by commas, of authorities whose acknowledgements repeat
-                          their refused records with NHS numbers
-  MAX_UPLOAD_MIB          largest file (64)
-  REMOVALS_WARN_SHARE, REMOVALS_STOP_SHARE   of an authority's plans in force: what a file may end, delete
-                          or leave out before that is remarked on, and before it waits (0.1, 0.25)
-  REFUSED_WARN_SHARE, REFUSED_STOP_SHARE     of a file's records: what may be refused before that is
-                          remarked on, and before what the file takes away waits (0.1, 0.5)
-  ROWS_WARN_TIMES         times the usual rows before that is remarked on (3)
-  ADDITIONS_STOP_TIMES    times the usual additions, over 1,000, before the whole file waits (10)
-An authority may have settings of its own: cp-flags authority set. What waits: cp-flags release --list.
+${settingsHelp(LOAD_SETTINGS)}An authority may have settings of its own: cp-flags authority set. What waits: cp-flags release --list.
 
 A new authority is added by its first XML file; one that sends CSV is added with
 cp-flags authority set, since a CSV has no telephone numbers.
@@ -210,23 +204,11 @@ Examples:
     .option('--out <dir>', 'where acknowledgements go (default: the folder outbox in the inbox)')
     .addHelpText(
       'after',
-      `
+      () => `
 Takes .xml, .csv and .gz files, with an optional FILE.json, and the .dat/.ctl pairs of a MESH client.
 Authorities are never added by an inbox: use cp-flags load or cp-flags authority set.
 
-Settings (environment):
-  MESH_WORKFLOW_ID         the workflow of uploads; without it no pairs are taken
-  MESH_ACK_WORKFLOW_ID     the workflow of acknowledgements (MESH_WORKFLOW_ID with _ACK)
-  MESH_MAILBOX             our mailbox, where files for others come into the same folder
-  MESH_MAILBOXES_FILE      JSON: the authority that each mailbox sends for, { "X26ABC1": "V145" };
-                           required for pairs unless the dataset is a demo
-  INBOX_SETTLE_SECONDS     a plain file is read once it has not changed for this long (5)
-  INBOX_POLL_SECONDS       how often the folder is looked at (5)
-  INBOX_PAIR_WAIT_MINUTES  how long half a pair may wait before that is told (15)
-  INBOX_KEEP_DAYS          how long files stay in the folder done once acknowledged (0)
-  INBOX_PARALLEL           how many authorities' files are loaded at the same time (4)
-  TRACING, TRACING_REGISTER_FILE, ACK_ECHO, MAX_UPLOAD_MIB  as for cp-flags load
-
+${settingsHelp(WATCH_SETTINGS)}
 Examples:
   cp-flags watch /var/lib/cp-flags/inbox
   MESH_WORKFLOW_ID=YOUR_WORKFLOW MESH_MAILBOXES_FILE=mailboxes.json cp-flags watch /mesh/IN --out /mesh/OUT
@@ -510,18 +492,10 @@ Example:
     .description('What authorities are told of accesses to their children.')
     .addHelpText(
       'after',
-      `
+      () => `
 An authority reads its own with GET /notifications; where there is an outbox, they are files as well.
 
-Settings (environment) of serve:
-  NOTIFICATIONS_WINDOW_MINUTES   of how much time one notification tells (15; a demo: 1)
-  NOTIFICATIONS_KEEP_DAYS        how long they are kept, to be read again (90)
-  NOTIFICATIONS_OUTBOX           folder for files (none; a demo: outbox in DATA_DIR)
-  NOTIFICATIONS_FILE             JSON by ODS code, * for all others: formats (json, csv, xml; default all),
-                                 mailbox (a .dat/.ctl pair each for a MESH client), empty (also where nobody
-                                 looked), { "V145": { "formats": ["xml"], "mailbox": "X26ABC1" } }
-  MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID   ours, and the workflow of notifications, for those pairs
-`,
+${settingsHelp(NOTIFICATION_SETTINGS)}`,
     );
   notifications
     .command('list')

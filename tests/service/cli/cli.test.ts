@@ -3,6 +3,7 @@ import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sampleUploads } from '#loaders/synthetic/sample.ts';
+import { configurationSchema } from '#schemas/configuration.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { run, startServing } from '../../support/processes.ts';
 import { testFolder } from '../../support/service.ts';
@@ -296,6 +297,15 @@ test('init for start scripts is content with the dataset it would make, and with
   const again = await run(['init', '--demo', '--unless-there'], environment);
   expect(again).toMatchObject({ code: 0, stderr: '' });
   expect((await run(['init', '--live', '--unless-there'], environment)).code).toBe(1);
+});
+
+test('serve --help says what each setting is and how it stands where it is not set', async () => {
+  const { stdout } = await run(['serve', '--help'], environment);
+  for (const name of configurationSchema.keyof().options) {
+    expect(stdout).toMatch(new RegExp(`^  ${name}(?: \\(.+\\))?\n      [A-Z]`, 'm'));
+  }
+  expect(stdout).toContain('  DATA_DIR (.data)\n');
+  expect(stdout).toContain('  UP_TO_DATE_HOURS (72)\n');
 });
 
 test.for([['init'], ['serve'], ['load'], ['authority', 'set'], ['status']])(
