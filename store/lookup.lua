@@ -46,7 +46,7 @@ local function read_visible(children_key, dataset, least_generation, number, day
     if tonumber(from) <= now and now < tonumber(till) then
       local status = 'current'
       if now >= tonumber(current) then
-        status = string.find('DUE_LETTERS', plan, 1, true) and 'due-date-passed' or 'ended'
+        status = string.find('@DUE_LETTERS@', plan, 1, true) and 'due-date-passed' or 'ended'
       end
       local birth_result = 'not-checked'
       -- One in doubt bears a 0 before its day.

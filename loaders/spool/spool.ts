@@ -54,10 +54,9 @@ const NUMBER_LENGTH = 10;
 const FOOTER = /^([0-9a-f]{64})([0-9]{16})\n$/;
 const FOOTER_LENGTH = 81;
 
-/** A record of a file with its rows. */
 /** A row, and where in its file it stands. */
 export type PlacedRow = { row: SpooledRow; place: string };
-
+/** A record of a file with its rows. */
 export type SpooledRecord = { record: number; rows: readonly PlacedRow[] };
 
 const NO_PLANS: readonly IndexedPlan[] = [];

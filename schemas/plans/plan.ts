@@ -29,6 +29,8 @@ type PlanTypeEntry = {
   shownForDaysAfterEnd: number;
   /** What a clinician reads of one in force. */
   inForce: string;
+  /** How a negative names it: "No ... plan is held". */
+  inNegative: string;
 };
 
 export const PLAN_TYPES = {
@@ -43,6 +45,7 @@ export const PLAN_TYPES = {
     end: 'end',
     shownForDaysAfterEnd: 365,
     inForce: 'This child is on a child protection plan.',
+    inNegative: 'child protection',
   },
   'looked-after-child': {
     letter: 'L',
@@ -55,6 +58,7 @@ export const PLAN_TYPES = {
     end: 'end',
     shownForDaysAfterEnd: 365,
     inForce: 'This child is looked after by the local authority.',
+    inNegative: 'looked-after',
   },
   'unborn-child-protection-plan': {
     letter: 'U',
@@ -70,6 +74,7 @@ export const PLAN_TYPES = {
     end: 'due-or-end',
     shownForDaysAfterEnd: 28,
     inForce: "This woman's unborn child is on a child protection plan.",
+    inNegative: "unborn child's",
   },
 } as const satisfies Record<string, PlanTypeEntry>;
 

@@ -1,6 +1,6 @@
 import { addYears, type CalendarDate, londonDate, longDateText } from '../calendar.ts';
 import type { Coverage, Flag } from '../lookup.ts';
-import { PLAN_TYPES } from '../plans/plan.ts';
+import { PLAN_TYPES, planTypes } from '../plans/plan.ts';
 
 /** Every sentence a clinician may read, one source for every format. Plain words, no blame, what to do. */
 
@@ -10,8 +10,9 @@ export const COULD_NOT_CHECK =
 export const BATCH_INCOMPLETE =
   'Not all of these checks were made. Those that were not are NOT negative results; each says what to do.';
 
-export const NOT_FLAGGED =
-  "No child protection, looked-after or unborn child's plan is held here for this NHS number. This does not mean there are no concerns. Children in need, children from outside England and children not yet matched are not held.";
+const KINDS = planTypes.map((type) => PLAN_TYPES[type].inNegative);
+
+export const NOT_FLAGGED = `No ${KINDS.slice(0, -1).join(', ')} or ${KINDS.at(-1)} plan is held here for this NHS number. This does not mean there are no concerns. Children in need, children from outside England and children not yet matched are not held.`;
 
 export const NUMBER_NOT_IN_USE =
   "The check could not be made, because this NHS number is no longer in use. This is NOT a negative result. Find the patient's present NHS number and check that. Until then follow your safeguarding procedure; ring children's social care where the child lives (out of hours: the emergency duty team).";
@@ -146,7 +147,7 @@ export function flaggedAdvice(
   if (advice.length === 0) {
     for (const flag of flags) {
       advice.push(
-        `No current plan. Ended on ${until(flag)}; shown for 365 days for information. ${whomToRing(flag)}`,
+        `No current plan. Ended on ${until(flag)}; shown for ${PLAN_TYPES[flag.type].shownForDaysAfterEnd} days for information. ${whomToRing(flag)}`,
       );
     }
   }

@@ -1,4 +1,6 @@
 -- Shared by every function of the library. Instants are whole seconds, days are days since 1970-01-01.
+-- @PLAN_LETTERS@ and @DUE_LETTERS@ are put in by functions.ts from PLAN_TYPES: the letters of all plan
+-- types, and of those whose end date may be the day a baby is due.
 -- A child's value is its packed rows, joined by RS; a row is its fields, joined by US; the field `_` of a
 -- partition's hash is the seal: dataset id, generation, number of children.
 
@@ -7,9 +9,9 @@ local SEAL = '_'
 
 -- authority, type, start, end or '', deleted or '', visible from, current until, visible until,
 -- date of birth (with a 0 before its day where it is in doubt), local id, sequence
-local ROW = '^([A-Z0-9]+)\31([PLAN_LETTERS])\31(%-?%d+)\31(%-?%d*)\31(%-?%d*)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31([^\30\31]*)\31(%d+)$'
+local ROW = '^([A-Z0-9]+)\31([@PLAN_LETTERS@])\31(%-?%d+)\31(%-?%d*)\31(%-?%d*)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31([^\30\31]*)\31(%d+)$'
 -- The same without captures, which cost more than the match itself.
-local ROW_FORM = '^[A-Z0-9]+\31[PLAN_LETTERS]\31%-?%d+\31%-?%d*\31%-?%d*\31%-?%d+\31%-?%d+\31%-?%d+\31%-?%d+\31[^\30\31]*\31%d+$'
+local ROW_FORM = '^[A-Z0-9]+\31[@PLAN_LETTERS@]\31%-?%d+\31%-?%d*\31%-?%d*\31%-?%d+\31%-?%d+\31%-?%d+\31%-?%d+\31[^\30\31]*\31%d+$'
 local SEAL_FORM = '^([^\31]+)\31(%d+)\31(%d+)$'
 
 -- The store's clock in milliseconds.

@@ -22,9 +22,9 @@ const lettersOf = (types: readonly PlanType[]): string =>
 /** The letters of all plan types, and of those whose end date may be the day a baby is due. */
 const body = PARTS.map((part) => readFileSync(new URL(`../${part}.lua`, import.meta.url), 'utf8'))
   .join('\n')
-  .replaceAll('PLAN_LETTERS', lettersOf(planTypes))
+  .replaceAll('@PLAN_LETTERS@', lettersOf(planTypes))
   .replaceAll(
-    'DUE_LETTERS',
+    '@DUE_LETTERS@',
     lettersOf(planTypes.filter((type) => PLAN_TYPES[type].end === 'due-or-end')),
   );
 

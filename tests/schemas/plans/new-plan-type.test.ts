@@ -21,6 +21,7 @@ const ENTRY = `
     end: 'end',
     shownForDaysAfterEnd: 30,
     inForce: 'This child has a special guardian.',
+    inNegative: 'special guardianship',
   },`;
 
 let folder: string;
