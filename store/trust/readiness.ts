@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
@@ -9,7 +8,22 @@ import { FUNCTIONS } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
 import { DURABILITY_FIELD, durabilityProblem } from './durability.ts';
 import { EventNumbers, type ExpectedEvent } from './event-numbers.ts';
-import { BELIEVED_SERVER, CONFIRMED_PROMOTION, readReplication } from './server.ts';
+import { BELIEVED_SERVER, CONFIRMED_PROMOTION } from './server.ts';
+import {
+  bad,
+  CLOCK_TOLERANCE_MS,
+  clocks,
+  disk,
+  durable,
+  freeShare,
+  good,
+  memory,
+  primary,
+  type StoreMeasures,
+  type Verdict,
+  worker,
+  writable,
+} from './verdicts.ts';
 
 /** One thing that must hold for the store to be trusted. */
 export type ReadinessCheck = {
@@ -21,15 +35,6 @@ export type ReadinessCheck = {
   since: string;
   /** For somebody to see to; lookups are answered all the same. */
   advisory?: boolean;
-};
-
-export type StoreMeasures = {
-  /** Share of `maxmemory` that is free. */
-  memoryFreeShare?: number;
-  /** Only where the disk is on this machine. */
-  diskFreeBytes?: number;
-  diskReserveBytes?: number;
-  clocksApartMs?: number;
 };
 
 export type Readiness = {
@@ -78,17 +83,6 @@ const POLL_CLOSED_EVERY_MS = 100;
 /** A poll that takes longer than this has failed; two of them fit into the two seconds promised. */
 const POLL_DEADLINE_MS = 800;
 const TRUSTED_FOR_MS = 3_000;
-const CLOCK_TOLERANCE_MS = 5_000;
-/** Share of `maxmemory` that must be free for lookups to go on, since each writes its audit event. */
-const MEMORY_RESERVE = 0.1;
-/** Likewise of the disk; a tenth of a large disk is more than any night needs, hence the ceiling. */
-const DISK_RESERVE = 0.1;
-const DISK_RESERVE_AT_MOST_BYTES = 1_073_741_824;
-
-type Verdict = { ok: boolean; detail: string };
-const good = (detail: string): Verdict => ({ ok: true, detail });
-const bad = (detail: string): Verdict => ({ ok: false, detail });
-
 const CHECKS = [
   'redis-reachable',
   'primary',
@@ -111,66 +105,7 @@ type CheckName = (typeof CHECKS)[number];
 const PARTIAL: CheckName = 'whole';
 /** What is no reason to leave a clinician without an answer. */
 const ADVISORY: ReadonlySet<CheckName> = new Set(['blocked-users', 'numbers-in-use', 'worker']);
-/** A store verifier looks each second; a big load may hold one up. */
-const WORKER_MISSED_AFTER_MS = 15_000;
-
 const EVENTS_MISSING = bad(READINESS.eventsMissing);
-
-type DiskVerdict = Verdict & Pick<StoreMeasures, 'diskFreeBytes' | 'diskReserveBytes'>;
-
-async function disk(dataDir: string | undefined): Promise<DiskVerdict> {
-  if (dataDir === undefined) return good(READINESS.diskElsewhere);
-  const { bavail, blocks, bsize } = await statfs(dataDir);
-  const free = bavail * bsize;
-  const reserve = Math.min(DISK_RESERVE * blocks * bsize, DISK_RESERVE_AT_MOST_BYTES);
-  const mebibytes = Math.floor(free / 1_048_576);
-  const verdict =
-    free > reserve ? good(READINESS.disk(mebibytes)) : bad(READINESS.littleDisk(mebibytes));
-  return { ...verdict, diskFreeBytes: free, diskReserveBytes: reserve };
-}
-
-function primary(info: ReadonlyMap<string, string>, believed: string | undefined): Verdict {
-  const { isReplica, wasPromoted, id } = readReplication(info);
-  if (isReplica) return bad(READINESS.replica);
-  if (wasPromoted && believed !== id) return bad(READINESS.promoted);
-  return good(READINESS.primary);
-}
-
-function durable(info: ReadonlyMap<string, string>, problem: string | undefined): Verdict {
-  if (problem !== undefined) return bad(problem);
-  if (info.get('aof_enabled') !== '1') {
-    return bad(READINESS.notAppending);
-  }
-  if (info.get('aof_last_write_status') !== 'ok') {
-    return bad(READINESS.appendFailed);
-  }
-  return good(READINESS.durable);
-}
-
-function writable(refusal: unknown): Verdict {
-  if (refusal === undefined) return good(READINESS.writable);
-  const code = refusal instanceof Error ? (/^[A-Z]+/.exec(refusal.message)?.[0] ?? '') : '';
-  return bad(READINESS.refuses(code));
-}
-
-const freeShare = (info: ReadonlyMap<string, string>, limit: number): number =>
-  1 - Number(info.get('used_memory')) / limit;
-
-function memory(info: ReadonlyMap<string, string>): Verdict {
-  const limit = Number(info.get('maxmemory'));
-  if (!(limit > 0)) {
-    return bad(READINESS.noMemoryLimit);
-  }
-  if (info.get('maxmemory_policy') !== 'noeviction') {
-    return bad(READINESS.mayForget);
-  }
-  const free = freeShare(info, limit);
-  const percent = Math.max(0, Math.floor(free * 100));
-  if (!(free > MEMORY_RESERVE)) {
-    return bad(READINESS.littleMemory(percent, MEMORY_RESERVE * 100));
-  }
-  return good(READINESS.memory(percent));
-}
 
 /**
  * Watches, each second (more often while closed) and at every new connection, whether this Redis may be believed: reachable, opened
@@ -265,15 +200,6 @@ export function watchStore(
     return bad(READINESS.notWhole(doubtful.length, allChildrenKeys.length, doubtful[0]));
   }
 
-  function checkWorker(heartbeat: string | null | undefined, storeClock: number): Verdict {
-    if (heartbeat === undefined) {
-      return bad(READINESS.workerUnreadable);
-    }
-    return storeClock - Number(heartbeat) < WORKER_MISSED_AFTER_MS
-      ? good(READINESS.worker)
-      : bad(READINESS.noWorker);
-  }
-
   async function poll(): Promise<void> {
     const mine = ++turn;
     const sentAt = clock();
@@ -321,15 +247,8 @@ export function watchStore(
       clocksApartMs: Math.max(0, apart),
     };
     if (apart <= CLOCK_TOLERANCE_MS) newestStoreClock = Math.max(newestStoreClock, storeClock);
-    set(
-      'clock',
-      wentBack > CLOCK_TOLERANCE_MS
-        ? bad(READINESS.clockWentBack)
-        : apart <= CLOCK_TOLERANCE_MS
-          ? good(READINESS.clock(apart))
-          : bad(READINESS.clocksApart(apart)),
-    );
-    set('worker', checkWorker(heartbeat, storeClock));
+    set('clock', clocks(apart, wentBack));
+    set('worker', worker(heartbeat, storeClock));
     set(
       'numbers-in-use',
       mayAsk ? good(READINESS.numbersInUse) : bad(READINESS.numbersInUseUnreadable),

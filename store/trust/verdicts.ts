@@ -1,27 +1,21 @@
 import { statfs } from 'node:fs/promises';
-import type { Redis } from 'ioredis';
-import type { Authority } from '#schemas/authority.ts';
-import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
-import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
-import { type Dataset, parseDataset, readAuthorities } from '../authorities/dataset.ts';
-import { information, list } from '../connection/reply.ts';
-import { FUNCTIONS } from '../functions/functions.ts';
-import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
-import { DURABILITY_FIELD, durabilityProblem } from './durability.ts';
-import { EventNumbers, type ExpectedEvent } from './event-numbers.ts';
-import { BELIEVED_SERVER, CONFIRMED_PROMOTION, readReplication } from './server.ts';
+import { READINESS } from '#schemas/wording/store.ts';
+import { readReplication } from './server.ts';
 
-/** One thing that must hold for the store to be trusted. */
-export type ReadinessCheck = {
-  name: string;
-  ok: boolean;
-  /** What is so, or what is wrong and what to do about it. Never an NHS number. */
-  detail: string;
-  /** ISO 8601: since when it has been so. */
-  since: string;
-  /** For somebody to see to; lookups are answered all the same. */
-  advisory?: boolean;
-};
+export const CLOCK_TOLERANCE_MS = 5_000;
+/** Share of `maxmemory` that must be free for lookups to go on, since each writes its audit event. */
+const MEMORY_RESERVE = 0.1;
+/** Likewise of the disk; a tenth of a large disk is more than any night needs, hence the ceiling. */
+const DISK_RESERVE = 0.1;
+const DISK_RESERVE_AT_MOST_BYTES = 1_073_741_824;
+
+/** A store verifier looks each second; a big load may hold one up. */
+const WORKER_MISSED_AFTER_MS = 15_000;
+
+/** Whether something holds that must for the store to be trusted, and in one sentence what is so or what to do. */
+export type Verdict = { ok: boolean; detail: string };
+export const good = (detail: string): Verdict => ({ ok: true, detail });
+export const bad = (detail: string): Verdict => ({ ok: false, detail });
 
 export type StoreMeasures = {
   /** Share of `maxmemory` that is free. */
@@ -32,93 +26,9 @@ export type StoreMeasures = {
   clocksApartMs?: number;
 };
 
-export type Readiness = {
-  /** Lookups may go to the store: every check that concerns all of it passed within the last 3 s. */
-  readonly open: boolean;
-  /** `open`, and no partition is in doubt. What readiness reports. */
-  readonly ready: boolean;
-  readonly dataset: Dataset | undefined;
-  /** Keys the ids under which the dataset's resources are shown. */
-  readonly resourceKey: string | undefined;
-  /** The directory of authorities, replaced as a whole at each poll. */
-  readonly authorities: ReadonlyMap<string, Authority>;
-  /** Which authorities are to be in it, as of the same poll; `undefined` where it is not set. */
-  readonly expected: ExpectedAuthorities | undefined;
-  /** Milliseconds; when the directory was last read. */
-  readonly authoritiesAt: number;
-  /** How near the store is to what stops lookups, as of the last poll. */
-  readonly measures: StoreMeasures;
-  /** User keys of those whom the operator has stopped, as of the last poll. */
-  readonly blocked: ReadonlySet<string>;
-  /** The highest generation seen of a partition. */
-  generation(partition: number): number;
-  /** Tells it what a lookup saw. */
-  sawGeneration(partition: number, generation: number): void;
-  /** Tells it that an event is sent now. What it returns is for {@link Readiness.sawEvent}. */
-  expectEvent(partition: number): ExpectedEvent;
-  /**
-   * Tells it the number of an event just written, in the turn in which it is read; `undefined` where
-   * none is known. False where the number is not new, or not above those seen when the event was sent: events
-   * were taken away, and lookups stay closed until a restart.
-   */
-  sawEvent(partition: number, expected: ExpectedEvent, number: number | undefined): boolean;
-  /** Tells it that a stream of events is gone. Lookups stay closed until a restart. */
-  missedEvents(): void;
-  checks(): ReadinessCheck[];
-  /** Reads everything anew, the directory of authorities too. Never rejects. */
-  refresh(): Promise<void>;
-  /** True as soon as it is open; false when it is not within the deadline. */
-  whenOpen(deadlineMs: number): Promise<boolean>;
-  stop(): Promise<void>;
-};
-
-const POLL_EVERY_MS = 1_000;
-/** While it is closed, so that nobody waits a second longer than there is need to. */
-const POLL_CLOSED_EVERY_MS = 100;
-/** A poll that takes longer than this has failed; two of them fit into the two seconds promised. */
-const POLL_DEADLINE_MS = 800;
-const TRUSTED_FOR_MS = 3_000;
-const CLOCK_TOLERANCE_MS = 5_000;
-/** Share of `maxmemory` that must be free for lookups to go on, since each writes its audit event. */
-const MEMORY_RESERVE = 0.1;
-/** Likewise of the disk; a tenth of a large disk is more than any night needs, hence the ceiling. */
-const DISK_RESERVE = 0.1;
-const DISK_RESERVE_AT_MOST_BYTES = 1_073_741_824;
-
-type Verdict = { ok: boolean; detail: string };
-const good = (detail: string): Verdict => ({ ok: true, detail });
-const bad = (detail: string): Verdict => ({ ok: false, detail });
-
-const CHECKS = [
-  'redis-reachable',
-  'primary',
-  'functions',
-  'writable',
-  'dataset',
-  'opened',
-  'whole',
-  'durable',
-  'memory',
-  'disk',
-  'clock',
-  'directory',
-  'blocked-users',
-  'numbers-in-use',
-  'worker',
-] as const;
-type CheckName = (typeof CHECKS)[number];
-/** Doubt about one partition closes that partition (the lookup function sees to it), not the others. */
-const PARTIAL: CheckName = 'whole';
-/** What is no reason to leave a clinician without an answer. */
-const ADVISORY: ReadonlySet<CheckName> = new Set(['blocked-users', 'numbers-in-use', 'worker']);
-/** A store verifier looks each second; a big load may hold one up. */
-const WORKER_MISSED_AFTER_MS = 15_000;
-
-const EVENTS_MISSING = bad(READINESS.eventsMissing);
-
 type DiskVerdict = Verdict & Pick<StoreMeasures, 'diskFreeBytes' | 'diskReserveBytes'>;
 
-async function disk(dataDir: string | undefined): Promise<DiskVerdict> {
+export async function disk(dataDir: string | undefined): Promise<DiskVerdict> {
   if (dataDir === undefined) return good(READINESS.diskElsewhere);
   const { bavail, blocks, bsize } = await statfs(dataDir);
   const free = bavail * bsize;
@@ -129,14 +39,14 @@ async function disk(dataDir: string | undefined): Promise<DiskVerdict> {
   return { ...verdict, diskFreeBytes: free, diskReserveBytes: reserve };
 }
 
-function primary(info: ReadonlyMap<string, string>, believed: string | undefined): Verdict {
+export function primary(info: ReadonlyMap<string, string>, believed: string | undefined): Verdict {
   const { isReplica, wasPromoted, id } = readReplication(info);
   if (isReplica) return bad(READINESS.replica);
   if (wasPromoted && believed !== id) return bad(READINESS.promoted);
   return good(READINESS.primary);
 }
 
-function durable(info: ReadonlyMap<string, string>, problem: string | undefined): Verdict {
+export function durable(info: ReadonlyMap<string, string>, problem: string | undefined): Verdict {
   if (problem !== undefined) return bad(problem);
   if (info.get('aof_enabled') !== '1') {
     return bad(READINESS.notAppending);
@@ -147,16 +57,16 @@ function durable(info: ReadonlyMap<string, string>, problem: string | undefined)
   return good(READINESS.durable);
 }
 
-function writable(refusal: unknown): Verdict {
+export function writable(refusal: unknown): Verdict {
   if (refusal === undefined) return good(READINESS.writable);
   const code = refusal instanceof Error ? (/^[A-Z]+/.exec(refusal.message)?.[0] ?? '') : '';
   return bad(READINESS.refuses(code));
 }
 
-const freeShare = (info: ReadonlyMap<string, string>, limit: number): number =>
+export const freeShare = (info: ReadonlyMap<string, string>, limit: number): number =>
   1 - Number(info.get('used_memory')) / limit;
 
-function memory(info: ReadonlyMap<string, string>): Verdict {
+export function memory(info: ReadonlyMap<string, string>): Verdict {
   const limit = Number(info.get('maxmemory'));
   if (!(limit > 0)) {
     return bad(READINESS.noMemoryLimit);
@@ -172,368 +82,23 @@ function memory(info: ReadonlyMap<string, string>): Verdict {
   return good(READINESS.memory(percent));
 }
 
+/** @param heartbeat when a store verifier last looked; `undefined` where that cannot be read */
+export function worker(heartbeat: string | null | undefined, storeClock: number): Verdict {
+  if (heartbeat === undefined) {
+    return bad(READINESS.workerUnreadable);
+  }
+  return storeClock - Number(heartbeat) < WORKER_MISSED_AFTER_MS
+    ? good(READINESS.worker)
+    : bad(READINESS.noWorker);
+}
+
 /**
- * Watches, each second (more often while closed) and at every new connection, whether this Redis may be believed: reachable, opened
- * by the store verifier for this very run of the server, whole, durable, with memory and clock in order. Holds the
- * directory of authorities as of the last poll.
- *
- * A connection is trusted only after a poll on it has passed; a break withdraws it at once.
- *
- * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong.
- * @param options.dataDir where Redis keeps its files, if that is on this machine: its disk is watched too.
- * @param options.datasetProblem why a dataset is not the one to answer from, in a sentence for the operator.
+ * @param apart milliseconds between the clocks of service and store
+ * @param wentBack milliseconds by which the store's clock is behind the newest that was believed
  */
-export function watchStore(
-  redis: Redis,
-  options: {
-    clock?: () => number;
-    dataDir?: string;
-    datasetProblem?: (held: Dataset) => string | undefined;
-  } = {},
-): Readiness {
-  const clock = options.clock ?? Date.now;
-  const verdicts = new Map<CheckName, ReadinessCheck>();
-  const generations = new Map<number, number>();
-  let eventNumbers = new EventNumbers();
-  let confirmed: string | undefined;
-  let eventsMissing = false;
-  const waiting = new Set<() => void>();
-  let dataset: Dataset | undefined;
-  let resourceKey: string | undefined;
-  let authorities: ReadonlyMap<string, Authority> = new Map();
-  let expected: ExpectedAuthorities | undefined;
-  let authoritiesAt = 0;
-  let blocked: ReadonlySet<string> = new Set();
-  let measures: StoreMeasures = {};
-  let newestStoreClock = 0;
-  let trustedAt = Number.NEGATIVE_INFINITY;
-  let stopped = false;
-  let polling: Promise<void> | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let again = false;
-  /** Counts polls and breaks, so that a poll that was given up cannot speak when its answers come late. */
-  let turn = 0;
-
-  function set(name: CheckName, verdict: Verdict): void {
-    const before = verdicts.get(name);
-    verdicts.set(name, {
-      name,
-      ...verdict,
-      advisory: ADVISORY.has(name),
-      since: before?.ok === verdict.ok ? before.since : new Date().toISOString(),
-    });
-  }
-  for (const name of CHECKS) set(name, bad(READINESS.notChecked));
-
-  const passes = (name: CheckName): boolean => verdicts.get(name)?.ok === true;
-
-  function close(): void {
-    turn++;
-    trustedAt = Number.NEGATIVE_INFINITY;
-    set('redis-reachable', bad(READINESS.unreachable));
-  }
-
-  function sawGeneration(partition: number, generation: number): void {
-    if (generation > (generations.get(partition) ?? 0)) generations.set(partition, generation);
-  }
-
-  function forgetEvents(): void {
-    eventNumbers = new EventNumbers();
-    generations.clear();
-    eventsMissing = false;
-  }
-
-  function missedEvents(): void {
-    eventsMissing = true;
-    set('durable', EVENTS_MISSING);
-    trustedAt = Number.NEGATIVE_INFINITY;
-  }
-
-  /** @param least the generations that were known when the seals were asked for */
-  function checkSeals(reply: unknown, least: ReadonlyMap<number, number>): Verdict {
-    const seals = list(reply);
-    const doubtful: number[] = [];
-    for (let partition = 0; partition < allChildrenKeys.length; partition++) {
-      const generation = seals[partition];
-      if (typeof generation !== 'number' || generation < (least.get(partition) ?? 0)) {
-        doubtful.push(partition);
-      } else {
-        sawGeneration(partition, generation);
-      }
-    }
-    if (doubtful.length === 0) return good(READINESS.whole);
-    return bad(READINESS.notWhole(doubtful.length, allChildrenKeys.length, doubtful[0]));
-  }
-
-  function checkWorker(heartbeat: string | null | undefined, storeClock: number): Verdict {
-    if (heartbeat === undefined) {
-      return bad(READINESS.workerUnreadable);
-    }
-    return storeClock - Number(heartbeat) < WORKER_MISSED_AFTER_MS
-      ? good(READINESS.worker)
-      : bad(READINESS.noWorker);
-  }
-
-  async function poll(): Promise<void> {
-    const mine = ++turn;
-    const sentAt = clock();
-    const [info, opened, fields, time, diskVerdict, stopped, heartbeat, mayAsk] = await Promise.all(
-      [
-        redis.info('server', 'persistence', 'memory', 'replication'),
-        redis.get(keys.open),
-        redis.hgetall(keys.dataset),
-        redis.time(),
-        disk(options.dataDir),
-        // Rights that an older version's users lack; nothing else may depend on these three.
-        redis.hkeys(keys.blocked).catch(() => undefined),
-        redis.get(keys.heartbeat).catch(() => undefined),
-        redis.sismember(keys.notInUse(0), '').then(
-          () => true,
-          () => false,
-        ),
-      ],
-    );
-    if (mine !== turn) return;
-    const server = information(info);
-    const held = parseDataset(fields);
-    set('redis-reachable', good(READINESS.reachable));
-    set('memory', memory(server));
-    set('primary', primary(server, fields[BELIEVED_SERVER]));
-    if (fields[CONFIRMED_PROMOTION] !== confirmed) {
-      // What this process has seen is what somebody has answered for.
-      if (dataset !== undefined) forgetEvents();
-      confirmed = fields[CONFIRMED_PROMOTION];
-    }
-    const { diskFreeBytes, diskReserveBytes, ...diskIs } = diskVerdict;
-    set('disk', diskIs);
-
-    const [seconds, microseconds] = time.map(Number);
-    const storeClock = (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000;
-    const problem = durabilityProblem(fields[DURABILITY_FIELD], server.get('run_id'), storeClock);
-    set('durable', eventsMissing ? EVENTS_MISSING : durable(server, problem));
-    const apart = Math.max(sentAt - storeClock, storeClock - clock());
-    const wentBack = newestStoreClock - storeClock;
-    const memoryFreeShare = freeShare(server, Number(server.get('maxmemory')));
-    measures = {
-      ...(Number.isFinite(memoryFreeShare) && { memoryFreeShare }),
-      ...(diskFreeBytes !== undefined && { diskFreeBytes }),
-      ...(diskReserveBytes !== undefined && { diskReserveBytes }),
-      clocksApartMs: Math.max(0, apart),
-    };
-    if (apart <= CLOCK_TOLERANCE_MS) newestStoreClock = Math.max(newestStoreClock, storeClock);
-    set(
-      'clock',
-      wentBack > CLOCK_TOLERANCE_MS
-        ? bad(READINESS.clockWentBack)
-        : apart <= CLOCK_TOLERANCE_MS
-          ? good(READINESS.clock(apart))
-          : bad(READINESS.clocksApart(apart)),
-    );
-    set('worker', checkWorker(heartbeat, storeClock));
-    set(
-      'numbers-in-use',
-      mayAsk ? good(READINESS.numbersInUse) : bad(READINESS.numbersInUseUnreadable),
-    );
-    if (stopped === undefined) {
-      set('blocked-users', bad(READINESS.blockedUnreadable));
-    } else {
-      blocked = new Set(stopped);
-      set('blocked-users', good(READINESS.blocked(blocked.size)));
-    }
-
-    if (held === undefined) {
-      set('dataset', bad(READINESS.noDataset));
-      set('opened', bad(READINESS.notOpened));
-      return;
-    }
-    if (dataset !== undefined && dataset.id !== held.dataset.id) {
-      set('dataset', bad(READINESS.otherDataset));
-      return;
-    }
-    const refused = options.datasetProblem?.(held.dataset);
-    if (refused !== undefined) {
-      set('dataset', bad(refused));
-      return;
-    }
-    set('dataset', good(READINESS.dataset(held.dataset.kind, held.dataset.id)));
-    set(
-      'opened',
-      opened !== null && opened === server.get('run_id')
-        ? good(READINESS.verified)
-        : bad(
-            opened?.startsWith(CLOSED) === true
-              ? opened.slice(CLOSED.length)
-              : READINESS.notVerified,
-          ),
-    );
-
-    // A lookup may see a newer generation before the reply that was made ahead of it is read here.
-    const least = new Map(generations);
-    // What was numbered after the push is numbered anew by the repair, and compared with the anchor before
-    // the store opens again.
-    if (opened === `${CLOSED}${VERIFIER.pushedOn}`) {
-      eventNumbers = new EventNumbers();
-      eventsMissing = false;
-    }
-
-    const [directory, seals, refusal] = await Promise.all([
-      readAuthorities(redis, held.codes).catch(() => undefined),
-      redis
-        .fcall(FUNCTIONS.seals, allChildrenKeys.length, ...allChildrenKeys, held.dataset.id)
-        .then(
-          (reply) => ({ reply }),
-          (error: unknown) => ({ error }),
-        ),
-      // A lookup of nothing: Redis refuses it for whatever would make it refuse every other.
-      redis.fcall(FUNCTIONS.lookup, 0, held.dataset.id, sentAt, CLOCK_TOLERANCE_MS, 0, 0).then(
-        () => undefined,
-        (error: unknown) => error,
-      ),
-    ]);
-    // Nothing of a poll counts once the connection it began on has gone: the rest may be another server's.
-    if (mine !== turn) return;
-    if ('error' in seals) {
-      set('functions', bad(READINESS.noFunctions));
-      return;
-    }
-    set('functions', good(READINESS.functions));
-    set('writable', writable(refusal));
-    set('whole', checkSeals(seals.reply, least));
-    if (directory === undefined) {
-      set('directory', bad(READINESS.directoryUnreadable));
-      return;
-    }
-    set('directory', good(READINESS.directory(directory.size)));
-    dataset = held.dataset;
-    resourceKey = held.resourceKey;
-    authorities = directory;
-    expected = held.expected;
-    authoritiesAt = sentAt;
-    if (CHECKS.every((name) => name === PARTIAL || ADVISORY.has(name) || passes(name)))
-      trustedAt = performance.now();
-    else trustedAt = Number.NEGATIVE_INFINITY;
-  }
-
-  async function pollOnce(): Promise<void> {
-    if (redis.status !== 'ready') return close();
-    let timer: NodeJS.Timeout | undefined;
-    const before = trustedAt;
-    try {
-      await Promise.race([
-        poll(),
-        new Promise<never>((_, reject) => {
-          // In two halves: where this process itself was held up, the first is late and the second still
-          // leaves time for answers that are waiting to be read.
-          timer = setTimeout(() => {
-            timer = setTimeout(() => reject(new Error('poll deadline')), POLL_DEADLINE_MS / 2);
-          }, POLL_DEADLINE_MS / 2);
-        }),
-      ]);
-      // A poll that returned early left readiness as it found it; it must not last on old word.
-      if (trustedAt === before) trustedAt = Number.NEGATIVE_INFINITY;
-    } catch {
-      close();
-    } finally {
-      clearTimeout(timer);
-    }
-    if (isOpen()) {
-      for (const tell of waiting) tell();
-      waiting.clear();
-    }
-  }
-
-  function isOpen(): boolean {
-    return !stopped && performance.now() - trustedAt < TRUSTED_FOR_MS;
-  }
-
-  function pollNow(): void {
-    if (stopped) return;
-    if (polling !== undefined) {
-      again = true;
-      return;
-    }
-    clearTimeout(timer);
-    polling = pollOnce().finally(() => {
-      polling = undefined;
-      if (again) {
-        again = false;
-        pollNow();
-      } else if (!stopped) {
-        timer = setTimeout(pollNow, isOpen() ? POLL_EVERY_MS : POLL_CLOSED_EVERY_MS);
-      }
-    });
-  }
-
-  redis.on('ready', pollNow);
-  redis.on('close', close);
-  pollNow();
-
-  return {
-    get open() {
-      return isOpen();
-    },
-    get ready() {
-      return isOpen() && passes(PARTIAL);
-    },
-    get dataset() {
-      return dataset;
-    },
-    get resourceKey() {
-      return resourceKey;
-    },
-    get authorities() {
-      return authorities;
-    },
-    get expected() {
-      return expected;
-    },
-    get authoritiesAt() {
-      return authoritiesAt;
-    },
-    get blocked() {
-      return blocked;
-    },
-    get measures() {
-      return measures;
-    },
-    generation: (partition) => generations.get(partition) ?? 0,
-    expectEvent: (partition) => eventNumbers.expect(partition),
-    sawEvent(partition, expected, number) {
-      const isNew = eventNumbers.saw(partition, expected, number);
-      if (!isNew) missedEvents();
-      return isNew;
-    },
-    missedEvents,
-    sawGeneration,
-    checks: () => CHECKS.flatMap((name) => verdicts.get(name) ?? []),
-    async refresh() {
-      // One under way may have begun before what the caller wants to see.
-      await polling;
-      pollNow();
-      await polling;
-    },
-    whenOpen(deadlineMs) {
-      if (isOpen()) return Promise.resolve(true);
-      return new Promise((resolve) => {
-        const done = (): void => {
-          clearTimeout(deadline);
-          resolve(isOpen());
-        };
-        const deadline = setTimeout(() => {
-          waiting.delete(done);
-          resolve(false);
-        }, deadlineMs);
-        waiting.add(done);
-      });
-    },
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      for (const tell of waiting) tell();
-      waiting.clear();
-      redis.off('ready', pollNow);
-      redis.off('close', close);
-      await polling;
-    },
-  };
+export function clocks(apart: number, wentBack: number): Verdict {
+  if (wentBack > CLOCK_TOLERANCE_MS) return bad(READINESS.clockWentBack);
+  return apart <= CLOCK_TOLERANCE_MS
+    ? good(READINESS.clock(apart))
+    : bad(READINESS.clocksApart(apart));
 }
