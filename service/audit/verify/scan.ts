@@ -91,6 +91,7 @@ export class LogScan {
   #moved: Hash | undefined;
   #bytes = 0;
   #newest = 0;
+  readonly #latest: number;
   readonly findings: Finding[] = [];
   readonly explained: Explanation[] = [];
   /** Findings beyond those listed. */
@@ -101,6 +102,7 @@ export class LogScan {
    * @param options.numbers the last number of each stream before `start`; not given: none where `start` is 0,
    * not known otherwise
    * @param options.accepted gaps that somebody has answered for, beside those the log itself tells of
+   * @param options.latest milliseconds: what says that it is of later is not the youngest event
    * @param options.watched sizes at which the tree's root is wanted, each above `start`
    * @throws {ResourceMissing} where the tiles that stand for the entries before `start` cannot be read
    */
@@ -112,8 +114,10 @@ export class LogScan {
     numbers?: readonly (number | undefined)[];
     watched?: readonly number[];
     accepted?: readonly { stream: number; sealed: number; found: number }[];
+    latest?: number;
   }) {
     const { folder, size, root, start = 0, numbers, watched = [], accepted = [] } = options;
+    this.#latest = options.latest ?? Number.POSITIVE_INFINITY;
     this.#folder = folder;
     this.#size = size;
     this.#root = root;
@@ -346,7 +350,7 @@ export class LogScan {
       return;
     }
     const { stream, number, at } = place;
-    if (at > this.#newest) this.#newest = at;
+    if (at > this.#newest && at <= this.#latest) this.#newest = at;
     const last = this.#numbers[stream];
     this.#firstNumbers[stream] ??= number;
     if (last === undefined || number === last + 1) {

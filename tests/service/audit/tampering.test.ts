@@ -407,6 +407,20 @@ test('a copy that is older than it may be is told by its youngest event', async 
   expect(findings).toEqual([expect.objectContaining({ kind: 'too-old' })]);
 });
 
+test('an event from the future, which somebody else wrote, does not make an old copy young', async () => {
+  const folder = copyOf(whole);
+  const log = openLog(folder, signer);
+  log.append([eventSource(SIZE).next(undefined, { at: Date.UTC(2036, 0, 1), padding: undefined })]);
+  log.close();
+  const { findings } = await verifyLog({
+    folder,
+    keys,
+    newestWithinHours: 24,
+    now: Date.UTC(2026, 10, 26),
+  });
+  expect(findings.map(({ kind }) => kind)).toContain('too-old');
+});
+
 describe('a proof of one event', () => {
   test('is believed with the public key alone, and is no proof of anything else', () => {
     const random = seeded(8);
