@@ -1,8 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { run } from './support/processes.ts';
+import { run, startServing, writeExpected } from './support/processes.ts';
+import { testNumber } from './support/rows.ts';
+import { claims, testFolder, until } from './support/service.ts';
+import { startTestStore } from './support/test-store.ts';
 
 const compose = z
   .object({
@@ -10,6 +16,10 @@ const compose = z
       z.string(),
       z.object({
         image: z.string(),
+        mem_limit: z.string(),
+        pids_limit: z.int().positive(),
+        deploy: z.object({ replicas: z.int() }).optional(),
+        healthcheck: z.object({ test: z.array(z.string()) }).optional(),
         profiles: z.array(z.string()).optional(),
         volumes: z.array(z.string()).optional(),
         environment: z.record(z.string(), z.string()).optional(),
@@ -91,4 +101,134 @@ test.each(
 )('%s of the compose file runs a command that there is', async (_, command) => {
   const { code, stderr } = await run([...command, '--help'], {});
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+test('two workers and two lookup processes run, and none of them can use up the machine', () => {
+  // `pids_limit` and `mem_limit` are required of each service by the shape above.
+  for (const name of ['lookup', 'worker']) {
+    expect(compose.services[name]?.deploy?.replicas).toBe(2);
+    expect(compose.services[name]?.healthcheck?.test.join()).toContain('/metrics');
+  }
+});
+
+const SETTINGS = '/run/cp-flags/settings';
+const CHILD = testNumber(601);
+
+/**
+ * The services as the compose file describes them, as processes: what it mounts lies in a folder, and its
+ * Redis is one with the same users.
+ */
+async function composed() {
+  const store = await startTestStore();
+  const folder = await testFolder();
+  const settings = join(folder, 'settings');
+  await mkdir(settings);
+  const { users, socketPath } = store.server;
+
+  async function environmentOf(name: string, more: Record<string, string> = {}) {
+    const { environment = {}, volumes = [] } = compose.services[name] ?? {};
+    if (Object.values(environment).some((value) => value.startsWith(SETTINGS))) {
+      expect(volumes).toContain(`\${CP_FLAGS_SETTINGS:-./settings}:${SETTINGS}:ro`);
+    }
+    const [, role = ''] = /cpf-(\w+)@/.exec(environment['REDIS_URL'] ?? '') ?? [];
+    const passwordFile = join(folder, `redis-${role}`);
+    await writeFile(passwordFile, users[role as keyof typeof users].password);
+    const dataDir = join(folder, volumes.find((volume) => volume.endsWith(':/data')) ?? '');
+    const own = {
+      REDIS_URL: `unix://cpf-${role}@socket${socketPath}`,
+      REDIS_PASSWORD_FILE: passwordFile,
+      DATA_DIR: dataDir.replace(':/data', ''),
+      METRICS_PORT: '0',
+    };
+    const mounted = Object.entries(environment).map(([key, value]) => [
+      key,
+      value.replace(SETTINGS, settings),
+    ]);
+    return { ...(Object.fromEntries(mounted) as Record<string, string>), ...own, ...more };
+  }
+  return {
+    settings,
+    folder,
+    environmentOf,
+    async stop(): Promise<void> {
+      await store.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+test('with its settings in place and nothing else changed it answers lookups of live data', async () => {
+  const { settings, folder, environmentOf, stop } = await composed();
+  const serving: Awaited<ReturnType<typeof startServing>>[] = [];
+  try {
+    const keys = await generateKeyPair('ES256', { extractable: true });
+    const issuer = { issuer: 'https://id.example', audience: 'cp-flags', algorithms: ['ES256'] };
+    const put = (name: string, content: unknown) =>
+      writeFile(
+        join(settings, name),
+        typeof content === 'string' ? content : JSON.stringify(content),
+      );
+    await put('jwks.json', { keys: [await exportJWK(keys.publicKey)] });
+    await put('issuers.json', [{ ...issuer, jwksFile: 'jwks.json' }]);
+    await put('organisations.json', [
+      { code: 'RJ1', name: 'A hospital', setting: 'emergency-department' },
+    ]);
+    await put('expected-authorities.json', readFileSync(await writeExpected(folder), 'utf8'));
+    await put(
+      'register.csv',
+      `nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n${CHILD},,,2019-03-05,Given,Family\n`,
+    );
+
+    const made = await run(compose.services['init']?.command ?? [], await environmentOf('init'));
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    const envFile = {
+      DATASET_ID: /DATASET_ID=([\w-]+)/.exec(made.stdout)?.[1] ?? '',
+      MINIMUM_COVERAGE: '0.5',
+      MINIMUM_COVERAGE_ACCEPTED_BY: 'C. Officer',
+    };
+    serving.push(await startServing([], await environmentOf('worker', envFile)));
+    const lookup = await startServing([], await environmentOf('lookup', envFile));
+    serving.push(lookup);
+
+    const loader = await environmentOf('inbox', envFile);
+    const phone = ['--name', 'A Council', '--emergency', '02079460199'];
+    expect((await run(['authority', 'set', 'ZZ101', ...phone], loader)).code).toBe(0);
+    const upload = join(folder, 'ZZ101-1-202611270200.csv');
+    await writeFile(
+      upload,
+      `nhs_number,local_id,date_of_birth,given_name,family_name,plan_type,start_date,end_date,delete_date\n${CHILD},L1,2019-03-05,Given,Family,child-protection-plan,2026-01-05,,\n`,
+    );
+    const described = ['--authority', 'ZZ101', '--sequence', '1', '--rows', '1'];
+    const created = ['--created', new Date(Date.now() - 60_000).toISOString()];
+    const loaded = await run(['load', upload, ...described, ...created], loader);
+    expect({ code: loaded.code, stderr: loaded.stderr }).toEqual({ code: 0, stderr: '' });
+
+    await until(
+      async () => (await fetch(`${lookup.baseUrl}/_status`)).status === 200,
+      'the lookup process to be ready',
+    );
+    const token = await new SignJWT({ ...claims({ organisation: 'RJ1' }) })
+      .setProtectedHeader({ alg: 'ES256' })
+      .setIssuer(issuer.issuer)
+      .setAudience(issuer.audience)
+      .setExpirationTime('5m')
+      .sign(keys.privateKey);
+    const answer = await fetch(`${lookup.baseUrl}/lookup`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        'x-request-id': crypto.randomUUID(),
+      },
+      body: JSON.stringify({ nhsNumber: CHILD }),
+    });
+    expect(await answer.json()).toMatchObject({ checked: true, outcome: 'flagged' });
+    // Levels from 40 on are for somebody to look at: a first start that goes well has none.
+    const logged = serving.flatMap((each) => each.stdout().split('\n'));
+    expect(logged.some((line) => line.includes('"level":30'))).toBe(true);
+    expect(logged.filter((line) => /"level":[4-9]/.test(line))).toEqual([]);
+  } finally {
+    await Promise.all(serving.map((each) => each.stop('SIGTERM')));
+    await stop();
+  }
 });

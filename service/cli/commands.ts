@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigurationError, readConfiguration } from '#schemas/configuration.ts';
 import { printable, printableLines } from '#schemas/printable.ts';
-import { connectionFault } from '#store/connection/connection.ts';
+import { connectionFault, rightsFault } from '#store/connection/connection.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { withoutNumbers } from '../telemetry/log.ts';
 import { addAuditCommands } from './audit.ts';
@@ -660,6 +660,8 @@ function told(error: unknown): { sentence?: string; exitCode: number } {
   // Commander has printed its own sentence, or the help that was asked for.
   if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : USAGE };
   if (error instanceof Failure) return { sentence: error.message, exitCode: error.exitCode };
+  const rights = rightsFault(error);
+  if (rights !== undefined) return { sentence: rights, exitCode: 1 };
   const fault = connectionFault(error);
   if (fault !== undefined) {
     const sentence = `${fault} Look at Redis and the network in between, then see with cp-flags status what was done.`;

@@ -1,4 +1,5 @@
 import type { Configuration } from '#schemas/configuration.ts';
+import { lacksRights } from '#store/connection/connection.ts';
 import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import { createStore, type Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -36,6 +37,11 @@ export async function withAnyStore<T>(
   try {
     await redis.ready(REDIS_ANSWERS_WITHIN_MS);
     return await work(createStore(connection, anchor), anchor, connection);
+  } catch (error) {
+    if (!lacksRights(error)) throw error;
+    throw new Failure(
+      `This command takes the rights of the Redis user cpf-${role} (store/acl/${role}.acl), and the user it came as has fewer. Set REDIS_URL to that user and REDIS_PASSWORD_FILE to its password. cp-flags status says what was done.`,
+    );
   } finally {
     anchor.close();
     await redis.stop();

@@ -87,7 +87,21 @@ const CONNECTION_FAULT =
 export const connectionFault = (error: unknown): string | undefined =>
   error instanceof Error && CONNECTION_FAULT.test(error.message)
     ? 'Redis could not be reached, or did not answer in time.'
+    : rightsFault(error);
+
+/** Whether Redis knows its caller and does not let that one do what was asked. */
+export const lacksRights = (error: unknown): boolean =>
+  error instanceof Error && /\bNOPERM\b/.test(error.message);
+
+/** What is wrong with who we are to Redis, in a sentence; `undefined` where it is something else. */
+export function rightsFault(error: unknown): string | undefined {
+  if (lacksRights(error)) {
+    return 'The Redis user has fewer rights than this takes. docs/operating.md, "Redis users", says which user it is for; set REDIS_URL and REDIS_PASSWORD_FILE to that one.';
+  }
+  return error instanceof Error && /\b(?:WRONGPASS|NOAUTH)\b/.test(error.message)
+    ? 'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.'
     : undefined;
+}
 
 /** @throws where the connection is not usable within the deadline. */
 export async function whenReady(redis: Redis, deadlineMs: number): Promise<void> {
@@ -103,7 +117,8 @@ export async function whenReady(redis: Redis, deadlineMs: number): Promise<void>
         redis.off('ready', done);
         reject(
           new Error(
-            `The store did not answer within ${deadlineMs / 1000} s${cause instanceof Error ? ` (${cause.message})` : ''}.`,
+            rightsFault(cause) ??
+              `The store did not answer within ${deadlineMs / 1000} s${cause instanceof Error ? ` (${cause.message})` : ''}.`,
           ),
         );
       }, deadlineMs);

@@ -1,11 +1,11 @@
-import { assert, integer, property } from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fromEpochDay, longDateText } from '#schemas/calendar.ts';
 import { readTypedDay, readTypedTime } from '#service/cli/typed-time.ts';
 
 test('a day is read the same in every form in which people in Britain type it', () => {
-  assert(
-    property(integer({ min: 0, max: 40_000 }), (day) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 40_000 }), (day) => {
       const date = fromEpochDay(day);
       const [year = '', month = '', dayOfMonth = ''] = date.split('-');
       const long = longDateText(date);

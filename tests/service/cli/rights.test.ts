@@ -1,0 +1,92 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Configuration, readConfiguration } from '#schemas/configuration.ts';
+import { expectAuthorities } from '#service/cli/authority.ts';
+import { block } from '#service/cli/block.ts';
+import { confirmPromotedServer } from '#service/cli/confirm.ts';
+import { purgeRows } from '#service/cli/purge.ts';
+import { repair } from '#service/cli/repair.ts';
+import { startTestStore, type TestStore } from '../../support/test-store.ts';
+
+const NAMED = { by: 'A. Example', reason: 'test' };
+let store: TestStore;
+let folder: string;
+let asLookup: Configuration;
+
+beforeAll(async () => {
+  store = await startTestStore({ kind: 'demo' });
+  folder = mkdtempSync(join(tmpdir(), 'cpf-rights-'));
+  asLookup = as('lookup', store.server.users.lookup.password);
+});
+afterAll(async () => {
+  await store?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function as(user: string, password: string, dataDir = store.dataDir): Configuration {
+  const file = join(folder, `password-${user}`);
+  writeFileSync(file, `${password}\n`);
+  return readConfiguration({
+    DATA_DIR: dataDir,
+    REDIS_URL: `unix://cpf-${user}@socket${store.server.socketPath}`,
+    REDIS_PASSWORD_FILE: file,
+  });
+}
+
+/** What a command says, whatever way it ends. */
+const said = (command: () => Promise<unknown>): Promise<unknown> =>
+  command().then(
+    () => 'done',
+    (error: unknown) => (error instanceof Error ? error.message : error),
+  );
+
+const expected = () => {
+  const path = join(folder, 'expected.json');
+  writeFileSync(
+    path,
+    JSON.stringify({ area: 'A', kind: 'pilot', authorities: [{ code: 'ZZ101', name: 'A' }] }),
+  );
+  return path;
+};
+
+/** The commands of the table in docs/operating.md that are tried here, and how. */
+const COMMANDS: Record<string, () => Promise<unknown>> = {
+  'authority expect': () => expectAuthorities(asLookup, { ...NAMED, file: expected() }),
+  repair: () => repair(asLookup, NAMED),
+  purge: () => purgeRows(asLookup, { dryRun: false }),
+  block: () => block(asLookup, 'nurse-1', { ...NAMED, issuer: 'https://id.example' }),
+  'confirm promotion': () => confirmPromotedServer(asLookup, NAMED),
+};
+
+/** Which Redis user a command is for, as docs/operating.md says. */
+const documented = new Map(
+  [
+    ...readFileSync(new URL('../../../docs/operating.md', import.meta.url), 'utf8').matchAll(
+      /^\| `cpf-([a-z]+)` \| (.*) \|$/gm,
+    ),
+  ].flatMap(([, role = '', commands = '']) =>
+    [...commands.matchAll(/`([a-z -]+)`/g)].map(([, command = '']) => [command, role] as const),
+  ),
+);
+
+test.for(Object.entries(COMMANDS))(
+  '%s as a Redis user with too few rights says in a sentence which user it is for',
+  async ([name, command]) => {
+    const role = documented.get(name);
+    expect(role).toBeDefined();
+    const sentence = await said(command);
+    expect(sentence).toEqual(expect.stringMatching(/^[A-Z].*REDIS_PASSWORD_FILE.*\.$/));
+    // A load says what becomes of the file as well, and leaves the user to the page.
+    expect(sentence).toContain(name === 'purge' ? '"Redis users"' : `cpf-${role}`);
+    expect(sentence).not.toContain('NOPERM');
+  },
+);
+
+test('a wrong password is said in a sentence', async () => {
+  const configuration = as('worker', 'wrong');
+  await expect(confirmPromotedServer(configuration, NAMED)).rejects.toThrow(
+    'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.',
+  );
+});

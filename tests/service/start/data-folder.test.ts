@@ -1,0 +1,59 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+
+const CHILD = testNumber(501);
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+/** The paths of the table "The data folder" in docs/operating.md. */
+const documented = new Set(
+  [
+    ...(
+      /\n## The data folder\n([^]*?)(?:\n## |$)/.exec(
+        readFileSync(new URL('../../../docs/operating.md', import.meta.url), 'utf8'),
+      )?.[1] ?? ''
+    ).matchAll(/^\| ([^|]*) \|/gm),
+  ].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, path = '']) => path)),
+);
+
+/** The table's line for a file or folder: its own, or one with a `*` for what differs. */
+const isDocumented = (path: string): boolean =>
+  [...documented].some((pattern) =>
+    new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`).test(path),
+  );
+
+test('every file that a running service makes is named in docs/operating.md', async () => {
+  expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
+  expect((await service.lookup({ nhsNumber: '9990000000' })).status).toBe(400);
+  await until(() => existsSync(join(service.dataDir, 'audit', 'tile')), 'the sealing');
+  await until(() => existsSync(join(service.dataDir, 'audit-index')), 'the index');
+  const paths = ['', 'audit', 'anchor', 'audit-index', 'redis'].flatMap((folder) =>
+    readdirSync(join(service.dataDir, folder), { withFileTypes: true }).map((entry) =>
+      join(folder, entry.isDirectory() ? `${entry.name}/` : entry.name),
+    ),
+  );
+  expect(paths.filter((path) => !isDocumented(path))).toEqual([]);
+});
+
+/** The log's levels as numbers: from a warning on somebody should look. */
+const WARNING = 40;
+const lineSchema = z.object({ level: z.number() }).loose();
+
+test('a healthy service logs nothing alarming from its start to its end', async () => {
+  await service.stop();
+  const alarming = service.lines.filter(
+    (line) => lineSchema.parse(JSON.parse(line)).level >= WARNING,
+  );
+  expect(service.lines.length).toBeGreaterThan(0);
+  expect(alarming).toEqual([]);
+});

@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { root } from './support/processes.ts';
+
+const units = globSync('docs/operating/systemd/*.service', { cwd: root }).toSorted();
+const analyze = (...args: string[]) => spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+/** `--offline`, by which a unit is judged without being installed, came with version 250. */
+const version = Number(/^systemd ([0-9]+)/.exec(analyze('--version').stdout ?? '')?.[1] ?? 0);
+const hasAnalyze = version >= 250;
+
+/** Of ten: what systemd itself calls a unit that is well protected. */
+const EXPOSED_AT_MOST_TENTHS = 20;
+
+let folder: string;
+beforeAll(() => {
+  // Where they say that the program lies, on this machine; a template as one of its instances.
+  folder = mkdtempSync(join(tmpdir(), 'cpf-systemd-'));
+  for (const unit of units) {
+    const text = readFileSync(join(root, unit), 'utf8').replaceAll('/opt/cp-flags', root);
+    writeFileSync(join(folder, installed(unit)), text);
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const installed = (unit: string): string => basename(unit).replace('@.', '@worker.');
+
+test('there is a unit for the service, for a role of it, and for the inbox', () => {
+  expect(units.map((unit) => basename(unit))).toEqual([
+    'cp-flags-inbox.service',
+    'cp-flags.service',
+    'cp-flags@.service',
+  ]);
+});
+
+test.skipIf(!hasAnalyze).for(units)('systemd finds nothing wrong with %s', (unit) => {
+  const { status, stdout, stderr } = analyze('verify', '--man=no', join(folder, installed(unit)));
+  // What is wrong with other units of this machine is not ours.
+  const own = `${stdout}${stderr}`.split('\n').filter((line) => line.includes('cp-flags'));
+  expect({ status, own }).toEqual({ status: 0, own: [] });
+});
+
+test.skipIf(!hasAnalyze).for(units)('%s gives the service no more than it needs', (unit) => {
+  const { status, stdout } = analyze(
+    'security',
+    '--offline=true',
+    '--no-pager',
+    `--threshold=${EXPOSED_AT_MOST_TENTHS}`,
+    join(folder, installed(unit)),
+  );
+  expect(status, stdout).toBe(0);
+});
+
+test.each(units)('%s starts the program as itself, so that a signal reaches it', (unit) => {
+  const text = readFileSync(join(root, unit), 'utf8');
+  expect(text).toMatch(/^ExecStart=\/opt\/cp-flags\/service\/cp-flags (serve|watch .+)$/m);
+  expect(text).not.toMatch(/^User=root/m);
+});
