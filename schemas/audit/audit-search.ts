@@ -76,7 +76,7 @@ export const auditSearchSchema = auditCriteriaSchema
     /** Why: on record with the search. */
     reason: shortTextSchema,
     limit: z.int().min(1).max(AUDIT_PAGE.most).default(AUDIT_PAGE.standard),
-    cursor: z.string().max(200).optional(),
+    cursor: z.string().max(200).meta({ pattern: '^[A-Za-z0-9_-]+$' }).optional(),
   })
   .refine(inOrder);
 

@@ -41,7 +41,7 @@ export type DescribedOperation = {
   operationId: string;
   tags: string[];
   summary: string;
-  description?: string;
+  description: string;
   security: Record<string, string[]>[];
   parameters?: DescribedParameter[];
   requestBody?: { required: true; content: MediaTypes };
@@ -75,13 +75,44 @@ const COMPONENTS: Record<string, z.ZodType> = {
   Status: statusSchema,
 };
 
-/** What of a schema is for a machine alone, and says in many words what the format says in one. */
+/** What generators and fuzzers of other languages read: not all of them know classes of Unicode. */
+const PLAIN_CLASSES: readonly (readonly [string, string])[] = [
+  [String.raw`\p{Cc}`, String.raw`\u0000-\u001f\u007f-\u009f`],
+  [String.raw`\p{Zl}\p{Zp}`, String.raw`\u2028\u2029`],
+  // Halves of characters, which no UTF-8 holds.
+  [String.raw`\p{Cs}`, ''],
+];
+
+/** A pattern without classes of Unicode; undefined where it cannot be said without. */
+function plainPattern(pattern: string): string | undefined {
+  const plain = PLAIN_CLASSES.reduce((text, [a, b]) => text.replaceAll(a, b), pattern);
+  return plain.includes(String.raw`\p{`) ? undefined : plain;
+}
+
+const isEmpty = (value: unknown): boolean => JSON.stringify(value) === '{}';
+
+/** What of a schema is for a machine alone, says in many words what the format says in one, or breaks tools. */
 function withoutNoise(schema: JsonSchema): void {
   if (typeof schema['format'] === 'string') delete schema['pattern'];
   for (const bound of ['minimum', 'maximum']) {
     if (Math.abs(Number(schema[bound])) === Number.MAX_SAFE_INTEGER) delete schema[bound];
   }
-  if ('const' in schema) delete schema['type'];
+  if (typeof schema['pattern'] === 'string') {
+    const plain = plainPattern(schema['pattern']);
+    if (plain === undefined) delete schema['pattern'];
+    else schema['pattern'] = plain;
+  }
+  if (Array.isArray(schema['allOf'])) {
+    schema['allOf'] = schema['allOf'].flatMap((each: JsonSchema) => {
+      withoutNoise(each);
+      return isEmpty(each) ? [] : [each];
+    });
+  }
+  // Generators for OpenAPI 3.0 make any boolean or text of a `const`.
+  if ('const' in schema) {
+    schema['enum'] = [schema['const']];
+    delete schema['const'];
+  }
 }
 
 const REQUESTS = new Set(['LookupRequest', 'BatchRequest']);
@@ -250,7 +281,7 @@ function described(operation: Operation): DescribedOperation {
     operationId: id,
     tags: [tag],
     summary,
-    ...(description !== undefined && { description }),
+    description,
     security: access === 'anybody' ? [] : [{ bearer: [] }],
     ...(parameters !== undefined && {
       parameters: parameters.map(({ schema, ...parameter }) => ({
@@ -297,6 +328,7 @@ export function openApi(
       summary: 'Child protection flag lookup for unscheduled care',
       description: ABOUT,
       version,
+      contact: { name: 'The operator of this service' },
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: publicUrl ?? '/', description: 'This service' }],
@@ -319,7 +351,7 @@ export function openApi(
           description:
             'An OperationOutcome of FHIR R4. `details.text` is for the clinician, `diagnostics` for you; the second coding is the code of this service.',
           properties: {
-            resourceType: { const: 'OperationOutcome' },
+            resourceType: { type: 'string', enum: ['OperationOutcome'] },
             issue: { type: 'array', items: { type: 'object' } },
           },
           required: ['resourceType', 'issue'],

@@ -30,7 +30,7 @@ export type Operation = {
   id: string;
   tag: Tag;
   summary: string;
-  description?: string;
+  description: string;
   /** `lookup`, `authority` and `audit` name who holds the token; `anybody` has none. */
   access: 'anybody' | 'lookup' | 'authority' | 'audit';
   parameters?: readonly Parameter[];

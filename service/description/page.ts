@@ -39,8 +39,12 @@ function typeOf(schema: JsonSchema): string {
     return `<a href="#schema-${name}">${name}</a>`;
   }
   if (Array.isArray(anyOf)) return anyOf.map((each) => typeOf(each as JsonSchema)).join(' or ');
-  if (schema['enum'] !== undefined) return `one of ${list(schema['enum'])}`;
-  if ('const' in schema) return `<code>${escape(JSON.stringify(schema['const']))}</code>`;
+  if (Array.isArray(schema['enum'])) {
+    const [only, ...others] = schema['enum'] as unknown[];
+    return others.length > 0
+      ? `one of ${list(schema['enum'])}`
+      : `<code>${escape(JSON.stringify(only))}</code>`;
+  }
   if (type === 'array') return `list of ${typeOf((items ?? {}) as JsonSchema)}`;
   return [type, format]
     .filter((each) => typeof each === 'string')

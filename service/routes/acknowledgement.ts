@@ -29,7 +29,7 @@ export const sequenceInPath: Parameter = {
   in: 'path',
   required: true,
   description: 'The number of the file.',
-  schema: z.int().min(0),
+  schema: z.int().min(0).max(999_999_999_999_999),
   example: 412,
 };
 
@@ -61,6 +61,7 @@ export const acknowledgement: Route<AcknowledgementDependencies> = {
     id: 'acknowledgement',
     tag: 'Authorities',
     summary: 'The acknowledgement of an upload',
+    description: 'As it was answered when the upload was sent, by its sequence number.',
     access: 'authority',
     parameters: [sequenceInPath, ...authorityHeaders],
     answer: { description: 'What became of it.', content: acknowledgementContent },

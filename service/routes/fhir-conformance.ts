@@ -33,6 +33,7 @@ function conformance(
       id,
       tag: 'FHIR R4',
       summary,
+      description: 'Read without a token. It is the same for every caller.',
       access: 'anybody',
       answer: {
         description: `The ${resourceType}.`,

@@ -25,6 +25,7 @@ export const notice: Route<NoticeDependencies> = {
     id: 'notice',
     tag: 'Authorities',
     summary: 'The NHS numbers of an upload that are no longer in use',
+    description: 'Found by tracing. Correct them in the case system, and send the records again.',
     access: 'authority',
     parameters: [sequenceInPath, ...authorityHeaders],
     answer: {

@@ -10,6 +10,7 @@ export const openapi: Route<{ description: ApiDescription }> = {
     id: 'openapi',
     tag: 'Service',
     summary: 'This description',
+    description: 'For programs: generators, fuzzers and linters read it.',
     access: 'anybody',
     answer: {
       description: 'OpenAPI 3.1.',

@@ -15,6 +15,7 @@ export const problem: Route<unknown> = {
     id: 'problem',
     tag: 'Service',
     summary: 'What a problem means',
+    description: 'The address that the `type` of a problem names.',
     access: 'anybody',
     parameters: [
       {

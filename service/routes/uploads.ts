@@ -10,7 +10,7 @@ import { idFields } from '../http/request-ids.ts';
 import type { RouteContext } from '../http/route.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { openBody } from '../uploads/body.ts';
-import { readDescription } from '../uploads/description.ts';
+import { CREATED_AT, readDescription } from '../uploads/description.ts';
 import {
   type Admitted,
   type AuthorityGuardDependencies,
@@ -40,19 +40,19 @@ const uploadParameters: Parameter[] = [
     name: 'sequence',
     in: 'query',
     description: 'Of a CSV: its number. Also X-Upload-Sequence.',
-    schema: z.int().min(0),
+    schema: z.int().min(0).max(999_999_999_999_999),
   },
   {
     name: 'createdAt',
     in: 'query',
     description: 'Of a CSV: when it was made, ISO 8601 or YYYYMMDDHHMM. Also X-Upload-Created-At.',
-    schema: z.string(),
+    schema: z.string().regex(CREATED_AT),
   },
   {
     name: 'rowCount',
     in: 'query',
     description: 'Of a CSV: its rows. Also X-Upload-Row-Count.',
-    schema: z.int().min(0),
+    schema: z.int().min(0).max(999_999_999),
   },
   {
     name: 'full',

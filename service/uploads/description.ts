@@ -3,9 +3,10 @@ import type { RequestHead } from '../http/request-head.ts';
 
 export type UploadDescription = { kind: 'described'; metadata: CsvMetadata } | { kind: 'refused' };
 
+export const CREATED_AT = /^[0-9T:.Z+-]{8,35}$/;
 const FIELDS = {
   sequence: { header: 'x-upload-sequence', form: /^[0-9]{1,15}$/ },
-  createdAt: { header: 'x-upload-created-at', form: /^[0-9T:.Z+-]{8,35}$/ },
+  createdAt: { header: 'x-upload-created-at', form: CREATED_AT },
   rowCount: { header: 'x-upload-row-count', form: /^[0-9]{1,9}$/ },
   full: { header: 'x-upload-full', form: /^(?:true|false)$/ },
 } as const;

@@ -34,6 +34,27 @@ test('a public linter finds nothing in the description, its examples included', 
   expect(problems.map(({ ruleId, message }) => `${ruleId}: ${message}`)).toEqual([]);
 });
 
+test('the description holds nothing that generators and fuzzers of other languages misread', () => {
+  const api = openApi(OPERATIONS, packageJson.version);
+  const text = JSON.stringify(api);
+  expect(text).not.toContain(String.raw`\\p{`);
+  expect(text).not.toContain('"const":');
+  const open = Object.entries(api.paths).flatMap(([path, methods]) =>
+    Object.values(methods).flatMap(({ parameters = [] }) =>
+      parameters.flatMap(({ name, schema }) => {
+        const isBounded = ['pattern', 'format', 'enum', 'maximum', '$ref'].some(
+          (key) => key in schema,
+        );
+        return isBounded || schema['type'] === 'boolean' ? [] : [`${path} ${name}`];
+      }),
+    ),
+  );
+  // Text that only the token's issuer or the list of errors bounds.
+  expect(new Set(open.map((each) => each.split(' ')[1]))).toEqual(
+    new Set(['NHSD-Session-URID', 'code']),
+  );
+});
+
 test('the FHIR in the description is FHIR R4', () => {
   for (const example of [EXAMPLES.CareTeam, EXAMPLES.Flag, EXAMPLES.AuditEvent]) {
     expect(FHIR_DEFINITIONS.faults(example as unknown as Resource)).toEqual([]);

@@ -12,6 +12,7 @@ const greeting: Route<{ name: string }> = {
     path: '/greetings/:language',
     id: 'greeting',
     tag: 'Service',
+    description: 'A greeting.',
     summary: 'Says hello',
     access: 'anybody',
     answer: { description: 'Hello.', content: { 'text/plain': { schema: z.string() } } },

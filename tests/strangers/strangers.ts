@@ -1,0 +1,78 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readDemo, root, startServing } from '../support/processes.ts';
+import { testFolder } from '../support/service.ts';
+import { asked } from './resources.ts';
+import { type Finding, fuzz, generators, hapi, linters } from './tools.ts';
+
+/** `npm run test:strangers`: what others' tools make of this service. */
+
+const HELP = `npm run test:strangers -- [options]
+
+  --seed N       the same requests again (default: others each time, and printed)
+  --examples 10  how many requests of each kind the fuzz test makes of a route
+  --only NAME    one of hapi, linters, generators, fuzz
+
+Tools are installed in .strangers, from the package registries; one that cannot be is named and left out.`;
+
+const { values: options } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    examples: { type: 'string', default: '10' },
+    only: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function runAll(): Promise<void> {
+  const seed = Number(options.seed);
+  say(`seed ${seed}`);
+  const cache = join(root, '.strangers');
+  const work = await testFolder();
+  const dataDir = join(work, 'data');
+  await mkdir(cache, { recursive: true });
+  // Many requests a second, of a few people: the limits are tried elsewhere.
+  const limits = {
+    USER_LIMIT: '0',
+    CLIENT_LIMIT: '0',
+    ORGANISATION_LIMIT: '0',
+  };
+  const service = await startServing(['--demo'], {
+    DATA_DIR: dataDir,
+    LOG_LEVEL: 'warn',
+    ...limits,
+  });
+  const findings: Finding[] = [];
+  try {
+    const demo = await readDemo(dataDir);
+    const openapi = join(work, 'openapi.json');
+    await writeFile(openapi, await (await fetch(`${demo.baseUrl}/openapi.json`)).text());
+    const tools = {
+      hapi: async () => hapi(cache, await asked(demo, join(work, 'resources'))),
+      linters: () => linters(cache, openapi),
+      generators: () => generators(cache, openapi, join(work, 'generated')),
+      fuzz: () => fuzz(cache, openapi, demo, { seed, examples: Number(options.examples) }),
+    };
+    for (const [name, tool] of Object.entries(tools)) {
+      if (options.only !== undefined && options.only !== name) continue;
+      for (const finding of await tool()) {
+        findings.push(finding);
+        say(`${finding.kind.padEnd(6)} ${finding.tool}: ${finding.text}`);
+      }
+    }
+  } finally {
+    await service.stop();
+    await rm(work, { recursive: true, force: true });
+  }
+  const count = (kind: Finding['kind']) =>
+    findings.filter((finding) => finding.kind === kind).length;
+  say(
+    `${count('passed')} passed, ${count('failed')} failed, ${count('absent')} absent (seed ${seed})`,
+  );
+  process.exitCode = count('failed') === 0 ? 0 : 1;
+}
+
+if (options.help) say(HELP);
+else await runAll();
