@@ -96,38 +96,41 @@ export async function auditHold(
   options: Partial<Named> & { end?: string; list?: boolean },
 ): Promise<void> {
   const named = options.list === true ? undefined : readNamed(options);
-  const done = await withCommits(configuration, (commits) => {
+  await withCommits(configuration, async (commits) => {
     if (named === undefined) {
       const holds = commits.retentionHolds();
       if (holds.length === 0) console.log('No hold: events beyond the retention are pruned.');
       for (const { id, at, by, reason } of holds) console.log(`${id}  ${at}  ${by}: ${reason}`);
-      return undefined;
+      return;
     }
     const { by, reason } = named;
-    if (options.end === undefined) {
-      const { id } = commits.addRetentionHold(by, reason);
-      console.log(`Hold ${id}: nothing is pruned from the audit log until it is ended.`);
-      return { type: 'audit-hold' as const, by, detail: { hold: id, ...whyDetail(named) } };
+    if (options.end !== undefined) {
+      const hold = Number(options.end);
+      if (!commits.retentionHolds().some(({ id }) => id === hold)) {
+        throw new Failure(
+          `There is no hold ${options.end}. cp-flags audit hold --list names them.`,
+        );
+      }
+      // First: what may be removed after it must not be let go without a word.
+      await record(configuration, 'audit-hold-ended', by, { hold, ...whyDetail(named) });
+      commits.endRetentionHold(hold);
+      const left = commits.retentionHolds().length;
+      console.log(
+        `Hold ${options.end} is ended. ${left === 0 ? 'Pruning goes on.' : `${left} others are in force.`}`,
+      );
+      return;
     }
-    if (!commits.endRetentionHold(Number(options.end))) {
-      throw new Failure(`There is no hold ${options.end}. cp-flags audit hold --list names them.`);
+    const { id } = commits.addRetentionHold(by, reason);
+    console.log(`Hold ${id}: nothing is pruned from the audit log until it is ended.`);
+    try {
+      await record(configuration, 'audit-hold', by, { hold: id, ...whyDetail(named) });
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : '';
+      throw new Failure(
+        `The hold is in force, but that could not be recorded among the events. ${cause}`,
+      );
     }
-    const left = commits.retentionHolds().length;
-    console.log(
-      `Hold ${options.end} is ended. ${left === 0 ? 'Pruning goes on.' : `${left} others are in force.`}`,
-    );
-    const detail = { hold: Number(options.end), ...whyDetail(named) };
-    return { type: 'audit-hold-ended' as const, by, detail };
   });
-  if (done === undefined) return;
-  try {
-    await record(configuration, done.type, done.by, done.detail);
-  } catch (error) {
-    const cause = error instanceof Error ? error.message : '';
-    throw new Failure(
-      `The hold is changed, but that could not be recorded among the events. ${cause}`,
-    );
-  }
 }
 
 /**

@@ -201,6 +201,13 @@ test('a hold names who and why, is on record, and can be ended', async () => {
   expect((await audit('hold', '--by', 'A. Guardian', '--reason', 'inquiry')).code).toBe(0);
   expect(holds()).toMatchObject([{ by: 'A. Guardian', reason: 'inquiry' }]);
   expect((await audit('hold', '--list')).stdout).toContain('A. Guardian: inquiry');
+  // Without a Redis that can record it no hold ends.
+  const unrecorded = await run(
+    ['audit', 'hold', '--end', '1', '--by', 'A. Guardian', '--reason', 'closed'],
+    { DATA_DIR: service.dataDir, REDIS_URL: 'redis://127.0.0.1:1' },
+  );
+  expect(unrecorded.code).toBe(1);
+  expect(holds()).toHaveLength(1);
   const end = ['hold', '--end', '1', '--by', 'A. Guardian', '--reason', 'closed'];
   expect((await audit(...end)).code).toBe(0);
   expect((await audit(...end)).code).toBe(1);
