@@ -5,7 +5,7 @@ import {
   type FileCode,
   type Finding,
 } from '#schemas/uploads/acknowledgement.ts';
-import { FILE_CODES } from '#schemas/wording/answers.ts';
+import { FILE_CODES, HELD_MEANINGS } from '#schemas/wording/answers.ts';
 import type { RowEffect } from '#store/rows/row-calls.ts';
 import type { ReadUpload } from '../check/read.ts';
 
@@ -65,7 +65,8 @@ export function acknowledge(
     }),
     sequence: header.sequence ?? -1,
     code: outcome.code,
-    meaning: FILE_CODES[outcome.code],
+    meaning:
+      outcome.held === undefined ? FILE_CODES[outcome.code] : meaningOfHeld(outcome.accepted),
     authorityAdded: outcome.authorityAdded,
     counts: {
       ...(header.recordCount !== undefined && { declared: header.recordCount }),
@@ -86,6 +87,20 @@ export function acknowledge(
     ...(outcome.dataAsOf !== undefined && { dataAsOf: outcome.dataAsOf }),
   };
 }
+
+/**
+ * Says of an answer that it is that of a file loaded before: what became of it was decided before this was sent.
+ * A load that a crash cut short is answered as ever, since it was sent once.
+ *
+ * @param sentAt milliseconds since 1970
+ */
+export const markRepeat = (acknowledgement: Acknowledgement, sentAt: number): Acknowledgement =>
+  Date.parse(acknowledgement.file.receivedAt) < sentAt
+    ? { ...acknowledgement, repeated: true }
+    : acknowledgement;
+
+const meaningOfHeld = (accepted: number): string =>
+  accepted > 0 ? HELD_MEANINGS.part : HELD_MEANINGS.nothing;
 
 /** A remark on the whole file bears the file's code; one on a record keeps its own. */
 function underCode(warning: Finding, code: FileCode): Finding {

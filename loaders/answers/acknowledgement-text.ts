@@ -1,21 +1,35 @@
 import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.ts';
 import { ACKNOWLEDGEMENT, FILE_CODES, RECORD_CODES } from '#schemas/wording/answers.ts';
 
+/** What was done: the file was loaded, only checked by itself, or only compared with what is held. */
+export type Done = 'loaded' | 'checked' | 'dry-run';
+
 /** An acknowledgement for a person to read. */
-export function acknowledgementText(acknowledgement: Acknowledgement): string {
-  const { file, authority, sequence, code, counts, rows, held, dataAsOf } = acknowledgement;
+export function acknowledgementText(
+  acknowledgement: Acknowledgement,
+  done: Done = 'loaded',
+): string {
+  const { file, authority, sequence, counts, rows, held, dataAsOf } = acknowledgement;
   const from = [
     ...(authority === undefined ? [] : [authority.name ?? '', `(${authority.code})`]),
     ...(sequence < 0 ? [] : [`file ${sequence}`]),
   ];
   return [
-    `${file.name}: ${code} ${acknowledgement.meaning}`,
+    `${file.name}: ${outcomeText(acknowledgement, done)}`,
     ...(from.length === 0 ? [] : [`  From ${from.filter(Boolean).join(' ')}`]),
-    ...(acknowledgement.authorityAdded ? [`  ${ACKNOWLEDGEMENT.authorityAdded}`] : []),
+    ...(acknowledgement.repeated === true ? [`  ${ACKNOWLEDGEMENT.repeated}`] : []),
+    ...(acknowledgement.authorityAdded
+      ? [
+          `  ${done === 'loaded' ? ACKNOWLEDGEMENT.authorityAdded : ACKNOWLEDGEMENT.wouldAddAuthority}`,
+        ]
+      : []),
     ...(acknowledgement.firstLoad === true ? [`  ${ACKNOWLEDGEMENT.firstLoad}`] : []),
-    `  ${ACKNOWLEDGEMENT.records(counts)}`,
-    `  ${ACKNOWLEDGEMENT.rows(rows)}`,
-    ...(held === undefined ? [] : [`  ${ACKNOWLEDGEMENT.waits(held)}`]),
+    ...(done === 'checked'
+      ? [`  ${ACKNOWLEDGEMENT.recordsChecked(counts)}`]
+      : [`  ${ACKNOWLEDGEMENT.records(counts)}`, `  ${ACKNOWLEDGEMENT.rows(rows)}`]),
+    ...(held === undefined
+      ? []
+      : [`  ${done === 'loaded' ? ACKNOWLEDGEMENT.waits(held) : ACKNOWLEDGEMENT.wouldWait(held)}`]),
     ...(dataAsOf === undefined ? [] : [`  ${ACKNOWLEDGEMENT.dataAsOf(dataAsOf)}`]),
     ...(acknowledgement.droppedColumns.length === 0
       ? []
@@ -33,6 +47,17 @@ export function acknowledgementText(acknowledgement: Acknowledgement): string {
       false,
     ),
   ].join('\n');
+}
+
+function outcomeText({ code, meaning: says }: Acknowledgement, done: Done): string {
+  switch (done) {
+    case 'loaded':
+      return `${code} ${says}`;
+    case 'checked':
+      return ACKNOWLEDGEMENT.checked(code);
+    case 'dry-run':
+      return ACKNOWLEDGEMENT.wouldBe(code);
+  }
 }
 
 const meaning = (code: Finding['code']): string => ({ ...FILE_CODES, ...RECORD_CODES })[code];

@@ -243,7 +243,8 @@ export class FileDecider {
     const drops = this.#anchor
       .heldFiles()
       .find((hold) => hold.authority === authority && hold.sequence === whose.sequence)?.id;
-    const id = basename(spool.folder).slice(-HOLD_ID_LENGTH);
+    // Of a difference nothing is kept, so there will be nothing to let through.
+    const id = lock === undefined ? NO_HOLD : basename(spool.folder).slice(-HOLD_ID_LENGTH);
     if (holds.whole) {
       return { difference, outcome: { kind: 'hold', hold: this.#hold(id, part), drops } };
     }
@@ -331,7 +332,12 @@ export class FileDecider {
     const { whole, sweep } = breakerOutcome.holds;
     const at = iso(this.#options.receivedAt);
     for (const reason of breakerOutcome.reasons) this.#remark('held', reason);
-    this.#remark('held', HOLD_HINTS.waits(whole, `${authority}-${header.sequence}`));
+    this.#remark(
+      'held',
+      id === NO_HOLD
+        ? HOLD_HINTS.wouldWait(whole)
+        : HOLD_HINTS.waits(whole, `${authority}-${header.sequence}`),
+    );
     return {
       id,
       authority,
@@ -432,6 +438,7 @@ type Part = {
 };
 
 const HOLD_ID_LENGTH = 8;
+const NO_HOLD = 'none';
 
 function sizeOf({ effects, removals }: Decided): LoadSize {
   const { added, changed, unchanged, superseded } = effects;

@@ -35,6 +35,12 @@ export type Unit = {
   control?: string;
 };
 
+/** When a unit was taken in, to the second, milliseconds since 1970. */
+export function takenAt({ id }: Unit): number {
+  const [date = '', time = ''] = id.split('T');
+  return Date.parse(`${date}T${time.slice(0, 8).replaceAll('-', ':')}Z`);
+}
+
 const heldSchema = z.object({
   name: z.string(),
   kind: z.enum(['pair', 'plain']),

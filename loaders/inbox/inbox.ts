@@ -5,7 +5,7 @@ import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { CONTROL_FILE, INBOX } from '#schemas/wording/inbox.ts';
 import { InTheWay, lstatOrNothing } from '#store/files/whole-file.ts';
-import { printableName } from '../answers/acknowledge.ts';
+import { markRepeat, printableName } from '../answers/acknowledge.ts';
 import type { UploadSource } from '../formats/common/source.ts';
 import type { LoadOptions } from '../load/load.ts';
 import { LoadFailed } from '../load/load-failed.ts';
@@ -26,6 +26,7 @@ import {
   type Listing,
   type Seen,
   type Stuck,
+  takenAt,
   type Unit,
 } from './files.ts';
 import { type MeshControl, readControl } from './mesh-control.ts';
@@ -479,7 +480,7 @@ class Watcher {
       this.#options.report({ kind: 'held', name, acknowledgement });
       return;
     }
-    await this.#answers.answer(unit, control, acknowledgement);
+    await this.#answers.answer(unit, control, markRepeat(acknowledgement, takenAt(unit)));
     await this.#files.finish(unit, this.#options.keepMs);
     this.#options.report({ kind: 'acknowledged', name, acknowledgement });
   }

@@ -267,7 +267,8 @@ function discarded(
   { now = Date.now }: Pick<HeldFileDecision, 'now'>,
 ): Acknowledgement {
   const { counts, held } = hold.acknowledgement;
-  return final(hold, counts.accepted > 0 ? 'CPF03' : 'CPF04', HOLD_HINTS.discarded(iso(now())), {
+  const used = counts.accepted > 0;
+  return final(hold, used ? 'CPF03' : 'CPF04', HOLD_HINTS.discarded(iso(now()), used), {
     counts: { ...counts, refused: counts.refused + (held?.records ?? 0) },
   });
 }

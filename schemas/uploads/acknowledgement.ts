@@ -117,6 +117,8 @@ export const acknowledgementSchema = z.strictObject({
   firstLoad: z.boolean().optional(),
   /** Part or all of the file waits for the operator's word; this acknowledgement is provisional. */
   held: heldSchema.optional(),
+  /** True of a file that was loaded before: nothing was done, and this is what was answered then. */
+  repeated: z.literal(true).optional(),
   failures: z.array(findingSchema),
   warnings: z.array(findingSchema),
   /** How many findings of each kind were left out of a list capped for size. */

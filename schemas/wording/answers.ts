@@ -10,6 +10,12 @@ export const FILE_CODES = {
   CPF06: 'Client version not supported',
 } as const;
 
+/** The same of a file of which part waits, so that what it comes to is not known yet. */
+export const HELD_MEANINGS = {
+  part: 'Partial: what could be loaded is, and the rest waits for a decision',
+  nothing: 'Nothing loaded so far: it waits for a decision',
+} as const;
+
 /** What became of a record. Source: CP-IS vocabulary 3.0, record acknowledgement codes. */
 export const RECORD_CODES = {
   CPR01: 'NHS number: no match',
@@ -27,10 +33,18 @@ const plural = (count: number, thing: string): string =>
 /** The lines of an acknowledgement as text. */
 export const ACKNOWLEDGEMENT = {
   authorityAdded: 'The authority was not known here; it is now.',
+  wouldAddAuthority: 'The authority is not known here; it would be.',
+  repeated:
+    'This very file was loaded before. Nothing was done again; this is its answer from then.',
   firstLoad:
     'Its first load: with nothing to compare it with, nothing in it could be called unusual.',
   records: (counts: { records: number; accepted: number; refused: number }) =>
     `${plural(counts.records, 'record')}: ${counts.accepted} accepted, ${counts.refused} refused`,
+  recordsChecked: (counts: { records: number; accepted: number; refused: number }) =>
+    `${plural(counts.records, 'record')}: ${counts.accepted} with no fault, ${counts.refused} with faults`,
+  /** What the code would be of a file that was not loaded. */
+  wouldBe: (code: string) => `would be ${code}, if loaded now`,
+  checked: (code: string) => `as far as the file itself shows, ${code}`,
   rows: (rows: {
     added: number;
     changed: number;
@@ -41,6 +55,8 @@ export const ACKNOWLEDGEMENT = {
     `${plural(rows.added + rows.changed + rows.unchanged + rows.superseded, 'row')}: ${rows.added} added, ${rows.changed} changed, ${rows.unchanged} unchanged, ${rows.superseded} superseded by a newer file${rows.removed ? `; ${plural(rows.removed, 'older row')} taken away` : ''}`,
   waits: (held: { id: string; whole: boolean; records: number; leftOut: number }) =>
     `${held.whole ? 'All of it waits' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away wait`} for the operator's word: cp-flags release ${held.id}`,
+  wouldWait: (held: { whole: boolean; records: number; leftOut: number }) =>
+    `${held.whole ? 'All of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away`} would wait for the operator's word`,
   dataAsOf: (instant: string) => `Data as of ${instant}`,
   droppedColumns: (columns: readonly string[]) =>
     `Columns read past and not kept: ${columns.join(', ')}`,

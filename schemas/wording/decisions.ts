@@ -86,11 +86,14 @@ export const UNUSUAL = {
 /** What becomes of a file that waits. */
 export const HOLD_HINTS = {
   waits: (whole: boolean, id: string) =>
-    `${whole ? 'Nothing of it was applied' : 'Everything else is applied'}; this waits until the operator of the service lets it through: cp-flags release ${id}. If it is not meant, say so, and send the file put right with the same number.`,
+    `${whole ? 'Nothing of it was applied' : 'Everything else is applied'}; this waits until the operator of the service lets it through: cp-flags release ${id}. If it is not meant, say so, and before that is decided send the file put right with the same number.`,
+  wouldWait: (whole: boolean) =>
+    `${whole ? 'Nothing of it' : 'Everything else'} would be applied; this would wait until the operator of the service lets it through.`,
   released: (at: string) =>
     `What was held of this file was let through by the operator of the service on ${at}.`,
-  discarded: (at: string) =>
-    `What was held of this file was not done: the operator of the service discarded it on ${at}. What should have been done of it, send in the next file.`,
+  /** @param used whether the rest of the file was loaded, and so has used up its number */
+  discarded: (at: string, used: boolean) =>
+    `What was held of this file was not done: the operator of the service discarded it on ${at}. ${used ? 'The rest of it was loaded, so its number is used: what should have been done, send in the next file' : 'Nothing of it was loaded, so its number is free: send the file put right with the same number'}.`,
   notOneSound:
     'What was held of this file was let through, but no record of it can be loaded any more.',
   gone: 'What was held of this file was not done: the operator of the service discarded it, or another file with the same number took its place. What should have been done of it, send in the next file.',

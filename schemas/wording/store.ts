@@ -69,7 +69,7 @@ export const READINESS = {
   numbersInUseUnreadable: `Whether a number is still in use cannot be read: one that was replaced is a negative. ${USERS}`,
   worker: 'A worker is alive.',
   noWorker:
-    'No worker is alive: after a restart of Redis nobody would open the store. Start a process with role all or worker.',
+    'No worker has said within the last seconds that it is alive: after a restart of Redis nobody would open the store. Start a process with role all or worker; where one runs, it does not reach Redis, or may not write to it.',
   workerUnreadable: `Whether a worker is alive cannot be read. ${USERS}`,
 } as const;
 

@@ -113,6 +113,63 @@ export async function setAuthority(
   });
 }
 
+/** `cp-flags authority list`: a line for each that is known or expected. */
+export async function listAuthorities(
+  configuration: Configuration,
+  { json = false }: { json?: boolean },
+): Promise<void> {
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'loader', async (store) => {
+    const known = await store.authorities();
+    const expected = (await store.expected())?.authorities ?? [];
+    const lines = [
+      ...known.map(({ code, name, officeHoursPhone, emergencyDutyTeamPhone, ...rest }) => ({
+        code,
+        name,
+        known: true,
+        expected: expected.some((each) => each.code === code),
+        officeHoursPhone,
+        emergencyDutyTeamPhone,
+        emergencyDutyTeamPhoneAsOf: rest.emergencyDutyTeamPhoneAsOf,
+        dataAsOf: rest.dataAsOf,
+      })),
+      ...expected
+        .filter(({ code }) => known.every((each) => each.code !== code))
+        .map(({ code, name }) => ({ code, name, known: false, expected: true })),
+    ].toSorted((one, other) => one.code.localeCompare(other.code));
+    if (json) {
+      console.log(JSON.stringify(lines, null, 2));
+      return;
+    }
+    if (lines.length === 0) console.log('No authority is known or expected.');
+    for (const line of lines) console.log(lineOf(line));
+  });
+}
+
+function lineOf(line: {
+  code: string;
+  name: string;
+  known: boolean;
+  expected: boolean;
+  officeHoursPhone?: string | undefined;
+  emergencyDutyTeamPhone?: string;
+  emergencyDutyTeamPhoneAsOf?: string | undefined;
+  dataAsOf?: string | undefined;
+}): string {
+  const { officeHoursPhone, emergencyDutyTeamPhone, emergencyDutyTeamPhoneAsOf: asOf } = line;
+  return [
+    `${line.code}  ${line.name}`,
+    ...(line.known
+      ? [
+          `office hours ${officeHoursPhone ?? '-'}`,
+          `emergency duty team ${emergencyDutyTeamPhone}${asOf === undefined ? '' : `, given ${asOf.slice(0, 10)}`}`,
+          line.dataAsOf === undefined ? 'nothing loaded' : `data as of ${line.dataAsOf}`,
+        ]
+      : ['not known yet']),
+    ...(line.expected ? [] : ['not expected']),
+  ].join('; ');
+}
+
 /** Has something done to an authority that somebody answers for, and prints what it came to. */
 async function decided(
   configuration: Configuration,

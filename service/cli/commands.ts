@@ -10,6 +10,7 @@ import {
   BREAKER_OPTIONS,
   type ExpectOptions,
   expectAuthorities,
+  listAuthorities,
   removeAuthorityByMistake,
   resetAuthoritySequence,
   setAuthority,
@@ -378,6 +379,18 @@ Example:
     .action((code: string, options: AuthorityOptions) =>
       setAuthority(configuration(), code, options),
     );
+  authority
+    .command('list')
+    .description('Those known and expected: name, numbers, how fresh their data is.')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags authority list
+`,
+    )
+    .action((options: { json?: boolean }) => listAuthorities(configuration(), options));
   authority
     .command('reset-sequence')
     .description('Let the files of an authority be numbered anew, as by a new case system.')

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
+import { markRepeat } from '#loaders/answers/acknowledge.ts';
 import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
 import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/answers.ts';
 import { type CsvMetadata, type Difference, differFile } from '#loaders/load/load.ts';
@@ -201,6 +202,7 @@ export async function load(
       '--authority, --sequence, --created, --rows and --full describe one file: load it alone.',
     );
   }
+  const beganAt = Date.now();
   const columns = await columnsOf(options);
   const sizes = await requireReadable(files);
   const written = await targets(files, options.ack);
@@ -226,15 +228,16 @@ export async function load(
     if (options.dryRun === true) {
       for (const { path, name, target } of toLoad) {
         const settings = { ...common, metadata };
-        const { acknowledgement, difference } = await differFile(
+        const { acknowledgement: answered, difference } = await differFile(
           store,
           anchor,
           { path, name },
           settings,
         );
+        const acknowledgement = markRepeat(answered, beganAt);
         await writeAcknowledgement(acknowledgement, target);
         console.log(`${differenceText(difference)}  NOTHING WAS CHANGED. It would be:`);
-        console.log(acknowledgementText(acknowledgement));
+        console.log(acknowledgementText(acknowledgement, 'dry-run'));
         worst = Math.max(worst, exitCodeOf(acknowledgement));
       }
       return worst;
@@ -263,7 +266,8 @@ export async function load(
           failure ??= loaded.error.message;
           return;
         }
-        const { acknowledgement, file } = loaded;
+        const { file } = loaded;
+        const acknowledgement = markRepeat(loaded.acknowledgement, beganAt);
         // First, so that it is not lost where the file cannot be written.
         console.log(acknowledgementText(acknowledgement));
         await writeAcknowledgement(acknowledgement, file.target);

@@ -3,8 +3,9 @@ import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { notificationIdSchema } from '#schemas/notification.ts';
 import { NOTIFYING } from '#schemas/wording/operations.ts';
-import { auditFolder } from '../files/data-folder.ts';
+import { auditFolder, openAnchor } from '../files/data-folder.ts';
 import { NotificationFile, type NotifierState } from '../notifications/notification-file.ts';
+import { outboxOf } from '../notifications/settings.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
@@ -81,6 +82,9 @@ export async function resendNotifications(
   if (after !== undefined && !notificationIdSchema.safeParse(after).success) {
     throw misused('--after takes the id of a notification, such as 000000001204.0000.');
   }
+  const anchor = openAnchor(configuration);
+  const outbox = outboxOf(configuration, anchor.dataset()?.kind);
+  anchor.close();
   const folder = auditFolder(configuration);
   const kept = NotificationFile.read(folder, (file) => file.page(code, after ?? '', ONE));
   if (kept === undefined) throw missing(configuration);
@@ -97,7 +101,11 @@ export async function resendNotifications(
     }),
   );
   const count = NotificationFile.read(folder, (file) => file.writeAgain(code, after ?? ''));
-  console.log(`${count} notifications of ${code} are written into the outbox once more.`);
+  console.log(
+    outbox === undefined
+      ? `${count} notifications of ${code} wait to be written once more. NOTIFICATIONS_OUTBOX is not set here: a worker writes them only where it is set for it. ${code} can ask for what is kept: GET /notifications.`
+      : `${count} notifications of ${code} are to be written into ${outbox} once more, which the worker does within seconds.`,
+  );
 }
 
 const ONE = { most: 1, mostCharacters: 1 };

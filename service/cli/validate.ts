@@ -24,6 +24,6 @@ export async function validate(
     },
   );
   console.log('Checked by itself; nothing was loaded. What depends on what is held is not known.');
-  console.log(acknowledgementText(acknowledgement));
+  console.log(acknowledgementText(acknowledgement, 'checked'));
   return exitCodeOf(acknowledgement);
 }

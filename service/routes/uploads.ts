@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { markRepeat } from '#loaders/answers/acknowledge.ts';
 import { LoadFailed, loadFile } from '#loaders/load/load.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
@@ -144,6 +145,7 @@ export const upload: Route<UploadDependencies> = {
     const load = createLoad(dependencies);
     return guardedAuthority(dependencies, 'upload-failed', async (c, admitted, trace) => {
       const span = trace?.child('load');
+      const beganAt = Date.now();
       const outcome = await load(c, admitted).catch((error: unknown) => {
         span?.end('fault');
         throw error;
@@ -154,7 +156,7 @@ export const upload: Route<UploadDependencies> = {
       }
       span?.end();
       metrics.uploaded(outcome.code);
-      return acknowledged(c, admitted, outcome);
+      return acknowledged(c, admitted, markRepeat(outcome, beganAt));
     });
   },
 };

@@ -120,6 +120,7 @@ describe('a delta that takes too much away', () => {
     const provisional = await withRemovalsHeld(authority);
     const repeat = () => loadXml(authority, 2, [...children(6, END), planOf(11)]);
     expect(await repeat()).toEqual(provisional);
+    expect(provisional.meaning).toMatch(/waits for a decision/);
 
     const folder = t.anchor.heldFiles().find((hold) => hold.authority === authority)?.folder ?? '';
     const final = await releaseHeldFile(

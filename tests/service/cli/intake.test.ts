@@ -102,7 +102,16 @@ describe('without consequences', () => {
       const nowhere = { DATA_DIR: join(files, 'nowhere') };
       const alone = await run(['validate', path], nowhere);
       expect(alone).toMatchObject({ code: 0, stderr: '' });
-      expect(alone.stdout).toContain('3 accepted, 0 refused');
+      expect(alone.stdout).toContain('3 with no fault, 0 with faults');
+      // Nothing was, so nothing is said to have been.
+      const [, ...said] = alone.stdout.split('\n');
+      expect(said.join('\n')).not.toMatch(/loaded|accepted|added/);
+      expect(dry.stdout).toContain('would be CPF02');
+      await cpFlags('load', path);
+      expect((await cpFlags('load', path)).stdout).toContain('This very file was loaded before');
+      expect((await cpFlags('authority', 'list')).stdout).toMatch(
+        /^ZZ304 {2}.*emergency duty team \d+, given 20\d\d-.*data as of/m,
+      );
       await writeFile(path, 'not a file of ours');
       expect(await run(['validate', path], nowhere)).toMatchObject({ code: 4 });
       expect(await cpFlags('purge', '--dry-run')).toMatchObject({

@@ -196,7 +196,7 @@ test('an operator sees how far authorities are told, and has an outbox written a
     1,
   );
   const resent = await cli('notifications', 'resend', 'ZZ101', '--by', 'A', '--reason', 'lost');
-  expect(resent.stdout).toMatch(/^[0-9]+ notifications of ZZ101 are written/);
+  expect(resent.stdout).toMatch(/^[0-9]+ notifications of ZZ101 are to be written into/);
   const events = await allEvents(service.dataDir, service.store, ['system']);
   expect(events.find((event) => event.type === 'notifications-resent')).toMatchObject({
     by: 'A',
