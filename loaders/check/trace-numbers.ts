@@ -1,6 +1,7 @@
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
+import { TRACING } from '#schemas/wording/loads.ts';
 import { TRACING_HINTS } from '#schemas/wording/records.ts';
 import type { CheckedRecord, CheckedSubject } from './check.ts';
 import { shownLocalId } from './findings.ts';
@@ -100,7 +101,7 @@ async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>): Promi
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       deadline.abort();
-      reject(new NumberTracingUnavailable('Tracing did not answer in time.'));
+      reject(new NumberTracingUnavailable(TRACING.late));
     }, TRACE_DEADLINE_MS);
   });
   try {

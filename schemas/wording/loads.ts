@@ -33,3 +33,10 @@ export const LOAD_FAILED = {
   noNumbering: (authority: string) =>
     `Authority ${authority} has loaded no file yet, so its numbering can begin where it likes. Nothing was changed.`,
 } as const;
+
+/** Of what NHS numbers are traced with. */
+export const TRACING = {
+  late: 'Tracing did not answer in time.',
+  unreadable: (path: string) => `The register ${path} cannot be read.`,
+  unusable: (path: string, why: string) => `The register ${path} cannot be used: ${why}`,
+} as const;

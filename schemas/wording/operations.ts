@@ -162,3 +162,23 @@ export const FOREIGN_WRITES = {
     return `${said.join('; ')}. Find out who has the password of the lookup processes' Redis user and change it; then a named person puts it right with cp-flags repair.`;
   },
 } as const;
+
+export const TLS = {
+  expired: 'The certificate has expired. Renew it.',
+  valid: (days: number) => `The certificate is valid for ${days} more days.`,
+} as const;
+
+export const TELEMETRY = {
+  noMetrics: (address: string, fault: string) =>
+    `Metrics cannot be given on ${address} (${fault}). Set METRICS_PORT and METRICS_HOST to a free port of this machine; it is tried again.`,
+  notSent:
+    'Traces or metrics cannot be sent by OTLP; lookups go on without. See OTEL_EXPORTER_OTLP_ENDPOINT.',
+} as const;
+
+/** Why there is no demo, or not all of it. */
+export const DEMO = {
+  notWhole: (file: string, why: string) => `The sample file ${file} was not loaded whole: ${why}`,
+  live: 'The dataset here is live, and a demo is not made of it. Start with cp-flags serve, or set DATA_DIR to another folder.',
+  otherData: 'The Redis at REDIS_URL holds other data, and a demo is only put into an empty one.',
+  noAuthority: 'There is no sample authority.',
+} as const;

@@ -128,12 +128,33 @@ export const DATASET = {
   exists:
     'A dataset exists already, in the store or in its anchor. An existing dataset is never replaced.',
   othersChildren: 'The Redis holds children of another dataset. Use an empty Redis for a new one.',
+  notNamed: (id: string) =>
+    `Redis holds dataset ${id}, which is not the one of DATASET_ID. Set REDIS_URL and DATASET_ID to the two that belong together.`,
+  liveNotNamed: (id: string) =>
+    `Redis holds the live dataset ${id}, and a lookup process answers from a live dataset only where DATASET_ID names it. Compare it with what cp-flags status says where the worker is, then set DATASET_ID.`,
+  otherServed: (served: string, id: string) =>
+    `This data folder served dataset ${served}, and Redis holds ${id}. Set REDIS_URL to the Redis of the one, or DATA_DIR to another folder; or a named person goes on with cp-flags confirm dataset ${id}.`,
 } as const;
 
 /** Why something was not done to the store. */
 export const STORE = {
   notWhole:
     'The store is not whole: part of it is missing or of another dataset. Run `cp-flags status`, which says what to do.',
+  noConnection: 'Redis could not be reached, or did not answer in time.',
+  noRights:
+    'The Redis user has fewer rights than this takes. docs/operating.md, "Redis users", says which user it is for; set REDIS_URL and REDIS_PASSWORD_FILE to that one.',
+  notAccepted: 'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.',
+  notAnswering: (deadlineMs: number, cause: string | undefined) =>
+    `The store did not answer within ${deadlineMs / 1000} s${cause === undefined ? '' : ` (${cause})`}.`,
+  overtaken: 'Another loader was at work on the authority meanwhile.',
   lockLost: (authority: string) =>
     `Another loader has taken over authority ${authority}. Load the file again.`,
+} as const;
+
+/** Of the folder of an embedded Redis. */
+export const DATA_FOLDER = {
+  notWritable: (folder: string) =>
+    `The data folder ${folder} can't be written. Set DATA_DIR to one that can.`,
+  inUse: (folder: string, pid: number | undefined) =>
+    `The data folder ${folder} is in use by another process${pid === undefined ? '' : ` (${pid})`}. Stop it, or set DATA_DIR to another folder.`,
 } as const;

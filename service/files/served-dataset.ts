@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { Configuration } from '#schemas/configuration.ts';
+import { DATASET, VERIFIER } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { servedDatasetFile } from './data-folder.ts';
@@ -38,10 +39,10 @@ export function datasetProblem(
   { id }: Dataset,
 ): string | undefined {
   if (DATASET_ID !== undefined && DATASET_ID !== id) {
-    return `Redis holds dataset ${id}, which is not the one of DATASET_ID. Set REDIS_URL and DATASET_ID to the two that belong together.`;
+    return DATASET.notNamed(id);
   }
   if (anchor.dataset()?.id !== id) {
-    return 'Redis holds another dataset than this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.';
+    return VERIFIER.otherDataset;
   }
   return undefined;
 }
@@ -56,15 +57,15 @@ export function lookupDatasetProblem(
 ): string | undefined {
   const { DATASET_ID } = settings;
   if (DATASET_ID === undefined && kind === 'live') {
-    return `Redis holds the live dataset ${id}, and a lookup process answers from a live dataset only where DATASET_ID names it. Compare it with what cp-flags status says where the worker is, then set DATASET_ID.`;
+    return DATASET.liveNotNamed(id);
   }
   if (DATASET_ID !== undefined && DATASET_ID !== id) {
-    return `Redis holds dataset ${id}, which is not the one of DATASET_ID. Set REDIS_URL and DATASET_ID to the two that belong together.`;
+    return DATASET.notNamed(id);
   }
   const served = servedDataset(settings);
   if (served === undefined) serveDataset(settings, id);
   else if (served !== id) {
-    return `This data folder served dataset ${served}, and Redis holds ${id}. Set REDIS_URL to the Redis of the one, or DATA_DIR to another folder; or a named person goes on with cp-flags confirm dataset ${id}.`;
+    return DATASET.otherServed(served, id);
   }
   return undefined;
 }

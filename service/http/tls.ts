@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import type { OwnCheck } from '#schemas/status.ts';
+import { TLS } from '#schemas/wording/operations.ts';
 import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 
 type TlsFiles = {
@@ -69,8 +70,8 @@ export function tlsCheck({ value, problem }: WatchedFiles<TlsMaterial>): OwnChec
   const name = 'tls:certificate';
   if (problem !== undefined) return { name, ok: false, detail: problem };
   const days = Math.floor((value.expiresAt - Date.now()) / DAY_MS);
-  if (days < 0) return { name, ok: false, detail: 'The certificate has expired. Renew it.' };
-  const detail = `The certificate is valid for ${days} more days.`;
+  if (days < 0) return { name, ok: false, detail: TLS.expired };
+  const detail = TLS.valid(days);
   return days < TOLD_BEFORE_DAYS
     ? { name, ok: false, detail: `${detail} Renew it.` }
     : { name, ok: true, detail };

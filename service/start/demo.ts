@@ -8,6 +8,7 @@ import {
   sampleUploads,
 } from '#loaders/synthetic/sample.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { DEMO } from '#schemas/wording/operations.ts';
 import { openDemoIssuer } from '../access/demo-issuer.ts';
 import { demoPersonas } from '../access/personas.ts';
 import { demoFile, spoolFolder } from '../files/data-folder.ts';
@@ -40,7 +41,7 @@ async function upload(
     ...(metadata !== undefined && { metadata }),
   });
   if (code === 'CPF02') return;
-  const sentence = `The sample file ${name} was not loaded whole: ${failures[0]?.hint ?? meaning}`;
+  const sentence = DEMO.notWhole(name, failures[0]?.hint ?? meaning);
   if (code !== 'CPF03') throw new NoDemo(sentence);
   log.warn(sentence);
 }
@@ -73,16 +74,12 @@ async function ensureDataset(tools: Tools, { REDIS_URL }: Configuration): Promis
   const { administrator, anchor } = tools;
   const anchored = anchor.dataset();
   if (anchored?.kind === 'live') {
-    throw new NoDemo(
-      'The dataset here is live, and a demo is not made of it. Start with cp-flags serve, or set DATA_DIR to another folder.',
-    );
+    throw new NoDemo(DEMO.live);
   }
   // What the store verifier finds wrong with the store of a dataset that exists, it says; nothing is made anew.
   if (anchored !== undefined || (await administrator.dataset()) !== undefined) return;
   if (REDIS_URL !== undefined && !(await administrator.isEmpty())) {
-    throw new NoDemo(
-      'The Redis at REDIS_URL holds other data, and a demo is only put into an empty one.',
-    );
+    throw new NoDemo(DEMO.otherData);
   }
   await administrator.createDataset('demo', userInfo().username);
 }
@@ -117,7 +114,7 @@ export function createDemo(configuration: Configuration, log: Log): Demo {
     async publish(baseUrl) {
       const issuer = await openDemoIssuer(configuration.DATA_DIR);
       const [authority] = SAMPLE_AUTHORITIES;
-      if (authority === undefined) throw new NoDemo('There is no sample authority.');
+      if (authority === undefined) throw new NoDemo(DEMO.noAuthority);
       const tokens: Record<string, string> = {};
       const personas = demoPersonas({ code: authority.code, name: authority.name });
       for (const [persona, claims] of Object.entries(personas)) {

@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { TELEMETRY } from '#schemas/wording/operations.ts';
 import type { Log } from './log.ts';
 
 const TRIED_AGAIN_EVERY_MS = 5_000;
@@ -66,9 +67,7 @@ export function serveMetrics(
     });
     server.on('error', (error: NodeJS.ErrnoException) => {
       if (!told) {
-        log.error(
-          `Metrics cannot be given on ${host}:${port} (${error.code ?? error.name}). Set METRICS_PORT and METRICS_HOST to a free port of this machine; it is tried again.`,
-        );
+        log.error(TELEMETRY.noMetrics(`${host}:${port}`, error.code ?? error.name));
       }
       told = true;
       if (!server.listening && !stopped) timer = setTimeout(listen, TRIED_AGAIN_EVERY_MS).unref();

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Configuration } from '#schemas/configuration.ts';
+import { TELEMETRY } from '#schemas/wording/operations.ts';
 import { exposition } from './exposition.ts';
 import { gauge, type Reading, type Source } from './instruments.ts';
 import { errorFields, type Log } from './log.ts';
@@ -89,10 +90,7 @@ export function createTelemetry(
     const { origin: address } = new URL(url);
     if (failure !== undefined && !failing.has(url)) {
       failing.add(url);
-      log.warn(
-        'Traces or metrics cannot be sent by OTLP; lookups go on without. See OTEL_EXPORTER_OTLP_ENDPOINT.',
-        { address, cause: failure },
-      );
+      log.warn(TELEMETRY.notSent, { address, cause: failure });
     }
     if (failure === undefined && failing.delete(url)) {
       log.info('traces and metrics are sent by OTLP again', { address });

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { STORE } from '#schemas/wording/store.ts';
 import { replaceWhenSilent } from './silence.ts';
 
 /** Where a store is and as whom to speak to it. Either `socketPath` or `url`. */
@@ -86,7 +87,7 @@ const CONNECTION_FAULT =
 /** A fault of the connection in a sentence for people; `undefined` for any other error. */
 export const connectionFault = (error: unknown): string | undefined =>
   error instanceof Error && CONNECTION_FAULT.test(error.message)
-    ? 'Redis could not be reached, or did not answer in time.'
+    ? STORE.noConnection
     : rightsFault(error);
 
 /** Whether Redis knows its caller and does not let that one do what was asked. */
@@ -96,10 +97,10 @@ export const lacksRights = (error: unknown): boolean =>
 /** What is wrong with who we are to Redis, in a sentence; `undefined` where it is something else. */
 export function rightsFault(error: unknown): string | undefined {
   if (lacksRights(error)) {
-    return 'The Redis user has fewer rights than this takes. docs/operating.md, "Redis users", says which user it is for; set REDIS_URL and REDIS_PASSWORD_FILE to that one.';
+    return STORE.noRights;
   }
   return error instanceof Error && /\b(?:WRONGPASS|NOAUTH)\b/.test(error.message)
-    ? 'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.'
+    ? STORE.notAccepted
     : undefined;
 }
 
@@ -118,7 +119,7 @@ export async function whenReady(redis: Redis, deadlineMs: number): Promise<void>
         reject(
           new Error(
             rightsFault(cause) ??
-              `The store did not answer within ${deadlineMs / 1000} s${cause instanceof Error ? ` (${cause.message})` : ''}.`,
+              STORE.notAnswering(deadlineMs, cause instanceof Error ? cause.message : undefined),
           ),
         );
       }, deadlineMs);

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
+import { STORE } from '#schemas/wording/store.ts';
 import { DATASET_KINDS, type Dataset } from '../authorities/dataset.ts';
 import { openDurable } from '../files/sqlite.ts';
 
@@ -41,7 +42,7 @@ export class Overtaken extends Error {
   override name = 'Overtaken';
 
   constructor() {
-    super('Another loader was at work on the authority meanwhile.');
+    super(STORE.overtaken);
   }
 }
 

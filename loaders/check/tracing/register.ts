@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { type CalendarDate, parseIsoDate } from '#schemas/calendar.ts';
 import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { TRACING } from '#schemas/wording/loads.ts';
 import type { TracedField } from '#schemas/wording/records.ts';
 import { SourceBytes, SourceFailed } from '../../formats/common/source.ts';
 import { UnusableFile } from '../../formats/common/upload.ts';
@@ -122,7 +123,7 @@ async function versionOf(path: string): Promise<string> {
     const { mtimeMs, size, ino } = await stat(path);
     return `${mtimeMs} ${size} ${ino}`;
   } catch {
-    throw new RegisterError(`The register ${path} cannot be read.`);
+    throw new RegisterError(TRACING.unreadable(path));
   }
 }
 
@@ -148,7 +149,7 @@ async function readRegister(path: string): Promise<Register> {
     refuseCircles(register);
     return register;
   } catch (error) {
-    throw new RegisterError(`The register ${path} cannot be used: ${reasonOf(error)}`);
+    throw new RegisterError(TRACING.unusable(path, reasonOf(error)));
   } finally {
     source.close();
   }

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { LOG_FINDINGS } from '#schemas/wording/audit.ts';
 import { HASH_BYTES } from '../tlog/hash.ts';
 import { TILE_WIDTH, type TileLevel, tilePath, widthOf } from '../tlog/tiles.ts';
 import type { ReadTile } from '../tlog/tree.ts';
@@ -56,7 +57,7 @@ export class ResourceMissing extends Error {
   override name = 'ResourceMissing';
   readonly path: string;
   constructor(path: string) {
-    super(`${path} is missing or cut short.`);
+    super(LOG_FINDINGS.missingOrCut(path));
     this.path = path;
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { AUDIT_KEY } from '#schemas/wording/audit.ts';
 import { readOrMakePrivate, writePrivate } from '../../files/private-file.ts';
 import { readIfThere, syncFolder } from '../log/log-folder.ts';
 import {
@@ -38,9 +39,7 @@ export function parseKeyFile(path: string, text: string): Signer[] {
 
 function unreadable(path: string, error: unknown): KeyFileWrong {
   const absent = (error as NodeJS.ErrnoException).code === 'ENOENT';
-  return new KeyFileWrong(
-    `The audit key ${path} ${absent ? 'is missing' : 'cannot be read'}. Restore it, or set AUDIT_KEY_FILE to it.`,
-  );
+  return new KeyFileWrong(absent ? AUDIT_KEY.missing(path) : AUDIT_KEY.unreadable(path));
 }
 
 export async function readKeys(path: string): Promise<Signer[]> {
@@ -137,9 +136,7 @@ export async function retireKeys(path: string, checkpoint: Buffer | undefined): 
     current !== undefined &&
     (checkpoint === undefined || openNote(checkpoint, [current.verifier]).kind === 'signed');
   if (!signed) {
-    throw new KeyFileWrong(
-      'The newest checkpoint is not signed by the new key yet. Start a process with role all or worker, which does it within seconds.',
-    );
+    throw new KeyFileWrong(AUDIT_KEY.notSignedYet);
   }
   if (retired.length > 0) {
     const retiredAt = new Date().toISOString();

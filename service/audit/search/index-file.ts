@@ -10,6 +10,7 @@ import {
 } from '#schemas/audit/audit-search.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
 import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
+import { AUDIT_INDEX } from '#schemas/wording/audit.ts';
 import { isDamaged } from '#store/files/sqlite.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedRun } from '../log/sealed.ts';
@@ -59,7 +60,7 @@ function sound<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw isDamaged(error) ? new IndexDamaged('The index of the audit is damaged.') : error;
+    throw isDamaged(error) ? new IndexDamaged(AUDIT_INDEX.damaged) : error;
   }
 }
 
@@ -205,7 +206,7 @@ export class AuditIndex {
       if (db.isOpen) db.close();
       removeIndex(path);
     }
-    throw new IndexDamaged('The index of the audit cannot be made.');
+    throw new IndexDamaged(AUDIT_INDEX.notMade);
   }
 
   /** For reading what there is; `undefined` where there is no index of this log. */
@@ -382,7 +383,7 @@ export class AuditIndex {
         if (commit === undefined) return undefined;
         const { size, minimumIndex } = this.state();
         if (size > commit.size) {
-          throw new IndexDamaged('The index of the audit goes further than the log.');
+          throw new IndexDamaged(AUDIT_INDEX.ahead);
         }
         if (commit.minimumIndex > minimumIndex) this.#prune(commit.minimumIndex);
         let done = Math.max(size, commit.minimumIndex);

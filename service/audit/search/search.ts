@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { AUDIT_INDEX } from '#schemas/wording/audit.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedAt } from '../log/sealed.ts';
 import { AuditIndex, IndexDamaged, type Place, removeIndex } from './index-file.ts';
@@ -40,7 +41,7 @@ export function withIndex<T>(
   try {
     index = commit && AuditIndex.openIfThere(indexFile, commit.id);
     if (commit === undefined || index === undefined) {
-      throw new NoIndex('There is no index of the audit yet.');
+      throw new NoIndex(AUDIT_INDEX.none);
     }
     const opened = index;
     return opened.atOneMoment(() => {
@@ -100,8 +101,7 @@ export function searchAudit(
     return {
       events: events.map((sealed) => {
         const shown = viewOf(viewer, sealed.event, sealed.index);
-        if (shown === undefined)
-          throw new IndexDamaged('The index of the audit names wrong events.');
+        if (shown === undefined) throw new IndexDamaged(AUDIT_INDEX.wrong);
         const cutOff = sealed.event.type === 'lookup' && undelivered.has(sealed.event.auditId);
         return { ...sealed, shown: cutOff ? { ...shown, delivered: false } : shown };
       }),

@@ -1,3 +1,4 @@
+import { NOTE } from '#schemas/wording/audit.ts';
 import { fromBase64, type Hash, toBase64 } from './hash.ts';
 import { openNote, type Signer, signNote, type Verifier } from './note.ts';
 
@@ -30,11 +31,11 @@ export function openCheckpoint(note: Buffer, verifiers: readonly Verifier[]): Op
   if (opened.kind !== 'signed') return opened;
   const checkpoint = parseCheckpoint(opened.text);
   if (checkpoint === undefined) {
-    return { kind: 'malformed', detail: 'What is signed is not a checkpoint.' };
+    return { kind: 'malformed', detail: NOTE.noCheckpoint };
   }
   const by = opened.by.filter(({ name }) => name === checkpoint.origin);
   if (by.length === 0) {
-    return { kind: 'unknown', detail: `It is of another log, ${checkpoint.origin}.` };
+    return { kind: 'unknown', detail: NOTE.otherLog(checkpoint.origin) };
   }
   return { kind: 'signed', checkpoint, by };
 }

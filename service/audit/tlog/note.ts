@@ -7,6 +7,7 @@ import {
   sign,
   verify,
 } from 'node:crypto';
+import { NOTE } from '#schemas/wording/audit.ts';
 
 /** Signed notes with Ed25519 (C2SP signed-note, signature type 1). */
 
@@ -130,16 +131,16 @@ const malformed = (detail: string): OpenedNote => ({ kind: 'malformed', detail }
 
 /** The text of a note that at least one of the keys has signed; signatures of other keys are passed over. */
 export function openNote(note: Buffer, verifiers: readonly Verifier[]): OpenedNote {
-  if (note.length > MOST_BYTES) return malformed('It is too long.');
+  if (note.length > MOST_BYTES) return malformed(NOTE.tooLong);
   const whole = note.toString('utf8');
-  if (!Buffer.from(whole).equals(note)) return malformed('It is not UTF-8.');
+  if (!Buffer.from(whole).equals(note)) return malformed(NOTE.notUtf8);
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (/[\u0000-\u0009\u000b-\u001f]/.test(whole)) return malformed('It has control characters.');
+  if (/[\u0000-\u0009\u000b-\u001f]/.test(whole)) return malformed(NOTE.controlCharacters);
   const end = whole.lastIndexOf('\n\n');
-  if (end < 0 || !whole.endsWith('\n')) return malformed('It has no signatures.');
+  if (end < 0 || !whole.endsWith('\n')) return malformed(NOTE.noSignatures);
   const text = whole.slice(0, end + 1);
   const lines = whole.slice(end + 2, -1).split('\n');
-  if (lines.length > MOST_SIGNATURES) return malformed('It has too many signatures.');
+  if (lines.length > MOST_SIGNATURES) return malformed(NOTE.tooManySignatures);
 
   const by = new Set<Verifier>();
   for (const line of lines) {
@@ -148,16 +149,16 @@ export function openNote(note: Buffer, verifiers: readonly Verifier[]): OpenedNo
       : [];
     const identified = decode(base64);
     if (!isName(name) || identified === undefined || identified.length <= ID_BYTES || more.length) {
-      return malformed('A line of its signatures is not one.');
+      return malformed(NOTE.badSignatureLine);
     }
     const id = identified.toString('hex', 0, ID_BYTES);
     const verifier = verifiers.find((known) => known.name === name && known.id === id);
     if (verifier === undefined || by.has(verifier)) continue;
     if (!verify(null, Buffer.from(text), verifier.publicKey, identified.subarray(ID_BYTES))) {
-      return { kind: 'invalid', detail: `The signature of ${name} (${id}) is not over this text.` };
+      return { kind: 'invalid', detail: NOTE.otherText(name, id) };
     }
     by.add(verifier);
   }
-  if (by.size === 0) return { kind: 'unknown', detail: 'None of the keys given has signed it.' };
+  if (by.size === 0) return { kind: 'unknown', detail: NOTE.noneSigned };
   return { kind: 'signed', text, by: [...by] };
 }

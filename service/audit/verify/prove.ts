@@ -1,3 +1,4 @@
+import { LOG_FINDINGS, PROOF } from '#schemas/wording/audit.ts';
 import { readBundle, readCheckpointFile, tilesOf } from '../log/log-folder.ts';
 import { splitBundle } from '../tlog/bundle.ts';
 import { type Checkpoint, openCheckpoint } from '../tlog/checkpoint.ts';
@@ -15,10 +16,10 @@ type Signed = { note: Buffer; checkpoint: Checkpoint };
 
 function signedCheckpoint(folder: string, keys: readonly Verifier[]): Signed {
   const note = readCheckpointFile(folder);
-  if (note === undefined) throw new NoProof(`There is no checkpoint in ${folder}.`);
+  if (note === undefined) throw new NoProof(LOG_FINDINGS.noCheckpoint(folder));
   const opened = openCheckpoint(note, keys);
   if (opened.kind === 'signed') return { note, checkpoint: opened.checkpoint };
-  throw new NoProof(`The checkpoint is not to be believed. ${opened.detail}`);
+  throw new NoProof(LOG_FINDINGS.checkpointNotBelieved(opened.detail));
 }
 
 /**
@@ -54,7 +55,7 @@ export function proveEntry(folder: string, keys: readonly Verifier[], index: num
   const bundle = readBundle(folder, Math.floor(index / TILE_WIDTH), size);
   const entry = bundle && splitBundle(bundle)?.[index % TILE_WIDTH];
   if (index >= size || entry === undefined) {
-    throw new NoProof(`There is no entry ${index} in ${folder}: it has ${size}, or it was pruned.`);
+    throw new NoProof(PROOF.noEntry(index, folder, size));
   }
   const path = createTree(size, tilesOf(folder)).inclusionProof(index);
   return formatProof({ index, path, checkpoint: note, extra: entry });

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { operatorEventSchema } from '#schemas/audit/audit-event.ts';
+import { ENTRY_DIFFERS, LOG_FINDINGS } from '#schemas/wording/audit.ts';
 import { auditPartitions } from '#store/keys.ts';
 import { isSystem, placeOf, streamName } from '../log/entry.ts';
 import { readIfThere, readResource, tilesOf } from '../log/log-folder.ts';
@@ -204,7 +205,7 @@ export class LogScan {
     if (!sound) {
       this.#find({
         kind: 'bundle-damaged',
-        detail: `${path} is damaged: it breaks off within entry ${first + hashes.length}.`,
+        detail: LOG_FINDINGS.bundleDamaged(path, first + hashes.length),
         entry: first + hashes.length,
         path,
       });
@@ -232,7 +233,7 @@ export class LogScan {
     if (tile === undefined || tile.length < width * HASH_BYTES) {
       this.#find({
         kind: 'tile-missing',
-        detail: `${path} is missing or cut short.`,
+        detail: LOG_FINDINGS.missingOrCut(path),
         entry: index * TILE_WIDTH ** (level + 1),
         path,
       });
@@ -253,7 +254,7 @@ export class LogScan {
       const tileFile = tilePath(0, index, tile.length);
       this.#find({
         kind: 'tile-changed',
-        detail: `${tileFile} was changed: entries ${first} to ${first + hashes.length - 1} are those that were signed, their hashes in it are not.`,
+        detail: LOG_FINDINGS.hashesChanged(tileFile, first, first + hashes.length - 1),
         entry: first,
         path: tileFile,
       });
@@ -265,15 +266,12 @@ export class LogScan {
     const found = differences(tile, hashes);
     for (const { kind, position } of movedOn ? [] : found) {
       const entry = first + position;
-      const says = {
-        changed: `entry ${entry} was changed${nowSays(bundle, position)}`,
-        deleted: `entry ${entry} was deleted`,
-        inserted: `something was inserted before entry ${entry}`,
-        reordered: `entries were put into another order from entry ${entry} on`,
-      }[kind];
       this.#find({
         kind: kind === 'reordered' ? 'entries-reordered' : `entry-${kind}`,
-        detail: `${path}: ${says}. Its hash is not the one that was signed.`,
+        detail: LOG_FINDINGS.entryDiffers(
+          path,
+          ENTRY_DIFFERS[kind](entry, kind === 'changed' ? nowSays(bundle, position) : ''),
+        ),
         entry,
         path,
       });
@@ -319,7 +317,7 @@ export class LogScan {
     const path = tilePath(level, index, hashes.length);
     this.#find({
       kind: 'tile-changed',
-      detail: `${path} does not agree with entries ${entry} to ${entry + span - 1}: they, their tiles or it were changed.`,
+      detail: LOG_FINDINGS.tileDiffers(path, entry, entry + span - 1),
       entry,
       path,
     });
@@ -332,7 +330,7 @@ export class LogScan {
     const path = tilePath('entries', Math.floor(from / TILE_WIDTH));
     this.#find({
       kind: 'entries-missing',
-      detail: `Entries ${from} to ${next - 1} are missing (from ${path} on).`,
+      detail: LOG_FINDINGS.entriesMissing(from, next - 1, path),
       entry: from,
       path,
     });
@@ -344,7 +342,7 @@ export class LogScan {
     if (place === undefined) {
       this.#find({
         kind: 'entry-unreadable',
-        detail: `Entry ${entry} is no audit event.`,
+        detail: LOG_FINDINGS.notAnEvent(entry),
         entry,
       });
       return;
@@ -361,7 +359,7 @@ export class LogScan {
     } else {
       this.#find({
         kind: 'number-repeated',
-        detail: `Entry ${entry} is event ${number} of ${streamName(stream)}, which had come to ${last} before it.`,
+        detail: LOG_FINDINGS.numberRepeated(entry, number, streamName(stream), last),
         entry,
       });
     }
@@ -404,7 +402,7 @@ export class LogScan {
       const from = this.#missingFrom;
       this.#find({
         kind: 'truncated',
-        detail: `The log ends at entry ${from}: entries ${from} to ${this.#size - 1}, which the checkpoint covers, are missing.`,
+        detail: LOG_FINDINGS.truncated(from, this.#size - 1),
         entry: from,
         path: tilePath(
           'entries',
@@ -421,7 +419,7 @@ export class LogScan {
     if (!this.leadsToRoot && this.findings.length === 0) {
       this.#find({
         kind: 'root-differs',
-        detail: `The ${this.#size} entries and their tiles agree with each other, but not with the root that was signed: entries from any place on were rewritten together with the tiles.`,
+        detail: LOG_FINDINGS.rootDiffers(this.#size),
       });
     }
     this.#checkGaps();
@@ -433,11 +431,15 @@ export class LogScan {
       const accepted = this.#accepted.find(
         (gap) => gap.stream === stream && gap.from === from && gap.to === to,
       );
-      const which = `Events ${from} to ${to} of ${streamName(stream)} are missing before entry ${entry}`;
+      const name = streamName(stream);
       if (accepted === undefined) {
-        this.#find({ kind: 'numbers-missing', detail: `${which}.`, entry });
+        this.#find({
+          kind: 'numbers-missing',
+          detail: LOG_FINDINGS.numbersMissing(from, to, name, entry),
+          entry,
+        });
       } else {
-        const detail = `${which}; accepted by ${accepted.by} in entry ${accepted.entry}: ${accepted.reason}`;
+        const detail = LOG_FINDINGS.gapAccepted({ from, to, stream: name, entry }, accepted);
         this.explained.push({ by: accepted.by, detail });
       }
     }
@@ -451,7 +453,7 @@ export class LogScan {
       const known = Math.max(0, ...this.#prunings.map(({ minimumIndex }) => minimumIndex));
       this.#find({
         kind: 'entries-missing',
-        detail: `Entries ${known} to ${this.#start - 1} are missing, and no entry says that they were pruned.`,
+        detail: LOG_FINDINGS.beginningMissing(known, this.#start - 1),
         entry: known,
         path: tilePath('entries', Math.floor(known / TILE_WIDTH)),
       });
@@ -459,7 +461,7 @@ export class LogScan {
     }
     this.explained.push({
       by: 'worker',
-      detail: `Entries before ${this.#start} were pruned, as the log itself says.`,
+      detail: LOG_FINDINGS.pruned(this.#start),
     });
     const numbers = pruned.find(({ minimumIndex }) => minimumIndex === this.#start)?.numbers;
     for (const [stream, first] of this.#firstNumbers.entries()) {
@@ -467,7 +469,7 @@ export class LogScan {
       if (first === undefined || last === undefined || first === last + 1) continue;
       this.#find({
         kind: 'numbers-missing',
-        detail: `Events ${last + 1} to ${first - 1} of ${streamName(stream)} are missing after what was pruned.`,
+        detail: LOG_FINDINGS.numbersMissingAfterPruned(last + 1, first - 1, streamName(stream)),
       });
     }
   }

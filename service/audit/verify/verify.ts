@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { LOG_FINDINGS, PROOF } from '#schemas/wording/audit.ts';
 import { CommitFile } from '../log/commit.ts';
 import { CHECKPOINT, ResourceMissing, readCheckpointFile, tilesOf } from '../log/log-folder.ts';
 import { type Checkpoint, openCheckpoint } from '../tlog/checkpoint.ts';
@@ -114,11 +115,13 @@ function openOld(
   return old.flatMap(({ name, note }) => {
     const opened = openCheckpoint(asWritten(note), [...keys, ...retiredKeys]);
     if (opened.kind === 'signed') return [{ name, checkpoint: opened.checkpoint }];
-    const what =
-      opened.kind === 'unknown'
-        ? 'is a checkpoint of another log, or of a key that was not given'
-        : 'is damaged, or no checkpoint';
-    unusable.push({ name, detail: `${name} ${what}. ${opened.detail}` });
+    unusable.push({
+      name,
+      detail: (opened.kind === 'unknown' ? LOG_FINDINGS.oldOfOtherLog : LOG_FINDINGS.oldDamaged)(
+        name,
+        opened.detail,
+      ),
+    });
     return [];
   });
 }
@@ -132,7 +135,7 @@ function compareOld(
   if (old.size > checkpoint.size) {
     findings.push({
       kind: 'rolled-back',
-      detail: `The log was rolled back: its checkpoint covers ${checkpoint.size} entries, ${name} covered ${old.size}. Entries ${checkpoint.size} to ${old.size - 1} are gone.`,
+      detail: LOG_FINDINGS.rolledBack(checkpoint.size, name, old.size),
       entry: checkpoint.size,
       path: CHECKPOINT,
     });
@@ -144,11 +147,11 @@ function compareOld(
     root === undefined
       ? {
           kind: 'not-compared',
-          detail: `Whether the log continues ${name} (${old.size} entries) cannot be told: its files are not those that were signed.`,
+          detail: LOG_FINDINGS.notCompared(name, old.size),
         }
       : {
           kind: 'forked',
-          detail: `The log is forked: its first ${old.size} entries are not those that ${name} covered. Entries before ${old.size} were rewritten and signed again.`,
+          detail: LOG_FINDINGS.forked(name, old.size),
           entry: 0,
         },
   );
@@ -195,13 +198,13 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
   const old = openOld(options, verification.unusable);
   const note = readCheckpointFile(folder);
   if (note === undefined) {
-    const detail = `There is no checkpoint in ${folder}.`;
+    const detail = LOG_FINDINGS.noCheckpoint(folder);
     findings.push({ kind: 'checkpoint-missing', detail, path: CHECKPOINT });
     return verification;
   }
   const opened = openCheckpoint(asWritten(note), keys);
   if (opened.kind !== 'signed') {
-    const detail = `The checkpoint is not to be believed. ${opened.detail}`;
+    const detail = LOG_FINDINGS.checkpointNotBelieved(opened.detail);
     findings.push({ kind: 'checkpoint-invalid', detail, path: CHECKPOINT });
     return verification;
   }
@@ -235,7 +238,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
     if (!(error instanceof ResourceMissing)) throw error;
     findings.push({
       kind: 'tile-missing',
-      detail: `${error.message} Without it nothing can be said of the entries before ${start}.`,
+      detail: LOG_FINDINGS.nothingBefore(error.message, start),
       path: error.path,
     });
   }
@@ -246,7 +249,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
   if (newestWithinHours !== undefined && age > newestWithinHours * HOUR_MS) {
     findings.push({
       kind: 'too-old',
-      detail: `The youngest event is of ${new Date(verification.newest).toISOString()}, more than ${newestWithinHours} hours ago: this may be an old copy of the log.`,
+      detail: LOG_FINDINGS.tooOld(new Date(verification.newest).toISOString(), newestWithinHours),
     });
   }
   return verification;
@@ -274,7 +277,7 @@ async function checkAge(
   if (past === undefined || readCheckpointFile(folder)?.equals(note) !== true) return;
   findings.push({
     kind: 'stale-checkpoint',
-    detail: `The checkpoint is older than the log: it covers ${size} entries, but ${past} goes beyond them. Either an old checkpoint was put in its place, or the worker was killed and has not started again.`,
+    detail: LOG_FINDINGS.staleCheckpoint(size, past),
     entry: size,
     path: past,
   });
@@ -288,17 +291,17 @@ export type ProofVerification =
 export function verifyProof(bytes: Buffer, keys: readonly Verifier[]): ProofVerification {
   const proof = parseProof(asWritten(bytes).toString());
   if (proof === undefined) {
-    return { kind: 'refuted', detail: 'This is no proof in the form c2sp.org/tlog-proof@v1.' };
+    return { kind: 'refuted', detail: PROOF.noProof };
   }
   if (proof.extra === undefined) {
-    return { kind: 'refuted', detail: 'The proof does not hold the event that it is about.' };
+    return { kind: 'refuted', detail: PROOF.noEvent };
   }
   const opened = openCheckpoint(proof.checkpoint, keys);
   if (opened.kind !== 'signed') {
-    return { kind: 'refuted', detail: `Its checkpoint is not to be believed. ${opened.detail}` };
+    return { kind: 'refuted', detail: PROOF.checkpointNotBelieved(opened.detail) };
   }
   if (!includes(proof.path, opened.checkpoint, proof.index, leafHash(proof.extra))) {
-    return { kind: 'refuted', detail: 'The event is not in the log that was signed.' };
+    return { kind: 'refuted', detail: PROOF.notInLog };
   }
   const entry = proof.extra.toString('utf8');
   return { kind: 'proven', checkpoint: opened.checkpoint, index: proof.index, entry };

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { DATA_FOLDER } from '#schemas/wording/store.ts';
 import { type FileLock, lockFile } from '../../files/sqlite.ts';
 import { writeWhole } from '../../files/whole-file.ts';
 
@@ -40,10 +41,7 @@ export async function prepareFolder(folder: DataFolder): Promise<void> {
     await log.chmod(0o600);
     await log.close();
   } catch (error) {
-    throw new Error(
-      `The data folder ${folder.root} can't be written. Set DATA_DIR to one that can.`,
-      { cause: error },
-    );
+    throw new Error(DATA_FOLDER.notWritable(folder.root), { cause: error });
   }
 }
 
@@ -52,10 +50,7 @@ export async function lockFolder(folder: DataFolder): Promise<FileLock> {
   const lock = lockFile(folder.lock);
   if (lock !== undefined) return lock;
   const owner = (await readRunning(folder))?.ownerPid;
-  const who = owner === undefined ? 'another process' : `another process (${owner})`;
-  throw new DataFolderInUse(
-    `The data folder ${folder.root} is in use by ${who}. Stop it, or set DATA_DIR to another folder.`,
-  );
+  throw new DataFolderInUse(DATA_FOLDER.inUse(folder.root, owner));
 }
 
 /** Writes a file that only its owner can read, whole or not at all. */
