@@ -1,0 +1,41 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { root } from '../../support/processes.ts';
+
+/** Words that are read elsewhere: the command line's own help, descriptions of the API, reports of the audit. */
+const OWN_WORDS =
+  /^service\/(?:cli|description|fhir|routes)\/|^service\/audit\/search\/reports\.ts$|^loaders\/synthetic\//;
+const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
+/** A text in quotes of several words that begins with a capital and ends as a sentence does. */
+const SENTENCE = /(['"`])([A-Z](?:(?!\1)[^\\\n]|\\.)*? (?:(?!\1)[^\\\n]|\\.)*[.!?])\1/g;
+/** What a fault of the program says, and what describes a metric or an address. */
+const NOT_FOR_READERS = /(?:new Error\(|description:|summary:)\s*$/;
+const SQL = /^(?:SELECT|UPDATE|DELETE|INSERT|PRAGMA|CREATE) /;
+/** A setting that cannot be used is named first; `schemas/configuration.ts` has most of these. */
+const OF_A_SETTING = /^[A-Z_]+(?:, [A-Z_]+)*: /;
+
+function sentencesIn(text: string): string[] {
+  const code = text.replaceAll(COMMENT, '');
+  return [...code.matchAll(SENTENCE)].flatMap(({ index, 2: sentence = '' }) =>
+    SQL.test(sentence) ||
+    OF_A_SETTING.test(sentence) ||
+    NOT_FOR_READERS.test(code.slice(Math.max(0, index - 60), index))
+      ? []
+      : [sentence],
+  );
+}
+
+test('every sentence that a council or an operator reads stands in schemas/wording', () => {
+  const files = globSync('{loaders,store,service}/**/*.ts', { cwd: root });
+  expect(files.length).toBeGreaterThan(200);
+  const found = files
+    .filter((file) => !OWN_WORDS.test(file))
+    .flatMap((file) =>
+      sentencesIn(readFileSync(join(root, file), 'utf8')).map((sentence) => `${file}: ${sentence}`),
+    );
+  expect(found).toEqual([]);
+  // The pattern finds what it is to find.
+  const wording = readFileSync(join(root, 'schemas/wording/records.ts'), 'utf8');
+  expect(sentencesIn(wording).length).toBeGreaterThan(30);
+});
