@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { problemSchema } from '#schemas/errors.ts';
 import { statusSchema } from '#schemas/status.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
+import { osAccount } from '#service/cli/named.ts';
 import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
@@ -291,7 +292,7 @@ describe('a user whom the operator blocks', () => {
       expect.objectContaining({
         type: 'user-blocked',
         by: 'C. Guardian',
-        detail: { issuer: 'cp-flags-demo', user, reason: 'Card stolen' },
+        detail: { issuer: 'cp-flags-demo', user, reason: 'Card stolen', account: osAccount() },
       }),
     );
 
