@@ -40,6 +40,25 @@ function wayBack(start: string, graph: Map<string, Set<string>>): string[] | und
   return undefined;
 }
 
+const NEEDED = /^(?:import|export) (?!type )(?:[^;']*? from )?'((?:\.|#)[^']+)';$/gm;
+
+/** Every file that is loaded with one, without what is imported only where it is used. */
+function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
+  loaded.add(file);
+  for (const [, target = ''] of readFileSync(join(root, file), 'utf8').matchAll(NEEDED)) {
+    const path = target.startsWith('#') ? target.slice(1) : join(dirname(file), target);
+    if (path.endsWith('.ts') && !loaded.has(path)) loadedWith(path, loaded);
+  }
+  return loaded;
+}
+
+test('no command but those that make people up loads what makes them up', () => {
+  const loaded = [...loadedWith('service/cli/commands.ts')];
+  expect(loaded.length).toBeGreaterThan(150);
+  expect(loaded).toContain('loaders/load/load.ts');
+  expect(loaded.filter((file) => file.startsWith('loaders/synthetic/'))).toEqual([]);
+});
+
 test.each(['store', 'loaders', 'service'])(
   'no folder of %s/ imports itself by way of others',
   (layer) => {

@@ -18,7 +18,7 @@ import {
 import { type BlockOptions, block, blocked, unblock } from './block.ts';
 import { confirmDataset, confirmOldDataFolder, confirmPromotedServer } from './confirm.ts';
 import { Failure } from './failure.ts';
-import { type GenerateCommandOptions, generate } from './generate.ts';
+import type { GenerateCommandOptions } from './generate.ts';
 import { type HoldingsOptions, holdings } from './holdings.ts';
 import { init } from './init.ts';
 import { type LoadOptions, load } from './load.ts';
@@ -252,7 +252,10 @@ Examples:
   cp-flags load --ack acks/ england/*/*.xml
 `,
     )
-    .action((options: GenerateCommandOptions) => generate(options));
+    .action(async (options: GenerateCommandOptions) => {
+      const { generate } = await import('./generate.ts');
+      generate(options);
+    });
 
   const describesCsv = (command: Command): Command =>
     command

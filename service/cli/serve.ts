@@ -1,8 +1,8 @@
 import { relative } from 'node:path';
-import { SAMPLE_NUMBERS, SAMPLE_REHEARSALS } from '#loaders/synthetic/sample.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { SAMPLE_NUMBERS, SAMPLE_REHEARSALS } from '#schemas/sample.ts';
 import { type Service, startService } from '../main.ts';
-import { createDemo, type Demo } from '../start/demo.ts';
+import type { Demo } from '../start/demo.ts';
 import { createLog, errorFields, type Log } from '../telemetry/log.ts';
 import { misused } from './failure.ts';
 import { whenToldToStop } from './signals.ts';
@@ -93,7 +93,12 @@ export async function serve(
     );
   }
   const log = createLog(configuration.LOG_LEVEL ?? (options.demo === true ? 'warn' : 'info'));
-  const demo: Demo | undefined = options.demo === true ? createDemo(configuration, log) : undefined;
+  let demo: Demo | undefined;
+  if (options.demo === true) {
+    // With all that makes people up, which no other start has a use for.
+    const { createDemo } = await import('../start/demo.ts');
+    demo = createDemo(configuration, log);
+  }
   const starting = startService(configuration, {
     log,
     ...(demo !== undefined && { prepare: demo.prepare }),

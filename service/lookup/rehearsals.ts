@@ -1,7 +1,7 @@
-import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#loaders/synthetic/sample.ts';
 import type { Authority } from '#schemas/authority.ts';
 import type { LimitReached } from '#schemas/errors.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#schemas/sample.ts';
 import { type CoverageLimits, type CoverageState, coverageOf, type Directory } from './coverage.ts';
 
 /** What a demo answers for a number as though it had come about, since no upload can bring it about. */

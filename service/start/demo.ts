@@ -1,13 +1,9 @@
 import { userInfo } from 'node:os';
 import { Readable } from 'node:stream';
 import { loadFile } from '#loaders/load/load.ts';
-import {
-  SAMPLE_AUTHORITIES,
-  type SampleUpload,
-  sampleRenewals,
-  sampleUploads,
-} from '#loaders/synthetic/sample.ts';
+import { type SampleUpload, sampleRenewals, sampleUploads } from '#loaders/synthetic/sample.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
 import { DEMO } from '#schemas/wording/operations.ts';
 import { openDemoIssuer } from '../access/demo-issuer.ts';
 import { demoPersonas } from '../access/personas.ts';

@@ -15,9 +15,9 @@ import {
   type WrongRecord,
 } from '#loaders/synthetic/generate.ts';
 import { numbersIn, syntheticNumber } from '#loaders/synthetic/numbers.ts';
-import { SAMPLE_NUMBERS } from '#loaders/synthetic/sample.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
+import { SAMPLE_NUMBERS } from '#schemas/sample.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Breakers } from '#schemas/uploads/breakers.ts';
 import { generate } from '#service/cli/generate.ts';

@@ -1,13 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  SAMPLE_AUTHORITIES,
-  SAMPLE_NUMBERS,
-  type SampleUpload,
-  sampleRenewals,
-  sampleUploads,
-} from '#loaders/synthetic/sample.ts';
+import { type SampleUpload, sampleRenewals, sampleUploads } from '#loaders/synthetic/sample.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
 import { planStatus } from '#schemas/plans/plan.ts';
+import { SAMPLE_AUTHORITIES, SAMPLE_NUMBERS } from '#schemas/sample.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 import { loader } from '../../support/upload-loading.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#loaders/synthetic/sample.ts';
 import { authoritySchema } from '#schemas/authority.ts';
 import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
+import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#schemas/sample.ts';
 import { createRehearsals } from '#service/lookup/rehearsals.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 

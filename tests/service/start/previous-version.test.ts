@@ -5,7 +5,7 @@ import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { SAMPLE_NUMBERS } from '#loaders/synthetic/sample.ts';
+import { SAMPLE_NUMBERS } from '#schemas/sample.ts';
 import { openDemoIssuer } from '#service/access/demo-issuer.ts';
 import { readDemo, root, run, startServing } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';

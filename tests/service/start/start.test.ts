@@ -5,8 +5,8 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { SAMPLE_AUTHORITIES, SAMPLE_NUMBERS } from '#loaders/synthetic/sample.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { SAMPLE_AUTHORITIES, SAMPLE_NUMBERS } from '#schemas/sample.ts';
 import {
   isAlive,
   readDemo,
