@@ -1,3 +1,6 @@
+// By hand, since writing XML is two functions; a library for it would be a dependency on the way of every
+// answer to an authority.
+
 /** Text and attribute values escaped; a character that XML 1.0 cannot hold becomes U+FFFD. */
 export function xmlText(text: string): string {
   return text

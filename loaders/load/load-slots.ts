@@ -1,3 +1,5 @@
+// By hand, since a library that limits what goes on at once does not say when none is at work.
+
 import { setImmediate as immediate } from 'node:timers/promises';
 
 /** How long the first load that is ready to be reconciled waits for others at most. */

@@ -1,3 +1,7 @@
+// By hand around jose's local key set, since its remote one (6.2) starts its cooldown only with a fetch that
+// succeeds, so that made-up tokens would have an issuer that is down asked once for each; it reads answers of
+// any size, and says neither when the keys change nor why they could not be had.
+
 import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import { ACCESS } from '#schemas/wording/operations.ts';

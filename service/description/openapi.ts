@@ -1,3 +1,6 @@
+// By hand, since the libraries that make it from routes put validators between a request and its audited
+// refusal (decision 36).
+
 import { z } from 'zod';
 import { ERRORS, type ErrorCode, problemSchema } from '#schemas/errors.ts';
 import {

@@ -1,3 +1,6 @@
+// By hand, since OpenTelemetry's exporter for Prometheus has the whole SDK in memory of every process
+// (decision 26); promtool checks what is written here.
+
 import type { Distribution, Labels, Reading } from './instruments.ts';
 
 /**

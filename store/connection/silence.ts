@@ -1,3 +1,6 @@
+// By hand, since ioredis's socketTimeout drops a connection whose Redis is only busy, and looks at none that is
+// idle.
+
 import type { Redis } from 'ioredis';
 
 type CommandItem = ReturnType<Redis['commandQueue']['shift']>;

@@ -1,3 +1,6 @@
+// By hand, since csv-parse took as long as all else of a load, and faster parsers let faults pass (decision
+// 15); the tests compare it with csv-parse.
+
 import { tidy } from '#schemas/tidy.ts';
 
 export type CsvLine<Cells> = {

@@ -1,3 +1,6 @@
+// By hand, since rate-limiter-flexible is three promises to wait for on every request, and this is none
+// (decision 18).
+
 import { createHash } from 'node:crypto';
 import type { LimitReached } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';

@@ -1,3 +1,6 @@
+// By hand, like all of this folder, since the libraries for C2SP's tiled logs are in Go; tests/public-tools
+// has those verify what is written here.
+
 import { EMPTY_ROOT, type Hash, nodeHash } from './hash.ts';
 import { hashesAt, hashesOfTile, levelsOf, TILE_WIDTH, widthOf } from './tiles.ts';
 
