@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SAMPLE_NUMBERS } from '#loaders/synthetic/sample.ts';
+import { SAMPLE_NUMBERS } from '#schemas/sample.ts';
 import { until } from '../support/service.ts';
 
 type Demo = { baseUrl: string; tokens: Record<string, string> };
