@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import packageJson from '../package.json' with { type: 'json' };
-import { withErrorTable } from './description/error-table.ts';
+import { withErrorTable, withSettingsTable } from './description/error-table.ts';
 import { openApi } from './description/openapi.ts';
 import { OPERATIONS } from './routes/routes.ts';
 
@@ -10,3 +10,5 @@ const api = openApi(OPERATIONS, packageJson.version);
 await writeFile(new URL('openapi.json', docs), `${JSON.stringify(api, null, 2)}\n`);
 const guide = new URL('integrating.md', docs);
 await writeFile(guide, withErrorTable(await readFile(guide, 'utf8')));
+const settings = new URL('operating/settings.md', docs);
+await writeFile(settings, withSettingsTable(await readFile(settings, 'utf8')));

@@ -1,5 +1,5 @@
-import { z } from 'zod';
-import { type Configuration, configurationSchema } from '#schemas/configuration.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { describedSettings } from '../description/settings.ts';
 
 const WIDTH = 110;
 const INDENT = '      ';
@@ -22,20 +22,11 @@ function wrapped(text: string): string {
  * @param names default: all there are
  */
 export function settingsHelp(names?: readonly (keyof Configuration)[]): string {
-  const { shape } = configurationSchema;
-  const { properties = {} } = z.toJSONSchema(configurationSchema, {
-    io: 'input',
-    unrepresentable: 'any',
-  });
-  const entries = (names ?? configurationSchema.keyof().options).map((name) => {
-    const property = properties[name];
-    const asRead: unknown = shape[name].safeParse(undefined).data;
-    // Of a path the text that is written, and not the place that it means here.
-    const text = typeof property === 'object' ? property.default : undefined;
-    const standard = text ?? (typeof asRead === 'number' ? asRead : undefined);
-    const shown =
-      standard === undefined ? '' : ` (${JSON.stringify(standard).replaceAll('"', '')})`;
-    return `  ${name}${shown}\n${wrapped(shape[name].description ?? '')}`;
-  });
+  const entries = describedSettings()
+    .filter(({ name }) => names === undefined || names.includes(name))
+    .map(({ name, standard, meaning }) => {
+      const shown = standard === undefined ? '' : ` (${standard})`;
+      return `  ${name}${shown}\n${wrapped(meaning)}`;
+    });
   return `Settings (environment):\n${entries.join('\n')}\n`;
 }

@@ -2,9 +2,12 @@ import { readFile } from 'node:fs/promises';
 import type { Resource } from '@medplum/fhirtypes';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { expect, test } from 'vitest';
+import { configurationSchema } from '#schemas/configuration.ts';
 import { ERRORS } from '#schemas/errors.ts';
+import { careSettings } from '#schemas/people/care-setting.ts';
+import { claimMappingSchema } from '#schemas/people/identity.ts';
 import { createApiDescription } from '#service/description/description.ts';
-import { withErrorTable } from '#service/description/error-table.ts';
+import { withErrorTable, withSettingsTable } from '#service/description/error-table.ts';
 import { EXAMPLES } from '#service/description/examples.ts';
 import { openApi, refusalsOf } from '#service/description/openapi.ts';
 import { OPERATIONS } from '#service/routes/routes.ts';
@@ -22,6 +25,30 @@ test('docs/openapi.json is what the service serves (npm run docs writes it)', as
 test('the table of errors in docs/integrating.md is that of the code (npm run docs writes it)', async () => {
   const page = await read('integrating.md');
   expect(withErrorTable(page)).toBe(page);
+});
+
+test('the page of settings has every one of them, with its meaning (npm run docs writes it)', async () => {
+  const page = await read('operating/settings.md');
+  expect(withSettingsTable(page)).toBe(page);
+  const rows = [...page.matchAll(/^\| `([A-Z0-9_]+)` \| [^|]*\| (\S.*) \|$/gm)];
+  expect(rows.map(([, name]) => name)).toEqual(Object.keys(configurationSchema.shape));
+});
+
+test('nobody who operates the service has to read its code for a setting', async () => {
+  for (const page of [
+    'operating.md',
+    'operating/settings.md',
+    'integrating.md',
+    'authorities.md',
+  ]) {
+    expect(await read(page)).not.toMatch(/\]\([^)]*\.ts\)/);
+  }
+  const page = await read('operating.md');
+  for (const setting of careSettings) expect(page).toContain(`\`${setting}\``);
+  const [, mapping = ''] = /mapping of your own\n\n```json\n([^]*?)```/.exec(page) ?? [];
+  expect(Object.keys(claimMappingSchema.parse(JSON.parse(mapping)))).toEqual(
+    expect.arrayContaining(Object.keys(claimMappingSchema.shape)),
+  );
 });
 
 test('a public linter finds nothing in the description, its examples included', async () => {

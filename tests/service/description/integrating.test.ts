@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -75,9 +75,11 @@ describe('the calls to paste', () => {
     ]);
   });
 
-  test('of TypeScript and Python tell the three outcomes apart', async () => {
+  test('of JavaScript and Python tell the three outcomes apart', async () => {
     async function tries(language: string, name: string, command: string): Promise<void> {
-      const [program = ''] = blocks(language);
+      const program =
+        blocks(language).find((each) => each.includes('lookUp(') || each.includes('look_up(')) ??
+        '';
       const file = join(folder, name);
       await writeFile(file, program);
       const look = (nhsNumber: string, env = environment) => run(command, [file, nhsNumber], env);
@@ -97,9 +99,34 @@ describe('the calls to paste', () => {
       }
     }
     await Promise.all([
-      tries('ts', 'lookup.ts', process.execPath),
+      tries('js', 'lookup.mjs', process.execPath),
       tries('python', 'lookup.py', 'python3'),
     ]);
+  });
+
+  test('of JavaScript hold nothing that Node 20 would not run', () => {
+    expect(blocks('ts')).toEqual([]);
+  });
+
+  test('for another user of a demo make a token that is let in and listed as somebody else', async () => {
+    const program = blocks('js').find((each) => each.includes('SignJWT')) ?? '';
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+    await writeFile(join(folder, 'demo-user.mjs'), program);
+    const { stdout } = await promisify(execFile)(process.execPath, ['demo-user.mjs'], {
+      cwd: folder,
+    });
+    const response = await fetch(`${demo.baseUrl}/lookup`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${stdout.trim()}`,
+        'x-request-id': randomUUID(),
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ nhsNumber: '9991000011' }),
+    });
+    expect(response.status).toBe(200);
+    const { accesses } = lookupAnswerSchema.parse(await response.json());
+    expect(accesses?.[0]).toMatchObject({ name: 'Iris Example', own: true });
   });
 
   test('have the words of could-not-check as the service has them', () => {
