@@ -15,6 +15,7 @@ COPY schemas ./schemas
 COPY store ./store
 COPY loaders ./loaders
 COPY service ./service
+COPY docs/integrating.md ./docs/
 RUN mkdir -m 0700 /data && mkdir node_modules/.cache && chown node:node /data node_modules/.cache
 USER node
 # Compiled once here: the root file system is read-only later, and a start takes half the time.

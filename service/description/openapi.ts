@@ -306,7 +306,7 @@ const ABOUT = `By NHS number: is this child on a child protection plan, looked a
 
 Whatever is not 200 is **not a negative result**: such an answer has \`checked: false\`, or is an OperationOutcome, and words to act on. Show an unknown outcome, a timeout of your own included, as "could not check". Nothing may be cached. Flags are never shown to patients or proxies, and never printed.
 
-docs/integrating.md says when to call, what to show, and which test numbers a demo answers.`;
+The guide at /docs/integrating.md says when to call, what to show, and which test numbers a demo answers.`;
 
 /**
  * What this service answers, OpenAPI 3.1, made of the schemas that it works by.

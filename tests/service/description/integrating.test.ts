@@ -135,6 +135,12 @@ describe('the calls to paste', () => {
   });
 });
 
+test('is served where the description of the API says that it is', async () => {
+  const about = await (await fetch(`${demo.baseUrl}/docs`)).text();
+  expect(about).toContain('/docs/integrating.md');
+  expect(await (await fetch(`${demo.baseUrl}/docs/integrating.md`)).text()).toBe(page);
+});
+
 describe('the test numbers', () => {
   type Row = { number: string; born: string; status: number; code: string };
   const rows = (): Row[] =>

@@ -123,6 +123,7 @@ const ROUTES: Record<string, Entry> = {
   'POST /audit/search': { body: json({ reason: 'review' }), people: { auditor: 200 } },
   'GET /openapi.json': open(),
   'GET /docs': open(),
+  'GET /docs/integrating.md': open(),
   'GET /_ping': open(),
   'GET /_status': open(),
   'GET /problems/:code': open({ path: '/problems/not-found' }),
