@@ -97,7 +97,8 @@ type Outcome = {
   holds: number;
 };
 
-const timeless = ({ file, ...rest }: Acknowledgement): unknown => {
+const timeless = ({ file, repeated: _repeated, ...rest }: Acknowledgement): unknown => {
+  // A load that was cut short may have been ended by another process before the file came again.
   // Into the service a file comes without its name.
   const { receivedAt: _, name: __, ...about } = file;
   const { id: ___, since: ____, ...held } = rest.held ?? {};
