@@ -8,7 +8,7 @@ import { fortnight, type Look, sealedLooks, THEFTS } from '../tests/support/fort
 
 /**
  * `npm run bench:alerts`: the alerts that made-up fortnights at ten sites give, how soon whole thefts are
- * noticed, and what counting costs, in processor time. For whoever wants to know what other thresholds would do.
+ * noticed, and what counting costs, in processor time. For trying other thresholds.
  */
 
 const HELP = `npm run bench:alerts -- [options]
