@@ -126,7 +126,9 @@ describe('live data without a list of expected authorities', () => {
     const coverageNow = async () =>
       lookupAnswerSchema.parse(await (await service.lookup({ nhsNumber: CHILD }, { token })).json())
         .coverage;
-    await until(async () => (await coverageNow()).area !== undefined, 'the list counting');
+    // A machine that is busy with the command may hold the worker's word up past its three seconds.
+    const coverageWhenTrusted = () => coverageNow().catch(() => undefined);
+    await until(async () => (await coverageWhenTrusted())?.area !== undefined, 'the list counting');
     // One never loaded a file: it is behind, and with MINIMUM_COVERAGE at 1 that is no negative.
     expect(await coverageNow()).toMatchObject({
       expected: 2,
@@ -144,7 +146,10 @@ describe('live data without a list of expected authorities', () => {
       authorities: [{ code: 'ZZ101', name: 'A Council' }],
     });
     expect((await set(smaller)).stdout).toContain('- ZZ102 B Council');
-    await until(async () => (await coverageNow()).complete, 'the shorter list counting');
+    await until(
+      async () => (await coverageWhenTrusted())?.complete === true,
+      'the shorter list counting',
+    );
     const negative = await service.lookup({ nhsNumber: UNKNOWN }, { token });
     expect(lookupAnswerSchema.parse(await negative.json()).advice).toContain(
       "This is a pilot in North Yorkshire. It covers plans of Council ZZ101, and of no other council. If the child may live elsewhere, ring children's social care there.",
