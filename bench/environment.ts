@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ACTIVITY_UNSCHEDULED } from '#schemas/people/care-setting.ts';
-import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { dataFolder, readRunning } from '#store/connection/embedded/data-folder.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { copyNation, type Nation } from './nation.ts';

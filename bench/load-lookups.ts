@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { syntheticNumber } from '#loaders/synthetic/numbers.ts';
 import { ACTIVITY_UNSCHEDULED } from '#schemas/people/care-setting.ts';
-import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';

@@ -1,6 +1,6 @@
 import type { Configuration } from '#schemas/configuration.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
-import { readSettingFile } from '../access/issuers.ts';
+import { readSettingFile } from '../admission/issuers.ts';
 import { defaultOrigin, readOrMakeKeys } from '../audit/seal/keys.ts';
 import { auditKeyFile } from '../files/data-folder.ts';
 import { findRedis, openRedis } from '../start/redis.ts';

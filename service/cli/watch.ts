@@ -16,7 +16,7 @@ import { mailboxesFileSchema } from '#schemas/uploads/mesh.ts';
 import { makeFolderIn } from '#store/files/whole-file.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { readSettingFile } from '../access/issuers.ts';
+import { readSettingFile } from '../admission/issuers.ts';
 import { openAnchor } from '../files/data-folder.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { loadSettings } from '../uploads/load-settings.ts';

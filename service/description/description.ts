@@ -1,7 +1,7 @@
 import { SAFE_HEADERS } from '../http/headers.ts';
+import { apiPage, PAGE_POLICY } from './docs-page.ts';
 import { openApi } from './openapi.ts';
 import type { Operation } from './operation.ts';
-import { apiPage, PAGE_POLICY } from './page.ts';
 
 /** What describes the API, for programs and for people; without a token, since it holds no secret. */
 export type ApiDescription = {

@@ -1,10 +1,10 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import type { GuardedWork } from '../access/guarded.ts';
+import type { GuardedWork } from '../admission/guarded.ts';
 import { BODY_LIMITS, readBody } from '../http/body.ts';
 import { answerHeaders } from '../http/headers.ts';
-import type { Admitted } from '../lookup/guard.ts';
+import type { Admitted } from '../lookup/guarded-lookup.ts';
 import type { Form, LookUp } from '../lookup/lookup.ts';
 import type { Rehearse } from '../lookup/rehearsals.ts';
 import { whenUndelivered } from '../lookup/undelivered.ts';

@@ -4,7 +4,7 @@ import { PLAN_TYPES, type PlanStatus } from '#schemas/plans/plan.ts';
 import { flaggedAdvice } from '#schemas/wording/lookup.ts';
 import type { ListedAccess, ShownPlan } from '#store/lookup.ts';
 import { negativeAdvice } from './coverage.ts';
-import type { Admitted } from './guard.ts';
+import type { Admitted } from './guarded-lookup.ts';
 import type { Checked, Form } from './lookup.ts';
 
 /** What is held says something that cannot be shown as it should be; nothing is shown then. */

@@ -1,7 +1,7 @@
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { LookupRequest, SearchType } from '#schemas/lookup.ts';
 import type { CoverageState } from './coverage.ts';
-import type { Admitted } from './guard.ts';
+import type { Admitted } from './guarded-lookup.ts';
 
 /**
  * Writes the event of a lookup, which the store completes with what was found.

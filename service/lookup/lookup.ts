@@ -15,7 +15,7 @@ import type { SampledLog } from '../telemetry/sampled-log.ts';
 import type { Trace } from '../telemetry/traces.ts';
 import type { CoverageState } from './coverage.ts';
 import { createEventText } from './event.ts';
-import type { Admitted } from './guard.ts';
+import type { Admitted } from './guarded-lookup.ts';
 import type { Rehearsed } from './rehearsals.ts';
 
 /** What was found, to be put into words. */

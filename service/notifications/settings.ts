@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import { type PreferencesFile, preferencesFileSchema } from '#schemas/notification.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
-import { readSettingFile } from '../access/issuers.ts';
+import { readSettingFile } from '../admission/issuers.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 import type { NotifierOptions } from './notifier.ts';

@@ -11,7 +11,7 @@ import {
   type Admitted,
   type AuthorityGuardDependencies,
   guardedAuthority,
-} from '../uploads/guard.ts';
+} from '../uploads/guarded-authority.ts';
 import type { Route } from './route.ts';
 
 export type AcknowledgementDependencies = AuthorityGuardDependencies & {

@@ -12,7 +12,7 @@ import {
 import { withTraceId } from '../fhir/request.ts';
 import { createSearch, type SearchDependencies } from '../fhir/search.ts';
 import { FHIR_BASE, FHIR_JSON, NHS_NUMBER_SYSTEM } from '../fhir/vocabulary.ts';
-import { guardedLookup, type LookupGuardDependencies } from '../lookup/guard.ts';
+import { guardedLookup, type LookupGuardDependencies } from '../lookup/guarded-lookup.ts';
 import type { Route } from './route.ts';
 
 export type FhirSearchDependencies = LookupGuardDependencies & SearchDependencies;

@@ -11,7 +11,7 @@ import { authorityHeaders } from '../description/operation.ts';
 import { answerHeaders } from '../http/headers.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
-import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guard.ts';
+import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
 import { HOLDINGS_FORMATS, holdingsText } from '../uploads/holdings.ts';
 import type { Route } from './route.ts';
 

@@ -8,7 +8,7 @@ import { answerHeaders } from '../http/headers.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { problem, problemResponse } from '../http/problem.ts';
 import { PLAIN } from '../lookup/answer.ts';
-import { type Admitted, plainLookup } from '../lookup/guard.ts';
+import { type Admitted, plainLookup } from '../lookup/guarded-lookup.ts';
 import type { Rehearse, Rehearsed } from '../lookup/rehearsals.ts';
 import { type ParsedRequest, parseBatch } from '../lookup/request.ts';
 import { whenUndelivered } from '../lookup/undelivered.ts';

@@ -5,7 +5,7 @@ import { answerHeaders } from '../http/headers.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { problemResponse } from '../http/problem.ts';
 import { PLAIN } from '../lookup/answer.ts';
-import { type LookupGuardDependencies, plainLookup } from '../lookup/guard.ts';
+import { type LookupGuardDependencies, plainLookup } from '../lookup/guarded-lookup.ts';
 import type { LookUp } from '../lookup/lookup.ts';
 import type { Rehearse } from '../lookup/rehearsals.ts';
 import { parseRequest } from '../lookup/request.ts';

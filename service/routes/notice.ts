@@ -4,7 +4,7 @@ import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
 import { authorityHeaders } from '../description/operation.ts';
 import { answerHeaders } from '../http/headers.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
-import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guard.ts';
+import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
 import { readNotice } from '../uploads/notices.ts';
 import { sequenceInPath, sequenceOf } from './acknowledgement.ts';
 import type { Route } from './route.ts';

@@ -13,7 +13,7 @@ import { authorityHeaders } from '../description/operation.ts';
 import { answerHeaders } from '../http/headers.ts';
 import { NotificationFile } from '../notifications/notification-file.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
-import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guard.ts';
+import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
 import type { Route } from './route.ts';
 
 export type NotificationsDependencies = AuthorityGuardDependencies & {

@@ -15,7 +15,7 @@ import { answerHeaders } from '../http/headers.ts';
 import { idFields } from '../http/request-ids.ts';
 import { openBody } from '../uploads/body.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
-import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guard.ts';
+import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
 import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
 import type { Route } from './route.ts';
 

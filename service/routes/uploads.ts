@@ -16,7 +16,7 @@ import {
   type Admitted,
   type AuthorityGuardDependencies,
   guardedAuthority,
-} from '../uploads/guard.ts';
+} from '../uploads/guarded-authority.ts';
 import type { LoadSettings } from '../uploads/load-settings.ts';
 import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
 import { acknowledged, acknowledgementContent } from './acknowledgement.ts';

@@ -3,8 +3,8 @@ import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Organisation } from '#schemas/people/care-setting.ts';
 import { FUNCTIONS_VERSION } from '#store/functions/functions.ts';
-import { type Identities, organisationsOf } from '../access/identities.ts';
-import type { TrustedIssuer } from '../access/issuers.ts';
+import { type Identities, organisationsOf } from '../admission/identities.ts';
+import type { TrustedIssuer } from '../admission/issuers.ts';
 
 /**
  * What of a configuration decides who may look and what is answered, and its digest, by which every

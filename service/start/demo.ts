@@ -5,8 +5,8 @@ import { type SampleUpload, sampleRenewals, sampleUploads } from '#loaders/synth
 import type { Configuration } from '#schemas/configuration.ts';
 import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
 import { DEMO } from '#schemas/wording/operations.ts';
-import { openDemoIssuer } from '../access/demo-issuer.ts';
-import { demoPersonas } from '../access/personas.ts';
+import { openDemoIssuer } from '../admission/demo-issuer.ts';
+import { demoPersonas } from '../admission/personas.ts';
 import { demoFile, spoolFolder } from '../files/data-folder.ts';
 import { writePrivate } from '../files/private-file.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';

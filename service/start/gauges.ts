@@ -1,8 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import type { TrustedIssuer } from '../access/issuers.ts';
-import type { Limits } from '../access/limits/limits.ts';
+import type { TrustedIssuer } from '../admission/issuers.ts';
+import type { Limits } from '../admission/limits/limits.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Recorder } from '../audit/record/recorder.ts';
 import { type CoverageLimits, coverageOf } from '../lookup/coverage.ts';

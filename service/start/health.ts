@@ -1,11 +1,12 @@
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import type { AccessContext } from '../access/access-context.ts';
-import { type Identities, identityChecks } from '../access/identities.ts';
+import type { AccessContext } from '../admission/admission-context.ts';
+import { type Identities, identityChecks } from '../admission/identities.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import type { WatchedFiles } from '../files/watched-files.ts';
 import { type TlsMaterial, tlsCheck } from '../http/tls.ts';
 import { type CoverageLimits, coverageCheck, shareCheck } from '../lookup/coverage.ts';
+import type { Start } from './context.ts';
 import {
   watchAccessContext,
   watchAudit,
@@ -17,7 +18,6 @@ import {
   watchReadiness,
 } from './gauges.ts';
 import type { Lookups } from './lookups.ts';
-import type { Start } from './start.ts';
 import type { Worker } from './worker.ts';
 
 export type HealthDependencies = {

@@ -2,16 +2,16 @@ import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { AccessContext } from '../access/access-context.ts';
-import { createAdmission } from '../access/admission.ts';
-import { type Identities, organisationsOf } from '../access/identities.ts';
+import { createAdmission } from '../admission/admission.ts';
+import type { AccessContext } from '../admission/admission-context.ts';
+import { type Identities, organisationsOf } from '../admission/identities.ts';
 import type { BaseOf } from '../fhir/request.ts';
 import { type CoverageLimits, type CoverageState, createCoverage } from '../lookup/coverage.ts';
 import { createLookup } from '../lookup/lookup.ts';
 import { createOverload } from '../lookup/overload.ts';
 import { createRehearsals } from '../lookup/rehearsals.ts';
 import type { LookupRoutesDependencies } from '../routes/routes.ts';
-import type { Start } from './start.ts';
+import type { Start } from './context.ts';
 
 export type LookupsDependencies = {
   /** The dataset's, as far as it is known. */

@@ -1,8 +1,8 @@
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { datasetProblem, lookupDatasetProblem } from '../files/served-dataset.ts';
+import type { Start } from './context.ts';
 import { logReadiness } from './readiness-log.ts';
 import type { RedisServer, StoreConnection } from './redis.ts';
-import type { Start } from './start.ts';
 import type { Tools } from './tools.ts';
 
 /** A store that opens later is as good; this only lets a start be told as done when it is. */

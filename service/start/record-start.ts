@@ -3,11 +3,11 @@ import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Build } from '#schemas/status.ts';
 import type { LookupStore } from '#store/lookup.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import type { AccessContext } from '../access/access-context.ts';
-import type { Identities } from '../access/identities.ts';
+import type { AccessContext } from '../admission/admission-context.ts';
+import type { Identities } from '../admission/identities.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { createConfigurationDigest } from './configuration-digest.ts';
-import type { Start } from './start.ts';
+import type { Start } from './context.ts';
 
 const TRIED_EVERY_MS = 1_000;
 

@@ -12,7 +12,7 @@ import {
   type RedisRole,
   startEmbeddedRedis,
 } from '#store/connection/embedded-redis.ts';
-import type { Start } from './start.ts';
+import type { Start } from './context.ts';
 
 export type StoreConnection = ReturnType<typeof connectStore>;
 

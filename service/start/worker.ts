@@ -6,9 +6,9 @@ import { createStore } from '#store/store.ts';
 import { watchAccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
-import type { AccessContext } from '../access/access-context.ts';
-import { LIVE_LIMITS } from '../access/limits/limits.ts';
-import { DEMO_OPERATOR } from '../access/personas.ts';
+import type { AccessContext } from '../admission/admission-context.ts';
+import { LIVE_LIMITS } from '../admission/limits/limits.ts';
+import { DEMO_OPERATOR } from '../admission/personas.ts';
 import { type Audit, startAudit } from '../audit/audit.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
 import { createSearcher } from '../audit/search/searcher.ts';
@@ -28,11 +28,11 @@ import { notifierSettings, watchPreferences } from '../notifications/settings.ts
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
+import type { Start } from './context.ts';
 import { startDaily } from './daily.ts';
 import { createForeignWrites } from './foreign-writes.ts';
 import { tellNotInUse } from './not-in-use.ts';
 import type { RedisServer } from './redis.ts';
-import type { Start } from './start.ts';
 import type { Tools } from './tools.ts';
 
 /** The store verifier tries again by itself, so it need not outwait the lease of a loader that died. */

@@ -6,7 +6,7 @@ import { exposition } from './exposition.ts';
 import { gauge, type Reading, type Source } from './instruments.ts';
 import { errorFields, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { serveMetrics } from './page.ts';
+import { serveMetrics } from './metrics-page.ts';
 import { watchProcess } from './process.ts';
 import { createRequestObserver, createRouteNames, type RequestObserver } from './requests.ts';
 import { createTraces, type Traces } from './traces.ts';

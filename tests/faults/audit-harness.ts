@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { draws, one } from '#loaders/synthetic/random.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { ENTRY_HOURS } from '#schemas/notification.ts';
-import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
 import { readKeys } from '#service/audit/seal/keys.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';

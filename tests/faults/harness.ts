@@ -11,7 +11,7 @@ import { listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
-import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createStore, type Store } from '#store/store.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { sealedEvents } from '#service/audit/log/sealed.ts';
 import { keys } from '#store/keys.ts';
 import { allEvents } from '../support/audit-events.ts';

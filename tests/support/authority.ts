@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { DemoClaims } from '#service/access/demo-issuer.ts';
+import type { DemoClaims } from '#service/admission/demo-issuer.ts';
 import { claims, type TestService } from './service.ts';
 
 /** Claims of an authority's data officer, or of its case system. */

@@ -7,7 +7,7 @@ import { odsCodeSchema } from '#schemas/authority.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
 import type { Role } from '#schemas/people/identity.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
-import { type DemoClaims, openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { type DemoClaims, openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { startService } from '#service/main.ts';
 import { createLog } from '#service/telemetry/log.ts';
 import { connectStore, whenReady } from '#store/connection/connection.ts';

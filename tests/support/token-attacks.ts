@@ -8,7 +8,7 @@ import {
   type JWTHeaderParameters,
   SignJWT,
 } from 'jose';
-import type { TokenRefusal } from '#service/access/authenticate.ts';
+import type { TokenRefusal } from '#service/admission/authenticate.ts';
 
 type Pair = Awaited<ReturnType<typeof generateKeyPair>>;
 

@@ -8,7 +8,7 @@ import {
 import type { LookupStore } from '#store/lookup.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { errorFields, type Log } from '../../telemetry/log.ts';
-import { EventSpool, type Lost } from './spool.ts';
+import { EventSpool, type Lost } from './event-spool.ts';
 
 /** What may be recorded; how many were lost is for the recorder itself to say. */
 export type Occurrence = Exclude<RecordedEvent, { type: 'events-lost' }>;

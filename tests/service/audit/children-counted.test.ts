@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { withinLimit } from '#schemas/alert-thresholds.ts';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
-import { LIVE_LIMITS } from '#service/access/limits/limits.ts';
+import { LIVE_LIMITS } from '#service/admission/limits/limits.ts';
 import { ChildrenCounted } from '#service/audit/alert/children-counted.ts';
 import type { SealedEvent } from '#service/audit/log/sealed.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';

@@ -12,8 +12,8 @@ import {
 import { COULD_NOT_CHECK_CAUSES, REASONS, SEARCH_TYPES } from '#schemas/lookup.ts';
 import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import { heldTextSchema, shortTextSchema } from '#schemas/text.ts';
-import { createAuthenticator } from '#service/access/authenticate.ts';
-import { mappingOf } from '#service/access/claims.ts';
+import { createAuthenticator } from '#service/admission/authenticate.ts';
+import { mappingOf } from '#service/admission/claims.ts';
 import { readRequestIds } from '#service/http/request-ids.ts';
 import { PLAIN } from '#service/lookup/answer.ts';
 import { coverageOf } from '#service/lookup/coverage.ts';

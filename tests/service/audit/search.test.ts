@@ -8,7 +8,7 @@ import type { Bundle } from '@medplum/fhirtypes';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { DemoClaims } from '#service/access/demo-issuer.ts';
+import type { DemoClaims } from '#service/admission/demo-issuer.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
 import { FHIR_DEFINITIONS } from '../../support/fhir-validation.ts';
 import { root, run } from '../../support/processes.ts';

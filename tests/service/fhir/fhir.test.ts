@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { CHECK_THE_NUMBER, DUE_DATE_PASSED, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
-import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { startService } from '#service/main.ts';
 import { createLog } from '#service/telemetry/log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';

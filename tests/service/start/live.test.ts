@@ -6,7 +6,7 @@ import { ConfigurationError } from '#schemas/configuration.ts';
 import { problemSchema } from '#schemas/errors.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { EXPECTED_NOT_SET } from '#schemas/wording/lookup.ts';
-import { readIssuers, readOrganisations } from '#service/access/issuers.ts';
+import { readIssuers, readOrganisations } from '#service/admission/issuers.ts';
 import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import {

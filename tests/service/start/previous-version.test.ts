@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { SAMPLE_NUMBERS } from '#schemas/sample.ts';
-import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { readDemo, root, run, startServing } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, fill, testFolder, until } from '../../support/service.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
-import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { type Service, startService } from '#service/main.ts';
 import { createLog } from '#service/telemetry/log.ts';
 import { allEvents } from '../../support/audit-events.ts';

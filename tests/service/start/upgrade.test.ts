@@ -1,7 +1,7 @@
 import { appendFile, cp, mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openDemoIssuer } from '#service/access/demo-issuer.ts';
+import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { allEvents } from '../../support/audit-events.ts';
 import { root, startServing } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { createLocalJWKSet, exportJWK, generateKeyPair } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Authenticate, createAuthenticator } from '#service/access/authenticate.ts';
-import { mappingOf } from '#service/access/claims.ts';
+import { type Authenticate, createAuthenticator } from '#service/admission/authenticate.ts';
+import { mappingOf } from '#service/admission/claims.ts';
 import { claims } from '../../support/service.ts';
 import { signText } from '../../support/token-attacks.ts';
 

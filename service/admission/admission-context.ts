@@ -18,7 +18,7 @@ import { createSampledLog } from '../telemetry/sampled-log.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createAuthenticator } from './authenticate.ts';
 import { type Identities, organisationsOf } from './identities.ts';
-import { createEnumerationGuard, type EnumerationAlert } from './limits/enumeration.ts';
+import { createEnumerationGuard, type EnumerationAlert } from './limits/enumeration-watch.ts';
 import { createLimits, LIVE_LIMITS, type LimitSettings } from './limits/limits.ts';
 
 const EVENTS_ARE_WRITTEN_WITHIN_MS = 2_000;

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LimitReached } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
-import { createLimits, type LimitSettings } from '#service/access/limits/limits.ts';
+import { createLimits, type LimitSettings } from '#service/admission/limits/limits.ts';
 import { createRefusalSampling } from '#service/audit/record/refusal-sampling.ts';
 import { createSharedUse, type SharedUse } from '#store/shared-use.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';

@@ -6,10 +6,10 @@ import {
   SignJWT,
 } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Authenticate, createAuthenticator } from '#service/access/authenticate.ts';
-import { mappingOf } from '#service/access/claims.ts';
-import { type IssuerKeys, KeysUnavailable } from '#service/access/issuer-keys.ts';
-import type { TrustedIssuer } from '#service/access/issuers.ts';
+import { type Authenticate, createAuthenticator } from '#service/admission/authenticate.ts';
+import { mappingOf } from '#service/admission/claims.ts';
+import { type IssuerKeys, KeysUnavailable } from '#service/admission/issuer-keys.ts';
+import type { TrustedIssuer } from '#service/admission/issuers.ts';
 import { claims } from '../../support/service.ts';
 import { type TokenAttack, tokenAttacks } from '../../support/token-attacks.ts';
 

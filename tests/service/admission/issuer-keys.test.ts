@@ -11,7 +11,7 @@ import {
   keySetSchema,
   remoteKeys,
   usableKeys,
-} from '#service/access/issuer-keys.ts';
+} from '#service/admission/issuer-keys.ts';
 import { certify } from '../../support/certificates.ts';
 import { until } from '../../support/service.ts';
 

@@ -1,10 +1,10 @@
-import type { Admission, Admit } from '../access/admission.ts';
+import type { Admission, Admit } from '../admission/admission.ts';
 import {
   type Guard,
   type GuardDependencies,
   type GuardedWork,
   guarded,
-} from '../access/guarded.ts';
+} from '../admission/guarded.ts';
 import { problemResponse } from '../http/problem.ts';
 import type { Handler } from '../http/route.ts';
 import type { SampledLog } from '../telemetry/sampled-log.ts';

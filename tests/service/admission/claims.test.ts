@@ -1,7 +1,7 @@
 import type { JWTPayload } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { issuerSchema } from '#schemas/people/identity.ts';
-import { mappingOf, readClaims } from '#service/access/claims.ts';
+import { mappingOf, readClaims } from '#service/admission/claims.ts';
 
 /** Claims as NHS CIS2 Authentication documents them, of a made-up user. */
 const cis2 = () => ({

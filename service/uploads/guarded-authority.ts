@@ -1,5 +1,5 @@
 import type { ErrorCode } from '#schemas/errors.ts';
-import { type GuardDependencies, type GuardedWork, guarded } from '../access/guarded.ts';
+import { type GuardDependencies, type GuardedWork, guarded } from '../admission/guarded.ts';
 import { problemResponse } from '../http/problem.ts';
 import type { Handler } from '../http/route.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -7,7 +7,7 @@ import {
   type AuthorityAdmission,
   type AuthorityAdmissionDependencies,
   admitAuthority,
-} from './admission.ts';
+} from './admit-authority.ts';
 
 export type Admitted = Extract<AuthorityAdmission, { kind: 'admitted' }>;
 export type AuthorityGuardDependencies = GuardDependencies &

@@ -1,6 +1,6 @@
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
-import type { KnownCaller, Refusal } from '../access/admission.ts';
-import { admitScope, type ScopedAdmissionDependencies } from '../access/scoped.ts';
+import type { KnownCaller, Refusal } from '../admission/admission.ts';
+import { admitScope, type ScopedAdmissionDependencies } from '../admission/admit-scope.ts';
 import type { RequestHead } from '../http/request-head.ts';
 
 export type AuthorityAdmission =

@@ -4,7 +4,7 @@ import type { Caller } from '#schemas/people/caller.ts';
 import {
   createEnumerationGuard,
   type EnumerationAlert,
-} from '#service/access/limits/enumeration.ts';
+} from '#service/admission/limits/enumeration-watch.ts';
 import { testNumber } from '../../support/rows.ts';
 
 /** A Tuesday at noon in London. */

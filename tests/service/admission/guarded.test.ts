@@ -1,8 +1,8 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
-import type { KnownCaller, Refusal } from '#service/access/admission.ts';
-import { type Guard, guarded, type WorkRefused } from '#service/access/guarded.ts';
+import type { KnownCaller, Refusal } from '#service/admission/admission.ts';
+import { type Guard, guarded, type WorkRefused } from '#service/admission/guarded.ts';
 import type { Refused } from '#service/audit/record/refusals.ts';
 import { problemResponse } from '#service/http/problem.ts';
 
