@@ -271,6 +271,15 @@ export const ERRORS = {
     title: 'The request is not valid HTTP',
     detail: 'The request line, the Host header or the framing of the body cannot be read.',
   },
+  'address-not-plain': {
+    status: 400,
+    fhir: 'structure',
+    level: 'warn',
+    retryable: false,
+    title: 'The address is not written plainly',
+    detail:
+      'Write the address as it is described at /docs: in ASCII, with no segment that is empty or of dots, and no percent sign, backslash, semicolon or # before the question mark. Where it names a host, the Host header names the same.',
+  },
   'headers-too-large': {
     status: 431,
     fhir: 'too-long',

@@ -182,7 +182,12 @@ function mediaTypes(content: Content, io: 'input' | 'output'): MediaTypes {
 }
 
 /** Of every request, whatever is asked for. */
-const ANY = ['malformed-request', 'headers-too-large', 'method-not-allowed'] as const;
+const ANY = [
+  'malformed-request',
+  'address-not-plain',
+  'headers-too-large',
+  'method-not-allowed',
+] as const;
 /** Records, so that the compiler misses none that may be given. */
 const TOKEN = {
   'header-repeated': true,

@@ -64,3 +64,17 @@ export function hasHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
   }
   return hosts === 0 ? httpVersion === '1.0' : hosts === 1 && !isEmpty;
 }
+
+/** Of a path, what no proxy and no router reads in another way than it is written. */
+const PLAIN_PATH = /^(?:\/(?!\.\.?(?:[/?]|$))[\w.~$-]+)*\/?(?:\?[!"$-~]*)?$/;
+const ABSOLUTE = /^https?:\/\/([^/?]*)/;
+
+/**
+ * Whether the address of a request is written so that it means the same to whatever stands in front of the
+ * service. A parser of URLs would resolve dots and decode, and so reach a route that a proxy keeps closed.
+ */
+export function isPlainlyAddressed({ url = '', headers }: IncomingMessage): boolean {
+  if (url.startsWith('/')) return PLAIN_PATH.test(url);
+  const [origin = '', host = ''] = ABSOLUTE.exec(url) ?? [];
+  return host !== '' && host === headers.host && PLAIN_PATH.test(url.slice(origin.length));
+}

@@ -8,7 +8,7 @@ import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { RequestObserver } from '../telemetry/requests.ts';
 import { listen } from './listening.ts';
 import { problem, problemHeaders, problemResponse } from './problem.ts';
-import { hasHost } from './request-head.ts';
+import { hasHost, isPlainlyAddressed } from './request-head.ts';
 import type { TlsMaterial } from './tls.ts';
 
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
@@ -129,6 +129,12 @@ async function answerEarly(
   return RESPONSE_ALREADY_SENT;
 }
 
+/** What is wrong with a request before anybody asks what it wants. */
+function headFault(incoming: IncomingMessage): ErrorCode | undefined {
+  if (!hasHost(incoming)) return 'malformed-request';
+  return isPlainlyAddressed(incoming) ? undefined : 'address-not-plain';
+}
+
 /**
  * Has the requests of a connection answered one after the other. What comes in one packet would all begin in
  * one turn of the event loop otherwise, and every other client wait for it.
@@ -190,10 +196,9 @@ export async function serveHttp(
     (request, bindings) => {
       const env = bindings as HttpBindings;
       // The listener lets hosts through that no address can have: 999.1.1.1, for one.
-      const response =
-        !hasHost(env.incoming) || !URL.canParse(request.url)
-          ? problemResponse('malformed-request')
-          : fetch(request, env);
+      const response = URL.canParse(request.url)
+        ? fetch(request, env)
+        : problemResponse('malformed-request');
       if (!endsWhereUnread(env.incoming)) return response;
       return Promise.resolve(response).then((given) =>
         env.incoming.complete ? given : answerEarly(given, env),
@@ -214,7 +219,9 @@ export async function serveHttp(
     if (observed !== undefined) {
       outgoing.once('close', () => observed.end(outgoing.headersSent ? outgoing.statusCode : 0));
     }
-    void listener(incoming, outgoing);
+    const fault = headFault(incoming);
+    if (fault === undefined) void listener(incoming, outgoing);
+    else void answerEarly(problemResponse(fault), { incoming, outgoing });
   });
   const options = {
     maxHeaderSize: HEADERS_AT_MOST_BYTES,

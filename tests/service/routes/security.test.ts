@@ -405,6 +405,20 @@ describe('with a good token', () => {
     }
   });
 
+  test.for(named(routes))('%s is reached by its own address alone', async ([, route]) => {
+    for (const path of [`/x/%2e%2e${route.path}`, `/x/..${route.path}`, `/${route.path}`]) {
+      for (const origin of ['', service.baseUrl]) {
+        const response = await ask(route, { as: senderOf(route), path: origin + path });
+        expect(refusal({ ...route, fhir: false }, response)).toBe('400 address-not-plain');
+      }
+    }
+    const elsewhere = await ask(route, {
+      as: senderOf(route),
+      path: `http://other.example${route.path}`,
+    });
+    expect(refusal({ ...route, fhir: false }, elsewhere)).toBe('400 address-not-plain');
+  });
+
   test.for(named(guarded))('%s takes no header twice that must stand once', async ([, route]) => {
     const as = senderOf(route);
     const bearer = `Bearer ${await token(as)}`;

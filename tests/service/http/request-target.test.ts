@@ -1,0 +1,114 @@
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { problemSchema } from '#schemas/errors.ts';
+import { type HttpServer, serveHttp } from '#service/http/server.ts';
+import { rawRequest } from '../../support/raw-http.ts';
+
+/** What a proxy in front has let through by its address reaches that address here, and no other. */
+
+let server: HttpServer;
+let reached: string[] = [];
+beforeAll(async () => {
+  server = await serveHttp(
+    ({ url }) => {
+      reached.push(new URL(url).pathname);
+      return new Response('reached');
+    },
+    { host: '127.0.0.1', port: 0 },
+  );
+});
+afterAll(() => server?.stop(0));
+
+async function ask(path: string, headers: readonly (readonly [string, string])[] = []) {
+  reached = [];
+  const baseUrl = `http://127.0.0.1:${server.port}`;
+  const { status, body } = await rawRequest(baseUrl, { method: 'GET', path, headers });
+  const code = status === 200 ? '' : ` ${problemSchema.parse(JSON.parse(body)).code}`;
+  return `${status}${code}`;
+}
+
+const host = (): string => `127.0.0.1:${server.port}`;
+
+test.for([
+  '/x/../lookup',
+  '/x/%2e%2e/lookup',
+  '/x/%2E./lookup',
+  '/x/.%2e/lookup',
+  '/./lookup',
+  '/%2e/lookup',
+  '/lookup/.',
+  '/lookup/x/..',
+  '/../lookup',
+  '//lookup',
+  '/x//lookup',
+  '/lookup//',
+  '/%6cookup',
+  '/x%2f..%2flookup',
+  '/%2flookup',
+  '/lookup%00',
+  '/x\\..\\lookup',
+  '/\\lookup',
+  '/x/..%5clookup',
+  '/lookup;x',
+  '/x;/../lookup',
+  '/lookup#x',
+  '/lookup?x#y',
+])('%j is refused, whatever it would mean', async (path) => {
+  expect(await ask(path)).toBe('400 address-not-plain');
+  expect(await ask(`http://${host()}${path}`)).toBe('400 address-not-plain');
+  expect(reached).toEqual([]);
+});
+
+test.for(['/lo\tokup', '/lookup\f', '/look\u00fcp', '/lookup?\u00fc'])(
+  '%j is no address in HTTP',
+  async (path) => {
+    expect(await ask(path)).toBe('400 malformed-request');
+    expect(reached).toEqual([]);
+  },
+);
+
+test.for([
+  ['names the host of the Host header', 'http://HOST/lookup', 'HOST', '200'],
+  ['has no path', 'http://HOST', 'HOST', '200'],
+  ['names another host', 'http://other.example/lookup', 'HOST', '400 address-not-plain'],
+  ['names another port', 'http://127.0.0.1/lookup', 'HOST', '400 address-not-plain'],
+  ['names a user', 'http://user@HOST/lookup', 'HOST', '400 address-not-plain'],
+  ['names a host with a path', 'http://HOST/x/lookup', 'HOST/x', '400 address-not-plain'],
+  ['names none', 'http:///lookup', 'HOST', '400 address-not-plain'],
+] as const)('an absolute address that %s: %s', async ([, path, name, outcome]) => {
+  const named = (text: string): string => text.replace('HOST', host());
+  expect(await ask(named(path), [['Host', named(name)]])).toBe(outcome);
+});
+
+test('an address that reaches a handler is, to the letter, the one that was sent', async () => {
+  const PARTS = [
+    '/',
+    '/',
+    '.',
+    '%2e',
+    '%2F',
+    '%',
+    '\\',
+    ';',
+    '#',
+    '\t',
+    'a',
+    'b',
+    'é',
+    '@',
+    ':',
+    '?',
+  ];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom(...PARTS), { maxLength: 8 }),
+      fc.constantFrom('', 'http://HOST'),
+      async (parts, form) => {
+        const path = `/${parts.join('')}`;
+        await ask(form.replace('HOST', host()) + path);
+        if (reached.length > 0) expect(reached).toEqual([path.split('?')[0]]);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
