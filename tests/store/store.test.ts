@@ -13,7 +13,7 @@ import { createLookupStore, type LookupInput, type LookupStore } from '#store/lo
 import { packRow, Tally } from '#store/rows/rows.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { AUTHORITY, day, testNumber, testRow } from '../support/rows.ts';
-import { startTestStore, type TestStore, WAIT_MS } from '../support/test-store.ts';
+import { startTestStore, type TestStore, until, WAIT_MS } from '../support/test-store.ts';
 
 let t: TestStore;
 let readiness: Readiness;
@@ -215,6 +215,7 @@ describe('a lookup', () => {
     const entry = entryOf('B');
     await lookups.lookup(input(number, { userKey: 'user-2', accessEntry: entry }));
     const asked = input(number);
+    await until(() => Date.now() > atOf(first), 'the next millisecond');
     const again = await lookups.lookup(asked);
     expect(again).toMatchObject({
       accesses: [
