@@ -17,7 +17,10 @@ const isFhir = (path: string): boolean => path === FHIR_BASE || path.startsWith(
  */
 export function createApp(routes: readonly MountedRoute[], { log }: { log: Log }) {
   const app = new Hono<{ Bindings: HttpBindings }>();
-  for (const { operation, handler } of routes) app.on(operation.method, operation.path, handler);
+  for (const { operation, handler } of routes) {
+    app.on(operation.method, operation.path, handler);
+    for (const path of operation.optionsAt ?? []) app.on('OPTIONS', path, handler);
+  }
 
   const allowed = allowedMethods(routes);
   const routeOf = createRouteNames([...allowed.keys()]);

@@ -33,6 +33,8 @@ export type Operation = {
   description: string;
   /** `lookup`, `authority` and `audit` name who holds the token; `anybody` has none. */
   access: 'anybody' | 'lookup' | 'authority' | 'audit';
+  /** Addresses at which an OPTIONS gets the same answer. HAProxy's `option httpchk` asks by it, and of `/` where it is given no other. */
+  optionsAt?: readonly string[];
   parameters?: readonly Parameter[];
   body?: Content;
   answer: { description: string; content: Content };

@@ -12,6 +12,7 @@ export const ping: Route<{ build: Build }> = {
     summary: 'Is the process there',
     description: 'Says nothing of whether it can look anything up.',
     access: 'anybody',
+    optionsAt: ['/_ping'],
     answer: {
       description: 'It is.',
       content: { 'application/json': { schema: buildSchema, example: { version: '0.1.0' } } },

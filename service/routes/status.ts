@@ -35,6 +35,7 @@ export const status: Route<StatusDependencies> = {
     summary: 'Are lookups answered',
     description: '503 on any doubt, with the same body.',
     access: 'anybody',
+    optionsAt: ['/_status', '/'],
     answer: {
       description: 'They are.',
       content: { 'application/json': { schema: statusSchema } },

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -37,6 +38,14 @@ afterAll(async () => {
   await service?.stop();
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 });
+
+/** Ours, and the one that the machine had before set-up, with which a supplier runs what the guide has. */
+const outer = (process.env['PATH'] ?? '')
+  .split(delimiter)
+  .filter((path) => !path.includes('node_modules'))
+  .map((path) => join(path, 'node'))
+  .find((path) => existsSync(path));
+const nodes = [process.execPath, ...(outer === undefined ? [] : [outer])];
 
 const blocks = (language: string): string[] =>
   [...page.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].map(
@@ -75,6 +84,14 @@ describe('the calls to paste', () => {
     ]);
   });
 
+  test('of JavaScript are run by a Node as old as the README accepts, where this machine has one', async () => {
+    const versions = await Promise.all(
+      nodes.map((node) => run(node, ['-p', 'process.versions.node.split(".")[0]'], {})),
+    );
+    expect(versions[0]).toBe(24);
+    for (const version of versions) expect(version).toBeGreaterThanOrEqual(20);
+  });
+
   test('of JavaScript and Python tell the three outcomes apart', async () => {
     async function tries(language: string, name: string, command: string): Promise<void> {
       const program =
@@ -99,34 +116,30 @@ describe('the calls to paste', () => {
       }
     }
     await Promise.all([
-      tries('js', 'lookup.mjs', process.execPath),
+      ...nodes.map((node) => tries('js', 'lookup.mjs', node)),
       tries('python', 'lookup.py', 'python3'),
     ]);
-  });
-
-  test('of JavaScript hold nothing that Node 20 would not run', () => {
-    expect(blocks('ts')).toEqual([]);
   });
 
   test('for another user of a demo make a token that is let in and listed as somebody else', async () => {
     const program = blocks('js').find((each) => each.includes('SignJWT')) ?? '';
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
     await writeFile(join(folder, 'demo-user.mjs'), program);
-    const { stdout } = await promisify(execFile)(process.execPath, ['demo-user.mjs'], {
-      cwd: folder,
-    });
-    const response = await fetch(`${demo.baseUrl}/lookup`, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${stdout.trim()}`,
-        'x-request-id': randomUUID(),
-        'content-type': 'application/json',
-      },
-      body: JSON.stringify({ nhsNumber: '9991000011' }),
-    });
-    expect(response.status).toBe(200);
-    const { accesses } = lookupAnswerSchema.parse(await response.json());
-    expect(accesses?.[0]).toMatchObject({ name: 'Iris Example', own: true });
+    for (const node of nodes) {
+      const { stdout } = await promisify(execFile)(node, ['demo-user.mjs'], { cwd: folder });
+      const response = await fetch(`${demo.baseUrl}/lookup`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${stdout.trim()}`,
+          'x-request-id': randomUUID(),
+          'content-type': 'application/json',
+        },
+        body: JSON.stringify({ nhsNumber: '9991000011' }),
+      });
+      expect(response.status).toBe(200);
+      const { accesses } = lookupAnswerSchema.parse(await response.json());
+      expect(accesses?.[0]).toMatchObject({ name: 'Iris Example', own: true });
+    }
   });
 
   test('have the words of could-not-check as the service has them', () => {

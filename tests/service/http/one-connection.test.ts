@@ -145,7 +145,7 @@ test.for([
   ['HTTP/1.0 with two is refused', 'HTTP/1.0\r\nHost: x\r\nHost: y\r\n', 400],
 ] as const)('%s', async ([, text, status]) => {
   const { port } = await serve(({ url }) => new Response(new URL(url).pathname));
-  for (const method of ['GET', 'HEAD']) {
+  for (const method of ['GET', 'HEAD', 'OPTIONS']) {
     const { received, closed } = client(port, `${method} /_status ${text}\r\n`);
     await until(closed, 'the end of the connection');
     expect(received()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));

@@ -336,7 +336,7 @@ describe('any other request', () => {
   ] as const)('%s %s is refused', async ([method, path, expected]) => {
     const response = await fetch(service.baseUrl + path, { method });
     expect(await refusal(response)).toBe(expected);
-    const methods = path === '/lookup' ? 'POST' : 'GET, HEAD';
+    const methods = path === '/lookup' ? 'POST' : 'GET, HEAD, OPTIONS';
     expect(response.headers.get('allow')).toBe(response.status === 405 ? methods : null);
   });
 

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { startTestService, type TestService, until } from '../../support/service.ts';
@@ -26,6 +28,19 @@ async function status(baseUrl = service.baseUrl) {
   return { http: response.status, ...statusSchema.parse(await response.json()) };
 }
 const check = async (name: string) => (await status()).checks[name]?.[0];
+
+test.for([
+  'OPTIONS / HTTP/1.0\r\n\r\n',
+  'OPTIONS /_status HTTP/1.0\r\n\r\n',
+  'OPTIONS /_ping HTTP/1.0\r\n\r\n',
+  'GET /_status HTTP/1.0\r\n\r\n',
+])('a balancer that asks by %j hears that the process may be used', async (request) => {
+  await until(async () => (await status()).http === 200, 'readiness');
+  const { hostname, port } = new URL(service.baseUrl);
+  const socket = connect(Number(port), hostname);
+  socket.end(request);
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 /);
+});
 
 test('says of each thing that must hold whether it does', async () => {
   await until(async () => (await check('store:worker'))?.status === 'pass', 'the worker');

@@ -31,7 +31,11 @@ const posted: Route<unknown> = {
   operation: { ...greeting.operation, id: 'posted', method: 'POST' },
   handler: () => () => new Response('posted'),
 };
-const routes = [greeting, guarded, posted];
+const probed: Route<unknown> = {
+  operation: { ...greeting.operation, id: 'probed', path: '/probed', optionsAt: ['/probed', '/'] },
+  handler: () => () => new Response('alive', { status: 503 }),
+};
+const routes = [greeting, guarded, posted, probed];
 
 const app = createApp(mount(routes, { name: 'Ann' }), {
   log: createLog('error', { write: () => undefined }),
@@ -52,10 +56,23 @@ test.for([
   ['/greetings/en', 'GET, HEAD, POST'],
   // An answer to a HEAD would be on record as one that was read.
   ['/guarded', 'GET'],
+  ['/probed', 'GET, HEAD, OPTIONS'],
 ] as const)('what is allowed of %s is what its routes say', async ([path, allow]) => {
   const response = await app.request(path, { method: 'DELETE' }, env);
   expect(response.status).toBe(405);
   expect(response.headers.get('allow')).toBe(allow);
+});
+
+test('an OPTIONS is answered as a GET is where a balancer asks by it, and nowhere else', async () => {
+  const options = async (path: string) => {
+    const response = await app.request(path, { method: 'OPTIONS' }, env);
+    return [response.status, (await response.text()).slice(0, 5)];
+  };
+  expect(await options('/probed')).toEqual([503, 'alive']);
+  expect(await options('/')).toEqual([503, 'alive']);
+  expect(await options('/guarded')).toEqual([405, expect.anything()]);
+  const get = await app.request('/', {}, env);
+  expect([get.status, get.headers.get('allow')]).toEqual([404, null]);
 });
 
 test('an address of no route is refused in the form of its part of the service', async () => {
