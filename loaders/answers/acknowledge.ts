@@ -6,6 +6,7 @@ import {
   type Finding,
 } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_CODES, HELD_MEANINGS } from '#schemas/wording/answers.ts';
+import { FILE_HINTS } from '#schemas/wording/files.ts';
 import type { RowEffect } from '#store/rows/row-calls.ts';
 import type { ReadUpload } from '../check/read.ts';
 
@@ -98,6 +99,14 @@ export const markRepeat = (acknowledgement: Acknowledgement, sentAt: number): Ac
   Date.parse(acknowledgement.file.receivedAt) < sentAt
     ? { ...acknowledgement, repeated: true }
     : acknowledgement;
+
+/** Says of an answer that its file was still being written, so that it speaks of what was read and no more. */
+export function markChanged(acknowledgement: Acknowledgement): Acknowledgement {
+  const { code, held, warnings } = acknowledgement;
+  const isLoaded = held === undefined && (code === 'CPF02' || code === 'CPF03');
+  const hint = FILE_HINTS.changedWhileRead(isLoaded);
+  return { ...acknowledgement, warnings: [{ code, place: 'file', hint }, ...warnings] };
+}
 
 const meaningOfHeld = (accepted: number): string =>
   accepted > 0 ? HELD_MEANINGS.part : HELD_MEANINGS.nothing;

@@ -5,7 +5,7 @@ import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { CONTROL_FILE, INBOX } from '#schemas/wording/inbox.ts';
 import { InTheWay, lstatOrNothing } from '#store/files/whole-file.ts';
-import { markRepeat, printableName } from '../answers/acknowledge.ts';
+import { markChanged, markRepeat, printableName } from '../answers/acknowledge.ts';
 import type { UploadSource } from '../formats/common/source.ts';
 import type { LoadOptions } from '../load/load.ts';
 import { LoadFailed } from '../load/load-failed.ts';
@@ -468,7 +468,11 @@ class Watcher {
     );
     const after = await lstatOrNothing(path);
     if (before.size !== after?.size || before.mtimeMs !== after.mtimeMs) {
-      await this.#fail(unit, INBOX.changedWhileRead(acknowledgement.code));
+      const hint = INBOX.changedWhileRead(acknowledgement.code);
+      const untold = await this.#reasonAgainst(() =>
+        this.#answers.answer(unit, control, markChanged(acknowledgement)),
+      );
+      await this.#fail(unit, untold === undefined ? hint : INBOX.answerNotWritten(hint, untold));
       return;
     }
     if (notice !== undefined) {

@@ -191,8 +191,8 @@ class Loading {
     const spool = Spool.create(this.#options.spoolDir);
     this.#spool = spool;
     const { metadata = {}, way, columns, authority, tracer, echoTo, onProgress } = this.#options;
-    const mappingOf = async (code: OdsCode) =>
-      columns ?? (await this.#store.intakeState(code)).columns;
+    const mappingOf = async (code: OdsCode | undefined) =>
+      columns ?? (code === undefined ? undefined : (await this.#store.intakeState(code)).columns);
     const receivedAt = this.#receivedAt;
     const read = await readUpload(
       this.#bytes,

@@ -32,6 +32,8 @@ export const columnMappingSchema = z
       )
       .default({}),
     planTypes: z.record(heading, z.enum(planTypes)).default({}),
+    /** How many lines with anything in them stand above the one that names the columns, such as a title. */
+    linesAbove: z.int().min(0).max(49).default(0),
   })
   .refine(
     ({ columns }) => {
@@ -42,4 +44,4 @@ export const columnMappingSchema = z
   );
 export type ColumnMapping = z.infer<typeof columnMappingSchema>;
 
-export const NO_MAPPING: ColumnMapping = { columns: {}, planTypes: {} };
+export const NO_MAPPING: ColumnMapping = { columns: {}, planTypes: {}, linesAbove: 0 };

@@ -53,6 +53,8 @@ export const FILE_HINTS = {
     `${count} rows with nothing in their cells were passed over, and are counted nowhere.`,
   notTraced:
     'The NHS numbers could not be traced just now, so nothing of the file was loaded. Send the same file again later, with the same sequence number.',
+  changedWhileRead: (isLoaded: boolean) =>
+    `The file was still being written while it was read, so this answers only what was read of it. Send the whole file again, ${isLoaded ? 'under a new number' : 'with the same number'}, and rename it into the folder once it is written.`,
   nulCharacters:
     'The file holds NUL characters, so it is not plain text; it may be UTF-16 ("Unicode text"). Save or export it as UTF-8 and send it again.',
   archive:
@@ -64,6 +66,8 @@ export const FILE_HINTS = {
     `The file is larger than this service takes (${Math.floor(maxBytes / 1_048_576)} MiB, once unpacked). Send it in parts, each with its own sequence number.`,
 } as const;
 
+const linesThat = (count: number): string => (count === 1 ? '1 line' : `${count} lines`);
+
 /** Of a CSV. */
 const OWN_HEADINGS =
   'If your case system has headings of its own, have the operator of the service enter them (cp-flags authority set CODE --columns FILE).';
@@ -73,8 +77,10 @@ export const CSV_HINTS = {
     `The file is empty. Its first line must name the columns: ${columns.join(', ')}.`,
   lastLineNotEnded:
     'The last line has no line break, so the file may be cut short. Export it again; if it is whole, add a line break at its end, or give the row count.',
-  headerLower: (firstLine: number, line: number) =>
-    `Line ${firstLine} is not the header: the columns are named on line ${line}. Take out what stands above it.`,
+  headerLower: (firstLine: number, line: number, above: number) =>
+    `Line ${firstLine} is not the header: the columns are named on line ${line}. Take out what stands above it. If your case system always writes it, have the operator of the service enter "linesAbove": ${above} (cp-flags authority set CODE --columns FILE).`,
+  headerElsewhere: (line: number, above: number, expected: number) =>
+    `The columns are named on line ${line}, with ${linesThat(above)} above it. What was entered for your case system says ${expected} (linesAbove). Look whether rows have got above the columns, and export the file again; if the export has changed, have the operator of the service correct it.`,
   noHeader: (line: number, columns: readonly string[], separated: boolean) =>
     `Line ${line} names none of the columns. The first line must name them: ${columns.join(', ')}.${separated ? ' The columns seem to be separated by something else than commas: export the file with commas.' : ` ${OWN_HEADINGS}`}`,
   columnTwice: (column: string, times: number) =>

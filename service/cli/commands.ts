@@ -172,7 +172,7 @@ The first four CSV options may be left out where the file is named ODS-sequence-
 FILE.json beside it with authority, sequence, createdAt, rowCount and full.
 
 --columns takes the headings and plan names of a case system, so that its own export is loaded as it is; what
-is not named keeps its name here, and delete_date may be null:
+is not named keeps its name here, delete_date may be null, and linesAbove counts the lines of a title:
   { "columns": { "nhs_number": "NHS No", "delete_date": null }, "planTypes": { "CLA": "looked-after-child" } }
 cp-flags authority set CODE --columns FILE keeps it for all ways in.
 

@@ -37,9 +37,13 @@ export type FileToRead = {
   mappingOf?: MappingOf | undefined;
 };
 
-/** What an authority's case system calls its columns and plans; `undefined` where it has nothing of its own. */
+/**
+ * What a file's case system calls its columns and plans; `undefined` where it has nothing of its own.
+ *
+ * @param authority whose it is, where the file says so
+ */
 export type MappingOf = (
-  authority: OdsCode,
+  authority: OdsCode | undefined,
 ) => Promise<ColumnMapping | undefined> | ColumnMapping | undefined;
 
 const SIDECAR_AT_MOST = 4_096;

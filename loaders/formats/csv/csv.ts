@@ -87,7 +87,7 @@ export async function* readCsv(
   let blank = { count: 0, lastLine: 0 };
   const nameOf = namesOf(options.mapping);
   const typeOf = typesOf(options.mapping);
-  const above = new LinesAbove(nameOf);
+  const above = new LinesAbove(nameOf, options.mapping.linesAbove);
   const order = new DateOrder();
   // One record is held back, so that the last is known to be the last when it is passed on.
   let held: { record: RawRecord; cells: Cells; line: number } | undefined;
@@ -160,27 +160,38 @@ const SEPARATORS = /[;\t|]/;
 /** What stands above the line that names the columns, none of which is safe to repeat. */
 class LinesAbove {
   readonly #nameOf: (heading: string) => string;
+  readonly #expected: number;
   #first: { line: number; separated: boolean } | undefined;
   #count = 0;
 
-  /** @param nameOf what a heading is called here */
-  constructor(nameOf: (heading: string) => string) {
+  /**
+   * @param nameOf what a heading is called here
+   * @param expected how many lines the case system puts there
+   */
+  constructor(nameOf: (heading: string) => string, expected: number) {
     this.#nameOf = nameOf;
+    this.#expected = expected;
   }
 
   /**
    * Whether this line names any column, and so is the header.
    *
-   * @throws {UnusableFile} where another line stands above it
+   * @throws {UnusableFile} where more or fewer lines stand above it than are expected
    */
   endWith(header: readonly string[], line: number): boolean {
     if (this.#count === 0 && SEPARATOR.test(header[0] ?? '')) return false;
     const names = header.map(this.#nameOf);
     if (names.some((name) => EXPECTED.includes(name))) {
-      if (this.#first === undefined) return true;
+      if (this.#count === this.#expected) {
+        this.#first = undefined;
+        return true;
+      }
       throw new UnusableFile({
-        place: `line ${this.#first.line}`,
-        hint: CSV_HINTS.headerLower(this.#first.line, line),
+        place: `line ${this.#first?.line ?? line}`,
+        hint:
+          this.#expected === 0
+            ? CSV_HINTS.headerLower(this.#first?.line ?? line, line, this.#count)
+            : CSV_HINTS.headerElsewhere(line, this.#count, this.#expected),
       });
     }
     this.#count += 1;
@@ -253,9 +264,11 @@ function readLayout(
 
 /** What each heading is called here, the case system's own among them. */
 function namesOf({ columns }: ColumnMapping): (heading: string) => string {
-  const own = new Map(
-    Object.entries(columns).map(([column, heading]) => [columnName(heading ?? ''), column]),
-  );
+  const own = new Map<string, string>();
+  for (const [column, heading] of Object.entries(columns)) {
+    // A column that is not there is not the one without a heading.
+    if (heading !== null) own.set(columnName(heading), column);
+  }
   return (heading) => own.get(columnName(heading)) ?? columnName(heading);
 }
 

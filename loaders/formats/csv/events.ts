@@ -9,11 +9,10 @@ export async function* readCsvUpload(
   { source, metadata, way, authority, names, mappingOf }: FileToRead,
 ): AsyncGenerator<UploadEvent[]> {
   const { header, problems, warnings } = await csvHeader(source, metadata, authority, way);
-  const mapping = header.authority === undefined ? undefined : await mappingOf?.(header.authority);
   const options = {
     names,
     counted: header.recordCount !== undefined,
-    mapping: mapping ?? NO_MAPPING,
+    mapping: (await mappingOf?.(header.authority)) ?? NO_MAPPING,
   };
   for await (const batch of readCsv(texts, options)) {
     yield batch.map(

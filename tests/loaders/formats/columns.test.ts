@@ -37,6 +37,41 @@ describe("a case system's own export", () => {
     ]);
   });
 
+  test('is read by a mapping that was given for it before anything says whose it is', async () => {
+    const { failures } = await read(OWN, { columns: MAPPING });
+    expect(failures.sorted().map(({ field }) => field)).toEqual([
+      'authority',
+      'sequence',
+      'createdAt',
+    ]);
+  });
+
+  test('may have a title above its headings, of as many lines as the mapping says', async () => {
+    const above = 'Plans in force,,\nDuty team: 020 7946 0110\n';
+    const columns = { ...MAPPING, linesAbove: 2 };
+    const { rows, failures } = await read(above + OWN, { metadata: metadata(2), columns });
+    expect(failures.listed).toEqual([]);
+    expect(rows).toHaveLength(2);
+    for (const linesAbove of [0, 1, 3]) {
+      const refused = await read(above + OWN, {
+        metadata: metadata(2),
+        columns: { ...MAPPING, linesAbove },
+      });
+      expect(refused.failures.listed[0]?.hint).toMatch(/the columns are named on line 3/i);
+      expect(refused.rows).toEqual([]);
+    }
+  });
+
+  test('without a column of deletes has none in a column without a heading either', async () => {
+    const unnamed = OWN.replaceAll(/,(Ward|North|South)$/gm, ',').replaceAll(
+      /,,$/gm,
+      ',,01/10/2026',
+    );
+    const { rows, failures } = await read(unnamed, { metadata: metadata(2), columns: MAPPING });
+    expect(failures.listed).toEqual([]);
+    expect(rows.map(({ deleteDate }) => deleteDate)).toEqual([undefined, undefined]);
+  });
+
   test('may use the names of this service all the same, but each column once', async () => {
     const own = OWN.replace('NHS No', 'nhs_number');
     expect((await read(own, { metadata: metadata(2), columns: MAPPING })).rows).toHaveLength(2);

@@ -653,18 +653,55 @@ describe('whatever goes wrong', () => {
     expect(codes()).toEqual(['a.xml CPF02']);
   });
 
-  test('a file that changes while it is read is kept, and told', async () => {
-    put('a.xml', xml());
-    await watch({
-      load: async (source, given) => {
-        const acknowledgement = await load(source, given);
-        if ('path' in source) utimesSync(source.path, new Date(0), new Date(0));
-        return acknowledgement;
-      },
-    });
+  const whileItIsRead = (work: (path: string) => void): Partial<InboxOptions> => ({
+    load: async (source, given) => {
+      const acknowledgement = await load(source, given);
+      if ('path' in source) work(source.path);
+      return acknowledgement;
+    },
+  });
+  const touch = (path: string): void => utimesSync(path, new Date(0), new Date(0));
+
+  test.each([
+    ['that was loaded', 'CPF02', 'under a new number', () => xml()],
+    ['that was not loaded', 'CPF01', 'with the same number', () => xml().replace('</File>', '')],
+  ])(
+    'a file %s and changed while it was read is kept, and its sender hears of it as the operator does',
+    async (_what, code, what, content) => {
+      put('a.xml', content());
+      await watch(whileItIsRead(touch));
+      await until(() => of('failed').length === 1);
+      expect(hints()).toContain('still being written');
+      expect(folder('outbox')).toEqual([
+        'a.xml.ack.csv',
+        'a.xml.ack.json',
+        'a.xml.ack.txt',
+        'a.xml.ack.xml',
+      ]);
+      const answer = acknowledgementSchema.parse(
+        JSON.parse(readFileSync(join(outbox, 'a.xml.ack.json'), 'utf8')),
+      );
+      expect(answer.code).toBe(code);
+      expect(answer.warnings.map(({ hint }) => hint).join()).toContain(
+        `Send the whole file again, ${what}`,
+      );
+      expect(readFileSync(join(outbox, 'a.xml.ack.txt'), 'utf8')).toContain(what);
+    },
+  );
+
+  test('a pair that changed while it was read is answered to its mailbox, and a lost answer is told', async () => {
+    pair('p', xml());
+    await watch(whileItIsRead(touch));
     await until(() => of('failed').length === 1);
-    expect(hints()).toContain('still being written');
-    expect(folder('outbox')).toEqual([]);
+    const control = folder('outbox').find((name) => name.endsWith('.ctl')) ?? '';
+    expect(readFileSync(join(outbox, control), 'utf8')).toContain('<To_DTS>X26ABC1</To_DTS>');
+    sequence += 1;
+    put('lost.xml', xml());
+    rmSync(outbox, { recursive: true });
+    await until(() => of('failed').length === 2);
+    expect(hints()).toMatch(
+      /lost\.xml: It was still .* the answer could not be written \(ENOENT\)/,
+    );
   });
 
   test('a second watcher is kept out', async () => {
