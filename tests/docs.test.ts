@@ -23,13 +23,47 @@ test('every test that the documentation names as proof is there', () => {
   expect(missing).toEqual([]);
 });
 
-test('every page that the documentation refers to is there', () => {
+/** The anchors of a page: its headings, as GitHub names them. */
+function anchorsOf(page: string): Set<string> {
+  const headings = read(page)
+    .replaceAll(/^```[^]*?^```/gm, '')
+    .matchAll(/^#{1,6} (.+)$/gm);
+  const anchors = new Set<string>();
+  for (const [, heading = ''] of headings) {
+    const anchor = heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-');
+    let unique = anchor;
+    for (let n = 1; anchors.has(unique); n++) unique = `${anchor}-${n}`;
+    anchors.add(unique);
+  }
+  return anchors;
+}
+
+test('every page and heading that the documentation refers to is there', () => {
   const missing: string[] = [];
   for (const page of pages) {
-    for (const [, target = ''] of read(page).matchAll(/\]\(([^)#\s]+)(?:#[^)\s]*)?\)/g)) {
-      if (/^[a-z]+:/.test(target)) continue;
-      if (!existsSync(join(root, dirname(page), target))) missing.push(`${page}: ${target}`);
+    const links = read(page).matchAll(/\]\(([^)#\s]*)(?:#([^)\s]*))?\)/g);
+    for (const [, path = '', anchor] of links) {
+      if (/^[a-z]+:/.test(path)) continue;
+      const target = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(join(root, target))) missing.push(`${page}: ${path}`);
+      else if (anchor !== undefined && target.endsWith('.md') && !anchorsOf(target).has(anchor)) {
+        missing.push(`${page}: ${path}#${anchor}`);
+      }
     }
   }
   expect(missing).toEqual([]);
+});
+
+test('every page can be reached from the README', () => {
+  const reached = new Set(['README.md']);
+  for (const page of reached) {
+    for (const [, path = ''] of read(page).matchAll(/\]\(([^)#\s]+\.md)(?:#[^)\s]*)?\)/g)) {
+      const target = join(dirname(page), path);
+      if (!/^[a-z]+:/.test(path) && existsSync(join(root, target))) reached.add(target);
+    }
+  }
+  expect(pages.filter((page) => !reached.has(page))).toEqual([]);
 });
