@@ -123,18 +123,18 @@ function writeLog(folder: string, events: number, batch: number) {
     tookMs += performance.now() - began;
   }
   log.close();
-  return { keys: [signer.verifier], perSecond: (events / tookMs) * 1000 };
+  return { keys: [signer.verifierKey], perSecond: (events / tookMs) * 1000 };
 }
 
 async function measureLog(folder: string) {
   const events = Number(options.events);
-  const { keys: verifiers, perSecond: writtenPerSecond } = writeLog(folder, events, 5_000);
+  const { keys: verifierKeys, perSecond: writtenPerSecond } = writeLog(folder, events, 5_000);
   const files = filesIn(folder);
   const verified: number[] = [];
   const digested: number[] = [];
   for (let run = 0; run < Number(options.runs); run++) {
     let began = performance.now();
-    const { findings, to } = await verifyLog({ folder, keys: verifiers });
+    const { findings, to } = await verifyLog({ folder, keys: verifierKeys });
     verified.push((to / (performance.now() - began)) * 1000);
     if (findings.length > 0 || to !== events) throw new Error('the log does not verify');
     began = performance.now();
@@ -274,7 +274,7 @@ async function measureEverything() {
     const signers = await readKeys(join(dataDir, 'audit-key'));
     const { findings } = await verifyLog({
       folder,
-      keys: signers.map(({ verifier }) => verifier),
+      keys: signers.map(({ verifierKey }) => verifierKey),
     });
     if (findings.length > 0) throw new Error(findings[0]?.detail);
     if (lookups !== done.answered) {

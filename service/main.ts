@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { Build } from '#schemas/status.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { createAccessContext } from './admission/admission-context.ts';
+import { createAdmissionContext } from './admission/admission-context.ts';
 import { completeIdentities, readIdentities } from './admission/identities.ts';
 import { createApp } from './app.ts';
 import { createApiDescription } from './description/description.ts';
@@ -91,24 +91,24 @@ export async function startService(
     const identities = await completeIdentities(configured, configuration, kind);
     const limits = coverageLimits(configuration, kind);
     const countedAlerts = (): number => opened?.audit.alerting.alerts ?? 0;
-    const accessContext = await createAccessContext({
+    const admissionContext = await createAdmissionContext({
       ...start,
       identities,
       readiness,
       connection,
       countedAlerts,
     });
-    const versions = recordConfiguration(start, { readiness, accessContext, identities, build });
+    const versions = recordConfiguration(start, { readiness, admissionContext, identities, build });
 
     const baseOf = createBaseOf(PUBLIC_URL);
     const worker =
       opened &&
-      (await startWorker(start, opened, redis, { kind, readiness, accessContext, baseOf }));
+      (await startWorker(start, opened, redis, { kind, readiness, admissionContext, baseOf }));
     const lookups = runs('lookups', ROLE)
       ? createLookups(start, {
           kind,
           readiness,
-          accessContext,
+          admissionContext,
           identities,
           limits,
           versions,
@@ -117,7 +117,7 @@ export async function startService(
       : undefined;
     const own = watchHealth(start, {
       readiness,
-      accessContext,
+      admissionContext,
       identities,
       tls,
       limits,

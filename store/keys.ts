@@ -6,7 +6,7 @@ export type AuditPartition = number | 'system';
 /** Every key there is. Keys of one partition, and of one authority, share a hash slot. */
 export const keys = {
   children: (partition: number) => `cpf:{p${partition}}:children`,
-  seen: (partition: number) => `cpf:{p${partition}}:seen`,
+  accessLists: (partition: number) => `cpf:{p${partition}}:seen`,
   notInUse: (partition: number) => `cpf:{p${partition}}:not-in-use`,
   fence: (partition: number) => `cpf:{p${partition}}:fence`,
   audit: (partition: AuditPartition) =>

@@ -4,7 +4,7 @@
 -- its audit event was written by this call. Elements are independent: each is read and checked under
 -- pcall, and written only if sound, so a bad one neither spoils others nor leaves half an effect.
 --
--- KEYS  per element: children, seen, audit, numbers not in use (one partition)
+-- KEYS  per element: children, access lists, audit, numbers not in use (one partition)
 -- ARGV  dataset, caller's clock (ms), clock tolerance (ms), how long repeats are one entry (ms), accesses
 --       listed; then per element: NHS number, audit id, event (opaque), least generation, day of birth or
 --       '', access ('unscheduled' | 'silent-read'), negatives allowed ('1' | '0'), accesses shown
@@ -95,8 +95,8 @@ end
 -- the first of them: it takes the time, the event and the role of the latest, and counts them. What is added to
 -- an entry stands at its end, where the version before reads past it and keeps it.
 -- Returns the list and who each was.
-local function list_access(seen_key, number, now, tolerance, audit_id, user_key, entry, collapse_ms, most)
-  local packed = redis.call('HGET', seen_key, number)
+local function list_access(lists_key, number, now, tolerance, audit_id, user_key, entry, collapse_ms, most)
+  local packed = redis.call('HGET', lists_key, number)
   local list, who = {}, {}
   if packed then list, who = read_list(packed, now + tolerance) end
   local since, count = now, 1
@@ -140,7 +140,7 @@ local function is_not_in_use(not_in_use_key, number)
 end
 
 local function look(keys, args, element, clock)
-  local children_key, seen_key, audit_key, not_in_use_key =
+  local children_key, lists_key, audit_key, not_in_use_key =
     keys[4 * element - 3], keys[4 * element - 2], keys[4 * element - 1], keys[4 * element]
   local first = BEFORE_ELEMENTS + PER_ELEMENT * (element - 1)
   local number, audit_id, event = args[first + 1], args[first + 2], args[first + 3]
@@ -175,7 +175,7 @@ local function look(keys, args, element, clock)
   end
   local list, accesses, access_ids = nil, {}, {}
   if not silent then
-    local readable, listed, who = pcall(list_access, seen_key, number, clock, tonumber(args[3]),
+    local readable, listed, who = pcall(list_access, lists_key, number, clock, tonumber(args[3]),
       audit_id, user_key, entry, tonumber(args[4]), tonumber(args[5]))
     if not readable then
       accesses = 'unreadable'
@@ -198,7 +198,7 @@ local function look(keys, args, element, clock)
   end
   local written = append_event_of_lookup(audit_key, seen, unpack(fields))
   if not written then return { 'could-not-check', audit_id, number, 'events-missing' } end
-  if list then redis.call('HSET', seen_key, number, list) end
+  if list then redis.call('HSET', lists_key, number, list) end
   return { 'flagged', audit_id, number, generation, written, rows, accesses }
 end
 
@@ -224,7 +224,7 @@ end
 redis.register_function('cpf_lookup_' .. VERSION, lookup)
 
 -- unreadable_lists: looks through a partition's lists of accesses for such as cannot be read.
--- KEYS  seen    ARGV  cursor, about how many to look at, clock tolerance (ms)
+-- KEYS  access lists    ARGV  cursor, about how many to look at, clock tolerance (ms)
 -- reply next cursor ('0' at the end), how many were looked at, then the fields found
 
 local function unreadable_lists(keys, args)

@@ -156,7 +156,7 @@ export function createLookupStore(
       expected.push(event);
       keyList.push(
         keys.children(partition),
-        keys.seen(partition),
+        keys.accessLists(partition),
         keys.audit(partition),
         keys.notInUse(partition),
       );

@@ -115,18 +115,18 @@ export function ledgerEntry(
 }
 
 export function anchoredHeldFile(
-  hold: HeldFile,
+  heldFile: HeldFile,
   acknowledgement: Acknowledgement,
   folder: string,
 ): AnchoredHeldFile {
-  const { id, authority, sequence } = hold;
+  const { id, authority, sequence } = heldFile;
   return {
     id,
     authority,
     sequence,
     folder,
-    at: Date.parse(hold.at),
-    json: JSON.stringify({ ...hold, acknowledgement }),
+    at: Date.parse(heldFile.at),
+    json: JSON.stringify({ ...heldFile, acknowledgement }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Breakers } from '#schemas/uploads/breakers.ts';
-import { HOLD_REASONS, UNUSUAL } from '#schemas/wording/decisions.ts';
+import { HELD_FILE_REASONS, UNUSUAL } from '#schemas/wording/decisions.ts';
 import type { LoadSize } from '#store/authorities/ledger.ts';
 
 /** What a file would do, in numbers. */
@@ -23,7 +23,7 @@ export type FileSizes = {
 
 export type BreakerOutcome = {
   /** What waits: nothing, the whole file, or what it takes away. */
-  holds: { whole: boolean; removals: boolean; sweep: boolean };
+  heldBack: { whole: boolean; removals: boolean; sweep: boolean };
   /** Sentences: why something waits, and what is unusual. */
   reasons: string[];
   remarks: string[];
@@ -41,7 +41,7 @@ const LOADS_AT_LEAST = 3;
  * What of a file is too unusual to be applied unseen.
  *
  * Additions are held in one case only, ten times the usual and over a thousand: a mistake on that scale
- * would bury what is true. Everything else that stops holds back what the file takes away and nothing more,
+ * would bury what is true. Everything else that stops heldBack back what the file takes away and nothing more,
  * since absence is the dangerous direction. So does a file of which too many records are refused: what is
  * sound in it goes in, and what it takes away is not believed. A full refresh with any record refused waits
  * with its sweep, which would take away the very rows that the refused records were to keep.
@@ -49,32 +49,32 @@ const LOADS_AT_LEAST = 3;
 export function applyBreakers(sizes: FileSizes, breakers: Breakers): BreakerOutcome {
   const reasons: string[] = [];
   const remarks: string[] = [];
-  const holds = { whole: false, removals: false, sweep: false };
+  const heldBack = { whole: false, removals: false, sweep: false };
   const { firstLoad, records, refused, rows, added, removals, leftOut, inForce } = sizes;
 
   const refusedShare = records === 0 ? 0 : refused / records;
   const manyRefused = refused >= REFUSED_AT_LEAST && refusedShare > breakers.refusedStopShare;
   if (manyRefused && (removals > 0 || leftOut !== undefined)) {
-    holds.removals = removals > 0;
-    holds.sweep = leftOut !== undefined && leftOut.rows > 0;
-    if (holds.removals || holds.sweep) {
-      reasons.push(HOLD_REASONS.manyRefused(refused, records));
+    heldBack.removals = removals > 0;
+    heldBack.sweep = leftOut !== undefined && leftOut.rows > 0;
+    if (heldBack.removals || heldBack.sweep) {
+      reasons.push(HELD_FILE_REASONS.manyRefused(refused, records));
     }
   }
   if (refused >= REFUSED_AT_LEAST && refusedShare > breakers.refusedWarnShare) {
     remarks.push(UNUSUAL.manyRefused(refused, records));
   }
-  if (refused > 0 && leftOut !== undefined && leftOut.rows > 0 && !holds.sweep) {
-    holds.sweep = true;
-    reasons.push(HOLD_REASONS.refusedInFull(refused));
+  if (refused > 0 && leftOut !== undefined && leftOut.rows > 0 && !heldBack.sweep) {
+    heldBack.sweep = true;
+    reasons.push(HELD_FILE_REASONS.refusedInFull(refused));
   }
-  if (firstLoad) return { holds, reasons, remarks };
+  if (firstLoad) return { heldBack, reasons, remarks };
 
   const usual = usualOf(sizes);
   if (added > ADDITIONS_OVER && added > usual.added * breakers.additionsStopTimes) {
     return {
-      holds: { whole: true, removals: false, sweep: false },
-      reasons: [HOLD_REASONS.additions(added, breakers.additionsStopTimes, usual.added)],
+      heldBack: { whole: true, removals: false, sweep: false },
+      reasons: [HELD_FILE_REASONS.additions(added, breakers.additionsStopTimes, usual.added)],
       remarks,
     };
   }
@@ -89,24 +89,24 @@ export function applyBreakers(sizes: FileSizes, breakers: Breakers): BreakerOutc
       remarks.push(UNUSUAL.fewRows(rows, usual.rows));
     }
   }
-  if (inForce === undefined) return { holds, reasons, remarks };
+  if (inForce === undefined) return { heldBack, reasons, remarks };
 
   const share = (count: number): number => Math.min(1, count / Math.max(1, inForce));
   const stops = (count: number): boolean => share(count) > breakers.removalsStopShare;
   if (removals >= REMOVALS_AT_LEAST && stops(removals)) {
-    holds.removals = true;
-    reasons.push(HOLD_REASONS.removals(removals, inForce));
+    heldBack.removals = true;
+    reasons.push(HELD_FILE_REASONS.removals(removals, inForce));
   }
   const all = removals + (leftOut?.inForce ?? 0);
   if (leftOut !== undefined && leftOut.inForce > 0 && stops(all)) {
-    holds.sweep = true;
-    reasons.push(HOLD_REASONS.leavesOut(all, inForce));
+    heldBack.sweep = true;
+    reasons.push(HELD_FILE_REASONS.leavesOut(all, inForce));
   }
-  const waits = holds.removals || holds.sweep;
+  const waits = heldBack.removals || heldBack.sweep;
   if (!waits && all >= REMOVALS_AT_LEAST && share(all) > breakers.removalsWarnShare) {
     remarks.push(UNUSUAL.removals(all, inForce));
   }
-  return { holds, reasons, remarks };
+  return { heldBack, reasons, remarks };
 }
 
 /** The middle of what was sent lately; what is held, as long as too little was sent to tell. */

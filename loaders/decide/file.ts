@@ -9,7 +9,7 @@ import {
 } from '#schemas/uploads/acknowledgement.ts';
 import { type Breakers, DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
 import { UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
-import { FILE_REFUSALS, FILE_REMARKS, HOLD_HINTS } from '#schemas/wording/decisions.ts';
+import { FILE_REFUSALS, FILE_REMARKS, HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import type { IntakeState, LoadSize } from '#store/authorities/ledger.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
@@ -54,7 +54,7 @@ export type FileDecision = {
   outcome:
     | { kind: 'load'; journal: Journal }
     /** Nothing of it is applied until somebody says so. */
-    | { kind: 'hold'; hold: HeldFile; drops: string | undefined }
+    | { kind: 'held'; heldFile: HeldFile; drops: string | undefined }
     /** Not one record is sound. */
     | { kind: 'refuse' };
 };
@@ -228,7 +228,7 @@ export class FileDecider {
     if (decided.accepted === 0 && records > 0) return { difference, outcome: { kind: 'refuse' } };
 
     const breakerOutcome = this.#applyBreakers(state, held, decided, leftOut);
-    const { holds } = breakerOutcome;
+    const { heldBack } = breakerOutcome;
     const part: Part = {
       header,
       authority,
@@ -242,22 +242,24 @@ export class FileDecider {
     for (const hint of breakerOutcome.remarks) this.#remark('unusual', hint);
     const drops = this.#anchor
       .heldFiles()
-      .find((hold) => hold.authority === authority && hold.sequence === whose.sequence)?.id;
+      .find(
+        (heldFile) => heldFile.authority === authority && heldFile.sequence === whose.sequence,
+      )?.id;
     // Of a difference nothing is kept, so there will be nothing to let through.
-    const id = lock === undefined ? NO_HOLD : basename(spool.folder).slice(-HOLD_ID_LENGTH);
-    if (holds.whole) {
-      return { difference, outcome: { kind: 'hold', hold: this.#hold(id, part), drops } };
+    const id = lock === undefined ? NOT_HELD : basename(spool.folder).slice(-HELD_FILE_ID_LENGTH);
+    if (heldBack.whole) {
+      return { difference, outcome: { kind: 'held', heldFile: this.#heldFile(id, part), drops } };
     }
 
-    if (!holds.removals) {
+    if (!heldBack.removals) {
       tally.plus(decided.removals.tally);
       decideHeld(spool, whose);
     }
-    for (const { nhsNumber, packed } of holds.sweep ? [] : (leftOut ?? [])) {
+    for (const { nhsNumber, packed } of heldBack.sweep ? [] : (leftOut ?? [])) {
       tally.remove(nhsNumber, packed);
       spool.decide('removed', nhsNumber, packed);
     }
-    const hold = holds.removals || holds.sweep ? this.#hold(id, part) : undefined;
+    const heldFile = heldBack.removals || heldBack.sweep ? this.#heldFile(id, part) : undefined;
     const consumption = this.#consumption(part);
     const { size } = consumption;
     return {
@@ -268,16 +270,16 @@ export class FileDecider {
           authority,
           sequence: whose.sequence,
           // A file of which part is held has not used up its number.
-          highestSequence: Math.max(highest ?? 0, hold === undefined ? whose.sequence : 0),
+          highestSequence: Math.max(highest ?? 0, heldFile === undefined ? whose.sequence : 0),
           sha256: this.#read.sha256,
           by: this.#options.by,
           auditId: randomUUID(),
           again: this.#again,
-          consumption: hold === undefined ? consumption : provisional(consumption),
-          recent: hold === undefined ? withSize(state.recent, size) : [...state.recent],
+          consumption: heldFile === undefined ? consumption : provisional(consumption),
+          recent: heldFile === undefined ? withSize(state.recent, size) : [...state.recent],
           expected: { rows: tally.rows, digest: tally.digest },
-          ...omitUndefined({ hold, drops }),
-          acknowledgement: hold?.acknowledgement ?? this.#acknowledgement(part),
+          ...omitUndefined({ hold: heldFile, drops }),
+          acknowledgement: heldFile?.acknowledgement ?? this.#acknowledgement(part),
         },
       },
     };
@@ -327,16 +329,16 @@ export class FileDecider {
     };
   }
 
-  #hold(id: string, part: Part): HeldFile {
+  #heldFile(id: string, part: Part): HeldFile {
     const { header, authority, sequence, breakerOutcome } = part;
-    const { whole, sweep } = breakerOutcome.holds;
+    const { whole, sweep } = breakerOutcome.heldBack;
     const at = iso(this.#options.receivedAt);
     for (const reason of breakerOutcome.reasons) this.#remark('held', reason);
     this.#remark(
       'held',
-      id === NO_HOLD
-        ? HOLD_HINTS.wouldWait(whole)
-        : HOLD_HINTS.waits(whole, `${authority}-${header.sequence}`),
+      id === NOT_HELD
+        ? HELD_FILE_HINTS.wouldWait(whole)
+        : HELD_FILE_HINTS.waits(whole, `${authority}-${header.sequence}`),
     );
     return {
       id,
@@ -355,10 +357,10 @@ export class FileDecider {
     };
   }
 
-  #acknowledgement(part: Part, hold?: { id: string; since: string }): Acknowledgement {
+  #acknowledgement(part: Part, held?: { id: string; since: string }): Acknowledgement {
     const { state, decided, leftOut, breakerOutcome } = part;
     const consumption = this.#consumption(part);
-    const { whole, removals, sweep } = breakerOutcome.holds;
+    const { whole, removals, sweep } = breakerOutcome.heldBack;
     const { accepted, effects } = decided;
     const heldRecords = whole ? accepted : removals ? decided.removals.records : 0;
     const applied = accepted - heldRecords;
@@ -374,9 +376,9 @@ export class FileDecider {
       firstLoad: known?.sequence === undefined,
       dataAsOf: whole ? known?.dataAsOf : consumption.dataAsOf,
       ...(leftOut !== undefined && { removed: sweep || whole ? 0 : leftOut.length }),
-      ...(hold !== undefined && {
+      ...(held !== undefined && {
         held: {
-          ...hold,
+          ...held,
           whole,
           records: heldRecords,
           rows: whole ? sizeOf(decided).rows : removals ? decided.removals.rows : 0,
@@ -437,8 +439,8 @@ type Part = {
   breakerOutcome: BreakerOutcome;
 };
 
-const HOLD_ID_LENGTH = 8;
-const NO_HOLD = 'none';
+const HELD_FILE_ID_LENGTH = 8;
+const NOT_HELD = 'none';
 
 function sizeOf({ effects, removals }: Decided): LoadSize {
   const { added, changed, unchanged, superseded } = effects;

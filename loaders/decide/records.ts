@@ -107,7 +107,7 @@ export async function decideRecords(
         if (isTakingAway) {
           removes = true;
           decided.removals.rows += 1;
-          spool.hold(record, placed);
+          spool.holdBack(record, placed);
         } else {
           decided.effects[effect] += 1;
           spool.decide(effect, nhsNumber, packed);

@@ -1,7 +1,7 @@
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_CODES } from '#schemas/wording/answers.ts';
-import { HOLD_HINTS } from '#schemas/wording/decisions.ts';
+import { HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 
@@ -38,7 +38,7 @@ export async function finalAnswer(
         code: 'CPF04',
         place: 'file',
         field: 'held',
-        hint: HOLD_HINTS.gone,
+        hint: HELD_FILE_HINTS.gone,
       },
     ],
   };

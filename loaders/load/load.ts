@@ -173,8 +173,8 @@ class Loading {
     switch (outcome.kind) {
       case 'load':
         return { difference, acknowledgement: outcome.journal.acknowledgement };
-      case 'hold':
-        return { difference, acknowledgement: outcome.hold.acknowledgement };
+      case 'held':
+        return { difference, acknowledgement: outcome.heldFile.acknowledgement };
       case 'refuse':
         return nothing(file.refusal('CPF04'));
     }
@@ -228,8 +228,8 @@ class Loading {
     switch (outcome.kind) {
       case 'refuse':
         return this.#refuse(file, file.refusal('CPF04'));
-      case 'hold':
-        return this.#holdWhole(file, spool, lock, outcome.hold, outcome.drops);
+      case 'held':
+        return this.#holdFile(file, spool, lock, outcome.heldFile, outcome.drops);
       case 'load':
         return this.#apply(spool, lock, outcome.journal, base);
     }
@@ -277,17 +277,17 @@ class Loading {
     return acknowledgement;
   }
 
-  async #holdWhole(
+  async #holdFile(
     file: FileDecider,
     spool: Spool,
     lock: AuthorityLock,
-    hold: HeldFile,
+    heldFile: HeldFile,
     drops: string | undefined,
   ): Promise<Acknowledgement> {
-    const { acknowledgement, sequence, sha256 } = hold;
+    const { acknowledgement, sequence, sha256 } = heldFile;
     await spool.keepHeld(true);
     const replaced = folderOf(this.#anchor, drops);
-    const holds = anchoredHeldFile(hold, acknowledgement, spool.folder);
+    const holds = anchoredHeldFile(heldFile, acknowledgement, spool.folder);
     this.#anchor.changeHeldFiles({ holds, drops });
     await this.#store.changeAuthority(lock, {}, ledgerEntry(sequence, sha256, acknowledgement));
     await file.record(acknowledgement);
@@ -297,7 +297,7 @@ class Loading {
 }
 
 const folderOf = (anchor: Anchor, id: string | undefined): string | undefined =>
-  id === undefined ? undefined : anchor.heldFiles().find((hold) => hold.id === id)?.folder;
+  id === undefined ? undefined : anchor.heldFiles().find((heldFile) => heldFile.id === id)?.folder;
 
 function removeFolder(folder: string | undefined): void {
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });

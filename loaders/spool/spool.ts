@@ -201,7 +201,7 @@ export class Spool {
   }
 
   /** Keeps a row apart, to be applied when somebody has said so. */
-  hold(record: number, placed: PlacedRow): void {
+  holdBack(record: number, placed: PlacedRow): void {
     this.#held.add(lineOf(record, placed));
   }
 

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import { type Acknowledgement, type FileCode } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_CODES } from '#schemas/wording/answers.ts';
-import { HOLD_HINTS } from '#schemas/wording/decisions.ts';
+import { HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
@@ -59,24 +59,24 @@ export async function releaseHeldFile(
 ): Promise<Acknowledgement> {
   let begun = false;
   try {
-    const { folder, hold } = anchoredOf(anchor, id);
-    return await withLock(store, hold.authority, options.lockWaitMs, async (lock) => {
+    const { folder, heldFile } = anchoredOf(anchor, id);
+    return await withLock(store, heldFile.authority, options.lockWaitMs, async (lock) => {
       await requireOpen(store);
       await endInterrupted(store, anchor, lock);
       // Another process may have been quicker.
       anchoredOf(anchor, id);
-      const base = anchor.authority(hold.authority);
-      await record(store, 'hold-released', hold, options);
-      const spool = openHeld(folder, hold);
+      const base = anchor.authority(heldFile.authority);
+      await record(store, 'hold-released', heldFile, options);
+      const spool = openHeld(folder, heldFile);
       try {
-        const journal = await decideRelease(store, anchor, lock, spool, hold, options);
+        const journal = await decideRelease(store, anchor, lock, spool, heldFile, options);
         if (journal === undefined) {
-          return await endHeldFile(store, anchor, lock, hold, folder, notOneSound(hold));
+          return await endHeldFile(store, anchor, lock, heldFile, folder, notOneSound(heldFile));
         }
         await spool.commitJournal(JSON.stringify(journal));
         await lock.renew();
         const { sequence, sha256, expected } = journal;
-        const { authority } = hold;
+        const { authority } = heldFile;
         anchor.beginLoad({ authority, sequence, sha256, journal: folder, ...expected }, base);
         begun = true;
         const acknowledgement = await applyJournal({ store, anchor, lock }, spool, journal);
@@ -105,13 +105,13 @@ export async function discardHeldFile(
   options: HeldFileDecision,
 ): Promise<Acknowledgement> {
   try {
-    const { folder, hold } = anchoredOf(anchor, id);
-    return await withLock(store, hold.authority, options.lockWaitMs, async (lock) => {
+    const { folder, heldFile } = anchoredOf(anchor, id);
+    return await withLock(store, heldFile.authority, options.lockWaitMs, async (lock) => {
       await requireOpen(store);
       await endInterrupted(store, anchor, lock);
       anchoredOf(anchor, id);
-      await record(store, 'hold-discarded', hold, options);
-      return endHeldFile(store, anchor, lock, hold, folder, discarded(hold, options));
+      await record(store, 'hold-discarded', heldFile, options);
+      return endHeldFile(store, anchor, lock, heldFile, folder, discarded(heldFile, options));
     });
   } catch (error) {
     throw asLoadFailed(error, false);
@@ -140,20 +140,20 @@ export async function expireHeldFiles(
   return expired;
 }
 
-function anchoredOf(anchor: Anchor, id: string): { folder: string; hold: HeldFile } {
+function anchoredOf(anchor: Anchor, id: string): { folder: string; heldFile: HeldFile } {
   const held: AnchoredHeldFile | undefined = anchor.heldFiles().find((one) => one.id === id);
   if (held === undefined) {
-    throw new LoadFailed(LOAD_FAILED.noSuchHold);
+    throw new LoadFailed(LOAD_FAILED.noSuchHeldFile);
   }
-  return { folder: held.folder, hold: heldFileSchema.parse(JSON.parse(held.json)) };
+  return { folder: held.folder, heldFile: heldFileSchema.parse(JSON.parse(held.json)) };
 }
 
-function openHeld(folder: string, hold: HeldFile): Spool {
+function openHeld(folder: string, heldFile: HeldFile): Spool {
   try {
-    return Spool.openHeld(folder, hold);
+    return Spool.openHeld(folder, heldFile);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    throw new LoadFailed(LOAD_FAILED.holdGone(hold.number, hold.authority));
+    throw new LoadFailed(LOAD_FAILED.heldFileGone(heldFile.number, heldFile.authority));
   }
 }
 
@@ -185,10 +185,10 @@ async function decideRelease(
   anchor: Anchor,
   lock: AuthorityLock,
   spool: Spool,
-  hold: HeldFile,
+  heldFile: HeldFile,
   { by, now = Date.now }: HeldFileDecision,
 ): Promise<Journal | undefined> {
-  const { authority, sequence, consumption } = hold;
+  const { authority, sequence, consumption } = heldFile;
   const at = now();
   const state = await store.intakeState(authority);
   const highest = Math.max(state.authority?.sequence ?? sequence, sequence);
@@ -197,7 +197,7 @@ async function decideRelease(
   const failures = new Findings();
   const warnings = new Findings();
   const decided = await decideRecords(
-    spool.heldRecords(hold),
+    spool.heldRecords(heldFile),
     {
       store,
       lock,
@@ -211,22 +211,22 @@ async function decideRelease(
     },
     { failures, warnings },
   );
-  const sweeps = hold.sweep || (hold.whole && consumption.closed !== undefined);
+  const sweeps = heldFile.sweep || (heldFile.whole && consumption.closed !== undefined);
   const leftOut = sweeps ? await rowsLeftOut(store, spool, { authority, sequence, now: at }) : [];
   for (const { nhsNumber, packed } of leftOut) {
     tally.remove(nhsNumber, packed);
     spool.decide('removed', nhsNumber, packed);
   }
-  const { counts, rows, held } = hold.acknowledgement;
+  const { counts, rows, held } = heldFile.acknowledgement;
   const accepted = counts.accepted + decided.accepted;
   if (accepted === 0 && counts.records > 0) return undefined;
   const refused = counts.refused + (held?.records ?? 0) - decided.accepted;
   const { details, ...consumed } = consumption;
   const dataAsOf = latest(state.authority?.dataAsOf, consumption.dataAsOf);
   const acknowledgement = final(
-    hold,
+    heldFile,
     refused === 0 ? 'CPF02' : 'CPF03',
-    HOLD_HINTS.released(iso(at)),
+    HELD_FILE_HINTS.released(iso(at)),
     {
       dataAsOf,
       counts: { ...counts, accepted, refused },
@@ -245,7 +245,7 @@ async function decideRelease(
     authority,
     sequence,
     highestSequence: highest,
-    sha256: hold.sha256,
+    sha256: heldFile.sha256,
     by,
     auditId: randomUUID(),
     again: true,
@@ -257,25 +257,25 @@ async function decideRelease(
     },
     recent: withSize(state.recent, consumption.size),
     expected: { rows: tally.rows, digest: tally.digest },
-    drops: hold.id,
+    drops: heldFile.id,
     acknowledgement,
   };
 }
 
 function discarded(
-  hold: HeldFile,
+  heldFile: HeldFile,
   { now = Date.now }: Pick<HeldFileDecision, 'now'>,
 ): Acknowledgement {
-  const { counts, held } = hold.acknowledgement;
+  const { counts, held } = heldFile.acknowledgement;
   const used = counts.accepted > 0;
-  return final(hold, used ? 'CPF03' : 'CPF04', HOLD_HINTS.discarded(iso(now()), used), {
+  return final(heldFile, used ? 'CPF03' : 'CPF04', HELD_FILE_HINTS.discarded(iso(now()), used), {
     counts: { ...counts, refused: counts.refused + (held?.records ?? 0) },
   });
 }
 
-function notOneSound(hold: HeldFile): Acknowledgement {
-  const { counts } = hold.acknowledgement;
-  return final(hold, 'CPF04', HOLD_HINTS.notOneSound, {
+function notOneSound(heldFile: HeldFile): Acknowledgement {
+  const { counts } = heldFile.acknowledgement;
+  return final(heldFile, 'CPF04', HELD_FILE_HINTS.notOneSound, {
     counts: { ...counts, refused: counts.records },
   });
 }

@@ -30,7 +30,7 @@ export async function removeAuthority(
         known.sequence !== undefined ||
         anchor.authority(authority) !== undefined ||
         anchor.loadInProgress(authority) !== undefined ||
-        anchor.heldFiles().some((hold) => hold.authority === authority) ||
+        anchor.heldFiles().some((heldFile) => heldFile.authority === authority) ||
         (await store.tally()).has(authority);
       if (hasLoaded) {
         throw new LoadFailed(LOAD_FAILED.authorityStays(authority));

@@ -59,7 +59,7 @@ const ofInForce = (count: number, inForce: number): string =>
   `${count} of ${inForce} (${percent(Math.min(1, count / Math.max(1, inForce)))})`;
 
 /** Why a file, or part of it, waits for a decision. */
-export const HOLD_REASONS = {
+export const HELD_FILE_REASONS = {
   manyRefused: (refused: number, records: number) =>
     `${refusedOf(refused, records)}, so what the file takes away is not believed unseen.`,
   refusedInFull: (refused: number) =>
@@ -84,7 +84,7 @@ export const UNUSUAL = {
 } as const;
 
 /** What becomes of a file that waits. */
-export const HOLD_HINTS = {
+export const HELD_FILE_HINTS = {
   waits: (whole: boolean, id: string) =>
     `${whole ? 'Nothing of it was applied' : 'Everything else is applied'}; this waits until the operator of the service lets it through: cp-flags release ${id}. If it is not meant, say so, and before that is decided send the file put right with the same number.`,
   wouldWait: (whole: boolean) =>

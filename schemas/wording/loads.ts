@@ -23,8 +23,8 @@ export const LOAD_FAILED = {
     `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again first, then ${what}.`,
   earlierFailed: (name: string, earlier: string) =>
     `${name} was not loaded, because ${earlier} of the same authority could not be. Nothing of it was changed.`,
-  noSuchHold: 'There is no such hold any more: see cp-flags release --list.',
-  holdGone: (number: number, authority: string) =>
+  noSuchHeldFile: 'There is no such hold any more: see cp-flags release --list.',
+  heldFileGone: (number: number, authority: string) =>
     `What was held of file ${number} of authority ${authority} is gone from the disk. Discard it, and load the file again.`,
   unknownAuthority: (authority: string) =>
     `Authority ${authority} is not known here. Nothing was changed.`,

@@ -108,7 +108,7 @@ export const NOTIFYING = {
 } as const;
 
 /** Of who may ask, and who asks too much. */
-export const ACCESS = {
+export const ADMISSION = {
   becameLive:
     'The dataset has become live: nobody may ask. Set ISSUERS_FILE and ORGANISATIONS_FILE, and restart.',
   issuers: (count: number) => `${count} issuers are trusted.`,

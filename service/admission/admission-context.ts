@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Configuration } from '#schemas/configuration.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import type { OwnCheck } from '#schemas/status.ts';
-import { ACCESS } from '#schemas/wording/operations.ts';
+import { ADMISSION } from '#schemas/wording/operations.ts';
 import type { connectStore } from '#store/connection/connection.ts';
 import { createLookupStore } from '#store/lookup.ts';
 import { createSharedUse } from '#store/shared-use.ts';
@@ -18,7 +18,7 @@ import { createSampledLog } from '../telemetry/sampled-log.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createAuthenticator } from './authenticate.ts';
 import { type Identities, organisationsOf } from './identities.ts';
-import { createEnumerationGuard, type EnumerationAlert } from './limits/enumeration-watch.ts';
+import { createEnumerationWatch, type EnumerationAlert } from './limits/enumeration-watch.ts';
 import { createLimits, LIVE_LIMITS, type LimitSettings } from './limits/limits.ts';
 
 const EVENTS_ARE_WRITTEN_WITHIN_MS = 2_000;
@@ -26,7 +26,7 @@ const USE_SHARED_EVERY_MS = 1_000;
 const REVIEWED_EVERY_MS = 60_000;
 const MEBIBYTE = 1_048_576;
 
-export type AccessContextDependencies = {
+export type AdmissionContextDependencies = {
   configuration: Configuration;
   identities: Identities;
   readiness: Readiness;
@@ -39,7 +39,7 @@ export type AccessContextDependencies = {
 };
 
 /** What every route needs that a token opens: who is asking, how often, and what becomes of a refusal. */
-export async function createAccessContext(dependencies: AccessContextDependencies) {
+export async function createAdmissionContext(dependencies: AdmissionContextDependencies) {
   const { configuration, identities, readiness, connection, telemetry, log, countedAlerts, add } =
     dependencies;
   const { metrics, traces } = telemetry;
@@ -79,13 +79,13 @@ export async function createAccessContext(dependencies: AccessContextDependencie
     recorder.record(event);
     logAlert(log, event);
   }
-  const guard = createEnumerationGuard(tellAlert);
-  const alerts = (): number => guard.alerts + countedAlerts();
+  const enumeration = createEnumerationWatch(tellAlert);
+  const alerts = (): number => enumeration.alerts + countedAlerts();
   const refusalSampling = createRefusalSampling((event) => recorder.record(event));
 
   const sharing = setInterval(() => void limits.share(), USE_SHARED_EVERY_MS).unref();
   const reviewing = setInterval(() => {
-    guard.review();
+    enumeration.review();
     refusalSampling.flush();
     sampled.review();
   }, REVIEWED_EVERY_MS).unref();
@@ -105,7 +105,7 @@ export async function createAccessContext(dependencies: AccessContextDependencie
     recorder,
     sampled,
     isDemo,
-    guard,
+    enumeration,
     metrics,
     traces,
     take: limits.take,
@@ -123,16 +123,16 @@ export async function createAccessContext(dependencies: AccessContextDependencie
       sampled,
       numberKey: Buffer.from(numberKey, 'hex'),
       refusalSampling,
-      sawInvalid: guard.sawInvalid,
+      sawInvalid: enumeration.sawInvalid,
       metrics,
     }),
     checks: (): OwnCheck[] => [
       {
         name: 'access:enumeration',
         ok: alerts() === 0,
-        detail: alerts() === 0 ? ACCESS.nothingUnusual : ACCESS.alerts(alerts()),
+        detail: alerts() === 0 ? ADMISSION.nothingUnusual : ADMISSION.alerts(alerts()),
       },
     ],
   };
 }
-export type AccessContext = Awaited<ReturnType<typeof createAccessContext>>;
+export type AdmissionContext = Awaited<ReturnType<typeof createAdmissionContext>>;

@@ -1,7 +1,7 @@
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import { isCareSetting, type Organisation } from '#schemas/people/care-setting.ts';
 import type { OwnCheck } from '#schemas/status.ts';
-import { ACCESS } from '#schemas/wording/operations.ts';
+import { ADMISSION } from '#schemas/wording/operations.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 import { openDemoIssuer } from './demo-issuer.ts';
@@ -103,13 +103,13 @@ function issuersCheck(issuers: readonly TrustedIssuer[]): OwnCheck {
   const passedOver = issuers.flatMap(({ issuer, keys }) =>
     keys.passedOver.length === 0
       ? []
-      : [` ${ACCESS.keysPassedOver(issuer, listed(keys.passedOver))}`],
+      : [` ${ADMISSION.keysPassedOver(issuer, listed(keys.passedOver))}`],
   );
   return {
     name,
     ok: problems.length === 0,
     stops: !issuers.some(({ keys }) => keys.usable),
-    detail: `${problems.join(' ') || ACCESS.issuers(issuers.length)}${passedOver.join('')}`,
+    detail: `${problems.join(' ') || ADMISSION.issuers(issuers.length)}${passedOver.join('')}`,
   };
 }
 
@@ -124,14 +124,14 @@ function organisationsCheck(
       name,
       ok: false,
       stops: true,
-      detail: ACCESS.noCareSetting,
+      detail: ADMISSION.noCareSetting,
     };
   }
   const problem = organisations?.problem;
   return {
     name,
     ok: problem === undefined,
-    detail: problem ?? ACCESS.organisations(registered.size),
+    detail: problem ?? ADMISSION.organisations(registered.size),
   };
 }
 
@@ -143,7 +143,7 @@ export function identityChecks(identities: Identities, demo: boolean | undefined
   const { issuers, organisations, revocations } = identities;
   const believed = issuers.filter(({ demoOnly }) => !demoOnly || demo !== false);
   if (demo === false && (believed.length === 0 || organisations === undefined)) {
-    return [{ name: 'access:issuers', ok: false, stops: true, detail: ACCESS.becameLive }];
+    return [{ name: 'access:issuers', ok: false, stops: true, detail: ADMISSION.becameLive }];
   }
   return [
     issuersCheck(believed),
@@ -154,7 +154,7 @@ export function identityChecks(identities: Identities, demo: boolean | undefined
           {
             name: 'access:revocations',
             ok: revocations.problem === undefined,
-            detail: revocations.problem ?? ACCESS.revocations,
+            detail: revocations.problem ?? ADMISSION.revocations,
           },
         ]),
   ];

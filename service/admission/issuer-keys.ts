@@ -4,7 +4,7 @@
 
 import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
-import { ACCESS } from '#schemas/wording/operations.ts';
+import { ADMISSION } from '#schemas/wording/operations.ts';
 
 /** The keys of an issuer as they are now. */
 export type IssuerKeys = {
@@ -229,11 +229,11 @@ export function remoteKeys(
   function problem(): string | undefined {
     const why = reason === undefined ? '' : `: ${reason}`;
     if (inForce() === undefined) {
-      return ACCESS.keysNotFetched(url, fetched?.date.toISOString(), why);
+      return ADMISSION.keysNotFetched(url, fetched?.date.toISOString(), why);
     }
     if (reason === undefined || fetched === undefined) return undefined;
     const until = new Date(fetched.date.getTime() + keepMs).toISOString();
-    return ACCESS.keysNotFetchedAgain(url, until, why);
+    return ADMISSION.keysNotFetchedAgain(url, until, why);
   }
 
   async function fetchOnce(): Promise<void> {

@@ -72,7 +72,7 @@ export async function auditKey(
         ? [await addKey(path)]
         : await retireKeys(path, readCheckpointFile(auditFolder(configuration)));
       if (changed.length === 0) throw new Failure('There is one key only, which is in use.');
-      const keys = changed.map(({ verifier }) => verifier.text).join(' ');
+      const keys = changed.map(({ verifierKey }) => verifierKey.text).join(' ');
       const type = adding ? 'audit-key-added' : 'audit-key-retired';
       try {
         await record(configuration, type, named.by, { ...whyDetail(named), keys });
@@ -83,7 +83,7 @@ export async function auditKey(
         );
       }
     }
-    for (const { verifier } of await readKeys(path)) console.log(verifier.text);
+    for (const { verifierKey } of await readKeys(path)) console.log(verifierKey.text);
     for (const key of retiredKeysOf(path)) console.log(retiredKeyLine(key));
   } catch (error) {
     throw error instanceof KeyFileWrong ? new Failure(error.message) : error;

@@ -196,7 +196,7 @@ function londonTime(at: number): string {
 }
 
 /** As a person reads it. */
-function printable(cell: Cell): string {
+function shownCell(cell: Cell): string {
   const text = String(cell);
   return UTC_INSTANT.test(text) ? londonTime(Date.parse(text)) : text.replaceAll(UNPRINTABLE, '?');
 }
@@ -206,7 +206,7 @@ const withOffset = (cell: Cell): Cell =>
   typeof cell === 'string' && UTC_INSTANT.test(cell) ? londonIso(Date.parse(cell)) : cell;
 
 function printTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): void {
-  const lines = [columns, ...rows].map((row) => row.map(printable));
+  const lines = [columns, ...rows].map((row) => row.map(shownCell));
   const filled = columns.map((_, i) => lines.slice(1).some((line) => line[i] !== ''));
   const shown = lines.map((line) => line.filter((_, i) => filled[i]));
   const widths = (shown[0] ?? []).map((_, i) =>
@@ -228,7 +228,7 @@ function printReach({ completeUntil, notSearched }: SearchedUntil, print = conso
   print(
     completeUntil === undefined
       ? `Until when this is complete cannot be told just now: ask again.${later}`
-      : `Everything recorded before ${printable(completeUntil)} was searched.${later}`,
+      : `Everything recorded before ${shownCell(completeUntil)} was searched.${later}`,
   );
 }
 

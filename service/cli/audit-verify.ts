@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Configuration } from '#schemas/configuration.ts';
 import { parsePublicKey, type RetiredKey, readKeys, retiredKeysOf } from '../audit/seal/keys.ts';
-import type { Verifier } from '../audit/tlog/note.ts';
+import type { VerifierKey } from '../audit/tlog/note.ts';
 import { asWritten } from '../audit/verify/as-written.ts';
 import { findEntries, NoProof, proveEntry } from '../audit/verify/prove.ts';
 import { type Verification, verifyLog, verifyProof } from '../audit/verify/verify.ts';
@@ -28,12 +28,12 @@ function readFile(path: string): Buffer {
 }
 
 /** The keys that sign, and those that did. */
-type Keys = { keys: Verifier[]; retiredKeys: Verifier[] };
+type Keys = { keys: VerifierKey[]; retiredKeys: VerifierKey[] };
 
-function sortKeys(all: readonly (Verifier | RetiredKey)[]): Keys {
+function sortKeys(all: readonly (VerifierKey | RetiredKey)[]): Keys {
   const sorted: Keys = { keys: [], retiredKeys: [] };
   for (const key of all) {
-    if ('retiredAt' in key) sorted.retiredKeys.push(key.verifier);
+    if ('retiredAt' in key) sorted.retiredKeys.push(key.verifierKey);
     else sorted.keys.push(key);
   }
   return sorted;
@@ -60,8 +60,8 @@ async function keysFor(configuration: Configuration, given: string[]): Promise<K
   if (given.length > 0) return givenKeys(given);
   const path = auditKeyFile(configuration);
   try {
-    const keys = (await readKeys(path)).map(({ verifier }) => verifier);
-    return { keys, retiredKeys: retiredKeysOf(path).map(({ verifier }) => verifier) };
+    const keys = (await readKeys(path)).map(({ verifierKey }) => verifierKey);
+    return { keys, retiredKeys: retiredKeysOf(path).map(({ verifierKey }) => verifierKey) };
   } catch {
     throw misused('Give the public key of the log: --key VKEY (cp-flags audit key prints it).');
   }
@@ -108,7 +108,7 @@ function print(verification: Verification, tookMs: number, ownKey: boolean): voi
   if (hidden > 0) console.log(`  and ${many(hidden)} more; --json lists them.`);
 }
 
-function checkProof(proof: Buffer, keys: readonly Verifier[], json: boolean): number {
+function checkProof(proof: Buffer, keys: readonly VerifierKey[], json: boolean): number {
   const verified = verifyProof(proof, keys);
   if (json) {
     console.log(

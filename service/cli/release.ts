@@ -35,16 +35,16 @@ function heldFileText({
 }
 
 function only(anchor: Anchor, file: string): HeldFile {
-  const [hold, second] = findHeldFiles(anchor, file);
-  if (hold === undefined) {
+  const [heldFile, second] = findHeldFiles(anchor, file);
+  if (heldFile === undefined) {
     throw new Failure(`Nothing is held as ${file}. See cp-flags release --list.`);
   }
   if (second !== undefined) {
     throw new Failure(
-      `More than one is held as ${file}: name it by its id, ${hold.id} or ${second.id}.`,
+      `More than one is held as ${file}: name it by its id, ${heldFile.id} or ${second.id}.`,
     );
   }
-  return hold;
+  return heldFile;
 }
 
 /**
@@ -61,8 +61,10 @@ export async function release(
   const redis = await runningRedis(configuration);
   return withStore(configuration, redis, 'loader', async (store, anchor) => {
     if (decision === undefined) {
-      const holds = listHeldFiles(anchor);
-      console.log(holds.length === 0 ? 'Nothing is held.' : holds.map(heldFileText).join('\n'));
+      const heldFiles = listHeldFiles(anchor);
+      console.log(
+        heldFiles.length === 0 ? 'Nothing is held.' : heldFiles.map(heldFileText).join('\n'),
+      );
       return 0;
     }
     if (file === undefined)

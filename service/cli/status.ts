@@ -180,10 +180,10 @@ export async function status(
     const checks = readiness.checks();
     const upToDateMs = configuration.UP_TO_DATE_HOURS * HOUR_MS;
     const now = Date.now();
-    const holds = listHeldFiles(anchor);
+    const heldFiles = listHeldFiles(anchor);
     const authorities = await Promise.all(
       (await store.authorities()).map((one) => {
-        const held = holds.filter(({ authority }) => authority === one.code);
+        const held = heldFiles.filter(({ authority }) => authority === one.code);
         return lineOf(
           store,
           one,

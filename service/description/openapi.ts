@@ -219,17 +219,17 @@ const LOOKUP = {
 const codesOf = <Code extends ErrorCode>(codes: Record<Code, true>): Code[] =>
   Object.keys(codes) as Code[];
 
-const OF_ACCESS: Record<Exclude<Operation['access'], 'anybody'>, readonly ErrorCode[]> = {
+const OF_CALLER: Record<Exclude<Operation['letsIn'], 'anybody'>, readonly ErrorCode[]> = {
   lookup: codesOf(LOOKUP),
   authority: ['authority-token-required'],
   audit: ['audit-scope-required'],
 };
 
 /** Every code with which an operation may refuse. */
-export function refusalsOf({ access, refusals = [] }: Operation): ErrorCode[] {
-  const ofAccess: readonly ErrorCode[] =
-    access === 'anybody' ? [] : [...codesOf(TOKEN), ...OF_ACCESS[access]];
-  return [...ANY, ...ofAccess, ...refusals];
+export function refusalsOf({ letsIn, refusals = [] }: Operation): ErrorCode[] {
+  const ofCaller: readonly ErrorCode[] =
+    letsIn === 'anybody' ? [] : [...codesOf(TOKEN), ...OF_CALLER[letsIn]];
+  return [...ANY, ...ofCaller, ...refusals];
 }
 
 const text: JsonSchema = { type: 'string' };
@@ -284,13 +284,13 @@ function responsesOf(operation: Operation): Record<string, DescribedResponse> {
 }
 
 function described(operation: Operation): DescribedOperation {
-  const { id, tag, summary, description, access, parameters, body } = operation;
+  const { id, tag, summary, description, letsIn, parameters, body } = operation;
   return {
     operationId: id,
     tags: [tag],
     summary,
     description,
-    security: access === 'anybody' ? [] : [{ bearer: [] }],
+    security: letsIn === 'anybody' ? [] : [{ bearer: [] }],
     ...(parameters !== undefined && {
       parameters: parameters.map(({ schema, ...parameter }) => ({
         ...parameter,

@@ -32,13 +32,13 @@ export type Operation = {
   summary: string;
   description: string;
   /** `lookup`, `authority` and `audit` name who holds the token; `anybody` has none. */
-  access: 'anybody' | 'lookup' | 'authority' | 'audit';
+  letsIn: 'anybody' | 'lookup' | 'authority' | 'audit';
   /** Addresses at which an OPTIONS gets the same answer. HAProxy's `option httpchk` asks by it, and of `/` where it is given no other. */
   optionsAt?: readonly string[];
   parameters?: readonly Parameter[];
   body?: Content;
   answer: { description: string; content: Content };
-  /** Besides those of its kind of access, and of every request. */
+  /** Besides those of those it lets in, and of every request. */
   refusals?: readonly ErrorCode[];
 };
 

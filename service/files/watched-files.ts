@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { ACCESS } from '#schemas/wording/operations.ts';
+import { ADMISSION } from '#schemas/wording/operations.ts';
 
 export type WatchedFiles<T> = {
   /** What was last read and found good. */
@@ -62,8 +62,8 @@ export async function watchFiles<T>(
       problem = undefined;
       for (const listener of listeners) listener(value);
     } catch (error) {
-      const sentence = error instanceof Error ? error.message : ACCESS.filesUnreadable;
-      problem = ACCESS.stillCounts(sentence);
+      const sentence = error instanceof Error ? error.message : ADMISSION.filesUnreadable;
+      problem = ADMISSION.stillCounts(sentence);
       onProblem?.(problem);
     }
   }

@@ -8,7 +8,7 @@ import { answerHeaders } from '../http/headers.ts';
 import type { RouteContext } from '../http/route.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
 import {
-  type Admitted,
+  type AdmittedAuthority,
   type AuthorityGuardDependencies,
   guardedAuthority,
 } from '../uploads/guarded-authority.ts';
@@ -42,7 +42,7 @@ export function sequenceOf({ req }: RouteContext): number | undefined {
 /** An acknowledgement in the format asked for. */
 export function acknowledged(
   c: RouteContext,
-  { ids }: Admitted,
+  { ids }: AdmittedAuthority,
   acknowledgement: Acknowledgement,
 ): Response {
   const formats = acknowledgementFormats(acknowledgement);
@@ -62,7 +62,7 @@ export const acknowledgement: Route<AcknowledgementDependencies> = {
     tag: 'Authorities',
     summary: 'The acknowledgement of an upload',
     description: 'As it was answered when the upload was sent, by its sequence number.',
-    access: 'authority',
+    letsIn: 'authority',
     parameters: [sequenceInPath, ...authorityHeaders],
     answer: { description: 'What became of it.', content: acknowledgementContent },
     refusals: ['acknowledgement-not-found', 'store-unavailable'],

@@ -71,7 +71,7 @@ export const auditSearch: Route<AuditSearchDependencies> = {
     summary: 'Search the audit',
     description:
       'Newest first. The operating organisation sees everything, an authority the unscheduled accesses to children whose plan it holds, any other organisation what its own people did. Each search is audited before its answer leaves. `next` is the `cursor` of the same search’s next page; with FHIR it is in the header X-Next-Cursor.',
-    access: 'audit',
+    letsIn: 'audit',
     parameters: authorityHeaders,
     body: {
       'application/json': {

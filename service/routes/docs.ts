@@ -11,7 +11,7 @@ export const docs: Route<{ description: ApiDescription }> = {
     tag: 'Service',
     summary: 'This description as a page',
     description: 'One page without scripts or anything from elsewhere; it works offline.',
-    access: 'anybody',
+    letsIn: 'anybody',
     answer: { description: 'The page.', content: { 'text/html': { schema: z.string() } } },
   },
   handler: ({ description }) => description.page,

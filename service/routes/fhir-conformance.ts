@@ -34,7 +34,7 @@ function conformance(
       tag: 'FHIR R4',
       summary,
       description: 'Read without a token. It is the same for every caller.',
-      access: 'anybody',
+      letsIn: 'anybody',
       answer: {
         description: `The ${resourceType}.`,
         content: { [FHIR_JSON]: { schema: resourceOf(resourceType) } },

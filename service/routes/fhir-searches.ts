@@ -159,7 +159,7 @@ function operations(path: SearchPath): Operation[] {
       tag: 'FHIR R4',
       summary,
       description: `${description} The number stands in the body: in no address, and in no log of one.`,
-      access: 'lookup',
+      letsIn: 'lookup',
       parameters: fhirHeaders,
       body: {
         'application/x-www-form-urlencoded': {
@@ -184,7 +184,7 @@ function operations(path: SearchPath): Operation[] {
       tag: 'FHIR R4',
       summary: `${summary}, by GET`,
       description: `${description} The number stands in the address: prefer POST.`,
-      access: 'lookup',
+      letsIn: 'lookup',
       parameters: [...parameters, ...fhirHeaders],
       answer,
       refusals: [...SEARCH_REFUSALS, ...refusals],

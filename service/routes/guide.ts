@@ -14,7 +14,7 @@ export const guide: Route<unknown> = {
     tag: 'Service',
     summary: 'The guide for suppliers',
     description: 'When to call, what to show, test numbers and calls to paste.',
-    access: 'anybody',
+    letsIn: 'anybody',
     answer: { description: 'The guide.', content: { 'text/markdown': { schema: z.string() } } },
   },
   handler: () => {

@@ -45,7 +45,7 @@ export const holdings: Route<HoldingsDependencies> = {
     tag: 'Authorities',
     summary: 'All that is held for the authority',
     description: 'To compare a case system with. Each reading is audited.',
-    access: 'authority',
+    letsIn: 'authority',
     parameters: authorityHeaders,
     answer: {
       description: 'Every plan, ended and deleted ones too.',

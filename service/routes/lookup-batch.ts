@@ -61,7 +61,7 @@ export const lookupBatch: Route<BatchDependencies> = {
     summary: 'Look up to fifty NHS numbers, silently',
     description:
       'For scheduled care (silent reads) only. 200 says that the items were dealt with; `checked` in each says whether it was checked. Each is audited, and counts against the limits.',
-    access: 'lookup',
+    letsIn: 'lookup',
     parameters: plainHeaders,
     body: { 'application/json': { schema: batchRequestSchema, example: EXAMPLES.batch } },
     answer: {

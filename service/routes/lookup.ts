@@ -31,7 +31,7 @@ export const lookup: Route<PlainLookupDependencies> = {
     summary: 'Look up one NHS number',
     description:
       'Call when a clinician opens the view, not at registration: each call of an unscheduled setting is listed for others and told to the authority. Whatever is not 200 is not a negative result.',
-    access: 'lookup',
+    letsIn: 'lookup',
     parameters: plainHeaders,
     body: { 'application/json': { schema: lookupRequestSchema, example: EXAMPLES.request } },
     answer: {

@@ -26,7 +26,7 @@ export const notice: Route<NoticeDependencies> = {
     tag: 'Authorities',
     summary: 'The NHS numbers of an upload that are no longer in use',
     description: 'Found by tracing. Correct them in the case system, and send the records again.',
-    access: 'authority',
+    letsIn: 'authority',
     parameters: [sequenceInPath, ...authorityHeaders],
     answer: {
       description: 'Each with the number that replaced it, where one did.',

@@ -56,7 +56,7 @@ export const notifications: Route<NotificationsDependencies> = {
     summary: 'Who looked at the authority’s children',
     description:
       'The notifications after one, in order, each as it was first given. As CSV a line an entry; as XML one Access to Service Notification at a time, 204 where there is none. The header Link has the address to go on with. Each reading is audited.',
-    access: 'authority',
+    letsIn: 'authority',
     parameters: [
       {
         name: 'after',

@@ -11,7 +11,7 @@ export const openapi: Route<{ description: ApiDescription }> = {
     tag: 'Service',
     summary: 'This description',
     description: 'For programs: generators, fuzzers and linters read it.',
-    access: 'anybody',
+    letsIn: 'anybody',
     answer: {
       description: 'OpenAPI 3.1.',
       content: { 'application/json': { schema: z.looseObject({ openapi: z.string() }) } },

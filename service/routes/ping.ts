@@ -11,7 +11,7 @@ export const ping: Route<{ build: Build }> = {
     tag: 'Service',
     summary: 'Is the process there',
     description: 'Says nothing of whether it can look anything up.',
-    access: 'anybody',
+    letsIn: 'anybody',
     optionsAt: ['/_ping'],
     answer: {
       description: 'It is.',

@@ -16,7 +16,7 @@ export const problem: Route<unknown> = {
     tag: 'Service',
     summary: 'What a problem means',
     description: 'The address that the `type` of a problem names.',
-    access: 'anybody',
+    letsIn: 'anybody',
     parameters: [
       {
         name: 'code',

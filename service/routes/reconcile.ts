@@ -38,7 +38,7 @@ export const reconcile: Route<ReconcileDependencies> = {
     summary: 'Compare a case system with what is held',
     description:
       'The body is every plan the case system has, in the form of an upload, also gzipped; it needs no number. Each plan of either side is the same, differs, is only here or only there. Nothing is changed. Each comparison is audited as a reading of the holdings.',
-    access: 'authority',
+    letsIn: 'authority',
     parameters: authorityHeaders,
     body: Object.fromEntries(fileMediaTypes.map((type) => [type, { schema: z.string() }])),
     answer: {

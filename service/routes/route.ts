@@ -32,8 +32,8 @@ export const mount = <Dependencies>(
 export function allowedMethods(routes: readonly MountedRoute[]): ReadonlyMap<string, string> {
   const allowed = new Map<string, string>();
   for (const { operation } of routes) {
-    const { method, path, access, optionsAt = [] } = operation;
-    const read = method === 'GET' && access === 'anybody' ? 'GET, HEAD' : method;
+    const { method, path, letsIn, optionsAt = [] } = operation;
+    const read = method === 'GET' && letsIn === 'anybody' ? 'GET, HEAD' : method;
     const own = optionsAt.includes(path) ? `${read}, OPTIONS` : read;
     const others = allowed.get(path);
     allowed.set(path, others === undefined ? own : `${others}, ${own}`);

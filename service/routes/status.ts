@@ -34,7 +34,7 @@ export const status: Route<StatusDependencies> = {
     tag: 'Service',
     summary: 'Are lookups answered',
     description: '503 on any doubt, with the same body.',
-    access: 'anybody',
+    letsIn: 'anybody',
     optionsAt: ['/_status', '/'],
     answer: {
       description: 'They are.',

@@ -13,7 +13,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { openBody } from '../uploads/body.ts';
 import { CREATED_AT, readDescription } from '../uploads/description.ts';
 import {
-  type Admitted,
+  type AdmittedAuthority,
   type AuthorityGuardDependencies,
   guardedAuthority,
 } from '../uploads/guarded-authority.ts';
@@ -69,7 +69,7 @@ function createLoad({ store, anchor, loads, log }: UploadDependencies) {
   const underWay = new Set<OdsCode>();
   return async function load(
     { env: { incoming, outgoing }, req }: RouteContext,
-    { ids, caller, authority }: Admitted,
+    { ids, caller, authority }: AdmittedAuthority,
   ): Promise<Acknowledgement | ErrorCode> {
     const file = fileOf(incoming, loads.maxBytes);
     if (typeof file === 'string') return file;
@@ -122,7 +122,7 @@ export const upload: Route<UploadDependencies> = {
     summary: 'Send an upload',
     description:
       'Spine XML or CSV, also gzipped. The answer is the acknowledgement, whatever its code. What is in is live at once.',
-    access: 'authority',
+    letsIn: 'authority',
     parameters: [...uploadParameters, ...authorityHeaders],
     body: Object.fromEntries(fileMediaTypes.map((type) => [type, { schema: z.string() }])),
     answer: {

@@ -4,4 +4,9 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Add } from './closing.ts';
 
 /** What every part of the service is started with. A part that runs on gives `add` the step that ends it. */
-export type Start = { configuration: Configuration; log: Log; telemetry: Telemetry; add: Add };
+export type StartContext = {
+  configuration: Configuration;
+  log: Log;
+  telemetry: Telemetry;
+  add: Add;
+};

@@ -1,12 +1,12 @@
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import type { AccessContext } from '../admission/admission-context.ts';
+import type { AdmissionContext } from '../admission/admission-context.ts';
 import { type Identities, identityChecks } from '../admission/identities.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import type { WatchedFiles } from '../files/watched-files.ts';
 import { type TlsMaterial, tlsCheck } from '../http/tls.ts';
 import { type CoverageLimits, coverageCheck, shareCheck } from '../lookup/coverage.ts';
-import type { Start } from './context.ts';
+import type { StartContext } from './context.ts';
 import {
   watchAccessContext,
   watchAudit,
@@ -22,7 +22,7 @@ import type { Worker } from './worker.ts';
 
 export type HealthDependencies = {
   readiness: Readiness;
-  accessContext: AccessContext;
+  admissionContext: AdmissionContext;
   identities: Identities;
   tls: WatchedFiles<TlsMaterial> | undefined;
   limits: CoverageLimits;
@@ -36,19 +36,19 @@ export type HealthDependencies = {
  * @returns what they say in `/_status` besides the store
  */
 export function watchHealth(
-  { configuration, telemetry }: Pick<Start, 'configuration' | 'telemetry'>,
-  { readiness, accessContext, identities, tls, limits, lookups, worker }: HealthDependencies,
+  { configuration, telemetry }: Pick<StartContext, 'configuration' | 'telemetry'>,
+  { readiness, admissionContext, identities, tls, limits, lookups, worker }: HealthDependencies,
 ): () => OwnCheck[] {
   const checks = (): OwnCheck[] => [
     ...(worker?.checks() ?? []),
-    ...identityChecks(identities, accessContext.isDemo()),
+    ...identityChecks(identities, admissionContext.isDemo()),
     coverageCheck(readiness, limits),
     ...(lookups === undefined ? [] : [shareCheck(readiness.authorities, lookups.coverage())]),
-    ...accessContext.checks(),
+    ...admissionContext.checks(),
     ...(tls === undefined ? [] : [tlsCheck(tls)]),
   ];
   const audit = worker && auditFolder(configuration);
-  telemetry.watch(watchAccessContext(accessContext.measured));
+  telemetry.watch(watchAccessContext(admissionContext.measured));
   telemetry.watch(watchReadiness(readiness, limits));
   telemetry.watch(watchChecks(readiness, checks));
   telemetry.watch(watchExpiry(tls && (() => tls.value.expiresAt), identities.issuers));

@@ -3,7 +3,7 @@ import type { Dataset } from '#store/authorities/dataset.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { createAdmission } from '../admission/admission.ts';
-import type { AccessContext } from '../admission/admission-context.ts';
+import type { AdmissionContext } from '../admission/admission-context.ts';
 import { type Identities, organisationsOf } from '../admission/identities.ts';
 import type { BaseOf } from '../fhir/request.ts';
 import { type CoverageLimits, type CoverageState, createCoverage } from '../lookup/coverage.ts';
@@ -11,13 +11,13 @@ import { createLookup } from '../lookup/lookup.ts';
 import { createOverload } from '../lookup/overload.ts';
 import { createRehearsals } from '../lookup/rehearsals.ts';
 import type { LookupRoutesDependencies } from '../routes/routes.ts';
-import type { Start } from './context.ts';
+import type { StartContext } from './context.ts';
 
 export type LookupsDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
-  accessContext: AccessContext;
+  admissionContext: AdmissionContext;
   identities: Identities;
   limits: CoverageLimits;
   /** Of what an answer is made by, for its event. */
@@ -29,13 +29,13 @@ export type Lookups = LookupRoutesDependencies & { coverage: () => CoverageState
 
 /** Everything between a request and the store, for the plain lookup and for FHIR, and how much is current. */
 export function createLookups(
-  { configuration, log }: Pick<Start, 'configuration' | 'log'>,
-  { kind, readiness, accessContext, identities, limits, versions, baseOf }: LookupsDependencies,
+  { configuration, log }: Pick<StartContext, 'configuration' | 'log'>,
+  { kind, readiness, admissionContext, identities, limits, versions, baseOf }: LookupsDependencies,
 ): Lookups {
   const { PUBLIC_URL, LOOKUPS_AT_ONCE } = configuration;
-  const { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, guard } =
-    accessContext;
-  const { metrics, traces } = accessContext;
+  const { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, enumeration } =
+    admissionContext;
+  const { metrics, traces } = admissionContext;
   if (kind === 'live' && PUBLIC_URL === undefined) {
     log.warn('PUBLIC_URL is not set: links in FHIR begin as the Host header of each request says');
   }
@@ -54,7 +54,7 @@ export function createLookups(
       coverage,
       recorder,
       versions,
-      saw: ({ caller }, nhsNumber) => guard.saw(caller, nhsNumber),
+      saw: ({ caller }, nhsNumber) => enumeration.saw(caller, nhsNumber),
       metrics,
       sampled,
     }),

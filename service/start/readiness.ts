@@ -1,6 +1,6 @@
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { datasetProblem, lookupDatasetProblem } from '../files/served-dataset.ts';
-import type { Start } from './context.ts';
+import type { StartContext } from './context.ts';
 import { logReadiness } from './readiness-log.ts';
 import type { RedisServer, StoreConnection } from './redis.ts';
 import type { Tools } from './tools.ts';
@@ -11,7 +11,7 @@ const SETTLING_STEP_MS = 100;
 
 /** Follows whether lookups may be answered, and gives it a moment to become so. */
 export async function startReadiness(
-  { configuration, log, add }: Start,
+  { configuration, log, add }: StartContext,
   redis: RedisServer,
   connection: StoreConnection,
   tools: Pick<Tools, 'anchor' | 'verifier'> | undefined,

@@ -3,11 +3,11 @@ import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { Build } from '#schemas/status.ts';
 import type { LookupStore } from '#store/lookup.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import type { AccessContext } from '../admission/admission-context.ts';
+import type { AdmissionContext } from '../admission/admission-context.ts';
 import type { Identities } from '../admission/identities.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { createConfigurationDigest } from './configuration-digest.ts';
-import type { Start } from './context.ts';
+import type { StartContext } from './context.ts';
 
 const TRIED_EVERY_MS = 1_000;
 
@@ -46,7 +46,7 @@ function recordStart(
 
 export type ConfigurationDependencies = {
   readiness: Readiness;
-  accessContext: AccessContext;
+  admissionContext: AdmissionContext;
   identities: Identities;
   build: Build;
 };
@@ -58,16 +58,16 @@ export type ConfigurationDependencies = {
  * @returns the versions in force, for each lookup's event
  */
 export function recordConfiguration(
-  { configuration, log, add }: Pick<Start, 'configuration' | 'log' | 'add'>,
-  { readiness, accessContext, identities, build }: ConfigurationDependencies,
+  { configuration, log, add }: Pick<StartContext, 'configuration' | 'log' | 'add'>,
+  { readiness, admissionContext, identities, build }: ConfigurationDependencies,
 ): () => LookupEvent['versions'] {
-  const described = createConfigurationDigest(configuration, identities, accessContext.isDemo);
+  const described = createConfigurationDigest(configuration, identities, admissionContext.isDemo);
   const describe = () => ({ ...described().detail, version: build.version });
-  add(recordStart(readiness, accessContext.store, describe, log));
+  add(recordStart(readiness, admissionContext.store, describe, log));
   identities.organisations?.onChange(() => {
     log.info('other organisations are registered than before');
     const event = { type: 'configuration-change', auditId: randomUUID(), by: 'service' } as const;
-    accessContext.recorder.record({ ...event, detail: describe() });
+    admissionContext.recorder.record({ ...event, detail: describe() });
   });
   return () => described().versions;
 }

@@ -12,7 +12,7 @@ import {
   type RedisRole,
   startEmbeddedRedis,
 } from '#store/connection/embedded-redis.ts';
-import type { Start } from './context.ts';
+import type { StartContext } from './context.ts';
 
 export type StoreConnection = ReturnType<typeof connectStore>;
 
@@ -111,7 +111,7 @@ export async function openRedis(
  *
  * @throws a sentence, where an embedded one cannot be started
  */
-export async function startRedis({ configuration, log, add }: Start): Promise<RedisServer> {
+export async function startRedis({ configuration, log, add }: StartContext): Promise<RedisServer> {
   const redis = await openRedis(configuration, () => log.warn(CONNECTION_REPLACED));
   let stopping = false;
   add(() => {

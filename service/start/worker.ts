@@ -6,7 +6,7 @@ import { createStore } from '#store/store.ts';
 import { watchAccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
-import type { AccessContext } from '../admission/admission-context.ts';
+import type { AdmissionContext } from '../admission/admission-context.ts';
 import { LIVE_LIMITS } from '../admission/limits/limits.ts';
 import { DEMO_OPERATOR } from '../admission/personas.ts';
 import { type Audit, startAudit } from '../audit/audit.ts';
@@ -28,7 +28,7 @@ import { notifierSettings, watchPreferences } from '../notifications/settings.ts
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
-import type { Start } from './context.ts';
+import type { StartContext } from './context.ts';
 import { startDaily } from './daily.ts';
 import { createForeignWrites } from './foreign-writes.ts';
 import { tellNotInUse } from './not-in-use.ts';
@@ -51,7 +51,7 @@ export type WorkerStore = Tools & { audit: Audit };
  * @throws whatever `prepare` throws, and a sentence where Redis does not answer it in time
  */
 export async function openWorkerStore(
-  start: Start,
+  start: StartContext,
   redis: RedisServer,
   prepare: ((tools: Tools) => Promise<void>) | undefined,
 ): Promise<WorkerStore> {
@@ -64,7 +64,7 @@ export async function openWorkerStore(
 }
 
 /** The store verifier, with the stores and the anchor that it and loads work on. */
-function openTools({ configuration, log, add }: Start, redis: RedisServer): Tools {
+function openTools({ configuration, log, add }: StartContext, redis: RedisServer): Tools {
   const anchor = openAnchor(configuration);
   add(() => anchor.close());
   sweepSpools(spoolFolder(configuration), anchor.spoolsNeeded());
@@ -87,7 +87,7 @@ function openTools({ configuration, log, add }: Start, redis: RedisServer): Tool
 }
 
 /** The sealing of audit events into the log. */
-function startSealing({ configuration, log, add }: Start, redis: RedisServer): Audit {
+function startSealing({ configuration, log, add }: StartContext, redis: RedisServer): Audit {
   const { AUDIT_ORIGIN, AUDIT_RETENTION_YEARS } = configuration;
   const { ALERT_UNSCHEDULED_CHILDREN, ALERT_CHILDREN, USER_LIMIT } = configuration;
   const audit = startAudit(
@@ -116,9 +116,9 @@ function startSealing({ configuration, log, add }: Start, redis: RedisServer): A
 
 /** What the routes of authorities' systems and of the audit work with. */
 function createWork(
-  { configuration, log, add }: Start,
+  { configuration, log, add }: StartContext,
   { loader, anchor, audit }: WorkerStore,
-  { readiness, accessContext, baseOf }: WorkerDependencies,
+  { readiness, admissionContext, baseOf }: WorkerDependencies,
   tracer: Parameters<typeof loadSettings>[1],
 ): WorkRoutesDependencies {
   const { OPERATOR_ODS_CODE } = configuration;
@@ -128,7 +128,7 @@ function createWork(
   });
   add(() => searcher.stop());
   return {
-    ...accessContext,
+    ...admissionContext,
     store: loader,
     anchor,
     readiness,
@@ -138,14 +138,14 @@ function createWork(
     searcher,
     indexed: () => audit.searchedUntil,
     operator: () =>
-      OPERATOR_ODS_CODE ?? (accessContext.isDemo() === true ? DEMO_OPERATOR.code : undefined),
+      OPERATOR_ODS_CODE ?? (admissionContext.isDemo() === true ? DEMO_OPERATOR.code : undefined),
     baseOf,
   };
 }
 
 /** Telling authorities of accesses to their children. */
 async function startNotifying(
-  { configuration, log, add }: Start,
+  { configuration, log, add }: StartContext,
   { readiness, kind }: WorkerDependencies,
 ): Promise<Notifying> {
   const settings = notifierSettings(configuration, kind);
@@ -175,7 +175,7 @@ function notificationChecks({ notifications, problem }: Notifying): OwnCheck[] {
 }
 
 /** Does once a day what is due, and logs what the store verifier finds: until now it was still to be put right. */
-function startDailyWork({ configuration, log, add }: Start, tools: Tools): void {
+function startDailyWork({ configuration, log, add }: StartContext, tools: Tools): void {
   const { loader: store, anchor, verifier } = tools;
   const daily = startDaily({
     store,
@@ -195,7 +195,7 @@ function startDailyWork({ configuration, log, add }: Start, tools: Tools): void 
 
 /** What records are traced with, where there is something; the store follows which numbers it withdraws. */
 async function startNumberTracing(
-  { configuration, log, add }: Start,
+  { configuration, log, add }: StartContext,
   store: Tools['loader'],
   kind: Dataset['kind'] | undefined,
 ) {
@@ -211,13 +211,13 @@ export type WorkerDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
-  accessContext: AccessContext;
+  admissionContext: AdmissionContext;
   baseOf: BaseOf;
 };
 
 /** Begins the rest of a worker's work, with what its routes need. */
 export async function startWorker(
-  start: Start,
+  start: StartContext,
   opened: WorkerStore,
   redis: RedisServer,
   dependencies: WorkerDependencies,

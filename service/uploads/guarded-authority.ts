@@ -9,7 +9,7 @@ import {
   admitAuthority,
 } from './admit-authority.ts';
 
-export type Admitted = Extract<AuthorityAdmission, { kind: 'admitted' }>;
+export type AdmittedAuthority = Extract<AuthorityAdmission, { kind: 'admitted' }>;
 export type AuthorityGuardDependencies = GuardDependencies &
   AuthorityAdmissionDependencies & { log: Log };
 
@@ -21,7 +21,7 @@ export type AuthorityGuardDependencies = GuardDependencies &
 export function guardedAuthority(
   dependencies: AuthorityGuardDependencies,
   failure: ErrorCode,
-  work: GuardedWork<Admitted>,
+  work: GuardedWork<AdmittedAuthority>,
 ): Handler {
   const { log } = dependencies;
   return guarded(

@@ -2,17 +2,17 @@
 -- @PLAN_LETTERS@ and @DUE_LETTERS@ are put in by functions.ts from PLAN_TYPES: the letters of all plan
 -- types, and of those whose end date may be the day a baby is due.
 -- A child's value is its packed rows, joined by RS; a row is its fields, joined by US; the field `_` of a
--- partition's hash is the seal: dataset id, generation, number of children.
+-- partition's hash is the stamp: dataset id, generation, number of children.
 
 local RS, US = '\30', '\31'
-local SEAL = '_'
+local STAMP = '_'
 
 -- authority, type, start, end or '', deleted or '', visible from, current until, visible until,
 -- date of birth (with a 0 before its day where it is in doubt), local id, sequence
 local ROW = '^([A-Z0-9]+)\31([@PLAN_LETTERS@])\31(%-?%d+)\31(%-?%d*)\31(%-?%d*)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31([^\30\31]*)\31(%d+)$'
 -- The same without captures, which cost more than the match itself.
 local ROW_FORM = '^[A-Z0-9]+\31[@PLAN_LETTERS@]\31%-?%d+\31%-?%d*\31%-?%d*\31%-?%d+\31%-?%d+\31%-?%d+\31%-?%d+\31[^\30\31]*\31%d+$'
-local SEAL_FORM = '^([^\31]+)\31(%d+)\31(%d+)$'
+local STAMP_FORM = '^([^\31]+)\31(%d+)\31(%d+)$'
 
 -- The store's clock in milliseconds.
 local function now_ms()
@@ -20,14 +20,14 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- Reads one child together with the seal of its partition.
+-- Reads one child together with the stamp of its partition.
 -- Returns generation, children and the child's value (false where none is held); or nil where the
--- partition is not known to be whole: seal absent, unreadable, of another dataset, older than the caller
+-- partition is not known to be whole: stamp absent, unreadable, of another dataset, older than the caller
 -- has seen, or not agreeing with the number of fields there are.
 local function read_child(children_key, dataset, least_generation, number)
-  local held = redis.call('HMGET', children_key, SEAL, number)
+  local held = redis.call('HMGET', children_key, STAMP, number)
   if not held[1] then return nil end
-  local id, generation, count = string.match(held[1], SEAL_FORM)
+  local id, generation, count = string.match(held[1], STAMP_FORM)
   if id ~= dataset then return nil end
   generation, count = tonumber(generation), tonumber(count)
   if generation < least_generation then return nil end
@@ -36,7 +36,7 @@ local function read_child(children_key, dataset, least_generation, number)
 end
 
 local function write_child(children_key, dataset, generation, count, number, value)
-  redis.call('HSET', children_key, number, value, SEAL, dataset .. US .. generation .. US .. count)
+  redis.call('HSET', children_key, number, value, STAMP, dataset .. US .. generation .. US .. count)
 end
 
 local function event_number(id)

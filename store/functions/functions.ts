@@ -45,7 +45,7 @@ export const FUNCTIONS = {
   readRows: name('read_rows'),
   applyRows: name('apply_rows'),
   removeRows: name('remove_rows'),
-  seals: name('seals'),
+  stamps: name('stamps'),
   createPartitions: name('create_partitions'),
   appendEvent: name('append_event'),
   auditNumbers: name('audit_numbers'),

@@ -69,7 +69,7 @@ function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]>
 type Group<T> = { partition: number; items: { item: T; at: number }[] };
 
 /**
- * Items by partition, in calls of a bounded number of them, so that a partition's seal is read and written
+ * Items by partition, in calls of a bounded number of them, so that a partition's stamp is read and written
  * once a call and not once a row.
  */
 function callsByPartition<T>(items: readonly T[], numberOf: (item: T) => NhsNumber): Group<T>[][] {
@@ -191,7 +191,7 @@ export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
           batch.length * 3,
           ...batch.flatMap((row) => {
             const partition = partitionOf(row.nhsNumber);
-            return [keys.children(partition), keys.fence(partition), keys.seen(partition)];
+            return [keys.children(partition), keys.fence(partition), keys.accessLists(partition)];
           }),
           id,
           lock.authority,

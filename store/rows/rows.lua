@@ -1,11 +1,11 @@
--- A group is what concerns one partition: its seal is read, checked and written once for all of its rows.
+-- A group is what concerns one partition: its stamp is read, checked and written once for all of its rows.
 
--- Reads the seal and some children of a partition; as read_child, for many.
+-- Reads the stamp and some children of a partition; as read_child, for many.
 -- Returns generation, count and the values by NHS number (false where none is held); or nil.
 local function read_children(children_key, dataset, numbers)
-  local held = redis.call('HMGET', children_key, SEAL, unpack(numbers))
+  local held = redis.call('HMGET', children_key, STAMP, unpack(numbers))
   if not held[1] then return nil end
-  local id, generation, count = string.match(held[1], SEAL_FORM)
+  local id, generation, count = string.match(held[1], STAMP_FORM)
   if id ~= dataset then return nil end
   if redis.call('HLEN', children_key) ~= tonumber(count) + 1 then return nil end
   local values = {}
@@ -40,7 +40,7 @@ redis.register_function {
 -- apply_rows: writes rows of one authority, each by itself.
 --
 -- Guarantee: a row is written only if the partition is whole, the caller's fence is not older than one the
--- partition has seen, and the row's sequence is above the stored one's. Rows and seal of a partition change
+-- partition has seen, and the row's sequence is above the stored one's. Rows and stamp of a partition change
 -- in one command.
 --
 -- KEYS  per group: children, fence
@@ -106,7 +106,7 @@ local function apply_group(children_key, fence_key, args, numbers, rows, effects
     fields[#fields + 1] = value
   end
   if #fields > 0 then
-    fields[#fields + 1] = SEAL
+    fields[#fields + 1] = STAMP
     fields[#fields + 1] = dataset .. US .. (generation + 1) .. US .. count
     redis.call('HSET', children_key, unpack(fields))
   end
@@ -138,11 +138,11 @@ redis.register_function('cpf_apply_rows_' .. VERSION, apply_rows)
 -- Guarantee: as for apply_rows; a row that has changed since, or is another authority's, stays. A child
 -- without rows left goes, and with it its list of accesses. Removing again changes nothing.
 --
--- KEYS  per row: children, fence, seen (one partition)
+-- KEYS  per row: children, fence, access lists (one partition)
 -- ARGV  dataset, authority, fence; then per row: NHS number, packed row
 -- reply per row: removed, absent, changed, fenced, incomplete or invalid; only removed has written
 
-local function remove_row(children_key, fence_key, seen_key, dataset, authority, fence, number, row)
+local function remove_row(children_key, fence_key, lists_key, dataset, authority, fence, number, row)
   local owner, plan, start = string.match(row, ROW)
   if owner ~= authority then return 'invalid' end
   if (tonumber(redis.call('HGET', fence_key, authority)) or 0) > fence then return 'fenced' end
@@ -168,10 +168,10 @@ local function remove_row(children_key, fence_key, seen_key, dataset, authority,
     write_child(children_key, dataset, generation + 1, count, number, table.concat(rows, RS))
     return outcome
   end
-  -- The seal first: were the second command never to run, the partition would count as not whole.
-  redis.call('HSET', children_key, SEAL, dataset .. US .. (generation + 1) .. US .. (count - 1))
+  -- The stamp first: were the second command never to run, the partition would count as not whole.
+  redis.call('HSET', children_key, STAMP, dataset .. US .. (generation + 1) .. US .. (count - 1))
   redis.call('HDEL', children_key, number)
-  redis.call('HDEL', seen_key, number)
+  redis.call('HDEL', lists_key, number)
   return outcome
 end
 
@@ -188,36 +188,36 @@ end
 
 redis.register_function('cpf_remove_rows_' .. VERSION, remove_rows)
 
--- seals: the generation of each partition, or -1 where it is not whole.
+-- stamps: the generation of each partition, or -1 where it is not whole.
 -- KEYS  children ...    ARGV  dataset
 
-local function seals(keys, args)
+local function stamps(keys, args)
   local reply = {}
   for i, children_key in ipairs(keys) do
-    local sound, generation = pcall(read_child, children_key, args[1], 0, SEAL)
+    local sound, generation = pcall(read_child, children_key, args[1], 0, STAMP)
     reply[i] = sound and generation or -1
   end
   return reply
 end
 
 redis.register_function {
-  function_name = 'cpf_seals_' .. VERSION,
-  callback = seals,
+  function_name = 'cpf_stamps_' .. VERSION,
+  callback = stamps,
   flags = { 'no-writes' },
 }
 
--- create_partitions: seals empty partitions of a new dataset; one that holds anything is left alone.
--- KEYS  children ...    ARGV  dataset    reply  how many now bear this dataset's seal
+-- create_partitions: stamps empty partitions of a new dataset; one that holds anything is left alone.
+-- KEYS  children ...    ARGV  dataset    reply  how many now bear this dataset's stamp
 
 local function create_partitions(keys, args)
-  local sealed = 0
+  local stamped = 0
   for _, children_key in ipairs(keys) do
     if redis.call('EXISTS', children_key) == 0 then
-      redis.call('HSET', children_key, SEAL, args[1] .. US .. '0' .. US .. '0')
+      redis.call('HSET', children_key, STAMP, args[1] .. US .. '0' .. US .. '0')
     end
-    if read_child(children_key, args[1], 0, SEAL) then sealed = sealed + 1 end
+    if read_child(children_key, args[1], 0, STAMP) then stamped = stamped + 1 end
   end
-  return sealed
+  return stamped
 end
 
 redis.register_function('cpf_create_partitions_' .. VERSION, create_partitions)

@@ -12,10 +12,10 @@ import { authorityOf, currentUntilOf, splitRows, storedNumber, Tally, unpackRow 
 const PARTITIONS_IN_FLIGHT = 4;
 
 /** What a partition says of itself; see `store/functions/common.lua`. */
-type Seal = { dataset: string; generation: number; children: number };
-const SEAL_FIELD = '_';
+type Stamp = { dataset: string; generation: number; children: number };
+const STAMP_FIELD = '_';
 
-function readSeal(text: string): Seal | undefined {
+function readStamp(text: string): Stamp | undefined {
   const [dataset = '', generation, children, more] = text.split('\u001f');
   if (dataset === '' || more !== undefined) return undefined;
   const numbers = { generation: wholeNumber(generation), children: wholeNumber(children) };
@@ -47,22 +47,22 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
       const next = partitions[partition + PARTITIONS_IN_FLIGHT];
       if (next !== undefined) inFlight.push(read(next));
       const rows: { number: NhsNumber; packed: string }[] = [];
-      let seal: Seal | undefined;
+      let stamp: Stamp | undefined;
       for (let i = 0; i < fields.length; i += 2) {
         const field = String(fields[i]);
         const value = String(fields[i + 1]);
-        if (field === SEAL_FIELD) {
-          seal = readSeal(value);
+        if (field === STAMP_FIELD) {
+          stamp = readStamp(value);
           continue;
         }
         const number = storedNumber(field);
         for (const packed of splitRows(value)) rows.push({ number, packed });
       }
       // As `read_child` in common.lua says of every single child.
-      if (seal?.dataset !== id || seal.children !== fields.length / 2 - 1) {
+      if (stamp?.dataset !== id || stamp.children !== fields.length / 2 - 1) {
         throw new StoreNotWhole();
       }
-      yield { generation: seal.generation, rows };
+      yield { generation: stamp.generation, rows };
     }
   }
 

@@ -17,7 +17,7 @@ async function look(redis: Redis, partition: number, cursor: string): Promise<Fo
     await redis.fcall(
       FUNCTIONS.unreadableLists,
       1,
-      keys.seen(partition),
+      keys.accessLists(partition),
       cursor,
       LISTS_A_CALL,
       CLOCK_TOLERANCE_MS,
@@ -44,7 +44,7 @@ export async function removeLists(
   partition: number,
   fields: readonly string[],
 ): Promise<void> {
-  await redis.hdel(keys.seen(partition), ...fields);
+  await redis.hdel(keys.accessLists(partition), ...fields);
 }
 
 /** What is known of the lists of those who looked. */

@@ -32,13 +32,13 @@ export async function createDataset(
     createdAt: new Date().toISOString(),
   });
   await loadFunctions(redis);
-  const sealed = await redis.fcall(
+  const stamped = await redis.fcall(
     FUNCTIONS.createPartitions,
     allChildrenKeys.length,
     ...allChildrenKeys,
     created.id,
   );
-  if (sealed !== allChildrenKeys.length) {
+  if (stamped !== allChildrenKeys.length) {
     throw new StoreNotWhole(DATASET.othersChildren);
   }
   const resourceKey = randomBytes(32).toString('hex');

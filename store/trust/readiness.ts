@@ -184,12 +184,12 @@ export function watchStore(
     trustedAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** @param least the generations that were known when the seals were asked for */
-  function checkSeals(reply: unknown, least: ReadonlyMap<number, number>): Verdict {
-    const seals = list(reply);
+  /** @param least the generations that were known when the stamps were asked for */
+  function checkStamps(reply: unknown, least: ReadonlyMap<number, number>): Verdict {
+    const stamps = list(reply);
     const doubtful: number[] = [];
     for (let partition = 0; partition < allChildrenKeys.length; partition++) {
-      const generation = seals[partition];
+      const generation = stamps[partition];
       if (typeof generation !== 'number' || generation < (least.get(partition) ?? 0)) {
         doubtful.push(partition);
       } else {
@@ -295,10 +295,10 @@ export function watchStore(
       eventsMissing = false;
     }
 
-    const [directory, seals, refusal] = await Promise.all([
+    const [directory, stamps, refusal] = await Promise.all([
       readAuthorities(redis, held.codes).catch(() => undefined),
       redis
-        .fcall(FUNCTIONS.seals, allChildrenKeys.length, ...allChildrenKeys, held.dataset.id)
+        .fcall(FUNCTIONS.stamps, allChildrenKeys.length, ...allChildrenKeys, held.dataset.id)
         .then(
           (reply) => ({ reply }),
           (error: unknown) => ({ error }),
@@ -311,13 +311,13 @@ export function watchStore(
     ]);
     // Nothing of a poll counts once the connection it began on has gone: the rest may be another server's.
     if (mine !== turn) return;
-    if ('error' in seals) {
+    if ('error' in stamps) {
       set('functions', bad(READINESS.noFunctions));
       return;
     }
     set('functions', good(READINESS.functions));
     set('writable', writable(refusal));
-    set('whole', checkSeals(seals.reply, least));
+    set('whole', checkStamps(stamps.reply, least));
     if (directory === undefined) {
       set('directory', bad(READINESS.directoryUnreadable));
       return;

@@ -44,7 +44,7 @@ class NoDataset extends Error {
 
 /**
  * Keeps a store: puts this version's functions on the server and, whenever Redis has started anew,
- * compares what it holds with the anchor (dataset, every seal and its generation, each authority's count
+ * compares what it holds with the anchor (dataset, every stamp and its generation, each authority's count
  * and digest, the audit streams' numbers, which are not to be below the anchor's or what is sealed) before it
  * opens the store to lookups. A load that was cut short is resumed first. While the store is open it carries
  * the audit streams' numbers over to the anchor. Meanwhile it says how Redis writes to disk.

@@ -332,7 +332,10 @@ async function compare(
     wrong.push(`${absent.length} lookups were answered and are not in the log`);
   if (repeated.length > 0) wrong.push(`${repeated.length} lookups are in the log more than once`);
   const signers = await readKeys(join(dataDir, 'audit-key'));
-  const { findings } = await verifyLog({ folder, keys: signers.map(({ verifier }) => verifier) });
+  const { findings } = await verifyLog({
+    folder,
+    keys: signers.map(({ verifierKey }) => verifierKey),
+  });
   return [...wrong, ...findings.map(({ detail }) => detail)];
 }
 

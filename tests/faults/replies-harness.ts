@@ -81,7 +81,9 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
       const replies = holdReplies(
         connection,
         (command, [name]) =>
-          holding && command === 'fcall' && (name === FUNCTIONS.lookup || name === FUNCTIONS.seals),
+          holding &&
+          command === 'fcall' &&
+          (name === FUNCTIONS.lookup || name === FUNCTIONS.stamps),
       );
       const readiness = watchStore(replies.redis);
       const lookups = createLookupStore(replies.redis, readiness);

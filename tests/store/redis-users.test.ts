@@ -50,7 +50,7 @@ const FREE = new Set(['auth', 'hello', 'quit', 'reset']);
 
 const EVERY_KEY = [
   keys.children(1),
-  keys.seen(1),
+  keys.accessLists(1),
   keys.notInUse(1),
   keys.fence(1),
   keys.audit(1),

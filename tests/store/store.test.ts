@@ -243,7 +243,7 @@ describe('a lookup', () => {
       t.admin.eval(
         "return redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack(cjson.decode(ARGV[2])))",
         1,
-        keys.seen(partitionOf(number)),
+        keys.accessLists(partitionOf(number)),
         number,
         JSON.stringify(entries),
       );
@@ -398,7 +398,7 @@ describe('applying rows', () => {
     expect((await t.store.readRows([number])).get(number)).toEqual([second]);
     expect(await t.store.removeRows(lock, [second, second])).toEqual(['removed', 'absent']);
     expect(await lookups.lookup(input(number))).toMatchObject({ kind: 'not-flagged' });
-    expect(await t.admin.hexists(keys.seen(partitionOf(number)), number)).toBe(0);
+    expect(await t.admin.hexists(keys.accessLists(partitionOf(number)), number)).toBe(0);
     await t.store.applyRows(lock, [first]);
     const again = await lookups.lookup(input(number));
     expect(again).toMatchObject({ kind: 'flagged', accesses: [{ own: true }] });

@@ -257,7 +257,7 @@ function readLayout(
       : header
           .filter((_, i) => !EXPECTED.includes(names[i] ?? ''))
           .slice(0, DROPPED_NAMED_AT_MOST)
-          .map(printable);
+          .map(shownHeading);
   const columns = names.map((name) => kept.find((column) => column === name) ?? false);
   return { columns, problems, dropped };
 }
@@ -286,7 +286,7 @@ function columnName(text: string): string {
     .replaceAll(/[\s-]+/g, '_');
 }
 
-function printable(text: string): string {
+function shownHeading(text: string): string {
   const clean = text
     .replaceAll(/[^\p{L}\p{N}\p{P}\p{S} ]/gu, '')
     .trim()

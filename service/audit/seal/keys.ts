@@ -8,9 +8,9 @@ import {
   makeSigner,
   openNote,
   parseSigner,
-  parseVerifier,
+  parseVerifierKey,
   type Signer,
-  type Verifier,
+  type VerifierKey,
 } from '../tlog/note.ts';
 
 /** The key file cannot be used. The message says what to do. */
@@ -30,7 +30,7 @@ export function parseKeyFile(path: string, text: string): Signer[] {
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => parseSigner(line.trim()));
-  const names = new Set(signers.map((signer) => signer?.verifier.name));
+  const names = new Set(signers.map((signer) => signer?.verifierKey.name));
   if (names.size === 1 && signers.every((signer) => signer !== undefined)) return signers;
   throw new KeyFileWrong(
     `${path} holds no Ed25519 signing keys of one name, a line each (PRIVATE+KEY+...). Restore the audit key, or set AUDIT_KEY_FILE to it.`,
@@ -87,7 +87,7 @@ const keyLines = async (path: string): Promise<string[]> => {
 /** Puts a new key first; the others go on signing. Returns the new one. */
 export async function addKey(path: string): Promise<Signer> {
   const [current] = await readKeys(path);
-  const lines = [makeSigner(current?.verifier.name ?? ''), ...(await keyLines(path))];
+  const lines = [makeSigner(current?.verifierKey.name ?? ''), ...(await keyLines(path))];
   await writePrivate(path, `${lines.join('\n')}\n`);
   const [added] = await readKeys(path);
   if (added === undefined) throw new KeyFileWrong(`${path} could not be read back.`);
@@ -95,19 +95,19 @@ export async function addKey(path: string): Promise<Signer> {
 }
 
 /** A public key that signed until it was retired; checkpoints and proofs of its time need it. */
-export type RetiredKey = { verifier: Verifier /** ISO 8601 */; retiredAt: string };
+export type RetiredKey = { verifierKey: VerifierKey /** ISO 8601 */; retiredAt: string };
 
 /** A public key as `cp-flags audit key` prints it: whether it still signs. `undefined` where it is not one. */
-export function parsePublicKey(line: string): Verifier | RetiredKey | undefined {
+export function parsePublicKey(line: string): VerifierKey | RetiredKey | undefined {
   const [key = '', word, retiredAt, ...more] = line.trim().split(/\s+/);
-  const verifier = parseVerifier(key);
-  if (word === undefined || verifier === undefined) return verifier;
+  const verifierKey = parseVerifierKey(key);
+  if (word === undefined || verifierKey === undefined) return verifierKey;
   if (word !== 'retired' || retiredAt === undefined || more.length > 0) return undefined;
-  return { verifier, retiredAt };
+  return { verifierKey, retiredAt };
 }
 
-export const retiredKeyLine = ({ verifier, retiredAt }: RetiredKey): string =>
-  `${verifier.text} retired ${retiredAt}`;
+export const retiredKeyLine = ({ verifierKey, retiredAt }: RetiredKey): string =>
+  `${verifierKey.text} retired ${retiredAt}`;
 
 const retiredFile = (path: string): string => `${path}.retired`;
 
@@ -134,13 +134,13 @@ export async function retireKeys(path: string, checkpoint: Buffer | undefined): 
   const [line] = await keyLines(path);
   const signed =
     current !== undefined &&
-    (checkpoint === undefined || openNote(checkpoint, [current.verifier]).kind === 'signed');
+    (checkpoint === undefined || openNote(checkpoint, [current.verifierKey]).kind === 'signed');
   if (!signed) {
     throw new KeyFileWrong(AUDIT_KEY.notSignedYet);
   }
   if (retired.length > 0) {
     const retiredAt = new Date().toISOString();
-    const now = retired.map(({ verifier }) => ({ verifier, retiredAt }));
+    const now = retired.map(({ verifierKey }) => ({ verifierKey, retiredAt }));
     const lines = [...now, ...retiredKeysOf(path)].map(retiredKeyLine);
     // First: a key that is retired twice after a crash does no harm, one that is lost does.
     await writePrivate(retiredFile(path), `${lines.join('\n')}\n`);

@@ -119,7 +119,7 @@ export class LogWriter {
   #readOrBegin(): Commit {
     const { folder, dataset, streams, signers } = this.#options;
     const held = this.commits.read();
-    const origin = signers()[0]?.verifier.name ?? '';
+    const origin = signers()[0]?.verifierKey.name ?? '';
     if (held !== undefined) {
       if (held.dataset !== dataset) {
         throw new LogNotWhole(LOG_NOT_WHOLE.otherDataset(folder));
@@ -194,8 +194,8 @@ export class LogWriter {
     const { folder, signers } = this.#options;
     const note = readCheckpointFile(folder);
     if (note === undefined) return undefined;
-    const verifiers = signers().map(({ verifier }) => verifier);
-    const opened = openCheckpoint(note, verifiers);
+    const verifierKeys = signers().map(({ verifierKey }) => verifierKey);
+    const opened = openCheckpoint(note, verifierKeys);
     if (opened.kind !== 'signed') {
       throw new LogNotWhole(LOG_NOT_WHOLE.checkpointNotOurs(folder, opened.detail));
     }
@@ -203,7 +203,7 @@ export class LogWriter {
     if (checkpoint.size > this.#commit.size) {
       throw new LogNotWhole(LOG_NOT_WHOLE.wentBack(folder, checkpoint.size, this.#commit.size));
     }
-    return { ...checkpoint, byAll: by.length === verifiers.length };
+    return { ...checkpoint, byAll: by.length === verifierKeys.length };
   }
 
   #sign(size: number): void {

@@ -1,12 +1,12 @@
 import { NOTE } from '#schemas/wording/audit.ts';
 import { fromBase64, type Hash, toBase64 } from './hash.ts';
-import { openNote, type Signer, signNote, type Verifier } from './note.ts';
+import { openNote, type Signer, signNote, type VerifierKey } from './note.ts';
 
 /** A tree as its log has signed it (C2SP tlog-checkpoint). */
 export type Checkpoint = { origin: string; size: number; root: Hash };
 
 export type OpenedCheckpoint =
-  | { kind: 'signed'; checkpoint: Checkpoint; by: Verifier[] }
+  | { kind: 'signed'; checkpoint: Checkpoint; by: VerifierKey[] }
   | { kind: 'malformed' | 'invalid' | 'unknown'; detail: string };
 
 export function signCheckpoint(checkpoint: Checkpoint, signers: readonly Signer[]): string {
@@ -26,8 +26,11 @@ export function parseCheckpoint(text: string): Checkpoint | undefined {
 }
 
 /** A checkpoint that one of these keys has signed, and whose origin is that key's name. */
-export function openCheckpoint(note: Buffer, verifiers: readonly Verifier[]): OpenedCheckpoint {
-  const opened = openNote(note, verifiers);
+export function openCheckpoint(
+  note: Buffer,
+  verifierKeys: readonly VerifierKey[],
+): OpenedCheckpoint {
+  const opened = openNote(note, verifierKeys);
   if (opened.kind !== 'signed') return opened;
   const checkpoint = parseCheckpoint(opened.text);
   if (checkpoint === undefined) {

@@ -11,7 +11,7 @@ import { NOTE } from '#schemas/wording/audit.ts';
 
 /** Signed notes with Ed25519 (C2SP signed-note, signature type 1). */
 
-export type Verifier = {
+export type VerifierKey = {
   name: string;
   /** Four bytes that tell keys of one name apart, in hexadecimal. */
   id: string;
@@ -20,10 +20,10 @@ export type Verifier = {
   text: string;
 };
 
-export type Signer = { verifier: Verifier; privateKey: KeyObject };
+export type Signer = { verifierKey: VerifierKey; privateKey: KeyObject };
 
 export type OpenedNote =
-  | { kind: 'signed'; text: string; by: Verifier[] }
+  | { kind: 'signed'; text: string; by: VerifierKey[] }
   /** Not a note; or a known key's signature is not over this text; or no known key has signed. */
   | { kind: 'malformed' | 'invalid' | 'unknown'; detail: string };
 
@@ -46,7 +46,7 @@ function decode(base64: string): Buffer | undefined {
   return bytes.toString('base64') === base64 ? bytes : undefined;
 }
 
-function verifierOf(name: string, key: Buffer): Verifier {
+function verifierKeyOf(name: string, key: Buffer): VerifierKey {
   const typed = Buffer.concat([Buffer.of(ED25519), key]);
   const id = hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), typed])).slice(
     0,
@@ -73,13 +73,13 @@ function typedKey(base64: string): Buffer | undefined {
 }
 
 /** Reads a verifier key; `undefined` where the text is not one of Ed25519. */
-export function parseVerifier(text: string): Verifier | undefined {
+export function parseVerifierKey(text: string): VerifierKey | undefined {
   const [name = '', id = '', ...rest] = text.split('+');
   // The key itself may hold the separator.
   const key = typedKey(rest.join('+'));
   if (!isName(name) || key === undefined) return undefined;
-  const verifier = verifierOf(name, key);
-  return verifier.id === id ? verifier : undefined;
+  const verifierKey = verifierKeyOf(name, key);
+  return verifierKey.id === id ? verifierKey : undefined;
 }
 
 /** Reads a private key as Go's `note` package writes it; `undefined` where the text is not one. */
@@ -94,8 +94,8 @@ export function parseSigner(text: string): Signer | undefined {
     type: 'pkcs8',
   });
   const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
-  const verifier = verifierOf(name, spki.subarray(SPKI.length));
-  return verifier.id === id ? { verifier, privateKey } : undefined;
+  const verifierKey = verifierKeyOf(name, spki.subarray(SPKI.length));
+  return verifierKey.id === id ? { verifierKey, privateKey } : undefined;
 }
 
 /**
@@ -112,17 +112,17 @@ export function makeSigner(name: string): string {
     type: 'pkcs8',
   });
   const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
-  const { id } = verifierOf(name, spki.subarray(SPKI.length));
+  const { id } = verifierKeyOf(name, spki.subarray(SPKI.length));
   const typed = Buffer.concat([Buffer.of(ED25519), seed]).toString('base64');
   return `${PRIVATE}${name}+${id}+${typed}`;
 }
 
 /** @param text ends in a newline */
 export function signNote(text: string, signers: readonly Signer[]): string {
-  const lines = signers.map(({ verifier, privateKey }) => {
+  const lines = signers.map(({ verifierKey, privateKey }) => {
     const signature = sign(null, Buffer.from(text), privateKey);
-    const identified = Buffer.concat([Buffer.from(verifier.id, 'hex'), signature]);
-    return `${SIGNATURE}${verifier.name} ${identified.toString('base64')}\n`;
+    const identified = Buffer.concat([Buffer.from(verifierKey.id, 'hex'), signature]);
+    return `${SIGNATURE}${verifierKey.name} ${identified.toString('base64')}\n`;
   });
   return `${text}\n${lines.join('')}`;
 }
@@ -130,7 +130,7 @@ export function signNote(text: string, signers: readonly Signer[]): string {
 const malformed = (detail: string): OpenedNote => ({ kind: 'malformed', detail });
 
 /** The text of a note that at least one of the keys has signed; signatures of other keys are passed over. */
-export function openNote(note: Buffer, verifiers: readonly Verifier[]): OpenedNote {
+export function openNote(note: Buffer, verifierKeys: readonly VerifierKey[]): OpenedNote {
   if (note.length > MOST_BYTES) return malformed(NOTE.tooLong);
   const whole = note.toString('utf8');
   if (!Buffer.from(whole).equals(note)) return malformed(NOTE.notUtf8);
@@ -142,7 +142,7 @@ export function openNote(note: Buffer, verifiers: readonly Verifier[]): OpenedNo
   const lines = whole.slice(end + 2, -1).split('\n');
   if (lines.length > MOST_SIGNATURES) return malformed(NOTE.tooManySignatures);
 
-  const by = new Set<Verifier>();
+  const by = new Set<VerifierKey>();
   for (const line of lines) {
     const [name = '', base64 = '', ...more] = line.startsWith(SIGNATURE)
       ? line.slice(SIGNATURE.length).split(' ')
@@ -152,12 +152,12 @@ export function openNote(note: Buffer, verifiers: readonly Verifier[]): OpenedNo
       return malformed(NOTE.badSignatureLine);
     }
     const id = identified.toString('hex', 0, ID_BYTES);
-    const verifier = verifiers.find((known) => known.name === name && known.id === id);
-    if (verifier === undefined || by.has(verifier)) continue;
-    if (!verify(null, Buffer.from(text), verifier.publicKey, identified.subarray(ID_BYTES))) {
+    const verifierKey = verifierKeys.find((known) => known.name === name && known.id === id);
+    if (verifierKey === undefined || by.has(verifierKey)) continue;
+    if (!verify(null, Buffer.from(text), verifierKey.publicKey, identified.subarray(ID_BYTES))) {
       return { kind: 'invalid', detail: NOTE.otherText(name, id) };
     }
-    by.add(verifier);
+    by.add(verifierKey);
   }
   if (by.size === 0) return { kind: 'unknown', detail: NOTE.noneSigned };
   return { kind: 'signed', text, by: [...by] };

@@ -2,7 +2,7 @@ import { LOG_FINDINGS, PROOF } from '#schemas/wording/audit.ts';
 import { readBundle, readCheckpointFile, tilesOf } from '../log/log-folder.ts';
 import { splitBundle } from '../tlog/bundle.ts';
 import { type Checkpoint, openCheckpoint } from '../tlog/checkpoint.ts';
-import type { Verifier } from '../tlog/note.ts';
+import type { VerifierKey } from '../tlog/note.ts';
 import { formatProof } from '../tlog/proof-text.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
 import { createTree } from '../tlog/tree.ts';
@@ -14,7 +14,7 @@ export class NoProof extends Error {
 
 type Signed = { note: Buffer; checkpoint: Checkpoint };
 
-function signedCheckpoint(folder: string, keys: readonly Verifier[]): Signed {
+function signedCheckpoint(folder: string, keys: readonly VerifierKey[]): Signed {
   const note = readCheckpointFile(folder);
   if (note === undefined) throw new NoProof(LOG_FINDINGS.noCheckpoint(folder));
   const opened = openCheckpoint(note, keys);
@@ -28,7 +28,11 @@ function signedCheckpoint(folder: string, keys: readonly Verifier[]): Signed {
  *
  * @throws {NoProof} where there is no checkpoint of these keys
  */
-export function findEntries(folder: string, keys: readonly Verifier[], auditId: string): number[] {
+export function findEntries(
+  folder: string,
+  keys: readonly VerifierKey[],
+  auditId: string,
+): number[] {
   const { size } = signedCheckpoint(folder, keys).checkpoint;
   const wanted = `"auditId":"${auditId.toLowerCase()}"`;
   const found: number[] = [];
@@ -49,7 +53,7 @@ export function findEntries(folder: string, keys: readonly Verifier[], auditId: 
  *
  * @throws {NoProof} where the entry is not there, or there is no checkpoint of these keys
  */
-export function proveEntry(folder: string, keys: readonly Verifier[], index: number): string {
+export function proveEntry(folder: string, keys: readonly VerifierKey[], index: number): string {
   const { note, checkpoint } = signedCheckpoint(folder, keys);
   const { size } = checkpoint;
   const bundle = readBundle(folder, Math.floor(index / TILE_WIDTH), size);

@@ -6,7 +6,7 @@ import { CommitFile } from '../log/commit.ts';
 import { CHECKPOINT, ResourceMissing, readCheckpointFile, tilesOf } from '../log/log-folder.ts';
 import { type Checkpoint, openCheckpoint } from '../tlog/checkpoint.ts';
 import { type Hash, leafHash } from '../tlog/hash.ts';
-import type { Verifier } from '../tlog/note.ts';
+import type { VerifierKey } from '../tlog/note.ts';
 import { extendsTree, includes } from '../tlog/proof.ts';
 import { parseProof } from '../tlog/proof-text.ts';
 import { TILE_WIDTH, tilePath } from '../tlog/tiles.ts';
@@ -93,9 +93,9 @@ function firstKept(folder: string, size: number): number {
 export type VerifyOptions = {
   folder: string;
   /** Keys that sign: one of them has to have signed the log's own checkpoint. */
-  keys: readonly Verifier[];
+  keys: readonly VerifierKey[];
   /** Keys that signed in former times, and so perhaps a checkpoint seen before. Default none. */
-  retiredKeys?: readonly Verifier[];
+  retiredKeys?: readonly VerifierKey[];
   /** Checkpoints seen before, of which the log must be a continuation. */
   old?: readonly { name: string; note: Buffer }[];
   /** The youngest event may be at most this old. */
@@ -288,7 +288,7 @@ export type ProofVerification =
   | { kind: 'refuted'; detail: string };
 
 /** Verifies a proof that an event is in the log: the file and a public key are all it takes. */
-export function verifyProof(bytes: Buffer, keys: readonly Verifier[]): ProofVerification {
+export function verifyProof(bytes: Buffer, keys: readonly VerifierKey[]): ProofVerification {
   const proof = parseProof(asWritten(bytes).toString());
   if (proof === undefined) {
     return { kind: 'refuted', detail: PROOF.noProof };

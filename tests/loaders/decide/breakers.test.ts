@@ -24,29 +24,31 @@ const NOTHING = { whole: false, removals: false, sweep: false };
 
 describe('a delta', () => {
   test('that is like any other is not remarked on', () => {
-    expect(outcomeOf()).toEqual({ holds: NOTHING, reasons: [], remarks: [] });
+    expect(outcomeOf()).toEqual({ heldBack: NOTHING, reasons: [], remarks: [] });
   });
 
   test.each([
     [250, false],
     [251, true],
   ])('that takes away %i of a thousand plans in force waits with them: %s', (removals, waits) => {
-    const { holds, reasons, remarks } = outcomeOf({ removals });
-    expect(holds).toEqual({ ...NOTHING, removals: waits });
+    const { heldBack, reasons, remarks } = outcomeOf({ removals });
+    expect(heldBack).toEqual({ ...NOTHING, removals: waits });
     expect(reasons).toHaveLength(waits ? 1 : 0);
     expect(remarks).toHaveLength(waits ? 0 : 1);
   });
 
   test('of a small authority that ends a few plans is an ordinary night', () => {
-    expect(outcomeOf({ inForce: 4, removals: 4, recent: usual(3, 1) }).holds).toEqual(NOTHING);
-    expect(outcomeOf({ inForce: 10, removals: 5, recent: usual(3, 1) }).holds.removals).toBe(true);
+    expect(outcomeOf({ inForce: 4, removals: 4, recent: usual(3, 1) }).heldBack).toEqual(NOTHING);
+    expect(outcomeOf({ inForce: 10, removals: 5, recent: usual(3, 1) }).heldBack.removals).toBe(
+      true,
+    );
   });
 
   test('with most of its records refused keeps its additions and waits with what it takes away', () => {
-    const { holds, reasons } = outcomeOf({ records: 40, refused: 21, removals: 1 });
-    expect(holds).toEqual({ ...NOTHING, removals: true });
+    const { heldBack, reasons } = outcomeOf({ records: 40, refused: 21, removals: 1 });
+    expect(heldBack).toEqual({ ...NOTHING, removals: true });
     expect(reasons[0]).toContain('21 of 40 records are refused (53 %)');
-    expect(outcomeOf({ records: 40, refused: 21, removals: 0 }).holds).toEqual(NOTHING);
+    expect(outcomeOf({ records: 40, refused: 21, removals: 0 }).heldBack).toEqual(NOTHING);
   });
 
   test.each([
@@ -55,28 +57,28 @@ describe('a delta', () => {
     [1_001, 100, true],
     [1_001, 101, false],
   ])('that adds %i rows where %i are usual waits whole: %s', (added, ofUsual, waits) => {
-    const { holds } = outcomeOf({ added, rows: added, recent: usual(added, ofUsual) });
-    expect(holds).toEqual({ ...NOTHING, whole: waits });
+    const { heldBack } = outcomeOf({ added, rows: added, recent: usual(added, ofUsual) });
+    expect(heldBack).toEqual({ ...NOTHING, whole: waits });
   });
 
   test('is measured by what is held where too few came before it', () => {
     const recent = usual(40, 10).slice(0, 2);
-    expect(outcomeOf({ added: 12_000, rows: 12_000, recent }).holds.whole).toBe(false);
-    expect(outcomeOf({ added: 12_001, rows: 12_001, recent }).holds.whole).toBe(true);
+    expect(outcomeOf({ added: 12_000, rows: 12_000, recent }).heldBack.whole).toBe(false);
+    expect(outcomeOf({ added: 12_001, rows: 12_001, recent }).heldBack.whole).toBe(true);
   });
 
   test('far larger or smaller than usual is remarked on, and nothing waits', () => {
     const recent = usual(400, 50);
     for (const rows of [1_201, 44]) {
-      const { holds, remarks } = outcomeOf({ rows, recent, records: rows });
-      expect(holds).toEqual(NOTHING);
+      const { heldBack, remarks } = outcomeOf({ rows, recent, records: rows });
+      expect(heldBack).toEqual(NOTHING);
       expect(remarks.join()).toContain('400 are usual');
     }
     expect(outcomeOf({ rows: 1_200, recent, records: 1_200 }).remarks).toEqual([]);
   });
 
   test('never waits with its additions, however much it takes away', () => {
-    expect(outcomeOf({ removals: 1_000, added: 1_000 }).holds.whole).toBe(false);
+    expect(outcomeOf({ removals: 1_000, added: 1_000 }).heldBack.whole).toBe(false);
   });
 });
 
@@ -84,9 +86,12 @@ describe('a full refresh', () => {
   const leftOut = (inForce: number) => ({ leftOut: { rows: inForce, inForce } });
 
   test('waits with its sweep by what it leaves out, ends and deletes together', () => {
-    expect(outcomeOf({ removals: 50, ...leftOut(200) }).holds).toEqual(NOTHING);
-    expect(outcomeOf({ removals: 50, ...leftOut(201) }).holds).toEqual({ ...NOTHING, sweep: true });
-    expect(outcomeOf({ removals: 300, ...leftOut(1) }).holds).toEqual({
+    expect(outcomeOf({ removals: 50, ...leftOut(200) }).heldBack).toEqual(NOTHING);
+    expect(outcomeOf({ removals: 50, ...leftOut(201) }).heldBack).toEqual({
+      ...NOTHING,
+      sweep: true,
+    });
+    expect(outcomeOf({ removals: 300, ...leftOut(1) }).heldBack).toEqual({
       whole: false,
       removals: true,
       sweep: true,
@@ -94,24 +99,24 @@ describe('a full refresh', () => {
   });
 
   test('waits with its sweep where it would leave a small authority with nothing', () => {
-    expect(outcomeOf({ inForce: 1, removals: 0, ...leftOut(1) }).holds.sweep).toBe(true);
+    expect(outcomeOf({ inForce: 1, removals: 0, ...leftOut(1) }).heldBack.sweep).toBe(true);
   });
 
   test('waits with its sweep where any record was refused', () => {
-    expect(outcomeOf({ refused: 1, removals: 0, ...leftOut(1) }).holds).toEqual({
+    expect(outcomeOf({ refused: 1, removals: 0, ...leftOut(1) }).heldBack).toEqual({
       ...NOTHING,
       sweep: true,
     });
-    expect(outcomeOf({ refused: 1, removals: 0, ...leftOut(0) }).holds).toEqual(NOTHING);
+    expect(outcomeOf({ refused: 1, removals: 0, ...leftOut(0) }).heldBack).toEqual(NOTHING);
   });
 });
 
 test('an authority’s first file has nothing to be compared with', () => {
   const first = { firstLoad: true, inForce: undefined, held: 0, recent: [] };
-  expect(outcomeOf({ ...first, added: 50_000, rows: 50_000 }).holds).toEqual(NOTHING);
+  expect(outcomeOf({ ...first, added: 50_000, rows: 50_000 }).heldBack).toEqual(NOTHING);
 });
 
 test('a stop of 1 stops nothing', () => {
   const breakers = { ...DEFAULT_BREAKERS, removalsStopShare: 1, refusedStopShare: 1 };
-  expect(outcomeOf({ removals: 1_000, refused: 40 }, breakers).holds).toEqual(NOTHING);
+  expect(outcomeOf({ removals: 1_000, refused: 40 }, breakers).heldBack).toEqual(NOTHING);
 });

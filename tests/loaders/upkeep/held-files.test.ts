@@ -67,7 +67,7 @@ const inForce = async (authority: OdsCode, people: number) =>
     ({ endDate, deleteDate }) => endDate === undefined && deleteDate === undefined,
   ).length;
 const heldFileOf = (authority: OdsCode) =>
-  listHeldFiles(t.anchor).find((hold) => hold.authority === authority);
+  listHeldFiles(t.anchor).find((heldFile) => heldFile.authority === authority);
 
 /** What must agree once a load is over. */
 async function expectReconciled(authority: OdsCode): Promise<void> {
@@ -105,7 +105,8 @@ describe('a delta that takes too much away', () => {
   test('keeps nothing but what waits, for its owner only', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    const folder = t.anchor.heldFiles().find((hold) => hold.authority === authority)?.folder ?? '';
+    const folder =
+      t.anchor.heldFiles().find((heldFile) => heldFile.authority === authority)?.folder ?? '';
     expect(readdirSync(folder).toSorted()).toEqual(['held', 'lock']);
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     for (const name of readdirSync(folder)) {
@@ -122,7 +123,8 @@ describe('a delta that takes too much away', () => {
     expect(await repeat()).toEqual(provisional);
     expect(provisional.meaning).toMatch(/waits for a decision/);
 
-    const folder = t.anchor.heldFiles().find((hold) => hold.authority === authority)?.folder ?? '';
+    const folder =
+      t.anchor.heldFiles().find((heldFile) => heldFile.authority === authority)?.folder ?? '';
     const final = await releaseHeldFile(
       t.store,
       t.anchor,
@@ -194,7 +196,8 @@ describe('a delta that takes too much away', () => {
   test('can be sent again put right, with the same number, which replaces what waits', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    const folder = t.anchor.heldFiles().find((hold) => hold.authority === authority)?.folder ?? '';
+    const folder =
+      t.anchor.heldFiles().find((heldFile) => heldFile.authority === authority)?.folder ?? '';
     const records = [
       planOf(1, END),
       { ...planOf(11), child: person(11, { localId: 'put-right' }) },
@@ -213,7 +216,9 @@ describe('a delta that takes too much away', () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const { id = '' } = heldFileOf(authority) ?? {};
-    rmSync(t.anchor.heldFiles().find((hold) => hold.id === id)?.folder ?? '', { recursive: true });
+    rmSync(t.anchor.heldFiles().find((heldFile) => heldFile.id === id)?.folder ?? '', {
+      recursive: true,
+    });
     await expect(releaseHeldFile(t.store, t.anchor, id, DECISION)).rejects.toThrow(
       /gone from the disk/,
     );
@@ -454,11 +459,11 @@ describe('what waits', () => {
   test('is found by authority and number, and by its id', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    const hold = heldFileOf(authority);
-    expect(findHeldFiles(t.anchor, `${authority}-2`)).toEqual([hold]);
-    expect(findHeldFiles(t.anchor, hold?.id ?? '')).toEqual([hold]);
+    const heldFile = heldFileOf(authority);
+    expect(findHeldFiles(t.anchor, `${authority}-2`)).toEqual([heldFile]);
+    expect(findHeldFiles(t.anchor, heldFile?.id ?? '')).toEqual([heldFile]);
     expect(findHeldFiles(t.anchor, `${authority}-3`)).toEqual([]);
-    expect(hold?.id).toMatch(/^[a-p]{8}$/);
+    expect(heldFile?.id).toMatch(/^[a-p]{8}$/);
   });
 
   test('is discarded when nobody decided in time, and audited', async () => {
@@ -468,7 +473,7 @@ describe('what waits', () => {
     const expire = (now: number) =>
       expireHeldFiles(t.store, t.anchor, { keptMs: 30 * 86_400_000, now: () => now });
     expect(await expire(day30 - 1)).toEqual([]);
-    expect((await expire(day30)).map((hold) => hold.authority)).toContain(authority);
+    expect((await expire(day30)).map((heldFile) => heldFile.authority)).toContain(authority);
     expect(listHeldFiles(t.anchor)).toEqual([]);
     expect((await t.adminStore.readEvents('system')).at(-1)).toMatchObject({
       type: 'hold-discarded',

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Caller } from '#schemas/people/caller.ts';
 import {
-  createEnumerationGuard,
+  createEnumerationWatch,
   type EnumerationAlert,
 } from '#service/admission/limits/enumeration-watch.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -26,10 +26,10 @@ function caller(user: string, organisation = 'ZZH01'): Caller {
   };
 }
 
-function guard(start = NOON) {
+function watch(start = NOON) {
   const clock = { now: start };
   const alerts: EnumerationAlert[] = [];
-  const made = createEnumerationGuard(
+  const made = createEnumerationWatch(
     (alert) => alerts.push(alert),
     () => clock.now,
   );
@@ -51,12 +51,12 @@ const neighbours = (from: number): NhsNumber[] =>
 const scattered = (count: number, from = 0): NhsNumber[] =>
   Array.from({ length: count }, (_, i) => testNumber(((from + i) * 7_919) % 1_000_000));
 
-function look(of: ReturnType<typeof guard>, who: Caller, numbers: NhsNumber[]) {
+function look(of: ReturnType<typeof watch>, who: Caller, numbers: NhsNumber[]) {
   for (const number of numbers) of.saw(who, number);
 }
 
 test('numbers tried out by one user in several roles are those of one user', () => {
-  const watched = guard();
+  const watched = watch();
   const roles = ['ZZH01', 'ZZH02', 'ZZH03', 'ZZH04'].map((code) => caller('thief', code));
   for (const [i, number] of neighbours(500).entries()) {
     watched.saw(roles[i % roles.length] ?? caller('thief'), number);
@@ -67,13 +67,13 @@ test('numbers tried out by one user in several roles are those of one user', () 
 
 describe('nobody is suspected for', () => {
   test('a busy minute', () => {
-    const watched = guard();
+    const watched = watch();
     look(watched, caller('nurse'), scattered(20));
     expect(watched.alerts()).toBe(0);
   });
 
   test('looking at the same child again and again', () => {
-    const watched = guard();
+    const watched = watch();
     look(
       watched,
       caller('nurse'),
@@ -83,7 +83,7 @@ describe('nobody is suspected for', () => {
   });
 
   test('a long night with a patient every minute', () => {
-    const watched = guard(NOON + 12 * 3_600_000);
+    const watched = watch(NOON + 12 * 3_600_000);
     const nurse = caller('nurse');
     for (const number of scattered(600)) {
       watched.saw(nurse, number);
@@ -94,7 +94,7 @@ describe('nobody is suspected for', () => {
   });
 
   test('a few mistyped numbers among right ones', () => {
-    const watched = guard();
+    const watched = watch();
     for (let i = 0; i < 9; i++) watched.sawInvalid(caller('nurse'));
     look(watched, caller('nurse'), scattered(20));
     expect(watched.alerts()).toBe(0);
@@ -103,13 +103,13 @@ describe('nobody is suspected for', () => {
 
 describe('a user is told of who', () => {
   test('tries numbers one after the other', () => {
-    const watched = guard();
+    const watched = watch();
     look(watched, caller('thief'), neighbours(1_000));
     expect(watched.signs()).toEqual(['sequential-numbers']);
   });
 
   test('guesses, and so gets many wrong', () => {
-    const watched = guard();
+    const watched = watch();
     look(watched, caller('thief'), scattered(2));
     for (let i = 0; i < 12; i++) watched.sawInvalid(caller('thief'));
     expect(watched.signs()).toEqual(['invalid-numbers']);
@@ -117,7 +117,7 @@ describe('a user is told of who', () => {
 });
 
 test('a user is told of once an hour for the same sign', () => {
-  const watched = guard();
+  const watched = watch();
   for (let minute = 0; minute < 50; minute++) {
     look(watched, caller('thief'), neighbours(minute * 100));
     watched.clock.now += 60_000;
@@ -130,13 +130,13 @@ test('a user is told of once an hour for the same sign', () => {
 });
 
 test('a new token does not start a user’s count anew', () => {
-  const watched = guard();
+  const watched = watch();
   for (const number of neighbours(1_000)) watched.saw(caller('thief'), number);
   expect(watched.signs()).toEqual(['sequential-numbers']);
 });
 
 test('users beyond the bound are forgotten, the memory held', () => {
-  const watched = guard();
+  const watched = watch();
   const before = process.memoryUsage().arrayBuffers;
   for (let user = 0; user < 30_000; user++) {
     watched.saw(caller(`user-${user}`), testNumber(user));

@@ -28,11 +28,11 @@ import {
 } from '../../support/audit.ts';
 
 const signer = signerOf();
-const keys = [signer.verifier];
+const keys = [signer.verifierKey];
 afterAll(removeAuditFolders);
 
 const findingsOf = async (folder: string, by: Signer[] = [signer]) =>
-  (await verifyLog({ folder, keys: by.map(({ verifier }) => verifier), waitMs: 0 })).findings;
+  (await verifyLog({ folder, keys: by.map(({ verifierKey }) => verifierKey), waitMs: 0 })).findings;
 const checkpointOf = (folder: string) => readFileSync(join(folder, 'checkpoint'));
 const filesOf = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -165,8 +165,10 @@ test('while there are two keys both sign, and either is enough', async () => {
   const { folder, source } = makeLog(300, signer);
   const next = signerOf();
   const both = openLog(folder, next, signer);
-  expect(openCheckpoint(checkpointOf(folder), [next.verifier, signer.verifier])).toMatchObject({
-    by: [next.verifier, signer.verifier],
+  expect(
+    openCheckpoint(checkpointOf(folder), [next.verifierKey, signer.verifierKey]),
+  ).toMatchObject({
+    by: [next.verifierKey, signer.verifierKey],
   });
   both.append(source.take(10));
   both.close();

@@ -47,7 +47,7 @@ afterAll(() => {
 
 describe.skipIf(built?.status !== 0)(`public tools for transparency logs (${why})`, () => {
   const signer = signerOf();
-  const key = signer.verifier.text;
+  const key = signer.verifierKey.text;
   let log: string;
   const old = join(folder, 'old');
   const proof = join(folder, 'proof');
@@ -59,7 +59,7 @@ describe.skipIf(built?.status !== 0)(`public tools for transparency logs (${why}
     const writer = openLog(log, signer);
     writer.append(source.take(66_000));
     writer.close();
-    writeFileSync(proof, proveEntry(log, [signer.verifier], 12_345));
+    writeFileSync(proof, proveEntry(log, [signer.verifierKey], 12_345));
   });
 
   test('verify checkpoint, bundles, tiles, inclusion, consistency and our proofs', () => {
@@ -76,7 +76,7 @@ describe.skipIf(built?.status !== 0)(`public tools for transparency logs (${why}
   });
 
   test('refuse another key, and an entry that was changed', () => {
-    expect(verify(log, signerOf().verifier.text).status).toBe(1);
+    expect(verify(log, signerOf().verifierKey.text).status).toBe(1);
     const path = join(log, tilePath('entries', 100));
     const bundle = readFileSync(path);
     bundle[1_000] = (bundle[1_000] ?? 0) ^ 1;

@@ -51,7 +51,7 @@ const held = (partition: number): Promise<number> => t.admin.xlen(keys.audit(par
 
 async function verification() {
   const signers = await readKeys(join(t.dataDir, 'audit-key'));
-  return verifyLog({ folder, keys: signers.map(({ verifier }) => verifier), waitMs: 0 });
+  return verifyLog({ folder, keys: signers.map(({ verifierKey }) => verifierKey), waitMs: 0 });
 }
 
 test('events of every stream are sealed once, in order, and then leave Redis', async () => {

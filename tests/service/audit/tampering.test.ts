@@ -23,7 +23,7 @@ import {
 const SIZE = 1_700;
 const PLACES = 5;
 const signer = signerOf();
-const keys = [signer.verifier];
+const keys = [signer.verifierKey];
 
 let whole: string;
 beforeAll(() => {
@@ -430,7 +430,7 @@ describe('a proof of one event', () => {
       expect(verifyProof(Buffer.from(proof), keys)).toMatchObject({ kind: 'proven', index });
       const mailed = Buffer.from(`\uFEFF${proof.replaceAll('\n', '\r\n')}`);
       expect(verifyProof(mailed, keys)).toMatchObject({ kind: 'proven', index });
-      expect(verifyProof(Buffer.from(proof), [signerOf().verifier]).kind).toBe('refuted');
+      expect(verifyProof(Buffer.from(proof), [signerOf().verifierKey]).kind).toBe('refuted');
       const other = proof.replace(/^index .*$/m, `index ${(index + 1) % SIZE}`);
       expect(verifyProof(Buffer.from(other), keys).kind).toBe('refuted');
       const line = /^extra (.*)$/m.exec(proof)?.[1] ?? '';

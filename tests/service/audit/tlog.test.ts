@@ -13,7 +13,7 @@ import {
   makeSigner,
   openNote,
   parseSigner,
-  parseVerifier,
+  parseVerifierKey,
   signNote,
 } from '#service/audit/tlog/note.ts';
 import { extendsTree, includes } from '#service/audit/tlog/proof.ts';
@@ -213,24 +213,28 @@ describe('notes', () => {
     if (parsed === undefined) throw new Error('not a key');
     return parsed;
   };
-  const verifier = (text: string) => {
-    const parsed = parseVerifier(text);
+  const verifierKey = (text: string) => {
+    const parsed = parseVerifierKey(text);
     if (parsed === undefined) throw new Error('not a key');
     return parsed;
   };
 
   test('are signed to the byte as the Go checksum database signs them', () => {
     expect(signNote(TEXT, [signer(PETER)])).toBe(NOTE);
-    expect(signer(PETER).verifier.text).toBe(PETERS);
+    expect(signer(PETER).verifierKey.text).toBe(PETERS);
   });
 
   test('of the specification and of Go are believed', () => {
-    expect(openNote(Buffer.from(NOTE), [verifier(PETERS)])).toMatchObject({
+    expect(openNote(Buffer.from(NOTE), [verifierKey(PETERS)])).toMatchObject({
       kind: 'signed',
       text: TEXT,
     });
-    expect(openNote(Buffer.from(EXAMPLES), [verifier(EXAMPLE)])).toMatchObject({ kind: 'signed' });
-    expect(openNote(Buffer.from(EXAMPLES), [verifier(PETERS)])).toMatchObject({ kind: 'unknown' });
+    expect(openNote(Buffer.from(EXAMPLES), [verifierKey(EXAMPLE)])).toMatchObject({
+      kind: 'signed',
+    });
+    expect(openNote(Buffer.from(EXAMPLES), [verifierKey(PETERS)])).toMatchObject({
+      kind: 'unknown',
+    });
   });
 
   test('are not believed once any byte is another', () => {
@@ -239,7 +243,7 @@ describe('notes', () => {
       fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, by) => {
         const changed = Buffer.from(bytes);
         changed[at] = (changed[at] ?? 0) ^ by;
-        expect(openNote(changed, [verifier(PETERS)]).kind).not.toBe('signed');
+        expect(openNote(changed, [verifierKey(PETERS)]).kind).not.toBe('signed');
       }),
       { numRuns: 500 },
     );
@@ -248,17 +252,19 @@ describe('notes', () => {
   test('keys that were cut or changed anywhere are no keys', () => {
     for (let i = 0; i < PETERS.length; i++) {
       const changed = String.fromCharCode(PETERS.charCodeAt(i) + 1);
-      expect(parseVerifier(PETERS.slice(0, i) + changed + PETERS.slice(i + 1))).toBeUndefined();
-      expect(parseVerifier(PETERS.slice(0, i))).toBeUndefined();
-      if (i > 0) expect(parseVerifier(PETERS.slice(i))).toBeUndefined();
+      expect(parseVerifierKey(PETERS.slice(0, i) + changed + PETERS.slice(i + 1))).toBeUndefined();
+      expect(parseVerifierKey(PETERS.slice(0, i))).toBeUndefined();
+      if (i > 0) expect(parseVerifierKey(PETERS.slice(i))).toBeUndefined();
     }
     expect(parseSigner(PETER.slice(0, -1))).toBeUndefined();
     // A key of the right hash but of another length, or another algorithm.
     expect(
-      parseVerifier('PeterNeumann+cc469956+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TWBADKEY=='),
+      parseVerifierKey(
+        'PeterNeumann+cc469956+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TWBADKEY==',
+      ),
     ).toBeUndefined();
     expect(
-      parseVerifier('PeterNeumann+173116ae+ZRpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'),
+      parseVerifierKey('PeterNeumann+173116ae+ZRpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'),
     ).toBeUndefined();
   });
 
@@ -274,7 +280,7 @@ describe('notes', () => {
     expect(note.split('\n').at(-2)).toBe(
       '\u2014 example.com/log/testdata M9e0luh4jTG+UMBqOUo9/q+yAEvx1ilBEniMvjf1zfcBOhg+CKubMt53MvIt/uEWP6zdkdIQzd/fmwlM/dlPWF74ewI=',
     );
-    expect(openCheckpoint(Buffer.from(note), [signer(key).verifier])).toMatchObject({
+    expect(openCheckpoint(Buffer.from(note), [signer(key).verifierKey])).toMatchObject({
       kind: 'signed',
       checkpoint,
     });
@@ -294,15 +300,15 @@ describe('notes', () => {
   test('a checkpoint of another log with a key that is known is not believed', () => {
     const key = signer(makeSigner('example.com/one'));
     const note = signCheckpoint({ origin: 'example.com/two', size: 0, root: EMPTY_ROOT }, [key]);
-    expect(openCheckpoint(Buffer.from(note), [key.verifier]).kind).toBe('unknown');
+    expect(openCheckpoint(Buffer.from(note), [key.verifierKey]).kind).toBe('unknown');
   });
 
   test('two keys sign side by side, and either is enough to believe', () => {
     const [one, two] = [signer(makeSigner('log')), signer(makeSigner('log'))];
     const note = Buffer.from(signNote('text\n', [one, two]));
-    for (const key of [one, two]) expect(openNote(note, [key.verifier]).kind).toBe('signed');
-    expect(openNote(note, [one.verifier, two.verifier])).toMatchObject({
-      by: [one.verifier, two.verifier],
+    for (const key of [one, two]) expect(openNote(note, [key.verifierKey]).kind).toBe('signed');
+    expect(openNote(note, [one.verifierKey, two.verifierKey])).toMatchObject({
+      by: [one.verifierKey, two.verifierKey],
     });
   });
 

@@ -32,7 +32,7 @@ afterAll(async () => {
 
 const audit = (...args: string[]) => run(['audit', ...args], { DATA_DIR: service.dataDir });
 const verifiers = async () =>
-  (await readKeys(join(service.dataDir, 'audit-key'))).map(({ verifier }) => verifier);
+  (await readKeys(join(service.dataDir, 'audit-key'))).map(({ verifierKey }) => verifierKey);
 const publicKey = async () => (await verifiers())[0]?.text ?? '';
 
 /** Looks a child up and waits until that is sealed. */
@@ -96,7 +96,7 @@ describe('a proof', () => {
     expect(good.code).toBe(0);
     expect(good.stdout).toContain(`"auditId":"${auditId}"`);
     const other = await run(
-      ['audit', 'verify', '--key', signerOf().verifier.text, proof],
+      ['audit', 'verify', '--key', signerOf().verifierKey.text, proof],
       environment,
     );
     expect(other.code).toBe(3);
@@ -118,7 +118,7 @@ test('what is not whole ends with 3 and is named; a wrong use with 2; no log wit
   const bytes = readFileSync(bundle);
   bytes[300] = (bytes[300] ?? 0) ^ 1;
   writeFileSync(bundle, bytes);
-  const key = signer.verifier.text;
+  const key = signer.verifierKey.text;
   const changed = await audit('verify', '--key', key, log);
   expect(changed.code).toBe(3);
   expect(changed.stdout).toMatch(/NOT WHOLE: 1 finding\.\n {2}entry-changed: tile\/entries\/001/);

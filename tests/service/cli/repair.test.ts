@@ -134,7 +134,7 @@ test('an entry without what every event has is told as foreign, and the log is s
 
 test('a list of accesses that cannot be read is found without a lookup, and begun anew', async () => {
   const attacker = await service.connect('lookup');
-  await attacker.hset(keys.seen(PARTITION), CHILD, 'nonsense');
+  await attacker.hset(keys.accessLists(PARTITION), CHILD, 'nonsense');
   await until(async () => (await said()).includes('lists of those who looked'), '/_status');
   expect(await alarm('access-list')).toBe(1);
   expect((await look()).text).toContain(WHO_LOOKED_NOT_SHOWN);

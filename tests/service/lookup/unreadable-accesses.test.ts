@@ -16,7 +16,7 @@ import { claims, startTestService, type TestService } from '../../support/servic
  */
 
 const CHILD = testNumber(701);
-const LIST = keys.seen(partitionOf(CHILD));
+const LIST = keys.accessLists(partitionOf(CHILD));
 
 let service: TestService;
 let fhir: Fhir;

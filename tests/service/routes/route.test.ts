@@ -14,7 +14,7 @@ const greeting: Route<{ name: string }> = {
     tag: 'Service',
     description: 'A greeting.',
     summary: 'Says hello',
-    access: 'anybody',
+    letsIn: 'anybody',
     answer: { description: 'Hello.', content: { 'text/plain': { schema: z.string() } } },
     refusals: ['not-found'],
   },
@@ -24,7 +24,7 @@ const greeting: Route<{ name: string }> = {
       new Response(`${c.req.param('language')}: ${name}`),
 };
 const guarded: Route<unknown> = {
-  operation: { ...greeting.operation, id: 'guarded', path: '/guarded', access: 'lookup' },
+  operation: { ...greeting.operation, id: 'guarded', path: '/guarded', letsIn: 'lookup' },
   handler: () => () => new Response('let in'),
 };
 const posted: Route<unknown> = {

@@ -327,7 +327,7 @@ test('every route of the service is in the table, and nothing else is', () => {
 
 test('every route is in the description of the API, with whom it lets in', () => {
   const described = new Map(
-    OPERATIONS.map(({ method, path, access }) => [`${method} ${path}`, access]),
+    OPERATIONS.map(({ method, path, letsIn }) => [`${method} ${path}`, letsIn]),
   );
   expect([...described.keys()].toSorted()).toEqual(routes.map(({ name }) => name).toSorted());
   for (const { name, people } of routes) {
