@@ -18,7 +18,6 @@ import {
 import { type BlockOptions, block, blocked, unblock } from './block.ts';
 import { confirmDataset, confirmOldDataFolder, confirmPromotedServer } from './confirm.ts';
 import { Failure } from './failure.ts';
-import type { GenerateCommandOptions } from './generate.ts';
 import { type HoldingsOptions, holdings } from './holdings.ts';
 import { init } from './init.ts';
 import { type LoadOptions, load } from './load.ts';
@@ -39,6 +38,7 @@ import { noteLostOutput } from './signals.ts';
 import { status } from './status.ts';
 import { validate } from './validate.ts';
 import { type WatchOptions, watch } from './watch.ts';
+import type { GenerateCommandOptions } from './write-country.ts';
 
 const USAGE = 2;
 
@@ -253,7 +253,7 @@ Examples:
 `,
     )
     .action(async (options: GenerateCommandOptions) => {
-      const { generate } = await import('./generate.ts');
+      const { generate } = await import('./write-country.ts');
       generate(options);
     });
 

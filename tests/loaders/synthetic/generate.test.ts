@@ -20,7 +20,7 @@ import { parseNhsNumber } from '#schemas/nhs-number.ts';
 import { SAMPLE_NUMBERS } from '#schemas/sample.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Breakers } from '#schemas/uploads/breakers.ts';
-import { generate } from '#service/cli/generate.ts';
+import { generate } from '#service/cli/write-country.ts';
 import { run } from '../../support/processes.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 import { loader } from '../../support/upload-loading.ts';
