@@ -5,7 +5,7 @@ import { CommitFile } from '../audit/log/commit.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import type { StoreConnection } from '../start/redis.ts';
 
-export type AuditStatus = {
+type AuditStatus = {
   ok: boolean;
   detail: string;
   sealed: number;

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { type OdsCode, odsCodeSchema, phoneSchema } from '#schemas/authority.ts';
@@ -19,7 +20,7 @@ import { Failure, misused } from './failure.ts';
 import { type Named, osAccount, readNamed, readOption } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type AuthorityOptions = {
+type AuthorityOptions = {
   columns?: string;
   name?: string;
   office?: string;
@@ -27,7 +28,7 @@ export type AuthorityOptions = {
 } & Partial<Record<BreakerName, string>>;
 
 /** The settings of breakers by their options: `--removals-stop-share` and so on. */
-export const BREAKER_OPTIONS = (Object.keys(breakersSchema.shape) as BreakerName[]).map((name) => ({
+const BREAKER_OPTIONS = (Object.keys(breakersSchema.shape) as BreakerName[]).map((name) => ({
   name,
   flag: `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
 }));
@@ -114,7 +115,7 @@ export async function setAuthority(
 }
 
 /** `cp-flags authority list`: a line for each that is known or expected. */
-export async function listAuthorities(
+async function listAuthorities(
   configuration: Configuration,
   { json = false }: { json?: boolean },
 ): Promise<void> {
@@ -214,7 +215,7 @@ export const removeAuthorityByMistake = (
       : `Authority ${authority} is not known any more.`;
   });
 
-export type ExpectOptions = Named & { file: string };
+type ExpectOptions = Named & { file: string };
 
 /**
  * `cp-flags authority expect`: sets which authorities are expected. As the store's administrator: what a
@@ -242,4 +243,104 @@ export async function expectAuthorities(
     for (const { code, name } of without(authorities, before)) console.log(`  + ${code} ${name}`);
     for (const { code, name } of without(before, authorities)) console.log(`  - ${code} ${name}`);
   });
+}
+
+/** Declares `cp-flags authority ...`. */
+export function addAuthorityCommands(program: Command, configuration: () => Configuration): void {
+  const authority = program.command('authority').description('Authorities known here.');
+  const set = authority
+    .command('set')
+    .description('Add an authority, or change its name, numbers and settings.')
+    .argument('<code>', 'its ODS code')
+    .option('--name <text>', 'its name, as clinicians read it')
+    .option('--office <number>', "children's social care in office hours")
+    .option('--emergency <number>', 'emergency duty team, out of hours')
+    .option(
+      '--columns <file>',
+      'JSON: what its CSVs call columns and plans, by whichever way they come; or default',
+    );
+  for (const { flag } of BREAKER_OPTIONS) {
+    set.option(`${flag} <number>`, 'its own, as for cp-flags load; default: as configured');
+  }
+  set
+    .addHelpText(
+      'after',
+      `
+A new authority takes at least --name and --emergency. What is not given stays as it is.
+
+Example:
+  cp-flags authority set V145 --name "Example Borough Council" --office 02079460100 --emergency 02079460199
+`,
+    )
+    .action((code: string, options: AuthorityOptions) =>
+      setAuthority(configuration(), code, options),
+    );
+  authority
+    .command('list')
+    .description('Those known and expected: name, numbers, how fresh their data is.')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags authority list
+`,
+    )
+    .action((options: { json?: boolean }) => listAuthorities(configuration(), options));
+  authority
+    .command('reset-sequence')
+    .description('Let the files of an authority be numbered anew, as by a new case system.')
+    .argument('<code>', 'its ODS code')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Files made before the newest one loaded so far are refused from then on.
+
+Example:
+  cp-flags authority reset-sequence V145 --by "A. Example" --reason "new case system since Monday"
+`,
+    )
+    .action((code: string, options: { by: string; reason: string }) =>
+      resetAuthoritySequence(configuration(), code, options),
+    );
+
+  authority
+    .command('expect')
+    .description('Set which authorities are to send their plans, in the place of those before.')
+    .requiredOption('--file <path>', 'JSON, as for cp-flags init')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+For a council that joins, leaves or merges with another. One that is expected and never loaded is not up to
+date. Plans that are held stay shown, whether their authority is expected or not. Lookups count by the new
+list within a second.
+
+Example:
+  cp-flags authority expect --file expected.json --by "A. Example" --reason "V146 joins the pilot"
+`,
+    )
+    .action((options: ExpectOptions) => expectAuthorities(configuration(), options));
+
+  authority
+    .command('remove')
+    .description(
+      'Take an authority off the directory that was entered by mistake and loaded nothing.',
+    )
+    .argument('<code>', 'its ODS code')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags authority remove V415 --by "A. Example" --reason "mistyped, meant V145"
+`,
+    )
+    .action((code: string, options: { by: string; reason: string }) =>
+      removeAuthorityByMistake(configuration(), code, options),
+    );
 }

@@ -1,10 +1,11 @@
+import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { issuerNameSchema, userSchema } from '#schemas/people/identity.ts';
 import { type Block, type Blocks, createBlocks } from '#store/blocks.ts';
 import { type Named, readNamed, readOption } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type BlockOptions = Named & { issuer: string };
+type BlockOptions = Named & { issuer: string };
 
 async function withBlocks<T>(
   configuration: Configuration,
@@ -66,4 +67,55 @@ export async function blocked(
   for (const { user, issuer, at, by, reason } of json ? [] : all) {
     console.log(`${user} of ${issuer}, since ${at}, by ${by}: ${reason}`);
   }
+}
+
+/** Declares `cp-flags block`, `unblock` and `blocked`. */
+export function addBlockCommands(program: Command, configuration: () => Configuration): void {
+  program
+    .command('block')
+    .description('Stop a user: no token of theirs counts any more, within seconds.')
+    .argument('<user>', 'the user id, as the audit has it')
+    .requiredOption('--issuer <issuer>', 'whose user it is')
+    .requiredOption('--by <name>', 'who decides it; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+A blocked user is refused with words that send the patient's check to somebody else. Enumeration alerts
+never block anybody by themselves. Whoever is blocked: cp-flags blocked. Undone: cp-flags unblock.
+
+Example:
+  cp-flags block 555021935107 --issuer https://id.example --by "C. Guardian" --reason "Card reported stolen"
+`,
+    )
+    .action((user: string, options: BlockOptions) => block(configuration(), user, options));
+
+  program
+    .command('unblock')
+    .description('Let a blocked user in again.')
+    .argument('<user>', 'the user id')
+    .requiredOption('--issuer <issuer>', 'whose user it is')
+    .requiredOption('--by <name>', 'who decides it; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags unblock 555021935107 --issuer https://id.example --by "C. Guardian" --reason "New card"
+`,
+    )
+    .action((user: string, options: BlockOptions) => unblock(configuration(), user, options));
+
+  program
+    .command('blocked')
+    .description('Who is blocked, since when, by whom and why.')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags blocked
+`,
+    )
+    .action((options: { json?: boolean }) => blocked(configuration(), options));
 }

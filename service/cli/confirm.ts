@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
+import type { Command } from 'commander';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
@@ -110,4 +111,64 @@ export async function confirmDataset(
     serveDataset(configuration, id);
     console.log(`Confirmed. This data folder serves dataset ${id} from now on.`);
   });
+}
+
+/** Declares `cp-flags confirm ...`. */
+export function addConfirmCommands(program: Command, configuration: () => Configuration): void {
+  const confirm = program
+    .command('confirm')
+    .description(
+      'Go on, by the word of a named person, where the store stays closed for good reason.',
+    );
+  const named = (command: Command): Command =>
+    command
+      .requiredOption('--by <name>', 'who decides it; goes into the audit')
+      .requiredOption('--reason <text>', 'why; goes into the audit');
+  named(
+    confirm
+      .command('promotion')
+      .description('A replica was promoted, and the server before it is lost.'),
+  )
+    .addHelpText(
+      'after',
+      `
+A replica may lack the last answers that were given. First try to have the former primary again: set REDIS_URL
+to it. This prints from when on events may be missing, and how many of those that are known are.
+
+Example:
+  cp-flags confirm promotion --by "A. Example" --reason "the primary's disk is lost, ticket 1234"
+`,
+    )
+    .action((options: Named) => confirmPromotedServer(configuration(), options));
+  named(
+    confirm
+      .command('old-copy')
+      .description(
+        'A live data folder was last alive over 24 hours ago, and there is no newer one.',
+      ),
+  )
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags confirm old-copy --by "A. Example" --reason "the service was off for the move, nothing was loaded"
+`,
+    )
+    .action((options: Named) => confirmOldDataFolder(configuration(), options));
+  named(
+    confirm
+      .command('dataset')
+      .description('A lookup process is to serve another dataset from the same data folder.')
+      .argument('<id>', 'the dataset, as cp-flags status prints it'),
+  )
+    .addHelpText(
+      'after',
+      `
+With the settings of the lookup process, which must not run.
+
+Example:
+  cp-flags confirm dataset 3f0c8a52-7c1e-4a0c-9a53-0e6f6c1d2b11 --by "A. Example" --reason "moved from the pilot"
+`,
+    )
+    .action((id: string, options: Named) => confirmDataset(configuration(), id, options));
 }

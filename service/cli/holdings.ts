@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Command } from 'commander';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { writePrivate } from '../files/private-file.ts';
@@ -10,7 +11,7 @@ import { Failure, misused } from './failure.ts';
 import { osAccount, readReason } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason: string };
+type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason: string };
 
 const STDOUT = '-';
 
@@ -43,4 +44,27 @@ export async function holdings(
     // Standard output is not ended: it is the process's.
     else await pipeline(Readable.from(text, { objectMode: false }), process.stdout, { end: false });
   });
+}
+
+/** Declares `cp-flags holdings`. */
+export function addHoldingsCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('holdings')
+    .description('Write all that is held for one authority, to compare its case system with.')
+    .argument('<code>', 'its ODS code')
+    .option('--csv', 'with the columns of an upload')
+    .option('--json', 'for programs (default)')
+    .option('--out <path>', 'to a file that only its owner can read, in place of standard output')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Every plan that is held, ended and deleted ones too, with NHS numbers: for the authority alone. Who reads
+it is audited. An authority reads its own with GET /holdings.
+
+Example:
+  cp-flags holdings V145 --csv --out V145-holdings.csv --reason "asked for by V145, ticket 1234"
+`,
+    )
+    .action((code: string, options: HoldingsOptions) => holdings(configuration(), code, options));
 }

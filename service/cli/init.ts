@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { readSettingFile } from '../admission/issuers.ts';
@@ -65,4 +66,33 @@ export async function init(
       ? `Created a ${kind} dataset, ${named}. ${NEXT[kind]}`
       : `The ${kind} dataset is there, ${named}.`,
   );
+}
+
+/** Declares `cp-flags init`. */
+export function addInitCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('init')
+    .description('Create the dataset, once and for all, in an empty store.')
+    .option('--live', 'for real children: tokens of configured issuers only')
+    .option('--demo', 'for made-up children: demo tokens are accepted')
+    .option('--unless-there', 'succeed where this very dataset exists already, for start scripts')
+    .addHelpText(
+      'after',
+      `
+A live dataset takes EXPECTED_AUTHORITIES_FILE: the authorities whose plans it is to hold, in JSON, and
+what they stand for. kind is all (every council of the area) or pilot (only those listed, whom each negative
+then names):
+  { "area": "England", "kind": "all", "authorities": [{ "code": "V145", "name": "Example Borough Council" }] }
+It is changed later with cp-flags authority expect.
+
+The kind of a dataset never changes. Where no Redis is running, the embedded one is started for this
+and stopped again.
+
+Example:
+  EXPECTED_AUTHORITIES_FILE=expected.json DATA_DIR=/var/lib/cp-flags cp-flags init --live
+`,
+    )
+    .action((options: { live?: boolean; demo?: boolean; unlessThere?: boolean }) =>
+      init(configuration(), options),
+    );
 }

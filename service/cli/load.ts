@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
+import type { Command } from 'commander';
 import { markRepeat } from '#loaders/answers/acknowledge.ts';
 import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
 import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/answers.ts';
@@ -21,6 +22,7 @@ import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
 import { osAccount } from './named.ts';
 import { createProgress } from './progress.ts';
+import { settingsHelp } from './settings-help.ts';
 import { runningRedis, withStore } from './store.ts';
 import { readTypedDay, readTypedTime } from './typed-time.ts';
 
@@ -279,4 +281,86 @@ export async function load(
     );
     return failure === undefined ? worst : 1;
   });
+}
+
+/** Settings of the intake, whichever way files come. */
+export const LOAD_SETTINGS = [
+  'TRACING',
+  'TRACING_REGISTER_FILE',
+  'ACK_ECHO',
+  'MAX_UPLOAD_MIB',
+  'REMOVALS_WARN_SHARE',
+  'REMOVALS_STOP_SHARE',
+  'REFUSED_WARN_SHARE',
+  'REFUSED_STOP_SHARE',
+  'ROWS_WARN_TIMES',
+  'ADDITIONS_STOP_TIMES',
+] as const;
+
+/** What a CSV's name, or a file beside it, may say as well. */
+export const withCsvOptions = (command: Command): Command =>
+  command
+    .option('--authority <code>', 'CSV: ODS code of the authority')
+    .option('--sequence <number>', "CSV: the file's sequence number")
+    .option(
+      '--created <time>',
+      'CSV: when it was made, such as 27/11/2026 02:00 (London), ISO 8601 or YYYYMMDDHHMM',
+    )
+    .option('--rows <count>', 'CSV: how many rows it has, so that a file cut short is noticed')
+    .option('--columns <file>', 'CSV: JSON, what it calls columns and plans')
+    .option(
+      '--full',
+      'CSV: a full refresh, every plan that is to be held; what it leaves out is taken away. Takes --rows',
+    );
+
+/** Declares `cp-flags load`. */
+export function addLoadCommand(program: Command, configuration: () => Configuration): void {
+  withCsvOptions(
+    program
+      .command('load')
+      .description('Load upload files of local authorities: Spine XML or CSV, also gzipped.')
+      .argument('<file...>', 'files, loaded in this order')
+      .option(
+        '--ack <path>',
+        'write the acknowledgement: to PATH where it ends in .json, .csv, .xml or .txt, else into the folder PATH in every format that applies, as FILE.ack.json and so on',
+      ),
+  )
+    .option(
+      '--dry-run',
+      'tell what would become of each file, as +ADDED -REMOVED ~CHANGED; change nothing',
+    )
+    .addHelpText(
+      'after',
+      () => `
+Files of several authorities are loaded side by side, those of one in the order given.
+
+The first four CSV options may be left out where the file is named ODS-sequence-yyyymmddHHMM.csv or has a
+FILE.json beside it with authority, sequence, createdAt, rowCount and full.
+
+--columns takes the headings and plan names of a case system, so that its own export is loaded as it is; what
+is not named keeps its name here, delete_date may be null, and linesAbove counts the lines of a title:
+  { "columns": { "nhs_number": "NHS No", "delete_date": null }, "planTypes": { "CLA": "looked-after-child" } }
+cp-flags authority set CODE --columns FILE keeps it for all ways in.
+
+NHS numbers that are no longer in use make a notice for the authority, inactive-numbers-ODS-SEQUENCE in
+JSON, CSV and XML: beside the acknowledgement, or in notices/ of the data folder.
+
+${settingsHelp(LOAD_SETTINGS)}An authority may have settings of its own: cp-flags authority set. What waits: cp-flags release --list.
+
+A new authority is added by its first XML file; one that sends CSV is added with
+cp-flags authority set, since a CSV has no telephone numbers.
+
+Exit code: 0 everything loaded (CPF02), 3 some records refused (CPF03), 4 nothing loaded of a file
+(CPF01, CPF04 and others), 1 the load could not be made, 2 wrong usage. Of several files the highest
+of 0, 3 and 4.
+
+Examples:
+  cp-flags load upload-V145-412.xml
+  cp-flags load --ack acknowledgements/ *.csv
+  cp-flags load --authority V145 --sequence 413 --created 2026-11-24T02:00:00Z --rows 18 tonight.csv
+`,
+    )
+    .action(async (files: string[], options: LoadOptions) => {
+      process.exitCode = await load(configuration(), files, options);
+    });
 }

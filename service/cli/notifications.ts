@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { notificationIdSchema } from '#schemas/notification.ts';
@@ -8,14 +9,15 @@ import { NotificationFile, type NotifierState } from '../notifications/notificat
 import { outboxOf } from '../notifications/settings.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
+import { settingsHelp } from './settings-help.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type NotificationsListOptions = { json?: boolean };
-export type NotificationsResendOptions = Named & { after?: string };
+type NotificationsListOptions = { json?: boolean };
+type NotificationsResendOptions = Named & { after?: string };
 
 const HEARD_OF_WITHIN_MS = 60_000;
 
-export type NotificationsStatus = Omit<NotifierState, 'problem' | 'at'> & { ok: boolean };
+type NotificationsStatus = Omit<NotifierState, 'problem' | 'at'> & { ok: boolean };
 
 /** How authorities are told, as far as the folder of the log tells. */
 export function notificationsStatus(
@@ -55,7 +57,7 @@ function missing(configuration: Configuration): Failure {
 }
 
 /** `cp-flags notifications list`: a line an authority. */
-export function listNotifications(
+function listNotifications(
   configuration: Configuration,
   { json = false }: NotificationsListOptions,
 ): void {
@@ -109,3 +111,60 @@ export async function resendNotifications(
 }
 
 const ONE = { most: 1, mostCharacters: 1 };
+
+const NOTIFICATION_SETTINGS = [
+  'NOTIFICATIONS_WINDOW_MINUTES',
+  'NOTIFICATIONS_KEEP_DAYS',
+  'NOTIFICATIONS_OUTBOX',
+  'NOTIFICATIONS_FILE',
+  'MESH_MAILBOX',
+  'MESH_NOTIFICATION_WORKFLOW_ID',
+] as const;
+
+/** Declares `cp-flags notifications ...`. */
+export function addNotificationsCommands(
+  program: Command,
+  configuration: () => Configuration,
+): void {
+  const notifications = program
+    .command('notifications')
+    .description('What authorities are told of accesses to their children.')
+    .addHelpText(
+      'after',
+      () => `
+An authority reads its own with GET /notifications; where there is an outbox, they are files as well.
+
+${settingsHelp(NOTIFICATION_SETTINGS)}`,
+    );
+  notifications
+    .command('list')
+    .description('A line an authority: its last notification, how many are kept and since which.')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags notifications list
+`,
+    )
+    .action((options: NotificationsListOptions) => listNotifications(configuration(), options));
+  notifications
+    .command('resend')
+    .description('Write notifications of an authority into the outbox once more.')
+    .argument('<code>', 'its ODS code')
+    .option('--after <id>', 'only those after this one (default: all that are kept)')
+    .requiredOption('--by <name>', 'who decides it; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+They keep their ids, so that whoever has them already can tell. The worker writes them within seconds.
+
+Example:
+  cp-flags notifications resend V145 --after 000001204331.0000 --by "A. Example" --reason "lost in their system"
+`,
+    )
+    .action((code: string, options: NotificationsResendOptions) =>
+      resendNotifications(configuration(), code, options),
+    );
+}

@@ -1,9 +1,9 @@
 import type { LoadProgress, OnProgress } from '#loaders/check/progress.ts';
 
 /** The part of a terminal or pipe that progress is written to. */
-export type ProgressOutput = { isTTY?: boolean; columns?: number; write(text: string): unknown };
+type ProgressOutput = { isTTY?: boolean; columns?: number; write(text: string): unknown };
 
-export type Progress = {
+type Progress = {
   /** Of one of the files, for `loadFile`. */
   reportOf(file: number): OnProgress;
   /** The file has been answered, or could not be loaded. */

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { purge } from '#loaders/upkeep/purge.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { osAccount } from './named.ts';
@@ -15,4 +16,23 @@ export async function purgeRows(
     if (purged.length === 0) console.log(`No row ${dryRun ? 'would be' : 'was'} removed.`);
     for (const { authority, rows } of purged) console.log(`${authority}: ${rows} rows ${done}`);
   });
+}
+
+/** Declares `cp-flags purge`. */
+export function addPurgeCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('purge')
+    .description('Remove the rows that can never be shown again. The service does so daily.')
+    .option('--dry-run', 'count them; change nothing')
+    .addHelpText(
+      'after',
+      `
+Ended, deleted or 18 so long ago that they are hidden for good, and from a file that was loaded more than
+90 days ago: files of its number and lower are not taken any more, so that a late one cannot bring them back.
+
+Example:
+  cp-flags purge --dry-run
+`,
+    )
+    .action((options: { dryRun?: boolean }) => purgeRows(configuration(), options));
 }

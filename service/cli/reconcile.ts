@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
+import type { Command } from 'commander';
 import { readExtract, reconcile } from '#loaders/reconcile/reconcile.ts';
 import { formatReconciliation } from '#loaders/reconcile/reconciliation-text.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
@@ -13,7 +14,7 @@ import { columnsOf, requireReadable } from './load.ts';
 import { osAccount, readOption, readReason } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type ReconcileOptions = {
+type ReconcileOptions = {
   columns?: string;
   csv?: boolean;
   json?: boolean;
@@ -36,7 +37,7 @@ function exitCodeOf({ compared, counts }: Reconciliation): number {
  *
  * @returns the exit code
  */
-export async function reconcileFile(
+async function reconcileFile(
   configuration: Configuration,
   codeText: string,
   path: string,
@@ -74,4 +75,39 @@ export async function reconcileFile(
     else await writePrivate(out, text);
     return exitCodeOf(reconciliation);
   });
+}
+
+/** Declares `cp-flags reconcile`. */
+export function addReconcileCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('reconcile')
+    .description(
+      "Compare a case system's extract with what is held, plan by plan. Changes nothing.",
+    )
+    .argument('<code>', "the authority's ODS code")
+    .argument(
+      '<file>',
+      'every plan the case system has, in the form of an upload: Spine XML or CSV',
+    )
+    .option('--columns <file>', 'CSV: JSON, what it calls columns and plans')
+    .option('--csv', 'for a spreadsheet, in place of text')
+    .option('--json', 'for programs')
+    .option('--out <path>', 'to a file that only its owner can read, in place of standard output')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Says of each plan whether it is the same, differs (and in what), is only here or only there. The file needs
+no number, time of creation or names. What is printed has NHS numbers: it is for the authority alone. Who
+compares is audited. An authority does the same by itself with POST /reconcile.
+
+Exit code: 0 all is the same, 3 something is not, 4 the file cannot be read, 1 the comparison failed.
+
+Example:
+  cp-flags reconcile V145 extract.csv --csv --out differences.csv --reason "asked for by V145, ticket 1234"
+`,
+    )
+    .action(async (code: string, file: string, options: ReconcileOptions) => {
+      process.exitCode = await reconcileFile(configuration(), code, file, options);
+    });
 }

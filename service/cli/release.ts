@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
 import {
   discardHeldFile,
@@ -13,7 +14,7 @@ import { exitCodeOf } from './load.ts';
 import { type Named, readNamed } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type ReleaseOptions = Partial<Named> & { list?: boolean; discard?: boolean };
+type ReleaseOptions = Partial<Named> & { list?: boolean; discard?: boolean };
 
 function heldFileText({
   id,
@@ -77,4 +78,36 @@ export async function release(
     console.log(acknowledgementText(acknowledgement));
     return options.discard === true ? 0 : exitCodeOf(acknowledgement);
   });
+}
+
+/** Declares `cp-flags release`. */
+export function addReleaseCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('release')
+    .description('Let through, or discard, what of a file waits because it is too unusual.')
+    .argument(
+      '[file]',
+      "the authority's code and the file's number, V145-412, or the id of the hold",
+    )
+    .option('--list', 'what waits, and why')
+    .option('--discard', 'give it up: it is not done')
+    .option('--by <name>', 'who decides; goes into the audit')
+    .option('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+What is let through is decided on again, against what is held by now. What nobody decides on is discarded
+after HELD_DAYS (30), by a process with role all or worker.
+
+Exit code: 0 all of the file is in, 3 but for refused records, 4 nothing of it.
+
+Examples:
+  cp-flags release --list
+  cp-flags release V145-412 --by "A. Example" --reason "confirmed by telephone: a service has moved"
+  cp-flags release V145-412 --discard --by "A. Example" --reason "exported by mistake"
+`,
+    )
+    .action(async (file: string | undefined, options: ReleaseOptions) => {
+      process.exitCode = await release(configuration(), file, options);
+    });
 }

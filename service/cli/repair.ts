@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
@@ -11,7 +12,7 @@ import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type RepairOptions = Partial<Named> & { list?: boolean };
+type RepairOptions = Partial<Named> & { list?: boolean };
 
 /** `cp-flags repair`: puts right what somebody with the password of a lookup process can damage. */
 export async function repair(configuration: Configuration, options: RepairOptions): Promise<void> {
@@ -92,4 +93,28 @@ export async function repair(configuration: Configuration, options: RepairOption
       );
     }
   });
+}
+
+/** Declares `cp-flags repair`. */
+export function addRepairCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('repair')
+    .description('Put right what somebody with the password of a lookup process has damaged.')
+    .option('--list', 'what is damaged; change nothing')
+    .option('--by <name>', 'who does it; goes into the audit')
+    .option('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Audit streams whose numbers were pushed on: their entries get the numbers that they would have had, and none
+is lost. Lists of those who looked that cannot be read: new ones begin, and the audit has who looked. Entries
+that are no events: they stay in the log as they were, and the alarm ends. It needs the rights of Redis's
+administrator. Change the password first.
+
+Examples:
+  cp-flags repair --list
+  cp-flags repair --by "A. Example" --reason "password of a lookup process was taken, incident 1234"
+`,
+    )
+    .action((options: RepairOptions) => repair(configuration(), options));
 }

@@ -1,10 +1,12 @@
 import { relative } from 'node:path';
+import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { SAMPLE_NUMBERS, SAMPLE_REHEARSALS } from '#schemas/sample.ts';
 import { type Service, startService } from '../main.ts';
 import type { Demo } from '../start/demo.ts';
 import { createLog, errorFields, type Log } from '../telemetry/log.ts';
 import { misused } from './failure.ts';
+import { settingsHelp } from './settings-help.ts';
 import { whenToldToStop } from './signals.ts';
 
 const FORCED_EXIT = 130;
@@ -108,4 +110,24 @@ export async function serve(
   if (demo === undefined) console.log(`cp-flags answers on ${baseUrl}`);
   else console.log(welcome(baseUrl, await demo.publish(baseUrl)));
   return stopped;
+}
+
+/** Declares `cp-flags serve`. */
+export function addServeCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('serve')
+    .description('Run the service until it is stopped (Ctrl-C).')
+    .option('--demo', 'with a synthetic sample and tokens to try it with, made at the first start')
+    .addHelpText(
+      'after',
+      () => `
+${settingsHelp()}
+Examples:
+  cp-flags serve --demo
+  ISSUERS_FILE=issuers.json ORGANISATIONS_FILE=organisations.json cp-flags serve
+`,
+    )
+    .action(async (options: { demo?: boolean }) => {
+      process.exitCode = await serve(configuration(), options);
+    });
 }

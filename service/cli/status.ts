@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import type { Authority } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
@@ -218,4 +219,24 @@ export async function status(
     anchor.close();
     await redis.stop();
   }
+}
+
+/** Declares `cp-flags status`. */
+export function addStatusCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('status')
+    .description('Is the store trusted, and how fresh is what each authority sent.')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `
+Exit code: 0 lookups are answered, 1 they are not (and why is printed).
+
+Example:
+  cp-flags status
+`,
+    )
+    .action(async (options: { json?: boolean }) => {
+      process.exitCode = (await status(configuration(), options)) ? 0 : 1;
+    });
 }

@@ -1,8 +1,16 @@
 import { basename } from 'node:path';
+import type { Command } from 'commander';
 import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
 import { validateFile } from '#loaders/load/validate.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { columnsOf, exitCodeOf, type LoadOptions, metadataOf, requireReadable } from './load.ts';
+import {
+  columnsOf,
+  exitCodeOf,
+  type LoadOptions,
+  metadataOf,
+  requireReadable,
+  withCsvOptions,
+} from './load.ts';
 
 /**
  * `cp-flags validate`: checks a file by itself, with neither Redis nor a network.
@@ -26,4 +34,27 @@ export async function validate(
   console.log('Checked by itself; nothing was loaded. What depends on what is held is not known.');
   console.log(acknowledgementText(acknowledgement, 'checked'));
   return exitCodeOf(acknowledgement);
+}
+
+/** Declares `cp-flags validate`. */
+export function addValidateCommand(program: Command, configuration: () => Configuration): void {
+  withCsvOptions(
+    program
+      .command('validate')
+      .description('Check an upload file by itself. Needs neither Redis nor a network.')
+      .argument('<file>', 'Spine XML or CSV, also gzipped'),
+  )
+    .addHelpText(
+      'after',
+      `
+Says what loading it would say, but for what depends on what is held, and on tracing. Exit code as for
+cp-flags load.
+
+Example:
+  cp-flags validate upload-V145-412.xml
+`,
+    )
+    .action(async (file: string, options: Omit<LoadOptions, 'ack' | 'dryRun'>) => {
+      process.exitCode = await validate(configuration(), file, options);
+    });
 }

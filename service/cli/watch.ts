@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Command } from 'commander';
 import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import { finalAnswer } from '#loaders/inbox/held.ts';
 import {
@@ -23,6 +24,8 @@ import { loadSettings } from '../uploads/load-settings.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
 import { createLease } from './lease.ts';
+import { LOAD_SETTINGS } from './load.ts';
+import { settingsHelp } from './settings-help.ts';
 import { whenToldToStop } from './signals.ts';
 import { runningRedis, withStore } from './store.ts';
 
@@ -171,4 +174,39 @@ export async function watch(
   );
   await untilStopped(inbox, log);
   lease.end();
+}
+
+const WATCH_SETTINGS = [
+  'MESH_WORKFLOW_ID',
+  'MESH_ACK_WORKFLOW_ID',
+  'MESH_MAILBOX',
+  'MESH_MAILBOXES_FILE',
+  'INBOX_SETTLE_SECONDS',
+  'INBOX_POLL_SECONDS',
+  'INBOX_PAIR_WAIT_MINUTES',
+  'INBOX_KEEP_DAYS',
+  'INBOX_PARALLEL',
+  ...LOAD_SETTINGS,
+] as const;
+
+/** Declares `cp-flags watch`. */
+export function addWatchCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('watch')
+    .description('Load the uploads that come into a folder, until it is stopped (Ctrl-C).')
+    .argument('<dir>', 'the inbox: where a MESH client or a person puts files')
+    .option('--out <dir>', 'where acknowledgements go (default: the folder outbox in the inbox)')
+    .addHelpText(
+      'after',
+      () => `
+Takes .xml, .csv and .gz files, with an optional FILE.json, and the .dat/.ctl pairs of a MESH client.
+Authorities are never added by an inbox: use cp-flags load or cp-flags authority set.
+
+${settingsHelp(WATCH_SETTINGS)}
+Examples:
+  cp-flags watch /var/lib/cp-flags/inbox
+  MESH_WORKFLOW_ID=YOUR_WORKFLOW MESH_MAILBOXES_FILE=mailboxes.json cp-flags watch /mesh/IN --out /mesh/OUT
+`,
+    )
+    .action((dir: string, options: WatchOptions) => watch(configuration(), dir, options));
 }

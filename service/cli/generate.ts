@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import type { GenerateCommandOptions } from './write-country.ts';
+
+/** Declares `cp-flags generate`. What makes people up is loaded only where it is used. */
+export function addGenerateCommand(program: Command): void {
+  program
+    .command('generate')
+    .description('Write a synthetic England: made-up uploads to try, test and measure with.')
+    .requiredOption('--out <folder>', 'where to, a new or empty folder')
+    .option('--seed <number>', 'the same seed and options write the same bytes', '1')
+    .option('--authorities <count>', 'local authorities', '153')
+    .option('--plans <count>', 'plans in their first files together', '230000')
+    .option('--format <format>', 'xml, csv, or both: every other authority sends XML', 'both')
+    .option('--bad-rate <share>', 'share of records spoilt on purpose, each in one way', '0')
+    .option(
+      '--date <day>',
+      'day of the newest files, such as 27/11/2026 or 2026-11-27 (default: today in London)',
+    )
+    .option('--deltas <days>', 'days of changes after the first files', '0')
+    .option('--changes <share>', 'share of the records that a day changes', '0.01')
+    .option('--numbers <range>', 'test: 999 numbers; wide: others that begin with 9', 'test')
+    .option('--register', 'also write register.csv, to trace these people in')
+    .addHelpText(
+      'after',
+      `
+Everything is made up, names too, which are there to be dropped. Files lie in a folder for each day, to be
+loaded in that order, and need no options. manifest.json lists every spoilt record with the code and field
+that the acknowledgement must name. In register.csv, for TRACING_REGISTER_FILE, the same share of people is
+superseded, inactive, unknown, sensitive or somebody else; the manifest lists those records too.
+
+The range kept for tests has 899,901 numbers. --numbers wide is for load tests beyond that, and never for
+a store that real lookups are made in.
+
+Examples:
+  cp-flags generate --out england
+  cp-flags generate --out small --authorities 3 --plans 600 --deltas 7 --bad-rate 0.02
+  cp-flags generate --out large --plans 5000000 --numbers wide --format csv
+  cp-flags load --ack acks/ england/*/*.xml
+`,
+    )
+    .action(async (options: GenerateCommandOptions) => {
+      const { generate } = await import('./write-country.ts');
+      generate(options);
+    });
+}
