@@ -46,7 +46,10 @@ test.for([
       const served = service.routes.map(({ method, path }) => `${method} ${path}`).toSorted();
       const own = parts
         .flatMap((part) => PARTS[part].routes.map(({ operation }) => operation))
-        .map(({ method, path }) => `${method} ${path}`);
+        .flatMap(({ method, path, optionsAt = [] }) => [
+          `${method} ${path}`,
+          ...optionsAt.map((at) => `OPTIONS ${at}`),
+        ]);
       expect(served).toEqual(own.toSorted());
       expect(served.filter((route) => never.some((other) => other === route))).toEqual([]);
     } finally {
