@@ -1,9 +1,9 @@
-# One image for every role; ROLE chooses. TypeScript runs as it is, so nothing is built.
+# One image for every role, which ROLE chooses. TypeScript is run directly, so nothing is built.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# The image brings Node and Redis is elsewhere: neither the Node of the optional packages nor the
-# tools for development are needed. `npm install` keeps to the lock, see service/setup.mjs.
+# The image has Node, and Redis runs elsewhere: neither the Node in the optional packages nor the
+# development tools are needed. `npm install` keeps to the lock file, see service/setup.mjs.
 RUN npm install --omit=dev --omit=optional --ignore-scripts
 
 FROM node:24-bookworm-slim

@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const pages = [...globSync('*.md', { cwd: root }), ...globSync('docs/**/*.md', { cwd: root })];
+const pages = ['*.md', 'docs/**/*.md', 'bench/*.md'].flatMap((pattern) =>
+  globSync(pattern, { cwd: root }),
+);
 const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 
 test('every test that the documentation names as proof is there', () => {

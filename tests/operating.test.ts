@@ -191,12 +191,12 @@ test('every panel asks the Prometheus that is provisioned', () => {
 });
 
 describe.skipIf(!hasPromtool)('promtool', () => {
-  test('finds each alert told where it must be and not told where it must not', async () => {
+  test('finds that each alert fires when it must and does not fire when it must not', async () => {
     expect(await promtool('test', 'rules', fileOf('alerts.test.yml'))).toContain('SUCCESS');
     const tried = textOf('alerts.test.yml');
     for (const { alert } of rules) {
-      expect(tried).toContain(`name: ${alert} is told\n`);
-      expect(tried).toContain(`name: ${alert} is not told\n`);
+      expect(tried).toContain(`name: ${alert} fires\n`);
+      expect(tried).toContain(`name: ${alert} does not fire\n`);
     }
   });
 
