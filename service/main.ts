@@ -25,6 +25,8 @@ import type { Log } from './telemetry/log.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 
 const REQUESTS_FINISH_WITHIN_MS = 5_000;
+/** What was begun in the background ends in order for so long; then it ends as if Redis were gone. */
+const REDIS_NEEDED_FOR_MS = 2_000;
 
 export type StartOptions = {
   log: Log;
@@ -143,6 +145,7 @@ export async function startService(
       http.drain();
       await delay(DRAIN_SECONDS * 1_000);
       await http.stop(finishWithinMs);
+      redis.endConnectionsWithin(REDIS_NEEDED_FOR_MS);
     });
     const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
     log.info('listening', { address: baseUrl, role: ROLE });

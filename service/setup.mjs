@@ -18,7 +18,7 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findRedisServer, NEEDED_REDIS } from '../store/connection/redis-binary.mjs';
-import { whenNpmEnds } from './cli/parent.mjs';
+import { STOP_SIGNALS, whenNpmEnds } from './cli/parent.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, 'node_modules', '.bin');
@@ -161,10 +161,11 @@ function runUnderNode24([command = 'node', ...args]) {
     stdio: 'inherit',
     env: { ...process.env, PATH: `${bin}:${dirname(node)}:${process.env['PATH'] ?? ''}` },
   });
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  for (const signal of STOP_SIGNALS) {
     process.on(signal, () => {
-      // A terminal's Ctrl-C has reached the child already: it goes to the whole process group.
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+      // A terminal's Ctrl-C and Ctrl-\ have reached the child already: they go to the whole process group.
+      const typed = signal === 'SIGINT' || signal === 'SIGQUIT';
+      if (!typed || !process.stdin.isTTY) child.kill(signal);
     });
   }
   whenNpmEnds(() => child.kill('SIGTERM'));

@@ -1,4 +1,4 @@
-import { whenNpmEnds } from './parent.mjs';
+import { STOP_SIGNALS, whenNpmEnds } from './parent.mjs';
 
 /** One Ctrl-C comes twice where npm started the command: from the terminal, and handed on by npm. */
 const SAME_PRESS_MS = 500;
@@ -17,10 +17,7 @@ export function whenToldToStop(stop: () => void, force: () => void): void {
     if (toldAt === undefined) begin();
     else if (performance.now() - toldAt > SAME_PRESS_MS) force();
   };
-  process.on('SIGINT', told);
-  process.on('SIGTERM', told);
-  // The terminal was closed.
-  process.on('SIGHUP', told);
+  for (const signal of STOP_SIGNALS) process.on(signal, told);
   whenNpmEnds(() => {
     if (toldAt === undefined) begin();
   });

@@ -25,6 +25,8 @@ export type RedisServer = {
   address(role: RedisRole): StoreAddress;
   /** @throws a sentence, where not every connection made so far is usable within the deadline */
   ready(deadlineMs: number): Promise<void>;
+  /** Ends the connections after a while, so that nothing waits longer for a server that does not answer. */
+  endConnectionsWithin(deadlineMs: number): void;
   /** Ends the connections, then an embedded server. */
   stop(): Promise<void>;
   /** Tells an embedded server to end, without waiting for it. */
@@ -44,6 +46,9 @@ function serverAt(
   } = {},
 ): RedisServer {
   const connections: StoreConnection[] = [];
+  const endConnections = (): void => {
+    for (const connection of connections) connection.disconnect();
+  };
   return {
     embedded: embedded !== undefined,
     address,
@@ -56,8 +61,9 @@ function serverAt(
     async ready(deadlineMs) {
       await Promise.all(connections.map((connection) => whenReady(connection, deadlineMs)));
     },
+    endConnectionsWithin: (deadlineMs) => void setTimeout(endConnections, deadlineMs).unref(),
     async stop() {
-      for (const connection of connections) connection.disconnect();
+      endConnections();
       await embedded?.stop();
     },
     abandon() {

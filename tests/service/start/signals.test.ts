@@ -13,6 +13,8 @@ import { until } from '../../support/service.ts';
 
 const COMMAND = join(root, 'service', 'cp-flags');
 const SETUP = join(root, 'service', 'setup.mjs');
+/** As docs/operating.md has it. */
+const STOPS_WITHIN_MS = 20_000;
 /** As npm runs a command: a shell that does not hand signals on stands in between. */
 const BY_NPM = ['sh', '-c', '"$@"; exit $?', 'sh'] as const;
 
@@ -115,16 +117,54 @@ describe('serve', () => {
     await stoppedInOrder();
   });
 
-  test('started as service/cp-flags ends by the pid that the shell gave, and takes one Ctrl-C that comes twice for one', async () => {
-    const service = start([COMMAND, 'serve'], { DRAIN_SECONDS: '0.5' });
-    const baseUrl = await service.says(ANSWERS);
+  test.for([
+    ['becomes the shell', 'exec "$0" serve'],
+    ['runs beside it', '"$0" serve; exit $?'],
+  ] as const)(
+    'stops where npx ended before it could be seen, and the command %s',
+    async ([, command]) => {
+      const npm = `sh -c 'kill -9 "$PPID"; ${command}' "$0" & wait`;
+      const orphan = start(['sh', '-c', npm, COMMAND], { npm_lifecycle_event: 'npx' });
+      // Its Redis, too, if it came to that: all of them hold what this reads.
+      await orphan.allEnded;
+      expect(existsSync(join(dataDir, 'redis', 'running.json'))).toBe(false);
+    },
+  );
+
+  test.for(['SIGINT', 'SIGQUIT', 'SIGHUP'] as const)(
+    'started as service/cp-flags drains and ends by the pid that the shell gave at a %s, and takes one that comes twice for one',
+    async (signal) => {
+      const service = start([COMMAND, 'serve'], { DRAIN_SECONDS: '1' });
+      const baseUrl = await service.says(ANSWERS);
+      await redisRuns();
+      service.child.kill(signal);
+      // As npm hands it on; one of the same kind might be lost in the first.
+      service.child.kill('SIGTERM');
+      await until(async () => (await statusOf(baseUrl)).process === 'fail', 'the drain');
+      expect((await service.allEnded)[0]).toBe(0);
+      await stoppedInOrder();
+    },
+  );
+
+  test('stops within the time said where its Redis answers no more, and takes that with it', async () => {
+    const service = start([COMMAND, 'serve', '--demo']);
+    await service.says(/Ctrl-C stops everything/);
     await redisRuns();
-    service.child.kill('SIGINT');
-    await until(async () => (await statusOf(baseUrl)).process === 'fail', 'the drain');
-    // From the terminal, and handed on by npm.
-    service.child.kill('SIGINT');
+    process.kill(redis ?? 0, 'SIGSTOP');
+    const told = performance.now();
+    service.child.kill('SIGTERM');
     expect((await service.allEnded)[0]).toBe(0);
+    expect(performance.now() - told).toBeLessThan(STOPS_WITHIN_MS);
     await stoppedInOrder();
+  });
+
+  test('that is killed takes a Redis with it that answers no more', async () => {
+    const service = start([COMMAND, 'serve']);
+    await service.says(ANSWERS);
+    await redisRuns();
+    process.kill(redis ?? 0, 'SIGSTOP');
+    service.child.kill('SIGKILL');
+    await until(() => !isAlive(redis ?? 0), 'Redis to end');
   });
 
   test('that is killed takes its Redis with it', async () => {
