@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { auditAcceptGap, auditHold, auditKey } from './audit-acts.ts';
-import { addAuditSearchCommands } from './audit-search.ts';
+import { addAuditIndexCommand } from './audit-index.ts';
+import { addAuditReportCommand } from './audit-report.ts';
+import { addAuditSearchCommand } from './audit-search.ts';
 import { auditProve, auditVerify, type VerifyCommandOptions } from './audit-verify.ts';
 import { settingsHelp } from './settings-help.ts';
 
@@ -135,7 +137,9 @@ Examples:
       auditHold(configuration(), options),
     );
 
-  addAuditSearchCommands(audit, configuration);
+  addAuditSearchCommand(audit, configuration);
+  addAuditReportCommand(audit, configuration);
+  addAuditIndexCommand(audit, configuration);
 
   audit
     .command('accept-gap')

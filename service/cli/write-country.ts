@@ -13,6 +13,7 @@ import {
 import { londonDate } from '#schemas/calendar.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { Failure, misused } from './failure.ts';
+import { readTypedNumber } from './typed-number.ts';
 import { readTypedDay, TYPED_DAYS } from './typed-time.ts';
 
 export type GenerateCommandOptions = {
@@ -31,14 +32,6 @@ export type GenerateCommandOptions = {
 
 const PIECE = 65_536;
 
-function whole(option: string, text: string, least: number, most: number): number {
-  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw misused(
-    `${option} must be a whole number from ${least} to ${most.toLocaleString('en-GB')}.`,
-  );
-}
-
 function share(option: string, text: string): number {
   const value = /^[01]?(\.[0-9]{1,9})?$/.test(text) && text !== '' ? Number(text) : Number.NaN;
   if (value >= 0 && value <= 1) return value;
@@ -54,15 +47,15 @@ function choice<T extends string>(option: string, text: string, known: readonly 
 function readOptions(options: GenerateCommandOptions): GenerateOptions {
   const date = options.date === undefined ? londonDate(Date.now()) : readTypedDay(options.date);
   if (date === undefined) throw misused(`--date must be ${TYPED_DAYS}.`);
-  const authorities = whole('--authorities', options.authorities, 1, 2_000);
+  const authorities = readTypedNumber('--authorities', options.authorities, 1, 2_000);
   return {
-    seed: whole('--seed', options.seed, 0, 999_999_999),
+    seed: readTypedNumber('--seed', options.seed, 0, 999_999_999),
     authorities,
-    plans: whole('--plans', options.plans, authorities, 80_000_000),
+    plans: readTypedNumber('--plans', options.plans, authorities, 80_000_000),
     format: choice('--format', options.format, GENERATED_FORMATS),
     badRate: share('--bad-rate', options.badRate),
     date,
-    deltas: whole('--deltas', options.deltas, 0, DELTAS_AT_MOST),
+    deltas: readTypedNumber('--deltas', options.deltas, 0, DELTAS_AT_MOST),
     changes: share('--changes', options.changes),
     numbers: choice('--numbers', options.numbers, Object.keys(NUMBER_RANGES) as NumberRange[]),
   };

@@ -5,8 +5,8 @@ import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { auditSearchSchema } from '#schemas/audit/audit-search.ts';
 import { type Configuration, readConfiguration } from '#schemas/configuration.ts';
+import { addAuditCommands } from '#service/cli/audit.ts';
 import { auditAcceptGap, auditHold, auditKey } from '#service/cli/audit-acts.ts';
-import { addAuditSearchCommands } from '#service/cli/audit-search.ts';
 import {
   expectAuthorities,
   removeAuthorityByMistake,
@@ -37,8 +37,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function audit(...args: string[]) {
   return async ({ by, reason }: Named): Promise<void> => {
     const command = new Command().exitOverride();
-    addAuditSearchCommands(command, () => configuration);
-    await command.parseAsync([...args, '--by', by, '--reason', reason], { from: 'user' });
+    addAuditCommands(command, () => configuration);
+    await command.parseAsync(['audit', ...args, '--by', by, '--reason', reason], { from: 'user' });
   };
 }
 

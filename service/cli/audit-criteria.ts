@@ -1,0 +1,111 @@
+import { createInterface } from 'node:readline/promises';
+import { text as readAll } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import {
+  AUDIT_OUTCOMES,
+  type AuditCriteria,
+  orderedCriteriaSchema,
+} from '#schemas/audit/audit-search.ts';
+import { addDays, londonMidnight } from '#schemas/calendar.ts';
+import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { misused } from './failure.ts';
+import { readTypedDay, readTypedTime, TYPED_DAYS } from './typed-time.ts';
+
+export type CriteriaOptions = {
+  child?: string;
+  user?: string;
+  organisation?: string;
+  authority?: string;
+  activity?: string;
+  outcome?: string;
+  type?: string;
+  from?: string;
+  to?: string;
+};
+export type FormatOptions = { json?: boolean; csv?: boolean; fhir?: boolean };
+
+const iso = (at: number): string => new Date(at).toISOString();
+const INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)$/;
+
+/** A time as people write it: a day or a time of London's, or an instant. A day as the end is included. */
+function instantOf(option: '--from' | '--to', text: string): string {
+  const date = readTypedDay(text);
+  if (date !== undefined) {
+    return iso(londonMidnight(option === '--to' ? addDays(date, 1) : date));
+  }
+  const time = readTypedTime(text);
+  if (time !== undefined) return iso(time);
+  if (INSTANT.test(text)) return text;
+  throw misused(
+    `${option} must be ${TYPED_DAYS}, or a time such as 27/11/2026 08:00 (London) or 2026-11-27T08:00:00Z.`,
+  );
+}
+
+/** An NHS number from standard input, and on a terminal asked for. Never from an argument: `ps` shows those. */
+async function readNhsNumber(option: string): Promise<string> {
+  if (option !== '-') {
+    throw misused(
+      'Every user of this machine sees the arguments of a command, so no NHS number belongs there. Write --child - and type the number when it is asked for, or send it on standard input.',
+    );
+  }
+  if (!process.stdin.isTTY) return unspacedNhsNumber((await readAll(process.stdin)).trim());
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return unspacedNhsNumber((await terminal.question('NHS number: ')).trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+export const OPTION_OF: Record<string, string> = { nhsNumber: '--child' };
+
+export async function criteriaOf(options: CriteriaOptions): Promise<AuditCriteria> {
+  const { child, from, to, user, organisation, authority, activity, outcome, type } = options;
+  const given = {
+    nhsNumber: child === undefined ? undefined : await readNhsNumber(child),
+    from: from === undefined ? undefined : instantOf('--from', from),
+    to: to === undefined ? undefined : instantOf('--to', to),
+    user,
+    organisation,
+    authority,
+    activity,
+    outcome,
+    type,
+  };
+  const parsed = orderedCriteriaSchema.safeParse(
+    Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  );
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const name = String(issue?.path[0]);
+  throw misused(`${OPTION_OF[name] ?? `--${name}`} ${issue?.message}.`);
+}
+
+export function formatOf(options: FormatOptions): 'table' | 'json' | 'csv' | 'fhir' {
+  const given = (['json', 'csv', 'fhir'] as const).filter((format) => options[format] === true);
+  if (given.length > 1) throw misused(`Give one of ${given.map((f) => `--${f}`).join(' and ')}.`);
+  return given[0] ?? 'table';
+}
+
+/** The options by which events are chosen, and who asks. */
+export const withCriteria = (command: Command): Command =>
+  command
+    .option('--child <->', 'whose: - asks for the NHS number, or reads it from standard input')
+    .option('--user <id>', "the user's id, or who did it where that was an operator")
+    .option('--organisation <code>', 'ODS code of the organisation that asked')
+    .option(
+      '--authority <code>',
+      'ODS code of the authority whose plan was shown, or whose file it was',
+    )
+    .option('--activity <name>', 'unscheduled (B0107) or silent-read (B0170)')
+    .option('--outcome <outcome>', AUDIT_OUTCOMES.join(', '))
+    .option('--type <type>', 'the type of event, such as lookup, refusal, load, audit-search')
+    .option(
+      '--from <time>',
+      'a day or time of London, such as 27/11/2026 or 27/11/2026 08:00; or 2026-11-24T08:00:00Z',
+    )
+    .option('--to <time>', 'likewise; a day is included, a time is not')
+    .requiredOption('--by <name>', 'who asks; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .option('--json', 'for programs')
+    .option('--csv', 'for a spreadsheet');

@@ -1,0 +1,96 @@
+import type { Command } from 'commander';
+import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { followLog, removeIndex } from '../audit/search/index-file.ts';
+import type { AuditPlaces } from '../audit/search/search.ts';
+import { createSearchedUntil, type Reach } from '../audit/search/searched-until.ts';
+import { auditFolder, auditIndexFile } from '../files/data-folder.ts';
+import { Failure } from './failure.ts';
+import { runningRedis, withStore } from './store.ts';
+
+const STEP_MS = 250;
+const TOLD_EVERY_MS = 2_000;
+/** A damaged index is made anew at most so often before somebody has to look at the disk. */
+const MADE_ANEW_AT_MOST = 5;
+
+export const placesOf = (configuration: Configuration): AuditPlaces => ({
+  folder: auditFolder(configuration),
+  indexFile: auditIndexFile(configuration),
+});
+
+/** Carries the index on to the end of the log, and says so where that takes a while. */
+export async function bringUpToDate({ folder, indexFile }: AuditPlaces) {
+  const follower = followLog(folder, indexFile);
+  let tellAt = performance.now() + TOLD_EVERY_MS;
+  let anew = 0;
+  try {
+    for (;;) {
+      const indexing = follower.step(STEP_MS);
+      if (indexing?.behind === 0) return indexing;
+      if (indexing === undefined && ++anew > MADE_ANEW_AT_MOST) {
+        throw new Failure(
+          `There is no audit log in ${folder}, or no index of it can be made in ${indexFile}. AUDIT_DIR and DATA_DIR say where they are.`,
+        );
+      }
+      if (indexing !== undefined && performance.now() >= tellAt) {
+        tellAt = performance.now() + TOLD_EVERY_MS;
+        console.error(`Indexing the audit log: ${indexing.behind} entries to go.`);
+      }
+      // Others that carry the same index on get their turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  } finally {
+    follower.close();
+  }
+}
+
+/**
+ * Looks into the audit: brings the index up to date, works, and records what was looked for before
+ * anything of it is shown.
+ */
+export async function lookInto<T>(
+  configuration: Configuration,
+  work: (places: AuditPlaces) => T,
+  event: (result: T) => Extract<WrittenEvent, { type: 'audit-search' }>,
+): Promise<{ result: T; reach: Reach }> {
+  const redis = await runningRedis(configuration);
+  return withStore(configuration, redis, 'worker', async (store, _, connection) => {
+    const places = placesOf(configuration);
+    const indexing = await bringUpToDate(places);
+    const readSearchedUntil = createSearchedUntil(places.folder, createAuditStreams(connection));
+    const reach = await readSearchedUntil(indexing);
+    const result = work(places);
+    await store.appendEvent(event(result));
+    return { result, reach };
+  });
+}
+
+async function auditIndex(
+  configuration: Configuration,
+  { rebuild }: { rebuild?: boolean },
+): Promise<void> {
+  const places = placesOf(configuration);
+  if (rebuild === true) removeIndex(places.indexFile);
+  const { size } = await bringUpToDate(places);
+  console.log(`The index of the audit goes up to entry ${size} of the log, its end.`);
+}
+
+/** Declares `cp-flags audit index`. */
+export function addAuditIndexCommand(audit: Command, configuration: () => Configuration): void {
+  audit
+    .command('index')
+    .description('Bring the index of the log, by which it is searched, up to date.')
+    .option('--rebuild', 'make it anew from the log')
+    .addHelpText(
+      'after',
+      `
+A worker and every search do this by themselves, and make a missing or damaged index anew. The index holds
+nothing that is not in the log and can be deleted at any time.
+
+Example:
+  cp-flags audit index --rebuild
+`,
+    )
+    .action((options: { rebuild?: boolean }) => auditIndex(configuration(), options));
+}

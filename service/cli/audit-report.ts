@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import { csvText } from '#loaders/formats/common/csv-text.ts';
+import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
+import type { NamedPerson } from '#schemas/audit/named-person.ts';
+import { addDays, londonDate, londonMidnight } from '#schemas/calendar.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { REPORTS, type Report, type ReportName, TooMuch } from '../audit/search/reports.ts';
+import { searchedUntilOf } from '../audit/search/searched-until.ts';
+import { recordedCriteria } from '../routes/audit-search.ts';
+import {
+  type CriteriaOptions,
+  criteriaOf,
+  type FormatOptions,
+  formatOf,
+  OPTION_OF,
+  withCriteria,
+} from './audit-criteria.ts';
+import { lookInto } from './audit-index.ts';
+import { londonTime, printReach, printTable, withOffset } from './audit-print.ts';
+import { Failure, misused } from './failure.ts';
+import { type Named, readNamed } from './named.ts';
+import { readTypedNumber } from './typed-number.ts';
+
+type ReportCommandOptions = CriteriaOptions &
+  Named &
+  FormatOptions & { least: string; names?: boolean };
+
+const REPORTED_DAYS = 31;
+
+/** What a report is of, and for whom it was made: whoever finds it later has nothing but it. */
+type ReportAbout = {
+  auditId: string;
+  coverage: SearchedUntil;
+  period: string;
+  criteria: Record<string, string>;
+  requestedBy: Required<NamedPerson>;
+};
+
+const CRITERIA: Record<string, string> = {
+  nhsNumber: 'Child (NHS number)',
+  user: 'User',
+  organisation: 'Organisation',
+  authority: 'Authority',
+  activity: 'Activity',
+  outcome: 'Outcome',
+  type: 'Type of event',
+};
+
+const isReport = (name: string): name is ReportName => Object.hasOwn(REPORTS, name);
+
+function printReport(report: Report, format: 'table' | 'json' | 'csv', about: ReportAbout): void {
+  const { title, notes, columns, rows } = report;
+  const { auditId, coverage, period, criteria, requestedBy } = about;
+  if (format === 'json') {
+    const lines = rows.map((row) =>
+      Object.fromEntries(columns.map((name, i) => [name, withOffset(row[i] ?? '')])),
+    );
+    const { completeUntil } = coverage;
+    const london = {
+      ...coverage,
+      ...(completeUntil !== undefined && { completeUntil: withOffset(completeUntil) }),
+    };
+    const head = {
+      title,
+      criteria,
+      requestedBy,
+      period,
+      timeZone: 'Europe/London',
+      notes,
+      auditId,
+    };
+    console.log(JSON.stringify({ ...head, rows: lines, coverage: london }, null, 2));
+    return;
+  }
+  // A CSV is for a program or a spreadsheet: what a person has to read first goes beside it.
+  const print = format === 'csv' ? console.error : console.log;
+  print(title);
+  for (const [name, value] of Object.entries(criteria))
+    print(`${CRITERIA[name] ?? name}: ${value}`);
+  const { by, account, reason } = requestedBy;
+  print(`Requested by: ${by} (account ${account}). Reason: ${reason}`);
+  print(`Period: ${period}. All times are London's (GMT or BST).`);
+  for (const note of notes) print(note);
+  if (format === 'csv') {
+    process.stdout.write(csvText([columns, ...rows.map((row) => row.map(withOffset))]));
+  } else {
+    console.log('');
+    if (rows.length > 0) printTable(columns, rows);
+    console.log(`\nLines: ${rows.length}.`);
+  }
+  print(`This report is on record as ${auditId}.`);
+  printReach(coverage, print);
+}
+
+async function auditReport(
+  configuration: Configuration,
+  name: string,
+  options: ReportCommandOptions,
+): Promise<void> {
+  if (!isReport(name)) {
+    throw misused(`There is no report ${name}. There are ${Object.keys(REPORTS).join(', ')}.`);
+  }
+  const named = readNamed(options);
+  const format = formatOf(options);
+  if (format === 'fhir')
+    throw misused('A report is text, --json or --csv. Events as FHIR: search.');
+  const least = readTypedNumber('--least', options.least, 1, 1_000_000);
+  const names = options.names === true;
+  const given = await criteriaOf(options);
+  const maker = REPORTS[name];
+  const needs = 'needs' in maker ? maker.needs : undefined;
+  if (needs !== undefined && given[needs] === undefined) {
+    throw misused(`The report ${name} takes ${OPTION_OF[needs] ?? `--${needs}`}.`);
+  }
+  const month = londonMidnight(addDays(londonDate(Date.now()), 1 - REPORTED_DAYS));
+  const from = given.from ?? (maker.allTime ? undefined : Math.min(month, given.to ?? month));
+  const criteria = { ...given, ...(from !== undefined && { from }) };
+  const auditId = randomUUID();
+  const { result, reach } = await lookInto(
+    configuration,
+    (places) => {
+      try {
+        return maker.make(places, { criteria, least, names });
+      } catch (error) {
+        throw error instanceof TooMuch ? new Failure(error.message) : error;
+      }
+    },
+    ({ rows }) => ({
+      type: 'audit-search',
+      auditId,
+      ...named,
+      report: name,
+      view: 'all',
+      criteria: { ...recordedCriteria(criteria), ...(names && { names }) },
+      eventsShown: rows.length,
+    }),
+  );
+  const start = from === undefined ? 'from the beginning' : `from ${londonTime(from)}`;
+  const end = `until ${given.to === undefined ? `now, ${londonTime(Date.now())}` : londonTime(given.to)}`;
+  const { from: _, to: __, ...others } = given;
+  printReport(result, format, {
+    auditId,
+    coverage: searchedUntilOf(reach, reach.size),
+    period: `${start} ${end}`,
+    criteria: recordedCriteria(others),
+    requestedBy: named,
+  });
+}
+
+/** Declares `cp-flags audit report`. */
+export function addAuditReportCommand(audit: Command, configuration: () => Configuration): void {
+  withCriteria(
+    audit
+      .command('report')
+      .description('Make one of the reports that a privacy officer needs.')
+      .argument('<name>', Object.keys(REPORTS).join(', ')),
+  )
+    .option('--least <count>', 'refusals: so many at least', '3')
+    .option('--names', 'child: with the names of members of staff, for the review')
+    .addHelpText(
+      'after',
+      `
+Reports:
+${Object.entries(REPORTS)
+  .map(([name, { about }]) => `  ${name.padEnd(14)}${about}`)
+  .join('\n')}
+
+child and user cover all that is kept, the others the last ${REPORTED_DAYS} days, unless --from says otherwise. Each is
+an event, recorded before it is shown. A report that would be cut short is refused, not cut.
+
+Examples:
+  cp-flags audit report child --child - --by 'A. Guardian' --reason 'subject access request 7'
+  cp-flags audit report site --organisation RJ1 --csv --by 'A. Guardian' --reason 'monthly' > rj1.csv
+`,
+    )
+    .action((name: string, options: ReportCommandOptions) =>
+      auditReport(configuration(), name, options),
+    );
+}

@@ -1,0 +1,14 @@
+import { misused } from './failure.ts';
+
+/**
+ * A whole number as it was typed.
+ *
+ * @throws {Failure} a sentence that names the option and what it may be
+ */
+export function readTypedNumber(option: string, text: string, least: number, most: number): number {
+  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw misused(
+    `${option} must be a whole number from ${least} to ${most.toLocaleString('en-GB')}.`,
+  );
+}
