@@ -142,7 +142,7 @@ export const ERRORS = {
     retryable: false,
     title: 'The access token does not say who is asking',
     detail:
-      'The token must name a user, a client, and at least one role with its organisation and activities.',
+      'The token must name a user, a client, and at least one role with its organisation and activities, each role by an id of its own, and its registered claims must have the types of RFC 7519.',
   },
   'token-revoked': {
     status: 401,

@@ -29,12 +29,15 @@ export const tokenHeaderSchema = z.looseObject({
   'x5t#S256': wireText,
 });
 
-/** Registered claims, in the types of RFC 7519, section 4.1, whichever of them an issuer's mapping reads. */
+/**
+ * Registered claims, in the types of RFC 7519, section 4.1, whichever of them an issuer's mapping reads. Which of
+ * them must be there, the verifier knows.
+ */
 export const registeredClaimsSchema = z.looseObject({
   iss: z.string(),
   sub: wireText,
-  aud: z.union([z.string(), z.array(z.string())]),
-  exp: z.number(),
+  aud: z.union([z.string(), z.array(z.string())]).optional(),
+  exp: z.number().optional(),
   nbf: z.number().optional(),
   iat: z.number().optional(),
   jti: wireText,
@@ -65,7 +68,12 @@ export const claimsSchema = z.object({
   exp: z.number(),
   client_id: code,
   name: shortTextSchema,
-  roles: z.array(roleSchema).min(1).max(50),
+  /** Each by an id of its own: of two by one it cannot be told which was chosen. */
+  roles: z
+    .array(roleSchema)
+    .min(1)
+    .max(50)
+    .refine((roles) => new Set(roles.map(({ id }) => id)).size === roles.length),
   scope: z.string().max(200).default(''),
 });
 export type Claims = z.infer<typeof claimsSchema>;

@@ -97,13 +97,14 @@ function callersOf(claims: Claims): [Caller, ...Caller[]] {
 
 function refusalOf(error: unknown): TokenRefusal {
   if (error instanceof KeysUnavailable) return 'could-not-check';
-  if (error instanceof errors.JWTExpired) return 'token-expired';
-  if (error instanceof errors.JWTClaimValidationFailed) {
+  if (error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed) {
+    // A time or an audience that is none is neither late nor another's. The signature is good here.
+    if (!registeredClaimsSchema.safeParse(error.payload).success) return 'token-claims';
     switch (error.claim) {
       case 'aud':
         return 'token-audience';
+      case 'exp':
       case 'nbf':
-        return 'token-expired';
       case 'iat':
         return error.reason === 'check_failed' ? 'token-expired' : 'token-claims';
       case 'typ':

@@ -99,10 +99,15 @@ export function readClaims(
   const organisationName = (role: unknown, code: unknown): unknown => {
     const given = valueOf(role, names.organisationName);
     if (given !== undefined || typeof code !== 'string') return given;
-    const listed = listOf(valueOf(payload, organisations?.list)).find(
-      (organisation) => valueOf(organisation, organisations?.code) === code,
+    const listed = new Set(
+      listOf(valueOf(payload, organisations?.list))
+        .filter((organisation) => valueOf(organisation, organisations?.code) === code)
+        .map((organisation) => valueOf(organisation, organisations?.name)),
     );
-    return valueOf(listed, organisations?.name) ?? nameOf(code) ?? code;
+    // Of two names it cannot be told which one is to be on record.
+    if (listed.size > 1) return undefined;
+    const [name] = listed;
+    return name ?? nameOf(code) ?? code;
   };
   const part = mapping.rolePaths ? lastPart : (value: unknown) => value;
   const chosen = valueOf(payload, mapping.chosenRole);

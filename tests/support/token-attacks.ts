@@ -214,6 +214,16 @@ export function tokenAttacks(victim: Victim): TokenAttack[] {
     attack('token-claims', 'an expiry beyond all numbers', () =>
       signed(JSON.stringify(base()).replace(/"exp":\d+/, '"exp":1e999')),
     ),
+    attack('token-claims', 'a time to begin that is text', () =>
+      signed(JSON.stringify({ ...base(), nbf: '2020-01-01' })),
+    ),
+    attack('token-claims', 'an audience that is a number', () =>
+      signed(JSON.stringify({ ...base(), aud: 5 })),
+    ),
+    attack('token-claims', 'two roles of one id', () => {
+      const { roles = [] } = base() as { roles?: object[] };
+      return sign({ ...base(), roles: [...roles, ...roles] });
+    }),
     attack('token-malformed', 'the type of a logout token', () =>
       sign(base(), { typ: 'logout+jwt' }),
     ),

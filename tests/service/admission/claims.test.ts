@@ -73,7 +73,34 @@ describe('a CIS2 token', () => {
     expect(read(cis2())?.roles[1]?.organisation).toEqual({ code: 'ZZH02', name: 'ZZH02' });
   });
 
+  test('has no name of an organisation that it calls by two', () => {
+    const [organisation] = cis2().nhsid_user_orgs;
+    const named = (org_name: string) =>
+      read({ ...cis2(), nhsid_user_orgs: [organisation, { ...organisation, org_name }] });
+    expect(named('Northgate General Hospital')).toBeDefined();
+    expect(named('Another Hospital')).toBeUndefined();
+  });
+
   test.for([
+    [
+      'two roles of one id',
+      {
+        nhsid_nrbac_roles: cis2().nhsid_nrbac_roles.map((role) => ({
+          ...role,
+          person_roleid: '1',
+        })),
+      },
+    ],
+    [
+      'two roles of the id that was selected',
+      {
+        selected_roleid: '1',
+        nhsid_nrbac_roles: cis2().nhsid_nrbac_roles.map((role) => ({
+          ...role,
+          person_roleid: '1',
+        })),
+      },
+    ],
     ['no user', { nhsid_useruid: undefined, sub: undefined }],
     ['no client', { azp: undefined }],
     ['no roles', { nhsid_nrbac_roles: undefined }],

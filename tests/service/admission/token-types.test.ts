@@ -121,6 +121,50 @@ describe('a validly signed token', () => {
     );
   });
 
+  test.for([
+    ['sub', notText],
+    ['jti', notText],
+    ['exp', notNumber],
+    ['nbf', notNumber],
+    ['iat', notNumber],
+    ['aud', notText.filter((value) => !Array.isArray(value))],
+  ] as const)(
+    'whose registered claim %s is of the wrong type is said to be that, and not to be late or for others',
+    async ([claim, values]) => {
+      const late = { exp: seconds - 600, nbf: seconds + 600, aud: 'another' };
+      await fc.assert(
+        fc.asyncProperty(
+          values as fc.Arbitrary<unknown>,
+          fc.constantFrom(payload, { ...payload, ...late }),
+          async (value, base) => {
+            expect(await outcome(header, { ...base, [claim]: value })).toBe('token-claims');
+          },
+        ),
+        { numRuns: 25 },
+      );
+    },
+  );
+
+  test('is judged by its claims only once its signature was', async () => {
+    const other = await generateKeyPair('ES256');
+    for (const more of [{}, { nbf: '5' }, { exp: seconds - 600 }, { roles: [] }]) {
+      const text = JSON.stringify({ ...payload, ...more });
+      const token = await signText(other.privateKey, text, JSON.stringify(header));
+      expect(await authenticate(`Bearer ${token}`)).toMatchObject({ code: 'token-untrusted' });
+    }
+  });
+
+  test('that holds two roles of one id is refused, whether or not they differ', async () => {
+    const [role] = payload.roles;
+    const another = { ...role, activities: ['B0170'], organisation: { code: 'ZZP01', name: 'P' } };
+    for (const second of [role, another]) {
+      const roles = [{ ...role, id: 'first' }, role, second];
+      expect(await outcome(header, { ...payload, roles })).toBe('token-claims');
+    }
+    const roles = [{ ...role, id: 'first' }, role];
+    expect(await outcome(header, { ...payload, roles })).toBe('verified');
+  });
+
   test.for(['id', 'code', 'name', 'organisation', 'activities'])(
     'whose role has a %s of the wrong type is refused',
     async (member) => {
