@@ -78,6 +78,11 @@ export const ALERTING = {
 
 /** Of telling authorities who looked. */
 export const NOTIFYING = {
+  /** @param outbox `undefined` where none is set for whoever asked */
+  resent: (count: number, authority: string, outbox: string | undefined) =>
+    outbox === undefined
+      ? `${count} notifications of ${authority} wait to be written once more. NOTIFICATIONS_OUTBOX is not set here: a worker writes them only where it is set for it. ${authority} can ask for what is kept: GET /notifications.`
+      : `${count} notifications of ${authority} are to be written into ${outbox} once more, which the worker does within seconds.`,
   starting: 'Telling authorities is starting.',
   silent:
     'Telling authorities has not been heard of for a minute. Nothing is lost. Restart this process if that does not pass.',

@@ -103,11 +103,7 @@ export async function resendNotifications(
     }),
   );
   const count = NotificationFile.read(folder, (file) => file.writeAgain(code, after ?? ''));
-  console.log(
-    outbox === undefined
-      ? `${count} notifications of ${code} wait to be written once more. NOTIFICATIONS_OUTBOX is not set here: a worker writes them only where it is set for it. ${code} can ask for what is kept: GET /notifications.`
-      : `${count} notifications of ${code} are to be written into ${outbox} once more, which the worker does within seconds.`,
-  );
+  console.log(NOTIFYING.resent(count ?? 0, code, outbox));
 }
 
 const ONE = { most: 1, mostCharacters: 1 };

@@ -2,6 +2,7 @@ import { parse } from 'csv-parse/sync';
 import * as fc from 'fast-check';
 import { SaxesParser } from 'saxes';
 import { describe, expect, test } from 'vitest';
+import { acknowledgementText } from '#loaders/answers/acknowledgement-text.ts';
 import {
   acknowledgementFormats,
   formatAcknowledgement,
@@ -93,6 +94,32 @@ describe('an acknowledgement', () => {
       }
     },
   );
+
+  test('as text says of a file that was not loaded what would become of it, and of nothing that it was done', () => {
+    const one = {
+      ...acknowledgement(),
+      code: 'CPF02' as const,
+      meaning: 'Successful',
+      authorityAdded: true,
+      failures: [],
+      warnings: [],
+      held: {
+        id: 'abcdefgh',
+        since: '2026-11-24T02:00:00.000Z',
+        whole: false,
+        records: 2,
+        rows: 2,
+        leftOut: 0,
+      },
+    };
+    const [loaded, checked, dryRun] = (['loaded', 'checked', 'dry-run'] as const).map((done) =>
+      acknowledgementText(one, done),
+    );
+    expect(loaded).toMatch(/: CPF02 Successful\n[^]*not known here; it is now[^]*release abcdefgh/);
+    expect(checked).toMatch(/: as far as the file itself shows, CPF02\n/);
+    expect(dryRun).toMatch(/: would be CPF02, if loaded now\n[^]*it would be\.[^]*would wait/);
+    for (const text of [checked, dryRun]) expect(text).not.toMatch(/Successful|it is now|abcdefgh/);
+  });
 
   test('as CSV has one line for each refused record, with all that is wrong with it', () => {
     const [header = [], ...rows] = cells(formatAcknowledgement(acknowledgement(), 'csv'));

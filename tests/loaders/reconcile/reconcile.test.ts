@@ -88,6 +88,70 @@ describe('a case system compared with what is held', () => {
     );
   });
 
+  test.each([
+    ['dateOfBirth', '2019-03-06', 'LA-1', '', '2019-03-05', '2019-03-06'],
+    ['localId', '2019-03-05', 'LA-2', '', 'LA-1', 'LA-2'],
+    ['deleteDate', '2019-03-05', 'LA-1', '2026-10-01', '', '2026-10-01'],
+  ])('says that a plan differs in its %s', async (field, born, local, deleted, here, there) => {
+    const line = `${testNumber(1)},${local},${born},CPP,2026-01-05,,${deleted}`;
+    const { rows } = await against([testRow(testNumber(1))], `${HEADER}\n${line}\n`);
+    expect(rows.map(({ result, differences }) => [result, differences])).toEqual([
+      ['differs', [{ field, here, there }]],
+    ]);
+  });
+
+  test('takes no plan for another where a person has several of the type', async () => {
+    const starts = (...days: string[]) =>
+      days.map((start) => testRow(testNumber(1), { startDate: day(start) }));
+    const text = (...days: string[]) =>
+      `${[HEADER, ...days.map((start) => `${testNumber(1)},LA-1,2019-03-05,CPP,${start},,`)].join('\n')}\n`;
+    for (const [held, sent] of [
+      [starts('2026-01-05', '2026-02-05'), text('2026-03-05')],
+      [starts('2026-01-05'), text('2026-02-05', '2026-03-05')],
+    ] as const) {
+      const { counts } = await against(held, sent);
+      expect(counts).toMatchObject({ differs: 0, onlyHere: held.length });
+    }
+  });
+
+  test('says what state each plan that is held is in', async () => {
+    const held = [
+      testRow(testNumber(1)),
+      testRow(testNumber(2), { endDate: day('2026-10-01') }),
+      testRow(testNumber(3), { startDate: day('2027-01-05') }),
+      testRow(testNumber(4), { deleteDate: day('2026-10-01') }),
+    ];
+    const { rows } = await against(held, await csvOf(held));
+    const status = new Map(rows.map((row) => [row.nhsNumber, row.status]));
+    expect([1, 2, 3, 4].map((n) => status.get(testNumber(n)))).toEqual([
+      'current',
+      'ended',
+      'not-started',
+      'not-shown',
+    ]);
+  });
+
+  test('has a heading for each kind in its text, and says how many problems it leaves out', async () => {
+    const held = [testRow(testNumber(1))];
+    const wrong = Array.from({ length: 5_001 }, () => '1,,2019-03-05,CPP,2026-01-05,,');
+    const result = await against(
+      held,
+      `${[HEADER, `${testNumber(2)},LA-1,2019-03-05,CPP,2026-01-05,,`, ...wrong].join('\n')}\n`,
+    );
+    const text = formatReconciliation(result, 'txt');
+    const [here, there] = ['Only here:', 'Only there:'].map((title) => text.indexOf(title));
+    const printed = (n: number) => text.indexOf(testNumber(n).replace(/^(...)(...)/, '$1 $2 '));
+    expect(here).toBeGreaterThan(0);
+    expect(printed(1)).toBeGreaterThan(here ?? 0);
+    expect(printed(1)).toBeLessThan(there ?? 0);
+    expect(printed(2)).toBeGreaterThan(there ?? 0);
+    for (const format of ['txt', 'csv'] as const) {
+      expect(formatReconciliation(result, format)).toContain(
+        `${result.omitted} more problems are not listed.`,
+      );
+    }
+  });
+
   test('takes Spine XML, and refuses a file of another authority or one that cannot be read', async () => {
     const xml = fileXml(upload({ authority: AUTHORITY, records: [planOf(1)] }));
     expect((await against([], xml)).counts).toMatchObject({ onlyThere: 1 });

@@ -11,6 +11,7 @@ import {
 } from '#loaders/upkeep/held-files.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { HELD_MEANINGS } from '#schemas/wording/answers.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 import { loader, metadata, ods } from '../../support/upload-loading.ts';
@@ -121,7 +122,7 @@ describe('a delta that takes too much away', () => {
     const provisional = await withRemovalsHeld(authority);
     const repeat = () => loadXml(authority, 2, [...children(6, END), planOf(11)]);
     expect(await repeat()).toEqual(provisional);
-    expect(provisional.meaning).toMatch(/waits for a decision/);
+    expect(provisional.meaning).toBe(HELD_MEANINGS.part);
 
     const folder =
       t.anchor.heldFiles().find((heldFile) => heldFile.authority === authority)?.folder ?? '';
@@ -187,6 +188,7 @@ describe('a delta that takes too much away', () => {
       counts: { records: 7, accepted: 1, refused: 6 },
     });
     expect(final.held).toBeUndefined();
+    expect(final.warnings[0]?.hint).toContain('its number is used');
     expect(await inForce(authority, 11)).toBe(11);
     expect(heldFileOf(authority)).toBeUndefined();
     expect(await loadXml(authority, 2, [...children(6, END), planOf(11)])).toEqual(final);
@@ -233,7 +235,13 @@ describe('a delta that takes too much away', () => {
       code: 'CPF04',
       held: { records: 6 },
     });
-    await discardHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', DECISION);
+    const { warnings } = await discardHeldFile(
+      t.store,
+      t.anchor,
+      heldFileOf(authority)?.id ?? '',
+      DECISION,
+    );
+    expect(warnings[0]?.hint).toContain('its number is free');
     expect((await loadXml(authority, 2, [planOf(12)])).code).toBe('CPF02');
   });
 });
@@ -250,6 +258,7 @@ describe('a file that adds far more than usual', () => {
       code: 'CPF04',
       counts: { accepted: 0, refused: 0 },
       rows: { added: 0 },
+      meaning: HELD_MEANINGS.nothing,
       held: { whole: true, records: 1_001 },
     });
     expect((await t.store.tally()).get(authority)?.rows).toBe(10);

@@ -112,6 +112,19 @@ describe('without consequences', () => {
       expect((await cpFlags('authority', 'list')).stdout).toMatch(
         /^ZZ304 {2}.*emergency duty team \d+, given 20\d\d-.*data as of/m,
       );
+      const expected = join(files, 'expected.json');
+      await writeFile(
+        expected,
+        JSON.stringify({
+          area: 'a pilot',
+          kind: 'pilot',
+          authorities: [{ code: 'ZZ399', name: 'Later Council' }],
+        }),
+      );
+      await cpFlags('authority', 'expect', '--file', expected, '--by', 'A', '--reason', 'b');
+      const listed = (await cpFlags('authority', 'list')).stdout;
+      expect(listed).toMatch(/^ZZ399 {2}Later Council; not known yet$/m);
+      expect(listed).toMatch(/^ZZ304 .*; not expected$/m);
       await writeFile(path, 'not a file of ours');
       expect(await run(['validate', path], nowhere)).toMatchObject({ code: 4 });
       expect(await cpFlags('purge', '--dry-run')).toMatchObject({

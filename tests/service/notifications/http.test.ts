@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { problemSchema } from '#schemas/errors.ts';
 import { notificationsPageSchema } from '#schemas/notification.ts';
+import { NOTIFYING } from '#schemas/wording/operations.ts';
 import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { allEvents } from '../../support/audit-events.ts';
@@ -171,6 +172,7 @@ describe('GET /notifications', () => {
     const { next } = notificationsPageSchema.parse(await response.json());
     const empty = randomUUID();
     await request('/notifications', { as: 'ZZ103', headers: { 'x-request-id': empty } });
+    expect(NOTIFYING.resent(2, 'ZZ101', undefined)).not.toMatch(/written into|within seconds/);
     const events = await allEvents(service.dataDir, service.store, ['system']);
     const read = events.filter((event) => event.type === 'notifications-read');
     expect(read.find((event) => event.requestId === requestId)).toMatchObject({

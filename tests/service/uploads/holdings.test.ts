@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { odsCodeSchema } from '#schemas/authority.ts';
 import { authorityClient, officer } from '../../support/authority.ts';
 import { run } from '../../support/processes.ts';
 import { day, testNumber } from '../../support/rows.ts';
@@ -222,6 +223,7 @@ describe('cp-flags holdings', () => {
 
   test('gives an operator the rows of one authority, and says who and why in the audit', async () => {
     const environment = { DATA_DIR: service.dataDir };
+    expect(await run(['holdings', 'ZZ102'], environment)).toMatchObject({ code: 2, stdout: '' });
     const { code, stdout, stderr } = await run(
       ['holdings', 'ZZ102', '--reason', 'ticket 17'],
       environment,
@@ -276,5 +278,31 @@ describe('a case system', () => {
     expect(code).toBe(3);
     expect(stdout).toContain('3 the same, 1 differ');
     expect((await reads()).at(-1)).toMatchObject({ authority: 'ZZ101', reason: 'ticket 18' });
+    await writeFile(path, 'no,columns\n');
+    expect(
+      await run(['reconcile', 'ZZ101', path, '--reason', 'ticket 19'], environment),
+    ).toMatchObject({ code: 4 });
+  });
+
+  test('is read by what its authority has set, by whichever way the comparison is asked for', async () => {
+    const [header = '', ...lines] = (await extract()).split('\r\n');
+    const own = [header.replace('nhs_number', 'NHS No'), ...lines].join('\r\n');
+    const path = join(service.dataDir, 'own.csv');
+    await writeFile(path, own);
+    const mapping = { columns: { nhs_number: 'NHS No' }, planTypes: {}, linesAbove: 0 };
+    const code = odsCodeSchema.parse('ZZ101');
+    await service.store.setAuthority(code, { columns: mapping }, 'test');
+    const response = await request('/reconcile', {
+      method: 'POST',
+      body: own,
+      headers: { 'content-type': 'text/csv' },
+    });
+    expect(await response.json()).toMatchObject({ compared: true, counts: { same: 3 } });
+    const asked = await run(['reconcile', 'ZZ101', path, '--reason', 'ticket 20'], {
+      DATA_DIR: service.dataDir,
+    });
+    expect(asked.stdout).toContain('3 the same, 1 differ');
+    const none = { columns: {}, planTypes: {}, linesAbove: 0 };
+    await service.store.setAuthority(code, { columns: none }, 'test');
   });
 });
