@@ -8,7 +8,7 @@ import type { RowEffect } from '#store/rows/row-calls.ts';
 import { sameIdentity } from '../check/check.ts';
 import { shownLocalId } from '../check/findings.ts';
 import type { IndexedPlan } from '../spool/plan-index.ts';
-import type { PlacedRow } from '../spool/spool.ts';
+import type { PlacedRow } from '../spool/spooled-rows.ts';
 
 export type Decision =
   | { kind: 'accepted'; rows: RowDecision[]; warnings: Finding[] }

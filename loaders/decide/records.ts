@@ -16,7 +16,8 @@ import {
 } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import { NO_EFFECTS } from '../answers/acknowledge.ts';
-import type { Spool, SpooledRecord, Whose } from '../spool/spool.ts';
+import type { Spool } from '../spool/spool.ts';
+import type { SpooledRecord, Whose } from '../spool/spooled-rows.ts';
 import { decideRecord, isRemoval } from './record.ts';
 
 const RECORDS_A_STEP = 500;

@@ -27,7 +27,6 @@ import { endInterrupted, resumeUnderLock } from './resume.ts';
 export type { Difference } from '../decide/file.ts';
 export type { CsvMetadata } from '../formats/common/metadata.ts';
 export type { UploadSource } from '../formats/common/source.ts';
-export { sweepSpools } from '../spool/spool.ts';
 export { LoadFailed } from './load-failed.ts';
 
 export type LoadOptions = {

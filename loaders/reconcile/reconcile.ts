@@ -15,7 +15,8 @@ import { type ReadUpload, readUpload } from '../check/read.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import { asLoadFailed } from '../load/load-failed.ts';
-import { type PlacedRow, Spool } from '../spool/spool.ts';
+import { Spool } from '../spool/spool.ts';
+import type { PlacedRow } from '../spool/spooled-rows.ts';
 
 /** A case system's extract, read and checked. */
 export type Extract = {

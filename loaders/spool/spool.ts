@@ -1,30 +1,18 @@
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { basename, join, resolve } from 'node:path';
-import type { OdsCode } from '#schemas/authority.ts';
-import { epochDay, fromEpochDay } from '#schemas/calendar.ts';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
-import { omitUndefined } from '#schemas/omit-undefined.ts';
-import { PLAN_TYPES, planTypeOfLetter } from '#schemas/plans/plan.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
 import type { RowEffect } from '#store/rows/row-calls.ts';
 import type { PackedRow } from '#store/rows/rows.ts';
 import { type IndexedPlan, PlanIndex } from './plan-index.ts';
-
 import { SpoolFile } from './spool-file.ts';
+import type { PlacedRow, SpooledRecord, Whose } from './spooled-rows.ts';
+import { lineOf, recordsAs, recordsOf } from './spooled-rows.ts';
 
-const FOLDER_PREFIX = 'load-';
+export const FOLDER_PREFIX = 'load-';
 const LOCK = 'lock';
 const ROWS = 'rows';
 const HELD = 'held';
@@ -47,17 +35,10 @@ const EFFECTS = new Map(
   (Object.keys(LETTERS) as DecidedEffect[]).map((effect) => [LETTERS[effect], effect]),
 );
 
-const SEPARATOR = '\u001f';
-const IN_DOUBT = '?';
 const NUMBER_LENGTH = 10;
 /** SHA-256 of all before it, in hex; where the journal begins, sixteen digits; a line end. */
 const FOOTER = /^([0-9a-f]{64})([0-9]{16})\n$/;
 const FOOTER_LENGTH = 81;
-
-/** A row, and where in its file it stands. */
-export type PlacedRow = { row: SpooledRow; place: string };
-/** A record of a file with its rows. */
-export type SpooledRecord = { record: number; rows: readonly PlacedRow[] };
 
 const NO_PLANS: readonly IndexedPlan[] = [];
 /** Records, and decided rows, of a file of ordinary size need not be read back from the disk. */
@@ -332,50 +313,7 @@ export class Spool {
   }
 }
 
-/** Whose rows they are, which a spool does not repeat in each of them. */
-export type Whose = {
-  authority: OdsCode;
-  sequence: number;
-  /** Whether its dates of birth that can be read two ways are in doubt; known once all of the file is read. */
-  birthDatesInDoubt?: boolean | undefined;
-};
-
-/**
- * Removes spools that no load needs any more: those of processes that died before they applied anything.
- *
- * @param needed folders of loads under way, and of what is held
- * @returns how many were removed
- */
-export function sweepSpools(spoolDir: string, needed: readonly string[]): number {
-  let names: string[];
-  try {
-    names = readdirSync(spoolDir);
-  } catch {
-    return 0;
-  }
-  const keep = new Set(needed.map((folder) => basename(folder)));
-  const abandoned = names.filter(
-    (name) =>
-      name.startsWith(FOLDER_PREFIX) && !keep.has(name) && isAbandoned(join(spoolDir, name)),
-  );
-  for (const name of abandoned) rmSync(join(spoolDir, name), { recursive: true, force: true });
-  return abandoned.length;
-}
-
-/** Young folders may belong to a process that has not locked its spool yet. */
-const YOUNG_MS = 60_000;
-
-function isAbandoned(folder: string): boolean {
-  try {
-    if (Date.now() - statSync(folder).mtimeMs < YOUNG_MS) return false;
-    Spool.open(folder).close();
-    return true;
-  } catch (error) {
-    return isAbsent(error);
-  }
-}
-
-const isAbsent = (error: unknown): boolean =>
+export const isAbsent = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
 /** The process that has a spool open is alive, at work or held up. */
@@ -391,79 +329,6 @@ function lockFolder(folder: string): FileLock {
   const lock = lockFile(join(folder, LOCK));
   if (lock === undefined) throw new SpoolInUse();
   return lock;
-}
-
-function lineOf(record: number, { row, place }: PlacedRow): string {
-  const day = (date: SpooledRow['endDate']): number | '' =>
-    date === undefined ? '' : epochDay(date);
-  return `${[
-    record,
-    place,
-    row.nhsNumber,
-    PLAN_TYPES[row.type].letter,
-    epochDay(row.startDate),
-    day(row.endDate),
-    day(row.deleteDate),
-    epochDay(row.dateOfBirth),
-    row.localId,
-    row.dateOfBirthInDoubt === true ? IN_DOUBT : '',
-  ].join(SEPARATOR)}\n`;
-}
-
-function* recordsAs(
-  records: readonly SpooledRecord[],
-  { authority, sequence, birthDatesInDoubt }: Whose,
-): Generator<SpooledRecord> {
-  for (const { record, rows } of records) {
-    const own = rows.map(({ row: { dateOfBirthInDoubt, ...row }, place }) => ({
-      row: {
-        ...row,
-        authority,
-        sequence,
-        ...(birthDatesInDoubt === true && omitUndefined({ dateOfBirthInDoubt })),
-      },
-      place,
-    }));
-    yield { record, rows: own };
-  }
-}
-
-function* recordsOf(lines: Generator<string>, file: Whose): Generator<SpooledRecord> {
-  let current: { record: number; rows: PlacedRow[] } | undefined;
-  for (const line of lines) {
-    const [
-      record,
-      place = '',
-      nhsNumber,
-      letter = '',
-      start,
-      end,
-      deleted,
-      birth,
-      localId = '',
-      doubt,
-    ] = line.split(SEPARATOR);
-    const type = planTypeOfLetter(letter);
-    if (type === undefined) throw new Error('a row of the spool cannot be read');
-    const row: SpooledRow = {
-      nhsNumber: nhsNumber as NhsNumber,
-      authority: file.authority,
-      type,
-      startDate: fromEpochDay(Number(start)),
-      ...(end !== '' && { endDate: fromEpochDay(Number(end)) }),
-      ...(deleted !== '' && { deleteDate: fromEpochDay(Number(deleted)) }),
-      dateOfBirth: fromEpochDay(Number(birth)),
-      localId,
-      sequence: file.sequence,
-      ...(file.birthDatesInDoubt === true && doubt === IN_DOUBT && { dateOfBirthInDoubt: true }),
-    };
-    if (current?.record !== Number(record)) {
-      if (current !== undefined) yield current;
-      current = { record: Number(record), rows: [] };
-    }
-    current.rows.push({ row, place });
-  }
-  if (current !== undefined) yield current;
 }
 
 function syncFolder(folder: string): void {

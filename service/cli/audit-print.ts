@@ -1,6 +1,6 @@
 import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
 import { londonIso } from '#schemas/calendar.ts';
-import type { Cell } from '../audit/search/reports.ts';
+import type { Cell } from '../audit/search/report.ts';
 
 const UTC_INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$/;
 

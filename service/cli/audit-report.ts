@@ -5,7 +5,8 @@ import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import { addDays, londonDate, londonMidnight } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { REPORTS, type Report, type ReportName, TooMuch } from '../audit/search/reports.ts';
+import { type Report, TooMuch } from '../audit/search/report.ts';
+import { REPORTS, type ReportName } from '../audit/search/reports.ts';
 import { searchedUntilOf } from '../audit/search/searched-until.ts';
 import { recordedCriteria } from '../routes/audit-search.ts';
 import {

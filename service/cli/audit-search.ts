@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import type { Cell } from '../audit/search/reports.ts';
+import type { Cell } from '../audit/search/report.ts';
 import { type Found, readCursor, searchAudit, writeCursor } from '../audit/search/search.ts';
 import { searchedUntilOf } from '../audit/search/searched-until.ts';
 import { auditBundle } from '../fhir/audit-events.ts';

@@ -1,4 +1,5 @@
-import { resumeLoad, sweepSpools } from '#loaders/load/load.ts';
+import { resumeLoad } from '#loaders/load/load.ts';
+import { sweepSpools } from '#loaders/spool/sweep.ts';
 import { withinLimit } from '#schemas/alert-thresholds.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';

@@ -3,8 +3,9 @@ import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LoadFailed, resumeLoad, sweepSpools } from '#loaders/load/load.ts';
+import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
 import { Spool } from '#loaders/spool/spool.ts';
+import { sweepSpools } from '#loaders/spool/sweep.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { keys } from '#store/keys.ts';

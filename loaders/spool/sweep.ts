@@ -1,0 +1,38 @@
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { FOLDER_PREFIX, isAbsent, Spool } from './spool.ts';
+
+/**
+ * Removes spools that no load needs any more: those of processes that died before they applied anything.
+ *
+ * @param needed folders of loads under way, and of what is held
+ * @returns how many were removed
+ */
+export function sweepSpools(spoolDir: string, needed: readonly string[]): number {
+  let names: string[];
+  try {
+    names = readdirSync(spoolDir);
+  } catch {
+    return 0;
+  }
+  const keep = new Set(needed.map((folder) => basename(folder)));
+  const abandoned = names.filter(
+    (name) =>
+      name.startsWith(FOLDER_PREFIX) && !keep.has(name) && isAbandoned(join(spoolDir, name)),
+  );
+  for (const name of abandoned) rmSync(join(spoolDir, name), { recursive: true, force: true });
+  return abandoned.length;
+}
+
+/** Young folders may belong to a process that has not locked its spool yet. */
+const YOUNG_MS = 60_000;
+
+function isAbandoned(folder: string): boolean {
+  try {
+    if (Date.now() - statSync(folder).mtimeMs < YOUNG_MS) return false;
+    Spool.open(folder).close();
+    return true;
+  } catch (error) {
+    return isAbsent(error);
+  }
+}
