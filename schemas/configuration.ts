@@ -27,6 +27,9 @@ const limit = () =>
     .transform(Number)
     .optional();
 
+/** Source: NHS Digital, MESH API, polling. */
+const MESH_POLL_AT_LEAST_SECONDS = 300;
+
 const otlpAddress = () =>
   z
     .url({
@@ -208,14 +211,62 @@ export const configurationSchema = z
       ),
     MESH_MAILBOX: mailboxSchema
       .optional()
-      .describe('Our mailbox, where files for others come into the same folder.'),
+      .describe(
+        'Our mailbox. With MESH_URL the one that is worked on; otherwise it says which pairs of a folder are ours.',
+      ),
     MESH_MAILBOXES_FILE: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'JSON file: which authority each mailbox sends for, { "X26ABC1": "V145" }. Required for pairs outside a demo dataset.',
+        'JSON file: which authority each mailbox sends for, { "X26ABC1": "V145" }, or with workflow ids of its own, { "X26ABC1": { "authority": "V145", "workflowId": "...", "acknowledgementWorkflowId": "..." } }. Required for pairs and messages outside a demo dataset.',
       ),
+    MESH_URL: z
+      .string()
+      .regex(
+        /^(?:https:\/\/[^\s/?#]+|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]+)?)\/?$/,
+        {
+          error:
+            'must be an address such as https://mesh-sync.spineservices.nhs.uk; http:// only on this machine, for a rehearsal',
+        },
+      )
+      .transform((url) => url.replace(/\/$/, ''))
+      .optional()
+      .describe(
+        'Set: a worker, or `cp-flags mesh`, works on MESH_MAILBOX there by the MESH API. Without it nobody does.',
+      ),
+    MESH_PASSWORD_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('A file holding the password of MESH_MAILBOX. Required with MESH_URL.'),
+    MESH_SHARED_KEY_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('A file holding the shared key of the MESH environment. Required with MESH_URL.'),
+    MESH_CERT_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'PEM file: the client certificate for MESH, with its chain. Required with an https MESH_URL.',
+      ),
+    MESH_KEY_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('PEM file: the key of MESH_CERT_FILE. Required with it.'),
+    MESH_CA_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'PEM file: the certificate authorities that the certificate of MESH must be of. Not set: those that Node comes with.',
+      ),
+    MESH_POLL_SECONDS: number(1, 86_400, 300).describe(
+      'How often the mailbox is asked what there is. MESH allows no more than once in 300 seconds; less is for a rehearsal.',
+    ),
     INBOX_SETTLE_SECONDS: number(0, 3600, 5).describe(
       'A file in the inbox is read once it has not changed for this long.',
     ),
@@ -394,6 +445,27 @@ export const configurationSchema = z
     ({ TLS_CERT_FILE, TLS_KEY_FILE }) => TLS_CERT_FILE === undefined || TLS_KEY_FILE !== undefined,
     { path: ['TLS_KEY_FILE'], error: 'required, because TLS_CERT_FILE is set' },
   )
+  .superRefine((settings, { addIssue }) => {
+    if (settings.MESH_URL === undefined) return;
+    const always = [
+      'MESH_MAILBOX',
+      'MESH_WORKFLOW_ID',
+      'MESH_PASSWORD_FILE',
+      'MESH_SHARED_KEY_FILE',
+    ] as const;
+    const overTls = settings.MESH_URL.startsWith('https:')
+      ? (['MESH_CERT_FILE', 'MESH_KEY_FILE'] as const)
+      : [];
+    for (const name of [...always, ...overTls]) {
+      if (settings[name] !== undefined) continue;
+      addIssue({ code: 'custom', path: [name], message: 'required, because MESH_URL is set' });
+    }
+    const ofNhs = /\.nhs\.uk(?::[0-9]+)?$/i.test(settings.MESH_URL);
+    if (ofNhs && settings.MESH_POLL_SECONDS < MESH_POLL_AT_LEAST_SECONDS) {
+      const message = `must be at least ${MESH_POLL_AT_LEAST_SECONDS}: MESH does not allow more`;
+      addIssue({ code: 'custom', path: ['MESH_POLL_SECONDS'], message });
+    }
+  })
   .refine(
     ({ PORT, METRICS_PORT }) =>
       METRICS_PORT === undefined || METRICS_PORT === 0 || METRICS_PORT !== PORT,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { shownPlanSchema, sourceSchema } from './audit/audit-event.ts';
-import { mailboxSchema } from './uploads/mesh.ts';
+import { mailboxSchema, workflowSchema } from './uploads/mesh.ts';
 
 /**
  * How long repeated accesses of one user, from one organisation, to one child are one entry.
@@ -111,6 +111,8 @@ const preferencesSchema = z.strictObject({
     .transform((formats) => [...new Set(formats)]),
   /** Set: a `.dat`/`.ctl` pair a format, for a MESH client to send to this mailbox. */
   mailbox: mailboxSchema.optional(),
+  /** The workflow id of these, where it differs from the settings. */
+  workflowId: workflowSchema.optional(),
   /** Also where nobody looked. */
   empty: z.boolean().default(false),
 });

@@ -15,6 +15,9 @@ export const keys = {
   files: (code: string) => `cpf:authority:{${code}}:files`,
   lock: (code: string) => `cpf:authority:{${code}}:lock`,
   lockFence: (code: string) => `cpf:authority:{${code}}:fence`,
+  /** Of a MESH mailbox. Under the authorities' keys, which the Redis users of earlier versions may write. */
+  mailboxLock: (mailbox: string) => `cpf:authority:{mesh.${mailbox}}:lock`,
+  mailboxFence: (mailbox: string) => `cpf:authority:{mesh.${mailbox}}:fence`,
   dataset: 'cpf:dataset',
   open: 'cpf:open',
   /** Which server this is; on its own disk alone. */

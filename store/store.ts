@@ -11,7 +11,13 @@ import { createLedger } from './authorities/ledger.ts';
 import { StoreNotWhole } from './errors.ts';
 import { loadFunctions } from './functions/functions.ts';
 import type { AuditPartition } from './keys.ts';
-import { type AuthorityLock, lockAuthority } from './locks/authority-lock.ts';
+import {
+  type AuthorityLock,
+  keepMailbox,
+  lockAuthority,
+  type MailboxLease,
+  takeMailbox,
+} from './locks/authority-lock.ts';
 import { setNotInUse } from './rows/not-in-use.ts';
 import { createRowCalls } from './rows/row-calls.ts';
 import { createScan } from './rows/scan.ts';
@@ -54,6 +60,13 @@ export function createStore(redis: Redis, anchor: Anchor) {
     ...createLedger(redis),
     lockAuthority: (code: OdsCode): Promise<AuthorityLock | undefined> =>
       lockAuthority(redis, code),
+    takeMailbox: (mailbox: string): Promise<MailboxLease | undefined> =>
+      takeMailbox(redis, mailbox),
+    keepMailbox: (
+      mailbox: string,
+      lease: MailboxLease,
+      keep: 'renew' | 'release',
+    ): Promise<boolean> => keepMailbox(redis, mailbox, lease, keep),
     ...createRowCalls(redis, datasetId),
     ...createScan(redis, datasetId),
     setNotInUse: (numbers: readonly NhsNumber[]): Promise<void> => setNotInUse(redis, numbers),

@@ -109,6 +109,12 @@ describe('a running service', () => {
         TLS_CERT_FILE: await write('cert', cert),
         TLS_KEY_FILE: await write('key', key),
         ISSUERS_FILE: await write('issuers', JSON.stringify([issuer])),
+        // Nobody is there, which is measured too.
+        MESH_URL: 'http://127.0.0.1:9',
+        MESH_MAILBOX: 'X26CPF1',
+        MESH_WORKFLOW_ID: 'TEST_WORKFLOW',
+        MESH_PASSWORD_FILE: await write('password', 'password'),
+        MESH_SHARED_KEY_FILE: await write('shared-key', 'key'),
       },
     });
     end = async () => {
@@ -135,6 +141,7 @@ describe('a running service', () => {
       return [
         'cp_flags_audit_verification_age_seconds',
         'cp_flags_notifications_lag_seconds',
+        'cp_flags_mesh_problem',
       ].every((name) => exported.has(name));
     }, 'the audit to be read back and told');
   });

@@ -14,7 +14,7 @@ import {
   formatNotice,
   NOTICE_FORMATS,
 } from '../answers/answers.ts';
-import { type MeshOptions, sourceName } from './decision.ts';
+import { type MeshOptions, sourceName, workflowsOf } from './decision.ts';
 import type { Unit } from './files.ts';
 import { type MeshSender, writeControl } from './mesh-control.ts';
 
@@ -54,7 +54,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
     }
     const format = UPLOAD_FORMATS[acknowledgement.file.format].meshAnswer;
     const { code, sequence } = acknowledgement;
-    await send(`acknowledgement-${unit.id}`, control, mesh.acknowledgementWorkflowId, {
+    await send(`acknowledgement-${unit.id}`, control, workflowOf(control, mesh), {
       subject: MESH_SUBJECTS.acknowledgement(sequence, code),
       content: formatAcknowledgement(acknowledgement, format),
     });
@@ -77,11 +77,14 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
       }
       return;
     }
-    await send(`inactive-${unit.id}`, control, mesh.acknowledgementWorkflowId, {
+    await send(`inactive-${unit.id}`, control, workflowOf(control, mesh), {
       subject: MESH_SUBJECTS.inactiveNumbers(notice.sequence),
       content: formatNotice(notice, UPLOAD_FORMATS[sentAs].meshAnswer),
     });
   }
+
+  const workflowOf = ({ from }: MeshSender, options: MeshOptions): string =>
+    workflowsOf(options, from).acknowledgement;
 
   /** To the mailbox that the file came from. */
   async function send(

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { OdsCode } from '#schemas/authority.ts';
 import { uploadEndings } from '#schemas/uploads/formats.ts';
+import { acknowledgementOf, type SendingMailbox } from '#schemas/uploads/mesh.ts';
 import { CONTROL_FILE, TO_SENDER } from '#schemas/wording/inbox.ts';
 import type { Unit } from './files.ts';
 import {
@@ -16,8 +17,26 @@ export type MeshOptions = {
   /** Ours, where files for others come into the same folder. */
   mailbox?: string;
   /** Which authority each mailbox sends for. `undefined`: a demo, where the file alone says whose it is. */
-  mailboxes: ReadonlyMap<string, OdsCode> | undefined;
+  mailboxes: ReadonlyMap<string, SendingMailbox> | undefined;
 };
+
+/** Of which workflow a mailbox sends, and of which it is answered. */
+export function workflowsOf(
+  { mailboxes, workflowId, acknowledgementWorkflowId }: MeshOptions,
+  mailbox: string,
+): { upload: string; acknowledgement: string } {
+  const own = mailboxes?.get(mailbox);
+  const upload = own?.workflowId ?? workflowId;
+  const standard = own?.workflowId === undefined ? undefined : acknowledgementOf(own.workflowId);
+  return {
+    upload,
+    acknowledgement: own?.acknowledgementWorkflowId ?? standard ?? acknowledgementWorkflowId,
+  };
+}
+
+/** Whether a message of this workflow, from this mailbox, is for this service. */
+export const isUpload = (mesh: MeshOptions, workflowId: string, mailbox: string): boolean =>
+  isSame(workflowId, workflowsOf(mesh, mailbox).upload);
 
 /** A pair that is put aside. */
 export type Unused = {
@@ -72,10 +91,9 @@ export async function decideControl(
 }
 
 /** Why a file is not for this service, if it is not. */
-function notOurs(sender: MeshSender, { workflowId, mailbox }: MeshOptions): string | undefined {
-  if (!isSame(sender.workflowId, workflowId)) {
-    return CONTROL_FILE.otherWorkflow;
-  }
+function notOurs(sender: MeshSender, mesh: MeshOptions): string | undefined {
+  const { mailbox } = mesh;
+  if (!isUpload(mesh, sender.workflowId, sender.from)) return CONTROL_FILE.otherWorkflow;
   if (mailbox !== undefined && sender.to !== mailbox) {
     return CONTROL_FILE.otherMailbox;
   }
@@ -104,15 +122,15 @@ export async function decideReport(
   const read = readControl(await readFile(path, 'utf8'));
   if (read.kind === 'unreadable' || read.control.messageType !== 'report') return { kind: 'none' };
   const { workflowId } = read.control;
-  return isSame(workflowId, mesh.workflowId) || isSame(workflowId, mesh.acknowledgementWorkflowId)
+  const ours = [...(mesh.mailboxes?.keys() ?? []), ''].flatMap((mailbox) =>
+    Object.values(workflowsOf(mesh, mailbox)),
+  );
+  return ours.some((each) => isSame(workflowId, each))
     ? { kind: 'failed', hint: reportText(read.control) }
     : { kind: 'left', hint: CONTROL_FILE.otherReport };
 }
 
-function decideOurs(
-  control: MeshControl,
-  mailboxes: ReadonlyMap<string, OdsCode> | undefined,
-): InboxDecision {
+function decideOurs(control: MeshControl, mailboxes: MeshOptions['mailboxes']): InboxDecision {
   const { status } = control;
   if (control.messageType !== 'data') {
     return refused(control, CONTROL_FILE.notData, TO_SENDER.sendAsData);
@@ -124,7 +142,7 @@ function decideOurs(
     return refused(control, CONTROL_FILE.encrypted, TO_SENDER.sendUnencrypted);
   }
   if (mailboxes === undefined) return { kind: 'ours', control };
-  const authority = mailboxes.get(control.from);
+  const authority = mailboxes.get(control.from)?.authority;
   if (authority !== undefined) return { kind: 'ours', control, authority };
   const wrong = CONTROL_FILE.unknownMailbox(control.from);
   return {
@@ -147,6 +165,9 @@ const UPLOAD_NAME = new RegExp(`^[\\w.-]+\\.(?:${uploadEndings})(?:\\.gz)?$`, 'i
 
 /** A MESH client names its files itself; the sender's name for a file, if any, is its subject. */
 export function sourceName(unit: Unit, control: MeshSender | undefined): string {
-  const subject = control?.subject ?? '';
-  return UPLOAD_NAME.test(subject) ? subject : unit.name;
+  return uploadName(control?.subject ?? '') ?? unit.name;
 }
+
+/** A text that is a name of an upload, itself; `undefined` otherwise. */
+export const uploadName = (text: string): string | undefined =>
+  UPLOAD_NAME.test(text) ? text : undefined;

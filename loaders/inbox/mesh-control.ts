@@ -163,19 +163,28 @@ const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 /** The control file with which a MESH client sends a data file. */
-export function writeControl(control: SentControl): string {
+export const writeControl = (control: SentControl): string =>
+  controlText({ ...control, messageType: 'data', dtsId: '', encrypted: false });
+
+/** What a file that came by the API says of itself, as a MESH client would have written it. */
+export const writeReceivedControl = (control: Omit<MeshControl, 'status'>): string =>
+  controlText(control);
+
+const MESSAGE_TYPES = { data: 'Data', report: 'Report', other: 'Other' } as const;
+
+function controlText(control: Omit<MeshControl, 'status'>): string {
   const lines = Object.entries({
     Version: '1.0',
     AddressType: 'DTS',
-    MessageType: 'Data',
+    MessageType: MESSAGE_TYPES[control.messageType],
     From_DTS: control.from,
     To_DTS: control.to,
     Subject: control.subject,
     LocalId: control.localId,
-    DTSId: '',
+    DTSId: control.dtsId,
     PartnerId: control.partnerId,
     Compress: 'Y',
-    Encrypted: 'N',
+    Encrypted: control.encrypted ? 'Y' : 'N',
     WorkflowId: control.workflowId,
     ProcessId: '',
     DataChecksum: '',

@@ -197,6 +197,8 @@ export const operatorEventSchema = z.object({
     'hold-discarded',
     'sequence-reset',
     'notifications-resent',
+    'mesh-resent',
+    'mesh-dropped',
     'purge',
   ]),
   auditId: z.uuid(),

@@ -11,5 +11,26 @@ export const workflowSchema = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,60}$/, { error: 'must be a MESH workflow id' });
 
-/** Which authority each mailbox sends for: `{ "X26ABC1": "V145" }`. */
-export const mailboxesFileSchema = z.record(mailboxSchema, odsCodeSchema);
+const sendingMailboxSchema = z.union(
+  [
+    odsCodeSchema.transform((authority) => ({ authority })),
+    z.strictObject({
+      authority: odsCodeSchema,
+      /** Its own, where it differs from the settings. */
+      workflowId: workflowSchema.optional(),
+      acknowledgementWorkflowId: workflowSchema.optional(),
+    }),
+  ],
+  { error: 'must be an ODS code, or { "authority", "workflowId", "acknowledgementWorkflowId" }' },
+);
+/** Which authority a mailbox sends for, and of which workflows. */
+export type SendingMailbox = z.infer<typeof sendingMailboxSchema> & {
+  workflowId?: string | undefined;
+  acknowledgementWorkflowId?: string | undefined;
+};
+
+/** By mailbox: `{ "X26ABC1": "V145" }`. */
+export const mailboxesFileSchema = z.record(mailboxSchema, sendingMailboxSchema);
+
+/** The workflow id that answers to another's messages have by convention. */
+export const acknowledgementOf = (workflowId: string): string => `${workflowId}_ACK`;

@@ -13,6 +13,7 @@ import { addGenerateCommand } from './generate.ts';
 import { addHoldingsCommand } from './holdings.ts';
 import { addInitCommand } from './init.ts';
 import { addLoadCommand } from './load.ts';
+import { addMeshCommands } from './mesh.ts';
 import { addNotificationsCommands } from './notifications.ts';
 import { addPurgeCommand } from './purge.ts';
 import { addReconcileCommand } from './reconcile.ts';
@@ -32,6 +33,7 @@ const COMMANDS = [
   addServeCommand,
   addLoadCommand,
   addWatchCommand,
+  addMeshCommands,
   addGenerateCommand,
   addValidateCommand,
   addReleaseCommand,

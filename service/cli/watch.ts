@@ -2,24 +2,16 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
-import { finalAnswer } from '#loaders/inbox/held.ts';
-import {
-  type Inbox,
-  type InboxReport,
-  type MeshOptions,
-  watchInbox,
-} from '#loaders/inbox/inbox.ts';
-import { loadFile } from '#loaders/load/load.ts';
-import { LoadSlots } from '#loaders/load/load-slots.ts';
-import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
-import { mailboxesFileSchema } from '#schemas/uploads/mesh.ts';
+import { type Inbox, watchInbox } from '#loaders/inbox/inbox.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import type { Dataset } from '#store/authorities/dataset.ts';
 import { makeFolderIn } from '#store/files/whole-file.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { readSettingFile } from '../admission/issuers.ts';
 import { openAnchor } from '../files/data-folder.ts';
+import { meshOptions } from '../mesh/settings.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
+import { inboxIntake } from '../uploads/inbox.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
@@ -34,89 +26,32 @@ export type WatchOptions = { out?: string };
 /** A load under way is given this long to end; one that is cut short is resumed by the next start. */
 const LOADS_END_WITHIN_MS = 25_000;
 const FORCED_EXIT = 130;
-const DAY_MS = 86_400_000;
 
 async function requireFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() !== true) throw new Failure(`${path} is not a folder.`);
 }
 
-/** How pairs are decided on. `undefined` where no workflow is ours. */
-async function meshOf(configuration: Configuration): Promise<MeshOptions | undefined> {
-  const { MESH_WORKFLOW_ID, MESH_ACK_WORKFLOW_ID, MESH_MAILBOX, MESH_MAILBOXES_FILE } =
-    configuration;
-  if (MESH_WORKFLOW_ID === undefined) return undefined;
+/** What the data folder says the dataset is decides what must be traced, and who may send. */
+export function datasetKind(configuration: Configuration): Dataset['kind'] | undefined {
   const anchor = openAnchor(configuration);
   const kind = anchor.dataset()?.kind;
   anchor.close();
-  if (MESH_MAILBOXES_FILE === undefined && kind !== 'demo') {
-    throw new ConfigurationError(
-      'MESH_MAILBOXES_FILE: required with MESH_WORKFLOW_ID, unless the dataset is a demo.',
-    );
-  }
-  const mailboxes =
-    MESH_MAILBOXES_FILE === undefined
-      ? undefined
-      : await readSettingFile('MESH_MAILBOXES_FILE', MESH_MAILBOXES_FILE, mailboxesFileSchema);
-  return {
-    workflowId: MESH_WORKFLOW_ID,
-    acknowledgementWorkflowId: MESH_ACK_WORKFLOW_ID ?? `${MESH_WORKFLOW_ID}_ACK`,
-    ...(MESH_MAILBOX !== undefined && { mailbox: MESH_MAILBOX }),
-    mailboxes: mailboxes && new Map(Object.entries(mailboxes)),
-  };
+  return kind;
 }
 
-/** What the data folder says the dataset is decides whether numbers must be traced. */
-async function tracerOf(configuration: Configuration): Promise<NumberTracer | undefined> {
-  const anchor = openAnchor(configuration);
-  const kind = anchor.dataset()?.kind;
-  anchor.close();
-  return openNumberTracer(configuration, kind);
-}
-
-type Opened = { store: Store; anchor: Anchor };
-
-function tell(report: InboxReport, log: Log): void {
-  switch (report.kind) {
-    case 'acknowledged': {
-      const { code, meaning, authority, sequence, counts } = report.acknowledgement;
-      const level = code === 'CPF02' || code === 'CPF03' ? 'info' : 'warn';
-      log[level](`${report.name}: ${meaning}`, {
-        code,
-        ...(authority !== undefined && { authority: authority.code }),
-        sequence,
-        count: counts.accepted,
-      });
-      break;
-    }
-    case 'held': {
-      const { authority, sequence, held } = report.acknowledgement;
-      log.warn(`${report.name}: part of it waits for a decision. See cp-flags release --list`, {
-        ...(authority !== undefined && { authority: authority.code }),
-        sequence,
-        count: held?.records ?? 0,
-      });
-      break;
-    }
-    case 'left':
-      log.warn(`${report.name} is left where it is. ${report.hint}`);
-      break;
-    case 'failed':
-      log.warn(`${report.name} was not taken. ${report.hint}`, { where: report.folder });
-      break;
-    case 'retried':
-      log.warn(
-        `${report.name}: ${report.hint} Tried again by itself in ${Math.ceil(report.againInMs / 1000)} s.`,
-      );
-      break;
-    case 'unwell':
-      log.error(report.hint);
-      break;
-  }
+/** A store and its anchor, opened for those at work on them and closed once nobody is. */
+export function intakeLease(configuration: Configuration) {
+  return createLease<{ store: Store; anchor: Anchor }>(async (use) => {
+    const redis = await runningRedis(configuration);
+    await withStore(configuration, redis, 'loader', async (store, anchor) => {
+      await use({ store, anchor });
+    });
+  });
 }
 
 /** Resolves once a signal came and the loads under way have ended, or had their time. */
-function untilStopped(inbox: Inbox, log: Log): Promise<void> {
+export function untilStopped(inbox: Pick<Inbox, 'stop'>, log: Log): Promise<void> {
   return new Promise((resolve) => {
     const stop = (): void => {
       void Promise.race([
@@ -143,31 +78,15 @@ export async function watch(
   if (out === undefined) await makeFolderIn(dir, 'outbox', 0o700);
   await requireFolder(outbox);
   const log = createLog(configuration.LOG_LEVEL ?? 'info');
-  // Shared by loads that go on side by side, and with it one reading of all rows.
-  const lease = createLease<Opened>(async (use) => {
-    const redis = await runningRedis(configuration);
-    await withStore(configuration, redis, 'loader', async (store, anchor) => {
-      await use({ store, anchor });
-    });
-  });
-  const settings = loadSettings(configuration, await tracerOf(configuration));
-  const slots = new LoadSlots(configuration.INBOX_PARALLEL);
+  const lease = intakeLease(configuration);
+  const kind = datasetKind(configuration);
+  const loads = loadSettings(configuration, await openNumberTracer(configuration, kind));
   const inbox = await watchInbox({
+    ...inboxIntake(configuration, { using: lease.use, loads, log }),
     dir: resolve(dir),
     outbox,
-    mesh: await meshOf(configuration),
+    mesh: await meshOptions(configuration, kind),
     settleMs: configuration.INBOX_SETTLE_SECONDS * 1000,
-    pollMs: configuration.INBOX_POLL_SECONDS * 1000,
-    pairWaitMs: configuration.INBOX_PAIR_WAIT_MINUTES * 60_000,
-    keepMs: configuration.INBOX_KEEP_DAYS * DAY_MS,
-    parallel: configuration.INBOX_PARALLEL,
-    load: (source, given) =>
-      lease.use(({ store, anchor }) =>
-        loadFile(store, anchor, source, { ...settings, ...given, addAuthority: false, slots }),
-      ),
-    finalAnswer: (provisional) =>
-      lease.use(({ store, anchor }) => finalAnswer(store, anchor, provisional)),
-    report: (report) => tell(report, log),
   });
   console.log(
     `cp-flags watches ${resolve(dir)}. Acknowledgements go to ${outbox}. Ctrl-C stops it.`,

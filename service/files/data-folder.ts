@@ -48,6 +48,10 @@ export const privacyOutbox = ({
 }: Place & Pick<Configuration, 'PRIVACY_OUTBOX'>): string =>
   PRIVACY_OUTBOX ?? join(DATA_DIR, 'privacy-officer');
 
+/** What is received and sent for a MESH mailbox of ours. */
+export const meshFolder = ({ DATA_DIR }: Place, mailbox: string): string =>
+  join(DATA_DIR, 'mesh', mailbox);
+
 /** Which dataset a lookup process served. */
 export const servedDatasetFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'served-dataset.json');

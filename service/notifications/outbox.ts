@@ -11,7 +11,7 @@ import {
 import { makeFolderIn, writeWhole } from '#store/files/whole-file.ts';
 
 /** By whom, and as what, notifications are sent by MESH. */
-export type NotificationMesh = { mailbox: string; workflowId: string };
+export type NotificationMesh = { mailbox: string; workflowId: string | undefined };
 
 /** Readable by the group: another user's program collects them. */
 const FILE_MODE = 0o640;
@@ -34,9 +34,10 @@ const fileOf = (outbox: string, named: Named, format: NotificationFormat): strin
 export async function writeNotification(
   outbox: string,
   notification: Notification,
-  { formats, mailbox }: NotificationPreferences,
+  { formats, mailbox, ...own }: NotificationPreferences,
   mesh: NotificationMesh | undefined,
 ): Promise<void> {
+  const workflowId = own.workflowId ?? mesh?.workflowId;
   const named = { authority: notification.authority.code, id: notification.id };
   if (mailbox === undefined) {
     await makeFolderIn(outbox, named.authority, FOLDER_MODE);
@@ -46,7 +47,9 @@ export async function writeNotification(
     }
     return;
   }
-  if (mesh === undefined) throw new Error('a mailbox without settings of MESH');
+  if (mesh === undefined || workflowId === undefined) {
+    throw new Error('a mailbox without settings of MESH');
+  }
   await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
   for (const format of formats) {
     const path = pairOf(outbox, named, format);
@@ -57,7 +60,7 @@ export async function writeNotification(
       writeControl({
         from: mesh.mailbox,
         to: mailbox,
-        workflowId: mesh.workflowId,
+        workflowId,
         subject: `Access to service notification ${named.id}`,
         localId: `${named.authority}-${named.id}`,
         partnerId: '',

@@ -34,10 +34,9 @@ export function notifierSettings(
     windowMs: Math.round((NOTIFICATIONS_WINDOW_MINUTES ?? standard) * MINUTE_MS),
     keepMs: configuration.NOTIFICATIONS_KEEP_DAYS * DAY_MS,
     ...(outbox !== undefined && { outbox }),
-    ...(MESH_MAILBOX !== undefined &&
-      MESH_NOTIFICATION_WORKFLOW_ID !== undefined && {
-        mesh: { mailbox: MESH_MAILBOX, workflowId: MESH_NOTIFICATION_WORKFLOW_ID },
-      }),
+    ...(MESH_MAILBOX !== undefined && {
+      mesh: { mailbox: MESH_MAILBOX, workflowId: MESH_NOTIFICATION_WORKFLOW_ID },
+    }),
   };
 }
 
@@ -62,8 +61,10 @@ export async function watchPreferences(
       preferencesFileSchema,
     );
     const { MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID } = configuration;
-    const byMesh = Object.values(file).some((each) => each?.mailbox !== undefined);
-    if (byMesh && (MESH_MAILBOX === undefined || MESH_NOTIFICATION_WORKFLOW_ID === undefined)) {
+    const withMailbox = Object.values(file).filter((each) => each.mailbox !== undefined);
+    const byMesh = withMailbox.length > 0;
+    const named = withMailbox.every((each) => each.workflowId ?? MESH_NOTIFICATION_WORKFLOW_ID);
+    if (byMesh && (MESH_MAILBOX === undefined || !named)) {
       throw new ConfigurationError(
         'MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID: required, because NOTIFICATIONS_FILE has a mailbox.',
       );

@@ -6,6 +6,7 @@ import type { Limits } from '../admission/limits/limits.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Recorder } from '../audit/record/recorder.ts';
 import { type CoverageLimits, coverageOf } from '../lookup/coverage.ts';
+import type { Mesh } from '../mesh/mesh.ts';
 import type { Notifications } from '../notifications/notifications.ts';
 import { isReady } from '../routes/status.ts';
 import { counter, gauge, type Point, type Reading, type Source } from '../telemetry/instruments.ts';
@@ -300,6 +301,81 @@ export function watchNotifications(notifications: Pick<Notifications, 'numbers'>
           unit: '{event}',
         },
         numbers.unreadable,
+      ),
+    ];
+  };
+}
+
+/** The mailbox in MESH. Of the process that works on it. */
+export function watchMesh(mesh: Pick<Mesh, 'numbers'>): Source {
+  return () => {
+    const { numbers } = mesh;
+    if (numbers === undefined) return [];
+    const { oldestWaiting } = numbers;
+    return [
+      gauge(
+        {
+          name: 'cp_flags.mesh.problem',
+          description: '1 where the mailbox in MESH cannot be worked on.',
+          unit: '',
+        },
+        truth(numbers.problem),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.mesh.poll.age',
+          description: 'Since the mailbox was last asked what there is.',
+          unit: 's',
+        },
+        inSeconds(numbers.polledAgoMs),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.mesh.unfetched',
+          description: 'Messages that could not be fetched yet, or are not with the intake yet.',
+          unit: '{message}',
+        },
+        numbers.unfetched,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.mesh.waiting',
+          description: 'Messages that MESH has not taken yet.',
+          unit: '{message}',
+        },
+        numbers.waiting,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.mesh.waiting.age',
+          description: 'Since the oldest of them was written.',
+          unit: 's',
+        },
+        oldestWaiting === undefined ? 0 : Math.max(0, -secondsUntil(oldestWaiting)),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.mesh.undelivered',
+          description: 'Messages that MESH has and their recipients have not fetched yet.',
+          unit: '{message}',
+        },
+        numbers.undelivered,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.mesh.failed',
+          description: 'Messages that were not delivered and are not sent again by themselves.',
+          unit: '{message}',
+        },
+        numbers.failed,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.mesh.unclear',
+          description: 'Messages of which nobody can say whether MESH has taken them.',
+          unit: '{message}',
+        },
+        numbers.unclear,
       ),
     ];
   };

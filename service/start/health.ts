@@ -14,6 +14,7 @@ import {
   watchExpiry,
   watchFolders,
   watchForeignWrites,
+  watchMesh,
   watchNotifications,
   watchReadiness,
 } from './gauges.ts';
@@ -56,6 +57,7 @@ export function watchHealth(
     telemetry.watch(watchAudit(worker.audit));
     telemetry.watch(watchForeignWrites(worker.foreign.read));
     telemetry.watch(watchNotifications(worker.notifications));
+    if (worker.mesh !== undefined) telemetry.watch(watchMesh(worker.mesh));
   }
   telemetry.watch(
     watchFolders({ data: configuration.DATA_DIR, ...(audit !== undefined && { audit }) }),

@@ -24,9 +24,12 @@ import {
   privacyOutbox,
   spoolFolder,
 } from '../files/data-folder.ts';
+import { type Mesh, startMesh } from '../mesh/mesh.ts';
+import { mailboxSettings } from '../mesh/settings.ts';
 import { type Notifications, startNotifications } from '../notifications/notifications.ts';
 import { notifierSettings, watchPreferences } from '../notifications/settings.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
+import { inboxIntake } from '../uploads/inbox.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
 import type { StartContext } from './context.ts';
@@ -208,6 +211,26 @@ async function startNumberTracing(
   return tracer;
 }
 
+/** The work on a mailbox of MESH, where there is one; its loads are those of any inbox. */
+async function startMailbox(
+  { configuration, log, add }: StartContext,
+  { loader: store, anchor }: WorkerStore,
+  kind: Dataset['kind'] | undefined,
+  tracer: Parameters<typeof loadSettings>[1],
+): Promise<Mesh | undefined> {
+  const settings = await mailboxSettings(configuration, kind);
+  if (settings === undefined) return undefined;
+  const loads = loadSettings(configuration, tracer);
+  const intake = inboxIntake(configuration, {
+    using: (work) => work({ store, anchor }),
+    loads,
+    log,
+  });
+  const mesh = startMesh({ settings, intake, leases: store, log });
+  add(() => mesh.stop());
+  return mesh;
+}
+
 export type WorkerDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
@@ -227,6 +250,7 @@ export async function startWorker(
   startDailyWork(start, opened);
   const tracer = await startNumberTracing(start, opened.loader, dependencies.kind);
   const notifying = await startNotifying(start, dependencies);
+  const mesh = await startMailbox(start, opened, dependencies.kind, tracer);
   const forRoutes = createWork(start, opened, dependencies, tracer);
   const lists = watchAccessLists(redis.connect('worker'));
   start.add(() => lists.stop());
@@ -236,11 +260,13 @@ export async function startWorker(
     audit,
     foreign,
     notifications: notifying.notifications,
+    mesh,
     checks: (): OwnCheck[] => [
       foreign.check(),
       audit.check(),
       audit.alerting.check(),
       ...notificationChecks(notifying),
+      ...(mesh === undefined ? [] : [mesh.check()]),
     ],
   };
 }

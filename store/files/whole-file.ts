@@ -76,7 +76,7 @@ export const randomLetters = (): string =>
  */
 export async function writeBeside(
   path: string,
-  content: string | AsyncIterable<string>,
+  content: string | Uint8Array | AsyncIterable<string>,
   mode: number,
 ): Promise<string> {
   const temporary = join(dirname(path), `.${randomLetters()}.tmp`);
@@ -97,7 +97,7 @@ export async function writeBeside(
  */
 export async function writeWhole(
   path: string,
-  content: string | AsyncIterable<string>,
+  content: string | Uint8Array | AsyncIterable<string>,
   mode: number,
 ): Promise<void> {
   await requireFileOrNothing(path);
@@ -108,7 +108,12 @@ export async function writeWhole(
     await rm(temporary, { force: true });
     throw error;
   }
-  const folder = await open(dirname(path));
+  await syncFolder(dirname(path));
+}
+
+/** Has what a folder lists, new names and moved ones, on disk when it resolves. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path);
   try {
     await folder.sync();
   } finally {

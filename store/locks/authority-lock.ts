@@ -16,7 +16,14 @@ export type AuthorityLock = {
   release(): Promise<void>;
 };
 
-const LEASE_MS = 30_000;
+/** How long a lease counts that is not renewed. */
+export const LEASE_MS = 30_000;
+
+/** A lease of something that one process at a time may work on. */
+type Lease = Pick<AuthorityLock, 'fence' | 'token' | 'release'> & {
+  /** False where the lease had run out and another took it. */
+  renew(): Promise<boolean>;
+};
 
 /** True of a lock's token whose process ran on this machine and is gone. */
 function hasDied(token: string): boolean {
@@ -30,6 +37,30 @@ function hasDied(token: string): boolean {
   }
 }
 
+async function takeLease(redis: Redis, lock: string, fenceKey: string): Promise<Lease | undefined> {
+  const token = `${hostname()}/${process.pid}/${randomUUID()}`;
+  const take = () => redis.fcall(FUNCTIONS.lockAuthority, 2, lock, fenceKey, token, LEASE_MS);
+  let fence = await take();
+  if (fence === 0) {
+    // A process that was killed need not be waited for: its fence keeps it out, should it live after all.
+    const holder = await redis.get(lock);
+    if (holder !== null && hasDied(holder)) {
+      await redis.fcall(FUNCTIONS.renewLock, 1, lock, holder, '0');
+      fence = await take();
+    }
+  }
+  if (typeof fence !== 'number' || fence === 0) return undefined;
+  const lease = (ms: number) => redis.fcall(FUNCTIONS.renewLock, 1, lock, token, String(ms));
+  return {
+    fence,
+    token,
+    renew: async () => (await lease(LEASE_MS)) === 1,
+    async release() {
+      await lease(0);
+    },
+  };
+}
+
 /**
  * `undefined` where another loader holds the authority. The lease is 30 s: renew it while at work.
  * One held by a process of this machine that is gone is taken over.
@@ -38,30 +69,41 @@ export async function lockAuthority(
   redis: Redis,
   code: OdsCode,
 ): Promise<AuthorityLock | undefined> {
-  const token = `${hostname()}/${process.pid}/${randomUUID()}`;
-  const take = () =>
-    redis.fcall(FUNCTIONS.lockAuthority, 2, keys.lock(code), keys.lockFence(code), token, LEASE_MS);
-  let fence = await take();
-  if (fence === 0) {
-    // A loader that was killed need not be waited for: its fence keeps it out, should it live after all.
-    const holder = await redis.get(keys.lock(code));
-    if (holder !== null && hasDied(holder)) {
-      await redis.fcall(FUNCTIONS.renewLock, 1, keys.lock(code), holder, '0');
-      fence = await take();
+  const lease = await takeLease(redis, keys.lock(code), keys.lockFence(code));
+  return (
+    lease && {
+      ...lease,
+      authority: code,
+      async renew() {
+        if (!(await lease.renew())) throw new LockLost(code);
+      },
     }
-  }
-  if (typeof fence !== 'number' || fence === 0) return undefined;
-  const lease = (ms: number) =>
-    redis.fcall(FUNCTIONS.renewLock, 1, keys.lock(code), token, String(ms));
-  return {
-    authority: code,
-    fence,
-    token,
-    async renew() {
-      if ((await lease(LEASE_MS)) !== 1) throw new LockLost(code);
-    },
-    async release() {
-      await lease(0);
-    },
-  };
+  );
+}
+
+/** The right to work on a MESH mailbox. */
+export type MailboxLease = Pick<Lease, 'token'>;
+
+/** As {@link lockAuthority}: who may work on a MESH mailbox of ours. */
+export async function takeMailbox(
+  redis: Redis,
+  mailbox: string,
+): Promise<MailboxLease | undefined> {
+  const lease = await takeLease(redis, keys.mailboxLock(mailbox), keys.mailboxFence(mailbox));
+  return lease && { token: lease.token };
+}
+
+/**
+ * Goes on with a lease, over whichever connection, or gives it back.
+ *
+ * @returns false where it had run out
+ */
+export async function keepMailbox(
+  redis: Redis,
+  mailbox: string,
+  { token }: MailboxLease,
+  keep: 'renew' | 'release',
+): Promise<boolean> {
+  const ms = String(keep === 'renew' ? LEASE_MS : 0);
+  return (await redis.fcall(FUNCTIONS.renewLock, 1, keys.mailboxLock(mailbox), token, ms)) === 1;
 }

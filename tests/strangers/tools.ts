@@ -7,12 +7,12 @@ import { root } from '../support/processes.ts';
 /** `absent`: the tool is not here and could not be installed, so nothing was found out. */
 export type Finding = { kind: 'passed' | 'failed' | 'absent'; tool: string; text: string };
 
-type Ran = { code: number | undefined; output: string };
+export type Ran = { code: number | undefined; output: string };
 
 const DEADLINE_MS = 600_000;
 
 /** @param args in groups of what belongs together */
-function run(
+export function run(
   program: string,
   args: readonly (string | readonly string[])[],
   cwd = root,
@@ -33,16 +33,16 @@ function run(
   });
 }
 
-const lastLines = (text: string, lines = 30): string =>
+export const lastLines = (text: string, lines = 30): string =>
   text.trim().split('\n').slice(-lines).join('\n');
 
 /** What came of a tool that ends with 0 where it finds nothing. */
-const judged = (tool: string, { code, output }: Ran, passed: string): Finding =>
+export const judged = (tool: string, { code, output }: Ran, passed: string): Finding =>
   code === 0
     ? { kind: 'passed', tool, text: passed }
     : { kind: 'failed', tool, text: lastLines(output, 60) };
 
-const absent = (tool: string, { output }: Ran): Finding[] => [
+export const absent = (tool: string, { output }: Ran): Finding[] => [
   { kind: 'absent', tool, text: `could not be installed: ${lastLines(output, 3)}` },
 ];
 

@@ -84,9 +84,9 @@ async function watch(differing: Partial<InboxOptions> = {}): Promise<Inbox> {
       acknowledgementWorkflowId: 'TEST_WORKFLOW_ACK',
       mailbox: 'X26CPF1',
       mailboxes: new Map([
-        ['X26ABC1', A],
-        ['X26ABC2', B],
-        ['X26ABC3', H],
+        ['X26ABC1', { authority: A }],
+        ['X26ABC2', { authority: B }],
+        ['X26ABC3', { authority: H }],
       ]),
     },
     settleMs: 20,

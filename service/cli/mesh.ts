@@ -1,0 +1,248 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import { whyDetail } from '#schemas/audit/named-person.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { MESH } from '#schemas/wording/mesh.ts';
+import { meshFolder } from '../files/data-folder.ts';
+import { startMesh } from '../mesh/mesh.ts';
+import { localIdOf, MeshFile, type Sent, titleOf } from '../mesh/mesh-file.ts';
+import { mailboxSettings } from '../mesh/settings.ts';
+import { createLog } from '../telemetry/log.ts';
+import { inboxIntake } from '../uploads/inbox.ts';
+import { loadSettings } from '../uploads/load-settings.ts';
+import { openNumberTracer } from '../uploads/number-tracing.ts';
+import { Failure, misused } from './failure.ts';
+import { LOAD_SETTINGS } from './load.ts';
+import { type Named, readNamed } from './named.ts';
+import { settingsHelp } from './settings-help.ts';
+import { runningRedis, withStore } from './store.ts';
+import { datasetKind, intakeLease, untilStopped } from './watch.ts';
+
+type ListOptions = { json?: boolean; all?: boolean };
+
+/** A process that is at work says so every ten seconds. */
+const HEARD_OF_WITHIN_MS = 60_000;
+
+/** `cp-flags mesh`: works on the mailbox until it is told to stop. */
+async function mesh(configuration: Configuration): Promise<void> {
+  const kind = datasetKind(configuration);
+  const settings = await mailboxSettings(configuration, kind);
+  if (settings === undefined) {
+    throw misused(
+      'Set MESH_URL to where the mailbox is, and what goes with it: cp-flags mesh --help.',
+    );
+  }
+  // Said at once, and not in the log of a process that nobody watches.
+  await settings.connection();
+  const log = createLog(configuration.LOG_LEVEL ?? 'info');
+  const lease = intakeLease(configuration);
+  const loads = loadSettings(configuration, await openNumberTracer(configuration, kind));
+  const running = startMesh({
+    settings,
+    intake: inboxIntake(configuration, { using: lease.use, loads, log }),
+    leases: {
+      takeMailbox: (mailbox) => lease.use(({ store }) => store.takeMailbox(mailbox)),
+      keepMailbox: (mailbox, held, keep) =>
+        lease.use(({ store }) => store.keepMailbox(mailbox, held, keep)),
+    },
+    log,
+  });
+  console.log(
+    `Mailbox ${settings.mailbox} at ${settings.url} is asked every ${configuration.MESH_POLL_SECONDS} s what there is. Ctrl-C stops it; cp-flags mesh list shows what was done.`,
+  );
+  await untilStopped(running, log);
+  lease.end();
+}
+
+function folderOf(configuration: Configuration): string {
+  const { MESH_MAILBOX } = configuration;
+  if (MESH_MAILBOX === undefined)
+    throw misused('Set MESH_MAILBOX to the mailbox that this is about.');
+  return meshFolder(configuration, MESH_MAILBOX);
+}
+
+function use<T>(configuration: Configuration, work: (file: MeshFile) => T): T {
+  const folder = folderOf(configuration);
+  const found = MeshFile.use(folder, (file) => ({ result: work(file) }));
+  if (found !== undefined) return found.result;
+  throw new Failure(`${MESH.notYet} Nothing is in ${folder}.`);
+}
+
+const iso = (instant: number): string => new Date(instant).toISOString();
+const STATES: Record<Sent['state'], string> = {
+  waiting: 'waits to be sent',
+  asked: 'MESH is asked whether it has it',
+  sending: 'is being sent',
+  sent: 'sent, not fetched yet',
+  delivered: 'delivered',
+  failed: 'NOT DELIVERED',
+  unclear: 'UNCLEAR',
+  dropped: 'given up',
+};
+
+function lineOf(row: Sent): string {
+  const again = row.attempt > 1 ? `, sent ${row.attempt} times` : '';
+  return `${localIdOf(row)}  ${STATES[row.state]}${again}: ${titleOf(row)} to ${row.recipient}, written ${iso(row.addedAt)}. ${row.detail}`.trim();
+}
+
+/** `cp-flags mesh list`: how the mailbox does, and what there is to see to. */
+function list(configuration: Configuration, { json = false, all = false }: ListOptions): void {
+  const found = use(configuration, (file) => ({
+    state: file.state(),
+    ...file.times(),
+    counts: file.counts(),
+    sent: file.sentIn(
+      ...(['failed', 'unclear', 'waiting', 'asked', 'sending'] as const),
+      ...(all ? (['sent', 'delivered', 'dropped'] as const) : []),
+    ),
+    unfetched: file.receivedIn('wrong'),
+    left: all ? file.receivedIn('left') : [],
+    reports: file.reports(),
+  }));
+  const { state, polledAt, handshakeAt, counts, sent, unfetched, left, reports } = found;
+  if (json) {
+    console.log(
+      JSON.stringify(
+        {
+          state: state ?? null,
+          polledAt: polledAt === 0 ? null : iso(polledAt),
+          handshakeAt: handshakeAt === 0 ? null : iso(handshakeAt),
+          counts,
+          sent: sent.map((row) => ({ localId: localIdOf(row), ...row })),
+          unfetched,
+          left,
+          reports,
+        },
+        null,
+        2,
+      ),
+    );
+    return;
+  }
+  const silent = state === undefined || Date.now() - Date.parse(state.at) > HEARD_OF_WITHIN_MS;
+  const said = silent ? MESH.nobody(state?.at ?? 'the beginning') : state.detail;
+  console.log(silent || state.problem ? `NOT WELL: ${said}` : said);
+  console.log(
+    `Last asked ${polledAt === 0 ? 'never' : iso(polledAt)}. ${MESH.waits(counts.unfetched, counts.waiting)} ${counts.undelivered} are sent and not fetched by their recipients yet.`,
+  );
+  for (const row of sent) console.log(lineOf(row));
+  for (const { id, detail, notBefore } of unfetched) {
+    console.log(`${id}  NOT FETCHED, tried again after ${iso(notBefore)}: ${detail}`);
+  }
+  for (const { id, detail } of left) console.log(`${id}  left in the mailbox: ${detail}`);
+  for (const { at, text } of reports) console.log(`${iso(at)}  ${text}`);
+}
+
+/** Has a message of which a person decides sent again, or given up. */
+async function decide(
+  configuration: Configuration,
+  localId: string,
+  named: Partial<Named>,
+  what: 'resend' | 'drop',
+): Promise<void> {
+  const who = readNamed(named);
+  const rowOf = (file: MeshFile): Sent | undefined =>
+    file.sentIn('failed', 'unclear', 'waiting', 'sent').find((row) => localIdOf(row) === localId);
+  const row = use(configuration, rowOf);
+  if (row === undefined) {
+    throw new Failure(
+      `No message ${localId} waits for a word. cp-flags mesh list shows those that do.`,
+    );
+  }
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'loader', (store) =>
+    store.appendEvent({
+      type: what === 'resend' ? 'mesh-resent' : 'mesh-dropped',
+      auditId: randomUUID(),
+      by: who.by,
+      detail: { localId, name: row.name, mailbox: row.recipient, ...whyDetail(who) },
+    }),
+  );
+  const to =
+    what === 'drop'
+      ? ({ state: 'dropped', notBefore: 0 } as const)
+      : ({
+          state: 'waiting',
+          attempt: row.attempt + 1,
+          messageId: '',
+          chunksSent: 0,
+          tries: 0,
+          notBefore: 0,
+        } as const);
+  if (!use(configuration, (file) => file.changeSent(row, to, Date.now()))) {
+    throw new Failure(
+      `${localId} has changed meanwhile. See cp-flags mesh list, and decide again.`,
+    );
+  }
+  console.log(
+    what === 'drop'
+      ? `${titleOf(row)} to ${row.recipient} is given up, and what is kept of it is removed.`
+      : `${titleOf(row)} to ${row.recipient} is sent again, as ${localIdOf({ ...row, ...to, attempt: row.attempt + 1 })}.`,
+  );
+}
+
+const MESH_SETTINGS = [
+  'MESH_URL',
+  'MESH_MAILBOX',
+  'MESH_PASSWORD_FILE',
+  'MESH_SHARED_KEY_FILE',
+  'MESH_CERT_FILE',
+  'MESH_KEY_FILE',
+  'MESH_CA_FILE',
+  'MESH_POLL_SECONDS',
+  'MESH_WORKFLOW_ID',
+  'MESH_ACK_WORKFLOW_ID',
+  'MESH_NOTIFICATION_WORKFLOW_ID',
+  'MESH_MAILBOXES_FILE',
+  'NOTIFICATIONS_OUTBOX',
+  'INBOX_KEEP_DAYS',
+  'INBOX_PARALLEL',
+  ...LOAD_SETTINGS,
+] as const;
+
+/** Declares `cp-flags mesh ...`. */
+export function addMeshCommands(program: Command, configuration: () => Configuration): void {
+  const command = program
+    .command('mesh')
+    .description('Work on a mailbox in MESH by its API, until it is stopped (Ctrl-C).')
+    .addHelpText(
+      'after',
+      () => `
+Fetches uploads, loads them as from any inbox, and sends acknowledgements, notices and notifications. A worker
+with MESH_URL does the same by itself; one process at a time does, and others stand by.
+
+${settingsHelp(MESH_SETTINGS)}
+Examples:
+  cp-flags mesh
+  cp-flags mesh list
+`,
+    )
+    .action(() => mesh(configuration()));
+  command
+    .command('list')
+    .description('How the mailbox does, what waits, and what there is to see to.')
+    .option('--all', 'what was delivered, given up or left too')
+    .option('--json', 'for programs')
+    .action((options: ListOptions) => list(configuration(), options));
+  for (const [name, description] of [
+    ['resend', 'Send a message again that was not delivered, or of which that is unclear.'],
+    ['drop', 'Give a message up that was not delivered, or of which that is unclear.'],
+  ] as const) {
+    command
+      .command(name)
+      .description(description)
+      .argument('<localId>', 'as cp-flags mesh list shows it')
+      .requiredOption('--by <name>', 'who decides it; goes into the audit')
+      .requiredOption('--reason <text>', 'why; goes into the audit')
+      .addHelpText(
+        'after',
+        `
+Example:
+  cp-flags mesh ${name} cpf-0123456789abcdef0123456789abcdef-1 --by "A. Example" --reason "their mailbox is open again"
+`,
+      )
+      .action((localId: string, named: Partial<Named>) =>
+        decide(configuration(), localId, named, name),
+      );
+  }
+}

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { lstat, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CONTROL_AT_MOST_BYTES, readControl } from '#loaders/inbox/mesh-control.ts';
+import { MESH } from '#schemas/wording/mesh.ts';
+import { lstatOrNothing, writeWhole } from '#store/files/whole-file.ts';
+import type { MeshFile } from './mesh-file.ts';
+
+/** A folder of pairs to be sent. */
+export type MeshOutbox = {
+  path: string;
+  /** What is written again, as it was, is to be sent again: an operator asked for it. */
+  again: boolean;
+};
+
+export type CollectorOptions = {
+  file: MeshFile;
+  /** Ours: pairs from another one are left where they are. */
+  mailbox: string;
+  /** Where what is being sent lies until it is delivered. It is there. */
+  folder: string;
+  outboxes: readonly MeshOutbox[];
+  /** Of plain data in one part. */
+  chunkBytes: number;
+  /** Tells what stays as it is once, not each time. */
+  tellOnce: (sentence: string) => void;
+  clock: () => number;
+};
+
+const MODE = 0o600;
+const CONTROL = /\.ctl$/i;
+
+/**
+ * Takes over what lies in outboxes: to disk here, noted, and only then out of the outbox. A pair that was noted
+ * before it could be taken away is the same one still.
+ */
+export function createCollector(options: CollectorOptions) {
+  const { file, mailbox, folder, outboxes, chunkBytes, tellOnce, clock } = options;
+
+  /** Takes a pair over, unless it was before. */
+  async function collect(outbox: MeshOutbox, control: string): Promise<void> {
+    const stem = control.slice(0, -4);
+    const controlPath = join(outbox.path, control);
+    const dataPath = join(outbox.path, `${stem}.dat`);
+    const described = await lstat(controlPath);
+    if (!described.isFile() || described.size > CONTROL_AT_MOST_BYTES) {
+      return tellOnce(MESH.ofFile(control, MESH.pairUnreadable));
+    }
+    const read = readControl(await readFile(controlPath, 'utf8'));
+    if (read.kind !== 'control') return tellOnce(MESH.ofFile(control, MESH.pairUnreadable));
+    const { from, to, workflowId, subject } = read.control;
+    if (from !== mailbox) return tellOnce(MESH.ofFile(control, MESH.pairOfOtherMailbox));
+    // Data is written first, so this is what was left of a pair that was being taken away.
+    if ((await lstatOrNothing(dataPath)) === undefined) return rm(controlPath, { force: true });
+    const found = await lstat(dataPath, { bigint: true });
+    if (!found.isFile()) return tellOnce(MESH.ofFile(control, MESH.pairUnreadable));
+    const content = await readFile(dataPath);
+    const key = createHash('sha256')
+      .update(
+        JSON.stringify([stem, to, workflowId, outbox.again ? `${found.ino} ${found.mtimeNs}` : '']),
+      )
+      .update(content)
+      .digest('hex')
+      .slice(0, 32);
+    if (file.sent(key) === undefined) {
+      await writeWhole(join(folder, key), content, MODE);
+      const now = clock();
+      file.addSent({
+        key,
+        name: stem,
+        recipient: to,
+        workflowId,
+        subject,
+        state: 'waiting',
+        attempt: 1,
+        messageId: '',
+        chunks: Math.max(1, Math.ceil(content.length / chunkBytes)),
+        chunksSent: 0,
+        tries: 0,
+        addedAt: now,
+        changedAt: now,
+        notBefore: 0,
+        code: '',
+        detail: '',
+      });
+    }
+    // The data first: without its control file nobody would know it for what is to be taken away.
+    await rm(dataPath, { force: true });
+    await rm(controlPath, { force: true });
+  }
+
+  async function collectAll(): Promise<void> {
+    for (const outbox of outboxes) {
+      const names = await readdir(outbox.path).catch((error: unknown) => {
+        // Begun by whoever has something to send.
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+        throw error;
+      });
+      for (const control of names.filter((name) => CONTROL.test(name)).toSorted()) {
+        await collect(outbox, control);
+      }
+    }
+  }
+
+  return collectAll;
+}

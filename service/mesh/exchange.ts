@@ -1,0 +1,240 @@
+import { createHmac, randomUUID } from 'node:crypto';
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** How a mailbox is reached, and by what it is known to be ours. */
+export type MeshConnection = {
+  /** Base address without `/messageexchange`; `http:` for a rehearsal on this machine only. */
+  url: string;
+  mailbox: string;
+  password: string;
+  /** Of the environment (live, int), not of the mailbox. */
+  sharedKey: string;
+  /** PEM. `ca` replaces the certificate authorities that Node comes with. */
+  tls?: { cert: string; key: string; ca?: string };
+};
+
+export type MeshDeadlines = {
+  /** Until the connection stands, its certificates checked. */
+  connectDeadlineMs: number;
+  /** Without a byte in either direction. */
+  idleDeadlineMs: number;
+  /** Of one request with its answer, however it drips. */
+  requestDeadlineMs: number;
+  /** The first wait before a request is made again; doubled each time, and less by chance. */
+  retryMs: number;
+};
+
+const DEADLINES: MeshDeadlines = {
+  connectDeadlineMs: 10_000,
+  idleDeadlineMs: 30_000,
+  requestDeadlineMs: 900_000,
+  retryMs: 1_000,
+};
+const ATTEMPTS = 4;
+/** A longer `Retry-After` ends the round instead of being waited for. */
+const WAIT_AT_MOST_MS = 20_000;
+const RETRY_AFTER_AT_MOST_MS = 3_600_000;
+/** Of an answer that is no message: JSON of a listing of 5,000 has some 200 KiB. */
+const ANSWER_AT_MOST_BYTES = 4_194_304;
+/** Answers after which the same request may succeed. Source: mesh-client, `retry_status_force_list`; 408 likewise. */
+const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** A code of Node's or of OpenSSL's, which names no secret. */
+type Fault = string;
+
+export type MeshReply =
+  /** `body` is empty where it went to a sink. */
+  | { kind: 'reply'; status: number; headers: IncomingHttpHeaders; body: Buffer }
+  /** Whether the request arrived is not known. */
+  | { kind: 'lost'; fault: Fault };
+
+/** Takes a body as it comes, and says whether it wants more. */
+export type Sink = (bytes: Buffer) => Promise<boolean>;
+
+export type MeshRequest = {
+  method: 'GET' | 'POST' | 'PUT';
+  /** Of the mailbox: `inbox/...`, each part already escaped. */
+  path: string;
+  headers?: Record<string, string>;
+  body?: Buffer;
+  /** Where the body of this answer goes; `undefined` to have it collected. */
+  sinkFor?: (status: number, headers: IncomingHttpHeaders) => Sink | undefined;
+};
+
+/**
+ * The token of one request: it must never be used again, not even for a repeat of the request.
+ *
+ * Source: NHS Digital, MESH API, Authorization header. The time is UTC, to the minute.
+ */
+export function authorization(
+  { mailbox, password, sharedKey }: Omit<MeshConnection, 'url' | 'tls'>,
+  now: Date,
+  nonce: string,
+): string {
+  const timestamp = now.toISOString().replaceAll(/[-:T]/g, '').slice(0, 12);
+  const said = `${mailbox}:${nonce}:0`;
+  const hash = createHmac('sha256', sharedKey)
+    .update(`${said}:${password}:${timestamp}`)
+    .digest('hex');
+  return `NHSMESH ${said}:${timestamp}:${hash}`;
+}
+
+const faultOf = (error: unknown): Fault => {
+  if (!(error instanceof Error)) return 'unknown';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return error.name;
+};
+
+/** What ends a request here, by the name it is told under. */
+class Ended extends Error {
+  readonly code: string;
+  constructor(code: string) {
+    super(code);
+    this.code = code;
+  }
+}
+
+/** `Retry-After` in milliseconds, in either form; `undefined` where there is none that can be read. */
+export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
+  const text = headers['retry-after'];
+  if (text === undefined) return undefined;
+  const ms = /^[0-9]{1,9}$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now;
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), RETRY_AFTER_AT_MOST_MS);
+}
+
+/** Between half of it and all of it, so that many clients do not come back together; whole milliseconds. */
+export const jittered = (ms: number): number => Math.round(ms * (0.5 + Math.random() / 2));
+
+/** The disk, not the network, failed while a body was stored. */
+class SinkFailed extends Error {}
+
+async function stored(sink: Sink, bytes: Buffer): Promise<boolean> {
+  try {
+    return await sink(bytes);
+  } catch (error) {
+    throw new SinkFailed('sink', { cause: error });
+  }
+}
+
+export type Exchange = {
+  /** Makes a request once. What it did is not known where it is lost. */
+  once(request: MeshRequest): Promise<MeshReply>;
+  /** Makes a request that may be repeated until it is answered, but not for ever. */
+  repeated(request: MeshRequest): Promise<MeshReply>;
+  /** Ends every connection, and with it the requests under way: what those did is not known. */
+  close(): void;
+};
+
+/** Requests to a mailbox, each with a token of its own and deadlines; redirects are answers like any other. */
+export function createExchange(
+  connection: MeshConnection,
+  given: Partial<MeshDeadlines> = {},
+): Exchange {
+  const deadlines = { ...DEADLINES, ...given };
+  const { connectDeadlineMs, idleDeadlineMs, requestDeadlineMs, retryMs } = deadlines;
+  const base = new URL(connection.url);
+  const secure = base.protocol === 'https:';
+  const agent = secure
+    ? new HttpsAgent({ keepAlive: true, minVersion: 'TLSv1.2', ...connection.tls })
+    : new HttpAgent({ keepAlive: true });
+  const root = `${base.pathname.replace(/\/+$/, '')}/messageexchange/${connection.mailbox}`;
+
+  function send({ method, path, headers, body }: MeshRequest, signal: AbortSignal): ClientRequest {
+    const request = (secure ? httpsRequest : httpRequest)({
+      host: base.hostname.replaceAll(/^\[|\]$/g, ''),
+      port: base.port === '' ? undefined : Number(base.port),
+      path: path === '' ? root : `${root}/${path}`,
+      method,
+      agent,
+      signal,
+      headers: {
+        accept: 'application/vnd.mesh.v2+json',
+        authorization: authorization(connection, new Date(), randomUUID()),
+        ...headers,
+        ...(method !== 'GET' && { 'content-length': body?.length ?? 0 }),
+      },
+    });
+    request.setTimeout(idleDeadlineMs, () => request.destroy(new Ended('no byte in time')));
+    request.on('socket', (socket) => {
+      if (!socket.connecting) return;
+      const timer = setTimeout(
+        () => request.destroy(new Ended('no connection in time')),
+        connectDeadlineMs,
+      );
+      const done = (): void => clearTimeout(timer);
+      socket.once(secure ? 'secureConnect' : 'connect', done).once('close', done);
+    });
+    request.end(body);
+    return request;
+  }
+
+  const answerTo = (request: ClientRequest): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      request.once('response', resolve);
+      // Also after the answer began, where the reader hears of it.
+      request.on('error', reject);
+    });
+
+  async function read(response: IncomingMessage, sink: Sink | undefined): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    let length = 0;
+    for await (const bytes of response as AsyncIterable<Buffer>) {
+      if (sink === undefined) {
+        length += bytes.length;
+        if (length > ANSWER_AT_MOST_BYTES) throw new Ended('answer too long');
+        parts.push(bytes);
+      } else if (!(await stored(sink, bytes))) {
+        // Leaving the loop ends the connection: the rest is not wanted.
+        return Buffer.alloc(0);
+      }
+    }
+    const framed =
+      response.headers['content-length'] !== undefined ||
+      response.headers['transfer-encoding'] !== undefined ||
+      response.statusCode === 204;
+    // One that merely ends with its connection may have been cut, and nobody would know.
+    if (!response.complete || !framed) throw new Ended('answer cut short');
+    return Buffer.concat(parts);
+  }
+
+  const closed = new AbortController();
+  async function once(request: MeshRequest): Promise<MeshReply> {
+    if (closed.signal.aborted) return { kind: 'lost', fault: 'told to stop' };
+    try {
+      const response = await answerTo(send(request, AbortSignal.timeout(requestDeadlineMs)));
+      const { statusCode: status = 0, headers } = response;
+      const body = await read(response, request.sinkFor?.(status, headers));
+      return { kind: 'reply', status, headers, body };
+    } catch (error) {
+      if (error instanceof SinkFailed) throw error.cause;
+      return { kind: 'lost', fault: faultOf(error) };
+    }
+  }
+
+  return {
+    once,
+    async repeated(request) {
+      for (let attempt = 1; ; attempt++) {
+        const reply = await once(request);
+        if (attempt === ATTEMPTS || closed.signal.aborted) return reply;
+        if (reply.kind === 'reply' && !PASSING.has(reply.status)) return reply;
+        const asked = reply.kind === 'reply' ? retryAfterMs(reply.headers, Date.now()) : undefined;
+        if ((asked ?? 0) > WAIT_AT_MOST_MS) return reply;
+        const wait = Math.max(asked ?? 0, jittered(retryMs * 2 ** (attempt - 1)));
+        await delay(wait, undefined, { signal: closed.signal }).catch(() => undefined);
+      }
+    },
+    close() {
+      closed.abort();
+      agent.destroy();
+    },
+  };
+}

@@ -1,0 +1,237 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MESH } from '#schemas/wording/mesh.ts';
+import { makeFolderIn } from '#store/files/whole-file.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { createCollector, type MeshOutbox } from './collector.ts';
+import { createExchange, jittered, type MeshConnection, type MeshDeadlines } from './exchange.ts';
+import { createMeshApi, eachApart, MeshAway, type MessageHead } from './mesh-api.ts';
+import { MeshFile } from './mesh-file.ts';
+import { createReceiver } from './receiver.ts';
+import { createSender } from './sender.ts';
+
+/** Something for the operator: to see to, unless it is said for information. */
+export type Tell = (sentence: string, level?: 'info') => void;
+
+export type MeshClientOptions = {
+  /** Read anew for each round, so that a certificate that was renewed counts. @throws a sentence */
+  connection: () => Promise<MeshConnection>;
+  mailbox: string;
+  /** Of this client alone, and there. */
+  folder: string;
+  /** The intake's, there, on the same file system. */
+  inbox: string;
+  outboxes: readonly MeshOutbox[];
+  /** See the receiver. */
+  maxBytes: number;
+  isOurs: (head: Pick<MessageHead, 'workflowId' | 'from'>) => boolean;
+  /** How often the mailbox is asked what there is, while there is not a full page. */
+  pollMs: number;
+  tell: Tell;
+  /** Given in tests. */
+  deadlines?: Partial<MeshDeadlines>;
+  chunkBytes?: number;
+  settleMs?: number;
+  trackMs?: number;
+  clock?: () => number;
+};
+
+const DAY_MS = 86_400_000;
+/** MESH forgets a message after 30 days; until then it may give it, or report on it, once more. */
+const KEPT_MS = 40 * DAY_MS;
+/** So long an answer that is written again, as it was, is not sent again. */
+const ENDED_KEPT_MS = 2 * DAY_MS;
+/** Over the internet some have not taken more in one request. Source: MESH API, chunking. */
+const CHUNK_BYTES = 20 * 1_048_576;
+const SETTLE_MS = 60_000;
+const TRACK_MS = 300_000;
+const FIRST_PAUSE_MS = 30_000;
+const PAUSE_AT_MOST_MS = 900_000;
+/** Pages in one round: a listing that never ends is not one. */
+const PAGES_AT_MOST = 200;
+/** A poll may come early by chance, and must not come before its time. */
+const SPREAD = 0.1;
+const TOLD_EVERY_MS = 10_000;
+
+/**
+ * The client of one mailbox. Each step does what is due: it sends, polls and shakes hands; each in its own time.
+ * No step throws: what goes wrong is in the state, and is tried again after a pause that grows.
+ *
+ * Source: MESH API: poll at most every five minutes unless a page was full, a handshake a day.
+ */
+export async function openMeshClient(options: MeshClientOptions) {
+  const { folder, pollMs, tell } = options;
+  const clock = options.clock ?? Date.now;
+  const receiving = await makeFolderIn(folder, 'receiving', 0o700);
+  const sending = await makeFolderIn(folder, 'sending', 0o700);
+  const file = MeshFile.open(folder);
+  let failures = 0;
+  let pausedUntil = 0;
+  let handshaken = false;
+  let recovered = false;
+  let sweptAt = 0;
+  let problem = '';
+  let toldState = '';
+  let toldAt = 0;
+  let nextPollAt = file.times().polledAt + pollMs;
+
+  const told = new Set<string>();
+  function tellOnce(sentence: string): void {
+    if (told.has(sentence)) return;
+    told.add(sentence);
+    tell(sentence);
+  }
+
+  const chunkBytes = options.chunkBytes ?? CHUNK_BYTES;
+  const { mailbox, outboxes } = options;
+  const collect = createCollector({
+    file,
+    mailbox,
+    folder: sending,
+    outboxes,
+    chunkBytes,
+    tellOnce,
+    clock,
+  });
+
+  async function poll(client: Parts): Promise<MeshAway | undefined> {
+    // Before the request: the next process keeps the time too.
+    file.setTimes({ polledAt: clock() });
+    nextPollAt = clock() + pollMs * (1 + Math.random() * SPREAD);
+    const listed = new Set<string>();
+    let from: string | undefined;
+    let away: MeshAway | undefined;
+    for (let page = 1; page <= PAGES_AT_MOST; page++) {
+      const { ids, unusable, next } = await client.api.list(from);
+      if (unusable > 0) tellOnce(MESH.unusableIds(unusable));
+      const fresh = ids.filter((id) => !listed.has(id));
+      for (const id of fresh) listed.add(id);
+      away = (await eachApart(fresh, client.receiver.receive, () => undefined)) ?? away;
+      if (next === undefined || next === from || fresh.length === 0) {
+        await client.receiver.acknowledgeRest(listed);
+        break;
+      }
+      from = next;
+    }
+    return away;
+  }
+
+  type Parts = ReturnType<typeof partsOf>;
+  function partsOf(connection: MeshConnection) {
+    const api = createMeshApi(createExchange(connection, options.deadlines), packageJson.version);
+    const { inbox, maxBytes, isOurs } = options;
+    const shared = { api, file, tell, clock };
+    const sender = createSender({
+      ...shared,
+      folder: sending,
+      chunkBytes,
+      settleMs: options.settleMs ?? SETTLE_MS,
+      trackMs: options.trackMs ?? TRACK_MS,
+    });
+    const receiver = createReceiver({
+      ...shared,
+      mailbox,
+      inbox,
+      maxBytes,
+      isOurs,
+      folder: receiving,
+      onReport: sender.report,
+    });
+    return { api, sender, receiver };
+  }
+
+  async function recover({ receiver, sender }: Parts): Promise<void> {
+    await receiver.recover();
+    // What was being fetched when a process ended is fetched afresh.
+    for (const name of await readdir(receiving)) {
+      if (file.received(name)?.state !== 'stored') {
+        await rm(join(receiving, name), { recursive: true, force: true });
+      }
+    }
+    const keys = (await readdir(sending)).filter((name) => file.sent(name) === undefined);
+    await sender.sweep(keys);
+  }
+
+  async function sweep({ sender }: Parts): Promise<void> {
+    if (clock() - sweptAt < DAY_MS / 24) return;
+    const now = clock();
+    await sender.sweep(file.prune({ ended: now - ENDED_KEPT_MS, open: now - KEPT_MS }));
+    sweptAt = clock();
+  }
+
+  const handshakeDue = (): boolean => !handshaken || clock() - file.times().handshakeAt >= DAY_MS;
+
+  let stopping = false;
+  let current: Parts | undefined;
+  async function round(): Promise<MeshAway | undefined> {
+    const client = partsOf(await options.connection());
+    current = client;
+    if (stopping) client.api.close();
+    try {
+      if (!recovered) await recover(client);
+      recovered = true;
+      await sweep(client);
+      if (handshakeDue()) {
+        await client.api.handshake();
+        file.setTimes({ handshakeAt: clock() });
+        handshaken = true;
+      }
+      const ofPoll = clock() >= nextPollAt ? await poll(client) : undefined;
+      return (await client.sender.send()) ?? ofPoll;
+    } finally {
+      client.api.close();
+    }
+  }
+
+  function tellState(problem: boolean, detail: string): void {
+    const shown = `${problem} ${detail}`;
+    if (shown === toldState && clock() - toldAt < TOLD_EVERY_MS) return;
+    if (shown !== toldState && (problem || toldState !== '')) tell(detail);
+    [toldState, toldAt] = [shown, clock()];
+    file.tellState({ problem, detail, at: new Date(toldAt).toISOString() });
+  }
+
+  return {
+    /** Does what is due. */
+    async step(): Promise<void> {
+      try {
+        await collect();
+        if (clock() < pausedUntil) return tellState(true, problem);
+        if (clock() < nextPollAt && !handshakeDue() && file.due(clock()).length === 0) {
+          return tellState(problem !== '', problem === '' ? MESH.well : problem);
+        }
+        const away = await round();
+        failures = 0;
+        problem = away === undefined ? '' : MESH.partly(away.message);
+        tellState(problem !== '', problem === '' ? MESH.well : problem);
+      } catch (error) {
+        failures += 1;
+        const pause = jittered(Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), PAUSE_AT_MOST_MS));
+        const asked = error instanceof MeshAway ? (error.retryAfterMs ?? 0) : 0;
+        pausedUntil = clock() + Math.max(pause, asked);
+        problem = MESH.tryAgain(reasonOf(error));
+        tellState(true, problem);
+      }
+    },
+    /** Ends the requests under way, so that a step ends soon. No other is to be begun. */
+    stop(): void {
+      stopping = true;
+      current?.api.close();
+    },
+    file,
+    close: () => file.close(),
+  };
+}
+export type MeshClient = Awaited<ReturnType<typeof openMeshClient>>;
+
+/** The sentence of what was expected; of the rest its code alone, since a message may hold anything. */
+function reasonOf(error: unknown): string {
+  if (error instanceof MeshAway || error instanceof UnusableSecret) return error.message;
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return MESH.failed(code ?? (error instanceof Error ? error.name : 'unknown'));
+}
+
+/** A certificate or password that cannot be read. The message is the sentence for the operator. */
+export class UnusableSecret extends Error {
+  override name = 'UnusableSecret';
+}

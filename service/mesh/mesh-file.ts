@@ -1,0 +1,307 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import { z } from 'zod';
+import { openDurable } from '#store/files/sqlite.ts';
+
+/**
+ * `stored`: on our disk. `handed`: the intake has it. `done`: MESH knows. `left`: not for this service.
+ * `wrong`: it cannot be fetched, and is tried again. `gone`: MESH has removed it.
+ */
+const RECEIVED = ['stored', 'handed', 'done', 'left', 'wrong', 'gone'] as const;
+export type ReceivedState = (typeof RECEIVED)[number];
+
+/**
+ * `waiting`: to be sent. `asked`: the first part was sent, and whether it was taken is not known. `sending`: taken,
+ * with parts to come. `sent`: all of it taken. `delivered`: fetched by its recipient. `failed`: not delivered,
+ * and not tried again by itself. `unclear`: nobody can say whether it was taken. `dropped`: by a person.
+ */
+const SENT = [
+  'waiting',
+  'asked',
+  'sending',
+  'sent',
+  'delivered',
+  'failed',
+  'unclear',
+  'dropped',
+] as const;
+export type SentState = (typeof SENT)[number];
+
+const receivedRow = z.object({
+  id: z.string(),
+  state: z.enum(RECEIVED),
+  at: z.number(),
+  tries: z.number(),
+  notBefore: z.number(),
+  detail: z.string(),
+});
+/** A message of our inbox. Instants are milliseconds since 1970. */
+export type Received = z.infer<typeof receivedRow>;
+
+const sentRow = z.object({
+  key: z.string(),
+  name: z.string(),
+  recipient: z.string(),
+  workflowId: z.string(),
+  subject: z.string(),
+  state: z.enum(SENT),
+  /** From 1: how often it was sent anew, each time under another local id. */
+  attempt: z.number(),
+  messageId: z.string(),
+  chunks: z.number(),
+  chunksSent: z.number(),
+  tries: z.number(),
+  addedAt: z.number(),
+  changedAt: z.number(),
+  notBefore: z.number(),
+  code: z.string(),
+  detail: z.string(),
+});
+/** A message that is sent, or was. */
+export type Sent = z.infer<typeof sentRow>;
+
+/** The same for the same attempt, so that MESH can be asked whether it has taken it. */
+export const localIdOf = ({ key, attempt }: Pick<Sent, 'key' | 'attempt'>): string =>
+  `cpf-${key}-${attempt}`;
+
+/** What a person knows it by. */
+export const titleOf = ({ subject, name }: Pick<Sent, 'subject' | 'name'>): string =>
+  subject === '' ? name : subject;
+
+const reportRow = z.object({ id: z.string(), at: z.number(), text: z.string() });
+/** A report of MESH's on something that this service does not know of. */
+export type StrayReport = z.infer<typeof reportRow>;
+
+const times = z.object({ polledAt: z.number(), handshakeAt: z.number() });
+
+const stateSchema = z.object({
+  problem: z.boolean(),
+  detail: z.string(),
+  /** ISO 8601: when it was said. */
+  at: z.iso.datetime(),
+});
+/** How the client does, for whoever asks. */
+export type MeshState = z.infer<typeof stateSchema>;
+
+const countRow = z.object({ state: z.string(), count: z.number() });
+export type MeshCounts = {
+  /** Ready to be fetched, or fetched and not yet with the intake. */
+  unfetched: number;
+  waiting: number;
+  /** Milliseconds since 1970: the oldest that is not with MESH yet. */
+  oldestWaiting: number | undefined;
+  /** Taken by MESH, and not fetched by its recipient yet. */
+  undelivered: number;
+  failed: number;
+  unclear: number;
+};
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS received (id TEXT PRIMARY KEY, state TEXT NOT NULL, at INTEGER NOT NULL,
+    tries INTEGER NOT NULL, notBefore INTEGER NOT NULL, detail TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS sent (key TEXT PRIMARY KEY, name TEXT NOT NULL, recipient TEXT NOT NULL,
+    workflowId TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
+    messageId TEXT NOT NULL, chunks INTEGER NOT NULL, chunksSent INTEGER NOT NULL, tries INTEGER NOT NULL,
+    addedAt INTEGER NOT NULL, changedAt INTEGER NOT NULL, notBefore INTEGER NOT NULL, code TEXT NOT NULL,
+    detail TEXT NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS sent_state ON sent (state, notBefore);
+  CREATE INDEX IF NOT EXISTS sent_message ON sent (messageId);
+  CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS times (one INTEGER PRIMARY KEY CHECK (one = 1), polledAt INTEGER NOT NULL,
+    handshakeAt INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
+`;
+const DATABASE = 'mesh.sqlite';
+const READER_WAITS_MS = 500;
+
+/**
+ * What was received and sent by MESH: one SQLite file with synchronous FULL, without anything of a child. One
+ * process at a time works by it; any number read, and a person's word may be written beside it.
+ */
+export class MeshFile {
+  readonly #db: DatabaseSync;
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  /** Opens, or begins, the file in a folder that is there. */
+  static open(folder: string, timeoutMs?: number): MeshFile {
+    const options = timeoutMs === undefined ? {} : { timeoutMs };
+    return new MeshFile(openDurable(join(folder, DATABASE), SCHEMA, options));
+  }
+
+  /** Works on the file of a folder; `undefined` before there is one. @throws while it cannot be read */
+  static use<T>(folder: string, work: (file: MeshFile) => T): T | undefined {
+    if (!existsSync(join(folder, DATABASE))) return undefined;
+    const file = MeshFile.open(folder, READER_WAITS_MS);
+    try {
+      return work(file);
+    } finally {
+      file.close();
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #run(sql: string, values: Record<string, SQLInputValue>): number {
+    return Number(this.#db.prepare(sql).run(values).changes);
+  }
+
+  #all(sql: string, ...values: SQLInputValue[]): Record<string, SQLOutputValue>[] {
+    return this.#db.prepare(sql).all(...values);
+  }
+
+  received(id: string): Received | undefined {
+    const [row] = this.#all('SELECT * FROM received WHERE id = ?', id);
+    return row && receivedRow.parse(row);
+  }
+
+  /** Messages in this state, the oldest first. */
+  receivedIn(state: ReceivedState): Received[] {
+    return z
+      .array(receivedRow)
+      .parse(this.#all('SELECT * FROM received WHERE state = ? ORDER BY at, id', state));
+  }
+
+  setReceived(row: Received): void {
+    this.#run(
+      `INSERT INTO received VALUES (:id, :state, :at, :tries, :notBefore, :detail)
+       ON CONFLICT (id) DO UPDATE SET state = :state, tries = :tries, notBefore = :notBefore, detail = :detail`,
+      row,
+    );
+  }
+
+  sent(key: string): Sent | undefined {
+    const [row] = this.#all('SELECT * FROM sent WHERE key = ?', key);
+    return row && sentRow.parse(row);
+  }
+
+  sentAs(messageId: string): Sent | undefined {
+    if (messageId === '') return undefined;
+    const [row] = this.#all('SELECT * FROM sent WHERE messageId = ?', messageId);
+    return row && sentRow.parse(row);
+  }
+
+  /** What there is to do something about at this instant, the oldest first. */
+  due(now: number): Sent[] {
+    const sql = `SELECT * FROM sent WHERE state IN ('waiting', 'asked', 'sending', 'sent')
+      AND notBefore <= ? ORDER BY addedAt, key`;
+    return z.array(sentRow).parse(this.#all(sql, now));
+  }
+
+  sentIn(...states: SentState[]): Sent[] {
+    const marks = states.map(() => '?').join(', ');
+    const sql = `SELECT * FROM sent WHERE state IN (${marks}) ORDER BY addedAt, key`;
+    return z.array(sentRow).parse(this.#all(sql, ...states));
+  }
+
+  addSent(row: Sent): void {
+    this.#run(
+      `INSERT INTO sent VALUES (:key, :name, :recipient, :workflowId, :subject, :state, :attempt, :messageId,
+       :chunks, :chunksSent, :tries, :addedAt, :changedAt, :notBefore, :code, :detail)`,
+      row,
+    );
+  }
+
+  /**
+   * Changes a row unless somebody has changed it since it was read: a person's word counts.
+   *
+   * @returns whether it was changed
+   */
+  changeSent(row: Sent, change: Partial<Sent>, now: number): boolean {
+    const { state, attempt, messageId, chunksSent, tries, notBefore, code, detail } = {
+      ...row,
+      ...change,
+    };
+    const changed = { state, attempt, messageId, chunksSent, tries, notBefore, code, detail };
+    const before = { key: row.key, stateBefore: row.state, attemptBefore: row.attempt };
+    return (
+      this.#run(
+        `UPDATE sent SET state = :state, attempt = :attempt, messageId = :messageId,
+         chunksSent = :chunksSent, tries = :tries, changedAt = :changedAt, notBefore = :notBefore,
+         code = :code, detail = :detail
+         WHERE key = :key AND state = :stateBefore AND attempt = :attemptBefore`,
+        { ...changed, ...before, changedAt: now },
+      ) === 1
+    );
+  }
+
+  addReport(report: StrayReport): void {
+    this.#run('INSERT OR IGNORE INTO report VALUES (:id, :at, :text)', report);
+  }
+
+  reports(): StrayReport[] {
+    return z.array(reportRow).parse(this.#all('SELECT * FROM report ORDER BY at, id'));
+  }
+
+  times(): z.infer<typeof times> {
+    const [row] = this.#all('SELECT polledAt, handshakeAt FROM times');
+    return row === undefined ? { polledAt: 0, handshakeAt: 0 } : times.parse(row);
+  }
+
+  setTimes(change: Partial<z.infer<typeof times>>): void {
+    this.#run('INSERT OR REPLACE INTO times VALUES (1, :polledAt, :handshakeAt)', {
+      ...this.times(),
+      ...change,
+    });
+  }
+
+  state(): MeshState | undefined {
+    const [row] = this.#all("SELECT json FROM told WHERE name = 'state'");
+    return typeof row?.['json'] === 'string'
+      ? stateSchema.parse(JSON.parse(row['json']))
+      : undefined;
+  }
+
+  tellState(state: MeshState): void {
+    const json = JSON.stringify(state);
+    this.#run("INSERT OR REPLACE INTO told VALUES ('state', :json)", { json });
+  }
+
+  counts(): MeshCounts {
+    const of = (table: 'received' | 'sent') => {
+      const rows = this.#all(`SELECT state, count(*) AS count FROM ${table} GROUP BY state`);
+      const counts = z.array(countRow).parse(rows);
+      return (...states: string[]): number =>
+        counts
+          .filter(({ state }) => states.includes(state))
+          .reduce((sum, { count }) => sum + count, 0);
+    };
+    const received = of('received');
+    const sent = of('sent');
+    const untaken = this.sentIn('waiting', 'asked', 'sending');
+    const [oldest] = untaken;
+    return {
+      unfetched: received('stored', 'wrong'),
+      waiting: untaken.length,
+      oldestWaiting: oldest?.addedAt,
+      undelivered: sent('sent'),
+      failed: sent('failed'),
+      unclear: sent('unclear'),
+    };
+  }
+
+  /**
+   * Removes what ended before these instants: what came to its end, and what MESH may still say something of.
+   *
+   * @returns the keys of what was sent
+   */
+  prune({ ended, open }: { ended: number; open: number }): string[] {
+    this.#run("DELETE FROM received WHERE state <> 'stored' AND at < :open", { open });
+    this.#run('DELETE FROM report WHERE at < :open', { open });
+    const removed = this.#all(
+      `DELETE FROM sent WHERE (state IN ('delivered', 'dropped') AND changedAt < ?)
+       OR (state IN ('sent', 'failed', 'unclear') AND addedAt < ?) RETURNING key`,
+      ended,
+      open,
+    );
+    return z
+      .array(z.object({ key: z.string() }))
+      .parse(removed)
+      .map(({ key }) => key);
+  }
+}

@@ -1,0 +1,215 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Inbox, InboxInUse, type InboxOptions, watchInbox } from '#loaders/inbox/inbox.ts';
+import type { OwnCheck } from '#schemas/status.ts';
+import { MESH } from '#schemas/wording/mesh.ts';
+import { type FileLock, lockFile } from '#store/files/sqlite.ts';
+import { makeFolderIn } from '#store/files/whole-file.ts';
+import type { MailboxLease } from '#store/locks/authority-lock.ts';
+import type { Store } from '#store/store.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type MeshClient, type MeshClientOptions, openMeshClient } from './mesh-client.ts';
+import type { MeshCounts } from './mesh-file.ts';
+import type { MailboxSettings } from './settings.ts';
+
+/** Plain numbers of the mailbox, for whoever measures. */
+export type MeshNumbers = MeshCounts & {
+  problem: boolean;
+  /** Milliseconds since the mailbox was asked what there is; `undefined` before the first time. */
+  polledAgoMs: number | undefined;
+};
+
+export type Mesh = {
+  /** Whether the mailbox is worked on, as a check of `/_status`. */
+  check(): OwnCheck;
+  /** `undefined` where another process works on it. */
+  readonly numbers: MeshNumbers | undefined;
+  /** Begins nothing more, and resolves when loads under way have ended. */
+  stop(): Promise<void>;
+};
+
+export type MeshStartOptions = {
+  settings: MailboxSettings;
+  /** How what came is loaded; folders and MESH are given here. */
+  intake: Omit<InboxOptions, 'dir' | 'outbox' | 'mesh' | 'settleMs'>;
+  /** Who may work on a mailbox, and for how long. */
+  leases: Pick<Store, 'takeMailbox' | 'keepMailbox'>;
+  log: Log;
+  /** Given in tests. */
+  client?: Partial<MeshClientOptions>;
+  leaseMs?: { renewEvery: number; lostAfter: number; retry: number };
+};
+
+/** The store gives it for 30 s. */
+const LEASE_MS = { renewEvery: 10_000, lostAfter: 25_000, retry: 5_000 };
+const LOOKS_EVERY_MS = 1_000;
+const COUNTED_FOR_MS = 5_000;
+
+type Opened = { client: MeshClient; inbox: Inbox; lock: FileLock };
+
+/**
+ * Works on a mailbox of MESH: fetches what is for this service into a folder, has it loaded as from any inbox, and
+ * sends the answers, notices and notifications. One process at a time does, by a lease in the store and a lock
+ * in the folder; others stand by.
+ */
+export function startMesh(options: MeshStartOptions): Mesh {
+  const { settings, log, leases } = options;
+  const { mailbox, folder } = settings;
+  const { renewEvery, lostAfter, retry } = options.leaseMs ?? LEASE_MS;
+  const stopped = new AbortController();
+  let opened: Opened | undefined;
+  let standingBy: string | undefined = MESH.starting;
+  let counted: { numbers: MeshNumbers; at: number } | undefined;
+
+  const tell: MeshClientOptions['tell'] = (sentence, level) => log[level ?? 'warn'](sentence);
+
+  /** Opens what lies in the folder; `undefined` where another process has it open. */
+  async function open(): Promise<Opened | undefined> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const lock = lockFile(join(folder, 'mesh.lock'));
+    if (lock === undefined) return undefined;
+    try {
+      const inboxFolder = await makeFolderIn(folder, 'inbox', 0o700);
+      const outbox = await makeFolderIn(folder, 'outbox', 0o700);
+      const client = await openMeshClient({
+        ...settings,
+        inbox: inboxFolder,
+        outboxes: [
+          { path: outbox, again: false },
+          ...(settings.notifications === undefined
+            ? []
+            : [{ path: settings.notifications, again: true }]),
+        ],
+        tell,
+        ...options.client,
+      });
+      try {
+        const inbox = await watchInbox({
+          ...options.intake,
+          dir: inboxFolder,
+          outbox,
+          mesh: settings.mesh,
+          // Put there whole, by a rename.
+          settleMs: 0,
+        });
+        return { client, inbox, lock };
+      } catch (error) {
+        client.close();
+        throw error;
+      }
+    } catch (error) {
+      lock.close();
+      if (error instanceof InboxInUse) return undefined;
+      throw error;
+    }
+  }
+
+  async function close({ client, inbox, lock }: Opened): Promise<void> {
+    client.stop();
+    await inbox.stop();
+    client.close();
+    lock.close();
+  }
+
+  function standBy(why: string): void {
+    if (standingBy !== why) log.warn(why);
+    standingBy = why;
+  }
+
+  /** Works until it is told to stop or has lost the lease. */
+  async function work(lease: MailboxLease): Promise<void> {
+    const lost = new AbortController();
+    let renewedAt = performance.now();
+    async function renew(): Promise<void> {
+      const kept = await leases.keepMailbox(mailbox, lease, 'renew').catch(() => undefined);
+      if (kept === true) renewedAt = performance.now();
+      if (kept === false) lost.abort(MESH.leaseLost);
+      if (performance.now() - renewedAt > lostAfter) lost.abort(MESH.leaseUnknown);
+    }
+    const renewing = setInterval(() => void renew(), renewEvery);
+    const ended = AbortSignal.any([stopped.signal, lost.signal]);
+    try {
+      opened = await open();
+      if (opened === undefined) return standBy(MESH.standby);
+      standingBy = undefined;
+      log.info(MESH.works(mailbox));
+      const { client } = opened;
+      ended.addEventListener('abort', () => client.stop());
+      while (!ended.aborted) {
+        await client.step();
+        await delay(LOOKS_EVERY_MS, undefined, { signal: ended }).catch(() => undefined);
+      }
+      if (lost.signal.aborted) log.warn(String(lost.signal.reason));
+    } finally {
+      if (opened !== undefined) {
+        const { client, inbox, lock } = opened;
+        opened = undefined;
+        await close({ client, inbox, lock });
+      }
+      clearInterval(renewing);
+      await leases.keepMailbox(mailbox, lease, 'release').catch(() => undefined);
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      try {
+        const lease = await leases.takeMailbox(mailbox);
+        if (lease === undefined) standBy(MESH.standby);
+        else await work(lease);
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException | undefined)?.code;
+        const fault = code ?? (error instanceof Error ? error.name : 'unknown');
+        standBy(MESH.tryAgain(MESH.failed(fault)));
+      }
+      await delay(retry, undefined, { signal: stopped.signal }).catch(() => undefined);
+    }
+  }
+  const running = run();
+
+  function numbers(): MeshNumbers | undefined {
+    if (opened === undefined) return undefined;
+    const now = Date.now();
+    if (counted !== undefined && now - counted.at < COUNTED_FOR_MS) return counted.numbers;
+    const { file } = opened.client;
+    const { polledAt } = file.times();
+    const found = {
+      ...file.counts(),
+      problem: file.state()?.problem ?? false,
+      polledAgoMs: polledAt === 0 ? undefined : Math.max(0, now - polledAt),
+    };
+    counted = { numbers: found, at: now };
+    return found;
+  }
+
+  return {
+    check(): OwnCheck {
+      const name = 'mesh:mailbox';
+      const found = numbers();
+      if (opened === undefined || found === undefined) {
+        const detail = standingBy ?? MESH.starting;
+        return { name, ok: detail === MESH.standby || detail === MESH.starting, detail };
+      }
+      const state = opened.client.file.state();
+      const { failed, unclear, unfetched, waiting } = found;
+      const sentences = [
+        ...(state?.problem === true ? [state.detail] : []),
+        ...(failed + unclear > 0 ? [MESH.toSeeTo(failed, unclear)] : []),
+      ];
+      const ok = sentences.length === 0;
+      return {
+        name,
+        ok,
+        detail: [...(ok ? [MESH.well] : sentences), MESH.waits(unfetched, waiting)].join(' '),
+      };
+    },
+    get numbers() {
+      return numbers();
+    },
+    stop() {
+      stopped.abort();
+      return running;
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import { finalAnswer } from '#loaders/inbox/held.ts';
+import type { InboxOptions, InboxReport } from '#loaders/inbox/inbox.ts';
+import { loadFile } from '#loaders/load/load.ts';
+import { LoadSlots } from '#loaders/load/load-slots.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { LoadSettings } from './load-settings.ts';
+
+const DAY_MS = 86_400_000;
+
+/** What an inbox loads into, for as long as `work` takes. */
+export type Using = <T>(
+  work: (opened: { store: Store; anchor: Anchor }) => Promise<T>,
+) => Promise<T>;
+
+/** How whatever comes into an inbox is loaded, but for where it lies. */
+export function inboxIntake(
+  configuration: Configuration,
+  { using, loads, log }: { using: Using; loads: LoadSettings; log: Log },
+): Omit<InboxOptions, 'dir' | 'outbox' | 'mesh' | 'settleMs'> {
+  // Shared by loads that go on side by side, and with it one reading of all rows.
+  const slots = new LoadSlots(configuration.INBOX_PARALLEL);
+  return {
+    pollMs: configuration.INBOX_POLL_SECONDS * 1000,
+    pairWaitMs: configuration.INBOX_PAIR_WAIT_MINUTES * 60_000,
+    keepMs: configuration.INBOX_KEEP_DAYS * DAY_MS,
+    parallel: configuration.INBOX_PARALLEL,
+    load: (source, given) =>
+      using(({ store, anchor }) =>
+        loadFile(store, anchor, source, { ...loads, ...given, addAuthority: false, slots }),
+      ),
+    finalAnswer: (provisional) =>
+      using(({ store, anchor }) => finalAnswer(store, anchor, provisional)),
+    report: (report) => tell(report, log),
+  };
+}
+
+function tell(report: InboxReport, log: Log): void {
+  switch (report.kind) {
+    case 'acknowledged': {
+      const { code, meaning, authority, sequence, counts } = report.acknowledgement;
+      const level = code === 'CPF02' || code === 'CPF03' ? 'info' : 'warn';
+      log[level](`${report.name}: ${meaning}`, {
+        code,
+        ...(authority !== undefined && { authority: authority.code }),
+        sequence,
+        count: counts.accepted,
+      });
+      break;
+    }
+    case 'held': {
+      const { authority, sequence, held } = report.acknowledgement;
+      log.warn(`${report.name}: part of it waits for a decision. See cp-flags release --list`, {
+        ...(authority !== undefined && { authority: authority.code }),
+        sequence,
+        count: held?.records ?? 0,
+      });
+      break;
+    }
+    case 'left':
+      log.warn(`${report.name} is left where it is. ${report.hint}`);
+      break;
+    case 'failed':
+      log.warn(`${report.name} was not taken. ${report.hint}`, { where: report.folder });
+      break;
+    case 'retried':
+      log.warn(
+        `${report.name}: ${report.hint} Tried again by itself in ${Math.ceil(report.againInMs / 1000)} s.`,
+      );
+      break;
+    case 'unwell':
+      log.error(report.hint);
+      break;
+  }
+}
