@@ -1,0 +1,724 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { assert, asyncProperty, boolean, nat, property, string } from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { readControl, writeControl } from '#loaders/inbox/mesh-control.ts';
+import { authorization, type MeshConnection, retryAfterMs } from '#service/mesh/exchange.ts';
+import {
+  type MeshClient,
+  type MeshClientOptions,
+  openMeshClient,
+} from '#service/mesh/mesh-client.ts';
+import { certify } from '../../support/certificates.ts';
+import { type MeshServer, startMeshServer } from '../../support/mesh-server.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const MAX_BYTES = 100_000;
+
+let server: MeshServer;
+let folder: string;
+let now: number;
+let said: string[];
+let clients: MeshClient[];
+
+beforeEach(async () => {
+  server = await startMeshServer();
+  folder = await mkdtemp(join(tmpdir(), 'cpf-mesh-'));
+  for (const name of ['mesh', 'inbox', 'outbox', 'notifications']) await mkdir(join(folder, name));
+  now = Date.now();
+  said = [];
+  clients = [];
+});
+afterEach(async () => {
+  for (const client of clients) client.close();
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function open(
+  differing: Partial<MeshClientOptions> = {},
+  connection: Partial<MeshConnection> = {},
+): Promise<MeshClient> {
+  const client = await openMeshClient({
+    connection: async () => server.connection(connection),
+    mailbox: 'X26CPF1',
+    folder: join(folder, 'mesh'),
+    inbox: join(folder, 'inbox'),
+    outboxes: [
+      { path: join(folder, 'outbox'), again: false },
+      { path: join(folder, 'notifications'), again: true },
+    ],
+    maxBytes: MAX_BYTES,
+    isOurs: ({ workflowId }) => workflowId === 'TEST_WORKFLOW',
+    pollMs: 5 * MINUTE,
+    tell: (sentence, level) => void (level === 'info' || said.push(sentence)),
+    deadlines: { connectDeadlineMs: 2_000, idleDeadlineMs: 150, retryMs: 1 },
+    settleMs: MINUTE,
+    trackMs: 5 * MINUTE,
+    clock: () => now,
+    ...differing,
+  });
+  clients.push(client);
+  return client;
+}
+
+/** A step after so much time. */
+async function step(client: MeshClient, laterMs = 0): Promise<void> {
+  now += laterMs;
+  await client.step();
+}
+
+const inInbox = (): string[] => readdirSync(join(folder, 'inbox')).toSorted();
+const textOf = (id: string): string => readFileSync(join(folder, 'inbox', `${id}.dat`), 'utf8');
+function controlOf(id: string) {
+  const read = readControl(readFileSync(join(folder, 'inbox', `${id}.ctl`), 'utf8'));
+  if (read.kind !== 'control') throw new Error(read.hint);
+  return read.control;
+}
+
+async function putAnswer(
+  name: string,
+  text: string,
+  { to = 'X26ABC1', from = 'X26CPF1', workflowId = 'TEST_WORKFLOW_ACK', into = 'outbox' } = {},
+): Promise<void> {
+  const control = { from, to, workflowId, subject: `About ${name}`, localId: '', partnerId: '' };
+  await writeFile(join(folder, into, `${name}.dat`), text);
+  await writeFile(join(folder, into, `${name}.ctl`), writeControl(control));
+}
+
+const callsOf = (method: string, path: RegExp): number =>
+  server.calls.filter((call) => call.method === method && path.test(call.path)).length;
+const POST_OUTBOX = /\/outbox$/;
+const LIST = /\/inbox\?/;
+
+describe('receiving', () => {
+  test('a message is on disk and with the intake before MESH is told that we have it', async () => {
+    const message = server.put({ data: '<File/>' });
+    let there: string[] = [];
+    server.fault(({ method }) => {
+      if (method === 'PUT') there = inInbox();
+      return undefined;
+    });
+    await step(await open());
+    expect(there).toEqual([`${message.id}.ctl`, `${message.id}.dat`]);
+    expect(textOf(message.id)).toBe('<File/>');
+    expect(controlOf(message.id)).toMatchObject({
+      messageType: 'data',
+      from: 'X26ABC1',
+      to: 'X26CPF1',
+      workflowId: 'TEST_WORKFLOW',
+      subject: 'upload.xml',
+      localId: 'local-1',
+      dtsId: message.id,
+    });
+    expect(message.status).toBe('acknowledged');
+    expect(said).toEqual([]);
+  });
+
+  test('parts come together in their order, each packed by itself or not at all', async () => {
+    const packed = server.put({ data: ['one ', 'two ', 'three'] });
+    const plain = server.put({
+      data: [Buffer.from('one '), Buffer.from('two')],
+      headers: { 'content-encoding': '' },
+    });
+    const whole = gzipSync('packed once and cut');
+    const cut = server.put({ data: [whole.subarray(0, 7), whole.subarray(7)] });
+    await step(await open());
+    expect(textOf(packed.id)).toBe('one two three');
+    expect(textOf(plain.id)).toBe('one two');
+    expect(textOf(cut.id)).toBe('packed once and cut');
+  });
+
+  test('a message that MESH gives again goes to the intake once', async () => {
+    const message = server.put();
+    const client = await open();
+    await step(client);
+    for (const file of inInbox()) await rm(join(folder, 'inbox', file));
+    message.status = 'accepted';
+    await step(client, 5 * MINUTE + MINUTE);
+    expect(message.status).toBe('acknowledged');
+    expect(inInbox()).toEqual([]);
+  });
+
+  test('what cannot be unpacked, or is too large, goes to the intake as it came, which refuses it', async () => {
+    const damaged = server.put({ data: [Buffer.from('1f8b no gzip', 'latin1')] });
+    const trailing = server.put({ data: [Buffer.concat([gzipSync('data'), Buffer.from('more')])] });
+    const cut = server.put({ data: [gzipSync(randomBytes(500)).subarray(0, 300)] });
+    const bomb = server.put({ data: [gzipSync(Buffer.alloc(50 * MAX_BYTES))] });
+    const large = server.put({
+      data: [randomBytes(MAX_BYTES), randomBytes(MAX_BYTES), randomBytes(MAX_BYTES)],
+      headers: { 'content-encoding': '' },
+    });
+    await step(await open());
+    for (const { id, chunks } of [damaged, trailing, cut, bomb]) {
+      expect(readFileSync(join(folder, 'inbox', `${id}.dat`))).toEqual(chunks[0]);
+    }
+    const { length } = readFileSync(join(folder, 'inbox', `${large.id}.dat`));
+    expect(length).toBeGreaterThan(MAX_BYTES);
+    expect(length).toBeLessThan(2 * MAX_BYTES);
+    expect(callsOf('GET', new RegExp(`${large.id}/3`))).toBe(0);
+    expect([damaged, trailing, cut, bomb, large].map(({ status }) => status)).toEqual(
+      Array(5).fill('acknowledged'),
+    );
+  });
+
+  test('what is for another program stays in the mailbox, and is fetched once', async () => {
+    const other = server.put({ headers: { 'mex-workflowid': 'PATHOLOGY' } });
+    const elsewhere = server.put({ headers: { 'mex-to': 'X26CPF9' } });
+    const client = await open();
+    await step(client);
+    await step(client, HOUR);
+    expect(inInbox()).toEqual([]);
+    expect([other.status, elsewhere.status]).toEqual(['accepted', 'accepted']);
+    expect(callsOf('GET', new RegExp(`${other.id}|${elsewhere.id}`))).toBe(2);
+    expect(said).toEqual([
+      expect.stringMatching(`Message ${other.id}: It is of a workflow`),
+      expect.stringMatching(`Message ${elsewhere.id}: It is to another mailbox`),
+    ]);
+  });
+
+  test.for<[string, Record<string, string> | number]>([
+    ['the range of another part', { 'mex-chunk-range': '2:2' }],
+    ['a range of no parts', { 'mex-chunk-range': '1:0' }],
+    ['a range that is none', { 'mex-chunk-range': '1:x' }],
+    ['a range without end', { 'mex-chunk-range': '1:99999999999' }],
+    ['another number of parts', { 'mex-chunk-range': '1:7' }],
+    ['an unknown packing', { 'content-encoding': 'br' }],
+    ['no sender', { 'mex-from': '../../etc' }],
+    ['another status', 204],
+    ['a status of its own', 299],
+    ['a redirect', 302],
+  ])('a message with %s is not taken, not acknowledged, and tried again', async ([, wrong]) => {
+    const message = server.put();
+    const good = server.put();
+    server.fault(({ path, method }) =>
+      method === 'GET' && path.endsWith(message.id)
+        ? {
+            kind: 'change',
+            change: (answer) => ({
+              ...answer,
+              ...(typeof wrong === 'number'
+                ? { status: wrong }
+                : { headers: { ...answer.headers, ...wrong } }),
+            }),
+          }
+        : undefined,
+    );
+    const client = await open();
+    await step(client);
+    expect(inInbox()).toEqual([`${good.id}.ctl`, `${good.id}.dat`]);
+    expect(message.status).toBe('accepted');
+    expect(said.join()).toContain(`Message ${message.id}: `);
+    server.fault(undefined);
+    await step(client, 5 * MINUTE + MINUTE);
+    expect(inInbox()).toContain(`${message.id}.dat`);
+    expect(message.status).toBe('acknowledged');
+  });
+
+  test.for([404, 410])('a message that is gone (%i) keeps none of the others', async (status) => {
+    const message = server.put();
+    const good = server.put();
+    server.fault(({ path }) =>
+      path.endsWith(message.id) ? { kind: 'answer', status } : undefined,
+    );
+    await step(await open());
+    expect(inInbox()).toEqual([`${good.id}.ctl`, `${good.id}.dat`]);
+    expect(said).toEqual([expect.stringMatching(`Message ${message.id}: MESH has removed it`)]);
+  });
+
+  test('a part that is cut short is fetched again from its beginning, wherever it is cut', async () => {
+    const data = [randomBytes(2_000), randomBytes(2_000)];
+    await assert(
+      asyncProperty(nat({ max: 1_999 }), boolean(), async (bytes, second) => {
+        const message = server.put({ data, headers: { 'content-encoding': '' } });
+        let cut = false;
+        server.fault(({ path }) => {
+          if (cut || !path.endsWith(second ? `${message.id}/2` : message.id)) return undefined;
+          cut = true;
+          return { kind: 'cut-body', bytes };
+        });
+        await step(await open(), HOUR);
+        clients.pop()?.close();
+        expect(cut).toBe(true);
+        expect(readFileSync(join(folder, 'inbox', `${message.id}.dat`))).toEqual(
+          Buffer.concat(data),
+        );
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test('an answer whose end is not marked is not believed', async () => {
+    const message = server.put();
+    server.fault(({ path }) =>
+      path.endsWith(message.id)
+        ? {
+            kind: 'change',
+            change: ({ headers, ...answer }) => ({
+              ...answer,
+              headers: { ...headers, connection: 'close', 'content-length': undefined },
+            }),
+          }
+        : undefined,
+    );
+    await step(await open());
+    expect(inInbox()).toEqual([]);
+    expect(message.status).toBe('accepted');
+  });
+
+  test('names of messages that would lead elsewhere are never asked for', async () => {
+    for (const id of ['../../outbox', 'a/b', '.', '..', 'x'.repeat(200), 'a?b', 'a\nb'])
+      server.put({ id });
+    const good = server.put();
+    await step(await open());
+    expect(inInbox()).toEqual([`${good.id}.ctl`, `${good.id}.dat`]);
+    expect(said).toEqual([expect.stringMatching('lists 7 messages by names')]);
+  });
+
+  test('hostile words of a sender are no more than words', async () => {
+    const message = server.put({
+      headers: {
+        'mex-subject': '</Subject><From_DTS>X26EVIL</From_DTS>',
+        'mex-filename': '../../../etc/passwd.xml',
+        'mex-localid': `&${'x'.repeat(400)}`,
+      },
+    });
+    await step(await open());
+    expect(controlOf(message.id)).toMatchObject({
+      from: 'X26ABC1',
+      subject: '</Subject><From_DTS>X26EVIL</From_DTS>',
+    });
+    expect(controlOf(message.id).localId).toHaveLength(255);
+    expect(readdirSync(folder).toSorted()).toEqual(['inbox', 'mesh', 'notifications', 'outbox']);
+  });
+
+  test('everything is found, however many pages it has', async () => {
+    server.pages(3);
+    const ids = Array.from({ length: 10 }, () => server.put().id);
+    await step(await open());
+    expect(inInbox()).toEqual(ids.flatMap((id) => [`${id}.ctl`, `${id}.dat`]).toSorted());
+  });
+
+  test('a listing that goes round in a circle ends', async () => {
+    server.put();
+    server.fault(({ path }) =>
+      LIST.test(path)
+        ? {
+            kind: 'change',
+            change: (answer) => ({
+              ...answer,
+              body: Buffer.from(
+                JSON.stringify({
+                  messages: [...server.messages.keys()],
+                  links: { next: `/x/inbox?continue_from=${randomUUID()}` },
+                }),
+              ),
+            }),
+          }
+        : undefined,
+    );
+    await step(await open());
+    expect(callsOf('GET', LIST)).toBe(2);
+  });
+});
+
+describe('the rules of MESH', () => {
+  test('a token is the one that MESH documents', () => {
+    const connection = { mailbox: 'X26ABC1', password: 'password', sharedKey: 'TestKey' };
+    const at = new Date('2026-11-28T01:02:59.999Z');
+    // Made with mesh-client 5.0.2, `AuthTokenGenerator`, at that time.
+    expect(authorization(connection, at, 'b6ae8b1f-0b1d-4a3e-9a60-1e31bd3f0e0b')).toBe(
+      'NHSMESH X26ABC1:b6ae8b1f-0b1d-4a3e-9a60-1e31bd3f0e0b:0:202611280102:ba90c89f6829f368799296cc84b2ea694bbfab854a7911f008ddcf549be19653',
+    );
+  });
+
+  test('no request is made twice with a token, not even a repeated one', async () => {
+    server.put();
+    let times = 0;
+    server.fault(({ path }) =>
+      LIST.test(path) && times++ < 2 ? { kind: 'cut-before' } : undefined,
+    );
+    await step(await open());
+    expect(times).toBeGreaterThan(2);
+    expect(server.refusals).toEqual([]);
+    const tokens = server.calls.map(({ headers }) => headers.authorization);
+    expect(new Set(tokens).size).toBe(tokens.length);
+  });
+
+  test('the mailbox is asked at most every five minutes, by the next process too', async () => {
+    const client = await open();
+    for (let minute = 0; minute < 30; minute++) await step(client, MINUTE);
+    expect(callsOf('GET', LIST)).toBeGreaterThanOrEqual(5);
+    expect(callsOf('GET', LIST)).toBeLessThanOrEqual(6);
+    await step(client, 6 * MINUTE);
+    const before = callsOf('GET', LIST);
+    await step(await open(), 4 * MINUTE);
+    expect(callsOf('GET', LIST)).toBe(before);
+    await step(await open(), 2 * MINUTE);
+    expect(callsOf('GET', LIST)).toBe(before + 1);
+  });
+
+  test('a handshake is made at the start and once a day', async () => {
+    const handshakes = (): number => callsOf('POST', /X26CPF1$/);
+    const client = await open();
+    for (let hour = 0; hour < 47; hour++) await step(client, HOUR);
+    expect(handshakes()).toBe(2);
+    await step(await open());
+    expect(handshakes()).toBe(3);
+  });
+
+  test('an older server is greeted as it wants to be', async () => {
+    server.fault(({ path, method }) =>
+      path.endsWith('X26CPF1')
+        ? { kind: 'answer', status: method === 'GET' ? 200 : 405 }
+        : undefined,
+    );
+    const message = server.put();
+    await step(await open());
+    expect(message.status).toBe('acknowledged');
+  });
+
+  test('asked to wait, it waits', async () => {
+    server.put();
+    server.fault(({ path }) =>
+      LIST.test(path)
+        ? { kind: 'answer', status: 429, headers: { 'retry-after': '1800' } }
+        : undefined,
+    );
+    const client = await open();
+    await step(client);
+    expect(callsOf('GET', LIST)).toBe(1);
+    expect(client.file.state()).toMatchObject({ problem: true });
+    server.fault(undefined);
+    await step(client, 29 * MINUTE);
+    expect(callsOf('GET', LIST)).toBe(1);
+    await step(client, 2 * MINUTE);
+    expect(inInbox()).toHaveLength(2);
+    expect(client.file.state()).toMatchObject({ problem: false });
+  });
+
+  test('while MESH is away it is asked less and less often', async () => {
+    server.fault(() => ({ kind: 'answer', status: 503 }));
+    const client = await open();
+    for (let minute = 0; minute < 120; minute++) await step(client, MINUTE);
+    const handshakes = callsOf('POST', /X26CPF1$/);
+    // Four attempts each time.
+    expect(handshakes / 4).toBeLessThan(20);
+    expect(handshakes / 4).toBeGreaterThan(7);
+  });
+
+  test('Retry-After is read in both of its forms, and nothing is waited for without end', () => {
+    expect(retryAfterMs({ 'retry-after': '7' }, 0)).toBe(7_000);
+    expect(retryAfterMs({ 'retry-after': 'Thu, 01 Jan 1970 00:00:09 GMT' }, 4_000)).toBe(5_000);
+    expect(retryAfterMs({ 'retry-after': 'Thu, 01 Jan 1970 00:00:01 GMT' }, 4_000)).toBe(0);
+    assert(
+      property(string(), nat(), (text, at) => {
+        const ms = retryAfterMs({ 'retry-after': text }, at);
+        expect(ms === undefined || (ms >= 0 && ms <= HOUR)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('whom MESH lets in', () => {
+  test.for<[string, () => Partial<MeshConnection>, RegExp]>([
+    ['a wrong password', () => ({ password: 'wrong' }), /does not let this mailbox in/],
+    ['a wrong shared key', () => ({ sharedKey: 'wrong' }), /does not let this mailbox in/],
+    [
+      'no certificate',
+      () => ({ tls: { cert: '', key: '', ca: server.authority.cert } }),
+      /cannot be reached \(/,
+    ],
+    [
+      'a certificate of another authority',
+      () => {
+        const { cert, key } = certify('stranger', { issuer: certify('Strangers') });
+        return { tls: { cert, key, ca: server.authority.cert } };
+      },
+      /cannot be reached \(/,
+    ],
+    [
+      'a server of another authority',
+      () => ({
+        tls: { cert: server.client.cert, key: server.client.key, ca: certify('Strangers').cert },
+      }),
+      /cannot be reached \((?:UNABLE_TO_VERIFY|SELF_SIGNED|DEPTH|CERT|UNABLE_TO_GET)/,
+    ],
+    ['nobody there', () => ({ url: 'https://127.0.0.1:9' }), /cannot be reached \(ECONNREFUSED\)/],
+  ])('%s is told, and nothing is lost', async ([, wrong, sentence]) => {
+    const message = server.put();
+    await putAnswer('answer', 'text');
+    let differing = wrong();
+    const client = await open({ connection: async () => server.connection(differing) });
+    await step(client);
+    expect(client.file.state()?.problem).toBe(true);
+    expect(client.file.state()?.detail).toMatch(sentence);
+    expect(said).toEqual([expect.stringMatching(sentence)]);
+    for (const secret of ['ours', 'wrong', 'TestKey'])
+      expect(said.join()).not.toContain(` ${secret}`);
+    expect(message.status).toBe('accepted');
+    differing = {};
+    await step(client, HOUR);
+    expect(message.status).toBe('acknowledged');
+    expect(server.sentTo('X26ABC1')).toHaveLength(1);
+  });
+
+  test('a clock that is hours wrong is named', async () => {
+    server.fault(() => ({
+      kind: 'answer',
+      status: 403,
+      headers: { date: new Date(Date.now() - 3 * HOUR).toUTCString() },
+    }));
+    const client = await open();
+    await step(client);
+    expect(client.file.state()?.detail).toMatch(/Set the clock/);
+  });
+
+  test.for<[string, (count: number) => ReturnType<Parameters<MeshServer['fault']>[0] & {}>]>([
+    ['that is mute', () => ({ kind: 'mute' })],
+    ['that ends every connection', () => ({ kind: 'cut-before' })],
+    ['that answers nonsense', () => ({ kind: 'answer', status: 200, body: '<html>' })],
+    [
+      'that answers without end',
+      () => ({ kind: 'answer', status: 200, body: Buffer.alloc(5_000_000, 32) }),
+    ],
+    [
+      'that answers a list of something else',
+      () => ({ kind: 'answer', status: 200, body: '{"messages":[1,{}]}' }),
+    ],
+    [
+      'in which everything fails',
+      () => ({ kind: 'answer', status: 500, body: '{"detail":"999 000 0018"}' }),
+    ],
+    [
+      'that sends us elsewhere',
+      () => ({ kind: 'answer', status: 307, headers: { location: 'https://127.0.0.1:9/' } }),
+    ],
+  ])('a server %s is told, and holds nothing up for good', async ([, fault]) => {
+    const message = server.put();
+    await putAnswer('answer', 'text');
+    server.fault((_, count) => fault(count));
+    const client = await open();
+    await step(client);
+    expect(client.file.state()).toMatchObject({ problem: true });
+    expect(said.join()).not.toContain('0018');
+    expect(inInbox()).toEqual([]);
+    server.fault(undefined);
+    await step(client, HOUR);
+    await step(client, HOUR);
+    expect(client.file.state()).toMatchObject({ problem: false });
+    expect(message.status).toBe('acknowledged');
+    expect(server.sentTo('X26ABC1').map(({ status }) => status)).toEqual(['accepted']);
+  });
+});
+
+describe('sending', () => {
+  test('what lies in an outbox is sent, followed until it is fetched, and then not kept', async () => {
+    await putAnswer('acknowledgement-1', 'the answer');
+    const client = await open();
+    await step(client);
+    expect(readdirSync(join(folder, 'outbox'))).toEqual([]);
+    const [sent] = server.sentTo('X26ABC1');
+    expect(sent?.headers).toMatchObject({
+      'mex-workflowid': 'TEST_WORKFLOW_ACK',
+      'mex-subject': 'About acknowledgement-1',
+    });
+    expect(sent?.headers['mex-localid']).toMatch(/^cpf-[0-9a-f]{32}-1$/);
+    expect(client.file.counts()).toMatchObject({ undelivered: 1 });
+    expect(readdirSync(join(folder, 'mesh', 'sending'))).toHaveLength(1);
+    expect(server.collect('X26ABC1').map(({ text }) => text)).toEqual(['the answer']);
+    await step(client, HOUR);
+    expect(client.file.counts()).toMatchObject({ undelivered: 0 });
+    expect(client.file.sentIn('delivered')).toHaveLength(1);
+    expect(readdirSync(join(folder, 'mesh', 'sending'))).toEqual([]);
+  });
+
+  test('a long message goes in parts, each packed by itself', async () => {
+    const text = randomBytes(5_000).toString('hex');
+    await putAnswer('long', text);
+    await step(await open({ chunkBytes: 3_000 }));
+    expect(server.sentTo('X26ABC1')[0]?.total).toBe(4);
+    expect(server.collect('X26ABC1').map((each) => each.text)).toEqual([text]);
+  });
+
+  test('the same answer written once more is not sent once more; a notification is, if somebody asked', async () => {
+    const client = await open();
+    for (let i = 0; i < 2; i++) {
+      await putAnswer('answer', 'the answer');
+      await putAnswer('notification', 'the notification', { into: 'notifications' });
+      await step(client, MINUTE);
+    }
+    const texts = server.collect('X26ABC1').map(({ text }) => text);
+    expect(texts.toSorted()).toEqual(['the answer', 'the notification', 'the notification']);
+  });
+
+  test('pairs that are not to be sent from this mailbox stay, and are told once', async () => {
+    await putAnswer('other', 'x', { from: 'X26CPF9' });
+    await writeFile(join(folder, 'outbox', 'broken.dat'), 'x');
+    await writeFile(join(folder, 'outbox', 'broken.ctl'), '<DTSControl>');
+    await writeFile(join(folder, 'outbox', 'half.dat'), 'x');
+    const client = await open();
+    await step(client);
+    await step(client, MINUTE);
+    expect(server.sentTo('X26ABC1')).toEqual([]);
+    expect(readdirSync(join(folder, 'outbox'))).toHaveLength(5);
+    expect(said).toHaveLength(2);
+  });
+
+  test.for<[string, 'cut-before' | 'cut-after', number]>([
+    ['and MESH does not have it, it is sent again under the same local id', 'cut-before', 2],
+    ['and MESH has it, it is not sent again', 'cut-after', 1],
+  ])('where the answer is lost %s', async ([, kind, posts]) => {
+    await putAnswer('answer', 'text');
+    let cut = false;
+    server.fault(({ path }) => {
+      if (cut || !POST_OUTBOX.test(path)) return undefined;
+      cut = true;
+      return { kind };
+    });
+    const client = await open();
+    await step(client);
+    expect(client.file.counts()).toMatchObject({ waiting: 1 });
+    for (let minute = 0; minute < 10; minute++) await step(client, MINUTE);
+    expect(callsOf('POST', POST_OUTBOX)).toBe(posts);
+    expect(server.sentTo('X26ABC1')).toHaveLength(1);
+    const localIds = server.calls
+      .filter(({ path, method }) => method === 'POST' && POST_OUTBOX.test(path))
+      .map(({ headers }) => headers['mex-localid']);
+    expect(new Set(localIds).size).toBe(1);
+    expect(client.file.counts()).toMatchObject({ waiting: 0, undelivered: 1 });
+  });
+
+  test('sending is never repeated by itself, whatever the answer: MESH is asked first', async () => {
+    const statuses = [408, 425, 429, 500, 502, 503, 504, 302, 418];
+    for (const status of statuses) await putAnswer(`answer-${status}`, `text ${status}`);
+    const answered = new Set<number>();
+    server.fault(({ path, headers }) => {
+      const status = Number(/[0-9]+$/.exec(String(headers['mex-subject']))?.[0]);
+      if (!POST_OUTBOX.test(path) || answered.has(status)) return undefined;
+      answered.add(status);
+      return { kind: 'answer', status };
+    });
+    const client = await open();
+    for (let minute = 0; minute < 10; minute++) await step(client, MINUTE);
+    expect(answered.size).toBe(statuses.length);
+    const orders = Map.groupBy(
+      server.calls.flatMap(({ path, headers }) => {
+        const localId = headers['mex-localid'] ?? /tracking\/(cpf-.*)/.exec(path)?.[1];
+        return localId === undefined
+          ? []
+          : [{ localId, call: path.includes('track') ? 'ask' : 'post' }];
+      }),
+      ({ localId }) => localId,
+    );
+    expect([...orders.values()].map((calls) => calls.map(({ call }) => call))).toEqual(
+      statuses.map(() => ['post', 'ask', 'ask', 'post']),
+    );
+    expect(server.sentTo('X26ABC1')).toHaveLength(statuses.length);
+  });
+
+  test('where it stays unclear a person is told, and nothing is sent until they say so', async () => {
+    await putAnswer('answer', 'text');
+    server.fault(({ path }) => {
+      if (POST_OUTBOX.test(path)) return { kind: 'cut-after' };
+      return path.includes('tracking/') ? { kind: 'answer', status: 300 } : undefined;
+    });
+    const client = await open();
+    for (let minute = 0; minute < 60; minute++) await step(client, MINUTE);
+    expect(callsOf('POST', POST_OUTBOX)).toBe(1);
+    expect(client.file.counts()).toMatchObject({ unclear: 1 });
+    expect(said).toContainEqual(
+      expect.stringMatching(/^Nobody can say whether MESH has taken About answer/),
+    );
+    expect(
+      existsSync(join(folder, 'mesh', 'sending', client.file.sentIn('unclear')[0]?.key ?? '')),
+    ).toBe(true);
+  });
+
+  test('parts that were lost on the way are sent again, and one that had arrived is no fault', async () => {
+    const text = randomBytes(3_000).toString('hex');
+    await putAnswer('long', text);
+    let lost = 0;
+    server.fault(({ path }) =>
+      /outbox\/[0-9A-F]+\/[23]$/.test(path) && lost++ % 2 === 0
+        ? { kind: path.endsWith('2') ? 'cut-before' : 'cut-after' }
+        : undefined,
+    );
+    const client = await open({ chunkBytes: 2_000 });
+    await step(client);
+    expect(lost).toBe(4);
+    expect(client.file.counts()).toMatchObject({ undelivered: 1 });
+    expect(server.collect('X26ABC1').map((each) => each.text)).toEqual([text]);
+  });
+
+  test.for<[string, { to?: string; workflowId?: string }, RegExp]>([
+    ['to a mailbox that there is not', { to: 'X26NONE' }, /Code 12.*not registered/],
+    ['of a workflow that there is not', { workflowId: 'UNREGISTERED' }, /Code 17.*workflow/],
+  ])('a message %s is not sent again, and the operator is told why', async ([, differing, why]) => {
+    await putAnswer('answer', 'text', differing);
+    const client = await open();
+    for (let hour = 0; hour < 10; hour++) await step(client, HOUR);
+    expect(callsOf('POST', POST_OUTBOX)).toBe(1);
+    expect(client.file.sentIn('failed')).toMatchObject([{ name: 'answer', attempt: 1 }]);
+    expect(said).toEqual([expect.stringMatching(why)]);
+  });
+
+  test('a report is no upload: what it is about is sent again, then given up, by rule', async () => {
+    await putAnswer('answer', 'text');
+    const client = await open();
+    await step(client);
+    const first = server.sentTo('X26ABC1')[0];
+    if (first === undefined) throw new Error('nothing was sent');
+    const report = server.reportOn(first, '14', 'not collected 999 000 0018');
+    await step(client, 5 * MINUTE + MINUTE);
+    expect(report.status).toBe('acknowledged');
+    expect(inInbox()).toEqual([]);
+    await step(client, 2 * HOUR);
+    const again = server.sentTo('X26ABC1');
+    expect(again.map(({ headers }) => headers['mex-localid']?.slice(-2))).toEqual(['-1', '-2']);
+    // Once more about the first, which is no word on the second.
+    server.reportOn(first, '14', 'not collected');
+    await step(client, 2 * HOUR);
+    expect(client.file.counts()).toMatchObject({ failed: 0, undelivered: 1 });
+    if (again[1] !== undefined) server.reportOn(again[1], '14', 'not collected');
+    await step(client, 2 * HOUR);
+    expect(client.file.sentIn('failed')).toMatchObject([
+      { name: 'answer', attempt: 2, code: '14' },
+    ]);
+    for (let day = 0; day < 3; day++) await step(client, DAY);
+    expect(server.sentTo('X26ABC1')).toHaveLength(2);
+    expect(said[0]).toMatch(
+      /About answer was not delivered to X26ABC1 and is sent again. Code 14: .*\[number\]/,
+    );
+    expect(said.at(-1)).toMatch(/is not sent again by itself. Code 14: /);
+  });
+
+  test('a report on what this service never sent is told and kept for the operator', async () => {
+    const stranger = server.put({ from: 'X26CPF1', to: 'X26ABC1' });
+    server.reportOn(stranger, '12', 'who');
+    const client = await open();
+    await step(client);
+    expect(inInbox()).toEqual([]);
+    expect(client.file.reports().map(({ text }) => text.includes(stranger.id))).toEqual([true]);
+    expect(said).toHaveLength(1);
+  });
+
+  test('one message that MESH cannot take holds up none of the others', async () => {
+    for (const name of ['a', 'b', 'c']) await putAnswer(name, `text ${name}`.repeat(500));
+    const bad = new Set<string>();
+    server.fault(({ path, method }) => {
+      if (method !== 'POST' || !/outbox\/[0-9A-F]+\/2$/.test(path)) return undefined;
+      if (bad.size === 0) bad.add(path);
+      return bad.has(path) ? { kind: 'answer', status: 500 } : undefined;
+    });
+    const client = await open({ chunkBytes: 2_000 });
+    await step(client);
+    expect(client.file.counts()).toMatchObject({ undelivered: 2, waiting: 1 });
+  });
+});
