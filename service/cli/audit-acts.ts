@@ -16,6 +16,7 @@ import {
   retiredKeysOf,
   retireKeys,
 } from '../audit/seal/keys.ts';
+import type { Signer } from '../audit/tlog/note.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
@@ -66,21 +67,16 @@ export async function auditKey(
     }
     if (options.add === true || options.retire === true) {
       const named = readNamed(options);
-      await readKeys(path);
-      const adding = options.add === true;
-      const changed = adding
-        ? [await addKey(path)]
-        : await retireKeys(path, readCheckpointFile(auditFolder(configuration)));
-      if (changed.length === 0) throw new Failure('There is one key only, which is in use.');
-      const keys = changed.map(({ verifierKey }) => verifierKey.text).join(' ');
-      const type = adding ? 'audit-key-added' : 'audit-key-retired';
-      try {
-        await record(configuration, type, named.by, { ...whyDetail(named), keys });
-      } catch (error) {
-        const cause = error instanceof Error ? error.message : '';
-        console.error(
-          `cp-flags: the keys are changed, but the change could not be recorded among the events. ${cause}`,
-        );
+      const recordAs = (type: OperatorEvent['type']) => (changed: readonly Signer[]) => {
+        const keys = changed.map(({ verifierKey }) => verifierKey.text).join(' ');
+        return record(configuration, type, named.by, { ...whyDetail(named), keys });
+      };
+      if (options.add === true) {
+        await addKey(path, recordAs('audit-key-added'));
+      } else {
+        const checkpoint = readCheckpointFile(auditFolder(configuration));
+        const done = await retireKeys(path, checkpoint, recordAs('audit-key-retired'));
+        if (!done) throw new Failure('There is one key only, which is in use.');
       }
     }
     for (const { verifierKey } of await readKeys(path)) console.log(verifierKey.text);
@@ -120,16 +116,10 @@ export async function auditHold(
       );
       return;
     }
-    const { id } = commits.addRetentionHold(by, reason);
+    const { id } = await commits.addRetentionHold(by, reason, ({ id: hold }) =>
+      record(configuration, 'audit-hold', by, { hold, ...whyDetail(named) }),
+    );
     console.log(`Hold ${id}: nothing is pruned from the audit log until it is ended.`);
-    try {
-      await record(configuration, 'audit-hold', by, { hold: id, ...whyDetail(named) });
-    } catch (error) {
-      const cause = error instanceof Error ? error.message : '';
-      throw new Failure(
-        `The hold is in force, but that could not be recorded among the events. ${cause}`,
-      );
-    }
   });
 }
 
@@ -156,7 +146,7 @@ export async function auditAcceptGap(
       if ((await streams.pushed()).length > 0) {
         throw new Failure(`No events are lost. ${VERIFIER.pushedOn}`);
       }
-      const gaps = await streams.gaps(commit.numbers, await streams.numbers());
+      const gaps = await streams.gaps(() => commits.read()?.numbers ?? []);
       const back = gaps.find(({ sealed, found }) => found < sealed);
       if (back !== undefined) {
         throw new Failure(

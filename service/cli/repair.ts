@@ -6,11 +6,13 @@ import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions, keys, partitions } from '#store/keys.ts';
 import { removeLists, unreadableLists } from '#store/trust/access-lists.ts';
 import { CommitFile } from '../audit/log/commit.ts';
-import { streamName } from '../audit/log/entry.ts';
+import { gapsText, streamName } from '../audit/log/entry.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
+
+const NOTHING = 'Nothing was found to repair.';
 
 type RepairOptions = Partial<Named> & { list?: boolean };
 
@@ -22,37 +24,45 @@ export async function repair(configuration: Configuration, options: RepairOption
     await store.loadFunctions();
     let found = 0;
 
-    /** Says what was found; where a person has it repaired, does so and puts it on record. */
+    /** Says what was found; where a person has it repaired, puts that on record and does it. */
     async function settle(
       what: string,
       detail: Record<string, string | number>,
-      mend: () => Promise<Record<string, number>>,
+      mend: () => Promise<unknown> | void,
+      canRecordBefore = true,
     ): Promise<void> {
       found++;
       console.log(what);
       if (who === undefined) return;
       const { by } = who;
-      const done = { ...detail, ...(await mend()), ...whyDetail(who) };
-      await store.appendEvent({ type: 'store-repaired', auditId: randomUUID(), by, detail: done });
+      const done = { ...detail, ...whyDetail(who) };
+      const record = () =>
+        store.appendEvent({ type: 'store-repaired', auditId: randomUUID(), by, detail: done });
+      if (canRecordBefore) await record();
+      await mend();
+      if (!canRecordBefore) await record();
     }
 
     const streams = createAuditStreams(connection);
     const pushed = await streams.pushed();
     // That of the system first: the repairs of all others are recorded there.
     for (const stream of pushed.toReversed()) {
-      const partition = String(auditPartitions[stream]);
+      const partition = auditPartitions[stream] ?? 'system';
+      const moved = await streams.repair(stream, 'look');
+      if (moved === 'unclear') {
+        throw new Failure(
+          `${streamName(stream)} was changed in another manner too: nothing was done to it. Stop the service and restore Redis from its last good copy.`,
+        );
+      }
       await settle(
         `The numbers of ${streamName(stream)} of the audit were pushed on.`,
-        { part: 'audit-stream', partition },
-        async () => {
-          const moved = await streams.repair(stream);
-          if (moved === 'unclear') {
-            throw new Failure(
-              `${streamName(stream)} was changed in another manner too: nothing was done to it. Stop the service and restore Redis from its last good copy.`,
-            );
-          }
-          return { moved: moved === 'sound' ? 0 : moved };
+        {
+          part: 'audit-stream',
+          partition: String(partition),
+          moved: moved === 'sound' ? 0 : moved,
         },
+        () => streams.repair(stream, 'repair'),
+        partition !== 'system',
       );
     }
     for (const partition of partitions) {
@@ -60,11 +70,8 @@ export async function repair(configuration: Configuration, options: RepairOption
       if (fields.length === 0) continue;
       await settle(
         `${fields.length} lists of those who looked cannot be read in partition ${partition}. New ones begin; the audit has who looked.`,
-        { part: 'access-list', partition: String(partition) },
-        async () => {
-          await removeLists(connection, partition, fields);
-          return { lists: fields.length };
-        },
+        { part: 'access-list', partition: String(partition), lists: fields.length },
+        () => removeLists(connection, partition, fields),
       );
     }
     const commits = CommitFile.openIfThere(auditFolder(configuration));
@@ -73,24 +80,34 @@ export async function repair(configuration: Configuration, options: RepairOption
       if (foreign > 0) {
         await settle(
           `${foreign} entries of the audit streams were no events of this service. They are sealed as they were.`,
-          { part: 'audit-entry' },
-          async () => {
-            commits?.answerForForeign();
-            return { entries: foreign };
-          },
+          { part: 'audit-entry', entries: foreign },
+          () => commits?.answerForForeign(),
         );
       }
-    } finally {
-      commits?.close();
-    }
-    if (found === 0) console.log('Nothing was found to repair.');
-    else if (who === undefined) console.log('Repaired with --by NAME --reason TEXT.');
-    else {
+      // What is gone no repair brings back, and the store stays closed.
+      const gaps = await streams.gaps(() => commits?.read()?.numbers ?? []);
+      const gone = gaps.length === 0 ? undefined : gapsText(gaps);
+      if (who === undefined) {
+        if (found > 0) console.log('Repaired with --by NAME --reason TEXT.');
+        else if (gone === undefined) console.log(NOTHING);
+        if (gone !== undefined) console.log(gone);
+        return;
+      }
       // The verifier looks at once where nothing is said.
       if (pushed.length > 0) await connection.del(keys.open);
+      if (gone !== undefined) {
+        throw new Failure(
+          found > 0 ? `What can be repaired is. The store stays closed. ${gone}` : gone,
+        );
+      }
+      const opens = pushed.length > 0 ? ' The store opens within seconds.' : '';
       console.log(
-        'Repaired. The store opens within seconds. Change the password of the lookup processes, if that is not done.',
+        found === 0
+          ? NOTHING
+          : `Repaired.${opens} Change the password of the lookup processes, if that is not done.`,
       );
+    } finally {
+      commits?.close();
     }
   });
 }

@@ -145,15 +145,18 @@ export function createAuditStreams(redis: Redis) {
     pushed,
 
     /**
-     * Gives the entries of a pushed stream their numbers by the order in which they were added. It takes the
-     * rights of the administrator.
+     * Gives the entries of a pushed stream their numbers by the order in which they were added, or looks what
+     * that would do. It takes the rights of the administrator.
      *
-     * @returns how many have another number now; `unclear` where nothing was done, since the stream was
-     * changed in another manner too
+     * @returns how many get another number; `unclear` where nothing was done, since the stream was changed in
+     * another manner too
      */
-    async repair(stream: number): Promise<number | 'sound' | 'unclear'> {
+    async repair(
+      stream: number,
+      does: 'look' | 'repair' = 'repair',
+    ): Promise<number | 'sound' | 'unclear'> {
       const key = keys.audit(auditPartitions[stream] ?? 'system');
-      const reply = await redis.fcall(FUNCTIONS.repairStream, 2, key, `${key}:repair`);
+      const reply = await redis.fcall(FUNCTIONS.repairStream, 2, key, `${key}:repair`, does);
       return reply === 'sound' || reply === 'unclear' ? reply : Number(reply);
     },
 
@@ -211,8 +214,14 @@ export function createAuditStreams(redis: Redis) {
       return batch;
     },
 
-    /** Streams whose next event is not the one after `sealed`, or that ended before it. */
-    async gaps(sealed: readonly number[], last: readonly number[]): Promise<StreamGap[]> {
+    /**
+     * Streams whose next event is not the one after those sealed, or that ended before it.
+     *
+     * @param readSealed is asked before and after: what was sealed and trimmed meanwhile is not missing
+     */
+    async gaps(readSealed: () => readonly number[]): Promise<StreamGap[]> {
+      const sealed = readSealed();
+      const last = await numbers();
       const wanted = auditPartitions.flatMap((_, stream) => {
         const from = (sealed[stream] ?? 0) + 1;
         return (last[stream] ?? 0) >= from ? [{ stream, from }] : [];
@@ -227,7 +236,8 @@ export function createAuditStreams(redis: Redis) {
         const [after, found] = [sealed[stream] ?? 0, last[stream] ?? 0];
         return found < after ? [{ stream, sealed: after, found }] : [];
       });
-      return [...back, ...later];
+      const now = readSealed();
+      return [...back, ...later.filter(({ stream, found }) => found > (now[stream] ?? 0) + 1)];
     },
 
     /** Milliseconds: when the oldest event after `sealed` was recorded; `undefined` where there is none. */

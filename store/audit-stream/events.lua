@@ -59,31 +59,35 @@ redis.register_function('cpf_trim_audit_' .. VERSION, trim_audit)
 -- beside the old one and takes its place in one command. Of an entry with more fields than any event has, the
 -- first hundred are kept.
 --
--- KEYS  audit stream, a key to make the new one under
--- reply sound, nothing was wrong; unclear, and nothing was done; or how many entries have another number now
+-- KEYS  audit stream, a key to make the new one under    ARGV  look, to change nothing; or repair
+-- reply sound, nothing is wrong; unclear, and nothing was done; or how many entries get another number
 
 local FIELDS_KEPT = 100
 
-local function repair_stream(keys)
+local function repair_stream(keys, args)
   local stream_key, new_key = keys[1], keys[2]
+  local repairs = args[1] == 'repair'
   local last, held, added = stream_state(stream_key)
   if last <= added then return 'sound' end
   local entries = redis.call('XRANGE', stream_key, '-', '+')
   local moved = 0
-  redis.call('DEL', new_key)
+  if repairs then redis.call('DEL', new_key) end
   for i, entry in ipairs(entries) do
     local id = string.format('0-%.0f', added - held + i)
     local time, number = string.match(entry[1], '^(%d+)-(%d+)$')
     if entry[1] ~= id then
       if time == '0' and tonumber(number) < added - held + i then
-        redis.call('DEL', new_key)
+        if repairs then redis.call('DEL', new_key) end
         return 'unclear'
       end
       moved = moved + 1
     end
-    local fields = entry[2]
-    redis.call('XADD', new_key, id, unpack(fields, 1, math.min(#fields, FIELDS_KEPT)))
+    if repairs then
+      local fields = entry[2]
+      redis.call('XADD', new_key, id, unpack(fields, 1, math.min(#fields, FIELDS_KEPT)))
+    end
   end
+  if not repairs then return moved end
   local id = string.format('0-%.0f', added)
   if held == 0 then
     redis.call('XADD', new_key, id, 'event', '')

@@ -44,7 +44,9 @@ export async function removeLists(
   partition: number,
   fields: readonly string[],
 ): Promise<void> {
-  await redis.hdel(keys.accessLists(partition), ...fields);
+  for (let from = 0; from < fields.length; from += LISTS_A_LOOK) {
+    await redis.hdel(keys.accessLists(partition), ...fields.slice(from, from + LISTS_A_LOOK));
+  }
 }
 
 /** What is known of the lists of those who looked. */

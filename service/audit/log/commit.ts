@@ -157,11 +157,29 @@ export class CommitFile {
       .map((row) => holdRow.parse(row));
   }
 
-  addRetentionHold(by: string, reason: string): RetentionHold {
-    const row = this.#db
-      .prepare('INSERT INTO hold (at, by, reason) VALUES (?, ?, ?) RETURNING id, at, by, reason')
-      .get(new Date().toISOString(), by, reason);
-    return holdRow.parse(row);
+  /**
+   * Begins a hold and puts it on record, or does neither.
+   *
+   * @param record may take a second or two: nothing can be sealed meanwhile
+   */
+  async addRetentionHold(
+    by: string,
+    reason: string,
+    record: (hold: RetentionHold) => Promise<void>,
+  ): Promise<RetentionHold> {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const row = this.#db
+        .prepare('INSERT INTO hold (at, by, reason) VALUES (?, ?, ?) RETURNING id, at, by, reason')
+        .get(new Date().toISOString(), by, reason);
+      const hold = holdRow.parse(row);
+      await record(hold);
+      this.#db.exec('COMMIT');
+      return hold;
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
   }
 
   endRetentionHold(id: number): boolean {

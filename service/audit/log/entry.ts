@@ -1,3 +1,5 @@
+import { SEALING } from '#schemas/wording/operations.ts';
+import type { StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
 
 /** Which event of which stream an entry is, and when it was recorded. */
@@ -55,3 +57,15 @@ export const streamName = (stream: number): string =>
   stream === SYSTEM_STREAM ? 'the system partition' : `partition ${stream}`;
 
 export const isSystem = (stream: number): boolean => stream === SYSTEM_STREAM;
+
+/** What is wrong with the numbers of streams, of which there is at least one, and what to do. */
+export function gapsText([gap, ...others]: readonly StreamGap[]): string {
+  if (gap === undefined) return '';
+  const { stream, sealed, found } = gap;
+  const name = streamName(stream);
+  const text =
+    found < sealed
+      ? SEALING.gapBack(name, sealed, found)
+      : SEALING.gap(name, sealed + 1, found - 1);
+  return SEALING.gaps(text, others.length);
+}

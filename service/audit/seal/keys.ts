@@ -84,14 +84,15 @@ const keyLines = async (path: string): Promise<string[]> => {
   return text.split('\n').filter((line) => line.trim() !== '');
 };
 
-/** Puts a new key first; the others go on signing. Returns the new one. */
-export async function addKey(path: string): Promise<Signer> {
+/** Puts a change of keys on record; where it rejects, nothing is changed. */
+export type RecordKeys = (keys: readonly Signer[]) => Promise<void>;
+
+/** Puts a new key first, once that is on record; the others go on signing. */
+export async function addKey(path: string, record: RecordKeys): Promise<void> {
   const [current] = await readKeys(path);
-  const lines = [makeSigner(current?.verifierKey.name ?? ''), ...(await keyLines(path))];
-  await writePrivate(path, `${lines.join('\n')}\n`);
-  const [added] = await readKeys(path);
-  if (added === undefined) throw new KeyFileWrong(`${path} could not be read back.`);
-  return added;
+  const line = makeSigner(current?.verifierKey.name ?? '');
+  await record(parseKeyFile(path, line));
+  await writePrivate(path, `${[line, ...(await keyLines(path))].join('\n')}\n`);
 }
 
 /** A public key that signed until it was retired; checkpoints and proofs of its time need it. */
@@ -124,12 +125,17 @@ export function retiredKeysOf(path: string): RetiredKey[] {
 }
 
 /**
- * Removes every key but the current one, keeps the public half of those removed, and returns them.
+ * Removes every key but the current one, once that is on record, and keeps the public half of those removed.
  *
  * @param checkpoint the log's: without the current key's signature on it the others are still needed
+ * @returns false where there is no other
  * @throws {KeyFileWrong}
  */
-export async function retireKeys(path: string, checkpoint: Buffer | undefined): Promise<Signer[]> {
+export async function retireKeys(
+  path: string,
+  checkpoint: Buffer | undefined,
+  record: RecordKeys,
+): Promise<boolean> {
   const [current, ...retired] = await readKeys(path);
   const [line] = await keyLines(path);
   const signed =
@@ -138,13 +144,13 @@ export async function retireKeys(path: string, checkpoint: Buffer | undefined): 
   if (!signed) {
     throw new KeyFileWrong(AUDIT_KEY.notSignedYet);
   }
-  if (retired.length > 0) {
-    const retiredAt = new Date().toISOString();
-    const now = retired.map(({ verifierKey }) => ({ verifierKey, retiredAt }));
-    const lines = [...now, ...retiredKeysOf(path)].map(retiredKeyLine);
-    // First: a key that is retired twice after a crash does no harm, one that is lost does.
-    await writePrivate(retiredFile(path), `${lines.join('\n')}\n`);
-    await writePrivate(path, `${line}\n`);
-  }
-  return retired;
+  if (retired.length === 0) return false;
+  await record(retired);
+  const retiredAt = new Date().toISOString();
+  const now = retired.map(({ verifierKey }) => ({ verifierKey, retiredAt }));
+  const lines = [...now, ...retiredKeysOf(path)].map(retiredKeyLine);
+  // First: a key that is retired twice after a crash does no harm, one that is lost does.
+  await writePrivate(retiredFile(path), `${lines.join('\n')}\n`);
+  await writePrivate(path, `${line}\n`);
+  return true;
 }

@@ -5,7 +5,7 @@ import { VERIFIER } from '#schemas/wording/store.ts';
 import { type AuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
 import type { SealingState } from '../log/commit.ts';
-import { streamName } from '../log/entry.ts';
+import { gapsText } from '../log/entry.ts';
 import { ResourceMissing } from '../log/log-folder.ts';
 import { sealedRange } from '../log/sealed.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
@@ -70,11 +70,6 @@ const errorCode = (error: unknown): string => {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   return code ?? (error instanceof Error ? error.name : 'unknown');
 };
-
-const gapText = ({ stream, sealed, found }: StreamGap): string =>
-  found < sealed
-    ? SEALING.gapBack(streamName(stream), sealed, found)
-    : SEALING.gap(streamName(stream), sealed + 1, found - 1);
 
 /**
  * Carries events from the store's streams into the log: a step at a time, each of which seals a batch, reads
@@ -161,12 +156,7 @@ export function createSealer(options: SealerOptions) {
     });
     if (batch.gaps.length > 0) {
       if ((await streams.pushed()).length > 0) throw new Stopped(VERIFIER.pushedOn);
-      const [first] = batch.gaps;
-      const others = batch.gaps.length - 1;
-      throw new Stopped(
-        SEALING.gaps(first === undefined ? '' : gapText(first), others),
-        batch.gaps,
-      );
+      throw new Stopped(gapsText(batch.gaps), batch.gaps);
     }
     try {
       // First, so that a crash in between leaves an alarm too many and not one too few.

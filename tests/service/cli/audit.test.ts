@@ -191,6 +191,35 @@ test('a new key signs beside the old one, which is retired once it does, both on
   await rm(dirname(kept), { recursive: true, force: true });
 });
 
+test('no key is added or retired, and no hold begins, that cannot be put on record', async () => {
+  const path = join(service.dataDir, 'audit-key');
+  const before = readFileSync(path, 'utf8');
+  const retired = readFileSync(`${path}.retired`, 'utf8');
+  const unrecorded = (...args: string[]) =>
+    run(['audit', ...args, '--by', 'A. Guardian', '--reason', 'a trial'], {
+      DATA_DIR: service.dataDir,
+      REDIS_URL: 'redis://127.0.0.1:1',
+    });
+  expect((await unrecorded('key', '--add')).code).toBe(1);
+  expect(readFileSync(path, 'utf8')).toBe(before);
+  expect((await unrecorded('hold')).code).toBe(1);
+  expect((await audit('hold', '--list')).stdout).toContain('No hold');
+
+  expect((await audit('key', '--add', '--by', 'A. Guardian', '--reason', 'a trial')).code).toBe(0);
+  const two = readFileSync(path, 'utf8');
+  const [current] = await verifiers();
+  await until(() => {
+    const checkpoint = readFileSync(join(folder, 'checkpoint'));
+    return openCheckpoint(checkpoint, current === undefined ? [] : [current]).kind === 'signed';
+  }, 'the new key signing');
+  expect((await unrecorded('key', '--retire')).code).toBe(1);
+  expect(readFileSync(path, 'utf8')).toBe(two);
+  expect(readFileSync(`${path}.retired`, 'utf8')).toBe(retired);
+  expect((await audit('key', '--retire', '--by', 'A. Guardian', '--reason', 'a trial')).code).toBe(
+    0,
+  );
+});
+
 test('a hold names who and why, is on record, and can be ended', async () => {
   const holds = () => {
     const commits = CommitFile.open(folder);

@@ -148,6 +148,64 @@ test('a list of accesses that cannot be read is found without a lookup, and begu
   ]);
 });
 
+test('nothing is repaired that cannot be put on record first', async () => {
+  const lists = keys.accessLists(PARTITION);
+  const attacker = await service.connect('lookup');
+  await attacker.hset(lists, CHILD, 'nonsense');
+  await attacker.call('XADD', STREAM, '0-*', 'anything', 'at all');
+  await until(async () => (await alarm('audit-entry')) === 1, 'the entry being sealed');
+  const administrator = String(await service.admin.call('ACL', 'WHOAMI'));
+  await service.admin.call('ACL', 'SETUSER', administrator, '-xadd');
+  expect(await repair(...NAMED)).toMatchObject({ code: 1 });
+  await service.admin.call('ACL', 'SETUSER', administrator, '+xadd');
+  expect(await service.admin.hget(lists, CHILD)).toBe('nonsense');
+  expect(await alarm('audit-entry')).toBe(1);
+
+  await attacker.call('XADD', STREAM, '0-1000000', 'event', 'x');
+  await until(async () => (await alarm('audit-stream')) === 1, 'the stream being seen');
+  // As many as somebody likes to write.
+  for (let from = 0; from < 130_000; from += 10_000) {
+    const fields = Array.from({ length: 10_000 }, (_, i) => [`x${from + i}`, 'nonsense']);
+    await attacker.hset(lists, ...fields.flat());
+  }
+  expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
+  expect(
+    (await repairs()).map(({ detail }) => [detail['part'], detail['moved'] ?? detail['lists']]),
+  ).toEqual([
+    ['audit-stream', 1],
+    ['access-list', 130_001],
+    ['audit-entry', undefined],
+  ]);
+});
+
+test('a stream that was shortened is no repair’s, which says what opens the store again', async () => {
+  expect((await look()).status).toBe(200);
+  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
+  const attacker = await service.connect('lookup');
+  await attacker.call('XADD', STREAM, '0-1000000', 'event', 'x');
+  await until(async () => (await said()).includes('pushed its numbers on'), '/_status');
+  // What cannot be sealed goes.
+  await attacker.call('XADD', STREAM, 'MAXLEN', '1', '0-1000001', 'event', 'x');
+  const repaired = await repair(...NAMED);
+  expect([repaired.code, repaired.stderr]).toEqual([1, expect.stringContaining('stays closed')]);
+  expect(repaired.stderr).toContain('audit accept-gap');
+  expect(repaired.stdout).not.toContain('opens');
+  for (const args of [['--list'], NAMED]) {
+    const { stdout, stderr } = await repair(...args);
+    expect(stdout + stderr).toContain(`of partition ${PARTITION} are missing`);
+    expect(stdout).not.toContain('Nothing was found');
+  }
+  expect((await look()).status).toBe(503);
+  const accepted = await run(['audit', 'accept-gap', ...NAMED], { DATA_DIR: service.dataDir });
+  expect(accepted).toMatchObject({ code: 0 });
+  await until(async () => (await look()).status === 200, 'lookups being answered again');
+  await until(
+    async () => (await repair('--list')).stdout.includes('no events of this service'),
+    'the entry being sealed',
+  );
+  expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
+});
+
 test('where nothing is damaged nothing is done, and that is said', async () => {
   await look();
   expect((await repair(...NAMED)).stdout).toContain('Nothing was found to repair.');
