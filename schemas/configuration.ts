@@ -108,6 +108,20 @@ export const configurationSchema = z
       .min(1)
       .optional()
       .describe('JSON file: tokens, users and clients that are trusted no longer.'),
+    SIGN_IN_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'JSON file: OpenID providers by which people sign in to the pages for browsers. Not set: no pages, but for a demo.',
+      ),
+    SESSION_KEYS_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'File of one or two lines of 64 hexadecimal digits, the same for all processes behind one address: keys of browser sessions, of which the first is used for new ones. Default: `session-keys` in DATA_DIR.',
+      ),
     REREAD_SECONDS: number(0.01, 60, 5).describe(
       'How often the files that settings name are looked at for changes.',
     ),
@@ -470,6 +484,23 @@ export const configurationSchema = z
     ({ PORT, METRICS_PORT }) =>
       METRICS_PORT === undefined || METRICS_PORT === 0 || METRICS_PORT !== PORT,
     { path: ['METRICS_PORT'], error: 'must not be PORT: metrics are not for those who look up' },
+  )
+  .refine(
+    ({ SIGN_IN_FILE, PUBLIC_URL }) =>
+      SIGN_IN_FILE === undefined ||
+      (PUBLIC_URL !== undefined && new URL(PUBLIC_URL).origin === PUBLIC_URL),
+    {
+      path: ['PUBLIC_URL'],
+      error: 'must be an address without a path, because SIGN_IN_FILE is set',
+    },
+  )
+  .refine(
+    ({ ROLE, SIGN_IN_FILE, SESSION_KEYS_FILE }) =>
+      SIGN_IN_FILE === undefined || ROLE !== 'lookup' || SESSION_KEYS_FILE !== undefined,
+    {
+      path: ['SESSION_KEYS_FILE'],
+      error: 'required, because SIGN_IN_FILE is set: all lookup processes must have the same keys',
+    },
   )
   .refine(
     ({ TRACING, TRACING_REGISTER_FILE }) =>

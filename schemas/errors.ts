@@ -222,6 +222,14 @@ export const ERRORS = {
     detail:
       'In unscheduled care each lookup is an attendance, listed and told to the authority: make it with POST /lookup.',
   },
+  'form-untrusted': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'The form was not sent from a page of this service',
+    detail: 'Of the pages for browsers alone: open the page and fill the form in anew.',
+  },
   'not-found': {
     status: 404,
     fhir: 'not-found',

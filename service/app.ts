@@ -5,7 +5,8 @@ import { withTraceId } from './fhir/request.ts';
 import { FHIR_BASE } from './fhir/vocabulary.ts';
 import { problemResponse } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
-import { allowedMethods, type MountedRoute } from './routes/route.ts';
+import type { MountedRoute } from './http/route.ts';
+import { allowedMethods } from './routes/route.ts';
 import { errorFields, type Log } from './telemetry/log.ts';
 import { createRouteNames } from './telemetry/requests.ts';
 

@@ -3,7 +3,7 @@ import type { Configuration } from '#schemas/configuration.ts';
 import type { Build } from '#schemas/status.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createAdmissionContext } from './admission/admission-context.ts';
-import { completeIdentities, readIdentities } from './admission/identities.ts';
+import { completeIdentities, organisationsOf, readIdentities } from './admission/identities.ts';
 import { createApp } from './app.ts';
 import { createApiDescription } from './description/description.ts';
 import { createBaseOf } from './fhir/request.ts';
@@ -15,6 +15,7 @@ import { OPERATIONS } from './routes/routes.ts';
 import { createClosing } from './start/closing.ts';
 import { watchHealth } from './start/health.ts';
 import { createLookups } from './start/lookups.ts';
+import { readProviders, startPages } from './start/pages.ts';
 import { startReadiness } from './start/readiness.ts';
 import { recordConfiguration } from './start/record-start.ts';
 import { startRedis } from './start/redis.ts';
@@ -100,7 +101,19 @@ export async function startService(
       connection,
       countedAlerts,
     });
-    const versions = recordConfiguration(start, { readiness, admissionContext, identities, build });
+    const nameOf = (code: string): string | undefined =>
+      organisationsOf(identities, admissionContext.isDemo()).get(code)?.name;
+    const providers = runs('pages', ROLE)
+      ? await readProviders(configuration, nameOf, onProblem)
+      : [];
+    const signIn = providers.map(({ described }) => described);
+    const versions = recordConfiguration(start, {
+      readiness,
+      admissionContext,
+      identities,
+      build,
+      signIn,
+    });
 
     const baseOf = createBaseOf(PUBLIC_URL);
     const worker =
@@ -127,9 +140,24 @@ export async function startService(
       worker,
     });
 
+    let port = PORT;
+    const pages =
+      lookups &&
+      (await startPages(start, {
+        kind,
+        readiness,
+        connection,
+        admissionContext,
+        identities,
+        lookups,
+        providers,
+        port: () => port,
+      }));
+
     const description = createApiDescription(OPERATIONS, build.version, PUBLIC_URL);
     const routes = [
       ...(lookups === undefined ? [] : mount(PARTS.lookups.routes, lookups)),
+      ...(pages ?? []),
       ...(worker === undefined ? [] : mount(PARTS.work.routes, worker.forRoutes)),
       ...mount(PARTS.service.routes, { build, readiness, own, description, stopping: begun }),
     ];
@@ -140,6 +168,7 @@ export async function startService(
       tls: tls?.value,
       observer: telemetry.observer(routes.map(({ operation }) => operation.path)),
     });
+    port = http.port;
     tls?.onChange(http.useTls);
     add(async () => {
       http.drain();

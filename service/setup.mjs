@@ -3,8 +3,9 @@
  *
  *     node service/setup.mjs                      packages and Redis
  *     node service/setup.mjs packages             packages alone
+ *     node service/setup.mjs browser              packages, Redis and Chromium
  *     node service/setup.mjs start [arguments]    both, then the service with a synthetic sample
- *     node service/setup.mjs test [arguments]     both, then the tests
+ *     node service/setup.mjs test [arguments]     both and Chromium, then the tests
  *
  * package.json calls it by `exec`: a shell left in between would take npm's SIGTERM and die alone.
  *
@@ -27,15 +28,16 @@ const stamp = join(root, 'node_modules', '.cp-flags-lock');
 /** A refusal whose message is the sentence for the user. */
 class SetupError extends Error {}
 
-/** @type {Record<string, { needsRedis: boolean, run?: string[] }>} */
+/** @type {Record<string, { needsRedis: boolean, needsBrowser?: boolean, run?: string[] }>} */
 const commands = {
   '': { needsRedis: true },
   packages: { needsRedis: false },
+  browser: { needsRedis: true, needsBrowser: true },
   start: {
     needsRedis: !process.env['REDIS_URL'],
     run: ['node', 'service/cli.ts', 'serve', '--demo'],
   },
-  test: { needsRedis: true, run: ['vitest', 'run'] },
+  test: { needsRedis: true, needsBrowser: true, run: ['vitest', 'run'] },
 };
 
 function lockHash() {
@@ -79,7 +81,10 @@ function ensureRedis() {
   // A version that is too old is somebody's: it is not ours to upgrade under them.
   if (tooOld.length === 0 && privilege !== undefined) {
     say('Installing redis-server with apt-get.');
-    run([...privilege, 'sh', '-c', APT_INSTALL], 'apt-get could not install redis-server.');
+    run(
+      [...privilege, 'sh', '-c', aptInstall('redis-server')],
+      'apt-get could not install redis-server.',
+    );
   } else if (process.platform === 'darwin' && succeeds(['brew', '--version'])) {
     say('Installing redis with brew.');
     run(['brew', 'install', 'redis'], 'brew could not install redis.');
@@ -93,10 +98,36 @@ function ensureRedis() {
 }
 
 /**
- * Installs the package without its service: a Redis of the distribution's own on port 6379 is not
- * what was asked for. policy-rc.d is Debian's own way to say so, and is removed however it ends.
+ * For the tests of the pages, which are skipped where there is none: a browser is nothing that the service needs, so
+ * that its lack stops nothing.
  */
-const APT_INSTALL = `
+function ensureBrowser() {
+  if (BROWSERS.some((name) => succeeds([name, '--version']))) return;
+  const privilege = aptPrivilege();
+  if (privilege !== undefined) {
+    say('Installing chromium with apt-get, for the tests of the pages.');
+    try {
+      run([...privilege, 'sh', '-c', aptInstall('chromium')], '');
+      return;
+    } catch {
+      // Said below.
+    }
+  }
+  say(
+    'Chromium is not installed, and so the pages are not tested in a browser. Install it to have them tested (Debian: sudo apt-get install chromium).',
+  );
+}
+
+/** As `tests/support/browser.ts` looks for them. */
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome-stable'];
+
+/**
+ * Installs a package without its service: a Redis of the distribution's own on port 6379 is not
+ * what was asked for. policy-rc.d is Debian's own way to say so, and is removed however it ends.
+ *
+ * @param {'redis-server' | 'chromium'} name
+ */
+const aptInstall = (name) => `
 set -e
 export DEBIAN_FRONTEND=noninteractive
 if [ ! -e /usr/sbin/policy-rc.d ]; then
@@ -107,13 +138,13 @@ if [ ! -e /usr/sbin/policy-rc.d ]; then
 fi
 log=$(mktemp)
 install() {
-  apt-get -o DPkg::Lock::Timeout=120 install -y -q --no-install-recommends redis-server
+  apt-get -o DPkg::Lock::Timeout=120 install -y -q --no-install-recommends ${name}
 }
 install > "$log" 2>&1 ||
   { apt-get -o DPkg::Lock::Timeout=120 update -q > "$log" 2>&1 && install >> "$log" 2>&1; } ||
   { cat "$log" >&2; rm -f "$log"; exit 1; }
 rm -f "$log"
-if command -v systemctl > /dev/null; then systemctl -q disable redis-server || true; fi
+if command -v systemctl > /dev/null; then systemctl -q disable ${name} 2> /dev/null || true; fi
 `;
 
 /** How to run apt-get here: directly as root, by sudo if it asks nothing, else not at all. */
@@ -183,6 +214,7 @@ async function main([name = '', ...args]) {
   if (command === undefined) throw new SetupError(`There is no set-up command "${name}".`);
   if (!packagesMatchLock()) installPackages();
   if (command.needsRedis) ensureRedis();
+  if (command.needsBrowser) ensureBrowser();
   return command.run === undefined ? 0 : runUnderNode24([...command.run, ...args]);
 }
 

@@ -25,6 +25,10 @@ export const keys = {
   /** When a store verifier last looked. */
   heartbeat: 'cpf:heartbeat',
   blocked: 'cpf:blocked',
+  /** Sessions of browser pages that are over, by when they ended. */
+  ended: 'cpf:ended',
+  /** Something that may be done once: a form sent, a logout token used. */
+  once: (what: string) => `cpf:{once}:${what}`,
   use: (window: number) => `cpf:{use}:${window}`,
 } as const;
 

@@ -36,7 +36,7 @@ const idsSchema = z.object({
 });
 
 /** The ways to ask. */
-export const APIS = ['plain', 'fhir'] as const;
+export const APIS = ['plain', 'fhir', 'pages'] as const;
 export type Api = (typeof APIS)[number];
 
 const requestSchema = idsSchema.extend({

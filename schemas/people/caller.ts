@@ -1,4 +1,4 @@
-import type { Identity } from './identity.ts';
+import { type Identity, userKeyOf } from './identity.ts';
 
 /**
  * A verified caller in one role, with what every lookup would otherwise compute again: `eventJson` is
@@ -21,5 +21,17 @@ export function auditedCaller({ issuer, client, user, name, role }: Omit<Identit
     name,
     role: { code: role.code, name: role.name },
     organisation: role.organisation,
+  };
+}
+
+/** A caller of a verified identity, whichever way it was verified. */
+export function callerOf(identity: Identity): Caller {
+  const { issuer, user, name, role } = identity;
+  const { organisation } = role;
+  return {
+    identity,
+    eventJson: JSON.stringify(auditedCaller(identity)),
+    accessEntry: JSON.stringify({ name, role: role.name, roleCode: role.code, organisation }),
+    userKey: userKeyOf(issuer, user),
   };
 }

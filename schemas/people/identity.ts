@@ -58,6 +58,9 @@ export type Role = z.infer<typeof roleSchema>;
 export const SCOPES = ['upload', 'audit', 'operate'] as const;
 export type Scope = (typeof SCOPES)[number];
 
+export const isScope = (text: string): text is Scope =>
+  (SCOPES as readonly string[]).includes(text);
+
 /**
  * The claims of an access token, in the form the demo issuer writes them. Registered claims (`iss`,
  * `aud`, `exp`, `nbf`, `iat`) are checked by the verifier before these are read.

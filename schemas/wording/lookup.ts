@@ -76,6 +76,10 @@ function incompleteCoverage(coverage: Coverage): string | undefined {
   return `${behind.length} of the ${councils(coverage.expected)} covered ${behind.length === 1 ? 'is' : 'are'} not up to date: ${list}.`;
 }
 
+/** Whether a child is in the first year of life, when plans may still be held under the mother's number. */
+export const isUnderOne = (dateOfBirth: CalendarDate, now: number): boolean =>
+  londonDate(now) < addYears(dateOfBirth, 1);
+
 /**
  * The advice of a negative: what it does not mean, that a wrong number looks the same, whose plans it speaks
  * of, whose may be missing, and the baby's mother.
@@ -88,7 +92,7 @@ export function notFlaggedAdvice(
   const advice = [NOT_FLAGGED, CHECK_THE_NUMBER, covered(coverage)];
   const incomplete = incompleteCoverage(coverage);
   if (incomplete !== undefined) advice.push(incomplete);
-  if (dateOfBirth !== undefined && londonDate(now) < addYears(dateOfBirth, 1)) {
+  if (dateOfBirth !== undefined && isUnderOne(dateOfBirth, now)) {
     advice.push(CHECK_THE_MOTHER);
   }
   return advice;

@@ -7,14 +7,12 @@ import {
   jwtVerify,
 } from 'jose';
 import type { ErrorCode } from '#schemas/errors.ts';
-import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
+import { type Caller, callerOf } from '#schemas/people/caller.ts';
 import {
   type Claims,
+  isScope,
   registeredClaimsSchema,
-  SCOPES,
-  type Scope,
   tokenHeaderSchema,
-  userKeyOf,
 } from '#schemas/people/identity.ts';
 import { namesEachOnce } from '../http/json-members.ts';
 import { readClaims } from './claims.ts';
@@ -74,24 +72,13 @@ const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$/i;
 
 const refused = (code: TokenRefusal): Authentication => ({ kind: 'refused', code });
 
-function isScope(text: string): text is Scope {
-  return (SCOPES as readonly string[]).includes(text);
-}
-
-function callersOf(claims: Claims): [Caller, ...Caller[]] {
+/** A caller for each role that the claims name. */
+export function callersOf(claims: Claims): [Caller, ...Caller[]] {
   const { iss: issuer, client_id: client, sub: user, name } = claims;
   const scopes = claims.scope.split(' ').filter(isScope);
-  const userKey = userKeyOf(issuer, user);
-  const callers = claims.roles.map((role): Caller => {
-    const identity = { issuer, client, user, name, role, scopes };
-    const { organisation } = role;
-    return {
-      identity,
-      eventJson: JSON.stringify(auditedCaller(identity)),
-      accessEntry: JSON.stringify({ name, role: role.name, roleCode: role.code, organisation }),
-      userKey,
-    };
-  });
+  const callers = claims.roles.map((role) =>
+    callerOf({ issuer, client, user, name, role, scopes }),
+  );
   return callers as [Caller, ...Caller[]];
 }
 

@@ -80,6 +80,7 @@ export function createSearch(
     const rehearsal = rehearse(nhsNumber);
     if (rehearsal?.kind === 'limited') return { code: 'too-many-requests', limit: rehearsal.limit };
     const form: Form = {
+      api: 'fhir',
       search: type,
       words(checked) {
         const { resourceKey: key } = readiness;

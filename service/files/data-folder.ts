@@ -41,6 +41,16 @@ export const noticesFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'no
 /** The key of the hashes under which invalid NHS numbers are audited. */
 export const numberKeyFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'number-hash.key');
 
+/** The keys of browser sessions. */
+export const sessionKeysFile = ({
+  DATA_DIR,
+  SESSION_KEYS_FILE,
+}: Place & Pick<Configuration, 'SESSION_KEYS_FILE'>): string =>
+  SESSION_KEYS_FILE ?? join(DATA_DIR, 'session-keys');
+
+/** Councils' duty numbers as last known, for when the store cannot be reached. */
+export const councilsFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'councils.json');
+
 /** Alerts for the privacy officer of the operating organisation, until they are collected. */
 export const privacyOutbox = ({
   DATA_DIR,

@@ -4,3 +4,14 @@ import type { Context } from 'hono';
 /** A request on its way through a route. */
 export type RouteContext = Context<{ Bindings: HttpBindings }>;
 export type Handler = (c: RouteContext) => Response | Promise<Response>;
+
+/** A handler with where it is mounted, and whether it asks for a token. */
+export type MountedRoute = {
+  operation: {
+    method: 'GET' | 'POST';
+    path: string;
+    letsIn: string;
+    optionsAt?: readonly string[];
+  };
+  handler: Handler;
+};

@@ -103,4 +103,4 @@ function answerJson(
 }
 
 /** The plain form, for one number and for each of a batch. */
-export const PLAIN: Form = { words: answerJson };
+export const PLAIN: Form = { api: 'plain', words: answerJson };

@@ -1,7 +1,8 @@
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
-import type { LookupRequest, SearchType } from '#schemas/lookup.ts';
+import type { LookupRequest } from '#schemas/lookup.ts';
 import type { CoverageState } from './coverage.ts';
 import type { Admitted } from './guarded-lookup.ts';
+import type { Form } from './lookup.ts';
 
 /**
  * Writes the event of a lookup, which the store completes with what was found.
@@ -25,7 +26,7 @@ export function createEventText(versions: () => LookupEvent['versions']) {
     auditId: string,
     { ids, caller, access }: Admitted,
     { nhsNumber, reason }: LookupRequest,
-    search: SearchType | undefined,
+    { api, search }: Pick<Form, 'api' | 'search'>,
     state: CoverageState,
   ): string {
     // By hand, since this is every lookup's: what is not JSON already is a UUID, a valid NHS number or
@@ -33,7 +34,7 @@ export function createEventText(versions: () => LookupEvent['versions']) {
     const correlation =
       ids.correlationId === undefined ? '' : `,"correlationId":"${ids.correlationId}"`;
     const why = reason === undefined ? '' : `,"reason":"${reason}"`;
-    const api = search === undefined ? '"plain"' : `"fhir","search":"${search}"`;
-    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":${api},"setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
+    const searched = search === undefined ? '' : `,"search":"${search}"`;
+    return `{"type":"lookup","auditId":"${auditId}","requestId":"${ids.requestId}"${correlation},"caller":${caller.eventJson},"api":"${api}"${searched},"setting":"${access.setting}","access":"${access.access}","decidedBy":"${access.decidedBy}","nhsNumber":"${nhsNumber}"${why},"coverage":${state.eventJson},"versions":${describedVersions()}}`;
   };
 }

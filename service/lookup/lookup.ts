@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type LookupEvent, lookupEventSchema } from '#schemas/audit/audit-event.ts';
+import { type Api, type LookupEvent, lookupEventSchema } from '#schemas/audit/audit-event.ts';
 import type { Authority } from '#schemas/authority.ts';
 import { epochDay } from '#schemas/calendar.ts';
 import { ERRORS } from '#schemas/errors.ts';
@@ -30,7 +30,8 @@ export type Checked = {
 
 /** How a lookup is asked for and answered. */
 export type Form = {
-  /** That of FHIR; without one the answer is the plain one, which shows everything. */
+  api: Api;
+  /** That of FHIR; without one the answer shows everything. */
   search?: SearchType;
   /** @throws whatever is wrong with what is held: the answer then is could-not-check */
   words: (checked: Checked, admitted: Admitted, request: LookupRequest) => string;
@@ -123,16 +124,17 @@ export function createLookup(dependencies: LookupDependencies) {
   return async function lookUp(
     admitted: Admitted,
     request: LookupRequest,
-    { search, words }: Form,
+    form: Form,
     rehearsal: Rehearsed | undefined,
     trace: Trace | undefined,
   ): Promise<LookedUp> {
     const lateAt = performance.now() + LOOKUP_DEADLINE_MS - (admitted.waitedMs ?? 0);
     const { nhsNumber } = request;
+    const { api, search, words } = form;
     saw(admitted, nhsNumber);
     const auditId = randomUUID();
     const state = rehearsal?.kind === 'behind' ? rehearsal.coverage : coverage();
-    const event = eventText(auditId, admitted, request, search, state);
+    const event = eventText(auditId, admitted, request, form, state);
     const span = trace?.child(STORE_SPAN, STORE_LABELS, 'client');
     const found: Found =
       rehearsal?.kind === 'unchecked'
@@ -143,7 +145,7 @@ export function createLookup(dependencies: LookupDependencies) {
     const outcome = result.kind === 'could-not-check' ? result.cause : result.kind;
     // What was found is the audit's to say: a trace, read beside others' records, could tell whose it was.
     span?.end(result.kind === 'could-not-check' ? result.cause : undefined);
-    metrics.lookedUp(search === undefined ? 'plain' : 'fhir', admitted.access.access, outcome);
+    metrics.lookedUp(api, admitted.access.access, outcome);
     if (result.kind === 'flagged' && result.accesses === 'unreadable') metrics.accessesUnreadable();
 
     // The event on disk says that this answer may be shown.

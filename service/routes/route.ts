@@ -1,14 +1,11 @@
 import type { Operation } from '../description/operation.ts';
-import type { Handler } from '../http/route.ts';
+import type { Handler, MountedRoute } from '../http/route.ts';
 
 /** An endpoint: what the description says of it, and its handler, made of what it depends on. */
 export type Route<Dependencies> = {
   operation: Operation;
   handler: (dependencies: Dependencies) => Handler;
 };
-
-/** An endpoint of a running service. */
-export type MountedRoute = { operation: Operation; handler: Handler };
 
 /** What all of several routes depend on. */
 export type DependenciesOf<Routes extends readonly Route<never>[]> = (

@@ -14,13 +14,16 @@ export function digestConfiguration(
   configuration: Configuration,
   issuers: readonly TrustedIssuer[],
   organisations: ReadonlyMap<string, Organisation>,
+  signIn: readonly unknown[] = [],
 ) {
   const { ROLE, UP_TO_DATE_HOURS, MINIMUM_COVERAGE, MINIMUM_COVERAGE_ACCEPTED_BY } = configuration;
   const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
   const accepted = issuers.map(({ keys: _keys, ...issuer }) => issuer);
   const limits = { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT };
   const settings = { UP_TO_DATE_HOURS, MINIMUM_COVERAGE, ...limits };
-  const text = JSON.stringify([settings, accepted, [...organisations.values()]]);
+  // Without a provider it is what it was before there were any.
+  const providers = signIn.length === 0 ? [] : [signIn];
+  const text = JSON.stringify([settings, accepted, [...organisations.values()], ...providers]);
   return {
     digest: createHash('sha256').update(text).digest('hex').slice(0, 12),
     detail: {
@@ -46,6 +49,7 @@ export function createConfigurationDigest(
   configuration: Configuration,
   identities: Identities,
   isDemo: () => boolean | undefined,
+  signIn: readonly unknown[],
 ): () => ConfigurationDigest {
   let described: ConfigurationDigest | undefined;
   let organisationsThen = 0;
@@ -60,6 +64,7 @@ export function createConfigurationDigest(
         configuration,
         identities.issuers,
         organisationsOf(identities, demo),
+        signIn,
       );
       described = {
         versions: { functions: FUNCTIONS_VERSION, configuration: digest },

@@ -49,6 +49,8 @@ export type ConfigurationDependencies = {
   admissionContext: AdmissionContext;
   identities: Identities;
   build: Build;
+  /** What of the providers that people sign in by decides who is let in. */
+  signIn: readonly unknown[];
 };
 
 /**
@@ -59,9 +61,14 @@ export type ConfigurationDependencies = {
  */
 export function recordConfiguration(
   { configuration, log, add }: Pick<StartContext, 'configuration' | 'log' | 'add'>,
-  { readiness, admissionContext, identities, build }: ConfigurationDependencies,
+  { readiness, admissionContext, identities, build, signIn }: ConfigurationDependencies,
 ): () => LookupEvent['versions'] {
-  const described = createConfigurationDigest(configuration, identities, admissionContext.isDemo);
+  const described = createConfigurationDigest(
+    configuration,
+    identities,
+    admissionContext.isDemo,
+    signIn,
+  );
   const describe = () => ({ ...described().detail, version: build.version });
   add(recordStart(readiness, admissionContext.store, describe, log));
   identities.organisations?.onChange(() => {

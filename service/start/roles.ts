@@ -1,4 +1,5 @@
 import type { Configuration } from '#schemas/configuration.ts';
+import { PAGES } from '../pages/pages.ts';
 import { ROUTES } from '../routes/routes.ts';
 
 type Role = Configuration['ROLE'];
@@ -9,9 +10,14 @@ export const PARTS = {
   service: { roles: ['all', 'lookup', 'worker'], routes: ROUTES.service },
   /** Answers those who look up. Stateless, so that there can be many; see `lookups.ts`. */
   lookups: { roles: ['all', 'lookup'], routes: ROUTES.lookups },
+  /** Shows the same to people without a system, in a browser; see `pages.ts`. */
+  pages: { roles: ['all', 'lookup'], routes: PAGES },
   /** Verifies the store, seals the audit, takes uploads, notifies authorities; see `worker.ts`. */
   work: { roles: ['all', 'worker'], routes: ROUTES.work },
-} as const satisfies Record<keyof typeof ROUTES, { roles: readonly Role[]; routes: unknown }>;
+} as const satisfies Record<
+  keyof typeof ROUTES | 'pages',
+  { roles: readonly Role[]; routes: unknown }
+>;
 
 /** Whether a part runs in a process of this role. */
 export const runs = (part: keyof typeof PARTS, role: Role): boolean =>

@@ -44,7 +44,7 @@ function createOutcomes(): Record<Api, Record<Access, Record<Outcome, number>>> 
   const none = () =>
     Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
   const ofApi = () => ({ unscheduled: none(), 'silent-read': none() });
-  return { plain: ofApi(), fhir: ofApi() };
+  return { plain: ofApi(), fhir: ofApi(), pages: ofApi() };
 }
 
 /**

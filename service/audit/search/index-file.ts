@@ -17,7 +17,7 @@ import { type SealedEvent, sealedRun } from '../log/sealed.ts';
 import { happenedAt, type Viewer } from './view.ts';
 
 /** Of the tables below and of what stands in them: an index of another version is made anew. */
-const VERSION = 2;
+const VERSION = 3;
 const BUSY_TIMEOUT_MS = 5_000;
 const TEXTS_REMEMBERED = 100_000;
 const QUARTER_HOUR_MS = 900_000;

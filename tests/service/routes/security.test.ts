@@ -9,6 +9,7 @@ import { problemSchema } from '#schemas/errors.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
 import { describedPath, openApi } from '#service/description/openapi.ts';
+import { PAGES } from '#service/pages/pages.ts';
 import { OPERATIONS } from '#service/routes/routes.ts';
 import { writeNotice } from '#service/uploads/notices.ts';
 import { officer } from '../../support/authority.ts';
@@ -318,11 +319,14 @@ function expectNoSecret({ raw }: RawResponse): void {
   expect(SECRETS.filter((secret) => raw.includes(secret))).toEqual([]);
 }
 
-test('every route of the service is in the table, and nothing else is', () => {
+test('every route of the service is in the table, and nothing else is but pages for browsers', () => {
   const served = service.routes.map(({ method, path }) => `${method} ${path}`);
   // What a balancer asks by, with the answers of two routes that let anybody in.
   const options = ['OPTIONS /', 'OPTIONS /_ping', 'OPTIONS /_status'];
-  expect(served.toSorted()).toEqual([...routes.map(({ name }) => name), ...options].toSorted());
+  const pages = PAGES.map(({ operation: { method, path } }) => `${method} ${path}`);
+  expect(served.toSorted()).toEqual(
+    [...routes.map(({ name }) => name), ...options, ...pages].toSorted(),
+  );
 });
 
 test('every route is in the description of the API, with whom it lets in', () => {

@@ -34,9 +34,13 @@ async function startBeside(role: 'lookup' | 'all', dataDir: string): Promise<Ser
 }
 
 test.for([
-  ['all', ['service', 'lookups', 'work'], []],
-  ['lookup', ['service', 'lookups'], ['POST /uploads', 'POST /audit/search']],
-  ['worker', ['service', 'work'], ['POST /lookup', 'GET /FHIR/R4/Flag']],
+  ['all', ['service', 'lookups', 'pages', 'work'], []],
+  ['lookup', ['service', 'lookups', 'pages'], ['POST /uploads', 'POST /audit/search']],
+  [
+    'worker',
+    ['service', 'work'],
+    ['POST /lookup', 'GET /FHIR/R4/Flag', 'GET /look-up', 'GET /councils'],
+  ],
 ] as const)(
   'a process of role %s serves its own routes, and no others',
   async ([role, parts, never]) => {

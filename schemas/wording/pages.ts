@@ -1,0 +1,325 @@
+import { type CalendarDate, longDateText } from '../calendar.ts';
+import type { Flag } from '../lookup.ts';
+
+/**
+ * What a clinician reads in a browser, at three in the morning: short, plain, the thing to do first. A check that
+ * was made and one that was not never begin alike.
+ */
+
+export const SERVICE = 'Child protection flags';
+export const DANGER = 'Danger now: 999';
+export const DO_NOT_PRINT = 'Do not print.';
+export const NOT_A_NO = 'This is not a “no”.';
+export const FOOTER =
+  'This service works in the manner of CP-IS. It is not connected to CP-IS, and it is not an NHS website.';
+
+/** With its day and month on one line. */
+const dateText = (date: CalendarDate): string => longDateText(date).replace(' ', '\u00a0');
+
+const enumerated = (names: readonly string[], word = 'and'): string =>
+  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} ${word} ${names.at(-1)}`;
+
+/** Of the frame around every page. */
+export const FRAME = {
+  skip: 'Skip to main content',
+  account: 'Account',
+  changeRole: 'Change role',
+  signOut: 'Sign out',
+  demo: 'Demo. Every child, council and number here is made up.',
+  councils: 'Find a council’s number',
+  accessibility: 'Accessibility statement',
+  lookUp: 'Look up a child',
+  notFound: 'Page not found',
+  notFoundThen: 'Check the address, or start again.',
+  start: 'Start again',
+} as const;
+
+/** Of signing in and out. */
+export const SIGN_IN = {
+  title: 'Sign in',
+  lead: 'Look up whether a child has a child protection plan or is in care, and whom to ring.',
+  with: (provider: string) => `Sign in with ${provider}`,
+  noProvider: 'Nobody can sign in here yet. Ask the team that runs this service.',
+  cannot: 'Cannot sign in? You can still ring the council where the child lives.',
+  choosePerson: 'Choose who you are',
+  choosePersonHint: 'These people are made up. Each shows what a person in that job sees.',
+  continue: 'Continue',
+  chooseRole: 'Choose your role',
+  chooseRoleHint: 'You have more than one role. Choose the one you are working in now.',
+  pick: 'Choose one of them',
+  signedOut: 'You are signed out',
+  signedOutThen: 'Nothing about a child is left on this screen.',
+  signedOutShared:
+    'On a shared computer, close the browser too. If you signed in with a smartcard, take it with you.',
+  signOutFailed: 'You are signed out on this computer',
+  signOutFailedThen:
+    'The service could not record it everywhere. Close the browser, and do not leave this computer unlocked.',
+  again: 'Sign in again',
+  personas: {
+    emergencyDepartment: 'Nurse in an emergency department',
+    ambulanceService: 'Paramedic',
+    scheduledCare: 'GP in office hours: a look that the council is not told of',
+    school: 'Safeguarding lead in a school: is refused',
+  },
+} as const;
+
+/** Why somebody is not let in; each names what was sent and whom to ask. */
+export const SIGN_IN_REFUSED = {
+  notFinished: 'Sign-in did not finish',
+  notFinishedThen:
+    'It took too long, was begun in another tab, or was stopped. Nothing is wrong with your account. Sign in again.',
+  denied: 'Sign-in was stopped',
+  deniedThen: (provider: string) =>
+    `${provider} did not let you in. If you did not stop it yourself, ask the people who look after your ${provider} account.`,
+  unavailable: 'Sign-in is not working',
+  unavailableThen: (provider: string) =>
+    `${provider} does not answer as it should. Try again in a minute. If it stays so, tell the team that runs this service.`,
+  role: 'You have no role that can be used here',
+  roleThen: (provider: string) =>
+    `${provider} sent no role, or did not say which one you chose. Sign in again and choose the role you work in. No role to choose? Ask your registration authority.`,
+  activity: 'Your role may not look up flags',
+  activityThen:
+    'It needs activity B0107 (unscheduled care) or B0170 (planned care). Ask your registration authority to add it, or choose another role.',
+  organisation: 'Your organisation is not registered here',
+  organisationThen:
+    'Only registered care settings may look up flags. Ask your safeguarding lead to have it registered by the team that runs this service.',
+  notCare: 'Your organisation cannot look up flags',
+  notCareThen:
+    'Flags are shown for the direct care of a patient only. To share or ask about a worry, ring the council where the child lives.',
+  assurance: 'You need to sign in more securely',
+  assuranceThen: (provider: string) =>
+    `Sign in to ${provider} with a smartcard, a security key or another strong way. Ask your registration authority if you have none.`,
+  blocked: 'You have been stopped from using this service',
+  blockedThen:
+    'The organisation that runs it has stopped your access. Ask your privacy officer or safeguarding lead.',
+  nothingHere: 'There is nothing for your job here yet',
+  nothingHereThen:
+    'Your sign-in worked, but these pages are for clinicians. Ask the team that runs this service.',
+  sent: 'What was sent',
+  sentRows: {
+    name: 'Name',
+    user: 'User',
+    role: 'Role',
+    organisation: 'Organisation',
+    activities: 'Activities that count here',
+    identityAssurance: 'Identity assurance level',
+    authenticationAssurance: 'Authentication assurance level',
+    provider: 'Signed in with',
+    none: 'none',
+  },
+  tryAgain: 'Sign in again',
+} as const;
+
+/** Of the form that a number is looked up with. */
+export const LOOK_UP = {
+  title: 'Look up a child',
+  screen: 'Turn the screen away from families.',
+  told: 'Looking up tells the child’s council that you looked.',
+  recorded: 'This look is recorded. The council is not told.',
+  who: (name: string, role: string, organisation: string) => `${name}, ${role}, ${organisation}`,
+  youAre: 'You are',
+  notYou: 'Not you?',
+  change: 'Change',
+  number: 'NHS number',
+  numberHint: '10 digits, like 999 123 4567. For an unborn baby, use the mother’s number.',
+  dateOfBirth: 'Date of birth (if you know it)',
+  dateOfBirthHint: 'For example, 27 3 2019. It helps to show a wrong number.',
+  day: 'Day',
+  month: 'Month',
+  year: 'Year',
+  reason: 'Why are you looking? (optional)',
+  reasons: {
+    attendance: 'The patient is here, or on the way',
+    enquiry: 'Somebody asked about the patient',
+    other: 'Another reason',
+  },
+  care: 'What care is this?',
+  careOptions: {
+    unscheduled: 'Urgent or unplanned: the council is told that you looked',
+    planned: 'Planned: the look is recorded, the council is not told',
+  },
+  submit: 'Look up',
+  problem: 'There is a problem',
+  error: 'Error: ',
+  numberMissing: 'Enter the NHS number',
+  numberWrong: 'Check the NHS number. One of its 10 digits is wrong or missing',
+  dateWrong: 'Date of birth must be a real date in the past, like 27 3 2019. Or leave it empty',
+  tooLate: 'This page was open too long, or was opened before you signed in. Look up again.',
+} as const;
+
+/** Of the page that an answer stands on. */
+export const RESULT = {
+  /** The same whatever it was: tabs and histories disclose. */
+  title: 'Result',
+  hide: 'Hide',
+  number: 'NHS number',
+  born: (date: CalendarDate) => `Born ${dateText(date)}`,
+  bornNotGiven: 'Date of birth not given',
+  dateOfBirth: 'Date of birth',
+  time: 'Time',
+  checkedAt: (time: string) => `Checked at ${time}`,
+  notCheckedAt: (time: string) => `Not checked. Tried at ${time}`,
+  another: 'Look up another child',
+  immediate: 'Immediate action required: ',
+  urgent: 'Urgent advice: ',
+  important: 'Important: ',
+  onPlan: 'This child is on a child protection plan',
+  inCare: 'This child is in care (looked after)',
+  both: 'This child is on a child protection plan and in care (looked after)',
+  unborn: 'Her unborn baby is on a child protection plan',
+  childAndUnborn: 'This child and her unborn baby have plans',
+  dueDatePassed: 'Her baby’s plan still counts',
+  several: (count: number) =>
+    `${count} councils have plans: ring ${count === 2 ? 'both' : 'each of them'}`,
+  severalOfCare: (count: number) =>
+    `${count} councils are involved: ring ${count === 2 ? 'both' : 'each of them'}`,
+  ended: (date: CalendarDate) => `No plan now. One ended on ${dateText(date)}`,
+  endedSeveral: (count: number, date: CalendarDate) =>
+    `No plan now. ${count} ended, the last on ${dateText(date)}`,
+  ringBefore: (council: string) => `Ring ${council} before the child leaves`,
+  ringBeforeMother: (council: string) => `Ring ${council} before she leaves`,
+  ringFar: (council: string) => `Ring ${council}, even if it is far away`,
+  whoAgrees: 'Ask who can agree to treatment.',
+  notAReferral: 'This page is not a referral.',
+  due: (date: CalendarDate) => `Due, or plan ends: ${dateText(date)}.`,
+  duePassed: (date: CalendarDate) =>
+    `The due date, ${dateText(date)}, has passed. Act as if the plan is in force.`,
+  babyBorn: 'Baby born? Check the baby’s number too.',
+  endedNotSafe:
+    'Ended does not mean safe. The plan may have moved to another council. Worried? Ring.',
+  endedTag: 'Ended',
+  officeHours: 'Office hours',
+  nights: 'Nights, weekends and holidays (emergency duty team)',
+  noOfficeHours: 'No office number is held.',
+  noAnswer: 'No answer? Ring the other number.',
+  phoneFrom: (date: CalendarDate) => `This number was given on ${dateText(date)}.`,
+  whoIsThis: 'Check who this is',
+  whoIsThisThen: (councils: readonly string[]) =>
+    `${enumerated(councils)} sent a different date of birth. Check the number and the wristband. Do not ignore the plan.`,
+  councilBehind: (council: string, date: CalendarDate | undefined) =>
+    date === undefined
+      ? `${council} is out of date: this may have changed since.`
+      : `${council} is out of date: this is as it was on ${dateText(date)}, and may have changed since.`,
+  noPlan: 'No plan found',
+  noPlanBehind: 'No plan found, but some councils are out of date',
+  checkTheNumber: 'Check the number. A wrong one looks just like this.',
+  covered: {
+    all: (area: string, count: number) => `This covers the ${count} councils of ${area}.`,
+    pilot: (area: string, names: readonly string[]) =>
+      `This is a pilot in ${area}. It covers ${enumerated(names)}, and no other council. Does the child live elsewhere? Ring children’s social care there.`,
+    pilotLarge: (area: string, count: number) =>
+      `This is a pilot in ${area}. It covers ${count} councils, and no other. Does the child live elsewhere? Ring children’s social care there.`,
+    sample: (count: number) =>
+      `This is a sample of ${count} made-up councils. It says nothing about a real child.`,
+    notSet: 'It is not set here which councils are covered. Plans of some may be missing.',
+  },
+  allUpToDate: 'All of them are up to date.',
+  liveIn: (councils: readonly string[], more: number) =>
+    `Is the child’s council ${enumerated(more > 0 ? [...councils, `one of ${more} others`] : councils, 'or')}?`,
+  liveInThen: 'Its plans may be missing here. Ring.',
+  behindSince: (date: CalendarDate) => `Up to date on ${dateText(date)}`,
+  behindNever: 'Has sent nothing yet',
+  otherBehind: (councils: readonly string[], more: number) =>
+    `Out of date, so its plans may be missing: ${enumerated(more > 0 ? [...councils, `${more} more`] : councils)}.`,
+  notSafe: 'This does not mean that the child is safe.',
+  notHere: 'Protected records, children in need and children from outside England are not here.',
+  underOne: 'Under 1? Check the mother’s number too.',
+  details: 'Dates, who looked lately, and the record of this check',
+  date: dateText,
+  plans: 'Plans',
+  noEnd: 'no end date given',
+  plan: 'Plan',
+  council: 'Council',
+  status: 'Status',
+  started: 'Started',
+  ends: 'Ends',
+  endedOn: 'Ended',
+  dataAsOf: 'Council’s data as of',
+  unknown: 'not known',
+  statuses: { current: 'In force', 'due-date-passed': 'In force, due date passed', ended: 'Ended' },
+  looked: 'Who looked lately, from unscheduled care',
+  lookedWhen: 'Last looked',
+  lookedWho: 'Who',
+  lookedWhere: 'Where',
+  lookedTimes: (count: number) => `${count} times`,
+  you: 'you',
+  nobodyElse: 'Nobody else has looked.',
+  notShownWho: 'Who looked before cannot be shown. The flag is not affected: act on it.',
+  silentWho: 'Who looked before is not shown for planned care.',
+  auditId: 'Record of this check',
+} as const;
+
+/** Of a check that was not made. */
+export const NOT_CHECKED = {
+  title: 'Could not check',
+  couldNotCheck: 'Could not check',
+  again: 'Try again',
+  stillBroken: 'Still broken? Ring the council where the child lives.',
+  notInUse: 'Could not check: this NHS number is no longer used',
+  notInUseThen: 'Find the patient’s present NHS number and look that up.',
+  limited: 'Could not check: too many look-ups',
+  limitedThen: (seconds: number) =>
+    seconds === 1
+      ? 'Wait 1 second, or ask a colleague now.'
+      : `Wait ${seconds} seconds, or ask a colleague now.`,
+  over: 'Signed out. No new check was made',
+  overThen: 'Sign in.',
+  overCannot: 'Cannot sign in?',
+  refused: 'Could not check: you are not let in',
+  untrusted: 'Could not check: the form was not sent from this page',
+  untrustedThen: 'Open the look-up page and type the number again.',
+} as const;
+
+/** Of an answer that is no longer shown. */
+export const HIDDEN = {
+  title: 'Hidden',
+  heading: 'The answer is hidden',
+  noCheck: 'No new check was made. To see it again, look the child up again.',
+} as const;
+
+/** Of the list of councils' numbers. */
+export const COUNCILS = {
+  title: 'Find a council’s number',
+  lead: 'Ring the council where the child lives. These are the councils’ own duty numbers.',
+  filter: 'Council’s name',
+  filterHint: 'Type part of the name. The list gets shorter as you type.',
+  letters: 'Jump to a letter',
+  matches: (count: number) =>
+    count === 0
+      ? 'No council has that name. Try part of it, or the county.'
+      : `${count} ${count === 1 ? 'council' : 'councils'}`,
+  /** With `#` where the number stands. */
+  many: '# councils',
+  given: (date: CalendarDate) => `Night number given on ${dateText(date)}`,
+  givenUnknown: 'When the night number was given is not known',
+  noneHeld: 'No number is held. Ring the council’s main number and ask for children’s social care.',
+  none: 'No council’s numbers are held here yet. Ring the council where the child lives: its main number is on its website.',
+  asOf: (time: string) => `As this service knew them at ${time}.`,
+  old: 'The service cannot reach its store just now. These are the last numbers it knew.',
+  print: 'You may print this page. Print it again every month: numbers change.',
+} as const;
+
+/** How each plan is named in a list of plans. */
+export const PLAN_NAMES: Record<Flag['type'], string> = {
+  'child-protection-plan': 'Child protection plan',
+  'looked-after-child': 'In care (looked after)',
+  'unborn-child-protection-plan': 'Unborn baby’s child protection plan',
+};
+
+/** The statement that public bodies have to give. Source: Public Sector Bodies Accessibility Regulations 2018. */
+export const ACCESSIBILITY = {
+  title: 'Accessibility statement',
+  paragraphs: [
+    'These pages are meant for everybody who looks after a patient, also on an old or small screen, by keyboard alone, with a screen reader, enlarged four times, in high contrast and without JavaScript.',
+    'They are built to meet the Web Content Accessibility Guidelines, version 2.2, level AA. Each of their states is tested by machine (axe-core), by keyboard, at 320 pixels width and with forced colours. Nobody outside has audited them yet.',
+  ],
+  limits: 'What you may find hard',
+  limitsList: [
+    'An answer goes from the screen after two minutes, and you are signed out after ten minutes without use. This protects the child and cannot be switched off. You can look up again at once.',
+    'An answer cannot be printed.',
+    'The button “Hide” leaves the answer at once, without asking.',
+  ],
+  report: 'Tell us',
+  reportThen:
+    'If something here does not work for you, tell the team that runs this service. If their answer does not help, the Equality Advisory and Support Service can advise you.',
+} as const;

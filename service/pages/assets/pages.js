@@ -1,0 +1,31 @@
+// Only adds: every page works without it.
+import { initAll } from './nhsuk-frontend.js';
+
+document.body.classList.add('js-enabled');
+if ('noModule' in HTMLScriptElement.prototype) {
+  document.body.classList.add('nhsuk-frontend-supported');
+}
+initAll();
+
+const filter = document.querySelector('[data-filter]');
+if (filter !== null) {
+  const box = filter.querySelector('input');
+  const count = filter.querySelector('[data-count]');
+  const councils = [...document.querySelectorAll('[data-council]')];
+  const groups = [...document.querySelectorAll('[data-group]')];
+  filter.hidden = false;
+  const show = () => {
+    const wanted = box.value.trim().toLowerCase();
+    let shown = 0;
+    for (const council of councils) {
+      council.hidden = !council.dataset.council.includes(wanted);
+      if (!council.hidden) shown += 1;
+    }
+    for (const group of groups) {
+      group.hidden = group.querySelector('[data-council]:not([hidden])') === null;
+    }
+    const { one, many, none } = count.dataset;
+    count.textContent = shown === 0 ? none : shown === 1 ? one : many.replace('#', shown);
+  };
+  box.addEventListener('input', show);
+}

@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+
+const FRONTEND = new URL('../../../node_modules/nhsuk-frontend/dist/nhsuk/', import.meta.url);
+const OWN = new URL('../assets/', import.meta.url);
+
+const TYPES = {
+  css: 'text/css; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  svg: 'image/svg+xml',
+} as const;
+
+/** A file that pages fetch: it never changes under its name, which holds its digest. */
+export type Asset = { type: string; bytes: Buffer; gzipped: Buffer };
+
+export type Assets = {
+  /** Addresses by which pages name them. */
+  styles: readonly string[];
+  script: string;
+  find: (name: string) => Asset | undefined;
+};
+
+export const ASSETS_PATH = '/assets';
+
+/** Fonts that are licensed to the NHS alone, at an address of its own. Source: NHS identity guidelines. */
+const FONT_FACES = /@font-face\{[^}]*\}/g;
+const IMAGES = /\/assets\/images\/([a-z-]+\.svg)/g;
+const SOURCE_MAPS = /\n?(?:\/\*|\/\/)# sourceMappingURL=\S*(?: \*\/)?\s*$/;
+
+/**
+ * The design system of the NHS as its package has it, less what it would fetch from elsewhere, and the few rules of
+ * our own.
+ */
+export function readAssets(): Assets {
+  const assets = new Map<string, Asset>();
+
+  function add(name: string, text: string): string {
+    const [stem = '', ending = 'css'] = name.split(/\.(?=[a-z]+$)/);
+    const bytes = Buffer.from(text.replace(SOURCE_MAPS, ''));
+    const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+    const address = `${stem}.${digest}.${ending}`;
+    const type = TYPES[ending as keyof typeof TYPES];
+    assets.set(address, { type, bytes, gzipped: gzipSync(bytes, { level: 9 }) });
+    return `${ASSETS_PATH}/${address}`;
+  }
+  const package_ = (path: string): string => readFileSync(new URL(path, FRONTEND), 'utf8');
+  const own = (path: string): string => readFileSync(new URL(path, OWN), 'utf8');
+
+  const frontendCss = package_('nhsuk-frontend.min.css')
+    .replaceAll(FONT_FACES, '')
+    .replaceAll(IMAGES, (_, name: string) => add(name, package_(`assets/images/${name}`)));
+  const styles = [add('nhsuk-frontend.css', frontendCss), add('pages.css', own('pages.css'))];
+  const frontendJs = add('nhsuk-frontend.js', package_('nhsuk-frontend.min.js'));
+  const script = add('pages.js', own('pages.js').replace('./nhsuk-frontend.js', frontendJs));
+  return { styles, script, find: (name) => assets.get(name) };
+}

@@ -1,0 +1,128 @@
+import { DANGER, DO_NOT_PRINT, FOOTER, FRAME, LOOK_UP, SERVICE } from '#schemas/wording/pages.ts';
+import type { Session } from '../session/sessions.ts';
+import type { Assets } from './assets.ts';
+import { type Html, html } from './html.ts';
+
+/** Who is signed in, and the token by which their forms are known. */
+export type Person = { session: Session; token: string; canChangeRole: boolean };
+
+export type Page = {
+  title: string;
+  content: Html;
+  status?: number;
+  /** Beside that of the frame, which says that nothing is kept. */
+  cookies?: readonly string[];
+  person?: Person | undefined;
+  /** Beside the person: what takes an answer from the screen. */
+  aside?: Html;
+  /** Where the browser goes by itself, and when. */
+  leave?: { afterSeconds: number; to: string };
+  printable?: boolean;
+  retryAfterSeconds?: number | undefined;
+  allow?: string;
+};
+
+export type Frame = (page: Page) => Response;
+
+/**
+ * What a page may do: show itself with its own style and script, and send forms to where it came from. Nothing
+ * stands in it that a policy would have to make an exception for.
+ */
+export const PAGE_POLICY =
+  "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+export const PAGE_HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': PAGE_POLICY,
+  'content-type': 'text/html; charset=utf-8',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+} as const;
+
+const personBar = (
+  { session, token, canChangeRole }: Person,
+  aside: Html | undefined,
+): Html => html`
+<div class="cpf-person">
+  <div>${LOOK_UP.youAre} <strong><bdi>${session.name}</bdi></strong>, <bdi>${session.role.name}</bdi>, <bdi>${session.role.organisation.name}</bdi>.
+    ${LOOK_UP.notYou}
+    <form method="post" action="/sign-out" novalidate>
+      <input type="hidden" name="token" value="${token}">
+      <button class="cpf-link-button" type="submit">${LOOK_UP.change}</button>
+    </form>
+    ${canChangeRole && html`<a class="nhsuk-link" href="/sign-in/${session.provider}?role=change">${FRAME.changeRole}</a>`}
+  </div>
+  ${aside}
+</div>`;
+
+const frame = (
+  { styles, script }: Assets,
+  isDemo: boolean,
+  { title, content, person, aside, printable = false }: Page,
+): Html => html`<!doctype html>
+<html lang="en-GB" class="nhsuk-template">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light">
+<title>${title} - ${SERVICE}</title>
+<link rel="icon" href="data:,">
+${styles.map(
+  (address) => html`<link rel="stylesheet" href="${address}">
+`,
+)}<script type="module" src="${script}"></script>
+</head>
+<body class="nhsuk-template__body${printable && ' cpf-printable'}">
+<p class="cpf-do-not-print">${DO_NOT_PRINT}</p>
+<a class="nhsuk-skip-link" href="#main" data-module="nhsuk-skip-link">${FRAME.skip}</a>
+<header class="cpf-header" role="banner"><div class="nhsuk-width-container"><div class="cpf-header__row">
+  <a class="cpf-header__name" href="/">${SERVICE}</a>
+  <span class="cpf-header__danger">${DANGER}</span>
+</div></div>
+${isDemo && html`<div class="cpf-demo"><div class="nhsuk-width-container"><strong>${FRAME.demo}</strong></div></div>`}</header>
+<div class="nhsuk-width-container">
+<main class="nhsuk-main-wrapper nhsuk-u-padding-top-4" id="main">
+${person !== undefined && personBar(person, aside)}
+${content}
+</main>
+</div>
+<footer role="contentinfo"><div class="nhsuk-footer"><div class="nhsuk-width-container">
+  <ul class="nhsuk-footer__list cpf-footer">
+    <li class="nhsuk-footer__list-item"><a class="nhsuk-footer__list-item-link" href="/councils">${FRAME.councils}</a></li>
+    <li class="nhsuk-footer__list-item"><a class="nhsuk-footer__list-item-link" href="/accessibility">${FRAME.accessibility}</a></li>
+    ${person !== undefined && html`<li class="nhsuk-footer__list-item"><form method="post" action="/sign-out" novalidate><input type="hidden" name="token" value="${person.token}"><button class="cpf-link-button" type="submit">${FRAME.signOut}</button></form></li>`}
+  </ul>
+  <p class="nhsuk-body-s">${FOOTER}</p>
+</div></div></footer>
+</body>
+</html>
+`;
+
+/**
+ * Puts the frame around a page: who is signed in, danger, what to do without a system, and headers by which nobody
+ * keeps it, frames it or learns where a reader came from.
+ */
+export function createFrame(assets: Assets, isDemo: () => boolean): Frame {
+  return (page) => {
+    const headers = new Headers(PAGE_HEADERS);
+    for (const cookie of page.cookies ?? []) headers.append('set-cookie', cookie);
+    const { leave, retryAfterSeconds, allow } = page;
+    // By a header, since it is no part of the page: it goes also where no script runs.
+    if (leave !== undefined) headers.set('refresh', `${leave.afterSeconds}; url=${leave.to}`);
+    if (retryAfterSeconds !== undefined) headers.set('retry-after', String(retryAfterSeconds));
+    if (allow !== undefined) headers.set('allow', allow);
+    return new Response(frame(assets, isDemo(), page), { status: page.status ?? 200, headers });
+  };
+}
+
+/** Sends the browser on, with a GET. */
+export function redirect(to: string, cookies: readonly string[] = []): Response {
+  const headers = new Headers(PAGE_HEADERS);
+  headers.set('location', to);
+  for (const cookie of cookies) headers.append('set-cookie', cookie);
+  return new Response(null, { status: 303, headers });
+}

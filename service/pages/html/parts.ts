@@ -1,0 +1,98 @@
+import { LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
+import { type Html, html } from './html.ts';
+
+/** The heading that says it all, to which the focus goes. */
+export const heading = (text: string | Html): Html =>
+  html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4" tabindex="-1" autofocus>${text}</h1>`;
+
+export const paragraph = (text: string | Html): Html => html`<p>${text}</p>`;
+
+export const link = (href: string, text: string): Html =>
+  html`<a class="nhsuk-link" href="${href}">${text}</a>`;
+
+/** A link that is the thing to do. */
+export const buttonLink = (href: string, text: string, secondary = false): Html =>
+  html`<a class="nhsuk-button${secondary && ' nhsuk-button--secondary'}" href="${href}">${text}</a>`;
+
+export const button = (text: string): Html =>
+  html`<button class="nhsuk-button" type="submit" data-module="nhsuk-button" data-prevent-double-click="true">${text}</button>`;
+
+export type FieldError = { field: string; text: string };
+
+/** What is wrong with a form, each a link to its field; the focus goes here. */
+export const errorSummary = (errors: readonly FieldError[]): Html | false =>
+  errors.length > 0 &&
+  html`<div class="nhsuk-error-summary" aria-labelledby="error-summary-title" role="alert" tabindex="-1" autofocus data-module="nhsuk-error-summary">
+<h2 class="nhsuk-error-summary__title" id="error-summary-title">${LOOK_UP.problem}</h2>
+<div class="nhsuk-error-summary__body"><ul class="nhsuk-list nhsuk-error-summary__list" role="list">
+${errors.map(({ field, text }) => html`<li><a href="#${field}">${text}</a></li>`)}
+</ul></div></div>`;
+
+export const errorMessage = (id: string, text: string | undefined): Html | false =>
+  text !== undefined &&
+  html`<span class="nhsuk-error-message" id="${id}"><span class="nhsuk-u-visually-hidden">${LOOK_UP.error}</span>${text}</span>`;
+
+/** Radio buttons, none of them chosen unless `chosen` says so. */
+export function radios(
+  name: string,
+  {
+    legend,
+    hint,
+    options,
+    chosen,
+    error,
+    large = false,
+    required = false,
+  }: {
+    legend: string;
+    hint?: string;
+    options: readonly { value: string; text: string | Html; hint?: string | Html }[];
+    chosen?: string | undefined;
+    error?: string | undefined;
+    /** The legend is the page's heading. */
+    large?: boolean;
+    /** The browser itself asks for a choice. */
+    required?: boolean;
+  },
+): Html {
+  const describedBy = [hint !== undefined && `${name}-hint`, error !== undefined && `${name}-error`]
+    .filter((id) => id !== false)
+    .join(' ');
+  return html`<div class="nhsuk-form-group${error !== undefined && ' nhsuk-form-group--error'}">
+<fieldset class="nhsuk-fieldset"${describedBy !== '' && html` aria-describedby="${describedBy}"`}>
+<legend class="nhsuk-fieldset__legend nhsuk-fieldset__legend--${large ? 'l' : 's'}">${large ? html`<h1 class="nhsuk-fieldset__heading"${error === undefined && html` tabindex="-1" autofocus`}>${legend}</h1>` : legend}</legend>
+${hint !== undefined && html`<div class="nhsuk-hint" id="${name}-hint">${hint}</div>`}
+${errorMessage(`${name}-error`, error)}
+<div class="nhsuk-radios">
+${options.map(({ value, text, hint: about }, i) => {
+  const id = i === 0 ? name : `${name}-${i + 1}`;
+  return html`<div class="nhsuk-radios__item">
+<input class="nhsuk-radios__input" id="${id}" name="${name}" type="radio" value="${value}"${value === chosen && html` checked`}${required && html` required`}${about !== undefined && html` aria-describedby="${id}-about"`}>
+<label class="nhsuk-label nhsuk-radios__label" for="${id}">${text}</label>
+${about !== undefined && html`<div class="nhsuk-hint nhsuk-radios__hint" id="${id}-about">${about}</div>`}
+</div>`;
+})}
+</div></fieldset></div>`;
+}
+
+/** A telephone number as it is read: 020 7946 0110. Other forms stand as they were given. */
+export function phoneText(phone: string): string {
+  const national = phone.replace(/^\+44/, '0');
+  if (/^02[0-9]{9}$/.test(national)) return national.replace(/^(...)(....)(....)$/, '$1 $2 $3');
+  if (/^01(?:1[0-9]|[0-9]1)[0-9]{7}$|^0[389][0-9]{9}$/.test(national)) {
+    return national.replace(/^(....)(...)(....)$/, '$1 $2 $3');
+  }
+  return /^0[17][0-9]{9}$/.test(national) ? national.replace(/^(.....)(......)$/, '$1 $2') : phone;
+}
+
+export type Phones = { officeHoursPhone?: string | undefined; emergencyDutyTeamPhone: string };
+
+const phone = (label: string, number: string): Html =>
+  html`<li><span class="cpf-phones__label">${label}</span><a class="nhsuk-link cpf-phones__number" href="tel:${number}">${phoneText(number).replaceAll(' ', '\u00a0')}</a></li>`;
+
+/** Both numbers of a council, alike: nobody here knows its hours. */
+export const phones = ({ officeHoursPhone, emergencyDutyTeamPhone }: Phones): Html =>
+  html`<ul class="cpf-phones" role="list">
+${officeHoursPhone === undefined ? html`<li><span class="cpf-phones__label">${RESULT.noOfficeHours}</span></li>` : phone(RESULT.officeHours, officeHoursPhone)}
+${phone(RESULT.nights, emergencyDutyTeamPhone)}
+</ul>`;

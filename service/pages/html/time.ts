@@ -1,0 +1,18 @@
+import { londonIso } from '#schemas/calendar.ts';
+
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', timeZone: 'UTC' });
+
+/** `14:05 on 3 May`, as London's clocks show it; of the hour that they repeat in autumn, with which one it is. */
+export function timeText(at: number): string {
+  const iso = londonIso(at);
+  const zone = isRepeated(at) ? ` (${iso.endsWith('+01:00') ? 'summer time' : 'winter time'})` : '';
+  return `${iso.slice(11, 16)}${zone} on ${day.format(Date.parse(iso.slice(0, 10)))}`;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Whether London's clocks show this time twice. */
+function isRepeated(at: number): boolean {
+  const shown = londonIso(at).slice(0, 16);
+  return [at - HOUR_MS, at + HOUR_MS].some((other) => londonIso(other).slice(0, 16) === shown);
+}

@@ -1,0 +1,63 @@
+import type { Page } from '../html/frame.ts';
+
+type Held = {
+  page: Promise<Page | undefined>;
+  delivered: boolean;
+  /** What the audit is told where no browser got it. */
+  notDelivered?: () => void;
+  timer?: NodeJS.Timeout;
+};
+
+/** For a form that is sent twice by a double click: the browser shows the answer to the second. */
+const HELD_FOR_MS = 5_000;
+const HELD_AT_MOST = 1_000;
+
+/**
+ * Answers for the moment in which a form may come again: the second gets what the first got, and no second look is
+ * made. Whether an answer arrived is told once, when no other can come.
+ */
+export class Answers {
+  readonly #held = new Map<string, Held>();
+
+  /** What a form was or is being answered with; `undefined` where it was not asked lately. */
+  find(form: string): Promise<Page | undefined> | undefined {
+    return this.#held.get(form)?.page;
+  }
+
+  hold(form: string, page: Promise<Page | undefined>): void {
+    if (this.#held.size >= HELD_AT_MOST) {
+      const [oldest] = this.#held.keys();
+      if (oldest !== undefined) this.#forget(oldest);
+    }
+    const held: Held = { page, delivered: false };
+    this.#held.set(form, held);
+    const begin = (): void => {
+      held.timer = setTimeout(() => this.#forget(form), HELD_FOR_MS).unref();
+    };
+    page.then(begin, begin);
+  }
+
+  /** Of an answer that the audit says was shown. */
+  onUndelivered(form: string, notDelivered: () => void): void {
+    const held = this.#held.get(form);
+    if (held === undefined) notDelivered();
+    else held.notDelivered = notDelivered;
+  }
+
+  delivered(form: string): void {
+    const held = this.#held.get(form);
+    if (held !== undefined) held.delivered = true;
+  }
+
+  #forget(form: string): void {
+    const held = this.#held.get(form);
+    if (held === undefined) return;
+    clearTimeout(held.timer);
+    this.#held.delete(form);
+    if (!held.delivered) held.notDelivered?.();
+  }
+
+  stop(): void {
+    for (const form of this.#held.keys()) this.#forget(form);
+  }
+}

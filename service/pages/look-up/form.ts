@@ -1,0 +1,146 @@
+import { type CalendarDate, calendarDate, londonDate } from '#schemas/calendar.ts';
+import { type LookupRequest, REASONS } from '#schemas/lookup.ts';
+import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import type { Access } from '#schemas/people/care-setting.ts';
+import { LOOK_UP } from '#schemas/wording/pages.ts';
+import { type Html, html } from '../html/html.ts';
+import { button, errorMessage, errorSummary, type FieldError, radios } from '../html/parts.ts';
+import type { Fields } from '../session/forms.ts';
+
+/** How the look of somebody counts; `choice` where their role lets them say. */
+export type Counts = Access | 'choice';
+
+/** The fields of the form, and what is hidden in it. */
+const NAMES = ['number', 'day', 'month', 'year', 'reason', 'care'] as const;
+type Name = (typeof NAMES)[number];
+export type Typed = Partial<Record<Name, string>>;
+
+export type Hidden = { form: string; token: string };
+
+const LONGEST_TYPED = 100;
+
+/** What was typed, to be shown again and to be read. */
+export function typedOf(fields: Fields): Typed {
+  const typed: Typed = {};
+  for (const name of NAMES) {
+    const value = fields.get(name);
+    if (value !== undefined && value !== '') typed[name] = value.slice(0, LONGEST_TYPED);
+  }
+  return typed;
+}
+
+export type ReadTyped =
+  | { kind: 'read'; request: LookupRequest }
+  | {
+      kind: 'refused';
+      code: 'invalid-nhs-number' | 'invalid-request';
+      number?: string;
+      errors: FieldError[];
+    };
+
+function readDate({ day, month, year }: Typed, now: number): CalendarDate | 'none' | undefined {
+  const parts = [day, month, year].map((part) => part?.trim() ?? '');
+  if (parts.every((part) => part === '')) return 'none';
+  if (!parts.every((part) => /^[0-9]{1,4}$/.test(part))) return undefined;
+  const date = calendarDate(Number(parts[2]), Number(parts[1]), Number(parts[0]));
+  return date !== undefined && date <= londonDate(now) ? date : undefined;
+}
+
+/** Reads what was typed as a lookup, as the API would take it. */
+export function readTyped(typed: Typed, now: number): ReadTyped {
+  const number = unspacedNhsNumber(typed.number?.trim() ?? '');
+  const nhsNumber = parseNhsNumber(number);
+  const date = readDate(typed, now);
+  const errors: FieldError[] = [];
+  if (nhsNumber === undefined) {
+    errors.push({
+      field: 'number',
+      text: number === '' ? LOOK_UP.numberMissing : LOOK_UP.numberWrong,
+    });
+  }
+  if (date === undefined) errors.push({ field: 'day', text: LOOK_UP.dateWrong });
+  if (nhsNumber === undefined || date === undefined) {
+    return nhsNumber === undefined && number !== ''
+      ? { kind: 'refused', code: 'invalid-nhs-number', number, errors }
+      : { kind: 'refused', code: 'invalid-request', errors };
+  }
+  const reason = REASONS.find((each) => each === typed.reason);
+  return {
+    kind: 'read',
+    request: {
+      nhsNumber,
+      ...(date !== 'none' && { dateOfBirth: date }),
+      ...(reason !== undefined && { reason }),
+    },
+  };
+}
+
+export const hiddenFields = ({ form, token }: Hidden): Html =>
+  html`<input type="hidden" name="form" value="${form}"><input type="hidden" name="token" value="${token}">`;
+
+function dateField(typed: Typed, error: string | undefined): Html {
+  const part = (name: 'day' | 'month' | 'year', label: string, width: number): Html =>
+    html`<div class="nhsuk-date-input__item"><div class="nhsuk-form-group">
+<label class="nhsuk-label nhsuk-date-input__label" for="${name}">${label}</label>
+<input class="nhsuk-input nhsuk-date-input__input nhsuk-input--width-${width}${error !== undefined && ' nhsuk-input--error'}" id="${name}" name="${name}" type="text" inputmode="numeric" autocomplete="off" maxlength="4" value="${typed[name] ?? ''}">
+</div></div>`;
+  return html`<div class="nhsuk-form-group${error !== undefined && ' nhsuk-form-group--error'}">
+<fieldset class="nhsuk-fieldset" role="group" aria-describedby="date-hint${error !== undefined && ' date-error'}">
+<legend class="nhsuk-fieldset__legend nhsuk-fieldset__legend--s">${LOOK_UP.dateOfBirth}</legend>
+<div class="nhsuk-hint" id="date-hint">${LOOK_UP.dateOfBirthHint}</div>
+${errorMessage('date-error', error)}
+<div class="nhsuk-date-input">${part('day', LOOK_UP.day, 2)}${part('month', LOOK_UP.month, 2)}${part('year', LOOK_UP.year, 4)}</div>
+</fieldset></div>`;
+}
+
+/** The form, with what was typed before and what is wrong with it. */
+export function lookUpForm(
+  counts: Counts,
+  hidden: Hidden,
+  typed: Typed = {},
+  errors: readonly FieldError[] = [],
+): Html {
+  const errorOf = (field: string): string | undefined =>
+    errors.find((error) => error.field === field)?.text;
+  const wrong = errorOf('number');
+  const describedBy = `number-hint${wrong === undefined ? '' : ' number-error'}`;
+  const told = counts === 'silent-read' ? LOOK_UP.recorded : LOOK_UP.told;
+  return html`${errorSummary(errors)}
+<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${LOOK_UP.title}</h1>
+<p><strong>${LOOK_UP.screen}</strong> ${counts !== 'choice' && told}</p>
+<form method="post" action="/look-up" novalidate autocomplete="off">
+${hiddenFields(hidden)}
+<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
+<label class="nhsuk-label nhsuk-label--m" for="number">${LOOK_UP.number}</label>
+<div class="nhsuk-hint" id="number-hint">${LOOK_UP.numberHint}</div>
+${errorMessage('number-error', wrong)}
+<input class="nhsuk-input nhsuk-input--code nhsuk-input--width-10${wrong !== undefined && ' nhsuk-input--error'}" id="number" name="number" type="text" inputmode="numeric" spellcheck="false" autocomplete="off" aria-describedby="${describedBy}" value="${typed.number ?? ''}"${errors.length === 0 && html` autofocus`}>
+</div>
+${dateField(typed, errorOf('day'))}
+${
+  counts === 'choice' &&
+  radios('care', {
+    legend: LOOK_UP.care,
+    chosen: typed.care === 'planned' ? 'planned' : 'unscheduled',
+    options: [
+      { value: 'unscheduled', text: LOOK_UP.careOptions.unscheduled },
+      { value: 'planned', text: LOOK_UP.careOptions.planned },
+    ],
+  })
+}
+${radios('reason', {
+  legend: LOOK_UP.reason,
+  chosen: typed.reason,
+  options: REASONS.map((value) => ({ value, text: LOOK_UP.reasons[value] })),
+})}
+${button(LOOK_UP.submit)}
+</form>`;
+}
+
+/** The same again by one button, for a check that was not made. */
+export const againForm = (hidden: Hidden, typed: Typed, text: string): Html =>
+  html`<form method="post" action="/look-up" novalidate autocomplete="off">
+${hiddenFields(hidden)}
+${NAMES.map((name) => typed[name] !== undefined && html`<input type="hidden" name="${name}" value="${typed[name]}">`)}
+${button(text)}
+</form>`;

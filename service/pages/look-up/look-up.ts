@@ -1,0 +1,326 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorCode } from '#schemas/errors.ts';
+import type { LookupRequest } from '#schemas/lookup.ts';
+import {
+  ACTIVITY_SILENT,
+  ACTIVITY_UNSCHEDULED,
+  type Organisation,
+} from '#schemas/people/care-setting.ts';
+import { HIDDEN, LOOK_UP, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import type { SessionEndings } from '#store/session-endings.ts';
+import { createAdmission, type TakeFromLimits } from '../../admission/admission.ts';
+import { decideAccess } from '../../admission/decide.ts';
+import type { WorkRefused } from '../../admission/guarded.ts';
+import type { ProblemOptions } from '../../http/problem.ts';
+import type { RequestHead } from '../../http/request-head.ts';
+import type { Handler, RouteContext } from '../../http/route.ts';
+import { type Admitted, guardedLookup, type LookupGuardDependencies } from '../../lookup/guarded-lookup.ts';
+import type { LookUp } from '../../lookup/lookup.ts';
+import type { Rehearse, Rehearsed } from '../../lookup/rehearsals.ts';
+import { whenUndelivered } from '../../lookup/undelivered.ts';
+import type { Trace } from '../../telemetry/traces.ts';
+import { type Frame, type Page, type Person, redirect } from '../html/frame.ts';
+import { html, markup } from '../html/html.ts';
+import { buttonLink, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import type { Cookies } from '../session/cookies.ts';
+import { type Fields, type Forms, readForm } from '../session/forms.ts';
+import type { Session, SessionState, Sessions } from '../session/sessions.ts';
+import { refusedPage, signInRefusalOf } from '../sign-in/refused.ts';
+import { Answers } from './answers.ts';
+import {
+  againForm,
+  type Counts,
+  type Hidden,
+  lookUpForm,
+  readTyped,
+  type Typed,
+  typedOf,
+} from './form.ts';
+import {
+  couldNotCheckPage,
+  limitedPage,
+  notInUsePage,
+  overPage,
+  untrustedPage,
+} from './not-checked.ts';
+import { resultContent, subjectBar } from './result.ts';
+
+export type LookUpPagesDependencies = Omit<LookupGuardDependencies, 'admit'> & {
+  frame: Frame;
+  cookies: Cookies;
+  sessions: Sessions;
+  forms: Forms;
+  endings: SessionEndings;
+  lookUp: LookUp;
+  rehearse: Rehearse;
+  organisations: () => ReadonlyMap<string, Organisation>;
+  registeredOnly: () => boolean;
+  take: TakeFromLimits;
+  canChangeRole: (provider: string) => boolean;
+  now?: () => number;
+};
+
+/** An answer goes from the screen by itself, whether or not scripts run. */
+const SHOWN_FOR_SECONDS = 120;
+const HIDDEN_PATH = '/look-up/hidden';
+/** Of a limit that was not said. */
+const WAIT_SECONDS = 60;
+
+const FORM_ID = /^[0-9a-f-]{36}$/;
+
+/**
+ * The page that a child is looked up on. The lookup itself is the one of the API: the same admission, limits, store,
+ * audit and refusals, by a caller that a session stands for and not a token.
+ */
+export function createLookUpPages(dependencies: LookUpPagesDependencies) {
+  const {
+    frame,
+    cookies,
+    sessions,
+    forms,
+    endings,
+    lookUp,
+    rehearse,
+    take,
+    now = Date.now,
+  } = dependencies;
+  const { organisations, registeredOnly, canChangeRole } = dependencies;
+  const answers = new Answers();
+
+  function personOf(session: Session): Person {
+    return {
+      session,
+      token: forms.token({ form: 'sign-out', owner: session.id }),
+      canChangeRole: canChangeRole(session.provider),
+    };
+  }
+
+  function newHidden(session: Session): Hidden {
+    const form = randomUUID();
+    return { form, token: forms.token({ form: 'look-up', owner: session.id, once: form }) };
+  }
+
+  /** How a look of this session counts, as far as its role says. */
+  function countsOf(session: Session): { counts: Counts } | { refusal: ErrorCode } {
+    const access = decideAccess(session, {}, organisations(), registeredOnly());
+    if (access.kind === 'refused') return { refusal: access.code };
+    const { activities } = session.role;
+    const both = activities.includes(ACTIVITY_SILENT) && activities.includes(ACTIVITY_UNSCHEDULED);
+    return { counts: both && access.setting === 'scheduled' ? 'choice' : access.access };
+  }
+
+  const signedIn = (session: Session): Pick<Page, 'person' | 'cookies'> => ({
+    person: personOf(session),
+    cookies: [sessions.renew(session)],
+  });
+
+  const noLongerSignedIn = (): string[] => [cookies.set('session', undefined)];
+
+  /** The form of somebody signed in, with what they typed and what is wrong with it. */
+  function formPage(session: Session, typed: Typed, errors: readonly FieldError[]): Page {
+    const counting = countsOf(session);
+    if ('refusal' in counting) {
+      return refusedPage(signInRefusalOf(counting.refusal) ?? 'role', '', session);
+    }
+    const isWrong = errors.length > 0;
+    return {
+      ...signedIn(session),
+      title: isWrong ? `${LOOK_UP.error}${LOOK_UP.title}` : LOOK_UP.title,
+      status: isWrong ? 400 : 200,
+      content: lookUpForm(counting.counts, newHidden(session), typed, errors),
+    };
+  }
+
+  const show: Handler = ({ env }) => {
+    const state = sessions.read(env.incoming);
+    if (state.kind === 'open') return frame(formPage(state.session, {}, []));
+    if (state.kind === 'unknown')
+      return frame(couldNotCheckPage(paragraph(link('/look-up', NOT_CHECKED.again))));
+    return redirect('/sign-in', state.kind === 'over' ? noLongerSignedIn() : []);
+  };
+
+  /** Where an answer was: nothing of it is left, and no look is made. It keeps nobody signed in. */
+  const showHidden: Handler = ({ env }) => {
+    const state = sessions.read(env.incoming);
+    return frame(hiddenPage(state));
+  };
+
+  function hiddenPage(state: SessionState): Page {
+    return {
+      title: HIDDEN.title,
+      ...(state.kind === 'open' && { person: personOf(state.session) }),
+      content: html`${heading(HIDDEN.heading)}
+${paragraph(HIDDEN.noCheck)}
+<p>${buttonLink('/look-up', RESULT.another)}</p>`,
+    };
+  }
+
+  /** Makes the look that a form asks for. */
+  async function look(
+    session: Session,
+    admitted: Admitted,
+    form: { id: string; typed: Typed; request: LookupRequest; rehearsal: Rehearsed | undefined },
+    trace: Trace | undefined,
+  ): Promise<Page | undefined> {
+    const { id, typed, request, rehearsal } = form;
+    const isFirst = await endings.once(`look ${id}`).catch(() => undefined);
+    if (isFirst === false) return undefined;
+    const silent = admitted.access.access === 'silent-read';
+    const looked =
+      isFirst === undefined
+        ? ({ kind: 'could-not-check', code: 'could-not-check' } as const)
+        : await lookUp(
+            admitted,
+            request,
+            {
+              api: 'pages',
+              words: (checked, _, of) => String(resultContent(checked, of, silent)),
+            },
+            rehearsal,
+            trace,
+          );
+    if (looked.kind === 'could-not-check')
+      return notChecked(session, looked.code, { typed, request });
+    answers.onUndelivered(id, looked.notDelivered);
+    const left = Math.ceil((sessions.endsAt({ ...session, seenAt: now() }) - now()) / 1_000);
+    return {
+      ...signedIn(session),
+      title: RESULT.title,
+      aside: html`<p class="cpf-hide">${buttonLink(HIDDEN_PATH, RESULT.hide, true)}</p>`,
+      leave: { afterSeconds: Math.max(1, Math.min(SHOWN_FOR_SECONDS, left)), to: HIDDEN_PATH },
+      content: html`${markup(looked.body)}<p>${buttonLink('/look-up', RESULT.another)}</p>`,
+    };
+  }
+
+  type Asked = { typed: Typed; request?: LookupRequest | undefined };
+
+  /** Why a look of somebody signed in was not made, in words. */
+  function notChecked(
+    session: Session,
+    code: ErrorCode,
+    { typed, request }: Asked,
+    options: ProblemOptions = {},
+  ): Page {
+    const again = againForm(newHidden(session), typed, NOT_CHECKED.again);
+    const refusal = signInRefusalOf(code);
+    const page =
+      refusal !== undefined
+        ? refusedPage(refusal, '', session)
+        : code === 'too-many-requests'
+          ? limitedPage(options.limit?.retryAfterSeconds ?? WAIT_SECONDS, again)
+          : code === 'number-not-in-use'
+            ? notInUsePage()
+            : couldNotCheckPage(again);
+    const bar = request && subjectBar({ ...request, at: now() }, false);
+    return {
+      ...page,
+      ...signedIn(session),
+      content: html`${bar}${page.content}`,
+      // A number stands on this page as well.
+      ...(request && { leave: { afterSeconds: SHOWN_FOR_SECONDS, to: HIDDEN_PATH } }),
+    };
+  }
+
+  /** Tells of an answer whether a browser got it. */
+  function follow(form: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
+    let arrived = true;
+    whenUndelivered(incoming, outgoing, () => (arrived = false));
+    outgoing.once('close', () => {
+      if (arrived) answers.delivered(form);
+    });
+  }
+
+  async function work(
+    { env }: RouteContext,
+    session: Session,
+    fields: Fields | undefined,
+    admitted: Admitted,
+    trace: Trace | undefined,
+    errorsOf: (errors: readonly FieldError[]) => void,
+  ): Promise<Response | WorkRefused> {
+    const { incoming, outgoing } = env;
+    const id = fields?.get('form') ?? '';
+    if (
+      fields === undefined ||
+      !FORM_ID.test(id) ||
+      !forms.isOurs(incoming, fields, { form: 'look-up', owner: session.id, once: id })
+    ) {
+      return { code: 'form-untrusted' };
+    }
+    const typed = typedOf(fields);
+    const read = readTyped(typed, now());
+    if (read.kind === 'refused') {
+      errorsOf(read.errors);
+      const { code, number } = read;
+      return { code, number };
+    }
+    const { request } = read;
+    const rehearsal = rehearse(request.nhsNumber);
+    if (rehearsal?.kind === 'limited') {
+      return { code: 'too-many-requests', limit: rehearsal.limit };
+    }
+    let answer = answers.find(id);
+    if (answer === undefined) {
+      answer = look(session, admitted, { id, typed, request, rehearsal }, trace);
+      answers.hold(id, answer);
+    }
+    const page = await answer;
+    if (page === undefined) return frame(hiddenPage({ kind: 'none' }));
+    follow(id, incoming, outgoing);
+    return frame(page);
+  }
+
+  const submit: Handler = async (c) => {
+    const { incoming } = c.env;
+    const state = sessions.read(incoming);
+    const session = 'session' in state ? state.session : undefined;
+    // Nobody's body is read before it is known who they are.
+    const fields = session === undefined ? undefined : await readForm(c.env);
+    const typed = fields === undefined ? {} : typedOf(fields);
+    let errors: readonly FieldError[] = [];
+
+    function refuse(code: ErrorCode, options: ProblemOptions): Response {
+      if (session === undefined) return frame(overPage(noLongerSignedIn()));
+      if (errors.length > 0) return frame(formPage(session, typed, errors));
+      if (code === 'form-untrusted') return frame(untrustedPage());
+      const read = readTyped(typed, now());
+      const request = read.kind === 'read' ? read.request : undefined;
+      return frame(notChecked(session, code, { typed, request }, options));
+    }
+
+    const counting = session && countsOf(session);
+    const isPlanned =
+      counting !== undefined &&
+      'counts' in counting &&
+      counting.counts === 'choice' &&
+      typed.care === 'planned';
+    const head: RequestHead = {
+      headers: {
+        'x-request-id': randomUUID(),
+        ...(isPlanned && { isunscheduledaccessevent: 'false' }),
+      },
+      rawHeaders: [],
+    };
+    const handler = guardedLookup(
+      {
+        ...dependencies,
+        // The session stands where the API has a token.
+        admit: createAdmission({
+          authenticate: () => sessions.authenticate(state),
+          organisations,
+          registeredOnly,
+          take,
+        }),
+      },
+      { api: 'pages', refuse, headOf: () => head },
+      (context, admitted, trace) =>
+        session === undefined
+          ? Promise.resolve({ code: 'token-required' })
+          : work(context, session, fields, admitted, trace, (found) => (errors = found)),
+    );
+    return handler(c);
+  };
+
+  return { show, submit, showHidden, stop: () => answers.stop() };
+}

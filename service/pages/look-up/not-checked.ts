@@ -1,0 +1,51 @@
+import { FRAME, NOT_A_NO, NOT_CHECKED } from '#schemas/wording/pages.ts';
+import type { Page } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
+
+/** A check that was not made: another shape than any that was, and the same first words in all of them. */
+function page(heading1: string, then: Html, more: Partial<Page> = {}): Page {
+  return {
+    title: NOT_CHECKED.title,
+    status: 503,
+    content: html`<div class="cpf-not-checked">
+${heading(heading1)}
+<p class="cpf-strong">${NOT_A_NO}</p>
+${then}
+</div>`,
+    ...more,
+  };
+}
+
+const council = (before: string): Html =>
+  html`<p class="cpf-strong">${before} ${link('/councils', FRAME.councils)}</p>`;
+
+export const couldNotCheckPage = (again: Html): Page =>
+  page(NOT_CHECKED.couldNotCheck, html`${again}${council(NOT_CHECKED.stillBroken)}`);
+
+export const notInUsePage = (): Page =>
+  page(
+    NOT_CHECKED.notInUse,
+    html`${paragraph(NOT_CHECKED.notInUseThen)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>${council(NOT_CHECKED.stillBroken)}`,
+  );
+
+export const limitedPage = (seconds: number, again: Html): Page =>
+  page(
+    NOT_CHECKED.limited,
+    html`<p class="cpf-strong">${NOT_CHECKED.limitedThen(seconds)}</p>${again}${council('')}`,
+    { status: 429, retryAfterSeconds: seconds },
+  );
+
+export const overPage = (cookies: readonly string[]): Page =>
+  page(
+    NOT_CHECKED.over,
+    html`<p>${buttonLink('/sign-in', NOT_CHECKED.overThen.replace('.', ''))}</p>${council(NOT_CHECKED.overCannot)}`,
+    { status: 401, cookies },
+  );
+
+export const untrustedPage = (): Page =>
+  page(
+    NOT_CHECKED.untrusted,
+    html`${paragraph(NOT_CHECKED.untrustedThen)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>`,
+    { status: 403 },
+  );

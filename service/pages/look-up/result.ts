@@ -1,0 +1,344 @@
+import { type CalendarDate, londonDate } from '#schemas/calendar.ts';
+import type { Coverage, Flag, LookupRequest } from '#schemas/lookup.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { isUnderOne } from '#schemas/wording/lookup.ts';
+import { PLAN_NAMES, RESULT } from '#schemas/wording/pages.ts';
+import type { ListedAccess } from '#store/lookup.ts';
+import { flagsOf } from '../../lookup/answer.ts';
+import type { Checked } from '../../lookup/lookup.ts';
+import { type Html, html } from '../html/html.ts';
+import { heading, paragraph, phones } from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+
+/** Whom an answer is about, as they were typed, and when it was looked for. */
+export type Subject = Pick<LookupRequest, 'nhsNumber' | 'dateOfBirth'> & { at: number };
+
+/** In groups that are read aloud, and kept on one line. */
+export const numberText = (nhsNumber: string): string =>
+  nhsNumber.replace(/^(...)(...)(....)$/, '$1\u00a0$2\u00a0$3');
+
+/** Number, date of birth and time, the largest on the page: is it the right patient? */
+export const subjectBar = ({ nhsNumber, dateOfBirth, at }: Subject, wasChecked: boolean): Html =>
+  html`<dl class="cpf-subject">
+<div><dt>${RESULT.number}</dt><dd class="cpf-subject__number">${numberText(nhsNumber)}</dd></div>
+<div><dt>${RESULT.dateOfBirth}</dt><dd>${dateOfBirth === undefined ? RESULT.bornNotGiven : RESULT.born(dateOfBirth)}</dd></div>
+<div><dt>${RESULT.time}</dt><dd>${wasChecked ? RESULT.checkedAt(timeText(at)) : RESULT.notCheckedAt(timeText(at))}</dd></div>
+</dl>`;
+
+const councilName = ({ name }: Flag['authority']): Html => html`<bdi>${name}</bdi>`;
+const isInForce = ({ status }: Flag): boolean => status !== 'ended';
+const isUnborn = ({ type }: Flag): boolean => PLAN_TYPES[type].subject === 'mother';
+const endOf = (flag: Flag): CalendarDate =>
+  (flag.endDate ?? flag.dueOrEndDate ?? flag.startDate) as CalendarDate;
+
+/** What plans in force come to, in one line. */
+function headingOf(flags: readonly Flag[]): string {
+  const councils = new Set(flags.map(({ authority }) => authority.code)).size;
+  const types = new Set(flags.map(({ type }) => type));
+  if (councils > 1) {
+    return types.has('looked-after-child')
+      ? RESULT.severalOfCare(councils)
+      : RESULT.several(councils);
+  }
+  const hasUnborn = types.has('unborn-child-protection-plan');
+  if (hasUnborn && types.size > 1) return RESULT.childAndUnborn;
+  if (hasUnborn) {
+    return flags.every(({ status }) => status === 'due-date-passed')
+      ? RESULT.dueDatePassed
+      : RESULT.unborn;
+  }
+  if (types.size > 1) return RESULT.both;
+  return types.has('looked-after-child') ? RESULT.inCare : RESULT.onPlan;
+}
+
+function planTitle(flag: Flag): string {
+  switch (flag.type) {
+    case 'child-protection-plan':
+      return RESULT.onPlan;
+    case 'looked-after-child':
+      return RESULT.inCare;
+    case 'unborn-child-protection-plan':
+      return flag.status === 'due-date-passed' ? RESULT.dueDatePassed : RESULT.unborn;
+  }
+}
+
+/** Whom to ring, before all else; of several plans for the one that gives least time. */
+function ringTitle(flags: readonly Flag[], council: string): string {
+  if (flags.every(isUnborn)) return RESULT.ringBeforeMother(council);
+  return flags.some(({ type }) => type === 'child-protection-plan')
+    ? RESULT.ringBefore(council)
+    : RESULT.ringFar(council);
+}
+
+/** What else there is to do about one plan. */
+function alsoDo(flag: Flag): Html | false {
+  switch (flag.type) {
+    case 'child-protection-plan':
+      return false;
+    case 'looked-after-child':
+      return html`<p class="cpf-strong">${RESULT.whoAgrees}</p>`;
+    case 'unborn-child-protection-plan':
+      return flag.status === 'due-date-passed'
+        ? html`<p class="cpf-strong">${RESULT.duePassed(endOf(flag))}</p>`
+        : paragraph(RESULT.due(endOf(flag)));
+  }
+}
+
+/** Where a night number is a day or more older than what else the council sent. */
+function phoneAge({ emergencyDutyTeamPhoneAsOf: asOf, dataAsOf }: Flag['authority']): Html | false {
+  if (asOf === undefined || dataAsOf === undefined) return false;
+  const at = Date.parse(asOf);
+  return at + DAY_MS <= Date.parse(dataAsOf) && paragraph(RESULT.phoneFrom(londonDate(at)));
+}
+const DAY_MS = 86_400_000;
+
+function behindWarning({ authority }: Flag): Html | false {
+  const { name, dataAsOf, upToDate } = authority;
+  const date = dataAsOf === undefined ? undefined : londonDate(Date.parse(dataAsOf));
+  return !upToDate && paragraph(RESULT.councilBehind(name, date));
+}
+
+/**
+ * A council's plans in force: whom to ring, what to do.
+ *
+ * @param isOnly the heading of the page says already what they are
+ */
+function inForceCard(flags: readonly Flag[], isOnly: boolean): Html {
+  const [first] = flags;
+  if (first === undefined) return html``;
+  const { authority } = first;
+  const plans = [...new Set(flags.map(planTitle))].map((title) => paragraph(`${title}.`));
+  return html`<div class="nhsuk-card nhsuk-card--care nhsuk-card--care--emergency">
+<div class="nhsuk-card__heading-container">
+<h2 class="nhsuk-card__heading"><span role="text"><span class="nhsuk-u-visually-hidden">${RESULT.immediate}</span>${ringTitle(flags, authority.name)}</span></h2>
+<span class="nhsuk-card--care__arrow" aria-hidden="true"></span>
+</div>
+<div class="nhsuk-card__content">
+${!isOnly && plans}
+${flags.map(alsoDo)}
+${phones(authority)}
+${authority.officeHoursPhone !== undefined && paragraph(RESULT.noAnswer)}
+${phoneAge(authority)}
+${flags.some(isUnborn) && paragraph(RESULT.babyBorn)}
+${behindWarning(first)}
+${paragraph(RESULT.notAReferral)}
+</div></div>`;
+}
+
+/** A council's plans that have ended: plain, since nothing is to be done at once, and nothing is to be ruled out. */
+function endedCard(flags: readonly Flag[]): Html {
+  const [first] = flags;
+  if (first === undefined) return html``;
+  return html`<div class="cpf-plain">
+<h2 class="nhsuk-heading-m">${councilName(first.authority)} <strong class="nhsuk-tag nhsuk-tag--grey">${RESULT.endedTag}</strong></h2>
+${flags.map((flag) => html`<p>${PLAN_NAMES[flag.type]}, ${RESULT.endedOn.toLowerCase()} ${RESULT.date(endOf(flag))}.</p>`)}
+${phones(first.authority)}
+${phoneAge(first.authority)}
+${behindWarning(first)}
+</div>`;
+}
+
+function byCouncil(flags: readonly Flag[]): Flag[][] {
+  const groups = new Map<string, Flag[]>();
+  for (const flag of flags) {
+    const { code } = flag.authority;
+    groups.set(code, [...(groups.get(code) ?? []), flag]);
+  }
+  return [...groups.values()];
+}
+
+/** Before all else where a date of birth differs: it may be another child, and it may be a slip of a pen. */
+function mismatchWarning(flags: readonly Flag[]): Html | false {
+  const differing = flags.filter(({ dateOfBirth }) => dateOfBirth === 'mismatch');
+  if (differing.length === 0) return false;
+  const names = [...new Set(differing.map(({ authority }) => authority.name))];
+  return html`<div class="nhsuk-card nhsuk-card--warning">
+<div class="nhsuk-card__content"><h2 class="nhsuk-card__heading"><span role="text"><span class="nhsuk-u-visually-hidden">${RESULT.important}</span>${RESULT.whoIsThis}</span></h2>
+${paragraph(RESULT.whoIsThisThen(names))}</div></div>`;
+}
+
+const NAMED_AT_MOST = 8;
+
+const namesOf = (coverage: Coverage): { names: string[]; more: number } => ({
+  names: coverage.notUpToDate.slice(0, NAMED_AT_MOST).map(({ name }) => name),
+  more: Math.max(0, coverage.notUpToDate.length - NAMED_AT_MOST),
+});
+
+const PILOT_NAMED_AT_MOST = 25;
+
+function coveredText({ area, expected }: Coverage): string {
+  switch (area?.kind) {
+    case undefined:
+      return RESULT.covered.notSet;
+    case 'all':
+      return RESULT.covered.all(area.name, expected);
+    case 'sample':
+      return RESULT.covered.sample(expected);
+    case 'pilot': {
+      const names = (area.authorities ?? []).map(({ name }) => name);
+      return names.length <= PILOT_NAMED_AT_MOST
+        ? RESULT.covered.pilot(area.name, names)
+        : RESULT.covered.pilotLarge(area.name, expected);
+    }
+  }
+}
+
+/** The councils that are out of date, each with whom to ring. */
+function behindCouncils({
+  coverage,
+  authorities,
+}: Pick<NegativeOf, 'coverage' | 'authorities'>): Html {
+  const { names, more } = namesOf(coverage);
+  return html`<div class="cpf-plain">
+<p class="cpf-strong">${RESULT.liveIn(names, more)}</p>
+${paragraph(RESULT.liveInThen)}
+${coverage.notUpToDate.slice(0, NAMED_AT_MOST).map(({ code, name, since }) => {
+  const held = authorities.get(code);
+  return html`<h2 class="nhsuk-heading-s nhsuk-u-margin-bottom-1"><bdi>${name}</bdi></h2>
+${held === undefined ? false : phones(held)}
+<p>${since === undefined ? RESULT.behindNever : RESULT.behindSince(londonDate(Date.parse(since)))}</p>`;
+})}
+</div>`;
+}
+
+type NegativeOf = {
+  coverage: Coverage;
+  authorities: Checked['authorities'];
+  dateOfBirth: CalendarDate | undefined;
+  at: number;
+};
+
+function negative({ coverage, authorities, dateOfBirth, at }: NegativeOf): Html {
+  const isBehind = coverage.notUpToDate.length > 0;
+  return html`${heading(isBehind ? RESULT.noPlanBehind : RESULT.noPlan)}
+${isBehind && behindCouncils({ coverage, authorities })}
+<div class="cpf-plain">
+<p class="cpf-strong">${RESULT.checkTheNumber}</p>
+<p>${coveredText(coverage)}${coverage.complete && ` ${RESULT.allUpToDate}`}</p>
+<p><strong>${RESULT.notSafe}</strong> ${RESULT.notHere}</p>
+${(dateOfBirth === undefined || isUnderOne(dateOfBirth, at)) && html`<p><strong>${RESULT.underOne}</strong></p>`}
+</div>`;
+}
+
+/** A table that becomes a list on a small screen, and stays a table to who hears it. */
+function table(
+  caption: string,
+  heads: readonly string[],
+  rows: readonly (readonly (string | Html)[])[],
+): Html {
+  return html`<table class="nhsuk-table-responsive" role="table">
+<caption class="nhsuk-table__caption nhsuk-table__caption--s">${caption}</caption>
+<thead class="nhsuk-table__head" role="rowgroup"><tr role="row">
+${heads.map((head) => html`<th class="nhsuk-table__header" scope="col" role="columnheader">${head}</th>`)}
+</tr></thead><tbody class="nhsuk-table__body" role="rowgroup">
+${rows.map(
+  (row) => html`<tr class="nhsuk-table__row" role="row">
+${row.map((value, i) => html`<td class="nhsuk-table__cell" role="cell"><span class="nhsuk-table-responsive__heading" aria-hidden="true">${heads[i]} </span><span>${value}</span></td>`)}
+</tr>`,
+)}
+</tbody></table>`;
+}
+
+const endText = (flag: Flag): string =>
+  flag.dueOrEndDate !== undefined || flag.endDate !== undefined
+    ? RESULT.date(endOf(flag))
+    : RESULT.noEnd;
+
+const plansTable = (flags: readonly Flag[]): Html | false =>
+  flags.length > 0 &&
+  table(
+    RESULT.plans,
+    [RESULT.plan, RESULT.council, RESULT.status, RESULT.started, RESULT.ends, RESULT.dataAsOf],
+    flags.map((flag) => [
+      PLAN_NAMES[flag.type],
+      councilName(flag.authority),
+      RESULT.statuses[flag.status],
+      RESULT.date(flag.startDate as CalendarDate),
+      endText(flag),
+      flag.authority.dataAsOf === undefined
+        ? RESULT.unknown
+        : timeText(Date.parse(flag.authority.dataAsOf)),
+    ]),
+  );
+
+const accessesTable = (accesses: readonly ListedAccess[]): Html =>
+  table(
+    RESULT.looked,
+    [RESULT.lookedWhen, RESULT.lookedWho, RESULT.lookedWhere],
+    accesses.map(({ at, count, name, role, organisation, own }) => [
+      html`${timeText(at)}${count > 1 && `, ${RESULT.lookedTimes(count)}`}`,
+      html`<bdi>${name}</bdi>, <bdi>${role}</bdi>${own && ` (${RESULT.you})`}`,
+      html`<bdi>${organisation.name}</bdi>`,
+    ]),
+  );
+
+type DetailsOf = {
+  auditId: string;
+  flags: readonly Flag[];
+  accesses: readonly ListedAccess[] | 'unreadable';
+  silent: boolean;
+};
+
+function whoLooked({ flags, accesses, silent }: DetailsOf): Html | false {
+  if (flags.length === 0 || accesses === 'unreadable') return false;
+  if (silent) return paragraph(RESULT.silentWho);
+  return html`${accessesTable(accesses)}${accesses.every(({ own }) => own) && paragraph(RESULT.nobodyElse)}`;
+}
+
+/** What nobody needs in the first two seconds. */
+const details = (of: DetailsOf): Html => html`<details class="nhsuk-details">
+<summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${RESULT.details}</span></summary>
+<div class="nhsuk-details__text">
+${plansTable(of.flags)}
+${whoLooked(of)}
+<p>${RESULT.auditId}: <span class="cpf-id">${of.auditId}</span></p>
+</div></details>`;
+
+function positive(flags: readonly Flag[], { coverage }: Checked): Html {
+  const inForce = flags.filter(isInForce);
+  const ended = flags.filter((flag) => !isInForce(flag));
+  const { names, more } = namesOf(coverage.coverage);
+  const behind = names.length > 0 && paragraph(RESULT.otherBehind(names, more));
+  if (inForce.length > 0) {
+    const groups = byCouncil(inForce);
+    return html`${heading(headingOf(inForce))}
+${mismatchWarning(flags)}
+${groups.map((group) => inForceCard(group, groups.length === 1))}
+${byCouncil(ended).map(endedCard)}
+${behind}`;
+  }
+  const last = ended.map(endOf).toSorted().at(-1) as CalendarDate;
+  return html`${heading(ended.length === 1 ? RESULT.ended(last) : RESULT.endedSeveral(ended.length, last))}
+${mismatchWarning(flags)}
+<p class="cpf-strong">${RESULT.endedNotSafe}</p>
+${byCouncil(ended).map(endedCard)}
+${behind}`;
+}
+
+/**
+ * The answer to a check that was made, in the order of the first two seconds: whom it is about, what it is, what to do,
+ * whom to ring, what to be careful about; the rest folded away.
+ *
+ * @throws {UnanswerableLookup} where a plan's authority is not in the directory
+ */
+export function resultContent(
+  checked: Checked,
+  { nhsNumber, dateOfBirth }: LookupRequest,
+  silent: boolean,
+): Html {
+  const { auditId, coverage, authorities, result } = checked;
+  const { at } = result;
+  const bar = subjectBar(
+    { nhsNumber, ...(dateOfBirth !== undefined && { dateOfBirth }), at },
+    true,
+  );
+  if (result.kind === 'not-flagged') {
+    const of = { coverage: coverage.coverage, authorities, dateOfBirth, at };
+    return html`${bar}${negative(of)}${details({ auditId, flags: [], accesses: [], silent })}`;
+  }
+  const flags = flagsOf(result.plans, authorities, coverage.upToDate);
+  const { accesses } = result;
+  return html`${bar}${positive(flags, checked)}
+${accesses === 'unreadable' && !silent && html`<div class="cpf-plain"><p><strong>${RESULT.notShownWho}</strong></p></div>`}
+${details({ auditId, flags, accesses, silent })}`;
+}

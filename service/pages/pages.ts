@@ -1,0 +1,146 @@
+import { ACCESSIBILITY, FRAME } from '#schemas/wording/pages.ts';
+import { preferredType } from '../http/accept.ts';
+import { problemResponse } from '../http/problem.ts';
+import { readRequestIds } from '../http/request-ids.ts';
+import type { Handler, MountedRoute } from '../http/route.ts';
+import { errorFields, type Log } from '../telemetry/log.ts';
+import { createCouncilsPage } from './councils/councils.ts';
+import type { CouncilNumbers } from './councils/numbers.ts';
+import { ASSETS_PATH, type Assets } from './html/assets.ts';
+import { createFrame, PAGE_HEADERS, redirect } from './html/frame.ts';
+import { html } from './html/html.ts';
+import { heading, link, paragraph } from './html/parts.ts';
+import { createLookUpPages, type LookUpPagesDependencies } from './look-up/look-up.ts';
+import { couldNotCheckPage } from './look-up/not-checked.ts';
+import { createSignIn, type SignInDependencies } from './sign-in/sign-in.ts';
+
+type Shared = 'frame';
+export type PagesDependencies = Omit<SignInDependencies & LookUpPagesDependencies, Shared> & {
+  assets: Assets;
+  councils: CouncilNumbers;
+  /** Whether there are pages: where people can sign in, and in a demo. */
+  isOn: () => boolean;
+  log: Log;
+};
+
+type PageRoute = {
+  operation: MountedRoute['operation'];
+  /** Which of the handlers answers. */
+  answeredBy: keyof ReturnType<typeof createHandlers>['handlers'];
+};
+
+const page = (
+  method: MountedRoute['operation']['method'],
+  path: string,
+  answeredBy: PageRoute['answeredBy'],
+): PageRoute => ({ operation: { method, path, letsIn: 'anybody' }, answeredBy });
+
+/** Every page there is for browsers. They are no part of the API, and not of its description. */
+export const PAGES: readonly PageRoute[] = [
+  page('GET', '/', 'home'),
+  page('GET', '/sign-in', 'signIn'),
+  page('POST', '/sign-in', 'choosePerson'),
+  page('POST', '/sign-in/role', 'takeRole'),
+  page('GET', '/sign-in/:provider', 'beginSignIn'),
+  page('GET', '/sign-in/:provider/back', 'finishSignIn'),
+  page('POST', '/sign-in/:provider/logged-out', 'loggedOut'),
+  page('POST', '/sign-out', 'signOut'),
+  page('GET', '/look-up', 'lookUpForm'),
+  page('POST', '/look-up', 'lookUp'),
+  page('GET', '/look-up/hidden', 'hidden'),
+  page('GET', '/councils', 'councils'),
+  page('GET', '/accessibility', 'accessibility'),
+  page('GET', `${ASSETS_PATH}/:name`, 'asset'),
+];
+
+/** Where a provider sends browsers back to. */
+export const backPath = (provider: string): string => `/sign-in/${provider}/back`;
+
+function createHandlers(dependencies: PagesDependencies) {
+  const { assets, councils, isDemo } = dependencies;
+  const frame = createFrame(assets, isDemo);
+  const signIn = createSignIn({ ...dependencies, frame });
+  const lookUp = createLookUpPages({ ...dependencies, frame });
+
+  /** A browser is taken to the pages; a program is told what it was told before there were any. */
+  const home: Handler = (c) => {
+    const wantsPage = preferredType(c, ['application/problem+json', 'text/html']) === 'text/html';
+    return wantsPage
+      ? redirect('/look-up')
+      : problemResponse('not-found', readRequestIds(c.env.incoming));
+  };
+
+  const accessibility: Handler = () =>
+    frame({
+      title: ACCESSIBILITY.title,
+      printable: true,
+      content: html`${heading(ACCESSIBILITY.title)}
+${ACCESSIBILITY.paragraphs.map(paragraph)}
+<h2 class="nhsuk-heading-m">${ACCESSIBILITY.limits}</h2>
+<ul class="nhsuk-list nhsuk-list--bullet">${ACCESSIBILITY.limitsList.map((each) => html`<li>${each}</li>`)}</ul>
+<h2 class="nhsuk-heading-m">${ACCESSIBILITY.report}</h2>
+${paragraph(ACCESSIBILITY.reportThen)}`,
+    });
+
+  const asset: Handler = (c) => {
+    const found = assets.find(c.req.param('name') ?? '');
+    if (found === undefined) return problemResponse('not-found', readRequestIds(c.env.incoming));
+    const { type, bytes, gzipped } = found;
+    const zipped = /\bgzip\b/.test(c.env.incoming.headers['accept-encoding'] ?? '');
+    return new Response(new Uint8Array(zipped ? gzipped : bytes), {
+      headers: {
+        'cache-control': 'public, max-age=31536000, immutable',
+        'content-security-policy': PAGE_HEADERS['content-security-policy'],
+        'content-type': type,
+        'cross-origin-resource-policy': 'same-origin',
+        vary: 'accept-encoding',
+        'x-content-type-options': 'nosniff',
+        ...(zipped && { 'content-encoding': 'gzip' }),
+      },
+    });
+  };
+
+  const handlers = {
+    home,
+    signIn: signIn.show,
+    choosePerson: signIn.choosePerson,
+    takeRole: signIn.takeRole,
+    beginSignIn: signIn.begin,
+    finishSignIn: signIn.finish,
+    loggedOut: signIn.loggedOut,
+    signOut: signIn.signOut,
+    lookUpForm: lookUp.show,
+    lookUp: lookUp.submit,
+    hidden: lookUp.showHidden,
+    councils: createCouncilsPage(frame, councils),
+    accessibility,
+    asset,
+  };
+  const fault = (): Response => frame(couldNotCheckPage(paragraph(link('/', FRAME.start))));
+  return { handlers, fault, stop: lookUp.stop };
+}
+
+/** The pages of a running service; where there are none, their addresses are like any other that is not there. */
+export function createPages(dependencies: PagesDependencies): {
+  routes: MountedRoute[];
+  stop: () => void;
+} {
+  const { handlers, fault, stop } = createHandlers(dependencies);
+  const { isOn, log } = dependencies;
+  const routes = PAGES.map(({ operation, answeredBy }): MountedRoute => {
+    const handler = handlers[answeredBy];
+    return {
+      operation,
+      async handler(c) {
+        if (!isOn()) return problemResponse('not-found', readRequestIds(c.env.incoming));
+        try {
+          return await handler(c);
+        } catch (error) {
+          log.error('a page failed inside the service', errorFields(error));
+          return fault();
+        }
+      },
+    };
+  });
+  return { routes, stop };
+}

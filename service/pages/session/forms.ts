@@ -1,0 +1,65 @@
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+import type { HttpBindings } from '@hono/node-server';
+import { BODY_LIMITS, readBody } from '../../http/body.ts';
+import type { Sealer } from './seal.ts';
+
+/** The fields of a form, each at its first value; `undefined` where the body is none. */
+export type Fields = ReadonlyMap<string, string>;
+
+const FORM_TYPE = /^application\/x-www-form-urlencoded *(?:; *charset *= *"?utf-8"? *)?$/i;
+
+/** Reads the body of a request as a form, within the limits of every body. */
+export async function readForm(
+  { incoming, outgoing }: HttpBindings,
+  maxBytes: number = BODY_LIMITS.maxBytes,
+): Promise<Fields | undefined> {
+  const { headers } = incoming;
+  if (!FORM_TYPE.test(headers['content-type'] ?? '')) return undefined;
+  if (headers['content-encoding'] !== undefined) return undefined;
+  const body = await readBody(incoming, outgoing, { ...BODY_LIMITS, maxBytes });
+  if (body.kind === 'refused' || !isUtf8(body.bytes)) return undefined;
+  const fields = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(body.bytes.toString('utf8'))) {
+    if (!fields.has(name)) fields.set(name, value);
+  }
+  return fields;
+}
+
+/** What a form is for, and whose it is: a session's or a visit's id. */
+type Of = { form: string; owner: string; once?: string };
+
+const textOf = ({ form, owner, once = '' }: Of): string => JSON.stringify([form, owner, once]);
+
+export type Forms = {
+  /** The token that a form carries. */
+  token: (of: Of) => string;
+  /**
+   * Whether a form comes from a page of ours that was made for the same browser: by its token, and by where the
+   * browser says it was sent from.
+   */
+  isOurs: (incoming: Pick<IncomingMessage, 'headers'>, fields: Fields, of: Of) => boolean;
+};
+
+/**
+ * A browser that was told to send no referrer says `null` for its origin, and newer ones say beside it whether the
+ * page was ours. One that says neither has the token alone, and a cookie that does not come with others' forms.
+ */
+function isSentFromHere(
+  { headers }: Pick<IncomingMessage, 'headers'>,
+  origins: readonly string[],
+): boolean {
+  const { origin } = headers;
+  if (origin !== undefined && origin !== 'null') return origins.includes(origin);
+  const site = headers['sec-fetch-site'];
+  return site === undefined || site === 'same-origin';
+}
+
+/** @param origins where our pages are, by configuration and never by what a request says */
+export function createForms(sealer: Sealer, origins: () => readonly string[]): Forms {
+  return {
+    token: (of) => sealer.sign(textOf(of)),
+    isOurs: (incoming, fields, of) =>
+      isSentFromHere(incoming, origins()) && sealer.isSigned(textOf(of), fields.get('token') ?? ''),
+  };
+}

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { z } from 'zod';
+import { type Caller, callerOf } from '#schemas/people/caller.ts';
+import { issuerNameSchema, roleSchema, SCOPES, userSchema } from '#schemas/people/identity.ts';
+import { shortTextSchema } from '#schemas/text.ts';
+import type { SessionEndings } from '#store/session-endings.ts';
+import type { Authentication } from '../../admission/authenticate.ts';
+import type { Cookies } from './cookies.ts';
+import type { Sealer } from './seal.ts';
+
+/** A clinician walks away from a screen: it takes no longer than this until nobody is signed in on it. */
+export const IDLE_MS = 10 * 60_000;
+/** The longest shift. */
+export const LONGEST_MS = 12 * 3_600_000;
+
+const sessionSchema = z.strictObject({
+  id: z.uuid(),
+  /** Of SIGN_IN_FILE, or `demo`. */
+  provider: z.string(),
+  issuer: issuerNameSchema,
+  client: z.string(),
+  /** The provider's own id of the person, and of its session, by which it ends sessions here. */
+  subject: z.string(),
+  sid: z.string().optional(),
+  user: userSchema,
+  name: shortTextSchema,
+  role: roleSchema,
+  scopes: z.array(z.enum(SCOPES)),
+  issuedAt: z.int(),
+  seenAt: z.int(),
+});
+export type Session = z.infer<typeof sessionSchema>;
+
+/** Who somebody was found to be when they signed in. */
+export const signedInSchema = sessionSchema.omit({ id: true, issuedAt: true, seenAt: true });
+export type SignedIn = z.infer<typeof signedInSchema>;
+
+export type SessionState =
+  | { kind: 'open'; session: Session; caller: Caller }
+  /** It was there once: its time is over, or it was ended. */
+  | { kind: 'over' }
+  /** Whether it was ended cannot be told now. */
+  | { kind: 'unknown'; session: Session }
+  | { kind: 'none' };
+
+export type Sessions = {
+  read: (incoming: Pick<IncomingMessage, 'headers'>) => SessionState;
+  /** What a session is worth to a lookup: the same caller as a bearer token of this person. */
+  authenticate: (state: SessionState) => Authentication;
+  /** The cookie of a new session, whose id nobody knew before. */
+  begin: (signedIn: SignedIn) => string;
+  /** The cookie of a session in use. */
+  renew: (session: Session) => string;
+  /** Ends it in every process. Rejects where that cannot be recorded. */
+  end: (session: Session) => Promise<void>;
+  /** When a session ends if nothing more happens, in milliseconds since 1970. */
+  endsAt: (session: Session) => number;
+};
+
+export type SessionDependencies = {
+  sealer: Sealer;
+  cookies: Cookies;
+  endings: SessionEndings;
+  /** Whether people of a provider are let in now. */
+  isProvider: (id: string) => boolean;
+  blocked: (userKey: string) => boolean;
+  /** Revoked by file: a user or a client. */
+  revoked: (session: Session) => boolean;
+  now?: () => number;
+};
+
+/**
+ * Sessions of browsers: a sealed cookie says whose it is, in which role and since when. No token is kept, and
+ * nothing at all on the server but what has ended.
+ */
+export function createSessions(dependencies: SessionDependencies): Sessions {
+  const { sealer, cookies, endings, isProvider, blocked, revoked, now = Date.now } = dependencies;
+
+  const endsAt = ({ issuedAt, seenAt }: Session): number =>
+    Math.min(issuedAt + LONGEST_MS, seenAt + IDLE_MS);
+
+  function wasEnded({ id, issuer, subject, sid, issuedAt }: Session): boolean {
+    return (
+      endings.hasEnded({ of: 'session', id }, issuedAt) ||
+      endings.hasEnded({ of: 'subject', issuer, subject }, issuedAt) ||
+      (sid !== undefined && endings.hasEnded({ of: 'provider-session', issuer, sid }, issuedAt))
+    );
+  }
+
+  const cookieOf = (session: Session): string =>
+    cookies.set('session', sealer.seal('session', session));
+
+  return {
+    read(incoming) {
+      const cookie = cookies.read(incoming, 'session');
+      if (cookie === undefined) return { kind: 'none' };
+      const session = sessionSchema.safeParse(sealer.open('session', cookie)).data;
+      if (session === undefined) return { kind: 'none' };
+      if (now() >= endsAt(session) || !isProvider(session.provider) || revoked(session)) {
+        return { kind: 'over' };
+      }
+      if (wasEnded(session)) return { kind: 'over' };
+      if (!endings.current) return { kind: 'unknown', session };
+      return { kind: 'open', session, caller: callerOf(session) };
+    },
+    authenticate(state) {
+      switch (state.kind) {
+        case 'open':
+          return blocked(state.caller.userKey)
+            ? { kind: 'refused', code: 'user-blocked', caller: state.caller }
+            : { kind: 'verified', callers: [state.caller] };
+        case 'over':
+          return { kind: 'refused', code: 'token-expired' };
+        case 'unknown':
+          return { kind: 'refused', code: 'could-not-check' };
+        case 'none':
+          return { kind: 'refused', code: 'token-required' };
+      }
+    },
+    begin: (signedIn) =>
+      cookieOf({ ...signedIn, id: randomUUID(), issuedAt: now(), seenAt: now() }),
+    renew: (session) => cookieOf({ ...session, seenAt: now() }),
+    end: ({ id }) => endings.end({ of: 'session', id }),
+    endsAt,
+  };
+}

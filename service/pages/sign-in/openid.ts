@@ -1,0 +1,309 @@
+import { readFile } from 'node:fs/promises';
+import { importJWK, type JWK, jwtVerify } from 'jose';
+import * as openid from 'openid-client';
+import { z } from 'zod';
+import { ConfigurationError } from '#schemas/configuration.ts';
+import { ACTIVITY_SILENT, ACTIVITY_UNSCHEDULED } from '#schemas/people/care-setting.ts';
+import type { ClaimMapping, Claims } from '#schemas/people/identity.ts';
+import { isScope } from '#schemas/people/identity.ts';
+import { SIGN_IN_FOR, type SignInProvider } from '#schemas/people/sign-in.ts';
+import { mappingOf, readClaims } from '../../admission/claims.ts';
+import { type IssuerKeys, remoteKeys } from '../../admission/issuer-keys.ts';
+import type { Flow } from '../session/visits.ts';
+
+/** What a provider said of somebody that a page of refusal repeats. */
+export type Sent = {
+  identityAssurance?: string | undefined;
+  authenticationAssurance?: string | undefined;
+};
+
+/** Who came back from a provider: in each role that it names, or why nobody is let in. */
+export type Returned =
+  | { kind: 'known'; claims: Claims; subject: string; sid?: string | undefined; sent: Sent }
+  | { kind: 'refused'; cause: 'denied' | 'unavailable' | 'not-finished' | 'role' }
+  | { kind: 'refused'; cause: 'assurance'; name: string; user: string; sent: Sent };
+
+/** A session that a provider says is over. `jti` counts once. */
+export type LoggedOut = {
+  issuer: string;
+  jti: string;
+  subject?: string | undefined;
+  sid?: string | undefined;
+};
+
+export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & {
+  /** Reached without TLS: for a demo only. */
+  demoOnly: boolean;
+  canChangeRole: boolean;
+  /** What decides who is let in, for the digest of the configuration. */
+  described: unknown;
+  /** Where the browser is sent; `undefined` where the provider does not answer. */
+  start: (changeRole: boolean) => Promise<{ url: URL; flow: Omit<Flow, 'begunAt'> } | undefined>;
+  /** Judges what the browser brings back. Never rejects. */
+  finish: (search: string, flow: Flow) => Promise<Returned>;
+  /** What a logout token ends; `undefined` where it is not one of this provider's, for us. */
+  readLogoutToken: (token: string) => Promise<LoggedOut | undefined>;
+  stop: () => void;
+};
+
+const DEADLINE_SECONDS = 5;
+const DISCOVERED_FOR_MS = 3_600_000;
+const DISCOVERED_AGAIN_AFTER_MS = 2_000;
+const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
+const LOGOUT_TOKEN_LASTS_SECONDS = 300;
+const ALGORITHMS = ['RS256', 'PS256', 'ES256'] as const;
+/** Under which the claims of everybody have the client; tokens name it in various ways. */
+const CLIENT = 'cp-flags-client';
+
+const CIS2_SCOPE = 'openid profile email nationalrbacaccess associatedorgs';
+
+const logoutClaimsSchema = z
+  .looseObject({
+    jti: z.string().min(1).max(200),
+    sub: z.string().optional(),
+    sid: z.string().optional(),
+    nonce: z.undefined().optional(),
+    events: z.looseObject({ [LOGOUT_EVENT]: z.looseObject({}) }),
+  })
+  .refine(({ sub, sid }) => (sub ?? sid) !== undefined);
+
+const textSchema = z.union([z.string(), z.number()]).transform(String).optional().catch(undefined);
+const sentSchema = z.object({
+  name: textSchema,
+  id_assurance_level: textSchema,
+  authentication_assurance_level: textSchema,
+});
+
+async function readSecret(path: string, setting: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch {
+    throw new ConfigurationError(`SIGN_IN_FILE: ${setting} ${path} cannot be read.`);
+  }
+}
+
+async function clientAuthentication({
+  clientSecretFile,
+  clientKeyFile,
+}: SignInProvider): Promise<openid.ClientAuth> {
+  if (clientSecretFile !== undefined) {
+    return openid.ClientSecretPost(await readSecret(clientSecretFile, 'clientSecretFile'));
+  }
+  const path = clientKeyFile ?? '';
+  try {
+    const jwk = JSON.parse(await readSecret(path, 'clientKeyFile')) as JWK;
+    const key = await importJWK(jwk, jwk.alg);
+    if (key instanceof Uint8Array || key.type !== 'private') throw new Error('not a private key');
+    return openid.PrivateKeyJwt(jwk.kid === undefined ? key : { key, kid: jwk.kid });
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
+    throw new ConfigurationError(
+      `SIGN_IN_FILE: clientKeyFile ${path} must hold a private key as a JWK with its alg.`,
+    );
+  }
+}
+
+/** What the people of a provider may be here, whatever it says. */
+function limited(
+  claims: Claims,
+  { looksUp, scopes }: (typeof SIGN_IN_FOR)[keyof typeof SIGN_IN_FOR],
+): Claims {
+  const counts = (activity: string): boolean =>
+    looksUp && (activity === ACTIVITY_UNSCHEDULED || activity === ACTIVITY_SILENT);
+  return {
+    ...claims,
+    scope: claims.scope
+      .split(' ')
+      .filter((scope) => isScope(scope) && scopes.some((each) => each === scope))
+      .join(' '),
+    roles: claims.roles.map((role) => ({ ...role, activities: role.activities.filter(counts) })),
+  };
+}
+
+const levelOf = (text: string | undefined): number =>
+  /^[0-9]$/.test(text ?? '') ? Number(text) : 0;
+
+/**
+ * An OpenID provider, spoken to by the authorization code flow with PKCE, state and nonce. It is asked what it can do
+ * when somebody first signs in, so that one that is down keeps nobody else out.
+ *
+ * @param redirectUri where it sends browsers back to: of the configuration
+ * @param nameOf the registered name of an organisation, where the provider gives none
+ * @throws {ConfigurationError} where a file of it cannot be used
+ */
+export async function openProvider(
+  settings: SignInProvider,
+  {
+    redirectUri,
+    nameOf,
+    onProblem,
+  }: {
+    redirectUri: string;
+    nameOf: (organisation: string) => string | undefined;
+    onProblem: (sentence: string) => void;
+  },
+): Promise<Provider> {
+  const { id, name, issuer, clientId, claims, acrValues, signedInWithinSeconds } = settings;
+  const isCis2 = claims === 'cis2';
+  const demoOnly = issuer.startsWith('http:');
+  const scope = settings.scope ?? (isCis2 ? CIS2_SCOPE : 'openid profile');
+  const chooseRole = settings.chooseRoleScope ?? (isCis2 ? 'selectedrole' : undefined);
+  const changeRole = settings.changeRoleScope ?? (isCis2 ? 'changedrole' : undefined);
+  const needed = {
+    identity: settings.identityAssurance ?? (isCis2 ? 3 : 0),
+    authentication: settings.authenticationAssurance ?? (isCis2 ? 2 : 0),
+  };
+  const mapping: ClaimMapping = { ...mappingOf(claims), client: CLIENT };
+  const limits = SIGN_IN_FOR[settings.for];
+  const authentication = await clientAuthentication(settings);
+
+  let discovered: { configuration: openid.Configuration; at: number } | undefined;
+  let triedAt = Number.NEGATIVE_INFINITY;
+  let discovering: Promise<void> | undefined;
+  let keys: IssuerKeys | undefined;
+
+  async function discover(): Promise<void> {
+    triedAt = performance.now();
+    try {
+      const configuration = await openid.discovery(
+        new URL(issuer),
+        clientId,
+        undefined,
+        authentication,
+        {
+          timeout: DEADLINE_SECONDS,
+          ...(demoOnly && { execute: [openid.allowInsecureRequests] }),
+        },
+      );
+      configuration.timeout = DEADLINE_SECONDS;
+      discovered = { configuration, at: performance.now() };
+    } catch {
+      // What was discovered before counts on; without it nobody of this provider can sign in for now.
+    }
+  }
+
+  async function configured(): Promise<openid.Configuration | undefined> {
+    const now = performance.now();
+    const isOld = discovered === undefined || now - discovered.at >= DISCOVERED_FOR_MS;
+    if (isOld && (discovering !== undefined || now - triedAt >= DISCOVERED_AGAIN_AFTER_MS)) {
+      discovering ??= discover().finally(() => (discovering = undefined));
+      await discovering;
+    }
+    return discovered?.configuration;
+  }
+
+  function judge(tokenClaims: openid.IDToken, userInfo: openid.UserInfoResponse): Returned {
+    // What the signed token says counts before what was fetched.
+    const all = { ...userInfo, ...tokenClaims, [CLIENT]: clientId };
+    const { name: given, ...levels } = sentSchema.parse(all);
+    const sent: Sent = {
+      identityAssurance: levels.id_assurance_level,
+      authenticationAssurance: levels.authentication_assurance_level,
+    };
+    if (
+      levelOf(sent.identityAssurance) < needed.identity ||
+      levelOf(sent.authenticationAssurance) < needed.authentication
+    ) {
+      return {
+        kind: 'refused',
+        cause: 'assurance',
+        name: given ?? '',
+        user: tokenClaims.sub,
+        sent,
+      };
+    }
+    const read = readClaims(all, mapping, nameOf);
+    if (read === undefined) return { kind: 'refused', cause: 'role' };
+    return {
+      kind: 'known',
+      claims: limited(read, limits),
+      subject: tokenClaims.sub,
+      sid: typeof tokenClaims['sid'] === 'string' ? tokenClaims['sid'] : undefined,
+      sent,
+    };
+  }
+
+  return {
+    id,
+    name,
+    for: settings.for,
+    issuer,
+    demoOnly,
+    canChangeRole: changeRole !== undefined,
+    described: { id, issuer, clientId, for: settings.for, claims, needed },
+    async start(change) {
+      const configuration = await configured();
+      if (configuration === undefined) return undefined;
+      const flow = {
+        provider: id,
+        state: openid.randomState(),
+        nonce: openid.randomNonce(),
+        verifier: openid.randomPKCECodeVerifier(),
+      };
+      const role = change ? changeRole : chooseRole;
+      const url = openid.buildAuthorizationUrl(configuration, {
+        redirect_uri: redirectUri,
+        scope: role === undefined ? scope : `${scope} ${role}`,
+        ...(acrValues !== undefined && { acr_values: acrValues }),
+        prompt: 'login',
+        max_age: String(signedInWithinSeconds),
+        state: flow.state,
+        nonce: flow.nonce,
+        code_challenge: await openid.calculatePKCECodeChallenge(flow.verifier),
+        code_challenge_method: 'S256',
+      });
+      return { url, flow };
+    },
+    async finish(search, { state, nonce, verifier }) {
+      const configuration = await configured();
+      if (configuration === undefined) return { kind: 'refused', cause: 'unavailable' };
+      try {
+        const tokens = await openid.authorizationCodeGrant(
+          configuration,
+          new URL(`${redirectUri}${search}`),
+          {
+            expectedState: state,
+            expectedNonce: nonce,
+            pkceCodeVerifier: verifier,
+            idTokenExpected: true,
+            maxAge: signedInWithinSeconds,
+          },
+        );
+        const tokenClaims = tokens.claims();
+        if (tokenClaims === undefined) return { kind: 'refused', cause: 'unavailable' };
+        const userInfo = await openid.fetchUserInfo(
+          configuration,
+          tokens.access_token,
+          tokenClaims.sub,
+        );
+        return judge(tokenClaims, userInfo);
+      } catch (error) {
+        if (error instanceof openid.AuthorizationResponseError) {
+          return { kind: 'refused', cause: 'denied' };
+        }
+        // A code that was used, or is too old: the browser went back, or loaded the address again.
+        const used = error instanceof openid.ResponseBodyError && error.error === 'invalid_grant';
+        return { kind: 'refused', cause: used ? 'not-finished' : 'unavailable' };
+      }
+    },
+    async readLogoutToken(token) {
+      const metadata = (await configured())?.serverMetadata();
+      if (metadata?.jwks_uri === undefined) return undefined;
+      keys ??= remoteKeys(metadata.jwks_uri, [...ALGORITHMS], { onProblem });
+      try {
+        const { payload } = await jwtVerify(token, keys.find, {
+          issuer: metadata.issuer,
+          audience: clientId,
+          algorithms: [...ALGORITHMS],
+          maxTokenAge: LOGOUT_TOKEN_LASTS_SECONDS,
+          clockTolerance: 5,
+        });
+        const { jti, sub, sid } = logoutClaimsSchema.parse(payload);
+        return { issuer: metadata.issuer, jti, subject: sub, sid };
+      } catch {
+        return undefined;
+      }
+    },
+    stop: () => keys?.stop(),
+  };
+}

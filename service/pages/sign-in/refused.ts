@@ -1,0 +1,108 @@
+import type { ErrorCode } from '#schemas/errors.ts';
+import { FRAME, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
+import type { Page } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
+import type { SignedIn } from '../session/sessions.ts';
+import type { Sent } from './openid.ts';
+
+/** Why somebody is not let in. */
+export type SignInRefusal =
+  | 'not-finished'
+  | 'denied'
+  | 'unavailable'
+  | 'role'
+  | 'activity'
+  | 'organisation'
+  | 'not-care'
+  | 'assurance'
+  | 'blocked'
+  | 'nothing-here';
+
+/** The refusal of a sign-in that an error of the table stands for; `undefined` of any other. */
+export function signInRefusalOf(code: ErrorCode): SignInRefusal | undefined {
+  switch (code) {
+    case 'activity-required':
+      return 'activity';
+    case 'organisation-not-registered':
+      return 'organisation';
+    case 'organisation-not-care':
+      return 'not-care';
+    case 'user-blocked':
+      return 'blocked';
+    default:
+      return undefined;
+  }
+}
+
+/** What was sent of somebody, as far as anything was. */
+export type RefusedPerson = Partial<Pick<SignedIn, 'name' | 'user' | 'role'>> & { sent?: Sent };
+
+const W = SIGN_IN_REFUSED;
+
+function words(
+  why: SignInRefusal,
+  provider: string,
+): { title: string; says: string; status: number } {
+  switch (why) {
+    case 'not-finished':
+      return { title: W.notFinished, says: W.notFinishedThen, status: 400 };
+    case 'denied':
+      return { title: W.denied, says: W.deniedThen(provider), status: 403 };
+    case 'unavailable':
+      return { title: W.unavailable, says: W.unavailableThen(provider), status: 503 };
+    case 'role':
+      return { title: W.role, says: W.roleThen(provider), status: 403 };
+    case 'activity':
+      return { title: W.activity, says: W.activityThen, status: 403 };
+    case 'organisation':
+      return { title: W.organisation, says: W.organisationThen, status: 403 };
+    case 'not-care':
+      return { title: W.notCare, says: W.notCareThen, status: 403 };
+    case 'assurance':
+      return { title: W.assurance, says: W.assuranceThen(provider), status: 403 };
+    case 'blocked':
+      return { title: W.blocked, says: W.blockedThen, status: 403 };
+    case 'nothing-here':
+      return { title: W.nothingHere, says: W.nothingHereThen, status: 403 };
+  }
+}
+
+const row = (key: string, value: string | Html | undefined): Html | false =>
+  value !== undefined &&
+  html`<div class="nhsuk-summary-list__row"><dt class="nhsuk-summary-list__key">${key}</dt><dd class="nhsuk-summary-list__value"><bdi>${value}</bdi></dd></div>`;
+
+function sentList(provider: string, { name, user, role, sent }: RefusedPerson): Html | false {
+  if (name === undefined) return false;
+  const rows = W.sentRows;
+  const activities = role?.activities.join(', ');
+  return html`<h2 class="nhsuk-heading-m">${W.sent}</h2>
+<dl class="nhsuk-summary-list">
+${row(rows.provider, provider)}
+${row(rows.name, name)}
+${row(rows.user, user)}
+${row(rows.role, role && `${role.name} (${role.code})`)}
+${row(rows.organisation, role && `${role.organisation.name} (${role.organisation.code})`)}
+${row(rows.activities, role && (activities === '' ? rows.none : activities))}
+${row(rows.identityAssurance, sent && (sent.identityAssurance ?? rows.none))}
+${row(rows.authenticationAssurance, sent && (sent.authenticationAssurance ?? rows.none))}
+</dl>`;
+}
+
+/** The page that says why somebody is not let in, what was sent of them, and whom to ask. */
+export function refusedPage(
+  why: SignInRefusal,
+  provider: string,
+  person: RefusedPerson = {},
+): Page {
+  const { title, says, status } = words(why, provider);
+  return {
+    title,
+    status,
+    content: html`${heading(title)}
+${paragraph(says)}
+${sentList(provider, person)}
+<p>${buttonLink('/sign-in', W.tryAgain)}</p>
+<p>${SIGN_IN.cannot} ${link('/councils', FRAME.councils)}</p>`,
+  };
+}

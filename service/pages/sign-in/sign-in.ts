@@ -1,0 +1,363 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { z } from 'zod';
+import { type Caller, callerOf } from '#schemas/people/caller.ts';
+import type { Organisation } from '#schemas/people/care-setting.ts';
+import type { Claims } from '#schemas/people/identity.ts';
+import { isScope } from '#schemas/people/identity.ts';
+import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
+import { FRAME, NOT_CHECKED, SIGN_IN } from '#schemas/wording/pages.ts';
+import type { SessionEndings } from '#store/session-endings.ts';
+import { decideAccess } from '../../admission/decide.ts';
+import { DEMO_ISSUER } from '../../admission/demo-issuer.ts';
+import { demoPersonas } from '../../admission/personas.ts';
+import type { NoteRefusal } from '../../audit/record/refusals.ts';
+import type { Handler, RouteContext } from '../../http/route.ts';
+import type { Frame } from '../html/frame.ts';
+import { redirect } from '../html/frame.ts';
+import { html } from '../html/html.ts';
+import {
+  button,
+  buttonLink,
+  errorSummary,
+  heading,
+  link,
+  paragraph,
+  radios,
+} from '../html/parts.ts';
+import type { Cookies } from '../session/cookies.ts';
+import { type Forms, readForm } from '../session/forms.ts';
+import type { Sealer } from '../session/seal.ts';
+import { type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
+import type { Visit, Visits } from '../session/visits.ts';
+import type { Provider, Sent } from './openid.ts';
+import { refusedPage, signInRefusalOf } from './refused.ts';
+
+export type SignInDependencies = {
+  frame: Frame;
+  sealer: Sealer;
+  cookies: Cookies;
+  sessions: Sessions;
+  visits: Visits;
+  forms: Forms;
+  endings: SessionEndings;
+  /** Those by which people can sign in now. */
+  providers: () => readonly Provider[];
+  /** Whether made-up people can be chosen. */
+  isDemo: () => boolean;
+  organisations: () => ReadonlyMap<string, Organisation>;
+  registeredOnly: () => boolean;
+  blocked: (userKey: string) => boolean;
+  noteRefusal: NoteRefusal;
+  now?: () => number;
+};
+
+/** The made-up people that a clinician's pages are tried with, in the order offered. */
+const OFFERED = ['emergencyDepartment', 'ambulanceService', 'scheduledCare', 'school'] as const;
+const isOffered = (text: string | undefined): text is (typeof OFFERED)[number] =>
+  OFFERED.some((each) => each === text);
+
+export const DEMO_PROVIDER = 'demo';
+const DEMO_NAME = 'the demo';
+
+const CHOICE_LASTS_MS = 5 * 60_000;
+
+/** Somebody in one of several roles, until they have chosen. */
+const choiceSchema = z.strictObject({
+  visit: z.uuid(),
+  /** The same of every role of one sign-in: one of them is taken, once. */
+  id: z.uuid(),
+  at: z.int(),
+  signedIn: signedInSchema,
+});
+
+function people(): ReturnType<typeof demoPersonas> {
+  const [authority] = SAMPLE_AUTHORITIES;
+  return demoPersonas({ code: authority?.code ?? '', name: authority?.name ?? '' });
+}
+
+/** Somebody in each of their roles. */
+const inEachRole = (
+  claims: Omit<Claims, 'exp'>,
+  from: Pick<SignedIn, 'provider' | 'subject' | 'sid'>,
+): SignedIn[] =>
+  claims.roles.map((role) => ({
+    ...from,
+    issuer: claims.iss,
+    client: claims.client_id,
+    user: claims.sub,
+    name: claims.name,
+    role,
+    scopes: claims.scope.split(' ').filter(isScope),
+  }));
+
+/** Signing in and out: by providers, or in a demo as somebody made up. */
+export function createSignIn(dependencies: SignInDependencies) {
+  const { frame, sealer, cookies, sessions, visits, forms, endings, providers } = dependencies;
+  const {
+    isDemo,
+    organisations,
+    registeredOnly,
+    blocked,
+    noteRefusal,
+    now = Date.now,
+  } = dependencies;
+
+  const providerOf = (c: RouteContext): Provider | undefined =>
+    providers().find(({ id }) => id === c.req.param('provider'));
+
+  const noSuchPage = (): Response =>
+    frame({
+      title: FRAME.notFound,
+      status: 404,
+      content: html`${heading(FRAME.notFound)}${paragraph(FRAME.notFoundThen)}<p>${buttonLink('/', FRAME.start)}</p>`,
+    });
+
+  const untrusted = (): Response =>
+    frame({
+      title: NOT_CHECKED.title,
+      status: 403,
+      content: html`${heading(NOT_CHECKED.untrusted)}<p>${buttonLink('/', FRAME.start)}</p>`,
+    });
+
+  const refused = (...of: Parameters<typeof refusedPage>): Response => frame(refusedPage(...of));
+
+  function signInPage(incoming: IncomingMessage, problem?: string): Response {
+    const visit = visits.read(incoming);
+    const token = forms.token({ form: 'demo', owner: visit.id });
+    const offered = people();
+    const errors = problem === undefined ? [] : [{ field: 'person', text: problem }];
+    const demo =
+      isDemo() &&
+      html`<form method="post" action="/sign-in" novalidate>
+<input type="hidden" name="token" value="${token}">
+${radios('person', {
+  legend: SIGN_IN.choosePerson,
+  hint: SIGN_IN.choosePersonHint,
+  error: problem,
+  options: OFFERED.map((value) => ({
+    value,
+    text: offered[value].name,
+    hint: `${SIGN_IN.personas[value]}, ${offered[value].roles[0]?.organisation.name}`,
+  })),
+})}
+${button(SIGN_IN.continue)}
+</form>`;
+    const ways = providers().map(
+      ({ id, name }) => html`<p>${buttonLink(`/sign-in/${id}`, SIGN_IN.with(name))}</p>`,
+    );
+    const title = problem === undefined ? SIGN_IN.title : `Error: ${SIGN_IN.title}`;
+    return frame({
+      title,
+      status: problem === undefined ? 200 : 400,
+      cookies: [visits.cookie(visit)],
+      content: html`${errorSummary(errors)}
+<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4"${problem === undefined && html` tabindex="-1" autofocus`}>${SIGN_IN.title}</h1>
+<p class="nhsuk-lede-text">${SIGN_IN.lead}</p>
+${ways}
+${demo}
+${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
+<p>${SIGN_IN.cannot} ${link('/councils', FRAME.councils)}</p>`,
+    });
+  }
+
+  /** Lets somebody in who may look up, or says why not. */
+  function letIn(
+    incoming: IncomingMessage,
+    signedIn: SignedIn,
+    provider: string,
+    sent: Sent | undefined,
+    visit: Visit,
+  ): Response {
+    const caller: Caller = callerOf(signedIn);
+    const access = decideAccess(signedIn, {}, organisations(), registeredOnly());
+    const code = blocked(caller.userKey)
+      ? 'user-blocked'
+      : access.kind === 'refused'
+        ? access.code
+        : undefined;
+    if (code === undefined) {
+      return redirect('/look-up', [
+        sessions.begin(signedIn),
+        visits.cookie({ id: randomUUID(), flows: visit.flows }),
+      ]);
+    }
+    noteRefusal({
+      code,
+      ids: { requestId: randomUUID() },
+      api: 'pages',
+      caller,
+      roleChosen: true,
+      source: incoming.socket.remoteAddress,
+    });
+    return refused(signInRefusalOf(code) ?? 'role', provider, {
+      ...signedIn,
+      ...(sent && { sent }),
+    });
+  }
+
+  function chooseRole(of: readonly SignedIn[], visit: Visit): Response {
+    const choice = { visit: visit.id, id: randomUUID(), at: now() };
+    return frame({
+      title: SIGN_IN.chooseRole,
+      cookies: [visits.cookie(visit)],
+      content: html`<form method="post" action="/sign-in/role">
+<input type="hidden" name="token" value="${forms.token({ form: 'role', owner: visit.id })}">
+${radios('role', {
+  large: true,
+  required: true,
+  legend: SIGN_IN.chooseRole,
+  hint: SIGN_IN.chooseRoleHint,
+  options: of.map((signedIn) => ({
+    value: sealer.seal('role', { ...choice, signedIn }),
+    text: html`<bdi>${signedIn.role.name}</bdi>, <bdi>${signedIn.role.organisation.name}</bdi>`,
+  })),
+})}
+${button(SIGN_IN.continue)}
+</form>`,
+    });
+  }
+
+  const show: Handler = ({ env }) => signInPage(env.incoming);
+
+  /** A made-up person was chosen. */
+  const choosePerson: Handler = async ({ env }) => {
+    const { incoming } = env;
+    if (!isDemo()) return noSuchPage();
+    const fields = await readForm(env);
+    const visit = visits.read(incoming);
+    if (
+      fields === undefined ||
+      !forms.isOurs(incoming, fields, { form: 'demo', owner: visit.id })
+    ) {
+      return untrusted();
+    }
+    const person = fields.get('person');
+    if (!isOffered(person)) return signInPage(incoming, SIGN_IN.pick);
+    const claims = people()[person];
+    const from = { provider: DEMO_PROVIDER, subject: claims.sub };
+    const [signedIn] = inEachRole({ ...claims, scope: '', iss: DEMO_ISSUER }, from);
+    if (signedIn === undefined) return noSuchPage();
+    return letIn(incoming, signedIn, DEMO_NAME, undefined, visit);
+  };
+
+  /** Sends the browser to a provider. */
+  const begin: Handler = async (c) => {
+    const provider = providerOf(c);
+    if (provider === undefined) return noSuchPage();
+    const { incoming } = c.env;
+    const started = await provider.start(c.req.query('role') === 'change');
+    if (started === undefined) return refused('unavailable', provider.name);
+    const visit = visits.withFlow(visits.read(incoming), started.flow);
+    return redirect(started.url.href, [visits.cookie(visit)]);
+  };
+
+  /** The browser is back from a provider. */
+  const finish: Handler = async (c) => {
+    const provider = providerOf(c);
+    if (provider === undefined) return noSuchPage();
+    const { incoming } = c.env;
+    const { search, searchParams } = new URL(c.req.url);
+    const state = searchParams.get('state') ?? '';
+    const { visit, flow } = visits.takeFlow(visits.read(incoming), provider.id, state);
+    if (flow === undefined) return refused('not-finished', provider.name);
+    const returned = await provider.finish(search, flow);
+    if (returned.kind === 'refused') {
+      const person = returned.cause === 'assurance' ? returned : {};
+      return refused(returned.cause, provider.name, person);
+    }
+    const { claims, subject, sid, sent } = returned;
+    const from = { provider: provider.id, subject, ...(sid !== undefined && { sid }) };
+    const each = inEachRole(claims, from);
+    const [only, another] = each;
+    if (only === undefined) return refused('role', provider.name);
+    if (provider.for !== 'staff') return refused('nothing-here', provider.name, only);
+    // A new visit, so that no other page of this browser can answer for this one.
+    const next = { id: randomUUID(), flows: visit.flows };
+    return another === undefined
+      ? letIn(incoming, only, provider.name, sent, next)
+      : chooseRole(each, next);
+  };
+
+  /** One of several roles was chosen. */
+  const takeRole: Handler = async ({ env }) => {
+    const { incoming } = env;
+    const fields = await readForm(env, ROLES_AT_MOST_BYTES);
+    const visit = visits.read(incoming);
+    if (
+      fields === undefined ||
+      !forms.isOurs(incoming, fields, { form: 'role', owner: visit.id })
+    ) {
+      return untrusted();
+    }
+    const choice = choiceSchema.safeParse(sealer.open('role', fields.get('role') ?? '')).data;
+    const provider = providers().find(({ id }) => id === choice?.signedIn.provider);
+    if (choice?.visit !== visit.id || provider === undefined) return refused('not-finished', '');
+    if (now() - choice.at > CHOICE_LASTS_MS) return refused('not-finished', provider.name);
+    const isFirst = await endings.once(`role ${choice.id}`).catch(() => undefined);
+    if (isFirst === undefined) return refused('unavailable', provider.name);
+    if (!isFirst) return refused('not-finished', provider.name);
+    return letIn(incoming, choice.signedIn, provider.name, undefined, visit);
+  };
+
+  const signedOutPage = (recorded: boolean): Response => {
+    const title = recorded ? SIGN_IN.signedOut : SIGN_IN.signOutFailed;
+    return frame({
+      title,
+      cookies: [cookies.set('session', undefined), cookies.set('visit', undefined)],
+      content: html`${heading(title)}
+${paragraph(recorded ? SIGN_IN.signedOutThen : SIGN_IN.signOutFailedThen)}
+${paragraph(SIGN_IN.signedOutShared)}
+<p>${buttonLink('/sign-in', SIGN_IN.again)}</p>`,
+    });
+  };
+
+  const signOut: Handler = async ({ env }) => {
+    const { incoming } = env;
+    const state = sessions.read(incoming);
+    const fields = await readForm(env);
+    if (state.kind !== 'open') return signedOutPage(state.kind !== 'unknown');
+    const { session } = state;
+    if (
+      fields === undefined ||
+      !forms.isOurs(incoming, fields, { form: 'sign-out', owner: session.id })
+    ) {
+      return untrusted();
+    }
+    const recorded = await sessions.end(session).then(
+      () => true,
+      () => false,
+    );
+    return signedOutPage(recorded);
+  };
+
+  const answered = (status: number, body: string): Response =>
+    new Response(body, {
+      status,
+      headers: { 'cache-control': 'no-store', 'content-type': 'application/json' },
+    });
+
+  /** A provider says that a session of it is over. Source: OpenID Connect Back-Channel Logout 1.0. */
+  const loggedOut: Handler = async (c) => {
+    const provider = providerOf(c);
+    const token = (await readForm(c.env))?.get('logout_token');
+    const ended = token === undefined ? undefined : await provider?.readLogoutToken(token);
+    if (ended === undefined) return answered(400, '{"error":"invalid_request"}');
+    const { issuer, jti, sid, subject } = ended;
+    try {
+      if (!(await endings.once(`logout ${JSON.stringify([issuer, jti])}`))) {
+        return answered(400, '{"error":"invalid_request"}');
+      }
+      if (sid !== undefined) await endings.end({ of: 'provider-session', issuer, sid });
+      else if (subject !== undefined) await endings.end({ of: 'subject', issuer, subject });
+      return answered(200, '{}');
+    } catch {
+      return answered(503, '{"error":"temporarily_unavailable"}');
+    }
+  };
+
+  return { show, choosePerson, begin, finish, takeRole, signOut, loggedOut };
+}
+
+/** Of fifty roles with the longest names there are. */
+const ROLES_AT_MOST_BYTES = 32 * 1024;

@@ -1,0 +1,113 @@
+/**
+ * Takes pictures of the main states of the pages for browsers, for people to look at:
+ *
+ *     npm run pictures                 into docs/pictures
+ *     npm run pictures -- FOLDER       into another folder
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Page } from 'playwright-core';
+import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
+import { findBrowser, NO_BROWSER, openPage, startBrowser } from '../support/browser.ts';
+import { lookUp, signInAs } from '../support/pages.ts';
+import { root, startServing } from '../support/processes.ts';
+import { testFolder } from '../support/service.ts';
+
+const executable = findBrowser();
+if (executable === undefined) throw new Error(NO_BROWSER);
+const folder = resolve(process.argv[2] ?? join(root, 'docs', 'pictures'));
+await mkdir(folder, { recursive: true });
+
+const dataDir = await testFolder();
+const service = await startServing(['--demo'], { DATA_DIR: dataDir });
+const browser = await startBrowser(executable);
+const { baseUrl } = service;
+
+type Picture = { name: string; take: (page: Page) => Promise<void>; width?: number };
+
+const looked = (
+  name: string,
+  person: keyof typeof SAMPLE_PEOPLE,
+  typed: { dateOfBirth?: string } = SAMPLE_PEOPLE[person],
+): Picture => ({
+  name,
+  take: (page) => lookUp(page, baseUrl, { nhsNumber: SAMPLE_PEOPLE[person].nhsNumber, ...typed }),
+});
+
+const PICTURES: readonly Picture[] = [
+  { name: 'sign-in', take: async (page) => void (await page.goto(`${baseUrl}/sign-in`)) },
+  { name: 'refused', take: (page) => signInAs(page, baseUrl, 'Gwen Demo') },
+  { name: 'look-up', take: async (page) => void (await page.goto(`${baseUrl}/look-up`)) },
+  {
+    name: 'wrong-number',
+    take: (page) => lookUp(page, baseUrl, { nhsNumber: '999 100 0012', dateOfBirth: '2019-02-30' }),
+  },
+  looked('protection-plan', 'onPlan'),
+  looked('in-care', 'lookedAfter'),
+  looked('unborn', 'expecting'),
+  looked('due-date-passed', 'overdue'),
+  looked('several-councils', 'twoAuthorities'),
+  looked('plan-and-care', 'both'),
+  looked('ended', 'ended'),
+  looked('date-of-birth-differs', 'onPlan', { dateOfBirth: '2018-01-01' }),
+  looked('no-plan', 'notHeld'),
+  looked('no-plan-some-behind', 'notHeldWhileBehind'),
+  looked('plan-behind', 'behind'),
+  looked('could-not-check', 'unchecked'),
+  looked('limited', 'limited'),
+  {
+    name: 'details',
+    async take(page) {
+      await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+      await page.locator('summary').click();
+    },
+  },
+  {
+    name: 'silent-reader',
+    async take(page) {
+      await signInAs(page, baseUrl, 'Bryn Demo');
+      await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+      await page.locator('summary').click();
+    },
+  },
+  {
+    name: 'hidden',
+    async take(page) {
+      await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+      await page.getByRole('link', { name: 'Hide' }).click();
+    },
+  },
+  {
+    name: 'signed-out',
+    async take(page) {
+      await page.goto(`${baseUrl}/look-up`);
+      await page.getByRole('button', { name: 'Sign out' }).click();
+    },
+  },
+  {
+    name: 'session-over',
+    async take(page) {
+      await page.goto(`${baseUrl}/look-up`);
+      await page.context().clearCookies();
+      await page.getByLabel('NHS number').fill(SAMPLE_PEOPLE.onPlan.nhsNumber);
+      await page.getByRole('button', { name: 'Look up' }).click();
+    },
+  },
+  { name: 'councils', take: async (page) => void (await page.goto(`${baseUrl}/councils`)) },
+  { ...looked('narrow-protection-plan', 'onPlan'), width: 320 },
+  { ...looked('narrow-no-plan-some-behind', 'notHeldWhileBehind'), width: 320 },
+];
+
+try {
+  for (const { name, take, width = 900 } of PICTURES) {
+    const { page, close } = await openPage(browser, { viewport: { width, height: 700 } });
+    await signInAs(page, baseUrl);
+    await take(page);
+    await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+    await close();
+  }
+} finally {
+  await browser.close();
+  await service.stop();
+  await rm(dataDir, { recursive: true, force: true });
+}

@@ -1,0 +1,267 @@
+import { rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import AxeBuilder from '@axe-core/playwright';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
+import { HIDDEN, NOT_CHECKED, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
+import { findBrowser, NO_BROWSER, openPage, startBrowser } from '../../support/browser.ts';
+import { lookUp, signInAs } from '../../support/pages.ts';
+import { startServing } from '../../support/processes.ts';
+import { testFolder } from '../../support/service.ts';
+
+/**
+ * The pages in a real Chromium, against the demo that `npm start` shows. `npm run test:pages` tries all of it; the
+ * journey and the states are in `npm test` as well.
+ */
+
+const executable = findBrowser();
+// oxlint-disable-next-line no-console
+if (executable === undefined) console.warn(NO_BROWSER);
+const all = process.env['PAGES'] === 'all';
+
+let browser: Browser;
+let service: Awaited<ReturnType<typeof startServing>>;
+let dataDir: string;
+let baseUrl: string;
+
+beforeAll(async () => {
+  if (executable === undefined) return;
+  dataDir = await testFolder();
+  [service, browser] = await Promise.all([
+    startServing(['--demo'], { DATA_DIR: dataDir }),
+    startBrowser(executable),
+  ]);
+  ({ baseUrl } = service);
+});
+afterAll(async () => {
+  await browser?.close();
+  await service?.stop();
+  if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true });
+});
+
+const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
+const focused = (page: Page): Promise<string> =>
+  page.evaluate('document.activeElement?.tagName + " " + (document.activeElement?.id ?? "")');
+
+/** What a machine can find of what keeps people out, and whether the page is wider than a small screen. */
+async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
+}
+
+/** The form has come, with the focus where the number is typed. */
+const formFocused = (page: Page): Promise<unknown> =>
+  page.waitForFunction('document.activeElement?.id === "number"');
+
+/** Presses Tab until something has the focus, as somebody without a mouse does. */
+async function tabTo(page: Page, text: string): Promise<void> {
+  for (let i = 0; i < 40; i++) {
+    await page.keyboard.press('Tab');
+    const name = await page.evaluate(
+      '(document.activeElement?.innerText || document.activeElement?.labels?.[0]?.innerText || "")',
+    );
+    if (String(name).trim().startsWith(text)) return;
+  }
+  throw new Error(`nothing by the name of ${text} gets the focus`);
+}
+
+describe.skipIf(executable === undefined)('in a browser', () => {
+  test('a nurse does her work by keyboard alone, from the address that is printed to the number to ring', async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await page.goto(baseUrl);
+    expect(await heading(page)).toBe(SIGN_IN.title);
+    await tabTo(page, 'Amina Demo');
+    await page.keyboard.press('Space');
+    await page.keyboard.press('Enter');
+    await formFocused(page);
+    await page.keyboard.type('999 100 0011');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('5');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('3');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('2019');
+    await page.keyboard.press('Enter');
+    await page.getByText('Checked at').waitFor();
+    expect(await heading(page)).toBe(RESULT.onPlan);
+    expect(await focused(page)).toMatch(/^H1/);
+    await tabTo(page, '020');
+    await tabTo(page, RESULT.details);
+    await page.keyboard.press('Enter');
+    await page.getByText(`${RESULT.auditId}:`).waitFor();
+    await tabTo(page, RESULT.another);
+    await page.keyboard.press('Enter');
+    await formFocused(page);
+    // A wrong number: the focus goes to what is wrong, and from there to the field.
+    await page.keyboard.type('9991000012');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').waitFor();
+    expect(await focused(page)).toMatch(/^DIV/);
+    await tabTo(page, 'Check the NHS number');
+    await page.keyboard.press('Enter');
+    expect(await focused(page)).toBe('INPUT number');
+    expect(await page.getByLabel('NHS number').inputValue()).toBe('9991000012');
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('no state of a page keeps anybody out, or is wider than a small screen', async () => {
+    const { page, complaints, close } = await openPage(browser, {
+      viewport: { width: 320, height: 640 },
+    });
+    await page.goto(`${baseUrl}/sign-in`);
+    await expectAccessible(page);
+    await signInAs(page, baseUrl, 'Gwen Demo');
+    await expectAccessible(page);
+    await signInAs(page, baseUrl);
+    await expectAccessible(page);
+    const headings: string[] = [];
+    for (const { nhsNumber, dateOfBirth } of Object.values(SAMPLE_PEOPLE)) {
+      await lookUp(page, baseUrl, { nhsNumber, dateOfBirth });
+      headings.push(await heading(page));
+      const summary = page.locator('summary');
+      if ((await summary.count()) > 0) await summary.click();
+      await expectAccessible(page);
+    }
+    expect(new Set(headings).size).toBeGreaterThanOrEqual(9);
+    await lookUp(page, baseUrl, { nhsNumber: '123', dateOfBirth: '2019-02-30' });
+    await expectAccessible(page);
+    await lookUp(page, baseUrl, { ...SAMPLE_PEOPLE.onPlan, dateOfBirth: '2018-01-01' });
+    await expectAccessible(page);
+    for (const path of ['/look-up/hidden', '/councils', '/accessibility']) {
+      await page.goto(`${baseUrl}${path}`);
+      await expectAccessible(page);
+    }
+    expect(complaints).toEqual([]);
+    await close();
+  });
+});
+
+describe.skipIf(executable === undefined || !all)('in a browser, tried at length', () => {
+  const { nhsNumber } = SAMPLE_PEOPLE.onPlan;
+
+  test('everything works without JavaScript', async () => {
+    const { page, close } = await openPage(browser, { javaScriptEnabled: false });
+    await signInAs(page, baseUrl);
+    await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+    expect(await heading(page)).toBe(RESULT.onPlan);
+    await page.locator('summary').click();
+    await page.getByText(`${RESULT.auditId}:`).waitFor();
+    await page.getByRole('link', { name: RESULT.hide }).click();
+    expect(await heading(page)).toBe(HIDDEN.heading);
+    await page.goto(`${baseUrl}/councils`);
+    expect(await page.locator('[data-council]:visible').count()).toBe(3);
+    expect(await page.getByLabel('Council’s name').isVisible()).toBe(false);
+    await close();
+  });
+
+  test('back to an answer that was hidden shows none, and loading one again makes no second look', async () => {
+    const { page, close } = await openPage(browser);
+    await signInAs(page, baseUrl);
+    await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+    await page.getByRole('link', { name: RESULT.hide }).click();
+    await page.goBack().catch(() => undefined);
+    expect(await page.locator('body').innerText()).not.toContain(RESULT.onPlan);
+    await lookUp(page, baseUrl, SAMPLE_PEOPLE.lookedAfter);
+    await page.reload();
+    expect([RESULT.inCare, HIDDEN.heading]).toContain(await heading(page));
+    // Once the moment of a double click has passed, nothing is shown.
+    await expect
+      .poll(async () => (await page.reload(), heading(page)), { timeout: 15_000 })
+      .toBe(HIDDEN.heading);
+    await close();
+  });
+
+  test('a double click shows the answer, of one look', async () => {
+    for (const javaScriptEnabled of [true, false]) {
+      const { page, close } = await openPage(browser, { javaScriptEnabled });
+      await signInAs(page, baseUrl);
+      await page.goto(`${baseUrl}/look-up`);
+      await page.getByLabel('NHS number').fill(nhsNumber);
+      await page.getByRole('button', { name: 'Look up' }).dblclick();
+      await page.getByText('Checked at').waitFor();
+      expect(await heading(page)).toBe(RESULT.onPlan);
+      await close();
+    }
+  });
+
+  test('two tabs of one person each show their own child, and signing out in one ends both', async () => {
+    const { page, close } = await openPage(browser);
+    await signInAs(page, baseUrl);
+    const other = await page.context().newPage();
+    await page.goto(`${baseUrl}/look-up`);
+    await lookUp(other, baseUrl, SAMPLE_PEOPLE.lookedAfter);
+    await page.getByLabel('NHS number').fill(nhsNumber);
+    await page.getByRole('button', { name: 'Look up' }).click();
+    expect([await heading(page), await heading(other)]).toEqual([RESULT.onPlan, RESULT.inCare]);
+    await other.goto(`${baseUrl}/look-up`);
+    await other.getByLabel('NHS number').fill(nhsNumber);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await other.getByRole('button', { name: 'Look up' }).click();
+    expect(await heading(other)).toBe(NOT_CHECKED.over);
+    expect(await other.locator('main').innerText()).not.toContain('100');
+    await close();
+  });
+
+  test('no page of another site can hold one of ours in a frame', async () => {
+    const framing = createServer((_, response) =>
+      response
+        .setHeader('content-type', 'text/html')
+        .end(
+          `<iframe src="${baseUrl}/look-up"></iframe><iframe src="${baseUrl}/councils"></iframe>`,
+        ),
+    );
+    await new Promise<void>((resolve) => void framing.listen(0, '127.0.0.1', () => resolve()));
+    const { page, close } = await openPage(browser);
+    await signInAs(page, baseUrl);
+    await page.goto(`http://127.0.0.1:${(framing.address() as AddressInfo).port}/`);
+    for (const frame of page.frames().slice(1)) {
+      expect(await frame.locator('main').count()).toBe(0);
+    }
+    await close();
+    await new Promise((resolve) => void framing.close(resolve));
+  });
+
+  test('nothing of an answer is printed, and a list of numbers is', async () => {
+    const { page, close } = await openPage(browser);
+    await signInAs(page, baseUrl);
+    await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+    await page.emulateMedia({ media: 'print' });
+    expect((await page.locator('body').innerText()).trim()).toBe('Do not print.');
+    await page.goto(`${baseUrl}/councils`);
+    expect(await page.locator('body').innerText()).toContain('020\u00a07946\u00a00119');
+    await close();
+  });
+
+  test('with forced colours, and enlarged four times, everything can still be read and told apart', async () => {
+    const { page, close } = await openPage(browser, {
+      viewport: { width: 320, height: 256 },
+      forcedColors: 'active',
+    });
+    await signInAs(page, baseUrl);
+    for (const person of ['onPlan', 'notHeld', 'unchecked'] as const) {
+      await lookUp(page, baseUrl, SAMPLE_PEOPLE[person]);
+      await expectAccessible(page);
+    }
+    const border = await page.evaluate(
+      'getComputedStyle(document.querySelector(".cpf-not-checked")).borderTopStyle',
+    );
+    expect(border).toBe('double');
+    await close();
+  });
+
+  test('a council is found by part of its name', async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await page.goto(`${baseUrl}/councils`);
+    await page.getByLabel('Council’s name').fill('west');
+    expect(await page.locator('[data-council]:visible').count()).toBe(1);
+    expect(await page.getByRole('status').innerText()).toBe('1 council');
+    await page.getByLabel('Council’s name').fill('zzz');
+    expect(await page.getByRole('status').innerText()).toContain('No council has that name');
+    expect(complaints).toEqual([]);
+    await close();
+  });
+});

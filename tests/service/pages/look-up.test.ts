@@ -1,0 +1,300 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addDays, londonDate, longDateText } from '#schemas/calendar.ts';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import {
+  COUNCILS,
+  HIDDEN,
+  LOOK_UP,
+  NOT_A_NO,
+  NOT_CHECKED,
+  RESULT,
+} from '#schemas/wording/pages.ts';
+import { keys } from '#store/keys.ts';
+import { createSessionEndings } from '#store/session-endings.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, testFolder } from '../../support/service.ts';
+import { createVisitor, hiddenOf, type Visitor, wordsOf } from '../../support/visitor.ts';
+
+const today = londonDate(Date.now());
+const ENDED = addDays(today, -30);
+const DUE = addDays(today, 30);
+const OVERDUE = addDays(today, -10);
+
+const PLAN = testNumber(7101);
+const CARE = testNumber(7102);
+const BOTH = testNumber(7103);
+const UNBORN = testNumber(7104);
+const LATE = testNumber(7105);
+const OVER = testNumber(7106);
+const TWO = testNumber(7107);
+const NOBODY = testNumber(7108);
+const AGAIN = testNumber(7109);
+
+const unborn = 'unborn-child-protection-plan' as const;
+const care = 'looked-after-child' as const;
+
+let service: TestService;
+let nurse: Visitor;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [
+      {
+        code: 'ZZ101',
+        name: 'Northmoor Council',
+        officeHoursPhone: '02079460110',
+        rows: [
+          { nhsNumber: PLAN },
+          { nhsNumber: CARE, type: care },
+          { nhsNumber: BOTH },
+          { nhsNumber: BOTH, type: care },
+          { nhsNumber: UNBORN, type: unborn, endDate: DUE },
+          { nhsNumber: LATE, type: unborn, endDate: OVERDUE },
+          { nhsNumber: OVER, endDate: ENDED },
+          { nhsNumber: TWO },
+          { nhsNumber: AGAIN },
+        ],
+      },
+      { code: 'ZZ102', name: 'Eastham Council', rows: [{ nhsNumber: TWO }] },
+    ],
+  });
+  nurse = createVisitor(service.baseUrl);
+  await nurse.signIn();
+});
+afterAll(() => service?.stopAndRemove());
+
+test('a browser at the root gets to the sign-in, and a program keeps its JSON', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  const root = await visitor.get('/');
+  expect([root.status, root.headers.get('location')]).toEqual([303, '/look-up']);
+  const lookUp = await visitor.get('/look-up');
+  expect([lookUp.status, lookUp.headers.get('location')]).toEqual([303, '/sign-in']);
+  expect((await visitor.get('/sign-in')).status).toBe(200);
+  const program = await fetch(service.baseUrl);
+  expect(program.status).toBe(404);
+  expect(program.headers.get('content-type')).toBe('application/problem+json');
+});
+
+describe('what a clinician reads first', () => {
+  test.for([
+    ['a plan', () => PLAN, 'This child is on a child protection plan'],
+    ['a child in care', () => CARE, 'This child is in care (looked after)'],
+    ['a plan and care', () => BOTH, RESULT.both],
+    ['an unborn child', () => UNBORN, 'Her unborn baby is on a child protection plan'],
+    ['a due date that has passed', () => LATE, 'Her baby’s plan still counts'],
+    ['an ended plan', () => OVER, `No plan now. One ended on ${longDateText(ENDED)}`],
+    ['plans of two councils', () => TWO, '2 councils have plans: ring both'],
+    ['no plan', () => NOBODY, 'No plan found'],
+  ] as const)('of %s is what is so, under one and the same title', async ([, number, heading]) => {
+    const answer = await nurse.lookUp(number());
+    expect(answer.heading).toBe(heading);
+    expect(answer.title).toMatch(/^Result - /);
+    expect(answer.status).toBe(200);
+  });
+
+  test('names both numbers of the council as links that can be rung', async () => {
+    const { text } = await nurse.lookUp(PLAN);
+    expect(text).toContain('href="tel:02079460110"');
+    expect(text).toContain('href="tel:02079460199"');
+    expect(text).toContain('020\u00a07946\u00a00110');
+  });
+
+  test('of a date of birth that differs is the plan, and then to check who this is', async () => {
+    const answer = await nurse.lookUp(PLAN, { day: '1', month: '1', year: '2018' });
+    expect(answer.heading).toBe(RESULT.onPlan);
+    expect(wordsOf(answer)).toContain('Northmoor Council sent a different date of birth');
+    const same = await nurse.lookUp(PLAN, { day: '5', month: '3', year: '2019' });
+    expect(wordsOf(same)).not.toContain(RESULT.whoIsThis);
+  });
+
+  test('of a negative never says that all is clear, and never in green', async () => {
+    const answer = await nurse.lookUp(NOBODY);
+    const said = wordsOf(answer);
+    expect(said).toContain(RESULT.notSafe);
+    expect(said).toContain(RESULT.checkTheNumber);
+    expect(answer.text).not.toMatch(/nhsuk-card--care--non-urgent|nhsuk-tag--green|nhsuk-panel/);
+  });
+
+  test('says that who looked cannot be shown, where it cannot, and the flag all the same', async () => {
+    await service.admin.hset(keys.accessLists(partitionOf(AGAIN)), AGAIN, 'damaged');
+    const answer = await nurse.lookUp(AGAIN);
+    expect(answer.heading).toBe(RESULT.onPlan);
+    expect(wordsOf(answer)).toContain(RESULT.notShownWho);
+  });
+});
+
+test('a look in a browser is audited as one of the API is, and says that it was a page', async () => {
+  const answer = await nurse.lookUp(PLAN, { reason: 'attendance' });
+  const auditId = /[0-9a-f-]{36}(?=<\/span><\/p>)/.exec(answer.text)?.[0];
+  const event = (await service.events()).find(
+    (each) => 'auditId' in each && each.auditId === auditId,
+  );
+  expect(event).toMatchObject({
+    type: 'lookup',
+    api: 'pages',
+    access: 'unscheduled',
+    outcome: 'flagged',
+    reason: 'attendance',
+    caller: { user: 'demo-nurse', role: { code: 'R8000' }, organisation: { code: 'ZZH01' } },
+  });
+});
+
+test('a silent reader is not shown who looked, and is told that the council is not told', async () => {
+  const practitioner = createVisitor(service.baseUrl);
+  await practitioner.signIn('scheduledCare');
+  expect(wordsOf(await practitioner.get('/look-up'))).toContain(LOOK_UP.recorded);
+  const answer = await practitioner.lookUp(PLAN);
+  expect(answer.heading).toBe(RESULT.onPlan);
+  expect(wordsOf(answer)).toContain(RESULT.silentWho);
+  expect(wordsOf(answer)).not.toContain('Amina Demo');
+});
+
+describe('what was typed wrongly', () => {
+  test('stands there again, with what to do at the field and in the summary', async () => {
+    const answer = await nurse.lookUp('999 000 0000', { day: '31', month: '2', year: '2019' });
+    expect(answer.status).toBe(400);
+    expect(answer.title).toMatch(/^Error: /);
+    expect(answer.text).toContain('value="999 000 0000"');
+    expect(answer.text).toContain('value="31"');
+    expect(answer.text.split(LOOK_UP.numberWrong)).toHaveLength(3);
+    expect(answer.text).toContain('href="#number"');
+    expect(answer.text).toContain('href="#day"');
+  });
+
+  test('is escaped, whatever it is', async () => {
+    const script = '"><script>alert(1)</script>';
+    const fields = { day: script, month: script, year: script, reason: script, care: script };
+    const answer = await nurse.lookUp(script, fields);
+    expect(answer.text).not.toContain('<script>alert');
+    expect(answer.text).toContain('&lt;script&gt;alert');
+  });
+
+  test('is taken with spaces and hyphens, as it is printed', async () => {
+    const printed = `${PLAN.slice(0, 3)}-${PLAN.slice(3, 6)}-${PLAN.slice(6)}`;
+    expect((await nurse.lookUp(`  ${printed} `)).heading).toBe(RESULT.onPlan);
+  });
+});
+
+describe('one form is one look', () => {
+  const looks = async (): Promise<number> =>
+    (await service.events()).filter(({ type }) => type === 'lookup').length;
+
+  test('sent twice at once it shows the same answer twice', async () => {
+    const fields = { ...hiddenOf(await nurse.get('/look-up'), '/look-up'), number: PLAN };
+    const before = await looks();
+    const [first, second] = await Promise.all([
+      nurse.post('/look-up', fields),
+      nurse.post('/look-up', fields),
+    ]);
+    expect([first?.heading, second?.heading]).toEqual([RESULT.onPlan, RESULT.onPlan]);
+    expect(await looks()).toBe(before + 1);
+  });
+
+  test('in a browser that never saw its answer it is hidden, and nothing is looked up', async () => {
+    const fields = { ...hiddenOf(await nurse.get('/look-up'), '/look-up'), number: PLAN };
+    expect(await sentToAnother(fields.form)).toBe(true);
+    const before = await looks();
+    const answer = await nurse.post('/look-up', fields);
+    expect(answer.heading).toBe(HIDDEN.heading);
+    expect(wordsOf(answer).replaceAll(' ', '')).not.toContain(PLAN);
+    expect(await looks()).toBe(before);
+  });
+
+  /** As another process does that was sent the form before. */
+  async function sentToAnother(form: string): Promise<boolean> {
+    const endings = createSessionEndings(service.admin, 60_000);
+    try {
+      return await endings.once(`look ${form}`);
+    } finally {
+      endings.stop();
+    }
+  }
+});
+
+test('an answer goes from the screen within two minutes without a script, and holds nothing to be kept', async () => {
+  const answer = await nurse.lookUp(PLAN);
+  const [seconds, to] = (answer.headers.get('refresh') ?? '').split('; url=');
+  expect(Number(seconds)).toBeLessThanOrEqual(120);
+  expect(to).toBe('/look-up/hidden');
+  expect(answer.headers.get('cache-control')).toBe('no-store');
+  const hidden = await nurse.get('/look-up/hidden');
+  expect(hidden.heading).toBe(HIDDEN.heading);
+  expect(hidden.headers.getSetCookie()).toEqual([]);
+  expect(wordsOf(hidden).replaceAll(' ', '')).not.toContain(PLAN);
+});
+
+describe('a check that cannot be made', () => {
+  let other: TestService;
+  let dataDir: string;
+  beforeAll(async () => {
+    dataDir = await testFolder();
+    other = await startTestService({
+      dataDir,
+      environment: { USER_LIMIT: '3' },
+      authorities: [{ code: 'ZZ101', name: 'Northmoor Council', rows: [{ nhsNumber: PLAN }] }],
+    });
+  });
+  afterAll(async () => {
+    await other?.stopAndRemove();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  test('because of a limit says so, how long to wait, and whom to ring', async () => {
+    const visitor = createVisitor(other.baseUrl);
+    await visitor.signIn();
+    for (let i = 0; i < 3; i++) await visitor.lookUp(PLAN);
+    const answer = await visitor.lookUp(PLAN);
+    expect(answer.status).toBe(429);
+    expect(answer.heading).toBe(NOT_CHECKED.limited);
+    expect(wordsOf(answer)).toMatch(
+      /This is not a “no”.*Wait \d+ seconds, or ask a colleague now\./,
+    );
+    expect(answer.text).toContain('href="/councils"');
+  });
+
+  test('because Redis is gone says so, and the councils’ numbers are there all the same', async () => {
+    const visitor = createVisitor(other.baseUrl);
+    await visitor.signIn('ambulanceService');
+    const form = await visitor.get('/look-up');
+    await other.admin.call('SHUTDOWN', 'NOSAVE').catch(() => undefined);
+    const answer = await visitor.post('/look-up', {
+      ...hiddenOf(form, '/look-up'),
+      number: PLAN,
+    });
+    expect(answer.status).toBe(503);
+    expect(answer.heading).toBe(NOT_CHECKED.couldNotCheck);
+    expect(wordsOf(answer)).toContain(NOT_A_NO);
+    const stranger = createVisitor(other.baseUrl);
+    const councils = await stranger.get('/councils');
+    expect(councils.heading).toBe(COUNCILS.title);
+    expect(wordsOf(councils)).toContain('020 7946 0199');
+  });
+});
+
+test('no page is longer than 100 kB together with all that it fetches', async () => {
+  const answer = await nurse.lookUp(TWO);
+  const fetched = [...answer.text.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)];
+  expect(fetched.length).toBe(3);
+  let bytes = answer.text.length;
+  const paths = fetched.map(([, path = '']) => path);
+  for (let path = paths.shift(); path !== undefined; path = paths.shift()) {
+    const response = await fetch(new URL(path, service.baseUrl));
+    expect(response.headers.get('cache-control')).toContain('immutable');
+    const text = await response.text();
+    bytes += gzipSync(text).length;
+    for (const [, inner = ''] of text.matchAll(/from *'(\/assets\/[^']+)'/g)) paths.push(inner);
+    // Of what is fetched from elsewhere there is nothing: no font, no picture, no script.
+    expect(text).not.toMatch(/url\(["']?https?:/);
+  }
+  expect(bytes).toBeLessThan(100_000);
+});
+
+test('a demo’s request that names no session is told that it is signed out, and that nothing was checked', async () => {
+  const stranger = createVisitor(service.baseUrl);
+  const answer = await stranger.post('/look-up', { form: randomUUID(), token: 'x', number: PLAN });
+  expect(answer.status).toBe(401);
+  expect(answer.heading).toBe(NOT_CHECKED.over);
+});

@@ -1,0 +1,465 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LOOK_UP, NOT_CHECKED, RESULT, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
+import { refusedPage, signInRefusalOf } from '#service/pages/sign-in/refused.ts';
+import { createBlocks } from '#store/blocks.ts';
+import {
+  type Cis2,
+  type Cis2Person,
+  CLIENT_ID,
+  CLIENT_SECRET,
+  startCis2,
+} from '../../support/cis2.ts';
+import { testNumber } from '../../support/rows.ts';
+import {
+  role,
+  startTestService,
+  type TestService,
+  testFolder,
+  until,
+} from '../../support/service.ts';
+import {
+  createVisitor,
+  hiddenOf,
+  type Visit,
+  type Visitor,
+  wordsOf,
+} from '../../support/visitor.ts';
+
+/** Signing in with a real OpenID provider that is shaped as CIS2, and what somebody could do against it. */
+
+const PLAN = testNumber(7_201);
+let service: TestService;
+let cis2: Cis2;
+let dataDir: string;
+
+/** A port that is free now: the address of the service is part of its settings. */
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  const port = await new Promise<number>((resolve) => {
+    probe.listen(0, '127.0.0.1', () => resolve((probe.address() as AddressInfo).port));
+  });
+  await new Promise((resolve) => void probe.close(resolve));
+  return port;
+}
+
+beforeAll(async () => {
+  dataDir = await testFolder();
+  await mkdir(dataDir, { recursive: true });
+  cis2 = await startCis2();
+  const port = await freePort();
+  const baseUrl = `http://127.0.0.1:${port}`;
+  cis2.open(`${baseUrl}/sign-in/cis2/back`);
+  await writeFile(join(dataDir, 'secret'), CLIENT_SECRET);
+  const provider = {
+    id: 'cis2',
+    name: 'NHS Care Identity',
+    issuer: cis2.issuer,
+    clientId: CLIENT_ID,
+    clientSecretFile: 'secret',
+    acrValues: 'AAL2_OR_AAL3_ANY',
+  };
+  const providers = [
+    provider,
+    { ...provider, id: 'gone', name: 'Gone Identity', issuer: 'http://127.0.0.1:9' },
+  ];
+  await writeFile(join(dataDir, 'sign-in.json'), JSON.stringify(providers));
+  service = await startTestService({
+    dataDir,
+    environment: {
+      PORT: String(port),
+      PUBLIC_URL: baseUrl,
+      SIGN_IN_FILE: join(dataDir, 'sign-in.json'),
+      ORGANISATIONS_FILE: await writeOrganisations(),
+    },
+    authorities: [{ code: 'ZZ101', name: 'Northmoor Council', rows: [{ nhsNumber: PLAN }] }],
+  });
+});
+afterAll(async () => {
+  await service?.stopAndRemove();
+  await cis2?.stop();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+async function writeOrganisations(): Promise<string> {
+  const path = join(dataDir, 'organisations.json');
+  await writeFile(
+    path,
+    JSON.stringify([
+      { code: 'ZZH01', name: 'Sample Hospital', setting: 'emergency-department' },
+      { code: 'ZZP01', name: 'Sample Practice', setting: 'general-practice' },
+      { code: 'ZZS01', name: 'Sample School', setting: 'education' },
+    ]),
+  );
+  return path;
+}
+
+/** Goes where the provider sends a browser, until it is back. */
+async function throughCis2(start: Visit): Promise<URL> {
+  const cookies = new Map<string, string>();
+  let url = new URL(start.headers.get('location') ?? '');
+  while (url.origin === cis2.issuer) {
+    const response = await fetch(url, {
+      redirect: 'manual',
+      headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') },
+    });
+    for (const cookie of response.headers.getSetCookie()) {
+      const [pair = ''] = cookie.split(';');
+      const [name = '', value = ''] = pair.split(/=(.*)/s);
+      cookies.set(name, value);
+    }
+    url = new URL(response.headers.get('location') ?? '', url);
+  }
+  return url;
+}
+
+/** Somebody signs in with the provider; the page or redirect they get. */
+async function signIn(visitor: Visitor, sub: string, person: Cis2Person = {}): Promise<Visit> {
+  cis2.next(sub, person);
+  const back = await throughCis2(await visitor.get('/sign-in/cis2'));
+  return visitor.get(`${back.pathname}${back.search}`);
+}
+
+let counted = 0;
+const somebody = (): string => `5550000${String(10_000 + ++counted)}`;
+
+test('somebody signed in by the provider looks up a child, and the audit has them as a token would', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  const sub = somebody();
+  const back = await signIn(visitor, sub);
+  expect([back.status, back.headers.get('location')]).toEqual([303, '/look-up']);
+  expect((await visitor.lookUp(PLAN)).heading).toBe(RESULT.onPlan);
+  const events = await service.events();
+  expect(
+    events.find((event) => event.type === 'lookup' && event.caller.user === sub),
+  ).toMatchObject({
+    api: 'pages',
+    caller: {
+      issuer: cis2.issuer,
+      client: CLIENT_ID,
+      name: 'Nora Nurse',
+      role: { code: 'R8001', name: 'Nurse Access Role' },
+      organisation: { code: 'ZZH01', name: 'SAMPLE HOSPITAL' },
+    },
+  });
+});
+
+test('the provider is asked for a code with PKCE, state and nonce, anew each time, and for the role to be chosen', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  const asked = async (path: string) =>
+    new URL((await visitor.get(path)).headers.get('location') ?? '').searchParams;
+  const [first, second] = [await asked('/sign-in/cis2'), await asked('/sign-in/cis2?role=change')];
+  expect(Object.fromEntries(first)).toMatchObject({
+    response_type: 'code',
+    code_challenge_method: 'S256',
+    prompt: 'login',
+    acr_values: 'AAL2_OR_AAL3_ANY',
+    redirect_uri: `${service.baseUrl}/sign-in/cis2/back`,
+    scope: 'openid profile email nationalrbacaccess associatedorgs selectedrole',
+  });
+  expect(second.get('scope')).toMatch(/ changedrole$/);
+  for (const name of ['state', 'nonce', 'code_challenge']) {
+    expect(first.get(name)?.length).toBeGreaterThan(30);
+    expect(first.get(name)).not.toBe(second.get(name));
+  }
+});
+
+test('addresses come from the configuration, whatever the Host says', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  const start = await visitor.ask('/sign-in/cis2', {
+    headers: { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' },
+  });
+  const to = new URL(start.headers.get('location') ?? '');
+  expect(to.origin).toBe(cis2.issuer);
+  expect(to.searchParams.get('redirect_uri')).toBe(`${service.baseUrl}/sign-in/cis2/back`);
+});
+
+describe('somebody who is not let in is told why, what was sent and whom to ask', () => {
+  test.for<[string, Cis2Person, string, string]>([
+    ['no role', { roles: [] }, SIGN_IN_REFUSED.role, 'registration authority'],
+    [
+      'a role that was not chosen among those held',
+      { selectedRole: '555000000000' },
+      SIGN_IN_REFUSED.role,
+      'registration authority',
+    ],
+    [
+      'no activity',
+      { roles: [{ id: '1', activities: undefined }] },
+      SIGN_IN_REFUSED.activity,
+      'B0107',
+    ],
+    [
+      'another activity',
+      { roles: [{ id: '1', activities: ['B0108'] }] },
+      SIGN_IN_REFUSED.activity,
+      'Nurse Access Role (R8001)',
+    ],
+    [
+      'an organisation that is no care setting',
+      { roles: [{ id: '1', organisation: 'ZZS01' }] },
+      SIGN_IN_REFUSED.notCare,
+      'ZZS01',
+    ],
+    [
+      'an identity that is not assured',
+      { identityAssurance: '2' },
+      SIGN_IN_REFUSED.assurance,
+      'strong',
+    ],
+    ['a weak sign-in', { authenticationAssurance: '1' }, SIGN_IN_REFUSED.assurance, 'smartcard'],
+  ])('%s', async ([, person, heading, says]) => {
+    const visitor = createVisitor(service.baseUrl);
+    const page = await signIn(visitor, somebody(), person);
+    expect(page.heading).toBe(heading);
+    expect(page.status).toBe(403);
+    expect(wordsOf(page)).toContain(says);
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+  });
+
+  test('an organisation that is not registered, which only a demo lets in', () => {
+    const person = { name: 'Nora Nurse', user: 'nurse-1', role: role('1', ['B0107'], 'ZZZ99') };
+    const why = signInRefusalOf('organisation-not-registered') ?? 'role';
+    const { title, content } = refusedPage(why, 'NHS Care Identity', person);
+    expect(title).toBe(SIGN_IN_REFUSED.organisation);
+    for (const said of ['ZZZ99', 'nurse-1', 'B0107', 'safeguarding lead']) {
+      expect(String(content)).toContain(said);
+    }
+  });
+
+  test('a user whom the operator has blocked, and one blocked later loses the session in use', async () => {
+    const sub = somebody();
+    const visitor = createVisitor(service.baseUrl);
+    await signIn(visitor, sub);
+    const block = { issuer: cis2.issuer, user: sub, by: 'test', reason: 'test' };
+    await createBlocks(service.admin, service.store).block(block);
+    await until(
+      async () => (await visitor.lookUp(PLAN)).heading === SIGN_IN_REFUSED.blocked,
+      'the block',
+    );
+    const again = await signIn(createVisitor(service.baseUrl), sub);
+    expect(again.heading).toBe(SIGN_IN_REFUSED.blocked);
+  });
+
+  test('the provider refuses', async () => {
+    const visitor = createVisitor(service.baseUrl);
+    cis2.refuse();
+    const back = await throughCis2(await visitor.get('/sign-in/cis2'));
+    const page = await visitor.get(`${back.pathname}${back.search}`);
+    expect([page.status, page.heading]).toEqual([403, SIGN_IN_REFUSED.denied]);
+  });
+
+  test('the provider does not answer', async () => {
+    const page = await createVisitor(service.baseUrl).get('/sign-in/gone');
+    expect([page.status, page.heading]).toEqual([503, SIGN_IN_REFUSED.unavailable]);
+  });
+});
+
+describe('an answer of the provider that is not this browser’s own is no sign-in', () => {
+  test.for<[string, (back: URL, visitor: Visitor) => Promise<Visit>]>([
+    [
+      'brought to another browser',
+      (back) => createVisitor(service.baseUrl).get(`${back.pathname}${back.search}`),
+    ],
+    [
+      'with another state',
+      (back, visitor) => {
+        back.searchParams.set('state', 'another');
+        return visitor.get(`${back.pathname}${back.search}`);
+      },
+    ],
+    ['without anything', (back, visitor) => visitor.get(back.pathname)],
+    [
+      'used a second time',
+      async (back, visitor) => {
+        await visitor.get(`${back.pathname}${back.search}`);
+        return visitor.get(`${back.pathname}${back.search}`);
+      },
+    ],
+    [
+      'brought to another provider’s address',
+      (back, visitor) => visitor.get(`/sign-in/gone/back${back.search}`),
+    ],
+  ])('%s', async ([, bring]) => {
+    const visitor = createVisitor(service.baseUrl);
+    cis2.next(somebody());
+    const back = await throughCis2(await visitor.get('/sign-in/cis2'));
+    const page = await bring(back, visitor);
+    expect([page.status, page.heading]).toEqual([400, SIGN_IN_REFUSED.notFinished]);
+  });
+
+  test('from another issuer it is refused', async () => {
+    const visitor = createVisitor(service.baseUrl);
+    cis2.next(somebody());
+    const back = await throughCis2(await visitor.get('/sign-in/cis2'));
+    back.searchParams.set('iss', 'https://evil.example');
+    const page = await visitor.get(`${back.pathname}${back.search}`);
+    expect(page.status).toBe(503);
+  });
+});
+
+test('of several roles one is chosen, in this browser, once', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  const roles = [{ id: '1' }, { id: '2', organisation: 'ZZP01', activities: ['B0170'] }];
+  // A provider that does not say which role was chosen.
+  const page = await signIn(visitor, somebody(), { roles, selectedRole: undefined });
+  expect(page.heading).toBe(SIGN_IN.chooseRole);
+  const offered = [...page.text.matchAll(/name="role" type="radio" value="([^"]+)"/g)];
+  const fields = { ...hiddenOf(page, '/sign-in/role'), role: offered[1]?.[1] ?? '' };
+  const thief = createVisitor(service.baseUrl);
+  expect((await thief.post('/sign-in/role', fields)).status).toBe(403);
+  const visit = new Map(visitor.jar);
+  expect((await visitor.post('/sign-in/role', fields)).headers.get('location')).toBe('/look-up');
+  expect(wordsOf(await visitor.get('/look-up'))).toContain(LOOK_UP.recorded);
+  for (const [name, value] of visit) thief.jar.set(name, value);
+  expect((await thief.post('/sign-in/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
+});
+
+describe('a session', () => {
+  test('gets an id that nobody knew before, whatever cookie was planted', async () => {
+    const attacker = createVisitor(service.baseUrl);
+    await signIn(attacker, somebody());
+    const planted = attacker.jar.get('cp-flags-session') ?? '';
+    const victim = createVisitor(service.baseUrl);
+    victim.jar.set('cp-flags-session', planted);
+    const sub = somebody();
+    await signIn(victim, sub);
+    expect(victim.jar.get('cp-flags-session')).not.toBe(planted);
+    expect(wordsOf(await attacker.get('/look-up'))).not.toContain(sub);
+  });
+
+  test('is over everywhere once it was signed out of, and its cookie opens nothing', async () => {
+    const visitor = createVisitor(service.baseUrl);
+    await signIn(visitor, somebody());
+    const kept = visitor.jar.get('cp-flags-session') ?? '';
+    const page = await visitor.get('/look-up');
+    const out = await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
+    expect(out.heading).toBe(SIGN_IN.signedOut);
+    const thief = createVisitor(service.baseUrl);
+    thief.jar.set('cp-flags-session', kept);
+    expect((await thief.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    const late = await thief.post('/look-up', { ...hiddenOf(page, '/look-up'), number: PLAN });
+    expect([late.status, late.heading]).toEqual([401, NOT_CHECKED.over]);
+  });
+
+  test('of a cookie that was changed, cut or made up is none', async () => {
+    const visitor = createVisitor(service.baseUrl);
+    await signIn(visitor, somebody());
+    const good = visitor.jar.get('cp-flags-session') ?? '';
+    const visit = visitor.jar.get('cp-flags-visit') ?? '';
+    const flipped = `${good.slice(0, 40)}${good[40] === 'A' ? 'B' : 'A'}${good.slice(41)}`;
+    for (const bad of [flipped, good.slice(0, -4), `${good}AAAA`, visit, '', 'x', 'e30']) {
+      visitor.jar.set('cp-flags-session', bad);
+      expect((await visitor.get('/look-up')).status).toBe(303);
+    }
+    visitor.jar.set('cp-flags-session', good);
+    expect((await visitor.get('/look-up')).status).toBe(200);
+  });
+});
+
+describe('a form', () => {
+  test.for<[string, Record<string, string>]>([
+    ['sent from another site', { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }],
+    ['sent from a frame of another site', { origin: 'null', 'sec-fetch-site': 'cross-site' }],
+    ['sent from a neighbour', { origin: 'null', 'sec-fetch-site': 'same-site' }],
+  ])('%s makes no look and ends no session', async ([, headers]) => {
+    const visitor = createVisitor(service.baseUrl);
+    await signIn(visitor, somebody());
+    const page = await visitor.get('/look-up');
+    const fields = { ...hiddenOf(page, '/look-up'), number: PLAN };
+    const looked = await visitor.post('/look-up', fields, headers);
+    expect([looked.status, looked.heading]).toEqual([403, NOT_CHECKED.untrusted]);
+    const out = await visitor.post('/sign-out', hiddenOf(page, '/sign-out'), headers);
+    expect(out.status).toBe(403);
+    expect((await visitor.get('/look-up')).status).toBe(200);
+  });
+
+  test('with no token, another’s, or one for another form makes no look', async () => {
+    const visitor = createVisitor(service.baseUrl);
+    await signIn(visitor, somebody());
+    const other = createVisitor(service.baseUrl);
+    await signIn(other, somebody());
+    const page = await visitor.get('/look-up');
+    const own = hiddenOf(page, '/look-up');
+    const foreign = hiddenOf(await other.get('/look-up'), '/look-up');
+    for (const fields of [
+      { form: own.form },
+      { form: own.form, token: '' },
+      foreign,
+      { ...own, form: foreign.form },
+      { ...own, token: hiddenOf(page, '/sign-out').token },
+    ]) {
+      const looked = await visitor.post('/look-up', { ...fields, number: PLAN });
+      expect([looked.status, looked.heading]).toEqual([403, NOT_CHECKED.untrusted]);
+    }
+    const events = await service.events();
+    const refusals = events.filter(
+      (event) => event.type === 'refusal' && event.code === 'form-untrusted',
+    );
+    expect(refusals.length).toBeGreaterThanOrEqual(5);
+  });
+});
+
+describe('a provider ends sessions', () => {
+  const send = (token: string): Promise<Visit> =>
+    createVisitor(service.baseUrl).post(
+      '/sign-in/cis2/logged-out',
+      { logout_token: token },
+      { origin: cis2.issuer, 'sec-fetch-site': 'cross-site' },
+    );
+
+  test('of somebody, and no later one by the same token', async () => {
+    const sub = somebody();
+    const visitor = createVisitor(service.baseUrl);
+    await signIn(visitor, sub);
+    const token = await cis2.logoutToken({ sub });
+    expect((await send(token)).status).toBe(200);
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    await signIn(visitor, sub);
+    expect((await send(token)).status).toBe(400);
+    expect((await visitor.get('/look-up')).status).toBe(200);
+  });
+
+  test.for<[string, Record<string, unknown>, string?]>([
+    ['of another issuer', { iss: 'https://evil.example' }],
+    ['for another client', { aud: 'another' }],
+    ['of long ago', { iat: Math.floor(Date.now() / 1_000) - 600 }],
+    ['without an event', { events: {} }],
+    ['that is an ID token', { nonce: 'x' }],
+    ['of nobody', { sub: undefined }],
+    ['that cannot be used once', { jti: undefined }],
+  ])('by no token %s', async ([, differing]) => {
+    const sub = somebody();
+    const visitor = createVisitor(service.baseUrl);
+    await signIn(visitor, sub);
+    expect((await send(await cis2.logoutToken({ sub, ...differing }))).status).toBe(400);
+    expect((await visitor.get('/look-up')).status).toBe(200);
+  });
+});
+
+test('nobody is sent elsewhere by an address of ours', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  for (const path of [
+    '/sign-in?next=https://evil.example',
+    '/sign-in/cis2?redirect_uri=https://evil.example&role=change&next=//evil.example',
+    '//evil.example/sign-in',
+    '/look-up?url=https://evil.example',
+  ]) {
+    const { headers } = await visitor.ask(
+      path.startsWith('//') ? `${service.baseUrl}${path}` : path,
+    );
+    const to = headers.get('location');
+    const url = new URL(to ?? '/', service.baseUrl);
+    expect([service.baseUrl, cis2.issuer]).toContain(url.origin);
+    expect(url.href).not.toContain('evil');
+  }
+});
+
+test('a demo offers its made-up people beside its providers', async () => {
+  const page = await createVisitor(service.baseUrl).get('/sign-in');
+  expect(wordsOf(page)).toContain('Sign in with NHS Care Identity');
+  expect(wordsOf(page)).toContain('Amina Demo');
+});

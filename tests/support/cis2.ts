@@ -1,0 +1,175 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { Provider } from 'oidc-provider';
+
+/** Somebody as NHS CIS2 Authentication would send them, but for what is said. */
+export type Cis2Person = {
+  name?: string;
+  identityAssurance?: string;
+  authenticationAssurance?: string;
+  /** None: CIS2 was not told which role. */
+  selectedRole?: string | undefined;
+  roles?: readonly {
+    id: string;
+    organisation?: string;
+    role?: string;
+    activities?: readonly string[] | undefined;
+  }[];
+};
+
+const SCOPES = 'openid profile email nationalrbacaccess associatedorgs selectedrole changedrole';
+export const CLIENT_ID = '31337.apps.national';
+export const CLIENT_SECRET = 'made-up-secret';
+
+function claimsOf(sub: string, person: Cis2Person): Record<string, unknown> {
+  const { name = 'Nora Nurse', roles = [{ id: '555000000099' }], selectedRole } = person;
+  const selected = 'selectedRole' in person ? selectedRole : roles[0]?.id;
+  return {
+    sub,
+    uid: sub,
+    nhsid_useruid: sub,
+    name,
+    id_assurance_level: person.identityAssurance ?? '3',
+    authentication_assurance_level: person.authenticationAssurance ?? '3',
+    ...(selected !== undefined && { selected_roleid: selected }),
+    nhsid_nrbac_roles: roles.map(
+      ({ id, organisation = 'ZZH01', role = 'Nurse Access Role', ...rest }) => ({
+        person_orgid: '1',
+        person_roleid: id,
+        org_code: organisation,
+        role_name: `"Clinical":"Clinical Provision":"${role}"`,
+        role_code: 'S8000:G8000:R8001',
+        ...('activities' in rest
+          ? rest.activities !== undefined && { activity_codes: rest.activities }
+          : { activity_codes: ['B0107'] }),
+      }),
+    ),
+    nhsid_user_orgs: [{ org_name: 'SAMPLE HOSPITAL', org_code: 'ZZH01' }],
+  };
+}
+
+const listening = (server: Server): Promise<number> =>
+  new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
+
+/**
+ * An OpenID provider shaped as CIS2: roles come by userinfo alone. Whoever signs in is the person of
+ * {@link Cis2.next}, at once.
+ */
+export async function startCis2() {
+  const people = new Map<string, Cis2Person>();
+  let next = '555000000012';
+  let refuses = false;
+  let handle: (...of: Parameters<ReturnType<Provider['callback']>>) => unknown = () => undefined;
+  const asked: URL[] = [];
+  const server = createServer((request, response) => void handle(request, response));
+  const port = await listening(server);
+  const issuer = `http://127.0.0.1:${port}`;
+  const { privateKey } = await generateKeyPair('RS256', { extractable: true });
+  const jwk: JWK = { ...(await exportJWK(privateKey)), kid: 'key-1', use: 'sig', alg: 'RS256' };
+  let redirectUris: string[] = [];
+
+  function begin(): void {
+    const provider = new Provider(issuer, {
+      clients: [
+        {
+          client_id: CLIENT_ID,
+          client_secret: CLIENT_SECRET,
+          token_endpoint_auth_method: 'client_secret_post',
+          redirect_uris: redirectUris,
+          response_types: ['code'],
+          grant_types: ['authorization_code'],
+        },
+      ],
+      jwks: { keys: [jwk] },
+      pkce: { required: () => true },
+      claims: {
+        openid: [
+          'sub',
+          'uid',
+          'nhsid_useruid',
+          'id_assurance_level',
+          'authentication_assurance_level',
+        ],
+        profile: ['name'],
+        nationalrbacaccess: ['nhsid_nrbac_roles'],
+        associatedorgs: ['nhsid_user_orgs'],
+        selectedrole: ['selected_roleid'],
+        changedrole: ['selected_roleid'],
+      },
+      scopes: SCOPES.split(' '),
+      acrValues: ['AAL2_OR_AAL3_ANY'],
+      features: { devInteractions: { enabled: false } },
+      cookies: { keys: ['made-up'] },
+      findAccount: (_, id) => {
+        const person = people.get(id);
+        return (
+          person && { accountId: id, claims: async () => claimsOf(id, person) as { sub: string } }
+        );
+      },
+      interactions: { url: (_, { uid }) => `/interaction/${uid}` },
+      async loadExistingGrant(context) {
+        const { client, session } = context.oidc;
+        const grant = new context.oidc.provider.Grant({
+          clientId: client?.clientId,
+          accountId: session?.accountId,
+        });
+        grant.addOIDCScope(SCOPES);
+        await grant.save();
+        return grant;
+      },
+    });
+    // Loopback without TLS is what tests have.
+    provider.on('server_error', () => undefined);
+    const callback = provider.callback();
+    handle = (request, response) => {
+      const url = new URL(request.url ?? '/', issuer);
+      if (url.pathname === '/auth') asked.push(url);
+      if (!url.pathname.startsWith('/interaction/')) return callback(request, response);
+      const result = refuses
+        ? { error: 'access_denied' }
+        : { login: { accountId: next, acr: 'AAL2_OR_AAL3_ANY', amr: ['mfa'] } };
+      return provider.interactionFinished(request, response, result);
+    };
+  }
+
+  return {
+    issuer,
+    /** What browsers were sent there with. */
+    asked,
+    /** To be called once it is known where the service is. */
+    open(redirectUri: string): void {
+      redirectUris = [redirectUri];
+      begin();
+    },
+    /** Who signs in from now on. */
+    next(sub: string, person: Cis2Person = {}): void {
+      people.set(sub, person);
+      next = sub;
+      refuses = false;
+    },
+    /** Nobody is let in there from now on. */
+    refuse(): void {
+      refuses = true;
+    },
+    /** A token that says that sessions are over, but for what is said. */
+    logoutToken: (differing: Record<string, unknown> = {}, typ = 'logout+jwt'): Promise<string> =>
+      new SignJWT({
+        iss: issuer,
+        aud: CLIENT_ID,
+        iat: Math.floor(Date.now() / 1_000),
+        jti: crypto.randomUUID(),
+        events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+        ...differing,
+      })
+        .setProtectedHeader({ alg: 'RS256', kid: 'key-1', typ })
+        .sign(privateKey),
+    async stop(): Promise<void> {
+      server.closeAllConnections();
+      await new Promise((resolve) => void server.close(resolve));
+    },
+  };
+}
+export type Cis2 = Awaited<ReturnType<typeof startCis2>>;

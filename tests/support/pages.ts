@@ -1,0 +1,27 @@
+import type { Page } from 'playwright-core';
+
+/** Signs in as a made-up person of a demo, by the label of the choice. */
+export async function signInAs(page: Page, baseUrl: string, name = 'Amina Demo'): Promise<void> {
+  await page.goto(`${baseUrl}/sign-in`);
+  await page.getByLabel(name).check();
+  await page.getByRole('button', { name: 'Continue' }).click();
+}
+
+export type Typed = { nhsNumber: string; dateOfBirth?: string };
+
+/** Looks a number up, from wherever the page is. */
+export async function lookUp(
+  page: Page,
+  baseUrl: string,
+  { nhsNumber, dateOfBirth }: Typed,
+): Promise<void> {
+  await page.goto(`${baseUrl}/look-up`);
+  await page.getByLabel('NHS number').fill(nhsNumber);
+  if (dateOfBirth !== undefined) {
+    const [year = '', month = '', day = ''] = dateOfBirth.split('-');
+    await page.getByLabel('Day').fill(day);
+    await page.getByLabel('Month').fill(month);
+    await page.getByLabel('Year').fill(year);
+  }
+  await page.getByRole('button', { name: 'Look up' }).click();
+}

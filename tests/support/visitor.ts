@@ -1,0 +1,109 @@
+/** A browser without scripts: cookies, forms, and redirects that the test follows itself. */
+export type Visit = {
+  status: number;
+  headers: Headers;
+  text: string;
+  /** What the first heading says. */
+  heading: string;
+  title: string;
+};
+
+const ENTITIES: Record<string, string> = {
+  '&amp;': '&',
+  '&lt;': '<',
+  '&gt;': '>',
+  '&quot;': '"',
+  '&#39;': "'",
+};
+const unescaped = (text: string): string =>
+  text.replaceAll(/&(?:amp|lt|gt|quot|#39);/g, (entity) => ENTITIES[entity] ?? entity);
+const words = (markup: string): string =>
+  unescaped(markup.replaceAll(/<[^>]*>/g, ''))
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+
+export type Visitor = ReturnType<typeof createVisitor>;
+
+export function createVisitor(baseUrl: string) {
+  const jar = new Map<string, string>();
+
+  function keepCookies(headers: Headers): void {
+    for (const cookie of headers.getSetCookie()) {
+      const [pair = '', ...attributes] = cookie.split('; ');
+      const [name = '', value = ''] = pair.split(/=(.*)/s);
+      if (attributes.includes('Max-Age=0')) jar.delete(name);
+      else jar.set(name, value);
+    }
+  }
+
+  async function ask(path: string, init: RequestInit = {}): Promise<Visit> {
+    const response = await fetch(new URL(path, baseUrl), {
+      redirect: 'manual',
+      ...init,
+      headers: {
+        accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
+        cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; '),
+        ...(init.headers as Record<string, string>),
+      },
+    });
+    keepCookies(response.headers);
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      heading: words(/<h1[^>]*>([\s\S]*?)<\/h1>/.exec(text)?.[1] ?? ''),
+      title: words(/<title>([\s\S]*?)<\/title>/.exec(text)?.[1] ?? ''),
+    };
+  }
+
+  const post = (
+    path: string,
+    fields: Record<string, string>,
+    headers: Record<string, string> = {},
+  ): Promise<Visit> =>
+    ask(path, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        origin: 'null',
+        'sec-fetch-site': 'same-origin',
+        ...headers,
+      },
+      body: new URLSearchParams(fields).toString(),
+    });
+
+  return {
+    jar,
+    get: (path: string) => ask(path),
+    ask,
+    post,
+    async signIn(person = 'emergencyDepartment'): Promise<Visit> {
+      const page = await ask('/sign-in');
+      return post('/sign-in', { ...hiddenOf(page, '/sign-in'), person });
+    },
+    /** Looks a number up by a form that was just opened. */
+    async lookUp(number: string, more: Record<string, string> = {}): Promise<Visit> {
+      const page = await ask('/look-up');
+      return post('/look-up', { ...hiddenOf(page, '/look-up'), number, ...more });
+    },
+  };
+}
+
+/** The hidden fields of a page's form. */
+export function hiddenOf(
+  { text }: Visit,
+  action: string,
+): Record<string, string> & { form: string; token: string } {
+  const form = [...text.matchAll(/<form[^>]*action="([^"]*)"[^>]*>([\s\S]*?)<\/form>/g)].find(
+    ([, to]) => to === action,
+  );
+  const fields = (form?.[2] ?? '').matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g);
+  const found: Record<string, string> = {};
+  for (const [, name = '', value = ''] of fields) found[name] = unescaped(value);
+  return { form: '', token: '', ...found };
+}
+
+/** What a page says, without its markup. */
+export const wordsOf = ({ text }: Visit): string =>
+  words(text.replace(/<head>[\s\S]*<\/head>/, ''));
