@@ -19,9 +19,9 @@ import { createSessions, LONGEST_MS } from '../pages/session/sessions.ts';
 import { createVisits } from '../pages/session/visits.ts';
 import { openProvider, type Provider } from '../pages/sign-in/openid.ts';
 import { DEMO_PROVIDER } from '../pages/sign-in/sign-in.ts';
+import type { StartContext } from './context.ts';
 import type { Lookups } from './lookups.ts';
 import type { StoreConnection } from './redis.ts';
-import type { StartContext } from './context.ts';
 
 /**
  * Reads SIGN_IN_FILE, whose files are named relative to its own folder.
@@ -81,7 +81,16 @@ export type PagesStart = {
 /** The pages for browsers, by the same parts as the API's lookups. */
 export async function startPages(
   { configuration, log, add }: StartContext,
-  { kind, readiness, connection, admissionContext, identities, lookups, providers, port }: PagesStart,
+  {
+    kind,
+    readiness,
+    connection,
+    admissionContext,
+    identities,
+    lookups,
+    providers,
+    port,
+  }: PagesStart,
 ): Promise<readonly MountedRoute[]> {
   const { PUBLIC_URL, TLS_CERT_FILE, HOST, REREAD_SECONDS, SESSION_KEYS_FILE } = configuration;
   if (kind === 'live') refuseUnprotected(providers, PUBLIC_URL);

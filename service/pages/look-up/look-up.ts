@@ -15,7 +15,11 @@ import type { WorkRefused } from '../../admission/guarded.ts';
 import type { ProblemOptions } from '../../http/problem.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
-import { type Admitted, guardedLookup, type LookupGuardDependencies } from '../../lookup/guarded-lookup.ts';
+import {
+  type Admitted,
+  guardedLookup,
+  type LookupGuardDependencies,
+} from '../../lookup/guarded-lookup.ts';
 import type { LookUp } from '../../lookup/lookup.ts';
 import type { Rehearse, Rehearsed } from '../../lookup/rehearsals.ts';
 import { whenUndelivered } from '../../lookup/undelivered.ts';
