@@ -1,5 +1,5 @@
 import { type CalendarDate, longDateText } from '../calendar.ts';
-import type { Flag } from '../lookup.ts';
+import { PLAN_TYPES, type PlanType } from '../plans/plan.ts';
 
 /**
  * What a clinician reads in a browser, at three in the morning: short, plain, the thing to do first. A check that
@@ -167,6 +167,7 @@ export const RESULT = {
   inCare: 'This child is in care (looked after)',
   both: 'This child is on a child protection plan and in care (looked after)',
   unborn: 'Her unborn baby is on a child protection plan',
+  plansOf: (count: number) => `This child has ${count} kinds of plan`,
   childAndUnborn: 'This child and her unborn baby have plans',
   dueDatePassed: 'Her baby’s plan still counts',
   several: (count: number) =>
@@ -299,12 +300,23 @@ export const COUNCILS = {
   print: 'You may print this page. Print it again every month: numbers change.',
 } as const;
 
-/** How each plan is named in a list of plans. */
-export const PLAN_NAMES: Record<Flag['type'], string> = {
+/** What a plan in force comes to, where the sentence of its type would be too long or too little to be a heading. */
+const HEADINGS: Partial<Record<PlanType, string>> = {
+  'looked-after-child': RESULT.inCare,
+  'unborn-child-protection-plan': RESULT.unborn,
+};
+
+export const planHeading = (type: PlanType): string =>
+  HEADINGS[type] ?? PLAN_TYPES[type].inForce.replace(/\.$/, '');
+
+/** How a plan is named in a list of plans. */
+const NAMES: Partial<Record<PlanType, string>> = {
   'child-protection-plan': 'Child protection plan',
   'looked-after-child': 'In care (looked after)',
   'unborn-child-protection-plan': 'Unborn baby’s child protection plan',
 };
+
+export const planName = (type: PlanType): string => NAMES[type] ?? PLAN_TYPES[type].label;
 
 /** The statement that public bodies have to give. Source: Public Sector Bodies Accessibility Regulations 2018. */
 export const ACCESSIBILITY = {

@@ -2,7 +2,7 @@ import { type CalendarDate, londonDate } from '#schemas/calendar.ts';
 import type { Coverage, Flag, LookupRequest } from '#schemas/lookup.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { isUnderOne } from '#schemas/wording/lookup.ts';
-import { PLAN_NAMES, RESULT } from '#schemas/wording/pages.ts';
+import { planHeading, planName, RESULT } from '#schemas/wording/pages.ts';
 import type { ListedAccess } from '#store/lookup.ts';
 import { flagsOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
@@ -26,6 +26,7 @@ export const subjectBar = ({ nhsNumber, dateOfBirth, at }: Subject, wasChecked: 
 </dl>`;
 
 const councilName = ({ name }: Flag['authority']): Html => html`<bdi>${name}</bdi>`;
+const isOverdue = ({ status }: Flag): boolean => status === 'due-date-passed';
 const isInForce = ({ status }: Flag): boolean => status !== 'ended';
 const isUnborn = ({ type }: Flag): boolean => PLAN_TYPES[type].subject === 'mother';
 const endOf = (flag: Flag): CalendarDate =>
@@ -40,48 +41,31 @@ function headingOf(flags: readonly Flag[]): string {
       ? RESULT.severalOfCare(councils)
       : RESULT.several(councils);
   }
-  const hasUnborn = types.has('unborn-child-protection-plan');
-  if (hasUnborn && types.size > 1) return RESULT.childAndUnborn;
-  if (hasUnborn) {
-    return flags.every(({ status }) => status === 'due-date-passed')
-      ? RESULT.dueDatePassed
-      : RESULT.unborn;
+  const [first] = flags;
+  if (types.size === 1 && first !== undefined) {
+    return flags.every(isOverdue) ? RESULT.dueDatePassed : planHeading(first.type);
   }
-  if (types.size > 1) return RESULT.both;
-  return types.has('looked-after-child') ? RESULT.inCare : RESULT.onPlan;
+  if (flags.some(isUnborn)) return RESULT.childAndUnborn;
+  const isBoth = types.has('child-protection-plan') && types.has('looked-after-child');
+  return isBoth && types.size === 2 ? RESULT.both : RESULT.plansOf(types.size);
 }
 
-function planTitle(flag: Flag): string {
-  switch (flag.type) {
-    case 'child-protection-plan':
-      return RESULT.onPlan;
-    case 'looked-after-child':
-      return RESULT.inCare;
-    case 'unborn-child-protection-plan':
-      return flag.status === 'due-date-passed' ? RESULT.dueDatePassed : RESULT.unborn;
-  }
-}
+const planTitle = (flag: Flag): string =>
+  isOverdue(flag) ? RESULT.dueDatePassed : planHeading(flag.type);
 
 /** Whom to ring, before all else; of several plans for the one that gives least time. */
 function ringTitle(flags: readonly Flag[], council: string): string {
   if (flags.every(isUnborn)) return RESULT.ringBeforeMother(council);
-  return flags.some(({ type }) => type === 'child-protection-plan')
-    ? RESULT.ringBefore(council)
-    : RESULT.ringFar(council);
+  return flags.every(({ type }) => type === 'looked-after-child')
+    ? RESULT.ringFar(council)
+    : RESULT.ringBefore(council);
 }
 
 /** What else there is to do about one plan. */
 function alsoDo(flag: Flag): Html | false {
-  switch (flag.type) {
-    case 'child-protection-plan':
-      return false;
-    case 'looked-after-child':
-      return html`<p class="cpf-strong">${RESULT.whoAgrees}</p>`;
-    case 'unborn-child-protection-plan':
-      return flag.status === 'due-date-passed'
-        ? html`<p class="cpf-strong">${RESULT.duePassed(endOf(flag))}</p>`
-        : paragraph(RESULT.due(endOf(flag)));
-  }
+  if (isOverdue(flag)) return html`<p class="cpf-strong">${RESULT.duePassed(endOf(flag))}</p>`;
+  if (flag.dueOrEndDate !== undefined) return paragraph(RESULT.due(endOf(flag)));
+  return flag.type === 'looked-after-child' && html`<p class="cpf-strong">${RESULT.whoAgrees}</p>`;
 }
 
 /** Where a night number is a day or more older than what else the council sent. */
@@ -131,7 +115,7 @@ function endedCard(flags: readonly Flag[]): Html {
   if (first === undefined) return html``;
   return html`<div class="cpf-plain">
 <h2 class="nhsuk-heading-m">${councilName(first.authority)} <strong class="nhsuk-tag nhsuk-tag--grey">${RESULT.endedTag}</strong></h2>
-${flags.map((flag) => html`<p>${PLAN_NAMES[flag.type]}, ${RESULT.endedOn.toLowerCase()} ${RESULT.date(endOf(flag))}.</p>`)}
+${flags.map((flag) => html`<p>${planName(flag.type)}, ${RESULT.endedOn.toLowerCase()} ${RESULT.date(endOf(flag))}.</p>`)}
 ${phones(first.authority)}
 ${phoneAge(first.authority)}
 ${behindWarning(first)}
@@ -250,7 +234,7 @@ const plansTable = (flags: readonly Flag[]): Html | false =>
     RESULT.plans,
     [RESULT.plan, RESULT.council, RESULT.status, RESULT.started, RESULT.ends, RESULT.dataAsOf],
     flags.map((flag) => [
-      PLAN_NAMES[flag.type],
+      planName(flag.type),
       councilName(flag.authority),
       RESULT.statuses[flag.status],
       RESULT.date(flag.startDate as CalendarDate),
