@@ -1,3 +1,5 @@
+const messages = (count: number): string => `${count} ${count === 1 ? 'message' : 'messages'}`;
+
 /**
  * What an operator reads of the mailbox in MESH: in `/_status`, the log and `cp-flags mesh`. Never an NHS number.
  * `fault` is the code of a fault, never its message.
@@ -11,7 +13,8 @@ export const MESH = {
     `No process has worked on the mailbox in MESH since ${since}. Start cp-flags mesh, or a worker with MESH_URL.`,
   well: 'The mailbox in MESH is emptied, and what is to be sent is sent.',
   waits: (received: number, sent: number) =>
-    `${received} messages wait to be fetched, ${sent} to be sent.`,
+    `To be fetched: ${messages(received)}; to be sent: ${messages(sent)}.`,
+  undelivered: (sent: number) => `Sent and not fetched by their recipients yet: ${messages(sent)}.`,
   /** @param why a sentence */
   partly: (why: string) => `${why} Other messages are not held up by that; it is tried again.`,
   tryAgain: (why: string) => `${why} It is tried again; messages wait in MESH and here meanwhile.`,
@@ -46,7 +49,7 @@ export const MESH = {
   chunksDiffer: 'Its parts do not go together. It is fetched again.',
   encodingUnknown: 'It is packed in a way that is not known here. It is fetched again.',
   unusableIds: (count: number) =>
-    `MESH lists ${count} messages by names that cannot be those of messages. They are left.`,
+    `MESH lists ${messages(count)} under names that no message can have. They are left there.`,
 
   /** Of a message that is sent. */
   ofFile: (name: string, what: string) => `${name}: ${what}`,
@@ -74,7 +77,7 @@ export const MESH = {
   strayReport: (linked: string, workflow: string, text: string) =>
     `MESH reports that message ${linked || '(not named)'} of workflow ${workflow || '(not named)'} was not delivered, and this service did not send it. ${text}`,
   toSeeTo: (failed: number, unclear: number) =>
-    `${failed} messages were not delivered and ${unclear} are unclear. See cp-flags mesh list.`,
+    `Not delivered: ${messages(failed)}; unclear: ${messages(unclear)}. See cp-flags mesh list.`,
 } as const;
 
 /** Source: NHS Digital, MESH API, error codes. */

@@ -68,6 +68,24 @@ function use<T>(configuration: Configuration, work: (file: MeshFile) => T): T {
   throw new Failure(`${MESH.notYet} Nothing is in ${folder}.`);
 }
 
+/** How the mailbox does, as far as its folder tells; `undefined` where there is none. */
+export function meshStatus({ MESH_MAILBOX, DATA_DIR }: Configuration, now: number) {
+  if (MESH_MAILBOX === undefined) return undefined;
+  return MeshFile.use(meshFolder({ DATA_DIR }, MESH_MAILBOX), (file) => {
+    const state = file.state();
+    const silent = state === undefined || now - Date.parse(state.at) > HEARD_OF_WITHIN_MS;
+    const detail = silent ? MESH.nobody(state?.at ?? 'the beginning') : state.detail;
+    return { ok: !silent && !state.problem, detail, ...file.counts() };
+  });
+}
+
+export function printMeshStatus(status: NonNullable<ReturnType<typeof meshStatus>>): void {
+  const { ok, detail, unfetched, waiting, undelivered, failed, unclear } = status;
+  const toSeeTo = failed + unclear > 0 ? ` ${MESH.toSeeTo(failed, unclear)}` : '';
+  console.log(`MESH: ${ok ? detail : `NOT WELL: ${detail}`}`);
+  console.log(`  ${MESH.waits(unfetched, waiting)} ${MESH.undelivered(undelivered)}${toSeeTo}`);
+}
+
 const iso = (instant: number): string => new Date(instant).toISOString();
 const STATES: Record<Sent['state'], string> = {
   waiting: 'waits to be sent',
@@ -100,6 +118,7 @@ function list(configuration: Configuration, { json = false, all = false }: ListO
     reports: file.reports(),
   }));
   const { state, polledAt, handshakeAt, counts, sent, unfetched, left, reports } = found;
+  const status = meshStatus(configuration, Date.now());
   if (json) {
     console.log(
       JSON.stringify(
@@ -119,12 +138,8 @@ function list(configuration: Configuration, { json = false, all = false }: ListO
     );
     return;
   }
-  const silent = state === undefined || Date.now() - Date.parse(state.at) > HEARD_OF_WITHIN_MS;
-  const said = silent ? MESH.nobody(state?.at ?? 'the beginning') : state.detail;
-  console.log(silent || state.problem ? `NOT WELL: ${said}` : said);
-  console.log(
-    `Last asked ${polledAt === 0 ? 'never' : iso(polledAt)}. ${MESH.waits(counts.unfetched, counts.waiting)} ${counts.undelivered} are sent and not fetched by their recipients yet.`,
-  );
+  if (status !== undefined) printMeshStatus(status);
+  console.log(`  Last asked: ${polledAt === 0 ? 'never' : iso(polledAt)}.`);
   for (const row of sent) console.log(lineOf(row));
   for (const { id, detail, notBefore } of unfetched) {
     console.log(`${id}  NOT FETCHED, tried again after ${iso(notBefore)}: ${detail}`);

@@ -11,6 +11,7 @@ import { openAnchor } from '../files/data-folder.ts';
 import { datasetProblem } from '../files/served-dataset.ts';
 import { isUpToDate } from '../lookup/coverage.ts';
 import { auditStatus, printAuditStatus } from './audit-status.ts';
+import { meshStatus, printMeshStatus } from './mesh.ts';
 import { notificationsStatus, printNotificationsStatus } from './notifications.ts';
 import { runningRedis } from './store.ts';
 
@@ -198,8 +199,9 @@ export async function status(
     const expected = (await store.expected()) ?? null;
     const audit = await auditStatus(configuration, worker, now);
     const notifications = notificationsStatus(configuration, now);
+    const mesh = meshStatus(configuration, now);
     if (json) {
-      const all = { ready, dataset, checks, audit, notifications, expected, authorities };
+      const all = { ready, dataset, checks, audit, notifications, mesh, expected, authorities };
       console.log(JSON.stringify(all, null, 2));
       return ready;
     }
@@ -210,6 +212,7 @@ export async function status(
       if (!ok) console.log(`  ${detail} (since ${since})`);
     printAuditStatus(audit);
     printNotificationsStatus(notifications);
+    if (mesh !== undefined) printMeshStatus(mesh);
     printExpected(expected, authorities, dataset?.kind);
     if (authorities.length === 0) console.log('No authority is known here yet.');
     else printTable(authorities);

@@ -5,7 +5,7 @@ import { type Inbox, InboxInUse, type InboxOptions, watchInbox } from '#loaders/
 import type { OwnCheck } from '#schemas/status.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
-import { makeFolderIn } from '#store/files/whole-file.ts';
+import { InTheWay, makeFolderIn } from '#store/files/whole-file.ts';
 import type { MailboxLease } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -140,7 +140,7 @@ export function startMesh(options: MeshStartOptions): Mesh {
         await client.step();
         await delay(LOOKS_EVERY_MS, undefined, { signal: ended }).catch(() => undefined);
       }
-      if (lost.signal.aborted) log.warn(String(lost.signal.reason));
+      if (lost.signal.aborted) standBy(String(lost.signal.reason));
     } finally {
       if (opened !== undefined) {
         const { client, inbox, lock } = opened;
@@ -152,16 +152,28 @@ export function startMesh(options: MeshStartOptions): Mesh {
     }
   }
 
+  /** `undefined` where another process has the lease, or nobody can say. */
+  async function take(): Promise<MailboxLease | undefined> {
+    try {
+      const lease = await leases.takeMailbox(mailbox);
+      if (lease === undefined) standBy(MESH.standby);
+      return lease;
+    } catch {
+      standBy(MESH.leaseUnknown);
+      return undefined;
+    }
+  }
+
   async function run(): Promise<void> {
     while (!stopped.signal.aborted) {
+      const lease = await take();
       try {
-        const lease = await leases.takeMailbox(mailbox);
-        if (lease === undefined) standBy(MESH.standby);
-        else await work(lease);
+        if (lease !== undefined) await work(lease);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException | undefined)?.code;
         const fault = code ?? (error instanceof Error ? error.name : 'unknown');
-        standBy(MESH.tryAgain(MESH.failed(fault)));
+        const known = error instanceof InTheWay ? error.message : MESH.failed(fault);
+        standBy(MESH.tryAgain(known));
       }
       await delay(retry, undefined, { signal: stopped.signal }).catch(() => undefined);
     }

@@ -23,7 +23,9 @@ export type MeshFault =
   /** The answer ends after so many bytes of its body. */
   | { kind: 'cut-body'; bytes: number }
   /** Nothing is ever said. */
-  | { kind: 'mute' };
+  | { kind: 'mute' }
+  /** The answer comes, a byte at a time, and never ends. */
+  | { kind: 'drip' };
 
 type Answer = { status: number; headers: OutgoingHttpHeaders; body: Buffer };
 export type MeshCall = { method: string; path: string; headers: IncomingMessage['headers'] };
@@ -216,6 +218,11 @@ export async function startMeshServer(
     }
     const fault = faultOf(call, calls.length);
     if (fault?.kind === 'mute') return;
+    if (fault?.kind === 'drip') {
+      const timer = setInterval(() => outgoing.write(' '), 20);
+      incoming.socket.once('close', () => clearInterval(timer));
+      return;
+    }
     if (fault?.kind === 'cut-before') return void incoming.socket.destroy();
     const [, mailbox = ''] = /^\/messageexchange\/([^/?]+)/.exec(call.path) ?? [];
     let answered =

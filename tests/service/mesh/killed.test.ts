@@ -9,10 +9,13 @@ import { writeControl } from '#loaders/inbox/mesh-control.ts';
 import { seeded } from '../../support/audit.ts';
 import { startMeshServer } from '../../support/mesh-server.ts';
 import { openQuickClient, workItOff } from '../../support/mesh-work.ts';
+import { cpFlags } from '../../support/processes.ts';
+import { startTestService, testFolder, until } from '../../support/service.ts';
+import { fileXml, person, planOf, upload } from '../../support/upload-model.ts';
 
 const seed = Number(process.env['FAULT_SEED'] ?? '1');
 /** `npm run test:faults` tries every step. */
-const KILLS = Number(process.env['MESH_KILLS'] ?? '8');
+const KILLS = Number(process.env['MESH_KILLS'] ?? '4');
 const AT_ONCE = 2;
 
 /** Takes whole pairs out of the inbox as the intake does. */
@@ -91,6 +94,59 @@ async function killAt(dieAt: number): Promise<number | undefined> {
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+test.runIf(KILLS > 4)(
+  'cp-flags mesh, killed again and again, loads every upload and answers each once',
+  async () => {
+    const server = await startMeshServer();
+    const folder = await testFolder();
+    const service = await startTestService({ authorities: [{ code: 'ZZ101' }, { code: 'ZZ102' }] });
+    try {
+      const environment = {
+        ...(await server.environment(folder)),
+        DATA_DIR: service.dataDir,
+        INBOX_POLL_SECONDS: '0.1',
+      };
+      const files = 12;
+      for (let n = 0; n < files; n++) {
+        const [authority, from] = n % 2 === 0 ? ['ZZ101', 'X26ABC1'] : ['ZZ102', 'X26ABC2'];
+        const data = fileXml(
+          upload({ authority, sequence: 10 + n, records: [planOf(60_000 + n)] }),
+        );
+        const workflow = n % 2 === 0 ? 'TEST_WORKFLOW' : 'OTHER_UPLOAD';
+        server.put({ from, data, headers: { 'mex-workflowid': workflow } });
+      }
+      const answered = (): string[] =>
+        ['X26ABC1', 'X26ABC2'].flatMap((mailbox) =>
+          server.sentTo(mailbox).map(({ headers }) => headers['mex-subject'] ?? ''),
+        );
+      for (const after of [1, 3, 5, 7, 9]) {
+        const client = cpFlags(['mesh'], environment);
+        await until(() => answered().length >= after || client.gone(), 'some answers');
+        client.kill('SIGKILL');
+        await client.ended;
+      }
+      const last = cpFlags(['mesh'], environment);
+      await until(() => new Set(answered()).size === files, 'every answer');
+      last.kill('SIGTERM');
+      expect(await last.ended).toMatchObject({ code: 0 });
+      const due = Array.from(
+        { length: files },
+        (_, n) => `Acknowledgement of file ${10 + n}: CPF02`,
+      );
+      expect(answered().toSorted()).toEqual(due.toSorted());
+      for (let n = 0; n < files; n++) {
+        const looked = await service.lookup({ nhsNumber: person(60_000 + n).nhsNumber });
+        expect(await looked.json()).toMatchObject({ outcome: 'flagged' });
+      }
+    } finally {
+      await service.stopAndRemove();
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+  300_000,
+);
 
 test(`killed before any of its steps, a client goes on with nothing lost and nothing twice (seed ${seed})`, async () => {
   const steps = await killAt(0);

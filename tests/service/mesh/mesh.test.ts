@@ -136,6 +136,16 @@ describe('a worker with a mailbox', () => {
   });
 });
 
+const NO_INTAKE = {
+  pollMs: 50,
+  pairWaitMs: 1_000,
+  keepMs: 0,
+  parallel: 1,
+  load: () => Promise.reject(new Error('nothing is loaded')),
+  finalAnswer: () => Promise.resolve(undefined),
+  report: () => undefined,
+};
+
 describe('one process at a time', () => {
   test('a second one stands by, and takes over when the first has gone', async () => {
     const settings = await mailboxSettings(
@@ -144,19 +154,10 @@ describe('one process at a time', () => {
     );
     if (settings === undefined) throw new Error('no settings');
     const second = { ...settings, mailbox: 'X26ABC9', folder: join(folder, 'second') };
-    const intake = {
-      pollMs: 50,
-      pairWaitMs: 1_000,
-      keepMs: 0,
-      parallel: 1,
-      load: () => Promise.reject(new Error('nothing is loaded')),
-      finalAnswer: () => Promise.resolve(undefined),
-      report: () => undefined,
-    };
     const start = (own: string) =>
       startMesh({
         settings: { ...second, folder: join(folder, own) },
-        intake,
+        intake: NO_INTAKE,
         leases: service.store,
         log: createLog('silent'),
         leaseMs: { renewEvery: 50, lostAfter: 10_000, retry: 20 },
@@ -176,6 +177,31 @@ describe('one process at a time', () => {
     await other.stop();
   });
 
+  test('none works while the store cannot say who may', async () => {
+    const settings = await mailboxSettings(readConfiguration(environment), 'demo');
+    if (settings === undefined) throw new Error('no settings');
+    let away = false;
+    const leases = {
+      takeMailbox: async () => (away ? Promise.reject(new Error('away')) : { token: 'mine' }),
+      keepMailbox: async () => (away ? Promise.reject(new Error('away')) : true),
+    };
+    const one = startMesh({
+      settings: { ...settings, folder: join(folder, 'alone') },
+      intake: NO_INTAKE,
+      leases,
+      log: createLog('silent'),
+      leaseMs: { renewEvery: 10, lostAfter: 50, retry: 20 },
+    });
+    await until(() => one.numbers !== undefined, 'it to work');
+    away = true;
+    await until(() => one.numbers === undefined, 'it to stop');
+    expect(one.check()).toMatchObject({ ok: false });
+    expect(one.check().detail).toMatch(/^The store cannot be asked/);
+    away = false;
+    await until(() => one.numbers !== undefined, 'it to work again');
+    await one.stop();
+  });
+
   test('two on one disk never work together, whatever the store says', async () => {
     const settings = await mailboxSettings(readConfiguration(environment), 'demo');
     if (settings === undefined) throw new Error('no settings');
@@ -184,19 +210,10 @@ describe('one process at a time', () => {
       takeMailbox: async () => ({ token: 'mine' }),
       keepMailbox: async () => true,
     };
-    const intake = {
-      pollMs: 50,
-      pairWaitMs: 1_000,
-      keepMs: 0,
-      parallel: 1,
-      load: () => Promise.reject(new Error('nothing is loaded')),
-      finalAnswer: () => Promise.resolve(undefined),
-      report: () => undefined,
-    };
     const start = () =>
       startMesh({
         settings: { ...settings, folder: join(folder, 'shared') },
-        intake,
+        intake: NO_INTAKE,
         leases,
         log: createLog('silent'),
         leaseMs: { renewEvery: 50, lostAfter: 10_000, retry: 20 },
@@ -250,6 +267,10 @@ describe('cp-flags mesh', () => {
       expect(shown.stdout).toMatch(
         /NOT DELIVERED: Acknowledgement of file 11: CPF02 to X26ABC1.*Code 12/,
       );
+      const status = await run(['status'], settings);
+      expect(status.stdout).toMatch(
+        /^MESH: The mailbox in MESH is emptied.*\n.* Not delivered: 1 message;/m,
+      );
       const { sent } = listed.parse(
         JSON.parse((await run(['mesh', 'list', '--json'], settings)).stdout),
       );
@@ -274,28 +295,23 @@ describe('cp-flags mesh', () => {
     }
   });
 
+  test('does not start with a secret that is not there, and says which', async () => {
+    const { code, stderr } = await run(['mesh'], { ...environment, MESH_KEY_FILE: '/nonexistent' });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/MESH_KEY_FILE: .*\(ENOENT\)/);
+  });
+
   test.for<[string, Record<string, string>, RegExp]>([
-    ['without an address', { MESH_URL: '' }, /MESH_URL/],
-    ['without a password', { MESH_PASSWORD_FILE: '' }, /MESH_PASSWORD_FILE: required/],
-    ['without a certificate', { MESH_CERT_FILE: '' }, /MESH_CERT_FILE: required/],
+    ['a password', { MESH_PASSWORD_FILE: '' }, /MESH_PASSWORD_FILE: required/],
+    ['a certificate', { MESH_CERT_FILE: '' }, /MESH_CERT_FILE: required/],
+    ['a workflow', { MESH_WORKFLOW_ID: '' }, /MESH_WORKFLOW_ID: required/],
+    ['TLS', { MESH_URL: 'http://mesh.example' }, /MESH_URL: must be an address/],
     [
-      'with a secret that is not there',
-      { MESH_KEY_FILE: '/nonexistent' },
-      /MESH_KEY_FILE: .*\(ENOENT\)/,
-    ],
-    [
-      'in clear text over a network',
-      { MESH_URL: 'http://mesh.example' },
-      /MESH_URL: must be an address/,
-    ],
-    [
-      'that would ask the NHS too often',
+      'patience with the NHS',
       { MESH_URL: 'https://mesh-sync.spineservices.nhs.uk' },
       /MESH_POLL_SECONDS: must be at least 300/,
     ],
-  ])('%s does not start, and says why', async ([, differing, sentence]) => {
-    const { code, stderr } = await run(['mesh'], { ...environment, ...differing });
-    expect(code).not.toBe(0);
-    expect(stderr).toMatch(sentence);
+  ])('without %s no process starts, and it says why', ([, differing, sentence]) => {
+    expect(() => readConfiguration({ ...environment, ...differing })).toThrow(sentence);
   });
 });
