@@ -57,21 +57,21 @@ export const configurationSchema = z
       .transform((url) => url.replace(/\/+$/, ''))
       .optional()
       .describe(
-        'The address by which clients reach the service, with which links in FHIR begin. Default: theirs.',
+        'The address that clients use; FHIR links begin with it. Default: that of each request.',
       ),
     DATA_DIR: z
       .string()
       .min(1)
       .default('.data')
       .transform((path) => resolve(path))
-      .describe('Where the embedded Redis, the anchor, spools and demo files live.'),
+      .describe('The folder for the embedded Redis, the anchor, spools and demo files.'),
     ANCHOR_DIR: z
       .string()
       .min(1)
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'Where the anchor lies, for a disk or backup of its own. Default: `anchor` in the data folder.',
+        'The folder of the anchor, for a disk or backup of its own. Default: `anchor` in the data folder.',
       ),
     REDIS_URL: z
       .string()
@@ -79,19 +79,17 @@ export const configurationSchema = z
         error: 'must start with redis://, rediss:// or unix://',
       })
       .optional()
-      .describe('Set: that Redis is used, and none is started.'),
+      .describe('If set, that Redis is used, and none is started.'),
     REDIS_PASSWORD_FILE: z
       .string()
       .min(1)
       .optional()
-      .describe(
-        'A file holding the password for REDIS_URL, so that it need not stand in the environment.',
-      ),
+      .describe('A file that holds the password for REDIS_URL, to keep it out of the environment.'),
     DATASET_ID: z
       .uuid({ error: 'must be the id that cp-flags init and status print' })
       .optional()
       .describe(
-        'The dataset that REDIS_URL is to hold. Required by a lookup process for a live dataset.',
+        'The dataset that REDIS_URL is to hold. Required for a lookup process with a live dataset.',
       ),
     ISSUERS_FILE: z
       .string()
@@ -107,38 +105,38 @@ export const configurationSchema = z
       .string()
       .min(1)
       .optional()
-      .describe('JSON file: tokens, users and clients that are trusted no longer.'),
+      .describe('JSON file: tokens, users and clients that are no longer trusted.'),
     SIGN_IN_FILE: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'JSON file: OpenID providers by which people sign in to the pages for browsers. Not set: no pages, but for a demo.',
+        'JSON file: OpenID providers with which people sign in to the pages for browsers. Not set: no pages, except in a demo.',
       ),
     SESSION_KEYS_FILE: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'File of one or two lines of 64 hexadecimal digits, the same for all processes behind one address: keys of browser sessions, of which the first is used for new ones. Default: `session-keys` in DATA_DIR.',
+        'File of one or two lines of 64 hexadecimal digits, the same for all processes behind one address: keys of browser sessions. The first is used for new sessions. Default: `session-keys` in DATA_DIR.',
       ),
     REREAD_SECONDS: number(0.01, 60, 5).describe(
-      'How often the files that settings name are looked at for changes.',
+      'How often the files that settings name are checked for changes, seconds.',
     ),
     USER_LIMIT: limit().describe(
-      'Requests a minute of one user; 0 is no limit. Not set: 120 for live data, none for a demo.',
+      'Requests a minute for one user; 0 is no limit. Not set: 120 for live data, no limit for a demo.',
     ),
     CLIENT_LIMIT: limit().describe(
-      'The same of one client. Not set: 6,000 for live data, none for a demo.',
+      'The same for one client. Not set: 6,000 for live data, no limit for a demo.',
     ),
     ORGANISATION_LIMIT: limit().describe(
-      'The same of one organisation. Not set: 1,200 for live data, none for a demo.',
+      'The same for one organisation. Not set: 1,200 for live data, no limit for a demo.',
     ),
     ALERT_UNSCHEDULED_CHILDREN: unscheduledThresholdsSchema.describe(
-      'Above so many children a minute, hour and day that a user looks up in unscheduled care there is an alert. Default: 20/60/400.',
+      'An alert fires when a user looks up more children than this in a minute, hour and day in unscheduled care. Default: 20/60/400.',
     ),
     ALERT_CHILDREN: allThresholdsSchema.describe(
-      'Above so many children an hour and day in all lookups of a user there is an alert. Default: 300/600.',
+      'An alert fires when a user looks up more children than this in an hour and day, in all lookups. Default: 300/600.',
     ),
     PRIVACY_OUTBOX: z
       .string()
@@ -146,7 +144,7 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'Folder of alerts for the privacy officer. Default: `privacy-officer` in DATA_DIR.',
+        'Folder for alerts to the privacy officer. Default: `privacy-officer` in DATA_DIR.',
       ),
     TLS_CERT_FILE: z
       .string()
@@ -159,15 +157,15 @@ export const configurationSchema = z
       .min(1)
       .optional()
       .describe(
-        'PEM file: only clients with a certificate of one of these authorities are let in.',
+        'PEM file: only clients with a certificate from one of these authorities are let in.',
       ),
     DRAIN_SECONDS: number(0, 300, 0).describe(
-      'Told to stop, the service says so in `/_status` and goes on answering for this long.',
+      'When told to stop, the service says so in `/_status` and still answers for this long.',
     ),
     LOOKUPS_AT_ONCE: number(1, 100_000, 256)
       .pipe(z.int({ error: 'must be a whole number' }))
       .describe(
-        'Lookups that a process has under way at the same time, an eighth while it is slow. What comes beyond is refused at once.',
+        'Lookups that a process works on at the same time; an eighth of them while it is slow. Further ones are refused at once.',
       ),
     UP_TO_DATE_HOURS: number(1, 8784, 72).describe(
       'An authority is up to date while its last good file is younger than this.',
@@ -175,19 +173,19 @@ export const configurationSchema = z
     MINIMUM_COVERAGE: numberOf(0, 1)
       .optional()
       .describe(
-        'Below this share of expected authorities up to date, a negative becomes could-not-check. Required of a live dataset; not set: 0.5 for a demo.',
+        'If a smaller share of the expected authorities is up to date, a negative becomes could-not-check. Required for a live dataset; not set: 0.5 for a demo.',
       ),
     MINIMUM_COVERAGE_ACCEPTED_BY: shortTextSchema
       .optional()
       .describe(
-        'The Clinical Safety Officer who accepted MINIMUM_COVERAGE. Required of a live dataset.',
+        'The Clinical Safety Officer who accepted MINIMUM_COVERAGE. Required for a live dataset.',
       ),
     EXPECTED_AUTHORITIES_FILE: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'JSON file: the authorities that a dataset is to hold plans of. Required to create a live one.',
+        'JSON file: the authorities whose plans a dataset is to hold. Required to create a live one.',
       ),
     TRACING: z
       .enum(['none', 'register'])
@@ -200,7 +198,7 @@ export const configurationSchema = z
       .min(1)
       .optional()
       .describe(
-        'CSV: nhs_number, status, replaced_by, date_of_birth, given_name, family_name. Required where TRACING is register.',
+        'CSV: nhs_number, status, replaced_by, date_of_birth, given_name, family_name. Required if TRACING is register.',
       ),
     ACK_ECHO: z
       .string()
@@ -210,7 +208,7 @@ export const configurationSchema = z
       .transform((text) => text.split(/ ?, ?/))
       .default([])
       .describe(
-        'ODS codes of authorities whose acknowledgements repeat refused records with their NHS numbers.',
+        'ODS codes, separated by commas, of authorities whose acknowledgements repeat refused records with their NHS numbers.',
       ),
     MAX_UPLOAD_MIB: number(1, 4096, 64).describe('Largest upload, MiB.'),
     MESH_WORKFLOW_ID: workflowSchema
@@ -226,7 +224,7 @@ export const configurationSchema = z
     MESH_MAILBOX: mailboxSchema
       .optional()
       .describe(
-        'Our mailbox. With MESH_URL the one that is worked on; otherwise it says which pairs of a folder are ours.',
+        'Our mailbox. With MESH_URL, the mailbox that is read; otherwise it says which pairs in a folder are ours.',
       ),
     MESH_MAILBOXES_FILE: z
       .string()
@@ -284,36 +282,36 @@ export const configurationSchema = z
     INBOX_SETTLE_SECONDS: number(0, 3600, 5).describe(
       'A file in the inbox is read once it has not changed for this long.',
     ),
-    INBOX_POLL_SECONDS: number(0.05, 3600, 5).describe('How often the inbox is looked at.'),
+    INBOX_POLL_SECONDS: number(0.05, 3600, 5).describe('How often the inbox is checked.'),
     INBOX_PAIR_WAIT_MINUTES: number(0, 1440, 15).describe(
-      'How long half a `.dat`/`.ctl` pair may wait for the other before that is told.',
+      'How long half a `.dat`/`.ctl` pair may wait for the other half before the log says so.',
     ),
     INBOX_KEEP_DAYS: number(0, 366, 0).describe(
-      'How long sources stay in the folder `done` once acknowledged.',
+      'How long files stay in the folder `done` once acknowledged.',
     ),
     INBOX_PARALLEL: number(1, 32, 4)
       .pipe(z.int({ error: 'must be a whole number' }))
       .describe('How many authorities’ files are loaded at the same time.'),
     REMOVALS_WARN_SHARE: number(0, 1, DEFAULT_BREAKERS.removalsWarnShare).describe(
-      'Share of an authority’s plans in force that a file may end, delete or leave out before that is remarked on.',
+      'Share of an authority’s plans in force that a file may end, delete or leave out before the acknowledgement remarks on it.',
     ),
     REMOVALS_STOP_SHARE: number(0, 1, DEFAULT_BREAKERS.removalsStopShare).describe(
-      'Share of them before which the file waits for a named person.',
+      'Above this share of them, the removals wait for a named person.',
     ),
     REFUSED_WARN_SHARE: number(0, 1, DEFAULT_BREAKERS.refusedWarnShare).describe(
-      'Share of a file’s records that may be refused before that is remarked on.',
+      'Share of a file’s records that may be refused before the acknowledgement remarks on it.',
     ),
     REFUSED_STOP_SHARE: number(0, 1, DEFAULT_BREAKERS.refusedStopShare).describe(
-      'Share of them before which what the file takes away waits.',
+      'Above this share of them, the removals wait for a named person.',
     ),
     ROWS_WARN_TIMES: number(1, 1_000_000, DEFAULT_BREAKERS.rowsWarnTimes).describe(
-      'Times the usual rows before that is remarked on.',
+      'How many times the usual rows a file may have before the acknowledgement remarks on it.',
     ),
     ADDITIONS_STOP_TIMES: number(1, 1_000_000, DEFAULT_BREAKERS.additionsStopTimes).describe(
-      'Times the usual additions, over 1,000, before the whole file waits.',
+      'How many times the usual additions a file may have, if over 1,000, before all of it waits.',
     ),
     HELD_DAYS: number(1, 366, 30).describe(
-      'How long what is held waits for somebody’s word before it is discarded.',
+      'How long a held file waits for a decision before it is discarded.',
     ),
     AUDIT_DIR: z
       .string()
@@ -321,7 +319,7 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'The sealed audit log’s folder. Default: `audit` in DATA_DIR. One file system for all workers.',
+        'The folder of the sealed audit log. Default: `audit` in DATA_DIR. One file system for all workers.',
       ),
     AUDIT_KEY_FILE: z
       .string()
@@ -334,7 +332,7 @@ export const configurationSchema = z
       .regex(/^[^\s+]{1,200}$/, { error: 'must be a name without spaces and plus signs' })
       .optional()
       .describe(
-        'The log’s name, which its key is made with: an address without its scheme, once and for all. Default: cp-flags/ and the id of the dataset.',
+        'The log’s name, which its key is made with and which never changes: an address without its scheme. Default: cp-flags/ and the id of the dataset.',
       ),
     AUDIT_RETENTION_YEARS: number(1, 100, 26)
       .pipe(z.int({ error: 'must be a whole number' }))
@@ -347,15 +345,15 @@ export const configurationSchema = z
         'ODS code of the operating organisation, whose privacy officers see the whole audit.',
       ),
     AUDIT_SPOOL_MIB: number(1, 4096, 64).describe(
-      'Room on disk for events that are no answers while Redis is away, MiB a process.',
+      'Disk space for events other than answers while Redis is away, MiB for each process.',
     ),
     NOTIFICATIONS_WINDOW_MINUTES: numberOf(0.001, 1440)
       .optional()
       .describe(
-        'How much time one notification to an authority covers. Not set: 15, but for a demo 1.',
+        'How many minutes one notification to an authority covers. Not set: 15; for a demo 1.',
       ),
     NOTIFICATIONS_KEEP_DAYS: number(1, 366, 90).describe(
-      'How long notifications are kept, to be read again.',
+      'How long notifications can be read again.',
     ),
     NOTIFICATIONS_OUTBOX: z
       .string()
@@ -363,18 +361,18 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'Folder into which notifications are written as files. Not set: none, but for a demo `outbox` in DATA_DIR.',
+        'Folder for notifications as files. Not set: none; for a demo `outbox` in DATA_DIR.',
       ),
     NOTIFICATIONS_FILE: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'JSON file by ODS code, * for all others: formats (json, csv, xml; default all), mailbox (a .dat/.ctl pair each for a MESH client), empty (also where nobody looked), { "V145": { "formats": ["xml"], "mailbox": "X26ABC1" } }.',
+        'JSON file by ODS code, * for all others: formats (json, csv, xml; default all), mailbox (a .dat/.ctl pair for each format, for a MESH client), empty (also if nobody looked), { "V145": { "formats": ["xml"], "mailbox": "X26ABC1" } }.',
       ),
     MESH_NOTIFICATION_WORKFLOW_ID: workflowSchema
       .optional()
-      .describe('The workflow id of notifications that go by MESH.'),
+      .describe('The workflow id of notifications sent by MESH.'),
     REDIS_MAXMEMORY_MIB: number(16, 1_048_576, 1024)
       .pipe(z.int())
       .describe('Embedded Redis: memory limit, MiB.'),
@@ -385,28 +383,28 @@ export const configurationSchema = z
       .pipe(z.int().max(65_535, { error: 'must be at most 65535' }))
       .optional()
       .describe(
-        'Set: metrics for Prometheus at `/metrics` of this port, which must not be PORT; 0 for any free one.',
+        'If set, metrics for Prometheus are at `/metrics` on this port, which must not be PORT; 0 for any free one.',
       ),
     METRICS_HOST: z
       .string()
       .min(1)
       .default('127.0.0.1')
       .describe(
-        'The address that metrics alone are served on. They hold no NHS number, but say much of how this service does.',
+        'The address that only metrics are served on. They hold no NHS number, but say much about how this service works.',
       ),
     OTEL_EXPORTER_OTLP_ENDPOINT: otlpAddress().describe(
-      'Set: traces and metrics are sent there (OTLP over HTTP, in protobuf). OpenTelemetry’s `OTEL_EXPORTER_OTLP_HEADERS`, `_COMPRESSION`, `_CERTIFICATE` and the like, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` count as well.',
+      'If set, traces and metrics are sent there (OTLP over HTTP, in protobuf). OpenTelemetry’s `OTEL_EXPORTER_OTLP_HEADERS`, `_COMPRESSION`, `_CERTIFICATE` and the like, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` count as well.',
     ),
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpAddress().describe('The address for traces alone.'),
-    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpAddress().describe('The address for metrics alone.'),
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpAddress().describe('The address for traces only.'),
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpAddress().describe('The address for metrics only.'),
     OTEL_EXPORTER_OTLP_PROTOCOL: z
       .literal('http/protobuf', {
         error: 'must be http/protobuf, which is all that is spoken here',
       })
       .default('http/protobuf')
-      .describe('The only protocol that is spoken.'),
+      .describe('The only protocol supported.'),
     OTEL_EXPORTER_OTLP_TIMEOUT: number(10, 60_000, 10_000).describe(
-      'Deadline of one attempt with its repeats, milliseconds.',
+      'Deadline for one attempt with its repeats, milliseconds.',
     ),
     OTEL_METRIC_EXPORT_INTERVAL: number(100, 3_600_000, 60_000).describe(
       'How often metrics are sent, milliseconds.',
@@ -422,7 +420,7 @@ export const configurationSchema = z
         'always_off',
       ])
       .default('parentbased_traceidratio')
-      .describe('Which requests are traced, beside those that a caller’s `traceparent` says are.'),
+      .describe('Which requests are traced, apart from those whose `traceparent` asks for it.'),
     OTEL_TRACES_SAMPLER_ARG: number(0, 1, 0).describe(
       'The share of other requests that parentbased_traceidratio traces.',
     ),
@@ -430,19 +428,19 @@ export const configurationSchema = z
       .string()
       .transform((text) => text.toLowerCase() === 'true')
       .default(false)
-      .describe('Where it is true nothing is sent by OpenTelemetry.'),
+      .describe('If true, OpenTelemetry sends nothing.'),
     RELEASE_ID: z
       .string()
       .min(1)
       .max(100)
       .optional()
-      .describe('The release that was deployed, repeated by `/_ping` and `/_status`.'),
+      .describe('The release that was deployed, shown by `/_ping` and `/_status`.'),
     COMMIT_ID: z
       .string()
       .min(1)
       .max(100)
       .optional()
-      .describe('The commit it was built from, repeated by `/_ping` and `/_status`.'),
+      .describe('The commit it was built from, shown by `/_ping` and `/_status`.'),
     LOG_LEVEL: z
       .enum(['debug', 'info', 'warn', 'error', 'silent'])
       .optional()
