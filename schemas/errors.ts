@@ -67,7 +67,7 @@ export const ERRORS = {
     level: 'info',
     retryable: false,
     title: 'X-Correlation-ID is not a UUID',
-    detail: 'X-Correlation-ID may be left out; where it is sent it must be one UUID.',
+    detail: 'X-Correlation-ID is optional; if it is sent, it must be one UUID.',
   },
   'header-repeated': {
     status: 400,
@@ -76,7 +76,7 @@ export const ERRORS = {
     retryable: false,
     title: 'A header is sent more than once',
     detail:
-      'Send each header that names the caller, the request or the kind of body once. Of two it cannot be told which counts.',
+      'Send each header that names the caller, the request or the kind of body once. If there are two, it is not clear which counts.',
   },
   'access-header-invalid': {
     status: 400,
@@ -84,7 +84,7 @@ export const ERRORS = {
     level: 'info',
     retryable: false,
     title: 'IsUnscheduledAccessEvent is neither true nor false',
-    detail: 'IsUnscheduledAccessEvent may be left out; where it is sent it must be true or false.',
+    detail: 'IsUnscheduledAccessEvent is optional; if it is sent, it must be true or false.',
   },
   'token-required': {
     status: 401,
@@ -109,7 +109,7 @@ export const ERRORS = {
     level: 'warn',
     retryable: false,
     title: 'The access token is not signed',
-    detail: 'A token without a signature (alg: none) says nothing of who is asking.',
+    detail: 'A token without a signature (alg: none) does not show who is asking.',
   },
   'token-untrusted': {
     status: 401,
@@ -150,7 +150,7 @@ export const ERRORS = {
     level: 'warn',
     retryable: false,
     title: 'The access token is no longer trusted',
-    detail: 'The token, its user or its client was revoked. Ask whoever issued it.',
+    detail: 'The token, its user or its client was revoked. Ask the issuer of the token.',
   },
   'user-blocked': {
     status: 403,
@@ -177,7 +177,7 @@ export const ERRORS = {
     retryable: false,
     title: 'The role named is not in the token',
     detail:
-      'NHSD-Session-URID must be the id of one of the roles in the access token. Leave it out where there is only one.',
+      'NHSD-Session-URID must be the id of one of the roles in the access token. Leave it out if there is only one.',
   },
   'activity-required': {
     status: 403,
@@ -185,7 +185,7 @@ export const ERRORS = {
     level: 'warn',
     retryable: false,
     title: 'The role may not look up flags',
-    detail: 'Looking up a flag takes activity B0107 (unscheduled care) or B0170 (scheduled care).',
+    detail: 'Looking up a flag needs activity B0107 (unscheduled care) or B0170 (scheduled care).',
   },
   'silent-read-not-allowed': {
     status: 403,
@@ -220,7 +220,7 @@ export const ERRORS = {
     retryable: false,
     title: 'Lookups in batches are for silent reads',
     detail:
-      'In unscheduled care each lookup is an attendance, listed and told to the authority: make it with POST /lookup.',
+      'In unscheduled care each lookup is listed and the authority is notified: make it with POST /lookup.',
   },
   'form-untrusted': {
     status: 403,
@@ -284,9 +284,9 @@ export const ERRORS = {
     fhir: 'structure',
     level: 'warn',
     retryable: false,
-    title: 'The address is not written plainly',
+    title: 'The address is not in its plain form',
     detail:
-      'Write the address as it is described at /docs: in ASCII, with no segment that is empty or of dots, and no percent sign, backslash, semicolon or # before the question mark. Where it names a host, the Host header names the same.',
+      'Write the address as it is described at /docs: in ASCII, without an empty segment or one of dots, and without a percent sign, backslash, semicolon or # before the question mark. If it names a host, the Host header must name the same one.',
   },
   'headers-too-large': {
     status: 431,
@@ -310,7 +310,7 @@ export const ERRORS = {
     fhir: 'value',
     level: 'info',
     retryable: false,
-    title: 'The identifier is not said to be an NHS number',
+    title: 'The identifier is not marked as an NHS number',
     detail:
       'The value of patient:identifier is the system https://fhir.nhs.uk/Id/nhs-number, a vertical bar and the number.',
   },
@@ -321,7 +321,7 @@ export const ERRORS = {
     retryable: false,
     title: 'A search parameter or modifier is not supported',
     detail:
-      'Searches take patient:identifier, _format and _count; AuditEvent also _include, Flag also code. No other is read over, whatever the Prefer header says.',
+      'Searches take patient:identifier, _format and _count; AuditEvent also _include, Flag also code. Any other is refused, whatever the Prefer header says.',
   },
   'search-several-values': {
     status: 400,
@@ -337,7 +337,7 @@ export const ERRORS = {
     level: 'info',
     retryable: false,
     title: 'Answers are not paged',
-    detail: 'Leave _count out, or let it be a whole number of 50 or more.',
+    detail: 'Leave _count out, or make it a whole number of 50 or more.',
   },
   'search-include-unsupported': {
     status: 400,
@@ -345,7 +345,7 @@ export const ERRORS = {
     level: 'info',
     retryable: false,
     title: 'The _include is not supported',
-    detail: 'The one that is: _include=AuditEvent:agent.',
+    detail: 'Only _include=AuditEvent:agent is supported.',
   },
   'search-code-unsupported': {
     status: 400,
@@ -361,7 +361,7 @@ export const ERRORS = {
     level: 'info',
     retryable: false,
     title: 'A search by POST takes no parameters in its address',
-    detail: 'Send them all in the body, where no log of addresses can keep them.',
+    detail: 'Send them all in the body, so that no log of addresses keeps them.',
   },
   'search-form-required': {
     status: 415,
@@ -377,8 +377,8 @@ export const ERRORS = {
     fhir: 'not-supported',
     level: 'info',
     retryable: false,
-    title: 'The format asked for is not supported',
-    detail: 'Ask for application/fhir+json, by the Accept header or by _format.',
+    title: 'The format requested is not supported',
+    detail: 'Ask for application/fhir+json, with the Accept header or _format.',
   },
   'accesses-not-shown': {
     status: 403,
@@ -393,9 +393,9 @@ export const ERRORS = {
     fhir: 'forbidden',
     level: 'warn',
     retryable: false,
-    title: 'The token is not one of an authority',
+    title: 'The token does not belong to an authority',
     detail:
-      'Uploads, acknowledgements, holdings and notifications take a token with scope upload, in a role at the authority itself.',
+      'Uploads, acknowledgements, holdings and notifications need a token with scope upload, in a role at the authority itself.',
   },
   'authority-unknown': {
     status: 404,
@@ -438,7 +438,7 @@ export const ERRORS = {
     fhir: 'value',
     level: 'info',
     retryable: false,
-    title: 'What is asked for cannot be used',
+    title: 'The query cannot be used',
     detail:
       'The address takes after (the id of a notification, as it was given) and limit (1 to 100), each once and nothing else.',
   },
@@ -447,16 +447,16 @@ export const ERRORS = {
     fhir: 'conflict',
     level: 'error',
     retryable: false,
-    title: 'There is no such notification any more',
+    title: 'That notification no longer exists',
     detail:
-      'The audit log was restored from a copy older than the notification you have. Tell the operator, and ask once without after: what is told again bears the same entry ids.',
+      'The audit log was restored from a copy older than the notification you have. Tell the operator, and ask once without after: what is sent again has the same entry ids.',
   },
   'upload-description-invalid': {
     status: 400,
     fhir: 'value',
     level: 'info',
     retryable: false,
-    title: 'What is said of the upload cannot be used',
+    title: 'The description of the upload cannot be used',
     detail:
       'The address takes sequence and rowCount (whole numbers), createdAt (ISO 8601 or YYYYMMDDHHMM) and full (true or false), each once and nothing else; or the headers X-Upload-Sequence, X-Upload-Row-Count, X-Upload-Created-At and X-Upload-Full.',
   },
@@ -493,7 +493,7 @@ export const ERRORS = {
     retryable: true,
     title: 'Another file of this authority is being loaded',
     detail:
-      'An authority’s files are loaded one after the other. Nothing of this one was read; send it again when the other is answered.',
+      'An authority’s files are loaded one after the other. Nothing in this one was read; send it again when the other is answered.',
   },
   'uploads-busy': {
     status: 503,
@@ -501,7 +501,7 @@ export const ERRORS = {
     level: 'warn',
     retryable: true,
     title: 'Too many uploads are under way',
-    detail: 'Nothing of this one was read. Send it again in a minute.',
+    detail: 'Nothing in this one was read. Send it again in a minute.',
   },
   'upload-failed': {
     status: 503,
@@ -510,7 +510,7 @@ export const ERRORS = {
     retryable: true,
     title: 'The upload could not be loaded',
     detail:
-      'The service failed, not the file. Send the same file again, under the same number: what was begun is carried to its end and nothing is done twice.',
+      'The service failed, not the file. Send the same file again, under the same number: what was begun is finished, and nothing is done twice.',
   },
   'store-unavailable': {
     status: 503,
@@ -518,22 +518,22 @@ export const ERRORS = {
     level: 'error',
     retryable: true,
     title: 'The store cannot be read',
-    detail: 'What is held cannot be told just now. Try again in a minute.',
+    detail: 'What is held cannot be read just now. Try again in a minute.',
   },
   'audit-scope-required': {
     status: 403,
     fhir: 'forbidden',
     level: 'warn',
     retryable: false,
-    title: 'The token does not open the audit',
-    detail: 'Searching the audit takes a token with scope audit, which privacy officers have.',
+    title: 'The token does not allow searching the audit',
+    detail: 'Searching the audit needs a token with scope audit, which privacy officers have.',
   },
   'invalid-audit-search': {
     status: 400,
     fhir: 'value',
     level: 'info',
     retryable: false,
-    title: 'The search of the audit is not as described',
+    title: 'The audit search is not as described',
     detail:
       'The body takes reason (required), nhsNumber, user, organisation, authority, activity, outcome, type, from and to (ISO 8601 with an offset; from before to), limit (1 to 500) and cursor, and nothing else.',
   },
@@ -542,9 +542,9 @@ export const ERRORS = {
     fhir: 'value',
     level: 'info',
     retryable: false,
-    title: 'The cursor is not one of this search',
+    title: 'The cursor does not belong to this search',
     detail:
-      'A cursor is for the search whose answer it came with: repeat that search unchanged, or leave the cursor out to begin anew.',
+      'A cursor is for the search whose answer it came with: repeat that search unchanged, or leave the cursor out to start again.',
   },
   'audit-unavailable': {
     status: 503,
@@ -561,7 +561,7 @@ export const ERRORS = {
     level: 'warn',
     retryable: true,
     title: 'Too many requests',
-    detail: 'Wait as long as the Retry-After header says, then go on more slowly.',
+    detail: 'Wait as long as the Retry-After header says, then continue more slowly.',
   },
   'number-not-in-use': {
     status: 503,
@@ -570,7 +570,7 @@ export const ERRORS = {
     retryable: false,
     title: 'The NHS number is no longer in use',
     detail:
-      'It was replaced by another or withdrawn, so that nothing is looked up under it. Trace the patient for the present number, and look that up.',
+      'It was replaced by another or withdrawn, so nothing can be looked up under it. Trace the patient for the present number, and look that up.',
   },
   'could-not-check': {
     status: 503,

@@ -8,7 +8,7 @@ export const LOG_FINDINGS = {
   nothingBefore: (what: string, start: number) =>
     `${what} Without it nothing can be said of the entries before ${start}.`,
   tooOld: (newest: string, hours: number) =>
-    `The youngest event is of ${newest}, more than ${hours} hours ago: this may be an old copy of the log.`,
+    `The youngest event is from ${newest}, more than ${hours} hours ago: this may be an old copy of the log.`,
   staleCheckpoint: (size: number, past: string) =>
     `The checkpoint is older than the log: it covers ${size} entries, but ${past} goes beyond them. Either an old checkpoint was put in its place, or the worker was killed and has not started again.`,
   oldOfOtherLog: (name: string, why: string) =>

@@ -79,13 +79,13 @@ function print(verification: Verification, tookMs: number, ownKey: boolean): voi
     console.log(`Signed by ${signedBy.join(' and ')}.`);
     if (ownKey) {
       console.log(
-        'Its key was read from the data folder. As evidence, verify with --key and a key that you had from elsewhere.',
+        'Its key was read from the data folder. For evidence, verify with --key and a key that you got from elsewhere.',
       );
     }
     const rate = tookMs > 0 ? Math.round(((to - from) / tookMs) * 1000) : 0;
     const read = `${many(to - from)} entries, ${many(Math.ceil(bytes / 1_048_576))} MiB, in ${(tookMs / 1000).toFixed(1)} s`;
     console.log(`Read ${read} (${many(rate)} a second).`);
-    if (newest > 0) console.log(`The youngest event is of ${new Date(newest).toISOString()}.`);
+    if (newest > 0) console.log(`The youngest event is from ${new Date(newest).toISOString()}.`);
   }
   for (const { detail } of explained) console.log(`Explained: ${detail}`);
   if (uncovered > 0) {
@@ -142,7 +142,8 @@ export async function auditVerify(
   if (stats.isFile()) return checkProof(readFile(place), [...keys, ...retiredKeys], json);
 
   const hours = newestWithin === undefined ? undefined : Number(newestWithin);
-  if (hours !== undefined && !(hours > 0)) throw misused('--newest-within takes hours.');
+  if (hours !== undefined && !(hours > 0))
+    throw misused('--newest-within takes a number of hours.');
   const before = performance.now();
   const verification = await verifyLog({
     folder: place,

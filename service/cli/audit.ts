@@ -22,7 +22,7 @@ export function addAuditCommands(program: Command, configuration: () => Configur
   const audit = program
     .command('audit')
     .description(
-      'The sealed log of audit events: search it, verify it, prove an event, its keys, holds.',
+      'The sealed audit log: search it, verify it, prove an event, manage keys and holds.',
     )
     .addHelpText(
       'after',
@@ -32,7 +32,7 @@ ${settingsHelp(SETTINGS)}`,
 
   audit
     .command('verify')
-    .description('Is a log whole? Needs its files and the public key, nothing else.')
+    .description('Check that a log is whole. Needs only its files and the public key.')
     .argument('[path]', 'the folder of a log, or a proof made with cp-flags audit prove')
     .option(
       '--key <vkey>',
@@ -42,7 +42,7 @@ ${settingsHelp(SETTINGS)}`,
     )
     .option(
       '--checkpoint <file>',
-      'a checkpoint seen before, of which the log must be a continuation; may be repeated',
+      'an older checkpoint that the log must continue; may be repeated',
       collect,
       [],
     )
@@ -51,9 +51,9 @@ ${settingsHelp(SETTINGS)}`,
     .addHelpText(
       'after',
       `
-Names what is missing, changed, added or out of place, with the entry or file it concerns.
+It names what is missing, changed, added or out of place, and in which entry or file.
 
-A copy made while the log is written to is whole as well: it says how many entries its checkpoint does
+A copy made while the log was being written is whole too: the output says how many entries its checkpoint does
 not cover yet. A checkpoint that cannot be read is reported of that checkpoint, not of the log.
 
 Exit code: 0 whole, 3 not whole, 4 whole but not compared with every --checkpoint, 1 it could not be
@@ -71,7 +71,7 @@ Examples:
 
   audit
     .command('prove')
-    .description('Print a proof that an event is in the log, to be verified elsewhere.')
+    .description('Print a proof that an event is in the log, to verify elsewhere.')
     .argument('<auditId>', "the auditId of an answer, or an event's")
     .option('--dir <folder>', 'the folder of the log (default: AUDIT_DIR)')
     .option(
@@ -80,11 +80,11 @@ Examples:
       collect,
       [],
     )
-    .option('--entry <number>', 'of several events with this id, the one at this entry')
+    .option('--entry <number>', 'the entry, if several events have this id')
     .addHelpText(
       'after',
       `
-The proof is a text in the form c2sp.org/tlog-proof@v1 and holds the event itself, NHS number and all.
+The proof is a text in the form c2sp.org/tlog-proof@v1 and holds the event itself, with its NHS number.
 
 Example:
   cp-flags audit prove 0b2f5ad0-2f5e-4a8e-9d0c-0c9a3f1d7e11 > lookup.tlog-proof
@@ -98,8 +98,8 @@ Example:
   audit
     .command('key')
     .description('Print the public key of the log; change the key that signs it.')
-    .option('--add', 'make a new key; it and the old one sign side by side from now on')
-    .option('--retire', 'end that: only the newest key signs from now on')
+    .option('--add', 'make a new key; from now on it and the old one both sign')
+    .option('--retire', 'retire the old keys: from now on only the newest one signs')
     .option('--by <name>', 'who does it')
     .option('--reason <text>', 'why')
     .addHelpText(
@@ -120,7 +120,7 @@ Examples:
 
   audit
     .command('hold')
-    .description('Keep every event, whatever its age, until the hold is ended.')
+    .description('Keep every event, however old, until the hold is ended.')
     .option('--by <name>', 'who wants it')
     .option('--reason <text>', 'why, for instance an inquiry')
     .option('--end <hold>', 'end this hold')
@@ -143,13 +143,13 @@ Examples:
 
   audit
     .command('accept-gap')
-    .description('Let sealing go on where audit events are lost for good.')
+    .description('Let sealing continue after audit events were lost for good.')
     .option('--by <name>', 'who answers for it')
     .option('--reason <text>', 'what happened')
     .addHelpText(
       'after',
       `
-For when neither Redis nor the log can be restored. The log then says which events are missing, who
+Use this only if neither Redis nor the log can be restored. The log then says which events are missing, who
 accepted that and why, and every verification repeats it.
 `,
     )

@@ -108,7 +108,7 @@ export async function setAuthority(
     const expected = await store.expected();
     if (expected?.authorities.every((each) => each.code !== code)) {
       console.log(
-        '  It is not one of the expected authorities, so a negative does not count on it: cp-flags authority expect.',
+        '  It is not one of the expected authorities, so coverage does not count it: cp-flags authority expect.',
       );
     }
   });
@@ -195,11 +195,11 @@ export const resetAuthoritySequence = (
 ): Promise<void> =>
   decided(configuration, code, decision, 'loader', async (store, anchor, authority, who) => {
     const highest = await resetSequence(store, anchor, authority, who);
-    return `Files of authority ${authority} are numbered anew from now on; the old numbering ended with ${highest}.`;
+    return `Files of authority ${authority} start a new numbering from now on; the old one ended with ${highest}.`;
   });
 
 /**
- * `cp-flags authority remove`: one that was entered by mistake is not known any more. As the store's
+ * `cp-flags authority remove`: one that was entered by mistake is removed. As the store's
  * administrator: no process that is at work may take an authority off the directory.
  */
 export const removeAuthorityByMistake = (
@@ -211,8 +211,8 @@ export const removeAuthorityByMistake = (
     await removeAuthority(store, anchor, authority, who);
     const expected = await store.expected();
     return expected?.authorities.some(({ code: each }) => each === authority)
-      ? `Authority ${authority} is not known any more. It is still expected: cp-flags authority expect.`
-      : `Authority ${authority} is not known any more.`;
+      ? `Authority ${authority} is removed. It is still expected: cp-flags authority expect.`
+      : `Authority ${authority} is removed.`;
   });
 
 type ExpectOptions = Named & { file: string };
@@ -247,7 +247,7 @@ export async function expectAuthorities(
 
 /** Declares `cp-flags authority ...`. */
 export function addAuthorityCommands(program: Command, configuration: () => Configuration): void {
-  const authority = program.command('authority').description('Authorities known here.');
+  const authority = program.command('authority').description('List, add and change authorities.');
   const set = authority
     .command('set')
     .description('Add an authority, or change its name, numbers and settings.')
@@ -257,7 +257,7 @@ export function addAuthorityCommands(program: Command, configuration: () => Conf
     .option('--emergency <number>', 'emergency duty team, out of hours')
     .option(
       '--columns <file>',
-      'JSON: what its CSVs call columns and plans, by whichever way they come; or default',
+      'JSON: what its CSVs call columns and plans, for every way in; or default',
     );
   for (const { flag } of BREAKER_OPTIONS) {
     set.option(`${flag} <number>`, 'its own, as for cp-flags load; default: as configured');
@@ -266,7 +266,7 @@ export function addAuthorityCommands(program: Command, configuration: () => Conf
     .addHelpText(
       'after',
       `
-A new authority takes at least --name and --emergency. What is not given stays as it is.
+A new authority needs at least --name and --emergency. Anything not given stays as it is.
 
 Example:
   cp-flags authority set V145 --name "Example Borough Council" --office 02079460100 --emergency 02079460199
@@ -277,7 +277,7 @@ Example:
     );
   authority
     .command('list')
-    .description('Those known and expected: name, numbers, how fresh their data is.')
+    .description('List those known and expected: name, numbers, how fresh their data is.')
     .option('--json', 'for programs')
     .addHelpText(
       'after',
@@ -289,7 +289,7 @@ Example:
     .action((options: { json?: boolean }) => listAuthorities(configuration(), options));
   authority
     .command('reset-sequence')
-    .description('Let the files of an authority be numbered anew, as by a new case system.')
+    .description('Let the file numbering of an authority start again, as after a new case system.')
     .argument('<code>', 'its ODS code')
     .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')
@@ -308,14 +308,14 @@ Example:
 
   authority
     .command('expect')
-    .description('Set which authorities are to send their plans, in the place of those before.')
+    .description('Set which authorities are expected to send plans. Replaces the whole list.')
     .requiredOption('--file <path>', 'JSON, as for cp-flags init')
     .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')
     .addHelpText(
       'after',
       `
-For a council that joins, leaves or merges with another. One that is expected and never loaded is not up to
+Use it when a council joins, leaves or merges. One that is expected and never loaded is not up to
 date. Plans that are held stay shown, whether their authority is expected or not. Lookups count by the new
 list within a second.
 
@@ -327,9 +327,7 @@ Example:
 
   authority
     .command('remove')
-    .description(
-      'Take an authority off the directory that was entered by mistake and loaded nothing.',
-    )
+    .description('Remove an authority that was entered by mistake and has loaded nothing.')
     .argument('<code>', 'its ODS code')
     .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')

@@ -37,7 +37,7 @@ export async function block(
   console.log(
     done
       ? `${user} of ${options.issuer} is blocked. It takes effect within two seconds.`
-      : `${user} of ${options.issuer} was blocked already.`,
+      : `${user} of ${options.issuer} was already blocked.`,
   );
 }
 
@@ -51,7 +51,7 @@ export async function unblock(
   const done = await withBlocks(configuration, (blocks) => blocks.unblock(wanted));
   console.log(
     done
-      ? `${user} of ${options.issuer} is not blocked any more.`
+      ? `${user} of ${options.issuer} is no longer blocked.`
       : `${user} of ${options.issuer} is not blocked.`,
   );
 }
@@ -73,15 +73,15 @@ export async function blocked(
 export function addBlockCommands(program: Command, configuration: () => Configuration): void {
   program
     .command('block')
-    .description('Stop a user: no token of theirs counts any more, within seconds.')
+    .description('Block a user: within seconds none of their tokens is accepted.')
     .argument('<user>', 'the user id, as the audit has it')
     .requiredOption('--issuer <issuer>', 'whose user it is')
-    .requiredOption('--by <name>', 'who decides it; goes into the audit')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')
     .addHelpText(
       'after',
       `
-A blocked user is refused with words that send the patient's check to somebody else. Enumeration alerts
+A blocked user is told that somebody else must make the patient's check. Enumeration alerts
 never block anybody by themselves. Whoever is blocked: cp-flags blocked. Undone: cp-flags unblock.
 
 Example:
@@ -95,7 +95,7 @@ Example:
     .description('Let a blocked user in again.')
     .argument('<user>', 'the user id')
     .requiredOption('--issuer <issuer>', 'whose user it is')
-    .requiredOption('--by <name>', 'who decides it; goes into the audit')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')
     .addHelpText(
       'after',
@@ -108,7 +108,7 @@ Example:
 
   program
     .command('blocked')
-    .description('Who is blocked, since when, by whom and why.')
+    .description('Show who is blocked, since when, by whom and why.')
     .option('--json', 'for programs')
     .addHelpText(
       'after',

@@ -82,7 +82,7 @@ function told(error: unknown): { sentence?: string; exitCode: number } {
   if (rights !== undefined) return { sentence: rights, exitCode: 1 };
   const fault = connectionFault(error);
   if (fault !== undefined) {
-    const sentence = `${fault} Look at Redis and the network in between, then see with cp-flags status what was done.`;
+    const sentence = `${fault} Check Redis and the network in between, then see with cp-flags status what was done.`;
     return { sentence, exitCode: 1 };
   }
   const sentence = error instanceof Error ? error.message : 'An unknown fault.';

@@ -28,16 +28,14 @@ export async function confirmPromotedServer(
           'This Redis is a replica. Promote it first, or set REDIS_URL to the primary.',
         );
       case 'known':
-        throw new Failure(
-          'This Redis is the one that gave the last answers: there is nothing to confirm.',
-        );
+        throw new Failure('This Redis gave the last answers: there is nothing to confirm.');
       case 'too-many':
         throw new Failure(
-          `${done.missing} events are missing from this Redis, more than a replica lags behind by: it is a copy of long ago. Restore Redis from its last good copy.`,
+          `${done.missing} events are missing from this Redis, more than a replica can lag behind: it is an old copy. Restore Redis from its last good copy.`,
         );
       case 'confirmed':
         console.log(
-          `Confirmed. ${done.missing} events that were known are missing. Whatever was recorded after ${new Date(done.lastAlive).toISOString()}, until the former primary ended, may be missing too: tell the privacy officer. The store is verified within ten seconds; cp-flags status says whether it is open.`,
+          `Confirmed. ${done.missing} events that were known are missing. Events recorded after ${new Date(done.lastAlive).toISOString()}, until the former primary ended, may be missing too: inform the privacy officer. The store is verified within ten seconds; cp-flags status says whether it is open.`,
         );
     }
   });
@@ -54,11 +52,11 @@ export async function confirmOldDataFolder(
     const lastAlive = await confirmOldCopy(connection, anchor, confirmation);
     if (lastAlive === undefined) {
       throw new Failure(
-        'This data folder was alive within the last 24 hours: there is nothing to confirm.',
+        'This data folder was in use within the last 24 hours: there is nothing to confirm.',
       );
     }
     console.log(
-      `Confirmed. What was loaded and recorded after ${new Date(lastAlive).toISOString()} is not here, if it ever was: have every authority send its newest full file, or all files since. The store is verified within ten seconds; cp-flags status says whether it is open.`,
+      `Confirmed. Anything loaded or recorded after ${new Date(lastAlive).toISOString()} is not here: have every authority send its newest full file, or all files since. The store is verified within ten seconds; cp-flags status says whether it is open.`,
     );
   });
 }
@@ -88,7 +86,7 @@ export async function confirmDataset(
   await withAnyStore(configuration, redis, 'lookup', async (store, anchor) => {
     if (anchor.dataset() !== undefined) {
       throw new Failure(
-        'This data folder is the anchor of a dataset, and stays so. Set REDIS_URL and DATA_DIR to the two that belong together.',
+        'This data folder holds the anchor of a dataset, which cannot be changed. Set REDIS_URL and DATA_DIR to the two that belong together.',
       );
     }
     const held = await store.dataset();
@@ -117,12 +115,10 @@ export async function confirmDataset(
 export function addConfirmCommands(program: Command, configuration: () => Configuration): void {
   const confirm = program
     .command('confirm')
-    .description(
-      'Go on, by the word of a named person, where the store stays closed for good reason.',
-    );
+    .description('Continue, in the name of a person, where the store stays closed for a reason.');
   const named = (command: Command): Command =>
     command
-      .requiredOption('--by <name>', 'who decides it; goes into the audit')
+      .requiredOption('--by <name>', 'who decides; goes into the audit')
       .requiredOption('--reason <text>', 'why; goes into the audit');
   named(
     confirm
@@ -132,8 +128,8 @@ export function addConfirmCommands(program: Command, configuration: () => Config
     .addHelpText(
       'after',
       `
-A replica may lack the last answers that were given. First try to have the former primary again: set REDIS_URL
-to it. This prints from when on events may be missing, and how many of those that are known are.
+A replica may lack the last answers given. First try to get the former primary back: set REDIS_URL
+to it. This prints the time after which events may be missing, and how many of those known are.
 
 Example:
   cp-flags confirm promotion --by "A. Example" --reason "the primary's disk is lost, ticket 1234"
@@ -144,7 +140,7 @@ Example:
     confirm
       .command('old-copy')
       .description(
-        'A live data folder was last alive over 24 hours ago, and there is no newer one.',
+        'A live data folder was last in use over 24 hours ago, and there is no newer one.',
       ),
   )
     .addHelpText(
@@ -158,13 +154,13 @@ Example:
   named(
     confirm
       .command('dataset')
-      .description('A lookup process is to serve another dataset from the same data folder.')
+      .description('Let a lookup process serve another dataset from the same data folder.')
       .argument('<id>', 'the dataset, as cp-flags status prints it'),
   )
     .addHelpText(
       'after',
       `
-With the settings of the lookup process, which must not run.
+Run it with the settings of the lookup process, which must be stopped.
 
 Example:
   cp-flags confirm dataset 3f0c8a52-7c1e-4a0c-9a53-0e6f6c1d2b11 --by "A. Example" --reason "moved from the pilot"

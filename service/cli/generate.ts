@@ -5,7 +5,7 @@ import type { GenerateCommandOptions } from './write-country.ts';
 export function addGenerateCommand(program: Command): void {
   program
     .command('generate')
-    .description('Write a synthetic England: made-up uploads to try, test and measure with.')
+    .description('Write a synthetic England: made-up uploads for trying, testing and measuring.')
     .requiredOption('--out <folder>', 'where to, a new or empty folder')
     .option('--seed <number>', 'the same seed and options write the same bytes', '1')
     .option('--authorities <count>', 'local authorities', '153')
@@ -19,11 +19,11 @@ export function addGenerateCommand(program: Command): void {
     .option('--deltas <days>', 'days of changes after the first files', '0')
     .option('--changes <share>', 'share of the records that a day changes', '0.01')
     .option('--numbers <range>', 'test: 999 numbers; wide: others that begin with 9', 'test')
-    .option('--register', 'also write register.csv, to trace these people in')
+    .option('--register', 'also write register.csv, for tracing these people')
     .addHelpText(
       'after',
       `
-Everything is made up, names too, which are there to be dropped. Files lie in a folder for each day, to be
+Everything is made up, including names, which are there to be dropped. Files are in a folder for each day, to be
 loaded in that order, and need no options. manifest.json lists every spoilt record with the code and field
 that the acknowledgement must name. In register.csv, for TRACING_REGISTER_FILE, the same share of people is
 superseded, inactive, unknown, sensitive or somebody else; the manifest lists those records too.

@@ -50,16 +50,16 @@ export async function holdings(
 export function addHoldingsCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('holdings')
-    .description('Write all that is held for one authority, to compare its case system with.')
+    .description('Write everything held for one authority, to compare with its case system.')
     .argument('<code>', 'its ODS code')
     .option('--csv', 'with the columns of an upload')
     .option('--json', 'for programs (default)')
-    .option('--out <path>', 'to a file that only its owner can read, in place of standard output')
+    .option('--out <path>', 'to a file that only its owner can read, instead of standard output')
     .requiredOption('--reason <text>', 'why; goes into the audit')
     .addHelpText(
       'after',
       `
-Every plan that is held, ended and deleted ones too, with NHS numbers: for the authority alone. Who reads
+Every plan that is held, ended and deleted ones too, with NHS numbers: for that authority only. Who reads
 it is audited. An authority reads its own with GET /holdings.
 
 Example:

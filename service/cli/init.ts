@@ -24,7 +24,7 @@ async function readExpected(
   }
   if (kind === 'demo') return undefined;
   throw new Failure(
-    'EXPECTED_AUTHORITIES_FILE: required to create a live dataset: a negative says whose plans it speaks of. See `cp-flags init --help`.',
+    'EXPECTED_AUTHORITIES_FILE: required to create a live dataset, because a negative says which councils it covers. See `cp-flags init --help`.',
   );
 }
 
@@ -72,10 +72,10 @@ export async function init(
 export function addInitCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('init')
-    .description('Create the dataset, once and for all, in an empty store.')
+    .description('Create the dataset in an empty store. This is done once.')
     .option('--live', 'for real children: tokens of configured issuers only')
     .option('--demo', 'for made-up children: demo tokens are accepted')
-    .option('--unless-there', 'succeed where this very dataset exists already, for start scripts')
+    .option('--unless-there', 'succeed if this dataset already exists, for start scripts')
     .addHelpText(
       'after',
       `
@@ -85,7 +85,7 @@ then names):
   { "area": "England", "kind": "all", "authorities": [{ "code": "V145", "name": "Example Borough Council" }] }
 It is changed later with cp-flags authority expect.
 
-The kind of a dataset never changes. Where no Redis is running, the embedded one is started for this
+The kind of a dataset never changes. If no Redis is running, the embedded one is started for this
 and stopped again.
 
 Example:

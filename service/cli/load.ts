@@ -100,7 +100,7 @@ async function targets(
         `--ack must be a folder, or end in .json, .csv, .xml or .txt. If ${path} is to be a new folder, end it with ${sep}`,
       );
     }
-    if (files.length > 1) throw misused('--ack must name a folder where several files are loaded.');
+    if (files.length > 1) throw misused('--ack must name a folder if several files are loaded.');
     if (files.some((file) => resolve(file) === resolve(path))) {
       throw misused(`--ack ${path} is the file that is to be loaded. Give another name.`);
     }
@@ -310,7 +310,7 @@ export const withCsvOptions = (command: Command): Command =>
     .option('--columns <file>', 'CSV: JSON, what it calls columns and plans')
     .option(
       '--full',
-      'CSV: a full refresh, every plan that is to be held; what it leaves out is taken away. Takes --rows',
+      'CSV: a full refresh, every plan that is to be held; plans it leaves out are taken away. Needs --rows',
     );
 
 /** Declares `cp-flags load`. */
@@ -322,19 +322,19 @@ export function addLoadCommand(program: Command, configuration: () => Configurat
       .argument('<file...>', 'files, loaded in this order')
       .option(
         '--ack <path>',
-        'write the acknowledgement: to PATH where it ends in .json, .csv, .xml or .txt, else into the folder PATH in every format that applies, as FILE.ack.json and so on',
+        'write the acknowledgement: to PATH if it ends in .json, .csv, .xml or .txt, else into the folder PATH in every format that applies, as FILE.ack.json and so on',
       ),
   )
     .option(
       '--dry-run',
-      'tell what would become of each file, as +ADDED -REMOVED ~CHANGED; change nothing',
+      'show what would become of each file, as +ADDED -REMOVED ~CHANGED; change nothing',
     )
     .addHelpText(
       'after',
       () => `
-Files of several authorities are loaded side by side, those of one in the order given.
+Files of several authorities are loaded at the same time, those of one authority in the order given.
 
-The first four CSV options may be left out where the file is named ODS-sequence-yyyymmddHHMM.csv or has a
+The first four CSV options are not needed if the file is named ODS-sequence-yyyymmddHHMM.csv or has a
 FILE.json beside it with authority, sequence, createdAt, rowCount and full.
 
 --columns takes the headings and plan names of a case system, so that its own export is loaded as it is; what
@@ -342,7 +342,7 @@ is not named keeps its name here, delete_date may be null, and linesAbove counts
   { "columns": { "nhs_number": "NHS No", "delete_date": null }, "planTypes": { "CLA": "looked-after-child" } }
 cp-flags authority set CODE --columns FILE keeps it for all ways in.
 
-NHS numbers that are no longer in use make a notice for the authority, inactive-numbers-ODS-SEQUENCE in
+NHS numbers that are no longer in use go into a notice for the authority, inactive-numbers-ODS-SEQUENCE in
 JSON, CSV and XML: beside the acknowledgement, or in notices/ of the data folder.
 
 ${settingsHelp(LOAD_SETTINGS)}An authority may have settings of its own: cp-flags authority set. What waits: cp-flags release --list.

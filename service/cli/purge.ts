@@ -22,7 +22,7 @@ export async function purgeRows(
 export function addPurgeCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('purge')
-    .description('Remove the rows that can never be shown again. The service does so daily.')
+    .description('Remove rows that can never be shown again. The service does this daily.')
     .option('--dry-run', 'count them; change nothing')
     .addHelpText(
       'after',

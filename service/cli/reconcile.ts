@@ -82,7 +82,7 @@ export function addReconcileCommand(program: Command, configuration: () => Confi
   program
     .command('reconcile')
     .description(
-      "Compare a case system's extract with what is held, plan by plan. Changes nothing.",
+      "Compare a case system's extract with what is held, plan by plan, without changes.",
     )
     .argument('<code>', "the authority's ODS code")
     .argument(
@@ -90,14 +90,14 @@ export function addReconcileCommand(program: Command, configuration: () => Confi
       'every plan the case system has, in the form of an upload: Spine XML or CSV',
     )
     .option('--columns <file>', 'CSV: JSON, what it calls columns and plans')
-    .option('--csv', 'for a spreadsheet, in place of text')
+    .option('--csv', 'for a spreadsheet, instead of text')
     .option('--json', 'for programs')
-    .option('--out <path>', 'to a file that only its owner can read, in place of standard output')
+    .option('--out <path>', 'to a file that only its owner can read, instead of standard output')
     .requiredOption('--reason <text>', 'why; goes into the audit')
     .addHelpText(
       'after',
       `
-Says of each plan whether it is the same, differs (and in what), is only here or only there. The file needs
+It says for each plan whether it is the same, differs (and in what), is only here or only there. The file needs
 no number, time of creation or names. What is printed has NHS numbers: it is for the authority alone. Who
 compares is audited. An authority does the same by itself with POST /reconcile.
 

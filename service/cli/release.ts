@@ -84,22 +84,22 @@ export async function release(
 export function addReleaseCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('release')
-    .description('Let through, or discard, what of a file waits because it is too unusual.')
+    .description('Let a held file through, or discard it.')
     .argument(
       '[file]',
-      "the authority's code and the file's number, V145-412, or the id of the hold",
+      "the authority's code and the file's number, V145-412, or the id of the held file",
     )
     .option('--list', 'what waits, and why')
-    .option('--discard', 'give it up: it is not done')
+    .option('--discard', 'discard it: it is not applied')
     .option('--by <name>', 'who decides; goes into the audit')
     .option('--reason <text>', 'why; goes into the audit')
     .addHelpText(
       'after',
       `
-What is let through is decided on again, against what is held by now. What nobody decides on is discarded
+A file that is let through is decided on again, against what is held now. If nobody decides, it is discarded
 after HELD_DAYS (30), by a process with role all or worker.
 
-Exit code: 0 all of the file is in, 3 but for refused records, 4 nothing of it.
+Exit code: 0 all of the file is in, 3 all but refused records, 4 nothing of it.
 
 Examples:
   cp-flags release --list

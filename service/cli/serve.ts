@@ -91,7 +91,7 @@ export async function serve(
 ): Promise<number> {
   if (options.demo === true && configuration.ROLE !== 'all') {
     throw misused(
-      `--demo fills the store and answers from it, which is more than ROLE=${configuration.ROLE} does: start it with ROLE=all.`,
+      `--demo fills the store and answers from it, which ROLE=${configuration.ROLE} cannot do: start it with ROLE=all.`,
     );
   }
   const log = createLog(configuration.LOG_LEVEL ?? (options.demo === true ? 'warn' : 'info'));
@@ -117,7 +117,7 @@ export function addServeCommand(program: Command, configuration: () => Configura
   program
     .command('serve')
     .description('Run the service until it is stopped (Ctrl-C).')
-    .option('--demo', 'with a synthetic sample and tokens to try it with, made at the first start')
+    .option('--demo', 'with a synthetic sample and tokens for trying it, made at the first start')
     .addHelpText(
       'after',
       () => `

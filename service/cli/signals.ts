@@ -31,6 +31,6 @@ export function noteLostOutput(): void {
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
     if (!process.exitCode) process.exitCode = 1;
-    console.error(`cp-flags: what this command says could not be written (${code}).`);
+    console.error(`cp-flags: the output of this command could not be written (${code}).`);
   });
 }

@@ -228,7 +228,7 @@ export async function status(
 export function addStatusCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('status')
-    .description('Is the store trusted, and how fresh is what each authority sent.')
+    .description('Show whether the store is trusted and how fresh the data of each authority is.')
     .option('--json', 'for programs')
     .addHelpText(
       'after',

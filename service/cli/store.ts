@@ -40,7 +40,7 @@ export async function withAnyStore<T>(
   } catch (error) {
     if (!lacksRights(error)) throw error;
     throw new Failure(
-      `This command takes the rights of the Redis user cpf-${role} (store/acl/${role}.acl), and the user it came as has fewer. Set REDIS_URL to that user and REDIS_PASSWORD_FILE to its password. cp-flags status says what was done.`,
+      `This command takes the rights of the Redis user cpf-${role} (store/acl/${role}.acl), and this user has fewer. Set REDIS_URL to that user and REDIS_PASSWORD_FILE to its password. cp-flags status says what was done.`,
     );
   } finally {
     anchor.close();

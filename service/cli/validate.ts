@@ -31,7 +31,9 @@ export async function validate(
       maxBytes: MAX_UPLOAD_MIB * 1_048_576,
     },
   );
-  console.log('Checked by itself; nothing was loaded. What depends on what is held is not known.');
+  console.log(
+    'Checked on its own; nothing was loaded. Faults that depend on what is held are not known.',
+  );
   console.log(acknowledgementText(acknowledgement, 'checked'));
   return exitCodeOf(acknowledgement);
 }
@@ -41,13 +43,13 @@ export function addValidateCommand(program: Command, configuration: () => Config
   withCsvOptions(
     program
       .command('validate')
-      .description('Check an upload file by itself. Needs neither Redis nor a network.')
+      .description('Check an upload file on its own. Needs neither Redis nor a network.')
       .argument('<file>', 'Spine XML or CSV, also gzipped'),
   )
     .addHelpText(
       'after',
       `
-Says what loading it would say, but for what depends on what is held, and on tracing. Exit code as for
+It says what loading would say, except what depends on what is held and on tracing. Exit code as for
 cp-flags load.
 
 Example:

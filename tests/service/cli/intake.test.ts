@@ -143,7 +143,7 @@ test(
     expect(await cpFlags('authority', 'reset-sequence', 'ZZ305')).toMatchObject({ code: 2 });
     const who = ['--by', 'A. Example', '--reason', 'new system'];
     const reset = await cpFlags('authority', 'reset-sequence', 'ZZ305', ...who);
-    expect(reset.stdout).toContain('the old numbering ended with 41');
+    expect(reset.stdout).toContain('the old one ended with 41');
     const status = JSON.parse((await cpFlags('status', '--json')).stdout) as {
       authorities: { code: string; lastSequence: number | null }[];
     };

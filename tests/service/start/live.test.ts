@@ -179,7 +179,7 @@ describe('live data without a list of expected authorities', () => {
     expect(stdout).toContain('1 known here and not expected: ZZ103');
     const who = ['--by', 'A. Example', '--reason', 'mistyped'];
     expect((await cli('authority', 'remove', 'ZZ103', ...who)).stdout).toBe(
-      'Authority ZZ103 is not known any more.\n',
+      'Authority ZZ103 is removed.\n',
     );
   });
 });
