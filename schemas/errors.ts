@@ -626,10 +626,12 @@ export const problemSchema = z.strictObject({
     .meta({ description: 'Where the problem is described, relative to the service.' }),
   title: z.string(),
   status: z.int(),
-  detail: z.string().meta({ description: 'For whoever wrote the client. Repeats nothing sent.' }),
+  detail: z
+    .string()
+    .meta({ description: 'For the client’s developer. Repeats nothing that was sent.' }),
   code: z
     .enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]])
-    .meta({ description: 'Stable; by which a program tells refusals apart.' }),
+    .meta({ description: 'Stable; a program uses it to tell refusals apart.' }),
   /** Any UUID, as it was sent. */
   requestId: requestIdSchema.optional(),
   checked: z.literal(false).optional().meta({ description: 'This is not a negative result.' }),

@@ -11,7 +11,7 @@ const birthDateSchema = z
   .meta({
     format: 'date',
     description:
-      'Of the patient in front of you. Each flag says whether it is the one held; it hides nothing.',
+      'The date of birth of the patient who is present. Each flag says whether it matches the one held; it hides nothing.',
   });
 
 /** The FHIR searches, each a view of one and the same lookup. */
@@ -27,7 +27,7 @@ export const lookupRequestSchema = z.strictObject({
   reason: z
     .enum(REASONS)
     .optional()
-    .meta({ description: 'Why the view was opened; it stands in the audit.' }),
+    .meta({ description: 'Why the view was opened; kept in the audit.' }),
 });
 export type LookupRequest = z.infer<typeof lookupRequestSchema>;
 
@@ -67,11 +67,13 @@ const flagAuthoritySchema = z.object({
   officeHoursPhone: z.string().optional(),
   emergencyDutyTeamPhone: z.string().meta({ description: 'The number out of hours.' }),
   emergencyDutyTeamPhoneAsOf: z.iso.datetime().optional().meta({
-    description:
-      'When the authority last gave that number. `advice` says it where the data is newer.',
+    description: 'When the authority last gave that number. `advice` says so if the data is newer.',
   }),
-  dataAsOf: z.iso.datetime().optional().meta({ description: 'Of when what it sent is.' }),
-  upToDate: z.boolean().meta({ description: 'False: what is shown may have changed since.' }),
+  dataAsOf: z.iso
+    .datetime()
+    .optional()
+    .meta({ description: 'The time up to which its data is known.' }),
+  upToDate: z.boolean().meta({ description: 'If false, what is shown may have changed since.' }),
 });
 
 /**
@@ -83,16 +85,17 @@ export const flagSchema = z
     type: z.enum(planTypes),
     status: z.enum(PLAN_STATUSES).meta({
       description:
-        'ended: for information. due-date-passed: of an unborn child’s plan, to be treated as in force.',
+        'ended: for information. due-date-passed: an unborn child’s plan, to be treated as in force.',
     }),
     startDate: z.iso.date(),
     endDate: z.iso.date().optional(),
     dueOrEndDate: z.iso.date().optional().meta({
-      description: 'Of an unborn child’s plan, in place of endDate: uploads do not tell which.',
+      description:
+        'For an unborn child’s plan, instead of endDate: uploads do not say which it is.',
     }),
     dateOfBirth: z.enum(dateOfBirthResults).meta({
       description:
-        'Whether the date of birth sent is the one held. mismatch: check the patient, do not dismiss the flag. not-checked: none was sent, or the one held is in doubt.',
+        'Whether the date of birth sent matches the one held. mismatch: check the patient, do not dismiss the flag. not-checked: none was sent, or the one held is in doubt.',
     }),
     authority: flagAuthoritySchema.meta({ description: 'Whom to ring.' }),
   })
@@ -103,15 +106,15 @@ export type Flag = z.infer<typeof flagSchema>;
 export const accessSchema = z
   .object({
     at: z.iso.datetime().meta({ description: 'The latest of them.' }),
-    count: z.int().min(1).meta({ description: 'How many they are.' }),
+    count: z.int().min(1).meta({ description: 'The number of looks.' }),
     name: z.string(),
     role: z.string(),
     organisation: z.object({ code: z.string(), name: z.string() }),
-    own: z.boolean().meta({ description: 'True where the caller is the one who looked.' }),
+    own: z.boolean().meta({ description: 'True if the caller is the one who looked.' }),
   })
   .meta({
     description:
-      'Who looked from unscheduled care. One entry for a user and a child within 24 hours of the first look: at the time, in the role and at the organisation of the latest, with how many.',
+      'Who looked from unscheduled care. One entry for a user and a child within 24 hours of the first look, with the time, role and organisation of the latest and the number of looks.',
   });
 
 const areaSchema = z
@@ -125,7 +128,7 @@ const areaSchema = z
       .array(z.object({ code: z.string(), name: z.string() }))
       .optional()
       .meta({
-        description: 'Of a pilot: the councils covered, by name. Plans of no other are held.',
+        description: 'For a pilot: the councils covered, by name. It covers no others.',
       }),
   })
   .meta({ description: 'What the expected authorities stand for.' });
@@ -133,20 +136,20 @@ const areaSchema = z
 export const coverageSchema = z
   .object({
     area: areaSchema.optional().meta({
-      description: 'Absent while it is not set which authorities are expected.',
+      description: 'Absent until the expected authorities are set.',
     }),
-    expected: z.int().meta({ description: 'How many authorities are to send their plans.' }),
+    expected: z.int().meta({ description: 'The number of authorities expected to send plans.' }),
     upToDate: z.int(),
     complete: z.boolean().meta({
       description:
-        'True where every expected authority is up to date; of the area, not of England.',
+        'True if every expected authority is up to date. This is about the area, not about England.',
     }),
     notUpToDate: z.array(
       z.object({
         code: z.string(),
         name: z.string(),
         since: z.iso.datetime().optional().meta({
-          description: 'Of when what is held of it is; absent where it never sent anything.',
+          description: 'The time up to which its data is known; absent if it never sent anything.',
         }),
       }),
     ),
@@ -160,17 +163,17 @@ export const lookupAnswerSchema = z.object({
   outcome: z.enum(LOOKUP_OUTCOMES),
   current: z.boolean().meta({
     description:
-      'True while any plan shown is in force: current, or of an unborn child whose due date has passed.',
+      'True while any plan shown is in force: current, or an unborn child’s whose due date has passed.',
   }),
   checkedAt: z.iso.datetime(),
   auditId: z.uuid(),
-  advice: z
-    .array(z.string())
-    .meta({ description: 'Show all of it, as it is. Of a negative, what it does not mean.' }),
+  advice: z.array(z.string()).meta({
+    description: 'Show all of it, unchanged. For a negative it says what that does not mean.',
+  }),
   flags: z.array(flagSchema).meta({ description: 'Those in force first.' }),
   accesses: z.array(accessSchema).optional().meta({
     description:
-      'The last 25 entries, latest first; absent from the answer to a silent read, and where they cannot be read, which `advice` says.',
+      'The last 25 entries, latest first. Absent in the answer to a silent read, and if they cannot be read, which `advice` then says.',
   }),
   coverage: coverageSchema,
 });
@@ -183,9 +186,9 @@ export const batchRequestSchema = z.strictObject({
 /** The 200 answer of `POST /lookup/batch`. */
 export const batchAnswerSchema = z.object({
   checked: z.boolean().meta({
-    description: 'True only where all were checked; look at each item’s own all the same.',
+    description: 'True only if all were checked; still look at each item’s own.',
   }),
-  advice: z.array(z.string()).optional().meta({ description: 'Where not all were checked.' }),
+  advice: z.array(z.string()).optional().meta({ description: 'If not all were checked.' }),
   items: z.array(z.union([lookupAnswerSchema, problemSchema])).meta({
     description: 'In the order sent: an answer, the refusal of that item, or could-not-check.',
   }),

@@ -16,7 +16,7 @@ export type Build = z.infer<typeof buildSchema>;
 export const statusSchema = buildSchema.extend({
   status: z.enum(STATUSES).meta({
     description:
-      'fail: nothing is looked up. warn: lookups are answered, and something wants seeing to.',
+      'fail: no lookup is answered. warn: lookups are answered, and somebody has to act on something.',
   }),
   checks: z
     .record(
@@ -25,7 +25,7 @@ export const statusSchema = buildSchema.extend({
         z.object({
           status: z.enum(STATUSES),
           timeout: z.boolean().optional(),
-          outcome: z.string().meta({ description: 'What is so, or what to do.' }),
+          outcome: z.string().meta({ description: 'The state, or what to do.' }),
           since: z.iso.datetime().optional(),
           links: z.object({ self: z.string() }),
         }),

@@ -40,7 +40,7 @@ export type StartOptions = {
 export type Service = {
   /** `http://host:port`, with the port in use. */
   baseUrl: string;
-  /** Where metrics are given, once they are; `undefined` where they are not. */
+  /** Where metrics are served, once they are; `undefined` where they are not. */
   metricsPort: Promise<number | undefined>;
   /** Everything that can be asked for in this role; a path may have parameters (`/uploads/:sequence`). */
   routes: readonly { method: string; path: string }[];

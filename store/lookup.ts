@@ -54,7 +54,7 @@ export type ListedAccess = {
   at: number;
   /** The first of them. */
   since: number;
-  /** How many they are. */
+  /** The number of looks. */
   count: number;
   own: boolean;
   /** The access entry as it was given. */

@@ -83,12 +83,12 @@ export const auditSearchSchema = auditCriteriaSchema
 const searchedUntilSchema = z.object({
   completeUntil: z.iso.datetime().exactOptional().meta({
     description:
-      'All that was recorded before it was looked through. Absent while the index is being built: events may be missing.',
+      'Everything recorded before this time was searched. Absent while the index is being built: events may be missing.',
   }),
   notSearched: z
     .int()
     .nonnegative()
-    .meta({ description: 'Events that are recorded and were not looked through.' }),
+    .meta({ description: 'Events that are recorded and were not searched.' }),
 });
 /** How far a search reached. What was recorded later may be there and was not looked through. */
 export type SearchedUntil = z.infer<typeof searchedUntilSchema>;

@@ -17,10 +17,12 @@ export const holdingsSchema = z.object({
         startDate: z.iso.date(),
         endDate: z.iso.date().optional(),
         deleteDate: z.iso.date().optional(),
-        sequence: z.int().meta({ description: 'Of the file that it was last sent with.' }),
+        sequence: z
+          .int()
+          .meta({ description: 'Sequence number of the file that it was last sent with.' }),
         visibleUntil: z.iso.datetime(),
       }),
     )
     .meta({ description: 'Every plan, ended and deleted ones too.' }),
-  count: z.int().meta({ description: 'Of the rows; a copy without it was cut short.' }),
+  count: z.int().meta({ description: 'The number of rows; a copy without it was cut short.' }),
 });

@@ -17,21 +17,23 @@ export const RECONCILED = ['same', 'differs', 'only-here', 'only-there'] as cons
 
 const differenceSchema = z.strictObject({
   field: z.enum(COMPARED_FIELDS),
-  here: z.string().meta({ description: 'As it is held; empty where there is none.' }),
-  there: z.string().meta({ description: 'As the extract has it; empty where there is none.' }),
+  here: z.string().meta({ description: 'As it is held; empty if there is none.' }),
+  there: z.string().meta({ description: 'As the extract has it; empty if there is none.' }),
 });
 
 export const reconciledRowSchema = z.strictObject({
   result: z.enum(RECONCILED),
   nhsNumber: z.string(),
-  localId: z.string().meta({ description: 'The extract’s; of a row only here, as it is held.' }),
+  localId: z
+    .string()
+    .meta({ description: 'From the extract; for a row that is only here, as it is held.' }),
   type: z.enum(planTypes),
   startDate: z.iso.date(),
   status: z
     .enum([...PLAN_STATUSES, 'not-started', 'not-shown'])
     .optional()
-    .meta({ description: 'How the plan is shown now; absent of one that is only there.' }),
-  place: z.string().optional().meta({ description: 'Where the extract has it.' }),
+    .meta({ description: 'How the plan is shown now; absent if it is only there.' }),
+  place: z.string().optional().meta({ description: 'Its place in the extract.' }),
   differences: z.array(differenceSchema).optional(),
 });
 export type ReconciledRow = z.infer<typeof reconciledRowSchema>;
@@ -50,7 +52,7 @@ export const reconciliationSchema = z.strictObject({
     receivedAt: z.iso.datetime(),
   }),
   compared: z.boolean().meta({
-    description: 'False where the extract cannot be read; `problems` say why, and no row is given.',
+    description: 'False if the extract cannot be read; `problems` say why, and there are no rows.',
   }),
   counts: z.strictObject({
     same: z.int(),
@@ -68,7 +70,7 @@ export const reconciliationSchema = z.strictObject({
   rows: z.array(reconciledRowSchema).meta({ description: 'Those that are not the same first.' }),
   problems: z
     .array(findingSchema)
-    .meta({ description: 'Of the extract, as in an acknowledgement.' }),
+    .meta({ description: 'Problems with the extract, as in an acknowledgement.' }),
   omitted: z.int().meta({ description: 'How many problems are not listed.' }),
 });
 export type Reconciliation = z.infer<typeof reconciliationSchema>;

@@ -12,7 +12,7 @@ export const FILE_CODES = {
 
 /** The same of a file of which part waits, so that what it comes to is not known yet. */
 export const HELD_MEANINGS = {
-  part: 'Partial: what could be loaded is, and the rest waits for a decision',
+  part: 'Partial: the records that could be loaded are in, and the rest waits for a decision',
   nothing: 'Nothing loaded so far: it waits for a decision',
 } as const;
 
@@ -32,12 +32,11 @@ const plural = (count: number, thing: string): string =>
 
 /** The lines of an acknowledgement as text. */
 export const ACKNOWLEDGEMENT = {
-  authorityAdded: 'The authority was not known here; it is now.',
-  wouldAddAuthority: 'The authority is not known here; it would be.',
-  repeated:
-    'This very file was loaded before. Nothing was done again; this is its answer from then.',
+  authorityAdded: 'The authority was not known here and has been added.',
+  wouldAddAuthority: 'The authority is not known here and would be added.',
+  repeated: 'This file was loaded before. Nothing was done again; this is the answer from then.',
   firstLoad:
-    'Its first load: with nothing to compare it with, nothing in it could be called unusual.',
+    'This is its first load: there is nothing to compare it with, so nothing in it could be called unusual.',
   records: (counts: { records: number; accepted: number; refused: number }) =>
     `${plural(counts.records, 'record')}: ${counts.accepted} accepted, ${counts.refused} refused`,
   recordsChecked: (counts: { records: number; accepted: number; refused: number }) =>
@@ -54,12 +53,12 @@ export const ACKNOWLEDGEMENT = {
   }) =>
     `${plural(rows.added + rows.changed + rows.unchanged + rows.superseded, 'row')}: ${rows.added} added, ${rows.changed} changed, ${rows.unchanged} unchanged, ${rows.superseded} superseded by a newer file${rows.removed ? `; ${plural(rows.removed, 'older row')} taken away` : ''}`,
   waits: (held: { id: string; whole: boolean; records: number; leftOut: number }) =>
-    `${held.whole ? 'All of it waits' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away wait`} for the operator's word: cp-flags release ${held.id}`,
+    `${held.whole ? 'All of it waits' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away wait`} for the operator's decision: cp-flags release ${held.id}`,
   wouldWait: (held: { whole: boolean; records: number; leftOut: number }) =>
-    `${held.whole ? 'All of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away`} would wait for the operator's word`,
+    `${held.whole ? 'All of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away`} would wait for the operator's decision`,
   dataAsOf: (instant: string) => `Data as of ${instant}`,
   droppedColumns: (columns: readonly string[]) =>
-    `Columns read past and not kept: ${columns.join(', ')}`,
+    `Columns ignored and not kept: ${columns.join(', ')}`,
   refused: 'Refused:',
   warnings: 'Warnings:',
   more: (count: number) => `and ${count} more`,
@@ -78,8 +77,7 @@ export const MESH_SUBJECTS = {
 export const NOTICE = {
   notReplaced: 'No longer in use and not replaced: trace the person again.',
   replaced: 'Use the new number in your system and send the record under it.',
-  more: (count: number) =>
-    `${count} more are not listed; they come with the next file they are in.`,
+  more: (count: number) => `${count} more are not listed; they are in the next notice.`,
 } as const;
 
 /** Of a notification that somebody looked. */

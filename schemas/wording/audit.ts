@@ -3,25 +3,25 @@
 /** What of a log is not as it was signed. Entries count from 0; `to` is the last of them. */
 export const LOG_FINDINGS = {
   noCheckpoint: (folder: string) => `There is no checkpoint in ${folder}.`,
-  checkpointNotBelieved: (why: string) => `The checkpoint is not to be believed. ${why}`,
+  checkpointNotBelieved: (why: string) => `The checkpoint cannot be trusted. ${why}`,
   missingOrCut: (path: string) => `${path} is missing or cut short.`,
   nothingBefore: (what: string, start: number) =>
-    `${what} Without it nothing can be said of the entries before ${start}.`,
+    `${what} Without it nothing can be said about the entries before ${start}.`,
   tooOld: (newest: string, hours: number) =>
     `The youngest event is from ${newest}, more than ${hours} hours ago: this may be an old copy of the log.`,
   staleCheckpoint: (size: number, past: string) =>
     `The checkpoint is older than the log: it covers ${size} entries, but ${past} goes beyond them. Either an old checkpoint was put in its place, or the worker was killed and has not started again.`,
   oldOfOtherLog: (name: string, why: string) =>
-    `${name} is a checkpoint of another log, or of a key that was not given. ${why}`,
-  oldDamaged: (name: string, why: string) => `${name} is damaged, or no checkpoint. ${why}`,
+    `${name} is a checkpoint of another log, or signed by a key that was not given. ${why}`,
+  oldDamaged: (name: string, why: string) => `${name} is damaged, or is not a checkpoint. ${why}`,
   rolledBack: (size: number, name: string, oldSize: number) =>
     `The log was rolled back: its checkpoint covers ${size} entries, ${name} covered ${oldSize}. Entries ${size} to ${oldSize - 1} are gone.`,
   notCompared: (name: string, oldSize: number) =>
-    `Whether the log continues ${name} (${oldSize} entries) cannot be told: its files are not those that were signed.`,
+    `The log cannot be compared with ${name} (${oldSize} entries): its files are not those that were signed.`,
   forked: (name: string, oldSize: number) =>
     `The log is forked: its first ${oldSize} entries are not those that ${name} covered. Entries before ${oldSize} were rewritten and signed again.`,
   bundleDamaged: (path: string, entry: number) =>
-    `${path} is damaged: it breaks off within entry ${entry}.`,
+    `${path} is damaged: it ends within entry ${entry}.`,
   hashesChanged: (path: string, from: number, to: number) =>
     `${path} was changed: entries ${from} to ${to} are those that were signed, their hashes in it are not.`,
   /** @param what one of the sentences without an end below */
@@ -31,13 +31,13 @@ export const LOG_FINDINGS = {
     `${path} does not agree with entries ${from} to ${to}: they, their tiles or it were changed.`,
   entriesMissing: (from: number, to: number, path: string) =>
     `Entries ${from} to ${to} are missing (from ${path} on).`,
-  notAnEvent: (entry: number) => `Entry ${entry} is no audit event.`,
+  notAnEvent: (entry: number) => `Entry ${entry} is not an audit event.`,
   numberRepeated: (entry: number, number: number, stream: string, last: number) =>
-    `Entry ${entry} is event ${number} of ${stream}, which had come to ${last} before it.`,
+    `Entry ${entry} is event ${number} of ${stream}, which was at ${last} before it.`,
   truncated: (from: number, to: number) =>
     `The log ends at entry ${from}: entries ${from} to ${to}, which the checkpoint covers, are missing.`,
   rootDiffers: (size: number) =>
-    `The ${size} entries and their tiles agree with each other, but not with the root that was signed: entries from any place on were rewritten together with the tiles.`,
+    `The ${size} entries and their tiles agree with each other, but not with the root that was signed: from some entry on, entries were rewritten together with the tiles.`,
   numbersMissing: (from: number, to: number, stream: string, entry: number) =>
     `Events ${from} to ${to} of ${stream} are missing before entry ${entry}.`,
   gapAccepted: (
@@ -57,7 +57,7 @@ export const ENTRY_DIFFERS = {
   changed: (entry: number, nowSays: string) => `entry ${entry} was changed${nowSays}`,
   deleted: (entry: number) => `entry ${entry} was deleted`,
   inserted: (entry: number) => `something was inserted before entry ${entry}`,
-  reordered: (entry: number) => `entries were put into another order from entry ${entry} on`,
+  reordered: (entry: number) => `entries are in another order from entry ${entry} on`,
 } as const;
 
 /** Why a note that should be signed, such as a checkpoint, is not taken for one. */
@@ -67,19 +67,19 @@ export const NOTE = {
   controlCharacters: 'It has control characters.',
   noSignatures: 'It has no signatures.',
   tooManySignatures: 'It has too many signatures.',
-  badSignatureLine: 'A line of its signatures is not one.',
+  badSignatureLine: 'A line among its signatures is not a signature.',
   otherText: (name: string, id: string) =>
     `The signature of ${name} (${id}) is not over this text.`,
-  noneSigned: 'None of the keys given has signed it.',
-  noCheckpoint: 'What is signed is not a checkpoint.',
-  otherLog: (origin: string) => `It is of another log, ${origin}.`,
+  noneSigned: 'It is not signed by any of the keys given.',
+  noCheckpoint: 'The signed text is not a checkpoint.',
+  otherLog: (origin: string) => `It belongs to another log, ${origin}.`,
 } as const;
 
 /** Why something is not proven. */
 export const PROOF = {
-  noProof: 'This is no proof in the form c2sp.org/tlog-proof@v1.',
-  noEvent: 'The proof does not hold the event that it is about.',
-  checkpointNotBelieved: (why: string) => `Its checkpoint is not to be believed. ${why}`,
+  noProof: 'This is not a proof in the form c2sp.org/tlog-proof@v1.',
+  noEvent: 'The proof does not hold its event.',
+  checkpointNotBelieved: (why: string) => `Its checkpoint cannot be trusted. ${why}`,
   notInLog: 'The event is not in the log that was signed.',
   noEntry: (index: number, folder: string, size: number) =>
     `There is no entry ${index} in ${folder}: it has ${size}, or it was pruned.`,
@@ -88,18 +88,18 @@ export const PROOF = {
 /** Of the keys that sign it. */
 export const AUDIT_KEY = {
   missing: (path: string) =>
-    `The audit key ${path} is missing. Restore it, or set AUDIT_KEY_FILE to it.`,
+    `The audit key ${path} is missing. Restore it, or set AUDIT_KEY_FILE to its path.`,
   unreadable: (path: string) =>
-    `The audit key ${path} cannot be read. Restore it, or set AUDIT_KEY_FILE to it.`,
+    `The audit key ${path} cannot be read. Restore it, or set AUDIT_KEY_FILE to its path.`,
   notSignedYet:
-    'The newest checkpoint is not signed by the new key yet. Start a process with role all or worker, which does it within seconds.',
+    'The newest checkpoint is not signed by the new key yet. Start a process with role all or worker, which signs it within seconds.',
 } as const;
 
 /** Of the index by which the log is searched. */
 export const AUDIT_INDEX = {
-  none: 'There is no index of the audit yet.',
-  damaged: 'The index of the audit is damaged.',
-  notMade: 'The index of the audit cannot be made.',
-  ahead: 'The index of the audit goes further than the log.',
-  wrong: 'The index of the audit names wrong events.',
+  none: 'There is no audit index yet.',
+  damaged: 'The audit index is damaged.',
+  notMade: 'The audit index cannot be built.',
+  ahead: 'The audit index goes further than the log.',
+  wrong: 'The audit index names the wrong events.',
 } as const;

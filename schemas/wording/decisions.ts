@@ -15,17 +15,17 @@ const plural = (count: number, one: string, several: string): string =>
 /** Why nothing of a file is loaded. Numbers are those of the file itself. */
 export const FILE_REFUSALS = {
   numberUsed: (authority: string, number: number, highest: number) =>
-    `Sequence number ${number} was used by a file with other content, so nothing of this one was loaded. Send it with a number that was not used; the highest used is ${highest}. If your system has begun to number anew, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
+    `Sequence number ${number} was used by a file with other content, so nothing in this one was loaded. Send it with a number that was not used; the highest used is ${highest}. If your system has started numbering again, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
   numberFar: (authority: string, number: number, last: number) =>
-    `Sequence number ${number} is too far from the last one loaded, ${last}, so nothing of the file was loaded: taken as it is, ${number > last ? 'every right number after it would be too low' : 'it would change nothing that newer files say'}. If ${number} is mistyped, send the file with its right number. If your system has begun to number anew, or ${last} was the mistyped one, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
+    `Sequence number ${number} is too far from the last one loaded, ${last}, so nothing in the file was loaded: if it were accepted, ${number > last ? 'every right number after it would be too low' : 'it would change nothing that newer files said'}. If ${number} is mistyped, send the file with its right number. If your system has begun to number anew, or ${last} was the mistyped one, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
   numberClosed: (closed: number) =>
-    `Files numbered ${closed} and lower are not taken any more, because a full refresh or hundreds of newer files came after them. If this one says something that is still true, send that in the next file.`,
+    `Files numbered ${closed} and lower are no longer accepted, because a full refresh or hundreds of newer files came after them. If something in this one is still true, send that in the next file.`,
   oldNumbering: (since: string) =>
-    `The file was made before the numbering of this authority's files began anew (${since}), so its number is of the old numbering. If it says something that is still true, send that in the next file.`,
+    `The file was made before the numbering of this authority's files started again (${since}), so its number belongs to the old numbering. If something in it is still true, send that in the next file.`,
   cannotBeFull: (format: UploadFormat) =>
     `A full refresh can be sent as ${FULL_FORMATS} only: a ${UPLOAD_FORMATS[format].called} upload says what has changed.`,
   firstIsEmpty: (authority: string) =>
-    `This is the first file of authority ${authority} and it holds no plan, so "nothing to report" would make an authority of which nothing is held look up to date. Send every plan in force first.`,
+    `This is the first file of authority ${authority} and it holds no plan, so "nothing to report" would make an authority without any plans look up to date. Send every plan in force first.`,
   notYetAdded: (authority: string) =>
     `Authority ${authority} is not known here. Ask the operator to load its first file with the command line, which adds it.`,
   notAdded: (authority: string, format: UploadFormat) =>
@@ -35,10 +35,10 @@ export const FILE_REFUSALS = {
 /** Remarks on a file that is loaded. */
 export const FILE_REMARKS = {
   late: (number: number, highest: number) =>
-    `File ${highest} was loaded before this one, ${number}. Where both speak of the same plan, the newer file's word stands.`,
+    `File ${highest} was loaded before this one, ${number}. If both have the same plan, the newer file counts.`,
   gap: (number: number, highest: number) => {
     const one = number - highest === 2;
-    return `The last file loaded was ${highest}, so ${one ? `file ${highest + 1} has` : `files ${highest + 1} to ${number - 1} have`} not been loaded. If ${one ? 'it was' : 'they were'} made, send ${one ? 'it' : 'them'}: late files are taken in.`;
+    return `The last file loaded was ${highest}, so ${one ? `file ${highest + 1} has` : `files ${highest + 1} to ${number - 1} have`} not been loaded. If ${one ? 'it was' : 'they were'} made, send ${one ? 'it' : 'them'}: late files are accepted.`;
   },
   /** @param hint what is wrong with it; `asOf` is when the number that is held was given */
   contactKept: (hint: string, field: string | undefined, asOf: string | undefined) => {
@@ -46,7 +46,7 @@ export const FILE_REMARKS = {
     return `${hint} ${field === 'telecom' ? `The number held${since} stays` : 'The name held stays'}. Correct it in the next file.`;
   },
   contactUnknown: (hint: string) =>
-    `${hint} Where one is held, that stays; an authority's first file would be refused.`,
+    `${hint} If one is held, it stays; an authority's first file would be refused.`,
   storeDiffers: (expected: number, held: number) =>
     `After this load the store does not hold what it should for this authority (${expected} rows expected, ${held} held). The authority is shown as not up to date. Tell the operator of the service; the file itself is in order.`,
 } as const;
@@ -61,9 +61,9 @@ const ofInForce = (count: number, inForce: number): string =>
 /** Why a file, or part of it, waits for a decision. */
 export const HELD_FILE_REASONS = {
   manyRefused: (refused: number, records: number) =>
-    `${refusedOf(refused, records)}, so what the file takes away is not believed unseen.`,
+    `${refusedOf(refused, records)}, so what the file takes away needs a decision.`,
   refusedInFull: (refused: number) =>
-    `${plural(refused, 'record is', 'records are')} refused, and what they were to keep would be taken away as left out.`,
+    `${plural(refused, 'record is', 'records are')} refused, and their plans would be taken away as left out.`,
   additions: (added: number, times: number, usual: number) =>
     `It adds ${added} rows, over ${times} times what is usual for this authority (${usual}).`,
   removals: (count: number, inForce: number) =>
@@ -75,7 +75,7 @@ export const HELD_FILE_REASONS = {
 /** What is unusual, and yet waits for nobody. */
 export const UNUSUAL = {
   manyRefused: (refused: number, records: number) =>
-    `${refusedOf(refused, records)}. Look for one cause that they have in common.`,
+    `${refusedOf(refused, records)}. Look for a common cause.`,
   manyRows: (rows: number, usual: number) => `The file has ${rows} rows, where ${usual} are usual.`,
   fewRows: (rows: number, usual: number) =>
     `The file has only ${rows} rows, where ${usual} are usual.`,
@@ -86,15 +86,15 @@ export const UNUSUAL = {
 /** What becomes of a file that waits. */
 export const HELD_FILE_HINTS = {
   waits: (whole: boolean, id: string) =>
-    `${whole ? 'Nothing of it was applied' : 'Everything else is applied'}; this waits until the operator of the service lets it through: cp-flags release ${id}. If it is not meant, say so, and before that is decided send the file put right with the same number.`,
+    `${whole ? 'Nothing in it was applied' : 'Everything else is applied'}; this waits until the operator of the service lets it through: cp-flags release ${id}. If it is not meant, say so, and send the corrected file with the same number before it is decided.`,
   wouldWait: (whole: boolean) =>
-    `${whole ? 'Nothing of it' : 'Everything else'} would be applied; this would wait until the operator of the service lets it through.`,
+    `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would wait until the operator of the service lets it through.`,
   released: (at: string) =>
-    `What was held of this file was let through by the operator of the service on ${at}.`,
+    `The held part of this file was let through by the operator of the service on ${at}.`,
   /** @param used whether the rest of the file was loaded, and so has used up its number */
   discarded: (at: string, used: boolean) =>
-    `What was held of this file was not done: the operator of the service discarded it on ${at}. ${used ? 'The rest of it was loaded, so its number is used: what should have been done, send in the next file' : 'Nothing of it was loaded, so its number is free: send the file put right with the same number'}.`,
+    `The held part of this file was not applied: the operator of the service discarded it on ${at}. ${used ? 'The rest of it was loaded, so its number is used: send the records that should have been applied in the next file' : 'Nothing in it was loaded, so its number is free: send the corrected file with the same number'}.`,
   notOneSound:
-    'What was held of this file was let through, but no record of it can be loaded any more.',
-  gone: 'What was held of this file was not done: the operator of the service discarded it, or another file with the same number took its place. What should have been done of it, send in the next file.',
+    'The held part of this file was let through, but none of its records can be loaded any more.',
+  gone: 'The held part of this file was not applied: the operator of the service discarded it, or another file with the same number replaced it. Send the records that should have been applied in the next file.',
 } as const;

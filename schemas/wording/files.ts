@@ -35,24 +35,24 @@ export const METADATA_HINTS = {
   sequence: (way: WayIn) => `The sequence number must be given: ${how('sequence', way)}.`,
   createdAt: (way: WayIn) => `When the file was made must be given: ${how('createdAt', way)}.`,
   rowCountOfFull: (way: WayIn) =>
-    `A full refresh must come with its row count, ${how('rowCount', way)}: rows lost on the way would be taken for plans that are over.`,
+    `A full refresh must come with its row count, ${how('rowCount', way)}: otherwise rows lost on the way would end their plans.`,
   rowCount: (way: WayIn) =>
-    `No row count was given, so a file cut at the end of a line would pass for a whole one. Give it ${how('rowCount', way)}.`,
+    `No row count was given, so a file cut off at the end of a line would look whole. Give it ${how('rowCount', way)}.`,
 } as const;
 
 /** Of a file in any format. */
 export const FILE_HINTS = {
   empty: 'The file is empty. Export it again.',
   otherAuthority: (expected: string) =>
-    `The file is of another authority than the one that sends it (${expected}). Send it with that authority's own access.`,
+    `The file belongs to another authority than its sender (${expected}). Send it with that authority's own access.`,
   madeInFuture:
     'The file says that it was made after it was received. Check the clock of the system that makes it.',
   miscounted: (counted: number, records: number, blankRows: number) =>
-    `The file says that it has ${counted} records, and has ${records}. ${blankRows > 0 ? `Its ${blankRows} rows with nothing in their cells are no records: count the others. Otherwise it` : 'It'} may be cut short, or two files run together. Export it again.`,
+    `The file says that it has ${counted} records, and has ${records}. ${blankRows > 0 ? `Its ${blankRows} rows with nothing in their cells are not records: count only the others. Otherwise it` : 'It'} may be cut short, or two files run together. Export it again.`,
   blankRows: (count: number) =>
-    `${count} rows with nothing in their cells were passed over, and are counted nowhere.`,
+    `${count} rows with nothing in their cells were ignored, and are counted nowhere.`,
   notTraced:
-    'The NHS numbers could not be traced just now, so nothing of the file was loaded. Send the same file again later, with the same sequence number.',
+    'The NHS numbers could not be traced just now, so nothing in the file was loaded. Send the same file again later, with the same sequence number.',
   changedWhileRead: (isLoaded: boolean) =>
     `The file was still being written while it was read, so this answers only what was read of it. Send the whole file again, ${isLoaded ? 'under a new number' : 'with the same number'}, and rename it into the folder once it is written.`,
   nulCharacters:
@@ -60,7 +60,8 @@ export const FILE_HINTS = {
   archive:
     'This is a spreadsheet or zip archive, not a CSV or XML file. In the spreadsheet choose "CSV UTF-8" when saving.',
   notUtf8: 'The file is not UTF-8 text. Save or export it as UTF-8 and send it again.',
-  bytesAfterGzip: 'The gzip file has bytes after its end. Compress the file again and send it.',
+  bytesAfterGzip:
+    'The gzip file has extra bytes after its end. Compress the file again and send it.',
   gzipDamaged: 'The gzip file is damaged or cut short. Compress the file again and send it.',
   tooLarge: (maxBytes: number) =>
     `The file is larger than this service takes (${Math.floor(maxBytes / 1_048_576)} MiB, once unpacked). Send it in parts, each with its own sequence number.`,
@@ -78,18 +79,18 @@ export const CSV_HINTS = {
   lastLineNotEnded:
     'The last line has no line break, so the file may be cut short. Export it again; if it is whole, add a line break at its end, or give the row count.',
   headerLower: (firstLine: number, line: number, above: number) =>
-    `Line ${firstLine} is not the header: the columns are named on line ${line}. Take out what stands above it. If your case system always writes it, have the operator of the service enter "linesAbove": ${above} (cp-flags authority set CODE --columns FILE).`,
+    `Line ${firstLine} is not the header: the columns are named on line ${line}. Remove the lines above it. If your case system always writes it, have the operator of the service enter "linesAbove": ${above} (cp-flags authority set CODE --columns FILE).`,
   headerElsewhere: (line: number, above: number, expected: number) =>
     `The columns are named on line ${line}, with ${linesThat(above)} above it. What was entered for your case system says ${expected} (linesAbove). Look whether rows have got above the columns, and export the file again; if the export has changed, have the operator of the service correct it.`,
   noHeader: (line: number, columns: readonly string[], separated: boolean) =>
-    `Line ${line} names none of the columns. The first line must name them: ${columns.join(', ')}.${separated ? ' The columns seem to be separated by something else than commas: export the file with commas.' : ` ${OWN_HEADINGS}`}`,
+    `Line ${line} names none of the columns. The first line must name them: ${columns.join(', ')}.${separated ? ' The columns do not seem to be separated by commas: export the file with commas.' : ` ${OWN_HEADINGS}`}`,
   columnTwice: (column: string, times: number) =>
     `The column ${column} is there ${times} times. Keep one.`,
   columnsMissing: (columns: readonly string[]) =>
     `The ${columns.length === 1 ? `column ${columns[0]} is` : `columns ${columns.join(', ')} are`} missing. The first line must name all of them; cells may be empty only where a plan has no such date. ${OWN_HEADINGS}`,
   tooManyColumns: (most: number) => `There are more than ${most} columns.`,
   monthFirst:
-    'The dates of this column stand month first: most of those that can be read in one way only are such as 12/31/2025. Taken day first, the others would be loaded as days that nobody meant, so nothing of the file was loaded. Export dates as YYYY-MM-DD, and send the file with the same number.',
+    'The dates in this column are month first: most of those that can be read only one way are like 12/31/2025. Read day first, the others would be loaded as the wrong days, so nothing in the file was loaded. Export dates as YYYY-MM-DD, and send the file with the same number.',
   inDoubt: (rows: number) =>
     `The date here can only be month first, which casts doubt on others: ${rows} ${rows === 1 ? 'row has a date' : 'rows have dates'} that can be read two ways, such as 01/02/2026. Each was read day first (1 February). A date of birth among them is not compared with a patient's until a file gives it as YYYY-MM-DD. Check those rows, and export dates as YYYY-MM-DD.`,
 } as const;
@@ -97,13 +98,13 @@ export const CSV_HINTS = {
 /** Of a CSV that is not well-formed, by what is wrong with a line. */
 export const CSV_FAULTS = {
   ragged:
-    'This line has more or fewer fields than the first line names. A field that holds a comma must stand in double quotes; or the file was cut short here.',
+    'This line has more or fewer fields than the first line names. Put a field that holds a comma in double quotes; or the file was cut short here.',
   'quote-not-closed':
     'A double quote that opens before this line is never closed: the file was cut short, or a quote inside a field is not doubled.',
   'after-closing-quote':
-    'A field in double quotes goes on after its closing quote. A quote inside a field must be doubled.',
+    'A field in double quotes continues after its closing quote. Double a quote inside a field.',
   'quote-inside':
-    'A double quote stands inside a field that does not begin with one. Put the whole field in double quotes and double the quote inside.',
+    'There is a double quote inside a field that does not begin with one. Put the whole field in double quotes and double the quote inside.',
   'too-long':
     'This line is far longer than any line should be. A double quote before it may not be closed.',
 } as const;
@@ -114,28 +115,28 @@ const ONE_NUMBER =
 
 /** Of a Spine XML upload. */
 export const SPINE_HINTS = {
-  doctype: 'A DOCTYPE is not allowed. Take it out and send the file again.',
-  unbroken: 'A tag, comment or text of the XML is far longer than this message has.',
+  doctype: 'A DOCTYPE is not allowed. Remove it and send the file again.',
+  unbroken: 'A tag, comment or text of the XML is far longer than this message allows.',
   noRecord: 'The file has no record. A Spine XML upload holds at least one record.',
   declaration: 'The XML must declare version 1.0 and encoding UTF-8, and be in UTF-8.',
-  tooDeep: 'The XML is nested far deeper than this message is.',
+  tooDeep: 'The XML is nested far deeper than this message allows.',
   notThisMessage: `The root element must be File in the namespace ${UPLOAD_NAMESPACE}: a CP-IS local authority upload, REPC_MT000002GB01.`,
   otherVersion: (found: string) =>
-    `The file is made to a version of the upload message that is not supported here (${found.slice(0, 40)}). Ask the supplier of your case system for an export as REPC_MT000002GB01, in the namespace ${UPLOAD_NAMESPACE}.`,
+    `The file uses a version of the upload message that is not supported here (${found.slice(0, 40)}). Ask the supplier of your case system for an export as REPC_MT000002GB01, in the namespace ${UPLOAD_NAMESPACE}.`,
   lateHeader:
-    'creationTime, id, transmissionQuantity and communicationFunctionSnd must stand above the first record.',
+    'creationTime, id, transmissionQuantity and communicationFunctionSnd must come before the first record.',
   cutShort: (line: number) =>
     `The XML ends in the middle, at line ${line}: the file was cut short. Send the whole file again.`,
   malformed: (line: number, column: number) =>
     `The XML is not well-formed at line ${line}, column ${column}. Nothing was loaded; export the file again or send this to the system's supplier.`,
   creationTime:
-    'creationTime must be given once, above the records, as YYYYMMDDHHMM with an offset such as +0000.',
-  id: 'id must be given once, above the records, with the sequence number of the file as its extension: digits only, one higher for each file.',
+    'creationTime must be given once, before the records, as YYYYMMDDHHMM with an offset such as +0000.',
+  id: 'id must be given once, before the records, with the sequence number of the file as its extension: digits only, one higher for each file.',
   quantity:
-    'transmissionQuantity must be given once, above the records, and be the number of records.',
+    'transmissionQuantity must be given once, before the records, and be the number of records.',
   organisation:
-    'The sending organisation must be given once, above the records, with its ODS code as extension and one of the two ODS roots.',
+    'The sending organisation must be given once, before the records, with its ODS code as extension and one of the two ODS roots.',
   name: 'The sending organisation must have one name, of at most 120 characters.',
   emergencyDutyTeamPhone: `The emergency duty team's number (telecom with use="EC"), which a clinician rings at night, must be given once. It ${ONE_NUMBER}.`,
-  officeHoursPhone: `The office hours number (telecom with use="WP") was not taken over, and the one held stays. It ${ONE_NUMBER}. Correct it in the next file.`,
+  officeHoursPhone: `The office hours number (telecom with use="WP") was not used, and the one held stays. It ${ONE_NUMBER}. Correct it in the next file.`,
 } as const;

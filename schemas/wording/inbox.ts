@@ -8,30 +8,30 @@ const TAKEN = `.${uploadEndings.replaceAll('|', ', .')}`;
 export const INBOX = {
   inUse: (dir: string) => `Another process watches ${dir}. Stop it, or watch another folder.`,
   unwell: (fault: string) =>
-    `The inbox cannot be worked in (${fault}). Put that right: it is tried again by itself.`,
+    `The inbox cannot be used (${fault}). Correct that; the watcher retries automatically.`,
   stillWritten:
-    'It is still being written to, so it is not taken. If the sender has stopped half way, remove it and ask for it to be sent again.',
+    'It is still being written to, so it is not taken. If the sender has stopped halfway, remove it and ask for it to be sent again.',
   notTakenIn: (fault: string) =>
-    `It cannot be taken in (${fault}). Put that right: it is tried again by itself.`,
+    `It cannot be taken in (${fault}). Correct that; the watcher retries automatically.`,
   notTakenUp: (fault: string) =>
-    `It cannot be taken up again (${fault}). Put that right and start the watcher again.`,
+    `It cannot be resumed (${fault}). Correct that and start the watcher again.`,
   notPutBack: 'It cannot be read or put back.',
   putBackOver:
-    'It was taken in half, and a newer file of its name lies in the inbox. Take out the one that is not wanted; the next start of the watcher goes on with the other.',
+    'It was only half taken in, and a newer file with its name is in the inbox. Remove the one that is not wanted; the next start of the watcher continues with the other.',
   noControl:
-    'Its control file (.ctl) has not come. If the sender cannot send it, remove the file and ask for it to be sent again.',
+    'Its control file (.ctl) has not arrived. If the sender cannot send it, remove the file and ask for it to be sent again.',
   noData:
-    'It has no data file (.dat), which should have come before it. Remove it and ask for the file to be sent again.',
-  notTaken: `It is not a file that an inbox takes: ${TAKEN}, .gz, or .dat with .ctl. Remove it, or name it so.`,
+    'It has no data file (.dat), which should have arrived before it. Remove it and ask for the file to be sent again.',
+  notTaken: `It is not a file that an inbox takes: ${TAKEN}, .gz, or .dat with .ctl. Remove it, or rename it.`,
   passedOver:
     'By its name it is hidden or still being transferred, so it is not taken. If it is whole, rename it; otherwise remove it.',
   noFile: (is: string) =>
     `It is ${is}, and only files are taken. Put the file itself here, and remove this.`,
   notLookedAt: 'something that cannot be looked at',
   nameNotUtf8: 'Its name is not in UTF-8, so it is not taken. Rename it.',
-  notDone: (fault: string) => `It is not done with (${fault}).`,
+  notDone: (fault: string) => `It could not be finished (${fault}).`,
   removed: 'Somebody has removed it from the folder processing, so it was not loaded.',
-  noFileAnyMore: 'It was a file and is none any more, so it was not read.',
+  noFileAnyMore: 'It is no longer a file, so it was not read.',
   changedWhileRead: (code: string) =>
     `It was still being written while it was read, and was answered ${code}, with word to its sender to send it again. See that it comes.`,
   noFinalAnswer: (file: string) =>
@@ -51,16 +51,16 @@ export const CONTROL_FILE = {
   malformed: 'It is not well-formed XML.',
   version: 'Its Version is not 1.0.',
   missing: (names: readonly string[]) => `It has no ${names.join(', no ')}.`,
-  unset: 'Set MESH_WORKFLOW_ID, by which files for this service are told.',
-  tooLarge: 'Its control file is far larger than one is. Ask for it to be sent again.',
+  unset: 'Set MESH_WORKFLOW_ID, which marks files for this service.',
+  tooLarge: 'Its control file is far too large. Ask for it to be sent again.',
   cut: 'Its control file is cut short.',
   /** @param hint what is wrong with it */
   unusable: (hint: string) => `Its control file cannot be used. ${hint}`,
   askAgain: (wrong: string) => `${wrong} Ask for it to be sent again.`,
   otherWorkflow: 'Its workflow is not MESH_WORKFLOW_ID, so it is not for this service.',
-  otherMailbox: 'It is to another mailbox than MESH_MAILBOX.',
-  otherReport: 'It reports on a workflow that is not of this service.',
-  senderTold: (wrong: string) => `${wrong} Its sender is told so.`,
+  otherMailbox: 'It is addressed to a mailbox other than MESH_MAILBOX.',
+  otherReport: 'It reports on a workflow of another service.',
+  senderTold: (wrong: string) => `${wrong} Its sender is informed.`,
   notData: 'Its MessageType is not Data.',
   encrypted: 'It is encrypted, which this service cannot read.',
   unknownMailbox: (mailbox: string) => `Mailbox ${mailbox} sends for no authority.`,

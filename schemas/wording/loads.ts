@@ -12,11 +12,11 @@ export const LOAD_FAILED = {
   willResume: (why: string) =>
     `The load was cut short and will be resumed: ${why} Load the file again, or start the service.`,
   notLoaded: (why: string) =>
-    `The file was not loaded and nothing was changed: ${why} Put that right and load the file again.`,
+    `The file was not loaded and nothing was changed: ${why} Correct that and load the file again.`,
   loaderAtWork: (authority: string) =>
-    `Another loader is at work on authority ${authority}. Load the file again when it is done.`,
+    `Another loader is working on authority ${authority}. Load the file again when it is done.`,
   loaderHeldUp: (authority: string) =>
-    `Another loader has begun a file of authority ${authority} and was held up in the middle of it. Let it go on, or end its process; then do this again.`,
+    `Another loader is in the middle of a file of authority ${authority} and was held up. Let it continue, or end its process; then do this again.`,
   journalGone: (number: number, authority: string) =>
     `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again.`,
   journalGoneBefore: (number: number, authority: string, what: 'do this again' | 'this one') =>
@@ -29,9 +29,9 @@ export const LOAD_FAILED = {
   unknownAuthority: (authority: string) =>
     `Authority ${authority} is not known here. Nothing was changed.`,
   authorityStays: (authority: string) =>
-    `Authority ${authority} has loaded files, so it stays: lookups go on saying that it is not up to date. Nothing was changed.`,
+    `Authority ${authority} has loaded files, so it cannot be removed: lookups still say that it is not up to date. Nothing was changed.`,
   noNumbering: (authority: string) =>
-    `Authority ${authority} has loaded no file yet, so its numbering can begin where it likes. Nothing was changed.`,
+    `Authority ${authority} has loaded no file yet, so its numbering can start anywhere. Nothing was changed.`,
 } as const;
 
 /** Of what NHS numbers are traced with. */

@@ -36,16 +36,16 @@ export const RECORD_HINTS = {
   bornInFuture:
     'The date of birth is in the future. For an unborn child send the mother, with the plan type for unborn children.',
   adult:
-    'This person is 18 or older, so the flag has ended by itself and there is nothing to send. If the date of birth is wrong, correct it; if an age assessment has changed it, send the end with the date of birth sent before.',
+    'This person is 18 or older, so the flag has ended and there is nothing to send. If the date of birth is wrong, correct it; if an age assessment has changed it, send the end with the date of birth sent before.',
 
   day: (forms: string) => `This is not a day between 1900 and 2199 in the form ${forms}.`,
   startNeeded: (stands: string) => `${stands} A start date must be given.`,
   noSuchDate: (stands: string, withoutDate: string) =>
-    `${stands} Where the plan has no such date, ${withoutDate}.`,
+    `${stands} If the plan has no such date, ${withoutDate}.`,
 
   planType: `The plan type is unknown. It must be one of: ${KNOWN_TYPES}.`,
   startsFarAhead: (days: number) =>
-    `The plan starts more than ${days} days from now. Check the year; if it is right, send the plan nearer the day.`,
+    `The plan starts more than ${days} days from now. Check the year; if it is right, send the plan nearer the time.`,
   startsInFuture: 'The plan starts in the future and is not shown before that day.',
   startsBeforeBirth: 'The plan starts before the child was born. Check both dates.',
   endsBeforeStart:
@@ -81,24 +81,24 @@ export const RECORD_HINTS = {
   severalBodies:
     'One record holds more than one CP-ISRecord, so it is not clear which plan is whose. Send a record for each.',
   lastFieldMayBeCut: (column: string) =>
-    `The last line has no line break, so what it ends with (${column}) may be cut off. Add a line break at the end of the file, or make another column the last, and send the record in the next file.`,
+    `The last line has no line break, so its last field (${column}) may be cut off. Add a line break at the end of the file, or make another column the last, and send the record in the next file.`,
 } as const;
 
 /** What stands where a number or a date should. */
 export const STANDS = {
   noDate: 'There is no date here, or only nullFlavor or nil.',
-  never: 'The year 9999 stands for "never", and days end with 2199 here.',
-  noDateMeant: 'This stands for a date that is not there.',
+  never: 'The year 9999 stands for "never", and the last year accepted here is 2199.',
+  noDateMeant: 'This stands for a missing date.',
   noNumber: 'The NHS number is missing.',
-  quotedNumber: 'Quotes or ="..." stand round the NHS number: send the ten digits alone.',
+  quotedNumber: 'There are quotes or ="..." around the NHS number: send only the ten digits.',
   spoiltNumber:
-    'Other characters than digits stand in the NHS number, perhaps such as cannot be seen: type it afresh, ten digits alone.',
+    'The NHS number holds characters other than digits, perhaps invisible ones: type it again, ten digits only.',
   notANumber:
-    'This is not an NHS number: it must be ten digits of which the last checks the others.',
+    'This is not an NHS number: it must be ten digits, the last of which checks the others.',
 } as const;
 
 const HELD_ALREADY =
-  'If the plan is held here under this number and should not be shown any more, send it with a delete date.';
+  'If the plan is held here under this number and should no longer be shown, send it with a delete date.';
 
 const DIFFERENCES = {
   date_of_birth: 'the date of birth',
@@ -110,11 +110,11 @@ export type TracedField = keyof typeof DIFFERENCES;
 /** Found by tracing its numbers. */
 export const TRACING_HINTS = {
   noMatch: `This NHS number is not known where numbers are traced. Trace the person again by name, date of birth and address, correct the number in your system, and send the record in the next file. ${HELD_ALREADY}`,
-  sensitive: `The record of this NHS number is sensitive, so no plan can be held under it and sending it again will not help. Share what is needed by the way agreed locally. ${HELD_ALREADY}`,
+  sensitive: `The record of this NHS number is sensitive, so no plan can be held under it and sending it again will not help. Share what is needed in the way agreed locally. ${HELD_ALREADY}`,
   notVerified: (differs: readonly TracedField[]) =>
-    `What you sent does not agree with what is known of this NHS number: ${differs.map((field) => DIFFERENCES[field]).join(' and ')} differ${differs.length === 1 ? 's' : ''}. Check that it is the right person; then correct your system, or have the person's GP correct the national record, and send the record in the next file. ${HELD_ALREADY}`,
+    `What you sent does not agree with what is known about this NHS number: ${differs.map((field) => DIFFERENCES[field]).join(' and ')} differ${differs.length === 1 ? 's' : ''}. Check that it is the right person; then correct your system, or have the person's GP correct the national record, and send the record in the next file. ${HELD_ALREADY}`,
   notInUse: `This NHS number is no longer in use, and no other can be given for it. Trace the person again and send the record under the number found. ${HELD_ALREADY}`,
-  replaced: `This NHS number was replaced by another, which the notice of inactive numbers gives. Put it into your system and send the record under it; nothing is moved by itself. ${HELD_ALREADY}`,
+  replaced: `This NHS number was replaced by another, which the notice of inactive numbers gives. Put it into your system and send the record under it; nothing is moved automatically. ${HELD_ALREADY}`,
 } as const;
 
 const heldStart = (start: CalendarDate | undefined): string =>
@@ -131,5 +131,5 @@ export const ROW_HINTS = {
   anotherInForce: (type: PlanType, other: CalendarDate) =>
     `Another ${PLAN_TYPES[type].label} of yours is in force for this person, started on ${longDateText(other)}. Both are shown. If one replaces the other, send an end for the other.`,
   broughtBack:
-    'This plan had been deleted as entered in error; this file brings it back. If that is not meant, send the delete again.',
+    'This plan had been deleted as entered in error; this file brings it back. If that is not intended, send the delete again.',
 } as const;

@@ -1,7 +1,7 @@
 /** What an operator is told of the store: in `/_status`, the log and the command line. Never an NHS number. */
 
 const RESTORE = 'Stop the service, restore Redis from its last good copy, start again.';
-const GO_ON = 'lookups go on by themselves.';
+const GO_ON = 'lookups then resume automatically.';
 const USERS = 'Give Redis the users of this version.';
 
 /** By the code of Redis's refusal. */
@@ -17,27 +17,27 @@ const REFUSALS = {
 export const READINESS = {
   notChecked: 'Not checked yet.',
   reachable: 'Redis answers.',
-  unreachable: 'Redis cannot be reached. Lookups go on by themselves once it can.',
+  unreachable: 'Redis cannot be reached. Lookups resume automatically once it can.',
   primary: 'This Redis is the primary.',
   replica:
     'This Redis is a replica, which may lack the newest answers. Set REDIS_URL to the primary.',
   promoted:
-    'This Redis is not known to be the server that gave the last answers: it is a replica that was promoted, or a copy, and may lack them. If that server can be had, set REDIS_URL to it. If it is lost, a named person goes on with cp-flags confirm promotion.',
-  functions: 'The functions of this version are there.',
+    'This Redis is not known to be the server that gave the last answers: it is a replica that was promoted, or a copy, and may lack them. If you can get that server back, set REDIS_URL to it. If it is lost, a named person can continue with cp-flags confirm promotion.',
+  functions: 'The functions of this version are in the store.',
   noFunctions:
-    'The store lacks the functions of this version. A process of this version with role all or worker puts them there.',
+    'The store lacks the functions of this version. A process of this version with role all or worker installs them.',
   writable: 'Redis takes lookups and their audit events.',
   /** @param code of Redis's refusal */
   refuses: (code: string) =>
     `Redis refuses lookups and their audit events. ${Object.hasOwn(REFUSALS, code) ? REFUSALS[code as keyof typeof REFUSALS] : `Look at its log${code === '' ? '' : ` (${code})`}`}; ${GO_ON}`,
-  dataset: (kind: string, id: string) => `The ${kind} dataset ${id} is there.`,
+  dataset: (kind: string, id: string) => `The ${kind} dataset ${id} is present.`,
   noDataset:
     'The store holds no dataset. If this is a new store, run `cp-flags init`; if not, Redis has lost its data: restore it from its last good copy.',
   otherDataset:
-    'The store holds another dataset than when this process started. Restart it if that is meant.',
+    'The store holds a different dataset from when this process started. Restart it if that is intended.',
   verified: 'The store was verified since Redis last started.',
   notVerified:
-    'The store has not been verified since Redis last started. A process with role all or worker does it within seconds; if none runs, start one.',
+    'The store has not been verified since Redis last started. A process with role all or worker verifies it within seconds; if none runs, start one.',
   notOpened: 'The store has not been opened: it holds no dataset.',
   whole: 'All partitions are whole.',
   notWhole: (doubtful: number, all: number, first: number | undefined) =>
@@ -49,12 +49,12 @@ export const READINESS = {
   memory: (percent: number) => `Redis has ${percent} % of its memory left.`,
   littleMemory: (percent: number, reservePercent: number) =>
     `Redis has ${percent} % of its memory left, below the reserve of ${reservePercent} %. Raise \`maxmemory\`; ${GO_ON}`,
-  noMemoryLimit: 'Redis has no memory limit. Set `maxmemory`, so that running out is seen coming.',
+  noMemoryLimit: 'Redis has no memory limit. Set `maxmemory`, so that you can see it running out.',
   mayForget: 'Redis may forget children to save memory. Set `maxmemory-policy noeviction`.',
   disk: (mebibytes: number) => `The disk has ${mebibytes} MiB left.`,
   littleDisk: (mebibytes: number) =>
     `The disk has ${mebibytes} MiB left, below the reserve for audit events. Make room; ${GO_ON}`,
-  diskElsewhere: 'The disk of Redis is watched on its own machine.',
+  diskElsewhere: 'The disk of Redis is monitored on its own machine.',
   clock: (apartMs: number) =>
     `The clocks of service and store are at most ${Math.max(0, Math.round(apartMs))} ms apart.`,
   clocksApart: (apartMs: number) =>
@@ -62,14 +62,14 @@ export const READINESS = {
   clockWentBack: 'The clock of the store has gone back. Set it by a time server.',
   directory: (authorities: number) => `${authorities} authorities are known.`,
   directoryUnreadable:
-    'What is held of an authority cannot be read. Set it again with `cp-flags authority set`.',
+    'The entry of an authority cannot be read. Set it again with `cp-flags authority set`.',
   blocked: (users: number) => `${users} users are blocked.`,
   blockedUnreadable: `Who is blocked cannot be read. ${USERS}`,
   numbersInUse: 'Whether a number is still in use can be read.',
-  numbersInUseUnreadable: `Whether a number is still in use cannot be read: one that was replaced is a negative. ${USERS}`,
+  numbersInUseUnreadable: `Whether a number is still in use cannot be read, so a replaced number is a negative. ${USERS}`,
   worker: 'A worker is alive.',
   noWorker:
-    'No worker has said within the last seconds that it is alive: after a restart of Redis nobody would open the store. Start a process with role all or worker; where one runs, it does not reach Redis, or may not write to it.',
+    'No worker has said within the last seconds that it is alive: after a restart of Redis nothing would open the store. Start a process with role all or worker; if one runs, it cannot reach Redis or write to it.',
   workerUnreadable: `Whether a worker is alive cannot be read. ${USERS}`,
 } as const;
 
@@ -81,10 +81,10 @@ const WITHOUT = {
 
 /** Why an audit event may not be on disk before its answer. */
 export const DURABILITY = {
-  neverSaid: `No worker of this version has said how Redis writes to disk. Start a process of this version with role worker or all; ${GO_ON}`,
-  notSaid: `No worker has said how Redis writes to disk since it started. If that does not pass, start a process with role worker or all; ${GO_ON}`,
+  neverSaid: `No worker of this version has reported how Redis writes to disk. Start a process of this version with role worker or all; ${GO_ON}`,
+  notSaid: `No worker has reported how Redis writes to disk since it started. If this does not pass, start a process with role worker or all; ${GO_ON}`,
   saidLongAgo: (ageMs: number) =>
-    `How Redis writes to disk was last said ${Math.round(ageMs / 1_000)} s ago; 3 s are allowed. Start a process with role worker or all; ${GO_ON}`,
+    `How Redis writes to disk was last reported ${Math.round(ageMs / 1_000)} s ago; 3 s are allowed. Start a process with role worker or all; ${GO_ON}`,
   wrong: (setting: keyof typeof WITHOUT, value: string) =>
     `${WITHOUT[setting]} Set \`${setting} ${value}\`; ${GO_ON}`,
 } as const;
@@ -98,28 +98,28 @@ function lengthOf(ms: number): string {
 
 /** What the store verifier found. */
 export const VERIFIER = {
-  notLookedAt: 'The store has not been looked at yet.',
+  notLookedAt: 'The store has not been checked yet.',
   unreachable: 'Redis cannot be reached.',
   verifying: 'The store is being verified.',
   open: 'The store is open.',
-  failed: (fault: string) => `The store could not be verified (${fault}); it is tried again.`,
+  failed: (fault: string) => `The store could not be verified (${fault}); the service is retrying.`,
   noDatasetYet: 'There is no dataset yet. Create one with `cp-flags init`.',
   unknownDataset:
-    'Redis holds a dataset of which this data folder knows nothing. Set DATA_DIR to the folder of its anchor.',
-  datasetLost: `Redis holds no dataset, but there was one: it has lost its data. ${RESTORE}`,
+    'Redis holds a dataset that this data folder does not know. Set DATA_DIR to the folder of its anchor.',
+  datasetLost: `Redis holds no dataset, although there was one: it has lost its data. ${RESTORE}`,
   otherDataset:
-    'Redis holds another dataset than this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.',
+    'Redis holds a different dataset from this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.',
   oldFolder: (ageMs: number, lastAlive: string) =>
-    `This data folder was last alive ${lengthOf(ageMs)} ago (${lastAlive}): it may be an old copy, which lacks what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person goes on with cp-flags confirm old-copy.`,
+    `This data folder was last in use ${lengthOf(ageMs)} ago (${lastAlive}): it may be an old copy, without what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person can continue with cp-flags confirm old-copy.`,
   clockWentBack:
-    'The clock of Redis is before times that were seen already. Set it by a time server.',
+    'The clock of Redis is behind a time that was already seen. Set it by a time server.',
   directoryLacks: (codes: readonly string[]) =>
-    `The directory no longer knows ${codes.join(', ')}, which has loaded. ${RESTORE}`,
+    `The directory no longer knows ${codes.join(', ')}, although files were loaded. ${RESTORE}`,
   rowsDiffer: (codes: readonly string[]) =>
     `Redis does not hold what was loaded for ${codes.join(', ')}: it was restored from an older copy, or part of it is lost. ${RESTORE}`,
-  olderState: `Redis holds an older state than was seen before. ${RESTORE}`,
+  olderState: `Redis holds an older state than before. ${RESTORE}`,
   pushedOn:
-    "Somebody other than this service has written to an audit stream and pushed its numbers on, so that nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person puts it right with `cp-flags repair`. No event is lost by that.",
+    "Somebody other than this service has written to an audit stream and pushed its numbers on, so that nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person runs `cp-flags repair`. No event is lost.",
 } as const;
 
 /** Why no dataset is there, or none is made. */
@@ -129,24 +129,24 @@ export const DATASET = {
     'A dataset exists already, in the store or in its anchor. An existing dataset is never replaced.',
   othersChildren: 'The Redis holds children of another dataset. Use an empty Redis for a new one.',
   notNamed: (id: string) =>
-    `Redis holds dataset ${id}, which is not the one of DATASET_ID. Set REDIS_URL and DATASET_ID to the two that belong together.`,
+    `Redis holds dataset ${id}, which is not the one that DATASET_ID names. Set REDIS_URL and DATASET_ID to the two that belong together.`,
   liveNotNamed: (id: string) =>
-    `Redis holds the live dataset ${id}, and a lookup process answers from a live dataset only where DATASET_ID names it. Compare it with what cp-flags status says where the worker is, then set DATASET_ID.`,
+    `Redis holds the live dataset ${id}, and a lookup process answers from a live dataset only if DATASET_ID names it. Compare it with the output of cp-flags status on the machine of the worker, then set DATASET_ID.`,
   otherServed: (served: string, id: string) =>
-    `This data folder served dataset ${served}, and Redis holds ${id}. Set REDIS_URL to the Redis of the one, or DATA_DIR to another folder; or a named person goes on with cp-flags confirm dataset ${id}.`,
+    `This data folder served dataset ${served}, and Redis holds ${id}. Set REDIS_URL to the Redis of the former, or DATA_DIR to another folder; or a named person can continue with cp-flags confirm dataset ${id}.`,
 } as const;
 
 /** Why something was not done to the store. */
 export const STORE = {
   notWhole:
-    'The store is not whole: part of it is missing or of another dataset. Run `cp-flags status`, which says what to do.',
+    'The store is not whole: part of it is missing or belongs to another dataset. Run `cp-flags status`, which says what to do.',
   noConnection: 'Redis could not be reached, or did not answer in time.',
   noRights:
-    'The Redis user has fewer rights than this takes. docs/operating.md, "Redis users", says which user it is for; set REDIS_URL and REDIS_PASSWORD_FILE to that one.',
+    'The Redis user has too few rights for this. docs/operating.md, "Redis users", names the right user; set REDIS_URL and REDIS_PASSWORD_FILE to that one.',
   notAccepted: 'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.',
   notAnswering: (deadlineMs: number, cause: string | undefined) =>
     `The store did not answer within ${deadlineMs / 1000} s${cause === undefined ? '' : ` (${cause})`}.`,
-  overtaken: 'Another loader was at work on the authority meanwhile.',
+  overtaken: 'Another loader was working on the authority at the same time.',
   lockLost: (authority: string) =>
     `Another loader has taken over authority ${authority}. Load the file again.`,
 } as const;

@@ -45,7 +45,7 @@ async function withCommits<T>(
   const commits = CommitFile.openIfThere(folder);
   if (commits === undefined) {
     throw new Failure(
-      `There is no audit log in ${folder} yet. A process with role all or worker begins it; AUDIT_DIR says where it is.`,
+      `There is no audit log in ${folder} yet. A process with role all or worker creates it; AUDIT_DIR says where it is.`,
     );
   }
   try {

@@ -237,7 +237,9 @@ const text: JsonSchema = { type: 'string' };
 function responseHeaders(status: number): DescribedResponse['headers'] {
   switch (status) {
     case 401:
-      return { 'WWW-Authenticate': { description: 'How to ask (RFC 6750).', schema: text } };
+      return {
+        'WWW-Authenticate': { description: 'How to authenticate (RFC 6750).', schema: text },
+      };
     case 405:
       return { Allow: { description: 'The methods of this address.', schema: text } };
     case 429:
@@ -307,11 +309,11 @@ function described(operation: Operation): DescribedOperation {
 /** `/uploads/:sequence` as OpenAPI writes it. */
 export const describedPath = (path: string): string => path.replaceAll(/:(\w+)/g, '{$1}');
 
-const ABOUT = `By NHS number: is this child on a child protection plan, looked after, or (for a mother) is the unborn child on a plan; whom to ring now, day or night; and who else in unscheduled care looked lately.
+const ABOUT = `By NHS number: is this child on a child protection plan, looked after, or (for a mother) is the unborn child on a plan; whom to ring now, day or night; and who else in unscheduled care has looked recently.
 
-Whatever is not 200 is **not a negative result**: such an answer has \`checked: false\`, or is an OperationOutcome, and words to act on. Show an unknown outcome, a timeout of your own included, as "could not check". Nothing may be cached. Flags are never shown to patients or proxies, and never printed.
+Anything that is not 200 is **not a negative result**: such an answer has \`checked: false\`, or is an OperationOutcome, and has advice to act on. Show an unknown outcome, your own timeout included, as "could not check". Nothing may be cached. Flags are never shown to patients or proxies, and never printed.
 
-The guide at /docs/integrating.md says when to call, what to show, and which test numbers a demo answers.`;
+The guide at /docs/integrating.md says when to look up, what to show, and which test numbers a demo has.`;
 
 /**
  * What this service answers, OpenAPI 3.1, made of the schemas that it works by.
@@ -349,7 +351,7 @@ export function openApi(
           scheme: 'bearer',
           bearerFormat: 'JWT',
           description:
-            'A token of a trusted issuer that names user, client and roles. Lookups take activity B0107 (unscheduled care) or B0170 (scheduled care: a silent read); an authority’s routes take scope `upload` in a role at that authority; the audit takes scope `audit`.',
+            'A token from a trusted issuer that names user, client and roles. Lookups need activity B0107 (unscheduled care) or B0170 (scheduled care: a silent read); an authority’s routes need scope `upload` in a role at that authority; the audit needs scope `audit`.',
         },
       },
       schemas: {

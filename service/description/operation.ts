@@ -4,10 +4,10 @@ import type { ErrorCode } from '#schemas/errors.ts';
 export const TAGS = {
   Lookup: 'Is there a flag for this NHS number, whom to ring, and who looked before.',
   'FHIR R4':
-    'The same lookup as searches: audited, listed and told to the authority alike. Every Bundle ends with an OperationOutcome (`search.mode` is `outcome`) whose words are to be shown.',
-  Authorities: 'Uploads of a local authority, and what is held for it, by its own token.',
+    'The same lookup as searches: audited, listed and notified in the same way. Every Bundle ends with an OperationOutcome (`search.mode` is `outcome`) whose text must be shown.',
+  Authorities: 'Uploads of a local authority and what is held for it, with its own token.',
   Audit: 'Who looked at whom, for privacy officers and Caldicott Guardians.',
-  Service: 'What needs no token: whether the service is well, and what describes it.',
+  Service: 'Routes without a token: health checks and descriptions.',
 } as const;
 export type Tag = keyof typeof TAGS;
 
@@ -48,13 +48,13 @@ const requestId: Parameter = {
   in: 'header',
   required: true,
   description:
-    'A UUID, repeated in the answer. A retry repeats it, and is an audit event of its own.',
+    'A UUID, repeated in the answer. A retry uses the same one, and is an audit event of its own.',
   schema: uuid,
   example: '60e0b220-8136-4ca5-ae46-1d97ef59d068',
 };
 const traceId: Parameter = {
   ...requestId,
-  description: `${requestId.description} In its place TraceID is taken.`,
+  description: `${requestId.description} TraceID may be sent instead.`,
 };
 const correlationId: Parameter = {
   name: 'X-Correlation-ID',
@@ -66,14 +66,14 @@ const chosenRole: Parameter = {
   name: 'NHSD-Session-URID',
   in: 'header',
   description:
-    'The id of the role in use: required where the token names several, and must be one of them.',
+    'The id of the role in use: required if the token has several, and must be one of them.',
   schema: z.string(),
 };
 const unscheduled: Parameter = {
   name: 'IsUnscheduledAccessEvent',
   in: 'header',
   description:
-    'Of a role with both activities: `false` makes the look a silent read, for organisations registered as scheduled care.',
+    'For a role with both activities, `false` makes the lookup a silent read, if the organisation is registered as scheduled care.',
   schema: z.enum(['true', 'false']),
 };
 export const plainHeaders = [requestId, correlationId, chosenRole, unscheduled];

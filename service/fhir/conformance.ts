@@ -66,7 +66,7 @@ export function auditEventCodes(): CodeSystem {
     id: 'audit-event',
     url: AUDIT_EVENT_SYSTEM,
     name: 'AuditEvent',
-    title: 'What an event of the audit records',
+    title: 'What an audit event records',
     status: 'active',
     date: STATED_ON,
     caseSensitive: true,
@@ -89,7 +89,8 @@ const PATIENT_DOCUMENTATION = {
 } as const satisfies Record<SearchType, string>;
 
 /** CareTeam and AuditEvent are no part of the Patient Flags FHIR API. */
-const OLDER_DRAFT = 'After the CP-IS draft of 2023, which the NHS follows no further: prefer Flag.';
+const OLDER_DRAFT =
+  'Follows the CP-IS draft of 2023, which the NHS no longer develops: prefer Flag.';
 
 function searched(
   type: SearchType,

@@ -112,7 +112,7 @@ const stateSchema = z.object({
   behind: z.int(),
   /** ISO 8601: the oldest access that no notification tells of yet. */
   oldestUntold: z.iso.datetime().optional(),
-  /** Notifications that wait to be written into the outbox. */
+  /** Notifications waiting to be written into the outbox. */
   unwritten: z.int(),
   /** Events that could not be read, among those of the time that notifications are kept. */
   unreadable: z.int(),

@@ -11,7 +11,7 @@ export type NotificationNumbers = {
   behindEvents: number;
   /** Age in milliseconds of the oldest access that no notification tells of; 0 where there is none. */
   lagMs: number;
-  /** Notifications that wait to be written into the outbox. */
+  /** Notifications waiting to be written into the outbox. */
   unwritten: number;
   /** Events of the log that could not be read. */
   unreadable: number;

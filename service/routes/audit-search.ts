@@ -80,7 +80,7 @@ export const auditSearch: Route<AuditSearchDependencies> = {
       },
     },
     answer: {
-      description: 'What the caller may see of what matches, and how far the search reached.',
+      description: 'The matching events that the caller may see, and how far the search reached.',
       content: {
         'application/json': { schema: auditSearchAnswerSchema },
         [FHIR_JSON]: { schema: resourceOf('Bundle') },

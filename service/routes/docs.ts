@@ -10,7 +10,7 @@ export const docs: Route<{ description: ApiDescription }> = {
     id: 'docs',
     tag: 'Service',
     summary: 'This description as a page',
-    description: 'One page without scripts or anything from elsewhere; it works offline.',
+    description: 'One page, without scripts or anything from other servers; it works offline.',
     letsIn: 'anybody',
     answer: { description: 'The page.', content: { 'text/html': { schema: z.string() } } },
   },

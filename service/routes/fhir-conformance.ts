@@ -76,14 +76,14 @@ export const fhirConformance = [
     '/CodeSystem/error-code',
     'errorCodes',
     'CodeSystem',
-    'The codes by which refusals are told apart',
+    'The codes of refusals',
     errorCodes,
   ),
   conformance(
     '/CodeSystem/audit-event',
     'auditEventCodes',
     'CodeSystem',
-    'The kinds of event that the audit holds',
+    'The kinds of event in the audit',
     auditEventCodes,
   ),
 ];

@@ -25,7 +25,7 @@ const bundleSchema = z
     timestamp: z.iso.datetime(),
     total: z
       .int()
-      .meta({ description: 'Of the matches alone. 0 is a negative with words to show.' }),
+      .meta({ description: 'Counts the matches only. 0 is a negative, with advice to show.' }),
     entry: z.array(
       z.looseObject({
         fullUrl: z.string().optional(),
@@ -57,7 +57,7 @@ function byPatient(): Parameter[] {
     {
       name: 'patient',
       in: 'query',
-      description: 'The NHS number alone. This or `patient:identifier` is required.',
+      description: 'Only the NHS number. This or `patient:identifier` is required.',
       schema: z.string().regex(/^(?:Patient\/)?[0-9]{10}$/),
       example: '9991000011',
     },
@@ -68,7 +68,7 @@ const common: Parameter[] = [
   {
     name: '_format',
     in: 'query',
-    description: 'JSON is all there is.',
+    description: 'JSON is the only format.',
     schema: z.enum(['json', 'application/json', FHIR_JSON]),
   },
   {
@@ -88,24 +88,25 @@ type Search = {
 
 const FLAG = {
   summary: 'One Flag for a child with plans',
-  description: '`active` while any plan is in force. After the Patient Flags FHIR API.',
+  description: '`active` while any plan is in force. Follows the Patient Flags FHIR API.',
   more: [
     {
       name: 'code',
       in: 'query',
-      description: 'With it the CarePlans and CareTeams that the Flag refers to come too.',
+      description: 'Adds the CarePlans and CareTeams that the Flag refers to.',
       schema: z.enum(['child-protection-information-system-flag']),
     },
   ],
   refusals: ['search-code-unsupported'],
 } as const satisfies Search;
 /** CareTeam and AuditEvent are no part of the Patient Flags FHIR API. */
-const OLDER_DRAFT = 'After the CP-IS draft of 2023, which the NHS follows no further: prefer Flag.';
+const OLDER_DRAFT =
+  'Follows the CP-IS draft of 2023, which the NHS no longer develops: prefer Flag.';
 
 const SEARCHES: Record<SearchPath, Search> = {
   CareTeam: {
     summary: 'Whom to ring: one CareTeam for each plan',
-    description: `Type and dates of each plan and its authority’s two numbers: \`work\` is office hours, \`mobile\` the emergency duty team, out of hours. Label it so. ${OLDER_DRAFT}`,
+    description: `Type and dates of each plan and its authority’s two numbers: \`work\` is office hours, \`mobile\` is the emergency duty team, out of hours. Label them so. ${OLDER_DRAFT}`,
     more: [],
     refusals: [],
   },
@@ -118,7 +119,7 @@ const SEARCHES: Record<SearchPath, Search> = {
       {
         name: '_include',
         in: 'query',
-        description: 'A PractitionerRole for each person comes too.',
+        description: 'Adds a PractitionerRole for each person.',
         schema: z.enum(['AuditEvent:agent']),
       },
     ],
@@ -158,7 +159,7 @@ function operations(path: SearchPath): Operation[] {
       id: `search${path}`,
       tag: 'FHIR R4',
       summary,
-      description: `${description} The number stands in the body: in no address, and in no log of one.`,
+      description: `${description} The number is in the body, which keeps it out of addresses and their logs.`,
       letsIn: 'lookup',
       parameters: fhirHeaders,
       body: {
@@ -183,7 +184,7 @@ function operations(path: SearchPath): Operation[] {
       id: `search${path}ByGet`,
       tag: 'FHIR R4',
       summary: `${summary}, by GET`,
-      description: `${description} The number stands in the address: prefer POST.`,
+      description: `${description} The number is in the address: prefer POST.`,
       letsIn: 'lookup',
       parameters: [...parameters, ...fhirHeaders],
       answer,

@@ -60,7 +60,7 @@ export const lookupBatch: Route<BatchDependencies> = {
     tag: 'Lookup',
     summary: 'Look up to fifty NHS numbers, silently',
     description:
-      'For scheduled care (silent reads) only. 200 says that the items were dealt with; `checked` in each says whether it was checked. Each is audited, and counts against the limits.',
+      'For scheduled care (silent reads) only. 200 means that the items were processed; `checked` in each says whether it was checked. Each is audited, and counts towards the limits.',
     letsIn: 'lookup',
     parameters: plainHeaders,
     body: { 'application/json': { schema: batchRequestSchema, example: EXAMPLES.batch } },

@@ -30,12 +30,12 @@ export const lookup: Route<PlainLookupDependencies> = {
     tag: 'Lookup',
     summary: 'Look up one NHS number',
     description:
-      'Call when a clinician opens the view, not at registration: each call of an unscheduled setting is listed for others and told to the authority. Whatever is not 200 is not a negative result.',
+      'Call it when a clinician opens the view, not at registration: each lookup in unscheduled care is listed for others and notified to the authority. Anything that is not 200 is not a negative result.',
     letsIn: 'lookup',
     parameters: plainHeaders,
     body: { 'application/json': { schema: lookupRequestSchema, example: EXAMPLES.request } },
     answer: {
-      description: 'Checked. Show `advice` as it is, all of it.',
+      description: 'Checked. Show all of `advice`, unchanged.',
       content: { 'application/json': { schema: lookupAnswerSchema, example: EXAMPLES.flagged } },
     },
     refusals: [...BODY_REFUSALS, 'invalid-request', 'invalid-nhs-number'],

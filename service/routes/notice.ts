@@ -29,7 +29,7 @@ export const notice: Route<NoticeDependencies> = {
     letsIn: 'authority',
     parameters: [sequenceInPath, ...authorityHeaders],
     answer: {
-      description: 'Each with the number that replaced it, where one did.',
+      description: 'Each with the number that replaced it, if there is one.',
       content: {
         'application/json': { schema: inactiveNumbersNoticeSchema },
         'text/csv': { schema: z.string() },

@@ -55,20 +55,20 @@ export const notifications: Route<NotificationsDependencies> = {
     tag: 'Authorities',
     summary: 'Who looked at the authority’s children',
     description:
-      'The notifications after one, in order, each as it was first given. As CSV a line an entry; as XML one Access to Service Notification at a time, 204 where there is none. The header Link has the address to go on with. Each reading is audited.',
+      'The notifications after one, in order, each as it was first given. As CSV, a line for each entry; as XML, one Access to Service Notification at a time, 204 if there is none. The header Link has the address to continue with. Each reading is audited.',
     letsIn: 'authority',
     parameters: [
       {
         name: 'after',
         in: 'query',
-        description: 'The `next` of the page before. Without it: all that are kept.',
+        description: 'The `next` of the page before. Without it, all that are kept.',
         schema: notificationIdSchema,
         example: '000001204331.0000',
       },
       {
         name: 'limit',
         in: 'query',
-        description: 'How many a page has at most (20).',
+        description: 'The most notifications on a page (20).',
         schema: z.int().min(1).max(100),
       },
       ...authorityHeaders,

@@ -2,7 +2,7 @@ import { type Build, buildSchema } from '#schemas/status.ts';
 import { SAFE_HEADERS } from '../http/headers.ts';
 import type { Route } from './route.ts';
 
-/** `GET /_ping`: the process answers. Says nothing of whether it can look anything up. */
+/** `GET /_ping`: the process answers. Does not say whether it can look anything up. */
 export const ping: Route<{ build: Build }> = {
   operation: {
     method: 'GET',
@@ -10,7 +10,7 @@ export const ping: Route<{ build: Build }> = {
     id: 'ping',
     tag: 'Service',
     summary: 'Is the process there',
-    description: 'Says nothing of whether it can look anything up.',
+    description: 'Does not say whether it can look anything up.',
     letsIn: 'anybody',
     optionsAt: ['/_ping'],
     answer: {

@@ -37,7 +37,7 @@ export const reconcile: Route<ReconcileDependencies> = {
     tag: 'Authorities',
     summary: 'Compare a case system with what is held',
     description:
-      'The body is every plan the case system has, in the form of an upload, also gzipped; it needs no number. Each plan of either side is the same, differs, is only here or only there. Nothing is changed. Each comparison is audited as a reading of the holdings.',
+      'The body is every plan the case system has, in the form of an upload, also gzipped; it needs no sequence number. Each plan on either side is the same, differs, is only here or only there. Nothing is changed. Each comparison is audited as a reading of the holdings.',
     letsIn: 'authority',
     parameters: authorityHeaders,
     body: Object.fromEntries(fileMediaTypes.map((type) => [type, { schema: z.string() }])),

@@ -33,7 +33,7 @@ export const status: Route<StatusDependencies> = {
     id: 'status',
     tag: 'Service',
     summary: 'Are lookups answered',
-    description: '503 on any doubt, with the same body.',
+    description: '503 if there is any doubt, with the same body.',
     letsIn: 'anybody',
     optionsAt: ['/_status', '/'],
     answer: {

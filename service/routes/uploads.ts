@@ -40,26 +40,26 @@ const uploadParameters: Parameter[] = [
   {
     name: 'sequence',
     in: 'query',
-    description: 'Of a CSV: its number. Also X-Upload-Sequence.',
+    description: 'For a CSV: its sequence number. Also X-Upload-Sequence.',
     schema: z.int().min(0).max(999_999_999_999_999),
   },
   {
     name: 'createdAt',
     in: 'query',
-    description: 'Of a CSV: when it was made, ISO 8601 or YYYYMMDDHHMM. Also X-Upload-Created-At.',
+    description: 'For a CSV: when it was made, ISO 8601 or YYYYMMDDHHMM. Also X-Upload-Created-At.',
     schema: z.string().regex(CREATED_AT),
   },
   {
     name: 'rowCount',
     in: 'query',
-    description: 'Of a CSV: its rows. Also X-Upload-Row-Count.',
+    description: 'For a CSV: the number of its rows. Also X-Upload-Row-Count.',
     schema: z.int().min(0).max(999_999_999),
   },
   {
     name: 'full',
     in: 'query',
     description:
-      'Of a CSV: whether it is a full refresh, so that what it leaves out is taken away. Also X-Upload-Full.',
+      'For a CSV: whether it is a full refresh, so that plans it leaves out are taken away. Also X-Upload-Full.',
     schema: z.boolean(),
   },
 ];
@@ -121,12 +121,12 @@ export const upload: Route<UploadDependencies> = {
     tag: 'Authorities',
     summary: 'Send an upload',
     description:
-      'Spine XML or CSV, also gzipped. The answer is the acknowledgement, whatever its code. What is in is live at once.',
+      'Spine XML or CSV, also gzipped. The answer is the acknowledgement, whatever its code. Records that are accepted are live at once.',
     letsIn: 'authority',
     parameters: [...uploadParameters, ...authorityHeaders],
     body: Object.fromEntries(fileMediaTypes.map((type) => [type, { schema: z.string() }])),
     answer: {
-      description: 'Read; `code` says what became of it.',
+      description: 'The file was read; `code` says what became of it.',
       content: acknowledgementContent,
     },
     refusals: [

@@ -48,7 +48,7 @@ export function startDaily({
       keptMs: heldMs,
       ...lock,
     })) {
-      log.warn('what was held of a file was discarded, because nobody decided in time', {
+      log.warn('a held file was discarded, because nobody decided in time', {
         authority,
         sequence: number,
       });
@@ -62,7 +62,7 @@ export function startDaily({
   function look(): Promise<void> {
     looking ??= work()
       .catch((error: unknown) => {
-        log.warn('the daily purge could not be done; it is tried again', errorFields(error));
+        log.warn('the daily purge failed; will retry', errorFields(error));
       })
       .finally(() => {
         looking = undefined;

@@ -51,7 +51,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
       gauge(
         {
           name: 'cp_flags.store.memory.free',
-          description: 'Share of the memory of Redis that is free; below 0.1 lookups stop.',
+          description: 'Share of Redis memory that is free; below 0.1 lookups stop.',
           unit: '1',
         },
         memoryFreeShare,
@@ -59,7 +59,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
       gauge(
         {
           name: 'cp_flags.store.disk.free',
-          description: 'Of the disk of an embedded Redis.',
+          description: 'Free space on the disk of an embedded Redis.',
           unit: 'By',
         },
         diskFreeBytes,
@@ -67,7 +67,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
       gauge(
         {
           name: 'cp_flags.store.disk.reserve',
-          description: 'Below so much free disk lookups stop.',
+          description: 'Below this much free disk, lookups stop.',
           unit: 'By',
         },
         diskReserveBytes,
@@ -75,7 +75,8 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
       gauge(
         {
           name: 'cp_flags.store.clock.difference',
-          description: 'Between the clocks of service and store; beyond 5 s lookups stop.',
+          description:
+            'Difference between the clocks of service and store; above 5 s lookups stop.',
           unit: 's',
         },
         inSeconds(clocksApartMs),
@@ -83,7 +84,8 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
       gauge(
         {
           name: 'cp_flags.directory.age',
-          description: 'Since the directory of authorities was last read; beyond 5 s lookups stop.',
+          description:
+            'Time since the directory of authorities was last read; above 5 s lookups stop.',
           unit: 's',
         },
         readiness.authoritiesAt === 0 ? undefined : (now - readiness.authoritiesAt) / 1_000,
@@ -91,7 +93,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
       gauge(
         {
           name: 'cp_flags.users.blocked',
-          description: 'Users whom the operator has stopped.',
+          description: 'Users whom the operator has blocked.',
           unit: '{user}',
         },
         readiness.blocked.size,
@@ -99,7 +101,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
       gauge(
         {
           name: 'cp_flags.authorities.expected',
-          description: 'Authorities that are expected to send their plans.',
+          description: 'Authorities that are expected to send plans.',
           unit: '{authority}',
         },
         coverage.expected,
@@ -107,7 +109,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
       gauge(
         {
           name: 'cp_flags.authorities.up_to_date',
-          description: 'Those of them that are up to date.',
+          description: 'Expected authorities that are up to date.',
           unit: '{authority}',
         },
         coverage.upToDate,
@@ -151,7 +153,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
       gauge(
         {
           name: 'cp_flags.authority.data.age.limit',
-          description: 'Beyond it an authority is not up to date.',
+          description: 'Above this age an authority is not up to date.',
           unit: 's',
         },
         limits.upToDateMs / 1_000,
@@ -159,7 +161,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
       gauge(
         {
           name: 'cp_flags.authority.rows',
-          description: 'Rows held of an authority when its last load was reconciled.',
+          description: 'Rows held for an authority when its last load was reconciled.',
           unit: '{row}',
         },
         pointsOf(({ rows }) => rows),
@@ -174,7 +176,7 @@ export function watchChecks(readiness: Readiness, own: () => readonly OwnCheck[]
     gauge(
       {
         name: 'cp_flags.ready',
-        description: '1 while a lookup that is right in every respect would be answered.',
+        description: '1 while a correct lookup would be answered.',
         unit: '',
       },
       truth(isReady(readiness, own())),
@@ -182,7 +184,7 @@ export function watchChecks(readiness: Readiness, own: () => readonly OwnCheck[]
     gauge(
       {
         name: 'cp_flags.check',
-        description: '1 where a check of /_status passes; what to do if not, it says there.',
+        description: '1 if a check of /_status passes; /_status says what to do if not.',
         unit: '',
       },
       [...readiness.checks().map(({ name, ok }) => ({ name: `store:${name}`, ok })), ...own()].map(
@@ -215,7 +217,7 @@ export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
       gauge(
         {
           name: 'cp_flags.audit.problem',
-          description: '1 where audit events are not sealed and somebody has to see to it.',
+          description: '1 if audit events are not sealed and somebody has to act.',
           unit: '',
         },
         truth(!audit.check().ok),
@@ -223,7 +225,7 @@ export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
       gauge(
         {
           name: 'cp_flags.audit.sealing',
-          description: '1 of the process that seals audit events, 0 of one that stands by.',
+          description: '1 in the process that seals audit events, 0 in one that waits.',
           unit: '',
         },
         truth(numbers !== undefined),
@@ -239,7 +241,7 @@ export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
       gauge(
         {
           name: 'cp_flags.audit.unsealed.age',
-          description: 'Since the oldest of them happened.',
+          description: 'Time since the oldest unsealed event.',
           unit: 's',
         },
         inSeconds(numbers?.oldestUnsealedMs),
@@ -255,7 +257,7 @@ export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
       gauge(
         {
           name: 'cp_flags.audit.verification.age',
-          description: 'Since the newest part of the log was last read back as it was sealed.',
+          description: 'Time since the newest part of the log was last read back as sealed.',
           unit: 's',
         },
         inSeconds(numbers?.verifiedAgoMs),
@@ -273,7 +275,7 @@ export function watchNotifications(notifications: Pick<Notifications, 'numbers'>
       gauge(
         {
           name: 'cp_flags.notifications.lag',
-          description: 'Age of the oldest access that no notification tells of.',
+          description: 'Age of the oldest access that has not been notified.',
           unit: 's',
         },
         numbers.lagMs / 1_000,
@@ -281,7 +283,7 @@ export function watchNotifications(notifications: Pick<Notifications, 'numbers'>
       gauge(
         {
           name: 'cp_flags.notifications.behind',
-          description: 'Sealed events that telling authorities has not come to yet.',
+          description: 'Sealed events that have not been read for notifications yet.',
           unit: '{event}',
         },
         numbers.behindEvents,
@@ -289,7 +291,7 @@ export function watchNotifications(notifications: Pick<Notifications, 'numbers'>
       gauge(
         {
           name: 'cp_flags.notifications.unwritten',
-          description: 'Notifications that wait to be written into the outbox.',
+          description: 'Notifications waiting to be written into the outbox.',
           unit: '{notification}',
         },
         numbers.unwritten,
@@ -297,7 +299,8 @@ export function watchNotifications(notifications: Pick<Notifications, 'numbers'>
       gauge(
         {
           name: 'cp_flags.notifications.unreadable',
-          description: 'Events of the log that could not be read, so that an access may be untold.',
+          description:
+            'Events in the log that could not be read, so that an access may not be notified.',
           unit: '{event}',
         },
         numbers.unreadable,
@@ -395,7 +398,8 @@ export function watchAccessContext({
     gauge(
       {
         name: 'cp_flags.audit.spooled',
-        description: 'Refusals and undelivered answers that wait on disk until Redis is back.',
+        description:
+          'Events about refusals and undelivered answers, waiting on disk until Redis is back.',
         unit: '{event}',
       },
       recorder.waiting,
@@ -403,7 +407,8 @@ export function watchAccessContext({
     counter(
       {
         name: 'cp_flags.audit.lost',
-        description: 'Of those, such as found no room and were only counted. Never an answer.',
+        description:
+          'Events about refusals and undelivered answers that found no room and were only counted. Never an answer.',
         unit: '{event}',
       },
       recorder.lost,
@@ -419,7 +424,8 @@ export function watchAccessContext({
     gauge(
       {
         name: 'cp_flags.enumeration.alerts',
-        description: 'Alerts in the last hour of users who look numbers up in an unusual manner.',
+        description:
+          'Alerts in the last hour about users who look up numbers in an unusual manner.',
         unit: '{alert}',
       },
       alerts(),
@@ -436,7 +442,7 @@ export function watchExpiry(
     gauge(
       {
         name: 'cp_flags.tls.certificate.remaining',
-        description: 'Until the first certificate of the chain that is shown ends.',
+        description: 'Time until the first certificate in the chain ends.',
         unit: 's',
       },
       certificate === undefined ? undefined : secondsUntil(certificate()),
@@ -471,11 +477,19 @@ export function watchFolders(folders: Readonly<Record<string, string>>): Source 
     const found = (await Promise.all(Object.entries(folders).map(look))).flat();
     return [
       gauge(
-        { name: 'cp_flags.disk.free', description: 'Of the disk a folder lies on.', unit: 'By' },
+        {
+          name: 'cp_flags.disk.free',
+          description: 'Free space on the disk under a folder.',
+          unit: 'By',
+        },
         found.map(({ labels, free }) => ({ labels, value: free })),
       ),
       gauge(
-        { name: 'cp_flags.disk.size', description: 'Of the disk a folder lies on.', unit: 'By' },
+        {
+          name: 'cp_flags.disk.size',
+          description: 'Size of the disk under a folder.',
+          unit: 'By',
+        },
         found.map(({ labels, all }) => ({ labels, value: all })),
       ),
     ];

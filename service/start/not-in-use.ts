@@ -36,7 +36,7 @@ export async function tellNotInUse({
     } catch (error) {
       if (!failing) {
         log.warn(
-          'which NHS numbers are no longer in use cannot be told; what was told before counts',
+          'which NHS numbers are no longer in use could not be stored; those stored before still count',
           errorFields(error),
         );
       }

@@ -72,7 +72,7 @@ export function recordConfiguration(
   const describe = () => ({ ...described().detail, version: build.version });
   add(recordStart(readiness, admissionContext.store, describe, log));
   identities.organisations?.onChange(() => {
-    log.info('other organisations are registered than before');
+    log.info('the registered organisations have changed');
     const event = { type: 'configuration-change', auditId: randomUUID(), by: 'service' } as const;
     admissionContext.recorder.record({ ...event, detail: describe() });
   });

@@ -126,7 +126,7 @@ export async function startRedis({ configuration, log, add }: StartContext): Pro
   });
   const logLoss = async (): Promise<void> => {
     await redis.exited;
-    if (!stopping) log.error('redis-server ended again and again and is not started any more');
+    if (!stopping) log.error('redis-server ended again and again and is no longer started');
   };
   void logLoss();
   return redis;

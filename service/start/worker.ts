@@ -78,7 +78,7 @@ function openTools({ configuration, log, add }: StartContext, redis: RedisServer
   const verifier = startStoreVerifier(redis.connect('worker', patient), anchor, {
     async resume(load) {
       const { authority, sequence } = load;
-      log.info('a load that was cut short is resumed', { authority, sequence });
+      log.info('resuming a load that was cut short', { authority, sequence });
       await resumeLoad(loader, anchor, load, { lockWaitMs: RESUME_LOCK_WAIT_MS });
     },
     sealedNumbers() {

@@ -135,7 +135,7 @@ export function createMetrics(scheme: 'http' | 'https') {
       ),
       {
         name: 'db.client.operation.duration',
-        description: 'One call of the store, for all the lookups that go together.',
+        description: 'One call to the store, for all the lookups that share it.',
         unit: 's',
         kind: 'histogram',
         points: [
@@ -189,7 +189,7 @@ export function createMetrics(scheme: 'http' | 'https') {
       counter(
         {
           name: 'cp_flags.uploads',
-          description: 'Files that came by POST /uploads, by the code of their acknowledgement.',
+          description: 'Files sent to POST /uploads, by the code of their acknowledgement.',
           unit: '{file}',
         },
         uploads.points((code) => ({ 'cp_flags.code': code })),

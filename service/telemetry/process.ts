@@ -18,7 +18,7 @@ export function watchProcess(): { source: Source; stop: () => void } {
       gauge(
         {
           name: `nodejs.eventloop.delay.${name}`,
-          description: `How late the event loop came to its timers since this was last read: ${which}.`,
+          description: `How late timers ran since this was last read: ${which}.`,
           unit: 's',
         },
         // An interval without a sample has no mean, and is no delay.
@@ -43,7 +43,7 @@ export function watchProcess(): { source: Source; stop: () => void } {
       ),
       {
         name: 'process.cpu.time',
-        description: 'Processor time this process has used.',
+        description: 'Processor time that this process has used.',
         unit: 's',
         kind: 'counter',
         points: [
@@ -64,7 +64,7 @@ export function watchProcess(): { source: Source; stop: () => void } {
         heapUsed,
       ),
       gauge(
-        { name: 'process.uptime', description: 'Since this process started.', unit: 's' },
+        { name: 'process.uptime', description: 'Time since this process started.', unit: 's' },
         process.uptime(),
       ),
     ];

@@ -156,10 +156,7 @@ export function createTelemetry(
     watch: (source) => void sources.push(source),
     start() {
       starting ??= (asked ? begin() : Promise.resolve(undefined)).catch((error: unknown) => {
-        log.error(
-          'metrics and traces cannot be exported; lookups go on without',
-          errorFields(error),
-        );
+        log.error('metrics and traces cannot be exported; lookups continue', errorFields(error));
         return undefined;
       });
       return starting;

@@ -32,7 +32,7 @@ export function guardedAuthority(
       api: 'plain',
       fault: {
         code: failure,
-        log: (fields) => log.error('a request of an authority failed inside the service', fields),
+        log: (fields) => log.error('a request from an authority failed inside the service', fields),
       },
     },
     work,

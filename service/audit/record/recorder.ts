@@ -78,10 +78,13 @@ export function createRecorder(
     lostInAll += count;
     // The first, then one line for each doubling: a store that is down for a week may lose many.
     if (Math.floor(Math.log2(lostInAll)) > Math.floor(Math.log2(before))) {
-      log.error('audit events of refusals or undelivered answers found no room and were counted', {
-        count: lostInAll,
-        ...(error !== undefined && errorFields(error)),
-      });
+      log.error(
+        'audit events about refusals or undelivered answers found no room and were only counted',
+        {
+          count: lostInAll,
+          ...(error !== undefined && errorFields(error)),
+        },
+      );
     }
     lost = { count: (lost?.count ?? 0) + count, from: lost?.from ?? at, until: at };
   }
@@ -167,7 +170,7 @@ export function createRecorder(
       try {
         spool?.adopt();
       } catch (error) {
-        log.error('events that another process left could not be taken over', errorFields(error));
+        log.error('events left by another process could not be taken over', errorFields(error));
       }
     }
     carrying = carry()
@@ -179,7 +182,7 @@ export function createRecorder(
   try {
     open();
   } catch (error) {
-    log.error('the spool of audit events cannot be opened; it is tried again', errorFields(error));
+    log.error('the spool of audit events cannot be opened; will retry', errorFields(error));
   }
   const timer = setInterval(look, TRIED_AGAIN_EVERY_MS).unref();
 

@@ -152,7 +152,7 @@ describe('NHS numbers', () => {
     [`"${n}"`, 'Quotes or ="..."'],
     [`\u201c${n}\u201d`, 'Quotes or ="..."'],
     [`="${n}"`, 'Quotes or ="..."'],
-    [`${n}\u0007`, 'perhaps such as cannot be seen'],
+    [`${n}\u0007`, 'perhaps invisible ones'],
     ['\u200b', 'missing'],
     ['9990000019', 'must be ten digits'],
   ])('the hint for %j says what is wrong with it', (text, hint) => {
@@ -173,9 +173,9 @@ describe('a date that stands for none', () => {
   test.each([
     ['31/12/9999', '"never"'],
     ['9999-12-31', '"never"'],
-    ['NULL', 'a date that is not there'],
-    ['N/A', 'a date that is not there'],
-    ['00/00/0000', 'a date that is not there'],
+    ['NULL', 'a missing date'],
+    ['N/A', 'a missing date'],
+    ['00/00/0000', 'a missing date'],
     ['', 'nullFlavor'],
   ])('%j is refused, and the hint says to leave it out', (text, hint) => {
     const checked = check([plan({ end: at(text) })], [child()]);

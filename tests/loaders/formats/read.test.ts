@@ -579,7 +579,7 @@ describe('CSV', () => {
     expect(result.rows).toEqual((await read(csv, { metadata: metadata(2) })).rows);
     expect(result.warnings.listed.map(({ hint }) => hint).join()).toContain('6 rows with nothing');
     const counted = await whyRefused(text, { metadata: metadata(8) });
-    expect(counted).toContain('Its 6 rows with nothing in their cells are no records');
+    expect(counted).toContain('Its 6 rows with nothing in their cells are not records');
     // One that was cut short is no reason to doubt the record before it.
     const cut = [header, ...rows, ',,'].join('\n');
     expect((await read(cut, { metadata: metadata(2) })).rows).toHaveLength(2);
@@ -599,7 +599,7 @@ describe('CSV', () => {
   ])('%s above the header is named, and where the header is', async (_what, title, line) => {
     const at = title.split('\n').length + 1;
     expect(await whyRefused(`${title}\n${csv}`, { metadata: metadata(2) })).toContain(
-      `Line ${line} is not the header: the columns are named on line ${at}. Take out what stands above it.`,
+      `Line ${line} is not the header: the columns are named on line ${at}. Remove the lines above it.`,
     );
   });
 

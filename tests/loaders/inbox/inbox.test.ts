@@ -624,7 +624,7 @@ describe('whatever goes wrong', () => {
     await watch();
     // Nothing else waits for it.
     await until(() => codes().length === 1 && of('left').length === 2);
-    expect(hints()).toContain(`processing/${id}: It was taken in half`);
+    expect(hints()).toContain(`processing/${id}: It was only half taken in`);
     expect(readFileSync(join(dir, 'c.ctl'), 'utf8')).toContain('newer');
     expect(folder(join('processing', id))).toEqual(['c.ctl']);
   });

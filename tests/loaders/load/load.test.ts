@@ -467,7 +467,7 @@ describe('when the machine fails', () => {
     const authority = newAuthority();
     const lock = await t.store.lockAuthority(authority);
     await expect(l.load(fileXml(upload({ authority })), { lockWaitMs: 50 })).rejects.toThrow(
-      /Another loader is at work/,
+      /Another loader is working/,
     );
     const waiting = l.load(fileXml(upload({ authority })), { lockWaitMs: 5_000 });
     await lock?.release();

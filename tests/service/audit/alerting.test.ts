@@ -174,7 +174,7 @@ test('an alert waits for the audit, and for the folder of the officer, whichever
   const state = await all(first);
   expect(state.problem).toBe(true);
   expect(state.detail).toContain('privacy officer cannot be written');
-  expect(state.detail).toContain('cannot be put into the audit');
+  expect(state.detail).toContain('cannot be written to the audit');
   first.close();
   rmSync(on.outbox);
   const next = on.alerting();

@@ -108,7 +108,7 @@ describe('without consequences', () => {
       expect(said.join('\n')).not.toMatch(/loaded|accepted|added/);
       expect(dry.stdout).toContain('would be CPF02');
       await cpFlags('load', path);
-      expect((await cpFlags('load', path)).stdout).toContain('This very file was loaded before');
+      expect((await cpFlags('load', path)).stdout).toContain('This file was loaded before');
       expect((await cpFlags('authority', 'list')).stdout).toMatch(
         /^ZZ304 {2}.*emergency duty team \d+, given 20\d\d-.*data as of/m,
       );

@@ -94,7 +94,7 @@ test('streams pushed on, near or far, are told, repaired in their place, and los
 test('an entry that somebody else wrote is told until a named person has answered for it', async () => {
   const attacker = await service.connect('lookup');
   await attacker.call('XADD', STREAM, '0-*', 'anything', 'at all');
-  await until(async () => (await said()).includes('no events of this service'), '/_status');
+  await until(async () => (await said()).includes('not events of this service'), '/_status');
   expect(await alarm('audit-entry')).toBe(1);
   expect((await look()).status).toBe(200);
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
@@ -135,7 +135,7 @@ test('an entry without what every event has is told as foreign, and the log is s
 test('a list of accesses that cannot be read is found without a lookup, and begun anew', async () => {
   const attacker = await service.connect('lookup');
   await attacker.hset(keys.accessLists(PARTITION), CHILD, 'nonsense');
-  await until(async () => (await said()).includes('lists of those who looked'), '/_status');
+  await until(async () => (await said()).includes('lists of who looked'), '/_status');
   expect(await alarm('access-list')).toBe(1);
   expect((await look()).text).toContain(WHO_LOOKED_NOT_SHOWN);
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });

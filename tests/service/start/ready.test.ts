@@ -114,7 +114,7 @@ describe('a live service', () => {
 
   test('names the keys that it passes over', async () => {
     expect((await statusOf(service)).text).toContain(
-      'Keys of https://good.example that fit none of its algorithms are passed over: pq-1 (AKP).',
+      'Keys of https://good.example that fit none of its algorithms are not used: pq-1 (AKP).',
     );
   });
 

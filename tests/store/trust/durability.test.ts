@@ -44,7 +44,7 @@ test('nothing is answered where no worker of this version speaks, and the check 
   await t.admin.hdel(keys.dataset, DURABILITY_FIELD);
   await readiness.refresh();
   expect(readiness.open).toBe(false);
-  expect(durable()).toContain('No worker of this version has said how Redis writes to disk.');
+  expect(durable()).toContain('No worker of this version has reported how Redis writes to disk.');
 });
 
 test('a word older than three seconds, or of another run, counts no more', async () => {
@@ -58,7 +58,7 @@ test('a word older than three seconds, or of another run, counts no more', async
   await say({ at: Date.now(), run: '0'.repeat(40) });
   await readiness.refresh();
   expect(readiness.open).toBe(false);
-  expect(durable()).toContain('No worker has said how Redis writes to disk since it started.');
+  expect(durable()).toContain('No worker has reported how Redis writes to disk since it started.');
 
   await t.admin.hset(keys.dataset, DURABILITY_FIELD, '{"run":5}');
   await readiness.refresh();
