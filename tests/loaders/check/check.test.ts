@@ -149,9 +149,9 @@ describe('NHS numbers', () => {
   );
 
   test.each([
-    [`"${n}"`, 'Quotes or ="..."'],
-    [`\u201c${n}\u201d`, 'Quotes or ="..."'],
-    [`="${n}"`, 'Quotes or ="..."'],
+    [`"${n}"`, 'quotes or ="..."'],
+    [`\u201c${n}\u201d`, 'quotes or ="..."'],
+    [`="${n}"`, 'quotes or ="..."'],
     [`${n}\u0007`, 'perhaps invisible ones'],
     ['\u200b', 'missing'],
     ['9990000019', 'must be ten digits'],

@@ -274,7 +274,7 @@ describe('Spine XML', () => {
     [
       'a header after a record',
       xml.replace('</File>', '<id extension="2"/></File>'),
-      /above the first record/,
+      /before the first record/,
     ],
     ['a tag without end', xml.replace('<id ', `<id a="${'x'.repeat(700_000)}" `), /far longer/],
     [

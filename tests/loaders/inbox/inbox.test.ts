@@ -364,7 +364,7 @@ describe('a pair of a MESH client', () => {
     put('orphan.ctl', controlXml());
     await watch();
     await until(() => of('left').length === 2);
-    expect(hints()).toContain('late.dat: Its control file (.ctl) has not come');
+    expect(hints()).toContain('late.dat: Its control file (.ctl) has not arrived');
     expect(hints()).toContain('orphan.ctl: It has no data file (.dat)');
     expect(lying()).toEqual(['late.dat', 'orphan.ctl']);
     put('late.ctl', controlXml());

@@ -53,7 +53,7 @@ test('a word older than three seconds, or of another run, counts no more', async
   await say({ at: at - 10_000 });
   await readiness.refresh();
   expect(readiness.open).toBe(false);
-  expect(durable()).toMatch(/was last said 1[0-9] s ago; 3 s are allowed/);
+  expect(durable()).toMatch(/was last reported 1[0-9] s ago; 3 s are allowed/);
 
   await say({ at: Date.now(), run: '0'.repeat(40) });
   await readiness.refresh();

@@ -37,7 +37,7 @@ test('a live data folder that was last alive days ago opens only by the word of 
   const verifier = await t.keep();
   await verifier.look();
   expect(verifier.state).toMatchObject({ opened: false, problem: true });
-  expect(verifier.state.detail).toContain('was last alive 3 days ago');
+  expect(verifier.state.detail).toContain('was last in use 3 days ago');
   const readiness = watchStore(await t.connect('lookup'));
   await until(() => readiness.checks().some(({ detail }) => detail.includes('confirm old-copy')));
 

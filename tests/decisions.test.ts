@@ -1,0 +1,50 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { root } from './support/processes.ts';
+
+const folder = join(root, 'docs', 'decisions');
+const pages = globSync('[0-9]*.md', { cwd: folder })
+  .toSorted()
+  .map((name) => {
+    const text = readFileSync(join(folder, name), 'utf8');
+    const [, number = '', title = ''] = /^# (\d+)\. (.+)\n/.exec(text) ?? [];
+    return { name, text, number: Number(number), title };
+  });
+const listed = [
+  ...readFileSync(join(folder, 'README.md'), 'utf8').matchAll(
+    /^\| \[(\d+)\]\(([^)]+)\) \| (.+?)(?: \(replaced by (\d+)\))? \|$/gm,
+  ),
+].map(([, number, name, title, replacedBy]) => ({
+  number: Number(number),
+  name,
+  title,
+  replacedBy: replacedBy === undefined ? undefined : Number(replacedBy),
+}));
+
+test('the list has every decision under its title', () => {
+  expect(listed.map(({ number, name, title }) => ({ number, name, title }))).toEqual(
+    pages.map(({ number, name, title }) => ({ number, name, title })),
+  );
+});
+
+test('a decision that was replaced says so, and by which, here and in the list', () => {
+  for (const { number, text } of pages) {
+    const [, by] = /^Replaced by \[decision (\d+)\]/m.exec(text) ?? [];
+    const replacedBy = by === undefined ? undefined : Number(by);
+    expect(listed.find((each) => each.number === number)?.replacedBy).toBe(replacedBy);
+    if (replacedBy !== undefined) {
+      expect(pages.find((each) => each.number === replacedBy)?.text).toContain(
+        `ecision ${number}](`,
+      );
+    }
+  }
+});
+
+test('every decision has its context, what was decided, and what decided it', () => {
+  for (const { name, text } of pages) {
+    for (const part of ['Context', 'Decision', 'What decided']) {
+      expect(text, name).toContain(`**${part}.**`);
+    }
+  }
+});
