@@ -45,7 +45,7 @@ function instantOf(option: '--from' | '--to', text: string): string {
 async function readNhsNumber(option: string): Promise<string> {
   if (option !== '-') {
     throw misused(
-      'Every user of this machine sees the arguments of a command, so no NHS number belongs there. Write --child - and type the number when it is asked for, or send it on standard input.',
+      'Every user of this machine can see the arguments of a command, so do not put an NHS number there. Write --child - and type the number when asked, or send it on standard input.',
     );
   }
   if (!process.stdin.isTTY) return unspacedNhsNumber((await readAll(process.stdin)).trim());
@@ -102,7 +102,7 @@ export const withCriteria = (command: Command): Command =>
     .option('--type <type>', 'the type of event, such as lookup, refusal, load, audit-search')
     .option(
       '--from <time>',
-      'a day or time of London, such as 27/11/2026 or 27/11/2026 08:00; or 2026-11-24T08:00:00Z',
+      'a day or time in London, such as 27/11/2026 or 27/11/2026 08:00; or 2026-11-24T08:00:00Z',
     )
     .option('--to <time>', 'likewise; a day is included, a time is not')
     .requiredOption('--by <name>', 'who asks; goes into the audit')

@@ -73,19 +73,19 @@ async function auditIndex(
   const places = placesOf(configuration);
   if (rebuild === true) removeIndex(places.indexFile);
   const { size } = await bringUpToDate(places);
-  console.log(`The index of the audit goes up to entry ${size} of the log, its end.`);
+  console.log(`The index of the audit is complete, up to entry ${size} of the log.`);
 }
 
 /** Declares `cp-flags audit index`. */
 export function addAuditIndexCommand(audit: Command, configuration: () => Configuration): void {
   audit
     .command('index')
-    .description('Bring the index of the log, by which it is searched, up to date.')
-    .option('--rebuild', 'make it anew from the log')
+    .description('Bring the search index of the log up to date.')
+    .option('--rebuild', 'rebuild it from the log')
     .addHelpText(
       'after',
       `
-A worker and every search do this by themselves, and make a missing or damaged index anew. The index holds
+A worker and every search do this automatically, and rebuild a missing or damaged index. The index holds
 nothing that is not in the log and can be deleted at any time.
 
 Example:

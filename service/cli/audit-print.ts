@@ -49,7 +49,7 @@ export function printReach(
     notSearched === 0 ? '' : ` ${notSearched} events are not sealed yet and were not searched.`;
   print(
     completeUntil === undefined
-      ? `Until when this is complete cannot be told just now: ask again.${later}`
+      ? `Until when this is complete is not known just now: ask again.${later}`
       : `Everything recorded before ${shownCell(completeUntil)} was searched.${later}`,
   );
 }

@@ -105,7 +105,7 @@ async function auditReport(
   const named = readNamed(options);
   const format = formatOf(options);
   if (format === 'fhir')
-    throw misused('A report is text, --json or --csv. Events as FHIR: search.');
+    throw misused('A report is text, --json or --csv. For events as FHIR, use audit search.');
   const least = readTypedNumber('--least', options.least, 1, 1_000_000);
   const names = options.names === true;
   const given = await criteriaOf(options);
@@ -154,11 +154,11 @@ export function addAuditReportCommand(audit: Command, configuration: () => Confi
   withCriteria(
     audit
       .command('report')
-      .description('Make one of the reports that a privacy officer needs.')
+      .description('Make a report for a privacy officer.')
       .argument('<name>', Object.keys(REPORTS).join(', ')),
   )
-    .option('--least <count>', 'refusals: so many at least', '3')
-    .option('--names', 'child: with the names of members of staff, for the review')
+    .option('--least <count>', 'refusals: the least number to list', '3')
+    .option('--names', 'child: with staff names, for the review')
     .addHelpText(
       'after',
       `

@@ -76,7 +76,9 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
   const criteria = await criteriaOf(options);
   const after = options.cursor === undefined ? undefined : readCursor(options.cursor, criteria);
   if (options.cursor !== undefined && after === undefined) {
-    throw misused('--cursor is not one of this search: repeat the search that named it unchanged.');
+    throw misused(
+      '--cursor does not belong to this search: repeat the search that named it, unchanged.',
+    );
   }
   const auditId = randomUUID();
   const { result, reach } = await lookInto(
@@ -141,12 +143,12 @@ export function addAuditSearchCommand(audit: Command, configuration: () => Confi
       .description('Find events: who looked at whom, when, and what was shown.'),
   )
     .option('--fhir', 'as FHIR R4, a Bundle of AuditEvent')
-    .option('--limit <count>', `so many events at most, up to ${EVENTS_AT_MOST}`, '100')
-    .option('--cursor <cursor>', 'go on where the same search ended')
+    .option('--limit <count>', `the most events to show, up to ${EVENTS_AT_MOST}`, '100')
+    .option('--cursor <cursor>', 'continue where the same search ended')
     .addHelpText(
       'after',
       `
-Newest first; everything given must hold. The search is itself an event, recorded before anything is shown,
+Newest first; an event must match everything given. The search is itself an event, recorded before anything is shown,
 with --by, --reason and what was asked for. What is shown holds NHS numbers: treat it as the record it is.
 
 Examples:

@@ -43,7 +43,9 @@ export function printNotificationsStatus(status: NotificationsStatus): void {
   const parts = [
     `events read up to ${position}`,
     ...(behind > 0 ? [`${behind} to read`] : []),
-    ...(oldestUntold === undefined ? [] : [`the oldest access not told is of ${oldestUntold}`]),
+    ...(oldestUntold === undefined
+      ? []
+      : [`the oldest access not notified is from ${oldestUntold}`]),
     ...(unwritten > 0 ? [`${unwritten} wait for the outbox`] : []),
     ...(unreadable > 0 ? [`${unreadable} events could not be read`] : []),
   ];
@@ -67,7 +69,7 @@ function listNotifications(
     console.log(JSON.stringify(lines, null, 2));
     return;
   }
-  if (lines.length === 0) console.log('No authority has been told of an access yet.');
+  if (lines.length === 0) console.log('No authority has been notified of an access yet.');
   for (const { code, last, oldest, kept, unwritten } of lines) {
     const waits = unwritten === 0 ? '' : `, ${unwritten} wait for the outbox`;
     console.log(`${code}  last ${last}, ${kept} kept from ${oldest ?? '-'}${waits}`);
@@ -124,17 +126,17 @@ export function addNotificationsCommands(
 ): void {
   const notifications = program
     .command('notifications')
-    .description('What authorities are told of accesses to their children.')
+    .description('Notifications to authorities about accesses to their children.')
     .addHelpText(
       'after',
       () => `
-An authority reads its own with GET /notifications; where there is an outbox, they are files as well.
+An authority reads its own with GET /notifications; with an outbox, they are also written as files.
 
 ${settingsHelp(NOTIFICATION_SETTINGS)}`,
     );
   notifications
     .command('list')
-    .description('A line an authority: its last notification, how many are kept and since which.')
+    .description('For each authority: its last notification, how many are kept and since when.')
     .option('--json', 'for programs')
     .addHelpText(
       'after',
@@ -146,15 +148,15 @@ Example:
     .action((options: NotificationsListOptions) => listNotifications(configuration(), options));
   notifications
     .command('resend')
-    .description('Write notifications of an authority into the outbox once more.')
+    .description('Write the notifications of an authority into the outbox once more.')
     .argument('<code>', 'its ODS code')
     .option('--after <id>', 'only those after this one (default: all that are kept)')
-    .requiredOption('--by <name>', 'who decides it; goes into the audit')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')
     .addHelpText(
       'after',
       `
-They keep their ids, so that whoever has them already can tell. The worker writes them within seconds.
+They keep their ids, so that a receiver recognises those it has. The worker writes them within seconds.
 
 Example:
   cp-flags notifications resend V145 --after 000001204331.0000 --by "A. Example" --reason "lost in their system"

@@ -169,7 +169,7 @@ export function siteReport(places: AuditPlaces, { criteria }: ReportOptions): Re
   return {
     title: 'Lookups by a site, to match with its attendances',
     notes: [
-      'Join on nhs number and date (a day in London); a look after midnight may belong to the attendance of the day before.',
+      'Join on nhs number and date (a day in London); a look after midnight may belong to an attendance of the day before.',
       'A look without an attendance is a question to ask, not yet an answer. What was shown is left out: matching does not need it.',
     ],
     columns: [
@@ -247,7 +247,7 @@ export function searchesReport(places: AuditPlaces, { criteria }: ReportOptions)
 
 export function alertsReport(places: AuditPlaces, { criteria }: ReportOptions): Report {
   return {
-    title: 'Alerts: who looked numbers up in an unusual manner',
+    title: 'Alerts: who looked up numbers in an unusual manner',
     notes: ['A sign to follow up, not a finding: the report "user" says what else that user did.'],
     columns: [
       'time',

@@ -147,9 +147,9 @@ export function lookersReport(places: AuditPlaces, { criteria }: ReportOptions):
       top.map(({ group }) => group),
     );
     return {
-      title: 'Top lookers against their peers',
+      title: 'Who looks up most children, compared with peers',
       notes: [
-        'Peers have the same role at the same organisation. Compared is the number of different children; without peers there is nothing to compare, and those come last.',
+        'Peers have the same role at the same organisation. The number of different children is compared. Users without peers come last, as there is nothing to compare.',
         'Shifts and tasks differ: a sign to follow up, not a finding.',
         ...firstOf(sorted.length),
       ],

@@ -115,10 +115,12 @@ describe('an acknowledgement', () => {
     const [loaded, checked, dryRun] = (['loaded', 'checked', 'dry-run'] as const).map((done) =>
       acknowledgementText(one, done),
     );
-    expect(loaded).toMatch(/: CPF02 Successful\n[^]*not known here; it is now[^]*release abcdefgh/);
+    expect(loaded).toMatch(
+      /: CPF02 Successful\n[^]*not known here and has been added[^]*release abcdefgh/,
+    );
     expect(checked).toMatch(/: as far as the file itself shows, CPF02\n/);
     expect(dryRun).toMatch(/: would be CPF02, if loaded now\n[^]*it would be\.[^]*would wait/);
-    for (const text of [checked, dryRun]) expect(text).not.toMatch(/Successful|it is now|abcdefgh/);
+    for (const text of [checked, dryRun]) expect(text).not.toMatch(/Successful|has been added|abcdefgh/);
   });
 
   test('as CSV has one line for each refused record, with all that is wrong with it', () => {
