@@ -119,7 +119,7 @@ describe('an acknowledgement', () => {
       /: CPF02 Successful\n[^]*not known here and has been added[^]*release abcdefgh/,
     );
     expect(checked).toMatch(/: as far as the file itself shows, CPF02\n/);
-    expect(dryRun).toMatch(/: would be CPF02, if loaded now\n[^]*it would be\.[^]*would wait/);
+    expect(dryRun).toMatch(/: would be CPF02, if loaded now\n[^]*would be added\.[^]*would wait/);
     for (const text of [checked, dryRun]) expect(text).not.toMatch(/Successful|has been added|abcdefgh/);
   });
 

@@ -184,7 +184,7 @@ test.for<[string, RequestListener, string]>([
   await until(() => said.length > 0, 'the answer being given up');
   expect(said).toEqual([followed.problem]);
   expect(followed.problem).toContain(reason);
-  expect(followed.problem).toMatch(/ have not been fetched yet: .* answered could-not-check\.$/);
+  expect(followed.problem).toMatch(/ have not been fetched yet: .* are could-not-check\.$/);
   expect(followed.usable).toBe(false);
   await expect(jwtVerify(await sign(first, 'one'), followed.find)).rejects.toThrow(KeysUnavailable);
 });
