@@ -63,7 +63,7 @@ export async function auditKey(
   const path = auditKeyFile(configuration);
   try {
     if (options.add === true && options.retire === true) {
-      throw misused('Either --add or --retire: in between, both keys sign for a time.');
+      throw misused('Give either --add or --retire: between the two, both keys sign for a time.');
     }
     if (options.add === true || options.retire === true) {
       const named = readNamed(options);
@@ -76,7 +76,7 @@ export async function auditKey(
       } else {
         const checkpoint = readCheckpointFile(auditFolder(configuration));
         const done = await retireKeys(path, checkpoint, recordAs('audit-key-retired'));
-        if (!done) throw new Failure('There is one key only, which is in use.');
+        if (!done) throw new Failure('There is only one key, and it is in use.');
       }
     }
     for (const { verifierKey } of await readKeys(path)) console.log(verifierKey.text);
@@ -95,7 +95,8 @@ export async function auditHold(
   await withCommits(configuration, async (commits) => {
     if (named === undefined) {
       const holds = commits.retentionHolds();
-      if (holds.length === 0) console.log('No hold: events beyond the retention are pruned.');
+      if (holds.length === 0)
+        console.log('No hold is in force: events past the retention are pruned.');
       for (const { id, at, by, reason } of holds) console.log(`${id}  ${at}  ${by}: ${reason}`);
       return;
     }
@@ -112,7 +113,7 @@ export async function auditHold(
       commits.endRetentionHold(hold);
       const left = commits.retentionHolds().length;
       console.log(
-        `Hold ${options.end} is ended. ${left === 0 ? 'Pruning goes on.' : `${left} others are in force.`}`,
+        `Hold ${options.end} is ended. ${left === 0 ? 'Pruning continues.' : `${left} others are in force.`}`,
       );
       return;
     }
@@ -135,13 +136,13 @@ export async function auditAcceptGap(
   const { by } = named;
   await withCommits(configuration, async (commits) => {
     const commit = commits.read();
-    if (commit === undefined) throw new Failure('The audit log has not been begun yet.');
+    if (commit === undefined) throw new Failure('There is no audit log yet.');
     const redis = await runningRedis(configuration);
     const streams = createAuditStreams(redis.connect('worker'));
     try {
       await redis.ready(REDIS_ANSWERS_WITHIN_MS);
       if ((await streams.dataset()) !== commit.dataset) {
-        throw new Failure('Redis and the audit log are not of the same dataset.');
+        throw new Failure('Redis and the audit log do not belong to the same dataset.');
       }
       if ((await streams.pushed()).length > 0) {
         throw new Failure(`No events are lost. ${VERIFIER.pushedOn}`);
@@ -150,7 +151,7 @@ export async function auditAcceptGap(
       const back = gaps.find(({ sealed, found }) => found < sealed);
       if (back !== undefined) {
         throw new Failure(
-          `Redis is older than the log (${streamName(back.stream)}), which no gap explains: stop the service and restore Redis from its last good copy.`,
+          `Redis is older than the log (${streamName(back.stream)}), which a gap cannot explain: stop the service and restore Redis from its last good copy.`,
         );
       }
       const claimed = await streams.claim(commit.id);
@@ -184,7 +185,7 @@ export async function auditAcceptGap(
           detail: { log: commit.id, before: claimed, ...whyDetail(named) },
         });
         await streams.adopt(commit.id);
-        console.log('This log seals the events of this Redis from now on; another did before.');
+        console.log('From now on this log seals the events of this Redis; another log did before.');
       }
     } finally {
       await redis.stop();

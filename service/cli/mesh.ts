@@ -247,7 +247,7 @@ Examples:
       .command(name)
       .description(description)
       .argument('<localId>', 'as cp-flags mesh list shows it')
-      .requiredOption('--by <name>', 'who decides it; goes into the audit')
+      .requiredOption('--by <name>', 'who decides; goes into the audit')
       .requiredOption('--reason <text>', 'why; goes into the audit')
       .addHelpText(
         'after',

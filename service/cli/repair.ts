@@ -51,7 +51,7 @@ export async function repair(configuration: Configuration, options: RepairOption
       const moved = await streams.repair(stream, 'look');
       if (moved === 'unclear') {
         throw new Failure(
-          `${streamName(stream)} was changed in another manner too: nothing was done to it. Stop the service and restore Redis from its last good copy.`,
+          `${streamName(stream)} was changed in another way too, and is left as it is. Stop the service and restore Redis from its last good copy.`,
         );
       }
       await settle(
@@ -69,7 +69,7 @@ export async function repair(configuration: Configuration, options: RepairOption
       const fields = await unreadableLists(connection, partition);
       if (fields.length === 0) continue;
       await settle(
-        `${fields.length} lists of those who looked cannot be read in partition ${partition}. New ones begin; the audit has who looked.`,
+        `${fields.length} lists of who looked cannot be read in partition ${partition}. New ones begin; the audit has who looked.`,
         { part: 'access-list', partition: String(partition), lists: fields.length },
         () => removeLists(connection, partition, fields),
       );
@@ -79,7 +79,7 @@ export async function repair(configuration: Configuration, options: RepairOption
       const foreign = commits?.foreign() ?? 0;
       if (foreign > 0) {
         await settle(
-          `${foreign} entries of the audit streams were no events of this service. They are sealed as they were.`,
+          `${foreign} entries in the audit streams were not events of this service. They are sealed as they were.`,
           { part: 'audit-entry', entries: foreign },
           () => commits?.answerForForeign(),
         );
@@ -104,7 +104,7 @@ export async function repair(configuration: Configuration, options: RepairOption
       console.log(
         found === 0
           ? NOTHING
-          : `Repaired.${opens} Change the password of the lookup processes, if that is not done.`,
+          : `Repaired.${opens} Change the password of the lookup processes, if you have not done so.`,
       );
     } finally {
       commits?.close();
@@ -116,14 +116,14 @@ export async function repair(configuration: Configuration, options: RepairOption
 export function addRepairCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('repair')
-    .description('Put right what somebody with the password of a lookup process has damaged.')
+    .description('Repair damage done by somebody with the password of a lookup process.')
     .option('--list', 'what is damaged; change nothing')
     .option('--by <name>', 'who does it; goes into the audit')
     .option('--reason <text>', 'why; goes into the audit')
     .addHelpText(
       'after',
       `
-Audit streams whose numbers were pushed on: their entries get the numbers that they would have had, and none
+Audit streams whose numbers were pushed on: their entries get the numbers that they should have, and none
 is lost. Lists of those who looked that cannot be read: new ones begin, and the audit has who looked. Entries
 that are no events: they stay in the log as they were, and the alarm ends. It needs the rights of Redis's
 administrator. Change the password first.

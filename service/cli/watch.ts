@@ -57,7 +57,7 @@ export function untilStopped(inbox: Pick<Inbox, 'stop'>, log: Log): Promise<void
       void Promise.race([
         inbox.stop(),
         delay(LOADS_END_WITHIN_MS, undefined, { ref: false }).then(() => {
-          log.warn('a load is cut short; the next start resumes it');
+          log.warn('a load was cut short; the next start resumes it');
           process.exit(1);
         }),
       ]).then(resolve);
@@ -112,7 +112,7 @@ const WATCH_SETTINGS = [
 export function addWatchCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('watch')
-    .description('Load the uploads that come into a folder, until it is stopped (Ctrl-C).')
+    .description('Load the uploads that arrive in a folder, until it is stopped (Ctrl-C).')
     .argument('<dir>', 'the inbox: where a MESH client or a person puts files')
     .option('--out <dir>', 'where acknowledgements go (default: the folder outbox in the inbox)')
     .addHelpText(

@@ -67,7 +67,7 @@ function tell(report: InboxReport, log: Log): void {
       break;
     case 'retried':
       log.warn(
-        `${report.name}: ${report.hint} Tried again by itself in ${Math.ceil(report.againInMs / 1000)} s.`,
+        `${report.name}: ${report.hint} It is tried again in ${Math.ceil(report.againInMs / 1000)} s.`,
       );
       break;
     case 'unwell':

@@ -120,7 +120,8 @@ describe('an acknowledgement', () => {
     );
     expect(checked).toMatch(/: as far as the file itself shows, CPF02\n/);
     expect(dryRun).toMatch(/: would be CPF02, if loaded now\n[^]*would be added\.[^]*would wait/);
-    for (const text of [checked, dryRun]) expect(text).not.toMatch(/Successful|has been added|abcdefgh/);
+    for (const text of [checked, dryRun])
+      expect(text).not.toMatch(/Successful|has been added|abcdefgh/);
   });
 
   test('as CSV has one line for each refused record, with all that is wrong with it', () => {

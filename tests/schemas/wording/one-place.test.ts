@@ -5,7 +5,7 @@ import { root } from '../../support/processes.ts';
 
 /** Words that are read elsewhere: the command line's own help, descriptions of the API, reports of the audit. */
 const OWN_WORDS =
-  /^service\/(?:cli|description|fhir|routes)\/|^service\/audit\/search\/reports\.ts$|^loaders\/synthetic\//;
+  /^service\/(?:cli|description|fhir|routes)\/|^service\/audit\/search\/(?:event-|sum-)?reports\.ts$|^loaders\/synthetic\//;
 const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
 /** A text in quotes of several words that begins with a capital and ends as a sentence does. */
 const SENTENCE = /(['"`])([A-Z](?:(?!\1)[^\\\n]|\\.)*? (?:(?!\1)[^\\\n]|\\.)*[.!?])\1/g;

@@ -200,7 +200,7 @@ test('a stream that was shortened is no repair’s, which says what opens the st
   expect(accepted).toMatchObject({ code: 0 });
   await until(async () => (await look()).status === 200, 'lookups being answered again');
   await until(
-    async () => (await repair('--list')).stdout.includes('no events of this service'),
+    async () => (await repair('--list')).stdout.includes('not events of this service'),
     'the entry being sealed',
   );
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });

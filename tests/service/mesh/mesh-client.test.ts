@@ -184,7 +184,7 @@ describe('receiving', () => {
     expect(callsOf('GET', new RegExp(`${other.id}|${elsewhere.id}`))).toBe(2);
     expect(said).toEqual([
       expect.stringMatching(`Message ${other.id}: It is of a workflow`),
-      expect.stringMatching(`Message ${elsewhere.id}: It is to another mailbox`),
+      expect.stringMatching(`Message ${elsewhere.id}: It is addressed to a mailbox`),
     ]);
   });
 
