@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
+import { RegExpRouter } from 'hono/router/reg-exp-router';
 import { refusalResponse } from './fhir/outcome.ts';
 import { withTraceId } from './fhir/request.ts';
 import { FHIR_BASE } from './fhir/vocabulary.ts';
@@ -15,9 +16,12 @@ const isFhir = (path: string): boolean => path === FHIR_BASE || path.startsWith(
 /**
  * The app of the routes it is given, and of nothing else. Each has exactly one handler, and none a middleware,
  * so that Hono calls it directly.
+ *
+ * @throws of addresses that one regular expression cannot hold. Hono would take a slower router for all of
+ * them then, which every lookup would pay for.
  */
 export function createApp(routes: readonly MountedRoute[], { log }: { log: Log }) {
-  const app = new Hono<{ Bindings: HttpBindings }>();
+  const app = new Hono<{ Bindings: HttpBindings }>({ router: new RegExpRouter() });
   for (const { operation, handler } of routes) {
     app.on(operation.method, operation.path, handler);
     for (const path of operation.optionsAt ?? []) app.on('OPTIONS', path, handler);

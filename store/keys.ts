@@ -3,14 +3,24 @@ import { PARTITIONS } from '#schemas/nhs-number.ts';
 /** A partition's audit stream, or `system` for events that concern no single child. */
 export type AuditPartition = number | 'system';
 
+export const partitions: readonly number[] = Array.from({ length: PARTITIONS }, (_, p) => p);
+
+/** Made once: a lookup names four, and a text that is put together anew costs more to send as well. */
+function ofPartition(name: string): (partition: number) => string {
+  const keyOf = (partition: number): string => `cpf:{p${partition}}:${name}`;
+  const made = partitions.map(keyOf);
+  return (partition) => made[partition] ?? keyOf(partition);
+}
+const auditOf = ofPartition('audit');
+
 /** Every key there is. Keys of one partition, and of one authority, share a hash slot. */
 export const keys = {
-  children: (partition: number) => `cpf:{p${partition}}:children`,
-  accessLists: (partition: number) => `cpf:{p${partition}}:seen`,
-  notInUse: (partition: number) => `cpf:{p${partition}}:not-in-use`,
-  fence: (partition: number) => `cpf:{p${partition}}:fence`,
+  children: ofPartition('children'),
+  accessLists: ofPartition('seen'),
+  notInUse: ofPartition('not-in-use'),
+  fence: ofPartition('fence'),
   audit: (partition: AuditPartition) =>
-    partition === 'system' ? 'cpf:{system}:audit' : `cpf:{p${partition}}:audit`,
+    partition === 'system' ? 'cpf:{system}:audit' : auditOf(partition),
   authority: (code: string) => `cpf:authority:{${code}}`,
   files: (code: string) => `cpf:authority:{${code}}:files`,
   lock: (code: string) => `cpf:authority:{${code}}:lock`,
@@ -35,6 +45,5 @@ export const keys = {
 /** How `cpf:open` begins where the store verifier has closed the store; what follows says why and what to do. */
 export const CLOSED = 'closed: ';
 
-export const partitions: readonly number[] = Array.from({ length: PARTITIONS }, (_, p) => p);
 export const allChildrenKeys: readonly string[] = partitions.map(keys.children);
 export const auditPartitions: readonly AuditPartition[] = [...partitions, 'system'];

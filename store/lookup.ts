@@ -27,7 +27,7 @@ export type LookupInput = {
   /** JSON of a lookup event; opaque to the store. */
   event: string;
   /** Days since 1970 of the date of birth given, if one was. */
-  dateOfBirthDay?: number;
+  dateOfBirthDay?: number | undefined;
   access: Access;
   /** Whether the answer has room for who looked before; the event says no more than is shown. */
   showAccesses: boolean;

@@ -136,6 +136,20 @@ function headFault(incoming: IncomingMessage): ErrorCode | undefined {
 }
 
 /**
+ * Tells whether an address can have a host; the listener lets some through that none can: 999.1.1.1, for one.
+ * The last one is remembered, since there are as many as strangers like to send.
+ */
+function createHostCheck(): (host: string | undefined) => boolean {
+  let last: string | undefined;
+  return (host) => {
+    if (host === last) return true;
+    if (!URL.canParse(`http://${host}`)) return false;
+    last = host;
+    return true;
+  };
+}
+
+/**
  * Has the requests of a connection answered one after the other. What comes in one packet would all begin in
  * one turn of the event loop otherwise, and every other client wait for it.
  */
@@ -192,11 +206,11 @@ export async function serveHttp(
     observer?: RequestObserver | undefined;
   },
 ): Promise<HttpServer> {
+  const isHost = createHostCheck();
   const listener = getRequestListener(
     (request, bindings) => {
       const env = bindings as HttpBindings;
-      // The listener lets hosts through that no address can have: 999.1.1.1, for one.
-      const response = URL.canParse(request.url)
+      const response = isHost(env.incoming.headers.host)
         ? fetch(request, env)
         : problemResponse('malformed-request');
       if (!endsWhereUnread(env.incoming)) return response;
@@ -217,7 +231,7 @@ export async function serveHttp(
     if (draining) outgoing.setHeader('connection', 'close');
     const observed = observer?.begin(incoming);
     if (observed !== undefined) {
-      outgoing.once('close', () => observed.end(outgoing.headersSent ? outgoing.statusCode : 0));
+      outgoing.on('close', () => observed.end(outgoing.headersSent ? outgoing.statusCode : 0));
     }
     const fault = headFault(incoming);
     if (fault === undefined) void listener(incoming, outgoing);

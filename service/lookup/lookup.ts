@@ -103,7 +103,7 @@ export function createLookup(dependencies: LookupDependencies) {
       nhsNumber: request.nhsNumber,
       auditId,
       event,
-      ...(request.dateOfBirth !== undefined && { dateOfBirthDay: epochDay(request.dateOfBirth) }),
+      dateOfBirthDay: request.dateOfBirth && epochDay(request.dateOfBirth),
       access: admitted.access.access,
       showAccesses: search === undefined || search === 'AuditEvent',
       userKey: admitted.caller.userKey,

@@ -13,7 +13,7 @@ export function whenUndelivered(
     tell();
     return;
   }
-  outgoing.once('close', () => {
+  outgoing.on('close', () => {
     if (!outgoing.writableFinished) tell();
   });
 }

@@ -40,7 +40,7 @@ export const PAGES: readonly PageRoute[] = [
   page('GET', '/', 'home'),
   page('GET', '/sign-in', 'signIn'),
   page('POST', '/sign-in', 'choosePerson'),
-  page('POST', '/sign-in/role', 'takeRole'),
+  page('POST', '/role', 'takeRole'),
   page('GET', '/sign-in/:provider', 'beginSignIn'),
   page('GET', '/sign-in/:provider/back', 'finishSignIn'),
   page('POST', '/sign-in/:provider/logged-out', 'loggedOut'),

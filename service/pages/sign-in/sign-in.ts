@@ -201,7 +201,7 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     return frame({
       title: SIGN_IN.chooseRole,
       cookies: [visits.cookie(visit)],
-      content: html`<form method="post" action="/sign-in/role">
+      content: html`<form method="post" action="/role">
 <input type="hidden" name="token" value="${forms.token({ form: 'role', owner: visit.id })}">
 ${radios('role', {
   large: true,

@@ -308,14 +308,14 @@ test('of several roles one is chosen, in this browser, once', async () => {
   const page = await signIn(visitor, somebody(), { roles, selectedRole: undefined });
   expect(page.heading).toBe(SIGN_IN.chooseRole);
   const offered = [...page.text.matchAll(/name="role" type="radio" value="([^"]+)"/g)];
-  const fields = { ...hiddenOf(page, '/sign-in/role'), role: offered[1]?.[1] ?? '' };
+  const fields = { ...hiddenOf(page, '/role'), role: offered[1]?.[1] ?? '' };
   const thief = createVisitor(service.baseUrl);
-  expect((await thief.post('/sign-in/role', fields)).status).toBe(403);
+  expect((await thief.post('/role', fields)).status).toBe(403);
   const visit = new Map(visitor.jar);
-  expect((await visitor.post('/sign-in/role', fields)).headers.get('location')).toBe('/look-up');
+  expect((await visitor.post('/role', fields)).headers.get('location')).toBe('/look-up');
   expect(wordsOf(await visitor.get('/look-up'))).toContain(LOOK_UP.recorded);
   for (const [name, value] of visit) thief.jar.set(name, value);
-  expect((await thief.post('/sign-in/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
+  expect((await thief.post('/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
 });
 
 describe('a session', () => {

@@ -82,3 +82,13 @@ test('an address of no route is refused in the form of its part of the service',
   const fhir = await app.request('/FHIR/R4/Patient', {}, env);
   expect(await fhir.json()).toMatchObject({ code: 'not-found' });
 });
+
+test('addresses that the router could only look for one by one, at every request, stop the start', () => {
+  const at = (path: string) => ({
+    ...posted,
+    operation: { ...posted.operation, path },
+  });
+  const log = createLog('error', { write: () => undefined });
+  const both = mount([at('/greetings/role'), at('/greetings/:language/over')], {});
+  expect(() => createApp(both, { log })).toThrow('/greetings/:language/over');
+});
