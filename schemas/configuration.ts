@@ -75,11 +75,55 @@ export const configurationSchema = z
       ),
     REDIS_URL: z
       .string()
-      .regex(/^(redis|rediss|unix):\/\//, {
-        error: 'must start with redis://, rediss:// or unix://',
+      .regex(/^(redis|rediss|unix):\/\/|^rediss?\+sentinel:\/\/([^/@]*@)?[^/@]+\/[\w.-]+$/, {
+        error:
+          'must start with redis://, rediss:// or unix://, or be redis+sentinel://HOST:PORT,HOST:PORT/NAME (rediss+sentinel:// for TLS), with the name after `sentinel monitor`',
       })
       .optional()
-      .describe('If set, that Redis is used, and none is started.'),
+      .describe(
+        'If set, that Redis is used, and none is started. `redis+sentinel://USER@HOST:PORT,HOST:PORT,HOST:PORT/NAME` asks sentinels which server is the primary.',
+      ),
+    REDIS_REPLICAS: number(0, 8, 0)
+      .pipe(z.int({ error: 'must be a whole number' }))
+      .describe(
+        'How many replicas there are that may be promoted. Every answer’s event, and every other write, waits for them before it counts. See [Topologies](../topologies.md).',
+      ),
+    REDIS_CA_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('PEM file: the authorities by which the servers of `rediss` are certified.'),
+    REDIS_CERT_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('PEM file: the certificate by which servers of `rediss` know this process.'),
+    REDIS_KEY_FILE: z.string().min(1).optional().describe('PEM file: the key of REDIS_CERT_FILE.'),
+    REDIS_SENTINEL_USERNAME: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('The user by which sentinels know this process.'),
+    REDIS_SENTINEL_PASSWORD_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('A file holding its password.'),
+    REDIS_SENTINEL_CA_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('As REDIS_CA_FILE, for sentinels. Default: REDIS_CA_FILE.'),
+    REDIS_SENTINEL_CERT_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('As REDIS_CERT_FILE, for sentinels. Default: REDIS_CERT_FILE.'),
+    REDIS_SENTINEL_KEY_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('PEM file: the key of REDIS_SENTINEL_CERT_FILE.'),
     REDIS_PASSWORD_FILE: z
       .string()
       .min(1)
@@ -478,6 +522,23 @@ export const configurationSchema = z
       addIssue({ code: 'custom', path: ['MESH_POLL_SECONDS'], message });
     }
   })
+  .refine(({ REDIS_URL, REDIS_REPLICAS }) => REDIS_REPLICAS === 0 || REDIS_URL !== undefined, {
+    path: ['REDIS_URL'],
+    error: 'required, because REDIS_REPLICAS is set: the embedded Redis has no replicas',
+  })
+  .refine(
+    ({ REDIS_CERT_FILE, REDIS_KEY_FILE }) =>
+      (REDIS_CERT_FILE === undefined) === (REDIS_KEY_FILE === undefined),
+    { path: ['REDIS_CERT_FILE'], error: 'REDIS_CERT_FILE and REDIS_KEY_FILE go together' },
+  )
+  .refine(
+    ({ REDIS_SENTINEL_CERT_FILE, REDIS_SENTINEL_KEY_FILE }) =>
+      (REDIS_SENTINEL_CERT_FILE === undefined) === (REDIS_SENTINEL_KEY_FILE === undefined),
+    {
+      path: ['REDIS_SENTINEL_CERT_FILE'],
+      error: 'REDIS_SENTINEL_CERT_FILE and REDIS_SENTINEL_KEY_FILE go together',
+    },
+  )
   .refine(
     ({ PORT, METRICS_PORT }) =>
       METRICS_PORT === undefined || METRICS_PORT === 0 || METRICS_PORT !== PORT,

@@ -43,11 +43,15 @@ export const LOOKUP_OUTCOMES = ['flagged', 'not-flagged'] as const;
  */
 export const STORE_CAUSES = ['incomplete', 'corrupt', 'clock', 'not-in-use', 'coverage'] as const;
 
-/** The same, wherever it was found: the store was not open, the store did not answer, the directory is old. */
+/**
+ * The same, wherever it was found: the store was not open, the store did not answer, replicas did not
+ * acknowledge the event, the directory is old.
+ */
 export const COULD_NOT_CHECK_CAUSES = [
   'closed',
   ...STORE_CAUSES,
   'store',
+  'not-replicated',
   'directory',
   'rehearsal',
   'late',

@@ -18,7 +18,7 @@ import { createLookups } from './start/lookups.ts';
 import { readProviders, startPages } from './start/pages.ts';
 import { startReadiness } from './start/readiness.ts';
 import { recordConfiguration } from './start/record-start.ts';
-import { startRedis } from './start/redis.ts';
+import { openLanes, startRedis } from './start/redis.ts';
 import { PARTS, runs } from './start/roles.ts';
 import type { Tools } from './start/tools.ts';
 import { openWorkerStore, startWorker } from './start/worker.ts';
@@ -87,7 +87,8 @@ export async function startService(
     const redis = await startRedis(start);
     const opened = runs('work', ROLE) ? await openWorkerStore(start, redis, prepare) : undefined;
     // Only now, so that its first look at the directory finds what was prepared.
-    const connection = redis.connect('lookup');
+    const connection = redis.connect('lookup', { unacknowledged: true });
+    const replicated = openLanes(redis);
     const readiness = await startReadiness(start, redis, connection, opened);
     const kind = opened?.anchor.dataset()?.kind ?? readiness.dataset?.kind;
 
@@ -99,6 +100,7 @@ export async function startService(
       identities,
       readiness,
       connection,
+      replicated,
       countedAlerts,
     });
     const nameOf = (code: string): string | undefined =>
@@ -146,7 +148,8 @@ export async function startService(
       (await startPages(start, {
         kind,
         readiness,
-        connection,
+        // An ended session must not come back with another primary.
+        connection: replicated?.records ?? connection,
         admissionContext,
         identities,
         lookups,

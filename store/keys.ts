@@ -40,6 +40,8 @@ export const keys = {
   /** Something that may be done once: a form sent, a logout token used. */
   once: (what: string) => `cpf:{once}:${what}`,
   use: (window: number) => `cpf:{use}:${window}`,
+  /** Written to see whether replicas acknowledge. */
+  probe: 'cpf:{use}:probe',
 } as const;
 
 /** How `cpf:open` begins where the store verifier has closed the store; what follows says why and what to do. */

@@ -13,6 +13,7 @@ import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
 import { PLAN_STATUSES, type PlanStatus, type PlanType } from '#schemas/plans/plan.ts';
 import { appendEvent } from './audit-stream/events.ts';
+import type { Lane, Lanes } from './connection/lanes.ts';
 import { list } from './connection/reply.ts';
 import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
@@ -94,17 +95,35 @@ export type LookupStore = {
 const LOOKUPS_A_CALL = 64;
 const CLOCK_TOLERANCE_MS = 5_000;
 const COLLAPSE_MS = ACCESS_COLLAPSE_HOURS * 3_600_000;
+/** While every lane is at work, whether lookups may still be answered is looked at so often. */
+const LOOKED_AT_EVERY_MS = 100;
 
 type Waiting = { input: LookupInput; resolve: (result: LookupResult) => void };
+/** Lookups that share a call, on their way. */
+type Call = {
+  batch: readonly Waiting[];
+  expected: ExpectedEvent[];
+  dataset: string;
+  sentAt: number;
+  reply: Promise<unknown>;
+};
 
 const couldNotCheck = (cause: CouldNotCheckCause): LookupResult => ({
   kind: 'could-not-check',
   cause,
 });
 
+/** Lookups that wait for replicas. */
+export type ReplicatedLookups = {
+  lanes: Lanes;
+  /** A connection whose writes are done once replicas have them. */
+  records: Redis;
+};
+
 /**
  * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong
  * @param options.called told of each call: how many lookups it was for, how long it took, whether it failed
+ * @param options.replicated where an answer waits until replicas have its event
  */
 export function createLookupStore(
   redis: Redis,
@@ -112,21 +131,40 @@ export function createLookupStore(
   options: {
     clock?: () => number;
     called?: ((lookups: number, milliseconds: number, failed: boolean) => void) | undefined;
+    replicated?: ReplicatedLookups | undefined;
   } = {},
 ): LookupStore {
   const clock = options.clock ?? Date.now;
-  const { called } = options;
+  const { called, replicated } = options;
   let waiting: Waiting[] = [];
   let sent = 0;
+  let lookingAgain: NodeJS.Timeout | undefined;
   const calls = new Set<Promise<void>>();
 
   function flush(): void {
+    if (replicated === undefined) dispatch(take(), (batch, dataset) => send(batch, dataset, redis));
+    else flushLanes(replicated.lanes);
+  }
+
+  function take(): Waiting[] {
     const all = waiting;
     waiting = [];
+    return all;
+  }
+
+  /** Sends lookups in calls that are not too large, where lookups may be answered. */
+  function dispatch(
+    all: readonly Waiting[],
+    begin: (batch: readonly Waiting[], dataset: string) => Call,
+    acknowledged?: () => Promise<boolean>,
+  ): void {
+    // Looked at here, and not when the lookup came in: readiness may have been withdrawn within the turn.
+    const dataset = readiness.open ? readiness.dataset : undefined;
+    if (dataset === undefined) return refuse(all, 'closed');
     for (let from = 0; from < all.length; from += LOOKUPS_A_CALL) {
       const batch = all.slice(from, from + LOOKUPS_A_CALL);
       sent += batch.length;
-      const sending = send(batch).finally(() => {
+      const sending = finish(begin(batch, dataset.id), acknowledged).finally(() => {
         sent -= batch.length;
         calls.delete(sending);
       });
@@ -134,16 +172,44 @@ export function createLookupStore(
     }
   }
 
-  async function send(batch: readonly Waiting[]): Promise<void> {
-    // Looked at here, and not when the lookup came in: readiness may have been withdrawn within the turn.
-    const dataset = readiness.open ? readiness.dataset : undefined;
-    if (dataset === undefined) {
-      for (const { resolve } of batch) resolve(couldNotCheck('closed'));
-      return;
-    }
+  function refuse(all: readonly Waiting[], cause: CouldNotCheckCause): void {
+    for (const { resolve } of all) resolve(couldNotCheck(cause));
+  }
+
+  /** Whatever waits goes with a free lane; where none is, it waits until one is. */
+  function flushLanes(lanes: Lanes): void {
+    if (waiting.length === 0) return;
+    const lane = readiness.open && readiness.run !== undefined ? lanes.free(readiness.run) : 'none';
+    if (lane === 'busy') {
+      lookingAgain ??= setTimeout(() => {
+        lookingAgain = undefined;
+        flushLanes(lanes);
+      }, LOOKED_AT_EVERY_MS);
+    } else if (lane === 'none') refuse(take(), readiness.open ? 'store' : 'closed');
+    else sendOn(lane, take());
+  }
+
+  function sendOn(lane: Lane, all: readonly Waiting[]): void {
+    let acknowledged: Promise<boolean> = Promise.resolve(false);
+    const { run } = lane;
+    const group = lane.send(readiness.replicasRequired, (carrier) =>
+      dispatch(
+        all,
+        (batch, dataset) => send(batch, dataset, carrier),
+        async () => {
+          if (await acknowledged) return run === readiness.run;
+          readiness.notReplicated();
+          return false;
+        },
+      ),
+    );
+    ({ acknowledged } = group);
+  }
+
+  function send(batch: readonly Waiting[], dataset: string, carrier: Redis): Call {
     const keyList: string[] = [];
     const args: (string | number)[] = [
-      dataset.id,
+      dataset,
       clock(),
       CLOCK_TOLERANCE_MS,
       COLLAPSE_MS,
@@ -174,18 +240,20 @@ export function createLookupStore(
         event.after,
       );
     }
+    const sentAt = performance.now();
+    const reply = carrier.fcall(FUNCTIONS.lookup, keyList.length, ...keyList, ...args);
+    return { batch, expected, dataset, sentAt, reply };
+  }
+
+  async function finish(
+    { batch, expected, dataset, sentAt, reply }: Call,
+    acknowledged: (() => Promise<boolean>) | undefined,
+  ): Promise<void> {
     let results: unknown[] = [];
     let at = 0;
     let failed = true;
-    const sentAt = performance.now();
     try {
-      const reply: unknown = await redis.fcall(
-        FUNCTIONS.lookup,
-        keyList.length,
-        ...keyList,
-        ...args,
-      );
-      const [clockThen, ...each] = list(reply);
+      const [clockThen, ...each] = list(await reply);
       at = Number(clockThen);
       results = each;
       failed = false;
@@ -193,6 +261,13 @@ export function createLookupStore(
       // Each is answered could-not-check below. The next poll of readiness finds the reason.
     }
     called?.(batch.length, performance.now() - sentAt, failed);
+    // Nothing that a replica may lack is remembered, or compared with what comes after.
+    if (acknowledged !== undefined && !(await acknowledged()) && !failed) {
+      for (const [i, { input, resolve }] of batch.entries()) {
+        resolve(withoutReplicas(input, expected[i], results[i], at, readiness));
+      }
+      return;
+    }
     // Before anything is waited for: what another call sees after this one is compared with it.
     const read = batch.map(({ input }, i) =>
       readResult(input, expected[i], results[i], at, readiness),
@@ -201,11 +276,13 @@ export function createLookupStore(
     if (results.some((result) => namesUnknownAuthority(result, readiness)))
       await readiness.refresh();
     // An answer that comes after the store's clock or the connection went into doubt is not given.
-    const trusted = readiness.open && readiness.dataset?.id === dataset.id;
+    const trusted = readiness.open && readiness.dataset?.id === dataset;
     for (const [i, { resolve }] of batch.entries()) {
       resolve((trusted ? read[i] : undefined) ?? couldNotCheck('store'));
     }
   }
+
+  replicated?.lanes.onFree(flush);
 
   return {
     lookup: (input) =>
@@ -224,9 +301,29 @@ export function createLookupStore(
     async record(event) {
       const nhsNumber = 'nhsNumber' in event ? event.nhsNumber : undefined;
       const partition = nhsNumber === undefined ? 'system' : partitionOf(nhsNumber as NhsNumber);
-      await appendEvent(redis, event, partition);
+      await appendEvent(replicated?.records ?? redis, event, partition);
     },
   };
+}
+
+/**
+ * What a lookup comes to whose group no replica acknowledged in time. Its event may stay or be lost, so that
+ * what is on record as shown is to be followed by word that it was not.
+ */
+function withoutReplicas(
+  input: LookupInput,
+  expected: ExpectedEvent | undefined,
+  reply: unknown,
+  at: number,
+  readiness: Readiness,
+): LookupResult {
+  if (expected !== undefined) {
+    readiness.sawEvent(partitionOf(input.nhsNumber), expected, undefined);
+  }
+  const [tag, , , detail] = list(reply);
+  return tag === 'could-not-check' && Number.isSafeInteger(at)
+    ? couldNotCheck(causeOf(detail))
+    : couldNotCheck('not-replicated');
 }
 
 /**

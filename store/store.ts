@@ -35,6 +35,7 @@ export type Store = ReturnType<typeof createStore>;
  */
 export function createStore(redis: Redis, anchor: Anchor) {
   let dataset: Dataset | undefined;
+  const locksGivenUp = new Set<string>();
 
   async function datasetId(): Promise<string> {
     dataset ??= (await readDataset(redis))?.dataset;
@@ -59,9 +60,9 @@ export function createStore(redis: Redis, anchor: Anchor) {
     ...createDirectory(redis),
     ...createLedger(redis),
     lockAuthority: (code: OdsCode): Promise<AuthorityLock | undefined> =>
-      lockAuthority(redis, code),
+      lockAuthority(redis, code, locksGivenUp),
     takeMailbox: (mailbox: string): Promise<MailboxLease | undefined> =>
-      takeMailbox(redis, mailbox),
+      takeMailbox(redis, mailbox, locksGivenUp),
     keepMailbox: (
       mailbox: string,
       lease: MailboxLease,

@@ -27,9 +27,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const installed = (unit: string): string => basename(unit).replace('@.', '@worker.');
 
-test('there is a unit for the service, for a role of it, and for the inbox', () => {
+test('there is a unit for the service, for a role of it, for the inbox, and for a Redis and a sentinel of several', () => {
   expect(units.map((unit) => basename(unit))).toEqual([
     'cp-flags-inbox.service',
+    'cp-flags-redis.service',
+    'cp-flags-sentinel.service',
     'cp-flags.service',
     'cp-flags@.service',
   ]);
@@ -55,6 +57,8 @@ test.skipIf(!hasAnalyze).for(units)('%s gives the service no more than it needs'
 
 test.each(units)('%s starts the program as itself, so that a signal reaches it', (unit) => {
   const text = readFileSync(join(root, unit), 'utf8');
-  expect(text).toMatch(/^ExecStart=\/opt\/cp-flags\/service\/cp-flags (serve|watch .+)$/m);
+  expect(text).toMatch(
+    /^ExecStart=(\/opt\/cp-flags\/service\/cp-flags (serve|watch .+)|\/usr\/bin\/redis-server \/.+)$/m,
+  );
   expect(text).not.toMatch(/^User=root/m);
 });

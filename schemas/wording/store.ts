@@ -73,6 +73,58 @@ export const READINESS = {
   workerUnreadable: `Whether a worker is alive cannot be read. ${USERS}`,
 } as const;
 
+/** Of the replicas that an answer waits for. */
+export const REPLICAS = {
+  acknowledge: (attached: number) => `${attached} replicas acknowledge every write.`,
+  missing: (attached: number, count: number) =>
+    `${attached} of ${count} replicas are attached to this Redis: an answer could be lost with it. Bring the replica back; ${GO_ON} If it stays away, a named person orders cp-flags replicas single.`,
+  silent: (required: number) =>
+    `${required} replicas are to acknowledge every write, and they do not in time. Look at their disks and at the network between them; ${GO_ON}`,
+  noAgreement: (attached: number) =>
+    `With ${attached} replicas attached, more than half of the sentinels must confirm each time that this Redis is the primary, and they do not: another may have been promoted. Bring the sentinels or the replica back; ${GO_ON}`,
+  away: (attached: number, count: number) =>
+    `${attached} of ${count} replicas are attached. Lookups are answered with the word of the sentinels; they end if another server is lost. Bring the replica back.`,
+  neverSaid: `No worker of this version has said how replicas write to disk. Start one with REDIS_REPLICAS set; ${GO_ON}`,
+  saidLongAgo: `No worker has said within the last 3 s how replicas write to disk. Start a process with role worker or all; ${GO_ON}`,
+  /** @param problems what is wrong with each, sentences */
+  unfit: (fit: number, least: number, problems: string) =>
+    `${fit} of ${least} required replicas have every write on disk. ${problems} ${GO_ON}`,
+  notRequired: 'No replica is waited for, by order.',
+  notSingle: 'Replicas are waited for.',
+  single: (by: string, at: string) =>
+    `Single mode since ${at}, ordered by ${by}: answers are on one disk only, and after a failover a named person has to confirm. End it with cp-flags replicas require once the replica is back.`,
+  servers: 'All replicas are fit to take over.',
+  notSettled: (server: string) =>
+    `Replica ${server} has not yet written all it copied to its own disk.`,
+  wrongSetting: (server: string, setting: string, value: string) =>
+    `Replica ${server}: set \`${setting} ${value}\`.`,
+  notAppending: (server: string) =>
+    `Replica ${server} does not write its append-only file. Look at its disk and its log.`,
+  notInStep: (server: string) => `Replica ${server} is not in step with the primary.`,
+  notAccepted: (server: string) =>
+    `Replica ${server} does not accept the user of REDIS_URL: users are not replicated. Give every server the same users.`,
+  fewRights: (server: string) =>
+    `Replica ${server} gives the user of REDIS_URL fewer rights than the primary does. Give every server the same users.`,
+  notReached: (server: string) => `Replica ${server} cannot be reached from this service.`,
+  otherVersion: (server: string, version: string, primary: string) =>
+    `Replica ${server} is of version ${version}, the primary of ${primary}: bring them to the same one.`,
+  notReplicated: (acknowledged: number, required: number) =>
+    `Redis took it, but ${acknowledged} of ${required} replicas acknowledged it in time, so that it may yet be lost. Do it again once cp-flags status says that lookups are answered.`,
+} as const;
+
+/** Of the sentinels that REDIS_URL names. */
+export const SENTINELS = {
+  reached: 'More than half of the sentinels are reached.',
+  unreachable:
+    'The sentinels of REDIS_URL cannot be reached. Look at their addresses and at the network.',
+  fewReached: (reached: number, all: number) =>
+    `${reached} of ${all} sentinels of REDIS_URL are reached: after a failover the new primary may not be found. Bring them back.`,
+  unknownMaster: (master: string) =>
+    `The sentinels know no primary named ${master}. REDIS_URL must end with the name after \`sentinel monitor\` in their files.`,
+  notAccepted:
+    'The sentinels do not accept REDIS_SENTINEL_USERNAME and the password of REDIS_SENTINEL_PASSWORD_FILE, or give it too few rights.',
+} as const;
+
 const WITHOUT = {
   appendonly: 'Redis keeps no append-only file.',
   appendfsync: 'Redis does not write audit events to disk at once.',
@@ -101,6 +153,8 @@ export const VERIFIER = {
   notLookedAt: 'The store has not been checked yet.',
   unreachable: 'Redis cannot be reached.',
   verifying: 'The store is being verified.',
+  fewReplicas: (attached: number, least: number) =>
+    `${attached} of ${least} replicas are attached: nothing is verified or written before they are.`,
   open: 'The store is open.',
   failed: (fault: string) => `The store could not be verified (${fault}); the service is retrying.`,
   noDatasetYet: 'There is no dataset yet. Create one with `cp-flags init`.',

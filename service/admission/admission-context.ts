@@ -4,7 +4,7 @@ import { auditedCaller } from '#schemas/people/caller.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { ADMISSION } from '#schemas/wording/operations.ts';
 import type { connectStore } from '#store/connection/connection.ts';
-import { createLookupStore } from '#store/lookup.ts';
+import { createLookupStore, type ReplicatedLookups } from '#store/lookup.ts';
 import { createSharedUse } from '#store/shared-use.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { logAlert } from '../audit/alert/log-alert.ts';
@@ -31,6 +31,8 @@ export type AdmissionContextDependencies = {
   identities: Identities;
   readiness: Readiness;
   connection: ReturnType<typeof connectStore>;
+  /** Where answers wait for replicas: what carries them. */
+  replicated: ReplicatedLookups | undefined;
   telemetry: Telemetry;
   log: Log;
   /** Alerts of the last hour that the worker gave, where this process is one. */
@@ -48,6 +50,7 @@ export async function createAdmissionContext(dependencies: AdmissionContextDepen
 
   const store = createLookupStore(connection, readiness, {
     called: telemetry.calledStore,
+    replicated: dependencies.replicated,
   });
   const recorder = createRecorder(store, readiness, log, {
     folder: auditSpoolFolder(configuration),

@@ -54,7 +54,7 @@ const redis = connectStore(address, {
   replaced: () => tell({ kind: 'warning', message: CONNECTION_REPLACED, count: 1 }),
 });
 const anchor = Anchor.open(anchorFolder);
-const streams = createAuditStreams(redis);
+const streams = createAuditStreams(redis, (address.replicas ?? 0) > 0);
 const sealer = createSealer({
   folder,
   keyFile,

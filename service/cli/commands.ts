@@ -19,6 +19,7 @@ import { addPurgeCommand } from './purge.ts';
 import { addReconcileCommand } from './reconcile.ts';
 import { addReleaseCommand } from './release.ts';
 import { addRepairCommand } from './repair.ts';
+import { addReplicasCommands } from './replicas.ts';
 import { addServeCommand } from './serve.ts';
 import { noteLostOutput } from './signals.ts';
 import { addStatusCommand } from './status.ts';
@@ -45,6 +46,7 @@ const COMMANDS = [
   addNotificationsCommands,
   addBlockCommands,
   addConfirmCommands,
+  addReplicasCommands,
   addStatusCommand,
   addAuditCommands,
 ];

@@ -170,12 +170,16 @@ export async function status(
 ): Promise<boolean> {
   const redis = await runningRedis(configuration);
   const anchor = openAnchor(configuration);
-  const readiness = watchStore(redis.connect('lookup'), {
+  const quiet = { unacknowledged: true };
+  const { replicas: count, sentinels } = redis;
+  const readiness = watchStore(redis.connect('lookup', quiet), {
+    ...(count > 0 && { replicas: { count, probe: redis.connect('lookup', quiet) } }),
+    ...(sentinels !== undefined && { sentinels }),
     datasetProblem: (held) => datasetProblem(configuration, anchor, held),
   });
   try {
-    const store = createStore(redis.connect('loader'), anchor);
-    const worker = redis.connect('worker');
+    const store = createStore(redis.connect('loader', quiet), anchor);
+    const worker = redis.connect('worker', quiet);
     await redis.ready(REDIS_ANSWERS_WITHIN_MS);
     await readiness.whenOpen(OPENS_WITHIN_MS);
     const { ready } = readiness;

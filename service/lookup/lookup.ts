@@ -151,7 +151,7 @@ export function createLookup(dependencies: LookupDependencies) {
     // The event on disk says that this answer may be shown.
     const notDelivered = (): void => recorder.record({ type: 'not-delivered', auditId, nhsNumber });
     if (result.kind === 'could-not-check') {
-      if (late) {
+      if (late || result.cause === 'not-replicated') {
         notDelivered();
       } else {
         recorder.record({

@@ -48,6 +48,14 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
         },
         truth(readiness.ready),
       ),
+      counter(
+        {
+          name: 'cp_flags.store.failovers',
+          description: 'How often sentinels named another primary since the process started.',
+          unit: '{failover}',
+        },
+        readiness.failovers,
+      ),
       gauge(
         {
           name: 'cp_flags.store.memory.free',

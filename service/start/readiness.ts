@@ -16,7 +16,12 @@ export async function startReadiness(
   connection: StoreConnection,
   tools: Pick<Tools, 'anchor' | 'verifier'> | undefined,
 ): Promise<Readiness> {
+  const { sentinels, replicas: count } = redis;
+  const replicas =
+    count === 0 ? undefined : { count, probe: redis.connect('lookup', { unacknowledged: true }) };
   const readiness = watchStore(connection, {
+    ...(replicas !== undefined && { replicas }),
+    ...(sentinels !== undefined && { sentinels }),
     ...(redis.embedded && { dataDir: configuration.DATA_DIR }),
     datasetProblem: (held) =>
       tools === undefined

@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import { type HostPort, placeOf, type TlsTexts } from '#store/connection/address.ts';
 import {
   CONNECTION_REPLACED,
+  type ConnectionOptions,
   connectStore,
+  openSentinels,
   type StoreAddress,
   whenReady,
 } from '#store/connection/connection.ts';
@@ -12,15 +15,26 @@ import {
   type RedisRole,
   startEmbeddedRedis,
 } from '#store/connection/embedded-redis.ts';
+import { createLanes } from '#store/connection/lanes.ts';
+import type { Sentinels } from '#store/connection/sentinels.ts';
+import type { ReplicatedLookups } from '#store/lookup.ts';
 import type { StartContext } from './context.ts';
 
 export type StoreConnection = ReturnType<typeof connectStore>;
+type ConnectOptions = Pick<ConnectionOptions, 'commandTimeoutMs' | 'unacknowledged'>;
 
 /** A Redis to work with: who speaks to it as what. */
 export type RedisServer = {
   /** True where this process started it. */
   embedded: boolean;
-  connect(role: RedisRole, options?: { commandTimeoutMs?: number }): StoreConnection;
+  /** How many replicas at least must have a write before it counts. */
+  replicas: number;
+  /** What the sentinels of its address say; `undefined` where it names none. */
+  sentinels: Sentinels | undefined;
+  /** Unless told otherwise, its writes resolve once replicas have them. */
+  connect(role: RedisRole, options?: ConnectOptions): StoreConnection;
+  /** To one server of those that copy each other, whichever is the primary. Not among those of `ready`. */
+  connectTo(role: RedisRole, server: HostPort): StoreConnection;
   /** For a connection that is made elsewhere, in another thread. */
   address(role: RedisRole): StoreAddress;
   /** @throws a sentence, where not every connection made so far is usable within the deadline */
@@ -49,14 +63,31 @@ function serverAt(
   const endConnections = (): void => {
     for (const connection of connections) connection.disconnect();
   };
+  const sentinels = openSentinels(address('worker'));
   return {
     embedded: embedded !== undefined,
+    replicas: address('worker').replicas ?? 0,
+    sentinels,
     address,
     connect(role, options = {}) {
       const name = `cp-flags-${role}`;
-      const connection = connectStore(address(role), { name, replaced, ...options });
+      const connection = connectStore(address(role), { name, replaced, sentinels, ...options });
       connections.push(connection);
       return connection;
+    },
+    connectTo(role, { host, port }) {
+      const { url, ...as } = address(role);
+      const { tls, username, password } = placeOf(url ?? '');
+      const one = `${tls ? 'rediss' : 'redis'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+      return connectStore(
+        {
+          ...(username !== undefined && { username }),
+          ...(password !== undefined && { password }),
+          ...as,
+          url: one,
+        },
+        { name: `cp-flags-${role}`, unacknowledged: true },
+      );
     },
     async ready(deadlineMs) {
       await Promise.all(connections.map((connection) => whenReady(connection, deadlineMs)));
@@ -64,6 +95,7 @@ function serverAt(
     endConnectionsWithin: (deadlineMs) => void setTimeout(endConnections, deadlineMs).unref(),
     async stop() {
       endConnections();
+      sentinels?.stop();
       await embedded?.stop();
     },
     abandon() {
@@ -77,19 +109,59 @@ function serverAt(
   };
 }
 
+async function textOf(setting: keyof Configuration, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    throw new ConfigurationError(`${setting}: ${path} cannot be read.`);
+  }
+}
+
+type TlsFiles = Record<'ca' | 'cert' | 'key', keyof Configuration>;
+const SERVER_FILES: TlsFiles = {
+  ca: 'REDIS_CA_FILE',
+  cert: 'REDIS_CERT_FILE',
+  key: 'REDIS_KEY_FILE',
+};
+const SENTINEL_FILES: TlsFiles = {
+  ca: 'REDIS_SENTINEL_CA_FILE',
+  cert: 'REDIS_SENTINEL_CERT_FILE',
+  key: 'REDIS_SENTINEL_KEY_FILE',
+};
+
+async function tlsTexts(configuration: Configuration, files: TlsFiles): Promise<TlsTexts> {
+  const texts: TlsTexts = {};
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const path = configuration[files[name]];
+    if (typeof path === 'string') texts[name] = await textOf(files[name], path);
+  }
+  return texts;
+}
+
 async function configuredServer(
   url: string,
-  passwordFile: string | undefined,
+  configuration: Configuration,
   replaced?: () => void,
 ): Promise<RedisServer> {
-  if (passwordFile === undefined) return serverAt(() => ({ url }), { replaced });
-  let password: string;
-  try {
-    password = (await readFile(passwordFile, 'utf8')).trim();
-  } catch {
-    throw new ConfigurationError(`REDIS_PASSWORD_FILE: ${passwordFile} cannot be read.`);
+  const { REDIS_PASSWORD_FILE, REDIS_REPLICAS } = configuration;
+  const { REDIS_SENTINEL_USERNAME, REDIS_SENTINEL_PASSWORD_FILE } = configuration;
+  const address: StoreAddress = {
+    url,
+    replicas: REDIS_REPLICAS,
+    tls: await tlsTexts(configuration, SERVER_FILES),
+    sentinel: {
+      tls: await tlsTexts(configuration, SENTINEL_FILES),
+      ...(REDIS_SENTINEL_USERNAME !== undefined && { username: REDIS_SENTINEL_USERNAME }),
+    },
+  };
+  if (REDIS_PASSWORD_FILE !== undefined) {
+    address.password = (await textOf('REDIS_PASSWORD_FILE', REDIS_PASSWORD_FILE)).trim();
   }
-  return serverAt(() => ({ url, password }), { replaced });
+  if (REDIS_SENTINEL_PASSWORD_FILE !== undefined) {
+    const password = await textOf('REDIS_SENTINEL_PASSWORD_FILE', REDIS_SENTINEL_PASSWORD_FILE);
+    address.sentinel = { ...address.sentinel, password: password.trim() };
+  }
+  return serverAt(() => address, { replaced });
 }
 
 /**
@@ -101,10 +173,8 @@ export async function openRedis(
   configuration: Configuration,
   replaced?: () => void,
 ): Promise<RedisServer> {
-  const { REDIS_URL, REDIS_PASSWORD_FILE, DATA_DIR, REDIS_MAXMEMORY_MIB } = configuration;
-  if (REDIS_URL !== undefined) {
-    return configuredServer(REDIS_URL, REDIS_PASSWORD_FILE, replaced);
-  }
+  const { REDIS_URL, DATA_DIR, REDIS_MAXMEMORY_MIB } = configuration;
+  if (REDIS_URL !== undefined) return configuredServer(REDIS_URL, configuration, replaced);
   const server = await startEmbeddedRedis({ dataDir: DATA_DIR, maxmemoryMb: REDIS_MAXMEMORY_MIB });
   return serverAt((role) => ({ socketPath: server.socketPath, ...server.users[role] }), {
     embedded: server,
@@ -134,9 +204,22 @@ export async function startRedis({ configuration, log, add }: StartContext): Pro
 
 /** The Redis that is running already: REDIS_URL, or the embedded one of the data folder if any. */
 export async function findRedis(configuration: Configuration): Promise<RedisServer | undefined> {
-  const { REDIS_URL, REDIS_PASSWORD_FILE, DATA_DIR } = configuration;
-  if (REDIS_URL !== undefined) return configuredServer(REDIS_URL, REDIS_PASSWORD_FILE);
+  const { REDIS_URL, DATA_DIR } = configuration;
+  if (REDIS_URL !== undefined) return configuredServer(REDIS_URL, configuration);
   const found = await findEmbeddedRedis(DATA_DIR);
   if (found === undefined) return undefined;
   return serverAt((role) => ({ socketPath: found.socketPath, ...found.users[role] }));
+}
+
+/** Busy ones gather what comes meanwhile: more of them wait for a disk in turn, fewer make larger groups. */
+const LANES = 3;
+
+/** What carries lookups that wait for replicas; `undefined` where none do. */
+export function openLanes(redis: RedisServer): ReplicatedLookups | undefined {
+  if (redis.replicas === 0) return undefined;
+  const connect = () => redis.connect('lookup', { unacknowledged: true });
+  return {
+    lanes: createLanes(Array.from({ length: LANES }, connect), redis.sentinels),
+    records: redis.connect('lookup'),
+  };
 }

@@ -3,6 +3,7 @@ import { sweepSpools } from '#loaders/spool/sweep.ts';
 import { withinLimit } from '#schemas/alert-thresholds.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
+import type { HostPort } from '#store/connection/address.ts';
 import { createStore } from '#store/store.ts';
 import { watchAccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
@@ -75,7 +76,11 @@ function openTools({ configuration, log, add }: StartContext, redis: RedisServer
   const patient = { commandTimeoutMs: LOADER_COMMAND_TIMEOUT_MS };
   const administrator = createStore(redis.connect('admin', patient), anchor);
   const loader = createStore(redis.connect('loader', patient), anchor);
-  const verifier = startStoreVerifier(redis.connect('worker', patient), anchor, {
+  const { replicas, sentinels } = redis;
+  const connectTo = (server: HostPort) => redis.connectTo('worker', server);
+  const connection = redis.connect('worker', { ...patient, unacknowledged: true });
+  const verifier = startStoreVerifier(connection, anchor, {
+    ...(replicas > 0 && { replicas: { replicas, connectTo, sentinels } }),
     async resume(load) {
       const { authority, sequence } = load;
       log.info('resuming a load that was cut short', { authority, sequence });
@@ -252,7 +257,7 @@ export async function startWorker(
   const notifying = await startNotifying(start, dependencies);
   const mesh = await startMailbox(start, opened, dependencies.kind, tracer);
   const forRoutes = createWork(start, opened, dependencies, tracer);
-  const lists = watchAccessLists(redis.connect('worker'));
+  const lists = watchAccessLists(redis.connect('worker', { unacknowledged: true }));
   start.add(() => lists.stop());
   const foreign = createForeignWrites(verifier, audit, lists);
   return {

@@ -99,8 +99,12 @@ export async function streamStates(redis: Redis): Promise<StreamState[]> {
   });
 }
 
-/** The audit streams as the worker works on them; a list by stream is in the order of `auditPartitions`. */
-export function createAuditStreams(redis: Redis) {
+/**
+ * The audit streams as the worker works on them; a list by stream is in the order of `auditPartitions`.
+ *
+ * @param replicated whether writes on the connection wait for replicas
+ */
+export function createAuditStreams(redis: Redis, replicated = false) {
   async function numbers(): Promise<number[]> {
     return (await streamStates(redis)).map(({ last }) => last);
   }
@@ -212,6 +216,16 @@ export function createAuditStreams(redis: Redis) {
         }
       }
       return batch;
+    },
+
+    /**
+     * Resolves once the replicas have whatever was read before: what is sealed must not be lost with a primary. A
+     * write of its own is waited for, since `WAIT` is for those of its connection.
+     *
+     * @throws {NotReplicated}
+     */
+    async awaitReplicas(): Promise<void> {
+      if (replicated) await redis.hset(keys.dataset, 'sealing', Date.now());
     },
 
     /**

@@ -1,14 +1,11 @@
 import { Redis } from 'ioredis';
 import { STORE } from '#schemas/wording/store.ts';
+import { acknowledgeByReplicas } from './acknowledged.ts';
+import { placeOf, type StoreAddress, type TlsTexts } from './address.ts';
+import { primaryConnector, type Sentinels, watchSentinels } from './sentinels.ts';
 import { replaceWhenSilent } from './silence.ts';
 
-/** Where a store is and as whom to speak to it. Either `socketPath` or `url`. */
-export type StoreAddress = {
-  socketPath?: string;
-  url?: string;
-  username?: string;
-  password?: string;
-};
+export type { StoreAddress } from './address.ts';
 
 /** For the log, where a connection went mute and is replaced. */
 export const CONNECTION_REPLACED =
@@ -21,12 +18,33 @@ const RECONNECT_AT_MOST_MS = 250;
 /** A server that does not end its side of a connection that is ended here. */
 const DISCONNECT_TIMEOUT_MS = 250;
 
+export type ConnectionOptions = {
+  /** For the server's list of connections. */
+  name: string;
+  commandTimeoutMs?: number | undefined;
+  /** Told of each connection that went mute and is replaced. */
+  replaced?: (() => void) | undefined;
+  /** What follows the sentinels of the address for all connections of a process. */
+  sentinels?: Sentinels | undefined;
+  /** Its writes wait for no replica, whatever the address says: nobody is answered by them. */
+  unacknowledged?: boolean | undefined;
+};
+
+/** What follows the sentinels that an address names; `undefined` where it names none. */
+export function openSentinels(address: StoreAddress): Sentinels | undefined {
+  const place = address.url === undefined ? undefined : placeOf(address.url);
+  if (place?.kind !== 'sentinels') return undefined;
+  return watchSentinels(place.sentinels, place.master, {
+    ...(address.sentinel !== undefined && { sentinel: address.sentinel }),
+    tls: place.tls ? (address.tls ?? {}) : undefined,
+  });
+}
+
 /**
  * A client that never does anything twice or late: nothing is queued while it is offline, nothing is sent
- * again after a break, every command has a deadline. It reconnects by itself, where the connection breaks
- * and where it goes mute.
- *
- * @param options.replaced told of each connection that went mute and is replaced
+ * again after a break, every command has a deadline. It reconnects by itself, where the connection breaks,
+ * where it goes mute, and where sentinels name another primary. A write is done only once as many replicas
+ * have it as the address says.
  */
 export function connectStore(
   address: StoreAddress,
@@ -34,12 +52,13 @@ export function connectStore(
     name,
     commandTimeoutMs = COMMAND_TIMEOUT_MS,
     replaced = () => undefined,
-  }: { name: string; commandTimeoutMs?: number; replaced?: (() => void) | undefined },
+    sentinels,
+    unacknowledged = false,
+  }: ConnectionOptions,
 ): Redis {
+  const own = sentinels ?? openSentinels(address);
   const redis = new Redis({
-    ...(address.socketPath !== undefined
-      ? { path: address.socketPath }
-      : fromUrl(address.url ?? 'redis://127.0.0.1:6379')),
+    ...target(address, own),
     ...(address.username !== undefined && { username: address.username }),
     ...(address.password !== undefined && { password: address.password }),
     connectionName: name,
@@ -55,30 +74,47 @@ export function connectStore(
   });
   // Errors reach their commands; without a listener ioredis prints them, addresses and all.
   redis.on('error', () => undefined);
+  if (own !== sentinels) redis.once('end', () => own?.stop());
   replaceWhenSilent(redis, { replaced });
+  const { replicas = 0 } = address;
+  if (replicas > 0 && !unacknowledged) {
+    acknowledgeByReplicas(redis, { replicas, sentinels: own }, commandTimeoutMs);
+  }
   return redis;
 }
 
-function fromUrl(text: string): {
+type Target = {
   path?: string;
   host?: string;
   port?: number;
   username?: string;
   password?: string;
-  tls?: object;
-} {
-  const url = new URL(text);
-  const user = {
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+  tls?: TlsTexts;
+  Connector?: ReturnType<typeof primaryConnector>;
+};
+
+function target(address: StoreAddress, sentinels: Sentinels | undefined): Target {
+  if (address.socketPath !== undefined) return { path: address.socketPath };
+  const place = placeOf(address.url ?? 'redis://127.0.0.1:6379');
+  const { username, password } = place;
+  const tls = place.tls ? (address.tls ?? {}) : undefined;
+  const common = {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(tls !== undefined && { tls }),
   };
-  if (url.protocol === 'unix:') return { path: decodeURIComponent(url.pathname), ...user };
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? 6379 : Number(url.port),
-    ...user,
-    ...(url.protocol === 'rediss:' && { tls: {} }),
-  };
+  switch (place.kind) {
+    case 'socket':
+      return { path: place.path, ...common };
+    case 'server':
+      return { ...place.server, ...common };
+    case 'sentinels':
+      if (sentinels === undefined) throw new TypeError('its sentinels are followed by nobody');
+      return {
+        ...common,
+        Connector: primaryConnector(sentinels, { tls, disconnectTimeoutMs: DISCONNECT_TIMEOUT_MS }),
+      };
+  }
 }
 
 const CONNECTION_FAULT =

@@ -60,6 +60,14 @@ export const FUNCTIONS = {
   markServer: name('mark_server'),
 } as const;
 
+/** Those that change nothing; in Lua they are registered with `no-writes`. */
+export const READING_FUNCTIONS: readonly string[] = [
+  FUNCTIONS.readRows,
+  FUNCTIONS.stamps,
+  FUNCTIONS.auditNumbers,
+  FUNCTIONS.unreadableLists,
+];
+
 /** Puts this version's functions on the server, unless they are there. Others' stay. */
 export async function loadFunctions(redis: Redis): Promise<void> {
   try {

@@ -37,15 +37,30 @@ function hasDied(token: string): boolean {
   }
 }
 
-async function takeLease(redis: Redis, lock: string, fenceKey: string): Promise<Lease | undefined> {
+/** @param givenUp tokens of this process that Redis could not be told to forget */
+async function takeLease(
+  redis: Redis,
+  lock: string,
+  fenceKey: string,
+  givenUp: Set<string>,
+): Promise<Lease | undefined> {
   const token = `${hostname()}/${process.pid}/${randomUUID()}`;
-  const take = () => redis.fcall(FUNCTIONS.lockAuthority, 2, lock, fenceKey, token, LEASE_MS);
+  async function take(): Promise<unknown> {
+    try {
+      return await redis.fcall(FUNCTIONS.lockAuthority, 2, lock, fenceKey, token, LEASE_MS);
+    } catch (error) {
+      // It may have been given all the same.
+      givenUp.add(token);
+      throw error;
+    }
+  }
   let fence = await take();
   if (fence === 0) {
     // A process that was killed need not be waited for: its fence keeps it out, should it live after all.
     const holder = await redis.get(lock);
-    if (holder !== null && hasDied(holder)) {
+    if (holder !== null && (givenUp.has(holder) || hasDied(holder))) {
       await redis.fcall(FUNCTIONS.renewLock, 1, lock, holder, '0');
+      givenUp.delete(holder);
       fence = await take();
     }
   }
@@ -56,20 +71,26 @@ async function takeLease(redis: Redis, lock: string, fenceKey: string): Promise<
     token,
     renew: async () => (await lease(LEASE_MS)) === 1,
     async release() {
+      givenUp.add(token);
       await lease(0);
+      givenUp.delete(token);
     },
   };
 }
 
 /**
  * `undefined` where another loader holds the authority. The lease is 30 s: renew it while at work.
- * One held by a process of this machine that is gone is taken over.
+ * One held by a process of this machine that is gone is taken over, and one that this process gave up while Redis
+ * was away.
+ *
+ * @param givenUp tokens of this process that Redis could not be told to forget
  */
 export async function lockAuthority(
   redis: Redis,
   code: OdsCode,
+  givenUp: Set<string>,
 ): Promise<AuthorityLock | undefined> {
-  const lease = await takeLease(redis, keys.lock(code), keys.lockFence(code));
+  const lease = await takeLease(redis, keys.lock(code), keys.lockFence(code), givenUp);
   return (
     lease && {
       ...lease,
@@ -88,8 +109,10 @@ export type MailboxLease = Pick<Lease, 'token'>;
 export async function takeMailbox(
   redis: Redis,
   mailbox: string,
+  givenUp: Set<string>,
 ): Promise<MailboxLease | undefined> {
-  const lease = await takeLease(redis, keys.mailboxLock(mailbox), keys.mailboxFence(mailbox));
+  const [lock, fence] = [keys.mailboxLock(mailbox), keys.mailboxFence(mailbox)];
+  const lease = await takeLease(redis, lock, fence, givenUp);
   return lease && { token: lease.token };
 }
 

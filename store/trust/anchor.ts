@@ -71,6 +71,9 @@ const holdRow = z.object({
   at: z.number(),
   json: z.string(),
 });
+const acknowledgedSchema = z.object({ id: z.string(), offset: z.number(), heartbeat: z.number() });
+/** How far replicas had acknowledged: the primary's replication id and offset, and the worker's last sign of life. */
+export type Acknowledged = z.infer<typeof acknowledgedSchema>;
 const jsonRow = z.object({ json: z.string() });
 const marksSchema = z.array(z.object({ mark: z.string(), at: z.number() }));
 /** What a server was marked with, and when, milliseconds of the store's clock. */
@@ -298,6 +301,37 @@ export class Anchor {
 
   rememberGenerations(numbers: readonly number[]): void {
     this.#remember('generations', numbers);
+  }
+
+  #keep(name: string, value: unknown): void {
+    this.#db
+      .prepare('INSERT OR REPLACE INTO seen (name, json) VALUES (?, ?)')
+      .run(name, JSON.stringify(value));
+  }
+
+  #kept(name: string): unknown {
+    const row = this.#db.prepare('SELECT json FROM seen WHERE name = ?').get(name);
+    return row === undefined ? undefined : JSON.parse(jsonRow.parse(row).json);
+  }
+
+  /** What every replica that may be promoted is known to have; `undefined` before that was ever so. */
+  acknowledged(): Acknowledged | undefined {
+    const kept = this.#kept('acknowledged');
+    return kept === undefined ? undefined : acknowledgedSchema.parse(kept);
+  }
+
+  rememberAcknowledged(acknowledged: Acknowledged): void {
+    this.#keep('acknowledged', acknowledged);
+  }
+
+  /** Whether answers may have been given that no replica has, since replicas last acknowledged everything. */
+  single(): boolean {
+    return this.#kept('single') === true;
+  }
+
+  /** True before the first such answer, false once replicas have acknowledged everything again. */
+  rememberSingle(single: boolean): void {
+    this.#keep('single', single);
   }
 
   /** The marks that the server of this store may have, the newest last; see `store/trust/server.lua`. */

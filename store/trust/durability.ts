@@ -10,8 +10,12 @@ export const DURABLE = {
   appendfsync: 'always',
   'no-appendfsync-on-rewrite': 'no',
 } as const;
-type Setting = keyof typeof DURABLE;
-const SETTINGS = Object.keys(DURABLE) as Setting[];
+export type DurableSetting = keyof typeof DURABLE;
+const SETTINGS = Object.keys(DURABLE) as DurableSetting[];
+
+/** Those settings of a server, by name. */
+export const durableSettings = async (redis: Redis): Promise<ReadonlyMap<string, string>> =>
+  new Map(pairs(await redis.config('GET', ...SETTINGS)));
 
 /** A field of the dataset's hash, which every process may read already, and reads each second. */
 export const DURABILITY_FIELD = 'durability';
@@ -41,10 +45,10 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
 
   async function say(always: boolean): Promise<void> {
     // In one go, and so on one connection to one run; the time first, so that it is not later than the rest.
-    const [time, info, reply, dataset] = await Promise.all([
+    const [time, info, settings, dataset] = await Promise.all([
       redis.time(),
       redis.info('server'),
-      redis.config('GET', ...SETTINGS),
+      durableSettings(redis),
       redis.hget(keys.dataset, 'id'),
     ]);
     const run = runIdOf(info);
@@ -53,7 +57,7 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
     const said: z.infer<typeof saidSchema> = {
       run,
       at,
-      settings: Object.fromEntries(pairs(reply)),
+      settings: Object.fromEntries(settings),
     };
     const same = JSON.stringify({ ...said, at: before?.at }) === JSON.stringify(before);
     if (same && before !== undefined && at - before.at < SAY_EVERY_MS && !always) return;

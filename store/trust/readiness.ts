@@ -1,13 +1,18 @@
 import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
-import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
+import { READINESS, REPLICAS, SENTINELS, VERIFIER } from '#schemas/wording/store.ts';
 import { type Dataset, parseDataset, readAuthorities } from '../authorities/dataset.ts';
+import { attachedReplicas, type Requirement, requirementOf } from '../connection/acknowledged.ts';
+import { createLane } from '../connection/lanes.ts';
 import { information, list } from '../connection/reply.ts';
+import type { Sentinels } from '../connection/sentinels.ts';
+import { SINGLE_FIELD, singleMode } from '../connection/single-mode.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
 import { DURABILITY_FIELD, durabilityProblem } from './durability.ts';
 import { EventNumbers, type ExpectedEvent } from './event-numbers.ts';
+import { judgeReplicas, REPLICAS_FIELD, replicasWord } from './replicas.ts';
 import { BELIEVED_SERVER, CONFIRMED_PROMOTION } from './server.ts';
 import {
   bad,
@@ -43,6 +48,14 @@ export type Readiness = {
   /** `open`, and no partition is in doubt. What readiness reports. */
   readonly ready: boolean;
   readonly dataset: Dataset | undefined;
+  /** The run of the server that the last look was at; `undefined` before the first. */
+  readonly run: string | undefined;
+  /** What an answer's event needs of replicas before it is given, as of the last look. */
+  readonly replicasRequired: Requirement;
+  /** How often sentinels have named another primary since this began. */
+  readonly failovers: number;
+  /** Tells it that replicas did not acknowledge in time: lookups stay closed until they do. */
+  notReplicated(): void;
   /** Keys the ids under which the dataset's resources are shown. */
   readonly resourceKey: string | undefined;
   /** The directory of authorities, replaced as a whole at each poll. */
@@ -92,6 +105,10 @@ const CHECKS = [
   'opened',
   'whole',
   'durable',
+  'replicas',
+  'single-mode',
+  'replica-servers',
+  'sentinels',
   'memory',
   'disk',
   'clock',
@@ -104,7 +121,18 @@ type CheckName = (typeof CHECKS)[number];
 /** Doubt about one partition closes that partition (the lookup function sees to it), not the others. */
 const PARTIAL: CheckName = 'whole';
 /** What is no reason to leave a clinician without an answer. */
-const ADVISORY: ReadonlySet<CheckName> = new Set(['blocked-users', 'numbers-in-use', 'worker']);
+const ADVISORY: ReadonlySet<CheckName> = new Set([
+  'blocked-users',
+  'numbers-in-use',
+  'worker',
+  'single-mode',
+  'replica-servers',
+  'sentinels',
+]);
+const OF_REPLICAS: ReadonlySet<CheckName> = new Set(['replicas', 'single-mode', 'replica-servers']);
+/** Of the probe of replicas, which is part of a poll. */
+const PROBE_KEPT_MS = 10_000;
+const PROBE_WAIT_MS = 400;
 const EVENTS_MISSING = bad(READINESS.eventsMissing);
 
 /**
@@ -124,14 +152,27 @@ export function watchStore(
     clock?: () => number;
     dataDir?: string;
     datasetProblem?: (held: Dataset) => string | undefined;
+    /** Where answers wait for replicas: how many there are, and a connection to see by whether they answer. */
+    replicas?: { count: number; probe: Redis } | undefined;
+    /** Where the address names sentinels. */
+    sentinels?: Pick<Sentinels, 'problem' | 'failovers' | 'replicas' | 'agree'> | undefined;
   } = {},
 ): Readiness {
+  const { replicas, sentinels } = options;
+  const names = CHECKS.filter(
+    (name) =>
+      (replicas !== undefined || !OF_REPLICAS.has(name)) &&
+      (sentinels !== undefined || name !== 'sentinels'),
+  );
+  const probe = replicas && createLane(replicas.probe, sentinels);
   const clock = options.clock ?? Date.now;
   const verdicts = new Map<CheckName, ReadinessCheck>();
   const generations = new Map<number, number>();
   let eventNumbers = new EventNumbers();
   let confirmed: string | undefined;
   let eventsMissing = false;
+  let run: string | undefined;
+  let replicasRequired: Requirement = { wait: replicas?.count ?? 0, agreement: false };
   const waiting = new Set<() => void>();
   let dataset: Dataset | undefined;
   let resourceKey: string | undefined;
@@ -158,7 +199,7 @@ export function watchStore(
       since: before?.ok === verdict.ok ? before.since : new Date().toISOString(),
     });
   }
-  for (const name of CHECKS) set(name, bad(READINESS.notChecked));
+  for (const name of names) set(name, bad(READINESS.notChecked));
 
   const passes = (name: CheckName): boolean => verdicts.get(name)?.ok === true;
 
@@ -184,15 +225,70 @@ export function watchStore(
     trustedAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** @param least the generations that were known when the stamps were asked for */
-  function checkStamps(reply: unknown, least: ReadonlyMap<number, number>): Verdict {
+  const silence = (): string =>
+    replicasRequired.agreement
+      ? REPLICAS.noAgreement(replicasRequired.wait)
+      : REPLICAS.silent(replicasRequired.wait);
+
+  function notReplicated(): void {
+    set('replicas', bad(silence()));
+    trustedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Whether the replicas acknowledge a write now. A poll that read before it has then read what they have. */
+  async function areReplicasAnswering(server: ReadonlyMap<string, string>): Promise<boolean> {
+    if (probe === undefined || replicasRequired.wait === 0) return true;
+    if (probe.busy || probe.run !== server.get('run_id')) return false;
+    const { sent, acknowledged } = probe.send(
+      replicasRequired,
+      (redis) => redis.fcall(FUNCTIONS.addUse, 1, keys.probe, PROBE_KEPT_MS, 'probe', 1),
+      PROBE_WAIT_MS,
+    );
+    const written = await sent.then(
+      () => true,
+      () => false,
+    );
+    return (await acknowledged) && written;
+  }
+
+  /** What may be said of replicas before they are asked to acknowledge. */
+  function lookAtReplicas(
+    server: ReadonlyMap<string, string>,
+    fields: Readonly<Record<string, string>>,
+    storeClock: number,
+  ): Verdict {
+    if (replicas === undefined) return good('');
+    const single = singleMode(fields[SINGLE_FIELD]);
+    set(
+      'single-mode',
+      single === undefined ? good(REPLICAS.notSingle) : bad(REPLICAS.single(single.by, single.at)),
+    );
+    const attached = attachedReplicas(server);
+    const rule = { replicas: replicas.count, sentinels };
+    const required = requirementOf(rule, attached, single !== undefined);
+    replicasRequired = required ?? { wait: replicas.count, agreement: false };
+    const word = replicasWord(fields[REPLICAS_FIELD], server.get('run_id'), storeClock);
+    const { verdict, servers } = judgeReplicas(replicas.count, attached, required, word);
+    set('replica-servers', servers);
+    return single === undefined ? verdict : good(REPLICAS.notRequired);
+  }
+
+  /**
+   * @param least the generations that were known when the stamps were asked for
+   * @param replicated whether what was read is on every replica too: nothing else is remembered
+   */
+  function checkStamps(
+    reply: unknown,
+    least: ReadonlyMap<number, number>,
+    replicated: boolean,
+  ): Verdict {
     const stamps = list(reply);
     const doubtful: number[] = [];
     for (let partition = 0; partition < allChildrenKeys.length; partition++) {
       const generation = stamps[partition];
       if (typeof generation !== 'number' || generation < (least.get(partition) ?? 0)) {
         doubtful.push(partition);
-      } else {
+      } else if (replicated) {
         sawGeneration(partition, generation);
       }
     }
@@ -203,6 +299,10 @@ export function watchStore(
   async function poll(): Promise<void> {
     const mine = ++turn;
     const sentAt = clock();
+    if (sentinels !== undefined) {
+      const { problem } = sentinels;
+      set('sentinels', problem === undefined ? good(SENTINELS.reached) : bad(problem));
+    }
     const [info, opened, fields, time, diskVerdict, stopped, heartbeat, mayAsk] = await Promise.all(
       [
         redis.info('server', 'persistence', 'memory', 'replication'),
@@ -237,6 +337,8 @@ export function watchStore(
     const storeClock = (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000;
     const problem = durabilityProblem(fields[DURABILITY_FIELD], server.get('run_id'), storeClock);
     set('durable', eventsMissing ? EVENTS_MISSING : durable(server, problem));
+    const replicasVerdict = lookAtReplicas(server, fields, storeClock);
+    if (replicas !== undefined && !replicasVerdict.ok) set('replicas', replicasVerdict);
     const apart = Math.max(sentAt - storeClock, storeClock - clock());
     const wentBack = newestStoreClock - storeClock;
     const memoryFreeShare = freeShare(server, Number(server.get('maxmemory')));
@@ -317,7 +419,13 @@ export function watchStore(
     }
     set('functions', good(READINESS.functions));
     set('writable', writable(refusal));
-    set('whole', checkStamps(stamps.reply, least));
+    const replicated = replicasVerdict.ok && (await areReplicasAnswering(server));
+    if (mine !== turn) return;
+    if (replicas !== undefined) {
+      set('replicas', replicated || !replicasVerdict.ok ? replicasVerdict : bad(silence()));
+    }
+    set('whole', checkStamps(stamps.reply, least, replicated || replicas === undefined));
+    run = server.get('run_id');
     if (directory === undefined) {
       set('directory', bad(READINESS.directoryUnreadable));
       return;
@@ -328,7 +436,7 @@ export function watchStore(
     authorities = directory;
     expected = held.expected;
     authoritiesAt = sentAt;
-    if (CHECKS.every((name) => name === PARTIAL || ADVISORY.has(name) || passes(name)))
+    if (names.every((name) => name === PARTIAL || ADVISORY.has(name) || passes(name)))
       trustedAt = performance.now();
     else trustedAt = Number.NEGATIVE_INFINITY;
   }
@@ -397,6 +505,16 @@ export function watchStore(
     get dataset() {
       return dataset;
     },
+    get run() {
+      return run;
+    },
+    get replicasRequired() {
+      return replicasRequired;
+    },
+    get failovers() {
+      return sentinels?.failovers ?? 0;
+    },
+    notReplicated,
     get resourceKey() {
       return resourceKey;
     },
@@ -424,7 +542,7 @@ export function watchStore(
     },
     missedEvents,
     sawGeneration,
-    checks: () => CHECKS.flatMap((name) => verdicts.get(name) ?? []),
+    checks: () => names.flatMap((name) => verdicts.get(name) ?? []),
     async refresh() {
       // One under way may have begun before what the caller wants to see.
       await polling;

@@ -10,6 +10,8 @@ export type Replication = {
   wasPromoted: boolean;
   /** Changes with each promotion and each restart. */
   id: string;
+  /** The id of the server that it was a replica of until it was promoted, and up to where it has what that had. */
+  former: { id: string; offset: number };
   hasReplicas: boolean;
 };
 
@@ -24,6 +26,10 @@ export function readReplication(info: ReadonlyMap<string, string>): Replication 
     isReplica: info.get('role') !== 'master',
     wasPromoted: /[1-9a-f]/.test(info.get('master_replid2') ?? ''),
     id: info.get('master_replid') ?? '',
+    former: {
+      id: info.get('master_replid2') ?? '',
+      offset: Number(info.get('second_repl_offset')) - 1,
+    },
     hasReplicas: info.get('connected_slaves') !== '0',
   };
 }

@@ -3,15 +3,23 @@ import type { Redis } from 'ioredis';
 import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
 import { type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
 import type { Dataset } from '../authorities/dataset.ts';
+import {
+  attachedReplicas,
+  type ReplicaRule,
+  type Requirement,
+  requirementOf,
+} from '../connection/acknowledged.ts';
 import { connectionFault } from '../connection/connection.ts';
-import { information } from '../connection/reply.ts';
+import { information, list } from '../connection/reply.ts';
+import { SINGLE_FIELD, singleMode } from '../connection/single-mode.ts';
 import { StoreNotWhole } from '../errors.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
-import { CLOSED, keys } from '../keys.ts';
+import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
 import { createStore } from '../store.ts';
 import type { Anchor, BegunLoad } from './anchor.ts';
 import { ageOf } from './confirm.ts';
 import { publishDurability } from './durability.ts';
+import { publishReplicas, type ReplicaWatchOptions } from './replicas.ts';
 import { BELIEVED_SERVER, isKnownServer, type Replication, readReplication } from './server.ts';
 
 export type StoreVerifier = {
@@ -34,6 +42,9 @@ const REMEMBER_CLOCK_EVERY_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
 /** A store found not whole is not read again, all of it, each second. */
 const FAILED_VERIFICATION_REST_MS = 10_000;
+/** While replicas are waited for, so that nobody waits a second longer than there is need to. */
+const LOOK_FOR_REPLICAS_EVERY_MS = 100;
+const REPLICAS_ACKNOWLEDGE_WITHIN_MS = 500;
 
 /** A state that stays as it is is told again, for whoever reads only the newest of a log. */
 const TOLD_AGAIN_AFTER_MS = 3_600_000;
@@ -41,6 +52,8 @@ const TOLD_AGAIN_AFTER_MS = 3_600_000;
 class NoDataset extends Error {
   override message = VERIFIER.noDatasetYet;
 }
+
+type Proof = 'mark' | 'offset' | 'comparison';
 
 /**
  * Keeps a store: puts this version's functions on the server and, whenever Redis has started anew,
@@ -50,6 +63,9 @@ class NoDataset extends Error {
  * the audit streams' numbers over to the anchor. Meanwhile it says how Redis writes to disk.
  *
  * @param resume ends a load that a crash cut short, from its journal.
+ * Where answers wait for replicas, what it carries over is what they acknowledged, and by that it knows a promoted
+ * one: it opens by itself where it has all of it.
+ *
  * @param sealedNumbers the last number of each audit stream that is sealed outside Redis.
  */
 export function startStoreVerifier(
@@ -58,10 +74,14 @@ export function startStoreVerifier(
   options: {
     resume: (load: BegunLoad) => Promise<void>;
     sealedNumbers?: () => readonly number[];
+    replicas?: (ReplicaRule & Pick<ReplicaWatchOptions, 'connectTo'>) | undefined;
   },
 ): StoreVerifier {
   const store = createStore(redis, anchor);
-  const durability = publishDurability(redis, () => anchor.dataset()?.id);
+  const ours = (): string | undefined => anchor.dataset()?.id;
+  const durability = publishDurability(redis, ours);
+  const replicas = options.replicas && publishReplicas(redis, { ...options.replicas, ours });
+  const rule = options.replicas;
   let state: StoreVerifier['state'] = {
     opened: false,
     problem: false,
@@ -76,7 +96,13 @@ export function startStoreVerifier(
   /** Streams whose numbers somebody else has pushed on. */
   let pushed = 0;
   /** Whether the Redis looked at is the one of this anchor. */
-  let ours = false;
+  let isOurs = false;
+  let lookingSoon: NodeJS.Timeout | undefined;
+  let heartbeat = 0;
+  /** Seen at the opening, and perhaps not yet by every replica. */
+  let openedWith: number[] | undefined;
+  /** In single mode: the replicas were away since it began. */
+  let replicasWereAway = false;
 
   function become(is: 'open' | 'waiting' | 'wrong', detail: string): void {
     const again = is !== 'open' && performance.now() > tellAgainAt;
@@ -163,30 +189,69 @@ export function startStoreVerifier(
       throw new StoreNotWhole(VERIFIER.unknownDataset);
     }
     if (held === undefined) {
-      ours = true;
+      isOurs = true;
       throw new StoreNotWhole(VERIFIER.datasetLost);
     }
     if (held.id !== expected.id) {
       throw new StoreNotWhole(VERIFIER.otherDataset);
     }
-    ours = true;
+    isOurs = true;
     return expected;
   }
 
-  async function verify(dataset: Dataset, replication: Replication): Promise<void> {
+  /**
+   * By what a server is known to have everything that was acknowledged: its mark, the offset at which it left the
+   * former primary, or, where a restart forgot that, a comparison of all it holds.
+   */
+  async function proofOf(replication: Replication): Promise<Proof | undefined> {
+    if (await isKnownServer(redis, anchor, replication)) return 'mark';
+    const acknowledged = anchor.acknowledged();
+    if (rule === undefined || anchor.single() || acknowledged === undefined) return undefined;
+    const { id, offset } = replication.former;
+    if (id === acknowledged.id && offset >= acknowledged.offset) return 'offset';
+    const lastAlive = Number(await redis.get(keys.heartbeat));
+    return lastAlive >= acknowledged.heartbeat ? 'comparison' : undefined;
+  }
+
+  async function verify(dataset: Dataset, replication: Replication): Promise<Proof> {
     await loadFunctions(redis);
     await checkAge(dataset);
     await checkClock();
     await checkDirectory();
-    if (!(await isKnownServer(redis, anchor, replication))) {
+    const proof = await proofOf(replication);
+    if (proof === undefined) {
       // What nobody can confirm is said first.
       await compareRows();
       throw new StoreNotWhole(READINESS.promoted);
     }
     for (const load of anchor.loadsInProgress()) await options.resume(load);
-    const generations = await compareRows();
+    const generations = proof === 'offset' ? await readStamps(dataset) : await compareRows();
     await auditNumbers();
-    anchor.rememberGenerations(generations);
+    if (rule === undefined) anchor.rememberGenerations(generations);
+    else openedWith = generations;
+    return proof;
+  }
+
+  function checkGenerations(generations: readonly number[], before: readonly number[]): void {
+    before.forEach((generation, partition) => {
+      if ((generations[partition] ?? 0) < generation) {
+        throw new StoreNotWhole(VERIFIER.olderState);
+      }
+    });
+  }
+
+  /** Whether every partition is whole by its stamp. Returns the partitions' generations. */
+  async function readStamps(dataset: Dataset): Promise<number[]> {
+    const stamps = list(
+      await redis.fcall(FUNCTIONS.stamps, allChildrenKeys.length, ...allChildrenKeys, dataset.id),
+    );
+    const generations = allChildrenKeys.map((_, partition) => {
+      const generation = stamps[partition];
+      if (typeof generation !== 'number') throw new StoreNotWhole();
+      return generation;
+    });
+    checkGenerations(generations, anchor.generations());
+    return generations;
   }
 
   /** Whether the store holds what was loaded into it. Returns the partitions' generations. */
@@ -215,11 +280,7 @@ export function startStoreVerifier(
     if (wrong.size > 0) {
       throw new StoreNotWhole(VERIFIER.rowsDiffer([...wrong].toSorted()));
     }
-    before.generations.forEach((generation, partition) => {
-      if ((generations[partition] ?? 0) < generation) {
-        throw new StoreNotWhole(VERIFIER.olderState);
-      }
-    });
+    checkGenerations(generations, before.generations);
     return generations;
   }
 
@@ -229,7 +290,7 @@ export function startStoreVerifier(
       return;
     }
     wasReached = true;
-    ours = false;
+    isOurs = false;
     const server = information(await redis.info('server', 'replication'));
     const runId = server.get('run_id');
     if (runId === undefined) throw new Error('Redis does not name its run.');
@@ -239,31 +300,45 @@ export function startStoreVerifier(
       return;
     }
     const dataset = await requireOurs();
-    const [opened, believed] = await Promise.all([
+    const [opened, believed, order] = await Promise.all([
       redis.get(keys.open),
       redis.hget(keys.dataset, BELIEVED_SERVER),
+      rule === undefined ? null : redis.hget(keys.dataset, SINGLE_FIELD),
     ]);
+    const single = singleMode(order);
+    const attached = attachedReplicas(server);
+    const required = rule && requirementOf(rule, attached, single !== undefined);
     if (opened !== runId || (replication.wasPromoted && believed !== replication.id)) {
       // Where nothing is said at all, somebody has put something right and wants it looked at.
       if (performance.now() < restUntil && opened !== null) return;
+      if (rule !== undefined && required === undefined) {
+        become('waiting', VERIFIER.fewReplicas(attached.length, rule.replicas));
+        lookSoon();
+        return;
+      }
       // What is wrong stays said while it is looked at again.
       if (!state.problem) become('waiting', VERIFIER.verifying);
       const lastAlive = anchor.lastAlive();
+      let proof: Proof;
       try {
-        await verify(dataset, replication);
+        proof = await verify(dataset, replication);
       } catch (error) {
-        rest();
+        // With replicas, what fails otherwise passes: one has just been promoted, and loads cut short by it go on.
+        if (rule === undefined || error instanceof StoreNotWhole) rest();
+        else lookSoon();
         throw error;
       }
       if (replication.wasPromoted) {
         await redis.hset(keys.dataset, BELIEVED_SERVER, replication.id);
       }
+      if (proof !== 'mark') anchor.forgetServer();
       await store.appendEvent({
         type: 'store-opened',
         auditId: randomUUID(),
         by: 'keeper',
         detail: {
           run: runId,
+          ...(proof !== 'mark' && { failover: true, proof }),
           ...(lastAlive > 0 && { lastAlive: new Date(lastAlive).toISOString() }),
         },
       });
@@ -279,14 +354,64 @@ export function startStoreVerifier(
       await loadFunctions(redis);
       return auditNumbers();
     });
+    // Again and again while there are replicas: one of them may have copied everything just now.
+    if (replication.hasReplicas || anchor.serverMarks().length === 0) await markServer();
+    // Of two in a millisecond, or where the clock went back, the later is higher all the same.
+    heartbeat = Math.max(Date.now(), heartbeat + 1);
+    if (single !== undefined) {
+      anchor.rememberSingle(true);
+      replicasWereAway ||= single.away;
+      await endSingleMode(attached.length);
+    }
+    const [, text] = await Promise.all([
+      redis.set(keys.heartbeat, heartbeat),
+      redis.info('replication'),
+    ]);
+    become('open', VERIFIER.open);
+    if (rule !== undefined && single === undefined) {
+      if (required === undefined || !(await acknowledge(required))) return;
+      const now = information(text);
+      const [id = '', offset] = [now.get('master_replid'), Number(now.get('master_repl_offset'))];
+      if (id !== replication.id) return;
+      anchor.rememberAcknowledged({ id, offset, heartbeat });
+      if (anchor.single()) anchor.rememberSingle(false);
+      if (openedWith !== undefined) anchor.rememberGenerations(openedWith);
+      openedWith = undefined;
+    }
     const before = anchor.auditNumbers();
     if (numbers.some((number, stream) => number !== before[stream])) {
       anchor.rememberAuditNumbers(numbers);
     }
-    // Again and again while there are replicas: one of them may have copied everything just now.
-    if (replication.hasReplicas || anchor.serverMarks().length === 0) await markServer();
-    await redis.set(keys.heartbeat, Date.now());
-    become('open', VERIFIER.open);
+  }
+
+  /** Whether replicas have everything up to now. */
+  async function acknowledge({ wait, agreement }: Requirement): Promise<boolean> {
+    const { stream } = redis;
+    if ((await redis.wait(wait, REPLICAS_ACKNOWLEDGE_WITHIN_MS)) < wait) return false;
+    if (!agreement) return true;
+    return (await rule?.sentinels?.agree()) === true && stream === redis.stream;
+  }
+
+  /** Ends single mode where the replicas were away and are back: nobody is to forget it. */
+  async function endSingleMode(attached: number): Promise<void> {
+    if (rule === undefined || attached < rule.replicas) replicasWereAway = true;
+    else if (replicasWereAway) {
+      replicasWereAway = false;
+      await store.appendEvent({
+        type: 'single-mode-ended',
+        auditId: randomUUID(),
+        by: 'keeper',
+        detail: { replicas: attached },
+      });
+      await redis.hset(keys.dataset, SINGLE_FIELD, '');
+    }
+  }
+
+  function lookSoon(): void {
+    lookingSoon ??= setTimeout(() => {
+      lookingSoon = undefined;
+      if (!stopped) void look();
+    }, LOOK_FOR_REPLICAS_EVERY_MS);
   }
 
   function look(): Promise<void> {
@@ -297,7 +422,7 @@ export function startStoreVerifier(
           return;
         }
         // Never into another dataset's Redis: that would close a store that is somebody else's.
-        if (ours && error instanceof StoreNotWhole) {
+        if (isOurs && error instanceof StoreNotWhole) {
           rest();
           await shut(error.message);
         }
@@ -341,8 +466,10 @@ export function startStoreVerifier(
     async stop() {
       stopped = true;
       clearInterval(timer);
+      clearTimeout(lookingSoon);
       redis.off('ready', lookNow);
       await durability.stop();
+      await replicas?.stop();
       await looking;
     },
   };

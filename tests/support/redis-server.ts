@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -33,13 +34,17 @@ export async function startRedisServer() {
     return redis;
   }
   async function start(): Promise<void> {
+    // A file of its own, which `CONFIG REWRITE` may change.
+    const file = join(folder, 'redis.conf');
+    writeFileSync(file, `include ${CONFIGURATION}\n`, { flag: 'a' });
     const own = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder];
-    const args = [CONFIGURATION, ...own, '--maxmemory', '128mb', '--repl-diskless-sync-delay', '0'];
+    const args = [file, ...own, '--maxmemory', '128mb', '--repl-diskless-sync-delay', '0'];
     child = spawn(binary, args, { stdio: 'ignore' });
     await until(async () => (await admin.ping().catch(() => '')) === 'PONG', 'Redis answering');
   }
   async function kill(): Promise<void> {
     const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGCONT');
     child.kill('SIGKILL');
     await gone;
   }
@@ -51,6 +56,8 @@ export async function startRedisServer() {
     admin,
     connect,
     kill,
+    start,
+    signal: (name: NodeJS.Signals): void => void child.kill(name),
     async restart(): Promise<void> {
       await kill();
       await start();

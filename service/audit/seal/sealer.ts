@@ -3,6 +3,7 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import { type AuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
+import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { auditPartitions } from '#store/keys.ts';
 import type { SealingState } from '../log/commit.ts';
 import { gapsText } from '../log/entry.ts';
@@ -158,6 +159,7 @@ export function createSealer(options: SealerOptions) {
       if ((await streams.pushed()).length > 0) throw new Stopped(VERIFIER.pushedOn);
       throw new Stopped(gapsText(batch.gaps), batch.gaps);
     }
+    if (batch.events.length > 0) await streams.awaitReplicas();
     try {
       // First, so that a crash in between leaves an alarm too many and not one too few.
       writer.commits.noteForeign(batch.unreadable);
@@ -300,7 +302,7 @@ export function createSealer(options: SealerOptions) {
     const own =
       error instanceof Stopped || error instanceof LogNotWhole || error instanceof KeyFileWrong;
     if (own) return { problem: true, detail, gaps };
-    if (error instanceof Waiting || error instanceof LogInUse) {
+    if (error instanceof Waiting || error instanceof LogInUse || error instanceof NotReplicated) {
       return { problem: false, detail, gaps };
     }
     failingSince ??= performance.now();

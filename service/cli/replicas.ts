@@ -1,0 +1,195 @@
+import type { Command } from 'commander';
+import type { Configuration } from '#schemas/configuration.ts';
+import { attachedReplicas } from '#store/connection/acknowledged.ts';
+import type { HostPort } from '#store/connection/address.ts';
+import { whenReady } from '#store/connection/connection.ts';
+import { information } from '#store/connection/reply.ts';
+import {
+  orderSingleMode,
+  requireReplicas,
+  setReplicaPriority,
+} from '#store/trust/replica-orders.ts';
+import { nameOf } from '#store/trust/replicas.ts';
+import { Failure, misused } from './failure.ts';
+import { type Named, readNamed } from './named.ts';
+import { runningRedis, withStore } from './store.ts';
+
+const REPLICA_ANSWERS_WITHIN_MS = 3_000;
+const PRIORITY = 100;
+
+function requireSetting({ REDIS_REPLICAS }: Configuration): void {
+  if (REDIS_REPLICAS > 0) return;
+  throw new Failure('REDIS_REPLICAS is not set: nothing waits for replicas.');
+}
+
+/** `cp-flags replicas single`: from now on nothing waits for replicas. */
+export async function goSingle(configuration: Configuration, options: Named): Promise<void> {
+  requireSetting(configuration);
+  const named = readNamed(options);
+  const redis = await runningRedis(configuration);
+  const alone = redis.connect('worker', { unacknowledged: true });
+  await withStore(configuration, redis, 'worker', async (_, anchor) => {
+    if (!(await orderSingleMode(alone, anchor, configuration.REDIS_REPLICAS, named))) {
+      throw new Failure('Single mode is ordered already: cp-flags status says since when.');
+    }
+    console.log(
+      'Ordered. Lookups are answered within seconds, and every answer is on one disk only. It ends by itself once the replicas are back, or by cp-flags replicas require.',
+    );
+  });
+}
+
+/** `cp-flags replicas require`: replicas are waited for again. */
+export async function endSingle(configuration: Configuration, options: Named): Promise<void> {
+  requireSetting(configuration);
+  const named = readNamed(options);
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'worker', async (_, __, connection) => {
+    if (!(await requireReplicas(connection, named))) {
+      throw new Failure('Replicas are waited for already.');
+    }
+    console.log('Ended. Every answer waits for the replicas again.');
+  });
+}
+
+function serverOf(text: string): HostPort {
+  const [, host, port] = /^\[?(.+?)\]?:(\d+)$/.exec(text) ?? [];
+  if (host === undefined)
+    throw misused('Name the replica as HOST:PORT, as cp-flags replicas list does.');
+  return { host, port: Number(port) };
+}
+
+/** `cp-flags replicas set-aside` and `put-back`: whether Sentinel may promote a replica. */
+export async function setPromotable(
+  configuration: Configuration,
+  name: string,
+  promotable: boolean,
+  options: Named,
+): Promise<void> {
+  const named = readNamed(options);
+  const server = serverOf(name);
+  const redis = await runningRedis(configuration);
+  const replica = redis.connectTo('admin', server);
+  try {
+    await whenReady(replica, REPLICA_ANSWERS_WITHIN_MS);
+    await withStore(configuration, redis, 'admin', async (_, __, connection) => {
+      const done = await setReplicaPriority(
+        connection,
+        replica,
+        server,
+        promotable ? PRIORITY : 0,
+        named,
+      );
+      switch (done.kind) {
+        case 'primary':
+          throw new Failure(`${nameOf(server)} is no replica.`);
+        case 'not-in-step':
+          throw new Failure(
+            `${nameOf(server)} is not in step with the primary yet. Wait until it is.`,
+          );
+        case 'changed':
+          console.log(
+            promotable
+              ? `${nameOf(server)} may be promoted again.`
+              : `${nameOf(server)} is not promoted any more. Restart it, then put it back.`,
+          );
+          if (!done.kept) {
+            console.log(
+              'Its configuration file could not be written: a restart brings back the replica-priority that is there.',
+            );
+          }
+      }
+    });
+  } finally {
+    replica.disconnect();
+  }
+}
+
+/** `cp-flags replicas list`: what is attached to the primary. */
+export async function listReplicas(configuration: Configuration): Promise<void> {
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'worker', async (_, __, connection) => {
+    const attached = attachedReplicas(information(await connection.info('replication')));
+    const { sentinels } = redis;
+    for (const replica of attached) {
+      const known = sentinels?.replicas.find(
+        ({ host, port }) => host === replica.host && port === replica.port,
+      );
+      const priority = known === undefined ? '' : `, replica-priority ${known.priority}`;
+      console.log(`${nameOf(replica)}: attached${priority}`);
+    }
+    console.log(`${attached.length} attached, ${configuration.REDIS_REPLICAS} required.`);
+  });
+}
+
+export function addReplicasCommands(program: Command, configuration: () => Configuration): void {
+  const replicas = program
+    .command('replicas')
+    .description(
+      'Servers that copy the primary, for which answers wait where REDIS_REPLICAS is set.',
+    );
+  const named = (command: Command): Command =>
+    command
+      .requiredOption('--by <name>', 'who decides it; goes into the audit')
+      .requiredOption('--reason <text>', 'why; goes into the audit');
+  replicas
+    .command('list')
+    .description('Which are attached.')
+    .addHelpText('after', '\nExample:\n  cp-flags replicas list\n')
+    .action(() => listReplicas(configuration()));
+  named(
+    replicas
+      .command('single')
+      .description('Go on without replicas: every answer is then on one disk only.'),
+  )
+    .addHelpText(
+      'after',
+      `
+With the settings and the data folder of the worker. It ends by itself once the replicas are back. A replica that
+is promoted meanwhile answers nothing before cp-flags confirm promotion.
+
+Example:
+  cp-flags replicas single --by "A. Example" --reason "the replica's machine is away for two days, change 1234"
+`,
+    )
+    .action((options: Named) => goSingle(configuration(), options));
+  named(replicas.command('require').description('Wait for replicas again, after single mode.'))
+    .addHelpText(
+      'after',
+      `
+Example:
+  cp-flags replicas require --by "A. Example" --reason "the replica is back, change 1234"
+`,
+    )
+    .action((options: Named) => endSingle(configuration(), options));
+  const restarting = `
+With the rights of Redis's administrator. Its replica-priority is written into its own file.
+
+Example:
+  cp-flags replicas `;
+  named(
+    replicas
+      .command('set-aside')
+      .description('Have a replica never promoted, before a planned restart of it.')
+      .argument('<host:port>', 'as cp-flags replicas list names it'),
+  )
+    .addHelpText(
+      'after',
+      `${restarting}set-aside 10.0.0.2:6379 --by "A. Example" --reason "updates"\n`,
+    )
+    .action((server: string, options: Named) =>
+      setPromotable(configuration(), server, false, options),
+    );
+  named(
+    replicas
+      .command('put-back')
+      .description('Let a replica be promoted again, once it is in step.')
+      .argument('<host:port>', 'as cp-flags replicas list names it'),
+  )
+    .addHelpText(
+      'after',
+      `${restarting}put-back 10.0.0.2:6379 --by "A. Example" --reason "updated"\n`,
+    )
+    .action((server: string, options: Named) =>
+      setPromotable(configuration(), server, true, options),
+    );
+}

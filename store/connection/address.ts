@@ -1,0 +1,73 @@
+/** Texts in PEM: whom a server is to be certified by, and by what a server knows this client. */
+export type TlsTexts = { ca?: string; cert?: string; key?: string };
+
+/** Where a store is and as whom to speak to it. Either `socketPath` or `url`. */
+export type StoreAddress = {
+  socketPath?: string;
+  url?: string;
+  username?: string;
+  password?: string;
+  /** Of connections by TLS (`rediss:`, `rediss+sentinel:`). */
+  tls?: TlsTexts;
+  /** How sentinels know this client, where `url` names sentinels. */
+  sentinel?: { username?: string; password?: string; tls?: TlsTexts };
+  /** How many replicas a write waits for before it counts as done. Default 0. */
+  replicas?: number;
+};
+
+export type HostPort = { host: string; port: number };
+
+/** Where to connect: to one server, or to the primary that sentinels name. */
+export type Place = { username?: string; password?: string; tls: boolean } & (
+  | { kind: 'socket'; path: string }
+  | { kind: 'server'; server: HostPort }
+  | { kind: 'sentinels'; sentinels: HostPort[]; master: string }
+);
+
+const STANDARD_PORT = 6379;
+const SENTINEL_PORT = 26_379;
+/** Not one that `new URL` reads, since it names several hosts. */
+const SENTINELS =
+  /^rediss?\+sentinel:\/\/(?:(?<user>[^/@]*)@)?(?<hosts>[^/@]+)\/(?<master>[\w.-]+)$/;
+
+function hostPort(text: string): HostPort {
+  const [, host = text, port] = /^(.*?)(?::(\d+))?$/.exec(text) ?? [];
+  return {
+    host: host.replaceAll(/^\[|\]$/g, ''),
+    port: port === undefined ? SENTINEL_PORT : Number(port),
+  };
+}
+
+function credentials(user: string | undefined): { username?: string; password?: string } {
+  const [username = '', password = ''] = (user ?? '').split(':', 2).map(decodeURIComponent);
+  return { ...(username !== '' && { username }), ...(password !== '' && { password }) };
+}
+
+/** @param text as REDIS_URL is written */
+export function placeOf(text: string): Place {
+  const groups = SENTINELS.exec(text)?.groups;
+  if (groups !== undefined) {
+    const { user, hosts = '', master = '' } = groups;
+    return {
+      kind: 'sentinels',
+      sentinels: hosts.split(',').map(hostPort),
+      master,
+      tls: text.startsWith('rediss'),
+      ...credentials(user),
+    };
+  }
+  const url = new URL(text);
+  const user = credentials(`${url.username}:${url.password}`);
+  if (url.protocol === 'unix:') {
+    return { kind: 'socket', path: decodeURIComponent(url.pathname), tls: false, ...user };
+  }
+  return {
+    kind: 'server',
+    server: {
+      host: url.hostname.replaceAll(/^\[|\]$/g, ''),
+      port: url.port === '' ? STANDARD_PORT : Number(url.port),
+    },
+    tls: url.protocol === 'rediss:',
+    ...user,
+  };
+}

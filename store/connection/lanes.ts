@@ -1,0 +1,120 @@
+import type { Redis } from 'ioredis';
+import { type ReplicaRule, type Requirement, WAIT_MS } from './acknowledged.ts';
+import { information } from './reply.ts';
+
+/**
+ * A connection that carries one group of commands at a time and waits for the replicas after it, which blocks
+ * it meanwhile. What comes in until then goes together with the next group: the busier, the larger.
+ */
+export type Lane = {
+  readonly redis: Redis;
+  /** The run of the server it is connected to, where that is a primary; asked anew at each connection. */
+  readonly run: string | undefined;
+  /** Whether a group is on its way. */
+  readonly busy: boolean;
+  /**
+   * Sends a group in one write, with `WAIT` behind it.
+   *
+   * @param required what it needs to count
+   * @param group sends the commands; called at once
+   * @param waitMs how long the replicas have; default {@link WAIT_MS}
+   * @returns what `group` returned, and whether the replicas have acknowledged all of it; the latter never
+   * rejects
+   */
+  send<T>(
+    required: Requirement,
+    group: (redis: Redis) => T,
+    waitMs?: number,
+  ): { sent: T; acknowledged: Promise<boolean> };
+};
+
+export type Lanes = {
+  /** One that is free and connected to this run; `busy` where all that are carry something, else `none`. */
+  free(run: string): Lane | 'busy' | 'none';
+  /** Calls this whenever one has become free, or is connected anew. */
+  onFree(listener: () => void): void;
+};
+
+export function createLane(
+  redis: Redis,
+  sentinels: ReplicaRule['sentinels'],
+  onFree: () => void = () => undefined,
+): Lane {
+  let run: string | undefined;
+  let busy = false;
+
+  async function ask(): Promise<void> {
+    const { stream } = redis;
+    try {
+      const server = information(await redis.info('server', 'replication'));
+      if (stream !== redis.stream || redis.status !== 'ready') return;
+      run = server.get('role') === 'master' ? server.get('run_id') : undefined;
+      onFree();
+    } catch {
+      // It is asked again once it is connected anew.
+      stream.destroy();
+    }
+  }
+  redis.on('ready', () => void ask());
+  redis.on('close', () => {
+    run = undefined;
+    onFree();
+  });
+  if (redis.status === 'ready') void ask();
+
+  async function settle(
+    acknowledging: Promise<number>,
+    { wait, agreement }: Requirement,
+  ): Promise<boolean> {
+    const { stream } = redis;
+    try {
+      if ((await acknowledging) < wait) return false;
+      if (!agreement) return true;
+      // By this a lane is left at once where another primary is named, so it is to the one that was confirmed.
+      return (await sentinels?.agree()) === true && stream === redis.stream && !stream.destroyed;
+    } catch {
+      return false;
+    } finally {
+      busy = false;
+      // In a turn of its own: the answers of this group are read first.
+      setImmediate(onFree);
+    }
+  }
+
+  return {
+    redis,
+    get run() {
+      return run;
+    },
+    get busy() {
+      return busy;
+    },
+    send(required, group, waitMs = WAIT_MS) {
+      busy = true;
+      redis.stream.cork();
+      const sent = group(redis);
+      const acknowledging =
+        required.wait === 0 ? redis.ping().then(() => 0) : redis.wait(required.wait, waitMs);
+      redis.stream.uncork();
+      return { sent, acknowledged: settle(acknowledging, required) };
+    },
+  };
+}
+
+export function createLanes(
+  connections: readonly Redis[],
+  sentinels: ReplicaRule['sentinels'],
+): Lanes {
+  const listeners = new Set<() => void>();
+  const tell = (): void => {
+    for (const listener of listeners) listener();
+  };
+  const lanes = connections.map((redis) => createLane(redis, sentinels, tell));
+  return {
+    free(run) {
+      const usable = lanes.filter((lane) => lane.run === run);
+      return usable.find(({ busy }) => !busy) ?? (usable.length === 0 ? 'none' : 'busy');
+    },
+    onFree: (listener) => void listeners.add(listener),
+  };
+}

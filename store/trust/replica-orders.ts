@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
+import { appendEvent } from '../audit-stream/events.ts';
+import { attachedReplicas } from '../connection/acknowledged.ts';
+import type { HostPort } from '../connection/address.ts';
+import { information } from '../connection/reply.ts';
+import { SINGLE_FIELD, type SingleMode, singleMode } from '../connection/single-mode.ts';
+import { keys } from '../keys.ts';
+import type { Anchor } from './anchor.ts';
+import { nameOf } from './replicas.ts';
+import { replicationOf } from './server.ts';
+
+/**
+ * From now on nothing waits for replicas, by the word of a named person. Audited first. The anchor knows it before
+ * anything else does: a replica that is promoted from then on is not believed by itself.
+ *
+ * @param redis a connection whose writes wait for no replica
+ * @param replicas how many there are to be
+ * @returns false where it is so already
+ */
+export async function orderSingleMode(
+  redis: Redis,
+  anchor: Anchor,
+  replicas: number,
+  named: NamedPerson,
+): Promise<boolean> {
+  if (singleMode(await redis.hget(keys.dataset, SINGLE_FIELD)) !== undefined) return false;
+  anchor.rememberSingle(true);
+  await appendEvent(redis, {
+    type: 'single-mode-ordered',
+    auditId: randomUUID(),
+    by: named.by,
+    detail: whyDetail(named),
+  });
+  const attached = attachedReplicas(information(await redis.info('replication')));
+  const order: SingleMode = {
+    by: named.by,
+    at: new Date().toISOString(),
+    away: attached.length < replicas,
+  };
+  await redis.hset(keys.dataset, SINGLE_FIELD, JSON.stringify(order));
+  // Once more: a worker that had just looked may have noted meanwhile that replicas had everything.
+  anchor.rememberSingle(true);
+  return true;
+}
+
+/**
+ * Replicas are waited for again, by the word of a named person. Audited first.
+ *
+ * @returns false where they are already
+ */
+export async function requireReplicas(redis: Redis, named: NamedPerson): Promise<boolean> {
+  if (singleMode(await redis.hget(keys.dataset, SINGLE_FIELD)) === undefined) return false;
+  await appendEvent(redis, {
+    type: 'single-mode-ended',
+    auditId: randomUUID(),
+    by: named.by,
+    detail: whyDetail(named),
+  });
+  await redis.hset(keys.dataset, SINGLE_FIELD, '');
+  return true;
+}
+
+export type ReplicaChanged =
+  | { kind: 'changed'; kept: boolean }
+  | { kind: 'primary' | 'not-in-step' };
+
+/**
+ * Says whether a replica may be promoted, by `replica-priority`, and has it written into the server's file. Audited
+ * first. It takes the rights of the administrator.
+ *
+ * @param replica a connection to it
+ * @param priority 0: it is never promoted
+ * @returns `kept: false` where the file cannot be written, so that a restart brings back what is there
+ */
+export async function setReplicaPriority(
+  redis: Redis,
+  replica: Redis,
+  server: HostPort,
+  priority: number,
+  named: NamedPerson,
+): Promise<ReplicaChanged> {
+  const info = information(await replica.info('replication'));
+  const { isReplica } = await replicationOf(replica);
+  if (!isReplica) return { kind: 'primary' };
+  if (priority > 0 && info.get('master_link_status') !== 'up') return { kind: 'not-in-step' };
+  await appendEvent(redis, {
+    type: priority === 0 ? 'replica-set-aside' : 'replica-put-back',
+    auditId: randomUUID(),
+    by: named.by,
+    detail: { ...whyDetail(named), server: nameOf(server), priority },
+  });
+  await replica.config('SET', 'replica-priority', String(priority));
+  const kept = await replica.config('REWRITE').then(
+    () => true,
+    () => false,
+  );
+  return { kind: 'changed', kept };
+}

@@ -1,0 +1,217 @@
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { REPLICAS } from '#schemas/wording/store.ts';
+import { attachedReplicas, majorityOf, type Requirement } from '../connection/acknowledged.ts';
+import type { HostPort } from '../connection/address.ts';
+import { lacksRights, rightsFault } from '../connection/connection.ts';
+import { information } from '../connection/reply.ts';
+import { keys } from '../keys.ts';
+import { DURABLE, type DurableSetting, durableSettings } from './durability.ts';
+import { bad, good, type Verdict } from './verdicts.ts';
+
+/** Field of `cpf:dataset`: what the worker says of the replicas. */
+export const REPLICAS_FIELD = 'replicas';
+
+const LOOK_EVERY_MS = 250;
+const TRUSTED_FOR_MS = 3_000;
+
+const wordSchema = z.object({
+  /** The run of the primary that they follow. */
+  run: z.string(),
+  /** Milliseconds, the primary's own time. */
+  at: z.number(),
+  replicas: z.array(
+    z.object({
+      server: z.string(),
+      /** Whether it has on its disk what it acknowledges. */
+      fit: z.boolean(),
+      /** What somebody should see to, in a sentence. */
+      problem: z.string().optional(),
+    }),
+  ),
+});
+export type ReplicasWord = z.infer<typeof wordSchema>;
+
+function parsed<T>(schema: z.ZodType<T>, text: string): T | undefined {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+export const nameOf = ({ host, port }: HostPort): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+/** The worker's word, where it is of this run and lately; else why it does not count. */
+export function replicasWord(
+  text: string | undefined,
+  run: string | undefined,
+  storeClock: number,
+): ReplicasWord | string {
+  const word = text === undefined ? undefined : parsed(wordSchema, text);
+  if (word === undefined || word.run !== run) return REPLICAS.neverSaid;
+  return Math.abs(storeClock - word.at) > TRUSTED_FOR_MS ? REPLICAS.saidLongAgo : word;
+}
+
+/**
+ * Whether answers may be given with these replicas attached, and whether somebody should see to one of them.
+ *
+ * @param count how many there are to be
+ * @param required what a write needs with them; `undefined` where they are too few
+ */
+export function judgeReplicas(
+  count: number,
+  attached: readonly HostPort[],
+  required: Requirement | undefined,
+  word: ReplicasWord | string,
+): { verdict: Verdict; servers: Verdict } {
+  if (required === undefined) {
+    const verdict = bad(REPLICAS.missing(attached.length, count));
+    return { verdict, servers: verdict };
+  }
+  if (typeof word === 'string') return { verdict: bad(word), servers: bad(word) };
+  const away = required.agreement ? [REPLICAS.away(attached.length, count)] : [];
+  const problems = [...away, ...word.replicas.flatMap(({ problem }) => problem ?? [])].join(' ');
+  const servers = problems === '' ? good(REPLICAS.servers) : bad(problems);
+  const here = new Set(attached.map(nameOf));
+  const fit = word.replicas.filter((replica) => replica.fit && here.has(replica.server)).length;
+  const verdict =
+    fit < majorityOf(count)
+      ? bad(REPLICAS.unfit(fit, majorityOf(count), problems))
+      : good(REPLICAS.acknowledge(attached.length));
+  return { verdict, servers };
+}
+
+type Followed = {
+  redis: Redis;
+  /** It has been in step, with its file written anew, since it last copied everything. */
+  settled: boolean;
+  /** What the client last said was wrong with the connection. */
+  fault: string | undefined;
+};
+
+export type ReplicaWatchOptions = {
+  /** The dataset that this worker keeps; nothing is written into another's Redis. */
+  ours: () => string | undefined;
+  /** A connection to one server, whichever is the primary. */
+  connectTo: (server: HostPort) => Redis;
+};
+
+/**
+ * Tells every lookup process, through Redis itself, four times a second whether the replicas of this run have on
+ * disk what they acknowledge.
+ *
+ * A replica that has just copied everything acknowledges before its own file holds it; it counts once its file
+ * was written anew.
+ */
+export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
+  const { ours, connectTo } = options;
+  const followed = new Map<string, Followed>();
+  let copies = '';
+  let looking: Promise<void> | undefined;
+
+  function follow(server: HostPort): Followed {
+    const name = nameOf(server);
+    const known = followed.get(name);
+    if (known !== undefined) return known;
+    const replica: Followed = { redis: connectTo(server), settled: false, fault: undefined };
+    replica.redis.on('error', (error: unknown) => {
+      if (rightsFault(error) !== undefined) replica.fault = REPLICAS.notAccepted(name);
+    });
+    replica.redis.on('ready', () => (replica.fault = undefined));
+    replica.redis.on('close', () => (replica.settled = false));
+    followed.set(name, replica);
+    return replica;
+  }
+
+  async function lookAt(
+    server: HostPort,
+    version: string | undefined,
+  ): Promise<ReplicasWord['replicas'][number]> {
+    const name = nameOf(server);
+    const replica = follow(server);
+    const unfit = (problem: string) => ({ server: name, fit: false, problem });
+    try {
+      const [text, settings] = await Promise.all([
+        replica.redis.info('server', 'persistence', 'replication'),
+        durableSettings(replica.redis),
+      ]);
+      const info = information(text);
+      const inStep =
+        info.get('master_link_status') === 'up' && info.get('master_sync_in_progress') === '0';
+      const writing =
+        info.get('aof_rewrite_in_progress') !== '0' || info.get('aof_rewrite_scheduled') !== '0';
+      if (!inStep) {
+        replica.settled = false;
+        return unfit(REPLICAS.notInStep(name));
+      }
+      const wrong = (Object.keys(DURABLE) as DurableSetting[]).find(
+        (setting) => settings.get(setting) !== DURABLE[setting],
+      );
+      if (wrong !== undefined) return unfit(REPLICAS.wrongSetting(name, wrong, DURABLE[wrong]));
+      if (info.get('aof_enabled') !== '1' || info.get('aof_last_write_status') !== 'ok') {
+        return unfit(REPLICAS.notAppending(name));
+      }
+      if (!writing) replica.settled = true;
+      if (!replica.settled) return unfit(REPLICAS.notSettled(name));
+      const its = info.get('redis_version') ?? '';
+      return {
+        server: name,
+        fit: true,
+        ...(its !== version && { problem: REPLICAS.otherVersion(name, its, version ?? '') }),
+      };
+    } catch (error) {
+      if (lacksRights(error)) return unfit(REPLICAS.fewRights(name));
+      return unfit(replica.fault ?? REPLICAS.notReached(name));
+    }
+  }
+
+  async function say(): Promise<void> {
+    const [time, text, dataset] = await Promise.all([
+      redis.time(),
+      redis.info('server', 'replication', 'stats'),
+      redis.hget(keys.dataset, 'id'),
+    ]);
+    const server = information(text);
+    const run = server.get('run_id');
+    if (dataset === null || dataset !== ours() || run === undefined) return;
+    const attached = attachedReplicas(server);
+    const copiesNow = `${run} ${server.get('sync_full')}`;
+    if (copiesNow !== copies) {
+      for (const replica of followed.values()) replica.settled = false;
+      copies = copiesNow;
+    }
+    const here = new Set(attached.map(nameOf));
+    for (const [name, replica] of followed) {
+      if (here.has(name)) continue;
+      replica.redis.disconnect();
+      followed.delete(name);
+    }
+    const replicas = await Promise.all(
+      attached.map((replica) => lookAt(replica, server.get('redis_version'))),
+    );
+    const word: ReplicasWord = {
+      run,
+      at: Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000),
+      replicas,
+    };
+    await redis.hset(keys.dataset, REPLICAS_FIELD, JSON.stringify(word));
+  }
+
+  const timer = setInterval(() => {
+    if (redis.status !== 'ready' || looking !== undefined) return;
+    // What is not said is not believed any more within three seconds.
+    looking = say()
+      .catch(() => undefined)
+      .finally(() => (looking = undefined));
+  }, LOOK_EVERY_MS);
+
+  return {
+    async stop(): Promise<void> {
+      clearInterval(timer);
+      await looking;
+      for (const { redis: replica } of followed.values()) replica.disconnect();
+    },
+  };
+}

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { runFailovers } from './harness.ts';
+
+/** `npm run test:failover` goes through every fault. An address of its own a machine is what Linux alone gives. */
+test.skipIf(process.platform !== 'linux')(
+  'a primary killed, and one cut off with its lookup process, cost no answer its event, no row and no log its order',
+  async () => {
+    const { wrong, answered } = await runFailovers({
+      seed: 1,
+      rounds: 2,
+      only: ['primary killed', 'primary cut off with the lookups'],
+    });
+    expect(wrong).toEqual([]);
+    expect(answered).toBeGreaterThan(100);
+  },
+  120_000,
+);

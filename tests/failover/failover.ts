@@ -1,0 +1,47 @@
+import { parseArgs } from 'node:util';
+import { FAULT_NAMES, runFailovers } from './harness.ts';
+
+const HELP = `npm run test:failover -- [options]
+
+  --seed N        the same faults again (default: another each time, and printed)
+  --rounds 100    how many
+  --server PATH   a redis-server or valkey-server of another version
+  --only NAME     only this fault; may be repeated: ${FAULT_NAMES.join(', ')}`;
+
+const { values: options } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    rounds: { type: 'string', default: '100' },
+    server: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    help: { type: 'boolean', default: false },
+  },
+});
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const milliseconds = (value: number | undefined): string => `${Math.round(value ?? 0)}`.padStart(6);
+
+if (options.help) {
+  say(HELP);
+} else {
+  const seed = Number(options.seed);
+  say(`seed ${seed}`);
+  const { wrong, answered, silences } = await runFailovers({
+    seed,
+    rounds: Number(options.rounds),
+    binary: options.server,
+    only: options.only,
+    say,
+  });
+  say('\nmilliseconds without an answer: median, worst, rounds');
+  for (const [name, times] of silences) {
+    const sorted = times.toSorted((a, b) => a - b);
+    const median = sorted[Math.floor((sorted.length - 1) / 2)];
+    say(`${milliseconds(median)} ${milliseconds(sorted.at(-1))} ${sorted.length}  ${name}`);
+  }
+  for (const line of wrong) say(line);
+  say(
+    `${answered} answered; ${wrong.length === 0 ? 'nothing' : wrong.length} wrong (seed ${seed})`,
+  );
+  process.exitCode = wrong.length === 0 ? 0 : 1;
+}

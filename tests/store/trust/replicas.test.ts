@@ -1,0 +1,321 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { NotReplicated } from '#store/connection/acknowledged.ts';
+import { connectStore, whenReady } from '#store/connection/connection.ts';
+import { createLanes } from '#store/connection/lanes.ts';
+import { createLookupStore, type LookupResult } from '#store/lookup.ts';
+import { createStore, type Store } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { type Readiness, watchStore } from '#store/trust/readiness.ts';
+import {
+  orderSingleMode,
+  requireReplicas,
+  setReplicaPriority,
+} from '#store/trust/replica-orders.ts';
+import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
+import { lookupEvent } from '../../support/lookup-event.ts';
+import { startRedisServer, type TestRedisServer } from '../../support/redis-server.ts';
+import { testNumber } from '../../support/rows.ts';
+import { until, WAIT_MS } from '../../support/test-store.ts';
+
+/** With REDIS_REPLICAS=1: an answer, and every other write, counts once a replica has it on its disk. */
+
+const NUMBER = testNumber(1);
+const NAMED = { by: 'A. Example', reason: 'the replica is away' };
+
+let folder: string;
+let anchor: Anchor;
+let first: TestRedisServer;
+let second: TestRedisServer;
+let ending: (() => Promise<void> | void)[];
+
+beforeEach(async () => {
+  ending = [];
+  folder = await mkdtemp(join(tmpdir(), 'cpf-replicas-'));
+  anchor = Anchor.open(folder);
+  [first, second] = await Promise.all([startRedisServer(), startRedisServer()]);
+  await second.replicate(first);
+  await createStore(first.admin, anchor).createDataset('live', 'test');
+});
+afterEach(async () => {
+  for (const end of ending.toReversed()) await end();
+  await Promise.all([first.stop(), second.stop()]);
+  anchor.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function connect(server: TestRedisServer, unacknowledged: boolean) {
+  const redis = connectStore({ url: server.url, replicas: 1 }, { name: 'test', unacknowledged });
+  ending.push(() => redis.disconnect());
+  await whenReady(redis, WAIT_MS);
+  return redis;
+}
+
+async function keep(server: TestRedisServer): Promise<StoreVerifier> {
+  const verifier = startStoreVerifier(await connect(server, true), anchor, {
+    resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+    replicas: {
+      replicas: 1,
+      connectTo: ({ host, port }) =>
+        connectStore({ url: `redis://${host}:${port}` }, { name: 'test' }),
+    },
+  });
+  ending.push(() => verifier.stop());
+  return verifier;
+}
+
+async function openLookups(server: TestRedisServer) {
+  const redis = await connect(server, true);
+  const readiness = watchStore(redis, {
+    replicas: { count: 1, probe: await connect(server, true) },
+  });
+  ending.push(() => readiness.stop());
+  const lookups = createLookupStore(redis, readiness, {
+    replicated: {
+      lanes: createLanes([await connect(server, true), await connect(server, true)], undefined),
+      records: await connect(server, false),
+    },
+  });
+  const look = (auditId = randomUUID()): Promise<LookupResult> =>
+    lookups.lookup({
+      nhsNumber: NUMBER,
+      auditId,
+      event: lookupEvent(NUMBER, auditId),
+      access: 'unscheduled',
+      showAccesses: true,
+      userKey: 'user-1',
+      accessEntry: JSON.stringify({
+        name: 'A Nurse',
+        role: 'Nurse',
+        organisation: { code: 'ZZX', name: 'Test Hospital' },
+      }),
+      negativesAllowed: true,
+    });
+  return { readiness, look, lookups };
+}
+
+const said = (readiness: Readiness): string =>
+  readiness
+    .checks()
+    .filter(({ ok }) => !ok)
+    .map(({ detail }) => detail)
+    .join(' ');
+const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =>
+  (await look()).kind === 'not-flagged';
+
+async function openedOn(server: TestRedisServer) {
+  const verifier = await keep(server);
+  const opened = await openLookups(server);
+  expect(await opened.readiness.whenOpen(WAIT_MS)).toBe(true);
+  return { verifier, ...opened };
+}
+
+const eventsOf = (store: Pick<Store, 'readEvents'>) => store.readEvents(partitionOf(NUMBER));
+
+test('what was answered is on the replica when it is answered', async () => {
+  const { look } = await openedOn(first);
+  const answered = Array.from({ length: 200 }, () => randomUUID());
+  const results = await Promise.all(answered.map((auditId) => look(auditId)));
+  expect(new Set(results.map(({ kind }) => kind))).toEqual(new Set(['not-flagged']));
+  await first.kill();
+  const kept = await eventsOf(createStore(second.admin, anchor));
+  expect(kept.flatMap((event) => ('auditId' in event ? event.auditId : []))).toEqual(answered);
+});
+
+test('nothing is answered without a replica, and it goes on by itself once there is one', async () => {
+  const { readiness, look } = await openedOn(first);
+  await second.promote();
+  expect(await isAnswered(look)).toBe(false);
+  await until(() => !readiness.open, 'lookups ending');
+  await until(
+    () => said(readiness).includes('0 of 1 replicas are attached'),
+    'the sentence that says why',
+  );
+  await second.replicate(first);
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  expect(await isAnswered(look)).toBe(true);
+});
+
+test('a replica that stands still makes lookups could-not-check, and none is answered meanwhile', async () => {
+  const { readiness, look } = await openedOn(first);
+  second.signal('SIGSTOP');
+  const results = await Promise.all(Array.from({ length: 8 }, () => look()));
+  expect(results.every(({ kind }) => kind === 'could-not-check')).toBe(true);
+  expect(results).toContainEqual({ kind: 'could-not-check', cause: 'not-replicated' });
+  expect(readiness.open).toBe(false);
+  expect(await look()).toEqual({ kind: 'could-not-check', cause: 'closed' });
+  second.signal('SIGCONT');
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  expect(await isAnswered(look)).toBe(true);
+});
+
+test('a replica that does not write to disk at once counts for nothing, and the sentence says what to set', async () => {
+  const { readiness, look } = await openedOn(first);
+  await second.admin.config('SET', 'appendfsync', 'everysec');
+  await until(() => !readiness.open, 'lookups ending');
+  expect(await isAnswered(look)).toBe(false);
+  expect(said(readiness)).toContain(
+    `Replica 127.0.0.1:${second.port}: set \`appendfsync always\`.`,
+  );
+  await second.admin.config('SET', 'appendfsync', 'always');
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+});
+
+test('a write of a loader or an operator is done only once a replica has it; reads go on', async () => {
+  const redis = await connect(first, false);
+  const store = createStore(redis, anchor);
+  const event = { type: 'purge', auditId: randomUUID(), by: 'test', detail: {} } as const;
+  await store.appendEvent(event);
+  await second.promote();
+  await expect(store.appendEvent(event)).rejects.toThrow(NotReplicated);
+  expect(await store.dataset()).toMatchObject({ kind: 'live' });
+});
+
+describe('a replica that is promoted', () => {
+  /** Promotes the second, and has the first copy it. */
+  async function swap(): Promise<void> {
+    await second.promote();
+    await first.kill();
+    await first.start();
+    await first.replicate(second);
+  }
+
+  test('opens by itself where it had everything when the former primary ended', async () => {
+    const { verifier, readiness, look, lookups } = await openedOn(first);
+    for (let i = 0; i < 3; i++) expect(await isAnswered(look)).toBe(true);
+    await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
+    await verifier.stop();
+    await readiness.stop();
+    await lookups.idle();
+    await swap();
+    const after = await openedOn(second);
+    expect(await isAnswered(after.look)).toBe(true);
+    expect(await createStore(second.admin, anchor).readEvents('system')).toContainEqual(
+      expect.objectContaining({
+        type: 'store-opened',
+        detail: expect.objectContaining({ failover: true, proof: 'offset' }) as unknown,
+      }),
+    );
+  });
+
+  test('opens after a comparison of all it holds where a restart made it forget whom it copied', async () => {
+    const { verifier, readiness, look } = await openedOn(first);
+    expect(await isAnswered(look)).toBe(true);
+    await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
+    await verifier.stop();
+    await readiness.stop();
+    await second.promote();
+    await second.restart();
+    await first.restart();
+    await first.replicate(second);
+    const after = await openedOn(second);
+    expect(await isAnswered(after.look)).toBe(true);
+    expect(JSON.stringify(await createStore(second.admin, anchor).readEvents('system'))).toContain(
+      '"proof":"comparison"',
+    );
+  });
+
+  test('stays closed where it lacks what was acknowledged, and says what to do', async () => {
+    const { verifier, readiness, look } = await openedOn(first);
+    await second.promote();
+    // Another takes its place for a time, so that what is answered now is acknowledged.
+    const third = await startRedisServer();
+    ending.push(() => third.stop());
+    await third.replicate(first);
+    await until(() => readiness.open, 'lookups going on');
+    const before = anchor.acknowledged();
+    expect(await isAnswered(look)).toBe(true);
+    await until(
+      () => anchor.acknowledged()?.heartbeat !== before?.heartbeat,
+      'the worker noting what replicas have',
+    );
+    await verifier.stop();
+    await readiness.stop();
+    await first.kill();
+    await first.start();
+    await first.replicate(second);
+    const after = await keep(second);
+    await until(() => after.state.problem, 'the verifier refusing it');
+    expect(after.state.detail).toContain('cp-flags confirm promotion');
+    const { readiness: closed } = await openLookups(second);
+    await closed.refresh();
+    expect(closed.open).toBe(false);
+  });
+});
+
+describe('single mode', () => {
+  test('answers without a replica by the order of a named person, is shown, and ends once the replica is back', async () => {
+    const { readiness, look } = await openedOn(first);
+    await second.promote();
+    await until(() => !readiness.open, 'lookups ending');
+    const alone = await connect(first, true);
+    expect(await orderSingleMode(alone, anchor, 1, NAMED)).toBe(true);
+    expect(await orderSingleMode(alone, anchor, 1, NAMED)).toBe(false);
+    expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+    expect(await isAnswered(look)).toBe(true);
+    expect(said(readiness)).toMatch(/Single mode since .* ordered by A\. Example/);
+    await second.replicate(first);
+    await until(() => !said(readiness).includes('Single mode'), 'single mode ending by itself');
+    expect(await isAnswered(look)).toBe(true);
+    const events = await createStore(first.admin, anchor).readEvents('system');
+    expect(events.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['single-mode-ordered', 'single-mode-ended']),
+    );
+  });
+
+  test('leaves no replica to be promoted that a named person has not confirmed', async () => {
+    const { verifier, readiness, look } = await openedOn(first);
+    await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
+    expect(await orderSingleMode(await connect(first, true), anchor, 1, NAMED)).toBe(true);
+    await until(() => said(readiness).includes('Single mode'), 'single mode');
+    expect(await isAnswered(look)).toBe(true);
+    await verifier.stop();
+    await readiness.stop();
+    await first.kill();
+    await second.promote();
+    const after = await keep(second);
+    await until(() => after.state.problem, 'the verifier refusing it');
+    expect(after.state.detail).toContain('cp-flags confirm promotion');
+  });
+
+  test('ends by the order of a named person', async () => {
+    await openedOn(first);
+    const redis = await connect(first, false);
+    expect(await requireReplicas(redis, NAMED)).toBe(false);
+    await orderSingleMode(await connect(first, true), anchor, 1, NAMED);
+    expect(await requireReplicas(redis, NAMED)).toBe(true);
+  });
+});
+
+test('a replica is set aside and put back by a named person, on record and in its own file', async () => {
+  const redis = await connect(first, false);
+  const server = { host: '127.0.0.1', port: second.port };
+  const change = (priority: number) =>
+    setReplicaPriority(redis, second.admin, server, priority, NAMED);
+  expect(await change(0)).toEqual({ kind: 'changed', kept: true });
+  expect(await second.admin.info('replication')).toContain('slave_priority:0');
+  expect(await change(100)).toEqual({ kind: 'changed', kept: true });
+  expect(await setReplicaPriority(redis, first.admin, server, 0, NAMED)).toEqual({
+    kind: 'primary',
+  });
+  const events = await createStore(first.admin, anchor).readEvents('system');
+  expect(events.map(({ type }) => type)).toEqual(
+    expect.arrayContaining(['replica-set-aside', 'replica-put-back']),
+  );
+});
+
+test('without REDIS_REPLICAS nothing ever waits', async () => {
+  const redis = first.connect();
+  await whenReady(redis, WAIT_MS);
+  await createStore(redis, anchor).appendEvent({
+    type: 'purge',
+    auditId: randomUUID(),
+    by: 'test',
+    detail: {},
+  });
+  expect(await first.admin.info('commandstats')).not.toContain('cmdstat_wait:');
+});
