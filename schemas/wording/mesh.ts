@@ -19,6 +19,8 @@ export const MESH = {
   partly: (why: string) => `${why} Other messages are not held up by that; it is tried again.`,
   tryAgain: (why: string) => `${why} It is tried again; messages wait in MESH and here meanwhile.`,
   failed: (fault: string) => `The mailbox in MESH cannot be worked on (${fault}).`,
+  outboxFailed: (fault: string) =>
+    `What is to be sent cannot be taken out of its outbox (${fault}). It waits there, and it is tried again; uploads are fetched meanwhile.`,
   notReached: (fault: string) =>
     `MESH cannot be reached (${fault}). Check MESH_URL, the network and MESH_CA_FILE.`,
   notLetIn:

@@ -183,6 +183,30 @@ export async function openMeshClient(options: MeshClientOptions) {
     }
   }
 
+  /** What keeps answers from being sent keeps no upload from being fetched. */
+  async function collected(): Promise<string> {
+    try {
+      await collect();
+      return '';
+    } catch (error) {
+      return MESH.outboxFailed(codeOf(error));
+    }
+  }
+
+  async function tryRound(): Promise<void> {
+    try {
+      const away = await round();
+      failures = 0;
+      problem = away === undefined ? '' : MESH.partly(away.message);
+    } catch (error) {
+      failures += 1;
+      const pause = jittered(Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), PAUSE_AT_MOST_MS));
+      const asked = error instanceof MeshAway ? (error.retryAfterMs ?? 0) : 0;
+      pausedUntil = clock() + Math.max(pause, asked);
+      problem = MESH.tryAgain(reasonOf(error));
+    }
+  }
+
   function tellState(problem: boolean, detail: string): void {
     const shown = `${problem} ${detail}`;
     if (shown === toldState && clock() - toldAt < TOLD_EVERY_MS) return;
@@ -194,24 +218,11 @@ export async function openMeshClient(options: MeshClientOptions) {
   return {
     /** Does what is due. */
     async step(): Promise<void> {
-      try {
-        await collect();
-        if (clock() < pausedUntil) return tellState(true, problem);
-        if (clock() < nextPollAt && !handshakeDue() && file.due(clock()).length === 0) {
-          return tellState(problem !== '', problem === '' ? MESH.well : problem);
-        }
-        const away = await round();
-        failures = 0;
-        problem = away === undefined ? '' : MESH.partly(away.message);
-        tellState(problem !== '', problem === '' ? MESH.well : problem);
-      } catch (error) {
-        failures += 1;
-        const pause = jittered(Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), PAUSE_AT_MOST_MS));
-        const asked = error instanceof MeshAway ? (error.retryAfterMs ?? 0) : 0;
-        pausedUntil = clock() + Math.max(pause, asked);
-        problem = MESH.tryAgain(reasonOf(error));
-        tellState(true, problem);
-      }
+      const ofOutbox = await collected();
+      const due = clock() >= nextPollAt || handshakeDue() || file.due(clock(), 1).length > 0;
+      if (due && clock() >= pausedUntil) await tryRound();
+      const said = problem === '' ? ofOutbox : problem;
+      tellState(said !== '', said === '' ? MESH.well : said);
     },
     /** Ends the requests under way, so that a step ends soon. No other is to be begun. */
     stop(): void {
@@ -227,8 +238,12 @@ export type MeshClient = Awaited<ReturnType<typeof openMeshClient>>;
 /** The sentence of what was expected; of the rest its code alone, since a message may hold anything. */
 function reasonOf(error: unknown): string {
   if (error instanceof MeshAway || error instanceof UnusableSecret) return error.message;
+  return MESH.failed(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return MESH.failed(code ?? (error instanceof Error ? error.name : 'unknown'));
+  return code ?? (error instanceof Error ? error.name : 'unknown');
 }
 
 /** A certificate or password that cannot be read. The message is the sentence for the operator. */

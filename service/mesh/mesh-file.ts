@@ -186,11 +186,14 @@ export class MeshFile {
     return row && sentRow.parse(row);
   }
 
-  /** What there is to do something about at this instant, the oldest first. */
-  due(now: number): Sent[] {
+  /**
+   * What there is to do something about at this instant: first what MESH has not taken yet, the oldest first, then
+   * what may have been fetched by now.
+   */
+  due(now: number, atMost: number): Sent[] {
     const sql = `SELECT * FROM sent WHERE state IN ('waiting', 'asked', 'sending', 'sent')
-      AND notBefore <= ? ORDER BY addedAt, key`;
-    return z.array(sentRow).parse(this.#all(sql, now));
+      AND notBefore <= ? ORDER BY state = 'sent', addedAt, key LIMIT ?`;
+    return z.array(sentRow).parse(this.#all(sql, now, atMost));
   }
 
   sentIn(...states: SentState[]): Sent[] {

@@ -7,7 +7,7 @@ import { createGunzip } from 'node:zlib';
 import { uploadName } from '#loaders/inbox/decision.ts';
 import { writeReceivedControl } from '#loaders/inbox/mesh-control.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
-import { syncFolder } from '#store/files/whole-file.ts';
+import { lstatOrNothing, syncFolder } from '#store/files/whole-file.ts';
 import { type FetchedChunk, type MeshApi, MeshAway, type MessageHead } from './mesh-api.ts';
 import type { MeshFile, Received } from './mesh-file.ts';
 
@@ -182,9 +182,8 @@ export function createReceiver(options: ReceiverOptions) {
       ['data', 'dat'],
     ] as const) {
       // Absent where an earlier process was cut short between here and the note below.
-      await rename(pathOf(id, name), join(inbox, `${id}.${ending}`)).catch((error: unknown) => {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      });
+      if ((await lstatOrNothing(pathOf(id, name))) === undefined) continue;
+      await rename(pathOf(id, name), join(inbox, `${id}.${ending}`));
     }
     await syncFolder(inbox);
     await rm(pathOf(id), { recursive: true, force: true });

@@ -50,10 +50,12 @@ const FOR_GOOD = new Set([
   'EPL-151',
 ]);
 const AGAIN_AFTER_MS = 3_600_000;
-const TRACK_AT_MOST_MS = 21_600_000;
+const TRACK_AT_MOST_MS = 86_400_000;
 /** So often in a row MESH does not know of a message before that is believed. */
 const ABSENT_TIMES = 2;
 const UNCLEAR_TIMES = 5;
+/** In one round, so that what is to be fetched does not wait for all that is to be sent. */
+const AT_ONCE = 100;
 
 /**
  * Sends what lies in outboxes: what is to be sent is noted before a request is made, and what came of it after.
@@ -103,7 +105,7 @@ export function createSender(options: SenderOptions) {
     const now = { ...row, ...asked };
     const posted = await api
       .post(
-        { ...row, to: row.recipient, localId: localIdOf(row), fileName: row.name },
+        { ...row, to: row.recipient, localId: localIdOf(row), fileName: `${row.name}.dat` },
         row.chunks,
         data,
       )
@@ -214,7 +216,7 @@ export function createSender(options: SenderOptions) {
   return {
     /** Does what is due, the oldest first. @returns why not all of it, where MESH could not be worked with */
     async send(): Promise<MeshAway | undefined> {
-      return eachApart(file.due(clock()), work, (row) => {
+      return eachApart(file.due(clock(), AT_ONCE), work, (row) => {
         const now = file.sent(row.key);
         if (now !== undefined) change(now, { notBefore: clock() + jittered(settleMs * 5) });
       });

@@ -65,6 +65,7 @@ export async function startMeshServer(
   const refusals: string[] = [];
   let faultOf: (call: MeshCall, count: number) => MeshFault | undefined = () => undefined;
   let pageSize = PAGE_OF_TEST;
+  let aheadMs = 0;
 
   function refusalOf({ headers, url = '' }: IncomingMessage): string | undefined {
     const [, mailbox = ''] = /^\/messageexchange\/([^/?]+)/.exec(url) ?? [];
@@ -79,7 +80,7 @@ export async function startMeshServer(
       .digest('hex');
     if (hashed !== hash) return 'hash';
     const instant = Date.parse(at.replace(/(....)(..)(..)(..)(..)/, '$1-$2-$3T$4:$5Z'));
-    if (Math.abs(Date.now() - instant) > TWO_HOURS_MS) return 'age';
+    if (Math.abs(Date.now() + aheadMs - instant) > TWO_HOURS_MS) return 'age';
     if (nonces.has(`${nonce}:${count}`)) return 'reuse';
     nonces.add(`${nonce}:${count}`);
     return headers.accept === 'application/vnd.mesh.v2+json' ? undefined : 'accept';
@@ -213,7 +214,7 @@ export async function startMeshServer(
     const refused = refusalOf(incoming);
     if (refused !== undefined) {
       refusals.push(refused);
-      outgoing.writeHead(403).end();
+      outgoing.writeHead(403, { date: new Date(Date.now() + aheadMs).toUTCString() }).end();
       return;
     }
     const fault = faultOf(call, calls.length);
@@ -317,6 +318,10 @@ export async function startMeshServer(
     /** What to do wrong, by call and by how many there were. */
     fault(given: typeof faultOf | undefined): void {
       faultOf = given ?? (() => undefined);
+    },
+    /** Sets its clock so much ahead of ours. */
+    clockAhead(ms: number): void {
+      aheadMs = ms;
     },
     pages(size: number): void {
       pageSize = size;

@@ -480,14 +480,30 @@ describe('whom MESH lets in', () => {
   });
 
   test('a clock that is hours wrong is named', async () => {
-    server.fault(() => ({
-      kind: 'answer',
-      status: 403,
-      headers: { date: new Date(Date.now() - 3 * HOUR).toUTCString() },
-    }));
+    const client = await open();
+    server.clockAhead(3 * HOUR);
+    await step(client);
+    expect(server.refusals).toEqual(['age']);
+    expect(client.file.state()?.detail).toMatch(/Set the clock/);
+    server.clockAhead(HOUR);
+    await step(client, HOUR);
+    expect(client.file.state()?.problem).toBe(false);
+  });
+
+  test('an outbox that cannot be read, and an inbox that is gone, lose nothing', async () => {
+    const message = server.put({ data: '<File/>' });
+    await rm(join(folder, 'outbox'), { recursive: true });
+    await writeFile(join(folder, 'outbox'), '');
+    await rm(join(folder, 'inbox'), { recursive: true });
     const client = await open();
     await step(client);
-    expect(client.file.state()?.detail).toMatch(/Set the clock/);
+    expect(message.status).toBe('accepted');
+    expect(client.file.state()?.detail).toMatch(/cannot be worked on \(ENOENT\)/);
+    await mkdir(join(folder, 'inbox'));
+    await step(client, HOUR);
+    expect(textOf(message.id)).toBe('<File/>');
+    expect(message.status).toBe('acknowledged');
+    expect(client.file.state()?.detail).toMatch(/^What is to be sent cannot be taken out/);
   });
 
   test.for<[string, (count: number) => ReturnType<Parameters<MeshServer['fault']>[0] & {}>]>([
