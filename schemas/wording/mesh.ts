@@ -6,7 +6,7 @@ const messages = (count: number): string => `${count} ${count === 1 ? 'message' 
  */
 export const MESH = {
   starting: 'The mailbox in MESH is being opened.',
-  standby: 'Another process works on the mailbox in MESH. This one stands by.',
+  standby: 'Another process works on the mailbox in MESH. This one waits to take over.',
   works: (mailbox: string) => `This process works on mailbox ${mailbox} in MESH.`,
   notYet: 'No process has worked on this mailbox in MESH yet.',
   nobody: (since: string) =>
@@ -16,8 +16,9 @@ export const MESH = {
     `To be fetched: ${messages(received)}; to be sent: ${messages(sent)}.`,
   undelivered: (sent: number) => `Sent and not fetched by their recipients yet: ${messages(sent)}.`,
   /** @param why a sentence */
-  partly: (why: string) => `${why} Other messages are not held up by that; it is tried again.`,
-  tryAgain: (why: string) => `${why} It is tried again; messages wait in MESH and here meanwhile.`,
+  partly: (why: string) => `${why} Other messages are not delayed; the service is retrying.`,
+  tryAgain: (why: string) =>
+    `${why} The service is retrying; until then messages wait in MESH and here.`,
   failed: (fault: string) => `The mailbox in MESH cannot be worked on (${fault}).`,
   outboxFailed: (fault: string) =>
     `What is to be sent cannot be taken out of its outbox (${fault}). It waits there, and it is tried again; uploads are fetched meanwhile.`,
@@ -26,7 +27,7 @@ export const MESH = {
   notLetIn:
     'MESH does not let this mailbox in. Check MESH_MAILBOX, the password, the shared key and the certificate.',
   clockWrong:
-    'MESH does not let this mailbox in, and its clock and that of this machine are more than an hour apart. Set the clock of this machine.',
+    'MESH does not let this mailbox in, and the clocks of MESH and of this machine are more than an hour apart. Set the clock of this machine.',
   answered: (status: number) => `MESH answered ${status}, which it should not have.`,
   notUnderstood: 'The answer of MESH could not be understood.',
   secret: (setting: string, path: string, fault: string) =>
@@ -34,36 +35,36 @@ export const MESH = {
   secretEmpty: (setting: string, path: string) => `${setting}: ${path} is empty.`,
   leaseLost: 'Another process has taken the mailbox over, so this one has stopped working on it.',
   leaseUnknown:
-    'The store cannot be asked who works on the mailbox, so nobody does. It is tried again; messages wait in MESH.',
+    'The store cannot be asked who works on the mailbox, so no process does. The service is retrying; messages wait in MESH.',
 
   /** Of a message that was received. */
   ofMessage: (id: string, what: string) => `Message ${id}: ${what}`,
   fetched: (id: string, mailbox: string) => `Message ${id} from ${mailbox} is fetched.`,
   otherWorkflow:
-    'It is of a workflow that is not for this service, so it is left in the mailbox for another program. MESH returns it to its sender after five days.',
-  otherMailbox: 'It is to another mailbox, so it is left.',
+    'It belongs to a workflow of another service, so it is left in the mailbox for another program. MESH returns it to its sender after five days.',
+  otherMailbox: 'It is addressed to another mailbox, so it is left.',
   noSender: 'It does not say from which mailbox it comes, so it is not taken.',
-  gone: 'MESH has removed it before it was fetched. Its sender is told by MESH; ask for it to be sent again.',
+  gone: 'MESH has removed it before it was fetched. MESH informs its sender; ask for it to be sent again.',
   chunkRangeWrong: (chunk: number) =>
     `Part ${chunk} of it says that it is another part. It is fetched again.`,
   chunkStatusWrong: (chunk: number, status: number) =>
     `Part ${chunk} of it came with status ${status}, which does not go with its number. It is fetched again.`,
   chunksDiffer: 'Its parts do not go together. It is fetched again.',
-  encodingUnknown: 'It is packed in a way that is not known here. It is fetched again.',
+  encodingUnknown: 'It is packed in a way that is not supported here. It is fetched again.',
   unusableIds: (count: number) =>
     `MESH lists ${messages(count)} under names that no message can have. They are left there.`,
 
   /** Of a message that is sent. */
   ofFile: (name: string, what: string) => `${name}: ${what}`,
   pairUnreadable:
-    'It lies in the outbox and cannot be sent: its control file cannot be read. Remove it.',
-  pairOfOtherMailbox: 'It lies in the outbox and is not from MESH_MAILBOX, so it is left.',
+    'It is in the outbox and cannot be sent: its control file cannot be read. Remove it.',
+  pairOfOtherMailbox: 'It is in the outbox and is not from MESH_MAILBOX, so it is left.',
   dataGone: 'Its data has been removed from the folder sending.',
   answerLost: (fault: string) =>
     `Whether MESH has taken it is not known (${fault}). MESH is asked.`,
   severalUnderOneId: 'MESH has several messages under its local id, so it was sent at least once.',
   trackingNotUnderstood: (status: number) =>
-    `MESH was asked about it and answered what cannot be understood (${status}).`,
+    `MESH was asked about it and gave an answer that cannot be understood (${status}).`,
   failure: (code: string, description: string) => {
     const meaning = MEANINGS.get(code);
     const said = description === '' ? '' : ` MESH says: ${description.replace(/\.?$/, '.')}`;
@@ -73,7 +74,7 @@ export const MESH = {
   sentAgain: (name: string, mailbox: string, why: string) =>
     `${name} was not delivered to ${mailbox} and is sent again. ${why}`,
   notDelivered: (name: string, mailbox: string, why: string) =>
-    `${name} was not delivered to ${mailbox} and is not sent again by itself. ${why} See cp-flags mesh list.`,
+    `${name} was not delivered to ${mailbox} and is not sent again automatically. ${why} See cp-flags mesh list.`,
   unclear: (name: string, mailbox: string, why: string) =>
     `Nobody can say whether MESH has taken ${name} to ${mailbox}. ${why} Ask its recipient; then cp-flags mesh resend or cp-flags mesh drop.`,
   strayReport: (linked: string, workflow: string, text: string) =>
@@ -85,13 +86,13 @@ export const MESH = {
 /** Source: NHS Digital, MESH API, error codes. */
 const MEANINGS = new Map([
   ['02', 'the data was missing'],
-  ['06', 'what describes the message was not as it should be'],
-  ['07', 'the mailbox that sent it is not the one that was let in'],
-  ['08', 'it did not say to whom'],
-  ['11', 'its type is not a known one'],
+  ['06', 'the description of the message was wrong'],
+  ['07', 'it was not sent from the mailbox that logged in'],
+  ['08', 'it had no recipient'],
+  ['11', 'its type is not known'],
   [
     '12',
-    'the mailbox that it is to is not registered. Check MESH_MAILBOXES_FILE and NOTIFICATIONS_FILE',
+    'the mailbox of the recipient is not registered. Check MESH_MAILBOXES_FILE and NOTIFICATIONS_FILE',
   ],
   ['14', 'it was not fetched within five days. Ring the council'],
   ['15', 'MESH found the file wrong'],

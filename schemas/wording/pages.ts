@@ -223,7 +223,7 @@ export const RESULT = {
   otherBehind: (councils: readonly string[], more: number) =>
     `Out of date, so its plans may be missing: ${enumerated(more > 0 ? [...councils, `${more} more`] : councils)}.`,
   notSafe: 'This does not mean that the child is safe.',
-  notHere: 'Protected records, children in need and children from outside England are not here.',
+  notHere: 'Not here: protected records, children in need and children from outside England.',
   underOne: 'Under 1? Check the mother’s number too.',
   details: 'Dates, who looked lately, and the record of this check',
   date: dateText,

@@ -3,6 +3,7 @@ import { ERRORS } from '#schemas/errors.ts';
 import type { Coverage, Flag } from '#schemas/lookup.ts';
 import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
 import * as wording from '#schemas/wording/lookup.ts';
+import * as pages from '#schemas/wording/pages.ts';
 import { readingAge } from '../../support/reading-age.ts';
 import { day } from '../../support/rows.ts';
 
@@ -58,9 +59,18 @@ const sentences = [
   wording.BATCH_INCOMPLETE,
 ];
 
-test.each([...new Set(sentences)])('an eleven-year-old could read: %s', (sentence) => {
-  expect(readingAge(sentence)).toBeLessThanOrEqual(OLDEST);
-});
+/** The constant sentences of the pages that an answer, or none, stands on. */
+const onPages = [pages.LOOK_UP, pages.RESULT, pages.NOT_CHECKED, pages.HIDDEN, pages.COUNCILS]
+  .flatMap((texts) => Object.values<unknown>(texts))
+  .filter((text) => typeof text === 'string')
+  .filter((text) => /[.?]$/.test(text));
+
+test.each([...new Set([...sentences, ...onPages])])(
+  'an eleven-year-old could read: %s',
+  (sentence) => {
+    expect(readingAge(sentence)).toBeLessThanOrEqual(OLDEST);
+  },
+);
 
 test('a sentence in the manner of an office is older than that', () => {
   expect(

@@ -183,8 +183,8 @@ describe('receiving', () => {
     expect([other.status, elsewhere.status]).toEqual(['accepted', 'accepted']);
     expect(callsOf('GET', new RegExp(`${other.id}|${elsewhere.id}`))).toBe(2);
     expect(said).toEqual([
-      expect.stringMatching(`Message ${other.id}: It is of a workflow`),
-      expect.stringMatching(`Message ${elsewhere.id}: It is addressed to a mailbox`),
+      expect.stringMatching(`Message ${other.id}: It belongs to a workflow`),
+      expect.stringMatching(`Message ${elsewhere.id}: It is addressed to another mailbox`),
     ]);
   });
 
@@ -723,7 +723,7 @@ describe('sending', () => {
     expect(said[0]).toMatch(
       /About answer was not delivered to X26ABC1 and is sent again. Code 14: .*\[number\]/,
     );
-    expect(said.at(-1)).toMatch(/is not sent again by itself. Code 14: /);
+    expect(said.at(-1)).toMatch(/is not sent again automatically. Code 14: /);
   });
 
   test('a report on what this service never sent is told and kept for the operator', async () => {
