@@ -63,6 +63,20 @@ local function read_visible(children_key, dataset, least_generation, number, day
   return generation, visible
 end
 
+-- What tokens may hold, as bytes: 120 characters of three, codes of one.
+local NAME_BYTES_AT_MOST = 360
+local CODE_BYTES_AT_MOST = 40
+local USER_BYTES_AT_MOST = 200
+-- Line and paragraph separators, other controls, and what turns the text beside it round.
+local NEVER_IN_NAMES = { '%c', '\194[\128-\159]', '\226\128[\168-\174]', '\226\129[\166-\169]' }
+
+-- The rule for names in tokens, as far as it can be told by bytes: some letter or digit, none of the above.
+local function check_name(name)
+  assert(type(name) == 'string' and #name <= NAME_BYTES_AT_MOST and string.find(name, '[%w\195-\244]'))
+  if not string.find(name, '[%c\194\226]') then return end
+  for _, never in ipairs(NEVER_IN_NAMES) do assert(not string.find(name, never)) end
+end
+
 -- Whoever has the password of a lookup process can write anything into a list of accesses.
 local function check_access(access, latest)
   local at, audit_id, user_key, entry, count, since = unpack(access, 1, 6)
@@ -72,12 +86,16 @@ local function check_access(access, latest)
   assert(type(count) == 'number' and count % 1 == 0 and 1 <= count and count <= COUNT_AT_MOST)
   assert(type(since) == 'number' and since % 1 == 0 and 0 <= since and since <= at)
   assert(#audit_id == 36 and string.find(audit_id, '^[%x-]+$'))
-  assert(type(user_key) == 'string')
+  assert(type(user_key) == 'string' and 1 <= #user_key and #user_key <= USER_BYTES_AT_MOST)
   local who = cjson.decode(entry)
   local role_code, organisation = who.roleCode or '', who.organisation
-  for _, text in ipairs({ 'name', 'role' }) do assert(type(who[text]) == 'string') end
-  assert(type(role_code) == 'string')
-  assert(type(organisation.code) == 'string' and type(organisation.name) == 'string')
+  check_name(who.name)
+  check_name(who.role)
+  check_name(organisation.name)
+  assert(type(role_code) == 'string' and #role_code <= CODE_BYTES_AT_MOST)
+  assert(string.find(role_code, '^[%w:._-]*$'))
+  assert(type(organisation.code) == 'string' and string.find(organisation.code, '^[A-Z0-9]+$'))
+  assert(3 <= #organisation.code and #organisation.code <= 12)
   return { since, count, entry, who.name, who.role, role_code, organisation.code, organisation.name }
 end
 

@@ -3,18 +3,21 @@ import { LOOKUP_OUTCOMES, SEARCH_TYPES } from '../lookup.ts';
 import { ACCESSES } from '../people/care-setting.ts';
 import { requestIdSchema } from '../request-id.ts';
 
+/** Who it was, by a name or an id. None of those that tokens and commands may give is empty, or longer. */
+const who = z.string().min(1).max(200);
+
 /**
  * What a process writes of itself into an event before the store adds what only the store knows (the
  * number in the partition, the time, what was shown). Never a date of birth, a child's name, a
  * telephone number, a token or a body; an NHS number that is not valid only as a keyed hash.
  */
 const callerSchema = z.object({
-  issuer: z.string(),
-  client: z.string(),
-  user: z.string(),
-  name: z.string(),
-  role: z.object({ code: z.string(), name: z.string() }),
-  organisation: z.object({ code: z.string(), name: z.string() }),
+  issuer: who,
+  client: who,
+  user: who,
+  name: who,
+  role: z.object({ code: who, name: who }),
+  organisation: z.object({ code: who, name: who }),
 });
 
 /** What may give somebody away who tries numbers out. */
@@ -126,7 +129,7 @@ export const loadEventSchema = z.object({
   code: z.string(),
   accepted: z.int(),
   refused: z.int(),
-  by: z.string(),
+  by: who,
 });
 
 /** All that is held for an authority was given to it, or to an operator by the command line. */
@@ -135,7 +138,7 @@ export const holdingsReadEventSchema = idsSchema.extend({
   authority: z.string(),
   /** Absent where an operator read it. */
   caller: callerSchema.optional(),
-  by: z.string(),
+  by: who,
   reason: z.string().optional(),
 });
 
@@ -147,7 +150,7 @@ export const auditSearchEventSchema = idsSchema.extend({
   type: z.literal('audit-search'),
   /** Absent where it was the command line. */
   caller: callerSchema.optional(),
-  by: z.string(),
+  by: who,
   reason: z.string(),
   /** Of the command line: the account of the operating system that it ran under. */
   account: z.string().optional(),
@@ -164,7 +167,7 @@ export const notificationsReadEventSchema = idsSchema.extend({
   type: z.literal('notifications-read'),
   authority: z.string(),
   caller: callerSchema,
-  by: z.string(),
+  by: who,
   after: z.string().optional(),
   upTo: z.string(),
   count: z.int(),
@@ -206,7 +209,7 @@ export const operatorEventSchema = z.object({
     'purge',
   ]),
   auditId: z.uuid(),
-  by: z.string(),
+  by: who,
   detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   occurredAt,
 });
@@ -303,6 +306,20 @@ export const placedSchema = z.object({
 /** An event as it is read back from its stream or from the sealed log. */
 export const auditEventSchema = placedSchema.and(writtenEventSchema);
 export type AuditEvent = z.infer<typeof auditEventSchema>;
+
+const knownTypes = new Set<unknown>(
+  writtenEventSchema.options.flatMap(({ shape: { type } }) =>
+    type instanceof z.ZodEnum ? type.options : [...type.values],
+  ),
+);
+
+/**
+ * Whether an entry that is no event of this version can be none of a newer version either: of a type that
+ * this one knows, and of another form. A newer one may know more types, and more words where there is a list of them.
+ */
+export const isForged = (entry: unknown, { issues }: z.ZodError): boolean =>
+  knownTypes.has((entry as { type?: unknown } | null)?.type) &&
+  issues.some(({ code }) => code !== 'invalid_value');
 
 /**
  * What stands in the sealed log in the place of something that was in a stream and was no event: nothing

@@ -3,8 +3,10 @@ import type { AlertThresholds } from '#schemas/alert-thresholds.ts';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
 import { ALERTING } from '#schemas/wording/operations.ts';
 import { type FileLock, isDamaged, lockFile } from '#store/files/sqlite.ts';
+import { auditPartitions } from '#store/keys.ts';
 import { readOrMakeKey } from '../../files/private-file.ts';
 import type { ThreadState } from '../../telemetry/supervised-thread.ts';
+import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedRange, sealedRun, sealedSince } from '../log/sealed.ts';
 import { ChildrenCounted } from './children-counted.ts';
 import { writePrivacyAlert } from './privacy-outbox.ts';
@@ -92,8 +94,26 @@ export function createAlerting(options: AlertingOptions) {
       }
       events = read;
     }
+    // First, so that a crash in between leaves an alarm too many and not one too few.
+    noteForged(events);
     file.count(events, clock());
     return size - ((events.at(-1)?.index ?? from - 1) + 1);
+  }
+
+  /** Entries that were sealed as events, and are found to be none once they are read. */
+  function noteForged(events: readonly SealedEvent[]): void {
+    const entries = events.flatMap(({ event, isForged }) =>
+      isForged === true
+        ? [{ stream: auditPartitions.indexOf(event.partition), number: event.number }]
+        : [],
+    );
+    if (entries.length === 0) return;
+    const commits = CommitFile.open(folder);
+    try {
+      commits.noteForeign(entries);
+    } finally {
+      commits.close();
+    }
   }
 
   async function recordAlerts(file: ChildrenCounted): Promise<void> {

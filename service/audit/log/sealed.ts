@@ -3,6 +3,7 @@ import {
   type AuditEvent,
   auditEventSchema,
   eventTimeSchema,
+  isForged,
   type UnreadableEvent,
   unreadableEventSchema,
 } from '#schemas/audit/audit-event.ts';
@@ -17,6 +18,8 @@ export type SealedEvent = {
   /** From 0. */
   index: number;
   event: AuditEvent | UnreadableEvent;
+  /** It was sealed as an event, and no version of this service wrote it. */
+  isForged?: true;
 };
 
 /** How far a log goes: events from `minimumIndex` to before `size` are there. */
@@ -39,18 +42,18 @@ const placedOnly = unreadableEventSchema
   .extend({ at: eventTimeSchema.catch(0) });
 
 /** An event of a type that this version does not know is unreadable to it, not the end of the log. */
-function parseEntry(entry: Buffer): SealedEvent['event'] {
+function parseEntry(entry: Buffer, index: number): SealedEvent {
   const text = entry.toString('utf8');
   const json: unknown = JSON.parse(text);
   const event = auditEventSchema.safeParse(json);
-  if (event.success) return event.data;
+  if (event.success) return { index, event: event.data };
   const unreadable = unreadableEventSchema.safeParse(json);
-  if (unreadable.success) return unreadable.data;
+  if (unreadable.success) return { index, event: unreadable.data };
+  const sha256 = hash('sha256', text);
   return {
-    ...placedOnly.parse(json),
-    type: 'unreadable',
-    sha256: hash('sha256', text),
-    fields: text,
+    index,
+    event: { ...placedOnly.parse(json), type: 'unreadable', sha256, fields: text },
+    ...(isForged(json, event.error) && { isForged: true }),
   };
 }
 
@@ -109,7 +112,7 @@ export function* sealedRun(
       end - bundle * TILE_WIDTH,
     );
     const first = index;
-    yield entries.map((entry, i) => ({ index: first + i, event: parseEntry(entry) }));
+    yield entries.map((entry, i) => parseEntry(entry, first + i));
     index = end;
   }
 }
@@ -132,7 +135,7 @@ export function sealedAt(
     const bundle = Math.floor(index / TILE_WIDTH);
     if (held?.bundle !== bundle) held = { bundle, entries: entriesOf(folder, bundle, size) };
     const entry = held.entries[index % TILE_WIDTH];
-    if (entry !== undefined) found.set(index, { index, event: parseEntry(entry) });
+    if (entry !== undefined) found.set(index, parseEntry(entry, index));
   }
   return places.flatMap((index) => found.get(index) ?? []);
 }

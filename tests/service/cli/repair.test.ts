@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { lookupEventSchema } from '#schemas/audit/audit-event.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import { WHO_LOOKED_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { sealedEvents } from '#service/audit/log/sealed.ts';
@@ -130,6 +132,48 @@ test('an entry without what every event has is told as foreign, and the log is s
   expect([found.code, found.stdout]).toEqual([0, expect.stringContaining('unreadable')]);
   expect(await run(['audit', 'index', '--rebuild'], environment)).toMatchObject({ code: 0 });
   expect(await said()).not.toMatch(/Invalid time|RangeError/);
+});
+
+test('an entry with the time, type and id of an event and no more of it is told as foreign, and one of a newer version is not', async () => {
+  await look();
+  const [real] = (await service.events()).filter(({ type }) => type === 'lookup');
+  // Without what the store adds.
+  const written = lookupEventSchema.parse(real);
+  const { caller } = written;
+  const auditId = randomUUID();
+  const attacker = await service.connect('lookup');
+  const add = (event: object, ...more: string[]) =>
+    attacker.call(
+      'XADD',
+      STREAM,
+      '0-*',
+      'event',
+      JSON.stringify(event),
+      'at',
+      String(Date.now()),
+      ...more,
+    );
+  const newer = [
+    { ...written, auditId, access: 'by-a-newer-way' },
+    { ...written, auditId, type: 'newer-kind', caller: 5 },
+    { ...written, auditId, newer: 'member' },
+  ];
+  for (const event of newer) await add(event);
+  const forged = [
+    { type: 'purge', auditId },
+    { type: 'lookup', auditId, nhsNumber: CHILD },
+    { ...written, auditId, nhsNumber: 5 },
+    { ...written, auditId, caller: { ...caller, name: '' } },
+    { ...written, auditId, caller: { ...caller, name: 'x'.repeat(10_000) } },
+    { ...written, auditId, caller: { ...caller, organisation: 'all' } },
+  ];
+  for (const event of forged) await add(event);
+  await until(async () => (await alarm('audit-entry')) === forged.length, 'the entries told');
+  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
+  expect((await look()).status).toBe(200);
+  expect(await run(['audit', 'verify'], { DATA_DIR: service.dataDir })).toMatchObject({ code: 0 });
+  expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
+  await until(async () => (await alarm('audit-entry')) === 0, 'the alarm ending');
 });
 
 test('a list of accesses that cannot be read is found without a lookup, and begun anew', async () => {

@@ -55,6 +55,10 @@ const listed = (
   return [at, id, user, differing.entry ?? JSON.stringify(WHO), ...more];
 };
 
+const who = (differing: Partial<typeof WHO>): string => JSON.stringify({ ...WHO, ...differing });
+const at = (differing: Partial<(typeof WHO)['organisation']>): string =>
+  who({ organisation: { ...WHO.organisation, ...differing } });
+
 async function look() {
   const response = await service.lookup({ nhsNumber: CHILD });
   expect(response.status).toBe(200);
@@ -77,6 +81,18 @@ test('a list as the service writes it is read, with and without the code of a ro
   expect(advice).not.toContain(WHO_LOOKED_NOT_SHOWN);
 });
 
+test('a list that holds the longest names that a token may have is read', async () => {
+  const longest = '\u0939'.repeat(120);
+  const entry = JSON.stringify({
+    name: longest,
+    role: 'M\u00fcller\u2019s \u00b7 role',
+    roleCode: 'x'.repeat(40),
+    organisation: { code: 'Z'.repeat(12), name: longest },
+  });
+  await poisonPacked([listed({ entry })]);
+  expect((await look()).accesses).toMatchObject([{ own: true }, { name: longest }]);
+});
+
 describe('a list that cannot be read costs no flag, is said to be unreadable and stays as evidence', () => {
   test.each<[string, () => Promise<unknown>]>([
     ['bytes', () => poison('nonsense')],
@@ -91,6 +107,35 @@ describe('a list that cannot be read costs no flag, is said to be unreadable and
     ['no JSON', () => poisonPacked([listed({ entry: '{' })])],
     ['nobody', () => poisonPacked([listed({ entry: '{}' })])],
     ['a name that is no text', () => poisonPacked([listed({ entry: '{"name":0x10,"role":"a"}' })])],
+    ['a name that is empty', () => poisonPacked([listed({ entry: who({ name: '' }) })])],
+    ['a name of blanks', () => poisonPacked([listed({ entry: who({ name: ' \u00a0' }) })])],
+    ['a name of 100 kB', () => poisonPacked([listed({ entry: who({ name: 'x'.repeat(1e5) }) })])],
+    [
+      'a name of 361 bytes',
+      () => poisonPacked([listed({ entry: who({ name: 'x'.repeat(361) }) })]),
+    ],
+    ['a name of two lines', () => poisonPacked([listed({ entry: who({ name: 'a\nb' }) })])],
+    ['a name that ends a line', () => poisonPacked([listed({ entry: who({ name: 'a\u2028b' }) })])],
+    ['a name that colours', () => poisonPacked([listed({ entry: who({ name: 'a\u009b31mb' }) })])],
+    ['a name that turns round', () => poisonPacked([listed({ entry: who({ name: 'a\u202eb' }) })])],
+    ['a role that is empty', () => poisonPacked([listed({ entry: who({ role: '' }) })])],
+    ['a role of 10 kB', () => poisonPacked([listed({ entry: who({ role: 'x'.repeat(1e4) }) })])],
+    [
+      'a long code of a role',
+      () => poisonPacked([listed({ entry: who({ roleCode: 'x'.repeat(41) }) })]),
+    ],
+    ['no organisation’s code', () => poisonPacked([listed({ entry: at({ code: 'a b' }) })])],
+    [
+      'an organisation’s long code',
+      () => poisonPacked([listed({ entry: at({ code: 'Z'.repeat(13) }) })]),
+    ],
+    ['an organisation without a name', () => poisonPacked([listed({ entry: at({ name: '' }) })])],
+    [
+      'an organisation’s long name',
+      () => poisonPacked([listed({ entry: at({ name: 'x'.repeat(1e4) }) })]),
+    ],
+    ['a long user', () => poisonPacked([listed({ user: 'x'.repeat(201) })])],
+    ['an empty user', () => poisonPacked([listed({ user: '' })])],
     ['a count that is none', () => poisonPacked([listed({}, 0, 1_700_000_000_000)])],
     ['a count as text', () => poisonPacked([listed({}, '2', 1_700_000_000_000)])],
     ['a count beyond all patience', () => poisonPacked([listed({}, 1e15, 1_700_000_000_000)])],
