@@ -262,7 +262,7 @@ async function measureEverything() {
     const [done] = (await once(generator, 'message')) as [Done];
     const tookMs = performance.now() - began;
     clearInterval(watch);
-    // All of them, and the events that are no lookups.
+    // All of them, and the events that are not lookups.
     const before = performance.now();
     while ((sealedRange(folder)?.size ?? 0) < done.answered) {
       if (performance.now() - before > 30_000) throw new Error('the log does not catch up');

@@ -90,7 +90,7 @@ function cpuOf(pids: readonly number[]): number {
   return sum;
 }
 
-/** Until the audit is sealed and indexed, which goes on after the last answer and is part of a lookup's price. */
+/** Until the audit is sealed and indexed, which continues after the last answer and is part of a lookup's price. */
 async function settled({ worker }: Subject['pids']): Promise<void> {
   if (worker.length === 0) return;
   for (let waited = 0; waited < SETTLED_WITHIN_MS; waited += SETTLED_AFTER_MS) {
@@ -198,7 +198,7 @@ try {
       ? []
       : [await rival('naive, PostgreSQL', ['postgres', postgres.socket, issuer], postgres)]),
   ];
-  // Redis is the worker's child, and counted by itself.
+  // Redis is the worker's child, and counted on its own.
   const figures = (await measureAll(subjects)).map((figure) => ({
     ...figure,
     cpu: { ...figure.cpu, worker: Math.max(0, figure.cpu.worker - figure.cpu.store) },

@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
     requests: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: '7' },
     connections: { type: 'string', default: '32' },
-    /** Compares with `cpu-baseline.json`: exits with 1 where a lookup has become a fifth dearer. */
+    /** Compares with `cpu-baseline.json`: exits with 1 where a lookup has become a fifth more expensive. */
     gate: { type: 'boolean', default: false },
     /** Writes that file. */
     record: { type: 'boolean', default: false },
@@ -190,13 +190,13 @@ function tell(taken: Taken): void {
 }
 
 /**
- * The lookup's processor time over bare node:http's, each round by itself, since what else the machine
+ * The lookup's processor time over bare node:http's, each round on its own, since what else the machine
  * does is felt by both.
  */
 const ratioOf = ({ lookup, nodeHttp }: Taken): number =>
   median(lookup.map((microseconds, i) => microseconds / (nodeHttp[i] ?? Number.NaN)));
 
-/** Whether a lookup is no more than a fifth dearer than recorded; a busy machine is given more tries. */
+/** Whether a lookup is no more than a fifth more expensive than recorded; a busy machine is given more tries. */
 async function keepsBaseline(all: Awaited<ReturnType<typeof startAll>>): Promise<boolean> {
   const limit = baseline.lookupOverNodeHttp * (1 + WORSE_AT_MOST);
   for (let attempt = 0; attempt < GATE_ATTEMPTS; attempt++) {

@@ -20,7 +20,7 @@ export type Order = {
   perSecond?: number;
   /** NHS numbers that are held: one lookup in a hundred is for one of them. */
   held?: readonly string[];
-  /** Refusals are what is measured: none is told of. */
+  /** Refusals are what is measured: none is reported. */
   quiet?: boolean;
 };
 export type Done = {

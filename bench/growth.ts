@@ -82,7 +82,7 @@ async function measureSize(rows: number) {
   }
 }
 
-/** Lookups a second that so many processes answer, and what each part of the machine does meanwhile. */
+/** Lookups a second that so many processes answer, and what each part of the machine does in the meantime. */
 async function measureProcesses(nation: Nation, processes: number) {
   const environment = await startEnvironment(nation, { lookups: processes });
   const balancer = await startProcess(

@@ -29,7 +29,7 @@ export type AlertThresholds = {
 
 /**
  * Thresholds of an hour and a day that somebody can come to: none above half of what a user's limit lets
- * through meanwhile.
+ * through in the meantime.
  *
  * @param userLimit requests a minute; 0 is no limit
  */

@@ -39,7 +39,7 @@ export const authoritySchema = z.object({
   dataAsOf: z.iso.datetime().optional(),
   /** The highest file sequence that consumed its number, with the offset below. */
   sequence: z.int().nonnegative().optional(),
-  /** What is added to the numbers of its files, since its numbering began anew; 0 before that. */
+  /** What is added to the numbers of its files, since its numbering started again; 0 before that. */
   sequenceOffset: z.int().nonnegative().optional(),
   /** Children and rows (tombstones included) held when the last load was reconciled. */
   rows: z.int().nonnegative().optional(),

@@ -605,7 +605,7 @@ export type LimitReached = {
   retryAfterSeconds: number;
 };
 
-/** What a refusal says in detail: constant wording, but for the numbers of a limit. */
+/** What a refusal says in detail: constant wording, except for the numbers of a limit. */
 export function detailOf(code: ErrorCode, reached?: LimitReached): string {
   const { detail } = ERRORS[code];
   if (reached === undefined) return detail;

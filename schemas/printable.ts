@@ -4,7 +4,7 @@ const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 const escaped = (character: string): string =>
   `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** `\p{Cf}` has characters of two halves, each escaped by itself as JSON has it. */
+/** `\p{Cf}` has characters of two halves, each escaped on its own as JSON has it. */
 const escapedWhole = (character: string): string =>
   Array.from({ length: character.length }, (_, i) => escaped(character.slice(i))).join('');
 

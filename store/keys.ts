@@ -5,7 +5,7 @@ export type AuditPartition = number | 'system';
 
 export const partitions: readonly number[] = Array.from({ length: PARTITIONS }, (_, p) => p);
 
-/** Made once: a lookup names four, and a text that is put together anew costs more to send as well. */
+/** Made once: a lookup names four, and a text that is put together again costs more to send as well. */
 function ofPartition(name: string): (partition: number) => string {
   const keyOf = (partition: number): string => `cpf:{p${partition}}:${name}`;
   const made = partitions.map(keyOf);

@@ -122,7 +122,7 @@ export type ReplicatedLookups = {
 
 /**
  * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong
- * @param options.called told of each call: how many lookups it was for, how long it took, whether it failed
+ * @param options.called called with each call: how many lookups it was for, how long it took, whether it failed
  * @param options.replicated where an answer waits until replicas have its event
  */
 export function createLookupStore(
@@ -292,7 +292,7 @@ export function createLookupStore(
       }),
     underWay: () => sent + waiting.length,
     async idle() {
-      // Its callers go on before this does: what they have to record is handed over by then.
+      // Its callers continue before this does: what they have to record is handed over by then.
       do {
         await Promise.all(calls);
         await new Promise((resolve) => setImmediate(resolve));

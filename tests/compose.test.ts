@@ -115,7 +115,7 @@ const SETTINGS = '/run/cp-flags/settings';
 const CHILD = testNumber(601);
 
 /**
- * The services as the compose file describes them, as processes: what it mounts lies in a folder, and its
+ * The services as the compose file describes them, as processes: what it mounts is in a folder, and its
  * Redis is one with the same users.
  */
 async function composed() {

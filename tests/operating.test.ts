@@ -53,7 +53,7 @@ const panels = dashboard.panels.flatMap(({ title, targets }) =>
   targets.map(({ expr }) => ({ title, expr })),
 );
 
-/** What Prometheus makes by itself. */
+/** What Prometheus makes on its own. */
 const OWN_TO_PROMETHEUS = new Set(['up', 'ALERTS']);
 const WORDS = /[a-z_][a-z0-9_]*/gi;
 

@@ -21,7 +21,7 @@ const TOKENS = setting('TOKEN', '').split(',');
 const FHIR_SHARE = number('FHIR_SHARE', 0.2);
 const FLAGGED_SHARE = number('FLAGGED_SHARE', 0.01);
 const INVALID_SHARE = number('INVALID_SHARE', 0.005);
-/** Answers whose body is read, of those that are no flags: reading costs the generator more than sending. */
+/** Answers whose body is read, of those that are not flags: reading costs the generator more than sending. */
 const READ_SHARE = 0.02;
 const FHIR_SEARCH = 'patient:identifier=https%3A%2F%2Ffhir.nhs.uk%2FId%2Fnhs-number%7C';
 

@@ -1,7 +1,7 @@
 import { number, options as optionsOf, steady } from './lookups.ts';
 
 /**
- * Three times what the service can take (RATE): it goes on answering nearly as many as it can (at least
+ * Three times what the service can take (RATE): it continues answering nearly as many as it can (at least
  * GOODPUT a second), and refuses the rest at once and in good order.
  */
 export { default, handleSummary } from './lookups.ts';

@@ -53,7 +53,7 @@ export function notificationsCsv(notifications: readonly Notification[]): string
 const distinct = (values: readonly (string | number | undefined)[]): string =>
   [...new Set(values.filter((value) => value !== undefined))].join('; ');
 
-/** What concerns the whole notification stands in its first line, or in one of its own; the checkpoint in base 64. */
+/** What concerns the whole notification is in its first line, or in one of its own; the checkpoint in base 64. */
 function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (string | number)[][] {
   const remark = unreadableEvents === 0 ? '' : NOTIFICATION.unreadable(unreadableEvents);
   if (entries.length === 0) {
@@ -99,7 +99,7 @@ function newestFile(plans: NotificationEntry['plans']): number | undefined {
 /**
  * CP-IS Access to Service Notification, valid against REPC_MT000004GB01: of each entry the first access and,
  * where it is another, the last; the schema has no place for a count. The id of an access is its audit id.
- * An entry that is told again has its last access only. The checkpoint stands in a processing instruction,
+ * An entry that is told again has its last access only. The checkpoint is in a processing instruction,
  * in base 64.
  */
 function notificationXml(notification: Notification): string {

@@ -45,7 +45,7 @@ export async function applyJournal(
 
   await beforeReconciling?.();
   // Asked for in one turn by all that waited, so that one reading of the store serves them. A lease that
-  // was lost meanwhile stops this load here or where it is to be entered in the ledger.
+  // was lost in the meantime stops this load here or where it is to be entered in the ledger.
   const [tallies] = await Promise.all([store.tally(), lock.renew()]);
   const tally = tallies.get(authority);
   const reconciled = asDecided && agreesWith(tally, expected);

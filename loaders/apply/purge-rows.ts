@@ -8,7 +8,7 @@ import { agreesWith } from './apply.ts';
 
 const ROWS_A_STEP = 2_000;
 
-/** Kept in the anchor in the place of a journal: from it a purge that was cut short is done again. */
+/** Kept in the anchor instead of a journal: from it a purge that was cut short is done again. */
 const purgeSchema = z.strictObject({
   purge: z.strictObject({
     /** Seconds since 1970. */
@@ -51,7 +51,7 @@ export async function resumePurge(
   await removeForGood(store, anchor, lock, rows, details, { sequence, rows: expectedRows, digest });
 }
 
-/** Removes rows of the locked authority that the anchor was told of. */
+/** Removes rows of the locked authority that the anchor was told about. */
 export async function removeForGood(
   store: Store,
   anchor: Anchor,

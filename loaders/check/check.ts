@@ -49,7 +49,7 @@ const PLANS_AT_MOST = 3;
 const SUBJECTS_AT_MOST = 2;
 
 /**
- * Checks one record by itself and makes its rows: all of them, or the list of everything wrong with it.
+ * Checks one record on its own and makes its rows: all of them, or the list of everything wrong with it.
  *
  * Each child protection or looked-after plan belongs to the child, each unborn child's plan to the
  * mother; never every plan to every subject.

@@ -91,7 +91,7 @@ async function ask(
   }
 }
 
-/** An error of a tracer may repeat what it was asked, so only its name goes on. */
+/** An error of a tracer may repeat what it was asked, so only its name is passed on. */
 const asFailed = (error: unknown): Error =>
   new Error(`The tracer failed (${error instanceof Error ? error.name : 'no error'}).`);
 

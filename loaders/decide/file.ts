@@ -120,7 +120,7 @@ export class FileDecider {
     });
 
     const entry = await this.#store.fileOf(authority, sequence);
-    // Held, but what was held is gone with its disk: such a file is loaded afresh.
+    // Held, but what was held is gone with its disk: such a file is loaded again.
     const isHeld = entry?.held !== undefined;
     const isLost = isHeld && !this.#anchor.heldFiles().some(({ id }) => id === entry.held);
     if (entry?.sha256 === this.#read.sha256 && !isLost) {
@@ -388,7 +388,7 @@ export class FileDecider {
     });
   }
 
-  /** Nobody's plans wait for a telephone number: the one held is rung meanwhile, and its age is shown. */
+  /** Nobody's plans wait for a telephone number: the one held is rung in the meantime, and its age is shown. */
   #remarkOnContact({ emergencyDutyTeamPhoneAsOf: asOf }: Authority): void {
     for (const { hint, field, ...problem } of this.#read.contactProblems) {
       this.#read.warnings.add({
@@ -412,7 +412,7 @@ export class FileDecider {
   }
 }
 
-/** The highest number used, as files say it. A numbering that began anew has none before its first file. */
+/** The highest number used, as files say it. A numbering that started again has none before its first file. */
 function lastNumber({ authority, sequenceOffset }: IntakeState): number | undefined {
   const highest = authority?.sequence;
   return highest !== undefined && highest >= sequenceOffset ? highest - sequenceOffset : undefined;

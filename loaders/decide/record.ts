@@ -24,7 +24,7 @@ export type DecisionContext = {
   firstFile: boolean;
   /** What the authority itself held for a number before this file, tombstones too. */
   held: (nhsNumber: NhsNumber) => readonly PlanRow[];
-  /** Every plan this file has for a number, or none where that is the row at hand alone. */
+  /** Every plan this file has for a number, or none where that is this row only. */
   inFile: (nhsNumber: NhsNumber) => readonly IndexedPlan[];
 };
 

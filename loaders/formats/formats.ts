@@ -54,7 +54,7 @@ export type Recognised = {
   texts: AsyncIterable<string>;
 };
 
-/** Which format a text is in, by its first characters that are no blanks. */
+/** Which format a text is in, by its first characters that are not blanks. */
 export async function recognise(texts: AsyncGenerator<string>): Promise<Recognised> {
   let start = '';
   let ended = false;

@@ -66,7 +66,7 @@ const PASSED_OVER = /^\.|~$|\.(?:tmp|part|partial|filepart|crdownload)$/i;
 
 export type Seen = { name: string; size: number; mtimeMs: number; inode: number };
 
-/** What lies in the inbox, put together. */
+/** What is in the inbox, put together. */
 export type Listing = {
   found: Found[];
   alone: Alone[];
@@ -85,10 +85,10 @@ export type Alone =
 const PLACES = ['processing', 'held', 'done', 'failed'] as const;
 export type InboxPlace = (typeof PLACES)[number];
 
-/** What lies in a folder of the inbox and cannot be worked on, by that folder's name. */
+/** What is in a folder of the inbox and cannot be worked on, by that folder's name. */
 export type Stuck = { place: string; hint: string };
 
-/** The folders of an inbox. All lie in it, so that a file is moved by a rename and by nothing less. */
+/** The folders of an inbox. All are in it, so that a file is moved by a rename and by nothing less. */
 export class InboxFiles {
   readonly #dir: string;
   readonly #lock: FileLock;
@@ -107,7 +107,7 @@ export class InboxFiles {
    * Opens the inbox, makes its folders where they are absent, and keeps other watchers out until
    * {@link close} or the end of the process.
    *
-   * @param outbox where answers go, which may lie in the inbox
+   * @param outbox where answers go, which may be in the inbox
    * @throws {InboxInUse}
    * @throws {InTheWay} where one of the folders is something else, a link for instance
    */
@@ -221,7 +221,7 @@ export class InboxFiles {
   }
 
   /**
-   * Puts aside a unit that waits for somebody's decision. What was held lies in the store's own spool, so
+   * Puts aside a unit that waits for somebody's decision. What was held is in the store's own spool, so
    * that the source has done its work.
    */
   async hold(unit: Unit, acknowledgement: Acknowledgement, keepMs: number): Promise<void> {

@@ -109,7 +109,7 @@ type Task = {
  * Watches a folder for uploads and loads each: pairs as a MESH client leaves them, and plain files.
  *
  * A file is settled before it is read, moved before it is loaded, acknowledged before it is removed; after
- * a crash at any point the next watcher goes on from where the file lies. Files of one authority are loaded
+ * a crash at any point the next watcher continues from where the file lies. Files of one authority are loaded
  * one after the other in the order of their numbers, files of several at the same time.
  *
  * @throws {InboxInUse} where another process watches the folder
@@ -138,7 +138,7 @@ class Watcher {
   readonly #known = new Set<string>();
   /** Since when each name of the inbox has been there, and since when it has been as it is. */
   readonly #unchanged = new Map<string, { seen: Seen; first: number; since: number }>();
-  /** What was told of each name of the inbox (or path in it, or all of it: ''), so that it is told once. */
+  /** What was said about each name in the inbox (or path in it, or all of it: ''), so that it is told once. */
   readonly #told = new Map<string, string>();
   #unsettled = false;
   #stopping = false;
@@ -168,7 +168,7 @@ class Watcher {
     let recovered = false;
     while (!this.#stopping) {
       this.#woken = false;
-      // Each by itself: what cannot be swept away must not keep files from being loaded.
+      // Each on its own: what cannot be swept away must not keep files from being loaded.
       const unwell = [
         await this.#reasonAgainst(async () => {
           if (performance.now() - sweptAt < SWEEP_EVERY_MS) return;
@@ -274,7 +274,7 @@ class Watcher {
       }
     }
     for (const alone of listing.alone) {
-      // One that is gone again meanwhile is no matter.
+      // One that is gone again in the meantime does not matter.
       await this.#considerAlone(alone).catch(() => undefined);
     }
   }
@@ -282,7 +282,7 @@ class Watcher {
   #noteChanges({ seen }: Listing): void {
     for (const name of this.#unchanged.keys()) if (!seen.has(name)) this.#unchanged.delete(name);
     for (const name of this.#told.keys()) {
-      // A path is of what lies in a folder of the inbox's own.
+      // A path is of what is in a folder of the inbox's own.
       if (name !== '' && !name.includes('/') && !seen.has(name)) this.#told.delete(name);
     }
     for (const [name, now] of seen) {
@@ -462,7 +462,7 @@ class Watcher {
         ...(authority !== undefined && { authority }),
         way: control === undefined ? 'inbox' : 'mesh',
         by: control === undefined ? 'inbox' : `inbox, from mailbox ${control.from}`,
-        // Written with the answer: until then the file lies in processing and is loaded again after a crash.
+        // Written with the answer: until then the file is in processing and is loaded again after a crash.
         onNotice: (given) => void (notice = given),
       },
     );

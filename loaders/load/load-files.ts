@@ -24,7 +24,7 @@ const AT_ONCE = 4;
  *
  * After a file that failed, what follows of its authority is not loaded: it might depend on it.
  *
- * @param each told of each file in the order given, as soon as that can be. What it throws is thrown again
+ * @param each called with each file in the order given, as soon as that can be. What it throws is thrown again
  *   once all files are done
  */
 export async function loadFiles<F extends FileToLoad>(
@@ -81,7 +81,7 @@ export async function loadFiles<F extends FileToLoad>(
     try {
       await each(await loading);
     } catch (error) {
-      // Of one file. The others are loaded all the same, so they are told of too.
+      // Of one file. The others are loaded all the same, so they are reported too.
       failures.push(error);
     }
   }

@@ -1,4 +1,4 @@
-// By hand, since a library that limits what goes on at once does not say when none is at work.
+// By hand, since a library that limits what runs at once does not say when none is at work.
 
 import { setImmediate as immediate } from 'node:timers/promises';
 

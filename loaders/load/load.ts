@@ -40,7 +40,7 @@ export type LoadOptions = {
   metadata?: CsvMetadata;
   /** By which way it came, so that hints name what its sender can change. Default: the command line. */
   way?: WayIn | undefined;
-  /** What the file calls its columns and plans, in place of what its authority has set. */
+  /** What the file calls its columns and plans, instead of what its authority has set. */
   columns?: ColumnMapping | undefined;
   /** Largest file, as sent and once unpacked. Default 64 MiB. */
   maxBytes?: number;
@@ -59,7 +59,7 @@ export type LoadOptions = {
   echoTo?: readonly string[] | undefined;
   /** What is unusual, and what is too unusual to be applied unseen; an authority's own settings go first. */
   breakers?: Breakers | undefined;
-  /** Shared by the loads of one process that go on side by side. */
+  /** Shared by the loads of one process that run side by side. */
   slots?: LoadSlots | undefined;
   onProgress?: OnProgress | undefined;
   /** How long to wait for another loader of the same authority. Default 45 s, longer than a dead one's lease. */
@@ -74,7 +74,7 @@ const MAX_BYTES = 67_108_864;
  * Either the whole file was sound enough to be loaded (CPF02, CPF03: every accepted record is in the
  * store, on disk, and the sequence number is used up) or nothing of it was (CPF01, CPF04: nothing changed
  * but the audit, and the number can be used again). What is too unusual waits, as `held` says: then the
- * acknowledgement is provisional, the number not used up, and `releaseHeldFile` goes on with it. A repeat of a
+ * acknowledgement is provisional, the number not used up, and `releaseHeldFile` continues with it. A repeat of a
  * loaded file is answered with its acknowledgement. A load that was cut short is carried to its end first,
  * whichever file comes.
  *

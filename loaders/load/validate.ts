@@ -13,7 +13,7 @@ import { asLoadFailed } from './load-failed.ts';
 const MAX_BYTES = 67_108_864;
 
 /**
- * Checks a file by itself, as a loader would before it looks at the store: whether it can be read to its
+ * Checks a file on its own, as a loader would before it looks at the store: whether it can be read to its
  * last byte, and each record. Needs neither Redis nor a network. What depends on what is held (a delete
  * without its plan, a number already used) shows when it is loaded.
  *

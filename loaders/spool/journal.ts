@@ -22,7 +22,7 @@ const consumptionSchema = z.strictObject({
 });
 export type Consumption = z.infer<typeof consumptionSchema>;
 
-/** Part or all of a file that waits: with its rows in the spool, all that is needed to go on with it. */
+/** Part or all of a file that waits: with its rows in the spool, all that is needed to continue with it. */
 export const heldFileSchema = z.strictObject({
   id: z.string(),
   authority: odsCodeSchema,

@@ -81,7 +81,7 @@ const CHAIN_BYTES = 4;
 const ENTRY_BYTES = 24;
 
 /**
- * In a file (0600), for a file of more plans than should lie in memory. It is read by the machine's page
+ * In a file (0600), for a file of more plans than should be in memory. It is read by the machine's page
  * cache; nothing of it outlives the process, so nothing is synced.
  *
  * @param path of a file that is not there yet

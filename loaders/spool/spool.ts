@@ -46,7 +46,7 @@ const KEPT_IN_MEMORY = 20_000;
 
 /**
  * A load's own disk: the minimised rows of a file while it is checked, then the journal from which a load
- * is carried to its end whatever happens to the process; and what waits for somebody's word.
+ * is carried to its end whatever happens to the process; and what waits for somebody's decision.
  *
  * A folder (0700) of files (0600) that are only added to; what an ordinary file has is kept in memory too,
  * and not read back. Which plans the file has is known to {@link PlanIndex}. The folder is locked for as long as the process that has it open lives, which is how
@@ -114,7 +114,7 @@ export class Spool {
   }
 
   /**
-   * Opens what is held, to be decided on anew. Its plans are those that the index knows.
+   * Opens what is held, to be decided on again. Its plans are those that the index knows.
    *
    * @throws {SpoolInUse} where another process has it open; or where there is no such spool
    */

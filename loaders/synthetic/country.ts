@@ -264,7 +264,7 @@ export class Country {
     };
   }
 
-  /** @param day of the file that tells of it first */
+  /** @param day of the file that reports it first */
   #lives(authority: number, at: number, day = 0): Life[] {
     const today = this.#firstDay + day;
     const person = this.#owner(authority, at);

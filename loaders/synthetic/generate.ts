@@ -52,7 +52,7 @@ export type FileSummary = {
   records: number;
   expected: ExpectedCounts;
   expectedWhenTraced: ExpectedCounts;
-  /** Records, but for those spoilt, by what they tell in a later file. */
+  /** Records, except for those spoilt, by what they tell in a later file. */
   changes: Record<Change, number>;
 };
 
@@ -69,7 +69,7 @@ export type GeneratedFile = {
   /**
    * The file's text in pieces, and at its end what is in it.
    *
-   * @param wrong told of each record that is wrong, as it is written
+   * @param wrong called with each record that is wrong, as it is written
    */
   text(wrong?: (record: WrongRecord) => void): Generator<string, FileSummary>;
 };
@@ -132,7 +132,7 @@ type Entry = {
   traced?: Expected | undefined;
 };
 
-/** The records of a file in their order, the spoilt ones in the place of what they were. */
+/** The records of a file in their order, the spoilt ones instead of what they were. */
 function* entries(
   country: Country,
   authority: CountryAuthority,

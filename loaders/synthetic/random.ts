@@ -1,7 +1,7 @@
 /**
  * A stream of numbers from 0 (inclusive) to 1 (exclusive), known by a seed and some whole numbers. The same
  * name gives the same stream on every machine, and nothing has to be kept to come back to it: any record of
- * a synthetic country can be made by itself.
+ * a synthetic country can be made on its own.
  */
 export function draws(seed: number, ...name: readonly number[]): () => number {
   let state = scrambled(seed);

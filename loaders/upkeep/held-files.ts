@@ -31,7 +31,7 @@ export type HeldFileDecision = {
   lockWaitMs?: number;
 };
 
-/** What waits for somebody's word, the oldest first. */
+/** What waits for somebody's decision, the oldest first. */
 export function listHeldFiles(anchor: Anchor): HeldFile[] {
   return anchor.heldFiles().map(({ json }) => heldFileSchema.parse(JSON.parse(json)));
 }

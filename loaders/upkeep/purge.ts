@@ -34,7 +34,7 @@ export type Purged = { authority: OdsCode; rows: number };
  *
  * A row keeps older files from bringing its plan back. So a row goes only if it came in a file that was
  * loaded over ninety days ago, and with it the numbers up to its file are closed: a file of such a number
- * that comes after all is refused. Each authority by itself, under its lock, announced in the anchor first
+ * that comes after all is refused. Each authority on its own, under its lock, announced in the anchor first
  * and carried to its end after a crash.
  *
  * @throws {LoadFailed} where the store failed; what was begun is ended by the next load or start

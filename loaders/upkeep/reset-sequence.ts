@@ -9,8 +9,8 @@ import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
 
 /**
- * Lets an authority's files be numbered anew, as a new case system does. From now on an offset is added to
- * their numbers inside the store, so that they go on after those that were used; acknowledgements go on
+ * Lets an authority's files be numbered again, as a new case system does. From now on an offset is added to
+ * their numbers inside the store, so that they continue after those that were used; acknowledgements continue
  * saying the file's own number. What was made before the newest file loaded so far is of the old numbering,
  * and is refused.
  *

@@ -111,7 +111,7 @@ export const enumerationAlertEventSchema = z.object({
 });
 export type EnumerationAlertEvent = z.infer<typeof enumerationAlertEventSchema>;
 
-/** Events that are no answers and for which there was no room while the store was away. */
+/** Events that are not answers and for which there was no room while the store was away. */
 export const eventsLostEventSchema = z.object({
   type: z.literal('events-lost'),
   auditId: z.uuid(),
@@ -215,7 +215,7 @@ export const operatorEventSchema = z.object({
 });
 
 /**
- * Events that are no answers, which a process that answers lookups records beside them; what happened while
+ * Events that are not answers, which a process that answers lookups records beside them; what happened while
  * the store was away is recorded later. Each but the count of those lost has `occurredAt`.
  */
 export const recordedEventSchema = z.discriminatedUnion('type', [
@@ -322,7 +322,7 @@ export const isForged = (entry: unknown, { issues }: z.ZodError): boolean =>
   issues.some(({ code }) => code !== 'invalid_value');
 
 /**
- * What stands in the sealed log in the place of something that was in a stream and was no event: nothing
+ * What is in the sealed log instead of something that was in a stream and was no event: nothing
  * that the service writes. As much of it as there is room for, and the digest of all of it.
  */
 export const unreadableEventSchema = placedSchema.extend({

@@ -10,7 +10,7 @@ import {
 } from '../people/care-setting.ts';
 import { heldTextSchema, shortTextSchema } from '../text.ts';
 
-/** What came of what an event tells of. */
+/** The outcome that an event records. */
 export const AUDIT_OUTCOMES = [
   ...LOOKUP_OUTCOMES,
   'could-not-check',

@@ -91,7 +91,7 @@ export type Identity = {
   scopes: readonly Scope[];
 };
 
-/** One text for a user of an issuer, whatever the organisation, that names nobody by itself. */
+/** One text for a user of an issuer, whatever the organisation, that names nobody on its own. */
 export function userKeyOf(issuer: string, user: string): string {
   return createHash('sha256')
     .update(JSON.stringify([issuer, user]))

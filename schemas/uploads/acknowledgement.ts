@@ -115,7 +115,7 @@ export const acknowledgementSchema = z.strictObject({
   }),
   /** True of an authority's first load: with nothing before it, nothing in it could be called unusual. */
   firstLoad: z.boolean().optional(),
-  /** Part or all of the file waits for the operator's word; this acknowledgement is provisional. */
+  /** Part or all of the file waits for the operator's decision; this acknowledgement is provisional. */
   held: heldSchema.optional(),
   /** True of a file that was loaded before: nothing was done, and this is what was answered then. */
   repeated: z.literal(true).optional(),

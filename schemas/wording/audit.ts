@@ -1,4 +1,4 @@
-/** What whoever verifies the audit log is told: findings, and why a proof or a checkpoint does not count. */
+/** What somebody who verifies the audit log is told: findings, and why a proof or a checkpoint does not count. */
 
 /** What of a log is not as it was signed. Entries count from 0; `to` is the last of them. */
 export const LOG_FINDINGS = {

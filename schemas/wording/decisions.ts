@@ -1,7 +1,7 @@
 import { londonDate, longDateText } from '../calendar.ts';
 import { UPLOAD_FORMATS, type UploadFormat, uploadFormats } from '../uploads/formats.ts';
 
-/** What a council is told of a file that was read and is decided on, in its acknowledgement. */
+/** What a council is told about a file that was read and is decided on, in its acknowledgement. */
 
 /** The formats that can say everything that is to be held. */
 const FULL_FORMATS = uploadFormats

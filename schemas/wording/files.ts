@@ -1,4 +1,4 @@
-/** What a council is told of a file as a whole: why it cannot be used, or what is unusual about it. */
+/** What a council is told about a file as a whole: why it cannot be used, or what is unusual about it. */
 
 const NAME_OF_CSV = 'ODS-sequence-yyyymmddHHMM-rows.csv (the rows may be left out)';
 

@@ -4,7 +4,7 @@ import { uploadEndings } from '../uploads/formats.ts';
 
 const TAKEN = `.${uploadEndings.replaceAll('|', ', .')}`;
 
-/** Of what lies in an inbox. `fault` is the kind of a fault, never its message. */
+/** Of what is in an inbox. `fault` is the kind of a fault, never its message. */
 export const INBOX = {
   inUse: (dir: string) => `Another process watches ${dir}. Stop it, or watch another folder.`,
   unwell: (fault: string) =>

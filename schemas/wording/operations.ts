@@ -1,5 +1,5 @@
 /**
- * What an operator is told of the audit, notifications, access and coverage: in `/_status`, the log and the
+ * What an operator is told about the audit, notifications, access and coverage: in `/_status`, the log and the
  * command line. Never an NHS number, nor who is who. `fault` is the code of a fault, never its message.
  */
 

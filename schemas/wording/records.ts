@@ -1,7 +1,7 @@
 import { type CalendarDate, longDateText } from '../calendar.ts';
 import { PLAN_TYPES, type PlanType, planTypes, type Subject } from '../plans/plan.ts';
 
-/** What a council is told of one record: what is wrong, and what to do. Never a name or a date of birth. */
+/** What a council is told about one record: what is wrong, and what to do. Never a name or a date of birth. */
 
 const KNOWN_TYPES = planTypes
   .map((type) => `${PLAN_TYPES[type].label} (${PLAN_TYPES[type].cpis})`)
@@ -17,7 +17,7 @@ const FIELDS = {
 } as const;
 export type NamedField = keyof typeof FIELDS;
 
-/** Found in a record by itself. */
+/** Found in a record on its own. */
 export const RECORD_HINTS = {
   missing: (field: NamedField) => `${FIELDS[field]} is missing.`,
   givenTwice: (field: NamedField) => `${FIELDS[field]} is given more than once. Send one.`,
@@ -31,7 +31,7 @@ export const RECORD_HINTS = {
     `${what} Trace the number again, correct it in your system, and send the record in the next file.${advice === '' ? '' : ` ${advice}`}`,
 
   dateOfBirth: (forms: string) => `The date of birth is not a day since 1900 in the form ${forms}.`,
-  /** @param stands what stands in its place */
+  /** @param stands what is in its place */
   dateOfBirthNeeded: (stands: string) => `${stands} A date of birth must be given.`,
   bornInFuture:
     'The date of birth is in the future. For an unborn child send the mother, with the plan type for unborn children.',

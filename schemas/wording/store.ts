@@ -1,4 +1,4 @@
-/** What an operator is told of the store: in `/_status`, the log and the command line. Never an NHS number. */
+/** What an operator is told about the store: in `/_status`, the log and the command line. Never an NHS number. */
 
 const RESTORE = 'Stop the service, restore Redis from its last good copy, start again.';
 const GO_ON = 'lookups then resume automatically.';

@@ -63,7 +63,7 @@ export function identifyCaller(
     return {
       kind: 'refused',
       ids,
-      // A token that could not be judged is not the client's to mend, whatever else it has to.
+      // A token that could not be judged is not the client's to repair, whatever else it has to.
       code: code === 'could-not-check' ? code : (ids.refusal ?? code),
       ...(caller !== undefined && { caller }),
       roleChosen: false,

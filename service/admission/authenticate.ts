@@ -228,7 +228,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     } catch {
       return refused('token-malformed');
     }
-    // What stands in the place of the signature is empty, whatever the header says of it.
+    // The part for the signature is empty, whatever the header says of it.
     if (token.endsWith('.')) return refused('token-unsigned');
     const issuer = issuers.get(typeof claimedIssuer === 'string' ? claimedIssuer : '');
     const bar = issuer === undefined ? 'token-untrusted' : barred(issuer);

@@ -12,7 +12,7 @@ import { type Revocations, readRevocations } from './revocations.ts';
 
 type Organisations = ReadonlyMap<string, Organisation>;
 
-/** Who is trusted and which settings are registered, as files say and go on saying. */
+/** Who is trusted and which settings are registered, as files say. */
 export type Identities = {
   issuers: readonly TrustedIssuer[];
   /** Undefined where no file is configured. */

@@ -22,7 +22,7 @@ export type IssuerKeys = {
   stop: () => void;
 };
 
-/** No keys are at hand to judge a token by, and that is not the token's fault. */
+/** No keys are available to judge a token by, and that is not the token's fault. */
 export class KeysUnavailable extends Error {
   override name = 'KeysUnavailable';
 }
@@ -32,7 +32,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * A set of keys, each of whatever kind. A private or shared key among them is a mistake to stop at: whoever
+ * A set of keys, each of any kind. A private or shared key among them is a mistake to stop at: whoever
  * can read the set could sign tokens.
  */
 export const keySetSchema = z.object({

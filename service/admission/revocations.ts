@@ -6,7 +6,7 @@ import { type FileOptions, readSettingFile } from './issuers.ts';
 /** Who and what is trusted no longer. */
 export type Revocations = {
   has(token: { issuer: string; jti: string | undefined; user: string; client: string }): boolean;
-  /** Rises with each change: what was verified before it is judged anew. */
+  /** Rises with each change: what was verified before it is judged again. */
   readonly version: number;
   readonly problem: string | undefined;
   stop: () => void;

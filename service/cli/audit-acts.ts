@@ -125,7 +125,7 @@ export async function auditHold(
 }
 
 /**
- * `cp-flags audit accept-gap`: lets sealing go on where events are lost for good. The log then says which,
+ * `cp-flags audit accept-gap`: lets sealing continue where events are lost for good. The log then says which,
  * who answered for it and why, and verification repeats it.
  */
 export async function auditAcceptGap(

@@ -11,7 +11,7 @@ import { runningRedis, withStore } from './store.ts';
 
 const STEP_MS = 250;
 const TOLD_EVERY_MS = 2_000;
-/** A damaged index is made anew at most so often before somebody has to look at the disk. */
+/** A damaged index is rebuilt at most so often before somebody has to look at the disk. */
 const MADE_ANEW_AT_MOST = 5;
 
 export const placesOf = (configuration: Configuration): AuditPlaces => ({

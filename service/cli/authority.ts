@@ -187,7 +187,7 @@ async function decided(
   });
 }
 
-/** `cp-flags authority reset-sequence`: its files are numbered anew from now on. */
+/** `cp-flags authority reset-sequence`: its files are numbered again from now on. */
 export const resetAuthoritySequence = (
   configuration: Configuration,
   code: string,

@@ -2,7 +2,7 @@ import { LoadFailed } from '#loaders/load/load-failed.ts';
 import { Failure } from './failure.ts';
 
 /**
- * Something opened once for all that are at work on it, and opened afresh after one of them failed: the
+ * Something opened once for all that are at work on it, and opened again after one of them failed: the
  * store's Redis may have been started again elsewhere. Those at work on what was open before keep it until
  * they have ended, so that one file that fails cuts no other short.
  *

@@ -24,7 +24,7 @@ export function whenToldToStop(stop: () => void, force: () => void): void {
 }
 
 /**
- * Words that find no room on a disk, or no reader any more, end nothing: the service answers on, a load goes on.
+ * Words that find no room on a disk, or no reader any more, end nothing: the service answers on, a load continues.
  * The exit code tells that they were lost, since they may have been the result that was asked for.
  */
 export function noteLostOutput(): void {

@@ -69,7 +69,7 @@ async function lineOf(
   upToDateMs: number,
 ): Promise<Line> {
   const { code, name, sequence, sequenceOffset = 0, dataAsOf, rows, reconciled } = authority;
-  // Before a numbering that began anew has its first file, no number of it was used.
+  // Before a numbering that started again has its first file, no number of it was used.
   const used = sequence !== undefined && sequence >= sequenceOffset;
   return {
     code,

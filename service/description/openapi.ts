@@ -123,7 +123,7 @@ const names = new Map(Object.entries(COMPONENTS).map(([id, schema]) => [schema, 
 const ref = (id: string): JsonSchema => ({ $ref: `#/components/schemas/${id}` });
 
 /**
- * A schema as JSON, with references in the place of those that have a name. Answers may get further members
+ * A schema as JSON, with references instead of those that have a name. Answers may get further members
  * one day, and a client must not stumble over them: they are not closed, whatever a test holds them to.
  */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {

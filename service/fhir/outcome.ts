@@ -47,7 +47,7 @@ function spineCode(code: ErrorCode): SpineCode {
 
 /**
  * A refusal as FHIR says it. `details.text` is what a person reads: that nothing was checked, and what to
- * do. `diagnostics` is for whoever wrote the client. Codings: one of the NHS's, and our own stable code.
+ * do. `diagnostics` is for the client’s developer. Codings: one of the NHS's, and our own stable code.
  */
 export function refusalOutcome(code: ErrorCode, limit?: LimitReached): OperationOutcome {
   const { fhir, title } = ERRORS[code];
@@ -85,7 +85,7 @@ export function refusalResponse(code: ErrorCode, options: ProblemOptions): Respo
   });
 }
 
-/** What an answer tells whoever reads it, a sentence an issue; a warning where something is missing. */
+/** What an answer tells anybody who reads it, a sentence an issue; a warning where something is missing. */
 export function adviceOutcome(advice: readonly string[], complete: boolean): OperationOutcome {
   return {
     resourceType: 'OperationOutcome',

@@ -26,7 +26,7 @@ type ReadParameters =
   | { kind: 'read'; parameters: URLSearchParams }
   | { kind: 'refused'; code: ErrorCode };
 
-/** The parameters: of a GET those in its address, of a POST those in its form and none besides. */
+/** The parameters: of a GET those in its address, of a POST those in its form and no others. */
 async function readParameters({ incoming, outgoing }: HttpBindings): Promise<ReadParameters> {
   const { url = '', method, headers } = incoming;
   const mark = url.indexOf('?');

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Configuration } from '#schemas/configuration.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 
-/** Where things lie in the data folder, for every process that works on it. */
+/** Where things are in the data folder, for every process that works on it. */
 
 type Place = Pick<Configuration, 'DATA_DIR'>;
 
@@ -18,7 +18,7 @@ export const auditFolder = ({
   AUDIT_DIR,
 }: Place & Pick<Configuration, 'AUDIT_DIR'>): string => AUDIT_DIR ?? join(DATA_DIR, 'audit');
 
-/** The index of that log, which can be made anew from it at any time. */
+/** The index of that log, which can be rebuilt from it at any time. */
 export const auditIndexFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'audit-index', 'index.sqlite');
 
@@ -29,7 +29,7 @@ export const auditKeyFile = ({
 }: Place & Pick<Configuration, 'AUDIT_KEY_FILE'>): string =>
   AUDIT_KEY_FILE ?? join(DATA_DIR, 'audit-key');
 
-/** Events that are no answers, while Redis is away. */
+/** Events that are not answers, while Redis is away. */
 export const auditSpoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'audit-spool');
 
 /** Spools of loads under way. */

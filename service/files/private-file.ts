@@ -34,7 +34,7 @@ export async function readOrMakePrivate(
   await makeParent(path);
   const temporary = await writeBeside(path, await make(), 0o600);
   try {
-    // A link, unlike a rename, refuses to replace what another process has made meanwhile.
+    // A link, unlike a rename, refuses to replace what another process has made in the meantime.
     await link(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

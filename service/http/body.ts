@@ -55,7 +55,7 @@ export async function readBody(
   if (Number(incoming.headers['content-length'] ?? 0) > limits.maxBytes) {
     return { kind: 'refused', code: 'body-too-large' };
   }
-  // A client that asked whether to go on is told so here, once it is known to be let in.
+  // A client that asked whether to continue is told so here, once it is known to be let in.
   if (incoming.headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
   // Nearly every body comes in one packet with its headers and is there once the parser is done with that:
   // then it takes no listeners and no timer, a fourteenth of a lookup's processor time.

@@ -70,7 +70,7 @@ const PLAIN_PATH = /^(?:\/(?!\.\.?(?:[/?]|$))[\w.~$-]+)*\/?(?:\?[!"$-~]*)?$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)/;
 
 /**
- * Whether the address of a request is written so that it means the same to whatever stands in front of the
+ * Whether the address of a request is written so that it means the same to whatever is in front of the
  * service. A parser of URLs would resolve dots and decode, and so reach a route that a proxy keeps closed.
  */
 export function isPlainlyAddressed({ url = '', headers }: IncomingMessage): boolean {

@@ -185,7 +185,7 @@ function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) =>
  * requests of a connection are answered one after the other; one with more than 16 that wait is cut off.
  *
  * @param options.port 0 for any free one
- * @param options.observer told of each request, and of its answer's end
+ * @param options.observer called with each request, and of its answer's end
  * @param options.tls set: TLS 1.3 and nothing else; where it names client authorities, no client without
  * a certificate of theirs
  * @throws {CannotListen}

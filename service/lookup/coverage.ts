@@ -216,7 +216,7 @@ export function shareCheck(
   const name = 'coverage:share';
   if (negativesAllowed) return { name, ok: true, detail: COVERAGE.share(upToDate, expected) };
   if ([...authorities.values()].some(({ rows = 0 }) => rows > 0)) {
-    // No file that is loaded mends that; `coverage:expected` says what does.
+    // No file that is loaded repairs that; `coverage:expected` says what does.
     if (area === undefined) return { name, ok: true, detail: COVERAGE.share(upToDate, expected) };
     return {
       name,

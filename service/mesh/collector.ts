@@ -31,7 +31,7 @@ const MODE = 0o600;
 const CONTROL = /\.ctl$/i;
 
 /**
- * Takes over what lies in outboxes: to disk here, noted, and only then out of the outbox. A pair that was noted
+ * Takes over what is in outboxes: to disk here, noted, and only then out of the outbox. A pair that was noted
  * before it could be taken away is the same one still.
  */
 export function createCollector(options: CollectorOptions) {
@@ -92,7 +92,7 @@ export function createCollector(options: CollectorOptions) {
   async function collectAll(): Promise<void> {
     for (const outbox of outboxes) {
       const names = await readdir(outbox.path).catch((error: unknown) => {
-        // Begun by whoever has something to send.
+        // Begun by anybody who has something to send.
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
         throw error;
       });

@@ -329,7 +329,7 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
     /**
      * Fetches a chunk of a message, from 1.
      *
-     * @param sinkFor where its bytes go, as they are stored at MESH; asked anew for each attempt
+     * @param sinkFor where its bytes go, as they are stored at MESH; asked again for each attempt
      */
     async fetch(
       id: string,
@@ -386,7 +386,7 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
       if (status !== 200 && !gone(status)) throw new MeshAway(MESH.answered(status));
     },
 
-    /** Begins to send: made once, and never again by itself. */
+    /** Begins to send: made once, and never again on its own. */
     async post(outgoing: Outgoing, chunks: number, data: Buffer): Promise<Posted> {
       const headers = headersOf(outgoing, chunks);
       const reply = await once({ method: 'POST', path: 'outbox', headers, body: data });

@@ -14,7 +14,7 @@ import { createSender } from './sender.ts';
 export type Tell = (sentence: string, level?: 'info') => void;
 
 export type MeshClientOptions = {
-  /** Read anew for each round, so that a certificate that was renewed counts. @throws a sentence */
+  /** Read again for each round, so that a certificate that was renewed counts. @throws a sentence */
   connection: () => Promise<MeshConnection>;
   mailbox: string;
   /** Of this client alone, and there. */
@@ -142,7 +142,7 @@ export async function openMeshClient(options: MeshClientOptions) {
 
   async function recover({ receiver, sender }: Parts): Promise<void> {
     await receiver.recover();
-    // What was being fetched when a process ended is fetched afresh.
+    // What was being fetched when a process ended is fetched again.
     for (const name of await readdir(receiving)) {
       if (file.received(name)?.state !== 'stored') {
         await rm(join(receiving, name), { recursive: true, force: true });

@@ -14,7 +14,7 @@ export type ReceivedState = (typeof RECEIVED)[number];
 /**
  * `waiting`: to be sent. `asked`: the first part was sent, and whether it was taken is not known. `sending`: taken,
  * with parts to come. `sent`: all of it taken. `delivered`: fetched by its recipient. `failed`: not delivered,
- * and not tried again by itself. `unclear`: nobody can say whether it was taken. `dropped`: by a person.
+ * and not tried again on its own. `unclear`: nobody can say whether it was taken. `dropped`: by a person.
  */
 const SENT = [
   'waiting',
@@ -46,7 +46,7 @@ const sentRow = z.object({
   workflowId: z.string(),
   subject: z.string(),
   state: z.enum(SENT),
-  /** From 1: how often it was sent anew, each time under another local id. */
+  /** From 1: how often it was sent again, each time under another local id. */
   attempt: z.number(),
   messageId: z.string(),
   chunks: z.number(),
@@ -81,7 +81,7 @@ const stateSchema = z.object({
   /** ISO 8601: when it was said. */
   at: z.iso.datetime(),
 });
-/** How the client does, for whoever asks. */
+/** How the client does, for anybody who asks. */
 export type MeshState = z.infer<typeof stateSchema>;
 
 const countRow = z.object({ state: z.string(), count: z.number() });

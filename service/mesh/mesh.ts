@@ -64,7 +64,7 @@ export function startMesh(options: MeshStartOptions): Mesh {
 
   const tell: MeshClientOptions['tell'] = (sentence, level) => log[level ?? 'warn'](sentence);
 
-  /** Opens what lies in the folder; `undefined` where another process has it open. */
+  /** Opens what is in the folder; `undefined` where another process has it open. */
   async function open(): Promise<Opened | undefined> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const lock = lockFile(join(folder, 'mesh.lock'));

@@ -239,7 +239,7 @@ export function createReceiver(options: ReceiverOptions) {
     async recover(): Promise<void> {
       for (const known of file.receivedIn('stored')) await handOver(known.id, known);
     },
-    /** Acknowledges what the intake has and MESH was not told of, though it may not list it any more. */
+    /** Acknowledges what the intake has and MESH was not told about, though it may not list it any more. */
     async acknowledgeRest(listed: ReadonlySet<string>): Promise<void> {
       for (const known of file.receivedIn('handed')) {
         if (!listed.has(known.id)) await acknowledge(known.id, known);

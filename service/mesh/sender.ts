@@ -58,7 +58,7 @@ const UNCLEAR_TIMES = 5;
 const AT_ONCE = 100;
 
 /**
- * Sends what lies in outboxes: what is to be sent is noted before a request is made, and what came of it after.
+ * Sends what is in outboxes: what is to be sent is noted before a request is made, and what came of it after.
  * Where an answer is lost MESH is asked, by the local id, whether it has the message: absent twice, it is sent
  * again; where that stays unclear a person decides.
  */
@@ -78,7 +78,7 @@ export function createSender(options: SenderOptions) {
     }
   }
 
-  /** Changes a row, unless a person has given their word on it meanwhile. */
+  /** Changes a row, unless a person has decided about it in the meantime. */
   const change = (row: Sent, to: Partial<Sent>): boolean => file.changeSent(row, to, clock());
 
   /** What was sent has not arrived: it is sent again by rule, or a person is told. */

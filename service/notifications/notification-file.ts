@@ -18,7 +18,7 @@ import type { NotifiedAccess } from './accesses.ts';
 export type Cursor = {
   /** Every event before it has been read. */
   position: number;
-  /** Milliseconds: when the window began that is told of next. */
+  /** Milliseconds: when the window began that is told about next. */
   windowAt: number;
   /** Milliseconds: the youngest event read so far. */
   logAt: number;
@@ -110,14 +110,14 @@ const stateSchema = z.object({
   position: z.int(),
   /** Sealed events that have not been read yet. */
   behind: z.int(),
-  /** ISO 8601: the oldest access that no notification tells of yet. */
+  /** ISO 8601: the oldest access that no notification reports yet. */
   oldestUntold: z.iso.datetime().optional(),
   /** Notifications waiting to be written into the outbox. */
   unwritten: z.int(),
   /** Events that could not be read, among those of the time that notifications are kept. */
   unreadable: z.int(),
 });
-/** How the notifying goes, for whoever asks. */
+/** How the notifying goes, for anybody who asks. */
 export type NotifierState = z.infer<typeof stateSchema>;
 
 const iso = (instant: number): string => new Date(instant).toISOString();
@@ -136,7 +136,7 @@ export class NotificationFile {
 
   /** Opens, or begins, the file in a folder that is there. */
   static open(folder: string, waitsMs = WRITER_WAITS_MS): NotificationFile {
-    // Without spilling, whoever reads waits for no more of a transaction than its commit.
+    // Without spilling, anybody who reads waits for no more of a transaction than its commit.
     const pragmas = 'PRAGMA secure_delete = ON; PRAGMA cache_spill = OFF;';
     const options = { pragmas, timeoutMs: waitsMs };
     return new NotificationFile(openDurable(join(folder, DATABASE), SCHEMA, options));

@@ -18,7 +18,7 @@ import { type ReadEntry, readEntry } from './accesses.ts';
 import { type Cursor, NotificationFile, type NotifierState } from './notification-file.ts';
 import { type NotificationMesh, removeNotification, writeNotification } from './outbox.ts';
 
-/** What of an authority stands in its notifications. */
+/** What of an authority is in its notifications. */
 export type NotifiedAuthority = { code: string; name: string; sequenceOffset: number };
 /** What changes while the service runs. */
 export type Directory = {
@@ -50,16 +50,16 @@ const ENTRIES_A_NOTIFICATION = 1_000;
 const WRITTEN_A_STEP = 50;
 const TOLD_EVERY_MS = 10_000;
 const PRUNED_EVERY_MS = 3_600_000;
-/** Beyond the window: an access that no notification tells of by then is somebody's to look into. */
+/** Beyond the window: an access that no notification reports by then is somebody's to look into. */
 const LATE_AFTER_MS = 300_000;
 const DAY_MS = 86_400_000;
 /** Where no window has begun yet. */
 const NEVER = 0;
 const UNREADABLE_TOLD_FOR_MS = DAY_MS;
 
-/** A reason not to go on that passes by itself. */
+/** A reason not to continue that passes on its own. */
 class Waiting extends Error {}
-/** A reason not to go on that somebody has to look into. */
+/** A reason not to continue that somebody has to look into. */
 class Stopped extends Error {}
 
 const errorCode = (error: unknown): string => {
@@ -96,7 +96,7 @@ function readAt(entry: Buffer, position: number): ReadEntry {
 /**
  * Follows the sealed log and tells each authority of the accesses to its children: a step at a time, each of
  * which reads some events, keeps what they mean together with how far it has read, in one transaction, and
- * writes what is due into the outbox. So wherever a process ends, the next one goes on from there: nothing is
+ * writes what is due into the outbox. So wherever a process ends, the next one continues from there: nothing is
  * left out, and a file may be written twice. No step throws; what goes wrong is in its state.
  */
 export function createNotifier(options: NotifierOptions) {
@@ -149,7 +149,7 @@ export function createNotifier(options: NotifierOptions) {
 
   /**
    * Where to begin in a log of which nothing has been read yet: what is older than notifications are kept is
-   * not told any more. A day early, since events are in order but for those sealed late.
+   * not told any more. A day early, since events are in order except for those sealed late.
    */
   function beginning(range: SealedRange): number {
     const since = clock() - keepMs - DAY_MS;
@@ -179,7 +179,7 @@ export function createNotifier(options: NotifierOptions) {
       for (let from = 0; from === 0 || from < due.length; from += ENTRIES_A_NOTIFICATION) {
         const last = opened.lastOf(code);
         const id = nextNotificationId(position, last?.last);
-        // As many as an id can tell apart: those after them come once the log goes on.
+        // As many as an id can tell apart: those after them come once the log continues.
         if (id === undefined) break;
         const entries = due.slice(from, from + ENTRIES_A_NOTIFICATION);
         const notification: Notification = {
@@ -370,7 +370,7 @@ export function createNotifier(options: NotifierOptions) {
         standby = error instanceof LogInUse;
         problem = !(error instanceof Waiting || standby);
         const own = error instanceof Waiting || error instanceof Stopped;
-        // What is open may not be what it was: it is opened afresh, here or in another process.
+        // What is open may not be what it was: it is opened again, here or in another process.
         if (!own && !standby) release();
         const ofError = own ? error.message : NOTIFYING.failed(errorCode(error));
         detail = standby ? NOTIFYING.standby : own ? ofError : NOTIFYING.nothingLeftOut(ofError);

@@ -63,7 +63,7 @@ export const holdings: Route<HoldingsDependencies> = {
       guard,
       'store-unavailable',
       async (c, { ids, caller, authority: code }) => {
-        // What is not known to be whole would have an authority mend what is not broken.
+        // What is not known to be whole would have an authority repair what is not broken.
         if (!readiness.open || readings >= HOLDINGS_AT_ONCE) return { code: 'store-unavailable' };
         const authority = await store.authority(code);
         if (authority === undefined) return { code: 'authority-unknown' };

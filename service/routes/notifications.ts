@@ -45,7 +45,7 @@ function readQuery(url: string) {
 
 /**
  * `GET /notifications?after=ID&limit=N`: an authority's own notifications after one, in order, and where they
- * go on. One page of JSON or CSV; of XML, which holds one, a notification at a time.
+ * continue. One page of JSON or CSV; of XML, which holds one, a notification at a time.
  */
 export const notifications: Route<NotificationsDependencies> = {
   operation: {

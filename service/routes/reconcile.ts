@@ -68,7 +68,7 @@ export const reconcile: Route<ReconcileDependencies> = {
       const { ids, caller, authority: code } = admitted;
       const file = fileOf(incoming, loads.maxBytes);
       if (typeof file === 'string') return { code: file };
-      // What is not known to be whole would have an authority mend what is not broken.
+      // What is not known to be whole would have an authority repair what is not broken.
       if (!readiness.open) return { code: 'store-unavailable' };
       const authority = await store.authority(code);
       if (authority === undefined) return { code: 'authority-unknown' };

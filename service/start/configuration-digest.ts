@@ -44,7 +44,7 @@ export type ConfigurationDigest = {
   detail: Record<string, string | number>;
 };
 
-/** The configuration in force, described anew whenever other organisations are registered. */
+/** The configuration in force, described again whenever other organisations are registered. */
 export function createConfigurationDigest(
   configuration: Configuration,
   identities: Identities,

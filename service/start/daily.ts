@@ -21,7 +21,7 @@ export type Daily = {
  * discards what was held for too long. When it was last done is kept in the anchor, so that a restart does
  * not do it again.
  *
- * @param heldMs how long a hold waits for somebody's word
+ * @param heldMs how long a hold waits for somebody's decision
  */
 export function startDaily({
   store,

@@ -12,7 +12,7 @@ import { writePrivate } from '../files/private-file.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import type { Tools } from './tools.ts';
 
-/** Something a demo cannot go on with; the message is the sentence for the user. */
+/** Something a demo cannot continue with; the message is the sentence for the user. */
 export class NoDemo extends Error {
   override name = 'NoDemo';
 }
@@ -72,7 +72,7 @@ async function ensureDataset(tools: Tools, { REDIS_URL }: Configuration): Promis
   if (anchored?.kind === 'live') {
     throw new NoDemo(DEMO.live);
   }
-  // What the store verifier finds wrong with the store of a dataset that exists, it says; nothing is made anew.
+  // What the store verifier finds wrong with the store of a dataset that exists, it says; nothing is rebuilt.
   if (anchored !== undefined || (await administrator.dataset()) !== undefined) return;
   if (REDIS_URL !== undefined && !(await administrator.isEmpty())) {
     throw new NoDemo(DEMO.otherData);

@@ -274,7 +274,7 @@ export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
   };
 }
 
-/** How far authorities are told of accesses to their children. Of the process that tells them. */
+/** How far authorities are told about accesses to their children. Of the process that tells them. */
 export function watchNotifications(notifications: Pick<Notifications, 'numbers'>): Source {
   return () => {
     const { numbers } = notifications;
@@ -392,7 +392,7 @@ export function watchMesh(mesh: Pick<Mesh, 'numbers'>): Source {
   };
 }
 
-/** Events that are no answers, on their way to the audit, and what limits and watches requests. */
+/** Events that are not answers, on their way to the audit, and what limits and watches requests. */
 export function watchAccessContext({
   recorder,
   limits,
@@ -441,7 +441,7 @@ export function watchAccessContext({
   ];
 }
 
-/** What ends by itself: the certificate shown, and issuers' keys that can be fetched no more. */
+/** What ends on its own: the certificate shown, and issuers' keys that can be fetched no more. */
 export function watchExpiry(
   certificate: (() => number) | undefined,
   issuers: readonly Pick<TrustedIssuer, 'issuer' | 'keys'>[],

@@ -167,7 +167,7 @@ async function configuredServer(
 /**
  * The Redis of the configuration: REDIS_URL, or an embedded one started for the data folder.
  *
- * @param replaced told of each connection that went mute and is replaced
+ * @param replaced called with each connection that went mute and is replaced
  */
 export async function openRedis(
   configuration: Configuration,
@@ -211,7 +211,7 @@ export async function findRedis(configuration: Configuration): Promise<RedisServ
   return serverAt((role) => ({ socketPath: found.socketPath, ...found.users[role] }));
 }
 
-/** Busy ones gather what comes meanwhile: more of them wait for a disk in turn, fewer make larger groups. */
+/** Busy ones gather what comes in the meantime: more of them wait for a disk in turn, fewer make larger groups. */
 const LANES = 3;
 
 /** What carries lookups that wait for replicas; `undefined` where none do. */

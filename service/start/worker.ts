@@ -40,7 +40,7 @@ import { tellNotInUse } from './not-in-use.ts';
 import type { RedisServer } from './redis.ts';
 import type { Tools } from './tools.ts';
 
-/** The store verifier tries again by itself, so it need not outwait the lease of a loader that died. */
+/** The store verifier tries again on its own, so it need not outwait the lease of a loader that died. */
 const RESUME_LOCK_WAIT_MS = 1_000;
 const REDIS_ANSWERS_WITHIN_MS = 5_000;
 const DAY_MS = 86_400_000;

@@ -125,7 +125,7 @@ function watched<T, E extends Exporter<T>>(
 }
 
 /**
- * Connections for one export each, that end by its deadline: the exporter's own starts anew with each byte, so
+ * Connections for one export each, that end by its deadline: the exporter's own starts again with each byte, so
  * that an answer which drips would never end.
  */
 const bounded =

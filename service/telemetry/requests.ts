@@ -8,7 +8,7 @@ export type ObservedRequest = {
   end(status: number): void;
 };
 
-/** What the HTTP server tells of each request. */
+/** What the HTTP server reports each request. */
 export type RequestObserver = { begin(incoming: IncomingMessage): ObservedRequest };
 
 /**

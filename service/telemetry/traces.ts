@@ -55,7 +55,7 @@ export function createTraces(ratio: number, random: () => number = Math.random) 
     /** From now on spans are made. */
     use: (maker: SpanMaker | undefined): void => void (make = maker),
     /**
-     * Begins the trace of a request, if it is to have one. Its own `traceparent` then stands in the place of
+     * Begins the trace of a request, if it is to have one. Its own `traceparent` then stands instead of
      * the one it came with, so that whatever reads its headers later belongs to its span.
      */
     begin(incoming: IncomingMessage, method: string, route: string): ServerTrace | undefined {

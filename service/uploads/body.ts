@@ -28,7 +28,7 @@ export function openBody(
   gzip: boolean,
   limits: BodyLimits,
 ): UploadBody {
-  // A client that asked whether to go on is told so here, once it is known to be let in.
+  // A client that asked whether to continue is told so here, once it is known to be let in.
   if (incoming.headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
   let problem: ReturnType<UploadBody['problem']>;
   const told = (async function* () {

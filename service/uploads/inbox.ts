@@ -15,12 +15,12 @@ export type Using = <T>(
   work: (opened: { store: Store; anchor: Anchor }) => Promise<T>,
 ) => Promise<T>;
 
-/** How whatever comes into an inbox is loaded, but for where it lies. */
+/** How whatever comes into an inbox is loaded, except for where it lies. */
 export function inboxIntake(
   configuration: Configuration,
   { using, loads, log }: { using: Using; loads: LoadSettings; log: Log },
 ): Omit<InboxOptions, 'dir' | 'outbox' | 'mesh' | 'settleMs'> {
-  // Shared by loads that go on side by side, and with it one reading of all rows.
+  // Shared by loads that run side by side, and with it one reading of all rows.
   const slots = new LoadSlots(configuration.INBOX_PARALLEL);
   return {
     pollMs: configuration.INBOX_POLL_SECONDS * 1000,

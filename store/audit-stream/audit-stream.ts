@@ -72,7 +72,7 @@ export type StreamBatch = {
   unreadable: { stream: number; number: number }[];
   /** There is more than was read. */
   more: boolean;
-  /** Streams that ended before what is sealed, or go on later than right after it. Nothing of them is read. */
+  /** Streams that ended before what is sealed, or continue later than right after it. Nothing of them is read. */
   gaps: StreamGap[];
 };
 
@@ -208,7 +208,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
             unfinished.push({ stream, from: next });
           }
         }
-        // Whoever has been read goes to the end, so that one busy stream does not hold up the others.
+        // Anybody who has been read goes to the end, so that one busy stream does not hold up the others.
         waiting = [...rest, ...unfinished];
         if (batch.events.length >= mostEvents || bytes >= mostBytes) {
           batch.more = waiting.length > 0;
@@ -231,7 +231,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     /**
      * Streams whose next event is not the one after those sealed, or that ended before it.
      *
-     * @param readSealed is asked before and after: what was sealed and trimmed meanwhile is not missing
+     * @param readSealed is asked before and after: what was sealed and trimmed in the meantime is not missing
      */
     async gaps(readSealed: () => readonly number[]): Promise<StreamGap[]> {
       const sealed = readSealed();

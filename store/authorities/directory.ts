@@ -23,9 +23,9 @@ export type AuthorityDetails = {
   emergencyDutyTeamPhone?: string;
   /** When that number was given, ISO 8601. */
   emergencyDutyTeamPhoneAsOf?: string;
-  /** All that the authority has set for itself, in the place of what it had. */
+  /** All that the authority has set for itself, instead of what it had. */
   breakers?: OwnBreakers;
-  /** What its case system calls its columns and plans, in the place of what was set before. */
+  /** What its case system calls its columns and plans, instead of what was set before. */
   columns?: ColumnMapping;
 };
 
@@ -44,7 +44,7 @@ export function createDirectory(redis: Redis) {
     expected: async (): Promise<ExpectedAuthorities | undefined> =>
       (await readDataset(redis))?.expected,
 
-    /** Sets which those are, in the place of those before. Audited first. */
+    /** Sets which those are, instead of those before. Audited first. */
     async setExpected(expected: ExpectedAuthorities, named: NamedPerson): Promise<void> {
       await appendEvent(redis, {
         type: 'authorities-expected',

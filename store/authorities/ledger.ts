@@ -62,7 +62,7 @@ export type IntakeState = {
   /** `undefined` where it is not known here. */
   authority: Authority | undefined;
   sequenceOffset: number;
-  /** Where numbering began anew: no file made up to then is of the new numbering. ISO 8601. */
+  /** Where numbering started again: no file made up to then is of the new numbering. ISO 8601. */
   numberedAfter: string | undefined;
   /** Files numbered up to here are not taken any more; -1 where all are. */
   closed: number;

@@ -48,7 +48,7 @@ export type EmbeddedRedis = {
  * behind by an owner that was killed is ended cleanly before the new one starts. One that ends
  * unasked is started again on the same socket; clients only have to reconnect.
  *
- * @param options.dataDir made if absent; what is Redis's lies in its folder `redis`
+ * @param options.dataDir made if absent; what is Redis's is in its folder `redis`
  * @param options.maxmemoryMb megabytes, default 1024; beyond it writes are refused, none is evicted
  * @param options.restart default true
  * @throws DataFolderInUse when another process holds the folder

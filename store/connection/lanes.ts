@@ -4,11 +4,11 @@ import { information } from './reply.ts';
 
 /**
  * A connection that carries one group of commands at a time and waits for the replicas after it, which blocks
- * it meanwhile. What comes in until then goes together with the next group: the busier, the larger.
+ * it in the meantime. What comes in until then goes together with the next group: the busier, the larger.
  */
 export type Lane = {
   readonly redis: Redis;
-  /** The run of the server it is connected to, where that is a primary; asked anew at each connection. */
+  /** The run of the server it is connected to, where that is a primary; asked again at each connection. */
   readonly run: string | undefined;
   /** Whether a group is on its way. */
   readonly busy: boolean;
@@ -31,7 +31,7 @@ export type Lane = {
 export type Lanes = {
   /** One that is free and connected to this run; `busy` where all that are carry something, else `none`. */
   free(run: string): Lane | 'busy' | 'none';
-  /** Calls this whenever one has become free, or is connected anew. */
+  /** Calls this whenever one has become free, or is connected again. */
   onFree(listener: () => void): void;
 };
 
@@ -51,7 +51,7 @@ export function createLane(
       run = server.get('role') === 'master' ? server.get('run_id') : undefined;
       onFree();
     } catch {
-      // It is asked again once it is connected anew.
+      // It is asked again once it is connected again.
       stream.destroy();
     }
   }

@@ -1,5 +1,5 @@
 // Beside ioredis's own way by sentinels, which believes the first that answers, though it may be one that was
-// cut off and still names the former primary; and which subscribes anew for every connection.
+// cut off and still names the former primary; and which subscribes again for every connection.
 
 import { createConnection } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -153,7 +153,7 @@ export function watchSentinels(
     } catch (error) {
       said.word = undefined;
       said.problem = problemOf(error, master);
-      // A connection whose answers do not come is made anew.
+      // A connection whose answers do not come is rebuilt.
       if (said.problem === SENTINELS.unreachable) said.redis.stream?.destroy();
     } finally {
       said.asking = false;
@@ -226,7 +226,7 @@ export function watchSentinels(
 }
 
 /**
- * How ioredis connects to whatever server is the primary, each time anew. A server that calls itself a replica
+ * How ioredis connects to whatever server is the primary, each time again. A server that calls itself a replica
  * is left again.
  */
 export function primaryConnector(
@@ -260,7 +260,7 @@ export function primaryConnector(
       stream.once('error', (error: Error) => {
         this.firstError = error;
       });
-      // By the time it breaks by itself, lookups may have waited for seconds.
+      // By the time it breaks on its own, lookups may have waited for seconds.
       const leave = sentinels.onChange((primary) => {
         if (!sameServer(primary, this.#target)) stream.destroy();
       });

@@ -17,11 +17,11 @@ const WITNESS_DEADLINE_MS = 2_000;
  * Redis is asked twice a second on every connection, at work or idle. After two seconds without a byte a
  * second connection is made. If that one is answered the first is dropped; if not, it is Redis (stopped, or
  * busy with one long command) or the whole way that is silent. Dropping the connection would help nobody
- * then, and what it waits for may still be answered. The second is made anew every two seconds.
+ * then, and what it waits for may still be answered. The second is rebuilt every two seconds.
  *
  * A connection whose answers are out of step with its commands is dropped at once.
  *
- * @param options.replaced told of each connection that is dropped
+ * @param options.replaced called with each connection that is dropped
  */
 export function replaceWhenSilent(redis: Redis, options: { replaced: () => void }): void {
   let unanswered = 0;
@@ -56,7 +56,7 @@ export function replaceWhenSilent(redis: Redis, options: { replaced: () => void 
       if (witness === called) witness = undefined;
     });
     called.once('ready', () => {
-      // What has arrived on the first connection meanwhile is read before this.
+      // What has arrived on the first connection in the meantime is read before this.
       setImmediate(() => {
         if (witness !== called) return;
         dismissWitness();
@@ -79,7 +79,7 @@ export function replaceWhenSilent(redis: Redis, options: { replaced: () => void 
     if (++unanswered > UNANSWERED_AT_MOST && witness === undefined) callWitness();
   }
 
-  // A client that is told to end while it waits to connect anew never says that it has ended.
+  // A client that is told to end while it waits to connect again never says that it has ended.
   const asking = setInterval(look, ASKED_EVERY_MS).unref();
   redis.on('connect', () => {
     heard();

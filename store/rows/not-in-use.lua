@@ -1,4 +1,4 @@
--- set_not_in_use: which NHS numbers of a partition were replaced or withdrawn, in the place of those before.
+-- set_not_in_use: which NHS numbers of a partition were replaced or withdrawn, instead of those before.
 -- KEYS  numbers not in use    ARGV  NHS number ...
 
 -- As many as Lua unpacks at once, and some to spare.

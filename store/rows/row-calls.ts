@@ -8,7 +8,7 @@ import { keys } from '../keys.ts';
 import type { AuthorityLock } from '../locks/authority-lock.ts';
 import { type PackedRow, packRow, ROW_SEPARATOR, splitRows, unpackRow } from './rows.ts';
 
-/** What a row did: a newer file's word stands where it is `superseded`. */
+/** What a row did: a newer file counts where it is `superseded`. */
 export type RowEffect = 'added' | 'changed' | 'unchanged' | 'superseded';
 
 /** What became of a row to be removed; one that is `changed` since it was seen stays. */
@@ -139,7 +139,7 @@ export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
     /**
      * Writes rows of the locked authority, each only if its file's sequence is above the stored one's.
      * Effects are in the rows' order. Applying the same rows again changes nothing. `again`: the number
-     * of the file is processed afresh, so that its earlier word may be replaced.
+     * of the file is processed again, so that its earlier word may be replaced.
      *
      * @throws {LockLost} {@link StoreNotWhole}; what was applied before stays, to be resumed.
      */

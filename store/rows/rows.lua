@@ -37,18 +37,18 @@ redis.register_function {
   flags = { 'no-writes' },
 }
 
--- apply_rows: writes rows of one authority, each by itself.
+-- apply_rows: writes rows of one authority, each on its own.
 --
 -- Guarantee: a row is written only if the partition is whole, the caller's fence is not older than one the
 -- partition has seen, and the row's sequence is above the stored one's. Rows and stamp of a partition change
 -- in one command.
 --
 -- KEYS  per group: children, fence
--- ARGV  dataset, authority, fence, again ('1': the file's number is processed afresh, so that a row of the
+-- ARGV  dataset, authority, fence, again ('1': the file's number is processed again, so that a row of the
 --       same sequence and other content is replaced); then per group its rows, each NHS number, packed row
 --       and RS
 -- reply a letter for each row, in order, and why Redis would not do some of it, or ''. The letters:
---       a added, c changed, u unchanged, s superseded (a newer file's word stands), x conflict (same
+--       a added, c changed, u unchanged, s superseded (a newer file counts), x conflict (same
 --       sequence, other content), f fenced, i incomplete, v invalid, r refused by Redis; only the first
 --       three can have written
 

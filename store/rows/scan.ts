@@ -95,7 +95,7 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
 
   async function count(): Tallies {
     await counting?.catch(() => undefined);
-    // Whoever asks in the same turn of the event loop has written by now what is to be counted.
+    // Anybody who asks in the same turn of the event loop has written by now what is to be counted.
     await immediate();
     counting = nextCount;
     nextCount = undefined;
@@ -111,7 +111,7 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
     scan,
     /**
      * Every row held for one authority and of no other, tombstones too, as they are read: a partition at a
-     * time, in no order. What is loaded meanwhile may be among them or not.
+     * time, in no order. What is loaded in the meantime may be among them or not.
      *
      * @throws {StoreNotWhole} perhaps after some rows: what came before is then not all there is
      */

@@ -18,7 +18,7 @@ export type BegunLoad = {
   digest: string;
 };
 
-/** Part or all of a file that waits for somebody's word. */
+/** Part or all of a file that waits for somebody's decision. */
 export type AnchoredHeldFile = {
   id: string;
   authority: string;

@@ -30,7 +30,7 @@ export type PromotionConfirmed =
 /**
  * Lets the store be opened on a server that was promoted, by the word of a named person. An event in the
  * place of each one that is known to be missing keeps the numbers without a gap, and says so. Audited
- * first; doing it again after a crash goes on with it.
+ * first; doing it again after a crash continues with it.
  *
  * @param sealed the last number of each audit stream that is sealed outside Redis
  */
@@ -60,7 +60,7 @@ export async function confirmPromotion(
     by: named.by,
     detail: { ...whyDetail(named), missing, missingAfter: new Date(lastAlive).toISOString() },
   });
-  // It stands in the place of one of the system's own.
+  // It replaces one of the system's own.
   const places = absent.flatMap((count, stream) => {
     const own = stream === auditPartitions.length - 1 ? 1 : 0;
     return Array.from({ length: Math.max(0, count - own) }, () => streams[stream] ?? '');

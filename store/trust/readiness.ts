@@ -83,7 +83,7 @@ export type Readiness = {
   /** Tells it that a stream of events is gone. Lookups stay closed until a restart. */
   missedEvents(): void;
   checks(): ReadinessCheck[];
-  /** Reads everything anew, the directory of authorities too. Never rejects. */
+  /** Reads everything again, the directory of authorities too. Never rejects. */
   refresh(): Promise<void>;
   /** True as soon as it is open; false when it is not within the deadline. */
   whenOpen(deadlineMs: number): Promise<boolean>;
@@ -390,7 +390,7 @@ export function watchStore(
 
     // A lookup may see a newer generation before the reply that was made ahead of it is read here.
     const least = new Map(generations);
-    // What was numbered after the push is numbered anew by the repair, and compared with the anchor before
+    // What was numbered after the push is numbered again by the repair, and compared with the anchor before
     // the store opens again.
     if (opened === `${CLOSED}${VERIFIER.pushedOn}`) {
       eventNumbers = new EventNumbers();

@@ -13,7 +13,7 @@ import { replicationOf } from './server.ts';
 
 /**
  * From now on nothing waits for replicas, by the word of a named person. Audited first. The anchor knows it before
- * anything else does: a replica that is promoted from then on is not believed by itself.
+ * anything else does: a replica that is promoted from then on is not believed on its own.
  *
  * @param redis a connection whose writes wait for no replica
  * @param replicas how many there are to be
@@ -40,7 +40,7 @@ export async function orderSingleMode(
     away: attached.length < replicas,
   };
   await redis.hset(keys.dataset, SINGLE_FIELD, JSON.stringify(order));
-  // Once more: a worker that had just looked may have noted meanwhile that replicas had everything.
+  // Once more: a worker that had just looked may have noted in the meantime that replicas had everything.
   anchor.rememberSingle(true);
   return true;
 }

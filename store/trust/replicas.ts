@@ -85,7 +85,7 @@ export function judgeReplicas(
 
 type Followed = {
   redis: Redis;
-  /** It has been in step, with its file written anew, since it last copied everything. */
+  /** It has been in step, with its file written again, since it last copied everything. */
   settled: boolean;
   /** What the client last said was wrong with the connection. */
   fault: string | undefined;
@@ -103,7 +103,7 @@ export type ReplicaWatchOptions = {
  * disk what they acknowledge.
  *
  * A replica that has just copied everything acknowledges before its own file holds it; it counts once its file
- * was written anew.
+ * was written again.
  */
 export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
   const { ours, connectTo } = options;

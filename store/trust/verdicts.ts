@@ -3,7 +3,7 @@ import { READINESS } from '#schemas/wording/store.ts';
 import { readReplication } from './server.ts';
 
 export const CLOCK_TOLERANCE_MS = 5_000;
-/** Share of `maxmemory` that must be free for lookups to go on, since each writes its audit event. */
+/** Share of `maxmemory` that must be free for lookups to continue, since each writes its audit event. */
 const MEMORY_RESERVE = 0.1;
 /** Likewise of the disk; a tenth of a large disk is more than any night needs, hence the ceiling. */
 const DISK_RESERVE = 0.1;

@@ -46,7 +46,7 @@ const FAILED_VERIFICATION_REST_MS = 10_000;
 const LOOK_FOR_REPLICAS_EVERY_MS = 100;
 const REPLICAS_ACKNOWLEDGE_WITHIN_MS = 500;
 
-/** A state that stays as it is is told again, for whoever reads only the newest of a log. */
+/** A state that stays as it is is told again, for anybody who reads only the newest of a log. */
 const TOLD_AGAIN_AFTER_MS = 3_600_000;
 
 class NoDataset extends Error {
@@ -56,7 +56,7 @@ class NoDataset extends Error {
 type Proof = 'mark' | 'offset' | 'comparison';
 
 /**
- * Keeps a store: puts this version's functions on the server and, whenever Redis has started anew,
+ * Keeps a store: puts this version's functions on the server and, whenever Redis has started again,
  * compares what it holds with the anchor (dataset, every stamp and its generation, each authority's count
  * and digest, the audit streams' numbers, which are not to be below the anchor's or what is sealed) before it
  * opens the store to lookups. A load that was cut short is resumed first. While the store is open it carries
@@ -64,7 +64,7 @@ type Proof = 'mark' | 'offset' | 'comparison';
  *
  * @param resume ends a load that a crash cut short, from its journal.
  * Where answers wait for replicas, what it carries over is what they acknowledged, and by that it knows a promoted
- * one: it opens by itself where it has all of it.
+ * one: it opens on its own where it has all of it.
  *
  * @param sealedNumbers the last number of each audit stream that is sealed outside Redis.
  */
@@ -323,7 +323,7 @@ export function startStoreVerifier(
       try {
         proof = await verify(dataset, replication);
       } catch (error) {
-        // With replicas, what fails otherwise passes: one has just been promoted, and loads cut short by it go on.
+        // With replicas, what fails otherwise passes: one has just been promoted, and loads cut short by it continue.
         if (rule === undefined || error instanceof StoreNotWhole) rest();
         else lookSoon();
         throw error;
@@ -343,7 +343,7 @@ export function startStoreVerifier(
         },
       });
       await durability.publish();
-      // The run that was verified: had Redis started anew meanwhile, this would not open it.
+      // The run that was verified: had Redis started again in the meantime, this would not open it.
       await redis.set(keys.open, runId);
     }
     await checkClock();

@@ -26,7 +26,7 @@ import { until, WAIT_MS } from '../support/test-store.ts';
 import { fileCsv, person, planOf } from '../support/upload-model.ts';
 
 /**
- * Lookups and uploads that go on while machines, sentinels and processes are killed, paused and cut off from each
+ * Lookups and uploads that continue while machines, sentinels and processes are killed, paused and cut off from each
  * other, in an order drawn from a seed. Whatever was answered or acknowledged is there in the end, nobody was told
  * "no flag" wrongly, and a primary that was cut off with its lookup process answered nothing.
  */

@@ -20,7 +20,7 @@ import { claims, fill } from '../support/service.ts';
 import { startTestStore, until } from '../support/test-store.ts';
 
 /**
- * Lookups that go on while the workers, the lookup process and Redis are killed, stopped and left without
+ * Lookups that continue while the workers, the lookup process and Redis are killed, stopped and left without
  * disk, and connections to Redis go mute, in mixes and at moments drawn from a seed; afterwards every one that was answered is in the sealed
  * log, once, and of every one that showed a plan its authority was told.
  */
@@ -116,7 +116,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It has been killed meanwhile.
+    // It has been killed in the meantime.
   }
 }
 

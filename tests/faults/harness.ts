@@ -93,7 +93,7 @@ type Outcome = {
   digest: string | undefined;
   rows: number | undefined;
   loadsRecorded: number[];
-  /** Parts that wait for somebody's word. */
+  /** Parts that wait for somebody's decision. */
   holds: number;
 };
 

@@ -141,7 +141,7 @@ async function redisPid(service: TestService): Promise<number> {
   return Number(/process_id:([0-9]+)/.exec(info)?.[1]);
 }
 
-describe('could-not-check, and an answer again by itself, follows', () => {
+describe('could-not-check, and an answer again on its own, follows', () => {
   test('appendfsync being turned down', async () => {
     const service = await start();
     await recovers(service);

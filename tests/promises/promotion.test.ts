@@ -153,7 +153,7 @@ test('a promoted replica answers nothing after a restart, which leaves Redis wit
   expect(await staysClosed(second)).toContain('cp-flags confirm promotion');
 });
 
-test('a primary that has a replica and restarts opens by itself', async () => {
+test('a primary that has a replica and restarts opens on its own', async () => {
   const verifier = await keep(first);
   await until(() => verifier.state.opened, 'the store opening');
   await second.replicate(first);
@@ -189,7 +189,7 @@ test('a primary that was a replica for a while answers nothing, though it never 
   expect(await createStore(first.admin, anchor).isOpen()).toBe(false);
 });
 
-test('a named person goes on with a promoted replica, and the audit says what may be missing', async () => {
+test('a named person continues with a promoted replica, and the audit says what may be missing', async () => {
   const verifier = await keep(first);
   await until(() => verifier.state.opened, 'the store opening');
   await second.replicate(first);

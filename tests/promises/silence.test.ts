@@ -93,7 +93,7 @@ async function upload(): Promise<number> {
   return response.status;
 }
 
-test.concurrent('where every connection to Redis goes mute, lookups, sealing, verifying and loading go on by themselves', async () => {
+test.concurrent('where every connection to Redis goes mute, lookups, sealing, verifying and loading continue on their own', async () => {
   proxy.mute();
   const mutedAt = Date.now();
   const refused: Awaited<ReturnType<typeof lookUp>>[] = [];

@@ -111,7 +111,7 @@ describe('a lookup', () => {
     });
   });
 
-  test('compares no date of birth with one in doubt, and keeps the doubt as the row is written anew', async () => {
+  test('compares no date of birth with one in doubt, and keeps the doubt as the row is written again', async () => {
     for (const [n, born] of [
       [3_201, '2018-02-01'],
       [3_202, '1969-02-01'],
@@ -135,7 +135,7 @@ describe('a lookup', () => {
     }
   });
 
-  test('that is a silent read leaves nothing by which an authority could be told of it', async () => {
+  test('that is a silent read leaves nothing by which an authority could be told about it', async () => {
     const number = testNumber(3_100);
     await t.store.applyRows(lock, [testRow(number)]);
     const asked = input(number, { access: 'silent-read' });

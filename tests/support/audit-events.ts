@@ -10,7 +10,7 @@ export async function allEvents(
   store: Pick<Store, 'readEvents'>,
   streams = auditPartitions,
 ): Promise<AuditEvent[]> {
-  // Redis first: what is sealed and trimmed meanwhile is found in the log then.
+  // Redis first: what is sealed and trimmed in the meantime is found in the log then.
   const waiting = await Promise.all(streams.map((partition) => store.readEvents(partition)));
   const events = new Map<string, AuditEvent>();
   const add = (event: AuditEvent) => events.set(`${event.partition} ${event.number}`, event);

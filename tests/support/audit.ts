@@ -108,7 +108,7 @@ export function readEntries(folder: string, size: number): Buffer[] {
   return entries;
 }
 
-/** Writes the bundles of entries anew, without touching the tiles. */
+/** Writes the bundles of entries again, without touching the tiles. */
 export function writeEntries(folder: string, size: number, entries: readonly Buffer[]): void {
   for (let index = 0; index * TILE_WIDTH < size; index++) {
     const width = widthOf('entries', index, size);

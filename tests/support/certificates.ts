@@ -30,7 +30,7 @@ const SUBJECT_ALTERNATIVE_NAME = oid(0x55, 0x1d, 0x11);
 const LOOPBACK = sequence(der(0x87, Buffer.from([127, 0, 0, 1])));
 
 /**
- * A certificate for 127.0.0.1, signed by `issuer` or, without one, by itself and then an authority.
+ * A certificate for 127.0.0.1, signed by `issuer` or, without one, on its own and then an authority.
  *
  * @param options.days how long it is still valid; less than 0 has expired
  */

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { Provider } from 'oidc-provider';
 
-/** Somebody as NHS CIS2 Authentication would send them, but for what is said. */
+/** Somebody as NHS CIS2 Authentication would send them, except for what is said. */
 export type Cis2Person = {
   name?: string;
   identityAssurance?: string;
@@ -154,7 +154,7 @@ export async function startCis2() {
     refuse(): void {
       refuses = true;
     },
-    /** A token that says that sessions are over, but for what is said. */
+    /** A token that says that sessions are over, except for what is said. */
     logoutToken: (differing: Record<string, unknown> = {}, typ = 'logout+jwt'): Promise<string> =>
       new SignJWT({
         iss: issuer,

@@ -65,7 +65,7 @@ function readElements(): Map<string, ElementDefinition> {
   return elements;
 }
 
-/** What no validator at hand finds: a resource that says nothing where it should say something. */
+/** What no validator available finds: a resource that says nothing where it should say something. */
 function emptiness(value: unknown, place: string): string[] {
   if (value === '' || value === null) return [`${place} is empty`];
   if (typeof value === 'string' && value.trim() !== value) return [`${place} has spaces around it`];
@@ -86,7 +86,7 @@ function periods(value: unknown, place: string): string[] {
   ];
 }
 
-/** Every `reference` in it, with the resource it stands in. */
+/** Every `reference` in it, with the resource it is in. */
 function references(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(references);
   if (!isNode(value)) return [];

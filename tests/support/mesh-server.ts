@@ -289,7 +289,7 @@ export async function startMeshServer(
       tls: { cert: client.cert, key: client.key, ca: authority.cert },
       ...differing,
     }),
-    /** The settings of a service whose mailbox this is; its secrets lie in a folder. */
+    /** The settings of a service whose mailbox this is; its secrets are in a folder. */
     async environment(folder: string): Promise<Record<string, string>> {
       const write = async (name: string, text: string): Promise<string> => {
         await writeFile(join(folder, name), text, { mode: 0o600 });
@@ -354,7 +354,7 @@ export async function startMeshServer(
       messages.set(id, stored);
       return stored;
     },
-    /** The recipient fetches, and says that it has, all that lies in its mailbox. */
+    /** The recipient fetches, and says that it has, all that is in its mailbox. */
     collect(mailbox: string): { headers: Record<string, string>; text: string }[] {
       return [...messages.values()]
         .filter(({ to, status }) => to === mailbox && status === 'accepted')

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 export type Received = { path: string; headers: IncomingHttpHeaders; body: Buffer };
 
 /**
- * Takes what is sent by OTLP and keeps it as it came. Texts stand in protobuf as they are, and ids as their
+ * Takes what is sent by OTLP and keeps it as it came. Texts are in protobuf as they are, and ids as their
  * bytes, so that a test finds either without decoding.
  *
  * @param behaviour `silent` never answers

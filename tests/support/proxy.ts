@@ -89,7 +89,7 @@ export async function startProxy(socketPath: string) {
     delay: (delayMs: number) => change({ delayMs }, { newOnes: true }),
     /** The next answer on each connection comes twice. */
     repeatNext: () => change({ repeatNext: true }, {}),
-    /** Tells clients that the server has nothing more to say, and goes on taking what they send. */
+    /** Tells clients that the server has nothing more to say, and continues taking what they send. */
     endDown(): void {
       for (const { client } of pairs) client.end();
     },

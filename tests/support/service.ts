@@ -81,7 +81,7 @@ export async function fill(
   await lock.release();
 }
 
-/** Claims of a nurse in an emergency department, but for what is said. */
+/** Claims of a nurse in an emergency department, except for what is said. */
 export function claims(
   differing: Partial<DemoClaims> & { activities?: string[]; organisation?: string } = {},
 ): DemoClaims {
@@ -163,7 +163,7 @@ export async function startTestService(
     store,
     connect,
     token: (of: DemoClaims = claims(), lifetimeSeconds = 600) => demo.sign(of, lifetimeSeconds),
-    /** A lookup that is right in every respect, but for what is said. */
+    /** A lookup that is right in every respect, except for what is said. */
     async lookup(
       body: unknown,
       { token, headers = {}, ...init }: RequestInit & { token?: string } = {},

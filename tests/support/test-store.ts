@@ -8,7 +8,7 @@ import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
 
-/** How long a test waits for something that happens by itself before it fails. */
+/** How long a test waits for something that happens on its own before it fails. */
 export const WAIT_MS = 30_000;
 
 /** Resolves once `condition` holds, looking every few milliseconds. */

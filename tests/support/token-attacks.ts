@@ -20,7 +20,7 @@ export type Victim = {
   otherIssuer: string;
   pair: Pair;
   otherPair: Pair;
-  /** Claims that are good but for those the verifier itself checks. */
+  /** Claims that are good except for those the verifier itself checks. */
   claims: () => Record<string, unknown>;
   /** Seconds since 1970. */
   now: () => number;

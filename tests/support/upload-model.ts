@@ -41,7 +41,7 @@ export function person(n: number, differing: Partial<ModelPerson> = {}): ModelPe
   };
 }
 
-/** A current child protection plan of child `n`, but for what is said. */
+/** A current child protection plan of child `n`, except for what is said. */
 export function planOf(n: number, differing: Partial<ModelPlan> = {}): ModelRecord {
   return {
     child: person(n),
@@ -49,7 +49,7 @@ export function planOf(n: number, differing: Partial<ModelPlan> = {}): ModelReco
   };
 }
 
-/** An unborn child's plan of mother `n`, due a month from now, but for what is said. */
+/** An unborn child's plan of mother `n`, due a month from now, except for what is said. */
 export function unbornOf(n: number, differing: Partial<ModelPlan> = {}): ModelRecord {
   return {
     mother: person(n, { dateOfBirth: day('1998-09-11') }),

@@ -18,7 +18,7 @@ export class SourceFailed extends Error {
 const WHOLE_FILE = 'file';
 
 /**
- * The bytes of an upload as they arrive, hashed and counted, whoever reads them; plain or gzip, told by
+ * The bytes of an upload as they arrive, hashed and counted as they are read; plain or gzip, told by
  * the first two bytes.
  */
 export class SourceBytes {

@@ -15,7 +15,7 @@ export type CsvFault =
   | 'quote-not-closed'
   /** Something stands behind the quote that closes a field. */
   | 'after-closing-quote'
-  /** A quote stands in a field that does not begin with one. */
+  /** A quote is in a field that does not begin with one. */
   | 'quote-inside'
   | 'too-long';
 
@@ -39,7 +39,7 @@ export type CsvLinesOptions = {
    * the header: then it is given the next one too.
    */
   columns: (header: string[], line: number) => (string | false)[] | undefined;
-  /** Is told of each row that is passed over since nothing is in its cells, by its line. */
+  /** Is called with each row that is passed over since nothing is in its cells, by its line. */
   onBlank?: (line: number) => void;
   /** Characters of one record. */
   lineAtMost: number;

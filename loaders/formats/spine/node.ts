@@ -20,7 +20,7 @@ export function attribute(tag: SaxesTagNS, name: string): string | undefined {
   return tag.attributes[name]?.value;
 }
 
-/** Children by name, each made anew where it is met. */
+/** Children by name, each made when it is met. */
 export function elements(children: Record<string, () => Node>): Node {
   return { child: (local) => (Object.hasOwn(children, local) ? children[local]?.() : undefined) };
 }

@@ -92,7 +92,7 @@ function planHolder(record: RawRecord, options: RecordOptions): Node {
   };
 }
 
-/** The three dates stand in `component`, `component1` and `component2`; their own names tell which is which. */
+/** The three dates are in `component`, `component1` and `component2`; their own names tell which is which. */
 function planNode(plan: RawPlan, prefix: string): Node {
   const component = (): Node =>
     elements({

@@ -31,7 +31,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const USERS_AT_MOST = 20_000;
 
-/** What is remembered of a user: counters, and the last number but for its check digit. */
+/** What is remembered of a user: counters, and the last number except for its check digit. */
 type Sketch = {
   caller: Caller;
   minute: number;
@@ -109,7 +109,7 @@ export function createEnumerationWatch(
       const sketch = current(caller);
       sketch.looks++;
       const nine = Math.floor(Number(nhsNumber) / 10);
-      // Next to each other but for a number without a usable check digit in between.
+      // Next to each other except for a number without a usable check digit in between.
       const step = nine - sketch.lastNine;
       if (step !== 0 && step >= -2 && step <= 2) sketch.neighbours++;
       sketch.lastNine = nine;

@@ -123,10 +123,10 @@ type Tally = {
 type Lookup = Extract<AuditEvent, { type: 'lookup' | 'could-not-check' }>;
 
 /**
- * How many different children each user has looked up in the last minute, hour and day, at whatever
- * organisation, in whatever role and by whatever process: an SQLite file beside the sealed log that is counted
+ * How many different children each user has looked up in the last minute, hour and day, at any
+ * organisation, in any role and by whatever process: an SQLite file beside the sealed log that is counted
  * from. How far the log has been read is kept in one transaction with what was counted, so that each event
- * counts once wherever a process ends. NHS numbers stand in it as keyed hashes.
+ * counts once wherever a process ends. NHS numbers are in it as keyed hashes.
  */
 export class ChildrenCounted {
   readonly #db: DatabaseSync;
@@ -147,7 +147,7 @@ export class ChildrenCounted {
    * Opens, or begins, the file of a log's folder.
    *
    * @param options.numberKey keys the hashes of NHS numbers. Under another key nothing counted before can be
-   * told to be the same child: it is counted anew.
+   * told to be the same child: it is counted again.
    */
   static open(
     folder: string,
@@ -157,7 +157,7 @@ export class ChildrenCounted {
     return new ChildrenCounted(db, thresholds, numberKey);
   }
 
-  /** Takes the file away; what it held is counted anew from the log. */
+  /** Takes the file away; what it held is counted again from the log. */
   static remove(folder: string): void {
     for (const end of ['', '-journal']) rmSync(join(folder, `${DATABASE}${end}`), { force: true });
   }

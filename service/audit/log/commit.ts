@@ -63,7 +63,7 @@ const sealingState = z.object({
   at: z.string(),
   gaps: z.array(gapRow),
 });
-/** Told by the worker, for whoever asks how the sealing goes. */
+/** Told by the worker, for anybody who asks how the sealing goes. */
 export type SealingState = z.infer<typeof sealingState>;
 
 const verifiedPart = z.object({
@@ -160,7 +160,7 @@ export class CommitFile {
   /**
    * Begins a hold and puts it on record, or does neither.
    *
-   * @param record may take a second or two: nothing can be sealed meanwhile
+   * @param record may take a second or two: nothing can be sealed in the meantime
    */
   async addRetentionHold(
     by: string,
@@ -189,7 +189,7 @@ export class CommitFile {
     return done.changes === 1;
   }
 
-  /** Gaps that somebody has answered for, with which sealing goes on. */
+  /** Gaps that somebody has answered for, with which sealing continues. */
   acceptedGaps(): SealingState['gaps'] {
     return this.#db
       .prepare('SELECT stream, sealed, found FROM accepted')

@@ -69,7 +69,7 @@ function entriesOf(folder: string, bundle: number, size: number): Buffer[] {
 
 /**
  * Where to begin to read the events since a moment, in milliseconds: at a bundle before the first that begins
- * later, since events are in the order of their times only but for those sealed late.
+ * later, since events are in the order of their times only except for those sealed late.
  *
  * @param bundleAt the entries of a bundle
  */

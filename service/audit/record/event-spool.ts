@@ -125,7 +125,7 @@ export class EventSpool {
     return row === undefined ? undefined : lostRow.parse(row);
   }
 
-  /** So many of those lost are told of. */
+  /** So many of those lost are reported. */
   settle(told: Lost): void {
     this.#transaction(() => {
       this.#db.prepare('UPDATE lost SET count = count - ?').run(told.count);

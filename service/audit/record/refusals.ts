@@ -58,7 +58,7 @@ export function createRefusals({
 
   return function noteRefusal({ code, ids, api, caller, roleChosen, number, source, limit }) {
     const { level } = ERRORS[code];
-    // Without a caller it is a token for which no keys are at hand: nobody knows whose it is.
+    // Without a caller it is a token for which no keys are available: nobody knows whose it is.
     const unjudged = caller === undefined && code === 'could-not-check';
     metrics.refused(
       code,

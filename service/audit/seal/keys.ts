@@ -23,7 +23,7 @@ export const defaultOrigin = (dataset: string): string => `cp-flags/${dataset}`;
 
 /**
  * Keys of a key file: one a line, the current one first. While there are two, every checkpoint is signed by
- * both, so that whoever has the old public key has time to learn the new one.
+ * both, so that anybody who has the old public key has time to learn the new one.
  */
 export function parseKeyFile(path: string, text: string): Signer[] {
   const signers = text
@@ -87,7 +87,7 @@ const keyLines = async (path: string): Promise<string[]> => {
 /** Puts a change of keys on record; where it rejects, nothing is changed. */
 export type RecordKeys = (keys: readonly Signer[]) => Promise<void>;
 
-/** Puts a new key first, once that is on record; the others go on signing. */
+/** Puts a new key first, once that is on record; the others continue signing. */
 export async function addKey(path: string, record: RecordKeys): Promise<void> {
   const [current] = await readKeys(path);
   const line = makeSigner(current?.verifierKey.name ?? '');

@@ -67,7 +67,7 @@ export type LogOptions = {
  * thread of its own.
  *
  * In this order things become true: entries and tiles are on disk; the commit says so; the checkpoint says so
- * to everybody; the store may forget the events. Whatever a crash leaves past the commit is written anew.
+ * to everybody; the store may forget the events. Whatever a crash leaves past the commit is written again.
  */
 export class LogWriter {
   readonly #options: LogOptions;
@@ -147,7 +147,7 @@ export class LogWriter {
   }
 
   /**
-   * Compares the checkpoint with the commit and reads the log's right edge back; then signs anew where need
+   * Compares the checkpoint with the commit and reads the log's right edge back; then signs again where need
    * be. Nothing is taken away before it is certain that the commit is not behind what was signed.
    */
   #load(): [Edge, Buffer[]] {

@@ -53,10 +53,10 @@ const VERIFIED_EVERY_MS = 10_000;
 const TOLD_EVERY_MS = 10_000;
 const PRUNED_EVERY_MS = 3_600_000;
 const UNSEALED_AT_MOST_MS = 60_000;
-/** What passes by itself within this time, as a Redis that starts anew, is nothing to look into. */
+/** What passes on its own within this time, as a Redis that starts again, is nothing to look into. */
 const PASSES_WITHIN_MS = 10_000;
 
-/** A reason not to seal that may pass by itself. */
+/** A reason not to seal that may pass on its own. */
 class Waiting extends Error {}
 /** A reason not to seal that somebody has to look into. */
 class Stopped extends Error {
@@ -277,7 +277,7 @@ export function createSealer(options: SealerOptions) {
     return { count, ...(oldest !== undefined && { oldest }) };
   }
 
-  /** Tells whoever asks, in the log's folder, and returns the state. */
+  /** Tells anybody who asks, in the log's folder, and returns the state. */
   function tell(sealing: Sealing): Sealing {
     const { problem, detail, gaps } = sealing;
     const at = new Date().toISOString();

@@ -16,7 +16,7 @@ import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedRun } from '../log/sealed.ts';
 import { happenedAt, type Viewer } from './view.ts';
 
-/** Of the tables below and of what stands in them: an index of another version is made anew. */
+/** Of the tables below and of what is in them: an index of another version is rebuilt. */
 const VERSION = 3;
 const BUSY_TIMEOUT_MS = 5_000;
 const TEXTS_REMEMBERED = 100_000;
@@ -50,7 +50,7 @@ const versionRow = z.object({ user_version: z.number() });
 const idRow = z.object({ id: z.number() });
 const textRow = z.object({ value: z.string() });
 
-/** The file is not, or no longer, an index that can be used. It is made anew. */
+/** The file is not, or no longer, an index that can be used. It is rebuilt. */
 export class IndexDamaged extends Error {
   override name = 'IndexDamaged';
 }
@@ -64,7 +64,7 @@ function sound<T>(work: () => T): T {
   }
 }
 
-/** Takes an index away, so that whoever keeps it makes it anew. */
+/** Takes an index away, so that whoever keeps it makes it again. */
 export function removeIndex(path: string): void {
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${end}`, { force: true });
 }
@@ -378,7 +378,7 @@ export class AuditIndex {
       const until = performance.now() + budgetMs;
       this.#db.exec('BEGIN IMMEDIATE');
       try {
-        // Not before: another process may have carried both on meanwhile.
+        // Not before: another process may have carried both on in the meantime.
         const commit = CommitFile.readIfThere(folder);
         if (commit === undefined) return undefined;
         const { size, minimumIndex } = this.state();
@@ -507,7 +507,7 @@ export class AuditIndex {
 
 /**
  * Keeps the index of a log up to date, whatever becomes of the file: a missing, damaged or foreign one is
- * made anew.
+ * rebuilt.
  */
 export function followLog(folder: string, path: string) {
   let index: AuditIndex | undefined;
@@ -517,7 +517,7 @@ export function followLog(folder: string, path: string) {
   };
   return {
     /**
-     * One step; `undefined` while there is no log, or where the index has to be made anew.
+     * One step; `undefined` while there is no log, or where the index has to be rebuilt.
      *
      * @param onRead given the events read on the way, for whoever else follows the log
      */

@@ -31,7 +31,7 @@ export class NoIndex extends Error {
   override name = 'NoIndex';
 }
 
-/** Opens the index of a log for one piece of work. A damaged one is thrown away, to be made anew. */
+/** Opens the index of a log for one piece of work. A damaged one is thrown away, to be rebuilt. */
 export function withIndex<T>(
   { folder, indexFile }: AuditPlaces,
   work: (index: AuditIndex, read: (places: readonly number[]) => SealedEvent[]) => T,
@@ -80,7 +80,7 @@ function notDelivered(
  * The events that match and that the viewer may see, newest first. A lookup whose answer could not be
  * written in full says so (`delivered: false`).
  *
- * @throws {NoIndex}, {@link IndexDamaged} where the index has to be made (anew)
+ * @throws {NoIndex}, {@link IndexDamaged} where the index has to be made (again)
  */
 export function searchAudit(
   places: AuditPlaces,
@@ -115,7 +115,7 @@ export function searchAudit(
 const digestOf = (criteria: AuditCriteria): string =>
   hash('sha256', JSON.stringify(criteria), 'base64url').slice(0, 16);
 
-/** Where a search goes on, for whoever asked: it holds no more than a place, and fits that search alone. */
+/** Where a search continues, for whoever asked: it holds no more than a place, and fits that search alone. */
 export const writeCursor = ({ at, entry }: Place, criteria: AuditCriteria): string =>
   Buffer.from(`${at} ${entry} ${digestOf(criteria)}`).toString('base64url');
 

@@ -20,7 +20,7 @@ export function searchedUntilOf(reach: Reach | undefined, size: number): Searche
 }
 
 /**
- * How far a search reaches: told of each step of the index, it says until when everything recorded has been
+ * How far a search reaches: called with each step of the index, it says until when everything recorded has been
  * looked through. That only ever grows, so that an index which falls behind takes nothing back.
  */
 export function createSearchedUntil(
@@ -31,7 +31,7 @@ export function createSearchedUntil(
   let size = 0;
   return async function cover(indexing: Indexing | undefined): Promise<Reach> {
     const now = Date.now();
-    // It was thrown away and is made anew.
+    // It was thrown away and is rebuilt.
     if (indexing === undefined || indexing.size < size) completeUntil = undefined;
     size = indexing?.size ?? 0;
     const sealed = indexing?.numbers ?? [];
@@ -39,7 +39,7 @@ export function createSearchedUntil(
     const unsealed = last.reduce((sum, n, i) => sum + Math.max(0, n - (sealed[i] ?? 0)), 0);
     if (indexing?.behind === 0) {
       const oldest = unsealed === 0 ? now : await streams.oldest(sealed, last);
-      // What another process has sealed meanwhile is neither in the index nor in its stream any more.
+      // What another process has sealed in the meantime is neither in the index nor in its stream any more.
       const sealedMeanwhile = sealedRange(folder)?.numbers.some((n, i) => n !== sealed[i]) ?? true;
       if (oldest !== undefined && !sealedMeanwhile) {
         const until = Math.min(now - CLOCKS_DIFFER_AT_MOST_MS, oldest);

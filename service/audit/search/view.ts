@@ -22,7 +22,7 @@ export function happenedAt(event: AuditEvent | UnreadableEvent): number {
  * An event as a viewer may see it, or `undefined` where it is not for them. Decided on the event itself,
  * so that no fault of an index shows anybody another's.
  *
- * An authority is told of unscheduled accesses that showed a plan of its own, with that plan alone: silent
+ * An authority is told about unscheduled accesses that showed a plan of its own, with that plan alone: silent
  * reads are told to nobody (where a child is treated is sensitive), and other authorities' plans are theirs.
  * Source: Access to Service notification, REPC_MT000004GB01; docs/decisions, 23 and 24.
  */

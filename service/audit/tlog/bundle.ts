@@ -25,7 +25,7 @@ export function splitBundle(bundle: Buffer): Buffer[] | undefined {
   return whole ? entries : undefined;
 }
 
-/** An entry as it stands in a bundle. */
+/** An entry as it is in a bundle. */
 export function packEntry(entry: Buffer): Buffer {
   if (entry.length > MOST_ENTRY_BYTES) throw new Error('the entry is too long for the log');
   const packed = Buffer.allocUnsafe(LENGTH_BYTES + entry.length);

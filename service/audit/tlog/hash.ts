@@ -21,7 +21,7 @@ export function leafHash(entry: Uint8Array): Hash {
   return hash('sha256', prefixed.subarray(0, 1 + entry.length), 'binary');
 }
 
-/** The hash of the entry at `bytes[from..to)`, `from` at least 1, whose preceding byte it uses meanwhile. */
+/** The hash of the entry at `bytes[from..to)`, `from` at least 1, whose preceding byte it uses in the meantime. */
 export function leafHashInPlace(bytes: Buffer, from: number, to: number): Hash {
   const before = bytes[from - 1] ?? 0;
   bytes[from - 1] = 0;

@@ -102,7 +102,7 @@ export class LogScan {
    * @param options.start a multiple of 256, with everything before it taken from the tiles
    * @param options.numbers the last number of each stream before `start`; not given: none where `start` is 0,
    * not known otherwise
-   * @param options.accepted gaps that somebody has answered for, beside those the log itself tells of
+   * @param options.accepted gaps that somebody has answered for, beside those the log itself reports
    * @param options.latest milliseconds: what says that it is of later is not the youngest event
    * @param options.watched sizes at which the tree's root is wanted, each above `start`
    * @throws {ResourceMissing} where the tiles that stand for the entries before `start` cannot be read
@@ -197,7 +197,7 @@ export class LogScan {
     const hashes: Hash[] = [];
     const sound = scanBundle(read.bundle, (from, to, position) => {
       if (position >= width && !read.whole) return;
-      // Before the hash: it has the entry's bytes at hand then.
+      // Before the hash: it has the entry's bytes available then.
       this.#look(read.bundle, from, to, first + position);
       hashes.push(leafHashInPlace(read.bundle, from, to));
     });

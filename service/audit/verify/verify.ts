@@ -39,7 +39,7 @@ const CHECKPOINT_FOLLOWS_WITHIN_MS = 5_000;
 const LOOKED_EVERY_MS = 200;
 const HOUR_MS = 3_600_000;
 
-/** Entries, bundles or tiles that lie in the folder past what the checkpoint covers. */
+/** Entries, bundles or tiles that are in the folder past what the checkpoint covers. */
 function pastCheckpoint(folder: string, size: number): string | undefined {
   const last = Math.floor(size / TILE_WIDTH);
   for (const level of ['entries', 0] as const) {
@@ -65,7 +65,7 @@ function widthThere(folder: string, index: number): number {
   return Math.max(0, ...widths.filter(Number.isInteger));
 }
 
-/** How many entries lie in the folder past the `size` that the checkpoint covers. */
+/** How many entries are in the folder past the `size` that the checkpoint covers. */
 function entriesPast(folder: string, size: number): number {
   for (let index = Math.floor(size / TILE_WIDTH); ; index++) {
     const width = widthThere(folder, index);
@@ -219,7 +219,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
   let rootAt = (at: number): Hash | undefined => prunedRoot(folder, checkpoint, at);
   try {
     const watched = old.map((one) => one.checkpoint.size);
-    // An hour, for clocks that differ. Whoever can write to Redis can date an event as far ahead as they like.
+    // An hour, for clocks that differ. Anybody who can write to Redis can date an event as far ahead as they like.
     const latest = now + HOUR_MS;
     const scan = new LogScan({ folder, size, root, start, watched, latest });
     while (scan.next());

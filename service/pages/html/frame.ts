@@ -15,7 +15,7 @@ export type Page = {
   person?: Person | undefined;
   /** Beside the person: what takes an answer from the screen. */
   aside?: Html;
-  /** Where the browser goes by itself, and when. */
+  /** Where the browser goes next, and when. */
   leave?: { afterSeconds: number; to: string };
   printable?: boolean;
   retryAfterSeconds?: number | undefined;
@@ -26,7 +26,7 @@ export type Frame = (page: Page) => Response;
 
 /**
  * What a page may do: show itself with its own style and script, and send forms to where it came from. Nothing
- * stands in it that a policy would have to make an exception for.
+ * is in it that a policy would have to make an exception for.
  */
 export const PAGE_POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

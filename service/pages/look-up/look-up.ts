@@ -65,7 +65,7 @@ export type LookUpPagesDependencies = Omit<LookupGuardDependencies, 'admit'> & {
   now?: () => number;
 };
 
-/** An answer goes from the screen by itself, whether or not scripts run. */
+/** An answer goes from the screen on its own, whether or not scripts run. */
 const SHOWN_FOR_SECONDS = 120;
 const HIDDEN_PATH = '/look-up/hidden';
 /** Of a limit that was not said. */

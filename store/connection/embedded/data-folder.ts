@@ -57,7 +57,7 @@ export async function lockFolder(folder: DataFolder): Promise<FileLock> {
 export const writePrivate = (path: string, content: string): Promise<void> =>
   writeWhole(path, content, 0o600);
 
-/** Undefined when absent or not as it should be: these files can be written anew. */
+/** Undefined when absent or not as it should be: these files can be written again. */
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   try {
     return schema.parse(JSON.parse(await readFile(path, 'utf8')));

@@ -28,7 +28,7 @@ export async function redisConfiguration(
 
 /**
  * The default user: nobody can be it, since it is off, but it keeps every right. Redis 7.0 loads its
- * append-only file as that user and drops, without a word, whatever stands in a transaction (as all that
+ * append-only file as that user and drops, without a word, whatever is in a transaction (as all that
  * functions wrote does) that the user may not do.
  */
 const DEFAULT_USER = 'user default reset off ~* &* +@all';

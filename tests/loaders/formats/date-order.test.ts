@@ -45,7 +45,7 @@ describe('dates that stand month first', () => {
     expect(result.rows.filter((row) => row.dateOfBirthInDoubt)).toEqual([]);
   });
 
-  test('cast doubt on dates of birth of their column, and of one that shows nothing by itself', async () => {
+  test('cast doubt on dates of birth of their column, and of one that shows nothing on its own', async () => {
     const own = await reading(
       ['13/02/2018', '14/03/2026'],
       ['01/02/2018', '15/03/2026'],
@@ -61,7 +61,7 @@ describe('dates that stand month first', () => {
     expect(other.rows.map((row) => row.dateOfBirthInDoubt)).toEqual([true, undefined]);
   });
 
-  test('one slip in a column that has no date in doubt is refused by itself', async () => {
+  test('one slip in a column that has no date in doubt is refused on its own', async () => {
     const result = await reading(['13/02/2018', '2026-03-14'], ['2018-02-13', '11/25/2025']);
     expect(result.usable).toBeDefined();
     expect(result.warnings.listed).toEqual([]);

@@ -505,7 +505,7 @@ describe('CSV', () => {
       expect(await whyRefused(csv.trimEnd(), { metadata: given })).toMatch(/no line break/);
     });
 
-    test('is taken where they are, but for a last record whose date may be cut off', async () => {
+    test('is taken where they are, except for a last record whose date may be cut off', async () => {
       const result = await read(csv.trimEnd(), { metadata: metadata(2) });
       expect(result.perRecord).toEqual([1]);
       expect(result.failures.listed).toMatchObject([

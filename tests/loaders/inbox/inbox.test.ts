@@ -130,7 +130,7 @@ const hints = (): string =>
     .join('\n');
 const folder = (name: string): string[] =>
   readdirSync(join(dir, name)).filter((file) => !file.startsWith('inbox.lock'));
-/** Files that lie in the inbox itself. */
+/** Files that are in the inbox itself. */
 const lying = (): string[] =>
   readdirSync(dir, { withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
@@ -432,7 +432,7 @@ describe('a file of which part is held', () => {
 
   test('is answered only when the operator has let it through', async () => {
     const id = await hold();
-    // Every later file goes its way meanwhile, and the source is not kept for it.
+    // Every later file goes its way in the meantime, and the source is not kept for it.
     put('after.xml', xml(A));
     await until(() => codes().length === 2);
     expect(answers()).toEqual([]);

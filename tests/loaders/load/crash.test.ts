@@ -258,7 +258,7 @@ describe('a load that is cut short', () => {
       ),
     ).toBe(0);
 
-    // The dead loader's lease would run out by itself; a test does not wait for it.
+    // The dead loader's lease would run out on its own; a test does not wait for it.
     await t.admin.del(keys.lock(authority));
     await resumeLoad(t.store, t.anchor, begun);
     expect(await l.load(bytes)).toMatchObject({

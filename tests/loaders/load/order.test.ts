@@ -73,7 +73,7 @@ async function everything(): Promise<Record<string, unknown>> {
   const digests = await Promise.all(
     kept.toSorted().map(async (name) => {
       if (name === keys.dataset) {
-        // Said anew each second, by whoever keeps the store; and fields come in any order.
+        // Said again each second, by whoever keeps the store; and fields come in any order.
         const { [DURABILITY_FIELD]: _, ...dataset } = await t.admin.hgetall(name);
         return [name, Object.entries(dataset).map(String).toSorted().join()] as const;
       }
@@ -159,10 +159,10 @@ describe('the order of files', () => {
   });
 });
 
-describe('a numbering that begins anew', () => {
+describe('a numbering that starts again', () => {
   const RESET = { by: 'A. Example', reason: 'new case system' };
 
-  test('goes on after the old one, echoes the file’s own numbers, and refuses the old ones', async () => {
+  test('continues after the old one, echoes the file’s own numbers, and refuses the old ones', async () => {
     const authority = newAuthority();
     await loadXml(authority, 412);
     expect((await loadXml(authority, 1)).code).toBe('CPF02');
@@ -351,7 +351,7 @@ describe('a look without consequences', () => {
     expect(t.anchor.heldFiles()).toEqual([]);
   });
 
-  test('checks a file by itself, without any store', async () => {
+  test('checks a file on its own, without any store', async () => {
     const path = join(t.dataDir, 'alone.xml');
     const records = [planOf(1), { ...planOf(2), child: person(2, { nhsNumber: '1' }) }];
     await writeFile(path, fileXml(upload({ records })));
@@ -395,7 +395,7 @@ describe('loads side by side', () => {
     now: () => RECEIVED_AT,
   });
 
-  test('keep each authority’s order, tell of each in the order given, and share a reading of the store', async () => {
+  test('keep each authority’s order, report each in the order given, and share a reading of the store', async () => {
     const authorities = Array.from({ length: 8 }, newAuthority);
     const given = await files(authorities, [1, 2]);
     // The same promise twice is the same reading of the store.
@@ -464,7 +464,7 @@ describe('loads side by side', () => {
     expect(await rowsOf(one, 1)).toEqual([]);
   });
 
-  test('are all told of where one of them cannot be', async () => {
+  test('are all reported when one of them cannot be', async () => {
     const authorities = [newAuthority(), newAuthority(), newAuthority()];
     const told: string[] = [];
     const loading = loadFiles(
@@ -570,7 +570,7 @@ describe('an authority that was entered by mistake', () => {
   const WHO = { by: 'A. Example', reason: 'mistyped' };
   const details = { name: 'Example Council', emergencyDutyTeamPhone: '02079460199' };
 
-  test('can be taken off the directory again, audited, and entered anew', async () => {
+  test('can be taken off the directory again, audited, and entered again', async () => {
     const authority = newAuthority();
     await t.store.setAuthority(authority, details, 'test');
     await removeAuthority(t.adminStore, t.anchor, authority, WHO);
@@ -610,7 +610,7 @@ describe('an authority that was entered by mistake', () => {
 describe('a purge', () => {
   const OLD = RECEIVED_AT - (LATE_FILES_DAYS + 1) * DAY_MS;
   const past = (days: number) => addDays(TODAY, -days);
-  /** Loaded so long ago that no older file is waited for; what it holds is hidden, but for the first. */
+  /** Loaded so long ago that no older file is waited for; what it holds is hidden, except for the first. */
   async function old(authority: OdsCode) {
     const startDate = past(900);
     await loadXml(

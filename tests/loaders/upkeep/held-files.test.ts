@@ -87,7 +87,7 @@ async function withRemovalsHeld(authority: OdsCode) {
 }
 
 describe('a delta that takes too much away', () => {
-  test('is applied but for what it takes away, which waits, and says so', async () => {
+  test('is applied except for what it takes away, which waits, and says so', async () => {
     const authority = newAuthority();
     const acknowledgement = await withRemovalsHeld(authority);
     expect(acknowledgementSchema.parse(acknowledgement)).toMatchObject({
@@ -215,7 +215,7 @@ describe('a delta that takes too much away', () => {
     await expectReconciled(authority);
   });
 
-  test('is loaded afresh where what waited is gone from the disk', async () => {
+  test('is loaded again where what waited is gone from the disk', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const { id = '' } = heldFileOf(authority) ?? {};

@@ -40,7 +40,7 @@ async function exhaust(token: string): Promise<Response> {
 }
 
 describe('a user who asks too often', () => {
-  test('is refused with the limit, its window and when to go on', async () => {
+  test('is refused with the limit, its window and when to continue', async () => {
     const response = await exhaust(await tokenOf(newUser()));
     expect(response.status).toBe(429);
     const wait = Number(response.headers.get('retry-after'));
@@ -155,7 +155,7 @@ test('a demo has no limits of its own', async () => {
   }
 });
 
-test('who tries numbers out is told of in log, status and audit, and goes on being answered', async () => {
+test('who tries numbers out is reported in log, status and audit, and is still answered', async () => {
   const open = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });
@@ -186,7 +186,7 @@ test('who tries numbers out is told of in log, status and audit, and goes on bei
   }
 });
 
-test('who takes many children, in roles at several organisations, is told of to the privacy officer', async () => {
+test('who takes many children, in roles at several organisations, is reported to the privacy officer', async () => {
   const open = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });

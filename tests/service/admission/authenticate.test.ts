@@ -229,7 +229,7 @@ describe('per issuer,', () => {
   });
 });
 
-describe('a token that was verified is judged anew', () => {
+describe('a token that was verified is judged again', () => {
   test('once the keys of its issuer changed', async () => {
     let version = 1;
     let find = keys.find;

@@ -101,7 +101,7 @@ describe('nobody is suspected for', () => {
   });
 });
 
-describe('a user is told of who', () => {
+describe('a user is reported who', () => {
   test('tries numbers one after the other', () => {
     const watched = watch();
     look(watched, caller('thief'), neighbours(1_000));
@@ -116,7 +116,7 @@ describe('a user is told of who', () => {
   });
 });
 
-test('a user is told of once an hour for the same sign', () => {
+test('a user is reported once an hour for the same sign', () => {
   const watched = watch();
   for (let minute = 0; minute < 50; minute++) {
     look(watched, caller('thief'), neighbours(minute * 100));
@@ -129,7 +129,7 @@ test('a user is told of once an hour for the same sign', () => {
   expect(watched.status()).toBe(1);
 });
 
-test('a new token does not start a user’s count anew', () => {
+test('a new token does not start a user’s count again', () => {
   const watched = watch();
   for (const number of neighbours(1_000)) watched.saw(caller('thief'), number);
   expect(watched.signs()).toEqual(['sequential-numbers']);

@@ -236,7 +236,7 @@ describe('a set with keys that are not understood', () => {
     ]);
   });
 
-  test('whatever they are, takes nothing from a good one, but for a private key', async () => {
+  test('whatever they are, takes nothing from a good one, except for a private key', async () => {
     const good = await jwk(first, 'one');
     const secret = (key: unknown): boolean =>
       typeof key === 'object' &&

@@ -48,7 +48,7 @@ const refusals = (take: (caller: Caller) => LimitReached | undefined, who: Calle
   Array.from({ length: times }, () => take(who)).filter((reached) => reached !== undefined).length;
 
 describe('a limit', () => {
-  test('lets through what it says and not one more, and says when to go on', () => {
+  test('lets through what it says and not one more, and says when to continue', () => {
     const { take, clock } = limits({ user: 60 });
     const nurse = caller('nurse');
     expect(refusals(take, nurse, 60)).toBe(0);

@@ -229,7 +229,7 @@ test('what the index has read is not read again, and nothing is counted twice or
   alerting.close();
 });
 
-test('a damaged file is counted anew, from a day before the end of the log', async () => {
+test('a damaged file is counted again, from a day before the end of the log', async () => {
   const on = alertingOn();
   // An alert, if it were read from the beginning.
   on.look(30, { user: 'long-ago', at: NOON - 60 * HOUR });

@@ -205,7 +205,7 @@ describe('nobody is suspected for', () => {
   });
 });
 
-test('who goes on is told of once an hour, and for a day’s number of children once a day', () => {
+test('who continues is reported once an hour, and for a day’s number of children once a day', () => {
   const file = open();
   count(
     file,
@@ -252,7 +252,7 @@ type Counted = {
   windowSeconds: number;
 };
 
-/** What the rules say, by counting everything anew at each lookup. */
+/** What the rules say, by counting everything again at each lookup. */
 function model(of: readonly Look[], thresholds: typeof STANDARD): (Counted & { at: number })[] {
   const { unscheduled, all } = thresholds;
   const rules = [
@@ -290,7 +290,7 @@ function model(of: readonly Look[], thresholds: typeof STANDARD): (Counted & { a
   );
 }
 
-test('children are counted exactly, each once, wherever a process ends and the next goes on', () => {
+test('children are counted exactly, each once, wherever a process ends and the next continues', () => {
   const thresholds = { unscheduled: { minute: 2, hour: 4, day: 6 }, all: { hour: 5, day: 8 } };
   const gap = fc.oneof(fc.nat(MINUTE), fc.nat(HOUR / 4), fc.nat(3 * HOUR));
   const one = fc.record({
@@ -358,7 +358,7 @@ test('a clock that was ahead hides nothing that comes after', () => {
   file.close();
 });
 
-test('no NHS number stands in the file, and another key counts anew', () => {
+test('no NHS number is in the file, and another key counts again', () => {
   const folder = auditFolder();
   const file = open(folder);
   const of = looks(15, 1_000);

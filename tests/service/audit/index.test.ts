@@ -316,7 +316,7 @@ describe('privacy', () => {
     db.close();
     const viewer: Viewer = { kind: 'organisation', organisation: 'ZZH01' };
     expect(() => searchAudit(places, {}, viewer, { limit: 500 })).toThrow('names wrong events');
-    // It is thrown away with that, and there is none until it is made anew.
+    // It is thrown away with that, and there is none until it is rebuilt.
     expect(() => searchAudit(places, {}, viewer, { limit: 500 })).toThrow(NoIndex);
     catchUp();
     for (const { event } of searchAudit(places, {}, viewer, { limit: 500 }).events) {
@@ -327,7 +327,7 @@ describe('privacy', () => {
 });
 
 describe('how far a search reaches', () => {
-  test('is told up to the oldest event that waits, and not at all while an index is made anew', async () => {
+  test('is told up to the oldest event that waits, and not at all while an index is rebuilt', async () => {
     const { places, catchUp, follower } = makeAuditLog(300, 22);
     catchUp();
     const sealed = sealedRange(places.folder)?.numbers ?? [];
@@ -349,7 +349,7 @@ describe('how far a search reaches', () => {
     waiting = 0;
     const { completeUntil = '' } = await readSearchedUntil(whole);
     expect(Date.parse(completeUntil)).toBeLessThanOrEqual(Date.now() - 5_000);
-    // An index that falls behind takes nothing back; one that is begun anew does.
+    // An index that falls behind takes nothing back; one that is started again does.
     const behind = await readSearchedUntil({ size: 300, behind: 50, numbers: sealed });
     expect(behind).toEqual({ size: 300, completeUntil, notSearched: 50 });
     expect(searchedUntilOf(behind, 300)).toEqual({ completeUntil, notSearched: 50 });
@@ -361,7 +361,7 @@ describe('how far a search reaches', () => {
     follower.close();
   });
 
-  test('takes no credit for what another process has sealed meanwhile', async () => {
+  test('takes no credit for what another process has sealed in the meantime', async () => {
     const { places, catchUp, follower, append } = makeAuditLog(100, 23);
     catchUp();
     const numbers = sealedRange(places.folder)?.numbers ?? [];
@@ -427,7 +427,7 @@ describe('the index file', () => {
     // Closed, so that all of it is in the one file.
     follower.close();
     damage(places.indexFile);
-    // Either it shows at once, or to whoever reads; then it is thrown away, never half believed.
+    // Either it shows at once, or to anybody who reads; then it is thrown away, never half believed.
     let answered: number | undefined;
     try {
       answered = count(places);
@@ -438,7 +438,7 @@ describe('the index file', () => {
     expect(count(places)).toBe(800);
   });
 
-  test('that is of another log is made anew', () => {
+  test('that is of another log is rebuilt', () => {
     const first = makeAuditLog(50, 17);
     const second = makeAuditLog(70, 18);
     first.catchUp();

@@ -53,7 +53,7 @@ test('a log is the same whatever batches it was sealed in', () => {
   log.close();
   const random = seeded(3);
   for (let from = 0; from < events.length; ) {
-    // Opened anew for each: what is in memory must not matter.
+    // Opened again for each: what is in memory must not matter.
     const other = openLog(many, signer);
     const to = from + 1 + random(200);
     other.append(events.slice(from, to));
@@ -80,7 +80,7 @@ describe('a log that was killed', () => {
     return { folder, before, batch };
   }
 
-  test('before the commit writes the batch anew, be it another one', async () => {
+  test('before the commit writes the batch again, be it another one', async () => {
     const { folder, before, batch } = killed();
     putBack(before, folder, 'sealing.sqlite', 'checkpoint');
     // Partial tiles are removed after that only.
@@ -132,19 +132,19 @@ describe('a log that was killed', () => {
     }
   });
 
-  test('and has lost its commit is not begun anew', () => {
+  test('and has lost its commit is not started again', () => {
     const { folder } = makeLog(size, signer);
     rmSync(join(folder, 'sealing.sqlite'));
     expect(() => openLog(folder, signer)).toThrow('not what was committed');
   });
 });
 
-test('another key, or another name, does not go on with a log', () => {
+test('another key, or another name, does not continue with a log', () => {
   const { folder } = makeLog(10, signer);
   expect(() => openLog(folder, signerOf())).toThrow("not signed by this service's key");
 });
 
-test('a disk that takes no more leaves the log as it was, and it goes on when there is room', async () => {
+test('a disk that takes no more leaves the log as it was, and it continues when there is room', async () => {
   const { folder, source } = makeLog(500, signer);
   const log = openLog(folder, signer);
   // Where a file is to be written there is a folder: the write fails half way through the batch.

@@ -73,7 +73,7 @@ test('events of every stream are sealed once, in order, and then leave Redis', a
   expect(numbers).toEqual(Array.from({ length: 405 }, (_, i) => i + 1));
 });
 
-test('the numbering goes on after events left Redis, across a restart of it', async () => {
+test('the numbering continues after events left Redis, across a restart of it', async () => {
   await record(3, 7);
   const one = await sealer();
   await step(one);
@@ -184,7 +184,7 @@ describe('sealing stops and says why', () => {
     two.close();
   });
 
-  test('where the disk takes no more, and goes on once it does', async () => {
+  test('where the disk takes no more, and continues once it does', async () => {
     const one = await sealer();
     await step(one);
     await record(600, 1);
@@ -237,7 +237,7 @@ test('what somebody else wrote into a stream is sealed as such, and told', async
   expect(types).toEqual(odd.map(() => 'unreadable'));
 });
 
-test('an accepted gap lets sealing go on, and the log says who answered for it', async () => {
+test('an accepted gap lets sealing continue, and the log says who answered for it', async () => {
   await record(10, 1);
   const one = await sealer();
   await step(one);

@@ -290,7 +290,7 @@ describe('POST /audit/search', () => {
     expect(response.headers.get('content-type')).toBe(type);
   });
 
-  test('a damaged index is made anew, and no answer is short without saying so', async () => {
+  test('a damaged index is rebuilt, and no answer is short without saying so', async () => {
     const size = sealedRange(join(service.dataDir, 'audit'))?.size ?? 0;
     const path = join(service.dataDir, 'audit-index', 'index.sqlite');
     for (const end of ['-wal', '-shm', '']) {
@@ -443,7 +443,7 @@ describe('the command line', () => {
       criteria: { nhsNumber: SHARED },
       requestedBy: { by: 'A. Guardian', account, reason: 'review' },
     });
-    // The zone stands in every time of every form.
+    // The zone is in every time of every form.
     for (const { time } of report.rows) expect(time).toMatch(/\+0[01]:00$/);
     expect(csv.stdout).toMatch(/\+0[01]:00/);
     expect(csv.stdout + json.stdout).not.toMatch(/\dZ/);
@@ -501,7 +501,7 @@ describe('the command line', () => {
     expect(await rows('out-of-hours')).toBeInstanceOf(Array);
   });
 
-  test('the index is made anew by one command', async () => {
+  test('the index is rebuilt by one command', async () => {
     const { code, stdout } = await audit('index', '--rebuild');
     expect(code).toBe(0);
     expect(stdout).toMatch(/is complete, up to entry [0-9]+ of the log/);

@@ -287,7 +287,7 @@ describe('an older checkpoint shows', () => {
     expect(findings).toEqual([expect.objectContaining({ kind: 'rolled-back', entry: 900 })]);
   });
 
-  test('that the log was forked, by whoever holds the key', async () => {
+  test('that the log was forked, by anybody who holds the key', async () => {
     for (const size of [SIZE, 1_000, 256]) {
       const fork = makeLog(size, signer, 9).folder;
       const findings = await after(() => undefined, [checkpointOf(fork)]);

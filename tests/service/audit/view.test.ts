@@ -3,7 +3,7 @@ import type { AuditEvent } from '#schemas/audit/audit-event.ts';
 import { type Viewer, viewOf } from '#service/audit/search/view.ts';
 import { testNumber } from '../../support/rows.ts';
 
-/** A lookup that showed plans of two authorities, as it lies in the log. */
+/** A lookup that showed plans of two authorities, as it is in the log. */
 const lookup = (access: 'unscheduled' | 'silent-read', type = 'lookup') =>
   ({
     type,

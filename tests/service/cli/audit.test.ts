@@ -283,7 +283,7 @@ test('events that disappear from Redis turn the check to warn, and lookups close
   expect(service.lines.some((line) => line.includes("The audit's numbers are not whole"))).toBe(
     true,
   );
-  // Somebody answers for it, and sealing goes on.
+  // Somebody answers for it, and sealing continues.
   const accepted = await audit('accept-gap', '--by', 'A. Guardian', '--reason', 'disk lost');
   expect(accepted.code).toBe(0);
   await until(async () => {

@@ -137,7 +137,7 @@ describe('without consequences', () => {
 });
 
 test(
-  'a numbering begins anew by somebody who says why',
+  'a numbering is started again by somebody who says why',
   async () => {
     await cpFlags('load', await file('ZZ305', 41, children(1)));
     expect(await cpFlags('authority', 'reset-sequence', 'ZZ305')).toMatchObject({ code: 2 });

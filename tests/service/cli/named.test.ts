@@ -27,7 +27,7 @@ import { repair } from '#service/cli/repair.ts';
 let configuration: Configuration;
 let folder: string;
 beforeAll(() => {
-  // Nothing is here: whoever looks at more than the options fails in another way.
+  // Nothing is here: anybody who looks at more than the options fails in another way.
   folder = mkdtempSync(join(tmpdir(), 'cpf-named-'));
   configuration = readConfiguration({ DATA_DIR: folder });
 });

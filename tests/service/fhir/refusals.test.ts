@@ -294,7 +294,7 @@ test('an answer whose client has gone is followed by a not-delivered event of th
   const running = await readFile(join(service.dataDir, 'redis', 'running.json'), 'utf8');
   const { pid } = JSON.parse(running) as { pid: number };
   const ping = () => fetch(`${service.baseUrl}/_ping`);
-  // On a busy machine readiness may be withdrawn meanwhile: there is no lookup then, and another try.
+  // On a busy machine readiness may be withdrawn in the meantime: there is no lookup then, and another try.
   await until(async () => {
     await until(async () => (await fhir.search('Flag', CHILD)).status === 200);
     const requestId = randomUUID();

@@ -88,7 +88,7 @@ test('a client whose answer takes longer than that to make is not', async () => 
     if (waiting.closed()) waiting = client(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     return answer !== undefined;
   }, 'the request');
-  // Others come and go meanwhile, each silent for as long as is allowed.
+  // Others come and go in the meantime, each silent for as long as is allowed.
   for (let i = 0; i < 3; i++) {
     await until(client(port, '').closed, 'an idle connection being ended');
   }

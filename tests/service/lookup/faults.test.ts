@@ -81,7 +81,7 @@ test('an answer whose client has gone is followed by a not-delivered event of th
   await until(async () => {
     const requestId = randomUUID();
     await leave(requestId);
-    // On a busy machine readiness may have been withdrawn meanwhile: there is no lookup then, and another try.
+    // On a busy machine readiness may have been withdrawn in the meantime: there is no lookup then, and another try.
     await service.lookup({ nhsNumber: CHILD }, { token });
     const events = await service.events();
     const lookup = events.find((event) => event.type === 'lookup' && event.requestId === requestId);

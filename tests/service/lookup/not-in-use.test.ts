@@ -137,7 +137,7 @@ test('follows the register: what it says is in use again is looked up again', as
   expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
 });
 
-test('with the Redis user of a version before, lookups go on as before, and the status warns', async () => {
+test('with the Redis user of a version before, lookups continue as before, and the status warns', async () => {
   const acl = (await service.admin.acl('LIST')).find((user) => user.startsWith('user cpf-lookup '));
   const withoutRight = (acl ?? '')
     .replace(/^user cpf-lookup /, '')

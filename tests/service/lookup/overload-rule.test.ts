@@ -5,7 +5,7 @@ import { createOverload } from '#service/lookup/overload.ts';
 const AT_ONCE = 8;
 const silent = { log: () => undefined };
 
-/** An overload rule whose clock only goes on when told to. */
+/** An overload rule whose clock only advances when told to. */
 function startOverload() {
   let now = 0;
   let inStore = 0;

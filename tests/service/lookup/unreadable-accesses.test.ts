@@ -11,7 +11,7 @@ import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService } from '../../support/service.ts';
 
 /**
- * A lookup process may write the lists of who looked, so whoever has its password may write anything there.
+ * A lookup process may write the lists of who looked, so anybody who has its password may write anything there.
  * A list that cannot be read is said to be so; it never costs the flag.
  */
 

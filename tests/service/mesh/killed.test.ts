@@ -148,7 +148,7 @@ test.runIf(KILLS > 4)(
   300_000,
 );
 
-test(`killed before any of its steps, a client goes on with nothing lost and nothing twice (seed ${seed})`, async () => {
+test(`killed before any of its steps, a client continues with nothing lost and nothing twice (seed ${seed})`, async () => {
   const steps = await killAt(0);
   if (steps === undefined) throw new Error('it was not to be killed');
   expect(steps).toBeGreaterThan(40);

@@ -126,7 +126,7 @@ describe('receiving', () => {
     expect(said).toEqual([]);
   });
 
-  test('parts come together in their order, each packed by itself or not at all', async () => {
+  test('parts come together in their order, each packed on its own or not at all', async () => {
     const packed = server.put({ data: ['one ', 'two ', 'three'] });
     const plain = server.put({
       data: [Buffer.from('one '), Buffer.from('two')],
@@ -546,7 +546,7 @@ describe('whom MESH lets in', () => {
 });
 
 describe('sending', () => {
-  test('what lies in an outbox is sent, followed until it is fetched, and then not kept', async () => {
+  test('what is in an outbox is sent, followed until it is fetched, and then not kept', async () => {
     await putAnswer('acknowledgement-1', 'the answer');
     const client = await open();
     await step(client);
@@ -566,7 +566,7 @@ describe('sending', () => {
     expect(readdirSync(join(folder, 'mesh', 'sending'))).toEqual([]);
   });
 
-  test('a long message goes in parts, each packed by itself', async () => {
+  test('a long message goes in parts, each packed on its own', async () => {
     const text = randomBytes(5_000).toString('hex');
     await putAnswer('long', text);
     await step(await open({ chunkBytes: 3_000 }));
@@ -622,7 +622,7 @@ describe('sending', () => {
     expect(client.file.counts()).toMatchObject({ waiting: 0, undelivered: 1 });
   });
 
-  test('sending is never repeated by itself, whatever the answer: MESH is asked first', async () => {
+  test('sending is never repeated on its own, whatever the answer: MESH is asked first', async () => {
     const statuses = [408, 425, 429, 500, 502, 503, 504, 302, 418];
     for (const status of statuses) await putAnswer(`answer-${status}`, `text ${status}`);
     const answered = new Set<number>();

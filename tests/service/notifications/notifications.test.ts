@@ -308,7 +308,7 @@ describe('nothing is left out', () => {
     notifier.close();
   });
 
-  test('a bundle that is missing stops it, and it goes on when that is back', async () => {
+  test('a bundle that is missing stops it, and it continues when that is back', async () => {
     const t = fresh();
     t.look({ at: NINE });
     t.at(NINE + WINDOW);
@@ -359,7 +359,7 @@ describe('nothing is left out', () => {
     notifier.close();
   });
 
-  test('a log older than what was told of stops it', async () => {
+  test('a log older than what was notified stops it', async () => {
     const t = fresh();
     t.look({ at: NINE });
     const file = NotificationFile.open(t.folder);
@@ -401,7 +401,7 @@ describe('nothing is left out', () => {
   });
 });
 
-test('a lost file of notifications is made again, and whoever goes on from an id misses nothing', async () => {
+test('a lost file of notifications is made again, and whoever continues from an id misses nothing', async () => {
   const t = fresh();
   const looked = t.look(
     ...Array.from({ length: 40 }, (_, i): Looked => ({ at: NINE + i * MINUTE, user: `u-${i}` })),
@@ -427,7 +427,7 @@ test('a lost file of notifications is made again, and whoever goes on from an id
   expect(heard).toEqual(new Set(looked));
 });
 
-test('a log that is there already is told of as far back as notifications are kept', async () => {
+test('a log that is there already is notified as far back as notifications are kept', async () => {
   const t = fresh();
   const old = Array.from({ length: 2_000 }, (_, i): Looked => ({ at: NINE + i, user: `o-${i}` }));
   t.look(...old);
@@ -437,7 +437,7 @@ test('a log that is there already is told of as far back as notifications are ke
   await settle(notifier);
   const told = entriesOf(t.read('ZZ101')).map(({ id }) => id);
   expect(told.at(-1)).toBe(young);
-  // What lies in its bundle and the one before goes with it.
+  // What is in its bundle and the one before goes with it.
   expect(told.length).toBeLessThan(512);
   notifier.close();
 });
@@ -466,7 +466,7 @@ describe('what is kept', () => {
     notifier.close();
   });
 
-  test('does not outlast the part of the log that it tells of', async () => {
+  test('does not outlast the part of the log that it reports', async () => {
     const t = fresh();
     t.look(...Array.from({ length: 300 }, (_, i): Looked => ({ at: NINE + i, user: `u-${i}` })));
     t.at(NINE + WINDOW);

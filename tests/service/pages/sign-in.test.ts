@@ -147,7 +147,7 @@ test('somebody signed in by the provider looks up a child, and the audit has the
   });
 });
 
-test('the provider is asked for a code with PKCE, state and nonce, anew each time, and for the role to be chosen', async () => {
+test('the provider is asked for a code with PKCE, state and nonce, again each time, and for the role to be chosen', async () => {
   const visitor = createVisitor(service.baseUrl);
   const asked = async (path: string) =>
     new URL((await visitor.get(path)).headers.get('location') ?? '').searchParams;

@@ -73,7 +73,7 @@ test('says of each thing that must hold whether it does', async () => {
   expect(checks['store:directory']?.[0]?.outcome).toMatch(/1 authorities .* Read \d+ ms ago/);
 });
 
-test('a worker that is not alive is told of, and lookups go on', async () => {
+test('a worker that is not alive is reported, and lookups continue', async () => {
   const past = String(Date.now() - 60_000);
   await until(async () => {
     await service.admin.set('cpf:heartbeat', past);
@@ -94,7 +94,7 @@ test('durability not in force makes it unready, and the process is alive all the
   await until(async () => (await status()).http === 200, 'readiness');
 });
 
-test('with a Redis whose users are an older version’s lookups go on, and the status says what is missing', async () => {
+test('with a Redis whose users are an older version’s lookups continue, and the status says what is missing', async () => {
   const admin = await service.connect('admin');
   await admin.acl('SETUSER', 'cpf-lookup', 'clearselectors');
   const older =

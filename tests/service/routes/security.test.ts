@@ -217,7 +217,7 @@ type Sent = Partial<RawRequest> & {
   more?: readonly (readonly [string, string])[];
 };
 
-/** A request that is right in every respect but for what is said, and judged as every answer is. */
+/** A request that is right in every respect except for what is said, and judged as every answer is. */
 async function ask(
   route: Entry & { name?: string; method?: string; path: string },
   sent: Sent = {},

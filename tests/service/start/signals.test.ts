@@ -15,7 +15,7 @@ const COMMAND = join(root, 'service', 'cp-flags');
 const SETUP = join(root, 'service', 'setup.mjs');
 /** As docs/operating.md has it. */
 const STOPS_WITHIN_MS = 20_000;
-/** As npm runs a command: a shell that does not hand signals on stands in between. */
+/** As npm runs a command: a shell that does not hand signals on is in between. */
 const BY_NPM = ['sh', '-c', '"$@"; exit $?', 'sh'] as const;
 
 let folder: string;

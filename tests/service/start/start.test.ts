@@ -147,7 +147,7 @@ describe('a demo', () => {
     expect((await answered(dataDir)).coverage.complete).toBe(true);
   });
 
-  test('whose Redis lost its data is not made anew: nothing is answered and it says why', async () => {
+  test('whose Redis lost its data is not rebuilt: nothing is answered and it says why', async () => {
     const dataDir = await folder();
     const first = await start(['--demo'], { DATA_DIR: dataDir });
     await until(() => first.stdout().includes('Ctrl-C'));

@@ -244,7 +244,7 @@ describe('a trace', () => {
     return linesOf(requestId)[0];
   }
 
-  test('that a caller has begun goes on, and the log names it and the span of this service', async () => {
+  test('that a caller has begun continues, and the log names it and the span of this service', async () => {
     const traceId = '1af7651916cd43dd8448eb211c80319c';
     const line = await refusedWith(`00-${traceId}-${PARENT}-01`, {});
     expect(line?.['trace_id']).toBe(traceId);
@@ -287,7 +287,7 @@ describe('an exporter that does not work', () => {
     return server;
   }
 
-  test('is told of in one line, and lookups are answered', async () => {
+  test('is reported in one line, and lookups are answered', async () => {
     const closed = await takePort();
     const { port } = closed.address() as AddressInfo;
     await new Promise((resolve) => closed.close(resolve));

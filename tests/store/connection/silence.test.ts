@@ -61,7 +61,7 @@ describe.concurrent('a connection', () => {
   test('that goes mute before it was ever used is replaced', async () => {
     const { proxy, redis, stop } = await connectByProxy();
     proxy.mute('both', { newOnes: true });
-    // Cut, so that it connects anew and hears nothing from the first moment.
+    // Cut, so that it connects again and hears nothing from the first moment.
     redis.stream.destroy();
     await until(() => proxy.accepted() >= 2);
     proxy.healNewOnes();

@@ -65,7 +65,7 @@ test('a word older than three seconds, or of another run, counts no more', async
   expect(readiness.open).toBe(false);
 });
 
-test('lookups end by themselves once workers are gone, and go on once one is back', async () => {
+test('lookups end on their own once workers are gone, and continue once one is back', async () => {
   await worker.stop();
   await until(() => !readiness.open, 'readiness being withdrawn');
   worker = startStoreVerifier(await t.connect('worker'), t.anchor, {

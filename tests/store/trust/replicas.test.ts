@@ -126,7 +126,7 @@ test('what was answered is on the replica when it is answered', async () => {
   expect(kept.flatMap((event) => ('auditId' in event ? event.auditId : []))).toEqual(answered);
 });
 
-test('nothing is answered without a replica, and it goes on by itself once there is one', async () => {
+test('nothing is answered without a replica, and it continues on its own once there is one', async () => {
   const { readiness, look } = await openedOn(first);
   await second.promote();
   expect(await isAnswered(look)).toBe(false);
@@ -140,7 +140,7 @@ test('nothing is answered without a replica, and it goes on by itself once there
   expect(await isAnswered(look)).toBe(true);
 });
 
-test('a replica that stands still makes lookups could-not-check, and none is answered meanwhile', async () => {
+test('a replica that stands still makes lookups could-not-check, and none is answered in the meantime', async () => {
   const { readiness, look } = await openedOn(first);
   second.signal('SIGSTOP');
   const results = await Promise.all(Array.from({ length: 8 }, () => look()));
@@ -165,7 +165,7 @@ test('a replica that does not write to disk at once counts for nothing, and the 
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
 });
 
-test('a write of a loader or an operator is done only once a replica has it; reads go on', async () => {
+test('a write of a loader or an operator is done only once a replica has it; reads continue', async () => {
   const redis = await connect(first, false);
   const store = createStore(redis, anchor);
   const event = { type: 'purge', auditId: randomUUID(), by: 'test', detail: {} } as const;
@@ -184,7 +184,7 @@ describe('a replica that is promoted', () => {
     await first.replicate(second);
   }
 
-  test('opens by itself where it had everything when the former primary ended', async () => {
+  test('opens on its own where it had everything when the former primary ended', async () => {
     const { verifier, readiness, look, lookups } = await openedOn(first);
     for (let i = 0; i < 3; i++) expect(await isAnswered(look)).toBe(true);
     await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');

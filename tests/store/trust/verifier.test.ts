@@ -51,7 +51,7 @@ test('a live data folder that was last alive days ago opens only by the word of 
   expect(events.map(({ type }) => type)).toContain('old-copy-confirmed');
 });
 
-test('a demo, or a live data folder that was alive yesterday, opens by itself and on record', async () => {
+test('a demo, or a live data folder that was alive yesterday, opens on its own and on record', async () => {
   for (const [kind, ago] of [
     ['demo', 30 * DAY_MS],
     ['live', DAY_MS - 3_600_000],
@@ -71,7 +71,7 @@ test('a demo, or a live data folder that was alive yesterday, opens by itself an
   }
 });
 
-test('a mark that another worker has given meanwhile is not forgotten', async () => {
+test('a mark that another worker has given in the meantime is not forgotten', async () => {
   t = await startTestStore();
   const other = Anchor.open(`${t.dataDir}/anchor`);
   const [mine, theirs] = [
