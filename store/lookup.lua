@@ -77,7 +77,7 @@ local function check_name(name)
   for _, never in ipairs(NEVER_IN_NAMES) do assert(not string.find(name, never)) end
 end
 
--- Whoever has the password of a lookup process can write anything into a list of accesses.
+-- Anybody who has the password of a lookup process can write anything into a list of accesses.
 local function check_access(access, latest)
   local at, audit_id, user_key, entry, count, since = unpack(access, 1, 6)
   assert(type(at) == 'number' and at % 1 == 0 and 0 <= at and at <= latest)
@@ -209,7 +209,7 @@ local function look(keys, args, element, clock)
   -- Phase two: effects, the audit first. Nothing is disclosed unless both were written.
   local fields = { 'event', event, 'at', clock, 'outcome', 'flagged',
     'shown', table.concat(shown, RS), 'accesses', table.concat(access_ids, ',') }
-  -- By which an authority is told of an access. It is not told of a silent read.
+  -- By which an authority is told about an access. It is not told about a silent read.
   if not silent then
     fields[#fields + 1] = 'sources'
     fields[#fields + 1] = table.concat(sources, RS)

@@ -129,7 +129,7 @@ export function addReplicasCommands(program: Command, configuration: () => Confi
     );
   const named = (command: Command): Command =>
     command
-      .requiredOption('--by <name>', 'who decides it; goes into the audit')
+      .requiredOption('--by <name>', 'who decides; goes into the audit')
       .requiredOption('--reason <text>', 'why; goes into the audit');
   replicas
     .command('list')

@@ -176,7 +176,7 @@ test('an entry with the time, type and id of an event and no more of it is told 
   await until(async () => (await alarm('audit-entry')) === 0, 'the alarm ending');
 });
 
-test('a list of accesses that cannot be read is found without a lookup, and begun anew', async () => {
+test('a list of accesses that cannot be read is found without a lookup, and started again', async () => {
   const attacker = await service.connect('lookup');
   await attacker.hset(keys.accessLists(PARTITION), CHILD, 'nonsense');
   await until(async () => (await said()).includes('lists of who looked'), '/_status');
