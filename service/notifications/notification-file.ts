@@ -11,7 +11,7 @@ import {
   notificationIdSchema,
   notificationSchema,
 } from '#schemas/notification.ts';
-import { openDurable } from '#store/files/sqlite.ts';
+import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
 import type { NotifiedAccess } from './accesses.ts';
 
 /** How far the log has been read. */
@@ -128,10 +128,11 @@ const iso = (instant: number): string => new Date(instant).toISOString();
  */
 export class NotificationFile {
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #sql: (text: string) => StatementSync;
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#sql = statementsOf(db);
   }
 
   /** Opens, or begins, the file in a folder that is there. */
@@ -157,25 +158,9 @@ export class NotificationFile {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #sql(text: string): StatementSync {
-    const known = this.#statements.get(text);
-    if (known !== undefined) return known;
-    const statement = this.#db.prepare(text);
-    this.#statements.set(text, statement);
-    return statement;
-  }
-
   /** All of it, or nothing: on disk when this returns. */
   transaction<T>(work: () => T): T {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      const done = work();
-      this.#db.exec('COMMIT');
-      return done;
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
+    return inTransaction(this.#db, work);
   }
 
   cursor(): Cursor {

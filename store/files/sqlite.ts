@@ -1,5 +1,5 @@
 import { chmodSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
 /** How long a call waits for another process that is writing to the same file. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -44,6 +44,32 @@ export function openDurable(
     db.close();
     throw error;
   }
+}
+
+/** Does all of some work on a file, or nothing of it; on disk when this returns. */
+export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    const done = work();
+    db.exec('COMMIT');
+    return done;
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** The statements of a file, each of which is prepared once. */
+export function statementsOf(db: DatabaseSync): (sql: string) => StatementSync {
+  const prepared = new Map<string, StatementSync>();
+  return (sql) => {
+    let statement = prepared.get(sql);
+    if (statement === undefined) {
+      statement = db.prepare(sql);
+      prepared.set(sql, statement);
+    }
+    return statement;
+  };
 }
 
 /** Held until it is closed or its process dies. */

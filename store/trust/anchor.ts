@@ -4,7 +4,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { STORE } from '#schemas/wording/store.ts';
 import { DATASET_KINDS, type Dataset } from '../authorities/dataset.ts';
-import { openDurable } from '../files/sqlite.ts';
+import { inTransaction, openDurable } from '../files/sqlite.ts';
 
 /** A load that has begun to change the store and is not yet known to have ended. */
 export type BegunLoad = {
@@ -171,7 +171,7 @@ export class Anchor {
    * @throws {Overtaken} where that is not its state any more, or another load of it is under way
    */
   beginLoad(load: BegunLoad, base: AnchoredAuthority | undefined): void {
-    this.#atOnce(() => {
+    inTransaction(this.#db, () => {
       const now = this.authority(load.authority);
       const other = this.loadInProgress(load.authority);
       const same =
@@ -201,23 +201,12 @@ export class Anchor {
     return this.loadsInProgress().find((load) => load.authority === authority);
   }
 
-  #atOnce(work: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      work();
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
-    }
-  }
-
   /**
    * After reconciliation, before the acknowledgement: the authority's new state, no load under way, what of
    * the file is held, and which hold is over.
    */
   commitLoad(authority: string, state: AnchoredAuthority, changes: HeldFileChanges = {}): void {
-    this.#atOnce(() => {
+    inTransaction(this.#db, () => {
       this.#db
         .prepare(
           'INSERT OR REPLACE INTO authority (authority, sequence, rows, digest) VALUES (?, ?, ?, ?)',
@@ -229,7 +218,7 @@ export class Anchor {
   }
 
   changeHeldFiles(changes: HeldFileChanges): void {
-    this.#atOnce(() => this.#changeHeldFiles(changes));
+    inTransaction(this.#db, () => this.#changeHeldFiles(changes));
   }
 
   #changeHeldFiles({ drops, holds }: HeldFileChanges): void {
@@ -265,7 +254,7 @@ export class Anchor {
 
   /** Keeps the higher of each: what one process read before another wrote takes nothing back. */
   #remember(name: string, numbers: readonly number[]): void {
-    this.#atOnce(() => {
+    inTransaction(this.#db, () => {
       const before = this.#seen(name);
       const highest = Array.from({ length: Math.max(before.length, numbers.length) }, (_, i) =>
         Math.max(before[i] ?? 0, numbers[i] ?? 0),
@@ -342,12 +331,12 @@ export class Anchor {
 
   /** Before the server is given the mark, so that it is known whichever way that ends. */
   addServerMark(mark: ServerMark): void {
-    this.#atOnce(() => this.#keepMarks([...this.serverMarks(), mark]));
+    inTransaction(this.#db, () => this.#keepMarks([...this.serverMarks(), mark]));
   }
 
   /** The server was given the mark: it has none from before. Another worker may have given it a later one. */
   settleServerMark(mark: ServerMark): void {
-    this.#atOnce(() => {
+    inTransaction(this.#db, () => {
       const marks = this.serverMarks();
       const place = marks.findIndex((each) => each.mark === mark.mark);
       this.#keepMarks(place < 0 ? [...marks, mark] : marks.slice(place));

@@ -11,7 +11,7 @@ import {
 } from '#schemas/audit/audit-event.ts';
 import { saysNothingHeld } from '#schemas/lookup.ts';
 import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
-import { openDurable } from '#store/files/sqlite.ts';
+import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
 import type { SealedEvent } from '../log/sealed.ts';
 import { happenedAt } from '../search/view.ts';
 
@@ -132,13 +132,14 @@ export class ChildrenCounted {
   readonly #db: DatabaseSync;
   readonly #rules: readonly Rule[];
   readonly #numberKey: string;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #sql: (text: string) => StatementSync;
   readonly #users = new Map<string, number>();
   readonly #tallies = new Map<number, Tally>();
   #quarter = { at: -1, outOfHours: false };
 
   private constructor(db: DatabaseSync, thresholds: AlertThresholds, numberKey: string) {
     this.#db = db;
+    this.#sql = statementsOf(db);
     this.#rules = rulesOf(thresholds);
     this.#numberKey = numberKey;
   }
@@ -166,22 +167,10 @@ export class ChildrenCounted {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #sql(text: string): StatementSync {
-    const known = this.#statements.get(text);
-    if (known !== undefined) return known;
-    const statement = this.#db.prepare(text);
-    this.#statements.set(text, statement);
-    return statement;
-  }
-
   #transaction<T>(work: () => T): T {
-    this.#db.exec('BEGIN IMMEDIATE');
     try {
-      const done = work();
-      this.#db.exec('COMMIT');
-      return done;
+      return inTransaction(this.#db, work);
     } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       this.#forget();
       throw error;
     }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
-import { openDurable } from '#store/files/sqlite.ts';
+import { inTransaction, openDurable } from '#store/files/sqlite.ts';
 import type { Hash } from '../tlog/hash.ts';
 
 /** What of a log is sealed: the word that counts, whatever files there are. */
@@ -209,14 +209,9 @@ export class CommitFile {
     const insert = this.#db.prepare(
       'INSERT OR IGNORE INTO foreignEntry (stream, number) VALUES (?, ?)',
     );
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
+    inTransaction(this.#db, () => {
       for (const { stream, number } of entries) insert.run(stream, number);
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
-    }
+    });
   }
 
   /** How many of them nobody has answered for yet. */

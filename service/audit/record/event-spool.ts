@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
-import { isBusy } from '#store/files/sqlite.ts';
+import { inTransaction, isBusy } from '#store/files/sqlite.ts';
 
 /** Events that found no room, or could not be written down. */
 export type Lost = { count: number; from: string; until: string };
@@ -75,21 +75,10 @@ export class EventSpool {
     return this.#count;
   }
 
-  #transaction(work: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      work();
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
-  }
-
   /** Keeps events, in order, as long as there is room, and counts the others as lost. */
   keep(events: readonly { json: string; at: string }[]): { lost: number } {
     let [bytes, count, lost] = [this.#bytes, this.#count, 0];
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       const insert = this.#db.prepare('INSERT INTO event (json) VALUES (?)');
       for (const { json, at } of events) {
         const size = Buffer.byteLength(json);
@@ -116,7 +105,7 @@ export class EventSpool {
   }
 
   lose(lost: Lost): void {
-    this.#transaction(() => this.#lose(lost));
+    inTransaction(this.#db, () => this.#lose(lost));
   }
 
   /** How many were lost since this was last settled; `undefined` where none. */
@@ -127,7 +116,7 @@ export class EventSpool {
 
   /** So many of those lost are reported. */
   settle(told: Lost): void {
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       this.#db.prepare('UPDATE lost SET count = count - ?').run(told.count);
       this.#db.exec('DELETE FROM lost WHERE count <= 0');
     });
@@ -142,7 +131,7 @@ export class EventSpool {
 
   /** These are recorded elsewhere now. */
   remove(events: readonly { id: number; json: string }[]): void {
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       const remove = this.#db.prepare('DELETE FROM event WHERE id = ?');
       for (const { id } of events) remove.run(id);
     });
@@ -161,7 +150,7 @@ export class EventSpool {
         const events = other.prepare('SELECT id, json FROM event ORDER BY id').all();
         const lost = other.prepare('SELECT count, "from", until FROM lost').get();
         // Whatever the bound: they are on disk already.
-        this.#transaction(() => {
+        inTransaction(this.#db, () => {
           const insert = this.#db.prepare('INSERT INTO event (json) VALUES (?)');
           for (const row of events) insert.run(eventRow.parse(row).json);
           if (lost !== undefined) this.#lose(lostRow.parse(lost));

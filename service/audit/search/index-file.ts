@@ -2,19 +2,14 @@ import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
-import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
-import {
-  AUDIT_OUTCOMES,
-  type AuditCriteria,
-  type AuditOutcome,
-} from '#schemas/audit/audit-search.ts';
-import type { Access } from '#schemas/people/care-setting.ts';
+import { AUDIT_OUTCOMES, type AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 import { AUDIT_INDEX } from '#schemas/wording/audit.ts';
-import { isDamaged } from '#store/files/sqlite.ts';
+import { inTransaction, isDamaged, statementsOf } from '#store/files/sqlite.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedRun } from '../log/sealed.ts';
-import { happenedAt, type Viewer } from './view.ts';
+import { indexed } from './indexed.ts';
+import type { Viewer } from './view.ts';
 
 /** Of the tables below and of what is in them: an index of another version is rebuilt. */
 const VERSION = 3;
@@ -69,83 +64,6 @@ export function removeIndex(path: string): void {
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${end}`, { force: true });
 }
 
-/** What of an event is searched for. */
-export type Indexed = {
-  at: number;
-  type: string;
-  child?: string | undefined;
-  issuer?: string | undefined;
-  user?: string | undefined;
-  organisation?: string | undefined;
-  role?: string | undefined;
-  access?: Access | undefined;
-  outcome?: AuditOutcome | undefined;
-  /** Of a refusal its code, of what could not be checked its cause, of a report its name. */
-  code?: string | undefined;
-  /** How many such events it stands for. */
-  times: number;
-  authorities: string[];
-};
-
-function outcomeOf(event: AuditEvent): AuditOutcome | undefined {
-  switch (event.type) {
-    case 'lookup':
-      return event.outcome;
-    case 'could-not-check':
-    case 'not-delivered':
-      return event.type;
-    case 'refusal':
-      return 'refused';
-    default:
-      return undefined;
-  }
-}
-
-function codeOf(event: AuditEvent): string | undefined {
-  switch (event.type) {
-    case 'could-not-check':
-      return event.cause;
-    case 'refusal':
-      return event.code;
-    case 'audit-search':
-      return event.report;
-    default:
-      return undefined;
-  }
-}
-
-function authoritiesOf(event: AuditEvent): string[] {
-  if (event.type === 'load' || event.type === 'holdings-read') return [event.authority];
-  return [...new Set(event.shown?.map(({ authority }) => authority))];
-}
-
-function childOf(event: AuditEvent): string | undefined {
-  if ('nhsNumber' in event) return event.nhsNumber;
-  const searched = event.type === 'audit-search' ? event.criteria['nhsNumber'] : undefined;
-  return typeof searched === 'string' ? searched : undefined;
-}
-
-/** What of an event is searched for. */
-export function indexed(event: AuditEvent | UnreadableEvent): Indexed {
-  const at = happenedAt(event);
-  if (event.type === 'unreadable') return { at, type: event.type, times: 1, authorities: [] };
-  const caller = 'caller' in event ? event.caller : undefined;
-  return {
-    at,
-    type: event.type,
-    child: childOf(event),
-    issuer: caller?.issuer,
-    user: caller?.user ?? ('by' in event ? event.by : undefined),
-    organisation: caller?.organisation?.code,
-    role: caller?.role?.name,
-    access: 'access' in event ? event.access : undefined,
-    outcome: outcomeOf(event),
-    code: codeOf(event),
-    times: (event.type === 'refusal' ? event.count : undefined) ?? 1,
-    authorities: authoritiesOf(event),
-  };
-}
-
 /** A place in the order of results: newest first, of equal times the later entry first. */
 export type Place = { entry: number; at: number };
 
@@ -174,13 +92,14 @@ export class AuditIndex {
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #inode: number;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #sql: (text: string) => StatementSync;
   readonly #texts = new Map<string, number>();
   readonly #hours = new Map<number, boolean>();
 
   private constructor(path: string, db: DatabaseSync) {
     this.#path = path;
     this.#db = db;
+    this.#sql = statementsOf(db);
     this.#inode = statSync(path).ino;
   }
 
@@ -247,50 +166,31 @@ export class AuditIndex {
 
   /** False where the file holds something else. */
   #begin(log: string): boolean {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
+    return inTransaction(this.#db, () => {
       const version = this.#version();
       if (version === 0) {
         this.#db.exec(SCHEMA);
         this.#db.exec(`PRAGMA user_version = ${VERSION}`);
-        this.#prepared('INSERT INTO log (one, id, size, minimumIndex) VALUES (1, ?, 0, 0)').run(
-          log,
-        );
+        this.#sql('INSERT INTO log (one, id, size, minimumIndex) VALUES (1, ?, 0, 0)').run(log);
       }
-      const begun = version === 0 || (version === VERSION && this.state().id === log);
-      this.#db.exec('COMMIT');
-      return begun;
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
-  }
-
-  #prepared(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+      return version === 0 || (version === VERSION && this.state().id === log);
+    });
   }
 
   /** How far it goes: entries from `minimumIndex` to before `size` are in it. */
   state(): { id: string; size: number; minimumIndex: number } {
-    return sound(() =>
-      stateRow.parse(this.#prepared('SELECT id, size, minimumIndex FROM log').get()),
-    );
+    return sound(() => stateRow.parse(this.#sql('SELECT id, size, minimumIndex FROM log').get()));
   }
 
   #known(text: string): number | undefined {
-    const row = this.#prepared('SELECT id FROM text WHERE value = ?').get(text);
+    const row = this.#sql('SELECT id FROM text WHERE value = ?').get(text);
     return row === undefined ? undefined : idRow.parse(row).id;
   }
 
   /** A text that a row of {@link sums} names by its id. */
   textOf(id: number | null): string | undefined {
     if (id === null) return undefined;
-    const row = this.#prepared('SELECT value FROM text WHERE id = ?').get(id);
+    const row = this.#sql('SELECT value FROM text WHERE id = ?').get(id);
     return row === undefined ? undefined : textRow.parse(row).value;
   }
 
@@ -298,7 +198,7 @@ export class AuditIndex {
     if (text === undefined) return null;
     let id = this.#texts.get(text) ?? this.#known(text);
     if (id === undefined) {
-      const { lastInsertRowid } = this.#prepared('INSERT INTO text (value) VALUES (?)').run(text);
+      const { lastInsertRowid } = this.#sql('INSERT INTO text (value) VALUES (?)').run(text);
       id = Number(lastInsertRowid);
     }
     if (this.#texts.size >= TEXTS_REMEMBERED) this.#texts.clear();
@@ -320,7 +220,7 @@ export class AuditIndex {
   #add({ index, event }: SealedEvent): void {
     const of = indexed(event);
     const { access, outcome } = of;
-    this.#prepared(
+    this.#sql(
       'INSERT INTO event (entry, at, type, child, issuer, user, organisation, role, access, outcome, code, times, outOfHours) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ).run(
       index,
@@ -338,7 +238,7 @@ export class AuditIndex {
       Number(this.#outOfHours(of.at)),
     );
     for (const authority of of.authorities) {
-      this.#prepared('INSERT INTO held (authority, at, entry) VALUES (?, ?, ?)').run(
+      this.#sql('INSERT INTO held (authority, at, entry) VALUES (?, ?, ?)').run(
         this.#idOf(authority),
         of.at,
         index,
@@ -348,9 +248,9 @@ export class AuditIndex {
 
   /** Takes out what the log has pruned, texts that nothing else names too. */
   #prune(minimumIndex: number): void {
-    this.#prepared('DELETE FROM event WHERE entry < ?').run(minimumIndex);
-    this.#prepared('DELETE FROM held WHERE entry < ?').run(minimumIndex);
-    this.#prepared(
+    this.#sql('DELETE FROM event WHERE entry < ?').run(minimumIndex);
+    this.#sql('DELETE FROM held WHERE entry < ?').run(minimumIndex);
+    this.#sql(
       `DELETE FROM text WHERE id > ${LOOKUP} AND id NOT IN (
          SELECT type FROM event UNION SELECT issuer FROM event WHERE issuer IS NOT NULL
          UNION SELECT user FROM event WHERE user IS NOT NULL
@@ -360,7 +260,7 @@ export class AuditIndex {
          UNION SELECT authority FROM held)`,
     ).run();
     this.#texts.clear();
-    this.#prepared('UPDATE log SET minimumIndex = ?').run(minimumIndex);
+    this.#sql('UPDATE log SET minimumIndex = ?').run(minimumIndex);
   }
 
   /**
@@ -376,31 +276,29 @@ export class AuditIndex {
   ): Indexing | undefined {
     return sound(() => {
       const until = performance.now() + budgetMs;
-      this.#db.exec('BEGIN IMMEDIATE');
       try {
-        // Not before: another process may have carried both on in the meantime.
-        const commit = CommitFile.readIfThere(folder);
-        if (commit === undefined) return undefined;
-        const { size, minimumIndex } = this.state();
-        if (size > commit.size) {
-          throw new IndexDamaged(AUDIT_INDEX.ahead);
-        }
-        if (commit.minimumIndex > minimumIndex) this.#prune(commit.minimumIndex);
-        let done = Math.max(size, commit.minimumIndex);
-        for (const events of done < commit.size ? sealedRun(folder, commit, done) : []) {
-          for (const event of events) this.#add(event);
-          onRead(events);
-          done += events.length;
-          if (performance.now() >= until) break;
-        }
-        if (done > size) this.#prepared('UPDATE log SET size = ?').run(done);
-        this.#db.exec('COMMIT');
-        return { size: done, behind: commit.size - done, numbers: commit.numbers };
+        return inTransaction(this.#db, () => {
+          // Not before: another process may have carried both on in the meantime.
+          const commit = CommitFile.readIfThere(folder);
+          if (commit === undefined) return undefined;
+          const { size, minimumIndex } = this.state();
+          if (size > commit.size) {
+            throw new IndexDamaged(AUDIT_INDEX.ahead);
+          }
+          if (commit.minimumIndex > minimumIndex) this.#prune(commit.minimumIndex);
+          let done = Math.max(size, commit.minimumIndex);
+          for (const events of done < commit.size ? sealedRun(folder, commit, done) : []) {
+            for (const event of events) this.#add(event);
+            onRead(events);
+            done += events.length;
+            if (performance.now() >= until) break;
+          }
+          if (done > size) this.#sql('UPDATE log SET size = ?').run(done);
+          return { size: done, behind: commit.size - done, numbers: commit.numbers };
+        });
       } catch (error) {
         this.#texts.clear();
         throw error;
-      } finally {
-        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       }
     });
   }
@@ -461,7 +359,7 @@ export class AuditIndex {
       }
       const from = byAuthority ? 'held JOIN event ON event.entry = held.entry' : 'event';
       const which = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`;
-      return this.#prepared(
+      return this.#sql(
         `SELECT ${of}.entry, ${of}.at FROM ${from} ${which} ORDER BY ${of}.at DESC, ${of}.entry DESC LIMIT ?`,
       )
         .all(...values, limit)
@@ -486,7 +384,7 @@ export class AuditIndex {
       if (conditions === undefined) return [];
       const { where, values } = conditions;
       const which = ['event.user IS NOT NULL', ...where].join(' AND ');
-      return this.#prepared(`SELECT ${columns} FROM event WHERE ${which} ${grouped}`)
+      return this.#sql(`SELECT ${columns} FROM event WHERE ${which} ${grouped}`)
         .all(...values)
         .map((row) => schema.parse(row));
     });

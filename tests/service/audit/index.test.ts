@@ -315,7 +315,7 @@ describe('privacy', () => {
     db.exec("UPDATE event SET organisation = (SELECT id FROM text WHERE value = 'ZZH01')");
     db.close();
     const viewer: Viewer = { kind: 'organisation', organisation: 'ZZH01' };
-    expect(() => searchAudit(places, {}, viewer, { limit: 500 })).toThrow('names wrong events');
+    expect(() => searchAudit(places, {}, viewer, { limit: 500 })).toThrow('names the wrong events');
     // It is thrown away with that, and there is none until it is rebuilt.
     expect(() => searchAudit(places, {}, viewer, { limit: 500 })).toThrow(NoIndex);
     catchUp();

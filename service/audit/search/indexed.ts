@@ -1,0 +1,81 @@
+import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
+import { type AuditOutcome } from '#schemas/audit/audit-search.ts';
+import type { Access } from '#schemas/people/care-setting.ts';
+import { happenedAt } from './view.ts';
+
+/** What of an event is searched for. */
+export type Indexed = {
+  at: number;
+  type: string;
+  child?: string | undefined;
+  issuer?: string | undefined;
+  user?: string | undefined;
+  organisation?: string | undefined;
+  role?: string | undefined;
+  access?: Access | undefined;
+  outcome?: AuditOutcome | undefined;
+  /** Of a refusal its code, of what could not be checked its cause, of a report its name. */
+  code?: string | undefined;
+  /** How many such events it stands for. */
+  times: number;
+  authorities: string[];
+};
+
+function outcomeOf(event: AuditEvent): AuditOutcome | undefined {
+  switch (event.type) {
+    case 'lookup':
+      return event.outcome;
+    case 'could-not-check':
+    case 'not-delivered':
+      return event.type;
+    case 'refusal':
+      return 'refused';
+    default:
+      return undefined;
+  }
+}
+
+function codeOf(event: AuditEvent): string | undefined {
+  switch (event.type) {
+    case 'could-not-check':
+      return event.cause;
+    case 'refusal':
+      return event.code;
+    case 'audit-search':
+      return event.report;
+    default:
+      return undefined;
+  }
+}
+
+function authoritiesOf(event: AuditEvent): string[] {
+  if (event.type === 'load' || event.type === 'holdings-read') return [event.authority];
+  return [...new Set(event.shown?.map(({ authority }) => authority))];
+}
+
+function childOf(event: AuditEvent): string | undefined {
+  if ('nhsNumber' in event) return event.nhsNumber;
+  const searched = event.type === 'audit-search' ? event.criteria['nhsNumber'] : undefined;
+  return typeof searched === 'string' ? searched : undefined;
+}
+
+/** What of an event is searched for. */
+export function indexed(event: AuditEvent | UnreadableEvent): Indexed {
+  const at = happenedAt(event);
+  if (event.type === 'unreadable') return { at, type: event.type, times: 1, authorities: [] };
+  const caller = 'caller' in event ? event.caller : undefined;
+  return {
+    at,
+    type: event.type,
+    child: childOf(event),
+    issuer: caller?.issuer,
+    user: caller?.user ?? ('by' in event ? event.by : undefined),
+    organisation: caller?.organisation?.code,
+    role: caller?.role?.name,
+    access: 'access' in event ? event.access : undefined,
+    outcome: outcomeOf(event),
+    code: codeOf(event),
+    times: (event.type === 'refusal' ? event.count : undefined) ?? 1,
+    authorities: authoritiesOf(event),
+  };
+}
