@@ -30,6 +30,18 @@ const limit = () =>
 /** Source: NHS Digital, MESH API, polling. */
 const MESH_POLL_AT_LEAST_SECONDS = 300;
 
+/** Elsewhere than on this machine never without TLS: an access token travels to it, and NHS numbers. */
+const pdsAddress = () =>
+  z
+    .string()
+    .regex(
+      /^(https:\/\/[^\s/?#@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?)(\/[^\s?#]*)?$/,
+      { error: 'must be an https address without a query' },
+    )
+    .refine((text) => URL.canParse(text), { error: 'must be an address' })
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional();
+
 const otlpAddress = () =>
   z
     .url({
@@ -165,7 +177,7 @@ export const configurationSchema = z
         'File of one or two lines of 64 hexadecimal digits, the same for all processes behind one address: keys of browser sessions. The first is used for new sessions. Default: `session-keys` in DATA_DIR.',
       ),
     REREAD_SECONDS: number(0.01, 60, 5).describe(
-      'How often the files that settings name are checked for changes, seconds.',
+      'How often the files that settings name are checked for changes, and whether PDS can be asked for what waits for it, seconds.',
     ),
     USER_LIMIT: limit().describe(
       'Requests a minute for one user; 0 is no limit. Not set: 120 for live data, no limit for a demo.',
@@ -232,10 +244,10 @@ export const configurationSchema = z
         'JSON file: the authorities whose plans a dataset is to hold. Required to create a live one.',
       ),
     TRACING: z
-      .enum(['none', 'register'])
+      .enum(['none', 'register', 'pds'])
       .default('none')
       .describe(
-        'How NHS numbers in uploads are traced: none (a demo only), or register, in TRACING_REGISTER_FILE.',
+        'How NHS numbers in uploads are traced: none (a demo only), register, in TRACING_REGISTER_FILE, or pds, in the Personal Demographics Service.',
       ),
     TRACING_REGISTER_FILE: z
       .string()
@@ -244,6 +256,32 @@ export const configurationSchema = z
       .describe(
         'CSV: nhs_number, status, replaced_by, date_of_birth, given_name, family_name. Required if TRACING is register.',
       ),
+    PDS_URL: pdsAddress().describe(
+      'The base of the PDS FHIR API, such as https://api.service.nhs.uk/personal-demographics/FHIR/R4. Required where TRACING is pds.',
+    ),
+    PDS_TOKEN_URL: pdsAddress().describe(
+      'Where access tokens for it are fetched. Default: /oauth2/token on the host of PDS_URL.',
+    ),
+    PDS_API_KEY: shortTextSchema
+      .optional()
+      .describe('The API key of this service on the API platform. Required where TRACING is pds.'),
+    PDS_KEY_ID: shortTextSchema
+      .optional()
+      .describe('The `kid` of the public key registered there. Required where TRACING is pds.'),
+    PDS_KEY_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('PEM file (PKCS #8): its private key, RSA. Required where TRACING is pds.'),
+    PDS_PER_SECOND: number(0.1, 1_000, 5).describe(
+      'Requests a second to PDS, by all processes on a data folder together. What was agreed with the API platform.',
+    ),
+    PDS_REMEMBER_DAYS: number(0, 3_650, 90).describe(
+      'How long a person who was verified, and is sent again with the same name and date of birth, is not asked about again.',
+    ),
+    PDS_REVERIFY_DAYS: number(1, 3_650, 30).describe(
+      'How often the number of each person who is held is looked at again, for one that was replaced, withdrawn or made sensitive.',
+    ),
     ACK_ECHO: z
       .string()
       .regex(/^[A-Z0-9]{3,12}( ?, ?[A-Z0-9]{3,12})*$/, {
@@ -569,6 +607,18 @@ export const configurationSchema = z
       error: 'required, because TRACING is register',
     },
   )
+  .check(({ value, issues }) => {
+    for (const name of ['PDS_URL', 'PDS_API_KEY', 'PDS_KEY_ID', 'PDS_KEY_FILE'] as const) {
+      if (value.TRACING === 'pds' && value[name] === undefined) {
+        issues.push({
+          code: 'custom',
+          input: value,
+          path: [name],
+          message: 'required, because TRACING is pds',
+        });
+      }
+    }
+  })
   .refine(
     ({ TRACING, TRACING_REGISTER_FILE }) =>
       TRACING === 'register' || TRACING_REGISTER_FILE === undefined,

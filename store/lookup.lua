@@ -16,6 +16,7 @@
 --           accesses: { at (ms), own (0|1), since (ms), count, entry, name, role, role code or '',
 --               organisation's code, its name }
 --               or 'unreadable', where somebody else has written to the list: it is left as it is
+--               or 'withheld', where the record of the child has become sensitive
 --       { 'not-flagged', audit id, number, generation, event number }
 --       { 'could-not-check', audit id, number, cause }
 --           of the causes, 'not-in-use': nothing is held, and the number was replaced or withdrawn;
@@ -146,10 +147,10 @@ end
 -- How Redis 7.0, later ones and Valkey begin to say that the user lacks a right.
 local NO_RIGHT = { 'ERR The user executing the script', 'ERR ACL failure', 'NOPERM' }
 
--- Whether a number was replaced or withdrawn. In an upgrade the user may still be that of a version before, which
--- may not ask: its answers are then that version's, and readiness warns of it.
-local function is_not_in_use(not_in_use_key, number)
-  local found = redis.pcall('SISMEMBER', not_in_use_key, number)
+-- Whether a number was replaced or withdrawn, or is marked as sensitive. In an upgrade the user may still be that of a
+-- version before, which may not ask: its answers are then that version's, and readiness warns of it.
+local function is_member(not_in_use_key, member)
+  local found = redis.pcall('SISMEMBER', not_in_use_key, member)
   if type(found) ~= 'table' then return found == 1 end
   for _, words in ipairs(NO_RIGHT) do
     if string.sub(found.err, 1, #words) == words then return false end
@@ -175,7 +176,7 @@ local function look(keys, args, element, clock)
     return { 'could-not-check', audit_id, number, 'corrupt' }
   end
   if #visible == 0 then
-    if is_not_in_use(not_in_use_key, number) then
+    if is_member(not_in_use_key, number) then
       return { 'could-not-check', audit_id, number, 'not-in-use' }
     end
     if args[first + 7] ~= '1' then return { 'could-not-check', audit_id, number, 'coverage' } end
@@ -197,6 +198,8 @@ local function look(keys, args, element, clock)
       audit_id, user_key, entry, tonumber(args[4]), tonumber(args[5]))
     if not readable then
       accesses = 'unreadable'
+    elseif show_accesses and is_member(not_in_use_key, SENSITIVE .. number) then
+      accesses = 'withheld'
     elseif show_accesses then
       for i, access in ipairs(listed) do
         accesses[i] = { access[1], access[3] == user_key and 1 or 0, unpack(who[i]) }

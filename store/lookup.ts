@@ -72,8 +72,8 @@ export type LookupResult =
       kind: 'flagged';
       at: number;
       plans: ShownPlan[];
-      /** `unreadable`: somebody else has written to the list. The flag stands, and its event lists none. */
-      accesses: ListedAccess[] | 'unreadable';
+      /** `withheld`: the record of the child is sensitive. `unreadable`: somebody else has written to the list. The flag stands, and its event lists none. */
+      accesses: ListedAccess[] | 'unreadable' | 'withheld';
     }
   | { kind: 'not-flagged'; at: number }
   | { kind: 'could-not-check'; cause: CouldNotCheckCause };
@@ -358,7 +358,10 @@ function readResult(
   if (plans.length === 0 || !plans.every((plan) => plan !== undefined)) {
     return couldNotCheck('corrupt');
   }
-  const listed = accesses === 'unreadable' ? accesses : list(accesses).map(readAccess);
+  const listed =
+    accesses === 'unreadable' || accesses === 'withheld'
+      ? accesses
+      : list(accesses).map(readAccess);
   return { kind: 'flagged', at, plans, accesses: listed };
 }
 

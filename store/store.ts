@@ -18,7 +18,7 @@ import {
   type MailboxLease,
   takeMailbox,
 } from './locks/authority-lock.ts';
-import { setNotInUse } from './rows/not-in-use.ts';
+import { markNumber, type NumberState, setNotInUse } from './rows/not-in-use.ts';
 import { createRowCalls } from './rows/row-calls.ts';
 import { createScan } from './rows/scan.ts';
 import type { Anchor } from './trust/anchor.ts';
@@ -70,6 +70,8 @@ export function createStore(redis: Redis, anchor: Anchor) {
     ): Promise<boolean> => keepMailbox(redis, mailbox, lease, keep),
     ...createRowCalls(redis, datasetId),
     ...createScan(redis, datasetId),
+    markNumber: (number: NhsNumber, state: NumberState | '?'): Promise<NumberState> =>
+      markNumber(redis, number, state),
     setNotInUse: (numbers: readonly NhsNumber[]): Promise<void> => setNotInUse(redis, numbers),
     /** On disk when it resolves. */
     async appendEvent(event: WrittenEvent, partition?: AuditPartition): Promise<void> {

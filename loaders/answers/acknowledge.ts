@@ -67,7 +67,9 @@ export function acknowledge(
     sequence: header.sequence ?? -1,
     code: outcome.code,
     meaning:
-      outcome.held === undefined ? FILE_CODES[outcome.code] : meaningOfHeld(outcome.accepted),
+      outcome.held === undefined
+        ? FILE_CODES[outcome.code]
+        : meaningOfHeld(outcome.held, outcome.accepted),
     authorityAdded: outcome.authorityAdded,
     counts: {
       ...(header.recordCount !== undefined && { declared: header.recordCount }),
@@ -108,8 +110,14 @@ export function markChanged(acknowledgement: Acknowledgement): Acknowledgement {
   return { ...acknowledgement, warnings: [{ code, place: 'file', hint }, ...warnings] };
 }
 
-const meaningOfHeld = (accepted: number): string =>
-  accepted > 0 ? HELD_MEANINGS.part : HELD_MEANINGS.nothing;
+/** What the code of a file means of which part or all waits. */
+export function meaningOfHeld(
+  { untraced }: Pick<NonNullable<Acknowledgement['held']>, 'untraced'>,
+  accepted: number,
+): string {
+  if (untraced === true) return HELD_MEANINGS.untraced;
+  return accepted > 0 ? HELD_MEANINGS.part : HELD_MEANINGS.nothing;
+}
 
 /** A remark on the whole file bears the file's code; one on a record keeps its own. */
 function underCode(warning: Finding, code: FileCode): Finding {

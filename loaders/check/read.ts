@@ -16,7 +16,8 @@ import {
 } from '../formats/common/upload.ts';
 import { READERS, recognise } from '../formats/formats.ts';
 import type { Spool } from '../spool/spool.ts';
-import { type CheckedRecord, type CheckedRow, checkRecord } from './check.ts';
+import type { WaitingPerson } from '../spool/waiting-people.ts';
+import { type CheckedRecord, type CheckedRow, type CheckedSubject, checkRecord } from './check.ts';
 import { echoOf } from './echo.ts';
 import { Findings, LISTED_AT_MOST, shownLocalId } from './findings.ts';
 import type { OnProgress } from './progress.ts';
@@ -57,6 +58,8 @@ export type ReadUpload = {
   usable: WholeHeader | undefined;
   /** Whether dates of birth that can be read two ways may have been read the wrong way. */
   birthDatesInDoubt: boolean;
+  /** What waits to be traced: neither accepted nor refused. */
+  waiting: { records: number; rows: number };
   /** What of the authority's name and numbers cannot be taken over. */
   contactProblems: readonly FileProblem[];
 };
@@ -118,6 +121,7 @@ class Reading {
   #batch: TakenRecord[] = [];
   readonly #inactive = new Map<NhsNumber, InactiveNumber>();
   #inactiveOmitted = 0;
+  #waiting = { records: 0, rows: 0 };
   #checksRecords = true;
 
   constructor(options: ReadOptions, spool: Spool, format: UploadFormat) {
@@ -221,7 +225,9 @@ class Reading {
     this.#batch = [];
     let traces: readonly NumberTrace[] = [];
     try {
-      if (this.#tracer !== undefined) traces = await traceNumbers(this.#tracer, batch);
+      if (this.#tracer !== undefined && !(this.#refusal !== undefined && this.#tracer.isCostly)) {
+        traces = await traceNumbers(this.#tracer, batch, this.#header.authority);
+      }
     } catch (error) {
       if (!(error instanceof NumberTracingUnavailable)) throw error;
       // Not asked again for this file: each time might mean waiting for the deadline.
@@ -246,10 +252,23 @@ class Reading {
     this.#warnings.add(...checked.warnings, ...(trace?.warnings ?? []));
     const { authority, sequence } = this.#header;
     if (this.#refusal !== undefined || authority === undefined || sequence === undefined) return;
-    this.#spool.addRecord(
+    const rows = checked.rows.map(({ row, place }) => ({
+      row: { ...row, authority, sequence },
+      place,
+    }));
+    if (trace === undefined || trace.untraced.length === 0) {
+      this.#spool.addRecord(number, rows);
+      return;
+    }
+    this.#spool.wait(
       number,
-      checked.rows.map(({ row, place }) => ({ row: { ...row, authority, sequence }, place })),
+      rows,
+      trace.untraced.flatMap((subject) => waitingPerson(number, subject)),
     );
+    this.#waiting = {
+      records: this.#waiting.records + 1,
+      rows: this.#waiting.rows + rows.length,
+    };
   }
 
   #noteInactive(inactive: InactiveNumber): void {
@@ -301,6 +320,7 @@ class Reading {
       refusal: this.#refusal,
       birthDatesInDoubt: this.#birthDatesInDoubt,
       contactProblems: this.#contactProblems,
+      waiting: this.#waiting,
       usable:
         this.#refusal === undefined &&
         authority !== undefined &&
@@ -310,6 +330,13 @@ class Reading {
           : undefined,
     };
   }
+}
+
+function waitingPerson(record: number, subject: CheckedSubject): WaitingPerson[] {
+  const { place, nhsNumber, dateOfBirth, localId, names } = subject;
+  if (nhsNumber === undefined || dateOfBirth === undefined) return [];
+  const [givenName, familyName] = [names?.given ?? '', names?.family ?? ''];
+  return [{ record, place, nhsNumber, dateOfBirth, localId, givenName, familyName }];
 }
 
 type TakenRecord = { number: number; checked: CheckedRecord };

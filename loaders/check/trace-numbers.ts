@@ -1,8 +1,10 @@
+import type { OdsCode } from '#schemas/authority.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
 import { TRACING } from '#schemas/wording/loads.ts';
 import { TRACING_HINTS } from '#schemas/wording/records.ts';
+import type { WaitingPerson } from '../spool/waiting-people.ts';
 import type { CheckedRecord, CheckedSubject } from './check.ts';
 import { shownLocalId } from './findings.ts';
 import {
@@ -20,6 +22,8 @@ export type NumberTrace = {
   failures: Finding[];
   warnings: Finding[];
   inactive: InactiveNumber[];
+  /** Of whom nothing is known just now: with anybody among them the record waits. */
+  untraced: CheckedSubject[];
 };
 
 /**
@@ -34,6 +38,7 @@ export type NumberTrace = {
 export async function traceNumbers(
   tracer: NumberTracer,
   records: readonly { number: number; checked: CheckedRecord }[],
+  authority?: OdsCode,
 ): Promise<NumberTrace[]> {
   const asked = records.flatMap(({ number, checked }, index) =>
     checked.subjects.flatMap((subject) => {
@@ -44,28 +49,74 @@ export async function traceNumbers(
   const outcomes: TraceOutcome[] = [];
   for (let at = 0; at < asked.length; at += TRACED_AT_ONCE) {
     const people = asked.slice(at, at + TRACED_AT_ONCE).map(({ person }) => person);
-    const told = await withDeadline((signal) => ask(tracer, people, signal));
+    const told = await withDeadline(
+      (signal) => ask(tracer, people, signal, authority),
+      tracer.deadlineMs,
+    );
     if (told.length !== people.length) throw new Error('The tracer left out an answer.');
     outcomes.push(...told);
   }
-  const results = records.map((): NumberTrace => ({ failures: [], warnings: [], inactive: [] }));
+  const results = records.map(
+    (): NumberTrace => ({
+      failures: [],
+      warnings: [],
+      inactive: [],
+      untraced: [],
+    }),
+  );
   asked.forEach(({ index, number, checked, subject }, i) => {
     const outcome = outcomes[i];
     const result = results[index];
     if (outcome === undefined || result === undefined) return;
+    if (outcome.kind === 'not-traced') {
+      if (!isDeleteOnly(checked, subject)) result.untraced.push(subject);
+      return;
+    }
     const finding = findingOf(number, subject, outcome);
     if (finding === undefined) return;
     if (isDeleteOnly(checked, subject)) result.warnings.push({ ...finding, code: 'CPR06' });
     else result.failures.push(finding);
-    if (outcome.kind === 'inactive' && subject.nhsNumber !== undefined) {
-      result.inactive.push({
-        nhsNumber: subject.nhsNumber,
-        ...(subject.localId !== '' && { localId: subject.localId }),
-        ...(outcome.replacedBy !== undefined && { replacedBy: outcome.replacedBy }),
-      });
-    }
+    result.inactive.push(...inactiveOf(subject, outcome));
   });
   return results;
+}
+
+/**
+ * Traces people whose records waited for it; `undefined` for each who goes on waiting.
+ *
+ * @throws {NumberTracingUnavailable} where the tracer is, or does not answer in time
+ */
+export async function traceWaiting(
+  tracer: NumberTracer,
+  people: readonly WaitingPerson[],
+  authority: OdsCode,
+): Promise<({ failures: Finding[]; inactive: InactiveNumber[] } | undefined)[]> {
+  const outcomes = await withDeadline(
+    (signal) => ask(tracer, people, signal, authority),
+    tracer.deadlineMs,
+  );
+  return outcomes.map((outcome, i) => {
+    const person = people[i];
+    if (person === undefined || outcome.kind === 'not-traced') return undefined;
+    const finding = findingOf(person.record, person, outcome);
+    const failures = finding === undefined ? [] : [finding];
+    return { failures, inactive: inactiveOf(person, outcome) };
+  });
+}
+
+function inactiveOf(
+  { nhsNumber, localId }: Pick<CheckedSubject, 'nhsNumber' | 'localId'>,
+  outcome: TraceOutcome,
+): InactiveNumber[] {
+  if (outcome.kind !== 'inactive' || nhsNumber === undefined) return [];
+  const { replacedBy } = outcome;
+  return [
+    {
+      nhsNumber,
+      ...(localId !== '' && { localId }),
+      ...(replacedBy !== undefined && { replacedBy }),
+    },
+  ];
 }
 
 function traced({ nhsNumber, dateOfBirth, names }: CheckedSubject): Traced | undefined {
@@ -82,9 +133,10 @@ async function ask(
   tracer: NumberTracer,
   people: readonly Traced[],
   signal: AbortSignal,
+  authority: OdsCode | undefined,
 ): Promise<readonly TraceOutcome[]> {
   try {
-    return await tracer.trace(people, signal);
+    return await tracer.trace(people, signal, authority);
   } catch (error) {
     if (error instanceof NumberTracingUnavailable) throw error;
     throw asFailed(error);
@@ -95,14 +147,17 @@ async function ask(
 const asFailed = (error: unknown): Error =>
   new Error(`The tracer failed (${error instanceof Error ? error.name : 'no error'}).`);
 
-async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function withDeadline<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  deadlineMs = TRACE_DEADLINE_MS,
+): Promise<T> {
   const deadline = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       deadline.abort();
       reject(new NumberTracingUnavailable(TRACING.late));
-    }, TRACE_DEADLINE_MS);
+    }, deadlineMs);
   });
   try {
     return await Promise.race([work(deadline.signal), late]);
@@ -121,8 +176,8 @@ function isDeleteOnly(checked: CheckedRecord, { kind, nhsNumber }: CheckedSubjec
 
 function findingOf(
   record: number,
-  { place, localId }: CheckedSubject,
-  outcome: TraceOutcome,
+  { place, localId }: Pick<CheckedSubject, 'place' | 'localId'>,
+  outcome: Exclude<TraceOutcome, { kind: 'not-traced' }>,
 ): Finding | undefined {
   const finding = (code: RecordCode, hint: string, field = 'nhs_number'): Finding => ({
     code,

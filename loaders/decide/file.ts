@@ -10,19 +10,28 @@ import {
 import { type Breakers, DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
 import { UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
 import { FILE_REFUSALS, FILE_REMARKS, HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
+import { FILE_HINTS } from '#schemas/wording/files.ts';
 import type { IntakeState, LoadSize } from '#store/authorities/ledger.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { acknowledge, iso, NO_EFFECTS } from '../answers/acknowledge.ts';
+import { Findings } from '../check/findings.ts';
 import type { OnProgress } from '../check/progress.ts';
 import type { ReadUpload, Refusal, WholeHeader } from '../check/read.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
 import type { Consumption, HeldFile, Journal } from '../spool/journal.ts';
 import type { Spool } from '../spool/spool.ts';
 import { applyBreakers, type BreakerOutcome } from './breakers.ts';
-import { type Decided, decideHeld, decideRecords, type LeftOut, rowsLeftOut } from './records.ts';
+import {
+  type Decided,
+  type DecideRecordsOptions,
+  decideHeld,
+  decideRecords,
+  type LeftOut,
+  rowsLeftOut,
+} from './records.ts';
 
 /** Loads that tell what is usual: a fortnight of nightly files. */
 const RECENT_LOADS = 14;
@@ -55,8 +64,8 @@ export type FileDecision = {
     | { kind: 'load'; journal: Journal }
     /** Nothing of it is applied until somebody says so. */
     | { kind: 'held'; heldFile: HeldFile; drops: string | undefined }
-    /** Not one record is sound. */
-    | { kind: 'refuse' };
+    /** Not one record is sound, or what cannot be traced keeps the others back. */
+    | { kind: 'refuse'; code: 'CPF04' | 'CPF05' };
 };
 
 /** One file that has been read: refused, answered again, or decided on record by record. */
@@ -202,21 +211,32 @@ export class FileDecider {
     const tally = await this.#baseTally(authority, recounted);
     const held = tally.rows;
     const { records } = this.#read;
+    const deciding = {
+      store: this.#store,
+      lock,
+      authority,
+      firstFile: highest === undefined,
+      holdsNothing: held === 0 && !recount,
+      now: receivedAt,
+    };
+    const onRecord = (count: number): void =>
+      onProgress?.({ step: 'deciding', records: count, of: records });
     const decided = await decideRecords(
       spool.records(whose),
-      {
-        store: this.#store,
-        lock,
-        authority,
-        spool,
-        firstFile: highest === undefined,
-        holdsNothing: held === 0 && !recount,
-        now: receivedAt,
-        tally,
-        onRecord: (count) => onProgress?.({ step: 'deciding', records: count, of: records }),
-      },
+      { ...deciding, spool, tally, onRecord },
       this.#read,
     );
+    const { waiting } = this.#read;
+    // Judged now, with the others: once it is traced it goes in, unusual or not.
+    const decidedOfWaiting =
+      waiting.records === 0
+        ? undefined
+        : await decideRecords(
+            spool.waitingRecords(whose),
+            { ...deciding, spool: countingOnly(spool), tally: new Tally() },
+            { failures: new Findings(), warnings: new Findings() },
+          );
+    const all = together(decided, decidedOfWaiting);
     const leftOut = full
       ? await rowsLeftOut(this.#store, spool, { ...whose, now: receivedAt })
       : undefined;
@@ -225,9 +245,11 @@ export class FileDecider {
       removed: decided.removals.rows + (leftOut?.length ?? 0),
       changed: decided.effects.changed,
     };
-    if (decided.accepted === 0 && records > 0) return { difference, outcome: { kind: 'refuse' } };
+    if (decided.accepted === 0 && waiting.records === 0 && records > 0) {
+      return { difference, outcome: { kind: 'refuse', code: 'CPF04' } };
+    }
 
-    const breakerOutcome = this.#applyBreakers(state, held, decided, leftOut);
+    const breakerOutcome = this.#applyBreakers(state, held, all, leftOut);
     const { heldBack } = breakerOutcome;
     const part: Part = {
       header,
@@ -235,9 +257,15 @@ export class FileDecider {
       sequence: whose.sequence,
       state,
       decided,
+      size: sizeOf(all),
       leftOut,
       breakerOutcome,
     };
+    // What waits to be traced waits for no person: it goes in by itself, beside what is applied now.
+    if (waiting.records > 0 && (highest === undefined || breakerOutcome.reasons.length > 0)) {
+      this.#read.failures.add({ code: 'CPF05', place: 'file', hint: FILE_HINTS.notTraced });
+      return { difference, outcome: { kind: 'refuse', code: 'CPF05' } };
+    }
     this.#remarkOnOrder(number, lastNumber(state));
     for (const hint of breakerOutcome.remarks) this.#remark('unusual', hint);
     const drops = this.#anchor
@@ -259,7 +287,8 @@ export class FileDecider {
       tally.remove(nhsNumber, packed);
       spool.decide('removed', nhsNumber, packed);
     }
-    const heldFile = heldBack.removals || heldBack.sweep ? this.#heldFile(id, part) : undefined;
+    const isHeld = heldBack.removals || heldBack.sweep || waiting.records > 0;
+    const heldFile = isHeld ? this.#heldFile(id, part) : undefined;
     const consumption = this.#consumption(part);
     const { size } = consumption;
     return {
@@ -275,7 +304,7 @@ export class FileDecider {
           by: this.#options.by,
           auditId: randomUUID(),
           again: this.#again,
-          consumption: heldFile === undefined ? consumption : provisional(consumption),
+          consumption: heldFile === undefined ? consumption : this.#provisional(part),
           recent: heldFile === undefined ? withSize(state.recent, size) : [...state.recent],
           expected: { rows: tally.rows, digest: tally.digest },
           ...omitUndefined({ hold: heldFile, drops }),
@@ -316,7 +345,7 @@ export class FileDecider {
     );
   }
 
-  #consumption({ header, sequence, state, decided }: Part): Consumption {
+  #consumption({ header, sequence, state, size }: Part): Consumption {
     const highest = state.authority?.sequence;
     const late = highest !== undefined && sequence < highest;
     const details = late ? undefined : detailsOf(header);
@@ -325,7 +354,17 @@ export class FileDecider {
       ...(details !== undefined && { details }),
       dataAsOf: latest(state.authority?.dataAsOf, proposed),
       ...(header.full === true && { closed: Math.max(sequence, state.closed) }),
-      ...(header.full !== true && highest !== undefined && { size: sizeOf(decided) }),
+      ...(header.full !== true && highest !== undefined && { size }),
+    };
+  }
+
+  /** What changes at once, though the number is not used up yet. While additions wait the data is no fresher. */
+  #provisional(part: Part): Consumption {
+    const { details, dataAsOf } = this.#consumption(part);
+    const known = part.state.authority?.dataAsOf;
+    return {
+      dataAsOf: this.#read.waiting.records > 0 ? (known ?? dataAsOf) : dataAsOf,
+      ...(details !== undefined && { details }),
     };
   }
 
@@ -334,12 +373,16 @@ export class FileDecider {
     const { whole, sweep } = breakerOutcome.heldBack;
     const at = iso(this.#options.receivedAt);
     for (const reason of breakerOutcome.reasons) this.#remark('held', reason);
-    this.#remark(
-      'held',
-      id === NOT_HELD
-        ? HELD_FILE_HINTS.wouldWait(whole)
-        : HELD_FILE_HINTS.waits(whole, `${authority}-${header.sequence}`),
-    );
+    const { waiting } = this.#read;
+    if (waiting.records > 0) this.#remark('held', HELD_FILE_HINTS.untraced(waiting.records));
+    else {
+      this.#remark(
+        'held',
+        id === NOT_HELD
+          ? HELD_FILE_HINTS.wouldWait(whole)
+          : HELD_FILE_HINTS.waits(whole, `${authority}-${header.sequence}`),
+      );
+    }
     return {
       id,
       authority,
@@ -351,6 +394,7 @@ export class FileDecider {
       whole,
       ...(this.#read.birthDatesInDoubt && { birthDatesInDoubt: true }),
       sweep,
+      ...(waiting.records > 0 && { untraced: 1 }),
       reasons: breakerOutcome.reasons,
       consumption: this.#consumption(part),
       acknowledgement: this.#acknowledgement(part, { id, since: at }),
@@ -362,11 +406,16 @@ export class FileDecider {
     const consumption = this.#consumption(part);
     const { whole, removals, sweep } = breakerOutcome.heldBack;
     const { accepted, effects } = decided;
+    const { waiting } = this.#read;
     const heldRecords = whole ? accepted : removals ? decided.removals.records : 0;
     const applied = accepted - heldRecords;
     const known = state.authority;
     return acknowledge(this.#read, this.#options, {
-      code: codeOf(applied, this.#read.records, heldRecords > 0 || sweep || whole),
+      code: codeOf(
+        applied,
+        this.#read.records,
+        heldRecords > 0 || waiting.records > 0 || sweep || whole,
+      ),
       accepted: applied,
       effects: whole
         ? NO_EFFECTS
@@ -374,15 +423,17 @@ export class FileDecider {
       contact: { ...known, ...consumption.details },
       authorityAdded: known === undefined,
       firstLoad: known?.sequence === undefined,
-      dataAsOf: whole ? known?.dataAsOf : consumption.dataAsOf,
+      dataAsOf: whole || waiting.records > 0 ? known?.dataAsOf : consumption.dataAsOf,
       ...(leftOut !== undefined && { removed: sweep || whole ? 0 : leftOut.length }),
       ...(held !== undefined && {
         held: {
           ...held,
           whole,
-          records: heldRecords,
-          rows: whole ? sizeOf(decided).rows : removals ? decided.removals.rows : 0,
+          records: heldRecords + waiting.records,
+          rows:
+            waiting.rows + (whole ? sizeOf(decided).rows : removals ? decided.removals.rows : 0),
           leftOut: sweep ? (leftOut?.length ?? 0) : 0,
+          ...(waiting.records > 0 && { untraced: true as const }),
         },
       }),
     });
@@ -435,6 +486,8 @@ type Part = {
   sequence: number;
   state: IntakeState;
   decided: Decided;
+  /** With what waits to be traced. */
+  size: LoadSize;
   leftOut: readonly LeftOut[] | undefined;
   breakerOutcome: BreakerOutcome;
 };
@@ -447,14 +500,36 @@ function sizeOf({ effects, removals }: Decided): LoadSize {
   return { rows: added + changed + unchanged + superseded + removals.rows, added };
 }
 
+/** What a file does with what of it waits. The tallies are not added up. */
+function together(decided: Decided, waiting: Decided | undefined): Decided {
+  if (waiting === undefined) return decided;
+  const [one, other] = [decided.effects, waiting.effects];
+  return {
+    accepted: decided.accepted + waiting.accepted,
+    effects: {
+      added: one.added + other.added,
+      changed: one.changed + other.changed,
+      unchanged: one.unchanged + other.unchanged,
+      superseded: one.superseded + other.superseded,
+    },
+    removals: {
+      rows: decided.removals.rows + waiting.removals.rows,
+      records: decided.removals.records + waiting.removals.records,
+      tally: decided.removals.tally,
+    },
+  };
+}
+
+/** In place of a spool where decisions are only counted. */
+const countingOnly = (spool: Spool): DecideRecordsOptions['spool'] => ({
+  plansOf: (number) => spool.plansOf(number),
+  holdBack: () => undefined,
+  decide: () => undefined,
+});
+
 function codeOf(applied: number, records: number, held: boolean): Acknowledgement['code'] {
   if (!held) return applied === records ? 'CPF02' : 'CPF03';
   return applied > 0 ? 'CPF03' : 'CPF04';
-}
-
-/** What changes at once, though the number is not used up yet. */
-function provisional({ details, dataAsOf }: Consumption): Consumption {
-  return { dataAsOf, ...(details !== undefined && { details }) };
 }
 
 /** The sizes of the last loads with this one. */

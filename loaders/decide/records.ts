@@ -29,7 +29,7 @@ export type DecideRecordsOptions = {
   lock: AuthorityLock | undefined;
   authority: OdsCode;
   /** The index of its plans, and where decisions go. */
-  spool: Spool;
+  spool: Pick<Spool, 'plansOf' | 'holdBack' | 'decide'>;
   firstFile: boolean;
   /** True where not one row of the authority is held, so that there is nothing to read. */
   holdsNothing: boolean;

@@ -22,7 +22,7 @@ import { Spool } from '../spool/spool.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from './load-failed.ts';
 import type { LoadSlots } from './load-slots.ts';
 import { withLock } from './lock.ts';
-import { endInterrupted, resumeUnderLock } from './resume.ts';
+import { endInterrupted, keepWhatWaits, resumeUnderLock } from './resume.ts';
 
 export type { Difference } from '../decide/file.ts';
 export type { CsvMetadata } from '../formats/common/metadata.ts';
@@ -175,7 +175,7 @@ class Loading {
       case 'held':
         return { difference, acknowledgement: outcome.heldFile.acknowledgement };
       case 'refuse':
-        return nothing(file.refusal('CPF04'));
+        return nothing(file.refusal(outcome.code));
     }
   }
 
@@ -226,7 +226,7 @@ class Loading {
     const { outcome } = await file.decide(header, spool, lock, lost !== undefined);
     switch (outcome.kind) {
       case 'refuse':
-        return this.#refuse(file, file.refusal('CPF04'));
+        return this.#refuse(file, file.refusal(outcome.code));
       case 'held':
         return this.#holdFile(file, spool, lock, outcome.heldFile, outcome.drops);
       case 'load':
@@ -271,7 +271,7 @@ class Loading {
       journal,
     );
     this.begun = false;
-    if (journal.hold !== undefined) await spool.keepHeld(false);
+    await keepWhatWaits(spool, journal.hold);
     removeFolder(replaced);
     return acknowledgement;
   }

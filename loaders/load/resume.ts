@@ -4,7 +4,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import { applyJournal } from '../apply/apply.ts';
 import { isPurge, resumePurge } from '../apply/purge-rows.ts';
-import { journalSchema } from '../spool/journal.ts';
+import { type HeldFile, journalSchema } from '../spool/journal.ts';
 import { Spool, SpoolInUse } from '../spool/spool.ts';
 import { LoadFailed } from './load-failed.ts';
 
@@ -43,6 +43,12 @@ export async function endInterrupted(
   return { sequence: highest, rows: load.rows, digest: load.digest };
 }
 
+/** Leaves of the spool of a load that came to its end what is held of it, if something is. */
+export async function keepWhatWaits(spool: Spool, hold: HeldFile | undefined): Promise<void> {
+  if (hold?.untraced !== undefined) spool.keepWaiting(hold.untraced);
+  else if (hold !== undefined) await spool.keepHeld(false);
+}
+
 /** Ends a load from its journal, or says that the journal is gone. The caller holds the authority. */
 export async function resumeUnderLock(
   store: Store,
@@ -68,7 +74,7 @@ export async function resumeUnderLock(
     const journal = journalSchema.parse(JSON.parse(json));
     await applyJournal({ store, anchor, lock }, spool, journal);
     if (journal.hold === undefined) spool.remove();
-    else await spool.keepHeld(false);
+    else await keepWhatWaits(spool, journal.hold);
     return 'resumed';
   } finally {
     spool.close();

@@ -37,6 +37,8 @@ export const heldFileSchema = z.strictObject({
   whole: z.boolean(),
   /** Whether dates of birth that can be read two ways are in doubt. */
   birthDatesInDoubt: z.boolean().optional(),
+  /** What waits to be traced, and for no person's word: which of the spool's files it is in. */
+  untraced: z.int().min(1).optional(),
   /** A full refresh, of which the rows left out are still to be taken away. */
   sweep: z.boolean(),
   /** Why, in sentences. */

@@ -1,5 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
@@ -11,6 +20,7 @@ import { type IndexedPlan, PlanIndex } from './plan-index.ts';
 import { SpoolFile } from './spool-file.ts';
 import type { PlacedRow, SpooledRecord, Whose } from './spooled-rows.ts';
 import { lineOf, recordsAs, recordsOf } from './spooled-rows.ts';
+import { peopleFile, type WaitingPerson } from './waiting-people.ts';
 
 export const FOLDER_PREFIX = 'load-';
 const LOCK = 'lock';
@@ -19,6 +29,8 @@ const HELD = 'held';
 const ECHO = 'echo';
 const DECIDED = 'decided';
 const PLANS = 'plans';
+/** Followed by how often some of it was left waiting, so that a crash never mixes the one and the next. */
+const WAITING = 'waiting-';
 
 /** What a decided row is to do: what the store does to it, or that it is taken away. */
 export type DecidedEffect = RowEffect | 'removed';
@@ -61,6 +73,10 @@ export class Spool {
   readonly #held: SpoolFile;
   readonly #echo: SpoolFile;
   readonly #decided: SpoolFile;
+  /** What goes on waiting to be traced, and whoever that is. */
+  readonly #waiting: SpoolFile;
+  readonly #people: SpoolFile;
+  #waits = false;
   /** The records, as long as they are few. */
   #recordsHere: SpooledRecord[] | undefined = [];
   /** The decided rows, as long as they are few and were decided on here. */
@@ -72,15 +88,22 @@ export class Spool {
   /** Where the journal begins in the file of decided rows. */
   #decidedLength: number | undefined;
 
-  private constructor(folder: string, lock: FileLock, opened: 'new' | 'whole' | 'held') {
+  /** @param waited how often some of the file was left waiting before */
+  private constructor(
+    folder: string,
+    lock: FileLock,
+    opened: 'new' | 'whole' | 'held',
+    waited = 0,
+  ) {
     this.folder = folder;
     this.#lock = lock;
     this.#index = new PlanIndex(join(folder, PLANS));
     // Of a process that died.
     if (opened !== 'new') rmSync(join(folder, PLANS), { force: true });
+    const held = waited === 0 ? HELD : `${WAITING}${waited}`;
     const file = (name: string): SpoolFile => {
       const path = join(folder, name);
-      if (opened === 'whole' || (opened === 'held' && name === HELD)) {
+      if (opened === 'whole' || (opened === 'held' && name === held)) {
         try {
           return SpoolFile.open(path);
         } catch (error) {
@@ -92,7 +115,9 @@ export class Spool {
       return SpoolFile.create(path);
     };
     this.#rows = file(ROWS);
-    this.#held = file(HELD);
+    this.#held = file(held);
+    this.#waiting = file(`${WAITING}${waited + 1}`);
+    this.#people = file(peopleFile(waited + 1));
     this.#echo = file(ECHO);
     this.#decided = file(DECIDED);
     this.#decidedHere = opened === 'whole' ? undefined : [];
@@ -118,9 +143,10 @@ export class Spool {
    *
    * @throws {SpoolInUse} where another process has it open; or where there is no such spool
    */
-  static openHeld(folder: string, whose: Whose): Spool {
-    statSync(join(folder, HELD));
-    const spool = new Spool(folder, lockFolder(folder), 'held');
+  static openHeld(folder: string, whose: Whose & { untraced?: number | undefined }): Spool {
+    const { untraced = 0 } = whose;
+    statSync(join(folder, untraced === 0 ? HELD : `${WAITING}${untraced}`));
+    const spool = new Spool(folder, lockFolder(folder), 'held', untraced);
     for (const { record, rows } of spool.heldRecords(whose)) {
       for (const { row } of rows) spool.#index.add(row, record);
     }
@@ -191,6 +217,21 @@ export class Spool {
     return recordsOf(this.#held.lines(), file);
   }
 
+  /** Keeps a record apart, to be applied when the people it is of have been traced. */
+  wait(record: number, rows: readonly PlacedRow[], people: readonly WaitingPerson[]): void {
+    this.#waits = true;
+    for (const placed of rows) {
+      this.#index.add(placed.row, record);
+      this.#waiting.add(lineOf(record, placed));
+    }
+    for (const person of people) this.#people.add(`${JSON.stringify(person)}\n`);
+  }
+
+  /** The records that wait to be traced, each with its rows. */
+  waitingRecords(file: Whose): Generator<SpooledRecord> {
+    return recordsOf(this.#waiting.lines(), file);
+  }
+
   /** Keeps what a row will do, in the order in which they are to be done. */
   decide(effect: DecidedEffect, nhsNumber: NhsNumber, packed: string): void {
     this.decidedRows += 1;
@@ -229,6 +270,7 @@ export class Spool {
    */
   async commitJournal(json: string): Promise<void> {
     await this.#held.sync();
+    if (this.#waits) for (const file of [this.#waiting, this.#people]) await file.sync();
     this.#decidedLength = this.#decided.flush();
     this.#decided.add(`${json}\n`);
     const digest = this.#decided.digest();
@@ -277,6 +319,17 @@ export class Spool {
     this.#index = new PlanIndex(path);
   }
 
+  /** Leaves nothing but what waits to be traced. @param waited which of the files it is in */
+  keepWaiting(waited: number): void {
+    this.#dropIndex();
+    this.#closeFiles();
+    const kept = [LOCK, `${WAITING}${waited}`, peopleFile(waited)];
+    for (const name of readdirSync(this.folder)) {
+      if (!kept.includes(name)) rmSync(join(this.folder, name), { force: true });
+    }
+    this.#syncFolders();
+  }
+
   /** Leaves nothing but the rows that are held; on disk when it resolves. @param whole all of the file's */
   async keepHeld(whole: boolean): Promise<void> {
     if (whole) {
@@ -300,8 +353,20 @@ export class Spool {
     syncFolder(resolve(this.folder, '..'));
   }
 
+  #closeFiles(): void {
+    for (const file of [
+      this.#rows,
+      this.#held,
+      this.#echo,
+      this.#decided,
+      this.#waiting,
+      this.#people,
+    ])
+      file.close();
+  }
+
   close(): void {
-    for (const file of [this.#rows, this.#held, this.#echo, this.#decided]) file.close();
+    this.#closeFiles();
     this.#index.close();
     if (this.#lock.isOpen) this.#lock.close();
   }

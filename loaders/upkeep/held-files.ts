@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
-import { type Acknowledgement, type FileCode } from '#schemas/uploads/acknowledgement.ts';
+import {
+  type Acknowledgement,
+  type FileCode,
+  type Finding,
+} from '#schemas/uploads/acknowledgement.ts';
 import { FILE_CODES } from '#schemas/wording/answers.ts';
 import { HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
@@ -9,16 +13,18 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredHeldFile } from '#store/trust/anchor.ts';
-import { iso } from '../answers/acknowledge.ts';
+import { iso, meaningOfHeld } from '../answers/acknowledge.ts';
 import { applyJournal, ledgerEntry } from '../apply/apply.ts';
 import { Findings } from '../check/findings.ts';
 import { latest, withSize } from '../decide/file.ts';
 import { decideRecords, rowsLeftOut } from '../decide/records.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from '../load/load-failed.ts';
 import { withLock } from '../load/lock.ts';
-import { endInterrupted } from '../load/resume.ts';
+import { endInterrupted, keepWhatWaits } from '../load/resume.ts';
 import { type HeldFile, heldFileSchema, type Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
+import type { SpooledRecord } from '../spool/spooled-rows.ts';
+import type { WaitingPerson } from '../spool/waiting-people.ts';
 
 export type { HeldFile } from '../spool/journal.ts';
 
@@ -31,7 +37,17 @@ export type HeldFileDecision = {
   lockWaitMs?: number;
 };
 
-/** What waits for somebody's decision, the oldest first. */
+/** What tracing found out of the records of a file that waited for it. */
+export type TracedRecords = {
+  /** Which of the spool's files they are in. */
+  of: number;
+  /** By record. One that is not there goes on waiting. */
+  findings: ReadonlyMap<number, readonly Finding[]>;
+  /** Whoever goes on waiting. */
+  people: readonly WaitingPerson[];
+};
+
+/** What waits, for somebody's decision or to be traced, the oldest first. */
 export function listHeldFiles(anchor: Anchor): HeldFile[] {
   return anchor.heldFiles().map(({ json }) => heldFileSchema.parse(JSON.parse(json)));
 }
@@ -55,23 +71,28 @@ export async function releaseHeldFile(
   store: Store,
   anchor: Anchor,
   id: string,
-  options: HeldFileDecision,
+  options: HeldFileDecision & { traced?: TracedRecords },
 ): Promise<Acknowledgement> {
   let begun = false;
   try {
-    const { folder, heldFile } = anchoredOf(anchor, id);
+    const { heldFile } = anchoredOf(anchor, id);
+    if (heldFile.untraced !== undefined && options.traced === undefined) {
+      throw new LoadFailed(LOAD_FAILED.waitsToBeTraced(heldFile.number, heldFile.authority));
+    }
     return await withLock(store, heldFile.authority, options.lockWaitMs, async (lock) => {
       await requireOpen(store);
       await endInterrupted(store, anchor, lock);
       // Another process may have been quicker.
-      anchoredOf(anchor, id);
+      const { folder, heldFile } = anchoredOf(anchor, id);
+      if (heldFile.untraced !== options.traced?.of)
+        throw new LoadFailed(LOAD_FAILED.noSuchHeldFile);
       const base = anchor.authority(heldFile.authority);
       await record(store, 'hold-released', heldFile, options);
       const spool = openHeld(folder, heldFile);
       try {
         const journal = await decideRelease(store, anchor, lock, spool, heldFile, options);
-        if (journal === undefined) {
-          return await endHeldFile(store, anchor, lock, heldFile, folder, notOneSound(heldFile));
+        if ('nothing' in journal) {
+          return await endHeldFile(store, anchor, lock, heldFile, folder, journal.nothing);
         }
         await spool.commitJournal(JSON.stringify(journal));
         await lock.renew();
@@ -81,7 +102,8 @@ export async function releaseHeldFile(
         begun = true;
         const acknowledgement = await applyJournal({ store, anchor, lock }, spool, journal);
         begun = false;
-        spool.remove();
+        if (journal.hold === undefined) spool.remove();
+        else await keepWhatWaits(spool, journal.hold);
         return acknowledgement;
       } finally {
         spool.close();
@@ -179,15 +201,15 @@ async function record(
   });
 }
 
-/** `undefined` where no record of a file is sound any more of which nothing was applied. */
+/** `nothing` is the answer where no record of a file is sound any more of which nothing was applied. */
 async function decideRelease(
   store: Store,
   anchor: Anchor,
   lock: AuthorityLock,
   spool: Spool,
   heldFile: HeldFile,
-  { by, now = Date.now }: HeldFileDecision,
-): Promise<Journal | undefined> {
+  { by, now = Date.now, traced }: HeldFileDecision & { traced?: TracedRecords },
+): Promise<Journal | { nothing: Acknowledgement }> {
   const { authority, sequence, consumption } = heldFile;
   const at = now();
   const state = await store.intakeState(authority);
@@ -196,8 +218,11 @@ async function decideRelease(
   const tally = anchored === undefined ? new Tally() : Tally.from(anchored);
   const failures = new Findings();
   const warnings = new Findings();
+  const waits = { records: 0, rows: 0 };
   const decided = await decideRecords(
-    spool.heldRecords(heldFile),
+    traced === undefined
+      ? spool.heldRecords(heldFile)
+      : soundRecords(spool, heldFile, traced, failures, waits),
     {
       store,
       lock,
@@ -219,15 +244,30 @@ async function decideRelease(
   }
   const { counts, rows, held } = heldFile.acknowledgement;
   const accepted = counts.accepted + decided.accepted;
-  if (accepted === 0 && counts.records > 0) return undefined;
-  const refused = counts.refused + (held?.records ?? 0) - decided.accepted;
+  if (accepted === 0 && waits.records === 0 && counts.records > 0) {
+    return { nothing: notOneSound(heldFile, failures) };
+  }
+  const refused = counts.refused + (held?.records ?? 0) - decided.accepted - waits.records;
   const { details, ...consumed } = consumption;
-  const dataAsOf = latest(state.authority?.dataAsOf, consumption.dataAsOf);
+  const goesOn = waits.records > 0;
+  const dataAsOf = goesOn
+    ? (state.authority?.dataAsOf ?? consumption.dataAsOf)
+    : latest(state.authority?.dataAsOf, consumption.dataAsOf);
+  const code = goesOn && accepted === 0 ? 'CPF04' : refused === 0 && !goesOn ? 'CPF02' : 'CPF03';
   const acknowledgement = final(
     heldFile,
-    refused === 0 ? 'CPF02' : 'CPF03',
-    HELD_FILE_HINTS.released(iso(at)),
+    code,
+    goesOn
+      ? HELD_FILE_HINTS.untraced(waits.records)
+      : traced === undefined
+        ? HELD_FILE_HINTS.released(iso(at))
+        : HELD_FILE_HINTS.traced(iso(at)),
     {
+      ...(goesOn &&
+        held !== undefined && {
+          held: { ...held, ...waits },
+          meaning: meaningOfHeld(held, accepted),
+        }),
       dataAsOf,
       counts: { ...counts, accepted, refused },
       rows: {
@@ -241,14 +281,29 @@ async function decideRelease(
       warnings,
     },
   );
-  return {
+  const journal = {
     authority,
     sequence,
-    highestSequence: highest,
     sha256: heldFile.sha256,
     by,
     auditId: randomUUID(),
     again: true,
+    expected: { rows: tally.rows, digest: tally.digest },
+    drops: heldFile.id,
+    acknowledgement,
+  };
+  if (goesOn) {
+    return {
+      ...journal,
+      highestSequence: state.authority?.sequence ?? 0,
+      consumption: { dataAsOf },
+      recent: [...state.recent],
+      hold: { ...heldFile, untraced: (heldFile.untraced ?? 0) + 1, acknowledgement },
+    };
+  }
+  return {
+    ...journal,
+    highestSequence: highest,
     consumption: {
       ...consumed,
       dataAsOf,
@@ -256,10 +311,28 @@ async function decideRelease(
       ...(consumed.closed !== undefined && { closed: Math.max(consumed.closed, state.closed) }),
     },
     recent: withSize(state.recent, consumption.size),
-    expected: { rows: tally.rows, digest: tally.digest },
-    drops: heldFile.id,
-    acknowledgement,
   };
+}
+
+/** The records that were traced and found sound; the others are refused, or go on waiting. */
+function* soundRecords(
+  spool: Spool,
+  heldFile: HeldFile,
+  { findings, people }: TracedRecords,
+  failures: Findings,
+  waits: { records: number; rows: number },
+): Generator<SpooledRecord> {
+  const peopleOf = Map.groupBy(people, ({ record }) => record);
+  for (const each of spool.heldRecords(heldFile)) {
+    const found = findings.get(each.record);
+    if (found === undefined) {
+      waits.records += 1;
+      waits.rows += each.rows.length;
+      const { record, rows } = each;
+      spool.wait(record, rows, peopleOf.get(record) ?? []);
+    } else if (found.length > 0) failures.add(...found);
+    else yield each;
+  }
 }
 
 function discarded(
@@ -273,11 +346,16 @@ function discarded(
   });
 }
 
-function notOneSound(heldFile: HeldFile): Acknowledgement {
+function notOneSound(heldFile: HeldFile, failures: Findings): Acknowledgement {
   const { counts } = heldFile.acknowledgement;
-  return final(heldFile, 'CPF04', HELD_FILE_HINTS.notOneSound, {
-    counts: { ...counts, refused: counts.records },
-  });
+  return final(
+    heldFile,
+    'CPF04',
+    heldFile.untraced === undefined
+      ? HELD_FILE_HINTS.notOneSound
+      : HELD_FILE_HINTS.tracedNotOneSound,
+    { counts: { ...counts, refused: counts.records }, failures },
+  );
 }
 
 /** The acknowledgement that replaces the provisional one. */
@@ -305,7 +383,7 @@ function final(
     ...provisional,
     ...rest,
     code,
-    meaning: FILE_CODES[code],
+    meaning: rest.meaning ?? FILE_CODES[code],
     failures: failures.sorted(),
     warnings: warnings.sorted(),
     omitted: {

@@ -202,6 +202,7 @@ export const operatorEventSchema = z.object({
     'audit-pruned',
     'hold-released',
     'hold-discarded',
+    'number-sensitive',
     'sequence-reset',
     'notifications-resent',
     'mesh-resent',

@@ -68,6 +68,8 @@ export const heldSchema = z.strictObject({
   rows: z.int().nonnegative(),
   /** A full refresh: rows that it leaves out, which are to be taken away. */
   leftOut: z.int().nonnegative(),
+  /** True of records whose NHS numbers could not be traced yet: they are taken up by themselves once they can. */
+  untraced: z.literal(true).optional(),
 });
 
 export const acknowledgementSchema = z.strictObject({
@@ -115,7 +117,7 @@ export const acknowledgementSchema = z.strictObject({
   }),
   /** True of an authority's first load: with nothing before it, nothing in it could be called unusual. */
   firstLoad: z.boolean().optional(),
-  /** Part or all of the file waits for the operator's decision; this acknowledgement is provisional. */
+  /** Part or all of the file waits, for the operator's decision or to be traced; this acknowledgement is provisional. */
   held: heldSchema.optional(),
   /** True of a file that was loaded before: nothing was done, and this is what was answered then. */
   repeated: z.literal(true).optional(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nhsNumberSchema } from '../nhs-number.ts';
+import { type NhsNumber, nhsNumberSchema } from '../nhs-number.ts';
 
 /**
  * Tells an authority which NHS numbers of one of its uploads are no longer in use. It tells; nothing is
@@ -27,5 +27,15 @@ export const inactiveNumbersNoticeSchema = z.strictObject({
   /** How many more there are than a notice lists. */
   omitted: z.int().nonnegative(),
 });
+/** Tells an authority that the record of one of its numbers has become sensitive since its plan was loaded. */
+export type SensitiveNumberNotice = {
+  id: string;
+  /** ISO 8601. */
+  createdAt: string;
+  authority: { code: string; name?: string | undefined };
+  nhsNumber: NhsNumber;
+  localId?: string;
+};
+
 export type InactiveNumbersNotice = z.infer<typeof inactiveNumbersNoticeSchema>;
 export type InactiveNumber = InactiveNumbersNotice['numbers'][number];

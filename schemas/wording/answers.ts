@@ -14,6 +14,7 @@ export const FILE_CODES = {
 export const HELD_MEANINGS = {
   part: 'Partial: the records that could be loaded are in, and the rest waits for a decision',
   nothing: 'Nothing loaded so far: it waits for a decision',
+  untraced: 'Partial: what could be traced is loaded, and the rest waits to be traced',
 } as const;
 
 /** What became of a record. Source: CP-IS vocabulary 3.0, record acknowledgement codes. */
@@ -52,10 +53,25 @@ export const ACKNOWLEDGEMENT = {
     removed?: number | undefined;
   }) =>
     `${plural(rows.added + rows.changed + rows.unchanged + rows.superseded, 'row')}: ${rows.added} added, ${rows.changed} changed, ${rows.unchanged} unchanged, ${rows.superseded} superseded by a newer file${rows.removed ? `; ${plural(rows.removed, 'older row')} taken away` : ''}`,
-  waits: (held: { id: string; whole: boolean; records: number; leftOut: number }) =>
-    `${held.whole ? 'All of it waits' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away wait`} for the operator's decision: cp-flags release ${held.id}`,
-  wouldWait: (held: { whole: boolean; records: number; leftOut: number }) =>
-    `${held.whole ? 'All of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away`} would wait for the operator's decision`,
+  waits: (held: {
+    id: string;
+    whole: boolean;
+    records: number;
+    leftOut: number;
+    untraced?: true | undefined;
+  }) =>
+    held.untraced === true
+      ? `${plural(held.records, 'record')} wait to be traced, and are taken up by themselves`
+      : `${held.whole ? 'All of it waits' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away wait`} for the operator's decision: cp-flags release ${held.id}`,
+  wouldWait: (held: {
+    whole: boolean;
+    records: number;
+    leftOut: number;
+    untraced?: true | undefined;
+  }) =>
+    held.untraced === true
+      ? `${plural(held.records, 'record')} would wait to be traced`
+      : `${held.whole ? 'All of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away`} would wait for the operator's decision`,
   dataAsOf: (instant: string) => `Data as of ${instant}`,
   droppedColumns: (columns: readonly string[]) =>
     `Columns ignored and not kept: ${columns.join(', ')}`,
@@ -75,6 +91,8 @@ export const MESH_SUBJECTS = {
 
 /** Of a notice of inactive numbers. */
 export const NOTICE = {
+  sensitive: ({ nhsNumber, localId }: { nhsNumber: string; localId?: string | undefined }) =>
+    `The record of NHS number ${nhsNumber}${localId === undefined ? '' : ` (your local id ${localId})`} has become sensitive. The plan you sent goes on being shown, since a flag that is gone protects nobody, but who has looked at it is shown to nobody. A new plan under this number is refused (CPR02). Decide with your Caldicott Guardian whether the plan is to stay: to take it away, send it with a delete date.`,
   notReplaced: 'No longer in use and not replaced: trace the person again.',
   replaced: 'Use the new number in your system and send the record under it.',
   more: (count: number) => `${count} more are not listed; they are in the next notice.`,

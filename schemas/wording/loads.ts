@@ -23,6 +23,8 @@ export const LOAD_FAILED = {
     `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again first, then ${what}.`,
   earlierFailed: (name: string, earlier: string) =>
     `${name} was not loaded, because ${earlier} of the same authority could not be. Nothing of it was changed.`,
+  waitsToBeTraced: (number: number, authority: string) =>
+    `File ${number} of authority ${authority} waits for its NHS numbers to be traced, which nobody can decide in their stead. It is taken up by itself as soon as they can be. To give it up: cp-flags release --discard.`,
   noSuchHeldFile: 'There is no such hold any more: see cp-flags release --list.',
   heldFileGone: (number: number, authority: string) =>
     `What was held of file ${number} of authority ${authority} is gone from the disk. Discard it, and load the file again.`,
@@ -32,6 +34,34 @@ export const LOAD_FAILED = {
     `Authority ${authority} has loaded files, so it cannot be removed: lookups still say that it is not up to date. Nothing was changed.`,
   noNumbering: (authority: string) =>
     `Authority ${authority} has loaded no file yet, so its numbering can start anywhere. Nothing was changed.`,
+} as const;
+
+/** Of the Personal Demographics Service (PDS), with which NHS numbers are traced. */
+export const PDS = {
+  noAnswer: (why: 'late' | 'unreachable' | 'too large') =>
+    ({
+      late: 'PDS did not answer in time.',
+      unreachable:
+        'PDS cannot be reached, or the connection broke off. See PDS_URL and the network.',
+      'too large': 'PDS answered with far more than a record has. See PDS_URL.',
+    })[why],
+  answered: (status: number) =>
+    status === 429
+      ? 'PDS takes no more requests just now (429). Lower PDS_PER_SECOND, or ask for a higher limit.'
+      : status === 401 || status === 403
+        ? `PDS lets this service in no more (${status}). See that its access to PDS is approved and in force.`
+        : `PDS answered ${status} with nothing that can be used. See PDS_URL.`,
+  noToken: (why: 'late' | 'unreachable' | 'too large') =>
+    `No access token for PDS is to be had: the token address ${why === 'too large' ? 'answers with far more than a token' : why === 'late' ? 'did not answer in time' : 'cannot be reached'}. See PDS_TOKEN_URL and the network.`,
+  tokenRefused: (status: number) =>
+    `No access token for PDS is to be had: the token address answered ${status} without one. See PDS_API_KEY, PDS_KEY_ID and PDS_KEY_FILE, and that the public key is registered.`,
+  waiting: (detail: string, records: number, files: number, since: string) =>
+    `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${since}, and ${records === 1 ? 'is' : 'are'} taken up by themselves.`,
+  /** For the Caldicott Guardian. */
+  sensitiveAlert: (auditId: string, authorities: readonly string[]) =>
+    `The record of a child or mother of whom ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan has become sensitive. The flag goes on being shown; who has looked is shown to nobody. The council was told. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
+  well: 'PDS answers.',
+  notAsked: 'PDS has not been asked yet.',
 } as const;
 
 /** Of what NHS numbers are traced with. */

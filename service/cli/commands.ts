@@ -13,6 +13,7 @@ import { addGenerateCommand } from './generate.ts';
 import { addHoldingsCommand } from './holdings.ts';
 import { addInitCommand } from './init.ts';
 import { addLoadCommand } from './load.ts';
+import { addMadeUpPdsCommand } from './made-up-pds.ts';
 import { addMeshCommands } from './mesh.ts';
 import { addNotificationsCommands } from './notifications.ts';
 import { addPurgeCommand } from './purge.ts';
@@ -36,6 +37,7 @@ const COMMANDS = [
   addWatchCommand,
   addMeshCommands,
   addGenerateCommand,
+  addMadeUpPdsCommand,
   addValidateCommand,
   addReleaseCommand,
   addPurgeCommand,

@@ -22,13 +22,16 @@ function heldFileText({
   number,
   at,
   whole,
+  untraced,
   reasons,
   acknowledgement,
 }: HeldFile): string {
   const { held } = acknowledgement;
   const what = whole
     ? `all ${held?.records} records`
-    : `${held?.rows} rows and ${held?.leftOut} left out`;
+    : untraced === undefined
+      ? `${held?.rows} rows and ${held?.leftOut} left out`
+      : `${held?.records} records wait to be traced, and are taken up by themselves`;
   return [
     `${authority}-${number}  ${id}  since ${at}: ${what}`,
     ...reasons.map((reason) => `    ${reason}`),

@@ -15,7 +15,7 @@ type Keyed = Checked & {
 };
 
 type Found = {
-  /** `unreadable`: what was searched for is there and cannot be read, which is not the same as none. */
+  /** `unreadable`: what was searched for is there and cannot be shown, which is not the same as none. */
   matches: Resource[] | 'unreadable';
   included: Resource[];
   advice: string[];
@@ -30,7 +30,7 @@ function find(type: SearchType, search: Search, checked: Keyed): Found {
   }
   const child: Child = { nhsNumber, key };
   const flags = flagsOf(result.plans, authorities, coverage.upToDate);
-  const advice = flaggedAdvice(flags, coverage.coverage, result.accesses !== 'unreadable');
+  const advice = flaggedAdvice(flags, coverage.coverage, typeof result.accesses !== 'string');
   switch (type) {
     case 'CareTeam':
       return { matches: flags.map((flag) => careTeam(child, flag)), included: [], advice };
@@ -40,7 +40,9 @@ function find(type: SearchType, search: Search, checked: Keyed): Found {
       return { matches: [fhirFlag(child, flags, plans)], included: [...plans, ...teams], advice };
     }
     case 'AuditEvent': {
-      if (result.accesses === 'unreadable') return { matches: 'unreadable', included: [], advice };
+      if (typeof result.accesses === 'string') {
+        return { matches: 'unreadable', included: [], advice };
+      }
       const accesses = result.accesses.map((listed) => access(child, listed, supporting));
       // A person who looked on several days is one person.
       const people = new Map(accesses.map(({ person }) => [person.id, person]));
@@ -67,7 +69,8 @@ export function searchset(type: SearchType, search: Search, checked: Keyed, base
   const found = matches === 'unreadable' ? [] : matches;
   const { result, coverage } = checked;
   const complete =
-    coverage.coverage.complete && !(result.kind === 'flagged' && result.accesses === 'unreadable');
+    coverage.coverage.complete &&
+    !(result.kind === 'flagged' && typeof result.accesses === 'string');
   const entry = (resource: Resource, mode: 'match' | 'include'): BundleEntry => ({
     fullUrl: `${base}/${resource.resourceType}/${resource.id}`,
     resource,

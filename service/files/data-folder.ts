@@ -35,6 +35,9 @@ export const auditSpoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 
 /** Spools of loads under way. */
 export const spoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'spool');
 
+/** Who was verified in PDS, by keyed digest, and when. May be removed: everybody is then asked about again. */
+export const tracingMemoryFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'tracing.sqlite');
+
 /** Notices of inactive NHS numbers, until they are handed to their authorities. */
 export const noticesFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'notices');
 

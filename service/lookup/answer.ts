@@ -95,7 +95,7 @@ function answerJson(
   const flags = flagsOf(result.plans, authorities, coverage.upToDate);
   const current = flags.some((flag) => flag.status !== 'ended');
   const listed = result.accesses;
-  const readable = listed !== 'unreadable';
+  const readable = typeof listed !== 'string';
   const advice = JSON.stringify(flaggedAdvice(flags, coverage.coverage, readable));
   // Left out where it cannot be read: an empty list would say that nobody looked.
   const accesses = silent || !readable ? '' : `"accesses":${JSON.stringify(listed.map(accessOf))},`;

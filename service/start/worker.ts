@@ -20,6 +20,7 @@ import {
   auditFolder,
   auditIndexFile,
   auditKeyFile,
+  noticesFolder,
   numberKeyFile,
   openAnchor,
   privacyOutbox,
@@ -32,11 +33,12 @@ import { notifierSettings, watchPreferences } from '../notifications/settings.ts
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
 import { inboxIntake } from '../uploads/inbox.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
-import { openNumberTracer } from '../uploads/number-tracing.ts';
+import { isPds, openNumberTracer } from '../uploads/number-tracing.ts';
 import type { StartContext } from './context.ts';
 import { startDaily } from './daily.ts';
 import { createForeignWrites } from './foreign-writes.ts';
 import { tellNotInUse } from './not-in-use.ts';
+import { type PdsWork, startPdsWork } from './pds-work.ts';
 import type { RedisServer } from './redis.ts';
 import type { Tools } from './tools.ts';
 
@@ -236,6 +238,29 @@ async function startMailbox(
   return mesh;
 }
 
+/** What waits to be traced, and numbers that are to be looked at again, where they are traced in PDS. */
+function startPds(
+  { configuration, log, add }: StartContext,
+  { loader: store, anchor, verifier }: Tools,
+  tracer: Awaited<ReturnType<typeof startNumberTracing>>,
+): PdsWork | undefined {
+  if (!isPds(tracer)) return undefined;
+  const work = startPdsWork({
+    tracer,
+    store,
+    anchor,
+    verifier,
+    noticesDir: noticesFolder(configuration),
+    privacyOutbox: privacyOutbox(configuration),
+    reverifyMs: configuration.PDS_REVERIFY_DAYS * DAY_MS,
+    rememberMs: configuration.PDS_REMEMBER_DAYS * DAY_MS,
+    lookEveryMs: configuration.REREAD_SECONDS * 1_000,
+    log,
+  });
+  add(() => work.stop());
+  return work;
+}
+
 export type WorkerDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
@@ -254,6 +279,7 @@ export async function startWorker(
   const { verifier, audit } = opened;
   startDailyWork(start, opened);
   const tracer = await startNumberTracing(start, opened.loader, dependencies.kind);
+  const pds = startPds(start, opened, tracer);
   const notifying = await startNotifying(start, dependencies);
   const mesh = await startMailbox(start, opened, dependencies.kind, tracer);
   const forRoutes = createWork(start, opened, dependencies, tracer);
@@ -270,6 +296,7 @@ export async function startWorker(
       foreign.check(),
       audit.check(),
       audit.alerting.check(),
+      ...(pds === undefined ? [] : [pds.check()]),
       ...notificationChecks(notifying),
       ...(mesh === undefined ? [] : [mesh.check()]),
     ],

@@ -52,7 +52,11 @@ function tell(report: InboxReport, log: Log): void {
     }
     case 'held': {
       const { authority, sequence, held } = report.acknowledgement;
-      log.warn(`${report.name}: part of it waits for a decision. See cp-flags release --list`, {
+      const waits =
+        held?.untraced === true
+          ? 'part of it waits to be traced, and is taken up by itself.'
+          : 'part of it waits for a decision. See cp-flags release --list';
+      log.warn(`${report.name}: ${waits}`, {
         ...(authority !== undefined && { authority: authority.code }),
         sequence,
         count: held?.records ?? 0,

@@ -2,11 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { formatNotice, NOTICE_FORMATS } from '#loaders/answers/answers.ts';
-import type { OdsCode } from '#schemas/authority.ts';
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import {
   type InactiveNumbersNotice,
   inactiveNumbersNoticeSchema,
+  type SensitiveNumberNotice,
 } from '#schemas/uploads/notice.ts';
+import { NOTICE } from '#schemas/wording/answers.ts';
 import { writePrivate } from '../files/private-file.ts';
 
 const stemOf = (authority: string, sequence: number): string =>
@@ -26,6 +28,33 @@ export async function readNotice(
     throw error;
   }
   return inactiveNumbersNoticeSchema.parse(JSON.parse(text));
+}
+
+/**
+ * Writes that numbers are no longer in use which were found so after their upload, beside those that are told of
+ * it already.
+ */
+export async function addToNotice(folder: string, notice: InactiveNumbersNotice): Promise<void> {
+  const code = odsCodeSchema.parse(notice.authority.code);
+  const before = (await readNotice(folder, code, notice.sequence))?.numbers ?? [];
+  const added = new Set(notice.numbers.map(({ nhsNumber }) => nhsNumber));
+  const others = before.filter(({ nhsNumber }) => !added.has(nhsNumber));
+  await writeNotice(folder, { ...notice, numbers: [...others, ...notice.numbers] });
+}
+
+/**
+ * Tells an authority, as JSON and in words, that the record of one of its numbers has become sensitive.
+ *
+ * @returns the paths
+ */
+export async function writeSensitiveNotice(
+  folder: string,
+  notice: SensitiveNumberNotice,
+): Promise<string[]> {
+  const stem = join(folder, `sensitive-number-${notice.authority.code}-${notice.id}`);
+  await writePrivate(`${stem}.json`, `${JSON.stringify(notice, undefined, 2)}\n`);
+  await writePrivate(`${stem}.txt`, `${NOTICE.sensitive(notice)}\n`);
+  return [`${stem}.json`, `${stem}.txt`];
 }
 
 /**

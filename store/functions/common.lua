@@ -6,6 +6,8 @@
 
 local RS, US = '\30', '\31'
 local STAMP = '_'
+-- Before a number among those not in use that is in use, and whose record is sensitive.
+local SENSITIVE = 'S'
 
 -- authority, type, start, end or '', deleted or '', visible from, current until, visible until,
 -- date of birth (with a 0 before its day where it is in doubt), local id, sequence

@@ -57,6 +57,7 @@ export const FUNCTIONS = {
   renewLock: name('renew_lock'),
   changeAuthority: name('change_authority'),
   setNotInUse: name('set_not_in_use'),
+  markNumber: name('mark_number'),
   markServer: name('mark_server'),
 } as const;
 

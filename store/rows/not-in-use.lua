@@ -12,3 +12,22 @@ local function set_not_in_use(keys, args)
 end
 
 redis.register_function('cpf_set_not_in_use_' .. VERSION, set_not_in_use)
+
+-- mark_number: what is known of one number: in use, 'not-in-use', or 'sensitive'.
+-- KEYS  numbers not in use    ARGV  NHS number, what is so
+-- reply what was known before
+
+local MARKS = { ['not-in-use'] = '', sensitive = SENSITIVE }
+
+local function mark_number(keys, args)
+  local number, state = args[1], args[2]
+  local before = 'in-use'
+  for name, prefix in pairs(MARKS) do
+    local member = prefix .. number
+    if redis.call('SISMEMBER', keys[1], member) == 1 then before = name end
+    if state == name then redis.call('SADD', keys[1], member) elseif state ~= '?' then redis.call('SREM', keys[1], member) end
+  end
+  return before
+end
+
+redis.register_function('cpf_mark_number_' .. VERSION, mark_number)

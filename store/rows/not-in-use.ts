@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { z } from 'zod';
 import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { keys, partitions } from '../keys.ts';
@@ -15,4 +16,24 @@ export async function setNotInUse(redis: Redis, numbers: readonly NhsNumber[]): 
       redis.fcall(FUNCTIONS.setNotInUse, 1, keys.notInUse(partition), ...some),
     ),
   );
+}
+
+/** What is known of a number beside what is held under it. */
+export type NumberState = 'in-use' | 'not-in-use' | 'sensitive';
+
+/**
+ * Says what is so of one number. Of a sensitive one a lookup goes on showing the flag, and not who has looked.
+ *
+ * @param state `?` only asks
+ * @returns what was so before
+ */
+export async function markNumber(
+  redis: Redis,
+  number: NhsNumber,
+  state: NumberState | '?',
+): Promise<NumberState> {
+  const key = keys.notInUse(partitionOf(number));
+  return z
+    .enum(['in-use', 'not-in-use', 'sensitive'])
+    .parse(await redis.fcall(FUNCTIONS.markNumber, 1, key, number, state));
 }

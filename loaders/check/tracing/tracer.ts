@@ -1,3 +1,4 @@
+import type { OdsCode } from '#schemas/authority.ts';
 import type { CalendarDate } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { TracedField } from '#schemas/wording/records.ts';
@@ -18,20 +19,28 @@ export type TraceOutcome =
   | { kind: 'sensitive' }
   | { kind: 'not-verified'; differs: readonly TracedField[] }
   /** Verified, and no longer in use; `replacedBy` only where telling it is safe. */
-  | { kind: 'inactive'; replacedBy?: NhsNumber };
+  | { kind: 'inactive'; replacedBy?: NhsNumber }
+  /** Nothing is known of it just now, which is never the same as "not known": the record waits. */
+  | { kind: 'not-traced' };
 
-/**
- * Where NHS numbers are traced: a register in a file today, a client of a national service at another time.
- * Whoever loads neither knows nor cares.
- */
+/** Where NHS numbers are traced: a register in a file, or a national service. Whoever loads neither knows nor cares. */
 export type NumberTracer = {
   /**
    * One outcome for each person, in their order. At most {@link TRACED_AT_ONCE} are asked for at once.
    *
    * @param signal aborted at the deadline; what comes later is not waited for
+   * @param authority whose upload it is, as far as that is known
    * @throws {NumberTracingUnavailable} where it cannot be told just now; the file is then CPF05
    */
-  trace(people: readonly Traced[], signal: AbortSignal): Promise<readonly TraceOutcome[]>;
+  trace(
+    people: readonly Traced[],
+    signal: AbortSignal,
+    authority?: OdsCode,
+  ): Promise<readonly TraceOutcome[]>;
+  /** How long the people asked for at once may take. Default a minute. */
+  deadlineMs?: number;
+  /** Whether each person costs a request, so that a file that is refused anyway is not traced. */
+  isCostly?: boolean;
   /**
    * All numbers known to have been replaced or withdrawn; the same list for as long as nothing has changed. What
    * is sensitive is not among them. Absent where numbers can only be asked about one by one.

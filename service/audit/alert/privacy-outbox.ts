@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+import { PDS } from '#schemas/wording/loads.ts';
 import { writeWhole } from '#store/files/whole-file.ts';
 
 /** Readable by the group: a program that sends them on runs under a user of its own. */
@@ -37,6 +38,25 @@ function summaryOf({
     .replace('PERIOD', PERIODS.get(windowSeconds) ?? `${windowSeconds} seconds`);
   const { name, role, organisation } = caller;
   return `${name} (${role.name}, ${organisation.name}) ${what}${access === undefined ? '' : KINDS[access]}. The alert is given above ${threshold}. It is a sign, not a finding: make the audit report "user", and ask. "cp-flags block" stops the user.`;
+}
+
+/**
+ * Tells the operating organisation's Caldicott Guardian that the record of a child with a plan has become
+ * sensitive. The number is in the audit alone, under the id that is given.
+ */
+export async function writeSensitiveAlert(
+  outbox: string,
+  { auditId, at, authorities }: { auditId: string; at: string; authorities: readonly string[] },
+): Promise<void> {
+  await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
+  const summary = PDS.sensitiveAlert(auditId, authorities);
+  const text = JSON.stringify(
+    { type: 'number-sensitive', auditId, at, summary, authorities },
+    undefined,
+    2,
+  );
+  const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
+  await writeWhole(join(outbox, `sensitive-${time}-${auditId}.json`), `${text}\n`, FILE_MODE);
 }
 
 /**

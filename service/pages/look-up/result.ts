@@ -259,12 +259,12 @@ const accessesTable = (accesses: readonly ListedAccess[]): Html =>
 type DetailsOf = {
   auditId: string;
   flags: readonly Flag[];
-  accesses: readonly ListedAccess[] | 'unreadable';
+  accesses: readonly ListedAccess[] | 'unreadable' | 'withheld';
   silent: boolean;
 };
 
 function whoLooked({ flags, accesses, silent }: DetailsOf): Html | false {
-  if (flags.length === 0 || accesses === 'unreadable') return false;
+  if (flags.length === 0 || typeof accesses === 'string') return false;
   if (silent) return paragraph(RESULT.silentWho);
   return html`${accessesTable(accesses)}${accesses.every(({ own }) => own) && paragraph(RESULT.nobodyElse)}`;
 }
@@ -323,6 +323,6 @@ export function resultContent(
   const flags = flagsOf(result.plans, authorities, coverage.upToDate);
   const { accesses } = result;
   return html`${bar}${positive(flags, checked)}
-${accesses === 'unreadable' && !silent && html`<div class="cpf-plain"><p><strong>${RESULT.notShownWho}</strong></p></div>`}
+${typeof accesses === 'string' && !silent && html`<div class="cpf-plain"><p><strong>${RESULT.notShownWho}</strong></p></div>`}
 ${details({ auditId, flags, accesses, silent })}`;
 }

@@ -1,0 +1,70 @@
+/** What no answer of the service comes near; longer ones are cut off. */
+const BODY_AT_MOST_BYTES = 262_144;
+
+/** An HTTP answer, read whole. */
+export type HttpAnswer = {
+  status: number;
+  /** Milliseconds that the service asked to wait; `undefined` where it did not, or said it in no known form. */
+  retryAfterMs: number | undefined;
+  /** `undefined` for what is no JSON. */
+  json: unknown;
+};
+
+/** Why there is no answer. Never the fault's own message, which may repeat the address, and with it a number. */
+export type NoAnswer = 'late' | 'unreachable' | 'too large';
+
+/**
+ * Makes one request and reads its answer. Redirects are not followed: a token must not go to another host.
+ *
+ * @param deadlineMs until the last byte
+ */
+export async function request(
+  url: string,
+  init: { method: 'GET' | 'POST'; headers: Record<string, string>; body?: string },
+  deadlineMs: number,
+): Promise<HttpAnswer | NoAnswer> {
+  const signal = AbortSignal.timeout(deadlineMs);
+  try {
+    const response = await fetch(url, { ...init, redirect: 'manual', signal });
+    const text = await readText(response);
+    if (text === undefined) return 'too large';
+    return {
+      status: response.status,
+      retryAfterMs: readRetryAfter(response.headers.get('retry-after'), Date.now()),
+      json: readJson(text),
+    };
+  } catch {
+    return signal.aborted ? 'late' : 'unreachable';
+  }
+}
+
+async function readText(response: Response): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of chunksOf(response)) {
+    bytes += chunk.length;
+    if (bytes > BODY_AT_MOST_BYTES) return undefined;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+const chunksOf = ({ body }: Response): AsyncIterable<Uint8Array> | Iterable<Uint8Array> =>
+  body ?? [];
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Seconds or an HTTP date (RFC 9110 section 10.2.3). */
+export function readRetryAfter(text: string | null, now: number): number | undefined {
+  if (text === null) return undefined;
+  if (/^[0-9]{1,9}$/.test(text.trim())) return Number(text) * 1_000;
+  const at = Date.parse(text);
+  return Number.isNaN(at) || !/[a-z]/i.test(text) ? undefined : Math.max(0, at - now);
+}

@@ -1,0 +1,56 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * A token bucket, shared by all processes on a data folder: so many requests a second, and as many at once
+ * after a pause. What can wait takes a turn only while nobody else does.
+ */
+export type TracingRate = {
+  /** Resolves when a request may be made. */
+  turn(urgent: boolean): Promise<void>;
+  /** Nobody's turn comes for this long. */
+  pause(ms: number): void;
+};
+
+export const RATE_SCHEMA =
+  'CREATE TABLE IF NOT EXISTS rate (id INTEGER PRIMARY KEY CHECK (id = 1), full_at INTEGER NOT NULL) STRICT; INSERT OR IGNORE INTO rate VALUES (1, 0)';
+
+const PAUSE_AT_MOST_MS = 600_000;
+
+/** @param db of {@link RATE_SCHEMA} */
+export function createRate(
+  db: DatabaseSync,
+  perSecond: number,
+  now: () => number = Date.now,
+): TracingRate {
+  const everyMs = 1_000 / perSecond;
+  // Reading and writing are one command, since other processes take turns too. The bucket is full again at full_at.
+  const urgentTurn = db.prepare(
+    'UPDATE rate SET full_at = max(full_at, ?1) + ?2 WHERE id = 1 RETURNING full_at',
+  );
+  const idleTurn = db.prepare(
+    'UPDATE rate SET full_at = ?1 + ?2 WHERE id = 1 AND full_at <= ?1 RETURNING full_at',
+  );
+  const paused = db.prepare('UPDATE rate SET full_at = max(full_at, ?1) WHERE id = 1');
+  return {
+    async turn(urgent) {
+      for (;;) {
+        const at = Math.ceil(now());
+        const row = (urgent ? urgentTurn : idleTurn).get(at, Math.ceil(everyMs)) as
+          | { full_at: number }
+          | undefined;
+        if (row === undefined) {
+          await sleep(everyMs);
+          continue;
+        }
+        // The bucket holds what a second brings.
+        const waitMs = row.full_at - at - Math.max(1_000, everyMs);
+        if (waitMs > 0) await sleep(waitMs);
+        return;
+      }
+    },
+    pause(ms) {
+      paused.run(Math.ceil(now() + 1_000 + Math.min(ms, PAUSE_AT_MOST_MS)));
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { PlanRow } from '#schemas/plans/row.ts';
+import type { NumberState } from '#store/rows/not-in-use.ts';
+import { unpackRow } from '#store/rows/rows.ts';
+import type { Store } from '#store/store.ts';
+import type { Retrieved } from '../check/tracing/pds/client.ts';
+import type { PdsTracer } from '../check/tracing/pds/pds-tracer.ts';
+import { NumberTracingUnavailable } from '../check/tracing/tracer.ts';
+
+/** A number that is no longer in use, for one of the authorities that hold plans under it. */
+export type FoundInactive = {
+  authority: OdsCode;
+  /** Of the file that its plan came in, with the authority's offset. */
+  sequence: number;
+  nhsNumber: NhsNumber;
+  localId: string;
+  /** Only where name and birth date are those that this authority sent. */
+  replacedBy: NhsNumber | undefined;
+};
+
+export type ReverifyOptions = {
+  tracer: Pick<PdsTracer, 'asking' | 'memory'>;
+  /** A number that was looked at since then is not due. Milliseconds since 1970. */
+  since: number;
+  /** On disk when it resolves: what is found is told once. */
+  onInactive: (found: readonly FoundInactive[]) => Promise<void>;
+  /** The number's record has become sensitive. On disk when it resolves. */
+  onSensitive: (nhsNumber: NhsNumber, held: readonly PlanRow[]) => Promise<void>;
+  stopping: () => boolean;
+  now?: () => number;
+};
+
+/**
+ * Looks again at the number of each person of whom a plan is shown: one that was replaced or withdrawn, or whose
+ * record has become sensitive, is told, and no plan is changed. New rows go before: each request waits for an idle
+ * moment. What is due is found once; call it again for what comes due later.
+ *
+ * @returns how many were looked at, and how many are not known at all, which is told to nobody: a number that was
+ * verified is not unknown later, so the service asked may be another than before
+ * @throws {NumberTracingUnavailable} where it cannot go on
+ */
+export async function reverifyNumbers(
+  store: Pick<Store, 'scan' | 'markNumber'>,
+  { tracer, since, onInactive, onSensitive, stopping, now = Date.now }: ReverifyOptions,
+): Promise<{ looked: number; unknown: number }> {
+  const { memory } = tracer;
+  const due = new Map<NhsNumber, PlanRow[]>();
+  const seconds = now() / 1000;
+  await store.scan((nhsNumber, packed) => {
+    const row = unpackRow(nhsNumber, packed);
+    if (row.visibleUntil <= Math.max(seconds, row.visibleFrom)) return;
+    const rows = due.get(nhsNumber);
+    if (rows !== undefined) rows.push(row);
+    else if (!memory.wasLookedAt(nhsNumber, since)) due.set(nhsNumber, [row]);
+  });
+  const counts = { looked: 0, unknown: 0 };
+  for (const [nhsNumber, rows] of due) {
+    const [first] = rows;
+    if (first === undefined || stopping()) break;
+    // New rows may have brought it meanwhile.
+    if (memory.wasLookedAt(nhsNumber, since)) continue;
+    let found: Retrieved;
+    try {
+      found = await tracer.asking((pds) =>
+        pds.retrieve(nhsNumber, odsCodeSchema.parse(first.authority), false),
+      );
+    } catch (error) {
+      if (!(error instanceof NumberTracingUnavailable) || !('inARow' in error)) throw error;
+      // One record that cannot be had is looked at another time.
+      continue;
+    }
+    counts.looked += 1;
+    const state = stateOf(nhsNumber, found);
+    if (state === undefined) counts.unknown += 1;
+    else {
+      const before = await store.markNumber(nhsNumber, '?');
+      if (state !== before) {
+        if (state === 'sensitive') await onSensitive(nhsNumber, rows);
+        if (state === 'not-in-use') {
+          await onInactive(inactiveFor(nhsNumber, rows, found, memory));
+        }
+        await store.markNumber(nhsNumber, state);
+      }
+    }
+    memory.rememberLooked(nhsNumber, now(), state === 'in-use');
+  }
+  return counts;
+}
+
+/** `undefined` where the number is not known at all. */
+function stateOf(nhsNumber: NhsNumber, found: Retrieved): NumberState | undefined {
+  switch (found.kind) {
+    case 'unknown':
+      return undefined;
+    case 'invalidated':
+      return 'not-in-use';
+    case 'patient':
+      if (found.patient.sensitive) return 'sensitive';
+      return found.patient.nhsNumber === nhsNumber ? 'in-use' : 'not-in-use';
+  }
+}
+
+/** Once for each authority: an old number proves nothing to whoever did not send the birth date and name. */
+function inactiveFor(
+  nhsNumber: NhsNumber,
+  rows: readonly PlanRow[],
+  found: Retrieved,
+  memory: PdsTracer['memory'],
+): FoundInactive[] {
+  return [...Map.groupBy(rows, ({ authority }) => authority)].flatMap(([code, own]) => {
+    const authority = odsCodeSchema.parse(code);
+    const [latest] = own.toSorted((one, other) => other.sequence - one.sequence);
+    if (latest === undefined) return [];
+    const { sequence, localId, dateOfBirth } = latest;
+    const proved =
+      found.kind === 'patient' &&
+      found.patient.dateOfBirth === dateOfBirth &&
+      memory.wasSentAs(authority, { nhsNumber, dateOfBirth }, found.patient.names);
+    const replacedBy = proved ? found.patient.nhsNumber : undefined;
+    return [{ authority, sequence, nhsNumber, localId, replacedBy }];
+  });
+}

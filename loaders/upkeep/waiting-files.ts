@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.ts';
+import type { InactiveNumber, InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { iso } from '../answers/acknowledge.ts';
+import { traceWaiting } from '../check/trace-numbers.ts';
+import { type NumberTracer, TRACED_AT_ONCE } from '../check/tracing/tracer.ts';
+import { asLoadFailed } from '../load/load-failed.ts';
+import { type WaitingPerson, waitingPeople } from '../spool/waiting-people.ts';
+import { type HeldFile, listHeldFiles, releaseHeldFile } from './held-files.ts';
+
+/** Files of which records wait to be traced, the oldest first. */
+export const listWaitingFiles = (anchor: Anchor): HeldFile[] =>
+  listHeldFiles(anchor).filter(({ untraced }) => untraced !== undefined);
+
+export type TakeUpOptions = {
+  tracer: NumberTracer;
+  /** Given the notice of numbers that are no longer in use before anything is applied. */
+  onNotice: (notice: InactiveNumbersNotice) => Promise<void> | void;
+  by: string;
+  /** Milliseconds since 1970; default the present. */
+  now?: () => number;
+  lockWaitMs?: number;
+};
+
+/**
+ * Traces whoever of a file waits for it, and takes up the records that could be traced: as of now, as a release
+ * does. The others go on waiting.
+ *
+ * @returns its acknowledgement, which is provisional as long as some wait; `undefined` where nobody could be traced
+ * @throws {LoadFailed} where the store or the disk failed, or the file waits no more
+ */
+export async function takeUpWaitingFile(
+  store: Store,
+  anchor: Anchor,
+  heldFile: HeldFile,
+  { tracer, onNotice, by, now = Date.now, lockWaitMs }: TakeUpOptions,
+): Promise<Acknowledgement | undefined> {
+  const { id, authority, untraced: of = 0 } = heldFile;
+  const folder = anchor.heldFiles().find((each) => each.id === id)?.folder;
+  if (folder === undefined) return undefined;
+  const waits = new Set<number>();
+  const everybody: WaitingPerson[] = [];
+  const findings = new Map<number, Finding[]>();
+  const inactive = new Map<string, InactiveNumber>();
+  try {
+    for (const people of inTurns(waitingPeople(folder, of))) {
+      const traces = await traceWaiting(tracer, people, authority);
+      everybody.push(...people);
+      for (const [i, person] of people.entries()) {
+        const trace = traces[i];
+        if (trace === undefined) {
+          waits.add(person.record);
+          continue;
+        }
+        findings.set(person.record, [...(findings.get(person.record) ?? []), ...trace.failures]);
+        for (const number of trace.inactive) inactive.set(number.nhsNumber, number);
+      }
+    }
+  } catch (error) {
+    throw asLoadFailed(error, false);
+  }
+  // A record with somebody who could not be traced waits with all of its people.
+  for (const record of waits) findings.delete(record);
+  if (findings.size === 0) return undefined;
+  if (inactive.size > 0) {
+    const name = (await store.authority(authority))?.name;
+    await onNotice({
+      id: randomUUID(),
+      createdAt: iso(now()),
+      authority: { code: authority, ...(name !== undefined && { name }) },
+      sequence: heldFile.number,
+      numbers: [...inactive.values()],
+      omitted: 0,
+    });
+  }
+  return releaseHeldFile(store, anchor, id, {
+    by,
+    reason: 'its NHS numbers were traced',
+    now,
+    ...(lockWaitMs !== undefined && { lockWaitMs }),
+    traced: { of, findings, people: everybody.filter(({ record }) => waits.has(record)) },
+  });
+}
+
+/** As many people as a tracer is asked for at once. */
+function* inTurns(people: Iterable<WaitingPerson>): Generator<WaitingPerson[]> {
+  let turn: WaitingPerson[] = [];
+  for (const person of people) {
+    turn.push(person);
+    if (turn.length < TRACED_AT_ONCE) continue;
+    yield turn;
+    turn = [];
+  }
+  if (turn.length > 0) yield turn;
+}

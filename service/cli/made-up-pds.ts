@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+
+/** Declares `cp-flags made-up-pds`. What makes people up is loaded only where it is used. */
+export function addMadeUpPdsCommand(program: Command): void {
+  program
+    .command('made-up-pds')
+    .description('Serve a made-up PDS on this machine, to rehearse tracing without an NHS account.')
+    .requiredOption('--register <file>', 'whom it knows: as cp-flags generate --register writes it')
+    .requiredOption('--out <folder>', 'where the key and the settings go')
+    .option('--port <number>', 'the port to listen on', '18090')
+    .addHelpText(
+      'after',
+      `
+It listens on 127.0.0.1 and checks what the real one does: the signed assertion, the token, the headers. It
+writes pds.env, with the settings of the service to be traced with it. Ctrl-C stops it, and so makes PDS go
+away: what is loaded meanwhile waits.
+
+Example:
+  cp-flags made-up-pds --register small/register.csv --out pds
+  env $(cat pds/pds.env) npx cp-flags load small/*/*.xml
+`,
+    )
+    .action(async (options: { register: string; out: string; port: string }) => {
+      const { serveMadeUpPds } = await import('./serve-made-up-pds.ts');
+      await serveMadeUpPds(options);
+    });
+}

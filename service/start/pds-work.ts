@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto';
+import type { PdsTracer } from '#loaders/check/tracing/pds/pds-tracer.ts';
+import { NumberTracingUnavailable } from '#loaders/check/tracing/tracer.ts';
+import { LoadFailed } from '#loaders/load/load-failed.ts';
+import { type FoundInactive, reverifyNumbers } from '#loaders/upkeep/reverify.ts';
+import { listWaitingFiles, takeUpWaitingFile } from '#loaders/upkeep/waiting-files.ts';
+import { odsCodeSchema } from '#schemas/authority.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { PlanRow } from '#schemas/plans/row.ts';
+import type { OwnCheck } from '#schemas/status.ts';
+import { PDS } from '#schemas/wording/loads.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import type { StoreVerifier } from '#store/trust/verifier.ts';
+import { writeSensitiveAlert } from '../audit/alert/privacy-outbox.ts';
+import { errorFields, type Log } from '../telemetry/log.ts';
+import { addToNotice, writeSensitiveNotice } from '../uploads/notices.ts';
+
+const REVERIFY_EVERY_MS = 3_600_000;
+const LOCK_WAIT_MS = 1_000;
+
+export type PdsWork = {
+  /** What waits, and how the service does. */
+  check(): OwnCheck;
+  /** Takes up what can be taken up now. Never rejects. */
+  takeUp(): Promise<void>;
+  /** Looks again at the numbers that are due. Never rejects. */
+  reverify(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+/**
+ * What a worker does with the Personal Demographics Service beside loads: it takes up records that waited to be
+ * traced, and looks again at the numbers of whoever is held.
+ */
+export function startPdsWork({
+  tracer,
+  store,
+  anchor,
+  verifier,
+  noticesDir,
+  privacyOutbox,
+  reverifyMs,
+  rememberMs,
+  lookEveryMs,
+  log,
+  now = Date.now,
+}: {
+  tracer: PdsTracer;
+  store: Store;
+  anchor: Anchor;
+  verifier: Pick<StoreVerifier, 'state'>;
+  noticesDir: string;
+  privacyOutbox: string;
+  reverifyMs: number;
+  rememberMs: number;
+  /** How often it is asked whether what waits can be taken up. */
+  lookEveryMs: number;
+  log: Log;
+  now?: () => number;
+}): PdsWork {
+  let stopping = false;
+  let takingUp: Promise<void> | undefined;
+  let reverifying: Promise<void> | undefined;
+  let reverifiedAt = Number.NEGATIVE_INFINITY;
+
+  async function takeUpFiles(): Promise<void> {
+    for (const heldFile of listWaitingFiles(anchor)) {
+      if (stopping || !verifier.state.opened || !tracer.mayAsk) return;
+      const { authority, number: sequence } = heldFile;
+      try {
+        const done = await takeUpWaitingFile(store, anchor, heldFile, {
+          tracer,
+          onNotice: (notice) => addToNotice(noticesDir, notice),
+          by: 'service',
+          lockWaitMs: LOCK_WAIT_MS,
+          now,
+        });
+        if (done === undefined) continue;
+        const count = done.held?.records ?? 0;
+        log.info('records that waited to be traced were taken up', {
+          authority,
+          sequence,
+          code: done.code,
+          count,
+        });
+      } catch (error) {
+        // It goes on waiting, whatever failed, and is tried again.
+        if (!(error instanceof LoadFailed)) throw error;
+        log.warn('what waits to be traced could not be taken up', { authority, sequence });
+      }
+    }
+  }
+
+  async function tellInactive(found: readonly FoundInactive[]): Promise<void> {
+    for (const { authority, sequence, nhsNumber, localId, replacedBy } of found) {
+      const { authority: known, sequenceOffset } = await store.intakeState(authority);
+      await addToNotice(noticesDir, {
+        id: randomUUID(),
+        createdAt: new Date(now()).toISOString(),
+        authority: { code: authority, ...(known !== undefined && { name: known.name }) },
+        // Of a file from before the numbering began anew there is nothing but the number it has here.
+        sequence: sequence > sequenceOffset ? sequence - sequenceOffset : sequence,
+        numbers: [
+          {
+            nhsNumber,
+            ...(localId !== '' && { localId }),
+            ...(replacedBy !== undefined && { replacedBy }),
+          },
+        ],
+        omitted: 0,
+      });
+      log.warn('an NHS number is no longer in use; its authority was given a notice', {
+        authority,
+      });
+    }
+  }
+
+  async function tellSensitive(nhsNumber: NhsNumber, rows: readonly PlanRow[]): Promise<void> {
+    const auditId = randomUUID();
+    const at = new Date(now()).toISOString();
+    const authorities = [...new Set(rows.map(({ authority }) => authority))];
+    await store.appendEvent({
+      type: 'number-sensitive',
+      auditId,
+      by: 'service',
+      detail: { nhsNumber, authorities: authorities.join(',') },
+    });
+    for (const code of authorities) {
+      const name = (await store.authority(odsCodeSchema.parse(code)))?.name;
+      const localId = rows.find(({ authority }) => authority === code)?.localId ?? '';
+      await writeSensitiveNotice(noticesDir, {
+        id: auditId,
+        createdAt: at,
+        authority: { code, ...(name !== undefined && { name }) },
+        nhsNumber,
+        ...(localId !== '' && { localId }),
+      });
+    }
+    await writeSensitiveAlert(privacyOutbox, { auditId, at, authorities });
+    log.warn('the record of a child has become sensitive; authority and Guardian were told');
+  }
+
+  async function reverifyDue(): Promise<void> {
+    if (stopping || !verifier.state.opened || !tracer.mayAsk) return;
+    const at = now();
+    const { looked, unknown } = await reverifyNumbers(store, {
+      tracer,
+      since: at - reverifyMs,
+      onInactive: tellInactive,
+      onSensitive: tellSensitive,
+      stopping: () => stopping,
+      now,
+    });
+    reverifiedAt = at;
+    tracer.memory.forget(at - 2 * Math.max(rememberMs, reverifyMs));
+    if (looked > 0) log.info('NHS numbers were looked at again', { count: looked });
+    if (unknown > 0) {
+      log.error(
+        'numbers under which plans are held are not known in PDS; is PDS_URL that of another environment?',
+        { count: unknown },
+      );
+    }
+  }
+
+  const guarded = (work: () => Promise<void>, failed: string) => (): Promise<void> =>
+    work().catch((error: unknown) => {
+      if (error instanceof NumberTracingUnavailable) return;
+      log.warn(failed, errorFields(error));
+    });
+  const takeUpOnce = guarded(takeUpFiles, 'what waits to be traced could not be taken up');
+  const reverifyOnce = guarded(reverifyDue, 'NHS numbers could not be looked at again');
+
+  function takeUp(): Promise<void> {
+    takingUp ??= takeUpOnce().finally(() => {
+      takingUp = undefined;
+    });
+    return takingUp;
+  }
+  function reverify(): Promise<void> {
+    reverifying ??= reverifyOnce().finally(() => {
+      reverifying = undefined;
+    });
+    return reverifying;
+  }
+
+  const timer = setInterval(() => {
+    void takeUp();
+    if (now() - reverifiedAt >= REVERIFY_EVERY_MS) void reverify();
+  }, lookEveryMs);
+  return {
+    check() {
+      const { ok, detail } = tracer.state;
+      const waiting = listWaitingFiles(anchor);
+      const records = waiting.reduce(
+        (sum, { acknowledgement }) => sum + (acknowledgement.held?.records ?? 0),
+        0,
+      );
+      const since = waiting[0]?.at;
+      return {
+        name: 'tracing:pds',
+        ok: ok && records === 0,
+        detail: since === undefined ? detail : PDS.waiting(detail, records, waiting.length, since),
+      };
+    },
+    takeUp,
+    reverify,
+    async stop() {
+      stopping = true;
+      clearInterval(timer);
+      await Promise.all([takingUp, reverifying]);
+    },
+  };
+}

@@ -1,0 +1,485 @@
+import type { ServerResponse } from 'node:http';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readRetryAfter } from '#loaders/check/tracing/pds/answers.ts';
+import type { Traced } from '#loaders/check/tracing/tracer.ts';
+import { type MadeUpPerson, patientOf, sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { startTestPds, type TestPds } from '../../support/pds.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { until } from '../../support/test-store.ts';
+import { ods } from '../../support/upload-loading.ts';
+
+let t: TestPds;
+beforeAll(async () => {
+  t = await startTestPds();
+});
+afterAll(() => t?.stop());
+beforeEach(() => {
+  t.pds.records.clear();
+  t.pds.asked.length = 0;
+});
+afterEach(() => {
+  t.pds.instead = undefined;
+});
+
+const A = ods('ZZ101');
+const signal = new AbortController().signal;
+const person = (n: number, differing: Partial<Traced> = {}): Traced => ({
+  nhsNumber: testNumber(n),
+  dateOfBirth: day('2019-03-05'),
+  givenName: 'Ada Mary',
+  familyName: 'Example',
+  ...differing,
+});
+const known = (n: number, differing: Partial<MadeUpPerson> = {}): MadeUpPerson => ({
+  nhsNumber: testNumber(n),
+  dateOfBirth: '2019-03-05',
+  names: [{ given: ['Ada', 'Mary'], family: 'Example' }],
+  ...differing,
+});
+const put = (n: number, differing?: Partial<MadeUpPerson>): void =>
+  void t.pds.records.set(testNumber(n), known(n, differing));
+const trace = async (sent: Traced, tracer = t.tracer()) =>
+  (await tracer.trace([sent], signal, A))[0];
+const answering = (answer: (response: ServerResponse) => void): void => {
+  t.pds.instead = (_request, response, path) => {
+    if (!path.includes('/Patient/')) return false;
+    answer(response);
+    return true;
+  };
+};
+const json = (response: ServerResponse, status: number, body: unknown): void => {
+  response.writeHead(status, { 'content-type': 'application/fhir+json' });
+  response.end(typeof body === 'string' ? body : JSON.stringify(body));
+};
+
+describe('a record', () => {
+  test.each<[string, Partial<MadeUpPerson>, Partial<Traced>, object]>([
+    ['agrees', {}, {}, { kind: 'verified' }],
+    [
+      'agrees by a nickname',
+      {
+        names: [
+          { given: ['Adelaide'], family: 'Example' },
+          { use: 'nickname', given: ['Ada'], family: 'Example' },
+        ],
+      },
+      {},
+      { kind: 'verified' },
+    ],
+    [
+      'agrees by a temporary name',
+      {
+        names: [
+          { given: ['Eve'], family: 'Other' },
+          { use: 'temp', given: ['Ada'], family: 'Example' },
+        ],
+      },
+      {},
+      { kind: 'verified' },
+    ],
+    [
+      'has the name as an old one',
+      {
+        names: [
+          { given: ['Ada'], family: 'Other' },
+          { use: 'old', given: ['Ada'], family: 'Example' },
+        ],
+      },
+      {},
+      { kind: 'not-verified', differs: ['family_name'] },
+    ],
+    [
+      'has the name no longer',
+      {
+        names: [
+          { given: ['Ada'], family: 'Other' },
+          { given: ['Ada'], family: 'Example', end: '2020-01-01' },
+        ],
+      },
+      {},
+      { kind: 'not-verified', differs: ['family_name'] },
+    ],
+    [
+      'has another birth date',
+      { dateOfBirth: '2019-03-06' },
+      {},
+      { kind: 'not-verified', differs: ['date_of_birth'] },
+    ],
+    [
+      'has a part of a birth date',
+      { dateOfBirth: '2019-03' },
+      {},
+      { kind: 'not-verified', differs: ['date_of_birth'] },
+    ],
+    [
+      'has another given name',
+      {},
+      { givenName: 'Eve' },
+      { kind: 'not-verified', differs: ['given_name'] },
+    ],
+    ['is restricted', { security: 'R' }, {}, { kind: 'sensitive' }],
+    ['is very restricted', { security: 'V' }, {}, { kind: 'sensitive' }],
+    ['is redacted', { security: 'REDACTED' }, {}, { kind: 'sensitive' }],
+  ])('that %s is found so', async (_what, held, sent, outcome) => {
+    put(1, held);
+    expect(await trace(person(1, sent))).toEqual(outcome);
+  });
+
+  test('that is minimal is not verified, and breaks nothing', async () => {
+    t.pds.records.set(testNumber(1), { nhsNumber: testNumber(1) });
+    expect(await trace(person(1))).toEqual({
+      kind: 'not-verified',
+      differs: ['date_of_birth', 'family_name', 'given_name'],
+    });
+  });
+
+  test('of a number that was replaced gives the new one only to whoever knows birth date and name', async () => {
+    t.pds.records.set(testNumber(1), known(2));
+    expect(await trace(person(1))).toEqual({ kind: 'inactive', replacedBy: testNumber(2) });
+    expect(await trace(person(1, { dateOfBirth: day('2019-03-06') }))).toEqual({
+      kind: 'not-verified',
+      differs: ['date_of_birth'],
+    });
+    expect(await trace(person(1, { familyName: 'Other' }))).toMatchObject({ kind: 'not-verified' });
+    t.pds.records.set(testNumber(1), known(2, { security: 'R' }));
+    expect(await trace(person(1))).toEqual({ kind: 'sensitive' });
+  });
+
+  test('that is not there, withdrawn or of a wrong number is found so', async () => {
+    expect(await trace(person(1))).toEqual({ kind: 'no-match' });
+    t.pds.records.set(testNumber(1), 'invalidated');
+    expect(await trace(person(1))).toEqual({ kind: 'inactive' });
+    answering((response) => sendOutcome(response, 400, 'INVALID_RESOURCE_ID'));
+    expect(await trace(person(1))).toEqual({ kind: 'no-match' });
+  });
+});
+
+describe('an answer that says nothing of the number is never "no match"', () => {
+  const wrong = (body: unknown) => (response: ServerResponse) => json(response, 200, body);
+  test.each<[string, (response: ServerResponse) => void]>([
+    ...[301, 302, 400, 401, 403, 404, 405, 408, 410, 418, 429, 500, 502, 503, 504].map(
+      (status): [string, (response: ServerResponse) => void] => [
+        `${status} of a gateway`,
+        (response) => json(response, status, '<html>no</html>'),
+      ],
+    ),
+    ['a 404 of another address', (response) => sendOutcome(response, 404, 'NOT_SUPPORTED')],
+    [
+      'a 404 without a code',
+      (response) => json(response, 404, { resourceType: 'OperationOutcome', issue: [] }),
+    ],
+    ['an outcome with 200', (response) => sendOutcome(response, 200, 'NOT_SUPPORTED')],
+    ['no JSON', wrong('{"resourceType":"Pat')],
+    ['nothing', wrong('')],
+    ['null', wrong('null')],
+    ['a list', wrong([])],
+    ['another resource', wrong({ ...patientOf(known(1)), resourceType: 'Practitioner' })],
+    ['no number', wrong({ ...patientOf(known(1)), id: '' })],
+    ['a number that is none', wrong({ ...patientOf(known(1)), id: '1234567890' })],
+    ['no confidentiality', wrong({ ...patientOf(known(1)), meta: {} })],
+    ['no confidentiality in its list', wrong({ ...patientOf(known(1)), meta: { security: [] } })],
+    ['names that are none', wrong({ ...patientOf(known(1)), name: 'Ada' })],
+    ['a name of numbers', wrong({ ...patientOf(known(1)), name: [{ family: 1 }] })],
+    [
+      'a thousand names',
+      wrong({ ...patientOf(known(1)), name: Array.from({ length: 1_000 }, () => ({})) }),
+    ],
+    ['more than a record', wrong(`${' '.repeat(300_000)}${JSON.stringify(patientOf(known(1)))}`)],
+    ['a connection that is cut', (response) => response.destroy()],
+    [
+      'a body that is cut',
+      (response) => {
+        response.writeHead(200, { 'content-length': '1000' });
+        response.write('{"res');
+        setImmediate(() => response.destroy());
+      },
+    ],
+  ])('%s', async (_what, answer) => {
+    answering(answer);
+    expect(await trace(person(1))).toEqual({ kind: 'not-traced' });
+  });
+
+  test('a redirect, though a record is there', async () => {
+    t.pds.records.set(testNumber(9), known(1));
+    t.pds.instead = (_request, response, path) => {
+      if (!path.endsWith(testNumber(1))) return false;
+      response.writeHead(302, { location: `${t.pds.url}/Patient/${testNumber(9)}` }).end();
+      return true;
+    };
+    expect(await trace(person(1))).toEqual({ kind: 'not-traced' });
+  });
+
+  test('an answer that does not come, or stops half way', async () => {
+    const tracer = () => t.tracer({ requestDeadlineMs: 40 });
+    answering(() => undefined);
+    expect(await trace(person(1), tracer())).toEqual({ kind: 'not-traced' });
+    answering((response) => {
+      response.writeHead(200);
+      response.write('{');
+    });
+    expect(await trace(person(1), tracer())).toEqual({ kind: 'not-traced' });
+  });
+
+  test('nobody at the address', async () => {
+    const gone = await startTestPds();
+    const tracer = gone.tracer();
+    await gone.pds.close();
+    expect(await trace(person(1), tracer)).toEqual({ kind: 'not-traced' });
+    expect(tracer.state.ok).toBe(false);
+    expect(tracer.state.detail).toContain('PDS_TOKEN_URL');
+    await gone.stop();
+  });
+});
+
+describe('a request', () => {
+  test('says for whom, and keeps its id over what passes', async () => {
+    put(1);
+    let failures = 2;
+    t.pds.instead = (request, response, path) => {
+      if (!path.includes('/Patient/') || failures-- <= 0) return false;
+      t.pds.asked.push({
+        nhsNumber: '',
+        requestId: String(request.headers['x-request-id']),
+        organisation: '',
+        at: 0,
+      });
+      sendOutcome(response, 503, 'SERVICE_UNAVAILABLE');
+      return true;
+    };
+    expect(await trace(person(1))).toEqual({ kind: 'verified' });
+    expect(t.pds.asked).toHaveLength(3);
+    expect(new Set(t.pds.asked.map(({ requestId }) => requestId)).size).toBe(1);
+    expect(t.pds.asked.at(-1)?.organisation).toBe('ZZ101');
+  });
+
+  test('waits as long as Retry-After says, and lets nobody else ask meanwhile', async () => {
+    put(1);
+    put(2);
+    const tracer = t.tracer();
+    let refusedAt = 0;
+    t.pds.instead = (_request, response, path) => {
+      if (!path.includes('/Patient/')) return false;
+      t.pds.instead = undefined;
+      refusedAt = performance.now();
+      sendOutcome(response, 429, 'TOO_MANY_REQUESTS', { 'retry-after': '1' });
+      return true;
+    };
+    const first = tracer.trace([person(1)], signal, A);
+    const shared = new DatabaseSync(tracer.memory.path, { readOnly: true });
+    const pausedUntil = (): number =>
+      Number(shared.prepare('SELECT full_at FROM rate').get()?.['full_at']);
+    await until(() => pausedUntil() > Date.now() + 1_000, 'the pause');
+    shared.close();
+    const both = await Promise.all([first, tracer.trace([person(2)], signal, A)]);
+    expect(both).toEqual([[{ kind: 'verified' }], [{ kind: 'verified' }]]);
+    for (const { at } of t.pds.asked) expect(at - refusedAt).toBeGreaterThan(950);
+  });
+
+  test('is not repeated where Retry-After is longer than anybody waits', async () => {
+    let asked = 0;
+    answering((response) => {
+      asked += 1;
+      sendOutcome(response, 503, 'SERVICE_UNAVAILABLE', { 'retry-after': '3600' });
+    });
+    expect(await trace(person(1))).toEqual({ kind: 'not-traced' });
+    expect(asked).toBe(1);
+  });
+
+  test.each([
+    ['5', 5_000],
+    [' 5 ', 5_000],
+    [new Date(61_000).toUTCString(), 60_000],
+    [new Date(0).toUTCString(), 0],
+    ['-5', undefined],
+    ['soon', undefined],
+    ['1e9', undefined],
+    [null, undefined],
+  ])('reads Retry-After %j', (text, ms) => {
+    expect(readRetryAfter(text, 1_000)).toBe(ms);
+  });
+
+  test('is made no more often than agreed, by however many', async () => {
+    for (let n = 1; n <= 14; n++) put(n);
+    const memory = t.memory();
+    const tracers = [t.tracer({ memory, perSecond: 10 }), t.tracer({ memory, perSecond: 10 })];
+    const began = performance.now();
+    await Promise.all(
+      tracers.map((tracer, i) =>
+        tracer.trace(
+          Array.from({ length: 7 }, (_, n) => person(1 + n + 7 * i)),
+          signal,
+          A,
+        ),
+      ),
+    );
+    expect(t.pds.asked).toHaveLength(14);
+    // Ten at once, then one each tenth of a second.
+    expect(performance.now() - began).toBeGreaterThan(350);
+  });
+
+  test('that can wait gives way to new rows', async () => {
+    const rate = t.memory().rate(20);
+    const order: string[] = [];
+    for (let i = 0; i < 20; i++) await rate.turn(true);
+    await Promise.all([
+      rate.turn(false).then(() => order.push('idle')),
+      ...Array.from({ length: 5 }, () => rate.turn(true).then(() => order.push('urgent'))),
+    ]);
+    expect(order).toEqual(['urgent', 'urgent', 'urgent', 'urgent', 'urgent', 'idle']);
+  });
+});
+
+describe('a token', () => {
+  test('is fetched once for however many ask, and again before it ends', async () => {
+    let now = Date.now();
+    const tracer = t.tracer({ now: () => now });
+    for (let n = 1; n <= 6; n++) put(n);
+    const before = t.pds.tokensGiven;
+    await tracer.trace([person(1), person(2), person(3)], signal, A);
+    expect(t.pds.tokensGiven - before).toBe(1);
+    now += 565_000;
+    await tracer.trace([person(4)], signal, A);
+    expect(t.pds.tokensGiven - before).toBe(1);
+    now += 10_000;
+    await tracer.trace([person(5)], signal, A);
+    expect(t.pds.tokensGiven - before).toBe(2);
+  });
+
+  test('that was withdrawn is replaced once', async () => {
+    put(1);
+    put(2);
+    const tracer = t.tracer();
+    expect(await trace(person(1), tracer)).toEqual({ kind: 'verified' });
+    t.pds.forgetTokens();
+    expect(await trace(person(2), tracer)).toEqual({ kind: 'verified' });
+  });
+
+  test('is not had by another key, and the operator is told where to look', async () => {
+    const tracer = t.tracer({ apiKey: 'another' });
+    expect(await trace(person(1), tracer)).toEqual({ kind: 'not-traced' });
+    expect(tracer.state.detail).toMatch(/401.*PDS_API_KEY/);
+  });
+
+  test.each<[string, unknown]>([
+    ['no token', { expires_in: '600' }],
+    ['an empty one', { access_token: '', expires_in: '600' }],
+    ['one that would add a header', { access_token: 'a\r\nx: y', expires_in: '600' }],
+    ['no end', { access_token: 'a' }],
+    ['an end that is none', { access_token: 'a', expires_in: 'soon' }],
+    ['an end in the past', { access_token: 'a', expires_in: '-1' }],
+    ['an end now', { access_token: 'a', expires_in: '0' }],
+    ['no JSON', 'a'],
+  ])('answer with %s is none', async (_what, body) => {
+    t.pds.instead = (_request, response, path) => {
+      if (path.includes('/Patient/')) return false;
+      json(response, 200, body);
+      return true;
+    };
+    const tracer = t.tracer();
+    expect(await trace(person(1), tracer)).toEqual({ kind: 'not-traced' });
+    expect(tracer.state.ok).toBe(false);
+  });
+});
+
+describe('what was verified', () => {
+  test('is remembered as it was sent, by authority, for as long as it was set', async () => {
+    let now = Date.now();
+    const tracer = t.tracer({ rememberMs: 60_000, now: () => now });
+    put(1);
+    await trace(person(1), tracer);
+    const asked = async (sent: Traced, authority = A): Promise<boolean> => {
+      const before = t.pds.asked.length;
+      await tracer.trace([sent], signal, authority);
+      return t.pds.asked.length > before;
+    };
+    expect(await asked(person(1))).toBe(false);
+    expect(await asked(person(1, { familyName: 'EXAMPLE' }))).toBe(false);
+    expect(await asked(person(1, { givenName: 'Ada' }))).toBe(true);
+    expect(await asked(person(1), ods('ZZ102'))).toBe(true);
+    expect(await asked(person(1, { dateOfBirth: day('2019-03-06') }))).toBe(true);
+    expect(await asked(person(1, { dateOfBirth: day('2019-03-06') }))).toBe(true);
+    now += 60_001;
+    expect(await asked(person(1))).toBe(true);
+  });
+
+  test('counts while the service is away, and nothing is said of others', async () => {
+    const tracer = t.tracer();
+    put(1);
+    await trace(person(1), tracer);
+    answering((response) => sendOutcome(response, 500, 'SERVER_ERROR'));
+    expect(await tracer.trace([person(1), person(2)], signal, A)).toEqual([
+      { kind: 'verified' },
+      { kind: 'not-traced' },
+    ]);
+  });
+
+  test('is kept without a number, a name or a date that could be read', async () => {
+    const { readFileSync, readdirSync } = await import('node:fs');
+    const { dirname } = await import('node:path');
+    const tracer = t.tracer();
+    put(77);
+    await trace(person(77), tracer);
+    const { path } = tracer.memory;
+    for (const name of readdirSync(dirname(path))) {
+      const bytes = readFileSync(`${dirname(path)}/${name}`, 'latin1');
+      for (const secret of [testNumber(77), 'Example', 'Ada', '2019-03-05']) {
+        expect(bytes.toLowerCase()).not.toContain(secret.toLowerCase());
+      }
+    }
+  });
+});
+
+describe('the service away', () => {
+  test('is not asked again at once, and is found back by itself', async () => {
+    let asked = 0;
+    answering((response) => {
+      asked += 1;
+      sendOutcome(response, 403, 'ACCESS_DENIED');
+    });
+    let now = Date.now();
+    const tracer = t.tracer({ awayMs: 30_000, now: () => now });
+    const many = Array.from({ length: 50 }, (_, i) => person(i + 1));
+    await tracer.trace(many.slice(0, 1), signal, A);
+    expect(tracer).toMatchObject({ mayAsk: false, state: { ok: false } });
+    await tracer.trace(many, signal, A);
+    expect(asked).toBe(1);
+    t.pds.instead = undefined;
+    put(1);
+    now += 30_001;
+    expect(await trace(person(1), tracer)).toEqual({ kind: 'verified' });
+    expect(tracer).toMatchObject({ mayAsk: true, state: { ok: true } });
+  });
+
+  test('is not what one record means that cannot be had', async () => {
+    for (let n = 1; n <= 40; n++) put(n);
+    t.pds.instead = (_request, response, path) => {
+      if (!path.endsWith(testNumber(3))) return false;
+      json(response, 200, '{}');
+      return true;
+    };
+    const outcomes = await t.tracer().trace(
+      Array.from({ length: 40 }, (_, i) => person(i + 1)),
+      signal,
+      A,
+    );
+    expect(outcomes.filter(({ kind }) => kind === 'verified')).toHaveLength(39);
+    expect(outcomes[2]).toEqual({ kind: 'not-traced' });
+  });
+});
+
+test('nothing that is said of a failure holds the number', async () => {
+  const number: NhsNumber = testNumber(5);
+  for (const answer of [
+    (response: ServerResponse) => json(response, 403, `no ${number}`),
+    (response: ServerResponse) => json(response, 500, `no ${number}`),
+    (response: ServerResponse) => response.destroy(),
+  ]) {
+    answering(answer);
+    const tracer = t.tracer();
+    for (let i = 0; i < 25 && tracer.state.ok; i++) await trace(person(5), tracer);
+    expect(tracer.state.ok).toBe(false);
+    expect(JSON.stringify(tracer.state)).not.toContain(number);
+  }
+});

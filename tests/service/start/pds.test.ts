@@ -1,0 +1,167 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
+import { WHO_LOOKED_NOT_SHOWN } from '#schemas/wording/lookup.ts';
+import { authorityClient } from '../../support/authority.ts';
+import { startTestPds, type TestPds } from '../../support/pds.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+import { fileCsv, planOf } from '../../support/upload-model.ts';
+
+/** A whole service whose numbers are traced in a made-up PDS. */
+
+const USED = testNumber(801);
+const REPLACED = testNumber(802);
+const NEW = testNumber(803);
+const SENSITIVE = testNumber(804);
+const WITHDRAWN = testNumber(805);
+const UNKNOWN = testNumber(806);
+
+let p: TestPds;
+let folder: string;
+let service: TestService;
+const names = [{ given: ['Ada'], family: 'Example' }];
+const know = (number: string, as = number, security = 'U'): void =>
+  void p.pds.records.set(number, { nhsNumber: as, dateOfBirth: '2019-03-05', names, security });
+
+beforeAll(async () => {
+  p = await startTestPds();
+  folder = await mkdtemp(join(tmpdir(), 'cpf-pds-'));
+  await writeFile(join(folder, 'key.pem'), p.keys.pem);
+  know(USED);
+  know(REPLACED, NEW);
+  know(SENSITIVE, SENSITIVE, 'R');
+  p.pds.records.set(WITHDRAWN, 'invalidated');
+  const numbers = [USED, REPLACED, SENSITIVE, WITHDRAWN, UNKNOWN];
+  service = await startTestService({
+    environment: {
+      TRACING: 'pds',
+      PDS_URL: p.pds.url,
+      PDS_API_KEY: 'test-key',
+      PDS_KEY_ID: 'k1',
+      PDS_KEY_FILE: join(folder, 'key.pem'),
+      PDS_PER_SECOND: '1000',
+      REREAD_SECONDS: '0.05',
+    },
+    authorities: [
+      { code: 'ZZ101', rows: numbers.map((nhsNumber) => ({ nhsNumber, localId: 'L-1' })) },
+    ],
+  });
+});
+afterAll(async () => {
+  await service?.stopAndRemove();
+  await p?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const look = async (nhsNumber: string) =>
+  lookupAnswerSchema.parse(await (await service.lookup({ nhsNumber })).json());
+const files = async (name: string): Promise<string[]> => {
+  const found = await readdir(join(service.dataDir, name)).catch((): string[] => []);
+  return found.toSorted();
+};
+const read = (...path: string[]): Promise<string> =>
+  readFile(join(service.dataDir, ...path), 'utf8');
+
+const ask = (path: string, init: Omit<RequestInit, 'headers'> = {}) =>
+  authorityClient(service)(path, { ...init, headers: { 'content-type': 'text/csv' } });
+const checkSchema = z.object({ status: z.string(), outcome: z.string() });
+const check = async () =>
+  z
+    .object({ checks: z.object({ 'tracing:pds': z.array(checkSchema) }) })
+    .parse(await (await fetch(`${service.baseUrl}/_status`)).json()).checks['tracing:pds'][0];
+
+test('numbers that were replaced, withdrawn or made sensitive since are told, once, and the flags stay', async () => {
+  await until(async () => (await files('privacy-officer')).length > 0, 'the alert');
+  const told = async () => {
+    const name = (await files('notices')).find((each) => /^inactive-.*\.json$/.test(each));
+    if (name === undefined) return [];
+    return inactiveNumbersNoticeSchema.parse(JSON.parse(await read('notices', name))).numbers;
+  };
+  await until(async () => (await told()).length === 2, 'the notices');
+  const notices = await files('notices');
+  expect(notices.filter((name) => name.startsWith('inactive'))).toHaveLength(3);
+  // What this council sent was never verified here, so the new number is not given.
+  expect((await told()).toSorted((a, b) => a.nhsNumber.localeCompare(b.nhsNumber))).toEqual([
+    { nhsNumber: REPLACED, localId: 'L-1' },
+    { nhsNumber: WITHDRAWN, localId: 'L-1' },
+  ]);
+  const sensitive = notices.find((name) => /^sensitive-.*\.txt$/.test(name)) ?? '';
+  expect(await read('notices', sensitive)).toContain(SENSITIVE);
+
+  const [alert = ''] = await files('privacy-officer');
+  const text = await read('privacy-officer', alert);
+  expect(text).not.toContain(SENSITIVE);
+  const { auditId } = z.object({ auditId: z.string() }).parse(JSON.parse(text));
+  expect((await service.events()).find((event) => event.auditId === auditId)).toMatchObject({
+    type: 'number-sensitive',
+    detail: { nhsNumber: SENSITIVE, authorities: 'ZZ101' },
+  });
+  for (const number of [REPLACED, WITHDRAWN, SENSITIVE]) {
+    expect(await look(number)).toMatchObject({ outcome: 'flagged', current: true });
+  }
+});
+
+test('who has looked at a child whose record is sensitive is shown to nobody, and stays on record', async () => {
+  await until(async () => (await files('privacy-officer')).length > 0, 'the alert');
+  await until(async () => (await look(SENSITIVE)).accesses === undefined, 'the mark');
+  const answer = await look(SENSITIVE);
+  expect(answer).not.toHaveProperty('accesses');
+  expect(answer.advice).toContain(WHO_LOOKED_NOT_SHOWN);
+  expect((await look(USED)).accesses).toHaveLength(1);
+  const event = (await service.events()).find((each) => each.auditId === answer.auditId);
+  expect(event).toMatchObject({ outcome: 'flagged', accessesShown: [] });
+});
+
+test('what is not known at all is told to nobody but the operator', async () => {
+  await until(() => service.lines.some((line) => line.includes('another environment')), 'the log');
+  for (const name of await files('notices')) {
+    expect(await read('notices', name)).not.toContain(UNKNOWN);
+  }
+});
+
+test('records wait while PDS is away, the status says so, and they are taken up by themselves', async () => {
+  for (let n = 810; n <= 812; n++) know(testNumber(n));
+  const send = async (sequence: number, numbers: number[]) => {
+    const query = `sequence=${sequence}&createdAt=${new Date().toISOString()}&rowCount=${numbers.length}`;
+    const body = fileCsv({ records: numbers.map((n) => planOf(n)) });
+    return acknowledgementSchema.parse(
+      await (await ask(`/uploads?${query}`, { method: 'POST', body })).json(),
+    );
+  };
+  expect(await send(11, [810])).toMatchObject({ code: 'CPF02' });
+  p.pds.instead = (_request, response) => {
+    sendOutcome(response, 403, 'ACCESS_DENIED');
+    return true;
+  };
+  expect(await send(12, [810, 811, 812])).toMatchObject({
+    code: 'CPF03',
+    counts: { accepted: 1, refused: 0 },
+    held: { untraced: true, records: 2 },
+  });
+  const said = await check();
+  expect(said?.status).toBe('warn');
+  expect(said?.outcome).toMatch(/403.*2 records of 1 file wait to be traced/);
+  expect((await look(testNumber(811))).outcome).toBe('not-flagged');
+  p.pds.instead = undefined;
+  await until(async () => (await look(testNumber(811))).outcome === 'flagged', 'the taking up');
+  await until(async () => (await check())?.status === 'pass', 'the check');
+  expect(acknowledgementSchema.parse(await (await ask('/uploads/12')).json())).toMatchObject({
+    code: 'CPF02',
+    counts: { accepted: 3 },
+  });
+});
+
+test('the log names nobody', () => {
+  const log = service.lines.join('\n');
+  for (const n of [801, 802, 803, 804, 805, 806, 810, 811, 812]) {
+    expect(log).not.toContain(testNumber(n));
+  }
+  expect(log).not.toContain('Example');
+});

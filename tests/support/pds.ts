@@ -1,0 +1,85 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type CryptoKey, importPKCS8, importSPKI } from 'jose';
+import { createPdsClient } from '#loaders/check/tracing/pds/client.ts';
+import { TracingMemory } from '#loaders/check/tracing/pds/memory.ts';
+import { createPdsTracer, type PdsTracerOptions } from '#loaders/check/tracing/pds/pds-tracer.ts';
+import { createTokens } from '#loaders/check/tracing/pds/token.ts';
+import { type MadeUpPds, startMadeUpPds } from '#loaders/synthetic/made-up-pds.ts';
+import { temporaryFolder } from './upload-loading.ts';
+
+export type KeyPair = { pem: string; privateKey: CryptoKey; publicKey: CryptoKey };
+
+export async function keyPair(): Promise<KeyPair> {
+  // As short as RS512 takes: a longer one would only take time.
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  return {
+    pem: privateKey,
+    privateKey: await importPKCS8(privateKey, 'RS512'),
+    publicKey: await importSPKI(publicKey, 'RS512'),
+  };
+}
+
+export type TestPds = {
+  pds: MadeUpPds;
+  keys: KeyPair;
+  /** A tracer with a memory of its own unless it is given one. */
+  tracer(
+    options?: Partial<PdsTracerOptions> & {
+      requestDeadlineMs?: number;
+      backOffMs?: number;
+      apiKey?: string;
+    },
+  ): ReturnType<typeof createPdsTracer> & { memory: TracingMemory };
+  memory(): TracingMemory;
+  stop(): Promise<void>;
+};
+
+/** A made-up PDS, and tracers that ask it. */
+export async function startTestPds(): Promise<TestPds> {
+  const keys = await keyPair();
+  const pds = await startMadeUpPds({ apiKey: 'test-key', publicKey: keys.publicKey });
+  const folder = temporaryFolder();
+  const memories: TracingMemory[] = [];
+  const memory = (): TracingMemory => {
+    const opened = TracingMemory.open(join(folder, `memory-${memories.length}.sqlite`), 'test');
+    memories.push(opened);
+    return opened;
+  };
+  return {
+    pds,
+    keys,
+    memory,
+    tracer({ requestDeadlineMs = 2_000, backOffMs = 1, apiKey = 'test-key', ...options } = {}) {
+      const { memory: remembered = memory(), perSecond = 1_000, now } = options;
+      const { privateKey } = keys;
+      const { tokenUrl, url } = pds;
+      const client = createPdsClient({
+        url,
+        tokens: createTokens({ tokenUrl, apiKey, keyId: 'k1', privateKey }, now),
+        rate: remembered.rate(perSecond),
+        requestDeadlineMs,
+        backOffMs,
+      });
+      const tracer = createPdsTracer({
+        client,
+        memory: remembered,
+        rememberMs: 90 * 86_400_000,
+        perSecond,
+        awayMs: 50,
+        ...options,
+      });
+      return Object.assign(tracer, { memory: remembered });
+    },
+    async stop() {
+      for (const each of memories) each.close();
+      await pds.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
