@@ -1,14 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import packageJson from '../package.json' with { type: 'json' };
-import { withErrorTable, withSettingsTable } from './description/error-table.ts';
+import { withErrorTable, withRouteTable, withSettingsTable } from './description/error-table.ts';
 import { openApi } from './description/openapi.ts';
 import { OPERATIONS } from './routes/routes.ts';
 
-/** `npm run docs`: writes what of the documentation is made from the code. A test holds both to be equal. */
+/** `npm run docs`: writes the parts of the documentation that are made from the code. A test compares both. */
 const docs = new URL('../docs/', import.meta.url);
 const api = openApi(OPERATIONS, packageJson.version);
 await writeFile(new URL('openapi.json', docs), `${JSON.stringify(api, null, 2)}\n`);
 const guide = new URL('integrating.md', docs);
-await writeFile(guide, withErrorTable(await readFile(guide, 'utf8')));
+await writeFile(guide, withRouteTable(withErrorTable(await readFile(guide, 'utf8')), OPERATIONS));
 const settings = new URL('operating/settings.md', docs);
 await writeFile(settings, withSettingsTable(await readFile(settings, 'utf8')));

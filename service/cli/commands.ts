@@ -60,7 +60,8 @@ Settings come from the environment:
 Every command has its own help: cp-flags load --help
 `;
 
-function commandLine(environment: NodeJS.ProcessEnv): Command {
+/** The command line, with every command and option that it has. */
+export function commandLine(environment: NodeJS.ProcessEnv): Command {
   const configuration = () => readConfiguration(environment);
   const program = new Command('cp-flags')
     .description('Child protection flag lookup for unscheduled care.')

@@ -1,4 +1,6 @@
 import { ERRORS } from '#schemas/errors.ts';
+import { describedPath } from './openapi.ts';
+import type { Operation } from './operation.ts';
 import { settingsTable } from './settings.ts';
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
@@ -10,10 +12,26 @@ function errorTable(): string {
       `| \`${code}\` | ${status} | ${fhir} | ${retryable ? 'later' : ''} | ${cell(title)}. ${cell(detail)} |`,
   );
   return [
-    '| code | status | FHIR issue | again | means, and what to do |',
+    '| Code | Status | FHIR issue | Again | Means, and what to do |',
     '|---|---|---|---|---|',
     ...rows,
   ].join('\n');
+}
+
+const LET_IN: Record<Operation['letsIn'], string> = {
+  anybody: 'anybody',
+  lookup: 'B0107 or B0170',
+  authority: 'scope `upload`',
+  audit: 'scope `audit`',
+};
+
+/** Every route as a table in Markdown, for the documentation. */
+function routeTable(operations: readonly Operation[]): string {
+  const rows = operations.map(
+    ({ method, path, letsIn, summary }) =>
+      `| \`${method} ${describedPath(path)}\` | ${LET_IN[letsIn]} | ${cell(summary)} |`,
+  );
+  return ['| Route | Who is let in | Does |', '|---|---|---|', ...rows].join('\n');
 }
 
 /**
@@ -31,6 +49,10 @@ function withTable(page: string, name: string, table: string): string {
 
 /** The guide for suppliers with its table of refusals. */
 export const withErrorTable = (page: string): string => withTable(page, 'errors', errorTable());
+
+/** The guide for suppliers with its table of routes. */
+export const withRouteTable = (page: string, operations: readonly Operation[]): string =>
+  withTable(page, 'routes', routeTable(operations));
 
 /** The page of settings with its table. */
 export const withSettingsTable = (page: string): string =>

@@ -1,18 +1,26 @@
+import { globSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Resource } from '@medplum/fhirtypes';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { expect, test } from 'vitest';
+import { unreadableEventSchema, writtenEventSchema } from '#schemas/audit/audit-event.ts';
 import { configurationSchema } from '#schemas/configuration.ts';
 import { ERRORS } from '#schemas/errors.ts';
 import { careSettings } from '#schemas/people/care-setting.ts';
 import { claimMappingSchema } from '#schemas/people/identity.ts';
 import { createApiDescription } from '#service/description/description.ts';
-import { withErrorTable, withSettingsTable } from '#service/description/error-table.ts';
+import {
+  withErrorTable,
+  withRouteTable,
+  withSettingsTable,
+} from '#service/description/error-table.ts';
 import { EXAMPLES } from '#service/description/examples.ts';
 import { openApi, refusalsOf } from '#service/description/openapi.ts';
 import { OPERATIONS } from '#service/routes/routes.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { FHIR_DEFINITIONS } from '../../support/fhir-validation.ts';
+import { root } from '../../support/processes.ts';
 
 const read = (path: string): Promise<string> =>
   readFile(new URL(`../../../docs/${path}`, import.meta.url), 'utf8');
@@ -25,6 +33,33 @@ test('docs/openapi.json is what the service serves (npm run docs writes it)', as
 test('the table of errors in docs/integrating.md is that of the code (npm run docs writes it)', async () => {
   const page = await read('integrating.md');
   expect(withErrorTable(page)).toBe(page);
+});
+
+test('the table of routes in docs/integrating.md is that of the code (npm run docs writes it)', async () => {
+  const page = await read('integrating.md');
+  expect(withRouteTable(page, OPERATIONS)).toBe(page);
+});
+
+test('every kind of event is explained in docs/audit.md, and no other', async () => {
+  const [, section = ''] = /\n## What is recorded\n([^]*?)\n## /.exec(await read('audit.md')) ?? [];
+  const explained = [...section.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`([a-z-]+)`/g)].map(([, type]) => type),
+  );
+  const types = [...writtenEventSchema.options, unreadableEventSchema].flatMap(({ shape }) => [
+    ...shape.type._zod.values,
+  ]);
+  expect(explained.toSorted()).toEqual(types.toSorted());
+});
+
+test('every metric in the code is explained in docs/operating/metrics.md', async () => {
+  const page = await read('operating/metrics.md');
+  const names = globSync('service/**/*.ts', { cwd: root }).flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/'(cp_flags(?:\.[a-z_]+)+)'/g)].map(
+      ([, name = '']) => name.replaceAll('.', '_'),
+    ),
+  );
+  expect(names.length).toBeGreaterThan(50);
+  expect(names.filter((name) => !page.includes(`\`${name}`))).toEqual([]);
 });
 
 test('the page of settings has every one of them, with its meaning (npm run docs writes it)', async () => {

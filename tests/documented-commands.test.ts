@@ -1,0 +1,83 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { expect, test } from 'vitest';
+import { commandLine } from '#service/cli/commands.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { root } from './support/processes.ts';
+
+const PAGES = ['*.md', 'docs/**/*.md', 'bench/*.md', 'schemas/wording/*.ts', 'docker-compose.yml'];
+const files = PAGES.flatMap((pattern) => globSync(pattern, { cwd: root }));
+
+/** Commands to type: lines of blocks and what is between backticks; a backslash carries a line on. */
+function typed(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8').replaceAll(/ *\\\n */g, ' ');
+  if (!file.endsWith('.md')) return [...text.matchAll(/cp-flags [^`'".$]*/g)].map(([part]) => part);
+  const blocks = [...text.matchAll(/^```\w*\n([^]*?)^```/gm)].map(([, block = '']) => block);
+  const spans = text.replaceAll(/^```[^]*?^```/gm, '').matchAll(/`([^`\n]+)`/g);
+  return [...blocks.flatMap((block) => block.split('\n')), ...[...spans].map(([, s = '']) => s)];
+}
+
+/** The arguments of each `cp-flags` in a line, up to a pipe, a redirection, a comment or the next command. */
+const argumentsIn = (line: string): string[][] =>
+  [...line.matchAll(/(?<!-u )\bcp-flags ([a-z][^|>#;&,)]*)/g)].map(([, rest = '']) =>
+    rest.trim().split(/\s+/),
+  );
+
+/** The first thing that a command line would not know, or `undefined`. */
+function unknownIn(words: readonly string[], program: Command): string | undefined {
+  let command = program;
+  for (const word of words) {
+    const inner = command.commands.find((each) => each.name() === word);
+    if (inner === undefined) break;
+    command = inner;
+  }
+  if (command === program) return words[0];
+  const options = new Set([...command.options.map(({ long }) => long), '--help']);
+  return words.find((word) => /^--[a-z]/.test(word) && !options.has(word.replace(/[=,.].*/, '')));
+}
+
+test('every command and option of cp-flags that a page or a sentence names is there', () => {
+  const program = commandLine({});
+  const wrong = files.flatMap((file) =>
+    typed(file)
+      .flatMap(argumentsIn)
+      .flatMap((words) => {
+        const unknown = unknownIn(words, program);
+        return unknown === undefined ? [] : [`${file}: cp-flags ${words.join(' ')}: ${unknown}`];
+      }),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('every command of cp-flags is named on a page', () => {
+  const named = (path: string): boolean =>
+    files.some((file) =>
+      typed(file).some(
+        (line) => `${line} `.includes(`cp-flags ${path} `) || line.split(', ').includes(path),
+      ),
+    );
+  const paths = (command: Command, before: string[]): string[] => {
+    const path = [...before, command.name()];
+    return command.commands.length === 0
+      ? [path.join(' ')]
+      : command.commands.flatMap((inner) => paths(inner, path));
+  };
+  const all = commandLine({}).commands.flatMap((command) => paths(command, []));
+  expect(all.filter((path) => !named(path))).toEqual([]);
+});
+
+test('every script of npm that a page names is there', () => {
+  const named = files.flatMap((file) =>
+    typed(file).flatMap((line) =>
+      [...line.matchAll(/npm (?:run )?(?:--silent )?(start|test|[a-z]+:[a-z]+)?\b/g)]
+        .flatMap(([, script]) => (script === undefined ? [] : [script]))
+        .concat(
+          [...line.matchAll(/npm run (?:--silent )?([a-z:]+)/g)].map(([, script = '']) => script),
+        ),
+    ),
+  );
+  const scripts = new Set(Object.keys(packageJson.scripts));
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((script) => !scripts.has(script))).toEqual([]);
+});
