@@ -82,7 +82,7 @@ export async function traceNumbers(
 }
 
 /**
- * Traces people whose records waited for it; `undefined` for each who goes on waiting.
+ * Traces people whose records waited for it; `undefined` for each who continues waiting.
  *
  * @throws {NumberTracingUnavailable} where the tracer is, or does not answer in time
  */

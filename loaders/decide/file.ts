@@ -261,7 +261,7 @@ export class FileDecider {
       leftOut,
       breakerOutcome,
     };
-    // What waits to be traced waits for no person: it goes in by itself, beside what is applied now.
+    // What waits to be traced waits for no person: it goes in on its own, beside what is applied now.
     if (waiting.records > 0 && (highest === undefined || breakerOutcome.reasons.length > 0)) {
       this.#read.failures.add({ code: 'CPF05', place: 'file', hint: FILE_HINTS.notTraced });
       return { difference, outcome: { kind: 'refuse', code: 'CPF05' } };

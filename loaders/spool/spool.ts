@@ -73,7 +73,7 @@ export class Spool {
   readonly #held: SpoolFile;
   readonly #echo: SpoolFile;
   readonly #decided: SpoolFile;
-  /** What goes on waiting to be traced, and whoever that is. */
+  /** What continues waiting to be traced, and whoever that is. */
   readonly #waiting: SpoolFile;
   readonly #people: SpoolFile;
   #waits = false;

@@ -43,7 +43,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
  * Serves a made-up Personal Demographics Service on loopback: the token address of the API platform and
  * retrieval by number, with the checks of the real one and none of its people. For rehearsals and tests.
  *
- * @param publicKey of the key by which whoever asks shows who it is; RS512
+ * @param publicKey of the key by which anybody who asks shows who it is; RS512
  */
 export async function startMadeUpPds({
   port = 0,

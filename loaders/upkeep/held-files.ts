@@ -41,9 +41,9 @@ export type HeldFileDecision = {
 export type TracedRecords = {
   /** Which of the spool's files they are in. */
   of: number;
-  /** By record. One that is not there goes on waiting. */
+  /** By record. One that is not there continues waiting. */
   findings: ReadonlyMap<number, readonly Finding[]>;
-  /** Whoever goes on waiting. */
+  /** Whoever continues waiting. */
   people: readonly WaitingPerson[];
 };
 
@@ -314,7 +314,7 @@ async function decideRelease(
   };
 }
 
-/** The records that were traced and found sound; the others are refused, or go on waiting. */
+/** The records that were traced and found sound; the others are refused, or continue waiting. */
 function* soundRecords(
   spool: Spool,
   heldFile: HeldFile,

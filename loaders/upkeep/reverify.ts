@@ -38,7 +38,7 @@ export type ReverifyOptions = {
  *
  * @returns how many were looked at, and how many are not known at all, which is told to nobody: a number that was
  * verified is not unknown later, so the service asked may be another than before
- * @throws {NumberTracingUnavailable} where it cannot go on
+ * @throws {NumberTracingUnavailable} where it cannot continue
  */
 export async function reverifyNumbers(
   store: Pick<Store, 'scan' | 'markNumber'>,
@@ -58,7 +58,7 @@ export async function reverifyNumbers(
   for (const [nhsNumber, rows] of due) {
     const [first] = rows;
     if (first === undefined || stopping()) break;
-    // New rows may have brought it meanwhile.
+    // New rows may have brought it in the meantime.
     if (memory.wasLookedAt(nhsNumber, since)) continue;
     let found: Retrieved;
     try {

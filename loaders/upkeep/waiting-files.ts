@@ -26,7 +26,7 @@ export type TakeUpOptions = {
 
 /**
  * Traces whoever of a file waits for it, and takes up the records that could be traced: as of now, as a release
- * does. The others go on waiting.
+ * does. The others continue waiting.
  *
  * @returns its acknowledgement, which is provisional as long as some wait; `undefined` where nobody could be traced
  * @throws {LoadFailed} where the store or the disk failed, or the file waits no more

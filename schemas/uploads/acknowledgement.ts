@@ -68,7 +68,7 @@ export const heldSchema = z.strictObject({
   rows: z.int().nonnegative(),
   /** A full refresh: rows that it leaves out, which are to be taken away. */
   leftOut: z.int().nonnegative(),
-  /** True of records whose NHS numbers could not be traced yet: they are taken up by themselves once they can. */
+  /** True of records whose NHS numbers could not be traced yet: they are taken up on their own once they can. */
   untraced: z.literal(true).optional(),
 });
 

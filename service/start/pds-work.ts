@@ -85,7 +85,7 @@ export function startPdsWork({
           count,
         });
       } catch (error) {
-        // It goes on waiting, whatever failed, and is tried again.
+        // It continues waiting, whatever failed, and is tried again.
         if (!(error instanceof LoadFailed)) throw error;
         log.warn('what waits to be traced could not be taken up', { authority, sequence });
       }
@@ -99,7 +99,7 @@ export function startPdsWork({
         id: randomUUID(),
         createdAt: new Date(now()).toISOString(),
         authority: { code: authority, ...(known !== undefined && { name: known.name }) },
-        // Of a file from before the numbering began anew there is nothing but the number it has here.
+        // Of a file from before the numbering started again there is nothing but the number it has here.
         sequence: sequence > sequenceOffset ? sequence - sequenceOffset : sequence,
         numbers: [
           {

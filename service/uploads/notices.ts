@@ -31,7 +31,7 @@ export async function readNotice(
 }
 
 /**
- * Writes that numbers are no longer in use which were found so after their upload, beside those that are told of
+ * Writes that numbers are no longer in use which were found so after their upload, beside those that are told about
  * it already.
  */
 export async function addToNotice(folder: string, notice: InactiveNumbersNotice): Promise<void> {

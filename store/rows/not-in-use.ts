@@ -22,7 +22,7 @@ export async function setNotInUse(redis: Redis, numbers: readonly NhsNumber[]): 
 export type NumberState = 'in-use' | 'not-in-use' | 'sensitive';
 
 /**
- * Says what is so of one number. Of a sensitive one a lookup goes on showing the flag, and not who has looked.
+ * Says what is so of one number. Of a sensitive one a lookup continues showing the flag, and not who has looked.
  *
  * @param state `?` only asks
  * @returns what was so before

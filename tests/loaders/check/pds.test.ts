@@ -254,7 +254,7 @@ describe('a request', () => {
     expect(t.pds.asked.at(-1)?.organisation).toBe('ZZ101');
   });
 
-  test('waits as long as Retry-After says, and lets nobody else ask meanwhile', async () => {
+  test('waits as long as Retry-After says, and lets nobody else ask in the meantime', async () => {
     put(1);
     put(2);
     const tracer = t.tracer();
@@ -432,7 +432,7 @@ describe('what was verified', () => {
 });
 
 describe('the service away', () => {
-  test('is not asked again at once, and is found back by itself', async () => {
+  test('is not asked again at once, and is found back on its own', async () => {
     let asked = 0;
     answering((response) => {
       asked += 1;

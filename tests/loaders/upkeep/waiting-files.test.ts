@@ -198,7 +198,7 @@ describe('while PDS is away', () => {
 });
 
 describe('what waited', () => {
-  test('is taken up record by record: refused for what is found, and told of', async () => {
+  test('is taken up record by record: refused for what is found, and told about', async () => {
     await load(1, children(1, 2));
     goAway();
     await load(2, children(31, 5));
@@ -223,7 +223,7 @@ describe('what waited', () => {
       { sequence: 2, numbers: [{ nhsNumber: testNumber(33), replacedBy: testNumber(34) }] },
     ]);
     expect([await inForce(34), await inForce(35)]).toEqual([true, false]);
-    // The inbox goes on asking for the final answer.
+    // The inbox continues asking for the final answer.
     if (provisional !== undefined) {
       expect(await finalAnswer(t.store, t.anchor, provisional)).toBeUndefined();
     }

@@ -126,7 +126,7 @@ test('what is not known at all is told to nobody but the operator', async () => 
   }
 });
 
-test('records wait while PDS is away, the status says so, and they are taken up by themselves', async () => {
+test('records wait while PDS is away, the status says so, and they are taken up on their own', async () => {
   for (let n = 810; n <= 812; n++) know(testNumber(n));
   const send = async (sequence: number, numbers: number[]) => {
     const query = `sequence=${sequence}&createdAt=${new Date().toISOString()}&rowCount=${numbers.length}`;

@@ -132,7 +132,7 @@ export function createPdsClient({
           ? new PdsFailure(PDS.noAnswer(answer), answer === 'too large' ? OF_A_RECORD : OF_THE_WAY)
           : new PdsFailure(PDS.answered(status), meaningOf(status));
       const waitMs = retryAfterMs ?? backOffMs * 2 ** (attempt - 1) * (0.5 + Math.random());
-      // For everybody: whoever asks meanwhile would be refused for the same reason.
+      // For everybody: anybody who asks in the meantime would be refused for the same reason.
       if (retryAfterMs !== undefined || status === 429) rate.pause(waitMs);
       // A token may have been withdrawn; a new one is tried once.
       if (status === 401 && !refused) {

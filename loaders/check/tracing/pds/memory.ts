@@ -30,7 +30,7 @@ export class TracingMemory {
   }
 
   /**
-   * Opens the file, or begins it. One that is damaged is begun anew: it only saves requests, so a power cut may
+   * Opens the file, or begins it. One that is damaged is started again: it only saves requests, so a power cut may
    * cost what it holds and nothing waits for the disk.
    */
   static open(path: string, key: string): TracingMemory {

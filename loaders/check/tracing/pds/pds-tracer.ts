@@ -34,7 +34,7 @@ export type PdsTracerOptions = {
 };
 
 const AWAY_MS = 30_000;
-/** One, but for what is lost in adding shares. */
+/** One, except for what is lost in adding shares. */
 const ENOUGH = 0.999;
 const AT_ONCE_AT_MOST = 32;
 /** A hundred people at one a second, behind the files of three other authorities. */
