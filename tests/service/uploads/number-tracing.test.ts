@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -6,7 +7,7 @@ import {
   ConfigurationError,
   readConfiguration,
 } from '#schemas/configuration.ts';
-import { openNumberTracer } from '#service/uploads/number-tracing.ts';
+import { isPds, openNumberTracer } from '#service/uploads/number-tracing.ts';
 import { testNumber } from '../../support/rows.ts';
 import { testFolder } from '../../support/service.ts';
 
@@ -33,7 +34,7 @@ describe('tracing', () => {
     const none = readConfiguration({});
     expect(await openNumberTracer(none, 'demo')).toBeUndefined();
     expect(await refusal(openNumberTracer(none, 'live'))).toMatch(
-      /^TRACING: must be register, .*\.$/,
+      /^TRACING: must be register or pds, .*\.$/,
     );
   });
 
@@ -56,11 +57,61 @@ describe('tracing', () => {
   });
 });
 
+describe('tracing by PDS', () => {
+  const of = (key: string): Configuration =>
+    readConfiguration({
+      TRACING: 'pds',
+      PDS_URL: 'https://pds.example/FHIR/R4/',
+      PDS_API_KEY: 'a',
+      PDS_KEY_ID: 'k',
+      PDS_KEY_FILE: key,
+      DATA_DIR: folder,
+    });
+
+  test('is had with an RSA key, and with no other a sentence says what the key must be', async () => {
+    const path = (name: string) => join(folder, name);
+    const rsa = (modulusLength: number) =>
+      generateKeyPairSync('rsa', { modulusLength }).privateKey.export({
+        type: 'pkcs8',
+        format: 'pem',
+      });
+    await writeFile(path('good.pem'), rsa(2_048));
+    const tracer = await openNumberTracer(of(path('good.pem')), 'live');
+    expect(isPds(tracer)).toBe(true);
+    if (isPds(tracer)) tracer.memory.close();
+    await writeFile(path('short.pem'), rsa(1_024));
+    await writeFile(
+      path('ec.pem'),
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+        type: 'pkcs8',
+        format: 'pem',
+      }),
+    );
+    await writeFile(path('none.pem'), 'no key');
+    for (const name of ['short.pem', 'ec.pem', 'none.pem']) {
+      expect(await refusal(openNumberTracer(of(path(name)), 'live'))).toMatch(
+        /^PDS_KEY_FILE: must be an RSA private key of 2048 bits or more/,
+      );
+    }
+    expect(await refusal(openNumberTracer(of(path('gone.pem')), 'live'))).toBe(
+      'PDS_KEY_FILE: cannot be read.',
+    );
+  });
+});
+
 describe('settings', () => {
   test.each([
     [{ TRACING: 'register' }, /^TRACING_REGISTER_FILE: required, because TRACING is register\.$/],
     [{ TRACING_REGISTER_FILE: 'x.csv' }, /^TRACING: must be register, /],
-    [{ TRACING: 'pds' }, /^TRACING: /],
+    [
+      { TRACING: 'pds', PDS_URL: 'https://pds.example', PDS_API_KEY: 'a' },
+      /^PDS_KEY_ID: required, because TRACING is pds\. PDS_KEY_FILE: required/,
+    ],
+    [{ PDS_URL: 'http://pds.example/FHIR' }, /^PDS_URL: must be an https address/],
+    [{ PDS_URL: 'https://a:b@pds.example/FHIR' }, /^PDS_URL: must be an https address/],
+    [{ PDS_TOKEN_URL: 'https://pds.example/token?x=1' }, /^PDS_TOKEN_URL: must be an https/],
+    [{ PDS_PER_SECOND: '0' }, /^PDS_PER_SECOND: must be at least 0.1/],
+    [{ TRACING: 'no' }, /^TRACING: /],
     [{ ACK_ECHO: 'V145;V146' }, /^ACK_ECHO: must be ODS codes separated by commas\.$/],
   ])('%j are refused in a sentence', (environment, says) => {
     expect(() => readConfiguration(environment)).toThrow(says);

@@ -408,7 +408,8 @@ describe('GET /uploads/{sequence}/notice', () => {
     const theirs = await request('/uploads/7/notice', { as: 'ZZ102' });
     expect(await refused(theirs)).toBe('404 notice-not-found');
     expect(await refused(await request('/uploads/8/notice'))).toBe('404 notice-not-found');
-    expect(await refused(await request('/uploads/..%2f7/notice'))).toBe('404 notice-not-found');
+    // An address that a proxy might read in another way gets to no route.
+    expect((await request('/uploads/..%2f7/notice')).status).toBe(400);
     const token = await service.token(claims());
     expect(await refused(await request('/uploads/7/notice', { token }))).toBe(
       '403 authority-token-required',
