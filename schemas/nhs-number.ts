@@ -43,11 +43,6 @@ export function unspacedNhsNumber(text: string): string {
   return /^[0-9]{10}$/.test(bare) ? bare : text;
 }
 
-/** True of the range 999 000 0000 to 999 999 9999, which is never issued and kept for tests. */
-export function isTestNhsNumber(number: NhsNumber): boolean {
-  return number.startsWith('999');
-}
-
 export const nhsNumberSchema = z
   .string()
   .refine((text) => parseNhsNumber(text) !== undefined, {

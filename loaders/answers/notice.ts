@@ -1,7 +1,7 @@
 import type { InactiveNumber, InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { NOTICE } from '#schemas/wording/answers.ts';
 import { csvText } from '../formats/common/csv-text.ts';
-import { contentId, element, OIDS, spineDocument, spineTime, xmlText } from './xml.ts';
+import { element, intendedRecipient, OIDS, spineDocument, spineTime } from './xml.ts';
 
 export function noticeCsv({ numbers, sequence, omitted }: InactiveNumbersNotice): string {
   return csvText([
@@ -24,26 +24,11 @@ export const printedNhsNumber = (number: string): string =>
 /** CP-IS Inactive NHS Number Notification, valid against REPC_MT000005GB01. */
 export function noticeXml(notice: InactiveNumbersNotice): string {
   const { authority, id, createdAt, numbers } = notice;
-  const recipient = 'COCT_TP145103GB01.IntendedRecipient';
   return spineDocument(
     'CP-ISInactiveNHSNumberNotification',
     element('effectiveTime', { value: spineTime(createdAt) }),
     element('id', { root: id.toUpperCase() }),
-    element(
-      'primaryInformationRecipient',
-      {},
-      contentId(recipient),
-      element(
-        recipient,
-        {},
-        element(
-          'representedSourceOrganization',
-          {},
-          element('id', { root: OIDS.organisation, extension: authority.code }),
-          element('name', {}, xmlText(authority.name ?? authority.code)),
-        ),
-      ),
-    ),
+    intendedRecipient(authority),
     ...numbers.map((number) => element('subject', {}, inactivePatient(number, notice))),
   );
 }

@@ -3,7 +3,15 @@ import { PLAN_TYPES, type PlanType } from '#schemas/plans/plan.ts';
 import { NOTIFICATION } from '#schemas/wording/answers.ts';
 import { csvText } from '../formats/common/csv-text.ts';
 import { printedNhsNumber } from './notice.ts';
-import { contentId, element, OIDS, spineDocument, spineTime, xmlText } from './xml.ts';
+import {
+  contentId,
+  element,
+  intendedRecipient,
+  OIDS,
+  spineDocument,
+  spineTime,
+  xmlText,
+} from './xml.ts';
 
 const COLUMNS = [
   'notification',
@@ -105,7 +113,6 @@ function newestFile(plans: NotificationEntry['plans']): number | undefined {
 function notificationXml(notification: Notification): string {
   const { uuid, createdAt, authority, entries, checkpoint } = notification;
   const accesses = entries.flatMap((entry) => recordAccesses(entry, authority.code));
-  const recipient = 'COCT_TP145103GB01.IntendedRecipient';
   return spineDocument(
     'CP-ISAccessToServiceNotification',
     `<?cp-flags-checkpoint ${packed(checkpoint)}?>`,
@@ -117,21 +124,7 @@ function notificationXml(notification: Notification): string {
       element('pertinentTotalReturnedRecords', {}, element('value', { value: accesses.length })),
     ),
     ...accesses.map((access) => element('pertinentInformation1', {}, access)),
-    element(
-      'primaryInformationRecipient',
-      {},
-      contentId(recipient),
-      element(
-        recipient,
-        {},
-        element(
-          'representedSourceOrganization',
-          {},
-          element('id', { root: OIDS.organisation, extension: authority.code }),
-          element('name', {}, xmlText(authority.name)),
-        ),
-      ),
-    ),
+    intendedRecipient(authority),
   );
 }
 

@@ -45,6 +45,29 @@ export function contentId(template: string): string {
   });
 }
 
+/** The authority that a message is for. */
+export function intendedRecipient({
+  code,
+  name = code,
+}: {
+  code: string;
+  name?: string | undefined;
+}): string {
+  const recipient = 'COCT_TP145103GB01.IntendedRecipient';
+  const organisation = element(
+    'representedSourceOrganization',
+    {},
+    element('id', { root: OIDS.organisation, extension: code }),
+    element('name', {}, xmlText(name)),
+  );
+  return element(
+    'primaryInformationRecipient',
+    {},
+    contentId(recipient),
+    element(recipient, {}, organisation),
+  );
+}
+
 /** HL7 time stamp of an ISO 8601 instant in UTC: `20261124060000+0000`. */
 export function spineTime(isoUtc: string): string {
   return `${isoUtc.slice(0, 19).replaceAll(/[-:T]/g, '')}+0000`;

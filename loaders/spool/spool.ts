@@ -1,19 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
+import { syncFolderNow } from '#store/files/whole-file.ts';
 import type { RowEffect } from '#store/rows/row-calls.ts';
 import type { PackedRow } from '#store/rows/rows.ts';
 import { type IndexedPlan, PlanIndex } from './plan-index.ts';
@@ -349,8 +341,8 @@ export class Spool {
   }
 
   #syncFolders(): void {
-    syncFolder(this.folder);
-    syncFolder(resolve(this.folder, '..'));
+    syncFolderNow(this.folder);
+    syncFolderNow(resolve(this.folder, '..'));
   }
 
   #closeFiles(): void {
@@ -394,15 +386,6 @@ function lockFolder(folder: string): FileLock {
   const lock = lockFile(join(folder, LOCK));
   if (lock === undefined) throw new SpoolInUse();
   return lock;
-}
-
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function randomLetters(): string {

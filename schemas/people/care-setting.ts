@@ -8,24 +8,21 @@ import { shortTextSchema } from '../text.ts';
  * Source: CP-IS service pages and roll-out road map.
  */
 export const CARE_SETTINGS = {
-  'emergency-department': { unscheduled: true, label: 'Emergency department' },
-  'walk-in-centre': { unscheduled: true, label: 'Walk-in centre' },
-  'out-of-hours-gp': { unscheduled: true, label: 'Out-of-hours GP' },
-  'minor-injury-unit': { unscheduled: true, label: 'Minor injury unit' },
-  'paediatric-ward': { unscheduled: true, label: 'Direct-access paediatric ward' },
-  maternity: { unscheduled: true, label: 'Maternity unit' },
-  ambulance: { unscheduled: true, label: 'Ambulance service' },
-  'nhs-111': { unscheduled: true, label: 'NHS 111' },
-  'general-practice': { unscheduled: false, label: 'General practice in hours' },
-  'child-mental-health': { unscheduled: false, label: 'Child and adolescent mental health' },
-  'sexual-assault-referral-centre': {
-    unscheduled: false,
-    label: 'Sexual assault referral centre',
-  },
-  'termination-of-pregnancy': { unscheduled: false, label: 'Termination of pregnancy service' },
-  '0-19-service': { unscheduled: false, label: 'School nursing and health visiting' },
-  'community-paediatrics': { unscheduled: false, label: 'Community paediatrics' },
-  dentistry: { unscheduled: false, label: 'Dentistry' },
+  'emergency-department': { unscheduled: true },
+  'walk-in-centre': { unscheduled: true },
+  'out-of-hours-gp': { unscheduled: true },
+  'minor-injury-unit': { unscheduled: true },
+  'paediatric-ward': { unscheduled: true },
+  maternity: { unscheduled: true },
+  ambulance: { unscheduled: true },
+  'nhs-111': { unscheduled: true },
+  'general-practice': { unscheduled: false },
+  'child-mental-health': { unscheduled: false },
+  'sexual-assault-referral-centre': { unscheduled: false },
+  'termination-of-pregnancy': { unscheduled: false },
+  '0-19-service': { unscheduled: false },
+  'community-paediatrics': { unscheduled: false },
+  dentistry: { unscheduled: false },
 } as const;
 
 export type CareSetting = keyof typeof CARE_SETTINGS;

@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { OdsCode } from '#schemas/authority.ts';
-import { auditedCaller } from '#schemas/people/caller.ts';
 import { holdingsSchema } from '#schemas/uploads/holdings.ts';
 import type { Store } from '#store/store.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
@@ -12,7 +10,7 @@ import { answerHeaders } from '../http/headers.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
 import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
-import { HOLDINGS_FORMATS, holdingsText } from '../uploads/holdings.ts';
+import { HOLDINGS_FORMATS, holdingsRead, holdingsText } from '../uploads/holdings.ts';
 import type { Route } from './route.ts';
 
 export type HoldingsDependencies = AuthorityGuardDependencies & {
@@ -59,39 +57,28 @@ export const holdings: Route<HoldingsDependencies> = {
   handler({ store, readiness, ...guard }) {
     const { log } = guard;
     let readings = 0;
-    return guardedAuthority(
-      guard,
-      'store-unavailable',
-      async (c, { ids, caller, authority: code }) => {
-        // What is not known to be whole would have an authority repair what is not broken.
-        if (!readiness.open || readings >= HOLDINGS_AT_ONCE) return { code: 'store-unavailable' };
-        const authority = await store.authority(code);
-        if (authority === undefined) return { code: 'authority-unknown' };
-        // On disk before the first row leaves.
-        await store.appendEvent({
-          type: 'holdings-read',
-          auditId: randomUUID(),
-          requestId: ids.requestId,
-          ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-          authority: code,
-          caller: auditedCaller(caller.identity),
-          by: caller.identity.name,
-        });
-        const { outgoing } = c.env;
-        const format = preferredFormat(c, HOLDINGS_FORMATS) === 'csv' ? 'csv' : 'json';
-        const whole = holdingsText(authority, store.rowsOf(code), format);
-        const text = Readable.from(orBrokenOff(whole, { log, outgoing, authority: code }), {
-          objectMode: false,
-        });
-        readings += 1;
-        text.once('close', () => (readings -= 1));
-        // Also where the client went away before the first byte.
-        outgoing.once('close', () => text.destroy());
-        return new Response(Readable.toWeb(text) as ReadableStream, {
-          status: 200,
-          headers: answerHeaders(mediaType(format), ids),
-        });
-      },
-    );
+    return guardedAuthority(guard, 'store-unavailable', async (c, admitted) => {
+      const { ids, authority: code } = admitted;
+      // What is not known to be whole would have an authority repair what is not broken.
+      if (!readiness.open || readings >= HOLDINGS_AT_ONCE) return { code: 'store-unavailable' };
+      const authority = await store.authority(code);
+      if (authority === undefined) return { code: 'authority-unknown' };
+      // On disk before the first row leaves.
+      await store.appendEvent(holdingsRead(admitted));
+      const { outgoing } = c.env;
+      const format = preferredFormat(c, HOLDINGS_FORMATS) === 'csv' ? 'csv' : 'json';
+      const whole = holdingsText(authority, store.rowsOf(code), format);
+      const text = Readable.from(orBrokenOff(whole, { log, outgoing, authority: code }), {
+        objectMode: false,
+      });
+      readings += 1;
+      text.once('close', () => (readings -= 1));
+      // Also where the client went away before the first byte.
+      outgoing.once('close', () => text.destroy());
+      return new Response(Readable.toWeb(text) as ReadableStream, {
+        status: 200,
+        headers: answerHeaders(mediaType(format), ids),
+      });
+    });
   },
 };

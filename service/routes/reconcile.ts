@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { LoadFailed } from '#loaders/load/load.ts';
 import { reconcile as compare, readExtract } from '#loaders/reconcile/reconcile.ts';
@@ -6,7 +5,6 @@ import {
   formatReconciliation,
   RECONCILIATION_FORMATS,
 } from '#loaders/reconcile/reconciliation-text.ts';
-import { auditedCaller } from '#schemas/people/caller.ts';
 import { reconciliationSchema } from '#schemas/uploads/reconciliation.ts';
 import type { Store } from '#store/store.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
@@ -16,6 +14,7 @@ import { idFields } from '../http/request-ids.ts';
 import { openBody } from '../uploads/body.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
 import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
+import { holdingsRead } from '../uploads/holdings.ts';
 import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
 import type { Route } from './route.ts';
 
@@ -65,7 +64,7 @@ export const reconcile: Route<ReconcileDependencies> = {
     let underWay = 0;
     return guardedAuthority(guard, 'store-unavailable', async (c, admitted) => {
       const { incoming, outgoing } = c.env;
-      const { ids, caller, authority: code } = admitted;
+      const { ids, authority: code } = admitted;
       const file = fileOf(incoming, loads.maxBytes);
       if (typeof file === 'string') return { code: file };
       // What is not known to be whole would have an authority repair what is not broken.
@@ -87,16 +86,9 @@ export const reconcile: Route<ReconcileDependencies> = {
           },
         );
         // On disk before anything that is held is read.
-        await store.appendEvent({
-          type: 'holdings-read',
-          auditId: randomUUID(),
-          requestId: ids.requestId,
-          ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-          authority: code,
-          caller: auditedCaller(caller.identity),
-          by: caller.identity.name,
-          reason: 'compared with an extract of the case system',
-        });
+        await store.appendEvent(
+          holdingsRead(admitted, 'compared with an extract of the case system'),
+        );
         const reconciliation = await compare(extract, authority, store.rowsOf(code));
         const wanted = preferredFormat(c, RECONCILIATION_FORMATS);
         const format = RECONCILIATION_FORMATS.find((known) => known === wanted) ?? 'json';

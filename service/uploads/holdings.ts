@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { csvText } from '#loaders/formats/common/csv-text.ts';
+import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import type { Authority } from '#schemas/authority.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
+import type { AdmittedAuthority } from './guarded-authority.ts';
 
 export const HOLDINGS_FORMATS = ['json', 'csv'] as const;
 export type HoldingsFormat = (typeof HOLDINGS_FORMATS)[number];
@@ -81,3 +85,18 @@ export async function* holdingsText(
   }
   yield `\n],"count":${count}}\n`;
 }
+
+/** The event of an authority that reads all that is held for it, to be on disk before the first row is read. */
+export const holdingsRead = (
+  { ids, caller, authority }: AdmittedAuthority,
+  reason?: string,
+): WrittenEvent => ({
+  type: 'holdings-read',
+  auditId: randomUUID(),
+  requestId: ids.requestId,
+  ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
+  authority,
+  caller: auditedCaller(caller.identity),
+  by: caller.identity.name,
+  ...(reason !== undefined && { reason }),
+});

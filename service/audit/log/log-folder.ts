@@ -1,7 +1,6 @@
 import {
   closeSync,
   fdatasyncSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -11,6 +10,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { LOG_FINDINGS } from '#schemas/wording/audit.ts';
+import { syncFolderNow } from '#store/files/whole-file.ts';
 import { HASH_BYTES } from '../tlog/hash.ts';
 import { TILE_WIDTH, type TileLevel, tilePath, widthOf } from '../tlog/tiles.ts';
 import type { ReadTile } from '../tlog/tree.ts';
@@ -73,15 +73,6 @@ export const tilesOf =
     return tile;
   };
 
-export function syncFolder(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 /** Makes a folder and lets its parents know for good. */
 function makeFolder(path: string, unsynced: Set<string>): void {
   const first = mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -116,7 +107,7 @@ export function writeDurably(
   } finally {
     for (const fd of written) closeSync(fd);
   }
-  for (const path of unsynced) syncFolder(path);
+  for (const path of unsynced) syncFolderNow(path);
 }
 
 /** Replaces a file of the log, whole or not at all. */
@@ -124,7 +115,7 @@ export function replaceDurably(folder: string, name: string, content: string): v
   const temporary = `${name}.tmp`;
   writeDurably(folder, [{ path: temporary, content: Buffer.from(content) }]);
   renameSync(join(folder, temporary), join(folder, name));
-  syncFolder(folder);
+  syncFolderNow(folder);
 }
 
 export const removeIfThere = (path: string): void => rmSync(path, { recursive: true, force: true });

@@ -2,8 +2,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AUDIT_KEY } from '#schemas/wording/audit.ts';
+import { syncFolderNow } from '#store/files/whole-file.ts';
 import { readOrMakePrivate, writePrivate } from '../../files/private-file.ts';
-import { readIfThere, syncFolder } from '../log/log-folder.ts';
+import { readIfThere } from '../log/log-folder.ts';
 import {
   makeSigner,
   openNote,
@@ -56,7 +57,7 @@ export async function readKeys(path: string): Promise<Signer[]> {
 export async function readOrMakeKeys(path: string, origin: string): Promise<Signer[]> {
   const text = await readOrMakePrivate(path, () => `${makeSigner(origin)}\n`);
   // A log must not be signed with a key that a power cut can take back.
-  syncFolder(dirname(path));
+  syncFolderNow(dirname(path));
   return parseKeyFile(path, text);
 }
 
