@@ -49,20 +49,33 @@ export function repeatedHeader({ rawHeaders }: RequestHead): 'authorization' | '
   return (repeated & AUTHORIZATION) === 0 ? 'other' : 'authorization';
 }
 
+/** The hosts of nearly every request, of which no parser makes anything else. */
+const PLAIN_HOST = /^[a-z0-9._-]+(?::[1-9]\d{3})?$/;
+const PORT = /:\d*$/;
+
+/** Whether a host is one, and the same however it is read. */
+function isHost(host: string): boolean {
+  if (PLAIN_HOST.test(host)) return true;
+  return URL.parse(`http://${host}`)?.hostname === host.replace(PORT, '').toLowerCase();
+}
+
 /**
  * Whether a request names one host, as HTTP/1.1 requires. HTTP/1.0 may leave it out, and the checks of load
  * balancers do (RFC 9112, section 3.2).
  */
-export function hasHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+export function hasHost({ rawHeaders, headers, httpVersion }: IncomingMessage): boolean {
   let hosts = 0;
-  let isEmpty = false;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i];
-    if (name?.length !== 4 || name.toLowerCase() !== 'host') continue;
-    hosts++;
-    if (rawHeaders[i + 1] === '') isEmpty = true;
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
   }
-  return hosts === 0 ? httpVersion === '1.0' : hosts === 1 && !isEmpty;
+  return hosts === 0 ? httpVersion === '1.0' : hosts === 1 && isHost(headers.host ?? '');
+}
+
+/** Whether the body of a request ends where every proxy says that it does. */
+export function isFramed({ headers, httpVersionMajor }: IncomingMessage): boolean {
+  const coding = headers['transfer-encoding'];
+  return httpVersionMajor === 1 && (coding === undefined || coding.toLowerCase() === 'chunked');
 }
 
 /** Of a path, what no proxy and no router reads in another way than it is written. */

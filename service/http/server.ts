@@ -8,7 +8,7 @@ import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { RequestObserver } from '../telemetry/requests.ts';
 import { listen } from './listening.ts';
 import { problem, problemHeaders, problemResponse } from './problem.ts';
-import { hasHost, isPlainlyAddressed } from './request-head.ts';
+import { hasHost, isFramed, isPlainlyAddressed } from './request-head.ts';
 import type { TlsMaterial } from './tls.ts';
 
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
@@ -131,7 +131,7 @@ async function answerEarly(
 
 /** What is wrong with a request before anybody asks what it wants. */
 function headFault(incoming: IncomingMessage): ErrorCode | undefined {
-  if (!hasHost(incoming)) return 'malformed-request';
+  if (!hasHost(incoming) || !isFramed(incoming)) return 'malformed-request';
   return isPlainlyAddressed(incoming) ? undefined : 'address-not-plain';
 }
 

@@ -101,6 +101,51 @@ test.for([
   },
 );
 
+test.for(['a/b', 'a b', 'x:99999', '[::g]', '[0::1]', '\u00fc.example', '999.1.1.1'])(
+  'a request whose Host is %j is refused before its body is read, and its connection ends',
+  async (host) => {
+    const { port } = await serve(() => new Response('hello'));
+    const early = client(
+      port,
+      `POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 1000000\r\n\r\nbegun`,
+    );
+    await until(early.closed, 'the end of the connection');
+    expect(early.received()).toMatch(/^HTTP\/1\.1 400 /);
+    expect(early.received()).toMatch(/connection: close/i);
+  },
+);
+
+test.for([
+  '[::1]:80',
+  'X.Example',
+  'x.example:80',
+  'x_y',
+  '10.0.0.1:8080',
+  'xn--mnchen-3ya.example',
+])('a request whose Host is %s is answered', async (host) => {
+  const { port } = await serve(() => new Response('hello'));
+  const { received } = client(port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  await until(() => received().includes('hello'));
+  expect(received()).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test.for([
+  ['a coding beside chunked', 'HTTP/1.1', 'gzip, chunked', 400],
+  ['a coding that means none', 'HTTP/1.1', 'identity, chunked', 400],
+  ['no coding that it knows', 'HTTP/1.1', 'xchunked', 400],
+  ['a version that it does not speak', 'HTTP/2.0', 'chunked', 400],
+  ['what it speaks', 'HTTP/1.1', 'Chunked', 200],
+] as const)('a request in %s is answered with its status', async ([, version, coding, status]) => {
+  const { port } = await serve(async (request) => new Response(await request.text()));
+  const head = `POST / ${version}\r\nHost: x\r\nTransfer-Encoding: ${coding}\r\n`;
+  const { received, closed } = client(
+    port,
+    `${head}Connection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
+  );
+  await until(closed, 'the end of the connection');
+  expect(received()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+});
+
 test('a refusal before a small body is read leaves the connection as it is', async () => {
   const { port } = await serve(refuse);
   const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n';

@@ -73,7 +73,7 @@ test.for([
   ['names another host', 'http://other.example/lookup', 'HOST', '400 address-not-plain'],
   ['names another port', 'http://127.0.0.1/lookup', 'HOST', '400 address-not-plain'],
   ['names a user', 'http://user@HOST/lookup', 'HOST', '400 address-not-plain'],
-  ['names a host with a path', 'http://HOST/x/lookup', 'HOST/x', '400 address-not-plain'],
+  ['names a host with a path', 'http://HOST/x/lookup', 'HOST/x', '400 malformed-request'],
   ['names none', 'http:///lookup', 'HOST', '400 address-not-plain'],
 ] as const)('an absolute address that %s: %s', async ([, path, name, outcome]) => {
   const named = (text: string): string => text.replace('HOST', host());
