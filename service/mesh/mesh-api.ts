@@ -289,8 +289,12 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
   }
 
   return {
-    /** Tells MESH that this mailbox is in use, and finds out whether it lets us in. */
-    async handshake(): Promise<void> {
+    /**
+     * Tells MESH that this mailbox is in use, and finds out whether it lets us in.
+     *
+     * @returns why it is not pleased, where it lets us in all the same
+     */
+    async handshake(): Promise<MeshAway | undefined> {
       const headers = {
         'mex-clientversion': `cp-flags ${version}`,
         'mex-osname': systemName(),
@@ -303,7 +307,7 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
       if (status === 404 || status === 405) {
         ({ status } = await answered({ method: 'GET', path, headers }));
       }
-      if (status !== 200) throw new MeshAway(MESH.answered(status));
+      return status === 200 ? undefined : new MeshAway(MESH.answered(status));
     },
 
     /**

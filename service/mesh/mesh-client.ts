@@ -36,6 +36,7 @@ export type MeshClientOptions = {
   clock?: () => number;
 };
 
+const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** MESH forgets a message after 30 days; until then it may give it, or report on it, once more. */
 const KEPT_MS = 40 * DAY_MS;
@@ -67,10 +68,12 @@ export async function openMeshClient(options: MeshClientOptions) {
   const file = MeshFile.open(folder);
   let failures = 0;
   let pausedUntil = 0;
-  let handshaken = false;
+  /** At the start too, to find out whether MESH lets us in. */
+  let nextHandshakeAt = 0;
   let recovered = false;
   let sweptAt = 0;
   let problem = '';
+  let ofOutbox = '';
   let toldState = '';
   let toldAt = 0;
   let nextPollAt = file.times().polledAt + pollMs;
@@ -153,13 +156,19 @@ export async function openMeshClient(options: MeshClientOptions) {
   }
 
   async function sweep({ sender }: Parts): Promise<void> {
-    if (clock() - sweptAt < DAY_MS / 24) return;
+    if (clock() - sweptAt < HOUR_MS) return;
     const now = clock();
     await sender.sweep(file.prune({ ended: now - ENDED_KEPT_MS, open: now - KEPT_MS }));
     sweptAt = clock();
   }
 
-  const handshakeDue = (): boolean => !handshaken || clock() - file.times().handshakeAt >= DAY_MS;
+  /** One that is refused keeps no upload from being fetched. */
+  async function shakeHands({ api }: Parts): Promise<MeshAway | undefined> {
+    const away = await api.handshake();
+    nextHandshakeAt = clock() + (away === undefined ? DAY_MS : HOUR_MS);
+    if (away === undefined) file.setTimes({ handshakeAt: clock() });
+    return away;
+  }
 
   let stopping = false;
   let current: Parts | undefined;
@@ -171,13 +180,9 @@ export async function openMeshClient(options: MeshClientOptions) {
       if (!recovered) await recover(client);
       recovered = true;
       await sweep(client);
-      if (handshakeDue()) {
-        await client.api.handshake();
-        file.setTimes({ handshakeAt: clock() });
-        handshaken = true;
-      }
+      const ofHandshake = clock() >= nextHandshakeAt ? await shakeHands(client) : undefined;
       const ofPoll = clock() >= nextPollAt ? await poll(client) : undefined;
-      return (await client.sender.send()) ?? ofPoll;
+      return (await client.sender.send()) ?? ofPoll ?? ofHandshake;
     } finally {
       client.api.close();
     }
@@ -207,23 +212,27 @@ export async function openMeshClient(options: MeshClientOptions) {
     }
   }
 
-  function tellState(problem: boolean, detail: string): void {
-    const shown = `${problem} ${detail}`;
-    if (shown === toldState && clock() - toldAt < TOLD_EVERY_MS) return;
-    if (shown !== toldState && (problem || toldState !== '')) tell(detail);
-    [toldState, toldAt] = [shown, clock()];
-    file.tellState({ problem, detail, at: new Date(toldAt).toISOString() });
+  /** Says how it does: at once where that has changed, and otherwise now and then that it is at work. */
+  function tellState(): void {
+    const said = problem === '' ? ofOutbox : problem;
+    if (said === toldState && clock() - toldAt < TOLD_EVERY_MS) return;
+    if (said !== toldState) tell(said === '' ? MESH.well : said);
+    [toldState, toldAt] = [said, clock()];
+    const detail = said === '' ? MESH.well : said;
+    file.tellState({ problem: said !== '', detail, at: new Date(toldAt).toISOString() });
   }
 
   return {
     /** Does what is due. */
     async step(): Promise<void> {
-      const ofOutbox = await collected();
-      const due = clock() >= nextPollAt || handshakeDue() || file.due(clock(), 1).length > 0;
-      if (due && clock() >= pausedUntil) await tryRound();
-      const said = problem === '' ? ofOutbox : problem;
-      tellState(said !== '', said === '' ? MESH.well : said);
+      ofOutbox = await collected();
+      const now = clock();
+      const due = now >= Math.min(nextPollAt, nextHandshakeAt) || file.due(now, 1).length > 0;
+      if (due && now >= pausedUntil) await tryRound();
+      tellState();
     },
+    /** Says that it is at work, also in the middle of a long step. */
+    stillAtWork: tellState,
     /** Ends the requests under way, so that a step ends soon. No other is to be begun. */
     stop(): void {
       stopping = true;

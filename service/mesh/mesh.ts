@@ -124,6 +124,7 @@ export function startMesh(options: MeshStartOptions): Mesh {
     async function renew(): Promise<void> {
       const kept = await leases.keepMailbox(mailbox, lease, 'renew').catch(() => undefined);
       if (kept === true) renewedAt = performance.now();
+      opened?.client.stillAtWork();
       if (kept === false) lost.abort(MESH.leaseLost);
       if (performance.now() - renewedAt > lostAfter) lost.abort(MESH.leaseUnknown);
     }

@@ -383,6 +383,19 @@ describe('the rules of MESH', () => {
     expect(handshakes()).toBe(3);
   });
 
+  test('a handshake that is refused is told, and keeps no upload waiting', async () => {
+    const message = server.put();
+    server.fault(({ path, method }) =>
+      method === 'POST' && path.endsWith('X26CPF1') ? { kind: 'answer', status: 400 } : undefined,
+    );
+    const client = await open();
+    await step(client);
+    expect(message.status).toBe('acknowledged');
+    expect(client.file.state()).toMatchObject({ problem: true });
+    for (let minute = 0; minute < 30; minute++) await step(client, MINUTE);
+    expect(callsOf('POST', /X26CPF1$/)).toBe(1);
+  });
+
   test('an older server is greeted as it wants to be', async () => {
     server.fault(({ path, method }) =>
       path.endsWith('X26CPF1')
