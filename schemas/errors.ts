@@ -213,6 +213,24 @@ export const ERRORS = {
     detail:
       'Flags are shown for direct care only. Education, housing, police and others ask the local authority.',
   },
+  'look-not-found': {
+    status: 404,
+    fhir: 'not-found',
+    level: 'info',
+    retryable: false,
+    title: 'There is no such look of yours',
+    detail:
+      'What came of a look can be said for 24 hours, by the user who made it, of a look from unscheduled care that showed a flag. The body names its NHS number, the address its auditId.',
+  },
+  'invalid-attendance': {
+    status: 400,
+    fhir: 'value',
+    level: 'info',
+    retryable: false,
+    title: 'What came of a look is not as described',
+    detail:
+      'The body takes nhsNumber, attended, ward (a name of at most 40 letters and digits) and switchboard (a telephone number), and nothing else.',
+  },
   'batch-not-allowed': {
     status: 403,
     fhir: 'forbidden',

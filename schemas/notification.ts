@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { notifiedAttendanceSchema } from './attendance.ts';
 import { shownPlanSchema, sourceSchema } from './audit/audit-event.ts';
 import { mailboxSchema, workflowSchema } from './uploads/mesh.ts';
 
@@ -58,6 +59,8 @@ export const notificationEntrySchema = z.strictObject({
   setting: z.string(),
   /** Why, where that was said; of the latest access. */
   reason: z.string().optional(),
+  /** What came of it, where the user has said so; the latest that was said. */
+  attendance: notifiedAttendanceSchema.optional(),
   count: z.int().positive(),
   first: z.iso.datetime(),
   last: z.iso.datetime(),

@@ -125,6 +125,7 @@ export async function startService(
       ? createLookups(start, {
           kind,
           readiness,
+          connection,
           admissionContext,
           identities,
           limits,

@@ -34,6 +34,10 @@ const COLUMNS = [
   'last',
   'remark',
   'checkpoint',
+  'attended',
+  'attended_at',
+  'ward',
+  'switchboard',
 ] as const;
 
 const NOT_KNOWN = '-1';
@@ -68,9 +72,10 @@ function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (st
     return [
       [
         id,
-        ...Array<string>(COLUMNS.length - 3).fill(''),
+        ...Array<string>(COLUMNS.length - 7).fill(''),
         remark || NOTIFICATION.nobody,
         packed(checkpoint),
+        ...Array<string>(4).fill(''),
       ],
     ];
   }
@@ -95,8 +100,17 @@ function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (st
     entry.last,
     i === 0 ? remark : '',
     i === 0 ? packed(checkpoint) : '',
+    ...cameOf(entry),
   ]);
 }
+
+/** What came of an access, as far as somebody has said. */
+const cameOf = ({ attendance }: NotificationEntry): string[] => [
+  attendance?.attended ?? '',
+  attendance?.at ?? '',
+  attendance?.ward ?? '',
+  attendance?.switchboard ?? '',
+];
 
 /** Of a child with plans from several files: the newest, in which its authority finds them all. */
 function newestFile(plans: NotificationEntry['plans']): number | undefined {
@@ -131,12 +145,14 @@ function notificationXml(notification: Notification): string {
 /** One for each of the authority's own identifiers: a mother on a plan of her own may have two. */
 function recordAccesses(entry: NotificationEntry, authority: string): string[] {
   const localIds = new Set(entry.plans.map(({ localId }) => localId));
+  const told = [
+    ...(entry.again ? [] : [{ id: entry.id, at: entry.first }]),
+    ...(entry.lastId === entry.id ? [] : [{ id: entry.lastId, at: entry.last }]),
+  ];
+  // Told again for what came of it alone, for which the schema has no place.
+  if (told.length === 0) return [];
   return [...localIds].map((localId) => {
     const plans = entry.plans.filter((plan) => plan.localId === localId);
-    const told = [
-      ...(entry.again ? [] : [{ id: entry.id, at: entry.first }]),
-      ...(entry.lastId === entry.id ? [] : [{ id: entry.lastId, at: entry.last }]),
-    ];
     return element(
       'pertinentCP-ISRecordAccess',
       {},

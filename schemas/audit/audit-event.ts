@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ATTENDANCES } from '../attendance.ts';
 import { LOOKUP_OUTCOMES, SEARCH_TYPES } from '../lookup.ts';
 import { ACCESSES } from '../people/care-setting.ts';
 import { requestIdSchema } from '../request-id.ts';
@@ -61,6 +62,22 @@ export const lookupEventSchema = requestSchema.extend({
   coverage: z.object({ expected: z.int(), upToDate: z.int() }),
   versions: versionsSchema,
 });
+
+/**
+ * What came of a look, by the user who made it. Its plans stand in it as they stood in the look's own event, so that
+ * their authorities can be told; it has no outcome, by which earlier versions know what was a look.
+ */
+export const attendanceEventSchema = requestSchema.extend({
+  type: z.literal('attendance'),
+  setting: z.string(),
+  nhsNumber: z.string(),
+  /** The audit id of the look, as it was given; of several within a day any of them. */
+  lookupId: z.uuid(),
+  attended: z.enum(ATTENDANCES),
+  ward: z.string().optional(),
+  switchboard: z.string().optional(),
+});
+export type AttendanceEvent = z.infer<typeof attendanceEventSchema>;
 
 /** When it was, by the service's clock: the store may have taken the event later. */
 const occurredAt = z.iso.datetime().optional();
@@ -236,6 +253,7 @@ export const writtenEventSchema = z.discriminatedUnion('type', [
   notDeliveredEventSchema,
   couldNotCheckEventSchema,
   refusalEventSchema,
+  attendanceEventSchema,
   enumerationAlertEventSchema,
   eventsLostEventSchema,
   loadEventSchema,

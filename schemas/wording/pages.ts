@@ -278,6 +278,38 @@ export const HIDDEN = {
   noCheck: 'No new check was made. To see it again, look the child up again.',
 } as const;
 
+/** Of what came of a look. */
+export const ATTENDANCE = {
+  summary: 'What came of it? Tell the council',
+  lead: 'This goes to the council with the record of your look. This is not a referral: ring as well.',
+  legend: 'What happened?',
+  options: {
+    seen: 'The child was seen',
+    'left-before-seen': 'The child left before being seen: the council is told at once',
+    admitted: 'The child was admitted',
+    transferred: 'The child was transferred',
+    'wrong-patient': 'I looked up the wrong patient',
+  },
+  ward: 'Ward (if there is one)',
+  switchboard: 'Telephone number of the switchboard (if you know it)',
+  submit: 'Tell the council',
+  pick: 'Choose what happened',
+  wardWrong: 'Ward must be a name of at most 40 letters and digits',
+  switchboardWrong: 'Enter one telephone number, like 020 7946 0200, or leave it empty',
+  title: 'Recorded',
+  recorded: 'Recorded',
+  told: (councils: readonly string[]) =>
+    councils.length === 0
+      ? 'No council has a plan of this child now, so none is told.'
+      : `${enumerated(councils)} ${councils.length === 1 ? 'is' : 'are'} told. This is not a referral.`,
+  correct: 'Was it something else? Look the child up again, and say so there.',
+  notFound: 'This could not be recorded',
+  notFoundThen:
+    'It can be said for 24 hours after you looked. Ring the council and tell them what happened.',
+  failed: 'Not recorded. Ring the council',
+  failedThen: 'The service could not record it. Ring the council and tell them what happened.',
+} as const;
+
 /** Of the list of councils' numbers. */
 export const COUNCILS = {
   title: 'Find a council’s number',

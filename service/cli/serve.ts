@@ -25,7 +25,8 @@ cp-flags: child protection flag lookup, a demo with made-up children.
 
   ${baseUrl}
 
-Paste this into another terminal in this folder:
+Open that address in a browser to look a child up as a nurse does. For a system's way,
+paste this into another terminal in this folder:
 
   DEMO=${quoted(path)}
   curl -s ${baseUrl}/lookup \\

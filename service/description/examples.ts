@@ -91,6 +91,16 @@ export const EXAMPLES = {
   request: { nhsNumber: '9991000011', dateOfBirth: '2019-03-05', reason: 'attendance' },
   flagged,
   batch: { items: [{ nhsNumber: '9991000100' }, { nhsNumber: '9990000019' }] },
+  attendance: {
+    nhsNumber: '9991000011',
+    attended: 'left-before-seen',
+    switchboard: '020 7946 0200',
+  },
+  attendanceAnswer: {
+    attendanceId: '4f0c0a53-9a34-4b8f-8d6a-2f3a6f6c1b7d',
+    recordedAt: '2026-11-27T03:12:44.000Z',
+    authorities: [{ code: 'ZZN01', name: 'Northmoor Council (sample)' }],
+  },
   batchAnswer: {
     checked: false,
     advice: [

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { z } from 'zod';
+import { notifiedAttendanceSchema } from '#schemas/attendance.ts';
 import {
   ENTRY_HOURS,
   type Notification,
@@ -12,7 +13,7 @@ import {
   notificationSchema,
 } from '#schemas/notification.ts';
 import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
-import type { NotifiedAccess } from './accesses.ts';
+import type { NotifiedAccess, NotifiedAttendance } from './accesses.ts';
 
 /** How far the log has been read. */
 export type Cursor = {
@@ -48,6 +49,7 @@ const SCHEMA = `
     lastAt INTEGER NOT NULL, count INTEGER NOT NULL, told INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS entry_of ON entry (authority, key, row);
   CREATE INDEX IF NOT EXISTS entry_untold ON entry (told, firstAt) WHERE count > told;
+  CREATE TABLE IF NOT EXISTS attendance (entry INTEGER PRIMARY KEY, json TEXT NOT NULL, told INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS notification (authority TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
     position INTEGER NOT NULL, json TEXT NOT NULL, written INTEGER NOT NULL,
     PRIMARY KEY (authority, id)) STRICT;
@@ -70,6 +72,7 @@ const entryRow = z.object({
   count: z.number(),
   told: z.number(),
   json: z.string(),
+  attendance: z.string().nullish(),
 });
 const detailSchema = notificationEntrySchema.pick({
   nhsNumber: true,
@@ -198,6 +201,15 @@ export class NotificationFile {
     ).run(authority, key, auditId, at, auditId, at, json);
   }
 
+  /** Keeps what came of an access that is known; what is said later takes the place of what was said before. */
+  attended({ authority, key, attendance }: NotifiedAttendance): void {
+    this.#sql(
+      `INSERT INTO attendance (entry, json, told)
+       SELECT row, ?, 0 FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1
+       ON CONFLICT (entry) DO UPDATE SET json = excluded.json, told = 0`,
+    ).run(JSON.stringify(attendance), authority, key);
+  }
+
   /**
    * What is due, in the order it began: entries not told yet, and those that were and whose 24 hours are over,
    * where there were more accesses since.
@@ -206,16 +218,19 @@ export class NotificationFile {
    */
   due(now: number): StoredEntry[] {
     return this.#sql(
-      'SELECT * FROM entry WHERE count > told AND (told = 0 OR firstAt <= ?) ORDER BY row',
+      `SELECT entry.*, attendance.json AS attendance FROM entry
+       LEFT JOIN attendance ON attendance.entry = entry.row
+       WHERE (count > entry.told AND (entry.told = 0 OR firstAt <= ?)) OR attendance.told = 0 ORDER BY row`,
     )
       .all(now - ENTRY_MS)
       .map((each) => {
-        const { row, authority, firstId, firstAt, lastId, lastAt, count, told, json } =
+        const { row, authority, firstId, firstAt, lastId, lastAt, count, told, json, attendance } =
           entryRow.parse(each);
         const entry = {
           id: firstId,
           again: told > 0,
           ...detailSchema.parse(JSON.parse(json)),
+          ...(attendance && { attendance: notifiedAttendanceSchema.parse(JSON.parse(attendance)) }),
           count,
           first: iso(firstAt),
           last: iso(lastAt),
@@ -235,7 +250,11 @@ export class NotificationFile {
       'INSERT INTO authority (code, last, lastPosition) VALUES (?, ?, ?) ON CONFLICT (code) DO UPDATE SET last = excluded.last, lastPosition = excluded.lastPosition',
     ).run(authority.code, id, position);
     const told = this.#sql('UPDATE entry SET told = ? WHERE row = ?');
-    for (const { row, count } of entries) told.run(count, row);
+    const toldAttendance = this.#sql('UPDATE attendance SET told = 1 WHERE entry = ?');
+    for (const { row, count } of entries) {
+      told.run(count, row);
+      toldAttendance.run(row);
+    }
   }
 
   /** An authority's last notification, kept or not. */
@@ -351,6 +370,7 @@ export class NotificationFile {
       );
       for (const { authority, id } of removed) mark.run(id, authority);
       this.#sql('DELETE FROM entry WHERE count = told AND firstAt < ?').run(now - ENTRY_KEPT_MS);
+      this.#sql('DELETE FROM attendance WHERE entry NOT IN (SELECT row FROM entry)').run();
       this.#sql('DELETE FROM unread WHERE at < ?').run(before);
       return removed;
     });

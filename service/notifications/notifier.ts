@@ -134,6 +134,7 @@ export function createNotifier(options: NotifierOptions) {
       const read = readAt(entry, position);
       if (read.kind === 'unreadable') continue;
       if (read.kind === 'accesses') read.accesses.forEach((access) => opened.add(access));
+      if (read.kind === 'attendances') read.attendances.forEach((one) => opened.attended(one));
       opened.readAfterAll(position);
     }
   }
@@ -229,6 +230,7 @@ export function createNotifier(options: NotifierOptions) {
     return opened.transaction(() => {
       const now = clock();
       let { position, windowAt, logAt }: Cursor = before;
+      let atOnce = false;
       if (position < log.minimumIndex) {
         // Pruned before they were told, which takes a worker that did not run for the whole retention.
         opened.unreadAt(position, log.minimumIndex - position, now);
@@ -253,9 +255,14 @@ export function createNotifier(options: NotifierOptions) {
           const found = readAt(entry, position);
           if (found.kind === 'unreadable') opened.unreadAt(position, 1, now);
           else if (found.kind === 'accesses') found.accesses.forEach((one) => opened.add(one));
+          else if (found.kind === 'attendances') {
+            found.attendances.forEach((one) => opened.attended(one));
+            atOnce ||= found.atOnce;
+          }
         }
       }
       if (windowAt === NEVER) windowAt = windowOf(now);
+      if (atOnce) endWindow(opened, position, log, { now, entriesBy: logAt, empty: false });
       if (position === limit && now >= windowAt + windowMs) {
         endWindow(opened, position, log, { now, entriesBy: now, empty: true });
         windowAt = windowOf(now);

@@ -1,4 +1,5 @@
 import { acknowledgement } from './acknowledgement.ts';
+import { attendance } from './attendance.ts';
 import { auditSearch } from './audit-search.ts';
 import { docs } from './docs.ts';
 import { fhirConformance } from './fhir-conformance.ts';
@@ -19,7 +20,7 @@ import { upload } from './uploads.ts';
 
 /** Everything that can be asked for, in the order that a reader wants it, by the part that serves it; see `start/roles.ts`. */
 export const ROUTES = {
-  lookups: [lookup, lookupBatch, ...fhirSearches, ...fhirConformance],
+  lookups: [lookup, lookupBatch, attendance, ...fhirSearches, ...fhirConformance],
   work: [upload, acknowledgement, notice, holdings, reconcile, auditSearch, notifications],
   service: [ping, status, problem, openapi, docs, guide],
 } as const;

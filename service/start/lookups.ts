@@ -1,4 +1,5 @@
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
+import { createAttendance } from '#store/attendance.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -6,17 +7,20 @@ import { createAdmission } from '../admission/admission.ts';
 import type { AdmissionContext } from '../admission/admission-context.ts';
 import { type Identities, organisationsOf } from '../admission/identities.ts';
 import type { BaseOf } from '../fhir/request.ts';
+import { createAttend } from '../lookup/attendance.ts';
 import { type CoverageLimits, type CoverageState, createCoverage } from '../lookup/coverage.ts';
 import { createLookup } from '../lookup/lookup.ts';
 import { createOverload } from '../lookup/overload.ts';
 import { createRehearsals } from '../lookup/rehearsals.ts';
 import type { LookupRoutesDependencies } from '../routes/routes.ts';
 import type { StartContext } from './context.ts';
+import type { StoreConnection } from './redis.ts';
 
 export type LookupsDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
+  connection: StoreConnection;
   admissionContext: AdmissionContext;
   identities: Identities;
   limits: CoverageLimits;
@@ -30,7 +34,16 @@ export type Lookups = LookupRoutesDependencies & { coverage: () => CoverageState
 /** Everything between a request and the store, for the plain lookup and for FHIR, and how much is current. */
 export function createLookups(
   { configuration, log }: Pick<StartContext, 'configuration' | 'log'>,
-  { kind, readiness, admissionContext, identities, limits, versions, baseOf }: LookupsDependencies,
+  {
+    kind,
+    readiness,
+    connection,
+    admissionContext,
+    identities,
+    limits,
+    versions,
+    baseOf,
+  }: LookupsDependencies,
 ): Lookups {
   const { PUBLIC_URL, LOOKUPS_AT_ONCE } = configuration;
   const { store, recorder, sampled, isDemo, authenticate, noteRefusal, take, enumeration } =
@@ -58,6 +71,7 @@ export function createLookups(
       metrics,
       sampled,
     }),
+    attend: createAttend({ record: createAttendance(connection, readiness), readiness }),
     rehearse: createRehearsals({ isDemo, directory: readiness, limits }),
     readiness,
     noteRefusal,

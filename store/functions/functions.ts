@@ -7,6 +7,7 @@ import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 const PARTS = [
   'functions/common',
   'lookup',
+  'attendance',
   'rows/rows',
   'audit-stream/events',
   'locks/authority-lock',
@@ -42,6 +43,7 @@ const name = (short: string): string => `cpf_${short}_${FUNCTIONS_VERSION}`;
 /** The functions by what they do; each is described at the head of its Lua. */
 export const FUNCTIONS = {
   lookup: name('lookup'),
+  attendance: name('attendance'),
   readRows: name('read_rows'),
   applyRows: name('apply_rows'),
   removeRows: name('remove_rows'),

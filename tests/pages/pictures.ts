@@ -59,7 +59,7 @@ const PICTURES: readonly Picture[] = [
     name: 'details',
     async take(page) {
       await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
-      await page.locator('summary').click();
+      await page.getByText('Dates, who looked lately').click();
     },
   },
   {
@@ -67,7 +67,7 @@ const PICTURES: readonly Picture[] = [
     async take(page) {
       await signInAs(page, baseUrl, 'Bryn Demo');
       await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
-      await page.locator('summary').click();
+      await page.getByText('Dates, who looked lately').click();
     },
   },
   {
@@ -91,6 +91,22 @@ const PICTURES: readonly Picture[] = [
       await page.context().clearCookies();
       await page.getByLabel('NHS number').fill(SAMPLE_PEOPLE.onPlan.nhsNumber);
       await page.getByRole('button', { name: 'Look up' }).click();
+    },
+  },
+  {
+    name: 'what-came-of-it',
+    async take(page) {
+      await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+      await page.getByText('What came of it?').click();
+    },
+  },
+  {
+    name: 'recorded',
+    async take(page) {
+      await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+      await page.getByText('What came of it?').click();
+      await page.getByLabel('The child left before being seen').check();
+      await page.getByRole('button', { name: 'Tell the council' }).click();
     },
   },
   { name: 'councils', take: async (page) => void (await page.goto(`${baseUrl}/councils`)) },

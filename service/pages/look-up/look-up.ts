@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { LookupRequest } from '#schemas/lookup.ts';
+import { nhsNumberSchema } from '#schemas/nhs-number.ts';
 import {
   ACTIVITY_SILENT,
   ACTIVITY_UNSCHEDULED,
@@ -11,10 +13,11 @@ import { HIDDEN, LOOK_UP, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts'
 import type { SessionEndings } from '#store/session-endings.ts';
 import { createAdmission, type TakeFromLimits } from '../../admission/admission.ts';
 import { decideAccess } from '../../admission/decide.ts';
-import type { WorkRefused } from '../../admission/guarded.ts';
+import type { GuardedWork, WorkRefused } from '../../admission/guarded.ts';
 import type { ProblemOptions } from '../../http/problem.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
+import type { Attend } from '../../lookup/attendance.ts';
 import {
   type Admitted,
   guardedLookup,
@@ -29,9 +32,20 @@ import { html, markup } from '../html/html.ts';
 import { buttonLink, type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type Fields, type Forms, readForm } from '../session/forms.ts';
+import type { Sealer } from '../session/seal.ts';
 import type { Session, SessionState, Sessions } from '../session/sessions.ts';
 import { refusedPage, signInRefusalOf } from '../sign-in/refused.ts';
 import { Answers } from './answers.ts';
+import {
+  type AttendanceForm,
+  attendanceDetails,
+  attendanceErrors,
+  attendanceNotRecorded,
+  attendanceRecorded,
+  type Look,
+  readAttendance,
+  typedAttendance,
+} from './attendance.ts';
 import {
   againForm,
   type Counts,
@@ -57,6 +71,8 @@ export type LookUpPagesDependencies = Omit<LookupGuardDependencies, 'admit'> & {
   forms: Forms;
   endings: SessionEndings;
   lookUp: LookUp;
+  attend: Attend;
+  sealer: Sealer;
   rehearse: Rehearse;
   organisations: () => ReadonlyMap<string, Organisation>;
   registeredOnly: () => boolean;
@@ -70,6 +86,12 @@ const SHOWN_FOR_SECONDS = 120;
 const HIDDEN_PATH = '/look-up/hidden';
 /** Of a limit that was not said. */
 const WAIT_SECONDS = 60;
+
+const lookSchema = z.strictObject({
+  owner: z.uuid(),
+  lookupId: z.uuid(),
+  nhsNumber: nhsNumberSchema,
+});
 
 const FORM_ID = /^[0-9a-f-]{36}$/;
 
@@ -85,6 +107,8 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     forms,
     endings,
     lookUp,
+    attend,
+    sealer,
     rehearse,
     take,
     now = Date.now,
@@ -179,7 +203,10 @@ ${paragraph(HIDDEN.noCheck)}
             request,
             {
               api: 'pages',
-              words: (checked, _, of) => String(resultContent(checked, of, silent)),
+              words: (checked, _, of) =>
+                String(
+                  html`${resultContent(checked, of, silent)}${!silent && checked.result.kind === 'flagged' && offerAttendance(session, { lookupId: checked.auditId, nhsNumber: of.nhsNumber })}`,
+                ),
             },
             rehearsal,
             trace,
@@ -306,10 +333,23 @@ ${paragraph(HIDDEN.noCheck)}
       },
       rawHeaders: [],
     };
-    const handler = guardedLookup(
+    return asSession(state, head, refuse, (context, admitted, trace) =>
+      session === undefined
+        ? Promise.resolve({ code: 'token-required' })
+        : work(context, session, fields, admitted, trace, (found) => (errors = found)),
+    )(c);
+  };
+
+  /** A handler of the API's own guard, in which a session stands where the API has a token. */
+  const asSession = (
+    state: SessionState,
+    head: RequestHead,
+    refuse: (code: ErrorCode, options: ProblemOptions) => Response,
+    of: GuardedWork<Admitted>,
+  ): Handler =>
+    guardedLookup(
       {
         ...dependencies,
-        // The session stands where the API has a token.
         admit: createAdmission({
           authenticate: () => sessions.authenticate(state),
           organisations,
@@ -318,13 +358,57 @@ ${paragraph(HIDDEN.noCheck)}
         }),
       },
       { api: 'pages', refuse, headOf: () => head },
-      (context, admitted, trace) =>
-        session === undefined
-          ? Promise.resolve({ code: 'token-required' })
-          : work(context, session, fields, admitted, trace, (found) => (errors = found)),
+      of,
     );
-    return handler(c);
+
+  function attendanceForm(session: Session, look: Look): AttendanceForm {
+    return {
+      token: forms.token({ form: 'attendance', owner: session.id }),
+      of: sealer.seal('look', { ...look, owner: session.id }),
+    };
+  }
+
+  const offerAttendance = (session: Session, look: Look) =>
+    attendanceDetails(attendanceForm(session, look));
+
+  /** What came of a look, said on the page of its answer. */
+  const submitAttendance: Handler = async (c) => {
+    const { incoming } = c.env;
+    const state = sessions.read(incoming);
+    const session = 'session' in state ? state.session : undefined;
+    const fields = session === undefined ? undefined : await readForm(c.env);
+
+    function refuse(code: ErrorCode, options: ProblemOptions): Response {
+      if (session === undefined) return frame(overPage(noLongerSignedIn()));
+      if (code === 'form-untrusted') return frame(untrustedPage());
+      const page =
+        code === 'too-many-requests' || signInRefusalOf(code) !== undefined
+          ? notChecked(session, code, { typed: {} }, options)
+          : attendanceNotRecorded(code !== 'look-not-found');
+      return frame({ ...page, ...signedIn(session) });
+    }
+
+    const head = { headers: { 'x-request-id': randomUUID() }, rawHeaders: [] };
+    return asSession(state, head, refuse, async (_, admitted) => {
+      if (session === undefined) return { code: 'token-required' };
+      const look = lookSchema.safeParse(sealer.open('look', fields?.get('of') ?? '')).data;
+      const isOurs =
+        fields !== undefined &&
+        look?.owner === session.id &&
+        forms.isOurs(incoming, fields, { form: 'attendance', owner: session.id });
+      if (!isOurs) return { code: 'form-untrusted' };
+      const typed = typedAttendance(fields);
+      const read = readAttendance(typed, look.nhsNumber);
+      if ('errors' in read) {
+        const page = attendanceErrors(attendanceForm(session, look), typed, read.errors);
+        return frame({ ...page, ...signedIn(session) });
+      }
+      const attended = await attend(admitted, look.lookupId, read.request, 'pages');
+      if (attended.kind === 'refused') return { code: attended.code };
+      const page = attendanceRecorded(attended.authorities.map(({ name }) => name));
+      return frame({ ...page, ...signedIn(session) });
+    })(c);
   };
 
-  return { show, submit, showHidden, stop: () => answers.stop() };
+  return { show, submit, showHidden, submitAttendance, stop: () => answers.stop() };
 }

@@ -12,7 +12,7 @@ import { readOrMakeKey } from '../../files/private-file.ts';
 import { type WatchedFiles, watchFiles } from '../../files/watched-files.ts';
 
 /** What is sealed under one purpose opens under no other. */
-export type Purpose = 'session' | 'visit' | 'role';
+export type Purpose = 'session' | 'visit' | 'role' | 'look';
 
 export type Sealer = {
   /** JSON of a value, encrypted and authenticated, as base64url. */
@@ -42,6 +42,7 @@ function keyOf(hex: string): Key {
     session: derived(secret, 'session'),
     visit: derived(secret, 'visit'),
     role: derived(secret, 'role'),
+    look: derived(secret, 'look'),
     sign: derived(secret, 'sign'),
   };
 }

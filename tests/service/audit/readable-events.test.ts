@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { createLocalJWKSet, exportJWK, generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ATTENDANCES } from '#schemas/attendance.ts';
 import {
+  APIS,
   auditEventSchema,
   ENUMERATION_SIGNS,
   operatorEventSchema,
@@ -159,7 +161,7 @@ const looked = {
   access: fc.constantFrom('unscheduled' as const, 'silent-read' as const),
   decidedBy: fc.constantFrom('activity' as const, 'header' as const),
   caller: anyCaller,
-  api: fc.constantFrom('plain' as const, 'fhir' as const),
+  api: fc.constantFrom(...APIS),
   nhsNumber: anyNumber,
   coverage: fc.record({ expected: count, upToDate: count }),
   versions: fc.constant(versions),
@@ -178,6 +180,17 @@ const KINDS: { [T in Exclude<Type, OperatorType>]: fc.Arbitrary<unknown> } = {
     ...looked,
     cause: fc.constantFrom(...COULD_NOT_CHECK_CAUSES),
     occurredAt,
+  }),
+  attendance: fc.record({
+    auditId,
+    caller: anyCaller,
+    api: looked.api,
+    setting: looked.setting,
+    nhsNumber: anyNumber,
+    lookupId: auditId,
+    attended: fc.constantFrom(...ATTENDANCES),
+    ward: fc.constant('Ward 4'),
+    switchboard: fc.constant('02079460200'),
   }),
   refusal: fc.record({ auditId, caller: anyCaller, api: looked.api, code: CODE, occurredAt }),
   'enumeration-alert': fc.record({

@@ -93,6 +93,12 @@ const ROUTES: Record<string, Entry> = {
     people: { practitioner: 200 },
     lookup: true,
   },
+  // Of a number at which nobody here has looked.
+  'POST /lookup/:auditId/attendance': {
+    path: `/lookup/${randomUUID()}/attendance`,
+    body: json({ nhsNumber: testNumber(4_009), attended: 'seen' }),
+    people: { nurse: 404, practitioner: 404 },
+  },
   ...searches('CareTeam', everyLookup),
   ...searches('Flag', everyLookup),
   ...searches('PatientFlag', everyLookup),

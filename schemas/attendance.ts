@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { phoneSchema } from './authority.ts';
+import { nhsNumberSchema } from './nhs-number.ts';
+
+/**
+ * What came of a look from unscheduled care, as far as its authority has to act on it. Source: our own; CP-IS has
+ * nothing of the kind.
+ */
+export const ATTENDANCES = [
+  'seen',
+  'left-before-seen',
+  'admitted',
+  'transferred',
+  'wrong-patient',
+] as const;
+export type Attended = (typeof ATTENDANCES)[number];
+
+/** A look counts for so long: afterwards what came of it is told by telephone. */
+export const ATTENDANCE_HOURS = 24;
+
+/** A name as it stands over a door. It has no room for a story. */
+const wardSchema = z
+  .string()
+  .trim()
+  .regex(/^[\p{L}\p{N}][\p{L}\p{N} .&'’-]{0,39}$/u, {
+    error: 'must be the name of a ward: at most 40 letters and digits',
+  });
+
+/** The body of `POST /lookup/{auditId}/attendance`. */
+export const attendanceRequestSchema = z.strictObject({
+  nhsNumber: nhsNumberSchema,
+  attended: z.enum(ATTENDANCES).meta({
+    description:
+      'left-before-seen is told to the authority at once, the others with the next notification. wrong-patient: the number of somebody else was looked up by mistake.',
+  }),
+  ward: wardSchema
+    .optional()
+    .meta({ description: 'Where the child is: a name, and nothing else.' }),
+  switchboard: phoneSchema.optional().meta({
+    description: 'The telephone number by which the ward is reached.',
+  }),
+});
+export type AttendanceRequest = z.infer<typeof attendanceRequestSchema>;
+
+/** The answer to it. */
+export const attendanceAnswerSchema = z.strictObject({
+  attendanceId: z.uuid().meta({ description: 'The audit id of what was recorded.' }),
+  recordedAt: z.iso.datetime(),
+  authorities: z
+    .array(z.strictObject({ code: z.string(), name: z.string() }))
+    .meta({ description: 'Who is told: those with a plan of this child now.' }),
+});
+
+/** As a notification tells it. */
+export const notifiedAttendanceSchema = z.strictObject({
+  attended: z.enum(ATTENDANCES),
+  at: z.iso.datetime(),
+  ward: z.string().optional(),
+  switchboard: z.string().optional(),
+});

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import type { AttendanceRequest } from '#schemas/attendance.ts';
+import type { Api } from '#schemas/audit/audit-event.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
+import type { RecordAttendance } from '#store/attendance.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
+import type { Admitted } from './guarded-lookup.ts';
+
+export type Attended =
+  | {
+      kind: 'recorded';
+      attendanceId: string;
+      /** Milliseconds. */
+      at: number;
+      authorities: { code: string; name: string }[];
+    }
+  | { kind: 'refused'; code: 'look-not-found' | 'store-unavailable' };
+
+/** Records what came of a look, for an admitted caller, whichever way they say it. */
+export function createAttend({
+  record,
+  readiness,
+}: {
+  record: RecordAttendance;
+  readiness: Pick<Readiness, 'authorities'>;
+}) {
+  return async function attend(
+    { ids, caller, access }: Admitted,
+    lookupId: string,
+    { nhsNumber, ...said }: AttendanceRequest,
+    api: Api,
+  ): Promise<Attended> {
+    // Who looks silently is listed nowhere, and nobody is told of it.
+    if (access.access === 'silent-read') return { kind: 'refused', code: 'look-not-found' };
+    const attendanceId = randomUUID();
+    const recorded = await record(nhsNumber, caller.userKey, {
+      type: 'attendance',
+      auditId: attendanceId,
+      requestId: ids.requestId,
+      ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
+      caller: auditedCaller(caller.identity),
+      api,
+      setting: access.setting,
+      nhsNumber,
+      lookupId,
+      ...said,
+    });
+    switch (recorded.kind) {
+      case 'no-look':
+        return { kind: 'refused', code: 'look-not-found' };
+      case 'could-not-record':
+        return { kind: 'refused', code: 'store-unavailable' };
+      case 'recorded':
+        return {
+          kind: 'recorded',
+          attendanceId,
+          at: recorded.at,
+          authorities: recorded.authorities.map((code) => ({
+            code,
+            name: readiness.authorities.get(code)?.name ?? code,
+          })),
+        };
+    }
+  };
+}
+export type Attend = ReturnType<typeof createAttend>;

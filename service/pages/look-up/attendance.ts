@@ -1,0 +1,127 @@
+import {
+  ATTENDANCES,
+  type AttendanceRequest,
+  attendanceRequestSchema,
+} from '#schemas/attendance.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { ATTENDANCE, FRAME, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
+import type { Page } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import {
+  button,
+  buttonLink,
+  errorMessage,
+  errorSummary,
+  type FieldError,
+  heading,
+  link,
+  paragraph,
+  radios,
+} from '../html/parts.ts';
+import type { Fields } from '../session/forms.ts';
+
+/** A look that something can be said of: sealed, so that nobody says it of another. */
+export type Look = { lookupId: string; nhsNumber: NhsNumber };
+
+export type AttendanceForm = { token: string; of: string };
+type Typed = Partial<Record<'attended' | 'ward' | 'switchboard', string>>;
+
+const LONGEST_TYPED = 100;
+
+export function typedAttendance(fields: Fields): Typed {
+  const typed: Typed = {};
+  for (const name of ['attended', 'ward', 'switchboard'] as const) {
+    const value = fields.get(name)?.trim();
+    if (value !== undefined && value !== '') typed[name] = value.slice(0, LONGEST_TYPED);
+  }
+  return typed;
+}
+
+const WORDS: Record<string, string> = {
+  attended: ATTENDANCE.pick,
+  ward: ATTENDANCE.wardWrong,
+  switchboard: ATTENDANCE.switchboardWrong,
+};
+
+/** Reads what was typed, as the API would take it. */
+export function readAttendance(
+  typed: Typed,
+  nhsNumber: NhsNumber,
+): { request: AttendanceRequest } | { errors: FieldError[] } {
+  const parsed = attendanceRequestSchema.safeParse({ nhsNumber, ...typed });
+  if (parsed.success) return { request: parsed.data };
+  const wrong = new Set(parsed.error.issues.map(({ path }) => String(path[0])));
+  return {
+    errors: [...wrong].map((field) => ({ field, text: WORDS[field] ?? ATTENDANCE.pick })),
+  };
+}
+
+function textField(
+  name: 'ward' | 'switchboard',
+  label: string,
+  value: string | undefined,
+  error: string | undefined,
+): Html {
+  return html`<div class="nhsuk-form-group${error !== undefined && ' nhsuk-form-group--error'}">
+<label class="nhsuk-label" for="${name}">${label}</label>
+${errorMessage(`${name}-error`, error)}
+<input class="nhsuk-input nhsuk-input--width-20${error !== undefined && ' nhsuk-input--error'}" id="${name}" name="${name}" type="${name === 'ward' ? 'text' : 'tel'}" maxlength="40" autocomplete="off"${error !== undefined && html` aria-describedby="${name}-error"`} value="${value ?? ''}">
+</div>`;
+}
+
+function fieldsOf(
+  { token, of }: AttendanceForm,
+  typed: Typed,
+  errors: readonly FieldError[],
+): Html {
+  const errorOf = (field: string) => errors.find((error) => error.field === field)?.text;
+  return html`<form method="post" action="/look-up/attendance" novalidate autocomplete="off">
+<input type="hidden" name="token" value="${token}"><input type="hidden" name="of" value="${of}">
+${paragraph(ATTENDANCE.lead)}
+${radios('attended', {
+  legend: ATTENDANCE.legend,
+  chosen: typed.attended,
+  error: errorOf('attended'),
+  options: ATTENDANCES.map((value) => ({ value, text: ATTENDANCE.options[value] })),
+})}
+${textField('ward', ATTENDANCE.ward, typed.ward, errorOf('ward'))}
+${textField('switchboard', ATTENDANCE.switchboard, typed.switchboard, errorOf('switchboard'))}
+${button(ATTENDANCE.submit)}
+</form>`;
+}
+
+/** Folded away below an answer: nothing is chosen, and it stands in nobody's way. */
+export const attendanceDetails = (
+  form: AttendanceForm,
+): Html => html`<details class="nhsuk-details">
+<summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${ATTENDANCE.summary}</span></summary>
+<div class="nhsuk-details__text">${fieldsOf(form, {}, [])}</div></details>`;
+
+export const attendanceErrors = (
+  form: AttendanceForm,
+  typed: Typed,
+  errors: readonly FieldError[],
+): Page => ({
+  title: `${LOOK_UP.error}${ATTENDANCE.summary}`,
+  status: 400,
+  content: html`${errorSummary(errors)}
+<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${ATTENDANCE.summary}</h1>
+${fieldsOf(form, typed, errors)}`,
+});
+
+export const attendanceRecorded = (councils: readonly string[]): Page => ({
+  title: ATTENDANCE.title,
+  content: html`${heading(ATTENDANCE.recorded)}
+<p class="cpf-strong">${ATTENDANCE.told(councils)}</p>
+${paragraph(ATTENDANCE.correct)}
+<p>${buttonLink('/look-up', RESULT.another)}</p>`,
+});
+
+/** @param isOurs the service failed, and not what was said */
+export const attendanceNotRecorded = (isOurs: boolean): Page => ({
+  title: ATTENDANCE.notFound,
+  status: isOurs ? 503 : 404,
+  content: html`<div class="cpf-not-checked">${heading(isOurs ? ATTENDANCE.failed : ATTENDANCE.notFound)}
+<p class="cpf-strong">${isOurs ? ATTENDANCE.failedThen : ATTENDANCE.notFoundThen}</p>
+<p class="cpf-strong">${link('/councils', FRAME.councils)}</p></div>`,
+});

@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { attendanceAnswerSchema } from '#schemas/attendance.ts';
+import { notificationsPageSchema } from '#schemas/notification.ts';
+import { ATTENDANCE } from '#schemas/wording/pages.ts';
+import { officer } from '../../support/authority.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { createVisitor, hiddenOf, wordsOf } from '../../support/visitor.ts';
+
+const [HELD, OTHER, NOT_HELD, PAGE] = [
+  testNumber(7_301),
+  testNumber(7_302),
+  testNumber(7_303),
+  testNumber(7_304),
+];
+let service: TestService;
+beforeAll(async () => {
+  service = await startTestService({
+    // So long that nothing is told in time but what is told at once.
+    environment: { NOTIFICATIONS_WINDOW_MINUTES: '600' },
+    authorities: [
+      {
+        code: 'ZZ101',
+        name: 'Northmoor Council',
+        rows: [{ nhsNumber: HELD }, { nhsNumber: OTHER }, { nhsNumber: PAGE }],
+      },
+      { code: 'ZZ102', name: 'Eastham Council', rows: [{ nhsNumber: OTHER }] },
+    ],
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+async function looked(nhsNumber: string, token?: string): Promise<string> {
+  const answer = await service.lookup({ nhsNumber }, token === undefined ? {} : { token });
+  return ((await answer.json()) as { auditId: string }).auditId;
+}
+
+async function say(auditId: string, body: unknown, token?: string): Promise<Response> {
+  return fetch(`${service.baseUrl}/lookup/${auditId}/attendance`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'x-request-id': randomUUID(),
+      authorization: `Bearer ${token ?? (await service.token())}`,
+    },
+    body: JSON.stringify(body),
+  });
+}
+const codeOf = async (response: Response): Promise<string> =>
+  `${response.status} ${((await response.json()) as { code: string }).code}`;
+
+async function told(authority: string) {
+  const response = await fetch(`${service.baseUrl}/notifications`, {
+    headers: {
+      'x-request-id': randomUUID(),
+      authorization: `Bearer ${await service.token(officer(authority))}`,
+    },
+  });
+  const page = notificationsPageSchema.safeParse(await response.json()).data;
+  return (page?.notifications ?? []).flatMap(({ entries }) => entries);
+}
+
+test('who left before being seen is told to the authority at once, with the access, in JSON and in CSV', async () => {
+  const auditId = await looked(HELD);
+  const said = { nhsNumber: HELD, attended: 'left-before-seen', switchboard: '020 7946 0200' };
+  const response = await say(auditId, said);
+  expect(response.status).toBe(200);
+  const answer = attendanceAnswerSchema.parse(await response.json());
+  expect(answer.authorities).toEqual([{ code: 'ZZ101', name: 'Northmoor Council' }]);
+  await until(async () => (await told('ZZ101')).length > 0, 'the authority being told');
+  expect(await told('ZZ101')).toMatchObject([
+    {
+      id: auditId,
+      nhsNumber: HELD,
+      attendance: { attended: 'left-before-seen', switchboard: '02079460200' },
+    },
+  ]);
+  expect(await told('ZZ102')).toEqual([]);
+  const csv = await fetch(`${service.baseUrl}/notifications`, {
+    headers: {
+      accept: 'text/csv',
+      'x-request-id': randomUUID(),
+      authorization: `Bearer ${await service.token(officer('ZZ101'))}`,
+    },
+  });
+  const [head = '', line = ''] = (await csv.text()).split('\r\n');
+  expect(head).toMatch(/,"attended","attended_at","ward","switchboard"$/);
+  expect(line).toMatch(/,"left-before-seen","[^,]+Z","","02079460200"$/);
+
+  // A correction is a further event, and takes no access back.
+  expect((await say(auditId, { ...said, attended: 'admitted', ward: 'Ward 4' })).status).toBe(200);
+  const events = (await service.events()).filter((event) => event.type === 'attendance');
+  expect(events.map((event) => event.attended)).toEqual(['left-before-seen', 'admitted']);
+  expect(events[0]).toMatchObject({
+    api: 'plain',
+    lookupId: auditId,
+    shown: [{ authority: 'ZZ101' }],
+  });
+  expect('outcome' in (events[0] ?? {})).toBe(false);
+});
+
+describe('nothing is said of', () => {
+  test.for<[string, () => Promise<Response>, string]>([
+    [
+      'a look of somebody else',
+      async () =>
+        say(
+          await looked(OTHER),
+          { nhsNumber: OTHER, attended: 'seen' },
+          await service.token(claims({ sub: 'nurse-2' })),
+        ),
+      '404 look-not-found',
+    ],
+    [
+      'a child of whom nothing was shown',
+      async () => say(await looked(NOT_HELD), { nhsNumber: NOT_HELD, attended: 'seen' }),
+      '404 look-not-found',
+    ],
+    [
+      'a silent read',
+      async () => {
+        const silent = claims({ sub: 'gp-1', activities: ['B0170'], organisation: 'ZZP01' });
+        const token = await service.token(silent);
+        return say(await looked(OTHER, token), { nhsNumber: OTHER, attended: 'seen' }, token);
+      },
+      '404 look-not-found',
+    ],
+    [
+      'a look that never was',
+      async () => say(randomUUID(), { nhsNumber: PAGE, attended: 'seen' }),
+      '404 look-not-found',
+    ],
+    [
+      'another word',
+      async () => say(randomUUID(), { nhsNumber: HELD, attended: 'fine' }),
+      '400 invalid-attendance',
+    ],
+    [
+      'a story',
+      async () =>
+        say(randomUUID(), { nhsNumber: HELD, attended: 'seen', ward: 'He said: "help me"' }),
+      '400 invalid-attendance',
+    ],
+    [
+      'something else besides',
+      async () => say(randomUUID(), { nhsNumber: HELD, attended: 'seen', note: 'x' }),
+      '400 invalid-attendance',
+    ],
+    [
+      'a look without an id',
+      async () => say('x', { nhsNumber: HELD, attended: 'seen' }),
+      '400 invalid-attendance',
+    ],
+  ])('%s', async ([, ask, code]) => {
+    expect(await codeOf(await ask())).toBe(code);
+  });
+});
+
+test('on the page it is said of one’s own look, and of no other', async () => {
+  const nurse = createVisitor(service.baseUrl);
+  await nurse.signIn();
+  const answer = await nurse.lookUp(PAGE);
+  const form = hiddenOf(answer, '/look-up/attendance');
+  expect(answer.text).not.toMatch(/name="attended"[^>]* checked/);
+  const nothing = await nurse.post('/look-up/attendance', form);
+  expect([nothing.status, wordsOf(nothing).includes(ATTENDANCE.pick)]).toEqual([400, true]);
+  const wrong = await nurse.post('/look-up/attendance', {
+    ...form,
+    attended: 'admitted',
+    ward: '<b>"4"</b>',
+    switchboard: 'ask me',
+  });
+  expect(wrong.status).toBe(400);
+  expect(wrong.text).toContain('value="&lt;b&gt;&quot;4&quot;&lt;/b&gt;"');
+  const done = await nurse.post('/look-up/attendance', {
+    ...form,
+    attended: 'admitted',
+    ward: 'Ward 4',
+  });
+  expect([done.status, done.heading]).toEqual([200, ATTENDANCE.recorded]);
+  expect(wordsOf(done)).toContain('Northmoor Council is told.');
+
+  const other = createVisitor(service.baseUrl);
+  await other.signIn('ambulanceService');
+  const stolen = await other.post('/look-up/attendance', { ...form, attended: 'seen' });
+  expect(stolen.status).toBe(403);
+  const foreign = {
+    ...hiddenOf(await other.lookUp(HELD), '/look-up/attendance'),
+    of: form['of'] ?? '',
+  };
+  expect((await other.post('/look-up/attendance', { ...foreign, attended: 'seen' })).status).toBe(
+    403,
+  );
+});
