@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { RegExpRouter } from 'hono/router/reg-exp-router';
+import { TrieRouter } from 'hono/router/trie-router';
 import { refusalResponse } from './fhir/outcome.ts';
 import { withTraceId } from './fhir/request.ts';
 import { FHIR_BASE } from './fhir/vocabulary.ts';
@@ -17,20 +18,22 @@ const isFhir = (path: string): boolean => path === FHIR_BASE || path.startsWith(
  * The app of the routes it is given, and of nothing else. Each has exactly one handler, and none a middleware,
  * so that Hono calls it directly.
  *
- * @throws of addresses that one regular expression cannot hold. Hono would take a slower router for all of
- * them then, which every lookup would pay for.
+ * @throws of addresses that one regular expression cannot hold, unless they are said to be apart. Hono would
+ * take a slower router for all of them then, which every lookup would pay for.
  */
 export function createApp(routes: readonly MountedRoute[], { log }: { log: Log }) {
   const app = new Hono<{ Bindings: HttpBindings }>({ router: new RegExpRouter() });
+  const apart = new Hono<{ Bindings: HttpBindings }>({ router: new TrieRouter() });
   for (const { operation, handler } of routes) {
-    app.on(operation.method, operation.path, handler);
+    (operation.apart === true ? apart : app).on(operation.method, operation.path, handler);
     for (const path of operation.optionsAt ?? []) app.on('OPTIONS', path, handler);
   }
 
   const allowed = allowedMethods(routes);
   const routeOf = createRouteNames([...allowed.keys()]);
   const hasFhir = routes.some(({ operation }) => isFhir(operation.path));
-  app.notFound((c) => {
+  app.notFound((c) => apart.fetch(c.req.raw, c.env));
+  apart.notFound((c) => {
     const { path } = c.req;
     const allow = allowed.get(routeOf(path));
     const code = allow === undefined ? 'not-found' : 'method-not-allowed';
@@ -40,9 +43,11 @@ export function createApp(routes: readonly MountedRoute[], { log }: { log: Log }
       ? refusalResponse(code, { ...readRequestIds(withTraceId(incoming)), ...method })
       : problemResponse(code, { ...readRequestIds(incoming), ...method });
   });
-  app.onError((error) => {
+  const failed = (error: Error): Response => {
     log.error('a request failed inside the service', errorFields(error));
     return problemResponse('could-not-check');
-  });
+  };
+  app.onError(failed);
+  apart.onError(failed);
   return app;
 }

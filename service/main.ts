@@ -187,7 +187,10 @@ export async function startService(
     return {
       baseUrl,
       metricsPort,
-      routes: app.routes,
+      routes: routes.flatMap(({ operation: { method, path, optionsAt = [] } }) => [
+        { method, path },
+        ...optionsAt.map((at) => ({ method: 'OPTIONS', path: at })),
+      ]),
       stop: close,
       abandon: () => redis.abandon(),
     };

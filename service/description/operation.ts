@@ -35,6 +35,8 @@ export type Operation = {
   letsIn: 'anybody' | 'lookup' | 'authority' | 'audit';
   /** Addresses at which an OPTIONS gets the same answer. HAProxy's `option httpchk` asks by it, and of `/` where it is given no other. */
   optionsAt?: readonly string[];
+  /** Looked for after all others, since one regular expression cannot hold its address beside theirs. */
+  apart?: boolean;
   parameters?: readonly Parameter[];
   body?: Content;
   answer: { description: string; content: Content };

@@ -12,6 +12,8 @@ export type MountedRoute = {
     path: string;
     letsIn: string;
     optionsAt?: readonly string[];
+    /** Looked for after all others: no regular expression can hold it beside them. */
+    apart?: boolean;
   };
   handler: Handler;
 };

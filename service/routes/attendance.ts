@@ -20,6 +20,7 @@ export const attendance: Route<LookupGuardDependencies & { attend: Attend }> = {
     description:
       'Of a look of your own from unscheduled care that showed a flag, within 24 hours. It goes to the authorities that have a plan of the child, with the access. It is no referral: ring as well. Say it again to correct it; it takes no access back.',
     letsIn: 'lookup',
+    apart: true,
     parameters: [
       {
         name: 'auditId',
