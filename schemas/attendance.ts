@@ -13,7 +13,6 @@ export const ATTENDANCES = [
   'transferred',
   'wrong-patient',
 ] as const;
-export type Attended = (typeof ATTENDANCES)[number];
 
 /** A look counts for so long: afterwards what came of it is told by telephone. */
 export const ATTENDANCE_HOURS = 24;
