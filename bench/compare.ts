@@ -152,6 +152,8 @@ const ending: (() => Promise<void>)[] = [];
 try {
   const environment = await startEnvironment(nation);
   ending.push(environment.stop);
+  const replicated = await startEnvironment(nation, { replicated: true });
+  ending.push(replicated.stop);
   const numbers = Array.from({ length: nation.children }, (_, i) =>
     syntheticNumber(nation.rows > 600_000 ? 'wide' : 'test', i),
   );
@@ -159,6 +161,7 @@ try {
   const token = environment.tokens[0] ?? '';
   const { held } = nation;
   const pids = await environment.pids();
+  const replicatedPids = await replicated.pids();
   const base = { requests: 0, connections: CONNECTIONS };
   const start = async (script: string, args: string[]) => {
     const process = await startProcess(script, args, { until: /hello on ([0-9]+)/ });
@@ -192,6 +195,20 @@ try {
         worker: [pids['worker'] ?? 0],
       },
     },
+    {
+      name: 'cp-flags, a replica',
+      order: {
+        ...base,
+        port: Number(new URL(replicated.baseUrls[0] ?? '').port),
+        token: replicated.tokens[0] ?? '',
+        held,
+      },
+      pids: {
+        service: [replicatedPids['lookup'] ?? 0],
+        store: [replicatedPids['redis'] ?? 0, replicatedPids['replica'] ?? 0],
+        worker: [replicatedPids['worker'] ?? 0],
+      },
+    },
     await rival('naive, Redis', ['redis', redis.socket, issuer], redis),
     await rival('naive, token cached', ['redis', redis.socket, issuer, 'cached'], redis),
     ...(postgres === undefined
@@ -201,7 +218,10 @@ try {
   // Redis is the worker's child, and counted on its own.
   const figures = (await measureAll(subjects)).map((figure) => ({
     ...figure,
-    cpu: { ...figure.cpu, worker: Math.max(0, figure.cpu.worker - figure.cpu.store) },
+    cpu: {
+      ...figure.cpu,
+      worker: Math.max(0, figure.cpu.worker - (figure.name === 'cp-flags' ? figure.cpu.store : 0)),
+    },
   }));
   const of = (name: string) => figures.find((figure) => figure.name === name);
   const ours = of('cp-flags');

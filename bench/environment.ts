@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ACTIVITY_UNSCHEDULED } from '#schemas/people/care-setting.ts';
 import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
-import { dataFolder, readRunning } from '#store/connection/embedded/data-folder.ts';
+import { dataFolder, type RedisRole, readRunning } from '#store/connection/embedded/data-folder.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { copyNation, type Nation } from './nation.ts';
 import { startProcess } from './processes.ts';
+import { startReplicated } from './replicated-redis.ts';
 
 const ANSWERS_WITHIN_MS = 20_000;
 const TOKEN_SECONDS = 86_400;
@@ -38,24 +39,30 @@ export type EnvironmentOptions = {
   lookups?: number;
   environment?: Record<string, string>;
   nodeOptions?: string[];
+  /** Answers wait for one replica. */
+  replicated?: boolean;
 };
 
 export async function startEnvironment(
   nation: Nation,
-  { lookups = 1, environment = {}, nodeOptions = [] }: EnvironmentOptions = {},
+  { lookups = 1, environment = {}, nodeOptions = [], replicated = false }: EnvironmentOptions = {},
 ): Promise<Environment> {
   const folder = mkdtempSync(join(tmpdir(), 'cpf-bench-'));
   const dataDir = join(folder, 'data');
   copyNation(nation, dataDir);
   const common = { PORT: '0', LOG_LEVEL: 'error', ...environment };
   const until = /answers on (http:\/\/[\d.]+:[0-9]+)/;
-  const started: Awaited<ReturnType<typeof startProcess>>[] = [];
+  const started: { stop(): Promise<void> }[] = [];
   async function stop(): Promise<void> {
     for (const process of started.toReversed()) await process.stop();
     rmSync(folder, { recursive: true, force: true });
   }
   try {
     const issuer = await openDemoIssuer(dataDir);
+    const servers = replicated ? await startReplicated(dataDir, MAXMEMORY_MIB) : undefined;
+    if (servers !== undefined) started.push(servers);
+    const redisOf = (role: RedisRole): Record<string, string> =>
+      servers === undefined ? {} : { REDIS_URL: servers.url(role), REDIS_REPLICAS: '1' };
     let beganAt = performance.now();
     const worker = await startProcess('service/cli.ts', ['serve'], {
       environment: {
@@ -63,16 +70,19 @@ export async function startEnvironment(
         ROLE: 'worker',
         DATA_DIR: dataDir,
         REDIS_MAXMEMORY_MIB: String(MAXMEMORY_MIB),
+        ...redisOf('admin'),
       },
       until,
     });
     started.push(worker);
     const workerReadyMs = performance.now() - beganAt;
     let readyMs = 0;
-    const redis = await findEmbeddedRedis(dataDir);
-    if (redis === undefined) throw new Error('the worker has started no Redis');
-    const { username, password } = redis.users.lookup;
-    const processes: typeof started = [];
+    const redis = servers === undefined ? await findEmbeddedRedis(dataDir) : undefined;
+    if (servers === undefined && redis === undefined) {
+      throw new Error('the worker has started no Redis');
+    }
+    const { username, password } = redis?.users.lookup ?? {};
+    const processes: Awaited<ReturnType<typeof startProcess>>[] = [];
     for (let i = 0; i < lookups; i++) {
       const ownDir = join(folder, `lookup-${i}`);
       mkdirSync(ownDir);
@@ -83,7 +93,8 @@ export async function startEnvironment(
           ...common,
           ROLE: 'lookup',
           DATA_DIR: ownDir,
-          REDIS_URL: `unix://${username}:${password}@localhost${redis.socketPath}`,
+          REDIS_URL: `unix://${username}:${password}@localhost${redis?.socketPath}`,
+          ...redisOf('lookup'),
         },
         until,
         nodeOptions,
@@ -125,6 +136,7 @@ export async function startEnvironment(
           ),
           worker: worker.child.pid ?? 0,
           ...(running !== undefined && { redis: running.pid }),
+          ...servers?.pids,
         };
       },
       uploadToken: ({ code, name }) =>

@@ -17,7 +17,7 @@ const PLAN = JSON.stringify({
   dateOfBirth: '2019-03-05',
 });
 
-async function whenReady(look: () => Promise<unknown>): Promise<void> {
+export async function whenReady(look: () => Promise<unknown>): Promise<void> {
   const giveUpAt = performance.now() + READY_WITHIN_MS;
   for (;;) {
     try {
@@ -30,7 +30,7 @@ async function whenReady(look: () => Promise<unknown>): Promise<void> {
   }
 }
 
-function start(program: string, args: readonly string[]) {
+export function start(program: string, args: readonly string[]) {
   const child = spawn(program, args, { stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   return {

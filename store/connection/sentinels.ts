@@ -171,7 +171,10 @@ export function watchSentinels(
     ]).then(
       ([address, reply]) => {
         const fields = named(reply);
-        if (Number(fields.get('config-epoch')) !== newest) return 'no' as const;
+        const epoch = Number(fields.get('config-epoch'));
+        // It has not heard of the last failover yet.
+        if (epoch < newest) return 'silent' as const;
+        if (epoch > newest) return 'no' as const;
         if (!sameServer(addressOf(address), primary)) return 'no' as const;
         // Where its fields still name the former one, it has promoted this one and is telling the replicas.
         const promoting = !sameServer(hostPortOf(fields), primary);

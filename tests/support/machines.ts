@@ -107,7 +107,7 @@ async function startGate(host: string, target: number, passes: (from: End | unde
 }
 type Gate = Awaited<ReturnType<typeof startGate>>;
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -118,7 +118,7 @@ async function freePort(): Promise<number> {
 }
 
 /** A server process that is started, stopped and started again. */
-function createProcess(binary: string, args: readonly string[], log: string) {
+export function createProcess(binary: string, args: readonly string[], log: string) {
   let child: ChildProcess | undefined;
   let gone: Promise<unknown> = Promise.resolve();
   return {
@@ -141,7 +141,7 @@ function createProcess(binary: string, args: readonly string[], log: string) {
     },
   };
 }
-export type ServerProcess = ReturnType<typeof createProcess>;
+type ServerProcess = ReturnType<typeof createProcess>;
 
 export type Machine = {
   place: number;

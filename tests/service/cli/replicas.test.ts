@@ -1,0 +1,81 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { endSingle, goSingle, listReplicas, setPromotable } from '#service/cli/replicas.ts';
+import { createStore } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { startRedisServer, type TestRedisServer } from '../../support/redis-server.ts';
+
+const NAMED = { by: 'A. Example', reason: 'the replica is away' };
+
+let folder: string;
+let first: TestRedisServer;
+let second: TestRedisServer;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cpf-cli-replicas-'));
+  [first, second] = await Promise.all([startRedisServer(), startRedisServer()]);
+  await second.replicate(first);
+  const anchor = Anchor.open(join(folder, 'anchor'));
+  await createStore(first.admin, anchor).createDataset('demo', 'test');
+  anchor.close();
+});
+afterAll(async () => {
+  await Promise.all([first?.stop(), second?.stop()]);
+  await rm(folder, { recursive: true, force: true });
+});
+
+const configuration = (differing: Record<string, string> = {}) =>
+  readConfiguration({
+    DATA_DIR: folder,
+    REDIS_URL: first.url,
+    REDIS_REPLICAS: '1',
+    ...differing,
+  });
+
+/** What a command prints, or the sentence that it ends with. */
+async function said(command: () => Promise<void>): Promise<string> {
+  const log = vi.spyOn(console, 'log').mockReturnValue();
+  try {
+    await command();
+    return log.mock.calls.flat().join('\n');
+  } catch (error) {
+    return error instanceof Error ? error.message : 'unknown';
+  } finally {
+    log.mockRestore();
+  }
+}
+
+test('replicas are listed, set aside and put back by the address that the list gives', async () => {
+  const listed = await said(() => listReplicas(configuration()));
+  expect(listed).toBe(`127.0.0.1:${second.port}: attached\n1 attached, 1 required.`);
+  const server = `127.0.0.1:${second.port}`;
+  expect(await said(() => setPromotable(configuration(), server, false, NAMED))).toBe(
+    `${server} is not promoted any more. Restart it, then put it back.`,
+  );
+  expect(await second.admin.config('GET', 'replica-priority')).toContain('0');
+  expect(await said(() => setPromotable(configuration(), server, true, NAMED))).toBe(
+    `${server} may be promoted again.`,
+  );
+  const primary = `127.0.0.1:${first.port}`;
+  expect(await said(() => setPromotable(configuration(), primary, false, NAMED))).toBe(
+    `${primary} is no replica.`,
+  );
+  expect(await said(() => setPromotable(configuration(), 'nowhere', false, NAMED))).toContain(
+    'Name the replica as HOST:PORT',
+  );
+});
+
+test('single mode is ordered and ended once, and not where nothing waits anyway', async () => {
+  expect(await said(() => goSingle(configuration(), NAMED))).toContain('Ordered.');
+  expect(await said(() => goSingle(configuration(), NAMED))).toContain('ordered already');
+  const anchor = Anchor.open(join(folder, 'anchor'));
+  expect(anchor.single()).toBe(true);
+  anchor.close();
+  expect(await said(() => endSingle(configuration(), NAMED))).toContain('Ended.');
+  expect(await said(() => endSingle(configuration(), NAMED))).toContain('waited for already');
+  expect(await said(() => goSingle(configuration({ REDIS_REPLICAS: '0' }), NAMED))).toContain(
+    'REDIS_REPLICAS is not set',
+  );
+});
