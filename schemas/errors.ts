@@ -246,7 +246,7 @@ export const ERRORS = {
     level: 'warn',
     retryable: false,
     title: 'The form was not sent from a page of this service',
-    detail: 'Of the pages for browsers alone: open the page and fill the form in anew.',
+    detail: 'This is only for the pages in a browser: open the page and fill in the form again.',
   },
   'not-found': {
     status: 404,
