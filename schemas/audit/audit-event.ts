@@ -64,7 +64,7 @@ export const lookupEventSchema = requestSchema.extend({
 });
 
 /**
- * What came of a look, by the user who made it. Its plans stand in it as they stood in the look's own event, so that
+ * What came of a look, by the user who made it. Its plans are in it as they stood in the look's own event, so that
  * their authorities can be told; it has no outcome, by which earlier versions know what was a look.
  */
 export const attendanceEventSchema = requestSchema.extend({

@@ -30,7 +30,7 @@ export function createAttend({
     { nhsNumber, ...said }: AttendanceRequest,
     api: Api,
   ): Promise<Attended> {
-    // Who looks silently is listed nowhere, and nobody is told of it.
+    // Who looks silently is listed nowhere, and nobody is told about it.
     if (access.access === 'silent-read') return { kind: 'refused', code: 'look-not-found' };
     const attendanceId = randomUUID();
     const recorded = await record(nhsNumber, caller.userKey, {

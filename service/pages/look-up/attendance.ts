@@ -90,7 +90,7 @@ ${button(ATTENDANCE.submit)}
 </form>`;
 }
 
-/** Folded away below an answer: nothing is chosen, and it stands in nobody's way. */
+/** Folded away below an answer: nothing is chosen, and it is in nobody's way. */
 export const attendanceDetails = (
   form: AttendanceForm,
 ): Html => html`<details class="nhsuk-details">
