@@ -5,6 +5,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { type MadeUpRecord, startMadeUpPds } from '#loaders/synthetic/made-up-pds.ts';
+import { keyPair } from '../support/pds.ts';
 import { root } from '../support/processes.ts';
 import { startTestService, testFolder, until } from '../support/service.ts';
 import { fileXml, person, planOf, upload } from '../support/upload-model.ts';
@@ -46,14 +48,37 @@ async function install(cache: string): Promise<{ bin: string } | { failed: Ran }
   return { bin };
 }
 
+const API_KEY = 'made-up';
+/** Children of whom PDS says what goes with the code, in this order. */
+const REFUSED = [70_003, 70_004, 70_005, 70_006] as const;
+const CODES = ['CPR01', 'CPR02', 'CPR05', 'CPR03'];
+
+/** Two children as their council knows them, and one of each case in which a record is refused. */
+function knownToPds(): Map<string, MadeUpRecord> {
+  const known = (n: number) => {
+    const { nhsNumber, dateOfBirth, given, family } = person(n);
+    return { nhsNumber, dateOfBirth, names: [{ given: [given], family }] };
+  };
+  const [, sensitive, superseded, minimal] = REFUSED.map((n) => person(n).nhsNumber);
+  return new Map<string, MadeUpRecord>([
+    ...[70_001, 70_002].map((n): [string, MadeUpRecord] => [person(n).nhsNumber, known(n)]),
+    [sensitive ?? '', { nhsNumber: sensitive ?? '', security: 'R' }],
+    [superseded ?? '', known(70_007)],
+    [minimal ?? '', { nhsNumber: minimal ?? '' }],
+  ]);
+}
+
 /**
- * Everything together: an upload that a council sends with mesh-client, through the sandbox, is in, traced, and
- * found by a lookup; its acknowledgement and the notification of that lookup are back in the council's mailbox.
+ * Everything together: an upload that a council sends with mesh-client, through the sandbox, is in, traced by a
+ * made-up PDS, and found by a lookup; its acknowledgement and the notification of that lookup are back in the
+ * council's mailbox.
  */
 export async function mesh(cache: string): Promise<Finding[]> {
   const installed = await install(cache);
   if ('failed' in installed) return absent(TOOL, installed.failed);
   const folder = await testFolder();
+  const { pem, publicKey } = await keyPair();
+  const pds = await startMadeUpPds({ apiKey: API_KEY, publicKey, records: knownToPds() });
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const sandbox = spawn(
@@ -70,12 +95,6 @@ export async function mesh(cache: string): Promise<Finding[]> {
   };
   try {
     await until(async () => (await party('read')).code === 0, 'the sandbox');
-    const children = [70_001, 70_002];
-    const register = children.map((n) => {
-      const { nhsNumber, dateOfBirth, given, family } = person(n);
-      return `${nhsNumber},,,${dateOfBirth},${given},${family}\n`;
-    });
-    const header = 'nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n';
     const notifications = { ZZ101: { formats: ['xml'], mailbox: 'X26ABC1' } };
     const service = await startTestService({
       authorities: [{ code: 'ZZ101' }],
@@ -90,8 +109,12 @@ export async function mesh(cache: string): Promise<Finding[]> {
         MESH_MAILBOXES_FILE: await write('mailboxes.json', '{ "X26ABC1": "ZZ101" }'),
         NOTIFICATIONS_FILE: await write('notifications.json', JSON.stringify(notifications)),
         NOTIFICATIONS_WINDOW_MINUTES: '0.01',
-        TRACING: 'register',
-        TRACING_REGISTER_FILE: await write('register.csv', header + register.join('')),
+        TRACING: 'pds',
+        PDS_URL: pds.url,
+        PDS_API_KEY: API_KEY,
+        PDS_KEY_ID: 'one',
+        PDS_KEY_FILE: await write('pds-key.pem', pem),
+        PDS_PER_SECOND: '1000',
       },
     });
     const received: Message[] = [];
@@ -103,13 +126,12 @@ export async function mesh(cache: string): Promise<Finding[]> {
     }
     try {
       const sendings = [
-        ['413', 70_001, '100000000', 'plain'],
-        // Whose name and date of birth are not those of the register: refused, and said so.
-        ['414', 70_003, '100000000', 'plain'],
-        ['415', 70_002, '500', 'gzip'],
+        ['413', [70_001], '100000000', 'plain'],
+        ['414', REFUSED, '100000000', 'plain'],
+        ['415', [70_002], '500', 'gzip'],
       ] as const;
-      for (const [sequence, n, chunk, packing] of sendings) {
-        const records = [planOf(n)];
+      for (const [sequence, children, chunk, packing] of sendings) {
+        const records = children.map((n) => planOf(n));
         const xml = fileXml(upload({ sequence: Number(sequence), records }));
         const file = await write(`upload-${sequence}.xml`, xml);
         const sent = await party('send', file, chunk, packing, `upload-${sequence}.xml`);
@@ -121,7 +143,7 @@ export async function mesh(cache: string): Promise<Finding[]> {
         }, `the acknowledgement of file ${sequence}`);
       }
       const outcomes = await Promise.all(
-        [70_001, 70_002, 70_003].map(async (n) => {
+        [70_001, 70_002].map(async (n) => {
           const looked = await service.lookup({ nhsNumber: person(n).nhsNumber });
           return z.object({ outcome: z.string() }).parse(await looked.json()).outcome;
         }),
@@ -135,10 +157,13 @@ export async function mesh(cache: string): Promise<Finding[]> {
       const codes = received
         .map(({ subject }) => /^Acknowledgement of file ([0-9]+): (CPF[0-9]+)$/.exec(subject ?? ''))
         .flatMap((found) => (found === null ? [] : [`${found[1]} ${found[2]}`]));
-      const found = JSON.stringify([codes.toSorted(), outcomes]);
+      const refused = received.find(({ subject }) => subject?.includes('file 414'))?.text ?? '';
+      const reasons = [...refused.matchAll(/code="(CPR[0-9]+)"/g)].map(([, code]) => code);
+      const found = JSON.stringify([codes.toSorted(), reasons, outcomes]);
       const due = JSON.stringify([
         ['413 CPF02', '414 CPF04', '415 CPF02'],
-        ['flagged', 'flagged', 'not-flagged'],
+        CODES,
+        ['flagged', 'flagged'],
       ]);
       return [
         judged(
@@ -157,6 +182,7 @@ export async function mesh(cache: string): Promise<Finding[]> {
     const gone = once(sandbox, 'close');
     sandbox.kill();
     await gone;
+    await pds.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
