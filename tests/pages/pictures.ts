@@ -115,7 +115,7 @@ const PICTURES: readonly Picture[] = [
 ];
 
 try {
-  for (const { name, take, width = 900 } of PICTURES) {
+  for (const { name, take, width = 560 } of PICTURES) {
     const { page, close } = await openPage(browser, { viewport: { width, height: 700 } });
     await signInAs(page, baseUrl);
     await take(page);
