@@ -10,6 +10,8 @@ import { settingsHelp } from './settings-help.ts';
 import { whenToldToStop } from './signals.ts';
 
 const FORCED_EXIT = 130;
+/** For the last lines of the log. */
+const EXITS_WITHIN_MS = 1_000;
 
 /** A path as a POSIX shell takes it. */
 const quoted = (path: string): string =>
@@ -49,6 +51,11 @@ function untilStopped(starting: Promise<Service>, stopDemo: () => void, log: Log
   return new Promise((resolve) => {
     let stopping = false;
     let started: Service | undefined;
+    const end = (exitCode: number): void => {
+      resolve(exitCode);
+      // Whatever is waited for still, as a collector that does not answer, is not waited for any longer.
+      setTimeout(() => process.exit(exitCode), EXITS_WITHIN_MS).unref();
+    };
     const stop = (exitCode: number): void => {
       stopping = true;
       stopDemo();
@@ -56,11 +63,11 @@ function untilStopped(starting: Promise<Service>, stopDemo: () => void, log: Log
       starting
         .then((service) => service.stop())
         .then(
-          () => resolve(exitCode),
+          () => end(exitCode),
           // The start failed, which its own caller tells; or the stop did.
           (error: unknown) => {
             log.error('stopping failed', errorFields(error));
-            resolve(1);
+            end(1);
           },
         );
     };

@@ -2,6 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -156,6 +157,26 @@ describe('serve', () => {
     expect((await service.allEnded)[0]).toBe(0);
     expect(performance.now() - told).toBeLessThan(STOPS_WITHIN_MS);
     await stoppedInOrder();
+  });
+
+  test('waits for no collector of metrics and traces that answers nothing', async () => {
+    const mute = createServer(() => undefined);
+    await new Promise<void>((resolve) => void mute.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = mute.address() as AddressInfo;
+      const service = start([COMMAND, 'serve'], {
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+      });
+      await service.says(ANSWERS);
+      await redisRuns();
+      const told = performance.now();
+      service.child.kill('SIGTERM');
+      expect((await service.allEnded)[0]).toBe(0);
+      // Each sending would wait for ten seconds.
+      expect(performance.now() - told).toBeLessThan(9_000);
+    } finally {
+      mute.close();
+    }
   });
 
   test('that is killed takes a Redis with it that answers no more', async () => {
