@@ -41,6 +41,30 @@ const compose = z
   );
 const services = Object.entries(compose.services);
 
+test('the compose file of two rooms mounts what there is, and gives no more than it needs', () => {
+  const file = new URL('../docs/operating/two-rooms/docker-compose.yml', import.meta.url);
+  const service = z.object({
+    mem_limit: z.string(),
+    pids_limit: z.int().positive(),
+    read_only: z.literal(true),
+    cap_drop: z.tuple([z.literal('ALL')]),
+    command: z.array(z.string()),
+    volumes: z.array(z.string()),
+  });
+  const rooms = z
+    .object({
+      services: z.object({ redis: service, sentinel: service }),
+      volumes: z.record(z.string(), z.unknown()),
+    })
+    .parse(parse(readFileSync(file, 'utf8'), { merge: true }));
+  for (const { volumes } of Object.values(rooms.services)) {
+    for (const [from = ''] of volumes.map((volume) => volume.split(':'))) {
+      if (from.startsWith('.')) expect(existsSync(new URL(from, file)), from).toBe(true);
+      else if (!from.startsWith('$')) expect(rooms.volumes).toHaveProperty(from);
+    }
+  }
+});
+
 test.each(services)('%s of the compose file names only what there is', (_, service) => {
   for (const name of service.networks) expect(compose.networks).toHaveProperty(name);
   for (const name of service.secrets ?? []) expect(compose.secrets).toHaveProperty(name);

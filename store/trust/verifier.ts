@@ -206,7 +206,11 @@ export function startStoreVerifier(
   async function proofOf(replication: Replication): Promise<Proof | undefined> {
     if (await isKnownServer(redis, anchor, replication)) return 'mark';
     const acknowledged = anchor.acknowledged();
-    if (rule === undefined || anchor.single() || acknowledged === undefined) return undefined;
+    if (rule === undefined || anchor.single()) return undefined;
+    if (acknowledged === undefined) {
+      // Nothing was ever answered from a store that was never opened, whichever server it is on.
+      return anchor.serverMarks().length === 0 ? 'comparison' : undefined;
+    }
     const { id, offset } = replication.former;
     if (id === acknowledged.id && offset >= acknowledged.offset) return 'offset';
     const lastAlive = Number(await redis.get(keys.heartbeat));
@@ -328,6 +332,13 @@ export function startStoreVerifier(
         else lookSoon();
         throw error;
       }
+      // What is answered from now on is compared with this, so that it is known before the first answer.
+      if (required !== undefined && single === undefined) {
+        if (!(await carryOver(replication, required))) {
+          lookSoon();
+          return;
+        }
+      }
       if (replication.wasPromoted) {
         await redis.hset(keys.dataset, BELIEVED_SERVER, replication.id);
       }
@@ -356,32 +367,39 @@ export function startStoreVerifier(
     });
     // Again and again while there are replicas: one of them may have copied everything just now.
     if (replication.hasReplicas || anchor.serverMarks().length === 0) await markServer();
-    // Of two in a millisecond, or where the clock went back, the later is higher all the same.
-    heartbeat = Math.max(Date.now(), heartbeat + 1);
     if (single !== undefined) {
       anchor.rememberSingle(true);
       replicasWereAway ||= single.away;
       await endSingleMode(attached.length);
     }
-    const [, text] = await Promise.all([
-      redis.set(keys.heartbeat, heartbeat),
-      redis.info('replication'),
-    ]);
     become('open', VERIFIER.open);
-    if (rule !== undefined && single === undefined) {
-      if (required === undefined || !(await acknowledge(required))) return;
-      const now = information(text);
-      const [id = '', offset] = [now.get('master_replid'), Number(now.get('master_repl_offset'))];
-      if (id !== replication.id) return;
-      anchor.rememberAcknowledged({ id, offset, heartbeat });
-      if (anchor.single()) anchor.rememberSingle(false);
-      if (openedWith !== undefined) anchor.rememberGenerations(openedWith);
-      openedWith = undefined;
-    }
+    if (rule === undefined || single !== undefined) await beat();
+    else if (required === undefined || !(await carryOver(replication, required))) return;
     const before = anchor.auditNumbers();
     if (numbers.some((number, stream) => number !== before[stream])) {
       anchor.rememberAuditNumbers(numbers);
     }
+  }
+
+  /** Says that this worker is alive. */
+  async function beat(): Promise<void> {
+    // Of two in a millisecond, or where the clock went back, the later is higher all the same.
+    heartbeat = Math.max(Date.now(), heartbeat + 1);
+    await redis.set(keys.heartbeat, heartbeat);
+  }
+
+  /** Notes in the anchor what replicas have by now. False, and nothing is noted, where they do not say so. */
+  async function carryOver(replication: Replication, required: Requirement): Promise<boolean> {
+    const [, text] = await Promise.all([beat(), redis.info('replication')]);
+    if (!(await acknowledge(required))) return false;
+    const now = information(text);
+    const [id = '', offset] = [now.get('master_replid'), Number(now.get('master_repl_offset'))];
+    if (id !== replication.id) return false;
+    anchor.rememberAcknowledged({ id, offset, heartbeat });
+    if (anchor.single()) anchor.rememberSingle(false);
+    if (openedWith !== undefined) anchor.rememberGenerations(openedWith);
+    openedWith = undefined;
+    return true;
   }
 
   /** Whether replicas have everything up to now. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +51,11 @@ const LASTS_MS = 4_000;
 /** Whatever an append-only file writes is larger. */
 const FILE_BYTES_WITHOUT_DISK = 4_096;
 
+/** The library that gives a process a clock of its own, in a file that may change; as Debian installs it. */
+const FAKETIME = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
+const canTurnClocks = existsSync(FAKETIME);
+const CLOCK_RIGHT = '+0';
+
 const CHILDREN = Array.from({ length: 20 }, (_, i) => testNumber(i));
 const OTHERS = Array.from({ length: 100 }, (_, i) => testNumber(5_000 + i));
 
@@ -92,7 +97,15 @@ function keepRunning(environment: Record<string, string>) {
 }
 type Kept = ReturnType<typeof keepRunning>;
 
-type Scene = { machines: Machines; primary: Machine; replica: Machine; lookup: Kept; worker: Kept };
+type Scene = {
+  machines: Machines;
+  primary: Machine;
+  replica: Machine;
+  lookup: Kept;
+  worker: Kept;
+  /** Has the clock of the lookup process differ, or be right again. */
+  turnClock: (by: string) => void;
+};
 type Fault = {
   /** Does it; resolves when what is to last is over and everything was put back. */
   befall: (scene: Scene) => Promise<void>;
@@ -163,6 +176,15 @@ const FAULTS: Readonly<Record<string, Fault>> = {
       await restarted(replica.redis);
     },
   },
+  ...(canTurnClocks && {
+    'clock of the lookups an hour back': {
+      async befall({ turnClock }: Scene) {
+        turnClock('-1h');
+        await pause(LASTS_MS);
+        turnClock(CLOCK_RIGHT);
+      },
+    },
+  }),
   'rolling restart': {
     async befall({ machines, primary }) {
       const others = machines.machines.filter(({ place }) => place !== primary.place);
@@ -233,8 +255,19 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
       NODE_OPTIONS: callsFrom(role),
     };
   }
+  const clock = join(dataDir, 'clock of the lookups');
+  const turnClock = (by: string): void => writeFileSync(clock, by);
+  turnClock(CLOCK_RIGHT);
   const worker = keepRunning(environmentOf('worker'));
-  const lookup = keepRunning(environmentOf('lookup'));
+  const lookup = keepRunning({
+    ...environmentOf('lookup'),
+    ...(canTurnClocks && {
+      LD_PRELOAD: FAKETIME,
+      FAKETIME_TIMESTAMP_FILE: clock,
+      FAKETIME_CACHE_DURATION: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    }),
+  });
 
   const issuer = await openDemoIssuer(dataDir);
   const nurse = await issuer.sign(claims(), 36_000);
@@ -373,7 +406,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     const replica = machines.machines.find(({ place }) => place !== primary?.place);
     if (primary === undefined || replica === undefined) throw new Error('there is no primary');
     const began = performance.now();
-    await fault.befall({ machines, primary, replica, lookup, worker });
+    await fault.befall({ machines, primary, replica, lookup, worker, turnClock });
     const ended = performance.now();
     await untilAnswered();
     if (fault.isolates) {

@@ -201,7 +201,7 @@ export async function startMachines(options: { binary?: string; count?: number }
         .replace('bind * -::*', `bind 127.0.0.1\nbind-source-addr ${host}`)
         .replace('port 6379', `port ${own.redis}`)
         .replace('/var/lib/cp-flags-redis', home)
-        .replace('/etc/cp-flags/users.acl', join(home, 'users.acl'))
+        .replace('/etc/cp-flags-redis/users.acl', join(home, 'users.acl'))
         .replace('10.0.1.1\n', `${host}\nreplica-announce-port ${own.redisGate}\n`)
         .replace(
           '# replicaof 10.0.1.1 6379',

@@ -7,6 +7,7 @@ import { partitionOf } from '#schemas/nhs-number.ts';
 import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { createLanes } from '#store/connection/lanes.ts';
+import { keys } from '#store/keys.ts';
 import { createLookupStore, type LookupResult } from '#store/lookup.ts';
 import { createStore, type Store } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
@@ -200,6 +201,22 @@ describe('a replica that is promoted', () => {
         detail: expect.objectContaining({ failover: true, proof: 'offset' }) as unknown,
       }),
     );
+  });
+
+  test('opens by itself where it was promoted before the store was ever opened', async () => {
+    await swap();
+    const { look } = await openedOn(second);
+    expect(await isAnswered(look)).toBe(true);
+  });
+
+  test('opens by itself where it was promoted the moment that the store was first opened', async () => {
+    const verifier = await keep(first);
+    await until(async () => (await first.admin.get(keys.open)) !== null, 'the store being opened');
+    expect(anchor.acknowledged()).toBeDefined();
+    await swap();
+    await verifier.stop();
+    const { look } = await openedOn(second);
+    expect(await isAnswered(look)).toBe(true);
   });
 
   test('opens after a comparison of all it holds where a restart made it forget whom it copied', async () => {
