@@ -137,6 +137,25 @@ export type ClaimMapping = z.infer<typeof claimMappingSchema>;
 /** Mappings that need not be written out; `cp-flags` is that of {@link claimsSchema}. */
 export const CLAIM_MAPPINGS = ['cp-flags', 'cis2'] as const;
 
+const httpsAddress = z
+  .url({ protocol: /^https?$/, error: 'must be an https address' })
+  .refine((text) => !/^[a-z]+:\/\/[^/]*@/i.test(text), {
+    error: 'must not hold a user or password',
+  });
+
+/** How access tokens that are no JWT are resolved (RFC 7662). */
+const introspectionSchema = z.strictObject({
+  /** Outside a demo https only. */
+  url: httpsAddress,
+  clientId: z.string().min(1).max(200),
+  /** Relative to the issuers file. */
+  clientSecretFile: z.string().min(1),
+  /** Clients whose tokens count though the answer names no audience. */
+  clients: z.array(code).max(200).default([]),
+  /** Where roles are asked for, if the answer does not have them. */
+  userinfoUrl: httpsAddress.optional(),
+});
+
 /**
  * A trusted issuer. Its keys are a JWKS, in a file or at an address; only the algorithms named are
  * accepted, all of them with public keys.
@@ -147,12 +166,8 @@ export const issuerSchema = z
     audience: z.string().min(1).max(200),
     jwksFile: z.string().min(1).optional(),
     /** Outside a demo https only. */
-    jwksUrl: z
-      .url({ protocol: /^https?$/, error: 'must be an https address' })
-      .refine((text) => new URL(text).username === '' && new URL(text).password === '', {
-        error: 'must not hold a user or password',
-      })
-      .optional(),
+    jwksUrl: httpsAddress.optional(),
+    introspection: introspectionSchema.optional(),
     algorithms: z
       .array(
         z.enum([
@@ -181,7 +196,13 @@ export const issuerSchema = z
     error: 'must have either jwksFile or jwksUrl',
   });
 export type Issuer = z.infer<typeof issuerSchema>;
-export const issuersFileSchema = z.array(issuerSchema).min(1);
+export const issuersFileSchema = z
+  .array(issuerSchema)
+  .min(1)
+  // An opaque token does not say whose it is, and must not be shown to an issuer that did not give it.
+  .refine((issuers) => issuers.filter(({ introspection }) => introspection).length <= 1, {
+    error: 'only one issuer may have introspection',
+  });
 
 /** One entry of the revocations file: a token by its `jti`, or all tokens of a user or of a client. */
 export const revocationSchema = z.union(

@@ -117,6 +117,9 @@ export const ADMISSION = {
   becameLive:
     'The dataset has become live: nobody may look. Set ISSUERS_FILE and ORGANISATIONS_FILE, and restart.',
   issuers: (count: number) => `${count} issuers are trusted.`,
+  /** @param why without a full stop */
+  notIntrospected: (url: string, why: string) =>
+    `Opaque tokens cannot be resolved at ${url}: ${why}. Those resolved within the last minute count; lookups with others are could-not-check.`,
   keysPassedOver: (issuer: string, keys: string) =>
     `Keys of ${issuer} that fit none of its algorithms are not used: ${keys}.`,
   /** `why` begins with a colon, or is empty. */

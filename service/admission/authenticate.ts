@@ -1,6 +1,7 @@
 import {
   decodeJwt,
   errors,
+  type JWTPayload,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
   type JWTVerifyResult,
@@ -66,9 +67,14 @@ export type AuthenticatorOptions = {
 const LONGEST_TOKEN = 8 * 1024;
 /** Anybody can make up a token for which all keys of a set would be tried. */
 const KEYS_TRIED_AT_MOST = 10;
+/** A day: of an opaque token that does not say when it ends. It is asked about again each minute all the same. */
+const LONGEST_SECONDS = 86_400;
 /** Of other kinds of JWT (of a logout, of a request) the same issuer may sign some as well. */
 const ACCESS_TOKEN_TYPES = new Set([undefined, 'jwt', 'at+jwt', 'application/at+jwt']);
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$/i;
+
+/** What a token that is no JWT may be (RFC 6750, section 2.1). */
+const OPAQUE = /^Bearer +([A-Za-z0-9._~+/-]{8,}=*)$/i;
 
 const refused = (code: TokenRefusal): Authentication => ({ kind: 'refused', code });
 
@@ -160,6 +166,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
   } = options;
   const { blocked = () => false, organisationName = () => undefined } = options;
   const issuers = new Map(options.issuers.map((issuer) => [issuer.issuer, issuer]));
+  const [introspecting] = options.issuers.flatMap((issuer) =>
+    issuer.introspection === undefined ? [] : [{ issuer, introspection: issuer.introspection }],
+  );
   const kept = new Map<string, Kept>();
 
   /** Why no token of an issuer counts now, if none does. */
@@ -220,7 +229,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
   async function authenticateAnew(authorization: string): Promise<Authentication> {
     if (authorization.length > LONGEST_TOKEN) return refused('token-malformed');
     const token = BEARER.exec(authorization)?.[1];
-    if (token === undefined) return refused('token-malformed');
+    if (token === undefined) return authenticateOpaque(authorization);
 
     let claimedIssuer: unknown;
     try {
@@ -242,6 +251,55 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     const { payload } = result;
     const bytes = Buffer.from(token.split('.')[1] ?? '', 'base64url');
     if (!namesEachOnce(bytes, payload)) return refused('token-malformed');
+    return admit(authorization, issuer, payload, keys, revocationsThen);
+  }
+
+  /** By asking the one issuer that resolves tokens which are no JWT. */
+  async function authenticateOpaque(authorization: string): Promise<Authentication> {
+    const token = OPAQUE.exec(authorization)?.[1];
+    if (token === undefined || introspecting === undefined) return refused('token-malformed');
+    const { issuer, introspection } = introspecting;
+    const bar = barred(issuer);
+    if (bar !== undefined) return refused(bar);
+    const { version: keys } = issuer.keys;
+    const revocationsThen = revocations?.version ?? 0;
+    // What was found out counts from when it was asked: the answer may have been long on its way.
+    const asked = now();
+    const found = await introspection.inspect(token);
+    switch (found.kind) {
+      case 'unavailable':
+        return refused('could-not-check');
+      case 'inactive':
+        return refused('token-expired');
+      case 'other-audience':
+        return refused('token-audience');
+      case 'bound':
+        return refused('token-untrusted');
+      case 'active': {
+        const { exp = Number.POSITIVE_INFINITY, nbf = 0, iat } = found.payload;
+        const seconds = now() / 1_000;
+        const { clockToleranceSeconds: tolerance, maxTokenAgeSeconds } = issuer;
+        const isLate =
+          seconds >= exp + tolerance ||
+          seconds < nbf - tolerance ||
+          (maxTokenAgeSeconds !== undefined &&
+            seconds >= (iat ?? 0) + maxTokenAgeSeconds + tolerance);
+        if (isLate) return refused('token-expired');
+        const payload = { ...found.payload, exp: Math.min(exp, seconds + LONGEST_SECONDS) };
+        return admit(authorization, issuer, payload, keys, revocationsThen, asked);
+      }
+    }
+  }
+
+  /** What a token that is good is worth, and keeps it. */
+  function admit(
+    authorization: string,
+    issuer: TrustedIssuer,
+    payload: JWTPayload,
+    keys: number,
+    revocationsThen: number,
+    since = now(),
+  ): Authentication {
     const claims = readClaims(payload, issuer.mapping, organisationName);
     if (claims === undefined) return refused('token-claims');
     const { client_id: client, sub: user } = claims;
@@ -260,7 +318,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
       callers,
       verified: { kind: 'verified', callers },
       issuer,
-      until: Math.min(now() + cacheMs, endsMs),
+      until: Math.min(since + cacheMs, endsMs),
       keys,
       revocations: revocationsThen,
     };

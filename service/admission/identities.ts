@@ -80,7 +80,7 @@ export async function completeIdentities(
   const unprotected = identities.issuers.find(({ demoOnly }) => demoOnly);
   if (unprotected !== undefined) {
     throw new ConfigurationError(
-      `ISSUERS_FILE: the jwksUrl of ${unprotected.issuer} must begin with https, because the dataset is live.`,
+      `ISSUERS_FILE: every address of ${unprotected.issuer} must begin with https, because the dataset is live.`,
     );
   }
   return identities;
@@ -97,8 +97,10 @@ export const organisationsOf = (
 /** Whose tokens can be judged. One issuer without keys leaves its users without answers, not the others'. */
 function issuersCheck(issuers: readonly TrustedIssuer[]): OwnCheck {
   const name = 'access:issuers';
-  const problems = issuers.flatMap(({ issuer, keys: { problem } }) =>
-    problem === undefined ? [] : [`${issuer}: ${problem}`],
+  const problems = issuers.flatMap(({ issuer, keys, introspection }) =>
+    [keys.problem, introspection?.problem].flatMap((problem) =>
+      problem === undefined ? [] : [`${issuer}: ${problem}`],
+    ),
   );
   const passedOver = issuers.flatMap(({ issuer, keys }) =>
     keys.passedOver.length === 0

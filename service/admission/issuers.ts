@@ -6,6 +6,7 @@ import { type Organisation, organisationsFileSchema } from '#schemas/people/care
 import { type ClaimMapping, type Issuer, issuersFileSchema } from '#schemas/people/identity.ts';
 import { watchFiles } from '../files/watched-files.ts';
 import { mappingOf } from './claims.ts';
+import { createIntrospection, type Introspection } from './introspection.ts';
 import {
   type IssuerKeys,
   type KeySet,
@@ -26,7 +27,9 @@ export type TrustedIssuer = {
   maxTokenAgeSeconds?: number | undefined;
   mapping: ClaimMapping;
   keys: IssuerKeys;
-  /** Accepted for a demo dataset only: the demo's own, and one whose keys come unprotected. */
+  /** Resolves its tokens that are no JWT. */
+  introspection?: Introspection | undefined;
+  /** Accepted for a demo dataset only: the demo's own, and one whose keys or tokens' meaning come unprotected. */
   demoOnly: boolean;
 };
 
@@ -102,7 +105,7 @@ export async function readIssuers(path: string, options: FileOptions): Promise<T
   }
   const trusted: TrustedIssuer[] = [];
   try {
-    for (const { jwksFile, jwksUrl, claims, ...issuer } of issuers) {
+    for (const { jwksFile, jwksUrl, claims, introspection, ...issuer } of issuers) {
       const keys =
         jwksUrl === undefined
           ? await fileKeys(resolve(dirname(path), jwksFile ?? ''), issuer.algorithms, options)
@@ -111,7 +114,12 @@ export async function readIssuers(path: string, options: FileOptions): Promise<T
         ...issuer,
         mapping: mappingOf(claims),
         keys,
-        demoOnly: jwksUrl?.startsWith('http:') === true,
+        ...(introspection !== undefined && {
+          introspection: await openIntrospection(path, issuer, introspection),
+        }),
+        demoOnly: [jwksUrl, introspection?.url, introspection?.userinfoUrl].some(
+          (address) => address?.startsWith('http:') === true,
+        ),
       });
     }
     return trusted;
@@ -119,6 +127,22 @@ export async function readIssuers(path: string, options: FileOptions): Promise<T
     for (const { keys } of trusted) keys.stop();
     throw error;
   }
+}
+
+async function openIntrospection(
+  path: string,
+  { issuer, audience }: Pick<Issuer, 'issuer' | 'audience'>,
+  { clientSecretFile, ...asked }: NonNullable<Issuer['introspection']>,
+): Promise<Introspection> {
+  const secretPath = resolve(dirname(path), clientSecretFile);
+  const clientSecret = await readFile(secretPath, 'utf8').then(
+    (text) => text.trim(),
+    () => '',
+  );
+  if (clientSecret === '') {
+    throw new ConfigurationError(`ISSUERS_FILE: ${secretPath} cannot be read, or is empty.`);
+  }
+  return createIntrospection({ issuer, audience, clientSecret, ...asked });
 }
 
 /**

@@ -18,7 +18,9 @@ export function digestConfiguration(
 ) {
   const { ROLE, UP_TO_DATE_HOURS, MINIMUM_COVERAGE, MINIMUM_COVERAGE_ACCEPTED_BY } = configuration;
   const { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT } = configuration;
-  const accepted = issuers.map(({ keys: _keys, ...issuer }) => issuer);
+  const accepted = issuers.map(
+    ({ keys: _keys, introspection: _introspection, ...issuer }) => issuer,
+  );
   const limits = { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT };
   const settings = { UP_TO_DATE_HOURS, MINIMUM_COVERAGE, ...limits };
   // Without a provider it is what it was before there were any.

@@ -1,0 +1,213 @@
+import type { JWTPayload } from 'jose';
+import { z } from 'zod';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
+import { registeredClaimsSchema } from '#schemas/people/identity.ts';
+import { ADMISSION } from '#schemas/wording/operations.ts';
+import { namesEachOnce } from '../http/json-members.ts';
+
+/** What an issuer says of an opaque token, checked as the signature of a signed one is. */
+export type Introspected =
+  | { kind: 'active'; payload: JWTPayload }
+  /** Expired, withdrawn, or never given: the issuer does not say which. */
+  | { kind: 'inactive' }
+  /** Made for somebody else. */
+  | { kind: 'other-audience' }
+  /** Bound to a key or certificate of its holder, which a bearer does not show. */
+  | { kind: 'bound' }
+  /** The issuer cannot be asked, or its answer cannot be used: nothing is known of the token. */
+  | { kind: 'unavailable' };
+
+export type Introspection = {
+  inspect(token: string): Promise<Introspected>;
+  /** Why tokens cannot be resolved now, if so: a sentence. */
+  readonly problem: string | undefined;
+};
+
+export type IntrospectionOptions = {
+  issuer: string;
+  audience: string;
+  /** Clients whose tokens count though the answer names no audience. */
+  clients: readonly string[];
+  url: string;
+  /** Adds what is known of the user, by the same token. */
+  userinfoUrl?: string | undefined;
+  clientId: string;
+  clientSecret: string;
+  /** Of each request. Default 1,500: a lookup may be waiting. */
+  deadlineMs?: number;
+  /** How long nothing is asked after so many failures in a row. Default 10,000. */
+  pauseMs?: number;
+  now?: () => number;
+};
+
+const FAILURES_IN_A_ROW = 5;
+/** Anybody can make up tokens; those beyond are could-not-check. */
+const AT_ONCE_AT_MOST = 64;
+const BODY_AT_MOST_BYTES = 65_536;
+/** How long a token that is not active is known to be none, so that it is not asked about again at once. */
+const INACTIVE_MS = 10_000;
+const INACTIVE_AT_MOST = 1_000;
+
+/** RFC 7662, section 2.2. Registered claims have the types of RFC 7519. */
+const answerSchema = z.looseObject({
+  active: z.boolean(),
+  client_id: z.string().optional(),
+  token_type: z.string().optional(),
+});
+
+/** An answer that cannot be used. The message says why, and repeats nothing of it. */
+class Unusable extends Error {
+  override name = 'Unusable';
+}
+
+/**
+ * Resolves opaque tokens by asking the issuer (RFC 7662). For whom a token was made is read from that answer alone:
+ * userinfo does not say it, and only adds to it.
+ *
+ * After five failures in a row nothing is asked for ten seconds, then one token is tried. What is remembered, and
+ * for how long, is decided by whoever asks: a token is never believed on the strength of an older answer.
+ */
+export function createIntrospection(options: IntrospectionOptions): Introspection {
+  const { issuer, audience, clients, url, userinfoUrl, clientId, clientSecret } = options;
+  const { deadlineMs = 1_500, pauseMs = 10_000, now = Date.now } = options;
+  // RFC 6749, section 2.3.1: both are form-encoded first.
+  const encoded = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1);
+  const credentials = Buffer.from(`${encoded(clientId)}:${encoded(clientSecret)}`).toString(
+    'base64',
+  );
+  const underWay = new Map<string, Promise<Introspected>>();
+  const inactive = new Map<string, number>();
+  let failures = 0;
+  let pausedUntil = 0;
+  let trying = false;
+  let problem: string | undefined;
+
+  async function ask(
+    address: string,
+    init: { method: 'GET' | 'POST'; headers: Record<string, string>; body?: string },
+  ): Promise<unknown> {
+    const signal = AbortSignal.timeout(deadlineMs);
+    let response: Response;
+    let bytes: Buffer;
+    try {
+      response = await fetch(address, { ...init, redirect: 'manual', signal });
+      bytes = await readBody(response);
+    } catch (error) {
+      if (error instanceof Unusable) throw error;
+      throw new Unusable(signal.aborted ? 'no whole answer came in time' : 'it cannot be reached');
+    }
+    if (response.status !== 200) throw new Unusable(`it answers ${response.status}`);
+    let json: unknown;
+    try {
+      json = JSON.parse(bytes.toString('utf8'));
+    } catch {
+      throw new Unusable('the answer is not JSON');
+    }
+    // Of two members of one name it cannot be told which counts.
+    if (!z.looseObject({}).safeParse(json).success || !namesEachOnce(bytes, json)) {
+      throw new Unusable('the answer is no object, or names a member twice');
+    }
+    return json;
+  }
+
+  async function resolve(token: string): Promise<Introspected> {
+    const answer = answerSchema.safeParse(
+      await ask(url, {
+        method: 'POST',
+        headers: {
+          authorization: `Basic ${credentials}`,
+          accept: 'application/json',
+          'content-type': 'application/x-www-form-urlencoded',
+        },
+        body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
+      }),
+    ).data;
+    if (answer === undefined)
+      throw new Unusable('the answer does not say whether the token is active');
+    if (!answer.active) return { kind: 'inactive' };
+    if (answer['iss'] !== undefined && answer['iss'] !== issuer) {
+      throw new Unusable('the answer is of another issuer');
+    }
+    const type = answer.token_type?.toLowerCase();
+    if (answer['cnf'] !== undefined || (type !== undefined && type !== 'bearer')) {
+      return { kind: 'bound' };
+    }
+    const registered = registeredClaimsSchema.safeParse({ ...answer, iss: issuer }).data;
+    if (registered === undefined) throw new Unusable('the answer has a claim of another type');
+    const { aud } = registered;
+    const isForUs =
+      aud === undefined
+        ? answer.client_id !== undefined && clients.includes(answer.client_id)
+        : [aud].flat().includes(audience);
+    if (!isForUs) return { kind: 'other-audience' };
+    if (userinfoUrl === undefined) return { kind: 'active', payload: omitUndefined(registered) };
+    const user = await ask(userinfoUrl, {
+      method: 'GET',
+      headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
+    });
+    const { sub } = z.looseObject({ sub: z.string() }).safeParse(user).data ?? {};
+    if (sub === undefined || (registered.sub !== undefined && sub !== registered.sub)) {
+      throw new Unusable('userinfo is of another user than the token');
+    }
+    // What the issuer says of the token goes before what it says of the user.
+    return { kind: 'active', payload: { ...(user as object), ...omitUndefined(registered) } };
+  }
+
+  async function inspectAnew(token: string): Promise<Introspected> {
+    const isTrial = failures >= FAILURES_IN_A_ROW;
+    if (isTrial && (now() < pausedUntil || trying)) return { kind: 'unavailable' };
+    if (underWay.size >= AT_ONCE_AT_MOST) return { kind: 'unavailable' };
+    trying = isTrial;
+    try {
+      const found = await resolve(token);
+      failures = 0;
+      problem = undefined;
+      if (found.kind === 'inactive') rememberInactive(token);
+      return found;
+    } catch (error) {
+      if (!(error instanceof Unusable)) throw error;
+      failures += 1;
+      if (failures >= FAILURES_IN_A_ROW) pausedUntil = now() + pauseMs;
+      problem = ADMISSION.notIntrospected(url, error.message);
+      return { kind: 'unavailable' };
+    } finally {
+      if (isTrial) trying = false;
+    }
+  }
+
+  function rememberInactive(token: string): void {
+    if (inactive.size >= INACTIVE_AT_MOST) {
+      const [oldest] = inactive.keys();
+      if (oldest !== undefined) inactive.delete(oldest);
+    }
+    inactive.set(token, now() + INACTIVE_MS);
+  }
+
+  return {
+    get problem() {
+      return problem;
+    },
+    inspect(token) {
+      const known = inactive.get(token);
+      if (known !== undefined && now() < known) return Promise.resolve({ kind: 'inactive' });
+      inactive.delete(token);
+      const already = underWay.get(token);
+      if (already !== undefined) return already;
+      const asking = inspectAnew(token).finally(() => underWay.delete(token));
+      underWay.set(token, asking);
+      return asking;
+    },
+  };
+}
+
+async function readBody(response: Response): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = response.body ?? [];
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > BODY_AT_MOST_BYTES) throw new Unusable('the answer is larger than 64 KiB');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
