@@ -169,6 +169,11 @@ export const configurationSchema = z
       .describe(
         'JSON file: OpenID providers with which people sign in to the pages for browsers. Not set: no pages, except in a demo.',
       ),
+    PASTED_LISTS_A_DAY: number(0, 100, 0)
+      .pipe(z.int({ error: 'must be a whole number' }))
+      .describe(
+        'How many lists of up to 50 numbers a user may paste into the pages for browsers in a day (London), for silent reads alone; 0: there is no such page.',
+      ),
     SESSION_KEYS_FILE: z
       .string()
       .min(1)

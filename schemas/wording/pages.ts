@@ -278,6 +278,49 @@ export const HIDDEN = {
   noCheck: 'No new check was made. To see it again, look the child up again.',
 } as const;
 
+/** Of a list of numbers that is pasted, by somebody whose looks the council is not told of. */
+export const LIST = {
+  title: 'Look up a list',
+  link: 'Look up a list',
+  single: 'Look up one child',
+  field: 'NHS numbers',
+  hint: (most: number) =>
+    `One line for each patient, at most ${most}: the NHS number, then the date of birth if you know it, like 999 123 4567, 27/3/2019.`,
+  recorded: 'Each look is recorded. The councils are not told.',
+  submit: 'Look up the list',
+  empty: 'Paste at least one NHS number',
+  tooMany: (most: number, count: number) =>
+    `Paste at most ${most} lines. These are ${count}. Look the others up in a second list`,
+  usedUp: (most: number) =>
+    `You have looked up ${most} lists today, which is the most there may be. Look children up one by one`,
+  summary: (pasted: number, checked: number) =>
+    pasted === checked
+      ? `${pasted} pasted, ${checked} checked`
+      : `${pasted} pasted, ${checked} checked, ${pasted - checked} NOT checked`,
+  notChecked: 'NOT checked',
+  notCheckedThen: 'This is not a “no”. Look each of these up again, or ring.',
+  flagged: 'With a plan',
+  flaggedThen: 'Look each of these up by itself for what to do and whom to ring.',
+  all: 'The list, as it was pasted',
+  line: 'Line',
+  number: 'NHS number',
+  born: 'Born',
+  outcome: 'Outcome',
+  lineOf: (line: number, text: string) => `Line ${line}: ${text}`,
+  outcomes: {
+    flagged: 'Plan in force',
+    differs: 'Plan in force. The date of birth differs: check who this is',
+    ended: 'No plan now. One ended',
+    none: 'No plan found',
+    wrong: 'NOT checked: not an NHS number with a date after it',
+    failed: 'NOT checked: try again',
+    notInUse: 'NOT checked: this number is no longer used',
+  },
+  notSafe:
+    '“No plan found” does not mean that a child is safe. Check the numbers: a wrong one looks just like this.',
+  behind: 'Some councils are out of date, and their plans may be missing',
+} as const;
+
 /** Of what came of a look. */
 export const ATTENDANCE = {
   summary: 'What came of it? Tell the council',

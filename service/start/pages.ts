@@ -92,7 +92,8 @@ export async function startPages(
     port,
   }: PagesStart,
 ): Promise<readonly MountedRoute[]> {
-  const { PUBLIC_URL, TLS_CERT_FILE, HOST, REREAD_SECONDS, SESSION_KEYS_FILE } = configuration;
+  const { PUBLIC_URL, TLS_CERT_FILE, HOST, REREAD_SECONDS, SESSION_KEYS_FILE, PASTED_LISTS_A_DAY } =
+    configuration;
   if (kind === 'live') refuseUnprotected(providers, PUBLIC_URL);
   const isDemo = (): boolean => admissionContext.isDemo() === true;
   const organisations = () => organisationsOf(identities, admissionContext.isDemo());
@@ -117,6 +118,7 @@ export async function startPages(
   const { routes, stop } = createPages({
     ...lookups,
     take: admissionContext.take,
+    listsADay: PASTED_LISTS_A_DAY,
     assets: readAssets(),
     councils,
     isOn: () => providers.length > 0 || isDemo(),

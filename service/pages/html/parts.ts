@@ -1,4 +1,4 @@
-import { LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
+import { FRAME, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
 import { type Html, html } from './html.ts';
 
 /** The heading that says it all, to which the focus goes. */
@@ -96,3 +96,10 @@ export const phones = ({ officeHoursPhone, emergencyDutyTeamPhone }: Phones): Ht
 ${officeHoursPhone === undefined ? html`<li><span class="cpf-phones__label">${RESULT.noOfficeHours}</span></li>` : phone(RESULT.officeHours, officeHoursPhone)}
 ${phone(RESULT.nights, emergencyDutyTeamPhone)}
 </ul>`;
+
+/** Of an address that is not there, or not for whoever asks. */
+export const notFoundPage = () => ({
+  title: FRAME.notFound,
+  status: 404,
+  content: html`${heading(FRAME.notFound)}${paragraph(FRAME.notFoundThen)}<p>${buttonLink('/', FRAME.start)}</p>`,
+});

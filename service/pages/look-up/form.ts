@@ -2,9 +2,16 @@ import { type CalendarDate, calendarDate, londonDate } from '#schemas/calendar.t
 import { type LookupRequest, REASONS } from '#schemas/lookup.ts';
 import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
-import { LOOK_UP } from '#schemas/wording/pages.ts';
+import { LIST, LOOK_UP } from '#schemas/wording/pages.ts';
 import { type Html, html } from '../html/html.ts';
-import { button, errorMessage, errorSummary, type FieldError, radios } from '../html/parts.ts';
+import {
+  button,
+  errorMessage,
+  errorSummary,
+  type FieldError,
+  link,
+  radios,
+} from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
 
 /** How the look of somebody counts; `choice` where their role lets them say. */
@@ -99,6 +106,7 @@ export function lookUpForm(
   hidden: Hidden,
   typed: Typed = {},
   errors: readonly FieldError[] = [],
+  offersList = false,
 ): Html {
   const errorOf = (field: string): string | undefined =>
     errors.find((error) => error.field === field)?.text;
@@ -107,7 +115,7 @@ export function lookUpForm(
   const told = counts === 'silent-read' ? LOOK_UP.recorded : LOOK_UP.told;
   return html`${errorSummary(errors)}
 <h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${LOOK_UP.title}</h1>
-<p><strong>${LOOK_UP.screen}</strong> ${counts !== 'choice' && told}</p>
+<p><strong>${LOOK_UP.screen}</strong> ${counts !== 'choice' && told}${offersList && html` ${link('/list', LIST.link)}`}</p>
 <form method="post" action="/look-up" novalidate autocomplete="off">
 ${hiddenFields(hidden)}
 <div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">

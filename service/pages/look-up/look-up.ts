@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import type { ErrorCode } from '#schemas/errors.ts';
-import type { LookupRequest } from '#schemas/lookup.ts';
+import { londonDate } from '#schemas/calendar.ts';
+import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
+import { BATCH_AT_MOST, type LookupRequest } from '#schemas/lookup.ts';
 import { nhsNumberSchema } from '#schemas/nhs-number.ts';
+import type { Caller } from '#schemas/people/caller.ts';
 import {
   ACTIVITY_SILENT,
   ACTIVITY_UNSCHEDULED,
   type Organisation,
 } from '#schemas/people/care-setting.ts';
-import { HIDDEN, LOOK_UP, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import { HIDDEN, LIST, LOOK_UP, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
 import type { SessionEndings } from '#store/session-endings.ts';
-import { createAdmission, type TakeFromLimits } from '../../admission/admission.ts';
+import { createAdmission } from '../../admission/admission.ts';
 import { decideAccess } from '../../admission/decide.ts';
 import type { GuardedWork, WorkRefused } from '../../admission/guarded.ts';
 import type { ProblemOptions } from '../../http/problem.ts';
@@ -29,7 +31,14 @@ import { whenUndelivered } from '../../lookup/undelivered.ts';
 import type { Trace } from '../../telemetry/traces.ts';
 import { type Frame, type Page, type Person, redirect } from '../html/frame.ts';
 import { html, markup } from '../html/html.ts';
-import { buttonLink, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import {
+  buttonLink,
+  type FieldError,
+  heading,
+  link,
+  notFoundPage,
+  paragraph,
+} from '../html/parts.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type Fields, type Forms, readForm } from '../session/forms.ts';
 import type { Sealer } from '../session/seal.ts';
@@ -55,6 +64,7 @@ import {
   type Typed,
   typedOf,
 } from './form.ts';
+import { type Line, type Listed, listForm, listResult, outcomeOf, readList } from './list.ts';
 import {
   couldNotCheckPage,
   limitedPage,
@@ -76,7 +86,9 @@ export type LookUpPagesDependencies = Omit<LookupGuardDependencies, 'admit'> & {
   rehearse: Rehearse;
   organisations: () => ReadonlyMap<string, Organisation>;
   registeredOnly: () => boolean;
-  take: TakeFromLimits;
+  take: (caller: Caller, cost?: number) => LimitReached | undefined;
+  /** How many lists a user may paste in a day; 0: none. */
+  listsADay: number;
   canChangeRole: (provider: string) => boolean;
   now?: () => number;
 };
@@ -86,6 +98,8 @@ const SHOWN_FOR_SECONDS = 120;
 const HIDDEN_PATH = '/look-up/hidden';
 /** Of a limit that was not said. */
 const WAIT_SECONDS = 60;
+
+const hideLink = () => html`<p class="cpf-hide">${buttonLink(HIDDEN_PATH, RESULT.hide, true)}</p>`;
 
 const lookSchema = z.strictObject({
   owner: z.uuid(),
@@ -111,6 +125,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     sealer,
     rehearse,
     take,
+    listsADay,
     now = Date.now,
   } = dependencies;
   const { organisations, registeredOnly, canChangeRole } = dependencies;
@@ -156,7 +171,13 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
       ...signedIn(session),
       title: isWrong ? `${LOOK_UP.error}${LOOK_UP.title}` : LOOK_UP.title,
       status: isWrong ? 400 : 200,
-      content: lookUpForm(counting.counts, newHidden(session), typed, errors),
+      content: lookUpForm(
+        counting.counts,
+        newHidden(session),
+        typed,
+        errors,
+        listsADay > 0 && counting.counts !== 'unscheduled',
+      ),
     };
   }
 
@@ -218,7 +239,7 @@ ${paragraph(HIDDEN.noCheck)}
     return {
       ...signedIn(session),
       title: RESULT.title,
-      aside: html`<p class="cpf-hide">${buttonLink(HIDDEN_PATH, RESULT.hide, true)}</p>`,
+      aside: hideLink(),
       leave: { afterSeconds: Math.max(1, Math.min(SHOWN_FOR_SECONDS, left)), to: HIDDEN_PATH },
       content: html`${markup(looked.body)}<p>${buttonLink('/look-up', RESULT.another)}</p>`,
     };
@@ -410,5 +431,143 @@ ${paragraph(HIDDEN.noCheck)}
     })(c);
   };
 
-  return { show, submit, showHidden, submitAttendance, stop: () => answers.stop() };
+  /** Whether somebody's looks may be silent, so that a list of them is no list of attendances. */
+  function mayPaste(session: Session): boolean {
+    const counting = countsOf(session);
+    return listsADay > 0 && 'counts' in counting && counting.counts !== 'unscheduled';
+  }
+
+  const noSuchList = (session: Session): Response =>
+    frame({ ...notFoundPage(), ...signedIn(session) });
+
+  const showList: Handler = ({ env }) => {
+    const state = sessions.read(env.incoming);
+    if (state.kind !== 'open') return redirect('/sign-in');
+    const { session } = state;
+    if (!mayPaste(session)) return noSuchList(session);
+    return frame({ ...listForm(newHidden(session)), ...signedIn(session) });
+  };
+
+  /** Takes one of the lists of a day, whichever process is asked; false where all are taken. */
+  async function takeList({ userKey }: Caller): Promise<boolean> {
+    const today = londonDate(now());
+    for (let nth = 0; nth < listsADay; nth++) {
+      if (await endings.once(`list ${userKey} ${today} ${nth}`)) return true;
+    }
+    return false;
+  }
+
+  async function lookUpAll(
+    session: Session,
+    admitted: Admitted,
+    { id, lines }: { id: string; lines: readonly Line[] },
+    trace: Trace | undefined,
+  ): Promise<Page | undefined> {
+    if (!(await endings.once(`look ${id}`))) return undefined;
+    if (!(await takeList(admitted.caller))) {
+      return { ...listForm(newHidden(session), '', LIST.usedUp(listsADay)), ...signedIn(session) };
+    }
+    const undelivered: (() => void)[] = [];
+    let isBehind = false;
+    async function check(line: Line): Promise<Listed> {
+      const { request } = line;
+      if (request === undefined) return { ...line, outcome: 'wrong' };
+      const rehearsal = rehearse(request.nhsNumber);
+      if (rehearsal?.kind === 'limited') return { ...line, outcome: 'failed' };
+      let outcome: Listed['outcome'] = 'failed';
+      const looked = await lookUp(
+        admitted,
+        request,
+        {
+          api: 'pages',
+          words(checked) {
+            outcome = outcomeOf(checked);
+            isBehind ||= checked.coverage.coverage.notUpToDate.length > 0;
+            return '';
+          },
+        },
+        rehearsal,
+        trace,
+      );
+      if (looked.kind === 'answered') {
+        undelivered.push(looked.notDelivered);
+        return { ...line, outcome };
+      }
+      return { ...line, outcome: looked.code === 'number-not-in-use' ? 'notInUse' : 'failed' };
+    }
+    const listed = await Promise.all(lines.map(check));
+    answers.onUndelivered(id, () => {
+      for (const tell of undelivered) tell();
+    });
+    return {
+      ...listResult(listed, isBehind),
+      ...signedIn(session),
+      aside: hideLink(),
+      leave: { afterSeconds: SHOWN_FOR_SECONDS, to: HIDDEN_PATH },
+    };
+  }
+
+  const submitList: Handler = async (c) => {
+    const { incoming, outgoing } = c.env;
+    const state = sessions.read(incoming);
+    const session = 'session' in state ? state.session : undefined;
+    if (session !== undefined && !mayPaste(session)) return noSuchList(session);
+    const fields = session === undefined ? undefined : await readForm(c.env);
+
+    function refuse(code: ErrorCode, options: ProblemOptions): Response {
+      if (session === undefined) return frame(overPage(noLongerSignedIn()));
+      if (code === 'form-untrusted') return frame(untrustedPage());
+      return frame(notChecked(session, code, { typed: {} }, options));
+    }
+
+    const head = {
+      headers: { 'x-request-id': randomUUID(), isunscheduledaccessevent: 'false' },
+      rawHeaders: [],
+    };
+    return asSession(state, head, refuse, async (_, admitted, trace) => {
+      const id = fields?.get('form') ?? '';
+      if (
+        session === undefined ||
+        fields === undefined ||
+        !FORM_ID.test(id) ||
+        !forms.isOurs(incoming, fields, { form: 'look-up', owner: session.id, once: id })
+      ) {
+        return { code: 'form-untrusted' };
+      }
+      if (admitted.access.access !== 'silent-read') return { code: 'batch-not-allowed' };
+      const text = fields.get('list') ?? '';
+      const lines = readList(text, now());
+      const wrong =
+        lines.length === 0
+          ? LIST.empty
+          : lines.length > BATCH_AT_MOST
+            ? LIST.tooMany(BATCH_AT_MOST, lines.length)
+            : undefined;
+      if (wrong !== undefined) {
+        return frame({ ...listForm(newHidden(session), text, wrong), ...signedIn(session) });
+      }
+      let answer = answers.find(id);
+      if (answer === undefined) {
+        // The request itself was counted as one.
+        const limit = take(admitted.caller, lines.length - 1);
+        if (limit !== undefined) return { code: 'too-many-requests', limit };
+        answer = lookUpAll(session, admitted, { id, lines }, trace);
+        answers.hold(id, answer);
+      }
+      const page = await answer;
+      if (page === undefined) return frame(hiddenPage({ kind: 'none' }));
+      follow(id, incoming, outgoing);
+      return frame(page);
+    })(c);
+  };
+
+  return {
+    show,
+    submit,
+    showHidden,
+    submitAttendance,
+    showList,
+    submitList,
+    stop: () => answers.stop(),
+  };
 }

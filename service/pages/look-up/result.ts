@@ -143,7 +143,7 @@ ${paragraph(RESULT.whoIsThisThen(names))}</div></div>`;
 
 const NAMED_AT_MOST = 8;
 
-const namesOf = (coverage: Coverage): { names: string[]; more: number } => ({
+const namesOf = (coverage: Pick<Coverage, 'notUpToDate'>): { names: string[]; more: number } => ({
   names: coverage.notUpToDate.slice(0, NAMED_AT_MOST).map(({ name }) => name),
   more: Math.max(0, coverage.notUpToDate.length - NAMED_AT_MOST),
 });
@@ -205,7 +205,7 @@ ${(dateOfBirth === undefined || isUnderOne(dateOfBirth, at)) && html`<p><strong>
 }
 
 /** A table that becomes a list on a small screen, and stays a table to who hears it. */
-function table(
+export function table(
   caption: string,
   heads: readonly string[],
   rows: readonly (readonly (string | Html)[])[],
@@ -281,7 +281,9 @@ ${whoLooked(of)}
 function positive(flags: readonly Flag[], { coverage }: Checked): Html {
   const inForce = flags.filter(isInForce);
   const ended = flags.filter((flag) => !isInForce(flag));
-  const { names, more } = namesOf(coverage.coverage);
+  const shown = new Set(flags.map(({ authority }) => authority.code));
+  const others = coverage.coverage.notUpToDate.filter(({ code }) => !shown.has(code));
+  const { names, more } = namesOf({ notUpToDate: others });
   const behind = names.length > 0 && paragraph(RESULT.otherBehind(names, more));
   if (inForce.length > 0) {
     const groups = byCouncil(inForce);

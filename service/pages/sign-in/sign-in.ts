@@ -22,6 +22,7 @@ import {
   errorSummary,
   heading,
   link,
+  notFoundPage,
   paragraph,
   radios,
 } from '../html/parts.ts';
@@ -106,12 +107,7 @@ export function createSignIn(dependencies: SignInDependencies) {
   const providerOf = (c: RouteContext): Provider | undefined =>
     providers().find(({ id }) => id === c.req.param('provider'));
 
-  const noSuchPage = (): Response =>
-    frame({
-      title: FRAME.notFound,
-      status: 404,
-      content: html`${heading(FRAME.notFound)}${paragraph(FRAME.notFoundThen)}<p>${buttonLink('/', FRAME.start)}</p>`,
-    });
+  const noSuchPage = (): Response => frame(notFoundPage());
 
   const untrusted = (): Response =>
     frame({

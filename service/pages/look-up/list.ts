@@ -1,0 +1,126 @@
+import { type CalendarDate, calendarDate, londonDate, parseIsoDate } from '#schemas/calendar.ts';
+import { BATCH_AT_MOST, type LookupRequest } from '#schemas/lookup.ts';
+import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { FRAME, LIST, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
+import { flagsOf } from '../../lookup/answer.ts';
+import type { Checked } from '../../lookup/lookup.ts';
+import type { Page } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import {
+  button,
+  buttonLink,
+  errorMessage,
+  errorSummary,
+  heading,
+  link,
+  paragraph,
+} from '../html/parts.ts';
+import { type Hidden, hiddenFields } from './form.ts';
+import { numberText, table } from './result.ts';
+
+/** A line as it was pasted, and what it asks for, if that can be told. */
+export type Line = { line: number; text: string; request?: LookupRequest };
+
+const SHOWN_AT_MOST = 60;
+/** A number as people write it, and after it, if anything, a date. */
+const LINE =
+  /^\s*([0-9][0-9 \u00a0-]{8,14}[0-9])(?:[\s,;]+([0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}))?[\s,;]*$/;
+
+function dateOf(text: string): CalendarDate | undefined {
+  const iso = parseIsoDate(text);
+  if (iso !== undefined) return iso;
+  const [day, month, year] = text.split(/[/.-]/).map(Number);
+  return calendarDate(year ?? 0, month ?? 0, day ?? 0);
+}
+
+function requestOf(text: string, now: number): LookupRequest | undefined {
+  const [, number = '', date] = LINE.exec(text) ?? [];
+  const nhsNumber = parseNhsNumber(unspacedNhsNumber(number.trim()));
+  if (nhsNumber === undefined) return undefined;
+  if (date === undefined) return { nhsNumber };
+  const dateOfBirth = dateOf(date);
+  return dateOfBirth !== undefined && dateOfBirth <= londonDate(now)
+    ? { nhsNumber, dateOfBirth }
+    : undefined;
+}
+
+/** The lines of a list that hold anything, in their order. */
+export const readList = (text: string, now: number): Line[] =>
+  text.split(/\r\n|\n|\r/).flatMap((each, i) => {
+    if (each.trim() === '') return [];
+    const request = requestOf(each, now);
+    return [
+      { line: i + 1, text: each.trim().slice(0, SHOWN_AT_MOST), ...(request && { request }) },
+    ];
+  });
+
+export type Outcome = keyof typeof LIST.outcomes;
+export type Listed = Line & { outcome: Outcome };
+
+/** What a check of one line comes to. @throws as every answer does where what is held cannot be shown */
+export function outcomeOf({ result, authorities, coverage }: Checked): Outcome {
+  if (result.kind === 'not-flagged') return 'none';
+  const flags = flagsOf(result.plans, authorities, coverage.upToDate);
+  const inForce = flags.filter(({ status }) => status !== 'ended');
+  if (inForce.length === 0) return 'ended';
+  return flags.some(({ dateOfBirth }) => dateOfBirth === 'mismatch') ? 'differs' : 'flagged';
+}
+
+export function listForm(hidden: Hidden, typed = '', error?: string): Page {
+  const errors = error === undefined ? [] : [{ field: 'list', text: error }];
+  return {
+    title: `${error === undefined ? '' : LOOK_UP.error}${LIST.title}`,
+    status: error === undefined ? 200 : 400,
+    content: html`${errorSummary(errors)}
+<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${LIST.title}</h1>
+<p><strong>${LOOK_UP.screen}</strong> ${LIST.recorded} ${link('/look-up', LIST.single)}</p>
+<form method="post" action="/list" novalidate autocomplete="off">
+${hiddenFields(hidden)}
+<div class="nhsuk-form-group${error !== undefined && ' nhsuk-form-group--error'}">
+<label class="nhsuk-label nhsuk-label--m" for="list">${LIST.field}</label>
+<div class="nhsuk-hint" id="list-hint">${LIST.hint(BATCH_AT_MOST)}</div>
+${errorMessage('list-error', error)}
+<textarea class="nhsuk-textarea${error !== undefined && ' nhsuk-textarea--error'}" id="list" name="list" rows="12" spellcheck="false" autocomplete="off" aria-describedby="list-hint${error !== undefined && ' list-error'}"${error === undefined && html` autofocus`}>
+${typed}</textarea>
+</div>
+${button(LIST.submit)}
+</form>`,
+  };
+}
+
+const isChecked = ({ outcome }: Listed): boolean =>
+  outcome !== 'wrong' && outcome !== 'failed' && outcome !== 'notInUse';
+const isFlagged = ({ outcome }: Listed): boolean => outcome === 'flagged' || outcome === 'differs';
+
+const nameOf = ({ text, request }: Listed): string =>
+  request === undefined ? text : numberText(request.nhsNumber);
+
+const items = (lines: readonly Listed[]): Html =>
+  html`<ul class="nhsuk-list nhsuk-list--bullet">${lines.map((each) => html`<li><bdi>${LIST.lineOf(each.line, nameOf(each))}</bdi>. ${LIST.outcomes[each.outcome]}</li>`)}</ul>`;
+
+/** The list in its own order; what was not checked and what is flagged stand above it once more. */
+export function listResult(lines: readonly Listed[], isBehind: boolean): Page {
+  const notChecked = lines.filter((line) => !isChecked(line));
+  const flagged = lines.filter(isFlagged);
+  return {
+    title: RESULT.title,
+    content: html`${heading(LIST.summary(lines.length, lines.length - notChecked.length))}
+${notChecked.length > 0 && html`<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${LIST.notChecked}</h2>${paragraph(LIST.notCheckedThen)}${items(notChecked)}<p>${link('/councils', FRAME.councils)}</p></div>`}
+${flagged.length > 0 && html`<div class="cpf-plain"><h2 class="nhsuk-heading-m">${LIST.flagged}</h2><p class="cpf-strong">${LIST.flaggedThen}</p>${items(flagged)}</div>`}
+${isBehind && html`<p class="cpf-strong">${LIST.behind}.</p>`}
+${paragraph(LIST.notSafe)}
+${table(
+  LIST.all,
+  [LIST.line, LIST.number, LIST.born, LIST.outcome],
+  lines.map((each) => [
+    String(each.line),
+    html`<bdi>${nameOf(each)}</bdi>`,
+    each.request?.dateOfBirth === undefined
+      ? RESULT.unknown
+      : RESULT.date(each.request.dateOfBirth),
+    LIST.outcomes[each.outcome],
+  ]),
+)}
+<p>${buttonLink('/list', LIST.title)}</p>`,
+  };
+}
