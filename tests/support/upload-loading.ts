@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { afterAll } from 'vitest';
 import { type ReadUpload, readUpload } from '#loaders/check/read.ts';
 import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import { SourceBytes } from '#loaders/formats/common/source.ts';
@@ -11,7 +12,7 @@ import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import type { Acknowledgement, EchoedRecord } from '#schemas/uploads/acknowledgement.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
-import type { TestStore } from './test-store.ts';
+import { startTestStore, type TestStore } from './test-store.ts';
 import { RECEIVED_AT } from './upload-model.ts';
 
 export function temporaryFolder(): string {
@@ -128,6 +129,21 @@ export function loader(t: Pick<TestStore, 'store' | 'anchor' | 'dataDir'>) {
       }
     },
   };
+}
+
+/**
+ * A store for the tests of one file, until they are over, and a loader into it. Each test has an authority of
+ * its own, and so a ledger of its own.
+ */
+export async function startLoading() {
+  const t = await startTestStore({ kind: 'demo' });
+  afterAll(() => t.stop());
+  let last = 100;
+  function newAuthority(): OdsCode {
+    last += 1;
+    return ods(`ZZ${last}`);
+  }
+  return { t, l: loader(t), newAuthority };
 }
 
 export const ods = (code: string): OdsCode => odsCodeSchema.parse(code);

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
 import { Spool } from '#loaders/spool/spool.ts';
 import { sweepSpools } from '#loaders/spool/sweep.ts';
@@ -12,8 +12,7 @@ import { keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { startTestStore, type TestStore } from '../../support/test-store.ts';
-import { loader, ods, temporaryFolder } from '../../support/upload-loading.ts';
+import { startLoading, temporaryFolder } from '../../support/upload-loading.ts';
 import {
   fileXml,
   person,
@@ -23,20 +22,7 @@ import {
   upload,
 } from '../../support/upload-model.ts';
 
-let t: TestStore;
-let l: ReturnType<typeof loader>;
-
-beforeAll(async () => {
-  t = await startTestStore({ kind: 'demo' });
-  l = loader(t);
-});
-afterAll(() => t.stop());
-
-let last = 100;
-function newAuthority(): OdsCode {
-  last += 1;
-  return ods(`ZZ${last}`);
-}
+const { t, l, newAuthority } = await startLoading();
 
 /** A first file, and a second that adds, changes, ends, deletes and has a record refused. */
 function files(authority: OdsCode): { first: string; second: string } {

@@ -4,15 +4,14 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { LoadFailed, loadFile } from '#loaders/load/load.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { packRow } from '#store/rows/rows.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { startTestStore, type TestStore } from '../../support/test-store.ts';
-import { loader, metadata, ods } from '../../support/upload-loading.ts';
+import { metadata, startLoading } from '../../support/upload-loading.ts';
 import {
   fileCsv,
   fileXml,
@@ -25,21 +24,7 @@ import {
   upload,
 } from '../../support/upload-model.ts';
 
-let t: TestStore;
-let l: ReturnType<typeof loader>;
-
-beforeAll(async () => {
-  t = await startTestStore({ kind: 'demo' });
-  l = loader(t);
-});
-afterAll(() => t.stop());
-
-/** Each test has an authority of its own, and so a ledger of its own. */
-let last = 100;
-function newAuthority(): OdsCode {
-  last += 1;
-  return ods(`ZZ${last}`);
-}
+const { t, l, newAuthority } = await startLoading();
 
 const rowsOf = async (authority: string, ...people: number[]): Promise<PlanRow[]> =>
   [...(await t.store.readRows(people.map(testNumber))).values()]

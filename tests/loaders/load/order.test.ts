@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as immediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { isFarFrom } from '#loaders/decide/file.ts';
 import { differFile, LoadFailed, loadFile, resumeLoad } from '#loaders/load/load.ts';
 import { type FileLoaded, loadFiles } from '#loaders/load/load-files.ts';
@@ -21,8 +21,8 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { DURABILITY_FIELD } from '#store/trust/durability.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { startTestStore, type TestStore } from '../../support/test-store.ts';
-import { loader, metadata, ods } from '../../support/upload-loading.ts';
+import { startTestStore } from '../../support/test-store.ts';
+import { metadata, startLoading } from '../../support/upload-loading.ts';
 import {
   fileCsv,
   fileXml,
@@ -34,20 +34,7 @@ import {
   upload,
 } from '../../support/upload-model.ts';
 
-let t: TestStore;
-let l: ReturnType<typeof loader>;
-
-beforeAll(async () => {
-  t = await startTestStore({ kind: 'demo' });
-  l = loader(t);
-});
-afterAll(() => t.stop());
-
-let last = 500;
-function newAuthority(): OdsCode {
-  last += 1;
-  return ods(`ZZ${last}`);
-}
+const { t, l, newAuthority } = await startLoading();
 
 const DAY_MS = 86_400_000;
 const loadXml = (

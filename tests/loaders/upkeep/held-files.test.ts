@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
 import { sweepSpools } from '#loaders/spool/sweep.ts';
 import {
@@ -14,8 +14,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { HELD_MEANINGS } from '#schemas/wording/answers.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { startTestStore, type TestStore } from '../../support/test-store.ts';
-import { loader, metadata, ods } from '../../support/upload-loading.ts';
+import { metadata, startLoading } from '../../support/upload-loading.ts';
 import {
   fileCsv,
   fileXml,
@@ -26,20 +25,7 @@ import {
   upload,
 } from '../../support/upload-model.ts';
 
-let t: TestStore;
-let l: ReturnType<typeof loader>;
-
-beforeAll(async () => {
-  t = await startTestStore({ kind: 'demo' });
-  l = loader(t);
-});
-afterAll(() => t.stop());
-
-let last = 300;
-function newAuthority(): OdsCode {
-  last += 1;
-  return ods(`ZZ${last}`);
-}
+const { t, l, newAuthority } = await startLoading();
 
 const DECISION = { by: 'A. Example', reason: 'confirmed by telephone', now: () => RECEIVED_AT };
 const END = { endDate: day('2026-11-20') };

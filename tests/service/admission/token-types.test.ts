@@ -1,12 +1,11 @@
 import * as fc from 'fast-check';
-import { createLocalJWKSet, exportJWK, generateKeyPair } from 'jose';
+import { exportJWK, generateKeyPair } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Authenticate, createAuthenticator } from '#service/admission/authenticate.ts';
-import { mappingOf } from '#service/admission/claims.ts';
+import type { Authenticate } from '#service/admission/authenticate.ts';
+import { authenticatorOf, ISSUER } from '../../support/authenticator.ts';
 import { claims } from '../../support/service.ts';
 import { signText } from '../../support/token-attacks.ts';
 
-const ISSUER = 'https://identity.example';
 const NOW = Date.UTC(2026, 10, 24, 12);
 const seconds = NOW / 1_000;
 const header = { alg: 'ES256', kid: 'key-1' };
@@ -25,29 +24,8 @@ let pair: Awaited<ReturnType<typeof generateKeyPair>>;
 let authenticate: Authenticate;
 beforeAll(async () => {
   pair = await generateKeyPair('ES256', { extractable: true });
-  const find = createLocalJWKSet({
-    keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'key-1' }],
-  });
-  authenticate = createAuthenticator({
-    issuers: [
-      {
-        issuer: ISSUER,
-        audience: 'flags',
-        algorithms: ['ES256'],
-        clockToleranceSeconds: 5,
-        mapping: mappingOf('cp-flags'),
-        keys: {
-          find,
-          version: 1,
-          problem: undefined,
-          usable: true,
-          passedOver: [],
-          stop: () => undefined,
-        },
-        demoOnly: false,
-      },
-    ],
-    demoAllowed: () => false,
+  const keys = [{ ...(await exportJWK(pair.publicKey)), kid: 'key-1' }];
+  authenticate = authenticatorOf(keys, {
     now: () => NOW,
     revocations: { has: () => false, version: 1 },
   });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
-import { createLocalJWKSet, exportJWK, generateKeyPair } from 'jose';
+import { exportJWK, generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ATTENDANCES } from '#schemas/attendance.ts';
 import {
@@ -14,8 +14,6 @@ import {
 import { COULD_NOT_CHECK_CAUSES, REASONS, SEARCH_TYPES } from '#schemas/lookup.ts';
 import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import { heldTextSchema, shortTextSchema } from '#schemas/text.ts';
-import { createAuthenticator } from '#service/admission/authenticate.ts';
-import { mappingOf } from '#service/admission/claims.ts';
 import { readRequestIds } from '#service/http/request-ids.ts';
 import { PLAIN } from '#service/lookup/answer.ts';
 import { coverageOf } from '#service/lookup/coverage.ts';
@@ -24,12 +22,12 @@ import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { FUNCTIONS } from '#store/functions/functions.ts';
 import { auditPartitions, keys } from '#store/keys.ts';
 import type { LookupInput } from '#store/lookup.ts';
+import { authenticatorOf, ISSUER } from '../../support/authenticator.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, role } from '../../support/service.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 import { signText } from '../../support/token-attacks.ts';
 
-const ISSUER = 'https://identity.example';
 const SYSTEM = auditPartitions.length - 1;
 const versions = { functions: 'f', configuration: 'c' };
 
@@ -40,28 +38,7 @@ beforeAll(async () => {
   store = await startTestStore({ kind: 'demo' });
   redis = await store.connect('worker');
   const pair = await generateKeyPair('ES256', { extractable: true });
-  const find = createLocalJWKSet({ keys: [await exportJWK(pair.publicKey)] });
-  const authenticate = createAuthenticator({
-    issuers: [
-      {
-        issuer: ISSUER,
-        audience: 'flags',
-        algorithms: ['ES256'],
-        clockToleranceSeconds: 5,
-        mapping: mappingOf('cp-flags'),
-        keys: {
-          find,
-          version: 1,
-          problem: undefined,
-          usable: true,
-          passedOver: [],
-          stop: () => undefined,
-        },
-        demoOnly: false,
-      },
-    ],
-    demoAllowed: () => false,
-  });
+  const authenticate = authenticatorOf([await exportJWK(pair.publicKey)]);
   callerOf = async (of) => {
     const payload = { ...of, iss: ISSUER, aud: 'flags', exp: Date.now() / 1_000 + 600 };
     const token = await signText(
