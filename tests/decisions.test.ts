@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { root } from './support/processes.ts';
 
@@ -21,6 +21,11 @@ const listed = [
   title,
   replacedBy: replacedBy === undefined ? undefined : Number(replacedBy),
 }));
+
+test('decisions are numbered from 1 without gaps, in their names and titles', () => {
+  expect(pages.map(({ number }) => number)).toEqual(pages.map((_, i) => i + 1));
+  for (const { name, number } of pages) expect(Number(basename(name).slice(0, 4))).toBe(number);
+});
 
 test('the list has every decision under its title', () => {
   expect(listed.map(({ number, name, title }) => ({ number, name, title }))).toEqual(

@@ -148,6 +148,15 @@ describe('the calls to paste', () => {
   });
 });
 
+test('the first upload that docs/authorities.md has a council try is taken, and changes nothing', async () => {
+  const councils = await readFile(join(root, 'docs', 'authorities.md'), 'utf8');
+  const [, block = ''] = /\n## Try it\n[^]*?```sh\n([^]*?)```/.exec(councils) ?? [];
+  const { PATH = '' } = environment;
+  const { stdout } = await promisify(execFile)('sh', ['-c', block], { cwd: folder, env: { PATH } });
+  expect(stdout).toMatch(/CPF02 Successful\n[^]* 0 added, 0 changed,/);
+  expect(stdout).toMatch(/the same, 0 differ, 0 only here, 0 only there/);
+});
+
 test('is served where the description of the API says that it is', async () => {
   const about = await (await fetch(`${demo.baseUrl}/docs`)).text();
   expect(about).toContain('/docs/integrating.md');
