@@ -278,7 +278,7 @@ export const HIDDEN = {
   noCheck: 'No new check was made. To see it again, look the child up again.',
 } as const;
 
-/** Of a list of numbers that is pasted, by somebody whose looks the council is not told of. */
+/** Of a list of numbers that is pasted, by somebody whose looks the council is not told about. */
 export const LIST = {
   title: 'Look up a list',
   link: 'Look up a list',

@@ -65,7 +65,7 @@ class Unusable extends Error {
  * userinfo does not say it, and only adds to it.
  *
  * After five failures in a row nothing is asked for ten seconds, then one token is tried. What is remembered, and
- * for how long, is decided by whoever asks: a token is never believed on the strength of an older answer.
+ * for how long, is decided by anybody who asks: a token is never believed on the strength of an older answer.
  */
 export function createIntrospection(options: IntrospectionOptions): Introspection {
   const { issuer, audience, clients, url, userinfoUrl, clientId, clientSecret } = options;

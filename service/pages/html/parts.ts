@@ -97,7 +97,7 @@ ${officeHoursPhone === undefined ? html`<li><span class="cpf-phones__label">${RE
 ${phone(RESULT.nights, emergencyDutyTeamPhone)}
 </ul>`;
 
-/** Of an address that is not there, or not for whoever asks. */
+/** Of an address that is not there, or not for anybody who asks. */
 export const notFoundPage = () => ({
   title: FRAME.notFound,
   status: 404,

@@ -203,13 +203,13 @@ describe('a replica that is promoted', () => {
     );
   });
 
-  test('opens by itself where it was promoted before the store was ever opened', async () => {
+  test('opens on its own where it was promoted before the store was ever opened', async () => {
     await swap();
     const { look } = await openedOn(second);
     expect(await isAnswered(look)).toBe(true);
   });
 
-  test('opens by itself where it was promoted the moment that the store was first opened', async () => {
+  test('opens on its own where it was promoted the moment that the store was first opened', async () => {
     const verifier = await keep(first);
     await until(async () => (await first.admin.get(keys.open)) !== null, 'the store being opened');
     expect(anchor.acknowledged()).toBeDefined();
