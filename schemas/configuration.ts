@@ -1,3 +1,6 @@
+// One schema, however long: every setting with what it means, in one order, for the help, the documents and
+// the checks.
+
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { allThresholdsSchema, unscheduledThresholdsSchema } from './alert-thresholds.ts';

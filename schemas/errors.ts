@@ -1,3 +1,5 @@
+// One table, however long: whoever adds a refusal sees the words of all others.
+
 import { z } from 'zod';
 import { requestIdSchema } from './request-id.ts';
 import { UPLOAD_FORMATS, uploadFormats } from './uploads/formats.ts';

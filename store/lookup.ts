@@ -1,3 +1,5 @@
+// One file, since what is sent and how the reply is read have to agree, word by word, with lookup.lua.
+
 import type { Redis } from 'ioredis';
 import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
 import type { CalendarDate } from '#schemas/calendar.ts';

@@ -1,3 +1,5 @@
+// One file, since each step needs what the one before found; records, rows and breakers have their own.
+
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Authority, OdsCode } from '#schemas/authority.ts';

@@ -1,3 +1,6 @@
+// One file, since it is one loop and what that remembers; files, control files, decisions and answers have
+// their own.
+
 import { watch as watchFolder } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { OdsCode } from '#schemas/authority.ts';

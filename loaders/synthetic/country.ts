@@ -1,3 +1,5 @@
+// One file, since everything about a person follows from one seed, and each rule needs the others.
+
 import { type CalendarDate, epochDay, fromEpochDay, londonInstant } from '#schemas/calendar.ts';
 import type { PlanType } from '#schemas/plans/plan.ts';
 import { councilName, familyName, givenName } from './names.ts';

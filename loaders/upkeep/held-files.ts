@@ -1,3 +1,5 @@
+// One file, since a release, a discard and an expiry are one decision that ends in different ways.
+
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';

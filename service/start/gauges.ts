@@ -1,3 +1,5 @@
+// One list, long only because each gauge says what it means.
+
 import { statfs } from 'node:fs/promises';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Readiness } from '#store/trust/readiness.ts';

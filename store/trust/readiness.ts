@@ -1,3 +1,6 @@
+// One file, since all checks share one poll and one verdict: half of it could open a store that the other
+// half doubts.
+
 import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';

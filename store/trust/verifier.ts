@@ -1,3 +1,5 @@
+// One file, since it is one comparison from beginning to end, and what a step finds decides on the next.
+
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { READINESS, VERIFIER } from '#schemas/wording/store.ts';

@@ -1,3 +1,5 @@
+// One file, since its tables, what fills them and what asks them have to agree.
+
 import { hash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,5 @@
+// One file, since its tables, what fills them and what asks them have to agree.
+
 import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';

@@ -1,3 +1,5 @@
+// One file, since it is one pass over the log that keeps count as it goes.
+
 import { join } from 'node:path';
 import { operatorEventSchema } from '#schemas/audit/audit-event.ts';
 import { ENTRY_DIFFERS, LOG_FINDINGS } from '#schemas/wording/audit.ts';
