@@ -110,10 +110,10 @@ test('a process of every role keeps to the dataset of its data folder, and close
     const environment = { ROLE, REDIS_URL, DATA_DIR: own.dataDir };
     const { answer, status } = await answerOf(environment);
     expect(answer).not.toBe('not-flagged');
-    expect(status).toContain('another dataset');
+    expect(status).toContain('different dataset');
     const held = await run(['audit', 'hold', '--by', 'A', '--reason', 'B'], environment);
     expect(held.code).toBe(1);
-    expect(held.stderr).toContain('another dataset');
+    expect(held.stderr).toContain('different dataset');
   }
   expect((await fetch(`${other.baseUrl}/_status`)).status).toBe(200);
 });

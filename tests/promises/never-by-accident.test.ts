@@ -317,7 +317,7 @@ describe('could-not-check, and what to do about it, follows', () => {
     const copy = await copyOf(other);
     const service = await restartWith(await start(), (folder) => replaceBy(copy, folder));
     await becomesCouldNotCheck(service);
-    await tells(service, 'another dataset');
+    await tells(service, 'different dataset');
   });
 
   test('an anchor without its Redis, or a Redis without its anchor', async () => {
