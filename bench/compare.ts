@@ -111,11 +111,11 @@ async function measureAll(subjects: readonly Subject[]): Promise<Figures[]> {
     await settled(pids);
   }
   for (let round = 0; round < Number(given.rounds); round++) {
-    for (const [i, { order, pids }] of subjects.entries()) {
+    for (const [i, { name, order, pids }] of subjects.entries()) {
       const before = PARTS.map((part) => cpuOf(pids[part]));
       const done = await send({ ...order, requests });
       await settled(pids);
-      if (done.refused > 0) throw new Error(`${done.refused} were refused`);
+      if (done.refused > 0) throw new Error(`${name}: ${done.refused} were refused`);
       const used = PARTS.map((part, at) => (cpuOf(pids[part]) - (before[at] ?? 0)) / requests);
       rounds[i]?.push({
         perSecond: (done.answered / done.tookMs) * 1000,

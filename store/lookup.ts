@@ -199,9 +199,12 @@ export function createLookupStore(
         all,
         (batch, dataset) => send(batch, dataset, carrier),
         async () => {
-          if (await acknowledged) return run === readiness.run;
-          readiness.notReplicated();
-          return false;
+          if (!(await acknowledged)) {
+            readiness.notReplicated();
+            return false;
+          }
+          readiness.sawReplicated();
+          return run === readiness.run;
         },
       ),
     );

@@ -59,6 +59,8 @@ export type Readiness = {
   readonly failovers: number;
   /** Tells it that replicas did not acknowledge in time: lookups stay closed until they do. */
   notReplicated(): void;
+  /** Tells it that replicas acknowledged an answer's event just now. */
+  sawReplicated(): void;
   /** Keys the ids under which the dataset's resources are shown. */
   readonly resourceKey: string | undefined;
   /** The directory of authorities, replaced as a whole at each poll. */
@@ -136,6 +138,7 @@ const OF_REPLICAS: ReadonlySet<CheckName> = new Set(['replicas', 'single-mode', 
 /** Of the probe of replicas, which is part of a poll. */
 const PROBE_KEPT_MS = 10_000;
 const PROBE_WAIT_MS = 400;
+const REPLICATED_LATELY_MS = 1_000;
 const EVENTS_MISSING = bad(READINESS.eventsMissing);
 
 /**
@@ -175,6 +178,7 @@ export function watchStore(
   let confirmed: string | undefined;
   let eventsMissing = false;
   let run: string | undefined;
+  let replicatedAt = Number.NEGATIVE_INFINITY;
   let replicasRequired: Requirement = { wait: replicas?.count ?? 0, agreement: false };
   const waiting = new Set<() => void>();
   let dataset: Dataset | undefined;
@@ -234,6 +238,7 @@ export function watchStore(
       : REPLICAS.silent(replicasRequired.wait);
 
   function notReplicated(): void {
+    replicatedAt = Number.NEGATIVE_INFINITY;
     set('replicas', bad(silence()));
     trustedAt = Number.NEGATIVE_INFINITY;
   }
@@ -425,7 +430,10 @@ export function watchStore(
     const replicated = replicasVerdict.ok && (await areReplicasAnswering(server));
     if (mine !== turn) return;
     if (replicas !== undefined) {
-      set('replicas', replicated || !replicasVerdict.ok ? replicasVerdict : bad(silence()));
+      // Every answer waits for them itself: a late reply to the probe alone stops none.
+      const lately = performance.now() - replicatedAt < REPLICATED_LATELY_MS;
+      const silent = replicasVerdict.ok && !replicated && !lately;
+      set('replicas', silent ? bad(silence()) : replicasVerdict);
     }
     set('whole', checkStamps(stamps.reply, least, replicated || replicas === undefined));
     run = server.get('run_id');
@@ -518,6 +526,7 @@ export function watchStore(
       return sentinels?.failovers ?? 0;
     },
     notReplicated,
+    sawReplicated: () => void (replicatedAt = performance.now()),
     get resourceKey() {
       return resourceKey;
     },

@@ -142,7 +142,16 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'primary paused': { befall: ({ primary }) => paused(primary.redis) },
   'manual failover': {
     async befall({ machines, replica }) {
-      await machines.sentinelOf(replica.place).call('SENTINEL', 'FAILOVER', 'cp-flags');
+      const sentinel = machines.sentinelOf(replica.place);
+      // It refuses for a moment after a failover that it has not seen the end of.
+      await until(
+        () =>
+          sentinel.call('SENTINEL', 'FAILOVER', 'cp-flags').then(
+            () => true,
+            () => false,
+          ),
+        'the sentinel taking the order',
+      );
       await pause(LASTS_MS / 2);
     },
   },
