@@ -126,6 +126,13 @@ ${paragraph(ACCESSIBILITY.reportThen)}`,
   return { handlers, fault, stop: lookUp.stop };
 }
 
+/** The same addresses where there never are pages. */
+export const absentPages = (): MountedRoute[] =>
+  PAGES.map(({ operation }) => ({
+    operation,
+    handler: (c) => problemResponse('not-found', readRequestIds(c.env.incoming)),
+  }));
+
 /** The pages of a running service; where there are none, their addresses are like any other that is not there. */
 export function createPages(dependencies: PagesDependencies): {
   routes: MountedRoute[];

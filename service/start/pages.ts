@@ -11,7 +11,7 @@ import { councilsFile, sessionKeysFile } from '../files/data-folder.ts';
 import type { MountedRoute } from '../http/route.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
 import { readAssets } from '../pages/html/assets.ts';
-import { backPath, createPages } from '../pages/pages.ts';
+import { absentPages, backPath, createPages } from '../pages/pages.ts';
 import { createCookies } from '../pages/session/cookies.ts';
 import { createForms } from '../pages/session/forms.ts';
 import { openSealer } from '../pages/session/seal.ts';
@@ -95,6 +95,8 @@ export async function startPages(
   const { PUBLIC_URL, TLS_CERT_FILE, HOST, REREAD_SECONDS, SESSION_KEYS_FILE, PASTED_LISTS_A_DAY } =
     configuration;
   if (kind === 'live') refuseUnprotected(providers, PUBLIC_URL);
+  // Live data without anybody who signs in: no key is made, no file written, and Redis asked for nothing.
+  if (kind === 'live' && providers.length === 0) return absentPages();
   const isDemo = (): boolean => admissionContext.isDemo() === true;
   const organisations = () => organisationsOf(identities, admissionContext.isDemo());
   const onProblem = (sentence: string): void => log.error(sentence);

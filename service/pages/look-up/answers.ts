@@ -19,45 +19,45 @@ const HELD_AT_MOST = 1_000;
 export class Answers {
   readonly #held = new Map<string, Held>();
 
-  /** What a form was or is being answered with; `undefined` where it was not asked lately. */
-  find(form: string): Promise<Page | undefined> | undefined {
-    return this.#held.get(form)?.page;
+  /** What a form with these contents was or is being answered with; `undefined` where it was not sent lately. */
+  find(asked: string): Promise<Page | undefined> | undefined {
+    return this.#held.get(asked)?.page;
   }
 
-  hold(form: string, page: Promise<Page | undefined>): void {
+  hold(asked: string, page: Promise<Page | undefined>): void {
     if (this.#held.size >= HELD_AT_MOST) {
       const [oldest] = this.#held.keys();
       if (oldest !== undefined) this.#forget(oldest);
     }
     const held: Held = { page, delivered: false };
-    this.#held.set(form, held);
+    this.#held.set(asked, held);
     const begin = (): void => {
-      held.timer = setTimeout(() => this.#forget(form), HELD_FOR_MS).unref();
+      held.timer = setTimeout(() => this.#forget(asked), HELD_FOR_MS).unref();
     };
     page.then(begin, begin);
   }
 
   /** Of an answer that the audit says was shown. */
-  onUndelivered(form: string, notDelivered: () => void): void {
-    const held = this.#held.get(form);
+  onUndelivered(asked: string, notDelivered: () => void): void {
+    const held = this.#held.get(asked);
     if (held === undefined) notDelivered();
     else held.notDelivered = notDelivered;
   }
 
-  delivered(form: string): void {
-    const held = this.#held.get(form);
+  delivered(asked: string): void {
+    const held = this.#held.get(asked);
     if (held !== undefined) held.delivered = true;
   }
 
-  #forget(form: string): void {
-    const held = this.#held.get(form);
+  #forget(asked: string): void {
+    const held = this.#held.get(asked);
     if (held === undefined) return;
     clearTimeout(held.timer);
-    this.#held.delete(form);
+    this.#held.delete(asked);
     if (!held.delivered) held.notDelivered?.();
   }
 
   stop(): void {
-    for (const form of this.#held.keys()) this.#forget(form);
+    for (const asked of this.#held.keys()) this.#forget(asked);
   }
 }

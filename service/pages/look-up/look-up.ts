@@ -209,10 +209,16 @@ ${paragraph(HIDDEN.noCheck)}
   async function look(
     session: Session,
     admitted: Admitted,
-    form: { id: string; typed: Typed; request: LookupRequest; rehearsal: Rehearsed | undefined },
+    form: {
+      id: string;
+      asked: string;
+      typed: Typed;
+      request: LookupRequest;
+      rehearsal: Rehearsed | undefined;
+    },
     trace: Trace | undefined,
   ): Promise<Page | undefined> {
-    const { id, typed, request, rehearsal } = form;
+    const { id, asked, typed, request, rehearsal } = form;
     const isFirst = await endings.once(`look ${id}`).catch(() => undefined);
     if (isFirst === false) return undefined;
     const silent = admitted.access.access === 'silent-read';
@@ -234,7 +240,7 @@ ${paragraph(HIDDEN.noCheck)}
           );
     if (looked.kind === 'could-not-check')
       return notChecked(session, looked.code, { typed, request });
-    answers.onUndelivered(id, looked.notDelivered);
+    answers.onUndelivered(asked, looked.notDelivered);
     const left = Math.ceil((sessions.endsAt({ ...session, seenAt: now() }) - now()) / 1_000);
     return {
       ...signedIn(session),
@@ -312,14 +318,16 @@ ${paragraph(HIDDEN.noCheck)}
     if (rehearsal?.kind === 'limited') {
       return { code: 'too-many-requests', limit: rehearsal.limit };
     }
-    let answer = answers.find(id);
+    // With what it asks for: somebody may have gone back and typed another number into it.
+    const asked = JSON.stringify([id, request]);
+    let answer = answers.find(asked);
     if (answer === undefined) {
-      answer = look(session, admitted, { id, typed, request, rehearsal }, trace);
-      answers.hold(id, answer);
+      answer = look(session, admitted, { id, asked, typed, request, rehearsal }, trace);
+      answers.hold(asked, answer);
     }
     const page = await answer;
     if (page === undefined) return frame(hiddenPage({ kind: 'none' }));
-    follow(id, incoming, outgoing);
+    follow(asked, incoming, outgoing);
     return frame(page);
   }
 
@@ -460,7 +468,7 @@ ${paragraph(HIDDEN.noCheck)}
   async function lookUpAll(
     session: Session,
     admitted: Admitted,
-    { id, lines }: { id: string; lines: readonly Line[] },
+    { id, asked, lines }: { id: string; asked: string; lines: readonly Line[] },
     trace: Trace | undefined,
   ): Promise<Page | undefined> {
     if (!(await endings.once(`look ${id}`))) return undefined;
@@ -496,7 +504,7 @@ ${paragraph(HIDDEN.noCheck)}
       return { ...line, outcome: looked.code === 'number-not-in-use' ? 'notInUse' : 'failed' };
     }
     const listed = await Promise.all(lines.map(check));
-    answers.onUndelivered(id, () => {
+    answers.onUndelivered(asked, () => {
       for (const tell of undelivered) tell();
     });
     return {
@@ -546,17 +554,18 @@ ${paragraph(HIDDEN.noCheck)}
       if (wrong !== undefined) {
         return frame({ ...listForm(newHidden(session), text, wrong), ...signedIn(session) });
       }
-      let answer = answers.find(id);
+      const asked = JSON.stringify([id, text]);
+      let answer = answers.find(asked);
       if (answer === undefined) {
         // The request itself was counted as one.
         const limit = take(admitted.caller, lines.length - 1);
         if (limit !== undefined) return { code: 'too-many-requests', limit };
-        answer = lookUpAll(session, admitted, { id, lines }, trace);
-        answers.hold(id, answer);
+        answer = lookUpAll(session, admitted, { id, asked, lines }, trace);
+        answers.hold(asked, answer);
       }
       const page = await answer;
       if (page === undefined) return frame(hiddenPage({ kind: 'none' }));
-      follow(id, incoming, outgoing);
+      follow(asked, incoming, outgoing);
       return frame(page);
     })(c);
   };

@@ -193,6 +193,15 @@ describe('one form is one look', () => {
     expect(await looks()).toBe(before + 1);
   });
 
+  test('sent again with another number it shows neither child, and looks nothing up', async () => {
+    const fields = hiddenOf(await nurse.get('/look-up'), '/look-up');
+    expect((await nurse.post('/look-up', { ...fields, number: PLAN })).heading).toBe(RESULT.onPlan);
+    const before = await looks();
+    const other = await nurse.post('/look-up', { ...fields, number: CARE });
+    expect(other.heading).toBe(HIDDEN.heading);
+    expect(await looks()).toBe(before);
+  });
+
   test('in a browser that never saw its answer it is hidden, and nothing is looked up', async () => {
     const fields = { ...hiddenOf(await nurse.get('/look-up'), '/look-up'), number: PLAN };
     expect(await sentToAnother(fields.form)).toBe(true);
