@@ -1,11 +1,11 @@
-import { generateKeyPair } from 'node:crypto';
+import { createPublicKey, generateKeyPair } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { importSPKI } from 'jose';
 import { parseCsv } from '#loaders/formats/csv/lines.ts';
 import { type MadeUpRecord, startMadeUpPds } from '#loaders/synthetic/made-up-pds.ts';
-import { writePrivate } from '../files/private-file.ts';
+import { readOrMakePrivate, writePrivate } from '../files/private-file.ts';
 import { Failure, misused } from './failure.ts';
 import { whenToldToStop } from './signals.ts';
 
@@ -25,17 +25,21 @@ export async function serveMadeUpPds({
 }): Promise<void> {
   if (!/^[0-9]{1,5}$/.test(port)) throw misused('--port must be a number.');
   const records = await readRecords(register);
-  const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', {
-    modulusLength: 4096,
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-  });
   const keyFile = resolve(join(out, 'key.pem'));
-  await writePrivate(keyFile, privateKey);
+  // That of an earlier start: a service that runs goes on with it.
+  const privateKey = await readOrMakePrivate(keyFile, async () => {
+    const made = await promisify(generateKeyPair)('rsa', {
+      modulusLength: 4096,
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    });
+    return made.privateKey;
+  });
+  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' });
   const pds = await startMadeUpPds({
     port: Number(port),
     apiKey: API_KEY,
-    publicKey: await importSPKI(publicKey, 'RS512'),
+    publicKey: await importSPKI(publicKey.toString(), 'RS512'),
     records,
   }).catch((error: unknown) => {
     throw new Failure(

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readRetryAfter } from '#loaders/check/tracing/pds/answers.ts';
+import { TracingMemory } from '#loaders/check/tracing/pds/memory.ts';
 import type { Traced } from '#loaders/check/tracing/tracer.ts';
 import { type MadeUpPerson, patientOf, sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
@@ -402,6 +403,30 @@ describe('what was verified', () => {
     expect(await asked(person(1, { dateOfBirth: day('2019-03-06') }))).toBe(true);
     now += 60_001;
     expect(await asked(person(1))).toBe(true);
+  });
+
+  test('is asked about again once plans can be held under the number no more', async () => {
+    const tracer = t.tracer();
+    put(1);
+    await trace(person(1), tracer);
+    tracer.memory.rememberLooked(testNumber(1), Date.now(), false);
+    put(1, { security: 'R' });
+    expect(await trace(person(1), tracer)).toEqual({ kind: 'sensitive' });
+    put(1);
+    expect(await trace(person(1), tracer)).toEqual({ kind: 'verified' });
+    const asked = t.pds.asked.length;
+    await trace(person(1), tracer);
+    expect(t.pds.asked.length).toBe(asked);
+  });
+
+  test('is known to nobody who has another key', async () => {
+    const tracer = t.tracer();
+    put(1);
+    await trace(person(1), tracer);
+    const other = TracingMemory.open(tracer.memory.path, 'another');
+    expect(other.wasVerified(A, person(1), 0)).toBe(false);
+    expect(tracer.memory.wasVerified(A, person(1), 0)).toBe(true);
+    other.close();
   });
 
   test('counts while the service is away, and nothing is said of others', async () => {

@@ -18,6 +18,7 @@ import {
   type ModelRecord,
   planOf,
   RECEIVED_AT,
+  unbornOf,
   upload,
 } from '../../support/upload-model.ts';
 
@@ -233,6 +234,25 @@ describe('what waited', () => {
     expect(final?.failures).toHaveLength(3);
     expect(await inForce(35)).toBe(true);
     expect(await t.store.authority(A)).toMatchObject({ sequence: 2, reconciled: true });
+  });
+
+  test('waits as long as anybody of its record cannot be traced', async () => {
+    await load(1, children(1, 2));
+    goAway();
+    const mother = unbornOf(46);
+    p.pds.records.set(testNumber(46), {
+      nhsNumber: testNumber(46),
+      dateOfBirth: '1998-09-11',
+      names: [{ given: ['Ada'], family: 'Example' }],
+    });
+    const both = { ...planOf(45), ...mother, plans: [...planOf(45).plans, ...mother.plans] };
+    expect(await load(2, [both, planOf(47)])).toMatchObject({ held: { records: 2, rows: 3 } });
+    goAway(45, 47);
+    expect(await takeUp()).toMatchObject({ held: { records: 1, rows: 2 } });
+    expect([await inForce(45), await inForce(47)]).toEqual([false, true]);
+    comeBack();
+    expect(await takeUp()).toMatchObject({ code: 'CPF02', counts: { accepted: 2 } });
+    expect(await inForce(45)).toBe(true);
   });
 
   test('is CPF04 with every reason where none of it is sound', async () => {

@@ -1,0 +1,84 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { isPds, openNumberTracer } from '#service/uploads/number-tracing.ts';
+import { cpFlags, run } from '../../support/processes.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { until } from '../../support/test-store.ts';
+import { ods } from '../../support/upload-loading.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cpf-made-up-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const REGISTER = [
+  'nhs_number,status,replaced_by,date_of_birth,given_name,family_name',
+  `${testNumber(1)},,,2019-03-05,Ada Mary,Example`,
+  `${testNumber(2)},superseded,${testNumber(3)},2019-03-05,Ada Mary,Example`,
+  `${testNumber(4)},inactive,,2019-03-05,Ada Mary,Example`,
+  `${testNumber(5)},sensitive,,,,`,
+  '',
+].join('\n');
+
+test('a rehearsal knows whom the register knows, and the settings that it writes trace by it', async () => {
+  const register = join(folder, 'register.csv');
+  await writeFile(register, REGISTER);
+  const out = join(folder, 'pds');
+  const start = async () => {
+    const args = ['made-up-pds', '--register', register, '--out', out, '--port', '0'];
+    const served = cpFlags(args, {});
+    await until(() => served.stdout().includes('Ctrl-C') || served.gone(), 'the made-up PDS');
+    return served;
+  };
+  const first = await start();
+  const key = await readFile(join(out, 'key.pem'), 'utf8');
+  first.kill('SIGTERM');
+  await first.ended;
+  // A service that runs goes on with its key once PDS is back.
+  const served = await start();
+  expect(await readFile(join(out, 'key.pem'), 'utf8')).toBe(key);
+  expect(served.stdout()).toContain('knows 4 numbers');
+  const lines = (await readFile(join(out, 'pds.env'), 'utf8')).trim().split('\n');
+  const settings = Object.fromEntries(
+    lines.map((line): [string, string] => {
+      const [name = '', value = ''] = line.split('=');
+      return [name, value];
+    }),
+  );
+  const tracer = await openNumberTracer(
+    readConfiguration({ ...settings, DATA_DIR: folder, PDS_PER_SECOND: '1000' }),
+    'live',
+  );
+  const person = (n: number) => ({
+    nhsNumber: testNumber(n),
+    dateOfBirth: day('2019-03-05'),
+    givenName: 'Ada',
+    familyName: 'Example',
+  });
+  const people = [1, 2, 4, 5, 6].map(person);
+  expect(await tracer?.trace(people, new AbortController().signal, ods('ZZ101'))).toEqual([
+    { kind: 'verified' },
+    { kind: 'inactive', replacedBy: testNumber(3) },
+    { kind: 'inactive' },
+    { kind: 'sensitive' },
+    { kind: 'no-match' },
+  ]);
+  if (isPds(tracer)) tracer.memory.close();
+  served.kill('SIGTERM');
+  expect(await served.ended).toMatchObject({ code: 0, stderr: '' });
+});
+
+test.each([
+  ['gone.csv', undefined, 'cannot be read'],
+  ['none.csv', 'a,"b\n', 'is not a register'],
+])('of %s it says what is wrong', async (name, text, says) => {
+  const register = join(folder, name);
+  if (text !== undefined) await writeFile(register, text);
+  const ended = await run(['made-up-pds', '--register', register, '--out', folder], {});
+  expect(ended.code).toBe(1);
+  expect(ended.stderr).toContain(says);
+});
