@@ -123,9 +123,10 @@ describe('a worker with a mailbox', () => {
       return status.checks['mesh:mailbox']?.[0];
     };
     await until(async () => (await check())?.status === 'pass', 'the mailbox to be well');
-    server.fault(() => ({ kind: 'answer', status: 503 }));
+    // One that is not asked again at once, which would only take time.
+    server.fault(() => ({ kind: 'answer', status: 418 }));
     await until(async () => (await check())?.status === 'warn', 'the mailbox to be away');
-    expect((await check())?.outcome).toMatch(/^MESH answered 503/);
+    expect((await check())?.outcome).toMatch(/^MESH answered 418/);
   });
 
   test('keeps the password, the key and the numbers of children out of its log', () => {
@@ -275,8 +276,6 @@ describe('cp-flags mesh', () => {
         JSON.parse((await run(['mesh', 'list', '--json'], settings)).stdout),
       );
       const localId = sent[0]?.localId ?? '';
-      const nobody = await run(['mesh', 'resend', localId], settings);
-      expect(nobody.code).not.toBe(0);
       own.fault(undefined);
       const named = ['--by', 'A. Example', '--reason', 'open again'];
       const resent = await run(['mesh', 'resend', localId, ...named], settings);
