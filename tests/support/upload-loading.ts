@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,8 +13,11 @@ import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import type { Acknowledgement, EchoedRecord } from '#schemas/uploads/acknowledgement.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
+import { keys } from '#store/keys.ts';
+import { DURABILITY_FIELD } from '#store/trust/durability.ts';
+import { testNumber } from './rows.ts';
 import { startTestStore, type TestStore } from './test-store.ts';
-import { RECEIVED_AT } from './upload-model.ts';
+import { fileXml, type ModelRecord, planOf, RECEIVED_AT, upload } from './upload-model.ts';
 
 export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'cpf-loads-'));
@@ -131,6 +135,31 @@ export function loader(t: Pick<TestStore, 'store' | 'anchor' | 'dataDir'>) {
   };
 }
 
+/** Everything that a look without consequences must leave as it was, the store verifier's own signs of life apart. */
+async function everythingIn(t: TestStore): Promise<Record<string, unknown>> {
+  const kept = (await t.admin.keys('*')).filter(
+    (name) => !name.endsWith(':lock') && name !== 'cpf:heartbeat',
+  );
+  const digests = await Promise.all(
+    kept.toSorted().map(async (name) => {
+      if (name === keys.dataset) {
+        // Said again each second, by whoever keeps the store; and fields come in any order.
+        const { [DURABILITY_FIELD]: _, ...dataset } = await t.admin.hgetall(name);
+        return [name, Object.entries(dataset).map(String).toSorted().join()] as const;
+      }
+      const dump = (await t.admin.dumpBuffer(name)) ?? '';
+      return [name, hash('sha256', dump).slice(0, 12)] as const;
+    }),
+  );
+  return {
+    ...Object.fromEntries(digests),
+    authorities: [...t.anchor.authorities()],
+    loads: t.anchor.loadsInProgress(),
+    holds: t.anchor.heldFiles(),
+    spools: loader(t).spools(),
+  };
+}
+
 /**
  * A store for the tests of one file, until they are over, and a loader into it. Each test has an authority of
  * its own, and so a ledger of its own.
@@ -143,7 +172,28 @@ export async function startLoading() {
     last += 1;
     return ods(`ZZ${last}`);
   }
-  return { t, l: loader(t), newAuthority };
+  const l = loader(t);
+  return {
+    t,
+    l,
+    newAuthority,
+    /** A file of an authority; its first plan, where nothing else is given. */
+    loadRecords: (
+      authority: OdsCode,
+      sequence: number,
+      records: ModelRecord[] = [planOf(1)],
+      options: Parameters<typeof l.load>[1] & { createdAt?: string } = {},
+    ) => {
+      const { createdAt = '202611232130+0000', ...rest } = options;
+      return l.load(fileXml(upload({ authority, sequence, records, createdAt })), rest);
+    },
+    rowsOf: async (authority: string, ...people: number[]) =>
+      [...(await t.store.readRows(people.map(testNumber))).values()]
+        .flat()
+        .filter((row) => row.authority === authority),
+    events: () => t.adminStore.readEvents('system'),
+    everything: () => everythingIn(t),
+  };
 }
 
 export const ods = (code: string): OdsCode => odsCodeSchema.parse(code);

@@ -7,7 +7,6 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LoadFailed, loadFile } from '#loaders/load/load.ts';
 import type { OdsCode } from '#schemas/authority.ts';
-import type { PlanRow } from '#schemas/plans/row.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { packRow } from '#store/rows/rows.ts';
 import { day, testNumber } from '../../support/rows.ts';
@@ -24,12 +23,7 @@ import {
   upload,
 } from '../../support/upload-model.ts';
 
-const { t, l, newAuthority } = await startLoading();
-
-const rowsOf = async (authority: string, ...people: number[]): Promise<PlanRow[]> =>
-  [...(await t.store.readRows(people.map(testNumber))).values()]
-    .flat()
-    .filter((row) => row.authority === authority);
+const { t, l, newAuthority, rowsOf } = await startLoading();
 
 const loadXml = (model: Partial<ModelUpload>, options?: Parameters<typeof l.load>[1]) =>
   l.load(fileXml(upload(model)), options);

@@ -25,15 +25,12 @@ import {
   upload,
 } from '../../support/upload-model.ts';
 
-const { t, l, newAuthority } = await startLoading();
+const { t, l, newAuthority, loadRecords } = await startLoading();
 
 const DECISION = { by: 'A. Example', reason: 'confirmed by telephone', now: () => RECEIVED_AT };
 const END = { endDate: day('2026-11-20') };
 const children = (count: number, differing = {}): ModelRecord[] =>
   Array.from({ length: count }, (_, i) => planOf(i + 1, differing));
-
-const loadXml = (authority: OdsCode, sequence: number, records: ModelRecord[]) =>
-  l.load(fileXml(upload({ authority, sequence, records })));
 
 const loadCsv = (
   authority: OdsCode,
@@ -68,8 +65,8 @@ async function expectReconciled(authority: OdsCode): Promise<void> {
 
 /** Ten children, then a file that ends six of them and adds one. */
 async function withRemovalsHeld(authority: OdsCode) {
-  await loadXml(authority, 1, children(10));
-  return loadXml(authority, 2, [...children(6, END), planOf(11)]);
+  await loadRecords(authority, 1, children(10));
+  return loadRecords(authority, 2, [...children(6, END), planOf(11)]);
 }
 
 describe('a delta that takes too much away', () => {
@@ -107,7 +104,7 @@ describe('a delta that takes too much away', () => {
   test('is answered provisionally when it is repeated, and finally once it is released', async () => {
     const authority = newAuthority();
     const provisional = await withRemovalsHeld(authority);
-    const repeat = () => loadXml(authority, 2, [...children(6, END), planOf(11)]);
+    const repeat = () => loadRecords(authority, 2, [...children(6, END), planOf(11)]);
     expect(await repeat()).toEqual(provisional);
     expect(provisional.meaning).toBe(HELD_MEANINGS.part);
 
@@ -135,7 +132,7 @@ describe('a delta that takes too much away', () => {
   test('is let through as of now: what a newer file said of a plan stands', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    await loadXml(authority, 3, [planOf(1)]);
+    await loadRecords(authority, 3, [planOf(1)]);
     const final = await releaseHeldFile(
       t.store,
       t.anchor,
@@ -178,7 +175,7 @@ describe('a delta that takes too much away', () => {
     expect(final.warnings[0]?.hint).toContain('its number is used');
     expect(await inForce(authority, 11)).toBe(11);
     expect(heldFileOf(authority)).toBeUndefined();
-    expect(await loadXml(authority, 2, [...children(6, END), planOf(11)])).toEqual(final);
+    expect(await loadRecords(authority, 2, [...children(6, END), planOf(11)])).toEqual(final);
     await expectReconciled(authority);
   });
 
@@ -191,7 +188,7 @@ describe('a delta that takes too much away', () => {
       planOf(1, END),
       { ...planOf(11), child: person(11, { localId: 'put-right' }) },
     ];
-    expect(await loadXml(authority, 2, records)).toMatchObject({
+    expect(await loadRecords(authority, 2, records)).toMatchObject({
       code: 'CPF02',
       rows: { added: 0, changed: 2 },
     });
@@ -217,8 +214,8 @@ describe('a delta that takes too much away', () => {
 
   test('may be one of which nothing else is left: then its number is free once it is discarded', async () => {
     const authority = newAuthority();
-    await loadXml(authority, 1, children(10));
-    expect(await loadXml(authority, 2, children(6, END))).toMatchObject({
+    await loadRecords(authority, 1, children(10));
+    expect(await loadRecords(authority, 2, children(6, END))).toMatchObject({
       code: 'CPF04',
       held: { records: 6 },
     });
@@ -229,7 +226,7 @@ describe('a delta that takes too much away', () => {
       DECISION,
     );
     expect(warnings[0]?.hint).toContain('its number is free');
-    expect((await loadXml(authority, 2, [planOf(12)])).code).toBe('CPF02');
+    expect((await loadRecords(authority, 2, [planOf(12)])).code).toBe('CPF02');
   });
 });
 
@@ -239,8 +236,8 @@ describe('a file that adds far more than usual', () => {
 
   test('waits whole, and can be let through', async () => {
     const authority = newAuthority();
-    await loadXml(authority, 1, children(10));
-    const provisional = await loadXml(authority, 2, many(100, 1_001));
+    await loadRecords(authority, 1, children(10));
+    const provisional = await loadRecords(authority, 2, many(100, 1_001));
     expect(acknowledgementSchema.parse(provisional)).toMatchObject({
       code: 'CPF04',
       counts: { accepted: 0, refused: 0 },
@@ -262,7 +259,7 @@ describe('a file that adds far more than usual', () => {
 
   test('keeps what is in doubt about dates of birth until it is let through', async () => {
     const authority = newAuthority();
-    await loadXml(authority, 1, children(10));
+    await loadRecords(authority, 1, children(10));
     const lines = Array.from(
       { length: 1_002 },
       (_, i) =>
@@ -283,16 +280,16 @@ describe('a file that adds far more than usual', () => {
 
   test('leaves its number free once it is discarded', async () => {
     const authority = newAuthority();
-    await loadXml(authority, 1, children(10));
-    await loadXml(authority, 2, many(100, 1_001));
+    await loadRecords(authority, 1, children(10));
+    await loadRecords(authority, 2, many(100, 1_001));
     await discardHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', DECISION);
-    expect((await loadXml(authority, 2, [planOf(100)])).code).toBe('CPF02');
+    expect((await loadRecords(authority, 2, [planOf(100)])).code).toBe('CPF02');
   });
 });
 
 describe('a full refresh', () => {
   const known = async (authority: OdsCode) => {
-    await loadXml(authority, 1, children(10));
+    await loadRecords(authority, 1, children(10));
     return authority;
   };
 
@@ -305,17 +302,17 @@ describe('a full refresh', () => {
     });
     expect(await held(authority, 10)).toHaveLength(8);
     await expectReconciled(authority);
-    expect(await loadXml(authority, 4, [planOf(9)])).toMatchObject({
+    expect(await loadRecords(authority, 4, [planOf(9)])).toMatchObject({
       code: 'CPF04',
       failures: [{ field: 'sequence', hint: expect.stringContaining('5 and lower') as string }],
     });
     expect((await loadCsv(authority, 5, children(8), { full: true })).rows.removed).toBe(2);
-    expect((await loadXml(authority, 6, [planOf(9)])).code).toBe('CPF02');
+    expect((await loadRecords(authority, 6, [planOf(9)])).code).toBe('CPF02');
   });
 
   test('arriving late leaves alone what newer files brought', async () => {
     const authority = await known(newAuthority());
-    await loadXml(authority, 7, [planOf(20)]);
+    await loadRecords(authority, 7, [planOf(20)]);
     await loadCsv(authority, 5, children(9), { full: true });
     expect((await held(authority, 20)).map(({ nhsNumber }) => nhsNumber)).toContain(testNumber(20));
     expect(await held(authority, 20)).toHaveLength(10);
@@ -333,7 +330,7 @@ describe('a full refresh', () => {
     });
     expect(await held(authority, 11)).toHaveLength(11);
     // Nothing is closed until it is let through.
-    expect((await loadXml(authority, 4, [planOf(12)])).code).toBe('CPF02');
+    expect((await loadRecords(authority, 4, [planOf(12)])).code).toBe('CPF02');
     const final = await releaseHeldFile(
       t.store,
       t.anchor,
@@ -342,7 +339,7 @@ describe('a full refresh', () => {
     );
     expect(final).toMatchObject({ code: 'CPF02', rows: { removed: 8 } });
     expect(await held(authority, 12)).toHaveLength(4);
-    expect((await loadXml(authority, 3, [planOf(9)])).code).toBe('CPF04');
+    expect((await loadRecords(authority, 3, [planOf(9)])).code).toBe('CPF04');
     await expectReconciled(authority);
   });
 
@@ -408,7 +405,7 @@ describe('a crash', () => {
 
   test('before what is held is known is carried to the same hold', async () => {
     const authority = newAuthority();
-    await loadXml(authority, 1, children(10));
+    await loadRecords(authority, 1, children(10));
     const bytes = fileXml(
       upload({ authority, sequence: 2, records: [...children(6, END), planOf(11)] }),
     );
@@ -423,7 +420,7 @@ describe('a crash', () => {
 
   test('in the middle of a sweep is carried to its end', async () => {
     const authority = newAuthority();
-    await loadXml(authority, 1, children(10));
+    await loadRecords(authority, 1, children(10));
     const records = children(8);
     const loading = l.load(fileCsv({ records }), {
       ...ending('removeRows'),

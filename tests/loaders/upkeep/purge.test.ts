@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'vitest';
+import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import { LATE_FILES_DAYS, purge } from '#loaders/upkeep/purge.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import { addDays } from '#schemas/calendar.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startLoading } from '../../support/upload-loading.ts';
+import { planOf, RECEIVED_AT, TODAY } from '../../support/upload-model.ts';
+
+const { t, newAuthority, loadRecords, rowsOf, events, everything } = await startLoading();
+
+const DAY_MS = 86_400_000;
+
+describe('a purge', () => {
+  const OLD = RECEIVED_AT - (LATE_FILES_DAYS + 1) * DAY_MS;
+  const past = (days: number) => addDays(TODAY, -days);
+  /** Loaded so long ago that no older file is waited for; what it holds is hidden, except for the first. */
+  async function old(authority: OdsCode) {
+    const startDate = past(900);
+    await loadRecords(
+      authority,
+      5,
+      [
+        planOf(1, { startDate }),
+        planOf(2, { startDate, endDate: past(500) }),
+        planOf(3, { startDate, deleteDate: past(400) }),
+        planOf(4, { startDate, endDate: past(300) }),
+      ],
+      { now: () => OLD },
+    );
+  }
+  const run = (options: { dryRun?: boolean; store?: Store; anchor?: Anchor } = {}) =>
+    purge(options.store ?? t.store, options.anchor ?? t.anchor, {
+      by: 'test',
+      now: () => RECEIVED_AT,
+      ...(options.dryRun !== undefined && { dryRun: options.dryRun }),
+    });
+  const of = (purged: { authority: string; rows: number }[], authority: OdsCode) =>
+    purged.find((one) => one.authority === authority)?.rows ?? 0;
+  const numbers = async (authority: OdsCode) =>
+    (await rowsOf(authority, 1, 2, 3, 4)).map(({ nhsNumber }) => nhsNumber);
+
+  test('removes what no window shows again, closes the numbers up to it, and is audited', async () => {
+    const authority = newAuthority();
+    await old(authority);
+    expect(of(await run(), authority)).toBe(2);
+    expect(await numbers(authority)).toEqual([testNumber(1), testNumber(4)]);
+    const tally = (await t.store.tally()).get(authority);
+    expect(t.anchor.authority(authority)).toMatchObject({ rows: 2, digest: tally?.digest });
+    expect(await t.store.authority(authority)).toMatchObject({ rows: 2, reconciled: true });
+    expect((await events()).findLast(({ type }) => type === 'purge')).toMatchObject({
+      by: 'test',
+      detail: { authority, rows: 2, filesClosedUpTo: 5 },
+    });
+    const late = await loadRecords(authority, 4, [planOf(3, { startDate: past(900) })]);
+    expect(late).toMatchObject({ code: 'CPF04', failures: [{ field: 'sequence' }] });
+    expect(of(await run(), authority)).toBe(0);
+  });
+
+  test('counts, and changes nothing, when only asked', async () => {
+    const authority = newAuthority();
+    await old(authority);
+    const before = await everything();
+    expect(of(await run({ dryRun: true }), authority)).toBe(2);
+    expect(await everything()).toEqual(before);
+  });
+
+  test('keeps what came lately, however long ago it ended: a late file could bring it back', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 5, [planOf(2, { startDate: past(900), endDate: past(500) })]);
+    expect(of(await run(), authority)).toBe(0);
+    await loadRecords(authority, 4, [planOf(2, { startDate: past(900) })]);
+    expect((await rowsOf(authority, 2))[0]?.endDate).toBe(past(500));
+  });
+
+  test.each(['changeAuthority', 'removeRows', 'tally', 'appendEvent', 'commitLoad'] as const)(
+    'cut short at %s comes to the same end when it is resumed',
+    async (step) => {
+      const authority = newAuthority();
+      await old(authority);
+      const fail = (): never => {
+        throw new Error('the process ended here');
+      };
+      const store: Store =
+        step === 'commitLoad'
+          ? t.store
+          : { ...t.store, [step]: () => Promise.resolve().then(fail) };
+      const anchor =
+        step !== 'commitLoad'
+          ? t.anchor
+          : new Proxy(t.anchor, {
+              get(target, name) {
+                const value: unknown = Reflect.get(target, name, target);
+                if (name === step) return fail;
+                return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+              },
+            });
+      await expect(run({ store, anchor })).rejects.toThrow(LoadFailed);
+      const begun = t.anchor.loadsInProgress();
+      expect(begun).toHaveLength(1);
+      for (const load of begun) await resumeLoad(t.store, t.anchor, load);
+      await run();
+      expect(await numbers(authority)).toEqual([testNumber(1), testNumber(4)]);
+      const tally = (await t.store.tally()).get(authority);
+      expect(t.anchor.authority(authority)).toMatchObject({ rows: 2, digest: tally?.digest });
+      expect(t.anchor.loadsInProgress()).toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
+import { startLoading } from '../../support/upload-loading.ts';
+
+const { t, newAuthority, loadRecords, events } = await startLoading();
+
+describe('an authority that was entered by mistake', () => {
+  const WHO = { by: 'A. Example', reason: 'mistyped' };
+  const details = { name: 'Example Council', emergencyDutyTeamPhone: '02079460199' };
+
+  test('can be taken off the directory again, audited, and entered again', async () => {
+    const authority = newAuthority();
+    await t.store.setAuthority(authority, details, 'test');
+    await removeAuthority(t.adminStore, t.anchor, authority, WHO);
+    const codes = (await t.store.authorities()).map(({ code }) => code);
+    expect(codes).not.toContain(authority);
+    expect((await events()).at(-1)).toMatchObject({
+      type: 'authority-removed',
+      by: 'A. Example',
+      detail: { authority, reason: 'mistyped' },
+    });
+    await expect(removeAuthority(t.adminStore, t.anchor, authority, WHO)).rejects.toThrow(
+      /not known/,
+    );
+    await t.store.setAuthority(authority, details, 'test');
+    expect((await loadRecords(authority, 1)).code).toBe('CPF02');
+  });
+
+  test('cannot be taken off by a process with a loader’s rights', async () => {
+    const authority = newAuthority();
+    await t.store.setAuthority(authority, details, 'test');
+    await expect(removeAuthority(t.store, t.anchor, authority, WHO)).rejects.toThrow(
+      /too few rights for this/,
+    );
+    expect((await t.store.authorities()).map(({ code }) => code)).toContain(authority);
+  });
+
+  test('stays once it has loaded a file', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    await expect(removeAuthority(t.adminStore, t.anchor, authority, WHO)).rejects.toThrow(
+      /so it cannot be removed/,
+    );
+    expect((await t.store.authorities()).map(({ code }) => code)).toContain(authority);
+  });
+});
