@@ -16,8 +16,17 @@ export const FOOTER =
 /** With its day and month on one line. */
 const dateText = (date: CalendarDate): string => longDateText(date).replace(' ', '\u00a0');
 
-const enumerated = (names: readonly string[], word = 'and'): string =>
-  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} ${word} ${names.at(-1)}`;
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A name within a sentence, so that one from right to left turns nothing round beside it. */
+const named = (name: string): string => (RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name);
+
+const enumerated = (all: readonly string[], word = 'and'): string => {
+  const names = all.map(named);
+  return names.length < 2
+    ? names.join('')
+    : `${names.slice(0, -1).join(', ')} ${word} ${names.at(-1)}`;
+};
 
 /** Of the frame around every page. */
 export const FRAME = {
@@ -177,9 +186,9 @@ export const RESULT = {
   ended: (date: CalendarDate) => `No plan now. One ended on ${dateText(date)}`,
   endedSeveral: (count: number, date: CalendarDate) =>
     `No plan now. ${count} ended, the last on ${dateText(date)}`,
-  ringBefore: (council: string) => `Ring ${council} before the child leaves`,
-  ringBeforeMother: (council: string) => `Ring ${council} before she leaves`,
-  ringFar: (council: string) => `Ring ${council}, even if it is far away`,
+  ringBefore: (council: string) => `Ring ${named(council)} before the child leaves`,
+  ringBeforeMother: (council: string) => `Ring ${named(council)} before she leaves`,
+  ringFar: (council: string) => `Ring ${named(council)}, even if it is far away`,
   whoAgrees: 'Ask who can agree to treatment.',
   notAReferral: 'This page is not a referral.',
   due: (date: CalendarDate) => `Due, or plan ends: ${dateText(date)}.`,
@@ -199,8 +208,8 @@ export const RESULT = {
     `${enumerated(councils)} sent a different date of birth. Check the number and the wristband. Do not ignore the plan.`,
   councilBehind: (council: string, date: CalendarDate | undefined) =>
     date === undefined
-      ? `${council} is out of date: this may have changed since.`
-      : `${council} is out of date: this is as it was on ${dateText(date)}, and may have changed since.`,
+      ? `${named(council)} is out of date: this may have changed since.`
+      : `${named(council)} is out of date: this is as it was on ${dateText(date)}, and may have changed since.`,
   noPlan: 'No plan found',
   noPlanBehind: 'No plan found, but some councils are out of date',
   checkTheNumber: 'Check the number. A wrong one looks just like this.',

@@ -9,7 +9,8 @@ import { HIDDEN, NOT_CHECKED, RESULT, SIGN_IN } from '#schemas/wording/pages.ts'
 import { findBrowser, NO_BROWSER, openPage, startBrowser } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
 import { startServing } from '../../support/processes.ts';
-import { testFolder } from '../../support/service.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, testFolder } from '../../support/service.ts';
 
 /**
  * The pages in a real Chromium, against the demo that `npm start` shows. `npm run test:pages` tries all of it; the
@@ -252,6 +253,31 @@ describe.skipIf(executable === undefined || !all)('in a browser, tried at length
     );
     expect(border).toBe('double');
     await close();
+  });
+
+  test('names that are long, without a break or from right to left widen nothing and turn nothing round', async () => {
+    const child = testNumber(7_501);
+    const other = await startTestService({
+      authorities: [
+        { code: 'ZZ101', name: `${'Long'.repeat(28)} Council`, rows: [{ nhsNumber: child }] },
+        { code: 'ZZ102', name: `מועצת ${'צפון '.repeat(8)}`, rows: [{ nhsNumber: child }] },
+      ],
+    });
+    const { page, close } = await openPage(browser, { viewport: { width: 320, height: 640 } });
+    try {
+      await signInAs(page, other.baseUrl);
+      await lookUp(page, other.baseUrl, { nhsNumber: child });
+      expect(await heading(page)).toBe('2 councils have plans: ring both');
+      await page.evaluate(
+        'for (const each of document.querySelectorAll("details")) each.open = true',
+      );
+      await expectAccessible(page);
+      await page.goto(`${other.baseUrl}/councils`);
+      await expectAccessible(page);
+    } finally {
+      await close();
+      await other.stopAndRemove();
+    }
   });
 
   test('a council is found by part of its name', async () => {

@@ -152,7 +152,8 @@ const named = (list: readonly Route[]) => list.map((route) => [route.name, route
 
 /** Somebody whom a route with a body lets in; an auditor is shown who looked at whom in its organisation. */
 function senderOf({ lookup, people }: Route): Person {
-  if (lookup === true) return 'practitioner';
+  const isClinical = people !== 'anybody without a token' && people.practitioner !== undefined;
+  if (lookup === true || isClinical) return 'practitioner';
   return people !== 'anybody without a token' && people.auditor !== undefined
     ? 'auditor'
     : 'officer';
