@@ -62,7 +62,7 @@ export async function removeForGood(
 ): Promise<void> {
   const { authority } = lock;
   const { closed } = await store.intakeState(authority);
-  // Before the first row goes, lest an older file come in between.
+  // Before the first row goes, so that no older file comes in between.
   await store.changeAuthority(lock, { closed: Math.max(closed, upTo) });
   for (let from = 0; from < rows.length; from += ROWS_A_STEP) {
     await lock.renew();

@@ -137,7 +137,7 @@ class Watcher {
   readonly #waiting: Task[] = [];
   readonly #lanes = new Set<string>();
   readonly #running = new Set<Promise<void>>();
-  /** Units that this process knows of, lest one that is at work be found as if left behind. */
+  /** Units that this process knows of, so that one that is at work is not taken for one left behind. */
   readonly #known = new Set<string>();
   /** Since when each name of the inbox has been there, and since when it has been as it is. */
   readonly #unchanged = new Map<string, { seen: Seen; first: number; since: number }>();

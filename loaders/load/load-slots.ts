@@ -34,7 +34,7 @@ export class LoadSlots {
 
   /** Resolves when no load is at work, or after ten seconds. */
   async quiet(): Promise<void> {
-    // Whoever was given the slot just now is at work already.
+    // The load that was given the slot just now is already at work.
     await immediate();
     if (this.#taken === 0) return;
     await new Promise<void>((resolve) => {

@@ -248,7 +248,7 @@ class Loading {
     const [store, anchor] = [this.#store, this.#anchor];
     const { onProgress, slots } = this.#options;
     await spool.commitJournal(JSON.stringify(journal));
-    // Whoever was held up for longer than the lease has been overtaken, and what it decided is old.
+    // A loader that was held up for longer than the lease has been overtaken, and its decisions are old.
     await lock.renew();
     anchor.beginLoad({ ...pick(journal), journal: spool.folder, ...journal.expected }, base);
     this.begun = true;

@@ -61,7 +61,7 @@ export const ACKNOWLEDGEMENT = {
     untraced?: true | undefined;
   }) =>
     held.untraced === true
-      ? `${plural(held.records, 'record')} wait to be traced, and are taken up by themselves`
+      ? `${plural(held.records, 'record')} wait to be traced, and are loaded automatically`
       : `${held.whole ? 'All of it waits' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away wait`} for the operator's decision: cp-flags release ${held.id}`,
   wouldWait: (held: {
     whole: boolean;
@@ -92,7 +92,7 @@ export const MESH_SUBJECTS = {
 /** Of a notice of inactive numbers. */
 export const NOTICE = {
   sensitive: ({ nhsNumber, localId }: { nhsNumber: string; localId?: string | undefined }) =>
-    `The record of NHS number ${nhsNumber}${localId === undefined ? '' : ` (your local id ${localId})`} has become sensitive. The plan you sent goes on being shown, since a flag that is gone protects nobody, but who has looked at it is shown to nobody. A new plan under this number is refused (CPR02). Decide with your Caldicott Guardian whether the plan is to stay: to take it away, send it with a delete date.`,
+    `The record of NHS number ${nhsNumber}${localId === undefined ? '' : ` (your local id ${localId})`} has become sensitive. The plan you sent is still shown, since a flag that is gone protects nobody, but who has looked at it is shown to nobody. A new plan under this number is refused (CPR02). Decide with your Caldicott Guardian whether the plan is to stay: to take it away, send it with a delete date.`,
   notReplaced: 'No longer in use and not replaced: trace the person again.',
   replaced: 'Use the new number in your system and send the record under it.',
   more: (count: number) => `${count} more are not listed; they are in the next notice.`,

@@ -90,7 +90,7 @@ export const HELD_FILE_HINTS = {
   wouldWait: (whole: boolean) =>
     `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would wait until the operator of the service lets it through.`,
   untraced: (records: number) =>
-    `${plural(records, 'record waits', 'records wait')} because the NHS numbers could not be traced just now. Nothing is wrong with them as far as is known: they are traced and taken up by themselves, and the final acknowledgement follows. Until then the data counts as no fresher than before.`,
+    `${plural(records, 'record waits', 'records wait')} because the NHS numbers could not be traced just now. Nothing is wrong with them as far as is known: they are traced and loaded automatically, and the final acknowledgement follows. Until then the data counts as no fresher than before.`,
   traced: (at: string) => `What waited to be traced was traced by ${at}.`,
   released: (at: string) =>
     `The held part of this file was let through by the operator of the service on ${at}.`,

@@ -24,7 +24,7 @@ export const LOAD_FAILED = {
   earlierFailed: (name: string, earlier: string) =>
     `${name} was not loaded, because ${earlier} of the same authority could not be. Nothing of it was changed.`,
   waitsToBeTraced: (number: number, authority: string) =>
-    `File ${number} of authority ${authority} waits for its NHS numbers to be traced, which nobody can decide in their stead. It is taken up by itself as soon as they can be. To give it up: cp-flags release --discard.`,
+    `File ${number} of authority ${authority} waits for its NHS numbers to be traced, and nobody can decide that instead. It is loaded automatically as soon as they can be traced. To give it up: cp-flags release --discard.`,
   noSuchHeldFile: 'There is no such hold any more: see cp-flags release --list.',
   heldFileGone: (number: number, authority: string) =>
     `What was held of file ${number} of authority ${authority} is gone from the disk. Discard it, and load the file again.`,
@@ -59,7 +59,7 @@ export const PDS = {
     `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${since}, and ${records === 1 ? 'is' : 'are'} taken up by themselves.`,
   /** For the Caldicott Guardian. */
   sensitiveAlert: (auditId: string, authorities: readonly string[]) =>
-    `The record of a child or mother of whom ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan has become sensitive. The flag goes on being shown; who has looked is shown to nobody. The council was told. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
+    `The record of a child or mother of whom ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan has become sensitive. The flag is still shown; who has looked is shown to nobody. The council was told. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
   well: 'PDS answers.',
   notAsked: 'PDS has not been asked yet.',
 } as const;

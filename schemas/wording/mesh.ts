@@ -21,7 +21,7 @@ export const MESH = {
     `${why} The service is retrying; until then messages wait in MESH and here.`,
   failed: (fault: string) => `The mailbox in MESH cannot be worked on (${fault}).`,
   outboxFailed: (fault: string) =>
-    `What is to be sent cannot be taken out of its outbox (${fault}). It waits there, and it is tried again; uploads are fetched meanwhile.`,
+    `What is to be sent cannot be taken out of its outbox (${fault}). It waits there, and the service is retrying; until then uploads are still fetched.`,
   notReached: (fault: string) =>
     `MESH cannot be reached (${fault}). Check MESH_URL, the network and MESH_CA_FILE.`,
   notLetIn:

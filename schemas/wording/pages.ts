@@ -67,7 +67,7 @@ export const SIGN_IN = {
   personas: {
     emergencyDepartment: 'Nurse in an emergency department',
     ambulanceService: 'Paramedic',
-    scheduledCare: 'GP in office hours: a look that the council is not told of',
+    scheduledCare: 'GP in office hours: a look that the council is not told about',
     school: 'Safeguarding lead in a school: is refused',
   },
 } as const;
@@ -309,7 +309,7 @@ export const LIST = {
   notChecked: 'NOT checked',
   notCheckedThen: 'This is not a “no”. Look each of these up again, or ring.',
   flagged: 'With a plan',
-  flaggedThen: 'Look each of these up by itself for what to do and whom to ring.',
+  flaggedThen: 'Look up each of these on its own for what to do and whom to ring.',
   all: 'The list, as it was pasted',
   line: 'Line',
   number: 'NHS number',

@@ -92,7 +92,7 @@ async function index(lately: SealedEvent[]): Promise<boolean> {
     follower.close();
     if (!indexFailing) {
       const cause = error instanceof Error ? error.message : 'unknown';
-      const message = `the index of the audit cannot be carried on (${cause}); events are sealed meanwhile, and it is tried again`;
+      const message = `the audit index cannot be updated (${cause}); events are still sealed, and the service is retrying`;
       tell({ kind: 'warning', message, count: 1 });
     }
     indexFailing = true;

@@ -82,7 +82,7 @@ export function addBlockCommands(program: Command, configuration: () => Configur
       'after',
       `
 A blocked user is told that somebody else must make the patient's check. Enumeration alerts
-never block anybody by themselves. Whoever is blocked: cp-flags blocked. Undone: cp-flags unblock.
+never block anybody. To see who is blocked: cp-flags blocked. To undo it: cp-flags unblock.
 
 Example:
   cp-flags block 555021935107 --issuer https://id.example --by "C. Guardian" --reason "Card reported stolen"

@@ -13,7 +13,7 @@ export function addMadeUpPdsCommand(program: Command): void {
       `
 It listens on 127.0.0.1 and checks what the real one does: the signed assertion, the token, the headers. It
 writes pds.env, with the settings of the service to be traced with it. Ctrl-C stops it, and so makes PDS go
-away: what is loaded meanwhile waits.
+away: files loaded in that time wait.
 
 Example:
   cp-flags made-up-pds --register small/register.csv --out pds

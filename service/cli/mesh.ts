@@ -185,9 +185,7 @@ async function decide(
           notBefore: 0,
         } as const);
   if (!use(configuration, (file) => file.changeSent(row, to, Date.now()))) {
-    throw new Failure(
-      `${localId} has changed meanwhile. See cp-flags mesh list, and decide again.`,
-    );
+    throw new Failure(`${localId} has changed since. See cp-flags mesh list, and decide again.`);
   }
   console.log(
     what === 'drop'
@@ -224,7 +222,7 @@ export function addMeshCommands(program: Command, configuration: () => Configura
       'after',
       () => `
 Fetches uploads, loads them as from any inbox, and sends acknowledgements, notices and notifications. A worker
-with MESH_URL does the same by itself; one process at a time does, and others stand by.
+with MESH_URL does the same automatically; one process at a time does, and others wait.
 
 ${settingsHelp(MESH_SETTINGS)}
 Examples:

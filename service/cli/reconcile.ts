@@ -99,7 +99,7 @@ export function addReconcileCommand(program: Command, configuration: () => Confi
       `
 It says for each plan whether it is the same, differs (and in what), is only here or only there. The file needs
 no number, time of creation or names. What is printed has NHS numbers: it is for the authority alone. Who
-compares is audited. An authority does the same by itself with POST /reconcile.
+compares is audited. An authority does the same with POST /reconcile.
 
 Exit code: 0 all is the same, 3 something is not, 4 the file cannot be read, 1 the comparison failed.
 

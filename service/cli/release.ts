@@ -31,7 +31,7 @@ function heldFileText({
     ? `all ${held?.records} records`
     : untraced === undefined
       ? `${held?.rows} rows and ${held?.leftOut} left out`
-      : `${held?.records} records wait to be traced, and are taken up by themselves`;
+      : `${held?.records} records wait to be traced, and are loaded automatically`;
   return [
     `${authority}-${number}  ${id}  since ${at}: ${what}`,
     ...reasons.map((reason) => `    ${reason}`),

@@ -125,7 +125,7 @@ export function addRepairCommand(program: Command, configuration: () => Configur
       `
 Audit streams whose numbers were pushed on: their entries get the numbers that they should have, and none
 is lost. Lists of those who looked that cannot be read: new ones begin, and the audit has who looked. Entries
-that are no events: they stay in the log as they were, and the alarm ends. It needs the rights of Redis's
+that are not events: they stay in the log as they were, and the alert ends. It needs the rights of Redis's
 administrator. Change the password first.
 
 Examples:

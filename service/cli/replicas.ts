@@ -33,7 +33,7 @@ export async function goSingle(configuration: Configuration, options: Named): Pr
       throw new Failure('Single mode is ordered already: cp-flags status says since when.');
     }
     console.log(
-      'Ordered. Lookups are answered within seconds, and every answer is on one disk only. It ends by itself once the replicas are back, or by cp-flags replicas require.',
+      'Ordered. Lookups are answered within seconds, and every answer is on one disk only. It ends automatically once the replicas are back, or with cp-flags replicas require.',
     );
   });
 }
@@ -144,8 +144,8 @@ export function addReplicasCommands(program: Command, configuration: () => Confi
     .addHelpText(
       'after',
       `
-With the settings and the data folder of the worker. It ends by itself once the replicas are back. A replica that
-is promoted meanwhile answers nothing before cp-flags confirm promotion.
+Run it with the settings and the data folder of the worker. It ends automatically once the replicas are back. A replica that
+is promoted in that time answers nothing before cp-flags confirm promotion.
 
 Example:
   cp-flags replicas single --by "A. Example" --reason "the replica's machine is away for two days, change 1234"

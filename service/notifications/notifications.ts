@@ -74,7 +74,7 @@ export function startNotifications(
     const { behindEvents, lagMs, unwritten, unreadable } = now;
     const parts = [
       ...(behindEvents > 0 ? [`${behindEvents} sealed events are not read yet`] : []),
-      ...(lagMs > 0 ? [`the oldest access not told of is ${lagMs} ms old`] : []),
+      ...(lagMs > 0 ? [`the oldest access not notified is ${lagMs} ms old`] : []),
       ...(unwritten > 0 ? [`${unwritten} notifications wait for the outbox`] : []),
       ...(unreadable > 0 ? [`${unreadable} events could not be read`] : []),
     ].join('; ');

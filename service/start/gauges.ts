@@ -377,7 +377,7 @@ export function watchMesh(mesh: Pick<Mesh, 'numbers'>): Source {
       gauge(
         {
           name: 'cp_flags.mesh.failed',
-          description: 'Messages that were not delivered and are not sent again by themselves.',
+          description: 'Messages that were not delivered and are not sent again automatically.',
           unit: '{message}',
         },
         numbers.failed,

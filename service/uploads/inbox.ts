@@ -54,7 +54,7 @@ function tell(report: InboxReport, log: Log): void {
       const { authority, sequence, held } = report.acknowledgement;
       const waits =
         held?.untraced === true
-          ? 'part of it waits to be traced, and is taken up by itself.'
+          ? 'part of it waits to be traced, and is loaded automatically.'
           : 'part of it waits for a decision. See cp-flags release --list';
       log.warn(`${report.name}: ${waits}`, {
         ...(authority !== undefined && { authority: authority.code }),

@@ -43,7 +43,7 @@ function parsed<T>(schema: z.ZodType<T>, text: string): T | undefined {
 export const nameOf = ({ host, port }: HostPort): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
-/** The worker's word, where it is of this run and lately; else why it does not count. */
+/** The worker's report, if it is recent and of this run; else why it does not count. */
 export function replicasWord(
   text: string | undefined,
   run: string | undefined,

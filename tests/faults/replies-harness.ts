@@ -146,7 +146,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
       const each = await Promise.all(results);
       for (const { call, result } of each) {
         const answer = result.kind !== 'could-not-check';
-        // A busy machine may withdraw readiness for want of a poll in time, which is no fault of the order.
+        // A busy machine may withdraw readiness because a poll came late, which is not a fault of the order.
         const excused = !answer && (result.cause === 'closed' || result.cause === 'store');
         if (call < lossAt && !answer && !excused && !loses) {
           wrong.push(`round ${point}: call ${call} was refused (${result.cause})`);

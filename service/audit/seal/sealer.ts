@@ -170,7 +170,7 @@ export function createSealer(options: SealerOptions) {
     }
     if (batch.unreadable.length > 0) {
       options.warn(
-        'entries of the audit streams that are no events were sealed as unreadable: somebody else writes to Redis',
+        'entries in the audit streams that are not events were sealed as unreadable: somebody else writes to Redis',
         batch.unreadable.length,
       );
     }

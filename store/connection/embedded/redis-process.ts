@@ -67,7 +67,7 @@ export async function launchRedis(
   try {
     await writeRunning(folder, { pid: child.pid, ownerPid: process.pid, socketPath });
   } catch (error) {
-    // A full disk, say. The shell is still waiting for its word and would wait for ever.
+    // A full disk, say. The shell is still waiting for a message and would wait for ever.
     child.kill('SIGKILL');
     await gone;
     throw error;

@@ -136,7 +136,7 @@ describe('a record', () => {
     });
   });
 
-  test('of a number that was replaced gives the new one only to whoever knows birth date and name', async () => {
+  test('of a number that was replaced gives the new one only to a council that knows birth date and name', async () => {
     t.pds.records.set(testNumber(1), known(2));
     expect(await trace(person(1))).toEqual({ kind: 'inactive', replacedBy: testNumber(2) });
     expect(await trace(person(1, { dateOfBirth: day('2019-03-06') }))).toEqual({

@@ -332,7 +332,7 @@ describe('a pair of a MESH client', () => {
     expect(codes()).toEqual(['0001.dat CPF02']);
   });
 
-  test('that is a CSV is described by its Subject, and whoever gives none is told to', async () => {
+  test('that is a CSV is described by its Subject, and a sender who gives none is told to', async () => {
     const csv = fileCsv({ records: [planOf(sequence)] });
     pair('0001', csv, { Subject: 'Nightly extract' });
     pair('0002', csv, { Subject: `ZZ101-${sequence}-202611232130-1.csv` });
@@ -506,7 +506,7 @@ describe('many files', () => {
     expect(lying()).toEqual(lies);
   });
 
-  test('whose name is not UTF-8 are told by their bytes, and taken once renamed', async () => {
+  test('whose name is not UTF-8 are named by their bytes, and taken once renamed', async () => {
     const name = Buffer.concat([
       Buffer.from(`${dir}/caf`),
       Buffer.from([0xe9]),

@@ -41,7 +41,7 @@ describe('the order of files', () => {
     expect(ends[0]).toHaveLength(3);
   });
 
-  test('keeps a tombstone’s word against a late file, and lets a newer one bring the plan back', async () => {
+  test('keeps a tombstone against a late file, and lets a newer one bring the plan back', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     await loadRecords(authority, 5, [planOf(1, { deleteDate: day('2026-11-20') })]);

@@ -393,7 +393,7 @@ describe('the index file', () => {
     follower.close();
   });
 
-  test('follows a log that grows, whoever carries it on', () => {
+  test('follows a log that grows, whichever process carries it on', () => {
     const { places, append, catchUp, follower } = makeAuditLog(300, 15);
     catchUp();
     const other = followLog(places.folder, places.indexFile);

@@ -397,7 +397,7 @@ test('a checkpoint put back beside a newer log is stale', async () => {
   expect(findings.map(({ kind }) => kind)).toContain('stale-checkpoint');
 });
 
-test('a copy that is older than it may be is told by its youngest event', async () => {
+test('a copy that is older than it may be is recognised by its youngest event', async () => {
   const { findings } = await verifyLog({
     folder: whole,
     keys,

@@ -345,7 +345,7 @@ describe('nothing is left out', () => {
     notifier.close();
   });
 
-  test('an event that another version could not read is told by one that can', async () => {
+  test('an event that another version could not read is notified by one that can', async () => {
     const t = fresh();
     t.look({ at: NINE });
     const file = NotificationFile.open(t.folder);
@@ -401,7 +401,7 @@ describe('nothing is left out', () => {
   });
 });
 
-test('a lost file of notifications is made again, and whoever continues from an id misses nothing', async () => {
+test('a lost file of notifications is made again, and an authority that continues from an id misses nothing', async () => {
   const t = fresh();
   const looked = t.look(
     ...Array.from({ length: 40 }, (_, i): Looked => ({ at: NINE + i * MINUTE, user: `u-${i}` })),

@@ -752,7 +752,7 @@ describe('what is sent', () => {
   });
 
   test.for(named(routes))(
-    'as the host of %s comes back at most to whoever sent it',
+    'as the host of %s comes back at most to its sender',
     async ([, route]) => {
       const more = [['Host', `${MARK.toLowerCase()}.example`]] as const;
       if (route.fhir === true) {

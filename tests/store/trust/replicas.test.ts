@@ -276,7 +276,7 @@ describe('single mode', () => {
     expect(await isAnswered(look)).toBe(true);
     expect(said(readiness)).toMatch(/Single mode since .* ordered by A\. Example/);
     await second.replicate(first);
-    await until(() => !said(readiness).includes('Single mode'), 'single mode ending by itself');
+    await until(() => !said(readiness).includes('Single mode'), 'single mode ending on its own');
     expect(await isAnswered(look)).toBe(true);
     const events = await createStore(first.admin, anchor).readEvents('system');
     expect(events.map(({ type }) => type)).toEqual(
