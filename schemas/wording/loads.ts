@@ -56,10 +56,10 @@ export const PDS = {
   tokenRefused: (status: number) =>
     `No access token for PDS is to be had: the token address answered ${status} without one. See PDS_API_KEY, PDS_KEY_ID and PDS_KEY_FILE, and that the public key is registered.`,
   waiting: (detail: string, records: number, files: number, since: string) =>
-    `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${since}, and ${records === 1 ? 'is' : 'are'} taken up by themselves.`,
+    `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${since}, and ${records === 1 ? 'is' : 'are'} loaded automatically.`,
   /** For the Caldicott Guardian. */
   sensitiveAlert: (auditId: string, authorities: readonly string[]) =>
-    `The record of a child or mother of whom ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan has become sensitive. The flag is still shown; who has looked is shown to nobody. The council was told. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
+    `The record of a child or mother of whom ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan has become sensitive. The flag is still shown; nobody is shown who has looked. The council was informed. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
   well: 'PDS answers.',
   notAsked: 'PDS has not been asked yet.',
 } as const;
