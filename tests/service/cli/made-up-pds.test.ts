@@ -38,7 +38,7 @@ test('a rehearsal knows whom the register knows, and the settings that it writes
   const key = await readFile(join(out, 'key.pem'), 'utf8');
   first.kill('SIGTERM');
   await first.ended;
-  // A service that runs goes on with its key once PDS is back.
+  // A service that runs continues with its key once PDS is back.
   const served = await start();
   expect(await readFile(join(out, 'key.pem'), 'utf8')).toBe(key);
   expect(served.stdout()).toContain('knows 4 numbers');
