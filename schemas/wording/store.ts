@@ -198,6 +198,8 @@ export const STORE = {
   noRights:
     'The Redis user has too few rights for this. docs/operating.md, "Redis users", names the right user; set REDIS_URL and REDIS_PASSWORD_FILE to that one.',
   notAccepted: 'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.',
+  tlsFailed: (code: string) =>
+    `TLS with Redis failed (${code}). Lookups resume automatically once the certificate of Redis is valid, names its host, and is signed by an authority in REDIS_CA_FILE.`,
   notAnswering: (deadlineMs: number, cause: string | undefined) =>
     `The store did not answer within ${deadlineMs / 1000} s${cause === undefined ? '' : ` (${cause})`}.`,
   overtaken: 'Another loader was working on the authority at the same time.',

@@ -140,6 +140,14 @@ export function rightsFault(error: unknown): string | undefined {
     : undefined;
 }
 
+const OF_TLS = /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_)/;
+
+/** Why no connection comes about to a server that is there, in a sentence; `undefined` where it is not there. */
+export function refusalFault(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return OF_TLS.test(code) ? STORE.tlsFailed(code) : rightsFault(error);
+}
+
 /** @throws where the connection is not usable within the deadline. */
 export async function whenReady(redis: Redis, deadlineMs: number): Promise<void> {
   if (redis.status === 'ready') return;

@@ -7,6 +7,7 @@ import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { READINESS, REPLICAS, SENTINELS, VERIFIER } from '#schemas/wording/store.ts';
 import { type Dataset, parseDataset, readAuthorities } from '../authorities/dataset.ts';
 import { attachedReplicas, type Requirement, requirementOf } from '../connection/acknowledged.ts';
+import { refusalFault } from '../connection/connection.ts';
 import { createLane } from '../connection/lanes.ts';
 import { information, list } from '../connection/reply.ts';
 import type { Sentinels } from '../connection/sentinels.ts';
@@ -210,10 +211,13 @@ export function watchStore(
 
   const passes = (name: CheckName): boolean => verdicts.get(name)?.ok === true;
 
+  /** Why the newest attempt to connect failed, where Redis is there. */
+  let refusal: string | undefined;
+
   function close(): void {
     turn++;
     trustedAt = Number.NEGATIVE_INFINITY;
-    set('redis-reachable', bad(READINESS.unreachable));
+    set('redis-reachable', bad(refusal ?? READINESS.unreachable));
   }
 
   function sawGeneration(partition: number, generation: number): void {
@@ -502,6 +506,8 @@ export function watchStore(
     });
   }
 
+  redis.on('error', (error: unknown) => (refusal = refusalFault(error)));
+  redis.on('ready', () => (refusal = undefined));
   redis.on('ready', pollNow);
   redis.on('close', close);
   pollNow();
