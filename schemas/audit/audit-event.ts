@@ -83,7 +83,7 @@ export type AttendanceEvent = z.infer<typeof attendanceEventSchema>;
 const occurredAt = z.iso.datetime().optional();
 
 /** The answer to an event of the same id could not be written in full. */
-export const notDeliveredEventSchema = z.object({
+const notDeliveredEventSchema = z.object({
   type: z.literal('not-delivered'),
   auditId: z.uuid(),
   nhsNumber: z.string(),
@@ -91,14 +91,14 @@ export const notDeliveredEventSchema = z.object({
 });
 
 /** A lookup that could not be answered for a reason that left the store able to record it. */
-export const couldNotCheckEventSchema = lookupEventSchema.extend({
+const couldNotCheckEventSchema = lookupEventSchema.extend({
   type: z.literal('could-not-check'),
   cause: z.string(),
   occurredAt,
 });
 
 /** A request with a valid token that was refused. */
-export const refusalEventSchema = requestSchema.extend({
+const refusalEventSchema = requestSchema.extend({
   type: z.literal('refusal'),
   code: z.string(),
   /** Without role and organisation where the user has several and chose none. */
@@ -129,7 +129,7 @@ export const enumerationAlertEventSchema = z.object({
 export type EnumerationAlertEvent = z.infer<typeof enumerationAlertEventSchema>;
 
 /** Events that are not answers and for which there was no room while the store was away. */
-export const eventsLostEventSchema = z.object({
+const eventsLostEventSchema = z.object({
   type: z.literal('events-lost'),
   auditId: z.uuid(),
   count: z.int().positive(),
@@ -137,7 +137,7 @@ export const eventsLostEventSchema = z.object({
   until: z.iso.datetime(),
 });
 
-export const loadEventSchema = z.object({
+const loadEventSchema = z.object({
   type: z.literal('load'),
   auditId: z.uuid(),
   authority: z.string(),
@@ -150,7 +150,7 @@ export const loadEventSchema = z.object({
 });
 
 /** All that is held for an authority was given to it, or to an operator by the command line. */
-export const holdingsReadEventSchema = idsSchema.extend({
+const holdingsReadEventSchema = idsSchema.extend({
   type: z.literal('holdings-read'),
   authority: z.string(),
   /** Absent where an operator read it. */
@@ -163,7 +163,7 @@ export const holdingsReadEventSchema = idsSchema.extend({
  * The audit was searched, or a report made of it: by whom, why, for what, and how many events were shown.
  * On record before they are.
  */
-export const auditSearchEventSchema = idsSchema.extend({
+const auditSearchEventSchema = idsSchema.extend({
   type: z.literal('audit-search'),
   /** Absent where it was the command line. */
   caller: callerSchema.optional(),
@@ -180,7 +180,7 @@ export const auditSearchEventSchema = idsSchema.extend({
 });
 
 /** An authority was given notifications of accesses to its children, up to and with this one. */
-export const notificationsReadEventSchema = idsSchema.extend({
+const notificationsReadEventSchema = idsSchema.extend({
   type: z.literal('notifications-read'),
   authority: z.string(),
   caller: callerSchema,

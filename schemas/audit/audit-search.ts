@@ -68,7 +68,7 @@ export const orderedCriteriaSchema = auditCriteriaSchema.refine(inOrder, {
 });
 
 /** Events on a page. */
-export const AUDIT_PAGE = { standard: 100, most: 500 };
+const AUDIT_PAGE = { standard: 100, most: 500 };
 
 /** The body of `POST /audit/search`. */
 export const auditSearchSchema = auditCriteriaSchema

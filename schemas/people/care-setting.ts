@@ -45,13 +45,7 @@ export type Access = (typeof ACCESSES)[number];
  * Organisations that are known and are not care settings. Listing one says that it was considered: it is
  * refused as what it is, a demo included. None of them has a way in. Source: CP-IS is for direct care.
  */
-export const OTHER_ORGANISATIONS = [
-  'education',
-  'housing',
-  'police',
-  'social-care',
-  'other',
-] as const;
+const OTHER_ORGANISATIONS = ['education', 'housing', 'police', 'social-care', 'other'] as const;
 export type OtherOrganisation = (typeof OTHER_ORGANISATIONS)[number];
 
 export function isCareSetting(setting: CareSetting | OtherOrganisation): setting is CareSetting {
@@ -59,7 +53,7 @@ export function isCareSetting(setting: CareSetting | OtherOrganisation): setting
 }
 
 /** One row of the organisations file, which says what kind of setting an organisation is. */
-export const organisationSchema = z.strictObject({
+const organisationSchema = z.strictObject({
   code: z.string().regex(/^[A-Z0-9]{3,12}$/, { error: 'must be an ODS code' }),
   name: shortTextSchema,
   setting: z.enum([...careSettings, ...OTHER_ORGANISATIONS]),

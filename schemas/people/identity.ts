@@ -205,7 +205,7 @@ export const issuersFileSchema = z
   });
 
 /** One entry of the revocations file: a token by its `jti`, or all tokens of a user or of a client. */
-export const revocationSchema = z.union(
+const revocationSchema = z.union(
   [
     z.strictObject({ issuer: claimName, jti: claimName }),
     z.strictObject({ issuer: claimName, user: claimName }),

@@ -26,7 +26,7 @@ const level = z.int().min(0).max(4);
  * An OpenID provider by which people sign in. What is not set of `scope`, `chooseRoleScope` and `changeRoleScope` is
  * what NHS CIS2 Authentication takes where `claims` is `cis2`. Source: NHS CIS2 guidance, OpenID Connect overview.
  */
-export const signInProviderSchema = z
+const signInProviderSchema = z
   .strictObject({
     /** Part of its addresses here. */
     id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,30}$/, {

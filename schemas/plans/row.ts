@@ -26,7 +26,7 @@ const dateSchema = z.iso.date().transform((text) => text as CalendarDate);
  * A row as it leaves the checks of an upload and is in the spool: nothing but what the store needs.
  * Parsed again when the spool is read back, since a spool outlives the process that wrote it.
  */
-export const spooledRowSchema = z.strictObject({
+const spooledRowSchema = z.strictObject({
   nhsNumber: nhsNumberSchema,
   authority: odsCodeSchema,
   type: z.enum(planTypes),

@@ -13,7 +13,7 @@ export const COMPARED_FIELDS = [
 ] as const;
 export type ComparedField = (typeof COMPARED_FIELDS)[number];
 
-export const RECONCILED = ['same', 'differs', 'only-here', 'only-there'] as const;
+const RECONCILED = ['same', 'differs', 'only-here', 'only-there'] as const;
 
 const differenceSchema = z.strictObject({
   field: z.enum(COMPARED_FIELDS),
@@ -21,7 +21,7 @@ const differenceSchema = z.strictObject({
   there: z.string().meta({ description: 'As the extract has it; empty if there is none.' }),
 });
 
-export const reconciledRowSchema = z.strictObject({
+const reconciledRowSchema = z.strictObject({
   result: z.enum(RECONCILED),
   nhsNumber: z.string(),
   localId: z

@@ -79,7 +79,7 @@ const OPAQUE = /^Bearer +([A-Za-z0-9._~+/-]{8,}=*)$/i;
 const refused = (code: TokenRefusal): Authentication => ({ kind: 'refused', code });
 
 /** A caller for each role that the claims name. */
-export function callersOf(claims: Claims): [Caller, ...Caller[]] {
+function callersOf(claims: Claims): [Caller, ...Caller[]] {
   const { iss: issuer, client_id: client, sub: user, name } = claims;
   const scopes = claims.scope.split(' ').filter(isScope);
   const callers = claims.roles.map((role) =>

@@ -16,7 +16,7 @@ import { mappingOf } from './claims.ts';
 import type { TrustedIssuer } from './issuers.ts';
 
 export const DEMO_ISSUER = 'cp-flags-demo';
-export const DEMO_AUDIENCE = 'cp-flags';
+const DEMO_AUDIENCE = 'cp-flags';
 const ALGORITHM = 'ES256';
 
 export type DemoClaims = Omit<Claims, 'iss' | 'exp' | 'scope'> & { scope?: string };

@@ -14,13 +14,13 @@ const TOLD_EVERY_MS = 2_000;
 /** A damaged index is rebuilt at most so often before somebody has to look at the disk. */
 const MADE_ANEW_AT_MOST = 5;
 
-export const placesOf = (configuration: Configuration): AuditPlaces => ({
+const placesOf = (configuration: Configuration): AuditPlaces => ({
   folder: auditFolder(configuration),
   indexFile: auditIndexFile(configuration),
 });
 
 /** Carries the index on to the end of the log, and says so where that takes a while. */
-export async function bringUpToDate({ folder, indexFile }: AuditPlaces) {
+async function bringUpToDate({ folder, indexFile }: AuditPlaces) {
   const follower = followLog(folder, indexFile);
   let tellAt = performance.now() + TOLD_EVERY_MS;
   let anew = 0;

@@ -8,7 +8,7 @@ import {
 import { refusalAdvice } from '#schemas/wording/lookup.ts';
 import { answerHeaders } from './headers.ts';
 
-export const RETRY_AFTER_SECONDS = 5;
+const RETRY_AFTER_SECONDS = 5;
 
 export type ProblemOptions = {
   requestId?: string | undefined;

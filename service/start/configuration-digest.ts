@@ -10,7 +10,7 @@ import type { TrustedIssuer } from '../admission/issuers.ts';
  * What of a configuration decides who may look and what is answered, and its digest, by which every
  * audit event names it. No address, path or secret is part of it.
  */
-export function digestConfiguration(
+function digestConfiguration(
   configuration: Configuration,
   issuers: readonly TrustedIssuer[],
   organisations: ReadonlyMap<string, Organisation>,

@@ -13,7 +13,7 @@ import { errorFields, type Log } from '../telemetry/log.ts';
 import type { Tools } from './tools.ts';
 
 /** Something a demo cannot continue with; the message is the sentence for the user. */
-export class NoDemo extends Error {
+class NoDemo extends Error {
   override name = 'NoDemo';
 }
 

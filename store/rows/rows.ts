@@ -13,7 +13,7 @@ const FIELDS = 11;
 export type PackedRow = { nhsNumber: NhsNumber; packed: string };
 
 /** What is held for a child cannot be read. The message names no child. */
-export class CorruptRow extends Error {
+class CorruptRow extends Error {
   override name = 'CorruptRow';
 }
 

@@ -38,7 +38,7 @@ export type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: st
 export type AnchoredAuthority = { sequence: number; rows: number; digest: string };
 
 /** Somebody else has changed the authority since. */
-export class Overtaken extends Error {
+class Overtaken extends Error {
   override name = 'Overtaken';
 
   constructor() {

@@ -118,7 +118,7 @@ function parse(said: string): z.infer<typeof saidSchema> | undefined {
   }
 }
 
-export const runIdOf = (info: string): string | undefined => /^run_id:([0-9a-f]+)/m.exec(info)?.[1];
+const runIdOf = (info: string): string | undefined => /^run_id:([0-9a-f]+)/m.exec(info)?.[1];
 
 /** `CONFIG GET` as ioredis gives it: a flat list, or an object where the protocol has maps. */
 function pairs(reply: unknown): [string, string][] {

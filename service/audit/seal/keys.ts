@@ -26,7 +26,7 @@ export const defaultOrigin = (dataset: string): string => `cp-flags/${dataset}`;
  * Keys of a key file: one a line, the current one first. While there are two, every checkpoint is signed by
  * both, so that anybody who has the old public key has time to learn the new one.
  */
-export function parseKeyFile(path: string, text: string): Signer[] {
+function parseKeyFile(path: string, text: string): Signer[] {
   const signers = text
     .split('\n')
     .filter((line) => line.trim() !== '')

@@ -10,7 +10,7 @@ const BUNDLES_AT_MOST = 1_024;
 export type Prunable = { minimumIndex: number; numbers: number[] };
 
 /** `years` before an instant, both in milliseconds. */
-export function yearsBefore(instant: number, years: number): number {
+function yearsBefore(instant: number, years: number): number {
   const date = new Date(instant);
   date.setUTCFullYear(date.getUTCFullYear() - years);
   return date.getTime();

@@ -114,7 +114,7 @@ export function refusalsReport(places: AuditPlaces, { criteria, least }: ReportO
 }
 
 /** The middle of some numbers, which a few busy people do not move. */
-export function medianOf(numbers: readonly number[]): number {
+function medianOf(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? 0;

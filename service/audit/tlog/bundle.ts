@@ -1,5 +1,5 @@
 /** Largest entry: its length is two bytes (C2SP tlog-tiles). */
-export const MOST_ENTRY_BYTES = 65_535;
+const MOST_ENTRY_BYTES = 65_535;
 const LENGTH_BYTES = 2;
 
 /** Calls `each` with where every entry lies; false where the bytes are not a whole number of entries. */

@@ -10,7 +10,7 @@ import type { Cookies } from './cookies.ts';
 import type { Sealer } from './seal.ts';
 
 /** A clinician walks away from a screen: it takes no longer than this until nobody is signed in on it. */
-export const IDLE_MS = 10 * 60_000;
+const IDLE_MS = 10 * 60_000;
 /** The longest shift. */
 export const LONGEST_MS = 12 * 3_600_000;
 
