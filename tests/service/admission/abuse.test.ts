@@ -299,7 +299,7 @@ describe('a user whom the operator blocks', () => {
     const listed = await run(['blocked'], { DATA_DIR: service.dataDir });
     expect(listed.stdout).toContain(`${user} of cp-flags-demo`);
     expect((await block(user)).stdout).toContain('was already blocked');
-    expect((await block(user, 'unblock')).stdout).toContain('not blocked any more');
+    expect((await block(user, 'unblock')).stdout).toContain('no longer blocked');
     await until(
       async () => (await service.lookup({ nhsNumber: CHILD }, { token })).status !== 403,
       'the end of the block',
