@@ -275,6 +275,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
         return refused('token-audience');
       case 'bound':
         return refused('token-untrusted');
+      case 'no-user':
+        return refused('token-claims');
       case 'active': {
         const { exp = Number.POSITIVE_INFINITY, nbf = 0, iat } = found.payload;
         const seconds = now() / 1_000;

@@ -14,6 +14,8 @@ export type Introspected =
   | { kind: 'other-audience' }
   /** Bound to a key or certificate of its holder, which a bearer does not show. */
   | { kind: 'bound' }
+  /** Its issuer does not give a user for it. */
+  | { kind: 'no-user' }
   /** The issuer cannot be asked, or its answer cannot be used: nothing is known of the token. */
   | { kind: 'unavailable' };
 
@@ -58,13 +60,33 @@ const answerSchema = z.looseObject({
 /** An answer that cannot be used. The message says why, and repeats nothing of it. */
 class Unusable extends Error {
   override name = 'Unusable';
+  /** Where the fault may be the token's: the issuer answers, so its other tokens are asked about as before. */
+  readonly ofToken: boolean;
+
+  constructor(message: string, { ofToken = false } = {}) {
+    super(message);
+    this.ofToken = ofToken;
+  }
 }
+
+class Refused extends Unusable {
+  readonly status: number;
+
+  constructor(status: number, ofToken: boolean) {
+    super(`it answers ${status}`, { ofToken });
+    this.status = status;
+  }
+}
+
+/** RFC 6750, section 3.1: these refuse the token. */
+const REFUSES_TOKEN: readonly number[] = [400, 401, 403];
 
 /**
  * Resolves opaque tokens by asking the issuer (RFC 7662). For whom a token was made is read from that answer alone:
  * userinfo does not say it, and only adds to it.
  *
- * After five failures in a row nothing is asked for ten seconds, then one token is tried. What is remembered, and
+ * After five failures of the issuer in a row nothing is asked for ten seconds, then one token is tried. An answer
+ * that only one token can be to blame for is no failure of the issuer: one caller closes it to nobody else. What is remembered, and
  * for how long, is decided by anybody who asks: a token is never believed on the strength of an older answer.
  */
 export function createIntrospection(options: IntrospectionOptions): Introspection {
@@ -85,6 +107,7 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
   async function ask(
     address: string,
     init: { method: 'GET' | 'POST'; headers: Record<string, string>; body?: string },
+    isOfToken: (status: number) => boolean,
   ): Promise<unknown> {
     const signal = AbortSignal.timeout(deadlineMs);
     let response: Response;
@@ -96,7 +119,8 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
       if (error instanceof Unusable) throw error;
       throw new Unusable(signal.aborted ? 'no whole answer came in time' : 'it cannot be reached');
     }
-    if (response.status !== 200) throw new Unusable(`it answers ${response.status}`);
+    const { status } = response;
+    if (status !== 200) throw new Refused(status, isOfToken(status));
     let json: unknown;
     try {
       json = JSON.parse(bytes.toString('utf8'));
@@ -112,28 +136,35 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
 
   async function resolve(token: string): Promise<Introspected> {
     const answer = answerSchema.safeParse(
-      await ask(url, {
-        method: 'POST',
-        headers: {
-          authorization: `Basic ${credentials}`,
-          accept: 'application/json',
-          'content-type': 'application/x-www-form-urlencoded',
+      await ask(
+        url,
+        {
+          method: 'POST',
+          headers: {
+            authorization: `Basic ${credentials}`,
+            accept: 'application/json',
+            'content-type': 'application/x-www-form-urlencoded',
+          },
+          body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
         },
-        body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
-      }),
+        // 401 and 403 are about our credentials.
+        (status) => status === 400,
+      ),
     ).data;
     if (answer === undefined)
       throw new Unusable('the answer does not say whether the token is active');
     if (!answer.active) return { kind: 'inactive' };
     if (answer['iss'] !== undefined && answer['iss'] !== issuer) {
-      throw new Unusable('the answer is of another issuer');
+      throw new Unusable('the answer is of another issuer', { ofToken: true });
     }
     const type = answer.token_type?.toLowerCase();
     if (answer['cnf'] !== undefined || (type !== undefined && type !== 'bearer')) {
       return { kind: 'bound' };
     }
     const registered = registeredClaimsSchema.safeParse({ ...answer, iss: issuer }).data;
-    if (registered === undefined) throw new Unusable('the answer has a claim of another type');
+    if (registered === undefined) {
+      throw new Unusable('the answer has a claim of another type', { ofToken: true });
+    }
     const { aud } = registered;
     const isForUs =
       aud === undefined
@@ -141,13 +172,24 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
         : [aud].flat().includes(audience);
     if (!isForUs) return { kind: 'other-audience' };
     if (userinfoUrl === undefined) return { kind: 'active', payload: omitUndefined(registered) };
-    const user = await ask(userinfoUrl, {
-      method: 'GET',
-      headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
-    });
+    let user: unknown;
+    try {
+      user = await ask(
+        userinfoUrl,
+        {
+          method: 'GET',
+          headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
+        },
+        (status) => 400 <= status && status < 500,
+      );
+    } catch (error) {
+      const isRefused = error instanceof Refused && REFUSES_TOKEN.includes(error.status);
+      if (isRefused) return { kind: 'no-user' };
+      throw error;
+    }
     const { sub } = z.looseObject({ sub: z.string() }).safeParse(user).data ?? {};
     if (sub === undefined || (registered.sub !== undefined && sub !== registered.sub)) {
-      throw new Unusable('userinfo is of another user than the token');
+      throw new Unusable('userinfo is of another user than the token', { ofToken: true });
     }
     // What the issuer says of the token goes before what it says of the user.
     return { kind: 'active', payload: { ...(user as object), ...omitUndefined(registered) } };
@@ -166,7 +208,7 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
       return found;
     } catch (error) {
       if (!(error instanceof Unusable)) throw error;
-      failures += 1;
+      failures = error.ofToken ? 0 : failures + 1;
       if (failures >= FAILURES_IN_A_ROW) pausedUntil = now() + pauseMs;
       problem = ADMISSION.notIntrospected(url, error.message);
       return { kind: 'unavailable' };

@@ -305,6 +305,58 @@ describe('an issuer that cannot be asked', () => {
     expect(issuer.introspection?.problem).toBeUndefined();
   });
 
+  test.each<[string, (path: string, response: ServerResponse) => boolean]>([
+    ...[400, 401, 403].map(
+      (status): [string, (path: string, response: ServerResponse) => boolean] => [
+        `userinfo refuses it with ${status}`,
+        (path, response) => path === '/userinfo' && !!response.writeHead(status).end('{}'),
+      ],
+    ),
+    [
+      'userinfo does not know it',
+      (path, response) => path === '/userinfo' && !!response.writeHead(404).end(),
+    ],
+    [
+      'userinfo names nobody for it',
+      (path, response) => path === '/userinfo' && !!response.writeHead(200).end('{}'),
+    ],
+    [
+      'introspection cannot read it',
+      (path, response) => path === '/introspect' && !!response.writeHead(400).end(),
+    ],
+    [
+      'its answer is of another issuer',
+      (path, response) =>
+        path === '/introspect' &&
+        !!response.writeHead(200).end('{"active":true,"iss":"https://other.example"}'),
+    ],
+  ])('is not left alone for one token: %s', async (_what, refuses) => {
+    server.tokens.set(TOKEN, active());
+    server.users.set(TOKEN, { sub: claims().sub });
+    const authenticate = await authenticator({ userinfoUrl: server.userinfoUrl });
+    server.instead = (request, response) => {
+      if (!refuses(request.url ?? '', response)) {
+        response.writeHead(200).end(JSON.stringify(active()));
+      }
+    };
+    const refused = [];
+    for (let i = 0; i < 6; i++) refused.push(await outcome(authenticate, `machine-token-${i}`));
+    expect(refused).not.toContain('verified');
+    expect(server.asked.filter(({ path }) => path === '/introspect')).toHaveLength(6);
+    server.instead = undefined;
+    expect(await outcome(authenticate)).toBe('verified');
+  });
+
+  test('counts its own failures at userinfo too', async () => {
+    const issuer = await trusted({ userinfoUrl: server.userinfoUrl });
+    server.instead = (request, response) =>
+      request.url === '/userinfo'
+        ? response.writeHead(503).end()
+        : response.writeHead(200).end(JSON.stringify(active()));
+    for (let i = 0; i < 8; i++) await issuer.introspection?.inspect(`token-number-${i}`);
+    expect(server.asked).toHaveLength(10);
+  });
+
   test('leaves signed tokens as they are, which are never shown to it', async () => {
     server.instead = (_request, response) => response.destroy();
     const token = await new SignJWT({ ...claims(), iss: ISSUER, aud: 'cp-flags' })
