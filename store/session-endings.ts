@@ -16,8 +16,11 @@ export type SessionEndings = {
   hasEnded: (ending: Ending, since: number) => boolean;
   /** Ends sessions, here at once and in every process within two seconds. Rejects where it is not recorded. */
   end: (ending: Ending) => Promise<void>;
-  /** True the first time that it is asked of a text. Rejects where Redis does not answer. */
-  once: (text: string) => Promise<boolean>;
+  /**
+   * True the first time that it is asked of a text, for as long as a session lasts at most or `forMs`. Rejects where
+   * Redis does not answer.
+   */
+  once: (text: string, forMs?: number) => Promise<boolean>;
   stop: () => void;
 };
 
@@ -98,8 +101,8 @@ export function createSessionEndings(redis: Redis, keepMs: number): SessionEndin
       await redis.zadd(keys.ended, at, field);
       await redis.zremrangebyscore(keys.ended, '-inf', at - keepMs);
     },
-    async once(text) {
-      return (await redis.set(keys.once(digest(text)), '1', 'PX', keepMs, 'NX')) === 'OK';
+    async once(text, forMs = keepMs) {
+      return (await redis.set(keys.once(digest(text)), '1', 'PX', forMs, 'NX')) === 'OK';
     },
     stop() {
       stopped = true;

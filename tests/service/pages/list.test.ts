@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HIDDEN, LIST, RESULT } from '#schemas/wording/pages.ts';
+import { keys } from '#store/keys.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 import {
@@ -92,6 +93,12 @@ test('too many lines, none, or one list more than a day has are refused, and wha
   const used = await paste(visitor, NONE);
   expect([used.status, wordsOf(used).includes(LIST.usedUp(3))]).toEqual([400, true]);
   expect(await looks()).toBe(before);
+});
+
+test('a list counts for the whole day that it was pasted on, also one of 25 hours', async () => {
+  const once = await service.admin.keys(keys.once('*'));
+  const lives = await Promise.all(once.map((key) => service.admin.pttl(key)));
+  expect(lives.filter((life) => life > 25 * 3_600_000)).toHaveLength(3);
 });
 
 test('a list sent again from another tab shows nothing and looks nothing up', async () => {
