@@ -115,7 +115,9 @@ export function meaningOfHeld(
   { untraced }: Pick<NonNullable<Acknowledgement['held']>, 'untraced'>,
   accepted: number,
 ): string {
-  if (untraced === true) return HELD_MEANINGS.untraced;
+  if (untraced === true) {
+    return accepted > 0 ? HELD_MEANINGS.untraced : HELD_MEANINGS.nothingTraced;
+  }
   return accepted > 0 ? HELD_MEANINGS.part : HELD_MEANINGS.nothing;
 }
 

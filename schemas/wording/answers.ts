@@ -15,6 +15,8 @@ export const HELD_MEANINGS = {
   part: 'Partial: the records that could be loaded are in, and the rest waits for a decision',
   nothing: 'Nothing loaded so far: it waits for a decision',
   untraced: 'Partial: what could be traced is loaded, and the rest waits to be traced',
+  nothingTraced:
+    'Nothing loaded so far: it waits to be traced and is loaded automatically, so do nothing',
 } as const;
 
 /** What became of a record. Source: CP-IS vocabulary 3.0, record acknowledgement codes. */
@@ -61,7 +63,7 @@ export const ACKNOWLEDGEMENT = {
     untraced?: true | undefined;
   }) =>
     held.untraced === true
-      ? `${plural(held.records, 'record')} wait to be traced, and are loaded automatically`
+      ? `${plural(held.records, 'record')} ${held.records === 1 ? 'waits to be traced, and is' : 'wait to be traced, and are'} loaded automatically`
       : `${held.whole ? 'All of it waits' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away wait`} for the operator's decision: cp-flags release ${held.id}`,
   wouldWait: (held: {
     whole: boolean;
@@ -72,6 +74,9 @@ export const ACKNOWLEDGEMENT = {
     held.untraced === true
       ? `${plural(held.records, 'record')} would wait to be traced`
       : `${held.whole ? 'All of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away`} would wait for the operator's decision`,
+  /** Of a file that waits, for whoever loaded it by the command line. */
+  finalWillBe: (paths: readonly string[]) =>
+    `The final acknowledgement will be in ${paths.join(', ')}, written by the service's worker.`,
   dataAsOf: (instant: string) => `Data as of ${instant}`,
   droppedColumns: (columns: readonly string[]) =>
     `Columns ignored and not kept: ${columns.join(', ')}`,

@@ -60,7 +60,8 @@ export const PDS = {
   /** For the Caldicott Guardian. */
   sensitiveAlert: (auditId: string, authorities: readonly string[]) =>
     `The record of a child or mother of whom ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan has become sensitive. The flag is still shown; nobody is shown who has looked. The council was informed. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
-  well: 'PDS answers.',
+  well: 'PDS answered.',
+  lastAsked: (detail: string, at: string) => `${detail} It was last asked at ${at}.`,
   notAsked: 'PDS has not been asked yet.',
 } as const;
 

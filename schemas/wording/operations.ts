@@ -134,7 +134,8 @@ export const ADMISSION = {
   organisations: (count: number) => `${count} organisations are registered.`,
   revocations: 'Revocations are read.',
   nothingUnusual: 'Nobody looks up numbers in an unusual manner.',
-  alerts: (count: number) => `${count} alerts in the last hour; the audit says who.`,
+  alerts: (count: number) =>
+    `${count} ${count === 1 ? 'alert' : 'alerts'} in the last hour; the audit says who.`,
 } as const;
 
 const shareText = (upToDate: number, expected: number): string =>

@@ -11,9 +11,11 @@ import type { Configuration } from '#schemas/configuration.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { ANSWER_FORMATS, type AnswerFormat } from '#schemas/uploads/formats.ts';
+import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
 import { lstatOrNothing } from '#store/files/whole-file.ts';
-import { noticesFolder } from '../files/data-folder.ts';
+import { acknowledgementsFolder, noticesFolder } from '../files/data-folder.ts';
 import { writePrivate } from '../files/private-file.ts';
+import { expectFinal } from '../uploads/final-acknowledgements.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { writeNotice } from '../uploads/notices.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
@@ -273,6 +275,10 @@ export async function load(
         // First, so that it is not lost where the file cannot be written.
         console.log(acknowledgementText(acknowledgement));
         await writeAcknowledgement(acknowledgement, file.target);
+        if (acknowledgement.held?.untraced === true) {
+          const paths = await expectFinal(acknowledgementsFolder(configuration), acknowledgement);
+          console.log(`  ${ACKNOWLEDGEMENT.finalWillBe(paths)}`);
+        }
         if (file.notices.length > 0) {
           console.log(`  NHS numbers that are no longer in use are in ${file.notices.join(', ')}`);
         }
@@ -345,13 +351,16 @@ cp-flags authority set CODE --columns FILE keeps it for all ways in.
 NHS numbers that are no longer in use go into a notice for the authority, inactive-numbers-ODS-SEQUENCE in
 JSON, CSV and XML: beside the acknowledgement, or in notices/ of the data folder.
 
+While PDS is away, records wait to be traced and --ack is given a provisional acknowledgement. The worker writes the
+final one, ODS-SEQUENCE.ack.json and so on, into acknowledgements/ of the data folder; it is not written to --ack.
+
 ${settingsHelp(LOAD_SETTINGS)}An authority may have settings of its own: cp-flags authority set. What waits: cp-flags release --list.
 
 A new authority is added by its first XML file; one that sends CSV is added with
 cp-flags authority set, since a CSV has no telephone numbers.
 
 Exit code: 0 everything loaded (CPF02), 3 some records refused (CPF03), 4 nothing loaded of a file
-(CPF01, CPF04 and others), 1 the load could not be made, 2 wrong usage. Of several files the highest
+(CPF01, CPF04 and others), or nothing so far, 1 the load could not be made, 2 wrong usage. Of several files the highest
 of 0, 3 and 4.
 
 Examples:

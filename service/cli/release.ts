@@ -8,6 +8,7 @@ import {
   releaseHeldFile,
 } from '#loaders/upkeep/held-files.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { exitCodeOf } from './load.ts';
@@ -31,7 +32,9 @@ function heldFileText({
     ? `all ${held?.records} records`
     : untraced === undefined
       ? `${held?.rows} rows and ${held?.leftOut} left out`
-      : `${held?.records} records wait to be traced, and are loaded automatically`;
+      : held === undefined
+        ? ''
+        : ACKNOWLEDGEMENT.waits(held);
   return [
     `${authority}-${number}  ${id}  since ${at}: ${what}`,
     ...reasons.map((reason) => `    ${reason}`),

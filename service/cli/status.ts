@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
+import { type HeldFile, listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import type { Authority } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
@@ -35,6 +35,8 @@ type Line = {
   acceptedShare: number | null;
   /** Numbers of files of which a part waits for a release. */
   held: number[];
+  /** Numbers of files of which records wait to be traced. */
+  untraced: number[];
 };
 
 /** What share of the records of its last files was accepted; of those that used up a number. */
@@ -61,10 +63,12 @@ async function acceptedShare(
 
 const countedSchema = acknowledgementSchema.pick({ counts: true }).strip();
 
+const numbersOf = (files: readonly HeldFile[]): number[] => files.map(({ number }) => number);
+
 async function lineOf(
   store: Store,
   authority: Authority,
-  held: number[],
+  heldFiles: readonly HeldFile[],
   now: number,
   upToDateMs: number,
 ): Promise<Line> {
@@ -84,14 +88,19 @@ async function lineOf(
     upToDate: isUpToDate(authority, now, upToDateMs),
     reconciled,
     acceptedShare: await acceptedShare(store, authority),
-    held,
+    held: numbersOf(heldFiles.filter(({ untraced }) => untraced === undefined)),
+    untraced: numbersOf(heldFiles.filter(({ untraced }) => untraced !== undefined)),
   };
 }
 
 function remark(line: Line): string {
-  const { held } = line;
+  const { held, untraced } = line;
   const waits = held.length === 0 ? '' : `; part of file ${held.join(', ')} waits for a release`;
-  return `${freshness(line)}${waits}`;
+  const waitsForPds =
+    untraced.length === 0
+      ? ''
+      : `; records of file ${untraced.join(', ')} wait for PDS, and are loaded automatically`;
+  return `${freshness(line)}${waits}${waitsForPds}`;
 }
 
 function freshness({ upToDate, reconciled, dataAsOf }: Line): string {
@@ -190,13 +199,7 @@ export async function status(
     const authorities = await Promise.all(
       (await store.authorities()).map((one) => {
         const held = heldFiles.filter(({ authority }) => authority === one.code);
-        return lineOf(
-          store,
-          one,
-          held.map(({ number }) => number),
-          now,
-          upToDateMs,
-        );
+        return lineOf(store, one, held, now, upToDateMs);
       }),
     );
     const dataset = (await store.dataset()) ?? null;

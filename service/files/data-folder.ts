@@ -41,6 +41,10 @@ export const tracingMemoryFile = ({ DATA_DIR }: Place): string => join(DATA_DIR,
 /** Notices of inactive NHS numbers, until they are handed to their authorities. */
 export const noticesFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'notices');
 
+/** Final acknowledgements of files of `cp-flags load` that waited to be traced, until they are handed out. */
+export const acknowledgementsFolder = ({ DATA_DIR }: Place): string =>
+  join(DATA_DIR, 'acknowledgements');
+
 /** The key of the hashes under which invalid NHS numbers are audited. */
 export const numberKeyFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'number-hash.key');
 

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { iso } from '#loaders/answers/acknowledge.ts';
 import type { PdsTracer } from '#loaders/check/tracing/pds/pds-tracer.ts';
 import { NumberTracingUnavailable } from '#loaders/check/tracing/tracer.ts';
+import { finalAnswer } from '#loaders/inbox/held.ts';
 import { LoadFailed } from '#loaders/load/load-failed.ts';
 import { type FoundInactive, reverifyNumbers } from '#loaders/upkeep/reverify.ts';
 import { listWaitingFiles, takeUpWaitingFile } from '#loaders/upkeep/waiting-files.ts';
@@ -14,6 +16,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import type { StoreVerifier } from '#store/trust/verifier.ts';
 import { writeSensitiveAlert } from '../audit/alert/privacy-outbox.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
+import { writeFinals } from '../uploads/final-acknowledgements.ts';
 import { addToNotice, writeSensitiveNotice } from '../uploads/notices.ts';
 
 const REVERIFY_EVERY_MS = 3_600_000;
@@ -39,6 +42,7 @@ export function startPdsWork({
   anchor,
   verifier,
   noticesDir,
+  acknowledgementsDir,
   privacyOutbox,
   reverifyMs,
   rememberMs,
@@ -51,6 +55,8 @@ export function startPdsWork({
   anchor: Anchor;
   verifier: Pick<StoreVerifier, 'state'>;
   noticesDir: string;
+  /** Where final acknowledgements go that no process waits for. */
+  acknowledgementsDir: string;
   privacyOutbox: string;
   reverifyMs: number;
   rememberMs: number;
@@ -89,6 +95,21 @@ export function startPdsWork({
         if (!(error instanceof LoadFailed)) throw error;
         log.warn('what waits to be traced could not be taken up', { authority, sequence });
       }
+    }
+  }
+
+  /** Also of files that were given up, or decided while nobody looked. */
+  async function answerFiles(): Promise<void> {
+    if (!verifier.state.opened) return;
+    const written = await writeFinals(acknowledgementsDir, (provisional) =>
+      finalAnswer(store, anchor, provisional),
+    );
+    for (const { authority, sequence, code } of written) {
+      log.info('a final acknowledgement was written into acknowledgements', {
+        ...(authority !== undefined && { authority: authority.code }),
+        sequence,
+        code,
+      });
     }
   }
 
@@ -169,12 +190,15 @@ export function startPdsWork({
       log.warn(failed, errorFields(error));
     });
   const takeUpOnce = guarded(takeUpFiles, 'what waits to be traced could not be taken up');
+  const answerOnce = guarded(answerFiles, 'a final acknowledgement could not be written');
   const reverifyOnce = guarded(reverifyDue, 'NHS numbers could not be looked at again');
 
   function takeUp(): Promise<void> {
-    takingUp ??= takeUpOnce().finally(() => {
-      takingUp = undefined;
-    });
+    takingUp ??= takeUpOnce()
+      .then(answerOnce)
+      .finally(() => {
+        takingUp = undefined;
+      });
     return takingUp;
   }
   function reverify(): Promise<void> {
@@ -190,7 +214,8 @@ export function startPdsWork({
   }, lookEveryMs);
   return {
     check() {
-      const { ok, detail } = tracer.state;
+      const { ok, detail: says, askedAt } = tracer.state;
+      const detail = askedAt === undefined ? says : PDS.lastAsked(says, iso(askedAt));
       const waiting = listWaitingFiles(anchor);
       const records = waiting.reduce(
         (sum, { acknowledgement }) => sum + (acknowledgement.held?.records ?? 0),

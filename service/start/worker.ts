@@ -16,6 +16,7 @@ import { sealedRange } from '../audit/log/sealed.ts';
 import { createSearcher } from '../audit/search/searcher.ts';
 import type { BaseOf } from '../fhir/request.ts';
 import {
+  acknowledgementsFolder,
   anchorFolder,
   auditFolder,
   auditIndexFile,
@@ -251,6 +252,7 @@ function startPds(
     anchor,
     verifier,
     noticesDir: noticesFolder(configuration),
+    acknowledgementsDir: acknowledgementsFolder(configuration),
     privacyOutbox: privacyOutbox(configuration),
     reverifyMs: configuration.PDS_REVERIFY_DAYS * DAY_MS,
     rememberMs: configuration.PDS_REMEMBER_DAYS * DAY_MS,

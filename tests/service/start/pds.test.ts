@@ -10,6 +10,7 @@ import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
 import { WHO_LOOKED_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { authorityClient } from '../../support/authority.ts';
 import { startTestPds, type TestPds } from '../../support/pds.ts';
+import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 import { fileCsv, planOf } from '../../support/upload-model.ts';
@@ -25,6 +26,7 @@ const UNKNOWN = testNumber(806);
 
 let p: TestPds;
 let folder: string;
+let settings: Record<string, string>;
 let service: TestService;
 const names = [{ given: ['Ada'], family: 'Example' }];
 const know = (number: string, as = number, security = 'U'): void =>
@@ -39,16 +41,17 @@ beforeAll(async () => {
   know(SENSITIVE, SENSITIVE, 'R');
   p.pds.records.set(WITHDRAWN, 'invalidated');
   const numbers = [USED, REPLACED, SENSITIVE, WITHDRAWN, UNKNOWN];
+  settings = {
+    TRACING: 'pds',
+    PDS_URL: p.pds.url,
+    PDS_API_KEY: 'test-key',
+    PDS_KEY_ID: 'k1',
+    PDS_KEY_FILE: join(folder, 'key.pem'),
+    PDS_PER_SECOND: '1000',
+    REREAD_SECONDS: '0.05',
+  };
   service = await startTestService({
-    environment: {
-      TRACING: 'pds',
-      PDS_URL: p.pds.url,
-      PDS_API_KEY: 'test-key',
-      PDS_KEY_ID: 'k1',
-      PDS_KEY_FILE: join(folder, 'key.pem'),
-      PDS_PER_SECOND: '1000',
-      REREAD_SECONDS: '0.05',
-    },
+    environment: settings,
     authorities: [
       { code: 'ZZ101', rows: numbers.map((nhsNumber) => ({ nhsNumber, localId: 'L-1' })) },
     ],
@@ -158,9 +161,50 @@ test('records wait while PDS is away, the status says so, and they are taken up 
   });
 });
 
+test('what the command line loaded while PDS is away gets its final acknowledgement where it said', async () => {
+  for (const n of [813, 814]) know(testNumber(n));
+  p.pds.instead = (_request, response) => {
+    sendOutcome(response, 403, 'ACCESS_DENIED');
+    return true;
+  };
+  const path = join(folder, 'ZZ101-13.csv');
+  await writeFile(path, fileCsv({ records: [planOf(813)] }));
+  const environment = { ...settings, DATA_DIR: service.dataDir };
+  const load = (file: string, ...more: string[]) =>
+    run(['load', file, '--authority', 'ZZ101', '--created', new Date().toISOString(), ...more], {
+      ...environment,
+    });
+  const ack = join(folder, 'ack.json');
+  const loaded = await load(path, '--sequence', '13', '--ack', ack);
+  expect(loaded.code).toBe(4);
+  expect(loaded.stdout).toContain(': CPF04 Nothing loaded so far');
+  expect(loaded.stdout).toContain('1 record waits to be traced, and is loaded automatically');
+  const final = join(service.dataDir, 'acknowledgements', 'ZZ101-13.ack.json');
+  expect(loaded.stdout).toContain(`The final acknowledgement will be in ${final}, `);
+  expect(await readFile(ack, 'utf8')).toContain('"untraced": true');
+
+  const { stdout } = await run(['status'], environment);
+  expect(stdout).toMatch(/^ZZ101 .*; records of file 13 wait for PDS, and are loaded automatic/m);
+  expect(stdout).not.toContain('waits for a release');
+  await until(async () => /403.* last asked at /.test((await check())?.outcome ?? ''), 'the check');
+  expect(await files('acknowledgements')).toEqual(['waiting']);
+
+  p.pds.instead = undefined;
+  await until(async () => (await files('acknowledgements/waiting')).length === 0, 'the answer');
+  const answer = acknowledgementSchema.parse(JSON.parse(await readFile(final, 'utf8')));
+  expect(answer).toMatchObject({ code: 'CPF02', counts: { accepted: 1 } });
+  expect(answer.held).toBeUndefined();
+  expect(await files('acknowledgements')).toEqual([
+    'ZZ101-13.ack.csv',
+    'ZZ101-13.ack.json',
+    'ZZ101-13.ack.txt',
+    'waiting',
+  ]);
+});
+
 test('the log names nobody', () => {
   const log = service.lines.join('\n');
-  for (const n of [801, 802, 803, 804, 805, 806, 810, 811, 812]) {
+  for (const n of [801, 802, 803, 804, 805, 806, 810, 811, 812, 813]) {
     expect(log).not.toContain(testNumber(n));
   }
   expect(log).not.toContain('Example');

@@ -11,7 +11,7 @@ import type { TracingMemory } from './memory.ts';
 import { compared } from './patient.ts';
 
 /** How the service does, as far as this process knows. The sentence is for the operator. */
-export type PdsState = { ok: boolean; detail: string; since: number };
+export type PdsState = { ok: boolean; detail: string; since: number; askedAt?: number };
 
 export type PdsTracer = NumberTracer & {
   readonly memory: TracingMemory;
@@ -62,15 +62,18 @@ export function createPdsTracer({
     try {
       const answer = await ask(client);
       failed = 0;
-      if (state.detail !== PDS.well) state = { ok: true, detail: PDS.well, since: now() };
+      const at = now();
+      const since = state.detail === PDS.well ? state.since : at;
+      state = { ok: true, detail: PDS.well, since, askedAt: at };
       return answer;
     } catch (error) {
       if (!(error instanceof NumberTracingUnavailable)) throw error;
       failed += error instanceof PdsFailure ? 1 / error.inARow : 1;
       if (failed < ENOUGH) throw error;
       failed = 0;
-      awayUntil = now() + awayMs;
-      state = { ok: false, detail: error.message, since: state.ok ? now() : state.since };
+      const at = now();
+      awayUntil = at + awayMs;
+      state = { ok: false, detail: error.message, since: state.ok ? at : state.since, askedAt: at };
       throw error;
     }
   }

@@ -1,0 +1,62 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/answers.ts';
+import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { writePrivate } from '../files/private-file.ts';
+
+/** Provisional acknowledgements, one a file that waits. */
+const waitingFolder = (folder: string): string => join(folder, 'waiting');
+
+const pathsOf = (folder: string, acknowledgement: Acknowledgement) => {
+  const { authority, sequence } = acknowledgement;
+  const stem = join(folder, `${authority?.code}-${sequence}.ack`);
+  return acknowledgementFormats(acknowledgement).map((format) => ({
+    format,
+    path: `${stem}.${format}`,
+  }));
+};
+
+/**
+ * Notes that the command which loaded a file ends before its final acknowledgement is known, so that a worker
+ * writes it once it is.
+ *
+ * @returns the paths at which it will be
+ */
+export async function expectFinal(folder: string, provisional: Acknowledgement): Promise<string[]> {
+  const { authority, sequence, held } = provisional;
+  await writePrivate(
+    join(waitingFolder(folder), `${authority?.code}-${sequence}-${held?.id}.json`),
+    formatAcknowledgement(provisional, 'json'),
+  );
+  return pathsOf(folder, provisional).map(({ path }) => path);
+}
+
+/**
+ * Writes the final acknowledgements that are expected and known by now, in every format that applies. One that was
+ * written before a crash is written again, the same.
+ *
+ * @param finalOf `undefined` while the file still waits
+ * @returns those written
+ */
+export async function writeFinals(
+  folder: string,
+  finalOf: (provisional: Acknowledgement) => Promise<Acknowledgement | undefined>,
+): Promise<Acknowledgement[]> {
+  const written: Acknowledgement[] = [];
+  const names = await readdir(waitingFolder(folder)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const name of names.filter((each) => each.endsWith('.json'))) {
+    const expected = join(waitingFolder(folder), name);
+    const provisional = acknowledgementSchema.parse(JSON.parse(await readFile(expected, 'utf8')));
+    const final = await finalOf(provisional);
+    if (final === undefined) continue;
+    for (const { format, path } of pathsOf(folder, final)) {
+      await writePrivate(path, formatAcknowledgement(final, format));
+    }
+    await rm(expected, { force: true });
+    written.push(final);
+  }
+  return written;
+}
