@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { attendedOf } from '../audit/search/event-reports.ts';
 import type { Cell } from '../audit/search/report.ts';
 import { type Found, readCursor, searchAudit, writeCursor } from '../audit/search/search.ts';
 import { searchedUntilOf } from '../audit/search/searched-until.ts';
@@ -56,7 +57,9 @@ function searchRow({ event, shown }: Found): Cell[] {
   return [
     shown.at,
     event.type,
-    textAt(event, 'outcome') || textAt(event, 'code') || textAt(event, 'cause'),
+    event.type === 'attendance'
+      ? attendedOf(event)
+      : textAt(event, 'outcome') || textAt(event, 'code') || textAt(event, 'cause'),
     textAt(event, 'access'),
     textAt(event, 'nhsNumber') || textAt(event, 'criteria', 'nhsNumber'),
     textAt(event, 'caller', 'user'),

@@ -1,3 +1,4 @@
+import type { AttendanceEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import { ERRORS } from '#schemas/errors.ts';
@@ -28,11 +29,27 @@ function eventsOf(places: AuditPlaces, criteria: AuditCriteria): Found[] {
 
 const delivered = ({ shown }: Found): string => (shown['delivered'] === false ? 'no' : 'yes');
 
+const ATTENDED: Record<AttendanceEvent['attended'], string> = {
+  seen: 'seen',
+  'left-before-seen': 'left before being seen',
+  admitted: 'admitted',
+  transferred: 'transferred',
+  'wrong-patient': 'wrong patient',
+};
+
+/** What came of a look, and where the child is. */
+export const attendedOf = ({ attended, ward, switchboard }: AttendanceEvent): string =>
+  [ATTENDED[attended], ward, switchboard && `telephone ${switchboard}`]
+    .filter((part) => part !== undefined && part !== '')
+    .join(', ');
+
 /** What a person with the event before them would say that it was. */
 function whatOf(event: SealedEvent['event']): string {
   switch (event.type) {
     case 'lookup':
       return event.outcome ?? event.type;
+    case 'attendance':
+      return `attendance: ${attendedOf(event)}`;
     case 'refusal':
       return `refused: ${event.code}`;
     case 'could-not-check':

@@ -501,6 +501,52 @@ describe('the command line', () => {
     expect(await rows('out-of-hours')).toBeInstanceOf(Array);
   });
 
+  test('what came of a look is said wherever the event is listed: what happened, and where the child is', async () => {
+    const token = await service.token(claims({ sub: 'nurse-2', organisation: 'ZZH02' }));
+    const answer = await service.lookup({ nhsNumber: OTHERS }, { token });
+    const { auditId } = z
+      .object({ auditId: z.string() })
+      .loose()
+      .parse(await answer.json());
+    const where = { ward: 'Ward 4', switchboard: '020 7946 0200' };
+    for (const [attended, more] of [
+      ['left-before-seen', {}],
+      ['wrong-patient', {}],
+      ['admitted', where],
+    ] as const) {
+      const said = await fetch(`${service.baseUrl}/lookup/${auditId}/attendance`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'x-request-id': randomUUID(),
+          authorization: `Bearer ${token}`,
+        },
+        body: JSON.stringify({ nhsNumber: OTHERS, attended, ...more }),
+      });
+      expect(said.status).toBe(200);
+    }
+    const told = [
+      'left before being seen',
+      'wrong patient',
+      'admitted, Ward 4, telephone 02079460200',
+    ];
+    await until(async () => {
+      const { stdout } = await auditOf(OTHERS, 'search', '--child', '-', ...NAMED);
+      return stdout.split(' attendance ').length > 3;
+    }, 'the attendances in a search');
+    for (const args of [
+      ['search', '--child', '-'],
+      ['search', '--child', '-', '--csv'],
+      ['report', 'child', '--child', '-'],
+      ['report', 'child', '--child', '-', '--csv'],
+      ['report', 'user', '--user', 'nurse-2'],
+      ['report', 'user', '--user', 'nurse-2', '--csv'],
+    ]) {
+      const { stdout } = await auditOf(args.includes('-') ? OTHERS : '', ...args, ...NAMED);
+      for (const words of told) expect(`${args.join(' ')}: ${stdout}`).toContain(words);
+    }
+  });
+
   test('the index is rebuilt by one command', async () => {
     const { code, stdout } = await audit('index', '--rebuild');
     expect(code).toBe(0);
