@@ -222,7 +222,7 @@ export const ERRORS = {
     retryable: false,
     title: 'There is no such look of yours',
     detail:
-      'What came of a look can be said for 24 hours, by the user who made it, of a look from unscheduled care that showed a flag. The body names its NHS number, the address its auditId.',
+      'What came of a look can be said for 24 hours, by the user who made it, of a look from unscheduled care that showed a flag. The body names its NHS number, the address its auditId: of several looks at the child within a day, the latest or one of the four before it.',
   },
   'invalid-attendance': {
     status: 400,

@@ -15,12 +15,12 @@ local function attendance(keys, args)
   local number, user_key, look_id, counts_ms = args[3], args[4], args[5], tonumber(args[6])
   local packed = redis.call('HGET', keys[2], number)
   if not packed then return { 'no-look' } end
-  local readable, list, who = pcall(read_list, packed, clock + counts_ms)
+  local readable, list = pcall(read_list, packed, clock + counts_ms)
   if not readable then return { 'could-not-record', 'corrupt' } end
   local own = nil
-  for i, access in ipairs(list) do
-    -- Several looks within a day are one entry, which has the id of the latest.
-    local is_named = access[2] == look_id or who[i][2] > 1
+  for _, access in ipairs(list) do
+    -- Several looks within a day are one entry, which has the ids of the latest.
+    local is_named = access[2] == look_id or (#look_id == 36 and string.find(access[7] or '', look_id, 1, true))
     if access[3] == user_key and is_named and clock - access[1] < counts_ms then own = access end
   end
   if not own then return { 'no-look' } end

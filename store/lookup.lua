@@ -32,6 +32,8 @@ local LIST_BYTES_AT_MOST = 131072
 local LISTED_AT_MOST = 100
 -- Beyond what one user can ask in a day, and a whole number in a reply.
 local COUNT_AT_MOST = 1000000000
+-- Of the earlier looks in an entry, those whose ids are kept: 36 characters and a comma for each.
+local EARLIER_BYTES_AT_MOST = 4 * 37
 
 -- Phase one: reads and checks, no effect. Returns generation and the visible rows, or nil and a cause.
 local function read_visible(children_key, dataset, least_generation, number, day_of_birth, now)
@@ -87,6 +89,9 @@ local function check_access(access, latest)
   assert(type(count) == 'number' and count % 1 == 0 and 1 <= count and count <= COUNT_AT_MOST)
   assert(type(since) == 'number' and since % 1 == 0 and 0 <= since and since <= at)
   assert(#audit_id == 36 and string.find(audit_id, '^[%x-]+$'))
+  local earlier = access[7]
+  assert(earlier == nil or type(earlier) == 'string' and #earlier <= EARLIER_BYTES_AT_MOST
+    and #earlier % 37 == 0 and string.find(earlier, '^[%x,-]*$'))
   assert(type(user_key) == 'string' and 1 <= #user_key and #user_key <= USER_BYTES_AT_MOST)
   local who = cjson.decode(entry)
   local role_code, organisation = who.roleCode or '', who.organisation
@@ -112,23 +117,25 @@ end
 
 -- The accesses listed once this one is in: latest first. A user's looks are one entry until collapse_ms after
 -- the first of them: it takes the time, the event and the role of the latest, and counts them. What is added to
--- an entry stands at its end, where the version before reads past it and keeps it.
+-- an entry stands at its end, where the version before reads past it and keeps it. The ids of the few looks before
+-- the latest are there, by which the user may say what came of them.
 -- Returns the list and who each was.
 local function list_access(lists_key, number, now, tolerance, audit_id, user_key, entry, collapse_ms, most)
   local packed = redis.call('HGET', lists_key, number)
   local list, who = {}, {}
   if packed then list, who = read_list(packed, now + tolerance) end
-  local since, count = now, 1
+  local since, count, earlier = now, 1, nil
   for i, access in ipairs(list) do
     local first = who[i][1]
     if access[3] == user_key and now - first < collapse_ms then
       since, count = math.min(first, now), who[i][2] + 1
+      earlier = string.sub(access[2] .. ',' .. (access[7] or ''), 1, EARLIER_BYTES_AT_MOST)
       table.remove(list, i)
       table.remove(who, i)
       break
     end
   end
-  local own = { now, audit_id, user_key, entry, count, since }
+  local own = { now, audit_id, user_key, entry, count, since, earlier }
   table.insert(list, 1, own)
   table.insert(who, 1, check_access(own, now))
   while #list > most do table.remove(list) end

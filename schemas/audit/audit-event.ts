@@ -71,7 +71,7 @@ export const attendanceEventSchema = requestSchema.extend({
   type: z.literal('attendance'),
   setting: z.string(),
   nhsNumber: z.string(),
-  /** The audit id of the look, as it was given; of several within a day any of them. */
+  /** The audit id of the look, as it was given: of several within a day one of the latest five. */
   lookupId: z.uuid(),
   attended: z.enum(ATTENDANCES),
   ward: z.string().optional(),

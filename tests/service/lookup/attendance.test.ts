@@ -8,11 +8,12 @@ import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 import { createVisitor, hiddenOf, wordsOf } from '../../support/visitor.ts';
 
-const [HELD, OTHER, NOT_HELD, PAGE] = [
+const [HELD, OTHER, NOT_HELD, PAGE, REPEATED] = [
   testNumber(7_301),
   testNumber(7_302),
   testNumber(7_303),
   testNumber(7_304),
+  testNumber(7_305),
 ];
 let service: TestService;
 beforeAll(async () => {
@@ -23,7 +24,12 @@ beforeAll(async () => {
       {
         code: 'ZZ101',
         name: 'Northmoor Council',
-        rows: [{ nhsNumber: HELD }, { nhsNumber: OTHER }, { nhsNumber: PAGE }],
+        rows: [
+          { nhsNumber: HELD },
+          { nhsNumber: OTHER },
+          { nhsNumber: PAGE },
+          { nhsNumber: REPEATED },
+        ],
       },
       { code: 'ZZ102', name: 'Eastham Council', rows: [{ nhsNumber: OTHER }] },
     ],
@@ -98,6 +104,24 @@ test('who left before being seen is told to the authority at once, with the acce
     shown: [{ authority: 'ZZ101' }],
   });
   expect('outcome' in (events[0] ?? {})).toBe(false);
+});
+
+test('of several looks of a day any of the last five may be named, and no id that was made up', async () => {
+  const token = await service.token(claims({ sub: 'nurse-3' }));
+  const seen = { nhsNumber: REPEATED, attended: 'seen' };
+  const ids: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    ids.push(await looked(REPEATED, token));
+    expect((await say(ids[i] ?? '', seen, token)).status).toBe(200);
+    expect(await codeOf(await say(randomUUID(), seen, token))).toBe('404 look-not-found');
+  }
+  const [oldest = '', ...later] = ids;
+  for (const id of later) expect((await say(id, seen, token)).status).toBe(200);
+  expect(await codeOf(await say(oldest, seen, token))).toBe('404 look-not-found');
+  // An id that another child's look, or another user's look at this child, has.
+  const other = await looked(OTHER, token);
+  expect(await codeOf(await say(other, seen, token))).toBe('404 look-not-found');
+  expect(await codeOf(await say(await looked(REPEATED), seen, token))).toBe('404 look-not-found');
 });
 
 describe('nothing is said of', () => {
