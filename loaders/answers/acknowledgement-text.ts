@@ -11,12 +11,14 @@ export function acknowledgementText(
 ): string {
   const { file, authority, sequence, counts, rows, held, dataAsOf } = acknowledgement;
   const from = [
-    ...(authority === undefined ? [] : [authority.name ?? '', `(${authority.code})`]),
+    ...(authority === undefined
+      ? []
+      : [authority.name === undefined ? authority.code : `${authority.name} (${authority.code})`]),
     ...(sequence < 0 ? [] : [`file ${sequence}`]),
   ];
   return [
     `${file.name}: ${outcomeText(acknowledgement, done)}`,
-    ...(from.length === 0 ? [] : [`  From ${from.filter(Boolean).join(' ')}`]),
+    ...(from.length === 0 ? [] : [`  From ${from.join(' ')}`]),
     ...(acknowledgement.repeated === true ? [`  ${ACKNOWLEDGEMENT.repeated}`] : []),
     ...(acknowledgement.authorityAdded
       ? [

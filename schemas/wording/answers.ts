@@ -83,8 +83,10 @@ export const ACKNOWLEDGEMENT = {
   refused: 'Refused:',
   warnings: 'Warnings:',
   more: (count: number) => `and ${count} more`,
-  moreProblems: (count: number) => `${count} more problems are not listed.`,
-  moreRemarks: (count: number) => `${count} more remarks are not listed.`,
+  moreProblems: (count: number) =>
+    `${plural(count, 'more problem')} ${count === 1 ? 'is' : 'are'} not listed.`,
+  moreRemarks: (count: number) =>
+    `${plural(count, 'more remark')} ${count === 1 ? 'is' : 'are'} not listed.`,
 } as const;
 
 /** Subjects of what goes to a MESH mailbox. */
@@ -100,12 +102,13 @@ export const NOTICE = {
     `The record of NHS number ${nhsNumber}${localId === undefined ? '' : ` (your local id ${localId})`} has become sensitive. The plan you sent is still shown, since a flag that is gone protects nobody, but who has looked at it is shown to nobody. A new plan under this number is refused (CPR02). Decide with your Caldicott Guardian whether the plan is to stay: to take it away, send it with a delete date.`,
   notReplaced: 'No longer in use and not replaced: trace the person again.',
   replaced: 'Use the new number in your system and send the record under it.',
-  more: (count: number) => `${count} more are not listed; they are in the next notice.`,
+  more: (count: number) =>
+    `${count} more ${count === 1 ? 'is not listed; it is' : 'are not listed; they are'} in the next notice.`,
 } as const;
 
 /** Of a notification that somebody looked. */
 export const NOTIFICATION = {
   nobody: 'Nobody looked.',
   unreadable: (count: number) =>
-    `${count} events could not be read and may have concerned a child of yours. Ask the operator.`,
+    `${plural(count, 'event')} could not be read and may have concerned a child of yours. Ask the operator.`,
 } as const;

@@ -50,7 +50,9 @@ export const FILE_HINTS = {
   miscounted: (counted: number, records: number, blankRows: number) =>
     `The file says that it has ${counted} records, and has ${records}. ${blankRows > 0 ? `Its ${blankRows} rows with nothing in their cells are not records: count only the others. Otherwise it` : 'It'} may be cut short, or two files run together. Export it again.`,
   blankRows: (count: number) =>
-    `${count} rows with nothing in their cells were ignored, and are counted nowhere.`,
+    count === 1
+      ? '1 row with nothing in its cells was ignored, and is counted nowhere.'
+      : `${count} rows with nothing in their cells were ignored, and are counted nowhere.`,
   notTraced:
     'The NHS numbers could not be traced just now, so nothing in the file was loaded. Send the same file again later, with the same sequence number.',
   changedWhileRead: (isLoaded: boolean) =>

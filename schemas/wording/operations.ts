@@ -37,7 +37,7 @@ export const SEALING = {
   damaged: (damage: string) =>
     `The newest part of the audit log is not what was sealed. ${damage} Nothing more is sealed. Keep the folder for the investigation, and restore the log from its last good copy.`,
   late: (count: number, oldest: string) =>
-    `${count} audit events wait to be sealed, the oldest since ${oldest}: sealing is falling behind.`,
+    `${count} audit ${count === 1 ? 'event waits' : 'events wait'} to be sealed, the oldest since ${oldest}: sealing is falling behind.`,
 } as const;
 
 /** Why a log is not gone on with. */
@@ -81,8 +81,8 @@ export const NOTIFYING = {
   /** @param outbox `undefined` where none is set for whoever asked */
   resent: (count: number, authority: string, outbox: string | undefined) =>
     outbox === undefined
-      ? `${count} notifications of ${authority} wait to be written once more. NOTIFICATIONS_OUTBOX is not set here: a worker writes them only if it is set there. ${authority} can ask for what is kept: GET /notifications.`
-      : `${count} notifications of ${authority} are to be written into ${outbox} once more, which the worker does within seconds.`,
+      ? `${count} ${count === 1 ? 'notification' : 'notifications'} of ${authority} ${count === 1 ? 'waits' : 'wait'} to be written once more. NOTIFICATIONS_OUTBOX is not set here: a worker writes them only if it is set there. ${authority} can ask for what is kept: GET /notifications.`
+      : `${count} ${count === 1 ? 'notification' : 'notifications'} of ${authority} ${count === 1 ? 'is' : 'are'} to be written into ${outbox} once more, which the worker does within seconds.`,
   starting: 'Notifying authorities is starting.',
   silent:
     'Notifying authorities has not reported for a minute. Nothing is lost. Restart this process if this does not pass.',
@@ -116,7 +116,7 @@ export const NOTIFYING = {
 export const ADMISSION = {
   becameLive:
     'The dataset has become live: nobody may look. Set ISSUERS_FILE and ORGANISATIONS_FILE, and restart.',
-  issuers: (count: number) => `${count} issuers are trusted.`,
+  issuers: (count: number) => `${count} ${count === 1 ? 'issuer is' : 'issuers are'} trusted.`,
   /** @param why without a full stop */
   notIntrospected: (url: string, why: string) =>
     `Opaque tokens cannot be resolved at ${url}: ${why}. Those resolved within the last minute count; lookups with others are could-not-check.`,
@@ -131,7 +131,8 @@ export const ADMISSION = {
   /** @param why the reason for which a file that has changed is not used */
   stillCounts: (why: string) => `${why} The last good file still counts.`,
   noCareSetting: 'No care setting is registered in ORGANISATIONS_FILE: every lookup is refused.',
-  organisations: (count: number) => `${count} organisations are registered.`,
+  organisations: (count: number) =>
+    `${count} ${count === 1 ? 'organisation is' : 'organisations are'} registered.`,
   revocations: 'Revocations are read.',
   nothingUnusual: 'Nobody looks up numbers in an unusual manner.',
   alerts: (count: number) =>
@@ -149,7 +150,7 @@ export const COVERAGE = {
     'The dataset has become live: a number without a flag is could-not-check. Set MINIMUM_COVERAGE and MINIMUM_COVERAGE_ACCEPTED_BY, and restart.',
   demo: 'A demo expects the authorities it has.',
   expected: (count: number, area: string, others: readonly string[]) =>
-    `${count} authorities are expected (${area}).${others.length === 0 ? '' : ` Known but not expected: ${others.join(', ')}.`}`,
+    `${count} ${count === 1 ? 'authority is' : 'authorities are'} expected (${area}).${others.length === 0 ? '' : ` Known but not expected: ${others.join(', ')}.`}`,
   share: (upToDate: number, expected: number) => `${shareText(upToDate, expected)}.`,
   tooFew: (upToDate: number, expected: number) =>
     `${shareText(upToDate, expected)}, too few for a negative: where no flag is found, the answer is could-not-check. Load their newest files.`,

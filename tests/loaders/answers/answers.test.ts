@@ -124,6 +124,26 @@ describe('an acknowledgement', () => {
       expect(text).not.toMatch(/Successful|has been added|abcdefgh/);
   });
 
+  test('as text names an authority by its code alone where nothing else is known, and counts one as one', () => {
+    const one = {
+      ...acknowledgement(),
+      authority: { code: 'ZZ101' },
+      sequence: 3,
+      held: {
+        id: 'abcdefgh',
+        since: '2026-11-24T02:00:00.000Z',
+        whole: false,
+        records: 1,
+        rows: 1,
+        leftOut: 0,
+        untraced: true as const,
+      },
+    };
+    const text = acknowledgementText(one);
+    expect(text).toContain('  From ZZ101 file 3\n');
+    expect(text).toContain('1 record waits to be traced, and is loaded automatically');
+  });
+
   test('as CSV has one line for each refused record, with all that is wrong with it', () => {
     const [header = [], ...rows] = cells(formatAcknowledgement(acknowledgement(), 'csv'));
     expect(header).toEqual([

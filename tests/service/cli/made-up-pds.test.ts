@@ -2,9 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { isPds, openNumberTracer } from '#service/uploads/number-tracing.ts';
-import { cpFlags, run } from '../../support/processes.ts';
+import { cpFlags, root, run } from '../../support/processes.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { until } from '../../support/test-store.ts';
 import { ods } from '../../support/upload-loading.ts';
@@ -70,6 +71,33 @@ test('a rehearsal knows whom the register knows, and the settings that it writes
   if (isPds(tracer)) tracer.memory.close();
   served.kill('SIGTERM');
   expect(await served.ended).toMatchObject({ code: 0, stderr: '' });
+});
+
+test('the rehearsal in the documents has a second day, and somebody of every kind', async () => {
+  const text = await readFile(join(root, 'docs', 'tracing.md'), 'utf8');
+  const command = /npx cp-flags (generate --out small .*)/.exec(text)?.[1] ?? '';
+  const out = join(folder, 'small');
+  const args = command.replace('--out small', `--out ${out}`).split(' ');
+  // Whichever day it is rehearsed on.
+  expect(await run([...args, '--date', '2027-03-01'], {})).toMatchObject({ code: 0 });
+  const manifest = z
+    .object({
+      files: z.array(
+        z.object({ sequence: z.number(), wrong: z.array(z.object({ kind: z.string() })) }),
+      ),
+    })
+    .parse(JSON.parse(await readFile(join(out, 'manifest.json'), 'utf8')));
+  expect(manifest.files.filter(({ sequence }) => sequence === 2)).toHaveLength(3);
+  const kinds = manifest.files.flatMap(({ wrong }) => wrong.map(({ kind }) => kind));
+  expect(kinds).toEqual(
+    expect.arrayContaining([
+      'superseded',
+      'inactive',
+      'sensitive',
+      'unknown',
+      'another-given-name',
+    ]),
+  );
 });
 
 test.each([
