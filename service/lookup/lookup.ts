@@ -33,6 +33,8 @@ export type Form = {
   api: Api;
   /** That of FHIR; without one the answer shows everything. */
   search?: SearchType;
+  /** Why the check cannot be made, where that is known before the store is asked. */
+  prevented?: CouldNotCheckCause | undefined;
   /** @throws whatever is wrong with what is held: the answer then is could-not-check */
   words: (checked: Checked, admitted: Admitted, request: LookupRequest) => string;
 };
@@ -136,9 +138,10 @@ export function createLookup(dependencies: LookupDependencies) {
     const state = rehearsal?.kind === 'behind' ? rehearsal.coverage : coverage();
     const event = eventText(auditId, admitted, request, form, state);
     const span = trace?.child(STORE_SPAN, STORE_LABELS, 'client');
+    const prevented = rehearsal?.kind === 'unchecked' ? 'rehearsal' : form.prevented;
     const found: Found =
-      rehearsal?.kind === 'unchecked'
-        ? { kind: 'could-not-check', cause: 'rehearsal' }
+      prevented !== undefined
+        ? { kind: 'could-not-check', cause: prevented }
         : await ask(auditId, admitted, request, event, search, state.negativesAllowed);
     const late = found.kind !== 'could-not-check' && performance.now() > lateAt;
     const result: Found = late ? { kind: 'could-not-check', cause: 'late' } : found;

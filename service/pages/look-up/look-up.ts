@@ -160,7 +160,9 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     cookies: [sessions.renew(session)],
   });
 
-  const noLongerSignedIn = (): string[] => [cookies.set('session', undefined)];
+  /** Takes away the cookie that a browser sent; of one that sent none nothing is known. */
+  const noLongerSignedIn = ({ kind }: SessionState): string[] =>
+    kind === 'over' ? [cookies.set('session', undefined)] : [];
 
   /** The form of somebody signed in, with what they typed and what is wrong with it. */
   function formPage(session: Session, typed: Typed, errors: readonly FieldError[]): Page {
@@ -188,7 +190,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     if (state.kind === 'open') return frame(formPage(state.session, {}, []));
     if (state.kind === 'unknown')
       return frame(couldNotCheckPage(paragraph(link('/look-up', NOT_CHECKED.again))));
-    return redirect('/sign-in', state.kind === 'over' ? noLongerSignedIn() : []);
+    return redirect('/sign-in', noLongerSignedIn(state));
   };
 
   /** Where an answer was: nothing of it is left, and no look is made. It keeps nobody signed in. */
@@ -224,22 +226,20 @@ ${paragraph(HIDDEN.noCheck)}
     const isFirst = await endings.once(`look ${id}`).catch(() => undefined);
     if (isFirst === false) return undefined;
     const silent = admitted.access.access === 'silent-read';
-    const looked =
-      isFirst === undefined
-        ? ({ kind: 'could-not-check', code: 'could-not-check' } as const)
-        : await lookUp(
-            admitted,
-            request,
-            {
-              api: 'pages',
-              words: (checked, _, of) =>
-                String(
-                  html`${resultContent(checked, of, silent)}${!silent && checked.result.kind === 'flagged' && offerAttendance(session, { lookupId: checked.auditId, nhsNumber: of.nhsNumber })}`,
-                ),
-            },
-            rehearsal,
-            trace,
-          );
+    const looked = await lookUp(
+      admitted,
+      request,
+      {
+        api: 'pages',
+        prevented: isFirst === undefined ? 'store' : undefined,
+        words: (checked, _, of) =>
+          String(
+            html`${resultContent(checked, of, silent)}${!silent && checked.result.kind === 'flagged' && offerAttendance(session, { lookupId: checked.auditId, nhsNumber: of.nhsNumber })}`,
+          ),
+      },
+      rehearsal,
+      trace,
+    );
     if (looked.kind === 'could-not-check')
       return notChecked(session, looked.code, { typed, request });
     answers.onUndelivered(asked, looked.notDelivered);
@@ -343,7 +343,8 @@ ${paragraph(HIDDEN.noCheck)}
     let errors: readonly FieldError[] = [];
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
-      if (session === undefined) return frame(overPage(noLongerSignedIn()));
+      if (!forms.isSentFromHere(incoming)) return frame(untrustedPage());
+      if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
       if (errors.length > 0) return frame(formPage(session, typed, errors));
       if (code === 'form-untrusted') return frame(untrustedPage());
       const read = readTyped(typed, now());
@@ -410,7 +411,8 @@ ${paragraph(HIDDEN.noCheck)}
     const fields = session === undefined ? undefined : await readForm(c.env);
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
-      if (session === undefined) return frame(overPage(noLongerSignedIn()));
+      if (!forms.isSentFromHere(incoming)) return frame(untrustedPage());
+      if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
       if (code === 'form-untrusted') return frame(untrustedPage());
       const page =
         code === 'too-many-requests' || signInRefusalOf(code) !== undefined
@@ -473,8 +475,11 @@ ${paragraph(HIDDEN.noCheck)}
     { id, asked, lines }: { id: string; asked: string; lines: readonly Line[] },
     trace: Trace | undefined,
   ): Promise<Page | undefined> {
-    if (!(await endings.once(`look ${id}`))) return undefined;
-    if (!(await takeList(admitted.caller))) {
+    // Without Redis each number is recorded as one that could not be checked.
+    const isFirst = await endings.once(`look ${id}`).catch(() => undefined);
+    if (isFirst === false) return undefined;
+    const isTaken = isFirst && (await takeList(admitted.caller).catch(() => undefined));
+    if (isTaken === false) {
       return { ...listForm(newHidden(session), '', LIST.usedUp(listsADay)), ...signedIn(session) };
     }
     const undelivered: (() => void)[] = [];
@@ -490,6 +495,7 @@ ${paragraph(HIDDEN.noCheck)}
         request,
         {
           api: 'pages',
+          prevented: isTaken === undefined ? 'store' : undefined,
           words(checked) {
             outcome = outcomeOf(checked);
             isBehind ||= checked.coverage.coverage.notUpToDate.length > 0;
@@ -521,11 +527,14 @@ ${paragraph(HIDDEN.noCheck)}
     const { incoming, outgoing } = c.env;
     const state = sessions.read(incoming);
     const session = 'session' in state ? state.session : undefined;
-    if (session !== undefined && !mayPaste(session)) return noSuchList(session);
+    if (session !== undefined && !mayPaste(session) && forms.isSentFromHere(incoming)) {
+      return noSuchList(session);
+    }
     const fields = session === undefined ? undefined : await readForm(c.env);
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
-      if (session === undefined) return frame(overPage(noLongerSignedIn()));
+      if (!forms.isSentFromHere(incoming)) return frame(untrustedPage());
+      if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
       if (code === 'form-untrusted') return frame(untrustedPage());
       return frame(notChecked(session, code, { typed: {} }, options));
     }

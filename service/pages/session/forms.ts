@@ -32,6 +32,8 @@ type Of = { form: string; owner: string; once?: string };
 const textOf = ({ form, owner, once = '' }: Of): string => JSON.stringify([form, owner, once]);
 
 export type Forms = {
+  /** Whether the browser says that it was sent from a page of ours, as far as it says anything. */
+  isSentFromHere: (incoming: Pick<IncomingMessage, 'headers'>) => boolean;
   /** The token that a form carries. */
   token: (of: Of) => string;
   /**
@@ -58,6 +60,7 @@ function isSentFromHere(
 /** @param origins where our pages are, by configuration and never by what a request says */
 export function createForms(sealer: Sealer, origins: () => readonly string[]): Forms {
   return {
+    isSentFromHere: (incoming) => isSentFromHere(incoming, origins()),
     token: (of) => sealer.sign(textOf(of)),
     isOurs: (incoming, fields, of) =>
       isSentFromHere(incoming, origins()) && sealer.isSigned(textOf(of), fields.get('token') ?? ''),

@@ -27,6 +27,7 @@ const sessionSchema = z.strictObject({
   name: shortTextSchema,
   role: roleSchema,
   scopes: z.array(z.enum(SCOPES)),
+  /** By the store's clock, as what ends it. */
   issuedAt: z.int(),
   seenAt: z.int(),
 });
@@ -84,7 +85,12 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
     return (
       endings.hasEnded({ of: 'session', id }, issuedAt) ||
       endings.hasEnded({ of: 'subject', issuer, subject }, issuedAt) ||
-      (sid !== undefined && endings.hasEnded({ of: 'provider-session', issuer, sid }, issuedAt))
+      endings.hasEnded(
+        sid === undefined
+          ? { of: 'subject-without-sid', issuer, subject }
+          : { of: 'provider-session', issuer, sid },
+        issuedAt,
+      )
     );
   }
 
@@ -119,9 +125,9 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       }
     },
     begin: (signedIn) =>
-      cookieOf({ ...signedIn, id: randomUUID(), issuedAt: now(), seenAt: now() }),
+      cookieOf({ ...signedIn, id: randomUUID(), issuedAt: endings.now(), seenAt: now() }),
     renew: (session) => cookieOf({ ...session, seenAt: now() }),
-    end: ({ id }) => endings.end({ of: 'session', id }),
+    end: ({ id }) => endings.endSession(id),
     endsAt,
   };
 }

@@ -29,7 +29,12 @@ import {
 import type { Cookies } from '../session/cookies.ts';
 import { type Forms, readForm } from '../session/forms.ts';
 import type { Sealer } from '../session/seal.ts';
-import { type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
+import {
+  type SessionState,
+  type Sessions,
+  type SignedIn,
+  signedInSchema,
+} from '../session/sessions.ts';
 import type { Visit, Visits } from '../session/visits.ts';
 import type { Provider, Sent } from './openid.ts';
 import { refusedPage, signInRefusalOf } from './refused.ts';
@@ -296,11 +301,13 @@ ${button(SIGN_IN.continue)}
     return letIn(incoming, choice.signedIn, provider.name, undefined, visit);
   };
 
-  const signedOutPage = (recorded: boolean): Response => {
+  const signedOutPage = (recorded: boolean, { kind }: SessionState): Response => {
     const title = recorded ? SIGN_IN.signedOut : SIGN_IN.signOutFailed;
     return frame({
       title,
-      cookies: [cookies.set('session', undefined), cookies.set('visit', undefined)],
+      // A browser that sent no session may still have one: others' forms come without it.
+      cookies:
+        kind === 'none' ? [] : [cookies.set('session', undefined), cookies.set('visit', undefined)],
       content: html`${heading(title)}
 ${paragraph(recorded ? SIGN_IN.signedOutThen : SIGN_IN.signOutFailedThen)}
 ${paragraph(SIGN_IN.signedOutShared)}
@@ -312,19 +319,19 @@ ${paragraph(SIGN_IN.signedOutShared)}
     const { incoming } = env;
     const state = sessions.read(incoming);
     const fields = await readForm(env);
-    if (state.kind !== 'open') return signedOutPage(state.kind !== 'unknown');
-    const { session } = state;
-    if (
-      fields === undefined ||
-      !forms.isOurs(incoming, fields, { form: 'sign-out', owner: session.id })
-    ) {
-      return untrusted();
-    }
+    const session = 'session' in state ? state.session : undefined;
+    const isOurs =
+      session === undefined
+        ? forms.isSentFromHere(incoming)
+        : fields !== undefined &&
+          forms.isOurs(incoming, fields, { form: 'sign-out', owner: session.id });
+    if (!isOurs) return untrusted();
+    if (session === undefined) return signedOutPage(true, state);
     const recorded = await sessions.end(session).then(
       () => true,
       () => false,
     );
-    return signedOutPage(recorded);
+    return signedOutPage(recorded, state);
   };
 
   const answered = (status: number, body: string): Response =>
@@ -341,12 +348,17 @@ ${paragraph(SIGN_IN.signedOutShared)}
     if (ended === undefined) return answered(400, '{"error":"invalid_request"}');
     const { issuer, jti, sid, subject } = ended;
     try {
-      if (!(await endings.once(`logout ${JSON.stringify([issuer, jti])}`))) {
-        return answered(400, '{"error":"invalid_request"}');
-      }
-      if (sid !== undefined) await endings.end({ of: 'provider-session', issuer, sid });
-      else if (subject !== undefined) await endings.end({ of: 'subject', issuer, subject });
-      return answered(200, '{}');
+      const ofPerson = subject !== undefined && {
+        // A session of which the provider never said its own id is known by its person alone.
+        of: sid === undefined ? ('subject' as const) : ('subject-without-sid' as const),
+        issuer,
+        subject,
+      };
+      const isNew = await endings.endByToken(JSON.stringify([issuer, jti]), [
+        ...(sid === undefined ? [] : [{ of: 'provider-session' as const, issuer, sid }]),
+        ...(ofPerson === false ? [] : [ofPerson]),
+      ]);
+      return isNew ? answered(200, '{}') : answered(400, '{"error":"invalid_request"}');
     } catch {
       return answered(503, '{"error":"temporarily_unavailable"}');
     }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { HIDDEN, LIST, RESULT } from '#schemas/wording/pages.ts';
+import { HIDDEN, LIST, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
 import { keys } from '#store/keys.ts';
 import { testNumber } from '../../support/rows.ts';
-import { startTestService, type TestService } from '../../support/service.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -12,6 +12,7 @@ import {
 } from '../../support/visitor.ts';
 
 const [PLAN, DIFFERS, NONE] = [testNumber(7_401), testNumber(7_402), testNumber(7_403)];
+const UNSEEN = [testNumber(7_404), testNumber(7_405), testNumber(7_406)] as const;
 let service: TestService;
 beforeAll(async () => {
   service = await startTestService({
@@ -109,4 +110,23 @@ test('a list sent again from another tab shows nothing and looks nothing up', as
   expect(single.heading).toBe(RESULT.onPlan);
   const again = await visitor.post('/list', { ...fields, list: PLAN });
   expect([RESULT.onPlan, HIDDEN.heading]).toContain(again.heading);
+});
+
+test('a look and a list while Redis writes nothing are on record, each number as not checked', async () => {
+  const visitor = await practitioner();
+  const list = hiddenOf(await visitor.get('/list'), '/list');
+  const look = hiddenOf(await visitor.get('/look-up'), '/look-up');
+  await service.admin.call('CLIENT', 'PAUSE', '60000', 'WRITE');
+  const [pasted, looked] = await Promise.all([
+    visitor.post('/list', { ...list, list: `${UNSEEN[0]}\n${UNSEEN[1]}` }),
+    visitor.post('/look-up', { ...look, number: UNSEEN[2] }),
+  ]).finally(() => void service.admin.call('CLIENT', 'UNPAUSE'));
+  expect(pasted.heading).toBe('2 pasted, 0 checked, 2 NOT checked');
+  expect(looked.heading).toBe(NOT_CHECKED.couldNotCheck);
+  await until(async () => {
+    const events = await service.events();
+    return UNSEEN.every((nhsNumber) =>
+      events.some((event) => event.type === 'could-not-check' && event.nhsNumber === nhsNumber),
+    );
+  });
 });

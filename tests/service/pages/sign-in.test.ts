@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LOOK_UP, NOT_CHECKED, RESULT, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { refusedPage, signInRefusalOf } from '#service/pages/sign-in/refused.ts';
 import { createBlocks } from '#store/blocks.ts';
+import { keys } from '#store/keys.ts';
 import {
   type Cis2,
   type Cis2Person,
@@ -375,6 +376,20 @@ describe('a form', () => {
     const out = await visitor.post('/sign-out', hiddenOf(page, '/sign-out'), headers);
     expect(out.status).toBe(403);
     expect((await visitor.get('/look-up')).status).toBe(200);
+    // As browsers send it from another site: without the cookies.
+    const without = createVisitor(service.baseUrl);
+    for (const path of ['/look-up', '/list', '/look-up/attendance', '/sign-out', '/sign-in']) {
+      const refused = await without.post(path, fields, headers);
+      expect([path, refused.status, refused.headers.getSetCookie()]).toEqual([path, 403, []]);
+    }
+  });
+
+  test('that comes without a session takes no cookie away, whatever the browser says of its origin', async () => {
+    const stranger = createVisitor(service.baseUrl);
+    for (const path of ['/look-up', '/list', '/look-up/attendance', '/sign-out']) {
+      const answer = await stranger.post(path, { token: 'x' });
+      expect([path, answer.headers.getSetCookie()]).toEqual([path, []]);
+    }
   });
 
   test('with no token, another’s, or one for another form makes no look', async () => {
@@ -421,6 +436,27 @@ describe('a provider ends sessions', () => {
     await signIn(visitor, sub);
     expect((await send(token)).status).toBe(400);
     expect((await visitor.get('/look-up')).status).toBe(200);
+  });
+
+  test('of somebody of whom it never named its own session, by a token that names one', async () => {
+    const sub = somebody();
+    const visitor = createVisitor(service.baseUrl);
+    await signIn(visitor, sub);
+    expect((await send(await cis2.logoutToken({ sub, sid: 'unheard-of' }))).status).toBe(200);
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+  });
+
+  test('by a token that is sent again after it could not be recorded', async () => {
+    const sub = somebody();
+    const visitor = createVisitor(service.baseUrl);
+    await signIn(visitor, sub);
+    const token = await cis2.logoutToken({ sub });
+    await service.admin.del(keys.ended);
+    await service.admin.set(keys.ended, 'damaged');
+    expect((await send(token)).status).toBe(503);
+    await service.admin.del(keys.ended);
+    expect((await send(token)).status).toBe(200);
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test.for<[string, Record<string, unknown>, string?]>([
