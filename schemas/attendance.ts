@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { phoneSchema } from './authority.ts';
-import { nhsNumberSchema } from './nhs-number.ts';
+import { nhsNumberSchema, parseNhsNumber } from './nhs-number.ts';
 
 /**
  * What came of a look from unscheduled care, as far as its authority has to act on it. Source: our own; CP-IS has
@@ -17,13 +17,23 @@ export const ATTENDANCES = [
 /** A look counts for so long: afterwards what came of it is told by telephone. */
 export const ATTENDANCE_HOURS = 24;
 
-/** A name as it stands over a door. It has no room for a story. */
+/**
+ * A name as it stands over a door. It has no room for a story, and with at most four digits none for an NHS number or
+ * a date of birth.
+ */
 const wardSchema = z
   .string()
   .trim()
-  .regex(/^[\p{L}\p{N}][\p{L}\p{N} .&'’-]{0,39}$/u, {
-    error: 'must be the name of a ward: at most 40 letters and digits',
+  .regex(/^(?!(?:[^0-9]*[0-9]){5})[\p{L}0-9][\p{L}0-9 .&'’-]{0,29}$/u, {
+    error:
+      'must be the name of a ward: at most 30 letters and digits, of which at most four are digits',
   });
+
+/** National numbers are written with their 0, which no NHS number in use begins with. */
+const switchboardSchema = phoneSchema.refine(
+  (phone) => phone.startsWith('0') || parseNhsNumber(phone) === undefined,
+  { error: 'must be a telephone number, and no NHS number' },
+);
 
 /** The body of `POST /lookup/{auditId}/attendance`. */
 export const attendanceRequestSchema = z.strictObject({
@@ -32,10 +42,11 @@ export const attendanceRequestSchema = z.strictObject({
     description:
       'left-before-seen is told to the authority at once, the others with the next notification. wrong-patient: the number of somebody else was looked up by mistake.',
   }),
-  ward: wardSchema
-    .optional()
-    .meta({ description: 'Where the child is: a name, and nothing else.' }),
-  switchboard: phoneSchema.optional().meta({
+  ward: wardSchema.optional().meta({
+    description:
+      'The name of the ward only, with at most four digits. No patient details: it is kept in the audit.',
+  }),
+  switchboard: switchboardSchema.optional().meta({
     description: 'The telephone number by which the ward is reached.',
   }),
 });

@@ -231,7 +231,7 @@ export const ERRORS = {
     retryable: false,
     title: 'What came of a look is not as described',
     detail:
-      'The body takes nhsNumber, attended, ward (a name of at most 40 letters and digits) and switchboard (a telephone number), and nothing else.',
+      'The body takes nhsNumber, attended, ward (the name of a ward and no patient details: at most 30 letters and digits, of which at most four are digits) and switchboard (a telephone number), and nothing else.',
   },
   'batch-not-allowed': {
     status: 403,

@@ -346,7 +346,9 @@ export const ATTENDANCE = {
   switchboard: 'Telephone number of the switchboard (if you know it)',
   submit: 'Tell the council',
   pick: 'Choose what happened',
-  wardWrong: 'Ward must be a name of at most 40 letters and digits',
+  wardHint: 'Ward name only. No patient details.',
+  wardWrong:
+    'Enter the name of the ward only, without patient details: at most 30 letters and digits, of which at most four are digits',
   switchboardWrong: 'Enter one telephone number, like 020 7946 0200, or leave it empty',
   title: 'Recorded',
   recorded: 'Recorded',

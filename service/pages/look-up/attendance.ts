@@ -61,11 +61,16 @@ function textField(
   label: string,
   value: string | undefined,
   error: string | undefined,
+  hint?: string,
 ): Html {
+  const describedBy = [hint !== undefined && `${name}-hint`, error !== undefined && `${name}-error`]
+    .filter((id) => id !== false)
+    .join(' ');
   return html`<div class="nhsuk-form-group${error !== undefined && ' nhsuk-form-group--error'}">
 <label class="nhsuk-label" for="${name}">${label}</label>
+${hint !== undefined && html`<div class="nhsuk-hint" id="${name}-hint">${hint}</div>`}
 ${errorMessage(`${name}-error`, error)}
-<input class="nhsuk-input nhsuk-input--width-20${error !== undefined && ' nhsuk-input--error'}" id="${name}" name="${name}" type="${name === 'ward' ? 'text' : 'tel'}" maxlength="40" autocomplete="off"${error !== undefined && html` aria-describedby="${name}-error"`} value="${value ?? ''}">
+<input class="nhsuk-input nhsuk-input--width-20${error !== undefined && ' nhsuk-input--error'}" id="${name}" name="${name}" type="${name === 'ward' ? 'text' : 'tel'}" maxlength="${name === 'ward' ? 30 : 40}" autocomplete="off"${describedBy !== '' && html` aria-describedby="${describedBy}"`} value="${value ?? ''}">
 </div>`;
 }
 
@@ -84,7 +89,7 @@ ${radios('attended', {
   error: errorOf('attended'),
   options: ATTENDANCES.map((value) => ({ value, text: ATTENDANCE.options[value] })),
 })}
-${textField('ward', ATTENDANCE.ward, typed.ward, errorOf('ward'))}
+${textField('ward', ATTENDANCE.ward, typed.ward, errorOf('ward'), ATTENDANCE.wardHint)}
 ${textField('switchboard', ATTENDANCE.switchboard, typed.switchboard, errorOf('switchboard'))}
 ${button(ATTENDANCE.submit)}
 </form>`;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { attendanceAnswerSchema } from '#schemas/attendance.ts';
 import { notificationsPageSchema } from '#schemas/notification.ts';
 import { ATTENDANCE } from '#schemas/wording/pages.ts';
+import { readAttendance } from '#service/pages/look-up/attendance.ts';
 import { officer } from '../../support/authority.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
@@ -181,12 +182,50 @@ describe('nothing is said of', () => {
   });
 });
 
+describe('a ward and its telephone have no room for a patient:', () => {
+  test.for<[string, Record<string, string>]>([
+    ['an NHS number', { ward: 'Ward 999 000 0018' }],
+    ['an NHS number alone', { ward: '9990000018' }],
+    ['an NHS number with marks', { ward: '999.000.0018' }],
+    ['an NHS number with letters between', { ward: '999 a 000 b 0018' }],
+    ['an NHS number in other digits', { ward: '٩٩٩٠٠٠٠٠١٨' }],
+    ['a date of birth', { ward: 'Ann 05-03-19' }],
+    ['more than a name', { ward: 'Ann Example is in bed by the door' }],
+    ['a mark of sentences', { ward: 'Ward 4, Ann' }],
+    ['an NHS number for a telephone number', { switchboard: '999 000 0018' }],
+  ])('%s is refused, by the API and by the page', async ([, where]) => {
+    const said = { nhsNumber: HELD, attended: 'admitted', ...where };
+    expect(await codeOf(await say(randomUUID(), said))).toBe('400 invalid-attendance');
+    const read = readAttendance({ attended: 'admitted', ...where }, HELD);
+    expect(read).toEqual({
+      errors: [
+        {
+          field: Object.keys(where)[0],
+          text: 'ward' in where ? ATTENDANCE.wardWrong : ATTENDANCE.switchboardWrong,
+        },
+      ],
+    });
+  });
+
+  test.for([
+    'Ward 4',
+    'Níall Ó’Brien Ward',
+    'St. Mary’s A&E',
+    '4B-North 12',
+    'Children’s Ward 1234',
+  ])('%s is a ward', (ward) => {
+    const read = readAttendance({ attended: 'admitted', ward }, HELD);
+    expect(read).toMatchObject({ request: { ward } });
+  });
+});
+
 test('on the page it is said of one’s own look, and of no other', async () => {
   const nurse = createVisitor(service.baseUrl);
   await nurse.signIn();
   const answer = await nurse.lookUp(PAGE);
   const form = hiddenOf(answer, '/look-up/attendance');
   expect(answer.text).not.toMatch(/name="attended"[^>]* checked/);
+  expect(wordsOf(answer)).toContain('Ward name only. No patient details.');
   const nothing = await nurse.post('/look-up/attendance', form);
   expect([nothing.status, wordsOf(nothing).includes(ATTENDANCE.pick)]).toEqual([400, true]);
   const wrong = await nurse.post('/look-up/attendance', {
