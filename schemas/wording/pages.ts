@@ -152,6 +152,8 @@ export const LOOK_UP = {
   error: 'Error: ',
   numberMissing: 'Enter the NHS number',
   numberWrong: 'Check the NHS number. One of its 10 digits is wrong or missing',
+  reasonWrong: 'Choose one of the reasons, or none',
+  careWrong: 'Choose one kind of care',
   dateWrong: 'Date of birth must be a real date in the past, like 27 3 2019. Or leave it empty',
   tooLate: 'This page was open too long, or was opened before you signed in. Look up again.',
 } as const;

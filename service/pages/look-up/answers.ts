@@ -1,7 +1,5 @@
-import type { Page } from '../html/frame.ts';
-
-type Held = {
-  page: Promise<Page | undefined>;
+type Held<Answer> = {
+  answer: Promise<Answer>;
   delivered: boolean;
   /** What the audit is told where no browser got it. */
   notDelivered?: () => void;
@@ -13,28 +11,28 @@ const HELD_FOR_MS = 5_000;
 const HELD_AT_MOST = 1_000;
 
 /**
- * Answers for the moment in which a form may come again: the second gets what the first got, and no second look is
- * made. Whether an answer arrived is told once, when no other can come.
+ * Answers for the moment in which a form may come again: the second gets what the first got, and nothing is done
+ * a second time. Whether an answer arrived is told once, when no other can come.
  */
-export class Answers {
-  readonly #held = new Map<string, Held>();
+export class Answers<Answer> {
+  readonly #held = new Map<string, Held<Answer>>();
 
   /** What a form with these contents was or is being answered with; `undefined` where it was not sent lately. */
-  find(asked: string): Promise<Page | undefined> | undefined {
-    return this.#held.get(asked)?.page;
+  find(asked: string): Promise<Answer> | undefined {
+    return this.#held.get(asked)?.answer;
   }
 
-  hold(asked: string, page: Promise<Page | undefined>): void {
+  hold(asked: string, answer: Promise<Answer>): void {
     if (this.#held.size >= HELD_AT_MOST) {
       const [oldest] = this.#held.keys();
       if (oldest !== undefined) this.#forget(oldest);
     }
-    const held: Held = { page, delivered: false };
+    const held: Held<Answer> = { answer, delivered: false };
     this.#held.set(asked, held);
     const begin = (): void => {
       held.timer = setTimeout(() => this.#forget(asked), HELD_FOR_MS).unref();
     };
-    page.then(begin, begin);
+    answer.then(begin, begin);
   }
 
   /** Of an answer that the audit says was shown. */

@@ -26,13 +26,11 @@ export type Look = { lookupId: string; nhsNumber: NhsNumber };
 export type AttendanceForm = { token: string; of: string };
 type Typed = Partial<Record<'attended' | 'ward' | 'switchboard', string>>;
 
-const LONGEST_TYPED = 100;
-
 export function typedAttendance(fields: Fields): Typed {
   const typed: Typed = {};
   for (const name of ['attended', 'ward', 'switchboard'] as const) {
     const value = fields.get(name)?.trim();
-    if (value !== undefined && value !== '') typed[name] = value.slice(0, LONGEST_TYPED);
+    if (value !== undefined && value !== '') typed[name] = value;
   }
   return typed;
 }

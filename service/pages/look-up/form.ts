@@ -24,14 +24,12 @@ export type Typed = Partial<Record<Name, string>>;
 
 export type Hidden = { form: string; token: string };
 
-const LONGEST_TYPED = 100;
-
 /** What was typed, to be shown again and to be read. */
 export function typedOf(fields: Fields): Typed {
   const typed: Typed = {};
   for (const name of NAMES) {
     const value = fields.get(name);
-    if (value !== undefined && value !== '') typed[name] = value.slice(0, LONGEST_TYPED);
+    if (value !== undefined && value !== '') typed[name] = value;
   }
   return typed;
 }
@@ -66,12 +64,18 @@ export function readTyped(typed: Typed, now: number): ReadTyped {
     });
   }
   if (date === undefined) errors.push({ field: 'day', text: LOOK_UP.dateWrong });
-  if (nhsNumber === undefined || date === undefined) {
+  const reason = REASONS.find((each) => each === typed.reason);
+  if (reason === undefined && typed.reason !== undefined) {
+    errors.push({ field: 'reason', text: LOOK_UP.reasonWrong });
+  }
+  if (typed.care !== undefined && !Object.hasOwn(LOOK_UP.careOptions, typed.care)) {
+    errors.push({ field: 'care', text: LOOK_UP.careWrong });
+  }
+  if (nhsNumber === undefined || date === undefined || errors.length > 0) {
     return nhsNumber === undefined && number !== ''
       ? { kind: 'refused', code: 'invalid-nhs-number', number, errors }
       : { kind: 'refused', code: 'invalid-request', errors };
   }
-  const reason = REASONS.find((each) => each === typed.reason);
   return {
     kind: 'read',
     request: {
@@ -130,6 +134,7 @@ ${
   radios('care', {
     legend: LOOK_UP.care,
     chosen: typed.care === 'planned' ? 'planned' : 'unscheduled',
+    error: errorOf('care'),
     options: [
       { value: 'unscheduled', text: LOOK_UP.careOptions.unscheduled },
       { value: 'planned', text: LOOK_UP.careOptions.planned },
@@ -139,6 +144,7 @@ ${
 ${radios('reason', {
   legend: LOOK_UP.reason,
   chosen: typed.reason,
+  error: errorOf('reason'),
   options: REASONS.map((value) => ({ value, text: LOOK_UP.reasons[value] })),
 })}
 ${button(LOOK_UP.submit)}

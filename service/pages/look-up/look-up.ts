@@ -19,7 +19,7 @@ import type { GuardedWork, WorkRefused } from '../../admission/guarded.ts';
 import type { ProblemOptions } from '../../http/problem.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
-import type { Attend } from '../../lookup/attendance.ts';
+import type { Attend, Attended } from '../../lookup/attendance.ts';
 import {
   type Admitted,
   guardedLookup,
@@ -131,7 +131,8 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     now = Date.now,
   } = dependencies;
   const { organisations, registeredOnly, canChangeRole } = dependencies;
-  const answers = new Answers();
+  const answers = new Answers<Page | undefined>();
+  const attendances = new Answers<Attended>();
 
   function personOf(session: Session): Person {
     return {
@@ -271,7 +272,9 @@ ${paragraph(HIDDEN.noCheck)}
           ? limitedPage(options.limit?.retryAfterSeconds ?? WAIT_SECONDS, again)
           : code === 'number-not-in-use'
             ? notInUsePage()
-            : couldNotCheckPage(again);
+            : code === 'header-repeated'
+              ? { ...couldNotCheckPage(again), status: 400 }
+              : couldNotCheckPage(again);
     const bar = request && subjectBar({ ...request, at: now() }, false);
     return {
       ...page,
@@ -321,7 +324,7 @@ ${paragraph(HIDDEN.noCheck)}
       return { code: 'too-many-requests', limit: rehearsal.limit };
     }
     // With what it asks for: somebody may have gone back and typed another number into it.
-    const asked = JSON.stringify([id, request]);
+    const asked = JSON.stringify([id, request, admitted.access.access]);
     let answer = answers.find(asked);
     if (answer === undefined) {
       answer = look(session, admitted, { id, asked, typed, request, rehearsal }, trace);
@@ -363,7 +366,7 @@ ${paragraph(HIDDEN.noCheck)}
         'x-request-id': randomUUID(),
         ...(isPlanned && { isunscheduledaccessevent: 'false' }),
       },
-      rawHeaders: [],
+      rawHeaders: incoming.rawHeaders,
     };
     return asSession(state, head, refuse, (context, admitted, trace) =>
       session === undefined
@@ -418,10 +421,14 @@ ${paragraph(HIDDEN.noCheck)}
         code === 'too-many-requests' || signInRefusalOf(code) !== undefined
           ? notChecked(session, code, { typed: {} }, options)
           : attendanceNotRecorded(code !== 'look-not-found');
-      return frame({ ...page, ...signedIn(session) });
+      return frame({
+        ...page,
+        ...(code === 'header-repeated' && { status: 400 }),
+        ...signedIn(session),
+      });
     }
 
-    const head = { headers: { 'x-request-id': randomUUID() }, rawHeaders: [] };
+    const head = { headers: { 'x-request-id': randomUUID() }, rawHeaders: incoming.rawHeaders };
     return asSession(state, head, refuse, async (_, admitted) => {
       if (session === undefined) return { code: 'token-required' };
       const look = lookSchema.safeParse(sealer.open('look', fields?.get('of') ?? '')).data;
@@ -436,7 +443,13 @@ ${paragraph(HIDDEN.noCheck)}
         const page = attendanceErrors(attendanceForm(session, look), typed, read.errors);
         return frame({ ...page, ...signedIn(session) });
       }
-      const attended = await attend(admitted, look.lookupId, read.request, 'pages');
+      const said = JSON.stringify([look.lookupId, read.request]);
+      let attending = attendances.find(said);
+      if (attending === undefined) {
+        attending = attend(admitted, look.lookupId, read.request, 'pages');
+        attendances.hold(said, attending);
+      }
+      const attended = await attending;
       if (attended.kind === 'refused') return { code: attended.code };
       const page = attendanceRecorded(attended.authorities.map(({ name }) => name));
       return frame({ ...page, ...signedIn(session) });
@@ -541,7 +554,7 @@ ${paragraph(HIDDEN.noCheck)}
 
     const head = {
       headers: { 'x-request-id': randomUUID(), isunscheduledaccessevent: 'false' },
-      rawHeaders: [],
+      rawHeaders: incoming.rawHeaders,
     };
     return asSession(state, head, refuse, async (_, admitted, trace) => {
       const id = fields?.get('form') ?? '';
@@ -588,6 +601,9 @@ ${paragraph(HIDDEN.noCheck)}
     submitAttendance,
     showList,
     submitList,
-    stop: () => answers.stop(),
+    stop() {
+      answers.stop();
+      attendances.stop();
+    },
   };
 }

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import { BODY_LIMITS, readBody } from '../../http/body.ts';
+import { repeatedHeader } from '../../http/request-head.ts';
 import type { Sealer } from './seal.ts';
 
 /** The fields of a form, each at its first value; `undefined` where the body is none. */
@@ -14,6 +15,7 @@ export async function readForm(
   { incoming, outgoing }: HttpBindings,
   maxBytes: number = BODY_LIMITS.maxBytes,
 ): Promise<Fields | undefined> {
+  if (repeatedHeader(incoming) !== undefined) return undefined;
   const { headers } = incoming;
   if (!FORM_TYPE.test(headers['content-type'] ?? '')) return undefined;
   if (headers['content-encoding'] !== undefined) return undefined;

@@ -244,6 +244,16 @@ test('on the page it is said of one’s own look, and of no other', async () => 
   expect([done.status, done.heading]).toEqual([200, ATTENDANCE.recorded]);
   expect(wordsOf(done)).toContain('Northmoor Council is told.');
 
+  // A double click, or three: one event, and each is answered.
+  const attendances = async (): Promise<number> =>
+    (await service.events()).filter(({ type }) => type === 'attendance').length;
+  const before = await attendances();
+  const thrice = await Promise.all(
+    [1, 2, 3].map(() => nurse.post('/look-up/attendance', { ...form, attended: 'transferred' })),
+  );
+  expect(thrice.map(({ heading }) => heading)).toEqual(Array(3).fill(ATTENDANCE.recorded));
+  expect(await attendances()).toBe(before + 1);
+
   const other = createVisitor(service.baseUrl);
   await other.signIn('ambulanceService');
   const stolen = await other.post('/look-up/attendance', { ...form, attended: 'seen' });

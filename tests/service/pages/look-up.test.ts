@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addDays, londonDate, longDateText } from '#schemas/calendar.ts';
@@ -15,7 +18,7 @@ import {
 import { keys } from '#store/keys.ts';
 import { createSessionEndings } from '#store/session-endings.ts';
 import { testNumber } from '../../support/rows.ts';
-import { startTestService, type TestService, testFolder } from '../../support/service.ts';
+import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
 import { createVisitor, hiddenOf, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const today = londonDate(Date.now());
@@ -175,6 +178,51 @@ describe('what was typed wrongly', () => {
   test('is taken with spaces and hyphens, as it is printed', async () => {
     const printed = `${PLAN.slice(0, 3)}-${PLAN.slice(3, 6)}-${PLAN.slice(6)}`;
     expect((await nurse.lookUp(`  ${printed} `)).heading).toBe(RESULT.onPlan);
+  });
+});
+
+describe('nothing of what was sent is left out unsaid:', () => {
+  test.for([
+    ['a number with more after a hundred characters', `${PLAN}${' '.repeat(100)}${CARE}`, {}],
+    ['a reason that is none', PLAN, { reason: 'curiosity' }],
+    ['care that is none', PLAN, { care: 'urgent' }],
+    ['a part of a date after a hundred characters', PLAN, { day: `${' '.repeat(100)}x` }],
+  ] as const)('%s is refused, and nothing is looked up', async ([, number, more]) => {
+    const before = (await service.events()).filter(({ type }) => type === 'lookup').length;
+    const answer = await nurse.lookUp(number, more);
+    expect([answer.status, answer.title.startsWith('Error: ')]).toEqual([400, true]);
+    const after = (await service.events()).filter(({ type }) => type === 'lookup').length;
+    expect(after).toBe(before);
+  });
+
+  test.for([
+    ['content-type', ['application/x-www-form-urlencoded', 'application/json']],
+    ['x-request-id', [randomUUID(), randomUUID()]],
+    ['authorization', ['Bearer a', 'Bearer b']],
+  ] as const)('two headers %s are refused, as by the API', async ([name, twice]) => {
+    const form = hiddenOf(await nurse.get('/look-up'), '/look-up');
+    const asked = request(new URL('/look-up', service.baseUrl), {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        'sec-fetch-site': 'same-origin',
+        cookie: [...nurse.jar].map(([key, value]) => `${key}=${value}`).join('; '),
+        [name]: [...twice],
+      },
+    });
+    asked.end(new URLSearchParams({ ...form, number: PLAN }).toString());
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    expect([response.statusCode, await text(response)]).toEqual([
+      400,
+      expect.stringContaining(NOT_CHECKED.couldNotCheck),
+    ]);
+    await until(
+      async () =>
+        (await service.events()).some(
+          (event) => event.type === 'refusal' && event.code === 'header-repeated',
+        ),
+      'the refusal',
+    );
   });
 });
 
