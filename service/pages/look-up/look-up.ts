@@ -324,7 +324,7 @@ ${paragraph(HIDDEN.noCheck)}
       return { code: 'too-many-requests', limit: rehearsal.limit };
     }
     // With what it asks for: somebody may have gone back and typed another number into it.
-    const asked = JSON.stringify([id, request, admitted.access.access]);
+    const asked = JSON.stringify([id, request, typed.care]);
     let answer = answers.find(asked);
     if (answer === undefined) {
       answer = look(session, admitted, { id, asked, typed, request, rehearsal }, trace);

@@ -102,6 +102,17 @@ test('a list counts for the whole day that it was pasted on, also one of 25 hour
   expect(lives.filter((life) => life > 25 * 3_600_000)).toHaveLength(3);
 });
 
+test('a form sent again as other care shows no answer that was made for the first', async () => {
+  const visitor = await practitioner();
+  const fields = hiddenOf(await visitor.get('/look-up'), '/look-up');
+  const planned = await visitor.post('/look-up', { ...fields, number: PLAN, care: 'planned' });
+  expect(wordsOf(planned)).toContain(RESULT.silentWho);
+  const before = await looks();
+  const urgent = await visitor.post('/look-up', { ...fields, number: PLAN, care: 'unscheduled' });
+  expect(urgent.heading).toBe(HIDDEN.heading);
+  expect(await looks()).toBe(before);
+});
+
 test('a list sent again from another tab shows nothing and looks nothing up', async () => {
   const visitor = await practitioner();
   const page = await visitor.get('/list');
