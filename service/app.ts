@@ -7,7 +7,7 @@ import { withTraceId } from './fhir/request.ts';
 import { FHIR_BASE } from './fhir/vocabulary.ts';
 import { problemResponse } from './http/problem.ts';
 import { readRequestIds } from './http/request-ids.ts';
-import type { MountedRoute } from './http/route.ts';
+import type { MountedRoute, NotFound } from './http/route.ts';
 import { allowedMethods } from './routes/route.ts';
 import { errorFields, type Log } from './telemetry/log.ts';
 import { createRouteNames } from './telemetry/requests.ts';
@@ -21,7 +21,10 @@ const isFhir = (path: string): boolean => path === FHIR_BASE || path.startsWith(
  * @throws of addresses that one regular expression cannot hold, unless they are said to be apart. Hono would
  * take a slower router for all of them then, which every lookup would pay for.
  */
-export function createApp(routes: readonly MountedRoute[], { log }: { log: Log }) {
+export function createApp(
+  routes: readonly MountedRoute[],
+  { log, page }: { log: Log; page?: NotFound | undefined },
+) {
   const app = new Hono<{ Bindings: HttpBindings }>({ router: new RegExpRouter() });
   const apart = new Hono<{ Bindings: HttpBindings }>({ router: new TrieRouter() });
   for (const { operation, handler } of routes) {
@@ -38,6 +41,8 @@ export function createApp(routes: readonly MountedRoute[], { log }: { log: Log }
     const allow = allowed.get(routeOf(path));
     const code = allow === undefined ? 'not-found' : 'method-not-allowed';
     const { incoming } = c.env;
+    const shown = allow === undefined && !isFhir(path) ? page?.(c) : undefined;
+    if (shown !== undefined) return shown;
     const method = allow === undefined ? {} : { allow };
     return hasFhir && isFhir(path)
       ? refusalResponse(code, { ...readRequestIds(withTraceId(incoming)), ...method })

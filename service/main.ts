@@ -161,11 +161,11 @@ export async function startService(
     const description = createApiDescription(OPERATIONS, build.version, PUBLIC_URL);
     const routes = [
       ...(lookups === undefined ? [] : mount(PARTS.lookups.routes, lookups)),
-      ...(pages ?? []),
+      ...(pages?.routes ?? []),
       ...(worker === undefined ? [] : mount(PARTS.work.routes, worker.forRoutes)),
       ...mount(PARTS.service.routes, { build, readiness, own, description, stopping: begun }),
     ];
-    const app = createApp(routes, { log });
+    const app = createApp(routes, { log, page: pages?.notFound });
     const http = await serveHttp(app.fetch, {
       host: HOST,
       port: PORT,

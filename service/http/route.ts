@@ -17,3 +17,6 @@ export type MountedRoute = {
   };
   handler: Handler;
 };
+
+/** What is shown at an address that is not there; `undefined` to whoever is told it as a problem. */
+export type NotFound = (c: RouteContext) => Response | undefined;

@@ -2,14 +2,14 @@ import { ACCESSIBILITY, FRAME } from '#schemas/wording/pages.ts';
 import { preferredType } from '../http/accept.ts';
 import { problemResponse } from '../http/problem.ts';
 import { readRequestIds } from '../http/request-ids.ts';
-import type { Handler, MountedRoute } from '../http/route.ts';
+import type { Handler, MountedRoute, NotFound, RouteContext } from '../http/route.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { createCouncilsPage } from './councils/councils.ts';
 import type { CouncilNumbers } from './councils/numbers.ts';
 import { ASSETS_PATH, type Assets } from './html/assets.ts';
 import { createFrame, PAGE_HEADERS, redirect } from './html/frame.ts';
 import { html } from './html/html.ts';
-import { heading, link, paragraph } from './html/parts.ts';
+import { heading, link, notFoundPage, paragraph } from './html/parts.ts';
 import { createLookUpPages, type LookUpPagesDependencies } from './look-up/look-up.ts';
 import { couldNotCheckPage } from './look-up/not-checked.ts';
 import { createSignIn, type SignInDependencies } from './sign-in/sign-in.ts';
@@ -59,6 +59,9 @@ export const PAGES: readonly PageRoute[] = [
 /** Where a provider sends browsers back to. */
 export const backPath = (provider: string): string => `/sign-in/${provider}/back`;
 
+const wantsPage = (c: RouteContext): boolean =>
+  preferredType(c, ['application/problem+json', 'text/html']) === 'text/html';
+
 function createHandlers(dependencies: PagesDependencies) {
   const { assets, councils, isDemo } = dependencies;
   const frame = createFrame(assets, isDemo);
@@ -67,8 +70,7 @@ function createHandlers(dependencies: PagesDependencies) {
 
   /** A browser is taken to the pages; a program is told what it was told before there were any. */
   const home: Handler = (c) => {
-    const wantsPage = preferredType(c, ['application/problem+json', 'text/html']) === 'text/html';
-    return wantsPage
+    return wantsPage(c)
       ? redirect('/look-up')
       : problemResponse('not-found', readRequestIds(c.env.incoming));
   };
@@ -123,7 +125,8 @@ ${paragraph(ACCESSIBILITY.reportThen)}`,
     asset,
   };
   const fault = (): Response => frame(couldNotCheckPage(paragraph(link('/', FRAME.start))));
-  return { handlers, fault, stop: lookUp.stop };
+  const notFound = (): Response => frame(notFoundPage());
+  return { handlers, fault, notFound, stop: lookUp.stop };
 }
 
 /** The same addresses where there never are pages. */
@@ -136,9 +139,11 @@ export const absentPages = (): MountedRoute[] =>
 /** The pages of a running service; where there are none, their addresses are like any other that is not there. */
 export function createPages(dependencies: PagesDependencies): {
   routes: MountedRoute[];
+  /** What a browser is shown at an address that is not there; `undefined` for a program. */
+  notFound: NotFound;
   stop: () => void;
 } {
-  const { handlers, fault, stop } = createHandlers(dependencies);
+  const { handlers, fault, notFound, stop } = createHandlers(dependencies);
   const { isOn, log } = dependencies;
   const routes = PAGES.map(({ operation, answeredBy }): MountedRoute => {
     const handler = handlers[answeredBy];
@@ -155,5 +160,5 @@ export function createPages(dependencies: PagesDependencies): {
       },
     };
   });
-  return { routes, stop };
+  return { routes, notFound: (c) => (isOn() && wantsPage(c) ? notFound() : undefined), stop };
 }

@@ -47,7 +47,12 @@ async function loadSample(tools: Tools, configuration: Configuration, log: Log):
   for (const file of sampleUploads({ sequence: FIRST_SEQUENCE, now: Date.now() })) {
     const { code, name, officeHoursPhone, emergencyDutyTeamPhone } = file.authority;
     if ((await tools.loader.fileOf(code, FIRST_SEQUENCE)) !== undefined) continue;
-    const details = { name, officeHoursPhone, emergencyDutyTeamPhone };
+    const details = {
+      name,
+      officeHoursPhone,
+      emergencyDutyTeamPhone,
+      emergencyDutyTeamPhoneAsOf: new Date().toISOString(),
+    };
     await tools.loader.setAuthority(code, details, LOADED_BY);
     await upload(tools, configuration, file, log);
   }

@@ -8,7 +8,7 @@ import type { AdmissionContext } from '../admission/admission-context.ts';
 import { type Identities, organisationsOf } from '../admission/identities.ts';
 import { readSettingFile } from '../admission/issuers.ts';
 import { councilsFile, sessionKeysFile } from '../files/data-folder.ts';
-import type { MountedRoute } from '../http/route.ts';
+import type { MountedRoute, NotFound } from '../http/route.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
 import { readAssets } from '../pages/html/assets.ts';
 import { absentPages, backPath, createPages } from '../pages/pages.ts';
@@ -91,12 +91,12 @@ export async function startPages(
     providers,
     port,
   }: PagesStart,
-): Promise<readonly MountedRoute[]> {
+): Promise<{ routes: readonly MountedRoute[]; notFound?: NotFound }> {
   const { PUBLIC_URL, TLS_CERT_FILE, HOST, REREAD_SECONDS, SESSION_KEYS_FILE, PASTED_LISTS_A_DAY } =
     configuration;
   if (kind === 'live') refuseUnprotected(providers, PUBLIC_URL);
   // Live data without anybody who signs in: no key is made, no file written, and Redis asked for nothing.
-  if (kind === 'live' && providers.length === 0) return absentPages();
+  if (kind === 'live' && providers.length === 0) return { routes: absentPages() };
   const isDemo = (): boolean => admissionContext.isDemo() === true;
   const organisations = () => organisationsOf(identities, admissionContext.isDemo());
   const onProblem = (sentence: string): void => log.error(sentence);
@@ -117,7 +117,7 @@ export async function startPages(
     providers.filter(({ demoOnly }) => !demoOnly || isDemo());
   const cookies = createCookies(() => (PUBLIC_URL ?? scheme).startsWith('https'));
   const blocked = (userKey: string): boolean => readiness.blocked.has(userKey);
-  const { routes, stop } = createPages({
+  const { routes, notFound, stop } = createPages({
     ...lookups,
     take: admissionContext.take,
     listsADay: PASTED_LISTS_A_DAY,
@@ -153,5 +153,5 @@ export async function startPages(
     log,
   });
   add(stop);
-  return routes;
+  return { routes, notFound };
 }

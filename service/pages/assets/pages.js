@@ -23,6 +23,7 @@ if (filter !== null) {
     }
     for (const group of groups) {
       group.hidden = group.querySelector('[data-council]:not([hidden])') === null;
+      document.querySelector(`[data-letter="${group.dataset.group}"]`).hidden = group.hidden;
     }
     const { one, many, none } = count.dataset;
     count.textContent = shown === 0 ? none : shown === 1 ? one : many.replace('#', shown);

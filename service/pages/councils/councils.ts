@@ -35,10 +35,10 @@ function list(councils: readonly Council[]): Html {
 <p role="status" data-count data-none="${COUNCILS.matches(0)}" data-one="${COUNCILS.matches(1)}" data-many="${COUNCILS.many}">${total}</p>
 </div>
 <nav class="cpf-screen-only" aria-label="${COUNCILS.letters}"><ul class="cpf-letters" role="list">
-${letters.map((letter) => html`<li><a class="nhsuk-link" href="#letter-${letter}">${letter}</a></li>`)}
+${letters.map((letter) => html`<li data-letter="${letter}"><a class="nhsuk-link" href="#letter-${letter}">${letter}</a></li>`)}
 </ul></nav>
 ${letters.map(
-  (letter) => html`<section data-group aria-labelledby="letter-${letter}">
+  (letter) => html`<section data-group="${letter}" aria-labelledby="letter-${letter}">
 <h2 class="nhsuk-heading-m" id="letter-${letter}">${letter}</h2>
 <ul class="nhsuk-list" role="list">
 ${councils.filter((council) => letterOf(council) === letter).map(councilEntry)}

@@ -5,7 +5,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
-import { HIDDEN, NOT_CHECKED, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
+import { FRAME, HIDDEN, NOT_CHECKED, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
 import { findBrowser, NO_BROWSER, openPage, startBrowser } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
 import { startServing } from '../../support/processes.ts';
@@ -70,6 +70,43 @@ async function tabTo(page: Page, text: string): Promise<void> {
 }
 
 describe.skipIf(executable === undefined)('in a browser', () => {
+  test.each([320, 1000])(
+    'no word of the details is broken where it fits, at %i pixels',
+    async (width) => {
+      const { page, close } = await openPage(browser, { viewport: { width, height: 900 } });
+      await signInAs(page, baseUrl);
+      await lookUp(page, baseUrl, { nhsNumber: '9991000070' });
+      await page.locator('details').first().locator('summary').click();
+      // Of each word, by how many lines it is spread over.
+      const broken =
+        await page.evaluate(`[...document.querySelectorAll('th, td span')].flatMap((cell) => {
+      const text = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+      const found = [];
+      while (text.nextNode()) {
+        for (const { 0: word, index } of text.currentNode.data.matchAll(/[^\\s]+/g)) {
+          const range = document.createRange();
+          range.setStart(text.currentNode, index);
+          range.setEnd(text.currentNode, index + word.length);
+          if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) found.push(word);
+        }
+      }
+      return found;
+    })`);
+      expect(broken).toEqual([]);
+      await close();
+    },
+  );
+
+  test('an address that is not there is a page for a browser, and a problem for a program', async () => {
+    const { page, close } = await openPage(browser);
+    const shown = await page.goto(`${baseUrl}/look-upp`);
+    expect(shown?.status()).toBe(404);
+    expect(await heading(page)).toBe(FRAME.notFound);
+    const told = await fetch(`${baseUrl}/look-upp`);
+    expect(told.headers.get('content-type')).toContain('application/problem+json');
+    await close();
+  });
+
   test('a nurse does her work by keyboard alone, from the address that is printed to the number to ring', async () => {
     const { page, complaints, close } = await openPage(browser);
     await page.goto(baseUrl);
@@ -286,6 +323,8 @@ describe.skipIf(executable === undefined || !all)('in a browser, tried at length
     await page.getByLabel('Council’s name').fill('west');
     expect(await page.locator('[data-council]:visible').count()).toBe(1);
     expect(await page.getByRole('status').innerText()).toBe('1 council');
+    expect(await page.locator('[data-letter]:visible').allInnerTexts()).toEqual(['W']);
+    expect(await page.getByText('is not known').count()).toBe(0);
     await page.getByLabel('Council’s name').fill('zzz');
     expect(await page.getByRole('status').innerText()).toContain('No council has that name');
     expect(complaints).toEqual([]);
