@@ -336,12 +336,21 @@ ${paragraph(HIDDEN.noCheck)}
     return frame(page);
   }
 
+  /**
+   * Who sends a form, and what it says. Nobody's body is read before it is known who they are; that is judged again
+   * once all of it is here, since the session may have ended while it was on its way.
+   */
+  async function readSignedIn(env: RouteContext['env']) {
+    const isKnown = 'session' in sessions.read(env.incoming);
+    const fields = isKnown ? await readForm(env) : undefined;
+    const state = sessions.read(env.incoming);
+    const session = 'session' in state ? state.session : undefined;
+    return { state, session, fields };
+  }
+
   const submit: Handler = async (c) => {
     const { incoming } = c.env;
-    const state = sessions.read(incoming);
-    const session = 'session' in state ? state.session : undefined;
-    // Nobody's body is read before it is known who they are.
-    const fields = session === undefined ? undefined : await readForm(c.env);
+    const { state, session, fields } = await readSignedIn(c.env);
     const typed = fields === undefined ? {} : typedOf(fields);
     let errors: readonly FieldError[] = [];
 
@@ -409,9 +418,7 @@ ${paragraph(HIDDEN.noCheck)}
   /** What came of a look, said on the page of its answer. */
   const submitAttendance: Handler = async (c) => {
     const { incoming } = c.env;
-    const state = sessions.read(incoming);
-    const session = 'session' in state ? state.session : undefined;
-    const fields = session === undefined ? undefined : await readForm(c.env);
+    const { state, session, fields } = await readSignedIn(c.env);
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
       if (!forms.isSentFromHere(incoming)) return frame(untrustedPage());
@@ -538,12 +545,10 @@ ${paragraph(HIDDEN.noCheck)}
 
   const submitList: Handler = async (c) => {
     const { incoming, outgoing } = c.env;
-    const state = sessions.read(incoming);
-    const session = 'session' in state ? state.session : undefined;
+    const { state, session, fields } = await readSignedIn(c.env);
     if (session !== undefined && !mayPaste(session) && forms.isSentFromHere(incoming)) {
       return noSuchList(session);
     }
-    const fields = session === undefined ? undefined : await readForm(c.env);
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
       if (!forms.isSentFromHere(incoming)) return frame(untrustedPage());

@@ -8,7 +8,7 @@ import type { ClaimMapping, Claims } from '#schemas/people/identity.ts';
 import { isScope } from '#schemas/people/identity.ts';
 import { SIGN_IN_FOR, type SignInProvider } from '#schemas/people/sign-in.ts';
 import { mappingOf, readClaims } from '../../admission/claims.ts';
-import { type IssuerKeys, remoteKeys } from '../../admission/issuer-keys.ts';
+import { type IssuerKeys, KeysUnavailable, remoteKeys } from '../../admission/issuer-keys.ts';
 import type { Flow } from '../session/visits.ts';
 
 /** What a provider said of somebody that a page of refusal repeats. */
@@ -41,8 +41,11 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
   start: (changeRole: boolean) => Promise<{ url: URL; flow: Omit<Flow, 'begunAt'> } | undefined>;
   /** Judges what the browser brings back. Never rejects. */
   finish: (search: string, flow: Flow) => Promise<Returned>;
-  /** What a logout token ends; `undefined` where it is not one of this provider's, for us. */
-  readLogoutToken: (token: string) => Promise<LoggedOut | undefined>;
+  /**
+   * What a logout token ends; `undefined` where it is not one of this provider's, for us; `unavailable` where that
+   * cannot be judged now, and it should be sent again.
+   */
+  readLogoutToken: (token: string) => Promise<LoggedOut | 'unavailable' | undefined>;
   stop: () => void;
 };
 
@@ -288,7 +291,7 @@ export async function openProvider(
     },
     async readLogoutToken(token) {
       const metadata = (await configured())?.serverMetadata();
-      if (metadata?.jwks_uri === undefined) return undefined;
+      if (metadata?.jwks_uri === undefined) return 'unavailable';
       keys ??= remoteKeys(metadata.jwks_uri, [...ALGORITHMS], { onProblem });
       try {
         const { payload } = await jwtVerify(token, keys.find, {
@@ -300,8 +303,8 @@ export async function openProvider(
         });
         const { jti, sub, sid } = logoutClaimsSchema.parse(payload);
         return { issuer: metadata.issuer, jti, subject: sub, sid };
-      } catch {
-        return undefined;
+      } catch (error) {
+        return error instanceof KeysUnavailable ? 'unavailable' : undefined;
       }
     },
     stop: () => keys?.stop(),

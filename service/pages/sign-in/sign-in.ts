@@ -346,6 +346,7 @@ ${paragraph(SIGN_IN.signedOutShared)}
     const token = (await readForm(c.env))?.get('logout_token');
     const ended = token === undefined ? undefined : await provider?.readLogoutToken(token);
     if (ended === undefined) return answered(400, '{"error":"invalid_request"}');
+    if (ended === 'unavailable') return answered(503, '{"error":"temporarily_unavailable"}');
     const { issuer, jti, sid, subject } = ended;
     try {
       const ofPerson = subject !== undefined && {

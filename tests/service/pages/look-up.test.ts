@@ -226,6 +226,33 @@ describe('nothing of what was sent is left out unsaid:', () => {
   });
 });
 
+test.each([
+  ['/look-up', { number: PLAN }],
+  ['/look-up/attendance', { attended: 'seen' }],
+])(
+  '%s shows and records nothing for somebody who signs out while the form is on its way',
+  async (path, fields) => {
+    const visitor = createVisitor(service.baseUrl);
+    await visitor.signIn();
+    const page = await visitor.get('/look-up');
+    const body = new URLSearchParams({ ...hiddenOf(page, '/look-up'), ...fields }).toString();
+    const asked = request(new URL(path, service.baseUrl), {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        'content-length': body.length,
+        'sec-fetch-site': 'same-origin',
+        cookie: [...visitor.jar].map(([key, value]) => `${key}=${value}`).join('; '),
+      },
+    });
+    asked.write(body.slice(0, 5));
+    await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
+    asked.end(body.slice(5));
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    expect(await text(response)).toContain(NOT_CHECKED.over);
+  },
+);
+
 describe('one form is one look', () => {
   const looks = async (): Promise<number> =>
     (await service.events()).filter(({ type }) => type === 'lookup').length;

@@ -476,6 +476,15 @@ describe('a provider ends sessions', () => {
   });
 });
 
+test('a sign-out by a provider whose keys cannot be fetched is asked for again', async () => {
+  const sent = await createVisitor(service.baseUrl).post(
+    '/sign-in/gone/logged-out',
+    { logout_token: await cis2.logoutToken({ sub: somebody() }) },
+    { 'sec-fetch-site': 'cross-site' },
+  );
+  expect([sent.status, sent.text]).toEqual([503, '{"error":"temporarily_unavailable"}']);
+});
+
 test('nobody is sent elsewhere by an address of ours', async () => {
   const visitor = createVisitor(service.baseUrl);
   for (const path of [
