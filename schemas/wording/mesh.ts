@@ -58,6 +58,8 @@ export const MESH = {
   ofFile: (name: string, what: string) => `${name}: ${what}`,
   pairUnreadable:
     'It is in the outbox and cannot be sent: its control file cannot be read. Remove it.',
+  pairFailed: (fault: string) =>
+    `It is in the outbox and cannot be taken out (${fault}). The service is retrying.`,
   pairOfOtherMailbox: 'It is in the outbox and is not from MESH_MAILBOX, so it is left.',
   dataGone: 'Its data has been removed from the folder sending.',
   answerLost: (fault: string) =>

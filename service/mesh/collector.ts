@@ -27,6 +27,12 @@ export type CollectorOptions = {
   clock: () => number;
 };
 
+/** Of a fault, its code alone, since a message may hold anything. */
+export function codeOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code ?? (error instanceof Error ? error.name : 'unknown');
+}
+
 const MODE = 0o600;
 const CONTROL = /\.ctl$/i;
 
@@ -89,17 +95,23 @@ export function createCollector(options: CollectorOptions) {
     await rm(controlPath, { force: true });
   }
 
+  /** Whatever is wrong with one pair or one outbox delays none of the others. Rejects with the first fault. */
   async function collectAll(): Promise<void> {
+    const faults: unknown[] = [];
     for (const outbox of outboxes) {
       const names = await readdir(outbox.path).catch((error: unknown) => {
         // Begun by anybody who has something to send.
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-        throw error;
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') faults.push(error);
+        return [];
       });
       for (const control of names.filter((name) => CONTROL.test(name)).toSorted()) {
-        await collect(outbox, control);
+        await collect(outbox, control).catch((error: unknown) => {
+          faults.push(error);
+          tellOnce(MESH.ofFile(control, MESH.pairFailed(codeOf(error))));
+        });
       }
     }
+    if (faults.length > 0) throw faults[0];
   }
 
   return collectAll;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { MESH } from '#schemas/wording/mesh.ts';
 import { makeFolderIn } from '#store/files/whole-file.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { createCollector, type MeshOutbox } from './collector.ts';
+import { codeOf, createCollector, type MeshOutbox } from './collector.ts';
 import { createExchange, jittered, type MeshConnection, type MeshDeadlines } from './exchange.ts';
 import { createMeshApi, eachApart, MeshAway, type MessageHead } from './mesh-api.ts';
 import { MeshFile } from './mesh-file.ts';
@@ -248,11 +248,6 @@ export type MeshClient = Awaited<ReturnType<typeof openMeshClient>>;
 function reasonOf(error: unknown): string {
   if (error instanceof MeshAway || error instanceof UnusableSecret) return error.message;
   return MESH.failed(codeOf(error));
-}
-
-function codeOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code ?? (error instanceof Error ? error.name : 'unknown');
 }
 
 /** A certificate or password that cannot be read. The message is the sentence for the operator. */

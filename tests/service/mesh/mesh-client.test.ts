@@ -611,6 +611,18 @@ describe('sending', () => {
     expect(said).toHaveLength(2);
   });
 
+  test('a pair that cannot be taken out delays no other one, in its outbox or the next', async () => {
+    const nameless = Buffer.from([0x61, 0xff, 0x2e, 0x63, 0x74, 0x6c]);
+    await writeFile(Buffer.concat([Buffer.from(`${join(folder, 'outbox')}/`), nameless]), 'x');
+    await putAnswer('z-answer', 'the answer');
+    await putAnswer('notification', 'the notification', { into: 'notifications' });
+    const client = await open();
+    await step(client);
+    const texts = server.collect('X26ABC1').map(({ text }) => text);
+    expect(texts.toSorted()).toEqual(['the answer', 'the notification']);
+    expect(said).toContainEqual(expect.stringContaining('cannot be taken out (ENOENT)'));
+  });
+
   test.for<[string, 'cut-before' | 'cut-after', number]>([
     ['and MESH does not have it, it is sent again under the same local id', 'cut-before', 2],
     ['and MESH has it, it is not sent again', 'cut-after', 1],
