@@ -24,10 +24,13 @@ export const ATTENDANCE_HOURS = 24;
 const wardSchema = z
   .string()
   .trim()
-  .regex(/^(?!(?:[^0-9]*[0-9]){5})[\p{L}0-9][\p{L}0-9 .&'’-]{0,29}$/u, {
-    error:
-      'must be the name of a ward: at most 30 letters and digits, of which at most four are digits',
-  });
+  .regex(
+    /^(?!(?:[^0-9]*[0-9]){5})(?!.*\p{Default_Ignorable_Code_Point})[\p{L}0-9][\p{L}0-9 .&'’-]{0,29}$/u,
+    {
+      error:
+        'must be the name of a ward: at most 30 letters and digits, of which at most four are digits',
+    },
+  );
 
 /** National numbers are written with their 0, which no NHS number in use begins with. */
 const switchboardSchema = phoneSchema.refine(

@@ -189,6 +189,7 @@ describe('a ward and its telephone have no room for a patient:', () => {
     ['an NHS number with marks', { ward: '999.000.0018' }],
     ['an NHS number with letters between', { ward: '999 a 000 b 0018' }],
     ['an NHS number in other digits', { ward: '٩٩٩٠٠٠٠٠١٨' }],
+    ['a name that nobody sees', { ward: '\u{3164}' }],
     ['a date of birth', { ward: 'Ann 05-03-19' }],
     ['more than a name', { ward: 'Ann Example is in bed by the door' }],
     ['a mark of sentences', { ward: 'Ward 4, Ann' }],
