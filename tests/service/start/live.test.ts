@@ -177,11 +177,24 @@ describe('live data without a list of expected authorities', () => {
     const { stdout } = await cli('status');
     expect(stdout).toContain('Expected: 1 (a pilot in North Yorkshire), 1 up to date.');
     expect(stdout).toContain('1 known here and not expected: ZZ103');
+    const listed = (await cli('authority', 'list', '--json')).stdout;
+    for (const [code, expected] of [
+      ['ZZ101', true],
+      ['ZZ103', false],
+    ]) {
+      expect(JSON.parse(listed)).toContainEqual(expect.objectContaining({ code, expected }));
+    }
     const who = ['--by', 'A. Example', '--reason', 'mistyped'];
     expect((await cli('authority', 'remove', 'ZZ103', ...who)).stdout).toBe(
       'Authority ZZ103 is removed.\n',
     );
   });
+});
+
+test('what is held of an authority is given to nobody who does not say why', async () => {
+  const { code, stdout, stderr } = await run(['holdings', 'ZZ101'], { DATA_DIR: service.dataDir });
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain('--reason');
 });
 
 test('the record of the start names who accepted how little may be up to date', async () => {
