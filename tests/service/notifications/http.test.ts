@@ -198,7 +198,12 @@ test('an operator sees how far authorities are told, and has an outbox written a
     1,
   );
   const resent = await cli('notifications', 'resend', 'ZZ101', '--by', 'A', '--reason', 'lost');
-  expect(resent.stdout).toMatch(/^[0-9]+ notifications of ZZ101 are to be written into/);
+  const kept = Number(/([0-9]+) kept/.exec(listed.stdout)?.[1]);
+  expect(resent.stdout).toContain(`${kept} notifications of ZZ101 are to be written into`);
+  const first = /kept from ([0-9.]+[0-9])/.exec(listed.stdout)?.[1] ?? '';
+  const who = ['--by', 'A', '--reason', 'lost'];
+  const later = await cli('notifications', 'resend', 'ZZ101', '--after', first, ...who);
+  expect(later.stdout).toMatch(new RegExp(`^${kept - 1} notifications? of ZZ101 `));
   const events = await allEvents(service.dataDir, service.store, ['system']);
   expect(events.find((event) => event.type === 'notifications-resent')).toMatchObject({
     by: 'A',
