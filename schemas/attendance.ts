@@ -14,7 +14,7 @@ export const ATTENDANCES = [
   'wrong-patient',
 ] as const;
 
-/** A look counts for so long: afterwards what came of it is told by telephone. */
+/** For this long what came of a look can be recorded; after it, ring the council. */
 export const ATTENDANCE_HOURS = 24;
 
 /**

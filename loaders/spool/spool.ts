@@ -65,7 +65,7 @@ export class Spool {
   readonly #held: SpoolFile;
   readonly #echo: SpoolFile;
   readonly #decided: SpoolFile;
-  /** What continues waiting to be traced, and whoever that is. */
+  /** The records that still wait to be traced, with the people they are about. */
   readonly #waiting: SpoolFile;
   readonly #people: SpoolFile;
   #waits = false;

@@ -101,7 +101,7 @@ function stateOf(nhsNumber: NhsNumber, found: Retrieved): NumberState | undefine
   }
 }
 
-/** Once for each authority: an old number proves nothing to whoever did not send the birth date and name. */
+/** Once for each authority: an old number proves nothing about a council that did not send the birth date and name. */
 function inactiveFor(
   nhsNumber: NhsNumber,
   rows: readonly PlanRow[],

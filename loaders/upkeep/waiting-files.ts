@@ -25,7 +25,7 @@ export type TakeUpOptions = {
 };
 
 /**
- * Traces whoever of a file waits for it, and takes up the records that could be traced: as of now, as a release
+ * Traces the people of a file who wait for it, and loads the records that could be traced: as of now, as a release
  * does. The others continue waiting.
  *
  * @returns its acknowledgement, which is provisional as long as some wait; `undefined` where nobody could be traced

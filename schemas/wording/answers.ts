@@ -74,7 +74,7 @@ export const ACKNOWLEDGEMENT = {
     held.untraced === true
       ? `${plural(held.records, 'record')} would wait to be traced`
       : `${held.whole ? 'All of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away`} would wait for the operator's decision`,
-  /** Of a file that waits, for whoever loaded it by the command line. */
+  /** For a file that waits and was loaded on the command line. */
   finalWillBe: (paths: readonly string[]) =>
     `The final acknowledgement will be in ${paths.join(', ')}, written by the service's worker.`,
   dataAsOf: (instant: string) => `Data as of ${instant}`,

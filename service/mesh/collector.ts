@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { CONTROL_AT_MOST_BYTES, readControl } from '#loaders/inbox/mesh-control.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
 import { lstatOrNothing, writeWhole } from '#store/files/whole-file.ts';
+import { errorCode } from '../telemetry/log.ts';
 import type { MeshFile } from './mesh-file.ts';
 
 /** A folder of pairs to be sent. */
@@ -26,12 +27,6 @@ export type CollectorOptions = {
   tellOnce: (sentence: string) => void;
   clock: () => number;
 };
-
-/** Of a fault, its code alone, since a message may hold anything. */
-export function codeOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code ?? (error instanceof Error ? error.name : 'unknown');
-}
 
 const MODE = 0o600;
 const CONTROL = /\.ctl$/i;
@@ -107,7 +102,7 @@ export function createCollector(options: CollectorOptions) {
       for (const control of names.filter((name) => CONTROL.test(name)).toSorted()) {
         await collect(outbox, control).catch((error: unknown) => {
           faults.push(error);
-          tellOnce(MESH.ofFile(control, MESH.pairFailed(codeOf(error))));
+          tellOnce(MESH.ofFile(control, MESH.pairFailed(errorCode(error))));
         });
       }
     }

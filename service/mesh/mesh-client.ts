@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { MESH } from '#schemas/wording/mesh.ts';
 import { makeFolderIn } from '#store/files/whole-file.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { codeOf, createCollector, type MeshOutbox } from './collector.ts';
+import { errorCode } from '../telemetry/log.ts';
+import { createCollector, type MeshOutbox } from './collector.ts';
 import { createExchange, jittered, type MeshConnection, type MeshDeadlines } from './exchange.ts';
 import { createMeshApi, eachApart, MeshAway, type MessageHead } from './mesh-api.ts';
 import { MeshFile } from './mesh-file.ts';
@@ -194,7 +195,7 @@ export async function openMeshClient(options: MeshClientOptions) {
       await collect();
       return '';
     } catch (error) {
-      return MESH.outboxFailed(codeOf(error));
+      return MESH.outboxFailed(errorCode(error));
     }
   }
 
@@ -247,7 +248,7 @@ export type MeshClient = Awaited<ReturnType<typeof openMeshClient>>;
 /** The sentence of what was expected; of the rest its code alone, since a message may hold anything. */
 function reasonOf(error: unknown): string {
   if (error instanceof MeshAway || error instanceof UnusableSecret) return error.message;
-  return MESH.failed(codeOf(error));
+  return MESH.failed(errorCode(error));
 }
 
 /** A certificate or password that cannot be read. The message is the sentence for the operator. */

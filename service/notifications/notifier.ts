@@ -14,6 +14,7 @@ import { LogInUse, lockFolder } from '../audit/seal/log-writer.ts';
 import { splitBundle } from '../audit/tlog/bundle.ts';
 import { parseCheckpoint } from '../audit/tlog/checkpoint.ts';
 import { TILE_WIDTH, tilePath, widthOf } from '../audit/tlog/tiles.ts';
+import { errorCode } from '../telemetry/log.ts';
 import { type ReadEntry, readEntry } from './accesses.ts';
 import { type Cursor, NotificationFile, type NotifierState } from './notification-file.ts';
 import { type NotificationMesh, removeNotification, writeNotification } from './outbox.ts';
@@ -61,11 +62,6 @@ const UNREADABLE_TOLD_FOR_MS = DAY_MS;
 class Waiting extends Error {}
 /** A reason not to continue that somebody has to look into. */
 class Stopped extends Error {}
-
-const errorCode = (error: unknown): string => {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code ?? (error instanceof Error ? error.name : 'unknown');
-};
 
 /** The same for the same notification, wherever it is made: a UUID (version 8) of our own. */
 function uuidOf(dataset: string, authority: string, id: string): string {

@@ -106,3 +106,9 @@ export function errorFields(error: unknown): Pick<LogFields, 'error' | 'where'> 
     frame === undefined ? {} : { where: frame.trim().replace(/\(?file:.*\/(?=\w+\/)/, '(') };
   return { error: error.name, ...where };
 }
+
+/** The code of a fault alone, or else its kind: its message may hold anything. */
+export function errorCode(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code ?? (error instanceof Error ? error.name : 'unknown');
+}

@@ -5,6 +5,7 @@ import { ALERTING } from '#schemas/wording/operations.ts';
 import { type FileLock, isDamaged, lockFile } from '#store/files/sqlite.ts';
 import { auditPartitions } from '#store/keys.ts';
 import { readOrMakeKey } from '../../files/private-file.ts';
+import { errorCode } from '../../telemetry/log.ts';
 import type { ThreadState } from '../../telemetry/supervised-thread.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedRange, sealedRun, sealedSince } from '../log/sealed.ts';
@@ -42,11 +43,6 @@ const DAY_MS = 86_400_000;
 const COUNTED_AT_ONCE = 4_096;
 const LOCK = 'enumeration.lock';
 const EXPIRED_EVERY_MS = HOUR_MS;
-
-const errorCode = (error: unknown): string => {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code ?? (error instanceof Error ? error.name : 'unknown');
-};
 
 /**
  * Follows the sealed log, counts the children that each user looks up, and alerts: in the audit, and to the

@@ -5,6 +5,7 @@ import { VERIFIER } from '#schemas/wording/store.ts';
 import { type AuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { auditPartitions } from '#store/keys.ts';
+import { errorCode } from '../../telemetry/log.ts';
 import type { SealingState } from '../log/commit.ts';
 import { gapsText } from '../log/entry.ts';
 import { ResourceMissing } from '../log/log-folder.ts';
@@ -66,11 +67,6 @@ class Stopped extends Error {
     this.gaps = gaps;
   }
 }
-
-const errorCode = (error: unknown): string => {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code ?? (error instanceof Error ? error.name : 'unknown');
-};
 
 /**
  * Carries events from the store's streams into the log: a step at a time, each of which seals a batch, reads

@@ -83,7 +83,7 @@ export class TracingMemory {
     return found.get(this.#digest('number', nhsNumber), since) !== undefined;
   }
 
-  /** @param usable false where plans can be held under the number no more: whoever was verified is asked about again */
+  /** @param usable false if no plan can be held under the number any longer: the person is then verified again */
   rememberLooked(nhsNumber: NhsNumber, at: number, usable: boolean): void {
     this.#db
       .prepare(
