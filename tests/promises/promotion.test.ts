@@ -11,6 +11,7 @@ import { Anchor } from '#store/trust/anchor.ts';
 import { confirmPromotion } from '#store/trust/confirm.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
+import { lookupEvent } from '../support/lookup-event.ts';
 import { startRedisServer, type TestRedisServer } from '../support/redis-server.ts';
 import { testNumber } from '../support/rows.ts';
 import { until, WAIT_MS } from '../support/test-store.ts';
@@ -23,26 +24,6 @@ const ENTRY = JSON.stringify({
   role: 'Nurse',
   organisation: { code: 'ZZX', name: 'Test Hospital' },
 });
-
-const EVENT = {
-  type: 'lookup',
-  auditId: '00000000-0000-4000-8000-000000000001',
-  caller: {
-    issuer: 'test',
-    client: 'test',
-    user: 'user-1',
-    name: 'A Nurse',
-    role: { code: 'R0670', name: 'Nurse' },
-    organisation: { code: 'ZZX', name: 'Test Hospital' },
-  },
-  api: 'plain',
-  setting: 'emergency-department',
-  access: 'unscheduled',
-  decidedBy: 'activity',
-  nhsNumber: NUMBER,
-  coverage: { expected: 1, upToDate: 1 },
-  versions: { functions: 'f', configuration: 'c' },
-};
 
 let folder: string;
 let anchor: Anchor;
@@ -85,7 +66,7 @@ function openLookups(server: TestRedisServer) {
     lookups.lookup({
       nhsNumber: NUMBER,
       auditId: randomUUID(),
-      event: JSON.stringify(EVENT),
+      event: lookupEvent(NUMBER, '00000000-0000-4000-8000-000000000001'),
       access: 'unscheduled',
       showAccesses: true,
       userKey: 'user-1',
