@@ -1,3 +1,6 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { whenUndelivered } from '../../lookup/undelivered.ts';
+
 type Held<Answer> = {
   answer: Promise<Answer>;
   delivered: boolean;
@@ -58,4 +61,18 @@ export class Answers<Answer> {
   stop(): void {
     for (const asked of this.#held.keys()) this.#forget(asked);
   }
+}
+
+/** Tells of an answer whether a browser got it. */
+export function follow(
+  answers: Pick<Answers<unknown>, 'delivered'>,
+  asked: string,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): void {
+  let arrived = true;
+  whenUndelivered(incoming, outgoing, () => (arrived = false));
+  outgoing.once('close', () => {
+    if (arrived) answers.delivered(asked);
+  });
 }

@@ -1,0 +1,209 @@
+import { randomUUID } from 'node:crypto';
+import { londonDate } from '#schemas/calendar.ts';
+import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
+import { BATCH_AT_MOST } from '#schemas/lookup.ts';
+import type { Caller } from '#schemas/people/caller.ts';
+import { LIST } from '#schemas/wording/pages.ts';
+import type { SessionEndings } from '#store/session-endings.ts';
+import type { ProblemOptions } from '../../http/problem.ts';
+import type { Handler } from '../../http/route.ts';
+import type { Admitted } from '../../lookup/guarded-lookup.ts';
+import type { LookUp } from '../../lookup/lookup.ts';
+import type { Rehearse } from '../../lookup/rehearsals.ts';
+import type { Trace } from '../../telemetry/traces.ts';
+import { type Frame, type Page, redirect } from '../html/frame.ts';
+import { notFoundPage } from '../html/parts.ts';
+import type { Forms } from '../session/forms.ts';
+import type { Session, Sessions } from '../session/sessions.ts';
+import { Answers, follow } from './answers.ts';
+import { type Line, type Listed, listForm, listResult, outcomeOf, readList } from './list.ts';
+import { overPage, untrustedPage } from './not-checked.ts';
+import {
+  FORM_ID,
+  HIDDEN_PATH,
+  hideLink,
+  SHOWN_FOR_SECONDS,
+  type SignedInPages,
+} from './signed-in.ts';
+
+export type ListPagesDependencies = {
+  frame: Frame;
+  forms: Forms;
+  sessions: Pick<Sessions, 'read'>;
+  endings: SessionEndings;
+  lookUp: LookUp;
+  rehearse: Rehearse;
+  take: (caller: Caller, cost?: number) => LimitReached | undefined;
+  /** How many lists a user may paste in a day; 0: none. */
+  listsADay: number;
+  now?: () => number;
+};
+
+/** A day of London has 25 hours in October, and clocks may be apart. */
+const DAY_OUTLIVED_MS = 26 * 3_600_000;
+
+/** The pages of a pasted list, for those whose looks may be silent. Each line is a lookup of its own. */
+export function createListPages(
+  {
+    frame,
+    forms,
+    sessions,
+    endings,
+    lookUp,
+    rehearse,
+    take,
+    listsADay,
+    now = Date.now,
+  }: ListPagesDependencies,
+  signedInPages: SignedInPages,
+) {
+  const {
+    newHidden,
+    countsOf,
+    signedIn,
+    noLongerSignedIn,
+    hiddenPage,
+    notChecked,
+    readSignedIn,
+    asSession,
+  } = signedInPages;
+  const answers = new Answers<Page | undefined>();
+
+  /** Whether somebody's looks may be silent, so that a list of them is no list of attendances. */
+  function mayPaste(session: Session): boolean {
+    const counting = countsOf(session);
+    return listsADay > 0 && 'counts' in counting && counting.counts !== 'unscheduled';
+  }
+
+  const noSuchList = (session: Session): Response =>
+    frame({ ...notFoundPage(), ...signedIn(session) });
+
+  const showList: Handler = ({ env }) => {
+    const state = sessions.read(env.incoming);
+    if (state.kind !== 'open') return redirect('/sign-in');
+    const { session } = state;
+    if (!mayPaste(session)) return noSuchList(session);
+    return frame({ ...listForm(newHidden(session)), ...signedIn(session) });
+  };
+
+  /** Takes one of the lists of a day, whichever process is asked; false where all are taken. */
+  async function takeList({ userKey }: Caller): Promise<boolean> {
+    const today = londonDate(now());
+    for (let nth = 0; nth < listsADay; nth++) {
+      if (await endings.once(`list ${userKey} ${today} ${nth}`, DAY_OUTLIVED_MS)) return true;
+    }
+    return false;
+  }
+
+  async function lookUpAll(
+    session: Session,
+    admitted: Admitted,
+    { id, asked, lines }: { id: string; asked: string; lines: readonly Line[] },
+    trace: Trace | undefined,
+  ): Promise<Page | undefined> {
+    // Without Redis each number is recorded as one that could not be checked.
+    const isFirst = await endings.once(`look ${id}`).catch(() => undefined);
+    if (isFirst === false) return undefined;
+    const isTaken = isFirst && (await takeList(admitted.caller).catch(() => undefined));
+    if (isTaken === false) {
+      return { ...listForm(newHidden(session), '', LIST.usedUp(listsADay)), ...signedIn(session) };
+    }
+    const undelivered: (() => void)[] = [];
+    let isBehind = false;
+    async function check(line: Line): Promise<Listed> {
+      const { request } = line;
+      if (request === undefined) return { ...line, outcome: 'wrong' };
+      const rehearsal = rehearse(request.nhsNumber);
+      if (rehearsal?.kind === 'limited') return { ...line, outcome: 'failed' };
+      let outcome: Listed['outcome'] = 'failed';
+      const looked = await lookUp(
+        admitted,
+        request,
+        {
+          api: 'pages',
+          prevented: isTaken === undefined ? 'store' : undefined,
+          words(checked) {
+            outcome = outcomeOf(checked);
+            isBehind ||= checked.coverage.coverage.notUpToDate.length > 0;
+            return '';
+          },
+        },
+        rehearsal,
+        trace,
+      );
+      if (looked.kind === 'answered') {
+        undelivered.push(looked.notDelivered);
+        return { ...line, outcome };
+      }
+      return { ...line, outcome: looked.code === 'number-not-in-use' ? 'notInUse' : 'failed' };
+    }
+    const listed = await Promise.all(lines.map(check));
+    answers.onUndelivered(asked, () => {
+      for (const tell of undelivered) tell();
+    });
+    return {
+      ...listResult(listed, isBehind),
+      ...signedIn(session),
+      aside: hideLink(),
+      leave: { afterSeconds: SHOWN_FOR_SECONDS, to: HIDDEN_PATH },
+    };
+  }
+
+  const submitList: Handler = async (c) => {
+    const { incoming, outgoing } = c.env;
+    const { state, session, fields } = await readSignedIn(c.env);
+    if (session !== undefined && !mayPaste(session) && forms.isSentFromHere(incoming)) {
+      return noSuchList(session);
+    }
+
+    function refuse(code: ErrorCode, options: ProblemOptions): Response {
+      if (!forms.isSentFromHere(incoming)) return frame(untrustedPage());
+      if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
+      if (code === 'form-untrusted') return frame(untrustedPage());
+      return frame(notChecked(session, code, { typed: {} }, options));
+    }
+
+    const head = {
+      headers: { 'x-request-id': randomUUID(), isunscheduledaccessevent: 'false' },
+      rawHeaders: incoming.rawHeaders,
+    };
+    return asSession(state, head, refuse, async (_, admitted, trace) => {
+      const id = fields?.get('form') ?? '';
+      if (
+        session === undefined ||
+        fields === undefined ||
+        !FORM_ID.test(id) ||
+        !forms.isOurs(incoming, fields, { form: 'look-up', owner: session.id, once: id })
+      ) {
+        return { code: 'form-untrusted' };
+      }
+      if (admitted.access.access !== 'silent-read') return { code: 'batch-not-allowed' };
+      const text = fields.get('list') ?? '';
+      const lines = readList(text, now());
+      const wrong =
+        lines.length === 0
+          ? LIST.empty
+          : lines.length > BATCH_AT_MOST
+            ? LIST.tooMany(BATCH_AT_MOST, lines.length)
+            : undefined;
+      if (wrong !== undefined) {
+        return frame({ ...listForm(newHidden(session), text, wrong), ...signedIn(session) });
+      }
+      const asked = JSON.stringify([id, text]);
+      let answer = answers.find(asked);
+      if (answer === undefined) {
+        // The request itself was counted as one.
+        const limit = take(admitted.caller, lines.length - 1);
+        if (limit !== undefined) return { code: 'too-many-requests', limit };
+        answer = lookUpAll(session, admitted, { id, asked, lines }, trace);
+        answers.hold(asked, answer);
+      }
+      const page = await answer;
+      if (page === undefined) return frame(hiddenPage({ kind: 'none' }));
+      follow(answers, asked, incoming, outgoing);
+      return frame(page);
+    })(c);
+  };
+
+  return { showList, submitList, stop: () => answers.stop() };
+}

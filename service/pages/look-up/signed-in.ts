@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
+import type { LookupRequest } from '#schemas/lookup.ts';
+import type { Caller } from '#schemas/people/caller.ts';
+import {
+  ACTIVITY_SILENT,
+  ACTIVITY_UNSCHEDULED,
+  type Organisation,
+} from '#schemas/people/care-setting.ts';
+import { HIDDEN, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import { createAdmission } from '../../admission/admission.ts';
+import { decideAccess } from '../../admission/decide.ts';
+import type { GuardedWork } from '../../admission/guarded.ts';
+import type { ProblemOptions } from '../../http/problem.ts';
+import type { RequestHead } from '../../http/request-head.ts';
+import type { Handler, RouteContext } from '../../http/route.ts';
+import {
+  type Admitted,
+  guardedLookup,
+  type LookupGuardDependencies,
+} from '../../lookup/guarded-lookup.ts';
+import type { Page, Person } from '../html/frame.ts';
+import { html } from '../html/html.ts';
+import { buttonLink, heading, paragraph } from '../html/parts.ts';
+import type { Cookies } from '../session/cookies.ts';
+import { type Forms, readForm } from '../session/forms.ts';
+import type { Session, SessionState, Sessions } from '../session/sessions.ts';
+import { refusedPage, signInRefusalOf } from '../sign-in/refused.ts';
+import { againForm, type Counts, type Hidden, type Typed } from './form.ts';
+import { couldNotCheckPage, limitedPage, notInUsePage } from './not-checked.ts';
+import { subjectBar } from './result.ts';
+
+export type SignedInDependencies = Omit<LookupGuardDependencies, 'admit'> & {
+  cookies: Cookies;
+  sessions: Sessions;
+  forms: Forms;
+  organisations: () => ReadonlyMap<string, Organisation>;
+  registeredOnly: () => boolean;
+  take: (caller: Caller, cost?: number) => LimitReached | undefined;
+  canChangeRole: (provider: string) => boolean;
+  now?: () => number;
+};
+
+/** An answer goes from the screen on its own, whether or not scripts run. */
+export const SHOWN_FOR_SECONDS = 120;
+export const HIDDEN_PATH = '/look-up/hidden';
+/** Of a limit that was not said. */
+const WAIT_SECONDS = 60;
+
+export const hideLink = () =>
+  html`<p class="cpf-hide">${buttonLink(HIDDEN_PATH, RESULT.hide, true)}</p>`;
+
+/** The id of a form, by which it counts once. */
+export const FORM_ID = /^[0-9a-f-]{36}$/;
+
+/** What the pages of somebody signed in have in common: who it is, how their looks count, and the API's own guard. */
+export function createSignedIn(dependencies: SignedInDependencies) {
+  const { cookies, sessions, forms, take, now = Date.now } = dependencies;
+  const { organisations, registeredOnly, canChangeRole } = dependencies;
+
+  function personOf(session: Session): Person {
+    return {
+      session,
+      token: forms.token({ form: 'sign-out', owner: session.id }),
+      canChangeRole: canChangeRole(session.provider),
+    };
+  }
+
+  function newHidden(session: Session): Hidden {
+    const form = randomUUID();
+    return { form, token: forms.token({ form: 'look-up', owner: session.id, once: form }) };
+  }
+
+  /** How a look of this session counts, as far as its role says. */
+  function countsOf(session: Session): { counts: Counts } | { refusal: ErrorCode } {
+    const access = decideAccess(session, {}, organisations(), registeredOnly());
+    if (access.kind === 'refused') return { refusal: access.code };
+    const { activities } = session.role;
+    const both = activities.includes(ACTIVITY_SILENT) && activities.includes(ACTIVITY_UNSCHEDULED);
+    return { counts: both && access.setting === 'scheduled' ? 'choice' : access.access };
+  }
+
+  const signedIn = (session: Session): Pick<Page, 'person' | 'cookies'> => ({
+    person: personOf(session),
+    cookies: [sessions.renew(session)],
+  });
+
+  /** Takes away the cookie that a browser sent; of one that sent none nothing is known. */
+  const noLongerSignedIn = ({ kind }: SessionState): string[] =>
+    kind === 'over' ? [cookies.set('session', undefined)] : [];
+
+  function hiddenPage(state: SessionState): Page {
+    return {
+      title: HIDDEN.title,
+      ...(state.kind === 'open' && { person: personOf(state.session) }),
+      content: html`${heading(HIDDEN.heading)}
+${paragraph(HIDDEN.noCheck)}
+<p>${buttonLink('/look-up', RESULT.another)}</p>`,
+    };
+  }
+
+  type Asked = { typed: Typed; request?: LookupRequest | undefined };
+
+  /** Why a look of somebody signed in was not made, in words. */
+  function notChecked(
+    session: Session,
+    code: ErrorCode,
+    { typed, request }: Asked,
+    options: ProblemOptions = {},
+  ): Page {
+    const again = againForm(newHidden(session), typed, NOT_CHECKED.again);
+    const refusal = signInRefusalOf(code);
+    const page =
+      refusal !== undefined
+        ? refusedPage(refusal, '', session)
+        : code === 'too-many-requests'
+          ? limitedPage(options.limit?.retryAfterSeconds ?? WAIT_SECONDS, again)
+          : code === 'number-not-in-use'
+            ? notInUsePage()
+            : code === 'header-repeated'
+              ? { ...couldNotCheckPage(again), status: 400 }
+              : couldNotCheckPage(again);
+    const bar = request && subjectBar({ ...request, at: now() }, false);
+    return {
+      ...page,
+      ...signedIn(session),
+      content: html`${bar}${page.content}`,
+      // A number stands on this page as well.
+      ...(request && { leave: { afterSeconds: SHOWN_FOR_SECONDS, to: HIDDEN_PATH } }),
+    };
+  }
+
+  /**
+   * Who sends a form, and what it says. Nobody's body is read before it is known who they are; that is judged again
+   * once all of it is here, since the session may have ended while it was on its way.
+   */
+  async function readSignedIn(env: RouteContext['env']) {
+    const isKnown = 'session' in sessions.read(env.incoming);
+    const fields = isKnown ? await readForm(env) : undefined;
+    const state = sessions.read(env.incoming);
+    const session = 'session' in state ? state.session : undefined;
+    return { state, session, fields };
+  }
+
+  /** A handler of the API's own guard, in which a session stands where the API has a token. */
+  const asSession = (
+    state: SessionState,
+    head: RequestHead,
+    refuse: (code: ErrorCode, options: ProblemOptions) => Response,
+    of: GuardedWork<Admitted>,
+  ): Handler =>
+    guardedLookup(
+      {
+        ...dependencies,
+        admit: createAdmission({
+          authenticate: () => sessions.authenticate(state),
+          organisations,
+          registeredOnly,
+          take,
+        }),
+      },
+      { api: 'pages', refuse, headOf: () => head },
+      of,
+    );
+
+  return {
+    newHidden,
+    countsOf,
+    signedIn,
+    noLongerSignedIn,
+    hiddenPage,
+    notChecked,
+    readSignedIn,
+    asSession,
+  };
+}
+export type SignedInPages = ReturnType<typeof createSignedIn>;
