@@ -250,6 +250,15 @@ export const ERRORS = {
     title: 'The form was not sent from a page of this service',
     detail: 'This is only for the pages in a browser: open the page and fill in the form again.',
   },
+  'form-field-repeated': {
+    status: 400,
+    fhir: 'structure',
+    level: 'warn',
+    retryable: false,
+    title: 'A field of the form is sent more than once',
+    detail:
+      'This is only for the pages in a browser: of two fields with one name it is not clear which counts. Open the page and fill in the form again.',
+  },
   'not-found': {
     status: 404,
     fhir: 'not-found',

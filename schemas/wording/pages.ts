@@ -280,6 +280,8 @@ export const NOT_CHECKED = {
   refused: 'Could not check: you are not let in',
   untrusted: 'Could not check: the form was not sent from this page',
   untrustedThen: 'Open the look-up page and type the number again.',
+  repeated: 'Could not check: the form was not sent correctly',
+  repeatedThen: 'Open the look-up page and type the number again.',
 } as const;
 
 /** Of an answer that is no longer shown. */

@@ -59,7 +59,7 @@ export function createVisitor(baseUrl: string) {
 
   const post = (
     path: string,
-    fields: Record<string, string>,
+    fields: Record<string, string> | [string, string][],
     headers: Record<string, string> = {},
   ): Promise<Visit> =>
     ask(path, {

@@ -21,7 +21,7 @@ import {
   readAttendance,
   typedAttendance,
 } from './attendance.ts';
-import { overPage, untrustedPage } from './not-checked.ts';
+import { formRefusedPage, isFormRefusal, overPage } from './not-checked.ts';
 import type { SignedInPages } from './signed-in.ts';
 
 export type AttendancePagesDependencies = {
@@ -57,12 +57,12 @@ export function createAttendancePages(
   /** What came of a look, said on the page of its answer. */
   const submitAttendance: Handler = async (c) => {
     const { incoming } = c.env;
-    const { state, session, fields } = await readSignedIn(c.env);
+    const { state, session, form } = await readSignedIn(c.env);
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
-      if (!forms.isSentFromHere(incoming)) return frame(untrustedPage());
+      if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
-      if (code === 'form-untrusted') return frame(untrustedPage());
+      if (isFormRefusal(code)) return frame(formRefusedPage(code));
       const page =
         code === 'too-many-requests' || signInRefusalOf(code) !== undefined
           ? notChecked(session, code, { typed: {} }, options)
@@ -77,13 +77,13 @@ export function createAttendancePages(
     const head = { headers: { 'x-request-id': randomUUID() }, rawHeaders: incoming.rawHeaders };
     return asSession(state, head, refuse, async (_, admitted) => {
       if (session === undefined) return { code: 'token-required' };
-      const look = lookSchema.safeParse(sealer.open('look', fields?.get('of') ?? '')).data;
+      if (typeof form === 'string') return { code: form };
+      const look = lookSchema.safeParse(sealer.open('look', form.get('of') ?? '')).data;
       const isOurs =
-        fields !== undefined &&
         look?.owner === session.id &&
-        forms.isOurs(incoming, fields, { form: 'attendance', owner: session.id });
+        forms.isOurs(incoming, form, { form: 'attendance', owner: session.id });
       if (!isOurs) return { code: 'form-untrusted' };
-      const typed = typedAttendance(fields);
+      const typed = typedAttendance(form);
       const read = readAttendance(typed, look.nhsNumber);
       if ('errors' in read) {
         const page = attendanceErrors(attendanceForm(session, look), typed, read.errors);

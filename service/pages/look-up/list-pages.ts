@@ -17,7 +17,7 @@ import type { Forms } from '../session/forms.ts';
 import type { Session, Sessions } from '../session/sessions.ts';
 import { Answers, follow } from './answers.ts';
 import { type Line, type Listed, listForm, listResult, outcomeOf, readList } from './list.ts';
-import { overPage, untrustedPage } from './not-checked.ts';
+import { formRefusedPage, isFormRefusal, overPage } from './not-checked.ts';
 import {
   FORM_ID,
   HIDDEN_PATH,
@@ -151,15 +151,15 @@ export function createListPages(
 
   const submitList: Handler = async (c) => {
     const { incoming, outgoing } = c.env;
-    const { state, session, fields } = await readSignedIn(c.env);
+    const { state, session, form } = await readSignedIn(c.env);
     if (session !== undefined && !mayPaste(session) && forms.isSentFromHere(incoming)) {
       return noSuchList(session);
     }
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
-      if (!forms.isSentFromHere(incoming)) return frame(untrustedPage());
+      if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
-      if (code === 'form-untrusted') return frame(untrustedPage());
+      if (isFormRefusal(code)) return frame(formRefusedPage(code));
       return frame(notChecked(session, code, { typed: {} }, options));
     }
 
@@ -168,17 +168,17 @@ export function createListPages(
       rawHeaders: incoming.rawHeaders,
     };
     return asSession(state, head, refuse, async (_, admitted, trace) => {
-      const id = fields?.get('form') ?? '';
+      if (typeof form === 'string') return { code: form };
+      const id = form.get('form') ?? '';
       if (
         session === undefined ||
-        fields === undefined ||
         !FORM_ID.test(id) ||
-        !forms.isOurs(incoming, fields, { form: 'look-up', owner: session.id, once: id })
+        !forms.isOurs(incoming, form, { form: 'look-up', owner: session.id, once: id })
       ) {
         return { code: 'form-untrusted' };
       }
       if (admitted.access.access !== 'silent-read') return { code: 'batch-not-allowed' };
-      const text = fields.get('list') ?? '';
+      const text = form.get('list') ?? '';
       const lines = readList(text, now());
       const wrong =
         lines.length === 0

@@ -12,14 +12,14 @@ import type { Trace } from '../../telemetry/traces.ts';
 import { type Page, redirect } from '../html/frame.ts';
 import { html, markup } from '../html/html.ts';
 import { buttonLink, type FieldError, link, paragraph } from '../html/parts.ts';
-import type { Fields } from '../session/forms.ts';
+import type { Fields, FormRefusal } from '../session/forms.ts';
 import type { Session } from '../session/sessions.ts';
 import { refusedPage, signInRefusalOf } from '../sign-in/refused.ts';
 import { Answers, follow } from './answers.ts';
 import { type AttendancePagesDependencies, createAttendancePages } from './attendance-pages.ts';
 import { lookUpForm, readTyped, type Typed, typedOf } from './form.ts';
 import { createListPages, type ListPagesDependencies } from './list-pages.ts';
-import { couldNotCheckPage, overPage, untrustedPage } from './not-checked.ts';
+import { couldNotCheckPage, formRefusedPage, isFormRefusal, overPage } from './not-checked.ts';
 import { resultContent } from './result.ts';
 import {
   createSignedIn,
@@ -146,21 +146,21 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
   async function work(
     { env }: RouteContext,
     session: Session,
-    fields: Fields | undefined,
+    form: Fields | FormRefusal,
     admitted: Admitted,
     trace: Trace | undefined,
     errorsOf: (errors: readonly FieldError[]) => void,
   ): Promise<Response | WorkRefused> {
     const { incoming, outgoing } = env;
-    const id = fields?.get('form') ?? '';
+    if (typeof form === 'string') return { code: form };
+    const id = form.get('form') ?? '';
     if (
-      fields === undefined ||
       !FORM_ID.test(id) ||
-      !forms.isOurs(incoming, fields, { form: 'look-up', owner: session.id, once: id })
+      !forms.isOurs(incoming, form, { form: 'look-up', owner: session.id, once: id })
     ) {
       return { code: 'form-untrusted' };
     }
-    const typed = typedOf(fields);
+    const typed = typedOf(form);
     const read = readTyped(typed, now());
     if (read.kind === 'refused') {
       errorsOf(read.errors);
@@ -187,15 +187,15 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
 
   const submit: Handler = async (c) => {
     const { incoming } = c.env;
-    const { state, session, fields } = await readSignedIn(c.env);
-    const typed = fields === undefined ? {} : typedOf(fields);
+    const { state, session, form } = await readSignedIn(c.env);
+    const typed = typeof form === 'string' ? {} : typedOf(form);
     let errors: readonly FieldError[] = [];
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
-      if (!forms.isSentFromHere(incoming)) return frame(untrustedPage());
+      if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
       if (errors.length > 0) return frame(formPage(session, typed, errors));
-      if (code === 'form-untrusted') return frame(untrustedPage());
+      if (isFormRefusal(code)) return frame(formRefusedPage(code));
       const read = readTyped(typed, now());
       const request = read.kind === 'read' ? read.request : undefined;
       return frame(notChecked(session, code, { typed, request }, options));
@@ -217,7 +217,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     return asSession(state, head, refuse, (context, admitted, trace) =>
       session === undefined
         ? Promise.resolve({ code: 'token-required' })
-        : work(context, session, fields, admitted, trace, (found) => (errors = found)),
+        : work(context, session, form, admitted, trace, (found) => (errors = found)),
     )(c);
   };
 

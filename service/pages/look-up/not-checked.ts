@@ -1,7 +1,9 @@
+import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import { FRAME, NOT_A_NO, NOT_CHECKED } from '#schemas/wording/pages.ts';
 import type { Page } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
+import type { FormRefusal } from '../session/forms.ts';
 
 /** A check that was not made: another shape than any that was, and the same first words in all of them. */
 function page(heading1: string, then: Html, more: Partial<Page> = {}): Page {
@@ -43,9 +45,18 @@ export const overPage = (cookies: readonly string[]): Page =>
     { status: 401, cookies },
   );
 
-export const untrustedPage = (): Page =>
-  page(
-    NOT_CHECKED.untrusted,
-    html`${paragraph(NOT_CHECKED.untrustedThen)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>`,
-    { status: 403 },
-  );
+const FORMS_REFUSED: Record<FormRefusal, [string, string]> = {
+  'form-untrusted': [NOT_CHECKED.untrusted, NOT_CHECKED.untrustedThen],
+  'form-field-repeated': [NOT_CHECKED.repeated, NOT_CHECKED.repeatedThen],
+};
+
+export const isFormRefusal = (code: ErrorCode): code is FormRefusal =>
+  Object.hasOwn(FORMS_REFUSED, code);
+
+/** Of a form from which nothing was taken. */
+export function formRefusedPage(code: FormRefusal): Page {
+  const [says, then] = FORMS_REFUSED[code];
+  return page(says, html`${paragraph(then)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>`, {
+    status: ERRORS[code].status,
+  });
+}

@@ -136,10 +136,10 @@ ${paragraph(HIDDEN.noCheck)}
    */
   async function readSignedIn(env: RouteContext['env']) {
     const isKnown = 'session' in sessions.read(env.incoming);
-    const fields = isKnown ? await readForm(env) : undefined;
+    const form = isKnown ? await readForm(env) : 'form-untrusted';
     const state = sessions.read(env.incoming);
     const session = 'session' in state ? state.session : undefined;
-    return { state, session, fields };
+    return { state, session, form };
   }
 
   /** A handler of the API's own guard, in which a session stands where the API has a token. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
+import { ERRORS } from '#schemas/errors.ts';
 import { type Caller, callerOf } from '#schemas/people/caller.ts';
 import type { Organisation } from '#schemas/people/care-setting.ts';
 import type { Claims } from '#schemas/people/identity.ts';
@@ -27,7 +28,7 @@ import {
   radios,
 } from '../html/parts.ts';
 import type { Cookies } from '../session/cookies.ts';
-import { type Forms, readForm } from '../session/forms.ts';
+import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
 import type { Sealer } from '../session/seal.ts';
 import {
   type SessionState,
@@ -114,12 +115,14 @@ export function createSignIn(dependencies: SignInDependencies) {
 
   const noSuchPage = (): Response => frame(notFoundPage());
 
-  const untrusted = (): Response =>
-    frame({
+  function notTaken(code: FormRefusal = 'form-untrusted'): Response {
+    const says = code === 'form-untrusted' ? NOT_CHECKED.untrusted : NOT_CHECKED.repeated;
+    return frame({
       title: NOT_CHECKED.title,
-      status: 403,
-      content: html`${heading(NOT_CHECKED.untrusted)}<p>${buttonLink('/', FRAME.start)}</p>`,
+      status: ERRORS[code].status,
+      content: html`${heading(says)}<p>${buttonLink('/', FRAME.start)}</p>`,
     });
+  }
 
   const refused = (...of: Parameters<typeof refusedPage>): Response => frame(refusedPage(...of));
 
@@ -225,15 +228,11 @@ ${button(SIGN_IN.continue)}
   const choosePerson: Handler = async ({ env }) => {
     const { incoming } = env;
     if (!isDemo()) return noSuchPage();
-    const fields = await readForm(env);
+    const form = await readForm(env);
     const visit = visits.read(incoming);
-    if (
-      fields === undefined ||
-      !forms.isOurs(incoming, fields, { form: 'demo', owner: visit.id })
-    ) {
-      return untrusted();
-    }
-    const person = fields.get('person');
+    if (typeof form === 'string') return notTaken(form);
+    if (!forms.isOurs(incoming, form, { form: 'demo', owner: visit.id })) return notTaken();
+    const person = form.get('person');
     if (!isOffered(person)) return signInPage(incoming, SIGN_IN.pick);
     const claims = people()[person];
     const from = { provider: DEMO_PROVIDER, subject: claims.sub };
@@ -259,6 +258,10 @@ ${button(SIGN_IN.continue)}
     if (provider === undefined) return noSuchPage();
     const { incoming } = c.env;
     const { search, searchParams } = new URL(c.req.url);
+    // Of two nobody knows which counts: nothing is asked of anybody, and the sign-in stays under way.
+    if (new Set(searchParams.keys()).size < searchParams.size) {
+      return refused('not-finished', provider.name);
+    }
     const state = searchParams.get('state') ?? '';
     const { visit, flow } = visits.takeFlow(visits.read(incoming), provider.id, state);
     if (flow === undefined) return refused('not-finished', provider.name);
@@ -283,15 +286,11 @@ ${button(SIGN_IN.continue)}
   /** One of several roles was chosen. */
   const takeRole: Handler = async ({ env }) => {
     const { incoming } = env;
-    const fields = await readForm(env, ROLES_AT_MOST_BYTES);
+    const form = await readForm(env, ROLES_AT_MOST_BYTES);
     const visit = visits.read(incoming);
-    if (
-      fields === undefined ||
-      !forms.isOurs(incoming, fields, { form: 'role', owner: visit.id })
-    ) {
-      return untrusted();
-    }
-    const choice = choiceSchema.safeParse(sealer.open('role', fields.get('role') ?? '')).data;
+    if (typeof form === 'string') return notTaken(form);
+    if (!forms.isOurs(incoming, form, { form: 'role', owner: visit.id })) return notTaken();
+    const choice = choiceSchema.safeParse(sealer.open('role', form.get('role') ?? '')).data;
     const provider = providers().find(({ id }) => id === choice?.signedIn.provider);
     if (choice?.visit !== visit.id || provider === undefined) return refused('not-finished', '');
     if (now() - choice.at > CHOICE_LASTS_MS) return refused('not-finished', provider.name);
@@ -318,14 +317,14 @@ ${paragraph(SIGN_IN.signedOutShared)}
   const signOut: Handler = async ({ env }) => {
     const { incoming } = env;
     const state = sessions.read(incoming);
-    const fields = await readForm(env);
+    const form = await readForm(env);
     const session = 'session' in state ? state.session : undefined;
+    if (session !== undefined && typeof form === 'string') return notTaken(form);
     const isOurs =
-      session === undefined
+      session === undefined || typeof form === 'string'
         ? forms.isSentFromHere(incoming)
-        : fields !== undefined &&
-          forms.isOurs(incoming, fields, { form: 'sign-out', owner: session.id });
-    if (!isOurs) return untrusted();
+        : forms.isOurs(incoming, form, { form: 'sign-out', owner: session.id });
+    if (!isOurs) return notTaken();
     if (session === undefined) return signedOutPage(true, state);
     const recorded = await sessions.end(session).then(
       () => true,
@@ -343,7 +342,8 @@ ${paragraph(SIGN_IN.signedOutShared)}
   /** A provider says that a session of it is over. Source: OpenID Connect Back-Channel Logout 1.0. */
   const loggedOut: Handler = async (c) => {
     const provider = providerOf(c);
-    const token = (await readForm(c.env))?.get('logout_token');
+    const form = await readForm(c.env);
+    const token = typeof form === 'string' ? undefined : form.get('logout_token');
     const ended = token === undefined ? undefined : await provider?.readLogoutToken(token);
     if (ended === undefined) return answered(400, '{"error":"invalid_request"}');
     if (ended === 'unavailable') return answered(503, '{"error":"temporarily_unavailable"}');

@@ -125,7 +125,11 @@ test('the FHIR in the description is FHIR R4', () => {
 });
 
 test('each refusal there is belongs to a route, or to the pages for browsers', () => {
-  const described = new Set([...OPERATIONS.flatMap(refusalsOf), 'form-untrusted']);
+  const described = new Set<string>([
+    ...OPERATIONS.flatMap(refusalsOf),
+    'form-untrusted',
+    'form-field-repeated',
+  ]);
   expect(Object.keys(ERRORS).filter((code) => !described.has(code))).toEqual([]);
 });
 

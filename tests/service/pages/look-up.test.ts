@@ -227,6 +227,42 @@ describe('nothing of what was sent is left out unsaid:', () => {
 });
 
 test.each([
+  ['/look-up', '/look-up', ['number', 'day', 'month', 'year', 'reason', 'form', 'token']],
+  [
+    '/look-up/attendance',
+    '/look-up/attendance',
+    ['attended', 'ward', 'switchboard', 'of', 'token'],
+  ],
+  ['/sign-out', '/sign-out', ['token']],
+])(
+  'a form to %s with a field sent twice is refused, and nothing is done',
+  async (path, action, names) => {
+    const visitor = createVisitor(service.baseUrl);
+    await visitor.signIn();
+    const answer = await visitor.lookUp(PLAN);
+    const page = path === '/look-up' ? await visitor.get('/look-up') : answer;
+    const fields = { number: PLAN, attended: 'seen', ...hiddenOf(page, action) };
+    const before = await recorded();
+    for (const name of names) {
+      // The same value and another: of two nobody knows which counts.
+      for (const value of [new Map(Object.entries(fields)).get(name) ?? '', CARE]) {
+        const twice = await visitor.post(path, [
+          ...Object.entries(fields),
+          [name, value],
+          [name, value],
+        ]);
+        expect([name, twice.status, twice.heading]).toEqual([name, 400, NOT_CHECKED.repeated]);
+      }
+    }
+    expect(await recorded()).toBe(before);
+    expect((await visitor.get('/look-up')).status).toBe(200);
+  },
+);
+
+const recorded = async (): Promise<number> =>
+  (await service.events()).filter(({ type }) => type === 'lookup' || type === 'attendance').length;
+
+test.each([
   ['/look-up', { number: PLAN }],
   ['/look-up/attendance', { attended: 'seen' }],
 ])(

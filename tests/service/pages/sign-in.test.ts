@@ -274,6 +274,20 @@ describe('an answer of the provider that is not this browser’s own is no sign-
     ],
     ['without anything', (back, visitor) => visitor.get(back.pathname)],
     [
+      'with a second state',
+      (back, visitor) => {
+        back.searchParams.append('state', 'another');
+        return visitor.get(`${back.pathname}${back.search}`);
+      },
+    ],
+    [
+      'with a second code',
+      (back, visitor) => {
+        back.searchParams.append('code', 'another');
+        return visitor.get(`${back.pathname}${back.search}`);
+      },
+    ],
+    [
       'used a second time',
       async (back, visitor) => {
         await visitor.get(`${back.pathname}${back.search}`);
@@ -392,6 +406,19 @@ describe('a form', () => {
     }
   });
 
+  test('of a sign-in with a field sent twice lets nobody in', async () => {
+    const visitor = createVisitor(service.baseUrl);
+    const fields = Object.entries({
+      ...hiddenOf(await visitor.get('/sign-in'), '/sign-in'),
+      person: 'emergencyDepartment',
+    });
+    for (const field of fields) {
+      const answer = await visitor.post('/sign-in', [...fields, field]);
+      expect([answer.status, answer.heading]).toEqual([400, NOT_CHECKED.repeated]);
+    }
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+  });
+
   test('with no token, another’s, or one for another form makes no look', async () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
@@ -435,6 +462,19 @@ describe('a provider ends sessions', () => {
     expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
     await signIn(visitor, sub);
     expect((await send(token)).status).toBe(400);
+    expect((await visitor.get('/look-up')).status).toBe(200);
+  });
+
+  test('by no token that is sent twice', async () => {
+    const sub = somebody();
+    const visitor = createVisitor(service.baseUrl);
+    await signIn(visitor, sub);
+    const token = await cis2.logoutToken({ sub });
+    const sent = await visitor.post('/sign-in/cis2/logged-out', [
+      ['logout_token', token],
+      ['logout_token', token],
+    ]);
+    expect(sent.status).toBe(400);
     expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
