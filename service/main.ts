@@ -13,6 +13,7 @@ import { coverageLimits } from './lookup/coverage.ts';
 import { mount } from './routes/route.ts';
 import { OPERATIONS } from './routes/routes.ts';
 import { createClosing } from './start/closing.ts';
+import { reportFigures } from './start/figures.ts';
 import { watchHealth } from './start/health.ts';
 import { createLookups } from './start/lookups.ts';
 import { readProviders, startPages } from './start/pages.ts';
@@ -142,6 +143,8 @@ export async function startService(
       lookups,
       worker,
     });
+
+    add(reportFigures(start, { connection, readiness, own, stopping: begun, build }));
 
     let port = PORT;
     const pages =

@@ -40,6 +40,8 @@ export const keys = {
   /** Something that may be done once: a form sent, a logout token used. */
   once: (what: string) => `cpf:{once}:${what}`,
   use: (window: number) => `cpf:{use}:${window}`,
+  /** What each process says of a minute, for the operator's page. */
+  figures: (minute: number) => `cpf:{use}:figures:${minute}`,
   /** Written to see whether replicas acknowledge. */
   probe: 'cpf:{use}:probe',
 } as const;

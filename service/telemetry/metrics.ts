@@ -12,7 +12,9 @@ type Outcome = (typeof OUTCOMES)[number];
 const OUTCOMES = [...LOOKUP_OUTCOMES, ...COULD_NOT_CHECK_CAUSES] as const;
 
 /** Of an answer and of the store, seconds. Finer below 10 ms than is customary: that is where lookups are. */
-const SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+export const SECONDS = [
+  0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
+];
 const LOOKUPS = [1, 2, 4, 8, 16, 32, 64];
 
 const METHODS: ReadonlySet<string> = new Set([
@@ -28,6 +30,15 @@ const METHODS: ReadonlySet<string> = new Set([
 export type TokenState = 'valid' | 'none' | 'unknown';
 /** From the start, since an alert watches their rate. */
 const UNJUDGED = ['could-not-check plain unknown', 'could-not-check fhir unknown'];
+
+/** What lookups came to since the process started. */
+export type Looked = {
+  /** Checks asked for by callers who may ask, those that could not be made among them. */
+  lookups: number;
+  couldNotCheck: number;
+  /** Requests by how long they took, in the buckets of {@link SECONDS}; without those refused for what they said. */
+  took: readonly number[];
+};
 
 /** Adds up under keys of closed lists; a key is a text only where it is counted seldom. */
 function tally(known: readonly string[] = []) {
@@ -197,6 +208,29 @@ export function createMetrics(scheme: 'http' | 'https') {
     ];
   }
 
+  /** @param requests the method and route of each that counts as a lookup */
+  function lookedSoFar(requests: ReadonlySet<string>): Looked {
+    let lookups = 0;
+    let couldNotCheck = 0;
+    for (const ofApi of Object.values(outcomes)) {
+      for (const counts of Object.values(ofApi)) {
+        for (const outcome of LOOKUP_OUTCOMES) lookups += counts[outcome];
+        for (const cause of COULD_NOT_CHECK_CAUSES) couldNotCheck += counts[cause];
+      }
+    }
+    const took = Array.from({ length: SECONDS.length + 1 }, () => 0);
+    for (const [route, ofRoute] of answers) {
+      for (const [method, ofMethod] of ofRoute) {
+        if (!requests.has(`${method} ${route}`)) continue;
+        for (const [status, { counts }] of ofMethod) {
+          if (status >= 400 && status < 500) continue;
+          counts.forEach((count, i) => (took[i] = (took[i] ?? 0) + count));
+        }
+      }
+    }
+    return { lookups: lookups + couldNotCheck, couldNotCheck, took };
+  }
+
   return {
     began: (): void => void active++,
     /** @param status 0 where the answer was broken off before it began */
@@ -220,6 +254,7 @@ export function createMetrics(scheme: 'http' | 'https') {
     },
     uploaded: (code: FileCode): void => uploads.add(code),
     read,
+    lookedSoFar,
   };
 }
 export type Metrics = ReturnType<typeof createMetrics>;

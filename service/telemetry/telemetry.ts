@@ -17,6 +17,8 @@ const FLUSHED_WITHIN_MS = 2_000;
 const READ_WITHIN_MS = 1_000;
 
 export type Telemetry = {
+  /** The id of this run of the process, as metrics and traces have it. */
+  instance: string;
   metrics: Metrics;
   /** `undefined` where OTEL_SDK_DISABLED says that requests are not to be measured. */
   observer(paths: readonly string[]): RequestObserver | undefined;
@@ -146,6 +148,7 @@ export function createTelemetry(
   }
 
   return {
+    instance,
     metrics,
     observer: (paths) =>
       OTEL_SDK_DISABLED

@@ -1,0 +1,33 @@
+import type { Redis } from 'ioredis';
+import { FUNCTIONS } from './functions/functions.ts';
+import { keys } from './keys.ts';
+
+/**
+ * Numbers by name that all processes add to, a set of them a minute, kept for two hours. They go by the function and
+ * under the key with which processes share their limits, so that the user of a lookup process needs no further right.
+ */
+export type Figures = {
+  /** Rejects where the store did not answer; it may have taken them all the same. */
+  add(minute: number, amounts: ReadonlyMap<string, number>): Promise<void>;
+  /** Those of a minute; `undefined` where there are more names than processes would write. Rejects without an answer. */
+  read(minute: number): Promise<ReadonlyMap<string, number> | undefined>;
+};
+
+const KEPT_MS = 2 * 3_600_000;
+/** Of hundreds of processes. Whoever has the password of a lookup process could write more. */
+const NAMES_AT_MOST = 20_000;
+
+export function createFigures(redis: Redis): Figures {
+  return {
+    async add(minute, amounts) {
+      const args = [...amounts].flat();
+      await redis.fcall(FUNCTIONS.addUse, 1, keys.figures(minute), KEPT_MS, ...args);
+    },
+    async read(minute) {
+      const key = keys.figures(minute);
+      if ((await redis.hlen(key)) > NAMES_AT_MOST) return undefined;
+      const found = Object.entries(await redis.hgetall(key));
+      return new Map(found.map(([name, value]) => [name, Number(value)]));
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createMetrics, SECONDS } from '#service/telemetry/metrics.ts';
+import { minuteOf, readReports, startReports } from '#service/telemetry/reports.ts';
+import { createFigures } from '#store/figures.ts';
+import { keys } from '#store/keys.ts';
+import { startTestStore, type TestStore } from '../../support/test-store.ts';
+
+const RUNNING = { role: 'lookup', version: '1.2.3', node: '24.1.0', openssl: '3.5.1' };
+const LOOKUPS = new Set(['POST /lookup']);
+const START = Date.parse('2026-11-24T03:00:05Z');
+
+let store: TestStore;
+beforeAll(async () => {
+  store = await startTestStore({ kind: 'demo' });
+});
+afterAll(() => store?.stop());
+
+/** A process that counts as every process does, at a time that the test sets. */
+async function aProcess(as: 'lookup' | 'worker' = 'lookup') {
+  const figures = createFigures(await store.connect(as));
+  const metrics = createMetrics('http');
+  const state = { now: START, ready: true, failing: [] as string[], away: false };
+  const instance = randomUUID();
+  const reports = startReports({
+    figures: {
+      add: (minute, amounts) =>
+        state.away ? Promise.reject(new Error('away')) : figures.add(minute, amounts),
+    },
+    instance,
+    running: RUNNING,
+    looked: () => metrics.lookedSoFar(LOOKUPS),
+    isReady: () => state.ready,
+    checks: () => state.failing.map((name) => ({ name, ok: false })),
+    now: () => state.now,
+  });
+  const look = (milliseconds: number, failed = false): void => {
+    metrics.began();
+    metrics.lookedUp('plain', 'unscheduled', failed ? 'store' : 'not-flagged');
+    metrics.answered('POST', '/lookup', failed ? 503 : 200, milliseconds);
+  };
+  return { reports, instance, state, metrics, look };
+}
+
+async function said(at: number) {
+  const figures = createFigures(await store.connect('worker'));
+  return readReports((await figures.read(minuteOf(at))) ?? new Map());
+}
+
+test('a worker reads of a minute what each process counted in it, by the rights that both have', async () => {
+  const one = await aProcess();
+  const two = await aProcess('worker');
+  one.look(2);
+  one.look(400, true);
+  two.state.failing = ['access:issuers'];
+  two.state.ready = false;
+  await one.reports.report();
+  one.look(2);
+  await one.reports.stop();
+  await two.reports.stop();
+  const minute = await said(START);
+  const of = ({ instance }: { instance: string }) =>
+    minute.find((each) => each.instance === instance);
+  expect(of(one)).toMatchObject({
+    running: RUNNING,
+    reports: 3,
+    ready: 3,
+    lookups: 3,
+    couldNotCheck: 1,
+    failing: [],
+    ended: true,
+  });
+  expect(of(one)?.took[SECONDS.indexOf(0.002)]).toBe(2);
+  expect(of(one)?.took[SECONDS.indexOf(0.5)]).toBe(1);
+  expect(of(two)).toMatchObject({
+    reports: 2,
+    ready: 1,
+    lookups: 0,
+    failing: ['access:issuers'],
+  });
+  const left = await store.admin.pttl(keys.figures(minuteOf(START)));
+  expect(left).toBeGreaterThan(3_600_000);
+  expect(left).toBeLessThanOrEqual(2 * 3_600_000);
+});
+
+test('what could not be checked while the store was away is seen afterwards, in the minute it belongs to', async () => {
+  const one = await aProcess();
+  await one.reports.report();
+  Object.assign(one.state, { away: true, ready: false, now: START + 60_000 });
+  one.look(1, true);
+  await one.reports.report();
+  one.look(1, true);
+  await one.reports.report();
+  Object.assign(one.state, { away: false, ready: true, now: START + 180_000 });
+  await one.reports.stop();
+  const of = async (at: number) =>
+    (await said(at)).find(({ instance }) => instance === one.instance);
+  expect(await of(START + 60_000)).toMatchObject({ reports: 2, ready: 0, couldNotCheck: 2 });
+  expect(await of(START + 120_000)).toBeUndefined();
+  expect(await of(START + 180_000)).toMatchObject({ reports: 1, ready: 1, couldNotCheck: 0 });
+});
+
+test('requests that were refused for what they said, and those that are no lookup, are no part of how long lookups take', async () => {
+  const { metrics, reports } = await aProcess();
+  metrics.answered('POST', '/lookup', 401, 1);
+  metrics.answered('GET', '/_ping', 200, 1);
+  expect(metrics.lookedSoFar(LOOKUPS).took.every((count) => count === 0)).toBe(true);
+  await reports.stop();
+});
+
+test('a store full of made-up names is not read', async () => {
+  const minute = minuteOf(START) - 500;
+  const fields = Array.from({ length: 20_001 }, (_, i) => [`made-up-${i}`, '1']).flat();
+  await store.admin.hset(keys.figures(minute), ...fields);
+  expect(await createFigures(await store.connect('worker')).read(minute)).toBeUndefined();
+});
+
+test('whatever is written there by somebody else, no word of it is read but those of closed lists and short words without spaces', () => {
+  const instance = randomUUID();
+  const name = fc.oneof(
+    fc.string(),
+    fc
+      .constantFrom('runs', 'fails', 'took')
+      .chain((word) => fc.string().map((s) => `${word} ${s}`)),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(name, fc.oneof(fc.integer(), fc.double())), (made) => {
+      const minute = new Map(
+        Object.entries({ ...made, reports: 1 }).map(([key, n]) => [`${instance} ${key}`, n]),
+      );
+      for (const { running, failing } of readReports(minute)) {
+        for (const word of Object.values(running ?? {})) expect(word).toMatch(/^[!-~]{0,40}$/);
+        for (const check of failing) expect(check).toMatch(/^[a-z0-9:-]+$/);
+      }
+    }),
+  );
+});
