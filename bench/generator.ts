@@ -1,8 +1,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { nhsNumberCheckDigit, parseNhsNumber } from '#schemas/nhs-number.ts';
-
 import { percentile } from './percentile.ts';
+import { HELD_ONE_IN } from './sending.ts';
 
 /**
  * The other end of the wire, a process of its own so that its work is not counted: sends a number of
@@ -18,22 +18,27 @@ export type Order = {
   token?: string;
   /** Requests a second, whatever becomes of those before them; absent: as fast as they are answered. */
   perSecond?: number;
-  /** NHS numbers that are held: one lookup in a hundred is for one of them. */
+  /** NHS numbers that are held: one lookup in HELD_ONE_IN is for one of them, and the others are for numbers of `notHeld`. */
   held?: readonly string[];
+  /** Absent: any of the test range, of which the store holds few. */
+  notHeld?: readonly string[];
   /** Refusals are what is measured: none is reported. */
   quiet?: boolean;
 };
 export type Done = {
   answered: number;
+  /** Of those answered: how many said that there is a flag. */
+  flagged: number;
   refused: number;
   tookMs: number;
   /** From when a request was due, and not only from when it was sent, to its answer; milliseconds. */
   latency: { p50: number; p99: number; p999: number; most: number };
 };
 type Due = { request: Buffer; dueAt: number; paced: boolean };
-type Counts = { answered: number; refused: number; latencies: number[] };
+type Counts = { answered: number; flagged: number; refused: number; latencies: number[] };
 
-const HELD_ONE_IN = 100;
+/** As every service that is compared says it. */
+const FLAGGED = '"outcome":"flagged"';
 
 function anyTestNumber(): string {
   for (;;) {
@@ -44,15 +49,16 @@ function anyTestNumber(): string {
 }
 
 /** The bytes of each request, made before anything is measured. */
-function requestsOf({ requests, token, held = [] }: Order): Buffer[] {
+function requestsOf({ requests, token, held = [], notHeld = [] }: Order): Buffer[] {
   if (token === undefined) {
     const hello = Buffer.from('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
     return Array.from({ length: requests }, () => hello);
   }
   return Array.from({ length: requests }, (_, i) => {
     const nhsNumber =
-      (i % HELD_ONE_IN === 0 ? held[(i / HELD_ONE_IN) % held.length] : undefined) ??
-      anyTestNumber();
+      (i % HELD_ONE_IN === 0
+        ? held[(i / HELD_ONE_IN) % held.length]
+        : notHeld[randomInt(Math.max(1, notHeld.length))]) ?? anyTestNumber();
     const body = JSON.stringify({ nhsNumber });
     return Buffer.from(
       `POST ${token === undefined ? '/' : '/lookup'} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token ?? 'x'.repeat(900)}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
@@ -96,8 +102,10 @@ function work(
       const length = /content-length: ([0-9]+)/i.exec(received.slice(0, head))?.[1];
       if (length === undefined) return reject(new Error('an answer without a length'));
       if (received.length < head + 4 + Number(length)) return;
-      if (received.startsWith('HTTP/1.1 200 ')) done.answered++;
-      else {
+      if (received.startsWith('HTTP/1.1 200 ')) {
+        done.answered++;
+        if (received.includes(FLAGGED)) done.flagged++;
+      } else {
         done.refused++;
         if (done.refused < 3 && !quiet) console.error(received);
       }
@@ -114,16 +122,16 @@ async function finish(workers: readonly Promise<void>[], counts: Counts): Promis
   const began = performance.now();
   await Promise.all(workers);
   const tookMs = performance.now() - began;
-  const { latencies, answered, refused } = counts;
+  const { latencies, answered, flagged, refused } = counts;
   const at = (share: number): number => percentile(latencies, share);
   const latency = { p50: at(0.5), p99: at(0.99), p999: at(0.999), most: at(1) };
-  process.send?.({ answered, refused, tookMs, latency } satisfies Done);
+  process.send?.({ answered, flagged, refused, tookMs, latency } satisfies Done);
   process.disconnect();
 }
 
 process.once('message', (order: Order) => {
   const queue = requestsOf(order).values();
-  const done: Counts = { answered: 0, refused: 0, latencies: [] };
+  const done: Counts = { answered: 0, flagged: 0, refused: 0, latencies: [] };
   process.once('message', () => {
     const beganAt = performance.now();
     const everyMs = order.perSecond === undefined ? 0 : 1000 / order.perSecond;

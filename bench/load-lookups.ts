@@ -18,6 +18,7 @@ import {
 } from './country.ts';
 import { percentile } from './percentile.ts';
 import { startProcess } from './processes.ts';
+import { HELD_ONE_IN } from './sending.ts';
 
 export type LookupFigures = {
   perSecond: number;
@@ -35,7 +36,6 @@ const latencies = (values: readonly number[]): Latencies => ({
   most: percentile(values, 1),
 });
 
-const HELD_ONE_IN = 100;
 const TOKEN_SECONDS = 3600;
 const WARM_UP_MS = 5_000;
 const QUIET_MS = 10_000;
