@@ -415,7 +415,7 @@ ${table(
   writeFileSync(`${path}.html`, shell('cp-flags bench: comparison', body));
   const columns = ['service us', 'store us', 'sealing us', 'a second', 'p50 ms', 'p99 ms'];
   console.log(
-    `${''.padEnd(20)}${columns.map((each) => each.padStart(21)).join('')}${'flagged'.padStart(9)}`,
+    `${''.padEnd(20)}${columns.map((each) => each.padStart(25)).join('')}${'flagged'.padStart(9)}`,
   );
   for (const figure of figures) {
     const cells = [
@@ -424,7 +424,7 @@ ${table(
       ...[figure.p50, figure.p99].map((latency) => all(latency, ms)),
     ];
     console.log(
-      `${figure.name.padEnd(20)}${cells.map((cell) => cell.padStart(21)).join('')}${percent(figure).padStart(9)}`,
+      `${figure.name.padEnd(20)}${cells.map((cell) => cell.padStart(25)).join('')}${percent(figure).padStart(9)}`,
     );
   }
   for (const { what, value, met } of facts) {
