@@ -64,6 +64,7 @@ export async function startCis2() {
   let refuses = false;
   let handle: (...of: Parameters<ReturnType<Provider['callback']>>) => unknown = () => undefined;
   const asked: URL[] = [];
+  let tokensAsked = 0;
   const server = createServer((request, response) => void handle(request, response));
   const port = await listening(server);
   const issuer = `http://127.0.0.1:${port}`;
@@ -127,6 +128,7 @@ export async function startCis2() {
     handle = (request, response) => {
       const url = new URL(request.url ?? '/', issuer);
       if (url.pathname === '/auth') asked.push(url);
+      if (url.pathname === '/token') tokensAsked += 1;
       if (!url.pathname.startsWith('/interaction/')) return callback(request, response);
       const result = refuses
         ? { error: 'access_denied' }
@@ -139,6 +141,10 @@ export async function startCis2() {
     issuer,
     /** What browsers were sent there with. */
     asked,
+    /** How often a code was brought to it. */
+    get tokensAsked(): number {
+      return tokensAsked;
+    },
     /** To be called once it is known where the service is. */
     open(redirectUri: string): void {
       redirectUris = [redirectUri];

@@ -18,7 +18,7 @@ const visitSchema = z.strictObject({ id: z.uuid(), flows: z.array(flowSchema) })
 /** A browser in which nobody is signed in yet. */
 export type Visit = z.infer<typeof visitSchema>;
 
-const FLOW_LASTS_MS = 15 * 60_000;
+export const FLOW_LASTS_MS = 15 * 60_000;
 /** Tabs in which one person signs in at the same time. */
 const FLOWS_AT_MOST = 4;
 

@@ -10,6 +10,7 @@ import { SIGN_IN_FOR, type SignInProvider } from '#schemas/people/sign-in.ts';
 import { mappingOf, readClaims } from '../../admission/claims.ts';
 import { type IssuerKeys, KeysUnavailable, remoteKeys } from '../../admission/issuer-keys.ts';
 import type { Flow } from '../session/visits.ts';
+import { createTries, type Tries } from './tries.ts';
 
 /** What a provider said of somebody that a page of refusal repeats. */
 export type Sent = {
@@ -39,6 +40,8 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
   described: unknown;
   /** Where the browser is sent; `undefined` where the provider does not answer. */
   start: (changeRole: boolean) => Promise<{ url: URL; flow: Omit<Flow, 'begunAt'> } | undefined>;
+  /** How often it may be asked about codes that may be made up. */
+  tries: Tries;
   /** Judges what the browser brings back. Never rejects. */
   finish: (search: string, flow: Flow) => Promise<Returned>;
   /**
@@ -50,6 +53,8 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
 };
 
 const DEADLINE_SECONDS = 5;
+/** Of codes that come to nothing, however many strangers bring them. Who signs in takes none. */
+const TRIES = { atMost: 100, perSecond: 10 };
 const DISCOVERED_FOR_MS = 3_600_000;
 const DISCOVERED_AGAIN_AFTER_MS = 2_000;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
@@ -233,6 +238,7 @@ export async function openProvider(
     issuer,
     demoOnly,
     canChangeRole: changeRole !== undefined,
+    tries: createTries(TRIES),
     described: { id, issuer, clientId, for: settings.for, claims, needed },
     async start(change) {
       const configuration = await configured();

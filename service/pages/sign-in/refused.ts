@@ -11,6 +11,7 @@ export type SignInRefusal =
   | 'not-finished'
   | 'denied'
   | 'unavailable'
+  | 'busy'
   | 'role'
   | 'activity'
   | 'organisation'
@@ -51,6 +52,8 @@ function words(
       return { title: W.denied, says: W.deniedThen(provider), status: 403 };
     case 'unavailable':
       return { title: W.unavailable, says: W.unavailableThen(provider), status: 503 };
+    case 'busy':
+      return { title: W.busy, says: W.busyThen(provider), status: 503 };
     case 'role':
       return { title: W.role, says: W.roleThen(provider), status: 403 };
     case 'activity':

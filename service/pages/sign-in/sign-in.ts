@@ -14,6 +14,7 @@ import { DEMO_ISSUER } from '../../admission/demo-issuer.ts';
 import { demoPersonas } from '../../admission/personas.ts';
 import type { NoteRefusal } from '../../audit/record/refusals.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
+import type { SampledLog } from '../../telemetry/sampled-log.ts';
 import type { Frame } from '../html/frame.ts';
 import { redirect } from '../html/frame.ts';
 import { html } from '../html/html.ts';
@@ -36,7 +37,7 @@ import {
   type SignedIn,
   signedInSchema,
 } from '../session/sessions.ts';
-import type { Visit, Visits } from '../session/visits.ts';
+import { FLOW_LASTS_MS, type Visit, type Visits } from '../session/visits.ts';
 import type { Provider, Sent } from './openid.ts';
 import { refusedPage, signInRefusalOf } from './refused.ts';
 
@@ -56,6 +57,7 @@ export type SignInDependencies = {
   registeredOnly: () => boolean;
   blocked: (userKey: string) => boolean;
   noteRefusal: NoteRefusal;
+  sampled: Pick<SampledLog, 'log'>;
   now?: () => number;
 };
 
@@ -107,6 +109,7 @@ export function createSignIn(dependencies: SignInDependencies) {
     registeredOnly,
     blocked,
     noteRefusal,
+    sampled,
     now = Date.now,
   } = dependencies;
 
@@ -265,7 +268,20 @@ ${button(SIGN_IN.continue)}
     const state = searchParams.get('state') ?? '';
     const { visit, flow } = visits.takeFlow(visits.read(incoming), provider.id, state);
     if (flow === undefined) return refused('not-finished', provider.name);
-    const returned = await provider.finish(search, flow);
+    const { tries } = provider;
+    if (!tries.take()) {
+      const says =
+        'too many sign-ins by one provider came to nothing, and others by it have to wait';
+      sampled.log(`tries ${provider.id}`, 'warn', says, {});
+      return refused('busy', provider.name);
+    }
+    // A browser may keep its cookie and bring another code.
+    const isFirst = await endings.once(`flow ${state}`, FLOW_LASTS_MS).catch(() => undefined);
+    const returned = isFirst === true ? await provider.finish(search, flow) : undefined;
+    if (returned?.kind !== 'refused') tries.giveBack();
+    if (returned === undefined) {
+      return refused(isFirst === false ? 'not-finished' : 'unavailable', provider.name);
+    }
     if (returned.kind === 'refused') {
       const person = returned.cause === 'assurance' ? returned : {};
       return refused(returned.cause, provider.name, person);

@@ -1,10 +1,12 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LOOK_UP, NOT_CHECKED, RESULT, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { refusedPage, signInRefusalOf } from '#service/pages/sign-in/refused.ts';
+import { createTries } from '#service/pages/sign-in/tries.ts';
 import { createBlocks } from '#store/blocks.ts';
 import { keys } from '#store/keys.ts';
 import {
@@ -35,6 +37,7 @@ import {
 const PLAN = testNumber(7_201);
 let service: TestService;
 let cis2: Cis2;
+let strangers: Awaited<ReturnType<typeof startRefusing>>;
 let dataDir: string;
 
 /** A port that is free now: the address of the service is part of its settings. */
@@ -51,6 +54,7 @@ beforeAll(async () => {
   dataDir = await testFolder();
   await mkdir(dataDir, { recursive: true });
   cis2 = await startCis2();
+  strangers = await startRefusing();
   const port = await freePort();
   const baseUrl = `http://127.0.0.1:${port}`;
   cis2.open(`${baseUrl}/sign-in/cis2/back`);
@@ -66,6 +70,7 @@ beforeAll(async () => {
   const providers = [
     provider,
     { ...provider, id: 'gone', name: 'Gone Identity', issuer: 'http://127.0.0.1:9' },
+    { ...provider, id: 'strangers', name: 'Other Identity', issuer: strangers.issuer },
   ];
   await writeFile(join(dataDir, 'sign-in.json'), JSON.stringify(providers));
   service = await startTestService({
@@ -82,8 +87,45 @@ beforeAll(async () => {
 afterAll(async () => {
   await service?.stopAndRemove();
   await cis2?.stop();
+  await strangers?.stop();
   await rm(dataDir, { recursive: true, force: true });
 });
+
+/** The least of a provider: it knows no code. */
+async function startRefusing() {
+  let tokensAsked = 0;
+  const server = createHttpServer((request, response) => {
+    const isToken = request.url === '/token';
+    if (isToken) tokensAsked += 1;
+    response.writeHead(isToken ? 400 : 200, { 'content-type': 'application/json' });
+    response.end(
+      JSON.stringify(
+        isToken
+          ? { error: 'invalid_grant' }
+          : {
+              issuer,
+              authorization_endpoint: `${issuer}/auth`,
+              token_endpoint: `${issuer}/token`,
+              jwks_uri: `${issuer}/jwks`,
+            },
+      ),
+    );
+  });
+  const port = await new Promise<number>((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
+  const issuer = `http://127.0.0.1:${port}`;
+  return {
+    issuer,
+    get tokensAsked(): number {
+      return tokensAsked;
+    },
+    async stop(): Promise<void> {
+      server.closeAllConnections();
+      await new Promise((resolve) => void server.close(resolve));
+    },
+  };
+}
 
 async function writeOrganisations(): Promise<string> {
   const path = join(dataDir, 'organisations.json');
@@ -316,6 +358,58 @@ describe('an answer of the provider that is not this browser’s own is no sign-
   });
 });
 
+describe('a provider is asked about no more than', () => {
+  test('one code for each sign-in under way, however often a kept cookie brings another', async () => {
+    const visitor = createVisitor(service.baseUrl);
+    const start = await visitor.get('/sign-in/cis2');
+    const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
+    const kept = visitor.jar.get('cp-flags-visit') ?? '';
+    const before = cis2.tokensAsked;
+    for (let i = 0; i < 4; i++) {
+      visitor.jar.set('cp-flags-visit', kept);
+      const search = new URLSearchParams({ code: `made-up-${i}`, state, iss: cis2.issuer });
+      const page = await visitor.get(`/sign-in/cis2/back?${search.toString()}`);
+      expect(page.heading).toBe(SIGN_IN_REFUSED.notFinished);
+    }
+    expect(cis2.tokensAsked).toBe(before + 1);
+  });
+
+  test('a number of made-up codes, whoever brings them, and others sign in by another meanwhile', async () => {
+    const begun = performance.now();
+    const made = await Promise.all(
+      Array.from({ length: 160 }, async () => {
+        const visitor = createVisitor(service.baseUrl);
+        const start = await visitor.get('/sign-in/strangers');
+        const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
+        const search = new URLSearchParams({ code: 'made-up', state });
+        return visitor.get(`/sign-in/strangers/back?${search.toString()}`);
+      }),
+    );
+    const seconds = (performance.now() - begun) / 1_000;
+    expect(strangers.tokensAsked).toBeGreaterThanOrEqual(100);
+    expect(strangers.tokensAsked).toBeLessThanOrEqual(100 + 10 * seconds);
+    const headings = new Set(made.map(({ heading }) => heading));
+    expect([...headings].toSorted()).toEqual(
+      [SIGN_IN_REFUSED.notFinished, SIGN_IN_REFUSED.busy].toSorted(),
+    );
+    expect(made.find(({ heading }) => heading === SIGN_IN_REFUSED.busy)?.status).toBe(503);
+    const back = await signIn(createVisitor(service.baseUrl), somebody());
+    expect(back.headers.get('location')).toBe('/look-up');
+  });
+
+  test('a number that grows again, and of which nobody who signs in takes any', () => {
+    let seconds = 0;
+    const tries = createTries({ atMost: 2, perSecond: 1, now: () => seconds * 1_000 });
+    expect([tries.take(), tries.take(), tries.take()]).toEqual([true, true, false]);
+    tries.giveBack();
+    expect([tries.take(), tries.take()]).toEqual([true, false]);
+    seconds = 1;
+    expect([tries.take(), tries.take()]).toEqual([true, false]);
+    seconds = 100;
+    expect([tries.take(), tries.take(), tries.take()]).toEqual([true, true, false]);
+  });
+});
+
 test('of several roles one is chosen, in this browser, once', async () => {
   const visitor = createVisitor(service.baseUrl);
   const roles = [{ id: '1' }, { id: '2', organisation: 'ZZP01', activities: ['B0170'] }];
@@ -437,11 +531,12 @@ describe('a form', () => {
       const looked = await visitor.post('/look-up', { ...fields, number: PLAN });
       expect([looked.status, looked.heading]).toEqual([403, NOT_CHECKED.untrusted]);
     }
-    const events = await service.events();
-    const refusals = events.filter(
-      (event) => event.type === 'refusal' && event.code === 'form-untrusted',
-    );
-    expect(refusals.length).toBeGreaterThanOrEqual(5);
+    await until(async () => {
+      const refusals = (await service.events()).filter(
+        (event) => event.type === 'refusal' && event.code === 'form-untrusted',
+      );
+      return refusals.length >= 5;
+    }, 'the refusals');
   });
 });
 
