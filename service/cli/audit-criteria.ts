@@ -9,7 +9,7 @@ import {
 import { addDays, londonMidnight } from '#schemas/calendar.ts';
 import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { misused } from './failure.ts';
-import { readTypedDay, readTypedTime, TYPED_DAYS } from './typed-time.ts';
+import { readTypedDay, readTypedTime, TYPED_DAYS } from '#schemas/typed-time.ts';
 
 export type CriteriaOptions = {
   child?: string;

@@ -26,7 +26,7 @@ import { osAccount } from './named.ts';
 import { createProgress } from './progress.ts';
 import { settingsHelp } from './settings-help.ts';
 import { runningRedis, withStore } from './store.ts';
-import { readTypedDay, readTypedTime } from './typed-time.ts';
+import { readTypedDay, readTypedTime } from '#schemas/typed-time.ts';
 
 export type LoadOptions = {
   ack?: string;

@@ -14,7 +14,7 @@ import { londonDate } from '#schemas/calendar.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { Failure, misused } from './failure.ts';
 import { readTypedNumber } from './typed-number.ts';
-import { readTypedDay, TYPED_DAYS } from './typed-time.ts';
+import { readTypedDay, TYPED_DAYS } from '#schemas/typed-time.ts';
 
 export type GenerateCommandOptions = {
   out: string;

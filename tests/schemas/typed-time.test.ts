@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fromEpochDay, longDateText } from '#schemas/calendar.ts';
-import { readTypedDay, readTypedTime } from '#service/cli/typed-time.ts';
+import { readTypedDay, readTypedTime } from '#schemas/typed-time.ts';
 
 test('a day is read the same in every form in which people in Britain type it', () => {
   fc.assert(

@@ -1,4 +1,4 @@
-import { type CalendarDate, calendarDate, londonInstant, parseIsoDate } from '#schemas/calendar.ts';
+import { type CalendarDate, calendarDate, londonInstant, parseIsoDate } from './calendar.ts';
 
 const MINUTE_MS = 60_000;
 const NUMBERS = /^([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})$/;
