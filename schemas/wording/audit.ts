@@ -103,3 +103,11 @@ export const AUDIT_INDEX = {
   ahead: 'The audit index goes further than the log.',
   wrong: 'The audit index names the wrong events.',
 } as const;
+
+/** Of reports of the audit. */
+export const AUDIT_REPORT = {
+  tooMuch: (events: number) =>
+    `There are more than ${events} events. Ask for a shorter time with --from and --to.`,
+  leftOutOfDraft: (count: number) =>
+    `Left out of this page: ${count} (requests refused for a technical reason, and silent reads unless they were asked for).`,
+} as const;

@@ -8,8 +8,8 @@ import {
 } from '#schemas/audit/audit-search.ts';
 import { addDays, londonMidnight } from '#schemas/calendar.ts';
 import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
-import { misused } from './failure.ts';
 import { readTypedDay, readTypedTime, TYPED_DAYS } from '#schemas/typed-time.ts';
+import { misused } from './failure.ts';
 
 export type CriteriaOptions = {
   child?: string;

@@ -1,28 +1,5 @@
 import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
-import { londonIso } from '#schemas/calendar.ts';
-import type { Cell } from '../audit/search/report.ts';
-
-const UTC_INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$/;
-
-/** What would move a terminal's cursor, or hide a line in it. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-/** An instant as a person reads it: London's, with the zone in force there (GMT or BST). */
-export function londonTime(at: number): string {
-  const shown = londonIso(at);
-  const zone = shown.endsWith('+01:00') ? 'BST' : 'GMT';
-  return `${shown.slice(0, 10)} ${shown.slice(11, 19)} ${zone}`;
-}
-
-/** As a person reads it. */
-function shownCell(cell: Cell): string {
-  const text = String(cell);
-  return UTC_INSTANT.test(text) ? londonTime(Date.parse(text)) : text.replaceAll(UNPRINTABLE, '?');
-}
-
-/** As a program reads it: times are London's, with their offset. */
-export const withOffset = (cell: Cell): Cell =>
-  typeof cell === 'string' && UTC_INSTANT.test(cell) ? londonIso(Date.parse(cell)) : cell;
+import { type Cell, shownCell } from '../audit/search/cells.ts';
 
 export function printTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): void {
   const lines = [columns, ...rows].map((row) => row.map(shownCell));

@@ -5,10 +5,11 @@ import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import { addDays, londonDate, londonMidnight } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { type Report, TooMuch } from '../audit/search/report.ts';
-import { REPORTS, type ReportName } from '../audit/search/reports.ts';
+import { londonTime, withOffset } from '../audit/search/cells.ts';
+import { makeReport, type Report, TooMuch } from '../audit/search/report.ts';
+import { isReport, REPORTS } from '../audit/search/reports.ts';
 import { searchedUntilOf } from '../audit/search/searched-until.ts';
-import { recordedCriteria } from '../routes/audit-search.ts';
+import { recordedCriteria } from '../audit/search/viewer.ts';
 import {
   type CriteriaOptions,
   criteriaOf,
@@ -18,7 +19,7 @@ import {
   withCriteria,
 } from './audit-criteria.ts';
 import { lookInto } from './audit-index.ts';
-import { londonTime, printReach, printTable, withOffset } from './audit-print.ts';
+import { printReach, printTable } from './audit-print.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { readTypedNumber } from './typed-number.ts';
@@ -47,8 +48,6 @@ const CRITERIA: Record<string, string> = {
   outcome: 'Outcome',
   type: 'Type of event',
 };
-
-const isReport = (name: string): name is ReportName => Object.hasOwn(REPORTS, name);
 
 function printReport(report: Report, format: 'table' | 'json' | 'csv', about: ReportAbout): void {
   const { title, notes, columns, rows } = report;
@@ -122,7 +121,14 @@ async function auditReport(
     configuration,
     (places) => {
       try {
-        return maker.make(places, { criteria, least, names });
+        return makeReport(places, maker, {
+          criteria,
+          least,
+          names,
+          places: true,
+          silentReads: true,
+          viewer: { kind: 'all' },
+        });
       } catch (error) {
         throw error instanceof TooMuch ? new Failure(error.message) : error;
       }
@@ -157,7 +163,7 @@ export function addAuditReportCommand(audit: Command, configuration: () => Confi
       .description('Make a report for a privacy officer.')
       .argument('<name>', Object.keys(REPORTS).join(', ')),
   )
-    .option('--least <count>', 'refusals: the least number to list', '3')
+    .option('--least <count>', 'refusals, repeats: the least number to list', '3')
     .option('--names', 'child: with staff names, for the review')
     .addHelpText(
       'after',

@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { attendedOf } from '../audit/search/event-reports.ts';
-import type { Cell } from '../audit/search/report.ts';
-import { type Found, readCursor, searchAudit, writeCursor } from '../audit/search/search.ts';
+import { SEARCH_COLUMNS, searchRow, withOffset } from '../audit/search/cells.ts';
+import { readCursor, searchAudit, writeCursor } from '../audit/search/search.ts';
 import { searchedUntilOf } from '../audit/search/searched-until.ts';
+import { recordedCriteria } from '../audit/search/viewer.ts';
 import { auditBundle } from '../fhir/audit-events.ts';
 import { FHIR_BASE } from '../fhir/vocabulary.ts';
-import { recordedCriteria } from '../routes/audit-search.ts';
 import {
   type CriteriaOptions,
   criteriaOf,
@@ -17,7 +16,7 @@ import {
   withCriteria,
 } from './audit-criteria.ts';
 import { lookInto } from './audit-index.ts';
-import { printReach, printTable, withOffset } from './audit-print.ts';
+import { printReach, printTable } from './audit-print.ts';
 import { misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { readTypedNumber } from './typed-number.ts';
@@ -26,51 +25,6 @@ type SearchOptions = CriteriaOptions & Named & FormatOptions & { limit: string; 
 
 const EVENTS_AT_MOST = 10_000;
 const PAGE_WITHOUT_ADDRESS = 'https://cp-flags.invalid';
-
-const textAt = (of: unknown, ...path: string[]): string => {
-  let value = of;
-  for (const name of path) {
-    value =
-      typeof value === 'object' && value !== null
-        ? (value as Record<string, unknown>)[name]
-        : undefined;
-  }
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-};
-
-const SEARCH_COLUMNS = [
-  'time',
-  'event',
-  'outcome',
-  'activity',
-  'nhs number',
-  'user',
-  'name',
-  'role',
-  'organisation',
-  'delivered',
-  'entry',
-  'audit id',
-];
-
-function searchRow({ event, shown }: Found): Cell[] {
-  return [
-    shown.at,
-    event.type,
-    event.type === 'attendance'
-      ? attendedOf(event)
-      : textAt(event, 'outcome') || textAt(event, 'code') || textAt(event, 'cause'),
-    textAt(event, 'access'),
-    textAt(event, 'nhsNumber') || textAt(event, 'criteria', 'nhsNumber'),
-    textAt(event, 'caller', 'user'),
-    textAt(event, 'caller', 'name') || textAt(event, 'by'),
-    textAt(event, 'caller', 'role', 'name'),
-    textAt(event, 'caller', 'organisation', 'code'),
-    shown['delivered'] === false ? 'no' : '',
-    textAt(shown, 'entry'),
-    textAt(event, 'auditId'),
-  ];
-}
 
 async function auditSearch(configuration: Configuration, options: SearchOptions): Promise<void> {
   const named = readNamed(options);
@@ -124,11 +78,15 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
     }
     case 'csv':
       process.stdout.write(
-        csvText([SEARCH_COLUMNS, ...events.map((found) => searchRow(found).map(withOffset))]),
+        csvText([SEARCH_COLUMNS, ...events.map(({ shown }) => searchRow(shown).map(withOffset))]),
       );
       break;
     case 'table':
-      if (events.length > 0) printTable(SEARCH_COLUMNS, events.map(searchRow));
+      if (events.length > 0)
+        printTable(
+          SEARCH_COLUMNS,
+          events.map(({ shown }) => searchRow(shown)),
+        );
       console.log(
         `\n${events.length === 0 ? 'No event matches' : `Events: ${events.length}, newest first. Times are London's`}. This search is on record as ${auditId}.`,
       );

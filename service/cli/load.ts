@@ -8,6 +8,7 @@ import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/
 import { type CsvMetadata, type Difference, differFile } from '#loaders/load/load.ts';
 import { loadFiles } from '#loaders/load/load-files.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { readTypedDay, readTypedTime } from '#schemas/typed-time.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { ANSWER_FORMATS, type AnswerFormat } from '#schemas/uploads/formats.ts';
@@ -26,7 +27,6 @@ import { osAccount } from './named.ts';
 import { createProgress } from './progress.ts';
 import { settingsHelp } from './settings-help.ts';
 import { runningRedis, withStore } from './store.ts';
-import { readTypedDay, readTypedTime } from '#schemas/typed-time.ts';
 
 export type LoadOptions = {
   ack?: string;

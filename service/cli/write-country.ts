@@ -12,9 +12,9 @@ import {
 } from '#loaders/synthetic/generate.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
+import { readTypedDay, TYPED_DAYS } from '#schemas/typed-time.ts';
 import { Failure, misused } from './failure.ts';
 import { readTypedNumber } from './typed-number.ts';
-import { readTypedDay, TYPED_DAYS } from '#schemas/typed-time.ts';
 
 export type GenerateCommandOptions = {
   out: string;

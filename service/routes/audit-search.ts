@@ -1,20 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import {
-  type AuditCriteria,
-  auditSearchAnswerSchema,
-  auditSearchSchema,
-} from '#schemas/audit/audit-search.ts';
+import { auditSearchAnswerSchema, auditSearchSchema } from '#schemas/audit/audit-search.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
-import type { Identity } from '#schemas/people/identity.ts';
 import type { Store } from '#store/store.ts';
-import type { Readiness } from '#store/trust/readiness.ts';
 import { admitScope, type ScopedAdmissionDependencies } from '../admission/admit-scope.ts';
 import { type GuardDependencies, guarded } from '../admission/guarded.ts';
 import { readCursor, writeCursor } from '../audit/search/search.ts';
 import { type Reach, searchedUntilOf } from '../audit/search/searched-until.ts';
 import type { Searcher } from '../audit/search/searcher.ts';
-import type { Viewer } from '../audit/search/view.ts';
+import { recordedCriteria, type ViewerDependencies, viewerOf } from '../audit/search/viewer.ts';
 import { authorityHeaders, BODY_REFUSALS, resourceOf } from '../description/operation.ts';
 import { auditBundle } from '../fhir/audit-events.ts';
 import type { BaseOf } from '../fhir/request.ts';
@@ -27,39 +21,15 @@ import type { Log } from '../telemetry/log.ts';
 import type { Route } from './route.ts';
 
 export type AuditSearchDependencies = ScopedAdmissionDependencies &
-  GuardDependencies & {
+  GuardDependencies &
+  ViewerDependencies & {
     log: Log;
     searcher: Pick<Searcher, 'search'>;
     /** How far the index goes, as the worker's thread told last. */
     indexed: () => Reach | undefined;
     store: Pick<Store, 'appendEvent'>;
-    readiness: Pick<Readiness, 'authorities'>;
-    /** The operating organisation's code; `undefined` where none is configured. */
-    operator: () => string | undefined;
     baseOf: BaseOf;
   };
-
-/** Criteria as they are recorded: times are texts again. */
-export function recordedCriteria(criteria: AuditCriteria): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(criteria).flatMap(([name, value]) => {
-      if (value === undefined) return [];
-      return [[name, typeof value === 'number' ? new Date(value).toISOString() : value]];
-    }),
-  );
-}
-
-/** Nothing else than the organisation of the role in use says what its holder sees. */
-function viewerOf(
-  { role: { organisation } }: Identity,
-  { readiness, operator }: Pick<AuditSearchDependencies, 'readiness' | 'operator'>,
-): Viewer {
-  const { code } = organisation;
-  if (code === operator()) return { kind: 'all' };
-  return readiness.authorities.has(code)
-    ? { kind: 'authority', authority: code }
-    : { kind: 'organisation', organisation: code };
-}
 
 /** `POST /audit/search`: a page of events that the caller may see, on record before it leaves. */
 export const auditSearch: Route<AuditSearchDependencies> = {

@@ -1,47 +1,18 @@
-import type { AttendanceEvent } from '#schemas/audit/audit-event.ts';
-import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { z } from 'zod';
+import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import { ERRORS } from '#schemas/errors.ts';
 import type { SealedEvent } from '../log/sealed.ts';
-import type { Report, ReportOptions } from './report.ts';
-import { callerOf, TooMuch, WHO } from './report.ts';
-import { type AuditPlaces, type Found, searchAudit } from './search.ts';
-
-const EVENTS_AT_MOST = 50_000;
+import { attendedOf } from './cells.ts';
+import { callerOf, type EventReport, WHO } from './report.ts';
+import type { Found } from './search.ts';
 
 const REVIEW = [
   "FOR THE CONTROLLER'S REVIEW. Not to be released as it is.",
   'It can reveal where a child or a parent has sought care, which may endanger one of them: decide on each line whether to release it.',
 ];
 
-function eventsOf(places: AuditPlaces, criteria: AuditCriteria): Found[] {
-  const { events, next } = searchAudit(
-    places,
-    criteria,
-    { kind: 'all' },
-    { limit: EVENTS_AT_MOST },
-  );
-  if (next === undefined) return events;
-  throw new TooMuch(
-    `There are more than ${EVENTS_AT_MOST} events. Ask for a shorter time with --from and --to.`,
-  );
-}
-
 const delivered = ({ shown }: Found): string => (shown['delivered'] === false ? 'no' : 'yes');
-
-const ATTENDED: Record<AttendanceEvent['attended'], string> = {
-  seen: 'seen',
-  'left-before-seen': 'left before being seen',
-  admitted: 'admitted',
-  transferred: 'transferred',
-  'wrong-patient': 'wrong patient',
-};
-
-/** What came of a look, and where the child is. */
-export const attendedOf = ({ attended, ward, switchboard }: AttendanceEvent): string =>
-  [ATTENDED[attended], ward, switchboard && `telephone ${switchboard}`]
-    .filter((part) => part !== undefined && part !== '')
-    .join(', ');
 
 /** What a person with the event before them would say that it was. */
 function whatOf(event: SealedEvent['event']): string {
@@ -61,15 +32,16 @@ function whatOf(event: SealedEvent['event']): string {
   }
 }
 
-const plansOf = (event: SealedEvent['event']): string =>
-  'shown' in event
-    ? (event.shown ?? [])
-        .map(
-          ({ type, authority, startDate, status }) =>
-            `${type} of ${authority} from ${startDate} (${status})`,
-        )
-        .join('; ')
-    : '';
+/** No more than the viewer may see. */
+const shownPlans = z.array(shownPlanSchema).catch([]);
+const plansOf = ({ shown }: Found): string =>
+  shownPlans
+    .parse(shown['shown'])
+    .map(
+      ({ type, authority, startDate, status }) =>
+        `${type} of ${authority} from ${startDate} (${status})`,
+    )
+    .join('; ');
 
 const fieldOf = (
   event: SealedEvent['event'],
@@ -85,206 +57,205 @@ const REFUSED_FOR_RIGHTS: readonly number[] = [401, 403];
  * Whether a request was refused for its form or for load, and not for who sent it: nobody's right to look was
  * judged, and the child's people can draw nothing from it.
  */
-function isTechnical(event: SealedEvent['event']): boolean {
+export function isTechnical(event: SealedEvent['event']): boolean {
   if (event.type !== 'refusal') return false;
   const status = Object.entries(ERRORS).find(([code]) => code === event.code)?.[1].status;
   return status !== undefined && !REFUSED_FOR_RIGHTS.includes(status);
 }
 
-export function childReport(places: AuditPlaces, { criteria, names }: ReportOptions): Report {
-  const all = eventsOf(places, criteria).filter(({ event }) => event.type !== 'not-delivered');
-  const found = all.filter(({ event }) => !isTechnical(event));
-  return {
-    title: 'Accesses to one child',
-    notes: [
-      ...REVIEW,
-      names
-        ? 'It names members of staff, who are third parties: names are for the review.'
-        : 'Members of staff are given by role and organisation, not by name (--names adds them, for the review).',
-      'Lines that say refused or could not check showed nothing. Searches of the audit for this child are lines too.',
-      ...(all.length > found.length
-        ? [
-            `Left out: ${all.length - found.length} requests refused for a technical reason, such as a wrong header. They showed nothing; a search lists them.`,
-          ]
-        : []),
-    ],
-    columns: [
-      'time',
-      'what',
-      'organisation',
-      'organisation name',
-      'setting',
-      'role',
-      ...(names ? ['name', 'user'] : []),
-      'activity',
-      'plans shown',
-      'answer delivered',
-      'audit id',
-    ],
-    rows: found.map((each) => {
-      const { event, shown } = each;
-      const caller = callerOf(event);
-      const by = 'by' in event ? event.by : '';
-      return [
-        shown.at,
-        whatOf(event),
-        caller?.organisation?.code ?? '',
-        caller?.organisation?.name ?? '',
-        fieldOf(event, 'setting'),
-        caller?.role?.name ?? '',
-        ...(names ? [caller?.name ?? by, caller?.user ?? ''] : []),
-        fieldOf(event, 'access'),
-        plansOf(event),
-        event.type === 'lookup' ? delivered(each) : '',
-        'auditId' in event ? event.auditId : '',
-      ];
-    }),
-  };
-}
+export const childReport: EventReport = {
+  about: 'accesses to one child (--child), for a request by the people concerned',
+  needs: 'nhsNumber',
+  allTime: true,
+  title: 'Accesses to one child',
+  notes: ({ names }) => [
+    ...REVIEW,
+    names
+      ? 'It names members of staff, who are third parties: names are for the review.'
+      : 'Members of staff are given by role and organisation, not by name (--names adds them, for the review).',
+    'Lines that say refused or could not check showed nothing. Searches of the audit for this child are lines too.',
+  ],
+  leftOut: (count) =>
+    `Left out: ${count} requests refused for a technical reason, such as a wrong header. They showed nothing; a search lists them.`,
+  columns: ({ names }) => [
+    'time',
+    'what',
+    'organisation',
+    'organisation name',
+    'setting',
+    'role',
+    ...(names ? ['name', 'user'] : []),
+    'activity',
+    'plans shown',
+    'answer delivered',
+    'audit id',
+  ],
+  row(each, { names }) {
+    const { event, shown } = each;
+    // The line of the look itself says that it was not delivered.
+    if (event.type === 'not-delivered') return undefined;
+    if (isTechnical(event)) return 'left-out';
+    const caller = callerOf(event);
+    const by = 'by' in event ? event.by : '';
+    return [
+      shown.at,
+      whatOf(event),
+      caller?.organisation?.code ?? '',
+      caller?.organisation?.name ?? '',
+      fieldOf(event, 'setting'),
+      caller?.role?.name ?? '',
+      ...(names ? [caller?.name ?? by, caller?.user ?? ''] : []),
+      fieldOf(event, 'access'),
+      plansOf(each),
+      event.type === 'lookup' ? delivered(each) : '',
+      'auditId' in event ? event.auditId : '',
+    ];
+  },
+};
 
-export function userReport(places: AuditPlaces, { criteria }: ReportOptions): Report {
-  return {
-    title: 'Everything by one user',
-    notes: [],
-    columns: [
-      'time',
-      'what',
-      'nhs number',
-      'activity',
-      'reason',
-      'name',
-      'role',
-      'organisation',
-      'issuer',
-      'plans shown',
-      'answer delivered',
-      'audit id',
-    ],
-    rows: eventsOf(places, criteria).map((each) => {
-      const { event, shown } = each;
-      const caller = callerOf(event);
-      return [
-        shown.at,
-        whatOf(event),
-        fieldOf(event, 'nhsNumber'),
-        fieldOf(event, 'access'),
-        fieldOf(event, 'reason'),
-        caller?.name ?? ('by' in event ? event.by : ''),
-        caller?.role?.name ?? '',
-        caller?.organisation?.code ?? '',
-        caller?.issuer ?? '',
-        plansOf(event),
-        event.type === 'lookup' ? delivered(each) : '',
-        'auditId' in event ? event.auditId : '',
-      ];
-    }),
-  };
-}
+export const userReport: EventReport = {
+  about: 'everything by one user (--user)',
+  needs: 'user',
+  allTime: true,
+  title: 'Everything by one user',
+  notes: () => [],
+  columns: () => [
+    'time',
+    'what',
+    'nhs number',
+    'activity',
+    'reason',
+    'name',
+    'role',
+    'organisation',
+    'issuer',
+    'plans shown',
+    'answer delivered',
+    'audit id',
+  ],
+  row(each) {
+    const { event, shown } = each;
+    const caller = callerOf(event);
+    return [
+      shown.at,
+      whatOf(event),
+      fieldOf(event, 'nhsNumber'),
+      fieldOf(event, 'access'),
+      fieldOf(event, 'reason'),
+      caller?.name ?? ('by' in event ? event.by : ''),
+      caller?.role?.name ?? '',
+      caller?.organisation?.code ?? '',
+      caller?.issuer ?? '',
+      plansOf(each),
+      event.type === 'lookup' ? delivered(each) : '',
+      'auditId' in event ? event.auditId : '',
+    ];
+  },
+};
 
-export function siteReport(places: AuditPlaces, { criteria }: ReportOptions): Report {
-  const found = eventsOf(places, { ...criteria, type: 'lookup' });
-  return {
-    title: 'Lookups by a site, to match with its attendances',
-    notes: [
-      'Join on nhs number and date (a day in London); a look after midnight may belong to an attendance of the day before.',
-      'A look without an attendance is a question to ask, not yet an answer. What was shown is left out: matching does not need it.',
-    ],
-    columns: [
-      'nhs number',
-      'date',
-      'time',
-      'user',
-      'name',
-      'role',
-      'activity',
-      'reason',
-      'answer delivered',
-      'audit id',
-    ],
-    rows: found.map((each) => {
-      const { event, shown } = each;
-      const caller = callerOf(event);
-      return [
-        fieldOf(event, 'nhsNumber'),
-        londonDate(Date.parse(shown.at)),
-        shown.at,
-        caller?.user ?? '',
-        caller?.name ?? '',
-        caller?.role?.name ?? '',
-        fieldOf(event, 'access'),
-        fieldOf(event, 'reason'),
-        delivered(each),
-        'auditId' in event ? event.auditId : '',
-      ];
-    }),
-  };
-}
+export const siteReport: EventReport = {
+  about: 'lookups by a site (--organisation), for it to match with its attendances',
+  needs: 'organisation',
+  allTime: false,
+  title: 'Lookups by a site, to match with its attendances',
+  notes: () => [
+    'Join on nhs number and date (a day in London); a look after midnight may belong to an attendance of the day before.',
+    'A look without an attendance is a question to ask, not yet an answer. What was shown is left out: matching does not need it.',
+  ],
+  columns: () => [
+    'nhs number',
+    'date',
+    'time',
+    'user',
+    'name',
+    'role',
+    'activity',
+    'reason',
+    'answer delivered',
+    'audit id',
+  ],
+  type: 'lookup',
+  row(each) {
+    const { event, shown } = each;
+    const caller = callerOf(event);
+    return [
+      fieldOf(event, 'nhsNumber'),
+      londonDate(Date.parse(shown.at)),
+      shown.at,
+      caller?.user ?? '',
+      caller?.name ?? '',
+      caller?.role?.name ?? '',
+      fieldOf(event, 'access'),
+      fieldOf(event, 'reason'),
+      delivered(each),
+      'auditId' in event ? event.auditId : '',
+    ];
+  },
+};
 
-export function searchesReport(places: AuditPlaces, { criteria }: ReportOptions): Report {
-  const found = eventsOf(places, { ...criteria, type: 'audit-search' });
-  return {
-    title: 'Who searched the audit',
-    notes: [],
-    columns: [
-      'time',
-      'by',
-      'account',
-      'user',
-      'organisation',
-      'report',
-      'reason',
-      'criteria',
-      'view',
-      'events shown',
-      'audit id',
-    ],
-    rows: found.flatMap(({ event, shown }) =>
-      event.type === 'audit-search'
-        ? [
-            [
-              shown.at,
-              event.by,
-              event.account ?? '',
-              event.caller?.user ?? '',
-              event.caller?.organisation.code ?? '',
-              event.report ?? '',
-              event.reason,
-              Object.entries(event.criteria)
-                .map(([name, value]) => `${name} ${value}`)
-                .join(', '),
-              event.view,
-              event.eventsShown,
-              event.auditId,
-            ],
-          ]
-        : [],
-    ),
-  };
-}
+export const searchesReport: EventReport = {
+  about: 'who searched the audit, for what and why',
+  allTime: false,
+  title: 'Who searched the audit',
+  notes: () => [],
+  columns: () => [
+    'time',
+    'by',
+    'account',
+    'user',
+    'organisation',
+    'report',
+    'reason',
+    'criteria',
+    'view',
+    'events shown',
+    'audit id',
+  ],
+  type: 'audit-search',
+  row({ event, shown }) {
+    if (event.type !== 'audit-search') return undefined;
+    return [
+      shown.at,
+      event.by,
+      event.account ?? '',
+      event.caller?.user ?? '',
+      event.caller?.organisation.code ?? '',
+      event.report ?? '',
+      event.reason,
+      Object.entries(event.criteria)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', '),
+      event.view,
+      event.eventsShown,
+      event.auditId,
+    ];
+  },
+};
 
-export function alertsReport(places: AuditPlaces, { criteria }: ReportOptions): Report {
-  return {
-    title: 'Alerts: who looked up numbers in an unusual manner',
-    notes: ['A sign to follow up, not a finding: the report "user" says what else that user did.'],
-    columns: [
-      'time',
-      ...WHO,
-      'sign',
-      'activity',
-      'count',
-      'alert above',
-      'within seconds',
-      'audit id',
-    ],
-    rows: eventsOf(places, { ...criteria, type: 'enumeration-alert' }).flatMap(
-      ({ event, shown }) => {
-        if (event.type !== 'enumeration-alert') return [];
-        const { caller, sign, count, threshold, windowSeconds, auditId } = event;
-        const { user, name, role, organisation, issuer } = caller;
-        const access = fieldOf(event, 'access');
-        const who = [user, name, role.name, organisation.code, issuer];
-        return [[shown.at, ...who, sign, access, count, threshold, windowSeconds, auditId]];
-      },
-    ),
-  };
-}
+export const alertsReport: EventReport = {
+  about: 'who looked numbers up in an unusual manner, by which sign',
+  allTime: false,
+  title: 'Alerts: who looked up numbers in an unusual manner',
+  notes: () => [
+    'A sign to follow up, not a finding: the report "user" says what else that user did.',
+  ],
+  columns: () => [
+    'time',
+    ...WHO,
+    'sign',
+    'activity',
+    'count',
+    'alert above',
+    'within seconds',
+    'audit id',
+  ],
+  type: 'enumeration-alert',
+  row({ event, shown }) {
+    if (event.type !== 'enumeration-alert') return undefined;
+    const { caller, sign, count, threshold, windowSeconds, auditId } = event;
+    const { user, name, role, organisation, issuer } = caller;
+    const access = fieldOf(event, 'access');
+    const who = [user, name, role.name, organisation.code, issuer];
+    return [shown.at, ...who, sign, access, count, threshold, windowSeconds, auditId];
+  },
+};

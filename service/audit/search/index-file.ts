@@ -81,7 +81,7 @@ export type Indexing = {
   numbers: readonly number[];
 };
 
-type Sql = { where: string[]; values: SQLInputValue[] };
+type Sql = { where: string[]; values: SQLInputValue[]; from: string; of: 'event' | 'held' };
 
 const numberOf = (child: string | undefined): number | null =>
   child !== undefined && /^[0-9]{10}$/.test(child) ? Number(child) : null;
@@ -323,6 +323,8 @@ export class AuditIndex {
       ['event.organisation', criteria.organisation],
       ['held.authority', criteria.authority],
     ];
+    // By whose plan was shown it would learn whose it was.
+    if (viewer.kind === 'organisation' && criteria.authority !== undefined) return undefined;
     if (viewer.kind === 'organisation') texts.push(['event.organisation', viewer.organisation]);
     if (viewer.kind === 'authority') {
       texts.push(['held.authority', viewer.authority]);
@@ -337,10 +339,12 @@ export class AuditIndex {
       // Said so that SQLite sees that the index of these alone will do.
       if (column === 'event.type' && id !== LOOKUP) where.push(`event.type > ${LOOKUP}`);
     }
-    const at = criteria.authority === undefined && viewer.kind !== 'authority' ? 'event' : 'held';
+    const byAuthority = criteria.authority !== undefined || viewer.kind === 'authority';
+    const at = byAuthority ? 'held' : 'event';
     if (ends.from !== undefined) is(`${at}.at >= ?`, ends.from);
     if (ends.to !== undefined) is(`${at}.at < ?`, ends.to);
-    return { where, values };
+    const from = byAuthority ? 'held JOIN event ON event.entry = held.entry' : 'event';
+    return { where, values, from, of: at };
   }
 
   /** The places of the events that match, newest first, after `after`. At most `limit`. */
@@ -352,14 +356,11 @@ export class AuditIndex {
     return sound(() => {
       const conditions = this.#conditions(criteria, viewer, criteria);
       if (conditions === undefined) return [];
-      const { where, values } = conditions;
-      const byAuthority = criteria.authority !== undefined || viewer.kind === 'authority';
-      const of = byAuthority ? 'held' : 'event';
+      const { where, values, from, of } = conditions;
       if (after !== undefined) {
         where.push(`(${of}.at, ${of}.entry) < (?, ?)`);
         values.push(after.at, after.entry);
       }
-      const from = byAuthority ? 'held JOIN event ON event.entry = held.entry' : 'event';
       const which = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`;
       return this.#sql(
         `SELECT ${of}.entry, ${of}.at FROM ${from} ${which} ORDER BY ${of}.at DESC, ${of}.entry DESC LIMIT ?`,
@@ -377,16 +378,17 @@ export class AuditIndex {
    */
   sums<Row>(
     columns: string,
-    criteria: Omit<AuditCriteria, 'authority'>,
+    criteria: AuditCriteria,
+    viewer: Exclude<Viewer, { kind: 'authority' }>,
     grouped: string,
     schema: z.ZodType<Row>,
   ): Row[] {
     return sound(() => {
-      const conditions = this.#conditions(criteria, { kind: 'all' }, criteria);
+      const conditions = this.#conditions(criteria, viewer, criteria);
       if (conditions === undefined) return [];
-      const { where, values } = conditions;
+      const { where, values, from } = conditions;
       const which = ['event.user IS NOT NULL', ...where].join(' AND ');
-      return this.#sql(`SELECT ${columns} FROM event WHERE ${which} ${grouped}`)
+      return this.#sql(`SELECT ${columns} FROM ${from} WHERE ${which} ${grouped}`)
         .all(...values)
         .map((row) => schema.parse(row));
     });

@@ -1,9 +1,11 @@
 import type { AuditEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { AUDIT_REPORT } from '#schemas/wording/audit.ts';
 import type { SealedEvent } from '../log/sealed.ts';
-import type { AuditPlaces } from './search.ts';
-
-export type Cell = string | number;
+import type { Cell } from './cells.ts';
+import type { Place } from './index-file.ts';
+import { type AuditPlaces, type Found, searchAudit } from './search.ts';
+import type { Viewer } from './view.ts';
 
 export type Report = {
   title: string;
@@ -15,10 +17,16 @@ export type Report = {
 
 export type ReportOptions = {
   criteria: AuditCriteria;
-  /** Of refusals: how many make a report of them. */
+  /** How many refusals, or looks at one child, make a line of a report of them. */
   least: number;
   /** With the names of staff, where a report is without them otherwise. */
   names: boolean;
+  /** With the organisations and kinds of setting, where a report is without them otherwise. */
+  places: boolean;
+  /** With silent reads, where a report is without them otherwise. */
+  silentReads: boolean;
+  /** An authority has no reports: of other councils' children it would see that they were looked up. */
+  viewer: Exclude<Viewer, { kind: 'authority' }>;
 };
 
 /** A report that would be cut short is not made. */
@@ -33,12 +41,134 @@ type WithCaller = Extract<AuditEvent, { caller?: unknown }>;
 export const callerOf = (event: SealedEvent['event']): WithCaller['caller'] =>
   'caller' in event ? event.caller : undefined;
 
-/** How a report is made, and of what. */
-export type Maker = {
+type About = {
   about: string;
   /** The criterion that it cannot do without. */
   needs?: 'nhsNumber' | 'user' | 'organisation';
   /** Covers all time where no time is asked for; otherwise the last 31 days. */
   allTime: boolean;
-  make: (places: AuditPlaces, options: ReportOptions) => Report;
 };
+
+/** A report with a line for each event, so that it can be made page by page. */
+export type EventReport = About & {
+  title: string;
+  notes: (options: ReportOptions) => string[];
+  columns: (options: ReportOptions) => string[];
+  /** Of events of this type alone. */
+  type?: string;
+  /** The line of an event; `undefined` where it has none. */
+  row: (found: Found, options: ReportOptions) => Cell[] | 'left-out' | undefined;
+  /** Says how many were left out. */
+  leftOut?: (count: number) => string;
+};
+
+/** A report with a line for each of the groups that events are counted in. */
+export type SumReport = About & {
+  make: (places: AuditPlaces, options: ReportOptions) => Report;
+  /** Of which column a chart shows the figures. */
+  figure: string;
+};
+
+/** How a report is made, and of what. */
+export type Maker = EventReport | SumReport;
+
+const EVENTS_AT_MOST = 50_000;
+/** Held in memory at a time, with all that is in them. */
+const EVENTS_AT_ONCE = 1_000;
+
+/** A part of a report, and where the next one begins. */
+export type ReportPage = Report & {
+  next?: Place;
+  /** The entries that its rows are of, in their order; none in a report of sums. */
+  entries?: number[];
+  /** Events that were looked at for this part, and those of them that were left out. */
+  looked: number;
+  leftOut: number;
+};
+
+/** The next lines of a report of events, newest first. */
+function eventPage(
+  places: AuditPlaces,
+  maker: EventReport,
+  options: ReportOptions,
+  { limit, after }: { limit: number; after?: Place | undefined },
+): ReportPage {
+  const { type } = maker;
+  const criteria = type === undefined ? options.criteria : { ...options.criteria, type };
+  const { events, next } = searchAudit(places, criteria, options.viewer, { limit, after });
+  const rows: Cell[][] = [];
+  const entries: number[] = [];
+  let leftOut = 0;
+  for (const found of events) {
+    const row = maker.row(found, options);
+    if (row === 'left-out') leftOut++;
+    if (row === 'left-out' || row === undefined) continue;
+    rows.push(row);
+    entries.push(found.index);
+  }
+  const { title, notes, columns } = maker;
+  return {
+    title,
+    notes: notes(options),
+    columns: columns(options),
+    rows,
+    entries,
+    looked: events.length,
+    leftOut,
+    ...(next !== undefined && { next }),
+  };
+}
+
+const withNote = (report: Report, maker: EventReport, leftOut: number): Report => ({
+  ...report,
+  notes:
+    leftOut > 0 && maker.leftOut !== undefined
+      ? [...report.notes, maker.leftOut(leftOut)]
+      : report.notes,
+});
+
+/** All of a report. @throws {TooMuch} where it would be of more events than there may be */
+export function makeReport(places: AuditPlaces, maker: Maker, options: ReportOptions): Report {
+  if ('make' in maker) return maker.make(places, options);
+  let after: Place | undefined;
+  let looked = 0;
+  let leftOut = 0;
+  const rows: Cell[][] = [];
+  for (;;) {
+    const page = eventPage(places, maker, options, { limit: EVENTS_AT_ONCE, after });
+    rows.push(...page.rows);
+    looked += page.looked;
+    leftOut += page.leftOut;
+    const { title, notes, columns, next } = page;
+    if (next === undefined) return withNote({ title, notes, columns, rows }, maker, leftOut);
+    if (looked >= EVENTS_AT_MOST) {
+      throw new TooMuch(AUDIT_REPORT.tooMuch(EVENTS_AT_MOST));
+    }
+    after = next;
+  }
+}
+
+/**
+ * A part of a report. Where the next one begins is a place in the log, or of a report of sums how many lines have
+ * been shown.
+ */
+export function makeReportPage(
+  places: AuditPlaces,
+  maker: Maker,
+  options: ReportOptions,
+  { limit, after }: { limit: number; after?: Place | undefined },
+): ReportPage {
+  if (!('make' in maker)) {
+    const page = eventPage(places, maker, options, { limit, after });
+    return { ...page, ...withNote(page, maker, page.leftOut) };
+  }
+  const report = maker.make(places, options);
+  const end = (after?.entry ?? 0) + limit;
+  return {
+    ...report,
+    rows: report.rows.slice(after?.entry ?? 0, end),
+    looked: report.rows.length,
+    leftOut: 0,
+    ...(end < report.rows.length && { next: { at: 0, entry: end } }),
+  };
+}

@@ -1,37 +1,123 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { type Cell, SEARCH_COLUMNS, searchRow, withOffset } from './cells.ts';
+import { childDraft } from './draft.ts';
 import { IndexDamaged, type Place } from './index-file.ts';
-import { type AuditPlaces, NoIndex, searchAudit } from './search.ts';
-import type { ShownEvent, Viewer } from './view.ts';
+import {
+  makeReport,
+  makeReportPage,
+  type ReportOptions,
+  type ReportPage,
+  TooMuch,
+} from './report.ts';
+import { REPORTS, type ReportName } from './reports.ts';
+import { type AuditPlaces, NoIndex, searchAudit, withIndex } from './search.ts';
+import { type ShownEvent, type Viewer, viewOf } from './view.ts';
 
-export type SearchOrder = {
-  criteria: AuditCriteria;
-  viewer: Viewer;
-  limit: number;
-  after?: Place | undefined;
+type Part = { limit: number; after?: Place | undefined };
+type Reported = ReportOptions & { name: ReportName | 'child-draft' };
+
+export type SearchOrder = { criteria: AuditCriteria; viewer: Viewer } & Part;
+
+/** What is asked of the thread, by name. */
+export type ThreadOrders = {
+  search: SearchOrder;
+  /** All that a search finds, as a CSV. */
+  searchFile: Omit<SearchOrder, keyof Part>;
+  report: Reported & Part;
+  /** All of a report, as a CSV. */
+  reportFile: Reported;
+  /** One event by its place in the log. */
+  event: { entry: number; viewer: Viewer };
 };
 
-/** Of the events only what the viewer may see leaves the thread. */
-export type SearchOutcome =
-  | { kind: 'found'; events: ShownEvent[]; next?: Place; size: number }
+type File = { text: string; rows: number };
+/** What it finds. Of the events only what the viewer may see leaves the thread. */
+export type ThreadFinds = {
+  search: { events: ShownEvent[]; entries: number[]; next?: Place };
+  searchFile: File;
+  report: ReportPage;
+  reportFile: File;
+  event: { event?: ShownEvent };
+};
+
+export type Searched<Kind extends keyof ThreadOrders> =
+  | ({ kind: 'found'; size: number } & ThreadFinds[Kind])
   | { kind: 'no-index' }
+  /** A file would be cut short. */
+  | { kind: 'too-much' }
   | { kind: 'failed'; cause: string };
+export type SearchOutcome = Searched<'search'>;
+
+const FILE_EVENTS_AT_MOST = 10_000;
+const EVENTS_AT_ONCE = 1_000;
 
 const places = workerData as AuditPlaces;
 
-function search({ criteria, viewer, limit, after }: SearchOrder): SearchOutcome {
+const makerOf = (name: Reported['name']) => (name === 'child-draft' ? childDraft : REPORTS[name]);
+
+const fileOf = (columns: readonly Cell[], rows: readonly Cell[][]): File => ({
+  text: csvText([columns, ...rows.map((row) => row.map(withOffset))]),
+  rows: rows.length,
+});
+
+function searchFile({ criteria, viewer }: ThreadOrders['searchFile']): File {
+  const rows: Cell[][] = [];
+  for (let after: Place | undefined; ; ) {
+    const { events, next } = searchAudit(places, criteria, viewer, {
+      limit: EVENTS_AT_ONCE,
+      after,
+    });
+    rows.push(...events.map(({ shown }) => searchRow(shown)));
+    if (next === undefined) return fileOf(SEARCH_COLUMNS, rows);
+    if (rows.length >= FILE_EVENTS_AT_MOST) throw new TooMuch();
+    after = next;
+  }
+}
+
+const finders: { [Kind in keyof ThreadOrders]: (order: ThreadOrders[Kind]) => ThreadFinds[Kind] } =
+  {
+    search({ criteria, viewer, limit, after }) {
+      const { events, next } = searchAudit(places, criteria, viewer, { limit, after });
+      return {
+        events: events.map(({ shown }) => shown),
+        entries: events.map(({ index }) => index),
+        ...(next !== undefined && { next }),
+      };
+    },
+    searchFile,
+    report: ({ name, limit, after, ...options }) =>
+      makeReportPage(places, makerOf(name), options, { limit, after }),
+    reportFile({ name, ...options }) {
+      const { columns, rows } = makeReport(places, makerOf(name), options);
+      return fileOf(columns, rows);
+    },
+    event({ entry, viewer }) {
+      const [sealed] = withIndex(places, (_, read) => read([entry]));
+      const event = sealed && viewOf(viewer, sealed.event, sealed.index);
+      return event === undefined ? {} : { event };
+    },
+  };
+
+export type ThreadMessage = {
+  [Kind in keyof ThreadOrders]: { kind: Kind; order: ThreadOrders[Kind] };
+}[keyof ThreadOrders];
+
+function find<Kind extends keyof ThreadOrders>(
+  kind: Kind,
+  order: ThreadOrders[Kind],
+): Searched<Kind> {
   try {
-    const { events, next, size } = searchAudit(places, criteria, viewer, { limit, after });
-    return {
-      kind: 'found',
-      events: events.map(({ shown }) => shown),
-      ...(next !== undefined && { next }),
-      size,
-    };
+    const { size } = withIndex(places, (index) => index.state());
+    return { kind: 'found', size, ...finders[kind](order) };
   } catch (error) {
     if (error instanceof NoIndex || error instanceof IndexDamaged) return { kind: 'no-index' };
+    if (error instanceof TooMuch) return { kind: 'too-much' };
     return { kind: 'failed', cause: error instanceof Error ? error.message : 'unknown' };
   }
 }
 
-parentPort?.on('message', (order: SearchOrder) => parentPort?.postMessage(search(order), []));
+parentPort?.on('message', ({ kind, order }: ThreadMessage) =>
+  parentPort?.postMessage(find(kind, order), []),
+);

@@ -1,13 +1,23 @@
 import { Worker } from 'node:worker_threads';
 import type { AuditPlaces } from './search.ts';
-import type { SearchOrder, SearchOutcome } from './search-thread.ts';
+import type { Searched, SearchOrder, ThreadOrders } from './search-thread.ts';
 
 /** Searches one after the other, in a thread: SQLite waits for nobody, and lookups must not wait for it. */
 export type Searcher = {
-  /** Never rejects. `busy` where too many wait. */
-  search(order: SearchOrder): Promise<SearchOutcome | { kind: 'busy' } | { kind: 'too-slow' }>;
+  /** Never rejects. */
+  ask<Kind extends keyof ThreadOrders>(
+    kind: Kind,
+    order: ThreadOrders[Kind],
+  ): Promise<Answered<Kind>>;
+  search(order: SearchOrder): Promise<Answered<'search'>>;
   stop(): Promise<void>;
 };
+
+/** `busy` where too many wait. */
+export type Answered<Kind extends keyof ThreadOrders> =
+  | Searched<Kind>
+  | { kind: 'busy' }
+  | { kind: 'too-slow' };
 
 const WAITING_AT_MOST = 16;
 const SEARCH_DEADLINE_MS = 10_000;
@@ -33,12 +43,15 @@ export function createSearcher(places: AuditPlaces): Searcher {
     return started;
   }
 
-  function run(order: SearchOrder): Promise<SearchOutcome | { kind: 'too-slow' }> {
+  function run<Kind extends keyof ThreadOrders>(
+    kind: Kind,
+    order: ThreadOrders[Kind],
+  ): Promise<Searched<Kind> | { kind: 'too-slow' }> {
     if (stopped) return Promise.resolve({ kind: 'failed', cause: 'the service stops' });
     worker ??= start();
     const thread = worker;
     return new Promise((resolve) => {
-      const settle = (outcome: SearchOutcome | { kind: 'too-slow' }): void => {
+      const settle = (outcome: Searched<Kind> | { kind: 'too-slow' }): void => {
         clearTimeout(timer);
         thread.off('message', settle).off('error', onError).off('exit', onExit);
         resolve(outcome);
@@ -52,22 +65,28 @@ export function createSearcher(places: AuditPlaces): Searcher {
         void thread.terminate();
       }, SEARCH_DEADLINE_MS);
       thread.on('message', settle).on('error', onError).on('exit', onExit);
-      thread.postMessage(order, []);
+      thread.postMessage({ kind, order }, []);
     });
   }
 
+  async function ask<Kind extends keyof ThreadOrders>(
+    kind: Kind,
+    order: ThreadOrders[Kind],
+  ): Promise<Answered<Kind>> {
+    if (waiting >= WAITING_AT_MOST) return { kind: 'busy' };
+    waiting++;
+    const turn = queue.then(() => run(kind, order));
+    queue = turn;
+    try {
+      return await turn;
+    } finally {
+      waiting--;
+    }
+  }
+
   return {
-    async search(order) {
-      if (waiting >= WAITING_AT_MOST) return { kind: 'busy' };
-      waiting++;
-      const turn = queue.then(() => run(order));
-      queue = turn;
-      try {
-        return await turn;
-      } finally {
-        waiting--;
-      }
-    },
+    ask,
+    search: (order) => ask('search', order),
     async stop() {
       stopped = true;
       await worker?.terminate();

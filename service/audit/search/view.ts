@@ -2,7 +2,7 @@ import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts'
 
 /**
  * Whose eyes look into the audit: the operating organisation sees all; an organisation its own people's
- * lookups; an authority the accesses to children whose plan it holds.
+ * lookups, without plan details; an authority the accesses to children whose plan it holds.
  */
 export type Viewer =
   | { kind: 'all' }
@@ -38,8 +38,15 @@ export function viewOf(
     case 'organisation': {
       const own = 'caller' in event && event.caller?.organisation?.code === viewer.organisation;
       if (!own) return undefined;
-      // Where a plan came from is for its authority alone: who looked was not shown it either.
-      const { partition: _partition, number: _number, sources: _sources, ...told } = event;
+      // Which plans were shown is not needed to judge most accesses, and where they came from is for their authority.
+      const {
+        partition: _partition,
+        number: _number,
+        sources: _sources,
+        shown: _shown,
+        accessesShown: _accessesShown,
+        ...told
+      } = event;
       return { ...told, at };
     }
     case 'authority': {

@@ -253,11 +253,12 @@ test('a search finds what a reading of the whole log finds, for every criterion 
         }
         const expected = events
           .filter(({ event }) => fits(event, criteria) && maySee(viewer, event))
-          // That another authority holds a plan of the child too is not told by what is found either.
+          // Which authority holds a plan of the child is not told by what is found either.
           .filter(
             () =>
-              viewer.kind !== 'authority' ||
-              (criteria.authority ?? viewer.authority) === viewer.authority,
+              viewer.kind === 'all' ||
+              criteria.authority === undefined ||
+              (viewer.kind === 'authority' && criteria.authority === viewer.authority),
           )
           .map(({ index, event }) => ({
             index,

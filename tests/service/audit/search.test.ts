@@ -499,6 +499,13 @@ describe('the command line', () => {
     expect(user).toHaveLength(2);
     expect(seen?.length).toBeGreaterThan(0);
     expect(await rows('out-of-hours')).toBeInstanceOf(Array);
+    const refused = await rows('refusals', '--authority', 'ZZ102');
+    expect(refused).toEqual([]);
+    const again = await rows('repeats', '--least', '1', '--authority', 'ZZ102');
+    expect(again.map((row) => String(row['nhs number'])).toSorted(byText)).toEqual(
+      [SHARED, SHARED, SHARED, OTHERS].toSorted(byText),
+    );
+    expect(await rows('repeats', '--least', '2', '--user', 'nurse-1')).toEqual([]);
   });
 
   test('what came of a look is said wherever the event is listed: what happened, and where the child is', async () => {

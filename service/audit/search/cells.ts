@@ -1,0 +1,94 @@
+import type { AttendanceEvent } from '#schemas/audit/audit-event.ts';
+import { londonIso } from '#schemas/calendar.ts';
+import type { ShownEvent } from './view.ts';
+
+export type Cell = string | number;
+
+const UTC_INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$/;
+
+/** What would move a terminal's cursor, or hide a line in it. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** An instant as a person reads it: London's, with the zone in force there (GMT or BST). */
+export function londonTime(at: number): string {
+  const shown = londonIso(at);
+  const zone = shown.endsWith('+01:00') ? 'BST' : 'GMT';
+  return `${shown.slice(0, 10)} ${shown.slice(11, 19)} ${zone}`;
+}
+
+/** As a person reads it. */
+export function shownCell(cell: Cell): string {
+  const text = String(cell);
+  return UTC_INSTANT.test(text) ? londonTime(Date.parse(text)) : text.replaceAll(UNPRINTABLE, '?');
+}
+
+/** As a program reads it: times are London's, with their offset. */
+export const withOffset = (cell: Cell): Cell =>
+  typeof cell === 'string' && UTC_INSTANT.test(cell) ? londonIso(Date.parse(cell)) : cell;
+
+/** A text or a number inside an event; empty where there is none. */
+export const textAt = (of: unknown, ...path: string[]): string => {
+  let value = of;
+  for (const name of path) {
+    value =
+      typeof value === 'object' && value !== null
+        ? (value as Record<string, unknown>)[name]
+        : undefined;
+  }
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+};
+
+const ATTENDED: Record<AttendanceEvent['attended'], string> = {
+  seen: 'seen',
+  'left-before-seen': 'left before being seen',
+  admitted: 'admitted',
+  transferred: 'transferred',
+  'wrong-patient': 'wrong patient',
+};
+
+/** What came of a look, and where the child is. */
+export const attendedOf = ({
+  attended,
+  ward,
+  switchboard,
+}: Pick<AttendanceEvent, 'attended' | 'ward' | 'switchboard'>): string =>
+  [ATTENDED[attended], ward, switchboard && `telephone ${switchboard}`]
+    .filter((part) => part !== undefined && part !== '')
+    .join(', ');
+
+/** What a search shows of each event. */
+export const SEARCH_COLUMNS = [
+  'time',
+  'event',
+  'outcome',
+  'activity',
+  'nhs number',
+  'user',
+  'name',
+  'role',
+  'organisation',
+  'delivered',
+  'entry',
+  'audit id',
+];
+
+const isAttendance = (shown: ShownEvent): shown is ShownEvent & AttendanceEvent =>
+  shown.type === 'attendance';
+
+/** The cells of {@link SEARCH_COLUMNS}, of no more than the viewer may see. */
+export const searchRow = (shown: ShownEvent): Cell[] => [
+  shown.at,
+  shown.type,
+  isAttendance(shown)
+    ? attendedOf(shown)
+    : textAt(shown, 'outcome') || textAt(shown, 'code') || textAt(shown, 'cause'),
+  textAt(shown, 'access'),
+  textAt(shown, 'nhsNumber') || textAt(shown, 'criteria', 'nhsNumber'),
+  textAt(shown, 'caller', 'user'),
+  textAt(shown, 'caller', 'name') || textAt(shown, 'by'),
+  textAt(shown, 'caller', 'role', 'name'),
+  textAt(shown, 'caller', 'organisation', 'code'),
+  shown['delivered'] === false ? 'no' : '',
+  textAt(shown, 'entry'),
+  textAt(shown, 'auditId'),
+];

@@ -1,0 +1,34 @@
+import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import type { Identity } from '#schemas/people/identity.ts';
+import type { Viewer } from './view.ts';
+
+export type ViewerDependencies = {
+  readiness: { authorities: ReadonlyMap<string, unknown> };
+  /** The operating organisation's code; `undefined` where none is configured. */
+  operator: () => string | undefined;
+};
+
+/**
+ * Whose eyes a caller looks through, by the API and on the pages. Nothing else than the organisation of the role in
+ * use says what its holder sees.
+ */
+export function viewerOf(
+  { role: { organisation } }: Pick<Identity, 'role'>,
+  { readiness, operator }: ViewerDependencies,
+): Viewer {
+  const { code } = organisation;
+  if (code === operator()) return { kind: 'all' };
+  return readiness.authorities.has(code)
+    ? { kind: 'authority', authority: code }
+    : { kind: 'organisation', organisation: code };
+}
+
+/** Criteria as they are recorded: times are texts again. */
+export function recordedCriteria(criteria: AuditCriteria): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(criteria).flatMap(([name, value]) => {
+      if (value === undefined) return [];
+      return [[name, typeof value === 'number' ? new Date(value).toISOString() : value]];
+    }),
+  );
+}
