@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
-import { commandLine } from '#service/cli/commands.ts';
+import { COMMANDS, commandLine } from '#service/cli/commands.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { root } from './support/processes.ts';
 
@@ -37,8 +37,8 @@ function unknownIn(words: readonly string[], program: Command): string | undefin
   return words.find((word) => /^--[a-z]/.test(word) && !options.has(word.replace(/[=,.].*/, '')));
 }
 
-test('every command and option of cp-flags that a page or a sentence names is there', () => {
-  const program = commandLine({});
+test('every command and option of cp-flags that a page or a sentence names is there', async () => {
+  const program = await commandLine({});
   const wrong = files.flatMap((file) =>
     typed(file)
       .flatMap(argumentsIn)
@@ -50,7 +50,7 @@ test('every command and option of cp-flags that a page or a sentence names is th
   expect(wrong).toEqual([]);
 });
 
-test('every command of cp-flags is named on a page', () => {
+test('every command of cp-flags is named on a page', async () => {
   const named = (path: string): boolean =>
     files.some((file) =>
       typed(file).some(
@@ -63,8 +63,18 @@ test('every command of cp-flags is named on a page', () => {
       ? [path.join(' ')]
       : command.commands.flatMap((inner) => paths(inner, path));
   };
-  const all = commandLine({}).commands.flatMap((command) => paths(command, []));
+  const all = (await commandLine({})).commands.flatMap((command) => paths(command, []));
   expect(all.filter((path) => !named(path))).toEqual([]);
+});
+
+test('a command is there whether it alone is loaded or all are', async () => {
+  const all = (await commandLine({})).commands.map((command) => command.name());
+  expect(COMMANDS.flatMap(({ names }) => names)).toEqual(all);
+  const alone = async (name: string) =>
+    (await commandLine({}, name)).commands.map((command) => command.name());
+  expect(await Promise.all(COMMANDS.map(({ names: [name = ''] }) => alone(name)))).toEqual(
+    COMMANDS.map(({ names }) => names),
+  );
 });
 
 test('every script of npm that a page names is there', () => {

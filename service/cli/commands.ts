@@ -1,56 +1,54 @@
 import { Command, CommanderError } from 'commander';
-import { ConfigurationError, readConfiguration } from '#schemas/configuration.ts';
+import {
+  type Configuration,
+  ConfigurationError,
+  readConfiguration,
+} from '#schemas/configuration.ts';
 import { printable, printableLines } from '#schemas/printable.ts';
 import { connectionFault, rightsFault } from '#store/connection/connection.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { withoutNumbers } from '../telemetry/log.ts';
-import { addAuditCommands } from './audit.ts';
-import { addAuthorityCommands } from './authority.ts';
-import { addBlockCommands } from './block.ts';
-import { addConfirmCommands } from './confirm.ts';
 import { Failure } from './failure.ts';
-import { addGenerateCommand } from './generate.ts';
-import { addHoldingsCommand } from './holdings.ts';
-import { addInitCommand } from './init.ts';
-import { addLoadCommand } from './load.ts';
-import { addMadeUpPdsCommand } from './made-up-pds.ts';
-import { addMeshCommands } from './mesh.ts';
-import { addNotificationsCommands } from './notifications.ts';
-import { addPurgeCommand } from './purge.ts';
-import { addReconcileCommand } from './reconcile.ts';
-import { addReleaseCommand } from './release.ts';
-import { addRepairCommand } from './repair.ts';
-import { addReplicasCommands } from './replicas.ts';
-import { addServeCommand } from './serve.ts';
 import { noteLostOutput } from './signals.ts';
-import { addStatusCommand } from './status.ts';
-import { addValidateCommand } from './validate.ts';
-import { addWatchCommand } from './watch.ts';
 
 const USAGE = 2;
 
-/** Every command, in the order of the help. Each declares itself, in the file of its work. */
-const COMMANDS = [
-  addInitCommand,
-  addServeCommand,
-  addLoadCommand,
-  addWatchCommand,
-  addMeshCommands,
-  addGenerateCommand,
-  addMadeUpPdsCommand,
-  addValidateCommand,
-  addReleaseCommand,
-  addPurgeCommand,
-  addRepairCommand,
-  addAuthorityCommands,
-  addHoldingsCommand,
-  addReconcileCommand,
-  addNotificationsCommands,
-  addBlockCommands,
-  addConfirmCommands,
-  addReplicasCommands,
-  addStatusCommand,
-  addAuditCommands,
+type AddCommands = (program: Command, configuration: () => Configuration) => void;
+
+/**
+ * Every command, in the order of the help, with what loads it. Each declares itself, in the file of its work; only
+ * the file of the command that is typed is loaded, since loading all of them takes longer than most have to do.
+ */
+export const COMMANDS: readonly { names: readonly string[]; load: () => Promise<AddCommands> }[] = [
+  { names: ['init'], load: async () => (await import('./init.ts')).addInitCommand },
+  { names: ['serve'], load: async () => (await import('./serve.ts')).addServeCommand },
+  { names: ['load'], load: async () => (await import('./load.ts')).addLoadCommand },
+  { names: ['watch'], load: async () => (await import('./watch.ts')).addWatchCommand },
+  { names: ['mesh'], load: async () => (await import('./mesh.ts')).addMeshCommands },
+  { names: ['generate'], load: async () => (await import('./generate.ts')).addGenerateCommand },
+  {
+    names: ['made-up-pds'],
+    load: async () => (await import('./made-up-pds.ts')).addMadeUpPdsCommand,
+  },
+  { names: ['validate'], load: async () => (await import('./validate.ts')).addValidateCommand },
+  { names: ['release'], load: async () => (await import('./release.ts')).addReleaseCommand },
+  { names: ['purge'], load: async () => (await import('./purge.ts')).addPurgeCommand },
+  { names: ['repair'], load: async () => (await import('./repair.ts')).addRepairCommand },
+  { names: ['authority'], load: async () => (await import('./authority.ts')).addAuthorityCommands },
+  { names: ['holdings'], load: async () => (await import('./holdings.ts')).addHoldingsCommand },
+  { names: ['reconcile'], load: async () => (await import('./reconcile.ts')).addReconcileCommand },
+  {
+    names: ['notifications'],
+    load: async () => (await import('./notifications.ts')).addNotificationsCommands,
+  },
+  {
+    names: ['block', 'unblock', 'blocked'],
+    load: async () => (await import('./block.ts')).addBlockCommands,
+  },
+  { names: ['confirm'], load: async () => (await import('./confirm.ts')).addConfirmCommands },
+  { names: ['replicas'], load: async () => (await import('./replicas.ts')).addReplicasCommands },
+  { names: ['status'], load: async () => (await import('./status.ts')).addStatusCommand },
+  { names: ['audit'], load: async () => (await import('./audit.ts')).addAuditCommands },
 ];
 
 const ENVIRONMENT = `
@@ -60,8 +58,15 @@ Settings come from the environment:
 Every command has its own help: cp-flags load --help
 `;
 
-/** The command line, with every command and option that it has. */
-export function commandLine(environment: NodeJS.ProcessEnv): Command {
+/**
+ * The command line, with every command and option that it has.
+ *
+ * @param typed the first word that was typed: where it is a command, the line has no other
+ */
+export async function commandLine(
+  environment: NodeJS.ProcessEnv,
+  typed?: string,
+): Promise<Command> {
   const configuration = () => readConfiguration(environment);
   const program = new Command('cp-flags')
     .description('Child protection flag lookup for unscheduled care.')
@@ -74,7 +79,8 @@ export function commandLine(environment: NodeJS.ProcessEnv): Command {
     })
     .exitOverride();
 
-  for (const add of COMMANDS) add(program, configuration);
+  const own = COMMANDS.filter(({ names }) => names.some((name) => name === typed));
+  for (const { load } of own.length === 0 ? COMMANDS : own) (await load())(program, configuration);
   return program;
 }
 
@@ -103,7 +109,8 @@ for (const write of ['log', 'error'] as const) {
 
 noteLostOutput();
 try {
-  await commandLine(process.env).parseAsync();
+  const program = await commandLine(process.env, process.argv[2]);
+  await program.parseAsync();
 } catch (error) {
   const { sentence, exitCode } = told(error);
   if (sentence !== undefined) console.error(`cp-flags: ${printable(sentence)}`);
