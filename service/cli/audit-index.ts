@@ -4,7 +4,7 @@ import type { Configuration } from '#schemas/configuration.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { followLog, removeIndex } from '../audit/search/index-file.ts';
 import type { AuditPlaces } from '../audit/search/search.ts';
-import { createSearchedUntil, type Reach } from '../audit/search/searched-until.ts';
+import { createSearchedUntil, type Reach, reachOf } from '../audit/search/searched-until.ts';
 import { auditFolder, auditIndexFile } from '../files/data-folder.ts';
 import { Failure } from './failure.ts';
 import { runningRedis, withStore } from './store.ts';
@@ -57,9 +57,10 @@ export async function lookInto<T>(
   const redis = await runningRedis(configuration);
   return withStore(configuration, redis, 'worker', async (store, _, connection) => {
     const places = placesOf(configuration);
-    const indexing = await bringUpToDate(places);
-    const readSearchedUntil = createSearchedUntil(places.folder, createAuditStreams(connection));
-    const reach = await readSearchedUntil(indexing);
+    const reach = await reachOf(
+      () => bringUpToDate(places),
+      createSearchedUntil(places.folder, createAuditStreams(connection)),
+    );
     const result = work(places);
     await store.appendEvent(event(result));
     return { result, reach };

@@ -53,3 +53,24 @@ export function createSearchedUntil(
     };
   };
 }
+
+/** Longer than others take to seal once, many times over. */
+const LOOK_AGAIN_FOR_MS = 2_000;
+
+/**
+ * How far a single search reaches. Where another process seals while it looks, it looks again, so that a search
+ * made while others are at work says until when it is complete.
+ *
+ * @param carryOn brings the index up to the end of the log
+ */
+export async function reachOf(
+  carryOn: () => Promise<Indexing | undefined>,
+  readSearchedUntil: (indexing: Indexing | undefined) => Promise<Reach>,
+  lookAgainForMs: number = LOOK_AGAIN_FOR_MS,
+): Promise<Reach> {
+  const until = performance.now() + lookAgainForMs;
+  for (;;) {
+    const reach = await readSearchedUntil(await carryOn());
+    if (reach.completeUntil !== undefined || performance.now() >= until) return reach;
+  }
+}

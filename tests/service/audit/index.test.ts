@@ -10,7 +10,7 @@ import {
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import type { AuditEvent } from '#schemas/audit/audit-event.ts';
 import {
@@ -21,7 +21,11 @@ import {
 import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
 import { followLog } from '#service/audit/search/index-file.ts';
 import { NoIndex, readCursor, searchAudit, writeCursor } from '#service/audit/search/search.ts';
-import { createSearchedUntil, searchedUntilOf } from '#service/audit/search/searched-until.ts';
+import {
+  createSearchedUntil,
+  reachOf,
+  searchedUntilOf,
+} from '#service/audit/search/searched-until.ts';
 import type { Viewer } from '#service/audit/search/view.ts';
 import {
   auditFolder,
@@ -377,6 +381,29 @@ describe('how far a search reaches', () => {
       notSearched: 50,
     });
     follower.close();
+  });
+
+  test('a search looks again where another process has sealed in the meantime, and then says until when', async () => {
+    const { places, follower, append } = makeAuditLog(100, 24);
+    let interruptions = 3;
+    const readSearchedUntil = createSearchedUntil(places.folder, {
+      numbers: async () => {
+        if (interruptions-- > 0) append(10);
+        return [...(sealedRange(places.folder)?.numbers ?? [])];
+      },
+      oldest: async () => Date.now(),
+    });
+    const carryOn = async () => follower.step(60_000);
+    const { size, completeUntil, notSearched } = await reachOf(carryOn, readSearchedUntil);
+    expect({ size, notSearched }).toEqual({ size: 130, notSearched: 0 });
+    expect(completeUntil).toBeDefined();
+    follower.close();
+  });
+
+  test('a search does not look again for ever', async () => {
+    const looks = vi.fn(async () => ({ size: 1, notSearched: 1 }));
+    expect(await reachOf(async () => undefined, looks, 20)).toEqual({ size: 1, notSearched: 1 });
+    expect(looks.mock.calls.length).toBeGreaterThan(1);
   });
 });
 

@@ -40,7 +40,8 @@ beforeEach(async () => {
   anchor = Anchor.open(folder);
   [first, second] = await Promise.all([startRedisServer(), startRedisServer()]);
   await second.replicate(first);
-  await createStore(first.admin, anchor).createDataset('live', 'test');
+  // As `cp-flags init` does: a dataset is there only once a replica that may be promoted has it.
+  await createStore(await connect(first, false), anchor).createDataset('live', 'test');
 });
 afterEach(async () => {
   for (const end of ending.toReversed()) await end();
@@ -111,7 +112,8 @@ const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =
 async function openedOn(server: TestRedisServer) {
   const verifier = await keep(server);
   const opened = await openLookups(server);
-  expect(await opened.readiness.whenOpen(WAIT_MS)).toBe(true);
+  const isOpen = await opened.readiness.whenOpen(WAIT_MS);
+  expect(isOpen, `${verifier.state.detail} ${said(opened.readiness)}`).toBe(true);
   return { verifier, ...opened };
 }
 
