@@ -23,6 +23,7 @@ import { followLog } from '#service/audit/search/index-file.ts';
 import { NoIndex, readCursor, searchAudit, writeCursor } from '#service/audit/search/search.ts';
 import {
   createSearchedUntil,
+  type Reach,
   reachOf,
   searchedUntilOf,
 } from '#service/audit/search/searched-until.ts';
@@ -401,7 +402,7 @@ describe('how far a search reaches', () => {
   });
 
   test('a search does not look again for ever', async () => {
-    const looks = vi.fn(async () => ({ size: 1, notSearched: 1 }));
+    const looks = vi.fn<() => Promise<Reach>>(async () => ({ size: 1, notSearched: 1 }));
     expect(await reachOf(async () => undefined, looks, 20)).toEqual({ size: 1, notSearched: 1 });
     expect(looks.mock.calls.length).toBeGreaterThan(1);
   });
