@@ -6,6 +6,7 @@ import { MESH } from '#schemas/wording/mesh.ts';
 import { meshFolder } from '../files/data-folder.ts';
 import { startMesh } from '../mesh/mesh.ts';
 import { localIdOf, MeshFile, type Sent, titleOf } from '../mesh/mesh-file.ts';
+import { meshStatus } from '../mesh/mesh-status.ts';
 import { mailboxSettings } from '../mesh/settings.ts';
 import { createLog } from '../telemetry/log.ts';
 import { inboxIntake } from '../uploads/inbox.ts';
@@ -19,9 +20,6 @@ import { runningRedis, withStore } from './store.ts';
 import { datasetKind, intakeLease, untilStopped } from './watch.ts';
 
 type ListOptions = { json?: boolean; all?: boolean };
-
-/** A process that is at work says so every ten seconds. */
-const HEARD_OF_WITHIN_MS = 60_000;
 
 /** `cp-flags mesh`: works on the mailbox until it is told to stop. */
 async function mesh(configuration: Configuration): Promise<void> {
@@ -66,17 +64,6 @@ function use<T>(configuration: Configuration, work: (file: MeshFile) => T): T {
   const found = MeshFile.use(folder, (file) => ({ result: work(file) }));
   if (found !== undefined) return found.result;
   throw new Failure(`${MESH.notYet} Nothing is in ${folder}.`);
-}
-
-/** How the mailbox does, as far as its folder tells; `undefined` where there is none. */
-export function meshStatus({ MESH_MAILBOX, DATA_DIR }: Configuration, now: number) {
-  if (MESH_MAILBOX === undefined) return undefined;
-  return MeshFile.use(meshFolder({ DATA_DIR }, MESH_MAILBOX), (file) => {
-    const state = file.state();
-    const silent = state === undefined || now - Date.parse(state.at) > HEARD_OF_WITHIN_MS;
-    const detail = silent ? MESH.nobody(state?.at ?? 'the beginning') : state.detail;
-    return { ok: !silent && !state.problem, detail, ...file.counts() };
-  });
 }
 
 export function printMeshStatus(status: NonNullable<ReturnType<typeof meshStatus>>): void {

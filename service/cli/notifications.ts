@@ -5,7 +5,8 @@ import type { Configuration } from '#schemas/configuration.ts';
 import { notificationIdSchema } from '#schemas/notification.ts';
 import { NOTIFYING } from '#schemas/wording/operations.ts';
 import { auditFolder, openAnchor } from '../files/data-folder.ts';
-import { NotificationFile, type NotifierState } from '../notifications/notification-file.ts';
+import { NotificationFile } from '../notifications/notification-file.ts';
+import type { NotificationsStatus } from '../notifications/notifications-status.ts';
 import { outboxOf } from '../notifications/settings.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
@@ -14,29 +15,6 @@ import { runningRedis, withStore } from './store.ts';
 
 type NotificationsListOptions = { json?: boolean };
 type NotificationsResendOptions = Named & { after?: string };
-
-const HEARD_OF_WITHIN_MS = 60_000;
-
-type NotificationsStatus = Omit<NotifierState, 'problem' | 'at'> & { ok: boolean };
-
-/** How authorities are told, as far as the folder of the log tells. */
-export function notificationsStatus(
-  configuration: Configuration,
-  now: number,
-): NotificationsStatus {
-  const state = NotificationFile.read(auditFolder(configuration), (file) => file.state());
-  if (state === undefined) {
-    const detail = NOTIFYING.notYet;
-    return { ok: false, detail, position: 0, behind: 0, unwritten: 0, unreadable: 0 };
-  }
-  const { problem, at, detail, ...numbers } = state;
-  const silent = now - Date.parse(at) > HEARD_OF_WITHIN_MS;
-  return {
-    ok: !problem && !silent,
-    detail: silent ? NOTIFYING.nobody(at) : detail,
-    ...numbers,
-  };
-}
 
 export function printNotificationsStatus(status: NotificationsStatus): void {
   const { ok, detail, position, behind, oldestUntold, unwritten, unreadable } = status;

@@ -10,9 +10,11 @@ import { watchStore } from '#store/trust/readiness.ts';
 import { openAnchor } from '../files/data-folder.ts';
 import { datasetProblem } from '../files/served-dataset.ts';
 import { isUpToDate } from '../lookup/coverage.ts';
+import { meshStatus } from '../mesh/mesh-status.ts';
+import { notificationsStatus } from '../notifications/notifications-status.ts';
 import { auditStatus, printAuditStatus } from './audit-status.ts';
-import { meshStatus, printMeshStatus } from './mesh.ts';
-import { notificationsStatus, printNotificationsStatus } from './notifications.ts';
+import { printMeshStatus } from './mesh.ts';
+import { printNotificationsStatus } from './notifications.ts';
 import { runningRedis } from './store.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 3_000;
