@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
 import { meshFolder } from '../files/data-folder.ts';
+import { decideMessage } from '../mesh/decide-message.ts';
 import { startMesh } from '../mesh/mesh.ts';
 import { localIdOf, MeshFile, type Sent, titleOf } from '../mesh/mesh-file.ts';
 import { meshStatus } from '../mesh/mesh-status.ts';
@@ -135,50 +134,36 @@ function list(configuration: Configuration, { json = false, all = false }: ListO
   for (const { at, text } of reports) console.log(`${iso(at)}  ${text}`);
 }
 
-/** Has a message of which a person decides sent again, or given up. */
+/** `cp-flags mesh resend` and `drop`. */
 async function decide(
   configuration: Configuration,
   localId: string,
-  named: Partial<Named>,
+  options: Partial<Named>,
   what: 'resend' | 'drop',
 ): Promise<void> {
-  const who = readNamed(named);
-  const rowOf = (file: MeshFile): Sent | undefined =>
-    file.sentIn('failed', 'unclear', 'waiting', 'sent').find((row) => localIdOf(row) === localId);
-  const row = use(configuration, rowOf);
-  if (row === undefined) {
-    throw new Failure(
-      `No message ${localId} waits for a word. cp-flags mesh list shows those that do.`,
-    );
-  }
+  const named = readNamed(options);
+  const folder = folderOf(configuration);
+  use(configuration, () => undefined);
   const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'loader', (store) =>
-    store.appendEvent({
-      type: what === 'resend' ? 'mesh-resent' : 'mesh-dropped',
-      auditId: randomUUID(),
-      by: who.by,
-      detail: { localId, name: row.name, mailbox: row.recipient, ...whyDetail(who) },
-    }),
+  const decided = await withStore(configuration, redis, 'loader', (store) =>
+    decideMessage(store, folder, { localId, what, named }),
   );
-  const to =
-    what === 'drop'
-      ? ({ state: 'dropped', notBefore: 0 } as const)
-      : ({
-          state: 'waiting',
-          attempt: row.attempt + 1,
-          messageId: '',
-          chunksSent: 0,
-          tries: 0,
-          notBefore: 0,
-        } as const);
-  if (!use(configuration, (file) => file.changeSent(row, to, Date.now()))) {
-    throw new Failure(`${localId} has changed since. See cp-flags mesh list, and decide again.`);
+  switch (decided.kind) {
+    case 'not-waiting':
+      throw new Failure(
+        `No message ${localId} waits for a word. cp-flags mesh list shows those that do.`,
+      );
+    case 'changed':
+      throw new Failure(`${localId} has changed since. See cp-flags mesh list, and decide again.`);
+    case 'decided': {
+      const { title, recipient, nextId } = decided;
+      console.log(
+        nextId === undefined
+          ? `${title} to ${recipient} is given up, and what is kept of it is removed.`
+          : `${title} to ${recipient} is sent again, as ${nextId}.`,
+      );
+    }
   }
-  console.log(
-    what === 'drop'
-      ? `${titleOf(row)} to ${row.recipient} is given up, and what is kept of it is removed.`
-      : `${titleOf(row)} to ${row.recipient} is sent again, as ${localIdOf({ ...row, ...to, attempt: row.attempt + 1 })}.`,
-  );
 }
 
 const MESH_SETTINGS = [
