@@ -31,9 +31,9 @@ import type { WaitingPerson } from '../spool/waiting-people.ts';
 export type { HeldFile } from '../spool/journal.ts';
 
 /** Who lets a hold through or discards it, and why; both go into the audit. */
-export type HeldFileDecision = {
-  by: string;
-  reason: string;
+export type HeldFileDecision = NamedPerson & {
+  /** Who of the council confirmed it. */
+  confirmedBy?: string;
   /** Milliseconds since 1970; default the present. */
   now?: () => number;
   lockWaitMs?: number;
@@ -185,8 +185,9 @@ async function record(
   store: Store,
   type: 'hold-released' | 'hold-discarded',
   { authority, number, sha256, whole, acknowledgement: { held } }: HeldFile,
-  named: NamedPerson,
+  named: HeldFileDecision,
 ): Promise<void> {
+  const { confirmedBy } = named;
   await store.appendEvent({
     type,
     auditId: randomUUID(),
@@ -196,6 +197,7 @@ async function record(
       sequence: number,
       sha256,
       ...whyDetail(named),
+      ...(confirmedBy !== undefined && { confirmedBy }),
       whole,
       rows: held?.rows ?? 0,
       leftOut: held?.leftOut ?? 0,

@@ -4,18 +4,34 @@ import {
   discardHeldFile,
   findHeldFiles,
   type HeldFile,
+  type HeldFileDecision,
   listHeldFiles,
   releaseHeldFile,
 } from '#loaders/upkeep/held-files.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { shortTextSchema } from '#schemas/text.ts';
 import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { exitCodeOf } from './load.ts';
-import { type Named, readNamed } from './named.ts';
+import { type Named, readNamed, readOption } from './named.ts';
 import { runningRedis, withStore } from './store.ts';
 
-type ReleaseOptions = Partial<Named> & { list?: boolean; discard?: boolean };
+type ReleaseOptions = Partial<Named> & {
+  list?: boolean;
+  discard?: boolean;
+  confirmedBy?: string;
+};
+
+function readDecision(options: ReleaseOptions): HeldFileDecision {
+  const { confirmedBy } = options;
+  return {
+    ...readNamed(options),
+    ...(confirmedBy !== undefined && {
+      confirmedBy: readOption('--confirmed-by', shortTextSchema, confirmedBy),
+    }),
+  };
+}
 
 function heldFileText({
   id,
@@ -64,7 +80,7 @@ export async function release(
   file: string | undefined,
   options: ReleaseOptions,
 ): Promise<number> {
-  const decision = options.list === true ? undefined : readNamed(options);
+  const decision = options.list === true ? undefined : readDecision(options);
   const redis = await runningRedis(configuration);
   return withStore(configuration, redis, 'loader', async (store, anchor) => {
     if (decision === undefined) {
@@ -99,6 +115,7 @@ export function addReleaseCommand(program: Command, configuration: () => Configu
     .option('--discard', 'discard it: it is not applied')
     .option('--by <name>', 'who decides; goes into the audit')
     .option('--reason <text>', 'why; goes into the audit')
+    .option('--confirmed-by <name>', 'who of the council confirmed it; goes into the audit')
     .addHelpText(
       'after',
       `
@@ -109,7 +126,7 @@ Exit code: 0 all of the file is in, 3 all but refused records, 4 nothing of it.
 
 Examples:
   cp-flags release --list
-  cp-flags release V145-412 --by "A. Example" --reason "confirmed by telephone: a service has moved"
+  cp-flags release V145-412 --by "A. Example" --confirmed-by "B. Council" --reason "a service has moved"
   cp-flags release V145-412 --discard --by "A. Example" --reason "exported by mistake"
 `,
     )

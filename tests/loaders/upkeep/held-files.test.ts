@@ -147,14 +147,17 @@ describe('a delta that takes too much away', () => {
     await expectReconciled(authority);
   });
 
-  test('names who let it through and why in the audit', async () => {
+  test('names who let it through, who of the council confirmed it and why in the audit', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
-    await releaseHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', DECISION);
+    await releaseHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', {
+      ...DECISION,
+      confirmedBy: 'B. Council',
+    });
     const events = await t.adminStore.readEvents('system');
-    expect(events.find(({ type }) => type === 'hold-released')).toMatchObject({
+    expect(events.findLast(({ type }) => type === 'hold-released')).toMatchObject({
       by: 'A. Example',
-      detail: { reason: 'confirmed by telephone', rows: 6 },
+      detail: { authority, reason: 'confirmed by telephone', confirmedBy: 'B. Council', rows: 6 },
     });
   });
 

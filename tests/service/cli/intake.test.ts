@@ -60,6 +60,8 @@ describe('what waits', () => {
         'A. Example',
         '--reason',
         'meant',
+        '--confirmed-by',
+        'B. Council',
       );
       expect(released).toMatchObject({ code: 0, stderr: '' });
       expect(released.stdout).toContain('6 accepted');
