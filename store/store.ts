@@ -8,6 +8,7 @@ import { appendEvent, readEvents } from './audit-stream/events.ts';
 import { type Dataset, readDataset } from './authorities/dataset.ts';
 import { createDirectory } from './authorities/directory.ts';
 import { createLedger } from './authorities/ledger.ts';
+import { createWithdrawals } from './authorities/withdrawals.ts';
 import { StoreNotWhole } from './errors.ts';
 import { loadFunctions } from './functions/functions.ts';
 import type { AuditPartition } from './keys.ts';
@@ -59,6 +60,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
     ): Promise<Dataset> => createDataset(redis, anchor, kind, by, expected),
     ...createDirectory(redis),
     ...createLedger(redis),
+    ...createWithdrawals(redis),
     lockAuthority: (code: OdsCode): Promise<AuthorityLock | undefined> =>
       lockAuthority(redis, code, locksGivenUp),
     takeMailbox: (mailbox: string): Promise<MailboxLease | undefined> =>

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
-import { authorityOf, type PackedRow, unpackRow } from '#store/rows/rows.ts';
+import { authorityOf, type PackedRow, restoredRow, unpackRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
 import { agreesWith } from './apply.ts';
@@ -22,11 +22,14 @@ const purgeSchema = z.strictObject({
 });
 export type Purge = z.infer<typeof purgeSchema>['purge'];
 
-export const isPurge = ({ journal }: BegunLoad): boolean => journal.startsWith('{');
+export const isPurge = ({ journal }: BegunLoad): boolean => journal.startsWith('{"purge"');
 
-/** True of a row that no window shows again and that keeps no file away that would still be taken. */
+/**
+ * True of a row that no window shows again and that keeps no file away that would still be taken. One that was
+ * withdrawn keeps every file away, as long as its plan would be shown.
+ */
 export function mayGo(nhsNumber: NhsNumber, packed: string, now: number, upTo: number): boolean {
-  const { visibleUntil, sequence } = unpackRow(nhsNumber, packed);
+  const { visibleUntil, sequence } = restoredRow(unpackRow(nhsNumber, packed));
   return visibleUntil <= now && sequence <= upTo;
 }
 

@@ -1,7 +1,7 @@
 import type { CalendarDate } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { Plan } from '#schemas/plans/plan.ts';
-import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
+import type { PlanRow, RowFacts, SpooledRow } from '#schemas/plans/row.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
 import { ROW_HINTS } from '#schemas/wording/records.ts';
 import type { RowEffect } from '#store/rows/row-calls.ts';
@@ -14,8 +14,8 @@ export type Decision =
   | { kind: 'accepted'; rows: RowDecision[]; warnings: Finding[] }
   | { kind: 'refused'; failures: Finding[] };
 
-/** What a row will do, and the row it meets. */
-export type RowDecision = { effect: RowEffect; match: PlanRow | undefined };
+/** What a row will do, the row it meets, and what will be held. */
+export type RowDecision = { effect: RowEffect; match: PlanRow | undefined; facts: RowFacts };
 
 export type DecisionContext = {
   /** The day in London on which the file was received. */
@@ -35,6 +35,7 @@ export type DecisionContext = {
  * (superseded). A delete must match a row that is held by its start. So must an end, unless no plan of the
  * type is in force for the number: then it is a plan that began and ended between two files, and is
  * accepted with a warning. An end that is still to come is no end yet, but part of a plan in force. An authority's first file is accepted as it stands.
+ * A plan that was withdrawn as another child's stays so, whatever is sent, until it is deleted or sent as another's.
  *
  * What is compared is the state before the file, less the plans that the file itself speaks of, so the
  * order of records within a file makes no difference.
@@ -54,7 +55,7 @@ export function decideRecord(
 
 function decideRow(
   record: number,
-  { row, place }: PlacedRow,
+  { row: sent, place }: PlacedRow,
   context: DecisionContext,
   failures: Finding[],
   warnings: Finding[],
@@ -64,11 +65,12 @@ function decideRow(
     place,
     record,
     field,
-    ...shownLocalId(row.localId),
+    ...shownLocalId(sent.localId),
     hint,
   });
-  const held = context.held(row.nhsNumber);
-  const match = held.find((other) => sameIdentity(row, other));
+  const held = context.held(sent.nhsNumber);
+  const match = held.find((other) => sameIdentity(sent, other));
+  const row = asHeld(sent, match);
   const othersInForce = plansInForce(row, held, context);
 
   if (match === undefined && !context.firstFile) {
@@ -101,12 +103,29 @@ function decideRow(
   }
   if (
     match?.deleteDate !== undefined &&
-    row.deleteDate === undefined &&
+    sent.deleteDate === undefined &&
     match.sequence <= row.sequence
   ) {
-    warnings.push(finding('CPR06', 'delete_date', ROW_HINTS.broughtBack));
+    const hint =
+      match.withdrawn === undefined
+        ? ROW_HINTS.broughtBack
+        : row.withdrawn === undefined
+          ? ROW_HINTS.sentAsAnothers(match.deleteDate)
+          : ROW_HINTS.withdrawn(match.deleteDate);
+    warnings.push(finding('CPR06', 'delete_date', hint));
   }
-  return { effect: effectOf(row, match), match };
+  return { effect: effectOf(row, match), match, facts: row };
+}
+
+/**
+ * What will be held of a row. A withdrawal outranks files until the case system itself deletes the plan, or sends it
+ * under another local id: then it is a plan of somebody else's record, whose it may well be.
+ */
+function asHeld(sent: SpooledRow, match: PlanRow | undefined): RowFacts {
+  if (match?.withdrawn === undefined || match.deleteDate === undefined) return sent;
+  const isAnothers = sent.localId !== '' && match.localId !== '' && sent.localId !== match.localId;
+  if (sent.deleteDate !== undefined || isAnothers) return sent;
+  return { ...sent, deleteDate: match.deleteDate, withdrawn: true };
 }
 
 /**
@@ -125,7 +144,7 @@ export function isRemoval(row: PlanRow, match: PlanRow, now: number): boolean {
 
 /** Plans of the row's person and type, other than the row itself, that are in force. */
 function plansInForce(
-  row: SpooledRow,
+  row: RowFacts,
   held: readonly PlanRow[],
   { inFile, today }: DecisionContext,
 ): { heldBefore: readonly PlanRow[]; all: readonly Pick<Plan, 'startDate'>[] } {
@@ -158,12 +177,13 @@ function hasEnded({ endDate }: Dates, today: CalendarDate): boolean {
 }
 
 /** The store's own rule, foretold so that the load can be checked against it and counted once. */
-function effectOf(row: SpooledRow, match: PlanRow | undefined): RowEffect {
+function effectOf(row: RowFacts, match: PlanRow | undefined): RowEffect {
   if (match === undefined) return 'added';
   if (match.sequence > row.sequence) return 'superseded';
   const same =
     match.endDate === row.endDate &&
     match.deleteDate === row.deleteDate &&
+    match.withdrawn === row.withdrawn &&
     match.dateOfBirth === row.dateOfBirth &&
     match.dateOfBirthInDoubt === row.dateOfBirthInDoubt &&
     match.localId === row.localId;

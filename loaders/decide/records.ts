@@ -95,8 +95,12 @@ export async function decideRecords(
       let removes = false;
       for (const [i, placed] of rows.entries()) {
         const { nhsNumber } = placed.row;
-        const { effect, match } = decision.rows[i] ?? { effect: 'unchanged', match: undefined };
-        const row = planRow(placed.row);
+        const { effect, match, facts } = decision.rows[i] ?? {
+          effect: 'unchanged',
+          match: undefined,
+          facts: placed.row,
+        };
+        const row = planRow(facts);
         const packed = packRow(row);
         const isTakingAway =
           apart && effect === 'changed' && match !== undefined && isRemoval(row, match, seconds);

@@ -8,6 +8,11 @@ export class LoadFailed extends Error {
   override name = 'LoadFailed';
 }
 
+/** Another loader is at work on the authority, and was for as long as this one could wait. */
+export class AuthorityBusy extends LoadFailed {
+  override name = 'AuthorityBusy';
+}
+
 /**
  * The cause is put in words and dropped: a client's error carries the command it failed on, and with it
  * NHS numbers.

@@ -3,7 +3,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
-import { LoadFailed } from './load-failed.ts';
+import { AuthorityBusy } from './load-failed.ts';
 
 const LOCK_WAIT_MS = 45_000;
 const LOCK_RETRY_MS = 200;
@@ -38,7 +38,7 @@ async function waitForLock(
     const lock = await store.lockAuthority(authority);
     if (lock !== undefined) return lock;
     if (performance.now() >= until) {
-      throw new LoadFailed(LOAD_FAILED.loaderAtWork(authority));
+      throw new AuthorityBusy(LOAD_FAILED.loaderAtWork(authority));
     }
     await pause(LOCK_RETRY_MS);
   }

@@ -4,6 +4,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import { applyJournal } from '../apply/apply.ts';
 import { isPurge, resumePurge } from '../apply/purge-rows.ts';
+import { finishWithdrawal, isWithdrawal } from '../apply/withdrawal-act.ts';
 import { type HeldFile, journalSchema } from '../spool/journal.ts';
 import { Spool, SpoolInUse } from '../spool/spool.ts';
 import { LoadFailed } from './load-failed.ts';
@@ -58,6 +59,10 @@ export async function resumeUnderLock(
 ): Promise<'resumed' | 'lost'> {
   if (isPurge(load)) {
     await resumePurge(store, anchor, load, lock);
+    return 'resumed';
+  }
+  if (isWithdrawal(load)) {
+    await finishWithdrawal(store, anchor, load, lock);
     return 'resumed';
   }
   let spool: Spool;

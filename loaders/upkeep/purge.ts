@@ -8,6 +8,7 @@ import { mayGo, type Purge, removeForGood } from '../apply/purge-rows.ts';
 import { asLoadFailed, requireOpen } from '../load/load-failed.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
+import { forgetWithdrawals } from './withdraw.ts';
 
 /**
  * How long a late file is waited for: MESH keeps a message for thirty days at most, and three times that is
@@ -47,7 +48,7 @@ export async function purge(
   try {
     await requireOpen(store);
     const at = now();
-    const limits = new Map<string, number>();
+    const limits = new Map<OdsCode, number>();
     for (const { code } of await store.authorities()) {
       limits.set(code, await oldestKept(store, code, at));
     }
@@ -74,6 +75,7 @@ export async function purge(
       }
       purged.push({ authority, rows: rows.length });
     }
+    if (!dryRun) for (const code of limits.keys()) await forgetWithdrawals(store, code, now);
     return purged;
   } catch (error) {
     throw asLoadFailed(error, true);

@@ -190,6 +190,30 @@ const notificationsReadEventSchema = idsSchema.extend({
   count: z.int(),
 });
 
+/** What may be done about a flag that was put on the wrong child. */
+export const WITHDRAWAL_ACTS = ['asked', 'declined', 'confirmed', 'urgent', 'undone'] as const;
+
+/**
+ * A council asks for one of its flags to be withdrawn as another child's, and a second person confirms it; or it is
+ * withdrawn urgently by one; or shown again. On record before it is so.
+ */
+export const withdrawalEventSchema = idsSchema.extend({
+  type: z.literal('withdrawal'),
+  act: z.enum(WITHDRAWAL_ACTS),
+  /** By which the acts on one withdrawal belong together. */
+  withdrawal: z.string(),
+  authority: z.string(),
+  nhsNumber: z.string(),
+  plan: z.object({ type: z.string(), startDate: z.iso.date() }),
+  /** Absent where an operator did it for the council. */
+  caller: callerSchema.optional(),
+  by: who,
+  /** Of the command line: the account of the operating system that it ran under. */
+  account: z.string().optional(),
+  reason: z.string().optional(),
+});
+export type WithdrawalEvent = z.infer<typeof withdrawalEventSchema>;
+
 /** An act of an operator: a dataset made, an authority set, a process started with a configuration. */
 export const operatorEventSchema = z.object({
   type: z.enum([
@@ -260,6 +284,7 @@ export const writtenEventSchema = z.discriminatedUnion('type', [
   holdingsReadEventSchema,
   auditSearchEventSchema,
   notificationsReadEventSchema,
+  withdrawalEventSchema,
   operatorEventSchema,
 ]);
 /** The part of an event that a process writes. */

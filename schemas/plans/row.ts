@@ -18,9 +18,14 @@ export type PlanRow = Plan &
     sequence: number;
     /** The date of birth may have been read the wrong way round, day for month, so nothing is compared with it. */
     dateOfBirthInDoubt?: true;
+    /**
+     * The delete date is the day on which its authority withdrew it as another child's, and no word of the case
+     * system: files that send it again leave it withdrawn.
+     */
+    withdrawn?: true;
   };
 
-const dateSchema = z.iso.date().transform((text) => text as CalendarDate);
+export const dateSchema = z.iso.date().transform((text) => text as CalendarDate);
 
 /**
  * A row as it leaves the checks of an upload and is in the spool: nothing but what the store needs.
@@ -40,3 +45,9 @@ const spooledRowSchema = z.strictObject({
   dateOfBirthInDoubt: z.literal(true).optional(),
 });
 export type SpooledRow = z.infer<typeof spooledRowSchema>;
+
+/** A plan as it is to be held, before it is known when it is shown. */
+export type RowFacts = Omit<SpooledRow, 'authority'> & {
+  authority: string;
+  withdrawn?: true | undefined;
+};

@@ -17,6 +17,9 @@ export const holdingsSchema = z.object({
         startDate: z.iso.date(),
         endDate: z.iso.date().optional(),
         deleteDate: z.iso.date().optional(),
+        withdrawn: z.literal(true).optional().meta({
+          description: 'The authority withdrew it on the delete date, as another child’s.',
+        }),
         sequence: z
           .int()
           .meta({ description: 'Sequence number of the file that it was last sent with.' }),

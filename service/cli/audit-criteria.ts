@@ -1,5 +1,3 @@
-import { createInterface } from 'node:readline/promises';
-import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import {
   AUDIT_OUTCOMES,
@@ -7,9 +5,9 @@ import {
   orderedCriteriaSchema,
 } from '#schemas/audit/audit-search.ts';
 import { addDays, londonMidnight } from '#schemas/calendar.ts';
-import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { readTypedDay, readTypedTime, TYPED_DAYS } from '#schemas/typed-time.ts';
 import { misused } from './failure.ts';
+import { readNhsNumber } from './typed-nhs-number.ts';
 
 export type CriteriaOptions = {
   child?: string;
@@ -39,22 +37,6 @@ function instantOf(option: '--from' | '--to', text: string): string {
   throw misused(
     `${option} must be ${TYPED_DAYS}, or a time such as 27/11/2026 08:00 (London) or 2026-11-27T08:00:00Z.`,
   );
-}
-
-/** An NHS number from standard input, and on a terminal asked for. Never from an argument: `ps` shows those. */
-async function readNhsNumber(option: string): Promise<string> {
-  if (option !== '-') {
-    throw misused(
-      'Every user of this machine can see the arguments of a command, so do not put an NHS number there. Write --child - and type the number when asked, or send it on standard input.',
-    );
-  }
-  if (!process.stdin.isTTY) return unspacedNhsNumber((await readAll(process.stdin)).trim());
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return unspacedNhsNumber((await terminal.question('NHS number: ')).trim());
-  } finally {
-    terminal.close();
-  }
 }
 
 export const OPTION_OF: Record<string, string> = { nhsNumber: '--child' };

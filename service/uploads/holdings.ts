@@ -37,6 +37,7 @@ const asJson = (row: PlanRow, offset: number): string =>
     startDate: row.startDate,
     endDate: row.endDate,
     deleteDate: row.deleteDate,
+    withdrawn: row.withdrawn,
     sequence: numberOf(row, offset),
     visibleUntil: instant(row.visibleUntil),
   });

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { type CalendarDate, epochDay, fromEpochDay } from '#schemas/calendar.ts';
 import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
 import { PLAN_TYPES, planTypeOfLetter, planWindow } from '#schemas/plans/plan.ts';
-import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
+import type { PlanRow, RowFacts } from '#schemas/plans/row.ts';
 
 /** Between the rows of a child. */
 export const ROW_SEPARATOR = '\u001e';
@@ -17,47 +17,51 @@ class CorruptRow extends Error {
   override name = 'CorruptRow';
 }
 
-/** A checked row with the instants that say when it is shown. */
-export function planRow(spooled: SpooledRow): PlanRow {
-  const { endDate, deleteDate } = spooled;
-  const { visibleFrom, currentUntil, visibleUntil } = planWindow(spooled);
+/** A row with the instants that say when it is shown. */
+export function planRow(facts: RowFacts): PlanRow {
+  const { endDate, deleteDate } = facts;
+  const { visibleFrom, currentUntil, visibleUntil } = planWindow(facts);
   // Written out: spreading objects costs as much as all the rest.
   const row: PlanRow = {
-    nhsNumber: spooled.nhsNumber,
-    authority: spooled.authority,
-    type: spooled.type,
-    startDate: spooled.startDate,
-    dateOfBirth: spooled.dateOfBirth,
-    localId: spooled.localId,
-    sequence: spooled.sequence,
+    nhsNumber: facts.nhsNumber,
+    authority: facts.authority,
+    type: facts.type,
+    startDate: facts.startDate,
+    dateOfBirth: facts.dateOfBirth,
+    localId: facts.localId,
+    sequence: facts.sequence,
     visibleFrom,
     currentUntil,
     visibleUntil,
   };
   if (endDate !== undefined) row.endDate = endDate;
   if (deleteDate !== undefined) row.deleteDate = deleteDate;
-  if (spooled.dateOfBirthInDoubt === true) row.dateOfBirthInDoubt = true;
+  if (facts.dateOfBirthInDoubt === true) row.dateOfBirthInDoubt = true;
+  if (facts.withdrawn === true) row.withdrawn = true;
   return row;
 }
 
 /**
  * A row as the store holds it: eleven fields in a fixed order, days since 1970 and seconds, parted by the
  * unit separator. The schemas keep control characters out of every field. A date of birth in doubt is its day
- * with a 0 before it, which versions that do not know of it read as the day.
+ * with a 0 before it, and so is the delete date of a plan that was withdrawn: versions that do not know of it read
+ * the day.
  */
 export function packRow(row: PlanRow): string {
   const { letter } = PLAN_TYPES[row.type];
   const day = (date: CalendarDate | undefined): number | '' =>
     date === undefined ? '' : epochDay(date);
   const { authority, visibleFrom, currentUntil, visibleUntil, localId, sequence } = row;
-  const [start, end, deleted] = [day(row.startDate), day(row.endDate), day(row.deleteDate)];
-  const born = epochDay(row.dateOfBirth);
-  const birth = row.dateOfBirthInDoubt === true ? inDoubt(born) : born;
+  const [start, end] = [day(row.startDate), day(row.endDate)];
+  const deleted = marked(day(row.deleteDate), row.withdrawn);
+  const birth = marked(epochDay(row.dateOfBirth), row.dateOfBirthInDoubt);
   return `${authority}${US}${letter}${US}${start}${US}${end}${US}${deleted}${US}${visibleFrom}${US}${currentUntil}${US}${visibleUntil}${US}${birth}${US}${localId}${US}${sequence}`;
 }
 
-const inDoubt = (day: number): string => `${day < 0 ? '-' : ''}0${Math.abs(day)}`;
-const IN_DOUBT = /^-?0[0-9]/;
+/** A day with a 0 before it, where there is something particular about it. */
+const marked = (day: number | '', mark: true | undefined): number | string =>
+  mark === undefined || day === '' ? day : `${day < 0 ? '-' : ''}0${Math.abs(day)}`;
+const MARKED = /^-?0[0-9]/;
 
 function integer(text: string | undefined): number {
   const value = Number(text);
@@ -87,10 +91,22 @@ export function unpackRow(nhsNumber: NhsNumber, packed: string): PlanRow {
     currentUntil: integer(current),
     visibleUntil: integer(until),
     dateOfBirth: fromEpochDay(integer(birth)),
-    ...(IN_DOUBT.test(birth ?? '') && { dateOfBirthInDoubt: true }),
+    ...(MARKED.test(birth ?? '') && { dateOfBirthInDoubt: true }),
+    ...(MARKED.test(deleted ?? '') && { withdrawn: true }),
     localId,
     sequence: integer(sequence),
   };
+}
+
+/** A row as its authority withdraws it on a day, as another child's: it is not shown, whatever files say. */
+export const withdrawnRow = (row: RowFacts, day: CalendarDate): PlanRow =>
+  planRow({ ...row, deleteDate: day, withdrawn: true });
+
+/** A row as it would be had it not been withdrawn. */
+export function restoredRow(row: PlanRow): PlanRow {
+  if (row.withdrawn === undefined) return row;
+  const { deleteDate: _, withdrawn: __, ...facts } = row;
+  return planRow(facts);
 }
 
 /** The packed rows of a child's value. */

@@ -49,7 +49,9 @@ function codeOf(event: AuditEvent): string | undefined {
 }
 
 function authoritiesOf(event: AuditEvent): string[] {
-  if (event.type === 'load' || event.type === 'holdings-read') return [event.authority];
+  if (event.type === 'load' || event.type === 'holdings-read' || event.type === 'withdrawal') {
+    return [event.authority];
+  }
   return [...new Set(event.shown?.map(({ authority }) => authority))];
 }
 

@@ -8,6 +8,7 @@ import {
   auditEventSchema,
   ENUMERATION_SIGNS,
   operatorEventSchema,
+  WITHDRAWAL_ACTS,
   type WrittenEvent,
   writtenEventSchema,
 } from '#schemas/audit/audit-event.ts';
@@ -158,6 +159,20 @@ const KINDS: { [T in Exclude<Type, OperatorType>]: fc.Arbitrary<unknown> } = {
     cause: fc.constantFrom(...COULD_NOT_CHECK_CAUSES),
     occurredAt,
   }),
+  withdrawal: fc.record(
+    {
+      ...named,
+      act: fc.constantFrom(...WITHDRAWAL_ACTS),
+      withdrawal: CODE,
+      authority: CODE,
+      nhsNumber: anyNumber,
+      plan: fc.constant({ type: 'child-protection-plan', startDate: '2026-09-14' }),
+      caller: anyCaller,
+      account: taken,
+      reason: taken,
+    },
+    { requiredKeys: ['auditId', 'by', 'act', 'withdrawal', 'authority', 'nhsNumber', 'plan'] },
+  ),
   attendance: fc.record({
     auditId,
     caller: anyCaller,

@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { londonDate } from '#schemas/calendar.ts';
+import type { PlanRow } from '#schemas/plans/row.ts';
+import type { Withdrawal } from '#store/authorities/withdrawals.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
+import { packRow, restoredRow, Tally, withdrawnRow } from '#store/rows/rows.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
+import { sameIdentity } from '../check/check.ts';
+import { agreesWith } from './apply.ts';
+
+/** Kept in the anchor instead of a journal: the rest is in the store, since the anchor names no child. */
+const journalSchema = z.strictObject({ withdrawal: z.strictObject({ id: z.string() }) });
+
+export const isWithdrawal = ({ journal }: BegunLoad): boolean =>
+  journal.startsWith('{"withdrawal"');
+
+/** The row that a withdrawal is about; `undefined` where it is not held any more. */
+export async function rowOf(
+  store: Store,
+  { authority }: Pick<AuthorityLock, 'authority'>,
+  withdrawal: Pick<Withdrawal, 'nhsNumber' | 'type' | 'startDate'>,
+): Promise<PlanRow | undefined> {
+  const { nhsNumber } = withdrawal;
+  const held = (await store.readRows([nhsNumber])).get(nhsNumber) ?? [];
+  return held.find((row) => row.authority === authority && sameIdentity(row, withdrawal));
+}
+
+/** As the row is to be. Asked again of one that is so already, it is the same. */
+function becomes(row: PlanRow, { state, decided }: Withdrawal): PlanRow {
+  if (state !== 'withdrawn') return restoredRow(row);
+  const at = Date.parse(decided?.at ?? '');
+  return row.withdrawn === true ? row : withdrawnRow(row, londonDate(at));
+}
+
+/**
+ * Withdraws a plan, or shows it again: one row of the locked authority, which keeps its file's number. The anchor
+ * knows first, then the event is on disk, then the row changes; a crash in between is carried to the same end by
+ * {@link finishWithdrawal}.
+ */
+export async function actOnWithdrawal(
+  store: Store,
+  anchor: Anchor,
+  lock: AuthorityLock,
+  withdrawal: Withdrawal,
+  row: PlanRow,
+  acting: NonNullable<Withdrawal['acting']>,
+): Promise<void> {
+  const { authority } = lock;
+  const anchored = anchor.authority(authority);
+  if (anchored === undefined) throw new Error('a row is held of which the anchor does not know');
+  const { authority: known } = await store.intakeState(authority);
+  // Where the store was found to differ, the last word on what it holds is its own.
+  const tally =
+    known?.reconciled === false
+      ? ((await store.tally()).get(authority)?.copy() ?? new Tally())
+      : Tally.from(anchored);
+  tally.remove(row.nhsNumber, packRow(row));
+  tally.add(row.nhsNumber, packRow(becomes(row, acting.next)));
+  await store.keepWithdrawal(authority, { ...withdrawal, acting });
+  await lock.renew();
+  const load: BegunLoad = {
+    authority,
+    sequence: anchored.sequence,
+    sha256: '',
+    journal: JSON.stringify({ withdrawal: { id: withdrawal.id } }),
+    rows: tally.rows,
+    digest: tally.digest,
+  };
+  anchor.beginLoad(load, anchored);
+  await finishWithdrawal(store, anchor, load, lock);
+}
+
+/** Carries what the anchor was told about to its end, from any point. */
+export async function finishWithdrawal(
+  store: Store,
+  anchor: Anchor,
+  load: BegunLoad,
+  lock: AuthorityLock,
+): Promise<void> {
+  const { authority } = lock;
+  const { id } = journalSchema.parse(JSON.parse(load.journal)).withdrawal;
+  const withdrawal = await store.withdrawal(authority, id);
+  const acting = withdrawal?.acting;
+  if (withdrawal !== undefined && acting !== undefined) {
+    await store.appendEvent(acting.event);
+    const row = await rowOf(store, lock, withdrawal);
+    if (row !== undefined) {
+      // Its file's number stays on it: another word of the same number.
+      await store.applyRows(lock, [becomes(row, acting.next)], { again: true });
+    }
+  }
+  const { sequence, rows, digest } = load;
+  const tally = (await store.tally()).get(authority);
+  await store.changeAuthority(lock, {
+    rows,
+    digest,
+    inForce: tally?.inForce ?? 0,
+    reconciled: agreesWith(tally, { rows, digest }),
+  });
+  if (acting !== undefined) await store.keepWithdrawal(authority, acting.next);
+  anchor.commitLoad(authority, { sequence, rows, digest });
+}

@@ -1,0 +1,375 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { WITHDRAWAL_ACTS, WithdrawalEvent } from '#schemas/audit/audit-event.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
+import type { PlanRow } from '#schemas/plans/row.ts';
+import type { Withdrawal } from '#store/authorities/withdrawals.ts';
+import { restoredRow } from '#store/rows/rows.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { actOnWithdrawal, rowOf } from '../apply/withdrawal-act.ts';
+import { sameIdentity } from '../check/check.ts';
+import { AuthorityBusy, asLoadFailed, requireOpen } from '../load/load-failed.ts';
+import { withLock } from '../load/lock.ts';
+import { endInterrupted } from '../load/resume.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** A request that no second person has looked at is none any more. */
+export const WAITS_DAYS = 7;
+/** For how long a withdrawal can be undone, and is kept on the list once it is over. */
+export const UNDONE_WITHIN_DAYS = 30;
+/** More than these in a day are no single mistakes: absence is the dangerous direction. */
+export const WITHDRAWN_A_DAY = 10;
+const LOCK_WAIT_MS = 10_000;
+const LETTERS = 'bcdfghjkmnpqrstvwxz';
+
+/** Who acts. Two people are two keys, whatever their names. */
+export type Acting = {
+  name: string;
+  key: string;
+  caller?: WithdrawalEvent['caller'];
+  account?: string;
+};
+type Doing = Acting & { now?: () => number };
+type Changing = Doing & { lockWaitMs?: number };
+
+export type PlanIdentity = Pick<PlanRow, 'nhsNumber' | 'type' | 'startDate'>;
+
+/** `busy`: a file of the authority is being loaded. `too-many`: more than single mistakes, in one day. */
+export type Withdrawn =
+  | { kind: 'withdrawn'; withdrawal: Withdrawal }
+  | { kind: 'no-such-plan' | 'too-many' | 'busy' };
+
+const at = (now: () => number): string => new Date(now()).toISOString();
+const hasPassed = (since: string | undefined, ms: number, now: number): boolean =>
+  Date.parse(since ?? '') + ms <= now;
+
+/** The authority's own plans under a number that are shown, or will be. */
+export async function plansToWithdraw(
+  store: Store,
+  authority: OdsCode,
+  nhsNumber: NhsNumber,
+  now: () => number = Date.now,
+): Promise<PlanRow[]> {
+  const held = (await store.readRows([nhsNumber])).get(nhsNumber) ?? [];
+  return held.filter((row) => row.authority === authority && isShown(row, now()));
+}
+
+const isShown = ({ visibleFrom, visibleUntil }: PlanRow, now: number): boolean =>
+  visibleUntil > Math.max(visibleFrom, now / 1000);
+
+/**
+ * Asks for a plan to be withdrawn as another child's. Nothing changes before a second person has confirmed it.
+ * Audited first. Asking again for the same plan gives the request that waits.
+ */
+export async function askWithdrawal(
+  store: Store,
+  authority: OdsCode,
+  plan: PlanIdentity,
+  reason: string,
+  { now = Date.now, ...by }: Doing,
+): Promise<{ kind: 'asked'; withdrawal: Withdrawal } | { kind: 'no-such-plan' }> {
+  const { waiting, row } = await lookUp(store, authority, plan, now);
+  if (row === undefined) return { kind: 'no-such-plan' };
+  if (waiting !== undefined) return { kind: 'asked', withdrawal: waiting };
+  const withdrawal = request(row, reason, false, by, now);
+  await store.appendEvent(eventOf(authority, withdrawal, 'asked', by, reason));
+  await store.keepWithdrawal(authority, withdrawal);
+  return { kind: 'asked', withdrawal };
+}
+
+/** Withdraws a plan at once, on the word of one person: for when a second one cannot be had. Audited as urgent. */
+export function withdrawUrgently(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  plan: PlanIdentity,
+  reason: string,
+  { now = Date.now, lockWaitMs, ...by }: Changing,
+): Promise<Withdrawn> {
+  return changing(store, anchor, authority, lockWaitMs, async (act) => {
+    const { waiting, row } = await lookUp(store, authority, plan, now);
+    if (row === undefined) return { kind: 'no-such-plan' };
+    if (await isTooMany(store, authority, now)) return { kind: 'too-many' };
+    // Of a request that waits, this is what becomes of it.
+    const asked = request(row, reason, true, by, now);
+    const withdrawal = waiting === undefined ? asked : { ...asked, id: waiting.id };
+    const next = withdrawn(withdrawal, row, by, now);
+    await act(withdrawal, row, next, eventOf(authority, next, 'urgent', by, reason));
+    return { kind: 'withdrawn', withdrawal: next };
+  });
+}
+
+/**
+ * The second person's word: the plan is withdrawn, and lookups do not show it from then on.
+ *
+ * @param nhsNumber as the second person has typed it
+ */
+export function confirmWithdrawal(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  id: string,
+  nhsNumber: NhsNumber,
+  { now = Date.now, lockWaitMs, ...by }: Changing,
+): Promise<Withdrawn | { kind: 'gone' | 'same-person' | 'other-number' }> {
+  return changing(store, anchor, authority, lockWaitMs, async (act) => {
+    const withdrawal = await store.withdrawal(authority, id);
+    if (withdrawal === undefined) return { kind: 'gone' };
+    // A form sent twice.
+    if (withdrawal.state === 'withdrawn' && withdrawal.decided?.key === by.key) {
+      return { kind: 'withdrawn', withdrawal };
+    }
+    if (!isWaiting(withdrawal, now())) return { kind: 'gone' };
+    if (withdrawal.asked.key === by.key) return { kind: 'same-person' };
+    if (withdrawal.nhsNumber !== nhsNumber) return { kind: 'other-number' };
+    const row = await rowOf(store, { authority }, withdrawal);
+    if (row === undefined || !isShown(row, now())) return { kind: 'no-such-plan' };
+    if (await isTooMany(store, authority, now)) return { kind: 'too-many' };
+    const next = withdrawn(withdrawal, row, by, now);
+    await act(withdrawal, row, next, eventOf(authority, next, 'confirmed', by));
+    return { kind: 'withdrawn', withdrawal: next };
+  });
+}
+
+/** Takes a request back, or declines it; nothing was changed by it. Audited first. */
+export async function declineWithdrawal(
+  store: Store,
+  authority: OdsCode,
+  id: string,
+  reason: string,
+  { now = Date.now, ...by }: Doing,
+): Promise<'declined' | 'gone'> {
+  const withdrawal = await store.withdrawal(authority, id);
+  if (withdrawal === undefined || !isWaiting(withdrawal, now())) return 'gone';
+  await store.appendEvent(eventOf(authority, withdrawal, 'declined', by, reason));
+  const { acting: _, ...standing } = withdrawal;
+  await store.keepWithdrawal(authority, {
+    ...standing,
+    state: 'declined',
+    decided: { name: by.name, key: by.key, at: at(now) },
+  });
+  return 'declined';
+}
+
+/**
+ * Shows a withdrawn plan again, as files have it by now. One person is enough: absence is the dangerous direction.
+ *
+ * `settled`: the case system has deleted the plan in the meantime, left it out of a full refresh, or sent it as
+ * another child's, and there is nothing to undo.
+ */
+export function undoWithdrawal(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  id: string,
+  reason: string,
+  { now = Date.now, lockWaitMs, ...by }: Changing,
+): Promise<{ kind: 'undone' | 'gone' | 'too-late' | 'settled' | 'busy' }> {
+  return changing(store, anchor, authority, lockWaitMs, async (act) => {
+    const withdrawal = await store.withdrawal(authority, id);
+    if (withdrawal?.state === 'undone') return { kind: 'undone' };
+    if (withdrawal?.state !== 'withdrawn') return { kind: 'gone' };
+    if (hasPassed(withdrawal.decided?.at, UNDONE_WITHIN_DAYS * DAY_MS, now())) {
+      return { kind: 'too-late' };
+    }
+    const row = await rowOf(store, { authority }, withdrawal);
+    if (row?.withdrawn !== true) return { kind: 'settled' };
+    const next: Withdrawal = {
+      ...withdrawal,
+      state: 'undone',
+      undone: { name: by.name, key: by.key, at: at(now) },
+    };
+    await act(withdrawal, row, next, eventOf(authority, next, 'undone', by, reason));
+    return { kind: 'undone' };
+  });
+}
+
+/** How a withdrawal stands by now. */
+export type StandingWithdrawal = {
+  withdrawal: Withdrawal;
+  /** `settled`: the case system itself has deleted the plan, left it out or sent it as another child's. */
+  standing: 'waiting' | 'lapsed' | 'declined' | 'in-force' | 'settled' | 'undone';
+  /** In force, and files have sent the plan since. */
+  sentAgain: boolean;
+  /** In force: until when it can be undone, milliseconds since 1970. */
+  undoUntil: number | undefined;
+};
+
+/** What an authority asked for and withdrew, the newest first. */
+export async function listWithdrawals(
+  store: Store,
+  authority: OdsCode,
+  now: () => number = Date.now,
+): Promise<StandingWithdrawal[]> {
+  const all = await store.withdrawals(authority);
+  const held = await store.readRows([...new Set(all.map(({ nhsNumber }) => nhsNumber))]);
+  return all.map((withdrawal) => {
+    const row = held
+      .get(withdrawal.nhsNumber)
+      ?.find((each) => each.authority === authority && sameIdentity(each, withdrawal));
+    const standing = standingOf(withdrawal, row, now());
+    const inForce = standing === 'in-force';
+    return {
+      withdrawal,
+      standing,
+      sentAgain: inForce && (row?.sequence ?? 0) > (withdrawal.sequence ?? 0),
+      undoUntil: inForce
+        ? Date.parse(withdrawal.decided?.at ?? '') + UNDONE_WITHIN_DAYS * DAY_MS
+        : undefined,
+    };
+  });
+}
+
+/** Forgets what is over and was kept for long enough: the audit has it all. */
+export async function forgetWithdrawals(
+  store: Store,
+  authority: OdsCode,
+  now: () => number = Date.now,
+): Promise<void> {
+  const over = (await listWithdrawals(store, authority, now)).filter(
+    ({ withdrawal: { asked, decided, undone }, standing }) =>
+      standing !== 'in-force' &&
+      standing !== 'waiting' &&
+      hasPassed(undone?.at ?? decided?.at ?? asked.at, UNDONE_WITHIN_DAYS * DAY_MS, now()),
+  );
+  await store.dropWithdrawals(
+    authority,
+    over.map(({ withdrawal: { id } }) => id),
+  );
+}
+
+function standingOf(
+  withdrawal: Withdrawal,
+  row: PlanRow | undefined,
+  now: number,
+): StandingWithdrawal['standing'] {
+  switch (withdrawal.state) {
+    case 'asked':
+      return isWaiting(withdrawal, now) ? 'waiting' : 'lapsed';
+    case 'withdrawn':
+      return row?.withdrawn === true && isShown(restoredRow(row), now) ? 'in-force' : 'settled';
+    case 'declined':
+    case 'undone':
+      return withdrawal.state;
+  }
+}
+
+const isWaiting = ({ state, asked }: Withdrawal, now: number): boolean =>
+  state === 'asked' && !hasPassed(asked.at, WAITS_DAYS * DAY_MS, now);
+
+type Act = (
+  withdrawal: Withdrawal,
+  row: PlanRow,
+  next: Withdrawal,
+  event: WithdrawalEvent,
+) => Promise<void>;
+
+/** Runs work that changes a row of an authority, under its lock and after whatever was cut short. */
+async function changing<T>(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  lockWaitMs: number | undefined,
+  work: (act: Act) => Promise<T>,
+): Promise<T | { kind: 'busy' }> {
+  let begun = false;
+  try {
+    return await withLock(store, authority, lockWaitMs ?? LOCK_WAIT_MS, async (lock) => {
+      await requireOpen(store);
+      await endInterrupted(store, anchor, lock);
+      return work(async (withdrawal, row, next, event) => {
+        begun = true;
+        const { acting: _, ...standing } = next;
+        await actOnWithdrawal(store, anchor, lock, withdrawal, row, { event, next: standing });
+        await forgetEarlier(store, authority, next);
+      });
+    });
+  } catch (error) {
+    if (error instanceof AuthorityBusy) return { kind: 'busy' };
+    throw asLoadFailed(error, begun);
+  }
+}
+
+/** An earlier withdrawal of the same plan is over: one plan has one withdrawal that can be undone. */
+async function forgetEarlier(
+  store: Store,
+  authority: OdsCode,
+  { id, ...plan }: Withdrawal,
+): Promise<void> {
+  const earlier = (await store.withdrawals(authority)).filter(
+    (each) => each.id !== id && each.state === 'withdrawn' && sameIdentity(each, plan),
+  );
+  await store.dropWithdrawals(
+    authority,
+    earlier.map((each) => each.id),
+  );
+}
+
+async function lookUp(
+  store: Store,
+  authority: OdsCode,
+  plan: PlanIdentity,
+  now: () => number,
+): Promise<{ waiting: Withdrawal | undefined; row: PlanRow | undefined }> {
+  const plans = await plansToWithdraw(store, authority, plan.nhsNumber, now);
+  const waiting = (await store.withdrawals(authority)).find(
+    (each) => isWaiting(each, now()) && sameIdentity(each, plan),
+  );
+  return { waiting, row: plans.find((row) => sameIdentity(row, plan)) };
+}
+
+async function isTooMany(store: Store, authority: OdsCode, now: () => number): Promise<boolean> {
+  const lately = (await store.withdrawals(authority)).filter(
+    ({ state, decided }) =>
+      (state === 'withdrawn' || state === 'undone') && !hasPassed(decided?.at, DAY_MS, now()),
+  );
+  return lately.length >= WITHDRAWN_A_DAY;
+}
+
+function request(
+  { nhsNumber, type, startDate, localId }: PlanRow,
+  reason: string,
+  urgent: boolean,
+  { name, key }: Acting,
+  now: () => number,
+): Withdrawal {
+  // Letters alone: no digits that could be taken for a number.
+  const id = Array.from(randomBytes(12), (byte) => LETTERS[byte % LETTERS.length]).join('');
+  const asked = { name, key, at: at(now) };
+  return { id, nhsNumber, type, startDate, localId, reason, asked, state: 'asked', urgent };
+}
+
+const withdrawn = (
+  withdrawal: Withdrawal,
+  { sequence }: PlanRow,
+  { name, key }: Acting,
+  now: () => number,
+): Withdrawal => ({
+  ...withdrawal,
+  state: 'withdrawn',
+  sequence,
+  decided: { name, key, at: at(now) },
+});
+
+function eventOf(
+  authority: OdsCode,
+  { id, nhsNumber, type, startDate }: Withdrawal,
+  act: (typeof WITHDRAWAL_ACTS)[number],
+  { name, caller, account }: Acting,
+  reason?: string,
+): WithdrawalEvent {
+  return {
+    type: 'withdrawal',
+    auditId: randomUUID(),
+    act,
+    withdrawal: id,
+    authority,
+    nhsNumber,
+    plan: { type, startDate },
+    by: name,
+    ...omitUndefined({ caller, account, reason }),
+  };
+}

@@ -1,0 +1,20 @@
+import { createInterface } from 'node:readline/promises';
+import { text as readAll } from 'node:stream/consumers';
+import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { misused } from './failure.ts';
+
+/** An NHS number from standard input, and on a terminal asked for. Never from an argument: `ps` shows those. */
+export async function readNhsNumber(option: string): Promise<string> {
+  if (option !== '-') {
+    throw misused(
+      'Every user of this machine can see the arguments of a command, so do not put an NHS number there. Write --child - and type the number when asked, or send it on standard input.',
+    );
+  }
+  if (!process.stdin.isTTY) return unspacedNhsNumber((await readAll(process.stdin)).trim());
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return unspacedNhsNumber((await terminal.question('NHS number: ')).trim());
+  } finally {
+    terminal.close();
+  }
+}

@@ -1,0 +1,170 @@
+import type { Command } from 'commander';
+import {
+  type Acting,
+  askWithdrawal,
+  confirmWithdrawal,
+  listWithdrawals,
+  plansToWithdraw,
+  UNDONE_WITHIN_DAYS,
+  undoWithdrawal,
+  type Withdrawn,
+  withdrawUrgently,
+} from '#loaders/upkeep/withdraw.ts';
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import { parseIsoDate } from '#schemas/calendar.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import type { PlanRow } from '#schemas/plans/row.ts';
+import { shortTextSchema } from '#schemas/text.ts';
+import { WITHDRAWAL } from '#schemas/wording/withdrawals.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { Failure, misused } from './failure.ts';
+import { type Named, osAccount, readNamed, readOption } from './named.ts';
+import { runningRedis, withStore } from './store.ts';
+import { readNhsNumber } from './typed-nhs-number.ts';
+
+type WithdrawOptions = Partial<Named> & {
+  child?: string;
+  start?: string;
+  confirmedBy?: string;
+  urgent?: boolean;
+  undo?: string;
+  list?: boolean;
+};
+
+const named = (name: string): Acting => ({
+  name,
+  key: `named ${name.toLowerCase()}`,
+  account: osAccount(),
+});
+
+const planText = ({ type, startDate, localId }: Pick<PlanRow, 'type' | 'startDate' | 'localId'>) =>
+  `${PLAN_TYPES[type].label}, started ${startDate}${localId === '' ? '' : `, local id ${localId}`}`;
+
+/** The one plan that is meant. */
+function only(plans: readonly PlanRow[], start: string | undefined): PlanRow {
+  const day = start === undefined ? undefined : parseIsoDate(start);
+  if (start !== undefined && day === undefined) throw misused('--start must be a day, 2026-09-14.');
+  const meant = plans.filter(({ startDate }) => day === undefined || startDate === day);
+  const [plan, second] = meant;
+  if (plan === undefined) throw new Failure(WITHDRAWAL.noSuchPlan);
+  if (second === undefined) return plan;
+  throw misused(
+    `There are several: say which by --start. ${meant.map((each) => planText(each)).join('; ')}.`,
+  );
+}
+
+/** Prints what it came to. */
+function told(code: OdsCode, done: Withdrawn | { kind: 'same-person' | 'other-number' | 'gone' }) {
+  if (done.kind !== 'withdrawn') throw new Failure(WITHDRAWAL.refused[done.kind]);
+  console.log(`${WITHDRAWAL.done} ${WITHDRAWAL.settles}`);
+  console.log(
+    `Within ${UNDONE_WITHIN_DAYS} days: cp-flags withdraw ${code} --undo ${done.withdrawal.id}`,
+  );
+}
+
+async function list(store: Store, code: OdsCode): Promise<void> {
+  const all = await listWithdrawals(store, code);
+  if (all.length === 0) console.log(`Authority ${code} has withdrawn nothing.`);
+  // Neither number nor local id: whoever operates the service is shown no child.
+  for (const { withdrawal, standing, sentAgain } of all) {
+    const { id, type, startDate, asked, decided, urgent } = withdrawal;
+    console.log(
+      [
+        `${id}  ${planText({ type, startDate, localId: '' })}: ${WITHDRAWAL.standing[standing]}`,
+        `asked for by ${asked.name} at ${asked.at}${urgent ? ', urgently' : ''}`,
+        ...(decided === undefined ? [] : [`decided by ${decided.name} at ${decided.at}`]),
+        ...(sentAgain ? [WITHDRAWAL.sentAgain] : []),
+      ].join('; '),
+    );
+  }
+}
+
+async function withdraw(
+  store: Store,
+  anchor: Anchor,
+  code: OdsCode,
+  number: NhsNumber,
+  { by, reason }: Named,
+  { start, confirmedBy, urgent = false }: WithdrawOptions,
+): Promise<void> {
+  const plan = only(await plansToWithdraw(store, code, number), start);
+  if (urgent) {
+    told(code, await withdrawUrgently(store, anchor, code, plan, reason, named(by)));
+    return;
+  }
+  if (confirmedBy === undefined) {
+    throw misused('Say who of the council confirms it: --confirmed-by NAME; or --urgent.');
+  }
+  const second = named(readOption('--confirmed-by', shortTextSchema, confirmedBy));
+  if (second.key === named(by).key) throw new Failure(WITHDRAWAL.refused['same-person']);
+  const asked = await askWithdrawal(store, code, plan, reason, named(by));
+  if (asked.kind !== 'asked') throw new Failure(WITHDRAWAL.noSuchPlan);
+  const { id } = asked.withdrawal;
+  told(code, await confirmWithdrawal(store, anchor, code, id, number, second));
+}
+
+/** `cp-flags withdraw`: for a council that cannot use its pages, on its written word. */
+export async function withdrawFlag(
+  configuration: Configuration,
+  codeText: string,
+  options: WithdrawOptions,
+): Promise<void> {
+  const code = odsCodeSchema.safeParse(codeText).data;
+  if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');
+  const isListing = options.list === true;
+  const who = isListing ? undefined : readNamed(options);
+  const needsChild = !isListing && options.undo === undefined;
+  if (needsChild && options.child === undefined) throw misused('Say whose flag: --child -');
+  const child =
+    needsChild && options.child !== undefined
+      ? parseNhsNumber(await readNhsNumber(options.child))
+      : undefined;
+  if (needsChild && child === undefined) throw misused('That is not an NHS number.');
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'loader', async (store, anchor) => {
+    if (who === undefined) {
+      await list(store, code);
+    } else if (options.undo !== undefined) {
+      const acting = named(who.by);
+      const done = await undoWithdrawal(store, anchor, code, options.undo, who.reason, acting);
+      if (done.kind !== 'undone') throw new Failure(WITHDRAWAL.notUndone[done.kind]);
+      console.log(WITHDRAWAL.undone);
+    } else if (child !== undefined) {
+      await withdraw(store, anchor, code, child, who, options);
+    }
+  });
+}
+
+/** Declares `cp-flags withdraw`. */
+export function addWithdrawCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('withdraw')
+    .description('Stop showing one flag that a council put on the wrong child, or undo that.')
+    .argument('<code>', "the council's ODS code")
+    .option('--child <->', 'whose: - asks for the NHS number, or reads it from standard input')
+    .option('--start <day>', 'which plan, if the council has several under this number')
+    .option('--by <name>', 'who of the council asks; goes into the audit')
+    .option('--confirmed-by <name>', 'who else of the council has confirmed it')
+    .option('--urgent', 'on the word of one person; the audit says so')
+    .option('--reason <text>', 'why; goes into the audit')
+    .option('--undo <id>', 'show it again, within 30 days')
+    .option('--list', 'what was asked for and withdrawn')
+    .addHelpText(
+      'after',
+      `
+Files that send the plan again leave it withdrawn, until the case system deletes it, leaves it out of a full
+refresh or sends it under another local id. A council does this itself on its pages.
+
+Examples:
+  cp-flags withdraw V145 --child - --by "A. Example" --confirmed-by "B. Example" --reason "typed under a twin's number"
+  cp-flags withdraw V145 --list
+  cp-flags withdraw V145 --undo bcdfghjkmnpq --by "A. Example" --reason "it is this child after all"
+`,
+    )
+    .action((code: string, options: WithdrawOptions) =>
+      withdrawFlag(configuration(), code, options),
+    );
+}

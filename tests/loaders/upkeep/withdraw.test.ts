@@ -1,0 +1,403 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import { purge } from '#loaders/upkeep/purge.ts';
+import {
+  type Acting,
+  askWithdrawal,
+  confirmWithdrawal,
+  declineWithdrawal,
+  listWithdrawals,
+  plansToWithdraw,
+  undoWithdrawal,
+  WAITS_DAYS,
+  WITHDRAWN_A_DAY,
+  withdrawUrgently,
+} from '#loaders/upkeep/withdraw.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import { DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
+import { keys } from '#store/keys.ts';
+import type { Store } from '#store/store.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { until } from '../../support/test-store.ts';
+import { startLoading } from '../../support/upload-loading.ts';
+import {
+  fileCsv,
+  type ModelPlan,
+  type ModelRecord,
+  person,
+  planOf,
+  RECEIVED_AT,
+} from '../../support/upload-model.ts';
+
+const DAY_MS = 86_400_000;
+const { t, l, newAuthority, loadRecords, rowsOf, events } = await startLoading();
+
+const ADA: Acting = { name: 'Ada Officer', key: 'council ada' };
+const BEN: Acting = { name: 'Ben Manager', key: 'council ben' };
+const now = () => RECEIVED_AT;
+const START = day('2026-09-14');
+const plan = (n = 1) => ({
+  nhsNumber: testNumber(n),
+  type: 'child-protection-plan' as const,
+  startDate: START,
+});
+const why = 'entered for the wrong child';
+
+/** Asked for by one and confirmed by another. @returns its id */
+async function withdraw(authority: OdsCode, n = 1, at = now): Promise<string> {
+  const asked = await askWithdrawal(t.store, authority, plan(n), why, { ...ADA, now: at });
+  if (asked.kind !== 'asked') throw new Error(asked.kind);
+  const { id } = asked.withdrawal;
+  const number = testNumber(n);
+  const done = await confirmWithdrawal(t.store, t.anchor, authority, id, number, {
+    ...BEN,
+    now: at,
+  });
+  expect(done.kind).toBe('withdrawn');
+  return id;
+}
+const shown = async (authority: OdsCode, n = 1, at = now): Promise<boolean> =>
+  (await plansToWithdraw(t.store, authority, testNumber(n), at)).length > 0;
+const undo = (authority: OdsCode, id: string, at = now) =>
+  undoWithdrawal(t.store, t.anchor, authority, id, 'it is this child after all', {
+    ...ADA,
+    now: at,
+  });
+const eventsOf = async (authority: OdsCode) =>
+  (await events()).flatMap((event) =>
+    event.type === 'withdrawal' && event.authority === authority ? event : [],
+  );
+
+/** What a restart of Redis asks: does all that is held agree with the anchor? */
+async function expectWhole(authority: OdsCode): Promise<void> {
+  const tally = (await t.store.tally()).get(authority);
+  expect(t.anchor.authority(authority)).toMatchObject({
+    rows: tally?.rows ?? 0,
+    ...(tally !== undefined && { digest: tally.digest }),
+  });
+  expect(t.anchor.loadInProgress(authority)).toBeUndefined();
+}
+
+describe('a flag on the wrong child', () => {
+  test('is shown until a second person of the council has confirmed its withdrawal, and never after', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(1), planOf(2)]);
+    const asked = await askWithdrawal(t.store, authority, plan(), why, { ...ADA, now });
+    if (asked.kind !== 'asked') throw new Error(asked.kind);
+    const { id } = asked.withdrawal;
+    const confirm = (who: Acting, number = testNumber(1)) =>
+      confirmWithdrawal(t.store, t.anchor, authority, id, number, { ...who, now });
+
+    expect(await confirm(ADA)).toEqual({ kind: 'same-person' });
+    expect(await confirm({ ...ADA, name: 'Another Name' })).toEqual({ kind: 'same-person' });
+    expect(await confirm(BEN, testNumber(2))).toEqual({ kind: 'other-number' });
+    expect(await shown(authority)).toBe(true);
+
+    expect((await confirm(BEN)).kind).toBe('withdrawn');
+    expect(await shown(authority)).toBe(false);
+    expect(await shown(authority, 2)).toBe(true);
+    expect(await confirm(BEN)).toMatchObject({ kind: 'withdrawn', withdrawal: { id } });
+    await expectWhole(authority);
+    expect(await t.store.authority(authority)).toMatchObject({ sequence: 1, reconciled: true });
+    const [row] = await rowsOf(authority, 1);
+    expect(row).toMatchObject({ withdrawn: true, deleteDate: day('2026-11-24'), sequence: 1 });
+    expect(await eventsOf(authority)).toMatchObject([
+      { act: 'asked', by: 'Ada Officer', reason: why, nhsNumber: testNumber(1), withdrawal: id },
+      { act: 'confirmed', by: 'Ben Manager', withdrawal: id },
+    ]);
+  });
+
+  test('can be withdrawn by one person at once, and the audit says that it was urgent', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const done = await withdrawUrgently(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
+    expect(done).toMatchObject({ kind: 'withdrawn', withdrawal: { urgent: true } });
+    expect(await shown(authority)).toBe(false);
+    expect(await eventsOf(authority)).toMatchObject([{ act: 'urgent', by: 'Ada Officer' }]);
+  });
+
+  test('is shown again by one person, within thirty days and no later', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const id = await withdraw(authority);
+    expect(await undo(authority, id, () => RECEIVED_AT + 30 * DAY_MS)).toEqual({
+      kind: 'too-late',
+    });
+    expect(await undo(authority, id, () => RECEIVED_AT + 30 * DAY_MS - 1)).toEqual({
+      kind: 'undone',
+    });
+    expect(await shown(authority)).toBe(true);
+    expect((await rowsOf(authority, 1))[0]?.deleteDate).toBeUndefined();
+    await expectWhole(authority);
+    expect((await eventsOf(authority)).at(-1)).toMatchObject({ act: 'undone', by: 'Ada Officer' });
+    // And may be withdrawn once more.
+    await withdraw(authority);
+    expect(await shown(authority)).toBe(false);
+  });
+
+  test('is not withdrawn by a request that was declined, has lapsed or names no plan of the council', async () => {
+    const authority = newAuthority();
+    const other = newAuthority();
+    await loadRecords(authority, 1);
+    await loadRecords(other, 1, [planOf(2)]);
+    expect(await askWithdrawal(t.store, authority, plan(2), why, { ...ADA, now })).toEqual({
+      kind: 'no-such-plan',
+    });
+    const ask = async () => {
+      const asked = await askWithdrawal(t.store, authority, plan(), why, { ...ADA, now });
+      return asked.kind === 'asked' ? asked.withdrawal.id : '';
+    };
+    const first = await ask();
+    expect(await ask()).toBe(first);
+    expect(await declineWithdrawal(t.store, authority, first, 'right child', BEN)).toBe('declined');
+    const confirm = (id: string, of: OdsCode, at = now) =>
+      confirmWithdrawal(t.store, t.anchor, of, id, testNumber(1), { ...BEN, now: at });
+    expect(await confirm(first, authority)).toEqual({ kind: 'gone' });
+    const second = await ask();
+    const late = () => RECEIVED_AT + WAITS_DAYS * DAY_MS;
+    expect(await confirm(second, authority, late)).toEqual({ kind: 'gone' });
+    expect(await confirm(second, other)).toEqual({ kind: 'gone' });
+    expect(await shown(authority)).toBe(true);
+  });
+
+  test('says busy while a file of the council is being loaded, and changes nothing', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const lock = await t.store.lockAuthority(authority);
+    const done = await withdrawUrgently(t.store, t.anchor, authority, plan(), why, {
+      ...ADA,
+      now,
+      lockWaitMs: 0,
+    });
+    expect(done).toEqual({ kind: 'busy' });
+    await lock?.release();
+    expect(await shown(authority)).toBe(true);
+  });
+
+  test('no more than single mistakes are withdrawn in a day', async () => {
+    const authority = newAuthority();
+    const children = Array.from({ length: WITHDRAWN_A_DAY + 1 }, (_, i) => i + 1);
+    await loadRecords(
+      authority,
+      1,
+      children.map((n) => planOf(n)),
+    );
+    for (const n of children.slice(0, -1)) await withdraw(authority, n);
+    const urgently = (at: () => number) =>
+      withdrawUrgently(t.store, t.anchor, authority, plan(WITHDRAWN_A_DAY + 1), why, {
+        ...ADA,
+        now: at,
+      });
+    expect(await urgently(now)).toEqual({ kind: 'too-many' });
+    expect((await urgently(() => RECEIVED_AT + DAY_MS)).kind).toBe('withdrawn');
+  });
+});
+
+describe('a withdrawal outranks files', () => {
+  test('that send the plan again, which the acknowledgement says each time', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const id = await withdraw(authority);
+    for (const sequence of [2, 3]) {
+      const answer = await loadRecords(authority, sequence, [planOf(1), planOf(2)]);
+      expect(answer.code).toBe('CPF02');
+      expect(answer.warnings).toMatchObject([
+        {
+          code: 'CPR06',
+          field: 'delete_date',
+          hint: expect.stringContaining('was withdrawn on') as unknown,
+        },
+      ]);
+      expect(await shown(authority)).toBe(false);
+    }
+    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+      { standing: 'in-force', sentAgain: true, withdrawal: { id } },
+    ]);
+    await expectWhole(authority);
+  });
+
+  test('until the case system deletes the plan; then what it sends counts', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const id = await withdraw(authority);
+    await loadRecords(authority, 2, [planOf(1, { deleteDate: day('2026-11-23') })]);
+    expect(await undo(authority, id)).toEqual({ kind: 'settled' });
+    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([{ standing: 'settled' }]);
+    await loadRecords(authority, 3);
+    expect(await shown(authority)).toBe(true);
+  });
+
+  test('until the case system sends the plan as that of another local id', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    await withdraw(authority);
+    const anothers = { ...planOf(1), child: person(1, { localId: 'LA-77' }) };
+    const answer = await loadRecords(authority, 2, [anothers]);
+    expect(answer.warnings).toMatchObject([
+      { hint: expect.stringContaining('comes with another local id') as unknown },
+    ]);
+    expect(await shown(authority)).toBe(true);
+    await expectWhole(authority);
+  });
+
+  test('and an end that is sent meanwhile is shown once it is undone', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const id = await withdraw(authority);
+    await loadRecords(authority, 2, [planOf(1, { endDate: day('2026-11-20') })]);
+    expect(await shown(authority)).toBe(false);
+    expect(await undo(authority, id)).toEqual({ kind: 'undone' });
+    expect(await rowsOf(authority, 1)).toMatchObject([{ endDate: day('2026-11-20'), sequence: 2 }]);
+    expect(await shown(authority)).toBe(true);
+  });
+
+  test('for as long as its plan would be shown, whatever is purged', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    await withdraw(authority);
+    const later = () => RECEIVED_AT + 200 * DAY_MS;
+    await purge(t.store, t.anchor, { by: 'test', now: later });
+    await loadRecords(authority, 2);
+    expect(await shown(authority, 1, later)).toBe(false);
+  });
+});
+
+type Step = 'add' | 'end' | 'delete' | 'late' | 'full-with' | 'full-without' | 'withdraw' | 'undo';
+const STEPS: Step[] = [
+  'add',
+  'end',
+  'delete',
+  'late',
+  'full-with',
+  'full-without',
+  'withdraw',
+  'undo',
+];
+
+/** What the rules come to, in a few words: the last word of the case system, and whether it is outranked. */
+function model() {
+  let sent: 'nothing' | 'plan' | 'deleted' = 'nothing';
+  let isWithdrawn = false;
+  return {
+    takes(step: Step): void {
+      if (step === 'add' || step === 'end' || step === 'full-with') sent = 'plan';
+      if (step === 'delete' && sent !== 'nothing') {
+        sent = 'deleted';
+        isWithdrawn = false;
+      }
+      if (step === 'full-without') {
+        sent = 'nothing';
+        isWithdrawn = false;
+      }
+      if (step === 'withdraw' && sent === 'plan') isWithdrawn = true;
+      if (step === 'undo') isWithdrawn = false;
+    },
+    get shows() {
+      return sent === 'plan' && !isWithdrawn;
+    },
+  };
+}
+
+test('in whatever order files, withdrawals and undoings come, what is shown is what the last of each says, and the anchor agrees', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom(...STEPS), { minLength: 1, maxLength: 6 }),
+      async (further) => {
+        const steps: Step[] = ['add', 'withdraw', ...further];
+        const authority = newAuthority();
+        const expected = model();
+        let id: string | undefined;
+        let sequence = 10;
+        let late = 9;
+        const send = async (
+          plans: Partial<ModelPlan>[],
+          differing: { full?: boolean; of?: number } = {},
+        ) => {
+          const { full = false, of = ++sequence } = differing;
+          const records: ModelRecord[] = [planOf(2), ...plans.map((each) => planOf(1, each))];
+          await l.load(fileCsv({ records }), {
+            metadata: {
+              authority,
+              sequence: of,
+              createdAt: '2026-11-23T21:30:00Z',
+              rowCount: records.length,
+              full,
+            },
+            breakers: { ...DEFAULT_BREAKERS, removalsStopShare: 1 },
+          });
+        };
+        await t.store.setAuthority(
+          authority,
+          { name: 'Test Council', emergencyDutyTeamPhone: '02079460199' },
+          'test',
+        );
+        await send([]);
+        for (const step of steps) {
+          expected.takes(step);
+          if (step === 'add') await send([{}]);
+          if (step === 'end') await send([{ endDate: day('2026-11-01') }]);
+          if (step === 'delete') await send([{ deleteDate: day('2026-11-20') }]);
+          // Older than all that was sent: it says nothing about a plan that is held.
+          if (step === 'late') await send([{ deleteDate: day('2026-11-20') }], { of: late-- });
+          if (step === 'full-with') await send([{}], { full: true });
+          if (step === 'full-without') await send([], { full: true });
+          if (step === 'withdraw' && (await shown(authority))) id = await withdraw(authority);
+          if (step === 'undo' && id !== undefined) await undo(authority, id);
+          expect(await shown(authority)).toBe(expected.shows);
+          await expectWhole(authority);
+        }
+        expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+        // Of a day of its own, so that no limit is met.
+        await t.store.dropWithdrawals(authority, id === undefined ? [] : [id]);
+      },
+    ),
+    { numRuns: 6 },
+  );
+  await t.admin.del(keys.open);
+  await until(() => t.store.isOpen(), 'the store opening after a comparison of all it holds');
+});
+
+test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad'] as const)(
+  'a withdrawal and an undoing cut short at %s come to the same end when they are resumed',
+  async (step) => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(1), planOf(2)]);
+    const fail = (): never => {
+      throw new Error('the process ended here');
+    };
+    const store: Store =
+      step === 'commitLoad' ? t.store : { ...t.store, [step]: () => Promise.resolve().then(fail) };
+    const anchor =
+      step !== 'commitLoad'
+        ? t.anchor
+        : new Proxy(t.anchor, {
+            get(target, name) {
+              const value: unknown = Reflect.get(target, name, target);
+              if (name === step) return fail;
+              return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+            },
+          });
+    const resume = async (): Promise<void> => {
+      const load = t.anchor.loadInProgress(authority);
+      expect(load?.journal).not.toContain(testNumber(1));
+      if (load !== undefined) await resumeLoad(t.store, t.anchor, load);
+    };
+    await expect(
+      withdrawUrgently(store, anchor, authority, plan(), why, { ...ADA, now }),
+    ).rejects.toThrow(LoadFailed);
+    await resume();
+    expect(await shown(authority)).toBe(false);
+    await expectWhole(authority);
+    const [standing] = await listWithdrawals(t.store, authority, now);
+    expect(standing).toMatchObject({ standing: 'in-force' });
+    const id = standing?.withdrawal.id ?? '';
+    await expect(
+      undoWithdrawal(store, anchor, authority, id, why, { ...ADA, now }),
+    ).rejects.toThrow(LoadFailed);
+    await resume();
+    expect(await shown(authority)).toBe(true);
+    await expectWhole(authority);
+    expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+  },
+);
