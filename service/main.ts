@@ -12,11 +12,12 @@ import { openTls } from './http/tls.ts';
 import { coverageLimits } from './lookup/coverage.ts';
 import { mount } from './routes/route.ts';
 import { OPERATIONS } from './routes/routes.ts';
+import { readProviders, startBrowsers } from './start/browsers.ts';
 import { createClosing } from './start/closing.ts';
 import { reportFigures } from './start/figures.ts';
 import { watchHealth } from './start/health.ts';
 import { createLookups } from './start/lookups.ts';
-import { readProviders, startPages } from './start/pages.ts';
+import { startDesks, startPages } from './start/pages.ts';
 import { startReadiness } from './start/readiness.ts';
 import { recordConfiguration } from './start/record-start.ts';
 import { openLanes, startRedis } from './start/redis.ts';
@@ -106,9 +107,7 @@ export async function startService(
     });
     const nameOf = (code: string): string | undefined =>
       organisationsOf(identities, admissionContext.isDemo()).get(code)?.name;
-    const providers = runs('pages', ROLE)
-      ? await readProviders(configuration, nameOf, onProblem)
-      : [];
+    const providers = await readProviders(configuration, nameOf, onProblem);
     const signIn = providers.map(({ described }) => described);
     const versions = recordConfiguration(start, {
       readiness,
@@ -147,28 +146,28 @@ export async function startService(
     add(reportFigures(start, { connection, readiness, own, stopping: begun, build }));
 
     let port = PORT;
-    const pages =
-      lookups &&
-      (await startPages(start, {
-        kind,
-        readiness,
-        // An ended session must not come back with another primary.
-        connection: replicated?.records ?? connection,
-        admissionContext,
-        identities,
-        lookups,
-        providers,
-        port: () => port,
-      }));
+    const browsers = await startBrowsers(start, {
+      kind,
+      readiness,
+      // An ended session must not come back with another primary.
+      connection: replicated?.records ?? connection,
+      admissionContext,
+      identities,
+      providers,
+      port: () => port,
+    });
+    const pages = lookups && (await startPages(start, browsers, { readiness, lookups }));
+    const desks = worker && startDesks(browsers, worker.forRoutes);
 
     const description = createApiDescription(OPERATIONS, build.version, PUBLIC_URL);
     const routes = [
       ...(lookups === undefined ? [] : mount(PARTS.lookups.routes, lookups)),
       ...(pages?.routes ?? []),
+      ...(desks?.routes ?? []),
       ...(worker === undefined ? [] : mount(PARTS.work.routes, worker.forRoutes)),
       ...mount(PARTS.service.routes, { build, readiness, own, description, stopping: begun }),
     ];
-    const app = createApp(routes, { log, page: pages?.notFound });
+    const app = createApp(routes, { log, page: pages?.notFound ?? desks?.notFound });
     const http = await serveHttp(app.fetch, {
       host: HOST,
       port: PORT,

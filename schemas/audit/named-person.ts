@@ -3,7 +3,7 @@ export type NamedPerson = {
   /** As it was given: a name that this program cannot check. */
   by: string;
   reason: string;
-  /** The account of the operating system that the command ran under; absent where it was no command. */
+  /** The account of the operating system that the command ran under, or that somebody signed in with. */
   account?: string;
 };
 

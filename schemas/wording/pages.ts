@@ -32,6 +32,7 @@ const enumerated = (all: readonly string[], word = 'and'): string => {
 export const FRAME = {
   skip: 'Skip to main content',
   account: 'Account',
+  navigation: 'What you can do here',
   changeRole: 'Change role',
   signOut: 'Sign out',
   demo: 'Demo. Every child, council and number here is made up.',
@@ -69,6 +70,10 @@ export const SIGN_IN = {
     ambulanceService: 'Paramedic',
     scheduledCare: 'GP in office hours: a look that the council is not told about',
     school: 'Safeguarding lead in a school: is refused',
+    authority: 'Data officer of a council',
+    privacyOfficer: 'Privacy officer of a hospital',
+    caldicottGuardian: 'Caldicott Guardian of the organisation that runs this service',
+    operations: 'Operator of this service',
   },
 } as const;
 
@@ -106,7 +111,7 @@ export const SIGN_IN_REFUSED = {
     'The organisation that runs it has stopped your access. Ask your privacy officer or safeguarding lead.',
   nothingHere: 'There is nothing for your job here yet',
   nothingHereThen:
-    'Your sign-in worked, but these pages are for clinicians. Ask the team that runs this service.',
+    'Your sign-in worked, but none of the pages here is for you. Ask the team that runs this service.',
   sent: 'What was sent',
   sentRows: {
     name: 'Name',

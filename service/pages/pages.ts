@@ -1,4 +1,5 @@
 import { ACCESSIBILITY, FRAME } from '#schemas/wording/pages.ts';
+import { decideAccess } from '../admission/decide.ts';
 import { preferredType } from '../http/accept.ts';
 import { problemResponse } from '../http/problem.ts';
 import { readRequestIds } from '../http/request-ids.ts';
@@ -6,22 +7,23 @@ import type { Handler, MountedRoute, NotFound, RouteContext } from '../http/rout
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { createCouncilsPage } from './councils/councils.ts';
 import type { CouncilNumbers } from './councils/numbers.ts';
+import { homeOf } from './desk/desks.ts';
 import { ASSETS_PATH, type Assets } from './html/assets.ts';
-import { createFrame, PAGE_HEADERS, redirect } from './html/frame.ts';
+import { PAGE_HEADERS, redirect } from './html/frame.ts';
 import { html } from './html/html.ts';
 import { heading, link, notFoundPage, paragraph } from './html/parts.ts';
 import { createLookUpPages, type LookUpPagesDependencies } from './look-up/look-up.ts';
 import { couldNotCheckPage } from './look-up/not-checked.ts';
 import { createSignIn, type SignInDependencies } from './sign-in/sign-in.ts';
 
-type Shared = 'frame';
-export type PagesDependencies = Omit<SignInDependencies & LookUpPagesDependencies, Shared> & {
-  assets: Assets;
-  councils: CouncilNumbers;
-  /** Whether there are pages: where people can sign in, and in a demo. */
-  isOn: () => boolean;
-  log: Log;
-};
+export type PagesDependencies = SignInDependencies &
+  LookUpPagesDependencies & {
+    assets: Assets;
+    councils: CouncilNumbers;
+    /** Whether there are pages: where people can sign in, and in a demo. */
+    isOn: () => boolean;
+    log: Log;
+  };
 
 type PageRoute = {
   operation: MountedRoute['operation'];
@@ -63,16 +65,19 @@ const wantsPage = (c: RouteContext): boolean =>
   preferredType(c, ['application/problem+json', 'text/html']) === 'text/html';
 
 function createHandlers(dependencies: PagesDependencies) {
-  const { assets, councils, isDemo } = dependencies;
-  const frame = createFrame(assets, isDemo);
-  const signIn = createSignIn({ ...dependencies, frame });
-  const lookUp = createLookUpPages({ ...dependencies, frame });
+  const { frame, assets, councils, sessions, organisations, registeredOnly } = dependencies;
+  const signIn = createSignIn(dependencies);
+  const lookUp = createLookUpPages(dependencies);
 
   /** A browser is taken to the pages; a program is told what it was told before there were any. */
   const home: Handler = (c) => {
-    return wantsPage(c)
-      ? redirect('/look-up')
-      : problemResponse('not-found', readRequestIds(c.env.incoming));
+    const { incoming } = c.env;
+    if (!wantsPage(c)) return problemResponse('not-found', readRequestIds(incoming));
+    const state = sessions.read(incoming);
+    if (!('session' in state)) return redirect('/look-up');
+    const { session } = state;
+    const access = decideAccess(session, {}, organisations(), registeredOnly());
+    return redirect(homeOf(session.scopes, access) ?? '/look-up');
   };
 
   const accessibility: Handler = () =>
@@ -125,25 +130,28 @@ ${paragraph(ACCESSIBILITY.reportThen)}`,
     asset,
   };
   const fault = (): Response => frame(couldNotCheckPage(paragraph(link('/', FRAME.start))));
-  const notFound = (): Response => frame(notFoundPage());
-  return { handlers, fault, notFound, stop: lookUp.stop };
+  return { handlers, fault, stop: lookUp.stop };
 }
 
-/** The same addresses where there never are pages. */
-export const absentPages = (): MountedRoute[] =>
-  PAGES.map(({ operation }) => ({
+/** The addresses of pages where there never are any. */
+export const absentPages = (pages: readonly Pick<MountedRoute, 'operation'>[]): MountedRoute[] =>
+  pages.map(({ operation }) => ({
     operation,
     handler: (c) => problemResponse('not-found', readRequestIds(c.env.incoming)),
   }));
 
+/** What a browser is shown at an address that is not there; `undefined` for a program. */
+export const createNotFound =
+  ({ frame, isOn }: Pick<PagesDependencies, 'frame' | 'isOn'>): NotFound =>
+  (c) =>
+    isOn() && wantsPage(c) ? frame(notFoundPage()) : undefined;
+
 /** The pages of a running service; where there are none, their addresses are like any other that is not there. */
 export function createPages(dependencies: PagesDependencies): {
   routes: MountedRoute[];
-  /** What a browser is shown at an address that is not there; `undefined` for a program. */
-  notFound: NotFound;
   stop: () => void;
 } {
-  const { handlers, fault, notFound, stop } = createHandlers(dependencies);
+  const { handlers, fault, stop } = createHandlers(dependencies);
   const { isOn, log } = dependencies;
   const routes = PAGES.map(({ operation, answeredBy }): MountedRoute => {
     const handler = handlers[answeredBy];
@@ -160,5 +168,5 @@ export function createPages(dependencies: PagesDependencies): {
       },
     };
   });
-  return { routes, notFound: (c) => (isOn() && wantsPage(c) ? notFound() : undefined), stop };
+  return { routes, stop };
 }

@@ -1,16 +1,19 @@
 import type { Operation } from '../description/operation.ts';
 import type { Handler, MountedRoute } from '../http/route.ts';
 
-/** An endpoint: what the description says of it, and its handler, made of what it depends on. */
-export type Route<Dependencies> = {
-  operation: Operation;
+/** Where a handler is mounted, and how it is made of what it depends on. */
+export type Mountable<Dependencies> = {
+  operation: MountedRoute['operation'];
   handler: (dependencies: Dependencies) => Handler;
 };
 
+/** An endpoint: what the description says of it, and its handler. */
+export type Route<Dependencies> = Mountable<Dependencies> & { operation: Operation };
+
 /** What all of several routes depend on. */
-export type DependenciesOf<Routes extends readonly Route<never>[]> = (
+export type DependenciesOf<Routes extends readonly Mountable<never>[]> = (
   Routes[number] extends infer Each
-    ? Each extends Route<infer Dependencies>
+    ? Each extends Mountable<infer Dependencies>
       ? (dependencies: Dependencies) => void
       : never
     : never
@@ -20,7 +23,7 @@ export type DependenciesOf<Routes extends readonly Route<never>[]> = (
 
 /** Makes the handlers of routes. */
 export const mount = <Dependencies>(
-  routes: readonly Route<Dependencies>[],
+  routes: readonly Mountable<Dependencies>[],
   dependencies: Dependencies,
 ): MountedRoute[] =>
   routes.map(({ operation, handler }) => ({ operation, handler: handler(dependencies) }));

@@ -1,157 +1,41 @@
-import { dirname, resolve } from 'node:path';
-import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
-import { signInFileSchema } from '#schemas/people/sign-in.ts';
-import type { Dataset } from '#store/authorities/dataset.ts';
-import { createSessionEndings } from '#store/session-endings.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import type { AdmissionContext } from '../admission/admission-context.ts';
-import { type Identities, organisationsOf } from '../admission/identities.ts';
-import { readSettingFile } from '../admission/issuers.ts';
-import { councilsFile, sessionKeysFile } from '../files/data-folder.ts';
+import { councilsFile } from '../files/data-folder.ts';
 import type { MountedRoute, NotFound } from '../http/route.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
-import { readAssets } from '../pages/html/assets.ts';
-import { absentPages, backPath, createPages } from '../pages/pages.ts';
-import { createCookies } from '../pages/session/cookies.ts';
-import { createForms } from '../pages/session/forms.ts';
-import { openSealer } from '../pages/session/seal.ts';
-import { createSessions, LONGEST_MS } from '../pages/session/sessions.ts';
-import { createVisits } from '../pages/session/visits.ts';
-import { openProvider, type Provider } from '../pages/sign-in/openid.ts';
-import { DEMO_PROVIDER } from '../pages/sign-in/sign-in.ts';
+import { DESK_PAGES } from '../pages/desk-pages.ts';
+import { absentPages, createNotFound, createPages, PAGES } from '../pages/pages.ts';
+import { mount } from '../routes/route.ts';
+import type { WorkRoutesDependencies } from '../routes/routes.ts';
+import type { Browsers } from './browsers.ts';
 import type { StartContext } from './context.ts';
 import type { Lookups } from './lookups.ts';
-import type { StoreConnection } from './redis.ts';
 
-/**
- * Reads SIGN_IN_FILE, whose files are named relative to its own folder.
- *
- * @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong
- */
-export async function readProviders(
-  { SIGN_IN_FILE, PUBLIC_URL }: Configuration,
-  nameOf: (organisation: string) => string | undefined,
-  onProblem: (sentence: string) => void,
-): Promise<Provider[]> {
-  if (SIGN_IN_FILE === undefined) return [];
-  const settings = await readSettingFile('SIGN_IN_FILE', SIGN_IN_FILE, signInFileSchema);
-  const beside = (path: string): string => resolve(dirname(SIGN_IN_FILE), path);
-  return Promise.all(
-    settings.map(({ clientSecretFile, clientKeyFile, ...provider }) =>
-      openProvider(
-        {
-          ...provider,
-          ...(clientSecretFile !== undefined && { clientSecretFile: beside(clientSecretFile) }),
-          ...(clientKeyFile !== undefined && { clientKeyFile: beside(clientKeyFile) }),
-        },
-        { redirectUri: `${PUBLIC_URL}${backPath(provider.id)}`, nameOf, onProblem },
-      ),
-    ),
-  );
-}
-
-/** Live data goes nowhere unprotected, and nobody is believed who could be anybody. */
-function refuseUnprotected(providers: readonly Provider[], publicUrl: string | undefined): void {
-  if (providers.length === 0) return;
-  if (publicUrl?.startsWith('https:') !== true) {
-    throw new ConfigurationError(
-      'PUBLIC_URL: must begin with https, because the dataset is live and SIGN_IN_FILE is set.',
-    );
-  }
-  const unprotected = providers.find(({ demoOnly }) => demoOnly);
-  if (unprotected !== undefined) {
-    throw new ConfigurationError(
-      `SIGN_IN_FILE: the issuer of ${unprotected.id} must begin with https, because the dataset is live.`,
-    );
-  }
-}
-
-export type PagesStart = {
-  kind: Dataset['kind'] | undefined;
-  readiness: Readiness;
-  connection: StoreConnection;
-  admissionContext: AdmissionContext;
-  identities: Identities;
-  lookups: Lookups;
-  providers: readonly Provider[];
-  /** The port in use, once there is one. */
-  port: () => number;
+type Started = {
+  routes: readonly MountedRoute[];
+  /** What a browser is shown at an address that is not there. */
+  notFound?: NotFound;
 };
 
-/** The pages for browsers, by the same parts as the API's lookups. */
+/** The pages that a child is looked up on, by the same parts as the API's lookups. */
 export async function startPages(
   { configuration, log, add }: StartContext,
-  {
-    kind,
-    readiness,
-    connection,
-    admissionContext,
-    identities,
-    lookups,
-    providers,
-    port,
-  }: PagesStart,
-): Promise<{ routes: readonly MountedRoute[]; notFound?: NotFound }> {
-  const { PUBLIC_URL, TLS_CERT_FILE, HOST, REREAD_SECONDS, SESSION_KEYS_FILE, PASTED_LISTS_A_DAY } =
-    configuration;
-  if (kind === 'live') refuseUnprotected(providers, PUBLIC_URL);
-  // Live data without anybody who signs in: no key is made, no file written, and Redis asked for nothing.
-  if (kind === 'live' && providers.length === 0) return { routes: absentPages() };
-  const isDemo = (): boolean => admissionContext.isDemo() === true;
-  const organisations = () => organisationsOf(identities, admissionContext.isDemo());
-  const onProblem = (sentence: string): void => log.error(sentence);
-  const scheme = TLS_CERT_FILE === undefined ? 'http' : 'https';
-
-  const sealer = await openSealer(sessionKeysFile(configuration), SESSION_KEYS_FILE === undefined, {
-    everyMs: REREAD_SECONDS * 1_000,
-    onProblem,
-  });
-  add(sealer.stop);
-  const endings = createSessionEndings(connection, LONGEST_MS);
-  add(endings.stop);
+  browsers: Browsers | undefined,
+  { readiness, lookups }: { readiness: Readiness; lookups: Lookups },
+): Promise<Started> {
+  if (browsers === undefined) return { routes: absentPages(PAGES) };
   const councils = await openCouncilNumbers(readiness, councilsFile(configuration), log);
   add(councils.stop);
-  for (const { stop } of providers) add(stop);
-
-  const believed = (): readonly Provider[] =>
-    providers.filter(({ demoOnly }) => !demoOnly || isDemo());
-  const cookies = createCookies(() => (PUBLIC_URL ?? scheme).startsWith('https'));
-  const blocked = (userKey: string): boolean => readiness.blocked.has(userKey);
-  const { routes, notFound, stop } = createPages({
-    ...lookups,
-    take: admissionContext.take,
-    listsADay: PASTED_LISTS_A_DAY,
-    assets: readAssets(),
-    councils,
-    isOn: () => providers.length > 0 || isDemo(),
-    isDemo,
-    sealer,
-    cookies,
-    visits: createVisits(sealer, cookies),
-    forms: createForms(sealer, () =>
-      PUBLIC_URL === undefined
-        ? [HOST, 'localhost'].map((host) => `${scheme}://${host}:${port()}`)
-        : [new URL(PUBLIC_URL).origin],
-    ),
-    endings,
-    sessions: createSessions({
-      sealer,
-      cookies,
-      endings,
-      isProvider: (id) =>
-        id === DEMO_PROVIDER ? isDemo() : believed().some((provider) => provider.id === id),
-      blocked,
-      revoked: ({ issuer, user, client }) =>
-        identities.revocations?.has({ issuer, user, client, jti: undefined }) === true,
-    }),
-    providers: believed,
-    canChangeRole: (id) =>
-      believed().some((provider) => provider.id === id && provider.canChangeRole),
-    organisations,
-    registeredOnly: () => !isDemo(),
-    blocked,
-    log,
-  });
+  const { PASTED_LISTS_A_DAY: listsADay } = configuration;
+  const { stop, routes } = createPages({ ...lookups, ...browsers, listsADay, councils });
   add(stop);
-  return { routes, notFound };
+  return { routes, notFound: createNotFound(browsers) };
+}
+
+/** The pages of councils, officers and operators, by the same parts as the API's routes of their systems. */
+export function startDesks(browsers: Browsers | undefined, work: WorkRoutesDependencies): Started {
+  if (browsers === undefined) return { routes: absentPages(DESK_PAGES) };
+  return {
+    routes: mount(DESK_PAGES, { ...work, ...browsers }),
+    notFound: createNotFound(browsers),
+  };
 }

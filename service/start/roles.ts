@@ -1,4 +1,5 @@
 import type { Configuration } from '#schemas/configuration.ts';
+import { DESK_PAGES } from '../pages/desk-pages.ts';
 import { PAGES } from '../pages/pages.ts';
 import { ROUTES } from '../routes/routes.ts';
 
@@ -12,10 +13,12 @@ export const PARTS = {
   lookups: { roles: ['all', 'lookup'], routes: ROUTES.lookups },
   /** Shows the same to people without a system, in a browser; see `pages.ts`. */
   pages: { roles: ['all', 'lookup'], routes: PAGES },
+  /** Shows councils, officers and operators their work in a browser; see `pages.ts`. */
+  desks: { roles: ['all', 'worker'], routes: DESK_PAGES },
   /** Verifies the store, seals the audit, takes uploads, notifies authorities; see `worker.ts`. */
   work: { roles: ['all', 'worker'], routes: ROUTES.work },
 } as const satisfies Record<
-  keyof typeof ROUTES | 'pages',
+  keyof typeof ROUTES | 'pages' | 'desks',
   { roles: readonly Role[]; routes: unknown }
 >;
 

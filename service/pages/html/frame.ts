@@ -6,6 +6,8 @@ import { type Html, html } from './html.ts';
 /** Who is signed in, and the token by which their forms are known. */
 export type Person = { session: Session; token: string; canChangeRole: boolean };
 
+export type NavigationLink = { href: string; text: string; current: boolean };
+
 export type Page = {
   title: string;
   content: Html;
@@ -13,6 +15,8 @@ export type Page = {
   /** Beside that of the frame, which says that nothing is kept. */
   cookies?: readonly string[];
   person?: Person | undefined;
+  /** Where else this person can go. */
+  navigation?: readonly NavigationLink[] | undefined;
   /** Beside the person: what takes an answer from the screen. */
   aside?: Html;
   /** Where the browser goes next, and when. */
@@ -59,10 +63,15 @@ const personBar = (
   ${aside}
 </div>`;
 
+const navigationBar = (links: readonly NavigationLink[]): Html => html`
+<nav class="cpf-navigation" aria-label="${FRAME.navigation}"><ul role="list">
+${links.map(({ href, text, current }) => html`<li><a class="nhsuk-link" href="${href}"${current && html` aria-current="page"`}>${text}</a></li>`)}
+</ul></nav>`;
+
 const frame = (
   { styles, script }: Assets,
   isDemo: boolean,
-  { title, content, person, aside, printable = false }: Page,
+  { title, content, person, aside, navigation = [], printable = false }: Page,
 ): Html => html`<!doctype html>
 <html lang="en-GB" class="nhsuk-template">
 <head>
@@ -87,6 +96,7 @@ ${isDemo && html`<div class="cpf-demo"><div class="nhsuk-width-container"><stron
 <div class="nhsuk-width-container">
 <main class="nhsuk-main-wrapper nhsuk-u-padding-top-4" id="main">
 ${person !== undefined && personBar(person, aside)}
+${navigation.length > 1 && navigationBar(navigation)}
 ${content}
 </main>
 </div>

@@ -6,7 +6,7 @@ import { ConfigurationError } from '#schemas/configuration.ts';
 import { ACTIVITY_SILENT, ACTIVITY_UNSCHEDULED } from '#schemas/people/care-setting.ts';
 import type { ClaimMapping, Claims } from '#schemas/people/identity.ts';
 import { isScope } from '#schemas/people/identity.ts';
-import { SIGN_IN_FOR, type SignInProvider } from '#schemas/people/sign-in.ts';
+import { SIGN_IN_FOR, type SignInFor, type SignInProvider } from '#schemas/people/sign-in.ts';
 import { mappingOf, readClaims } from '../../admission/claims.ts';
 import { type IssuerKeys, KeysUnavailable, remoteKeys } from '../../admission/issuer-keys.ts';
 import type { Flow } from '../session/visits.ts';
@@ -112,10 +112,8 @@ async function clientAuthentication({
 }
 
 /** What the people of a provider may be here, whatever it says. */
-function limited(
-  claims: Claims,
-  { looksUp, scopes }: (typeof SIGN_IN_FOR)[keyof typeof SIGN_IN_FOR],
-): Claims {
+export function limited<C extends Pick<Claims, 'scope' | 'roles'>>(claims: C, whom: SignInFor): C {
+  const { looksUp, scopes } = SIGN_IN_FOR[whom];
   const counts = (activity: string): boolean =>
     looksUp && (activity === ACTIVITY_UNSCHEDULED || activity === ACTIVITY_SILENT);
   return {
@@ -162,7 +160,6 @@ export async function openProvider(
     authentication: settings.authenticationAssurance ?? (isCis2 ? 2 : 0),
   };
   const mapping: ClaimMapping = { ...mappingOf(claims), client: CLIENT };
-  const limits = SIGN_IN_FOR[settings.for];
   const authentication = await clientAuthentication(settings);
 
   let discovered: { configuration: openid.Configuration; at: number } | undefined;
@@ -224,7 +221,7 @@ export async function openProvider(
     if (read === undefined) return { kind: 'refused', cause: 'role' };
     return {
       kind: 'known',
-      claims: limited(read, limits),
+      claims: limited(read, settings.for),
       subject: tokenClaims.sub,
       sid: typeof tokenClaims['sid'] === 'string' ? tokenClaims['sid'] : undefined,
       sent,

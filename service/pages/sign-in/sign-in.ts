@@ -5,16 +5,18 @@ import { ERRORS } from '#schemas/errors.ts';
 import { type Caller, callerOf } from '#schemas/people/caller.ts';
 import type { Organisation } from '#schemas/people/care-setting.ts';
 import type { Claims } from '#schemas/people/identity.ts';
-import { isScope } from '#schemas/people/identity.ts';
+import { isScope, type Scope } from '#schemas/people/identity.ts';
+import type { SignInFor } from '#schemas/people/sign-in.ts';
 import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
 import { FRAME, NOT_CHECKED, SIGN_IN } from '#schemas/wording/pages.ts';
 import type { SessionEndings } from '#store/session-endings.ts';
 import { decideAccess } from '../../admission/decide.ts';
 import { DEMO_ISSUER } from '../../admission/demo-issuer.ts';
-import { demoPersonas } from '../../admission/personas.ts';
+import { demoPersonas, type Persona } from '../../admission/personas.ts';
 import type { NoteRefusal } from '../../audit/record/refusals.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
 import type { SampledLog } from '../../telemetry/sampled-log.ts';
+import { desksOf, homeOf } from '../desk/desks.ts';
 import type { Frame } from '../html/frame.ts';
 import { redirect } from '../html/frame.ts';
 import { html } from '../html/html.ts';
@@ -38,7 +40,7 @@ import {
   signedInSchema,
 } from '../session/sessions.ts';
 import { FLOW_LASTS_MS, type Visit, type Visits } from '../session/visits.ts';
-import type { Provider, Sent } from './openid.ts';
+import { limited, type Provider, type Sent } from './openid.ts';
 import { refusedPage, signInRefusalOf } from './refused.ts';
 
 export type SignInDependencies = {
@@ -61,10 +63,27 @@ export type SignInDependencies = {
   now?: () => number;
 };
 
-/** The made-up people that a clinician's pages are tried with, in the order offered. */
-const OFFERED = ['emergencyDepartment', 'ambulanceService', 'scheduledCare', 'school'] as const;
-const isOffered = (text: string | undefined): text is (typeof OFFERED)[number] =>
-  OFFERED.some((each) => each === text);
+const scopesOf = ({ scope }: Pick<Claims, 'scope'>): Scope[] => scope.split(' ').filter(isScope);
+
+/** The made-up people that pages are tried with, in the order offered, each by what provider they might have. */
+const OFFERED = {
+  emergencyDepartment: 'staff',
+  ambulanceService: 'staff',
+  scheduledCare: 'staff',
+  school: 'staff',
+  authority: 'councils',
+  privacyOfficer: 'officers',
+  caldicottGuardian: 'officers',
+  operations: 'officers',
+} as const satisfies Record<Persona, SignInFor>;
+
+/** Somebody made up, with the rights of their provider. */
+const personOf = (person: Persona) => limited({ scope: '', ...people()[person] }, OFFERED[person]);
+
+/** Those for whom there are pages: of staff also one who is refused. */
+const OFFERED_NOW = (Object.keys(OFFERED) as Persona[]).filter(
+  (person) => OFFERED[person] === 'staff' || desksOf(scopesOf(personOf(person))).length > 0,
+);
 
 export const DEMO_PROVIDER = 'demo';
 const DEMO_NAME = 'the demo';
@@ -97,7 +116,7 @@ const inEachRole = (
     user: claims.sub,
     name: claims.name,
     role,
-    scopes: claims.scope.split(' ').filter(isScope),
+    scopes: scopesOf(claims),
   }));
 
 /** Signing in and out: by providers, or in a demo as somebody made up. */
@@ -142,7 +161,7 @@ ${radios('person', {
   legend: SIGN_IN.choosePerson,
   hint: SIGN_IN.choosePersonHint,
   error: problem,
-  options: OFFERED.map((value) => ({
+  options: OFFERED_NOW.map((value) => ({
     value,
     text: offered[value].name,
     hint: `${SIGN_IN.personas[value]}, ${offered[value].roles[0]?.organisation.name}`,
@@ -168,7 +187,7 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     });
   }
 
-  /** Lets somebody in who may look up, or says why not. */
+  /** Lets somebody in who may look up, or for whom there is a desk, or says why not. */
   function letIn(
     incoming: IncomingMessage,
     signedIn: SignedIn,
@@ -178,13 +197,14 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
   ): Response {
     const caller: Caller = callerOf(signedIn);
     const access = decideAccess(signedIn, {}, organisations(), registeredOnly());
+    const home = homeOf(signedIn.scopes, access);
     const code = blocked(caller.userKey)
       ? 'user-blocked'
-      : access.kind === 'refused'
+      : access.kind === 'refused' && home === undefined
         ? access.code
         : undefined;
     if (code === undefined) {
-      return redirect('/look-up', [
+      return redirect(home ?? '/', [
         sessions.begin(signedIn),
         visits.cookie({ id: randomUUID(), flows: visit.flows }),
       ]);
@@ -235,11 +255,11 @@ ${button(SIGN_IN.continue)}
     const visit = visits.read(incoming);
     if (typeof form === 'string') return notTaken(form);
     if (!forms.isOurs(incoming, form, { form: 'demo', owner: visit.id })) return notTaken();
-    const person = form.get('person');
-    if (!isOffered(person)) return signInPage(incoming, SIGN_IN.pick);
-    const claims = people()[person];
+    const person = OFFERED_NOW.find((each) => each === form.get('person'));
+    if (person === undefined) return signInPage(incoming, SIGN_IN.pick);
+    const claims = personOf(person);
     const from = { provider: DEMO_PROVIDER, subject: claims.sub };
-    const [signedIn] = inEachRole({ ...claims, scope: '', iss: DEMO_ISSUER }, from);
+    const [signedIn] = inEachRole({ ...claims, iss: DEMO_ISSUER }, from);
     if (signedIn === undefined) return noSuchPage();
     return letIn(incoming, signedIn, DEMO_NAME, undefined, visit);
   };
@@ -291,7 +311,9 @@ ${button(SIGN_IN.continue)}
     const each = inEachRole(claims, from);
     const [only, another] = each;
     if (only === undefined) return refused('role', provider.name);
-    if (provider.for !== 'staff') return refused('nothing-here', provider.name, only);
+    if (provider.for !== 'staff' && desksOf(only.scopes).length === 0) {
+      return refused('nothing-here', provider.name, only);
+    }
     // A new visit, so that no other page of this browser can answer for this one.
     const next = { id: randomUUID(), flows: visit.flows };
     return another === undefined

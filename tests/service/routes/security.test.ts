@@ -9,6 +9,7 @@ import { problemSchema } from '#schemas/errors.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
 import { describedPath, openApi } from '#service/description/openapi.ts';
+import { DESK_PAGES } from '#service/pages/desk-pages.ts';
 import { PAGES } from '#service/pages/pages.ts';
 import { OPERATIONS } from '#service/routes/routes.ts';
 import { writeNotice } from '#service/uploads/notices.ts';
@@ -330,7 +331,9 @@ test('every route of the service is in the table, and nothing else is but pages 
   const served = service.routes.map(({ method, path }) => `${method} ${path}`);
   // What a balancer asks by, with the answers of two routes that let anybody in.
   const options = ['OPTIONS /', 'OPTIONS /_ping', 'OPTIONS /_status'];
-  const pages = PAGES.map(({ operation: { method, path } }) => `${method} ${path}`);
+  const pages = [...PAGES, ...DESK_PAGES].map(
+    ({ operation: { method, path } }) => `${method} ${path}`,
+  );
   expect(served.toSorted()).toEqual(
     [...routes.map(({ name }) => name), ...options, ...pages].toSorted(),
   );

@@ -34,11 +34,15 @@ async function startBeside(role: 'lookup' | 'all', dataDir: string): Promise<Ser
 }
 
 test.for([
-  ['all', ['service', 'lookups', 'pages', 'work'], []],
-  ['lookup', ['service', 'lookups', 'pages'], ['POST /uploads', 'POST /audit/search']],
+  ['all', ['service', 'lookups', 'pages', 'desks', 'work'], []],
+  [
+    'lookup',
+    ['service', 'lookups', 'pages'],
+    ['POST /uploads', 'POST /audit/search', 'GET /council'],
+  ],
   [
     'worker',
-    ['service', 'work'],
+    ['service', 'desks', 'work'],
     ['POST /lookup', 'GET /FHIR/R4/Flag', 'GET /look-up', 'GET /councils'],
   ],
 ] as const)(

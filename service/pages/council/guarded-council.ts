@@ -1,0 +1,37 @@
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import type { WorkRefused } from '../../admission/guarded.ts';
+import type { Handler, RouteContext } from '../../http/route.ts';
+import { COUNCIL_DESK } from '../desk/desks.ts';
+import { type AtDesk, type DeskDependencies, deskAct, guardedDesk } from '../desk/guarded-desk.ts';
+import type { Fields } from '../session/forms.ts';
+
+/** Somebody of a council, and the authority for which alone they act: the organisation of their role. */
+export type AtCouncil = AtDesk & { authority: OdsCode };
+
+type Answer = Response | WorkRefused | Promise<Response | WorkRefused>;
+
+function atCouncil(at: AtDesk): AtCouncil | undefined {
+  const authority = odsCodeSchema.safeParse(at.caller.identity.role.organisation.code).data;
+  return authority && { ...at, authority };
+}
+
+/** Guards a page of a council's own people. */
+export const guardedCouncil = (
+  dependencies: DeskDependencies,
+  work: (c: RouteContext, at: AtCouncil) => Answer,
+): Handler =>
+  guardedDesk(dependencies, COUNCIL_DESK, (c, at) => {
+    const council = atCouncil(at);
+    return council === undefined ? { code: COUNCIL_DESK.without } : work(c, council);
+  });
+
+/** Guards an act of a council's own people; see {@link deskAct}. */
+export const councilAct = (
+  dependencies: DeskDependencies,
+  form: { form: string; maxBytes?: number },
+  work: (c: RouteContext, at: AtCouncil, fields: Fields) => Answer,
+): Handler =>
+  deskAct(dependencies, COUNCIL_DESK, form, (c, at, fields) => {
+    const council = atCouncil(at);
+    return council === undefined ? { code: COUNCIL_DESK.without } : work(c, council, fields);
+  });

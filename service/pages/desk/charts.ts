@@ -1,0 +1,97 @@
+import { DESK } from '#schemas/wording/desk.ts';
+import { type Html, html } from '../html/html.ts';
+import { table } from './parts.ts';
+
+/** One value of a chart; `undefined` where there is none, which is not the same as zero. */
+export type ChartPoint = { label: string; value: number | undefined };
+
+export type Chart = {
+  /** What it shows, in words: the picture says nothing to those who do not see it. */
+  title: string;
+  /** Headings of the figures beside it. */
+  columns: readonly [label: string, value: string];
+  points: readonly ChartPoint[];
+  /** How a value is written; by default as a number. */
+  text?: (value: number) => string;
+};
+
+const WIDTH = 720;
+const HEIGHT = 200;
+const LEFT = 60;
+const TOP = 10;
+const BOTTOM = 30;
+const LABELS_AT_MOST = 6;
+const INK = '#212b32';
+const DRAWN = '#005eb8';
+
+const round = (value: number): string => String(Math.round(value * 10) / 10);
+
+type Scale = { x: (i: number) => number; y: (value: number) => number; step: number; most: number };
+
+function scaleOf(points: readonly ChartPoint[]): Scale {
+  const most = Math.max(1, ...points.map(({ value = 0 }) => value));
+  const step = (WIDTH - LEFT) / Math.max(1, points.length);
+  return {
+    most,
+    step,
+    x: (i) => LEFT + i * step,
+    y: (value) => HEIGHT - BOTTOM - (value / most) * (HEIGHT - BOTTOM - TOP),
+  };
+}
+
+function axes({ points, text = String }: Chart, { x, y, step, most }: Scale): Html {
+  const every = Math.ceil(points.length / LABELS_AT_MOST);
+  return html`<g fill="${INK}" font-family="Arial, sans-serif" font-size="12">
+<text x="${LEFT - 6}" y="${round(y(most) + 4)}" text-anchor="end">${text(most)}</text>
+<text x="${LEFT - 6}" y="${round(y(0) + 4)}" text-anchor="end">${text(0)}</text>
+${points.map(({ label }, i) => i % every === 0 && html`<text x="${round(x(i) + step / 2)}" y="${HEIGHT - 10}" text-anchor="middle">${label}</text>`)}
+</g>
+<path d="M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH}" fill="none" stroke="${INK}"/>`;
+}
+
+/** The picture, with its figures as a table that is folded away. */
+const drawn = (chart: Chart, scale: Scale, marks: Html | Html[]): Html => {
+  const { title, columns, points, text = String } = chart;
+  return html`<figure>
+<svg class="cpf-chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}" xmlns="http://www.w3.org/2000/svg">
+${axes(chart, scale)}
+${marks}
+</svg>
+<figcaption><details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${DESK.figures}</span></summary>
+<div class="nhsuk-details__text">${table(
+    title,
+    columns,
+    points.map(({ label, value }) => [label, value === undefined ? DESK.noFigure : text(value)]),
+  )}</div></details></figcaption>
+</figure>`;
+};
+
+/** A bar for each value. */
+export function barChart(chart: Chart): Html {
+  const scale = scaleOf(chart.points);
+  const { x, y, step } = scale;
+  const bars = chart.points.map(
+    ({ value = 0 }, i) =>
+      html`<rect x="${round(x(i) + step * 0.1)}" y="${round(y(value))}" width="${round(step * 0.8)}" height="${round(y(0) - y(value))}" fill="${DRAWN}"/>`,
+  );
+  return drawn(chart, scale, bars);
+}
+
+/** A line through the values, broken where there is none. */
+export function lineChart(chart: Chart): Html {
+  const scale = scaleOf(chart.points);
+  const { x, y, step } = scale;
+  let path = '';
+  let isDrawing = false;
+  chart.points.forEach(({ value }, i) => {
+    if (value !== undefined)
+      // A value between two that are missing is a dot.
+      path += `${isDrawing ? 'L' : 'M'}${round(x(i) + step / 2)} ${round(y(value))}${isDrawing ? '' : 'h0'}`;
+    isDrawing = value !== undefined;
+  });
+  return drawn(
+    chart,
+    scale,
+    html`<path d="${path}" fill="none" stroke="${DRAWN}" stroke-width="2" stroke-linecap="round"/>`,
+  );
+}

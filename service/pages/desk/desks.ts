@@ -1,0 +1,37 @@
+import type { ErrorCode } from '#schemas/errors.ts';
+import type { Scope } from '#schemas/people/identity.ts';
+import { COUNCIL } from '#schemas/wording/council.ts';
+import type { AccessDecision } from '../../admission/decide.ts';
+
+/** The pages of one kind of work, opened by one scope. */
+export type Desk = {
+  name: 'council' | 'officer' | 'operator';
+  scope: Scope;
+  /** Where somebody is taken who has signed in. All its other addresses begin with this one. */
+  home: string;
+  /** Why somebody is refused who lacks the scope. */
+  without: ErrorCode;
+  /** Where its people can go, from every page of it. */
+  links: readonly { href: string; text: string }[];
+};
+
+export const COUNCIL_DESK: Desk = {
+  name: 'council',
+  scope: 'upload',
+  home: '/council',
+  without: 'authority-token-required',
+  links: [{ href: '/council', text: COUNCIL.home }],
+};
+
+/** Those that there are, in the order in which somebody with the rights to several comes to them. */
+export const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK];
+
+/** The desks that somebody's scopes open. */
+export const desksOf = (scopes: readonly Scope[]): Desk[] =>
+  ALL_DESKS.filter(({ scope }) => scopes.includes(scope));
+
+/** Where somebody is taken who has signed in; `undefined` where nothing here is for them. */
+export const homeOf = (
+  scopes: readonly Scope[],
+  access: Pick<AccessDecision, 'kind'>,
+): string | undefined => (access.kind === 'granted' ? '/look-up' : desksOf(scopes)[0]?.home);

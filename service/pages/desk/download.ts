@@ -1,0 +1,23 @@
+import { PAGE_POLICY } from '../html/frame.ts';
+
+/** What may stand in the name of a file on every system. */
+const NAME = /[^A-Za-z0-9._-]+/g;
+
+/** A file that a browser saves and never shows, and that nobody keeps on the way. */
+export function download(
+  name: string,
+  type: string,
+  body: string | Uint8Array | ReadableStream,
+): Response {
+  return new Response(body, {
+    headers: {
+      'cache-control': 'no-store',
+      'content-disposition': `attachment; filename="${name.replaceAll(NAME, '-')}"`,
+      'content-security-policy': PAGE_POLICY,
+      'content-type': type,
+      'cross-origin-resource-policy': 'same-origin',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+    },
+  });
+}

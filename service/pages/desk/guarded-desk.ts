@@ -1,0 +1,262 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { NamedPerson } from '#schemas/audit/named-person.ts';
+import type { ErrorCode } from '#schemas/errors.ts';
+import type { Caller } from '#schemas/people/caller.ts';
+import { DESK, DESKS } from '#schemas/wording/desk.ts';
+import type { SessionEndings } from '#store/session-endings.ts';
+import type { TakeFromLimits } from '../../admission/admission.ts';
+import { admitScope } from '../../admission/admit-scope.ts';
+import { type GuardDependencies, guarded, type WorkRefused } from '../../admission/guarded.ts';
+import { problemResponse } from '../../http/problem.ts';
+import { type RequestIds, readRequestIds } from '../../http/request-ids.ts';
+import type { Handler, RouteContext } from '../../http/route.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { type Frame, type NavigationLink, type Page, redirect } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import { buttonLink, heading, notFoundPage, paragraph } from '../html/parts.ts';
+import type { Cookies } from '../session/cookies.ts';
+import { type Fields, type Forms, readForm } from '../session/forms.ts';
+import type { Session, SessionState, Sessions } from '../session/sessions.ts';
+import { type Desk, desksOf } from './desks.ts';
+
+export type DeskDependencies = GuardDependencies & {
+  frame: Frame;
+  cookies: Cookies;
+  sessions: Sessions;
+  forms: Forms;
+  endings: Pick<SessionEndings, 'once'>;
+  canChangeRole: (provider: string) => boolean;
+  take: TakeFromLimits;
+  /** Whether there are pages: where people can sign in, and in a demo. */
+  isOn: () => boolean;
+  log: Log;
+};
+
+/** Of a page at a desk; who is signed in and where they can go, the desk adds. */
+export type DeskPage = Omit<Page, 'person' | 'navigation' | 'cookies'> & {
+  /** False of a page that loads itself again: it keeps nobody signed in. */
+  renews?: boolean;
+};
+
+/** Somebody at a desk whom its scope lets in. */
+export type AtDesk = {
+  session: Session;
+  caller: Caller;
+  ids: RequestIds & { requestId: string };
+  /** Who does something, as events of acts have it: never what somebody typed. */
+  named: (reason: string) => NamedPerson;
+  page: (page: DeskPage) => Response;
+  /** Of what there is not, and of what is not theirs: nobody can tell which. */
+  notFound: () => Response;
+  /** The hidden fields of a form, by which {@link deskAct} knows it; it counts once. */
+  hidden: (form: string) => Html;
+};
+
+export type DeskWork = (
+  c: RouteContext,
+  at: AtDesk,
+) => Response | WorkRefused | Promise<Response | WorkRefused>;
+
+const WAIT_SECONDS = 60;
+
+/** A page that says one thing, and where to go from there. */
+export const deskMessage = (title: string, then: string | Html, to: string): DeskPage => ({
+  title,
+  content: html`${heading(title)}${paragraph(then)}<p>${buttonLink(to, DESK.back)}</p>`,
+});
+
+function navigationOf(desk: Desk, session: Session, path: string): NavigationLink[] {
+  const others = desksOf(session.scopes).filter(({ name }) => name !== desk.name);
+  return [
+    ...desk.links.map((each) => ({ ...each, current: each.href === path })),
+    ...others.map(({ home, name }) => ({ href: home, text: DESKS[name].name, current: false })),
+  ];
+}
+
+/** Why somebody is refused at a desk, as a page. */
+function refusedPage(
+  desk: Desk,
+  code: ErrorCode,
+  retryAfterSeconds: number,
+): DeskPage & { status: number } {
+  const { name, home } = desk;
+  const say = (status: number, title: string, then: string, to = home) => ({
+    ...deskMessage(title, then, to),
+    status,
+  });
+  switch (code) {
+    case desk.without:
+      return say(403, DESK.notYours, DESKS[name].notYoursThen, '/');
+    case 'user-blocked':
+      return say(403, DESK.blocked, DESK.blockedThen, '/sign-in');
+    case 'form-untrusted':
+      return say(403, DESK.untrusted, DESK.untrustedThen);
+    case 'form-field-repeated':
+      return say(400, DESK.untrusted, DESK.repeatedThen);
+    case 'too-many-requests':
+      return {
+        ...say(429, DESK.limited, DESK.limitedThen(retryAfterSeconds)),
+        retryAfterSeconds,
+      };
+    default:
+      return say(503, DESK.unavailable, DESK.unavailableThen);
+  }
+}
+
+/**
+ * Guards a page of a desk: whose session it is, in which role and whether its scope opens the desk, judged at each
+ * request. A refusal is audited like any other; a fault inside is a page that says so.
+ *
+ * @param work makes the page, or says why not
+ */
+export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: DeskWork): Handler {
+  const { frame, cookies, sessions, forms, canChangeRole, take, isOn, log } = dependencies;
+
+  function pageFor(session: Session, path: string): AtDesk['page'] {
+    const owner = session.id;
+    return ({ renews = true, ...page }) =>
+      frame({
+        ...page,
+        person: {
+          session,
+          token: forms.token({ form: 'sign-out', owner }),
+          canChangeRole: canChangeRole(session.provider),
+        },
+        navigation: navigationOf(desk, session, path),
+        ...(renews && { cookies: [sessions.renew(session)] }),
+      });
+  }
+
+  function overPage(state: SessionState): Response {
+    return frame({
+      title: DESK.over,
+      status: 401,
+      cookies: state.kind === 'over' ? [cookies.set('session', undefined)] : [],
+      content: html`${heading(DESK.over)}${paragraph(DESK.overThen)}<p>${buttonLink('/sign-in', DESK.signIn)}</p>`,
+    });
+  }
+
+  const refuse =
+    (state: SessionState, path: string) =>
+    (code: ErrorCode, seconds = WAIT_SECONDS): Response => {
+      if (state.kind !== 'open' && state.kind !== 'unknown') return overPage(state);
+      const page = refusedPage(desk, code, seconds);
+      // Whose access is not known to be good is shown nothing that is theirs.
+      return state.kind === 'open' && code !== desk.without && code !== 'user-blocked'
+        ? pageFor(state.session, path)(page)
+        : frame(page);
+    };
+
+  return (c) => {
+    const { incoming } = c.env;
+    if (!isOn()) return problemResponse('not-found', readRequestIds(incoming));
+    if (incoming.method === 'HEAD') {
+      return problemResponse('method-not-allowed', { ...readRequestIds(incoming), allow: 'GET' });
+    }
+    const state = sessions.read(incoming);
+    if (incoming.method === 'GET' && (state.kind === 'none' || state.kind === 'over')) {
+      return redirect('/sign-in', state.kind === 'over' ? [cookies.set('session', undefined)] : []);
+    }
+    const { path } = c.req;
+    const refused = refuse(state, path);
+    return guarded(
+      dependencies,
+      {
+        admit: (head) =>
+          admitScope(
+            { authenticate: () => sessions.authenticate(state), take },
+            head,
+            desk.scope,
+            desk.without,
+          ),
+        headOf: () => ({
+          headers: { 'x-request-id': randomUUID() },
+          rawHeaders: incoming.rawHeaders,
+        }),
+        refuse: (code, { limit }) => refused(code, limit?.retryAfterSeconds),
+        api: 'pages',
+        fault: {
+          code: 'could-not-check',
+          log: (fields) => log.error('a page failed inside the service', fields),
+        },
+      },
+      async (context, { ids, caller }) => {
+        if (state.kind !== 'open') return { code: 'could-not-check' };
+        const { session } = state;
+        return work(context, {
+          session,
+          caller,
+          ids,
+          named: (reason) => ({
+            by: session.name,
+            reason,
+            account: `${session.user} (${session.issuer})`,
+          }),
+          page: pageFor(session, path),
+          notFound: () => pageFor(session, path)(notFoundPage()),
+          hidden(form) {
+            const once = randomUUID();
+            const token = forms.token({ form, owner: session.id, once });
+            return html`<input type="hidden" name="form" value="${once}"><input type="hidden" name="token" value="${token}">`;
+          },
+        });
+      },
+    )(c);
+  };
+}
+
+const FORM_ID = /^[0-9a-f-]{36}$/;
+
+export type DeskForms = Pick<DeskDependencies, 'forms' | 'sessions' | 'endings'>;
+
+export type FormJudged =
+  | { kind: 'ours' }
+  /** It was sent before, and what it asks for is not done twice. */
+  | { kind: 'used' }
+  | { kind: 'refused'; code: ErrorCode };
+
+/** Whether a form with these fields was made for this session by {@link AtDesk.hidden}, and is sent the first time. */
+export async function judgeForm(
+  { forms, sessions, endings }: DeskForms,
+  incoming: IncomingMessage,
+  { session }: Pick<AtDesk, 'session'>,
+  form: string,
+  fields: Fields,
+): Promise<FormJudged> {
+  const once = fields.get('form') ?? '';
+  const isOurs =
+    FORM_ID.test(once) && forms.isOurs(incoming, fields, { form, owner: session.id, once });
+  if (!isOurs) return { kind: 'refused', code: 'form-untrusted' };
+  // The session may have ended while the form was on its way.
+  if (sessions.read(incoming).kind !== 'open') return { kind: 'refused', code: 'token-expired' };
+  return (await endings.once(`${form} ${once}`)) ? { kind: 'ours' } : { kind: 'used' };
+}
+
+/**
+ * Guards an act at a desk: a form that a page of it made for this session, sent from there, once.
+ *
+ * @param form the name that {@link AtDesk.hidden} was given
+ * @param work does it; it answers with a redirect, so that loading the page again repeats nothing, or with the form
+ * again and what is wrong in it
+ */
+export function deskAct(
+  dependencies: DeskDependencies,
+  desk: Desk,
+  { form, maxBytes }: { form: string; maxBytes?: number },
+  work: (
+    c: RouteContext,
+    at: AtDesk,
+    fields: Fields,
+  ) => Response | WorkRefused | Promise<Response | WorkRefused>,
+): Handler {
+  return guardedDesk(dependencies, desk, async (c, at) => {
+    const fields = await readForm(c.env, maxBytes);
+    if (typeof fields === 'string') return { code: fields };
+    const judged = await judgeForm(dependencies, c.env.incoming, at, form, fields);
+    if (judged.kind === 'refused') return { code: judged.code };
+    return judged.kind === 'used'
+      ? at.page({ ...deskMessage(DESK.usedUp, DESK.usedUpThen, desk.home), status: 409 })
+      : work(c, at, fields);
+  });
+}

@@ -1,0 +1,86 @@
+import { shortTextSchema } from '#schemas/text.ts';
+import { DESK } from '#schemas/wording/desk.ts';
+import { type Html, html } from '../html/html.ts';
+import { errorMessage, type FieldError } from '../html/parts.ts';
+
+type Cell = string | number | Html | undefined;
+
+/** A table that scrolls by itself where it is wider than the screen, and can be scrolled by keyboard. */
+export const table = (
+  caption: string,
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+): Html => html`<div class="cpf-scroll" role="region" aria-label="${caption}" tabindex="0">
+<table class="nhsuk-table"><caption class="nhsuk-table__caption">${caption}</caption>
+<thead class="nhsuk-table__head"><tr>${head.map((text) => html`<th class="nhsuk-table__header" scope="col">${text}</th>`)}</tr></thead>
+<tbody class="nhsuk-table__body">
+${rows.map(
+  (
+    cells,
+  ) => html`<tr class="nhsuk-table__row">${cells.map((cell) => html`<td class="nhsuk-table__cell">${cell}</td>`)}</tr>
+`,
+)}</tbody></table></div>`;
+
+/** Names with what belongs to each; a row without a value is left out. */
+export const summary = (rows: readonly (readonly [string, Cell])[]): Html =>
+  html`<dl class="nhsuk-summary-list">
+${rows.map(
+  ([key, value]) =>
+    value !== undefined &&
+    html`<div class="nhsuk-summary-list__row"><dt class="nhsuk-summary-list__key">${key}</dt><dd class="nhsuk-summary-list__value">${value}</dd></div>
+`,
+)}</dl>`;
+
+/** Links to the neighbouring pages of a long list, each where there is one. */
+export const pager = ({ newer, older }: { newer?: string; older?: string }): Html | false =>
+  (newer !== undefined || older !== undefined) &&
+  html`<nav class="cpf-pager" aria-label="${DESK.pages}">
+${newer !== undefined && html`<a class="nhsuk-link" href="${newer}" rel="prev">${DESK.newer}</a>`}
+${older !== undefined && html`<a class="nhsuk-link" href="${older}" rel="next">${DESK.older}</a>`}
+</nav>`;
+
+export type TextField = {
+  name: string;
+  label: string;
+  hint?: string;
+  value?: string | undefined;
+  errors: readonly FieldError[];
+  width?: 5 | 10 | 20 | 30;
+  inputMode?: 'numeric' | 'tel' | 'text';
+};
+
+/** A field of one line, with what was typed before and what is wrong with it. */
+export function textField(field: TextField): Html {
+  const { name, label, hint, value = '', errors, width, inputMode = 'text' } = field;
+  const wrong = errors.find((error) => error.field === name)?.text;
+  const describedBy = [hint !== undefined && `${name}-hint`, wrong !== undefined && `${name}-error`]
+    .filter((id) => id !== false)
+    .join(' ');
+  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
+<label class="nhsuk-label nhsuk-label--s" for="${name}">${label}</label>
+${hint !== undefined && html`<div class="nhsuk-hint" id="${name}-hint">${hint}</div>`}
+${errorMessage(`${name}-error`, wrong)}
+<input class="nhsuk-input${width !== undefined && ` nhsuk-input--width-${width}`}${wrong !== undefined && ' nhsuk-input--error'}" id="${name}" name="${name}" type="text" inputmode="${inputMode}" autocomplete="off"${describedBy !== '' && html` aria-describedby="${describedBy}"`} value="${value}">
+</div>`;
+}
+
+/** Why somebody does something; the field is called `reason`. */
+export const reasonField = (value: string | undefined, errors: readonly FieldError[]): Html =>
+  textField({
+    name: 'reason',
+    label: DESK.reason,
+    hint: DESK.reasonHint,
+    value,
+    errors,
+  });
+
+export type ReadReason = { kind: 'read'; reason: string } | { kind: 'wrong'; error: FieldError };
+
+/** Reads what {@link reasonField} asks for, by the rule of the command line. */
+export function readReason(text = ''): ReadReason {
+  const { data, error } = shortTextSchema.safeParse(text);
+  const [issue] = error?.issues ?? [];
+  return data === undefined
+    ? { kind: 'wrong', error: { field: 'reason', text: DESK.reasonWrong(issue?.message ?? '') } }
+    : { kind: 'read', reason: data };
+}

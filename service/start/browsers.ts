@@ -1,0 +1,144 @@
+import { dirname, resolve } from 'node:path';
+import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import { signInFileSchema } from '#schemas/people/sign-in.ts';
+import type { Dataset } from '#store/authorities/dataset.ts';
+import { createSessionEndings } from '#store/session-endings.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
+import type { AdmissionContext } from '../admission/admission-context.ts';
+import { type Identities, organisationsOf } from '../admission/identities.ts';
+import { readSettingFile } from '../admission/issuers.ts';
+import { sessionKeysFile } from '../files/data-folder.ts';
+import { readAssets } from '../pages/html/assets.ts';
+import { createFrame, type Frame } from '../pages/html/frame.ts';
+import { backPath } from '../pages/pages.ts';
+import { createCookies } from '../pages/session/cookies.ts';
+import { createForms } from '../pages/session/forms.ts';
+import { openSealer } from '../pages/session/seal.ts';
+import { createSessions, LONGEST_MS } from '../pages/session/sessions.ts';
+import { createVisits } from '../pages/session/visits.ts';
+import { openProvider, type Provider } from '../pages/sign-in/openid.ts';
+import { DEMO_PROVIDER } from '../pages/sign-in/sign-in.ts';
+import type { StartContext } from './context.ts';
+import type { StoreConnection } from './redis.ts';
+
+/**
+ * Reads SIGN_IN_FILE, whose files are named relative to its own folder.
+ *
+ * @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong
+ */
+export async function readProviders(
+  { SIGN_IN_FILE, PUBLIC_URL }: Configuration,
+  nameOf: (organisation: string) => string | undefined,
+  onProblem: (sentence: string) => void,
+): Promise<Provider[]> {
+  if (SIGN_IN_FILE === undefined) return [];
+  const settings = await readSettingFile('SIGN_IN_FILE', SIGN_IN_FILE, signInFileSchema);
+  const beside = (path: string): string => resolve(dirname(SIGN_IN_FILE), path);
+  return Promise.all(
+    settings.map(({ clientSecretFile, clientKeyFile, ...provider }) =>
+      openProvider(
+        {
+          ...provider,
+          ...(clientSecretFile !== undefined && { clientSecretFile: beside(clientSecretFile) }),
+          ...(clientKeyFile !== undefined && { clientKeyFile: beside(clientKeyFile) }),
+        },
+        { redirectUri: `${PUBLIC_URL}${backPath(provider.id)}`, nameOf, onProblem },
+      ),
+    ),
+  );
+}
+
+/** Live data goes nowhere unprotected, and nobody is believed who could be anybody. */
+function refuseUnprotected(providers: readonly Provider[], publicUrl: string | undefined): void {
+  if (providers.length === 0) return;
+  if (publicUrl?.startsWith('https:') !== true) {
+    throw new ConfigurationError(
+      'PUBLIC_URL: must begin with https, because the dataset is live and SIGN_IN_FILE is set.',
+    );
+  }
+  const unprotected = providers.find(({ demoOnly }) => demoOnly);
+  if (unprotected !== undefined) {
+    throw new ConfigurationError(
+      `SIGN_IN_FILE: the issuer of ${unprotected.id} must begin with https, because the dataset is live.`,
+    );
+  }
+}
+
+export type BrowsersStart = {
+  kind: Dataset['kind'] | undefined;
+  readiness: Readiness;
+  connection: StoreConnection;
+  admissionContext: AdmissionContext;
+  identities: Identities;
+  providers: readonly Provider[];
+  /** The port in use, once there is one. */
+  port: () => number;
+};
+
+/**
+ * What all pages for browsers have in common: who is signed in, and how a page looks.
+ *
+ * @returns `undefined` of live data where nobody can sign in: no key is made, no file written, and Redis asked for
+ * nothing
+ */
+export async function startBrowsers(
+  { configuration, log, add }: StartContext,
+  { kind, readiness, connection, admissionContext, identities, providers, port }: BrowsersStart,
+) {
+  const { PUBLIC_URL, TLS_CERT_FILE, HOST, REREAD_SECONDS, SESSION_KEYS_FILE } = configuration;
+  if (kind === 'live') refuseUnprotected(providers, PUBLIC_URL);
+  if (kind === 'live' && providers.length === 0) return undefined;
+  const isDemo = (): boolean => admissionContext.isDemo() === true;
+  const onProblem = (sentence: string): void => log.error(sentence);
+  const scheme = TLS_CERT_FILE === undefined ? 'http' : 'https';
+
+  const sealer = await openSealer(sessionKeysFile(configuration), SESSION_KEYS_FILE === undefined, {
+    everyMs: REREAD_SECONDS * 1_000,
+    onProblem,
+  });
+  add(sealer.stop);
+  const endings = createSessionEndings(connection, LONGEST_MS);
+  add(endings.stop);
+  for (const { stop } of providers) add(stop);
+
+  const believed = (): readonly Provider[] =>
+    providers.filter(({ demoOnly }) => !demoOnly || isDemo());
+  const cookies = createCookies(() => (PUBLIC_URL ?? scheme).startsWith('https'));
+  const blocked = (userKey: string): boolean => readiness.blocked.has(userKey);
+  const assets = readAssets();
+  const frame: Frame = createFrame(assets, isDemo);
+  return {
+    frame,
+    assets,
+    isOn: () => providers.length > 0 || isDemo(),
+    isDemo,
+    sealer,
+    cookies,
+    visits: createVisits(sealer, cookies),
+    forms: createForms(sealer, () =>
+      PUBLIC_URL === undefined
+        ? [HOST, 'localhost'].map((host) => `${scheme}://${host}:${port()}`)
+        : [new URL(PUBLIC_URL).origin],
+    ),
+    endings,
+    sessions: createSessions({
+      sealer,
+      cookies,
+      endings,
+      isProvider: (id) =>
+        id === DEMO_PROVIDER ? isDemo() : believed().some((provider) => provider.id === id),
+      blocked,
+      revoked: ({ issuer, user, client }) =>
+        identities.revocations?.has({ issuer, user, client, jti: undefined }) === true,
+    }),
+    providers: believed,
+    canChangeRole: (id: string) =>
+      believed().some((provider) => provider.id === id && provider.canChangeRole),
+    organisations: () => organisationsOf(identities, admissionContext.isDemo()),
+    registeredOnly: () => !isDemo(),
+    blocked,
+    take: admissionContext.take,
+    log,
+  };
+}
+export type Browsers = NonNullable<Awaited<ReturnType<typeof startBrowsers>>>;

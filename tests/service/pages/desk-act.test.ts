@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DESK } from '#schemas/wording/desk.ts';
+import { createApp } from '#service/app.ts';
+import { type HttpServer, serveHttp } from '#service/http/server.ts';
+import { councilAct, guardedCouncil } from '#service/pages/council/guarded-council.ts';
+import type { DeskDependencies } from '#service/pages/desk/guarded-desk.ts';
+import { readAssets } from '#service/pages/html/assets.ts';
+import { createFrame, redirect } from '#service/pages/html/frame.ts';
+import { html } from '#service/pages/html/html.ts';
+import { createCookies } from '#service/pages/session/cookies.ts';
+import { createForms } from '#service/pages/session/forms.ts';
+import { openSealer, type Sealer } from '#service/pages/session/seal.ts';
+import { createSessions } from '#service/pages/session/sessions.ts';
+import { createLog } from '#service/telemetry/log.ts';
+import { visitorAs } from '../../support/desk.ts';
+import { testFolder } from '../../support/service.ts';
+import { createVisitor, hiddenOf, type Visitor } from '../../support/visitor.ts';
+
+/** What every act of a council, an officer or an operator passes, by one that does nothing. */
+
+const refused: string[] = [];
+const done: string[] = [];
+const used = new Set<string>();
+let ended = false;
+let failing = false;
+let limited = false;
+let sealer: Sealer;
+let server: HttpServer;
+let baseUrl: string;
+let dataDir: string;
+let officer: Visitor;
+
+beforeAll(async () => {
+  dataDir = await testFolder();
+  sealer = await openSealer(`${dataDir}/session-keys`, true, {
+    everyMs: 60_000,
+    onProblem: () => undefined,
+  });
+  const cookies = createCookies(() => false);
+  const endings = {
+    current: true,
+    now: Date.now,
+    hasEnded: () => ended,
+    endSession: () => Promise.resolve(),
+    endByToken: () => Promise.resolve(true),
+    once: (text: string) => Promise.resolve(!used.has(text) && used.add(text).has(text)),
+    stop: () => undefined,
+  };
+  const log = createLog('silent');
+  const dependencies: DeskDependencies = {
+    noteRefusal: ({ code }) => void refused.push(code),
+    traces: { of: () => undefined },
+    frame: createFrame(readAssets(), () => true),
+    cookies,
+    sessions: createSessions({
+      sealer,
+      cookies,
+      endings,
+      isProvider: () => true,
+      blocked: () => false,
+      revoked: () => false,
+    }),
+    forms: createForms(sealer, () => [baseUrl]),
+    endings,
+    canChangeRole: () => false,
+    take: () =>
+      limited ? { of: 'user', limit: 1, windowSeconds: 60, retryAfterSeconds: 7 } : undefined,
+    isOn: () => true,
+    log,
+  };
+  const form = guardedCouncil(dependencies, (_, { page, hidden }) =>
+    page({
+      title: 'Act',
+      content: html`<h1>Act</h1><form method="post" action="/act">${hidden('act')}</form>`,
+    }),
+  );
+  const act = councilAct(dependencies, { form: 'act' }, (_, { authority, named }, fields) => {
+    if (failing) throw new Error('broken');
+    const { by, reason, account } = named(fields.get('reason') ?? '');
+    done.push(`${authority} ${by} ${account} ${reason}`);
+    return redirect('/act');
+  });
+  const letsIn = 'authority';
+  const app = createApp(
+    [
+      { operation: { method: 'GET', path: '/act', letsIn }, handler: form },
+      { operation: { method: 'POST', path: '/act', letsIn }, handler: act },
+    ],
+    { log },
+  );
+  server = await serveHttp(app.fetch, { host: '127.0.0.1', port: 0, tls: undefined });
+  baseUrl = `http://127.0.0.1:${server.port}`;
+  officer = await newOfficer();
+});
+afterAll(async () => {
+  await server?.stop(0);
+  sealer?.stop();
+});
+
+/** A session of the same person each time. */
+const newOfficer = (): Promise<Visitor> =>
+  visitorAs({ baseUrl, dataDir }, { user: 'officer', organisation: 'ZZ101', scopes: ['upload'] });
+
+const formOf = async (visitor = officer) => hiddenOf(await visitor.get('/act'), '/act');
+
+test('an act is done once, by who is signed in and nobody whose name was typed, and ends in a redirect', async () => {
+  const form = await formOf();
+  const fields = { ...form, reason: 'because', by: 'Somebody Else', authority: 'ZZ999' };
+  const first = await officer.post('/act', fields);
+  expect([first.status, first.headers.get('location')]).toEqual([303, '/act']);
+  expect(done).toEqual(['ZZ101 Person officer officer (cp-flags-demo) because']);
+  const again = await officer.post('/act', fields);
+  expect([again.status, again.heading]).toEqual([409, DESK.usedUp]);
+  expect(done).toHaveLength(1);
+});
+
+test.each([
+  ['without a token', { token: '' }, {}],
+  ['with the token of another form', { form: '00000000-0000-4000-8000-000000000000' }, {}],
+  ['from another site', {}, { origin: 'https://elsewhere.example' }],
+  ['from a page of another site', {}, { 'sec-fetch-site': 'cross-site' }],
+  ['as something that is no form', {}, { 'content-type': 'text/plain' }],
+])('nothing is done by a form %s', async (_, fields, headers) => {
+  const before = done.length;
+  const visit = await officer.post('/act', { ...(await formOf()), ...fields }, headers);
+  expect([visit.status, visit.heading]).toEqual([403, DESK.untrusted]);
+  expect(refused.at(-1)).toBe('form-untrusted');
+  expect(done).toHaveLength(before);
+});
+
+test('nothing is done by a form that has a field twice', async () => {
+  const before = done.length;
+  const { form, token } = await formOf();
+  const visit = await officer.ask('/act', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', origin: baseUrl },
+    body: `${new URLSearchParams({ form, token }).toString()}&reason=a&reason=b`,
+  });
+  expect([visit.status, visit.heading]).toEqual([400, DESK.untrusted]);
+  expect(done).toHaveLength(before);
+});
+
+test('nothing is done by the form of another session of the same person', async () => {
+  const visit = await officer.post('/act', await formOf(await newOfficer()));
+  expect(visit.heading).toBe(DESK.untrusted);
+});
+
+test.each([
+  ['a scope of another desk', { organisation: 'ZZ101', scopes: ['audit', 'operate'] }],
+  ['a role at what is no authority', { organisation: 'zz', scopes: ['upload'] }],
+] as const)('whoever has %s is refused alike, and told whom to ask', async (_, somebody) => {
+  const visitor = await visitorAs({ baseUrl, dataDir }, somebody);
+  for (const visit of [await visitor.get('/act'), await visitor.post('/act', {})]) {
+    // A role that no token could have is nobody's.
+    if (somebody.organisation === 'zz') expect([303, 401]).toContain(visit.status);
+    else expect([visit.status, visit.heading]).toEqual([403, DESK.notYours]);
+  }
+});
+
+test('a session that ended meanwhile does nothing more, and a stranger never did', async () => {
+  const leaving = await newOfficer();
+  const form = await formOf(leaving);
+  const before = done.length;
+  ended = true;
+  const visit = await leaving.post('/act', form);
+  ended = false;
+  expect([visit.status, visit.heading]).toEqual([401, DESK.over]);
+  expect((await createVisitor(baseUrl).post('/act', form)).status).toBe(401);
+  expect(done).toHaveLength(before);
+});
+
+test('too many requests and a fault inside are pages that say so, with the way on', async () => {
+  limited = true;
+  const slow = await officer.get('/act');
+  limited = false;
+  expect([slow.status, slow.headers.get('retry-after'), slow.heading]).toEqual([
+    429,
+    '7',
+    DESK.limited,
+  ]);
+  const form = await formOf();
+  failing = true;
+  const broken = await officer.post('/act', form);
+  failing = false;
+  expect([broken.status, broken.heading]).toEqual([503, DESK.unavailable]);
+});

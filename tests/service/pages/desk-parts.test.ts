@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { barChart, lineChart } from '#service/pages/desk/charts.ts';
+import { download } from '#service/pages/desk/download.ts';
+import { pager, readReason, reasonField, table } from '#service/pages/desk/parts.ts';
+import { html } from '#service/pages/html/html.ts';
+
+/** What all pages of councils, officers and operators are made of. */
+
+const HOSTILE = '"><script>alert(1)</script>';
+const points = [
+  { label: '09:00', value: 4 },
+  { label: '10:00', value: undefined },
+  { label: HOSTILE, value: 7 },
+];
+const columns = ['Hour', 'Look-ups'] as const;
+
+test.each([
+  ['a bar chart', barChart],
+  ['a line chart', lineChart],
+])(
+  '%s says in figures what it draws, also where there is none, and no text in it is markup',
+  (_, chart) => {
+    const drawn = String(chart({ title: `Look-ups ${HOSTILE}`, columns, points }));
+    expect(drawn).not.toContain('<script>');
+    expect(drawn).toMatch(/<svg[^>]*role="img" aria-label="Look-ups /);
+    const cells = [...drawn.matchAll(/<td[^>]*>([^<]*)<\/td>/g)].map(([, text]) => text);
+    expect(cells.filter((_text, i) => i % 2 === 1)).toEqual(['4', 'none', '7']);
+    // A policy forbids styles in the page.
+    expect(drawn).not.toContain('style=');
+  },
+);
+
+test('a line is broken where there is no value, and a value alone is a dot', () => {
+  const drawn = String(lineChart({ title: 'Look-ups', columns, points }));
+  const [, line = ''] = /<path d="(M[^"]*)" fill="none" stroke="#005eb8"/.exec(drawn) ?? [];
+  expect(line.match(/M/g)).toHaveLength(2);
+  expect(line.match(/h0/g)).toHaveLength(2);
+});
+
+test('a chart of nothing, or of zeros, can be drawn', () => {
+  for (const none of [[], [{ label: 'a', value: 0 }]]) {
+    expect(String(barChart({ title: 'None', columns, points: none }))).not.toContain('NaN');
+  }
+});
+
+test('a file is saved and never shown, under a name that no system misreads', async () => {
+  const answer = download('../ack "1"\r\nx: y.csv', 'text/csv', 'a,b');
+  expect(answer.headers.get('content-disposition')).toBe('attachment; filename="..-ack-1-x-y.csv"');
+  expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+  expect(answer.headers.get('cache-control')).toBe('no-store');
+  expect(await answer.text()).toBe('a,b');
+});
+
+test.each([
+  ['', 'must not be empty'],
+  ['x'.repeat(121), 'at most 120'],
+  ['...', 'a letter or a digit'],
+  ['a\u202eb', 'direction of text'],
+])('%j is no reason, by the rule of the command line', (text, problem) => {
+  const read = readReason(text);
+  expect(read).toMatchObject({ kind: 'wrong', error: { field: 'reason' } });
+  if (read.kind !== 'wrong') return;
+  expect(read.error.text).toContain(problem);
+  expect(String(reasonField(text, [read.error]))).toContain(
+    'aria-describedby="reason-hint reason-error"',
+  );
+});
+
+test('a reason is read without the space around it', () => {
+  expect(readReason(' wrong child ')).toEqual({ kind: 'read', reason: 'wrong child' });
+});
+
+test('a table says what it is, and what others wrote in it is text', () => {
+  const made = String(table('Files', ['Name'], [[HOSTILE], [html`<b>ours</b>`], [undefined]]));
+  expect(made).toContain('&lt;script&gt;');
+  expect(made).toContain('<b>ours</b>');
+  expect(made).toContain('<div class="cpf-scroll" role="region" aria-label="Files" tabindex="0">');
+});
+
+test('only pages that there are can be gone to', () => {
+  expect(pager({})).toBe(false);
+  expect(String(pager({ older: '/council/history?before=7' }))).not.toContain('rel="prev"');
+});

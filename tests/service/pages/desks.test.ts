@@ -1,0 +1,170 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
+import { COUNCIL } from '#schemas/wording/council.ts';
+import { DESK } from '#schemas/wording/desk.ts';
+import { startService } from '#service/main.ts';
+import { DESK_PAGES } from '#service/pages/desk-pages.ts';
+import { createLog } from '#service/telemetry/log.ts';
+import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
+import { visitorAs } from '../../support/desk.ts';
+import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+import { createVisitor, hiddenOf, type Visitor } from '../../support/visitor.ts';
+
+/**
+ * Who may open which page of a council, a privacy officer or an operator. The pages are those of the running
+ * service: one that is not in the table fails the suite, so that none can be added without saying whom it is for.
+ */
+
+/** The made-up people of a demo, and one who is not signed in. */
+const PEOPLE = ['emergencyDepartment', 'scheduledCare', 'authority', 'stranger'] as const;
+type Person = (typeof PEOPLE)[number];
+
+type Entry = {
+  /** An address that there is, of a page with parameters. */
+  path?: string;
+  /** Who is let in, and with what status; of a form that has no token, 403. */
+  people: Partial<Record<Person, number>>;
+};
+
+const council: Entry = { people: { authority: 200 } };
+
+const PAGES: Record<string, Entry> = {
+  'GET /council': council,
+};
+
+const AUTHORITY = SAMPLE_AUTHORITIES[0]?.code ?? '';
+const SESSION_KEYS = 'ab'.repeat(32);
+
+let service: TestService;
+const visitors = new Map<Person, Visitor>();
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: AUTHORITY, name: 'Northmoor Council' }],
+  });
+  for (const person of PEOPLE) {
+    const visitor = createVisitor(service.baseUrl);
+    visitors.set(person, visitor);
+    if (person !== 'stranger') expect((await visitor.signIn(person)).status).toBe(303);
+  }
+});
+afterAll(() => service?.stopAndRemove());
+
+const visitorOf = (person: Person): Visitor => visitors.get(person) as Visitor;
+
+test('every page of a desk is in the table of who may open it', () => {
+  const served = DESK_PAGES.map(({ operation: { method, path } }) => `${method} ${path}`);
+  expect(Object.keys(PAGES).toSorted()).toEqual(served.toSorted());
+});
+
+test.for(Object.entries(PAGES))(
+  '%s opens for whom it is for, and for nobody else',
+  async ([name, entry]) => {
+    const [method = '', path = ''] = name.split(' ');
+    const address = entry.path ?? path;
+    const outcomes: Partial<Record<Person, number>> = {};
+    const expected: Partial<Record<Person, number>> = {};
+    for (const person of PEOPLE) {
+      const visitor = visitorOf(person);
+      const visit = method === 'GET' ? await visitor.get(address) : await visitor.post(address, {});
+      outcomes[person] = visit.status;
+      const stranger = method === 'GET' ? 303 : 401;
+      expected[person] = entry.people[person] ?? (person === 'stranger' ? stranger : 403);
+      expect(visit.headers.get('cache-control')).toBe('no-store');
+      if (person === 'stranger' && method === 'GET')
+        expect(visit.headers.get('location')).toBe('/sign-in');
+      else if (visit.status === 403 && entry.people[person] === undefined)
+        expect(visit.heading).toBe(DESK.notYours);
+    }
+    expect(outcomes).toEqual(expected);
+  },
+);
+
+test('whoever is refused at a desk is in the audit with the page of their kind', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  await visitor.signIn('ambulanceService');
+  await visitor.get('/council');
+  expect(await service.events()).toContainEqual(
+    expect.objectContaining({
+      type: 'refusal',
+      api: 'pages',
+      code: 'authority-token-required',
+      caller: expect.objectContaining({ user: 'demo-paramedic' }) as unknown,
+    }),
+  );
+});
+
+test.for(PEOPLE.filter((person) => person !== 'stranger'))(
+  '%s is taken to the pages of their work',
+  async (person) => {
+    const visitor = createVisitor(service.baseUrl);
+    const home = person === 'authority' ? '/council' : '/look-up';
+    expect((await visitor.signIn(person)).headers.get('location')).toBe(home);
+    expect((await visitor.get('/')).headers.get('location')).toBe(home);
+  },
+);
+
+test('a session that is over is a page that says so, and nothing is shown any more', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  await visitor.signIn('authority');
+  const page = await visitor.get('/council');
+  expect(page.heading).toBe('Northmoor Council');
+  const kept = new Map(visitor.jar);
+  await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
+  for (const [name, value] of kept) visitor.jar.set(name, value);
+  const after = await visitor.get('/council');
+  expect([after.status, after.headers.get('location')]).toEqual([303, '/sign-in']);
+});
+
+test('a desk is nowhere for a browser that asks with HEAD', async () => {
+  const visit = await visitorOf('authority').ask('/council', { method: 'HEAD' });
+  expect([visit.status, visit.headers.get('allow')]).toEqual([405, 'GET']);
+});
+
+test('nobody acts for an authority by a role that is at none', async () => {
+  const visitor = await visitorAs(service, { organisation: 'ZZ999', scopes: ['upload'] });
+  expect((await visitor.get('/council')).heading).toBe(COUNCIL.unknown);
+});
+
+test('somebody who signed in at a lookup process is at their desk in a worker', async () => {
+  const dataDir = await testFolder();
+  const keysFile = join(dataDir, 'keys');
+  await writeFile(keysFile, SESSION_KEYS);
+  const environment = { SESSION_KEYS_FILE: keysFile };
+  const worker = await startTestService({
+    environment: { ...environment, ROLE: 'worker' },
+    authorities: [{ code: AUTHORITY, name: 'Northmoor Council' }],
+  });
+  const redis = await findEmbeddedRedis(worker.dataDir);
+  if (redis === undefined) throw new Error('no Redis is running');
+  await writeFile(join(dataDir, 'password'), redis.users.lookup.password);
+  const lookups = await startService(
+    readConfiguration({
+      ...environment,
+      ROLE: 'lookup',
+      PORT: '0',
+      DATA_DIR: dataDir,
+      REDIS_URL: `unix://${redis.users.lookup.username}@socket${redis.socketPath}`,
+      REDIS_PASSWORD_FILE: join(dataDir, 'password'),
+    }),
+    { log: createLog('silent') },
+  );
+  try {
+    const visitor = createVisitor(lookups.baseUrl);
+    await until(async () => (await visitor.signIn('authority')).status === 303);
+    const atWorker = createVisitor(worker.baseUrl);
+    for (const [name, value] of visitor.jar) atWorker.jar.set(name, value);
+    const page = await atWorker.get('/council');
+    expect(page.heading).toBe('Northmoor Council');
+    // Signed out there, they are signed out here.
+    await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
+    await until(async () => (await atWorker.get('/council')).status === 303);
+  } finally {
+    await lookups.stop();
+    await worker.stopAndRemove();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { Scope } from '#schemas/people/identity.ts';
+import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
+import { createCookies } from '#service/pages/session/cookies.ts';
+import { openSealer } from '#service/pages/session/seal.ts';
+import type { Session } from '#service/pages/session/sessions.ts';
+import { DEMO_PROVIDER } from '#service/pages/sign-in/sign-in.ts';
+import { role } from './service.ts';
+import { createVisitor, type Visitor } from './visitor.ts';
+
+/** Somebody whom no demo offers. */
+export type Somebody = { user?: string; organisation: string; scopes: readonly Scope[] };
+
+/** A browser in which somebody is signed in to a demo, with whatever rights a test needs. */
+export async function visitorAs(
+  { baseUrl, dataDir }: { baseUrl: string; dataDir: string },
+  { user = `user-${randomUUID().slice(0, 8)}`, organisation, scopes }: Somebody,
+): Promise<Visitor> {
+  const sealer = await openSealer(join(dataDir, 'session-keys'), false, {
+    everyMs: 60_000,
+    onProblem: () => undefined,
+  });
+  const session: Session = {
+    id: randomUUID(),
+    provider: DEMO_PROVIDER,
+    issuer: DEMO_ISSUER,
+    client: 'cp-flags-demo',
+    subject: user,
+    user,
+    name: `Person ${user}`,
+    role: role(`${user}-1`, [], organisation),
+    scopes: [...scopes],
+    issuedAt: Date.now(),
+    seenAt: Date.now(),
+  };
+  const cookie = createCookies(() => false).set('session', sealer.seal('session', session));
+  sealer.stop();
+  const visitor = createVisitor(baseUrl);
+  const [pair = ''] = cookie.split('; ');
+  const [name = '', value = ''] = pair.split(/=(.*)/s);
+  visitor.jar.set(name, value);
+  return visitor;
+}
