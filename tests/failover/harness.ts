@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,12 +17,13 @@ import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
-import { root } from '../../bench/processes.ts';
 import { officer } from '../support/authority.ts';
+import { type Kept, keepRunning } from '../support/keep-running.ts';
 import { callsFrom, type Machine, type Machines, startMachines } from '../support/machines.ts';
 import { testNumber } from '../support/rows.ts';
 import { claims, fill } from '../support/service.ts';
 import { until, WAIT_MS } from '../support/test-store.ts';
+import { CLOCK_RIGHT, canTurnClocks, clockFrom } from '../support/turned-clock.ts';
 import { fileCsv, person, planOf } from '../support/upload-model.ts';
 
 /**
@@ -51,51 +52,8 @@ const LASTS_MS = 4_000;
 /** Whatever an append-only file writes is larger. */
 const FILE_BYTES_WITHOUT_DISK = 4_096;
 
-/** The library that gives a process a clock of its own, in a file that may change; as Debian installs it. */
-const FAKETIME = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
-const canTurnClocks = existsSync(FAKETIME);
-const CLOCK_RIGHT = '+0';
-
 const CHILDREN = Array.from({ length: 20 }, (_, i) => testNumber(i));
 const OTHERS = Array.from({ length: 100 }, (_, i) => testNumber(5_000 + i));
-
-/** A process that is started again whenever it has ended, until it is told to stop. */
-function keepRunning(environment: Record<string, string>) {
-  let child: ChildProcess;
-  let address: string | undefined;
-  let stopping = false;
-  let errors = '';
-  let gone: Promise<void>;
-  const start = (): void => {
-    address = undefined;
-    child = spawn(process.execPath, [join(root, 'service', 'cli.ts'), 'serve'], {
-      env: { PATH: process.env['PATH'], PORT: '0', LOG_LEVEL: 'warn', ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    child.stdout?.on('data', (chunk: Buffer) => {
-      address ??= /http:\/\/[\w.]+:[0-9]+/.exec(chunk.toString())?.[0];
-    });
-    child.stderr?.on('data', (chunk: Buffer) => (errors = (errors + chunk).slice(-6_000)));
-    gone = new Promise((resolve) => {
-      child.once('close', () => {
-        if (!stopping) start();
-        resolve();
-      });
-    });
-  };
-  start();
-  return {
-    kill: (): void => void child.kill('SIGKILL'),
-    address: (): string | undefined => address,
-    errors: (): string => errors,
-    async stop(): Promise<void> {
-      stopping = true;
-      child.kill('SIGTERM');
-      await gone;
-    },
-  };
-}
-type Kept = ReturnType<typeof keepRunning>;
 
 type Scene = {
   machines: Machines;
@@ -270,12 +228,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
   const worker = keepRunning(environmentOf('worker'));
   const lookup = keepRunning({
     ...environmentOf('lookup'),
-    ...(canTurnClocks && {
-      LD_PRELOAD: FAKETIME,
-      FAKETIME_TIMESTAMP_FILE: clock,
-      FAKETIME_CACHE_DURATION: '1',
-      FAKETIME_DONT_FAKE_MONOTONIC: '1',
-    }),
+    ...clockFrom(clock),
   });
 
   const issuer = await openDemoIssuer(dataDir);

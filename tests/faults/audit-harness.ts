@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { draws, one } from '#loaders/synthetic/random.ts';
@@ -12,12 +12,13 @@ import { readKeys } from '#service/audit/seal/keys.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';
 import { NotificationFile } from '#service/notifications/notification-file.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
-import { root } from '../../bench/processes.ts';
+import { keepRunning } from '../support/keep-running.ts';
 import { outboxOf } from '../support/notification.ts';
 import { startProxy } from '../support/proxy.ts';
 import { testNumber } from '../support/rows.ts';
 import { claims, fill } from '../support/service.ts';
 import { startTestStore, until } from '../support/test-store.ts';
+import { CLOCK_RIGHT, canTurnClocks, clockFrom } from '../support/turned-clock.ts';
 
 /**
  * Lookups that continue while the workers, the lookup process and Redis are killed, stopped and left without
@@ -62,48 +63,6 @@ const FILE_BYTES_WITHOUT_DISK = 4_096;
 const CHILDREN = Array.from({ length: 20 }, (_, i) => testNumber(i));
 const OTHERS = Array.from({ length: 200 }, (_, i) => testNumber(5_000 + i));
 
-/** A process that is started again whenever it has ended, until it is told to stop. */
-function keepRunning(environment: Record<string, string>) {
-  let child: ChildProcess;
-  let address: string | undefined;
-  let stopping = false;
-  let errors = '';
-  let gone: Promise<void>;
-  const start = (): void => {
-    address = undefined;
-    child = spawn(process.execPath, [join(root, 'service', 'cli.ts'), 'serve'], {
-      env: { PATH: process.env['PATH'], PORT: '0', LOG_LEVEL: 'warn', ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    child.stdout?.on('data', (chunk: Buffer) => {
-      address ??= /http:\/\/[\w.]+:[0-9]+/.exec(chunk.toString())?.[0];
-    });
-    child.stderr?.on('data', (chunk: Buffer) => (errors = (errors + chunk).slice(-4_000)));
-    gone = new Promise((resolve) => {
-      child.once('close', () => {
-        if (!stopping) start();
-        resolve();
-      });
-    });
-  };
-  start();
-  return {
-    pid: (): number => child.pid ?? 0,
-    address: (): string | undefined => address,
-    errors: (): string => errors,
-    async stop(): Promise<void> {
-      stopping = true;
-      child.kill('SIGCONT');
-      child.kill('SIGTERM');
-      await gone;
-    },
-  };
-}
-
-/** The library that gives a process a clock of its own, in a file that may change; as Debian installs it. */
-const FAKETIME = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
-const canTurnClocks = existsSync(FAKETIME);
-const NOW = '+0';
 const AN_HOUR_BACK = '-1h';
 
 /** Soft limit on the size of files a process writes: with it the disk is full to all but small files. */
@@ -144,17 +103,12 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
   });
   const clockOf = (name: string): string => join(dataDir, `clock of the ${name}`);
   const worker = (name: 'worker' | 'other worker') => {
-    writeFileSync(clockOf(name), NOW);
+    writeFileSync(clockOf(name), CLOCK_RIGHT);
     return keepRunning({
       ...environmentOf(name),
       ROLE: 'worker',
       NOTIFICATIONS_WINDOW_MINUTES: WINDOW_MINUTES,
-      ...(canTurnClocks && {
-        LD_PRELOAD: FAKETIME,
-        FAKETIME_TIMESTAMP_FILE: clockOf(name),
-        FAKETIME_CACHE_DURATION: '1',
-        FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      }),
+      ...clockFrom(clockOf(name)),
     });
   };
   const processes = {
@@ -222,7 +176,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
     if (act === 'killed') return;
     await pause(forMs);
     if (act === 'stopped') signal(pid, 'SIGCONT');
-    else if (act === 'an hour back') writeFileSync(clockOf(name), NOW);
+    else if (act === 'an hour back') writeFileSync(clockOf(name), CLOCK_RIGHT);
     else limitFiles(pid, 'unlimited');
   }
 

@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { root } from './processes.ts';
+
+const ERRORS_KEPT = 6_000;
+
+/** A process of the service that is started again whenever it ends, as a supervisor would. */
+export type Kept = {
+  pid: () => number;
+  kill: () => void;
+  /** Where it answers; `undefined` until it says so. */
+  address: () => string | undefined;
+  /** The last of what it wrote to stderr. */
+  errors: () => string;
+  stop: () => Promise<void>;
+};
+
+/** Starts `cp-flags serve` with these settings, and again whenever it ends, until it is stopped. */
+export function keepRunning(environment: Record<string, string>): Kept {
+  let child: ChildProcess;
+  let address: string | undefined;
+  let stopping = false;
+  let errors = '';
+  let gone: Promise<void>;
+  const start = (): void => {
+    address = undefined;
+    child = spawn(process.execPath, [join(root, 'service', 'cli.ts'), 'serve'], {
+      env: { PATH: process.env['PATH'], PORT: '0', LOG_LEVEL: 'warn', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout?.on('data', (chunk: Buffer) => {
+      address ??= /http:\/\/[\w.]+:[0-9]+/.exec(chunk.toString())?.[0];
+    });
+    child.stderr?.on('data', (chunk: Buffer) => (errors = (errors + chunk).slice(-ERRORS_KEPT)));
+    gone = new Promise((resolve) => {
+      child.once('close', () => {
+        if (!stopping) start();
+        resolve();
+      });
+    });
+  };
+  start();
+  return {
+    pid: () => child.pid ?? 0,
+    kill: () => void child.kill('SIGKILL'),
+    address: () => address,
+    errors: () => errors,
+    async stop() {
+      stopping = true;
+      // It may have been paused.
+      child.kill('SIGCONT');
+      child.kill('SIGTERM');
+      await gone;
+    },
+  };
+}
