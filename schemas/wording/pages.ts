@@ -94,12 +94,15 @@ export const SIGN_IN_REFUSED = {
   role: 'You have no role that can be used here',
   roleThen: (provider: string) =>
     `${provider} sent no role, or did not say which one you chose. Sign in again and choose the role you work in. No role to choose? Ask your registration authority.`,
+  unreadable: 'What was sent about you cannot be used',
+  unreadableThen: (provider: string) =>
+    `${provider} let you in, but part of what it sent is missing or has another form than expected. Show this page to the team that runs this service.`,
   activity: 'Your role may not look up flags',
   activityThen:
     'It needs activity B0107 (unscheduled care) or B0170 (planned care). Ask your registration authority to add it, or choose another role.',
   organisation: 'Your organisation is not registered here',
-  organisationThen:
-    'Only registered care settings may look up flags. Ask your safeguarding lead to have it registered by the team that runs this service.',
+  organisationThen: (code: string) =>
+    `You were sent here with the organisation code ${code}, which is not registered here. Ask the team that runs this service to register ${code}. Do you also work elsewhere? Sign in again and choose a role there.`,
   notCare: 'Your organisation cannot look up flags',
   notCareThen:
     'Flags are shown for the direct care of a patient only. To share or ask about a worry, ring the council where the child lives.',
@@ -122,6 +125,7 @@ export const SIGN_IN_REFUSED = {
     identityAssurance: 'Identity assurance level',
     authenticationAssurance: 'Authentication assurance level',
     provider: 'Signed in with',
+    unreadable: 'Cannot be used',
     none: 'none',
   },
   tryAgain: 'Sign in again',

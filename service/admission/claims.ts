@@ -85,16 +85,15 @@ const textsSchema = z.array(z.unknown());
 const listOf = (value: unknown): unknown[] => textsSchema.safeParse(value).data ?? [];
 
 /**
- * The claims of a verified token in one form, whatever its issuer calls them; `undefined` where the token
- * does not say who asks.
+ * The claims of a verified token in one form, whatever its issuer calls them, or what of that form is missing in it.
  *
  * @param nameOf an organisation's registered name, for tokens that have none
  */
-export function readClaims(
+export function parseClaims(
   payload: JWTPayload,
   mapping: ClaimMapping,
   nameOf: (organisation: string) => string | undefined,
-): Claims | undefined {
+): z.ZodSafeParseResult<Claims> {
   const { role: names, organisations } = mapping;
   const organisationName = (role: unknown, code: unknown): unknown => {
     const given = valueOf(role, names.organisationName);
@@ -114,7 +113,7 @@ export function readClaims(
   const roles = listOf(valueOf(payload, mapping.roles)).filter(
     (role) => chosen === undefined || valueOf(role, names.id) === chosen,
   );
-  const parsed = claimsSchema.safeParse({
+  return claimsSchema.safeParse({
     iss: payload.iss,
     exp: payload.exp,
     sub: valueOf(payload, mapping.user),
@@ -133,5 +132,8 @@ export function readClaims(
       };
     }),
   });
-  return parsed.success ? parsed.data : undefined;
 }
+
+/** As {@link parseClaims}; `undefined` where the token does not say who asks. */
+export const readClaims = (...of: Parameters<typeof parseClaims>): Claims | undefined =>
+  parseClaims(...of).data;

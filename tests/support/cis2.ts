@@ -1,7 +1,10 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
-import { Provider } from 'oidc-provider';
+import { type ClientMetadata, Provider } from 'oidc-provider';
+import type { Certified } from './certificates.ts';
+import type { Visit } from './visitor.ts';
 
 /** Somebody as NHS CIS2 Authentication would send them, except for what is said. */
 export type Cis2Person = {
@@ -21,6 +24,10 @@ export type Cis2Person = {
 const SCOPES = 'openid profile email nationalrbacaccess associatedorgs selectedrole changedrole';
 export const CLIENT_ID = '31337.apps.national';
 export const CLIENT_SECRET = 'made-up-secret';
+const BY_SECRET: Partial<ClientMetadata> = {
+  client_secret: CLIENT_SECRET,
+  token_endpoint_auth_method: 'client_secret_post',
+};
 
 function claimsOf(sub: string, person: Cis2Person): Record<string, unknown> {
   const { name = 'Nora Nurse', roles = [{ id: '555000000099' }], selectedRole } = person;
@@ -49,7 +56,7 @@ function claimsOf(sub: string, person: Cis2Person): Record<string, unknown> {
   };
 }
 
-const listening = (server: Server): Promise<number> =>
+const listening = (server: Pick<Server, 'listen' | 'address'>): Promise<number> =>
   new Promise((resolve) => {
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
   });
@@ -58,30 +65,29 @@ const listening = (server: Server): Promise<number> =>
  * An OpenID provider shaped as CIS2: roles come by userinfo alone. Whoever signs in is the person of
  * {@link Cis2.next}, at once.
  */
-export async function startCis2() {
+export async function startCis2({ tls }: { tls?: Certified } = {}) {
   const people = new Map<string, Cis2Person>();
   let next = '555000000012';
   let refuses = false;
   let handle: (...of: Parameters<ReturnType<Provider['callback']>>) => unknown = () => undefined;
   const asked: URL[] = [];
   let tokensAsked = 0;
-  const server = createServer((request, response) => void handle(request, response));
+  const answer: RequestListener = (request, response) => void handle(request, response);
+  const server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
   const port = await listening(server);
-  const issuer = `http://127.0.0.1:${port}`;
+  const issuer = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
   const jwk: JWK = { ...(await exportJWK(privateKey)), kid: 'key-1', use: 'sig', alg: 'RS256' };
-  let redirectUris: string[] = [];
 
-  function begin(): void {
+  function begin(redirectUris: string[], client: Partial<ClientMetadata>): void {
     const provider = new Provider(issuer, {
       clients: [
         {
           client_id: CLIENT_ID,
-          client_secret: CLIENT_SECRET,
-          token_endpoint_auth_method: 'client_secret_post',
           redirect_uris: redirectUris,
           response_types: ['code'],
           grant_types: ['authorization_code'],
+          ...client,
         },
       ],
       jwks: { keys: [jwk] },
@@ -109,6 +115,11 @@ export async function startCis2() {
         return (
           person && { accountId: id, claims: async () => claimsOf(id, person) as { sub: string } }
         );
+      },
+      // Its own way of fetching goes nowhere near the loopback.
+      fetch(url, options) {
+        const { dispatcher: _, ...plain } = { ...options };
+        return fetch(url, plain);
       },
       interactions: { url: (_, { uid }) => `/interaction/${uid}` },
       async loadExistingGrant(context) {
@@ -146,9 +157,8 @@ export async function startCis2() {
       return tokensAsked;
     },
     /** To be called once it is known where the service is. */
-    open(redirectUri: string): void {
-      redirectUris = [redirectUri];
-      begin();
+    open(redirectUri: string, client: Partial<ClientMetadata> = BY_SECRET): void {
+      begin([redirectUri], client);
     },
     /** Who signs in from now on. */
     next(sub: string, person: Cis2Person = {}): void {
@@ -179,3 +189,22 @@ export async function startCis2() {
   };
 }
 export type Cis2 = Awaited<ReturnType<typeof startCis2>>;
+
+/** Goes where the provider sends a browser, until it is back. */
+export async function throughCis2({ issuer }: Pick<Cis2, 'issuer'>, start: Visit): Promise<URL> {
+  const cookies = new Map<string, string>();
+  let url = new URL(start.headers.get('location') ?? '');
+  while (url.origin === issuer) {
+    const response = await fetch(url, {
+      redirect: 'manual',
+      headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') },
+    });
+    for (const cookie of response.headers.getSetCookie()) {
+      const [pair = ''] = cookie.split(';');
+      const [name = '', value = ''] = pair.split(/=(.*)/s);
+      cookies.set(name, value);
+    }
+    url = new URL(response.headers.get('location') ?? '', url);
+  }
+  return url;
+}

@@ -1,28 +1,35 @@
-import { readFile } from 'node:fs/promises';
-import { importJWK, type JWK, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
 import * as openid from 'openid-client';
 import { z } from 'zod';
-import { ConfigurationError } from '#schemas/configuration.ts';
 import { ACTIVITY_SILENT, ACTIVITY_UNSCHEDULED } from '#schemas/people/care-setting.ts';
 import type { ClaimMapping, Claims } from '#schemas/people/identity.ts';
 import { isScope } from '#schemas/people/identity.ts';
 import { SIGN_IN_FOR, type SignInFor, type SignInProvider } from '#schemas/people/sign-in.ts';
-import { mappingOf, readClaims } from '../../admission/claims.ts';
+import { mappingOf, parseClaims } from '../../admission/claims.ts';
 import { type IssuerKeys, KeysUnavailable, remoteKeys } from '../../admission/issuer-keys.ts';
 import type { Flow } from '../session/visits.ts';
+import { type ClientProof, readClientProof } from './client-keys.ts';
 import { createTries, type Tries } from './tries.ts';
 
 /** What a provider said of somebody that a page of refusal repeats. */
 export type Sent = {
   identityAssurance?: string | undefined;
   authenticationAssurance?: string | undefined;
+  /** What is missing or has another form than expected, by our own names of it. */
+  unreadable?: string | undefined;
 };
 
 /** Who came back from a provider: in each role that it names, or why nobody is let in. */
 export type Returned =
   | { kind: 'known'; claims: Claims; subject: string; sid?: string | undefined; sent: Sent }
-  | { kind: 'refused'; cause: 'denied' | 'unavailable' | 'not-finished' | 'role' }
-  | { kind: 'refused'; cause: 'assurance'; name: string; user: string; sent: Sent };
+  | { kind: 'refused'; cause: 'denied' | 'unavailable' | 'not-finished' }
+  | {
+      kind: 'refused';
+      cause: 'role' | 'unreadable' | 'assurance';
+      name: string;
+      user: string;
+      sent: Sent;
+    };
 
 /** A session that a provider says is over. `jti` counts once. */
 export type LoggedOut = {
@@ -36,6 +43,8 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
   /** Reached without TLS: for a demo only. */
   demoOnly: boolean;
   canChangeRole: boolean;
+  /** By which it sees that this service asks; it may fetch them. */
+  publicKeys: ClientProof['publicKeys'];
   /** What decides who is let in, for the digest of the configuration. */
   described: unknown;
   /** Where the browser is sent; `undefined` where the provider does not answer. */
@@ -53,8 +62,16 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
 };
 
 const DEADLINE_SECONDS = 5;
+/** What a provider says of the person; any other error is of the provider or of this service. Source: OpenID Connect Core, section 3.1.2.6. */
+const DENIED: ReadonlySet<string> = new Set([
+  'access_denied',
+  'login_required',
+  'interaction_required',
+  'account_selection_required',
+  'consent_required',
+]);
 /** Of codes that come to nothing, however many strangers bring them. Who signs in takes none. */
-const TRIES = { atMost: 100, perSecond: 10 };
+const TRIES = { atMost: 50, perSecond: 5 };
 const DISCOVERED_FOR_MS = 3_600_000;
 const DISCOVERED_AGAIN_AFTER_MS = 2_000;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
@@ -81,35 +98,6 @@ const sentSchema = z.object({
   id_assurance_level: textSchema,
   authentication_assurance_level: textSchema,
 });
-
-async function readSecret(path: string, setting: string): Promise<string> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch {
-    throw new ConfigurationError(`SIGN_IN_FILE: ${setting} ${path} cannot be read.`);
-  }
-}
-
-async function clientAuthentication({
-  clientSecretFile,
-  clientKeyFile,
-}: SignInProvider): Promise<openid.ClientAuth> {
-  if (clientSecretFile !== undefined) {
-    return openid.ClientSecretPost(await readSecret(clientSecretFile, 'clientSecretFile'));
-  }
-  const path = clientKeyFile ?? '';
-  try {
-    const jwk = JSON.parse(await readSecret(path, 'clientKeyFile')) as JWK;
-    const key = await importJWK(jwk, jwk.alg);
-    if (key instanceof Uint8Array || key.type !== 'private') throw new Error('not a private key');
-    return openid.PrivateKeyJwt(jwk.kid === undefined ? key : { key, kid: jwk.kid });
-  } catch (error) {
-    if (error instanceof ConfigurationError) throw error;
-    throw new ConfigurationError(
-      `SIGN_IN_FILE: clientKeyFile ${path} must hold a private key as a JWK with its alg.`,
-    );
-  }
-}
 
 /** What the people of a provider may be here, whatever it says. */
 export function limited<C extends Pick<Claims, 'scope' | 'roles'>>(claims: C, whom: SignInFor): C {
@@ -160,7 +148,7 @@ export async function openProvider(
     authentication: settings.authenticationAssurance ?? (isCis2 ? 2 : 0),
   };
   const mapping: ClaimMapping = { ...mappingOf(claims), client: CLIENT };
-  const authentication = await clientAuthentication(settings);
+  const { authentication, publicKeys } = await readClientProof(settings);
 
   let discovered: { configuration: openid.Configuration; at: number } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
@@ -205,23 +193,26 @@ export async function openProvider(
       identityAssurance: levels.id_assurance_level,
       authenticationAssurance: levels.authentication_assurance_level,
     };
+    const person = { name: given ?? '', user: tokenClaims.sub };
     if (
       levelOf(sent.identityAssurance) < needed.identity ||
       levelOf(sent.authenticationAssurance) < needed.authentication
     ) {
-      return {
-        kind: 'refused',
-        cause: 'assurance',
-        name: given ?? '',
-        user: tokenClaims.sub,
-        sent,
-      };
+      return { kind: 'refused', cause: 'assurance', ...person, sent };
     }
-    const read = readClaims(all, mapping, nameOf);
-    if (read === undefined) return { kind: 'refused', cause: 'role' };
+    const read = parseClaims(all, mapping, nameOf);
+    if (!read.success) {
+      const { issues } = read.error;
+      const hasNoRole = issues.some(
+        ({ code, path }) => code === 'too_small' && path.join('.') === 'roles',
+      );
+      if (hasNoRole) return { kind: 'refused', cause: 'role', ...person, sent };
+      const unreadable = [...new Set(issues.map(({ path }) => path.join('.')))].join(', ');
+      return { kind: 'refused', cause: 'unreadable', ...person, sent: { ...sent, unreadable } };
+    }
     return {
       kind: 'known',
-      claims: limited(read, settings.for),
+      claims: limited(read.data, settings.for),
       subject: tokenClaims.sub,
       sid: typeof tokenClaims['sid'] === 'string' ? tokenClaims['sid'] : undefined,
       sent,
@@ -235,6 +226,7 @@ export async function openProvider(
     issuer,
     demoOnly,
     canChangeRole: changeRole !== undefined,
+    publicKeys,
     tries: createTries(TRIES),
     described: { id, issuer, clientId, for: settings.for, claims, needed },
     async start(change) {
@@ -285,7 +277,7 @@ export async function openProvider(
         return judge(tokenClaims, userInfo);
       } catch (error) {
         if (error instanceof openid.AuthorizationResponseError) {
-          return { kind: 'refused', cause: 'denied' };
+          return { kind: 'refused', cause: DENIED.has(error.error) ? 'denied' : 'unavailable' };
         }
         // A code that was used, or is too old: the browser went back, or loaded the address again.
         const used = error instanceof openid.ResponseBodyError && error.error === 'invalid_grant';

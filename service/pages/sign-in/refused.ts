@@ -13,6 +13,7 @@ export type SignInRefusal =
   | 'unavailable'
   | 'busy'
   | 'role'
+  | 'unreadable'
   | 'activity'
   | 'organisation'
   | 'not-care'
@@ -44,6 +45,7 @@ const W = SIGN_IN_REFUSED;
 function words(
   why: SignInRefusal,
   provider: string,
+  { role }: RefusedPerson,
 ): { title: string; says: string; status: number } {
   switch (why) {
     case 'not-finished':
@@ -56,10 +58,16 @@ function words(
       return { title: W.busy, says: W.busyThen(provider), status: 503 };
     case 'role':
       return { title: W.role, says: W.roleThen(provider), status: 403 };
+    case 'unreadable':
+      return { title: W.unreadable, says: W.unreadableThen(provider), status: 403 };
     case 'activity':
       return { title: W.activity, says: W.activityThen, status: 403 };
     case 'organisation':
-      return { title: W.organisation, says: W.organisationThen, status: 403 };
+      return {
+        title: W.organisation,
+        says: W.organisationThen(role?.organisation.code ?? W.sentRows.none),
+        status: 403,
+      };
     case 'not-care':
       return { title: W.notCare, says: W.notCareThen, status: 403 };
     case 'assurance':
@@ -82,11 +90,12 @@ function sentList(provider: string, { name, user, role, sent }: RefusedPerson): 
   return html`<h2 class="nhsuk-heading-m">${W.sent}</h2>
 <dl class="nhsuk-summary-list">
 ${row(rows.provider, provider)}
-${row(rows.name, name)}
+${row(rows.name, name === '' ? rows.none : name)}
 ${row(rows.user, user)}
 ${row(rows.role, role && `${role.name} (${role.code})`)}
 ${row(rows.organisation, role && `${role.organisation.name} (${role.organisation.code})`)}
 ${row(rows.activities, role && (activities === '' ? rows.none : activities))}
+${row(rows.unreadable, sent?.unreadable)}
 ${row(rows.identityAssurance, sent && (sent.identityAssurance ?? rows.none))}
 ${row(rows.authenticationAssurance, sent && (sent.authenticationAssurance ?? rows.none))}
 </dl>`;
@@ -98,7 +107,7 @@ export function refusedPage(
   provider: string,
   person: RefusedPerson = {},
 ): Page {
-  const { title, says, status } = words(why, provider);
+  const { title, says, status } = words(why, provider, person);
   return {
     title,
     status,

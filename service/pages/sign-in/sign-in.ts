@@ -275,6 +275,19 @@ ${button(SIGN_IN.continue)}
     return redirect(started.url.href, [visits.cookie(visit)]);
   };
 
+  /** For a provider that fetches the keys by which this service proves who it is. */
+  const keys: Handler = (c) => {
+    const publicKeys = providerOf(c)?.publicKeys;
+    if (publicKeys === undefined) return noSuchPage();
+    return new Response(JSON.stringify({ keys: publicKeys }), {
+      headers: {
+        'cache-control': 'public, max-age=300',
+        'content-type': 'application/jwk-set+json',
+        'x-content-type-options': 'nosniff',
+      },
+    });
+  };
+
   /** The browser is back from a provider. */
   const finish: Handler = async (c) => {
     const provider = providerOf(c);
@@ -303,8 +316,7 @@ ${button(SIGN_IN.continue)}
       return refused(isFirst === false ? 'not-finished' : 'unavailable', provider.name);
     }
     if (returned.kind === 'refused') {
-      const person = returned.cause === 'assurance' ? returned : {};
-      return refused(returned.cause, provider.name, person);
+      return refused(returned.cause, provider.name, 'user' in returned ? returned : {});
     }
     const { claims, subject, sid, sent } = returned;
     const from = { provider: provider.id, subject, ...(sid !== undefined && { sid }) };
@@ -403,7 +415,7 @@ ${paragraph(SIGN_IN.signedOutShared)}
     }
   };
 
-  return { show, choosePerson, begin, finish, takeRole, signOut, loggedOut };
+  return { show, choosePerson, begin, keys, finish, takeRole, signOut, loggedOut };
 }
 
 /** Of fifty roles with the longest names there are. */

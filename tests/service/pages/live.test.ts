@@ -1,0 +1,232 @@
+import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import type { JWK } from 'jose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ConfigurationError } from '#schemas/configuration.ts';
+import { NOT_CHECKED, RESULT, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
+import { publicHalf, readClientProof } from '#service/pages/sign-in/client-keys.ts';
+import { findBrowser, openPage, startBrowser } from '../../support/browser.ts';
+import { certify } from '../../support/certificates.ts';
+import { type Cis2, CLIENT_ID, startCis2, throughCis2 } from '../../support/cis2.ts';
+import { cpFlags, freePort } from '../../support/processes.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, testFolder, until } from '../../support/service.ts';
+import {
+  createVisitor,
+  hiddenOf,
+  type Visit,
+  type Visitor,
+  wordsOf,
+} from '../../support/visitor.ts';
+
+/** A live dataset, everything over TLS of a private authority, and a client known by keys that are fetched from it. */
+
+const PLAN = testNumber(7_401);
+const AUTHORITIES = getCACertificates('default');
+
+let folder: string;
+let cis2: Cis2;
+let baseUrl: string;
+let service: ReturnType<typeof cpFlags>;
+
+const write = async (name: string, content: unknown): Promise<string> => {
+  const path = join(folder, name);
+  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+};
+
+function privateKey(kid: string): JsonWebKey {
+  const { privateKey: key } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { ...key.export({ format: 'jwk' }), kid, alg: 'RS256' };
+}
+const CURRENT = privateKey('current');
+const NEXT = privateKey('next');
+
+beforeAll(async () => {
+  folder = await testFolder();
+  const authority = certify('private authority');
+  setDefaultCACertificates([...AUTHORITIES, authority.cert]);
+  const own = certify('flags', { issuer: authority });
+  cis2 = await startCis2({ tls: certify('identity', { issuer: authority }) });
+  const port = await freePort();
+  baseUrl = `https://127.0.0.1:${port}`;
+  cis2.open(`${baseUrl}/sign-in/cis2/back`, {
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks_uri: `${baseUrl}/sign-in/cis2/keys`,
+  });
+  await write('key.json', { keys: [CURRENT, NEXT] });
+  await write('jwks.json', { keys: [{ kty: 'EC', crv: 'P-256', ...publicPoint() }] });
+  const environment = {
+    ISSUERS_FILE: await write('issuers.json', [
+      {
+        issuer: 'https://id.example',
+        audience: 'flags',
+        algorithms: ['ES256'],
+        jwksFile: 'jwks.json',
+      },
+    ]),
+    ORGANISATIONS_FILE: await write('organisations.json', [
+      { code: 'ZZH01', name: 'Sample Hospital', setting: 'emergency-department' },
+    ]),
+    MINIMUM_COVERAGE: '1',
+    MINIMUM_COVERAGE_ACCEPTED_BY: 'C. Officer',
+    TRACING: 'register',
+    TRACING_REGISTER_FILE: await write(
+      'register.csv',
+      `nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n${PLAN},,,2019-03-05,Ada,Example\n`,
+    ),
+  };
+  const dataDir = join(folder, 'data');
+  const filled = await startTestService({
+    kind: 'live',
+    dataDir,
+    environment,
+    authorities: [{ code: 'ZZ101', name: 'Northmoor Council', rows: [{ nhsNumber: PLAN }] }],
+  });
+  await filled.stop();
+  service = cpFlags(['serve'], {
+    ...environment,
+    DATA_DIR: dataDir,
+    PORT: String(port),
+    PUBLIC_URL: baseUrl,
+    TLS_CERT_FILE: await write('cert.pem', own.cert),
+    TLS_KEY_FILE: await write('cert-key.pem', own.key),
+    NODE_EXTRA_CA_CERTS: await write('authority.pem', authority.cert),
+    SIGN_IN_FILE: await write('sign-in.json', [
+      {
+        id: 'cis2',
+        name: 'NHS Care Identity',
+        issuer: cis2.issuer,
+        clientId: CLIENT_ID,
+        clientKeyFile: 'key.json',
+        acrValues: 'AAL2_OR_AAL3_ANY',
+      },
+    ]),
+  });
+  await until(() => service.stdout().includes(baseUrl) || service.gone(), 'the service to answer');
+  if (service.gone()) throw new Error(service.stderr());
+});
+afterAll(async () => {
+  service?.kill('SIGINT');
+  await service?.ended;
+  await cis2?.stop();
+  setDefaultCACertificates(AUTHORITIES);
+  await rm(folder, { recursive: true, force: true });
+});
+
+function publicPoint(): { x: string; y: string } {
+  const { x = '', y = '' } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({
+    format: 'jwk',
+  });
+  return { x, y };
+}
+
+async function signIn(visitor: Visitor, sub: string, organisation = 'ZZH01'): Promise<Visit> {
+  cis2.next(sub, { roles: [{ id: '1', organisation }] });
+  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+  return visitor.get(`${back.pathname}${back.search}`);
+}
+
+test('the keys by which the service proves who it is can be fetched, the next one too, and no private part', async () => {
+  const response = await fetch(`${baseUrl}/sign-in/cis2/keys`);
+  expect(response.headers.get('content-type')).toBe('application/jwk-set+json');
+  expect(response.headers.get('cache-control')).toBe('public, max-age=300');
+  const text = await response.text();
+  const { kty, n, e } = CURRENT;
+  expect(JSON.parse(text)).toEqual({
+    keys: [
+      { kty, n, e, kid: 'current', alg: 'RS256', use: 'sig' },
+      { kty, n: NEXT.n, e: NEXT.e, kid: 'next', alg: 'RS256', use: 'sig' },
+    ],
+  });
+  for (const member of ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const) {
+    for (const key of [CURRENT, NEXT]) expect(text).not.toContain(key[member]);
+  }
+});
+
+describe('a file of keys is refused at the start', () => {
+  test.for<[string, unknown]>([
+    ['with a public key', { kty: CURRENT.kty, n: CURRENT.n, e: CURRENT.e, alg: 'RS256' }],
+    ['with a key that has no alg', { ...CURRENT, alg: undefined }],
+    ['with a shared key', { kty: 'oct', k: 'c2VjcmV0', alg: 'HS256' }],
+    ['with no key', { keys: [] }],
+    ['with three keys', { keys: [CURRENT, NEXT, { ...NEXT, kid: 'third' }] }],
+    ['with two keys of one id', { keys: [CURRENT, { ...NEXT, kid: 'current' }] }],
+    ['with two keys without ids', { keys: [CURRENT, { ...NEXT, kid: undefined }] }],
+    [
+      'with a next key that is public',
+      { keys: [CURRENT, { kty: 'RSA', n: NEXT.n, e: NEXT.e, kid: 'n', alg: 'RS256' }] },
+    ],
+    ['that is none', 'no JSON'],
+  ])('%s', async ([, content]) => {
+    const clientKeyFile = await write('wrong-key.json', content);
+    await expect(readClientProof({ clientKeyFile })).rejects.toThrow(ConfigurationError);
+  });
+});
+
+test('of a key on an elliptic curve only what is public is shown', () => {
+  const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const jwk = { ...key.export({ format: 'jwk' }), alg: 'ES256' } as JWK;
+  const { kty, crv, x, y } = jwk;
+  expect(publicHalf(jwk)).toEqual({ kty, crv, x, y, alg: 'ES256', use: 'sig' });
+});
+
+test('no keys are at the address of a provider that there is not', async () => {
+  expect((await fetch(`${baseUrl}/sign-in/other/keys`)).status).toBe(404);
+});
+
+test('a provider that fetches those keys lets somebody sign in, over TLS, and look up a child in live data', async () => {
+  const visitor = createVisitor(baseUrl);
+  const back = await signIn(visitor, '555000000021');
+  expect([back.status, back.headers.get('location')]).toEqual([303, '/look-up']);
+  const cookies = back.headers.getSetCookie();
+  expect(cookies).toHaveLength(2);
+  for (const cookie of cookies) {
+    expect(cookie).toMatch(/^__Host-cp-flags-(?:session|visit)=.*; Path=\/; .*Secure/);
+  }
+  expect((await visitor.lookUp(PLAN)).heading).toBe(RESULT.onPlan);
+  const page = await visitor.get('/look-up');
+  const out = await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
+  expect(out.heading).toBe(SIGN_IN.signedOut);
+  expect((await visitor.lookUp(PLAN)).heading).toBe(NOT_CHECKED.over);
+});
+
+test('somebody of an organisation that is not registered here is told its code, and to ask who runs the service', async () => {
+  const visitor = createVisitor(baseUrl);
+  const page = await signIn(visitor, '555000000022', 'ZZX99');
+  expect([page.status, page.heading]).toEqual([403, SIGN_IN_REFUSED.organisation]);
+  expect(wordsOf(page)).toContain('the organisation code ZZX99');
+  expect(wordsOf(page)).toContain('Ask the team that runs this service to register ZZX99');
+  expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+});
+
+test('nobody made up can be chosen', async () => {
+  const page = await createVisitor(baseUrl).get('/sign-in');
+  expect(wordsOf(page)).not.toContain('Demo');
+  expect((await createVisitor(baseUrl).signIn()).status).toBe(404);
+});
+
+const executable = findBrowser();
+test.skipIf(executable === undefined)(
+  'a browser keeps the session’s cookie over TLS, and its forms come back',
+  async () => {
+    const browser = await startBrowser(executable ?? '');
+    const { page, complaints, close } = await openPage(browser, { ignoreHTTPSErrors: true });
+    try {
+      cis2.next('555000000023');
+      await page.goto(baseUrl);
+      await page.getByRole('link', { name: 'Sign in with NHS Care Identity' }).click();
+      await page.getByLabel('NHS number').fill(PLAN);
+      await page.getByRole('button', { name: 'Look up' }).click();
+      await page.getByRole('heading', { level: 1, name: RESULT.onPlan }).waitFor();
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByRole('heading', { level: 1, name: SIGN_IN.signedOut }).waitFor();
+      expect(complaints).toEqual([]);
+    } finally {
+      await close();
+      await browser.close();
+    }
+  },
+);
