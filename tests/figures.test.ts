@@ -1,0 +1,254 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { root } from './support/processes.ts';
+
+/** Sentences that repeat a figure of the program, held to it: a figure that changes changes on every page. */
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const MIB = 1_048_576;
+
+const WORDS = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
+
+const textOf = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+/** The constant of a file, where it is numbers that are multiplied. */
+function constant(file: string, name: string): number {
+  const [, said] = new RegExp(`const ${name} = ([0-9_* .]+);`).exec(textOf(file)) ?? [];
+  if (said === undefined) throw new Error(`${file} has no ${name}`);
+  return said
+    .replaceAll('_', '')
+    .split('*')
+    .reduce((product, factor) => product * Number(factor), 1);
+}
+
+function figureOf(said: string): number {
+  if (said === 'twelve') return 12;
+  const word = WORDS.indexOf(said.toLowerCase());
+  return word < 0 ? Number(said.replaceAll(',', '')) : word;
+}
+
+const settings = readConfiguration({});
+const setting = (name: keyof typeof settings): number => Number(settings[name]);
+
+type Sentence = [file: string, sentence: RegExp];
+const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
+  [
+    'minutes until a session without use ends',
+    constant('service/pages/session/sessions.ts', 'IDLE_MS') / MINUTE,
+    [
+      ['docs/pages.md', /signed out after (\w+) minutes without use/],
+      ['docs/threat-model.md', /(\w+) minutes at an unlocked screen/],
+      ['schemas/wording/pages.ts', /signed out after (\w+) minutes without use/],
+    ],
+  ],
+  [
+    'hours that a session lasts',
+    constant('service/pages/session/sessions.ts', 'LONGEST_MS') / HOUR,
+    [
+      ['docs/pages.md', /without use, and after (\w+) hours in any case/],
+      ['docs/pages.md', /leave the old one on the second for (\w+) hours/],
+    ],
+  ],
+  [
+    'minutes that an answer is shown',
+    constant('service/pages/look-up/signed-in.ts', 'SHOWN_FOR_SECONDS') / 60,
+    [
+      ['docs/pages.md', /answer disappears after (\w+) minutes/],
+      ['docs/pages.md', /goes after (\w+) minutes like every answer/],
+      ['docs/threat-model.md', /answers go after (\w+) minutes/],
+      ['schemas/wording/pages.ts', /from the screen after (\w+) minutes/],
+    ],
+  ],
+  [
+    'seconds within which a reload shows the same answer',
+    constant('service/pages/look-up/answers.ts', 'HELD_FOR_MS') / SECOND,
+    [['docs/pages.md', /within (\w+) seconds it shows the same answer/]],
+  ],
+  [
+    'numbers of a list',
+    constant('schemas/lookup.ts', 'BATCH_AT_MOST'),
+    [
+      ['docs/pages.md', /paste a list of up to (\w+) numbers/],
+      ['CHANGELOG.md', /Lists of up to (\w+) numbers/],
+    ],
+  ],
+  [
+    'hours of one entry of a notification',
+    constant('schemas/notification.ts', 'ENTRY_HOURS'),
+    [
+      [
+        'docs/authorities.md',
+        /one entry for a user, an organisation and a child within (\w+) hours/,
+      ],
+      ['docs/authorities.md', /sent once more when the (\w+) hours are over/],
+      [
+        'docs/beside-cp-is.md',
+        /an entry for a user, an organisation and a child within (\w+) hours/,
+      ],
+    ],
+  ],
+  [
+    'hours of one access that others are shown',
+    constant('schemas/lookup.ts', 'ACCESS_COLLAPSE_HOURS'),
+    [
+      ['docs/integrating.md', /one entry for a user and a child within (\w+) hours/],
+      ['docs/integrating.md', /one user's looks at the child within (\w+) hours/],
+    ],
+  ],
+  [
+    'hours in which what came of a look can be said',
+    constant('schemas/attendance.ts', 'ATTENDANCE_HOURS'),
+    [
+      ['docs/integrating.md', /What came of a look can be said for (\w+) hours/],
+      ['schemas/wording/pages.ts', /It can be said for (\w+) hours after you looked/],
+    ],
+  ],
+  [
+    'minutes that a notification is not late',
+    constant('service/notifications/notifier.ts', 'LATE_AFTER_MS') / MINUTE,
+    [['docs/operating.md', /has not been notified (\w+) minutes after its window/]],
+  ],
+  [
+    'days that notifications are kept',
+    setting('NOTIFICATIONS_KEEP_DAYS'),
+    [
+      ['docs/authorities.md', /no longer kept \((\w+) days/],
+      ['docs/information-governance.md', /\| (\w+) days \(`NOTIFICATIONS_KEEP_DAYS`\)/],
+    ],
+  ],
+  [
+    'years that the audit is kept',
+    setting('AUDIT_RETENTION_YEARS'),
+    [
+      ['docs/audit.md', /(\w+) years \(`AUDIT_RETENTION_YEARS`\)/],
+      ['docs/dpia.md', /`AUDIT_RETENTION_YEARS` \((\w+) years/],
+      ['docs/performance.md', /of the sealed log, for (\w+) years/],
+      ['docs/performance.md', /470 GB in (\w+) years/],
+    ],
+  ],
+  [
+    'days of a report',
+    constant('service/cli/audit-report.ts', 'REPORTED_DAYS'),
+    [['docs/audit.md', /the others the last (\w+) days/]],
+  ],
+  [
+    'MiB of an upload',
+    constant('loaders/load/load.ts', 'MAX_BYTES') / MIB,
+    [['docs/authorities.md', /A file may have up to (\w+) MiB/]],
+  ],
+  [
+    'MiB of an upload by its setting',
+    setting('MAX_UPLOAD_MIB'),
+    [['docs/authorities.md', /A file may have up to (\w+) MiB/]],
+  ],
+  [
+    'files after which a number is closed',
+    constant('store/authorities/ledger.ts', 'LEDGER_KEEPS'),
+    [['docs/authorities.md', /after (\w+) newer files/]],
+  ],
+  [
+    'bytes of a name in an acknowledgement',
+    constant('loaders/answers/acknowledge.ts', 'NAME_AT_MOST_BYTES'),
+    [['docs/authorities.md', /or over (\w+) bytes, its acknowledgement/]],
+  ],
+  [
+    'days in which a withdrawal is undone',
+    constant('loaders/upkeep/withdraw.ts', 'UNDONE_WITHIN_DAYS'),
+    [
+      ['docs/authorities.md', /Within (\w+) days one person can undo it/],
+      ['docs/clinical-safety.md', /undone for (\w+) days by one person/],
+      ['docs/threat-model.md', /undone within (\w+) days/],
+      ['schemas/wording/withdrawals.ts', /withdrawn more than (\w+) days ago/],
+    ],
+  ],
+  [
+    'withdrawals a day',
+    constant('loaders/upkeep/withdraw.ts', 'WITHDRAWN_A_DAY'),
+    [['docs/clinical-safety.md', /at most (\w+) in a day; undone/]],
+  ],
+  [
+    'days before a certificate ends',
+    constant('service/http/tls.ts', 'TOLD_BEFORE_DAYS'),
+    [['docs/operating.md', /warns from (\w+) days before a certificate ends/]],
+  ],
+  [
+    'MiB of a log that nobody reads',
+    constant('service/telemetry/log.ts', 'HELD_BACK_BYTES') / MIB,
+    [['docs/operating.md', /stops nothing: up to (\w+) MiB of it waits/]],
+  ],
+  [
+    'seconds for requests under way at a stop',
+    constant('service/main.ts', 'REQUESTS_FINISH_WITHIN_MS') / SECOND,
+    [['docs/operating.md', /requests under way get (\w+) seconds/]],
+  ],
+  [
+    'hours after which a copy of the data folder is old',
+    constant('store/trust/confirm.ts', 'OLD_AFTER_MS') / HOUR,
+    [
+      ['docs/operating.md', /was last alive over (\w+) hours ago/],
+      ['docs/operating.md', /is younger than (\w+) hours opens/],
+    ],
+  ],
+  [
+    'seconds to wait after a 503',
+    constant('service/http/problem.ts', 'RETRY_AFTER_SECONDS'),
+    [
+      ['docs/integrating.md', /wait as long as `Retry-After` says \((\w+) seconds\)/],
+      [
+        'docs/integrating.md',
+        /\| 503 \| transient \| later \| The check could not be made\. Wait (\w+) seconds/,
+      ],
+    ],
+  ],
+  [
+    'seconds that Redis may be silent',
+    constant('store/trust/readiness.ts', 'TRUSTED_FOR_MS') / SECOND,
+    [
+      ['docs/operating.md', /could-not-check after (\w+) seconds/],
+      ['docs/topologies.md', /no lookup is answered after (\w+) seconds/],
+    ],
+  ],
+  [
+    'seconds that a token is not asked about again',
+    constant('service/admission/introspection.ts', 'INACTIVE_MS') / SECOND,
+    [['docs/operating.md', /remembered as such for (\w+) seconds/]],
+  ],
+  [
+    'minutes between two looks into a mailbox',
+    constant('schemas/configuration.ts', 'MESH_POLL_AT_LEAST_SECONDS') / 60,
+    [['docs/mesh.md', /The mailbox is read every (\w+) minutes/]],
+  ],
+  [
+    'days that an ended plan is shown',
+    PLAN_TYPES['child-protection-plan'].shownForDaysAfterEnd,
+    [
+      ['docs/authorities.md', /for (\w+) days after it as ended/],
+      ['docs/beside-cp-is.md', /Shown after the end \| (\w+) days/],
+      ['docs/clinicians.md', /a plan within the last (\w+) days/],
+    ],
+  ],
+  [
+    'days that the plan of an unborn child is shown after its due date',
+    PLAN_TYPES['unborn-child-protection-plan'].shownForDaysAfterEnd,
+    [
+      ['docs/authorities.md', /unborn child's plan until (\w+) days after the due date/],
+      ['docs/beside-cp-is.md', /unborn (\w+) days after the due date/],
+      ['docs/clinical-safety.md', /plan is shown (\w+) days past the due date/],
+      ['docs/clinicians.md', /\((\w+) days after the due date, for an unborn child/],
+    ],
+  ],
+];
+
+test.each(FIGURES)('every page says the figure that the program has: %s', (_, value, said) => {
+  const wrong = said.flatMap(([file, sentence]) => {
+    const [found, figure] = sentence.exec(textOf(file).replaceAll(/\s+/g, ' ')) ?? [];
+    if (figure === undefined) return [`${file} no longer has a sentence like ${sentence}`];
+    return figureOf(figure) === value ? [] : [`${file}: "${found}", but it is ${value}`];
+  });
+  expect(wrong).toEqual([]);
+});
