@@ -424,6 +424,14 @@ export const configurationSchema = z
       .describe(
         'The log’s name, which its key is made with and which never changes: an address without its scheme. Default: cp-flags/ and the id of the dataset.',
       ),
+    AUDIT_WITNESSES: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional()
+      .describe(
+        'File: witnesses that cosign the audit log, and how many of them are needed, in the form of c2sp.org/tlog-policy. See [The audit](../audit.md#witnesses).',
+      ),
     AUDIT_RETENTION_YEARS: number(1, 100, 26)
       .pipe(z.int({ error: 'must be a whole number' }))
       .describe('How long audit events are kept.'),

@@ -14,6 +14,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { certify } from './support/certificates.ts';
 import { startTestService, until } from './support/service.ts';
+import { witnessesText, witnessSigner } from './support/witness.ts';
 
 const fileOf = (name: string): string =>
   fileURLToPath(new URL(`../docs/operating/${name}`, import.meta.url));
@@ -115,6 +116,10 @@ describe('a running service', () => {
         MESH_WORKFLOW_ID: 'TEST_WORKFLOW',
         MESH_PASSWORD_FILE: await write('password', 'password'),
         MESH_SHARED_KEY_FILE: await write('shared-key', 'key'),
+        AUDIT_WITNESSES: await write(
+          'witnesses',
+          witnessesText([{ signer: witnessSigner('w.test'), url: 'http://127.0.0.1:9' }], 1),
+        ),
       },
     });
     end = async () => {
@@ -142,6 +147,7 @@ describe('a running service', () => {
         'cp_flags_audit_verification_age_seconds',
         'cp_flags_notifications_lag_seconds',
         'cp_flags_mesh_problem',
+        'cp_flags_audit_witness',
       ].every((name) => exported.has(name));
     }, 'the audit to be read back and told');
   });

@@ -20,6 +20,8 @@ export const LOG_FINDINGS = {
     `The log cannot be compared with ${name} (${oldSize} entries): its files are not those that were signed.`,
   forked: (name: string, oldSize: number) =>
     `The log is forked: its first ${oldSize} entries are not those that ${name} covered. Entries before ${oldSize} were rewritten and signed again.`,
+  notWitnessed: (found: number, required: number, of: number) =>
+    `checkpoint.cosigned has cosignatures of ${found} of the ${of} ${of === 1 ? 'witness' : 'witnesses'}; ${required} ${required === 1 ? 'is' : 'are'} needed.`,
   bundleDamaged: (path: string, entry: number) =>
     `${path} is damaged: it ends within entry ${entry}.`,
   hashesChanged: (path: string, from: number, to: number) =>
@@ -110,4 +112,21 @@ export const AUDIT_REPORT = {
     `There are more than ${events} events. Ask for a shorter time with --from and --to.`,
   leftOutOfDraft: (count: number) =>
     `Left out of this page: ${count} (requests refused for a technical reason, and silent reads unless they were asked for).`,
+} as const;
+
+/** What is wrong with a file of witnesses, after its path. */
+export const WITNESSES_FILE = {
+  wrong: (line: number, what: string) => `line ${line}: ${what}`,
+  word: 'expected witness, group, quorum, log or a comment with #.',
+  name: 'give a name that no line before it has, and that is not none.',
+  key: 'expected witness NAME KEY ADDRESS, where KEY is the verifier key of a witness with Ed25519 (NAME+ID+B...).',
+  url: 'the address must be https without a query; http only on this machine.',
+  twice: 'an earlier witness has the same key.',
+  tooMany: 'there are more than 32 witnesses.',
+  group:
+    'expected group NAME any, all or a number, and then names of witnesses above it, each once and at least that many.',
+  quorum: 'expected quorum once, with the name of a witness or a group above it.',
+  noQuorum: 'there is no quorum line, which says how many witnesses are needed.',
+  noAddress: (name: string) => `the witness ${name} has no address.`,
+  unreadable: (path: string) => `${path} cannot be read.`,
 } as const;

@@ -40,6 +40,40 @@ export const SEALING = {
     `${count} audit ${count === 1 ? 'event waits' : 'events wait'} to be sealed, the oldest since ${oldest}: sealing is falling behind.`,
 } as const;
 
+/** Of the witnesses that cosign the log's checkpoints. `name` is a witness's. */
+export const WITNESSING = {
+  starting: 'Witnesses of the audit log are being asked.',
+  silent:
+    'The witnessing of the audit log has not reported for 30 s. Restart this process if this does not pass.',
+  threadFailed: 'the witnessing of the audit log failed and is being restarted',
+  noCheckpoint: 'There is no checkpoint yet for witnesses to cosign.',
+  witnessed: (required: number, of: number) =>
+    `Checkpoints of the audit log are cosigned: ${required} of ${of} ${of === 1 ? 'witness is' : 'witnesses are'} needed.`,
+  notWitnessed: (required: number, of: number, since: string) =>
+    `The audit log has not been witnessed since ${since}: ${required} of ${of} ${of === 1 ? 'witness is' : 'witnesses are'} needed. Sealing and lookups continue.`,
+  neverWitnessed: (required: number, of: number) =>
+    `The audit log has not been witnessed yet: ${required} of ${of} ${of === 1 ? 'witness is' : 'witnesses are'} needed. Sealing and lookups continue.`,
+  notCompared:
+    'No witness has answered since the start, so this data folder could not be compared with what witnesses know: it may be an old copy.',
+  /** @param why without a full stop */
+  failing: (name: string, since: string, why: string) =>
+    `${name} has not cosigned since ${since} (${why}).`,
+  accepted: (name: string) =>
+    `${name} cosigns nothing more, because it knows the log as it was before a named person confirmed this copy. Replace it by a witness with a new key.`,
+  upTo: (size: number) => `${size} entries are witnessed.`,
+  noCosignature: 'its answer has no cosignature by the key that was set',
+  unsettled: 'it names one size after the other',
+  noProof: 'the files of the log do not lead to what it knows',
+  /** @param size what the witness knows */
+  contradicted: (name: string, size: number, ours: number) =>
+    size > ours
+      ? `The witness ${name} knows this audit log with ${size} entries, and here it has ${ours}: this data folder is an old copy, or another process seals the same log.`
+      : `The witness ${name} knows the first ${size} entries of this audit log otherwise than they are here (${ours} entries): an old copy was continued, or the log was rewritten.`,
+  /** @param contradicted one of the sentences above */
+  oldCopy: (contradicted: string) =>
+    `${contradicted} Nothing is answered or sealed from it. If there is a newer data folder, use that. If this is the newest that is left, a named person can continue with cp-flags confirm old-copy.`,
+} as const;
+
 /** Why a log is not gone on with. */
 export const LOG_NOT_WHOLE = {
   otherDataset: (folder: string) =>

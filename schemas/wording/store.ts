@@ -165,6 +165,7 @@ export const VERIFIER = {
     'Redis holds a different dataset from this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.',
   oldFolder: (ageMs: number, lastAlive: string) =>
     `This data folder was last in use ${lengthOf(ageMs)} ago (${lastAlive}): it may be an old copy, without what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person can continue with cp-flags confirm old-copy.`,
+  comparing: 'Witnesses of the audit log are being asked whether this data folder is the newest.',
   clockWentBack:
     'The clock of Redis is behind a time that was already seen. Set it by a time server.',
   directoryLacks: (codes: readonly string[]) =>

@@ -39,8 +39,14 @@ const MEMORY_MIB = 512;
 /**
  * Seals audit events into the log, in a thread of its own: hashing and waiting for the disk must not hold up
  * lookups.
+ *
+ * @param options.after nothing is sealed before; it resolves by itself
  */
-export function startAudit(settings: ThreadSettings, log: Log): Audit {
+export function startAudit(
+  settings: ThreadSettings,
+  log: Log,
+  { after = Promise.resolve() }: { after?: Promise<void> | undefined } = {},
+): Audit {
   let searchedUntil: Reach | undefined;
   const followed = followThread<Sealing>({
     name: 'audit-sealed',
@@ -78,7 +84,12 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
     failed: SEALING.threadFailed,
     log,
   });
-  thread.start();
+  let stopped = false;
+  const started = after.then(() => {
+    if (stopped) return false;
+    thread.start();
+    return true;
+  });
 
   function numbers(): AuditNumbers | undefined {
     const sealing = followed.state;
@@ -122,6 +133,9 @@ export function startAudit(settings: ThreadSettings, log: Log): Audit {
     get numbers() {
       return numbers();
     },
-    stop: () => thread.stop('stop'),
+    async stop() {
+      stopped = true;
+      if (await started) await thread.stop('stop');
+    },
   };
 }

@@ -1,7 +1,7 @@
 import type { Configuration } from '#schemas/configuration.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
-import { CommitFile } from '../audit/log/commit.ts';
+import { CommitFile, type WitnessingState } from '../audit/log/commit.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import type { StoreConnection } from '../start/redis.ts';
 
@@ -15,6 +15,8 @@ type AuditStatus = {
   /** When the worker last read the newest part of the log back, and what it found. */
   verified?: { at: string; from: number; to: number; problem?: string | undefined };
   holds: number;
+  /** How far witnesses have cosigned it, as the worker said last. */
+  witnessing?: WitnessingState;
 };
 
 const HEARD_OF_WITHIN_MS = 60_000;
@@ -41,6 +43,8 @@ export async function auditStatus(
     const unsealed = last.reduce((sum, n, i) => sum + Math.max(0, n - (numbers[i] ?? 0)), 0);
     const oldest = unsealed === 0 ? undefined : await streams.oldest(numbers, last);
     const verified = commits.verified();
+    const isWitnessed = configuration.AUDIT_WITNESSES !== undefined;
+    const witnessing = isWitnessed ? commits.witnessing() : undefined;
     const silent = sealing === undefined || now - Date.parse(sealing.at) > HEARD_OF_WITHIN_MS;
     const detail = silent ? SEALING.nobody(sealing?.at) : sealing.detail;
     return {
@@ -51,6 +55,7 @@ export async function auditStatus(
       ...(oldest !== undefined && { oldestUnsealed: new Date(oldest).toISOString() }),
       ...(verified !== undefined && { verified }),
       holds: commits.retentionHolds().length,
+      ...(witnessing !== undefined && { witnessing }),
     };
   } finally {
     commits.close();
@@ -58,7 +63,7 @@ export async function auditStatus(
 }
 
 export function printAuditStatus(status: AuditStatus): void {
-  const { ok, detail, sealed, unsealed, oldestUnsealed, verified, holds } = status;
+  const { ok, detail, sealed, unsealed, oldestUnsealed, verified, holds, witnessing } = status;
   const waits =
     unsealed === 0
       ? ''
@@ -68,6 +73,13 @@ export function printAuditStatus(status: AuditStatus): void {
     console.log(`  Its newest part is NOT WHOLE (${verified.at}): ${verified.problem}`);
   } else if (verified !== undefined) {
     console.log(`  Its newest part was verified at ${verified.at}, up to entry ${verified.to}.`);
+  }
+  if (witnessing !== undefined) {
+    const { problem, witnesses } = witnessing;
+    console.log(`  ${problem ? 'NOT WELL: ' : ''}${witnessing.detail}`);
+    for (const { name, size, at } of witnesses) {
+      console.log(`  ${name}: ${size === undefined ? 'nothing yet' : `${size} entries at ${at}`}`);
+    }
   }
   if (holds > 0) console.log(`  ${holds} hold(s): nothing is pruned.`);
 }

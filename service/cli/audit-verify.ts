@@ -5,6 +5,7 @@ import type { VerifierKey } from '../audit/tlog/note.ts';
 import { asWritten } from '../audit/verify/as-written.ts';
 import { findEntries, NoProof, proveEntry } from '../audit/verify/prove.ts';
 import { type Verification, verifyLog, verifyProof } from '../audit/verify/verify.ts';
+import { readWitnesses } from '../audit/witness/witnesses-file.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
 
@@ -12,6 +13,7 @@ export type VerifyCommandOptions = {
   key?: string[];
   checkpoint?: string[];
   newestWithin?: string;
+  witnesses?: string;
   json?: boolean;
 };
 
@@ -67,16 +69,33 @@ async function keysFor(configuration: Configuration, given: string[]): Promise<K
   }
 }
 
+/** Who has to have cosigned: those of a file that was given, else those of the settings. */
+function witnessesFor({ AUDIT_WITNESSES }: Configuration, given: string | undefined) {
+  const path = given ?? AUDIT_WITNESSES;
+  const read = path === undefined ? undefined : readWitnesses(path, 'verify');
+  if (read?.kind === 'wrong') throw misused(`--witnesses: ${read.detail}`);
+  return read?.witnesses;
+}
+
 const many = (count: number): string => count.toLocaleString('en-GB');
 const counted = (count: number, one: string, several: string): string =>
   `${many(count)} ${count === 1 ? one : several}`;
 
 function print(verification: Verification, tookMs: number, ownKey: boolean): void {
   const { checkpoint, signedBy, from, to, bytes, newest, findings, more, explained } = verification;
-  const { uncovered, unusable } = verification;
+  const { uncovered, unusable, witnessed } = verification;
   if (checkpoint !== undefined) {
     console.log(`Log ${checkpoint.origin}, ${many(checkpoint.size)} entries.`);
     console.log(`Signed by ${signedBy.join(' and ')}.`);
+    if (witnessed !== undefined) {
+      const since = checkpoint.size - witnessed.size;
+      const by = witnessed.by.map(({ name, at }) => `${name} at ${at}`).join(' and ');
+      const later =
+        since > 0 ? `; ${counted(since, 'later one is', 'later ones are')} not yet` : '';
+      console.log(
+        `Witnessed: ${counted(witnessed.size, 'entry', 'entries')} by ${by || 'nobody'}${later}.`,
+      );
+    }
     if (ownKey) {
       console.log(
         'Its key was read from the data folder. For evidence, verify with --key and a key that you got from elsewhere.',
@@ -133,7 +152,7 @@ function checkProof(proof: Buffer, keys: readonly VerifierKey[], json: boolean):
 export async function auditVerify(
   configuration: Configuration,
   path: string | undefined,
-  { key = [], checkpoint = [], newestWithin, json = false }: VerifyCommandOptions,
+  { key = [], checkpoint = [], newestWithin, witnesses, json = false }: VerifyCommandOptions,
 ): Promise<number> {
   const place = path ?? auditFolder(configuration);
   const { keys, retiredKeys } = await keysFor(configuration, key);
@@ -150,6 +169,7 @@ export async function auditVerify(
     keys,
     retiredKeys,
     old: checkpoint.map((name) => ({ name, note: readFile(name) })),
+    witnesses: witnessesFor(configuration, witnesses),
     ...(hours !== undefined && { newestWithinHours: hours }),
   });
   const tookMs = performance.now() - before;

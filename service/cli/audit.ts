@@ -14,6 +14,7 @@ const SETTINGS = [
   'AUDIT_DIR',
   'AUDIT_KEY_FILE',
   'AUDIT_ORIGIN',
+  'AUDIT_WITNESSES',
   'AUDIT_RETENTION_YEARS',
   'AUDIT_SPOOL_MIB',
 ] as const;
@@ -45,6 +46,10 @@ ${settingsHelp(SETTINGS)}`,
       'an older checkpoint that the log must continue; may be repeated',
       collect,
       [],
+    )
+    .option(
+      '--witnesses <file>',
+      'who has to have cosigned the log, and how many of them (default: AUDIT_WITNESSES)',
     )
     .option('--newest-within <hours>', 'the youngest event may be at most this old')
     .option('--json', 'for programs')

@@ -3,7 +3,9 @@ import { readdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { WITNESSING } from '#schemas/wording/operations.ts';
 import { confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
+import { CommitFile } from '../audit/log/commit.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
 import { auditFolder, auditSpoolFolder } from '../files/data-folder.ts';
 import { serveDataset, servedDataset } from '../files/served-dataset.ts';
@@ -49,12 +51,23 @@ export async function confirmOldDataFolder(
   const confirmation = readNamed(options);
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, 'worker', async (_, anchor, connection) => {
-    const lastAlive = await confirmOldCopy(connection, anchor, confirmation);
+    const commits = CommitFile.openIfThere(auditFolder(configuration));
+    const known = (commits?.contradictions() ?? []).map(({ name, size, ours }) =>
+      WITNESSING.contradicted(name, size, ours),
+    );
+    const lastAlive = await confirmOldCopy(
+      connection,
+      anchor,
+      confirmation,
+      known.join(' ') || undefined,
+    );
     if (lastAlive === undefined) {
       throw new Failure(
-        'This data folder was in use within the last 24 hours: there is nothing to confirm.',
+        'This data folder was in use within the last 24 hours, and no witness knows a newer one: there is nothing to confirm.',
       );
     }
+    commits?.answerForContradictions();
+    commits?.close();
     console.log(
       `Confirmed. Anything loaded or recorded after ${new Date(lastAlive).toISOString()} is not here: have every authority send its newest full file, or all files since. The store is verified within ten seconds; cp-flags status says whether it is open.`,
     );
@@ -140,7 +153,7 @@ Example:
     confirm
       .command('old-copy')
       .description(
-        'A live data folder was last in use over 24 hours ago, and there is no newer one.',
+        'A live data folder was last in use over 24 hours ago, or a witness knows a newer audit log, and there is no newer folder.',
       ),
   )
     .addHelpText(

@@ -7,6 +7,7 @@ import type { TrustedIssuer } from '../admission/issuers.ts';
 import type { Limits } from '../admission/limits/limits.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Recorder } from '../audit/record/recorder.ts';
+import type { WitnessedLog } from '../audit/witness/witness.ts';
 import { type CoverageLimits, coverageOf } from '../lookup/coverage.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { Notifications } from '../notifications/notifications.ts';
@@ -271,6 +272,43 @@ export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
           unit: 's',
         },
         inSeconds(numbers?.verifiedAgoMs),
+      ),
+    ];
+  };
+}
+
+/** The witnessing of the audit log. */
+export function watchWitnesses(witnessed: Pick<WitnessedLog, 'numbers'>): Source {
+  return () => {
+    const { witnessedAgoMs, contradicted, witnesses } = witnessed.numbers;
+    return [
+      gauge(
+        {
+          name: 'cp_flags.audit.witnessed.age',
+          description:
+            'Time since enough witnesses had cosigned a checkpoint; since the start if they never have.',
+          unit: 's',
+        },
+        witnessedAgoMs / 1_000,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.audit.contradicted',
+          description: '1 if a witness knows the audit log otherwise than it is here.',
+          unit: '',
+        },
+        truth(contradicted),
+      ),
+      gauge(
+        {
+          name: 'cp_flags.audit.witness',
+          description: '1 for a witness that cosigns checkpoints.',
+          unit: '',
+        },
+        witnesses.map(({ name, cosigns }) => ({
+          labels: { 'cp_flags.witness': name },
+          value: truth(cosigns),
+        })),
       ),
     ];
   };

@@ -17,6 +17,7 @@ import {
   watchMesh,
   watchNotifications,
   watchReadiness,
+  watchWitnesses,
 } from './gauges.ts';
 import type { Lookups } from './lookups.ts';
 import type { Worker } from './worker.ts';
@@ -55,6 +56,7 @@ export function watchHealth(
   telemetry.watch(watchExpiry(tls && (() => tls.value.expiresAt), identities.issuers));
   if (worker !== undefined) {
     telemetry.watch(watchAudit(worker.audit));
+    if (worker.witnessed !== undefined) telemetry.watch(watchWitnesses(worker.witnessed));
     telemetry.watch(watchForeignWrites(worker.foreign.read));
     telemetry.watch(watchNotifications(worker.notifications));
     if (worker.mesh !== undefined) telemetry.watch(watchMesh(worker.mesh));

@@ -1,6 +1,7 @@
 import { resumeLoad } from '#loaders/load/load.ts';
 import { sweepSpools } from '#loaders/spool/sweep.ts';
 import { withinLimit } from '#schemas/alert-thresholds.ts';
+import { ConfigurationError } from '#schemas/configuration.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import type { HostPort } from '#store/connection/address.ts';
@@ -14,6 +15,9 @@ import { DEMO_OPERATOR } from '../admission/personas.ts';
 import { type Audit, startAudit } from '../audit/audit.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
 import { createSearcher } from '../audit/search/searcher.ts';
+import { contradictionIn } from '../audit/witness/contradictions.ts';
+import { startWitnessedLog, type WitnessedLog } from '../audit/witness/witness.ts';
+import { readWitnesses } from '../audit/witness/witnesses-file.ts';
 import type { BaseOf } from '../fhir/request.ts';
 import {
   acknowledgementsFolder,
@@ -51,7 +55,7 @@ const DAY_MS = 86_400_000;
 const LOADER_COMMAND_TIMEOUT_MS = 10_000;
 
 /** What a worker works on from the beginning, before it is known whether lookups can be answered. */
-export type WorkerStore = Tools & { audit: Audit };
+export type WorkerStore = Tools & { audit: Audit; witnessed: WitnessedLog | undefined };
 
 /**
  * Begins to verify the store and, once what is to be prepared is, to seal its audit.
@@ -63,16 +67,37 @@ export async function openWorkerStore(
   redis: RedisServer,
   prepare: ((tools: Tools) => Promise<void>) | undefined,
 ): Promise<WorkerStore> {
-  const tools = openTools(start, redis);
+  const witnessed = startWitnesses(start);
+  const tools = openTools(start, redis, witnessed);
   // Without something to prepare, a Redis that comes later is as good.
   const answers = redis.ready(REDIS_ANSWERS_WITHIN_MS);
   await (prepare === undefined ? answers.catch(() => undefined) : answers);
   await prepare?.(tools);
-  return { ...tools, audit: startSealing(start, redis) };
+  return { ...tools, witnessed, audit: startSealing(start, redis, witnessed) };
+}
+
+/**
+ * Those outside who cosign the audit log, where there are some.
+ *
+ * @throws {ConfigurationError}
+ */
+function startWitnesses({ configuration, log, add }: StartContext): WitnessedLog | undefined {
+  const { AUDIT_WITNESSES } = configuration;
+  if (AUDIT_WITNESSES === undefined) return undefined;
+  const read = readWitnesses(AUDIT_WITNESSES, 'ask');
+  if (read.kind === 'wrong') throw new ConfigurationError(`AUDIT_WITNESSES: ${read.detail}`);
+  const settings = { folder: auditFolder(configuration), witnessesFile: AUDIT_WITNESSES };
+  const witnessed = startWitnessedLog(settings, log);
+  add(() => witnessed.stop());
+  return witnessed;
 }
 
 /** The store verifier, with the stores and the anchor that it and loads work on. */
-function openTools({ configuration, log, add }: StartContext, redis: RedisServer): Tools {
+function openTools(
+  { configuration, log, add }: StartContext,
+  redis: RedisServer,
+  witnessed: WitnessedLog | undefined,
+): Tools {
   const anchor = openAnchor(configuration);
   add(() => anchor.close());
   sweepSpools(spoolFolder(configuration), anchor.spoolsNeeded());
@@ -82,6 +107,8 @@ function openTools({ configuration, log, add }: StartContext, redis: RedisServer
   const { replicas, sentinels } = redis;
   const connectTo = (server: HostPort) => redis.connectTo('worker', server);
   const connection = redis.connect('worker', { ...patient, unacknowledged: true });
+  let compared = witnessed === undefined;
+  void witnessed?.compared.then(() => (compared = true));
   const verifier = startStoreVerifier(connection, anchor, {
     ...(replicas > 0 && { replicas: { replicas, connectTo, sentinels } }),
     async resume(load) {
@@ -93,13 +120,23 @@ function openTools({ configuration, log, add }: StartContext, redis: RedisServer
       const sealed = sealedRange(auditFolder(configuration));
       return sealed !== undefined && sealed.dataset === anchor.dataset()?.id ? sealed.numbers : [];
     },
+    copy: {
+      get done() {
+        return compared;
+      },
+      problem: () => contradictionIn(auditFolder(configuration)),
+    },
   });
   add(() => verifier.stop());
   return { administrator, loader, anchor, verifier };
 }
 
 /** The sealing of audit events into the log. */
-function startSealing({ configuration, log, add }: StartContext, redis: RedisServer): Audit {
+function startSealing(
+  { configuration, log, add }: StartContext,
+  redis: RedisServer,
+  witnessed: WitnessedLog | undefined,
+): Audit {
   const { AUDIT_ORIGIN, AUDIT_RETENTION_YEARS } = configuration;
   const { ALERT_UNSCHEDULED_CHILDREN, ALERT_CHILDREN, USER_LIMIT } = configuration;
   const audit = startAudit(
@@ -121,6 +158,7 @@ function startSealing({ configuration, log, add }: StartContext, redis: RedisSer
       },
     },
     log,
+    { after: witnessed?.compared },
   );
   add(() => audit.stop());
   return audit;
@@ -278,7 +316,7 @@ export async function startWorker(
   redis: RedisServer,
   dependencies: WorkerDependencies,
 ) {
-  const { verifier, audit } = opened;
+  const { verifier, audit, witnessed } = opened;
   startDailyWork(start, opened);
   const tracer = await startNumberTracing(start, opened.loader, dependencies.kind);
   const pds = startPds(start, opened, tracer);
@@ -291,12 +329,14 @@ export async function startWorker(
   return {
     forRoutes,
     audit,
+    witnessed,
     foreign,
     notifications: notifying.notifications,
     mesh,
     checks: (): OwnCheck[] => [
       foreign.check(),
       audit.check(),
+      ...(witnessed === undefined ? [] : [witnessed.check()]),
       audit.alerting.check(),
       ...(pds === undefined ? [] : [pds.check()]),
       ...notificationChecks(notifying),

@@ -82,25 +82,32 @@ export async function confirmPromotion(
 }
 
 /**
- * Lets the store be opened although it was last alive long ago, by the word of a named person. Audited first.
+ * Lets the store be opened although it was last alive long ago, or although it is known elsewhere to be behind, by
+ * the word of a named person. Audited first.
  *
- * @returns when it was last alive, milliseconds; `undefined` where that was lately
+ * @param known what is known elsewhere, in a sentence; `undefined` where nothing is
+ * @returns when it was last alive, milliseconds; `undefined` where that was lately and nothing is known
  */
 export async function confirmOldCopy(
   redis: Redis,
   anchor: Anchor,
   named: NamedPerson,
+  known?: string,
 ): Promise<number | undefined> {
   const [seconds] = await redis.time();
   const clock = Number(seconds) * 1000;
   const { isOld, lastAlive } = ageOf(anchor, clock);
-  if (!isOld) return undefined;
+  if (!isOld && known === undefined) return undefined;
   await loadFunctions(redis);
   await appendEvent(redis, {
     type: 'old-copy-confirmed',
     auditId: randomUUID(),
     by: named.by,
-    detail: { ...whyDetail(named), lastAlive: new Date(lastAlive).toISOString() },
+    detail: {
+      ...whyDetail(named),
+      lastAlive: new Date(lastAlive).toISOString(),
+      ...(known !== undefined && { known }),
+    },
   });
   anchor.rememberClock(clock);
   return lastAlive;

@@ -51,6 +51,14 @@ const REPLICAS_ACKNOWLEDGE_WITHIN_MS = 500;
 /** A state that stays as it is is told again, for anybody who reads only the newest of a log. */
 const TOLD_AGAIN_AFTER_MS = 3_600_000;
 
+/** Whether this data folder is the newest state, by those who are not on this machine. */
+export type CopyComparison = {
+  /** False while they are being asked: nothing is opened until then. */
+  readonly done: boolean;
+  /** What is wrong and what to do, in a sentence, where they know a newer or another one. */
+  problem(): string | undefined;
+};
+
 class NoDataset extends Error {
   override message = VERIFIER.noDatasetYet;
 }
@@ -69,6 +77,8 @@ type Proof = 'mark' | 'offset' | 'comparison';
  * one: it opens on its own where it has all of it.
  *
  * @param sealedNumbers the last number of each audit stream that is sealed outside Redis.
+ *
+ * @param copy what is known elsewhere of how far this data folder had come.
  */
 export function startStoreVerifier(
   redis: Redis,
@@ -76,6 +86,7 @@ export function startStoreVerifier(
   options: {
     resume: (load: BegunLoad) => Promise<void>;
     sealedNumbers?: () => readonly number[];
+    copy?: CopyComparison | undefined;
     replicas?: (ReplicaRule & Pick<ReplicaWatchOptions, 'connectTo'>) | undefined;
   },
 ): StoreVerifier {
@@ -306,6 +317,8 @@ export function startStoreVerifier(
       return;
     }
     const dataset = await requireOurs();
+    const otherCopy = options.copy?.problem();
+    if (otherCopy !== undefined) throw new StoreNotWhole(otherCopy);
     const [opened, believed, order] = await Promise.all([
       redis.get(keys.open),
       redis.hget(keys.dataset, BELIEVED_SERVER),
@@ -319,6 +332,11 @@ export function startStoreVerifier(
       if (performance.now() < restUntil && opened !== null) return;
       if (rule !== undefined && required === undefined) {
         become('waiting', VERIFIER.fewReplicas(attached.length, rule.replicas));
+        lookSoon();
+        return;
+      }
+      if (options.copy?.done === false) {
+        become('waiting', VERIFIER.comparing);
         lookSoon();
         return;
       }

@@ -1,9 +1,10 @@
 // Verifies an audit log with public libraries for transparency logs alone.
 //
-//	go run . LOG-DIR VKEY [OLD-CHECKPOINT] [PROOF.tlog-proof]
+//	go run . LOG-DIR VKEY [OLD-CHECKPOINT] [PROOF.tlog-proof] [WITNESS-KEYS]
 //
 // Every bundle and tile is checked by Tessera's fsck, every entry's inclusion and the old checkpoint's
-// consistency by transparency-dev/merkle and golang.org/x/mod/sumdb/tlog. Ends with 1 on any doubt.
+// consistency by transparency-dev/merkle and golang.org/x/mod/sumdb/tlog, cosignatures by
+// transparency-dev/formats. Ends with 1 on any doubt.
 package main
 
 import (
@@ -12,10 +13,12 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/transparency-dev/formats/log"
+	cosignature "github.com/transparency-dev/formats/note"
 	"github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
 	"github.com/transparency-dev/tessera/api"
@@ -27,7 +30,7 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fail(fmt.Errorf("usage: public-tools LOG-DIR VKEY [OLD-CHECKPOINT] [PROOF]"))
+		fail(fmt.Errorf("usage: public-tools LOG-DIR VKEY [OLD-CHECKPOINT] [PROOF] [WITNESS-KEYS]"))
 	}
 	verifier, err := note.NewVerifier(os.Args[2])
 	fail(err)
@@ -45,8 +48,12 @@ func main() {
 	if len(os.Args) > 3 && os.Args[3] != "" {
 		fmt.Printf("consistency %d\n", checkConsistency(ctx, files, checkpoint, verifier, os.Args[3]))
 	}
-	if len(os.Args) > 4 {
+	if len(os.Args) > 4 && os.Args[4] != "" {
 		fmt.Printf("proof %d\n", checkProof(verifier, os.Args[4]))
+	}
+	if len(os.Args) > 5 {
+		size, by := checkWitnesses(files, checkpoint, verifier, os.Args[5])
+		fmt.Printf("witnessed %d by %d\n", size, by)
 	}
 }
 
@@ -133,4 +140,27 @@ func checkProof(verifier note.Verifier, path string) int64 {
 	fail(err)
 	fail(tlog.CheckRecord(hashes, int64(checkpoint.Size), root, index, tlog.RecordHash(entry)))
 	return index
+}
+
+// checkWitnesses verifies the cosigned checkpoint, which the log has to continue, by a file of witnesses' keys, a
+// line each. Returns its size and how many of them have cosigned it.
+func checkWitnesses(files client.FileFetcher, checkpoint *log.Checkpoint, verifier note.Verifier, path string) (uint64, int) {
+	keys, err := os.ReadFile(path)
+	fail(err)
+	verifiers := []note.Verifier{verifier}
+	for _, key := range strings.Fields(string(keys)) {
+		witness, err := cosignature.NewVerifierForCosignatureV1(key)
+		fail(err)
+		verifiers = append(verifiers, witness)
+	}
+	cosigned := filepath.Join(files.Root, "checkpoint.cosigned")
+	raw, err := os.ReadFile(cosigned)
+	fail(err)
+	opened, err := note.Open(raw, note.VerifierList(verifiers...))
+	fail(err)
+	by := len(opened.Sigs) - 1
+	if by < 1 {
+		fail(fmt.Errorf("no witness has cosigned it"))
+	}
+	return checkConsistency(context.Background(), files, checkpoint, verifier, cosigned), by
 }

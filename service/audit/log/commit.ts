@@ -36,6 +36,9 @@ const SCHEMA = `
     found INTEGER NOT NULL, PRIMARY KEY (stream, sealed, found)) STRICT;
   CREATE TABLE IF NOT EXISTS foreignEntry (stream INTEGER NOT NULL, number INTEGER NOT NULL,
     answered INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (stream, number)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS contradiction (witness TEXT NOT NULL, name TEXT NOT NULL,
+    size INTEGER NOT NULL, ours INTEGER NOT NULL, at TEXT NOT NULL, accepted INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (witness, size)) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
 `;
 
@@ -74,6 +77,32 @@ const verifiedPart = z.object({
 });
 export type VerifiedPart = z.infer<typeof verifiedPart>;
 
+const contradictionRow = z.object({
+  name: z.string(),
+  size: z.number(),
+  ours: z.number(),
+  at: z.string(),
+});
+/**
+ * A witness knows this log otherwise than it is here: at `size` entries, more than the `ours` that are signed
+ * here, or with another root than it has here.
+ */
+export type Contradiction = z.infer<typeof contradictionRow>;
+
+const witnessingState = z.object({
+  problem: z.boolean(),
+  detail: z.string(),
+  /** ISO 8601: when the worker last said so. */
+  at: z.string(),
+  /** The newest checkpoint that enough witnesses have cosigned, and when they had. */
+  witnessed: z.object({ size: z.number(), at: z.string() }).optional(),
+  witnesses: z.array(
+    z.object({ name: z.string(), size: z.number().optional(), at: z.string().optional() }),
+  ),
+});
+/** How the witnessing goes, told by the worker for anybody who asks. */
+export type WitnessingState = z.infer<typeof witnessingState>;
+
 const hex = (hash: Hash): string => Buffer.from(hash, 'latin1').toString('hex');
 
 /**
@@ -103,17 +132,27 @@ export class CommitFile {
 
   /** What is committed; quicker than opening the file for all it can do, and without a trace. */
   static readIfThere(folder: string): Commit | undefined {
+    return CommitFile.#lookIfThere(folder, (commits) => commits.read());
+  }
+
+  /** As {@link CommitFile.contradictions}, of a folder that may not have a log. */
+  static contradictionsIfThere(folder: string): Contradiction[] {
+    return CommitFile.#lookIfThere(folder, (commits) => commits.contradictions()) ?? [];
+  }
+
+  static #lookIfThere<T>(folder: string, look: (commits: CommitFile) => T): T | undefined {
     const path = join(folder, DATABASE);
     if (!existsSync(path)) return undefined;
     let db: DatabaseSync | undefined;
     try {
       db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
-      return new CommitFile(db).read();
+      return look(new CommitFile(db));
     } catch {
-      // After a crash the journal has to be played back first, which takes the right to write.
+      // After a crash the journal has to be played back first, which takes the right to write; so does a table
+      // that an older version did not have.
       const commits = CommitFile.open(folder);
       try {
-        return commits.read();
+        return look(commits);
       } finally {
         commits.close();
       }
@@ -225,6 +264,41 @@ export class CommitFile {
     this.#db.exec('UPDATE foreignEntry SET answered = 1 WHERE answered = 0');
   }
 
+  /** @returns false where a named person has answered for it */
+  noteContradiction(witness: string, contradiction: Contradiction): boolean {
+    const { name, size, ours, at } = contradiction;
+    // One that it named before is no longer what it knows.
+    this.#db
+      .prepare('DELETE FROM contradiction WHERE witness = ? AND size <> ? AND accepted = 0')
+      .run(witness, size);
+    this.#db
+      .prepare(
+        'INSERT OR IGNORE INTO contradiction (witness, name, size, ours, at) VALUES (?, ?, ?, ?, ?)',
+      )
+      .run(witness, name, size, ours, at);
+    const standing = this.#db
+      .prepare(
+        'SELECT count(*) AS n FROM contradiction WHERE witness = ? AND size = ? AND accepted = 0',
+      )
+      .get(witness, size);
+    return countRow.parse(standing).n === 1;
+  }
+
+  /** Those for which nobody has answered yet: this is an old copy of the log, or a fork of it. */
+  contradictions(): Contradiction[] {
+    return this.#db
+      .prepare(
+        'SELECT name, size, ours, at FROM contradiction WHERE accepted = 0 ORDER BY size DESC, name',
+      )
+      .all()
+      .map((row) => contradictionRow.parse(row));
+  }
+
+  /** A named person knows of all that were noted. */
+  answerForContradictions(): void {
+    this.#db.exec('UPDATE contradiction SET accepted = 1 WHERE accepted = 0');
+  }
+
   #told(name: string): unknown {
     const row = this.#db.prepare('SELECT json FROM told WHERE name = ?').get(name);
     return row === undefined ? undefined : JSON.parse(toldRow.parse(row).json);
@@ -242,6 +316,14 @@ export class CommitFile {
 
   tellSealing(state: SealingState): void {
     this.#tell('sealing', state);
+  }
+
+  witnessing(): WitnessingState | undefined {
+    return witnessingState.optional().parse(this.#told('witnessing'));
+  }
+
+  tellWitnessing(state: WitnessingState): void {
+    this.#tell('witnessing', state);
   }
 
   /** The part of the log that the worker has verified last. */

@@ -16,6 +16,8 @@ import { TILE_WIDTH, type TileLevel, tilePath, widthOf } from '../tlog/tiles.ts'
 import type { ReadTile } from '../tlog/tree.ts';
 
 export const CHECKPOINT = 'checkpoint';
+/** The newest checkpoint that witnesses have cosigned, with their signatures. */
+export const COSIGNED_CHECKPOINT = 'checkpoint.cosigned';
 
 const code = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
 const isAbsent = (error: unknown): boolean => code(error) === 'ENOENT' || code(error) === 'ENOTDIR';
@@ -32,6 +34,9 @@ export function readIfThere(path: string): Buffer | undefined {
 
 export const readCheckpointFile = (folder: string): Buffer | undefined =>
   readIfThere(join(folder, CHECKPOINT));
+
+export const readCosignedFile = (folder: string): Buffer | undefined =>
+  readIfThere(join(folder, COSIGNED_CHECKPOINT));
 
 /**
  * A tile or bundle of a log's folder. A partial one that has since become full is found in the full one,

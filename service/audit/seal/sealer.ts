@@ -12,6 +12,7 @@ import { ResourceMissing } from '../log/log-folder.ts';
 import { sealedRange } from '../log/sealed.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
 import { LogScan } from '../verify/scan.ts';
+import { contradictionProblem } from '../witness/contradictions.ts';
 import { defaultOrigin, KeyFileWrong, readOrMakeKeys, watchedKeys } from './keys.ts';
 import { LogInUse, LogNotWhole, LogWriter } from './log-writer.ts';
 import { type Prunable, prunable } from './retention.ts';
@@ -326,6 +327,8 @@ export function createSealer(options: SealerOptions) {
         if (damage !== undefined) {
           throw new Stopped(SEALING.damaged(damage));
         }
+        const contradicted = contradictionProblem(log.commits.contradictions());
+        if (contradicted !== undefined) throw new Stopped(contradicted);
         more = await seal(log);
         await prune(log);
         failingSince = undefined;

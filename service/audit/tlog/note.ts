@@ -9,9 +9,14 @@ import {
 } from 'node:crypto';
 import { NOTE } from '#schemas/wording/audit.ts';
 
-/** Signed notes with Ed25519 (C2SP signed-note, signature type 1). */
+/** Signed notes with Ed25519 (C2SP signed-note, signature types 1 and 4). */
 
-export type VerifierKey = {
+/** What a key signs: a note's text, or a witness's own statement about it (C2SP tlog-cosignature). */
+const ALGORITHMS = { note: 1, cosignature: 4 } as const;
+type Algorithm = keyof typeof ALGORITHMS;
+
+type PublicKey<Signs extends Algorithm> = {
+  signs: Signs;
   name: string;
   /** Four bytes that tell keys of one name apart, in hexadecimal. */
   id: string;
@@ -19,6 +24,9 @@ export type VerifierKey = {
   /** The key as text (a `vkey`). */
   text: string;
 };
+export type VerifierKey = PublicKey<'note'>;
+/** A witness's. */
+export type WitnessKey = PublicKey<'cosignature'>;
 
 export type Signer = { verifierKey: VerifierKey; privateKey: KeyObject };
 
@@ -27,7 +35,6 @@ export type OpenedNote =
   /** Not a note; or a known key's signature is not over this text; or no known key has signed. */
   | { kind: 'malformed' | 'invalid' | 'unknown'; detail: string };
 
-const ED25519 = 1;
 const SIGNATURE = '\u2014 ';
 const ID_BYTES = 4;
 const KEY_BYTES = 32;
@@ -46,13 +53,18 @@ function decode(base64: string): Buffer | undefined {
   return bytes.toString('base64') === base64 ? bytes : undefined;
 }
 
-function verifierKeyOf(name: string, key: Buffer): VerifierKey {
-  const typed = Buffer.concat([Buffer.of(ED25519), key]);
+function publicKeyOf<Signs extends Algorithm>(
+  signs: Signs,
+  name: string,
+  key: Buffer,
+): PublicKey<Signs> {
+  const typed = Buffer.concat([Buffer.of(ALGORITHMS[signs]), key]);
   const id = hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), typed])).slice(
     0,
     2 * ID_BYTES,
   );
   return {
+    signs,
     name,
     id,
     publicKey: createPublicKey({
@@ -64,29 +76,39 @@ function verifierKeyOf(name: string, key: Buffer): VerifierKey {
   };
 }
 
-function typedKey(base64: string): Buffer | undefined {
+function typedKey(signs: Algorithm, base64: string): Buffer | undefined {
   const typed = decode(base64);
-  if (typed === undefined || typed.length !== 1 + KEY_BYTES || typed[0] !== ED25519) {
+  if (typed === undefined || typed.length !== 1 + KEY_BYTES || typed[0] !== ALGORITHMS[signs]) {
     return undefined;
   }
   return typed.subarray(1);
 }
 
-/** Reads a verifier key; `undefined` where the text is not one of Ed25519. */
-export function parseVerifierKey(text: string): VerifierKey | undefined {
+function parsePublic<Signs extends Algorithm>(
+  signs: Signs,
+  text: string,
+): PublicKey<Signs> | undefined {
   const [name = '', id = '', ...rest] = text.split('+');
   // The key itself may hold the separator.
-  const key = typedKey(rest.join('+'));
+  const key = typedKey(signs, rest.join('+'));
   if (!isName(name) || key === undefined) return undefined;
-  const verifierKey = verifierKeyOf(name, key);
-  return verifierKey.id === id ? verifierKey : undefined;
+  const publicKey = publicKeyOf(signs, name, key);
+  return publicKey.id === id ? publicKey : undefined;
 }
+
+/** Reads a verifier key; `undefined` where the text is not one of Ed25519. */
+export const parseVerifierKey = (text: string): VerifierKey | undefined =>
+  parsePublic('note', text);
+
+/** Reads a witness's key; `undefined` where the text is not one of Ed25519 cosignatures. */
+export const parseWitnessKey = (text: string): WitnessKey | undefined =>
+  parsePublic('cosignature', text);
 
 /** Reads a private key as Go's `note` package writes it; `undefined` where the text is not one. */
 export function parseSigner(text: string): Signer | undefined {
   if (!text.startsWith(PRIVATE)) return undefined;
   const [name = '', id = '', ...rest] = text.slice(PRIVATE.length).split('+');
-  const seed = typedKey(rest.join('+'));
+  const seed = typedKey('note', rest.join('+'));
   if (!isName(name) || seed === undefined) return undefined;
   const privateKey = createPrivateKey({
     key: Buffer.concat([PKCS8, seed]),
@@ -94,7 +116,7 @@ export function parseSigner(text: string): Signer | undefined {
     type: 'pkcs8',
   });
   const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
-  const verifierKey = verifierKeyOf(name, spki.subarray(SPKI.length));
+  const verifierKey = publicKeyOf('note', name, spki.subarray(SPKI.length));
   return verifierKey.id === id ? { verifierKey, privateKey } : undefined;
 }
 
@@ -112,8 +134,8 @@ export function makeSigner(name: string): string {
     type: 'pkcs8',
   });
   const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
-  const { id } = verifierKeyOf(name, spki.subarray(SPKI.length));
-  const typed = Buffer.concat([Buffer.of(ED25519), seed]).toString('base64');
+  const { id } = publicKeyOf('note', name, spki.subarray(SPKI.length));
+  const typed = Buffer.concat([Buffer.of(ALGORITHMS.note), seed]).toString('base64');
   return `${PRIVATE}${name}+${id}+${typed}`;
 }
 
@@ -127,10 +149,46 @@ export function signNote(text: string, signers: readonly Signer[]): string {
   return `${text}\n${lines.join('')}`;
 }
 
-const malformed = (detail: string): OpenedNote => ({ kind: 'malformed', detail });
+/** A signature line. What is signed, and by which algorithm, is known from the key. */
+export type NoteSignature = {
+  name: string;
+  /** Of the key, in hexadecimal. */
+  id: string;
+  bytes: Buffer;
+  /** Without the newline. */
+  line: string;
+};
 
-/** The text of a note that at least one of the keys has signed; signatures of other keys are passed over. */
-export function openNote(note: Buffer, verifierKeys: readonly VerifierKey[]): OpenedNote {
+/** Reads a signature line; `undefined` where it is not one. */
+function parseSignature(line: string): NoteSignature | undefined {
+  const [name = '', base64 = '', ...more] = line.startsWith(SIGNATURE)
+    ? line.slice(SIGNATURE.length).split(' ')
+    : [];
+  const identified = decode(base64);
+  if (!isName(name) || identified === undefined || identified.length <= ID_BYTES || more.length) {
+    return undefined;
+  }
+  const id = identified.toString('hex', 0, ID_BYTES);
+  return { name, id, bytes: identified.subarray(ID_BYTES), line };
+}
+
+type SplitNote =
+  | { kind: 'note'; text: string; signatures: NoteSignature[] }
+  | { kind: 'malformed'; detail: string };
+
+const malformed = (detail: string) => ({ kind: 'malformed', detail }) as const;
+
+/** The lines of signatures by themselves, each with its newline; `undefined` where one is not a signature. */
+export function parseSignatures(lines: string): NoteSignature[] | undefined {
+  if (!lines.endsWith('\n')) return undefined;
+  const signatures = lines.slice(0, -1).split('\n').map(parseSignature);
+  if (signatures.length > MOST_SIGNATURES) return undefined;
+  const read = signatures.filter((signature) => signature !== undefined);
+  return read.length === signatures.length ? read : undefined;
+}
+
+/** A note's text and its signatures, none of which has been verified. */
+export function splitNote(note: Buffer): SplitNote {
   if (note.length > MOST_BYTES) return malformed(NOTE.tooLong);
   const whole = note.toString('utf8');
   if (!Buffer.from(whole).equals(note)) return malformed(NOTE.notUtf8);
@@ -139,22 +197,25 @@ export function openNote(note: Buffer, verifierKeys: readonly VerifierKey[]): Op
   const end = whole.lastIndexOf('\n\n');
   if (end < 0 || !whole.endsWith('\n')) return malformed(NOTE.noSignatures);
   const text = whole.slice(0, end + 1);
-  const lines = whole.slice(end + 2, -1).split('\n');
-  if (lines.length > MOST_SIGNATURES) return malformed(NOTE.tooManySignatures);
+  const lines = whole.slice(end + 2);
+  if (lines.slice(0, -1).split('\n').length > MOST_SIGNATURES) {
+    return malformed(NOTE.tooManySignatures);
+  }
+  const signatures = parseSignatures(lines);
+  if (signatures === undefined) return malformed(NOTE.badSignatureLine);
+  return { kind: 'note', text, signatures };
+}
 
+/** The text of a note that at least one of the keys has signed; signatures of other keys are passed over. */
+export function openNote(note: Buffer, verifierKeys: readonly VerifierKey[]): OpenedNote {
+  const split = splitNote(note);
+  if (split.kind === 'malformed') return split;
+  const { text, signatures } = split;
   const by = new Set<VerifierKey>();
-  for (const line of lines) {
-    const [name = '', base64 = '', ...more] = line.startsWith(SIGNATURE)
-      ? line.slice(SIGNATURE.length).split(' ')
-      : [];
-    const identified = decode(base64);
-    if (!isName(name) || identified === undefined || identified.length <= ID_BYTES || more.length) {
-      return malformed(NOTE.badSignatureLine);
-    }
-    const id = identified.toString('hex', 0, ID_BYTES);
+  for (const { name, id, bytes } of signatures) {
     const verifierKey = verifierKeys.find((known) => known.name === name && known.id === id);
     if (verifierKey === undefined || by.has(verifierKey)) continue;
-    if (!verify(null, Buffer.from(text), verifierKey.publicKey, identified.subarray(ID_BYTES))) {
+    if (!verify(null, Buffer.from(text), verifierKey.publicKey, bytes)) {
       return { kind: 'invalid', detail: NOTE.otherText(name, id) };
     }
     by.add(verifierKey);

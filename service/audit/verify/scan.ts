@@ -20,6 +20,7 @@ export type Finding = {
     | 'rolled-back'
     | 'forked'
     | 'not-compared'
+    | 'not-witnessed'
     | 'stale-checkpoint'
     | 'too-old'
     | 'truncated'

@@ -3,14 +3,23 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LOG_FINDINGS, PROOF } from '#schemas/wording/audit.ts';
 import { CommitFile } from '../log/commit.ts';
-import { CHECKPOINT, ResourceMissing, readCheckpointFile, tilesOf } from '../log/log-folder.ts';
+import {
+  CHECKPOINT,
+  COSIGNED_CHECKPOINT,
+  ResourceMissing,
+  readCheckpointFile,
+  readCosignedFile,
+  tilesOf,
+} from '../log/log-folder.ts';
 import { type Checkpoint, openCheckpoint } from '../tlog/checkpoint.ts';
+import { cosignaturesOf } from '../tlog/cosignature.ts';
 import { type Hash, leafHash } from '../tlog/hash.ts';
-import type { VerifierKey } from '../tlog/note.ts';
+import { splitNote, type VerifierKey } from '../tlog/note.ts';
 import { extendsTree, includes } from '../tlog/proof.ts';
 import { parseProof } from '../tlog/proof-text.ts';
 import { TILE_WIDTH, tilePath } from '../tlog/tiles.ts';
 import { createTree } from '../tlog/tree.ts';
+import type { Witnesses } from '../witness/witnesses-file.ts';
 import { asWritten } from './as-written.ts';
 import { type Explanation, type Finding, LogScan } from './scan.ts';
 
@@ -19,6 +28,8 @@ export type Verification = {
   checkpoint?: Checkpoint;
   /** Names of the keys that signed it, with their ids. */
   signedBy: string[];
+  /** The newest checkpoint that witnesses have cosigned: who, and when by their clocks (ISO 8601). */
+  witnessed?: { size: number; by: { name: string; at: string }[] };
   /** The entries read: from the first kept one to before the last. */
   from: number;
   to: number;
@@ -98,6 +109,8 @@ export type VerifyOptions = {
   retiredKeys?: readonly VerifierKey[];
   /** Checkpoints seen before, of which the log must be a continuation. */
   old?: readonly { name: string; note: Buffer }[];
+  /** Who has to have cosigned the log. */
+  witnesses?: Witnesses | undefined;
   /** The youngest event may be at most this old. */
   newestWithinHours?: number;
   /** Milliseconds since 1970. */
@@ -105,6 +118,35 @@ export type VerifyOptions = {
   /** How long a worker at work may take to replace a checkpoint whose files are there already. Default 5 s. */
   waitMs?: number;
 };
+
+/** Notes who has cosigned, and whether that is enough. */
+function checkWitnesses(
+  note: Buffer | undefined,
+  { keys, retiredKeys = [], witnesses }: VerifyOptions,
+  verification: Verification,
+): void {
+  if (witnesses === undefined) return;
+  const { quorum, required } = witnesses;
+  const opened = note && openCheckpoint(asWritten(note), [...keys, ...retiredKeys]);
+  const split = note && splitNote(asWritten(note));
+  const isOurs = opened?.kind === 'signed' && split?.kind === 'note';
+  const { cosignatures } = isOurs
+    ? cosignaturesOf(split.text, split.signatures, quorum)
+    : { cosignatures: [] };
+  if (isOurs) {
+    const by = cosignatures.map(({ by: { name, id }, at }) => ({
+      name: `${name} (${id})`,
+      at: new Date(at).toISOString(),
+    }));
+    verification.witnessed = { size: opened.checkpoint.size, by };
+  }
+  if (cosignatures.length >= required) return;
+  verification.findings.push({
+    kind: 'not-witnessed',
+    detail: LOG_FINDINGS.notWitnessed(cosignatures.length, required, quorum.length),
+    path: COSIGNED_CHECKPOINT,
+  });
+}
 
 type Old = { name: string; checkpoint: Checkpoint };
 
@@ -195,7 +237,13 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
     explained: [],
   };
   const { findings } = verification;
-  const old = openOld(options, verification.unusable);
+  // First, since it follows the other one.
+  const cosigned = readCosignedFile(folder);
+  const seen = [
+    ...(options.old ?? []),
+    ...(cosigned === undefined ? [] : [{ name: COSIGNED_CHECKPOINT, note: cosigned }]),
+  ];
+  const old = openOld({ ...options, old: seen }, verification.unusable);
   const note = readCheckpointFile(folder);
   if (note === undefined) {
     const detail = LOG_FINDINGS.noCheckpoint(folder);
@@ -210,6 +258,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
   }
   const { checkpoint, by } = opened;
   const { size, root } = checkpoint;
+  checkWitnesses(cosigned, options, verification);
   verification.checkpoint = checkpoint;
   verification.signedBy = by.map(({ name, id }) => `${name} (${id})`);
 

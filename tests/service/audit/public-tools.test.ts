@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tilePath } from '#service/audit/tlog/tiles.ts';
 import { proveEntry } from '#service/audit/verify/prove.ts';
+import { parseWitnesses } from '#service/audit/witness/witnesses-file.ts';
+import { startWitnessing } from '#service/audit/witness/witnessing.ts';
 import { root } from '../../../bench/processes.ts';
 import { makeLog, openLog, removeAuditFolders, signerOf } from '../../support/audit.ts';
+import { startWitness, witnessesText } from '../../support/witness.ts';
 
 /**
  * A program of public libraries for transparency logs (tests/public-tools, in Go) verifies our log. Fetching
@@ -67,6 +70,41 @@ describe.skipIf(built?.status !== 0)(`public tools for transparency logs (${why}
       status: 0,
       said: ['fsck 66700', 'inclusion 996', 'consistency 700', 'proof 12345'],
     });
+  });
+
+  test('verify the cosignatures of witnesses, and refuse those that are over another checkpoint', async () => {
+    const all = [
+      await startWitness(() => [signer.verifierKey], 'a.test/w'),
+      await startWitness(() => [signer.verifierKey], 'b.test/w'),
+    ];
+    const parsed = parseWitnesses(witnessesText(all, 2));
+    if (parsed.kind === 'wrong') throw new Error(parsed.detail);
+    const { folder: witnessed, source } = makeLog(300, signer);
+    const enough = Promise.withResolvers<void>();
+    const going = startWitnessing({
+      folder: witnessed,
+      witnesses: parsed.witnesses,
+      tell: (state) => state.witnessed?.size === 300 && enough.resolve(),
+    });
+    await enough.promise;
+    await going.stop();
+    for (const one of all) await one.close();
+    const writer = openLog(witnessed, signer);
+    writer.append(source.take(50));
+    writer.close();
+
+    const witnessKeys = join(folder, 'witness-keys');
+    writeFileSync(witnessKeys, all.map((one) => `${one.signer.key.text}\n`).join(''));
+    const { status, said } = verify(witnessed, key, '', '', witnessKeys);
+    expect([status, said.at(-1)]).toEqual([0, 'witnessed 300 by 2']);
+    const cosigned = join(witnessed, 'checkpoint.cosigned');
+    const [head = '', lines = ''] = readFileSync(cosigned, 'utf8').split('\n\n');
+    const [own = ''] = readFileSync(join(witnessed, 'checkpoint'), 'utf8').split('\n\n');
+    const ofWitnesses = lines.split('\n').slice(1).join('\n');
+    const [, signature = ''] = readFileSync(join(witnessed, 'checkpoint'), 'utf8').split('\n\n');
+    writeFileSync(cosigned, `${own}\n\n${signature}${ofWitnesses}`);
+    expect(head).not.toBe(own);
+    expect(verify(witnessed, key, '', '', witnessKeys).status).toBe(1);
   });
 
   test('verify a log of a few entries, and an empty one', () => {

@@ -1,0 +1,79 @@
+import { type Hash, toBase64 } from '../tlog/hash.ts';
+
+/** What a witness answers to a checkpoint (C2SP tlog-witness, add-checkpoint). */
+export type Answer =
+  | { kind: 'cosigned'; body: string }
+  /** It knows this log at another size than the one that the proof began at. */
+  | { kind: 'knows'; size: number }
+  /** The checkpoint does not continue what it knows. */
+  | { kind: 'inconsistent' }
+  /** Nothing can be said of the log. A code or a name of a fault, never what the witness wrote. */
+  | { kind: 'failed'; fault: string };
+
+export type AddCheckpoint = {
+  /** The witness's submission prefix. */
+  url: string;
+  old: { size: number; proof: readonly Hash[] };
+  /** The signed checkpoint. */
+  note: string;
+  deadlineMs: number;
+  signal: AbortSignal;
+};
+
+/** Cosignatures of several keys, each of some hundred bytes. */
+const ANSWER_AT_MOST_BYTES = 16_384;
+const SIZE = /^(0|[1-9][0-9]{0,15})\n$/;
+
+const OK = 200;
+const CONFLICT = 409;
+const UNPROCESSABLE = 422;
+
+/** The body of an answer, at most so much of it; `undefined` where there is more. */
+async function readBody(response: Response): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const body: AsyncIterable<Uint8Array> | undefined = response.body ?? undefined;
+  if (body === undefined) return '';
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > ANSWER_AT_MOST_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+const faultOf = (error: unknown): string => {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') {
+    return cause.code;
+  }
+  return 'no answer';
+};
+
+/** Submits a checkpoint to a witness. Never rejects: within the deadline there is an answer of some kind. */
+export async function addCheckpoint(request: AddCheckpoint): Promise<Answer> {
+  const { url, old, note, deadlineMs } = request;
+  const deadline = AbortSignal.timeout(deadlineMs);
+  const lines = [`old ${old.size}`, ...old.proof.map(toBase64), '', note];
+  try {
+    const response = await fetch(`${url}/add-checkpoint`, {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain; charset=utf-8' },
+      body: lines.join('\n'),
+      redirect: 'manual',
+      signal: AbortSignal.any([deadline, request.signal]),
+    });
+    const { status } = response;
+    const body = await readBody(response);
+    if (body === undefined) return { kind: 'failed', fault: 'too long an answer' };
+    if (status === OK) return { kind: 'cosigned', body };
+    if (status === UNPROCESSABLE) return { kind: 'inconsistent' };
+    if (status !== CONFLICT) return { kind: 'failed', fault: `status ${status}` };
+    const size = SIZE.test(body) ? Number(body) : Number.NaN;
+    return Number.isSafeInteger(size)
+      ? { kind: 'knows', size }
+      : { kind: 'failed', fault: 'status 409 without a size' };
+  } catch (error) {
+    return { kind: 'failed', fault: deadline.aborted ? 'no whole answer in time' : faultOf(error) };
+  }
+}
