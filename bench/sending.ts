@@ -7,7 +7,7 @@ import { root } from './processes.ts';
 /** How many lookups there are for each that is for a child who is held. */
 export const HELD_ONE_IN = 100;
 
-/** Room enough for a whole order: its garbage collection would count as the time of whoever answers. */
+/** Room enough for a whole order: its garbage collection would count as the time of the service. */
 const GENERATOR_OPTIONS = ['--min-semi-space-size=128', '--max-semi-space-size=256'];
 
 /**

@@ -36,7 +36,7 @@ const UNKNOWN = 'unknown';
  * An acknowledgement as case systems read it: `FileResponse`, valid against REPC_MT000003GB01.
  *
  * What is wrong is in `acknowledgementRecord`: code, XPath, and the hint as `originalText`; remarks on
- * accepted records stand there under CPR06, and what is said of the whole file only where part of it is
+ * accepted records stand there under CPR06, and what concerns the whole file only if part of it is
  * held back, since case systems take that list for one of records. `message` repeats a refused record and only for an authority
  * that asked for it; names are not known any more and are marked as absent (`nullFlavor="NI"`).
  */

@@ -112,7 +112,7 @@ export const ALERTING = {
 
 /** Of telling authorities who looked. */
 export const NOTIFYING = {
-  /** @param outbox `undefined` where none is set for whoever asked */
+  /** @param outbox `undefined` if none is set for the caller */
   resent: (count: number, authority: string, outbox: string | undefined) =>
     outbox === undefined
       ? `${count} ${count === 1 ? 'notification' : 'notifications'} of ${authority} ${count === 1 ? 'waits' : 'wait'} to be written once more. NOTIFICATIONS_OUTBOX is not set here: a worker writes them only if it is set there. ${authority} can ask for what is kept: GET /notifications.`

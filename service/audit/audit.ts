@@ -8,7 +8,7 @@ import type { Sealing } from './seal/sealer.ts';
 import type { Reach } from './search/searched-until.ts';
 import type { ThreadMessage, ThreadSettings } from './thread.ts';
 
-/** Plain numbers of how the sealing goes, for whoever measures. */
+/** Plain numbers of how the sealing goes, for metrics. */
 export type AuditNumbers = {
   sealedEvents: number;
   unsealedEvents: number;

@@ -30,7 +30,7 @@ type ReportCommandOptions = CriteriaOptions &
 
 const REPORTED_DAYS = 31;
 
-/** What a report is of, and for whom it was made: whoever finds it later has nothing but it. */
+/** What a report is of, and for whom it was made: somebody who finds it later has nothing else. */
 type ReportAbout = {
   auditId: string;
   coverage: SearchedUntil;

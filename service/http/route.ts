@@ -18,5 +18,5 @@ export type MountedRoute = {
   handler: Handler;
 };
 
-/** What is shown at an address that is not there; `undefined` to whoever is told it as a problem. */
+/** What is shown at an address that is not there; `undefined` for a program, which is given a problem. */
 export type NotFound = (c: RouteContext) => Response | undefined;

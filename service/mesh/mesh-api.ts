@@ -90,7 +90,7 @@ export type FetchedChunk =
   | { kind: 'chunk'; head: MessageHead; last: boolean }
   /** It is not there any more. */
   | { kind: 'gone' }
-  /** What came cannot be right, whoever is to blame for it. */
+  /** What came cannot be right, whichever side is to blame for it. */
   | { kind: 'wrong'; why: string };
 
 export type Posted =

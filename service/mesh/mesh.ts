@@ -13,7 +13,7 @@ import { type MeshClient, type MeshClientOptions, openMeshClient } from './mesh-
 import type { MeshCounts } from './mesh-file.ts';
 import type { MailboxSettings } from './settings.ts';
 
-/** Plain numbers of the mailbox, for whoever measures. */
+/** Plain numbers of the mailbox, for metrics. */
 export type MeshNumbers = MeshCounts & {
   problem: boolean;
   /** Milliseconds since the mailbox was asked what there is; `undefined` before the first time. */

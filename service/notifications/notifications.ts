@@ -5,7 +5,7 @@ import { followThread, superviseThread } from '../telemetry/supervised-thread.ts
 import type { Directory, NotifierOptions, Notifying } from './notifier.ts';
 import type { NotifierOrder } from './thread.ts';
 
-/** Plain numbers of how authorities are told, for whoever measures. */
+/** Plain numbers of how authorities are notified, for metrics. */
 export type NotificationNumbers = {
   /** Sealed events that have not been read yet. */
   behindEvents: number;

@@ -34,7 +34,7 @@ export type PdsWork = {
 
 /**
  * What a worker does with the Personal Demographics Service beside loads: it takes up records that waited to be
- * traced, and looks again at the numbers of whoever is held.
+ * traced, and looks again at the numbers of everybody who is held.
  */
 export function startPdsWork({
   tracer,

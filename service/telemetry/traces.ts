@@ -32,7 +32,7 @@ const TRACES_A_SECOND = 100;
 
 /**
  * Decides, request by request, which are traced, so that one that is not costs a look at a header. Parent
- * based: whoever sent a `traceparent` has decided; of the others a share is traced.
+ * based: a caller that sent a `traceparent` has decided; of the others a share is traced.
  *
  * @param random from 0 to 1; a test gives its own
  */

@@ -89,7 +89,7 @@ export async function runDatasetFaults(options: DatasetFaultOptions): Promise<st
         negativesAllowed: true,
       });
       const expected = !allowed ? 'could-not-check' : at === 0 ? 'flagged' : 'not-flagged';
-      if (kind !== expected) wrong.push(`${point}: ${kind} in the place of ${expected}`);
+      if (kind !== expected) wrong.push(`${point}: ${kind} instead of ${expected}`);
       if (allowed && servedDataset(settings) !== ids[at]) {
         wrong.push(`${point}: the data folder does not know what it served`);
       }

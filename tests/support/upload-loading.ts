@@ -143,7 +143,7 @@ async function everythingIn(t: TestStore): Promise<Record<string, unknown>> {
   const digests = await Promise.all(
     kept.toSorted().map(async (name) => {
       if (name === keys.dataset) {
-        // Said again each second, by whoever keeps the store; and fields come in any order.
+        // Said again each second, by the worker that keeps the store; and fields come in any order.
         const { [DURABILITY_FIELD]: _, ...dataset } = await t.admin.hgetall(name);
         return [name, Object.entries(dataset).map(String).toSorted().join()] as const;
       }

@@ -94,7 +94,7 @@ export function sealedSince(folder: string, range: SealedRange, since: number): 
 }
 
 /**
- * As {@link sealedEvents}, for whoever works in steps and waits for nothing: the events of a range, bundle by
+ * As {@link sealedEvents}, for work in steps that waits for nothing: the events of a range, bundle by
  * bundle.
  *
  * @throws where a bundle that has to be there cannot be read

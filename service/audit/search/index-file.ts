@@ -61,7 +61,7 @@ function sound<T>(work: () => T): T {
   }
 }
 
-/** Takes an index away, so that whoever keeps it makes it again. */
+/** Takes an index away, so that it is made again. */
 export function removeIndex(path: string): void {
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${end}`, { force: true });
 }
@@ -421,7 +421,7 @@ export function followLog(folder: string, path: string) {
     /**
      * One step; `undefined` while there is no log, or where the index has to be rebuilt.
      *
-     * @param onRead given the events read on the way, for whoever else follows the log
+     * @param onRead given the events read on the way, for others that follow the log
      */
     step(
       budgetMs: number,

@@ -115,7 +115,7 @@ export function searchAudit(
 const digestOf = (criteria: AuditCriteria): string =>
   hash('sha256', JSON.stringify(criteria), 'base64url').slice(0, 16);
 
-/** Where a search continues, for whoever asked: it holds no more than a place, and fits that search alone. */
+/** Where a search continues, for the one who asked: it holds no more than a place, and fits that search alone. */
 export const writeCursor = ({ at, entry }: Place, criteria: AuditCriteria): string =>
   Buffer.from(`${at} ${entry} ${digestOf(criteria)}`).toString('base64url');
 

@@ -63,7 +63,7 @@ test('nobody is looked at again who was looked at lately, or of whom nothing is 
   expect(inactive).toEqual([]);
 });
 
-test('what has changed is told once, and the new number only to whoever sent name and birth date', async () => {
+test('what has changed is told once, and the new number only to those who sent name and birth date', async () => {
   know(2, 12);
   know(3, 13, { family: 'Other' });
   know(4, 4, { security: 'R' });

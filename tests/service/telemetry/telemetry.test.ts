@@ -186,7 +186,7 @@ describe('what is exported', () => {
     for (const exported of everything) {
       for (const secret of secrets) expect(exported.includes(secret)).toBe(false);
     }
-    // An id of the request would lead from a trace to whoever knows the patient.
+    // An id of the request would lead from a trace to somebody who knows the patient.
     expect(collector.of('traces').includes(requestId)).toBe(false);
     // What was found is the audit's to say.
     expect(collector.of('traces').includes('flagged')).toBe(false);
