@@ -1,0 +1,107 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { ATTENDANCE, HIDDEN, LIST, RESULT } from '#schemas/wording/pages.ts';
+import { type Service, startService } from '#service/main.ts';
+import { createLog } from '#service/telemetry/log.ts';
+import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+import { createVisitor, hiddenOf, type Visitor } from '../../support/visitor.ts';
+
+/** A balancer may bring the two requests of a double click to two processes, which share Redis and the keys alone. */
+
+const PLAN = testNumber(7_501);
+const OTHER = testNumber(7_502);
+
+let first: TestService;
+let second: Service;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await testFolder();
+  const keysFile = join(folder, 'keys');
+  await writeFile(keysFile, 'c5'.repeat(32));
+  const environment = { SESSION_KEYS_FILE: keysFile, PASTED_LISTS_A_DAY: '5' };
+  first = await startTestService({
+    environment,
+    authorities: [
+      {
+        code: 'ZZ101',
+        name: 'Northmoor Council',
+        rows: [{ nhsNumber: PLAN }, { nhsNumber: OTHER }],
+      },
+    ],
+  });
+  const redis = await findEmbeddedRedis(first.dataDir);
+  if (redis === undefined) throw new Error('no Redis is running');
+  const { username, password } = redis.users.lookup;
+  await writeFile(join(folder, 'password'), password);
+  second = await startService(
+    readConfiguration({
+      ...environment,
+      ROLE: 'lookup',
+      PORT: '0',
+      DATA_DIR: folder,
+      REDIS_URL: `unix://${username}@socket${redis.socketPath}`,
+      REDIS_PASSWORD_FILE: join(folder, 'password'),
+    }),
+    { log: createLog('silent') },
+  );
+});
+afterAll(async () => {
+  await second?.stop();
+  await first?.stopAndRemove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** One browser, whose requests come to both processes. */
+async function signedInAtBoth(person?: string): Promise<[Visitor, Visitor]> {
+  const here = createVisitor(first.baseUrl);
+  await here.signIn(person);
+  const there = createVisitor(second.baseUrl);
+  for (const [name, value] of here.jar) there.jar.set(name, value);
+  await until(async () => (await there.get('/look-up')).status === 200, 'the second process');
+  return [here, there];
+}
+
+const looked = async (nhsNumber: string): Promise<number> =>
+  (await first.events()).filter((event) => event.type === 'lookup' && event.nhsNumber === nhsNumber)
+    .length;
+
+test('a look that comes to two processes at once is made and recorded once, and the other shows nothing', async () => {
+  const [here, there] = await signedInAtBoth();
+  const fields = { ...hiddenOf(await here.get('/look-up'), '/look-up'), number: PLAN };
+  const before = await looked(PLAN);
+  const answers = await Promise.all([here, there].map((at) => at.post('/look-up', fields)));
+  expect(answers.map(({ heading }) => heading).toSorted()).toEqual(
+    [HIDDEN.heading, RESULT.onPlan].toSorted(),
+  );
+  expect(await looked(PLAN)).toBe(before + 1);
+});
+
+test('a list that comes to two processes at once is looked up once', async () => {
+  const [here, there] = await signedInAtBoth('scheduledCare');
+  const fields = { ...hiddenOf(await here.get('/list'), '/list'), list: `${PLAN}\n${OTHER}` };
+  const before = await looked(OTHER);
+  const answers = await Promise.all([here, there].map((at) => at.post('/list', fields)));
+  expect(answers.map(({ heading }) => heading).toSorted()).toEqual(
+    [HIDDEN.heading, LIST.summary(2, 2)].toSorted(),
+  );
+  expect(await looked(OTHER)).toBe(before + 1);
+});
+
+test('what came of a look, said at two processes at once, is recorded by each of the same look', async () => {
+  const [here, there] = await signedInAtBoth('ambulanceService');
+  const answer = await here.lookUp(PLAN);
+  const fields = { ...hiddenOf(answer, '/look-up/attendance'), attended: 'seen' };
+  const said = await Promise.all([here, there].map((at) => at.post('/look-up/attendance', fields)));
+  expect(said.map(({ heading }) => heading)).toEqual([ATTENDANCE.recorded, ATTENDANCE.recorded]);
+  const looks = (await first.events()).filter(
+    (event) => event.type === 'attendance' && event.nhsNumber === PLAN,
+  );
+  // A council's notification has the latest of a look: it is told the same as by one.
+  expect(looks).toHaveLength(2);
+  expect(new Set(looks.map((event) => 'lookupId' in event && event.lookupId)).size).toBe(1);
+});
