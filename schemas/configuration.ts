@@ -411,6 +411,39 @@ export const configurationSchema = z
       .describe(
         'The folder of the sealed audit log. Default: `audit` in DATA_DIR. One file system for all workers.',
       ),
+    AUDIT_COPY: z
+      .string()
+      .regex(/^(\/.*|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[A-Za-z0-9._-]+)*)$/, {
+        error: 'must be the absolute path of a folder, or s3://BUCKET/PREFIX',
+      })
+      .optional()
+      .describe(
+        'Where the second copy of the audit log is: a folder on another file system, or `s3://BUCKET/PREFIX`. Events leave Redis once they are in both. The same for all workers. See [Second copy of the audit log](../topologies.md#second-copy-of-the-audit-log).',
+      ),
+    AUDIT_COPY_ENDPOINT: z
+      .string()
+      .regex(
+        /^(https:\/\/[^\s/?#@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?)\/?$/,
+        {
+          error: 'must be an https address without a path',
+        },
+      )
+      .transform((url) => url.replace(/\/$/, ''))
+      .optional()
+      .describe('The server of a bucket in AUDIT_COPY. Default: that of AWS in AUDIT_COPY_REGION.'),
+    AUDIT_COPY_REGION: z
+      .string()
+      .regex(/^[a-z0-9-]{1,40}$/, { error: 'must be the name of a region' })
+      .default('eu-west-2')
+      .describe('The region of a bucket in AUDIT_COPY.'),
+    AUDIT_COPY_CREDENTIALS_FILE: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional()
+      .describe(
+        'File with the access key of a bucket in AUDIT_COPY on its first line, the secret key on its second and a session token, if any, on its third; read at each request. Default: AWS_ACCESS_KEY_ID and the other variables of AWS.',
+      ),
     AUDIT_KEY_FILE: z
       .string()
       .min(1)

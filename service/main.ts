@@ -17,11 +17,13 @@ import { createClosing } from './start/closing.ts';
 import { reportFigures } from './start/figures.ts';
 import { watchHealth } from './start/health.ts';
 import { createLookups } from './start/lookups.ts';
+import { becomeOneWorker } from './start/one-worker.ts';
 import { startDesks, startPages } from './start/pages.ts';
 import { startReadiness } from './start/readiness.ts';
 import { recordConfiguration } from './start/record-start.ts';
 import { openLanes, startRedis } from './start/redis.ts';
 import { PARTS, runs } from './start/roles.ts';
+import { createStandByServer } from './start/stand-by.ts';
 import type { Tools } from './start/tools.ts';
 import { openWorkerStore, startWorker } from './start/worker.ts';
 import type { Log } from './telemetry/log.ts';
@@ -37,6 +39,8 @@ export type StartOptions = {
   prepare?: (tools: Tools) => Promise<void>;
   /** How long a stop lets requests in flight finish before it cuts them off. Default 5,000. */
   finishWithinMs?: number;
+  /** Ends the wait of a worker that stands by; see `start/one-worker.ts`. */
+  stopped?: AbortSignal;
 };
 
 export type Service = {
@@ -46,6 +50,8 @@ export type Service = {
   metricsPort: Promise<number | undefined>;
   /** Everything that can be asked for in this role; a path may have parameters (`/uploads/:sequence`). */
   routes: readonly { method: string; path: string }[];
+  /** Resolves once another worker has taken over the work of this one, which is to stop then. */
+  replaced: Promise<void>;
   /** Stops in order: requests, events, connections, Redis. Idempotent. */
   stop(): Promise<void>;
   /** At once and without waiting: tells an embedded Redis to end, for a process about to exit. */
@@ -70,8 +76,9 @@ function buildOf({ RELEASE_ID, COMMIT_ID }: Configuration): Build {
  */
 export async function startService(
   configuration: Configuration,
-  { log, prepare, finishWithinMs = REQUESTS_FINISH_WITHIN_MS }: StartOptions,
+  options: StartOptions,
 ): Promise<Service> {
+  const { log, prepare, finishWithinMs = REQUESTS_FINISH_WITHIN_MS } = options;
   const { ROLE, HOST, PORT, PUBLIC_URL, DRAIN_SECONDS } = configuration;
   const { add, begun, close } = createClosing(log);
   try {
@@ -87,7 +94,23 @@ export async function startService(
     if (tls !== undefined) add(tls.stop);
 
     const redis = await startRedis(start);
-    const opened = runs('work', ROLE) ? await openWorkerStore(start, redis, prepare) : undefined;
+
+    /** Waits until this process is the one worker, where there may be only one. */
+    async function takeTurn() {
+      const standBy = createStandByServer(start, { build, tls: tls?.value });
+      try {
+        return await becomeOneWorker(start, redis, {
+          onStandBy: standBy.say,
+          stopped: options.stopped ?? new AbortController().signal,
+        });
+      } finally {
+        await standBy.end();
+      }
+    }
+    const oneWorker = runs('work', ROLE) ? await takeTurn() : undefined;
+    const opened = runs('work', ROLE)
+      ? await openWorkerStore(start, redis, prepare, oneWorker)
+      : undefined;
     // Only now, so that its first look at the directory finds what was prepared.
     const connection = redis.connect('lookup', { unacknowledged: true });
     const replicated = openLanes(redis);
@@ -193,6 +216,7 @@ export async function startService(
         { method, path },
         ...optionsAt.map((at) => ({ method: 'OPTIONS', path: at })),
       ]),
+      replaced: oneWorker?.replaced ?? new Promise(() => undefined),
       stop: close,
       abandon: () => redis.abandon(),
     };

@@ -1,3 +1,4 @@
+import { COPY } from '#schemas/wording/copy.ts';
 import { STORE } from '#schemas/wording/store.ts';
 
 /** The store, or the part asked of, is not known to be whole. The message says what to do. */
@@ -14,4 +15,10 @@ export class LockLost extends Error {
   constructor(authority: string) {
     super(STORE.lockLost(authority));
   }
+}
+
+/** Another worker has taken over, or nobody is known to be at work; nothing of this one counts any more. */
+export class LeaseLost extends Error {
+  override name = 'LeaseLost';
+  override message = COPY.successor;
 }

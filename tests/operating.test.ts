@@ -107,6 +107,7 @@ describe('a running service', () => {
       authorities: [{ code: 'ZZ101', rows: [] }],
       environment: {
         METRICS_PORT: '0',
+        AUDIT_COPY: await mkdtemp(join(folder, 'copy-')),
         TLS_CERT_FILE: await write('cert', cert),
         TLS_KEY_FILE: await write('key', key),
         ISSUERS_FILE: await write('issuers', JSON.stringify([issuer])),

@@ -1,3 +1,4 @@
+import type { OwnCheck } from '#schemas/status.ts';
 import { ALERTING, SEALING } from '#schemas/wording/operations.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -18,11 +19,15 @@ export type AuditNumbers = {
   oldestUnsealedMs: number;
   /** How long ago the newest part of the log was read back and found whole; absent before the first time. */
   verifiedAgoMs?: number;
+  /** Sealed events that are in the log's second copy; absent where there is to be none. */
+  copiedEvents?: number;
 };
 
 export type Audit = {
   /** Whether events are sealed, as a check of `/_status`. */
   check(): ReadinessCheck;
+  /** How its second copy is, where it is to have one. */
+  copyChecks(): OwnCheck[];
   /** Whether the children that users look up are counted, and how many alerts that gave in the last hour. */
   readonly alerting: { check(): ReadinessCheck; readonly alerts: number };
   /** How far a search reaches. */
@@ -94,7 +99,7 @@ export function startAudit(
   function numbers(): AuditNumbers | undefined {
     const sealing = followed.state;
     if (sealing === undefined || sealing.standby) return undefined;
-    const { sealed, unsealed, foreign, oldestUnsealed, verifiedAt } = sealing;
+    const { sealed, unsealed, foreign, oldestUnsealed, verifiedAt, copy } = sealing;
     const now = Date.now();
     return {
       sealedEvents: sealed,
@@ -102,6 +107,7 @@ export function startAudit(
       foreignEntries: foreign,
       oldestUnsealedMs: oldestUnsealed === undefined ? 0 : Math.max(0, now - oldestUnsealed),
       ...(verifiedAt !== undefined && { verifiedAgoMs: Math.max(0, now - Date.parse(verifiedAt)) }),
+      ...(copy !== undefined && { copiedEvents: copy.events }),
     };
   }
 
@@ -118,6 +124,10 @@ export function startAudit(
 
   return {
     check: () => followed.check(inNumbers()),
+    copyChecks() {
+      const copy = followed.state?.copy;
+      return copy === undefined ? [] : [{ name: 'audit-copy', ok: copy.ok, detail: copy.detail }];
+    },
     alerting: {
       check() {
         const behind = counting.state?.behind ?? 0;

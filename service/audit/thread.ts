@@ -9,6 +9,8 @@ import {
 } from '#store/connection/connection.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { type Alerting, type AlertingSettings, createAlerting } from './alert/alerting.ts';
+import { createCommits } from './copy/commits.ts';
+import { openPlace, type PlaceSettings } from './copy/open-place.ts';
 import type { SealedEvent } from './log/sealed.ts';
 import { createSealer, type Sealing } from './seal/sealer.ts';
 import { followLog } from './search/index-file.ts';
@@ -24,6 +26,8 @@ export type ThreadSettings = {
   retentionYears: number;
   anchorFolder: string;
   address: StoreAddress;
+  /** Where the log's second copy is, and the lease of the one worker. */
+  copy?: { place: PlaceSettings; epoch: number; token: string };
   /** Whom to alert, and when. */
   alerting: AlertingSettings;
 };
@@ -43,7 +47,8 @@ const SEALED_EVERY_MS = 1_000;
 const INDEXING_A_STEP_MS = 100;
 
 const settings = workerData as ThreadSettings;
-const { folder, indexFile, keyFile, origin, retentionYears, anchorFolder, address } = settings;
+const { folder, indexFile, keyFile, origin, retentionYears, anchorFolder, address, copy } =
+  settings;
 const tell = (message: ThreadMessage): void => parentPort?.postMessage(message, []);
 const stop = new AbortController();
 parentPort?.once('message', () => stop.abort());
@@ -62,6 +67,9 @@ const sealer = createSealer({
   retentionYears,
   streams,
   dataset: () => anchor.dataset()?.id,
+  ...(copy !== undefined && {
+    copy: { ...copy, commits: createCommits(openPlace(copy.place)) },
+  }),
   warn: (message, count) => tell({ kind: 'warning', message, count }),
 });
 

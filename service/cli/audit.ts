@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { auditAcceptGap, auditHold, auditKey } from './audit-acts.ts';
+import { orderCopies, showCopy } from './audit-copy.ts';
 import { addAuditIndexCommand } from './audit-index.ts';
 import { addAuditReportCommand } from './audit-report.ts';
 import { addAuditSearchCommand } from './audit-search.ts';
 import { auditProve, auditVerify, type VerifyCommandOptions } from './audit-verify.ts';
+import type { Named } from './named.ts';
 import { settingsHelp } from './settings-help.ts';
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
@@ -12,6 +14,10 @@ const collect = (value: string, before: string[]): string[] => [...before, value
 /** `cp-flags audit ...`: the sealed log. */
 const SETTINGS = [
   'AUDIT_DIR',
+  'AUDIT_COPY',
+  'AUDIT_COPY_ENDPOINT',
+  'AUDIT_COPY_REGION',
+  'AUDIT_COPY_CREDENTIALS_FILE',
   'AUDIT_KEY_FILE',
   'AUDIT_ORIGIN',
   'AUDIT_WITNESSES',
@@ -122,6 +128,36 @@ Examples:
     .action((options: { add?: boolean; retire?: boolean; by?: string; reason?: string }) =>
       auditKey(configuration(), options),
     );
+
+  const copy = audit
+    .command('copy')
+    .description('Whether the second copy of the log can be used; go on without it for a time.')
+    .addHelpText('after', '\nExample:\n  cp-flags audit copy\n')
+    .action(() => showCopy(configuration()));
+  for (const [name, description, reason] of [
+    [
+      'single',
+      'Go on with one copy: sealed events are then on one disk only.',
+      'the bucket is away for a day, incident 1234',
+    ],
+    ['require', 'Require the second copy again.', 'the bucket is back, incident 1234'],
+  ] as const) {
+    copy
+      .command(name)
+      .description(description)
+      .requiredOption('--by <name>', 'who decides; goes into the audit')
+      .requiredOption('--reason <text>', 'why; goes into the audit')
+      .addHelpText(
+        'after',
+        `
+Run it with the settings of the worker.
+
+Example:
+  cp-flags audit copy ${name} --by "A. Example" --reason "${reason}"
+`,
+      )
+      .action((options: Named) => orderCopies(configuration(), name, options));
+  }
 
   audit
     .command('hold')

@@ -4,6 +4,7 @@ import type { Configuration } from '#schemas/configuration.ts';
 import { SAMPLE_NUMBERS, SAMPLE_REHEARSALS } from '#schemas/sample.ts';
 import { type Service, startService } from '../main.ts';
 import type { Demo } from '../start/demo.ts';
+import { StoppedStandingBy } from '../start/one-worker.ts';
 import { createLog, errorFields, type Log } from '../telemetry/log.ts';
 import { misused } from './failure.ts';
 import { settingsHelp } from './settings-help.ts';
@@ -47,7 +48,11 @@ The API is described at ${baseUrl}/docs. Tokens for other people are in ${path}.
 }
 
 /** Stops on the first signal, at once on the second, and on a fault inside. Resolves with the exit code. */
-function untilStopped(starting: Promise<Service>, stopDemo: () => void, log: Log): Promise<number> {
+function untilStopped(
+  starting: Promise<Service>,
+  beforeStop: () => void,
+  log: Log,
+): Promise<number> {
   return new Promise((resolve) => {
     let stopping = false;
     let started: Service | undefined;
@@ -58,7 +63,7 @@ function untilStopped(starting: Promise<Service>, stopDemo: () => void, log: Log
     };
     const stop = (exitCode: number): void => {
       stopping = true;
-      stopDemo();
+      beforeStop();
       // A start under way is let finish, so that what it has begun can be ended in order.
       starting
         .then((service) => service.stop())
@@ -66,15 +71,19 @@ function untilStopped(starting: Promise<Service>, stopDemo: () => void, log: Log
           () => end(exitCode),
           // The start failed, which its own caller tells; or the stop did.
           (error: unknown) => {
+            if (error instanceof StoppedStandingBy) return end(exitCode);
             log.error('stopping failed', errorFields(error));
             end(1);
           },
         );
     };
-    starting.then(
-      (service) => (started = service),
-      () => undefined,
-    );
+    async function follow(): Promise<void> {
+      started = await starting;
+      await started.replaced;
+      // A supervisor starts it again, and it stands by.
+      if (!stopping) stop(1);
+    }
+    follow().catch(() => undefined);
     whenToldToStop(
       () => {
         if (!stopping) stop(0);
@@ -109,12 +118,23 @@ export async function serve(
     const { createDemo } = await import('../start/demo.ts');
     demo = createDemo(configuration, log);
   }
+  const told = new AbortController();
   const starting = startService(configuration, {
     log,
+    stopped: told.signal,
     ...(demo !== undefined && { prepare: demo.prepare }),
   });
-  const stopped = untilStopped(starting, () => demo?.stop(), log);
-  const { baseUrl } = await starting;
+  const beforeStop = (): void => {
+    told.abort();
+    demo?.stop();
+  };
+  const stopped = untilStopped(starting, beforeStop, log);
+  const served = await starting.catch((error: unknown) => {
+    if (error instanceof StoppedStandingBy) return undefined;
+    throw error;
+  });
+  if (served === undefined) return stopped;
+  const { baseUrl } = served;
   if (demo === undefined) console.log(`cp-flags answers on ${baseUrl}`);
   else console.log(welcome(baseUrl, await demo.publish(baseUrl)));
   return stopped;

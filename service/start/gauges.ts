@@ -273,6 +273,14 @@ export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
         },
         inSeconds(numbers?.verifiedAgoMs),
       ),
+      gauge(
+        {
+          name: 'cp_flags.audit.copied',
+          description: 'Events in the second copy of the sealed log.',
+          unit: '{event}',
+        },
+        numbers?.copiedEvents,
+      ),
     ];
   };
 }

@@ -43,6 +43,7 @@ import type { StartContext } from './context.ts';
 import { startDaily } from './daily.ts';
 import { createForeignWrites } from './foreign-writes.ts';
 import { tellNotInUse } from './not-in-use.ts';
+import type { OneWorker } from './one-worker.ts';
 import { type PdsWork, startPdsWork } from './pds-work.ts';
 import type { RedisServer } from './redis.ts';
 import type { Tools } from './tools.ts';
@@ -66,6 +67,7 @@ export async function openWorkerStore(
   start: StartContext,
   redis: RedisServer,
   prepare: ((tools: Tools) => Promise<void>) | undefined,
+  oneWorker: OneWorker | undefined,
 ): Promise<WorkerStore> {
   const witnessed = startWitnesses(start);
   const tools = openTools(start, redis, witnessed);
@@ -73,7 +75,7 @@ export async function openWorkerStore(
   const answers = redis.ready(REDIS_ANSWERS_WITHIN_MS);
   await (prepare === undefined ? answers.catch(() => undefined) : answers);
   await prepare?.(tools);
-  return { ...tools, witnessed, audit: startSealing(start, redis, witnessed) };
+  return { ...tools, witnessed, audit: startSealing(start, redis, witnessed, oneWorker) };
 }
 
 /**
@@ -136,6 +138,7 @@ function startSealing(
   { configuration, log, add }: StartContext,
   redis: RedisServer,
   witnessed: WitnessedLog | undefined,
+  oneWorker: OneWorker | undefined,
 ): Audit {
   const { AUDIT_ORIGIN, AUDIT_RETENTION_YEARS } = configuration;
   const { ALERT_UNSCHEDULED_CHILDREN, ALERT_CHILDREN, USER_LIMIT } = configuration;
@@ -148,6 +151,13 @@ function startSealing(
       retentionYears: AUDIT_RETENTION_YEARS,
       anchorFolder: anchorFolder(configuration),
       address: redis.address('worker'),
+      ...(oneWorker !== undefined && {
+        copy: {
+          place: oneWorker.copy,
+          epoch: oneWorker.lease.epoch,
+          token: oneWorker.lease.token,
+        },
+      }),
       alerting: {
         numberKeyFile: numberKeyFile(configuration),
         outbox: privacyOutbox(configuration),
@@ -337,6 +347,7 @@ export async function startWorker(
       foreign.check(),
       audit.check(),
       ...(witnessed === undefined ? [] : [witnessed.check()]),
+      ...audit.copyChecks(),
       audit.alerting.check(),
       ...(pds === undefined ? [] : [pds.check()]),
       ...notificationChecks(notifying),

@@ -6,8 +6,10 @@ import {
   type WrittenEvent,
 } from '#schemas/audit/audit-event.ts';
 import { list } from '../connection/reply.ts';
+import { LeaseLost } from '../errors.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
+import { type CopyOrder, keepCopy, readCopyOrder } from './copy-orders.ts';
 import { appendEvent } from './events.ts';
 import { joinEvent, timeOf } from './stream-entry.ts';
 
@@ -270,16 +272,27 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     /** Appends an event to the system's stream and returns its number there. On disk when it resolves. */
     append: (event: WrittenEvent): Promise<number> => appendEvent(redis, event),
 
-    /** Takes away the events up to and with these numbers. Doing it again changes nothing. */
-    async trim(upTo: readonly number[], streams: readonly number[]): Promise<void> {
+    /**
+     * Takes away the events up to and with these numbers. Doing it again changes nothing.
+     *
+     * @param lease the token of the worker's lease, where one is needed for it
+     * @throws {LeaseLost} where that is somebody else's by now; nothing was taken away then
+     */
+    async trim(upTo: readonly number[], streams: readonly number[], lease?: string): Promise<void> {
       if (streams.length === 0) return;
-      await redis.fcall(
+      const trimmed = await redis.fcall(
         FUNCTIONS.trimAudit,
-        streams.length,
+        streams.length + 1,
         ...streams.map((stream) => keys.audit(auditPartitions[stream] ?? 'system')),
+        keys.workerLock,
         ...streams.map((stream) => String(upTo[stream] ?? 0)),
+        lease ?? '',
       );
+      if (trimmed === -1) throw new LeaseLost();
     },
+
+    copyOrder: (): Promise<CopyOrder> => readCopyOrder(redis),
+    keepCopy: (): Promise<void> => keepCopy(redis),
 
     /** The dataset that the store holds; `undefined` where none. */
     async dataset(): Promise<string | undefined> {

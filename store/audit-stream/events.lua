@@ -39,13 +39,17 @@ redis.register_function {
   flags = { 'no-writes' },
 }
 
--- trim_audit: takes away the events that are sealed, and never more: up to and with the numbers given.
--- KEYS  audit stream ...    ARGV  number ... (by stream)    reply  how many went
+-- trim_audit: takes away the events that are sealed, and never more: up to and with the numbers given. Where a
+-- token is given, only while it is the lease's.
+-- KEYS  audit stream ..., lease    ARGV  number ... (by stream), token or ''
+-- reply how many went, or -1 where somebody else has the lease, or nobody
 
 local function trim_audit(keys, args)
+  local token = args[#args]
+  if token ~= '' and redis.call('GET', keys[#keys]) ~= token then return -1 end
   local trimmed = 0
-  for i, stream_key in ipairs(keys) do
-    trimmed = trimmed + redis.call('XTRIM', stream_key, 'MINID', '0-' .. string.format('%.0f', tonumber(args[i]) + 1))
+  for i = 1, #keys - 1 do
+    trimmed = trimmed + redis.call('XTRIM', keys[i], 'MINID', '0-' .. string.format('%.0f', tonumber(args[i]) + 1))
   end
   return trimmed
 end

@@ -20,7 +20,7 @@ export type AuthorityLock = {
 export const LEASE_MS = 30_000;
 
 /** A lease of something that one process at a time may work on. */
-type Lease = Pick<AuthorityLock, 'fence' | 'token' | 'release'> & {
+export type Lease = Pick<AuthorityLock, 'fence' | 'token' | 'release'> & {
   /** False where the lease had run out and another took it. */
   renew(): Promise<boolean>;
 };
@@ -37,17 +37,25 @@ function hasDied(token: string): boolean {
   }
 }
 
-/** @param givenUp tokens of this process that Redis could not be told to forget */
-async function takeLease(
+/**
+ * @param of.givenUp tokens of this process that Redis could not be told to forget
+ * @param of.token of a lease that ran out and is taken again; default a new one
+ */
+export async function takeLease(
   redis: Redis,
-  lock: string,
-  fenceKey: string,
-  givenUp: Set<string>,
+  of: {
+    lock: string;
+    fenceKey: string;
+    leaseMs: number;
+    givenUp: Set<string>;
+    token?: string | undefined;
+  },
 ): Promise<Lease | undefined> {
-  const token = `${hostname()}/${process.pid}/${randomUUID()}`;
+  const { lock, fenceKey, leaseMs, givenUp } = of;
+  const token = of.token ?? `${hostname()}/${process.pid}/${randomUUID()}`;
   async function take(): Promise<unknown> {
     try {
-      return await redis.fcall(FUNCTIONS.lockAuthority, 2, lock, fenceKey, token, LEASE_MS);
+      return await redis.fcall(FUNCTIONS.lockAuthority, 2, lock, fenceKey, token, leaseMs);
     } catch (error) {
       // It may have been given all the same.
       givenUp.add(token);
@@ -69,7 +77,7 @@ async function takeLease(
   return {
     fence,
     token,
-    renew: async () => (await lease(LEASE_MS)) === 1,
+    renew: async () => (await lease(leaseMs)) === 1,
     async release() {
       givenUp.add(token);
       await lease(0);
@@ -90,7 +98,12 @@ export async function lockAuthority(
   code: OdsCode,
   givenUp: Set<string>,
 ): Promise<AuthorityLock | undefined> {
-  const lease = await takeLease(redis, keys.lock(code), keys.lockFence(code), givenUp);
+  const lease = await takeLease(redis, {
+    lock: keys.lock(code),
+    fenceKey: keys.lockFence(code),
+    leaseMs: LEASE_MS,
+    givenUp,
+  });
   return (
     lease && {
       ...lease,
@@ -111,8 +124,12 @@ export async function takeMailbox(
   mailbox: string,
   givenUp: Set<string>,
 ): Promise<MailboxLease | undefined> {
-  const [lock, fence] = [keys.mailboxLock(mailbox), keys.mailboxFence(mailbox)];
-  const lease = await takeLease(redis, lock, fence, givenUp);
+  const lease = await takeLease(redis, {
+    lock: keys.mailboxLock(mailbox),
+    fenceKey: keys.mailboxFence(mailbox),
+    leaseMs: LEASE_MS,
+    givenUp,
+  });
   return lease && { token: lease.token };
 }
 

@@ -72,12 +72,14 @@ export function eventSource(seed = 1, firstAt = Date.UTC(2026, 10, 24)) {
   };
 }
 
-export function openLog(folder: string, ...signers: Signer[]): LogWriter {
+export function openLog(folder: string, ...given: (Signer | string)[]): LogWriter {
+  const signers = given.filter((each) => typeof each !== 'string');
   return LogWriter.open({
     folder,
     dataset: 'test-dataset',
     streams: auditPartitions.length,
     signers: () => signers,
+    id: given.find((each) => typeof each === 'string'),
   });
 }
 

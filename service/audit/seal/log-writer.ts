@@ -60,6 +60,20 @@ export type LogOptions = {
   streams: number;
   /** Read at each signing, so that a new key is used at once. The first one names the log. */
   signers: () => readonly Signer[];
+  /** Of a log that is begun again from its copy; another one gets an id of its own. */
+  id?: string | undefined;
+};
+
+/** What events make of the log, before any of it is written. */
+export type PlannedBatch = {
+  commit: Readonly<Commit>;
+  /** As they are in the log. */
+  entries: readonly Buffer[];
+  files: readonly { path: string; content: Buffer }[];
+  /** Paths of what full files take the place of. */
+  filled: readonly string[];
+  edge: Edge;
+  bundle: Buffer[];
 };
 
 /**
@@ -116,8 +130,12 @@ export class LogWriter {
     return this.#commit;
   }
 
+  get folder(): string {
+    return this.#options.folder;
+  }
+
   #readOrBegin(): Commit {
-    const { folder, dataset, streams, signers } = this.#options;
+    const { folder, dataset, streams, signers, id } = this.#options;
     const held = this.commits.read();
     const origin = signers()[0]?.verifierKey.name ?? '';
     if (held !== undefined) {
@@ -133,7 +151,7 @@ export class LogWriter {
       throw new LogNotWhole(LOG_NOT_WHOLE.notCommitted(folder));
     }
     const begun: Commit = {
-      id: randomUUID(),
+      id: id ?? randomUUID(),
       dataset,
       origin,
       size: 0,
@@ -244,7 +262,11 @@ export class LogWriter {
    * @throws where the disk does not take them: the log is as before then, and {@link reload} is due
    */
   append(entries: readonly LogEntry[]): void {
-    if (entries.length === 0) return;
+    if (entries.length > 0) this.write(this.plan(entries));
+  }
+
+  /** What the log becomes with these events, of which there is at least one. Nothing is written. */
+  plan(events: readonly LogEntry[]): PlannedBatch {
     const { folder } = this.#options;
     const files: { path: string; content: Buffer }[] = [];
     const filled: string[] = [];
@@ -256,8 +278,10 @@ export class LogWriter {
       filled.push(join(folder, `${tilePath(level, index)}.p`));
     };
 
-    for (const { stream, number, json } of entries) {
+    const entries: Buffer[] = [];
+    for (const { stream, number, json } of events) {
       const entry = Buffer.from(json);
+      entries.push(entry);
       bundle.push(packEntry(entry));
       numbers[stream] = number;
       edge.append(leafHash(entry), (level, index, hashes) =>
@@ -280,9 +304,13 @@ export class LogWriter {
       const index = Math.floor(hashesAt(level, edge.size) / TILE_WIDTH);
       files.push({ path: tilePath(level, index, hashes.length), content: tileOfHashes(hashes) });
     }
-
-    writeDurably(folder, files);
     const commit = { ...this.#commit, size: edge.size, root: edge.root(), numbers };
+    return { commit, entries, files, filled, edge, bundle };
+  }
+
+  /** Does what was planned last, as {@link append} does. */
+  write({ commit, files, filled, edge, bundle }: PlannedBatch): void {
+    writeDurably(this.#options.folder, files);
     this.commits.write(commit);
     this.#commit = commit;
     this.#edge = edge;

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as immediate } from 'node:timers/promises';
+import { COPY } from '#schemas/wording/copy.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
-import { type AuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
+import type { AuditStreams, StreamBatch, StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { NotReplicated } from '#store/connection/acknowledged.ts';
+import { LeaseLost } from '#store/errors.ts';
 import { auditPartitions } from '#store/keys.ts';
 import { errorCode } from '../../telemetry/log.ts';
+import { type Commits, CopyDamaged } from '../copy/commits.ts';
+import { CopyAway } from '../copy/place.ts';
 import type { SealingState } from '../log/commit.ts';
 import { gapsText } from '../log/entry.ts';
 import { ResourceMissing } from '../log/log-folder.ts';
@@ -13,8 +17,9 @@ import { sealedRange } from '../log/sealed.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
 import { LogScan } from '../verify/scan.ts';
 import { contradictionProblem } from '../witness/contradictions.ts';
+import { agree } from './agree.ts';
 import { defaultOrigin, KeyFileWrong, readOrMakeKeys, watchedKeys } from './keys.ts';
-import { LogInUse, LogNotWhole, LogWriter } from './log-writer.ts';
+import { LogInUse, LogNotWhole, LogWriter, type PlannedBatch } from './log-writer.ts';
 import { type Prunable, prunable } from './retention.ts';
 
 /** How the sealing goes. */
@@ -31,7 +36,19 @@ export type Sealing = Omit<SealingState, 'since' | 'at'> & {
   foreign: number;
   /** ISO 8601: when the newest part of the log was last read back and found as it was sealed. */
   verifiedAt?: string;
+  /** How its second copy is, where it is to have one. */
+  copy?: CopyState;
 };
+
+export type CopyState = {
+  ok: boolean;
+  detail: string;
+  /** Events in it, as far as is known. */
+  events: number;
+};
+
+/** The log's second copy, and the lease of the one worker that may go on with it. */
+export type SecondCopy = { commits: Commits; epoch: number; token: string };
 
 export type SealerOptions = {
   folder: string;
@@ -42,6 +59,8 @@ export type SealerOptions = {
   streams: AuditStreams;
   /** The dataset whose events these are; `undefined` before there is one. */
   dataset: () => string | undefined;
+  /** Without it events leave the store once they are in the log alone. */
+  copy?: SecondCopy | undefined;
   /** Something to be told once, beside what the state says. */
   warn: (message: string, count: number) => void;
 };
@@ -54,6 +73,7 @@ const VERIFYING_A_STEP_MS = 25;
 const VERIFIED_EVERY_MS = 10_000;
 const TOLD_EVERY_MS = 10_000;
 const PRUNED_EVERY_MS = 3_600_000;
+const COPY_CHECKED_EVERY_MS = 60_000;
 const UNSEALED_AT_MOST_MS = 60_000;
 /** What passes on its own within this time, as a Redis that starts again, is nothing to look into. */
 const PASSES_WITHIN_MS = 10_000;
@@ -69,13 +89,16 @@ class Stopped extends Error {
   }
 }
 
+const OURS = [Stopped, LogNotWhole, KeyFileWrong, CopyDamaged];
+const PASSING = [Waiting, LogInUse, LeaseLost, NotReplicated];
+
 /**
  * Carries events from the store's streams into the log: a step at a time, each of which seals a batch, reads
  * a part of the log back, and prunes. No step throws; what goes wrong is in its state, and the next one tries
  * again.
  */
 export function createSealer(options: SealerOptions) {
-  const { folder, keyFile, streams } = options;
+  const { folder, keyFile, streams, copy } = options;
   const signers = watchedKeys(keyFile);
   let log: LogWriter | undefined;
   /** What is on disk may not be what the writer believes. */
@@ -93,6 +116,10 @@ export function createSealer(options: SealerOptions) {
   let tellAt = Number.NEGATIVE_INFINITY;
   let standby = false;
   let failingSince: number | undefined;
+  /** The copy has what the log has, and the other way round. */
+  let agreed = false;
+  let checkCopyAt = Number.NEGATIVE_INFINITY;
+  let copyState: CopyState | undefined = copy && { ok: true, detail: COPY.starting, events: 0 };
 
   async function open(): Promise<LogWriter> {
     const dataset = options.dataset();
@@ -100,12 +127,13 @@ export function createSealer(options: SealerOptions) {
     if ((await streams.dataset()) !== dataset) {
       throw new Waiting(SEALING.otherDataset);
     }
+    const id = await idOfCopy();
     try {
       signers();
     } catch (error) {
       // A key is only ever made for a log that has none yet; its checkpoint tells later.
       if (!(error instanceof KeyFileWrong)) throw error;
-      if (sealedRange(folder) !== undefined) throw error;
+      if (sealedRange(folder) !== undefined || id !== undefined) throw error;
       await readOrMakeKeys(keyFile, options.origin ?? defaultOrigin(dataset));
     }
     const opened = LogWriter.open({
@@ -113,6 +141,7 @@ export function createSealer(options: SealerOptions) {
       dataset,
       streams: auditPartitions.length,
       signers,
+      id,
     });
     try {
       const claimed = await streams.claim(opened.committed.id);
@@ -127,6 +156,58 @@ export function createSealer(options: SealerOptions) {
     return opened;
   }
 
+  /** The id of the log that the copy is of; `undefined` where the log may begin. */
+  async function idOfCopy(): Promise<string | undefined> {
+    const order = await streams.copyOrder();
+    if (copy === undefined) {
+      if (order.kind === 'kept') throw new Stopped(COPY.notSet);
+      return undefined;
+    }
+    return order.kind === 'single' ? undefined : (await copy.commits.newest())?.log;
+  }
+
+  /** Has log and copy agree before anything is added to either, or knows by whose order they need not. */
+  async function keepCopy(writer: LogWriter, { commits, epoch }: SecondCopy): Promise<void> {
+    const order = await streams.copyOrder();
+    if (order.kind === 'single') {
+      agreed = false;
+      copyState = { ok: false, detail: COPY.single(order.by, order.at), events: eventsCopied() };
+      return;
+    }
+    if (performance.now() >= checkCopyAt) {
+      await commits.check();
+      checkCopyAt = performance.now() + COPY_CHECKED_EVERY_MS;
+    }
+    if (!agreed) {
+      await agree(writer, commits, epoch);
+      if (order.kind === 'none') await streams.keepCopy();
+      agreed = true;
+    }
+    hasCopied(writer.committed.size);
+  }
+
+  const eventsCopied = (): number => copyState?.events ?? 0;
+  function hasCopied(events: number): void {
+    if (copy === undefined) return;
+    copyState = { ok: true, detail: COPY.kept(copy.commits.place, events), events };
+  }
+
+  /** First of all: from here on this is what follows the log's size, or something else does already. */
+  async function addToCopy(writer: LogWriter, planned: PlannedBatch): Promise<void> {
+    if (copy === undefined || !agreed) return;
+    const { id: ofLog, size: from } = writer.committed;
+    const { dataset, origin, size, root, numbers } = planned.commit;
+    const { entries } = planned;
+    const next = { log: ofLog, dataset, origin, from, size, root, numbers, entries };
+    // Not certain any more until it is known what came of it.
+    agreed = false;
+    if (!(await copy.commits.add({ ...next, epoch: copy.epoch }))) {
+      throw new Waiting(COPY.behind(copy.commits.place, from));
+    }
+    agreed = true;
+    hasCopied(size);
+  }
+
   /** Where to read each stream on: after what is sealed, or after a gap that somebody has answered for. */
   function sealedNumbers({ committed, commits }: LogWriter): number[] {
     const numbers = [...committed.numbers];
@@ -137,7 +218,7 @@ export function createSealer(options: SealerOptions) {
   }
 
   async function trim(writer: LogWriter): Promise<void> {
-    await streams.trim(writer.committed.numbers, [...untrimmed]);
+    await streams.trim(writer.committed.numbers, [...untrimmed], copy?.token);
     untrimmed.clear();
   }
 
@@ -147,6 +228,7 @@ export function createSealer(options: SealerOptions) {
       doubtful = false;
     }
     writer.useNewKeys();
+    if (copy !== undefined) await keepCopy(writer, copy);
     const last = await streams.numbers();
     const batch = await streams.read(sealedNumbers(writer), last, {
       mostEvents: EVENTS_A_BATCH,
@@ -156,14 +238,9 @@ export function createSealer(options: SealerOptions) {
       if ((await streams.pushed()).length > 0) throw new Stopped(VERIFIER.pushedOn);
       throw new Stopped(gapsText(batch.gaps), batch.gaps);
     }
-    if (batch.events.length > 0) await streams.awaitReplicas();
-    try {
-      // First, so that a crash in between leaves an alarm too many and not one too few.
-      writer.commits.noteForeign(batch.unreadable);
-      writer.append(batch.events);
-    } catch (error) {
-      doubtful = true;
-      throw new Stopped(SEALING.notWritten(errorCode(error), folder));
+    if (batch.events.length > 0) {
+      await streams.awaitReplicas();
+      await write(writer, batch);
     }
     if (batch.unreadable.length > 0) {
       options.warn(
@@ -174,6 +251,20 @@ export function createSealer(options: SealerOptions) {
     for (const { stream } of batch.events) untrimmed.add(stream);
     await trim(writer);
     return batch.more;
+  }
+
+  async function write(writer: LogWriter, { events, unreadable }: StreamBatch): Promise<void> {
+    const planned = writer.plan(events);
+    await addToCopy(writer, planned);
+    try {
+      // First, so that a crash in between leaves an alarm too many and not one too few.
+      writer.commits.noteForeign(unreadable);
+      writer.write(planned);
+    } catch (error) {
+      doubtful = true;
+      agreed = false;
+      throw new Stopped(SEALING.notWritten(errorCode(error), folder));
+    }
   }
 
   /** Reads some of the newest part back. Where it is not as it was sealed, nothing is sealed any more. */
@@ -296,16 +387,13 @@ export function createSealer(options: SealerOptions) {
   const stateOf = (error: unknown): Pick<Sealing, 'problem' | 'detail' | 'gaps'> => {
     const gaps = error instanceof Stopped ? error.gaps : [];
     const detail = error instanceof Error ? error.message : '';
-    const own =
-      error instanceof Stopped || error instanceof LogNotWhole || error instanceof KeyFileWrong;
-    if (own) return { problem: true, detail, gaps };
-    if (error instanceof Waiting || error instanceof LogInUse || error instanceof NotReplicated) {
-      return { problem: false, detail, gaps };
-    }
+    if (OURS.some((kind) => error instanceof kind)) return { problem: true, detail, gaps };
+    if (PASSING.some((kind) => error instanceof kind)) return { problem: false, detail, gaps };
     failingSince ??= performance.now();
+    const away = error instanceof CopyAway;
     return {
       problem: performance.now() - failingSince > PASSES_WITHIN_MS,
-      detail: SEALING.failed(errorCode(error)),
+      detail: away ? detail : SEALING.failed(errorCode(error)),
       gaps,
     };
   };
@@ -333,8 +421,10 @@ export function createSealer(options: SealerOptions) {
         await prune(log);
         failingSince = undefined;
       } catch (error) {
-        standby = error instanceof LogInUse;
+        standby = error instanceof LogInUse || error instanceof LeaseLost;
         state = stateOf(error);
+        const ofCopy = error instanceof CopyAway || error instanceof CopyDamaged;
+        if (ofCopy) copyState = { ok: false, detail: error.message, events: eventsCopied() };
       }
       let waiting: Awaited<ReturnType<typeof unsealed>> = { count: 0 };
       try {
@@ -363,6 +453,7 @@ export function createSealer(options: SealerOptions) {
           foreign: log?.commits.foreign() ?? 0,
           ...(waiting.oldest !== undefined && { oldestUnsealed: waiting.oldest }),
           ...(verifiedAt !== undefined && { verifiedAt }),
+          ...(copyState !== undefined && { copy: copyState }),
         }),
       };
     },

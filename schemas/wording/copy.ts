@@ -1,0 +1,44 @@
+/** What an operator is told about the second copy of the audit log: in `/_status`, the log and the command line. */
+
+const WAITS = 'Nothing is sealed; events wait in Redis and nothing is lost.';
+
+export const COPY = {
+  starting: 'The second copy of the audit log has not been looked at yet.',
+  kept: (place: string, entries: number) => `${place} has all ${entries} sealed events.`,
+  behind: (place: string, entries: number) =>
+    `${place} is being brought up to date: it has ${entries} sealed events.`,
+  /** @param fault a code, never a message */
+  away: (place: string, fault: string) =>
+    `The second copy in ${place} cannot be used (${fault}). ${WAITS} Bring it back; if that takes long, a named person can go on with one copy: cp-flags audit copy single.`,
+  noRights: (place: string) =>
+    `The second copy in ${place} refuses the credentials. Allow them to read, list and write there. ${WAITS}`,
+  noSuchBucket: (place: string) =>
+    `There is no bucket for the second copy in ${place}. Create it, or correct AUDIT_COPY. ${WAITS}`,
+  notThere: (place: string) =>
+    `The folder of the second copy, ${place}, is not there. Create it on another file system than the audit log, owned by the user of this service, or mount it. ${WAITS}`,
+  credentials: (fault: string) =>
+    `The credentials of the second copy cannot be read (${fault}). Give AUDIT_COPY_CREDENTIALS_FILE a file with the access key on its first line and the secret key on its second, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. ${WAITS}`,
+  notExclusive: (place: string) =>
+    `${place} overwrites an object that was to be created only if it is not there (If-None-Match), so two workers could seal two different logs. Use a store that honours it. ${WAITS}`,
+  expires: (place: string) =>
+    `The bucket of the second copy in ${place} has a lifecycle rule that deletes its objects. Remove the rule, or leave out AUDIT_COPY's prefix. ${WAITS}`,
+  otherLog: (place: string) =>
+    `${place} holds the copy of another audit log. Set AUDIT_COPY to the copy of this one, or to an empty place.`,
+  differs: (place: string, size: number) =>
+    `The audit log and its copy in ${place} are not the same after ${size} entries. Nothing more is sealed. Keep both for the investigation, and restore the one that was changed.`,
+  damaged: (place: string, name: string) =>
+    `${name} in ${place} is damaged or missing. Nothing more is sealed. Keep the copy for the investigation, and restore that object.`,
+  pruned: (place: string) =>
+    `The beginning of the audit log is pruned, so a copy of it cannot begin in ${place}. Set AUDIT_COPY to the copy that has the beginning.`,
+  successor: 'Another worker has taken over and seals the log now. This one stops.',
+  standingBy: 'Another worker is at work. This one stands by and follows the second copy.',
+  cannotTake: (fault: string) =>
+    `This worker stands by: whether another one is at work cannot be found out (${fault}). The service is retrying.`,
+  tookOver: (epoch: number) => `This worker is at work now (number ${epoch}).`,
+  single: (by: string, at: string) =>
+    `The audit log goes on with one copy only, by order of ${by} since ${at}. Once the second one is back, end it: cp-flags audit copy require.`,
+  singleElsewhere:
+    'The audit log goes on with one copy on another machine, by order of a named person, so this worker may lack events. Start that worker; or, if its disk is lost, order cp-flags audit copy require, and accept what is missing.',
+  notSet:
+    'The audit log has a second copy, but AUDIT_COPY is not set here. Set it; or a named person goes on with one copy: cp-flags audit copy single.',
+} as const;

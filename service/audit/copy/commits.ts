@@ -1,0 +1,142 @@
+import { hash, randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { COPY } from '#schemas/wording/copy.ts';
+import type { Commit } from '../log/commit.ts';
+import { packEntry, splitBundle } from '../tlog/bundle.ts';
+import { highest, numberPath } from './numbered.ts';
+import { CopyAway, type Place } from './place.ts';
+
+const FOLDER = 'log';
+const PROBE = 'probe';
+const LINE_END = 0x0a;
+
+const headerSchema = z.object({
+  version: z.literal(1),
+  /** Of the log, told from any other. */
+  log: z.string(),
+  dataset: z.string(),
+  origin: z.string(),
+  /** The size that this one follows. */
+  from: z.int().nonnegative(),
+  size: z.int().positive(),
+  /** In hexadecimal. */
+  root: z.string(),
+  numbers: z.array(z.number()),
+  /** Of the worker that sealed it. */
+  epoch: z.int().nonnegative(),
+  /** Of the entries as they follow. */
+  sha256: z.string(),
+});
+
+/** What was sealed in one go, as the copy has it. */
+export type CopiedCommit = Pick<Commit, 'dataset' | 'origin' | 'size' | 'root' | 'numbers'> & {
+  log: string;
+  from: number;
+  epoch: number;
+  entries: readonly Buffer[];
+};
+
+/** The copy is not what it was. The message says what to do. */
+export class CopyDamaged extends Error {
+  override name = 'CopyDamaged';
+}
+
+function encode({ root, entries, ...header }: CopiedCommit): Buffer {
+  const packed = Buffer.concat(entries.map(packEntry));
+  const line: z.infer<typeof headerSchema> = {
+    version: 1,
+    ...header,
+    root: Buffer.from(root, 'latin1').toString('hex'),
+    sha256: hash('sha256', packed),
+  };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(line)}\n`), packed]);
+}
+
+function decode(content: Buffer, from: number): CopiedCommit | undefined {
+  const end = content.indexOf(LINE_END);
+  const packed = content.subarray(end + 1);
+  try {
+    const header = headerSchema.parse(JSON.parse(content.toString('utf8', 0, end)));
+    const entries = splitBundle(packed);
+    const whole =
+      header.from === from &&
+      header.sha256 === hash('sha256', packed) &&
+      entries?.length === header.size - from;
+    if (!whole || entries === undefined) return undefined;
+    const { version: _, sha256: __, root, ...rest } = header;
+    return { ...rest, root: Buffer.from(root, 'hex').toString('latin1'), entries };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The sealed log as its second copy has it: each size of the log has one successor, an object that is named by the
+ * size it follows, holds the entries and what they make of the log, and can be created once only. So of two workers
+ * that go on from one size, one is first and the other finds it there: the copy cannot fork.
+ */
+export function createCommits(place: Place) {
+  const nameOf = (from: number): string => `${FOLDER}/${numberPath(from)}`;
+
+  /** What follows the log of this size; `undefined` where nothing does yet. @throws {CopyDamaged} */
+  async function after(size: number): Promise<CopiedCommit | undefined> {
+    const content = await place.read(nameOf(size));
+    if (content === undefined) return undefined;
+    const commit = decode(content, size);
+    if (commit === undefined) throw new CopyDamaged(COPY.damaged(place.name, nameOf(size)));
+    return commit;
+  }
+
+  /** The commit in which the entry of this index is; `undefined` where the copy has not come so far. */
+  async function holding(index: number): Promise<CopiedCommit | undefined> {
+    const from = await highest(place, FOLDER, index);
+    const found = from === undefined ? undefined : await after(from);
+    return found !== undefined && found.size > index ? found : undefined;
+  }
+
+  return {
+    place: place.name,
+    after,
+    holding,
+
+    /** The newest commit; `undefined` of an empty copy. */
+    async newest(): Promise<CopiedCommit | undefined> {
+      const from = await highest(place, FOLDER);
+      if (from === undefined) return undefined;
+      // A listing may be behind: what follows is asked for by name.
+      let found = await after(from);
+      for (let next = found; next !== undefined; next = await after(next.size)) found = next;
+      return found;
+    },
+
+    /**
+     * Adds what follows the newest commit. False where another one does already.
+     *
+     * One whose answer was lost is found there when it is added again, and is known for what it is by its content.
+     */
+    async add(commit: CopiedCommit): Promise<boolean> {
+      const content = encode(commit);
+      if (await place.create(nameOf(commit.from), content)) return true;
+      const there = await place.read(nameOf(commit.from));
+      return there?.equals(content) === true;
+    },
+
+    /**
+     * Whether the place can be trusted with it: creates one name twice, and asks whether objects are deleted.
+     *
+     * @throws {CopyAway}
+     */
+    async check(): Promise<void> {
+      await place.create(PROBE, Buffer.from('created once'));
+      const second = Buffer.from(randomUUID());
+      const again = await place.create(PROBE, second);
+      const kept = await place.read(PROBE);
+      if (again || kept === undefined || kept.equals(second)) {
+        throw new CopyAway(COPY.notExclusive(place.name));
+      }
+      const unsafe = await place.unsafe();
+      if (unsafe !== undefined) throw new CopyAway(unsafe);
+    },
+  };
+}
+export type Commits = ReturnType<typeof createCommits>;

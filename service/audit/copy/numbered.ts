@@ -1,0 +1,32 @@
+import type { Place } from './place.ts';
+
+/** Enough for every number that TypeScript tells from the next one, less the last digit. */
+const GROUPS = 5;
+const DIGITS = 3;
+
+/** The path of a number below a folder, in groups of three digits, so that no folder holds more than a thousand. */
+export const numberPath = (number: number): string =>
+  String(number)
+    .padStart(GROUPS * DIGITS, '0')
+    .match(/\d{3}/g)
+    ?.join('/') ?? '';
+
+/** The highest number of a folder that is not above `atMost`; `undefined` where there is none. */
+export async function highest(
+  place: Place,
+  folder: string,
+  atMost = Number.MAX_SAFE_INTEGER,
+): Promise<number | undefined> {
+  async function below(path: string, groups: string, left: number): Promise<number | undefined> {
+    if (left === 0) return Number(groups);
+    const names = (await place.list(path)).filter((name) => /^\d{3}$/.test(name));
+    for (const name of names.toSorted().toReversed()) {
+      const lowest = Number(`${groups}${name}`.padEnd(GROUPS * DIGITS, '0'));
+      if (lowest > atMost) continue;
+      const found = await below(`${path}/${name}`, `${groups}${name}`, left - 1);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  return below(folder, '', GROUPS);
+}

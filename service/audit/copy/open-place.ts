@@ -1,0 +1,32 @@
+import type { Configuration } from '#schemas/configuration.ts';
+import { folderPlace } from './folder-place.ts';
+import type { Place } from './place.ts';
+import { type BucketSettings, s3Place } from './s3-place.ts';
+
+/** Where the second copy is to be, for a thread as well. */
+export type PlaceSettings = { folder: string } | BucketSettings;
+
+const ANSWERS_WITHIN_MS = 10_000;
+
+/** What the configuration says of the second copy; `undefined` where there is to be none. */
+export function placeSettings(configuration: Configuration): PlaceSettings | undefined {
+  const { AUDIT_COPY, AUDIT_COPY_ENDPOINT, AUDIT_COPY_REGION, AUDIT_COPY_CREDENTIALS_FILE } =
+    configuration;
+  if (AUDIT_COPY === undefined) return undefined;
+  const [, bucket, prefix = ''] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(AUDIT_COPY) ?? [];
+  if (bucket === undefined) return { folder: AUDIT_COPY };
+  return {
+    bucket,
+    prefix,
+    region: AUDIT_COPY_REGION,
+    endpoint: AUDIT_COPY_ENDPOINT ?? `https://s3.${AUDIT_COPY_REGION}.amazonaws.com`,
+    ...(AUDIT_COPY_CREDENTIALS_FILE !== undefined && {
+      credentialsFile: AUDIT_COPY_CREDENTIALS_FILE,
+    }),
+  };
+}
+
+export const openPlace = (settings: PlaceSettings): Place =>
+  'folder' in settings
+    ? folderPlace(settings.folder, ANSWERS_WITHIN_MS)
+    : s3Place(settings, ANSWERS_WITHIN_MS);

@@ -1,0 +1,25 @@
+/**
+ * Somewhere else than this machine's disk, where objects are kept by name. Names are of lower-case letters, digits,
+ * dots and slashes. Every call has a deadline.
+ *
+ * @throws {CopyAway} from every call, where the place does not do it in time or at all
+ */
+export type Place = {
+  /** As an operator knows it. */
+  name: string;
+  /** Creates an object, on disk when this resolves. False, and nothing is changed, where there is one. */
+  create(name: string, content: Uint8Array): Promise<boolean>;
+  /** Creates an object or replaces it, on disk when this resolves. */
+  replace(name: string, content: Uint8Array): Promise<void>;
+  /** `undefined` where there is none. */
+  read(name: string): Promise<Buffer | undefined>;
+  /** What a folder holds, by name within it, up to about a thousand names. A folder that is not there holds nothing. */
+  list(folder: string): Promise<string[]>;
+  /** Why the place would lose what is put there, as far as it can be asked; a sentence. */
+  unsafe(): Promise<string | undefined>;
+};
+
+/** The place cannot be used. The message says what to do. */
+export class CopyAway extends Error {
+  override name = 'CopyAway';
+}

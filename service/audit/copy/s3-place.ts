@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { AwsClient } from 'aws4fetch';
+import { COPY } from '#schemas/wording/copy.ts';
+import { errorCode } from '../../telemetry/log.ts';
+import { CopyAway, type Place } from './place.ts';
+
+export type BucketSettings = {
+  bucket: string;
+  /** What every name begins with, without a slash at its end; empty for none. */
+  prefix: string;
+  /** Address of the server, without a slash at its end. */
+  endpoint: string;
+  region: string;
+  /** Access key, secret key and perhaps a session token, a line each; read anew for each request. */
+  credentialsFile?: string;
+};
+
+type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+
+const OK = 200;
+const FORBIDDEN = new Set([401, 403]);
+const NOT_FOUND = 404;
+const THERE_ALREADY = 412;
+
+/** Names are ours: nothing in them is ever escaped. */
+const NAME = /<(?:Key|Prefix)>([^<]+)<\/(?:Key|Prefix)>/g;
+
+async function credentialsOf(file: string | undefined): Promise<Credentials> {
+  let given: (string | undefined)[];
+  if (file === undefined) {
+    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = process.env;
+    given = [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN];
+  } else {
+    try {
+      given = (await readFile(file, 'utf8')).split('\n').map((line) => line.trim());
+    } catch (error) {
+      throw new CopyAway(COPY.credentials(errorCode(error)));
+    }
+  }
+  const [accessKeyId, secretAccessKey, sessionToken] = given;
+  if (!accessKeyId || !secretAccessKey) throw new CopyAway(COPY.credentials('incomplete'));
+  return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
+}
+
+/**
+ * A bucket, by the protocol of S3. Created objects are created by `If-None-Match: *`. A request is never sent twice
+ * by this: whether to try again is for its caller.
+ *
+ * @param deadlineMs of one request
+ */
+export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
+  const { bucket, prefix, endpoint, region, credentialsFile } = settings;
+  const name = `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`;
+  const under = prefix === '' ? '' : `${prefix}/`;
+  const base = `${endpoint}/${bucket}`;
+
+  async function send(
+    method: 'GET' | 'PUT',
+    path: string,
+    { body, headers = {} }: { body?: Uint8Array; headers?: Record<string, string> } = {},
+  ): Promise<{ status: number; content: Buffer }> {
+    const credentials = await credentialsOf(credentialsFile);
+    const client = new AwsClient({ ...credentials, region, service: 's3', retries: 0 });
+    try {
+      const response = await client.fetch(`${base}${path}`, {
+        method,
+        headers: {
+          ...headers,
+          'x-amz-content-sha256': createHash('sha256')
+            .update(body ?? '')
+            .digest('hex'),
+        },
+        ...(body !== undefined && { body: new Uint8Array(body) }),
+        redirect: 'error',
+        signal: AbortSignal.timeout(deadlineMs),
+      });
+      return { status: response.status, content: Buffer.from(await response.arrayBuffer()) };
+    } catch (error) {
+      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+      throw new CopyAway(COPY.away(name, errorCode(cause)));
+    }
+  }
+
+  /** What a status that was not expected means. */
+  function refused({ status, content }: { status: number; content: Buffer }): CopyAway {
+    if (FORBIDDEN.has(status)) return new CopyAway(COPY.noRights(name));
+    if (status === NOT_FOUND && content.includes('NoSuchBucket')) {
+      return new CopyAway(COPY.noSuchBucket(name));
+    }
+    return new CopyAway(COPY.away(name, `status ${status}`));
+  }
+
+  async function put(object: string, body: Uint8Array, headers: Record<string, string>) {
+    const answer = await send('PUT', `/${under}${object}`, { body, headers });
+    if (answer.status === OK) return true;
+    if (answer.status === THERE_ALREADY && headers['if-none-match'] !== undefined) return false;
+    throw refused(answer);
+  }
+
+  return {
+    name,
+    create: (object, content) => put(object, content, { 'if-none-match': '*' }),
+    async replace(object, content) {
+      await put(object, content, {});
+    },
+    async read(object) {
+      const answer = await send('GET', `/${under}${object}`);
+      if (answer.status === OK) return answer.content;
+      if (answer.status === NOT_FOUND && !answer.content.includes('NoSuchBucket')) return undefined;
+      throw refused(answer);
+    },
+    async list(folder) {
+      const within = `${under}${folder}/`;
+      const query = new URLSearchParams({ 'list-type': '2', delimiter: '/', prefix: within });
+      const answer = await send('GET', `?${query.toString()}`);
+      if (answer.status !== OK) throw refused(answer);
+      return [...answer.content.toString('utf8').matchAll(NAME)]
+        .map(([, found = '']) => found.slice(within.length).replace(/\/$/, ''))
+        .filter((found) => found !== '');
+    },
+    async unsafe() {
+      const answer = await send('GET', '?lifecycle');
+      // Who may not ask, or asks a server that has none, cannot tell.
+      if (answer.status !== OK) return undefined;
+      const rules = answer.content.toString('utf8').split('<Rule>').slice(1);
+      const deletes = rules.some((rule) => {
+        const [, of = ''] = /<Prefix>([^<]*)<\/Prefix>/.exec(rule) ?? [];
+        const concerns = of.startsWith(under) || under.startsWith(of);
+        return concerns && /<Status>Enabled/.test(rule) && /<Expiration>\s*<D/.test(rule);
+      });
+      return deletes ? COPY.expires(name) : undefined;
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import type { Configuration } from '#schemas/configuration.ts';
+import { COPY } from '#schemas/wording/copy.ts';
+import { orderOneCopy, readCopyOrder, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
+import { createCommits } from '../audit/copy/commits.ts';
+import { openPlace, placeSettings } from '../audit/copy/open-place.ts';
+import { CopyAway } from '../audit/copy/place.ts';
+import { Failure } from './failure.ts';
+import { type Named, readNamed } from './named.ts';
+import { runningRedis, withAnyStore } from './store.ts';
+
+/** `cp-flags audit copy`: whether the second copy can be used, how far it has come, and what is ordered of it. */
+export async function showCopy(configuration: Configuration): Promise<void> {
+  const redis = await runningRedis(configuration);
+  const order = await withAnyStore(configuration, redis, 'worker', (_, __, connection) =>
+    readCopyOrder(connection),
+  );
+  if (order.kind === 'single') console.log(COPY.single(order.by, order.at));
+  const settings = placeSettings(configuration);
+  if (settings === undefined) {
+    if (order.kind === 'kept') throw new Failure(COPY.notSet);
+    console.log('AUDIT_COPY is not set: the audit log has one copy.');
+    return;
+  }
+  const commits = createCommits(openPlace(settings));
+  try {
+    await commits.check();
+    const newest = await commits.newest();
+    console.log(`${commits.place} can be used and has ${newest?.size ?? 0} sealed events.`);
+  } catch (error) {
+    throw error instanceof CopyAway ? new Failure(error.message) : error;
+  }
+}
+
+/** `cp-flags audit copy single` and `require`: whether events may leave Redis that only the log has. */
+export async function orderCopies(
+  configuration: Configuration,
+  does: 'single' | 'require',
+  options: Named,
+): Promise<void> {
+  const named = readNamed(options);
+  const redis = await runningRedis(configuration);
+  await withAnyStore(configuration, redis, 'worker', async (store, _, connection) => {
+    if ((await store.dataset()) === undefined) {
+      throw new Failure('The store holds no dataset. Create one with cp-flags init.');
+    }
+    if (does === 'single') {
+      if (!(await orderOneCopy(connection, named))) {
+        throw new Failure('It is ordered already: cp-flags audit copy says since when.');
+      }
+      console.log(
+        'Ordered. Events are sealed within seconds, and are on one disk only. End it with cp-flags audit copy require.',
+      );
+    } else {
+      if (!(await requireTwoCopies(connection, named))) {
+        throw new Failure('The second copy is required already.');
+      }
+      console.log('Ended. The second copy catches up, and events wait for it again.');
+    }
+  });
+}

@@ -1,0 +1,348 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Commits, createCommits } from '#service/audit/copy/commits.ts';
+import { folderPlace } from '#service/audit/copy/folder-place.ts';
+import { highest, numberPath } from '#service/audit/copy/numbered.ts';
+import type { Place } from '#service/audit/copy/place.ts';
+import { sealedRange } from '#service/audit/log/sealed.ts';
+import { agree } from '#service/audit/seal/agree.ts';
+import { readKeys } from '#service/audit/seal/keys.ts';
+import { createSealer, type Sealing } from '#service/audit/seal/sealer.ts';
+import { verifyLog } from '#service/audit/verify/verify.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { orderOneCopy, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
+import { keys } from '#store/keys.ts';
+import { takeWorkerLease } from '#store/locks/worker-lease.ts';
+import {
+  auditFolder,
+  eventSource,
+  openLog,
+  removeAuditFolders,
+  signerOf,
+} from '../../support/audit.ts';
+import { startTestStore, type TestStore } from '../../support/test-store.ts';
+
+const DEADLINE_MS = 10_000;
+const WHO = { by: 'A. Example', reason: 'room B has no power' };
+
+let t: TestStore;
+let folder: string;
+let copyFolder: string;
+beforeEach(async () => {
+  t = await startTestStore({ kind: 'demo' });
+  folder = join(t.dataDir, 'audit');
+  copyFolder = join(t.dataDir, 'copy');
+  mkdirSync(copyFolder);
+});
+afterEach(async () => {
+  await t?.stop();
+  removeAuditFolders();
+});
+
+const commitsIn = (at: string): Commits => createCommits(folderPlace(at, DEADLINE_MS));
+
+async function sealer(
+  differing: { folder?: string; commits?: Commits | undefined; token?: string } = {},
+) {
+  const { commits = commitsIn(copyFolder), token = '' } = differing;
+  return createSealer({
+    folder: differing.folder ?? folder,
+    keyFile: join(t.dataDir, 'audit-key'),
+    retentionYears: 26,
+    streams: createAuditStreams(await t.connect('worker')),
+    dataset: () => t.anchor.dataset()?.id,
+    copy: { commits, epoch: 1, token },
+    warn: () => undefined,
+  });
+}
+const step = async (one: Awaited<ReturnType<typeof sealer>>): Promise<Sealing> =>
+  (await one.step()).sealing;
+
+async function record(count: number, partition: number): Promise<void> {
+  await Promise.all(
+    Array.from({ length: count }, (_, i) =>
+      t.adminStore.appendEvent(
+        {
+          type: 'not-delivered',
+          auditId: `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`,
+          nhsNumber: '9990000018',
+        },
+        partition,
+      ),
+    ),
+  );
+}
+const held = (partition: number): Promise<number> => t.admin.xlen(keys.audit(partition));
+
+async function verification(of: string) {
+  const signers = await readKeys(join(t.dataDir, 'audit-key'));
+  return verifyLog({ folder: of, keys: signers.map(({ verifierKey }) => verifierKey), waitMs: 0 });
+}
+
+test('events leave Redis only once they are in the log and in its second copy', async () => {
+  await record(300, 3);
+  const one = await sealer();
+  const { sealed, copy } = await step(one);
+  expect(copy).toMatchObject({ ok: true, events: sealed });
+  expect(await held(3)).toBe(0);
+  expect((await commitsIn(copyFolder).newest())?.size).toBe(sealed);
+
+  renameSync(copyFolder, `${copyFolder}-away`);
+  await record(5, 3);
+  const away = await step(one);
+  expect(away).toMatchObject({ sealed, unsealed: 5, copy: { ok: false } });
+  expect(away.copy?.detail).toContain('is not there');
+  expect(await held(3)).toBe(5);
+
+  renameSync(`${copyFolder}-away`, copyFolder);
+  expect(await step(one)).toMatchObject({ sealed: sealed + 5, copy: { ok: true } });
+  expect(await held(3)).toBe(0);
+  one.close();
+});
+
+test('a log whose disk is lost comes back from the copy, whole and signed by the same key', async () => {
+  await record(700, 1);
+  const one = await sealer();
+  const { sealed } = await step(one);
+  one.close();
+  const before = readFileSync(join(folder, 'checkpoint'), 'utf8');
+  rmSync(folder, { recursive: true });
+
+  await record(4, 2);
+  const two = await sealer();
+  expect((await step(two)).sealed).toBe(sealed + 4);
+  two.close();
+  expect(before.split('\n')[1]).toBe(String(sealed));
+  expect((await verification(folder)).findings).toEqual([]);
+});
+
+test('a log that was restored from an old copy of its folder is carried on from the second copy', async () => {
+  await record(10, 1);
+  const one = await sealer();
+  await step(one);
+  one.close();
+  const old = `${folder}-old`;
+  renameSync(folder, old);
+  await record(10, 1);
+  const two = await sealer();
+  const { sealed } = await step(two);
+  two.close();
+  rmSync(folder, { recursive: true });
+  renameSync(old, folder);
+  const three = await sealer();
+  expect((await step(three)).sealed).toBe(sealed);
+  three.close();
+  expect((await verification(folder)).findings).toEqual([]);
+});
+
+test('no new key is made where the copy holds a log that an absent key signed', async () => {
+  await record(1, 1);
+  const one = await sealer();
+  await step(one);
+  one.close();
+  rmSync(folder, { recursive: true });
+  rmSync(join(t.dataDir, 'audit-key'));
+  const two = await sealer();
+  expect(await step(two)).toMatchObject({ problem: true, sealed: 0 });
+  two.close();
+});
+
+test('a worker whose lease another one has trims nothing', async () => {
+  const redis = await t.connect('worker');
+  const lease = await takeWorkerLease(redis, new Set());
+  await record(5, 1);
+  const one = await sealer({ token: lease?.token ?? '' });
+  expect(await step(one)).toMatchObject({ standby: false });
+  expect(await held(1)).toBe(0);
+
+  await t.admin.set(keys.workerLock, 'another');
+  await record(5, 1);
+  expect(await step(one)).toMatchObject({ standby: true, problem: false });
+  expect(await held(1)).toBe(5);
+  one.close();
+});
+
+test('a lease that ran out is taken again only where nobody else had it since', async () => {
+  const redis = await t.connect('worker');
+  const lease = await takeWorkerLease(redis, new Set());
+  await t.admin.del(keys.workerLock);
+  expect(await lease?.renew()).toBe(true);
+  expect(await lease?.renew()).toBe(false);
+  await t.admin.del(keys.workerLock);
+  await t.admin.incr(keys.workerFence);
+  await expect(lease?.renew()).rejects.toThrow('Another worker has taken over');
+});
+
+test('going on with one copy is an act by name, said in the state, and the copy catches up after it', async () => {
+  await record(5, 1);
+  const one = await sealer();
+  await step(one);
+  renameSync(copyFolder, `${copyFolder}-away`);
+  await orderOneCopy(t.admin, WHO);
+  await record(600, 1);
+  const alone = await step(one);
+  expect(alone).toMatchObject({ unsealed: 0, copy: { ok: false } });
+  expect(alone.copy?.detail).toContain('by order of A. Example');
+  expect(await held(1)).toBe(0);
+
+  renameSync(`${copyFolder}-away`, copyFolder);
+  await requireTwoCopies(t.admin, WHO);
+  const { sealed, copy } = await step(one);
+  expect(copy).toMatchObject({ ok: true, events: sealed });
+  expect((await commitsIn(copyFolder).newest())?.size).toBe(sealed);
+  one.close();
+  rmSync(folder, { recursive: true });
+  const two = await sealer();
+  await step(two);
+  two.close();
+  expect((await verification(folder)).to).toBe(sealed);
+});
+
+test('a worker without AUDIT_COPY seals nothing of a log that has a second copy', async () => {
+  const one = await sealer();
+  await step(one);
+  one.close();
+  await record(5, 1);
+  const without = createSealer({
+    folder,
+    keyFile: join(t.dataDir, 'audit-key'),
+    retentionYears: 26,
+    streams: createAuditStreams(await t.connect('worker')),
+    dataset: () => t.anchor.dataset()?.id,
+    warn: () => undefined,
+  });
+  const state = await step(without);
+  expect(state).toMatchObject({ problem: true });
+  expect(state.detail).toContain('AUDIT_COPY is not set here');
+  expect(await held(1)).toBe(5);
+  without.close();
+});
+
+test('a copy that creates one name twice, or deletes after a time, is refused before anything is sealed', async () => {
+  await record(1, 1);
+  const place = folderPlace(copyFolder, DEADLINE_MS);
+  const overwrites: Place = {
+    ...place,
+    create: (name, content) => place.replace(name, content).then(() => true),
+  };
+  const expires: Place = { ...place, unsafe: async () => 'a lifecycle rule deletes its objects' };
+  for (const [bad, says] of [
+    [overwrites, 'If-None-Match'],
+    [expires, 'lifecycle rule'],
+  ] as const) {
+    rmSync(copyFolder, { recursive: true });
+    mkdirSync(copyFolder);
+    const one = await sealer({ commits: createCommits(bad) });
+    expect((await step(one)).copy?.detail).toContain(says);
+    expect(sealedRange(folder)?.size ?? 0).toBe(0);
+    one.close();
+  }
+});
+
+test('a copy of another log, and a copy that was changed, are found out and left alone', async () => {
+  await record(20, 1);
+  const one = await sealer();
+  const { sealed } = await step(one);
+  one.close();
+  const another = join(t.dataDir, 'another');
+  mkdirSync(another);
+  const other = openLog(auditFolder(), signerOf());
+  other.append(eventSource().take(3));
+  await agree(other, commitsIn(another), 1);
+  other.close();
+  const two = await sealer({ commits: commitsIn(another) });
+  expect((await step(two)).detail).toContain('another audit log');
+  two.close();
+
+  const first = join(copyFolder, 'log', numberPath(0));
+  writeFileSync(first, readFileSync(first).subarray(0, -1));
+  rmSync(folder, { recursive: true });
+  const three = await sealer();
+  const damaged = await step(three);
+  expect(damaged).toMatchObject({ problem: true, sealed: 0 });
+  expect(damaged.detail).toContain('damaged or missing');
+  expect(sealed).toBeGreaterThan(0);
+  three.close();
+});
+
+test('of two workers that go on from one size, one is first, the other follows it, and the log never forks', async () => {
+  const signer = signerOf();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({ who: fc.integer({ min: 0, max: 1 }), count: fc.integer({ min: 1, max: 300 }) }),
+        {
+          maxLength: 8,
+        },
+      ),
+      fc.boolean(),
+      async (turns, replyLost) => {
+        const place = folderPlace(auditFolder(), DEADLINE_MS);
+        let lose = replyLost;
+        const commits = createCommits({
+          ...place,
+          async create(name, content) {
+            const created = await place.create(name, content);
+            // As if the answer had been lost and the request made again.
+            return lose ? place.create(name, content).finally(() => (lose = false)) : created;
+          },
+        });
+        const source = eventSource(1);
+        const begun = openLog(auditFolder(), signer);
+        begun.append(source.take(1));
+        await agree(begun, commits, 0);
+        const folders = [begun.folder, auditFolder()];
+        begun.close();
+        const writers = folders.map((of) => openLog(of, signer, begun.committed.id));
+        for (const { who, count } of turns) {
+          const writer = writers[who];
+          if (writer === undefined) continue;
+          const planned = writer.plan(source.take(count));
+          const { id: log, size: from } = writer.committed;
+          const { dataset, origin, size, root, numbers } = planned.commit;
+          const added = await commits.add({
+            log,
+            dataset,
+            origin,
+            from,
+            size,
+            root,
+            numbers,
+            epoch: who,
+            entries: planned.entries,
+          });
+          if (added) writer.write(planned);
+          else await agree(writer, commits, who);
+        }
+        for (const writer of writers) await agree(writer, commits, 0);
+        const [a, b] = writers.map(({ committed }) => committed);
+        expect(a).toEqual(b);
+        expect((await commits.newest())?.size).toBe(a?.size);
+        for (const writer of writers) writer.close();
+      },
+    ),
+    { numRuns: 4 },
+  );
+});
+
+test('the newest number of a folder is found in a few looks, at every size', async () => {
+  const place = folderPlace(auditFolder(), DEADLINE_MS);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(fc.maxSafeNat(), { minLength: 1, maxLength: 8 }),
+      async (all) => {
+        const below = `n${all[0]}`;
+        const numbers = all.map((number) => Math.floor(number / 10));
+        for (const number of numbers) {
+          await place.replace(`${below}/${numberPath(number)}`, Buffer.from('x'));
+        }
+        expect(await highest(place, below)).toBe(Math.max(...numbers));
+        const atMost = numbers[0] ?? 0;
+        expect(await highest(place, below, atMost)).toBe(atMost);
+      },
+    ),
+    { numRuns: 4 },
+  );
+});
