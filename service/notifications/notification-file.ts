@@ -34,6 +34,8 @@ export type StoredEntry = {
 };
 
 const DATABASE = 'notifications.sqlite';
+/** Behind every id of a notification. */
+const AFTER_ALL = '~';
 const WRITER_WAITS_MS = 5_000;
 /** A request can be made again; the process that answers it has others to answer. */
 const READER_WAITS_MS = 500;
@@ -346,6 +348,15 @@ export class NotificationFile {
       notifications.push(notificationRow.parse(row).json);
     }
     return { notifications, more: false };
+  }
+
+  /** An authority's notifications before one, the newest first. */
+  newest(authority: string, before: NotificationId | undefined, most: number): Notification[] {
+    return this.#sql(
+      'SELECT authority, id, json FROM notification WHERE authority = ? AND id < ? ORDER BY id DESC LIMIT ?',
+    )
+      .all(authority, before ?? AFTER_ALL, most)
+      .map((row) => notificationRow.parse(row).json);
   }
 
   /**

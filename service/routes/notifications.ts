@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { formatNotification, notificationsCsv } from '#loaders/answers/notification.ts';
 import {
@@ -7,10 +6,10 @@ import {
   notificationIdSchema,
   notificationsPageSchema,
 } from '#schemas/notification.ts';
-import { auditedCaller } from '#schemas/people/caller.ts';
 import type { Store } from '#store/store.ts';
 import { authorityHeaders } from '../description/operation.ts';
 import { answerHeaders } from '../http/headers.ts';
+import { notificationsRead } from '../notifications/looks.ts';
 import { NotificationFile } from '../notifications/notification-file.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
 import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
@@ -104,18 +103,12 @@ export const notifications: Route<NotificationsDependencies> = {
       const last = shown.at(-1);
       if (last !== undefined) {
         // On disk before the first of them leaves.
-        await store.appendEvent({
-          type: 'notifications-read',
-          auditId: randomUUID(),
-          requestId: ids.requestId,
-          ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-          authority,
-          caller: auditedCaller(caller.identity),
-          by: caller.identity.name,
-          ...(after !== undefined && { after }),
-          upTo: last.id,
-          count: shown.length,
-        });
+        await store.appendEvent(
+          notificationsRead(
+            { ids, caller, authority },
+            { after, upTo: last.id, count: shown.length },
+          ),
+        );
       }
       const next = last?.id ?? after;
       const headers = {

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Scope } from '#schemas/people/identity.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
+import { LOOKS } from '#schemas/wording/council-looks.ts';
 import type { AccessDecision } from '../../admission/decide.ts';
 
 /** The pages of one kind of work, opened by one scope. */
@@ -20,7 +21,10 @@ export const COUNCIL_DESK: Desk = {
   scope: 'upload',
   home: '/council',
   without: 'authority-token-required',
-  links: [{ href: '/council', text: COUNCIL.home }],
+  links: [
+    { href: '/council', text: COUNCIL.home },
+    { href: '/council/looks', text: LOOKS.title },
+  ],
 };
 
 /** Those that there are, in the order in which somebody with the rights to several comes to them. */

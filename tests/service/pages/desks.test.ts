@@ -30,9 +30,14 @@ type Entry = {
 };
 
 const council: Entry = { people: { authority: 200 } };
+/** One that has no token. */
+const form: Entry = { people: { authority: 403 } };
 
 const PAGES: Record<string, Entry> = {
   'GET /council': council,
+  'GET /council/looks': council,
+  'POST /council/looks': form,
+  'GET /council/looks/download': council,
 };
 
 const AUTHORITY = SAMPLE_AUTHORITIES[0]?.code ?? '';

@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import { setImmediate as immediate } from 'node:timers/promises';
+import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import type { Notification, NotificationEntry, NotificationId } from '#schemas/notification.ts';
+import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
+import type { RequestIds } from '../http/request-ids.ts';
+import { NotificationFile } from './notification-file.ts';
+
+/** By which looks at one child are chosen: its NHS number, or the authority's own id of it. */
+export type OfChild = { nhsNumber: string } | { localId: string };
+
+/** Looks at an authority's children, the newest first. */
+export type Looks = {
+  entries: NotificationEntry[];
+  /** The notifications that these are in. */
+  read: { newest: NotificationId; count: number } | undefined;
+  /** Where to continue; `undefined` at the end. */
+  before: NotificationId | undefined;
+};
+
+const LOOKS_A_PAGE = 50;
+/** Each is read and parsed in one go, and lookups may wait for the same process. */
+const NOTIFICATIONS_A_STEP = 50;
+
+/**
+ * One page of an authority's looks, as its notifications hold them. A page ends with a notification, so it may be
+ * longer. Notifications without looks of the child are passed over.
+ *
+ * @returns `undefined` before anybody was ever notified
+ */
+export async function newestLooks(
+  auditFolder: string,
+  authority: OdsCode,
+  { before, of }: { before?: NotificationId | undefined; of?: OfChild | undefined },
+): Promise<Looks | undefined> {
+  const looks: Looks = { entries: [], read: undefined, before: undefined };
+  let at = before;
+  for (;;) {
+    const step = NotificationFile.read(auditFolder, (file) =>
+      file.newest(authority, at, NOTIFICATIONS_A_STEP),
+    );
+    if (step === undefined) return undefined;
+    for (const notification of step) {
+      if (looks.entries.length >= LOOKS_A_PAGE) return { ...looks, before: at };
+      add(looks, notification, of);
+      at = notification.id;
+    }
+    if (step.length < NOTIFICATIONS_A_STEP) return looks;
+    await immediate();
+  }
+}
+
+function add(looks: Looks, notification: Notification, of: OfChild | undefined): void {
+  const entries = notification.entries.filter((entry) => of === undefined || isOf(entry, of));
+  if (entries.length === 0) return;
+  // One that was sent once more stands with its latest count, higher up.
+  const known = new Set(looks.entries.map(({ id }) => id));
+  looks.entries.push(
+    ...entries
+      .filter(({ id }) => !known.has(id))
+      .toSorted((one, other) => other.last.localeCompare(one.last)),
+  );
+  looks.read = {
+    newest: looks.read?.newest ?? notification.id,
+    count: (looks.read?.count ?? 0) + 1,
+  };
+}
+
+/** A notification with the looks at one child alone; none where it has none. */
+export const onlyOf = (notification: Notification, of: OfChild): Notification[] => {
+  const entries = notification.entries.filter((entry) => isOf(entry, of));
+  return entries.length === 0 ? [] : [{ ...notification, entries }];
+};
+
+const isOf = (entry: NotificationEntry, of: OfChild): boolean =>
+  'nhsNumber' in of
+    ? entry.nhsNumber === of.nhsNumber
+    : entry.plans.some(({ localId }) => localId === of.localId);
+
+/** An authority is given notifications: to be on disk before the first of them leaves. */
+export const notificationsRead = (
+  { ids, caller, authority }: { ids: RequestIds; caller: Caller; authority: OdsCode },
+  read: { after?: string | undefined; upTo: string; count: number },
+): WrittenEvent => ({
+  type: 'notifications-read',
+  auditId: randomUUID(),
+  ...(ids.requestId !== undefined && { requestId: ids.requestId }),
+  ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
+  authority,
+  caller: auditedCaller(caller.identity),
+  by: caller.identity.name,
+  ...(read.after !== undefined && { after: read.after }),
+  upTo: read.upTo,
+  count: read.count,
+});

@@ -1,0 +1,44 @@
+import { printedNhsNumber } from '#loaders/answers/notice.ts';
+import type { NotificationEntry } from '#schemas/notification.ts';
+import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
+import { LOOKS } from '#schemas/wording/council-looks.ts';
+import { table } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { phoneText } from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+
+const at = (instant: string): string => timeText(Date.parse(instant));
+
+const planName = (type: string): string => {
+  const known = planTypes.find((each) => each === type);
+  return known === undefined ? type : PLAN_TYPES[known].label;
+};
+
+const distinct = (texts: readonly (string | undefined)[]): string =>
+  [...new Set(texts.filter((text) => text !== undefined && text !== ''))].join(', ');
+
+function cameOf({ attendance }: NotificationEntry): Html | string {
+  if (attendance === undefined) return LOOKS.nothingSaid;
+  const { attended, ward, switchboard } = attendance;
+  return html`${LOOKS.cameOf[attended]}, ${at(attendance.at)}${ward !== undefined && html`<br><bdi>${ward}</bdi>`}${switchboard !== undefined && html`<br><a class="nhsuk-link" href="tel:${switchboard}">${phoneText(switchboard)}</a>`}`;
+}
+
+/** Looks at an authority's children, as its notifications hold them. */
+export const looksTable = (caption: string, entries: readonly NotificationEntry[]): Html =>
+  table(
+    caption,
+    LOOKS.columns,
+    entries.map((entry) => {
+      const { last, first, count, nhsNumber, plans, user, role, organisation, setting, reason } =
+        entry;
+      return [
+        html`${at(last)}${count > 1 && html`<br>${LOOKS.times(count, at(first))}`}`,
+        html`<bdi>${distinct(plans.map(({ localId }) => localId))}</bdi><br>${printedNhsNumber(nhsNumber)}`,
+        distinct(plans.map(({ type }) => planName(type))),
+        html`<bdi>${user.name}</bdi><br><bdi>${role.name}</bdi>`,
+        html`<bdi>${organisation.name}</bdi><br>${setting.replaceAll('-', ' ')}`,
+        reason?.replaceAll('-', ' '),
+        cameOf(entry),
+      ];
+    }),
+  );

@@ -1,0 +1,184 @@
+import { notificationsCsv } from '#loaders/answers/notification.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { type NotificationId, notificationIdSchema } from '#schemas/notification.ts';
+import { LOOKS } from '#schemas/wording/council-looks.ts';
+import type { Store } from '#store/store.ts';
+import {
+  type Looks,
+  newestLooks,
+  notificationsRead,
+  type OfChild,
+  onlyOf,
+} from '../../notifications/looks.ts';
+import { NotificationFile } from '../../notifications/notification-file.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { download } from '../desk/download.ts';
+import type { DeskDependencies } from '../desk/guarded-desk.ts';
+import { textField } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { button, errorSummary, heading, link, paragraph } from '../html/parts.ts';
+import { readForm } from '../session/forms.ts';
+import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
+import { looksTable } from './looks-table.ts';
+
+export type LooksDependencies = DeskDependencies & {
+  /** Where the sealed log lies, and notifications with it. */
+  auditFolder: string;
+  store: Pick<Store, 'appendEvent'>;
+};
+
+const PATH = '/council/looks';
+const FORM = 'council-looks';
+const NOTIFICATIONS_A_PIECE = 100;
+const CHARACTERS_A_PIECE = 1_048_576;
+
+/** Looks that somebody is about to be shown; on record as given to their authority. */
+export async function readLooks(
+  { auditFolder, store }: Pick<LooksDependencies, 'auditFolder' | 'store'>,
+  at: Pick<AtCouncil, 'ids' | 'caller' | 'authority'>,
+  which: { before?: NotificationId | undefined; of?: OfChild | undefined },
+): Promise<Looks> {
+  const looks = (await newestLooks(auditFolder, at.authority, which)) ?? {
+    entries: [],
+    read: undefined,
+    before: undefined,
+  };
+  const { read } = looks;
+  if (read !== undefined) {
+    await store.appendEvent(notificationsRead(at, { upTo: read.newest, count: read.count }));
+  }
+  return looks;
+}
+
+/** What was typed: a number where it is one, else an id of the council's own. */
+function childOf(typed: string): OfChild {
+  const nhsNumber = parseNhsNumber(unspacedNhsNumber(typed));
+  return nhsNumber === undefined ? { localId: typed } : { nhsNumber };
+}
+
+type Shown = {
+  child: string;
+  isMissing?: boolean;
+  before: NotificationId | undefined;
+  looks: Looks;
+};
+
+/** The form has no part in an act: it may be sent again. */
+function looksPage(
+  at: AtCouncil,
+  token: string,
+  { child, isMissing = false, before, looks }: Shown,
+) {
+  const hidden = html`<input type="hidden" name="token" value="${token}">`;
+  const errors = isMissing ? [{ field: 'child', text: LOOKS.childMissing }] : [];
+  const older = looks.before;
+  const none = before !== undefined ? LOOKS.noMore : child === '' ? LOOKS.none : LOOKS.noneOfChild;
+  const again = (fields: Record<string, string>, text: string): Html =>
+    html`<form method="post" action="${PATH}" novalidate>${hidden}<input type="hidden" name="child" value="${child}">
+${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
+<button class="nhsuk-button nhsuk-button--secondary" type="submit">${text}</button></form>`;
+  return at.page({
+    title: LOOKS.title,
+    ...(isMissing && { status: 400 }),
+    content: html`${errorSummary(errors)}${heading(LOOKS.title)}${paragraph(LOOKS.lead)}
+<form method="post" action="${PATH}" novalidate>${hidden}
+${textField({ name: 'child', label: LOOKS.child, hint: LOOKS.childHint, value: child, errors, width: 20 })}
+${button(LOOKS.show)}</form>
+${child !== '' && html`<p>${link(PATH, LOOKS.all)}</p>`}
+${looks.entries.length === 0 ? paragraph(none) : looksTable(LOOKS.title, looks.entries)}
+${older !== undefined && (child === '' ? html`<p><a class="nhsuk-link" rel="next" href="${PATH}?before=${older}">${LOOKS.older}</a></p>` : again({ before: older }, LOOKS.older))}
+${before !== undefined && child === '' && html`<p>${link(PATH, LOOKS.newest)}</p>`}
+${paragraph(LOOKS.kept)}
+${child === '' ? html`<p>${link(`${PATH}/download`, LOOKS.download)}</p>` : again({ as: 'csv' }, LOOKS.downloadThese)}`,
+  });
+}
+
+const tokenOf = ({ forms }: DeskDependencies, { session }: AtCouncil): string =>
+  forms.token({ form: FORM, owner: session.id });
+
+/** `GET /council/looks`: who looked at the council's children, the newest first. */
+export const councilLooks: Mountable<LooksDependencies> = {
+  operation: { method: 'GET', path: PATH, letsIn: 'authority' },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, async (c, at) => {
+      const asked = c.req.query('before');
+      const before = notificationIdSchema.safeParse(asked).data;
+      if (asked !== undefined && before === undefined) return at.notFound();
+      const looks = await readLooks(dependencies, at, { before });
+      return looksPage(at, tokenOf(dependencies, at), { child: '', before, looks });
+    }),
+};
+
+/** `POST /council/looks`: the same of one child, whose number never stands in an address. */
+export const councilLooksOfChild: Mountable<LooksDependencies> = {
+  operation: { method: 'POST', path: PATH, letsIn: 'authority' },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, async (c, at) => {
+      const fields = await readForm(c.env);
+      if (typeof fields === 'string') return { code: fields };
+      const { forms } = dependencies;
+      if (!forms.isOurs(c.env.incoming, fields, { form: FORM, owner: at.session.id })) {
+        return { code: 'form-untrusted' };
+      }
+      const child = (fields.get('child') ?? '').trim();
+      const before = notificationIdSchema.safeParse(fields.get('before')).data;
+      if (child === '') {
+        const looks = { entries: [], read: undefined, before: undefined };
+        return looksPage(at, tokenOf(dependencies, at), { child, isMissing: true, before, looks });
+      }
+      const of = childOf(child);
+      if (fields.get('as') === 'csv') return csv(at.authority, pieces(dependencies, at, of));
+      const looks = await readLooks(dependencies, at, { before, of });
+      return looksPage(at, tokenOf(dependencies, at), { child, before, looks });
+    }),
+};
+
+/** `GET /council/looks/download`: all looks that are kept, as `GET /notifications` gives them. */
+export const councilLooksDownload: Mountable<LooksDependencies> = {
+  operation: { method: 'GET', path: `${PATH}/download`, letsIn: 'authority' },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, (_, at) => csv(at.authority, pieces(dependencies, at))),
+};
+
+const csv = (authority: OdsCode, text: AsyncGenerator<string>): Response =>
+  download(`looks-${authority}.csv`, 'text/csv; charset=utf-8', ReadableStream.from(bytesOf(text)));
+
+async function* bytesOf(text: AsyncGenerator<string>): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  for await (const piece of text) yield encoder.encode(piece);
+}
+
+/** The lines after the first, which names the columns. */
+const withoutHead = (text: string): string => text.slice(text.indexOf('\n') + 1);
+
+/** An authority's notifications from the oldest on, each piece on record before it leaves. */
+async function* pieces(
+  { auditFolder, store }: LooksDependencies,
+  at: AtCouncil,
+  of?: OfChild,
+): AsyncGenerator<string> {
+  yield notificationsCsv([]);
+  let after = '';
+  for (let more = true; more; ) {
+    const found = NotificationFile.read(auditFolder, (file) =>
+      file.page(at.authority, after, {
+        most: NOTIFICATIONS_A_PIECE,
+        mostCharacters: CHARACTERS_A_PIECE,
+      }),
+    );
+    const last = found?.notifications.at(-1);
+    if (found === undefined || last === undefined) return;
+    const given =
+      of === undefined
+        ? found.notifications
+        : found.notifications.flatMap((each) => onlyOf(each, of));
+    if (given.length > 0) {
+      const read = { upTo: last.id, count: given.length, ...(after !== '' && { after }) };
+      await store.appendEvent(notificationsRead(at, read));
+      yield withoutHead(notificationsCsv(given));
+    }
+    after = last.id;
+    ({ more } = found);
+  }
+}

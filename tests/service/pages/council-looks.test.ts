@@ -1,0 +1,224 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { type Notification, notificationIdSchema } from '#schemas/notification.ts';
+import { LOOKS } from '#schemas/wording/council-looks.ts';
+import { DESK } from '#schemas/wording/desk.ts';
+import { NotificationFile } from '#service/notifications/notification-file.ts';
+import { visitorAs } from '../../support/desk.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { hiddenOf, type Visitor, wordsOf } from '../../support/visitor.ts';
+
+const [CHILD, SHARED, OTHERS] = [testNumber(1), testNumber(2), testNumber(3)];
+const HOSTILE = '<script>"&\u202e';
+
+let service: TestService;
+let ours: Visitor;
+let theirs: Visitor;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [
+      { code: 'ZZ101', rows: [{ nhsNumber: CHILD }, { nhsNumber: SHARED, localId: HOSTILE }] },
+      { code: 'ZZ102', rows: [{ nhsNumber: SHARED, localId: 'B-2' }, { nhsNumber: OTHERS }] },
+    ],
+    environment: { NOTIFICATIONS_WINDOW_MINUTES: '0.005' },
+  });
+  [ours, theirs] = (await Promise.all(
+    ['ZZ101', 'ZZ102'].map((organisation) =>
+      visitorAs(service, { organisation, scopes: ['upload'] }),
+    ),
+  )) as [Visitor, Visitor];
+  const silent = await service.token(
+    claims({ sub: 'gp', name: 'Silent Reader', activities: ['B0170'], organisation: 'ZZP01' }),
+  );
+  expect((await service.lookup({ nhsNumber: CHILD }, { token: silent })).status).toBe(200);
+  for (const [sub, nhsNumber] of [
+    ['one', CHILD],
+    ['two', SHARED],
+    ['three', OTHERS],
+  ] as const) {
+    const token = await service.token(claims({ sub, name: `Nurse ${sub}` }));
+    const answer = await service.lookup({ nhsNumber }, { token });
+    if (sub !== 'one') continue;
+    const { auditId } = z.object({ auditId: z.string() }).parse(await answer.json());
+    await fetch(`${service.baseUrl}/lookup/${auditId}/attendance`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'x-request-id': randomUUID(),
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ nhsNumber, attended: 'left-before-seen', ward: 'Ward 4' }),
+    });
+  }
+  await until(async () => {
+    const [one, two] = [await ours.get('/council/looks'), await theirs.get('/council/looks')];
+    return (
+      wordsOf(one).includes('Nurse two') &&
+      wordsOf(one).includes(LOOKS.cameOf['left-before-seen']) &&
+      wordsOf(two).includes('Nurse three')
+    );
+  }, 'both councils being told');
+});
+afterAll(() => service?.stopAndRemove());
+
+const readings = async (authority: string) =>
+  (await service.events()).filter(
+    (event) => event.type === 'notifications-read' && event.authority === authority,
+  );
+const ofChild = async (visitor: Visitor, fields: Record<string, string>) =>
+  visitor.post('/council/looks', {
+    token: hiddenOf(await visitor.get('/council/looks'), '/council/looks').token,
+    ...fields,
+  });
+
+describe('who looked at a council’s children', () => {
+  test('is shown with the child, who it was and what came of it; never a silent read or another council’s', async () => {
+    const page = await ours.get('/council/looks');
+    const words = wordsOf(page);
+    expect(page.status).toBe(200);
+    for (const part of [
+      'Nurse one',
+      'Nurse two',
+      'LA-1',
+      'Organisation ZZH01',
+      'Ward 4',
+      LOOKS.cameOf['left-before-seen'],
+    ]) {
+      expect(words).toContain(part);
+    }
+    expect(words).toContain(`${CHILD.slice(0, 3)} ${CHILD.slice(3, 6)} ${CHILD.slice(6)}`);
+    expect(words).not.toMatch(/Silent Reader|Nurse three|B-2/);
+    // What a council sent itself is no markup.
+    expect(page.text).not.toContain('<script>"');
+    expect(words).toContain('<script>"&');
+    const other = wordsOf(await theirs.get('/council/looks'));
+    expect(other).toContain('B-2');
+    expect(other).not.toMatch(/Nurse one|LA-1 99/);
+  });
+
+  test('is on record as read, as by GET /notifications', async () => {
+    const before = (await readings('ZZ101')).length;
+    await ours.get('/council/looks');
+    const after = await readings('ZZ101');
+    expect(after.length).toBe(before + 1);
+    expect(after.at(-1)).toMatchObject({
+      caller: { organisation: { code: 'ZZ101' } },
+      authority: 'ZZ101',
+    });
+  });
+
+  test('is found by a child’s number or local id, which stand in no address', async () => {
+    for (const child of [
+      CHILD,
+      ` ${CHILD.slice(0, 3)} ${CHILD.slice(3, 6)} ${CHILD.slice(6)} `,
+      'LA-1',
+    ]) {
+      const page = await ofChild(ours, { child });
+      expect(page.status).toBe(200);
+      expect(wordsOf(page)).toContain('Nurse one');
+      expect(wordsOf(page)).not.toContain('Nurse two');
+      expect(page.text).not.toMatch(/(?:href|action)="[^"]*999/);
+    }
+    // Another council's child is like one whom nobody looked at.
+    expect(wordsOf(await ofChild(ours, { child: OTHERS }))).toContain(LOOKS.noneOfChild);
+    expect(wordsOf(await ofChild(ours, { child: testNumber(77) }))).toContain(LOOKS.noneOfChild);
+    const missing = await ofChild(ours, { child: ' ' });
+    expect([missing.status, wordsOf(missing).includes(LOOKS.childMissing)]).toEqual([400, true]);
+  });
+
+  test('is downloaded as the CSV of GET /notifications, all of it or of one child', async () => {
+    const all = await ours.get('/council/looks/download');
+    expect(all.headers.get('content-disposition')).toBe('attachment; filename="looks-ZZ101.csv"');
+    expect(all.headers.get('x-content-type-options')).toBe('nosniff');
+    for (const nurse of ['Nurse one', 'Nurse two']) expect(all.text).toContain(nurse);
+    expect(all.text).not.toMatch(/Silent Reader|Nurse three/);
+    expect(all.text.match(/"notification"/g)).toHaveLength(1);
+    const one = await ofChild(ours, { child: CHILD, as: 'csv' });
+    expect(one.text).toContain('Nurse one');
+    expect(one.text).not.toContain('Nurse two');
+  });
+
+  test.each(['x', '000000000001', "1' OR 1=1", '000000000001.0000&before=000000000002.0000'])(
+    'a place in the list that is none is not found: %s',
+    async (before) => {
+      const page = await ours.get(`/council/looks?before=${before}`);
+      expect(page.status).toBe(before.includes('&') ? 200 : 404);
+    },
+  );
+
+  test('a form without its token gives nothing', async () => {
+    const page = await ours.post('/council/looks', { child: CHILD });
+    expect([page.status, page.heading]).toEqual([403, DESK.untrusted]);
+    const stolen = hiddenOf(await theirs.get('/council/looks'), '/council/looks').token;
+    expect((await ours.post('/council/looks', { child: CHILD, token: stolen })).status).toBe(403);
+  });
+});
+
+test('a hundred thousand looks are shown page by page, each as quick as the first', async () => {
+  const visitor = await visitorAs(service, { organisation: 'ZZ105', scopes: ['upload'] });
+  const file = NotificationFile.open(join(service.dataDir, 'audit'));
+  const at = Date.now();
+  file.transaction(() => {
+    for (let n = 1; n <= 1_000; n++) file.tell(manyLooks(n, at), n, []);
+  });
+  const readingBegan = performance.now();
+  expect(file.newest('ZZ105', undefined, 1_000)).toHaveLength(1_000);
+  const readingAll = performance.now() - readingBegan;
+  file.close();
+  await until(async () => (await visitor.get('/council/looks')).status === 200);
+  let path: string | undefined = '/council/looks';
+  const seen: number[] = [];
+  const began = performance.now();
+  for (let pages = 0; path !== undefined && pages < 3; pages++) {
+    const page = await visitor.get(path);
+    seen.push(...[...page.text.matchAll(/Nurse ([0-9]+)/g)].map(([, n]) => Number(n)));
+    path = /rel="next" href="([^"]+)"/.exec(page.text)?.[1];
+  }
+  const took = performance.now() - began;
+  expect(seen).toEqual(Array.from({ length: 300 }, (_, i) => 100_000 - i));
+  const deep = await visitor.get('/council/looks?before=000000000002.0000');
+  expect(wordsOf(deep)).toContain('Nurse 100');
+  // Three pages together; each that reads them all would take as long.
+  expect(took).toBeLessThan(2 * readingAll);
+});
+
+function manyLooks(n: number, at: number): Notification {
+  return {
+    id: notificationIdSchema.parse(`${String(n).padStart(12, '0')}.0000`),
+    uuid: randomUUID(),
+    createdAt: new Date(at).toISOString(),
+    authority: { code: 'ZZ105', name: 'Council ZZ105' },
+    entries: Array.from({ length: 100 }, (_, i) => {
+      const look = (n - 1) * 100 + i + 1;
+      const time = new Date(at + look).toISOString();
+      return {
+        id: randomUUID(),
+        again: false,
+        nhsNumber: CHILD,
+        plans: [
+          {
+            type: 'child-protection-plan',
+            startDate: '2026-01-05',
+            status: 'current',
+            localId: 'LA-1',
+            sequence: 1,
+          },
+        ],
+        user: { id: `n${look}`, name: `Nurse ${look}` },
+        role: { code: 'R8000', name: 'Clinical Practitioner' },
+        organisation: { code: 'ZZH01', name: 'Hospital' },
+        setting: 'emergency-department',
+        count: 1,
+        first: time,
+        last: time,
+        lastId: randomUUID(),
+      };
+    }),
+    unreadableEvents: 0,
+    checkpoint: '',
+  };
+}
