@@ -1,7 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { release, type as systemName } from 'node:os';
-import { z } from 'zod';
-import { mailboxSchema } from '#schemas/uploads/mesh.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
 import { withoutNumbers } from '../telemetry/log.ts';
 import {
@@ -12,230 +10,26 @@ import {
   type Sink,
 } from './exchange.ts';
 
-/**
- * MESH cannot be worked with for now: it is away, does not let this mailbox in, or answers what cannot be
- * understood. The message is the sentence for the operator.
- */
-export class MeshAway extends Error {
-  override name = 'MeshAway';
-  /** It asked for so long a pause. */
-  readonly retryAfterMs: number | undefined;
-  /** So of every request, whatever message it concerns. */
-  readonly ofAll: boolean;
-  constructor(
-    message: string,
-    { pauseMs, ofAll = false }: { pauseMs?: number | undefined; ofAll?: boolean } = {},
-  ) {
-    super(message);
-    this.retryAfterMs = pauseMs;
-    this.ofAll = ofAll;
-  }
-}
-
-/** So many in a row, and it is not for the messages that MESH cannot be worked with. */
-const AWAY_IN_A_ROW = 3;
-
-/**
- * Works on one message after the other, so that one that MESH cannot give or take keeps none of the others.
- *
- * @param onAway with each for which MESH could not be worked with, before the next one's turn
- * @returns the last reason, where there were some
- * @throws {MeshAway} where MESH cannot be worked with at all
- */
-export async function eachApart<T>(
-  items: readonly T[],
-  work: (item: T) => Promise<void>,
-  onAway: (item: T, reason: MeshAway) => void,
-): Promise<MeshAway | undefined> {
-  let inARow = 0;
-  let last: MeshAway | undefined;
-  for (const item of items) {
-    try {
-      await work(item);
-      inARow = 0;
-    } catch (error) {
-      if (!(error instanceof MeshAway)) throw error;
-      if (!error.ofAll) onAway(item, error);
-      if (error.ofAll || ++inARow === AWAY_IN_A_ROW) throw error;
-      last = error;
-    }
-  }
-  return last;
-}
-
-/** Ids are a mailbox's own: they become names of folders and parts of addresses. */
-const messageIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/);
-
-/** What a message says of itself. Texts have no control characters and at most 255 characters. */
-export type MessageHead = {
-  type: 'data' | 'report' | 'other';
-  /** `undefined` where it is no mailbox: a report has none. */
-  from: string | undefined;
-  to: string | undefined;
-  workflowId: string;
-  subject: string;
-  fileName: string;
-  localId: string;
-  partnerId: string;
-  encrypted: boolean;
-  gzip: boolean;
-  chunks: number;
-  /** Of a report: the message that it is about. */
-  linkedId: string;
-  code: string;
-  description: string;
-};
-
-export type FetchedChunk =
-  | { kind: 'chunk'; head: MessageHead; last: boolean }
-  /** It is not there any more. */
-  | { kind: 'gone' }
-  /** What came cannot be right, whichever side is to blame for it. */
-  | { kind: 'wrong'; why: string };
-
-export type Posted =
-  | { kind: 'taken'; messageId: string }
-  /** It was not taken, and will not be as it is. */
-  | { kind: 'refused'; code: string; description: string }
-  /** It may have been taken or not. */
-  | { kind: 'unknown'; why: string; retryAfterMs?: number | undefined };
-
-export type PostedChunk =
-  | { kind: 'taken' | 'final' | 'gone' }
-  | Extract<Posted, { kind: 'refused' }>;
-
-export const SENT_STATUSES = [
-  'accepted',
-  'acknowledged',
-  'undeliverable',
-  'error',
-  'uploading',
-] as const;
-
-export type Tracked =
-  | {
-      kind: 'known';
-      messageId: string;
-      status: (typeof SENT_STATUSES)[number];
-      code: string;
-      description: string;
-    }
-  | { kind: 'absent' }
-  | { kind: 'unclear'; why: string };
-
-/** What is sent, besides its data. */
-export type Outgoing = {
-  to: string;
-  workflowId: string;
-  localId: string;
-  subject: string;
-  fileName: string;
-};
-
-const TEXT_AT_MOST = 255;
-/** What headers may hold: a sender's own words come as they are. */
-const clean = (text: string): string =>
-  text
-    .replaceAll(/[^\x20-\x7e\xa0-\xff]/g, '')
-    .trim()
-    .slice(0, TEXT_AT_MOST);
-
-const headerOf = (headers: IncomingHttpHeaders, name: string): string => {
-  const value = headers[name];
-  return clean(Array.isArray(value) ? value.join(' ') : (value ?? ''));
-};
-
-const isYes = (text: string): boolean => /^(?:y|yes|true|1)$/i.test(text);
-
-function typeOf(text: string): MessageHead['type'] {
-  const type = text.toLowerCase();
-  return type === 'data' || type === 'report' ? type : 'other';
-}
-
-/** `k:n`, as every chunk has it. Without one there is a single chunk. */
-function rangeOf(text: string): { chunk: number; of: number } | undefined {
-  if (text === '') return { chunk: 1, of: 1 };
-  const [, chunk, of] = /^([0-9]{1,6}):([0-9]{1,6})$/.exec(text) ?? [];
-  return chunk === undefined || of === undefined
-    ? undefined
-    : { chunk: Number(chunk), of: Number(of) };
-}
-
-function headOf(headers: IncomingHttpHeaders): Omit<MessageHead, 'chunks'> {
-  const mailbox = (name: string): string | undefined =>
-    mailboxSchema.safeParse(headerOf(headers, name)).data;
-  return {
-    type: typeOf(headerOf(headers, 'mex-messagetype')),
-    from: mailbox('mex-from'),
-    to: mailbox('mex-to'),
-    workflowId: headerOf(headers, 'mex-workflowid'),
-    subject: headerOf(headers, 'mex-subject'),
-    fileName: headerOf(headers, 'mex-filename'),
-    localId: headerOf(headers, 'mex-localid'),
-    partnerId: headerOf(headers, 'mex-partnerid'),
-    encrypted: isYes(headerOf(headers, 'mex-content-encrypted')),
-    gzip: headerOf(headers, 'content-encoding').toLowerCase() === 'gzip',
-    linkedId: headerOf(headers, 'mex-linkedmsgid'),
-    code: headerOf(headers, 'mex-statuscode'),
-    description: withoutNumbers(headerOf(headers, 'mex-statusdescription')),
-  };
-}
-
-const detailSchema = z.object({
-  detail: z
-    .array(z.object({ code: z.string().optional(), msg: z.string().optional() }))
-    .min(1)
-    .optional(),
-  errorCode: z.string().optional(),
-  errorDescription: z.string().optional(),
-});
-const listSchema = z.object({
-  messages: z.array(z.string()),
-  links: z.object({ next: z.string().optional() }).optional(),
-});
-/** Keys of version 2, and of version 1, in which tracking by local id answers. */
-const trackedSchema = z.object({
-  message_id: messageIdSchema.optional(),
-  messageId: messageIdSchema.optional(),
-  status: z.string(),
-  status_code: z.string().nullish(),
-  statusCode: z.string().nullish(),
-  status_description: z.string().nullish(),
-  statusDescription: z.string().nullish(),
-});
-const postedSchema = z.object({ message_id: messageIdSchema });
-
-function json<T>(body: Buffer, schema: z.ZodType<T>): T | undefined {
-  try {
-    return schema.safeParse(JSON.parse(body.toString())).data;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The code and words of a refusal, in whichever of its shapes it comes; empty where it has none. */
-function refusalOf(body: Buffer): { code: string; description: string } {
-  const found = json(body, detailSchema);
-  const [first] = found?.detail ?? [];
-  return {
-    code: clean(first?.code ?? found?.errorCode ?? ''),
-    description: withoutNumbers(clean(first?.msg ?? found?.errorDescription ?? '')),
-  };
-}
-
-/** More than our clock and that of MESH may be apart before tokens are refused. Source: MESH API, two hours. */
-const CLOCKS_APART_MS = 3_600_000;
-
-function away(reply: MeshReply): MeshAway {
-  if (reply.kind === 'lost') return new MeshAway(MESH.notReached(reply.fault));
-  const { status, headers } = reply;
-  if (status === 401 || status === 403) {
-    const apart = Math.abs(Date.parse(headers.date ?? '') - Date.now());
-    return new MeshAway(apart > CLOCKS_APART_MS ? MESH.clockWrong : MESH.notLetIn, { ofAll: true });
-  }
-  const pauseMs = retryAfterMs(headers, Date.now());
-  return new MeshAway(MESH.answered(status), { pauseMs, ofAll: status === 429 });
-}
+import { away, MeshAway } from './mesh-away.ts';
+import {
+  clean,
+  type FetchedChunk,
+  headerOf,
+  headOf,
+  json,
+  listSchema,
+  type MessageHead,
+  messageIdSchema,
+  type Outgoing,
+  type Posted,
+  type PostedChunk,
+  postedSchema,
+  rangeOf,
+  refusalOf,
+  SENT_STATUSES,
+  type Tracked,
+  trackedSchema,
+} from './mesh-messages.ts';
 
 export type MeshApi = ReturnType<typeof createMeshApi>;
 

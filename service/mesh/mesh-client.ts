@@ -6,8 +6,10 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { errorCode } from '../telemetry/log.ts';
 import { createCollector, type MeshOutbox } from './collector.ts';
 import { createExchange, jittered, type MeshConnection, type MeshDeadlines } from './exchange.ts';
-import { createMeshApi, eachApart, MeshAway, type MessageHead } from './mesh-api.ts';
+import { createMeshApi } from './mesh-api.ts';
+import { eachApart, MeshAway } from './mesh-away.ts';
 import { MeshFile } from './mesh-file.ts';
+import type { MessageHead } from './mesh-messages.ts';
 import { createReceiver } from './receiver.ts';
 import { createSender } from './sender.ts';
 

@@ -8,8 +8,10 @@ import { uploadName } from '#loaders/inbox/decision.ts';
 import { writeReceivedControl } from '#loaders/inbox/mesh-control.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
 import { lstatOrNothing, syncFolder } from '#store/files/whole-file.ts';
-import { type FetchedChunk, type MeshApi, MeshAway, type MessageHead } from './mesh-api.ts';
+import type { MeshApi } from './mesh-api.ts';
+import { MeshAway } from './mesh-away.ts';
 import type { MeshFile, Received } from './mesh-file.ts';
+import type { FetchedChunk, MessageHead } from './mesh-messages.ts';
 
 export type ReceiverOptions = {
   api: MeshApi;

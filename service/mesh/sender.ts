@@ -5,8 +5,10 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { MESH } from '#schemas/wording/mesh.ts';
 import { jittered } from './exchange.ts';
-import { eachApart, type MeshApi, MeshAway, type MessageHead, type Tracked } from './mesh-api.ts';
+import type { MeshApi } from './mesh-api.ts';
+import { eachApart, MeshAway } from './mesh-away.ts';
 import { localIdOf, type MeshFile, type Sent, titleOf } from './mesh-file.ts';
+import type { MessageHead, Tracked } from './mesh-messages.ts';
 
 export type SenderOptions = {
   api: MeshApi;

@@ -12,7 +12,9 @@ import {
 } from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Exchange, MeshReply, MeshRequest } from '#service/mesh/exchange.ts';
-import { createMeshApi, MeshAway, SENT_STATUSES } from '#service/mesh/mesh-api.ts';
+import { createMeshApi } from '#service/mesh/mesh-api.ts';
+import { MeshAway } from '#service/mesh/mesh-away.ts';
+import { SENT_STATUSES } from '#service/mesh/mesh-messages.ts';
 
 const header = constantFrom(
   'mex-from',

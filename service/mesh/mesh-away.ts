@@ -1,0 +1,67 @@
+import { MESH } from '#schemas/wording/mesh.ts';
+import { type MeshReply, retryAfterMs } from './exchange.ts';
+
+/**
+ * MESH cannot be worked with for now: it is away, does not let this mailbox in, or answers what cannot be
+ * understood. The message is the sentence for the operator.
+ */
+export class MeshAway extends Error {
+  override name = 'MeshAway';
+  /** It asked for so long a pause. */
+  readonly retryAfterMs: number | undefined;
+  /** So of every request, whatever message it concerns. */
+  readonly ofAll: boolean;
+  constructor(
+    message: string,
+    { pauseMs, ofAll = false }: { pauseMs?: number | undefined; ofAll?: boolean } = {},
+  ) {
+    super(message);
+    this.retryAfterMs = pauseMs;
+    this.ofAll = ofAll;
+  }
+}
+
+/** So many in a row, and it is not for the messages that MESH cannot be worked with. */
+const AWAY_IN_A_ROW = 3;
+
+/**
+ * Works on one message after the other, so that one that MESH cannot give or take keeps none of the others.
+ *
+ * @param onAway with each for which MESH could not be worked with, before the next one's turn
+ * @returns the last reason, where there were some
+ * @throws {MeshAway} where MESH cannot be worked with at all
+ */
+export async function eachApart<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+  onAway: (item: T, reason: MeshAway) => void,
+): Promise<MeshAway | undefined> {
+  let inARow = 0;
+  let last: MeshAway | undefined;
+  for (const item of items) {
+    try {
+      await work(item);
+      inARow = 0;
+    } catch (error) {
+      if (!(error instanceof MeshAway)) throw error;
+      if (!error.ofAll) onAway(item, error);
+      if (error.ofAll || ++inARow === AWAY_IN_A_ROW) throw error;
+      last = error;
+    }
+  }
+  return last;
+}
+
+/** More than our clock and that of MESH may be apart before tokens are refused. Source: MESH API, two hours. */
+const CLOCKS_APART_MS = 3_600_000;
+
+export function away(reply: MeshReply): MeshAway {
+  if (reply.kind === 'lost') return new MeshAway(MESH.notReached(reply.fault));
+  const { status, headers } = reply;
+  if (status === 401 || status === 403) {
+    const apart = Math.abs(Date.parse(headers.date ?? '') - Date.now());
+    return new MeshAway(apart > CLOCKS_APART_MS ? MESH.clockWrong : MESH.notLetIn, { ofAll: true });
+  }
+  const pauseMs = retryAfterMs(headers, Date.now());
+  return new MeshAway(MESH.answered(status), { pauseMs, ofAll: status === 429 });
+}
