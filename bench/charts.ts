@@ -74,7 +74,7 @@ const legend = (names: readonly string[]): string =>
 const figure = (title: string, note: string, names: readonly string[], svg: string): string =>
   `<figure><figcaption><b>${escape(title)}</b> ${escape(note)}</figcaption>${names.length > 1 ? legend(names) : ''}${svg}</figure>`;
 
-export type ChartOptions = {
+type ChartOptions = {
   title: string;
   /** Its unit and what else must be known. */
   note: string;

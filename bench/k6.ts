@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { root } from './processes.ts';
 
 /** By metric: its values, and whether it kept its thresholds. */
-export type Summary = Record<
+type Summary = Record<
   string,
   { values: Record<string, number>; thresholds?: Record<string, { ok: boolean }> }
 >;
 
 /** One second of a run. */
-export type Second = {
+type Second = {
   /** Since the start. */
   at: number;
   answered: number;

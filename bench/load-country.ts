@@ -5,7 +5,7 @@ import { allChildrenKeys } from '#store/keys.ts';
 import { type Country, cpFlags, startStore, timed, withFolder } from './country.ts';
 import { median } from './processes.ts';
 
-export type CountryFigures = {
+type CountryFigures = {
   loadMs: number[];
   /** Processor time of the loader alone: what the wall says on a machine that has nothing else to do. */
   loadCpuMs: number[];

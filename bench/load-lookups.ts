@@ -20,7 +20,7 @@ import { percentile } from './percentile.ts';
 import { startProcess } from './processes.ts';
 import { HELD_ONE_IN } from './sending.ts';
 
-export type LookupFigures = {
+type LookupFigures = {
   perSecond: number;
   /** Milliseconds, over all runs: one run has too few for a 99th percentile. */
   quiet: Latencies;

@@ -7,7 +7,7 @@ import { Spool } from '#loaders/spool/spool.ts';
 import { type Country, cpFlags, NATION, startStore, withFolder, writeCountry } from './country.ts';
 import { median } from './processes.ts';
 
-export type XmlFigures = {
+type XmlFigures = {
   megabytes: number;
   /** Megabytes a second: the parser alone, read and checked into the spool, and a whole `cp-flags load`. */
   saxes: number[];

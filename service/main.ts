@@ -33,7 +33,7 @@ const REQUESTS_FINISH_WITHIN_MS = 5_000;
 /** What was begun in the background ends in order for so long; then it ends as if Redis were gone. */
 const REDIS_NEEDED_FOR_MS = 2_000;
 
-export type StartOptions = {
+type StartOptions = {
   log: Log;
   /** Done once the store can be worked with and before anything is served. Roles all and worker. */
   prepare?: (tools: Tools) => Promise<void>;

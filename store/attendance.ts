@@ -7,7 +7,7 @@ import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
 import type { Readiness } from './trust/readiness.ts';
 
-export type Recorded =
+type Recorded =
   | {
       kind: 'recorded';
       /** Milliseconds, the store's time. */

@@ -7,7 +7,7 @@ import { keys } from './keys.ts';
  * What ends sessions: one of them, those of a provider's session, all that a provider began for somebody, or those
  * of them in which it named no session of its own.
  */
-export type Ending =
+type Ending =
   | { of: 'session'; id: string }
   | { of: 'provider-session'; issuer: string; sid: string }
   | { of: 'subject' | 'subject-without-sid'; issuer: string; subject: string };

@@ -17,7 +17,7 @@ type Contact = {
   emergencyDutyTeamPhone?: string | undefined;
 };
 
-export type Outcome = {
+type Outcome = {
   code: FileCode;
   accepted: number;
   effects: Record<RowEffect, number>;

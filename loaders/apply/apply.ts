@@ -12,7 +12,7 @@ import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';
 
 const ROWS_A_STEP = 2_000;
 
-export type Applying = {
+type Applying = {
   store: Store;
   anchor: Anchor;
   lock: AuthorityLock;

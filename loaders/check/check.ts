@@ -32,7 +32,7 @@ export type CheckedSubject = {
   names: RawSubject['names'];
 };
 
-export type CheckContext = {
+type CheckContext = {
   format: UploadFormat;
   /** When the file was received, milliseconds. */
   receivedAt: number;

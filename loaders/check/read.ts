@@ -24,7 +24,7 @@ import type { OnProgress } from './progress.ts';
 import { type NumberTrace, traceNumbers } from './trace-numbers.ts';
 import { type NumberTracer, NumberTracingUnavailable, TRACED_AT_ONCE } from './tracing/tracer.ts';
 
-export type ReadOptions = {
+type ReadOptions = {
   receivedAt: number;
   metadata: CsvMetadata;
   way?: WayIn | undefined;

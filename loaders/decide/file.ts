@@ -39,7 +39,7 @@ import {
 const RECENT_LOADS = 14;
 
 /** What is known of a file beside its bytes. */
-export type FileFacts = {
+type FileFacts = {
   name: string;
   /** Milliseconds since 1970. */
   receivedAt: number;
@@ -52,7 +52,7 @@ export type FileFacts = {
 };
 
 /** What there is to say of a file before its records are decided on. */
-export type Answered =
+type Answered =
   | { kind: 'repeat'; acknowledgement: Acknowledgement }
   | { kind: 'refused'; acknowledgement: Acknowledgement }
   | { kind: 'new' };
@@ -60,7 +60,7 @@ export type Answered =
 /** How many rows a file adds, takes away and changes otherwise. */
 export type Difference = { added: number; removed: number; changed: number };
 
-export type FileDecision = {
+type FileDecision = {
   difference: Difference;
   outcome:
     | { kind: 'load'; journal: Journal }

@@ -15,9 +15,9 @@ export type Decision =
   | { kind: 'refused'; failures: Finding[] };
 
 /** What a row will do, the row it meets, and what will be held. */
-export type RowDecision = { effect: RowEffect; match: PlanRow | undefined; facts: RowFacts };
+type RowDecision = { effect: RowEffect; match: PlanRow | undefined; facts: RowFacts };
 
-export type DecisionContext = {
+type DecisionContext = {
   /** The day in London on which the file was received. */
   today: CalendarDate;
   /** True of an authority that has loaded nothing yet: there is no earlier state to compare with. */

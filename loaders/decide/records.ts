@@ -51,7 +51,7 @@ export type Decided = {
 };
 
 /** Findings go where they are capped, so that a file full of them does not fill memory. */
-export type FindingSink = { add(...findings: readonly Finding[]): void };
+type FindingSink = { add(...findings: readonly Finding[]): void };
 
 /**
  * Decides on every record against what is held, and writes the decisions into the spool: rows to apply, and

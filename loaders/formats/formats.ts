@@ -12,7 +12,7 @@ import type { UploadEvent, UploadHeader } from './common/upload.ts';
 import { readCsvUpload } from './csv/events.ts';
 import { readSpineHeader, readSpineXml } from './spine/spine.ts';
 
-export type Reader = {
+type Reader = {
   /**
    * The file's header, then its records, as its text streams in.
    *
@@ -46,7 +46,7 @@ export const READERS: Record<UploadFormat, Reader> = {
   },
 };
 
-export type Recognised = {
+type Recognised = {
   format: UploadFormat;
   /** True where nothing but blanks came. */
   empty: boolean;

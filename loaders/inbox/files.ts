@@ -49,7 +49,7 @@ const heldSchema = z.object({
   /** The provisional one. */
   acknowledgement: acknowledgementSchema,
 });
-export type HeldUnit = { unit: Unit; acknowledgement: Acknowledgement };
+type HeldUnit = { unit: Unit; acknowledgement: Acknowledgement };
 
 const HELD_FILE = 'held.json';
 
@@ -83,7 +83,7 @@ export type Alone =
 
 /** Folders that are the inbox's own. */
 const PLACES = ['processing', 'held', 'done', 'failed'] as const;
-export type InboxPlace = (typeof PLACES)[number];
+type InboxPlace = (typeof PLACES)[number];
 
 /** What is in a folder of the inbox and cannot be worked on, by that folder's name. */
 export type Stuck = { place: string; hint: string };

@@ -30,7 +30,7 @@ export type MeshSender = Pick<
   'from' | 'to' | 'workflowId' | 'subject' | 'localId' | 'dtsId' | 'partnerId'
 >;
 
-export type ReadControl =
+type ReadControl =
   | { kind: 'control'; control: MeshControl }
   /** `cut` where more of it may still be on its way; `sender` where it says by whom, and for which workflow, it was sent. */
   | { kind: 'unreadable'; cut: boolean; hint: string; sender?: MeshSender };
@@ -154,7 +154,7 @@ export function readControl(text: string): ReadControl {
 }
 
 /** What a file to be sent by a MESH client says of itself. */
-export type SentControl = Pick<
+type SentControl = Pick<
   MeshControl,
   'from' | 'to' | 'workflowId' | 'subject' | 'localId' | 'partnerId'
 >;

@@ -8,7 +8,7 @@ import { LoadSlots } from './load-slots.ts';
 import { placeOf } from './order.ts';
 
 /** A file to load, with what is known of it beside its name. */
-export type FileToLoad = { path: string; name: string; metadata?: CsvMetadata };
+type FileToLoad = { path: string; name: string; metadata?: CsvMetadata };
 
 export type FileLoaded<F extends FileToLoad = FileToLoad> = { file: F } & (
   | { kind: 'acknowledged'; acknowledgement: Acknowledgement }

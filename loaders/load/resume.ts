@@ -10,7 +10,7 @@ import { Spool, SpoolInUse } from '../spool/spool.ts';
 import { LoadFailed } from './load-failed.ts';
 
 /** A file that may be the one that was cut short. */
-export type FileInHand = { sequence: number; sha256: string };
+type FileInHand = { sequence: number; sha256: string };
 
 /**
  * Carries to its end whatever load of the authority a crash cut short, before another begins.

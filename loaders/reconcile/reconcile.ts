@@ -19,7 +19,7 @@ import { Spool } from '../spool/spool.ts';
 import type { PlacedRow } from '../spool/spooled-rows.ts';
 
 /** A case system's extract, read and checked. */
-export type Extract = {
+type Extract = {
   name: string;
   /** Milliseconds since 1970. */
   receivedAt: number;
@@ -29,7 +29,7 @@ export type Extract = {
   rows: readonly PlacedRow[];
 };
 
-export type ExtractOptions = {
+type ExtractOptions = {
   /** Whose it is. A file that names another authority cannot be used. */
   authority: OdsCode;
   spoolDir: string;

@@ -9,7 +9,7 @@ import { csvText } from '../formats/common/csv-text.ts';
 
 /** By the ending of their files. */
 export const RECONCILIATION_FORMATS = ['json', 'csv', 'txt'] as const;
-export type ReconciliationFormat = (typeof RECONCILIATION_FORMATS)[number];
+type ReconciliationFormat = (typeof RECONCILIATION_FORMATS)[number];
 
 /** A reconciliation in any of its formats. It holds NHS numbers: for the authority alone. */
 export function formatReconciliation(

@@ -1,10 +1,10 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 
 /** What is kept of a plan; `before` is the place of the one before it in its chain, or {@link NONE}. */
-export type PlanEntry = { identity: number; record: number; end: number; before: number };
+type PlanEntry = { identity: number; record: number; end: number; before: number };
 
 /** Plans in the order of their coming, in chains by a hash of whom they are of. */
-export type PlanTable = {
+type PlanTable = {
   /** How many there are. */
   readonly count: number;
   /** The last plan of a chain, or {@link NONE}. @param hash 32 bits */

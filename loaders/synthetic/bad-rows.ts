@@ -5,7 +5,7 @@ import type { WrittenPerson, WrittenPlan, WrittenRecord } from './text.ts';
 /** What an acknowledgement must say of a record that is wrong on purpose. */
 export type Expected = { kind: string; code: RecordCode; field: string };
 
-export type BadRow = Expected & {
+type BadRow = Expected & {
   /** `later`: only where something of the authority is held already. */
   where: 'anywhere' | 'xml' | 'later';
   record: WrittenRecord;

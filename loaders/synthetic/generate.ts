@@ -45,7 +45,7 @@ export type WrongRecord = Expected & {
 };
 
 /** What its acknowledgement must say, once a file is loaded in its turn. */
-export type ExpectedCounts = { accepted: number; refused: number; code: FileCode };
+type ExpectedCounts = { accepted: number; refused: number; code: FileCode };
 
 export type FileSummary = {
   /** Records in the file; for a CSV its rows. */

@@ -40,7 +40,7 @@ export type HeldFileDecision = NamedPerson & {
 };
 
 /** What tracing found out of the records of a file that waited for it. */
-export type TracedRecords = {
+type TracedRecords = {
   /** Which of the spool's files they are in. */
   of: number;
   /** By record. One that is not there continues waiting. */

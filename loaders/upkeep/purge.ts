@@ -17,7 +17,7 @@ import { forgetWithdrawals } from './withdraw.ts';
 export const LATE_FILES_DAYS = 90;
 const DAY_MS = 86_400_000;
 
-export type PurgeOptions = {
+type PurgeOptions = {
   by: string;
   /** Counts, and changes nothing. */
   dryRun?: boolean;
@@ -27,7 +27,7 @@ export type PurgeOptions = {
 };
 
 /** What was, or would be, removed of one authority. */
-export type Purged = { authority: OdsCode; rows: number };
+type Purged = { authority: OdsCode; rows: number };
 
 /**
  * Removes the rows that no window can show again: ended, deleted or 18 so long ago that they are hidden for

@@ -19,7 +19,7 @@ export type FoundInactive = {
   replacedBy: NhsNumber | undefined;
 };
 
-export type ReverifyOptions = {
+type ReverifyOptions = {
   tracer: Pick<PdsTracer, 'asking' | 'memory'>;
   /** A number that was looked at since then is not due. Milliseconds since 1970. */
   since: number;

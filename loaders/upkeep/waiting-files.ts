@@ -14,7 +14,7 @@ import { type HeldFile, listHeldFiles, releaseHeldFile } from './held-files.ts';
 export const listWaitingFiles = (anchor: Anchor): HeldFile[] =>
   listHeldFiles(anchor).filter(({ untraced }) => untraced !== undefined);
 
-export type TakeUpOptions = {
+type TakeUpOptions = {
   tracer: NumberTracer;
   /** Given the notice of numbers that are no longer in use before anything is applied. */
   onNotice: (notice: InactiveNumbersNotice) => Promise<void> | void;

@@ -26,7 +26,7 @@ const USE_SHARED_EVERY_MS = 1_000;
 const REVIEWED_EVERY_MS = 60_000;
 const MEBIBYTE = 1_048_576;
 
-export type AdmissionContextDependencies = {
+type AdmissionContextDependencies = {
   configuration: Configuration;
   identities: Identities;
   readiness: Readiness;

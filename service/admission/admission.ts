@@ -89,7 +89,7 @@ export function identifyCaller(
   return { kind: 'admitted', ids: { ...ids, requestId }, caller };
 }
 
-export type AdmissionDependencies = {
+type AdmissionDependencies = {
   authenticate: Authenticate;
   /** The organisations registered, as they are now. */
   organisations: () => ReadonlyMap<string, Organisation>;

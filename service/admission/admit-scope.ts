@@ -9,7 +9,7 @@ import {
 } from './admission.ts';
 import type { Authenticate } from './authenticate.ts';
 
-export type ScopedAdmission = KnownCaller | Refusal;
+type ScopedAdmission = KnownCaller | Refusal;
 
 export type ScopedAdmissionDependencies = { authenticate: Authenticate; take: TakeFromLimits };
 

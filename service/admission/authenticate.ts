@@ -47,7 +47,7 @@ export type Authenticate = (
   authorization: string | undefined,
 ) => Authentication | Promise<Authentication>;
 
-export type AuthenticatorOptions = {
+type AuthenticatorOptions = {
   issuers: readonly TrustedIssuer[];
   /** Whether tokens of the demo issuer count, asked at every use; undefined while it is not known. */
   demoAllowed: () => boolean | undefined;

@@ -13,9 +13,7 @@ import type { Identity } from '#schemas/people/identity.ts';
 import type { RequestHead } from '../http/request-head.ts';
 
 export type RoleRefusal = Extract<ErrorCode, `role-${string}`>;
-export type RoleChoice =
-  | { kind: 'chosen'; caller: Caller }
-  | { kind: 'refused'; code: RoleRefusal };
+type RoleChoice = { kind: 'chosen'; caller: Caller } | { kind: 'refused'; code: RoleRefusal };
 
 /** The role in use: the only one, or the one that `NHSD-Session-URID` names. */
 export function chooseRole(

@@ -22,7 +22,7 @@ const ALGORITHM = 'ES256';
 export type DemoClaims = Omit<Claims, 'iss' | 'exp' | 'scope'> & { scope?: string };
 
 /** The issuer of demo tokens: a random key of this data folder, good for nothing but a demo dataset. */
-export type DemoIssuer = {
+type DemoIssuer = {
   trusted: TrustedIssuer;
   sign(claims: DemoClaims, lifetimeSeconds: number): Promise<string>;
 };

@@ -6,7 +6,7 @@ import { ADMISSION } from '#schemas/wording/operations.ts';
 import { namesEachOnce } from '../http/json-members.ts';
 
 /** What an issuer says of an opaque token, checked as the signature of a signed one is. */
-export type Introspected =
+type Introspected =
   | { kind: 'active'; payload: JWTPayload }
   /** Expired, withdrawn, or never given: the issuer does not say which. */
   | { kind: 'inactive' }

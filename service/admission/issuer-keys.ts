@@ -117,7 +117,7 @@ export function listed(keys: readonly string[]): string {
   return `${keys.slice(0, LISTED_AT_MOST).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-export type RemoteKeysOptions = {
+type RemoteKeysOptions = {
   /** How often the keys are fetched again. Default 300,000. */
   refreshMs?: number;
   /** Between fetches that tokens of unknown keys, or failures, bring about. Default 30,000. */

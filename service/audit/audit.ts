@@ -10,7 +10,7 @@ import type { Reach } from './search/searched-until.ts';
 import type { ThreadMessage, ThreadSettings } from './thread.ts';
 
 /** Plain numbers of how the sealing goes, for metrics. */
-export type AuditNumbers = {
+type AuditNumbers = {
   sealedEvents: number;
   unsealedEvents: number;
   /** Entries by somebody else for which nobody has answered. */

@@ -21,7 +21,7 @@ import { settingsHelp } from './settings-help.ts';
 import { whenToldToStop } from './signals.ts';
 import { runningRedis, withStore } from './store.ts';
 
-export type WatchOptions = { out?: string };
+type WatchOptions = { out?: string };
 
 /** A load under way is given this long to end; one that is cut short is resumed by the next start. */
 const LOADS_END_WITHIN_MS = 25_000;

@@ -9,7 +9,7 @@ export const TAGS = {
   Audit: 'Who looked at whom, for privacy officers and Caldicott Guardians.',
   Service: 'Routes without a token: health checks and descriptions.',
 } as const;
-export type Tag = keyof typeof TAGS;
+type Tag = keyof typeof TAGS;
 
 /** A query parameter, a part of the address or a header. */
 export type Parameter = {

@@ -13,7 +13,7 @@ export type WatchedFiles<T> = {
   stop: () => void;
 };
 
-export type WatchOptions = {
+type WatchOptions = {
   everyMs: number;
   /** Told once for each bad state of the files. */
   onProblem?: (sentence: string) => void;

@@ -39,7 +39,7 @@ export type Form = {
   words: (checked: Checked, admitted: Admitted, request: LookupRequest) => string;
 };
 
-export type LookedUp =
+type LookedUp =
   | {
       kind: 'answered';
       body: string;
@@ -48,7 +48,7 @@ export type LookedUp =
     }
   | { kind: 'could-not-check'; code: 'number-not-in-use' | 'could-not-check' };
 
-export type LookupDependencies = {
+type LookupDependencies = {
   store: LookupStore;
   readiness: Pick<Readiness, 'open' | 'authorities' | 'authoritiesAt'>;
   coverage: () => CoverageState;

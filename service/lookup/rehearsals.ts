@@ -5,7 +5,7 @@ import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#schemas/sample.ts';
 import { type CoverageLimits, type CoverageState, coverageOf, type Directory } from './coverage.ts';
 
 /** What a demo answers for a number as though it had come about, since no upload can bring it about. */
-export type Rehearsal =
+type Rehearsal =
   | { kind: 'unchecked' }
   | { kind: 'limited'; limit: LimitReached }
   | {

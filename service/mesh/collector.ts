@@ -14,7 +14,7 @@ export type MeshOutbox = {
   again: boolean;
 };
 
-export type CollectorOptions = {
+type CollectorOptions = {
   file: MeshFile;
   /** Ours: pairs from another one are left where they are. */
   mailbox: string;

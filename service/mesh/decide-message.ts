@@ -3,7 +3,7 @@ import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import type { Store } from '#store/store.ts';
 import { localIdOf, MeshFile, type Sent, titleOf } from './mesh-file.ts';
 
-export type DecidedMessage =
+type DecidedMessage =
   /** @param nextId the local id under which it is sent again; absent where it is given up */
   | { kind: 'decided'; title: string; recipient: string; nextId?: string }
   /** There is none of that id of which somebody decides. */

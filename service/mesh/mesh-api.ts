@@ -9,7 +9,6 @@ import {
   retryAfterMs,
   type Sink,
 } from './exchange.ts';
-
 import { away, MeshAway } from './mesh-away.ts';
 import {
   clean,

@@ -14,7 +14,7 @@ import { createReceiver } from './receiver.ts';
 import { createSender } from './sender.ts';
 
 /** Something for the operator: to see to, unless it is said for information. */
-export type Tell = (sentence: string, level?: 'info') => void;
+type Tell = (sentence: string, level?: 'info') => void;
 
 export type MeshClientOptions = {
   /** Read again for each round, so that a certificate that was renewed counts. @throws a sentence */

@@ -9,7 +9,7 @@ import { openDurable } from '#store/files/sqlite.ts';
  * `wrong`: it cannot be fetched, and is tried again. `gone`: MESH has removed it.
  */
 const RECEIVED = ['stored', 'handed', 'done', 'left', 'wrong', 'gone'] as const;
-export type ReceivedState = (typeof RECEIVED)[number];
+type ReceivedState = (typeof RECEIVED)[number];
 
 /**
  * `waiting`: to be sent. `asked`: the first part was sent, and whether it was taken is not known. `sending`: taken,
@@ -26,7 +26,7 @@ const SENT = [
   'unclear',
   'dropped',
 ] as const;
-export type SentState = (typeof SENT)[number];
+type SentState = (typeof SENT)[number];
 
 const receivedRow = z.object({
   id: z.string(),
@@ -71,7 +71,7 @@ export const titleOf = ({ subject, name }: Pick<Sent, 'subject' | 'name'>): stri
 
 const reportRow = z.object({ id: z.string(), at: z.number(), text: z.string() });
 /** A report of MESH's on something that this service does not know of. */
-export type StrayReport = z.infer<typeof reportRow>;
+type StrayReport = z.infer<typeof reportRow>;
 
 const times = z.object({ polledAt: z.number(), handshakeAt: z.number() });
 
@@ -82,7 +82,7 @@ const stateSchema = z.object({
   at: z.iso.datetime(),
 });
 /** How the client does, for anybody who asks. */
-export type MeshState = z.infer<typeof stateSchema>;
+type MeshState = z.infer<typeof stateSchema>;
 
 const countRow = z.object({ state: z.string(), count: z.number() });
 export type MeshCounts = {

@@ -14,7 +14,7 @@ import type { MeshCounts } from './mesh-file.ts';
 import type { MailboxSettings } from './settings.ts';
 
 /** Plain numbers of the mailbox, for metrics. */
-export type MeshNumbers = MeshCounts & {
+type MeshNumbers = MeshCounts & {
   problem: boolean;
   /** Milliseconds since the mailbox was asked what there is; `undefined` before the first time. */
   polledAgoMs: number | undefined;
@@ -29,7 +29,7 @@ export type Mesh = {
   stop(): Promise<void>;
 };
 
-export type MeshStartOptions = {
+type MeshStartOptions = {
   settings: MailboxSettings;
   /** How what came is loaded; folders and MESH are given here. */
   intake: Omit<InboxOptions, 'dir' | 'outbox' | 'mesh' | 'settleMs'>;

@@ -13,7 +13,7 @@ import { MeshAway } from './mesh-away.ts';
 import type { MeshFile, Received } from './mesh-file.ts';
 import type { FetchedChunk, MessageHead } from './mesh-messages.ts';
 
-export type ReceiverOptions = {
+type ReceiverOptions = {
   api: MeshApi;
   file: MeshFile;
   /** Ours. */

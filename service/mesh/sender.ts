@@ -10,7 +10,7 @@ import { eachApart, MeshAway } from './mesh-away.ts';
 import { localIdOf, type MeshFile, type Sent, titleOf } from './mesh-file.ts';
 import type { MessageHead, Tracked } from './mesh-messages.ts';
 
-export type SenderOptions = {
+type SenderOptions = {
   api: MeshApi;
   file: MeshFile;
   /** Where what is being sent lies until it is delivered. It is there. */

@@ -26,7 +26,7 @@ export type Cursor = {
 };
 
 /** An entry with what only this file needs. */
-export type StoredEntry = {
+type StoredEntry = {
   row: number;
   authority: string;
   count: number;

@@ -6,7 +6,7 @@ import type { Directory, NotifierOptions, Notifying } from './notifier.ts';
 import type { NotifierOrder } from './thread.ts';
 
 /** Plain numbers of how authorities are notified, for metrics. */
-export type NotificationNumbers = {
+type NotificationNumbers = {
   /** Sealed events that have not been read yet. */
   behindEvents: number;
   /** Age in milliseconds of the oldest access that no notification reports; 0 where there is none. */
@@ -25,7 +25,7 @@ export type Notifications = {
   stop(): Promise<void>;
 };
 
-export type NotificationsOptions = Omit<NotifierOptions, 'clock'> & {
+type NotificationsOptions = Omit<NotifierOptions, 'clock'> & {
   /** `undefined` before the authorities have been read. */
   directory: () => Directory | undefined;
 };

@@ -20,7 +20,7 @@ import { type Cursor, NotificationFile, type NotifierState } from './notificatio
 import { type NotificationMesh, removeNotification, writeNotification } from './outbox.ts';
 
 /** What of an authority is in its notifications. */
-export type NotifiedAuthority = { code: string; name: string; sequenceOffset: number };
+type NotifiedAuthority = { code: string; name: string; sequenceOffset: number };
 /** What changes while the service runs. */
 export type Directory = {
   authorities: readonly NotifiedAuthority[];

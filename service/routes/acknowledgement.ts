@@ -14,7 +14,7 @@ import {
 } from '../uploads/guarded-authority.ts';
 import type { Route } from './route.ts';
 
-export type AcknowledgementDependencies = AuthorityGuardDependencies & {
+type AcknowledgementDependencies = AuthorityGuardDependencies & {
   store: Pick<Store, 'intakeState' | 'fileOf'>;
 };
 

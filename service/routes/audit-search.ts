@@ -20,7 +20,7 @@ import { problemResponse } from '../http/problem.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Route } from './route.ts';
 
-export type AuditSearchDependencies = ScopedAdmissionDependencies &
+type AuditSearchDependencies = ScopedAdmissionDependencies &
   GuardDependencies &
   ViewerDependencies & {
     log: Log;

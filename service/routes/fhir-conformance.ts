@@ -13,7 +13,7 @@ import { SAFE_HEADERS } from '../http/headers.ts';
 import { readRequestIds } from '../http/request-ids.ts';
 import type { Route } from './route.ts';
 
-export type ConformanceDependencies = {
+type ConformanceDependencies = {
   baseOf: BaseOf;
   /** Of the software. */
   version: string;

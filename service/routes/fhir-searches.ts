@@ -15,7 +15,7 @@ import { FHIR_BASE, FHIR_JSON, NHS_NUMBER_SYSTEM } from '../fhir/vocabulary.ts';
 import { guardedLookup, type LookupGuardDependencies } from '../lookup/guarded-lookup.ts';
 import type { Route } from './route.ts';
 
-export type FhirSearchDependencies = LookupGuardDependencies & SearchDependencies;
+type FhirSearchDependencies = LookupGuardDependencies & SearchDependencies;
 
 const bundleSchema = z
   .looseObject({

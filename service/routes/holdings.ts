@@ -13,7 +13,7 @@ import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/gu
 import { HOLDINGS_FORMATS, holdingsRead, holdingsText } from '../uploads/holdings.ts';
 import type { Route } from './route.ts';
 
-export type HoldingsDependencies = AuthorityGuardDependencies & {
+type HoldingsDependencies = AuthorityGuardDependencies & {
   store: Pick<Store, 'authority' | 'rowsOf' | 'appendEvent'>;
   readiness: Pick<Readiness, 'open'>;
 };

@@ -15,7 +15,7 @@ import { whenUndelivered } from '../lookup/undelivered.ts';
 import type { PlainLookupDependencies } from './lookup.ts';
 import type { Route } from './route.ts';
 
-export type BatchDependencies = PlainLookupDependencies & {
+type BatchDependencies = PlainLookupDependencies & {
   /** Counts further requests of a caller, and tells if they are too many. */
   take: (caller: Caller, cost: number) => LimitReached | undefined;
 };

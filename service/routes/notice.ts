@@ -9,7 +9,7 @@ import { readNotice } from '../uploads/notices.ts';
 import { sequenceInPath, sequenceOf } from './acknowledgement.ts';
 import type { Route } from './route.ts';
 
-export type NoticeDependencies = AuthorityGuardDependencies & {
+type NoticeDependencies = AuthorityGuardDependencies & {
   /** Where notices lie. */
   loads: { noticesDir: string };
 };

@@ -15,7 +15,7 @@ import { mediaType, preferredFormat } from '../uploads/format.ts';
 import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
 import type { Route } from './route.ts';
 
-export type NotificationsDependencies = AuthorityGuardDependencies & {
+type NotificationsDependencies = AuthorityGuardDependencies & {
   /** Where the sealed log lies, and notifications with it. */
   auditFolder: string;
   store: Pick<Store, 'appendEvent'>;

@@ -18,7 +18,7 @@ import { holdingsRead } from '../uploads/holdings.ts';
 import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
 import type { Route } from './route.ts';
 
-export type ReconcileDependencies = AuthorityGuardDependencies & {
+type ReconcileDependencies = AuthorityGuardDependencies & {
   store: Pick<Store, 'authority' | 'intakeState' | 'rowsOf' | 'appendEvent'>;
   readiness: Pick<Readiness, 'open'>;
   loads: { spoolDir: string; maxBytes: number };

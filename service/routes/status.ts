@@ -10,7 +10,7 @@ type StatusReadiness = Pick<Readiness, 'ready' | 'checks' | 'authoritiesAt'>;
 export const isReady = (readiness: StatusReadiness, own: readonly OwnCheck[]): boolean =>
   readiness.ready && isDirectoryTrusted(readiness) && !own.some(({ stops }) => stops);
 
-export type StatusDependencies = {
+type StatusDependencies = {
   build: Build;
   readiness: StatusReadiness;
   own: () => readonly OwnCheck[];

@@ -22,7 +22,7 @@ import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
 import { acknowledged, acknowledgementContent } from './acknowledgement.ts';
 import type { Route } from './route.ts';
 
-export type UploadDependencies = AuthorityGuardDependencies & {
+type UploadDependencies = AuthorityGuardDependencies & {
   /** With a loader's rights. */
   store: Store;
   anchor: Anchor;

@@ -64,7 +64,7 @@ function refuseUnprotected(providers: readonly Provider[], publicUrl: string | u
   }
 }
 
-export type BrowsersStart = {
+type BrowsersStart = {
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
   connection: StoreConnection;

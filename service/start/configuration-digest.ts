@@ -41,7 +41,7 @@ function digestConfiguration(
   };
 }
 
-export type ConfigurationDigest = {
+type ConfigurationDigest = {
   versions: LookupEvent['versions'];
   detail: Record<string, string | number>;
 };

@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 600_000;
 /** A loader at work is not waited for: it is looked at again soon. */
 const LOCK_WAIT_MS = 1_000;
 
-export type Daily = {
+type Daily = {
   /** Does what is due now. Never rejects. */
   look(): Promise<void>;
   stop(): Promise<void>;

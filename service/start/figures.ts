@@ -17,7 +17,7 @@ const LOOKUP_REQUESTS: ReadonlySet<string> = new Set([
   'POST /list',
 ]);
 
-export type FiguresStart = {
+type FiguresStart = {
   connection: StoreConnection;
   readiness: Readiness;
   own: () => readonly OwnCheck[];

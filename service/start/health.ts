@@ -22,7 +22,7 @@ import {
 import type { Lookups } from './lookups.ts';
 import type { Worker } from './worker.ts';
 
-export type HealthDependencies = {
+type HealthDependencies = {
   readiness: Readiness;
   admissionContext: AdmissionContext;
   identities: Identities;

@@ -16,7 +16,7 @@ import type { LookupRoutesDependencies } from '../routes/routes.ts';
 import type { StartContext } from './context.ts';
 import type { StoreConnection } from './redis.ts';
 
-export type LookupsDependencies = {
+type LookupsDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;

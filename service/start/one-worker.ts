@@ -55,7 +55,7 @@ function lastEpoch(path: string): number {
 }
 
 /** What a worker waits for before it is at work: nothing here is known to have come as far as the copy. */
-export type StandBy = {
+type StandBy = {
   /** Told each time the reason to stand by has changed. */
   onStandBy: (why: string) => Promise<void>;
   stopped: AbortSignal;

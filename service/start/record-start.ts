@@ -44,7 +44,7 @@ function recordStart(
   return () => clearInterval(timer);
 }
 
-export type ConfigurationDependencies = {
+type ConfigurationDependencies = {
   readiness: Readiness;
   admissionContext: AdmissionContext;
   identities: Identities;

@@ -56,7 +56,7 @@ const DAY_MS = 86_400_000;
 const LOADER_COMMAND_TIMEOUT_MS = 10_000;
 
 /** What a worker works on from the beginning, before it is known whether lookups can be answered. */
-export type WorkerStore = Tools & { audit: Audit; witnessed: WitnessedLog | undefined };
+type WorkerStore = Tools & { audit: Audit; witnessed: WitnessedLog | undefined };
 
 /**
  * Begins to verify the store and, once what is to be prepared is, to seal its audit.
@@ -311,7 +311,7 @@ function startPds(
   return work;
 }
 
-export type WorkerDependencies = {
+type WorkerDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;

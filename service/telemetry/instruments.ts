@@ -3,7 +3,7 @@ export type Labels = Readonly<Record<string, string>>;
 
 type Described = { name: string; description: string; unit: string };
 export type Point = { labels: Labels; value: number };
-export type DistributionPoint = { labels: Labels; distribution: Distribution };
+type DistributionPoint = { labels: Labels; distribution: Distribution };
 
 /**
  * A metric as it is now, in the terms of OpenTelemetry and without its classes: names, units (UCUM) and

@@ -8,7 +8,7 @@ const HEADERS_WITHIN_MS = 5_000;
 const CONNECTIONS_AT_MOST = 16;
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
-export type MetricsPage = {
+type MetricsPage = {
   /** The port in use, once there is one. */
   readonly port: number | undefined;
   stop(): Promise<void>;

@@ -27,7 +27,7 @@ const METHODS: ReadonlySet<string> = new Set([
   'OPTIONS',
 ]);
 
-export type TokenState = 'valid' | 'none' | 'unknown';
+type TokenState = 'valid' | 'none' | 'unknown';
 /** From the start, since an alert watches their rate. */
 const UNJUDGED = ['could-not-check plain unknown', 'could-not-check fhir unknown'];
 

@@ -95,7 +95,7 @@ export function openResource(own: { version: string; instance: string; role: str
   }).merge(detectResources({ detectors: [envDetector] }));
 }
 
-export type ExportOptions = {
+type ExportOptions = {
   timeoutMillis: number;
   resource: Resource;
   /** Told of each attempt: nothing, or why it failed. */

@@ -3,7 +3,7 @@ import type { Metrics } from './metrics.ts';
 import type { Traces } from './traces.ts';
 
 /** A request under way, as it is measured. */
-export type ObservedRequest = {
+type ObservedRequest = {
   /** @param status 0 where the answer was broken off before it began */
   end(status: number): void;
 };

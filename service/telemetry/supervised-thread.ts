@@ -6,7 +6,7 @@ import { errorFields, type Log } from './log.ts';
 /** How the work of a thread goes, as it says itself. */
 export type ThreadState = { problem: boolean; detail: string };
 
-export type SupervisedThreadOptions<Message> = {
+type SupervisedThreadOptions<Message> = {
   /** Of its program. */
   url: URL;
   settings: unknown;

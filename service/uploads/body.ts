@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 
-export type UploadBody = {
+type UploadBody = {
   /** The body as it was before it was encoded. */
   stream: Readable;
   /** What was wrong with it, if that is why the stream broke off. */

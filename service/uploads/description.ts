@@ -1,7 +1,7 @@
 import type { CsvMetadata } from '#loaders/load/load.ts';
 import type { RequestHead } from '../http/request-head.ts';
 
-export type UploadDescription = { kind: 'described'; metadata: CsvMetadata } | { kind: 'refused' };
+type UploadDescription = { kind: 'described'; metadata: CsvMetadata } | { kind: 'refused' };
 
 export const CREATED_AT = /^[0-9T:.Z+-]{8,35}$/;
 const FIELDS = {

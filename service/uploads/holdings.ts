@@ -8,7 +8,7 @@ import type { PlanRow } from '#schemas/plans/row.ts';
 import type { AdmittedAuthority } from './guarded-authority.ts';
 
 export const HOLDINGS_FORMATS = ['json', 'csv'] as const;
-export type HoldingsFormat = (typeof HOLDINGS_FORMATS)[number];
+type HoldingsFormat = (typeof HOLDINGS_FORMATS)[number];
 
 const COLUMNS = [
   'nhs_number',

@@ -11,9 +11,7 @@ import type { LoadSettings } from './load-settings.ts';
 const DAY_MS = 86_400_000;
 
 /** What an inbox loads into, for as long as `work` takes. */
-export type Using = <T>(
-  work: (opened: { store: Store; anchor: Anchor }) => Promise<T>,
-) => Promise<T>;
+type Using = <T>(work: (opened: { store: Store; anchor: Anchor }) => Promise<T>) => Promise<T>;
 
 /** How whatever comes into an inbox is loaded, except for where it lies. */
 export function inboxIntake(

@@ -14,7 +14,7 @@ import { appendEvent } from './events.ts';
 import { joinEvent, timeOf } from './stream-entry.ts';
 
 /** An event as it goes into the sealed log. */
-export type StreamEvent = {
+type StreamEvent = {
   /** Its stream, by its place in `auditPartitions`. */
   stream: number;
   number: number;

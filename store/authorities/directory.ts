@@ -17,7 +17,7 @@ import {
   readDataset,
 } from './dataset.ts';
 
-export type AuthorityDetails = {
+type AuthorityDetails = {
   name?: string;
   officeHoursPhone?: string;
   emergencyDutyTeamPhone?: string;

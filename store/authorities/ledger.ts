@@ -34,7 +34,7 @@ export type FileLedgerEntry = {
 };
 
 /** What a load changes of what is known of its authority; what is not given stays. */
-export type AuthorityChange = {
+type AuthorityChange = {
   dataAsOf?: string;
   emergencyDutyTeamPhoneAsOf?: string;
   sequence?: number;
@@ -52,7 +52,7 @@ export type AuthorityChange = {
   breakers?: OwnBreakers;
 };
 
-export type FinishedFile = AuthorityChange & { ledger: FileLedgerEntry };
+type FinishedFile = AuthorityChange & { ledger: FileLedgerEntry };
 
 const loadSizeSchema = z.object({ rows: z.number(), added: z.number() });
 export type LoadSize = z.infer<typeof loadSizeSchema>;

@@ -8,7 +8,7 @@ import { SENTINELS } from '#schemas/wording/store.ts';
 import type { HostPort, StoreAddress, TlsTexts } from './address.ts';
 import { list, wholeNumber } from './reply.ts';
 
-export type SentinelReplica = HostPort & { priority: number };
+type SentinelReplica = HostPort & { priority: number };
 
 /** What the sentinels say, as far as they can be reached. */
 export type Sentinels = {

@@ -33,7 +33,7 @@ export type AnchoredHeldFile = {
 };
 
 /** The hold that begins, and the id of the one that is over. */
-export type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | undefined };
+type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | undefined };
 
 export type AnchoredAuthority = { sequence: number; rows: number; digest: string };
 
@@ -73,11 +73,11 @@ const holdRow = z.object({
 });
 const acknowledgedSchema = z.object({ id: z.string(), offset: z.number(), heartbeat: z.number() });
 /** How far replicas had acknowledged: the primary's replication id and offset, and the worker's last sign of life. */
-export type Acknowledged = z.infer<typeof acknowledgedSchema>;
+type Acknowledged = z.infer<typeof acknowledgedSchema>;
 const jsonRow = z.object({ json: z.string() });
 const marksSchema = z.array(z.object({ mark: z.string(), at: z.number() }));
 /** What a server was marked with, and when, milliseconds of the store's clock. */
-export type ServerMark = z.infer<typeof marksSchema>[number];
+type ServerMark = z.infer<typeof marksSchema>[number];
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS dataset (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,

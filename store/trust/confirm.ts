@@ -21,7 +21,7 @@ export function ageOf(anchor: Anchor, now: number) {
   return { lastAlive, ageMs, isOld: ageMs >= OLD_AFTER_MS };
 }
 
-export type PromotionConfirmed =
+type PromotionConfirmed =
   | { kind: 'replica' | 'known' }
   | { kind: 'too-many'; missing: number }
   /** What was answered after `lastAlive` may be missing; of what was known then, so many events are. */

@@ -62,9 +62,7 @@ export async function requireReplicas(redis: Redis, named: NamedPerson): Promise
   return true;
 }
 
-export type ReplicaChanged =
-  | { kind: 'changed'; kept: boolean }
-  | { kind: 'primary' | 'not-in-step' };
+type ReplicaChanged = { kind: 'changed'; kept: boolean } | { kind: 'primary' | 'not-in-step' };
 
 /**
  * Says whether a replica may be promoted, by `replica-priority`, and has it written into the server's file. Audited

@@ -30,7 +30,7 @@ const wordSchema = z.object({
     }),
   ),
 });
-export type ReplicasWord = z.infer<typeof wordSchema>;
+type ReplicasWord = z.infer<typeof wordSchema>;
 
 function parsed<T>(schema: z.ZodType<T>, text: string): T | undefined {
   try {

@@ -52,7 +52,7 @@ const REPLICAS_ACKNOWLEDGE_WITHIN_MS = 500;
 const TOLD_AGAIN_AFTER_MS = 3_600_000;
 
 /** Whether this data folder is the newest state, by those who are not on this machine. */
-export type CopyComparison = {
+type CopyComparison = {
   /** False while they are being asked: nothing is opened until then. */
   readonly done: boolean;
   /** What is wrong and what to do, in a sentence, where they know a newer or another one. */

@@ -32,7 +32,7 @@ import { fileCsv, person, planOf } from '../support/upload-model.ts';
  * "no flag" wrongly, and a primary that was cut off with its lookup process answered nothing.
  */
 
-export type FailoverOptions = {
+type FailoverOptions = {
   seed: number;
   rounds: number;
   /** A redis-server or valkey-server of another version. */
@@ -176,7 +176,7 @@ function faultsOf(seed: number, rounds: number, names: readonly string[]): strin
   return all.slice(0, rounds);
 }
 
-export type FailoverOutcome = {
+type FailoverOutcome = {
   /** What is wrong in the end; nothing, if all is well. */
   wrong: string[];
   answered: number;

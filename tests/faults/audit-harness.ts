@@ -26,7 +26,7 @@ import { CLOCK_RIGHT, canTurnClocks, clockFrom } from '../support/turned-clock.t
  * log, once, and of every one that showed a plan its authority was told.
  */
 
-export type AuditFaultOptions = { seed: number; points: number; say?: (line: string) => void };
+type AuditFaultOptions = { seed: number; points: number; say?: (line: string) => void };
 
 const NAMES = ['worker', 'other worker', 'lookup', 'redis'] as const;
 type Name = (typeof NAMES)[number];

@@ -21,7 +21,7 @@ import { startTestStore, WAIT_MS } from '../support/test-store.ts';
  * other, and no dataset is closed by the other's worker.
  */
 
-export type DatasetFaultOptions = { seed: number; points: number; say?: (line: string) => void };
+type DatasetFaultOptions = { seed: number; points: number; say?: (line: string) => void };
 
 const HELD = testNumber(1);
 const ENTRY = JSON.stringify({

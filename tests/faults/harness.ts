@@ -26,7 +26,7 @@ import { startTestStore, until, WAIT_MS } from '../support/test-store.ts';
  * in real processes, then loaded again; compared with the same files loaded undisturbed.
  */
 
-export type FaultOptions = {
+type FaultOptions = {
   seed: number;
   points: number;
   /** Plans of the first file of an authority, on average. */

@@ -18,7 +18,7 @@ import { startTestStore, WAIT_MS } from '../support/test-store.ts';
  * then on nothing may be answered.
  */
 
-export type ReplyFaultOptions = { seed: number; points: number; say?: (line: string) => void };
+type ReplyFaultOptions = { seed: number; points: number; say?: (line: string) => void };
 
 const NOT_IN_DIRECTORY = odsCodeSchema.parse('ZZ199');
 const ENTRY = JSON.stringify({

@@ -2,7 +2,7 @@ import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from './processes.ts';
 
-export type Addition = { file: string; after: string; text: string };
+type Addition = { file: string; after: string; text: string };
 
 /** Copies the program into a folder and adds to some of its files, to try what a change of so much does. */
 export async function changedTree(folder: string, additions: readonly Addition[]): Promise<string> {

@@ -10,7 +10,7 @@ import { role } from './service.ts';
 import { createVisitor, type Visitor } from './visitor.ts';
 
 /** Somebody whom no demo offers. */
-export type Somebody = { user?: string; organisation: string; scopes: readonly Scope[] };
+type Somebody = { user?: string; organisation: string; scopes: readonly Scope[] };
 
 /** A browser in which somebody is signed in to a demo, with whatever rights a test needs. */
 export async function visitorAs(

@@ -10,7 +10,7 @@ import type {
 import { z } from 'zod';
 
 /** Checks resources against the definitions of FHIR R4: shapes, invariants, bindings, references. */
-export type FhirValidation = {
+type FhirValidation = {
   /** Every fault there is, each with its place; empty for a sound resource. */
   faults(resource: Resource): string[];
 };

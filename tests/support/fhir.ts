@@ -15,7 +15,7 @@ export const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
 
 type Kinds = { CareTeam: CareTeam; Flag: Flag; AuditEvent: AuditEvent };
 
-export type FhirRequest = {
+type FhirRequest = {
   token?: string;
   method?: 'GET' | 'POST';
   headers?: Record<string, string | undefined>;

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 
-export type HeldReplies = {
+type HeldReplies = {
   /** The connection, whose chosen replies are kept back. Commands are sent as they come. */
   redis: Redis;
   /** Calls whose replies are kept back, in the order in which they were sent. */

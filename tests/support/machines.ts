@@ -44,7 +44,7 @@ const withSecrets = (text: string): string =>
 const addressOf = (machine: number): string => `127.0.1.${machine + 1}`;
 
 /** Ends whose packets a partition may swallow: machines, and other callers with an address of their own. */
-export type End = number | 'lookup' | 'worker';
+type End = number | 'lookup' | 'worker';
 const CALLERS = { lookup: '127.0.2.1', worker: '127.0.2.2' } as const;
 const endOf = (address: string | undefined): End | undefined => {
   const plain = address?.replace('::ffff:', '');

@@ -11,7 +11,7 @@ import type { MeshConnection } from '#service/mesh/exchange.ts';
 import { certify } from './certificates.ts';
 
 /** What the server does to a request instead of, or besides, answering it. */
-export type MeshFault =
+type MeshFault =
   /** The connection ends before anything is done. */
   | { kind: 'cut-before' }
   /** It is done, and the connection ends before the answer. */
@@ -28,9 +28,9 @@ export type MeshFault =
   | { kind: 'drip' };
 
 type Answer = { status: number; headers: OutgoingHttpHeaders; body: Buffer };
-export type MeshCall = { method: string; path: string; headers: IncomingMessage['headers'] };
+type MeshCall = { method: string; path: string; headers: IncomingMessage['headers'] };
 
-export type StoredMessage = {
+type StoredMessage = {
   id: string;
   from: string;
   to: string;

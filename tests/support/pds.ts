@@ -9,7 +9,7 @@ import { createTokens } from '#loaders/check/tracing/pds/token.ts';
 import { type MadeUpPds, startMadeUpPds } from '#loaders/synthetic/made-up-pds.ts';
 import { temporaryFolder } from './upload-loading.ts';
 
-export type KeyPair = { pem: string; privateKey: CryptoKey; publicKey: CryptoKey };
+type KeyPair = { pem: string; privateKey: CryptoKey; publicKey: CryptoKey };
 
 export async function keyPair(): Promise<KeyPair> {
   // As short as RS512 takes: a longer one would only take time.

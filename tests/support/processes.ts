@@ -8,7 +8,7 @@ import { until } from './service.ts';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-export type Ended = { code: number | null; stdout: string; stderr: string };
+type Ended = { code: number | null; stdout: string; stderr: string };
 
 /** A process of the command line, with nothing of the test's own settings. */
 export function cpFlags(

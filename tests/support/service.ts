@@ -23,10 +23,10 @@ export { until } from './test-store.ts';
 /** A folder that {@link startTestService} and tests of processes use; removed by the test. */
 export const testFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'cpf-service-'));
 
-export type TestRow = Partial<SpooledRow> & Pick<SpooledRow, 'nhsNumber'>;
+type TestRow = Partial<SpooledRow> & Pick<SpooledRow, 'nhsNumber'>;
 
 /** One authority of a test's dataset, loaded with these rows. */
-export type TestAuthority = {
+type TestAuthority = {
   code: string;
   name?: string;
   officeHoursPhone?: string;

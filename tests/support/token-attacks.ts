@@ -13,7 +13,7 @@ import type { TokenRefusal } from '#service/admission/authenticate.ts';
 type Pair = Awaited<ReturnType<typeof generateKeyPair>>;
 
 /** Whom the attacks are made against: an issuer that signs by ES256 with the key `key-1`. */
-export type Victim = {
+type Victim = {
   issuer: string;
   audience: string;
   /** Of an issuer that is trusted as well, with another key of the same id. */

@@ -154,7 +154,7 @@ export const CSV_COLUMNS = [
 const quoted = (text: string): string =>
   /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 
-export type CsvStyle = {
+type CsvStyle = {
   columns?: string[];
   lineEnd?: '\n' | '\r\n';
   bom?: boolean;

@@ -14,7 +14,7 @@ import { extendsTree } from '#service/audit/tlog/proof.ts';
 
 const COSIGNATURE = 4;
 
-export type WitnessSigner = { key: WitnessKey; privateKey: KeyObject };
+type WitnessSigner = { key: WitnessKey; privateKey: KeyObject };
 
 /** A witness's key, made as C2SP signed-note and tlog-cosignature say. */
 export function witnessSigner(name: string): WitnessSigner {

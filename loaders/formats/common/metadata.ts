@@ -48,7 +48,7 @@ export type MappingOf = (
 
 const SIDECAR_AT_MOST = 4_096;
 
-export type CsvHeader = { header: UploadHeader; problems: FileProblem[]; warnings: FileProblem[] };
+type CsvHeader = { header: UploadHeader; problems: FileProblem[]; warnings: FileProblem[] };
 
 /**
  * Authority, sequence, creation time and row count of a CSV: each by option, else from the sidecar

@@ -37,14 +37,14 @@ const COLUMNS_AT_MOST = 200;
 const LINE_AT_MOST = 65_536;
 const DROPPED_NAMED_AT_MOST = 50;
 
-export type CsvEvent =
+type CsvEvent =
   | { kind: 'columns'; problems: FileProblem[]; dropped: string[] }
   | { kind: 'record'; record: RawRecord }
   /** Last, where there were any. */
   | { kind: 'blank-rows'; count: number }
   | DateOrderFinding;
 
-export type CsvOptions = {
+type CsvOptions = {
   /** Whether the names of people are wanted. */
   names: boolean;
   /** What the case system calls its columns and plans. */

@@ -3,7 +3,7 @@
 
 import { tidy } from '#schemas/tidy.ts';
 
-export type CsvLine<Cells> = {
+type CsvLine<Cells> = {
   cells: Cells;
   /** The last line of the text that the record took up, from 1. */
   line: number;
@@ -33,7 +33,7 @@ export class MalformedCsv extends Error {
   }
 }
 
-export type CsvLinesOptions = {
+type CsvLinesOptions = {
   /**
    * Is given the first line; `false` for a column that is to be skipped. `undefined` for a line that is not
    * the header: then it is given the next one too.

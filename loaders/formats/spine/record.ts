@@ -26,7 +26,7 @@ const NAME_AT_MOST = 300;
 const CHILD = 'COCT_TP145101GB01.Child';
 const UNBORN_CHILD = 'COCT_TP145100GB01.UnbornChild';
 
-export type RecordOptions = {
+type RecordOptions = {
   /** Whether the names of people are wanted. */
   names: boolean;
   /** Given the record when it closes. */

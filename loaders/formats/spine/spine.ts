@@ -48,7 +48,7 @@ export async function readSpineHeader(
 }
 
 /** `names`: whether the names of people are wanted. */
-export type SpineOptions = { names: boolean };
+type SpineOptions = { names: boolean };
 
 /** `counts`: of the children that repeat, made when there is one. */
 type Position = { node: Node; name: string; counts: Map<string, number> | undefined };

@@ -15,7 +15,7 @@ export type EnumerationAlert = {
  * neighbours. How many children a user looks up is counted from the audit (alerting.ts). It stops nobody: a
  * nurse in a crowded department at night must not be mistaken for a thief by a program.
  */
-export type EnumerationWatch = {
+type EnumerationWatch = {
   saw: (caller: Caller, nhsNumber: NhsNumber) => void;
   sawInvalid: (caller: Caller) => void;
   /** Forgets who has not been seen for an hour; called each minute. */

@@ -23,7 +23,7 @@ export type Recorder = {
   readonly lost: number;
 };
 
-export type SpoolSettings = { folder: string; mostBytes: number };
+type SpoolSettings = { folder: string; mostBytes: number };
 
 /** Events on their way to the store at the same time. */
 const UNDER_WAY_AT_MOST = 1_000;

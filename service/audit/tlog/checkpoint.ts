@@ -5,7 +5,7 @@ import { openNote, type Signer, signNote, type VerifierKey } from './note.ts';
 /** A tree as its log has signed it (C2SP tlog-checkpoint). */
 export type Checkpoint = { origin: string; size: number; root: Hash };
 
-export type OpenedCheckpoint =
+type OpenedCheckpoint =
   | { kind: 'signed'; checkpoint: Checkpoint; by: VerifierKey[] }
   | { kind: 'malformed' | 'invalid' | 'unknown'; detail: string };
 

@@ -30,7 +30,7 @@ export type WitnessKey = PublicKey<'cosignature'>;
 
 export type Signer = { verifierKey: VerifierKey; privateKey: KeyObject };
 
-export type OpenedNote =
+type OpenedNote =
   | { kind: 'signed'; text: string; by: VerifierKey[] }
   /** Not a note; or a known key's signature is not over this text; or no known key has signed. */
   | { kind: 'malformed' | 'invalid' | 'unknown'; detail: string };

@@ -1,7 +1,7 @@
 import { fromBase64, type Hash, toBase64 } from './hash.ts';
 
 /** A proof that an entry is in a log, as text (C2SP tlog-proof). */
-export type ProofText = {
+type ProofText = {
   index: number;
   path: readonly Hash[];
   /** The signed checkpoint, as it stands. */

@@ -19,7 +19,7 @@ export function fold(hashes: readonly Hash[]): Hash {
 }
 
 /** A full tile's hashes, once there are all of them. */
-export type OnTile = (level: number, index: number, hashes: readonly Hash[]) => void;
+type OnTile = (level: number, index: number, hashes: readonly Hash[]) => void;
 
 /**
  * The right edge of a tree: of every level the hashes of its last tile, not full yet. All that is needed to

@@ -101,7 +101,7 @@ function firstKept(folder: string, size: number): number {
   return isThere(there) ? there * TILE_WIDTH : 0;
 }
 
-export type VerifyOptions = {
+type VerifyOptions = {
   folder: string;
   /** Keys that sign: one of them has to have signed the log's own checkpoint. */
   keys: readonly VerifierKey[];
@@ -332,7 +332,7 @@ async function checkAge(
   });
 }
 
-export type ProofVerification =
+type ProofVerification =
   | { kind: 'proven'; checkpoint: Checkpoint; index: number; entry: string }
   | { kind: 'refuted'; detail: string };
 

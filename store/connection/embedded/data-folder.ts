@@ -95,7 +95,7 @@ const running = z.object({
   ownerPid: z.int().positive(),
   socketPath: z.string(),
 });
-export type Running = z.infer<typeof running>;
+type Running = z.infer<typeof running>;
 
 /** The redis-server last started for the folder; it may have ended since. */
 export const readRunning = (folder: DataFolder): Promise<Running | undefined> =>

@@ -19,7 +19,7 @@ const LAST_RESTART_DELAY_MS = 2_000;
 /** What ran for this long had no trouble starting: earlier restarts no longer count. */
 const RESTARTS_FORGOTTEN_MS = 30_000;
 
-export type RedisProcess = {
+type RedisProcess = {
   pid: number;
   /** Resolves when the process has ended; never rejects. */
   gone: Promise<void>;

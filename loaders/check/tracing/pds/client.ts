@@ -19,7 +19,7 @@ export type Retrieved =
   /** Withdrawn, with nothing to move to. */
   | { kind: 'invalidated' };
 
-export type PdsClientOptions = {
+type PdsClientOptions = {
   /** The base of the API, without a slash at its end. */
   url: string;
   tokens: Tokens;

@@ -11,7 +11,7 @@ import type { TracingMemory } from './memory.ts';
 import { compared } from './patient.ts';
 
 /** How the service does, as far as this process knows. The sentence is for the operator. */
-export type PdsState = { ok: boolean; detail: string; since: number; askedAt?: number };
+type PdsState = { ok: boolean; detail: string; since: number; askedAt?: number };
 
 export type PdsTracer = NumberTracer & {
   readonly memory: TracingMemory;

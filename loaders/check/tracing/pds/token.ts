@@ -6,7 +6,7 @@ import { NumberTracingUnavailable } from '../tracer.ts';
 import { request } from './answers.ts';
 
 /** How this service shows who it is: the key registered with the API platform (application-restricted access). */
-export type PdsCredentials = {
+type PdsCredentials = {
   tokenUrl: string;
   apiKey: string;
   keyId: string;
