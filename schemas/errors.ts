@@ -181,6 +181,15 @@ export const ERRORS = {
     detail:
       'NHSD-Session-URID must be the id of one of the roles in the access token. Leave it out if there is only one.',
   },
+  'assurance-required': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'The sign-in was not strong enough',
+    detail:
+      'The provider says that the identity of this person was checked less well than SIGN_IN_FILE requires, or that they signed in by a weaker means. Pages only.',
+  },
   'activity-required': {
     status: 403,
     fhir: 'forbidden',

@@ -156,18 +156,6 @@ export async function startService(
           baseOf,
         })
       : undefined;
-    const own = watchHealth(start, {
-      readiness,
-      admissionContext,
-      identities,
-      tls,
-      limits,
-      lookups,
-      worker,
-    });
-
-    add(reportFigures(start, { connection, readiness, own, stopping: begun, build }));
-
     let port = PORT;
     const browsers = await startBrowsers(start, {
       kind,
@@ -181,6 +169,19 @@ export async function startService(
     });
     const pages = lookups && (await startPages(start, browsers, { readiness, lookups }));
     const desks = worker && startDesks(browsers, worker.forRoutes);
+
+    const own = watchHealth(start, {
+      readiness,
+      admissionContext,
+      identities,
+      tls,
+      limits,
+      lookups,
+      worker,
+      browsers,
+    });
+
+    add(reportFigures(start, { connection, readiness, own, stopping: begun, build }));
 
     const description = createApiDescription(OPERATIONS, build.version, PUBLIC_URL);
     const routes = [

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { SESSIONS } from '#schemas/wording/operations.ts';
 import { list } from './connection/reply.ts';
 import { keys } from './keys.ts';
 
@@ -15,8 +16,17 @@ type Ending =
 export type SessionEndings = {
   /** Whether what is known of endings is recent enough to judge a session by. */
   readonly current: boolean;
-  /** The time of the store's clock, in milliseconds: never ahead of it, so that what ends afterwards is later. */
-  now: () => number;
+  /** What is known of endings, for the operator; `since` is ISO 8601. */
+  readonly state: { ok: boolean; detail: string; since: string };
+  /**
+   * The time of the store's clock, in milliseconds: never ahead of it, so that what ends afterwards is later.
+   * `undefined` while it is not known: no session begins then.
+   */
+  now: () => number | undefined;
+  /**
+   * Whether a session of this time may have ended without its being read: there were more endings than are read.
+   */
+  isLost: (issuedAt: number) => boolean;
   /**
    * Whether something has ended; of a person, whether at or after a moment by `now`. A session once ended is ended
    * for ever. Ask only while `current`.
@@ -44,6 +54,15 @@ const TRUSTED_FOR_MS = 3_000;
 const READ_AGAIN_MS = 60_000;
 /** Everything is read again so often: whatever clocks did, no ending stays unread. */
 const READ_WHOLE_EVERY_MS = 60_000;
+/**
+ * The password of a lookup process can write any number of endings; reading this many takes a process and Redis
+ * some 60 ms, once a minute. It is the sign-outs of 12 hours of a service with 50,000 people on its pages.
+ */
+const ENDINGS_AT_MOST = 50_000;
+/** Entries of the future that are read, and put right, in one poll. */
+const FUTURE_AT_MOST = 500;
+/** How long the operator is told that there were too many, after there no longer are. */
+const LOST_TOLD_FOR_MS = 3_600_000;
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
@@ -67,21 +86,35 @@ const fieldIn = (member: string): string => member.split('.', 1)[0] ?? '';
 /**
  * The endings of sessions, which is all that is kept of them: a set in Redis, by the store's clock, that every
  * process polls as it polls blocks. Where reading begins depends on the store's clock alone and never on what is in
- * the set, so that no entry from the future can hide others; such an entry counts as of when it was found. While it cannot be read no session is believed, since it may have ended.
+ * the set, so that no entry from the future can hide others; such an entry counts as of when it was found. While it
+ * cannot be read no session is believed, since it may have ended. Of more endings than are read some are unknown:
+ * then no session is believed that began before, and those who sign in afterwards are.
  *
- * @param keepMs how long a session lasts at most: an older ending ends nothing
+ * @param options.keepMs how long a session lasts at most: an older ending ends nothing
+ * @param options.atMost how many endings are read at a time
  */
-export function createSessionEndings(redis: Redis, keepMs: number): SessionEndings {
+export function createSessionEndings(
+  redis: Redis,
+  { keepMs, atMost = ENDINGS_AT_MOST }: { keepMs: number; atMost?: number },
+): SessionEndings {
   const endedAt = new Map<string, number>();
   let readAt = Number.NEGATIVE_INFINITY;
   let readWholeAt = Number.NEGATIVE_INFINITY;
   /** The store's clock, and when this process learned of it. */
   let clock: { storeMs: number; at: number } | undefined;
+  /** By the store's clock: endings up to then may be unread. */
+  let lostUntil = Number.NEGATIVE_INFINITY;
+  let problem: string = SESSIONS.notRead;
+  let state = { ok: false, detail: problem, since: new Date().toISOString() };
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
-  const now = (): number =>
-    clock === undefined ? Date.now() : Math.floor(clock.storeMs + performance.now() - clock.at);
+  const isCurrent = (): boolean => performance.now() - readAt < TRUSTED_FOR_MS;
+
+  function now(): number | undefined {
+    if (clock === undefined || !isCurrent()) return undefined;
+    return Math.floor(clock.storeMs + performance.now() - clock.at);
+  }
 
   async function askTime(): Promise<number> {
     const [seconds, microseconds] = await redis.time();
@@ -92,38 +125,83 @@ export function createSessionEndings(redis: Redis, keepMs: number): SessionEndin
     endedAt.set(field, Math.max(at, endedAt.get(field) ?? 0));
   }
 
-  function read(member: string, score: number, storeMs: number): void {
-    const isFuture = score > storeMs + READ_AGAIN_MS;
-    note(fieldIn(member), isFuture ? storeMs : score);
-    // Where it fails the next reading does it.
-    if (isFuture) redis.zadd(keys.ended, 'XX', storeMs, member).catch(() => undefined);
+  /** Entries with scores from `from` to `to`, and whether there are more than are read. */
+  async function read(from: number | string, to: number | string, most: number) {
+    // Asked first, since too many to be read are too many to be sent.
+    const beyond = await redis.zrangebyscore(keys.ended, from, to, 'LIMIT', most, 1);
+    const isMore = list(beyond).length > 0;
+    const entries: [string, number][] = [];
+    if (isMore) return { entries, isMore };
+    const reply = list(
+      await redis.zrangebyscore(keys.ended, from, to, 'WITHSCORES', 'LIMIT', 0, most),
+    );
+    for (let i = 0; i < reply.length; i += 2)
+      entries.push([String(reply[i]), Number(reply[i + 1])]);
+    return { entries, isMore };
+  }
+
+  /** What is wrong with what is known, if anything, in a sentence. */
+  function say(): string | undefined {
+    if (!isCurrent()) return problem;
+    const lost = clock !== undefined && clock.storeMs - lostUntil < LOST_TOLD_FOR_MS;
+    return lost ? SESSIONS.tooMany(atMost, new Date(lostUntil).toISOString()) : undefined;
+  }
+
+  function tell(): typeof state {
+    const wrong = say();
+    const ok = wrong === undefined;
+    const since = state.ok === ok ? state.since : new Date().toISOString();
+    state = { ok, detail: wrong ?? SESSIONS.known(endedAt.size), since };
+    return state;
+  }
+
+  /** Takes away what ended so long ago that it ends nothing any more. */
+  const trim = (storeMs: number): Promise<number> =>
+    redis.zremrangebyscore(keys.ended, '-inf', storeMs - keepMs - READ_AGAIN_MS);
+
+  async function readEndings(): Promise<void> {
+    const askedAt = performance.now();
+    const storeMs = await askTime();
+    const toldAt = performance.now();
+    const wentBack = clock !== undefined && storeMs < clock.storeMs;
+    const isWhole = wentBack || askedAt - readWholeAt >= READ_WHOLE_EVERY_MS;
+    if (isWhole) void trim(storeMs).catch(() => undefined);
+    // What ended before no session could begin that is believed ends nothing.
+    const oldest = Math.max(storeMs - keepMs, lostUntil) - READ_AGAIN_MS;
+    const newest = storeMs + READ_AGAIN_MS;
+    const from =
+      isWhole || clock === undefined ? oldest : Math.max(oldest, clock.storeMs - READ_AGAIN_MS);
+    const [known, future] = await Promise.all([
+      read(from, newest, atMost),
+      read(`(${newest}`, '+inf', FUTURE_AT_MOST),
+    ]);
+    for (const [member, score] of known.entries) note(fieldIn(member), score);
+    for (const [member] of future.entries) note(fieldIn(member), storeMs);
+    if (future.entries.length > 0) {
+      const righted = future.entries.flatMap(([member]) => [storeMs, member]);
+      // Where it fails the next reading does it.
+      redis.zadd(keys.ended, 'XX', ...righted).catch(() => undefined);
+    }
+    const isFull = endedAt.size > 2 * atMost;
+    if (isFull) endedAt.clear();
+    if (isFull || known.isMore || future.isMore) lostUntil = storeMs;
+    clock = { storeMs, at: toldAt };
+    readAt = askedAt;
+    if (!isWhole) return;
+    readWholeAt = askedAt;
+    for (const [field, at] of endedAt) if (at < oldest) endedAt.delete(field);
   }
 
   async function poll(): Promise<void> {
-    const askedAt = performance.now();
-    const isWhole = askedAt - readWholeAt >= READ_WHOLE_EVERY_MS;
-    const from = isWhole || clock === undefined ? '-inf' : clock.storeMs - READ_AGAIN_MS;
     let deadline: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       deadline = setTimeout(() => reject(new Error('poll deadline')), POLL_DEADLINE_MS);
     });
     try {
-      const asked = Promise.all([
-        askTime(),
-        redis.zrangebyscore(keys.ended, from, '+inf', 'WITHSCORES'),
-      ]);
-      const [storeMs, answer] = await Promise.race([asked, late]);
-      const reply = list(answer);
-      for (let i = 0; i < reply.length; i += 2) {
-        read(String(reply[i]), Number(reply[i + 1]), storeMs);
-      }
-      clock = { storeMs, at: performance.now() };
-      readAt = askedAt;
-      if (isWhole) readWholeAt = askedAt;
-      const oldest = storeMs - keepMs - READ_AGAIN_MS;
-      for (const [field, at] of endedAt) if (at < oldest) endedAt.delete(field);
-    } catch {
+      await Promise.race([readEndings(), late]);
+    } catch (error) {
       // Tried again; until then what was read counts for as long as it is trusted.
+      problem = SESSIONS.unreadable(/^[A-Z]+(?= )/.exec((error as Error).message)?.[0]);
     } finally {
       clearTimeout(deadline);
     }
@@ -142,15 +220,19 @@ export function createSessionEndings(redis: Redis, keepMs: number): SessionEndin
     const entries = endings.flatMap((ending) => [at, memberOf(ending, token)]);
     const isNew = (await redis.zadd(keys.ended, 'NX', ...entries)) > 0;
     if (isNew) for (const ending of endings) note(fieldOf(ending), at);
-    await redis.zremrangebyscore(keys.ended, '-inf', at - keepMs - READ_AGAIN_MS);
+    await trim(at);
     return isNew;
   }
 
   return {
     get current() {
-      return performance.now() - readAt < TRUSTED_FOR_MS;
+      return isCurrent();
+    },
+    get state() {
+      return tell();
     },
     now,
+    isLost: (issuedAt) => issuedAt <= lostUntil,
     hasEnded(ending, since) {
       const at = endedAt.get(fieldOf(ending));
       const isForEver = ending.of === 'session' || ending.of === 'provider-session';
@@ -158,7 +240,8 @@ export function createSessionEndings(redis: Redis, keepMs: number): SessionEndin
     },
     async endSession(id) {
       const ending = { of: 'session', id } as const;
-      note(fieldOf(ending), now());
+      // Here at once, whenever it began: a session once ended is ended for ever.
+      note(fieldOf(ending), clock?.storeMs ?? Date.now());
       await record([ending]);
     },
     endByToken: (token, endings) => record(endings, token),

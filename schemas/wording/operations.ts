@@ -173,6 +173,18 @@ export const ADMISSION = {
     `${count} ${count === 1 ? 'alert' : 'alerts'} in the last hour; the audit says who.`,
 } as const;
 
+/** Of sessions of the pages. */
+export const SESSIONS = {
+  notRead: 'Which sessions of the pages have ended has not been read yet.',
+  known: (count: number) =>
+    `Which sessions of the pages have ended is known. Endings of the last 12 hours: ${count}.`,
+  /** @param code how Redis's answer begins, where it gave one */
+  unreadable: (code: string | undefined) =>
+    `Which sessions of the pages have ended cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in. Lookups of the API are answered. See the alert SessionsUnknown.`,
+  tooMany: (most: number, since: string) =>
+    `More than ${most} sessions of the pages ended, which no normal use does, and not all could be read. Whoever signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
+} as const;
+
 const shareText = (upToDate: number, expected: number): string =>
   `${upToDate} of ${expected} authorities are up to date`;
 

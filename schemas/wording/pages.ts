@@ -88,6 +88,8 @@ export const SIGN_IN_REFUSED = {
   unavailable: 'Sign-in is not working',
   unavailableThen: (provider: string) =>
     `${provider} does not answer as it should. Try again in a minute. If it stays so, tell the team that runs this service.`,
+  storeThen:
+    'Nothing is wrong with your account. Try again in a minute. If it stays so, tell the team that runs this service.',
   busy: 'Too many sign-ins are failing just now',
   busyThen: (provider: string) =>
     `Nothing is wrong with your account. Wait a minute, then sign in with ${provider} again. If it stays so, tell the team that runs this service.`,

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import { signInFileSchema } from '#schemas/people/sign-in.ts';
+import type { OwnCheck } from '#schemas/status.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { createSessionEndings } from '#store/session-endings.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
@@ -97,7 +98,7 @@ export async function startBrowsers(
     onProblem,
   });
   add(sealer.stop);
-  const endings = createSessionEndings(connection, LONGEST_MS);
+  const endings = createSessionEndings(connection, { keepMs: LONGEST_MS });
   add(endings.stop);
   for (const { stop } of providers) add(stop);
 
@@ -139,6 +140,8 @@ export async function startBrowsers(
     blocked,
     take: admissionContext.take,
     log,
+    /** What they say in `/_status`. */
+    checks: (): OwnCheck[] => [{ name: 'pages:sessions', ...endings.state }],
   };
 }
 export type Browsers = NonNullable<Awaited<ReturnType<typeof startBrowsers>>>;

@@ -6,6 +6,7 @@ import { auditFolder } from '../files/data-folder.ts';
 import type { WatchedFiles } from '../files/watched-files.ts';
 import { type TlsMaterial, tlsCheck } from '../http/tls.ts';
 import { type CoverageLimits, coverageCheck, shareCheck } from '../lookup/coverage.ts';
+import type { Browsers } from './browsers.ts';
 import type { StartContext } from './context.ts';
 import {
   watchAccessContext,
@@ -30,6 +31,7 @@ type HealthDependencies = {
   limits: CoverageLimits;
   lookups: Lookups | undefined;
   worker: Worker | undefined;
+  browsers: Pick<Browsers, 'checks'> | undefined;
 };
 
 /**
@@ -39,7 +41,16 @@ type HealthDependencies = {
  */
 export function watchHealth(
   { configuration, telemetry }: Pick<StartContext, 'configuration' | 'telemetry'>,
-  { readiness, admissionContext, identities, tls, limits, lookups, worker }: HealthDependencies,
+  {
+    readiness,
+    admissionContext,
+    identities,
+    tls,
+    limits,
+    lookups,
+    worker,
+    browsers,
+  }: HealthDependencies,
 ): () => OwnCheck[] {
   const checks = (): OwnCheck[] => [
     ...(worker?.checks() ?? []),
@@ -47,6 +58,7 @@ export function watchHealth(
     coverageCheck(readiness, limits),
     ...(lookups === undefined ? [] : [shareCheck(readiness.authorities, lookups.coverage())]),
     ...admissionContext.checks(),
+    ...(browsers?.checks() ?? []),
     ...(tls === undefined ? [] : [tlsCheck(tls)]),
   ];
   const audit = worker && auditFolder(configuration);

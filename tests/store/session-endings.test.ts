@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { keys } from '#store/keys.ts';
 import { createSessionEndings, type SessionEndings } from '#store/session-endings.ts';
 import { startTestStore, type TestStore, until } from '../support/test-store.ts';
@@ -14,8 +14,8 @@ afterAll(() => store?.stop());
 
 /** Two processes, both of which have read what there was. */
 async function processes(): Promise<[SessionEndings, SessionEndings]> {
-  const one = createSessionEndings(await store.connect('lookup'), KEEP_MS);
-  const two = createSessionEndings(await store.connect('lookup'), KEEP_MS);
+  const one = createSessionEndings(await store.connect('lookup'), { keepMs: KEEP_MS });
+  const two = createSessionEndings(await store.connect('lookup'), { keepMs: KEEP_MS });
   await until(() => one.current && two.current);
   return [one, two];
 }
@@ -49,7 +49,7 @@ test('a session and a provider’s session once ended are ended for ever, whenev
 test('a token ends what it names once, and nothing that began after it', async () => {
   const [one, two] = await processes();
   const ofPerson = { of: 'subject', issuer: 'i', subject: 'p' } as const;
-  const before = one.now();
+  const before = one.now() ?? 0;
   expect(await one.endByToken('b', [ofPerson])).toBe(true);
   expect(one.hasEnded(ofPerson, before)).toBe(true);
   const [seconds] = await store.admin.time();
@@ -58,4 +58,82 @@ test('a token ends what it names once, and nothing that began after it', async (
   expect(two.hasEnded(ofPerson, after)).toBe(false);
   one.stop();
   two.stop();
+});
+
+test('of more endings than are read nobody is believed who signed in before, and who signs in later is', async () => {
+  const MEMBERS = 20_000;
+  const long = '-'.repeat(40);
+  await store.admin.eval(
+    `for i = 1, ${MEMBERS} do redis.call('ZADD', KEYS[1], ARGV[1], i .. ARGV[2]) end`,
+    1,
+    keys.ended,
+    Date.now() - 120_000,
+    long,
+  );
+  const sent = async (): Promise<number> =>
+    Number(/total_net_output_bytes:(\d+)/.exec(await store.admin.info('stats'))?.[1]);
+  const before = await sent();
+  const redis = await store.connect('lookup');
+  const one = createSessionEndings(redis, { keepMs: KEEP_MS, atMost: 1_000 });
+  await until(() => one.current);
+  const earlier = Date.now() - 2_000;
+  expect(one.isLost(earlier)).toBe(true);
+  expect(one.state).toMatchObject({ ok: false });
+  expect(one.state.detail).toContain('must sign in again');
+  // Of somebody who signs in now, what ends is read, and they are believed for good.
+  const later = (one.now() ?? 0) + 1;
+  await one.endSession('z');
+  const other = createSessionEndings(await store.connect('lookup'), {
+    keepMs: KEEP_MS,
+    atMost: 1_000,
+  });
+  await until(() => other.hasEnded({ of: 'session', id: 'z' }, later));
+  expect(one.isLost(later)).toBe(false);
+  expect(await sent()).toBeLessThan(before + (MEMBERS * long.length) / 2);
+  one.stop();
+  other.stop();
+  await store.admin.del(keys.ended);
+});
+
+test('endings of the future, however many, keep nobody believed who may have been ended by them, and are put right', async () => {
+  await store.admin.eval(
+    `for i = 1, 1200 do redis.call('ZADD', KEYS[1], ARGV[1], i) end`,
+    1,
+    keys.ended,
+    Date.now() + YEARS_MS,
+  );
+  const one = createSessionEndings(await store.connect('lookup'), { keepMs: KEEP_MS });
+  await until(() => one.current);
+  expect(one.isLost(Date.now() - 2_000)).toBe(true);
+  await store.admin.del(keys.ended);
+  one.stop();
+});
+
+test('no session begins before the store’s clock is known, or by any other clock', async () => {
+  const redis = await store.connect('lookup');
+  const local = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000);
+  const one = createSessionEndings(redis, { keepMs: KEEP_MS });
+  const first = one.now();
+  await until(() => one.current);
+  const begun = one.now() ?? Number.POSITIVE_INFINITY;
+  const ofPerson = { of: 'subject', issuer: 'i', subject: 'skewed' } as const;
+  await one.endByToken('skewed', [ofPerson]);
+  local.mockRestore();
+  expect(first).toBeUndefined();
+  expect(one.hasEnded(ofPerson, begun)).toBe(true);
+  one.stop();
+});
+
+test('the operator is told why endings cannot be read, and that they can again', async () => {
+  const one = createSessionEndings(await store.connect('lookup'), { keepMs: KEEP_MS });
+  expect(one.state.ok).toBe(false);
+  await until(() => one.state.ok);
+  await store.admin.del(keys.ended);
+  await store.admin.set(keys.ended, 'damaged');
+  await until(() => !one.state.ok);
+  expect(one.state.detail).toContain('cpf:ended, WRONGTYPE');
+  expect(one.now()).toBeUndefined();
+  await store.admin.del(keys.ended);
+  await until(() => one.state.ok);
+  one.stop();
 });

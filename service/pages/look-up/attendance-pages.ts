@@ -5,7 +5,7 @@ import { nhsNumberSchema } from '#schemas/nhs-number.ts';
 import type { ProblemOptions } from '../../http/problem.ts';
 import type { Handler } from '../../http/route.ts';
 import type { Attend, Attended } from '../../lookup/attendance.ts';
-import type { Frame } from '../html/frame.ts';
+import type { Frame, Page } from '../html/frame.ts';
 import type { Forms } from '../session/forms.ts';
 import type { Sealer } from '../session/seal.ts';
 import type { Session } from '../session/sessions.ts';
@@ -59,10 +59,13 @@ export function createAttendancePages(
     const { incoming } = c.env;
     const { state, session, form } = await readSignedIn(c.env);
 
+    let wrong: Page | undefined;
+
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
       if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
       if (isFormRefusal(code)) return frame(formRefusedPage(code));
+      if (wrong !== undefined) return frame({ ...wrong, ...signedIn(session) });
       const page =
         code === 'too-many-requests' || signInRefusalOf(code) !== undefined
           ? notChecked(session, code, { typed: {} }, options)
@@ -86,8 +89,8 @@ export function createAttendancePages(
       const typed = typedAttendance(form);
       const read = readAttendance(typed, look.nhsNumber);
       if ('errors' in read) {
-        const page = attendanceErrors(attendanceForm(session, look), typed, read.errors);
-        return frame({ ...page, ...signedIn(session) });
+        wrong = attendanceErrors(attendanceForm(session, look), typed, read.errors);
+        return { code: 'invalid-attendance' };
       }
       const said = JSON.stringify([look.lookupId, read.request]);
       let attending = attendances.find(said);

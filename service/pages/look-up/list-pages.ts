@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { londonDate } from '#schemas/calendar.ts';
 import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
 import { BATCH_AT_MOST } from '#schemas/lookup.ts';
@@ -65,6 +66,9 @@ export function createListPages(
     hiddenPage,
     notChecked,
     readSignedIn,
+    noteRefused,
+    preventedBy,
+    orPrevented,
     asSession,
   } = signedInPages;
   const answers = new Answers<Page | undefined>();
@@ -75,14 +79,16 @@ export function createListPages(
     return listsADay > 0 && 'counts' in counting && counting.counts !== 'unscheduled';
   }
 
-  const noSuchList = (session: Session): Response =>
-    frame({ ...notFoundPage(), ...signedIn(session) });
+  function noSuchList(incoming: IncomingMessage, session: Session): Response {
+    noteRefused(incoming, 'batch-not-allowed', session);
+    return frame({ ...notFoundPage(), ...signedIn(session) });
+  }
 
   const showList: Handler = ({ env }) => {
     const state = sessions.read(env.incoming);
     if (state.kind !== 'open') return redirect('/sign-in');
     const { session } = state;
-    if (!mayPaste(session)) return noSuchList(session);
+    if (!mayPaste(session)) return noSuchList(env.incoming, session);
     return frame({ ...listForm(newHidden(session)), ...signedIn(session) });
   };
 
@@ -98,14 +104,23 @@ export function createListPages(
   async function lookUpAll(
     session: Session,
     admitted: Admitted,
-    { id, asked, lines }: { id: string; asked: string; lines: readonly Line[] },
+    form: {
+      id: string;
+      asked: string;
+      lines: readonly Line[];
+      prevented: 'store' | undefined;
+      refuse: (code: ErrorCode) => void;
+    },
     trace: Trace | undefined,
   ): Promise<Page | undefined> {
+    const { id, asked, lines, prevented, refuse } = form;
     // Without Redis each number is recorded as one that could not be checked.
-    const isFirst = await endings.once(`look ${id}`).catch(() => undefined);
+    const isFirst =
+      prevented === undefined ? await endings.once(`look ${id}`).catch(() => undefined) : undefined;
     if (isFirst === false) return undefined;
     const isTaken = isFirst && (await takeList(admitted.caller).catch(() => undefined));
     if (isTaken === false) {
+      refuse('too-many-requests');
       return { ...listForm(newHidden(session), '', LIST.usedUp(listsADay)), ...signedIn(session) };
     }
     const undelivered: (() => void)[] = [];
@@ -153,13 +168,25 @@ export function createListPages(
     const { incoming, outgoing } = c.env;
     const { state, session, form } = await readSignedIn(c.env);
     if (session !== undefined && !mayPaste(session) && forms.isSentFromHere(incoming)) {
-      return noSuchList(session);
+      return noSuchList(incoming, session);
     }
+
+    const text = typeof form === 'string' ? '' : (form.get('list') ?? '');
+    const lines = readList(text, now());
+    const wrong =
+      lines.length === 0
+        ? LIST.empty
+        : lines.length > BATCH_AT_MOST
+          ? LIST.tooMany(BATCH_AT_MOST, lines.length)
+          : undefined;
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
       if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
       if (isFormRefusal(code)) return frame(formRefusedPage(code));
+      if (code === 'invalid-batch') {
+        return frame({ ...listForm(newHidden(session), text, wrong), ...signedIn(session) });
+      }
       return frame(notChecked(session, code, { typed: {} }, options));
     }
 
@@ -167,7 +194,8 @@ export function createListPages(
       headers: { 'x-request-id': randomUUID(), isunscheduledaccessevent: 'false' },
       rawHeaders: incoming.rawHeaders,
     };
-    return asSession(state, head, refuse, async (_, admitted, trace) => {
+    const prevented = preventedBy(state);
+    return asSession(orPrevented(state), head, refuse, async (_, admitted, trace) => {
       if (typeof form === 'string') return { code: form };
       const id = form.get('form') ?? '';
       if (
@@ -178,24 +206,16 @@ export function createListPages(
         return { code: 'form-untrusted' };
       }
       if (admitted.access.access !== 'silent-read') return { code: 'batch-not-allowed' };
-      const text = form.get('list') ?? '';
-      const lines = readList(text, now());
-      const wrong =
-        lines.length === 0
-          ? LIST.empty
-          : lines.length > BATCH_AT_MOST
-            ? LIST.tooMany(BATCH_AT_MOST, lines.length)
-            : undefined;
-      if (wrong !== undefined) {
-        return frame({ ...listForm(newHidden(session), text, wrong), ...signedIn(session) });
-      }
+      if (wrong !== undefined) return { code: 'invalid-batch' };
       const asked = JSON.stringify([id, text]);
       let answer = answers.find(asked);
       if (answer === undefined) {
         // The request itself was counted as one.
         const limit = take(admitted.caller, lines.length - 1);
         if (limit !== undefined) return { code: 'too-many-requests', limit };
-        answer = lookUpAll(session, admitted, { id, asked, lines }, trace);
+        const refused = (code: ErrorCode): void => noteRefused(incoming, code, session);
+        const pasted = { id, asked, lines, prevented, refuse: refused };
+        answer = lookUpAll(session, admitted, pasted, trace);
         answers.hold(asked, answer);
       }
       const page = await answer;

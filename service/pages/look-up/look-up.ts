@@ -58,6 +58,9 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     hiddenPage,
     notChecked,
     readSignedIn,
+    noteRefused,
+    preventedBy,
+    orPrevented,
     asSession,
   } = signedInPages;
   const attendance = createAttendancePages(dependencies, signedInPages);
@@ -87,7 +90,12 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
 
   const show: Handler = ({ env }) => {
     const state = sessions.read(env.incoming);
-    if (state.kind === 'open') return frame(formPage(state.session, {}, []));
+    if (state.kind === 'open') {
+      const { session } = state;
+      const counting = countsOf(session);
+      if ('refusal' in counting) noteRefused(env.incoming, counting.refusal, session);
+      return frame(formPage(session, {}, []));
+    }
     if (state.kind === 'unknown')
       return frame(couldNotCheckPage(paragraph(link('/look-up', NOT_CHECKED.again))));
     return redirect('/sign-in', noLongerSignedIn(state));
@@ -109,11 +117,13 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
       typed: Typed;
       request: LookupRequest;
       rehearsal: Rehearsed | undefined;
+      prevented: 'store' | undefined;
     },
     trace: Trace | undefined,
   ): Promise<Page | undefined> {
-    const { id, asked, typed, request, rehearsal } = form;
-    const isFirst = await endings.once(`look ${id}`).catch(() => undefined);
+    const { id, asked, typed, request, rehearsal, prevented } = form;
+    const isFirst =
+      prevented === undefined ? await endings.once(`look ${id}`).catch(() => undefined) : undefined;
     if (isFirst === false) return undefined;
     const silent = admitted.access.access === 'silent-read';
     const looked = await lookUp(
@@ -145,7 +155,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
 
   async function work(
     { env }: RouteContext,
-    session: Session,
+    { session, prevented }: { session: Session; prevented: 'store' | undefined },
     form: Fields | FormRefusal,
     admitted: Admitted,
     trace: Trace | undefined,
@@ -176,7 +186,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     const asked = JSON.stringify([id, request, typed.care]);
     let answer = answers.find(asked);
     if (answer === undefined) {
-      answer = look(session, admitted, { id, asked, typed, request, rehearsal }, trace);
+      answer = look(session, admitted, { id, asked, typed, request, rehearsal, prevented }, trace);
       answers.hold(asked, answer);
     }
     const page = await answer;
@@ -214,10 +224,11 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
       },
       rawHeaders: incoming.rawHeaders,
     };
-    return asSession(state, head, refuse, (context, admitted, trace) =>
+    const prevented = preventedBy(state);
+    return asSession(orPrevented(state), head, refuse, (context, admitted, trace) =>
       session === undefined
         ? Promise.resolve({ code: 'token-required' })
-        : work(context, session, form, admitted, trace, (found) => (errors = found)),
+        : work(context, { session, prevented }, form, admitted, trace, (found) => (errors = found)),
     )(c);
   };
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
 import type { LookupRequest } from '#schemas/lookup.ts';
-import type { Caller } from '#schemas/people/caller.ts';
+import { type Caller, callerOf } from '#schemas/people/caller.ts';
 import {
   ACTIVITY_SILENT,
   ACTIVITY_UNSCHEDULED,
@@ -55,7 +56,7 @@ export const FORM_ID = /^[0-9a-f-]{36}$/;
 
 /** What the pages of somebody signed in have in common: who it is, how their looks count, and the API's own guard. */
 export function createSignedIn(dependencies: SignedInDependencies) {
-  const { cookies, sessions, forms, take, now = Date.now } = dependencies;
+  const { cookies, sessions, forms, take, noteRefusal, now = Date.now } = dependencies;
   const { organisations, registeredOnly, canChangeRole } = dependencies;
 
   function personOf(session: Session): Person {
@@ -142,7 +143,32 @@ ${paragraph(HIDDEN.noCheck)}
     return { state, session, form };
   }
 
-  /** A handler of the API's own guard, in which a session stands where the API has a token. */
+  /** Records that somebody signed in was refused, where the guard of a form does not. */
+  function noteRefused({ socket }: IncomingMessage, code: ErrorCode, session: Session): void {
+    noteRefusal({
+      code,
+      ids: { requestId: randomUUID() },
+      api: 'pages',
+      caller: callerOf(session),
+      roleChosen: true,
+      source: socket.remoteAddress,
+    });
+  }
+
+  /**
+   * While it cannot be told whether a session was ended, a look is recorded as a check that could not be made: the
+   * store is not asked, and nothing is shown.
+   */
+  const preventedBy = ({ kind }: SessionState): 'store' | undefined =>
+    kind === 'unknown' ? 'store' : undefined;
+  const orPrevented = (state: SessionState): SessionState =>
+    state.kind === 'unknown' ? { ...state, kind: 'open' } : state;
+
+  /**
+   * A handler of the API's own guard, in which a session stands where the API has a token.
+   *
+   * @param state through {@link orPrevented} where the work heeds {@link preventedBy}
+   */
   const asSession = (
     state: SessionState,
     head: RequestHead,
@@ -152,6 +178,9 @@ ${paragraph(HIDDEN.noCheck)}
     guardedLookup(
       {
         ...dependencies,
+        // A session is always that of one role.
+        noteRefusal: (refused) =>
+          noteRefusal({ ...refused, roleChosen: refused.caller !== undefined }),
         admit: createAdmission({
           authenticate: () => sessions.authenticate(state),
           organisations,
@@ -171,6 +200,9 @@ ${paragraph(HIDDEN.noCheck)}
     hiddenPage,
     notChecked,
     readSignedIn,
+    noteRefused,
+    preventedBy,
+    orPrevented,
     asSession,
   };
 }

@@ -42,15 +42,18 @@ export type SessionState =
   /** It was there once: its time is over, or it was ended. */
   | { kind: 'over' }
   /** Whether it was ended cannot be told now. */
-  | { kind: 'unknown'; session: Session }
+  | { kind: 'unknown'; session: Session; caller: Caller }
   | { kind: 'none' };
 
 export type Sessions = {
   read: (incoming: Pick<IncomingMessage, 'headers'>) => SessionState;
   /** What a session is worth to a lookup: the same caller as a bearer token of this person. */
   authenticate: (state: SessionState) => Authentication;
-  /** The cookie of a new session, whose id nobody knew before. */
-  begin: (signedIn: SignedIn) => string;
+  /**
+   * The cookie of a new session, whose id nobody knew before; `undefined` while the store's clock is not known, by
+   * which it is judged what ended before.
+   */
+  begin: (signedIn: SignedIn) => string | undefined;
   /** The cookie of a session in use. */
   renew: (session: Session) => string;
   /** Ends it in every process. Rejects where that cannot be recorded. */
@@ -106,9 +109,9 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       if (now() >= endsAt(session) || !isProvider(session.provider) || revoked(session)) {
         return { kind: 'over' };
       }
-      if (wasEnded(session)) return { kind: 'over' };
-      if (!endings.current) return { kind: 'unknown', session };
-      return { kind: 'open', session, caller: callerOf(session) };
+      if (wasEnded(session) || endings.isLost(session.issuedAt)) return { kind: 'over' };
+      const caller = callerOf(session);
+      return { kind: endings.current ? 'open' : 'unknown', session, caller };
     },
     authenticate(state) {
       switch (state.kind) {
@@ -119,13 +122,16 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
         case 'over':
           return { kind: 'refused', code: 'token-expired' };
         case 'unknown':
-          return { kind: 'refused', code: 'could-not-check' };
+          return { kind: 'refused', code: 'could-not-check', caller: state.caller };
         case 'none':
           return { kind: 'refused', code: 'token-required' };
       }
     },
-    begin: (signedIn) =>
-      cookieOf({ ...signedIn, id: randomUUID(), issuedAt: endings.now(), seenAt: now() }),
+    begin(signedIn) {
+      const issuedAt = endings.now();
+      if (issuedAt === undefined) return undefined;
+      return cookieOf({ ...signedIn, id: randomUUID(), issuedAt, seenAt: now() });
+    },
     renew: (session) => cookieOf({ ...session, seenAt: now() }),
     end: ({ id }) => endings.endSession(id),
     endsAt,

@@ -28,6 +28,8 @@ export type Returned =
       cause: 'role' | 'unreadable' | 'assurance';
       name: string;
       user: string;
+      /** Where they could be read. */
+      claims?: Claims | undefined;
       sent: Sent;
     };
 
@@ -188,6 +190,7 @@ export async function openProvider(
   function judge(tokenClaims: openid.IDToken, userInfo: openid.UserInfoResponse): Returned {
     // What the signed token says counts before what was fetched.
     const all = { ...userInfo, ...tokenClaims, [CLIENT]: clientId };
+    const read = parseClaims(all, mapping, nameOf);
     const { name: given, ...levels } = sentSchema.parse(all);
     const sent: Sent = {
       identityAssurance: levels.id_assurance_level,
@@ -198,9 +201,9 @@ export async function openProvider(
       levelOf(sent.identityAssurance) < needed.identity ||
       levelOf(sent.authenticationAssurance) < needed.authentication
     ) {
-      return { kind: 'refused', cause: 'assurance', ...person, sent };
+      const claims = read.success ? limited(read.data, settings.for) : undefined;
+      return { kind: 'refused', cause: 'assurance', ...person, claims, sent };
     }
-    const read = parseClaims(all, mapping, nameOf);
     if (!read.success) {
       const { issues } = read.error;
       const hasNoRole = issues.some(

@@ -11,6 +11,7 @@ export type SignInRefusal =
   | 'not-finished'
   | 'denied'
   | 'unavailable'
+  | 'store'
   | 'busy'
   | 'role'
   | 'unreadable'
@@ -54,6 +55,8 @@ function words(
       return { title: W.denied, says: W.deniedThen(provider), status: 403 };
     case 'unavailable':
       return { title: W.unavailable, says: W.unavailableThen(provider), status: 503 };
+    case 'store':
+      return { title: W.unavailable, says: W.storeThen, status: 503 };
     case 'busy':
       return { title: W.busy, says: W.busyThen(provider), status: 503 };
     case 'role':

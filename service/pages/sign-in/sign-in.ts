@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
-import { ERRORS } from '#schemas/errors.ts';
-import { type Caller, callerOf } from '#schemas/people/caller.ts';
+import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
+import { callerOf } from '#schemas/people/caller.ts';
 import type { Organisation } from '#schemas/people/care-setting.ts';
 import type { Claims } from '#schemas/people/identity.ts';
 import { isScope, type Scope } from '#schemas/people/identity.ts';
@@ -187,6 +187,36 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     });
   }
 
+  /** Records who was refused, where that is known. @param inRole false where nobody has chosen this role yet */
+  function note(
+    { socket }: IncomingMessage,
+    code: ErrorCode,
+    signedIn: SignedIn | undefined,
+    inRole = true,
+  ): void {
+    noteRefusal({
+      code,
+      ids: { requestId: randomUUID() },
+      api: 'pages',
+      caller: signedIn && callerOf(signedIn),
+      roleChosen: signedIn !== undefined && inRole,
+      source: socket.remoteAddress,
+    });
+  }
+
+  /** Says why somebody who is known is not let in, with its event. */
+  function notLetIn(
+    incoming: IncomingMessage,
+    signedIn: SignedIn,
+    provider: string,
+    code: ErrorCode,
+    sent?: Sent,
+  ): Response {
+    note(incoming, code, signedIn);
+    const why = code === 'could-not-check' ? 'store' : signInRefusalOf(code);
+    return refused(why ?? 'role', provider, { ...signedIn, ...(sent && { sent }) });
+  }
+
   /** Lets somebody in who may look up, or for whom there is a desk, or says why not. */
   function letIn(
     incoming: IncomingMessage,
@@ -195,32 +225,20 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     sent: Sent | undefined,
     visit: Visit,
   ): Response {
-    const caller: Caller = callerOf(signedIn);
     const access = decideAccess(signedIn, {}, organisations(), registeredOnly());
     const home = homeOf(signedIn.scopes, access);
-    const code = blocked(caller.userKey)
-      ? 'user-blocked'
-      : access.kind === 'refused' && home === undefined
-        ? access.code
-        : undefined;
-    if (code === undefined) {
-      return redirect(home ?? '/', [
-        sessions.begin(signedIn),
-        visits.cookie({ id: randomUUID(), flows: visit.flows }),
-      ]);
+    if (blocked(callerOf(signedIn).userKey)) {
+      return notLetIn(incoming, signedIn, provider, 'user-blocked', sent);
     }
-    noteRefusal({
-      code,
-      ids: { requestId: randomUUID() },
-      api: 'pages',
-      caller,
-      roleChosen: true,
-      source: incoming.socket.remoteAddress,
-    });
-    return refused(signInRefusalOf(code) ?? 'role', provider, {
-      ...signedIn,
-      ...(sent && { sent }),
-    });
+    if (access.kind === 'refused' && home === undefined) {
+      return notLetIn(incoming, signedIn, provider, access.code, sent);
+    }
+    const session = sessions.begin(signedIn);
+    if (session === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
+    return redirect(home ?? '/', [
+      session,
+      visits.cookie({ id: randomUUID(), flows: visit.flows }),
+    ]);
   }
 
   function chooseRole(of: readonly SignedIn[], visit: Visit): Response {
@@ -313,17 +331,26 @@ ${button(SIGN_IN.continue)}
     const returned = isFirst === true ? await provider.finish(search, flow) : undefined;
     if (returned?.kind !== 'refused') tries.giveBack();
     if (returned === undefined) {
-      return refused(isFirst === false ? 'not-finished' : 'unavailable', provider.name);
+      return refused(isFirst === false ? 'not-finished' : 'store', provider.name);
     }
+    const from = { provider: provider.id };
     if (returned.kind === 'refused') {
-      return refused(returned.cause, provider.name, 'user' in returned ? returned : {});
+      const { cause } = returned;
+      if (!('user' in returned)) return refused(cause, provider.name);
+      const { claims, user } = returned;
+      const [known] = claims === undefined ? [] : inEachRole(claims, { ...from, subject: user });
+      note(incoming, cause === 'assurance' ? 'assurance-required' : 'token-claims', known, false);
+      return refused(cause, provider.name, returned);
     }
     const { claims, subject, sid, sent } = returned;
-    const from = { provider: provider.id, subject, ...(sid !== undefined && { sid }) };
-    const each = inEachRole(claims, from);
+    const each = inEachRole(claims, { ...from, subject, ...(sid !== undefined && { sid }) });
     const [only, another] = each;
-    if (only === undefined) return refused('role', provider.name);
+    if (only === undefined) {
+      note(incoming, 'token-claims', undefined);
+      return refused('role', provider.name);
+    }
     if (provider.for !== 'staff' && desksOf(only.scopes).length === 0) {
+      note(incoming, 'activity-required', only, another === undefined);
       return refused('nothing-here', provider.name, only);
     }
     // A new visit, so that no other page of this browser can answer for this one.
@@ -343,10 +370,18 @@ ${button(SIGN_IN.continue)}
     const choice = choiceSchema.safeParse(sealer.open('role', form.get('role') ?? '')).data;
     const provider = providers().find(({ id }) => id === choice?.signedIn.provider);
     if (choice?.visit !== visit.id || provider === undefined) return refused('not-finished', '');
-    if (now() - choice.at > CHOICE_LASTS_MS) return refused('not-finished', provider.name);
+    if (now() - choice.at > CHOICE_LASTS_MS) {
+      note(incoming, 'token-expired', choice.signedIn);
+      return refused('not-finished', provider.name);
+    }
     const isFirst = await endings.once(`role ${choice.id}`).catch(() => undefined);
-    if (isFirst === undefined) return refused('unavailable', provider.name);
-    if (!isFirst) return refused('not-finished', provider.name);
+    if (isFirst === undefined) {
+      return notLetIn(incoming, choice.signedIn, provider.name, 'could-not-check');
+    }
+    if (!isFirst) {
+      note(incoming, 'form-untrusted', choice.signedIn);
+      return refused('not-finished', provider.name);
+    }
     return letIn(incoming, choice.signedIn, provider.name, undefined, visit);
   };
 
@@ -369,12 +404,18 @@ ${paragraph(SIGN_IN.signedOutShared)}
     const state = sessions.read(incoming);
     const form = await readForm(env);
     const session = 'session' in state ? state.session : undefined;
-    if (session !== undefined && typeof form === 'string') return notTaken(form);
+    if (session !== undefined && typeof form === 'string') {
+      note(incoming, form, session);
+      return notTaken(form);
+    }
     const isOurs =
       session === undefined || typeof form === 'string'
         ? forms.isSentFromHere(incoming)
         : forms.isOurs(incoming, form, { form: 'sign-out', owner: session.id });
-    if (!isOurs) return notTaken();
+    if (!isOurs) {
+      if (session !== undefined) note(incoming, 'form-untrusted', session);
+      return notTaken();
+    }
     if (session === undefined) return signedOutPage(true, state);
     const recorded = await sessions.end(session).then(
       () => true,

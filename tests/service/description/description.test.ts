@@ -129,6 +129,7 @@ test('each refusal there is belongs to a route, or to the pages for browsers', (
     ...OPERATIONS.flatMap(refusalsOf),
     'form-untrusted',
     'form-field-repeated',
+    'assurance-required',
   ]);
   expect(Object.keys(ERRORS).filter((code) => !described.has(code))).toEqual([]);
 });

@@ -39,6 +39,8 @@ beforeAll(async () => {
   const cookies = createCookies(() => false);
   const endings = {
     current: true,
+    state: { ok: true, detail: '', since: '' },
+    isLost: () => false,
     now: Date.now,
     hasEnded: () => ended,
     endSession: () => Promise.resolve(),

@@ -325,7 +325,7 @@ describe('one form is one look', () => {
 
   /** As another process does that was sent the form before. */
   async function sentToAnother(form: string): Promise<boolean> {
-    const endings = createSessionEndings(service.admin, 60_000);
+    const endings = createSessionEndings(service.admin, { keepMs: 60_000 });
     try {
       return await endings.once(`look ${form}`);
     } finally {

@@ -1,0 +1,130 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { ATTENDANCE, NOT_CHECKED, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
+import { keys } from '#store/keys.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+import { createVisitor, hiddenOf, type Visitor } from '../../support/visitor.ts';
+
+/** While it cannot be told which sessions have ended: nothing is shown, and everybody who was refused is on record. */
+
+const PLAN = testNumber(7_801);
+const LISTED = [testNumber(7_802), testNumber(7_803)] as const;
+let service: TestService;
+beforeAll(async () => {
+  service = await startTestService({
+    environment: { PASTED_LISTS_A_DAY: '3' },
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: PLAN }] }],
+  });
+});
+afterAll(() => service?.stopAndRemove());
+afterEach(async () => {
+  await service.admin.del(keys.ended);
+  await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
+});
+
+const statusSchema = z.looseObject({
+  checks: z.record(z.string(), z.array(z.looseObject({ status: z.string(), outcome: z.string() }))),
+});
+async function sessionsCheck() {
+  const response = await fetch(`${service.baseUrl}/_status`);
+  const { checks } = statusSchema.parse(await response.json());
+  return { http: response.status, ...checks['pages:sessions']?.[0] };
+}
+
+async function signedIn(person?: string): Promise<Visitor> {
+  const visitor = createVisitor(service.baseUrl);
+  await visitor.signIn(person);
+  return visitor;
+}
+async function notCheckedOf(nhsNumber: string): Promise<number> {
+  const events = await service.events();
+  return events.filter((event) => event.type === 'could-not-check' && event.nhsNumber === nhsNumber)
+    .length;
+}
+/** Whose refusals there are, and why. */
+async function refusals(): Promise<string[]> {
+  const events = await service.events();
+  return events.flatMap((event) =>
+    event.type === 'refusal' ? [`${event.caller.user} ${event.code}`] : [],
+  );
+}
+
+test('endings that cannot be read are reported in the status, and lookups of the API are answered', async () => {
+  await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
+  await service.admin.set(keys.ended, 'damaged');
+  await until(async () => (await sessionsCheck()).status === 'warn', 'the warning');
+  const { http, outcome } = await sessionsCheck();
+  expect(http).toBe(200);
+  expect(outcome).toContain('WRONGTYPE');
+  expect((await service.lookup({ nhsNumber: PLAN })).status).toBe(200);
+  await service.admin.del(keys.ended);
+  await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
+});
+
+test('whoever asks for anything then is refused, and is on record with the number they asked for', async () => {
+  const nurse = await signedIn();
+  const practitioner = await signedIn('scheduledCare');
+  const look = hiddenOf(await nurse.get('/look-up'), '/look-up');
+  const answer = await nurse.lookUp(PLAN);
+  const attendance = hiddenOf(answer, '/look-up/attendance');
+  const list = hiddenOf(await practitioner.get('/list'), '/list');
+  const stranger = createVisitor(service.baseUrl);
+  const signIn = hiddenOf(await stranger.get('/sign-in'), '/sign-in');
+  await service.admin.del(keys.ended);
+  await service.admin.set(keys.ended, 'damaged');
+  await until(async () => (await nurse.get('/look-up')).status === 503, 'nobody being believed');
+
+  const looked = await nurse.post('/look-up', { ...look, number: PLAN });
+  expect([looked.status, looked.heading]).toEqual([503, NOT_CHECKED.couldNotCheck]);
+  const pasted = await practitioner.post('/list', { ...list, list: LISTED.join('\n') });
+  expect(pasted.heading).toBe('2 pasted, 0 checked, 2 NOT checked');
+  const attended = await nurse.post('/look-up/attendance', { ...attendance, attended: 'seen' });
+  expect([attended.status, attended.heading]).toEqual([503, ATTENDANCE.failed]);
+  const entered = await stranger.post('/sign-in', { ...signIn, person: 'ambulanceService' });
+  expect([entered.status, entered.heading]).toEqual([503, SIGN_IN_REFUSED.unavailable]);
+
+  await until(async () => (await notCheckedOf(PLAN)) === 1, 'the look');
+  await until(async () => (await notCheckedOf(LISTED[1])) === 1, 'the list');
+  await until(async () => (await refusals()).length === 2, 'the refusals');
+  expect((await refusals()).toSorted()).toEqual([
+    'demo-nurse could-not-check',
+    'demo-paramedic could-not-check',
+  ]);
+});
+
+test('a look that is typed while Redis is frozen is on record once Redis is back', async () => {
+  const nurse = await signedIn();
+  const look = hiddenOf(await nurse.get('/look-up'), '/look-up');
+  const before = await notCheckedOf(PLAN);
+  const pid = Number(/process_id:(\d+)/.exec(await service.admin.info('server'))?.[1]);
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await until(async () => (await nurse.get('/look-up')).status === 503, 'nobody being believed');
+    const looked = await nurse.post('/look-up', { ...look, number: PLAN });
+    expect([looked.status, looked.heading]).toEqual([503, NOT_CHECKED.couldNotCheck]);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  await until(async () => (await notCheckedOf(PLAN)) > before, 'the look');
+});
+
+test('what is typed wrongly by somebody known is on record as the API’s is', async () => {
+  const nurse = await signedIn();
+  const practitioner = await signedIn('scheduledCare');
+  const attendance = hiddenOf(await nurse.lookUp(PLAN), '/look-up/attendance');
+  await nurse.post('/look-up/attendance', { ...attendance, attended: 'seen', ward: '1'.repeat(9) });
+  await practitioner.post('/list', {
+    ...hiddenOf(await practitioner.get('/list'), '/list'),
+    list: '',
+  });
+  await nurse.get('/list');
+  await until(async () => {
+    const found = await refusals();
+    return [
+      'demo-nurse invalid-attendance',
+      'demo-gp invalid-batch',
+      'demo-nurse batch-not-allowed',
+    ].every((refusal) => found.includes(refusal));
+  }, 'the refusals');
+});
