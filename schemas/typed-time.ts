@@ -1,4 +1,11 @@
-import { type CalendarDate, calendarDate, londonInstant, parseIsoDate } from './calendar.ts';
+import {
+  addDays,
+  type CalendarDate,
+  calendarDate,
+  londonInstant,
+  londonMidnight,
+  parseIsoDate,
+} from './calendar.ts';
 
 const MINUTE_MS = 60_000;
 const NUMBERS = /^([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})$/;
@@ -48,4 +55,19 @@ export function readTypedTime(text: string): number | undefined {
   }
   const timeOfDay = (Number(hours) * 60 + Number(minutes)) * MINUTE_MS + Number(seconds) * 1000;
   return londonInstant(date, timeOfDay);
+}
+
+const INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)$/;
+const iso = (at: number): string => new Date(at).toISOString();
+
+/**
+ * A time of a search as people write it: a day or a time of London's, or an instant (ISO 8601). A day as the end is
+ * included.
+ */
+export function readTypedInstant(text: string, of: 'from' | 'to'): string | undefined {
+  const date = readTypedDay(text);
+  if (date !== undefined) return iso(londonMidnight(of === 'to' ? addDays(date, 1) : date));
+  const time = readTypedTime(text);
+  if (time !== undefined) return iso(time);
+  return INSTANT.test(text) ? text : undefined;
 }

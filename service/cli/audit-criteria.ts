@@ -4,8 +4,7 @@ import {
   type AuditCriteria,
   orderedCriteriaSchema,
 } from '#schemas/audit/audit-search.ts';
-import { addDays, londonMidnight } from '#schemas/calendar.ts';
-import { readTypedDay, readTypedTime, TYPED_DAYS } from '#schemas/typed-time.ts';
+import { readTypedInstant, TYPED_DAYS } from '#schemas/typed-time.ts';
 import { misused } from './failure.ts';
 import { readNhsNumber } from './typed-nhs-number.ts';
 
@@ -22,20 +21,12 @@ export type CriteriaOptions = {
 };
 export type FormatOptions = { json?: boolean; csv?: boolean; fhir?: boolean };
 
-const iso = (at: number): string => new Date(at).toISOString();
-const INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)$/;
-
-/** A time as people write it: a day or a time of London's, or an instant. A day as the end is included. */
-function instantOf(option: '--from' | '--to', text: string): string {
-  const date = readTypedDay(text);
-  if (date !== undefined) {
-    return iso(londonMidnight(option === '--to' ? addDays(date, 1) : date));
-  }
-  const time = readTypedTime(text);
-  if (time !== undefined) return iso(time);
-  if (INSTANT.test(text)) return text;
+/** @throws {Failure} where it is no time */
+function instantOf(option: 'from' | 'to', text: string): string {
+  const instant = readTypedInstant(text, option);
+  if (instant !== undefined) return instant;
   throw misused(
-    `${option} must be ${TYPED_DAYS}, or a time such as 27/11/2026 08:00 (London) or 2026-11-27T08:00:00Z.`,
+    `--${option} must be ${TYPED_DAYS}, or a time such as 27/11/2026 08:00 (London) or 2026-11-27T08:00:00Z.`,
   );
 }
 
@@ -45,8 +36,8 @@ export async function criteriaOf(options: CriteriaOptions): Promise<AuditCriteri
   const { child, from, to, user, organisation, authority, activity, outcome, type } = options;
   const given = {
     nhsNumber: child === undefined ? undefined : await readNhsNumber(child),
-    from: from === undefined ? undefined : instantOf('--from', from),
-    to: to === undefined ? undefined : instantOf('--to', to),
+    from: from === undefined ? undefined : instantOf('from', from),
+    to: to === undefined ? undefined : instantOf('to', to),
     user,
     organisation,
     authority,

@@ -3,10 +3,15 @@ import type { Command } from 'commander';
 import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
-import { addDays, londonDate, londonMidnight } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { londonTime, withOffset } from '../audit/search/cells.ts';
-import { makeReport, type Report, TooMuch } from '../audit/search/report.ts';
+import {
+  makeReport,
+  REPORTED_DAYS,
+  type Report,
+  reportFrom,
+  TooMuch,
+} from '../audit/search/report.ts';
 import { isReport, REPORTS } from '../audit/search/reports.ts';
 import { searchedUntilOf } from '../audit/search/searched-until.ts';
 import { recordedCriteria } from '../audit/search/viewer.ts';
@@ -27,8 +32,6 @@ import { readTypedNumber } from './typed-number.ts';
 type ReportCommandOptions = CriteriaOptions &
   Named &
   FormatOptions & { least: string; names?: boolean };
-
-const REPORTED_DAYS = 31;
 
 /** What a report is of, and for whom it was made: somebody who finds it later has nothing else. */
 type ReportAbout = {
@@ -113,8 +116,7 @@ async function auditReport(
   if (needs !== undefined && given[needs] === undefined) {
     throw misused(`The report ${name} takes ${OPTION_OF[needs] ?? `--${needs}`}.`);
   }
-  const month = londonMidnight(addDays(londonDate(Date.now()), 1 - REPORTED_DAYS));
-  const from = given.from ?? (maker.allTime ? undefined : Math.min(month, given.to ?? month));
+  const from = reportFrom(maker, given, Date.now());
   const criteria = { ...given, ...(from !== undefined && { from }) };
   const auditId = randomUUID();
   const { result, reach } = await lookInto(

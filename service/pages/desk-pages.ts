@@ -1,5 +1,8 @@
+import type { DependenciesOf } from '../routes/route.ts';
 import { councilHome } from './council/home.ts';
 import { councilLooks, councilLooksDownload, councilLooksOfChild } from './council/looks.ts';
+import type { DeskDependencies } from './desk/guarded-desk.ts';
+import { OFFICER_PAGES } from './officer/pages.ts';
 
 /** Every page there is of councils, privacy officers and operators. They are no part of the API. */
 export const DESK_PAGES = [
@@ -7,4 +10,8 @@ export const DESK_PAGES = [
   councilLooks,
   councilLooksOfChild,
   councilLooksDownload,
+  ...OFFICER_PAGES,
 ] as const;
+
+/** What they work with, beside what all pages have in common. */
+export type DeskWorkDependencies = Omit<DependenciesOf<typeof DESK_PAGES>, keyof DeskDependencies>;

@@ -2,7 +2,7 @@ import type { Readiness } from '#store/trust/readiness.ts';
 import { councilsFile } from '../files/data-folder.ts';
 import type { MountedRoute, NotFound } from '../http/route.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
-import { DESK_PAGES } from '../pages/desk-pages.ts';
+import { DESK_PAGES, type DeskWorkDependencies } from '../pages/desk-pages.ts';
 import { absentPages, createNotFound, createPages, PAGES } from '../pages/pages.ts';
 import { mount } from '../routes/route.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
@@ -32,7 +32,10 @@ export async function startPages(
 }
 
 /** The pages of councils, officers and operators, by the same parts as the API's routes of their systems. */
-export function startDesks(browsers: Browsers | undefined, work: WorkRoutesDependencies): Started {
+export function startDesks(
+  browsers: Browsers | undefined,
+  work: WorkRoutesDependencies & DeskWorkDependencies,
+): Started {
   if (browsers === undefined) return { routes: absentPages(DESK_PAGES) };
   return {
     routes: mount(DESK_PAGES, { ...work, ...browsers }),

@@ -4,6 +4,7 @@ import { withinLimit } from '#schemas/alert-thresholds.ts';
 import { ConfigurationError } from '#schemas/configuration.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
+import { createBlocks } from '#store/blocks.ts';
 import type { HostPort } from '#store/connection/address.ts';
 import { createStore } from '#store/store.ts';
 import { watchAccessLists } from '#store/trust/access-lists.ts';
@@ -35,6 +36,7 @@ import { type Mesh, startMesh } from '../mesh/mesh.ts';
 import { mailboxSettings } from '../mesh/settings.ts';
 import { type Notifications, startNotifications } from '../notifications/notifications.ts';
 import { notifierSettings, watchPreferences } from '../notifications/settings.ts';
+import type { DeskWorkDependencies } from '../pages/desk-pages.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
 import { inboxIntake } from '../uploads/inbox.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
@@ -53,7 +55,7 @@ const RESUME_LOCK_WAIT_MS = 1_000;
 const REDIS_ANSWERS_WITHIN_MS = 5_000;
 const DAY_MS = 86_400_000;
 /** Loads answer nobody who waits: a busy Redis gets more time than for a lookup. */
-const LOADER_COMMAND_TIMEOUT_MS = 10_000;
+const PATIENT = { commandTimeoutMs: 10_000 };
 
 /** What a worker works on from the beginning, before it is known whether lookups can be answered. */
 type WorkerStore = Tools & { audit: Audit; witnessed: WitnessedLog | undefined };
@@ -103,12 +105,11 @@ function openTools(
   const anchor = openAnchor(configuration);
   add(() => anchor.close());
   sweepSpools(spoolFolder(configuration), anchor.spoolsNeeded());
-  const patient = { commandTimeoutMs: LOADER_COMMAND_TIMEOUT_MS };
-  const administrator = createStore(redis.connect('admin', patient), anchor);
-  const loader = createStore(redis.connect('loader', patient), anchor);
+  const administrator = createStore(redis.connect('admin', PATIENT), anchor);
+  const loader = createStore(redis.connect('loader', PATIENT), anchor);
   const { replicas, sentinels } = redis;
   const connectTo = (server: HostPort) => redis.connectTo('worker', server);
-  const connection = redis.connect('worker', { ...patient, unacknowledged: true });
+  const connection = redis.connect('worker', { ...PATIENT, unacknowledged: true });
   let compared = witnessed === undefined;
   void witnessed?.compared.then(() => (compared = true));
   const verifier = startStoreVerifier(connection, anchor, {
@@ -174,13 +175,14 @@ function startSealing(
   return audit;
 }
 
-/** What the routes of authorities' systems and of the audit work with. */
+/** What the routes of authorities' systems and of the audit work with, and the pages of their people. */
 function createWork(
   { configuration, log, add }: StartContext,
   { loader, anchor, audit }: WorkerStore,
   { readiness, admissionContext, baseOf }: WorkerDependencies,
   tracer: Parameters<typeof loadSettings>[1],
-): WorkRoutesDependencies {
+  redis: RedisServer,
+): WorkRoutesDependencies & DeskWorkDependencies {
   const { OPERATOR_ODS_CODE } = configuration;
   const searcher = createSearcher({
     folder: auditFolder(configuration),
@@ -196,6 +198,7 @@ function createWork(
     loads: loadSettings(configuration, tracer),
     auditFolder: auditFolder(configuration),
     searcher,
+    blocks: createBlocks(redis.connect('loader', PATIENT), loader),
     indexed: () => audit.searchedUntil,
     operator: () =>
       OPERATOR_ODS_CODE ?? (admissionContext.isDemo() === true ? DEMO_OPERATOR.code : undefined),
@@ -332,7 +335,7 @@ export async function startWorker(
   const pds = startPds(start, opened, tracer);
   const notifying = await startNotifying(start, dependencies);
   const mesh = await startMailbox(start, opened, dependencies.kind, tracer);
-  const forRoutes = createWork(start, opened, dependencies, tracer);
+  const forRoutes = createWork(start, opened, dependencies, tracer, redis);
   const lists = watchAccessLists(redis.connect('worker', { unacknowledged: true }));
   start.add(() => lists.stop());
   const foreign = createForeignWrites(verifier, audit, lists);

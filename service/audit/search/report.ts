@@ -1,5 +1,6 @@
 import type { AuditEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { addDays, londonDate, londonMidnight } from '#schemas/calendar.ts';
 import { AUDIT_REPORT } from '#schemas/wording/audit.ts';
 import type { SealedEvent } from '../log/sealed.ts';
 import type { Cell } from './cells.ts';
@@ -71,6 +72,20 @@ export type SumReport = About & {
 
 /** How a report is made, and of what. */
 export type Maker = EventReport | SumReport;
+
+/** What a report covers that is not of all time, unless somebody says otherwise. */
+export const REPORTED_DAYS = 31;
+
+/** From when on a report is made, in milliseconds; `undefined`: from the beginning. */
+export function reportFrom(
+  { allTime }: Pick<Maker, 'allTime'>,
+  { from, to }: AuditCriteria,
+  now: number,
+): number | undefined {
+  if (from !== undefined || allTime) return from;
+  const month = londonMidnight(addDays(londonDate(now), 1 - REPORTED_DAYS));
+  return Math.min(month, to ?? month);
+}
 
 const EVENTS_AT_MOST = 50_000;
 /** Held in memory at a time, with all that is in them. */

@@ -2,6 +2,7 @@ import type { ErrorCode } from '#schemas/errors.ts';
 import type { Scope } from '#schemas/people/identity.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
+import { OFFICER } from '#schemas/wording/officer.ts';
 import type { AccessDecision } from '../../admission/decide.ts';
 
 /** The pages of one kind of work, opened by one scope. */
@@ -27,8 +28,22 @@ export const COUNCIL_DESK: Desk = {
   ],
 };
 
+export const OFFICER_DESK: Desk = {
+  name: 'officer',
+  scope: 'audit',
+  home: '/officer',
+  without: 'audit-scope-required',
+  links: [
+    { href: '/officer', text: OFFICER.search },
+    { href: '/officer/reports', text: OFFICER.reports },
+    { href: '/officer/patterns', text: OFFICER.patterns },
+    { href: '/officer/child', text: OFFICER.child },
+    { href: '/officer/blocked', text: OFFICER.blocked },
+  ],
+};
+
 /** Those that there are, in the order in which somebody with the rights to several comes to them. */
-export const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK];
+export const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK, OFFICER_DESK];
 
 /** The desks that somebody's scopes open. */
 export const desksOf = (scopes: readonly Scope[]): Desk[] =>

@@ -19,7 +19,14 @@ import { createVisitor, hiddenOf, type Visitor } from '../../support/visitor.ts'
  */
 
 /** The made-up people of a demo, and one who is not signed in. */
-const PEOPLE = ['emergencyDepartment', 'scheduledCare', 'authority', 'stranger'] as const;
+const PEOPLE = [
+  'emergencyDepartment',
+  'scheduledCare',
+  'authority',
+  'privacyOfficer',
+  'caldicottGuardian',
+  'stranger',
+] as const;
 type Person = (typeof PEOPLE)[number];
 
 type Entry = {
@@ -33,11 +40,28 @@ const council: Entry = { people: { authority: 200 } };
 /** One that has no token. */
 const form: Entry = { people: { authority: 403 } };
 
+const officer: Entry = { people: { privacyOfficer: 200, caldicottGuardian: 200 } };
+/** A form that has no token. */
+const officerForm: Entry = { people: { privacyOfficer: 403, caldicottGuardian: 403 } };
+
 const PAGES: Record<string, Entry> = {
   'GET /council': council,
   'GET /council/looks': council,
   'POST /council/looks': form,
   'GET /council/looks/download': council,
+  'GET /officer': officer,
+  'POST /officer/search': officerForm,
+  'POST /officer/event': officerForm,
+  'GET /officer/reports': officer,
+  'POST /officer/reports': officerForm,
+  'GET /officer/patterns': officer,
+  'POST /officer/patterns': officerForm,
+  'GET /officer/child': officer,
+  'POST /officer/child': officerForm,
+  'POST /officer/child/copy': officerForm,
+  'GET /officer/blocked': officer,
+  'POST /officer/block': officerForm,
+  'POST /officer/unblock': officerForm,
 };
 
 const AUTHORITY = SAMPLE_AUTHORITIES[0]?.code ?? '';
@@ -106,7 +130,12 @@ test.for(PEOPLE.filter((person) => person !== 'stranger'))(
   '%s is taken to the pages of their work',
   async (person) => {
     const visitor = createVisitor(service.baseUrl);
-    const home = person === 'authority' ? '/council' : '/look-up';
+    const homes: Partial<Record<Person, string>> = {
+      authority: '/council',
+      privacyOfficer: '/officer',
+      caldicottGuardian: '/officer',
+    };
+    const home = homes[person] ?? '/look-up';
     expect((await visitor.signIn(person)).headers.get('location')).toBe(home);
     expect((await visitor.get('/')).headers.get('location')).toBe(home);
   },

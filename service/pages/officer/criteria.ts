@@ -1,0 +1,182 @@
+import { writtenEventSchema } from '#schemas/audit/audit-event.ts';
+import {
+  AUDIT_OUTCOMES,
+  type AuditCriteria,
+  auditCriteriaSchema,
+  orderedCriteriaSchema,
+} from '#schemas/audit/audit-search.ts';
+import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { ACCESSES } from '#schemas/people/care-setting.ts';
+import { readTypedInstant } from '#schemas/typed-time.ts';
+import { OFFICER } from '#schemas/wording/officer.ts';
+import type { Viewer } from '../../audit/search/view.ts';
+import { readReason, reasonField, textField } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { errorMessage, type FieldError } from '../html/parts.ts';
+import type { Fields } from '../session/forms.ts';
+
+/** The fields by which events are chosen, as they were typed. */
+export const CRITERIA = [
+  'number',
+  'user',
+  'organisation',
+  'authority',
+  'activity',
+  'outcome',
+  'type',
+  'from',
+  'to',
+] as const;
+export type Criterion = (typeof CRITERIA)[number];
+export type Typed = Partial<Record<Criterion | 'reason', string>>;
+
+const WORDS = OFFICER.fields;
+const EVENT_TYPES = writtenEventSchema.options
+  .flatMap(({ shape: { type } }) => ('options' in type ? type.options : [...type.values]))
+  .toSorted((a, b) => a.localeCompare(b));
+
+/** Which of the fields somebody can use: what can only ever find their own, or nothing, is not asked. */
+export const CRITERIA_FOR: Record<Viewer['kind'], readonly Criterion[]> = {
+  all: CRITERIA,
+  organisation: ['number', 'user', 'activity', 'outcome', 'type', 'from', 'to'],
+  authority: ['number', 'user', 'organisation', 'from', 'to'],
+};
+
+/** What was typed into a form, to be shown again and to be read. */
+export function typedOf(fields: Fields): Typed {
+  const typed: Typed = {};
+  for (const name of [...CRITERIA, 'reason'] as const) {
+    const value = fields.get(name)?.trim();
+    if (value !== undefined && value !== '') typed[name] = value;
+  }
+  return typed;
+}
+
+export type ReadCriteria =
+  | { kind: 'read'; criteria: AuditCriteria; reason: string }
+  | { kind: 'wrong'; errors: FieldError[] };
+
+/** The field of a criterion that the schema refused. */
+const fieldOf = (name: string): Criterion => CRITERIA.find((each) => each === name) ?? 'number';
+
+function wrongText(field: Criterion): string {
+  switch (field) {
+    case 'from':
+    case 'to':
+      return OFFICER.wrong.time;
+    case 'activity':
+    case 'outcome':
+    case 'type':
+      return OFFICER.wrong.choice;
+    default:
+      return OFFICER.wrong[field];
+  }
+}
+
+/** Reads what was typed by the rules of the command line. */
+export function readCriteria(typed: Typed, allowed: readonly Criterion[]): ReadCriteria {
+  const errors: FieldError[] = [];
+  const given: Record<string, string> = {};
+  for (const name of allowed) {
+    const text = typed[name];
+    if (text === undefined) continue;
+    if (name === 'number') given['nhsNumber'] = unspacedNhsNumber(text);
+    else if (name === 'from' || name === 'to') {
+      const instant = readTypedInstant(text, name);
+      if (instant === undefined) errors.push({ field: name, text: OFFICER.wrong.time });
+      else given[name] = instant;
+    } else if (name === 'organisation' || name === 'authority') given[name] = text.toUpperCase();
+    else given[name] = text;
+  }
+  const each = auditCriteriaSchema.safeParse(given);
+  for (const issue of each.error?.issues ?? []) {
+    const field = fieldOf(String(issue.path[0]));
+    errors.push({ field, text: wrongText(field) });
+  }
+  const ordered = orderedCriteriaSchema.safeParse(given);
+  if (each.success && !ordered.success) {
+    errors.push({ field: 'from', text: OFFICER.wrong.order });
+  }
+  const reason = readReason(typed.reason);
+  if (reason.kind === 'wrong') errors.push(reason.error);
+  if (errors.length > 0 || !ordered.success || reason.kind === 'wrong') {
+    return { kind: 'wrong', errors };
+  }
+  return { kind: 'read', criteria: ordered.data, reason: reason.reason };
+}
+
+type Option = { value: string; text: string };
+
+/** A list of which one may be chosen. */
+export function select(
+  name: string,
+  label: string,
+  options: readonly Option[],
+  { chosen, errors }: { chosen: string | undefined; errors: readonly FieldError[] },
+): Html {
+  const wrong = errors.find((error) => error.field === name)?.text;
+  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
+<label class="nhsuk-label nhsuk-label--s" for="${name}">${label}</label>
+${errorMessage(`${name}-error`, wrong)}
+<select class="nhsuk-select" id="${name}" name="${name}"${wrong !== undefined && html` aria-describedby="${name}-error"`}>
+${options.map(({ value, text }) => html`<option value="${value}"${value === (chosen ?? '') && html` selected`}>${text}</option>`)}
+</select></div>`;
+}
+
+const any: Option = { value: '', text: WORDS.any };
+
+/** One box to tick. */
+export const checkbox = (name: string, label: string, checked: boolean, id = name): Html =>
+  html`<div class="nhsuk-checkboxes__item"><input class="nhsuk-checkboxes__input" id="${id}" name="${name}" type="checkbox" value="yes"${checked && html` checked`}><label class="nhsuk-label nhsuk-checkboxes__label" for="${id}">${label}</label></div>`;
+
+/** The fields of some criteria, and of the reason. */
+export function criteriaFields(
+  allowed: readonly Criterion[],
+  typed: Typed,
+  errors: readonly FieldError[],
+): Html {
+  const text = (name: Criterion, label: string, hint?: string, width: 10 | 20 = 20): Html =>
+    textField({
+      name,
+      label,
+      ...(hint !== undefined && { hint }),
+      value: typed[name],
+      errors,
+      width,
+      ...(name === 'number' && { inputMode: 'numeric' as const }),
+    });
+  const choice = (name: Criterion, label: string, options: readonly Option[]): Html =>
+    select(name, label, [any, ...options], { chosen: typed[name], errors });
+  const field: Record<Criterion, () => Html> = {
+    number: () => text('number', WORDS.number, WORDS.numberHint),
+    user: () => text('user', WORDS.user, WORDS.userHint),
+    organisation: () => text('organisation', WORDS.organisation, undefined, 10),
+    authority: () => text('authority', WORDS.authority, WORDS.authorityHint, 10),
+    activity: () =>
+      choice(
+        'activity',
+        WORDS.activity,
+        ACCESSES.map((value) => ({ value, text: OFFICER.activities[value] })),
+      ),
+    outcome: () =>
+      choice(
+        'outcome',
+        WORDS.outcome,
+        AUDIT_OUTCOMES.map((value) => ({ value, text: OFFICER.outcomes[value] })),
+      ),
+    type: () =>
+      choice(
+        'type',
+        WORDS.type,
+        EVENT_TYPES.map((value) => ({ value, text: value })),
+      ),
+    from: () => text('from', WORDS.from, WORDS.fromHint),
+    to: () => text('to', WORDS.to, WORDS.toHint),
+  };
+  return html`${allowed.map((name) => field[name]())}
+${reasonField(typed.reason, errors)}`;
+}
+
+/** What was typed once more, unseen, for the next page of the same. */
+export const typedHidden = (typed: Partial<Record<string, string>>): Html =>
+  html`${Object.entries(typed).map(([name, value]) => value !== undefined && html`<input type="hidden" name="${name}" value="${value}">`)}`;

@@ -1,0 +1,281 @@
+import { z } from 'zod';
+import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
+import { issuerNameSchema, userKeyOf, userSchema } from '#schemas/people/identity.ts';
+import { shortTextSchema } from '#schemas/text.ts';
+import { OFFICER, OFFICER_EVENT } from '#schemas/wording/officer.ts';
+import type { Block, Blocks } from '#store/blocks.ts';
+import { searchRow, shownCell, textAt } from '../../audit/search/cells.ts';
+import type { ShownEvent } from '../../audit/search/view.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { deskMessage } from '../desk/guarded-desk.ts';
+import { readReason, reasonField, summary, table } from '../desk/parts.ts';
+import { redirect } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import { button, errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import { numberText } from '../look-up/result.ts';
+import type { Fields } from '../session/forms.ts';
+import { typedHidden } from './criteria.ts';
+import {
+  type AtOfficer,
+  guardedOfficer,
+  isAny,
+  isPrivacy,
+  type Looked,
+  look,
+  type OfficerDependencies,
+  officerAct,
+  officerLook,
+  type PrivacyViewer,
+  reachNote,
+} from './officer.ts';
+
+export type EventPagesDependencies = OfficerDependencies & { blocks: Blocks };
+
+const WORDS = OFFICER_EVENT;
+const BLOCK_FORM = 'block';
+const UNBLOCK_FORM = 'unblock';
+
+const entrySchema = z
+  .string()
+  .regex(/^[0-9]{1,15}$/)
+  .transform(Number);
+export const entryOf = (fields: Fields): number | undefined =>
+  entrySchema.safeParse(fields.get('entry')).data;
+
+/** Reads one event as the officer may see it, and puts on record that it was looked at. */
+export async function lookAtEvent(
+  dependencies: OfficerDependencies,
+  at: AtOfficer,
+  entry: number | undefined,
+  reason: string,
+): Promise<Looked<'event'>> {
+  if (entry === undefined) return { kind: 'refused', response: at.notFound() };
+  return look(dependencies, at, 'event', { entry, viewer: at.viewer }, ({ event }) => {
+    if (event === undefined) return undefined;
+    const nhsNumber = textAt(event, 'nhsNumber');
+    return {
+      reason,
+      report: 'event',
+      criteria: { entry, ...(nhsNumber !== '' && { nhsNumber }) },
+      eventsShown: 1,
+    };
+  });
+}
+
+const plans = z.array(shownPlanSchema).catch([]);
+
+const some = (text: string): Html | undefined =>
+  text === '' ? undefined : html`<bdi>${shownCell(text)}</bdi>`;
+
+/** What an event says, with the plans shown where the viewer may see them. */
+export function eventSummary(event: ShownEvent): Html {
+  const { rows } = WORDS;
+  const [, , outcome = ''] = searchRow(event);
+  const number = textAt(event, 'nhsNumber') || textAt(event, 'criteria', 'nhsNumber');
+  const shown = plans.parse(event['shown']);
+  return html`${summary([
+    [rows.time, shownCell(event.at)],
+    [rows.event, event.type],
+    [rows.outcome, some(String(outcome))],
+    [rows.activity, some(textAt(event, 'access'))],
+    [rows.number, number === '' ? undefined : numberText(number)],
+    [rows.name, some(textAt(event, 'caller', 'name') || textAt(event, 'by'))],
+    [rows.user, some(textAt(event, 'caller', 'user'))],
+    [rows.role, some(textAt(event, 'caller', 'role', 'name'))],
+    [rows.organisation, some(textAt(event, 'caller', 'organisation', 'name'))],
+    [rows.issuer, some(textAt(event, 'caller', 'issuer'))],
+    [rows.setting, some(textAt(event, 'setting'))],
+    [rows.reason, some(textAt(event, 'reason'))],
+    [rows.delivered, event['delivered'] === false ? rows.notDelivered : undefined],
+    [rows.auditId, some(textAt(event, 'auditId'))],
+  ])}
+${
+  shown.length > 0 &&
+  table(
+    rows.plans,
+    ['authority', 'type', 'startDate', 'status'],
+    shown.map(({ authority, type, startDate, status }) => [authority, type, startDate, status]),
+  )
+}`;
+}
+
+type User = Pick<Block, 'issuer' | 'user'>;
+
+/** Who did it, where that is a user who can be blocked. */
+function userOf(event: ShownEvent): User | undefined {
+  const issuer = issuerNameSchema.safeParse(textAt(event, 'caller', 'issuer')).data;
+  const user = userSchema.safeParse(textAt(event, 'caller', 'user')).data;
+  return issuer === undefined || user === undefined ? undefined : { issuer, user };
+}
+
+const isSelf = ({ caller }: AtOfficer, { issuer, user }: User): boolean =>
+  userKeyOf(issuer, user) === caller.userKey;
+
+function eventPage(
+  at: AtOfficer,
+  looked: Extract<Looked<'event'>, { kind: 'found' }>,
+  event: ShownEvent,
+  entry: number,
+  more: Html | false,
+): Response {
+  const user = userOf(event);
+  return at.page({
+    title: WORDS.title,
+    content: html`${heading(WORDS.title)}
+${eventSummary(event)}
+${reachNote(looked.auditId, looked.reach)}
+${more}
+${
+  at.viewer.kind !== 'authority' &&
+  user !== undefined &&
+  !isSelf(at, user) &&
+  html`<h2 class="nhsuk-heading-m">${WORDS.block}</h2>
+${paragraph(WORDS.blockThen)}
+<form method="post" action="/officer/block" novalidate autocomplete="off">
+${at.hidden(BLOCK_FORM)}${typedHidden({ entry: String(entry) })}
+${reasonField(undefined, [])}
+${button(WORDS.blockSubmit)}
+</form>`
+}
+<p>${link('/officer', OFFICER.again)}</p>`,
+  });
+}
+
+/** `POST /officer/event`: one event, with what can be done about it. */
+export const officerEvent: Mountable<EventPagesDependencies> = {
+  operation: { method: 'POST', path: '/officer/event', letsIn: 'audit' },
+  handler: (dependencies) =>
+    officerLook(dependencies, isAny, async (_, at, fields) => {
+      const entry = entryOf(fields);
+      const reason = shortTextSchema.safeParse(fields.get('reason')).data;
+      if (reason === undefined) return at.notFound();
+      const looked = await lookAtEvent(dependencies, at, entry, reason);
+      if (looked.kind === 'refused') return looked.response;
+      const { event } = looked.found;
+      if (event === undefined || entry === undefined) return at.notFound();
+      return eventPage(at, looked, event, entry, false);
+    }),
+};
+
+function reasonAgain(
+  at: AtOfficer,
+  form: { action: string; name: string; title: string; submit: string; hidden: Html },
+  typed: string | undefined,
+  error: FieldError,
+): Response {
+  const { action, name, title, submit, hidden } = form;
+  return at.page({
+    title: `Error: ${title}`,
+    status: 400,
+    content: html`${errorSummary([error])}
+${heading(title)}
+<form method="post" action="${action}" novalidate autocomplete="off">
+${at.hidden(name)}${hidden}
+${reasonField(typed, [error])}
+${button(submit)}
+</form>`,
+  });
+}
+
+/** `POST /officer/block`: blocks the user of an event that the officer may see, as `cp-flags block` does. */
+export const officerBlock: Mountable<EventPagesDependencies> = {
+  operation: { method: 'POST', path: '/officer/block', letsIn: 'audit' },
+  handler: (dependencies) =>
+    officerAct(dependencies, isPrivacy, BLOCK_FORM, async (_, at, fields) => {
+      const entry = entryOf(fields);
+      const read = readReason(fields.get('reason'));
+      if (read.kind === 'wrong') {
+        const form = {
+          action: '/officer/block',
+          name: BLOCK_FORM,
+          title: WORDS.block,
+          submit: WORDS.blockSubmit,
+          hidden: typedHidden({ entry: String(entry ?? '') }),
+        };
+        return reasonAgain(at, form, fields.get('reason'), read.error);
+      }
+      const looked = await lookAtEvent(dependencies, at, entry, read.reason);
+      if (looked.kind === 'refused') return looked.response;
+      const user = looked.found.event && userOf(looked.found.event);
+      if (user === undefined) return at.notFound();
+      if (isSelf(at, user)) {
+        return at.page({ ...deskMessage(WORDS.blockSelf, '', '/officer'), status: 422 });
+      }
+      const done = await dependencies.blocks.block({ ...user, ...at.named(read.reason) });
+      return redirect(`/officer/blocked?done=${done ? 'blocked' : 'blocked-before'}`);
+    }),
+};
+
+const DONE: Record<string, string> = {
+  blocked: WORDS.blockedDone,
+  'blocked-before': WORDS.blockedBefore,
+  unblocked: WORDS.unblockedDone,
+  'unblocked-before': WORDS.unblockedBefore,
+};
+
+/** Those whom somebody may let in again: all of them, or at an organisation whom they blocked themselves. */
+async function blocksOf(blocks: Blocks, at: AtOfficer<PrivacyViewer>): Promise<Block[]> {
+  const all = await blocks.list();
+  const { account } = at.named('');
+  return at.viewer.kind === 'all' ? all : all.filter((block) => block.account === account);
+}
+
+/** `GET /officer/blocked`: who is blocked. */
+export const officerBlocked: Mountable<EventPagesDependencies> = {
+  operation: { method: 'GET', path: '/officer/blocked', letsIn: 'audit' },
+  handler: (dependencies) =>
+    guardedOfficer(dependencies, isPrivacy, async (c, at) => {
+      const blocks = await blocksOf(dependencies.blocks, at);
+      const done = DONE[c.req.query('done') ?? ''];
+      return at.page({
+        title: WORDS.blocked,
+        content: html`${heading(WORDS.blocked)}
+${done !== undefined && html`<p class="cpf-strong" role="status">${done}</p>`}
+${at.viewer.kind === 'organisation' && paragraph(WORDS.blockedOwn)}
+${blocks.length === 0 && paragraph(WORDS.blockedNobody)}
+${blocks.map(
+  ({ issuer, user, by, reason, at: since }) => html`<div class="cpf-plain">
+${summary([
+  [WORDS.rows.user, some(user)],
+  [WORDS.rows.issuer, some(issuer)],
+  [WORDS.since, shownCell(since)],
+  [WORDS.by, some(by)],
+  [WORDS.why, some(reason)],
+])}
+<details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${WORDS.unblock}</span></summary>
+<div class="nhsuk-details__text"><form method="post" action="/officer/unblock" novalidate autocomplete="off">
+${at.hidden(UNBLOCK_FORM)}${typedHidden({ key: userKeyOf(issuer, user) })}
+<label class="nhsuk-label nhsuk-label--s">${WORDS.why} <input class="nhsuk-input" name="reason" type="text" autocomplete="off"></label>
+${button(WORDS.unblock)}
+</form></div></details>
+</div>`,
+)}`,
+      });
+    }),
+};
+
+/** `POST /officer/unblock`: lets a user in again, as `cp-flags unblock` does. */
+export const officerUnblock: Mountable<EventPagesDependencies> = {
+  operation: { method: 'POST', path: '/officer/unblock', letsIn: 'audit' },
+  handler: (dependencies) =>
+    officerAct(dependencies, isPrivacy, UNBLOCK_FORM, async (_, at, fields) => {
+      const key = fields.get('key') ?? '';
+      const blocks = await blocksOf(dependencies.blocks, at);
+      const block = blocks.find(({ issuer, user }) => userKeyOf(issuer, user) === key);
+      const read = readReason(fields.get('reason'));
+      if (read.kind === 'wrong') {
+        const form = {
+          action: '/officer/unblock',
+          name: UNBLOCK_FORM,
+          title: WORDS.unblock,
+          submit: WORDS.unblock,
+          hidden: typedHidden({ key }),
+        };
+        return reasonAgain(at, form, fields.get('reason'), read.error);
+      }
+      if (block === undefined) return redirect('/officer/blocked?done=unblocked-before');
+      const { issuer, user } = block;
+      const done = await dependencies.blocks.unblock({ issuer, user, ...at.named(read.reason) });
+      return redirect(`/officer/blocked?done=${done ? 'unblocked' : 'unblocked-before'}`);
+    }),
+};

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
+import { OFFICER } from '#schemas/wording/officer.ts';
+import type { Store } from '#store/store.ts';
+import type { WorkRefused } from '../../admission/guarded.ts';
+import { shownCell } from '../../audit/search/cells.ts';
+import type { ThreadFinds, ThreadOrders } from '../../audit/search/search-thread.ts';
+import { type Reach, searchedUntilOf } from '../../audit/search/searched-until.ts';
+import type { Searcher } from '../../audit/search/searcher.ts';
+import type { Viewer } from '../../audit/search/view.ts';
+import { type ViewerDependencies, viewerOf } from '../../audit/search/viewer.ts';
+import type { Handler, RouteContext } from '../../http/route.ts';
+import { OFFICER_DESK } from '../desk/desks.ts';
+import {
+  type AtDesk,
+  type DeskDependencies,
+  deskAct,
+  deskMessage,
+  guardedDesk,
+} from '../desk/guarded-desk.ts';
+import type { Html } from '../html/html.ts';
+import { html } from '../html/html.ts';
+import { type Fields, readForm } from '../session/forms.ts';
+
+export type OfficerDependencies = DeskDependencies &
+  ViewerDependencies & {
+    searcher: Pick<Searcher, 'ask'>;
+    /** How far the index goes, as the worker's thread told last. */
+    indexed: () => Reach | undefined;
+    store: Pick<Store, 'appendEvent'>;
+  };
+
+/** Somebody who may look into the audit, and through whose eyes. */
+export type AtOfficer<V extends Viewer = Viewer> = AtDesk & { viewer: V };
+
+type Answer = Response | WorkRefused | Promise<Response | WorkRefused>;
+
+/** Who sees more than that children of theirs were looked up: privacy officers and the operating Guardian. */
+export type PrivacyViewer = Exclude<Viewer, { kind: 'authority' }>;
+export type AllViewer = Extract<Viewer, { kind: 'all' }>;
+
+export const isPrivacy = (viewer: Viewer): viewer is PrivacyViewer => viewer.kind !== 'authority';
+export const isAll = (viewer: Viewer): viewer is AllViewer => viewer.kind === 'all';
+export const isAny = (viewer: Viewer): viewer is Viewer => viewer !== undefined;
+
+type ForWhom<V extends Viewer> = (viewer: Viewer) => viewer is V;
+
+const seenBy = <V extends Viewer>(
+  dependencies: OfficerDependencies,
+  forWhom: ForWhom<V>,
+  at: AtDesk,
+): AtOfficer<V> | undefined => {
+  const viewer = viewerOf(at.caller.identity, dependencies);
+  return forWhom(viewer) ? { ...at, viewer } : undefined;
+};
+
+/** Guards a page of the audit. Whom it is not for is told that there is none. */
+export const guardedOfficer = <V extends Viewer>(
+  dependencies: OfficerDependencies,
+  forWhom: ForWhom<V>,
+  work: (c: RouteContext, at: AtOfficer<V>) => Answer,
+): Handler =>
+  guardedDesk(dependencies, OFFICER_DESK, (c, at) => {
+    const officer = seenBy(dependencies, forWhom, at);
+    return officer === undefined ? at.notFound() : work(c, officer);
+  });
+
+const FORM_MOST_BYTES = 16_384;
+export const LOOK_FORM = 'audit';
+
+/**
+ * Guards a form that only looks. It may be sent again, by going back to it: each time is a search of its own, on
+ * record.
+ */
+export const officerLook = <V extends Viewer>(
+  dependencies: OfficerDependencies,
+  forWhom: ForWhom<V>,
+  work: (c: RouteContext, at: AtOfficer<V>, fields: Fields) => Answer,
+): Handler =>
+  guardedOfficer(dependencies, forWhom, async (c, at) => {
+    const { incoming } = c.env;
+    const fields = await readForm(c.env, FORM_MOST_BYTES);
+    if (typeof fields === 'string') return { code: fields };
+    const owner = at.session.id;
+    const once = fields.get('form') ?? '';
+    if (!dependencies.forms.isOurs(incoming, fields, { form: LOOK_FORM, owner, once }))
+      return { code: 'form-untrusted' };
+    // The session may have ended while the form was on its way.
+    if (dependencies.sessions.read(incoming).kind !== 'open') return { code: 'token-expired' };
+    return work(c, at, fields);
+  });
+
+/** Guards an act on what the audit shows. */
+export const officerAct = <V extends Viewer>(
+  dependencies: OfficerDependencies,
+  forWhom: ForWhom<V>,
+  form: string,
+  work: (c: RouteContext, at: AtOfficer<V>, fields: Fields) => Answer,
+): Handler =>
+  deskAct(dependencies, OFFICER_DESK, { form }, (c, at, fields) => {
+    const officer = seenBy(dependencies, forWhom, at);
+    return officer === undefined ? at.notFound() : work(c, officer, fields);
+  });
+
+export type Looked<Kind extends keyof ThreadOrders> =
+  | { kind: 'found'; found: ThreadFinds[Kind]; auditId: string; reach: SearchedUntil }
+  | { kind: 'refused'; response: Response };
+
+const FAILED = OFFICER.failed;
+const FAILURES = {
+  'no-index': { status: 503, title: FAILED.noIndex, then: FAILED.noIndexThen },
+  'too-much': { status: 422, title: FAILED.tooMuch, then: FAILED.tooMuchThen },
+  'too-slow': { status: 503, title: FAILED.tooSlow, then: FAILED.tooSlowThen },
+  busy: { status: 503, title: FAILED.busy, then: FAILED.busyThen },
+  failed: { status: 503, title: FAILED.failed, then: FAILED.failedThen },
+} as const;
+
+/** What is put on record of a look into the audit, beside who made it. */
+export type OnRecord = {
+  reason: string;
+  report?: string;
+  criteria: Record<string, string | number | boolean>;
+  eventsShown: number;
+};
+
+/** Looks into the audit and puts that on record, before anything is shown. */
+export async function look<Kind extends keyof ThreadOrders>(
+  { searcher, indexed, store, log }: OfficerDependencies,
+  at: AtOfficer,
+  kind: Kind,
+  order: ThreadOrders[Kind],
+  onRecord: (found: ThreadFinds[Kind]) => OnRecord | undefined,
+): Promise<Looked<Kind>> {
+  // As it was before the search, which reaches at least as far.
+  const before = indexed();
+  const found = await searcher.ask(kind, order);
+  if (found.kind !== 'found') {
+    if (found.kind === 'failed')
+      log.error('the audit could not be searched', { cause: found.cause });
+    const { status, title, then } = FAILURES[found.kind];
+    const response = at.page({ ...deskMessage(title, then, OFFICER_DESK.home), status });
+    return { kind: 'refused', response };
+  }
+  const recorded = onRecord(found);
+  if (recorded === undefined) return { kind: 'refused', response: at.notFound() };
+  const auditId = randomUUID();
+  const { by, account } = at.named(recorded.reason);
+  await store.appendEvent({
+    type: 'audit-search',
+    auditId,
+    requestId: at.ids.requestId,
+    caller: auditedCaller(at.caller.identity),
+    by,
+    ...(account !== undefined && { account }),
+    view: at.viewer.kind,
+    ...recorded,
+  });
+  return { kind: 'found', found, auditId, reach: searchedUntilOf(before, found.size) };
+}
+
+/** What whoever reads a result has to know: that it is on record, and how far it reached. */
+export const reachNote = (auditId: string, { completeUntil, notSearched }: SearchedUntil): Html =>
+  html`<p class="nhsuk-body-s">${OFFICER.recordedAs(auditId)}
+${completeUntil === undefined ? OFFICER.searchedUntilUnknown : OFFICER.searchedUntil(shownCell(completeUntil))}
+${notSearched > 0 && OFFICER.notSearched(notSearched)}</p>`;
+
+/** Whose eyes somebody looks through, in words. */
+export function seesText({ viewer, session }: AtOfficer): string {
+  if (viewer.kind === 'all') return OFFICER.sees.all;
+  return OFFICER.sees[viewer.kind](session.role.organisation.name);
+}

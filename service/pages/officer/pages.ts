@@ -1,0 +1,22 @@
+import { officerChild, officerCopy, officerDraft } from './child.ts';
+import { officerBlock, officerBlocked, officerEvent, officerUnblock } from './event.ts';
+import { officerPatterns, officerPatternsShown } from './patterns.ts';
+import { officerReport, officerReports } from './reports.ts';
+import { officerHome, officerSearch } from './search.ts';
+
+/** The pages of privacy officers and Caldicott Guardians. */
+export const OFFICER_PAGES = [
+  officerHome,
+  officerSearch,
+  officerEvent,
+  officerReports,
+  officerReport,
+  officerPatterns,
+  officerPatternsShown,
+  officerChild,
+  officerDraft,
+  officerCopy,
+  officerBlock,
+  officerBlocked,
+  officerUnblock,
+] as const;

@@ -1,0 +1,490 @@
+import { randomUUID } from 'node:crypto';
+import { parse } from 'csv-parse/sync';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { DESK } from '#schemas/wording/desk.ts';
+import {
+  OFFICER,
+  OFFICER_DRAFT,
+  OFFICER_EVENT,
+  OFFICER_REPORTS,
+} from '#schemas/wording/officer.ts';
+import { FRAME } from '#schemas/wording/pages.ts';
+import { visitorAs } from '../../support/desk.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import {
+  createVisitor,
+  hiddenOf,
+  type Visit,
+  type Visitor,
+  wordsOf,
+} from '../../support/visitor.ts';
+
+const SHARED = testNumber(8101);
+const OTHERS = testNumber(8102);
+const HOSTILE = '"><script>alert(1)</script>';
+const REASON = 'complaint 12/2026';
+
+let service: TestService;
+let guardian: Visitor;
+let officer: Visitor;
+let stranger: Visitor;
+let council: Visitor;
+
+async function look(user: string, organisation: string, nhsNumber: string, more = {}) {
+  const token = await service.token(claims({ sub: user, organisation, ...more }));
+  return service.lookup({ nhsNumber, reason: 'attendance' }, { token });
+}
+
+const LOOKS = 7;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: SHARED }, { nhsNumber: OTHERS }] }],
+  });
+  guardian = createVisitor(service.baseUrl);
+  officer = createVisitor(service.baseUrl);
+  expect((await guardian.signIn('caldicottGuardian')).headers.get('location')).toBe('/officer');
+  await officer.signIn('privacyOfficer');
+  stranger = await visitorAs(service, { organisation: 'ZZH99', scopes: ['audit'] });
+  council = await visitorAs(service, { organisation: 'ZZ101', scopes: ['audit'] });
+  for (let i = 0; i < 3; i++) await look('nurse-1', 'ZZH01', SHARED);
+  await look('nurse-1', 'ZZH01', testNumber(8103));
+  await look('other-1', 'ZZH02', SHARED, { name: `Olga ${HOSTILE}` });
+  await look('other-1', 'ZZH02', OTHERS);
+  await look('gp-1', 'ZZH01', SHARED, { activities: ['B0170'] });
+  await until(async () => {
+    const { text } = await search(guardian, { type: 'lookup' });
+    return text.split('name="entry"').length - 1 === LOOKS;
+  }, 'the lookups in the index');
+});
+afterAll(() => service?.stopAndRemove());
+
+/** Sends a form of a page with what is typed into it. */
+async function send(
+  visitor: Visitor,
+  from: string,
+  action: string,
+  typed: Record<string, string>,
+): Promise<Visit> {
+  return visitor.post(action, { ...hiddenOf(await visitor.get(from), action), ...typed });
+}
+const search = (visitor: Visitor, typed: Record<string, string> = {}): Promise<Visit> =>
+  send(visitor, '/officer', '/officer/search', { reason: REASON, ...typed });
+const report = (visitor: Visitor, typed: Record<string, string>): Promise<Visit> =>
+  send(visitor, '/officer/reports', '/officer/reports', { reason: REASON, ...typed });
+
+const rowsOf = ({ text }: Visit): string[][] =>
+  z.array(z.array(z.string())).parse(parse(text, { bom: true }));
+
+async function searches() {
+  return (await service.events()).filter((event) => event.type === 'audit-search');
+}
+
+/** The entry of the first event that a page lists. */
+const entryOf = ({ text }: Visit): string => /name="entry" value="([0-9]+)"/.exec(text)?.[1] ?? '';
+
+describe('a search', () => {
+  test('finds what the API finds, and is on record with who and why before it is shown', async () => {
+    const page = await search(guardian, { number: SHARED, outcome: 'flagged' });
+    expect([page.status, page.heading]).toEqual([200, OFFICER.results]);
+    expect(page.text.split('name="entry"')).toHaveLength(6);
+    const last = (await searches()).at(-1);
+    expect(last).toMatchObject({
+      by: 'Esi Demo',
+      account: 'demo-guardian (cp-flags-demo)',
+      reason: REASON,
+      view: 'all',
+      criteria: { nhsNumber: SHARED, outcome: 'flagged' },
+      eventsShown: 5,
+      caller: { user: 'demo-guardian', organisation: { code: 'ZZX01' } },
+    });
+    expect(page.text).toContain(last?.auditId);
+  });
+
+  test('shows an organisation’s officer its own people, silent reads included, without plans', async () => {
+    const page = await search(officer, { number: SHARED, type: 'lookup' });
+    expect(page.text.split('name="entry"')).toHaveLength(5);
+    expect(page.text).toContain('gp-1');
+    for (const hidden of ['other-1', 'ZZH02', 'child-protection-plan', 'LA-1', 'ZZ101']) {
+      expect(page.text).not.toContain(hidden);
+    }
+    expect((await searches()).at(-1)).toMatchObject({ view: 'organisation' });
+    expect(wordsOf(await search(stranger, { number: SHARED }))).toContain(OFFICER.none);
+  });
+
+  test('shows a council no silent read and no other council’s child', async () => {
+    const page = await search(council, { number: SHARED });
+    expect(page.text.split('name="entry"')).toHaveLength(5);
+    expect(page.text).not.toContain('gp-1');
+  });
+
+  test('goes on by pages without losing or repeating an event', async () => {
+    // More events than a page has.
+    await Promise.all(Array.from({ length: 60 }, () => look('bulk-1', 'ZZH98', OTHERS)));
+    const bulk = { user: 'bulk-1', as: 'csv' };
+    await until(async () => rowsOf(await search(guardian, bulk)).length === 61, 'the lookups');
+    const seen = new Set<string>();
+    let page = await search(guardian, { user: 'bulk-1' });
+    let pages = 1;
+    for (;;) {
+      const entries = [...page.text.matchAll(/name="entry" value="([0-9]+)"/g)].map(([, e]) => e);
+      for (const entry of entries) {
+        expect(seen.has(entry ?? '')).toBe(false);
+        seen.add(entry ?? '');
+      }
+      const cursor = /name="cursor" value="([^"]+)"/.exec(page.text)?.[1];
+      if (cursor === undefined) break;
+      page = await guardian.post('/officer/search', {
+        ...hiddenOf(page, '/officer/search'),
+        cursor,
+      });
+      expect(++pages).toBeLessThan(5);
+    }
+    expect([pages, seen.size]).toEqual([2, 60]);
+  });
+
+  test('as a file holds the same rows, is safe in a spreadsheet and is on record as a file', async () => {
+    const file = await search(officer, { type: 'lookup', as: 'csv' });
+    expect(file.status).toBe(200);
+    expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="audit-search-/);
+    expect(file.headers.get('cache-control')).toBe('no-store');
+    expect(file.headers.get('x-content-type-options')).toBe('nosniff');
+    const [head = [], ...rows] = rowsOf(file);
+    expect(head).toContain('nhs number');
+    expect(rows).toHaveLength(5);
+    expect(file.text).not.toContain('other-1');
+    expect((await searches()).at(-1)).toMatchObject({ criteria: { csv: true }, eventsShown: 5 });
+  });
+
+  test.for([
+    ['no reason', { reason: '' }, 'reason'],
+    ['a wrong number', { number: '9990000000' }, 'number'],
+    ['a time that is none', { from: 'yesterday' }, 'from'],
+    ['an end before its beginning', { from: '2/1/2026', to: '1/1/2026' }, 'from'],
+    ['an unknown outcome', { outcome: 'x' }, 'outcome'],
+    ['an unknown kind', { type: 'X!' }, 'type'],
+  ] as const)(
+    'with %s says so at the field, keeps what was typed and finds nothing',
+    async ([, typed, field]) => {
+      const before = (await searches()).length;
+      const page = await search(guardian, { user: 'kept-user', ...typed });
+      expect(page.status).toBe(400);
+      expect(page.title).toMatch(/^Error: /);
+      expect(page.text).toContain(`href="#${field}"`);
+      expect(page.text).toContain('value="kept-user"');
+      expect(await searches()).toHaveLength(before);
+    },
+  );
+
+  test('shows what others wrote as text', async () => {
+    const page = await search(guardian, { user: 'other-1' });
+    expect(page.text).not.toContain('<script>alert');
+    expect(wordsOf(page)).toContain(HOSTILE);
+    const again = await search(guardian, { user: HOSTILE, outcome: 'x' });
+    expect(again.text).not.toContain('<script>alert');
+  });
+
+  test('leaves no NHS number in an address, a title or a line of the log', async () => {
+    const visits = [
+      await search(guardian, { number: SHARED }),
+      await search(guardian, { number: SHARED, as: 'csv' }),
+      await report(guardian, { report: 'child', number: SHARED }),
+    ];
+    for (const { title, headers } of visits) {
+      expect(title).not.toContain(SHARED);
+      expect(JSON.stringify([...headers])).not.toContain(SHARED);
+    }
+    for (const { text } of visits)
+      expect(text).not.toMatch(new RegExp(`(?:href|action)="[^"]*${SHARED}`));
+    expect(service.lines.join('\n')).not.toContain(SHARED);
+  });
+});
+
+describe('a report', () => {
+  test.for(Object.keys(OFFICER_REPORTS.names))(
+    '%s is a page and a file, of one organisation alone',
+    async (name) => {
+      const typed = { report: name, number: SHARED, user: 'nurse-1', least: '1' };
+      const narrow =
+        name === 'child'
+          ? { user: '' }
+          : name === 'user'
+            ? { number: '' }
+            : { number: '', user: '' };
+      const own = await report(officer, { ...typed, ...narrow });
+      expect([own.status, own.heading]).toEqual([200, OFFICER_REPORTS.names[name as 'child']]);
+      const file = await report(officer, { ...typed, ...narrow, as: 'csv' });
+      expect(file.headers.get('content-type')).toMatch(/^text\/csv/);
+      for (const visit of [own, file]) {
+        for (const hidden of ['other-1', 'ZZH02', 'Olga', 'child-protection-plan']) {
+          expect(visit.text).not.toContain(hidden);
+        }
+      }
+      expect((await searches()).at(-1)).toMatchObject({ report: name, view: 'organisation' });
+      const foreign = await report(stranger, { ...typed, ...narrow, as: 'csv' });
+      expect(foreign.text).not.toContain('nurse-1');
+      // What they searched for themselves is theirs to see.
+      if (name !== 'searches') expect(foreign.text).not.toContain(SHARED);
+    },
+  );
+
+  test('that needs somebody asks for them', async () => {
+    for (const [name, field] of [
+      ['child', 'number'],
+      ['user', 'user'],
+      ['site', 'organisation'],
+    ] as const) {
+      const page = await report(guardian, { report: name });
+      expect([page.status, page.text.includes(`href="#${field}"`)]).toEqual([400, true]);
+    }
+    expect((await report(guardian, { report: 'x' })).status).toBe(400);
+    expect((await report(guardian, { report: 'refusals', least: '0' })).status).toBe(400);
+  });
+
+  test('of sums has its figures as a picture and as text', async () => {
+    const page = await report(guardian, { report: 'repeats', least: '3' });
+    expect(page.text).toContain('<svg class="cpf-chart"');
+    expect(wordsOf(page)).toContain('nurse-1');
+    expect(page.text).toContain(SHARED);
+  });
+
+  test('is not for a council, nor any other page than the search', async () => {
+    for (const path of [
+      '/officer/reports',
+      '/officer/patterns',
+      '/officer/child',
+      '/officer/blocked',
+    ]) {
+      const page = await council.get(path);
+      expect([page.status, page.heading]).toEqual([404, FRAME.notFound]);
+    }
+  });
+});
+
+test('patterns are shown together, each on record, of one’s own organisation alone', async () => {
+  const typed = { reason: REASON, from: '', to: '' };
+  const page = await send(guardian, '/officer/patterns', '/officer/patterns', typed);
+  expect([page.status, page.heading]).toEqual([200, OFFICER.patterns]);
+  for (const name of ['out-of-hours', 'repeats', 'refusals', 'alerts'] as const) {
+    expect(wordsOf(page)).toContain(OFFICER_REPORTS.names[name]);
+  }
+  const reports = (await searches()).slice(-4).map((event) => 'report' in event && event.report);
+  expect(reports).toEqual(['out-of-hours', 'repeats', 'refusals', 'alerts']);
+  const own = await send(officer, '/officer/patterns', '/officer/patterns', typed);
+  expect(own.text).not.toContain('other-1');
+  // The rest of a pattern is a report.
+  const whole = await guardian.post('/officer/reports', hiddenOf(page, '/officer/reports'));
+  expect(whole.status).toBe(200);
+});
+
+describe('a draft of one child’s accesses', () => {
+  const OPEN = { requester: 'child', protectedFrom: 'no', harm: 'no', abuse: 'no' };
+  const draft = (visitor: Visitor, typed: Record<string, string>): Promise<Visit> =>
+    send(visitor, '/officer/child', '/officer/child', { number: SHARED, reason: REASON, ...typed });
+
+  test('is made only once the exemptions have been asked about', async () => {
+    const page = await draft(guardian, { protectedFrom: 'no' });
+    expect(page.status).toBe(400);
+    for (const field of ['requester', 'harm', 'abuse'])
+      expect(page.text).toContain(`href="#${field}"`);
+  });
+
+  test('shows neither names nor places nor silent reads unasked, nor whether a plan was found', async () => {
+    const page = await draft(guardian, OPEN);
+    expect([page.status, page.heading]).toEqual([200, OFFICER_DRAFT.draft]);
+    const said = wordsOf(page);
+    for (const hidden of [
+      'Nora Nurse',
+      'Olga',
+      'ZZH01',
+      'emergency-department',
+      'flagged',
+      'child-protection-plan',
+      'nurse-1',
+    ]) {
+      expect(said.replace('emergency-department', '')).not.toContain(hidden);
+    }
+    expect(page.text.split('name="line-')).toHaveLength(
+      5 + countOf(page, 'record of looks searched'),
+    );
+    const full = await draft(guardian, {
+      ...OPEN,
+      names: 'yes',
+      places: 'yes',
+      silentReads: 'yes',
+    });
+    expect(wordsOf(full)).toContain('Nora Nurse');
+    expect(wordsOf(full)).toContain('Organisation ZZH01');
+    expect(countOf(full, 'looked up')).toBe(5);
+    expect(countOf(page, 'looked up')).toBe(4);
+  });
+
+  test.for([
+    ['somebody not known', { requester: 'other' }],
+    ['who may be the person the child is protected from', { protectedFrom: 'unknown' }],
+    ['serious harm', { harm: 'yes' }],
+    ['child abuse data', { abuse: 'unknown' }],
+  ] as const)(
+    'of a request with %s can be reviewed, and nothing of it released',
+    async ([, answer]) => {
+      const page = await draft(guardian, { ...OPEN, ...answer });
+      expect(wordsOf(page)).toContain(OFFICER_DRAFT.closed);
+      expect(page.text).not.toContain('name="line-');
+      const fields = hiddenOf(page, '/officer/child/copy');
+      const copy = await guardian.post('/officer/child/copy', { ...fields, 'line-1': 'yes' });
+      expect(copy.status).toBe(404);
+    },
+  );
+
+  test('gives a copy of the lines released and of no other, on record', async () => {
+    const page = await draft(guardian, OPEN);
+    const fields = hiddenOf(page, '/officer/child/copy');
+    const names = [...page.text.matchAll(/name="(line-[0-9]+)"/g)].map(([, name = '']) => name);
+    const last = names.at(-1) ?? '';
+    const copy = await guardian.post('/officer/child/copy', { ...fields, [last]: 'yes' });
+    expect([copy.status, copy.heading]).toEqual([200, OFFICER_DRAFT.copyTitle]);
+    expect(copy.text.split('<tr class="nhsuk-table__row">')).toHaveLength(2);
+    expect(copy.text).toContain('cpf-printable');
+    expect((await searches()).at(-1)).toMatchObject({
+      report: 'child-copy',
+      eventsShown: 1,
+      criteria: { nhsNumber: SHARED, requester: 'child', harm: 'no', names: false },
+    });
+    const none = await guardian.post('/officer/child/copy', fields);
+    expect([none.status, wordsOf(none).includes(OFFICER_DRAFT.copyNone)]).toEqual([400, true]);
+    const foreign = await guardian.post('/officer/child/copy', { ...fields, 'line-999999': 'yes' });
+    expect(foreign.status).toBe(409);
+  });
+
+  test('of an organisation’s officer holds its own people’s looks alone', async () => {
+    const all = { ...OPEN, names: 'yes', places: 'yes', silentReads: 'yes' };
+    expect(countOf(await draft(officer, all), 'looked up')).toBe(4);
+    expect(wordsOf(await draft(officer, all))).not.toContain('Olga');
+    expect(countOf(await draft(stranger, all), 'looked up')).toBe(0);
+  });
+});
+
+const countOf = (page: Visit, text: string): number =>
+  page.text.split(`<bdi>${text}</bdi>`).length - 1;
+
+describe('one event', () => {
+  const open = async (visitor: Visitor, page: Visit, entry = entryOf(page)): Promise<Visit> =>
+    visitor.post('/officer/event', { ...hiddenOf(page, '/officer/event'), entry });
+
+  test('is shown to whom it is for, with plans to the operating organisation alone, on record', async () => {
+    const page = await search(guardian, { user: 'nurse-1', type: 'lookup', number: SHARED });
+    const event = await open(guardian, page);
+    expect([event.status, event.heading]).toEqual([200, OFFICER_EVENT.title]);
+    expect(event.text).toContain('child-protection-plan');
+    expect((await searches()).at(-1)).toMatchObject({
+      report: 'event',
+      reason: REASON,
+      criteria: { nhsNumber: SHARED },
+    });
+    const own = await search(officer, { user: 'nurse-1', type: 'lookup', number: SHARED });
+    const seen = await open(officer, own);
+    expect(seen.status).toBe(200);
+    expect(seen.text).not.toContain('child-protection-plan');
+  });
+
+  test('of somebody else looks like one that is not there', async () => {
+    const page = await search(guardian, { user: 'other-1', type: 'lookup' });
+    const own = await search(officer, { type: 'lookup' });
+    const before = (await searches()).length;
+    for (const entry of [entryOf(page), '99999999', 'x', '']) {
+      const event = await open(officer, own, entry);
+      expect([event.status, event.heading]).toEqual([404, FRAME.notFound]);
+    }
+    expect(await searches()).toHaveLength(before);
+  });
+});
+
+describe('blocking a user from an event', () => {
+  async function formOf(visitor: Visitor, user: string): Promise<Record<string, string>> {
+    const page = await search(visitor, { user, type: 'lookup' });
+    const event = await visitor.post('/officer/event', {
+      ...hiddenOf(page, '/officer/event'),
+      entry: entryOf(page),
+    });
+    return hiddenOf(event, '/officer/block');
+  }
+  const acts = async (type: string) =>
+    (await service.events()).filter((event) => event.type === type);
+
+  test('does what the command does, once, with the reason and who did it', async () => {
+    const form = await formOf(officer, 'gp-1');
+    const unreasoned = await officer.post('/officer/block', form);
+    expect([unreasoned.status, unreasoned.text.includes('href="#reason"')]).toEqual([400, true]);
+    const again = { ...hiddenOf(unreasoned, '/officer/block'), reason: 'Card stolen' };
+    const done = await officer.post('/officer/block', again);
+    expect([done.status, done.headers.get('location')]).toEqual([
+      303,
+      '/officer/blocked?done=blocked',
+    ]);
+    expect(await acts('user-blocked')).toMatchObject([
+      {
+        by: 'Dev Demo',
+        detail: {
+          user: 'gp-1',
+          reason: 'Card stolen',
+          account: 'demo-privacy-officer (cp-flags-demo)',
+        },
+      },
+    ]);
+    expect((await officer.post('/officer/block', again)).heading).toBe(DESK.usedUp);
+    expect(await acts('user-blocked')).toHaveLength(1);
+    await until(
+      async () => (await look('gp-1', 'ZZH01', SHARED, { activities: ['B0170'] })).status === 403,
+      'the block',
+    );
+    const blocked = await officer.get('/officer/blocked?done=blocked');
+    expect(wordsOf(blocked)).toContain(OFFICER_EVENT.blockedDone);
+    expect(wordsOf(blocked)).toContain('Card stolen');
+  });
+
+  test('is for whom the event is for, and is undone by who did it or the operating organisation', async () => {
+    const form = await formOf(officer, 'nurse-1');
+    const foreign = entryOf(await search(guardian, { user: 'other-1', type: 'lookup' }));
+    const tried = await officer.post('/officer/block', { ...form, entry: foreign, reason: 'x1' });
+    expect(tried.status).toBe(404);
+    expect(await acts('user-blocked')).toHaveLength(1);
+    expect((await stranger.get('/officer/blocked')).text).not.toContain('gp-1');
+    const page = await guardian.get('/officer/blocked');
+    expect(page.text).toContain('gp-1');
+    const let_ = { ...hiddenOf(page, '/officer/unblock'), reason: 'New card' };
+    expect((await guardian.post('/officer/unblock', let_)).headers.get('location')).toBe(
+      '/officer/blocked?done=unblocked',
+    );
+    expect(await acts('user-unblocked')).toMatchObject([
+      { by: 'Esi Demo', detail: { user: 'gp-1' } },
+    ]);
+  });
+
+  test('is not offered of oneself', async () => {
+    await until(async () => {
+      const page = await search(officer, { user: 'demo-privacy-officer' });
+      if (entryOf(page) === '') return false;
+      const event = await officer.post('/officer/event', {
+        ...hiddenOf(page, '/officer/event'),
+        entry: entryOf(page),
+      });
+      expect(event.text).not.toContain('action="/officer/block"');
+      return true;
+    });
+  });
+});
+
+test('a form of another session, another site or none at all looks into nothing', async () => {
+  const fields = { ...hiddenOf(await officer.get('/officer'), '/officer/search'), reason: REASON };
+  const before = (await searches()).length;
+  const tries = [
+    await guardian.post('/officer/search', fields),
+    await officer.post('/officer/search', { ...fields, token: '' }),
+    await officer.post('/officer/search', fields, { origin: 'https://elsewhere.example' }),
+    await officer.post('/officer/search', { reason: REASON, form: randomUUID() }),
+  ];
+  for (const visit of tries) expect([visit.status, visit.heading]).toEqual([403, DESK.untrusted]);
+  expect(await searches()).toHaveLength(before);
+});
