@@ -38,10 +38,8 @@ type Answer = Response | WorkRefused | Promise<Response | WorkRefused>;
 
 /** Who sees more than that children of theirs were looked up: privacy officers and the operating Guardian. */
 export type PrivacyViewer = Exclude<Viewer, { kind: 'authority' }>;
-export type AllViewer = Extract<Viewer, { kind: 'all' }>;
 
 export const isPrivacy = (viewer: Viewer): viewer is PrivacyViewer => viewer.kind !== 'authority';
-export const isAll = (viewer: Viewer): viewer is AllViewer => viewer.kind === 'all';
 export const isAny = (viewer: Viewer): viewer is Viewer => viewer !== undefined;
 
 type ForWhom<V extends Viewer> = (viewer: Viewer) => viewer is V;
@@ -109,11 +107,11 @@ export type Looked<Kind extends keyof ThreadOrders> =
 
 const FAILED = OFFICER.failed;
 const FAILURES = {
-  'no-index': { status: 503, title: FAILED.noIndex, then: FAILED.noIndexThen },
-  'too-much': { status: 422, title: FAILED.tooMuch, then: FAILED.tooMuchThen },
-  'too-slow': { status: 503, title: FAILED.tooSlow, then: FAILED.tooSlowThen },
-  busy: { status: 503, title: FAILED.busy, then: FAILED.busyThen },
-  failed: { status: 503, title: FAILED.failed, then: FAILED.failedThen },
+  'no-index': { status: 503, title: FAILED.noIndex, says: FAILED.noIndexThen },
+  'too-much': { status: 422, title: FAILED.tooMuch, says: FAILED.tooMuchThen },
+  'too-slow': { status: 503, title: FAILED.tooSlow, says: FAILED.tooSlowThen },
+  busy: { status: 503, title: FAILED.busy, says: FAILED.busyThen },
+  failed: { status: 503, title: FAILED.failed, says: FAILED.failedThen },
 } as const;
 
 /** What is put on record of a look into the audit, beside who made it. */
@@ -138,8 +136,8 @@ export async function look<Kind extends keyof ThreadOrders>(
   if (found.kind !== 'found') {
     if (found.kind === 'failed')
       log.error('the audit could not be searched', { cause: found.cause });
-    const { status, title, then } = FAILURES[found.kind];
-    const response = at.page({ ...deskMessage(title, then, OFFICER_DESK.home), status });
+    const { status, title, says } = FAILURES[found.kind];
+    const response = at.page({ ...deskMessage(title, says, OFFICER_DESK.home), status });
     return { kind: 'refused', response };
   }
   const recorded = onRecord(found);
