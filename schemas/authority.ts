@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { officeHoursSchema } from './office-hours.ts';
 import { heldTextSchema } from './text.ts';
 
 /** An Organisation Data Service code: three to twelve capitals and digits. */
@@ -31,6 +32,8 @@ export const authoritySchema = z.object({
   code: odsCodeSchema,
   name: heldTextSchema,
   officeHoursPhone: phoneSchema.optional(),
+  /** When that number answers. What cannot be read is left out: it only says which number to ring first. */
+  officeHours: officeHoursSchema.optional().catch(undefined),
   /** Always there: an authority that cannot be rung at night cannot load. */
   emergencyDutyTeamPhone: phoneSchema,
   /** When that number was last given, by a file or by hand; absent where that was before this was kept. */

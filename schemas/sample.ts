@@ -7,6 +7,8 @@ export type SampleAuthority = {
   code: OdsCode;
   name: string;
   officeHoursPhone: string;
+  /** One gave its hours, as some do. */
+  officeHours?: string;
   emergencyDutyTeamPhone: string;
   format: UploadFormat;
 };
@@ -17,6 +19,7 @@ export const SAMPLE_AUTHORITIES: readonly SampleAuthority[] = [
     code: odsCodeSchema.parse('ZZN01'),
     name: 'Northmoor Council (sample)',
     officeHoursPhone: '02079460110',
+    officeHours: 'Mon-Fri 08:30-17:00',
     emergencyDutyTeamPhone: '02079460119',
     format: 'spine-xml',
   },

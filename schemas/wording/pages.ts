@@ -214,7 +214,9 @@ export const RESULT = {
   endedNotSafe:
     'Ended does not mean safe. The plan may have moved to another council. Worried? Ring.',
   endedTag: 'Ended',
-  officeHours: 'Office hours',
+  ringNow: 'Ring now:',
+  officeHours: (hours: string | undefined) =>
+    hours === undefined ? 'Office hours' : `Office hours (${hours})`,
   nights: 'Nights, weekends and holidays (emergency duty team)',
   noOfficeHours: 'No office number is held.',
   noAnswer: 'No answer? Ring the other number.',

@@ -4,6 +4,7 @@ import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { type OdsCode, odsCodeSchema, phoneSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
+import { officeHoursSchema } from '#schemas/office-hours.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import {
   type BreakerName,
@@ -24,6 +25,7 @@ type AuthorityOptions = {
   columns?: string;
   name?: string;
   office?: string;
+  officeHours?: string;
   emergency?: string;
 } & Partial<Record<BreakerName, string>>;
 
@@ -33,6 +35,7 @@ const BREAKER_OPTIONS = (Object.keys(breakersSchema.shape) as BreakerName[]).map
   flag: `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
 }));
 const AS_CONFIGURED = 'default';
+const NONE = 'none';
 
 /** What is given over what the authority had; `default` takes its own setting away. */
 function breakersOf(given: AuthorityOptions, had: OwnBreakers): OwnBreakers | undefined {
@@ -67,20 +70,26 @@ export async function setAuthority(
   codeText: string,
   options: AuthorityOptions,
 ): Promise<void> {
-  const { name, office, emergency } = options;
+  const { name, office, officeHours, emergency } = options;
   const code = readOption('CODE', odsCodeSchema, codeText);
   const columns = options.columns === undefined ? undefined : await readColumns(options.columns);
   const details = {
     ...(columns !== undefined && { columns }),
     ...(name !== undefined && { name: readOption('--name', shortTextSchema, name) }),
     ...(office !== undefined && { officeHoursPhone: readOption('--office', phoneSchema, office) }),
+    ...(officeHours !== undefined && {
+      officeHours:
+        officeHours === NONE ? '' : readOption('--office-hours', officeHoursSchema, officeHours),
+    }),
     ...(emergency !== undefined && {
       emergencyDutyTeamPhone: readOption('--emergency', phoneSchema, emergency),
       emergencyDutyTeamPhoneAsOf: new Date().toISOString(),
     }),
   };
   if (Object.keys(details).length === 0 && breakersOf(options, {}) === undefined) {
-    throw misused('Nothing to set: give --name, --office, --emergency, --columns or a setting.');
+    throw misused(
+      'Nothing to set: give --name, --office, --office-hours, --emergency, --columns or a setting.',
+    );
   }
   const redis = await runningRedis(configuration);
   await withStore(configuration, redis, 'loader', async (store) => {
@@ -100,6 +109,7 @@ export async function setAuthority(
     const phones = [
       `emergency duty team ${held?.emergencyDutyTeamPhone}`,
       ...(held?.officeHoursPhone === undefined ? [] : [`office hours ${held.officeHoursPhone}`]),
+      ...(held?.officeHours === undefined ? [] : [`open ${held.officeHours}`]),
     ];
     console.log(`Authority ${code} ${done}: ${held?.name}; ${phones.join('; ')}.`);
     if (breakers !== undefined) console.log(`  Its own settings: ${JSON.stringify(breakers)}`);
@@ -130,6 +140,7 @@ async function listAuthorities(
         known: true,
         expected: expected.some((each) => each.code === code),
         officeHoursPhone,
+        officeHours: rest.officeHours,
         emergencyDutyTeamPhone,
         emergencyDutyTeamPhoneAsOf: rest.emergencyDutyTeamPhoneAsOf,
         dataAsOf: rest.dataAsOf,
@@ -153,6 +164,7 @@ function lineOf(line: {
   known: boolean;
   expected: boolean;
   officeHoursPhone?: string | undefined;
+  officeHours?: string | undefined;
   emergencyDutyTeamPhone?: string;
   emergencyDutyTeamPhoneAsOf?: string | undefined;
   dataAsOf?: string | undefined;
@@ -162,7 +174,7 @@ function lineOf(line: {
     `${line.code}  ${line.name}`,
     ...(line.known
       ? [
-          `office hours ${officeHoursPhone ?? '-'}`,
+          `office hours ${officeHoursPhone ?? '-'}${line.officeHours === undefined ? '' : `, open ${line.officeHours}`}`,
           `emergency duty team ${emergencyDutyTeamPhone}${asOf === undefined ? '' : `, given ${asOf.slice(0, 10)}`}`,
           line.dataAsOf === undefined ? 'nothing loaded' : `data as of ${line.dataAsOf}`,
         ]
@@ -254,6 +266,10 @@ export function addAuthorityCommands(program: Command, configuration: () => Conf
     .argument('<code>', 'its ODS code')
     .option('--name <text>', 'its name, as clinicians read it')
     .option('--office <number>', "children's social care in office hours")
+    .option(
+      '--office-hours <text>',
+      'when that number answers, like "Mon-Thu 08:45-17:00, Fri 08:45-16:30"; or none',
+    )
     .option('--emergency <number>', 'emergency duty team, out of hours')
     .option(
       '--columns <file>',

@@ -45,11 +45,12 @@ async function upload(
 /** Loads each sample file that the ledger does not hold, so that a first start cut short is finished. */
 async function loadSample(tools: Tools, configuration: Configuration, log: Log): Promise<void> {
   for (const file of sampleUploads({ sequence: FIRST_SEQUENCE, now: Date.now() })) {
-    const { code, name, officeHoursPhone, emergencyDutyTeamPhone } = file.authority;
+    const { code, name, officeHoursPhone, officeHours, emergencyDutyTeamPhone } = file.authority;
     if ((await tools.loader.fileOf(code, FIRST_SEQUENCE)) !== undefined) continue;
     const details = {
       name,
       officeHoursPhone,
+      ...(officeHours !== undefined && { officeHours }),
       emergencyDutyTeamPhone,
       emergencyDutyTeamPhoneAsOf: new Date().toISOString(),
     };

@@ -20,6 +20,8 @@ import {
 type AuthorityDetails = {
   name?: string;
   officeHoursPhone?: string;
+  /** Empty: none from now on. */
+  officeHours?: string;
   emergencyDutyTeamPhone?: string;
   /** When that number was given, ISO 8601. */
   emergencyDutyTeamPhoneAsOf?: string;

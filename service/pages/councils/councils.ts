@@ -11,13 +11,13 @@ const letterOf = ({ name }: Council): string =>
   name.normalize('NFD').charAt(0).toLocaleUpperCase('en-GB');
 
 function councilEntry({ name, emergencyDutyTeamPhone, ...council }: Council): Html {
-  const { officeHoursPhone, emergencyDutyTeamPhoneAsOf: asOf } = council;
+  const { officeHoursPhone, officeHours, emergencyDutyTeamPhoneAsOf: asOf } = council;
   return html`<li class="cpf-council" data-council="${name.toLocaleLowerCase('en-GB')}">
 <h3 class="nhsuk-heading-s"><bdi>${name}</bdi></h3>
 ${
   emergencyDutyTeamPhone === undefined
     ? paragraph(COUNCILS.noneHeld)
-    : html`${phones({ officeHoursPhone, emergencyDutyTeamPhone })}
+    : html`${phones({ officeHoursPhone, officeHours, emergencyDutyTeamPhone })}
 <p class="nhsuk-body-s">${asOf === undefined ? COUNCILS.givenUnknown : COUNCILS.given(londonDate(Date.parse(asOf)))}</p>`
 }
 </li>`;

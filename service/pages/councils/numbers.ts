@@ -10,6 +10,7 @@ const councilSchema = authoritySchema
     code: true,
     name: true,
     officeHoursPhone: true,
+    officeHours: true,
     emergencyDutyTeamPhone: true,
     emergencyDutyTeamPhoneAsOf: true,
   })

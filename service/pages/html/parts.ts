@@ -1,3 +1,4 @@
+import { isOfficeOpen, officeHoursText } from '#schemas/office-hours.ts';
 import { FRAME, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
 import { type Html, html } from './html.ts';
 
@@ -85,17 +86,40 @@ export function phoneText(phone: string): string {
   return /^0[17][0-9]{9}$/.test(national) ? national.replace(/^(.....)(......)$/, '$1 $2') : phone;
 }
 
-export type Phones = { officeHoursPhone?: string | undefined; emergencyDutyTeamPhone: string };
+export type Phones = {
+  officeHoursPhone?: string | undefined;
+  /** When that number answers, where the council said so. */
+  officeHours?: string | undefined;
+  emergencyDutyTeamPhone: string;
+};
 
-const phone = (label: string, number: string): Html =>
-  html`<li><span class="cpf-phones__label">${label}</span><a class="nhsuk-link cpf-phones__number" href="tel:${number}">${phoneText(number).replaceAll(' ', '\u00a0')}</a></li>`;
+const phone = (label: string, number: string, isNow: boolean): Html =>
+  html`<li${isNow && html` class="cpf-phones__now"`}><span class="cpf-phones__label">${isNow && html`<strong>${RESULT.ringNow}</strong> `}${label}</span><a class="nhsuk-link cpf-phones__number" href="tel:${number}">${phoneText(number).replaceAll(' ', '\u00a0')}</a></li>`;
 
-/** Both numbers of a council, alike: nobody here knows its hours. */
-export const phones = ({ officeHoursPhone, emergencyDutyTeamPhone }: Phones): Html =>
-  html`<ul class="cpf-phones" role="list">
-${officeHoursPhone === undefined ? html`<li><span class="cpf-phones__label">${RESULT.noOfficeHours}</span></li>` : phone(RESULT.officeHours, officeHoursPhone)}
-${phone(RESULT.nights, emergencyDutyTeamPhone)}
+/**
+ * Both numbers of a council. Where it said when its office is open, the one that answers at this moment comes first
+ * and is marked; else both stand alike.
+ *
+ * @param at milliseconds; none on a page that may be printed
+ */
+export function phones(
+  { officeHoursPhone, officeHours, emergencyDutyTeamPhone }: Phones,
+  at?: number,
+): Html {
+  const hours = officeHours === undefined ? undefined : officeHoursText(officeHours);
+  const isOpen =
+    officeHoursPhone === undefined || officeHours === undefined || at === undefined
+      ? undefined
+      : isOfficeOpen(officeHours, at);
+  const office =
+    officeHoursPhone === undefined
+      ? html`<li><span class="cpf-phones__label">${RESULT.noOfficeHours}</span></li>`
+      : phone(RESULT.officeHours(hours), officeHoursPhone, isOpen === true);
+  const emergency = phone(RESULT.nights, emergencyDutyTeamPhone, isOpen === false);
+  return html`<ul class="cpf-phones" role="list">
+${isOpen === false ? [emergency, office] : [office, emergency]}
 </ul>`;
+}
 
 /** Of an address that is not there, or not for anybody who asks. */
 export const notFoundPage = () => ({

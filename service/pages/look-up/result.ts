@@ -25,6 +25,9 @@ export const subjectBar = ({ nhsNumber, dateOfBirth, at }: Subject, wasChecked: 
 <div><dt>${RESULT.time}</dt><dd>${wasChecked ? RESULT.checkedAt(timeText(at)) : RESULT.notCheckedAt(timeText(at))}</dd></div>
 </dl>`;
 
+/** The numbers of a council as they are to be rung at the time of the answer. */
+type Ring = (authority: Flag['authority']) => Html;
+
 const councilName = ({ name }: Flag['authority']): Html => html`<bdi>${name}</bdi>`;
 const isOverdue = ({ status }: Flag): boolean => status === 'due-date-passed';
 const isInForce = ({ status }: Flag): boolean => status !== 'ended';
@@ -87,7 +90,7 @@ function behindWarning({ authority }: Flag): Html | false {
  *
  * @param isOnly the heading of the page says already what they are
  */
-function inForceCard(flags: readonly Flag[], isOnly: boolean): Html {
+function inForceCard(flags: readonly Flag[], isOnly: boolean, ring: Ring): Html {
   const [first] = flags;
   if (first === undefined) return html``;
   const { authority } = first;
@@ -100,7 +103,7 @@ function inForceCard(flags: readonly Flag[], isOnly: boolean): Html {
 <div class="nhsuk-card__content">
 ${!isOnly && plans}
 ${flags.map(alsoDo)}
-${phones(authority)}
+${ring(authority)}
 ${authority.officeHoursPhone !== undefined && paragraph(RESULT.noAnswer)}
 ${phoneAge(authority)}
 ${flags.some(isUnborn) && paragraph(RESULT.babyBorn)}
@@ -110,13 +113,13 @@ ${paragraph(RESULT.notAReferral)}
 }
 
 /** A council's plans that have ended: plain, since nothing is to be done at once, and nothing is to be ruled out. */
-function endedCard(flags: readonly Flag[]): Html {
+function endedCard(flags: readonly Flag[], ring: Ring): Html {
   const [first] = flags;
   if (first === undefined) return html``;
   return html`<div class="cpf-plain">
 <h2 class="nhsuk-heading-m">${councilName(first.authority)} <strong class="nhsuk-tag nhsuk-tag--grey">${RESULT.endedTag}</strong></h2>
 ${flags.map((flag) => html`<p>${planName(flag.type)}, ${RESULT.endedOn.toLowerCase()} ${RESULT.date(endOf(flag))}.</p>`)}
-${phones(first.authority)}
+${ring(first.authority)}
 ${phoneAge(first.authority)}
 ${behindWarning(first)}
 </div>`;
@@ -171,7 +174,8 @@ function coveredText({ area, expected }: Coverage): string {
 function behindCouncils({
   coverage,
   authorities,
-}: Pick<NegativeOf, 'coverage' | 'authorities'>): Html {
+  at,
+}: Pick<NegativeOf, 'coverage' | 'authorities' | 'at'>): Html {
   const { names, more } = namesOf(coverage);
   return html`<div class="cpf-plain">
 <p class="cpf-strong">${RESULT.liveIn(names, more)}</p>
@@ -179,7 +183,7 @@ ${paragraph(RESULT.liveInThen)}
 ${coverage.notUpToDate.slice(0, NAMED_AT_MOST).map(({ code, name, since }) => {
   const held = authorities.get(code);
   return html`<h2 class="nhsuk-heading-s nhsuk-u-margin-bottom-1"><bdi>${name}</bdi></h2>
-${held === undefined ? false : phones(held)}
+${held === undefined ? false : phones(held, at)}
 <p>${since === undefined ? RESULT.behindNever : RESULT.behindSince(londonDate(Date.parse(since)))}</p>`;
 })}
 </div>`;
@@ -195,7 +199,7 @@ type NegativeOf = {
 function negative({ coverage, authorities, dateOfBirth, at }: NegativeOf): Html {
   const isBehind = coverage.notUpToDate.length > 0;
   return html`${heading(isBehind ? RESULT.noPlanBehind : RESULT.noPlan)}
-${isBehind && behindCouncils({ coverage, authorities })}
+${isBehind && behindCouncils({ coverage, authorities, at })}
 <div class="cpf-plain">
 <p class="cpf-strong">${RESULT.checkTheNumber}</p>
 <p>${coveredText(coverage)}${coverage.complete && ` ${RESULT.allUpToDate}`}</p>
@@ -278,7 +282,9 @@ ${whoLooked(of)}
 <p>${RESULT.auditId}: <span class="cpf-id">${of.auditId}</span></p>
 </div></details>`;
 
-function positive(flags: readonly Flag[], { coverage }: Checked): Html {
+function positive(flags: readonly Flag[], { coverage, authorities, result }: Checked): Html {
+  const ring: Ring = (authority) =>
+    phones({ ...authority, officeHours: authorities.get(authority.code)?.officeHours }, result.at);
   const inForce = flags.filter(isInForce);
   const ended = flags.filter((flag) => !isInForce(flag));
   const shown = new Set(flags.map(({ authority }) => authority.code));
@@ -289,15 +295,15 @@ function positive(flags: readonly Flag[], { coverage }: Checked): Html {
     const groups = byCouncil(inForce);
     return html`${heading(headingOf(inForce))}
 ${mismatchWarning(flags)}
-${groups.map((group) => inForceCard(group, groups.length === 1))}
-${byCouncil(ended).map(endedCard)}
+${groups.map((group) => inForceCard(group, groups.length === 1, ring))}
+${byCouncil(ended).map((group) => endedCard(group, ring))}
 ${behind}`;
   }
   const last = ended.map(endOf).toSorted().at(-1) as CalendarDate;
   return html`${heading(ended.length === 1 ? RESULT.ended(last) : RESULT.endedSeveral(ended.length, last))}
 ${mismatchWarning(flags)}
 <p class="cpf-strong">${RESULT.endedNotSafe}</p>
-${byCouncil(ended).map(endedCard)}
+${byCouncil(ended).map((group) => endedCard(group, ring))}
 ${behind}`;
 }
 
