@@ -32,6 +32,8 @@ export const authoritySchema = z.object({
   code: odsCodeSchema,
   name: heldTextSchema,
   officeHoursPhone: phoneSchema.optional(),
+  /** When that number was last given, as below. */
+  officeHoursPhoneAsOf: z.iso.datetime().optional(),
   /** When that number answers. What cannot be read is left out: it only says which number to ring first. */
   officeHours: officeHoursSchema.optional().catch(undefined),
   /** Always there: an authority that cannot be rung at night cannot load. */

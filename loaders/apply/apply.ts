@@ -56,6 +56,7 @@ export async function applyJournal(
   await store.finishFile(lock, {
     dataAsOf,
     // A file that gives the number is the newest of its authority.
+    ...(details?.officeHoursPhone !== undefined && { officeHoursPhoneAsOf: dataAsOf }),
     ...(details?.emergencyDutyTeamPhone !== undefined && { emergencyDutyTeamPhoneAsOf: dataAsOf }),
     sequence: highestSequence,
     ...expected,

@@ -76,7 +76,10 @@ export async function setAuthority(
   const details = {
     ...(columns !== undefined && { columns }),
     ...(name !== undefined && { name: readOption('--name', shortTextSchema, name) }),
-    ...(office !== undefined && { officeHoursPhone: readOption('--office', phoneSchema, office) }),
+    ...(office !== undefined && {
+      officeHoursPhone: readOption('--office', phoneSchema, office),
+      officeHoursPhoneAsOf: new Date().toISOString(),
+    }),
     ...(officeHours !== undefined && {
       officeHours:
         officeHours === NONE ? '' : readOption('--office-hours', officeHoursSchema, officeHours),

@@ -1,6 +1,7 @@
 import type { DependenciesOf } from '../routes/route.ts';
 import { councilHome } from './council/home.ts';
 import { councilLooks, councilLooksDownload, councilLooksOfChild } from './council/looks.ts';
+import { councilNumbers, councilNumbersCheck, councilNumbersSet } from './council/numbers.ts';
 import type { DeskDependencies } from './desk/guarded-desk.ts';
 import { OFFICER_PAGES } from './officer/pages.ts';
 
@@ -11,6 +12,9 @@ export const DESK_PAGES = [
   councilLooksOfChild,
   councilLooksDownload,
   ...OFFICER_PAGES,
+  councilNumbers,
+  councilNumbersCheck,
+  councilNumbersSet,
 ] as const;
 
 /** What they work with, beside what all pages have in common. */

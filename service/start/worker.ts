@@ -53,6 +53,7 @@ import type { Tools } from './tools.ts';
 /** The store verifier tries again on its own, so it need not outwait the lease of a loader that died. */
 const RESUME_LOCK_WAIT_MS = 1_000;
 const REDIS_ANSWERS_WITHIN_MS = 5_000;
+const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** Loads answer nobody who waits: a busy Redis gets more time than for a lookup. */
 const PATIENT = { commandTimeoutMs: 10_000 };
@@ -197,6 +198,7 @@ function createWork(
     log,
     loads: loadSettings(configuration, tracer),
     auditFolder: auditFolder(configuration),
+    upToDateMs: configuration.UP_TO_DATE_HOURS * HOUR_MS,
     searcher,
     blocks: createBlocks(redis.connect('loader', PATIENT), loader),
     indexed: () => audit.searchedUntil,

@@ -17,10 +17,12 @@ import {
   readDataset,
 } from './dataset.ts';
 
-type AuthorityDetails = {
+export type AuthorityDetails = {
   name?: string;
   officeHoursPhone?: string;
-  /** Empty: none from now on. */
+  /** When that number was given, ISO 8601. */
+  officeHoursPhoneAsOf?: string;
+  /** As in an authority; '' takes them back. */
   officeHours?: string;
   emergencyDutyTeamPhone?: string;
   /** When that number was given, ISO 8601. */
@@ -30,6 +32,22 @@ type AuthorityDetails = {
   /** What its case system calls its columns and plans, instead of what was set before. */
   columns?: ColumnMapping;
 };
+
+/** What clinicians read and ring: the audit has what it was and what it became. */
+const CONTACT = ['name', 'officeHoursPhone', 'officeHours', 'emergencyDutyTeamPhone'] as const;
+
+function contactChanges(
+  held: Record<string, string>,
+  given: Record<string, string>,
+): Record<string, string> {
+  const changed = CONTACT.filter((field) => (given[field] ?? held[field]) !== held[field]);
+  return Object.fromEntries(
+    changed.flatMap((field) => [
+      [`${field}Before`, held[field] ?? ''],
+      [`${field}After`, given[field] ?? ''],
+    ]),
+  );
+}
 
 /** As the audit has it: who exactly is expected from then on. */
 export const expectedDetail = ({ area, kind, authorities }: ExpectedAuthorities) => ({
@@ -76,7 +94,7 @@ export function createDirectory(redis: Redis) {
     async setAuthority(
       code: OdsCode,
       details: AuthorityDetails,
-      by: string,
+      by: string | NamedPerson,
     ): Promise<'added' | 'changed' | 'unchanged'> {
       const held = await redis.hgetall(keys.authority(code));
       const given = authorityFields(details);
@@ -92,8 +110,13 @@ export function createDirectory(redis: Redis) {
       await appendEvent(redis, {
         type: 'authority-set',
         auditId: randomUUID(),
-        by,
-        detail: { authority: code, fields: Object.keys(given).join(',') },
+        by: typeof by === 'string' ? by : by.by,
+        detail: {
+          authority: code,
+          fields: Object.keys(given).join(','),
+          ...contactChanges(held, given),
+          ...(typeof by === 'string' ? {} : whyDetail(by)),
+        },
       });
       if (!same) await redis.hset(keys.authority(code), given);
       // Last, so that an authority is known only once it can be read.

@@ -36,6 +36,7 @@ export type FileLedgerEntry = {
 /** What a load changes of what is known of its authority; what is not given stays. */
 type AuthorityChange = {
   dataAsOf?: string;
+  officeHoursPhoneAsOf?: string;
   emergencyDutyTeamPhoneAsOf?: string;
   sequence?: number;
   rows?: number;

@@ -6,10 +6,13 @@ import { summary } from '../desk/parts.ts';
 import { html } from '../html/html.ts';
 import { heading, paragraph } from '../html/parts.ts';
 import { timeText } from '../html/time.ts';
+import { freshness } from './freshness.ts';
 import { guardedCouncil } from './guarded-council.ts';
 
 export type CouncilHomeDependencies = DeskDependencies & {
   store: Pick<Store, 'authority'>;
+  /** How old an authority's data may be before it counts as out of date. */
+  upToDateMs: number;
 };
 
 /** `GET /council`: how a council's own plans stand here. */
@@ -35,7 +38,8 @@ ${summary([
   [COUNCIL.dataAsOf, dataAsOf === undefined ? COUNCIL.neverLoaded : timeText(Date.parse(dataAsOf))],
   [COUNCIL.lastFile, sequence === undefined ? undefined : sequence - sequenceOffset],
   [COUNCIL.plans, rows],
-])}`,
+])}
+${freshness(authority, dependencies.upToDateMs, Date.now())}`,
       });
     }),
 };

@@ -2,6 +2,7 @@ import type { ErrorCode } from '#schemas/errors.ts';
 import type { Scope } from '#schemas/people/identity.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
+import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
 import type { AccessDecision } from '../../admission/decide.ts';
 
@@ -25,6 +26,7 @@ export const COUNCIL_DESK: Desk = {
   links: [
     { href: '/council', text: COUNCIL.home },
     { href: '/council/looks', text: LOOKS.title },
+    { href: '/council/numbers', text: NUMBERS.title },
   ],
 };
 

@@ -62,6 +62,9 @@ const PAGES: Record<string, Entry> = {
   'GET /officer/blocked': officer,
   'POST /officer/block': officerForm,
   'POST /officer/unblock': officerForm,
+  'GET /council/numbers': council,
+  'POST /council/numbers/check': form,
+  'POST /council/numbers': form,
 };
 
 const AUTHORITY = SAMPLE_AUTHORITIES[0]?.code ?? '';

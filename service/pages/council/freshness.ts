@@ -1,0 +1,26 @@
+import type { Authority } from '#schemas/authority.ts';
+import { FRESHNESS } from '#schemas/wording/council-numbers.ts';
+import { summary } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { timeText } from '../html/time.ts';
+
+/** How old an authority's data is, when more is due, and what clinicians are told meanwhile. */
+export function freshness(
+  { dataAsOf, reconciled }: Authority,
+  upToDateMs: number,
+  now: number,
+): Html {
+  const made = dataAsOf === undefined ? undefined : Date.parse(dataAsOf);
+  const due = made === undefined ? undefined : made + upToDateMs;
+  const isBehind = due === undefined || due <= now;
+  const told = isBehind ? FRESHNESS.behind : reconciled ? FRESHNESS.upToDate : FRESHNESS.differs;
+  return html`<h2 class="nhsuk-heading-m">${FRESHNESS.title}</h2>
+${summary([
+  [FRESHNESS.lastFile, made === undefined ? FRESHNESS.never : timeText(made)],
+  [
+    FRESHNESS.due,
+    due === undefined ? undefined : isBehind ? FRESHNESS.overdue(timeText(due)) : timeText(due),
+  ],
+  [FRESHNESS.shown, told],
+])}`;
+}

@@ -1,0 +1,245 @@
+import type { z } from 'zod';
+import { type Authority, phoneSchema } from '#schemas/authority.ts';
+import { officeHoursSchema, officeHoursText } from '#schemas/office-hours.ts';
+import { NUMBERS } from '#schemas/wording/council-numbers.ts';
+import type { AuthorityDetails } from '#store/authorities/directory.ts';
+import type { Store } from '#store/store.ts';
+import type { Mountable } from '../../routes/route.ts';
+import type { DeskDependencies } from '../desk/guarded-desk.ts';
+import { readReason, reasonField, summary, table, textField } from '../desk/parts.ts';
+import { redirect } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import {
+  button,
+  buttonLink,
+  errorMessage,
+  errorSummary,
+  type FieldError,
+  heading,
+  paragraph,
+  phoneText,
+} from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+import type { Fields } from '../session/forms.ts';
+import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
+
+export type NumbersDependencies = DeskDependencies & {
+  store: Pick<Store, 'authority' | 'setAuthority'>;
+};
+
+const PATH = '/council/numbers';
+const NAMES = ['office', 'hours', 'emergency'] as const;
+type Name = (typeof NAMES)[number];
+type Numbers = Record<Name, string>;
+
+const numbersOf = ({
+  officeHoursPhone,
+  officeHours,
+  emergencyDutyTeamPhone,
+}: Authority): Numbers => ({
+  office: officeHoursPhone ?? '',
+  hours: officeHours ?? '',
+  emergency: emergencyDutyTeamPhone,
+});
+
+const SCHEMAS: Record<Name, z.ZodType<string>> = {
+  office: phoneSchema,
+  hours: officeHoursSchema,
+  emergency: phoneSchema,
+};
+
+type Read =
+  | { kind: 'read'; numbers: Numbers; reason: string }
+  | { kind: 'wrong'; errors: FieldError[] };
+
+/** What was typed, over what is held: an empty number keeps its own, empty hours are none. */
+function readNumbers(fields: Fields, held: Numbers): Read {
+  const errors: FieldError[] = [];
+  const numbers = { ...held };
+  for (const name of NAMES) {
+    const text = (fields.get(name) ?? '').trim();
+    if (text === '') {
+      if (name === 'hours') numbers.hours = '';
+      continue;
+    }
+    const { data, error } = SCHEMAS[name].safeParse(text);
+    if (data !== undefined) numbers[name] = data;
+    else {
+      const problem = error?.issues[0]?.message ?? '';
+      errors.push({ field: name, text: NUMBERS.wrong(NUMBERS.fields[name], problem) });
+    }
+  }
+  const isSame = NAMES.every((name) => numbers[name] === held[name]);
+  if (errors.length === 0 && isSame) errors.push({ field: 'office', text: NUMBERS.nothing });
+  const reason = readReason(fields.get('reason'));
+  if (reason.kind === 'wrong') errors.push(reason.error);
+  return reason.kind === 'wrong' || errors.length > 0
+    ? { kind: 'wrong', errors }
+    : { kind: 'read', numbers, reason: reason.reason };
+}
+
+const shown = (name: Name, value: string): string =>
+  value === ''
+    ? NUMBERS.notGiven
+    : name === 'hours'
+      ? (officeHoursText(value) ?? value)
+      : phoneText(value);
+
+const age = (asOf: string | undefined): string =>
+  asOf === undefined ? NUMBERS.givenUnknown : NUMBERS.given(timeText(Date.parse(asOf)));
+
+type Again = { fields?: Fields; errors?: readonly FieldError[]; note?: string; status?: number };
+
+function numbersPage(
+  at: AtCouncil,
+  authority: Authority,
+  { fields, errors = [], note, status }: Again = {},
+): Response {
+  const held = numbersOf(authority);
+  const { officeHoursPhoneAsOf, emergencyDutyTeamPhoneAsOf } = authority;
+  const field = (name: Name, label: string, hint: string): Html =>
+    textField({
+      name,
+      label,
+      hint,
+      errors,
+      width: 20,
+      inputMode: name === 'hours' ? 'text' : 'tel',
+      value: fields?.get(name) ?? (name === 'hours' ? held.hours : ''),
+    });
+  return at.page({
+    title: NUMBERS.title,
+    ...(status !== undefined && { status }),
+    content: html`${errorSummary(errors)}${heading(NUMBERS.title)}
+${note !== undefined && html`<p role="status"><strong>${note}</strong></p>`}
+${paragraph(NUMBERS.lead)}
+<h2 class="nhsuk-heading-m">${NUMBERS.now}</h2>
+${summary([
+  [
+    NUMBERS.office,
+    held.office === ''
+      ? NUMBERS.notGiven
+      : `${shown('office', held.office)}, ${age(officeHoursPhoneAsOf)}`,
+  ],
+  [NUMBERS.hours, shown('hours', held.hours)],
+  [NUMBERS.emergency, `${shown('emergency', held.emergency)}, ${age(emergencyDutyTeamPhoneAsOf)}`],
+])}
+${paragraph(NUMBERS.files)}
+<h2 class="nhsuk-heading-m">${NUMBERS.change}</h2>
+<form method="post" action="${PATH}/check" novalidate>${at.hidden('council-numbers-check')}
+${field('office', NUMBERS.office, NUMBERS.officeHint)}
+${field('hours', NUMBERS.hours, NUMBERS.hoursHint)}
+${field('emergency', NUMBERS.emergency, NUMBERS.emergencyHint)}
+${reasonField(fields?.get('reason'), errors)}
+${button(NUMBERS.check)}</form>`,
+  });
+}
+
+/** The change shown back, bound to what it was made from. */
+function confirmPage(
+  at: AtCouncil,
+  held: Numbers,
+  numbers: Numbers,
+  reason: string,
+  errors: readonly FieldError[] = [],
+): Response {
+  const kept = (name: string, value: string): Html =>
+    html`<input type="hidden" name="${name}" value="${value}">`;
+  const becomes = (name: Name): string | Html => {
+    if (numbers[name] === held[name]) return NUMBERS.unchanged;
+    const text = shown(name, numbers[name]);
+    return name === 'hours' || numbers[name] === ''
+      ? html`<strong>${text}</strong>`
+      : html`<a class="nhsuk-link" href="tel:${numbers[name]}"><strong>${text}</strong></a>`;
+  };
+  const wrong = errors.find(({ field }) => field === 'rang')?.text;
+  return at.page({
+    title: NUMBERS.confirm,
+    ...(errors.length > 0 && { status: 400 }),
+    content: html`${errorSummary(errors)}${heading(NUMBERS.confirm)}${paragraph(NUMBERS.confirmLead)}
+${table(
+  NUMBERS.confirm,
+  NUMBERS.columns,
+  NAMES.map((name) => [NUMBERS.fields[name], shown(name, held[name]), becomes(name)]),
+)}
+<form method="post" action="${PATH}" novalidate>${at.hidden('council-numbers')}
+${NAMES.map((name) => [kept(name, numbers[name]), kept(`${name}-before`, held[name])])}
+${kept('reason', reason)}
+<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">${errorMessage('rang-error', wrong)}
+<div class="nhsuk-checkboxes"><div class="nhsuk-checkboxes__item">
+<input class="nhsuk-checkboxes__input" id="rang" name="rang" type="checkbox" value="yes"${wrong !== undefined && html` aria-describedby="rang-error"`}>
+<label class="nhsuk-label nhsuk-checkboxes__label" for="rang">${NUMBERS.rang}</label>
+</div></div></div>
+${button(NUMBERS.save)}</form>
+<p>${buttonLink(PATH, NUMBERS.cancel, true)}</p>`,
+  });
+}
+
+/** `GET /council/numbers`: which numbers clinicians ring, how old they are, and a form to change them. */
+export const councilNumbers: Mountable<NumbersDependencies> = {
+  operation: { method: 'GET', path: PATH, letsIn: 'authority' },
+  handler: ({ store, ...dependencies }) =>
+    guardedCouncil(dependencies, async (c, at) => {
+      const authority = await store.authority(at.authority);
+      if (authority === undefined) return at.notFound();
+      const isDone = c.req.query('changed') === 'yes';
+      return numbersPage(at, authority, isDone ? { note: NUMBERS.done } : {});
+    }),
+};
+
+/** `POST /council/numbers/check`: what was typed, shown back before it counts. */
+export const councilNumbersCheck: Mountable<NumbersDependencies> = {
+  operation: { method: 'POST', path: `${PATH}/check`, letsIn: 'authority' },
+  handler: ({ store, ...dependencies }) =>
+    councilAct(dependencies, { form: 'council-numbers-check' }, async (_, at, fields) => {
+      const authority = await store.authority(at.authority);
+      if (authority === undefined) return at.notFound();
+      const held = numbersOf(authority);
+      const read = readNumbers(fields, held);
+      return read.kind === 'wrong'
+        ? numbersPage(at, authority, { fields, errors: read.errors, status: 400 })
+        : confirmPage(at, held, read.numbers, read.reason);
+    }),
+};
+
+/** `POST /council/numbers`: the change, by the function that `cp-flags authority set` uses. */
+export const councilNumbersSet: Mountable<NumbersDependencies> = {
+  operation: { method: 'POST', path: PATH, letsIn: 'authority' },
+  handler: ({ store, ...dependencies }) =>
+    councilAct(dependencies, { form: 'council-numbers' }, async (_, at, fields) => {
+      const authority = await store.authority(at.authority);
+      if (authority === undefined) return at.notFound();
+      const held = numbersOf(authority);
+      if (NAMES.some((name) => (fields.get(`${name}-before`) ?? '') !== held[name])) {
+        return numbersPage(at, authority, { note: NUMBERS.overtaken, status: 409 });
+      }
+      // Read again: a form may hold what the page before it never showed.
+      const read = readNumbers(fields, held);
+      if (read.kind === 'wrong') {
+        return numbersPage(at, authority, { fields, errors: read.errors, status: 400 });
+      }
+      const { numbers, reason } = read;
+      if (fields.get('rang') !== 'yes') {
+        const error = { field: 'rang', text: NUMBERS.rangWrong };
+        return confirmPage(at, held, numbers, reason, [error]);
+      }
+      await store.setAuthority(at.authority, changed(held, numbers), at.named(reason));
+      return redirect(`${PATH}?changed=yes`);
+    }),
+};
+
+/** What differs, as the directory takes it. */
+function changed(held: Numbers, numbers: Numbers): AuthorityDetails {
+  const asOf = new Date().toISOString();
+  return {
+    ...(numbers.office !== held.office && {
+      officeHoursPhone: numbers.office,
+      officeHoursPhoneAsOf: asOf,
+    }),
+    ...(numbers.hours !== held.hours && { officeHours: numbers.hours }),
+    ...(numbers.emergency !== held.emergency && {
+      emergencyDutyTeamPhone: numbers.emergency,
+      emergencyDutyTeamPhoneAsOf: asOf,
+    }),
+  };
+}
