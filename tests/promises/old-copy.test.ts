@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -78,11 +78,18 @@ test(
     expect((await checks(second))['audit-witnessed']).toMatch(/^pass: .*1 of 1 witness is needed/);
     await second.stop();
 
+    const asked = Promise.withResolvers<void>();
+    witness.hold = asked.promise;
+    const sealed = readFileSync(join(copy, 'audit', 'checkpoint'));
     const old = await start(copy, 'none');
+    for (let i = 0; i < 20; i++) expect(await answered(old)).toBe(503);
+    asked.resolve();
     await until(async () => (await checks(old))['audit-witnessed']?.includes('old copy') === true);
     expect(await answered(old)).toBe(503);
     await until(async () => (await checks(old))['audit-sealed']?.includes('old copy') === true);
     expect((await checks(old))['store:opened']).toContain('cp-flags confirm old-copy');
+
+    expect(readFileSync(join(copy, 'audit', 'checkpoint'))).toEqual(sealed);
 
     const confirm = ['confirm', 'old-copy', '--by', 'A. Example', '--reason', 'the newest is lost'];
     const { code, stderr } = await run(confirm, { DATA_DIR: copy, ...environment });

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type MadeUpRecord, startMadeUpPds } from '#loaders/synthetic/made-up-pds.ts';
@@ -10,7 +9,7 @@ import { keyPair } from '../support/pds.ts';
 import { root } from '../support/processes.ts';
 import { startTestService, testFolder, until } from '../support/service.ts';
 import { fileXml, person, planOf, upload } from '../support/upload-model.ts';
-import { absent, type Finding, judged, lastLines, type Ran, run } from './tools.ts';
+import { absent, type Finding, freePort, judged, lastLines, type Ran, run } from './tools.ts';
 
 /** The NHS's own sandbox and client of MESH. */
 const SANDBOX = '1.0.137';
@@ -24,15 +23,6 @@ const messageSchema = z.object({
   text: z.string(),
 });
 type Message = z.infer<typeof messageSchema>;
-
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const address = listener.address();
-  listener.close();
-  await once(listener, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 async function install(cache: string): Promise<{ bin: string } | { failed: Ran }> {
   const python = join(cache, 'mesh');

@@ -6,6 +6,7 @@ import { testFolder } from '../support/service.ts';
 import { mesh } from './mesh.ts';
 import { asked } from './resources.ts';
 import { type Finding, fuzz, generators, hapi, linters } from './tools.ts';
+import { witness } from './witness.ts';
 
 /** `npm run test:strangers`: what others' tools make of this service. */
 
@@ -13,7 +14,7 @@ const HELP = `npm run test:strangers -- [options]
 
   --seed N       the same requests again (default: others each time, and printed)
   --examples 10  how many requests of each kind the fuzz test makes of a route
-  --only NAME    one of hapi, linters, generators, fuzz, mesh
+  --only NAME    one of hapi, linters, generators, fuzz, mesh, witness
 
 Tools are installed in .strangers, from the package registries; one that cannot be is named and left out.`;
 
@@ -56,6 +57,7 @@ async function runAll(): Promise<void> {
       generators: () => generators(cache, openapi, join(work, 'generated')),
       fuzz: () => fuzz(cache, openapi, demo, { seed, examples: Number(options.examples) }),
       mesh: () => mesh(cache),
+      witness: () => witness(cache),
     };
     for (const [name, tool] of Object.entries(tools)) {
       if (options.only !== undefined && options.only !== name) continue;

@@ -49,6 +49,8 @@ export type TestWitness = {
   asked: number[];
   /** The most requests that it had at the same time. */
   mostAtOnce: number;
+  /** What each answer waits for. */
+  hold: Promise<void> | undefined;
   /** Answers in its stead where it is set. */
   instead: ((response: ServerResponse, checkpoint: string) => void | Promise<void>) | undefined;
   close(): Promise<void>;
@@ -87,6 +89,7 @@ export async function startWitness(
     response.once('close', () => atOnce--);
     witness.mostAtOnce = Math.max(witness.mostAtOnce, atOnce);
     const body = await text(request);
+    await witness.hold;
     if (witness.instead !== undefined) {
       witness.asked.push(Number(/^old ([0-9]+)/.exec(body)?.[1]));
       return witness.instead(response, body.slice(body.indexOf('\n\n') + 2));
@@ -106,6 +109,7 @@ export async function startWitness(
     known: { size: 0, root: EMPTY_ROOT },
     asked: [],
     mostAtOnce: 0,
+    hold: undefined,
     instead: undefined,
     async close() {
       http.closeAllConnections();

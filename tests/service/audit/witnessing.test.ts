@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as fc from 'fast-check';
@@ -8,6 +8,7 @@ import { COSIGNED_CHECKPOINT, readCosignedFile } from '#service/audit/log/log-fo
 import { openCheckpoint, signCheckpoint } from '#service/audit/tlog/checkpoint.ts';
 import { answeredCosignature, cosignaturesOf } from '#service/audit/tlog/cosignature.ts';
 import { parseVerifierKey, parseWitnessKey, splitNote } from '#service/audit/tlog/note.ts';
+import { tilePath } from '#service/audit/tlog/tiles.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';
 import { parseWitnesses } from '#service/audit/witness/witnesses-file.ts';
 import { startWitnessing, type Witnessing } from '#service/audit/witness/witnessing.ts';
@@ -222,6 +223,22 @@ describe('a witness that knows the log otherwise', () => {
     };
     const going = witnessing(folder, [one]);
     await going.witnessedUpTo(75);
+    expect(contradictions(folder)).toEqual([]);
+  });
+
+  test('is not what files that are damaged here are taken for', async () => {
+    const { folder } = makeLog(300, signer);
+    const one = await witness();
+    await witnessing(folder, [one]).witnessedUpTo(300);
+    await closing.pop()?.();
+    append(folder, 400);
+    const path = join(folder, tilePath(0, 1));
+    const tile = readFileSync(path);
+    tile[0] = (tile[0] ?? 0) ^ 1;
+    writeFileSync(path, tile);
+    const going = witnessing(folder, [one]);
+    await going.said('the files of the log do not lead to what it knows');
+    expect(going.last()).toMatchObject({ contradicted: false });
     expect(contradictions(folder)).toEqual([]);
   });
 
