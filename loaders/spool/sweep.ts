@@ -3,7 +3,8 @@ import { basename, join } from 'node:path';
 import { FOLDER_PREFIX, isAbsent, Spool } from './spool.ts';
 
 /**
- * Removes spools that no load needs any more: those of processes that died before they applied anything.
+ * Removes spools that no load needs any more: those of processes that died before they applied anything. One that
+ * cannot be removed stays, and keeps none of the others and no start.
  *
  * @param needed folders of loads under way, and of what is held
  * @returns how many were removed
@@ -20,8 +21,16 @@ export function sweepSpools(spoolDir: string, needed: readonly string[]): number
     (name) =>
       name.startsWith(FOLDER_PREFIX) && !keep.has(name) && isAbandoned(join(spoolDir, name)),
   );
-  for (const name of abandoned) rmSync(join(spoolDir, name), { recursive: true, force: true });
-  return abandoned.length;
+  return abandoned.filter((name) => isRemoved(join(spoolDir, name))).length;
+}
+
+function isRemoved(folder: string): boolean {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Young folders may belong to a process that has not locked its spool yet. */

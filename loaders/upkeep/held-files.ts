@@ -11,6 +11,7 @@ import {
 import { FILE_CODES } from '#schemas/wording/answers.ts';
 import { HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
+import { eachAlone } from '#store/files/each-alone.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
@@ -142,7 +143,12 @@ export async function discardHeldFile(
   }
 }
 
-/** Discards what nobody has decided on for too long. */
+/**
+ * Discards what nobody has decided on for too long.
+ *
+ * @param onDiscarded called with each
+ * @throws the first fault, once all were tried
+ */
 export async function expireHeldFiles(
   store: Store,
   anchor: Anchor,
@@ -150,18 +156,24 @@ export async function expireHeldFiles(
     keptMs,
     now = Date.now,
     lockWaitMs,
-  }: { keptMs: number; now?: () => number; lockWaitMs?: number },
-): Promise<HeldFile[]> {
+    onDiscarded,
+  }: {
+    keptMs: number;
+    now?: () => number;
+    lockWaitMs?: number;
+    onDiscarded: (heldFile: HeldFile) => void;
+  },
+): Promise<void> {
   const expired = listHeldFiles(anchor).filter(({ at }) => Date.parse(at) + keptMs <= now());
-  for (const { id } of expired) {
-    await discardHeldFile(store, anchor, id, {
+  await eachAlone(expired, async (heldFile) => {
+    await discardHeldFile(store, anchor, heldFile.id, {
       by: 'service',
       reason: 'nobody decided in time',
       now,
       ...(lockWaitMs !== undefined && { lockWaitMs }),
     });
-  }
-  return expired;
+    onDiscarded(heldFile);
+  });
 }
 
 function anchoredOf(anchor: Anchor, id: string): { folder: string; heldFile: HeldFile } {

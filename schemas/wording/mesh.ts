@@ -55,6 +55,8 @@ export const MESH = {
     `MESH lists ${messages(count)} under names that no message can have. They are left there.`,
 
   /** Of a message that is sent. */
+  notHandedOver: (fault: string) =>
+    `An upload that was fetched cannot be put into the inbox (${fault}). The service is retrying; others are taken in.`,
   ofFile: (name: string, what: string) => `${name}: ${what}`,
   pairUnreadable:
     'It is in the outbox and cannot be sent: its control file cannot be read. Remove it.',

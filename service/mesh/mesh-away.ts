@@ -1,4 +1,5 @@
 import { MESH } from '#schemas/wording/mesh.ts';
+import { errorCode } from '../telemetry/log.ts';
 import { type MeshReply, retryAfterMs } from './exchange.ts';
 
 /**
@@ -43,10 +44,11 @@ export async function eachApart<T>(
       await work(item);
       inARow = 0;
     } catch (error) {
-      if (!(error instanceof MeshAway)) throw error;
-      if (!error.ofAll) onAway(item, error);
-      if (error.ofAll || ++inARow === AWAY_IN_A_ROW) throw error;
-      last = error;
+      const reason =
+        error instanceof MeshAway ? error : new MeshAway(MESH.failed(errorCode(error)));
+      if (!reason.ofAll) onAway(item, reason);
+      if (reason.ofAll || ++inARow === AWAY_IN_A_ROW) throw reason;
+      last = reason;
     }
   }
   return last;

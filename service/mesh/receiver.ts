@@ -7,7 +7,9 @@ import { createGunzip } from 'node:zlib';
 import { uploadName } from '#loaders/inbox/decision.ts';
 import { writeReceivedControl } from '#loaders/inbox/mesh-control.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
+import { eachAlone } from '#store/files/each-alone.ts';
 import { lstatOrNothing, syncFolder } from '#store/files/whole-file.ts';
+import { errorCode } from '../telemetry/log.ts';
 import type { MeshApi } from './mesh-api.ts';
 import { MeshAway } from './mesh-away.ts';
 import type { MeshFile, Received } from './mesh-file.ts';
@@ -239,7 +241,10 @@ export function createReceiver(options: ReceiverOptions) {
     },
     /** Hands over what an earlier process had stored, whether MESH can be reached or not. */
     async recover(): Promise<void> {
-      for (const known of file.receivedIn('stored')) await handOver(known.id, known);
+      // What cannot be handed over now is tried again at the next poll, and keeps no other.
+      await eachAlone(file.receivedIn('stored'), (known) => handOver(known.id, known)).catch(
+        (error: unknown) => options.tell(MESH.notHandedOver(errorCode(error))),
+      );
     },
     /** Acknowledges what the intake has and MESH was not told about, though it may not list it any more. */
     async acknowledgeRest(listed: ReadonlySet<string>): Promise<void> {

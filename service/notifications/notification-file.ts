@@ -306,10 +306,13 @@ export class NotificationFile {
     return this.#number('SELECT count(*) AS number FROM notification WHERE written = 0') ?? 0;
   }
 
-  /** Notifications not in the outbox yet, in each authority's order. */
+  /** Notifications not in the outbox yet, in each authority's order: the same share of each authority's. */
   unwritten(atMost: number): Notification[] {
     return this.#sql(
-      'SELECT authority, id, json FROM notification WHERE written = 0 ORDER BY authority, id LIMIT ?',
+      `SELECT authority, id, json FROM (
+         SELECT *, row_number() OVER (PARTITION BY authority ORDER BY id) AS nth
+           FROM notification WHERE written = 0)
+       ORDER BY nth, authority LIMIT ?`,
     )
       .all(atMost)
       .map((row) => notificationRow.parse(row).json);

@@ -6,6 +6,7 @@ import {
   preferencesOf,
 } from '#schemas/notification.ts';
 import { NOTIFYING } from '#schemas/wording/operations.ts';
+import { eachAlone } from '#store/files/each-alone.ts';
 import type { FileLock } from '#store/files/sqlite.ts';
 import { placeOf } from '../audit/log/entry.ts';
 import { readBundle, readCheckpointFile } from '../audit/log/log-folder.ts';
@@ -273,14 +274,21 @@ export function createNotifier(options: NotifierOptions) {
   async function write(opened: NotificationFile): Promise<boolean> {
     const waiting = opened.unwritten(WRITTEN_A_STEP);
     const written: Notification[] = [];
-    try {
-      for (const notification of waiting) {
-        if (outbox !== undefined && directory !== undefined) {
-          const preferences = preferencesOf(directory.preferences, notification.authority.code);
-          await writeNotification(outbox, notification, preferences, mesh);
-        }
-        written.push(notification);
+    async function writeOne(notification: Notification): Promise<void> {
+      if (outbox !== undefined && directory !== undefined) {
+        const preferences = preferencesOf(directory.preferences, notification.authority.code);
+        await writeNotification(outbox, notification, preferences, mesh);
       }
+      written.push(notification);
+    }
+    try {
+      // Each authority's in their order; what is in the way of one authority's keeps none of another's.
+      await eachAlone(
+        Map.groupBy(waiting, ({ authority }) => authority.code).values(),
+        async (of) => {
+          for (const notification of of) await writeOne(notification);
+        },
+      );
     } catch (error) {
       throw new Stopped(NOTIFYING.outboxFailed(`${outbox}`, errorCode(error)));
     } finally {
@@ -297,7 +305,8 @@ export function createNotifier(options: NotifierOptions) {
     const minimumIndex = sealedRange(folder)?.minimumIndex ?? 0;
     const removed = opened.prune(now - keepMs, minimumIndex, now);
     if (outbox === undefined) return;
-    for (const each of removed) await removeNotification(outbox, each);
+    const from = outbox;
+    await eachAlone(removed, (each) => removeNotification(from, each));
   }
 
   function stateNow(problem: boolean, said: string): NotifierState {

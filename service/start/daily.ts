@@ -44,18 +44,24 @@ export function startDaily({
     const at = now();
     if (!verifier.state.opened || at - anchor.lastPurgedAt() < DAY_MS) return;
     const lock = { lockWaitMs: LOCK_WAIT_MS, now };
-    for (const { authority, number } of await expireHeldFiles(store, anchor, {
+    const expiring = expireHeldFiles(store, anchor, {
       keptMs: heldMs,
       ...lock,
-    })) {
-      log.warn('a held file was discarded, because nobody decided in time', {
-        authority,
-        sequence: number,
-      });
-    }
+      onDiscarded: ({ authority, number }) =>
+        log.warn('a held file was discarded, because nobody decided in time', {
+          authority,
+          sequence: number,
+        }),
+    });
+    // One that cannot be discarded keeps nothing from being purged.
+    const fault = await expiring.then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
     for (const { authority, rows } of await purge(store, anchor, { by: 'service', ...lock })) {
       log.info('rows that can never be shown again were removed', { authority, count: rows });
     }
+    if (fault !== undefined) throw fault.error;
     anchor.rememberPurgedAt(at);
   }
 

@@ -10,12 +10,13 @@ import { odsCodeSchema } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import type { OwnCheck } from '#schemas/status.ts';
+import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { PDS } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { StoreVerifier } from '#store/trust/verifier.ts';
 import { writeSensitiveAlert } from '../audit/alert/privacy-outbox.ts';
-import { errorFields, type Log } from '../telemetry/log.ts';
+import { errorCode, errorFields, type Log, type LogFields } from '../telemetry/log.ts';
 import { writeFinals } from '../uploads/final-acknowledgements.ts';
 import { addToNotice, writeSensitiveNotice } from '../uploads/notices.ts';
 
@@ -69,6 +70,23 @@ export function startPdsWork({
   let takingUp: Promise<void> | undefined;
   let reverifying: Promise<void> | undefined;
   let reverifiedAt = Number.NEGATIVE_INFINITY;
+  /** What was reported of a file, until something else is wrong with it. */
+  const reported = new Map<string, string>();
+
+  function reportOnce(file: string, says: string, error: unknown, fields: LogFields = {}): void {
+    const fault = `${says} ${errorCode(error)}`;
+    if (reported.get(file) === fault) return;
+    reported.set(file, fault);
+    log.error(says, { ...fields, ...errorFields(error) });
+  }
+
+  const addNotice = (notice: InactiveNumbersNotice): Promise<void> =>
+    addToNotice(noticesDir, notice, () =>
+      log.error('a notice could not be read; it was put aside, and a new one begun', {
+        authority: notice.authority.code,
+        sequence: notice.sequence,
+      }),
+    );
 
   async function takeUpFiles(): Promise<void> {
     for (const heldFile of listWaitingFiles(anchor)) {
@@ -77,7 +95,7 @@ export function startPdsWork({
       try {
         const done = await takeUpWaitingFile(store, anchor, heldFile, {
           tracer,
-          onNotice: (notice) => addToNotice(noticesDir, notice),
+          onNotice: addNotice,
           by: 'service',
           lockWaitMs: LOCK_WAIT_MS,
           now,
@@ -91,9 +109,10 @@ export function startPdsWork({
           count,
         });
       } catch (error) {
-        // It continues waiting, whatever failed, and is tried again.
-        if (!(error instanceof LoadFailed)) throw error;
-        log.warn('what waits to be traced could not be taken up', { authority, sequence });
+        // It continues waiting, whatever failed, is tried again, and keeps no other file waiting.
+        const says = 'what waits to be traced could not be taken up';
+        if (error instanceof LoadFailed) log.warn(says, { authority, sequence });
+        else reportOnce(`${authority} ${sequence}`, says, error, { authority, sequence });
       }
     }
   }
@@ -101,8 +120,19 @@ export function startPdsWork({
   /** Also of files that were given up, or decided while nobody looked. */
   async function answerFiles(): Promise<void> {
     if (!verifier.state.opened) return;
-    const written = await writeFinals(acknowledgementsDir, (provisional) =>
-      finalAnswer(store, anchor, provisional),
+    const written = await writeFinals(
+      acknowledgementsDir,
+      (provisional) => finalAnswer(store, anchor, provisional),
+      (name, error) => {
+        // Of a name that is not ours nothing is said: it may hold anything.
+        const [, authority, sequence] = /^([A-Z0-9]+)-([0-9]+)-/.exec(name) ?? [];
+        reportOnce(
+          `waiting/${name}`,
+          'a final acknowledgement could not be written: its file in acknowledgements/waiting cannot be read, or something is in its way',
+          error,
+          authority === undefined ? {} : { authority, sequence: Number(sequence) },
+        );
+      },
     );
     for (const { authority, sequence, code } of written) {
       log.info('a final acknowledgement was written into acknowledgements', {
@@ -116,7 +146,7 @@ export function startPdsWork({
   async function tellInactive(found: readonly FoundInactive[]): Promise<void> {
     for (const { authority, sequence, nhsNumber, localId, replacedBy } of found) {
       const { authority: known, sequenceOffset } = await store.intakeState(authority);
-      await addToNotice(noticesDir, {
+      await addNotice({
         id: randomUUID(),
         createdAt: new Date(now()).toISOString(),
         authority: { code: authority, ...(known !== undefined && { name: known.name }) },

@@ -36,27 +36,32 @@ export async function expectFinal(folder: string, provisional: Acknowledgement):
  * written before a crash is written again, the same.
  *
  * @param finalOf `undefined` while the file still waits
+ * @param onFault called with the name of each that could not be, which keeps none of the others
  * @returns those written
  */
 export async function writeFinals(
   folder: string,
   finalOf: (provisional: Acknowledgement) => Promise<Acknowledgement | undefined>,
+  onFault: (name: string, error: unknown) => void,
 ): Promise<Acknowledgement[]> {
   const written: Acknowledgement[] = [];
   const names = await readdir(waitingFolder(folder)).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
-  for (const name of names.filter((each) => each.endsWith('.json'))) {
+  async function writeFinal(name: string): Promise<void> {
     const expected = join(waitingFolder(folder), name);
     const provisional = acknowledgementSchema.parse(JSON.parse(await readFile(expected, 'utf8')));
     const final = await finalOf(provisional);
-    if (final === undefined) continue;
+    if (final === undefined) return;
     for (const { format, path } of pathsOf(folder, final)) {
       await writePrivate(path, formatAcknowledgement(final, format));
     }
     await rm(expected, { force: true });
     written.push(final);
+  }
+  for (const name of names.filter((each) => each.endsWith('.json'))) {
+    await writeFinal(name).catch((error: unknown) => onFault(name, error));
   }
   return written;
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { formatNotice, NOTICE_FORMATS } from '#loaders/answers/answers.ts';
@@ -33,10 +33,26 @@ export async function readNotice(
 /**
  * Writes that numbers are no longer in use which were found so after their upload, beside those that are told about
  * it already.
+ *
+ * @param onDamaged called where the notice that was there cannot be read: it is kept beside, under another name
  */
-export async function addToNotice(folder: string, notice: InactiveNumbersNotice): Promise<void> {
+export async function addToNotice(
+  folder: string,
+  notice: InactiveNumbersNotice,
+  onDamaged: () => void,
+): Promise<void> {
   const code = odsCodeSchema.parse(notice.authority.code);
-  const before = (await readNotice(folder, code, notice.sequence))?.numbers ?? [];
+  const path = join(folder, `${stemOf(code, notice.sequence)}.json`);
+  const before = await readNotice(folder, code, notice.sequence).then(
+    (read) => read?.numbers ?? [],
+    async (error: unknown) => {
+      // Of the disk: tried again. A file that somebody has changed must keep no number from being told.
+      if (error instanceof Error && 'code' in error) throw error;
+      await rename(path, `${path}.damaged`);
+      onDamaged();
+      return [];
+    },
+  );
   const added = new Set(notice.numbers.map(({ nhsNumber }) => nhsNumber));
   const others = before.filter(({ nhsNumber }) => !added.has(nhsNumber));
   await writeNotice(folder, { ...notice, numbers: [...others, ...notice.numbers] });

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { AlertThresholds } from '#schemas/alert-thresholds.ts';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
 import { ALERTING } from '#schemas/wording/operations.ts';
+import { eachAlone } from '#store/files/each-alone.ts';
 import { type FileLock, isDamaged, lockFile } from '#store/files/sqlite.ts';
 import { auditPartitions } from '#store/keys.ts';
 import { readOrMakeKey } from '../../files/private-file.ts';
@@ -113,18 +114,18 @@ export function createAlerting(options: AlertingOptions) {
   }
 
   async function recordAlerts(file: ChildrenCounted): Promise<void> {
-    for (const alert of file.unrecorded()) {
+    await eachAlone(file.unrecorded(), async (alert) => {
       await record(alert);
       file.recorded(alert.auditId);
       onAlert(alert);
-    }
+    });
   }
 
   async function writeAlerts(file: ChildrenCounted): Promise<void> {
-    for (const { alert, at } of file.unwritten()) {
+    await eachAlone(file.unwritten(), async ({ alert, at }) => {
       await writePrivacyAlert(outbox, alert, new Date(at).toISOString());
       file.written(alert.auditId);
-    }
+    });
   }
 
   return {

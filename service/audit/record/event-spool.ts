@@ -139,29 +139,43 @@ export class EventSpool {
     this.#bytes -= events.reduce((sum, { json }) => sum + Buffer.byteLength(json), 0);
   }
 
-  /** Takes over what processes that are gone have left, and removes their files. */
-  adopt(): void {
+  /**
+   * Takes over what processes that are gone have left, and removes their files.
+   *
+   * @returns the files that cannot be read: they stay, for a person to look at, and keep no other waiting
+   */
+  adopt(): { name: string; error: unknown }[] {
+    const unread: { name: string; error: unknown }[] = [];
     for (const name of readdirSync(this.#folder)) {
       const path = join(this.#folder, name);
       if (!name.endsWith(EXTENSION) || path === this.#path) continue;
-      const other = openExclusively(path);
-      if (other === undefined) continue;
       try {
-        const events = other.prepare('SELECT id, json FROM event ORDER BY id').all();
-        const lost = other.prepare('SELECT count, "from", until FROM lost').get();
-        // Whatever the bound: they are on disk already.
-        inTransaction(this.#db, () => {
-          const insert = this.#db.prepare('INSERT INTO event (json) VALUES (?)');
-          for (const row of events) insert.run(eventRow.parse(row).json);
-          if (lost !== undefined) this.#lose(lostRow.parse(lost));
-        });
-      } finally {
-        other.close();
+        this.#adoptOne(path);
+      } catch (error) {
+        unread.push({ name, error });
       }
-      this.#recount();
-      rmSync(path, { force: true });
-      rmSync(`${path}-journal`, { force: true });
     }
+    return unread;
+  }
+
+  #adoptOne(path: string): void {
+    const other = openExclusively(path);
+    if (other === undefined) return;
+    try {
+      const events = other.prepare('SELECT id, json FROM event ORDER BY id').all();
+      const lost = other.prepare('SELECT count, "from", until FROM lost').get();
+      // Whatever the bound: they are on disk already.
+      inTransaction(this.#db, () => {
+        const insert = this.#db.prepare('INSERT INTO event (json) VALUES (?)');
+        for (const row of events) insert.run(eventRow.parse(row).json);
+        if (lost !== undefined) this.#lose(lostRow.parse(lost));
+      });
+    } finally {
+      other.close();
+    }
+    this.#recount();
+    rmSync(path, { force: true });
+    rmSync(`${path}-journal`, { force: true });
   }
 
   #recount(): void {

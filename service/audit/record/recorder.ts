@@ -71,7 +71,8 @@ export function createRecorder(
   let spooling: NodeJS.Timeout | undefined;
   let carrying: Promise<void> | undefined;
   let ending = false;
-  let adoptAt = performance.now() + ADOPTED_EVERY_MS;
+  let adoptAt = Number.NEGATIVE_INFINITY;
+  const reported = new Set<string>();
 
   function lose(count: number, at: string, error?: unknown): void {
     const before = lostInAll;
@@ -168,7 +169,14 @@ export function createRecorder(
     if (performance.now() >= adoptAt) {
       adoptAt = performance.now() + ADOPTED_EVERY_MS;
       try {
-        spool?.adopt();
+        for (const { name, error } of spool?.adopt() ?? []) {
+          if (reported.has(name)) continue;
+          reported.add(name);
+          log.error(
+            'events left by another process cannot be read, and stay in the spool',
+            errorFields(error),
+          );
+        }
       } catch (error) {
         log.error('events left by another process could not be taken over', errorFields(error));
       }

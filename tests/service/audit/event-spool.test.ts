@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
@@ -66,6 +66,19 @@ describe('the spool', () => {
       spool.close();
     }
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('of a process that is gone keeps no other waiting where it is damaged, and stops no process', () => {
+    const gone = EventSpool.open(folder, 10_000);
+    gone.keep([{ json: '2', at: at(2) }]);
+    gone.close();
+    writeFileSync(join(folder, '0-damaged.sqlite'), 'no database'.repeat(1_000));
+    const next = EventSpool.open(folder, 10_000);
+    expect(next.oldest(10).map(({ json }) => json)).toEqual(['2']);
+    expect(next.adopt().map(({ name }) => name)).toEqual(['0-damaged.sqlite']);
+    expect(next.keep([{ json: '3', at: at(3) }])).toEqual({ lost: 0 });
+    next.close();
+    expect(readdirSync(folder)).toContain('0-damaged.sqlite');
   });
 });
 

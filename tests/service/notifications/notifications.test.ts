@@ -399,6 +399,18 @@ describe('nothing is left out', () => {
     expect(t.written('ZZ101')).toEqual(t.read('ZZ101'));
     notifier.close();
   });
+
+  test('what is in the way of one authority’s notifications keeps none of another’s', async () => {
+    const t = fresh();
+    t.look({ at: NINE });
+    t.look({ at: NINE, child: 2, plans: [{ authority: 'ZZ102' }] });
+    t.at(NINE + WINDOW);
+    writeFileSync(join(t.outbox, 'ZZ101'), 'in the way');
+    const notifier = t.notifier();
+    expect(await settle(notifier)).toMatchObject({ problem: true, unwritten: 1 });
+    expect(t.written('ZZ102')).toEqual(t.read('ZZ102'));
+    notifier.close();
+  });
 });
 
 test('a lost file of notifications is made again, and an authority that continues from an id misses nothing', async () => {
