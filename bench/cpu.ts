@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import baseline from './cpu-baseline.json' with { type: 'json' };
 import type { Order } from './generator.ts';
+import { startLookups } from './lookups.ts';
 import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
 import { send } from './sending.ts';
 import { stageShares } from './stages.ts';
@@ -70,29 +70,16 @@ async function measure({ name, pid, order }: Subject): Promise<number> {
   return used / order.requests;
 }
 
-/** A lookup process on the Redis of another data folder, which it shares nothing else with. */
-async function startLookups(
+/** One that takes the demo's tokens. */
+async function startDemoLookups(
   dataDir: string,
   ownDir: string,
   more: Record<string, string>,
 ): Promise<Started> {
-  const redis = await findEmbeddedRedis(dataDir);
-  if (redis === undefined) throw new Error('The Redis of the store was not found.');
-  const { username, password } = redis.users.lookup;
   await copyFile(join(dataDir, ISSUER_FILE), join(ownDir, ISSUER_FILE));
-  return startProcess('service/cli.ts', ['serve'], {
-    environment: {
-      ROLE: 'lookup',
-      PORT: '0',
-      LOG_LEVEL: 'error',
-      DATA_DIR: ownDir,
-      ...more,
-      REDIS_URL: `unix://${username}:${password}@localhost${redis.socketPath}`,
-    },
-    until: /answers on http:\/\/[\d.]+:([0-9]+)/,
-    nodeOptions:
-      options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`],
-  });
+  const nodeOptions =
+    options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
+  return startLookups(dataDir, ownDir, more, nodeOptions);
 }
 
 async function startAll() {
@@ -107,11 +94,11 @@ async function startAll() {
     start(startProcess('bench/hello.ts', [what], { until: /hello on ([0-9]+)/ }));
   const store = await start(startProcess('bench/service.ts', [], { until: /^service (.*)$/m }));
   const { dataDir, token, held } = storeSchema.parse(JSON.parse(store.said[1] ?? ''));
-  const lookups = await start(startLookups(dataDir, ownDir, { METRICS_PORT: '0' }));
+  const lookups = await start(startDemoLookups(dataDir, ownDir, { METRICS_PORT: '0' }));
   const another = async (name: string, more: Record<string, string>) => {
     const folder = join(ownDir, name);
     await mkdir(folder);
-    return start(startLookups(dataDir, folder, more));
+    return start(startDemoLookups(dataDir, folder, more));
   };
   const unmeasured = options.unmeasured
     ? await another('unmeasured', { OTEL_SDK_DISABLED: 'true' })
