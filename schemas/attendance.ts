@@ -32,11 +32,33 @@ const wardSchema = z
     },
   );
 
-/** National numbers are written with their 0, which no NHS number in use begins with. */
-const switchboardSchema = phoneSchema.refine(
-  (phone) => phone.startsWith('0') || parseNhsNumber(phone) === undefined,
-  { error: 'must be a telephone number, and no NHS number' },
-);
+/**
+ * How NHS numbers begin: 3 in Northern Ireland, 4, 6 and 7 in England and Wales, 9 in tests. Those of Scotland begin
+ * with a date, as telephone numbers of whole regions do (01, 02), and are not told from them.
+ */
+const NHS_NUMBER_BEGINS = /^[34679]/;
+
+/** Whether an NHS number stands anywhere in digits, whatever stands before and after it. */
+function holdsNhsNumber(digits: string): boolean {
+  for (let i = 0; i + 10 <= digits.length; i++) {
+    const ten = digits.slice(i, i + 10);
+    if (NHS_NUMBER_BEGINS.test(ten) && parseNhsNumber(ten) !== undefined) return true;
+  }
+  return false;
+}
+
+/** Of the United Kingdom as it is dialled there, so that no digits of its own stand before the number. */
+const asDialled = (phone: string): string => phone.replace(/^(?:\+|00)440?(?=[0-9]{9,10}$)/, '0');
+
+/**
+ * A telephone number that holds no NHS number in any spelling. One in eleven that begin with 03, 07 or another country's
+ * code is refused for it, and none that begins with 01 or 02: it may be left out.
+ */
+const switchboardSchema = phoneSchema
+  .transform(asDialled)
+  .refine((phone) => !holdsNhsNumber(phone.replace('+', '')), {
+    error: 'must be a telephone number, and no NHS number',
+  });
 
 /** The body of `POST /lookup/{auditId}/attendance`. */
 export const attendanceRequestSchema = z.strictObject({
@@ -50,7 +72,8 @@ export const attendanceRequestSchema = z.strictObject({
       'The name of the ward only, with at most four digits. No patient details: it is kept in the audit.',
   }),
   switchboard: switchboardSchema.optional().meta({
-    description: 'The telephone number by which the ward is reached.',
+    description:
+      'The telephone number by which the ward is reached. Digits that hold an NHS number are refused.',
   }),
 });
 export type AttendanceRequest = z.infer<typeof attendanceRequestSchema>;
