@@ -241,6 +241,7 @@ export const operatorEventSchema = z.object({
     'audit-hold-ended',
     'audit-gap-accepted',
     'audit-pruned',
+    'audit-verified',
     'one-copy-ordered',
     'one-copy-ended',
     'worker-took-over',

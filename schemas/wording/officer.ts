@@ -5,6 +5,7 @@ export const OFFICER = {
   reports: 'Reports',
   patterns: 'Patterns',
   child: 'One child’s accesses',
+  seal: 'Is the record whole?',
   blocked: 'Blocked users',
   onRecord:
     'Each search and each file is recorded with your name and your reason before you see anything.',
@@ -224,4 +225,53 @@ export const OFFICER_DRAFT = {
   next: 'Next page of the draft',
   none: 'No access is recorded.',
   page: (page: number) => `Page ${page} of the draft`,
+} as const;
+
+/** Of the state of the seal: what somebody without technical knowledge can repeat in court. */
+export const OFFICER_SEAL = {
+  title: 'Is the record whole?',
+  sealed: (events: string) => `${events} events are sealed.`,
+  sealedOne: '1 event is sealed.',
+  sealedElsewhere: 'Another process seals the events. Ask the team that runs this service.',
+  youngest: (time: string) => `The last of them was recorded at ${time}.`,
+  waiting: (events: string) => `${events} more wait to be sealed. That takes some seconds.`,
+  means:
+    'Sealed means: anybody who has the public key can see whether one event was changed, removed, added or moved since.',
+  neverVerified: 'The whole record has not been verified from this page yet.',
+  whole: (events: string, time: string, by: string) =>
+    `Nothing was changed: all ${events} events that were sealed by then were verified at ${time}, at the request of ${by}. Each is as it was signed. None is missing, added or out of place.`,
+  since: (events: string) => `${events} events were sealed after that and are not verified yet.`,
+  witnessed: (events: string, by: string) =>
+    `Outside witnesses have cosigned the first ${events} events: ${by || 'nobody yet'}.`,
+  continues: 'The record also continues what was verified the time before.',
+  notWhole: 'The record is NOT as it was signed',
+  notWholeThen: (time: string, by: string, findings: string) =>
+    `The verification at ${time}, at the request of ${by}, found ${findings === '1' ? '1 fault' : `${findings} faults`}. Change nothing. Tell the team that runs this service now, and keep the copies of the checkpoint that you have.`,
+  findings: 'What was found',
+  explained: 'What the record itself explains',
+  failed: (time: string) =>
+    `The verification of ${time} could not be finished. That says nothing about the record. Start it again.`,
+  ownKey:
+    'The key was read on the same machine. For evidence in court, somebody else verifies a copy with a key that they were given before.',
+  running: (read: string, of: string, by: string) =>
+    `The record is being verified at the request of ${by}: ${read} of ${of} events are read.`,
+  runningTitle: 'Verifying',
+  refreshes:
+    'This page loads again by itself every few seconds. You can leave it: the result is kept.',
+  start: 'Verify the whole record now',
+  startThen: 'Every event is read and compared with what was signed. Lookups go on meanwhile.',
+  checkpoint: 'Download the checkpoint',
+  checkpointThen:
+    'A small text that fixes the whole record as it is now. It holds nothing about anybody. Keep it with its date, away from this service: it shows whether the record is ever replaced.',
+  noCheckpoint: 'There is no checkpoint yet',
+  noCheckpointThen: 'It is written when the first events are sealed. Try again in a minute.',
+  proof: 'Prove one event',
+  proofThen:
+    'The file holds the event itself, NHS number included, and shows with the public key alone that it is in the record.',
+  auditId: 'Audit id',
+  auditIdHint: 'It stands with every answer, and in the last column of a search.',
+  auditIdWrong: 'Enter an audit id, such as 7a3e8f0e-9a55-4f0e-8b61-1c1d2f0f9f10',
+  proofSubmit: 'Download the proof',
+  notProven: 'There is no sealed event with this audit id',
+  notProvenThen: 'Events are sealed within seconds. Those beyond the time they are kept are gone.',
 } as const;

@@ -22,6 +22,10 @@ export const auditFolder = ({
 export const auditIndexFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'audit-index', 'index.sqlite');
 
+/** How the last verification of all of it went that somebody asked for on a page. */
+export const auditVerificationFile = ({ DATA_DIR }: Place): string =>
+  join(DATA_DIR, 'audit-verification.json');
+
 /** The key that signs it. */
 export const auditKeyFile = ({
   DATA_DIR,

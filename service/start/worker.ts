@@ -16,6 +16,7 @@ import { DEMO_OPERATOR } from '../admission/personas.ts';
 import { type Audit, startAudit } from '../audit/audit.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
 import { createSearcher } from '../audit/search/searcher.ts';
+import { openVerifications } from '../audit/verifications/verifications.ts';
 import { contradictionIn } from '../audit/witness/contradictions.ts';
 import { startWitnessedLog, type WitnessedLog } from '../audit/witness/witness.ts';
 import { readWitnesses } from '../audit/witness/witnesses-file.ts';
@@ -26,6 +27,7 @@ import {
   auditFolder,
   auditIndexFile,
   auditKeyFile,
+  auditVerificationFile,
   noticesFolder,
   numberKeyFile,
   openAnchor,
@@ -177,19 +179,28 @@ function startSealing(
 }
 
 /** What the routes of authorities' systems and of the audit work with, and the pages of their people. */
-function createWork(
+async function createWork(
   { configuration, log, add }: StartContext,
   { loader, anchor, audit }: WorkerStore,
   { readiness, admissionContext, baseOf }: WorkerDependencies,
   tracer: Parameters<typeof loadSettings>[1],
   redis: RedisServer,
-): WorkRoutesDependencies & DeskWorkDependencies {
-  const { OPERATOR_ODS_CODE } = configuration;
+): Promise<WorkRoutesDependencies & DeskWorkDependencies> {
+  const { OPERATOR_ODS_CODE, AUDIT_WITNESSES } = configuration;
   const searcher = createSearcher({
     folder: auditFolder(configuration),
     indexFile: auditIndexFile(configuration),
   });
   add(() => searcher.stop());
+  const verifications = await openVerifications({
+    folder: auditFolder(configuration),
+    keyFile: auditKeyFile(configuration),
+    witnessesFile: AUDIT_WITNESSES,
+    resultFile: auditVerificationFile(configuration),
+    record: (event) => loader.appendEvent(event),
+    log,
+  });
+  add(() => verifications.stop());
   return {
     ...admissionContext,
     store: loader,
@@ -201,6 +212,8 @@ function createWork(
     upToDateMs: configuration.UP_TO_DATE_HOURS * HOUR_MS,
     searcher,
     blocks: createBlocks(redis.connect('loader', PATIENT), loader),
+    verifications,
+    auditNumbers: () => audit.numbers,
     indexed: () => audit.searchedUntil,
     operator: () =>
       OPERATOR_ODS_CODE ?? (admissionContext.isDemo() === true ? DEMO_OPERATOR.code : undefined),
@@ -337,7 +350,7 @@ export async function startWorker(
   const pds = startPds(start, opened, tracer);
   const notifying = await startNotifying(start, dependencies);
   const mesh = await startMailbox(start, opened, dependencies.kind, tracer);
-  const forRoutes = createWork(start, opened, dependencies, tracer, redis);
+  const forRoutes = await createWork(start, opened, dependencies, tracer, redis);
   const lists = watchAccessLists(redis.connect('worker', { unacknowledged: true }));
   start.add(() => lists.stop());
   const foreign = createForeignWrites(verifier, audit, lists);

@@ -117,6 +117,8 @@ type VerifyOptions = {
   now?: number;
   /** How long a worker at work may take to replace a checkpoint whose files are there already. Default 5 s. */
   waitMs?: number;
+  /** Told how many entries have been read, and of how many. */
+  onProgress?: (read: number, of: number) => void;
 };
 
 /** Notes who has cosigned, and whether that is enough. */
@@ -222,7 +224,7 @@ function prunedRoot(folder: string, checkpoint: Checkpoint, at: number): Hash | 
  * continues checkpoints seen before. Reads a log that is being written to as well.
  */
 export async function verifyLog(options: VerifyOptions): Promise<Verification> {
-  const { folder, keys, newestWithinHours, now = Date.now() } = options;
+  const { folder, keys, newestWithinHours, now = Date.now(), onProgress } = options;
   const waitMs = options.waitMs ?? CHECKPOINT_FOLLOWS_WITHIN_MS;
   const verification: Verification = {
     signedBy: [],
@@ -271,7 +273,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
     // An hour, for clocks that differ. Anybody who can write to Redis can date an event as far ahead as they like.
     const latest = now + HOUR_MS;
     const scan = new LogScan({ folder, size, root, start, watched, latest });
-    while (scan.next());
+    while (scan.next()) onProgress?.(scan.position, size);
     scan.end();
     rootAt = (at) => {
       if (at <= start) return prunedRoot(folder, checkpoint, at);

@@ -39,6 +39,8 @@ type Answer = Response | WorkRefused | Promise<Response | WorkRefused>;
 /** Who sees more than that children of theirs were looked up: privacy officers and the operating Guardian. */
 export type PrivacyViewer = Exclude<Viewer, { kind: 'authority' }>;
 
+export const isAll = (viewer: Viewer): viewer is Extract<Viewer, { kind: 'all' }> =>
+  viewer.kind === 'all';
 export const isPrivacy = (viewer: Viewer): viewer is PrivacyViewer => viewer.kind !== 'authority';
 export const isAny = (viewer: Viewer): viewer is Viewer => viewer !== undefined;
 
@@ -122,14 +124,37 @@ export type OnRecord = {
   eventsShown: number;
 };
 
+/** Puts a look into the audit on record, and tells under which id. */
+export async function onRecordAs(
+  { store }: Pick<OfficerDependencies, 'store'>,
+  at: AtOfficer,
+  { reason, ...recorded }: OnRecord,
+): Promise<string> {
+  const auditId = randomUUID();
+  const { by, account } = at.named(reason);
+  await store.appendEvent({
+    type: 'audit-search',
+    auditId,
+    requestId: at.ids.requestId,
+    caller: auditedCaller(at.caller.identity),
+    by,
+    reason,
+    ...(account !== undefined && { account }),
+    view: at.viewer.kind,
+    ...recorded,
+  });
+  return auditId;
+}
+
 /** Looks into the audit and puts that on record, before anything is shown. */
 export async function look<Kind extends keyof ThreadOrders>(
-  { searcher, indexed, store, log }: OfficerDependencies,
+  dependencies: OfficerDependencies,
   at: AtOfficer,
   kind: Kind,
   order: ThreadOrders[Kind],
   onRecord: (found: ThreadFinds[Kind]) => OnRecord | undefined,
 ): Promise<Looked<Kind>> {
+  const { searcher, indexed, log } = dependencies;
   // As it was before the search, which reaches at least as far.
   const before = indexed();
   const found = await searcher.ask(kind, order);
@@ -142,18 +167,7 @@ export async function look<Kind extends keyof ThreadOrders>(
   }
   const recorded = onRecord(found);
   if (recorded === undefined) return { kind: 'refused', response: at.notFound() };
-  const auditId = randomUUID();
-  const { by, account } = at.named(recorded.reason);
-  await store.appendEvent({
-    type: 'audit-search',
-    auditId,
-    requestId: at.ids.requestId,
-    caller: auditedCaller(at.caller.identity),
-    by,
-    ...(account !== undefined && { account }),
-    view: at.viewer.kind,
-    ...recorded,
-  });
+  const auditId = await onRecordAs(dependencies, at, recorded);
   return { kind: 'found', found, auditId, reach: searchedUntilOf(before, found.size) };
 }
 

@@ -2,6 +2,7 @@ import { officerChild, officerCopy, officerDraft } from './child.ts';
 import { officerBlock, officerBlocked, officerEvent, officerUnblock } from './event.ts';
 import { officerPatterns, officerPatternsShown } from './patterns.ts';
 import { officerReport, officerReports } from './reports.ts';
+import { officerCheckpoint, officerProof, officerSeal, officerVerify } from './seal.ts';
 import { officerHome, officerSearch } from './search.ts';
 
 /** The pages of privacy officers and Caldicott Guardians. */
@@ -16,6 +17,10 @@ export const OFFICER_PAGES = [
   officerChild,
   officerDraft,
   officerCopy,
+  officerSeal,
+  officerVerify,
+  officerCheckpoint,
+  officerProof,
   officerBlock,
   officerBlocked,
   officerUnblock,

@@ -59,6 +59,11 @@ const PAGES: Record<string, Entry> = {
   'GET /officer/child': officer,
   'POST /officer/child': officerForm,
   'POST /officer/child/copy': officerForm,
+  'GET /officer/seal': officer,
+  'GET /officer/seal/checkpoint': officer,
+  'POST /officer/seal/verify': officerForm,
+  // A proof holds all of an event, which only the operating organisation sees.
+  'POST /officer/seal/proof': { people: { privacyOfficer: 404, caldicottGuardian: 403 } },
   'GET /officer/blocked': officer,
   'POST /officer/block': officerForm,
   'POST /officer/unblock': officerForm,

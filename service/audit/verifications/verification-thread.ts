@@ -1,0 +1,77 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { CHECKPOINT, readCheckpointFile } from '../log/log-folder.ts';
+import { readKeys, retiredKeysOf } from '../seal/keys.ts';
+import { findEntries, NoProof, proveEntry } from '../verify/prove.ts';
+import { type Verification, verifyLog } from '../verify/verify.ts';
+import { readWitnesses } from '../witness/witnesses-file.ts';
+
+/** What one thread is started for. */
+export type VerificationOrder = { folder: string; keyFile: string } & (
+  | {
+      kind: 'verify';
+      /** A checkpoint seen before, that the log has to continue. */
+      old?: string | undefined;
+      /** File of those who have to have cosigned. */
+      witnessesFile: string | undefined;
+    }
+  | { kind: 'prove'; auditId: string }
+);
+
+export type VerificationMessage =
+  | { kind: 'progress'; read: number; of: number }
+  | {
+      kind: 'verified';
+      verification: Pick<
+        Verification,
+        'findings' | 'more' | 'explained' | 'unusable' | 'witnessed'
+      > & { size: number };
+      /** The checkpoint as it was before the log was read. */
+      checkpoint: string;
+    }
+  | { kind: 'proof'; text: string }
+  | { kind: 'no-proof' };
+
+const TOLD_EVERY_MS = 500;
+
+const order = workerData as VerificationOrder;
+const { folder, keyFile } = order;
+const tell = (message: VerificationMessage): void => parentPort?.postMessage(message, []);
+const keys = (await readKeys(keyFile)).map(({ verifierKey }) => verifierKey);
+
+async function verify(old: string | undefined, witnessesFile: string | undefined): Promise<void> {
+  const read = witnessesFile === undefined ? undefined : readWitnesses(witnessesFile, 'verify');
+  if (read?.kind === 'wrong') throw new Error(read.detail);
+  const checkpoint = readCheckpointFile(folder)?.toString('utf8') ?? '';
+  let toldAt = 0;
+  const verification = await verifyLog({
+    folder,
+    keys,
+    retiredKeys: retiredKeysOf(keyFile).map(({ verifierKey }) => verifierKey),
+    ...(old !== undefined && { old: [{ name: CHECKPOINT, note: Buffer.from(old) }] }),
+    witnesses: read?.witnesses,
+    onProgress(done, of) {
+      const now = performance.now();
+      if (now - toldAt < TOLD_EVERY_MS) return;
+      toldAt = now;
+      tell({ kind: 'progress', read: done, of });
+    },
+  });
+  const { findings, more, explained, unusable, witnessed } = verification;
+  const size = verification.checkpoint?.size ?? 0;
+  const told = { findings, more, explained, unusable, size, ...(witnessed && { witnessed }) };
+  tell({ kind: 'verified', verification: told, checkpoint });
+}
+
+function prove(auditId: string): VerificationMessage {
+  try {
+    const [entry] = findEntries(folder, keys, auditId);
+    if (entry === undefined) return { kind: 'no-proof' };
+    return { kind: 'proof', text: proveEntry(folder, keys, entry) };
+  } catch (error) {
+    if (error instanceof NoProof) return { kind: 'no-proof' };
+    throw error;
+  }
+}
+
+if (order.kind === 'verify') await verify(order.old, order.witnessesFile);
+else tell(prove(order.auditId));

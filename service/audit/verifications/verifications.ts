@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
+import { z } from 'zod';
+import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
+import { writePrivate } from '../../files/private-file.ts';
+import { errorFields, type Log } from '../../telemetry/log.ts';
+import type { VerificationMessage, VerificationOrder } from './verification-thread.ts';
+
+const FINDINGS_KEPT = 100;
+
+const resultSchema = z.object({
+  /** ISO 8601: when it ended. */
+  at: z.iso.datetime(),
+  by: z.string(),
+  /** Entries that the checkpoint covered. */
+  size: z.int(),
+  whole: z.boolean(),
+  /** Whether it was compared with what was verified before. */
+  continues: z.boolean(),
+  findings: z.array(z.string()),
+  /** All of them, listed or not. */
+  found: z.int(),
+  explained: z.array(z.string()),
+  /** Up to which entry others have cosigned, and who. */
+  witnessed: z.object({ size: z.int(), by: z.array(z.string()) }).optional(),
+  /** The last checkpoint for which the log was whole. */
+  checkpoint: z.string().optional(),
+});
+/** How a verification of the whole log went. */
+export type VerificationResult = z.infer<typeof resultSchema>;
+
+export type VerificationState = {
+  running?: { by: string; read: number; of: number };
+  /** When one could not be finished after the last that was; ISO 8601. */
+  failedAt?: string;
+  last?: VerificationResult;
+};
+
+export type Verifications = {
+  state(): VerificationState;
+  /** False where one is running already. */
+  start(by: string, account: string | undefined): boolean;
+  /** A proof that the first event of an audit id is in the log; `undefined` where there is none. */
+  prove(auditId: string): Promise<string | undefined>;
+  stop(): Promise<void>;
+};
+
+/** Longer than the largest log takes to read. */
+const PROOF_DEADLINE_MS = 30_000;
+const MEMORY_MIB = 512;
+
+export type VerificationsDependencies = {
+  folder: string;
+  keyFile: string;
+  /** Of those who have to have cosigned, where there are some. */
+  witnessesFile: string | undefined;
+  /** Where the last result is kept. */
+  resultFile: string;
+  record: (event: OperatorEvent) => Promise<void>;
+  log: Log;
+};
+
+/** A file that cannot be read is as none: the next verification makes it again. */
+async function readResult(path: string): Promise<VerificationResult | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => 'null');
+  try {
+    return resultSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Verifies the whole log when somebody asks for it, as `cp-flags audit verify` does, in a thread of its own and one at
+ * a time. The result is kept, and is an event.
+ */
+export async function openVerifications({
+  folder,
+  keyFile,
+  witnessesFile,
+  resultFile,
+  record,
+  log,
+}: VerificationsDependencies): Promise<Verifications> {
+  let state: VerificationState = {};
+  const last = await readResult(resultFile);
+  if (last !== undefined) state = { last };
+  const threads = new Set<Worker>();
+  let ending: Promise<unknown> = Promise.resolve();
+
+  function run(order: VerificationOrder, onMessage: (message: VerificationMessage) => void) {
+    const thread = new Worker(new URL('./verification-thread.ts', import.meta.url), {
+      workerData: order,
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB },
+    });
+    threads.add(thread);
+    thread.on('message', onMessage);
+    const ended = new Promise<void>((resolve) => {
+      thread.once('error', (error) =>
+        log.error('the audit could not be verified', errorFields(error)),
+      );
+      thread.once('exit', () => {
+        threads.delete(thread);
+        resolve();
+      });
+    });
+    return { thread, ended };
+  }
+
+  async function keep(
+    by: string,
+    account: string | undefined,
+    { verification, checkpoint }: Extract<VerificationMessage, { kind: 'verified' }>,
+  ): Promise<void> {
+    const { findings, more, explained, size, unusable, witnessed } = verification;
+    const whole = findings.length === 0;
+    const before = state.last?.checkpoint;
+    const known = whole ? checkpoint : before;
+    const result: VerificationResult = {
+      at: new Date().toISOString(),
+      by,
+      size,
+      whole,
+      continues: before !== undefined && unusable.length === 0,
+      findings: findings.slice(0, FINDINGS_KEPT).map(({ detail }) => detail),
+      found: findings.length + more,
+      explained: explained.slice(0, FINDINGS_KEPT).map(({ detail }) => detail),
+      ...(witnessed && {
+        witnessed: { size: witnessed.size, by: witnessed.by.map(({ name }) => name) },
+      }),
+      ...(known !== undefined && { checkpoint: known }),
+    };
+    await writePrivate(resultFile, JSON.stringify(result));
+    const detail = {
+      outcome: whole ? 'whole' : 'not-whole',
+      entries: size,
+      findings: result.found,
+      ...(account !== undefined && { account }),
+    };
+    state = { last: result };
+    await record({ type: 'audit-verified', auditId: randomUUID(), by, detail });
+  }
+
+  return {
+    state: () => state,
+    start(by, account) {
+      if (state.running !== undefined) return false;
+      const { last: previous } = state;
+      state = { ...(previous && { last: previous }), running: { by, read: 0, of: 0 } };
+      let kept: Promise<void> | undefined;
+      const { ended } = run(
+        { kind: 'verify', folder, keyFile, old: previous?.checkpoint, witnessesFile },
+        (message) => {
+          if (message.kind === 'progress') {
+            state = { ...state, running: { by, read: message.read, of: message.of } };
+          } else if (message.kind === 'verified') kept = keep(by, account, message);
+        },
+      );
+      ending = ended
+        .then(() => kept)
+        .catch((error: unknown) =>
+          log.error('the result of a verification could not be recorded', errorFields(error)),
+        )
+        .finally(() => {
+          if (state.running === undefined) return;
+          state = { ...(previous && { last: previous }), failedAt: new Date().toISOString() };
+        });
+      return true;
+    },
+    async prove(auditId) {
+      let text: string | undefined;
+      let answered = false;
+      const { thread, ended } = run({ kind: 'prove', folder, keyFile, auditId }, (message) => {
+        answered = true;
+        if (message.kind === 'proof') ({ text } = message);
+      });
+      const timer = setTimeout(() => void thread?.terminate(), PROOF_DEADLINE_MS);
+      await ended;
+      clearTimeout(timer);
+      if (!answered) throw new Error('a proof could not be made');
+      return text;
+    },
+    async stop() {
+      await Promise.all([...threads].map((thread) => thread.terminate()));
+      await ending;
+    },
+  };
+}

@@ -1,0 +1,203 @@
+import { z } from 'zod';
+import { OFFICER_SEAL } from '#schemas/wording/officer.ts';
+import type { Audit } from '../../audit/audit.ts';
+import { readCheckpointFile } from '../../audit/log/log-folder.ts';
+import { shownCell } from '../../audit/search/cells.ts';
+import type { VerificationState, Verifications } from '../../audit/verifications/verifications.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { download } from '../desk/download.ts';
+import { deskMessage } from '../desk/guarded-desk.ts';
+import { readReason, reasonField, textField } from '../desk/parts.ts';
+import { redirect } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import {
+  button,
+  buttonLink,
+  errorSummary,
+  type FieldError,
+  heading,
+  paragraph,
+} from '../html/parts.ts';
+import {
+  type AtOfficer,
+  guardedOfficer,
+  isAll,
+  isPrivacy,
+  LOOK_FORM,
+  type OfficerDependencies,
+  officerAct,
+  officerLook,
+  onRecordAs,
+  type PrivacyViewer,
+} from './officer.ts';
+
+export type SealPagesDependencies = OfficerDependencies & {
+  auditFolder: string;
+  /** How the sealing goes; `undefined` where another process seals. */
+  auditNumbers: () => Audit['numbers'];
+  verifications: Verifications;
+};
+
+const WORDS = OFFICER_SEAL;
+const PATH = '/officer/seal';
+const VERIFY_FORM = 'verify';
+const LOADS_AGAIN_AFTER_SECONDS = 3;
+const TEXT = 'text/plain; charset=utf-8';
+
+const many = (count: number): string => count.toLocaleString('en-GB');
+const list = (title: string, lines: readonly string[]): Html | false =>
+  lines.length > 0 &&
+  html`<h3 class="nhsuk-heading-s">${title}</h3><ul class="nhsuk-list nhsuk-list--bullet">${lines.map((line) => html`<li>${shownCell(line)}</li>`)}</ul>`;
+
+/** What is sealed, in a sentence or two. */
+async function sealedText({ auditNumbers, searcher }: SealPagesDependencies): Promise<Html> {
+  const numbers = auditNumbers();
+  if (numbers === undefined) return paragraph(WORDS.sealedElsewhere);
+  const { sealedEvents, unsealedEvents } = numbers;
+  // Only its time is shown, which is nobody's.
+  const last = await searcher.ask('event', { entry: sealedEvents - 1, viewer: { kind: 'all' } });
+  const youngest = last.kind === 'found' ? last.event?.at : undefined;
+  const sealed = sealedEvents === 1 ? WORDS.sealedOne : WORDS.sealed(many(sealedEvents));
+  return html`<p class="nhsuk-lede-text">${sealed}
+${youngest !== undefined && WORDS.youngest(shownCell(youngest))}
+${unsealedEvents > 0 && WORDS.waiting(many(unsealedEvents))}</p>`;
+}
+
+/** How the last verification went, as somebody repeats it. */
+function lastText({ last, failedAt }: VerificationState, sealed: number | undefined): Html {
+  const failed = failedAt !== undefined && paragraph(WORDS.failed(shownCell(failedAt)));
+  if (last === undefined) return html`${failed}${paragraph(WORDS.neverVerified)}`;
+  const { at, by, size, whole, continues, findings, found, explained, witnessed } = last;
+  const later = (sealed ?? size) - size;
+  if (!whole) {
+    return html`${failed}<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${WORDS.notWhole}</h2>
+${paragraph(WORDS.notWholeThen(shownCell(at), shownCell(by), many(found)))}
+${list(WORDS.findings, findings)}</div>${list(WORDS.explained, explained)}`;
+  }
+  return html`${failed}<p>${WORDS.whole(many(size), shownCell(at), shownCell(by))}
+${continues && WORDS.continues}
+${witnessed !== undefined && WORDS.witnessed(many(witnessed.size), witnessed.by.map(shownCell).join(', '))}
+${later > 0 && WORDS.since(many(later))}</p>
+${list(WORDS.explained, explained)}`;
+}
+
+type Proof = {
+  typed: Record<'auditId' | 'reason', string | undefined>;
+  errors: readonly FieldError[];
+};
+const NO_PROOF: Proof = { typed: { auditId: undefined, reason: undefined }, errors: [] };
+
+async function sealPage(
+  dependencies: SealPagesDependencies,
+  at: AtOfficer<PrivacyViewer>,
+  { typed, errors }: Proof = NO_PROOF,
+): Promise<Response> {
+  const state = dependencies.verifications.state();
+  const { running } = state;
+  const mayAct = isAll(at.viewer);
+  const isWrong = errors.length > 0;
+  const title = isWrong ? `Error: ${WORDS.title}` : running ? WORDS.runningTitle : WORDS.title;
+  return at.page({
+    title,
+    status: isWrong ? 400 : 200,
+    ...(running && {
+      leave: { afterSeconds: LOADS_AGAIN_AFTER_SECONDS, to: PATH },
+      renews: false,
+    }),
+    content: html`${errorSummary(errors)}
+${heading(WORDS.title)}
+${await sealedText(dependencies)}
+${paragraph(WORDS.means)}
+${
+  running === undefined
+    ? lastText(state, dependencies.auditNumbers()?.sealedEvents)
+    : html`<p class="cpf-strong" role="status">${WORDS.running(many(running.read), many(running.of), shownCell(running.by))}</p>${paragraph(WORDS.refreshes)}`
+}
+${
+  mayAct &&
+  running === undefined &&
+  html`<form method="post" action="/officer/seal/verify" novalidate>
+${at.hidden(VERIFY_FORM)}
+${paragraph(WORDS.startThen)}
+${button(WORDS.start)}
+</form>`
+}
+${paragraph(WORDS.ownKey)}
+<h2 class="nhsuk-heading-m">${WORDS.checkpoint}</h2>
+${paragraph(WORDS.checkpointThen)}
+<p>${buttonLink('/officer/seal/checkpoint', WORDS.checkpoint, true)}</p>
+${
+  mayAct &&
+  html`<h2 class="nhsuk-heading-m">${WORDS.proof}</h2>
+${paragraph(WORDS.proofThen)}
+<form method="post" action="/officer/seal/proof" novalidate autocomplete="off">
+${at.hidden(LOOK_FORM)}
+${textField({ name: 'auditId', label: WORDS.auditId, hint: WORDS.auditIdHint, value: typed.auditId, errors })}
+${reasonField(typed.reason, errors)}
+${button(WORDS.proofSubmit)}
+</form>`
+}`,
+  });
+}
+
+/** `GET /officer/seal`: what is sealed, and when it was last seen that nothing was changed. */
+export const officerSeal: Mountable<SealPagesDependencies> = {
+  operation: { method: 'GET', path: PATH, letsIn: 'audit' },
+  handler: (dependencies) =>
+    guardedOfficer(dependencies, isPrivacy, (_, at) => sealPage(dependencies, at)),
+};
+
+/** `POST /officer/seal/verify`: begins a verification of the whole log, unless one is running. */
+export const officerVerify: Mountable<SealPagesDependencies> = {
+  operation: { method: 'POST', path: '/officer/seal/verify', letsIn: 'audit' },
+  handler: (dependencies) =>
+    officerAct(dependencies, isAll, VERIFY_FORM, (_, at) => {
+      const { by, account } = at.named('');
+      dependencies.verifications.start(by, account);
+      return redirect(PATH);
+    }),
+};
+
+/** `GET /officer/seal/checkpoint`: the signed text that fixes the log as it is. It holds nothing about anybody. */
+export const officerCheckpoint: Mountable<SealPagesDependencies> = {
+  operation: { method: 'GET', path: '/officer/seal/checkpoint', letsIn: 'audit' },
+  handler: (dependencies) =>
+    guardedOfficer(dependencies, isPrivacy, (_, at) => {
+      const checkpoint = readCheckpointFile(dependencies.auditFolder);
+      if (checkpoint === undefined) {
+        return at.page({
+          ...deskMessage(WORDS.noCheckpoint, WORDS.noCheckpointThen, PATH),
+          status: 503,
+        });
+      }
+      const name = `checkpoint-${new Date().toISOString()}.txt`;
+      return download(name, TEXT, new Uint8Array(checkpoint));
+    }),
+};
+
+/** `POST /officer/seal/proof`: the proof that one event is in the log, which holds the event. */
+export const officerProof: Mountable<SealPagesDependencies> = {
+  operation: { method: 'POST', path: '/officer/seal/proof', letsIn: 'audit' },
+  handler: (dependencies) =>
+    officerLook(dependencies, isAll, async (_, at, fields) => {
+      const typed = { auditId: fields.get('auditId')?.trim(), reason: fields.get('reason') };
+      const auditId = z.uuid().safeParse(typed.auditId).data;
+      const reason = readReason(typed.reason);
+      const errors: FieldError[] = [];
+      if (auditId === undefined) errors.push({ field: 'auditId', text: WORDS.auditIdWrong });
+      if (reason.kind === 'wrong') errors.push(reason.error);
+      if (auditId === undefined || reason.kind === 'wrong') {
+        return sealPage(dependencies, at, { typed, errors });
+      }
+      const proof = await dependencies.verifications.prove(auditId);
+      await onRecordAs(dependencies, at, {
+        reason: reason.reason,
+        report: 'proof',
+        criteria: { auditId },
+        eventsShown: proof === undefined ? 0 : 1,
+      });
+      return proof === undefined
+        ? at.page({ ...deskMessage(WORDS.notProven, WORDS.notProvenThen, PATH), status: 404 })
+        : download(`${auditId}.tlog-proof`, TEXT, proof);
+    }),
+};

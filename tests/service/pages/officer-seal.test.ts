@@ -1,0 +1,155 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { OFFICER_SEAL } from '#schemas/wording/officer.ts';
+import { FRAME } from '#schemas/wording/pages.ts';
+import { readKeys } from '#service/audit/seal/keys.ts';
+import { verifyProof } from '#service/audit/verify/verify.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+import {
+  createVisitor,
+  hiddenOf,
+  type Visit,
+  type Visitor,
+  wordsOf,
+} from '../../support/visitor.ts';
+
+const CHILD = testNumber(8201);
+const SEAL = '/officer/seal';
+
+let service: TestService;
+let guardian: Visitor;
+let officer: Visitor;
+let auditId: string;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+  });
+  guardian = createVisitor(service.baseUrl);
+  officer = createVisitor(service.baseUrl);
+  await guardian.signIn('caldicottGuardian');
+  await officer.signIn('privacyOfficer');
+  ({ auditId } = (await (await service.lookup({ nhsNumber: CHILD })).json()) as {
+    auditId: string;
+  });
+  await until(async () => (await prove(auditId)).status === 200, 'the sealing of the lookup');
+});
+afterAll(() => service?.stopAndRemove());
+
+async function prove(id: string, typed: Record<string, string> = { reason: 'court order' }) {
+  const form = hiddenOf(await guardian.get(SEAL), `${SEAL}/proof`);
+  return guardian.post(`${SEAL}/proof`, { ...form, auditId: id, ...typed });
+}
+
+async function verify(): Promise<Visit> {
+  const started = await guardian.post(
+    `${SEAL}/verify`,
+    hiddenOf(await guardian.get(SEAL), `${SEAL}/verify`),
+  );
+  expect([started.status, started.headers.get('location')]).toEqual([303, SEAL]);
+  const running = await guardian.get(SEAL);
+  if (running.title.startsWith(OFFICER_SEAL.runningTitle)) {
+    // One at a time: there is no second to start, and the page shows how it goes by itself.
+    expect(running.text).not.toContain(`action="${SEAL}/verify"`);
+    expect(running.headers.get('refresh')).toBe(`3; url=${SEAL}`);
+    expect(running.headers.getSetCookie()).toEqual([]);
+  }
+  let page = running;
+  await until(async () => {
+    page = await guardian.get(SEAL);
+    return !page.title.startsWith(OFFICER_SEAL.runningTitle);
+  }, 'the verification');
+  return page;
+}
+
+test('the state is said in words, and a verification is started, followed, kept and on record', async () => {
+  let before = '';
+  await until(async () => {
+    before = wordsOf(await guardian.get(SEAL));
+    return /[0-9]+ events are sealed\. The last of them was recorded at 20/.test(before);
+  }, 'the index of what is sealed');
+  expect(before).toContain(OFFICER_SEAL.neverVerified);
+  const page = wordsOf(await verify());
+  expect(page).toMatch(/Nothing was changed: all [0-9]+ events .* at the request of Esi Demo\./);
+  expect(page).not.toContain(OFFICER_SEAL.continues);
+  // The next one also compares the log with the checkpoint of this one.
+  expect(wordsOf(await verify())).toContain(OFFICER_SEAL.continues);
+  expect((await service.events()).filter(({ type }) => type === 'audit-verified')).toMatchObject([
+    {
+      by: 'Esi Demo',
+      detail: { outcome: 'whole', findings: 0, account: 'demo-guardian (cp-flags-demo)' },
+    },
+    { detail: { outcome: 'whole' } },
+  ]);
+  const kept = await readFile(join(service.dataDir, 'audit-verification.json'), 'utf8');
+  expect(JSON.parse(kept)).toMatchObject({ whole: true, by: 'Esi Demo' });
+});
+
+test('a proof holds the event, is good by the public key alone, and is on record with its reason', async () => {
+  const proof = await prove(auditId.toUpperCase());
+  expect(proof.headers.get('content-disposition')).toBe(
+    `attachment; filename="${auditId.toUpperCase()}.tlog-proof"`,
+  );
+  const keys = (await readKeys(join(service.dataDir, 'audit-key'))).map((key) => key.verifierKey);
+  const proven = verifyProof(Buffer.from(proof.text), keys);
+  expect(proven).toMatchObject({
+    kind: 'proven',
+    entry: expect.stringContaining(auditId) as unknown,
+  });
+  expect((await service.events()).findLast(({ type }) => type === 'audit-search')).toMatchObject({
+    report: 'proof',
+    reason: 'court order',
+    eventsShown: 1,
+    by: 'Esi Demo',
+  });
+});
+
+test('what cannot be proven says so, and what was typed wrongly says so at its field', async () => {
+  const unknown = await prove('00000000-0000-4000-8000-000000000000');
+  expect([unknown.status, unknown.heading]).toEqual([404, OFFICER_SEAL.notProven]);
+  const wrong = await prove('"><script>', { reason: '' });
+  expect(wrong.status).toBe(400);
+  for (const field of ['auditId', 'reason']) expect(wrong.text).toContain(`href="#${field}"`);
+  expect(wrong.text).not.toContain('"><script>');
+});
+
+test('the checkpoint is a file that holds nothing about anybody', async () => {
+  for (const visitor of [guardian, officer]) {
+    const file = await visitor.get(`${SEAL}/checkpoint`);
+    expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="checkpoint-/);
+    expect(file.text).toMatch(/^cp-flags\/[^\n]+\n[0-9]+\n[A-Za-z0-9+/=]+\n\n— /);
+  }
+});
+
+test('an organisation’s officer sees the state, and neither verifies nor proves: a proof holds all of an event', async () => {
+  const page = await officer.get(SEAL);
+  expect(page.status).toBe(200);
+  expect(page.text).not.toContain(`action="${SEAL}/verify"`);
+  expect(page.text).not.toContain(`action="${SEAL}/proof"`);
+  const form = hiddenOf(await officer.get('/officer'), '/officer/search');
+  const tried = await officer.post(`${SEAL}/proof`, { ...form, auditId, reason: 'x1' });
+  expect([tried.status, tried.heading]).toEqual([404, FRAME.notFound]);
+});
+
+test('a record that was changed is said to be, with where, and what was good before is kept', async () => {
+  const entries = join(service.dataDir, 'audit', 'tile', 'entries', '000.p');
+  let page = '';
+  // What is sealed in between is written whole again.
+  await until(async () => {
+    for (const name of readdirSync(entries)) {
+      const bytes = readFileSync(join(entries, name));
+      bytes.write('x', bytes.indexOf('ataset-created') - 1);
+      writeFileSync(join(entries, name), bytes);
+    }
+    page = wordsOf(await verify());
+    return page.includes(OFFICER_SEAL.notWhole);
+  }, 'the fault to be found');
+  expect(page).toMatch(/found 1 fault\. .* entry [0-9]+ was changed/);
+  const kept = JSON.parse(
+    await readFile(join(service.dataDir, 'audit-verification.json'), 'utf8'),
+  ) as object;
+  expect(kept).toMatchObject({ whole: false, checkpoint: expect.any(String) as unknown });
+});
