@@ -71,6 +71,7 @@ export const SIGN_IN = {
     scheduledCare: 'GP in office hours: a look that the council is not told about',
     school: 'Safeguarding lead in a school: is refused',
     authority: 'Data officer of a council',
+    teamManager: 'Team manager of the same council',
     privacyOfficer: 'Privacy officer of a hospital',
     caldicottGuardian: 'Caldicott Guardian of the organisation that runs this service',
     operations: 'Operator of this service',

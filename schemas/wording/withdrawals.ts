@@ -1,3 +1,73 @@
+import { type CalendarDate, longDateText } from '../calendar.ts';
+import { PLAN_TYPES, type PlanType } from '../plans/plan.ts';
+
+/** Of the pages on which a council withdraws a flag. */
+export const WITHDRAWALS = {
+  title: 'Withdraw a flag on the wrong child',
+  lead: 'If a plan of yours is under the wrong NHS number, do not wait for tonight’s file. Two people of your council withdraw it here.',
+  begin: 'Withdraw a flag',
+  list: 'Asked for and withdrawn',
+  none: 'Nothing has been withdrawn.',
+  columns: ['When', 'Plan', 'Local id', 'Asked by', 'How it stands'],
+  open: 'Open',
+  number: 'NHS number that has the wrong flag',
+  numberHint: 'For an unborn baby’s plan, the mother’s.',
+  numberWrong: 'Enter an NHS number: ten digits. Check each of them',
+  find: 'Show our plans under this number',
+  noneFound:
+    'No plan of yours that is shown is held under this number. Check the number. If the plan is another council’s, ring that council.',
+  choose: 'Which plan is on the wrong child?',
+  chooseWrong: 'Choose the plan',
+  again: 'Type the NHS number again',
+  againHint: 'From your case system, not from this page.',
+  againWrong: 'This is not the number that you typed first. Check it in your case system',
+  urgent: 'It cannot wait for a second person',
+  urgentHint:
+    'The flag is taken off at once on your word alone. The audit says so, and your colleagues see it here.',
+  thenNone:
+    'Look-ups will then say: no plan. Another council’s plan for this child, if there is one, stays shown.',
+  thenOthers: (plans: number) =>
+    `Look-ups will then go on showing ${plans === 1 ? 'your other plan' : `your ${plans} other plans`} under this number. Withdraw each that is wrong.`,
+  ask: 'Ask for it to be withdrawn',
+  plan: (type: PlanType, startDate: CalendarDate) =>
+    `${PLAN_TYPES[type].label}, started ${longDateText(startDate)}`,
+  localId: 'Local id',
+  noLocalId: 'none',
+  reason: 'Reason given',
+  asked: 'Asked by',
+  decided: {
+    declined: 'Declined by',
+    withdrawn: 'Confirmed by',
+    urgent: 'Withdrawn by one person, urgently',
+  },
+  undone: 'Undone by',
+  standing: 'How it stands',
+  waiting:
+    'The flag is still shown. A second person of your council has to confirm this: ask a colleague to sign in and open this page.',
+  confirm: 'Confirm as the second person',
+  confirmLead:
+    'Look the child up in your case system yourself. Is this plan really another child’s?',
+  confirmNumber: 'NHS number that has the wrong flag',
+  confirmNumberHint: 'From your case system. It is not shown here, so that two people have looked.',
+  confirmButton: 'Withdraw the flag now',
+  decline: 'The flag is right, or this was a mistake',
+  declineButton: 'Leave the flag as it is',
+  undo: 'Show the plan again',
+  undoLead: (time: string) =>
+    `Until ${time} one person can undo this. Look-ups then show the plan as your files have it.`,
+  undoButton: 'Undo the withdrawal',
+  tooLate:
+    'It can no longer be undone. To show the plan again, delete it in your case system, send that, and send it again.',
+  sentAgain:
+    'Your case system has sent this plan again since, and it is still not shown. If the withdrawal is right, delete the plan in your case system. If the plan is right, undo the withdrawal.',
+  looks: 'Who was shown a plan of yours for this child',
+  looksLead:
+    'Ring those who may have acted on the wrong flag. Silent reads from planned care are not listed here: the Caldicott Guardian of the organisation that runs this service finds those.',
+  failed: 'The service failed in the middle of this',
+  failedThen:
+    'Open the list in a minute. If it does not stand there as you wanted it, do it again.',
+} as const;
+
 /** About flags that a council put on the wrong child: what it is told of withdrawing one. */
 export const WITHDRAWAL = {
   done: 'The plan is withdrawn. Lookups do not show it from now on.',

@@ -12,6 +12,7 @@ export type Persona =
   | 'scheduledCare'
   | 'school'
   | 'authority'
+  | 'teamManager'
   | 'privacyOfficer'
   | 'caldicottGuardian'
   | 'operations';
@@ -91,6 +92,13 @@ export function demoPersonas(authority: {
       { code: 'R9535', name: 'Child Protection Worker' },
       authority,
       { scope: 'upload audit' },
+    ),
+    teamManager: persona(
+      'demo-team-manager',
+      'Ines Demo',
+      { code: 'R9545', name: 'Team Manager' },
+      authority,
+      { scope: 'upload' },
     ),
     privacyOfficer: persona(
       'demo-privacy-officer',

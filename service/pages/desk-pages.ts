@@ -2,6 +2,16 @@ import type { DependenciesOf } from '../routes/route.ts';
 import { councilHome } from './council/home.ts';
 import { councilLooks, councilLooksDownload, councilLooksOfChild } from './council/looks.ts';
 import { councilNumbers, councilNumbersCheck, councilNumbersSet } from './council/numbers.ts';
+import {
+  councilWithdrawal,
+  councilWithdrawalAsk,
+  councilWithdrawalConfirm,
+  councilWithdrawalDecline,
+  councilWithdrawalFind,
+  councilWithdrawalNew,
+  councilWithdrawals,
+  councilWithdrawalUndo,
+} from './council/withdrawals.ts';
 import type { DeskDependencies } from './desk/guarded-desk.ts';
 import { OFFICER_PAGES } from './officer/pages.ts';
 
@@ -15,6 +25,14 @@ export const DESK_PAGES = [
   councilNumbers,
   councilNumbersCheck,
   councilNumbersSet,
+  councilWithdrawals,
+  councilWithdrawalNew,
+  councilWithdrawalFind,
+  councilWithdrawalAsk,
+  councilWithdrawal,
+  councilWithdrawalConfirm,
+  councilWithdrawalDecline,
+  councilWithdrawalUndo,
 ] as const;
 
 /** What they work with, beside what all pages have in common. */

@@ -89,7 +89,7 @@ export async function* holdingsText(
 
 /** The event of an authority that reads all that is held for it, to be on disk before the first row is read. */
 export const holdingsRead = (
-  { ids, caller, authority }: AdmittedAuthority,
+  { ids, caller, authority }: Pick<AdmittedAuthority, 'ids' | 'caller' | 'authority'>,
   reason?: string,
 ): WrittenEvent => ({
   type: 'holdings-read',

@@ -4,6 +4,7 @@ import { COUNCIL } from '#schemas/wording/council.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
+import { WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import type { AccessDecision } from '../../admission/decide.ts';
 
 /** The pages of one kind of work, opened by one scope. */
@@ -27,6 +28,7 @@ export const COUNCIL_DESK: Desk = {
     { href: '/council', text: COUNCIL.home },
     { href: '/council/looks', text: LOOKS.title },
     { href: '/council/numbers', text: NUMBERS.title },
+    { href: '/council/withdrawals', text: WITHDRAWALS.title },
   ],
 };
 

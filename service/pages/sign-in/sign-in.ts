@@ -72,6 +72,7 @@ const OFFERED = {
   scheduledCare: 'staff',
   school: 'staff',
   authority: 'councils',
+  teamManager: 'councils',
   privacyOfficer: 'officers',
   caldicottGuardian: 'officers',
   operations: 'officers',

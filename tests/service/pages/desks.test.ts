@@ -70,6 +70,15 @@ const PAGES: Record<string, Entry> = {
   'GET /council/numbers': council,
   'POST /council/numbers/check': form,
   'POST /council/numbers': form,
+  'GET /council/withdrawals': council,
+  'GET /council/withdraw': council,
+  'POST /council/withdraw/find': form,
+  'POST /council/withdraw': form,
+  // One that there is not, as for everybody else's.
+  'GET /council/withdrawals/:id': { path: '/council/withdrawals/bcdf', people: { authority: 404 } },
+  'POST /council/withdrawals/:id/confirm': { ...form, path: '/council/withdrawals/bcdf/confirm' },
+  'POST /council/withdrawals/:id/decline': { ...form, path: '/council/withdrawals/bcdf/decline' },
+  'POST /council/withdrawals/:id/undo': { ...form, path: '/council/withdrawals/bcdf/undo' },
 };
 
 const AUTHORITY = SAMPLE_AUTHORITIES[0]?.code ?? '';

@@ -1,0 +1,387 @@
+// One file: the pages are the steps of one act, each of which leads to the next.
+
+import { LoadFailed } from '#loaders/load/load.ts';
+import {
+  type Acting,
+  askWithdrawal,
+  confirmWithdrawal,
+  declineWithdrawal,
+  listWithdrawals,
+  plansToWithdraw,
+  type StandingWithdrawal,
+  undoWithdrawal,
+  withdrawUrgently,
+} from '#loaders/upkeep/withdraw.ts';
+import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
+import type { PlanRow } from '#schemas/plans/row.ts';
+import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { holdingsRead } from '../../uploads/holdings.ts';
+import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
+import { readReason, reasonField, summary, table, textField } from '../desk/parts.ts';
+import { redirect } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import {
+  button,
+  buttonLink,
+  errorSummary,
+  type FieldError,
+  heading,
+  link,
+  paragraph,
+  radios,
+} from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+import type { Fields } from '../session/forms.ts';
+import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
+import { readLooks } from './looks.ts';
+import { looksTable } from './looks-table.ts';
+
+export type WithdrawalsDependencies = DeskDependencies & {
+  store: Store;
+  anchor: Anchor;
+  auditFolder: string;
+};
+
+const PATH = '/council/withdrawals';
+/** Where one begins: the router takes no fixed address beside one with a parameter. */
+const BEGIN = '/council/withdraw';
+/** Somebody waits for the page: not as long as an operator's command would. */
+const LOCK_WAIT_MS = 5_000;
+
+const actingOf = ({ caller }: AtCouncil): Acting => ({
+  name: caller.identity.name,
+  key: caller.userKey,
+  caller: auditedCaller(caller.identity),
+});
+
+const at = (instant: string | undefined): string => timeText(Date.parse(instant ?? ''));
+const planText = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>
+  WITHDRAWALS.plan(type, startDate);
+const valueOf = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>
+  `${type} ${startDate}`;
+const numberIn = (fields: Fields, name: string): NhsNumber | undefined =>
+  parseNhsNumber(unspacedNhsNumber(fields.get(name)?.trim() ?? ''));
+
+/** `GET /council/withdrawals`: what was asked for and withdrawn. */
+export const councilWithdrawals: Mountable<WithdrawalsDependencies> = {
+  operation: { method: 'GET', path: PATH, letsIn: 'authority' },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, async (_, council) => {
+      const all = await listWithdrawals(dependencies.store, council.authority);
+      return council.page({
+        title: WITHDRAWALS.title,
+        content: html`${heading(WITHDRAWALS.title)}${paragraph(WITHDRAWALS.lead)}
+<p>${buttonLink(BEGIN, WITHDRAWALS.begin)}</p>
+<h2 class="nhsuk-heading-m">${WITHDRAWALS.list}</h2>
+${
+  all.length === 0
+    ? paragraph(WITHDRAWALS.none)
+    : table(
+        WITHDRAWALS.list,
+        WITHDRAWALS.columns,
+        all.map(({ withdrawal, standing, sentAgain }) => [
+          link(`${PATH}/${withdrawal.id}`, at(withdrawal.asked.at)),
+          planText(withdrawal),
+          html`<bdi>${withdrawal.localId}</bdi>`,
+          html`<bdi>${withdrawal.asked.name}</bdi>`,
+          html`${WITHDRAWAL.standing[standing]}${sentAgain && html`<br><strong>${WITHDRAWAL.sentAgain}</strong>`}`,
+        ]),
+      )
+}`,
+      });
+    }),
+};
+
+function numberPage(council: AtCouncil, typed = '', error?: string): Response {
+  const errors = error === undefined ? [] : [{ field: 'number', text: error }];
+  return council.page({
+    title: WITHDRAWALS.begin,
+    ...(error !== undefined && { status: 400 }),
+    content: html`${errorSummary(errors)}${heading(WITHDRAWALS.begin)}
+<form method="post" action="${BEGIN}/find" novalidate>${council.hidden('withdrawal-find')}
+${textField({ name: 'number', label: WITHDRAWALS.number, hint: WITHDRAWALS.numberHint, value: typed, errors, width: 20, inputMode: 'numeric' })}
+${button(WITHDRAWALS.find)}</form>`,
+  });
+}
+
+/** `GET /council/withdraw`: asks for the number. */
+export const councilWithdrawalNew: Mountable<WithdrawalsDependencies> = {
+  operation: { method: 'GET', path: BEGIN, letsIn: 'authority' },
+  handler: (dependencies) => guardedCouncil(dependencies, (_, council) => numberPage(council)),
+};
+
+/** Which plan, why, and the number once more. */
+function choosePage(
+  council: AtCouncil,
+  number: NhsNumber,
+  plans: readonly PlanRow[],
+  fields?: Fields,
+  errors: readonly FieldError[] = [],
+): Response {
+  const others = plans.length - 1;
+  return council.page({
+    title: WITHDRAWALS.choose,
+    ...(errors.length > 0 && { status: 400 }),
+    content: html`${errorSummary(errors)}${heading(WITHDRAWALS.begin)}
+<form method="post" action="${BEGIN}" novalidate>${council.hidden('withdrawal-ask')}
+<input type="hidden" name="number" value="${number}">
+${radios('plan', {
+  legend: WITHDRAWALS.choose,
+  options: plans.map((plan) => ({
+    value: valueOf(plan),
+    text: planText(plan),
+    hint: html`${WITHDRAWALS.localId}: <bdi>${plan.localId === '' ? WITHDRAWALS.noLocalId : plan.localId}</bdi>`,
+  })),
+  chosen: fields?.get('plan'),
+  error: errors.find(({ field }) => field === 'plan')?.text,
+})}
+${textField({ name: 'again', label: WITHDRAWALS.again, hint: WITHDRAWALS.againHint, errors, width: 20, inputMode: 'numeric' })}
+${reasonField(fields?.get('reason'), errors)}
+<div class="nhsuk-form-group"><div class="nhsuk-checkboxes"><div class="nhsuk-checkboxes__item">
+<input class="nhsuk-checkboxes__input" id="urgent" name="urgent" type="checkbox" value="yes" aria-describedby="urgent-hint"${fields?.get('urgent') === 'yes' && html` checked`}>
+<label class="nhsuk-label nhsuk-checkboxes__label" for="urgent">${WITHDRAWALS.urgent}</label>
+<div class="nhsuk-hint nhsuk-checkboxes__hint" id="urgent-hint">${WITHDRAWALS.urgentHint}</div>
+</div></div></div>
+<p><strong>${others === 0 ? WITHDRAWALS.thenNone : WITHDRAWALS.thenOthers(others)}</strong></p>
+${button(WITHDRAWALS.ask)}</form>`,
+  });
+}
+
+/** `POST /council/withdraw/find`: the council's own plans under a number; on record as read. */
+export const councilWithdrawalFind: Mountable<WithdrawalsDependencies> = {
+  operation: { method: 'POST', path: `${BEGIN}/find`, letsIn: 'authority' },
+  handler: (dependencies) =>
+    councilAct(dependencies, { form: 'withdrawal-find' }, async (_, council, fields) => {
+      const { store } = dependencies;
+      const number = numberIn(fields, 'number');
+      const typed = fields.get('number') ?? '';
+      if (number === undefined) return numberPage(council, typed, WITHDRAWALS.numberWrong);
+      await store.appendEvent(holdingsRead(council, WITHDRAWALS.title));
+      const plans = await plansToWithdraw(store, council.authority, number);
+      return plans.length === 0
+        ? numberPage(council, typed, WITHDRAWALS.noneFound)
+        : choosePage(council, number, plans);
+    }),
+};
+
+const refusedPage = (council: AtCouncil, kind: keyof typeof WITHDRAWAL.refused): Response =>
+  council.page({
+    ...deskMessage(WITHDRAWALS.title, WITHDRAWAL.refused[kind], PATH),
+    status: 409,
+  });
+
+/** What cannot be done now is said; it may be done already, or be done by itself later. */
+async function orFailed(council: AtCouncil, work: () => Promise<Response>): Promise<Response> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof LoadFailed)) throw error;
+    return council.page({
+      ...deskMessage(WITHDRAWALS.failed, WITHDRAWALS.failedThen, PATH),
+      status: 503,
+    });
+  }
+}
+
+/** `POST /council/withdraw`: asks for a plan to be withdrawn, or withdraws it urgently. */
+export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
+  operation: { method: 'POST', path: BEGIN, letsIn: 'authority' },
+  handler: (dependencies) =>
+    councilAct(dependencies, { form: 'withdrawal-ask' }, async (_, council, fields) => {
+      const { store, anchor } = dependencies;
+      const { authority } = council;
+      const number = numberIn(fields, 'number');
+      if (number === undefined) return numberPage(council, '', WITHDRAWALS.numberWrong);
+      const plans = await plansToWithdraw(store, authority, number);
+      const plan = plans.find((each) => valueOf(each) === fields.get('plan'));
+      const reason = readReason(fields.get('reason'));
+      const errors: FieldError[] = [
+        ...(plan === undefined ? [{ field: 'plan', text: WITHDRAWALS.chooseWrong }] : []),
+        ...(numberIn(fields, 'again') === number
+          ? []
+          : [{ field: 'again', text: WITHDRAWALS.againWrong }]),
+        ...(reason.kind === 'wrong' ? [reason.error] : []),
+      ];
+      if (plan === undefined || reason.kind === 'wrong' || errors.length > 0) {
+        return plans.length === 0
+          ? numberPage(council, '', WITHDRAWALS.noneFound)
+          : choosePage(council, number, plans, fields, errors);
+      }
+      const who = actingOf(council);
+      const isUrgent = fields.get('urgent') === 'yes';
+      return orFailed(council, async () => {
+        const done = isUrgent
+          ? await withdrawUrgently(store, anchor, authority, plan, reason.reason, {
+              ...who,
+              lockWaitMs: LOCK_WAIT_MS,
+            })
+          : await askWithdrawal(store, authority, plan, reason.reason, who);
+        return 'withdrawal' in done
+          ? redirect(`${PATH}/${done.withdrawal.id}`)
+          : refusedPage(council, done.kind);
+      });
+    }),
+};
+
+type Again = { fields?: Fields; errors?: readonly FieldError[] };
+
+function waitingForms(
+  council: AtCouncil,
+  { withdrawal: { id, asked } }: StandingWithdrawal,
+  { fields, errors = [] }: Again,
+): Html {
+  const isOwn = asked.key === council.caller.userKey;
+  return html`${isOwn ? paragraph(WITHDRAWALS.waiting) : confirmForm(council, id, errors)}
+<h2 class="nhsuk-heading-m">${WITHDRAWALS.decline}</h2>
+<form method="post" action="${PATH}/${id}/decline" novalidate>${council.hidden('withdrawal-decline')}
+${reasonField(fields?.get('reason'), errors)}
+<button class="nhsuk-button nhsuk-button--secondary" type="submit">${WITHDRAWALS.declineButton}</button></form>`;
+}
+
+const confirmForm = (council: AtCouncil, id: string, errors: readonly FieldError[]): Html =>
+  html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.confirm}</h2>
+${paragraph(WITHDRAWALS.confirmLead)}
+<form method="post" action="${PATH}/${id}/confirm" novalidate>${council.hidden('withdrawal-confirm')}
+${textField({ name: 'number', label: WITHDRAWALS.confirmNumber, hint: WITHDRAWALS.confirmNumberHint, errors, width: 20, inputMode: 'numeric' })}
+${button(WITHDRAWALS.confirmButton)}</form>`;
+
+function inForceForms(
+  council: AtCouncil,
+  { withdrawal: { id }, undoUntil = 0, sentAgain }: StandingWithdrawal,
+  { fields, errors = [] }: Again,
+): Html {
+  const undo =
+    undoUntil <= Date.now()
+      ? paragraph(WITHDRAWALS.tooLate)
+      : html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.undo}</h2>${paragraph(WITHDRAWALS.undoLead(timeText(undoUntil)))}
+<form method="post" action="${PATH}/${id}/undo" novalidate>${council.hidden('withdrawal-undo')}
+${reasonField(fields?.get('reason'), errors)}
+<button class="nhsuk-button nhsuk-button--secondary" type="submit">${WITHDRAWALS.undoButton}</button></form>`;
+  return html`${sentAgain ? html`<p><strong>${WITHDRAWALS.sentAgain}</strong></p>` : paragraph(WITHDRAWAL.settles)}${undo}`;
+}
+
+async function detailPage(
+  dependencies: WithdrawalsDependencies,
+  council: AtCouncil,
+  id: string,
+  again: Again = {},
+): Promise<Response> {
+  const all = await listWithdrawals(dependencies.store, council.authority);
+  const found = all.find(({ withdrawal }) => withdrawal.id === id);
+  if (found === undefined) return council.notFound();
+  const { withdrawal, standing } = found;
+  const { asked, decided, undone, urgent, reason, localId, state, nhsNumber } = withdrawal;
+  const person = (who: { name: string; at: string }): Html =>
+    html`<bdi>${who.name}</bdi>, ${at(who.at)}`;
+  const isOver = standing === 'declined' || standing === 'lapsed';
+  // Who looked is of use once the flag was taken off; before that, the number is for two people to type.
+  const looks =
+    standing === 'waiting' || isOver
+      ? undefined
+      : await readLooks(dependencies, council, { of: { nhsNumber } });
+  const { errors = [] } = again;
+  return council.page({
+    title: WITHDRAWALS.title,
+    ...(errors.length > 0 && { status: 400 }),
+    content: html`${errorSummary(errors)}${heading(planText(withdrawal))}
+${summary([
+  [WITHDRAWALS.standing, html`<strong>${WITHDRAWAL.standing[standing]}</strong>`],
+  [WITHDRAWALS.localId, localId === '' ? WITHDRAWALS.noLocalId : html`<bdi>${localId}</bdi>`],
+  [WITHDRAWALS.reason, html`<bdi>${reason}</bdi>`],
+  [WITHDRAWALS.asked, person(asked)],
+  [
+    state === 'declined'
+      ? WITHDRAWALS.decided.declined
+      : urgent
+        ? WITHDRAWALS.decided.urgent
+        : WITHDRAWALS.decided.withdrawn,
+    decided && person(decided),
+  ],
+  [WITHDRAWALS.undone, undone && person(undone)],
+])}
+${standing === 'waiting' && waitingForms(council, found, again)}
+${standing === 'in-force' && inForceForms(council, found, again)}
+${
+  looks !== undefined &&
+  html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.looks}</h2>${paragraph(WITHDRAWALS.looksLead)}
+${looks.entries.length > 0 && looksTable(WITHDRAWALS.looks, looks.entries)}`
+}
+<p>${link(PATH, WITHDRAWALS.list)}</p>`,
+  });
+}
+
+/** `GET /council/withdrawals/:id`: one of them, and what can be done about it. */
+export const councilWithdrawal: Mountable<WithdrawalsDependencies> = {
+  operation: { method: 'GET', path: `${PATH}/:id`, letsIn: 'authority' },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, (c, council) =>
+      detailPage(dependencies, council, c.req.param('id') ?? ''),
+    ),
+};
+
+/** An act on one withdrawal. */
+const actOn = (
+  act: 'confirm' | 'decline' | 'undo',
+  work: (
+    dependencies: WithdrawalsDependencies,
+    council: AtCouncil,
+    id: string,
+    fields: Fields,
+  ) => Promise<Response>,
+): Mountable<WithdrawalsDependencies> => ({
+  operation: { method: 'POST', path: `${PATH}/:id/${act}`, letsIn: 'authority' },
+  handler: (dependencies) =>
+    councilAct(dependencies, { form: `withdrawal-${act}` }, (c, council, fields) =>
+      orFailed(council, () => work(dependencies, council, c.req.param('id') ?? '', fields)),
+    ),
+});
+
+export const councilWithdrawalConfirm = actOn(
+  'confirm',
+  async (dependencies, council, id, fields) => {
+    const { store, anchor } = dependencies;
+    const number = numberIn(fields, 'number');
+    const wrong = (text: string): Promise<Response> =>
+      detailPage(dependencies, council, id, { fields, errors: [{ field: 'number', text }] });
+    if (number === undefined) return wrong(WITHDRAWALS.numberWrong);
+    const who = { ...actingOf(council), lockWaitMs: LOCK_WAIT_MS };
+    const done = await confirmWithdrawal(store, anchor, council.authority, id, number, who);
+    if (done.kind === 'withdrawn') return redirect(`${PATH}/${id}`);
+    return done.kind === 'other-number'
+      ? wrong(WITHDRAWAL.refused['other-number'])
+      : refusedPage(council, done.kind);
+  },
+);
+
+export const councilWithdrawalDecline = actOn(
+  'decline',
+  async (dependencies, council, id, fields) => {
+    const reason = readReason(fields.get('reason'));
+    if (reason.kind === 'wrong') {
+      return detailPage(dependencies, council, id, { fields, errors: [reason.error] });
+    }
+    const { store } = dependencies;
+    const who = actingOf(council);
+    const done = await declineWithdrawal(store, council.authority, id, reason.reason, who);
+    return done === 'declined' ? redirect(PATH) : refusedPage(council, 'gone');
+  },
+);
+
+export const councilWithdrawalUndo = actOn('undo', async (dependencies, council, id, fields) => {
+  const reason = readReason(fields.get('reason'));
+  if (reason.kind === 'wrong') {
+    return detailPage(dependencies, council, id, { fields, errors: [reason.error] });
+  }
+  const { store, anchor } = dependencies;
+  const who = { ...actingOf(council), lockWaitMs: LOCK_WAIT_MS };
+  const { kind } = await undoWithdrawal(store, anchor, council.authority, id, reason.reason, who);
+  if (kind === 'undone') return redirect(`${PATH}/${id}`);
+  return council.page({
+    ...deskMessage(WITHDRAWALS.title, WITHDRAWAL.notUndone[kind], PATH),
+    status: 409,
+  });
+});

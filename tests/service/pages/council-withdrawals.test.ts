@@ -1,0 +1,230 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
+import { visitorAs } from '../../support/desk.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { hiddenOf, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
+
+const PATH = '/council/withdrawals';
+const BEGIN = '/council/withdraw';
+const WHY = 'typed under the number of a twin';
+const WRONG = testNumber(1);
+const TWO_PLANS = testNumber(2);
+const URGENT = testNumber(3);
+const SHARED = testNumber(4);
+const KEPT = testNumber(5);
+const THEIRS = testNumber(6);
+
+let service: TestService;
+let officer: Visitor;
+let manager: Visitor;
+let other: Visitor;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [
+      {
+        code: 'ZZ101',
+        rows: [
+          { nhsNumber: WRONG, localId: '<b>A-1</b>' },
+          { nhsNumber: TWO_PLANS, localId: 'A-2' },
+          { nhsNumber: TWO_PLANS, localId: 'A-2', startDate: day('2026-02-02') },
+          { nhsNumber: URGENT, localId: 'A-3' },
+          { nhsNumber: SHARED, localId: 'A-4' },
+          { nhsNumber: KEPT, localId: 'A-5' },
+        ],
+      },
+      { code: 'ZZ102', rows: [{ nhsNumber: SHARED, localId: 'B-4' }, { nhsNumber: THEIRS }] },
+    ],
+    environment: { NOTIFICATIONS_WINDOW_MINUTES: '0.005' },
+  });
+  [officer, manager, other] = (await Promise.all(
+    [
+      ['officer', 'ZZ101'],
+      ['manager', 'ZZ101'],
+      ['other', 'ZZ102'],
+    ].map(([user = '', organisation = '']) =>
+      visitorAs(service, { user, organisation, scopes: ['upload'] }),
+    ),
+  )) as [Visitor, Visitor, Visitor];
+});
+afterAll(() => service?.stopAndRemove());
+
+/** What a clinician is told of a number. */
+async function lookedUp(nhsNumber: string, sub = 'nurse-1', name = 'Nora Nurse') {
+  const token = await service.token(claims({ sub, name }));
+  const answer = await service.lookup({ nhsNumber }, { token });
+  return z
+    .object({ outcome: z.string(), flags: z.array(z.unknown()).default([]) })
+    .parse(await answer.json());
+}
+async function find(visitor: Visitor, number: string): Promise<Visit> {
+  const form = await visitor.get(BEGIN);
+  return visitor.post(`${BEGIN}/find`, { ...hiddenOf(form, `${BEGIN}/find`), number });
+}
+async function ask(
+  visitor: Visitor,
+  number: string,
+  typed: Record<string, string> = {},
+): Promise<Visit> {
+  const page = await find(visitor, number);
+  return visitor.post(BEGIN, {
+    ...hiddenOf(page, BEGIN),
+    plan: 'child-protection-plan 2026-01-05',
+    again: number,
+    reason: WHY,
+    ...typed,
+  });
+}
+async function act(
+  visitor: Visitor,
+  at: string,
+  what: 'confirm' | 'decline' | 'undo',
+  typed: Record<string, string>,
+): Promise<Visit> {
+  const page = await visitor.get(at);
+  return visitor.post(`${at}/${what}`, { ...hiddenOf(page, `${at}/${what}`), ...typed });
+}
+const locationOf = ({ headers }: Visit): string => headers.get('location') ?? '';
+const events = async () =>
+  (await service.events()).flatMap((event) => (event.type === 'withdrawal' ? event : []));
+
+describe('a flag on the wrong child', () => {
+  test('is taken off by two people of the council, and lookups say: no plan', async () => {
+    expect((await lookedUp(WRONG)).outcome).toBe('flagged');
+    const page = await find(
+      officer,
+      ` ${WRONG.slice(0, 3)} ${WRONG.slice(3, 6)} ${WRONG.slice(6)}`,
+    );
+    expect(wordsOf(page)).toContain(WITHDRAWALS.thenNone);
+    expect(wordsOf(page)).toContain('<b>A-1</b>');
+    expect(page.text).not.toContain('<b>A-1');
+    const asked = await ask(officer, WRONG);
+    expect(asked.status).toBe(303);
+    const at = locationOf(asked);
+    expect(at).toMatch(/^\/council\/withdrawals\/[a-z]+$/);
+    expect((await lookedUp(WRONG)).outcome).toBe('flagged');
+
+    // Whoever asked is offered nothing to confirm, and is refused if they send it all the same.
+    const own = await officer.get(at);
+    expect(wordsOf(own)).toContain(WITHDRAWALS.waiting);
+    expect(own.text).not.toContain(`${at}/confirm`);
+    const form = await manager.get(at);
+    // The second person looks the number up: it is not shown.
+    expect(form.text).not.toContain(WRONG.slice(6));
+    const wrong = await act(manager, at, 'confirm', { number: KEPT });
+    expect([wrong.status, wordsOf(wrong).includes(WITHDRAWAL.refused['other-number'])]).toEqual([
+      400,
+      true,
+    ]);
+    const done = await act(manager, at, 'confirm', { number: WRONG });
+    expect([done.status, locationOf(done)]).toEqual([303, at]);
+    expect((await lookedUp(WRONG)).outcome).toBe('not-flagged');
+    const after = wordsOf(await officer.get(at));
+    expect(after).toContain(WITHDRAWAL.standing['in-force']);
+    expect(after).toContain('Person manager');
+    expect((await events()).filter(({ nhsNumber }) => nhsNumber === WRONG)).toMatchObject([
+      { act: 'asked', by: 'Person officer', reason: WHY, caller: { user: 'officer' } },
+      { act: 'confirmed', by: 'Person manager', caller: { user: 'manager' } },
+    ]);
+  });
+
+  test('leaves its council’s other plans shown, and says so beforehand', async () => {
+    expect(wordsOf(await find(officer, TWO_PLANS))).toContain(WITHDRAWALS.thenOthers(1));
+    const at = locationOf(await ask(officer, TWO_PLANS));
+    await act(manager, at, 'confirm', { number: TWO_PLANS });
+    const { outcome, flags } = await lookedUp(TWO_PLANS);
+    expect([outcome, flags]).toMatchObject(['flagged', [{ startDate: '2026-02-02' }]]);
+  });
+
+  test('is taken off at once by one person who says that it is urgent, which stands in the audit', async () => {
+    const at = locationOf(await ask(officer, URGENT, { urgent: 'yes' }));
+    expect((await lookedUp(URGENT)).outcome).toBe('not-flagged');
+    expect(wordsOf(await manager.get(at))).toContain(WITHDRAWALS.decided.urgent);
+    expect((await events()).filter(({ nhsNumber }) => nhsNumber === URGENT)).toMatchObject([
+      { act: 'urgent', by: 'Person officer' },
+    ]);
+    const undone = await act(manager, at, 'undo', { reason: 'it is this child' });
+    expect(undone.status).toBe(303);
+    expect((await lookedUp(URGENT)).outcome).toBe('flagged');
+  });
+
+  test('keeps another council’s plan shown, and tells its council who looked, never of a silent read', async () => {
+    await lookedUp(SHARED, 'seen', 'Seen Nurse');
+    const silent = await service.token(
+      claims({ sub: 'gp', name: 'Silent Reader', activities: ['B0170'], organisation: 'ZZP01' }),
+    );
+    await service.lookup({ nhsNumber: SHARED }, { token: silent });
+    const at = locationOf(await ask(officer, SHARED));
+    await act(manager, at, 'confirm', { number: SHARED });
+    const { outcome, flags } = await lookedUp(SHARED, 'later', 'Later Nurse');
+    expect([outcome, flags]).toMatchObject(['flagged', [{ authority: { code: 'ZZ102' } }]]);
+    await until(async () => wordsOf(await officer.get(at)).includes('Seen Nurse'), 'the look');
+    const words = wordsOf(await officer.get(at));
+    expect(words).not.toMatch(/Silent Reader|Later Nurse|B-4/);
+  });
+
+  test('stays where the form is wrong, and each fault is at its field', async () => {
+    const faults: [Record<string, string>, string][] = [
+      [{ again: WRONG }, 'again'],
+      [{ again: '' }, 'again'],
+      [{ plan: 'child-protection-plan 2020-01-01' }, 'plan'],
+      [{ plan: 'constructor' }, 'plan'],
+      [{ reason: '' }, 'reason'],
+      [{ reason: 'a\u202eb' }, 'reason'],
+      [{ reason: 'x'.repeat(121) }, 'reason'],
+    ];
+    for (const [typed, field] of faults) {
+      const page = await ask(officer, KEPT, typed);
+      expect([page.status, page.text.includes(`href="#${field}"`)], field).toEqual([400, true]);
+    }
+    for (const number of ['', '999', '9990000000', `${KEPT}0`, '<script>', 'constructor']) {
+      const page = await find(officer, number);
+      expect(page.status, number).toBe(400);
+      expect(page.text).not.toContain('<script>');
+    }
+    expect((await lookedUp(KEPT)).outcome).toBe('flagged');
+  });
+
+  test('of another council cannot be found, opened, confirmed, declined or undone', async () => {
+    expect(wordsOf(await find(officer, THEIRS))).toContain(WITHDRAWALS.noneFound);
+    const stolen = await find(officer, KEPT);
+    const forged = await officer.post(BEGIN, {
+      ...hiddenOf(stolen, BEGIN),
+      number: THEIRS,
+      again: THEIRS,
+      plan: 'child-protection-plan 2026-01-05',
+      reason: WHY,
+      authority: 'ZZ102',
+    });
+    expect(forged.status).toBe(400);
+    const at = locationOf(await ask(officer, KEPT));
+    const missing = await other.get(`${PATH}/bcdfghjk`);
+    const theirs = await other.get(at);
+    expect([theirs.status, theirs.heading]).toEqual([404, missing.heading]);
+    expect((await other.get(PATH)).text).not.toContain(at);
+    // With a token of their own, taken from a page of theirs.
+    const token = hiddenOf(await manager.get(at), `${at}/confirm`);
+    expect((await other.post(`${at}/confirm`, { ...token, number: KEPT })).status).toBe(403);
+    expect((await lookedUp(KEPT)).outcome).toBe('flagged');
+    const declined = await act(manager, at, 'decline', { reason: 'it is this child' });
+    expect(declined.status).toBe(303);
+    expect(wordsOf(await officer.get(PATH))).toContain(WITHDRAWAL.standing.declined);
+    expect((await lookedUp(THEIRS)).outcome).toBe('flagged');
+  });
+
+  test('a number stands in no address, and a form sent twice does nothing twice', async () => {
+    const page = await find(officer, KEPT);
+    expect(page.text).not.toMatch(new RegExp(`(?:href|action)="[^"]*${KEPT}`));
+    const fields = {
+      ...hiddenOf(page, BEGIN),
+      plan: 'child-protection-plan 2026-01-05',
+      again: KEPT,
+      reason: WHY,
+    };
+    const [one, two] = [await officer.post(BEGIN, fields), await officer.post(BEGIN, fields)];
+    expect([one.status, two.status]).toEqual([303, 409]);
+    expect(service.lines.join('\n')).not.toMatch(/999[0-9]{7}/);
+  });
+});
