@@ -75,6 +75,8 @@ export function createStore(redis: Redis, anchor: Anchor) {
     markNumber: (number: NhsNumber, state: NumberState | '?'): Promise<NumberState> =>
       markNumber(redis, number, state),
     setNotInUse: (numbers: readonly NhsNumber[]): Promise<void> => setNotInUse(redis, numbers),
+    /** As {@link Anchor.safeguard}. */
+    safeguard: (): Promise<void> => anchor.safeguard(),
     /** On disk when it resolves. */
     async appendEvent(event: WrittenEvent, partition?: AuditPartition): Promise<void> {
       await appendEvent(redis, event, partition);

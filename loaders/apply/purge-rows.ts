@@ -64,6 +64,7 @@ export async function removeForGood(
   expected: { sequence: number; rows: number; digest: string },
 ): Promise<void> {
   const { authority } = lock;
+  await store.safeguard();
   const { closed } = await store.intakeState(authority);
   // Before the first row goes, so that no older file comes in between.
   await store.changeAuthority(lock, { closed: Math.max(closed, upTo) });

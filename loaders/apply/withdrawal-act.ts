@@ -79,6 +79,7 @@ export async function finishWithdrawal(
   lock: AuthorityLock,
 ): Promise<void> {
   const { authority } = lock;
+  await store.safeguard();
   const { id } = journalSchema.parse(JSON.parse(load.journal)).withdrawal;
   const withdrawal = await store.withdrawal(authority, id);
   const acting = withdrawal?.acting;

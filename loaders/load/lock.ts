@@ -20,7 +20,9 @@ export async function withLock<T>(
   // Work checks its lease itself at every step; this only covers long steps.
   const renewing = setInterval(() => void lock.renew().catch(() => undefined), RENEW_EVERY_MS);
   try {
-    return await work(lock);
+    const done = await work(lock);
+    await store.safeguard();
+    return done;
   } finally {
     clearInterval(renewing);
     // A lease that cannot be given back runs out.

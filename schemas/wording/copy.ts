@@ -31,6 +31,13 @@ export const COPY = {
   pruned: (place: string) =>
     `The beginning of the audit log is pruned, so a copy of it cannot begin in ${place}. Set AUDIT_COPY to the copy that has the beginning.`,
   successor: 'Another worker has taken over and seals the log now. This one stops.',
+  notTheWorker:
+    'Another worker has taken over, so nothing is loaded or changed with this data folder. Use the data folder of the worker that is at work.',
+  nothingHere:
+    'This data folder holds nothing of the dataset in Redis, and the second copy does not either. Start the worker that has it first.',
+  stateKept: 'What a worker needs to take over is in the second copy.',
+  stateNotKept: (why: string) =>
+    `What a worker needs to take over is not in the second copy. ${why} Files are not loaded until it is.`,
   standingBy: 'Another worker is at work. This one stands by and follows the second copy.',
   cannotTake: (fault: string) =>
     `This worker stands by: whether another one is at work cannot be found out (${fault}). The service is retrying.`,

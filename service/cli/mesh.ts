@@ -41,6 +41,7 @@ async function mesh(configuration: Configuration): Promise<void> {
       takeMailbox: (mailbox) => lease.use(({ store }) => store.takeMailbox(mailbox)),
       keepMailbox: (mailbox, held, keep) =>
         lease.use(({ store }) => store.keepMailbox(mailbox, held, keep)),
+      safeguard: () => lease.use(({ store }) => store.safeguard()),
     },
     log,
   });

@@ -5,6 +5,7 @@ import { createStore, type Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { openAnchor } from '../files/data-folder.ts';
 import { datasetProblem } from '../files/served-dataset.ts';
+import { guardAnchor } from '../standby/guard.ts';
 import { findRedis, type RedisServer, type StoreConnection } from '../start/redis.ts';
 import { Failure } from './failure.ts';
 
@@ -34,6 +35,7 @@ export async function withAnyStore<T>(
 ): Promise<T> {
   const connection = redis.connect(role, { commandTimeoutMs: COMMAND_TIMEOUT_MS });
   const anchor = openAnchor(configuration);
+  guardAnchor(configuration, connection, anchor);
   try {
     await redis.ready(REDIS_ANSWERS_WITHIN_MS);
     return await work(createStore(connection, anchor), anchor, connection);

@@ -36,6 +36,9 @@ export const auditKeyFile = ({
 /** Under which lease of the one worker this folder was last worked on, where the audit log has a second copy. */
 export const workerFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'worker.json');
 
+/** What of this folder was last put into the second copy. */
+export const stateCopyFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'state-copy.json');
+
 /** Events that are not answers, while Redis is away. */
 export const auditSpoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'audit-spool');
 

@@ -31,6 +31,8 @@ export type MeshClientOptions = {
   /** How often the mailbox is asked what there is, while there is not a full page. */
   pollMs: number;
   tell: Tell;
+  /** See the receiver. */
+  safeguard?: (() => Promise<void>) | undefined;
   /** Given in tests. */
   deadlines?: Partial<MeshDeadlines>;
   chunkBytes?: number;
@@ -141,6 +143,7 @@ export async function openMeshClient(options: MeshClientOptions) {
       maxBytes,
       isOurs,
       folder: receiving,
+      safeguard: options.safeguard,
       onReport: sender.report,
     });
     return { api, sender, receiver };

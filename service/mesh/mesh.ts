@@ -34,7 +34,7 @@ type MeshStartOptions = {
   /** How what came is loaded; folders and MESH are given here. */
   intake: Omit<InboxOptions, 'dir' | 'outbox' | 'mesh' | 'settleMs'>;
   /** Who may work on a mailbox, and for how long. */
-  leases: Pick<Store, 'takeMailbox' | 'keepMailbox'>;
+  leases: Pick<Store, 'takeMailbox' | 'keepMailbox' | 'safeguard'>;
   log: Log;
   /** Given in tests. */
   client?: Partial<MeshClientOptions>;
@@ -82,6 +82,7 @@ export function startMesh(options: MeshStartOptions): Mesh {
             : [{ path: settings.notifications, again: true }]),
         ],
         tell,
+        safeguard: leases.safeguard,
         ...options.client,
       });
       try {

@@ -32,6 +32,8 @@ type ReceiverOptions = {
   onReport: (id: string, head: MessageHead, now: number) => void;
   tell: (sentence: string, level?: 'info') => void;
   clock: () => number;
+  /** What has been fetched would survive the loss of this disk once it resolves. */
+  safeguard?: (() => Promise<void>) | undefined;
 };
 
 const MODE = 0o600;
@@ -195,6 +197,7 @@ export function createReceiver(options: ReceiverOptions) {
   }
 
   async function acknowledge(id: string, known: Received): Promise<void> {
+    await options.safeguard?.();
     await api.acknowledge(id);
     note(id, 'done', '', known);
   }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import type { OwnCheck } from '#schemas/status.ts';
 import { COPY } from '#schemas/wording/copy.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { readCopyOrder } from '#store/audit-stream/copy-orders.ts';
@@ -11,20 +10,26 @@ import { connectionFault } from '#store/connection/connection.ts';
 import { LeaseLost } from '#store/errors.ts';
 import { loadFunctions } from '#store/functions/functions.ts';
 import { takeWorkerLease, type WorkerLease } from '#store/locks/worker-lease.ts';
-import { type Commits, CopyDamaged, createCommits } from '../audit/copy/commits.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { CopyDamaged, createCommits } from '../audit/copy/commits.ts';
 import { openPlace, type PlaceSettings, placeSettings } from '../audit/copy/open-place.ts';
 import { CopyAway } from '../audit/copy/place.ts';
 import { followCopy } from '../audit/seal/follow-copy.ts';
 import { KeyFileWrong } from '../audit/seal/keys.ts';
 import { LogNotWhole } from '../audit/seal/log-writer.ts';
-import { auditFolder, auditKeyFile, workerFile } from '../files/data-folder.ts';
-import { writePrivate } from '../files/private-file.ts';
+import { auditFolder, auditKeyFile, openAnchor } from '../files/data-folder.ts';
+import { guardAnchor, keepEpoch, lastEpoch } from '../standby/guard.ts';
+import { copiedEpoch, restoreState } from '../standby/state-copy.ts';
+import { statePlaces } from '../standby/worker-state.ts';
 import { errorCode } from '../telemetry/log.ts';
 import type { StartContext } from './context.ts';
-import type { RedisServer, StoreConnection } from './redis.ts';
+import type { RedisServer } from './redis.ts';
 
 const RENEWED_EVERY_MS = 3_000;
 const TRIED_EVERY_MS = 1_000;
+/** Each time takes some requests. */
+const FOLLOWED_EVERY_MS = 10_000;
+const SAVED_EVERY_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 5_000;
 
 /** The process was told to stop before it was at work. */
@@ -41,18 +46,11 @@ export type OneWorker = {
   lease: Pick<WorkerLease, 'epoch' | 'token'>;
   /** Resolves once another worker has taken over. */
   replaced: Promise<void>;
+  /** From now on what the anchor knows, and what else a worker needs, is put into the copy. */
+  guard: (anchor: Anchor) => void;
+  /** Whether it is there, as a check of `/_status`. */
+  check: () => OwnCheck;
 };
-
-const workerSchema = z.object({ epoch: z.int() });
-
-/** The number of the lease under which this data folder was last worked on; 0 for never. */
-function lastEpoch(path: string): number {
-  try {
-    return workerSchema.parse(JSON.parse(readFileSync(path, 'utf8'))).epoch;
-  } catch {
-    return 0;
-  }
-}
 
 /** What a worker waits for before it is at work: nothing here is known to have come as far as the copy. */
 type StandBy = {
@@ -83,11 +81,13 @@ async function waitForTurn(
   { onStandBy, stopped }: StandBy,
 ): Promise<OneWorker> {
   const connection = redis.connect('worker', { commandTimeoutMs: COMMAND_TIMEOUT_MS });
-  const commits = createCommits(openPlace(copy));
   const logFiles = { folder: auditFolder(configuration), keyFile: auditKeyFile(configuration) };
-  const path = workerFile(configuration);
+  const place = openPlace(copy);
+  const commits = createCommits(place);
   const givenUp = new Set<string>();
   let said: string | undefined;
+  let followAt = Number.NEGATIVE_INFINITY;
+  let copied: string | undefined;
 
   async function standBy(why: string): Promise<void> {
     if (said !== why) {
@@ -101,20 +101,42 @@ async function waitForTurn(
   /** What is here has come as far as the worker before, or a sentence why that cannot be said. */
   async function catchUp({ epoch }: WorkerLease): Promise<string | undefined> {
     // This data folder's worker was the last: nobody can know more, whether the copy is there or not.
-    if (lastEpoch(path) === epoch - 1) return undefined;
+    if (lastEpoch(configuration) === epoch - 1) return undefined;
     const order = await readCopyOrder(connection);
     if (order.kind === 'single') return COPY.singleElsewhere;
     await followCopy(logFiles, commits);
-    return undefined;
+    const before = await copiedEpoch(place);
+    if (before !== undefined) {
+      await restoreState(place, statePlaces(configuration), before);
+      return undefined;
+    }
+    const holdsNothing = anchoredDataset(configuration) === undefined;
+    return holdsNothing && (await readDataset(connection)) !== undefined
+      ? COPY.nothingHere
+      : undefined;
+  }
+
+  /** Nothing is written into a Redis that holds another dataset than the copy. */
+  async function isForeign(): Promise<boolean> {
+    const held = (await readDataset(connection))?.dataset.id;
+    try {
+      copied ??= (await commits.newest())?.dataset;
+    } catch (error) {
+      // It is asked again wherever it counts.
+      if (!(error instanceof CopyAway)) throw error;
+    }
+    return held !== undefined && copied !== undefined && held !== copied;
   }
 
   async function attempt(): Promise<WorkerLease | string> {
+    if (await isForeign()) return SEALING.otherDataset;
     await loadFunctions(connection);
-    const problem = await foreignStore(connection, commits);
-    if (problem !== undefined) return problem;
     const taken = await takeWorkerLease(connection, givenUp);
     if (taken === undefined) {
-      await followCopy(logFiles, commits);
+      if (performance.now() >= followAt) {
+        await followCopy(logFiles, commits);
+        followAt = performance.now() + FOLLOWED_EVERY_MS;
+      }
       return COPY.standingBy;
     }
     try {
@@ -140,9 +162,8 @@ async function waitForTurn(
   }
 
   async function work(lease: WorkerLease): Promise<OneWorker> {
-    const before = lastEpoch(path);
-    const keepEpoch = () => writePrivate(path, `${JSON.stringify({ epoch: lease.newest })}\n`);
-    await keepEpoch();
+    const before = lastEpoch(configuration);
+    await keepEpoch(configuration, lease.newest);
     log.info(COPY.tookOver(lease.epoch));
     if (lease.epoch > 1 && before !== lease.epoch - 1) {
       await appendEvent(connection, {
@@ -157,7 +178,7 @@ async function waitForTurn(
     const timer = setInterval(() => {
       renewing ??= lease
         .renew()
-        .then((anew) => (anew ? keepEpoch() : undefined))
+        .then((anew) => (anew ? keepEpoch(configuration, lease.newest) : undefined))
         .catch((error: unknown) => {
           if (!(error instanceof LeaseLost)) return;
           clearInterval(timer);
@@ -171,21 +192,43 @@ async function waitForTurn(
       await renewing;
       await lease.release().catch(() => undefined);
     });
-    return { copy, lease, replaced };
+    let problem: string | undefined;
+    function guard(anchor: Anchor): void {
+      const save = guardAnchor(configuration, connection, anchor);
+      let saving: Promise<void> | undefined;
+      async function attemptSave(all: boolean): Promise<void> {
+        try {
+          await save?.(all);
+          problem = undefined;
+        } catch (error) {
+          problem = error instanceof CopyAway ? error.message : errorCode(error);
+        } finally {
+          saving = undefined;
+        }
+      }
+      const saveNow = (all = false): Promise<void> => (saving ??= attemptSave(all));
+      const saver = setInterval(() => void saveNow(), SAVED_EVERY_MS);
+      add(async () => {
+        clearInterval(saver);
+        await saving;
+        await saveNow(true);
+      });
+      void saveNow(true);
+    }
+    const check = (): OwnCheck => ({
+      name: 'worker-state',
+      ok: problem === undefined,
+      detail: problem === undefined ? COPY.stateKept : COPY.stateNotKept(problem),
+    });
+    return { copy, lease, replaced, guard, check };
   }
 }
 
-/** Nothing is written into a Redis that holds another dataset than the copy; a sentence where it does. */
-async function foreignStore(
-  connection: StoreConnection,
-  commits: Commits,
-): Promise<string | undefined> {
-  const held = (await readDataset(connection))?.dataset;
-  if (held === undefined) return undefined;
-  const copied = await commits.newest().catch((error: unknown) => {
-    // It is asked again wherever it counts.
-    if (error instanceof CopyAway) return undefined;
-    throw error;
-  });
-  return copied === undefined || copied.dataset === held.id ? undefined : SEALING.otherDataset;
+function anchoredDataset(configuration: StartContext['configuration']): string | undefined {
+  const anchor = openAnchor(configuration);
+  try {
+    return anchor.dataset()?.id;
+  } finally {
+    anchor.close();
+  }
 }

@@ -61,7 +61,11 @@ const DAY_MS = 86_400_000;
 const PATIENT = { commandTimeoutMs: 10_000 };
 
 /** What a worker works on from the beginning, before it is known whether lookups can be answered. */
-type WorkerStore = Tools & { audit: Audit; witnessed: WitnessedLog | undefined };
+type WorkerStore = Tools & {
+  audit: Audit;
+  witnessed: WitnessedLog | undefined;
+  oneWorker: OneWorker | undefined;
+};
 
 /**
  * Begins to verify the store and, once what is to be prepared is, to seal its audit.
@@ -76,11 +80,13 @@ export async function openWorkerStore(
 ): Promise<WorkerStore> {
   const witnessed = startWitnesses(start);
   const tools = openTools(start, redis, witnessed);
+  oneWorker?.guard(tools.anchor);
   // Without something to prepare, a Redis that comes later is as good.
   const answers = redis.ready(REDIS_ANSWERS_WITHIN_MS);
   await (prepare === undefined ? answers.catch(() => undefined) : answers);
   await prepare?.(tools);
-  return { ...tools, witnessed, audit: startSealing(start, redis, witnessed, oneWorker) };
+  const audit = startSealing(start, redis, witnessed, oneWorker);
+  return { ...tools, witnessed, oneWorker, audit };
 }
 
 /**
@@ -344,7 +350,7 @@ export async function startWorker(
   redis: RedisServer,
   dependencies: WorkerDependencies,
 ) {
-  const { verifier, audit, witnessed } = opened;
+  const { verifier, audit, witnessed, oneWorker } = opened;
   startDailyWork(start, opened);
   const tracer = await startNumberTracing(start, opened.loader, dependencies.kind);
   const pds = startPds(start, opened, tracer);
@@ -366,6 +372,7 @@ export async function startWorker(
       audit.check(),
       ...(witnessed === undefined ? [] : [witnessed.check()]),
       ...audit.copyChecks(),
+      ...(oneWorker === undefined ? [] : [oneWorker.check()]),
       audit.alerting.check(),
       ...(pds === undefined ? [] : [pds.check()]),
       ...notificationChecks(notifying),

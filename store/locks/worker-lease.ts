@@ -23,6 +23,10 @@ export type WorkerLease = {
   release(): Promise<void>;
 };
 
+/** The number of the worker that had the lease last; 0 before the first. */
+export const newestEpoch = async (redis: Redis): Promise<number> =>
+  Number((await redis.get(keys.workerFence)) ?? 0);
+
 /**
  * `undefined` where another worker has it. One held by a process of this machine that is gone is taken over.
  *

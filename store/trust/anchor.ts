@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, isAbsolute, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { STORE } from '#schemas/wording/store.ts';
@@ -101,6 +101,7 @@ const SCHEMA = `
  */
 export class Anchor {
   readonly #db: DatabaseSync;
+  #safeguard: (() => Promise<void>) | undefined;
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
@@ -114,6 +115,19 @@ export class Anchor {
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** From now on {@link safeguard} does this. */
+  guardWith(safeguard: () => Promise<void>): void {
+    this.#safeguard = safeguard;
+  }
+
+  /**
+   * Resolves once what is anchored, and the spools that it names, would survive the loss of this disk; at once
+   * where there is no second copy of it.
+   */
+  async safeguard(): Promise<void> {
+    await this.#safeguard?.();
   }
 
   #dataset(): (Dataset & { created: boolean }) | undefined {
@@ -245,6 +259,23 @@ export class Anchor {
       ...this.loadsInProgress().map(({ journal }) => journal),
       ...this.heldFiles().map(({ folder }) => folder),
     ];
+  }
+
+  /** Spools are in another folder from now on; gives where each of them is. */
+  moveSpools(to: string): string[] {
+    const move = (folder: string): string => join(to, basename(folder));
+    const loads = this.loadsInProgress().filter(({ journal }) => isAbsolute(journal));
+    inTransaction(this.#db, () => {
+      for (const { authority, journal } of loads) {
+        this.#db
+          .prepare('UPDATE load SET journal = ? WHERE authority = ?')
+          .run(move(journal), authority);
+      }
+      for (const { id, folder } of this.heldFiles()) {
+        this.#db.prepare('UPDATE hold SET folder = ? WHERE id = ?').run(move(folder), id);
+      }
+    });
+    return this.spoolsNeeded().filter(isAbsolute);
   }
 
   #seen(name: string): number[] {

@@ -58,5 +58,6 @@ export async function createDataset(
     },
   });
   anchor.commitDataset();
+  await anchor.safeguard();
   return created;
 }

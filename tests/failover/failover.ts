@@ -1,11 +1,13 @@
 import { parseArgs } from 'node:util';
 import { FAULT_NAMES, runFailovers } from './harness.ts';
+import { runLostDisks } from './lost-disks.ts';
 
 const HELP = `npm run test:failover -- [options]
 
   --seed N        the same faults again (default: another each time, and printed)
   --rounds 100    how many
   --server PATH   a redis-server or valkey-server of another version
+  --lost-disks    the worker's disk lost instead, with a second copy of the audit log and a worker that stands by
   --only NAME     only this fault; may be repeated: ${FAULT_NAMES.join(', ')}`;
 
 const { values: options } = parseArgs({
@@ -14,6 +16,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '100' },
     server: { type: 'string' },
     only: { type: 'string', multiple: true },
+    'lost-disks': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -23,6 +26,13 @@ const milliseconds = (value: number | undefined): string => `${Math.round(value 
 
 if (options.help) {
   say(HELP);
+} else if (options['lost-disks']) {
+  const seed = Number(options.seed);
+  say(`seed ${seed}`);
+  const { wrong, answered } = await runLostDisks({ seed, rounds: Number(options.rounds), say });
+  for (const line of wrong) say(line);
+  say(`${answered} answered; ${wrong.length} wrong (seed ${seed})`);
+  process.exitCode = wrong.length === 0 ? 0 : 1;
 } else {
   const seed = Number(options.seed);
   say(`seed ${seed}`);

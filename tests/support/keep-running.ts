@@ -13,6 +13,8 @@ export type Kept = {
   /** The last of what it wrote to stderr. */
   errors: () => string;
   stop: () => Promise<void>;
+  /** Kills it, and does not start it again. */
+  abandon: () => Promise<void>;
 };
 
 /** Starts `cp-flags serve` with these settings, and again whenever it ends, until it is stopped. */
@@ -45,6 +47,11 @@ export function keepRunning(environment: Record<string, string>): Kept {
     kill: () => void child.kill('SIGKILL'),
     address: () => address,
     errors: () => errors,
+    async abandon() {
+      stopping = true;
+      child.kill('SIGKILL');
+      await gone;
+    },
     async stop() {
       stopping = true;
       // It may have been paused.

@@ -18,6 +18,8 @@ export type BucketSettings = {
 
 type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
 
+/** Folders in which nothing may be deleted; see topologies. */
+const KEPT = ['log', 'state'];
 const OK = 200;
 const FORBIDDEN = new Set([401, 403]);
 const NOT_FOUND = 404;
@@ -126,7 +128,10 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
       const rules = answer.content.toString('utf8').split('<Rule>').slice(1);
       const deletes = rules.some((rule) => {
         const [, of = ''] = /<Prefix>([^<]*)<\/Prefix>/.exec(rule) ?? [];
-        const concerns = of.startsWith(under) || under.startsWith(of);
+        const concerns = KEPT.some((kept) => {
+          const folder = `${under}${kept}/`;
+          return of.startsWith(folder) || folder.startsWith(of);
+        });
         return concerns && /<Status>Enabled/.test(rule) && /<Expiration>\s*<D/.test(rule);
       });
       return deletes ? COPY.expires(name) : undefined;

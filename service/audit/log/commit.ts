@@ -56,6 +56,7 @@ const commitRow = z.object({
 const holdRow = z.object({ id: z.number(), at: z.string(), by: z.string(), reason: z.string() });
 const gapRow = z.object({ stream: z.number(), sealed: z.number(), found: z.number() });
 const countRow = z.object({ n: z.number() });
+const nameRow = z.object({ name: z.string() });
 const toldRow = z.object({ json: z.string() });
 const sealingState = z.object({
   problem: z.boolean(),
@@ -158,6 +159,29 @@ export class CommitFile {
       }
     } finally {
       if (db?.isOpen === true) db.close();
+    }
+  }
+
+  /** Adds what belongs to the log besides how far it goes, from another such file of the same log. */
+  static addFrom(folder: string, path: string): void {
+    const commits = CommitFile.open(folder);
+    const db = commits.#db;
+    try {
+      db.prepare('ATTACH ? AS other').run(path);
+      const tables = db
+        .prepare(
+          "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name <> 'log' AND name IN (SELECT name FROM other.sqlite_schema)",
+        )
+        .all()
+        .map((row) => nameRow.parse(row).name);
+      inTransaction(db, () => {
+        for (const name of tables) {
+          db.exec(`INSERT OR REPLACE INTO main.${name} SELECT * FROM other.${name}`);
+        }
+      });
+      db.exec('DETACH other');
+    } finally {
+      commits.close();
     }
   }
 

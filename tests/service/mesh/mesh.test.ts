@@ -185,6 +185,7 @@ describe('one process at a time', () => {
     const leases = {
       takeMailbox: async () => (away ? Promise.reject(new Error('away')) : { token: 'mine' }),
       keepMailbox: async () => (away ? Promise.reject(new Error('away')) : true),
+      safeguard: async () => undefined,
     };
     const one = startMesh({
       settings: { ...settings, folder: join(folder, 'alone') },
@@ -210,6 +211,7 @@ describe('one process at a time', () => {
     const leases = {
       takeMailbox: async () => ({ token: 'mine' }),
       keepMailbox: async () => true,
+      safeguard: async () => undefined,
     };
     const start = () =>
       startMesh({

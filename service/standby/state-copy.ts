@@ -1,0 +1,272 @@
+import { hash } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { COPY } from '#schemas/wording/copy.ts';
+import { lockFile } from '#store/files/sqlite.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { CopyDamaged } from '../audit/copy/commits.ts';
+import { highest, numberPath } from '../audit/copy/numbered.ts';
+import { CopyAway, type Place } from '../audit/copy/place.ts';
+import { writePrivate } from '../files/private-file.ts';
+import {
+  packDatabase,
+  putState,
+  type Restored,
+  type StateFile,
+  type StatePlaces,
+  signatureOf,
+  unchangingFiles,
+  unpackDatabase,
+} from './worker-state.ts';
+
+const STATE = 'state';
+const FILES = 'files';
+/** Objects that are written in turn, so that a request which arrives late hides none that is newer. */
+const SLOTS = 16;
+const WAITS_FOR_LOCK_MS = 30_000;
+const LOOKS_FOR_LOCK_EVERY_MS = 20;
+const TRIES = 5;
+const MIB = 1_048_576;
+/** A large file of SQLite is copied less often: it can be made again from the log, or is asked for again. */
+const DATABASE_EVERY_MS_A_MIB = 30_000;
+
+const partSchema = z.object({ name: z.string(), object: z.string(), sha256: z.string() });
+const manifestSchema = z.object({
+  version: z.int(),
+  at: z.iso.datetime(),
+  /** Files of SQLite, packed, in objects that are written again later. */
+  databases: z.array(partSchema),
+  /** Files that do not change, in objects named by their digest. */
+  files: z.array(z.object({ name: z.string(), sha256: z.string() })),
+});
+type Manifest = z.infer<typeof manifestSchema>;
+
+/** What was copied last from this data folder. */
+const memorySchema = z.object({
+  epoch: z.int(),
+  version: z.int(),
+  signatures: z.record(z.string(), z.string()),
+  copiedAt: z.record(z.string(), z.number()),
+  databases: z.array(partSchema),
+  files: z.record(z.string(), z.string()),
+});
+type Memory = z.infer<typeof memorySchema>;
+
+const digestOf = (content: Uint8Array): string => hash('sha256', content);
+
+/** A file went while it was to be read: the state is read once more. */
+class Gone extends Error {}
+
+const folderOf = (epoch: number): string => `${STATE}/${numberPath(epoch)}`;
+
+function readMemory(path: string, epoch: number): Memory {
+  const empty = { epoch, version: 0, signatures: {}, copiedAt: {}, databases: [], files: {} };
+  try {
+    const memory = memorySchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return memory.epoch === epoch ? memory : { ...empty, files: memory.files };
+  } catch {
+    return empty;
+  }
+}
+
+/** The number of the worker whose state the copy has; `undefined` where it has none. */
+export const copiedEpoch = (place: Place): Promise<number | undefined> => highest(place, STATE);
+
+/**
+ * Keeps what a worker needs besides the log in the second copy: anchor, journals of loads under way, held files,
+ * notices, how far authorities are notified. Each worker has a folder of its own, by its number, so that one that was
+ * replaced spoils nothing.
+ *
+ * @param memoryFile in the data folder; several processes share it
+ */
+export function createStateCopy({
+  place,
+  places,
+  memoryFile,
+  anchor,
+}: {
+  place: Place;
+  places: StatePlaces;
+  memoryFile: string;
+  anchor: Pick<Anchor, 'spoolsNeeded'>;
+}) {
+  async function locked<T>(work: () => Promise<T>): Promise<T> {
+    mkdirSync(dirname(memoryFile), { recursive: true, mode: 0o700 });
+    const giveUpAt = performance.now() + WAITS_FOR_LOCK_MS;
+    for (;;) {
+      const lock = lockFile(`${memoryFile}.lock`);
+      if (lock !== undefined) {
+        try {
+          return await work();
+        } finally {
+          lock.close();
+        }
+      }
+      if (performance.now() > giveUpAt) throw new CopyAway(COPY.away(place.name, 'busy'));
+      await delay(LOOKS_FOR_LOCK_EVERY_MS);
+    }
+  }
+
+  /** Copies the databases that have changed. */
+  async function copyDatabases(memory: Memory, version: number, all: boolean): Promise<Memory> {
+    const next = {
+      ...memory,
+      signatures: { ...memory.signatures },
+      copiedAt: { ...memory.copiedAt },
+    };
+    const parts = new Map(memory.databases.map((part) => [part.name, part]));
+    for (const [index, { name, path }] of places.databases.entries()) {
+      const signature = signatureOf(path);
+      if (signature === undefined) {
+        parts.delete(name);
+        continue;
+      }
+      if (signature === memory.signatures[name]) continue;
+      // The anchor is the first, and is never late.
+      const size = Number(signature.split(' ')[2]);
+      const dueAt = (memory.copiedAt[name] ?? 0) + (size / MIB) * DATABASE_EVERY_MS_A_MIB;
+      if (index > 0 && !all && size > MIB && Date.now() < dueAt) continue;
+      const packed = packDatabase(path, join(dirname(memoryFile), `.${index}.copy`));
+      const object = `${folderOf(memory.epoch)}/${index}-${version % SLOTS}`;
+      await place.replace(object, packed);
+      parts.set(name, { name, object, sha256: digestOf(packed) });
+      next.signatures[name] = signature;
+      next.copiedAt[name] = Date.now();
+    }
+    return { ...next, databases: [...parts.values()] };
+  }
+
+  /** Copies the other files that are new. @throws {Gone} */
+  async function copyFiles(memory: Memory, files: readonly StateFile[]): Promise<Memory['files']> {
+    const copied: Memory['files'] = {};
+    for (const { name, path } of files) {
+      const signature = signatureOf(path);
+      const key = `${signature} ${name}`;
+      const known = memory.files[key];
+      if (known !== undefined) {
+        copied[key] = known;
+        continue;
+      }
+      const content = await readFile(path).catch(() => undefined);
+      if (signature === undefined || content === undefined) throw new Gone();
+      const sha256 = digestOf(content);
+      await place.create(`${FILES}/${sha256}`, content);
+      copied[key] = sha256;
+    }
+    return copied;
+  }
+
+  async function copyNow(epoch: number, all: boolean): Promise<boolean> {
+    const memory = readMemory(memoryFile, epoch);
+    const version = memory.version + 1;
+    // The anchor first: whatever it needs is there at least as long as it says so.
+    const databases = await copyDatabases(memory, version, all);
+    const files = await copyFiles(memory, unchangingFiles(places, anchor.spoolsNeeded()));
+    const same =
+      databases.databases.every((part) => memory.databases.includes(part)) &&
+      databases.databases.length === memory.databases.length &&
+      Object.keys(files).length === Object.keys(memory.files).length &&
+      Object.keys(files).every((key) => memory.files[key] !== undefined);
+    if (same && memory.version > 0) return false;
+    const manifest: Manifest = {
+      version,
+      at: new Date().toISOString(),
+      databases: databases.databases,
+      files: Object.entries(files).map(([key, sha256]) => ({
+        name: key.split(' ').slice(4).join(' '),
+        sha256,
+      })),
+    };
+    await place.replace(
+      `${folderOf(epoch)}/manifest-${version % SLOTS}`,
+      Buffer.from(JSON.stringify(manifest)),
+    );
+    const now: Memory = { ...databases, epoch, version, files };
+    await writePrivate(memoryFile, JSON.stringify(now));
+    return true;
+  }
+
+  let queued: Promise<boolean> | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+
+  /**
+   * The state as it is now is in the copy when this resolves.
+   *
+   * @param epoch of the worker whose data folder this is
+   * @param all large files too, however recently they were copied
+   * @returns false where it was there already
+   * @throws {CopyAway}
+   */
+  function save(epoch: number, all = false): Promise<boolean> {
+    // Whoever asks while one waits to begin is served by it.
+    queued ??= (async () => {
+      await running.catch(() => undefined);
+      queued = undefined;
+      const work = locked(async () => {
+        for (let tries = 1; ; tries++) {
+          try {
+            return await copyNow(epoch, all);
+          } catch (error) {
+            if (!(error instanceof Gone) || tries === TRIES) throw error;
+          }
+        }
+      });
+      running = work;
+      return work;
+    })();
+    return queued;
+  }
+  return { save };
+}
+
+async function manifestsOf(place: Place, epoch: number): Promise<Manifest[]> {
+  const names = (await place.list(folderOf(epoch))).filter((name) => name.startsWith('manifest-'));
+  const found: Manifest[] = [];
+  for (const name of names) {
+    const content = await place.read(`${folderOf(epoch)}/${name}`);
+    const manifest = manifestSchema.safeParse(parseJson(content));
+    if (manifest.success) found.push(manifest.data);
+  }
+  return found.toSorted((a, b) => b.version - a.version);
+}
+
+function parseJson(content: Buffer | undefined): unknown {
+  try {
+    return JSON.parse(content?.toString('utf8') ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Puts the newest state that the copy has in the place of whatever is in this data folder.
+ *
+ * @throws {CopyAway} {CopyDamaged}
+ */
+export async function restoreState(
+  place: Place,
+  places: StatePlaces,
+  epoch: number,
+): Promise<void> {
+  const missing = `${folderOf(epoch)}/manifest`;
+  const [newest] = await manifestsOf(place, epoch);
+  if (newest === undefined) throw new CopyDamaged(COPY.damaged(place.name, missing));
+  async function content(object: string, sha256: string): Promise<Buffer> {
+    const read = await place.read(object);
+    if (read === undefined || digestOf(read) !== sha256) {
+      throw new CopyDamaged(COPY.damaged(place.name, object));
+    }
+    return read;
+  }
+  const restored: Restored[] = [];
+  for (const { name, object, sha256 } of newest.databases) {
+    restored.push({ name, content: unpackDatabase(await content(object, sha256)) });
+  }
+  for (const { name, sha256 } of newest.files) {
+    restored.push({ name, content: await content(`${FILES}/${sha256}`, sha256) });
+  }
+  putState(places, restored);
+}

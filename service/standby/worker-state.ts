@@ -1,0 +1,197 @@
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import type { Configuration } from '#schemas/configuration.ts';
+import { syncFolderNow } from '#store/files/whole-file.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { CommitFile } from '../audit/log/commit.ts';
+import { writeDurably } from '../audit/log/log-folder.ts';
+import {
+  acknowledgementsFolder,
+  anchorFolder,
+  auditFolder,
+  meshFolder,
+  noticesFolder,
+  numberKeyFile,
+  privacyOutbox,
+  spoolFolder,
+} from '../files/data-folder.ts';
+
+/** A file of the worker's state, by a name that is the same on every machine. */
+export type StateFile = { name: string; path: string };
+
+/** Of processes, or made again. */
+const NOT_STATE = /(?:^|\/)(?:lock|[\w-]+\.lock|plans|\.[^/]*)$|-journal$/;
+
+/** Where the worker's state is, besides the log itself. */
+export type StatePlaces = {
+  /** Files of SQLite, by name. */
+  databases: StateFile[];
+  /** Folders of files that do not change once they are there, by name. */
+  folders: StateFile[];
+  /** Single files like those. */
+  files: StateFile[];
+  spools: string;
+};
+
+const DATABASES = {
+  anchor: 'anchor/anchor.sqlite',
+  sealing: 'audit/sealing.sqlite',
+  notifications: 'audit/notifications.sqlite',
+} as const;
+
+export function statePlaces(configuration: Configuration): StatePlaces {
+  const { MESH_MAILBOX } = configuration;
+  const ofMesh = MESH_MAILBOX === undefined ? undefined : meshFolder(configuration, MESH_MAILBOX);
+  return {
+    databases: [
+      { name: DATABASES.anchor, path: join(anchorFolder(configuration), 'anchor.sqlite') },
+      { name: DATABASES.sealing, path: join(auditFolder(configuration), 'sealing.sqlite') },
+      {
+        name: DATABASES.notifications,
+        path: join(auditFolder(configuration), 'notifications.sqlite'),
+      },
+      ...(ofMesh === undefined ? [] : [{ name: 'mesh.sqlite', path: join(ofMesh, 'mesh.sqlite') }]),
+    ],
+    folders: [
+      { name: 'notices', path: noticesFolder(configuration) },
+      { name: 'acknowledgements', path: acknowledgementsFolder(configuration) },
+      { name: 'privacy-officer', path: privacyOutbox(configuration) },
+      ...(ofMesh === undefined ? [] : [{ name: 'mesh', path: ofMesh }]),
+    ],
+    files: [{ name: 'number-hash.key', path: numberKeyFile(configuration) }],
+    spools: spoolFolder(configuration),
+  };
+}
+
+const isAbsent = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code));
+
+function filesBelow(folder: string, name: string): StateFile[] {
+  let entries: ReturnType<typeof readFolder>;
+  try {
+    entries = readFolder(folder);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => ({ path, name: `${name}/${relative(folder, path)}` }))
+    .filter((file) => !NOT_STATE.test(file.name) && !file.name.endsWith('.sqlite'));
+}
+
+const readFolder = (folder: string) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true });
+
+/**
+ * The files of the state as they are now, those of SQLite first. Spools are those that the anchor needs.
+ *
+ * @param anchored the folders of spools that are needed
+ */
+export function unchangingFiles(places: StatePlaces, anchored: readonly string[]): StateFile[] {
+  return [
+    ...places.folders.flatMap(({ name, path }) => filesBelow(path, name)),
+    ...places.files.filter(({ path }) => existsSync(path)),
+    ...anchored
+      .filter((folder) => dirname(folder) === places.spools)
+      .flatMap((folder) => filesBelow(folder, `spool/${basename(folder)}`)),
+  ];
+}
+
+/** Tells a file that has changed from one that has not; `undefined` where it is not there. */
+export function signatureOf(path: string): string | undefined {
+  try {
+    const { mtimeMs, ctimeMs, size, ino } = lstatSync(path);
+    return `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** A file of SQLite as one of its transactions left it, packed. Others may write to it in the meantime. */
+export function packDatabase(path: string, scratch: string): Buffer {
+  rmSync(scratch, { force: true });
+  const db = new DatabaseSync(path, { timeout: 5_000 });
+  try {
+    db.prepare('VACUUM INTO ?').run(scratch);
+  } finally {
+    db.close();
+  }
+  try {
+    return gzipSync(readFileSync(scratch), { level: 1 });
+  } finally {
+    rmSync(scratch, { force: true });
+  }
+}
+
+export const unpackDatabase = (packed: Buffer): Buffer => gunzipSync(packed);
+
+/** A file that was restored: its name, and what is in it. */
+export type Restored = { name: string; content: Buffer };
+
+/**
+ * Puts the state in the place of whatever is here, so that this machine's worker goes on where another one was.
+ * The log itself is not touched; what belongs to it is put to it.
+ */
+export function putState(places: StatePlaces, restored: readonly Restored[]): void {
+  const found = new Map(restored.map((file) => [file.name, file.content]));
+  for (const { name, path } of places.folders) {
+    for (const file of filesBelow(path, name)) rmSync(file.path, { force: true });
+  }
+  rmSync(places.spools, { recursive: true, force: true });
+  for (const { name, path } of places.databases) {
+    if (name === DATABASES.sealing) continue;
+    for (const each of [path, `${path}-journal`]) rmSync(each, { force: true });
+    const content = found.get(name);
+    if (content !== undefined) put(path, content);
+  }
+  for (const { name, path } of places.files) {
+    const content = found.get(name);
+    if (content !== undefined) put(path, content);
+  }
+  const roots = [...places.folders, { name: 'spool', path: places.spools }];
+  for (const { name, content } of restored) {
+    const root = roots.find((each) => name.startsWith(`${each.name}/`));
+    if (root !== undefined) put(join(root.path, name.slice(root.name.length + 1)), content);
+  }
+  const anchored = places.databases.find(({ name }) => name === DATABASES.anchor);
+  if (anchored !== undefined && found.has(DATABASES.anchor)) moveSpools(anchored.path, places);
+  const sealing = places.databases.find(({ name }) => name === DATABASES.sealing);
+  const ofLog = found.get(DATABASES.sealing);
+  if (sealing !== undefined && ofLog !== undefined) addToLog(sealing.path, ofLog);
+}
+
+function put(path: string, content: Buffer): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  writeDurably(dirname(path), [{ path: basename(path), content }]);
+}
+
+/** The spools are where this machine has them. */
+function moveSpools(path: string, { spools }: StatePlaces): void {
+  const anchor = Anchor.open(dirname(path));
+  try {
+    for (const folder of anchor.moveSpools(spools)) {
+      // Its process is gone; whoever opens it locks this.
+      if (existsSync(folder)) put(join(folder, 'lock'), Buffer.alloc(0));
+    }
+  } finally {
+    anchor.close();
+  }
+}
+
+/** Holds, gaps that were accepted and the like, which are the log's and not in its entries. */
+function addToLog(path: string, content: Buffer): void {
+  if (!existsSync(path)) return;
+  const beside = `${path}.restored`;
+  put(beside, content);
+  try {
+    CommitFile.addFrom(dirname(path), beside);
+  } finally {
+    rmSync(beside, { force: true });
+    syncFolderNow(dirname(path));
+  }
+}

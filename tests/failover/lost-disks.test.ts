@@ -1,0 +1,8 @@
+import { expect, test } from 'vitest';
+import { runLostDisks } from './lost-disks.ts';
+
+test('a worker whose disk is lost while it loads, or after it held a file, costs no answer, row, held file or notification', async () => {
+  const { wrong, answered } = await runLostDisks({ seed: 1, rounds: 2, steps: ['load', 'hold'] });
+  expect(wrong).toEqual([]);
+  expect(answered).toBeGreaterThan(20);
+}, 120_000);

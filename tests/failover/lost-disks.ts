@@ -1,0 +1,287 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { draws } from '#loaders/synthetic/random.ts';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
+import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
+import { readKeys } from '#service/audit/seal/keys.ts';
+import { makeSigner } from '#service/audit/tlog/note.ts';
+import { verifyLog } from '#service/audit/verify/verify.ts';
+import { NotificationFile } from '#service/notifications/notification-file.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { createStore } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { officer } from '../support/authority.ts';
+import { type Kept, keepRunning } from '../support/keep-running.ts';
+import { run } from '../support/processes.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+import { day, testNumber } from '../support/rows.ts';
+import { claims } from '../support/service.ts';
+import { until } from '../support/test-store.ts';
+import { fileCsv, type ModelRecord, person, planOf } from '../support/upload-model.ts';
+
+/**
+ * A worker is killed and its disk emptied while it seals, loads, holds a file or notifies, at a moment drawn from a
+ * seed, with a second worker standing by on another disk. Whatever was answered, acknowledged or held is there in the
+ * end, the log has one history, and authorities were notified of every access.
+ */
+
+export type LostDiskOptions = {
+  seed: number;
+  rounds: number;
+  /** Only these steps, in turn. */
+  steps?: readonly (typeof STEPS)[number][];
+  say?: (line: string) => void;
+};
+
+const AUTHORITY = 'ZZ101';
+const ROWS_A_FILE = 200;
+const FIRST = 30;
+const REMOVED = 20;
+const DEADLINE_MS = 20_000;
+const PAGE = { most: 100, mostCharacters: 10_000_000 };
+const STEPS = ['seal', 'load', 'hold', 'notify'] as const;
+const BEGINS_WITHIN_MS: Record<(typeof STEPS)[number], number> = {
+  seal: 1_500,
+  load: 600,
+  hold: 0,
+  notify: 1_500,
+};
+
+type Room = { dataDir: string; worker: Kept };
+
+export async function runLostDisks(options: LostDiskOptions) {
+  const { seed, rounds, steps = STEPS, say = () => undefined } = options;
+  const redis = await startRedisServer();
+  const folder = await mkdtemp(join(tmpdir(), 'cpf-disks-'));
+  const keyFile = join(folder, 'audit-key');
+  const wrong: string[] = [];
+  mkdirSync(join(folder, 'copy'));
+  writeFileSync(keyFile, `${makeSigner('cp-flags/test')}\n`, { mode: 0o600 });
+  const environmentOf = (dataDir: string, role: string): Record<string, string> => ({
+    DATA_DIR: dataDir,
+    ROLE: role,
+    REDIS_URL: redis.url,
+    AUDIT_COPY: join(folder, 'copy'),
+    AUDIT_KEY_FILE: keyFile,
+    NOTIFICATIONS_WINDOW_MINUTES: '0.01',
+  });
+  const rooms = ['a', 'b'].map((name) => join(folder, name));
+  const [first = '', second = ''] = rooms;
+  const created = await run(['init', '--demo'], environmentOf(first, 'worker'));
+  if (created.code !== 0) wrong.push(created.stderr);
+  const phone = '02079460199';
+  const added = ['authority', 'set', AUTHORITY, '--name', 'A Council', '--emergency'];
+  const set = await run([...added, phone], environmentOf(first, 'worker'));
+  if (set.code !== 0) wrong.push(set.stderr);
+
+  const start = (dataDir: string): Room => ({
+    dataDir,
+    worker: keepRunning(environmentOf(dataDir, 'worker')),
+  });
+  let atWork = start(first);
+  await until(() => atWork.worker.address() !== undefined, 'the first worker being at work');
+  let standsBy = start(second);
+  const ward = join(folder, 'ward');
+  const lookup = keepRunning(environmentOf(ward, 'lookup'));
+  await until(() => lookup.address() !== undefined, 'lookups');
+  const nurse = await (await openDemoIssuer(ward)).sign(claims(), 36_000);
+
+  const answered: string[] = [];
+  const shown = new Set<string>();
+  const loaded: NhsNumber[] = [];
+  let sequence = 0;
+  let silence = 0;
+  const done = new AbortController();
+
+  async function look(): Promise<void> {
+    let answeredAt = performance.now();
+    for (let i = 0; !done.signal.aborted; i++) {
+      const nhsNumber = loaded[i % Math.max(1, loaded.length)] ?? testNumber(0);
+      const isHeld = loaded.length > 0;
+      try {
+        const response = await fetch(`${lookup.address()}/lookup`, {
+          method: 'POST',
+          headers: {
+            authorization: `Bearer ${nurse}`,
+            'content-type': 'application/json',
+            'x-request-id': randomUUID(),
+          },
+          body: JSON.stringify({ nhsNumber }),
+          signal: AbortSignal.timeout(DEADLINE_MS),
+        });
+        const body: unknown = await response.json();
+        if (response.status !== 200) throw new Error('not answered');
+        const { auditId, outcome } = lookupAnswerSchema.parse(body);
+        answered.push(auditId);
+        silence = Math.max(silence, performance.now() - answeredAt);
+        answeredAt = performance.now();
+        if (outcome === 'flagged') shown.add(nhsNumber);
+        else if (isHeld) wrong.push('"no flag" of a child with a plan');
+      } catch {
+        // Could not check.
+      }
+      await pause(10);
+    }
+  }
+
+  /** Sends a file to whichever worker is at work until it is acknowledged. */
+  async function send(records: ModelRecord[]): Promise<Acknowledgement> {
+    sequence += 1;
+    const body = fileCsv({ records });
+    const createdAt = new Date().toISOString();
+    const query = `?sequence=${sequence}&createdAt=${createdAt}&rowCount=${records.length}`;
+    for (;;) {
+      try {
+        const issuer = await openDemoIssuer(atWork.dataDir);
+        const response = await fetch(`${atWork.worker.address()}/uploads${query}`, {
+          method: 'POST',
+          body,
+          headers: {
+            authorization: `Bearer ${await issuer.sign(officer(AUTHORITY), 600)}`,
+            'content-type': 'text/csv',
+            'x-request-id': randomUUID(),
+          },
+          signal: AbortSignal.timeout(DEADLINE_MS),
+        });
+        const answer: unknown = await response.json();
+        if (response.status !== 200) throw new Error('not acknowledged');
+        return acknowledgementSchema.parse(answer);
+      } catch {
+        await pause(50);
+      }
+    }
+  }
+
+  async function load(count: number): Promise<void> {
+    const from = 1_000 * (sequence + 1);
+    const records = Array.from({ length: count }, (_, i) => planOf(from + i));
+    const { code } = await send(records);
+    if (code !== 'CPF02') wrong.push(`a file was answered ${code}`);
+    loaded.push(...records.map((_, i) => person(from + i).nhsNumber as NhsNumber));
+  }
+
+  /** The worker's machine is lost with its disk; another machine stands by from then on. */
+  async function loseDisk(): Promise<void> {
+    const lost = atWork;
+    await lost.worker.abandon();
+    rmSync(lost.dataDir, { recursive: true, force: true });
+    atWork = standsBy;
+    await until(() => atWork.worker.address() !== undefined, 'the second worker taking over').catch(
+      (error: unknown) => {
+        throw new Error(`${String(error)}\n${atWork.worker.errors()}`);
+      },
+    );
+    standsBy = start(lost.dataDir);
+  }
+
+  async function releaseHeld(): Promise<void> {
+    const named = ['--by', 'A. Example', '--reason', 'asked the council'];
+    const id = `${AUTHORITY}-${sequence}`;
+    const released = await run(['release', id, ...named], environmentOf(atWork.dataDir, 'worker'));
+    if (released.code !== 0) wrong.push(`not released: ${released.stdout}${released.stderr}`);
+  }
+
+  async function round(number: number): Promise<void> {
+    const draw = draws(seed, number);
+    const step = steps[number % steps.length] ?? 'seal';
+    const inMs = draw() * BEGINS_WITHIN_MS[step];
+    silence = 0;
+    let under: Promise<void> = Promise.resolve();
+    if (step === 'load') under = load(ROWS_A_FILE);
+    if (step === 'hold') {
+      const gone = loaded.splice(0, Math.max(REMOVED, Math.ceil(loaded.length / 3)));
+      const records = gone.map((nhsNumber): ModelRecord => {
+        const record = planOf(0, { deleteDate: day('2026-09-15') });
+        return { ...record, child: person(0, { nhsNumber }) };
+      });
+      const { held } = await send(records);
+      if (held === undefined) wrong.push('nothing was held');
+    }
+    await pause(inMs);
+    await loseDisk();
+    await under;
+    if (step === 'hold') await releaseHeld();
+    const before = answered.length;
+    await until(() => answered.length > before + 5, 'lookups being answered again');
+    say(
+      `${number}: ${step} after ${Math.round(inMs)} ms; ${Math.round(silence)} ms without an answer; ${answered.length} answered, file ${sequence}`,
+    );
+  }
+
+  let looking: Promise<void> | undefined;
+  try {
+    await load(FIRST);
+    looking = look();
+    for (let number = 0; number < rounds; number++) await round(number);
+    done.abort();
+    await looking;
+    await compare();
+  } catch (error) {
+    wrong.push(error instanceof Error ? (error.stack ?? error.message) : 'unknown');
+  } finally {
+    done.abort();
+    await looking;
+    await Promise.all([lookup.stop(), standsBy.worker.stop()]);
+    await atWork.worker.stop();
+    await redis.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+  return { wrong, answered: answered.length };
+
+  /** Whether the worker that is left has everything. */
+  async function compare(): Promise<void> {
+    const log = join(atWork.dataDir, 'audit');
+    const streams = createAuditStreams(redis.admin);
+    await until(async () => {
+      const sealed = sealedRange(log)?.numbers ?? [];
+      return (await streams.numbers()).every((n, stream) => n <= (sealed[stream] ?? 0));
+    }, 'events being sealed');
+    const times = new Map<string, number>();
+    for await (const { event } of sealedEvents(log, 0)) {
+      if (event.type === 'lookup') times.set(event.auditId, (times.get(event.auditId) ?? 0) + 1);
+    }
+    const absent = answered.filter((id) => !times.has(id));
+    if (absent.length > 0) wrong.push(`${absent.length} answers have no event`);
+    if ([...times.values()].some((count) => count > 1)) wrong.push('an event is there twice');
+    const signers = await readKeys(keyFile);
+    const { findings } = await verifyLog({
+      folder: log,
+      keys: signers.map(({ verifierKey }) => verifierKey),
+    });
+    wrong.push(...findings.map(({ detail }) => detail));
+
+    const anchor = Anchor.open(join(atWork.dataDir, 'anchor'));
+    const { tallies } = await createStore(redis.admin, anchor).tallyWithGenerations();
+    const [held, anchored] = [tallies.get(AUTHORITY), anchor.authority(AUTHORITY)];
+    if (held?.rows !== anchored?.rows || held?.digest !== anchored?.digest) {
+      wrong.push('Redis holds other rows than were acknowledged');
+    }
+    anchor.close();
+
+    await until(() => {
+      const told = notified(log);
+      return [...shown].every((number) => told.has(number));
+    }, 'every access being notified');
+  }
+}
+
+/** The children of whom a notification tells. */
+const notified = (log: string): Set<string> =>
+  NotificationFile.read(log, (file) => {
+    const found = new Set<string>();
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const { notifications } = file.page(AUTHORITY, after, PAGE);
+      for (const { entries } of notifications) {
+        for (const { nhsNumber } of entries) found.add(nhsNumber);
+      }
+      after = notifications.at(-1)?.id;
+    }
+    return found;
+  }) ?? new Set();
