@@ -168,7 +168,7 @@ export async function startService(
       port: () => port,
     });
     const pages = lookups && (await startPages(start, browsers, { readiness, lookups }));
-    const desks = worker && startDesks(browsers, worker.forRoutes);
+    const desks = worker && (await startDesks(start, browsers, worker.forRoutes));
 
     const own = watchHealth(start, {
       readiness,

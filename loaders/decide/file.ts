@@ -57,8 +57,11 @@ type Answered =
   | { kind: 'refused'; acknowledgement: Acknowledgement }
   | { kind: 'new' };
 
-/** How many rows a file adds, takes away and changes otherwise. */
-export type Difference = { added: number; removed: number; changed: number };
+/**
+ * How many rows a file adds, takes away and changes otherwise; and how many people have a plan in force that will be
+ * so no longer.
+ */
+export type Difference = { added: number; removed: number; changed: number; stops: number };
 
 type FileDecision = {
   difference: Difference;
@@ -246,6 +249,10 @@ export class FileDecider {
       added: decided.effects.added,
       removed: decided.removals.rows + (leftOut?.length ?? 0),
       changed: decided.effects.changed,
+      stops: new Set([
+        ...decided.removals.stops,
+        ...(leftOut ?? []).flatMap(({ inForce, nhsNumber }) => (inForce ? nhsNumber : [])),
+      ]).size,
     };
     if (decided.accepted === 0 && waiting.records === 0 && records > 0) {
       return { difference, outcome: { kind: 'refuse', code: 'CPF04' } };
@@ -518,6 +525,7 @@ function together(decided: Decided, waiting: Decided | undefined): Decided {
       rows: decided.removals.rows + waiting.removals.rows,
       records: decided.removals.records + waiting.removals.records,
       tally: decided.removals.tally,
+      stops: decided.removals.stops,
     },
   };
 }

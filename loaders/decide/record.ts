@@ -142,6 +142,10 @@ export function isRemoval(row: PlanRow, match: PlanRow, now: number): boolean {
   return ends || (match.currentUntil > now && row.currentUntil <= now);
 }
 
+/** Whether a row takes a plan that is in force out of it at once; of one that ends later it does not. */
+export const isStop = (row: PlanRow, match: PlanRow, now: number): boolean =>
+  match.currentUntil > now && (row.deleteDate !== undefined || row.currentUntil <= now);
+
 /** Plans of the row's person and type, other than the row itself, that are in force. */
 function plansInForce(
   row: RowFacts,

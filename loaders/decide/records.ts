@@ -18,7 +18,7 @@ import type { Store } from '#store/store.ts';
 import { NO_EFFECTS } from '../answers/acknowledge.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { SpooledRecord, Whose } from '../spool/spooled-rows.ts';
-import { decideRecord, isRemoval } from './record.ts';
+import { decideRecord, isRemoval, isStop } from './record.ts';
 
 const RECORDS_A_STEP = 500;
 const RECORDS_A_TURN = 100;
@@ -47,7 +47,13 @@ export type Decided = {
   /** What the rows do, removals apart. */
   effects: Record<RowEffect, number>;
   /** Rows that take something away which is shown; kept apart in the spool. */
-  removals: { rows: number; records: number; tally: Tally };
+  removals: {
+    rows: number;
+    records: number;
+    tally: Tally;
+    /** Of whom a plan that is in force is so no longer. */
+    stops: Set<NhsNumber>;
+  };
 };
 
 /** Findings go where they are capped, so that a file full of them does not fill memory. */
@@ -68,7 +74,7 @@ export async function decideRecords(
   const decided = {
     accepted: 0,
     effects: { ...NO_EFFECTS },
-    removals: { rows: 0, records: 0, tally: new Tally() },
+    removals: { rows: 0, records: 0, tally: new Tally(), stops: new Set<NhsNumber>() },
   };
   let seen = 0;
   for await (const { batch, held } of withHeld(records, options)) {
@@ -112,6 +118,7 @@ export async function decideRecords(
         if (isTakingAway) {
           removes = true;
           decided.removals.rows += 1;
+          if (isStop(row, match, seconds)) decided.removals.stops.add(nhsNumber);
           spool.holdBack(record, placed);
         } else {
           decided.effects[effect] += 1;

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
@@ -98,6 +98,41 @@ export async function loadFile(
 }
 
 /**
+ * Loads a file as {@link loadFile} does, if it is the file that was compared and does what was said of it then; else
+ * nothing changes, not even the audit.
+ *
+ * @throws {LoadFailed} as {@link loadFile}
+ */
+export async function loadAsShown(
+  store: Store,
+  anchor: Anchor,
+  source: UploadSource,
+  shown: Pick<FileDifference, 'basis' | 'difference'>,
+  options: LoadOptions,
+): Promise<{ kind: 'answered'; acknowledgement: Acknowledgement } | { kind: 'changed' }> {
+  const loading = new Loading(store, anchor, source, options, shown);
+  try {
+    return { kind: 'answered', acknowledgement: await loading.load() };
+  } catch (error) {
+    if (error instanceof NotAsShown) return { kind: 'changed' };
+    throw asLoadFailed(error, loading.begun);
+  } finally {
+    loading.end();
+  }
+}
+
+/** What a file would do. */
+export type FileDifference = {
+  acknowledgement: Acknowledgement;
+  difference: Difference;
+  /**
+   * Names the file and all that it was compared with: the dataset, what its authority holds, has set and has waiting.
+   * Empty where nothing was compared.
+   */
+  basis: string;
+};
+
+/**
  * What {@link loadFile} would answer, and by how many rows the store would differ, without changing
  * anything: neither the store nor its ledger, audit or anchor. Nobody is kept waiting by it, so what it says
  * holds only as long as nobody else loads.
@@ -109,7 +144,7 @@ export async function differFile(
   anchor: Anchor,
   source: UploadSource,
   options: Omit<LoadOptions, 'onNotice' | 'lockWaitMs'>,
-): Promise<{ acknowledgement: Acknowledgement; difference: Difference }> {
+): Promise<FileDifference> {
   const loading = new Loading(store, anchor, source, options);
   try {
     return await loading.differ();
@@ -120,7 +155,18 @@ export async function differFile(
   }
 }
 
-const NO_DIFFERENCE: Difference = { added: 0, removed: 0, changed: 0 };
+const NO_DIFFERENCE: Difference = { added: 0, removed: 0, changed: 0, stops: 0 };
+
+/** A file would do something else than was shown. */
+class NotAsShown extends Error {
+  override name = 'NotAsShown';
+}
+
+const isSame = (one: Difference, other: Difference): boolean =>
+  one.added === other.added &&
+  one.removed === other.removed &&
+  one.changed === other.changed &&
+  one.stops === other.stops;
 
 /** One file on its way. */
 class Loading {
@@ -132,10 +178,18 @@ class Loading {
   readonly #options: LoadOptions;
   readonly #bytes: SourceBytes;
   readonly #receivedAt: number;
+  readonly #shown: Pick<FileDifference, 'basis' | 'difference'> | undefined;
   #spool: Spool | undefined;
   #giveSlot = (): void => undefined;
 
-  constructor(store: Store, anchor: Anchor, source: UploadSource, options: LoadOptions) {
+  constructor(
+    store: Store,
+    anchor: Anchor,
+    source: UploadSource,
+    options: LoadOptions,
+    shown?: Pick<FileDifference, 'basis' | 'difference'>,
+  ) {
+    this.#shown = shown;
     this.#store = store;
     this.#anchor = anchor;
     this.#source = source;
@@ -149,6 +203,7 @@ class Loading {
     this.#giveSlot = (await this.#options.slots?.take()) ?? this.#giveSlot;
     const { read, file, spool } = await this.#read();
     const header = read.usable;
+    if (header === undefined && this.#shown !== undefined) throw new NotAsShown();
     const acknowledgement =
       header === undefined
         ? await this.#refuse(file, file.refusal(read.refusal ?? 'CPF01'))
@@ -158,22 +213,24 @@ class Loading {
     return withEcho(acknowledgement, spool);
   }
 
-  async differ(): Promise<{ acknowledgement: Acknowledgement; difference: Difference }> {
+  async differ(): Promise<FileDifference> {
     const { read, file, spool } = await this.#read();
     const header = read.usable;
     const nothing = (acknowledgement: Acknowledgement) => ({
       acknowledgement,
       difference: NO_DIFFERENCE,
+      basis: '',
     });
     if (header === undefined) return nothing(file.refusal(read.refusal ?? 'CPF01'));
+    const basis = await this.#basis(read, header);
     const answer = await file.answer(header);
     if (answer.kind !== 'new') return nothing(answer.acknowledgement);
     const { difference, outcome } = await file.decide(header, spool, undefined, false);
     switch (outcome.kind) {
       case 'load':
-        return { difference, acknowledgement: outcome.journal.acknowledgement };
+        return { basis, difference, acknowledgement: outcome.journal.acknowledgement };
       case 'held':
-        return { difference, acknowledgement: outcome.heldFile.acknowledgement };
+        return { basis, difference, acknowledgement: outcome.heldFile.acknowledgement };
       case 'refuse':
         return nothing(file.refusal(outcome.code));
     }
@@ -215,7 +272,11 @@ class Loading {
     const { sequence, authority } = header;
     const lost = await endInterrupted(store, anchor, lock, { sequence, sha256: read.sha256 });
     const base = anchor.authority(authority);
+    if (this.#shown !== undefined && this.#shown.basis !== (await this.#basis(read, header))) {
+      throw new NotAsShown();
+    }
     const answer = await file.answer(header);
+    if (this.#shown !== undefined && answer.kind !== 'new') throw new NotAsShown();
     if (answer.kind === 'refused') return this.#refuse(file, answer.acknowledgement);
     await giveNotice(store, read, header, this.#options);
     if (answer.kind === 'repeat') {
@@ -223,7 +284,10 @@ class Loading {
       if (lost !== undefined) anchor.commitLoad(authority, lost);
       return answer.acknowledgement;
     }
-    const { outcome } = await file.decide(header, spool, lock, lost !== undefined);
+    const { outcome, difference } = await file.decide(header, spool, lock, lost !== undefined);
+    if (this.#shown !== undefined && !isSame(this.#shown.difference, difference)) {
+      throw new NotAsShown();
+    }
     switch (outcome.kind) {
       case 'refuse':
         return this.#refuse(file, file.refusal(outcome.code));
@@ -232,6 +296,25 @@ class Loading {
       case 'load':
         return this.#apply(spool, lock, outcome.journal, base);
     }
+  }
+
+  /** See {@link FileDifference}. */
+  async #basis(
+    { sha256 }: ReadUpload,
+    { authority, sequence, createdAt, full }: WholeHeader,
+  ): Promise<string> {
+    const state = await this.#store.intakeState(authority);
+    const entry = await this.#store.fileOf(authority, sequence + state.sequenceOffset);
+    const waiting = this.#anchor.heldFiles().filter((held) => held.authority === authority);
+    const compared = [
+      { sha256, authority, sequence, createdAt, full },
+      this.#anchor.dataset()?.id,
+      this.#anchor.authority(authority),
+      state,
+      entry && [entry.sha256, entry.code, entry.held],
+      waiting.map(({ id }) => id),
+    ];
+    return hash('sha256', JSON.stringify(compared));
   }
 
   async #refuse(file: FileDecider, acknowledgement: Acknowledgement): Promise<Acknowledgement> {

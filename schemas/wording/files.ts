@@ -3,7 +3,7 @@
 const NAME_OF_CSV = 'ODS-sequence-yyyymmddHHMM-rows.csv (the rows may be left out)';
 
 /** The ways in which a file comes; each sender can say other things of it. */
-export type WayIn = 'command' | 'http' | 'inbox' | 'mesh';
+export type WayIn = 'command' | 'http' | 'page' | 'inbox' | 'mesh';
 
 const OPTIONS = {
   authority: '--authority',
@@ -12,6 +12,14 @@ const OPTIONS = {
   rowCount: '--rows',
 } as const;
 
+/** What the fields of the upload page are called. */
+export const UPLOAD_FIELDS = {
+  authority: 'File',
+  sequence: 'Number of the file',
+  createdAt: 'When it was made',
+  rowCount: 'Number of rows',
+} as const satisfies Record<keyof typeof OPTIONS, string>;
+
 /** How a sender says it. */
 function how(field: keyof typeof OPTIONS, way: WayIn): string {
   switch (way) {
@@ -19,6 +27,8 @@ function how(field: keyof typeof OPTIONS, way: WayIn): string {
       return `by ${OPTIONS[field]}, as ${field} in a file NAME.json beside it, or in its name, ${NAME_OF_CSV}`;
     case 'http':
       return `in the address, ?${field}=, or a header (X-Upload-...)`;
+    case 'page':
+      return `under “${UPLOAD_FIELDS[field]}”, or in the file’s name, ${NAME_OF_CSV}`;
     case 'inbox':
       return `as ${field} in a file NAME.json put there before it, or in its name, ${NAME_OF_CSV}`;
     case 'mesh':

@@ -8,7 +8,7 @@ import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/
 import { type CsvMetadata, type Difference, differFile } from '#loaders/load/load.ts';
 import { loadFiles } from '#loaders/load/load-files.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { readTypedDay, readTypedTime } from '#schemas/typed-time.ts';
+import { isoOfTyped } from '#schemas/typed-time.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { ANSWER_FORMATS, type AnswerFormat } from '#schemas/uploads/formats.ts';
@@ -47,12 +47,6 @@ function wholeNumber(option: string, text: string): number {
   return Number(text);
 }
 
-/** As the reader of files takes it, where it was typed as people do; anything else is its to judge. */
-function isoTime(text: string): string {
-  const time = readTypedTime(text);
-  return time === undefined ? (readTypedDay(text) ?? text) : new Date(time).toISOString();
-}
-
 export function metadataOf({
   authority,
   sequence,
@@ -64,7 +58,7 @@ export function metadataOf({
     ...(full === true && { full }),
     ...(authority !== undefined && { authority }),
     ...(sequence !== undefined && { sequence: wholeNumber('--sequence', sequence) }),
-    ...(created !== undefined && { createdAt: isoTime(created) }),
+    ...(created !== undefined && { createdAt: isoOfTyped(created) }),
     ...(rows !== undefined && { rowCount: wholeNumber('--rows', rows) }),
   };
 }

@@ -1,4 +1,5 @@
-import type { LoadProgress, OnProgress } from '#loaders/check/progress.ts';
+import type { OnProgress } from '#loaders/check/progress.ts';
+import { type FileProgress, NOT_BEGUN, progressOf, secondsLeft } from '../uploads/progress.ts';
 
 /** The part of a terminal or pipe that progress is written to. */
 type ProgressOutput = { isTTY?: boolean; columns?: number; write(text: string): unknown };
@@ -17,13 +18,6 @@ const LINE_EVERY_MS = 5_000;
 const BAR_WIDTH = 24;
 const NARROW = 70;
 
-/** How much of the work on a file each step is: of a first file of 39,000 records 2.1, 1.1 and 1.4 s. */
-const STEPS = {
-  reading: { before: 0, share: 0.4, doing: 'reading' },
-  deciding: { before: 0.4, share: 0.3, doing: 'checking' },
-  applying: { before: 0.7, share: 0.3, doing: 'loading' },
-} as const;
-
 const count = new Intl.NumberFormat('en-GB');
 const plural = (number: number, thing: string): string =>
   `${count.format(number)} ${thing}${number === 1 ? '' : 's'}`;
@@ -31,24 +25,6 @@ const plural = (number: number, thing: string): string =>
 function timeText(seconds: number): string {
   if (seconds < 60) return `${Math.ceil(seconds)} s`;
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-}
-
-type State = { share: number; records: number; doing: string };
-
-function stateOf(progress: LoadProgress, sizeBytes: number, records: number): State {
-  const { before, share, doing } = STEPS[progress.step];
-  const [done, of] =
-    progress.step === 'reading'
-      ? [progress.bytes, sizeBytes]
-      : progress.step === 'deciding'
-        ? [progress.records, progress.of]
-        : [progress.rows, progress.of];
-  return {
-    share: before + share * (of === 0 ? 1 : Math.min(1, done / of)),
-    // Rows are not records: what was counted while reading stands.
-    records: progress.step === 'reading' ? progress.records : records,
-    doing,
-  };
 }
 
 /**
@@ -66,7 +42,7 @@ export function createProgress(
   // A pseudo-terminal may say that it has none.
   const columns = output.columns || 80;
   const everyMs = terminal ? REDRAWN_EVERY_MS : LINE_EVERY_MS;
-  const states: State[] = files.map(() => ({ share: 0, records: 0, doing: 'reading' }));
+  const states: FileProgress[] = files.map(() => NOT_BEGUN);
   const answered = new Set<number>();
   const beganAt = now();
   const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -88,7 +64,7 @@ export function createProgress(
     const parts = [`${Math.floor(share * 100)} %`, what, plural(records, 'record')];
     if (seconds >= 1 && share > 0) {
       parts.push(`${count.format(Math.round(records / seconds))} a second`);
-      parts.push(`${timeText((seconds * (1 - share)) / share)} left`);
+      parts.push(`${timeText(secondsLeft(seconds, share))} left`);
     }
     const said = parts.join(', ');
     if (!terminal) return `${files.length === 1 ? `${files[0]?.name}: ` : ''}${said}`;
@@ -111,8 +87,8 @@ export function createProgress(
 
   return {
     reportOf: (file) => (progress) => {
-      const records = states[file]?.records ?? 0;
-      states[file] = stateOf(progress, files[file]?.sizeBytes ?? 0, records);
+      const before = states[file] ?? NOT_BEGUN;
+      states[file] = progressOf(progress, files[file]?.sizeBytes ?? 0, before);
       show();
     },
     done(file) {

@@ -45,6 +45,9 @@ export const auditSpoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 
 /** Spools of loads under way. */
 export const spoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'spool');
 
+/** Uploads from pages, until it is known what they would do and their senders have said that they shall. */
+export const previewsFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'previews');
+
 /** Who was verified in PDS, by keyed digest, and when. May be removed: everybody is then asked about again. */
 export const tracingMemoryFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'tracing.sqlite');
 

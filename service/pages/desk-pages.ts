@@ -2,6 +2,7 @@ import type { DependenciesOf } from '../routes/route.ts';
 import { councilHome } from './council/home.ts';
 import { councilLooks, councilLooksDownload, councilLooksOfChild } from './council/looks.ts';
 import { councilNumbers, councilNumbersCheck, councilNumbersSet } from './council/numbers.ts';
+import { UPLOAD_PAGES } from './council/upload.ts';
 import {
   councilWithdrawal,
   councilWithdrawalAsk,
@@ -18,6 +19,7 @@ import { OFFICER_PAGES } from './officer/pages.ts';
 /** Every page there is of councils, privacy officers and operators. They are no part of the API. */
 export const DESK_PAGES = [
   councilHome,
+  ...UPLOAD_PAGES,
   councilLooks,
   councilLooksOfChild,
   councilLooksDownload,
@@ -35,5 +37,8 @@ export const DESK_PAGES = [
   councilWithdrawalUndo,
 ] as const;
 
-/** What they work with, beside what all pages have in common. */
-export type DeskWorkDependencies = Omit<DependenciesOf<typeof DESK_PAGES>, keyof DeskDependencies>;
+/** What they work with, beside what all pages have in common and what is made for them alone. */
+export type DeskWorkDependencies = Omit<
+  DependenciesOf<typeof DESK_PAGES>,
+  keyof DeskDependencies | 'isDemo' | 'previews'
+>;

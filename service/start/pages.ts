@@ -1,11 +1,12 @@
 import type { Readiness } from '#store/trust/readiness.ts';
-import { councilsFile } from '../files/data-folder.ts';
+import { councilsFile, previewsFolder } from '../files/data-folder.ts';
 import type { MountedRoute, NotFound } from '../http/route.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
 import { DESK_PAGES, type DeskWorkDependencies } from '../pages/desk-pages.ts';
 import { absentPages, createNotFound, createPages, PAGES } from '../pages/pages.ts';
 import { mount } from '../routes/route.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
+import { createPreviews } from '../uploads/previews.ts';
 import type { Browsers } from './browsers.ts';
 import type { StartContext } from './context.ts';
 import type { Lookups } from './lookups.ts';
@@ -32,13 +33,17 @@ export async function startPages(
 }
 
 /** The pages of councils, officers and operators, by the same parts as the API's routes of their systems. */
-export function startDesks(
+export async function startDesks(
+  { configuration, add }: StartContext,
   browsers: Browsers | undefined,
   work: WorkRoutesDependencies & DeskWorkDependencies,
-): Started {
+): Promise<Started> {
   if (browsers === undefined) return { routes: absentPages(DESK_PAGES) };
+  const previews = createPreviews({ ...work, folder: previewsFolder(configuration) });
+  add(previews.stop);
+  await previews.sweep();
   return {
-    routes: mount(DESK_PAGES, { ...work, ...browsers }),
+    routes: mount(DESK_PAGES, { ...work, ...browsers, previews }),
     notFound: createNotFound(browsers),
   };
 }

@@ -30,3 +30,12 @@ if (filter !== null) {
   };
   box.addEventListener('input', show);
 }
+
+// A file that is dropped beside its box would be opened in place of the page.
+if (document.querySelector('input[type="file"]') !== null) {
+  for (const type of ['dragover', 'drop']) {
+    document.addEventListener(type, (event) => {
+      if (!(event.target instanceof HTMLInputElement)) event.preventDefault();
+    });
+  }
+}

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Scope } from '#schemas/people/identity.ts';
-import { COUNCIL } from '#schemas/wording/council.ts';
+import { COUNCIL, UPLOAD } from '#schemas/wording/council.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
@@ -26,6 +26,7 @@ export const COUNCIL_DESK: Desk = {
   without: 'authority-token-required',
   links: [
     { href: '/council', text: COUNCIL.home },
+    { href: '/council/upload', text: UPLOAD.title },
     { href: '/council/looks', text: LOOKS.title },
     { href: '/council/numbers', text: NUMBERS.title },
     { href: '/council/withdrawals', text: WITHDRAWALS.title },

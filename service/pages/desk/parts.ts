@@ -31,12 +31,20 @@ ${rows.map(
 `,
 )}</dl>`;
 
-/** Links to the neighbouring pages of a long list, each where there is one. */
-export const pager = ({ newer, older }: { newer?: string; older?: string }): Html | false =>
+/** Links to the neighbouring pages of a long list, newest first unless `words` say else, each where there is one. */
+export const pager = ({
+  newer,
+  older,
+  words = DESK,
+}: {
+  newer?: string;
+  older?: string;
+  words?: { newer: string; older: string };
+}): Html | false =>
   (newer !== undefined || older !== undefined) &&
   html`<nav class="cpf-pager" aria-label="${DESK.pages}">
-${newer !== undefined && html`<a class="nhsuk-link" href="${newer}" rel="prev">${DESK.newer}</a>`}
-${older !== undefined && html`<a class="nhsuk-link" href="${older}" rel="next">${DESK.older}</a>`}
+${newer !== undefined && html`<a class="nhsuk-link" href="${newer}" rel="prev">${words.newer}</a>`}
+${older !== undefined && html`<a class="nhsuk-link" href="${older}" rel="next">${words.older}</a>`}
 </nav>`;
 
 export type TextField = {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { differFile, loadFile } from '#loaders/load/load.ts';
+import { differFile, loadAsShown, loadFile } from '#loaders/load/load.ts';
 import { validateFile } from '#loaders/load/validate.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { day } from '../../support/rows.ts';
@@ -47,7 +47,7 @@ describe('a look without consequences', () => {
       { path, name: path },
       options,
     );
-    expect(difference).toEqual({ added: 1, removed: 1, changed: 1 });
+    expect(difference).toEqual({ added: 1, removed: 1, changed: 1, stops: 1 });
     expect(await everything()).toEqual(before);
     expect(await loadFile(t.store, t.anchor, { path, name: path }, options)).toEqual(
       acknowledgement,
@@ -75,7 +75,7 @@ describe('a look without consequences', () => {
         metadata: metadata(1, { authority, sequence: 2, full: true }),
       },
     );
-    expect(difference).toEqual({ added: 0, removed: 3, changed: 0 });
+    expect(difference).toEqual({ added: 0, removed: 3, changed: 0, stops: 3 });
     expect(acknowledgement.held).toMatchObject({ leftOut: 3 });
     expect(t.anchor.heldFiles()).toEqual([]);
   });
@@ -93,5 +93,72 @@ describe('a look without consequences', () => {
     });
     await writeFile(path, fileXml(upload({ records })).slice(0, -20));
     expect((await validateFile({ path, name: path }, { now })).code).toBe('CPF01');
+  });
+});
+
+describe('a file that was looked at first', () => {
+  const options = {
+    spoolDir: l.spoolDir,
+    addAuthority: true,
+    by: 'test',
+    now: () => RECEIVED_AT,
+  };
+
+  /** All there is but the counters of locks, which a look under the lock takes on. */
+  const kept = async () =>
+    Object.entries(await everything()).filter(([key]) => !key.endsWith(':fence'));
+
+  /** A file that ends one of two plans, as it was looked at, and what would change what it does. */
+  async function looked() {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(1), planOf(2)]);
+    const path = join(t.dataDir, `${authority}.xml`);
+    const records = [planOf(1, { endDate: day('2026-11-20') })];
+    await writeFile(path, fileXml(upload({ authority, sequence: 2, records })));
+    const source = { path, name: path };
+    const shown = await differFile(t.store, t.anchor, source, options);
+    return { authority, path, source, shown };
+  }
+
+  test('is loaded where it does what was said of it', async () => {
+    const { source, shown } = await looked();
+    expect(await loadAsShown(t.store, t.anchor, source, shown, options)).toEqual({
+      kind: 'answered',
+      acknowledgement: shown.acknowledgement,
+    });
+  });
+
+  test('counts a plan that ends later as one that is still shown', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(1)]);
+    const path = join(t.dataDir, 'later.xml');
+    const records = [planOf(1, { endDate: day('2027-11-20') })];
+    await writeFile(path, fileXml(upload({ authority, sequence: 2, records })));
+    const { difference } = await differFile(t.store, t.anchor, { path, name: path }, options);
+    expect(difference).toMatchObject({ removed: 1, stops: 0 });
+  });
+
+  test.each<[string, (of: Awaited<ReturnType<typeof looked>>) => Promise<unknown>]>([
+    ['another file came in between', ({ authority }) => loadRecords(authority, 3, [planOf(3)])],
+    ['it was loaded in between', ({ source }) => loadFile(t.store, t.anchor, source, options)],
+    [
+      'its bytes are others',
+      ({ path, authority }) =>
+        writeFile(path, fileXml(upload({ authority, sequence: 2, records: [planOf(4)] }))),
+    ],
+    ['it cannot be read any more', ({ path }) => writeFile(path, '<File')],
+    [
+      'its authority has set something',
+      ({ authority }) =>
+        t.store.setAuthority(authority, { breakers: { removalsStopShare: 0.9 } }, 'test'),
+    ],
+  ])('changes nothing, and says so, where %s', async (_, change) => {
+    const of = await looked();
+    await change(of);
+    const before = await kept();
+    expect(await loadAsShown(t.store, t.anchor, of.source, of.shown, options)).toEqual({
+      kind: 'changed',
+    });
+    expect(await kept()).toEqual(before);
   });
 });

@@ -44,8 +44,16 @@ const officer: Entry = { people: { privacyOfficer: 200, caldicottGuardian: 200 }
 /** A form that has no token. */
 const officerForm: Entry = { people: { privacyOfficer: 403, caldicottGuardian: 403 } };
 
+/** Of a file that nobody has waiting. */
+const WAITING = '/council/upload/00000000-0000-4000-8000-000000000000';
+
 const PAGES: Record<string, Entry> = {
   'GET /council': council,
+  'GET /council/upload': council,
+  'POST /council/upload': form,
+  'GET /council/upload/:id': { path: WAITING, people: { authority: 404 } },
+  'POST /council/upload/:id': { ...form, path: WAITING },
+  'POST /council/upload/:id/discard': { ...form, path: `${WAITING}/discard` },
   'GET /council/looks': council,
   'POST /council/looks': form,
   'GET /council/looks/download': council,

@@ -1,0 +1,96 @@
+import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.ts';
+import { COUNCIL, OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
+import { pager, summary, table } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { paragraph } from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+
+/** Findings on one page. */
+const ON_A_PAGE = 50;
+const REMARKS_AT_MOST = 50;
+
+/** Where the pages of a list of findings are, and which of them is shown, from 1. */
+export type FindingsPage = { path: string; page: number };
+
+/** The number of the page that an address asks for; 1 where it asks for none. */
+export function pageOf(text: string | undefined): number {
+  return /^[1-9][0-9]{0,3}$/.test(text ?? '') ? Number(text) : 1;
+}
+
+/** What became of a file, or would, in a few words. */
+export function outcomeText({
+  code,
+  held,
+  counts,
+}: Pick<Acknowledgement, 'code' | 'held' | 'counts'>): string {
+  if (held === undefined) return UPLOAD.answered[code];
+  return counts.accepted === 0 ? UPLOAD.answeredHeldWhole : UPLOAD.answeredHeld;
+}
+
+const cellsOf = ({ record, place, localId, field, hint }: Finding) => [
+  record,
+  place,
+  html`<bdi>${localId ?? ''}</bdi>`,
+  field ?? '',
+  hint,
+];
+
+/** What cannot be used of a file, page by page. */
+function refusedTable(
+  { failures, omitted }: Acknowledgement,
+  { path, page }: FindingsPage,
+): Html | false {
+  if (failures.length === 0) return false;
+  const pages = Math.ceil(failures.length / ON_A_PAGE);
+  const shown = Math.min(page, pages);
+  const hasRecords = failures.some(({ record }) => record !== undefined);
+  return html`${table(
+    hasRecords ? OUTCOME.refused : OUTCOME.wrong,
+    OUTCOME.columns,
+    failures.slice((shown - 1) * ON_A_PAGE, shown * ON_A_PAGE).map(cellsOf),
+  )}
+${pages > 1 && paragraph(COUNCIL.page(shown, pages))}
+${pager({
+  ...(shown > 1 && { newer: `${path}?page=${shown - 1}` }),
+  ...(shown < pages && { older: `${path}?page=${shown + 1}` }),
+  words: OUTCOME.pages,
+})}
+${omitted.failures > 0 && paragraph(OUTCOME.more(omitted.failures))}`;
+}
+
+function remarks({ warnings, omitted }: Acknowledgement): Html | false {
+  if (warnings.length === 0) return false;
+  const more = warnings.length + omitted.warnings - REMARKS_AT_MOST;
+  return html`${table(OUTCOME.remarks, OUTCOME.columns, warnings.slice(0, REMARKS_AT_MOST).map(cellsOf))}
+${more > 0 && paragraph(OUTCOME.more(more))}`;
+}
+
+/** What became of a file, or would, with everything that its sender can do something about. */
+export function outcomeDetails(
+  acknowledgement: Acknowledgement,
+  isDemo: boolean,
+  findings: FindingsPage,
+): Html {
+  const { file, authority, sequence, counts, rows, held, dataAsOf, firstLoad, droppedColumns } =
+    acknowledgement;
+  const at = (text: string | undefined) => text && timeText(Date.parse(text));
+  return html`${summary([
+    [
+      COUNCIL.council,
+      authority && html`<bdi>${authority.name ?? authority.code}</bdi> (${authority.code})`,
+    ],
+    [COUNCIL.data, html`<strong>${isDemo ? COUNCIL.demo : COUNCIL.live}</strong>`],
+    [OUTCOME.name, html`<bdi>${file.name}</bdi>`],
+    [OUTCOME.number, sequence < 0 ? undefined : sequence],
+    [OUTCOME.made, at(file.createdAt)],
+    [OUTCOME.received, at(file.receivedAt)],
+    [OUTCOME.records, OUTCOME.recordsOf(counts)],
+    [OUTCOME.plans, OUTCOME.plansOf(rows)],
+    [OUTCOME.waits, held && OUTCOME.waitsOf(held)],
+    [COUNCIL.dataAsOf, at(dataAsOf)],
+    [OUTCOME.ignored, droppedColumns.length === 0 ? undefined : droppedColumns.join(', ')],
+  ])}
+${firstLoad === true && paragraph(OUTCOME.firstLoad)}
+${refusedTable(acknowledgement, findings)}
+${remarks(acknowledgement)}`;
+}

@@ -1,0 +1,150 @@
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
+import type { Preview } from '../../uploads/previews.ts';
+import { secondsLeft } from '../../uploads/progress.ts';
+import { textField } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import {
+  button,
+  buttonLink,
+  errorMessage,
+  errorSummary,
+  type FieldError,
+  heading,
+  paragraph,
+} from '../html/parts.ts';
+
+export const UPLOAD_PATH = '/council/upload';
+export const HISTORY_PATH = '/council/history';
+const MIB = 1_048_576;
+
+export type UploadForm = {
+  hidden: Html;
+  maxBytes: number;
+  /** The number of the last file, as it was sent. */
+  last: number | undefined;
+  typed?: Record<string, string>;
+  errors?: readonly FieldError[];
+};
+
+/** The field in which a file is chosen. What is dropped beside it goes nowhere; see `assets/pages.js`. */
+export function fileField(hint: string, errors: readonly FieldError[]): Html {
+  const wrong = errors.find(({ field }) => field === 'file')?.text;
+  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
+<label class="nhsuk-label nhsuk-label--s" for="file">${UPLOAD.file}</label>
+<div class="nhsuk-hint" id="file-hint">${hint}</div>
+${errorMessage('file-error', wrong)}
+<input class="nhsuk-input cpf-file" id="file" name="file" type="file" aria-describedby="file-hint${wrong !== undefined && ' file-error'}">
+</div>`;
+}
+
+/** The form that a file is chosen in. Its hidden fields come first, so that they are judged before the file is read. */
+export function uploadForm({ hidden, maxBytes, last, typed = {}, errors = [] }: UploadForm): Html {
+  const field = (name: 'sequence' | 'createdAt' | 'rowCount', hint: string): Html =>
+    textField({
+      name,
+      label: UPLOAD[name],
+      hint,
+      value: typed[name],
+      errors,
+      width: name === 'createdAt' ? 20 : 10,
+      inputMode: name === 'createdAt' ? 'text' : 'numeric',
+    });
+  const hasDetails = ['sequence', 'createdAt', 'rowCount', 'full'].some(
+    (name) => (typed[name] ?? '') !== '' || errors.some((error) => error.field === name),
+  );
+  const full = errors.find((error) => error.field === 'full')?.text;
+  return html`<form method="post" action="${UPLOAD_PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
+${hidden}
+${fileField(UPLOAD.fileHint(Math.floor(maxBytes / MIB)), errors)}
+<details class="nhsuk-details"${hasDetails && html` open`}><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${UPLOAD.csv}</span></summary>
+<div class="nhsuk-details__text">
+${field('sequence', UPLOAD.sequenceHint(last))}
+${field('createdAt', UPLOAD.createdAtHint)}
+${field('rowCount', UPLOAD.rowCountHint)}
+<div class="nhsuk-form-group${full !== undefined && ' nhsuk-form-group--error'}">
+${errorMessage('full-error', full)}
+<div class="nhsuk-checkboxes"><div class="nhsuk-checkboxes__item">
+<input class="nhsuk-checkboxes__input" id="full" name="full" type="checkbox" value="true"${typed['full'] === 'true' && html` checked`}${full !== undefined && html` aria-describedby="full-error"`}>
+<label class="nhsuk-label nhsuk-checkboxes__label" for="full">${UPLOAD.full}</label>
+</div></div></div>
+</div></details>
+${button(UPLOAD.submit)}
+</form>`;
+}
+
+/** How far a file has come. */
+export function progressView(
+  { state }: Preview & { state: Extract<Preview['state'], { share: number }> },
+  now: number,
+): Html {
+  const { kind, share, records, doing, beganAt } = state;
+  const percent = Math.floor(share * 100);
+  const seconds = (now - beganAt) / 1000;
+  return html`${heading(kind === 'checking' ? UPLOAD.checking : UPLOAD.sending)}
+<p><progress class="cpf-progress" max="100" value="${percent}" aria-label="${UPLOAD.doing[doing] ?? doing}"></progress></p>
+<p><strong>${UPLOAD.doing[doing] ?? doing}.</strong> ${UPLOAD.progress(percent, records)} ${seconds >= 2 && share > 0.02 && UPLOAD.left(secondsLeft(seconds, share))}</p>
+${paragraph(UPLOAD.reloads)}`;
+}
+
+const items = (texts: readonly (string | false)[]): Html =>
+  html`<ul class="nhsuk-list nhsuk-list--bullet">${texts.map((text) => text !== false && html`<li>${text}</li>`)}</ul>`;
+
+function waits({ held }: Acknowledgement): string | undefined {
+  if (held === undefined) return undefined;
+  if (held.untraced === true) return UPLOAD.wouldTrace(held.records);
+  return held.whole ? UPLOAD.wouldWaitWhole : UPLOAD.wouldWait;
+}
+
+/** What a file would do, and the form that sends it. */
+export function shownView(
+  path: string,
+  { acknowledgement, difference }: NonNullable<Preview['shown']>,
+  hidden: Html,
+  details: Html,
+  errors: readonly FieldError[] = [],
+): Html {
+  const { added, changed, removed, stops } = difference;
+  const { refused } = acknowledgement.counts;
+  const isNothing = added + changed + removed + refused === 0;
+  const would = UPLOAD.would;
+  const waiting = waits(acknowledgement);
+  return html`${errorSummary(errors)}
+${errors.length === 0 ? heading(UPLOAD.shown) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.shown}</h1>`}
+<p><strong>${UPLOAD.notYet}</strong> ${UPLOAD.waitsUntil}</p>
+${isNothing ? paragraph(UPLOAD.shownNothing) : html`<p>${UPLOAD.wouldDo}</p>${items([added > 0 && would.added(added), changed > 0 && would.changed(changed), removed > 0 && would.removed(removed), refused > 0 && would.refused(refused)])}`}
+${waiting !== undefined && html`<p class="cpf-strong">${waiting}</p>`}
+${stops > 0 && html`<div class="cpf-plain"><p class="cpf-strong">${UPLOAD.stops(stops)}</p>${paragraph(UPLOAD.stopsThen)}</div>`}
+<form method="post" action="${path}" novalidate autocomplete="off">
+${hidden}
+${
+  stops > 0 &&
+  textField({
+    name: 'stops',
+    label: UPLOAD.confirm(stops),
+    hint: UPLOAD.confirmHint,
+    errors,
+    width: 5,
+    inputMode: 'numeric',
+  })
+}
+${button(UPLOAD.send)}
+</form>
+<form method="post" action="${path}/discard" novalidate>${hidden}<button class="nhsuk-button nhsuk-button--secondary" type="submit">${UPLOAD.discard}</button></form>
+${details}`;
+}
+
+/** The ways on from what became of a file. */
+export const onward = (): Html =>
+  html`<p>${buttonLink(UPLOAD_PATH, UPLOAD.another)} ${buttonLink(HISTORY_PATH, UPLOAD.toHistory, true)}</p>`;
+
+/** A file of which nothing was loaded: what is wrong, and the form to choose another in. */
+export const refusedView = (
+  form: UploadForm,
+  details: Html,
+): Html => html`${errorSummary(form.errors ?? [])}
+<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.refusedTitle}</h1>
+${paragraph(UPLOAD.refusedThen)}
+${uploadForm(form)}
+<h2 class="nhsuk-heading-m">${OUTCOME.wrong}</h2>
+${details}`;

@@ -1,0 +1,336 @@
+import type { OdsCode } from '#schemas/authority.ts';
+import { isoOfTyped } from '#schemas/typed-time.ts';
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { UPLOAD } from '#schemas/wording/council.ts';
+import type { Store } from '#store/store.ts';
+import type { Handler, RouteContext } from '../../http/route.ts';
+import type { Mountable } from '../../routes/route.ts';
+import type { LoadSettings } from '../../uploads/load-settings.ts';
+import type { Preview, Previews } from '../../uploads/previews.ts';
+import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
+import { redirect } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import { errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
+import { type Fields, readForm } from '../session/forms.ts';
+import { readFileForm } from './file-form.ts';
+import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
+import { outcomeDetails, outcomeText, pageOf } from './outcome.ts';
+import {
+  HISTORY_PATH,
+  onward,
+  progressView,
+  refusedView,
+  shownView,
+  UPLOAD_PATH,
+  uploadForm,
+} from './upload-view.ts';
+
+export type CouncilUploadDependencies = DeskDependencies & {
+  store: Pick<Store, 'authority'>;
+  previews: Previews;
+  loads: Pick<LoadSettings, 'maxBytes'>;
+  isDemo: () => boolean;
+};
+
+const MIB = 1_048_576;
+const RELOADED_AFTER_SECONDS = 2;
+const FORM = 'council-upload';
+const SEND_FORM = 'council-upload-send';
+/** What is said of a file beside its bytes, by field of the form. */
+const TYPED = ['sequence', 'createdAt', 'rowCount', 'full'] as const;
+
+const letsIn = 'authority';
+const ownerOf = ({ authority, caller }: AtCouncil) => ({ authority, userKey: caller.userKey });
+
+/** How a load says who sent it. */
+const sentBy = ({ session }: AtCouncil): string =>
+  `${session.name} (${session.user}, by ${session.client}), page`;
+
+type Described =
+  | { kind: 'described'; metadata: Preview['metadata']; typed: Record<string, string> }
+  | { kind: 'wrong'; errors: FieldError[]; typed: Record<string, string> };
+
+function readDescription(fields: Fields): Described {
+  const typed: Record<string, string> = {};
+  for (const name of TYPED) {
+    const text = fields.get(name)?.trim() ?? '';
+    if (text !== '') typed[name] = text;
+  }
+  const errors: FieldError[] = [];
+  const whole = (name: 'sequence' | 'rowCount', most: number, wrong: string) => {
+    const text = typed[name];
+    if (text === undefined) return {};
+    if (/^[0-9]+$/.test(text) && text.length <= most) return { [name]: Number(text) };
+    errors.push({ field: name, text: wrong });
+    return {};
+  };
+  const { createdAt, full } = typed;
+  const metadata = {
+    ...whole('sequence', 15, UPLOAD.sequenceWrong),
+    ...whole('rowCount', 9, UPLOAD.rowCountWrong),
+    ...(createdAt !== undefined && { createdAt: isoOfTyped(createdAt).slice(0, 40) }),
+    ...(full === 'true' && { full: true }),
+  };
+  return errors.length > 0
+    ? { kind: 'wrong', errors, typed }
+    : { kind: 'described', metadata, typed };
+}
+
+/** What is wrong with a whole file, each at the field where it can be put right. */
+const fieldErrors = ({ failures }: Acknowledgement): FieldError[] =>
+  failures
+    .filter(({ record }) => record === undefined)
+    .map(({ field, hint }) => ({
+      field: TYPED.find((name) => name === field) ?? 'file',
+      text: hint,
+    }));
+
+/** The form, and its answer where nothing of a file was taken. */
+function createForm(dependencies: CouncilUploadDependencies) {
+  const { store, loads, forms } = dependencies;
+  const lastOf = async (authority: OdsCode): Promise<number | undefined> => {
+    const known = await store.authority(authority);
+    const { sequence, sequenceOffset = 0 } = known ?? {};
+    return sequence === undefined || sequence < sequenceOffset
+      ? undefined
+      : sequence - sequenceOffset;
+  };
+  const tokenOf = ({ session }: AtCouncil): string =>
+    forms.token({ form: FORM, owner: session.id });
+
+  async function formOf(
+    at: AtCouncil,
+    typed: Record<string, string> = {},
+    errors: readonly FieldError[] = [],
+  ) {
+    return {
+      hidden: html`<input type="hidden" name="token" value="${tokenOf(at)}">`,
+      maxBytes: loads.maxBytes,
+      last: await lastOf(at.authority),
+      typed,
+      errors,
+    };
+  }
+
+  async function page(
+    at: AtCouncil,
+    status = 200,
+    typed?: Record<string, string>,
+    errors: readonly FieldError[] = [],
+  ): Promise<Response> {
+    const title = errors.length > 0 ? `Error: ${UPLOAD.title}` : UPLOAD.title;
+    return at.page({
+      title,
+      status,
+      content: html`${errorSummary(errors)}
+${errors.length === 0 ? heading(UPLOAD.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.title}</h1>`}
+${paragraph(UPLOAD.lead)}
+${uploadForm(await formOf(at, typed, errors))}`,
+    });
+  }
+  return { formOf, page };
+}
+
+/** `GET /council/upload`: the form that a file is chosen in. */
+const councilUploadForm: Mountable<CouncilUploadDependencies> = {
+  operation: { method: 'GET', path: UPLOAD_PATH, letsIn },
+  handler(dependencies) {
+    const { page } = createForm(dependencies);
+    return guardedCouncil(dependencies, (_, at) => page(at));
+  },
+};
+
+/** `POST /council/upload`: takes a file, and begins to look what it would do. Nothing is changed by it. */
+const councilUpload: Mountable<CouncilUploadDependencies> = {
+  operation: { method: 'POST', path: UPLOAD_PATH, letsIn },
+  handler(dependencies) {
+    const { previews, loads, forms, sessions } = dependencies;
+    const { page } = createForm(dependencies);
+    const mib = Math.floor(loads.maxBytes / MIB);
+    const atFile = (text: string): FieldError[] => [{ field: 'file', text }];
+
+    return guardedCouncil(dependencies, async (c, at) => {
+      const { incoming } = c.env;
+      const read = await readFileForm(
+        c.env,
+        loads.maxBytes,
+        (fields) => forms.isOurs(incoming, fields, { form: FORM, owner: at.session.id }),
+        ({ content, filename }) =>
+          previews.receive(ownerOf(at), content).then((received) => ({ ...received, filename })),
+      );
+      if (read.kind === 'refused') return { code: read.code };
+      if (read.kind === 'cut-short') return page(at, 400, {}, atFile(UPLOAD.notRead));
+      const { taken, fields } = read;
+      const described = readDescription(fields);
+      const refuse = async (status: number, errors: readonly FieldError[]): Promise<Response> => {
+        if (taken?.kind === 'received') await previews.remove(taken.id);
+        return page(at, status, described.typed, errors);
+      };
+      if (taken === undefined) return refuse(400, atFile(UPLOAD.choose));
+      if (taken.kind === 'busy') return refuse(503, atFile(UPLOAD.busy));
+      if (taken.kind === 'too-large') return refuse(413, atFile(UPLOAD.tooLarge(mib)));
+      if (taken.sizeBytes === 0) return refuse(400, atFile(UPLOAD.empty));
+      if (described.kind === 'wrong') return refuse(400, described.errors);
+      // The session may have ended while the file was on its way.
+      if (sessions.read(incoming).kind !== 'open') {
+        await previews.remove(taken.id);
+        return { code: 'token-expired' };
+      }
+      const { id, sizeBytes, filename: name } = taken;
+      const { metadata, typed } = described;
+      await previews.check(id, { ...ownerOf(at), name, sizeBytes, metadata, typed }, sentBy(at));
+      return redirect(`${UPLOAD_PATH}/${id}`);
+    });
+  },
+};
+
+const idOf = (c: RouteContext): string => c.req.param('id') ?? '';
+
+function gone({ page }: AtCouncil): Response {
+  return page({ ...deskMessage(UPLOAD.gone, UPLOAD.goneThen, HISTORY_PATH), status: 404 });
+}
+
+/** The page of an upload in whatever state it is. */
+function createPreviewPage(dependencies: CouncilUploadDependencies) {
+  const { previews, forms, isDemo } = dependencies;
+  const { formOf } = createForm(dependencies);
+
+  const detailsOf = (c: RouteContext, acknowledgement: Acknowledgement): Html =>
+    outcomeDetails(acknowledgement, isDemo(), {
+      path: `${UPLOAD_PATH}/${idOf(c)}`,
+      page: pageOf(c.req.query('page')),
+    });
+
+  return async function show(
+    c: RouteContext,
+    at: AtCouncil,
+    preview: Preview,
+    errors: readonly FieldError[] = [],
+  ): Promise<Response> {
+    const id = idOf(c);
+    const path = `${UPLOAD_PATH}/${id}`;
+    const { state, shown } = preview;
+    const say = (title: string, then: string): Response =>
+      at.page({ title, content: html`${heading(title)}${paragraph(then)}${onward()}` });
+    if (previews.isInterrupted(preview)) {
+      return state.kind === 'checking'
+        ? say(UPLOAD.failed, UPLOAD.failedThen)
+        : say(UPLOAD.failedSending, UPLOAD.failedSendingThen);
+    }
+    switch (state.kind) {
+      case 'checking':
+      case 'sending':
+        return at.page({
+          title: state.kind === 'checking' ? UPLOAD.checking : UPLOAD.sending,
+          content: progressView({ ...preview, state }, Date.now()),
+          leave: { afterSeconds: RELOADED_AFTER_SECONDS, to: path },
+          renews: false,
+        });
+      case 'shown': {
+        if (shown === undefined) return gone(at);
+        const token = forms.token({ form: SEND_FORM, owner: at.session.id, once: id });
+        const hidden = html`<input type="hidden" name="token" value="${token}">`;
+        const isWrong = errors.length > 0;
+        return at.page({
+          title: isWrong ? `Error: ${UPLOAD.shown}` : UPLOAD.shown,
+          status: isWrong ? 400 : 200,
+          content: shownView(path, shown, hidden, detailsOf(c, shown.acknowledgement), errors),
+        });
+      }
+      case 'refused': {
+        const { acknowledgement } = state;
+        const details = detailsOf(c, acknowledgement);
+        if (acknowledgement.repeated === true) {
+          return at.page({
+            title: UPLOAD.repeatTitle,
+            content: html`${heading(UPLOAD.repeatTitle)}${paragraph(UPLOAD.repeatThen)}${details}${onward()}`,
+          });
+        }
+        const form = await formOf(at, preview.typed, fieldErrors(acknowledgement));
+        return at.page({
+          title: `Error: ${UPLOAD.refusedTitle}`,
+          content: refusedView(form, details),
+        });
+      }
+      case 'answered': {
+        const { acknowledgement } = state;
+        const title = outcomeText(acknowledgement);
+        return at.page({
+          title,
+          content: html`${heading(title)}${detailsOf(c, acknowledgement)}${onward()}`,
+        });
+      }
+      case 'changed':
+        return say(UPLOAD.changed, UPLOAD.changedThen);
+      case 'failed':
+        return state.at === 'checking'
+          ? say(UPLOAD.failed, UPLOAD.failedThen)
+          : say(UPLOAD.failedSending, UPLOAD.failedSendingThen);
+    }
+  };
+}
+
+/** `GET /council/upload/{id}`: how far a file has come, what it would do, or what became of it. */
+const councilPreview: Mountable<CouncilUploadDependencies> = {
+  operation: { method: 'GET', path: `${UPLOAD_PATH}/:id`, letsIn },
+  handler(dependencies) {
+    const show = createPreviewPage(dependencies);
+    return guardedCouncil(dependencies, async (c, at) => {
+      const preview = await dependencies.previews.find(idOf(c), ownerOf(at));
+      return preview === undefined ? gone(at) : show(c, at, preview);
+    });
+  },
+};
+
+/** An act on an upload of the person's own, by the form of its page. */
+const previewAct = (
+  dependencies: CouncilUploadDependencies,
+  work: (c: RouteContext, at: AtCouncil, fields: Fields, preview: Preview) => Promise<Response>,
+): Handler =>
+  guardedCouncil(dependencies, async (c, at) => {
+    const { previews, forms } = dependencies;
+    const fields = await readForm(c.env);
+    if (typeof fields === 'string') return { code: fields };
+    const of = { form: SEND_FORM, owner: at.session.id, once: idOf(c) };
+    if (!forms.isOurs(c.env.incoming, fields, of)) return { code: 'form-untrusted' };
+    const preview = await previews.find(idOf(c), ownerOf(at));
+    return preview === undefined ? gone(at) : work(c, at, fields, preview);
+  });
+
+/** `POST /council/upload/{id}`: sends a file that was shown, once it is said how many children it takes a plan from. */
+const councilSend: Mountable<CouncilUploadDependencies> = {
+  operation: { method: 'POST', path: `${UPLOAD_PATH}/:id`, letsIn },
+  handler(dependencies) {
+    const { previews } = dependencies;
+    const show = createPreviewPage(dependencies);
+    return previewAct(dependencies, async (c, at, fields, preview) => {
+      const stops = preview.shown?.difference.stops ?? 0;
+      const typed = fields.get('stops')?.trim().replaceAll(',', '') ?? '';
+      if (stops > 0 && typed !== String(stops) && preview.state.kind === 'shown') {
+        return show(c, at, preview, [{ field: 'stops', text: UPLOAD.confirmWrong(stops) }]);
+      }
+      await previews.send(idOf(c), preview, sentBy(at));
+      return redirect(`${UPLOAD_PATH}/${idOf(c)}`);
+    });
+  },
+};
+
+/** `POST /council/upload/{id}/discard`: deletes a file that was shown. */
+const councilDiscard: Mountable<CouncilUploadDependencies> = {
+  operation: { method: 'POST', path: `${UPLOAD_PATH}/:id/discard`, letsIn },
+  handler: (dependencies) =>
+    previewAct(dependencies, async (c) => {
+      const isDiscarded = await dependencies.previews.discard(idOf(c));
+      // One that was sent is not there to be deleted any more.
+      return redirect(isDiscarded ? UPLOAD_PATH : `${UPLOAD_PATH}/${idOf(c)}`);
+    }),
+};
+
+/** The pages by which a file is sent. */
+export const UPLOAD_PAGES = [
+  councilUploadForm,
+  councilUpload,
+  councilPreview,
+  councilSend,
+  councilDiscard,
+] as const;

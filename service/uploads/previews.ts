@@ -1,0 +1,363 @@
+// One file, since the states of an upload from a page follow from each other.
+
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { differFile, LoadFailed, type LoadOptions, loadAsShown } from '#loaders/load/load.ts';
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { writePrivate } from '../files/private-file.ts';
+import { errorFields, type Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { LoadSettings } from './load-settings.ts';
+import { NOT_BEGUN, progressOf } from './progress.ts';
+
+/** How long a file waits for its sender, and what became of it can be seen. */
+const KEPT_MS = 30 * 60_000;
+const SWEPT_EVERY_MS = 5 * 60_000;
+/** Of one user; a further file takes the place of the oldest. */
+const OF_A_USER_AT_MOST = 3;
+/** Of all together: with the largest files, 1 GiB. */
+const KEPT_AT_MOST = 16;
+/** Of this process, whatever they are at. */
+const AT_ONCE = 8;
+const SAVED_EVERY_MS = 1_000;
+/** A process that says nothing for so long has ended. */
+const SILENT_MS = 30_000;
+/** Somebody waits for the answer, so not for long. */
+const LOCK_WAIT_MS = 5_000;
+const STOPS_WITHIN_MS = 5_000;
+
+const differenceSchema = z.strictObject({
+  added: z.int(),
+  removed: z.int(),
+  changed: z.int(),
+  stops: z.int(),
+});
+const shownSchema = z.strictObject({
+  acknowledgement: acknowledgementSchema,
+  difference: differenceSchema,
+  basis: z.string(),
+});
+const workSchema = { beganAt: z.int(), share: z.number(), records: z.int(), doing: z.string() };
+
+const previewSchema = z.strictObject({
+  authority: odsCodeSchema,
+  userKey: z.string(),
+  /** As its sender called it. */
+  name: z.string(),
+  sizeBytes: z.int(),
+  /** What was typed beside it, by field. */
+  typed: z.record(z.string(), z.string()),
+  metadata: z.strictObject({
+    sequence: z.int().exactOptional(),
+    createdAt: z.string().exactOptional(),
+    rowCount: z.int().exactOptional(),
+    full: z.boolean().exactOptional(),
+  }),
+  /** What it was said to do. */
+  shown: shownSchema.exactOptional(),
+  state: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('checking'), ...workSchema }),
+    /** It waits for its sender's word. */
+    z.strictObject({ kind: z.literal('shown') }),
+    z.strictObject({ kind: z.literal('sending'), ...workSchema }),
+    /** Nothing of it would be loaded: the file is gone. */
+    z.strictObject({ kind: z.literal('refused'), acknowledgement: acknowledgementSchema }),
+    z.strictObject({ kind: z.literal('answered'), acknowledgement: acknowledgementSchema }),
+    /** It would not do any more what was said of it: nothing was done. */
+    z.strictObject({ kind: z.literal('changed') }),
+    z.strictObject({ kind: z.literal('failed'), at: z.enum(['checking', 'sending']) }),
+  ]),
+  savedAt: z.int(),
+});
+export type Preview = z.infer<typeof previewSchema>;
+/** What comes of working on one. */
+type Ended = Pick<Preview, 'state' | 'shown'>;
+
+/** Whose an upload is: of this user of this authority alone. */
+export type PreviewOwner = { authority: OdsCode; userKey: string };
+
+export type Received =
+  | { kind: 'received'; id: string; sizeBytes: number }
+  | { kind: 'busy' }
+  | { kind: 'too-large' };
+
+export type PreviewsDependencies = {
+  folder: string;
+  store: Store;
+  anchor: Anchor;
+  loads: LoadSettings;
+  metrics: Pick<Metrics, 'uploaded'>;
+  log: Log;
+  now?: () => number;
+};
+
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const FILE = 'file';
+const STATE = 'state.json';
+/** There once it is sent or deleted: made by whoever does, and by nobody a second time. */
+const CLAIMED = 'claimed';
+
+/** Of a file that would not be loaded: one that was is answered again with what was said then. */
+function asRefused(acknowledgement: Acknowledgement): Acknowledgement {
+  const { code, held } = acknowledgement;
+  const wasLoaded = held !== undefined || code === 'CPF02' || code === 'CPF03';
+  return wasLoaded ? { ...acknowledgement, repeated: true } : acknowledgement;
+}
+
+/**
+ * Uploads that somebody sends from a page: each waits in a private folder until it is known what it would do and its
+ * sender has said that it shall. All processes on a data folder see them, and all is there after a restart.
+ */
+export function createPreviews(dependencies: PreviewsDependencies) {
+  const { folder, store, anchor, loads, metrics, log, now = Date.now } = dependencies;
+  const underWay = new Set<Promise<void>>();
+  let receiving = 0;
+
+  const pathOf = (id: string, name: string): string => join(folder, id, name);
+  const remove = (id: string): Promise<void> =>
+    rm(join(folder, id), { recursive: true, force: true });
+
+  async function read(id: string): Promise<Preview | undefined> {
+    try {
+      const text = await readFile(pathOf(id, STATE), 'utf8');
+      return previewSchema.safeParse(JSON.parse(text)).data;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  async function ids(): Promise<string[]> {
+    const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    return names.filter((name) => ID.test(name));
+  }
+
+  /** When something was last heard of one, of whatever process. */
+  async function heardAt(id: string): Promise<number> {
+    const saved = (await read(id).catch(() => undefined))?.savedAt;
+    return saved ?? (await stat(join(folder, id)).catch(() => undefined))?.mtimeMs ?? 0;
+  }
+
+  async function sweep(): Promise<void> {
+    for (const id of await ids()) if (now() - (await heardAt(id)) >= KEPT_MS) await remove(id);
+  }
+
+  /** Whether there is room for one more of a user, which the oldest of theirs makes where it must. */
+  async function makeRoom({ userKey }: PreviewOwner): Promise<boolean> {
+    if (receiving + underWay.size >= AT_ONCE) return false;
+    await sweep();
+    const all = await ids();
+    const own: { id: string; savedAt: number }[] = [];
+    let kept = 0;
+    for (const id of all) {
+      const preview = await read(id);
+      const isAtWork = preview?.state.kind === 'checking' || preview?.state.kind === 'sending';
+      // What has ended has no file any more.
+      if (preview === undefined || isAtWork || preview.state.kind === 'shown') kept += 1;
+      if (preview?.userKey === userKey && !isAtWork) own.push({ id, savedAt: preview.savedAt });
+    }
+    own.sort((one, other) => one.savedAt - other.savedAt);
+    const over = own.slice(0, Math.max(0, own.length - OF_A_USER_AT_MOST + 1));
+    for (const { id } of over) await remove(id);
+    return kept - over.length < KEPT_AT_MOST;
+  }
+
+  async function save(id: string, preview: Omit<Preview, 'savedAt'>): Promise<void> {
+    await writePrivate(
+      pathOf(id, STATE),
+      JSON.stringify({ ...preview, savedAt: now() } satisfies Preview),
+    );
+  }
+
+  /** Works on a file, and has its state say how far it has come for as long as that takes. */
+  function work(
+    id: string,
+    preview: Omit<Preview, 'savedAt'>,
+    kind: 'checking' | 'sending',
+    of: (options: LoadOptions) => Promise<Ended>,
+    by: string,
+  ): void {
+    const beganAt = now();
+    let progress = NOT_BEGUN;
+    let saving = Promise.resolve();
+    const saveProgress = (): void => {
+      const state = { kind, beganAt, ...progress };
+      saving = saving.then(() => save(id, { ...preview, state })).catch(() => undefined);
+    };
+    const timer = setInterval(saveProgress, SAVED_EVERY_MS);
+    const options: LoadOptions = {
+      ...loads,
+      // An answer that waits on disk repeats no record.
+      echoTo: [],
+      authority: preview.authority,
+      addAuthority: false,
+      metadata: preview.metadata,
+      way: 'page',
+      by,
+      lockWaitMs: LOCK_WAIT_MS,
+      onProgress: (step) => (progress = progressOf(step, preview.sizeBytes, progress)),
+    };
+    const working = (async () => {
+      let ended: Ended;
+      try {
+        ended = await of(options);
+      } catch (error) {
+        log.error('an upload from a page failed', {
+          authority: preview.authority,
+          ...(error instanceof LoadFailed ? { cause: error.message } : errorFields(error)),
+        });
+        ended = { state: { kind: 'failed', at: kind } };
+      }
+      clearInterval(timer);
+      await saving;
+      // Before it is said that it is over.
+      if (ended.state.kind !== 'shown') await rm(pathOf(id, FILE), { force: true });
+      await save(id, { ...preview, ...ended });
+    })().catch((error: unknown) =>
+      log.error('an upload from a page could not be kept', errorFields(error)),
+    );
+    underWay.add(working);
+    void working.finally(() => {
+      clearInterval(timer);
+      underWay.delete(working);
+    });
+  }
+
+  /** True for the first alone who is to do something with a file, of all processes. */
+  async function claim(id: string): Promise<boolean> {
+    try {
+      await (await open(pathOf(id, CLAIMED), 'wx', 0o600)).close();
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST' || code === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  const timer = setInterval(() => {
+    sweep().catch((error: unknown) =>
+      log.error('uploads from pages could not be swept', errorFields(error)),
+    );
+  }, SWEPT_EVERY_MS).unref();
+
+  return {
+    /** Removes what has waited too long: at the start, and then every few minutes. */
+    sweep,
+
+    /**
+     * Keeps the content of a file as it comes, to be given to {@link check} or removed.
+     *
+     * @returns `busy` where there is no room for it, and else its id and what came
+     */
+    async receive(owner: PreviewOwner, content: AsyncIterable<Buffer>): Promise<Received> {
+      if (!(await makeRoom(owner))) return { kind: 'busy' };
+      receiving += 1;
+      const id = randomUUID();
+      let kept = false;
+      try {
+        await mkdir(join(folder, id), { recursive: true, mode: 0o700 });
+        const file = await open(pathOf(id, FILE), 'wx', 0o600);
+        let sizeBytes = 0;
+        try {
+          for await (const piece of content) {
+            sizeBytes += piece.length;
+            // What is too large is read to its end, so that its sender can read the answer, and not kept.
+            if (sizeBytes <= loads.maxBytes) await file.writeFile(piece);
+          }
+        } finally {
+          await file.close();
+        }
+        if (sizeBytes > loads.maxBytes) return { kind: 'too-large' };
+        kept = true;
+        return { kind: 'received', id, sizeBytes };
+      } finally {
+        receiving -= 1;
+        if (!kept) await remove(id);
+      }
+    },
+
+    remove,
+
+    /** Begins to look what a file would do. Resolves once its state can be read. */
+    async check(
+      id: string,
+      preview: Omit<Preview, 'state' | 'savedAt' | 'shown'>,
+      by: string,
+    ): Promise<void> {
+      const state = { kind: 'checking', beganAt: now(), ...NOT_BEGUN } as const;
+      await save(id, { ...preview, state });
+      const source = { path: pathOf(id, FILE), name: preview.name };
+      work(
+        id,
+        { ...preview, state },
+        'checking',
+        async (options) => {
+          const shown = await differFile(store, anchor, source, options);
+          if (shown.basis !== '') return { state: { kind: 'shown' }, shown };
+          const { acknowledgement } = shown;
+          return { state: { kind: 'refused', acknowledgement: asRefused(acknowledgement) } };
+        },
+        by,
+      );
+    },
+
+    /** The upload of an id; `undefined` where there is none any more, or it is somebody else's. */
+    async find(id: string, owner: PreviewOwner): Promise<Preview | undefined> {
+      const preview = ID.test(id) ? await read(id) : undefined;
+      const isTheirs = preview?.authority === owner.authority && preview.userKey === owner.userKey;
+      return isTheirs && now() - preview.savedAt < KEPT_MS ? preview : undefined;
+    },
+
+    /** Whether the process that worked on it has ended before it was done. */
+    isInterrupted: ({ state: { kind }, savedAt }: Preview): boolean =>
+      (kind === 'checking' || kind === 'sending') && now() - savedAt > SILENT_MS,
+
+    /** Sends one that was shown, in the background, if it does what was said of it. A second time does nothing. */
+    async send(id: string, preview: Preview, by: string): Promise<void> {
+      const { shown } = preview;
+      if (shown === undefined || preview.state.kind !== 'shown' || !(await claim(id))) return;
+      const state = { kind: 'sending', beganAt: now(), ...NOT_BEGUN } as const;
+      const { savedAt: _savedAt, ...kept } = preview;
+      await save(id, { ...kept, state });
+      const source = { path: pathOf(id, FILE), name: preview.name };
+      work(
+        id,
+        { ...kept, state },
+        'sending',
+        async (options) => {
+          const loaded = await loadAsShown(store, anchor, source, shown, options);
+          if (loaded.kind === 'changed') return { state: { kind: 'changed' } };
+          const { acknowledgement } = loaded;
+          metrics.uploaded(acknowledgement.code);
+          return { state: { kind: 'answered', acknowledgement } };
+        },
+        by,
+      );
+    },
+
+    /** Deletes one that was shown; false where it was sent, or deleted, before. */
+    async discard(id: string): Promise<boolean> {
+      if (!(await claim(id))) return false;
+      await remove(id);
+      return true;
+    },
+
+    async stop(): Promise<void> {
+      clearInterval(timer);
+      const late = Promise.withResolvers<undefined>();
+      const waited = setTimeout(() => late.resolve(undefined), STOPS_WITHIN_MS);
+      await Promise.race([Promise.allSettled(underWay), late.promise]);
+      clearTimeout(waited);
+    },
+  };
+}
+export type Previews = ReturnType<typeof createPreviews>;

@@ -1,0 +1,429 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { odsCodeSchema } from '#schemas/authority.ts';
+import { londonDate } from '#schemas/calendar.ts';
+import { UPLOAD } from '#schemas/wording/council.ts';
+import { DESK } from '#schemas/wording/desk.ts';
+import { visitorAs } from '../../support/desk.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+import {
+  fileCsv,
+  fileXml,
+  type ModelRecord,
+  person,
+  planOf,
+  upload,
+} from '../../support/upload-model.ts';
+import {
+  createVisitor,
+  hiddenOf,
+  type Visit,
+  type Visitor,
+  wordsOf,
+} from '../../support/visitor.ts';
+
+/** What a council's data officer does in a browser, and what somebody could do against it. */
+
+const HOSTILE = '"><script>alert(1).xml';
+let service: TestService;
+let authorities = 500;
+let officer: Visitor;
+
+beforeAll(async () => {
+  service = await startTestService({ environment: { MAX_UPLOAD_MIB: '1' } });
+});
+afterAll(() => service?.stopAndRemove());
+
+/** A council of the test's own, with what it has sent before, and its data officer. */
+async function newCouncil(records: readonly ModelRecord[] = []): Promise<string> {
+  authorities += 1;
+  const code = `ZZ${authorities}`;
+  await service.store.setAuthority(
+    odsCodeSchema.parse(code),
+    { name: 'Northmoor Council', emergencyDutyTeamPhone: '02079460119' },
+    'test',
+  );
+  officer = await visitorAs(service, {
+    user: `officer-${code}`,
+    organisation: code,
+    scopes: ['upload'],
+  });
+  if (records.length > 0)
+    expect((await loaded(fileOf(code, 1, records))).heading).toBe(UPLOAD.answered.CPF02);
+  return code;
+}
+
+const now = (): string =>
+  new Date(Date.now() - 60_000).toISOString().replaceAll(/[-:T]/g, '').slice(0, 12);
+const fileOf = (authority: string, sequence: number, records: readonly ModelRecord[]): string =>
+  fileXml(upload({ authority, sequence, createdAt: `${now()}+0000`, records: [...records] }));
+
+/** Sends the form with a file, as a browser does. */
+async function choose(
+  content: string | Uint8Array<ArrayBuffer>,
+  {
+    name = 'upload.xml',
+    fields = {},
+    visitor = officer,
+    headers = {},
+  }: {
+    name?: string;
+    fields?: Record<string, string>;
+    visitor?: Visitor;
+    headers?: Record<string, string>;
+  } = {},
+): Promise<Visit> {
+  const page = await visitor.get('/council/upload');
+  const { token } = hiddenOf(page, '/council/upload');
+  const form = new FormData();
+  for (const [field, value] of Object.entries({ token, ...fields })) form.append(field, value);
+  form.append('file', new File([content], name));
+  const body = new Response(form);
+  return visitor.ask('/council/upload', {
+    method: 'POST',
+    headers: {
+      'content-type': body.headers.get('content-type') ?? '',
+      origin: 'null',
+      'sec-fetch-site': 'same-origin',
+      ...headers,
+    },
+    body: await body.arrayBuffer(),
+  });
+}
+
+/** Goes where a redirect leads, and on until the page is one that stays. */
+async function follow(visit: Visit, visitor = officer): Promise<Visit & { path: string }> {
+  const path = visit.headers.get('location') ?? '';
+  expect([visit.status, path]).toEqual([303, expect.stringMatching(/^\/council\/upload\//)]);
+  let page = await visitor.get(path);
+  while (page.headers.has('refresh')) {
+    expect(page.headers.get('refresh')).toBe(`2; url=${path}`);
+    // What loads itself again keeps nobody signed in.
+    expect(page.headers.getSetCookie()).toEqual([]);
+    await delay(20);
+    page = await visitor.get(path);
+  }
+  return { ...page, path };
+}
+
+async function shown(...of: Parameters<typeof choose>): Promise<Visit & { path: string }> {
+  return follow(await choose(...of), of[1]?.visitor);
+}
+
+const send = (
+  page: Visit & { path: string },
+  fields: Record<string, string> = {},
+  visitor = officer,
+) => visitor.post(page.path, { ...hiddenOf(page, page.path), ...fields });
+
+/** Chooses a file, sends it, and gives the page of what became of it. */
+async function loaded(...of: Parameters<typeof choose>): Promise<Visit & { path: string }> {
+  return follow(await send(await shown(...of)), of[1]?.visitor);
+}
+
+const folder = () => join(service.dataDir, 'previews');
+
+/** The uploads of a council of which the file is still there. */
+async function waiting(code: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const id of await readdir(folder()).catch(() => [])) {
+    const names = await readdir(join(folder(), id));
+    if (!names.includes('file') || !names.includes('state.json')) continue;
+    const state = await readFile(join(folder(), id, 'state.json'), 'utf8');
+    if ((JSON.parse(state) as { authority: string }).authority === code) found.push(id);
+  }
+  return found;
+}
+
+const rowsOf = async (code: string): Promise<number> => {
+  let count = 0;
+  for await (const rows of service.store.rowsOf(odsCodeSchema.parse(code))) count += rows.length;
+  return count;
+};
+const loadEvents = async (code: string) =>
+  (await service.events()).filter((event) => event.type === 'load' && event.authority === code);
+
+const yesterday = () => day(londonDate(Date.now() - 86_400_000));
+
+test('a file is shown first with what it would do, and nothing is changed until it is sent', async () => {
+  const code = await newCouncil([planOf(1), planOf(2)]);
+  const before = await loadEvents(code);
+  const page = await shown(
+    fileOf(code, 2, [planOf(3), { ...planOf(4), child: person(4, { nhsNumber: '1' }) }]),
+  );
+  expect(page.heading).toBe(UPLOAD.shown);
+  const words = wordsOf(page);
+  for (const said of [
+    UPLOAD.notYet,
+    'Test Council (',
+    'Demo: made-up children',
+    UPLOAD.would.added(1),
+    UPLOAD.would.refused(1),
+    'LA-4',
+  ]) {
+    expect(words).toContain(said);
+  }
+  expect(words).not.toContain('stop showing a plan');
+  expect(page.text).not.toContain(testNumber(3));
+  expect(await rowsOf(code)).toBe(2);
+  expect(await loadEvents(code)).toEqual(before);
+
+  const after = await follow(await send(page));
+  expect(after.heading).toBe(UPLOAD.answered.CPF03);
+  expect(await rowsOf(code)).toBe(3);
+  expect(await loadEvents(code)).toContainEqual(
+    expect.objectContaining({
+      sequence: 2,
+      code: 'CPF03',
+      by: `Person officer-${code} (officer-${code}, by cp-flags-demo), page`,
+    }),
+  );
+  expect(await waiting(code)).toEqual([]);
+});
+
+test('a file is sent once, however often its form is', async () => {
+  const code = await newCouncil();
+  const page = await shown(fileOf(code, 1, [planOf(1)]));
+  const answers = await Promise.all([send(page), send(page), send(page)]);
+  expect(answers.map(({ status }) => status)).toEqual([303, 303, 303]);
+  expect((await follow(answers[0])).heading).toBe(UPLOAD.answered.CPF02);
+  expect((await follow(await send(page))).heading).toBe(UPLOAD.answered.CPF02);
+  expect(await loadEvents(code)).toHaveLength(1);
+});
+
+test('how many children stop showing a plan is said, and typed before anything is sent', async () => {
+  const code = await newCouncil([1, 2, 3].map((n) => planOf(n)));
+  const ended = [1, 2].map((n) => planOf(n, { endDate: yesterday() }));
+  const page = await shown(fileOf(code, 2, ended));
+  expect(wordsOf(page)).toContain(UPLOAD.stops(2));
+  const before = await loadEvents(code);
+  for (const stops of ['', '1', '02x', 'two']) {
+    const refused = await send(page, { stops });
+    expect(refused.status).toBe(400);
+    expect(wordsOf(refused)).toContain(UPLOAD.confirmWrong(2));
+    expect(refused.text).toContain('aria-describedby="stops-hint stops-error"');
+  }
+  expect(await loadEvents(code)).toEqual(before);
+  expect((await follow(await send(page, { stops: ' 2 ' }))).heading).toBe(UPLOAD.answered.CPF02);
+});
+
+test('a CSV gets by fields of the form what its name does not say', async () => {
+  const code = await newCouncil([planOf(1)]);
+  const csv = fileCsv({ records: [planOf(1), planOf(2)] });
+  const refused = await shown(csv, { name: 'export.csv' });
+  expect([refused.heading, refused.title]).toEqual([
+    UPLOAD.refusedTitle,
+    expect.stringMatching(/^Error: /),
+  ]);
+  expect(refused.text).toMatch(/id="sequence-error"[^]*id="createdAt-error"/);
+  expect(wordsOf(refused)).toContain(`under “${UPLOAD.sequence}”`);
+  expect(await waiting(code)).toEqual([]);
+  const fields = { sequence: '2', createdAt: '27/11/2026 21:30', rowCount: '2' };
+  expect((await loaded(csv, { name: 'export.csv', fields })).heading).toBe(UPLOAD.answered.CPF02);
+  const named = await loaded(csv, { name: `${code}-3-202611272200-2.csv` });
+  expect(named.heading).toBe(UPLOAD.answered.CPF02);
+  for (const wrong of [{ sequence: '-1' }, { sequence: '1'.repeat(16) }, { rowCount: 'two' }]) {
+    const visit = await choose(csv, { name: 'export.csv', fields: wrong });
+    expect([visit.status, visit.heading]).toEqual([400, UPLOAD.title]);
+  }
+});
+
+describe('nothing is changed, the file is gone, and a sentence says why, where it', () => {
+  test.each<[string, Parameters<typeof choose>[0], Parameters<typeof choose>[1], number, string]>([
+    ['is none', '', { name: '' }, 400, UPLOAD.choose],
+    ['is empty', '', {}, 400, UPLOAD.empty],
+    ['is too large', 'x'.repeat(1_048_577), {}, 413, UPLOAD.tooLarge(1)],
+  ])('%s', async (_, content, options, status, sentence) => {
+    const code = await newCouncil();
+    const visit = await choose(content, options);
+    expect([visit.status, visit.heading]).toEqual([status, UPLOAD.title]);
+    expect(visit.text).toContain('id="file-error"');
+    expect(wordsOf(visit)).toContain(sentence);
+    expect(await waiting(code)).toEqual([]);
+  });
+
+  test.each<[string, (code: string) => string | Uint8Array<ArrayBuffer>, string]>([
+    ['is a spreadsheet', () => new Uint8Array([0x50, 0x4b, 3, 4, 20]), 'spreadsheet'],
+    ['is a picture', () => new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe]), 'UTF-8'],
+    [
+      'is XML that ends in the middle',
+      (code) => fileOf(code, 1, [planOf(1)]).slice(0, -30),
+      'cut short',
+    ],
+    ['is another council’s', () => fileOf('ZZ101', 1, [planOf(1)]), 'another authority'],
+    [
+      'has no record that can be used',
+      (code) => fileOf(code, 1, [{ ...planOf(1), child: person(1, { nhsNumber: '1' }) }]),
+      'NHS number',
+    ],
+  ])('%s', async (_, contentOf, words) => {
+    const code = await newCouncil();
+    const page = await shown(contentOf(code), { name: 'upload.xml' });
+    expect(page.heading).toBe(UPLOAD.refusedTitle);
+    expect(wordsOf(page)).toContain(words);
+    expect(hiddenOf(page, page.path).token).toBe('');
+    expect(await waiting(code)).toEqual([]);
+    expect(await loadEvents(code)).toEqual([]);
+  });
+
+  test('is cut off on its way', async () => {
+    const code = await newCouncil();
+    const { token } = hiddenOf(await officer.get('/council/upload'), '/council/upload');
+    const start = `--B\r\nContent-Disposition: form-data; name="token"\r\n\r\n${token}\r\n--B\r\nContent-Disposition: form-data; name="file"; filename="a.xml"\r\n\r\n<File`;
+    const sent = request(new URL('/council/upload', service.baseUrl), {
+      method: 'POST',
+      headers: {
+        cookie: [...officer.jar].map(([name, value]) => `${name}=${value}`).join('; '),
+        'content-type': 'multipart/form-data; boundary=B',
+        'content-length': 10_000,
+        'sec-fetch-site': 'same-origin',
+      },
+    });
+    sent.on('error', () => undefined);
+    const before = await readdir(folder());
+    sent.write(start);
+    await until(async () => (await readdir(folder())).length > before.length);
+    sent.destroy();
+    await until(async () => (await readdir(folder())).length <= before.length);
+    expect(await loadEvents(code)).toEqual([]);
+  });
+
+  test('was sent by a form that is not ours, before any of it was kept', async () => {
+    const code = await newCouncil();
+    const file = fileOf(code, 1, [planOf(1)]);
+    const other = await visitorAs(service, { organisation: code, scopes: ['upload'] });
+    const { token } = hiddenOf(await other.get('/council/upload'), '/council/upload');
+    for (const options of [
+      { fields: { token } },
+      { headers: { origin: 'https://elsewhere.example' } },
+      { headers: { 'sec-fetch-site': 'cross-site' } },
+      { headers: { 'content-type': 'multipart/form-data; boundary=other' } },
+    ]) {
+      const visit = await choose(file, options);
+      expect([visit.status, visit.heading]).toEqual([403, DESK.untrusted]);
+    }
+    expect(await waiting(code)).toEqual([]);
+  });
+
+  test('does something else by now than it was shown to', async () => {
+    const code = await newCouncil([planOf(1)]);
+    const one = await shown(fileOf(code, 2, [planOf(1, { endDate: yesterday() })]));
+    expect((await loaded(fileOf(code, 3, [planOf(2)]))).heading).toBe(UPLOAD.answered.CPF02);
+    const before = await loadEvents(code);
+    const after = await follow(await send(one, { stops: '1' }));
+    expect(after.heading).toBe(UPLOAD.changed);
+    expect(await loadEvents(code)).toEqual(before);
+    expect(await waiting(code)).toEqual([]);
+  });
+
+  test('is not wanted any more', async () => {
+    const code = await newCouncil();
+    const page = await shown(fileOf(code, 1, [planOf(1)]));
+    expect(await waiting(code)).toHaveLength(1);
+    const discard = () =>
+      officer.post(`${page.path}/discard`, hiddenOf(page, `${page.path}/discard`));
+    expect((await discard()).headers.get('location')).toBe('/council/upload');
+    expect(await waiting(code)).toEqual([]);
+    expect([(await send(page)).heading, (await officer.get(page.path)).status]).toEqual([
+      UPLOAD.gone,
+      404,
+    ]);
+    expect(await rowsOf(code)).toBe(0);
+  });
+});
+
+test('a file that was loaded before is answered as it was then, and cannot be sent again', async () => {
+  const code = await newCouncil();
+  const file = fileOf(code, 1, [planOf(1)]);
+  await loaded(file);
+  const page = await shown(file);
+  expect(page.heading).toBe(UPLOAD.repeatTitle);
+  expect(await waiting(code)).toEqual([]);
+});
+
+test('what others wrote is text: the name of a file, and all that is in it', async () => {
+  const code = await newCouncil();
+  const records = [
+    { ...planOf(1), child: person(1, { nhsNumber: '1', localId: '<b>x</b>' }) },
+    planOf(2),
+  ];
+  const page = await shown(fileOf(code, 1, records), { name: `../../${HOSTILE}` });
+  expect(page.text).not.toContain('<script>alert');
+  expect(page.text).not.toContain('<b>x</b>');
+  expect(wordsOf(page)).toContain(HOSTILE);
+  const numbered = await shown(fileOf(code, 1, records), { name: `child ${testNumber(1)}.xml` });
+  expect(numbered.text).not.toContain(testNumber(1));
+});
+
+test('nobody else sees, sends or deletes a file that waits: not of another council, not a colleague', async () => {
+  const code = await newCouncil();
+  const page = await shown(fileOf(code, 1, [planOf(1)]));
+  for (const organisation of [code, 'ZZ101']) {
+    const visitor = await visitorAs(service, { organisation, scopes: ['upload'] });
+    const seen = await visitor.get(page.path);
+    const absent = await visitor.get('/council/upload/00000000-0000-4000-8000-000000000000');
+    expect([seen.status, seen.heading]).toEqual([absent.status, absent.heading]);
+    expect((await send(page, {}, visitor)).status).toBe(403);
+    const discard = await visitor.post(
+      `${page.path}/discard`,
+      hiddenOf(page, `${page.path}/discard`),
+    );
+    expect(discard.status).toBe(403);
+  }
+  expect(await waiting(code)).toHaveLength(1);
+  await officer.post(`${page.path}/discard`, hiddenOf(page, `${page.path}/discard`));
+});
+
+test('a user has at most three files waiting: a fourth takes the place of the oldest', async () => {
+  const code = await newCouncil();
+  const pages: string[] = [];
+  for (const n of [1, 2, 3, 4]) pages.push((await shown(fileOf(code, n, [planOf(n)]))).path);
+  const statuses: number[] = [];
+  for (const path of pages) statuses.push((await officer.get(path)).status);
+  expect(statuses).toEqual([404, 200, 200, 200]);
+});
+
+test('what waited too long is gone, with its page', async () => {
+  const code = await newCouncil();
+  const page = await shown(fileOf(code, 1, [planOf(1)]));
+  const state = join(
+    service.dataDir,
+    'previews',
+    page.path.slice('/council/upload/'.length),
+    'state.json',
+  );
+  const saved = JSON.parse(await readFile(state, 'utf8')) as { savedAt: number };
+  await writeFile(state, JSON.stringify({ ...saved, savedAt: saved.savedAt - 31 * 60_000 }));
+  expect((await officer.get(page.path)).heading).toBe(UPLOAD.gone);
+  // Whoever comes next sweeps.
+  const path = (await shown(fileOf(code, 1, [planOf(1)]))).path;
+  expect(await waiting(code)).not.toContain(page.path.slice('/council/upload/'.length));
+  expect((await officer.get(path)).status).toBe(200);
+});
+
+test('many records that cannot be used are shown page by page', async () => {
+  const code = await newCouncil();
+  const records = Array.from({ length: 120 }, (_, n) => ({
+    ...planOf(n),
+    child: person(n, { nhsNumber: '1' }),
+  }));
+  const first = await shown(fileOf(code, 1, [...records, planOf(200)]));
+  expect(wordsOf(first)).toContain('Page 1 of 3');
+  expect(wordsOf(first)).not.toContain('LA-119');
+  const last = await officer.get(`${first.path}?page=3`);
+  expect(wordsOf(last)).toContain('LA-119');
+  expect((await officer.get(`${first.path}?page=99`)).status).toBe(200);
+});
+
+test('a stranger’s browser is not kept waiting for a file to be read', async () => {
+  const visit = await createVisitor(service.baseUrl).ask('/council/upload', {
+    method: 'POST',
+    headers: { 'content-type': 'multipart/form-data; boundary=B' },
+    body: '--B--',
+  });
+  expect([visit.status, visit.heading]).toEqual([401, DESK.over]);
+});
