@@ -130,7 +130,7 @@ export async function startService(
     });
     const nameOf = (code: string): string | undefined =>
       organisationsOf(identities, admissionContext.isDemo()).get(code)?.name;
-    const providers = await readProviders(configuration, nameOf, onProblem);
+    const providers = await readProviders(configuration, nameOf, log);
     const signIn = providers.map(({ described }) => described);
     const versions = recordConfiguration(start, {
       readiness,

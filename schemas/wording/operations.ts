@@ -173,6 +173,23 @@ export const ADMISSION = {
     `${count} ${count === 1 ? 'alert' : 'alerts'} in the last hour; the audit says who.`,
 } as const;
 
+/** Of providers by which people sign in to the pages. `fault` is a few words of ours. */
+export const SIGN_IN_PROVIDERS = {
+  answers: (name: string) => `${name} answers.`,
+  discovery: (name: string, fault: string) =>
+    `${name} does not say how to sign in by it (${fault}).`,
+  tokens: (name: string, fault: string) =>
+    `${name} does not say who has signed in (${fault}): nobody can sign in by it.`,
+  keys: (name: string, fault: string) =>
+    `The keys of ${name} cannot be fetched (${fault}): when it signs somebody out, that is not taken, and it is asked to say so again.`,
+  silent: 'no answer within 5 s',
+  notUnderstood: 'the answer is none of OpenID Connect',
+  keysAway: 'from jwks_uri in its discovery document',
+  status: (status: number) => `status ${status}`,
+  says: (code: string) => `it answers ${code}; see clientId and the secret or key in SIGN_IN_FILE`,
+  unreachable: (code: string) => `it cannot be reached, ${code}`,
+} as const;
+
 /** Of sessions of the pages. */
 export const SESSIONS = {
   notRead: 'Which sessions of the pages have ended has not been read yet.',

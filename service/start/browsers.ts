@@ -18,7 +18,9 @@ import { openSealer } from '../pages/session/seal.ts';
 import { createSessions, LONGEST_MS } from '../pages/session/sessions.ts';
 import { createVisits } from '../pages/session/visits.ts';
 import { openProvider, type Provider } from '../pages/sign-in/openid.ts';
+import { statesTogether } from '../pages/sign-in/provider-health.ts';
 import { DEMO_PROVIDER } from '../pages/sign-in/sign-in.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { StartContext } from './context.ts';
 import type { StoreConnection } from './redis.ts';
 
@@ -30,10 +32,11 @@ import type { StoreConnection } from './redis.ts';
 export async function readProviders(
   { SIGN_IN_FILE, PUBLIC_URL }: Configuration,
   nameOf: (organisation: string) => string | undefined,
-  onProblem: (sentence: string) => void,
+  log: Log,
 ): Promise<Provider[]> {
   if (SIGN_IN_FILE === undefined) return [];
   const settings = await readSettingFile('SIGN_IN_FILE', SIGN_IN_FILE, signInFileSchema);
+  const onHealth = (ok: boolean, sentence: string): void => log[ok ? 'info' : 'error'](sentence);
   const beside = (path: string): string => resolve(dirname(SIGN_IN_FILE), path);
   return Promise.all(
     settings.map(({ clientSecretFile, clientKeyFile, ...provider }) =>
@@ -43,7 +46,7 @@ export async function readProviders(
           ...(clientSecretFile !== undefined && { clientSecretFile: beside(clientSecretFile) }),
           ...(clientKeyFile !== undefined && { clientKeyFile: beside(clientKeyFile) }),
         },
-        { redirectUri: `${PUBLIC_URL}${backPath(provider.id)}`, nameOf, onProblem },
+        { redirectUri: `${PUBLIC_URL}${backPath(provider.id)}`, nameOf, onHealth },
       ),
     ),
   );
@@ -141,7 +144,12 @@ export async function startBrowsers(
     take: admissionContext.take,
     log,
     /** What they say in `/_status`. */
-    checks: (): OwnCheck[] => [{ name: 'pages:sessions', ...endings.state }],
+    checks: (): OwnCheck[] => [
+      { name: 'pages:sessions', ...endings.state },
+      ...(providers.length === 0
+        ? []
+        : [{ name: 'pages:sign-in', ...statesTogether(providers.map(({ state }) => state)) }]),
+    ],
   };
 }
 export type Browsers = NonNullable<Awaited<ReturnType<typeof startBrowsers>>>;

@@ -5,10 +5,12 @@ import { ACTIVITY_SILENT, ACTIVITY_UNSCHEDULED } from '#schemas/people/care-sett
 import type { ClaimMapping, Claims } from '#schemas/people/identity.ts';
 import { isScope } from '#schemas/people/identity.ts';
 import { SIGN_IN_FOR, type SignInFor, type SignInProvider } from '#schemas/people/sign-in.ts';
+import { SIGN_IN_PROVIDERS } from '#schemas/wording/operations.ts';
 import { mappingOf, parseClaims } from '../../admission/claims.ts';
 import { type IssuerKeys, KeysUnavailable, remoteKeys } from '../../admission/issuer-keys.ts';
 import type { Flow } from '../session/visits.ts';
 import { type ClientProof, readClientProof } from './client-keys.ts';
+import { createProviderHealth, faultOf, type ProviderState } from './provider-health.ts';
 import { createTries, type Tries } from './tries.ts';
 
 /** What a provider said of somebody that a page of refusal repeats. */
@@ -60,6 +62,8 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
    * cannot be judged now, and it should be sent again.
    */
   readLogoutToken: (token: string) => Promise<LoggedOut | 'unavailable' | undefined>;
+  /** Whether it answers, as far as is known. */
+  readonly state: ProviderState;
   stop: () => void;
 };
 
@@ -75,6 +79,8 @@ const DENIED: ReadonlySet<string> = new Set([
 /** Of codes that come to nothing, however many strangers bring them. Who signs in takes none. */
 const TRIES = { atMost: 50, perSecond: 5 };
 const DISCOVERED_FOR_MS = 3_600_000;
+/** Whether or not anybody signs in. */
+const LOOK_EVERY_MS = 60_000;
 const DISCOVERED_AGAIN_AFTER_MS = 2_000;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const LOGOUT_TOKEN_LASTS_SECONDS = 300;
@@ -132,11 +138,12 @@ export async function openProvider(
   {
     redirectUri,
     nameOf,
-    onProblem,
+    onHealth,
   }: {
     redirectUri: string;
     nameOf: (organisation: string) => string | undefined;
-    onProblem: (sentence: string) => void;
+    /** Told once of each change of what is wrong with it, and that all is well again. */
+    onHealth: (ok: boolean, sentence: string) => void;
   },
 ): Promise<Provider> {
   const { id, name, issuer, clientId, claims, acrValues, signedInWithinSeconds } = settings;
@@ -155,7 +162,10 @@ export async function openProvider(
   let discovered: { configuration: openid.Configuration; at: number } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
   let discovering: Promise<void> | undefined;
+  let wasMute = false;
+  let stopped = false;
   let keys: IssuerKeys | undefined;
+  const health = createProviderHealth(name, onHealth);
 
   async function discover(): Promise<void> {
     triedAt = performance.now();
@@ -172,10 +182,42 @@ export async function openProvider(
       );
       configuration.timeout = DEADLINE_SECONDS;
       discovered = { configuration, at: performance.now() };
-    } catch {
+      health.answered('discovery');
+      const { jwks_uri: jwksUri } = configuration.serverMetadata();
+      if (jwksUri !== undefined && !stopped) {
+        keys ??= remoteKeys(jwksUri, [...ALGORITHMS], {
+          onProblem: () => health.failed('keys', SIGN_IN_PROVIDERS.keysAway),
+        });
+      }
+    } catch (error) {
       // What was discovered before counts on; without it nobody of this provider can sign in for now.
+      health.failed('discovery', faultOf(error) ?? SIGN_IN_PROVIDERS.notUnderstood);
     }
   }
+
+  /** A token endpoint that was mute is asked, without a code, whether it still is: nobody may try for hours. */
+  async function askTokenEndpoint(): Promise<void> {
+    const endpoint = discovered?.configuration.serverMetadata().token_endpoint;
+    if (!wasMute || endpoint === undefined) return;
+    const signal = AbortSignal.timeout(DEADLINE_SECONDS * 1_000);
+    const { status } = await fetch(endpoint, { method: 'POST', redirect: 'manual', signal });
+    if (status < 500) noteTokens(undefined);
+  }
+
+  /** What somebody's sign-in showed of the token endpoint. */
+  function noteTokens(fault: string | undefined): void {
+    wasMute = fault !== undefined;
+    if (fault === undefined) health.answered('tokens');
+    else health.failed('tokens', fault);
+  }
+
+  async function look(): Promise<void> {
+    discovering ??= discover().finally(() => (discovering = undefined));
+    await Promise.all([discovering, askTokenEndpoint().catch(() => undefined)]);
+    if (keys !== undefined && keys.problem === undefined) health.answered('keys');
+  }
+  void look();
+  const looking = setInterval(() => void look(), LOOK_EVERY_MS).unref();
 
   async function configured(): Promise<openid.Configuration | undefined> {
     const now = performance.now();
@@ -231,6 +273,9 @@ export async function openProvider(
     canChangeRole: changeRole !== undefined,
     publicKeys,
     tries: createTries(TRIES),
+    get state() {
+      return health.state;
+    },
     described: { id, issuer, clientId, for: settings.for, claims, needed },
     async start(change) {
       const configuration = await configured();
@@ -277,8 +322,11 @@ export async function openProvider(
           tokens.access_token,
           tokenClaims.sub,
         );
+        noteTokens(undefined);
         return judge(tokenClaims, userInfo);
       } catch (error) {
+        const fault = faultOf(error);
+        if (fault !== undefined) noteTokens(fault);
         if (error instanceof openid.AuthorizationResponseError) {
           return { kind: 'refused', cause: DENIED.has(error.error) ? 'denied' : 'unavailable' };
         }
@@ -289,8 +337,7 @@ export async function openProvider(
     },
     async readLogoutToken(token) {
       const metadata = (await configured())?.serverMetadata();
-      if (metadata?.jwks_uri === undefined) return 'unavailable';
-      keys ??= remoteKeys(metadata.jwks_uri, [...ALGORITHMS], { onProblem });
+      if (metadata === undefined || keys === undefined) return 'unavailable';
       try {
         const { payload } = await jwtVerify(token, keys.find, {
           issuer: metadata.issuer,
@@ -305,6 +352,10 @@ export async function openProvider(
         return error instanceof KeysUnavailable ? 'unavailable' : undefined;
       }
     },
-    stop: () => keys?.stop(),
+    stop() {
+      stopped = true;
+      clearInterval(looking);
+      keys?.stop();
+    },
   };
 }

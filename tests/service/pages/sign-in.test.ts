@@ -634,6 +634,22 @@ test('nobody is sent elsewhere by an address of ours', async () => {
   }
 });
 
+test('the operator is told of a provider that does not answer, once, and lookups go on', async () => {
+  const check = async () => {
+    const response = await fetch(`${service.baseUrl}/_status`);
+    const { checks } = (await response.json()) as {
+      checks: Record<string, { status: string; outcome: string }[]>;
+    };
+    return { http: response.status, ...checks['pages:sign-in']?.[0] };
+  };
+  await until(async () => (await check()).status === 'warn', 'the warning');
+  const { http, outcome } = await check();
+  expect(http).toBe(200);
+  expect(outcome).toContain('Gone Identity does not say how to sign in by it');
+  expect((await service.lookup({ nhsNumber: PLAN })).status).toBe(200);
+  expect(service.lines.filter((line) => line.includes('Gone Identity'))).toHaveLength(1);
+});
+
 test('a demo offers its made-up people beside its providers', async () => {
   const page = await createVisitor(service.baseUrl).get('/sign-in');
   expect(wordsOf(page)).toContain('Sign in with NHS Care Identity');

@@ -1,0 +1,98 @@
+import * as openid from 'openid-client';
+import { SIGN_IN_PROVIDERS } from '#schemas/wording/operations.ts';
+import { errorCode } from '../../telemetry/log.ts';
+
+/** What of a provider is needed: how to sign in by it, what it says of whoever comes back, and by what it signs. */
+const PARTS = ['discovery', 'tokens', 'keys'] as const;
+type Part = (typeof PARTS)[number];
+
+/** What is so of one provider or of several, for the operator; `since` is ISO 8601. */
+export type ProviderState = { ok: boolean; detail: string; since: string };
+
+export type ProviderHealth = {
+  answered: (part: Part) => void;
+  /** @param fault what went wrong, in a few words that hold nothing of what was sent */
+  failed: (part: Part, fault: string) => void;
+  readonly state: ProviderState;
+};
+
+/**
+ * Notes which parts of a provider answer, so that the operator hears of one that is mute before those do who cannot
+ * sign in.
+ *
+ * @param onChange called with a sentence whenever what is said changes, and not again while it stays so
+ */
+export function createProviderHealth(
+  name: string,
+  onChange: (ok: boolean, sentence: string) => void,
+): ProviderHealth {
+  const faults = new Map<Part, string>();
+  let state = {
+    ok: true,
+    detail: SIGN_IN_PROVIDERS.answers(name),
+    since: new Date().toISOString(),
+  };
+
+  function tell(): void {
+    const wrong = PARTS.flatMap((part) => {
+      const fault = faults.get(part);
+      return fault === undefined ? [] : SIGN_IN_PROVIDERS[part](name, fault);
+    });
+    const ok = wrong.length === 0;
+    const detail = ok ? SIGN_IN_PROVIDERS.answers(name) : wrong.join(' ');
+    if (detail === state.detail) return;
+    const since = ok === state.ok ? state.since : new Date().toISOString();
+    state = { ok, detail, since };
+    onChange(ok, detail);
+  }
+
+  return {
+    answered(part) {
+      if (faults.delete(part)) tell();
+    },
+    failed(part, fault) {
+      faults.set(part, fault);
+      tell();
+    },
+    get state() {
+      return state;
+    },
+  };
+}
+
+/** Those of several in one: what is wrong with each. */
+export function statesTogether(states: readonly ProviderState[]): ProviderState {
+  const wrong = states.filter(({ ok }) => !ok);
+  const shown = wrong.length > 0 ? wrong : states;
+  return {
+    ok: wrong.length === 0,
+    detail: shown.map(({ detail }) => detail).join(' '),
+    since: shown.map(({ since }) => since).toSorted()[0] ?? new Date().toISOString(),
+  };
+}
+
+/** Errors of a token endpoint that no code brings about, however it was made up. Source: RFC 6749 section 5.2. */
+const OURS_TO_MEND = new Set(['invalid_client', 'unauthorized_client', 'unsupported_grant_type']);
+
+/**
+ * What is wrong with a provider that did not say who somebody is; `undefined` where it answered, and what the browser
+ * brought was no good: anybody can bring that.
+ */
+export function faultOf(error: unknown): string | undefined {
+  if (error instanceof openid.ResponseBodyError) {
+    const { error: code, status } = error;
+    if (OURS_TO_MEND.has(code)) return SIGN_IN_PROVIDERS.says(code);
+    return status >= 500 ? SIGN_IN_PROVIDERS.status(status) : undefined;
+  }
+  if (error instanceof openid.ClientError) {
+    if (error.code === 'OAUTH_TIMEOUT') return SIGN_IN_PROVIDERS.silent;
+    // What came instead is no answer of OpenID Connect.
+    return error.code === 'OAUTH_RESPONSE_IS_NOT_CONFORM' || error.code === 'OAUTH_PARSE_ERROR'
+      ? SIGN_IN_PROVIDERS.notUnderstood
+      : undefined;
+  }
+  // Of fetch: there was no connection, or it was broken off.
+  if (!(error instanceof TypeError)) return undefined;
+  const { cause } = error;
+  return SIGN_IN_PROVIDERS.unreachable(cause === undefined ? 'fetch' : errorCode(cause));
+}

@@ -1,0 +1,129 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { signInFileSchema } from '#schemas/people/sign-in.ts';
+import { openProvider, type Provider } from '#service/pages/sign-in/openid.ts';
+import { statesTogether } from '#service/pages/sign-in/provider-health.ts';
+import { until } from '../../support/test-store.ts';
+
+/** What the operator is told of a provider that does not do its part. */
+
+type Answer = { status: number; body: object } | 'mute';
+const wellKnown = '/.well-known/openid-configuration';
+
+let folder: string;
+let server: Server;
+let issuer: string;
+let answers: Map<string, Answer>;
+let told: [boolean, string][];
+let opened: Provider[];
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cpf-provider-'));
+  await writeFile(join(folder, 'secret'), 'made-up-secret');
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+beforeEach(async () => {
+  server = createServer((request, response) => {
+    const answer = answers.get(request.url ?? '') ?? { status: 404, body: {} };
+    if (answer === 'mute') return;
+    response.writeHead(answer.status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(answer.body));
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  answers = new Map();
+  answers.set(wellKnown, {
+    status: 200,
+    body: {
+      issuer,
+      authorization_endpoint: `${issuer}/auth`,
+      token_endpoint: `${issuer}/token`,
+    },
+  });
+  told = [];
+  opened = [];
+});
+afterEach(async () => {
+  for (const { stop } of opened) stop();
+  server.closeAllConnections();
+  await new Promise((resolve) => void server.close(resolve));
+});
+
+async function open(): Promise<Provider> {
+  const [settings] = signInFileSchema.parse([
+    {
+      id: 'test',
+      name: 'Test Identity',
+      for: 'staff',
+      issuer,
+      clientId: 'client',
+      clientSecretFile: join(folder, 'secret'),
+      claims: 'cis2',
+    },
+  ]);
+  if (settings === undefined) throw new Error('no provider');
+  const provider = await openProvider(settings, {
+    redirectUri: 'http://127.0.0.1:1/back',
+    nameOf: () => undefined,
+    onHealth: (ok, sentence) => void told.push([ok, sentence]),
+  });
+  opened.push(provider);
+  return provider;
+}
+
+/** Somebody comes back with a code. */
+async function comeBack(provider: Provider): Promise<void> {
+  const started = await provider.start(false);
+  if (started === undefined) throw new Error('the provider is away');
+  const { flow } = started;
+  const returned = await provider.finish(`?code=made-up&state=${flow.state}`, {
+    ...flow,
+    begunAt: Date.now(),
+  });
+  expect(returned.kind).toBe('refused');
+}
+
+test('a provider that says nothing is reported before anybody tries to sign in, once, and again when it answers', async () => {
+  const discovery = answers.get(wellKnown);
+  answers.set(wellKnown, 'mute');
+  const provider = await open();
+  expect(provider.state.ok).toBe(true);
+  await until(() => !provider.state.ok, 'the provider being missed');
+  expect(provider.state.detail).toBe(
+    'Test Identity does not say how to sign in by it (no answer within 5 s).',
+  );
+  if (discovery !== undefined) answers.set(wellKnown, discovery);
+  await provider.start(false);
+  expect(provider.state).toMatchObject({ ok: true, detail: 'Test Identity answers.' });
+  expect(told.map(([ok]) => ok)).toEqual([false, true]);
+});
+
+test.for<[string, Answer, string]>([
+  ['breaks', { status: 500, body: {} }, 'the answer is none of OpenID Connect'],
+  ['refuses the service', { status: 401, body: { error: 'invalid_client' } }, 'invalid_client'],
+])('a token endpoint that %s is reported once, however many try', async ([, answer, says]) => {
+  const provider = await open();
+  answers.set('/token', answer);
+  await comeBack(provider);
+  await comeBack(provider);
+  expect(provider.state.ok).toBe(false);
+  expect(provider.state.detail).toContain(says);
+  expect(told).toEqual([[false, provider.state.detail]]);
+  expect(statesTogether([provider.state, { ok: true, detail: 'x', since: '' }])).toMatchObject({
+    ok: false,
+    detail: provider.state.detail,
+  });
+});
+
+test('no code that a stranger makes up says that a provider is broken', async () => {
+  const provider = await open();
+  for (const error of ['invalid_grant', 'invalid_request']) {
+    answers.set('/token', { status: 400, body: { error } });
+    await comeBack(provider);
+  }
+  expect(provider.state.ok).toBe(true);
+  expect(told).toEqual([]);
+});
