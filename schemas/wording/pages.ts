@@ -335,6 +335,7 @@ export const LIST = {
   line: 'Line',
   number: 'NHS number',
   born: 'Born',
+  bornNotGiven: 'not given',
   outcome: 'Outcome',
   lineOf: (line: number, text: string) => `Line ${line}: ${text}`,
   outcomes: {

@@ -116,7 +116,7 @@ ${table(
     String(each.line),
     html`<bdi>${nameOf(each)}</bdi>`,
     each.request?.dateOfBirth === undefined
-      ? RESULT.unknown
+      ? LIST.bornNotGiven
       : RESULT.date(each.request.dateOfBirth),
     LIST.outcomes[each.outcome],
   ]),
