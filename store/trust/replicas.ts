@@ -7,6 +7,7 @@ import { lacksRights, rightsFault } from '../connection/connection.ts';
 import { information } from '../connection/reply.ts';
 import { keys } from '../keys.ts';
 import { DURABLE, type DurableSetting, durableSettings } from './durability.ts';
+import { createUserReader, differingUsers } from './users.ts';
 import { bad, good, type Verdict } from './verdicts.ts';
 
 /** Field of `cpf:dataset`: what the worker says of the replicas. */
@@ -25,6 +26,8 @@ const wordSchema = z.object({
       server: z.string(),
       /** Whether it has on its disk what it acknowledges. */
       fit: z.boolean(),
+      /** Whether its users could be compared with the primary's; absent from an older worker. */
+      usersCompared: z.boolean().optional(),
       /** What somebody should see to, in a sentence. */
       problem: z.string().optional(),
     }),
@@ -73,7 +76,10 @@ export function judgeReplicas(
   if (typeof word === 'string') return { verdict: bad(word), servers: bad(word) };
   const away = required.agreement ? [REPLICAS.away(attached.length, count)] : [];
   const problems = [...away, ...word.replicas.flatMap(({ problem }) => problem ?? [])].join(' ');
-  const servers = problems === '' ? good(REPLICAS.servers) : bad(problems);
+  const notCompared = word.replicas.some(({ usersCompared }) => usersCompared === false)
+    ? ` ${REPLICAS.usersNotCompared}`
+    : '';
+  const servers = problems === '' ? good(`${REPLICAS.servers}${notCompared}`) : bad(problems);
   const here = new Set(attached.map(nameOf));
   const fit = word.replicas.filter((replica) => replica.fit && here.has(replica.server)).length;
   const verdict =
@@ -89,6 +95,7 @@ type Followed = {
   settled: boolean;
   /** What the client last said was wrong with the connection. */
   fault: string | undefined;
+  readUsers: ReturnType<typeof createUserReader>;
 };
 
 export type ReplicaWatchOptions = {
@@ -108,6 +115,7 @@ export type ReplicaWatchOptions = {
 export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
   const { ours, connectTo } = options;
   const followed = new Map<string, Followed>();
+  const readUsers = createUserReader(redis);
   let copies = '';
   let looking: Promise<void> | undefined;
 
@@ -115,7 +123,13 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
     const name = nameOf(server);
     const known = followed.get(name);
     if (known !== undefined) return known;
-    const replica: Followed = { redis: connectTo(server), settled: false, fault: undefined };
+    const connection = connectTo(server);
+    const replica: Followed = {
+      redis: connection,
+      settled: false,
+      fault: undefined,
+      readUsers: createUserReader(connection),
+    };
     replica.redis.on('error', (error: unknown) => {
       if (rightsFault(error) !== undefined) replica.fault = REPLICAS.notAccepted(name);
     });
@@ -128,14 +142,16 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
   async function lookAt(
     server: HostPort,
     version: string | undefined,
+    users: Awaited<ReturnType<typeof readUsers>>,
   ): Promise<ReplicasWord['replicas'][number]> {
     const name = nameOf(server);
     const replica = follow(server);
     const unfit = (problem: string) => ({ server: name, fit: false, problem });
     try {
-      const [text, settings] = await Promise.all([
+      const [text, settings, its] = await Promise.all([
         replica.redis.info('server', 'persistence', 'replication'),
         durableSettings(replica.redis),
+        replica.readUsers(),
       ]);
       const info = information(text);
       const inStep =
@@ -155,11 +171,19 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
       }
       if (!writing) replica.settled = true;
       if (!replica.settled) return unfit(REPLICAS.notSettled(name));
-      const its = info.get('redis_version') ?? '';
+      const itsVersion = info.get('redis_version') ?? '';
+      if (itsVersion !== version) {
+        // Another version may write the same users down in another way.
+        const problem = REPLICAS.otherVersion(name, itsVersion, version ?? '');
+        return { server: name, fit: true, problem };
+      }
+      const usersCompared = users !== undefined && its !== undefined;
+      const differing = usersCompared ? differingUsers(users, its) : [];
       return {
         server: name,
         fit: true,
-        ...(its !== version && { problem: REPLICAS.otherVersion(name, its, version ?? '') }),
+        usersCompared,
+        ...(differing.length > 0 && { problem: REPLICAS.otherUsers(name, differing) }),
       };
     } catch (error) {
       if (lacksRights(error)) return unfit(REPLICAS.fewRights(name));
@@ -188,8 +212,9 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
       replica.redis.disconnect();
       followed.delete(name);
     }
+    const users = await readUsers();
     const replicas = await Promise.all(
-      attached.map((replica) => lookAt(replica, server.get('redis_version'))),
+      attached.map((replica) => lookAt(replica, server.get('redis_version'), users)),
     );
     const word: ReplicasWord = {
       run,

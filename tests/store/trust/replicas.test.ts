@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,13 +58,19 @@ async function connect(server: TestRedisServer, unacknowledged: boolean) {
   return redis;
 }
 
-async function keep(server: TestRedisServer): Promise<StoreVerifier> {
+async function keep(server: TestRedisServer, username?: string): Promise<StoreVerifier> {
   const verifier = startStoreVerifier(await connect(server, true), anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
     replicas: {
       replicas: 1,
       connectTo: ({ host, port }) =>
-        connectStore({ url: `redis://${host}:${port}` }, { name: 'test' }),
+        connectStore(
+          {
+            url: `redis://${host}:${port}`,
+            ...(username !== undefined && { username, password: 'x' }),
+          },
+          { name: 'test' },
+        ),
     },
   });
   ending.push(() => verifier.stop());
@@ -109,8 +116,8 @@ const said = (readiness: Readiness): string =>
 const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =>
   (await look()).kind === 'not-flagged';
 
-async function openedOn(server: TestRedisServer) {
-  const verifier = await keep(server);
+async function openedOn(server: TestRedisServer, username?: string) {
+  const verifier = await keep(server, username);
   const opened = await openLookups(server);
   const isOpen = await opened.readiness.whenOpen(WAIT_MS);
   expect(isOpen, `${verifier.state.detail} ${said(opened.readiness)}`).toBe(true);
@@ -310,6 +317,42 @@ describe('single mode', () => {
   });
 });
 
+describe('users, which are not replicated', () => {
+  const users = (server: TestRedisServer, ...rules: string[]) =>
+    server.admin.call('ACL', 'SETUSER', 'cpf-lookup', 'reset', 'on', ...rules);
+  const servers = ({ readiness }: { readiness: Readiness }): string =>
+    readiness.checks().find(({ name }) => name === 'replica-servers')?.detail ?? '';
+
+  test('are told of where one of ours is missing or differs on a replica, and lookups continue', async () => {
+    const opened = await openedOn(first);
+    for (const rules of [[], ['>two', '+get', '~a'], ['>one', '+get', '~b']]) {
+      await users(first, '>one', '+get', '~a');
+      if (rules.length > 0) await users(second, ...rules);
+      await until(() => servers(opened).includes('cpf-lookup'), 'the sentence');
+      expect(servers(opened)).toContain(`Replica 127.0.0.1:${second.port} has other rights`);
+      expect(opened.readiness.open).toBe(true);
+      await users(second, '>one', '+get', '~a');
+      await until(() => servers(opened) === 'All replicas are fit to take over.', 'it to pass');
+    }
+  });
+
+  test('are said not to be compared where the worker may not read them', async () => {
+    const rules = readFileSync(new URL('../../../store/acl/worker.acl', import.meta.url), 'utf8')
+      .replace(/^#.*$/gm, '')
+      .trim()
+      .replace('#PASSWORD_SHA256', '>x')
+      .replace('+acl|getuser', '')
+      .split(' ')
+      .slice(2);
+    // Selectors are one word each.
+    const words = rules.join(' ').match(/\([^)]*\)|\S+/g) ?? [];
+    await second.admin.call('ACL', 'SETUSER', 'cpf-worker', ...words);
+    const opened = await openedOn(first, 'cpf-worker');
+    await until(() => servers(opened).includes('not compared'), 'the sentence');
+    expect(opened.readiness.checks().find(({ name }) => name === 'replica-servers')?.ok).toBe(true);
+  });
+});
+
 test('a replica is set aside and put back by a named person, on record and in its own file', async () => {
   const redis = await connect(first, false);
   const server = { host: '127.0.0.1', port: second.port };
@@ -330,6 +373,7 @@ test('a replica is set aside and put back by a named person, on record and in it
 test('without REDIS_REPLICAS nothing ever waits', async () => {
   const redis = first.connect();
   await whenReady(redis, WAIT_MS);
+  await first.admin.config('RESETSTAT');
   await createStore(redis, anchor).appendEvent({
     type: 'purge',
     auditId: randomUUID(),
