@@ -16,6 +16,7 @@ COPY store ./store
 COPY loaders ./loaders
 COPY service ./service
 COPY docs/integrating.md ./docs/
+COPY docs/operating/alerts.md ./docs/operating/
 RUN mkdir -m 0700 /data && mkdir node_modules/.cache && chown node:node /data node_modules/.cache
 USER node
 # Compiled once here: the root file system is read-only later, and a start takes half the time.

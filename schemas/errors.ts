@@ -435,6 +435,14 @@ export const ERRORS = {
     detail:
       'Uploads, acknowledgements, holdings and notifications need a token with scope upload, in a role at the authority itself.',
   },
+  'operator-token-required': {
+    status: 403,
+    fhir: 'forbidden',
+    level: 'warn',
+    retryable: false,
+    title: 'Only the team that runs the service may do this',
+    detail: 'The operator’s pages need scope operate.',
+  },
   'authority-unknown': {
     status: 404,
     fhir: 'not-found',

@@ -18,6 +18,7 @@ import { reportFigures } from './start/figures.ts';
 import { watchHealth } from './start/health.ts';
 import { createLookups } from './start/lookups.ts';
 import { becomeOneWorker } from './start/one-worker.ts';
+import { startOperator } from './start/operator.ts';
 import { startDesks, startPages } from './start/pages.ts';
 import { startReadiness } from './start/readiness.ts';
 import { recordConfiguration } from './start/record-start.ts';
@@ -168,8 +169,6 @@ export async function startService(
       port: () => port,
     });
     const pages = lookups && (await startPages(start, browsers, { readiness, lookups }));
-    const desks = worker && (await startDesks(start, browsers, worker.forRoutes));
-
     const own = watchHealth(start, {
       readiness,
       admissionContext,
@@ -182,6 +181,19 @@ export async function startService(
     });
 
     add(reportFigures(start, { connection, readiness, own, stopping: begun, build }));
+
+    const desks =
+      worker &&
+      (await startDesks(start, browsers, worker.forRoutes, () =>
+        startOperator(start, {
+          redis,
+          work: worker.forRoutes,
+          identities,
+          providers,
+          limits,
+          own,
+        }),
+      ));
 
     const description = createApiDescription(OPERATIONS, build.version, PUBLIC_URL);
     const routes = [

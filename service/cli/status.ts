@@ -7,7 +7,7 @@ import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { createStore, type Store } from '#store/store.ts';
 import { watchStore } from '#store/trust/readiness.ts';
-import { openAnchor } from '../files/data-folder.ts';
+import { auditFolder, openAnchor } from '../files/data-folder.ts';
 import { datasetProblem } from '../files/served-dataset.ts';
 import { isUpToDate } from '../lookup/coverage.ts';
 import { meshStatus } from '../mesh/mesh-status.ts';
@@ -207,7 +207,7 @@ export async function status(
     const dataset = (await store.dataset()) ?? null;
     const expected = (await store.expected()) ?? null;
     const audit = await auditStatus(configuration, worker, now);
-    const notifications = notificationsStatus(configuration, now);
+    const notifications = notificationsStatus(auditFolder(configuration), now);
     const mesh = meshStatus(configuration, now);
     if (json) {
       const all = { ready, dataset, checks, audit, notifications, mesh, expected, authorities };

@@ -30,9 +30,13 @@ async function readPem(setting: string, path: string): Promise<string> {
   }
 }
 
+/** @throws where one of them is none */
+export const certificatesIn = (pem: string): X509Certificate[] =>
+  (pem.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text));
+
 function certificatesOf(setting: string, path: string, pem: string): X509Certificate[] {
   try {
-    const certificates = (pem.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text));
+    const certificates = certificatesIn(pem);
     if (certificates.length > 0) return certificates;
   } catch {
     // Said below.

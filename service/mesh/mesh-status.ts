@@ -6,13 +6,16 @@ import { MeshFile } from './mesh-file.ts';
 /** A process that is at work says so every ten seconds. */
 const HEARD_OF_WITHIN_MS = 60_000;
 
+/** How the mailbox does, as far as its file tells. */
+export function meshStatusIn(file: MeshFile, now: number) {
+  const state = file.state();
+  const silent = state === undefined || now - Date.parse(state.at) > HEARD_OF_WITHIN_MS;
+  const detail = silent ? MESH.nobody(state?.at ?? 'the beginning') : state.detail;
+  return { ok: !silent && !state.problem, detail, ...file.counts() };
+}
+
 /** How the mailbox does, as far as its folder tells; `undefined` where there is none. */
 export function meshStatus({ MESH_MAILBOX, DATA_DIR }: Configuration, now: number) {
   if (MESH_MAILBOX === undefined) return undefined;
-  return MeshFile.use(meshFolder({ DATA_DIR }, MESH_MAILBOX), (file) => {
-    const state = file.state();
-    const silent = state === undefined || now - Date.parse(state.at) > HEARD_OF_WITHIN_MS;
-    const detail = silent ? MESH.nobody(state?.at ?? 'the beginning') : state.detail;
-    return { ok: !silent && !state.problem, detail, ...file.counts() };
-  });
+  return MeshFile.use(meshFolder({ DATA_DIR }, MESH_MAILBOX), (file) => meshStatusIn(file, now));
 }

@@ -1,6 +1,4 @@
-import type { Configuration } from '#schemas/configuration.ts';
 import { NOTIFYING } from '#schemas/wording/operations.ts';
-import { auditFolder } from '../files/data-folder.ts';
 import { NotificationFile, type NotifierState } from './notification-file.ts';
 
 const HEARD_OF_WITHIN_MS = 60_000;
@@ -8,11 +6,8 @@ const HEARD_OF_WITHIN_MS = 60_000;
 export type NotificationsStatus = Omit<NotifierState, 'problem' | 'at'> & { ok: boolean };
 
 /** How authorities are told, as far as the folder of the log tells. */
-export function notificationsStatus(
-  configuration: Configuration,
-  now: number,
-): NotificationsStatus {
-  const state = NotificationFile.read(auditFolder(configuration), (file) => file.state());
+export function notificationsStatus(auditFolder: string, now: number): NotificationsStatus {
+  const state = NotificationFile.read(auditFolder, (file) => file.state());
   if (state === undefined) {
     const detail = NOTIFYING.notYet;
     return { ok: false, detail, position: 0, behind: 0, unwritten: 0, unreadable: 0 };

@@ -15,6 +15,7 @@ import {
 } from './council/withdrawals.ts';
 import type { DeskDependencies } from './desk/guarded-desk.ts';
 import { OFFICER_PAGES } from './officer/pages.ts';
+import { OPERATOR_PAGES } from './operator/pages.ts';
 
 /** Every page there is of councils, privacy officers and operators. They are no part of the API. */
 export const DESK_PAGES = [
@@ -35,6 +36,7 @@ export const DESK_PAGES = [
   councilWithdrawalConfirm,
   councilWithdrawalDecline,
   councilWithdrawalUndo,
+  ...OPERATOR_PAGES,
 ] as const;
 
 /** What they work with, beside what all pages have in common and what is made for them alone. */

@@ -10,6 +10,7 @@ import { createPreviews } from '../uploads/previews.ts';
 import type { Browsers } from './browsers.ts';
 import type { StartContext } from './context.ts';
 import type { Lookups } from './lookups.ts';
+import type { OperatorStarted } from './operator.ts';
 
 type Started = {
   routes: readonly MountedRoute[];
@@ -36,14 +37,15 @@ export async function startPages(
 export async function startDesks(
   { configuration, add }: StartContext,
   browsers: Browsers | undefined,
-  work: WorkRoutesDependencies & DeskWorkDependencies,
+  work: WorkRoutesDependencies & Omit<DeskWorkDependencies, keyof OperatorStarted>,
+  operator: () => OperatorStarted,
 ): Promise<Started> {
   if (browsers === undefined) return { routes: absentPages(DESK_PAGES) };
   const previews = createPreviews({ ...work, folder: previewsFolder(configuration) });
   add(previews.stop);
   await previews.sweep();
   return {
-    routes: mount(DESK_PAGES, { ...work, ...browsers, previews }),
+    routes: mount(DESK_PAGES, { ...work, ...operator(), ...browsers, previews }),
     notFound: createNotFound(browsers),
   };
 }

@@ -48,6 +48,7 @@ import { startDaily } from './daily.ts';
 import { createForeignWrites } from './foreign-writes.ts';
 import { tellNotInUse } from './not-in-use.ts';
 import type { OneWorker } from './one-worker.ts';
+import type { OperatorStarted } from './operator.ts';
 import { type PdsWork, startPdsWork } from './pds-work.ts';
 import type { RedisServer } from './redis.ts';
 import type { Tools } from './tools.ts';
@@ -191,7 +192,7 @@ async function createWork(
   { readiness, admissionContext, baseOf }: WorkerDependencies,
   tracer: Parameters<typeof loadSettings>[1],
   redis: RedisServer,
-): Promise<WorkRoutesDependencies & DeskWorkDependencies> {
+): Promise<WorkRoutesDependencies & Omit<DeskWorkDependencies, keyof OperatorStarted>> {
   const { OPERATOR_ODS_CODE, AUDIT_WITNESSES } = configuration;
   const searcher = createSearcher({
     folder: auditFolder(configuration),

@@ -4,6 +4,7 @@ import { COUNCIL, UPLOAD } from '#schemas/wording/council.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
+import { OPERATOR } from '#schemas/wording/operator.ts';
 import { WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import type { AccessDecision } from '../../admission/decide.ts';
 
@@ -48,8 +49,24 @@ export const OFFICER_DESK: Desk = {
   ],
 };
 
+export const OPERATOR_DESK: Desk = {
+  name: 'operator',
+  scope: 'operate',
+  home: '/operator',
+  without: 'operator-token-required',
+  links: [
+    { href: '/operator', text: OPERATOR.home },
+    { href: '/operator/councils', text: OPERATOR.councils },
+    { href: '/operator/files', text: OPERATOR.files },
+    { href: '/operator/messages', text: OPERATOR.messages },
+    { href: '/operator/users', text: OPERATOR.users },
+    { href: '/operator/running', text: OPERATOR.running },
+    { href: '/operator/runbook', text: OPERATOR.runbook },
+  ],
+};
+
 /** Those that there are, in the order in which somebody with the rights to several comes to them. */
-export const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK, OFFICER_DESK];
+export const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK, OFFICER_DESK, OPERATOR_DESK];
 
 /** The desks that somebody's scopes open. */
 export const desksOf = (scopes: readonly Scope[]): Desk[] =>

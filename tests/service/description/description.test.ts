@@ -130,6 +130,7 @@ test('each refusal there is belongs to a route, or to the pages for browsers', (
     'form-untrusted',
     'form-field-repeated',
     'assurance-required',
+    'operator-token-required',
   ]);
   expect(Object.keys(ERRORS).filter((code) => !described.has(code))).toEqual([]);
 });

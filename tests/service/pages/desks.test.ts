@@ -25,6 +25,7 @@ const PEOPLE = [
   'authority',
   'privacyOfficer',
   'caldicottGuardian',
+  'operations',
   'stranger',
 ] as const;
 type Person = (typeof PEOPLE)[number];
@@ -46,6 +47,11 @@ const officerForm: Entry = { people: { privacyOfficer: 403, caldicottGuardian: 4
 
 /** Of a file that nobody has waiting. */
 const WAITING = '/council/upload/00000000-0000-4000-8000-000000000000';
+const operator: Entry = { people: { operations: 200 } };
+/** Without a token. */
+const operatorForm: Entry = { people: { operations: 403 } };
+/** Of something that there is not. */
+const operatorNothing: Entry = { people: { operations: 404 } };
 
 const PAGES: Record<string, Entry> = {
   'GET /council': council,
@@ -87,6 +93,26 @@ const PAGES: Record<string, Entry> = {
   'POST /council/withdrawals/:id/confirm': { ...form, path: '/council/withdrawals/bcdf/confirm' },
   'POST /council/withdrawals/:id/decline': { ...form, path: '/council/withdrawals/bcdf/decline' },
   'POST /council/withdrawals/:id/undo': { ...form, path: '/council/withdrawals/bcdf/undo' },
+  'GET /operator': operator,
+  'GET /operator/councils': operator,
+  'GET /operator/files': operator,
+  'GET /operator/files/:authority/:sequence': {
+    ...operator,
+    path: `/operator/files/${SAMPLE_AUTHORITIES[0]?.code}/1`,
+  },
+  'POST /operator/files/:authority/:sequence': {
+    ...operatorForm,
+    path: `/operator/files/${SAMPLE_AUTHORITIES[0]?.code}/1`,
+  },
+  'GET /operator/messages': operator,
+  'GET /operator/messages/:message': { ...operatorNothing, path: '/operator/messages/none' },
+  'POST /operator/messages/:message': { ...operatorForm, path: '/operator/messages/none' },
+  'GET /operator/users': operator,
+  'POST /operator/users': operatorForm,
+  'GET /operator/users/:key': { ...operatorNothing, path: '/operator/users/none' },
+  'POST /operator/users/:key': { ...operatorForm, path: '/operator/users/none' },
+  'GET /operator/running': operator,
+  'GET /operator/runbook': operator,
 };
 
 const AUTHORITY = SAMPLE_AUTHORITIES[0]?.code ?? '';
@@ -159,6 +185,7 @@ test.for(PEOPLE.filter((person) => person !== 'stranger'))(
       authority: '/council',
       privacyOfficer: '/officer',
       caldicottGuardian: '/officer',
+      operations: '/operator',
     };
     const home = homes[person] ?? '/look-up';
     expect((await visitor.signIn(person)).headers.get('location')).toBe(home);

@@ -1,0 +1,171 @@
+import type { OwnCheck } from '#schemas/status.ts';
+import { ANSWERING, OPERATOR } from '#schemas/wording/operator.ts';
+import type { ReadinessCheck } from '#store/trust/readiness.ts';
+import { timeText } from '../html/time.ts';
+import type { Expiry } from './expiries.ts';
+import { isForLookups, nameOf, type ProcessState } from './processes.ts';
+import { RUNBOOK_PATH, type Runbook } from './runbook.ts';
+
+/** One thing for somebody to see to. */
+export type Concern = {
+  level: keyof typeof ANSWERING.levels;
+  text: string;
+  /** ISO 8601. */
+  since?: string | undefined;
+  to: { href: string; text: string };
+};
+
+/** A check of this process's `/_status`, by the name it has there. */
+export type NamedCheck = {
+  name: string;
+  ok: boolean;
+  detail: string;
+  since?: string | undefined;
+  stops: boolean;
+};
+
+/** All that `/_status` of this process says. */
+export const namedChecks = (
+  store: readonly ReadinessCheck[],
+  own: readonly OwnCheck[],
+): NamedCheck[] => [
+  ...store.map(({ name, ok, detail, since, advisory }) => ({
+    name: `store:${name}`,
+    ok,
+    detail,
+    since,
+    stops: advisory !== true,
+  })),
+  ...own.map(({ name, ok, detail, since, stops }) => ({
+    name,
+    ok,
+    detail,
+    since,
+    stops: stops === true,
+  })),
+];
+
+export type Answering = 'all' | 'some' | 'none' | 'unknown';
+
+export type AnsweringOf = {
+  /** Whether the store may be believed, as far as this process knows. */
+  isStoreReady: boolean;
+  /** Of this process, where it answers lookups itself. */
+  isOwnReady: boolean | undefined;
+  instance: string;
+  /** `undefined` where nobody can say what others report. */
+  processes: readonly ProcessState[] | undefined;
+};
+
+/** Whether lookups are answered, by this process and by those that reported within the last minutes. */
+export function answering({
+  isStoreReady,
+  isOwnReady,
+  instance,
+  processes = [],
+}: AnsweringOf): Answering {
+  if (!isStoreReady) return 'none';
+  const others = processes
+    .filter((each) => each.instance !== instance && isForLookups(each))
+    .filter(({ state }) => state !== 'silent' && state !== 'ended')
+    .map(({ state }) => state !== 'not-ready');
+  const all = isOwnReady === undefined ? others : [isOwnReady, ...others];
+  if (all.length === 0) return 'unknown';
+  if (all.every(Boolean)) return 'all';
+  return all.some(Boolean) ? 'some' : 'none';
+}
+
+type WhatToDo = (check: string) => Concern['to'];
+
+function concernsOfProcess(process: ProcessState, whatToDo: WhatToDo): Concern[] {
+  const { state, failing, lastAt } = process;
+  const name = nameOf(process);
+  const to = { href: '/operator/running', text: OPERATOR.running };
+  if (state === 'ended') return [];
+  if (state === 'silent') {
+    return [{ level: 'warns', text: ANSWERING.processSilent(name, timeText(lastAt)), to }];
+  }
+  const [first] = failing;
+  const checks: Concern[] =
+    first === undefined
+      ? []
+      : [
+          {
+            level: 'warns',
+            text: ANSWERING.processFails(name, failing),
+            to: whatToDo(first),
+          },
+        ];
+  if (!isForLookups(process) || state === 'ready') return checks;
+  const text = state === 'partly' ? ANSWERING.processPartly(name) : ANSWERING.processNotReady(name);
+  return [{ level: 'partly', text, to }, ...checks];
+}
+
+export type ConcernsOf = {
+  checks: readonly NamedCheck[];
+  runbook: Pick<Runbook, 'sectionOf'>;
+  instance: string;
+  processes: readonly ProcessState[] | undefined;
+  behind: number;
+  expected: number;
+  held: number;
+  expiries: readonly Expiry[];
+  now: number;
+};
+
+const WARNED_BEFORE_MS = 30 * 86_400_000;
+const LEVELS = Object.keys(ANSWERING.levels);
+
+/** Everything that somebody has to see to, worst first. */
+export function concernsOf(of: ConcernsOf): Concern[] {
+  const { checks, runbook, instance, processes, behind, expected, held, expiries, now } = of;
+  const whatToDo: WhatToDo = (check) => ({
+    href: `${RUNBOOK_PATH}#${runbook.sectionOf(check)}`,
+    text: OPERATOR.whatToDo,
+  });
+  const failing = checks.filter(({ ok }) => !ok);
+  const known = new Set(failing.map(({ name }) => name));
+  const others = (processes ?? [])
+    .filter((each) => each.instance !== instance)
+    // What fails here too is said once, with what to do.
+    .map((each) => ({ ...each, failing: each.failing.filter((name) => !known.has(name)) }));
+  const concerns: Concern[] = [
+    ...failing.map(
+      ({ name, detail, since, stops }): Concern => ({
+        level: stops ? 'stops' : 'warns',
+        text: detail,
+        since,
+        to: whatToDo(name),
+      }),
+    ),
+    ...others.flatMap((each) => concernsOfProcess(each, whatToDo)),
+    ...(processes === undefined
+      ? [{ level: 'warns', text: ANSWERING.noFigures, to: whatToDo('') } as const]
+      : []),
+    ...expiries.flatMap(({ what, endsAt }): Concern[] => {
+      if (endsAt === undefined || endsAt - now > WARNED_BEFORE_MS) return [];
+      const text =
+        endsAt < now ? ANSWERING.expired(what) : ANSWERING.expires(what, timeText(endsAt));
+      return [{ level: 'warns', text, to: whatToDo('tls:certificate') }];
+    }),
+    ...(held === 0
+      ? []
+      : [
+          {
+            level: 'warns',
+            text: ANSWERING.held(held),
+            to: { href: '/operator/files', text: OPERATOR.files },
+          } as const,
+        ]),
+    ...(behind === 0
+      ? []
+      : [
+          {
+            level: 'warns',
+            text: ANSWERING.behind(behind, expected),
+            to: { href: '/operator/councils', text: OPERATOR.councils },
+          } as const,
+        ]),
+  ];
+  return concerns.toSorted((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
+}

@@ -1,0 +1,92 @@
+import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
+import type { Authority } from '#schemas/authority.ts';
+import { FRESHNESS, OPERATOR } from '#schemas/wording/operator.ts';
+import { coverageOf } from '../../lookup/coverage.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { OPERATOR_DESK } from '../desk/desks.ts';
+import { guardedDesk } from '../desk/guarded-desk.ts';
+import { table } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { heading, link, paragraph } from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+import { filePath } from './files.ts';
+import { type OperatorDependencies, said } from './operator.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** Whether a council's data can be relied on, and what to do where it cannot. */
+function stateText(
+  authority: Authority | undefined,
+  isUpToDate: boolean,
+  { now, upToDateMs }: { now: number; upToDateMs: number },
+): string {
+  if (isUpToDate) return FRESHNESS.upToDate;
+  if (authority === undefined) return FRESHNESS.unknown;
+  if (authority.dataAsOf === undefined) return FRESHNESS.never;
+  if (!authority.reconciled) return FRESHNESS.differs;
+  const behindMs = now - Date.parse(authority.dataAsOf) - upToDateMs;
+  return behindMs < 0 ? FRESHNESS.fromFuture : FRESHNESS.behind(Math.floor(behindMs / HOUR_MS));
+}
+
+type Council = { code: string; name: string; authority: Authority | undefined };
+
+/** `GET /operator/councils`: who is behind, since when, and what came last. */
+export const operatorCouncils: Mountable<OperatorDependencies> = {
+  operation: { method: 'GET', path: '/operator/councils', letsIn: 'operate' },
+  handler: (dependencies) => {
+    const { readiness, limits, store, anchor, now = Date.now } = dependencies;
+
+    async function lastFile({ authority }: Council): Promise<string> {
+      const { code, sequence, sequenceOffset = 0 } = authority ?? {};
+      // Before a numbering that started again has its first file, no number of it was used.
+      if (code === undefined || sequence === undefined || sequence < sequenceOffset) return '';
+      const number = sequence - sequenceOffset;
+      const file = await store.fileOf(code, sequence);
+      return file?.at === undefined
+        ? String(number)
+        : FRESHNESS.file(number, timeText(file.at), file.code);
+    }
+
+    return guardedDesk(dependencies, OPERATOR_DESK, async (_, { page }) => {
+      const { authorities, expected } = readiness;
+      const at = now();
+      const { upToDate, coverage } = coverageOf(readiness, at, limits);
+      const held = Map.groupBy(listHeldFiles(anchor), ({ authority }) => authority);
+      const councils: Council[] = [
+        ...[...authorities.values()].map((authority) => ({ ...authority, authority })),
+        ...(expected?.authorities ?? [])
+          .filter(({ code }) => !authorities.has(code))
+          .map((each) => ({ ...each, authority: undefined })),
+      ];
+      const sinceOf = ({ code, authority }: Council): number =>
+        upToDate.has(code) ? Number.POSITIVE_INFINITY : Date.parse(authority?.dataAsOf ?? '') || 0;
+      const ordered = councils.toSorted(
+        (a, b) => sinceOf(a) - sinceOf(b) || a.name.localeCompare(b.name, 'en-GB'),
+      );
+      const rows = await Promise.all(
+        ordered.map(async (council) => {
+          const { code, name, authority } = council;
+          const isUpToDate = upToDate.has(code);
+          const state = stateText(authority, isUpToDate, { now: at, ...limits });
+          const waits = (held.get(authority?.code ?? ('' as never)) ?? []).map(
+            (file): Html => html`<br>${link(filePath(file), FRESHNESS.waits(file.number))}`,
+          );
+          return [
+            html`<bdi>${said(name)}</bdi> ${code}`,
+            html`${isUpToDate ? state : html`<strong>${state}</strong>`}${waits}`,
+            authority?.dataAsOf === undefined ? '' : timeText(Date.parse(authority.dataAsOf)),
+            await lastFile(council),
+            authority?.rows ?? '',
+          ];
+        }),
+      );
+      return page({
+        title: FRESHNESS.title,
+        content: html`${heading(FRESHNESS.title)}
+${paragraph(councils.length === 0 ? FRESHNESS.none : FRESHNESS.lead(coverage.upToDate, coverage.expected))}
+${rows.length > 0 && table(FRESHNESS.caption, FRESHNESS.columns, rows)}
+<p>${OPERATOR.byCommand} <code>cp-flags status</code></p>`,
+      });
+    });
+  },
+};

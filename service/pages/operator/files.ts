@@ -1,0 +1,211 @@
+import { type HeldFile, type HeldFileDecision, listHeldFiles } from '#loaders/upkeep/held-files.ts';
+import { odsCodeSchema } from '#schemas/authority.ts';
+import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
+import { HELD, OPERATOR } from '#schemas/wording/operator.ts';
+import type { RouteContext } from '../../http/route.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { OPERATOR_DESK } from '../desk/desks.ts';
+import { type AtDesk, deskAct, deskMessage, guardedDesk } from '../desk/guarded-desk.ts';
+import { reasonField, table, textField } from '../desk/parts.ts';
+import { redirect } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import {
+  button,
+  errorSummary,
+  type FieldError,
+  heading,
+  link,
+  paragraph,
+  radios,
+} from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+import type { Fields } from '../session/forms.ts';
+import { type OperatorDependencies, readName, readWhy, said } from './operator.ts';
+
+const HOME = '/operator/files';
+const FORM = 'operator-file';
+
+export const filePath = ({
+  authority,
+  sequence,
+}: Pick<HeldFile, 'authority' | 'sequence'>): string => `${HOME}/${authority}/${sequence}`;
+
+const whatWaits = ({ whole, untraced, acknowledgement: { held } }: HeldFile): string =>
+  held === undefined
+    ? ''
+    : untraced !== undefined
+      ? HELD.untraced(held.records)
+      : whole
+        ? HELD.whole(held.records)
+        : HELD.part(held.rows, held.leftOut);
+
+const reasonsOf = ({ reasons, untraced }: HeldFile): readonly string[] =>
+  untraced === undefined ? reasons : [HELD.forPds];
+
+type Typed = { decision?: string; confirmedBy?: string; reason?: string };
+
+/** What somebody's decision is about: a file of an authority, which may wait or not any more. */
+type Subject = {
+  authority: ReturnType<typeof odsCodeSchema.parse>;
+  sequence: number;
+  name: string;
+};
+
+/** `GET /operator/files`: what waits, and why. */
+export const operatorFiles: Mountable<OperatorDependencies> = {
+  operation: { method: 'GET', path: HOME, letsIn: 'operate' },
+  handler: (dependencies) =>
+    guardedDesk(dependencies, OPERATOR_DESK, (_, { page }) => {
+      const { anchor, readiness, heldMs } = dependencies;
+      const files = listHeldFiles(anchor);
+      const nameOf = ({ authority }: HeldFile): string =>
+        readiness.authorities.get(authority)?.name ?? authority;
+      return page({
+        title: HELD.title,
+        content: html`${heading(HELD.title)}
+${paragraph(files.length === 0 ? HELD.nothing : HELD.lead)}
+${
+  files.length > 0 &&
+  table(
+    HELD.caption,
+    HELD.columns,
+    files.map((file) => [
+      html`<a class="nhsuk-link" href="${filePath(file)}"><bdi>${HELD.file(file.number, said(nameOf(file)))}</bdi></a>`,
+      timeText(Date.parse(file.at)),
+      [whatWaits(file), ...reasonsOf(file)].join(' '),
+      timeText(Date.parse(file.at) + heldMs),
+    ]),
+  )
+}
+<p>${OPERATOR.byCommand} <code>cp-flags release --list</code></p>`,
+      });
+    }),
+};
+
+const FILE_PAGE = `${HOME}/:authority/:sequence`;
+
+function subjectOf(c: RouteContext, { readiness }: OperatorDependencies): Subject | undefined {
+  const authority = odsCodeSchema.safeParse(c.req.param('authority')).data;
+  const sequence = c.req.param('sequence') ?? '';
+  const known = authority && readiness.authorities.get(authority);
+  if (known === undefined || !/^[0-9]{1,15}$/.test(sequence)) return undefined;
+  return { authority: known.code, sequence: Number(sequence), name: known.name };
+}
+
+const heldOf = ({ anchor }: OperatorDependencies, { authority, sequence }: Subject) =>
+  listHeldFiles(anchor).find((file) => file.authority === authority && file.sequence === sequence);
+
+function formPage(
+  { page, hidden }: AtDesk,
+  file: HeldFile,
+  name: string,
+  typed: Typed = {},
+  errors: readonly FieldError[] = [],
+): Response {
+  const title = HELD.file(file.number, said(name));
+  const options = [
+    ...(file.untraced === undefined
+      ? [{ value: 'release', text: HELD.release, hint: HELD.releaseHint }]
+      : []),
+    { value: 'discard', text: HELD.discard, hint: HELD.discardHint },
+  ];
+  return page({
+    title: errors.length === 0 ? title : `Error: ${title}`,
+    status: errors.length === 0 ? 200 : 400,
+    content: html`${errorSummary(errors)}${heading(html`<bdi>${title}</bdi>`)}
+<p class="nhsuk-lede-text">${whatWaits(file)}</p>
+<ul class="nhsuk-list nhsuk-list--bullet">${reasonsOf(file).map((reason) => html`<li>${reason}</li>`)}</ul>
+${paragraph(HELD.lead)}
+<form method="post" action="${filePath(file)}" novalidate>
+${hidden(FORM)}
+${radios('decision', { legend: HELD.decide, options, chosen: typed.decision, error: errors.find(({ field }) => field === 'decision')?.text })}
+${textField({ name: 'confirmedBy', label: HELD.confirmedBy, hint: HELD.confirmedByHint, value: typed.confirmedBy, errors, width: 30 })}
+${reasonField(typed.reason, errors)}
+${button(HELD.submit)}
+</form>
+<p>${OPERATOR.byCommand} <code>cp-flags release ${file.authority}-${file.number}</code></p>`,
+  });
+}
+
+/** What became of a file of which nothing waits. */
+async function outcomePage(
+  { store }: OperatorDependencies,
+  { page }: AtDesk,
+  { authority, sequence, name }: Subject,
+): Promise<Response> {
+  const entry = await store.fileOf(authority, sequence);
+  const acknowledgement =
+    entry && acknowledgementSchema.safeParse(JSON.parse(entry.acknowledgement)).data;
+  if (acknowledgement === undefined) {
+    return page(deskMessage(HELD.nothingWaits, HELD.nothingWaitsThen, HOME));
+  }
+  const { code, meaning, counts, rows } = acknowledgement;
+  const title = HELD.file(acknowledgement.sequence, said(name));
+  return page({
+    title,
+    content: html`${heading(html`<bdi>${title}</bdi>`)}
+<h2 class="nhsuk-heading-m">${HELD.became}</h2>
+<p class="nhsuk-lede-text">${HELD.outcome(code, meaning)}</p>
+${[ACKNOWLEDGEMENT.records(counts), ACKNOWLEDGEMENT.rows(rows)].map((text): Html => paragraph(HELD.sentence(text)))}
+<p>${link(HOME, HELD.title)}</p>`,
+  });
+}
+
+function readDecision(
+  fields: Fields,
+  { named }: AtDesk,
+  file: HeldFile,
+): { what: 'release' | 'discard'; by: HeldFileDecision } | { errors: FieldError[] } {
+  const what = fields.get('decision');
+  const isChoice = what === 'discard' || (what === 'release' && file.untraced === undefined);
+  const confirmedBy = readName('confirmedBy', fields.get('confirmedBy'));
+  const reason = readWhy(fields.get('reason'));
+  if (isChoice && confirmedBy.kind === 'read' && reason.kind === 'read') {
+    return { what, by: { ...named(reason.value), confirmedBy: confirmedBy.value } };
+  }
+  return {
+    errors: [
+      ...(isChoice ? [] : [{ field: 'decision', text: OPERATOR.choose }]),
+      ...(confirmedBy.kind === 'wrong' ? confirmedBy.errors : []),
+      ...(reason.kind === 'wrong' ? reason.errors : []),
+    ],
+  };
+}
+
+/** `GET /operator/files/:authority/:sequence`: what waits of a file with a form to decide, or what became of it. */
+export const operatorFile: Mountable<OperatorDependencies> = {
+  operation: { method: 'GET', path: FILE_PAGE, letsIn: 'operate' },
+  handler: (dependencies) =>
+    guardedDesk(dependencies, OPERATOR_DESK, (c, at) => {
+      const subject = subjectOf(c, dependencies);
+      if (subject === undefined) return at.notFound();
+      const file = heldOf(dependencies, subject);
+      if (file === undefined) return outcomePage(dependencies, at, subject);
+      return dependencies.heldFileWork.isUnderWay(file.id)
+        ? at.page(deskMessage(HELD.underWay, HELD.underWayThen, filePath(subject)))
+        : formPage(at, file, subject.name);
+    }),
+};
+
+/** `POST /operator/files/:authority/:sequence`: lets what waits through, or discards it. */
+export const operatorDecideFile: Mountable<OperatorDependencies> = {
+  operation: { method: 'POST', path: FILE_PAGE, letsIn: 'operate' },
+  handler: (dependencies) =>
+    deskAct(dependencies, OPERATOR_DESK, { form: FORM }, async (c, at, fields) => {
+      const { heldFileWork } = dependencies;
+      const subject = subjectOf(c, dependencies);
+      if (subject === undefined) return at.notFound();
+      const file = heldOf(dependencies, subject);
+      const path = filePath(subject);
+      if (file === undefined || heldFileWork.isUnderWay(file.id)) return redirect(path);
+      const read = readDecision(fields, at, file);
+      if ('errors' in read) {
+        return formPage(at, file, subject.name, Object.fromEntries(fields), read.errors);
+      }
+      const failed = await heldFileWork.decide(file, read.what, read.by);
+      return failed === undefined
+        ? redirect(path)
+        : at.page({ ...deskMessage(OPERATOR.failed, said(failed), path), status: 409 });
+    }),
+};

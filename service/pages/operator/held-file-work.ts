@@ -1,0 +1,70 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { LoadFailed } from '#loaders/load/load-failed.ts';
+import {
+  discardHeldFile,
+  type HeldFile,
+  type HeldFileDecision,
+  releaseHeldFile,
+} from '#loaders/upkeep/held-files.ts';
+import { OPERATOR } from '#schemas/wording/operator.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import type { Log } from '../../telemetry/log.ts';
+
+/** A large file takes minutes; its page says so then. */
+const ANSWERED_WITHIN_MS = 10_000;
+
+export type HeldFileWork = {
+  /** Whether this process is carrying out a decision on it. */
+  isUnderWay: (id: string) => boolean;
+  /**
+   * Carries out a decision, and waits ten seconds for it at most: it goes on to its end all the same. A sentence
+   * where it was not done.
+   */
+  decide: (
+    file: HeldFile,
+    what: 'release' | 'discard',
+    by: HeldFileDecision,
+  ) => Promise<string | undefined>;
+};
+
+export function createHeldFileWork({
+  store,
+  anchor,
+  log,
+}: {
+  store: Store;
+  anchor: Anchor;
+  log: Log;
+}): HeldFileWork {
+  const underWay = new Set<string>();
+
+  async function carryOut(
+    { id, authority }: HeldFile,
+    what: 'release' | 'discard',
+    by: HeldFileDecision,
+  ): Promise<string | undefined> {
+    underWay.add(id);
+    try {
+      await (what === 'release' ? releaseHeldFile : discardHeldFile)(store, anchor, id, by);
+      return undefined;
+    } catch (error) {
+      const failed = error instanceof LoadFailed ? error.message : OPERATOR.failed;
+      log.error('a decision on a held file was not carried out', { authority, error: failed });
+      return failed;
+    } finally {
+      underWay.delete(id);
+    }
+  }
+
+  return {
+    isUnderWay: (id) => underWay.has(id),
+    async decide(file, what, by) {
+      const patience = new AbortController();
+      const late = delay(ANSWERED_WITHIN_MS, undefined, { signal: patience.signal });
+      const failed = await Promise.race([carryOut(file, what, by), late.catch(() => undefined)]);
+      patience.abort();
+      return failed;
+    },
+  };
+}

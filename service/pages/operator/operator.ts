@@ -1,0 +1,79 @@
+import type { OwnCheck } from '#schemas/status.ts';
+import { shortTextSchema } from '#schemas/text.ts';
+import { OPERATOR } from '#schemas/wording/operator.ts';
+import type { Blocks } from '#store/blocks.ts';
+import type { Figures } from '#store/figures.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
+import type { CoverageLimits } from '../../lookup/coverage.ts';
+import { withoutNumbers } from '../../telemetry/log.ts';
+import type { DeskDependencies } from '../desk/guarded-desk.ts';
+import { readReason } from '../desk/parts.ts';
+import type { FieldError } from '../html/parts.ts';
+import type { Expiry } from './expiries.ts';
+import type { HeldFileWork } from './held-file-work.ts';
+import type { Runbook } from './runbook.ts';
+
+/** What Redis says of itself. */
+export type ServerState = { version: string; attached: readonly string[] };
+
+/** What the operator's pages show, and work with. */
+export type OperatorDependencies = DeskDependencies & {
+  readiness: Readiness;
+  /** What this process says in `/_status` besides the store. */
+  own: () => readonly OwnCheck[];
+  /** Whether this process answers lookups itself. */
+  looksUp: boolean;
+  /** The id of this run of this process. */
+  instance: string;
+  limits: CoverageLimits;
+  figures: Pick<Figures, 'read'>;
+  store: Store;
+  anchor: Anchor;
+  blocks: Blocks;
+  heldFileWork: HeldFileWork;
+  /** How long a held file waits at most. */
+  heldMs: number;
+  /** Folder of our mailbox in MESH; `undefined` where there is none. */
+  meshFolder: string | undefined;
+  /** Folder of the sealed log, beside which notifications are kept. */
+  auditFolder: string;
+  /** Issuers and providers whose users can be blocked. */
+  issuers: () => readonly string[];
+  expiries: () => Promise<readonly Expiry[]>;
+  /** `undefined` where Redis does not answer. */
+  server: () => Promise<ServerState | undefined>;
+  /** How many replicas answers wait for; 0 where none. */
+  replicas: number;
+  runbook: Runbook;
+  now?: () => number;
+};
+
+/** Words from elsewhere (a council's name, a file's, what MESH says) with whatever could be an NHS number taken out. */
+export const said = (text: string): string => withoutNumbers(text);
+
+/** What is wrong with a text that goes into the audit, where something is: no child is named there by a number. */
+const numberIn = (field: string, text: string): FieldError[] =>
+  withoutNumbers(text) === text ? [] : [{ field, text: OPERATOR.numberInText }];
+
+export type Read<T> = { kind: 'read'; value: T } | { kind: 'wrong'; errors: FieldError[] };
+
+/** Reads why somebody does something. */
+export function readWhy(text: string | undefined): Read<string> {
+  const read = readReason(text);
+  if (read.kind === 'wrong') return { kind: 'wrong', errors: [read.error] };
+  const errors = numberIn('reason', read.reason);
+  return errors.length > 0 ? { kind: 'wrong', errors } : { kind: 'read', value: read.reason };
+}
+
+/** Reads the name of somebody who is not here. */
+export function readName(field: string, text = ''): Read<string> {
+  const { data, error } = shortTextSchema.safeParse(text);
+  if (data === undefined) {
+    const [issue] = error?.issues ?? [];
+    return { kind: 'wrong', errors: [{ field, text: OPERATOR.named(issue?.message ?? '') }] };
+  }
+  const errors = numberIn(field, data);
+  return errors.length > 0 ? { kind: 'wrong', errors } : { kind: 'read', value: data };
+}

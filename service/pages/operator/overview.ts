@@ -1,0 +1,116 @@
+import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
+import { ANSWERING, OPERATOR } from '#schemas/wording/operator.ts';
+import { coverageOf, shareCheck } from '../../lookup/coverage.ts';
+import { isDirectoryTrusted } from '../../lookup/lookup.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { isReady } from '../../routes/status.ts';
+import { OPERATOR_DESK } from '../desk/desks.ts';
+import { guardedDesk } from '../desk/guarded-desk.ts';
+import { table } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { heading, link, paragraph } from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+import {
+  type Answering,
+  answering,
+  type Concern,
+  concernsOf,
+  type NamedCheck,
+  namedChecks,
+} from './answering.ts';
+import { type OperatorDependencies, said } from './operator.ts';
+import { processesOf, readLastHour } from './processes.ts';
+import { speed } from './speed.ts';
+
+function headline(state: Answering, concerns: number): string {
+  switch (state) {
+    case 'all':
+      return concerns === 0 ? ANSWERING.all : ANSWERING.allAnd(concerns);
+    case 'some':
+      return ANSWERING.some;
+    case 'none':
+      return ANSWERING.none;
+    case 'unknown':
+      return ANSWERING.unknown;
+  }
+}
+
+const THEN: Record<Answering, string | undefined> = {
+  all: undefined,
+  some: ANSWERING.someThen,
+  none: ANSWERING.noneThen,
+  unknown: ANSWERING.unknownThen,
+};
+
+const concernItem = ({ level, text, since, to }: Concern): Html =>
+  html`<li class="cpf-concern cpf-concern--${level}"><strong>${ANSWERING.levels[level]}.</strong> ${said(text)}${since !== undefined && ` ${OPERATOR.since(timeText(Date.parse(since)))}`} ${link(to.href, to.text)}</li>
+`;
+
+const checksDetails = (checks: readonly NamedCheck[]): Html =>
+  html`<details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${ANSWERING.checks(checks.filter(({ ok }) => ok).length, checks.length)}</span></summary>
+<div class="nhsuk-details__text">${paragraph(ANSWERING.otherProcesses)}
+${table(
+  ANSWERING.checks(checks.filter(({ ok }) => ok).length, checks.length),
+  ANSWERING.checkColumns,
+  checks.map(({ name, ok, detail }) => [
+    html`<code>${name}</code>`,
+    ok ? ANSWERING.passes : ANSWERING.fails,
+    said(detail),
+  ]),
+)}</div></details>`;
+
+/** `GET /operator`: are we answering, what is to be seen to, and how fast it goes. */
+export const operatorHome: Mountable<OperatorDependencies> = {
+  operation: { method: 'GET', path: '/operator', letsIn: 'operate' },
+  handler: (dependencies) => {
+    const { readiness, looksUp, instance, limits, figures, anchor } = dependencies;
+    const { runbook, now = Date.now } = dependencies;
+    return guardedDesk(dependencies, OPERATOR_DESK, async (_, { page }) => {
+      const at = now();
+      const [lastHour, expiries] = await Promise.all([
+        readLastHour(figures, at),
+        dependencies.expiries(),
+      ]);
+      const own = dependencies.own();
+      const coverage = coverageOf(readiness, at, limits);
+      // A worker alone does not say how many councils are up to date: it answers no lookup.
+      const share = looksUp ? [] : [shareCheck(readiness.authorities, coverage)];
+      const checks = namedChecks(readiness.checks(), [...own, ...share]);
+      const processes = lastHour && processesOf(lastHour, at);
+      const state = answering({
+        isStoreReady: readiness.ready && isDirectoryTrusted(readiness),
+        isOwnReady: looksUp ? isReady(readiness, own) : undefined,
+        instance,
+        processes,
+      });
+      const concerns = concernsOf({
+        checks,
+        runbook,
+        instance,
+        processes,
+        behind: coverage.coverage.notUpToDate.length,
+        expected: coverage.coverage.expected,
+        held: listHeldFiles(anchor).length,
+        expiries,
+        now: at,
+      });
+      const title = headline(state, concerns.length);
+      const then = THEN[state];
+      return page({
+        title,
+        content: html`${heading(title)}
+${then !== undefined && html`<p class="nhsuk-lede-text">${then}</p>`}
+<h2 class="nhsuk-heading-m">${concerns.length === 0 ? ANSWERING.nothing : ANSWERING.concerns}</h2>
+${
+  concerns.length > 0 &&
+  html`<ol class="nhsuk-list cpf-concerns" role="list">
+${concerns.map(concernItem)}</ol>`
+}
+${checksDetails(checks)}
+<p>${OPERATOR.asOf(timeText(at))} ${link('/operator', OPERATOR.again)}</p>
+<h2 class="nhsuk-heading-m">${ANSWERING.speed}</h2>
+${lastHour === undefined ? paragraph(ANSWERING.noFigures) : speed(lastHour)}`,
+      });
+    });
+  },
+};

@@ -1,0 +1,25 @@
+import { operatorCouncils } from './councils.ts';
+import { operatorDecideFile, operatorFile, operatorFiles } from './files.ts';
+import { operatorDecideMessage, operatorMessage, operatorMessages } from './messages.ts';
+import { operatorHome } from './overview.ts';
+import { operatorRunbook } from './runbook.ts';
+import { operatorRunning } from './running.ts';
+import { operatorBlock, operatorUnblock, operatorUser, operatorUsers } from './users.ts';
+
+/** The pages of the people who run the service. */
+export const OPERATOR_PAGES = [
+  operatorHome,
+  operatorCouncils,
+  operatorFiles,
+  operatorFile,
+  operatorDecideFile,
+  operatorMessages,
+  operatorMessage,
+  operatorDecideMessage,
+  operatorUsers,
+  operatorBlock,
+  operatorUser,
+  operatorUnblock,
+  operatorRunning,
+  operatorRunbook,
+] as const;

@@ -1,0 +1,104 @@
+import { RUNNING } from '#schemas/wording/operator.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { OPERATOR_DESK } from '../desk/desks.ts';
+import { guardedDesk } from '../desk/guarded-desk.ts';
+import { summary, table } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { heading, paragraph } from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+import type { Expiry } from './expiries.ts';
+import { type OperatorDependencies, said } from './operator.ts';
+import { type ProcessState, processesOf, readLastHour } from './processes.ts';
+
+function stateText({ state, lastAt }: ProcessState): string {
+  switch (state) {
+    case 'ready':
+      return RUNNING.ready;
+    case 'partly':
+    case 'not-ready':
+      return RUNNING.notReady;
+    case 'ended':
+      return RUNNING.ended(timeText(lastAt));
+    case 'silent':
+      return RUNNING.silent(timeText(lastAt));
+  }
+}
+
+const subheading = (text: string): Html => html`<h2 class="nhsuk-heading-m">${text}</h2>`;
+
+const expiryRow = ({ what, endsAt, changedAt, unreadable }: Expiry): string[] => [
+  said(what),
+  unreadable === true
+    ? RUNNING.unreadable
+    : endsAt === undefined
+      ? RUNNING.noEnd
+      : timeText(endsAt),
+  changedAt === undefined ? '' : timeText(changedAt),
+];
+
+/** `GET /operator/running`: processes and versions, replicas, what a person can confirm, and what ends. */
+export const operatorRunning: Mountable<OperatorDependencies> = {
+  operation: { method: 'GET', path: '/operator/running', letsIn: 'operate' },
+  handler: (dependencies) => {
+    const { figures, instance, replicas, readiness, now = Date.now } = dependencies;
+
+    /** What the checks of replicas and sentinels say, as of the last look at the store. */
+    const replicaChecks = (): string[] =>
+      readiness
+        .checks()
+        .filter(({ name }) => OF_REPLICAS.has(name))
+        .map(({ detail }) => said(detail));
+
+    return guardedDesk(dependencies, OPERATOR_DESK, async (_, { page }) => {
+      const at = now();
+      const [lastHour, expiries, server] = await Promise.all([
+        readLastHour(figures, at),
+        dependencies.expiries(),
+        dependencies.server(),
+      ]);
+      const processes = lastHour === undefined ? [] : processesOf(lastHour, at);
+      return page({
+        title: RUNNING.title,
+        content: html`${heading(RUNNING.title)}
+${subheading(RUNNING.processes)}
+${
+  processes.length === 0
+    ? paragraph(RUNNING.none)
+    : table(
+        RUNNING.caption,
+        RUNNING.columns,
+        processes.map((process) => [
+          html`<code>${process.instance}</code>${process.instance === instance && RUNNING.own}`,
+          process.running?.role,
+          stateText(process),
+          process.running?.version,
+          process.running?.node,
+          process.running?.openssl,
+        ]),
+      )
+}
+${paragraph(server === undefined ? RUNNING.noServer : RUNNING.server(server.version))}
+${subheading(RUNNING.replicas)}
+${
+  replicas === 0
+    ? paragraph(RUNNING.noReplicas)
+    : html`${server !== undefined && paragraph(RUNNING.attached(server.attached, replicas))}
+${replicaChecks().map(paragraph)}`
+}
+${subheading(RUNNING.confirmations)}
+${paragraph(RUNNING.confirmationsThen)}
+${summary(RUNNING.commands.map(([when, command]) => [when, html`<code>${command}</code>`]))}
+${paragraph(RUNNING.commandNeeds)}
+${subheading(RUNNING.expires)}
+${table(RUNNING.expiresCaption, RUNNING.expiresColumns, expiries.map(expiryRow))}`,
+      });
+    });
+  },
+};
+
+const OF_REPLICAS: ReadonlySet<string> = new Set([
+  'replicas',
+  'single-mode',
+  'replica-servers',
+  'sentinels',
+]);

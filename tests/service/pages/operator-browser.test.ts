@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
+import { HELD, OPERATOR } from '#schemas/wording/operator.ts';
+import { OPERATOR_DESK } from '#service/pages/desk/desks.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { findBrowser, NO_BROWSER, openPage, startBrowser } from '../../support/browser.ts';
+import { signInAs } from '../../support/pages.ts';
+import { day } from '../../support/rows.ts';
+import { startTestService, type TestService } from '../../support/service.ts';
+import { loader } from '../../support/upload-loading.ts';
+import { fileXml, planOf, upload } from '../../support/upload-model.ts';
+
+/** The operator's pages in a real Chromium. */
+
+const executable = findBrowser();
+// oxlint-disable-next-line no-console
+if (executable === undefined) console.warn(NO_BROWSER);
+
+let browser: Browser;
+let service: TestService;
+let anchor: Anchor;
+
+beforeAll(async () => {
+  if (executable === undefined) return;
+  [service, browser] = await Promise.all([
+    startTestService({ authorities: [{ code: 'ZZ101', name: 'Northmoor Council' }] }),
+    startBrowser(executable),
+  ]);
+  anchor = Anchor.open(join(service.dataDir, 'anchor'));
+  const { load } = loader({ ...service, anchor });
+  const children = (differing = {}) => Array.from({ length: 10 }, (_, i) => planOf(i, differing));
+  await load(fileXml(upload({ sequence: 2, records: children() })));
+  await load(fileXml(upload({ sequence: 3, records: children({ endDate: day('2026-11-20') }) })));
+});
+afterAll(async () => {
+  anchor?.close();
+  await browser?.close();
+  await service?.stopAndRemove();
+});
+
+/** What a machine can find of what keeps people out, and whether the page is wider than a small screen. */
+async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
+}
+
+describe.skipIf(executable === undefined)('in a browser', () => {
+  test('an operator goes by keyboard from what is to be seen to, to a held file, and lets it through', async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await signInAs(page, service.baseUrl, 'Farid Demo');
+    expect(await page.locator('h1').innerText()).toMatch(/^Lookups are answered/);
+    await page.locator('.cpf-concern a', { hasText: OPERATOR.files }).focus();
+    await page.keyboard.press('Enter');
+    await page.locator('td a', { hasText: 'File 3 of' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByLabel(HELD.release).waitFor();
+    await page.getByLabel(HELD.release).focus();
+    await page.keyboard.press('Space');
+    await page.getByLabel(HELD.confirmedBy).focus();
+    await page.keyboard.type('B. Council, data officer');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('a service has moved');
+    await page.keyboard.press('Enter');
+    await page.getByText(HELD.became).waitFor();
+    expect(await page.locator('main').innerText()).toContain('10 accepted, 0 refused');
+    await page.reload();
+    expect(await page.locator('main').innerText()).toContain('10 accepted, 0 refused');
+    expect(listHeldFiles(anchor)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('every page of the operator is accessible, and fits a screen of 320 pixels with all its tables open', async () => {
+    const { page, complaints, close } = await openPage(browser, {
+      viewport: { width: 320, height: 640 },
+    });
+    await signInAs(page, service.baseUrl, 'Farid Demo');
+    for (const { href } of OPERATOR_DESK.links) {
+      await page.goto(`${service.baseUrl}${href}`);
+      await page.evaluate(
+        'for (const each of document.querySelectorAll("details")) each.open = true',
+      );
+      await expectAccessible(page);
+    }
+    expect(complaints).toEqual([]);
+    await close();
+  });
+});

@@ -1,0 +1,484 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { userKeyOf } from '#schemas/people/identity.ts';
+import { ANSWERING, BLOCKED, HELD, OPERATOR, RUNNING } from '#schemas/wording/operator.ts';
+import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
+import { startService } from '#service/main.ts';
+import { localIdOf, MeshFile, type Sent } from '#service/mesh/mesh-file.ts';
+import { DESK_PAGES } from '#service/pages/desk-pages.ts';
+import { createLog } from '#service/telemetry/log.ts';
+import { minuteOf } from '#service/telemetry/reports.ts';
+import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
+import { createFigures } from '#store/figures.ts';
+import { keys } from '#store/keys.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+import { loader, ods } from '../../support/upload-loading.ts';
+import { fileXml, planOf, upload } from '../../support/upload-model.ts';
+import {
+  createVisitor,
+  hiddenOf,
+  type Visit,
+  type Visitor,
+  wordsOf,
+} from '../../support/visitor.ts';
+
+/** The operator's pages over HTTP, on a real store: what they say, what they do, and what must never stand on them. */
+
+const MAILBOX = 'X26CPF1';
+const HOSTILE = '<script>alert(1)</script>\u202e" onclick="x';
+
+let service: TestService;
+let visitor: Visitor;
+let anchor: Anchor;
+let folder: string;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [
+      { code: 'ZZ101', name: 'Northmoor Council' },
+      { code: 'ZZ102', name: 'Eastham Council', hoursOld: 100 },
+    ],
+    environment: { MESH_MAILBOX: MAILBOX },
+  });
+  anchor = Anchor.open(join(service.dataDir, 'anchor'));
+  visitor = createVisitor(service.baseUrl);
+  folder = join(service.dataDir, 'mesh', MAILBOX);
+  await mkdir(folder, { recursive: true });
+});
+afterAll(async () => {
+  anchor?.close();
+  await service?.stopAndRemove();
+});
+beforeEach(async () => {
+  await visitor.signIn('operations');
+});
+
+/** Every page of the operator that has no parameter, as it is now. */
+const PAGES = DESK_PAGES.map(({ operation: { method, path } }) => `${method} ${path}`)
+  .filter((each) => /^GET \/operator[^:]*$/.test(each))
+  .map((each) => each.slice(4));
+
+/** Sends the form of a page with what somebody typed. */
+async function send(path: string, typed: Record<string, string>, from = path): Promise<Visit> {
+  return visitor.post(path, { ...hiddenOf(await visitor.get(from), path), ...typed });
+}
+
+const eventsOf = async (type: string) =>
+  (await service.events()).filter((event) => event.type === type);
+
+const children = (count: number, differing = {}) =>
+  Array.from({ length: count }, (_, i) => planOf(i + 1, differing));
+
+let sequence = 1;
+/** A file whose removals wait for a decision: the page of it. */
+async function heldFile(authority = 'ZZ101'): Promise<string> {
+  const { load } = loader({ ...service, anchor });
+  const loadNext = (records: ReturnType<typeof children>) => {
+    sequence += 1;
+    return load(fileXml(upload({ authority, sequence, records })), { lockWaitMs: 10_000 });
+  };
+  await loadNext(children(10));
+  await loadNext(children(6, { endDate: day('2026-11-20') }));
+  const held = listHeldFiles(anchor).find((file) => file.sequence === sequence);
+  return `/operator/files/${held?.authority}/${held?.sequence}`;
+}
+
+const DECISION = {
+  decision: 'release',
+  confirmedBy: 'B. Council, data officer',
+  reason: 'a service has moved',
+};
+
+describe('are we answering', () => {
+  test('says in its heading that lookups are answered, and what there is to see to', async () => {
+    const page = await visitor.get('/operator');
+    expect(page.heading).toMatch(/^Lookups are answered\. \d things? to see to$/);
+    expect(wordsOf(page)).toContain(ANSWERING.behind(1, 2));
+    expect(page.text).toContain('<a class="nhsuk-link" href="/operator/councils">');
+  });
+
+  test('says that none is answered, why, and what to do, once the store is closed', async () => {
+    await service.admin.config('SET', 'appendfsync', 'everysec');
+    await until(async () => (await visitor.get('/operator')).heading === ANSWERING.none);
+    const page = await visitor.get('/operator');
+    expect(wordsOf(page)).toContain(`${ANSWERING.concerns} ${ANSWERING.levels.stops}.`);
+    expect(wordsOf(page)).toContain('appendfsync');
+    expect(wordsOf(page)).toContain(ANSWERING.noneThen);
+    expect(page.text).toContain('href="/operator/runbook#storeclosed"');
+    await service.admin.config('SET', 'appendfsync', 'always');
+    await until(async () => (await visitor.get('/operator')).heading !== ANSWERING.none);
+  });
+
+  test('leads from every check to a section of the page that says what to do', async () => {
+    const { text } = await visitor.get('/operator/runbook');
+    const anchors = [...text.matchAll(/ id="([a-z0-9-]+)"/g)].map(([, id]) => id);
+    const links = [...text.matchAll(/href="#([a-z0-9-]+)"/g)].map(([, to]) => to);
+    expect(anchors.length).toBeGreaterThan(40);
+    for (const to of links.filter((each) => each !== 'main')) expect(anchors).toContain(to);
+  });
+});
+
+describe('the last hour of all processes', () => {
+  /** A lookup process beside this one, on the same Redis. */
+  async function startBeside() {
+    const found = await findEmbeddedRedis(service.dataDir);
+    const dataDir = await testFolder();
+    const passwordFile = join(dataDir, 'password');
+    await writeFile(passwordFile, found?.users.lookup.password ?? '');
+    const beside = await startService(
+      readConfiguration({
+        ROLE: 'lookup',
+        PORT: '0',
+        DATA_DIR: dataDir,
+        REDIS_URL: `unix://${found?.users.lookup.username}@socket${found?.socketPath}`,
+        REDIS_PASSWORD_FILE: passwordFile,
+      }),
+      { log: createLog('silent') },
+    );
+    return { ...beside, remove: () => rm(dataDir, { recursive: true, force: true }) };
+  }
+
+  test('counts the lookups of a process that has ended since, and names the process', async () => {
+    const beside = await startBeside();
+    const other = createVisitor(beside.baseUrl);
+    await until(async () => {
+      await other.signIn();
+      return (await other.get('/look-up')).text.includes('name="number"');
+    });
+    expect((await other.lookUp(testNumber(900))).heading).toMatch(/^No plan found/);
+    await beside.stop();
+    await beside.remove();
+    const page = await visitor.get('/operator');
+    expect(wordsOf(page)).toMatch(
+      /1 lookup; every one could be checked\. Half of the requests took [\d.]+ ms or less/,
+    );
+    const { text } = await visitor.get('/operator/running');
+    expect(text).toMatch(/<code>[0-9a-f-]{36}<\/code>.*lookup.*Ended at/);
+  });
+
+  /** Takes what made-up processes said out again. */
+  async function forget(...instances: string[]): Promise<void> {
+    for (const key of await service.admin.keys('cpf:{use}:figures:*')) {
+      const fields = await service.admin.hkeys(key);
+      const theirs = fields.filter((field) => instances.some((each) => field.startsWith(each)));
+      if (theirs.length > 0) await service.admin.hdel(key, ...theirs);
+    }
+  }
+
+  test('names a process that has stopped reporting, and one that is not ready', async () => {
+    const silent = randomUUID();
+    const doubtful = randomUUID();
+    const figures = createFigures(await service.connect('lookup'));
+    const runs = 'runs lookup 0.1.0 24.21.0 3.5.4';
+    const now = minuteOf(Date.now());
+    await figures.add(
+      now - 5,
+      new Map([
+        [`${silent} reports`, 6],
+        [`${silent} ready`, 6],
+        [`${silent} ${runs}`, 6],
+      ]),
+    );
+    await figures.add(
+      now,
+      new Map([
+        [`${doubtful} reports`, 1],
+        [`${doubtful} ${runs}`, 1],
+        [`${doubtful} fails access:issuers`, 1],
+      ]),
+    );
+    const page = await visitor.get('/operator');
+    const words = wordsOf(page);
+    expect(page.heading).toBe(ANSWERING.some);
+    expect(words).toContain(`Process ${silent.slice(0, 8)} (lookup) has not reported since`);
+    expect(words).toContain(ANSWERING.processNotReady(`${doubtful.slice(0, 8)} (lookup)`));
+    expect(words).toContain('reports that a check fails: access:issuers.');
+    expect(page.text).toContain('href="/operator/runbook#notready"');
+    const running = wordsOf(await visitor.get('/operator/running'));
+    expect(running).toContain(silent);
+    expect(running).toContain('Silent since');
+    await forget(silent, doubtful);
+  });
+
+  test('shows no markup of whoever writes into the figures', async () => {
+    const minute = keys.figures(minuteOf(Date.now()));
+    const instance = randomUUID();
+    await service.admin.hset(
+      minute,
+      `${instance} reports`,
+      1,
+      `${instance} runs <script>x</script>`,
+      1,
+    );
+    for (const path of ['/operator', '/operator/running']) {
+      expect((await visitor.get(path)).text).not.toContain('<script>x');
+    }
+    await forget(instance);
+  });
+});
+
+describe('a held file', () => {
+  test('is shown with its reasons, and let through once, in the name of who signed in and of who confirmed it', async () => {
+    const path = await heldFile();
+    const list = await visitor.get('/operator/files');
+    expect(list.text).toContain(`href="${path}"`);
+    expect(wordsOf(list)).toContain('6 of 10 (60 %) plans in force');
+    const form = hiddenOf(await visitor.get(path), path);
+    const done = await visitor.post(path, { ...form, ...DECISION });
+    expect([done.status, done.headers.get('location')]).toEqual([303, path]);
+    const became = await visitor.get(path);
+    expect(wordsOf(became)).toContain('CPF02');
+    expect(wordsOf(became)).toContain('6 accepted');
+    expect((await visitor.post(path, { ...form, ...DECISION })).status).toBe(409);
+    const events = await eventsOf('hold-released');
+    expect(events).toMatchObject([
+      {
+        by: 'Farid Demo',
+        detail: {
+          authority: 'ZZ101',
+          reason: DECISION.reason,
+          confirmedBy: DECISION.confirmedBy,
+          account: `demo-operations (${DEMO_ISSUER})`,
+        },
+      },
+    ]);
+  });
+
+  test('is discarded, and nothing of it is applied', async () => {
+    const path = await heldFile();
+    const before = (await eventsOf('hold-discarded')).length;
+    expect((await send(path, { ...DECISION, decision: 'discard' })).status).toBe(303);
+    expect(await eventsOf('hold-discarded')).toHaveLength(before + 1);
+    expect((await visitor.get(path)).status).toBe(200);
+    expect(listHeldFiles(anchor)).toEqual([]);
+  });
+
+  test.for([
+    ['without a choice', { decision: '' }, OPERATOR.choose],
+    ['with a choice that is none', { decision: 'delete' }, OPERATOR.choose],
+    ['without the council’s contact', { confirmedBy: '' }, OPERATOR.named('must not be empty')],
+    ['without a reason', { reason: '' }, 'The reason must not be empty'],
+    ['with an NHS number as a reason', { reason: 'about 999 000 0018' }, OPERATOR.numberInText],
+  ] as const)(
+    'is not decided on %s: the page says what is missing, and keeps what was typed',
+    async ([, differing, sentence]) => {
+      const path =
+        listHeldFiles(anchor)[0] === undefined
+          ? await heldFile()
+          : `/operator/files/ZZ101/${listHeldFiles(anchor)[0]?.sequence}`;
+      const page = await send(path, { ...DECISION, ...differing });
+      expect([page.status, page.title.startsWith('Error: ')]).toEqual([400, true]);
+      expect(wordsOf(page)).toContain(sentence);
+      if (!('confirmedBy' in differing)) expect(page.text).toContain(DECISION.confirmedBy);
+      expect(listHeldFiles(anchor)).toHaveLength(1);
+    },
+  );
+
+  test.for(['/operator/files/ZZ999/1', '/operator/files/ZZ101/x', '/operator/files/..%2f/1'])(
+    'at an address of no council is a page that is not there: %s',
+    async (path) => {
+      expect((await visitor.get(path)).status).toBeGreaterThanOrEqual(400);
+    },
+  );
+});
+
+describe('a user', () => {
+  const user = 'nurse-1';
+  const path = `/operator/users/${userKeyOf(DEMO_ISSUER, user)}`;
+  const reason = 'card reported stolen';
+
+  test('is blocked and let in again by name of who did it, and is refused in between', async () => {
+    const blocked = await send('/operator/users', { user, issuer: DEMO_ISSUER, reason });
+    expect([blocked.status, blocked.headers.get('location')]).toEqual([303, '/operator/users']);
+    expect(wordsOf(await visitor.get('/operator/users'))).toContain(reason);
+    await until(async () => (await service.lookup({ nhsNumber: testNumber(900) })).status === 403);
+    expect(wordsOf(await send('/operator/users', { user, issuer: DEMO_ISSUER, reason }))).toContain(
+      BLOCKED.alreadyBlocked,
+    );
+    expect((await send(path, { reason: '' })).status).toBe(400);
+    expect((await send(path, { reason: 'new card' })).status).toBe(303);
+    expect(wordsOf(await visitor.get('/operator/users'))).toContain(BLOCKED.nobody);
+    const [event] = await eventsOf('user-blocked');
+    expect(event).toMatchObject({
+      by: 'Farid Demo',
+      detail: { user, issuer: DEMO_ISSUER, reason },
+    });
+    expect(await eventsOf('user-unblocked')).toHaveLength(1);
+    expect((await visitor.get(path)).status).toBe(404);
+  });
+
+  test.for([
+    ['of an issuer that nobody trusts', { issuer: 'https://other.example' }, OPERATOR.choose],
+    ['with an id that no token has', { user: 'a b' }, 'The user id must be 1 to 40 letters'],
+    ['for no reason', { reason: ' ' }, 'The reason must not be empty'],
+  ] as const)('is not blocked %s', async ([, differing, sentence]) => {
+    const page = await send('/operator/users', { user, issuer: DEMO_ISSUER, reason, ...differing });
+    expect(page.status).toBe(400);
+    expect(wordsOf(page)).toContain(sentence);
+  });
+});
+
+const message = (differing: Partial<Sent>): Sent => ({
+  key: randomUUID().replaceAll('-', ''),
+  name: 'notification.csv',
+  recipient: 'X26ABC1',
+  workflowId: 'W',
+  subject: '',
+  state: 'failed',
+  attempt: 1,
+  messageId: '',
+  chunks: 1,
+  chunksSent: 0,
+  tries: 0,
+  addedAt: Date.now(),
+  changedAt: Date.now(),
+  notBefore: 0,
+  code: '12',
+  detail: 'Code 12.',
+  ...differing,
+});
+
+function addMessage(differing: Partial<Sent> = {}): Sent {
+  const row = message(differing);
+  const file = MeshFile.open(folder);
+  file.addSent(row);
+  file.close();
+  return row;
+}
+const stateOf = (row: Sent) => MeshFile.use(folder, (file) => file.sent(row.key)?.state);
+
+describe('a message in MESH', () => {
+  test('is sent again, or given up, for a reason and as an event', async () => {
+    const again = addMessage();
+    const lost = addMessage({ state: 'unclear' });
+    const path = (row: Sent) => `/operator/messages/${localIdOf(row)}`;
+    expect((await visitor.get('/operator/messages')).text).toContain(`href="${path(again)}"`);
+    expect((await send(path(again), { decision: 'resend', reason: '' })).status).toBe(400);
+    expect((await send(path(again), { decision: 'resend', reason: 'open again' })).status).toBe(
+      303,
+    );
+    expect((await send(path(lost), { decision: 'drop', reason: 'they have it' })).status).toBe(303);
+    expect([stateOf(again), stateOf(lost)]).toEqual(['waiting', 'dropped']);
+    expect(await eventsOf('mesh-resent')).toMatchObject([
+      { by: 'Farid Demo', detail: { reason: 'open again', mailbox: 'X26ABC1' } },
+    ]);
+    expect(await eventsOf('mesh-dropped')).toHaveLength(1);
+    expect((await visitor.get(path(lost))).status).toBe(404);
+  });
+});
+
+describe('on no page of the operator', () => {
+  test('is an NHS number or a council’s own id of a child, whatever is held and whatever it is called', async () => {
+    const number = testNumber(3);
+    const printed = `${number.slice(0, 3)} ${number.slice(3, 6)} ${number.slice(6)}`;
+    const held = await heldFile();
+    const row = addMessage({ subject: `About ${number}`, detail: `MESH says ${printed}.` });
+    await service.store.setAuthority(
+      ods('ZZ103'),
+      { name: `Council ${number}`, emergencyDutyTeamPhone: '02079460199' },
+      'test',
+    );
+    await service.admin.hset(
+      keys.blocked,
+      'x',
+      JSON.stringify({
+        issuer: DEMO_ISSUER,
+        user: number,
+        by: printed,
+        reason: `looked up ${number}`,
+        at: new Date().toISOString(),
+      }),
+    );
+    await until(async () => (await visitor.get('/operator/councils')).text.includes('ZZ103'));
+    const pages = [
+      ...PAGES,
+      held,
+      `/operator/messages/${localIdOf(row)}`,
+      `/operator/users/${userKeyOf(DEMO_ISSUER, number)}`,
+    ];
+    expect(pages.length).toBeGreaterThan(8);
+    for (const path of pages) {
+      const { text, status } = await visitor.get(path);
+      expect([path, status]).toEqual([path, 200]);
+      for (let i = 1; i <= 20; i++) expect(text).not.toContain(testNumber(i));
+      expect(text).not.toContain(printed);
+      expect(text).not.toMatch(/\bLA-\d/);
+    }
+    await service.admin.hdel(keys.blocked, 'x');
+    await send(held, { ...DECISION, decision: 'discard' });
+  });
+
+  test('do names of councils, files and mailboxes become markup, or turn the words beside them round', async () => {
+    await service.store.setAuthority(
+      ods('ZZ104'),
+      { name: 'a', emergencyDutyTeamPhone: '02079460199' },
+      'test',
+    );
+    await service.admin.hset(keys.authority('ZZ104'), 'name', HOSTILE);
+    addMessage({ subject: HOSTILE, name: HOSTILE });
+    await until(async () => (await visitor.get('/operator/councils')).text.includes('alert(1)'));
+    for (const path of PAGES) {
+      const { text } = await visitor.get(path);
+      expect(text).not.toContain('<script>alert');
+      expect(text).not.toContain('" onclick');
+      for (const [, before = ''] of text.matchAll(/(.{5})&lt;script/g))
+        expect(before).toBe('<bdi>');
+    }
+    await service.admin.del(keys.authority('ZZ104'));
+  });
+
+  test('does opening it change anything: no event, and nothing held decided', async () => {
+    const before = await service.events();
+    for (const path of PAGES) await visitor.get(path);
+    expect((await service.events()).length).toBe(before.length);
+  });
+});
+
+test('every page stays below 100 kB with 153 councils', async () => {
+  const many = await startTestService();
+  try {
+    const codes = Array.from({ length: 153 }, (_, i) => ods(`ZZ${200 + i}`));
+    await Promise.all(
+      codes.map(async (code, i) => {
+        const name = `Metropolitan Borough Council of Somewhere ${i}`;
+        await many.store.setAuthority(
+          code,
+          { name, emergencyDutyTeamPhone: '02079460199' },
+          'test',
+        );
+        const hoursOld = i % 3 === 0 ? 100 + i : 1;
+        await many.admin.hset(keys.authority(code), {
+          dataAsOf: new Date(Date.now() - hoursOld * 3_600_000).toISOString(),
+          sequence: 400 + i,
+          rows: 1_500,
+        });
+      }),
+    );
+    const other = createVisitor(many.baseUrl);
+    await other.signIn('operations');
+    await until(async () => (await other.get('/operator/councils')).text.includes('ZZ352'));
+    for (const path of PAGES) {
+      expect((await other.get(path)).text.length, path).toBeLessThan(100_000);
+    }
+    expect(wordsOf(await other.get('/operator/councils'))).toContain('Behind for 28 hours');
+  } finally {
+    await many.stopAndRemove();
+  }
+});
+
+test('what runs here is named with its versions, and what ends with when', async () => {
+  const words = wordsOf(await visitor.get('/operator/running'));
+  expect(words).toContain(process.versions.node);
+  expect(words).toContain(process.versions.openssl);
+  expect(words).toMatch(/Redis [\d.]+\./);
+  expect(words).toContain('SESSION_KEYS_FILE');
+  expect(words).toContain(RUNNING.noReplicas);
+  expect(words).toContain('cp-flags confirm promotion');
+  expect(words).toContain(HELD.title);
+});
