@@ -1,12 +1,17 @@
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
 import { FRAME, HIDDEN, NOT_CHECKED, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
-import { findBrowser, NO_BROWSER, openPage, startBrowser } from '../../support/browser.ts';
+import {
+  expectAccessible,
+  findBrowser,
+  NO_BROWSER,
+  openPage,
+  startBrowser,
+} from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
 import { startServing } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -45,13 +50,6 @@ afterAll(async () => {
 const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 const focused = (page: Page): Promise<string> =>
   page.evaluate('document.activeElement?.tagName + " " + (document.activeElement?.id ?? "")');
-
-/** What a machine can find of what keeps people out, and whether the page is wider than a small screen. */
-async function expectAccessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
-  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
-}
 
 /** The form has come, with the focus where the number is typed. */
 const formFocused = (page: Page): Promise<unknown> =>

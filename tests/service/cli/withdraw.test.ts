@@ -1,0 +1,58 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WITHDRAWAL } from '#schemas/wording/withdrawals.ts';
+import { run, startServing } from '../../support/processes.ts';
+import { testNumber } from '../../support/rows.ts';
+import { testFolder } from '../../support/service.ts';
+import { fileXml, planOf, upload } from '../../support/upload-model.ts';
+
+const CHILD = testNumber(1);
+const WHY = ['--by', 'A. Example', '--reason', 'typed under a twin’s number'];
+
+let files: string;
+let environment: Record<string, string>;
+let service: Awaited<ReturnType<typeof startServing>>;
+
+beforeAll(async () => {
+  files = await testFolder();
+  environment = { DATA_DIR: join(files, 'data'), LOG_LEVEL: 'warn' };
+  await run(['init', '--demo'], environment);
+  service = await startServing([], environment);
+  const path = join(files, 'one.xml');
+  await writeFile(path, fileXml(upload({ authority: 'ZZ301', sequence: 1, records: [planOf(1)] })));
+  await run(['load', path], environment);
+});
+afterAll(async () => {
+  await service.stop();
+  await rm(files, { recursive: true, force: true });
+});
+
+const withdraw = (args: string[], input?: string) =>
+  run(['withdraw', 'ZZ301', ...args], environment, input);
+
+test('an operator withdraws a flag on the word of two people, lists it without a child, and undoes it', async () => {
+  expect((await withdraw(['--child', CHILD, ...WHY])).code).toBe(2);
+  expect((await withdraw(['--child', '-', ...WHY], CHILD)).code).toBe(2);
+  const alone = await withdraw(['--child', '-', '--confirmed-by', 'a. example', ...WHY], CHILD);
+  expect([alone.code, alone.stderr]).toEqual([
+    1,
+    `cp-flags: ${WITHDRAWAL.refused['same-person']}\n`,
+  ]);
+  const none = await withdraw(['--child', '-', '--urgent', ...WHY], testNumber(2));
+  expect([none.code, none.stderr]).toEqual([1, `cp-flags: ${WITHDRAWAL.noSuchPlan}\n`]);
+
+  const done = await withdraw(['--child', '-', '--confirmed-by', 'B. Example', ...WHY], CHILD);
+  expect([done.code, done.stderr]).toEqual([0, '']);
+  const id = /--undo ([a-z]+)/.exec(done.stdout)?.[1] ?? '';
+  const listed = await withdraw(['--list']);
+  expect(listed.stdout).toContain(`${id}  Child Protection Plan`);
+  expect(listed.stdout).toContain(WITHDRAWAL.standing['in-force']);
+  expect(listed.stdout).not.toMatch(/999|LA-1/);
+  const again = await withdraw(['--child', '-', '--urgent', ...WHY], CHILD);
+  expect(again.stderr).toContain(WITHDRAWAL.noSuchPlan);
+
+  const undone = await withdraw(['--undo', id, ...WHY]);
+  expect([undone.code, undone.stdout]).toEqual([0, `${WITHDRAWAL.undone}\n`]);
+  expect((await withdraw(['--list'])).stdout).toContain(WITHDRAWAL.standing.undone);
+}, 60_000);
