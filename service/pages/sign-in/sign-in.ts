@@ -219,13 +219,13 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
   }
 
   /** Lets somebody in who may look up, or for whom there is a desk, or says why not. */
-  function letIn(
+  async function letIn(
     incoming: IncomingMessage,
     signedIn: SignedIn,
     provider: string,
     sent: Sent | undefined,
     visit: Visit,
-  ): Response {
+  ): Promise<Response> {
     const access = decideAccess(signedIn, {}, organisations(), registeredOnly());
     const home = homeOf(signedIn.scopes, access);
     if (blocked(callerOf(signedIn).userKey)) {
@@ -236,6 +236,9 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     }
     const session = sessions.begin(signedIn);
     if (session === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
+    const former = sessions.read(incoming);
+    // An answer of it may be on its way still, and would bring its cookie back.
+    if ('session' in former) await sessions.end(former.session).catch(() => undefined);
     return redirect(home ?? '/', [
       session,
       visits.cookie({ id: randomUUID(), flows: visit.flows }),

@@ -450,6 +450,19 @@ describe('a session', () => {
     expect([late.status, late.heading]).toEqual([401, NOT_CHECKED.over]);
   });
 
+  test('is over once somebody signs in anew in its browser, so that no late answer brings it back', async () => {
+    const visitor = createVisitor(service.baseUrl);
+    const sub = somebody();
+    await signIn(visitor, sub);
+    const former = visitor.jar.get('cp-flags-session') ?? '';
+    await signIn(visitor, sub, { roles: [{ id: '2', activities: ['B0170'] }] });
+    expect(wordsOf(await visitor.get('/look-up'))).toContain(LOOK_UP.recorded);
+    const late = createVisitor(service.baseUrl);
+    late.jar.set('cp-flags-session', former);
+    expect((await late.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.get('/look-up')).status).toBe(200);
+  });
+
   test('of a cookie that was changed, cut or made up is none', async () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
