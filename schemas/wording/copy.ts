@@ -31,6 +31,8 @@ export const COPY = {
   pruned: (place: string) =>
     `The beginning of the audit log is pruned, so a copy of it cannot begin in ${place}. Set AUDIT_COPY to the copy that has the beginning.`,
   successor: 'Another worker has taken over and seals the log now. This one stops.',
+  sameDisk: (place: string) =>
+    `The second copy in ${place} is on the same file system as the audit log: both are lost with that disk. Set AUDIT_COPY to a folder on another one, or to a bucket.`,
   notTheWorker:
     'Another worker has taken over, so nothing is loaded or changed with this data folder. Use the data folder of the worker that is at work.',
   nothingHere:

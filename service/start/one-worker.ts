@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OwnCheck } from '#schemas/status.ts';
 import { COPY } from '#schemas/wording/copy.ts';
@@ -84,6 +85,9 @@ async function waitForTurn(
   const logFiles = { folder: auditFolder(configuration), keyFile: auditKeyFile(configuration) };
   const place = openPlace(copy);
   const commits = createCommits(place);
+  if ('folder' in copy && onSameDisk(copy.folder, configuration.DATA_DIR)) {
+    log.warn(COPY.sameDisk(copy.folder));
+  }
   const givenUp = new Set<string>();
   let said: string | undefined;
   let followAt = Number.NEGATIVE_INFINITY;
@@ -222,6 +226,12 @@ async function waitForTurn(
     });
     return { copy, lease, replaced, guard, check };
   }
+}
+
+/** False where either is not there yet. */
+function onSameDisk(...folders: [string, string]): boolean {
+  const [one, other] = folders.map((folder) => statSync(folder, { throwIfNoEntry: false })?.dev);
+  return one !== undefined && one === other;
 }
 
 function anchoredDataset(configuration: StartContext['configuration']): string | undefined {

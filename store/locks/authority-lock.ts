@@ -25,10 +25,15 @@ export type Lease = Pick<AuthorityLock, 'fence' | 'token' | 'release'> & {
   renew(): Promise<boolean>;
 };
 
-/** True of a lock's token whose process ran on this machine and is gone. */
-function hasDied(token: string): boolean {
+/**
+ * True of a lock's token whose process ran on this machine and is gone.
+ *
+ * @param once where a process takes it once only: one of this very number is then an earlier one, as in a container
+ */
+function hasDied(token: string, once: boolean): boolean {
   const [host, pid] = token.split('/');
   if (host !== hostname() || !Number.isInteger(Number(pid))) return false;
+  if (once && Number(pid) === process.pid) return true;
   try {
     process.kill(Number(pid), 0);
     return false;
@@ -40,6 +45,7 @@ function hasDied(token: string): boolean {
 /**
  * @param of.givenUp tokens of this process that Redis could not be told to forget
  * @param of.token of a lease that ran out and is taken again; default a new one
+ * @param of.once a process takes it once only
  */
 export async function takeLease(
   redis: Redis,
@@ -49,9 +55,10 @@ export async function takeLease(
     leaseMs: number;
     givenUp: Set<string>;
     token?: string | undefined;
+    once?: boolean;
   },
 ): Promise<Lease | undefined> {
-  const { lock, fenceKey, leaseMs, givenUp } = of;
+  const { lock, fenceKey, leaseMs, givenUp, once = false } = of;
   const token = of.token ?? `${hostname()}/${process.pid}/${randomUUID()}`;
   async function take(): Promise<unknown> {
     try {
@@ -66,7 +73,7 @@ export async function takeLease(
   if (fence === 0) {
     // A process that was killed need not be waited for: its fence keeps it out, should it live after all.
     const holder = await redis.get(lock);
-    if (holder !== null && (givenUp.has(holder) || hasDied(holder))) {
+    if (holder !== null && (givenUp.has(holder) || hasDied(holder, once))) {
       await redis.fcall(FUNCTIONS.renewLock, 1, lock, holder, '0');
       givenUp.delete(holder);
       fence = await take();

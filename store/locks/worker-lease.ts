@@ -43,6 +43,7 @@ export async function takeWorkerLease(
       leaseMs: WORKER_LEASE_MS,
       givenUp,
       token,
+      once: true,
     });
   let lease = await take();
   if (lease === undefined) return undefined;

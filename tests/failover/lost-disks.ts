@@ -28,13 +28,15 @@ import { fileCsv, type ModelRecord, person, planOf } from '../support/upload-mod
 
 /**
  * A worker is killed and its disk emptied while it seals, loads, holds a file or notifies, at a moment drawn from a
- * seed, with a second worker standing by on another disk. Whatever was answered, acknowledged or held is there in the
+ * seed, or stands still for longer than its lease, with a second worker standing by on another disk. Whatever was answered, acknowledged or held is there in the
  * end, the log has one history, and authorities were notified of every access.
  */
 
 export type LostDiskOptions = {
   seed: number;
   rounds: number;
+  /** Settings of the second copy; default a folder of its own. */
+  copy?: Record<string, string>;
   /** Only these steps, in turn. */
   steps?: readonly (typeof STEPS)[number][];
   say?: (line: string) => void;
@@ -46,11 +48,12 @@ const FIRST = 30;
 const REMOVED = 20;
 const DEADLINE_MS = 20_000;
 const PAGE = { most: 100, mostCharacters: 10_000_000 };
-const STEPS = ['seal', 'load', 'hold', 'notify'] as const;
+const STEPS = ['seal', 'load', 'hold', 'notify', 'pause'] as const;
 const BEGINS_WITHIN_MS: Record<(typeof STEPS)[number], number> = {
   seal: 1_500,
   load: 600,
   hold: 0,
+  pause: 0,
   notify: 1_500,
 };
 
@@ -62,14 +65,15 @@ export async function runLostDisks(options: LostDiskOptions) {
   const folder = await mkdtemp(join(tmpdir(), 'cpf-disks-'));
   const keyFile = join(folder, 'audit-key');
   const wrong: string[] = [];
+  const { copy = { AUDIT_COPY: join(folder, 'copy') } } = options;
   mkdirSync(join(folder, 'copy'));
   writeFileSync(keyFile, `${makeSigner('cp-flags/test')}\n`, { mode: 0o600 });
   const environmentOf = (dataDir: string, role: string): Record<string, string> => ({
     DATA_DIR: dataDir,
     ROLE: role,
     REDIS_URL: redis.url,
-    AUDIT_COPY: join(folder, 'copy'),
     AUDIT_KEY_FILE: keyFile,
+    ...copy,
     NOTIFICATIONS_WINDOW_MINUTES: '0.01',
   });
   const rooms = ['a', 'b'].map((name) => join(folder, name));
@@ -181,6 +185,23 @@ export async function runLostDisks(options: LostDiskOptions) {
     standsBy = start(lost.dataDir);
   }
 
+  /** The worker stands still until another one has taken over, and goes on: it is to find its successor and end. */
+  async function standStill(): Promise<void> {
+    const [still, pid] = [atWork, atWork.worker.pid()];
+    process.kill(pid, 'SIGSTOP');
+    try {
+      atWork = standsBy;
+      await until(() => atWork.worker.address() !== undefined, 'the second worker taking over');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    standsBy = still;
+    await until(() => still.worker.pid() !== pid, 'the first worker ending');
+    if (!still.worker.errors().includes('Another worker has taken over')) {
+      wrong.push('the first worker did not say that another one has taken over');
+    }
+  }
+
   async function releaseHeld(): Promise<void> {
     const named = ['--by', 'A. Example', '--reason', 'asked the council'];
     const id = `${AUTHORITY}-${sequence}`;
@@ -205,7 +226,7 @@ export async function runLostDisks(options: LostDiskOptions) {
       if (held === undefined) wrong.push('nothing was held');
     }
     await pause(inMs);
-    await loseDisk();
+    await (step === 'pause' ? standStill() : loseDisk());
     await under;
     if (step === 'hold') await releaseHeld();
     const before = answered.length;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readDemo, root, startServing } from '../support/processes.ts';
 import { testFolder } from '../support/service.ts';
+import { bucket } from './bucket.ts';
 import { mesh } from './mesh.ts';
 import { asked } from './resources.ts';
 import { type Finding, fuzz, generators, hapi, linters } from './tools.ts';
@@ -14,7 +15,7 @@ const HELP = `npm run test:strangers -- [options]
 
   --seed N       the same requests again (default: others each time, and printed)
   --examples 10  how many requests of each kind the fuzz test makes of a route
-  --only NAME    one of hapi, linters, generators, fuzz, mesh, witness
+  --only NAME    one of hapi, linters, generators, fuzz, mesh, bucket, witness
 
 Tools are installed in .strangers, from the package registries; one that cannot be is named and left out.`;
 
@@ -57,6 +58,7 @@ async function runAll(): Promise<void> {
       generators: () => generators(cache, openapi, join(work, 'generated')),
       fuzz: () => fuzz(cache, openapi, demo, { seed, examples: Number(options.examples) }),
       mesh: () => mesh(cache),
+      bucket: () => bucket(cache, seed),
       witness: () => witness(cache),
     };
     for (const [name, tool] of Object.entries(tools)) {

@@ -79,8 +79,10 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
       });
       return { status: response.status, content: Buffer.from(await response.arrayBuffer()) };
     } catch (error) {
-      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-      throw new CopyAway(COPY.away(name, errorCode(cause)));
+      const { name: kind, cause = error } = error as Error;
+      const fault =
+        kind === 'TimeoutError' ? `no answer within ${deadlineMs} ms` : errorCode(cause);
+      throw new CopyAway(COPY.away(name, fault));
     }
   }
 

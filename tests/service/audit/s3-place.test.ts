@@ -1,0 +1,124 @@
+import { writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { CopyAway } from '#service/audit/copy/place.ts';
+import { s3Place } from '#service/audit/copy/s3-place.ts';
+import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
+
+/** `npm run test:strangers -- --only bucket` tries it on a real server. Here: what such a server seldom says. */
+
+let server: Server;
+let answer: (request: IncomingMessage) => { status: number; body?: string } | undefined;
+let seen: { method: string; url: string; headers: IncomingMessage['headers'] }[];
+beforeEach(async () => {
+  seen = [];
+  server = createServer((incoming, outgoing) => {
+    const { method = '', url = '', headers } = incoming;
+    seen.push({ method, url, headers });
+    const { status, body = '' } = answer(incoming) ?? {};
+    if (status === undefined) return;
+    outgoing.statusCode = status;
+    outgoing.end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+afterEach(async () => {
+  removeAuditFolders();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+async function place(deadlineMs = 10_000, credentials = 'key\nsecret\n') {
+  const credentialsFile = join(auditFolder(), 'credentials');
+  await writeFile(credentialsFile, credentials);
+  const { port } = server.address() as AddressInfo;
+  const endpoint = `http://127.0.0.1:${port}`;
+  return s3Place(
+    { bucket: 'bucket', prefix: 'live', endpoint, region: 'eu-west-2', credentialsFile },
+    deadlineMs,
+  );
+}
+const why = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'nothing',
+    (error: unknown) => (error instanceof CopyAway ? error.message : String(error)),
+  );
+
+test('an object is created by a signed request that may succeed only if there is none', async () => {
+  answer = () => ({ status: 200 });
+  expect(await (await place()).create('log/000', Buffer.from('entries'))).toBe(true);
+  const [{ method, url, headers } = { method: '', url: '', headers: {} }] = seen;
+  expect([method, url, headers['if-none-match']]).toEqual(['PUT', '/bucket/live/log/000', '*']);
+  expect(headers.authorization).toMatch(/SignedHeaders=[a-z0-9;-]*if-none-match/);
+  answer = () => ({ status: 412 });
+  expect(await (await place()).create('log/000', Buffer.from('entries'))).toBe(false);
+});
+
+test.for([
+  [403, '', 'refuses the credentials'],
+  [404, '<Code>NoSuchBucket</Code>', 'There is no bucket'],
+  [409, '<Code>ConditionalRequestConflict</Code>', 'cannot be used (status 409)'],
+  [503, '<Code>SlowDown</Code>', 'cannot be used (status 503)'],
+  [301, '', 'cannot be used'],
+] as const)(
+  'status %i is never taken for created, and is said as what it means',
+  async ([status, body, says]) => {
+    answer = () => ({ status, body });
+    const bucket = await place();
+    expect(await why(bucket.create('a', Buffer.from('x')))).toContain(says);
+    expect(await why(bucket.list('a'))).toContain(says);
+  },
+);
+
+test('a bucket that does not answer is away after the deadline, and nothing is sent twice', async () => {
+  answer = () => undefined;
+  expect(await why((await place(50)).create('a', Buffer.from('x')))).toContain(
+    'no answer within 50 ms',
+  );
+  expect(seen).toHaveLength(1);
+});
+
+test('an object that is not there is told from a bucket that is not', async () => {
+  answer = () => ({ status: 404, body: '<Code>NoSuchKey</Code>' });
+  expect(await (await place()).read('a')).toBeUndefined();
+  answer = () => ({ status: 404, body: '<Code>NoSuchBucket</Code>' });
+  expect(await why((await place()).read('a'))).toContain('There is no bucket');
+});
+
+const rule = (prefix: string, inside: string, status = 'Enabled'): string =>
+  `<Rule><Filter><Prefix>${prefix}</Prefix></Filter><Status>${status}</Status>${inside}</Rule>`;
+const EXPIRES = '<Expiration><Days>30</Days></Expiration>';
+test.for([
+  ['of everything', rule('', EXPIRES), true],
+  ['of the prefix', rule('live/', EXPIRES), true],
+  ['of a part of the log', rule('live/log/000', EXPIRES), true],
+  ['of the state', rule('live/state/', EXPIRES), true],
+  ['of files that nothing needs after a time', rule('live/files/', EXPIRES), false],
+  ['of another prefix', rule('other/', EXPIRES), false],
+  ['that is switched off', rule('', EXPIRES, 'Disabled'), false],
+  [
+    'of old versions',
+    rule(
+      '',
+      '<NoncurrentVersionExpiration><NoncurrentDays>9</NoncurrentDays></NoncurrentVersionExpiration>',
+    ),
+    false,
+  ],
+] as const)(
+  'a lifecycle rule %s is refused only where it would delete what is needed',
+  async ([, rules, refused]) => {
+    answer = () => ({
+      status: 200,
+      body: `<LifecycleConfiguration>${rules}</LifecycleConfiguration>`,
+    });
+    expect(((await (await place()).unsafe()) ?? '').includes('lifecycle rule')).toBe(refused);
+  },
+);
+
+test('a bucket whose lifecycle rules may not be asked for is used, and one without whole credentials is not', async () => {
+  answer = () => ({ status: 403 });
+  expect(await (await place()).unsafe()).toBeUndefined();
+  expect(await why((await place(10_000, 'key\n')).read('a'))).toContain('(incomplete)');
+});

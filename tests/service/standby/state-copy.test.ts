@@ -1,0 +1,177 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadFile } from '#loaders/load/load.ts';
+import { odsCodeSchema } from '#schemas/authority.ts';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { folderPlace } from '#service/audit/copy/folder-place.ts';
+import { numberPath } from '#service/audit/copy/numbered.ts';
+import type { Place } from '#service/audit/copy/place.ts';
+import { CommitFile } from '#service/audit/log/commit.ts';
+import { guardAnchor, keepEpoch } from '#service/standby/guard.ts';
+import { copiedEpoch, createStateCopy, restoreState } from '#service/standby/state-copy.ts';
+import { statePlaces } from '#service/standby/worker-state.ts';
+import { orderOneCopy } from '#store/audit-stream/copy-orders.ts';
+import { keys } from '#store/keys.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { eventSource, openLog, signerOf } from '../../support/audit.ts';
+import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
+import { fileCsv, planOf } from '../../support/upload-model.ts';
+
+const DEADLINE_MS = 10_000;
+const EPOCH = 3;
+const AUTHORITY = odsCodeSchema.parse('ZZ101');
+
+let t: TestStore;
+let copyFolder: string;
+let place: Place;
+beforeEach(async () => {
+  t = await startTestStore({ kind: 'demo' });
+  copyFolder = join(t.dataDir, 'copy');
+  mkdirSync(copyFolder);
+  place = folderPlace(copyFolder, DEADLINE_MS);
+});
+afterEach(() => t?.stop());
+
+const configurationOf = (dataDir: string) =>
+  readConfiguration({ DATA_DIR: dataDir, AUDIT_COPY: copyFolder });
+const here = () => configurationOf(t.dataDir);
+const elsewhere = () => configurationOf(join(t.dataDir, 'elsewhere'));
+
+const stateCopy = (of: Place = place) =>
+  createStateCopy({
+    place: of,
+    places: statePlaces(here()),
+    memoryFile: join(t.dataDir, 'state-copy.json'),
+    anchor: t.anchor,
+  });
+const spool = (name: string, content: string): string => {
+  const folder = join(t.dataDir, 'spool', name);
+  mkdirSync(folder, { recursive: true });
+  for (const file of ['lock', 'held'])
+    writeFileSync(join(folder, file), file === 'lock' ? '' : content);
+  return folder;
+};
+const hold = (id: string, folder: string) =>
+  t.anchor.changeHeldFiles({
+    holds: { id, authority: AUTHORITY, sequence: 1, folder, at: 1, json: '{}' },
+  });
+const anchorElsewhere = () => Anchor.open(join(t.dataDir, 'elsewhere', 'anchor'));
+
+test('another machine finds the anchor, the spools it needs in their place there, notices, and what belongs to the log', async () => {
+  hold('held-1', spool('load-abc', 'rows'));
+  spool('load-unneeded', 'nobody needs it');
+  mkdirSync(join(t.dataDir, 'notices'));
+  writeFileSync(join(t.dataDir, 'notices', 'a notice.json'), '{"id":1}');
+  const signer = signerOf();
+  const log = openLog(join(t.dataDir, 'audit'), signer);
+  log.append(eventSource().take(3));
+  log.commits.acceptGap({ stream: 1, sealed: 2, found: 5 });
+  await log.commits.addRetentionHold('A. Guardian', 'inquiry', async () => undefined);
+  await stateCopy().save(EPOCH);
+  const other = openLog(join(t.dataDir, 'elsewhere', 'audit'), signer, log.committed.id);
+  other.close();
+  log.close();
+
+  expect(await copiedEpoch(place)).toBe(EPOCH);
+  await restoreState(place, statePlaces(elsewhere()), EPOCH);
+  const anchor = anchorElsewhere();
+  const [held] = anchor.heldFiles();
+  expect(anchor.dataset()).toEqual(t.anchor.dataset());
+  anchor.close();
+  expect(held?.folder).toBe(join(t.dataDir, 'elsewhere', 'spool', 'load-abc'));
+  expect(readFileSync(join(held?.folder ?? '', 'held'), 'utf8')).toBe('rows');
+  expect(readdirSync(held?.folder ?? '').toSorted()).toEqual(['held', 'lock']);
+  expect(readdirSync(join(t.dataDir, 'elsewhere', 'spool'))).toEqual(['load-abc']);
+  expect(readFileSync(join(t.dataDir, 'elsewhere', 'notices', 'a notice.json'), 'utf8')).toBe(
+    '{"id":1}',
+  );
+  const commits = CommitFile.open(join(t.dataDir, 'elsewhere', 'audit'));
+  expect(commits.acceptedGaps()).toEqual([{ stream: 1, sealed: 2, found: 5 }]);
+  expect(commits.retentionHolds()).toHaveLength(1);
+  expect(commits.read()?.size).toBe(0);
+  commits.close();
+});
+
+test('a request that arrives late hides no newer state, and a state that nothing changed is not copied again', async () => {
+  let delayed: (() => Promise<void>) | undefined;
+  const slow: Place = {
+    ...place,
+    async replace(name, content) {
+      if (delayed === undefined && name.includes('manifest')) {
+        delayed = () => place.replace(name, content);
+      }
+      await place.replace(name, content);
+    },
+  };
+  const copy = stateCopy(slow);
+  await copy.save(EPOCH);
+  // The store verifier writes to the anchor now and then.
+  await until(async () => !(await copy.save(EPOCH)), 'nothing to copy');
+  for (let i = 0; i < 5; i++) {
+    hold(`held-${i}`, spool(`load-${i}`, String(i)));
+    expect(await copy.save(EPOCH)).toBe(true);
+  }
+  await delayed?.();
+  await restoreState(place, statePlaces(elsewhere()), EPOCH);
+  const anchor = anchorElsewhere();
+  expect(anchor.heldFiles()).toHaveLength(5);
+  anchor.close();
+});
+
+test('an object that was changed is found out, and nothing is put in the place of what is here', async () => {
+  hold('held-1', spool('load-abc', 'rows'));
+  await stateCopy().save(EPOCH);
+  const folder = join(copyFolder, 'state', numberPath(EPOCH));
+  const [database] = readdirSync(folder).filter((name) => name.startsWith('0-'));
+  writeFileSync(join(folder, database ?? ''), 'something else');
+  await expect(restoreState(place, statePlaces(elsewhere()), EPOCH)).rejects.toThrow(
+    'damaged or missing',
+  );
+  const anchor = anchorElsewhere();
+  expect(anchor.dataset()).toBeUndefined();
+  anchor.close();
+});
+
+test('no row of a file is applied before its journal is in the copy, unless a named person goes on with one', async () => {
+  const redis = await t.connect('worker');
+  guardAnchor(here(), redis, t.anchor);
+  await t.store.setAuthority(
+    AUTHORITY,
+    { name: 'A Council', emergencyDutyTeamPhone: '02079460199' },
+    'test',
+  );
+  const metadata = { authority: AUTHORITY, sequence: 1, createdAt: new Date().toISOString() };
+  const load = (sequence: number) =>
+    loadFile(
+      t.store,
+      t.anchor,
+      {
+        name: 'file.csv',
+        stream: Readable.from([Buffer.from(fileCsv({ records: [planOf(sequence)] }))]),
+      },
+      {
+        spoolDir: join(t.dataDir, 'spool'),
+        addAuthority: false,
+        by: 'test',
+        metadata: { ...metadata, sequence, rowCount: 1 },
+      },
+    );
+  renameSync(copyFolder, `${copyFolder}-away`);
+  await expect(load(1)).rejects.toThrow('is not there');
+  expect((await t.store.tally()).get(AUTHORITY)?.rows ?? 0).toBe(0);
+
+  await orderOneCopy(t.admin, { by: 'A. Example', reason: 'the bucket is away' });
+  expect((await load(1)).code).toBe('CPF02');
+});
+
+test('a data folder whose worker was replaced changes nothing any more', async () => {
+  const redis = await t.connect('worker');
+  await keepEpoch(here(), 1);
+  await t.admin.set(keys.workerFence, '1');
+  const save = guardAnchor(here(), redis, t.anchor);
+  await save?.();
+  await t.admin.set(keys.workerFence, '2');
+  await expect(t.anchor.safeguard()).rejects.toThrow('Another worker has taken over');
+});
