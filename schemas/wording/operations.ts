@@ -110,6 +110,15 @@ export const ALERTING = {
     `The children that users look up cannot be counted (${fault}), so a user who looks up many is not noticed. The service is retrying; nothing is left out.`,
 } as const;
 
+/** Of entries of the log that are events of a type, or with a word, that this version does not know. */
+export const UNKNOWN_ENTRIES = {
+  none: 'Every entry that was sealed lately is of a type that this version knows.',
+  some: (count: number) =>
+    `${count} ${count === 1 ? 'entry' : 'entries'} sealed lately, of a type or with a word that this version does not know: searches show them as unreadable. During an upgrade a newer process wrote them; start its worker. If no newer process runs, somebody else writes to Redis: see the alert ForeignWrites.`,
+  found:
+    'sealed entries are of a type or with a word that this version does not know: a newer version wrote them, or somebody else',
+} as const;
+
 /** Of telling authorities who looked. */
 export const NOTIFYING = {
   /** @param outbox `undefined` if none is set for the caller */

@@ -1,5 +1,5 @@
 import type { OwnCheck } from '#schemas/status.ts';
-import { ALERTING, SEALING } from '#schemas/wording/operations.ts';
+import { ALERTING, SEALING, UNKNOWN_ENTRIES } from '#schemas/wording/operations.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 import { followThread, superviseThread } from '../telemetry/supervised-thread.ts';
@@ -30,6 +30,8 @@ export type Audit = {
   copyChecks(): OwnCheck[];
   /** Whether the children that users look up are counted, and how many alerts that gave in the last hour. */
   readonly alerting: { check(): ReadinessCheck; readonly alerts: number };
+  /** Whether every entry of the log is one that this version knows. */
+  unknownCheck(): OwnCheck;
   /** How far a search reaches. */
   readonly searchedUntil: Reach | undefined;
   /** `undefined` before the first step, and where another process seals. */
@@ -136,6 +138,14 @@ export function startAudit(
       get alerts() {
         return counting.state?.alerts ?? 0;
       },
+    },
+    unknownCheck() {
+      const count = counting.state?.unknown ?? 0;
+      return {
+        name: 'audit:known-types',
+        ok: count === 0,
+        detail: count === 0 ? UNKNOWN_ENTRIES.none : UNKNOWN_ENTRIES.some(count),
+      };
     },
     get searchedUntil() {
       return searchedUntil;

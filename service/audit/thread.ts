@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+import { UNKNOWN_ENTRIES } from '#schemas/wording/operations.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import {
   CONNECTION_REPLACED,
@@ -81,6 +82,7 @@ const alerter = createAlerting({
   folder,
   record: (alert) => streams.append(alert),
   onAlert: (alert) => tell({ kind: 'alert', alert }),
+  onUnknown: (count) => tell({ kind: 'warning', message: UNKNOWN_ENTRIES.found, count }),
 });
 
 /**

@@ -375,6 +375,7 @@ export async function startWorker(
       ...audit.copyChecks(),
       ...(oneWorker === undefined ? [] : [oneWorker.check()]),
       audit.alerting.check(),
+      audit.unknownCheck(),
       ...(pds === undefined ? [] : [pds.check()]),
       ...notificationChecks(notifying),
       ...(mesh === undefined ? [] : [mesh.check()]),

@@ -16,7 +16,11 @@ import { splitRows } from '../rows/rows.ts';
 const STORES_OWN = Object.keys(placedSchema.shape);
 
 /** What every event has, whatever the version that wrote it. */
-const anyEventSchema = z.looseObject({ type: z.string(), auditId: z.uuid() });
+const anyEventSchema = z.looseObject({
+  // Of what this service seals instead of something that is no event, and never writes into a stream.
+  type: z.string().refine((type) => type !== 'unreadable'),
+  auditId: z.uuid(),
+});
 
 /** The time of an entry whose fields are these; `undefined` where it has none that a function wrote. */
 export function timeOf(fields: readonly string[]): number | undefined {

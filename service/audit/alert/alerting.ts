@@ -28,6 +28,8 @@ export type AlertingOptions = AlertingSettings & {
   record: (alert: EnumerationAlertEvent) => Promise<unknown>;
   /** Told of each alert once, as it is recorded. */
   onAlert: (alert: EnumerationAlertEvent) => void;
+  /** Told how many sealed entries were found just now that this version does not know. */
+  onUnknown: (count: number) => void;
   /** Milliseconds since 1970; given in tests. */
   clock?: () => number;
 };
@@ -37,6 +39,8 @@ export type Alerting = ThreadState & {
   alerts: number;
   /** Sealed events that have not been counted yet. */
   behind: number;
+  /** Entries found by this process that this version does not know, where the last was found within a day. */
+  unknown: number;
 };
 
 const HOUR_MS = 3_600_000;
@@ -51,11 +55,14 @@ const EXPIRED_EVERY_MS = HOUR_MS;
  * not be recorded or written is tried again at the next, whichever process takes it: one at a time does.
  */
 export function createAlerting(options: AlertingOptions) {
-  const { folder, outbox, thresholds, numberKeyFile, record, onAlert } = options;
+  const { folder, outbox, thresholds, numberKeyFile, record, onAlert, onUnknown } = options;
   const clock = options.clock ?? Date.now;
   let lock: FileLock | undefined;
   let counted: ChildrenCounted | undefined;
   let expireAt = Number.NEGATIVE_INFINITY;
+  let unknown = { count: 0, at: Number.NEGATIVE_INFINITY };
+
+  const unknownLately = (): number => (clock() - unknown.at < DAY_MS ? unknown.count : 0);
 
   function close(): void {
     counted?.close();
@@ -66,7 +73,7 @@ export function createAlerting(options: AlertingOptions) {
 
   const idle = (detail: string) => ({
     more: false,
-    alerting: { problem: false, detail, alerts: 0, behind: 0 },
+    alerting: { problem: false, detail, alerts: 0, behind: 0, unknown: unknownLately() },
   });
 
   /** Counts some events, and returns how many wait. @param lately what was read of the log just now */
@@ -93,8 +100,17 @@ export function createAlerting(options: AlertingOptions) {
     }
     // First, so that a crash in between leaves an alarm too many and not one too few.
     noteForged(events);
+    noteUnknown(events);
     file.count(events, clock());
     return size - ((events.at(-1)?.index ?? from - 1) + 1);
+  }
+
+  /** Of a newer version's, or of somebody else's: this one cannot tell, and so somebody has to. */
+  function noteUnknown(events: readonly SealedEvent[]): void {
+    const found = events.filter(({ isUnknown }) => isUnknown === true).length;
+    if (found === 0) return;
+    unknown = { count: unknownLately() + found, at: clock() };
+    onUnknown(found);
   }
 
   /** Entries that were sealed as events, and are found to be none once they are read. */
@@ -170,6 +186,7 @@ export function createAlerting(options: AlertingOptions) {
         detail: problems.length > 0 ? problems.join(' ') : ALERTING.counted,
         alerts,
         behind,
+        unknown: unknownLately(),
       };
       return { more: behind > 0 && problems.length === 0, alerting };
     },

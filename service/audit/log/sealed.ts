@@ -20,6 +20,8 @@ export type SealedEvent = {
   event: AuditEvent | UnreadableEvent;
   /** It was sealed as an event, and no version of this service wrote it. */
   isForged?: true;
+  /** It was sealed as an event of a type, or with a word, that this version does not know. A newer one may. */
+  isUnknown?: true;
 };
 
 /** How far a log goes: events from `minimumIndex` to before `size` are there. */
@@ -53,7 +55,7 @@ function parseEntry(entry: Buffer, index: number): SealedEvent {
   return {
     index,
     event: { ...placedOnly.parse(json), type: 'unreadable', sha256, fields: text },
-    ...(isForged(json, event.error) && { isForged: true }),
+    ...(isForged(json, event.error) ? { isForged: true } : { isUnknown: true }),
   };
 }
 

@@ -82,6 +82,7 @@ function alertingOn() {
         record: (alert) =>
           Promise.resolve(void recorded.push(enumerationAlertEventSchema.parse(alert))),
         onAlert: ({ auditId }) => void told.push(auditId),
+        onUnknown: () => undefined,
         clock: () => now,
         ...differing,
       }),

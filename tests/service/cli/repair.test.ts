@@ -134,7 +134,7 @@ test('an entry without what every event has is told as foreign, and the log is s
   expect(await said()).not.toMatch(/Invalid time|RangeError/);
 });
 
-test('an entry with the time, type and id of an event and no more of it is told as foreign, and one of a newer version is not', async () => {
+test('an entry with the time, type and id of an event and no more of it is told as foreign, and one that may be a newer version’s as unknown', async () => {
   await look();
   const [real] = (await service.events()).filter(({ type }) => type === 'lookup');
   // Without what the store adds.
@@ -166,10 +166,13 @@ test('an entry with the time, type and id of an event and no more of it is told 
     { ...written, auditId, caller: { ...caller, name: '' } },
     { ...written, auditId, caller: { ...caller, name: 'x'.repeat(10_000) } },
     { ...written, auditId, caller: { ...caller, organisation: 'all' } },
+    { type: 'unreadable', auditId, sha256: 'as this service', fields: 'seals what it cannot read' },
   ];
   for (const event of forged) await add(event);
   await until(async () => (await alarm('audit-entry')) === forged.length, 'the entries told');
   await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
+  await until(async () => (await said()).includes('2 entries sealed lately'), 'the unknown ones');
+  expect(service.lines.filter((line) => line.includes('does not know'))).not.toEqual([]);
   expect((await look()).status).toBe(200);
   expect(await run(['audit', 'verify'], { DATA_DIR: service.dataDir })).toMatchObject({ code: 0 });
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
