@@ -109,7 +109,7 @@ export const REPLICAS = {
   otherUsers: (server: string, users: readonly string[]) =>
     `Replica ${server} has other rights, or another password, for ${users.join(', ')} than the primary has: users are not replicated, and after a failover ${users.length === 1 ? 'it' : 'they'} may be refused. Give every server the same users.`,
   usersNotCompared:
-    'Whether they have the same users is not compared, because the user of REDIS_URL has no right to `acl|getuser`.',
+    'Whether they have the same users is not compared, because the user of REDIS_URL cannot read them. It needs the right to `acl|getuser`.',
   notReached: (server: string) => `Replica ${server} cannot be reached from this service.`,
   otherVersion: (server: string, version: string, primary: string) =>
     `Replica ${server} is of version ${version}, the primary of ${primary}: bring them to the same one.`,

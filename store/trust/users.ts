@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { lacksRights } from '../connection/connection.ts';
 import { list } from '../connection/reply.ts';
 
 /** Those of the service and, with replicas, of the servers themselves. Sentinels have theirs to themselves. */
@@ -40,7 +39,7 @@ function canonical(reply: unknown): string {
 /**
  * Reads the users of a server, at most once a second.
  *
- * @returns `undefined` where this connection's own user may not
+ * @returns `undefined` where they cannot be read, as where this connection's own user may not
  */
 export function createUserReader(redis: Redis): () => Promise<Users | undefined> {
   let users: Users | undefined;
@@ -55,8 +54,8 @@ export function createUserReader(redis: Redis): () => Promise<Users | undefined>
           return [user, reply === undefined ? undefined : hash('sha256', canonical(reply))];
         }),
       );
-    } catch (error) {
-      if (!lacksRights(error)) throw error;
+    } catch {
+      // Whether a server is there is judged elsewhere: this alone must stop no lookup.
       users = undefined;
     }
     readAt = performance.now();
