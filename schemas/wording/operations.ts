@@ -62,6 +62,7 @@ export const WITNESSING = {
     `${name} cosigns nothing more, because it knows the log as it was before a named person confirmed this copy. Replace it by a witness with a new key.`,
   upTo: (size: number) => `${size} entries are witnessed.`,
   noCosignature: 'its answer has no cosignature by the key that was set',
+  contradicts: 'it knows the log otherwise than it is here',
   unsettled: 'it names one size after the other',
   noProof: 'the files of the log do not lead to what it knows',
   /** @param size what the witness knows */

@@ -76,6 +76,9 @@ test(
     await lookUp(second, witness);
     await until(() => witness.known.size > before, 'a newer cosignature');
     expect((await checks(second))['audit-witnessed']).toMatch(/^pass: .*1 of 1 witness is needed/);
+    const { stdout } = await run(['status'], { DATA_DIR: newest, ...environment });
+    expect(stdout).toMatch(/^ {2}Checkpoints of the audit log are cosigned: 1 of 1/m);
+    expect(stdout).toMatch(/^ {2}witness\.test\/w1: \d+ entries at 20/m);
     await second.stop();
 
     const asked = Promise.withResolvers<void>();

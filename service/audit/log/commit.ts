@@ -318,6 +318,13 @@ export class CommitFile {
       .map((row) => contradictionRow.parse(row));
   }
 
+  /** The witness knows by now that the log continues what it knew, which was up to this size. */
+  withdrawContradictions(witness: string, size: number): void {
+    this.#db
+      .prepare('DELETE FROM contradiction WHERE witness = ? AND size <= ? AND accepted = 0')
+      .run(witness, size);
+  }
+
   /** A named person knows of all that were noted. */
   answerForContradictions(): void {
     this.#db.exec('UPDATE contradiction SET accepted = 1 WHERE accepted = 0');

@@ -74,6 +74,8 @@ type Followed = {
   known?: number;
   cosigned?: { text: string; size: number; at: number };
   renewAt: number;
+  /** It knew the log otherwise when it was last asked. */
+  contradicts: boolean;
   failing?: { since: string; why: string };
   /** A named person has answered for what it knows. */
   accepted: boolean;
@@ -122,6 +124,7 @@ export function startWitnessing(options: WitnessingOptions) {
     asked: false,
     compared: false,
     renewAt: 0,
+    contradicts: false,
     accepted: false,
   }));
   const remembered = new Map<string, Map<string, Cosignature>>();
@@ -244,12 +247,16 @@ export function startWitnessing(options: WitnessingOptions) {
           return retryMs;
         case 'contradicts': {
           const { size, ours } = outcome;
+          failed(one, WITNESSING.contradicts);
+          // A worker that was held up while another took over ends by itself before it is asked again.
+          const isNew = one.cosigned !== undefined && !one.contradicts;
+          one.contradicts = true;
+          if (isNew) return retryMs;
           const at = new Date().toISOString();
           commits ??= CommitFile.openIfThere(folder);
           const stands = commits?.noteContradiction(key.text, { name: key.name, size, ours, at });
           one.compared = true;
           one.accepted = stands === false;
-          failed(one, WITNESSING.noProof);
           return retryMs;
         }
         case 'cosigned': {
@@ -257,6 +264,10 @@ export function startWitnessing(options: WitnessingOptions) {
           remember(signed, cosignature);
           one.compared = true;
           one.accepted = false;
+          one.contradicts = false;
+          // What it knew is the beginning of what it has cosigned.
+          commits ??= CommitFile.openIfThere(folder);
+          commits?.withdrawContradictions(key.text, signed.size);
           one.cosigned = { text: signed.text, size: signed.size, at: Date.now() };
           one.renewAt = performance.now() + renewMs;
           delete one.failing;

@@ -21,6 +21,7 @@ import {
   removeAuditFolders,
   signerOf,
 } from '../../support/audit.ts';
+import { run } from '../../support/processes.ts';
 import { until } from '../../support/test-store.ts';
 import {
   cosign,
@@ -242,6 +243,36 @@ describe('a witness that knows the log otherwise', () => {
     expect(contradictions(folder)).toEqual([]);
   });
 
+  test('is believed at the second time, where this process had its cosignature before: a worker that was replaced ends first', async () => {
+    const { folder } = makeLog(50, signer);
+    const one = await witness();
+    const going = witnessing(folder, [one]);
+    await going.witnessedUpTo(50);
+    let answers = 0;
+    const later = Promise.withResolvers<void>();
+    one.instead = async (response) => {
+      if (++answers === 2) await later.promise;
+      response.writeHead(409).end('75\n');
+    };
+    await until(() => answers === 2, 'the second request');
+    expect(contradictions(folder)).toEqual([]);
+    later.resolve();
+    await going.said('knows this audit log with 75 entries');
+  });
+
+  test('has withdrawn it where it cosigns a log that goes as far, as once a worker has caught up', async () => {
+    const { folder } = makeLog(80, signer);
+    const one = await witness();
+    const commits = CommitFile.open(folder);
+    const { name, text } = one.signer.key;
+    const at = new Date().toISOString();
+    commits.noteContradiction(text, { name, size: 75, ours: 50, at });
+    commits.noteContradiction('another', { name: 'another', size: 75, ours: 50, at });
+    commits.close();
+    await witnessing(folder, [one]).witnessedUpTo(80);
+    expect(contradictions(folder)).toMatchObject([{ name: 'another' }]);
+  });
+
   test('is answered for by a named person once, and again where it then knows still more', async () => {
     const { folder } = makeLog(50, signer);
     const old = copyOf(folder);
@@ -348,6 +379,27 @@ describe('verifying a log', () => {
     expect([findings, witnessed?.size, to]).toEqual([[], 300, 320]);
     expect(witnessed?.by.map(({ name }) => name.split(' ')[0])).toEqual(['a.test/w', 'b.test/w']);
     for (const { at } of witnessed?.by ?? []) expect(Date.parse(at)).toBeGreaterThan(before);
+  });
+
+  test('prints it by cp-flags audit verify --witnesses, and ends with 3 where too few have cosigned', async () => {
+    const { folder, source } = makeLog(30, signer);
+    const [one, other] = [await witness('a.test/w'), await witness('b.test/w')];
+    await witnessing(folder, [one]).witnessedUpTo(30);
+    await closing.pop()?.();
+    append(folder, 1, 0, source);
+    const path = join(folder, 'witnesses');
+    const verifyBy = (all: readonly TestWitness[]) => {
+      writeFileSync(path, witnessesText(all, all.length));
+      const key = signer.verifierKey.text;
+      return run(['audit', 'verify', '--key', key, '--witnesses', path, folder], {});
+    };
+    const [enough, tooFew] = [await verifyBy([one]), await verifyBy([one, other])];
+    const { name, id } = one.signer.key;
+    const line = `Witnessed: 30 entries by ${name} (${id}) at `;
+    expect(enough.stdout).toContain(line);
+    expect(enough.stdout).toContain('Z; 1 later one is not yet.');
+    expect([enough.code, tooFew.code]).toEqual([0, 3]);
+    expect(tooFew.stdout).toContain('not-witnessed: checkpoint.cosigned has cosignatures of 1');
   });
 
   test('finds too few cosignatures, none at all, and those of other witnesses', async () => {
