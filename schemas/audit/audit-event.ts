@@ -3,6 +3,7 @@ import { ATTENDANCES } from '../attendance.ts';
 import { LOOKUP_OUTCOMES, SEARCH_TYPES } from '../lookup.ts';
 import { ACCESSES } from '../people/care-setting.ts';
 import { requestIdSchema } from '../request-id.ts';
+import { CASE_STEPS } from './access-case.ts';
 
 /** Who it was, by a name or an id. None of those that tokens and commands may give is empty, or longer. */
 const who = z.string().min(1).max(200);
@@ -214,6 +215,29 @@ export const withdrawalEventSchema = idsSchema.extend({
 });
 export type WithdrawalEvent = z.infer<typeof withdrawalEventSchema>;
 
+/**
+ * A step of a case on an access. Its words stand apart, where they can be erased; this has a salted digest of them, by
+ * which words that are still there can be shown to be those that were written.
+ */
+export const accessCaseEventSchema = idsSchema.extend({
+  type: z.literal('access-case'),
+  step: z.enum(CASE_STEPS),
+  /** By which the steps of one case belong together. */
+  case: z.uuid(),
+  /** The access: its place in the log, and its audit id. */
+  entry: z.int(),
+  accessId: z.uuid(),
+  /** Whose people made it. */
+  organisation: who,
+  /** Absent where an operator did it by the command line. */
+  caller: callerSchema.optional(),
+  by: who,
+  account: z.string().optional(),
+  reason: z.string().optional(),
+  words: z.string().optional(),
+});
+export type AccessCaseEvent = z.infer<typeof accessCaseEventSchema>;
+
 /** An act of an operator: a dataset made, an authority set, a process started with a configuration. */
 export const operatorEventSchema = z.object({
   type: z.enum([
@@ -288,6 +312,7 @@ export const writtenEventSchema = z.discriminatedUnion('type', [
   holdingsReadEventSchema,
   auditSearchEventSchema,
   notificationsReadEventSchema,
+  accessCaseEventSchema,
   withdrawalEventSchema,
   operatorEventSchema,
 ]);

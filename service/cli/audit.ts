@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { auditAcceptGap, auditHold, auditKey } from './audit-acts.ts';
+import { addAuditCasesCommands } from './audit-cases.ts';
 import { orderCopies, showCopy } from './audit-copy.ts';
 import { addAuditIndexCommand } from './audit-index.ts';
 import { addAuditReportCommand } from './audit-report.ts';
@@ -180,6 +181,7 @@ Examples:
 
   addAuditSearchCommand(audit, configuration);
   addAuditReportCommand(audit, configuration);
+  addAuditCasesCommands(audit, configuration);
   addAuditIndexCommand(audit, configuration);
 
   audit

@@ -26,6 +26,10 @@ export const auditIndexFile = ({ DATA_DIR }: Place): string =>
 export const auditVerificationFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'audit-verification.json');
 
+/** Cases on accesses, with their words. Unlike the index it cannot be made again: back it up. */
+export const auditCasesFile = ({ DATA_DIR }: Place): string =>
+  join(DATA_DIR, 'audit-cases', 'cases.sqlite');
+
 /** The key that signs it. */
 export const auditKeyFile = ({
   DATA_DIR,

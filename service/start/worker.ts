@@ -14,6 +14,7 @@ import type { AdmissionContext } from '../admission/admission-context.ts';
 import { LIVE_LIMITS } from '../admission/limits/limits.ts';
 import { DEMO_OPERATOR } from '../admission/personas.ts';
 import { type Audit, startAudit } from '../audit/audit.ts';
+import { Cases } from '../audit/cases/cases.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
 import { createSearcher } from '../audit/search/searcher.ts';
 import { openVerifications } from '../audit/verifications/verifications.ts';
@@ -24,6 +25,7 @@ import type { BaseOf } from '../fhir/request.ts';
 import {
   acknowledgementsFolder,
   anchorFolder,
+  auditCasesFile,
   auditFolder,
   auditIndexFile,
   auditKeyFile,
@@ -208,6 +210,8 @@ async function createWork(
     log,
   });
   add(() => verifications.stop());
+  const cases = Cases.open(auditCasesFile(configuration), (event) => loader.appendEvent(event));
+  add(() => cases.close());
   return {
     ...admissionContext,
     store: loader,
@@ -219,6 +223,7 @@ async function createWork(
     upToDateMs: configuration.UP_TO_DATE_HOURS * HOUR_MS,
     searcher,
     blocks: createBlocks(redis.connect('loader', PATIENT), loader),
+    cases,
     verifications,
     auditNumbers: () => audit.numbers,
     indexed: () => audit.searchedUntil,

@@ -81,7 +81,10 @@ export const searchRow = (shown: ShownEvent): Cell[] => [
   shown.type,
   isAttendance(shown)
     ? attendedOf(shown)
-    : textAt(shown, 'outcome') || textAt(shown, 'code') || textAt(shown, 'cause'),
+    : textAt(shown, 'outcome') ||
+      textAt(shown, 'code') ||
+      textAt(shown, 'cause') ||
+      textAt(shown, 'step'),
   textAt(shown, 'access'),
   textAt(shown, 'nhsNumber') || textAt(shown, 'criteria', 'nhsNumber'),
   textAt(shown, 'caller', 'user'),

@@ -6,7 +6,12 @@ import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts'
  */
 export type Viewer =
   | { kind: 'all' }
-  | { kind: 'organisation'; organisation: string }
+  | {
+      kind: 'organisation';
+      organisation: string;
+      /** Set of an access that a case is about: with the plans that were shown. */
+      inCase?: true;
+    }
   | { kind: 'authority'; authority: string };
 
 /** An event as a viewer may see it. */
@@ -43,11 +48,11 @@ export function viewOf(
         partition: _partition,
         number: _number,
         sources: _sources,
-        shown: _shown,
+        shown: plans,
         accessesShown: _accessesShown,
         ...told
       } = event;
-      return { ...told, at };
+      return { ...told, at, ...(viewer.inCase && plans && { shown: plans }) };
     }
     case 'authority': {
       if (event.type !== 'lookup' || event.access !== 'unscheduled') return undefined;

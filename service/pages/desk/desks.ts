@@ -44,6 +44,7 @@ export const OFFICER_DESK: Desk = {
     { href: '/officer/reports', text: OFFICER.reports },
     { href: '/officer/patterns', text: OFFICER.patterns },
     { href: '/officer/child', text: OFFICER.child },
+    { href: '/officer/cases', text: OFFICER.cases },
     { href: '/officer/seal', text: OFFICER.seal },
     { href: '/officer/blocked', text: OFFICER.blocked },
   ],

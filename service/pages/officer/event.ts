@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FIRST_STEPS } from '#schemas/audit/access-case.ts';
 import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
 import { issuerNameSchema, userKeyOf, userSchema } from '#schemas/people/identity.ts';
 import { shortTextSchema } from '#schemas/text.ts';
@@ -14,6 +15,7 @@ import { type Html, html } from '../html/html.ts';
 import { button, errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import { numberText } from '../look-up/result.ts';
 import type { Fields } from '../session/forms.ts';
+import { caseForm, isAccess } from './case-form.ts';
 import { typedHidden } from './criteria.ts';
 import {
   type AtOfficer,
@@ -93,7 +95,7 @@ ${
   shown.length > 0 &&
   table(
     rows.plans,
-    ['authority', 'type', 'startDate', 'status'],
+    rows.planColumns,
     shown.map(({ authority, type, startDate, status }) => [authority, type, startDate, status]),
   )
 }`;
@@ -102,7 +104,7 @@ ${
 type User = Pick<Block, 'issuer' | 'user'>;
 
 /** Who did it, where that is a user who can be blocked. */
-function userOf(event: ShownEvent): User | undefined {
+export function userOf(event: ShownEvent): User | undefined {
   const issuer = issuerNameSchema.safeParse(textAt(event, 'caller', 'issuer')).data;
   const user = userSchema.safeParse(textAt(event, 'caller', 'user')).data;
   return issuer === undefined || user === undefined ? undefined : { issuer, user };
@@ -116,7 +118,7 @@ function eventPage(
   looked: Extract<Looked<'event'>, { kind: 'found' }>,
   event: ShownEvent,
   entry: number,
-  more: Html | false,
+  openCase: Html | false,
 ): Response {
   const user = userOf(event);
   return at.page({
@@ -124,7 +126,7 @@ function eventPage(
     content: html`${heading(WORDS.title)}
 ${eventSummary(event)}
 ${reachNote(looked.auditId, looked.reach)}
-${more}
+${openCase}
 ${
   at.viewer.kind !== 'authority' &&
   user !== undefined &&
@@ -153,7 +155,13 @@ export const officerEvent: Mountable<EventPagesDependencies> = {
       if (looked.kind === 'refused') return looked.response;
       const { event } = looked.found;
       if (event === undefined || entry === undefined) return at.notFound();
-      return eventPage(at, looked, event, entry, false);
+      const user = userOf(event);
+      const mayOpen =
+        isPrivacy(at.viewer) && user !== undefined && !isSelf(at, user) && isAccess(event);
+      const openCase =
+        mayOpen &&
+        caseForm(at, { action: '/officer/cases', steps: FIRST_STEPS, entry, errors: [] });
+      return eventPage(at, looked, event, entry, openCase);
     }),
 };
 

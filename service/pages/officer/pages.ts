@@ -1,3 +1,4 @@
+import { officerCase, officerCaseOpened, officerCaseStep, officerCases } from './cases.ts';
 import { officerChild, officerCopy, officerDraft } from './child.ts';
 import { officerBlock, officerBlocked, officerEvent, officerUnblock } from './event.ts';
 import { officerPatterns, officerPatternsShown } from './patterns.ts';
@@ -17,6 +18,10 @@ export const OFFICER_PAGES = [
   officerChild,
   officerDraft,
   officerCopy,
+  officerCases,
+  officerCaseOpened,
+  officerCase,
+  officerCaseStep,
   officerSeal,
   officerVerify,
   officerCheckpoint,

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { exportJWK, generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ATTENDANCES } from '#schemas/attendance.ts';
+import { CASE_STEPS } from '#schemas/audit/access-case.ts';
 import {
   APIS,
   auditEventSchema,
@@ -218,6 +219,21 @@ const KINDS: { [T in Exclude<Type, OperatorType>]: fc.Arbitrary<unknown> } = {
     criteria: detail,
     eventsShown: count,
   }),
+  'access-case': fc.record(
+    {
+      ...named,
+      step: fc.constantFrom(...CASE_STEPS),
+      case: fc.uuid(),
+      entry: count,
+      accessId: fc.uuid(),
+      organisation: CODE,
+      caller: anyCaller,
+      account: taken,
+      reason: taken,
+      words: CODE,
+    },
+    { requiredKeys: ['auditId', 'by', 'step', 'case', 'entry', 'accessId', 'organisation'] },
+  ),
   'notifications-read': fc.record({
     ...named,
     authority: CODE,

@@ -73,6 +73,17 @@ const PAGES: Record<string, Entry> = {
   'GET /officer/child': officer,
   'POST /officer/child': officerForm,
   'POST /officer/child/copy': officerForm,
+  'GET /officer/cases': officer,
+  'POST /officer/cases': officerForm,
+  // Of a case that is not there, or not theirs.
+  'GET /officer/cases/:id': {
+    path: '/officer/cases/00000000-0000-4000-8000-000000000000',
+    people: { privacyOfficer: 404, caldicottGuardian: 404 },
+  },
+  'POST /officer/cases/:id': {
+    ...officerForm,
+    path: '/officer/cases/00000000-0000-4000-8000-000000000000',
+  },
   'GET /officer/seal': officer,
   'GET /officer/seal/checkpoint': officer,
   'POST /officer/seal/verify': officerForm,

@@ -1,0 +1,98 @@
+import type { Command } from 'commander';
+import { londonMidnight } from '#schemas/calendar.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { readTypedDay, TYPED_DAYS } from '#schemas/typed-time.ts';
+import { type AccessCase, Cases } from '../audit/cases/cases.ts';
+import { auditCasesFile } from '../files/data-folder.ts';
+import { Failure, misused } from './failure.ts';
+import { type Named, readNamed } from './named.ts';
+import { runningRedis, withStore } from './store.ts';
+
+const LISTED_AT_ONCE = 1_000;
+
+async function withCases<T>(
+  configuration: Configuration,
+  work: (cases: Cases) => T | Promise<T>,
+): Promise<T> {
+  const redis = await runningRedis(configuration);
+  return withStore(configuration, redis, 'worker', async (store) => {
+    const cases = Cases.open(auditCasesFile(configuration), (event) => store.appendEvent(event));
+    try {
+      return await work(cases);
+    } finally {
+      cases.close();
+    }
+  });
+}
+
+function* everyCase(cases: Cases): Generator<AccessCase> {
+  for (let before: number | undefined; ; ) {
+    const page = cases.list(undefined, LISTED_AT_ONCE, before);
+    yield* page.cases;
+    if (page.next === undefined) return;
+    before = page.next;
+  }
+}
+
+async function listCases(configuration: Configuration): Promise<void> {
+  await withCases(configuration, (cases) => {
+    let count = 0;
+    for (const { id, state, organisation, openedAt, changedAt } of everyCase(cases)) {
+      console.log(`${id}  ${state}  ${organisation}  opened ${openedAt}  changed ${changedAt}`);
+      count++;
+    }
+    console.log(`Cases: ${count}.`);
+  });
+}
+
+type EraseOptions = Named & { case?: string; endedBefore?: string };
+
+async function eraseCases(configuration: Configuration, options: EraseOptions): Promise<void> {
+  const named = readNamed(options);
+  const { case: id, endedBefore } = options;
+  if ((id === undefined) === (endedBefore === undefined)) {
+    throw misused('Give either --case ID or --ended-before DAY.');
+  }
+  const day = endedBefore === undefined ? undefined : readTypedDay(endedBefore);
+  if (endedBefore !== undefined && day === undefined) {
+    throw misused(`--ended-before must be ${TYPED_DAYS}.`);
+  }
+  await withCases(configuration, async (cases) => {
+    const before = day && new Date(londonMidnight(day)).toISOString();
+    const one = id === undefined ? undefined : cases.find(id);
+    if (id !== undefined && one === undefined) throw new Failure(`There is no case ${id}.`);
+    const found =
+      before === undefined ? [one].filter((each) => each !== undefined) : cases.ended(before);
+    for (const each of found) await cases.erase(each, named);
+    console.log(
+      `The words of ${found.length === 1 ? '1 case' : `${found.length} cases`} are erased. What was done, when and by whom stays.`,
+    );
+  });
+}
+
+/** Declares `cp-flags audit cases` and `cp-flags audit erase-cases`. */
+export function addAuditCasesCommands(audit: Command, configuration: () => Configuration): void {
+  audit
+    .command('cases')
+    .description('List the cases on accesses: states and times, without their words.')
+    .addHelpText('after', '\nExample:\n  cp-flags audit cases\n')
+    .action(() => listCases(configuration()));
+  audit
+    .command('erase-cases')
+    .description('Erase the words of a case, or of cases that ended long ago.')
+    .option('--case <id>', 'of this case, ended or not')
+    .option('--ended-before <day>', 'of all cases that ended before this day in London')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
+    .requiredOption('--reason <text>', 'why; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+The words cannot be had back, except from a backup. The audit keeps what was done, when and by whom, and a digest
+that says nothing once the words are gone. The rest of a case stays.
+
+Example:
+  cp-flags audit erase-cases --ended-before 27/11/2024 --by 'A. Guardian' --reason 'retention schedule'
+`,
+    )
+    .action((options: EraseOptions) => eraseCases(configuration(), options));
+}

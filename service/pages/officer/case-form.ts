@@ -1,0 +1,50 @@
+import type { CaseStep } from '#schemas/audit/access-case.ts';
+import { OFFICER_CASES } from '#schemas/wording/officer.ts';
+import type { ShownEvent } from '../../audit/search/view.ts';
+import { textField } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { button, type FieldError, paragraph, radios } from '../html/parts.ts';
+import { typedHidden } from './criteria.ts';
+import type { AtOfficer } from './officer.ts';
+
+const WORDS = OFFICER_CASES;
+export const CASE_FORM = 'case';
+
+/** What somebody did to learn of a child, whether or not they did. */
+const ACCESSES = ['lookup', 'could-not-check', 'refusal', 'attendance'];
+export const isAccess = ({ type }: ShownEvent): boolean => ACCESSES.includes(type);
+
+export type OfferedStep = Exclude<CaseStep, 'erase'>;
+
+/** The form of a step of a case, or of the first one. */
+export function caseForm(
+  at: AtOfficer,
+  {
+    action,
+    steps,
+    entry,
+    typed = {},
+    errors,
+  }: {
+    action: string;
+    steps: readonly OfferedStep[];
+    /** Of a case that is to be opened: the access. */
+    entry?: number;
+    typed?: { step?: string | undefined; words?: string | undefined };
+    errors: readonly FieldError[];
+  },
+): Html {
+  return html`<h2 class="nhsuk-heading-m">${entry === undefined ? WORDS.what : WORDS.open}</h2>
+${entry !== undefined && paragraph(WORDS.openThen)}
+<form method="post" action="${action}" novalidate autocomplete="off">
+${at.hidden(CASE_FORM)}${entry !== undefined && typedHidden({ entry: String(entry) })}
+${radios('step', {
+  legend: WORDS.what,
+  options: steps.map((value) => ({ value, text: WORDS.acts[value] })),
+  chosen: typed.step,
+  error: errors.find(({ field }) => field === 'step')?.text,
+})}
+${textField({ name: 'words', label: WORDS.words, hint: WORDS.wordsHint, value: typed.words, errors })}
+${button(WORDS.submit)}
+</form>`;
+}

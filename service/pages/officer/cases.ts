@@ -1,0 +1,254 @@
+import { z } from 'zod';
+import {
+  CASE_STEPS,
+  type CaseState,
+  caseWordsSchema,
+  FIRST_STEPS,
+  judgeStep,
+} from '#schemas/audit/access-case.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
+import { userKeyOf } from '#schemas/people/identity.ts';
+import { OFFICER_CASES } from '#schemas/wording/officer.ts';
+import type { AccessCase, CaseActor, Cases, StepTaken } from '../../audit/cases/cases.ts';
+import { shownCell, textAt } from '../../audit/search/cells.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { deskMessage } from '../desk/guarded-desk.ts';
+import { pager, summary, table } from '../desk/parts.ts';
+import { redirect } from '../html/frame.ts';
+import { html } from '../html/html.ts';
+import { errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import type { Fields } from '../session/forms.ts';
+import { CASE_FORM, caseForm, isAccess, type OfferedStep } from './case-form.ts';
+import { entryOf, eventSummary, lookAtEvent, userOf } from './event.ts';
+import {
+  type AtOfficer,
+  guardedOfficer,
+  isPrivacy,
+  look,
+  type OfficerDependencies,
+  officerAct,
+  type PrivacyViewer,
+} from './officer.ts';
+
+export type CasePagesDependencies = OfficerDependencies & { cases: Cases };
+
+const WORDS = OFFICER_CASES;
+const PATH = '/officer/cases';
+const CASES_A_PAGE = 50;
+
+const pathOf = (id: string): string => `${PATH}/${id}`;
+
+type AtPrivacy = AtOfficer<PrivacyViewer>;
+
+const organisationOf = ({ viewer }: AtPrivacy): string | undefined =>
+  viewer.kind === 'organisation' ? viewer.organisation : undefined;
+
+/** A case that somebody may see; of another organisation's there is none for them. */
+function caseOf({ cases }: CasePagesDependencies, at: AtPrivacy, id: string | undefined) {
+  const found = id === undefined ? undefined : cases.find(id);
+  const own = organisationOf(at);
+  return own === undefined || found?.organisation === own ? found : undefined;
+}
+
+/** `GET /officer/cases`: cases, newest first. */
+export const officerCases: Mountable<CasePagesDependencies> = {
+  operation: { method: 'GET', path: PATH, letsIn: 'audit' },
+  handler: (dependencies) =>
+    guardedOfficer(dependencies, isPrivacy, (c, at) => {
+      const before = z.coerce.number().int().min(1).safeParse(c.req.query('before')).data;
+      const { cases, next } = dependencies.cases.list(organisationOf(at), CASES_A_PAGE, before);
+      const { state, organisation, opened, changed } = WORDS.columns;
+      return at.page({
+        title: WORDS.title,
+        content: html`${heading(WORDS.title)}
+${paragraph(WORDS.lead)}
+${
+  cases.length === 0
+    ? paragraph(WORDS.none)
+    : table(
+        WORDS.title,
+        [opened, state, organisation, changed],
+        cases.map((each) => [
+          link(pathOf(each.id), shownCell(each.openedAt)),
+          WORDS.states[each.state],
+          each.organisation,
+          shownCell(each.changedAt),
+        ]),
+      )
+}
+${pager(next === undefined ? {} : { older: `${PATH}?before=${next}` })}`,
+      });
+    }),
+};
+
+/** The steps that somebody may take now. */
+const stepsFor = (at: AtPrivacy, { state, about, proposedBy }: AccessCase): OfferedStep[] =>
+  CASE_STEPS.filter((step) => step !== 'erase').filter((step) => {
+    const of = { state, about, proposedBy: proposedBy ?? undefined };
+    return judgeStep(of, step, at.caller.userKey).kind === 'allowed';
+  });
+
+const isEnded = (state: CaseState): boolean => state === 'explained' || state === 'breach';
+
+type Typed = { step?: string | undefined; words?: string | undefined };
+
+/** A case with its access, plan details included: what a case is about has to be known to judge it. */
+async function casePage(
+  dependencies: CasePagesDependencies,
+  at: AtPrivacy,
+  found: AccessCase,
+  typed: Typed = {},
+  errors: readonly FieldError[] = [],
+): Promise<Response> {
+  const { entry, id, state } = found;
+  const viewer = at.viewer.kind === 'all' ? at.viewer : { ...at.viewer, inCase: true as const };
+  const looked = await look(dependencies, at, 'event', { entry, viewer }, ({ event }) => {
+    const nhsNumber = event === undefined ? '' : textAt(event, 'nhsNumber');
+    return {
+      reason: `case ${id}`,
+      report: 'case',
+      criteria: { entry, ...(nhsNumber !== '' && { nhsNumber }) },
+      eventsShown: event === undefined ? 0 : 1,
+    };
+  });
+  if (looked.kind === 'refused') return looked.response;
+  const { event } = looked.found;
+  const { at: time, what, by, words } = WORDS.historyColumns;
+  const steps = stepsFor(at, found);
+  return at.page({
+    title: errors.length > 0 ? `Error: ${WORDS.case}` : WORDS.case,
+    status: errors.length > 0 ? 400 : 200,
+    content: html`${errorSummary(errors)}
+${heading(WORDS.case)}
+${summary([
+  [WORDS.columns.state, WORDS.states[state]],
+  [WORDS.columns.organisation, found.organisation],
+  [WORDS.columns.opened, shownCell(found.openedAt)],
+])}
+<h2 class="nhsuk-heading-m">${WORDS.access}</h2>
+${event === undefined ? paragraph(WORDS.accessGone) : eventSummary(event)}
+${table(
+  WORDS.history,
+  [time, what, by, words],
+  dependencies.cases
+    .steps(found)
+    .map((line) => [
+      shownCell(line.at),
+      WORDS.steps[line.step],
+      html`<bdi>${shownCell(line.by)}</bdi>`,
+      line.words === null ? WORDS.erased : html`<bdi>${shownCell(line.words)}</bdi>`,
+    ]),
+)}
+${isEnded(state) && paragraph(WORDS.ended)}
+${!isEnded(state) && found.about === at.caller.userKey && paragraph(WORDS.ownAccessThen)}
+${steps.length > 0 && caseForm(at, { action: pathOf(id), steps, typed, errors })}
+<p>${link(PATH, WORDS.title)}</p>`,
+  });
+}
+
+/** `GET /officer/cases/ID` */
+export const officerCase: Mountable<CasePagesDependencies> = {
+  operation: { method: 'GET', path: `${PATH}/:id`, letsIn: 'audit' },
+  handler: (dependencies) =>
+    guardedOfficer(dependencies, isPrivacy, (c, at) => {
+      const found = caseOf(dependencies, at, c.req.param('id'));
+      return found === undefined ? at.notFound() : casePage(dependencies, at, found);
+    }),
+};
+
+type ReadStep =
+  | { kind: 'read'; step: OfferedStep; words: string }
+  | { kind: 'wrong'; errors: FieldError[] };
+
+function readStep(fields: Fields, offered: readonly OfferedStep[]): ReadStep {
+  const step = offered.find((each) => each === fields.get('step'));
+  const words = caseWordsSchema.safeParse(fields.get('words') ?? '');
+  const errors: FieldError[] = [];
+  if (step === undefined) errors.push({ field: 'step', text: WORDS.whatWrong });
+  if (!words.success) {
+    const [issue] = words.error.issues;
+    errors.push({ field: 'words', text: WORDS.wordsWrong(issue?.message ?? '') });
+  }
+  return step === undefined || !words.success
+    ? { kind: 'wrong', errors }
+    : { kind: 'read', step, words: words.data };
+}
+
+function actorOf({ caller, ids, named }: AtPrivacy): CaseActor {
+  const { by, account } = named('');
+  return {
+    key: caller.userKey,
+    event: {
+      by,
+      caller: auditedCaller(caller.identity),
+      requestId: ids.requestId,
+      ...(account !== undefined && { account }),
+    },
+  };
+}
+
+const REFUSED = {
+  'own-access': [WORDS.ownAccess, WORDS.ownAccessThen],
+  'second-person': [WORDS.secondPerson, WORDS.secondPersonThen],
+  'not-now': [WORDS.notNow, WORDS.notNowThen],
+} as const;
+
+function stepResponse(at: AtPrivacy, taken: StepTaken): Response {
+  if (taken.kind !== 'refused') return redirect(pathOf(taken.id));
+  const [title, then] = REFUSED[taken.why];
+  return at.page({ ...deskMessage(title, then, PATH), status: 409 });
+}
+
+/** `POST /officer/cases`: opens a case on an access that the officer may see. */
+export const officerCaseOpened: Mountable<CasePagesDependencies> = {
+  operation: { method: 'POST', path: PATH, letsIn: 'audit' },
+  handler: (dependencies) =>
+    officerAct(dependencies, isPrivacy, CASE_FORM, async (_, at, fields) => {
+      const entry = entryOf(fields);
+      const looked = await lookAtEvent(dependencies, at, entry, WORDS.open);
+      if (looked.kind === 'refused') return looked.response;
+      const { event } = looked.found;
+      const user = event && userOf(event);
+      const organisation = textAt(event, 'caller', 'organisation', 'code');
+      if (event === undefined || entry === undefined || user === undefined) return at.notFound();
+      if (!isAccess(event) || organisation === '') return at.notFound();
+      const read = readStep(fields, FIRST_STEPS);
+      if (read.kind === 'wrong') {
+        const { errors } = read;
+        const typed = { step: fields.get('step'), words: fields.get('words') };
+        return at.page({
+          title: `Error: ${WORDS.open}`,
+          status: 400,
+          content: html`${errorSummary(errors)}${heading(WORDS.open)}
+${eventSummary(event)}
+${caseForm(at, { action: PATH, steps: FIRST_STEPS, entry, typed, errors })}`,
+        });
+      }
+      const access = {
+        entry,
+        accessId: textAt(event, 'auditId'),
+        organisation,
+        about: userKeyOf(user.issuer, user.user),
+      };
+      const { step, words } = read;
+      return stepResponse(at, await dependencies.cases.open(access, step, actorOf(at), words));
+    }),
+};
+
+/** `POST /officer/cases/ID`: takes a further step. */
+export const officerCaseStep: Mountable<CasePagesDependencies> = {
+  operation: { method: 'POST', path: `${PATH}/:id`, letsIn: 'audit' },
+  handler: (dependencies) =>
+    officerAct(dependencies, isPrivacy, CASE_FORM, async (c, at, fields) => {
+      const found = caseOf(dependencies, at, c.req.param('id'));
+      if (found === undefined) return at.notFound();
+      const offered = CASE_STEPS.filter((step) => step !== 'erase');
+      const read = readStep(fields, offered);
+      if (read.kind === 'wrong') {
+        const typed = { step: fields.get('step'), words: fields.get('words') };
+        return casePage(dependencies, at, found, typed, read.errors);
+      }
+      const { step, words } = read;
+      return stepResponse(at, await dependencies.cases.step(found.id, step, actorOf(at), words));
+    }),
+};

@@ -1,0 +1,205 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { OFFICER_CASES } from '#schemas/wording/officer.ts';
+import { FRAME } from '#schemas/wording/pages.ts';
+import { visitorAs } from '../../support/desk.ts';
+import { run } from '../../support/processes.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import {
+  createVisitor,
+  hiddenOf,
+  type Visit,
+  type Visitor,
+  wordsOf,
+} from '../../support/visitor.ts';
+
+const CHILD = testNumber(8301);
+const CASES = '/officer/cases';
+const HOSTILE = 'Said "><script>alert(1)</script> to me';
+
+let service: TestService;
+let officer: Visitor;
+let second: Visitor;
+let guardian: Visitor;
+let stranger: Visitor;
+/** The officer's own look is among them: they are a clinician too. */
+let self: Visitor;
+
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+  });
+  officer = createVisitor(service.baseUrl);
+  guardian = createVisitor(service.baseUrl);
+  await officer.signIn('privacyOfficer');
+  await guardian.signIn('caldicottGuardian');
+  const audit = { scopes: ['audit'] } as const;
+  second = await visitorAs(service, { user: 'officer-2', organisation: 'ZZH01', ...audit });
+  stranger = await visitorAs(service, { organisation: 'ZZH99', ...audit });
+  self = await visitorAs(service, { user: 'nurse-1', organisation: 'ZZH01', ...audit });
+  for (const user of ['nurse-1', 'nurse-2', 'nurse-3']) {
+    // By the issuer of the people of a demo, so that a user is the same person in both.
+    const token = await service.token(claims({ sub: user }));
+    expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
+  }
+  await until(
+    async () => (await search(officer)).text.split('name="entry"').length === 4,
+    'the index',
+  );
+});
+afterAll(() => service?.stopAndRemove());
+
+async function search(visitor: Visitor, user = ''): Promise<Visit> {
+  const form = hiddenOf(await visitor.get('/officer'), '/officer/search');
+  return visitor.post('/officer/search', { ...form, type: 'lookup', user, reason: 'review' });
+}
+
+async function openEvent(visitor: Visitor, user: string): Promise<Visit> {
+  const found = await search(visitor, user);
+  const entry = /name="entry" value="([0-9]+)"/.exec(found.text)?.[1] ?? '';
+  return visitor.post('/officer/event', { ...hiddenOf(found, '/officer/event'), entry });
+}
+
+const open = async (visitor: Visitor, user: string, typed: Record<string, string>) =>
+  visitor.post(CASES, { ...hiddenOf(await openEvent(visitor, user), CASES), ...typed });
+
+/** Takes a step on the page of a case. */
+async function step(visitor: Visitor, path: string, typed: Record<string, string>): Promise<Visit> {
+  return visitor.post(path, { ...hiddenOf(await visitor.get(path), path), ...typed });
+}
+
+const steps = async () =>
+  (await service.events()).flatMap((event) => (event.type === 'access-case' ? event : []));
+
+let breach: string;
+
+test('a case is opened on an access, with its words beside the log and their digest in it', async () => {
+  const opened = await open(officer, 'nurse-1', { step: 'inquire', words: HOSTILE });
+  expect(opened.status).toBe(303);
+  breach = opened.headers.get('location') ?? '';
+  const page = await officer.get(breach);
+  expect([page.status, page.heading]).toEqual([200, OFFICER_CASES.case]);
+  expect(wordsOf(page)).toContain(HOSTILE);
+  expect(page.text).not.toContain('<script>alert');
+  // Which plans were shown is known inside a case.
+  expect(page.text).toContain('child-protection-plan');
+  expect(page.title).not.toContain(CHILD);
+  const [event] = await steps();
+  expect(event).toMatchObject({
+    step: 'inquire',
+    organisation: 'ZZH01',
+    by: 'Dev Demo',
+    caller: { user: 'demo-privacy-officer' },
+  });
+  expect(JSON.stringify(event)).not.toMatch(/alert|9990/);
+  const file = join(service.dataDir, 'audit-cases', 'cases.sqlite');
+  const db = new DatabaseSync(file, { readOnly: true });
+  const row = db.prepare('SELECT salt, words FROM step').get() as { salt: string; words: string };
+  db.close();
+  expect(createHash('sha256').update(`${row.salt} ${row.words}`).digest('hex')).toBe(event?.words);
+  expect((await service.events()).findLast(({ type }) => type === 'audit-search')).toMatchObject({
+    report: 'case',
+    criteria: { nhsNumber: CHILD },
+  });
+});
+
+test('an access has one open case', async () => {
+  const again = await open(second, 'nurse-1', { step: 'explain', words: 'another' });
+  expect(again.headers.get('location')).toBe(breach);
+  expect(await steps()).toHaveLength(1);
+});
+
+test('a breach takes two people, and nobody says it alone', async () => {
+  await step(officer, breach, { step: 'propose-breach', words: 'No attendance that day' });
+  const page = await officer.get(breach);
+  expect(page.text).not.toContain('value="confirm-breach"');
+  const alone = await step(officer, breach, { step: 'confirm-breach', words: 'me too' });
+  expect([alone.status, alone.heading]).toEqual([409, OFFICER_CASES.secondPerson]);
+  // Nor by a note in between, or from another window of the same person.
+  await step(officer, breach, { step: 'note', words: 'Rang the ward' });
+  expect((await step(officer, breach, { step: 'confirm-breach', words: 'x' })).status).toBe(409);
+  const done = await step(second, breach, { step: 'confirm-breach', words: 'I agree' });
+  expect(done.status).toBe(303);
+  const ended = wordsOf(await second.get(breach));
+  expect(ended).toContain(OFFICER_CASES.ended);
+  expect((await step(guardian, breach, { step: 'explain', words: 'x' })).status).toBe(403);
+  expect((await steps()).map((event) => event.step)).toEqual([
+    'inquire',
+    'propose-breach',
+    'note',
+    'confirm-breach',
+  ]);
+});
+
+test('nobody opens or ends a case about their own access', async () => {
+  const event = await openEvent(self, 'nurse-1');
+  expect(event.text).not.toContain(`action="${CASES}"`);
+  // With the form of another access, and the own one put into it.
+  const other = hiddenOf(await openEvent(self, 'nurse-2'), CASES);
+  const own = /name="entry" value="([0-9]+)"/.exec((await search(self, 'nurse-1')).text)?.[1] ?? '';
+  const tried = await self.post(CASES, {
+    ...other,
+    entry: own,
+    step: 'explain',
+    words: 'It was me',
+  });
+  expect([tried.status, tried.heading]).toEqual([409, OFFICER_CASES.ownAccess]);
+});
+
+test('what is typed wrongly is said at its field, and does nothing', async () => {
+  const before = (await steps()).length;
+  for (const [typed, field] of [
+    [{ words: 'fine' }, 'step'],
+    [{ step: 'confirm-breach', words: 'fine' }, 'step'],
+    [{ step: 'inquire', words: '' }, 'words'],
+    [{ step: 'inquire', words: `child ${CHILD}` }, 'words'],
+  ] as const) {
+    const page = await open(officer, 'nurse-2', typed);
+    expect([page.status, page.text.includes(`href="#${field}"`)]).toEqual([400, true]);
+  }
+  expect(await steps()).toHaveLength(before);
+});
+
+test('a case of another organisation is not there, in the list or by its address', async () => {
+  expect((await officer.get(CASES)).text).toContain(breach);
+  expect((await guardian.get(CASES)).text).toContain(breach);
+  expect((await stranger.get(CASES)).text).not.toContain(breach);
+  const foreign = await stranger.get(breach);
+  expect([foreign.status, foreign.heading]).toEqual([404, FRAME.notFound]);
+  const own = await visitorAs(service, { organisation: 'ZZ101', scopes: ['audit'] });
+  expect((await own.get(CASES)).status).toBe(404);
+  const form = hiddenOf(await openEvent(officer, 'nurse-3'), CASES);
+  const tried = await stranger.post(breach, { ...form, step: 'note', words: 'x' });
+  expect(tried.status).toBe(403);
+});
+
+test('words are erased by a command, and what was done stays on record', async () => {
+  const env = { DATA_DIR: service.dataDir };
+  const named = ['--by', 'A. Guardian', '--reason', 'retention'];
+  const id = breach.slice(CASES.length + 1);
+  const wrong = await run(['audit', 'erase-cases', ...named], env);
+  expect(wrong.code).toBe(2);
+  const listed = await run(['audit', 'cases'], env);
+  expect(listed.stdout).toContain(`${id}  breach  ZZH01`);
+  expect(listed.stdout).not.toContain('alert');
+  const erased = await run(['audit', 'erase-cases', '--ended-before', '1/1/2099', ...named], env);
+  expect(erased.stdout).toContain('The words of 1 case are erased.');
+  const page = wordsOf(await officer.get(breach));
+  expect(page).not.toContain(HOSTILE);
+  expect(page).toContain(OFFICER_CASES.steps['confirm-breach']);
+  expect(page).toContain(OFFICER_CASES.erased);
+  const file = readFileSync(join(service.dataDir, 'audit-cases', 'cases.sqlite'));
+  expect(file.includes('alert(1)')).toBe(false);
+  expect((await steps()).at(-1)).toMatchObject({
+    step: 'erase',
+    case: id,
+    by: 'A. Guardian',
+    reason: 'retention',
+  });
+  const gone = await run(['audit', 'erase-cases', '--case', 'x', ...named], env);
+  expect(gone.code).toBe(1);
+});
