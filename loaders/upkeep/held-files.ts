@@ -51,7 +51,7 @@ type TracedRecords = {
 };
 
 /** What waits, for somebody's decision or to be traced, the oldest first. */
-export function listHeldFiles(anchor: Anchor): HeldFile[] {
+export function listHeldFiles(anchor: Pick<Anchor, 'heldFiles'>): HeldFile[] {
   return anchor.heldFiles().map(({ json }) => heldFileSchema.parse(JSON.parse(json)));
 }
 

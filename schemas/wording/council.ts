@@ -1,3 +1,4 @@
+import { type CalendarDate, longDateText } from '../calendar.ts';
 import type { FileCode } from '../uploads/acknowledgement.ts';
 import { UPLOAD_FIELDS } from './files.ts';
 
@@ -168,4 +169,77 @@ export const OUTCOME = {
     string,
     string
   >,
+} as const;
+
+/** Of the files that came before. */
+export const HISTORY = {
+  title: 'Files sent',
+  lead: 'Newest first, by whichever way they came. A file that was just sent is listed within a minute.',
+  columns: ['Received', 'Number', 'What became of it', 'Used', 'Refused'],
+  none: 'No file has been sent yet',
+  unavailable: 'The history cannot be shown now',
+  unavailableThen: 'It is being put in order. Try again in a minute.',
+  notKept: 'The answer to this file is not kept any more',
+  notKeptThen: 'Answers to your last 400 files that were loaded are kept here.',
+  file: (sequence: number) => `File ${sequence}`,
+  pages: { newer: 'Newest', older: 'Older' },
+} as const;
+
+/** Of files of which part waits for a decision. */
+export const HELD = {
+  title: 'What waits',
+  none: 'Nothing of yours waits',
+  noneThen: 'Every file that could be loaded is loaded.',
+  lead: 'This was too unusual to be done unseen, or could not be traced yet. The rest of each file is loaded.',
+  whole: 'all of it',
+  since: 'Waits since',
+  whatToDo: 'What to do',
+  ask: (reference: string) =>
+    `Look whether it is right. Then tell the team that runs this service, and name ${reference}: they let it through or discard it, and write down who of you confirmed it. They will not do it unasked.`,
+  traced: 'Do nothing. It is loaded by itself as soon as NHS numbers can be traced.',
+  expires: (date: CalendarDate) =>
+    `If nobody decides, it is discarded on ${longDateText(date)}. Clinicians are shown what was held before until then.`,
+  reasons: 'Why',
+} as const;
+
+/** Of all that is held. */
+export const HOLDINGS = {
+  title: 'Plans held',
+  lead: 'Download every plan that is held for your council, ended and deleted ones too, to compare it with your case system. It can be loaded back as it is.',
+  recorded:
+    'Each download is recorded. The file has NHS numbers: keep it where you keep your case system’s.',
+  submit: 'Download all plans as CSV',
+  busy: 'Too many are reading just now. Try again in a minute.',
+} as const;
+
+/** Of comparing the case system with what is held. */
+export const RECONCILE = {
+  title: 'Compare',
+  lead: 'Choose a file with every plan that your case system has. You see what differs from what is held here. Nothing is changed, and the file is deleted at once.',
+  recorded: 'Each comparison is recorded.',
+  submit: 'Compare',
+  done: 'What differs',
+  same: 'Nothing differs',
+  notCompared: 'The file could not be compared',
+  counts: (counts: {
+    same: number;
+    differs: number;
+    onlyHere: number;
+    onlyThere: number;
+    notCompared: number;
+  }) =>
+    `${plural(counts.same, 'plan')} the same, ${counts.differs} differ, ${counts.onlyHere} only here, ${counts.onlyThere} only in your file, ${counts.notCompared} records not compared.`,
+  over: (count: number) =>
+    `${plural(count, 'plan')} held here ${count === 1 ? 'is' : 'are'} over and not in your file: do nothing.`,
+  results: {
+    differs: 'Differs',
+    'only-here': 'Only here: end it if it is over, or find out why your file leaves it out',
+    'only-there': 'Only in your file: send it',
+    same: 'The same',
+  } as Record<string, string>,
+  columns: ['NHS number', 'Local id', 'Plan', 'Started', 'Result', 'Here', 'In your file', 'Place'],
+  table: 'Plans that are not the same',
+  download: 'Download all as CSV',
+  kept: 'A comparison is kept for 30 minutes.',
+  another: 'Compare another file',
 } as const;

@@ -52,6 +52,9 @@ export const spoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'spoo
 /** Uploads from pages, until it is known what they would do and their senders have said that they shall. */
 export const previewsFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'previews');
 
+/** What differed between case systems and what is held, for as long as somebody looks at it. */
+export const comparisonsFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'comparisons');
+
 /** Who was verified in PDS, by keyed digest, and when. May be removed: everybody is then asked about again. */
 export const tracingMemoryFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'tracing.sqlite');
 

@@ -1,7 +1,11 @@
 import type { DependenciesOf } from '../routes/route.ts';
+import { councilHeld } from './council/held.ts';
+import { HISTORY_PAGES } from './council/history.ts';
+import { HOLDINGS_PAGES } from './council/holdings.ts';
 import { councilHome } from './council/home.ts';
 import { councilLooks, councilLooksDownload, councilLooksOfChild } from './council/looks.ts';
 import { councilNumbers, councilNumbersCheck, councilNumbersSet } from './council/numbers.ts';
+import { RECONCILE_PAGES } from './council/reconcile.ts';
 import { UPLOAD_PAGES } from './council/upload.ts';
 import {
   councilWithdrawal,
@@ -21,6 +25,10 @@ import { OPERATOR_PAGES } from './operator/pages.ts';
 export const DESK_PAGES = [
   councilHome,
   ...UPLOAD_PAGES,
+  ...HISTORY_PAGES,
+  councilHeld,
+  ...HOLDINGS_PAGES,
+  ...RECONCILE_PAGES,
   councilLooks,
   councilLooksOfChild,
   councilLooksDownload,
@@ -42,5 +50,5 @@ export const DESK_PAGES = [
 /** What they work with, beside what all pages have in common and what is made for them alone. */
 export type DeskWorkDependencies = Omit<
   DependenciesOf<typeof DESK_PAGES>,
-  keyof DeskDependencies | 'isDemo' | 'previews'
+  keyof DeskDependencies | 'isDemo' | 'previews' | 'comparisons' | 'heldDays'
 >;

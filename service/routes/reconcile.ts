@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { LoadFailed } from '#loaders/load/load.ts';
-import { reconcile as compare, readExtract } from '#loaders/reconcile/reconcile.ts';
 import {
   formatReconciliation,
   RECONCILIATION_FORMATS,
@@ -14,15 +13,15 @@ import { idFields } from '../http/request-ids.ts';
 import { openBody } from '../uploads/body.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
 import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
-import { holdingsRead } from '../uploads/holdings.ts';
+import { type ComparingDependencies, compareExtract } from '../uploads/reconcile.ts';
 import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
 import type { Route } from './route.ts';
 
-type ReconcileDependencies = AuthorityGuardDependencies & {
-  store: Pick<Store, 'authority' | 'intakeState' | 'rowsOf' | 'appendEvent'>;
-  readiness: Pick<Readiness, 'open'>;
-  loads: { spoolDir: string; maxBytes: number };
-};
+type ReconcileDependencies = AuthorityGuardDependencies &
+  ComparingDependencies & {
+    store: Pick<Store, 'authority'>;
+    readiness: Pick<Readiness, 'open'>;
+  };
 
 /** Each reads the whole store, and has an authority's rows in memory. */
 const AT_ONCE = 2;
@@ -75,21 +74,14 @@ export const reconcile: Route<ReconcileDependencies> = {
       underWay += 1;
       const body = openBody(incoming, outgoing, file.gzip, FILE_LIMITS);
       try {
-        const extract = await readExtract(
-          { name: file.name, stream: body.stream },
-          {
-            authority: code,
-            columns: (await store.intakeState(code)).columns,
-            spoolDir: loads.spoolDir,
-            maxBytes: loads.maxBytes,
-            way: 'http',
-          },
+        const source = { name: file.name, stream: body.stream };
+        const reconciliation = await compareExtract(
+          { store, loads },
+          admitted,
+          authority,
+          source,
+          'http',
         );
-        // On disk before anything that is held is read.
-        await store.appendEvent(
-          holdingsRead(admitted, 'compared with an extract of the case system'),
-        );
-        const reconciliation = await compare(extract, authority, store.rowsOf(code));
         const wanted = preferredFormat(c, RECONCILIATION_FORMATS);
         const format = RECONCILIATION_FORMATS.find((known) => known === wanted) ?? 'json';
         return new Response(formatReconciliation(reconciliation, format), {

@@ -1,11 +1,13 @@
 import type { Readiness } from '#store/trust/readiness.ts';
-import { councilsFile, previewsFolder } from '../files/data-folder.ts';
+import { comparisonsFolder, councilsFile, previewsFolder } from '../files/data-folder.ts';
 import type { MountedRoute, NotFound } from '../http/route.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
 import { DESK_PAGES, type DeskWorkDependencies } from '../pages/desk-pages.ts';
 import { absentPages, createNotFound, createPages, PAGES } from '../pages/pages.ts';
 import { mount } from '../routes/route.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
+import { errorFields } from '../telemetry/log.ts';
+import { createComparisons } from '../uploads/comparisons.ts';
 import { createPreviews } from '../uploads/previews.ts';
 import type { Browsers } from './browsers.ts';
 import type { StartContext } from './context.ts';
@@ -35,7 +37,7 @@ export async function startPages(
 
 /** The pages of councils, officers and operators, by the same parts as the API's routes of their systems. */
 export async function startDesks(
-  { configuration, add }: StartContext,
+  { configuration, log, add }: StartContext,
   browsers: Browsers | undefined,
   work: WorkRoutesDependencies & Omit<DeskWorkDependencies, keyof OperatorStarted>,
   operator: () => OperatorStarted,
@@ -43,9 +45,20 @@ export async function startDesks(
   if (browsers === undefined) return { routes: absentPages(DESK_PAGES) };
   const previews = createPreviews({ ...work, folder: previewsFolder(configuration) });
   add(previews.stop);
-  await previews.sweep();
+  const comparisons = createComparisons(comparisonsFolder(configuration), (error) =>
+    log.error('comparisons could not be swept', errorFields(error)),
+  );
+  add(comparisons.stop);
+  await Promise.all([previews.sweep(), comparisons.sweep()]);
   return {
-    routes: mount(DESK_PAGES, { ...work, ...operator(), ...browsers, previews }),
+    routes: mount(DESK_PAGES, {
+      ...work,
+      ...operator(),
+      ...browsers,
+      previews,
+      comparisons,
+      heldDays: configuration.HELD_DAYS,
+    }),
     notFound: createNotFound(browsers),
   };
 }

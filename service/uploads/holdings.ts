@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
-import type { Authority } from '#schemas/authority.ts';
+import type { Authority, OdsCode } from '#schemas/authority.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
+import type { Store } from '#store/store.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
+import { errorFields, type Log } from '../telemetry/log.ts';
 import type { AdmittedAuthority } from './guarded-authority.ts';
 
 export const HOLDINGS_FORMATS = ['json', 'csv'] as const;
@@ -101,3 +106,56 @@ export const holdingsRead = (
   by: caller.identity.name,
   ...(reason !== undefined && { reason }),
 });
+
+export type HoldingsReaderDependencies = {
+  store: Pick<Store, 'authority' | 'rowsOf' | 'appendEvent'>;
+  readiness: Pick<Readiness, 'open'>;
+  log: Log;
+};
+
+/** Each reads the whole store. */
+const HOLDINGS_AT_ONCE = 4;
+
+/** An answer that cannot be given whole breaks off, so that it cannot be taken for one that was. */
+async function* orBrokenOff(
+  text: AsyncIterable<string>,
+  { log, outgoing, authority }: { log: Log; outgoing: ServerResponse; authority: OdsCode },
+): AsyncGenerator<string> {
+  try {
+    yield* text;
+  } catch (error) {
+    log.error('holdings were cut short', { ...errorFields(error), authority });
+    outgoing.destroy();
+  }
+}
+
+/**
+ * Makes what reads all that is held for an authority, on record before the first row leaves.
+ *
+ * @returns why it is not read, or its text, which ends with the answer that it goes into
+ */
+export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDependencies) {
+  let readings = 0;
+  return async function read(
+    admitted: AdmittedAuthority,
+    format: HoldingsFormat,
+    outgoing: ServerResponse,
+  ): Promise<ReadableStream | 'store-unavailable' | 'authority-unknown'> {
+    const { authority: code } = admitted;
+    // What is not known to be whole would have an authority repair what is not broken.
+    if (!readiness.open || readings >= HOLDINGS_AT_ONCE) return 'store-unavailable';
+    const authority = await store.authority(code);
+    if (authority === undefined) return 'authority-unknown';
+    // On disk before the first row leaves.
+    await store.appendEvent(holdingsRead(admitted));
+    const whole = holdingsText(authority, store.rowsOf(code), format);
+    const text = Readable.from(orBrokenOff(whole, { log, outgoing, authority: code }), {
+      objectMode: false,
+    });
+    readings += 1;
+    text.once('close', () => (readings -= 1));
+    // Also where the client went away before the first byte.
+    outgoing.once('close', () => text.destroy());
+    return Readable.toWeb(text) as ReadableStream;
+  };
+}

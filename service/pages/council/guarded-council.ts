@@ -1,8 +1,15 @@
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { WorkRefused } from '../../admission/guarded.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
+import type { AdmittedAuthority } from '../../uploads/guarded-authority.ts';
 import { COUNCIL_DESK } from '../desk/desks.ts';
-import { type AtDesk, type DeskDependencies, deskAct, guardedDesk } from '../desk/guarded-desk.ts';
+import {
+  type ActForm,
+  type AtDesk,
+  type DeskDependencies,
+  deskAct,
+  guardedDesk,
+} from '../desk/guarded-desk.ts';
 import type { Fields } from '../session/forms.ts';
 
 /** Somebody of a council, and the authority for which alone they act: the organisation of their role. */
@@ -28,10 +35,18 @@ export const guardedCouncil = (
 /** Guards an act of a council's own people; see {@link deskAct}. */
 export const councilAct = (
   dependencies: DeskDependencies,
-  form: { form: string; maxBytes?: number },
+  form: ActForm,
   work: (c: RouteContext, at: AtCouncil, fields: Fields) => Answer,
 ): Handler =>
   deskAct(dependencies, COUNCIL_DESK, form, (c, at, fields) => {
     const council = atCouncil(at);
     return council === undefined ? { code: COUNCIL_DESK.without } : work(c, council, fields);
   });
+
+/** The same as a request of the authority's own systems. */
+export const admittedAs = ({ ids, caller, authority }: AtCouncil): AdmittedAuthority => ({
+  kind: 'admitted',
+  ids,
+  caller,
+  authority,
+});

@@ -1,8 +1,9 @@
+import { acknowledgementFormats } from '#loaders/answers/answers.ts';
 import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.ts';
 import { COUNCIL, OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
 import { pager, summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { paragraph } from '../html/parts.ts';
+import { link, paragraph } from '../html/parts.ts';
 import { timeText } from '../html/time.ts';
 
 /** Findings on one page. */
@@ -27,7 +28,8 @@ export function outcomeText({
   return counts.accepted === 0 ? UPLOAD.answeredHeldWhole : UPLOAD.answeredHeld;
 }
 
-const cellsOf = ({ record, place, localId, field, hint }: Finding) => [
+/** A finding as a row of a table. */
+export const findingCells = ({ record, place, localId, field, hint }: Finding) => [
   record,
   place,
   html`<bdi>${localId ?? ''}</bdi>`,
@@ -47,7 +49,7 @@ function refusedTable(
   return html`${table(
     hasRecords ? OUTCOME.refused : OUTCOME.wrong,
     OUTCOME.columns,
-    failures.slice((shown - 1) * ON_A_PAGE, shown * ON_A_PAGE).map(cellsOf),
+    failures.slice((shown - 1) * ON_A_PAGE, shown * ON_A_PAGE).map(findingCells),
   )}
 ${pages > 1 && paragraph(COUNCIL.page(shown, pages))}
 ${pager({
@@ -61,7 +63,7 @@ ${omitted.failures > 0 && paragraph(OUTCOME.more(omitted.failures))}`;
 function remarks({ warnings, omitted }: Acknowledgement): Html | false {
   if (warnings.length === 0) return false;
   const more = warnings.length + omitted.warnings - REMARKS_AT_MOST;
-  return html`${table(OUTCOME.remarks, OUTCOME.columns, warnings.slice(0, REMARKS_AT_MOST).map(cellsOf))}
+  return html`${table(OUTCOME.remarks, OUTCOME.columns, warnings.slice(0, REMARKS_AT_MOST).map(findingCells))}
 ${more > 0 && paragraph(OUTCOME.more(more))}`;
 }
 
@@ -94,3 +96,8 @@ ${firstLoad === true && paragraph(OUTCOME.firstLoad)}
 ${refusedTable(acknowledgement, findings)}
 ${remarks(acknowledgement)}`;
 }
+
+/** Links to an answer as files, in every format that its sender gets. */
+export const downloads = (acknowledgement: Acknowledgement, base: string): Html =>
+  html`<h2 class="nhsuk-heading-m">${OUTCOME.download}</h2>
+<ul class="nhsuk-list">${acknowledgementFormats(acknowledgement).map((format) => html`<li>${link(`${base}/${format}`, OUTCOME.formats[format] ?? format)}</li>`)}</ul>`;

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Scope } from '#schemas/people/identity.ts';
-import { COUNCIL, UPLOAD } from '#schemas/wording/council.ts';
+import { COUNCIL, HELD, HISTORY, HOLDINGS, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
@@ -28,6 +28,10 @@ export const COUNCIL_DESK: Desk = {
   links: [
     { href: '/council', text: COUNCIL.home },
     { href: '/council/upload', text: UPLOAD.title },
+    { href: '/council/history', text: HISTORY.title },
+    { href: '/council/held', text: HELD.title },
+    { href: '/council/holdings', text: HOLDINGS.title },
+    { href: '/council/reconcile', text: RECONCILE.title },
     { href: '/council/looks', text: LOOKS.title },
     { href: '/council/numbers', text: NUMBERS.title },
     { href: '/council/withdrawals', text: WITHDRAWALS.title },

@@ -223,6 +223,7 @@ export async function judgeForm(
   { session }: Pick<AtDesk, 'session'>,
   form: string,
   fields: Fields,
+  repeats = false,
 ): Promise<FormJudged> {
   const once = fields.get('form') ?? '';
   const isOurs =
@@ -230,20 +231,24 @@ export async function judgeForm(
   if (!isOurs) return { kind: 'refused', code: 'form-untrusted' };
   // The session may have ended while the form was on its way.
   if (sessions.read(incoming).kind !== 'open') return { kind: 'refused', code: 'token-expired' };
-  return (await endings.once(`${form} ${once}`)) ? { kind: 'ours' } : { kind: 'used' };
+  const counts = repeats || (await endings.once(`${form} ${once}`));
+  return { kind: counts ? 'ours' : 'used' };
 }
+
+export type ActForm = { form: string; maxBytes?: number; repeats?: boolean };
 
 /**
  * Guards an act at a desk: a form that a page of it made for this session, sent from there, once.
  *
- * @param form the name that {@link AtDesk.hidden} was given
+ * @param options.form the name that {@link AtDesk.hidden} was given
+ * @param options.repeats of a form that only reads, and may be sent again from the same page
  * @param work does it; it answers with a redirect, so that loading the page again repeats nothing, or with the form
  * again and what is wrong in it
  */
 export function deskAct(
   dependencies: DeskDependencies,
   desk: Desk,
-  { form, maxBytes }: { form: string; maxBytes?: number },
+  { form, maxBytes, repeats }: ActForm,
   work: (
     c: RouteContext,
     at: AtDesk,
@@ -253,7 +258,7 @@ export function deskAct(
   return guardedDesk(dependencies, desk, async (c, at) => {
     const fields = await readForm(c.env, maxBytes);
     if (typeof fields === 'string') return { code: fields };
-    const judged = await judgeForm(dependencies, c.env.incoming, at, form, fields);
+    const judged = await judgeForm(dependencies, c.env.incoming, at, form, fields, repeats);
     if (judged.kind === 'refused') return { code: judged.code };
     return judged.kind === 'used'
       ? at.page({ ...deskMessage(DESK.usedUp, DESK.usedUpThen, desk.home), status: 409 })

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
-import { UPLOAD } from '#schemas/wording/council.ts';
+import { HELD, HISTORY, HOLDINGS, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { day, testNumber } from '../../support/rows.ts';
@@ -70,20 +71,22 @@ async function choose(
     fields = {},
     visitor = officer,
     headers = {},
+    action = '/council/upload',
   }: {
     name?: string;
+    action?: string;
     fields?: Record<string, string>;
     visitor?: Visitor;
     headers?: Record<string, string>;
   } = {},
 ): Promise<Visit> {
-  const page = await visitor.get('/council/upload');
-  const { token } = hiddenOf(page, '/council/upload');
+  const page = await visitor.get(action);
+  const { token } = hiddenOf(page, action);
   const form = new FormData();
   for (const [field, value] of Object.entries({ token, ...fields })) form.append(field, value);
   form.append('file', new File([content], name));
   const body = new Response(form);
-  return visitor.ask('/council/upload', {
+  return visitor.ask(action, {
     method: 'POST',
     headers: {
       'content-type': body.headers.get('content-type') ?? '',
@@ -426,4 +429,175 @@ test('a stranger’s browser is not kept waiting for a file to be read', async (
     body: '--B--',
   });
   expect([visit.status, visit.heading]).toEqual([401, DESK.over]);
+});
+
+describe('the history', () => {
+  /** Once the audit has sealed and indexed as many files of a council. */
+  async function historyOf(count: number): Promise<Visit> {
+    let page = await officer.get('/council/history');
+    await until(async () => {
+      page = await officer.get('/council/history');
+      return (
+        (page.text.match(/<tr class="nhsuk-table__row">/g) ?? []).length >= Math.min(count, 25)
+      );
+    });
+    return page;
+  }
+
+  test('has every file newest first, also what was refused, with the answer of each to download', async () => {
+    const code = await newCouncil([planOf(1)]);
+    await loaded(
+      fileOf(code, 2, [planOf(2), { ...planOf(3), child: person(3, { nhsNumber: '1' }) }]),
+    );
+    const page = await historyOf(2);
+    const numbers = [...page.text.matchAll(/href="\/council\/history\/([0-9]+)"/g)];
+    expect(numbers.map(([, number]) => number)).toEqual(['2', '1']);
+    const file = await officer.get('/council/history/2');
+    expect(file.heading).toBe(`${HISTORY.file(2)}: ${UPLOAD.answered.CPF03}`);
+    expect(wordsOf(file)).toContain('LA-3');
+    for (const [format, type, start] of [
+      ['csv', 'text/csv; charset=utf-8', '\u{feff}'],
+      ['xml', 'application/xml; charset=utf-8', '<?xml'],
+    ] as const) {
+      const saved = await officer.get(`/council/history/2/${format}`);
+      expect(saved.headers.get('content-type')).toBe(type);
+      expect(saved.headers.get('content-disposition')).toBe(
+        `attachment; filename="${code}-2.ack.${format}"`,
+      );
+      expect(saved.text.startsWith(start.replace('\u{feff}', ''))).toBe(true);
+    }
+    expect((await officer.get('/council/history/2/exe')).status).toBe(404);
+  });
+
+  test('goes on page by page, and a place in it is of no use to another council', async () => {
+    const code = await newCouncil();
+    for (let n = 0; n < 30; n++) {
+      await service.store.appendEvent({
+        type: 'load',
+        auditId: randomUUID(),
+        authority: code,
+        sequence: n,
+        sha256: '0'.repeat(64),
+        code: 'CPF01',
+        accepted: 0,
+        refused: n,
+        by: 'test',
+      });
+    }
+    const first = await historyOf(30);
+    const [, older = ''] = /href="([^"]*)" rel="next"/.exec(first.text) ?? [];
+    const second = await officer.get(older.replaceAll('&amp;', '&'));
+    expect(second.text.match(/<tr class="nhsuk-table__row">/g)).toHaveLength(5);
+    expect(second.text).toContain('href="/council/history" rel="prev"');
+    await newCouncil();
+    const other = await officer.get(older.replaceAll('&amp;', '&'));
+    expect([other.status, wordsOf(other)]).toEqual([200, expect.stringContaining(HISTORY.none)]);
+  });
+
+  test('and its answers are those of the council alone', async () => {
+    await newCouncil([planOf(1)]);
+    await newCouncil();
+    for (const path of ['/council/history/1', '/council/history/1/csv', '/council/history/x']) {
+      expect((await officer.get(path)).heading).toBe(HISTORY.notKept);
+    }
+  });
+});
+
+test('what waits is shown with why and what to do, to its council alone', async () => {
+  const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
+  expect((await officer.get('/council/held')).heading).toBe(HELD.none);
+  const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
+  const page = await shown(fileOf(code, 2, ended));
+  expect(wordsOf(page)).toContain(UPLOAD.wouldWait);
+  const after = await follow(await send(page, { stops: '6' }));
+  expect(after.heading).toBe(UPLOAD.answeredHeldWhole);
+  const held = wordsOf(await officer.get('/council/held'));
+  expect(held).toContain(HELD.ask(`${code}-2`));
+  expect(held).toContain('6 of');
+  await newCouncil();
+  expect((await officer.get('/council/held')).heading).toBe(HELD.none);
+});
+
+test('all that is held is a file to save, on record each time', async () => {
+  const code = await newCouncil([planOf(1), planOf(2)]);
+  const page = await officer.get('/council/holdings');
+  expect(page.text).not.toContain(testNumber(1));
+  for (const _ of [1, 2]) {
+    const saved = await officer.post('/council/holdings', hiddenOf(page, '/council/holdings'));
+    expect(saved.headers.get('content-disposition')).toMatch(/^attachment; filename="ZZ/);
+    expect(saved.text).toContain(testNumber(1));
+    expect(saved.text).toContain(testNumber(2));
+  }
+  const read = (await service.events()).filter(
+    (event) => event.type === 'holdings-read' && event.authority === code,
+  );
+  expect(read).toEqual([
+    expect.objectContaining({ by: `Person officer-${code}` }),
+    expect.objectContaining({ by: `Person officer-${code}` }),
+  ]);
+  await newCouncil([planOf(3)]);
+  const form = hiddenOf(await officer.get('/council/holdings'), '/council/holdings');
+  expect((await officer.post('/council/holdings', form)).text).not.toContain(testNumber(1));
+  expect((await officer.get('/council/holdings')).heading).toBe(HOLDINGS.title);
+});
+
+describe('comparing the case system', () => {
+  const action = '/council/reconcile';
+
+  test('shows what differs, page by page and to save, and keeps nothing of the file', async () => {
+    const code = await newCouncil(Array.from({ length: 60 }, (_, n) => planOf(n)));
+    const visit = await choose(fileOf(code, 9, [planOf(1), planOf(100)]), { action });
+    const path = visit.headers.get('location') ?? '';
+    expect([visit.status, path]).toEqual([
+      303,
+      expect.stringMatching(/^\/council\/reconcile\/[0-9a-f-]{36}$/),
+    ]);
+    const page = await officer.get(path);
+    expect(page.heading).toBe(RECONCILE.done);
+    expect(wordsOf(page)).toContain('59 only here, 1 only in your file');
+    expect(wordsOf(page)).toContain('Page 1 of 2');
+    const saved = await officer.get(`${path}/csv`);
+    expect(saved.headers.get('content-disposition')).toContain('attachment');
+    expect(saved.text).toContain('only-there');
+    expect(await rowsOf(code)).toBe(60);
+    expect(
+      (await service.events()).filter(
+        (event) => event.type === 'holdings-read' && event.authority === code,
+      ),
+    ).toEqual([expect.objectContaining({ reason: 'compared with an extract of the case system' })]);
+    // Of nobody else: not of a colleague, and not of another council.
+    for (const organisation of [code, 'ZZ101']) {
+      const other = await visitorAs(service, { organisation, scopes: ['upload'] });
+      expect((await other.get(path)).status).toBe(404);
+      expect((await other.get(`${path}/csv`)).status).toBe(404);
+    }
+  });
+
+  test.each([['none', '', { name: '' }, UPLOAD.choose]])(
+    'of %s says so',
+    async (_, content, options, sentence) => {
+      await newCouncil([planOf(1)]);
+      const visit = await choose(content, { ...options, action });
+      expect(visit.status).toBe(400);
+      expect(wordsOf(visit)).toContain(sentence);
+    },
+  );
+
+  test.each<[string, (code: string) => string | Uint8Array<ArrayBuffer>, string]>([
+    [
+      'one that is too large',
+      () => `${fileCsv({ records: [planOf(1)] })}${'\n'.repeat(1_048_577)}`,
+      'larger than',
+    ],
+    ['a spreadsheet', () => new Uint8Array([0x50, 0x4b, 3, 4, 20]), 'spreadsheet'],
+    ['another council’s', () => fileOf('ZZ101', 1, [planOf(1)]), 'another authority'],
+  ])('of %s says what is wrong, and compares nothing', async (_, contentOf, words) => {
+    const code = await newCouncil([planOf(1)]);
+    const name = words === 'larger than' ? 'all.csv' : 'all.xml';
+    const visit = await choose(contentOf(code), { action, name });
+    const page = await officer.get(visit.headers.get('location') ?? '');
+    expect(page.heading).toBe(RECONCILE.notCompared);
+    expect(wordsOf(page)).toContain(words);
+    expect(page.text).not.toContain(testNumber(1));
+  });
 });

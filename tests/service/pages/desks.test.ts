@@ -45,6 +45,8 @@ const officer: Entry = { people: { privacyOfficer: 200, caldicottGuardian: 200 }
 /** A form that has no token. */
 const officerForm: Entry = { people: { privacyOfficer: 403, caldicottGuardian: 403 } };
 
+/** Of what nobody has compared. */
+const COMPARED = '/council/reconcile/00000000-0000-4000-8000-000000000000';
 /** Of a file that nobody has waiting. */
 const WAITING = '/council/upload/00000000-0000-4000-8000-000000000000';
 const operator: Entry = { people: { operations: 200 } };
@@ -60,6 +62,19 @@ const PAGES: Record<string, Entry> = {
   'GET /council/upload/:id': { path: WAITING, people: { authority: 404 } },
   'POST /council/upload/:id': { ...form, path: WAITING },
   'POST /council/upload/:id/discard': { ...form, path: `${WAITING}/discard` },
+  'GET /council/history': council,
+  'GET /council/history/:sequence': { path: '/council/history/7', people: { authority: 404 } },
+  'GET /council/history/:sequence/:format': {
+    path: '/council/history/7/csv',
+    people: { authority: 404 },
+  },
+  'GET /council/held': council,
+  'GET /council/holdings': council,
+  'POST /council/holdings': form,
+  'GET /council/reconcile': council,
+  'POST /council/reconcile': form,
+  'GET /council/reconcile/:id': { path: COMPARED, people: { authority: 404 } },
+  'GET /council/reconcile/:id/csv': { path: `${COMPARED}/csv`, people: { authority: 404 } },
   'GET /council/looks': council,
   'POST /council/looks': form,
   'GET /council/looks/download': council,

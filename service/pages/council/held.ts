@@ -1,0 +1,58 @@
+import { type HeldFile, listHeldFiles } from '#loaders/upkeep/held-files.ts';
+import { londonDate } from '#schemas/calendar.ts';
+import { HELD, HISTORY, OUTCOME } from '#schemas/wording/council.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import type { Mountable } from '../../routes/route.ts';
+import type { DeskDependencies } from '../desk/guarded-desk.ts';
+import { summary } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { heading, paragraph } from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+import { guardedCouncil } from './guarded-council.ts';
+
+export type CouncilHeldDependencies = DeskDependencies & {
+  anchor: Pick<Anchor, 'heldFiles'>;
+  /** After how many days what nobody has decided on is discarded. */
+  heldDays: number;
+};
+
+const DAY_MS = 86_400_000;
+
+function heldView(
+  { authority, number, at, untraced, reasons, acknowledgement }: HeldFile,
+  heldDays: number,
+): Html {
+  const { held } = acknowledgement;
+  const since = Date.parse(at);
+  const isTraced = untraced !== undefined;
+  return html`<h2 class="nhsuk-heading-m">${HISTORY.file(number)}</h2>
+${summary([
+  [OUTCOME.name, html`<bdi>${acknowledgement.file.name}</bdi>`],
+  [OUTCOME.waits, held && OUTCOME.waitsOf(held)],
+  [HELD.since, timeText(since)],
+  [
+    HELD.reasons,
+    reasons.length === 0
+      ? undefined
+      : html`<ul class="nhsuk-list">${reasons.map((reason) => html`<li>${reason}</li>`)}</ul>`,
+  ],
+  [HELD.whatToDo, isTraced ? HELD.traced : HELD.ask(`${authority}-${number}`)],
+])}
+${!isTraced && paragraph(HELD.expires(londonDate(since + heldDays * DAY_MS)))}`;
+}
+
+/** `GET /council/held`: what of the council's files waits, why, and what to do. */
+export const councilHeld: Mountable<CouncilHeldDependencies> = {
+  operation: { method: 'GET', path: '/council/held', letsIn: 'authority' },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, (_, { authority, page }) => {
+      const { anchor, heldDays } = dependencies;
+      const held = listHeldFiles(anchor).filter((each) => each.authority === authority);
+      return page({
+        title: HELD.title,
+        content: html`${heading(held.length === 0 ? HELD.none : HELD.title)}
+${paragraph(held.length === 0 ? HELD.noneThen : HELD.lead)}
+${held.map((each) => heldView(each, heldDays))}`,
+      });
+    }),
+};

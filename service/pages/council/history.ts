@@ -1,0 +1,136 @@
+import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/answers.ts';
+import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import {
+  type Acknowledgement,
+  acknowledgementSchema,
+  fileCodes,
+} from '#schemas/uploads/acknowledgement.ts';
+import { HISTORY, UPLOAD } from '#schemas/wording/council.ts';
+import type { Store } from '#store/store.ts';
+import { readCursor, writeCursor } from '../../audit/search/search.ts';
+import type { Searcher } from '../../audit/search/searcher.ts';
+import type { ShownEvent } from '../../audit/search/view.ts';
+import type { RouteContext } from '../../http/route.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { mediaType } from '../../uploads/format.ts';
+import { download } from '../desk/download.ts';
+import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
+import { pager, table } from '../desk/parts.ts';
+import { html } from '../html/html.ts';
+import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
+import { timeText } from '../html/time.ts';
+import { guardedCouncil } from './guarded-council.ts';
+import { downloads, outcomeDetails, outcomeText, pageOf } from './outcome.ts';
+import { HISTORY_PATH, UPLOAD_PATH } from './upload-view.ts';
+
+export type CouncilHistoryDependencies = DeskDependencies & {
+  store: Pick<Store, 'intakeState' | 'fileOf'>;
+  searcher: Pick<Searcher, 'search'>;
+  isDemo: () => boolean;
+};
+
+const ON_A_PAGE = 25;
+const letsIn = 'authority';
+const filePath = (sequence: number): string => `${HISTORY_PATH}/${sequence}`;
+
+/** A row of the history: what the audit has of a file. */
+function rowOf({ at, sequence, code, accepted, refused }: ShownEvent) {
+  const known = fileCodes.find((each) => each === code);
+  const number = typeof sequence === 'number' && sequence >= 0 ? sequence : undefined;
+  const isLoaded = known === 'CPF02' || known === 'CPF03';
+  return [
+    timeText(Date.parse(at)),
+    number !== undefined && isLoaded ? link(filePath(number), String(number)) : number,
+    known === undefined ? '' : UPLOAD.answered[known],
+    Number(accepted),
+    Number(refused),
+  ];
+}
+
+/** `GET /council/history`: every file of the council's, by whichever way it came, newest first. */
+const councilHistory: Mountable<CouncilHistoryDependencies> = {
+  operation: { method: 'GET', path: HISTORY_PATH, letsIn },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, async (c, { authority, page }) => {
+      const criteria: AuditCriteria = { authority, type: 'load' };
+      const cursor = c.req.query('after');
+      const after = cursor === undefined ? undefined : readCursor(cursor, criteria);
+      // Whose files they are is in what is asked for, and is never what the address says.
+      const found = await dependencies.searcher.search({
+        criteria,
+        viewer: { kind: 'all' },
+        limit: ON_A_PAGE,
+        after,
+      });
+      if (found.kind !== 'found') {
+        const say = deskMessage(HISTORY.unavailable, HISTORY.unavailableThen, '/council');
+        return page({ ...say, status: 503 });
+      }
+      const { events, next } = found;
+      return page({
+        title: HISTORY.title,
+        content: html`${heading(HISTORY.title)}
+${paragraph(HISTORY.lead)}
+${events.length === 0 ? paragraph(HISTORY.none) : table(HISTORY.title, HISTORY.columns, events.map(rowOf))}
+${pager({
+  ...(after !== undefined && { newer: HISTORY_PATH }),
+  ...(next !== undefined && { older: `${HISTORY_PATH}?after=${writeCursor(next, criteria)}` }),
+  words: HISTORY.pages,
+})}
+<p>${buttonLink(UPLOAD_PATH, UPLOAD.title)}</p>`,
+      });
+    }),
+};
+
+/** The answer to a file of an authority's own; `undefined` where none is kept. */
+async function acknowledgementOf(
+  { store }: Pick<CouncilHistoryDependencies, 'store'>,
+  authority: OdsCode,
+  c: RouteContext,
+): Promise<Acknowledgement | undefined> {
+  const text = c.req.param('sequence') ?? '';
+  if (!/^[0-9]{1,15}$/.test(text)) return undefined;
+  const { sequenceOffset } = await store.intakeState(authority);
+  const entry = await store.fileOf(authority, Number(text) + sequenceOffset);
+  return entry && acknowledgementSchema.parse(JSON.parse(entry.acknowledgement));
+}
+
+const notKept = () => ({
+  ...deskMessage(HISTORY.notKept, HISTORY.notKeptThen, HISTORY_PATH),
+  status: 404,
+});
+
+/** `GET /council/history/{sequence}`: what became of a file. */
+const councilFile: Mountable<CouncilHistoryDependencies> = {
+  operation: { method: 'GET', path: `${HISTORY_PATH}/:sequence`, letsIn },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, async (c, { authority, page }) => {
+      const found = await acknowledgementOf(dependencies, authority, c);
+      if (found === undefined) return page(notKept());
+      const path = filePath(found.sequence);
+      const title = HISTORY.file(found.sequence);
+      return page({
+        title,
+        content: html`${heading(`${title}: ${outcomeText(found)}`)}
+${downloads(found, path)}
+${outcomeDetails(found, dependencies.isDemo(), { path, page: pageOf(c.req.query('page')) })}`,
+      });
+    }),
+};
+
+/** `GET /council/history/{sequence}/{format}`: the same as a file. */
+const councilFileDownload: Mountable<CouncilHistoryDependencies> = {
+  operation: { method: 'GET', path: `${HISTORY_PATH}/:sequence/:format`, letsIn },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, async (c, { authority, page }) => {
+      const found = await acknowledgementOf(dependencies, authority, c);
+      const format =
+        found && acknowledgementFormats(found).find((each) => each === c.req.param('format'));
+      if (found === undefined || format === undefined) return page(notKept());
+      const name = `${authority}-${found.sequence}.ack.${format}`;
+      return download(name, mediaType(format), formatAcknowledgement(found, format));
+    }),
+};
+
+export const HISTORY_PAGES = [councilHistory, councilFile, councilFileDownload] as const;

@@ -1,0 +1,218 @@
+import { Readable } from 'node:stream';
+import { LoadFailed } from '#loaders/load/load.ts';
+import { formatReconciliation } from '#loaders/reconcile/reconciliation-text.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import type { ReconciledRow, Reconciliation } from '#schemas/uploads/reconciliation.ts';
+import { COUNCIL, OUTCOME, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
+import type { Store } from '#store/store.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
+import type { RouteContext } from '../../http/route.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { errorFields } from '../../telemetry/log.ts';
+import type { Comparisons } from '../../uploads/comparisons.ts';
+import { mediaType } from '../../uploads/format.ts';
+import { type ComparingDependencies, compareExtract } from '../../uploads/reconcile.ts';
+import { download } from '../desk/download.ts';
+import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
+import { pager, table } from '../desk/parts.ts';
+import { redirect } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import {
+  button,
+  buttonLink,
+  errorSummary,
+  type FieldError,
+  heading,
+  paragraph,
+} from '../html/parts.ts';
+import { type ChosenFile, readFileForm } from './file-form.ts';
+import { type AtCouncil, admittedAs, guardedCouncil } from './guarded-council.ts';
+import { findingCells, pageOf } from './outcome.ts';
+import { fileField } from './upload-view.ts';
+
+export type CouncilReconcileDependencies = DeskDependencies &
+  ComparingDependencies & {
+    store: Pick<Store, 'authority'>;
+    readiness: Pick<Readiness, 'open'>;
+    comparisons: Comparisons;
+  };
+
+const PATH = '/council/reconcile';
+const FORM = 'council-reconcile';
+const MIB = 1_048_576;
+const ON_A_PAGE = 50;
+/** Each reads the whole store, and has an authority's rows in memory. */
+const AT_ONCE = 2;
+const letsIn = 'authority';
+const ownerOf = ({ authority, caller }: AtCouncil) => ({ authority, userKey: caller.userKey });
+
+/** Content whose reader may give up before its end: the rest is then still there to be passed. */
+async function* asItComes(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const pieces = content[Symbol.asyncIterator]();
+  for (let step = await pieces.next(); step.done !== true; step = await pieces.next()) {
+    yield step.value;
+  }
+}
+
+function createForm({ forms, loads }: CouncilReconcileDependencies) {
+  return (at: AtCouncil, status = 200, errors: readonly FieldError[] = []): Response =>
+    at.page({
+      title: errors.length > 0 ? `Error: ${RECONCILE.title}` : RECONCILE.title,
+      status,
+      content: html`${errorSummary(errors)}
+${errors.length === 0 ? heading(RECONCILE.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${RECONCILE.title}</h1>`}
+${paragraph(RECONCILE.lead)}
+${paragraph(RECONCILE.recorded)}
+<form method="post" action="${PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
+<input type="hidden" name="token" value="${forms.token({ form: FORM, owner: at.session.id })}">
+${fileField(UPLOAD.fileHint(Math.floor(loads.maxBytes / MIB)), errors)}
+${button(RECONCILE.submit)}
+</form>`,
+    });
+}
+
+/** `GET /council/reconcile`: the form that an extract of the case system is chosen in. */
+const councilReconcileForm: Mountable<CouncilReconcileDependencies> = {
+  operation: { method: 'GET', path: PATH, letsIn },
+  handler(dependencies) {
+    const form = createForm(dependencies);
+    return guardedCouncil(dependencies, (_, at) => form(at));
+  },
+};
+
+/** `POST /council/reconcile`: compares an extract, and keeps what differs for a while; the extract itself it does not. */
+const councilReconcile: Mountable<CouncilReconcileDependencies> = {
+  operation: { method: 'POST', path: PATH, letsIn },
+  handler(dependencies) {
+    const { store, readiness, forms, loads, comparisons, log } = dependencies;
+    const form = createForm(dependencies);
+    let underWay = 0;
+
+    /** What differs, or a sentence for the field. */
+    async function compare(
+      at: AtCouncil,
+      { content, filename }: ChosenFile,
+    ): Promise<Reconciliation | string> {
+      const authority = await store.authority(at.authority);
+      // What is not known to be whole would have an authority repair what is not broken.
+      if (!readiness.open || authority === undefined || underWay >= AT_ONCE) return UPLOAD.busy;
+      underWay += 1;
+      const stream = Readable.from(asItComes(content), { objectMode: false });
+      try {
+        return await compareExtract(
+          dependencies,
+          admittedAs(at),
+          authority,
+          { stream, name: filename },
+          'page',
+        );
+      } catch (error) {
+        if (!(error instanceof LoadFailed)) throw error;
+        log.error('an extract could not be compared', errorFields(error));
+        return UPLOAD.failedThen;
+      } finally {
+        underWay -= 1;
+        stream.destroy();
+      }
+    }
+
+    return guardedCouncil(dependencies, async (c, at) => {
+      const read = await readFileForm(
+        c.env,
+        loads.maxBytes,
+        (fields) => forms.isOurs(c.env.incoming, fields, { form: FORM, owner: at.session.id }),
+        (file) => compare(at, file),
+      );
+      const wrong = (text: string, status = 400) => form(at, status, [{ field: 'file', text }]);
+      if (read.kind === 'refused') return { code: read.code };
+      if (read.kind === 'cut-short') return wrong(UPLOAD.notRead);
+      const { taken } = read;
+      if (taken === undefined) return wrong(UPLOAD.choose);
+      if (typeof taken === 'string') return wrong(taken, 503);
+      const id = await comparisons.keep(ownerOf(at), taken);
+      return redirect(`${PATH}/${id}`);
+    });
+  },
+};
+
+const sideOf = (row: ReconciledRow, side: 'here' | 'there'): Html =>
+  html`${(row.differences ?? []).map((each) => html`${each.field}: ${each[side] === '' ? '–' : each[side]}<br>`)}`;
+
+const cellsOf = (row: ReconciledRow) => [
+  html`<span class="cpf-number">${row.nhsNumber}</span>`,
+  html`<bdi>${row.localId}</bdi>`,
+  PLAN_TYPES[row.type].label,
+  row.startDate,
+  RECONCILE.results[row.result] ?? row.result,
+  sideOf(row, 'here'),
+  sideOf(row, 'there'),
+  row.place ?? '',
+];
+
+function comparisonView(
+  { compared, counts, rows, problems, file }: Reconciliation,
+  path: string,
+  wanted: number,
+): Html {
+  const differing = rows.filter(({ result }) => result !== 'same');
+  const pages = Math.max(1, Math.ceil(differing.length / ON_A_PAGE));
+  const page = Math.min(wanted, pages);
+  const title = !compared
+    ? RECONCILE.notCompared
+    : differing.length === 0
+      ? RECONCILE.same
+      : RECONCILE.done;
+  return html`${heading(title)}
+<p><bdi>${file.name}</bdi>. ${compared && RECONCILE.counts(counts)} ${counts.over > 0 && RECONCILE.over(counts.over)}</p>
+<p>${buttonLink(`${path}/csv`, RECONCILE.download)} ${RECONCILE.kept}</p>
+${differing.length > 0 && table(RECONCILE.table, RECONCILE.columns, differing.slice((page - 1) * ON_A_PAGE, page * ON_A_PAGE).map(cellsOf))}
+${pages > 1 && paragraph(COUNCIL.page(page, pages))}
+${pager({
+  ...(page > 1 && { newer: `${path}?page=${page - 1}` }),
+  ...(page < pages && { older: `${path}?page=${page + 1}` }),
+  words: OUTCOME.pages,
+})}
+${problems.length > 0 && table(OUTCOME.wrong, OUTCOME.columns, problems.slice(0, ON_A_PAGE).map(findingCells))}
+${problems.length > ON_A_PAGE && paragraph(OUTCOME.more(problems.length - ON_A_PAGE))}
+<p>${buttonLink(PATH, RECONCILE.another, true)}</p>`;
+}
+
+const idOf = (c: RouteContext): string => c.req.param('id') ?? '';
+const gone = () => ({ ...deskMessage(UPLOAD.gone, RECONCILE.kept, PATH), status: 404 });
+
+/** `GET /council/reconcile/{id}`: what differs, page by page. */
+const councilComparison: Mountable<CouncilReconcileDependencies> = {
+  operation: { method: 'GET', path: `${PATH}/:id`, letsIn },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, async (c, at) => {
+      const found = await dependencies.comparisons.find(idOf(c), ownerOf(at));
+      if (found === undefined) return at.page(gone());
+      return at.page({
+        title: RECONCILE.title,
+        content: comparisonView(found, `${PATH}/${idOf(c)}`, pageOf(c.req.query('page'))),
+      });
+    }),
+};
+
+/** `GET /council/reconcile/{id}/csv`: every plan of a comparison, as a file. */
+const councilComparisonDownload: Mountable<CouncilReconcileDependencies> = {
+  operation: { method: 'GET', path: `${PATH}/:id/csv`, letsIn },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, async (c, at) => {
+      const found = await dependencies.comparisons.find(idOf(c), ownerOf(at));
+      return found === undefined
+        ? at.page(gone())
+        : download(
+            `${at.authority}-compared.csv`,
+            mediaType('csv'),
+            formatReconciliation(found, 'csv'),
+          );
+    }),
+};
+
+export const RECONCILE_PAGES = [
+  councilReconcileForm,
+  councilReconcile,
+  councilComparison,
+  councilComparisonDownload,
+] as const;
