@@ -1,7 +1,7 @@
 /** What the people who run the service read on their own pages. Never an NHS number or a council's own id of a child. */
 
 const count = (number: number, one: string, several = `${one}s`): string =>
-  `${number} ${number === 1 ? one : several}`;
+  `${number.toLocaleString('en-GB')} ${number === 1 ? one : several}`;
 
 /** Where they can go. */
 export const OPERATOR = {
@@ -48,13 +48,12 @@ export const ANSWERING = {
   noFigures: 'What other processes report cannot be read. Give Redis the users of this version.',
   behind: (behind: number, expected: number) =>
     `${behind} of ${count(expected, 'council')} ${behind === 1 ? 'is' : 'are'} behind.`,
-  held: (files: number) =>
-    `${count(files, 'file')} of councils ${files === 1 ? 'waits' : 'wait'} for a decision.`,
+  held: (files: number) => `${count(files, 'held file')} ${files === 1 ? 'waits' : 'wait'}.`,
   expires: (what: string, time: string) => `${what} expires on ${time}.`,
   expired: (what: string) => `${what} has expired.`,
   speed: 'The last hour, all processes',
   speedSum: (lookups: number, failed: number) =>
-    `${count(lookups, 'lookup')}; ${failed === 0 ? 'every one could be checked' : `${failed} could not be checked`}.`,
+    `${count(lookups, 'lookup')}; ${failed === 0 ? 'every one could be checked' : `${failed.toLocaleString('en-GB')} could not be checked`}.`,
   speedTook: (half: string, most: string) =>
     `Half of the requests took ${half}, and 99 of 100 took ${most}.`,
   within: (milliseconds: string) => `${milliseconds} ms or less`,
@@ -70,6 +69,7 @@ export const ANSWERING = {
     failedColumn: 'Could not check',
     millisecondsColumn: 'Milliseconds',
   },
+  audit: 'The audit',
   checks: (passing: number, all: number) => `All checks: ${passing} of ${all} pass`,
   checkColumns: ['Check', 'State', 'What is so'] as const,
   passes: 'Passes',
@@ -109,7 +109,7 @@ export const HELD = {
   forPds: 'Records wait to be traced in PDS. They are loaded automatically.',
   whole: (records: number) => `All ${count(records, 'record')} of it wait.`,
   part: (rows: number, leftOut: number) =>
-    `${count(rows, 'row')} and ${leftOut} left out wait; the rest is applied.`,
+    `${count(rows, 'row')}${leftOut === 0 ? '' : `, and ${count(leftOut, 'row')} to take away,`} ${rows + leftOut === 1 ? 'waits' : 'wait'}; the rest is applied.`,
   untraced: (records: number) => `${count(records, 'record')} wait to be traced.`,
   decide: 'What is to become of it?',
   release: 'Let it through',

@@ -52,17 +52,19 @@ ${points.map(({ label }, i) => i % every === 0 && html`<text x="${round(x(i) + s
 /** The picture, with its figures as a table that is folded away. */
 const drawn = (chart: Chart, scale: Scale, marks: Html | Html[]): Html => {
   const { title, columns, points, text = String } = chart;
-  return html`<figure>
+  return html`<figure class="cpf-figure">
+<figcaption class="nhsuk-heading-s">${title}</figcaption>
+<div class="cpf-scroll" role="group" aria-label="${title}" tabindex="0">
 <svg class="cpf-chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}" xmlns="http://www.w3.org/2000/svg">
 ${axes(chart, scale)}
 ${marks}
-</svg>
-<figcaption><details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${DESK.figures}</span></summary>
+</svg></div>
+<details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${DESK.figures}</span></summary>
 <div class="nhsuk-details__text">${table(
     title,
     columns,
     points.map(({ label, value }) => [label, value === undefined ? DESK.noFigure : text(value)]),
-  )}</div></details></figcaption>
+  )}</div></details>
 </figure>`;
 };
 

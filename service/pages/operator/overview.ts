@@ -59,6 +59,11 @@ ${table(
   ]),
 )}</div></details>`;
 
+/** Whether the audit is sealed, copied and witnessed, and how far: whatever checks of it there are. */
+const auditPart = (checks: readonly NamedCheck[]): Html =>
+  html`<h2 class="nhsuk-heading-m">${ANSWERING.audit}</h2>
+${checks.filter(({ name }) => name.startsWith('audit')).map(({ detail }) => paragraph(said(detail)))}`;
+
 /** `GET /operator`: are we answering, what is to be seen to, and how fast it goes. */
 export const operatorHome: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: '/operator', letsIn: 'operate' },
@@ -107,6 +112,7 @@ ${
 ${concerns.map(concernItem)}</ol>`
 }
 ${checksDetails(checks)}
+${auditPart(checks)}
 <p>${OPERATOR.asOf(timeText(at))} ${link('/operator', OPERATOR.again)}</p>
 <h2 class="nhsuk-heading-m">${ANSWERING.speed}</h2>
 ${lastHour === undefined ? paragraph(ANSWERING.noFigures) : speed(lastHour)}`,

@@ -115,6 +115,14 @@ describe('are we answering', () => {
     await until(async () => (await visitor.get('/operator')).heading !== ANSWERING.none);
   });
 
+  test('says how far the audit is sealed', async () => {
+    await until(async () =>
+      / events are sealed/.test(
+        wordsOf(await visitor.get('/operator')).split(ANSWERING.audit)[1] ?? '',
+      ),
+    );
+  });
+
   test('leads from every check to a section of the page that says what to do', async () => {
     const { text } = await visitor.get('/operator/runbook');
     const anchors = [...text.matchAll(/ id="([a-z0-9-]+)"/g)].map(([, id]) => id);
