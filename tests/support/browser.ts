@@ -23,6 +23,8 @@ export const startBrowser = (executablePath: string): Promise<Browser> =>
     executablePath,
     // Chromium's own sandbox does not start as root.
     args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+    // People's browsers keep whole pages for going back, those that must not be stored too.
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
   });
 
 /** A browser of somebody on their own, and what it complained of: of errors and of what a policy forbade. */

@@ -212,6 +212,25 @@ describe.skipIf(executable === undefined || !all)('in a browser, tried at length
     await close();
   });
 
+  test('back after signing out shows neither an answer nor a number that was typed', async () => {
+    const { page, close } = await openPage(browser);
+    await signInAs(page, baseUrl);
+    await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+    await page.goto(`${baseUrl}/look-up`);
+    await page.getByLabel('NHS number').fill(SAMPLE_PEOPLE.onPlan.nhsNumber);
+    await page.getByRole('button', { name: FRAME.signOut }).click();
+    await page.getByRole('heading', { level: 1, name: SIGN_IN.signedOut }).waitFor();
+    for (let back = 0; back < 3; back++) {
+      await page.goBack({ timeout: 2_000 }).catch(() => undefined);
+      expect(await page.locator('body').innerText()).not.toContain(RESULT.onPlan);
+      const typed = await page
+        .locator('#number')
+        .evaluateAll((all) => all.map((field) => (field as { value?: string }).value));
+      expect(typed.filter((value) => value !== '')).toEqual([]);
+    }
+    await close();
+  });
+
   test('a double click shows the answer, of one look', async () => {
     for (const javaScriptEnabled of [true, false]) {
       const { page, close } = await openPage(browser, { javaScriptEnabled });
