@@ -72,9 +72,6 @@ function readMemory(path: string, epoch: number): Memory {
   }
 }
 
-/** The number of the worker whose state the copy has; `undefined` where it has none. */
-export const copiedEpoch = (place: Place): Promise<number | undefined> => highest(place, STATE);
-
 /**
  * Keeps what a worker needs besides the log in the second copy: anchor, journals of loads under way, held files,
  * notices, how far authorities are notified. Each worker has a folder of its own, by its number, so that one that was
@@ -241,19 +238,26 @@ function parseJson(content: Buffer | undefined): unknown {
   }
 }
 
+/** Of the last worker that had any of its own there: one that died before had changed nothing. */
+async function newestManifest(place: Place): Promise<Manifest | undefined> {
+  let epoch = await highest(place, STATE);
+  while (epoch !== undefined) {
+    const [newest] = await manifestsOf(place, epoch);
+    if (newest !== undefined) return newest;
+    epoch = epoch === 0 ? undefined : await highest(place, STATE, epoch - 1);
+  }
+  return undefined;
+}
+
 /**
  * Puts the newest state that the copy has in the place of whatever is in this data folder.
  *
+ * @returns false where the copy has none, and nothing was changed
  * @throws {CopyAway} {CopyDamaged}
  */
-export async function restoreState(
-  place: Place,
-  places: StatePlaces,
-  epoch: number,
-): Promise<void> {
-  const missing = `${folderOf(epoch)}/manifest`;
-  const [newest] = await manifestsOf(place, epoch);
-  if (newest === undefined) throw new CopyDamaged(COPY.damaged(place.name, missing));
+export async function restoreState(place: Place, places: StatePlaces): Promise<boolean> {
+  const newest = await newestManifest(place);
+  if (newest === undefined) return false;
   async function content(object: string, sha256: string): Promise<Buffer> {
     const read = await place.read(object);
     if (read === undefined || digestOf(read) !== sha256) {
@@ -269,4 +273,5 @@ export async function restoreState(
     restored.push({ name, content: await content(`${FILES}/${sha256}`, sha256) });
   }
   putState(places, restored);
+  return true;
 }

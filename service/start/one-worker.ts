@@ -20,7 +20,7 @@ import { KeyFileWrong } from '../audit/seal/keys.ts';
 import { LogNotWhole } from '../audit/seal/log-writer.ts';
 import { auditFolder, auditKeyFile, openAnchor } from '../files/data-folder.ts';
 import { guardAnchor, keepEpoch, lastEpoch } from '../standby/guard.ts';
-import { copiedEpoch, restoreState } from '../standby/state-copy.ts';
+import { restoreState } from '../standby/state-copy.ts';
 import { statePlaces } from '../standby/worker-state.ts';
 import { errorCode } from '../telemetry/log.ts';
 import type { StartContext } from './context.ts';
@@ -32,6 +32,7 @@ const TRIED_EVERY_MS = 1_000;
 const FOLLOWED_EVERY_MS = 10_000;
 const SAVED_EVERY_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 5_000;
+const REDIS_ANSWERS_WITHIN_MS = 5_000;
 
 /** The process was told to stop before it was at work. */
 export class StoppedStandingBy extends Error {
@@ -109,11 +110,7 @@ async function waitForTurn(
     const order = await readCopyOrder(connection);
     if (order.kind === 'single') return COPY.singleElsewhere;
     await followCopy(logFiles, commits);
-    const before = await copiedEpoch(place);
-    if (before !== undefined) {
-      await restoreState(place, statePlaces(configuration), before);
-      return undefined;
-    }
+    if (await restoreState(place, statePlaces(configuration))) return undefined;
     const holdsNothing = anchoredDataset(configuration) === undefined;
     return holdsNothing && (await readDataset(connection)) !== undefined
       ? COPY.nothingHere
@@ -154,6 +151,7 @@ async function waitForTurn(
     }
   }
 
+  await redis.ready(REDIS_ANSWERS_WITHIN_MS).catch(() => undefined);
   for (;;) {
     if (stopped.aborted) throw new StoppedStandingBy();
     const result = await attempt().catch((error: unknown) =>
