@@ -56,10 +56,10 @@ export async function isKnownServer(
   anchor: Anchor,
   { wasPromoted, id }: Replication,
 ): Promise<boolean> {
+  // What it holds was copied, a mark with it: one that was made while no worker looked is still that of the other.
+  if (wasPromoted && (await redis.hget(keys.dataset, BELIEVED_SERVER)) !== id) return false;
   const marks = anchor.serverMarks();
-  if (marks.length === 0) {
-    return !wasPromoted || (await redis.hget(keys.dataset, BELIEVED_SERVER)) === id;
-  }
+  if (marks.length === 0) return true;
   const held = await redis.get(keys.server);
   return marks.some(({ mark }) => mark === held);
 }

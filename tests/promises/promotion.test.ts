@@ -168,6 +168,8 @@ test('a primary that was a replica for a while answers nothing, though it never 
   expect(said(readiness)).toContain('cp-flags confirm promotion');
   // Nor is anything loaded into it.
   expect(await createStore(first.admin, anchor).isOpen()).toBe(false);
+  // Nor does a worker open it, though it has the mark of the server that answered: it was copied there and back.
+  expect(await staysClosed(first)).toContain('cp-flags confirm promotion');
 });
 
 test('a named person continues with a promoted replica, and the audit says what may be missing', async () => {

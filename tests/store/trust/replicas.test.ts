@@ -41,8 +41,9 @@ beforeEach(async () => {
   anchor = Anchor.open(folder);
   [first, second] = await Promise.all([startRedisServer(), startRedisServer()]);
   await second.replicate(first);
-  // As `cp-flags init` does: a dataset is there only once a replica that may be promoted has it.
-  await createStore(await connect(first, false), anchor).createDataset('live', 'test');
+  await createStore(first.admin, anchor).createDataset('live', 'test');
+  // A dataset is there only once a replica that may be promoted has it: `cp-flags init` waits for that as well.
+  expect(await first.admin.wait(1, WAIT_MS)).toBe(1);
 });
 afterEach(async () => {
   for (const end of ending.toReversed()) await end();
