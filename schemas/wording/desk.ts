@@ -32,16 +32,20 @@ export const DESK = {
 export const DESKS = {
   council: {
     name: 'Your council’s flags',
+    unavailableThen: DESK.unavailableThen,
     notYoursThen:
       'It is for data officers of a council. Ask your council’s team that manages sign-in, or the team that runs this service.',
   },
   officer: {
     name: 'Audit',
+    unavailableThen: DESK.unavailableThen,
     notYoursThen:
       'It is for privacy officers and Caldicott Guardians. Ask the team that runs this service.',
   },
   operator: {
     name: 'Service',
+    unavailableThen:
+      'The service cannot reach what it needs. Where Redis is away, no lookup is answered, and nobody can be known to be signed in. The address /_status of each process says what is wrong, without signing in.',
     notYoursThen: 'It is for the team that runs this service. Ask them.',
   },
 } as const;

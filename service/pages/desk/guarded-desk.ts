@@ -100,7 +100,7 @@ function refusedPage(
         retryAfterSeconds,
       };
     default:
-      return say(503, DESK.unavailable, DESK.unavailableThen);
+      return say(503, DESK.unavailable, DESKS[name].unavailableThen);
   }
 }
 

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
+import { DESKS } from '#schemas/wording/desk.ts';
 import { ANSWERING, BLOCKED, HELD, OPERATOR, RUNNING } from '#schemas/wording/operator.ts';
 import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
 import { startService } from '#service/main.ts';
@@ -489,4 +490,21 @@ test('what runs here is named with its versions, and what ends with when', async
   expect(words).toContain(RUNNING.noReplicas);
   expect(words).toContain('cp-flags confirm promotion');
   expect(words).toContain(HELD.title);
+});
+
+test('while Redis does not answer, an operator is told where it says what is wrong', async () => {
+  const { pid } = JSON.parse(
+    await readFile(join(service.dataDir, 'redis', 'running.json'), 'utf8'),
+  ) as { pid: number };
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await until(async () => (await visitor.get('/operator')).status === 503);
+    expect(wordsOf(await visitor.get('/operator'))).toContain(DESKS.operator.unavailableThen);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  await until(async () => {
+    await visitor.signIn('operations');
+    return (await visitor.get('/operator')).status === 200;
+  });
 });

@@ -1,0 +1,130 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { answering, concernsOf } from '#service/pages/operator/answering.ts';
+import type { ProcessState } from '#service/pages/operator/processes.ts';
+import { readRunbook } from '#service/pages/operator/runbook.ts';
+import { answeredWithinMs } from '#service/pages/operator/speed.ts';
+import { SECONDS } from '#service/telemetry/metrics.ts';
+
+const runbook = readRunbook();
+const OWN = '00000000-0000-4000-8000-000000000000';
+
+const processes = fc.array(
+  fc.record<ProcessState>({
+    instance: fc.uuid(),
+    running: fc.constantFrom(
+      ...['lookup', 'all', 'worker'].map((role) => ({
+        role,
+        version: '1',
+        node: '24',
+        openssl: '3',
+      })),
+      undefined,
+    ),
+    lastAt: fc.constant(0),
+    state: fc.constantFrom('ready', 'partly', 'not-ready', 'silent', 'ended'),
+    failing: fc.array(fc.constantFrom('access:issuers', 'tls:certificate'), { maxLength: 2 }),
+  }),
+  { maxLength: 5 },
+);
+
+describe('that lookups are answered', () => {
+  test('is never said while the store is in doubt, nobody answers them, or a process at work does not', () => {
+    fc.assert(
+      fc.property(
+        fc.boolean(),
+        fc.option(fc.boolean(), { nil: undefined }),
+        fc.option(processes, { nil: undefined }),
+        (isStoreReady, isOwnReady, known) => {
+          const state = answering({ isStoreReady, isOwnReady, instance: OWN, processes: known });
+          const atWork = (known ?? []).filter(
+            ({ running, state: is }) =>
+              running !== undefined &&
+              running.role !== 'worker' &&
+              is !== 'silent' &&
+              is !== 'ended',
+          );
+          const doubt =
+            !isStoreReady ||
+            isOwnReady === false ||
+            (isOwnReady === undefined && atWork.length === 0) ||
+            atWork.some((each) => each.state === 'not-ready');
+          expect(state === 'all').toBe(!doubt);
+        },
+      ),
+    );
+  });
+
+  test('comes with everything that is wrong, what stops lookups first, and each with where to go', () => {
+    const checks = fc.array(
+      fc.record({
+        name: fc.constantFrom('store:whole', 'store:opened', 'audit-sealed', 'made-up'),
+        ok: fc.boolean(),
+        detail: fc.string(),
+        stops: fc.boolean(),
+      }),
+      { maxLength: 6 },
+    );
+    fc.assert(
+      fc.property(checks, processes, fc.nat(3), fc.nat(3), (all, known, behind, held) => {
+        const concerns = concernsOf({
+          checks: all,
+          runbook,
+          instance: OWN,
+          processes: known,
+          behind,
+          expected: 3,
+          held,
+          expiries: [],
+          now: 0,
+        });
+        const levels = concerns.map(({ level }) => ['stops', 'partly', 'warns'].indexOf(level));
+        expect(levels).toEqual(levels.toSorted((a, b) => a - b));
+        for (const { ok, detail } of all) {
+          if (!ok) expect(concerns.map(({ text }) => text)).toContain(detail);
+        }
+        for (const { to } of concerns) expect(to.href).toMatch(/^\/operator\/[a-z]+(?:#[a-z]+)?$/);
+        const silent = known.filter(({ state }) => state === 'silent').length;
+        expect(concerns.length).toBeGreaterThanOrEqual(silent);
+      }),
+    );
+  });
+});
+
+test.each([
+  ['store:redis-reachable', 'storeclosed'],
+  ['store:whole', 'storepartlyindoubt'],
+  ['store:replica-servers', 'replicamissing'],
+  ['store:single-mode', 'singlemode'],
+  ['store:foreign-writes', 'foreignwrites'],
+  ['access:issuers', 'notready'],
+  ['audit-sealed', 'auditnotsealed'],
+  ['mesh:mailbox', 'meshaway'],
+  ['tls:certificate', 'certificateexpires'],
+  ['a check of a later version', 'checkfails'],
+])('what to do about %s is in the section %s', (check, section) => {
+  expect(runbook.sectionOf(check)).toBe(section);
+  expect(runbook.text.toLowerCase()).toContain(`### ${section}\n`);
+});
+
+test('a time within which requests were answered is never shorter than that of any of them', () => {
+  const counts = fc.array(fc.nat(50), {
+    minLength: SECONDS.length + 1,
+    maxLength: SECONDS.length + 1,
+  });
+  fc.assert(
+    fc.property(counts, fc.constantFrom(0.5, 0.99), (took, share) => {
+      const all = took.reduce((sum, each) => sum + each, 0);
+      const within = answeredWithinMs(took, share);
+      if (all === 0) return expect(within).toBeUndefined();
+      const bounds = [...SECONDS, Number.POSITIVE_INFINITY].map((seconds) => seconds * 1_000);
+      const covered = took.reduce(
+        (sum, each, i) => ((bounds[i] ?? 0) <= (within ?? 0) ? sum + each : sum),
+        0,
+      );
+      if (within !== undefined && within <= 10_000) {
+        expect(covered).toBeGreaterThanOrEqual(all * share);
+      }
+    }),
+  );
+});
