@@ -1,4 +1,5 @@
 import type { DependenciesOf } from '../routes/route.ts';
+import { COLUMNS_PAGES } from './council/columns.ts';
 import { councilHeld } from './council/held.ts';
 import { HISTORY_PAGES } from './council/history.ts';
 import { HOLDINGS_PAGES } from './council/holdings.ts';
@@ -36,6 +37,7 @@ export const DESK_PAGES = [
   councilNumbers,
   councilNumbersCheck,
   councilNumbersSet,
+  ...COLUMNS_PAGES,
   councilWithdrawals,
   councilWithdrawalNew,
   councilWithdrawalFind,

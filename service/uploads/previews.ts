@@ -287,6 +287,26 @@ export function createPreviews(dependencies: PreviewsDependencies) {
 
     remove,
 
+    /** How a received file begins, and how large it is; `undefined` where it is gone. */
+    async start(
+      id: string,
+      bytes: number,
+    ): Promise<{ start: Buffer; sizeBytes: number } | undefined> {
+      if (!ID.test(id)) return undefined;
+      try {
+        const file = await open(pathOf(id, FILE), 'r');
+        try {
+          const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
+          return { start: buffer.subarray(0, bytesRead), sizeBytes: (await file.stat()).size };
+        } finally {
+          await file.close();
+        }
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+
     /** Begins to look what a file would do. Resolves once its state can be read. */
     async check(
       id: string,

@@ -335,7 +335,7 @@ function rawRecord(
 }
 
 /** Our own names and the CP-IS short forms, in any case. Source: CP-IS vocabulary (CPP, LAC, UCPP). */
-function readPlanType(text: string): PlanType | undefined {
+export function readPlanType(text: string): PlanType | undefined {
   const wanted = tidy(text).toLowerCase();
   return planTypes.find(
     (type) => type === wanted || PLAN_TYPES[type].cpis.toLowerCase() === wanted,

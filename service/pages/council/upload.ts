@@ -40,10 +40,13 @@ const SEND_FORM = 'council-upload-send';
 const TYPED = ['sequence', 'createdAt', 'rowCount', 'full'] as const;
 
 const letsIn = 'authority';
-const ownerOf = ({ authority, caller }: AtCouncil) => ({ authority, userKey: caller.userKey });
+export const ownerOf = ({ authority, caller }: AtCouncil) => ({
+  authority,
+  userKey: caller.userKey,
+});
 
 /** How a load says who sent it. */
-const sentBy = ({ session }: AtCouncil): string =>
+export const sentBy = ({ session }: AtCouncil): string =>
   `${session.name} (${session.user}, by ${session.client}), page`;
 
 type Described =

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Scope } from '#schemas/people/identity.ts';
 import { COUNCIL, HELD, HISTORY, HOLDINGS, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
+import { COLUMNS } from '#schemas/wording/council-columns.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
@@ -34,6 +35,7 @@ export const COUNCIL_DESK: Desk = {
     { href: '/council/reconcile', text: RECONCILE.title },
     { href: '/council/looks', text: LOOKS.title },
     { href: '/council/numbers', text: NUMBERS.title },
+    { href: '/council/columns', text: COLUMNS.title },
     { href: '/council/withdrawals', text: WITHDRAWALS.title },
   ],
 };

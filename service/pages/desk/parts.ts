@@ -72,6 +72,24 @@ ${errorMessage(`${name}-error`, wrong)}
 </div>`;
 }
 
+export type Option = { value: string; text: string };
+
+/** A list of which one may be chosen. */
+export function select(
+  name: string,
+  label: string,
+  options: readonly Option[],
+  { chosen, errors }: { chosen: string | undefined; errors: readonly FieldError[] },
+): Html {
+  const wrong = errors.find((error) => error.field === name)?.text;
+  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
+<label class="nhsuk-label nhsuk-label--s" for="${name}">${label}</label>
+${errorMessage(`${name}-error`, wrong)}
+<select class="nhsuk-select" id="${name}" name="${name}"${wrong !== undefined && html` aria-describedby="${name}-error"`}>
+${options.map(({ value, text }) => html`<option value="${value}"${value === (chosen ?? '') && html` selected`}>${text}</option>`)}
+</select></div>`;
+}
+
 /** Why somebody does something; the field is called `reason`. */
 export const reasonField = (value: string | undefined, errors: readonly FieldError[]): Html =>
   textField({

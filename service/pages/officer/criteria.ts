@@ -10,9 +10,9 @@ import { ACCESSES } from '#schemas/people/care-setting.ts';
 import { readTypedInstant } from '#schemas/typed-time.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
 import type { Viewer } from '../../audit/search/view.ts';
-import { readReason, reasonField, textField } from '../desk/parts.ts';
+import { type Option, readReason, reasonField, select, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { errorMessage, type FieldError } from '../html/parts.ts';
+import type { FieldError } from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
 
 /** The fields by which events are chosen, as they were typed. */
@@ -103,24 +103,6 @@ export function readCriteria(typed: Typed, allowed: readonly Criterion[]): ReadC
     return { kind: 'wrong', errors };
   }
   return { kind: 'read', criteria: ordered.data, reason: reason.reason };
-}
-
-type Option = { value: string; text: string };
-
-/** A list of which one may be chosen. */
-export function select(
-  name: string,
-  label: string,
-  options: readonly Option[],
-  { chosen, errors }: { chosen: string | undefined; errors: readonly FieldError[] },
-): Html {
-  const wrong = errors.find((error) => error.field === name)?.text;
-  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
-<label class="nhsuk-label nhsuk-label--s" for="${name}">${label}</label>
-${errorMessage(`${name}-error`, wrong)}
-<select class="nhsuk-select" id="${name}" name="${name}"${wrong !== undefined && html` aria-describedby="${name}-error"`}>
-${options.map(({ value, text }) => html`<option value="${value}"${value === (chosen ?? '') && html` selected`}>${text}</option>`)}
-</select></div>`;
 }
 
 const any: Option = { value: '', text: WORDS.any };

@@ -9,7 +9,7 @@ import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { barChart } from '../desk/charts.ts';
 import { download } from '../desk/download.ts';
-import { textField } from '../desk/parts.ts';
+import { select, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
@@ -18,7 +18,6 @@ import {
   checkbox,
   criteriaFields,
   readCriteria,
-  select,
   type Typed,
   typedHidden,
   typedOf,

@@ -1,0 +1,177 @@
+import { isUtf8 } from 'node:buffer';
+import { parse } from 'csv-parse/sync';
+import { epochDay } from '#schemas/calendar.ts';
+import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { tidy } from '#schemas/tidy.ts';
+import { CSV_COLUMNS } from '#schemas/uploads/columns.ts';
+import { readCsvDate } from '../common/dates.ts';
+import { readPlanType } from './csv.ts';
+
+export type CsvColumn = (typeof CSV_COLUMNS)[number];
+
+/** How a CSV begins: its own headings, and rows to guess by what they are. */
+export type FileStart = {
+  headings: readonly string[];
+  /** How many lines with anything in them stand above the headings. */
+  linesAbove: number;
+  rows: readonly (readonly string[])[];
+};
+
+export type ReadStart =
+  | { kind: 'read'; start: FileStart }
+  | { kind: 'compressed' | 'xml' | 'not-text' | 'no-headings' };
+
+/** As much of a file as is looked at. */
+export const START_BYTES = 262_144;
+const HEADINGS_WITHIN_LINES = 20;
+const ROWS_AT_MOST = 500;
+const COLUMNS_AT_LEAST = 5;
+const COLUMNS_AT_MOST = 200;
+const PLAN_VALUES_AT_MOST = 30;
+/** Of a column's cells, so many must be of a kind for it to be proposed for that. */
+const SHARE_AT_LEAST = 0.8;
+
+/** What case systems call each column, in small letters and digits alone. */
+const NAMES: Record<CsvColumn, RegExp> = {
+  nhs_number: /^nhs(?:number|no|num|id)?$/,
+  date_of_birth: /^(?:dob|dateofbirth|birthdate|birthday|born)$/,
+  plan_type: /^(?:plan|plantype|typeofplan|flag|flagtype|caseclass)$/,
+  start_date: /^(?:plan)?(?:start|startdate|started|datestarted|begin|begindate|from|fromdate)$/,
+  end_date: /^(?:plan)?(?:end|enddate|ended|dateended|to|todate|until|closed|closedate|duedate)$/,
+  delete_date: /^(?:plan)?(?:delete|deletedate|deleted|datedeleted|deletiondate|withdrawn)$/,
+  local_id: /^(?:local)?(?:id|identifier|personid|clientid|caseid|childid|personref|reference)$/,
+  given_name: /^(?:givennames?|given|forenames?|firstnames?)$/,
+  family_name: /^(?:familyname|family|surname|lastname)$/,
+};
+
+const named = (heading: string): string =>
+  tidy(heading)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]/g, '')
+    .replace(/^(?:childs?|mothers?)(?=.)/, '');
+
+const columnNamed = (heading: string): CsvColumn | undefined =>
+  CSV_COLUMNS.find((column) => NAMES[column].test(named(heading)));
+
+/** Reads how a CSV begins. Of one that is longer, the last line is left out: it may be cut. */
+export function readStart(bytes: Buffer): ReadStart {
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return { kind: 'compressed' };
+  const end = bytes.length < START_BYTES ? bytes.length : bytes.lastIndexOf('\n') + 1;
+  const whole = bytes.subarray(0, end);
+  if (!isUtf8(whole) || whole.includes(0)) return { kind: 'not-text' };
+  const text = whole.toString('utf8');
+  if (/^\u{feff}?\s*</u.test(text)) return { kind: 'xml' };
+  const lines = linesOf(text).filter((cells) => cells.some((cell) => cell.trim() !== ''));
+  const first = /^sep=/i.test(lines[0]?.[0] ?? '') ? 1 : 0;
+  const candidates = lines.slice(first, first + HEADINGS_WITHIN_LINES);
+  const scores = candidates.map((cells) =>
+    cells.length > COLUMNS_AT_MOST
+      ? 0
+      : new Set(cells.flatMap((cell) => columnNamed(cell) ?? [])).size,
+  );
+  const best = Math.max(0, ...scores);
+  const at =
+    best > 0
+      ? scores.indexOf(best)
+      : candidates.findIndex(
+          ({ length }) => length >= COLUMNS_AT_LEAST && length <= COLUMNS_AT_MOST,
+        );
+  const headings = candidates[at];
+  if (headings === undefined || headings.length < COLUMNS_AT_LEAST) return { kind: 'no-headings' };
+  return {
+    kind: 'read',
+    start: {
+      headings: headings.map((heading) => heading.trim()),
+      linesAbove: at,
+      rows: lines.slice(first + at + 1, first + at + 1 + ROWS_AT_MOST),
+    },
+  };
+}
+
+/** What is no CSV has no lines: then no headings are found. */
+function linesOf(text: string): string[][] {
+  try {
+    return parse(text, {
+      bom: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+      max_record_size: 65_536,
+      to: HEADINGS_WITHIN_LINES + ROWS_AT_MOST,
+    });
+  } catch {
+    return [];
+  }
+}
+
+const cellsOf = ({ rows }: FileStart, at: number): string[] =>
+  rows.map((cells) => (cells[at] ?? '').trim()).filter((cell) => cell !== '');
+
+const shareOf = (cells: readonly string[], is: (cell: string) => boolean): number =>
+  cells.length === 0 ? 0 : cells.filter(is).length / cells.length;
+
+/**
+ * Which of a file's columns each of ours may be, by place: first by their headings, then by what their values are.
+ * A proposal, for a person to look at: a heading that says one thing and holds another is theirs to see.
+ */
+export function proposeColumns(start: FileStart): Partial<Record<CsvColumn, number>> {
+  const proposed: Partial<Record<CsvColumn, number>> = {};
+  const taken = new Set<number>();
+  const take = (column: CsvColumn, at: number | undefined): void => {
+    if (at === undefined || at < 0 || proposed[column] !== undefined || taken.has(at)) return;
+    proposed[column] = at;
+    taken.add(at);
+  };
+  for (const [at, heading] of start.headings.entries()) {
+    const column = columnNamed(heading);
+    if (column !== undefined) take(column, at);
+  }
+  const free = [...start.headings.keys()].filter((at) => !taken.has(at));
+  const isMostly = (at: number, is: (cell: string) => boolean): boolean =>
+    shareOf(cellsOf(start, at), is) >= SHARE_AT_LEAST;
+  const isNumber = (cell: string): boolean => parseNhsNumber(unspacedNhsNumber(cell)) !== undefined;
+  take(
+    'nhs_number',
+    free.find((at) => isMostly(at, isNumber)),
+  );
+  take(
+    'plan_type',
+    free.find((at) => isMostly(at, (cell) => readPlanType(cell) !== undefined)),
+  );
+  const isDate = (cell: string): boolean => readCsvDate(cell) !== undefined;
+  // People were born before anything else that a file has a day of.
+  const dates = free.filter((at) => !taken.has(at) && isMostly(at, isDate));
+  take(
+    'date_of_birth',
+    dates.toSorted((one, other) => middleOf(start, one) - middleOf(start, other))[0],
+  );
+  return proposed;
+}
+
+function middleOf(start: FileStart, at: number): number {
+  const days = cellsOf(start, at)
+    .flatMap((cell) => readCsvDate(cell) ?? [])
+    .map((date) => epochDay(date))
+    .toSorted((one, other) => one - other);
+  return days[Math.floor(days.length / 2)] ?? 0;
+}
+
+/** A value's form without what it says: capitals, small letters and digits, each as one sign. */
+export const masked = (value: string): string =>
+  (/^.{0,24}/su.exec(value.trim())?.[0] ?? '')
+    .replaceAll(/\p{Lu}/gu, 'X')
+    .replaceAll(/\p{L}/gu, (letter) => (letter === 'X' ? 'X' : 'x'))
+    .replaceAll(/\p{N}/gu, '#');
+
+/** The forms of a column's values, three at most, each once. */
+export const examplesOf = (start: FileStart, at: number): string[] =>
+  [...new Set(cellsOf(start, at).map(masked))].slice(0, 3);
+
+/**
+ * The different values of the column that says what kind of plan a row is, without those that are known anyhow;
+ * `undefined` where there are too many for that.
+ */
+export function planValues(start: FileStart, at: number): string[] | undefined {
+  const values = new Set(cellsOf(start, at).map(tidy));
+  if (values.size > PLAN_VALUES_AT_MOST) return undefined;
+  return [...values].filter((value) => readPlanType(value) === undefined && value.length <= 100);
+}

@@ -1,0 +1,370 @@
+// One file: choosing a file, choosing its columns and keeping them are the steps of one act.
+
+import {
+  type CsvColumn,
+  examplesOf,
+  type FileStart,
+  planValues,
+  proposeColumns,
+  readStart,
+  START_BYTES,
+} from '#loaders/formats/csv/headings.ts';
+import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
+import {
+  type ColumnMapping,
+  CSV_COLUMNS,
+  columnMappingSchema,
+  NO_MAPPING,
+} from '#schemas/uploads/columns.ts';
+import { UPLOAD } from '#schemas/wording/council.ts';
+import { COLUMNS } from '#schemas/wording/council-columns.ts';
+import type { Store } from '#store/store.ts';
+import type { Mountable } from '../../routes/route.ts';
+import type { LoadSettings } from '../../uploads/load-settings.ts';
+import type { Previews } from '../../uploads/previews.ts';
+import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
+import { readReason, reasonField, select, table, textField } from '../desk/parts.ts';
+import { redirect } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import { button, errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
+import { type Fields, readForm } from '../session/forms.ts';
+import { readFileForm } from './file-form.ts';
+import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
+import { ownerOf, sentBy } from './upload.ts';
+import { fileField, UPLOAD_PATH } from './upload-view.ts';
+
+export type ColumnsDependencies = DeskDependencies & {
+  store: Pick<Store, 'intakeState' | 'setAuthority'>;
+  previews: Previews;
+  loads: Pick<LoadSettings, 'maxBytes'>;
+};
+
+const PATH = '/council/columns';
+const FILE_FORM = 'council-columns-file';
+const SAVE_FORM = 'council-columns-save';
+const MIB = 1_048_576;
+const OPTIONAL: readonly CsvColumn[] = ['delete_date', 'local_id', 'given_name', 'family_name'];
+const HEADING_AT_MOST = 100;
+/** A name that says which file it is. */
+const SAYS_WHICH = /^[A-Z0-9]{3,12}-[0-9]+-[0-9]{12}/;
+
+function mappingText({ columns, planTypes: types, linesAbove }: ColumnMapping): Html {
+  const entries = CSV_COLUMNS.flatMap((name) => {
+    const text = columns[name];
+    return text === undefined ? [] : [[COLUMNS.names[name], text ?? COLUMNS.noneSuch] as const];
+  });
+  const plans = Object.entries(types);
+  if (entries.length === 0 && plans.length === 0) return paragraph(COLUMNS.own);
+  return html`${table(
+    COLUMNS.now,
+    COLUMNS.columns,
+    entries.map(([name, text]) => [name, html`<bdi>${text}</bdi>`]),
+  )}
+${
+  plans.length > 0 &&
+  table(
+    COLUMNS.values,
+    COLUMNS.columns,
+    plans.map(([text, type]) => [PLAN_TYPES[type].label, html`<bdi>${text}</bdi>`]),
+  )
+}
+${linesAbove > 0 && paragraph(COLUMNS.above(linesAbove))}`;
+}
+
+type First = { error?: string; resetErrors?: FieldError[]; note?: string; status?: number };
+
+async function firstPage(
+  { store, forms, loads }: ColumnsDependencies,
+  at: AtCouncil,
+  { error, resetErrors = [], note, status = 200 }: First = {},
+): Promise<Response> {
+  const { columns } = await store.intakeState(at.authority);
+  const errors = error === undefined ? resetErrors : [{ field: 'file', text: error }];
+  const token = forms.token({ form: FILE_FORM, owner: at.session.id });
+  const isOwn = JSON.stringify(columns) === JSON.stringify(NO_MAPPING);
+  return at.page({
+    title: COLUMNS.title,
+    status,
+    content: html`${errorSummary(errors)}${heading(COLUMNS.title)}
+${note !== undefined && html`<p role="status"><strong>${note}</strong></p>`}
+${paragraph(COLUMNS.lead)}
+<h2 class="nhsuk-heading-m">${COLUMNS.now}</h2>
+${mappingText(columns)}
+<h2 class="nhsuk-heading-m">${COLUMNS.file}</h2>
+<form method="post" action="${PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
+<input type="hidden" name="token" value="${token}">
+${fileField(COLUMNS.hint(Math.floor(loads.maxBytes / MIB)), errors)}
+${button(COLUMNS.look)}</form>
+${
+  !isOwn &&
+  html`<h2 class="nhsuk-heading-m">${COLUMNS.reset}</h2>
+<form method="post" action="${PATH}/reset" novalidate>${at.hidden('council-columns-reset')}
+${reasonField(undefined, resetErrors)}
+<button class="nhsuk-button nhsuk-button--secondary" type="submit">${COLUMNS.reset}</button></form>`
+}`,
+  });
+}
+
+/** A file that was received, and how it begins. */
+type Choosing = { id: string; name: string; start: FileStart };
+
+const columnField = (column: CsvColumn): string => `column-${column}`;
+
+/** The place that is chosen for a column; `undefined` for none. */
+function chosenAt({ headings }: FileStart, text: string | undefined): number | undefined {
+  const at = /^[0-9]{1,3}$/.test(text ?? '') ? Number(text) : undefined;
+  return at !== undefined && at < headings.length ? at : undefined;
+}
+
+function withoutColumn(column: CsvColumn): string {
+  if (column === 'delete_date') return COLUMNS.none;
+  return OPTIONAL.includes(column) ? COLUMNS.notKept : COLUMNS.pick;
+}
+
+/** What each of the file's own names of plans is, where the service does not know them anyhow. */
+const typeFields = (
+  values: readonly string[],
+  chosen: (field: string) => string | undefined,
+  errors: readonly FieldError[],
+): Html | false =>
+  values.length > 0 &&
+  html`<h2 class="nhsuk-heading-m">${COLUMNS.typesTitle}</h2>${paragraph(COLUMNS.typesLead)}
+${values.map((value, place) => {
+  const field = `type-${place}`;
+  const options = planTypes.map((type) => ({ value: type, text: PLAN_TYPES[type].label }));
+  return select(field, value, [{ value: '', text: COLUMNS.leaveOut }, ...options], {
+    chosen: chosen(field),
+    errors,
+  });
+})}`;
+
+function choosePage(
+  { forms }: ColumnsDependencies,
+  at: AtCouncil,
+  { id, name, start }: Choosing,
+  fields?: Fields,
+  errors: readonly FieldError[] = [],
+): Response {
+  const proposed = proposeColumns(start);
+  const chosen = (column: CsvColumn): string =>
+    fields === undefined ? String(proposed[column] ?? '') : (fields.get(columnField(column)) ?? '');
+  const typesAt = chosenAt(start, chosen('plan_type'));
+  const values = typesAt === undefined ? [] : (planValues(start, typesAt) ?? []);
+  // Of the column whose values were shown before, what was chosen for them still counts.
+  const areSame = fields?.get('types-of') === String(typesAt ?? '');
+  const hidden = (field: string, value: string): Html =>
+    html`<input type="hidden" name="${field}" value="${value}">`;
+  const headings = start.headings.map((text, place) => ({ value: String(place), text }));
+  return at.page({
+    title: COLUMNS.choose,
+    status: errors.length > 0 ? 400 : 200,
+    content: html`${errorSummary(errors)}${heading(COLUMNS.choose)}${paragraph(COLUMNS.chooseLead)}
+${table(
+  COLUMNS.choose,
+  COLUMNS.headings,
+  start.headings.map((text, place) => [
+    html`<bdi>${text}</bdi>`,
+    html`<bdi>${examplesOf(start, place).join(', ')}</bdi>`,
+  ]),
+)}
+<form method="post" action="${PATH}/save" novalidate autocomplete="off">
+${hidden('token', forms.token({ form: SAVE_FORM, owner: at.session.id, once: id }))}
+${hidden('file', id)}${hidden('name', name)}${hidden('types-of', String(typesAt ?? ''))}
+${CSV_COLUMNS.map((column) => {
+  const options = [{ value: '', text: withoutColumn(column) }, ...headings];
+  return select(columnField(column), COLUMNS.names[column], options, {
+    chosen: chosen(column),
+    errors,
+  });
+})}
+${typeFields(values, (field) => (areSame ? fields?.get(field) : undefined), errors)}
+${
+  !SAYS_WHICH.test(name) &&
+  textField({
+    name: 'sequence',
+    label: COLUMNS.sequence,
+    hint: COLUMNS.sequenceHint,
+    value: fields?.get('sequence'),
+    errors,
+    width: 10,
+    inputMode: 'numeric',
+  })
+}
+${reasonField(fields?.get('reason'), errors)}
+${button(COLUMNS.save)}</form>`,
+  });
+}
+
+type Columns = Partial<Record<CsvColumn, string | null>>;
+
+/** The heading of each column as it was chosen; what is wrong with the choice is added to `errors`. */
+function readColumns(start: FileStart, fields: Fields, errors: FieldError[]): Columns {
+  const columns: Columns = {};
+  const taken = new Set<number>();
+  for (const column of CSV_COLUMNS) {
+    const [field, name] = [columnField(column), COLUMNS.names[column]];
+    const wrong = (text: string): void => void errors.push({ field, text });
+    const at = chosenAt(start, fields.get(field));
+    if (at === undefined) {
+      if (column === 'delete_date') columns[column] = null;
+      else if (!OPTIONAL.includes(column)) wrong(COLUMNS.wrong.missing(name));
+      continue;
+    }
+    const text = start.headings[at] ?? '';
+    const alike = start.headings.filter((other) => other.toLowerCase() === text.toLowerCase());
+    if (taken.has(at)) wrong(COLUMNS.wrong.twice(name));
+    else if (alike.length > 1) wrong(COLUMNS.wrong.repeated(name));
+    else if (text.length > HEADING_AT_MOST) wrong(COLUMNS.wrong.tooLong(name));
+    taken.add(at);
+    columns[column] = text;
+  }
+  return columns;
+}
+
+type ReadChoice =
+  | { kind: 'read'; columns: ColumnMapping; sequence: number | undefined; reason: string }
+  | { kind: 'wrong'; errors: FieldError[] };
+
+function readChoice(start: FileStart, fields: Fields): ReadChoice {
+  const errors: FieldError[] = [];
+  const columns = readColumns(start, fields, errors);
+  const typesField = columnField('plan_type');
+  const typesAt = chosenAt(start, fields.get(typesField));
+  const values = typesAt === undefined ? [] : planValues(start, typesAt);
+  if (values === undefined) errors.push({ field: typesField, text: COLUMNS.wrong.values });
+  else if (values.length > 0 && fields.get('types-of') !== String(typesAt)) {
+    errors.push({ field: 'type-0', text: COLUMNS.again });
+  }
+  const types = (values ?? []).flatMap((value, place) => {
+    const type = planTypes.find((each) => each === fields.get(`type-${place}`));
+    return type === undefined ? [] : [[value, type] as const];
+  });
+  const typed = fields.get('sequence')?.trim() ?? '';
+  if (!/^[0-9]{0,15}$/.test(typed)) {
+    errors.push({ field: 'sequence', text: COLUMNS.wrong.sequence });
+  }
+  const reason = readReason(fields.get('reason'));
+  if (reason.kind === 'wrong') errors.push(reason.error);
+  const { linesAbove } = start;
+  const mapping = columnMappingSchema.safeParse({
+    columns,
+    planTypes: Object.fromEntries(types),
+    linesAbove,
+  });
+  if (!mapping.success && errors.length === 0) {
+    errors.push({ field: columnField('nhs_number'), text: COLUMNS.wrong.mapping });
+  }
+  if (!mapping.success || reason.kind === 'wrong' || errors.length > 0) {
+    return { kind: 'wrong', errors };
+  }
+  const sequence = typed === '' ? undefined : Number(typed);
+  return { kind: 'read', columns: mapping.data, sequence, reason: reason.reason };
+}
+
+/** `GET /council/columns`: how the council's CSVs are read, and a form to choose one. */
+const councilColumns: Mountable<ColumnsDependencies> = {
+  operation: { method: 'GET', path: PATH, letsIn: 'authority' },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, (c, at) =>
+      firstPage(dependencies, at, c.req.query('changed') === 'yes' ? { note: COLUMNS.done } : {}),
+    ),
+};
+
+/** `POST /council/columns`: takes a file and shows its headings. Nothing is changed by it. */
+const councilColumnsFile: Mountable<ColumnsDependencies> = {
+  operation: { method: 'POST', path: PATH, letsIn: 'authority' },
+  handler(dependencies) {
+    const { previews, loads, forms, sessions } = dependencies;
+    const mib = Math.floor(loads.maxBytes / MIB);
+    return guardedCouncil(dependencies, async (c, at) => {
+      const { incoming } = c.env;
+      const read = await readFileForm(
+        c.env,
+        loads.maxBytes,
+        (fields) => forms.isOurs(incoming, fields, { form: FILE_FORM, owner: at.session.id }),
+        ({ content, filename }) =>
+          previews.receive(ownerOf(at), content).then((received) => ({ ...received, filename })),
+      );
+      if (read.kind === 'refused') return { code: read.code };
+      const refuse = (error: string, status = 400) =>
+        firstPage(dependencies, at, { error, status });
+      if (read.kind === 'cut-short') return refuse(UPLOAD.notRead);
+      const { taken } = read;
+      if (taken === undefined) return refuse(UPLOAD.choose);
+      if (taken.kind === 'busy') return refuse(UPLOAD.busy, 503);
+      if (taken.kind === 'too-large') return refuse(UPLOAD.tooLarge(mib), 413);
+      const { id, filename: name } = taken;
+      const found = await previews.start(id, START_BYTES);
+      const start = found && readStart(found.start);
+      // The session may have ended while the file was on its way.
+      const isOpen = sessions.read(incoming).kind === 'open';
+      if (start?.kind === 'read' && isOpen) {
+        return choosePage(dependencies, at, { id, name, start: start.start });
+      }
+      await previews.remove(id);
+      if (start === undefined || start.kind === 'read') return { code: 'token-expired' };
+      return refuse(taken.sizeBytes === 0 ? UPLOAD.empty : COLUMNS.unread[start.kind]);
+    });
+  },
+};
+
+/** `POST /council/columns/save`: keeps what was chosen, and begins to look what the file would do. */
+const councilColumnsSave: Mountable<ColumnsDependencies> = {
+  operation: { method: 'POST', path: `${PATH}/save`, letsIn: 'authority' },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, async (c, at) => {
+      const { store, previews, forms, endings } = dependencies;
+      const fields = await readForm(c.env);
+      if (typeof fields === 'string') return { code: fields };
+      const id = fields.get('file') ?? '';
+      const name = fields.get('name') ?? '';
+      // By the token it is known that this session sent the file: nobody else can name it.
+      const of = { form: SAVE_FORM, owner: at.session.id, once: id };
+      if (!forms.isOurs(c.env.incoming, fields, of)) return { code: 'form-untrusted' };
+      const found = await previews.start(id, START_BYTES);
+      const start = found && readStart(found.start);
+      if (found === undefined || start?.kind !== 'read') {
+        return at.page({ ...deskMessage(COLUMNS.gone, COLUMNS.goneThen, PATH), status: 404 });
+      }
+      const choice = readChoice(start.start, fields);
+      if (choice.kind === 'wrong') {
+        const choosing = { id, name, start: start.start };
+        return choosePage(dependencies, at, choosing, fields, choice.errors);
+      }
+      const { columns, sequence, reason } = choice;
+      // Sent twice, it is done once: the file may be on its way by now.
+      if (!(await endings.once(`${SAVE_FORM} ${id}`))) return redirect(`${UPLOAD_PATH}/${id}`);
+      await store.setAuthority(at.authority, { columns }, at.named(reason));
+      const metadata = {
+        ...(sequence !== undefined && { sequence }),
+        ...(!SAYS_WHICH.test(name) && { createdAt: new Date().toISOString() }),
+      };
+      const typed = sequence === undefined ? {} : { sequence: String(sequence) };
+      const { sizeBytes } = found;
+      await previews.check(id, { ...ownerOf(at), name, sizeBytes, metadata, typed }, sentBy(at));
+      return redirect(`${UPLOAD_PATH}/${id}`);
+    }),
+};
+
+/** `POST /council/columns/reset`: files are read by our own names again. */
+const councilColumnsReset: Mountable<ColumnsDependencies> = {
+  operation: { method: 'POST', path: `${PATH}/reset`, letsIn: 'authority' },
+  handler: (dependencies) =>
+    councilAct(dependencies, { form: 'council-columns-reset' }, async (_, at, fields) => {
+      const reason = readReason(fields.get('reason'));
+      if (reason.kind === 'wrong') {
+        return firstPage(dependencies, at, { resetErrors: [reason.error], status: 400 });
+      }
+      const named = at.named(reason.reason);
+      await dependencies.store.setAuthority(at.authority, { columns: NO_MAPPING }, named);
+      return redirect(`${PATH}?changed=yes`);
+    }),
+};
+
+/** The pages on which a council says what its case system calls its columns. */
+export const COLUMNS_PAGES = [
+  councilColumns,
+  councilColumnsFile,
+  councilColumnsSave,
+  councilColumnsReset,
+] as const;

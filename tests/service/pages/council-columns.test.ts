@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { COLUMNS } from '#schemas/wording/council-columns.ts';
+import { DESK } from '#schemas/wording/desk.ts';
+import { visitorAs } from '../../support/desk.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, until } from '../../support/service.ts';
+import { ods } from '../../support/upload-loading.ts';
+import { hiddenOf, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
+
+const PATH = '/council/columns';
+const REASON = 'our export has headings of its own';
+const EXPORT = [
+  'Open plans,,,,,,',
+  'Person ID,NHS No.,<b>Surname</b>,DOB,Case class,Date started,Date ended',
+  ...[1, 2].map((n) => `P-${n},${testNumber(n)},Examplename,05/03/2019,CLA - s20,14/09/2026,`),
+  '',
+].join('\n');
+
+let service: TestService;
+let ours: Visitor;
+
+beforeAll(async () => {
+  service = await startTestService({ authorities: [{ code: 'ZZ101' }, { code: 'ZZ102' }] });
+  ours = await as('ZZ101');
+});
+afterAll(() => service?.stopAndRemove());
+
+const as = (organisation: string) => visitorAs(service, { organisation, scopes: ['upload'] });
+
+async function choose(
+  visitor: Visitor,
+  content: string | Uint8Array<ArrayBuffer>,
+  name = 'export.csv',
+): Promise<Visit> {
+  const { token } = hiddenOf(await visitor.get(PATH), PATH);
+  const form = new FormData();
+  form.append('token', token);
+  form.append('file', new File([content], name));
+  const body = new Response(form);
+  return visitor.ask(PATH, {
+    method: 'POST',
+    headers: {
+      'content-type': body.headers.get('content-type') ?? '',
+      origin: 'null',
+      'sec-fetch-site': 'same-origin',
+    },
+    body: await body.arrayBuffer(),
+  });
+}
+/** What the page proposes, as a browser would send it. */
+function fieldsOf({ text }: Visit): Record<string, string> {
+  const fields: Record<string, string> = { ...hiddenOf({ text } as Visit, `${PATH}/save`) };
+  for (const [, name = '', inside = ''] of text.matchAll(
+    /<select[^>]*name="([^"]*)"[^>]*>([\s\S]*?)<\/select>/g,
+  )) {
+    fields[name] = /<option value="([^"]*)" selected/.exec(inside)?.[1] ?? '';
+  }
+  return fields;
+}
+const save = (visitor: Visitor, page: Visit, typed: Record<string, string> = {}) =>
+  visitor.post(`${PATH}/save`, {
+    ...fieldsOf(page),
+    'type-0': 'looked-after-child',
+    sequence: '7',
+    reason: REASON,
+    ...typed,
+  });
+const mappingOf = async (authority = 'ZZ101') =>
+  (await service.store.intakeState(ods(authority))).columns;
+
+test('a file’s own headings are proposed, chosen and kept, and what the file would do is shown', async () => {
+  const page = await choose(ours, EXPORT);
+  expect([page.status, page.heading]).toEqual([200, COLUMNS.choose]);
+  // The form of the values alone, and headings as text.
+  expect(page.text).not.toMatch(/999000|Examplename|<b>Surname/);
+  expect(wordsOf(page)).toContain('##########');
+  expect(wordsOf(page)).toContain('CLA - s20');
+  expect(await mappingOf()).toEqual({ columns: {}, planTypes: {}, linesAbove: 0 });
+
+  const kept = await save(ours, page);
+  expect(kept.status).toBe(303);
+  const mapping = await mappingOf();
+  expect(mapping).toEqual({
+    columns: {
+      nhs_number: 'NHS No.',
+      date_of_birth: 'DOB',
+      plan_type: 'Case class',
+      start_date: 'Date started',
+      end_date: 'Date ended',
+      delete_date: null,
+      local_id: 'Person ID',
+    },
+    planTypes: { 'CLA - s20': 'looked-after-child' },
+    linesAbove: 1,
+  });
+  const at = kept.headers.get('location') ?? '';
+  expect(at).toMatch(/^\/council\/upload\//);
+  await until(
+    async () => wordsOf(await ours.get(at)).includes('add 2 plans'),
+    'what the file would do',
+  );
+  expect((await service.events()).findLast(({ type }) => type === 'authority-set')).toMatchObject({
+    detail: { authority: 'ZZ101', fields: 'columns', reason: REASON },
+  });
+  // Sent twice, it leads to the same, and does nothing twice.
+  const again = await save(ours, page, { 'type-0': 'child-protection-plan' });
+  expect(again.headers.get('location')).toBe(at);
+  expect(await mappingOf()).toEqual(mapping);
+
+  const first = await ours.get(PATH);
+  expect(wordsOf(first)).toContain('NHS No.');
+  const reset = await ours.post(`${PATH}/reset`, {
+    ...hiddenOf(first, `${PATH}/reset`),
+    reason: REASON,
+  });
+  expect(reset.status).toBe(303);
+  expect(await mappingOf()).toEqual({ columns: {}, planTypes: {}, linesAbove: 0 });
+});
+
+test('what is chosen wrongly is said at its field, and nothing is kept', async () => {
+  const visitor = await as('ZZ102');
+  const page = await choose(visitor, EXPORT);
+  const faults: [Record<string, string>, string][] = [
+    [{ 'column-nhs_number': '' }, 'column-nhs_number'],
+    [{ 'column-nhs_number': '99' }, 'column-nhs_number'],
+    [{ 'column-start_date': '1' }, 'column-start_date'],
+    [{ 'column-plan_type': '0' }, 'type-0'],
+    [{ sequence: 'seven' }, 'sequence'],
+    [{ reason: ' ' }, 'reason'],
+  ];
+  for (const [typed, field] of faults) {
+    const wrong = await save(visitor, page, typed);
+    expect([wrong.status, wrong.text.includes(`href="#${field}"`)], field).toEqual([400, true]);
+  }
+  expect(await mappingOf('ZZ102')).toEqual({ columns: {}, planTypes: {}, linesAbove: 0 });
+});
+
+test.each([
+  ['an empty file', ''],
+  ['XML', '<File/>'],
+  ['a compressed file', new Uint8Array([0x1f, 0x8b, 8, 0])],
+  ['a workbook', new Uint8Array([0x50, 0x4b, 3, 4, 0, 0, 0])],
+  ['no headings', 'a;b;c;d;e\n1;2;3;4;5\n'],
+])('%s says so at the field and leaves no file', async (_what, content) => {
+  const page = await choose(ours, content, '../../etc/passwd');
+  expect(page.status).toBe(400);
+  expect(page.text).toContain('href="#file"');
+});
+
+test('nobody keeps columns with a file or a form of somebody else’s', async () => {
+  const page = await choose(ours, EXPORT);
+  const other = await as('ZZ102');
+  const stolen = await save(other, page);
+  expect([stolen.status, stolen.heading]).toEqual([403, DESK.untrusted]);
+  const forged = await save(ours, page, { file: '../../../etc/passwd' });
+  expect(forged.status).toBe(403);
+});
