@@ -15,7 +15,7 @@ import { backPath } from '../pages/pages.ts';
 import { createCookies } from '../pages/session/cookies.ts';
 import { createForms } from '../pages/session/forms.ts';
 import { openSealer } from '../pages/session/seal.ts';
-import { createSessions, LONGEST_MS } from '../pages/session/sessions.ts';
+import { createSessions, LONGEST_MS, type SignedIn } from '../pages/session/sessions.ts';
 import { createVisits } from '../pages/session/visits.ts';
 import { openProvider, type Provider } from '../pages/sign-in/openid.ts';
 import { statesTogether } from '../pages/sign-in/provider-health.ts';
@@ -109,6 +109,8 @@ export async function startBrowsers(
     providers.filter(({ demoOnly }) => !demoOnly || isDemo());
   const cookies = createCookies(() => (PUBLIC_URL ?? scheme).startsWith('https'));
   const blocked = (userKey: string): boolean => readiness.blocked.has(userKey);
+  const revoked = ({ issuer, user, client }: Pick<SignedIn, 'issuer' | 'user' | 'client'>) =>
+    identities.revocations?.has({ issuer, user, client, jti: undefined }) === true;
   const assets = readAssets();
   const frame: Frame = createFrame(assets, isDemo);
   return {
@@ -132,8 +134,7 @@ export async function startBrowsers(
       isProvider: (id) =>
         id === DEMO_PROVIDER ? isDemo() : believed().some((provider) => provider.id === id),
       blocked,
-      revoked: ({ issuer, user, client }) =>
-        identities.revocations?.has({ issuer, user, client, jti: undefined }) === true,
+      revoked,
     }),
     providers: believed,
     canChangeRole: (id: string) =>
@@ -141,6 +142,7 @@ export async function startBrowsers(
     organisations: () => organisationsOf(identities, admissionContext.isDemo()),
     registeredOnly: () => !isDemo(),
     blocked,
+    revoked,
     take: admissionContext.take,
     log,
     /** What they say in `/_status`. */

@@ -70,7 +70,7 @@ export type SessionDependencies = {
   isProvider: (id: string) => boolean;
   blocked: (userKey: string) => boolean;
   /** Revoked by file: a user or a client. */
-  revoked: (session: Session) => boolean;
+  revoked: (of: Pick<SignedIn, 'issuer' | 'user' | 'client'>) => boolean;
   now?: () => number;
 };
 

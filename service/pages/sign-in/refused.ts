@@ -32,6 +32,7 @@ export function signInRefusalOf(code: ErrorCode): SignInRefusal | undefined {
     case 'organisation-not-care':
       return 'not-care';
     case 'user-blocked':
+    case 'token-revoked':
       return 'blocked';
     default:
       return undefined;

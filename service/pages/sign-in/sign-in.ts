@@ -58,6 +58,8 @@ export type SignInDependencies = {
   organisations: () => ReadonlyMap<string, Organisation>;
   registeredOnly: () => boolean;
   blocked: (userKey: string) => boolean;
+  /** Revoked by file: a user or a client. */
+  revoked: (of: Pick<SignedIn, 'issuer' | 'user' | 'client'>) => boolean;
   noteRefusal: NoteRefusal;
   sampled: Pick<SampledLog, 'log'>;
   now?: () => number;
@@ -128,6 +130,7 @@ export function createSignIn(dependencies: SignInDependencies) {
     organisations,
     registeredOnly,
     blocked,
+    revoked,
     noteRefusal,
     sampled,
     now = Date.now,
@@ -231,6 +234,8 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     if (blocked(callerOf(signedIn).userKey)) {
       return notLetIn(incoming, signedIn, provider, 'user-blocked', sent);
     }
+    // A session of theirs would be over at once.
+    if (revoked(signedIn)) return notLetIn(incoming, signedIn, provider, 'token-revoked', sent);
     if (access.kind === 'refused' && home === undefined) {
       return notLetIn(incoming, signedIn, provider, access.code, sent);
     }

@@ -50,6 +50,7 @@ beforeAll(async () => {
   const baseUrl = `http://127.0.0.1:${port}`;
   cis2.open(`${baseUrl}/sign-in/cis2/back`);
   await writeFile(join(dataDir, 'secret'), CLIENT_SECRET);
+  await writeFile(join(dataDir, 'revocations.json'), '[]');
   const provider = {
     id: 'cis2',
     name: 'NHS Care Identity',
@@ -71,6 +72,8 @@ beforeAll(async () => {
       PUBLIC_URL: baseUrl,
       SIGN_IN_FILE: join(dataDir, 'sign-in.json'),
       ORGANISATIONS_FILE: await writeOrganisations(),
+      REVOCATIONS_FILE: join(dataDir, 'revocations.json'),
+      REREAD_SECONDS: '0.05',
     },
     authorities: [{ code: 'ZZ101', name: 'Northmoor Council', rows: [{ nhsNumber: PLAN }] }],
   });
@@ -265,6 +268,18 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     );
     const again = await signIn(createVisitor(service.baseUrl), sub);
     expect(again.heading).toBe(SIGN_IN_REFUSED.blocked);
+  });
+
+  test('a user who is revoked by file, with a page and no way round in circles', async () => {
+    const sub = somebody();
+    const path = join(dataDir, 'revocations.json');
+    await writeFile(path, JSON.stringify([{ issuer: cis2.issuer, user: sub }]));
+    let page: Visit | undefined;
+    await until(async () => {
+      page = await signIn(createVisitor(service.baseUrl), sub);
+      return page.status === 403;
+    }, 'the revocation');
+    expect(page?.heading).toBe(SIGN_IN_REFUSED.blocked);
   });
 
   test('the provider refuses', async () => {
