@@ -133,7 +133,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   ],
   [
     'days of a report',
-    constant('service/cli/audit-report.ts', 'REPORTED_DAYS'),
+    constant('service/audit/search/report.ts', 'REPORTED_DAYS'),
     [['docs/audit.md', /the others the last (\w+) days/]],
   ],
   [

@@ -6,8 +6,9 @@ import { createCommits } from '#service/audit/copy/commits.ts';
 import { CopyAway } from '#service/audit/copy/place.ts';
 import { s3Place } from '#service/audit/copy/s3-place.ts';
 import { runLostDisks } from '../failover/lost-disks.ts';
+import { freePort } from '../support/ports.ts';
 import { testFolder, until } from '../support/service.ts';
-import { absent, type Finding, freePort, run } from './tools.ts';
+import { absent, type Finding, run } from './tools.ts';
 
 /** A server of the S3 protocol. */
 const VERSION = 'v1.8.0';

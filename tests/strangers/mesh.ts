@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type MadeUpRecord, startMadeUpPds } from '#loaders/synthetic/made-up-pds.ts';
 import { keyPair } from '../support/pds.ts';
+import { freePort } from '../support/ports.ts';
 import { root } from '../support/processes.ts';
 import { startTestService, testFolder, until } from '../support/service.ts';
 import { fileXml, person, planOf, upload } from '../support/upload-model.ts';
-import { absent, type Finding, freePort, judged, lastLines, type Ran, run } from './tools.ts';
+import { absent, type Finding, judged, lastLines, type Ran, run } from './tools.ts';
 
 /** The NHS's own sandbox and client of MESH. */
 const SANDBOX = '1.0.137';

@@ -1,8 +1,6 @@
 import { type ExecFileException, execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { root } from '../support/processes.ts';
 
@@ -33,16 +31,6 @@ export function run(
       },
     );
   });
-}
-
-/** Of loopback, for a program that has to be told one. */
-export async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const address = listener.address();
-  listener.close();
-  await once(listener, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 export const lastLines = (text: string, lines = 30): string =>

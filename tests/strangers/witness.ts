@@ -8,9 +8,10 @@ import { parseCheckpoint, signCheckpoint } from '#service/audit/tlog/checkpoint.
 import { EMPTY_ROOT, toBase64 } from '#service/audit/tlog/hash.ts';
 import { makeSigner, parseSigner, parseWitnessKey, splitNote } from '#service/audit/tlog/note.ts';
 import { addCheckpoint } from '#service/audit/witness/add-checkpoint.ts';
+import { freePort } from '../support/ports.ts';
 import { root, run as runCpFlags } from '../support/processes.ts';
 import { startTestService, type TestService, testFolder, until } from '../support/service.ts';
-import { absent, type Finding, freePort, type Ran, run } from './tools.ts';
+import { absent, type Finding, type Ran, run } from './tools.ts';
 
 const VERSION = 'v0.6.1';
 const TOOL = `litewitness ${VERSION}`;

@@ -12,6 +12,7 @@ import type { StoreAddress } from '#store/connection/address.ts';
 import type { RedisRole, RedisUsers } from '#store/connection/embedded/data-folder.ts';
 import { redisAcl } from '#store/connection/embedded/settings.ts';
 import { findRedisServer } from '#store/connection/redis-binary.mjs';
+import { freePort } from './ports.ts';
 import { until } from './test-store.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -106,16 +107,6 @@ async function startGate(host: string, target: number, passes: (from: End | unde
   };
 }
 type Gate = Awaited<ReturnType<typeof startGate>>;
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A server process that is started, stopped and started again. */
 export function createProcess(binary: string, args: readonly string[], log: string) {

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -47,16 +46,6 @@ export const run = (
 ): Promise<Ended> => cpFlags(args, environment, root, input).ended;
 
 const demoSchema = z.object({ baseUrl: z.string(), tokens: z.record(z.string(), z.string()) });
-
-/** A port that is free now: the address of the service is part of its settings. */
-export async function freePort(): Promise<number> {
-  const probe = createServer();
-  const port = await new Promise<number>((resolve) => {
-    probe.listen(0, '127.0.0.1', () => resolve((probe.address() as AddressInfo).port));
-  });
-  await new Promise((resolve) => void probe.close(resolve));
-  return port;
-}
 
 /** Starts `serve` and waits until it says where it answers. */
 export async function startServing(

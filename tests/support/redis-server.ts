@@ -1,23 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connectStore } from '#store/connection/connection.ts';
 import { findRedisServer } from '#store/connection/redis-binary.mjs';
+import { freePort } from './ports.ts';
 import { until } from './test-store.ts';
 
 const CONFIGURATION = fileURLToPath(new URL('../../store/redis.conf', import.meta.url));
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** A redis-server on a port and a folder of its own, without users, as others are run that REDIS_URL names. */
 export async function startRedisServer() {
@@ -37,10 +29,16 @@ export async function startRedisServer() {
     // A file of its own, which `CONFIG REWRITE` may change.
     const file = join(folder, 'redis.conf');
     writeFileSync(file, `include ${CONFIGURATION}\n`, { flag: 'a' });
-    const own = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder];
-    const args = [file, ...own, '--maxmemory', '128mb', '--repl-diskless-sync-delay', '0'];
+    const placed = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder];
+    const args = [file, ...placed, '--maxmemory', '128mb', '--repl-diskless-sync-delay', '0'];
     child = spawn(binary, args, { stdio: 'ignore' });
-    await until(async () => (await admin.ping().catch(() => '')) === 'PONG', 'Redis answering');
+    const own = `process_id:${child.pid}\r`;
+    await until(
+      async () =>
+        (await admin.ping().catch(() => '')) === 'PONG' &&
+        (await admin.info('server')).includes(own),
+      'our own Redis answering',
+    );
   }
   async function kill(): Promise<void> {
     const gone = new Promise((resolve) => child.once('exit', resolve));

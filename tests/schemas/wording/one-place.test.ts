@@ -11,7 +11,7 @@ const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
 const SENTENCE = /(['"`])([A-Z](?:(?!\1)[^\\\n]|\\.)*? (?:(?!\1)[^\\\n]|\\.)*[.!?])\1/g;
 /** What a fault of the program says, and what describes a metric or an address. */
 const NOT_FOR_READERS = /(?:new Error\(|description:|summary:)\s*$/;
-const SQL = /^(?:SELECT|UPDATE|DELETE|INSERT|PRAGMA|CREATE) /;
+const SQL = /^(?:SELECT|UPDATE|DELETE|INSERT|PRAGMA|CREATE|VACUUM) /;
 /** A setting that cannot be used is named first; `schemas/configuration.ts` has most of these. */
 const OF_A_SETTING = /^[A-Z_]+(?:, [A-Z_]+)*: /;
 

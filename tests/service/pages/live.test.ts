@@ -10,7 +10,8 @@ import { publicHalf, readClientProof } from '#service/pages/sign-in/client-keys.
 import { findBrowser, openPage, startBrowser } from '../../support/browser.ts';
 import { certify } from '../../support/certificates.ts';
 import { type Cis2, CLIENT_ID, startCis2, throughCis2 } from '../../support/cis2.ts';
-import { cpFlags, freePort } from '../../support/processes.ts';
+import { freePort } from '../../support/ports.ts';
+import { cpFlags } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, testFolder, until } from '../../support/service.ts';
 import {

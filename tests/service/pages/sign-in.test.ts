@@ -16,7 +16,7 @@ import {
   startCis2,
   throughCis2,
 } from '../../support/cis2.ts';
-import { freePort } from '../../support/processes.ts';
+import { freePort } from '../../support/ports.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
   role,

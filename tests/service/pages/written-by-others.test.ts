@@ -11,7 +11,7 @@ import {
   startCis2,
   throughCis2,
 } from '../../support/cis2.ts';
-import { freePort } from '../../support/processes.ts';
+import { freePort } from '../../support/ports.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
 import {

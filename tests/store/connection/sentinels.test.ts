@@ -9,7 +9,8 @@ import { placeOf, type StoreAddress } from '#store/connection/address.ts';
 import { connectStore, openSentinels, whenReady } from '#store/connection/connection.ts';
 import { findRedisServer } from '#store/connection/redis-binary.mjs';
 import { certify } from '../../support/certificates.ts';
-import { createProcess, freePort, startMachines } from '../../support/machines.ts';
+import { createProcess, startMachines } from '../../support/machines.ts';
+import { freePort } from '../../support/ports.ts';
 import { until, WAIT_MS } from '../../support/test-store.ts';
 
 let folder: string;
