@@ -18,7 +18,7 @@ export const OPERATOR = {
   since: (time: string) => `Since ${time}.`,
   whatToDo: 'What to do',
   choose: 'Choose one of them',
-  numberInText: 'Leave out whatever looks like an NHS number: ten digits',
+  numberInText: 'Leave out anything that looks like an NHS number (ten digits)',
   named: (problem: string) => `The name ${problem}`,
   failed: 'It was not done',
 } as const;
@@ -31,9 +31,9 @@ export const ANSWERING = {
   none: 'No lookup is answered',
   unknown: 'It is not known whether lookups are answered',
   noneThen:
-    'Whoever looks a child up now reads “Could not check”. Tell the care settings that this is not a “no”, and that they must ring the council where the child lives.',
+    'Clinicians who look a child up now read “Could not check”. Tell the care settings that this is not a “no”, and that they must ring the council where the child lives.',
   someThen:
-    'Whoever is sent to one of these processes reads “Could not check”. Take them out of the load balancer until they are well.',
+    'Clinicians who are sent to one of these processes read “Could not check”. Take these processes out of the load balancer until they answer.',
   unknownThen:
     'Processes report here every ten seconds, and none that answers lookups has done so. Look at their addresses /_status.',
   levels: { stops: 'Stops lookups', partly: 'Stops some lookups', warns: 'See to this' },
@@ -111,19 +111,19 @@ export const HELD = {
   part: (rows: number, leftOut: number) =>
     `${count(rows, 'row')}${leftOut === 0 ? '' : `, and ${count(leftOut, 'row')} to take away,`} ${rows + leftOut === 1 ? 'waits' : 'wait'}; the rest is applied.`,
   untraced: (records: number) => `${count(records, 'record')} wait to be traced.`,
-  decide: 'What is to become of it?',
+  decide: 'What do you want to do with it?',
   release: 'Let it through',
   releaseHint:
-    'It is decided on again against what is held now. What it ends or deletes is then no longer shown as in force.',
+    'It is compared with what is held now, and applied. Plans that it ends or deletes are then no longer shown as in force.',
   discard: 'Discard it',
-  discardHint: 'What waits is not applied. Plans go on being shown.',
+  discardHint: 'What waits is not applied. Plans are still shown.',
   confirmedBy: 'Who at the council confirmed this?',
-  confirmedByHint: 'Name and job. It stands in the audit.',
+  confirmedByHint: 'Name and job. It goes into the audit.',
   confirmedByMissing: 'Enter who at the council confirmed this',
   submit: 'Decide',
   underWay: 'It is being done',
   underWayThen: 'A large file takes minutes. Look again.',
-  became: 'What became of it',
+  became: 'Result',
   nothingWaits: 'Nothing of this file waits',
   nothingWaitsThen:
     'It was discarded, was replaced by a file with the same number, or was never held.',
@@ -154,7 +154,7 @@ export const MESSAGES = {
   sentTimes: (attempt: number) => `, sent ${attempt} times`,
   more: (more: number) => `${count(more, 'more message')} not shown: cp-flags mesh list --all`,
   unfetched: (id: string, detail: string) => `Message ${id} is not fetched: ${detail}`,
-  decide: 'What is to become of it?',
+  decide: 'What do you want to do with it?',
   resend: 'Send it again',
   resendHint: 'It goes out again under a new id. Its recipient may get it twice.',
   drop: 'Give it up',
@@ -165,7 +165,7 @@ export const MESSAGES = {
   counts: (read: number, behind: number, unwritten: number) =>
     `${count(read, 'event')} of the audit read, ${behind} to read; ${count(unwritten, 'notification')} to be written.`,
   oldest: (time: string) =>
-    `The oldest access of which no council is notified yet is from ${time}.`,
+    `The oldest access that no council has been notified of is from ${time}.`,
   unreadable: (events: number) => `${count(events, 'event')} could not be read.`,
   noneWait: 'Every council was notified of every access so far.',
   unwrittenCaption: 'Councils whose notifications wait for the outbox',
@@ -232,7 +232,7 @@ export const RUNNING = {
 
 export const RUNBOOK = {
   title: 'What to do',
-  lead: 'For whoever is on call: what is wrong, what to look at, and what to do.',
+  lead: 'For the person on call: what is wrong, what to look at, and what to do.',
   absent:
     'It was not installed with this service. It is docs/operating/alerts.md in the repository.',
 } as const;

@@ -215,7 +215,7 @@ describe('the last hour of all processes', () => {
     await forget(silent, doubtful);
   });
 
-  test('shows no markup of whoever writes into the figures', async () => {
+  test('shows no markup that somebody else writes into the figures', async () => {
     const minute = keys.figures(minuteOf(Date.now()));
     const instance = randomUUID();
     await service.admin.hset(
