@@ -68,7 +68,7 @@ export const UPLOAD = {
   shownNothing: 'This file would change nothing that is held',
   notYet: 'Nothing has been changed yet.',
   waitsUntil: 'The file waits here for 30 minutes, then it is deleted.',
-  wouldDo: 'It would',
+  wouldDo: 'It would:',
   would: {
     added: (count: number) => `add ${plural(count, 'plan')}`,
     changed: (count: number) => `change ${plural(count, 'plan')}`,
@@ -232,13 +232,11 @@ export const RECONCILE = {
   over: (count: number) =>
     `${plural(count, 'plan')} held here ${count === 1 ? 'is' : 'are'} over and not in your file: do nothing.`,
   results: {
-    differs: 'Differs',
-    'only-here': 'Only here: end it if it is over, or find out why your file leaves it out',
-    'only-there': 'Only in your file: send it',
-    same: 'The same',
-  } as Record<string, string>,
-  columns: ['NHS number', 'Local id', 'Plan', 'Started', 'Result', 'Here', 'In your file', 'Place'],
-  table: 'Plans that are not the same',
+    differs: 'Differ: send them as they are in your case system',
+    'only-here': 'Only here: end them if they are over, or find out why your file leaves them out',
+    'only-there': 'Only in your file: send them',
+  },
+  columns: ['NHS number', 'Local id', 'Plan', 'Started', 'Here', 'In your file', 'Place'],
   download: 'Download all as CSV',
   kept: 'A comparison is kept for 30 minutes.',
   another: 'Compare another file',

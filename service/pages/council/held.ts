@@ -7,7 +7,7 @@ import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, paragraph } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 import { guardedCouncil } from './guarded-council.ts';
 
 export type CouncilHeldDependencies = DeskDependencies & {
@@ -29,7 +29,7 @@ function heldView(
 ${summary([
   [OUTCOME.name, html`<bdi>${acknowledgement.file.name}</bdi>`],
   [OUTCOME.waits, held && OUTCOME.waitsOf(held)],
-  [HELD.since, timeText(since)],
+  [HELD.since, timeOfYearText(since)],
   [
     HELD.reasons,
     reasons.length === 0

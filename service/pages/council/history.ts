@@ -19,7 +19,7 @@ import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
 import { pager, table } from '../desk/parts.ts';
 import { html } from '../html/html.ts';
 import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 import { guardedCouncil } from './guarded-council.ts';
 import { downloads, outcomeDetails, outcomeText, pageOf } from './outcome.ts';
 import { HISTORY_PATH, UPLOAD_PATH } from './upload-view.ts';
@@ -40,7 +40,7 @@ function rowOf({ at, sequence, code, accepted, refused }: ShownEvent) {
   const number = typeof sequence === 'number' && sequence >= 0 ? sequence : undefined;
   const isLoaded = known === 'CPF02' || known === 'CPF03';
   return [
-    timeText(Date.parse(at)),
+    timeOfYearText(Date.parse(at)),
     number !== undefined && isLoaded ? link(filePath(number), String(number)) : number,
     known === undefined ? '' : UPLOAD.answered[known],
     Number(accepted),

@@ -5,7 +5,7 @@ import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { summary } from '../desk/parts.ts';
 import { html } from '../html/html.ts';
 import { heading, paragraph } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 import { freshness } from './freshness.ts';
 import { guardedCouncil } from './guarded-council.ts';
 
@@ -35,7 +35,10 @@ export const councilHome: Mountable<CouncilHomeDependencies> = {
         content: html`${heading(html`<bdi>${title}</bdi>`)}
 <h2 class="nhsuk-heading-m">${COUNCIL.held}</h2>
 ${summary([
-  [COUNCIL.dataAsOf, dataAsOf === undefined ? COUNCIL.neverLoaded : timeText(Date.parse(dataAsOf))],
+  [
+    COUNCIL.dataAsOf,
+    dataAsOf === undefined ? COUNCIL.neverLoaded : timeOfYearText(Date.parse(dataAsOf)),
+  ],
   [COUNCIL.lastFile, sequence === undefined ? undefined : sequence - sequenceOffset],
   [COUNCIL.plans, rows],
 ])}

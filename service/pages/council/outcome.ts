@@ -4,7 +4,7 @@ import { COUNCIL, OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
 import { pager, summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { link, paragraph } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 
 /** Findings on one page. */
 const ON_A_PAGE = 50;
@@ -75,7 +75,7 @@ export function outcomeDetails(
 ): Html {
   const { file, authority, sequence, counts, rows, held, dataAsOf, firstLoad, droppedColumns } =
     acknowledgement;
-  const at = (text: string | undefined) => text && timeText(Date.parse(text));
+  const at = (text: string | undefined) => text && timeOfYearText(Date.parse(text));
   return html`${summary([
     [
       COUNCIL.council,

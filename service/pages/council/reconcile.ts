@@ -143,11 +143,21 @@ const cellsOf = (row: ReconciledRow) => [
   html`<bdi>${row.localId}</bdi>`,
   PLAN_TYPES[row.type].label,
   row.startDate,
-  RECONCILE.results[row.result] ?? row.result,
   sideOf(row, 'here'),
   sideOf(row, 'there'),
   row.place ?? '',
 ];
+
+const RESULTS = ['differs', 'only-here', 'only-there'] as const;
+
+/** Those of some plans that differ in one way, with what to do about it. */
+function resultTable(
+  result: (typeof RESULTS)[number],
+  rows: readonly ReconciledRow[],
+): Html | false {
+  const of = rows.filter((row) => row.result === result);
+  return of.length > 0 && table(RECONCILE.results[result], RECONCILE.columns, of.map(cellsOf));
+}
 
 function comparisonView(
   { compared, counts, rows, problems, file }: Reconciliation,
@@ -157,6 +167,7 @@ function comparisonView(
   const differing = rows.filter(({ result }) => result !== 'same');
   const pages = Math.max(1, Math.ceil(differing.length / ON_A_PAGE));
   const page = Math.min(wanted, pages);
+  const shown = differing.slice((page - 1) * ON_A_PAGE, page * ON_A_PAGE);
   const title = !compared
     ? RECONCILE.notCompared
     : differing.length === 0
@@ -165,7 +176,7 @@ function comparisonView(
   return html`${heading(title)}
 <p><bdi>${file.name}</bdi>. ${compared && RECONCILE.counts(counts)} ${counts.over > 0 && RECONCILE.over(counts.over)}</p>
 <p>${buttonLink(`${path}/csv`, RECONCILE.download)} ${RECONCILE.kept}</p>
-${differing.length > 0 && table(RECONCILE.table, RECONCILE.columns, differing.slice((page - 1) * ON_A_PAGE, page * ON_A_PAGE).map(cellsOf))}
+${RESULTS.map((result) => resultTable(result, shown))}
 ${pages > 1 && paragraph(COUNCIL.page(page, pages))}
 ${pager({
   ...(page > 1 && { newer: `${path}?page=${page - 1}` }),

@@ -1,5 +1,5 @@
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
-import { OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
+import { UPLOAD } from '#schemas/wording/council.ts';
 import type { Preview } from '../../uploads/previews.ts';
 import { secondsLeft } from '../../uploads/progress.ts';
 import { textField } from '../desk/parts.ts';
@@ -141,10 +141,9 @@ export const onward = (): Html =>
 /** A file of which nothing was loaded: what is wrong, and the form to choose another in. */
 export const refusedView = (
   form: UploadForm,
-  details: Html,
+  details: Html | false,
 ): Html => html`${errorSummary(form.errors ?? [])}
 <h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.refusedTitle}</h1>
 ${paragraph(UPLOAD.refusedThen)}
 ${uploadForm(form)}
-<h2 class="nhsuk-heading-m">${OUTCOME.wrong}</h2>
 ${details}`;

@@ -250,9 +250,11 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
           });
         }
         const form = await formOf(at, preview.typed, fieldErrors(acknowledgement));
+        // What is wrong with the whole is said at its field.
+        const hasRecords = acknowledgement.failures.some(({ record }) => record !== undefined);
         return at.page({
           title: `Error: ${UPLOAD.refusedTitle}`,
-          content: refusedView(form, details),
+          content: refusedView(form, hasRecords && details),
         });
       }
       case 'answered': {

@@ -9,6 +9,10 @@ export function timeText(at: number): string {
   return `${iso.slice(11, 16)}${zone} on ${day.format(Date.parse(iso.slice(0, 10)))}`;
 }
 
+/** The same with the year, for what may be long ago: `14:05 on 3 May 2026`. */
+export const timeOfYearText = (at: number): string =>
+  `${timeText(at)} ${londonIso(at).slice(0, 4)}`;
+
 const HOUR_MS = 3_600_000;
 
 /** Whether London's clocks show this time twice. */

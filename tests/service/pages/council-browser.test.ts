@@ -1,22 +1,27 @@
 import { rm } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
-import { LOOKS } from '#schemas/wording/council-looks.ts';
-import { NUMBERS } from '#schemas/wording/council-numbers.ts';
-import { DESK } from '#schemas/wording/desk.ts';
-import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
-import { expectAccessible, findBrowser, openPage, startBrowser } from '../../support/browser.ts';
-import { lookUp, signInAs } from '../../support/pages.ts';
+import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
+import { COUNCIL, HELD, HISTORY, HOLDINGS, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
+import {
+  expectAccessible,
+  findBrowser,
+  NO_BROWSER,
+  openPage,
+  startBrowser,
+} from '../../support/browser.ts';
+import { signInAs } from '../../support/pages.ts';
 import { startServing } from '../../support/processes.ts';
+import { day } from '../../support/rows.ts';
 import { testFolder } from '../../support/service.ts';
+import { fileCsv, person, planOf } from '../../support/upload-model.ts';
 
-/** A council's own acts, in a real Chromium on a small screen, against the demo that `npm start` shows. */
+/** A data officer's week in a real Chromium, against the demo that `npm start` shows; `npm run test:pages` runs it. */
 
 const executable = findBrowser();
+// oxlint-disable-next-line no-console
+if (executable === undefined) console.warn(NO_BROWSER);
 const all = process.env['PAGES'] === 'all';
-const { nhsNumber } = SAMPLE_PEOPLE.onPlan;
-const SMALL = { viewport: { width: 320, height: 800 } };
 
 let browser: Browser;
 let service: Awaited<ReturnType<typeof startServing>>;
@@ -24,7 +29,7 @@ let dataDir: string;
 let baseUrl: string;
 
 beforeAll(async () => {
-  if (executable === undefined) return;
+  if (executable === undefined || !all) return;
   dataDir = await testFolder();
   [service, browser] = await Promise.all([
     startServing(['--demo'], { DATA_DIR: dataDir }),
@@ -38,82 +43,125 @@ afterAll(async () => {
   if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true });
 });
 
-/** In `npm run test:pages` alone: it takes as long as all the rest. */
-const accessible = (page: Page): Promise<void> | undefined =>
-  all ? expectAccessible(page) : undefined;
+const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 
-async function somebody(name: string): Promise<{ page: Page; close: () => Promise<void> }> {
-  const { page, complaints, close } = await openPage(browser, SMALL);
-  await signInAs(page, baseUrl, name);
-  return {
-    page,
-    async close() {
-      expect(complaints).toEqual([]);
-      await close();
-    },
-  };
+/** With what is folded away. */
+async function expectAllAccessible(page: Page): Promise<void> {
+  await page.evaluate('for (const each of document.querySelectorAll("details")) each.open = true');
+  await expectAccessible(page);
 }
-const press = (page: Page, name: string) => page.getByRole('button', { name }).click();
-const open = (page: Page, name: string) =>
-  page.getByRole('link', { name, exact: true }).first().click();
 
-describe.skipIf(executable === undefined)('a council in a browser', () => {
-  test('two of its people take a flag off the wrong child, and a nurse is told that there is no plan', async () => {
-    const officer = await somebody('Carys Demo');
-    await open(officer.page, WITHDRAWALS.title);
-    await accessible(officer.page);
-    await open(officer.page, WITHDRAWALS.begin);
-    await accessible(officer.page);
-    await officer.page.getByLabel(WITHDRAWALS.number).fill(nhsNumber);
-    await press(officer.page, WITHDRAWALS.find);
-    await accessible(officer.page);
-    await officer.page.getByRole('radio').first().check();
-    await officer.page.getByLabel(DESK.reason).fill('typed under the number of a twin');
-    await press(officer.page, WITHDRAWALS.ask);
-    // The number is asked for twice.
-    await officer.page.getByText(WITHDRAWALS.againWrong).first().waitFor();
-    await accessible(officer.page);
-    await officer.page.getByLabel(WITHDRAWALS.again).fill(nhsNumber);
-    await press(officer.page, WITHDRAWALS.ask);
-    await officer.page.getByText(WITHDRAWALS.waiting).waitFor();
-    await accessible(officer.page);
-    const at = officer.page.url();
+const NAME = 'Carys Demo';
+/** The day before the files were made. */
+const csvEnd = day('2026-11-20');
+const code = SAMPLE_AUTHORITIES[0]?.code ?? '';
 
-    const manager = await somebody('Ines Demo');
-    await manager.page.goto(at);
-    await accessible(manager.page);
-    await manager.page.getByLabel(WITHDRAWALS.confirmNumber).fill(nhsNumber);
-    await press(manager.page, WITHDRAWALS.confirmButton);
-    await manager.page.getByText(WITHDRAWAL.standing['in-force']).waitFor();
-    await accessible(manager.page);
+/** A file of the demo's council, with a record that cannot be used. */
+const csvOf = (sequence: number) => ({
+  name: `${code}-${sequence}-202611262130-3.csv`,
+  mimeType: 'text/csv',
+  buffer: Buffer.from(
+    fileCsv({
+      records: [
+        planOf(8_101),
+        planOf(8_102),
+        { ...planOf(8_103), child: person(8_103, { nhsNumber: '9991000012' }) },
+      ],
+    }),
+  ),
+});
 
-    const nurse = await somebody('Amina Demo');
-    await lookUp(nurse.page, baseUrl, { nhsNumber });
-    expect(await nurse.page.locator('h1').innerText()).toMatch(/^No plan found/);
-    for (const each of [officer, manager, nurse]) await each.close();
-  });
+/** Waits until a page that loads itself again has come to its end. */
+async function comeTo(page: Page, title: string): Promise<void> {
+  await page.getByRole('heading', { level: 1, name: title }).waitFor();
+}
 
-  test.skipIf(!all)(
-    'its looks and its numbers are read and changed with keyboard names and no fault of access',
-    async () => {
-      const { page, close } = await somebody('Carys Demo');
-      await accessible(page);
-      await open(page, LOOKS.title);
-      await accessible(page);
-      await open(page, NUMBERS.title);
-      await accessible(page);
-      await page.getByLabel(NUMBERS.emergency).fill('020 7946 0177');
-      await page.getByLabel(DESK.reason).fill('the duty desk has moved');
-      await press(page, NUMBERS.check);
-      await page.getByText('020 7946 0177').waitFor();
-      await accessible(page);
-      await press(page, NUMBERS.save);
-      await page.getByText(NUMBERS.rangWrong).first().waitFor();
-      await accessible(page);
-      await page.getByLabel(NUMBERS.rang).check();
-      await press(page, NUMBERS.save);
-      await page.getByText(NUMBERS.done).waitFor();
-      await close();
-    },
-  );
+describe.skipIf(executable === undefined || !all)('a data officer in a browser', () => {
+  test('sends a file, sees what became of it, and compares, with nothing in the way of anybody', async () => {
+    const { page, complaints, close } = await openPage(browser, {
+      viewport: { width: 320, height: 640 },
+    });
+    await signInAs(page, baseUrl, NAME);
+    expect(await heading(page)).toContain('Northmoor');
+    await expectAllAccessible(page);
+    await page.getByRole('link', { name: UPLOAD.title }).click();
+    await expectAllAccessible(page);
+    // A file that is dropped beside the box is not opened in place of the page.
+    await page.evaluate(
+      `document.querySelector('h1').dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true }))`,
+    );
+    await page.getByRole('button', { name: UPLOAD.submit }).click();
+    expect(await page.getByRole('alert').innerText()).toContain(UPLOAD.choose);
+    await expectAllAccessible(page);
+
+    await page.getByLabel(UPLOAD.file, { exact: true }).setInputFiles(csvOf(2));
+    await page.getByRole('button', { name: UPLOAD.submit }).click();
+    await comeTo(page, UPLOAD.shown);
+    await expectAllAccessible(page);
+    await page.reload();
+    await page.getByRole('button', { name: UPLOAD.send }).click();
+    await comeTo(page, UPLOAD.answered.CPF03);
+    await expectAllAccessible(page);
+
+    await page.goto(`${baseUrl}/council/history`);
+    await expect
+      .poll(async () => {
+        await page.reload();
+        return page.getByRole('link', { name: '2', exact: true }).count();
+      })
+      .toBe(1);
+    await expectAllAccessible(page);
+    await page.getByRole('link', { name: '2', exact: true }).click();
+    await comeTo(page, HISTORY.file(2));
+    await expectAllAccessible(page);
+    const [saved] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'as CSV' }).click(),
+    ]);
+    expect(saved.suggestedFilename()).toBe(`${code}-2.ack.csv`);
+
+    await page.getByRole('link', { name: HELD.title }).click();
+    expect(await heading(page)).toBe(HELD.none);
+    await expectAllAccessible(page);
+    await page.getByRole('link', { name: HOLDINGS.title }).click();
+    await expectAllAccessible(page);
+    const [held] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: HOLDINGS.submit }).click(),
+    ]);
+    expect(held.suggestedFilename()).toContain(`${code}-held-`);
+
+    await page.getByRole('link', { name: RECONCILE.title }).click();
+    await expectAllAccessible(page);
+    await page.getByLabel(UPLOAD.file, { exact: true }).setInputFiles(csvOf(3));
+    await page.getByRole('button', { name: RECONCILE.submit }).click();
+    await comeTo(page, RECONCILE.done);
+    await expectAllAccessible(page);
+    expect(complaints).toEqual([]);
+    await close();
+  }, 120_000);
+
+  test('sends a file without JavaScript, and confirms how many children stop showing a plan', async () => {
+    const { page, close } = await openPage(browser, { javaScriptEnabled: false });
+    await signInAs(page, baseUrl, NAME);
+    await page.goto(`${baseUrl}/council/upload`);
+    const { name, mimeType } = csvOf(3);
+    const ended = { records: [planOf(8_101, { endDate: csvEnd })] };
+    const buffer = Buffer.from(fileCsv(ended));
+    await page.getByLabel(UPLOAD.file, { exact: true }).setInputFiles({
+      name: name.replace('-3.csv', '-1.csv'),
+      mimeType,
+      buffer,
+    });
+    await page.getByRole('button', { name: UPLOAD.submit }).click();
+    await comeTo(page, UPLOAD.shown);
+    await page.getByRole('button', { name: UPLOAD.send }).click();
+    expect(await page.getByRole('alert').innerText()).toContain(UPLOAD.confirmWrong(1));
+    await page.getByLabel(UPLOAD.confirm(1)).fill('1');
+    await page.getByRole('button', { name: UPLOAD.send }).click();
+    await comeTo(page, UPLOAD.answered.CPF02);
+    await page.goto(`${baseUrl}/`);
+    expect(await page.getByText(COUNCIL.held).count()).toBe(1);
+    await close();
+  }, 60_000);
 });
