@@ -27,7 +27,7 @@ import { endInterrupted, keepWhatWaits, resumeUnderLock } from './resume.ts';
 export type { Difference } from '../decide/file.ts';
 export type { CsvMetadata } from '../formats/common/metadata.ts';
 export type { UploadSource } from '../formats/common/source.ts';
-export { LoadFailed } from './load-failed.ts';
+export { AuthorityBusy, LoadFailed } from './load-failed.ts';
 
 export type LoadOptions = {
   /** Folder for spools, made if absent (0700). On the same machine for as long as loads are under way. */

@@ -69,6 +69,8 @@ export const UPLOAD = {
   notYet: 'Nothing has been changed yet.',
   waitsUntil: 'The file waits here for 30 minutes, then it is deleted.',
   wouldDo: 'It would:',
+  otherAtWork:
+    'The file was not sent: another file of your council is being loaded. Send it again in a minute.',
   would: {
     added: (count: number) => `add ${plural(count, 'plan')}`,
     changed: (count: number) => `change ${plural(count, 'plan')}`,

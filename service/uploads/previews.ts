@@ -4,7 +4,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { differFile, LoadFailed, type LoadOptions, loadAsShown } from '#loaders/load/load.ts';
+import {
+  AuthorityBusy,
+  differFile,
+  LoadFailed,
+  type LoadOptions,
+  loadAsShown,
+} from '#loaders/load/load.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import type { Store } from '#store/store.ts';
@@ -62,8 +68,8 @@ const previewSchema = z.strictObject({
   shown: shownSchema.exactOptional(),
   state: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('checking'), ...workSchema }),
-    /** It waits for its sender's word. */
-    z.strictObject({ kind: z.literal('shown') }),
+    /** It waits for its sender's word; `busy` where it was given, and another file was being loaded. */
+    z.strictObject({ kind: z.literal('shown'), busy: z.literal(true).exactOptional() }),
     z.strictObject({ kind: z.literal('sending'), ...workSchema }),
     /** Nothing of it would be loaded: the file is gone. */
     z.strictObject({ kind: z.literal('refused'), acknowledgement: acknowledgementSchema }),
@@ -94,6 +100,7 @@ export type PreviewsDependencies = {
   metrics: Pick<Metrics, 'uploaded'>;
   log: Log;
   now?: () => number;
+  lockWaitMs?: number;
 };
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -114,7 +121,8 @@ function asRefused(acknowledgement: Acknowledgement): Acknowledgement {
  * sender has said that it shall. All processes on a data folder see them, and all is there after a restart.
  */
 export function createPreviews(dependencies: PreviewsDependencies) {
-  const { folder, store, anchor, loads, metrics, log, now = Date.now } = dependencies;
+  const { folder, store, anchor, loads, metrics, log } = dependencies;
+  const { now = Date.now, lockWaitMs = LOCK_WAIT_MS } = dependencies;
   const underWay = new Set<Promise<void>>();
   let receiving = 0;
 
@@ -202,22 +210,27 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       metadata: preview.metadata,
       way: 'page',
       by,
-      lockWaitMs: LOCK_WAIT_MS,
+      lockWaitMs,
       onProgress: (step) => (progress = progressOf(step, preview.sizeBytes, progress)),
+    };
+    const failed = (error: unknown): Ended => {
+      if (error instanceof AuthorityBusy) return { state: { kind: 'shown', busy: true } };
+      log.error('an upload from a page failed', {
+        authority: preview.authority,
+        ...(error instanceof LoadFailed ? { cause: error.message } : errorFields(error)),
+      });
+      return { state: { kind: 'failed', at: kind } };
     };
     const working = (async () => {
       let ended: Ended;
       try {
         ended = await of(options);
       } catch (error) {
-        log.error('an upload from a page failed', {
-          authority: preview.authority,
-          ...(error instanceof LoadFailed ? { cause: error.message } : errorFields(error)),
-        });
-        ended = { state: { kind: 'failed', at: kind } };
+        ended = failed(error);
       }
       clearInterval(timer);
       await saving;
+      if (ended.state.kind === 'shown') await rm(pathOf(id, CLAIMED), { force: true });
       // Before it is said that it is over.
       if (ended.state.kind !== 'shown') await rm(pathOf(id, FILE), { force: true });
       await save(id, { ...preview, ...ended });

@@ -102,7 +102,8 @@ export function shownView(
   { acknowledgement, difference }: NonNullable<Preview['shown']>,
   hidden: Html,
   details: Html,
-  errors: readonly FieldError[] = [],
+  errors: readonly FieldError[],
+  isBusy: boolean,
 ): Html {
   const { added, changed, removed, stops } = difference;
   const { refused } = acknowledgement.counts;
@@ -111,6 +112,7 @@ export function shownView(
   const waiting = waits(acknowledgement);
   return html`${errorSummary(errors)}
 ${errors.length === 0 ? heading(UPLOAD.shown) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.shown}</h1>`}
+${isBusy && html`<p class="cpf-strong">${UPLOAD.otherAtWork}</p>`}
 <p><strong>${UPLOAD.notYet}</strong> ${UPLOAD.waitsUntil}</p>
 ${isNothing ? paragraph(UPLOAD.shownNothing) : html`<p>${UPLOAD.wouldDo}</p>${items([added > 0 && would.added(added), changed > 0 && would.changed(changed), removed > 0 && would.removed(removed), refused > 0 && would.refused(refused)])}`}
 ${waiting !== undefined && html`<p class="cpf-strong">${waiting}</p>`}

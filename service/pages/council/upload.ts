@@ -33,7 +33,11 @@ export type CouncilUploadDependencies = DeskDependencies & {
 };
 
 const MIB = 1_048_576;
-const RELOADED_AFTER_SECONDS = 2;
+const SOON_MS = 20_000;
+
+/** A long load is looked at less often: each look counts against its user's limit. */
+const reloadedAfterSeconds = (beganAt: number): number => (Date.now() - beganAt < SOON_MS ? 2 : 5);
+
 const FORM = 'council-upload';
 const SEND_FORM = 'council-upload-send';
 /** What is said of a file beside its bytes, by field of the form. */
@@ -226,7 +230,7 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         return at.page({
           title: state.kind === 'checking' ? UPLOAD.checking : UPLOAD.sending,
           content: progressView({ ...preview, state }, Date.now()),
-          leave: { afterSeconds: RELOADED_AFTER_SECONDS, to: path },
+          leave: { afterSeconds: reloadedAfterSeconds(state.beganAt), to: path },
           renews: false,
         });
       case 'shown': {
@@ -237,7 +241,14 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         return at.page({
           title: isWrong ? `Error: ${UPLOAD.shown}` : UPLOAD.shown,
           status: isWrong ? 400 : 200,
-          content: shownView(path, shown, hidden, detailsOf(c, shown.acknowledgement), errors),
+          content: shownView(
+            path,
+            shown,
+            hidden,
+            detailsOf(c, shown.acknowledgement),
+            errors,
+            state.busy === true,
+          ),
         });
       }
       case 'refused': {
