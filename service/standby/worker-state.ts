@@ -10,6 +10,7 @@ import { writeDurably } from '../audit/log/log-folder.ts';
 import {
   acknowledgementsFolder,
   anchorFolder,
+  auditCasesFile,
   auditFolder,
   meshFolder,
   noticesFolder,
@@ -52,6 +53,7 @@ export function statePlaces(configuration: Configuration): StatePlaces {
         name: DATABASES.notifications,
         path: join(auditFolder(configuration), 'notifications.sqlite'),
       },
+      { name: 'audit-cases.sqlite', path: auditCasesFile(configuration) },
       ...(ofMesh === undefined ? [] : [{ name: 'mesh.sqlite', path: join(ofMesh, 'mesh.sqlite') }]),
     ],
     folders: [
