@@ -25,6 +25,7 @@ import type { ReadUpload, Refusal, WholeHeader } from '../check/read.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
 import type { Consumption, HeldFile, Journal } from '../spool/journal.ts';
 import type { Spool } from '../spool/spool.ts';
+import { areAdditionsWaiting } from './additions-waiting.ts';
 import { applyBreakers, type BreakerOutcome } from './breakers.ts';
 import {
   type Decided,
@@ -354,14 +355,19 @@ export class FileDecider {
     );
   }
 
-  #consumption({ header, sequence, state, size }: Part): Consumption {
+  #consumption({ header, authority, sequence, state, size }: Part): Consumption {
     const highest = state.authority?.sequence;
     const late = highest !== undefined && sequence < highest;
     const details = late ? undefined : detailsOf(header);
     const proposed = iso(Math.min(header.createdAt, this.#options.receivedAt));
+    const known = state.authority?.dataAsOf;
+    // A full refresh states everything, whatever waits of the files before it.
+    const { closed } = state;
+    const waits =
+      header.full !== true && areAdditionsWaiting(this.#anchor, { authority, sequence, closed });
     return {
       ...(details !== undefined && { details }),
-      dataAsOf: latest(state.authority?.dataAsOf, proposed),
+      dataAsOf: waits && known !== undefined ? known : latest(known, proposed),
       ...(header.full === true && { closed: Math.max(sequence, state.closed) }),
       ...(header.full !== true && highest !== undefined && { size }),
     };

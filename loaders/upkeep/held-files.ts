@@ -19,6 +19,7 @@ import type { Anchor, AnchoredHeldFile } from '#store/trust/anchor.ts';
 import { iso, meaningOfHeld } from '../answers/acknowledge.ts';
 import { applyJournal, ledgerEntry } from '../apply/apply.ts';
 import { Findings } from '../check/findings.ts';
+import { areAdditionsWaiting } from '../decide/additions-waiting.ts';
 import { latest, withSize } from '../decide/file.ts';
 import { decideRecords, rowsLeftOut } from '../decide/records.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from '../load/load-failed.ts';
@@ -266,9 +267,12 @@ async function decideRelease(
   const refused = counts.refused + (held?.records ?? 0) - decided.accepted - waits.records;
   const { details, ...consumed } = consumption;
   const goesOn = waits.records > 0;
-  const dataAsOf = goesOn
-    ? (state.authority?.dataAsOf ?? consumption.dataAsOf)
-    : latest(state.authority?.dataAsOf, consumption.dataAsOf);
+  const known = state.authority?.dataAsOf;
+  const closed = Math.max(state.closed, consumption.closed ?? 0);
+  const isNoFresher = goesOn || areAdditionsWaiting(anchor, { authority, sequence, closed });
+  const dataAsOf = isNoFresher
+    ? (known ?? consumption.dataAsOf)
+    : latest(known, consumption.dataAsOf);
   const code = goesOn && accepted === 0 ? 'CPF04' : refused === 0 && !goesOn ? 'CPF02' : 'CPF03';
   const acknowledgement = final(
     heldFile,

@@ -260,6 +260,31 @@ describe('a file that adds far more than usual', () => {
     await expectReconciled(authority);
   });
 
+  test('makes the data no fresher while it waits, whatever comes after it but a full refresh', async () => {
+    const authority = newAuthority();
+    const freshness = async () => Date.parse((await t.store.authority(authority))?.dataAsOf ?? '');
+    const load = (sequence: number, records: ModelRecord[], createdAt: string, full = false) =>
+      l.load(fileCsv({ records }), {
+        metadata: metadata(records.length, {
+          authority,
+          sequence,
+          createdAt,
+          ...(full && { full }),
+        }),
+      });
+    await loadRecords(authority, 1, children(10));
+    const before = await freshness();
+    const second = await load(2, many(100, 1_001), '2026-11-24T01:00:00Z');
+    expect(second).toMatchObject({ held: { whole: true } });
+    const third = await load(3, [planOf(12)], '2026-11-24T02:00:00Z');
+    expect(third).toMatchObject({ code: 'CPF02' });
+    expect(Date.parse(third.dataAsOf ?? '')).toBe(before);
+    expect(await freshness()).toBe(before);
+    const all = [...children(10), planOf(12), planOf(13)];
+    expect((await load(4, all, '2026-11-24T03:00:00Z', true)).code).toBe('CPF02');
+    expect(await freshness()).toBe(Date.parse('2026-11-24T03:00:00Z'));
+  });
+
   test('keeps what is in doubt about dates of birth until it is let through', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, children(10));

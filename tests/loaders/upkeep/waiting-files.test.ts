@@ -88,8 +88,25 @@ const inForce = async (n: number): Promise<boolean> =>
 const children = (from: number, count: number, differing = {}): ModelRecord[] =>
   Array.from({ length: count }, (_, i) => planOf(from + i, differing));
 const LATER = '202611240300+0000';
+const LATEST = '202611240500+0000';
 
 describe('while PDS is away', () => {
+  test('a later file makes the data no fresher while records of an earlier one wait', async () => {
+    const freshness = async () => (await t.store.authority(A))?.dataAsOf;
+    await load(1, children(1, 4));
+    goAway();
+    await load(2, children(21, 1), LATER);
+    // Of people who were verified before, so that nothing of it waits.
+    const third = await load(3, children(1, 1, { endDate: day('2027-01-05') }), LATEST);
+    expect(third).toMatchObject({ code: 'CPF02', dataAsOf: '2026-11-23T21:30:00.000Z' });
+    expect(await freshness()).toBe('2026-11-23T21:30:00.000Z');
+    comeBack();
+    expect((await takeUp())?.code).toBe('CPF02');
+    expect(waiting()).toEqual([]);
+    await load(4, children(2, 1, { endDate: day('2027-01-05') }), LATEST);
+    expect(await freshness()).toBe('2026-11-24T05:00:00.000Z');
+  });
+
   test('who was verified before and what is deleted goes in, and the rest waits, counted and said', async () => {
     await load(1, children(1, 4));
     goAway();

@@ -1,0 +1,20 @@
+import type { Anchor } from '#store/trust/anchor.ts';
+import { heldFileSchema } from '../spool/journal.ts';
+
+/**
+ * Whether additions of another file of an authority wait: to be traced, or, where a file is held whole, for a
+ * decision. A flag may be among them, so that no file makes the authority's data fresher before.
+ *
+ * @param sequence of the file in hand, with the authority's offset: what is held of it does not count
+ * @param closed below this a full refresh has stated everything anew
+ */
+export const areAdditionsWaiting = (
+  anchor: Pick<Anchor, 'heldFiles'>,
+  { authority, sequence, closed }: { authority: string; sequence: number; closed: number },
+): boolean =>
+  anchor.heldFiles().some((held) => {
+    if (held.authority !== authority || held.sequence === sequence) return false;
+    if (held.sequence < closed) return false;
+    const { whole, untraced } = heldFileSchema.parse(JSON.parse(held.json));
+    return whole || untraced !== undefined;
+  });
