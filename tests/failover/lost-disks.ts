@@ -9,10 +9,12 @@ import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
+import { CommitFile } from '#service/audit/log/commit.ts';
 import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
 import { readKeys } from '#service/audit/seal/keys.ts';
-import { makeSigner } from '#service/audit/tlog/note.ts';
+import { makeSigner, parseSigner } from '#service/audit/tlog/note.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';
+import { parseWitnesses } from '#service/audit/witness/witnesses-file.ts';
 import { NotificationFile } from '#service/notifications/notification-file.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { createStore } from '#store/store.ts';
@@ -25,11 +27,13 @@ import { day, testNumber } from '../support/rows.ts';
 import { claims } from '../support/service.ts';
 import { until } from '../support/test-store.ts';
 import { fileCsv, type ModelRecord, person, planOf } from '../support/upload-model.ts';
+import { startWitness, witnessesText } from '../support/witness.ts';
 
 /**
  * A worker is killed and its disk emptied while it seals, loads, holds a file or notifies, at a moment drawn from a
  * seed, or stands still for longer than its lease, with a second worker standing by on another disk. Whatever was answered, acknowledged or held is there in the
- * end, the log has one history, and authorities were notified of every access.
+ * end, the log has one history, which a witness outside has cosigned throughout, and authorities were notified of
+ * every access.
  */
 
 export type LostDiskOptions = {
@@ -67,13 +71,19 @@ export async function runLostDisks(options: LostDiskOptions) {
   const wrong: string[] = [];
   const { copy = { AUDIT_COPY: join(folder, 'copy') } } = options;
   mkdirSync(join(folder, 'copy'));
-  writeFileSync(keyFile, `${makeSigner('cp-flags/test')}\n`, { mode: 0o600 });
+  const secret = makeSigner('cp-flags/test');
+  writeFileSync(keyFile, `${secret}\n`, { mode: 0o600 });
+  const logKey = parseSigner(secret)?.verifierKey;
+  const witness = await startWitness(() => (logKey === undefined ? [] : [logKey]));
+  const witnesses = witnessesText([witness], 1);
+  writeFileSync(join(folder, 'witnesses'), witnesses);
   const environmentOf = (dataDir: string, role: string): Record<string, string> => ({
     DATA_DIR: dataDir,
     ROLE: role,
     REDIS_URL: redis.url,
     AUDIT_KEY_FILE: keyFile,
     ...copy,
+    AUDIT_WITNESSES: join(folder, 'witnesses'),
     NOTIFICATIONS_WINDOW_MINUTES: '0.01',
   });
   const rooms = ['a', 'b'].map((name) => join(folder, name));
@@ -252,6 +262,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     await Promise.all([lookup.stop(), standsBy.worker.stop()]);
     await atWork.worker.stop();
     await redis.stop();
+    await witness.close();
     await rm(folder, { recursive: true, force: true });
   }
   return { wrong, answered: answered.length };
@@ -271,10 +282,14 @@ export async function runLostDisks(options: LostDiskOptions) {
     const absent = answered.filter((id) => !times.has(id));
     if (absent.length > 0) wrong.push(`${absent.length} answers have no event`);
     if ([...times.values()].some((count) => count > 1)) wrong.push('an event is there twice');
+    await until(() => witness.known.size === sealedRange(log)?.size, 'the witness cosigning all');
+    wrong.push(...CommitFile.contradictionsIfThere(log).map(({ name }) => `${name} contradicts`));
+    const parsed = parseWitnesses(witnesses);
     const signers = await readKeys(keyFile);
     const { findings } = await verifyLog({
       folder: log,
       keys: signers.map(({ verifierKey }) => verifierKey),
+      witnesses: parsed.kind === 'witnesses' ? parsed.witnesses : undefined,
     });
     wrong.push(...findings.map(({ detail }) => detail));
 
