@@ -18,6 +18,7 @@ export const COLUMNS = {
   choose: 'Which column is which?',
   chooseLead:
     'Proposed by the headings and by what the values look like. Check each. The examples show the form of the values alone: X and x for letters, # for digits.',
+  headingsTitle: 'The headings of your file',
   headings: ['Heading', 'What its values look like'],
   none: 'no such column',
   pick: 'choose a heading',

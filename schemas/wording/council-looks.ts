@@ -4,6 +4,7 @@ import type { ATTENDANCES } from '../attendance.ts';
 export const LOOKS = {
   title: 'Who looked at our children',
   lead: 'Every look from unscheduled care that was shown one of your plans, the newest first. A look says that somebody looked, not that the child attended: ring the organisation.',
+  table: 'Looks, the newest first',
   none: 'Nobody has looked at one of your children.',
   noneOfChild: 'Nobody in unscheduled care has looked at a plan of yours for this child.',
   noMore: 'There are no earlier looks.',

@@ -61,6 +61,7 @@ export const WITHDRAWALS = {
   sentAgain:
     'Your case system has sent this plan again since, and it is still not shown. If the withdrawal is right, delete the plan in your case system. If the plan is right, undo the withdrawal.',
   looks: 'Who was shown a plan of yours for this child',
+  looksTable: 'Looks from unscheduled care',
   looksLead:
     'Ring those who may have acted on the wrong flag. Silent reads from planned care are not listed here: the Caldicott Guardian of the organisation that runs this service finds those.',
   failed: 'The service failed in the middle of this',

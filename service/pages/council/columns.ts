@@ -160,7 +160,7 @@ function choosePage(
     status: errors.length > 0 ? 400 : 200,
     content: html`${errorSummary(errors)}${heading(COLUMNS.choose)}${paragraph(COLUMNS.chooseLead)}
 ${table(
-  COLUMNS.choose,
+  COLUMNS.headingsTitle,
   COLUMNS.headings,
   start.headings.map((text, place) => [
     html`<bdi>${text}</bdi>`,

@@ -86,7 +86,7 @@ ${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="
 ${textField({ name: 'child', label: LOOKS.child, hint: LOOKS.childHint, value: child, errors, width: 20 })}
 ${button(LOOKS.show)}</form>
 ${child !== '' && html`<p>${link(PATH, LOOKS.all)}</p>`}
-${looks.entries.length === 0 ? paragraph(none) : looksTable(LOOKS.title, looks.entries)}
+${looks.entries.length === 0 ? paragraph(none) : looksTable(LOOKS.table, looks.entries)}
 ${older !== undefined && (child === '' ? html`<p><a class="nhsuk-link" rel="next" href="${PATH}?before=${older}">${LOOKS.older}</a></p>` : again({ before: older }, LOOKS.older))}
 ${before !== undefined && child === '' && html`<p>${link(PATH, LOOKS.newest)}</p>`}
 ${paragraph(LOOKS.kept)}

@@ -220,6 +220,14 @@ export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
               lockWaitMs: LOCK_WAIT_MS,
             })
           : await askWithdrawal(store, authority, plan, reason.reason, who);
+        if (isUrgent && done.kind === 'withdrawn') {
+          dependencies.log.warn(
+            'a council has withdrawn a flag urgently, on the word of one person',
+            {
+              authority,
+            },
+          );
+        }
         return 'withdrawal' in done
           ? redirect(`${PATH}/${done.withdrawal.id}`)
           : refusedPage(council, done.kind);
@@ -308,7 +316,7 @@ ${standing === 'in-force' && inForceForms(council, found, again)}
 ${
   looks !== undefined &&
   html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.looks}</h2>${paragraph(WITHDRAWALS.looksLead)}
-${looks.entries.length > 0 && looksTable(WITHDRAWALS.looks, looks.entries)}`
+${looks.entries.length > 0 && looksTable(WITHDRAWALS.looksTable, looks.entries)}`
 }
 <p>${link(PATH, WITHDRAWALS.list)}</p>`,
   });

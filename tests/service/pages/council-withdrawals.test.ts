@@ -142,6 +142,7 @@ describe('a flag on the wrong child', () => {
     const at = locationOf(await ask(officer, URGENT, { urgent: 'yes' }));
     expect((await lookedUp(URGENT)).outcome).toBe('not-flagged');
     expect(wordsOf(await manager.get(at))).toContain(WITHDRAWALS.decided.urgent);
+    expect(service.lines.join('\n')).toContain('withdrawn a flag urgently');
     expect((await events()).filter(({ nhsNumber }) => nhsNumber === URGENT)).toMatchObject([
       { act: 'urgent', by: 'Person officer' },
     ]);
