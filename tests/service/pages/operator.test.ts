@@ -17,6 +17,7 @@ import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createFigures } from '#store/figures.ts';
 import { keys } from '#store/keys.ts';
 import { Anchor } from '#store/trust/anchor.ts';
+import { visitorAs } from '../../support/desk.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
 import { loader, ods } from '../../support/upload-loading.ts';
@@ -134,9 +135,9 @@ describe('are we answering', () => {
 });
 
 describe('the last hour of all processes', () => {
-  /** A lookup process beside this one, on the same Redis. */
-  async function startBeside() {
-    const found = await findEmbeddedRedis(service.dataDir);
+  /** A lookup process beside another, on the same Redis. */
+  async function startBeside({ dataDir: of }: TestService = service) {
+    const found = await findEmbeddedRedis(of);
     const dataDir = await testFolder();
     const passwordFile = join(dataDir, 'password');
     await writeFile(passwordFile, found?.users.lookup.password ?? '');
@@ -169,6 +170,22 @@ describe('the last hour of all processes', () => {
     );
     const { text } = await visitor.get('/operator/running');
     expect(text).toMatch(/<code>[0-9a-f-]{36}<\/code>.*lookup.*Ended at/);
+  });
+
+  test('of a worker by itself says that it is not known whether lookups are answered, until a process that answers them reports', async () => {
+    const worker = await startTestService({
+      authorities: [{ code: 'ZZ101' }],
+      environment: { ROLE: 'worker' },
+    });
+    const operator = await visitorAs(worker, { organisation: 'ZZX01', scopes: ['operate'] });
+    const headingNow = async () => (await operator.get('/operator')).heading;
+    await until(async () => (await headingNow()) === ANSWERING.unknown);
+    const beside = await startBeside(worker);
+    await until(async () => (await headingNow()) !== ANSWERING.unknown);
+    await beside.stop();
+    await until(async () => (await headingNow()) === ANSWERING.unknown);
+    await beside.remove();
+    await worker.stopAndRemove();
   });
 
   /** Takes what made-up processes said out again. */
