@@ -322,7 +322,8 @@ export function watchStore(
         redis.hgetall(keys.dataset),
         redis.time(),
         disk(options.dataDir),
-        // Rights that an older version's users lack; nothing else may depend on these three.
+        // Rights that an older version's users lack; nothing else may depend on these three. Whole hashes are read
+        // here: no lookup process may write to any of them, so that none of them can be flooded by one.
         redis.hkeys(keys.blocked).catch(() => undefined),
         redis.get(keys.heartbeat).catch(() => undefined),
         redis.sismember(keys.notInUse(0), '').then(
