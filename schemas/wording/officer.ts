@@ -236,13 +236,17 @@ export const OFFICER_SEAL = {
   sealedOne: '1 event is sealed.',
   sealedElsewhere: 'Another process seals the events. Ask the team that runs this service.',
   youngest: (time: string) => `The last of them was recorded at ${time}.`,
-  waiting: (events: string) => `${events} more wait to be sealed. That takes some seconds.`,
+  waiting: (events: string) =>
+    `${events === '1' ? '1 more waits' : `${events} more wait`} to be sealed. That takes some seconds.`,
   means:
     'Sealed means: anybody who has the public key can see whether one event was changed, removed, added or moved since.',
   neverVerified: 'The whole record has not been verified from this page yet.',
   whole: (events: string, time: string, by: string) =>
     `Nothing was changed: all ${events} events that were sealed by then were verified at ${time}, at the request of ${by}. Each is as it was signed. None is missing, added or out of place.`,
-  since: (events: string) => `${events} events were sealed after that and are not verified yet.`,
+  since: (events: string) =>
+    events === '1'
+      ? '1 event was sealed after that and is not verified yet.'
+      : `${events} events were sealed after that and are not verified yet.`,
   witnessed: (events: string, by: string) =>
     `Outside witnesses have cosigned the first ${events} events: ${by || 'nobody yet'}.`,
   continues: 'The record also continues what was verified the time before.',

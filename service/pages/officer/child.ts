@@ -40,6 +40,7 @@ import {
   reachNote,
   seesText,
 } from './officer.ts';
+import { columnHeading } from './results.ts';
 
 const WORDS = OFFICER_DRAFT;
 const LINES_A_PAGE = 25;
@@ -183,6 +184,10 @@ function lookAtDraft(
 const tableCells = (row: readonly Cell[]): Html[] =>
   row.map((cell) => html`<bdi>${shownCell(cell)}</bdi>`);
 
+/** What is not seen beside the box is in the row. */
+const releaseLabel = (row: readonly Cell[]): Html =>
+  html`<span class="nhsuk-u-visually-hidden">${WORDS.releases(shownCell(row[0] ?? ''))}</span>`;
+
 const LINE = /^line-([0-9]{1,15})$/;
 const lineName = (entry: number): string => `line-${entry}`;
 
@@ -221,13 +226,11 @@ ${
 ${at.hidden(LOOK_FORM)}${typedHidden(here)}
 ${table(
   WORDS.draft,
-  [...columns, ...(open ? [WORDS.release] : [])],
+  [...(open ? [WORDS.release] : []), ...columns.map(columnHeading)],
   rows.map((row, i) => {
     const name = lineName(entries[i] ?? 0);
     const cells = tableCells(row);
-    return open
-      ? [...cells, checkbox(name, WORDS.releases(shownCell(row[0] ?? '')), false)]
-      : cells;
+    return open ? [checkbox(name, releaseLabel(row), false), ...cells] : cells;
   }),
 )}
 ${open && button(WORDS.copy)}
@@ -282,7 +285,7 @@ export const officerCopy: Mountable<OfficerDependencies> = {
         printable: true,
         content: html`${heading(WORDS.copyTitle)}
 <p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.copyLead(part.page)}</p>
-${table(WORDS.copyTitle, columns, lines.map(tableCells))}
+${table(WORDS.copyTitle, columns.map(columnHeading), lines.map(tableCells))}
 <p>${WORDS.copyReleased} ${OFFICER.recordedAs(looked.auditId)}</p>
 <p class="cpf-screen-only">${WORDS.copyNotDelivery}</p>`,
       });

@@ -6,6 +6,10 @@ import { type Html, html } from '../html/html.ts';
 const cellOf = (cell: Cell): Html | string =>
   typeof cell === 'number' ? cell.toLocaleString('en-GB') : html`<bdi>${shownCell(cell)}</bdi>`;
 
+/** A column of the command line as a heading. */
+export const columnHeading = (column: string): string =>
+  column.replace(/^nhs\b/, 'NHS').replace(/^[a-z]/, (letter) => letter.toUpperCase());
+
 /**
  * Rows of the audit as a table, without columns that are empty in all of them.
  *
@@ -18,15 +22,19 @@ export function resultTable(
   entries?: readonly number[],
 ): Html {
   const filled = columns.flatMap((_, i) => (rows.some((row) => row[i] !== '') ? [i] : []));
+  const time = Math.max(0, columns.indexOf('time'));
   const open = (row: readonly Cell[], entry: number | undefined): Html[] =>
     entry === undefined
       ? []
       : [
-          html`<button class="cpf-link-button" type="submit" name="entry" value="${entry}" aria-label="${OFFICER.opens(shownCell(row[0] ?? ''))}">${OFFICER.open}</button>`,
+          html`<button class="cpf-link-button" type="submit" name="entry" value="${entry}" aria-label="${OFFICER.opens(shownCell(row[time] ?? ''))}">${OFFICER.open}</button>`,
         ];
   return table(
     caption,
-    [...filled.map((i) => columns[i] ?? ''), ...(entries === undefined ? [] : [OFFICER.open])],
-    rows.map((row, n) => [...filled.map((i) => cellOf(row[i] ?? '')), ...open(row, entries?.[n])]),
+    [
+      ...(entries === undefined ? [] : [OFFICER.open]),
+      ...filled.map((i) => columnHeading(columns[i] ?? '')),
+    ],
+    rows.map((row, n) => [...open(row, entries?.[n]), ...filled.map((i) => cellOf(row[i] ?? ''))]),
   );
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -5,10 +6,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadFile } from '#loaders/load/load.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
+import { Cases } from '#service/audit/cases/cases.ts';
 import { folderPlace } from '#service/audit/copy/folder-place.ts';
 import { numberPath } from '#service/audit/copy/numbered.ts';
 import type { Place } from '#service/audit/copy/place.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
+import { auditCasesFile } from '#service/files/data-folder.ts';
 import { guardAnchor, keepEpoch } from '#service/standby/guard.ts';
 import { createStateCopy, restoreState } from '#service/standby/state-copy.ts';
 import { statePlaces } from '#service/standby/worker-state.ts';
@@ -91,6 +94,20 @@ test('another machine finds the anchor, the spools it needs in their place there
   expect(commits.retentionHolds()).toHaveLength(1);
   expect(commits.read()?.size).toBe(0);
   commits.close();
+});
+
+test('cases on accesses and their words go with the worker, since no log has them', async () => {
+  const cases = Cases.open(auditCasesFile(here()), () => Promise.resolve());
+  const access = { entry: 1, accessId: randomUUID(), organisation: 'ZZH01', about: 'nurse' };
+  const actor = { key: 'officer', event: { by: 'Otto Officer' } };
+  await cases.open(access, 'inquire', actor, 'Rang the ward');
+  cases.close();
+  await stateCopy().save(EPOCH);
+  await restoreState(place, statePlaces(elsewhere()));
+  const restored = Cases.open(auditCasesFile(elsewhere()), () => Promise.resolve());
+  const [found] = restored.list(undefined, 10).cases;
+  expect(found && restored.steps(found)).toMatchObject([{ words: 'Rang the ward' }]);
+  restored.close();
 });
 
 test('neither a request that arrives late nor a later worker that died at once hides the newest state, and a state that nothing changed is not copied again', async () => {

@@ -1,0 +1,148 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  OFFICER,
+  OFFICER_CASES,
+  OFFICER_DRAFT,
+  OFFICER_EVENT,
+  OFFICER_REPORTS,
+  OFFICER_SEAL,
+} from '#schemas/wording/officer.ts';
+import { findBrowser, NO_BROWSER, openPage, startBrowser } from '../../support/browser.ts';
+import { signInAs } from '../../support/pages.ts';
+import { testNumber } from '../../support/rows.ts';
+import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+
+const executable = findBrowser();
+// oxlint-disable-next-line no-console
+if (executable === undefined) console.warn(NO_BROWSER);
+
+const all = process.env['PAGES'] === 'all';
+const CHILD = testNumber(8401);
+const LONG = `Ünbreakable${'name'.repeat(24)}`;
+
+let browser: Browser;
+let service: TestService;
+
+beforeAll(async () => {
+  if (executable === undefined) return;
+  [service, browser] = await Promise.all([
+    startTestService({ authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }] }),
+    startBrowser(executable),
+  ]);
+  const token = await service.token(claims({ name: LONG }));
+  for (let i = 0; i < 3; i++) await service.lookup({ nhsNumber: CHILD }, { token });
+});
+afterAll(async () => {
+  await browser?.close();
+  await service?.stopAndRemove();
+});
+
+const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
+
+/**
+ * What a machine can find of what keeps people out, and whether the page is wider than a small screen. The longer part
+ * of it is for `npm run test:pages`, but of pages with a table or several forms.
+ */
+async function expectAccessible(page: Page, always = false): Promise<void> {
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
+  if (!all && !always) return;
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+}
+
+/** Which parts of a page are printed. */
+async function printed(page: Page, selector: string): Promise<boolean> {
+  await page.emulateMedia({ media: 'print' });
+  const is = await page.locator(selector).first().isVisible();
+  await page.emulateMedia({ media: 'screen' });
+  return is;
+}
+
+async function answer(page: Page, action: string, fields: Record<string, string>): Promise<void> {
+  const form = page.locator(`form[action="${action}"]`).last();
+  for (const [name, value] of Object.entries(fields)) {
+    const field = form.locator(`[name="${name}"]`);
+    const radio = form.locator(`[name="${name}"][value="${value}"][type="radio"]`);
+    const isList = (await form.locator(`select[name="${name}"]`).count()) > 0;
+    if ((await radio.count()) > 0) await radio.check();
+    else if (isList) await field.selectOption(value);
+    else await field.fill(value);
+  }
+  await form.locator('button[type="submit"]').first().click();
+}
+
+describe.skipIf(executable === undefined)('a Guardian in a browser, on a small screen', () => {
+  test('finds an access, opens a case on it, reports, drafts a copy and verifies, without a barrier or a script', async () => {
+    const { page, complaints, close } = await openPage(browser, {
+      viewport: { width: 320, height: 700 },
+      javaScriptEnabled: true,
+    });
+    const goTo = (path: string): Promise<unknown> => page.goto(`${service.baseUrl}${path}`);
+    await signInAs(page, service.baseUrl, 'Esi Demo');
+    expect(await heading(page)).toBe(OFFICER.search);
+    await expectAccessible(page);
+    await answer(page, '/officer/search', { number: '123' });
+    expect(await page.locator('.nhsuk-error-summary').innerText()).toContain(OFFICER.wrong.number);
+    await expectAccessible(page);
+    await until(async () => {
+      await goTo('/officer');
+      await answer(page, '/officer/search', {
+        number: CHILD,
+        reason: 'complaint 12',
+        type: 'lookup',
+      });
+      return (await page.locator('button[name="entry"]').count()) === 3;
+    }, 'the lookups in the index');
+    expect(await heading(page)).toBe(OFFICER.results);
+    expect(page.url()).not.toContain(CHILD);
+    await expectAccessible(page, true);
+    expect(await printed(page, 'main')).toBe(false);
+
+    await page.locator('button[name="entry"]').first().click();
+    expect(await heading(page)).toBe(OFFICER_EVENT.title);
+    await expectAccessible(page, true);
+    await answer(page, '/officer/cases', { step: 'inquire', words: 'Rang the ward' });
+    expect(await heading(page)).toBe(OFFICER_CASES.case);
+    await expectAccessible(page);
+    await goTo('/officer/cases');
+    expect(await page.locator('tbody tr').count()).toBe(1);
+    await expectAccessible(page);
+
+    await goTo('/officer/reports');
+    await expectAccessible(page);
+    await answer(page, '/officer/reports', { report: 'repeats', reason: 'monthly review' });
+    expect(await heading(page)).toBe(OFFICER_REPORTS.names.repeats);
+    expect(await page.locator('svg.cpf-chart').count()).toBe(1);
+    await expectAccessible(page, true);
+    await goTo('/officer/patterns');
+    await answer(page, '/officer/patterns', { reason: 'monthly review' });
+    expect(await heading(page)).toBe(OFFICER.patterns);
+    await expectAccessible(page);
+
+    await goTo('/officer/child');
+    await expectAccessible(page);
+    const gates = { requester: 'child', protectedFrom: 'no', harm: 'no', abuse: 'no' };
+    await answer(page, '/officer/child', { number: CHILD, reason: 'request 7', ...gates });
+    expect(await heading(page)).toBe(OFFICER_DRAFT.draft);
+    await expectAccessible(page, true);
+    await page.locator('input[name^="line-"]').last().check();
+    await page.getByRole('button', { name: OFFICER_DRAFT.copy }).click();
+    expect(await heading(page)).toBe(OFFICER_DRAFT.copyTitle);
+    await expectAccessible(page);
+    // The copy is what is printed, without who sits at the screen.
+    expect(await printed(page, 'table')).toBe(true);
+    expect(await printed(page, '.cpf-person')).toBe(false);
+
+    await goTo('/officer/seal');
+    await expectAccessible(page);
+    await page.getByRole('button', { name: OFFICER_SEAL.start }).click();
+    await page.getByText('Nothing was changed').waitFor();
+    await expectAccessible(page);
+    await goTo('/officer/blocked');
+    await expectAccessible(page);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+});
