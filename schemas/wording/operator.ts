@@ -27,13 +27,13 @@ export const OPERATOR = {
 export const ANSWERING = {
   all: 'Lookups are answered',
   allAnd: (concerns: number) => `Lookups are answered. ${count(concerns, 'thing')} to see to`,
-  some: 'Some processes do not answer lookups',
+  some: 'Some lookups are not answered',
   none: 'No lookup is answered',
   unknown: 'It is not known whether lookups are answered',
   noneThen:
     'Clinicians who look a child up now read “Could not check”. Tell the care settings that this is not a “no”, and that they must ring the council where the child lives.',
   someThen:
-    'Clinicians who are sent to one of these processes read “Could not check”. Take these processes out of the load balancer until they answer.',
+    'Clinicians who are sent to a process that does not answer read “Could not check”. Take it out of the load balancer until it answers.',
   unknownThen:
     'Processes report here every ten seconds, and none that answers lookups has done so. Look at their addresses /_status.',
   levels: { stops: 'Stops lookups', partly: 'Stops some lookups', warns: 'See to this' },

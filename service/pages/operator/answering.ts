@@ -68,7 +68,8 @@ export function answering({
   const others = processes
     .filter((each) => each.instance !== instance && isForLookups(each))
     .filter(({ state }) => state !== 'silent' && state !== 'ended')
-    .map(({ state }) => state !== 'not-ready');
+    // Within its last minute it did and did not: which came last, its numbers do not say.
+    .flatMap(({ state }) => (state === 'partly' ? [true, false] : [state === 'ready']));
   const all = isOwnReady === undefined ? others : [isOwnReady, ...others];
   if (all.length === 0) return 'unknown';
   if (all.every(Boolean)) return 'all';
