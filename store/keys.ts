@@ -32,6 +32,8 @@ export const keys = {
   /** Of the worker, where the audit log has a second copy. Under the authorities' keys for the same reason. */
   workerLock: 'cpf:authority:{worker}:lock',
   workerFence: 'cpf:authority:{worker}:fence',
+  /** The number of the worker that was at work last. */
+  workerAtWork: 'cpf:authority:{worker}:at-work',
   dataset: 'cpf:dataset',
   open: 'cpf:open',
   /** Which server this is; on its own disk alone. */

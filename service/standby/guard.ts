@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Configuration } from '#schemas/configuration.ts';
 import { COPY } from '#schemas/wording/copy.ts';
 import { readCopyOrder } from '#store/audit-stream/copy-orders.ts';
-import { newestEpoch } from '#store/locks/worker-lease.ts';
+import { workedEpoch } from '#store/locks/worker-lease.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { openPlace, placeSettings } from '../audit/copy/open-place.ts';
 import { CopyAway } from '../audit/copy/place.ts';
@@ -49,12 +49,12 @@ export function guardAnchor(
     anchor,
   });
 
-  /** The number of this data folder's lease. @throws {CopyAway} where another worker has had one since */
+  /** The number of this data folder's worker. @throws {CopyAway} where another one has been at work since */
   async function ownEpoch(): Promise<number> {
-    const [newest, own] = [await newestEpoch(connection), lastEpoch(configuration)];
-    if (newest !== (own ?? 0)) throw new CopyAway(COPY.notTheWorker);
-    if (own === undefined) await keepEpoch(configuration, newest);
-    return newest;
+    const [worked, own] = [await workedEpoch(connection), lastEpoch(configuration)];
+    if (worked !== (own ?? 0)) throw new CopyAway(COPY.notTheWorker);
+    if (own === undefined) await keepEpoch(configuration, worked);
+    return worked;
   }
 
   async function save(all = false): Promise<void> {

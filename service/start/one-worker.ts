@@ -10,7 +10,12 @@ import { readDataset } from '#store/authorities/dataset.ts';
 import { connectionFault } from '#store/connection/connection.ts';
 import { LeaseLost } from '#store/errors.ts';
 import { loadFunctions } from '#store/functions/functions.ts';
-import { takeWorkerLease, type WorkerLease } from '#store/locks/worker-lease.ts';
+import {
+  beginWork,
+  takeWorkerLease,
+  type WorkerLease,
+  workedEpoch,
+} from '#store/locks/worker-lease.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { CopyDamaged, createCommits } from '../audit/copy/commits.ts';
 import { openPlace, type PlaceSettings, placeSettings } from '../audit/copy/open-place.ts';
@@ -104,17 +109,18 @@ async function waitForTurn(
   }
 
   /** What is here has come as far as the worker before, or a sentence why that cannot be said. */
-  async function catchUp({ epoch }: WorkerLease): Promise<string | undefined> {
+  async function catchUp(): Promise<string | undefined> {
+    const held = (await readDataset(connection))?.dataset.id;
+    const worked = await workedEpoch(connection);
+    const own = lastEpoch(configuration);
     // This data folder's worker was the last: nobody can know more, whether the copy is there or not.
-    if (lastEpoch(configuration) === epoch - 1) return undefined;
+    const wasFirst = worked === 0 && held !== undefined && anchoredDataset(configuration) === held;
+    if (own === worked || (own === undefined && wasFirst)) return undefined;
     const order = await readCopyOrder(connection);
     if (order.kind === 'single') return COPY.singleElsewhere;
     await followCopy(logFiles, commits);
     if (await restoreState(place, statePlaces(configuration))) return undefined;
-    const holdsNothing = anchoredDataset(configuration) === undefined;
-    return holdsNothing && (await readDataset(connection)) !== undefined
-      ? COPY.nothingHere
-      : undefined;
+    return held === undefined ? undefined : COPY.nothingHere;
   }
 
   /** Nothing is written into a Redis that holds another dataset than the copy. */
@@ -141,7 +147,7 @@ async function waitForTurn(
       return COPY.standingBy;
     }
     try {
-      const why = await catchUp(taken);
+      const why = await catchUp();
       if (why === undefined) return taken;
       await taken.release();
       return why;
@@ -164,10 +170,11 @@ async function waitForTurn(
   }
 
   async function work(lease: WorkerLease): Promise<OneWorker> {
-    const before = lastEpoch(configuration);
-    await keepEpoch(configuration, lease.newest);
+    const [before, worked] = [lastEpoch(configuration), await workedEpoch(connection)];
+    await keepEpoch(configuration, lease.epoch);
+    await beginWork(connection, lease.epoch);
     log.info(COPY.tookOver(lease.epoch));
-    if (lease.epoch > 1 && before !== lease.epoch - 1) {
+    if (worked > 0 && before !== worked) {
       await appendEvent(connection, {
         type: 'worker-took-over',
         auditId: randomUUID(),
@@ -180,7 +187,6 @@ async function waitForTurn(
     const timer = setInterval(() => {
       renewing ??= lease
         .renew()
-        .then((anew) => (anew ? keepEpoch(configuration, lease.newest) : undefined))
         .catch((error: unknown) => {
           if (!(error instanceof LeaseLost)) return;
           clearInterval(timer);

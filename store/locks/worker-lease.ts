@@ -12,20 +12,26 @@ export type WorkerLease = {
   token: string;
   /** Higher than any worker's before. */
   epoch: number;
-  /** The same, or the number of the newest of those that were taken again. */
-  readonly newest: number;
   /**
-   * Where it has run out and nobody else had it since, it is taken again; true then.
+   * Where it has run out and nobody else had it since, it is taken again.
    *
    * @throws {LeaseLost} where somebody else had it
    */
-  renew(): Promise<boolean>;
+  renew(): Promise<void>;
   release(): Promise<void>;
 };
 
-/** The number of the worker that had the lease last; 0 before the first. */
-export const newestEpoch = async (redis: Redis): Promise<number> =>
-  Number((await redis.get(keys.workerFence)) ?? 0);
+/**
+ * The number of the worker that was at work last; 0 before the first. One that had the lease and found that it lacked
+ * something was not.
+ */
+export const workedEpoch = async (redis: Redis): Promise<number> =>
+  Number((await redis.get(keys.workerAtWork)) ?? 0);
+
+/** From now on this one is at work. */
+export async function beginWork(redis: Redis, epoch: number): Promise<void> {
+  await redis.set(keys.workerAtWork, epoch);
+}
 
 /**
  * `undefined` where another worker has it. One held by a process of this machine that is gone is taken over.
@@ -52,15 +58,11 @@ export async function takeWorkerLease(
   return {
     token,
     epoch,
-    get newest() {
-      return fence;
-    },
     async renew() {
-      if ((await lease?.renew()) === true) return false;
+      if ((await lease?.renew()) === true) return;
       lease = await take(token);
       if (lease?.fence !== fence + 1) throw new LeaseLost();
       fence = lease.fence;
-      return true;
     },
     async release() {
       await lease?.release();

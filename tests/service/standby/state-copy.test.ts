@@ -185,9 +185,9 @@ test('no row of a file is applied before its journal is in the copy, unless a na
 test('a data folder whose worker was replaced changes nothing any more', async () => {
   const redis = await t.connect('worker');
   await keepEpoch(here(), 1);
-  await t.admin.set(keys.workerFence, '1');
+  await t.admin.set(keys.workerAtWork, '1');
   const save = guardAnchor(here(), redis, t.anchor);
   await save?.();
-  await t.admin.set(keys.workerFence, '2');
+  await t.admin.set(keys.workerAtWork, '2');
   await expect(t.anchor.safeguard()).rejects.toThrow('Another worker has taken over');
 });

@@ -1,0 +1,77 @@
+import { mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { keepEpoch } from '#service/standby/guard.ts';
+import { becomeOneWorker, StoppedStandingBy } from '#service/start/one-worker.ts';
+import { openRedis } from '#service/start/redis.ts';
+import { createLog } from '#service/telemetry/log.ts';
+import { createTelemetry } from '#service/telemetry/telemetry.ts';
+import { keys } from '#store/keys.ts';
+import { startRedisServer, type TestRedisServer } from '../../support/redis-server.ts';
+import { testFolder, until } from '../../support/service.ts';
+
+let server: TestRedisServer;
+const steps: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const step of steps.splice(0).toReversed()) await step();
+});
+
+/** A worker of a data folder that waits for its turn, and what it says meanwhile. */
+async function wait(dataDir: string, copy: string) {
+  const configuration = readConfiguration({
+    DATA_DIR: dataDir,
+    REDIS_URL: server.url,
+    AUDIT_COPY: copy,
+  });
+  const log = createLog('silent');
+  const said: string[] = [];
+  const stop = new AbortController();
+  const redis = await openRedis(configuration);
+  steps.push(() => redis.stop());
+  const own: (() => Promise<void> | void)[] = [];
+  const start = {
+    configuration,
+    log,
+    telemetry: createTelemetry(configuration, { version: '0', log }),
+    add: (step: () => Promise<void> | void) => void own.push(step),
+  };
+  const turn = becomeOneWorker(start, redis, {
+    onStandBy: async (why) => void said.push(why),
+    stopped: stop.signal,
+  });
+  steps.push(async () => {
+    stop.abort();
+    await turn.catch(() => undefined);
+    for (const step of own.toReversed()) await step();
+  });
+  return { turn, said, stop, configuration };
+}
+
+test('a worker that lacks something stands by, and keeps the last one from nothing while the copy is away', async () => {
+  server = await startRedisServer();
+  steps.push(() => server.stop());
+  const folder = await testFolder();
+  const copy = join(folder, 'copy');
+  mkdirSync(copy);
+  await server.admin.hset(keys.dataset, {
+    id: '00000000-0000-4000-8000-000000000001',
+    kind: 'demo',
+    createdAt: new Date().toISOString(),
+  });
+  await server.admin.set(keys.workerAtWork, '4');
+  renameSync(copy, `${copy}-away`);
+
+  const another = await wait(join(folder, 'another'), copy);
+  await until(() => another.said.length > 0, 'it standing by');
+  expect(another.said[0]).toContain('is not there');
+
+  const last = await wait(join(folder, 'last'), copy);
+  await keepEpoch(last.configuration, 4);
+  const { lease } = (await last.turn) ?? {};
+  expect(lease?.epoch).toBeGreaterThan(0);
+  expect(await server.admin.get(keys.workerAtWork)).toBe(String(lease?.epoch));
+
+  another.stop.abort();
+  await expect(another.turn).rejects.toThrow(StoppedStandingBy);
+});
