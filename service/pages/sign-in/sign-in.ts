@@ -33,15 +33,11 @@ import {
 import type { Cookies } from '../session/cookies.ts';
 import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
 import type { Sealer } from '../session/seal.ts';
-import {
-  type SessionState,
-  type Sessions,
-  type SignedIn,
-  signedInSchema,
-} from '../session/sessions.ts';
+import { type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
 import { FLOW_LASTS_MS, type Visit, type Visits } from '../session/visits.ts';
 import { limited, type Provider, type Sent } from './openid.ts';
 import { refusedPage, signInRefusalOf } from './refused.ts';
+import { createSignOut } from './sign-out.ts';
 
 export type SignInDependencies = {
   frame: Frame;
@@ -124,7 +120,7 @@ const inEachRole = (
 
 /** Signing in and out: by providers, or in a demo as somebody made up. */
 export function createSignIn(dependencies: SignInDependencies) {
-  const { frame, sealer, cookies, sessions, visits, forms, endings, providers } = dependencies;
+  const { frame, sealer, sessions, visits, forms, endings, providers } = dependencies;
   const {
     isDemo,
     organisations,
@@ -394,77 +390,7 @@ ${button(SIGN_IN.continue)}
     return letIn(incoming, choice.signedIn, provider.name, undefined, visit);
   };
 
-  const signedOutPage = (recorded: boolean, { kind }: SessionState): Response => {
-    const title = recorded ? SIGN_IN.signedOut : SIGN_IN.signOutFailed;
-    return frame({
-      title,
-      // A browser that sent no session may still have one: others' forms come without it.
-      cookies:
-        kind === 'none' ? [] : [cookies.set('session', undefined), cookies.set('visit', undefined)],
-      content: html`${heading(title)}
-${paragraph(recorded ? SIGN_IN.signedOutThen : SIGN_IN.signOutFailedThen)}
-${paragraph(SIGN_IN.signedOutShared)}
-<p>${buttonLink('/sign-in', SIGN_IN.again)}</p>`,
-    });
-  };
-
-  const signOut: Handler = async ({ env }) => {
-    const { incoming } = env;
-    const state = sessions.read(incoming);
-    const form = await readForm(env);
-    const session = 'session' in state ? state.session : undefined;
-    if (session !== undefined && typeof form === 'string') {
-      note(incoming, form, session);
-      return notTaken(form);
-    }
-    const isOurs =
-      session === undefined || typeof form === 'string'
-        ? forms.isSentFromHere(incoming)
-        : forms.isOurs(incoming, form, { form: 'sign-out', owner: session.id });
-    if (!isOurs) {
-      if (session !== undefined) note(incoming, 'form-untrusted', session);
-      return notTaken();
-    }
-    if (session === undefined) return signedOutPage(true, state);
-    const recorded = await sessions.end(session).then(
-      () => true,
-      () => false,
-    );
-    return signedOutPage(recorded, state);
-  };
-
-  const answered = (status: number, body: string): Response =>
-    new Response(body, {
-      status,
-      headers: { 'cache-control': 'no-store', 'content-type': 'application/json' },
-    });
-
-  /** A provider says that a session of it is over. Source: OpenID Connect Back-Channel Logout 1.0. */
-  const loggedOut: Handler = async (c) => {
-    const provider = providerOf(c);
-    const form = await readForm(c.env);
-    const token = typeof form === 'string' ? undefined : form.get('logout_token');
-    const ended = token === undefined ? undefined : await provider?.readLogoutToken(token);
-    if (ended === undefined) return answered(400, '{"error":"invalid_request"}');
-    if (ended === 'unavailable') return answered(503, '{"error":"temporarily_unavailable"}');
-    const { issuer, jti, sid, subject } = ended;
-    try {
-      const ofPerson = subject !== undefined && {
-        // A session of which the provider never said its own id is known by its person alone.
-        of: sid === undefined ? ('subject' as const) : ('subject-without-sid' as const),
-        issuer,
-        subject,
-      };
-      const isNew = await endings.endByToken(JSON.stringify([issuer, jti]), [
-        ...(sid === undefined ? [] : [{ of: 'provider-session' as const, issuer, sid }]),
-        ...(ofPerson === false ? [] : [ofPerson]),
-      ]);
-      return isNew ? answered(200, '{}') : answered(400, '{"error":"invalid_request"}');
-    } catch {
-      return answered(503, '{"error":"temporarily_unavailable"}');
-    }
-  };
-
+  const { signOut, loggedOut } = createSignOut({ ...dependencies, providerOf, note, notTaken });
   return { show, choosePerson, begin, keys, finish, takeRole, signOut, loggedOut };
 }
 

@@ -1,0 +1,103 @@
+import type { IncomingMessage } from 'node:http';
+import type { ErrorCode } from '#schemas/errors.ts';
+import { SIGN_IN } from '#schemas/wording/pages.ts';
+import type { SessionEndings } from '#store/session-endings.ts';
+import type { Handler, RouteContext } from '../../http/route.ts';
+import type { Frame } from '../html/frame.ts';
+import { html } from '../html/html.ts';
+import { buttonLink, heading, paragraph } from '../html/parts.ts';
+import type { Cookies } from '../session/cookies.ts';
+import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
+import type { SessionState, Sessions, SignedIn } from '../session/sessions.ts';
+import type { Provider } from './openid.ts';
+
+type SignOutDependencies = {
+  frame: Frame;
+  cookies: Cookies;
+  sessions: Sessions;
+  forms: Forms;
+  endings: SessionEndings;
+  providerOf: (c: RouteContext) => Provider | undefined;
+  /** Has a refusal recorded. */
+  note: (incoming: IncomingMessage, code: ErrorCode, signedIn: SignedIn | undefined) => void;
+  /** The page of a form that is not taken. */
+  notTaken: (code?: FormRefusal) => Response;
+};
+
+/** Signing out: by the person, or by their provider behind the browser's back. */
+export function createSignOut(dependencies: SignOutDependencies) {
+  const { frame, cookies, sessions, forms, endings, providerOf, note, notTaken } = dependencies;
+
+  const signedOutPage = (recorded: boolean, { kind }: SessionState): Response => {
+    const title = recorded ? SIGN_IN.signedOut : SIGN_IN.signOutFailed;
+    return frame({
+      title,
+      // A browser that sent no session may still have one: others' forms come without it.
+      cookies:
+        kind === 'none' ? [] : [cookies.set('session', undefined), cookies.set('visit', undefined)],
+      content: html`${heading(title)}
+${paragraph(recorded ? SIGN_IN.signedOutThen : SIGN_IN.signOutFailedThen)}
+${paragraph(SIGN_IN.signedOutShared)}
+<p>${buttonLink('/sign-in', SIGN_IN.again)}</p>`,
+    });
+  };
+
+  const signOut: Handler = async ({ env }) => {
+    const { incoming } = env;
+    const state = sessions.read(incoming);
+    const form = await readForm(env);
+    const session = 'session' in state ? state.session : undefined;
+    if (session !== undefined && typeof form === 'string') {
+      note(incoming, form, session);
+      return notTaken(form);
+    }
+    const isOurs =
+      session === undefined || typeof form === 'string'
+        ? forms.isSentFromHere(incoming)
+        : forms.isOurs(incoming, form, { form: 'sign-out', owner: session.id });
+    if (!isOurs) {
+      if (session !== undefined) note(incoming, 'form-untrusted', session);
+      return notTaken();
+    }
+    if (session === undefined) return signedOutPage(true, state);
+    const recorded = await sessions.end(session).then(
+      () => true,
+      () => false,
+    );
+    return signedOutPage(recorded, state);
+  };
+
+  const answered = (status: number, body: string): Response =>
+    new Response(body, {
+      status,
+      headers: { 'cache-control': 'no-store', 'content-type': 'application/json' },
+    });
+
+  /** A provider says that a session of it is over. Source: OpenID Connect Back-Channel Logout 1.0. */
+  const loggedOut: Handler = async (c) => {
+    const provider = providerOf(c);
+    const form = await readForm(c.env);
+    const token = typeof form === 'string' ? undefined : form.get('logout_token');
+    const ended = token === undefined ? undefined : await provider?.readLogoutToken(token);
+    if (ended === undefined) return answered(400, '{"error":"invalid_request"}');
+    if (ended === 'unavailable') return answered(503, '{"error":"temporarily_unavailable"}');
+    const { issuer, jti, sid, subject } = ended;
+    try {
+      const ofPerson = subject !== undefined && {
+        // A session of which the provider never said its own id is known by its person alone.
+        of: sid === undefined ? ('subject' as const) : ('subject-without-sid' as const),
+        issuer,
+        subject,
+      };
+      const isNew = await endings.endByToken(JSON.stringify([issuer, jti]), [
+        ...(sid === undefined ? [] : [{ of: 'provider-session' as const, issuer, sid }]),
+        ...(ofPerson === false ? [] : [ofPerson]),
+      ]);
+      return isNew ? answered(200, '{}') : answered(400, '{"error":"invalid_request"}');
+    } catch {
+      return answered(503, '{"error":"temporarily_unavailable"}');
+    }
+  };
+
+  return { signOut, loggedOut };
+}
