@@ -28,7 +28,7 @@ import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { type Fields, readForm } from '../session/forms.ts';
-import { readFileForm } from './file-form.ts';
+import { receiveFile } from './file-form.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
 import { ownerOf, sentBy } from './upload.ts';
 import { fileField, UPLOAD_PATH } from './upload-view.ts';
@@ -274,17 +274,11 @@ const councilColumns: Mountable<ColumnsDependencies> = {
 const councilColumnsFile: Mountable<ColumnsDependencies> = {
   operation: { method: 'POST', path: PATH, letsIn: 'authority' },
   handler(dependencies) {
-    const { previews, loads, forms, sessions } = dependencies;
+    const { previews, loads, sessions } = dependencies;
     const mib = Math.floor(loads.maxBytes / MIB);
     return guardedCouncil(dependencies, async (c, at) => {
       const { incoming } = c.env;
-      const read = await readFileForm(
-        c.env,
-        loads.maxBytes,
-        (fields) => forms.isOurs(incoming, fields, { form: FILE_FORM, owner: at.session.id }),
-        ({ content, filename }) =>
-          previews.receive(ownerOf(at), content).then((received) => ({ ...received, filename })),
-      );
+      const read = await receiveFile(dependencies, c.env, at, FILE_FORM);
       if (read.kind === 'refused') return { code: read.code };
       const refuse = (error: string, status = 400) =>
         firstPage(dependencies, at, { error, status });

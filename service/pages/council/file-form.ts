@@ -1,9 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpBindings } from '@hono/node-server';
 import { boundaryOf, NotAForm, readParts } from '../../http/multipart.ts';
 import { repeatedHeader } from '../../http/request-head.ts';
 import { openBody } from '../../uploads/body.ts';
+import type { LoadSettings } from '../../uploads/load-settings.ts';
+import type { Previews, Received } from '../../uploads/previews.ts';
 import { FILE_LIMITS } from '../../uploads/request.ts';
-import type { Fields } from '../session/forms.ts';
+import type { Fields, Forms } from '../session/forms.ts';
+import type { AtCouncil } from './guarded-council.ts';
 
 /** A file that was chosen in a form, with the fields that stand before it. */
 export type ChosenFile = { filename: string; content: AsyncIterable<Buffer> };
@@ -20,18 +24,22 @@ const AROUND_BYTES = 64 * 1024;
 /** What is read of a file that is too large, so that its sender's browser gets to the answer. */
 const READ_AT_MOST_TIMES = 4;
 
-/**
- * Reads a form with one file, which is handed on as it comes: nothing of it is kept here.
- *
- * @param maxBytes of a file; of a larger one as much is read as a browser needs to see its answer, and no more
- * @param isOurs judges the fields that come before the file; nothing of the file is taken where it says no
- * @param take is given the file, and reads it to its end
- */
+/** How a form with a file is read. */
+export type FileFormReader<Taken> = {
+  /** Of a file; of a larger one as much is read as a browser needs to see its answer, and no more. */
+  maxBytes: number;
+  /** Judges the fields that come before the file; nothing of the file is taken where it says no. */
+  isOurs: (fields: Fields) => boolean;
+  /** Is given the file, and reads it to its end. */
+  take: (file: ChosenFile) => Promise<Taken>;
+  /** Takes back what was taken of a form that turns out to be none. */
+  drop?: (taken: Taken) => Promise<void>;
+};
+
+/** Reads a form with one file, which is handed on as it comes: nothing of it is kept here. */
 export async function readFileForm<Taken>(
   { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
-  maxBytes: number,
-  isOurs: (fields: Fields) => boolean,
-  take: (file: ChosenFile, fields: Fields) => Promise<Taken>,
+  { maxBytes, isOurs, take, drop }: FileFormReader<Taken>,
 ): Promise<FileForm<Taken>> {
   const { headers } = incoming;
   const boundary = boundaryOf(headers['content-type']);
@@ -46,26 +54,58 @@ export async function readFileForm<Taken>(
   const body = openBody(incoming, outgoing, false, FILE_LIMITS);
   const fields = new Map<string, string>();
   let taken: Taken | undefined;
-  try {
-    for await (const part of readParts(body.stream as AsyncIterable<Buffer>, boundary)) {
+
+  async function read(ofBoundary: string): Promise<FileForm<Taken>> {
+    const untrusted = { kind: 'refused', code: 'form-untrusted' } as const;
+    for await (const part of readParts(body.stream as AsyncIterable<Buffer>, ofBoundary)) {
       if (fields.has(part.name)) return { kind: 'refused', code: 'form-field-repeated' };
       if (part.kind === 'field') {
         fields.set(part.name, part.value);
         continue;
       }
-      if (!isOurs(fields)) return { kind: 'refused', code: 'form-untrusted' };
+      // A second file, under whatever name.
+      if (taken !== undefined || !isOurs(fields)) return untrusted;
       fields.set(part.name, part.filename);
       // A browser sends an empty file without a name where none was chosen.
-      if (part.filename !== '') taken = await take(part, fields);
+      if (part.filename !== '') taken = await take(part);
     }
+    return isOurs(fields) ? { kind: 'read', fields, taken } : untrusted;
+  }
+
+  let form: FileForm<Taken> = { kind: 'cut-short' };
+  try {
+    form = await read(boundary);
   } catch (error) {
-    if (body.problem() !== undefined) return { kind: 'cut-short' };
-    if (error instanceof NotAForm) return { kind: 'refused', code: 'form-untrusted' };
-    throw error;
+    if (body.problem() === undefined) {
+      if (!(error instanceof NotAForm)) throw error;
+      form = { kind: 'refused', code: 'form-untrusted' };
+    }
   } finally {
     body.stream.destroy();
+    if (form.kind !== 'read' && taken !== undefined) await drop?.(taken);
   }
-  return isOurs(fields)
-    ? { kind: 'read', fields, taken }
-    : { kind: 'refused', code: 'form-untrusted' };
+  return form;
 }
+
+/** Reads a form of somebody's session with one file, which is kept among the uploads that wait. */
+export const receiveFile = (
+  {
+    previews,
+    forms,
+    loads,
+  }: { previews: Previews; forms: Forms; loads: Pick<LoadSettings, 'maxBytes'> },
+  env: HttpBindings,
+  { session, authority, caller }: AtCouncil,
+  form: string,
+): Promise<FileForm<Received & { filename: string }>> =>
+  readFileForm(env, {
+    maxBytes: loads.maxBytes,
+    isOurs: (fields) => forms.isOurs(env.incoming, fields, { form, owner: session.id }),
+    take: async ({ content, filename }) => ({
+      ...(await previews.receive({ authority, userKey: caller.userKey }, content)),
+      filename,
+    }),
+    drop: async (received) => {
+      if (received.kind === 'received') await previews.remove(received.id);
+    },
+  });

@@ -117,12 +117,12 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
     }
 
     return guardedCouncil(dependencies, async (c, at) => {
-      const read = await readFileForm(
-        c.env,
-        loads.maxBytes,
-        (fields) => forms.isOurs(c.env.incoming, fields, { form: FORM, owner: at.session.id }),
-        (file) => compare(at, file),
-      );
+      const read = await readFileForm(c.env, {
+        maxBytes: loads.maxBytes,
+        isOurs: (fields) =>
+          forms.isOurs(c.env.incoming, fields, { form: FORM, owner: at.session.id }),
+        take: (file) => compare(at, file),
+      });
       const wrong = (text: string, status = 400) => form(at, status, [{ field: 'file', text }]);
       if (read.kind === 'refused') return { code: read.code };
       if (read.kind === 'cut-short') return wrong(UPLOAD.notRead);

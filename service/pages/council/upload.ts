@@ -12,7 +12,7 @@ import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { type Fields, readForm } from '../session/forms.ts';
-import { readFileForm } from './file-form.ts';
+import { receiveFile } from './file-form.ts';
 import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
 import { outcomeDetails, outcomeText, pageOf } from './outcome.ts';
 import {
@@ -151,20 +151,14 @@ const councilUploadForm: Mountable<CouncilUploadDependencies> = {
 const councilUpload: Mountable<CouncilUploadDependencies> = {
   operation: { method: 'POST', path: UPLOAD_PATH, letsIn },
   handler(dependencies) {
-    const { previews, loads, forms, sessions } = dependencies;
+    const { previews, loads, sessions } = dependencies;
     const { page } = createForm(dependencies);
     const mib = Math.floor(loads.maxBytes / MIB);
     const atFile = (text: string): FieldError[] => [{ field: 'file', text }];
 
     return guardedCouncil(dependencies, async (c, at) => {
       const { incoming } = c.env;
-      const read = await readFileForm(
-        c.env,
-        loads.maxBytes,
-        (fields) => forms.isOurs(incoming, fields, { form: FORM, owner: at.session.id }),
-        ({ content, filename }) =>
-          previews.receive(ownerOf(at), content).then((received) => ({ ...received, filename })),
-      );
+      const read = await receiveFile(dependencies, c.env, at, FORM);
       if (read.kind === 'refused') return { code: read.code };
       if (read.kind === 'cut-short') return page(at, 400, {}, atFile(UPLOAD.notRead));
       const { taken, fields } = read;

@@ -300,6 +300,7 @@ describe('nothing is changed, the file is gone, and a sentence says why, where i
     const file = fileOf(code, 1, [planOf(1)]);
     const other = await visitorAs(service, { organisation: code, scopes: ['upload'] });
     const { token } = hiddenOf(await other.get('/council/upload'), '/council/upload');
+    const before = await readdir(folder());
     for (const options of [
       { fields: { token } },
       { headers: { origin: 'https://elsewhere.example' } },
@@ -309,7 +310,35 @@ describe('nothing is changed, the file is gone, and a sentence says why, where i
       const visit = await choose(file, options);
       expect([visit.status, visit.heading]).toEqual([403, DESK.untrusted]);
     }
-    expect(await waiting(code)).toEqual([]);
+    expect(await readdir(folder())).toEqual(before);
+  });
+
+  test.each([
+    [
+      'a field twice after the file',
+      '--B\r\nContent-Disposition: form-data; name="token"\r\n\r\nx\r\n--B--',
+      400,
+    ],
+    [
+      'a second file',
+      '--B\r\nContent-Disposition: form-data; name="b"; filename="b"\r\n\r\nx\r\n--B--',
+      403,
+    ],
+    ['no end', '--B\r\nContent-Disposition: form-data; name="x', 403],
+  ])('came in a form that has %s', async (_, rest, status) => {
+    const code = await newCouncil();
+    const { token } = hiddenOf(await officer.get('/council/upload'), '/council/upload');
+    const before = await readdir(folder());
+    const visit = await officer.ask('/council/upload', {
+      method: 'POST',
+      headers: {
+        'content-type': 'multipart/form-data; boundary=B',
+        'sec-fetch-site': 'same-origin',
+      },
+      body: `--B\r\nContent-Disposition: form-data; name="token"\r\n\r\n${token}\r\n--B\r\nContent-Disposition: form-data; name="file"; filename="a.xml"\r\n\r\n${fileOf(code, 1, [planOf(1)])}\r\n${rest}`,
+    });
+    expect([visit.status, visit.heading]).toEqual([status, DESK.untrusted]);
+    expect(await readdir(folder())).toEqual(before);
   });
 
   test('does something else by now than it was shown to', async () => {

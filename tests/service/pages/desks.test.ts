@@ -160,6 +160,8 @@ beforeAll(async () => {
     visitors.set(person, visitor);
     if (person !== 'stranger') expect((await visitor.signIn(person)).status).toBe(303);
   }
+  // The history is read from the index of the audit, which is made after the start.
+  await until(async () => (await visitorOf('authority').get('/council/history')).status === 200);
 });
 afterAll(() => service?.stopAndRemove());
 
