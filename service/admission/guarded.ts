@@ -40,7 +40,8 @@ export type GuardedWork<A extends KnownCaller> = (
 
 /**
  * The one skeleton of every route that a token opens: overload, identity, admission, work. A refusal at any
- * of these steps is noted for the audit, and the handler never rejects: a fault is logged and answered.
+ * of these steps is noted for the audit, as is a fault of the work, and the handler never rejects: a fault is logged
+ * and answered.
  *
  * A HEAD is refused. The router would hand it to the handler of GET, and an answer that nobody reads would
  * be on record as one that was.
@@ -53,6 +54,9 @@ export function guarded<A extends KnownCaller>(
   return async function answer(c) {
     const { incoming } = c.env;
     const head = headOf === undefined ? incoming : headOf(incoming);
+    const source = incoming.socket.remoteAddress;
+    /** Who is at work on something of which nothing is on record yet. */
+    let atWork: KnownCaller | undefined;
     try {
       if (incoming.method === 'HEAD') {
         return refuse('method-not-allowed', { ...readRequestIds(head), allow: 'GET' });
@@ -66,16 +70,22 @@ export function guarded<A extends KnownCaller>(
       token?.end(admission.kind === 'refused' ? admission.code : undefined);
       let refused: Omit<Refused, 'api' | 'source'>;
       if (admission.kind === 'admitted') {
+        atWork = admission;
         const outcome = await work(c, admission, trace);
         if (!('code' in outcome)) return outcome;
+        atWork = undefined;
         const { ids, caller } = admission;
         refused = { ...outcome, ids, caller, roleChosen: true };
       } else {
         refused = admission;
       }
-      noteRefusal({ ...refused, api, source: incoming.socket.remoteAddress });
+      noteRefusal({ ...refused, api, source });
       return refuse(refused.code, { ...refused.ids, limit: refused.limit });
     } catch (error) {
+      if (atWork !== undefined) {
+        const { ids, caller } = atWork;
+        noteRefusal({ code: fault.code, ids, caller, roleChosen: true, api, source });
+      }
       const ids = readRequestIds(head);
       fault.log({ ...errorFields(error), ...idFields(ids) });
       return refuse(fault.code, ids);

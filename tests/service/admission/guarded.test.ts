@@ -108,6 +108,15 @@ test.for([
   expect(await response.json()).toMatchObject({ code: 'could-not-check', checked: false });
 });
 
+test.for([
+  ['at once', fail],
+  ['later', () => Promise.reject(new Error('broken'))],
+] as const)('whoever asked is on record where the work fails %s', async ([, work]) => {
+  const { steps, noted } = await ask({ work });
+  expect(steps).toEqual(['overload', 'admit', 'work', 'note', 'fault']);
+  expect(noted).toMatchObject([{ code: 'could-not-check', ids, caller, roleChosen: true }]);
+});
+
 test('a HEAD is refused before anybody asks who sent it, since nobody would read the answer', async () => {
   const { steps, response } = await ask({}, 'HEAD');
   expect(steps).toEqual([]);
