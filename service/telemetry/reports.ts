@@ -96,7 +96,8 @@ export function startReports(options: ReportsOptions) {
   }
 
   const timer = setInterval(() => void report(), REPORTED_EVERY_MS).unref();
-  void report();
+  // One that is starting says nothing of itself yet: nobody is sent to it.
+  if (isReady()) void report();
 
   return {
     report: () => report(),

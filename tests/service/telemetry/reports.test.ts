@@ -18,10 +18,10 @@ beforeAll(async () => {
 afterAll(() => store?.stop());
 
 /** A process that counts as every process does, at a time that the test sets. */
-async function aProcess(as: 'lookup' | 'worker' = 'lookup') {
+async function aProcess(as: 'lookup' | 'worker' = 'lookup', ready = true) {
   const figures = createFigures(await store.connect(as));
   const metrics = createMetrics('http');
-  const state = { now: START, ready: true, failing: [] as string[], away: false };
+  const state = { now: START, ready, failing: [] as string[], away: false };
   const instance = randomUUID();
   const reports = startReports({
     figures: {
@@ -99,6 +99,14 @@ test('what could not be checked while the store was away is seen afterwards, in 
   expect(await of(START + 60_000)).toMatchObject({ reports: 2, ready: 0, couldNotCheck: 2 });
   expect(await of(START + 120_000)).toBeUndefined();
   expect(await of(START + 180_000)).toMatchObject({ reports: 1, ready: 1, couldNotCheck: 0 });
+});
+
+test('a process that is not ready at its start is not said to have left lookups unanswered', async () => {
+  const one = await aProcess('lookup', false);
+  one.state.ready = true;
+  await one.reports.stop();
+  const own = (await said(START)).find(({ instance }) => instance === one.instance);
+  expect(own).toMatchObject({ reports: 1, ready: 1 });
 });
 
 test('requests that were refused for what they said, and those that are no lookup, are no part of how long lookups take', async () => {
