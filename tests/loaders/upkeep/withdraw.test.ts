@@ -16,6 +16,7 @@ import {
 } from '#loaders/upkeep/withdraw.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
+import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 import { day, testNumber } from '../../support/rows.ts';
@@ -399,5 +400,34 @@ test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad']
     expect(await shown(authority)).toBe(true);
     await expectWhole(authority);
     expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+  },
+);
+
+test.each(['appendEvent', 'applyRows', 'changeAuthority'] as const)(
+  'a withdrawal that no replica is known to have at %s is not said to be done, and is done once it is resumed',
+  async (step) => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(1), planOf(2)]);
+    // As where a write was made and not acknowledged by replicas: it is there, and counts as not done.
+    const store: Store = {
+      ...t.store,
+      async [step](...args: never[]) {
+        await (t.store[step] as (...all: never[]) => Promise<unknown>)(...args);
+        throw new NotReplicated(0, 1);
+      },
+    };
+    await expect(
+      withdrawUrgently(store, t.anchor, authority, plan(), why, { ...ADA, now }),
+    ).rejects.toThrow(LoadFailed);
+    const load = t.anchor.loadInProgress(authority);
+    expect(load).toBeDefined();
+    if (load !== undefined) await resumeLoad(t.store, t.anchor, load);
+    expect(await shown(authority)).toBe(false);
+    await expectWhole(authority);
+    const ids = (await eventsOf(authority)).map(({ auditId }) => auditId);
+    expect(new Set(ids).size).toBe(1);
+    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+      { standing: 'in-force' },
+    ]);
   },
 );

@@ -1,0 +1,119 @@
+import { rm } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
+import { LOOKS } from '#schemas/wording/council-looks.ts';
+import { NUMBERS } from '#schemas/wording/council-numbers.ts';
+import { DESK } from '#schemas/wording/desk.ts';
+import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
+import { expectAccessible, findBrowser, openPage, startBrowser } from '../../support/browser.ts';
+import { lookUp, signInAs } from '../../support/pages.ts';
+import { startServing } from '../../support/processes.ts';
+import { testFolder } from '../../support/service.ts';
+
+/** A council's own acts, in a real Chromium on a small screen, against the demo that `npm start` shows. */
+
+const executable = findBrowser();
+const all = process.env['PAGES'] === 'all';
+const { nhsNumber } = SAMPLE_PEOPLE.onPlan;
+const SMALL = { viewport: { width: 320, height: 800 } };
+
+let browser: Browser;
+let service: Awaited<ReturnType<typeof startServing>>;
+let dataDir: string;
+let baseUrl: string;
+
+beforeAll(async () => {
+  if (executable === undefined) return;
+  dataDir = await testFolder();
+  [service, browser] = await Promise.all([
+    startServing(['--demo'], { DATA_DIR: dataDir }),
+    startBrowser(executable),
+  ]);
+  ({ baseUrl } = service);
+});
+afterAll(async () => {
+  await browser?.close();
+  await service?.stop();
+  if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true });
+});
+
+/** In `npm run test:pages` alone: it takes as long as all the rest. */
+const accessible = (page: Page): Promise<void> | undefined =>
+  all ? expectAccessible(page) : undefined;
+
+async function somebody(name: string): Promise<{ page: Page; close: () => Promise<void> }> {
+  const { page, complaints, close } = await openPage(browser, SMALL);
+  await signInAs(page, baseUrl, name);
+  return {
+    page,
+    async close() {
+      expect(complaints).toEqual([]);
+      await close();
+    },
+  };
+}
+const press = (page: Page, name: string) => page.getByRole('button', { name }).click();
+const open = (page: Page, name: string) =>
+  page.getByRole('link', { name, exact: true }).first().click();
+
+describe.skipIf(executable === undefined)('a council in a browser', () => {
+  test('two of its people take a flag off the wrong child, and a nurse is told that there is no plan', async () => {
+    const officer = await somebody('Carys Demo');
+    await open(officer.page, WITHDRAWALS.title);
+    await accessible(officer.page);
+    await open(officer.page, WITHDRAWALS.begin);
+    await accessible(officer.page);
+    await officer.page.getByLabel(WITHDRAWALS.number).fill(nhsNumber);
+    await press(officer.page, WITHDRAWALS.find);
+    await accessible(officer.page);
+    await officer.page.getByRole('radio').first().check();
+    await officer.page.getByLabel(DESK.reason).fill('typed under the number of a twin');
+    await press(officer.page, WITHDRAWALS.ask);
+    // The number is asked for twice.
+    await officer.page.getByText(WITHDRAWALS.againWrong).first().waitFor();
+    await accessible(officer.page);
+    await officer.page.getByLabel(WITHDRAWALS.again).fill(nhsNumber);
+    await press(officer.page, WITHDRAWALS.ask);
+    await officer.page.getByText(WITHDRAWALS.waiting).waitFor();
+    await accessible(officer.page);
+    const at = officer.page.url();
+
+    const manager = await somebody('Ines Demo');
+    await manager.page.goto(at);
+    await accessible(manager.page);
+    await manager.page.getByLabel(WITHDRAWALS.confirmNumber).fill(nhsNumber);
+    await press(manager.page, WITHDRAWALS.confirmButton);
+    await manager.page.getByText(WITHDRAWAL.standing['in-force']).waitFor();
+    await accessible(manager.page);
+
+    const nurse = await somebody('Amina Demo');
+    await lookUp(nurse.page, baseUrl, { nhsNumber });
+    expect(await nurse.page.locator('h1').innerText()).toMatch(/^No plan found/);
+    for (const each of [officer, manager, nurse]) await each.close();
+  });
+
+  test.skipIf(!all)(
+    'its looks and its numbers are read and changed with keyboard names and no fault of access',
+    async () => {
+      const { page, close } = await somebody('Carys Demo');
+      await accessible(page);
+      await open(page, LOOKS.title);
+      await accessible(page);
+      await open(page, NUMBERS.title);
+      await accessible(page);
+      await page.getByLabel(NUMBERS.emergency).fill('020 7946 0177');
+      await page.getByLabel(DESK.reason).fill('the duty desk has moved');
+      await press(page, NUMBERS.check);
+      await page.getByText('020 7946 0177').waitFor();
+      await accessible(page);
+      await press(page, NUMBERS.save);
+      await page.getByText(NUMBERS.rangWrong).first().waitFor();
+      await accessible(page);
+      await page.getByLabel(NUMBERS.rang).check();
+      await press(page, NUMBERS.save);
+      await page.getByText(NUMBERS.done).waitFor();
+      await close();
+    },
+  );
+});
