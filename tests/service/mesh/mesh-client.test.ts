@@ -103,6 +103,21 @@ const POST_OUTBOX = /\/outbox$/;
 const LIST = /\/inbox\?/;
 
 describe('receiving', () => {
+  test('MESH is not told that we have a message before the second copy has it, and it is taken once', async () => {
+    const message = server.put({ data: '<File/>' });
+    let away = true;
+    const client = await open({
+      safeguard: async () => (away ? Promise.reject(new Error('the copy is away')) : undefined),
+    });
+    await step(client).catch(() => undefined);
+    expect(message.status).not.toBe('acknowledged');
+    expect(inInbox()).toHaveLength(2);
+    away = false;
+    await step(client, HOUR);
+    expect(message.status).toBe('acknowledged');
+    expect(inInbox()).toHaveLength(2);
+  });
+
   test('a message is on disk and with the intake before MESH is told that we have it', async () => {
     const message = server.put({ data: '<File/>' });
     let there: string[] = [];
