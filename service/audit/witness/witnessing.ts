@@ -287,8 +287,13 @@ export function startWitnessing(options: WitnessingOptions) {
   function stateNow(): Witnessing {
     commits ??= CommitFile.openIfThere(folder);
     const problem = contradictionProblem(commits?.contradictions() ?? []);
+    const willing = followed.filter(
+      ({ witness, accepted }) => !accepted && quorum.some(({ text }) => text === witness.key.text),
+    );
     const isOld =
-      witnessed === undefined || Date.now() - witnessed.at > WITNESSED_WITHIN_RENEWALS * renewMs;
+      witnessed === undefined ||
+      willing.length < required ||
+      Date.now() - witnessed.at > WITNESSED_WITHIN_RENEWALS * renewMs;
     const asked = followed.every((one) => one.asked);
     const of = quorum.length;
     const isLate = isOld && asked && readNewest() !== undefined;
