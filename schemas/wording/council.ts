@@ -61,8 +61,8 @@ export const UPLOAD = {
     `${percent}% done, ${plural(records, 'record')} so far.`,
   left: (seconds: number) =>
     seconds < 60
-      ? `About ${Math.ceil(seconds)} seconds left.`
-      : `About ${Math.ceil(seconds / 60)} minutes left.`,
+      ? `About ${plural(Math.max(1, Math.ceil(seconds)), 'second')} left.`
+      : `About ${plural(Math.ceil(seconds / 60), 'minute')} left.`,
   reloads: 'This page loads itself again. You may leave it and come back.',
   shown: 'What this file would do',
   shownNothing: 'This file would change nothing that is held',

@@ -8,6 +8,7 @@ import { odsCodeSchema } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import { HELD, HISTORY, HOLDINGS, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
 import { DESK } from '#schemas/wording/desk.ts';
+import { progressView } from '#service/pages/council/upload-view.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
@@ -630,3 +631,24 @@ describe('comparing the case system', () => {
     expect(page.text).not.toContain(testNumber(1));
   });
 });
+
+test.each([
+  ['reading', 0.25, 20_000, 'Reading. 25% done, 1,000 records so far. About 1 minute left.'],
+  ['loading', 0.9, 90_000, 'Loading. 90% done, 1,000 records so far. About 10 seconds left.'],
+  [
+    'checking',
+    0.999,
+    60_000,
+    'Comparing with what is held. 99% done, 1,000 records so far. About 1 second left.',
+  ],
+  // Of what has hardly begun nobody knows how long it takes.
+  ['reading', 0.01, 1_000, 'Reading. 1% done, 1,000 records so far.'],
+])(
+  'a file that is %s says how far it has come, and how long the rest takes: %d',
+  (doing, share, took, words) => {
+    const state = { kind: 'sending', beganAt: 0, share, records: 1_000, doing } as const;
+    const text = String(progressView({ state } as Parameters<typeof progressView>[0], took));
+    expect(text).toContain(`value="${Math.floor(share * 100)}"`);
+    expect(text.replaceAll(/<[^>]*>/g, '').replaceAll(/\s+/g, ' ')).toContain(words);
+  },
+);
