@@ -200,9 +200,11 @@ describe.skipIf(executable === undefined || !all)('in a browser, tried at length
     await signInAs(page, baseUrl);
     await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
     await page.getByRole('link', { name: RESULT.hide }).click();
+    await page.getByRole('heading', { level: 1, name: HIDDEN.heading }).waitFor();
     await page.goBack().catch(() => undefined);
     expect(await page.locator('body').innerText()).not.toContain(RESULT.onPlan);
     await lookUp(page, baseUrl, SAMPLE_PEOPLE.lookedAfter);
+    await page.getByRole('heading', { level: 1, name: RESULT.inCare }).waitFor();
     await page.reload();
     expect([RESULT.inCare, HIDDEN.heading]).toContain(await heading(page));
     // Once the moment of a double click has passed, nothing is shown.
