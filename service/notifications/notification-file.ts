@@ -309,10 +309,12 @@ export class NotificationFile {
   /** Notifications not in the outbox yet, in each authority's order: the same share of each authority's. */
   unwritten(atMost: number): Notification[] {
     return this.#sql(
-      `SELECT authority, id, json FROM (
-         SELECT *, row_number() OVER (PARTITION BY authority ORDER BY id) AS nth
-           FROM notification WHERE written = 0)
-       ORDER BY nth, authority LIMIT ?`,
+      // Numbered by the index alone, since notifications are long.
+      `SELECT notification.authority, notification.id, notification.json FROM (
+         SELECT authority, id, row_number() OVER (PARTITION BY authority ORDER BY id) AS nth
+           FROM notification WHERE written = 0 ORDER BY nth, authority LIMIT ?) AS next
+       JOIN notification ON notification.authority = next.authority AND notification.id = next.id
+       ORDER BY next.nth, next.authority`,
     )
       .all(atMost)
       .map((row) => notificationRow.parse(row).json);
