@@ -276,7 +276,7 @@ function startDailyWork({ configuration, log, add }: StartContext, tools: Tools)
   });
   add(() => daily.stop());
   const tell = (state: StoreVerifier['state']): void => {
-    log[state.opened ? 'info' : 'warn'](state.detail);
+    log[state.problem ? 'warn' : 'info'](state.detail);
     if (state.opened) void daily.look();
   };
   verifier.onChange(tell);
