@@ -282,6 +282,7 @@ const councilColumnsFile: Mountable<ColumnsDependencies> = {
       if (read.kind === 'refused') return { code: read.code };
       const refuse = (error: string, status = 400) =>
         firstPage(dependencies, at, { error, status });
+      if (read.kind === 'too-large') return refuse(UPLOAD.tooLarge(mib), 413);
       if (read.kind === 'cut-short') return refuse(UPLOAD.notRead);
       const { taken } = read;
       if (taken === undefined) return refuse(UPLOAD.choose);

@@ -16,6 +16,8 @@ export type FileForm<Taken> =
   /** With all fields; `taken` is undefined where no file was chosen. */
   | { kind: 'read'; fields: Fields; taken: Taken | undefined }
   | { kind: 'refused'; code: 'form-untrusted' | 'form-field-repeated' }
+  /** So large that it is not read at all. */
+  | { kind: 'too-large' }
   /** It ended before it should, or its sender fell silent. */
   | { kind: 'cut-short' };
 
@@ -46,11 +48,12 @@ export async function readFileForm<Taken>(
   if (
     boundary === undefined ||
     repeatedHeader(incoming) !== undefined ||
-    headers['content-encoding'] !== undefined ||
-    Number(headers['content-length'] ?? 0) > READ_AT_MOST_TIMES * maxBytes + AROUND_BYTES
+    headers['content-encoding'] !== undefined
   ) {
     return { kind: 'refused', code: 'form-untrusted' };
   }
+  const readAtMost = READ_AT_MOST_TIMES * maxBytes + AROUND_BYTES;
+  if (Number(headers['content-length'] ?? 0) > readAtMost) return { kind: 'too-large' };
   const body = openBody(incoming, outgoing, false, FILE_LIMITS);
   const fields = new Map<string, string>();
   let taken: Taken | undefined;

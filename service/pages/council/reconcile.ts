@@ -125,6 +125,9 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
       });
       const wrong = (text: string, status = 400) => form(at, status, [{ field: 'file', text }]);
       if (read.kind === 'refused') return { code: read.code };
+      if (read.kind === 'too-large') {
+        return wrong(UPLOAD.tooLarge(Math.floor(loads.maxBytes / MIB)), 413);
+      }
       if (read.kind === 'cut-short') return wrong(UPLOAD.notRead);
       const { taken } = read;
       if (taken === undefined) return wrong(UPLOAD.choose);

@@ -160,6 +160,7 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
       const { incoming } = c.env;
       const read = await receiveFile(dependencies, c.env, at, FORM);
       if (read.kind === 'refused') return { code: read.code };
+      if (read.kind === 'too-large') return page(at, 413, {}, atFile(UPLOAD.tooLarge(mib)));
       if (read.kind === 'cut-short') return page(at, 400, {}, atFile(UPLOAD.notRead));
       const { taken, fields } = read;
       const described = readDescription(fields);

@@ -241,6 +241,7 @@ describe('nothing is changed, the file is gone, and a sentence says why, where i
     ['is none', '', { name: '' }, 400, UPLOAD.choose],
     ['is empty', '', {}, 400, UPLOAD.empty],
     ['is too large', 'x'.repeat(1_048_577), {}, 413, UPLOAD.tooLarge(1)],
+    ['is far too large', 'x'.repeat(5_000_000), {}, 413, UPLOAD.tooLarge(1)],
   ])('%s', async (_, content, options, status, sentence) => {
     const code = await newCouncil();
     const visit = await choose(content, options);
