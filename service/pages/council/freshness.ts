@@ -2,7 +2,7 @@ import type { Authority } from '#schemas/authority.ts';
 import { FRESHNESS } from '#schemas/wording/council-numbers.ts';
 import { summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 
 /** How old an authority's data is, when more is due, and what clinicians are told meanwhile. */
 export function freshness(
@@ -16,10 +16,14 @@ export function freshness(
   const told = isBehind ? FRESHNESS.behind : reconciled ? FRESHNESS.upToDate : FRESHNESS.differs;
   return html`<h2 class="nhsuk-heading-m">${FRESHNESS.title}</h2>
 ${summary([
-  [FRESHNESS.lastFile, made === undefined ? FRESHNESS.never : timeText(made)],
+  [FRESHNESS.lastFile, made === undefined ? FRESHNESS.never : timeOfYearText(made)],
   [
     FRESHNESS.due,
-    due === undefined ? undefined : isBehind ? FRESHNESS.overdue(timeText(due)) : timeText(due),
+    due === undefined
+      ? undefined
+      : isBehind
+        ? FRESHNESS.overdue(timeOfYearText(due))
+        : timeOfYearText(due),
   ],
   [FRESHNESS.shown, told],
 ])}`;

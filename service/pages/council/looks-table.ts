@@ -5,9 +5,9 @@ import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { phoneText } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 
-const at = (instant: string): string => timeText(Date.parse(instant));
+const at = (instant: string): string => timeOfYearText(Date.parse(instant));
 
 const planName = (type: string): string => {
   const known = planTypes.find((each) => each === type);

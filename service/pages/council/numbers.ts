@@ -19,7 +19,7 @@ import {
   paragraph,
   phoneText,
 } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
 
@@ -86,7 +86,7 @@ const shown = (name: Name, value: string): string =>
       : phoneText(value);
 
 const age = (asOf: string | undefined): string =>
-  asOf === undefined ? NUMBERS.givenUnknown : NUMBERS.given(timeText(Date.parse(asOf)));
+  asOf === undefined ? NUMBERS.givenUnknown : NUMBERS.given(timeOfYearText(Date.parse(asOf)));
 
 type Again = { fields?: Fields; errors?: readonly FieldError[]; note?: string; status?: number };
 

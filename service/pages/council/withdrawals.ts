@@ -34,7 +34,7 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
 import { readLooks } from './looks.ts';
@@ -58,7 +58,7 @@ const actingOf = ({ caller }: AtCouncil): Acting => ({
   caller: auditedCaller(caller.identity),
 });
 
-const at = (instant: string | undefined): string => timeText(Date.parse(instant ?? ''));
+const at = (instant: string | undefined): string => timeOfYearText(Date.parse(instant ?? ''));
 const planText = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>
   WITHDRAWALS.plan(type, startDate);
 const valueOf = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>
@@ -265,7 +265,7 @@ function inForceForms(
   const undo =
     undoUntil <= Date.now()
       ? paragraph(WITHDRAWALS.tooLate)
-      : html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.undo}</h2>${paragraph(WITHDRAWALS.undoLead(timeText(undoUntil)))}
+      : html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.undo}</h2>${paragraph(WITHDRAWALS.undoLead(timeOfYearText(undoUntil)))}
 <form method="post" action="${PATH}/${id}/undo" novalidate>${council.hidden('withdrawal-undo')}
 ${reasonField(fields?.get('reason'), errors)}
 <button class="nhsuk-button nhsuk-button--secondary" type="submit">${WITHDRAWALS.undoButton}</button></form>`;

@@ -8,7 +8,7 @@ import { flagsOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, paragraph, phones } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText, timeText } from '../html/time.ts';
 
 /** Whom an answer is about, as they were typed, and when it was looked for. */
 export type Subject = Pick<LookupRequest, 'nhsNumber' | 'dateOfBirth'> & { at: number };
@@ -245,7 +245,7 @@ const plansTable = (flags: readonly Flag[]): Html | false =>
       endText(flag),
       flag.authority.dataAsOf === undefined
         ? RESULT.unknown
-        : timeText(Date.parse(flag.authority.dataAsOf)),
+        : timeOfYearText(Date.parse(flag.authority.dataAsOf)),
     ]),
   );
 

@@ -1,4 +1,3 @@
-import { writtenEventSchema } from '#schemas/audit/audit-event.ts';
 import {
   AUDIT_OUTCOMES,
   type AuditCriteria,
@@ -8,6 +7,7 @@ import {
 import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { ACCESSES } from '#schemas/people/care-setting.ts';
 import { readTypedInstant } from '#schemas/typed-time.ts';
+import { EVENT_TYPES, eventNameAndId } from '#schemas/wording/events.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
 import type { Viewer } from '../../audit/search/view.ts';
 import { type Option, readReason, reasonField, select, textField } from '../desk/parts.ts';
@@ -31,9 +31,6 @@ export type Criterion = (typeof CRITERIA)[number];
 export type Typed = Partial<Record<Criterion | 'reason', string>>;
 
 const WORDS = OFFICER.fields;
-const EVENT_TYPES = writtenEventSchema.options
-  .flatMap(({ shape: { type } }) => ('options' in type ? type.options : [...type.values]))
-  .toSorted((a, b) => a.localeCompare(b));
 
 /** Which of the fields somebody can use: what can only ever find their own, or nothing, is not asked. */
 export const CRITERIA_FOR: Record<Viewer['kind'], readonly Criterion[]> = {
@@ -150,7 +147,7 @@ export function criteriaFields(
       choice(
         'type',
         WORDS.type,
-        EVENT_TYPES.map((value) => ({ value, text: value })),
+        EVENT_TYPES.map((value) => ({ value, text: eventNameAndId(value) })),
       ),
     from: () => text('from', WORDS.from, WORDS.fromHint),
     to: () => text('to', WORDS.to, WORDS.toHint),

@@ -3,6 +3,7 @@ import { FIRST_STEPS } from '#schemas/audit/access-case.ts';
 import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
 import { issuerNameSchema, userKeyOf, userSchema } from '#schemas/people/identity.ts';
 import { shortTextSchema } from '#schemas/text.ts';
+import { eventNameAndId } from '#schemas/wording/events.ts';
 import { OFFICER, OFFICER_EVENT } from '#schemas/wording/officer.ts';
 import type { Block, Blocks } from '#store/blocks.ts';
 import { searchRow, shownCell, textAt } from '../../audit/search/cells.ts';
@@ -30,6 +31,7 @@ import {
   type PrivacyViewer,
   reachNote,
 } from './officer.ts';
+import { activityName, outcomeName, planName, statusName } from './results.ts';
 
 export type EventPagesDependencies = OfficerDependencies & { blocks: Blocks };
 
@@ -77,9 +79,9 @@ export function eventSummary(event: ShownEvent): Html {
   const shown = plans.parse(event['shown']);
   return html`${summary([
     [rows.time, shownCell(event.at)],
-    [rows.event, event.type],
-    [rows.outcome, some(String(outcome))],
-    [rows.activity, some(textAt(event, 'access'))],
+    [rows.event, eventNameAndId(event.type)],
+    [rows.outcome, some(outcomeName(String(outcome)))],
+    [rows.activity, some(activityName(textAt(event, 'access')))],
     [rows.number, number === '' ? undefined : numberText(number)],
     [rows.name, some(textAt(event, 'caller', 'name') || textAt(event, 'by'))],
     [rows.user, some(textAt(event, 'caller', 'user'))],
@@ -96,7 +98,12 @@ ${
   table(
     rows.plans,
     rows.planColumns,
-    shown.map(({ authority, type, startDate, status }) => [authority, type, startDate, status]),
+    shown.map(({ authority, type, startDate, status }) => [
+      authority,
+      planName(type),
+      startDate,
+      statusName(status),
+    ]),
   )
 }`;
 }

@@ -1,10 +1,36 @@
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { eventName } from '#schemas/wording/events.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
+import { RESULT } from '#schemas/wording/pages.ts';
 import { type Cell, shownCell } from '../../audit/search/cells.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 
-const cellOf = (cell: Cell): Html | string =>
-  typeof cell === 'number' ? cell.toLocaleString('en-GB') : html`<bdi>${shownCell(cell)}</bdi>`;
+/** What people call a value, by a table of names; a value that no name is known for stays as it is. */
+const named =
+  (names: Readonly<Record<string, string>>) =>
+  (value: string): string =>
+    Object.hasOwn(names, value) ? (names[value] ?? value) : value;
+
+export const outcomeName = named(OFFICER.outcomes);
+export const activityName = named(OFFICER.activities);
+export const statusName = named(RESULT.statuses);
+export const planName = named(
+  Object.fromEntries(Object.entries(PLAN_TYPES).map(([type, { label }]) => [type, label])),
+);
+
+/** By the column of the command line: whose cells a page shows by what people call them. */
+const NAMES = new Map([
+  ['event', eventName],
+  ['outcome', outcomeName],
+  ['activity', activityName],
+  ['what', (what: string) => eventName(outcomeName(what))],
+]);
+
+function cellOf(cell: Cell, column: string | undefined): Html | string {
+  if (typeof cell === 'number') return cell.toLocaleString('en-GB');
+  return html`<bdi>${shownCell(NAMES.get(column ?? '')?.(cell) ?? cell)}</bdi>`;
+}
 
 /** A column of the command line as a heading. */
 export const columnHeading = (column: string): string =>
@@ -35,6 +61,9 @@ export function resultTable(
       ...(entries === undefined ? [] : [OFFICER.open]),
       ...filled.map((i) => columnHeading(columns[i] ?? '')),
     ],
-    rows.map((row, n) => [...open(row, entries?.[n]), ...filled.map((i) => cellOf(row[i] ?? ''))]),
+    rows.map((row, n) => [
+      ...open(row, entries?.[n]),
+      ...filled.map((i) => cellOf(row[i] ?? '', columns[i])),
+    ]),
   );
 }

@@ -1,7 +1,7 @@
 import type { OwnCheck } from '#schemas/status.ts';
 import { ANSWERING, OPERATOR } from '#schemas/wording/operator.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText, timeText } from '../html/time.ts';
 import type { Expiry } from './expiries.ts';
 import { isForLookups, nameOf, type ProcessState } from './processes.ts';
 import { RUNBOOK_PATH, type Runbook } from './runbook.ts';
@@ -146,7 +146,7 @@ export function concernsOf(of: ConcernsOf): Concern[] {
     ...expiries.flatMap(({ what, endsAt }): Concern[] => {
       if (endsAt === undefined || endsAt - now > WARNED_BEFORE_MS) return [];
       const text =
-        endsAt < now ? ANSWERING.expired(what) : ANSWERING.expires(what, timeText(endsAt));
+        endsAt < now ? ANSWERING.expired(what) : ANSWERING.expires(what, timeOfYearText(endsAt));
       return [{ level: 'warns', text, to: whatToDo('tls:certificate') }];
     }),
     ...(held === 0

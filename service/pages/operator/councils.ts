@@ -8,7 +8,7 @@ import { guardedDesk } from '../desk/guarded-desk.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 import { filePath } from './files.ts';
 import { type OperatorDependencies, said } from './operator.ts';
 
@@ -44,7 +44,7 @@ export const operatorCouncils: Mountable<OperatorDependencies> = {
       const file = await store.fileOf(code, sequence);
       return file?.at === undefined
         ? String(number)
-        : FRESHNESS.file(number, timeText(file.at), file.code);
+        : FRESHNESS.file(number, timeOfYearText(file.at), file.code);
     }
 
     return guardedDesk(dependencies, OPERATOR_DESK, async (_, { page }) => {
@@ -74,7 +74,7 @@ export const operatorCouncils: Mountable<OperatorDependencies> = {
           return [
             html`<bdi>${said(name)}</bdi> ${code}`,
             html`${isUpToDate ? state : html`<strong>${state}</strong>`}${waits}`,
-            authority?.dataAsOf === undefined ? '' : timeText(Date.parse(authority.dataAsOf)),
+            authority?.dataAsOf === undefined ? '' : timeOfYearText(Date.parse(authority.dataAsOf)),
             await lastFile(council),
             authority?.rows ?? '',
           ];

@@ -19,7 +19,7 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type OperatorDependencies, readName, readWhy, said } from './operator.ts';
 
@@ -72,9 +72,9 @@ ${
     HELD.columns,
     files.map((file) => [
       html`<a class="nhsuk-link" href="${filePath(file)}"><bdi>${HELD.file(file.number, said(nameOf(file)))}</bdi></a>`,
-      timeText(Date.parse(file.at)),
+      timeOfYearText(Date.parse(file.at)),
       [whatWaits(file), ...reasonsOf(file)].join(' '),
-      timeText(Date.parse(file.at) + heldMs),
+      timeOfYearText(Date.parse(file.at) + heldMs),
     ]),
   )
 }

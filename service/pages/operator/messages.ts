@@ -18,7 +18,7 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
 const HOME = '/operator/messages';
@@ -41,7 +41,7 @@ function messageRow(row: Sent): Html[] {
       : title,
     html`${row.recipient}`,
     state,
-    html`${timeText(row.addedAt)}`,
+    html`${timeOfYearText(row.addedAt)}`,
   ];
 }
 
@@ -60,7 +60,7 @@ function meshPart(folder: string | undefined, now: number): Html {
   const { status, polledAt, sent, unfetched, reports } = found;
   const shown = sent.slice(0, SHOWN_AT_MOST);
   return html`${paragraph(status.ok ? status.detail : html`<strong>${said(status.detail)}</strong>`)}
-${paragraph(polledAt === 0 ? MESSAGES.neverAsked : MESSAGES.lastAsked(timeText(polledAt)))}
+${paragraph(polledAt === 0 ? MESSAGES.neverAsked : MESSAGES.lastAsked(timeOfYearText(polledAt)))}
 ${shown.length === 0 ? paragraph(MESSAGES.nothing) : table(MESSAGES.caption, MESSAGES.columns, shown.map(messageRow))}
 ${sent.length > shown.length && paragraph(MESSAGES.more(sent.length - shown.length))}
 ${[...unfetched.map(({ id, detail }) => MESSAGES.unfetched(id, detail)), ...reports.map(({ text }) => text)].map((text) => paragraph(said(text)))}
@@ -77,7 +77,7 @@ function notificationsPart({ auditFolder, readiness }: OperatorDependencies, now
   );
   return html`${paragraph(ok ? said(detail) : html`<strong>${said(detail)}</strong>`)}
 ${paragraph(MESSAGES.counts(position, behind, unwritten))}
-${oldestUntold === undefined ? ok && paragraph(MESSAGES.noneWait) : paragraph(MESSAGES.oldest(timeText(Date.parse(oldestUntold))))}
+${oldestUntold === undefined ? ok && paragraph(MESSAGES.noneWait) : paragraph(MESSAGES.oldest(timeOfYearText(Date.parse(oldestUntold))))}
 ${unreadable > 0 && paragraph(MESSAGES.unreadable(unreadable))}
 ${
   councils.length > 0 &&

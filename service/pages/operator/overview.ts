@@ -9,7 +9,7 @@ import { guardedDesk } from '../desk/guarded-desk.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText, timeText } from '../html/time.ts';
 import {
   type Answering,
   answering,
@@ -43,7 +43,7 @@ const THEN: Record<Answering, string | undefined> = {
 };
 
 const concernItem = ({ level, text, since, to }: Concern): Html =>
-  html`<li class="cpf-concern cpf-concern--${level}"><strong>${ANSWERING.levels[level]}.</strong> ${said(text)}${since !== undefined && ` ${OPERATOR.since(timeText(Date.parse(since)))}`} ${link(to.href, to.text)}</li>
+  html`<li class="cpf-concern cpf-concern--${level}"><strong>${ANSWERING.levels[level]}.</strong> ${said(text)}${since !== undefined && ` ${OPERATOR.since(timeOfYearText(Date.parse(since)))}`} ${link(to.href, to.text)}</li>
 `;
 
 const checksDetails = (checks: readonly NamedCheck[]): Html =>

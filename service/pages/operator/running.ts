@@ -5,7 +5,7 @@ import { guardedDesk } from '../desk/guarded-desk.ts';
 import { summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, paragraph } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText, timeText } from '../html/time.ts';
 import type { Expiry } from './expiries.ts';
 import { type OperatorDependencies, said } from './operator.ts';
 import { type ProcessState, processesOf, readLastHour } from './processes.ts';
@@ -32,8 +32,8 @@ const expiryRow = ({ what, endsAt, changedAt, unreadable }: Expiry): string[] =>
     ? RUNNING.unreadable
     : endsAt === undefined
       ? RUNNING.noEnd
-      : timeText(endsAt),
-  changedAt === undefined ? '' : timeText(changedAt),
+      : timeOfYearText(endsAt),
+  changedAt === undefined ? '' : timeOfYearText(changedAt),
 ];
 
 /** `GET /operator/running`: processes and versions, replicas, what a person can confirm, and what ends. */

@@ -15,7 +15,7 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
-import { timeText } from '../html/time.ts';
+import { timeOfYearText } from '../html/time.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
 const HOME = '/operator/users';
@@ -48,7 +48,7 @@ ${
         all.map((block) => [
           html`<a class="nhsuk-link" href="${pathOf(block)}">${BLOCKED.unblock(said(block.user))}</a>`,
           said(block.issuer),
-          timeText(Date.parse(block.at)),
+          timeOfYearText(Date.parse(block.at)),
           html`<bdi>${said(block.by)}</bdi>`,
           html`<bdi>${said(block.reason)}</bdi>`,
         ]),

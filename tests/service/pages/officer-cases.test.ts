@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { OFFICER_CASES } from '#schemas/wording/officer.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
 import { visitorAs } from '../../support/desk.ts';
@@ -86,7 +87,7 @@ test('a case is opened on an access, with its words beside the log and their dig
   expect(wordsOf(page)).toContain(HOSTILE);
   expect(page.text).not.toContain('<script>alert');
   // Which plans were shown is known inside a case.
-  expect(page.text).toContain('child-protection-plan');
+  expect(page.text).toContain(PLAN_TYPES['child-protection-plan'].label);
   expect(page.title).not.toContain(CHILD);
   const [event] = await steps();
   expect(event).toMatchObject({

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import {
   OFFICER,
@@ -38,6 +39,7 @@ async function look(user: string, organisation: string, nhsNumber: string, more 
 }
 
 const LOOKS = 7;
+const PLAN = PLAN_TYPES['child-protection-plan'].label;
 
 beforeAll(async () => {
   service = await startTestService({
@@ -107,11 +109,24 @@ describe('a search', () => {
     const page = await search(officer, { number: SHARED, type: 'lookup' });
     expect(page.text.split('name="entry"')).toHaveLength(5);
     expect(page.text).toContain('gp-1');
-    for (const hidden of ['other-1', 'ZZH02', 'child-protection-plan', 'LA-1', 'ZZ101']) {
+    for (const hidden of ['other-1', 'ZZH02', PLAN, 'child-protection-plan', 'LA-1', 'ZZ101']) {
       expect(page.text).not.toContain(hidden);
     }
     expect((await searches()).at(-1)).toMatchObject({ view: 'organisation' });
     expect(wordsOf(await search(stranger, { number: SHARED }))).toContain(OFFICER.none);
+  });
+
+  test('says what it finds, and what can be chosen, as people say it', async () => {
+    const form = wordsOf(await guardian.get('/officer'));
+    expect(form).toContain('Gap in the record accepted (audit-gap-accepted)');
+    const page = await search(guardian, { number: SHARED, type: 'lookup' });
+    const cells = [...page.text.matchAll(/<bdi>([^<]*)<\/bdi>/g)].map(([, cell]) => cell);
+    expect(cells).toEqual(
+      expect.arrayContaining(['Lookup', OFFICER.outcomes.flagged, OFFICER.activities.unscheduled]),
+    );
+    for (const identifier of ['lookup', 'flagged', 'silent-read']) {
+      expect(cells).not.toContain(identifier);
+    }
   });
 
   test('shows a council no silent read and no other council’s child', async () => {
@@ -376,7 +391,8 @@ describe('one event', () => {
     const page = await search(guardian, { user: 'nurse-1', type: 'lookup', number: SHARED });
     const event = await open(guardian, page);
     expect([event.status, event.heading]).toEqual([200, OFFICER_EVENT.title]);
-    expect(event.text).toContain('child-protection-plan');
+    expect(event.text).toContain(PLAN);
+    expect(wordsOf(event)).toContain('Lookup (lookup)');
     expect((await searches()).at(-1)).toMatchObject({
       report: 'event',
       reason: REASON,
@@ -385,7 +401,7 @@ describe('one event', () => {
     const own = await search(officer, { user: 'nurse-1', type: 'lookup', number: SHARED });
     const seen = await open(officer, own);
     expect(seen.status).toBe(200);
-    expect(seen.text).not.toContain('child-protection-plan');
+    expect(seen.text).not.toMatch(/child[- ]protection[- ]plan/i);
   });
 
   test('of somebody else looks like one that is not there', async () => {
