@@ -14,6 +14,19 @@ export const CSV_COLUMNS = [
   'family_name',
 ] as const;
 
+/** The first line of all that is held for an authority, in the form of an upload. */
+export const HOLDINGS_COLUMNS = [
+  'nhs_number',
+  'local_id',
+  'date_of_birth',
+  'plan_type',
+  'start_date',
+  'end_date',
+  'delete_date',
+  'sequence',
+  'visible_until',
+] as const;
+
 const heading = z.string().trim().min(1).max(100);
 
 /**

@@ -1,3 +1,5 @@
+import { COLUMNS } from './council-columns.ts';
+
 /** What a council is told about a file as a whole: why it cannot be used, or what is unusual about it. */
 
 const NAME_OF_CSV = 'ODS-sequence-yyyymmddHHMM-rows.csv (the rows may be left out)';
@@ -81,9 +83,13 @@ export const FILE_HINTS = {
 
 const linesThat = (count: number): string => (count === 1 ? '1 line' : `${count} lines`);
 
+/** Where an authority says how its case system writes a CSV: by itself on a page, else by the operator. */
+const ON_THE_PAGE = `on the page “${COLUMNS.title}”`;
+const BY_THE_OPERATOR =
+  'or have the operator of the service enter it (cp-flags authority set CODE --columns FILE)';
+
 /** Of a CSV. */
-const OWN_HEADINGS =
-  'If your case system has headings of its own, have the operator of the service enter them (cp-flags authority set CODE --columns FILE).';
+const OWN_HEADINGS = `If your case system has headings of its own, say which is which ${ON_THE_PAGE}, ${BY_THE_OPERATOR}.`;
 
 export const CSV_HINTS = {
   empty: (columns: readonly string[]) =>
@@ -91,9 +97,9 @@ export const CSV_HINTS = {
   lastLineNotEnded:
     'The last line has no line break, so the file may be cut short. Export it again; if it is whole, add a line break at its end, or give the row count.',
   headerLower: (firstLine: number, line: number, above: number) =>
-    `Line ${firstLine} is not the header: the columns are named on line ${line}. Remove the lines above it. If your case system always writes it, have the operator of the service enter "linesAbove": ${above} (cp-flags authority set CODE --columns FILE).`,
+    `Line ${firstLine} is not the header: the columns are named on line ${line}. Remove the lines above it. If your case system always writes them, choose the file ${ON_THE_PAGE}, ${BY_THE_OPERATOR}, "linesAbove": ${above}.`,
   headerElsewhere: (line: number, above: number, expected: number) =>
-    `The columns are named on line ${line}, with ${linesThat(above)} above it. What was entered for your case system says ${expected} (linesAbove). Look whether rows have got above the columns, and export the file again; if the export has changed, have the operator of the service correct it.`,
+    `The columns are named on line ${line}, with ${linesThat(above)} above it. What was entered for your case system says ${expected} (linesAbove). Look whether rows have got above the columns, and export the file again. If the export has changed, choose the file ${ON_THE_PAGE}, ${BY_THE_OPERATOR}.`,
   noHeader: (line: number, columns: readonly string[], separated: boolean) =>
     `Line ${line} names none of the columns. The first line must name them: ${columns.join(', ')}.${separated ? ' The columns do not seem to be separated by commas: export the file with commas.' : ` ${OWN_HEADINGS}`}`,
   columnTwice: (column: string, times: number) =>

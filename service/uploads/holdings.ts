@@ -7,6 +7,7 @@ import type { Authority, OdsCode } from '#schemas/authority.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
+import { HOLDINGS_COLUMNS } from '#schemas/uploads/columns.ts';
 import type { Store } from '#store/store.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
@@ -15,17 +16,6 @@ import type { AdmittedAuthority } from './guarded-authority.ts';
 export const HOLDINGS_FORMATS = ['json', 'csv'] as const;
 type HoldingsFormat = (typeof HOLDINGS_FORMATS)[number];
 
-const COLUMNS = [
-  'nhs_number',
-  'local_id',
-  'date_of_birth',
-  'plan_type',
-  'start_date',
-  'end_date',
-  'delete_date',
-  'sequence',
-  'visible_until',
-];
 const BYTE_ORDER_MARK = /^\u{feff}/u;
 
 const instant = (seconds: number): string => new Date(seconds * 1000).toISOString();
@@ -74,7 +64,7 @@ export async function* holdingsText(
   format: HoldingsFormat,
 ): AsyncGenerator<string> {
   if (format === 'csv') {
-    yield csvText([COLUMNS]);
+    yield csvText([HOLDINGS_COLUMNS]);
     for await (const rows of batches) {
       if (rows.length > 0)
         yield csvText(rows.map((row) => asCells(row, sequenceOffset))).replace(BYTE_ORDER_MARK, '');

@@ -1,6 +1,6 @@
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import { tidy } from '#schemas/tidy.ts';
-import type { ColumnMapping } from '#schemas/uploads/columns.ts';
+import { type ColumnMapping, HOLDINGS_COLUMNS, NO_MAPPING } from '#schemas/uploads/columns.ts';
 import { CSV_FAULTS, CSV_HINTS } from '#schemas/wording/files.ts';
 import { RECORD_HINTS } from '#schemas/wording/records.ts';
 import { unguarded } from '../common/csv-text.ts';
@@ -27,6 +27,7 @@ const KEPT = [...REQUIRED, 'local_id'] as const;
 /** Expected, and passed over by the parser unless numbers are traced. */
 const NAMES = ['given_name', 'family_name'] as const;
 const EXPECTED: readonly string[] = [...KEPT, ...NAMES];
+const OURS: readonly string[] = [...HOLDINGS_COLUMNS, ...NAMES];
 /** A cell that is empty for most plans, and means the more for the others. */
 const LATER_DATES: readonly string[] = ['end_date', 'delete_date'];
 
@@ -95,8 +96,9 @@ export async function* readCsv(
     const lines = parseCsv<Cells>(watched(), {
       lineAtMost: LINE_AT_MOST,
       columns: (header, line) => {
-        if (!above.endWith(header, line)) return undefined;
-        layout = readLayout(header.map(nameOf), header, line, options);
+        const isOurs = above.isEmpty && isInOurNames(header);
+        if (!isOurs && !above.endWith(header, line)) return undefined;
+        layout = readLayout(header, line, isOurs ? { ...options, mapping: NO_MAPPING } : options);
         return layout.columns;
       },
       onBlank: (line) => {
@@ -173,6 +175,11 @@ class LinesAbove {
     this.#expected = expected;
   }
 
+  /** Whether nothing but blank lines and what says the separator was seen. */
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
   /**
    * Whether this line names any column, and so is the header.
    *
@@ -223,13 +230,20 @@ function mayBeCut(lastColumn: Column | false | undefined, cells: Cells): boolean
 
 type Layout = { columns: (Column | false)[]; problems: FileProblem[]; dropped: string[] };
 
-function readLayout(
-  names: readonly string[],
-  header: readonly string[],
-  line: number,
-  options: CsvOptions,
-): Layout {
+/**
+ * Whether a line has our own names and no others, as all that is held for an authority has. It is read by them whatever
+ * its case system calls its columns: it was not written by that.
+ */
+function isInOurNames(header: readonly string[]): boolean {
+  const names = header.map(columnName);
+  return (
+    names.every((name) => OURS.includes(name)) && REQUIRED.every((name) => names.includes(name))
+  );
+}
+
+function readLayout(header: readonly string[], line: number, options: CsvOptions): Layout {
   const { columns: headings } = options.mapping;
+  const names = header.map(namesOf(options.mapping));
   const kept: readonly Column[] = options.names ? [...KEPT, ...NAMES] : KEPT;
   const required = [...REQUIRED, ...(options.names ? NAMES : [])].filter(
     (column) => headings[column] !== null,

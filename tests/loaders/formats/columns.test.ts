@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { columnMappingSchema } from '#schemas/uploads/columns.ts';
+import { columnMappingSchema, HOLDINGS_COLUMNS } from '#schemas/uploads/columns.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 import { loader, metadata, ods, read } from '../../support/upload-loading.ts';
@@ -57,7 +57,9 @@ describe("a case system's own export", () => {
         metadata: metadata(2),
         columns: { ...MAPPING, linesAbove },
       });
-      expect(refused.failures.listed[0]?.hint).toMatch(/the columns are named on line 3/i);
+      expect(refused.failures.listed[0]?.hint).toMatch(
+        /the columns are named on line 3.*Columns of your CSV.*operator/i,
+      );
       expect(refused.rows).toEqual([]);
     }
   });
@@ -80,17 +82,42 @@ describe("a case system's own export", () => {
     expect(refused.failures.listed[0]?.hint).toContain('nhs_number is there 2 times');
   });
 
+  test.each([
+    ['lines above it', { linesAbove: 2 }],
+    [
+      'headings that are other columns’ names here',
+      {
+        columns: { start_date: 'end_date', end_date: 'start_date', local_id: 'sequence' },
+      },
+    ],
+  ])(
+    'does not change how a file with the names of this service alone is read: %s',
+    async (_what, own) => {
+      const held = `${HOLDINGS_COLUMNS.join(',')}
+${testNumber(1)},M-1,2019-03-05,CPP,2026-09-01,2026-09-20,,4,2026-10-20T00:00:00.000Z
+`;
+      const columns = columnMappingSchema.parse(own);
+      const { rows, failures } = await read(held, { metadata: metadata(1), columns });
+      expect(failures.listed).toEqual([]);
+      expect(rows).toMatchObject([
+        { localId: 'M-1', startDate: '2026-09-01', endDate: '2026-09-20' },
+      ]);
+    },
+  );
+
   test('without that is refused with the cause first, and once', async () => {
     const partly = OWN.replace('NHS No', 'NHS Number').replace('Started', 'Start date');
     const { failures } = await read(partly, {});
     const [first, ...others] = failures.sorted();
-    expect(first?.hint).toMatch(/columns plan_type, end_date, delete_date are missing.*--columns/s);
+    expect(first?.hint).toMatch(
+      /columns plan_type, end_date, delete_date are missing.*Columns of your CSV.*--columns/s,
+    );
     expect(others.every(({ place }) => place === 'file')).toBe(true);
     // No heading at all that is known: the line may be a child's, so nothing of it is repeated.
     const [unknown] = (
       await read(OWN.replace('Date of Birth', 'DOB'), { metadata: metadata(2) })
     ).failures.sorted();
-    expect(unknown?.hint).toMatch(/names none of the columns.*--columns/s);
+    expect(unknown?.hint).toMatch(/names none of the columns.*Columns of your CSV.*--columns/s);
     expect(unknown?.hint).not.toContain('NHS No');
   });
 

@@ -302,6 +302,15 @@ describe('a case system', () => {
       DATA_DIR: service.dataDir,
     });
     expect(asked.stdout).toContain('3 the same, 1 differ');
+    // What was downloaded here has our own names, whatever is set for the case system's export.
+    const titled = { ...mapping, linesAbove: 2 };
+    await service.store.setAuthority(code, { columns: titled }, 'test');
+    const back = await request('/reconcile', {
+      method: 'POST',
+      body: await extract(),
+      headers: { 'content-type': 'text/csv' },
+    });
+    expect(await back.json()).toMatchObject({ compared: true, counts: { same: 3, differs: 1 } });
     const none = { columns: {}, planTypes: {}, linesAbove: 0 };
     await service.store.setAuthority(code, { columns: none }, 'test');
   });
