@@ -32,7 +32,7 @@ type DecisionContext = {
  * Accepts or refuses one record, whole, against what is held, and foretells what each row will do.
  *
  * Rows order themselves by their file's sequence: one that a newer file has written is left as it is
- * (superseded). A delete must match a row that is held by its start. So must an end, unless no plan of the
+ * (superseded), with a warning where this file says something else of it. A delete must match a row that is held by its start. So must an end, unless no plan of the
  * type is in force for the number: then it is a plan that began and ended between two files, and is
  * accepted with a warning. An end that is still to come is no end yet, but part of a plan in force. An authority's first file is accepted as it stands.
  * A plan that was withdrawn as another child's stays so, whatever is sent, until it is deleted or sent as another's.
@@ -114,7 +114,12 @@ function decideRow(
           : ROW_HINTS.withdrawn(match.deleteDate);
     warnings.push(finding('CPR06', 'delete_date', hint));
   }
-  return { effect: effectOf(row, match), match, facts: row };
+  const effect = effectOf(row, match);
+  if (effect === 'superseded' && match !== undefined) {
+    const field = differsIn(row, match);
+    if (field !== undefined) warnings.push(finding('CPR06', field, ROW_HINTS.notDone));
+  }
+  return { effect, match, facts: row };
 }
 
 /**
@@ -184,12 +189,17 @@ function hasEnded({ endDate }: Dates, today: CalendarDate): boolean {
 function effectOf(row: RowFacts, match: PlanRow | undefined): RowEffect {
   if (match === undefined) return 'added';
   if (match.sequence > row.sequence) return 'superseded';
-  const same =
-    match.endDate === row.endDate &&
-    match.deleteDate === row.deleteDate &&
-    match.withdrawn === row.withdrawn &&
-    match.dateOfBirth === row.dateOfBirth &&
-    match.dateOfBirthInDoubt === row.dateOfBirthInDoubt &&
-    match.localId === row.localId;
-  return same ? 'unchanged' : 'changed';
+  return differsIn(row, match) === undefined ? 'unchanged' : 'changed';
+}
+
+/** The column in which a row says something else than is held; `undefined` where it says the same. */
+function differsIn(row: RowFacts, match: PlanRow): string | undefined {
+  if (match.deleteDate !== row.deleteDate || match.withdrawn !== row.withdrawn) {
+    return 'delete_date';
+  }
+  if (match.endDate !== row.endDate) return 'end_date';
+  const isSameBirth =
+    match.dateOfBirth === row.dateOfBirth && match.dateOfBirthInDoubt === row.dateOfBirthInDoubt;
+  if (!isSameBirth) return 'date_of_birth';
+  return match.localId === row.localId ? undefined : 'local_id';
 }

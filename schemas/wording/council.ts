@@ -76,7 +76,16 @@ export const UPLOAD = {
     changed: (count: number) => `change ${plural(count, 'plan')}`,
     removed: (count: number) => `end or take away ${plural(count, 'plan')}`,
     refused: (count: number) => `leave out ${plural(count, 'record')} that cannot be used`,
+    superseded: (count: number) =>
+      `leave ${plural(count, 'plan')} as a newer file has ${count === 1 ? 'it' : 'them'}: what this file ends or changes there is NOT done`,
   },
+  supersededThen:
+    'If the number of the newer file was mistyped, do not send this file yet: ask the team that runs this service to put the numbering right first.',
+  confirmNumber: 'Type the number of this file again to confirm it',
+  confirmNumberHint:
+    'If the number is mistyped, every right number after it is too low, and what those files end is not done.',
+  confirmNumberWrong:
+    'Type the number of this file, if it is right. If it is not, do not send the file',
   stops: (count: number) => `${plural(count, 'child', 'children')} will stop showing a plan`,
   stopsThen:
     'Clinicians will no longer see these plans as in force. Is that right? A plan that is missing protects nobody.',
@@ -106,6 +115,7 @@ export const UPLOAD = {
     CPF05: 'Nothing was loaded: NHS numbers cannot be traced just now',
     CPF06: 'Nothing was loaded: the version of the message is not known',
   } as Record<FileCode, string>,
+  answeredInPart: 'The file is loaded, except where a newer file counts',
   answeredHeld: 'Part of the file waits',
   answeredHeldWhole: 'The file waits',
   changed: 'Nothing was done: something has changed',
@@ -148,6 +158,8 @@ export const OUTCOME = {
       ...(rows.superseded > 0 ? [`${rows.superseded} left as a newer file has them`] : []),
       ...(rows.removed === undefined ? [] : [`${rows.removed} taken away`]),
     ].join(', '),
+  superseded: (count: number) =>
+    `${plural(count, 'plan')} ${count === 1 ? 'was' : 'were'} left as a newer file has ${count === 1 ? 'it' : 'them'}: what this file ends or changes there was NOT done. Remarks name each plan that differs.`,
   waits: 'Waits',
   waitsOf: (held: {
     whole: boolean;

@@ -21,7 +21,7 @@ import { html } from '../html/html.ts';
 import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import { guardedCouncil } from './guarded-council.ts';
-import { downloads, outcomeDetails, outcomeText, pageOf } from './outcome.ts';
+import { downloads, notDone, outcomeDetails, outcomeText, pageOf } from './outcome.ts';
 import { HISTORY_PATH, UPLOAD_PATH } from './upload-view.ts';
 
 export type CouncilHistoryDependencies = DeskDependencies & {
@@ -113,6 +113,7 @@ const councilFile: Mountable<CouncilHistoryDependencies> = {
       return page({
         title,
         content: html`${heading(`${title}: ${outcomeText(found)}`)}
+${notDone(found)}
 ${downloads(found, path)}
 ${outcomeDetails(found, dependencies.isDemo(), { path, page: pageOf(c.req.query('page')) })}`,
       });

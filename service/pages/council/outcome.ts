@@ -23,8 +23,11 @@ export function outcomeText({
   code,
   held,
   counts,
-}: Pick<Acknowledgement, 'code' | 'held' | 'counts'>): string {
-  if (held === undefined) return UPLOAD.answered[code];
+  rows,
+}: Pick<Acknowledgement, 'code' | 'held' | 'counts' | 'rows'>): string {
+  if (held === undefined) {
+    return code === 'CPF02' && rows.superseded > 0 ? UPLOAD.answeredInPart : UPLOAD.answered[code];
+  }
   return counts.accepted === 0 ? UPLOAD.answeredHeldWhole : UPLOAD.answeredHeld;
 }
 
@@ -60,10 +63,26 @@ ${pager({
 ${omitted.failures > 0 && paragraph(OUTCOME.more(omitted.failures))}`;
 }
 
+/** A remark on the number of the file: by a mistyped one, what later files end is not done. */
+const isOnNumber = ({ record, field }: Finding): boolean =>
+  record === undefined && field === 'sequence';
+
+/** What is unusual about the number of a file, for the top of its page. */
+export const numberRemarks = ({ warnings }: Acknowledgement): Html =>
+  html`${warnings.filter(isOnNumber).map(({ hint }) => html`<p class="cpf-strong">${hint}</p>`)}`;
+
+/** What was not done of a file, for the top of its page. */
+export const notDone = (acknowledgement: Acknowledgement): Html => {
+  const { superseded } = acknowledgement.rows;
+  return html`${superseded > 0 && html`<p class="cpf-strong">${OUTCOME.superseded(superseded)}</p>`}
+${numberRemarks(acknowledgement)}`;
+};
+
 function remarks({ warnings, omitted }: Acknowledgement): Html | false {
-  if (warnings.length === 0) return false;
-  const more = warnings.length + omitted.warnings - REMARKS_AT_MOST;
-  return html`${table(OUTCOME.remarks, OUTCOME.columns, warnings.slice(0, REMARKS_AT_MOST).map(findingCells))}
+  const listed = warnings.filter((finding) => !isOnNumber(finding));
+  if (listed.length === 0) return false;
+  const more = listed.length + omitted.warnings - REMARKS_AT_MOST;
+  return html`${table(OUTCOME.remarks, OUTCOME.columns, listed.slice(0, REMARKS_AT_MOST).map(findingCells))}
 ${more > 0 && paragraph(OUTCOME.more(more))}`;
 }
 

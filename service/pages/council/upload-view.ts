@@ -13,6 +13,7 @@ import {
   heading,
   paragraph,
 } from '../html/parts.ts';
+import { numberRemarks } from './outcome.ts';
 
 export const UPLOAD_PATH = '/council/upload';
 export const HISTORY_PATH = '/council/history';
@@ -87,7 +88,7 @@ export function progressView(
 ${paragraph(UPLOAD.reloads)}`;
 }
 
-const items = (texts: readonly (string | false)[]): Html =>
+const items = (texts: readonly (Html | string | false)[]): Html =>
   html`<ul class="nhsuk-list nhsuk-list--bullet">${texts.map((text) => text !== false && html`<li>${text}</li>`)}</ul>`;
 
 function waits({ held }: Acknowledgement): string | undefined {
@@ -96,29 +97,49 @@ function waits({ held }: Acknowledgement): string | undefined {
   return held.whole ? UPLOAD.wouldWaitWhole : UPLOAD.wouldWait;
 }
 
+export type ShownForm = {
+  path: string;
+  hidden: Html;
+  details: Html;
+  errors: readonly FieldError[];
+  isBusy: boolean;
+  /** Whether the number of the file is to be typed again. */
+  isNumberTyped: boolean;
+};
+
 /** What a file would do, and the form that sends it. */
 export function shownView(
-  path: string,
   { acknowledgement, difference }: NonNullable<Preview['shown']>,
-  hidden: Html,
-  details: Html,
-  errors: readonly FieldError[],
-  isBusy: boolean,
+  { path, hidden, details, errors, isBusy, isNumberTyped }: ShownForm,
 ): Html {
   const { added, changed, removed, stops } = difference;
   const { refused } = acknowledgement.counts;
-  const isNothing = added + changed + removed + refused === 0;
+  const { superseded } = acknowledgement.rows;
+  const isNothing = added + changed + removed + refused + superseded === 0;
   const would = UPLOAD.would;
   const waiting = waits(acknowledgement);
   return html`${errorSummary(errors)}
 ${errors.length === 0 ? heading(UPLOAD.shown) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.shown}</h1>`}
 ${isBusy && html`<p class="cpf-strong">${UPLOAD.otherAtWork}</p>`}
 <p><strong>${UPLOAD.notYet}</strong> ${UPLOAD.waitsUntil}</p>
-${isNothing ? paragraph(UPLOAD.shownNothing) : html`<p>${UPLOAD.wouldDo}</p>${items([added > 0 && would.added(added), changed > 0 && would.changed(changed), removed > 0 && would.removed(removed), refused > 0 && would.refused(refused)])}`}
+${numberRemarks(acknowledgement)}
+${isNothing ? paragraph(UPLOAD.shownNothing) : html`<p>${UPLOAD.wouldDo}</p>${items([added > 0 && would.added(added), changed > 0 && would.changed(changed), removed > 0 && would.removed(removed), refused > 0 && would.refused(refused), superseded > 0 && html`<strong>${would.superseded(superseded)}</strong>`])}`}
+${superseded > 0 && paragraph(UPLOAD.supersededThen)}
 ${waiting !== undefined && html`<p class="cpf-strong">${waiting}</p>`}
 ${stops > 0 && html`<div class="cpf-plain"><p class="cpf-strong">${UPLOAD.stops(stops)}</p>${paragraph(UPLOAD.stopsThen)}</div>`}
 <form method="post" action="${path}" novalidate autocomplete="off">
 ${hidden}
+${
+  isNumberTyped &&
+  textField({
+    name: 'number',
+    label: UPLOAD.confirmNumber,
+    hint: UPLOAD.confirmNumberHint,
+    errors,
+    width: 10,
+    inputMode: 'numeric',
+  })
+}
 ${
   stops > 0 &&
   textField({

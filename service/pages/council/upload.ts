@@ -14,7 +14,7 @@ import { errorSummary, type FieldError, heading, paragraph } from '../html/parts
 import { type Fields, readForm } from '../session/forms.ts';
 import { receiveFile } from './file-form.ts';
 import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
-import { outcomeDetails, outcomeText, pageOf } from './outcome.ts';
+import { notDone, outcomeDetails, outcomeText, pageOf } from './outcome.ts';
 import {
   HISTORY_PATH,
   onward,
@@ -34,6 +34,8 @@ export type CouncilUploadDependencies = DeskDependencies & {
 
 const MIB = 1_048_576;
 const SOON_MS = 20_000;
+/** Files that may have been made and never sent, without anybody being asked whether the number is right. */
+const SKIPPED_AT_MOST = 10;
 
 /** A long load is looked at less often: each look counts against its user's limit. */
 const reloadedAfterSeconds = (beganAt: number): number => (Date.now() - beganAt < SOON_MS ? 2 : 5);
@@ -92,16 +94,32 @@ const fieldErrors = ({ failures }: Acknowledgement): FieldError[] =>
       text: hint,
     }));
 
+/** The highest number that a council's files have used, as files say it. */
+async function lastOf(
+  { store }: Pick<CouncilUploadDependencies, 'store'>,
+  authority: OdsCode,
+): Promise<number | undefined> {
+  const known = await store.authority(authority);
+  const { sequence, sequenceOffset = 0 } = known ?? {};
+  return sequence === undefined || sequence < sequenceOffset
+    ? undefined
+    : sequence - sequenceOffset;
+}
+
+/** Whether a file skips so many numbers that its own is more likely mistyped. */
+async function isNumberTyped(
+  dependencies: Pick<CouncilUploadDependencies, 'store'>,
+  { authority }: AtCouncil,
+  { shown }: Preview,
+): Promise<boolean> {
+  const last = await lastOf(dependencies, authority);
+  const number = shown?.acknowledgement.sequence;
+  return last !== undefined && number !== undefined && number - last - 1 > SKIPPED_AT_MOST;
+}
+
 /** The form, and its answer where nothing of a file was taken. */
 function createForm(dependencies: CouncilUploadDependencies) {
-  const { store, loads, forms } = dependencies;
-  const lastOf = async (authority: OdsCode): Promise<number | undefined> => {
-    const known = await store.authority(authority);
-    const { sequence, sequenceOffset = 0 } = known ?? {};
-    return sequence === undefined || sequence < sequenceOffset
-      ? undefined
-      : sequence - sequenceOffset;
-  };
+  const { loads, forms } = dependencies;
   const tokenOf = ({ session }: AtCouncil): string =>
     forms.token({ form: FORM, owner: session.id });
 
@@ -113,7 +131,7 @@ function createForm(dependencies: CouncilUploadDependencies) {
     return {
       hidden: html`<input type="hidden" name="token" value="${tokenOf(at)}">`,
       maxBytes: loads.maxBytes,
-      last: await lastOf(at.authority),
+      last: await lastOf(dependencies, at.authority),
       typed,
       errors,
     };
@@ -236,14 +254,14 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         return at.page({
           title: isWrong ? `Error: ${UPLOAD.shown}` : UPLOAD.shown,
           status: isWrong ? 400 : 200,
-          content: shownView(
+          content: shownView(shown, {
             path,
-            shown,
             hidden,
-            detailsOf(c, shown.acknowledgement),
+            details: detailsOf(c, shown.acknowledgement),
             errors,
-            state.busy === true,
-          ),
+            isBusy: state.busy === true,
+            isNumberTyped: await isNumberTyped(dependencies, at, preview),
+          }),
         });
       }
       case 'refused': {
@@ -252,7 +270,7 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         if (acknowledgement.repeated === true) {
           return at.page({
             title: UPLOAD.repeatTitle,
-            content: html`${heading(UPLOAD.repeatTitle)}${paragraph(UPLOAD.repeatThen)}${details}${onward()}`,
+            content: html`${heading(UPLOAD.repeatTitle)}${paragraph(UPLOAD.repeatThen)}${notDone(acknowledgement)}${details}${onward()}`,
           });
         }
         const form = await formOf(at, preview.typed, fieldErrors(acknowledgement));
@@ -268,7 +286,7 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         const title = outcomeText(acknowledgement);
         return at.page({
           title,
-          content: html`${heading(title)}${detailsOf(c, acknowledgement)}${onward()}`,
+          content: html`${heading(title)}${notDone(acknowledgement)}${detailsOf(c, acknowledgement)}${onward()}`,
         });
       }
       case 'changed':
@@ -308,18 +326,28 @@ const previewAct = (
     return preview === undefined ? gone(at) : work(c, at, fields, preview);
   });
 
-/** `POST /council/upload/{id}`: sends a file that was shown, once it is said how many children it takes a plan from. */
+/** `POST /council/upload/{id}`: sends a file that was shown, once what is unusual about it was typed. */
 const councilSend: Mountable<CouncilUploadDependencies> = {
   operation: { method: 'POST', path: `${UPLOAD_PATH}/:id`, letsIn },
   handler(dependencies) {
     const { previews } = dependencies;
     const show = createPreviewPage(dependencies);
     return previewAct(dependencies, async (c, at, fields, preview) => {
-      const stops = preview.shown?.difference.stops ?? 0;
-      const typed = fields.get('stops')?.trim().replaceAll(',', '') ?? '';
-      if (stops > 0 && typed !== String(stops) && preview.state.kind === 'shown') {
-        return show(c, at, preview, [{ field: 'stops', text: UPLOAD.confirmWrong(stops) }]);
+      const { shown, state } = preview;
+      const stops = shown?.difference.stops ?? 0;
+      const isTyped = (field: string, number: number | undefined): boolean =>
+        fields.get(field)?.trim().replaceAll(',', '') === String(number);
+      const errors: FieldError[] = [];
+      if (
+        !isTyped('number', shown?.acknowledgement.sequence) &&
+        (await isNumberTyped(dependencies, at, preview))
+      ) {
+        errors.push({ field: 'number', text: UPLOAD.confirmNumberWrong });
       }
+      if (stops > 0 && !isTyped('stops', stops)) {
+        errors.push({ field: 'stops', text: UPLOAD.confirmWrong(stops) });
+      }
+      if (errors.length > 0 && state.kind === 'shown') return show(c, at, preview, errors);
       await previews.send(idOf(c), preview, sentBy(at));
       return redirect(`${UPLOAD_PATH}/${idOf(c)}`);
     });

@@ -55,8 +55,9 @@ describe('a row does to the store what its sequence allows', () => {
       'a newer word held',
       spooled({ endDate: day('2026-11-01') }),
       [held({ sequence: 6 })],
-      ['superseded'],
+      ['superseded', 'warn end_date'],
     ],
+    ['the same held from a newer file', spooled(), [held({ sequence: 6 })], ['superseded']],
     [
       'a change of the date of birth',
       spooled({ dateOfBirth: day('2018-03-05') }),

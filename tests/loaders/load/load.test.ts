@@ -222,7 +222,7 @@ describe('files that follow', () => {
     expect(late).toMatchObject({
       code: 'CPF02',
       rows: { added: 1, superseded: 1 },
-      warnings: [{ field: 'sequence' }],
+      warnings: [{ field: 'sequence' }, { record: 1, field: 'end_date' }],
     });
     expect((await rowsOf(authority, 1))[0]).toMatchObject({ endDate: '2026-11-10', sequence: 3 });
     expect(await rowsOf(authority, 2)).toHaveLength(1);

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { isFarFrom } from '#loaders/decide/file.ts';
 import { purge } from '#loaders/upkeep/purge.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
+import { ROW_HINTS } from '#schemas/wording/records.ts';
 import { keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 import { day } from '../../support/rows.ts';
@@ -49,6 +50,24 @@ describe('the order of files', () => {
     expect((await rowsOf(authority, 1))[0]?.deleteDate).toBe('2026-11-20');
     await loadRecords(authority, 6);
     expect((await rowsOf(authority, 1))[0]?.deleteDate).toBeUndefined();
+  });
+
+  test('names each plan of which a late file says something else that is not done', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 5, [planOf(1), planOf(2)]);
+    const late = [planOf(1, { endDate: day('2026-11-20') }), planOf(2)];
+    const { rows, warnings } = await loadRecords(authority, 4, late);
+    expect(rows.superseded).toBe(2);
+    expect(warnings.filter(({ record }) => record !== undefined)).toEqual([
+      expect.objectContaining({
+        code: 'CPR06',
+        record: 1,
+        field: 'end_date',
+        localId: 'LA-1',
+        hint: ROW_HINTS.notDone,
+      }),
+    ]);
+    expect((await rowsOf(authority, 1))[0]?.endDate).toBeUndefined();
   });
 
   test('a late correction opens a plan again that had ended so long ago that it was hidden', async () => {

@@ -6,8 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
-import { HELD, HISTORY, HOLDINGS, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
+import { HELD, HISTORY, HOLDINGS, OUTCOME, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
+import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
 import { DESK } from '#schemas/wording/desk.ts';
+import { ROW_HINTS } from '#schemas/wording/records.ts';
 import { progressView } from '#service/pages/council/upload-view.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { day, testNumber } from '../../support/rows.ts';
@@ -213,6 +215,47 @@ test('how many children stop showing a plan is said, and typed before anything i
   }
   expect(await loadEvents(code)).toEqual(before);
   expect((await follow(await send(page, { stops: ' 2 ' }))).heading).toBe(UPLOAD.answered.CPF02);
+});
+
+test('a number that skips more than ten is said, and typed again before anything is sent', async () => {
+  const code = await newCouncil([planOf(1)]);
+  const plain = await shown(fileOf(code, 12, [planOf(2)]));
+  expect(wordsOf(plain)).not.toContain(UPLOAD.confirmNumber);
+  const page = await shown(fileOf(code, 13, [planOf(2)]));
+  expect(wordsOf(page)).toContain(FILE_REMARKS.gap(13, 1));
+  const before = await loadEvents(code);
+  for (const number of ['', '2', '13x']) {
+    const refused = await send(page, { number });
+    expect(refused.status).toBe(400);
+    expect(wordsOf(refused)).toContain(UPLOAD.confirmNumberWrong);
+    expect(refused.text).toContain('aria-describedby="number-hint number-error"');
+  }
+  expect(await loadEvents(code)).toEqual(before);
+  const after = await follow(await send(page, { number: ' 13 ' }));
+  expect(after.heading).toBe(UPLOAD.answered.CPF02);
+  expect(wordsOf(after)).toContain(FILE_REMARKS.gap(13, 1));
+});
+
+test('an end that a newer file keeps from being done is said before and after, with the local id', async () => {
+  const code = await newCouncil([planOf(1)]);
+  expect((await loaded(fileOf(code, 5, [planOf(1), planOf(2)]))).heading).toBe(
+    UPLOAD.answered.CPF02,
+  );
+  const late = [planOf(1, { endDate: yesterday() }), planOf(3)];
+  const page = await shown(fileOf(code, 4, late));
+  const [list = ''] = /<ul class="nhsuk-list nhsuk-list--bullet">[^]*?<\/ul>/.exec(page.text) ?? [];
+  expect(list).toContain(UPLOAD.would.superseded(1));
+  expect(wordsOf(page)).toContain(UPLOAD.supersededThen);
+  expect(wordsOf(page)).toContain(FILE_REMARKS.late(4, 5));
+  const after = await follow(await send(page));
+  expect(after.heading).toBe(UPLOAD.answeredInPart);
+  for (const said of [OUTCOME.superseded(1), FILE_REMARKS.late(4, 5), ROW_HINTS.notDone, 'LA-1']) {
+    expect(wordsOf(after)).toContain(said);
+  }
+  // Also where it is all that the file would do.
+  const alone = await shown(fileOf(code, 3, late.slice(0, 1)));
+  expect(wordsOf(alone)).toContain(UPLOAD.would.superseded(1));
+  expect(wordsOf(alone)).not.toContain(UPLOAD.shownNothing);
 });
 
 test('a CSV gets by fields of the form what its name does not say', async () => {
