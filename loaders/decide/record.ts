@@ -126,7 +126,7 @@ function decideRow(
  * What will be held of a row. A withdrawal outranks files until the case system itself deletes the plan, or sends it
  * under another local id: then it is a plan of somebody else's record, whose it may well be.
  */
-function asHeld(sent: SpooledRow, match: PlanRow | undefined): RowFacts {
+export function asHeld(sent: SpooledRow, match: PlanRow | undefined): RowFacts {
   if (match?.withdrawn === undefined || match.deleteDate === undefined) return sent;
   const isAnothers = sent.localId !== '' && match.localId !== '' && sent.localId !== match.localId;
   if (sent.deleteDate !== undefined || isAnothers) return sent;

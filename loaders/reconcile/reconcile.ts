@@ -12,6 +12,7 @@ import {
 import type { WayIn } from '#schemas/wording/files.ts';
 import { iso, printableName } from '../answers/acknowledge.ts';
 import { type ReadUpload, readUpload } from '../check/read.ts';
+import { asHeld } from '../decide/record.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import { asLoadFailed } from '../load/load-failed.ts';
@@ -115,6 +116,9 @@ export async function reconcile(
       status: statusOf(row, seconds),
       place: placed.place,
       ...(found.length > 0 && { differences: found }),
+      // Of another start it is another plan: nothing of what is held goes over to it.
+      ...(identityOf(row) === identityOf(placed.row) &&
+        asHeld(placed.row, row).withdrawn === true && { withdrawn: true as const }),
     });
   };
   const compared = read.usable !== undefined;

@@ -1,9 +1,12 @@
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
-import type {
-  ComparedField,
-  ReconciledRow,
-  Reconciliation,
+import {
+  ADVICE,
+  adviceOf,
+  type ComparedField,
+  type ReconciledRow,
+  type Reconciliation,
 } from '#schemas/uploads/reconciliation.ts';
+import { RECONCILE } from '#schemas/wording/council.ts';
 import { printedNhsNumber } from '../answers/notice.ts';
 import { csvText } from '../formats/common/csv-text.ts';
 
@@ -52,17 +55,17 @@ function asCsv({ rows, problems, omitted }: Reconciliation): string {
       'place',
       'remark',
     ],
-    ...rows.map(({ result, nhsNumber, localId, type, startDate, status, place, differences }) => [
-      result,
-      printedNhsNumber(nhsNumber),
-      localId,
-      PLAN_TYPES[type].cpis,
-      startDate,
-      status ?? '',
-      listed(differences, 'here'),
-      listed(differences, 'there'),
-      place ?? '',
-      '',
+    ...rows.map((row) => [
+      row.result,
+      printedNhsNumber(row.nhsNumber),
+      row.localId,
+      PLAN_TYPES[row.type].cpis,
+      row.startDate,
+      row.status ?? '',
+      listed(row.differences, 'here'),
+      listed(row.differences, 'there'),
+      row.place ?? '',
+      adviceText(row),
     ]),
     ...problems.map(({ localId, place, field, hint }) => [
       'not-compared',
@@ -80,6 +83,11 @@ function asCsv({ rows, problems, omitted }: Reconciliation): string {
   ]);
 }
 
+function adviceText(row: ReconciledRow): string {
+  const advice = adviceOf(row);
+  return advice === undefined ? '' : RECONCILE.results[advice];
+}
+
 const more = (omitted: number): string => `${omitted} more problems are not listed.`;
 
 /** For a person to read: all that is not the same. */
@@ -92,10 +100,6 @@ function asText({
   problems,
   omitted,
 }: Reconciliation): string {
-  const of = (result: ReconciledRow['result'], title: string): string[] => {
-    const found = rows.filter((row) => row.result === result);
-    return found.length === 0 ? [] : [`  ${title}:`, ...found.map(line)];
-  };
   const { same, differs, onlyHere, onlyThere, over, notCompared } = counts;
   return `${[
     `${file.name}: ${compared ? 'compared' : 'NOT compared'} with what is held for ${authority.name} (${authority.code})${authority.dataAsOf === undefined ? '' : `, as of ${authority.dataAsOf}`}. Nothing was changed.`,
@@ -109,12 +113,10 @@ function asText({
               ]),
         ]
       : []),
-    ...of('differs', 'Differ'),
-    ...of(
-      'only-here',
-      'Only here: end or delete them if they are over, or find out why the file leaves them out',
-    ),
-    ...of('only-there', 'Only there: send them'),
+    ...ADVICE.flatMap((advice) => {
+      const found = rows.filter((row) => adviceOf(row) === advice);
+      return found.length === 0 ? [] : [`  ${RECONCILE.results[advice]}:`, ...found.map(line)];
+    }),
     ...(problems.length === 0 ? [] : [compared ? '  Not compared:' : '  Why:']),
     ...problems.map(
       ({ place, field, localId, hint }) =>

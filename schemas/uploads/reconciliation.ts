@@ -35,8 +35,24 @@ const reconciledRowSchema = z.strictObject({
     .meta({ description: 'How the plan is shown now; absent if it is only there.' }),
   place: z.string().optional().meta({ description: 'Its place in the extract.' }),
   differences: z.array(differenceSchema).optional(),
+  withdrawn: z.literal(true).optional().meta({
+    description:
+      'It was withdrawn as another child’s, and stays so if it is sent as the extract has it: delete it in the case system.',
+  }),
 });
 export type ReconciledRow = z.infer<typeof reconciledRowSchema>;
+
+/** What an authority is advised to do about a plan, by its kind. */
+export const ADVICE = ['withdrawn', 'start', 'differs', 'only-here', 'only-there'] as const;
+export type Advice = (typeof ADVICE)[number];
+
+/** The advice on a plan; `undefined` where both agree. */
+export function adviceOf({ result, withdrawn, differences }: ReconciledRow): Advice | undefined {
+  if (result === 'same') return undefined;
+  if (result !== 'differs') return result;
+  if (withdrawn === true) return 'withdrawn';
+  return differences?.some(({ field }) => field === 'startDate') === true ? 'start' : 'differs';
+}
 
 /** A case system's extract against what is held for its authority. Nothing is changed by it. */
 export const reconciliationSchema = z.strictObject({

@@ -1,5 +1,6 @@
 import { type CalendarDate, longDateText } from '../calendar.ts';
 import type { FileCode } from '../uploads/acknowledgement.ts';
+import type { Advice, ComparedField } from '../uploads/reconciliation.ts';
 import { UPLOAD_FIELDS } from './files.ts';
 
 /** What a council's data officer reads. */
@@ -246,11 +247,32 @@ export const RECONCILE = {
   over: (count: number) =>
     `${plural(count, 'plan')} held here ${count === 1 ? 'is' : 'are'} over and not in your file: do nothing.`,
   results: {
+    withdrawn:
+      'Withdrawn by you: delete them in your case system, or undo the withdrawal if they are right. Sending them again changes nothing',
+    start:
+      'Another start: send a delete with the start held here, and the plan as it is in your case system. Sent alone, it is shown beside the one held here',
     differs: 'Differ: send them as they are in your case system',
-    'only-here': 'Only here: end them if they are over, or find out why your file leaves them out',
+    'only-here':
+      'Only here: end or delete them if they are over, or find out why your file leaves them out',
     'only-there': 'Only in your file: send them',
+  } satisfies Record<Advice, string>,
+  columns: {
+    number: 'NHS number',
+    localId: 'Local id',
+    plan: 'Plan',
+    start: 'Started',
+    here: 'Here',
+    there: 'In your file',
+    place: 'Place',
   },
-  columns: ['NHS number', 'Local id', 'Plan', 'Started', 'Here', 'In your file', 'Place'],
+  fields: {
+    startDate: 'Started',
+    endDate: 'Ended or due',
+    deleteDate: 'Deleted',
+    dateOfBirth: 'Date of birth',
+    localId: 'Local id',
+  } satisfies Record<ComparedField, string>,
+  dateOf: (date: string) => longDateText(date as CalendarDate),
   download: 'Download all as CSV',
   kept: 'A comparison is kept for 30 minutes.',
   another: 'Compare another file',

@@ -2,7 +2,13 @@ import { Readable } from 'node:stream';
 import { LoadFailed } from '#loaders/load/load.ts';
 import { formatReconciliation } from '#loaders/reconcile/reconciliation-text.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
-import type { ReconciledRow, Reconciliation } from '#schemas/uploads/reconciliation.ts';
+import {
+  ADVICE,
+  type Advice,
+  adviceOf,
+  type ReconciledRow,
+  type Reconciliation,
+} from '#schemas/uploads/reconciliation.ts';
 import { COUNCIL, OUTCOME, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
 import type { Store } from '#store/store.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
@@ -138,28 +144,46 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
   },
 };
 
-const sideOf = (row: ReconciledRow, side: 'here' | 'there'): Html =>
-  html`${(row.differences ?? []).map((each) => html`${each.field}: ${each[side] === '' ? '–' : each[side]}<br>`)}`;
+const sideOf = ({ differences = [] }: ReconciledRow, side: 'here' | 'there'): Html =>
+  html`${differences.map(({ field, [side]: value }) => {
+    const text = value === '' ? '–' : field === 'localId' ? value : RECONCILE.dateOf(value);
+    return html`${RECONCILE.fields[field]}: <bdi>${text}</bdi><br>`;
+  })}`;
 
-const cellsOf = (row: ReconciledRow) => [
-  html`<span class="cpf-number">${row.nhsNumber}</span>`,
-  html`<bdi>${row.localId}</bdi>`,
-  PLAN_TYPES[row.type].label,
-  row.startDate,
-  sideOf(row, 'here'),
-  sideOf(row, 'there'),
-  row.place ?? '',
-];
+type Column = keyof typeof RECONCILE.columns;
+const CELLS: Record<Column, (row: ReconciledRow) => string | Html> = {
+  number: ({ nhsNumber }) => html`<span class="cpf-number">${nhsNumber}</span>`,
+  localId: ({ localId }) => html`<bdi>${localId}</bdi>`,
+  plan: ({ type }) => PLAN_TYPES[type].label,
+  start: ({ startDate }) => RECONCILE.dateOf(startDate),
+  here: (row) => sideOf(row, 'here'),
+  there: (row) => sideOf(row, 'there'),
+  place: ({ place = '' }) => place,
+};
 
-const RESULTS = ['differs', 'only-here', 'only-there'] as const;
+const KNOWN: readonly Column[] = ['number', 'localId', 'plan', 'start'];
+const BOTH: readonly Column[] = [...KNOWN, 'here', 'there', 'place'];
+/** What there is to show of each plan. */
+const COLUMNS: Record<Advice, readonly Column[]> = {
+  withdrawn: BOTH,
+  start: BOTH,
+  differs: BOTH,
+  'only-here': KNOWN,
+  'only-there': [...KNOWN, 'place'],
+};
 
-/** Those of some plans that differ in one way, with what to do about it. */
-function resultTable(
-  result: (typeof RESULTS)[number],
-  rows: readonly ReconciledRow[],
-): Html | false {
-  const of = rows.filter((row) => row.result === result);
-  return of.length > 0 && table(RECONCILE.results[result], RECONCILE.columns, of.map(cellsOf));
+/** Those of some plans of which one thing is advised, with what that is. */
+function adviceTable(advice: Advice, rows: readonly ReconciledRow[]): Html | false {
+  const of = rows.filter((row) => adviceOf(row) === advice);
+  const columns = COLUMNS[advice];
+  return (
+    of.length > 0 &&
+    table(
+      RECONCILE.results[advice],
+      columns.map((column) => RECONCILE.columns[column]),
+      of.map((row) => columns.map((column) => CELLS[column](row))),
+    )
+  );
 }
 
 function comparisonView(
@@ -179,7 +203,7 @@ function comparisonView(
   return html`${heading(title)}
 <p><bdi>${file.name}</bdi>. ${compared && RECONCILE.counts(counts)} ${counts.over > 0 && RECONCILE.over(counts.over)}</p>
 <p>${buttonLink(`${path}/csv`, RECONCILE.download)} ${RECONCILE.kept}</p>
-${RESULTS.map((result) => resultTable(result, shown))}
+${ADVICE.map((advice) => adviceTable(advice, shown))}
 ${pages > 1 && paragraph(COUNCIL.page(page, pages))}
 ${pager({
   ...(page > 1 && { newer: `${path}?page=${page - 1}` }),

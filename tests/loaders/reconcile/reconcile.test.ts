@@ -6,8 +6,10 @@ import { csvText, unguarded } from '#loaders/formats/common/csv-text.ts';
 import { readExtract, reconcile } from '#loaders/reconcile/reconcile.ts';
 import { formatReconciliation } from '#loaders/reconcile/reconciliation-text.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
-import { reconciliationSchema } from '#schemas/uploads/reconciliation.ts';
+import { adviceOf, reconciliationSchema } from '#schemas/uploads/reconciliation.ts';
+import { RECONCILE } from '#schemas/wording/council.ts';
 import { holdingsText } from '#service/uploads/holdings.ts';
+import { planRow } from '#store/rows/rows.ts';
 import { AUTHORITY, day, testNumber, testRow } from '../../support/rows.ts';
 import { ods, temporaryFolder } from '../../support/upload-loading.ts';
 import { fileXml, planOf, RECEIVED_AT, upload } from '../../support/upload-model.ts';
@@ -139,7 +141,7 @@ describe('a case system compared with what is held', () => {
       `${[HEADER, `${testNumber(2)},LA-1,2019-03-05,CPP,2026-01-05,,`, ...wrong].join('\n')}\n`,
     );
     const text = formatReconciliation(result, 'txt');
-    const [here, there] = ['Only here:', 'Only there:'].map((title) => text.indexOf(title));
+    const [here, there] = ['Only here:', 'Only in your file:'].map((title) => text.indexOf(title));
     const printed = (n: number) => text.indexOf(testNumber(n).replace(/^(...)(...)/, '$1 $2 '));
     expect(here).toBeGreaterThan(0);
     expect(printed(1)).toBeGreaterThan(here ?? 0);
@@ -150,6 +152,46 @@ describe('a case system compared with what is held', () => {
         `${result.omitted} more problems are not listed.`,
       );
     }
+  });
+
+  test('advises nothing that leaves a plan as it is, or shows it twice', async () => {
+    const withdrawn = { deleteDate: day('2026-11-20'), withdrawn: true } as const;
+    const held = [
+      planRow({ ...testRow(testNumber(1)), ...withdrawn }),
+      planRow({ ...testRow(testNumber(2)), ...withdrawn }),
+      planRow({ ...testRow(testNumber(3)), ...withdrawn }),
+      testRow(testNumber(4)),
+      testRow(testNumber(5)),
+    ];
+    const line = (n: number, differs: { local?: string; start?: string; deleted?: string } = {}) =>
+      `${testNumber(n)},${differs.local ?? 'LA-1'},2019-03-05,CPP,${differs.start ?? '2026-01-05'},,${differs.deleted ?? ''}`;
+    const result = await against(
+      held,
+      `${[
+        HEADER,
+        line(1),
+        // What ends a withdrawal differs as anything else does: it is to be sent.
+        line(2, { deleted: '2026-11-21' }),
+        line(3, { local: 'LA-9' }),
+        line(4, { start: '2026-02-05' }),
+        line(5, { deleted: '2026-11-21' }),
+      ].join('\n')}\n`,
+    );
+    expect(
+      result.rows.map((row) => [row.nhsNumber, row.result, row.withdrawn, adviceOf(row)]),
+    ).toEqual([
+      [testNumber(1), 'differs', true, 'withdrawn'],
+      [testNumber(2), 'differs', undefined, 'differs'],
+      [testNumber(3), 'differs', undefined, 'differs'],
+      [testNumber(5), 'differs', undefined, 'differs'],
+      [testNumber(4), 'differs', undefined, 'start'],
+    ]);
+    const text = formatReconciliation(result, 'txt');
+    for (const advice of ['withdrawn', 'start', 'differs'] as const) {
+      expect(text).toContain(RECONCILE.results[advice]);
+    }
+    const [, first] = formatReconciliation(result, 'csv').split('\r\n');
+    expect(first).toContain(RECONCILE.results.withdrawn);
   });
 
   test('takes Spine XML, and refuses a file of another authority or one that cannot be read', async () => {

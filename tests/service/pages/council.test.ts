@@ -647,6 +647,24 @@ describe('comparing the case system', () => {
     }
   });
 
+  test('says in words and days what differs, and has no columns that are empty', async () => {
+    const code = await newCouncil([planOf(1), planOf(2)]);
+    const csv = fileCsv({
+      records: [planOf(1, { endDate: day('2026-11-20') }), planOf(3)],
+    });
+    const visit = await choose(csv, { action, name: 'all.csv' });
+    const page = await officer.get(visit.headers.get('location') ?? '');
+    expect(await rowsOf(code)).toBe(2);
+    const words = wordsOf(page);
+    expect(words).toContain(`${RECONCILE.fields.endDate}: 20 November 2026`);
+    expect(page.text).not.toMatch(/endDate|>\d{4}-\d{2}-\d{2}</);
+    const headsOf = (caption: string) =>
+      new RegExp(`${caption}</caption>([\\s\\S]*?)</thead>`).exec(page.text)?.[1] ?? '';
+    expect(headsOf(RECONCILE.results['only-here'])).not.toContain(RECONCILE.columns.there);
+    expect(headsOf(RECONCILE.results['only-there'])).not.toContain(RECONCILE.columns.here);
+    expect(headsOf(RECONCILE.results['only-there'])).toContain(RECONCILE.columns.place);
+  });
+
   test.each([['none', '', { name: '' }, UPLOAD.choose]])(
     'of %s says so',
     async (_, content, options, sentence) => {
