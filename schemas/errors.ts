@@ -161,7 +161,7 @@ export const ERRORS = {
     retryable: false,
     title: 'This user has been stopped',
     detail:
-      'The operator of this service has stopped this user’s access and can say why. If a patient is waiting, somebody else must make the check, at once.',
+      'This user’s access was stopped. Their privacy officer or the operator of this service can say why. If a patient is waiting, somebody else must make the check, at once.',
   },
   'role-choice-required': {
     status: 403,

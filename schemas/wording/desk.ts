@@ -15,7 +15,8 @@ export const DESK = {
   unavailable: 'This cannot be shown now',
   unavailableThen: 'The service cannot reach what it needs. Try again in a minute.',
   blocked: 'You have been stopped from using this service',
-  blockedThen: 'The organisation that runs it has stopped your access. Ask its privacy officer.',
+  blockedThen:
+    'Your access was stopped. Ask your privacy officer or the team that runs this service.',
   notYours: 'This page is not for your role',
   back: 'Go back',
   newer: 'Newer',

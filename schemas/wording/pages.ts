@@ -113,8 +113,8 @@ export const SIGN_IN_REFUSED = {
   assuranceThen: (provider: string) =>
     `Sign in to ${provider} with a smartcard, a security key or another strong way. Ask your registration authority if you have none.`,
   blocked: 'You have been stopped from using this service',
-  blockedThen:
-    'The organisation that runs it has stopped your access. Ask your privacy officer or safeguarding lead.',
+  blockedThen: 'Your access was stopped. Ask your privacy officer or safeguarding lead.',
+  waiting: 'If a patient is waiting, somebody else must check now, or ring the council.',
   nothingHere: 'There is nothing for your job here yet',
   nothingHereThen:
     'Your sign-in worked, but none of the pages here is for you. Ask the team that runs this service.',
@@ -131,6 +131,7 @@ export const SIGN_IN_REFUSED = {
     unreadable: 'Cannot be used',
     none: 'none',
   },
+  provider: 'The sign-in provider',
   tryAgain: 'Sign in again',
 } as const;
 
@@ -294,7 +295,6 @@ export const NOT_CHECKED = {
   over: 'Signed out. No new check was made',
   overThen: 'Sign in.',
   overCannot: 'Cannot sign in?',
-  refused: 'Could not check: you are not let in',
   untrusted: 'Could not check: the form was not sent from this page',
   untrustedThen: 'Open the look-up page and type the number again.',
   repeated: 'Could not check: the form was not sent correctly',

@@ -71,7 +71,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
   function formPage(session: Session, typed: Typed, errors: readonly FieldError[]): Page {
     const counting = countsOf(session);
     if ('refusal' in counting) {
-      return refusedPage(signInRefusalOf(counting.refusal) ?? 'role', '', session);
+      return refusedPage(signInRefusalOf(counting.refusal) ?? 'role', undefined, session);
     }
     const isWrong = errors.length > 0;
     return {

@@ -113,7 +113,7 @@ ${paragraph(HIDDEN.noCheck)}
     const refusal = signInRefusalOf(code);
     const page =
       refusal !== undefined
-        ? refusedPage(refusal, '', session)
+        ? refusedPage(refusal, undefined, session)
         : code === 'too-many-requests'
           ? limitedPage(options.limit?.retryAfterSeconds ?? WAIT_SECONDS, again)
           : code === 'number-not-in-use'

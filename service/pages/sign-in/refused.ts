@@ -1,5 +1,5 @@
 import type { ErrorCode } from '#schemas/errors.ts';
-import { FRAME, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
+import { FRAME, NOT_A_NO, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import type { Page } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
@@ -87,7 +87,10 @@ const row = (key: string, value: string | Html | undefined): Html | false =>
   value !== undefined &&
   html`<div class="nhsuk-summary-list__row"><dt class="nhsuk-summary-list__key">${key}</dt><dd class="nhsuk-summary-list__value"><bdi>${value}</bdi></dd></div>`;
 
-function sentList(provider: string, { name, user, role, sent }: RefusedPerson): Html | false {
+function sentList(
+  provider: string | undefined,
+  { name, user, role, sent }: RefusedPerson,
+): Html | false {
   if (name === undefined) return false;
   const rows = W.sentRows;
   const activities = role?.activities.join(', ');
@@ -105,17 +108,27 @@ ${row(rows.authenticationAssurance, sent && (sent.authenticationAssurance ?? row
 </dl>`;
 }
 
-/** The page that says why somebody is not let in, what was sent of them, and whom to ask. */
+/**
+ * The page that says why somebody is not let in, what was sent of them, and whom to ask.
+ *
+ * @param provider `undefined` in place of an answer, to somebody who was signed in
+ */
 export function refusedPage(
   why: SignInRefusal,
-  provider: string,
+  provider: string | undefined,
   person: RefusedPerson = {},
 ): Page {
-  const { title, says, status } = words(why, provider, person);
+  const { title, says, status } = words(why, provider ?? W.provider, person);
+  // Who is blocked in the middle of a look signs in again.
+  const isInPlaceOfAnswer = provider === undefined || why === 'blocked';
   return {
     title,
     status,
-    content: html`${heading(title)}
+    content: html`${
+      isInPlaceOfAnswer
+        ? html`<div class="cpf-not-checked">${heading(title)}<p class="cpf-strong">${NOT_A_NO} ${W.waiting}</p></div>`
+        : heading(title)
+    }
 ${paragraph(says)}
 ${sentList(provider, person)}
 <p>${buttonLink('/sign-in', W.tryAgain)}</p>
