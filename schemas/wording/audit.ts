@@ -111,7 +111,7 @@ export const AUDIT_REPORT = {
   tooMuch: (events: number) =>
     `There are more than ${events} events. Ask for a shorter time with --from and --to.`,
   leftOutOfDraft: (count: number) =>
-    `Left out of this page: ${count} (requests refused for a technical reason, and silent reads unless they were asked for).`,
+    `Left out of this page: ${count} (requests refused for a technical reason, what is no access, and silent reads and searches of the audit unless they were asked for).`,
 } as const;
 
 /** What is wrong with a file of witnesses, after its path. */

@@ -210,6 +210,8 @@ export const OFFICER_DRAFT = {
   names: 'Names of staff',
   places: 'Places: organisations, settings and wards',
   silentReads: 'Silent reads: looks in planned care, which nobody is notified of',
+  searches:
+    'Searches of the audit: what you and others did to review these accesses. They tell the reader of an inquiry.',
   submit: 'Make the draft',
   draft: 'Draft for review',
   review: 'For the controller’s review. Not to be handed over as it is.',
@@ -226,6 +228,9 @@ export const OFFICER_DRAFT = {
   lineGone: 'The lines changed since the draft was made. Make the draft again.',
   next: 'Next page of the draft',
   none: 'No access is recorded.',
+  noneHere: 'There is no line on this page of the draft.',
+  accesses: 'Accesses',
+  searched: 'Searches of the audit',
   page: (page: number) => `Page ${page} of the draft`,
 } as const;
 

@@ -129,6 +129,7 @@ async function auditReport(
           names,
           places: true,
           silentReads: true,
+          searches: true,
           viewer: { kind: 'all' },
         });
       } catch (error) {

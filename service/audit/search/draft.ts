@@ -4,8 +4,14 @@ import { attendedOf } from './cells.ts';
 import { isTechnical } from './event-reports.ts';
 import { callerOf, type EventReport } from './report.ts';
 
-/** What a line of a draft is about. Whether a plan was shown is not for whoever asks to learn from it. */
-function whatOf(event: SealedEvent['event'], places: boolean): string {
+/** What a line says of a search of the audit: by it a page shows searches apart from accesses. */
+export const SEARCHED = 'record of looks searched';
+
+/**
+ * What a line of a draft is about. Whether a plan was shown is not for whoever asks to learn from it, so what is
+ * recorded of the child beside accesses and searches has no line: that a flag was withdrawn says that there was one.
+ */
+function whatOf(event: SealedEvent['event'], places: boolean): string | undefined {
   switch (event.type) {
     case 'lookup':
       return 'looked up';
@@ -16,9 +22,9 @@ function whatOf(event: SealedEvent['event'], places: boolean): string {
     case 'could-not-check':
       return 'could not be checked: nothing was shown';
     case 'audit-search':
-      return 'record of looks searched';
+      return SEARCHED;
     default:
-      return event.type;
+      return undefined;
   }
 }
 
@@ -27,7 +33,8 @@ const isSilent = (event: SealedEvent['event']): boolean =>
 
 /**
  * Accesses to one child for whoever reviews a request by the people concerned: with as little in it as can be, since a
- * place says where a child or a parent has sought care, and a silent read that they are in somebody's care.
+ * place says where a child or a parent has sought care, a silent read that they are in somebody's care, and a search
+ * that somebody inquires into it.
  */
 export const childDraft: EventReport = {
   about: 'accesses to one child, each line to be released by a reviewer',
@@ -43,15 +50,17 @@ export const childDraft: EventReport = {
     ...(places ? ['organisation', 'setting'] : []),
     ...(names ? ['name'] : []),
   ],
-  row({ event, shown }, { names, places, silentReads }) {
+  row({ event, shown }, { names, places, silentReads, searches }) {
     if (event.type === 'not-delivered') return undefined;
-    if (isTechnical(event) || (!silentReads && isSilent(event))) return 'left-out';
+    const what = whatOf(event, places);
+    if (what === undefined || isTechnical(event)) return 'left-out';
+    if ((!silentReads && isSilent(event)) || (!searches && what === SEARCHED)) return 'left-out';
     const caller = callerOf(event);
     const by = 'by' in event ? event.by : '';
     const setting = 'setting' in event ? event.setting : '';
     return [
       shown.at,
-      whatOf(event, places),
+      what,
       caller?.role?.name ?? '',
       ...(places ? [caller?.organisation?.name ?? '', setting] : []),
       ...(names ? [caller?.name ?? by] : []),

@@ -26,6 +26,8 @@ export type ReportOptions = {
   places: boolean;
   /** With silent reads, where a report is without them otherwise. */
   silentReads: boolean;
+  /** With searches of the audit, where a report is without them otherwise. */
+  searches: boolean;
   /** An authority has no reports: of other councils' children it would see that they were looked up. */
   viewer: Exclude<Viewer, { kind: 'authority' }>;
 };
@@ -101,7 +103,7 @@ export type ReportPage = Report & {
   leftOut: number;
 };
 
-/** The next lines of a report of events, newest first. */
+/** The next lines of a report of events, newest first. Events that are left out make no empty page. */
 function eventPage(
   places: AuditPlaces,
   maker: EventReport,
@@ -110,17 +112,23 @@ function eventPage(
 ): ReportPage {
   const { type } = maker;
   const criteria = type === undefined ? options.criteria : { ...options.criteria, type };
-  const { events, next } = searchAudit(places, criteria, options.viewer, { limit, after });
   const rows: Cell[][] = [];
   const entries: number[] = [];
   let leftOut = 0;
-  for (const found of events) {
-    const row = maker.row(found, options);
-    if (row === 'left-out') leftOut++;
-    if (row === 'left-out' || row === undefined) continue;
-    rows.push(row);
-    entries.push(found.index);
-  }
+  let looked = 0;
+  let next = after;
+  do {
+    const part = searchAudit(places, criteria, options.viewer, { limit, after: next });
+    for (const found of part.events) {
+      const row = maker.row(found, options);
+      if (row === 'left-out') leftOut++;
+      if (row === 'left-out' || row === undefined) continue;
+      rows.push(row);
+      entries.push(found.index);
+    }
+    looked += part.events.length;
+    ({ next } = part);
+  } while (rows.length === 0 && next !== undefined && looked < EVENTS_AT_ONCE);
   const { title, notes, columns } = maker;
   return {
     title,
@@ -128,7 +136,7 @@ function eventPage(
     columns: columns(options),
     rows,
     entries,
-    looked: events.length,
+    looked,
     leftOut,
     ...(next !== undefined && { next }),
   };

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { OFFICER, OFFICER_DRAFT } from '#schemas/wording/officer.ts';
 import { type Cell, shownCell } from '../../audit/search/cells.ts';
+import { SEARCHED } from '../../audit/search/draft.ts';
+import type { ReportPage } from '../../audit/search/report.ts';
 import { readCursor, writeCursor } from '../../audit/search/search.ts';
 import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -54,7 +56,7 @@ const GATES = {
 } as const;
 type Gate = keyof typeof GATES;
 const GATE_NAMES = Object.keys(GATES) as Gate[];
-const SHOWS = ['names', 'places', 'silentReads'] as const;
+const SHOWS = ['names', 'places', 'silentReads', 'searches'] as const;
 type Shows = Record<(typeof SHOWS)[number], boolean>;
 
 type TypedDraft = Typed & Partial<Record<Gate | (typeof SHOWS)[number], string>>;
@@ -184,6 +186,23 @@ function lookAtDraft(
 const tableCells = (row: readonly Cell[]): Html[] =>
   row.map((cell) => html`<bdi>${shownCell(cell)}</bdi>`);
 
+type Line = { row: readonly Cell[]; entry: number };
+const linesOf = ({ rows, entries = [] }: ReportPage): Line[] =>
+  rows.map((row, i) => ({ row, entry: entries[i] ?? -1 }));
+
+/** Accesses, and apart from them what was done to review them, each where there is one. */
+const sections = (
+  head: readonly string[],
+  lines: readonly Line[],
+  cells: (line: Line) => Html[],
+): (Html | false)[] =>
+  [false, true].map((ofSearches) => {
+    const own = lines.filter(({ row }) => row.includes(SEARCHED) === ofSearches);
+    return (
+      own.length > 0 && table(ofSearches ? WORDS.searched : WORDS.accesses, head, own.map(cells))
+    );
+  });
+
 /** What is not seen beside the box is in the row. */
 const releaseLabel = (row: readonly Cell[]): Html =>
   html`<span class="nhsuk-u-visually-hidden">${WORDS.releases(shownCell(row[0] ?? ''))}</span>`;
@@ -208,7 +227,8 @@ export const officerDraft: Mountable<OfficerDependencies> = {
       const { page, cursor } = part;
       const looked = await lookAtDraft(dependencies, at, draft, part);
       if (looked.kind === 'refused') return looked.response;
-      const { columns, rows, entries = [], notes, next } = looked.found;
+      const { columns, notes, next } = looked.found;
+      const lines = linesOf(looked.found);
       const open = isOpen(draft.gates);
       const here = { ...typed, page: String(page), ...(cursor !== undefined && { cursor }) };
       return at.page({
@@ -220,18 +240,17 @@ ${!open && html`<div class="cpf-not-checked">${paragraph(WORDS.closed)}</div>`}
 <p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.page(page)}.</p>
 ${notes.map(paragraph)}
 ${
-  rows.length === 0
-    ? paragraph(WORDS.none)
+  lines.length === 0
+    ? paragraph(next === undefined && page === 1 ? WORDS.none : WORDS.noneHere)
     : html`<form method="post" action="/officer/child/copy" novalidate>
 ${at.hidden(LOOK_FORM)}${typedHidden(here)}
-${table(
-  WORDS.draft,
+${sections(
   [...(open ? [WORDS.release] : []), ...columns.map(columnHeading)],
-  rows.map((row, i) => {
-    const name = lineName(entries[i] ?? 0);
+  lines,
+  ({ row, entry }) => {
     const cells = tableCells(row);
-    return open ? [checkbox(name, releaseLabel(row), false), ...cells] : cells;
-  }),
+    return open ? [checkbox(lineName(entry), releaseLabel(row), false), ...cells] : cells;
+  },
 )}
 ${open && button(WORDS.copy)}
 </form>`
@@ -272,8 +291,8 @@ export const officerCopy: Mountable<OfficerDependencies> = {
       }
       const looked = await lookAtDraft(dependencies, at, draft, part, released.size);
       if (looked.kind === 'refused') return looked.response;
-      const { columns, rows, entries = [] } = looked.found;
-      const lines = rows.filter((_row, i) => released.has(entries[i] ?? -1));
+      const { columns } = looked.found;
+      const lines = linesOf(looked.found).filter(({ entry }) => released.has(entry));
       if (lines.length !== released.size) {
         return at.page({
           ...deskMessage(WORDS.draft, WORDS.lineGone, '/officer/child'),
@@ -285,7 +304,7 @@ export const officerCopy: Mountable<OfficerDependencies> = {
         printable: true,
         content: html`${heading(WORDS.copyTitle)}
 <p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.copyLead(part.page)}</p>
-${table(WORDS.copyTitle, columns.map(columnHeading), lines.map(tableCells))}
+${sections(columns.map(columnHeading), lines, ({ row }) => tableCells(row))}
 <p>${WORDS.copyReleased} ${OFFICER.recordedAs(looked.auditId)}</p>
 <p class="cpf-screen-only">${WORDS.copyNotDelivery}</p>`,
       });

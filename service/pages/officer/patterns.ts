@@ -74,6 +74,7 @@ export const officerPatternsShown: Mountable<OfficerDependencies> = {
           names: false,
           places: true,
           silentReads: true,
+          searches: true,
           viewer: at.viewer,
           limit: LINES_SHOWN,
         };

@@ -134,6 +134,7 @@ function readReport(typed: TypedReport, viewer: PrivacyViewer): ReadReport {
     names: names === 'yes',
     places: true,
     silentReads: true,
+    searches: true,
     viewer,
   };
   return { kind: 'read', name: report, options, reason: read.reason };

@@ -320,9 +320,7 @@ describe('a draft of one child’s accesses', () => {
     ]) {
       expect(said.replace('emergency-department', '')).not.toContain(hidden);
     }
-    expect(page.text.split('name="line-')).toHaveLength(
-      5 + countOf(page, 'record of looks searched'),
-    );
+    expect(page.text.split('name="line-')).toHaveLength(5);
     const full = await draft(guardian, {
       ...OPEN,
       names: 'yes',
@@ -333,6 +331,42 @@ describe('a draft of one child’s accesses', () => {
     expect(wordsOf(full)).toContain('Organisation ZZH01');
     expect(countOf(full, 'looked up')).toBe(5);
     expect(countOf(page, 'looked up')).toBe(4);
+  });
+
+  test('holds what was done to review the accesses only if asked, and then apart from the accesses', async () => {
+    const found = await search(guardian, { number: SHARED, type: 'lookup' });
+    await guardian.post('/officer/event', {
+      ...hiddenOf(found, '/officer/event'),
+      entry: entryOf(found),
+    });
+    const narrow = { ...OPEN, to: new Date().toISOString() };
+    await until(async () => {
+      const whole = await report(guardian, { report: 'child', number: SHARED });
+      return countOf(whole, 'audit report: event') > 0;
+    }, 'the opened event in the index');
+    const page = await draft(guardian, narrow);
+    expect(countOf(page, 'looked up')).toBe(4);
+    expect(page.text).not.toContain('record of looks searched');
+    expect(page.text).not.toContain('audit-search');
+
+    const full = await draft(guardian, { ...narrow, searches: 'yes' });
+    const [accesses = '', searched = ''] = full.text.split(
+      `<caption class="nhsuk-table__caption">${OFFICER_DRAFT.searched}</caption>`,
+    );
+    expect(accesses.split('<bdi>looked up</bdi>')).toHaveLength(5);
+    expect(accesses).not.toContain('record of looks searched');
+    expect(searched).toContain('record of looks searched');
+    expect(searched).not.toContain('<bdi>looked up</bdi>');
+
+    const fields = hiddenOf(full, '/officer/child/copy');
+    const lines = [...full.text.matchAll(/name="(line-[0-9]+)"/g)].map(([, name = '']) => name);
+    const both = { [lines[0] ?? '']: 'yes', [lines.at(-1) ?? '']: 'yes' };
+    const copy = await guardian.post('/officer/child/copy', { ...fields, ...both });
+    expect(copy.text).toContain(`>${OFFICER_DRAFT.searched}</caption>`);
+    expect((await searches()).at(-1)).toMatchObject({
+      report: 'child-copy',
+      criteria: { searches: true },
+    });
   });
 
   test.for([
