@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { londonDate } from '#schemas/calendar.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { packRow, restoredRow, Tally, withdrawnRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
 import { sameIdentity } from '../check/check.ts';
+import { LoadFailed } from '../load/load-failed.ts';
 import { agreesWith } from './apply.ts';
 
 /** Kept in the anchor instead of a journal: the rest is in the store, since the anchor names no child. */
@@ -71,7 +73,11 @@ export async function actOnWithdrawal(
   await finishWithdrawal(store, anchor, load, lock);
 }
 
-/** Carries what the anchor was told about to its end, from any point. */
+/**
+ * Carries what the anchor was told about to its end, from any point.
+ *
+ * @throws {LoadFailed} where the store has lost what was to be done
+ */
 export async function finishWithdrawal(
   store: Store,
   anchor: Anchor,
@@ -93,6 +99,10 @@ export async function finishWithdrawal(
   }
   const { sequence, rows, digest } = load;
   const tally = (await store.tally()).get(authority);
+  // Where it was finished before, the row is as the anchor has it.
+  if (acting === undefined && !agreesWith(tally, { rows, digest })) {
+    throw new LoadFailed(LOAD_FAILED.withdrawalLost(authority));
+  }
   await store.changeAuthority(lock, {
     rows,
     digest,

@@ -32,8 +32,7 @@ export type Acting = {
   caller?: WithdrawalEvent['caller'];
   account?: string;
 };
-type Doing = Acting & { now?: () => number };
-type Changing = Doing & { lockWaitMs?: number };
+type Changing = Acting & { now?: () => number; lockWaitMs?: number };
 
 export type PlanIdentity = Pick<PlanRow, 'nhsNumber' | 'type' | 'startDate'>;
 
@@ -64,20 +63,23 @@ const isShown = ({ visibleFrom, visibleUntil }: PlanRow, now: number): boolean =
  * Asks for a plan to be withdrawn as another child's. Nothing changes before a second person has confirmed it.
  * Audited first. Asking again for the same plan gives the request that waits.
  */
-export async function askWithdrawal(
+export function askWithdrawal(
   store: Store,
+  anchor: Anchor,
   authority: OdsCode,
   plan: PlanIdentity,
   reason: string,
-  { now = Date.now, ...by }: Doing,
-): Promise<{ kind: 'asked'; withdrawal: Withdrawal } | { kind: 'no-such-plan' }> {
-  const { waiting, row } = await lookUp(store, authority, plan, now);
-  if (row === undefined) return { kind: 'no-such-plan' };
-  if (waiting !== undefined) return { kind: 'asked', withdrawal: waiting };
-  const withdrawal = request(row, reason, false, by, now);
-  await store.appendEvent(eventOf(authority, withdrawal, 'asked', by, reason));
-  await store.keepWithdrawal(authority, withdrawal);
-  return { kind: 'asked', withdrawal };
+  { now = Date.now, lockWaitMs, ...by }: Changing,
+): Promise<{ kind: 'asked'; withdrawal: Withdrawal } | { kind: 'no-such-plan' | 'busy' }> {
+  return changing(store, anchor, authority, lockWaitMs, async () => {
+    const { waiting, row } = await lookUp(store, authority, plan, now);
+    if (row === undefined) return { kind: 'no-such-plan' };
+    if (waiting !== undefined) return { kind: 'asked', withdrawal: waiting };
+    const withdrawal = request(row, reason, false, by, now);
+    await store.appendEvent(eventOf(authority, withdrawal, 'asked', by, reason));
+    await store.keepWithdrawal(authority, withdrawal);
+    return { kind: 'asked', withdrawal };
+  });
 }
 
 /** Withdraws a plan at once, on the word of one person: for when a second one cannot be had. Audited as urgent. */
@@ -135,23 +137,26 @@ export function confirmWithdrawal(
 }
 
 /** Takes a request back, or declines it; nothing was changed by it. Audited first. */
-export async function declineWithdrawal(
+export function declineWithdrawal(
   store: Store,
+  anchor: Anchor,
   authority: OdsCode,
   id: string,
   reason: string,
-  { now = Date.now, ...by }: Doing,
-): Promise<'declined' | 'gone'> {
-  const withdrawal = await store.withdrawal(authority, id);
-  if (withdrawal === undefined || !isWaiting(withdrawal, now())) return 'gone';
-  await store.appendEvent(eventOf(authority, withdrawal, 'declined', by, reason));
-  const { acting: _, ...standing } = withdrawal;
-  await store.keepWithdrawal(authority, {
-    ...standing,
-    state: 'declined',
-    decided: { name: by.name, key: by.key, at: at(now) },
+  { now = Date.now, lockWaitMs, ...by }: Changing,
+): Promise<{ kind: 'declined' | 'gone' | 'busy' }> {
+  return changing(store, anchor, authority, lockWaitMs, async () => {
+    const withdrawal = await store.withdrawal(authority, id);
+    if (withdrawal === undefined || !isWaiting(withdrawal, now())) return { kind: 'gone' };
+    await store.appendEvent(eventOf(authority, withdrawal, 'declined', by, reason));
+    const { acting: _, ...standing } = withdrawal;
+    await store.keepWithdrawal(authority, {
+      ...standing,
+      state: 'declined',
+      decided: { name: by.name, key: by.key, at: at(now) },
+    });
+    return { kind: 'declined' };
   });
-  return 'declined';
 }
 
 /**
@@ -267,7 +272,10 @@ type Act = (
   event: WithdrawalEvent,
 ) => Promise<void>;
 
-/** Runs work that changes a row of an authority, under its lock and after whatever was cut short. */
+/**
+ * Runs whatever changes a withdrawal of an authority, under its lock and after whatever was cut short: of two people
+ * who act on one request at the same moment, the second sees what the first has done.
+ */
 async function changing<T>(
   store: Store,
   anchor: Anchor,

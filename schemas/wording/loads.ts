@@ -21,6 +21,8 @@ export const LOAD_FAILED = {
     `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again.`,
   journalGoneBefore: (number: number, authority: string, what: 'do this again' | 'this one') =>
     `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again first, then ${what}.`,
+  withdrawalLost: (authority: string) =>
+    `A withdrawal of authority ${authority} was cut short, and Redis has lost what was to be done. Stop the service and restore Redis from its last good copy.`,
   earlierFailed: (name: string, earlier: string) =>
     `${name} was not loaded, because ${earlier} of the same authority could not be. Nothing of it was changed.`,
   waitsToBeTraced: (number: number, authority: string) =>

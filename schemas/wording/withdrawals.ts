@@ -86,7 +86,7 @@ export const WITHDRAWAL = {
     gone: 'This request is not there any more: it was decided on, or nobody confirmed it within seven days. Nothing was changed.',
     'too-many':
       'Your council has withdrawn ten flags within a day, and more are not taken: they would be no single mistakes. Send a file with delete dates, or ring the operator. Nothing was changed.',
-    busy: 'A file of your council is being loaded just now. Try again when it is done. Nothing was changed.',
+    busy: 'A file of your council is being loaded just now, or a colleague is changing a withdrawal. Try again when that is done. Nothing was changed.',
   },
   notUndone: {
     gone: 'There is no such withdrawal. Nothing was changed.',
@@ -94,7 +94,7 @@ export const WITHDRAWAL = {
       'It was withdrawn more than 30 days ago. To show the plan again, delete it in your case system, send that, and send it again.',
     settled:
       'Your case system has deleted this plan in the meantime, left it out of a full refresh or sent it as that of another child. There is nothing to undo.',
-    busy: 'A file of your council is being loaded just now. Try again when it is done. Nothing was changed.',
+    busy: 'A file of your council is being loaded just now, or a colleague is changing a withdrawal. Try again when that is done. Nothing was changed.',
   },
   sentAgain: 'files have sent it again since, and it is not shown',
   standing: {

@@ -100,8 +100,8 @@ async function withdraw(
   }
   const second = named(readOption('--confirmed-by', shortTextSchema, confirmedBy));
   if (second.key === named(by).key) throw new Failure(WITHDRAWAL.refused['same-person']);
-  const asked = await askWithdrawal(store, code, plan, reason, named(by));
-  if (asked.kind !== 'asked') throw new Failure(WITHDRAWAL.noSuchPlan);
+  const asked = await askWithdrawal(store, anchor, code, plan, reason, named(by));
+  if (asked.kind !== 'asked') throw new Failure(WITHDRAWAL.refused[asked.kind]);
   const { id } = asked.withdrawal;
   told(code, await confirmWithdrawal(store, anchor, code, id, number, second));
 }

@@ -211,15 +211,12 @@ export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
           ? numberPage(council, '', WITHDRAWALS.noneFound)
           : choosePage(council, number, plans, fields, errors);
       }
-      const who = actingOf(council);
+      const who = { ...actingOf(council), lockWaitMs: LOCK_WAIT_MS };
       const isUrgent = fields.get('urgent') === 'yes';
       return orFailed(council, async () => {
         const done = isUrgent
-          ? await withdrawUrgently(store, anchor, authority, plan, reason.reason, {
-              ...who,
-              lockWaitMs: LOCK_WAIT_MS,
-            })
-          : await askWithdrawal(store, authority, plan, reason.reason, who);
+          ? await withdrawUrgently(store, anchor, authority, plan, reason.reason, who)
+          : await askWithdrawal(store, anchor, authority, plan, reason.reason, who);
         if (isUrgent && done.kind === 'withdrawn') {
           dependencies.log.warn(
             'a council has withdrawn a flag urgently, on the word of one person',
@@ -372,10 +369,11 @@ export const councilWithdrawalDecline = actOn(
     if (reason.kind === 'wrong') {
       return detailPage(dependencies, council, id, { fields, errors: [reason.error] });
     }
-    const { store } = dependencies;
-    const who = actingOf(council);
-    const done = await declineWithdrawal(store, council.authority, id, reason.reason, who);
-    return done === 'declined' ? redirect(PATH) : refusedPage(council, 'gone');
+    const { store, anchor } = dependencies;
+    const who = { ...actingOf(council), lockWaitMs: LOCK_WAIT_MS };
+    const { authority } = council;
+    const { kind } = await declineWithdrawal(store, anchor, authority, id, reason.reason, who);
+    return kind === 'declined' ? redirect(PATH) : refusedPage(council, kind);
   },
 );
 

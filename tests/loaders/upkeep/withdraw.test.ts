@@ -47,7 +47,10 @@ const why = 'entered for the wrong child';
 
 /** Asked for by one and confirmed by another. @returns its id */
 async function withdraw(authority: OdsCode, n = 1, at = now): Promise<string> {
-  const asked = await askWithdrawal(t.store, authority, plan(n), why, { ...ADA, now: at });
+  const asked = await askWithdrawal(t.store, t.anchor, authority, plan(n), why, {
+    ...ADA,
+    now: at,
+  });
   if (asked.kind !== 'asked') throw new Error(asked.kind);
   const { id } = asked.withdrawal;
   const number = testNumber(n);
@@ -84,7 +87,7 @@ describe('a flag on the wrong child', () => {
   test('is shown until a second person of the council has confirmed its withdrawal, and never after', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(1), planOf(2)]);
-    const asked = await askWithdrawal(t.store, authority, plan(), why, { ...ADA, now });
+    const asked = await askWithdrawal(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
     if (asked.kind !== 'asked') throw new Error(asked.kind);
     const { id } = asked.withdrawal;
     const confirm = (who: Acting, number = testNumber(1)) =>
@@ -142,16 +145,20 @@ describe('a flag on the wrong child', () => {
     const other = newAuthority();
     await loadRecords(authority, 1);
     await loadRecords(other, 1, [planOf(2)]);
-    expect(await askWithdrawal(t.store, authority, plan(2), why, { ...ADA, now })).toEqual({
+    expect(
+      await askWithdrawal(t.store, t.anchor, authority, plan(2), why, { ...ADA, now }),
+    ).toEqual({
       kind: 'no-such-plan',
     });
     const ask = async () => {
-      const asked = await askWithdrawal(t.store, authority, plan(), why, { ...ADA, now });
+      const asked = await askWithdrawal(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
       return asked.kind === 'asked' ? asked.withdrawal.id : '';
     };
     const first = await ask();
     expect(await ask()).toBe(first);
-    expect(await declineWithdrawal(t.store, authority, first, 'right child', BEN)).toBe('declined');
+    expect(
+      await declineWithdrawal(t.store, t.anchor, authority, first, 'right child', { ...BEN, now }),
+    ).toEqual({ kind: 'declined' });
     const confirm = (id: string, of: OdsCode, at = now) =>
       confirmWithdrawal(t.store, t.anchor, of, id, testNumber(1), { ...BEN, now: at });
     expect(await confirm(first, authority)).toEqual({ kind: 'gone' });
@@ -357,6 +364,125 @@ test('in whatever order files, withdrawals and undoings come, what is shown is w
   );
   await t.admin.del(keys.open);
   await until(() => t.store.isOpen(), 'the store opening after a comparison of all it holds');
+});
+
+/** The store, with something that is done by others just before a step, or just after it. */
+function meanwhile(
+  step: 'appendEvent' | 'keepWithdrawal' | 'safeguard' | 'applyRows' | 'changeAuthority',
+  moment: 'before' | 'after',
+  others: () => Promise<unknown>,
+): Store {
+  let isFirst = true;
+  const once = async (): Promise<void> => {
+    if (!isFirst) return;
+    isFirst = false;
+    await others();
+  };
+  return {
+    ...t.store,
+    async [step](...args: never[]) {
+      if (moment === 'before') await once();
+      const done = await (t.store[step] as (...all: never[]) => Promise<unknown>)(...args);
+      if (moment === 'after') await once();
+      return done;
+    },
+  };
+}
+
+describe('of two people who act on one request at the same moment, one is followed and the other is told', () => {
+  const CAT: Acting = { name: 'Cat Clerk', key: 'council cat' };
+  async function asked() {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(1), planOf(2)]);
+    const done = await askWithdrawal(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
+    if (done.kind !== 'asked') throw new Error(done.kind);
+    return { authority, id: done.withdrawal.id };
+  }
+  const atOnce = { now, lockWaitMs: 0 };
+  const confirm = (store: Store, authority: OdsCode, id: string) =>
+    confirmWithdrawal(store, t.anchor, authority, id, testNumber(1), { ...BEN, ...atOnce });
+  const decline = (store: Store, authority: OdsCode, id: string) =>
+    declineWithdrawal(store, t.anchor, authority, id, 'right child', { ...CAT, ...atOnce });
+  const actsOf = async (authority: OdsCode) => (await eventsOf(authority)).map(({ act }) => act);
+
+  test.each([
+    ['appendEvent', 'before'],
+    ['appendEvent', 'after'],
+    ['keepWithdrawal', 'before'],
+  ] as const)('a confirmation while the request is declined (%s, %s)', async (step, moment) => {
+    const { authority, id } = await asked();
+    let other: { kind: string } | undefined;
+    const store = meanwhile(step, moment, async () => {
+      other = await confirm(t.store, authority, id);
+    });
+    expect(await decline(store, authority, id)).toEqual({ kind: 'declined' });
+    expect(other).toEqual({ kind: 'busy' });
+    expect(await shown(authority)).toBe(true);
+    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+      { standing: 'declined' },
+    ]);
+    expect(await actsOf(authority)).toEqual(['asked', 'declined']);
+    await expectWhole(authority);
+  });
+
+  test.each([
+    ['keepWithdrawal', 'before'],
+    ['safeguard', 'before'],
+    ['appendEvent', 'after'],
+    ['applyRows', 'after'],
+    ['changeAuthority', 'after'],
+  ] as const)('a decline while the request is confirmed (%s, %s)', async (step, moment) => {
+    const { authority, id } = await asked();
+    let other: { kind: string } | undefined;
+    const store = meanwhile(step, moment, async () => {
+      other = await decline(t.store, authority, id);
+    });
+    expect((await confirm(store, authority, id)).kind).toBe('withdrawn');
+    expect(other).toEqual({ kind: 'busy' });
+    expect(await shown(authority)).toBe(false);
+    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+      { standing: 'in-force' },
+    ]);
+    expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+    expect(await actsOf(authority)).toEqual(['asked', 'confirmed']);
+    await expectWhole(authority);
+  });
+
+  test('two requests for the same plan are one', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const ask = (by: Acting) =>
+      askWithdrawal(t.store, t.anchor, authority, plan(), why, { ...by, now });
+    const [one, other] = await Promise.all([ask(ADA), ask(BEN)]);
+    expect(other).toEqual(one);
+    expect(await listWithdrawals(t.store, authority, now)).toHaveLength(1);
+  });
+});
+
+test('a withdrawal of which the store has lost what was to be done is not taken for done', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(1), planOf(2)]);
+  const store: Store = {
+    ...t.store,
+    applyRows: () => Promise.reject(new Error('the process ended here')),
+  };
+  await expect(
+    withdrawUrgently(store, t.anchor, authority, plan(), why, { ...ADA, now }),
+  ).rejects.toThrow(LoadFailed);
+  const [held] = await t.store.withdrawals(authority);
+  const { acting, ...lost } = held ?? {};
+  if (held === undefined || acting === undefined) throw new Error('nothing is being done');
+  await t.store.keepWithdrawal(authority, lost as typeof held);
+  const load = t.anchor.loadInProgress(authority);
+  if (load === undefined) throw new Error('no load was begun');
+  await expect(resumeLoad(t.store, t.anchor, load)).rejects.toThrow('restore');
+  expect(t.anchor.loadInProgress(authority)).toBeDefined();
+  expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+  expect(await shown(authority)).toBe(true);
+  await t.store.keepWithdrawal(authority, held);
+  await resumeLoad(t.store, t.anchor, load);
+  expect(await shown(authority)).toBe(false);
+  await expectWhole(authority);
 });
 
 test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad'] as const)(
