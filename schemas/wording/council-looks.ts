@@ -5,8 +5,11 @@ export const LOOKS = {
   title: 'Who looked at our children',
   lead: 'Every look from unscheduled care that was shown one of your plans, the newest first. A look says that somebody looked, not that the child attended: ring the organisation.',
   table: 'Looks, the newest first',
-  none: 'Nobody has looked at one of your children.',
-  noneOfChild: 'Nobody in unscheduled care has looked at a plan of yours for this child.',
+  none: 'No look at one of your children is listed.',
+  noneOfChild: 'No look from unscheduled care at a plan of yours for this child is listed.',
+  /** @param since the time from which on looks may be missing, `undefined` where none has been listed at all */
+  missing: (since: string | undefined, again: string) =>
+    `${since === undefined ? 'No looks are listed yet.' : `Looks since ${since} may be missing.`} Look again at ${again}.`,
   noMore: 'There are no earlier looks.',
   find: 'Find the looks at one child',
   child: 'Local id or NHS number',

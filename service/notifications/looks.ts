@@ -5,7 +5,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import type { Notification, NotificationEntry, NotificationId } from '#schemas/notification.ts';
 import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import type { RequestIds } from '../http/request-ids.ts';
-import { NotificationFile } from './notification-file.ts';
+import { type Cursor, NotificationFile } from './notification-file.ts';
 
 /** By which looks at one child are chosen: its NHS number, or the authority's own id of it. */
 export type OfChild = { nhsNumber: string } | { localId: string };
@@ -17,30 +17,33 @@ export type Looks = {
   read: { newest: NotificationId; count: number } | undefined;
   /** Where to continue; `undefined` at the end. */
   before: NotificationId | undefined;
+  /** Milliseconds: every look until then is in a notification; `undefined` where that is not known. */
+  listedUntil: number | undefined;
 };
 
 const LOOKS_A_PAGE = 50;
+/** An event may be read later than others of its time by as much. */
+export const SEALED_WITHIN_MS = 5_000;
 /** Each is read and parsed in one go, and lookups may wait for the same process. */
 const NOTIFICATIONS_A_STEP = 50;
 
 /**
  * One page of an authority's looks, as its notifications hold them. A page ends with a notification, so it may be
  * longer. Notifications without looks of the child are passed over.
- *
- * @returns `undefined` before anybody was ever notified
  */
 export async function newestLooks(
   auditFolder: string,
   authority: OdsCode,
   { before, of }: { before?: NotificationId | undefined; of?: OfChild | undefined },
-): Promise<Looks | undefined> {
-  const looks: Looks = { entries: [], read: undefined, before: undefined };
+): Promise<Looks> {
+  const listedUntil = NotificationFile.read(auditFolder, (file) => readUntil(file.cursor()));
+  const looks: Looks = { entries: [], read: undefined, before: undefined, listedUntil };
   let at = before;
   for (;;) {
     const step = NotificationFile.read(auditFolder, (file) =>
       file.newest(authority, at, NOTIFICATIONS_A_STEP),
     );
-    if (step === undefined) return undefined;
+    if (step === undefined) return looks;
     for (const notification of step) {
       if (looks.entries.length >= LOOKS_A_PAGE) return { ...looks, before: at };
       add(looks, notification, of);
@@ -50,6 +53,10 @@ export async function newestLooks(
     await immediate();
   }
 }
+
+/** Where nothing more is sealed, the time of the last event is as far as anything is known. */
+const readUntil = ({ windowAt, logAt }: Cursor): number | undefined =>
+  windowAt === 0 ? undefined : Math.min(windowAt - SEALED_WITHIN_MS, logAt);
 
 function add(looks: Looks, notification: Notification, of: OfChild | undefined): void {
   const entries = notification.entries.filter((entry) => of === undefined || isOf(entry, of));

@@ -20,18 +20,25 @@ export const outboxOf = (
 ): string | undefined =>
   NOTIFICATIONS_OUTBOX ?? (kind === 'demo' ? join(DATA_DIR, 'outbox') : undefined);
 
+/** What one notification covers, in milliseconds. */
+export function notifiedEveryMs(
+  { NOTIFICATIONS_WINDOW_MINUTES }: Pick<Configuration, 'NOTIFICATIONS_WINDOW_MINUTES'>,
+  kind: Dataset['kind'] | undefined,
+): number {
+  const standard = kind === 'demo' ? DEMO_WINDOW_MINUTES : WINDOW_MINUTES;
+  return Math.round((NOTIFICATIONS_WINDOW_MINUTES ?? standard) * MINUTE_MS);
+}
+
 /** What the configuration says of notifying. */
 export function notifierSettings(
   configuration: Configuration,
   kind: Dataset['kind'] | undefined,
 ): Omit<NotifierOptions, 'clock'> {
-  const { MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID, NOTIFICATIONS_WINDOW_MINUTES } =
-    configuration;
-  const standard = kind === 'demo' ? DEMO_WINDOW_MINUTES : WINDOW_MINUTES;
+  const { MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID } = configuration;
   const outbox = outboxOf(configuration, kind);
   return {
     folder: auditFolder(configuration),
-    windowMs: Math.round((NOTIFICATIONS_WINDOW_MINUTES ?? standard) * MINUTE_MS),
+    windowMs: notifiedEveryMs(configuration, kind),
     keepMs: configuration.NOTIFICATIONS_KEEP_DAYS * DAY_MS,
     ...(outbox !== undefined && { outbox }),
     ...(MESH_MAILBOX !== undefined && {

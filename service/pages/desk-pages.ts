@@ -52,5 +52,5 @@ export const DESK_PAGES = [
 /** What they work with, beside what all pages have in common and what is made for them alone. */
 export type DeskWorkDependencies = Omit<
   DependenciesOf<typeof DESK_PAGES>,
-  keyof DeskDependencies | 'isDemo' | 'previews' | 'comparisons' | 'heldDays'
+  keyof DeskDependencies | 'isDemo' | 'previews' | 'comparisons' | 'heldDays' | 'notifiedEveryMs'
 >;

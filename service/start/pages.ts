@@ -1,6 +1,7 @@
 import type { Readiness } from '#store/trust/readiness.ts';
 import { comparisonsFolder, councilsFile, previewsFolder } from '../files/data-folder.ts';
 import type { MountedRoute, NotFound } from '../http/route.ts';
+import { notifiedEveryMs } from '../notifications/settings.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
 import { DESK_PAGES, type DeskWorkDependencies } from '../pages/desk-pages.ts';
 import { absentPages, createNotFound, createPages, PAGES } from '../pages/pages.ts';
@@ -58,6 +59,7 @@ export async function startDesks(
       previews,
       comparisons,
       heldDays: configuration.HELD_DAYS,
+      notifiedEveryMs: () => notifiedEveryMs(configuration, browsers.isDemo() ? 'demo' : 'live'),
     }),
     notFound: createNotFound(browsers),
   };

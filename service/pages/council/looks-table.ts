@@ -2,6 +2,7 @@ import { printedNhsNumber } from '#loaders/answers/notice.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
 import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
+import { type Looks, SEALED_WITHIN_MS } from '../../notifications/looks.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { phoneText } from '../html/parts.ts';
@@ -42,3 +43,23 @@ export const looksTable = (caption: string, entries: readonly NotificationEntry[
       ];
     }),
   );
+
+const MINUTE_MS = 60_000;
+
+/**
+ * That looks may be missing from a list, and when to look again; `undefined` where every look until a time is listed.
+ * All times in milliseconds.
+ *
+ * @param listedUntil as {@link Looks} has it
+ */
+export function missingLooks(
+  listedUntil: Looks['listedUntil'],
+  { until, windowMs, now }: { until: number; windowMs: number; now: number },
+): string | undefined {
+  if (listedUntil !== undefined && listedUntil >= until) return undefined;
+  const windowEnds = (Math.floor((until + SEALED_WITHIN_MS) / windowMs) + 1) * windowMs;
+  return LOOKS.missing(
+    listedUntil === undefined ? undefined : timeOfYearText(listedUntil),
+    timeOfYearText(Math.max(windowEnds, now) + MINUTE_MS),
+  );
+}

@@ -20,12 +20,14 @@ import { type Html, html } from '../html/html.ts';
 import { button, errorSummary, heading, link, paragraph } from '../html/parts.ts';
 import { readForm } from '../session/forms.ts';
 import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
-import { looksTable } from './looks-table.ts';
+import { looksTable, missingLooks } from './looks-table.ts';
 
 export type LooksDependencies = DeskDependencies & {
   /** Where the sealed log lies, and notifications with it. */
   auditFolder: string;
   store: Pick<Store, 'appendEvent'>;
+  /** What one notification covers, in milliseconds; it differs between live and demo data. */
+  notifiedEveryMs: () => number;
 };
 
 const PATH = '/council/looks';
@@ -39,11 +41,7 @@ export async function readLooks(
   at: Pick<AtCouncil, 'ids' | 'caller' | 'authority'>,
   which: { before?: NotificationId | undefined; of?: OfChild | undefined },
 ): Promise<Looks> {
-  const looks = (await newestLooks(auditFolder, at.authority, which)) ?? {
-    entries: [],
-    read: undefined,
-    before: undefined,
-  };
+  const looks = await newestLooks(auditFolder, at.authority, which);
   const { read } = looks;
   if (read !== undefined) {
     await store.appendEvent(notificationsRead(at, { upTo: read.newest, count: read.count }));
@@ -61,18 +59,22 @@ type Shown = {
   child: string;
   isMissing?: boolean;
   before: NotificationId | undefined;
-  looks: Looks;
+  looks: Looks | undefined;
 };
 
 /** The form has no part in an act: it may be sent again. */
 function looksPage(
   at: AtCouncil,
-  token: string,
+  { forms, notifiedEveryMs }: LooksDependencies,
   { child, isMissing = false, before, looks }: Shown,
 ) {
+  const token = forms.token({ form: FORM, owner: at.session.id });
   const hidden = html`<input type="hidden" name="token" value="${token}">`;
   const errors = isMissing ? [{ field: 'child', text: LOOKS.childMissing }] : [];
-  const older = looks.before;
+  const older = looks?.before;
+  const now = Date.now();
+  const missing =
+    looks && missingLooks(looks.listedUntil, { until: now, windowMs: notifiedEveryMs(), now });
   const none = before !== undefined ? LOOKS.noMore : child === '' ? LOOKS.none : LOOKS.noneOfChild;
   const again = (fields: Record<string, string>, text: string): Html =>
     html`<form method="post" action="${PATH}" novalidate>${hidden}<input type="hidden" name="child" value="${child}">
@@ -86,16 +88,14 @@ ${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="
 ${textField({ name: 'child', label: LOOKS.child, hint: LOOKS.childHint, value: child, errors, width: 20 })}
 ${button(LOOKS.show)}</form>
 ${child !== '' && html`<p>${link(PATH, LOOKS.all)}</p>`}
-${looks.entries.length === 0 ? paragraph(none) : looksTable(LOOKS.table, looks.entries)}
+${before === undefined && missing !== undefined && paragraph(missing)}
+${looks !== undefined && (looks.entries.length === 0 ? paragraph(none) : looksTable(LOOKS.table, looks.entries))}
 ${older !== undefined && (child === '' ? html`<p><a class="nhsuk-link" rel="next" href="${PATH}?before=${older}">${LOOKS.older}</a></p>` : again({ before: older }, LOOKS.older))}
 ${before !== undefined && child === '' && html`<p>${link(PATH, LOOKS.newest)}</p>`}
 ${paragraph(LOOKS.kept)}
 ${child === '' ? html`<p>${link(`${PATH}/download`, LOOKS.download)}</p>` : again({ as: 'csv' }, LOOKS.downloadThese)}`,
   });
 }
-
-const tokenOf = ({ forms }: DeskDependencies, { session }: AtCouncil): string =>
-  forms.token({ form: FORM, owner: session.id });
 
 /** `GET /council/looks`: who looked at the council's children, the newest first. */
 export const councilLooks: Mountable<LooksDependencies> = {
@@ -106,7 +106,7 @@ export const councilLooks: Mountable<LooksDependencies> = {
       const before = notificationIdSchema.safeParse(asked).data;
       if (asked !== undefined && before === undefined) return at.notFound();
       const looks = await readLooks(dependencies, at, { before });
-      return looksPage(at, tokenOf(dependencies, at), { child: '', before, looks });
+      return looksPage(at, dependencies, { child: '', before, looks });
     }),
 };
 
@@ -124,13 +124,12 @@ export const councilLooksOfChild: Mountable<LooksDependencies> = {
       const child = (fields.get('child') ?? '').trim();
       const before = notificationIdSchema.safeParse(fields.get('before')).data;
       if (child === '') {
-        const looks = { entries: [], read: undefined, before: undefined };
-        return looksPage(at, tokenOf(dependencies, at), { child, isMissing: true, before, looks });
+        return looksPage(at, dependencies, { child, isMissing: true, before, looks: undefined });
       }
       const of = childOf(child);
       if (fields.get('as') === 'csv') return csv(at.authority, pieces(dependencies, at, of));
       const looks = await readLooks(dependencies, at, { before, of });
-      return looksPage(at, tokenOf(dependencies, at), { child, before, looks });
+      return looksPage(at, dependencies, { child, before, looks });
     }),
 };
 

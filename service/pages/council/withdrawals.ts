@@ -15,6 +15,7 @@ import {
 import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
+import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -37,14 +38,11 @@ import {
 import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
-import { readLooks } from './looks.ts';
-import { looksTable } from './looks-table.ts';
+import { type LooksDependencies, readLooks } from './looks.ts';
+import { looksTable, missingLooks } from './looks-table.ts';
 
-export type WithdrawalsDependencies = DeskDependencies & {
-  store: Store;
-  anchor: Anchor;
-  auditFolder: string;
-};
+export type WithdrawalsDependencies = DeskDependencies &
+  Pick<LooksDependencies, 'auditFolder' | 'notifiedEveryMs'> & { store: Store; anchor: Anchor };
 
 const PATH = '/council/withdrawals';
 /** Where one begins: the router takes no fixed address beside one with a parameter. */
@@ -288,6 +286,15 @@ async function detailPage(
     standing === 'waiting' || isOver
       ? undefined
       : await readLooks(dependencies, council, { of: { nhsNumber } });
+  const now = Date.now();
+  const missing =
+    looks &&
+    missingLooks(looks.listedUntil, {
+      // Once the flag is off, nobody is shown it any more.
+      until: standing === 'in-force' && decided !== undefined ? Date.parse(decided.at) : now,
+      windowMs: dependencies.notifiedEveryMs(),
+      now,
+    });
   const { errors = [] } = again;
   return council.page({
     title: WITHDRAWALS.title,
@@ -313,7 +320,8 @@ ${standing === 'in-force' && inForceForms(council, found, again)}
 ${
   looks !== undefined &&
   html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.looks}</h2>${paragraph(WITHDRAWALS.looksLead)}
-${looks.entries.length > 0 && looksTable(WITHDRAWALS.looksTable, looks.entries)}`
+${missing !== undefined && html`<p><strong>${missing}</strong></p>`}
+${looks.entries.length === 0 ? paragraph(LOOKS.noneOfChild) : looksTable(WITHDRAWALS.looksTable, looks.entries)}`
 }
 <p>${link(PATH, WITHDRAWALS.list)}</p>`,
   });

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
+import { missingLooks } from '#service/pages/council/looks-table.ts';
+import { timeOfYearText } from '#service/pages/html/time.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
@@ -227,5 +230,59 @@ describe('a flag on the wrong child', () => {
     const [one, two] = [await officer.post(BEGIN, fields), await officer.post(BEGIN, fields)];
     expect([one.status, two.status]).toEqual([303, 409]);
     expect(service.lines.join('\n')).not.toMatch(/999[0-9]{7}/);
+  });
+});
+
+describe('of looks that are not listed yet', () => {
+  const REPEATED = testNumber(1);
+  let slow: TestService;
+  let reader: Visitor;
+  beforeAll(async () => {
+    slow = await startTestService({
+      authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: REPEATED, localId: 'A-1' }] }],
+      environment: { NOTIFICATIONS_WINDOW_MINUTES: '600' },
+    });
+    reader = await visitorAs(slow, { organisation: 'ZZ101', scopes: ['upload'] });
+  });
+  afterAll(() => slow?.stopAndRemove());
+  const NOT_YET =
+    /(?:Looks since \d\d:\d\d on [^.]* may be missing|No looks are listed yet)\. Look again at \d\d:\d\d on /;
+
+  test('a council is told when to look again, and never that nobody looked', async () => {
+    const token = await slow.token(claims({ name: 'Nora Nurse' }));
+    expect((await slow.lookup({ nhsNumber: REPEATED }, { token })).status).toBe(200);
+    const at = locationOf(await ask(reader, REPEATED, { urgent: 'yes' }));
+    const { token: form } = hiddenOf(await reader.get('/council/looks'), '/council/looks');
+    const pages = [
+      await reader.get(at),
+      await reader.get('/council/looks'),
+      await reader.post('/council/looks', { token: form, child: 'A-1' }),
+    ];
+    for (const page of pages) {
+      expect([page.status, wordsOf(page).includes('Nora Nurse')]).toEqual([200, false]);
+      expect(wordsOf(page)).toMatch(NOT_YET);
+      expect(wordsOf(page)).not.toMatch(/Nobody/);
+    }
+    expect(wordsOf(pages[0] as Visit)).toContain(LOOKS.noneOfChild);
+  });
+});
+
+describe('what of a time is not listed', () => {
+  const windowMs = 300_000;
+  const missing = (since: number | undefined, again: number) =>
+    LOOKS.missing(since === undefined ? undefined : timeOfYearText(since), timeOfYearText(again));
+  test.each([
+    ['soon', 890_000, 890_000, 960_000],
+    // What was looked up then may be sealed in the window after.
+    ['a window later, at the end of one', 899_000, 899_000, 1_260_000],
+    ['in a minute, where it should have been', 890_000, 2_000_000, 2_060_000],
+  ])('is said with when to look again: %s', (_, until, now, again) => {
+    expect(missingLooks(595_000, { until, windowMs, now })).toBe(missing(595_000, again));
+    expect(missingLooks(undefined, { until, windowMs, now })).toBe(missing(undefined, again));
+  });
+  test('is nothing once the looks until then are', () => {
+    const asked = { until: 890_000, windowMs, now: 960_000 };
+    expect(missingLooks(890_000, asked)).toBeUndefined();
+    expect(missingLooks(889_999, asked)).toBeDefined();
   });
 });
