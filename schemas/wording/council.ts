@@ -91,9 +91,9 @@ export const UPLOAD = {
   stopsThen:
     'Clinicians will no longer see these plans as in force. Is that right? A plan that is missing protects nobody.',
   wouldWait:
-    'What it takes away is unusual, so it would wait until the team that runs this service has asked you.',
+    'What it takes away is unusual, so it would wait until you have told the team that runs this service that it is right.',
   wouldWaitWhole:
-    'The whole file is unusual, so it would wait until the team that runs this service has asked you.',
+    'The whole file is unusual, so it would wait until you have told the team that runs this service that it is right.',
   wouldTrace: (count: number) =>
     `${plural(count, 'record')} would wait until NHS numbers can be traced.`,
   confirm: (count: number) => `Type ${count} to confirm`,
@@ -170,7 +170,7 @@ export const OUTCOME = {
   }) =>
     held.untraced === true
       ? `${plural(held.records, 'record')}, until NHS numbers can be traced. Do nothing`
-      : `${held.whole ? 'all of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'plan')} to take away`}, until the team that runs this service has asked you`,
+      : `${held.whole ? 'all of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'plan')} to take away`}, until you have told the team that runs this service whether it is right`,
   firstLoad: 'It is your first file, so nothing in it could be called unusual.',
   ignored: 'Columns ignored and not kept',
   refused: 'Records that cannot be used',
@@ -205,12 +205,13 @@ export const HELD = {
   title: 'What waits',
   none: 'Nothing of yours waits',
   noneThen: 'Every file that could be loaded is loaded.',
-  lead: 'This was too unusual to be done unseen, or could not be traced yet. The rest of each file is loaded.',
-  whole: 'all of it',
+  lead: 'This was too unusual to be done unseen, or could not be traced yet.',
+  restIsLoaded: 'The rest of the file is loaded.',
+  nothingIsLoaded: 'Nothing of the file is loaded so far.',
   since: 'Waits since',
   whatToDo: 'What to do',
   ask: (reference: string) =>
-    `Look whether it is right. Then tell the team that runs this service, and name ${reference}: they let it through or discard it, and write down who of you confirmed it. They will not do it unasked.`,
+    `Look whether it is right. Then tell the team that runs this service, and name ${reference}: they let it through or discard it, and write down who of you confirmed it. Nothing is done before one of you has.`,
   traced: 'Do nothing. It is loaded by itself as soon as NHS numbers can be traced.',
   expires: (date: CalendarDate) =>
     `If nobody decides, it is discarded on ${longDateText(date)}. Clinicians are shown what was held before until then.`,

@@ -9,6 +9,7 @@ import { type Html, html } from '../html/html.ts';
 import { heading, paragraph } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import { guardedCouncil } from './guarded-council.ts';
+import { HELD_PATH, whatToDo } from './outcome.ts';
 
 export type CouncilHeldDependencies = DeskDependencies & {
   anchor: Pick<Anchor, 'heldFiles'>;
@@ -19,7 +20,7 @@ export type CouncilHeldDependencies = DeskDependencies & {
 const DAY_MS = 86_400_000;
 
 function heldView(
-  { authority, number, at, untraced, reasons, acknowledgement }: HeldFile,
+  { number, at, untraced, reasons, acknowledgement }: HeldFile,
   heldDays: number,
 ): Html {
   const { held } = acknowledgement;
@@ -36,14 +37,15 @@ ${summary([
       ? undefined
       : html`<ul class="nhsuk-list">${reasons.map((reason) => html`<li>${reason}</li>`)}</ul>`,
   ],
-  [HELD.whatToDo, isTraced ? HELD.traced : HELD.ask(`${authority}-${number}`)],
+  [HELD.whatToDo, whatToDo(acknowledgement)],
 ])}
+${paragraph(acknowledgement.counts.accepted === 0 ? HELD.nothingIsLoaded : HELD.restIsLoaded)}
 ${!isTraced && paragraph(HELD.expires(londonDate(since + heldDays * DAY_MS)))}`;
 }
 
 /** `GET /council/held`: what of the council's files waits, why, and what to do. */
 export const councilHeld: Mountable<CouncilHeldDependencies> = {
-  operation: { method: 'GET', path: '/council/held', letsIn: 'authority' },
+  operation: { method: 'GET', path: HELD_PATH, letsIn: 'authority' },
   handler: (dependencies) =>
     guardedCouncil(dependencies, (_, { authority, page }) => {
       const { anchor, heldDays } = dependencies;

@@ -1,11 +1,13 @@
 import { acknowledgementFormats } from '#loaders/answers/answers.ts';
 import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.ts';
-import { COUNCIL, OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
+import { COUNCIL, HELD, OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
+import { HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import { pager, summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { link, paragraph } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 
+export const HELD_PATH = '/council/held';
 /** Findings on one page. */
 const ON_A_PAGE = 50;
 const REMARKS_AT_MOST = 50;
@@ -71,11 +73,40 @@ const isOnNumber = ({ record, field }: Finding): boolean =>
 export const numberRemarks = ({ warnings }: Acknowledgement): Html =>
   html`${warnings.filter(isOnNumber).map(({ hint }) => html`<p class="cpf-strong">${hint}</p>`)}`;
 
+/** Why part of a file waits, without what is said of every file that does. */
+export function reasonList({ held, warnings, authority, sequence }: Acknowledgement): Html | false {
+  if (held === undefined) return false;
+  const ofEvery = [
+    HELD_FILE_HINTS.waits(held.whole, `${authority?.code}-${sequence}`),
+    HELD_FILE_HINTS.wouldWait(held.whole),
+    HELD_FILE_HINTS.untraced(held.records),
+  ];
+  const reasons = warnings.filter(
+    ({ record, field, hint }) =>
+      record === undefined && field === 'held' && !ofEvery.includes(hint),
+  );
+  return (
+    reasons.length > 0 &&
+    html`<ul class="nhsuk-list nhsuk-list--bullet">${reasons.map(({ hint }) => html`<li>${hint}</li>`)}</ul>`
+  );
+}
+
+/** What its sender does about what waits of a file. */
+export const whatToDo = ({ held, authority, sequence }: Acknowledgement): string =>
+  held?.untraced === true ? HELD.traced : HELD.ask(`${authority?.code}-${sequence}`);
+
+const waits = (acknowledgement: Acknowledgement): Html | false =>
+  acknowledgement.held !== undefined &&
+  html`${reasonList(acknowledgement)}
+${paragraph(whatToDo(acknowledgement))}
+<p>${link(HELD_PATH, HELD.title)}</p>`;
+
 /** What was not done of a file, for the top of its page. */
 export const notDone = (acknowledgement: Acknowledgement): Html => {
   const { superseded } = acknowledgement.rows;
   return html`${superseded > 0 && html`<p class="cpf-strong">${OUTCOME.superseded(superseded)}</p>`}
-${numberRemarks(acknowledgement)}`;
+${numberRemarks(acknowledgement)}
+${waits(acknowledgement)}`;
 };
 
 function remarks({ warnings, omitted }: Acknowledgement): Html | false {

@@ -13,7 +13,7 @@ import {
   heading,
   paragraph,
 } from '../html/parts.ts';
-import { numberRemarks } from './outcome.ts';
+import { numberRemarks, reasonList } from './outcome.ts';
 
 export const UPLOAD_PATH = '/council/upload';
 export const HISTORY_PATH = '/council/history';
@@ -125,7 +125,7 @@ ${isBusy && html`<p class="cpf-strong">${UPLOAD.otherAtWork}</p>`}
 ${numberRemarks(acknowledgement)}
 ${isNothing ? paragraph(UPLOAD.shownNothing) : html`<p>${UPLOAD.wouldDo}</p>${items([added > 0 && would.added(added), changed > 0 && would.changed(changed), removed > 0 && would.removed(removed), refused > 0 && would.refused(refused), superseded > 0 && html`<strong>${would.superseded(superseded)}</strong>`])}`}
 ${superseded > 0 && paragraph(UPLOAD.supersededThen)}
-${waiting !== undefined && html`<p class="cpf-strong">${waiting}</p>`}
+${waiting !== undefined && html`<p class="cpf-strong">${waiting}</p>${reasonList(acknowledgement)}`}
 ${stops > 0 && html`<div class="cpf-plain"><p class="cpf-strong">${UPLOAD.stops(stops)}</p>${paragraph(UPLOAD.stopsThen)}</div>`}
 <form method="post" action="${path}" novalidate autocomplete="off">
 ${hidden}

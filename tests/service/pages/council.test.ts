@@ -585,11 +585,42 @@ test('what waits is shown with why and what to do, to its council alone', async 
   expect(wordsOf(page)).toContain(UPLOAD.wouldWait);
   const after = await follow(await send(page, { stops: '6' }));
   expect(after.heading).toBe(UPLOAD.answeredHeldWhole);
-  const held = wordsOf(await officer.get('/council/held'));
-  expect(held).toContain(HELD.ask(`${code}-2`));
-  expect(held).toContain('6 of');
+  const held = await officer.get('/council/held');
+  // What became of the file says why and what to do as the list of what waits does, and leads there.
+  for (const visit of [held, after, await officer.get('/council/history/2')]) {
+    const main = visit.text.slice(visit.text.indexOf('<h1'));
+    expect(wordsOf({ ...visit, text: main })).toContain(HELD.ask(`${code}-2`));
+    expect(wordsOf({ ...visit, text: main })).toContain('6 of');
+    expect(main.includes('href="/council/held"')).toBe(visit !== held);
+  }
+  expect(wordsOf(held)).toContain(HELD.nothingIsLoaded);
+  expect(wordsOf(held)).not.toContain(HELD.restIsLoaded);
   await newCouncil();
   expect((await officer.get('/council/held')).heading).toBe(HELD.none);
+});
+
+test('of a file of which part waits, only that part is said to wait', async () => {
+  const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
+  const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
+  const page = await shown(fileOf(code, 2, [...ended, planOf(20)]));
+  const after = await follow(await send(page, { stops: '6' }));
+  expect(after.heading).toBe(UPLOAD.answeredHeld);
+  const held = wordsOf(await officer.get('/council/held'));
+  expect(held).toContain(HELD.restIsLoaded);
+  expect(held).not.toContain(HELD.nothingIsLoaded);
+});
+
+test('who speaks first about a file that waits is the same on every page', () => {
+  const held = { whole: true, records: 1, leftOut: 0 };
+  for (const sentence of [
+    UPLOAD.wouldWait,
+    UPLOAD.wouldWaitWhole,
+    OUTCOME.waitsOf(held),
+    HELD.ask('V145-2'),
+  ]) {
+    expect(sentence).not.toMatch(/asked you|unasked/);
+    expect(sentence).toMatch(/you have told the team|tell the team/);
+  }
 });
 
 test('all that is held is a file to save, on record each time', async () => {
