@@ -49,7 +49,7 @@ export const keys = {
   /** What each process says of a minute, for the operator's page. */
   figures: (minute: number) => `cpf:{use}:figures:${minute}`,
   /** Written to see whether replicas acknowledge. */
-  probe: 'cpf:{use}:probe',
+  probe: 'cpf:{once}:probe',
 } as const;
 
 /** How `cpf:open` begins where the store verifier has closed the store; what follows says why and what to do. */

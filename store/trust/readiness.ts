@@ -253,7 +253,8 @@ export function watchStore(
     if (probe.busy || probe.run !== server.get('run_id')) return false;
     const { sent, acknowledged } = probe.send(
       replicasRequired,
-      (redis) => redis.fcall(FUNCTIONS.addUse, 1, keys.probe, PROBE_KEPT_MS, 'probe', 1),
+      // Replaces whatever another holder of these rights has put there, and cannot fail by it.
+      (redis) => redis.set(keys.probe, 1, 'PX', PROBE_KEPT_MS),
       PROBE_WAIT_MS,
     );
     const written = await sent.then(

@@ -176,6 +176,40 @@ test('a replica that does not write to disk at once counts for nothing, and the 
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
 });
 
+test('nothing that a lookup process may write outside the audit keeps lookups closed', async () => {
+  const rules = readFileSync(new URL('../../../store/acl/lookup.acl', import.meta.url), 'utf8')
+    .trim()
+    .replace('user cpf-lookup', '')
+    .replace('#PASSWORD_SHA256', '>x');
+  await first.admin.acl('SETUSER', 'thief', ...(rules.match(/\([^)]*\)|\S+/g) ?? []));
+  const thief = connectStore(
+    { url: first.url, username: 'thief', password: 'x' },
+    { name: 'test' },
+  );
+  ending.push(() => thief.disconnect());
+  await whenReady(thief, WAIT_MS);
+  const most = '9223372036854775807';
+  const written = await Promise.all(
+    [keys.probe, keys.use(1), keys.figures(1), keys.ended, keys.once('form')].flatMap((key) =>
+      [
+        ['hincrby', key, 'probe', most],
+        ['zadd', key, 'inf', 'probe'],
+        ['set', key, 'probe'],
+        ['pexpire', key, '31536000000'],
+      ].map(([command = '', ...args]) =>
+        thief.call(command, ...args).then(
+          () => command,
+          () => undefined,
+        ),
+      ),
+    ),
+  );
+  expect(new Set(written)).toEqual(new Set(['hincrby', 'zadd', 'set', 'pexpire', undefined]));
+  const { readiness, look } = await openedOn(first);
+  expect(await isAnswered(look)).toBe(true);
+  expect(said(readiness)).not.toContain('acknowledge');
+});
+
 test('a write of a loader or an operator is done only once a replica has it; reads continue', async () => {
   const redis = await connect(first, false);
   const store = createStore(redis, anchor);
