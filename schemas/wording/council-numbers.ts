@@ -1,7 +1,7 @@
 /** What a council reads of the numbers that clinicians ring, and of how fresh its data is. */
 export const NUMBERS = {
   title: 'Telephone numbers',
-  lead: 'Clinicians ring these with the child still there. Ring both after each change.',
+  lead: 'Clinicians ring these numbers while the child is still with them. After each change, ring both yourself to check that they work.',
   now: 'What clinicians are shown',
   office: 'Children’s social care, office hours',
   hours: 'When the office answers',
@@ -10,13 +10,13 @@ export const NUMBERS = {
   given: (time: string) => `given at ${time}`,
   givenUnknown: 'it is not known when it was given',
   files:
-    'Spine XML files carry numbers too: the next file that has one replaces what you give here. Correct them in your case system as well. A CSV file has none.',
-  change: 'Change them',
+    'Spine XML files also contain telephone numbers. The next file that has one replaces what you enter here, so correct the numbers in your case system as well. CSV files contain none.',
+  change: 'Change the numbers',
   officeHint:
-    'Digits, with or without a leading +, without an extension. Leave it empty to keep the number.',
+    'Enter digits only. The number may start with +, but must not have an extension. To keep the number as it is, leave this empty.',
   hoursHint:
-    'For example Mon-Thu 08:45-17:00, Fri 08:45-16:30. Clinicians are shown the number that answers at that moment first. Empty if it is not known.',
-  emergencyHint: 'It must be answered at night. Leave it empty to keep the number.',
+    'For example, Mon-Thu 08:45-17:00, Fri 08:45-16:30. Clinicians see first the number that is answered at that time. If you do not know the hours, leave this empty.',
+  emergencyHint: 'Somebody must answer it at night. To keep the number as it is, leave this empty.',
   check: 'Check the change',
   wrong: (field: string, problem: string) => `${field} ${problem}`,
   fields: {
@@ -24,31 +24,31 @@ export const NUMBERS = {
     hours: 'The office hours',
     emergency: 'The emergency duty team’s number',
   },
-  nothing: 'Enter at least one number or the hours that differ from what is shown now',
+  nothing: 'Enter a number or hours that are different from those shown now',
   confirm: 'Check these numbers before clinicians see them',
   confirmLead:
-    'A wrong number is dangerous: somebody with a child in danger would ring it. Ring each new number now, and change nothing if somebody else answers.',
-  columns: ['Which', 'Now', 'From now on'],
+    'A wrong number is dangerous, because clinicians ring it when a child may be in danger. Ring each new number now. If the wrong person answers, do not make the change.',
+  columns: ['Number', 'Now', 'After the change'],
   unchanged: 'unchanged',
   rang: 'I have rung each new number, and the right team answered',
   rangWrong: 'Ring each new number, then tick the box',
   save: 'Show these numbers to clinicians',
-  cancel: 'Change nothing',
+  cancel: 'Do not change anything',
   overtaken:
-    'The numbers were changed by somebody else, or by a file, while you looked. Nothing was done. These are the numbers now.',
-  done: 'Clinicians are shown the new numbers from now on.',
+    'Somebody else, or a file, changed the numbers while you were on this page. Your change was not made. These are the numbers now.',
+  done: 'Clinicians now see the new numbers.',
 } as const;
 
 export const FRESHNESS = {
-  title: 'How fresh your data is',
-  lastFile: 'Your last good file was made at',
+  title: 'How up to date your data is',
+  lastFile: 'Last good file made',
   never: 'No file has been loaded yet',
-  due: 'The next one is due by',
+  due: 'Next file due by',
   overdue: (time: string) => `It was due by ${time}`,
-  shown: 'What clinicians are told',
+  shown: 'What clinicians see',
   upToDate: 'Your council is up to date.',
   behind:
-    'Your council is out of date. Where no plan is found they are told so by name, and to ring you if the child may live in your area. Plans that are held go on being shown.',
+    'Your council is out of date. When no plan is found, clinicians see this with your council’s name, and are asked to ring you if the child may live in your area. Plans that are held are still shown.',
   differs:
-    'What is held differs from what you sent, so your council counts as out of date until a file agrees. Ask the operator.',
+    'What is held here is different from what you sent, so your council counts as out of date. Ask the team that runs this service.',
 } as const;

@@ -16,8 +16,8 @@ export const COUNCIL = {
   held: 'What clinicians are shown',
   dataAsOf: 'Data as of',
   neverLoaded: 'No file has been loaded yet',
-  lastFile: 'Last file',
-  plans: 'Plans held, ended ones too',
+  lastFile: 'Number of the last file',
+  plans: 'Plans held, including ended plans',
   council: 'Council',
   data: 'Data',
   live: 'LIVE: real children',
@@ -28,30 +28,30 @@ export const COUNCIL = {
 /** Of a file of the council's own, before it is sent. */
 export const UPLOAD = {
   title: 'Send a file',
-  lead: 'Choose the file of your case system, Spine XML or CSV. You see first what it would do. Nothing is changed until you say so.',
+  lead: 'Choose a file from your case system, as Spine XML or CSV. You first see what it would do. Nothing changes until you send it.',
   file: 'File',
-  fileHint: (mib: number) => `Spine XML or CSV, also gzipped, at most ${mib} MiB.`,
-  csv: 'For a CSV whose name does not say it',
+  fileHint: (mib: number) => `Spine XML or CSV, up to ${mib} MiB. You can compress it with gzip.`,
+  csv: 'If it is a CSV and its name does not give its number and date',
   sequence: UPLOAD_FIELDS.sequence,
   sequenceHint: (last: number | undefined) =>
     last === undefined
-      ? 'One higher for each file. This is your first.'
-      : `One higher for each file. Your last was ${last}.`,
+      ? 'Each file’s number is one higher than the last. This is your first file.'
+      : `Each file’s number is one higher than the last. Your last file was number ${last}.`,
   createdAt: UPLOAD_FIELDS.createdAt,
   createdAtHint:
-    'When your case system made it, not now: clinicians see how old your data is. Such as 27/11/2026 21:30.',
+    'The time when your case system made the file, not the time now. Clinicians see how old your data is. For example, 27/11/2026 21:30.',
   rowCount: UPLOAD_FIELDS.rowCount,
-  rowCountHint: 'Without it, a file cut off at the end of a line looks whole.',
-  full: 'This file has every plan of ours: take away those it leaves out',
+  rowCountHint: 'Without this number, a file that is cut off at the end of a line looks complete.',
+  full: 'This file has all our plans: remove those it leaves out',
   submit: 'Show what it would do',
   choose: 'Choose a file',
   empty: 'The file you chose is empty',
   sequenceWrong: 'The number of the file must be digits only',
   rowCountWrong: 'The number of rows must be digits only',
   tooLarge: (mib: number) => `The file must be at most ${mib} MiB. Send it in parts`,
-  busy: 'Too many files are being sent just now. Try again in a minute',
-  notRead: 'The file did not arrive whole. Choose it again',
-  checking: 'Looking what the file would do',
+  busy: 'Too many files are being sent at the moment. Try again in a minute',
+  notRead: 'Only part of the file arrived. Choose it again',
+  checking: 'Working out what the file would do',
   sending: 'Loading the file',
   doing: {
     reading: 'Reading',
@@ -64,75 +64,75 @@ export const UPLOAD = {
     seconds < 60
       ? `About ${plural(Math.max(1, Math.ceil(seconds)), 'second')} left.`
       : `About ${plural(Math.ceil(seconds / 60), 'minute')} left.`,
-  reloads: 'This page loads itself again. You may leave it and come back.',
+  reloads: 'This page reloads itself. You can leave it and come back.',
   shown: 'What this file would do',
   shownNothing: 'This file would change nothing that is held',
   notYet: 'Nothing has been changed yet.',
-  waitsUntil: 'The file waits here for 30 minutes, then it is deleted.',
+  waitsUntil: 'The file is kept here for 30 minutes, then it is deleted.',
   wouldDo: 'It would:',
   otherAtWork:
-    'The file was not sent: another file of your council is being loaded. Send it again in a minute.',
+    'The file was not sent, because another file from your council is being loaded. Send it again in a minute.',
   would: {
     added: (count: number) => `add ${plural(count, 'plan')}`,
     changed: (count: number) => `change ${plural(count, 'plan')}`,
-    removed: (count: number) => `end or take away ${plural(count, 'plan')}`,
+    removed: (count: number) => `end or remove ${plural(count, 'plan')}`,
     refused: (count: number) => `leave out ${plural(count, 'record')} that cannot be used`,
     superseded: (count: number) =>
-      `leave ${plural(count, 'plan')} as a newer file has ${count === 1 ? 'it' : 'them'}: what this file ends or changes there is NOT done`,
+      `leave ${plural(count, 'plan')} as ${count === 1 ? 'it is' : 'they are'} in a newer file: what this file ends or changes there is NOT done`,
   },
   supersededThen:
-    'If the number of the newer file was mistyped, do not send this file yet: ask the team that runs this service to put the numbering right first.',
+    'If the number of the newer file was mistyped, do not send this file yet. Ask the team that runs this service to correct the numbering first.',
   confirmNumber: 'Type the number of this file again to confirm it',
   confirmNumberHint:
-    'If the number is mistyped, every right number after it is too low, and what those files end is not done.',
+    'If it is too high by mistake, the numbers of your next files will be too low. Plans that those files end will still be shown.',
   confirmNumberWrong:
-    'Type the number of this file, if it is right. If it is not, do not send the file',
+    'If the number of this file is right, type it. If it is not, do not send the file',
   stops: (count: number) => `${plural(count, 'child', 'children')} will stop showing a plan`,
   stopsThen:
-    'Clinicians will no longer see these plans as in force. Is that right? A plan that is missing protects nobody.',
+    'Clinicians will no longer see these plans as in force. Check that this is right. A plan that is missing protects nobody.',
   wouldWait:
-    'What it takes away is unusual, so it would wait until you have told the team that runs this service that it is right.',
+    'The file removes more plans than usual. They would be held until you tell the team that runs this service that this is right.',
   wouldWaitWhole:
-    'The whole file is unusual, so it would wait until you have told the team that runs this service that it is right.',
+    'The file is unusual. All of it would be held until you tell the team that runs this service that it is right.',
   wouldTrace: (count: number) =>
     `${plural(count, 'record')} would wait until NHS numbers can be traced.`,
   confirm: (count: number) => `Type ${count} to confirm`,
   confirmHint: 'The number of children who will stop showing a plan.',
   confirmWrong: (count: number) =>
-    `Type ${count}, if that is right. If it is not, do not send the file`,
+    `If ${count} is right, type ${count}. If it is not, do not send the file`,
   send: 'Send the file',
-  discard: 'Do not send it: delete the file',
+  discard: 'Do not send the file, and delete it',
   refusedTitle: 'This file cannot be loaded',
   refusedThen:
-    'Nothing was changed, and the file was deleted here. Put this right and choose it again.',
-  repeatTitle: 'This file was loaded before',
+    'Nothing was changed, and the file was deleted here. Put this right, then choose the file again.',
+  repeatTitle: 'This file has already been loaded',
   repeatThen:
-    'Nothing was done again, and the file was deleted here. This is what was answered then.',
+    'It was not loaded again, and the file was deleted here. This was the answer when it was loaded.',
   answered: {
     CPF02: 'Everything in the file is loaded',
     CPF03: 'The file is loaded, except for some records',
     CPF01: 'Nothing was loaded: the file cannot be read',
     CPF04: 'Nothing was loaded: no record can be used',
-    CPF05: 'Nothing was loaded: NHS numbers cannot be traced just now',
+    CPF05: 'Nothing was loaded: NHS numbers cannot be traced at the moment',
     CPF06: 'Nothing was loaded: the version of the message is not known',
   } as Record<FileCode, string>,
   answeredInPart: 'The file is loaded, except where a newer file counts',
-  answeredHeld: 'Part of the file waits',
-  answeredHeldWhole: 'The file waits',
-  changed: 'Nothing was done: something has changed',
+  answeredHeld: 'Part of the file is held',
+  answeredHeldWhole: 'The file is held',
+  changed: 'The file was not sent, because something has changed',
   changedThen:
-    'Since you were shown what the file would do, another file came in or something was set. Nothing was changed, and the file was deleted here. Choose it again to see what it would do now.',
-  failed: 'The file could not be looked at',
+    'After we showed you what the file would do, another file arrived or a setting was changed. Nothing was loaded, and the file was deleted here. Choose it again to see what it would do now.',
+  failed: 'The file could not be checked',
   failedThen:
-    'Something is wrong here, not with your file. Nothing was changed. Choose it again in a minute.',
-  failedSending: 'It is not certain what became of the file',
+    'There is a fault in this service, not in your file. Nothing was changed. Choose the file again in a minute.',
+  failedSending: 'We do not know whether the file was loaded',
   failedSendingThen:
-    'Loading was cut short. If it had begun, it is carried to its end by itself. Look at the history in a minute. You may also send the same file again: nothing is done twice.',
+    'Loading was interrupted. If it had begun, it will finish automatically. Look at “Files sent” in a minute. You can also send the same file again: it is never loaded twice.',
   another: 'Send another file',
-  toHistory: 'See all files',
-  gone: 'This file is not here any more',
+  toHistory: 'See all files sent',
+  gone: 'This file is no longer here',
   goneThen:
-    'A file waits for 30 minutes. Nothing more was done with it. See all files for what was loaded.',
+    'A file is kept here for 30 minutes. This one was not loaded after that. “Files sent” lists every file that was loaded.',
 } as const;
 
 /** Of what became of a file. */
@@ -155,13 +155,13 @@ export const OUTCOME = {
     [
       `${rows.added} added`,
       `${rows.changed} changed`,
-      `${rows.unchanged} as they were`,
-      ...(rows.superseded > 0 ? [`${rows.superseded} left as a newer file has them`] : []),
-      ...(rows.removed === undefined ? [] : [`${rows.removed} taken away`]),
+      `${rows.unchanged} unchanged`,
+      ...(rows.superseded > 0 ? [`${rows.superseded} left as they are in a newer file`] : []),
+      ...(rows.removed === undefined ? [] : [`${rows.removed} removed`]),
     ].join(', '),
   superseded: (count: number) =>
-    `${plural(count, 'plan')} ${count === 1 ? 'was' : 'were'} left as a newer file has ${count === 1 ? 'it' : 'them'}: what this file ends or changes there was NOT done. Remarks name each plan that differs.`,
-  waits: 'Waits',
+    `${plural(count, 'plan')} ${count === 1 ? 'was left as it is' : 'were left as they are'} in a newer file: what this file ends or changes there was NOT done. The remarks name each plan that is different.`,
+  waits: 'Held',
   waitsOf: (held: {
     whole: boolean;
     records: number;
@@ -169,15 +169,15 @@ export const OUTCOME = {
     untraced?: true | undefined;
   }) =>
     held.untraced === true
-      ? `${plural(held.records, 'record')}, until NHS numbers can be traced. Do nothing`
-      : `${held.whole ? 'all of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'plan')} to take away`}, until you have told the team that runs this service whether it is right`,
-  firstLoad: 'It is your first file, so nothing in it could be called unusual.',
-  ignored: 'Columns ignored and not kept',
+      ? `${plural(held.records, 'record')}, until NHS numbers can be traced. You do not need to do anything`
+      : `${held.whole ? 'the whole file' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'plan')} to remove`}, until you have told the team that runs this service whether it is right`,
+  firstLoad: 'This is your first file, so there was nothing to compare it with.',
+  ignored: 'Columns that were ignored and not kept',
   refused: 'Records that cannot be used',
   wrong: 'What is wrong',
   remarks: 'Remarks',
   columns: ['Record', 'Place', 'Local id', 'Field', 'What to do'],
-  pages: { newer: 'Page before', older: 'Next page' },
+  pages: { newer: 'Previous page', older: 'Next page' },
   more: (count: number) => `${count} more are not listed.`,
   download: 'Download this answer',
   formats: { csv: 'as CSV', xml: 'as XML', txt: 'as text', json: 'as JSON' } as Record<
@@ -189,53 +189,54 @@ export const OUTCOME = {
 /** Of the files that came before. */
 export const HISTORY = {
   title: 'Files sent',
-  lead: 'Newest first, by whichever way they came. A file that was just sent is listed within a minute.',
-  columns: ['Received', 'Number', 'What became of it', 'Used', 'Refused'],
+  lead: 'This page lists all your files, newest first, however they were sent. A new file appears within a minute.',
+  columns: ['Received', 'Number', 'Result', 'Records used', 'Records refused'],
   none: 'No file has been sent yet',
-  unavailable: 'The history cannot be shown now',
-  unavailableThen: 'It is being put in order. Try again in a minute.',
-  notKept: 'The answer to this file is not kept any more',
-  notKeptThen: 'Answers to your last 400 files that were loaded are kept here.',
+  unavailable: 'The list of files cannot be shown at the moment',
+  unavailableThen: 'It is being brought up to date. Try again in a minute.',
+  notKept: 'The answer to this file is no longer kept',
+  notKeptThen: 'The answers to your last 400 loaded files are kept here.',
   file: (sequence: number) => `File ${sequence}`,
   pages: { newer: 'Newest', older: 'Older' },
 } as const;
 
 /** Of files of which part waits for a decision. */
 export const HELD = {
-  title: 'What waits',
-  none: 'Nothing of yours waits',
-  noneThen: 'Every file that could be loaded is loaded.',
-  lead: 'This was too unusual to be done unseen, or could not be traced yet.',
+  title: 'Held files',
+  none: 'None of your files is held',
+  noneThen: 'All files that could be loaded have been loaded.',
+  lead: 'A person has to check what is unusual in these files, or NHS numbers could not be traced yet.',
   restIsLoaded: 'The rest of the file is loaded.',
-  nothingIsLoaded: 'Nothing of the file is loaded so far.',
-  since: 'Waits since',
+  nothingIsLoaded: 'Nothing in the file has been loaded yet.',
+  since: 'Held since',
   whatToDo: 'What to do',
   ask: (reference: string) =>
-    `Look whether it is right. Then tell the team that runs this service, and name ${reference}: they let it through or discard it, and write down who of you confirmed it. Nothing is done before one of you has.`,
-  traced: 'Do nothing. It is loaded by itself as soon as NHS numbers can be traced.',
+    `Check whether it is right. Then tell the team that runs this service, and give them the reference ${reference}. They release or discard it, and record who at your council confirmed it. They do nothing until you tell them.`,
+  traced:
+    'You do not need to do anything. It is loaded automatically when NHS numbers can be traced.',
   expires: (date: CalendarDate) =>
-    `If nobody decides, it is discarded on ${longDateText(date)}. Clinicians are shown what was held before until then.`,
+    `If no one tells us what to do, it is discarded on ${longDateText(date)}. Until then, clinicians see the plans as they were before it came in.`,
   reasons: 'Why',
 } as const;
 
 /** Of all that is held. */
 export const HOLDINGS = {
   title: 'Plans held',
-  lead: 'Download every plan that is held for your council, ended and deleted ones too, to compare it with your case system. It can be loaded back as it is.',
+  lead: 'Download every plan that is held for your council, with those that have ended or were deleted. You can check it against your case system, or send it back to us as it is.',
   recorded:
-    'Each download is recorded. The file has NHS numbers: keep it where you keep your case system’s.',
+    'Every download is recorded. The file holds NHS numbers. Keep it as safe as your case files.',
   submit: 'Download all plans as CSV',
-  busy: 'Too many are reading just now. Try again in a minute.',
+  busy: 'Too many people are downloading at the moment. Try again in a minute.',
 } as const;
 
 /** Of comparing the case system with what is held. */
 export const RECONCILE = {
   title: 'Compare',
-  lead: 'Choose a file with every plan that your case system has. You see what differs from what is held here. Nothing is changed, and the file is deleted at once.',
-  recorded: 'Each comparison is recorded.',
+  lead: 'Choose a file with every plan in your case system. You see what is different from what is held here. Nothing is changed, and the file is deleted at once.',
+  recorded: 'We keep a record of who compared what, and when.',
   submit: 'Compare',
-  done: 'What differs',
-  same: 'Nothing differs',
+  done: 'What is different',
+  same: 'Nothing is different',
   notCompared: 'The file could not be compared',
   counts: (counts: {
     same: number;
@@ -244,17 +245,17 @@ export const RECONCILE = {
     onlyThere: number;
     notCompared: number;
   }) =>
-    `${plural(counts.same, 'plan')} the same, ${counts.differs} differ, ${counts.onlyHere} only here, ${counts.onlyThere} only in your file, ${counts.notCompared} records not compared.`,
+    `${plural(counts.same, 'plan')} the same, ${counts.differs} different, ${counts.onlyHere} only here, ${counts.onlyThere} only in your file, ${counts.notCompared} records not compared.`,
   over: (count: number) =>
-    `${plural(count, 'plan')} held here ${count === 1 ? 'is' : 'are'} over and not in your file: do nothing.`,
+    `${plural(count, 'plan')} held here ${count === 1 ? 'has' : 'have'} ended and ${count === 1 ? 'is' : 'are'} not in your file. You do not need to do anything.`,
   results: {
     withdrawn:
-      'Withdrawn by you: delete them in your case system, or undo the withdrawal if they are right. Sending them again changes nothing',
+      'Withdrawn by your council: delete them in your case system. If they are right, undo the withdrawal. Sending them again changes nothing',
     start:
-      'Another start: send a delete with the start held here, and the plan as it is in your case system. Sent alone, it is shown beside the one held here',
-    differs: 'Differ: send them as they are in your case system',
+      'Different start dates: send a delete with the start date held here, and the plan as it is in your case system. If you send only the plan, it is shown beside the one held here',
+    differs: 'Different: send them as they are in your case system',
     'only-here':
-      'Only here: end or delete them if they are over, or find out why your file leaves them out',
+      'Only here: if they are over, end or delete them. If they are not, find out why your file leaves them out',
     'only-there': 'Only in your file: send them',
   } satisfies Record<Advice, string>,
   columns: {

@@ -5,15 +5,16 @@ export const DESK = {
   signIn: 'Sign in',
   untrusted: 'Nothing was done',
   untrustedThen:
-    'The form was not sent from a page of this service, or you signed in again since. Open the page and fill in the form again.',
-  repeatedThen: 'The form had a field twice. Open the page and fill in the form again.',
-  usedUp: 'This form was sent before',
-  usedUpThen: 'What it asked for was not done a second time.',
+    'The form was not sent from a page of this service, or you have signed in again since you opened it. Open the page and fill in the form again.',
+  repeatedThen:
+    'The form contained the same field twice. Open the page and fill in the form again.',
+  usedUp: 'This form has already been sent',
+  usedUpThen: 'It was not acted on a second time.',
   limited: 'Too many requests',
   limitedThen: (seconds: number) =>
     `Wait ${seconds === 1 ? '1 second' : `${seconds} seconds`}, then try again.`,
-  unavailable: 'This cannot be shown now',
-  unavailableThen: 'The service cannot reach what it needs. Try again in a minute.',
+  unavailable: 'This page cannot be shown at the moment',
+  unavailableThen: 'The service cannot reach something it needs. Try again in a minute.',
   blocked: 'You have been stopped from using this service',
   blockedThen:
     'Your access was stopped. Ask your privacy officer or the team that runs this service.',
@@ -25,7 +26,7 @@ export const DESK = {
   figures: 'The figures of this chart',
   noFigure: 'none',
   reason: 'Reason',
-  reasonHint: 'It stands in the audit beside your name. Name no child and nobody else.',
+  reasonHint: 'It is recorded in the audit with your name. Do not name a child or anybody else.',
   reasonWrong: (problem: string) => `The reason ${problem}`,
 } as const;
 
@@ -35,7 +36,7 @@ export const DESKS = {
     name: 'Your council’s flags',
     unavailableThen: DESK.unavailableThen,
     notYoursThen:
-      'It is for data officers of a council. Ask your council’s team that manages sign-in, or the team that runs this service.',
+      'It is for the data officers of a council. Ask the team that manages sign-in at your council, or the team that runs this service.',
   },
   officer: {
     name: 'Audit',
@@ -46,7 +47,7 @@ export const DESKS = {
   operator: {
     name: 'Service',
     unavailableThen:
-      'The service cannot reach what it needs. Where Redis is away, no lookup is answered, and nobody can be known to be signed in. The address /_status of each process says what is wrong, without signing in.',
-    notYoursThen: 'It is for the team that runs this service. Ask them.',
+      'The service cannot reach something it needs. If it cannot reach Redis, no lookups are answered and it cannot tell who is signed in. You can open the address /_status of each process without signing in: it says what is wrong.',
+    notYoursThen: 'It is for the team that runs this service. Ask them if you need access.',
   },
 } as const;

@@ -4,105 +4,104 @@ import { PLAN_TYPES, type PlanType } from '../plans/plan.ts';
 /** Of the pages on which a council withdraws a flag. */
 export const WITHDRAWALS = {
   title: 'Withdraw a flag on the wrong child',
-  lead: 'If a plan of yours is under the wrong NHS number, do not wait for tonight’s file. Two people of your council withdraw it here.',
+  lead: 'If one of your plans is under the wrong NHS number, do not wait for tonight’s file. Two people from your council can withdraw it here.',
   begin: 'Withdraw a flag',
-  list: 'Asked for and withdrawn',
+  list: 'Withdrawals',
   none: 'Nothing has been withdrawn.',
-  columns: ['When', 'Plan', 'Local id', 'Asked by', 'How it stands'],
+  columns: ['When', 'Plan', 'Local id', 'Asked for by', 'Status'],
   open: 'Open',
   number: 'NHS number that has the wrong flag',
-  numberHint: 'For an unborn baby’s plan, the mother’s.',
-  numberWrong: 'Enter an NHS number: ten digits. Check each of them',
+  numberHint: 'For an unborn baby’s plan, enter the mother’s number.',
+  numberWrong: 'Enter a 10-digit NHS number, and check each digit',
   find: 'Show our plans under this number',
   noneFound:
-    'No plan of yours that is shown is held under this number. Check the number. If the plan is another council’s, ring that council.',
+    'None of your plans is shown under this number. Check the number. If the plan is another council’s, ring that council.',
   choose: 'Which plan is on the wrong child?',
   chooseWrong: 'Choose the plan',
   again: 'Type the NHS number again',
-  againHint: 'From your case system, not from this page.',
-  againWrong: 'This is not the number that you typed first. Check it in your case system',
+  againHint: 'Take it from your case system, not from this page.',
+  againWrong: 'This is not the number you typed first. Check it in your case system',
   urgent: 'It cannot wait for a second person',
   urgentHint:
-    'The flag is taken off at once on your word alone. The audit says so, and your colleagues see it here.',
+    'The flag is removed at once, with nobody to check what you did. This is recorded in the audit, and your colleagues can see it here.',
   thenNone:
-    'Look-ups will then say: no plan. Another council’s plan for this child, if there is one, stays shown.',
+    'Lookups will then show no plan from your council. If another council has a plan for this child, it is still shown.',
   thenOthers: (plans: number) =>
-    `Look-ups will then go on showing ${plans === 1 ? 'your other plan' : `your ${plans} other plans`} under this number. Withdraw each that is wrong.`,
-  ask: 'Ask for it to be withdrawn',
+    `Lookups will still show ${plans === 1 ? 'your other plan' : `your ${plans} other plans`} under this number. Withdraw each plan that is wrong.`,
+  ask: 'Ask to withdraw this flag',
   plan: (type: PlanType, startDate: CalendarDate) =>
     `${PLAN_TYPES[type].label}, started ${longDateText(startDate)}`,
   localId: 'Local id',
   noLocalId: 'none',
   reason: 'Reason given',
-  asked: 'Asked by',
+  asked: 'Asked for by',
   decided: {
     declined: 'Declined by',
     withdrawn: 'Confirmed by',
-    urgent: 'Withdrawn by one person, urgently',
+    urgent: 'Withdrawn urgently, by one person',
   },
   undone: 'Undone by',
-  standing: 'How it stands',
+  standing: 'Status',
   waiting:
-    'The flag is still shown. A second person of your council has to confirm this: ask a colleague to sign in and open this page.',
+    'The flag is still shown. A second person from your council has to confirm this. Ask a colleague to sign in and open this page.',
   confirm: 'Confirm as the second person',
   confirmLead:
-    'Look the child up in your case system yourself. Is this plan really another child’s?',
+    'Find the child in your case system yourself. Does this plan really belong to another child?',
   confirmNumber: 'NHS number that has the wrong flag',
-  confirmNumberHint: 'From your case system. It is not shown here, so that two people have looked.',
+  confirmNumberHint:
+    'Take it from your case system. It is not shown here, so that two people check it.',
   confirmButton: 'Withdraw the flag now',
-  decline: 'The flag is right, or this was a mistake',
+  decline: 'If the flag is right, or this was a mistake',
   declineButton: 'Leave the flag as it is',
   undo: 'Show the plan again',
   undoLead: (time: string) =>
-    `Until ${time} one person can undo this. Look-ups then show the plan as your files have it.`,
+    `One person can undo this until ${time}. Lookups then show the plan as it is in your files.`,
   undoButton: 'Undo the withdrawal',
   tooLate:
-    'It can no longer be undone. To show the plan again, delete it in your case system, send that, and send it again.',
+    'You can no longer undo this. To show the plan again, delete it in your case system and send us a file that says so. Then enter the plan again and send it.',
   sentAgain:
-    'Your case system has sent this plan again since, and it is still not shown. If the withdrawal is right, delete the plan in your case system. If the plan is right, undo the withdrawal.',
-  looks: 'Who was shown a plan of yours for this child',
+    'Your case system has sent this plan again since, but it is still not shown. If the withdrawal is right, delete the plan in your case system. If the plan is right, undo the withdrawal.',
+  looks: 'Who was shown one of your plans for this child',
   looksTable: 'Looks from unscheduled care',
   looksLead:
-    'Ring those who may have acted on the wrong flag. Silent reads from planned care are not listed here: the Caldicott Guardian of the organisation that runs this service finds those.',
-  failed: 'The service failed in the middle of this',
-  failedThen:
-    'Open the list in a minute. If it does not stand there as you wanted it, do it again.',
+    'Ring anybody who may have acted on the wrong flag. Silent reads from scheduled care are not listed here. Ask the Caldicott Guardian of the organisation that runs this service to find them.',
+  failed: 'The service failed while it was doing this',
+  failedThen: 'Open the list in a minute. If it does not show what you wanted, do it again.',
 } as const;
 
 /** About flags that a council put on the wrong child: what it is told of withdrawing one. */
 export const WITHDRAWAL = {
   done: 'The plan is withdrawn. Lookups do not show it from now on.',
   settles:
-    'Delete it in your case system too: until then each file sends it again, and each acknowledgement says so.',
-  undone: 'The withdrawal is undone. Lookups show the plan again, as your files have it.',
-  noSuchPlan:
-    'No plan of this council that is shown is held under this number. Nothing was changed.',
+    'Delete it in your case system too. Until you do, each file sends it again, and each acknowledgement says so.',
+  undone: 'The withdrawal is undone. Lookups show the plan again, as it is in your files.',
+  noSuchPlan: 'None of this council’s plans is shown under this number. Nothing was changed.',
   refused: {
     'no-such-plan':
-      'No plan of this council that is shown is held under this number any more. Nothing was changed.',
-    'same-person': 'A second person of the council has to confirm this. Nothing was changed.',
+      'None of this council’s plans is shown under this number any more. Nothing was changed.',
+    'same-person': 'A second person from the council has to confirm this. Nothing was changed.',
     'other-number':
       'This is not the NHS number that the withdrawal was asked for. Check it in your case system. Nothing was changed.',
-    gone: 'This request is not there any more: it was decided on, or nobody confirmed it within seven days. Nothing was changed.',
+    gone: 'This request is no longer open. It was decided on, or nobody confirmed it within seven days. Nothing was changed.',
     'too-many':
-      'Your council has withdrawn ten flags within a day, and more are not taken: they would be no single mistakes. Send a file with delete dates, or ring the operator. Nothing was changed.',
-    busy: 'A file of your council is being loaded just now, or a colleague is changing a withdrawal. Try again when that is done. Nothing was changed.',
+      'Your council has withdrawn ten flags within a day, which is the most that can be withdrawn here. To remove more, send a file with delete dates, or ring the team that runs this service. Nothing was changed.',
+    busy: 'A file from your council is being loaded, or a colleague is changing a withdrawal. Try again in a minute. Nothing was changed.',
   },
   notUndone: {
-    gone: 'There is no such withdrawal. Nothing was changed.',
+    gone: 'This withdrawal does not exist. Nothing was changed.',
     'too-late':
-      'It was withdrawn more than 30 days ago. To show the plan again, delete it in your case system, send that, and send it again.',
+      'The plan was withdrawn more than 30 days ago. To show it again, delete it in your case system and send us a file that says so. Then enter the plan again and send it.',
     settled:
-      'Your case system has deleted this plan in the meantime, left it out of a full refresh or sent it as that of another child. There is nothing to undo.',
-    busy: 'A file of your council is being loaded just now, or a colleague is changing a withdrawal. Try again when that is done. Nothing was changed.',
+      'Since then your case system has deleted this plan, left it out of a full refresh, or sent it as another child’s. There is nothing to undo.',
+    busy: 'A file from your council is being loaded, or a colleague is changing a withdrawal. Try again in a minute. Nothing was changed.',
   },
   sentAgain: 'files have sent it again since, and it is not shown',
   standing: {
-    waiting: 'waits for a second person',
-    lapsed: 'nobody confirmed it in time: it is shown',
-    declined: 'declined: it is shown',
-    'in-force': 'withdrawn: it is not shown',
+    waiting: 'waiting for a second person: the plan is shown',
+    lapsed: 'nobody confirmed it in time: the plan is shown',
+    declined: 'declined: the plan is shown',
+    'in-force': 'withdrawn: the plan is not shown',
     settled: 'settled by the case system',
-    undone: 'undone: it is shown',
+    undone: 'undone: the plan is shown',
   },
 } as const;

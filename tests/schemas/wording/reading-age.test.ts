@@ -2,8 +2,14 @@ import { expect, test } from 'vitest';
 import { ERRORS } from '#schemas/errors.ts';
 import type { Coverage, Flag } from '#schemas/lookup.ts';
 import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
+import * as council from '#schemas/wording/council.ts';
+import * as columns from '#schemas/wording/council-columns.ts';
+import * as looks from '#schemas/wording/council-looks.ts';
+import * as numbers from '#schemas/wording/council-numbers.ts';
+import { DESK, DESKS } from '#schemas/wording/desk.ts';
 import * as wording from '#schemas/wording/lookup.ts';
 import * as pages from '#schemas/wording/pages.ts';
+import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import { readingAge } from '../../support/reading-age.ts';
 import { day } from '../../support/rows.ts';
 
@@ -59,18 +65,44 @@ const sentences = [
   wording.BATCH_INCOMPLETE,
 ];
 
-/** The constant sentences of the pages that an answer, or none, stands on. */
-const onPages = [pages.LOOK_UP, pages.RESULT, pages.NOT_CHECKED, pages.HIDDEN, pages.COUNCILS]
-  .flatMap((texts) => Object.values<unknown>(texts))
-  .filter((text) => typeof text === 'string')
-  .filter((text) => /[.?]$/.test(text));
+/** Every constant sentence of a table of words, however deep. */
+const constantsOf = (words: unknown): string[] =>
+  typeof words === 'string'
+    ? [words].filter((text) => /[.?]$/.test(text))
+    : typeof words === 'object' && words !== null
+      ? Object.values(words).flatMap(constantsOf)
+      : [];
 
-test.each([...new Set([...sentences, ...onPages])])(
-  'an eleven-year-old could read: %s',
-  (sentence) => {
-    expect(readingAge(sentence)).toBeLessThanOrEqual(OLDEST);
-  },
-);
+/** The constant sentences of the pages that an answer, or none, stands on. */
+const onPages = [pages.LOOK_UP, pages.RESULT, pages.NOT_CHECKED, pages.HIDDEN, pages.COUNCILS];
+
+/** Those of a council's own pages, and of every page for people at a desk. */
+const onDesks = [council, looks, numbers, columns, WITHDRAWALS, WITHDRAWAL, DESK, DESKS.council];
+const counted = [0, 1, 2, 250].flatMap((count) => [
+  council.UPLOAD.wouldTrace(count),
+  council.UPLOAD.progress(40, count),
+  council.UPLOAD.left(count),
+  council.UPLOAD.sequenceHint(count),
+  council.UPLOAD.fileHint(count),
+  council.RECONCILE.over(count),
+  council.OUTCOME.more(count),
+  columns.COLUMNS.hint(count),
+  columns.COLUMNS.above(count),
+  WITHDRAWALS.thenOthers(count),
+  DESK.limitedThen(count),
+]);
+const ofHeldFiles = [council.HELD.ask('ZZ1-2'), council.HELD.expires(day('2026-12-28'))];
+
+test.each([
+  ...new Set([
+    ...sentences,
+    ...counted,
+    ...ofHeldFiles,
+    ...[...onPages, ...onDesks].flatMap((words) => constantsOf({ ...words })),
+  ]),
+])('an eleven-year-old could read: %s', (sentence) => {
+  expect(readingAge(sentence)).toBeLessThanOrEqual(OLDEST);
+});
 
 test('a sentence in the manner of an office is older than that', () => {
   expect(

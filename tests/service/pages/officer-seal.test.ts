@@ -69,11 +69,11 @@ test('the state is said in words, and a verification is started, followed, kept 
   let before = '';
   await until(async () => {
     before = wordsOf(await guardian.get(SEAL));
-    return /[0-9]+ events are sealed\. The last of them was recorded at 20/.test(before);
+    return /[0-9]+ events are sealed\. The newest was recorded at 20/.test(before);
   }, 'the index of what is sealed');
   expect(before).toContain(OFFICER_SEAL.neverVerified);
   const page = wordsOf(await verify());
-  expect(page).toMatch(/Nothing was changed: all [0-9]+ events .* at the request of Esi Demo\./);
+  expect(page).toMatch(/Nothing was changed\. All [0-9]+ events .* at the request of Esi Demo\./);
   expect(page).not.toContain(OFFICER_SEAL.continues);
   // The next one also compares the log with the checkpoint of this one.
   expect(wordsOf(await verify())).toContain(OFFICER_SEAL.continues);

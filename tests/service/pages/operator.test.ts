@@ -98,9 +98,9 @@ const DECISION = {
 };
 
 describe('are we answering', () => {
-  test('says in its heading that lookups are answered, and what there is to see to', async () => {
+  test('says in its heading that lookups are answered, and what there is to deal with', async () => {
     const page = await visitor.get('/operator');
-    expect(page.heading).toMatch(/^Lookups are answered\. \d things? to see to$/);
+    expect(page.heading).toMatch(/^Lookups are answered\. \d things? to deal with$/);
     expect(wordsOf(page)).toContain(ANSWERING.behind(1, 2));
     expect(page.text).toContain('<a class="nhsuk-link" href="/operator/councils">');
   });
@@ -166,7 +166,7 @@ describe('the last hour of all processes', () => {
     await beside.remove();
     const page = await visitor.get('/operator');
     expect(wordsOf(page)).toMatch(
-      /1 lookup; every one could be checked\. Half of the requests took [\d.]+ ms or less/,
+      /1 lookup\. All could be checked\. Half of all requests took [\d.]+ ms or less/,
     );
     const { text } = await visitor.get('/operator/running');
     expect(text).toMatch(/<code>[0-9a-f-]{36}<\/code>.*lookup.*Ended at/);
@@ -492,7 +492,7 @@ test('every page stays below 100 kB with 153 councils', async () => {
     for (const path of PAGES) {
       expect((await other.get(path)).text.length, path).toBeLessThan(100_000);
     }
-    expect(wordsOf(await other.get('/operator/councils'))).toContain('Behind for 28 hours');
+    expect(wordsOf(await other.get('/operator/councils'))).toContain('Out of date for 28 hours');
   } finally {
     await many.stopAndRemove();
   }
