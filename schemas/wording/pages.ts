@@ -28,6 +28,10 @@ const enumerated = (all: readonly string[], word = 'and'): string => {
     : `${names.slice(0, -1).join(', ')} ${word} ${names.at(-1)}`;
 };
 
+/** Of councils that are named, and others that are counted, any one. */
+const eitherOf = (councils: readonly string[], more: number): string =>
+  enumerated(more > 0 ? [...councils, `one of ${more} others`] : councils, 'or');
+
 /** Of the frame around every page. */
 export const FRAME = {
   skip: 'Skip to main content',
@@ -245,7 +249,7 @@ export const RESULT = {
   },
   allUpToDate: 'All of them are up to date.',
   liveIn: (councils: readonly string[], more: number) =>
-    `Is the child’s council ${enumerated(more > 0 ? [...councils, `one of ${more} others`] : councils, 'or')}?`,
+    `Is the child’s council ${eitherOf(councils, more)}?`,
   liveInThen: 'Its plans may be missing here. Ring.',
   behindSince: (date: CalendarDate) => `Up to date on ${dateText(date)}`,
   behindNever: 'Has sent nothing yet',
@@ -342,14 +346,19 @@ export const LIST = {
     flagged: 'Plan in force',
     differs: 'Plan in force. The date of birth differs: check who this is',
     ended: 'No plan now. One ended',
-    none: 'No plan found',
+    none: RESULT.noPlan,
+    noneBehind: RESULT.noPlanBehind,
+    wrongDigit: 'NOT checked: a digit of the NHS number is wrong or missing',
+    several: 'NOT checked: paste one number to a line',
+    wrongDate: 'NOT checked: the date of birth must be a real date in the past',
     wrong: 'NOT checked: not an NHS number with a date after it',
     failed: 'NOT checked: try again',
     notInUse: 'NOT checked: this number is no longer used',
   },
   notSafe:
     '“No plan found” does not mean that a child is safe. Check the numbers: a wrong one looks just like this.',
-  behind: 'Some councils are out of date, and their plans may be missing',
+  liveIn: (councils: readonly string[], more: number) =>
+    `Does a child live in ${eitherOf(councils, more)}?`,
 } as const;
 
 /** Of what came of a look. */

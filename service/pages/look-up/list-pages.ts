@@ -19,6 +19,7 @@ import type { Session, Sessions } from '../session/sessions.ts';
 import { Answers, follow } from './answers.ts';
 import { type Line, type Listed, listForm, listResult, outcomeOf, readList } from './list.ts';
 import { formRefusedPage, isFormRefusal, overPage } from './not-checked.ts';
+import type { Behind } from './result.ts';
 import {
   FORM_ID,
   HIDDEN_PATH,
@@ -124,10 +125,10 @@ export function createListPages(
       return { ...listForm(newHidden(session), '', LIST.usedUp(listsADay)), ...signedIn(session) };
     }
     const undelivered: (() => void)[] = [];
-    let isBehind = false;
+    let behind: Behind | undefined;
     async function check(line: Line): Promise<Listed> {
-      const { request } = line;
-      if (request === undefined) return { ...line, outcome: 'wrong' };
+      if (line.read.kind === 'refused') return { ...line, outcome: line.read.fault };
+      const { request } = line.read;
       const rehearsal = rehearse(request.nhsNumber);
       if (rehearsal?.kind === 'limited') return { ...line, outcome: 'failed' };
       let outcome: Listed['outcome'] = 'failed';
@@ -139,7 +140,10 @@ export function createListPages(
           prevented: isTaken === undefined ? 'store' : undefined,
           words(checked) {
             outcome = outcomeOf(checked);
-            isBehind ||= checked.coverage.coverage.notUpToDate.length > 0;
+            const { coverage } = checked.coverage;
+            if (coverage.notUpToDate.length > 0) {
+              behind = { coverage, authorities: checked.authorities, at: checked.result.at };
+            }
             return '';
           },
         },
@@ -157,7 +161,7 @@ export function createListPages(
       for (const tell of undelivered) tell();
     });
     return {
-      ...listResult(listed, isBehind),
+      ...listResult(listed, behind),
       ...signedIn(session),
       aside: hideLink(),
       leave: { afterSeconds: SHOWN_FOR_SECONDS, to: HIDDEN_PATH },

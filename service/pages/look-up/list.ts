@@ -1,6 +1,6 @@
 import { type CalendarDate, calendarDate, londonDate, parseIsoDate } from '#schemas/calendar.ts';
 import { BATCH_AT_MOST, type LookupRequest } from '#schemas/lookup.ts';
-import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { parseNhsNumber } from '#schemas/nhs-number.ts';
 import { FRAME, LIST, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
 import { flagsOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
@@ -15,16 +15,27 @@ import {
   link,
   paragraph,
 } from '../html/parts.ts';
-import { type Hidden, hiddenFields } from './form.ts';
-import { numberText, table } from './result.ts';
+import { type Hidden, hiddenFields, SEPARATOR, typedNumber } from './form.ts';
+import { type Behind, behindCouncils, numberText, table } from './result.ts';
 
-/** A line as it was pasted, and what it asks for, if that can be told. */
-export type Line = { line: number; text: string; request?: LookupRequest };
+/** What a line asks for, or what is wrong in it. */
+type ReadLine =
+  | { kind: 'read'; request: LookupRequest }
+  | { kind: 'refused'; fault: 'wrongDigit' | 'several' | 'wrongDate' | 'wrong' };
+
+/** A line as it was pasted, and as it was read. */
+export type Line = { line: number; text: string; read: ReadLine };
 
 const SHOWN_AT_MOST = 60;
+const DATE = '[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}';
+const TEN_DIGITS = `[0-9](?:${SEPARATOR}{0,3}[0-9]){9}`;
 /** A number as people write it, and after it, if anything, a date. */
-const LINE =
-  /^\s*([0-9][0-9 \u00a0-]{8,14}[0-9])(?:[\s,;]+([0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}))?[\s,;]*$/;
+const LINE = new RegExp(`^\\s*(${TEN_DIGITS})(?:[\\s,;]+(${DATE}))?[\\s,;]*$`);
+const NUMBERS = new RegExp(`(?<![0-9])${TEN_DIGITS}(?![0-9])`, 'g');
+/** The same with digits too few or too many. */
+const LIKE_A_LINE = new RegExp(
+  `^\\s*[0-9](?:${SEPARATOR}|[0-9]){0,40}(?:[\\s,;]+${DATE})?[\\s,;]*$`,
+);
 
 function dateOf(text: string): CalendarDate | undefined {
   const iso = parseIsoDate(text);
@@ -33,25 +44,28 @@ function dateOf(text: string): CalendarDate | undefined {
   return calendarDate(year ?? 0, month ?? 0, day ?? 0);
 }
 
-function requestOf(text: string, now: number): LookupRequest | undefined {
-  const [, number = '', date] = LINE.exec(text) ?? [];
-  const nhsNumber = parseNhsNumber(unspacedNhsNumber(number.trim()));
-  if (nhsNumber === undefined) return undefined;
-  if (date === undefined) return { nhsNumber };
+function readLine(text: string, now: number): ReadLine {
+  const [, number, date] = LINE.exec(text) ?? [];
+  if (number === undefined) {
+    const isSeveral = (text.match(NUMBERS) ?? []).length > 1;
+    const fault = isSeveral ? 'several' : LIKE_A_LINE.test(text) ? 'wrongDigit' : 'wrong';
+    return { kind: 'refused', fault };
+  }
+  const nhsNumber = parseNhsNumber(typedNumber(number));
+  if (nhsNumber === undefined) return { kind: 'refused', fault: 'wrongDigit' };
+  if (date === undefined) return { kind: 'read', request: { nhsNumber } };
   const dateOfBirth = dateOf(date);
   return dateOfBirth !== undefined && dateOfBirth <= londonDate(now)
-    ? { nhsNumber, dateOfBirth }
-    : undefined;
+    ? { kind: 'read', request: { nhsNumber, dateOfBirth } }
+    : { kind: 'refused', fault: 'wrongDate' };
 }
 
 /** The lines of a list that hold anything, in their order. */
 export const readList = (text: string, now: number): Line[] =>
   text.split(/\r\n|\n|\r/).flatMap((each, i) => {
     if (each.trim() === '') return [];
-    const request = requestOf(each, now);
-    return [
-      { line: i + 1, text: each.trim().slice(0, SHOWN_AT_MOST), ...(request && { request }) },
-    ];
+    const shown = each.trim().slice(0, SHOWN_AT_MOST);
+    return [{ line: i + 1, text: shown, read: readLine(each, now) }];
   });
 
 export type Outcome = keyof typeof LIST.outcomes;
@@ -59,7 +73,9 @@ export type Listed = Line & { outcome: Outcome };
 
 /** What a check of one line comes to. @throws as every answer does where what is held cannot be shown */
 export function outcomeOf({ result, authorities, coverage }: Checked): Outcome {
-  if (result.kind === 'not-flagged') return 'none';
+  if (result.kind === 'not-flagged') {
+    return coverage.coverage.notUpToDate.length > 0 ? 'noneBehind' : 'none';
+  }
   const flags = flagsOf(result.plans, authorities, coverage.upToDate);
   const inForce = flags.filter(({ status }) => status !== 'ended');
   if (inForce.length === 0) return 'ended';
@@ -88,18 +104,27 @@ ${button(LIST.submit)}
   };
 }
 
-const isChecked = ({ outcome }: Listed): boolean =>
-  outcome !== 'wrong' && outcome !== 'failed' && outcome !== 'notInUse';
+const isChecked = ({ read, outcome }: Listed): boolean =>
+  read.kind === 'read' && outcome !== 'failed' && outcome !== 'notInUse';
 const isFlagged = ({ outcome }: Listed): boolean => outcome === 'flagged' || outcome === 'differs';
 
-const nameOf = ({ text, request }: Listed): string =>
-  request === undefined ? text : numberText(request.nhsNumber);
+const nameOf = ({ text, read }: Listed): string =>
+  read.kind === 'read' ? numberText(read.request.nhsNumber) : text;
+
+const bornOf = ({ read }: Listed): string =>
+  read.kind === 'read' && read.request.dateOfBirth !== undefined
+    ? RESULT.date(read.request.dateOfBirth)
+    : LIST.bornNotGiven;
 
 const items = (lines: readonly Listed[]): Html =>
   html`<ul class="nhsuk-list nhsuk-list--bullet">${lines.map((each) => html`<li><bdi>${LIST.lineOf(each.line, nameOf(each))}</bdi>. ${LIST.outcomes[each.outcome]}</li>`)}</ul>`;
 
-/** The list in its own order; what was not checked and what is flagged stand above it once more. */
-export function listResult(lines: readonly Listed[], isBehind: boolean): Page {
+/**
+ * The list in its own order; what was not checked and what is flagged stand above it once more.
+ *
+ * @param behind the councils that were out of date for any of the lines
+ */
+export function listResult(lines: readonly Listed[], behind: Behind | undefined): Page {
   const notChecked = lines.filter((line) => !isChecked(line));
   const flagged = lines.filter(isFlagged);
   return {
@@ -107,7 +132,7 @@ export function listResult(lines: readonly Listed[], isBehind: boolean): Page {
     content: html`${heading(LIST.summary(lines.length, lines.length - notChecked.length))}
 ${notChecked.length > 0 && html`<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${LIST.notChecked}</h2>${paragraph(LIST.notCheckedThen)}${items(notChecked)}<p>${link('/councils', FRAME.councils)}</p></div>`}
 ${flagged.length > 0 && html`<div class="cpf-plain"><h2 class="nhsuk-heading-m">${LIST.flagged}</h2><p class="cpf-strong">${LIST.flaggedThen}</p>${items(flagged)}</div>`}
-${isBehind && html`<p class="cpf-strong">${LIST.behind}.</p>`}
+${behind !== undefined && behindCouncils(behind, LIST.liveIn)}
 ${paragraph(LIST.notSafe)}
 ${table(
   LIST.all,
@@ -115,9 +140,7 @@ ${table(
   lines.map((each) => [
     String(each.line),
     html`<bdi>${nameOf(each)}</bdi>`,
-    each.request?.dateOfBirth === undefined
-      ? LIST.bornNotGiven
-      : RESULT.date(each.request.dateOfBirth),
+    bornOf(each),
     LIST.outcomes[each.outcome],
   ]),
 )}

@@ -2,12 +2,12 @@ import { type CalendarDate, londonDate } from '#schemas/calendar.ts';
 import type { Coverage, Flag, LookupRequest } from '#schemas/lookup.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { isUnderOne } from '#schemas/wording/lookup.ts';
-import { planHeading, planName, RESULT } from '#schemas/wording/pages.ts';
+import { FRAME, planHeading, planName, RESULT } from '#schemas/wording/pages.ts';
 import type { ListedAccess } from '#store/lookup.ts';
 import { flagsOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
 import { type Html, html } from '../html/html.ts';
-import { heading, paragraph, phones } from '../html/parts.ts';
+import { heading, link, paragraph, phones } from '../html/parts.ts';
 import { timeOfYearText, timeText } from '../html/time.ts';
 
 /** Whom an answer is about, as they were typed, and when it was looked for. */
@@ -170,15 +170,20 @@ function coveredText({ area, expected }: Coverage): string {
   }
 }
 
-/** The councils that are out of date, each with whom to ring. */
-function behindCouncils({
-  coverage,
-  authorities,
-  at,
-}: Pick<NegativeOf, 'coverage' | 'authorities' | 'at'>): Html {
+export type Behind = {
+  coverage: Pick<Coverage, 'notUpToDate'>;
+  authorities: Checked['authorities'];
+  at: number;
+};
+
+/** The councils that are out of date, each with whom to ring, and where those are that are only counted. */
+export function behindCouncils(
+  { coverage, authorities, at }: Behind,
+  liveIn: (councils: readonly string[], more: number) => string,
+): Html {
   const { names, more } = namesOf(coverage);
   return html`<div class="cpf-plain">
-<p class="cpf-strong">${RESULT.liveIn(names, more)}</p>
+<p class="cpf-strong">${liveIn(names, more)}</p>
 ${paragraph(RESULT.liveInThen)}
 ${coverage.notUpToDate.slice(0, NAMED_AT_MOST).map(({ code, name, since }) => {
   const held = authorities.get(code);
@@ -186,20 +191,16 @@ ${coverage.notUpToDate.slice(0, NAMED_AT_MOST).map(({ code, name, since }) => {
 ${held === undefined ? false : phones(held, at)}
 <p>${since === undefined ? RESULT.behindNever : RESULT.behindSince(londonDate(Date.parse(since)))}</p>`;
 })}
+<p>${link('/councils', FRAME.councils)}</p>
 </div>`;
 }
 
-type NegativeOf = {
-  coverage: Coverage;
-  authorities: Checked['authorities'];
-  dateOfBirth: CalendarDate | undefined;
-  at: number;
-};
+type NegativeOf = Behind & { coverage: Coverage; dateOfBirth: CalendarDate | undefined };
 
 function negative({ coverage, authorities, dateOfBirth, at }: NegativeOf): Html {
   const isBehind = coverage.notUpToDate.length > 0;
   return html`${heading(isBehind ? RESULT.noPlanBehind : RESULT.noPlan)}
-${isBehind && behindCouncils({ coverage, authorities, at })}
+${isBehind && behindCouncils({ coverage, authorities, at }, RESULT.liveIn)}
 <div class="cpf-plain">
 <p class="cpf-strong">${RESULT.checkTheNumber}</p>
 <p>${coveredText(coverage)}${coverage.complete && ` ${RESULT.allUpToDate}`}</p>

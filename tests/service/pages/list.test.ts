@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HIDDEN, LIST, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import { readList } from '#service/pages/look-up/list.ts';
 import { keys } from '#store/keys.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
@@ -16,13 +17,14 @@ const UNSEEN = [testNumber(7_404), testNumber(7_405), testNumber(7_406)] as cons
 let service: TestService;
 beforeAll(async () => {
   service = await startTestService({
-    environment: { PASTED_LISTS_A_DAY: '3' },
+    environment: { PASTED_LISTS_A_DAY: '4' },
     authorities: [
       {
         code: 'ZZ101',
         name: 'Northmoor Council',
         rows: [{ nhsNumber: PLAN }, { nhsNumber: DIFFERS }],
       },
+      { code: 'ZZ102', name: 'Eastham Council', officeHoursPhone: '02079460122', hoursOld: 400 },
     ],
   });
 });
@@ -72,6 +74,21 @@ test('a pasted list keeps its order, says first what was not checked and what is
   );
 });
 
+test('a list names the councils that are out of date with their numbers, and says so in each line without a plan', async () => {
+  const answer = await paste(await practitioner(), `${NONE}\n${PLAN}`);
+  const said = wordsOf(answer);
+  expect(said).toContain(
+    'Does a child live in Eastham Council? Its plans may be missing here. Ring.',
+  );
+  expect(answer.text).toContain('href="tel:02079460122"');
+  expect(answer.text).toContain('href="tel:02079460199"');
+  const main = answer.text.slice(0, answer.text.indexOf('<footer'));
+  expect(main).toContain('href="/councils"');
+  const table = said.slice(said.indexOf(LIST.all));
+  expect(table).toContain(`Outcome ${RESULT.noPlanBehind}`);
+  expect(table).not.toMatch(/No plan found(?!, but)/);
+});
+
 test('nobody in unscheduled care is offered a list, or can send one', async () => {
   const nurse = createVisitor(service.baseUrl);
   await nurse.signIn();
@@ -92,14 +109,14 @@ test('too many lines, none, or one list more than a day has are refused, and wha
   expect((await paste(visitor, NONE)).heading).toBe('1 pasted, 1 checked');
   const before = await looks();
   const used = await paste(visitor, NONE);
-  expect([used.status, wordsOf(used).includes(LIST.usedUp(3))]).toEqual([400, true]);
+  expect([used.status, wordsOf(used).includes(LIST.usedUp(4))]).toEqual([400, true]);
   expect(await looks()).toBe(before);
 });
 
 test('a list counts for the whole day that it was pasted on, also one of 25 hours', async () => {
   const once = await service.admin.keys(keys.once('*'));
   const lives = await Promise.all(once.map((key) => service.admin.pttl(key)));
-  expect(lives.filter((life) => life > 25 * 3_600_000)).toHaveLength(3);
+  expect(lives.filter((life) => life > 25 * 3_600_000)).toHaveLength(4);
 });
 
 test('a form sent again as other care shows no answer that was made for the first', async () => {
@@ -140,4 +157,19 @@ test('a look and a list while Redis writes nothing are on record, each number as
       events.some((event) => event.type === 'could-not-check' && event.nhsNumber === nhsNumber),
     );
   });
+});
+
+test.each([
+  ['999 000 0000', LIST.outcomes.wrongDigit],
+  ['999 100 001', LIST.outcomes.wrongDigit],
+  ['999 000 0000, 5/3/2019', LIST.outcomes.wrongDigit],
+  [`${NONE} ${PLAN}`, LIST.outcomes.several],
+  ['999 000 0000; 999-000-0018', LIST.outcomes.several],
+  [`${NONE} 31/2/2019`, LIST.outcomes.wrongDate],
+  [`${NONE} 1/1/2999`, LIST.outcomes.wrongDate],
+  [`Ann ${NONE}`, LIST.outcomes.wrong],
+  ['999 000 0000, 31/2/2019', LIST.outcomes.wrongDigit],
+])('a line that reads “%s” is said to be wrong in the part that is wrong', (text, said) => {
+  const [line] = readList(text, Date.now());
+  expect(line?.read.kind === 'refused' && LIST.outcomes[line.read.fault]).toBe(said);
 });

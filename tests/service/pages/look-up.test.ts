@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addDays, londonDate, longDateText } from '#schemas/calendar.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
@@ -15,6 +16,7 @@ import {
   NOT_CHECKED,
   RESULT,
 } from '#schemas/wording/pages.ts';
+import { readTyped } from '#service/pages/look-up/form.ts';
 import { keys } from '#store/keys.ts';
 import { createSessionEndings } from '#store/session-endings.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -176,8 +178,37 @@ describe('what was typed wrongly', () => {
   });
 
   test('is taken with spaces and hyphens, as it is printed', async () => {
-    const printed = `${PLAN.slice(0, 3)}-${PLAN.slice(3, 6)}-${PLAN.slice(6)}`;
+    const printed = `${PLAN.slice(0, 3)}-${PLAN.slice(3, 6)}${PLAN.slice(6)}`;
     expect((await nurse.lookUp(`  ${printed} `)).heading).toBe(RESULT.onPlan);
+  });
+
+  test('is taken with spaces, dashes and dots wherever they stand, and with nothing else between', () => {
+    const between = fc.array(
+      fc.constantFrom(' ', '\u00a0', '-', '\u2010', '\u2011', '\u2013', '\u2014', '.'),
+      {
+        maxLength: 3,
+      },
+    );
+    const read = (gaps: readonly string[]): unknown => {
+      const number = PLAN.split('')
+        .map((digit, i) => `${digit}${gaps[i] ?? ''}`)
+        .join('');
+      const found = readTyped({ number }, Date.now());
+      return found.kind === 'read' ? found.request.nhsNumber : found.errors;
+    };
+    const gaps = fc.array(
+      between.map((all) => all.join('')),
+      { minLength: 9, maxLength: 9 },
+    );
+    fc.assert(fc.property(gaps, (all) => read(all) === PLAN));
+    const other = fc
+      .string({ minLength: 1 })
+      .filter((text) => /[^\s.\p{Pd}\p{Cf}\p{M}]/u.test(text));
+    fc.assert(
+      fc.property(gaps, other, fc.nat(8), (all, odd, at) => {
+        expect(read(all.with(at, odd))).toEqual([{ field: 'number', text: LOOK_UP.numberWrong }]);
+      }),
+    );
   });
 });
 
