@@ -205,7 +205,7 @@ export const HELD = {
   title: 'Held files',
   none: 'None of your files is held',
   noneThen: 'All files that could be loaded have been loaded.',
-  lead: 'A person has to check what is unusual in these files, or NHS numbers could not be traced yet.',
+  lead: 'We could not load all of these files. A person has to check part of them, or NHS numbers could not be traced yet.',
   restIsLoaded: 'The rest of the file is loaded.',
   nothingIsLoaded: 'Nothing in the file has been loaded yet.',
   since: 'Held since',
