@@ -26,8 +26,6 @@ export const COLUMNS = {
   typesTitle: 'What your file calls plans',
   typesLead: 'Choose what each one means. Rows with a kind of plan that you leave out are refused.',
   leaveOut: 'none of these: refuse these rows',
-  sequence: 'Number of this file',
-  sequenceHint: 'We need it to show what the file would do.',
   save: 'Save this and show what the file would do',
   again: 'You chose another column. Choose what each of its values means',
   names: {
@@ -48,7 +46,6 @@ export const COLUMNS = {
     repeated: (name: string) =>
       `The file has this heading more than once, so it is not clear which column you mean: ${name}`,
     values: 'This column has more than 30 different values, so it cannot be the kind of plan',
-    sequence: 'The number must be digits only',
     mapping: 'This cannot be saved. Check each column',
   },
   unread: {

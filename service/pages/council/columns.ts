@@ -18,23 +18,24 @@ import {
 } from '#schemas/uploads/columns.ts';
 import { UPLOAD } from '#schemas/wording/council.ts';
 import { COLUMNS } from '#schemas/wording/council-columns.ts';
+import { METADATA_HINTS } from '#schemas/wording/files.ts';
 import type { Store } from '#store/store.ts';
 import type { Mountable } from '../../routes/route.ts';
 import type { LoadSettings } from '../../uploads/load-settings.ts';
-import type { Previews } from '../../uploads/previews.ts';
+import type { Preview, Previews } from '../../uploads/previews.ts';
 import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
-import { readReason, reasonField, select, table, textField } from '../desk/parts.ts';
+import { readReason, reasonField, select, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { type Fields, readForm } from '../session/forms.ts';
 import { receiveFile } from './file-form.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
-import { ownerOf, sentBy } from './upload.ts';
-import { fileField, UPLOAD_PATH } from './upload-view.ts';
+import { lastOf, ownerOf, readDescription, sentBy } from './upload.ts';
+import { detailFields, fileField, UPLOAD_PATH } from './upload-view.ts';
 
 export type ColumnsDependencies = DeskDependencies & {
-  store: Pick<Store, 'intakeState' | 'setAuthority'>;
+  store: Pick<Store, 'authority' | 'intakeState' | 'setAuthority'>;
   previews: Previews;
   loads: Pick<LoadSettings, 'maxBytes'>;
 };
@@ -138,13 +139,14 @@ ${values.map((value, place) => {
   });
 })}`;
 
-function choosePage(
-  { forms }: ColumnsDependencies,
+async function choosePage(
+  { forms, store }: ColumnsDependencies,
   at: AtCouncil,
   { id, name, start }: Choosing,
   fields?: Fields,
   errors: readonly FieldError[] = [],
-): Response {
+): Promise<Response> {
+  const last = await lastOf({ store }, at.authority);
   const proposed = proposeColumns(start);
   const chosen = (column: CsvColumn): string =>
     fields === undefined ? String(proposed[column] ?? '') : (fields.get(columnField(column)) ?? '');
@@ -178,18 +180,7 @@ ${CSV_COLUMNS.map((column) => {
   });
 })}
 ${typeFields(values, (field) => (areSame ? fields?.get(field) : undefined), errors)}
-${
-  !SAYS_WHICH.test(name) &&
-  textField({
-    name: 'sequence',
-    label: COLUMNS.sequence,
-    hint: COLUMNS.sequenceHint,
-    value: fields?.get('sequence'),
-    errors,
-    width: 10,
-    inputMode: 'numeric',
-  })
-}
+${!SAYS_WHICH.test(name) && detailFields(last, Object.fromEntries(fields ?? []), errors)}
 ${reasonField(fields?.get('reason'), errors)}
 ${button(COLUMNS.save)}</form>`,
   });
@@ -222,10 +213,10 @@ function readColumns(start: FileStart, fields: Fields, errors: FieldError[]): Co
 }
 
 type ReadChoice =
-  | { kind: 'read'; columns: ColumnMapping; sequence: number | undefined; reason: string }
+  | ({ kind: 'read'; columns: ColumnMapping; reason: string } & Pick<Preview, 'metadata' | 'typed'>)
   | { kind: 'wrong'; errors: FieldError[] };
 
-function readChoice(start: FileStart, fields: Fields): ReadChoice {
+function readChoice({ start, name }: Choosing, fields: Fields): ReadChoice {
   const errors: FieldError[] = [];
   const columns = readColumns(start, fields, errors);
   const typesField = columnField('plan_type');
@@ -239,9 +230,12 @@ function readChoice(start: FileStart, fields: Fields): ReadChoice {
     const type = planTypes.find((each) => each === fields.get(`type-${place}`));
     return type === undefined ? [] : [[value, type] as const];
   });
-  const typed = fields.get('sequence')?.trim() ?? '';
-  if (!/^[0-9]{0,15}$/.test(typed)) {
-    errors.push({ field: 'sequence', text: COLUMNS.wrong.sequence });
+  const described = readDescription(fields);
+  const { typed } = described;
+  if (described.kind === 'wrong') errors.push(...described.errors);
+  // Looked for before anything is kept: the file itself would be refused without them, and deleted.
+  for (const field of SAYS_WHICH.test(name) ? [] : (['sequence', 'createdAt'] as const)) {
+    if (typed[field] === undefined) errors.push({ field, text: METADATA_HINTS[field]('page') });
   }
   const reason = readReason(fields.get('reason'));
   if (reason.kind === 'wrong') errors.push(reason.error);
@@ -254,11 +248,16 @@ function readChoice(start: FileStart, fields: Fields): ReadChoice {
   if (!mapping.success && errors.length === 0) {
     errors.push({ field: columnField('nhs_number'), text: COLUMNS.wrong.mapping });
   }
-  if (!mapping.success || reason.kind === 'wrong' || errors.length > 0) {
+  if (
+    !mapping.success ||
+    described.kind === 'wrong' ||
+    reason.kind === 'wrong' ||
+    errors.length > 0
+  ) {
     return { kind: 'wrong', errors };
   }
-  const sequence = typed === '' ? undefined : Number(typed);
-  return { kind: 'read', columns: mapping.data, sequence, reason: reason.reason };
+  const { metadata } = described;
+  return { kind: 'read', columns: mapping.data, metadata, typed, reason: reason.reason };
 }
 
 /** `GET /council/columns`: how the council's CSVs are read, and a form to choose one. */
@@ -321,20 +320,15 @@ const councilColumnsSave: Mountable<ColumnsDependencies> = {
       if (found === undefined || start?.kind !== 'read') {
         return at.page({ ...deskMessage(COLUMNS.gone, COLUMNS.goneThen, PATH), status: 404 });
       }
-      const choice = readChoice(start.start, fields);
+      const choosing = { id, name, start: start.start };
+      const choice = readChoice(choosing, fields);
       if (choice.kind === 'wrong') {
-        const choosing = { id, name, start: start.start };
         return choosePage(dependencies, at, choosing, fields, choice.errors);
       }
-      const { columns, sequence, reason } = choice;
+      const { columns, metadata, typed, reason } = choice;
       // Sent twice, it is done once: the file may be on its way by now.
       if (!(await endings.once(`${SAVE_FORM} ${id}`))) return redirect(`${UPLOAD_PATH}/${id}`);
       await store.setAuthority(at.authority, { columns }, at.named(reason));
-      const metadata = {
-        ...(sequence !== undefined && { sequence }),
-        ...(!SAYS_WHICH.test(name) && { createdAt: new Date().toISOString() }),
-      };
-      const typed = sequence === undefined ? {} : { sequence: String(sequence) };
       const { sizeBytes } = found;
       await previews.check(id, { ...ownerOf(at), name, sizeBytes, metadata, typed }, sentBy(at));
       return redirect(`${UPLOAD_PATH}/${id}`);

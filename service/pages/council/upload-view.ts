@@ -39,8 +39,12 @@ ${errorMessage('file-error', wrong)}
 </div>`;
 }
 
-/** The form that a file is chosen in. Its hidden fields come first, so that they are judged before the file is read. */
-export function uploadForm({ hidden, maxBytes, last, typed = {}, errors = [] }: UploadForm): Html {
+/** The fields for what a CSV may not say of itself. */
+export function detailFields(
+  last: number | undefined,
+  typed: Record<string, string | undefined>,
+  errors: readonly FieldError[],
+): Html {
   const field = (name: 'sequence' | 'createdAt' | 'rowCount', hint: string): Html =>
     textField({
       name,
@@ -51,6 +55,13 @@ export function uploadForm({ hidden, maxBytes, last, typed = {}, errors = [] }: 
       width: name === 'createdAt' ? 20 : 10,
       inputMode: name === 'createdAt' ? 'text' : 'numeric',
     });
+  return html`${field('sequence', UPLOAD.sequenceHint(last))}
+${field('createdAt', UPLOAD.createdAtHint)}
+${field('rowCount', UPLOAD.rowCountHint)}`;
+}
+
+/** The form that a file is chosen in. Its hidden fields come first, so that they are judged before the file is read. */
+export function uploadForm({ hidden, maxBytes, last, typed = {}, errors = [] }: UploadForm): Html {
   const hasDetails = ['sequence', 'createdAt', 'rowCount', 'full'].some(
     (name) => (typed[name] ?? '') !== '' || errors.some((error) => error.field === name),
   );
@@ -60,9 +71,7 @@ ${hidden}
 ${fileField(UPLOAD.fileHint(Math.floor(maxBytes / MIB)), errors)}
 <details class="nhsuk-details"${hasDetails && html` open`}><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${UPLOAD.csv}</span></summary>
 <div class="nhsuk-details__text">
-${field('sequence', UPLOAD.sequenceHint(last))}
-${field('createdAt', UPLOAD.createdAtHint)}
-${field('rowCount', UPLOAD.rowCountHint)}
+${detailFields(last, typed, errors)}
 <div class="nhsuk-form-group${full !== undefined && ' nhsuk-form-group--error'}">
 ${errorMessage('full-error', full)}
 <div class="nhsuk-checkboxes"><div class="nhsuk-checkboxes__item">

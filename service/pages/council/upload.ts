@@ -59,7 +59,8 @@ type Described =
   | { kind: 'described'; metadata: Preview['metadata']; typed: Record<string, string> }
   | { kind: 'wrong'; errors: FieldError[]; typed: Record<string, string> };
 
-function readDescription(fields: Fields): Described {
+/** What was typed of a file beside its bytes. */
+export function readDescription(fields: Fields): Described {
   const typed: Record<string, string> = {};
   for (const name of TYPED) {
     const text = fields.get(name)?.trim() ?? '';
@@ -95,7 +96,7 @@ const fieldErrors = ({ failures }: Acknowledgement): FieldError[] =>
     }));
 
 /** The highest number that a council's files have used, as files say it. */
-async function lastOf(
+export async function lastOf(
   { store }: Pick<CouncilUploadDependencies, 'store'>,
   authority: OdsCode,
 ): Promise<number | undefined> {

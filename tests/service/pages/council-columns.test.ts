@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UPLOAD } from '#schemas/wording/council.ts';
 import { COLUMNS } from '#schemas/wording/council-columns.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { visitorAs } from '../../support/desk.ts';
@@ -20,7 +21,9 @@ let service: TestService;
 let ours: Visitor;
 
 beforeAll(async () => {
-  service = await startTestService({ authorities: [{ code: 'ZZ101' }, { code: 'ZZ102' }] });
+  service = await startTestService({
+    authorities: [{ code: 'ZZ101' }, { code: 'ZZ102' }, { code: 'ZZ103' }],
+  });
   ours = await as('ZZ101');
 });
 afterAll(() => service?.stopAndRemove());
@@ -62,6 +65,8 @@ const save = (visitor: Visitor, page: Visit, typed: Record<string, string> = {})
     ...fieldsOf(page),
     'type-0': 'looked-after-child',
     sequence: '7',
+    createdAt: '27/11/2026 21:30',
+    rowCount: '2',
     reason: REASON,
     ...typed,
   });
@@ -117,6 +122,30 @@ test('a file’s own headings are proposed, chosen and kept, and what the file w
   expect(await mappingOf()).toEqual({ columns: {}, planTypes: {}, linesAbove: 0 });
 });
 
+test('what the file does not say of itself is asked for, so that its data looks no fresher than it is', async () => {
+  const code = 'ZZ103';
+  const visitor = await as(code);
+  const page = await choose(visitor, EXPORT);
+  for (const said of [UPLOAD.createdAt, UPLOAD.createdAtHint, UPLOAD.rowCount, UPLOAD.sequence]) {
+    expect(wordsOf(page)).toContain(said);
+  }
+  const preview = async (typed: Record<string, string>, choice = page) => {
+    const at = (await save(visitor, choice, typed)).headers.get('location') ?? '';
+    let shown = await visitor.get(at);
+    await until(async () => !(shown = await visitor.get(at)).headers.has('refresh'));
+    return shown;
+  };
+  const made = await preview({ createdAt: '26/11/2026 21:30' });
+  expect(wordsOf(made)).toContain('Made21:30 on 26 November 2026');
+  const cutShort = await preview({ rowCount: '3' }, await choose(visitor, EXPORT));
+  expect(cutShort.heading).toBe(UPLOAD.refusedTitle);
+  // A name that says it is not asked again.
+  const named = await choose(visitor, EXPORT, `${code}-8-202611262130-2.csv`);
+  expect(wordsOf(named)).not.toContain(UPLOAD.createdAt);
+  const shown = await preview({ sequence: '', createdAt: '', rowCount: '' }, named);
+  expect(wordsOf(shown)).toContain('Made21:30 on 26 November 2026');
+});
+
 test('what is chosen wrongly is said at its field, and nothing is kept', async () => {
   const visitor = await as('ZZ102');
   const page = await choose(visitor, EXPORT);
@@ -126,6 +155,9 @@ test('what is chosen wrongly is said at its field, and nothing is kept', async (
     [{ 'column-start_date': '1' }, 'column-start_date'],
     [{ 'column-plan_type': '0' }, 'type-0'],
     [{ sequence: 'seven' }, 'sequence'],
+    [{ sequence: '' }, 'sequence'],
+    [{ createdAt: '' }, 'createdAt'],
+    [{ rowCount: 'two' }, 'rowCount'],
     [{ reason: ' ' }, 'reason'],
   ];
   for (const [typed, field] of faults) {
