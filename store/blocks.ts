@@ -13,6 +13,8 @@ const blockSchema = z.object({
   reason: z.string(),
   /** The account of the operating system that it was done under; blocks of earlier versions have none. */
   account: z.string().exactOptional(),
+  /** At which desk it was done; of commands and earlier versions it is not known. */
+  desk: z.enum(['officer', 'operator']).exactOptional(),
   at: z.iso.datetime(),
 });
 /** A user whom the operator has stopped, and why. */

@@ -190,10 +190,21 @@ export const BLOCKED = {
   userWrong: (problem: string) => `The user id ${problem}`,
   issuer: 'Who does the user sign in with?',
   submit: 'Block',
+  submitAgain: 'Block all the same',
+  blocked: (user: string, issuer: string) =>
+    `${user}, who signs in with ${issuer}, is blocked. This takes effect within two seconds.`,
+  unblocked: 'The user is no longer blocked.',
   alreadyBlocked: 'This user was already blocked.',
+  self: 'You cannot block yourself',
+  unknown: 'The audit has no request by this user. Check the user id and who they sign in with',
+  watches:
+    'This user has searched the audit, so may be a privacy officer or Caldicott Guardian. Ask your own Guardian first',
+  notTold: 'The audit cannot be searched now. Check the user id and who they sign in with',
   unblock: (user: string) => `Unblock ${user}`,
   unblockThen: (user: string, issuer: string) =>
     `${user}, who signs in with ${issuer}, can then look children up again.`,
+  byOfficer:
+    'A privacy officer or Caldicott Guardian blocked this user, perhaps for an inquiry. Ask them first.',
   unblockSubmit: 'Unblock',
 } as const;
 

@@ -216,7 +216,11 @@ export const officerBlock: Mountable<EventPagesDependencies> = {
       if (isSelf(at, user)) {
         return at.page({ ...deskMessage(WORDS.blockSelf, '', '/officer'), status: 422 });
       }
-      const done = await dependencies.blocks.block({ ...user, ...at.named(read.reason) });
+      const done = await dependencies.blocks.block({
+        ...user,
+        ...at.named(read.reason),
+        desk: 'officer',
+      });
       return redirect(`/officer/blocked?done=${done ? 'blocked' : 'blocked-before'}`);
     }),
 };

@@ -6,6 +6,7 @@ import type { Figures } from '#store/figures.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
+import type { Searcher } from '../../audit/search/searcher.ts';
 import type { CoverageLimits } from '../../lookup/coverage.ts';
 import { withoutNumbers } from '../../telemetry/log.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
@@ -32,6 +33,7 @@ export type OperatorDependencies = DeskDependencies & {
   store: Store;
   anchor: Anchor;
   blocks: Blocks;
+  searcher: Pick<Searcher, 'ask'>;
   heldFileWork: HeldFileWork;
   /** How long a held file waits at most. */
   heldMs: number;

@@ -4,9 +4,9 @@ import type { Block } from '#store/blocks.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
 import { type AtDesk, deskAct, deskMessage, guardedDesk } from '../desk/guarded-desk.ts';
-import { reasonField, table, textField } from '../desk/parts.ts';
+import { reasonField, summary, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
-import { html } from '../html/html.ts';
+import { type Html, html } from '../html/html.ts';
 import {
   button,
   errorSummary,
@@ -16,6 +16,7 @@ import {
   radios,
 } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
+import { type KnownUser, knownUser } from './known-user.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
 const HOME = '/operator/users';
@@ -23,21 +24,53 @@ const USER_PAGE = `${HOME}/:key`;
 const BLOCK_FORM = 'operator-block';
 const UNBLOCK_FORM = 'operator-unblock';
 
+/** Since when, by whom and why, as the columns have them. */
+const whyOf = ({ at, by, reason }: Block): string[] => [
+  timeOfYearText(Date.parse(at)),
+  said(by),
+  said(reason),
+];
+
 const pathOf = ({ issuer, user }: Block): string => `${HOME}/${userKeyOf(issuer, user)}`;
 
 type Typed = { user?: string; issuer?: string; reason?: string };
 
+const WARNINGS: Record<KnownUser, string | undefined> = {
+  known: undefined,
+  unknown: BLOCKED.unknown,
+  watches: BLOCKED.watches,
+  'not-told': BLOCKED.notTold,
+};
+
+/** What was just done, by the address that the act leads to. */
+function doneNote(blocks: readonly Block[], done: string | undefined): Html | false {
+  const block = blocks.find(({ issuer, user }) => userKeyOf(issuer, user) === done);
+  const says =
+    block !== undefined
+      ? BLOCKED.blocked(said(block.user), said(block.issuer))
+      : done === 'unblocked' && BLOCKED.unblocked;
+  return says !== false && html`<p class="cpf-strong" role="status">${says}</p>`;
+}
+
+type Shown = {
+  typed?: Typed;
+  errors?: readonly FieldError[];
+  /** Of whom the form warns; sent again, it blocks them. */
+  warned?: string;
+  done?: string | undefined;
+};
+
 async function usersPage(
   { blocks, issuers }: OperatorDependencies,
   { page, hidden }: AtDesk,
-  typed: Typed = {},
-  errors: readonly FieldError[] = [],
+  { typed = {}, errors = [], warned, done }: Shown = {},
 ): Promise<Response> {
   const all = await blocks.list();
   return page({
     title: errors.length === 0 ? BLOCKED.title : `Error: ${BLOCKED.title}`,
     status: errors.length === 0 ? 200 : 400,
     content: html`${errorSummary(errors)}${heading(BLOCKED.title)}
+${doneNote(all, done)}
 ${paragraph(BLOCKED.lead)}
 ${
   all.length === 0
@@ -48,15 +81,13 @@ ${
         all.map((block) => [
           html`<a class="nhsuk-link" href="${pathOf(block)}">${BLOCKED.unblock(said(block.user))}</a>`,
           said(block.issuer),
-          timeOfYearText(Date.parse(block.at)),
-          html`<bdi>${said(block.by)}</bdi>`,
-          html`<bdi>${said(block.reason)}</bdi>`,
+          ...whyOf(block).map((text) => html`<bdi>${text}</bdi>`),
         ]),
       )
 }
 <form method="post" action="${HOME}" novalidate>
 <h2 class="nhsuk-heading-m">${BLOCKED.block}</h2>
-${hidden(BLOCK_FORM)}
+${hidden(BLOCK_FORM)}${warned !== undefined && html`<input type="hidden" name="warned" value="${warned}">`}
 ${textField({ name: 'user', label: BLOCKED.user, hint: BLOCKED.userHint, value: typed.user, errors, width: 20 })}
 ${radios('issuer', {
   legend: BLOCKED.issuer,
@@ -65,7 +96,7 @@ ${radios('issuer', {
   error: errors.find(({ field }) => field === 'issuer')?.text,
 })}
 ${reasonField(typed.reason, errors)}
-${button(BLOCKED.submit)}
+${button(warned === undefined ? BLOCKED.submit : BLOCKED.submitAgain)}
 </form>
 <p>${OPERATOR.byCommand} <code>cp-flags block USER --issuer ISSUER</code></p>`,
   });
@@ -75,7 +106,9 @@ ${button(BLOCKED.submit)}
 export const operatorUsers: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: HOME, letsIn: 'operate' },
   handler: (dependencies) =>
-    guardedDesk(dependencies, OPERATOR_DESK, (_, at) => usersPage(dependencies, at)),
+    guardedDesk(dependencies, OPERATOR_DESK, (c, at) =>
+      usersPage(dependencies, at, { done: c.req.query('done') }),
+    ),
 };
 
 /** `POST /operator/users`: blocks a user. */
@@ -84,6 +117,7 @@ export const operatorBlock: Mountable<OperatorDependencies> = {
   handler: (dependencies) =>
     deskAct(dependencies, OPERATOR_DESK, { form: BLOCK_FORM }, async (_, at, fields) => {
       const { blocks, issuers } = dependencies;
+      const typed = Object.fromEntries(fields);
       const user = userSchema.safeParse((fields.get('user') ?? '').trim());
       const issuer = issuerNameSchema
         .refine((name) => issuers().includes(name))
@@ -91,15 +125,31 @@ export const operatorBlock: Mountable<OperatorDependencies> = {
       const reason = readWhy(fields.get('reason'));
       if (!user.success || issuer === undefined || reason.kind === 'wrong') {
         const problem = user.error?.issues[0]?.message;
-        return usersPage(dependencies, at, Object.fromEntries(fields), [
-          ...(problem === undefined ? [] : [{ field: 'user', text: BLOCKED.userWrong(problem) }]),
-          ...(issuer === undefined ? [{ field: 'issuer', text: OPERATOR.choose }] : []),
-          ...(reason.kind === 'wrong' ? reason.errors : []),
-        ]);
+        return usersPage(dependencies, at, {
+          typed,
+          errors: [
+            ...(problem === undefined ? [] : [{ field: 'user', text: BLOCKED.userWrong(problem) }]),
+            ...(issuer === undefined ? [{ field: 'issuer', text: OPERATOR.choose }] : []),
+            ...(reason.kind === 'wrong' ? reason.errors : []),
+          ],
+        });
       }
-      const isNew = await blocks.block({ user: user.data, issuer, ...at.named(reason.value) });
+      const whom = { user: user.data, issuer };
+      const key = userKeyOf(issuer, user.data);
+      const isSelf = key === at.caller.userKey;
+      const isWarned = fields.get('warned') === key;
+      const warning = isSelf
+        ? BLOCKED.self
+        : isWarned
+          ? undefined
+          : WARNINGS[await knownUser(dependencies, at, whom, reason.value)];
+      if (warning !== undefined) {
+        const errors = [{ field: 'user', text: warning }];
+        return usersPage(dependencies, at, { typed, errors, ...(!isSelf && { warned: key }) });
+      }
+      const isNew = await blocks.block({ ...whom, ...at.named(reason.value), desk: 'operator' });
       return isNew
-        ? redirect(HOME)
+        ? redirect(`${HOME}?done=${key}`)
         : at.page({ ...deskMessage(OPERATOR.failed, BLOCKED.alreadyBlocked, HOME), status: 409 });
     }),
 };
@@ -114,11 +164,14 @@ function unblockPage(
   errors: readonly FieldError[] = [],
 ): Response {
   const [user, issuer] = [said(block.user), said(block.issuer)];
+  const cells = [user, issuer, ...whyOf(block)];
   const title = BLOCKED.unblock(user);
   return page({
     title: errors.length === 0 ? title : `Error: ${title}`,
     status: errors.length === 0 ? 200 : 400,
     content: html`${errorSummary(errors)}${heading(title)}
+${summary(BLOCKED.columns.map((name, i) => [name, html`<bdi>${cells[i]}</bdi>`]))}
+${block.desk === 'officer' && html`<p class="cpf-strong">${BLOCKED.byOfficer}</p>`}
 ${paragraph(BLOCKED.unblockThen(user, issuer))}
 <form method="post" action="${pathOf(block)}" novalidate>
 ${hidden(UNBLOCK_FORM)}
@@ -152,6 +205,6 @@ export const operatorUnblock: Mountable<OperatorDependencies> = {
       }
       const { user, issuer } = block;
       await dependencies.blocks.unblock({ user, issuer, ...at.named(reason.value) });
-      return redirect(HOME);
+      return redirect(`${HOME}?done=unblocked`);
     }),
 };

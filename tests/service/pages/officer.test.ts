@@ -11,6 +11,7 @@ import {
   OFFICER_REPORTS,
 } from '#schemas/wording/officer.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
+import { createBlocks } from '#store/blocks.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
@@ -481,6 +482,9 @@ describe('blocking a user from an event', () => {
           account: 'demo-privacy-officer (cp-flags-demo)',
         },
       },
+    ]);
+    expect(await createBlocks(service.admin, service.store).list()).toMatchObject([
+      { user: 'gp-1', desk: 'officer' },
     ]);
     expect((await officer.post('/officer/block', again)).heading).toBe(DESK.usedUp);
     expect(await acts('user-blocked')).toHaveLength(1);

@@ -13,6 +13,7 @@ import { localIdOf, MeshFile, type Sent } from '#service/mesh/mesh-file.ts';
 import { DESK_PAGES } from '#service/pages/desk-pages.ts';
 import { createLog } from '#service/telemetry/log.ts';
 import { minuteOf } from '#service/telemetry/reports.ts';
+import { createBlocks } from '#store/blocks.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createFigures } from '#store/figures.ts';
 import { keys } from '#store/keys.ts';
@@ -320,16 +321,26 @@ describe('a user', () => {
   const reason = 'card reported stolen';
 
   test('is blocked and let in again by name of who did it, and is refused in between', async () => {
-    const blocked = await send('/operator/users', { user, issuer: DEMO_ISSUER, reason });
-    expect([blocked.status, blocked.headers.get('location')]).toEqual([303, '/operator/users']);
-    expect(wordsOf(await visitor.get('/operator/users'))).toContain(reason);
+    await service.lookup({ nhsNumber: testNumber(900) });
+    let blocked: Visit | undefined;
+    // Somebody who has asked is known once that is sealed and indexed.
+    await until(async () => {
+      blocked = await send('/operator/users', { user, issuer: DEMO_ISSUER, reason });
+      return blocked.status === 303;
+    });
+    const confirmed = wordsOf(await visitor.get(blocked?.headers.get('location') ?? ''));
+    expect(confirmed).toContain(BLOCKED.blocked(user, DEMO_ISSUER));
+    expect(confirmed).toContain(reason);
     await until(async () => (await service.lookup({ nhsNumber: testNumber(900) })).status === 403);
     expect(wordsOf(await send('/operator/users', { user, issuer: DEMO_ISSUER, reason }))).toContain(
       BLOCKED.alreadyBlocked,
     );
     expect((await send(path, { reason: '' })).status).toBe(400);
-    expect((await send(path, { reason: 'new card' })).status).toBe(303);
-    expect(wordsOf(await visitor.get('/operator/users'))).toContain(BLOCKED.nobody);
+    const letIn = await send(path, { reason: 'new card' });
+    expect(letIn.status).toBe(303);
+    const users = wordsOf(await visitor.get(letIn.headers.get('location') ?? ''));
+    expect(users).toContain(BLOCKED.unblocked);
+    expect(users).toContain(BLOCKED.nobody);
     const [event] = await eventsOf('user-blocked');
     expect(event).toMatchObject({
       by: 'Farid Demo',
@@ -337,6 +348,71 @@ describe('a user', () => {
     });
     expect(await eventsOf('user-unblocked')).toHaveLength(1);
     expect((await visitor.get(path)).status).toBe(404);
+  });
+
+  /** Sends what somebody typed, and sends it once more from the page that warns of it. */
+  async function warnedThenSent(of: string, warning: string): Promise<Visit> {
+    const typed = { user: of, issuer: DEMO_ISSUER, reason };
+    let warned: Visit | undefined;
+    await until(async () => {
+      warned = await send('/operator/users', typed);
+      return wordsOf(warned).includes(warning);
+    }, warning);
+    if (warned === undefined) throw new Error('nothing was sent');
+    expect(warned.status).toBe(400);
+    expect(wordsOf(await visitor.get('/operator/users'))).not.toContain(`Unblock ${of}`);
+    return visitor.post('/operator/users', { ...hiddenOf(warned, '/operator/users'), ...typed });
+  }
+  const unblock = (of: string) =>
+    send(`/operator/users/${userKeyOf(DEMO_ISSUER, of)}`, { reason: 'wrong user' });
+
+  test('of whom no request is known is blocked after a warning only, so that a mistyped id stops nobody in silence', async () => {
+    const sent = await warnedThenSent('nobody-such', BLOCKED.unknown);
+    const location = sent.headers.get('location') ?? '';
+    expect(wordsOf(await visitor.get(location))).toContain(
+      BLOCKED.blocked('nobody-such', DEMO_ISSUER),
+    );
+    await unblock('nobody-such');
+    expect(await eventsOf('audit-search')).toContainEqual(
+      expect.objectContaining({ report: 'block', criteria: { user: 'nobody-such' } }),
+    );
+  });
+
+  test('who looks into the audit is blocked after a warning only: nobody stops those who watch unawares', async () => {
+    const officer = await visitorAs(service, {
+      user: 'officer-1',
+      organisation: 'ZZH01',
+      scopes: ['audit'],
+    });
+    const search = { ...hiddenOf(await officer.get('/officer'), '/officer/search'), reason };
+    await until(async () => (await officer.post('/officer/search', search)).status === 200);
+    expect((await warnedThenSent('officer-1', BLOCKED.watches)).status).toBe(303);
+    await unblock('officer-1');
+  });
+
+  test('is never the operator who blocks', async () => {
+    const page = await send('/operator/users', {
+      user: 'demo-operations',
+      issuer: DEMO_ISSUER,
+      reason,
+    });
+    expect([page.status, wordsOf(page).includes(BLOCKED.self)]).toEqual([400, true]);
+  });
+
+  test('is let in again by somebody who reads who blocked them, when and why, and that it was an officer', async () => {
+    const blocks = createBlocks(service.admin, service.store);
+    const inquiry = { by: 'Esi Demo', reason: 'inquiry 7', issuer: DEMO_ISSUER };
+    await blocks.block({ ...inquiry, user: 'watched-1', desk: 'officer' });
+    await blocks.block({ ...inquiry, user: 'other-1' });
+    const pageOf = async (of: string) =>
+      wordsOf(await visitor.get(`/operator/users/${userKeyOf(DEMO_ISSUER, of)}`));
+    const watched = await pageOf('watched-1');
+    for (const words of ['Esi Demo', 'inquiry 7', BLOCKED.byOfficer]) {
+      expect(watched).toContain(words);
+    }
+    expect(await pageOf('other-1')).not.toContain(BLOCKED.byOfficer);
+    await unblock('watched-1');
+    await unblock('other-1');
   });
 
   test.for([
