@@ -55,6 +55,8 @@ export const OFFICER = {
   none: 'No events match your search.',
   older: 'Older',
   again: 'New search',
+  back: 'Back to these results',
+  change: 'Change what you asked for',
   open: 'Open',
   opens: (time: string) => `Open the event of ${time}`,
   count: (events: number) =>
@@ -230,6 +232,7 @@ export const OFFICER_DRAFT = {
   copyNone: 'You did not release any lines on this page, so there is no copy of it.',
   copyReleased: 'Each line was reviewed and released.',
   copyNotDelivery: 'Print this page, or go back to review the lines again.',
+  back: 'Back to the draft',
   lineGone: 'The lines have changed since the draft was made. Make the draft again.',
   next: 'Next page of the draft',
   none: 'No accesses are recorded.',

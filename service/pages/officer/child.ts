@@ -7,7 +7,6 @@ import type { ReportPage } from '../../audit/search/report.ts';
 import { readCursor, writeCursor } from '../../audit/search/search.ts';
 import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
-import { deskMessage } from '../desk/guarded-desk.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import {
@@ -15,7 +14,6 @@ import {
   errorSummary,
   type FieldError,
   heading,
-  link,
   paragraph,
   radios,
 } from '../html/parts.ts';
@@ -32,12 +30,14 @@ import {
 import {
   type AtOfficer,
   guardedOfficer,
+  isEdit,
   isPrivacy,
   LOOK_FORM,
   type Looked,
   look,
   type OfficerDependencies,
   officerLook,
+  officerMessage,
   type PrivacyViewer,
   reachNote,
   seesText,
@@ -221,6 +221,7 @@ export const officerDraft: Mountable<OfficerDependencies> = {
       // What is recorded from now on would move the lines from page to page.
       const typed = { to: new Date().toISOString(), ...typedDraft(fields) };
       const read = readDraft(typed);
+      if (isEdit(fields)) return draftForm(at, typedDraft(fields), []);
       if (read.kind === 'wrong') return draftForm(at, typedDraft(fields), read.errors);
       const { draft } = read;
       const part = partOf(fields);
@@ -249,7 +250,9 @@ ${sections(
   lines,
   ({ row, entry }) => {
     const cells = tableCells(row);
-    return open ? [checkbox(lineName(entry), releaseLabel(row), false), ...cells] : cells;
+    return open
+      ? [checkbox(lineName(entry), releaseLabel(row), fields.has(lineName(entry))), ...cells]
+      : cells;
   },
 )}
 ${open && button(WORDS.copy)}
@@ -263,7 +266,7 @@ ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, page: String(page + 1), cursor:
 </form>`
 }
 ${reachNote(looked.auditId, looked.reach)}
-<p>${link('/officer/child', WORDS.title)}</p>`,
+${at.back}`,
       });
     }),
 };
@@ -285,7 +288,7 @@ export const officerCopy: Mountable<OfficerDependencies> = {
       );
       if (released.size === 0) {
         return at.page({
-          ...deskMessage(WORDS.draft, WORDS.copyNone, '/officer/child'),
+          ...officerMessage(at, WORDS.draft, WORDS.copyNone),
           status: 400,
         });
       }
@@ -295,7 +298,7 @@ export const officerCopy: Mountable<OfficerDependencies> = {
       const lines = linesOf(looked.found).filter(({ entry }) => released.has(entry));
       if (lines.length !== released.size) {
         return at.page({
-          ...deskMessage(WORDS.draft, WORDS.lineGone, '/officer/child'),
+          ...officerMessage(at, WORDS.draft, WORDS.lineGone),
           status: 409,
         });
       }
@@ -306,7 +309,8 @@ export const officerCopy: Mountable<OfficerDependencies> = {
 <p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.copyLead(part.page)}</p>
 ${sections(columns.map(columnHeading), lines, ({ row }) => tableCells(row))}
 <p>${WORDS.copyReleased} ${OFFICER.recordedAs(looked.auditId)}</p>
-<p class="cpf-screen-only">${WORDS.copyNotDelivery}</p>`,
+<p class="cpf-screen-only">${WORDS.copyNotDelivery}</p>
+${at.back}`,
       });
     }),
 };

@@ -146,6 +146,7 @@ ${reasonField(undefined, [])}
 ${button(WORDS.blockSubmit)}
 </form>`
 }
+${at.back}
 <p>${link('/officer', OFFICER.again)}</p>`,
   });
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
-import { OFFICER } from '#schemas/wording/officer.ts';
+import { OFFICER, OFFICER_DRAFT } from '#schemas/wording/officer.ts';
 import type { Store } from '#store/store.ts';
 import type { WorkRefused } from '../../admission/guarded.ts';
 import { shownCell } from '../../audit/search/cells.ts';
@@ -15,13 +15,16 @@ import { OFFICER_DESK } from '../desk/desks.ts';
 import {
   type AtDesk,
   type DeskDependencies,
+  type DeskPage,
   deskAct,
   deskMessage,
   guardedDesk,
 } from '../desk/guarded-desk.ts';
 import type { Html } from '../html/html.ts';
 import { html } from '../html/html.ts';
+import { heading, paragraph } from '../html/parts.ts';
 import { type Fields, readForm } from '../session/forms.ts';
+import { typedHidden } from './criteria.ts';
 
 export type OfficerDependencies = DeskDependencies &
   ViewerDependencies & {
@@ -32,7 +35,11 @@ export type OfficerDependencies = DeskDependencies &
   };
 
 /** Somebody who may look into the audit, and through whose eyes. */
-export type AtOfficer<V extends Viewer = Viewer> = AtDesk & { viewer: V };
+export type AtOfficer<V extends Viewer = Viewer> = AtDesk & {
+  viewer: V;
+  /** The way back from a page that came from a form that was sent: going back to one fails in a browser. */
+  back?: Html;
+};
 
 type Answer = Response | WorkRefused | Promise<Response | WorkRefused>;
 
@@ -69,6 +76,35 @@ export const guardedOfficer = <V extends Viewer>(
 const FORM_MOST_BYTES = 16_384;
 export const LOOK_FORM = 'audit';
 
+/** What a way back does not send again: who sent it, and what was done on the page. */
+const NOT_TYPED = new Set(['form', 'token', 'entry', 'as', 'edit']);
+
+/** A form that goes to another page with all that was typed so far. */
+function goOn(at: AtOfficer, action: string, fields: Fields, text: string, edit = false): Html {
+  const typed = [...fields].filter(([name]) => !NOT_TYPED.has(name));
+  return html`<form class="cpf-screen-only" method="post" action="${action}" novalidate>
+${at.hidden(LOOK_FORM)}${typedHidden({ ...Object.fromEntries(typed), ...(edit && { edit: 'yes' }) })}
+<button class="nhsuk-button nhsuk-button--secondary" type="submit">${text}</button>
+</form>`;
+}
+
+/** From an event to its results, from a copy to its draft, and from what was found to the form. */
+function backFrom(at: AtOfficer, path: string, fields: Fields): Html {
+  switch (path) {
+    case '/officer/event': {
+      const from = fields.has('report') ? '/officer/reports' : '/officer/search';
+      return goOn(at, from, fields, OFFICER.back);
+    }
+    case '/officer/child/copy':
+      return goOn(at, '/officer/child', fields, OFFICER_DRAFT.back);
+    default:
+      return goOn(at, path, fields, OFFICER.change, true);
+  }
+}
+
+/** Whether somebody wants the form again with what they typed, and nothing looked for. */
+export const isEdit = (fields: Fields): boolean => fields.get('edit') === 'yes';
+
 /**
  * Guards a form that only looks. It may be sent again, by going back to it: each time is a search of its own, on
  * record.
@@ -88,7 +124,7 @@ export const officerLook = <V extends Viewer>(
       return { code: 'form-untrusted' };
     // The session may have ended while the form was on its way.
     if (dependencies.sessions.read(incoming).kind !== 'open') return { code: 'token-expired' };
-    return work(c, at, fields);
+    return work(c, { ...at, back: backFrom(at, c.req.path, fields) }, fields);
   });
 
 /** Guards an act on what the audit shows. */
@@ -146,6 +182,12 @@ export async function onRecordAs(
   return auditId;
 }
 
+/** A message with the way back to what was typed, where it came from a form that looks. */
+export const officerMessage = (at: AtOfficer, title: string, says: string): DeskPage =>
+  at.back === undefined
+    ? deskMessage(title, says, OFFICER_DESK.home)
+    : { title, content: html`${heading(title)}${paragraph(says)}${at.back}` };
+
 /** Looks into the audit and puts that on record, before anything is shown. */
 export async function look<Kind extends keyof ThreadOrders>(
   dependencies: OfficerDependencies,
@@ -162,7 +204,7 @@ export async function look<Kind extends keyof ThreadOrders>(
     if (found.kind === 'failed')
       log.error('the audit could not be searched', { cause: found.cause });
     const { status, title, says } = FAILURES[found.kind];
-    const response = at.page({ ...deskMessage(title, says, OFFICER_DESK.home), status });
+    const response = at.page({ ...officerMessage(at, title, says), status });
     return { kind: 'refused', response };
   }
   const recorded = onRecord(found);

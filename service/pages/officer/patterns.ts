@@ -9,6 +9,7 @@ import { criteriaFields, readCriteria, type Typed, typedHidden, typedOf } from '
 import {
   type AtOfficer,
   guardedOfficer,
+  isEdit,
   isPrivacy,
   LOOK_FORM,
   look,
@@ -62,6 +63,7 @@ export const officerPatternsShown: Mountable<OfficerDependencies> = {
     officerLook(dependencies, isPrivacy, async (_, at, fields) => {
       const typed = typedOf(fields);
       const read = readCriteria(typed, ['from', 'to']);
+      if (isEdit(fields)) return patternsForm(at, typed, []);
       if (read.kind === 'wrong') return patternsForm(at, typed, read.errors);
       const { reason } = read;
       const parts: { name: ReportName; report: Report; note: Html }[] = [];
@@ -102,7 +104,8 @@ ${note}
 ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, report: name })}
 <button class="cpf-link-button" type="submit">${WORDS.whole}: ${WORDS.names[name]}</button>
 </form>`,
-)}`,
+)}
+${at.back}`,
       });
     }),
 };

@@ -11,7 +11,7 @@ import { barChart } from '../desk/charts.ts';
 import { download } from '../desk/download.ts';
 import { select, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { button, errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import { button, errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
 import {
   type Criterion,
@@ -25,6 +25,7 @@ import {
 import {
   type AtOfficer,
   guardedOfficer,
+  isEdit,
   isPrivacy,
   LOOK_FORM,
   look,
@@ -173,6 +174,7 @@ export const officerReport: Mountable<OfficerDependencies> = {
     officerLook(dependencies, isPrivacy, async (_, at, fields) => {
       const typed = typedReport(fields);
       const read = readReport(typed, at.viewer);
+      if (isEdit(fields)) return reportForm(at, typed, []);
       if (read.kind === 'wrong') return reportForm(at, typed, read.errors);
       const { name, options, reason } = read;
       const { criteria, names } = options;
@@ -217,7 +219,7 @@ ${after === undefined && chartOf(name, found)}
 ${
   found.rows.length > 0 &&
   html`<form method="post" action="/officer/event" novalidate>
-${at.hidden(LOOK_FORM)}${typedHidden({ reason })}
+${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, ...fromText(criteria), cursor })}
 ${resultTable(title, found.columns, found.rows, found.entries)}
 </form>`
 }
@@ -227,7 +229,7 @@ ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, ...fromText(criteria) })}
 ${found.next !== undefined && html`<button class="nhsuk-button" type="submit" name="cursor" value="${writeCursor(found.next, criteria)}">${OFFICER.older}</button>`}
 ${fileButton()}
 </form>
-<p>${link('/officer/reports', OFFICER.reports)}</p>`,
+${at.back}`,
       });
     }),
 };

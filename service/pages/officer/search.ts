@@ -18,6 +18,7 @@ import {
   type AtOfficer,
   guardedOfficer,
   isAny,
+  isEdit,
   LOOK_FORM,
   look,
   type OfficerDependencies,
@@ -63,6 +64,7 @@ export const officerSearch: Mountable<OfficerDependencies> = {
     officerLook(dependencies, isAny, async (_, at, fields) => {
       const typed = typedOf(fields);
       const read = readCriteria(typed, CRITERIA_FOR[at.viewer.kind]);
+      if (isEdit(fields)) return searchForm(at, typed, []);
       if (read.kind === 'wrong') return searchForm(at, typed, read.errors);
       const { criteria, reason } = read;
       const { viewer } = at;
@@ -102,7 +104,7 @@ ${paragraph(OFFICER.confidential)}
 ${
   events.length > 0 &&
   html`<form method="post" action="/officer/event" novalidate>
-${at.hidden(LOOK_FORM)}${typedHidden({ reason })}
+${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, cursor })}
 ${resultTable(OFFICER.results, SEARCH_COLUMNS, events.map(searchRow), entries)}
 </form>`
 }
@@ -111,6 +113,7 @@ ${at.hidden(LOOK_FORM)}${typedHidden(typed)}
 ${next !== undefined && html`<button class="nhsuk-button" type="submit" name="cursor" value="${writeCursor(next, criteria)}">${OFFICER.older}</button>`}
 ${fileButton()}
 </form>
+${at.back}
 <p>${link('/officer', OFFICER.again)}</p>`,
       });
     }),

@@ -150,7 +150,7 @@ describe('a search', () => {
         expect(seen.has(entry ?? '')).toBe(false);
         seen.add(entry ?? '');
       }
-      const cursor = /name="cursor" value="([^"]+)"/.exec(page.text)?.[1];
+      const cursor = /type="submit" name="cursor" value="([^"]+)"/.exec(page.text)?.[1];
       if (cursor === undefined) break;
       page = await guardian.post('/officer/search', {
         ...hiddenOf(page, '/officer/search'),
@@ -342,8 +342,9 @@ describe('a draft of one child’s accesses', () => {
     });
     const narrow = { ...OPEN, to: new Date().toISOString() };
     await until(async () => {
-      const whole = await report(guardian, { report: 'child', number: SHARED });
-      return countOf(whole, 'audit report: event') > 0;
+      // By a file and of no child, so that waiting puts no further line into the draft.
+      const asked = { report: 'user', user: 'demo-guardian', as: 'csv' };
+      return (await report(guardian, asked)).text.includes('audit report: event');
     }, 'the opened event in the index');
     const page = await draft(guardian, narrow);
     expect(countOf(page, 'looked up')).toBe(4);
@@ -449,6 +450,85 @@ describe('one event', () => {
     }
     expect(await searches()).toHaveLength(before);
   });
+});
+
+describe('a page that came from a form that was sent has a way back that works', () => {
+  test('from an event to the same page of the search or report', async () => {
+    const typed = { user: 'bulk-1', from: '1/1/2026' };
+    const first = await search(guardian, typed);
+    const cursor = /name="cursor" value="([^"]+)"/.exec(first.text)?.[1] ?? '';
+    const results = await guardian.post('/officer/search', {
+      ...hiddenOf(first, '/officer/search'),
+      cursor,
+    });
+    const own = await report(guardian, { report: 'child', number: SHARED, names: 'yes' });
+    for (const [page, action] of [
+      [results, '/officer/search'],
+      [own, '/officer/reports'],
+    ] as const) {
+      const event = await guardian.post('/officer/event', {
+        ...hiddenOf(page, '/officer/event'),
+        entry: entryOf(page),
+      });
+      expect(wordsOf(event)).toContain(OFFICER.back);
+      const back = await guardian.post(action, hiddenOf(event, action));
+      expect([back.status, back.heading]).toEqual([200, page.heading]);
+      const entriesOf = ({ text }: Visit) => [...text.matchAll(/name="entry" value="([0-9]+)"/g)];
+      const had = entriesOf(page).map(([, entry]) => entry);
+      expect(entriesOf(back).map(([, entry]) => entry)).toEqual(expect.arrayContaining(had));
+    }
+  });
+
+  test('from a copy, or one of no line, to the draft with the answers and the lines as they were', async () => {
+    const page = await send(guardian, '/officer/child', '/officer/child', {
+      number: SHARED,
+      reason: REASON,
+      requester: 'child',
+      protectedFrom: 'no',
+      harm: 'no',
+      abuse: 'no',
+      places: 'yes',
+    });
+    const line = /name="(line-[0-9]+)"/.exec(page.text)?.[1] ?? '';
+    for (const ticked of [{}, { [line]: 'yes' }, { [line]: 'yes', 'line-999999': 'yes' }]) {
+      const fields = hiddenOf(page, '/officer/child/copy');
+      const copy = await guardian.post('/officer/child/copy', { ...fields, ...ticked });
+      const draft = await guardian.post('/officer/child', hiddenOf(copy, '/officer/child'));
+      expect([draft.status, draft.heading]).toEqual([200, OFFICER_DRAFT.draft]);
+      expect(hiddenOf(draft, '/officer/child/copy')).toMatchObject({ places: 'yes', harm: 'no' });
+      const checked = draft.text.includes(`name="${line}" type="checkbox" value="yes" checked`);
+      expect(checked).toBe(line in ticked);
+    }
+  });
+
+  test.for([
+    ['/officer/search', '/officer', { number: SHARED }],
+    ['/officer/reports', '/officer/reports', { report: 'user', user: 'nurse-1' }],
+    ['/officer/patterns', '/officer/patterns', {}],
+    [
+      '/officer/child',
+      '/officer/child',
+      { number: SHARED, requester: 'child', protectedFrom: 'no', harm: 'no', abuse: 'no' },
+    ],
+  ] as const)(
+    'from what %s shows to the form with what was typed, without a further look',
+    async ([action, from, typed]) => {
+      const page = await send(guardian, from, action, { ...typed, reason: 'kept reason' });
+      expect(page.status).toBe(200);
+      const before = (await searches()).length;
+      const back = [...page.text.matchAll(/<form[^>]*>[\s\S]*?<\/form>/g)].find(
+        ([form]) => form.includes('name="edit"') && form.includes(`action="${action}"`),
+      );
+      const form = await guardian.post(
+        action,
+        hiddenOf({ ...page, text: back?.[0] ?? '' }, action),
+      );
+      expect([form.status, form.text.includes('value="kept reason"')]).toEqual([200, true]);
+      if ('number' in typed) expect(form.text).toContain(`value="${SHARED}"`);
+      if ('harm' in typed) expect(form.text).toMatch(/name="harm" type="radio" value="no" checked/);
+      expect(await searches()).toHaveLength(before);
+    },
+  );
 });
 
 describe('blocking a user from an event', () => {
