@@ -288,14 +288,17 @@ export const NOT_CHECKED = {
   title: 'Could not check',
   couldNotCheck: 'Could not check',
   again: 'Try again',
-  stillBroken: 'Still broken? Ring the council where the child lives.',
+  ring: 'Follow your safeguarding procedure. Ring the council where the child lives.',
+  stillBroken: 'Still broken?',
   notInUse: 'Could not check: this NHS number is no longer used',
   notInUseThen: 'Find the patient’s present NHS number and look that up.',
+  notInUseCannot: 'Cannot find it?',
   limited: 'Could not check: too many look-ups',
   limitedThen: (seconds: number) =>
     seconds === 1
       ? 'Wait 1 second, or ask a colleague now.'
       : `Wait ${seconds} seconds, or ask a colleague now.`,
+  limitedCannot: 'Cannot wait?',
   over: 'Signed out. No new check was made',
   overThen: 'Sign in.',
   overCannot: 'Cannot sign in?',
@@ -303,13 +306,18 @@ export const NOT_CHECKED = {
   untrustedThen: 'Open the look-up page and type the number again.',
   repeated: 'Could not check: the form was not sent correctly',
   repeatedThen: 'Open the look-up page and type the number again.',
+  used: 'Could not check: this page was used before',
+  usedThen: 'No new check was made. An answer that was shown is hidden. Look the child up again.',
+  usedListThen: 'No new check was made. A list that was shown is hidden. Paste the list again.',
 } as const;
 
 /** Of an answer that is no longer shown. */
 export const HIDDEN = {
   title: 'Hidden',
   heading: 'The answer is hidden',
-  noCheck: 'No new check was made. To see it again, look the child up again.',
+  noCheck: `No new check was made. ${NOT_A_NO} To see the answer again, look the child up again.`,
+  listHeading: 'The list is hidden',
+  listNoCheck: `No new check was made. ${NOT_A_NO} To see the answers again, paste the list again.`,
 } as const;
 
 /** Of a list of numbers that is pasted, by somebody whose looks the council is not told about. */
@@ -332,7 +340,7 @@ export const LIST = {
       ? `${pasted} pasted, ${checked} checked`
       : `${pasted} pasted, ${checked} checked, ${pasted - checked} NOT checked`,
   notChecked: 'NOT checked',
-  notCheckedThen: 'This is not a “no”. Look each of these up again, or ring.',
+  notCheckedThen: `${NOT_A_NO} Look each of these up again.`,
   flagged: 'With a plan',
   flaggedThen: 'Look up each of these on its own for what to do and whom to ring.',
   all: 'The list, as it was pasted',

@@ -105,5 +105,5 @@ export function hiddenOf(
 }
 
 /** What a page says, without its markup. */
-export const wordsOf = ({ text }: Visit): string =>
+export const wordsOf = ({ text }: Pick<Visit, 'text'>): string =>
   words(text.replace(/<head>[\s\S]*<\/head>/, ''));

@@ -4,7 +4,7 @@ import { londonDate } from '#schemas/calendar.ts';
 import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
 import { BATCH_AT_MOST } from '#schemas/lookup.ts';
 import type { Caller } from '#schemas/people/caller.ts';
-import { LIST } from '#schemas/wording/pages.ts';
+import { HIDDEN, LIST } from '#schemas/wording/pages.ts';
 import type { SessionEndings } from '#store/session-endings.ts';
 import type { ProblemOptions } from '../../http/problem.ts';
 import type { Handler } from '../../http/route.ts';
@@ -13,20 +13,15 @@ import type { LookUp } from '../../lookup/lookup.ts';
 import type { Rehearse } from '../../lookup/rehearsals.ts';
 import type { Trace } from '../../telemetry/traces.ts';
 import { type Frame, type Page, redirect } from '../html/frame.ts';
-import { notFoundPage } from '../html/parts.ts';
+import { html } from '../html/html.ts';
+import { buttonLink, heading, notFoundPage, paragraph } from '../html/parts.ts';
 import type { Forms } from '../session/forms.ts';
 import type { Session, Sessions } from '../session/sessions.ts';
 import { Answers, follow } from './answers.ts';
 import { type Line, type Listed, listForm, listResult, outcomeOf, readList } from './list.ts';
-import { formRefusedPage, isFormRefusal, overPage } from './not-checked.ts';
+import { formRefusedPage, isFormRefusal, overPage, usedPage } from './not-checked.ts';
 import type { Behind } from './result.ts';
-import {
-  FORM_ID,
-  HIDDEN_PATH,
-  hideLink,
-  SHOWN_FOR_SECONDS,
-  type SignedInPages,
-} from './signed-in.ts';
+import { FORM_ID, hideLink, SHOWN_FOR_SECONDS, type SignedInPages } from './signed-in.ts';
 
 export type ListPagesDependencies = {
   frame: Frame;
@@ -41,6 +36,7 @@ export type ListPagesDependencies = {
   now?: () => number;
 };
 
+const LIST_HIDDEN_PATH = '/list/hidden';
 /** A day of London has 25 hours in October, and clocks may be apart. */
 const DAY_OUTLIVED_MS = 26 * 3_600_000;
 
@@ -64,7 +60,7 @@ export function createListPages(
     countsOf,
     signedIn,
     noLongerSignedIn,
-    hiddenPage,
+    showHidden,
     notChecked,
     readSignedIn,
     noteRefused,
@@ -163,8 +159,8 @@ export function createListPages(
     return {
       ...listResult(listed, behind),
       ...signedIn(session),
-      aside: hideLink(),
-      leave: { afterSeconds: SHOWN_FOR_SECONDS, to: HIDDEN_PATH },
+      aside: hideLink(LIST_HIDDEN_PATH),
+      leave: { afterSeconds: SHOWN_FOR_SECONDS, to: LIST_HIDDEN_PATH },
     };
   }
 
@@ -223,11 +219,15 @@ export function createListPages(
         answers.hold(asked, answer);
       }
       const page = await answer;
-      if (page === undefined) return frame(hiddenPage({ kind: 'none' }));
+      if (page === undefined) return frame(usedPage('/list'));
       follow(answers, asked, incoming, outgoing);
       return frame(page);
     })(c);
   };
 
-  return { showList, submitList, stop: () => answers.stop() };
+  const showListHidden = showHidden(
+    html`${heading(HIDDEN.listHeading)}${paragraph(HIDDEN.listNoCheck)}<p>${buttonLink('/list', LIST.title)}</p>`,
+  );
+
+  return { showList, submitList, showListHidden, stop: () => answers.stop() };
 }

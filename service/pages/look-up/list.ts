@@ -1,7 +1,7 @@
 import { type CalendarDate, calendarDate, londonDate, parseIsoDate } from '#schemas/calendar.ts';
 import { BATCH_AT_MOST, type LookupRequest } from '#schemas/lookup.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
-import { FRAME, LIST, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
+import { LIST, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
 import { flagsOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
 import type { Page } from '../html/frame.ts';
@@ -16,6 +16,7 @@ import {
   paragraph,
 } from '../html/parts.ts';
 import { type Hidden, hiddenFields, SEPARATOR, typedNumber } from './form.ts';
+import { ringInstead } from './not-checked.ts';
 import { type Behind, behindCouncils, numberText, table } from './result.ts';
 
 /** What a line asks for, or what is wrong in it. */
@@ -130,7 +131,7 @@ export function listResult(lines: readonly Listed[], behind: Behind | undefined)
   return {
     title: RESULT.title,
     content: html`${heading(LIST.summary(lines.length, lines.length - notChecked.length))}
-${notChecked.length > 0 && html`<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${LIST.notChecked}</h2>${paragraph(LIST.notCheckedThen)}${items(notChecked)}<p>${link('/councils', FRAME.councils)}</p></div>`}
+${notChecked.length > 0 && html`<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${LIST.notChecked}</h2>${paragraph(LIST.notCheckedThen)}${items(notChecked)}${ringInstead()}</div>`}
 ${flagged.length > 0 && html`<div class="cpf-plain"><h2 class="nhsuk-heading-m">${LIST.flagged}</h2><p class="cpf-strong">${LIST.flaggedThen}</p>${items(flagged)}</div>`}
 ${behind !== undefined && behindCouncils(behind, LIST.liveIn)}
 ${paragraph(LIST.notSafe)}

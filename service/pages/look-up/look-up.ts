@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { LookupRequest } from '#schemas/lookup.ts';
-import { LOOK_UP, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import { HIDDEN, LOOK_UP, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
 import type { WorkRefused } from '../../admission/guarded.ts';
 import type { ProblemOptions } from '../../http/problem.ts';
 import type { RequestHead } from '../../http/request-head.ts';
@@ -11,7 +11,7 @@ import type { Rehearsed } from '../../lookup/rehearsals.ts';
 import type { Trace } from '../../telemetry/traces.ts';
 import { type Page, redirect } from '../html/frame.ts';
 import { html, markup } from '../html/html.ts';
-import { buttonLink, type FieldError, link, paragraph } from '../html/parts.ts';
+import { buttonLink, type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import type { Fields, FormRefusal } from '../session/forms.ts';
 import type { Session } from '../session/sessions.ts';
 import { refusedPage, signInRefusalOf } from '../sign-in/refused.ts';
@@ -19,7 +19,13 @@ import { Answers, follow } from './answers.ts';
 import { type AttendancePagesDependencies, createAttendancePages } from './attendance-pages.ts';
 import { lookUpForm, readTyped, type Typed, typedOf } from './form.ts';
 import { createListPages, type ListPagesDependencies } from './list-pages.ts';
-import { couldNotCheckPage, formRefusedPage, isFormRefusal, overPage } from './not-checked.ts';
+import {
+  couldNotCheckPage,
+  formRefusedPage,
+  isFormRefusal,
+  overPage,
+  usedPage,
+} from './not-checked.ts';
 import { resultContent } from './result.ts';
 import {
   createSignedIn,
@@ -55,7 +61,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     countsOf,
     signedIn,
     noLongerSignedIn,
-    hiddenPage,
+    showHidden,
     notChecked,
     readSignedIn,
     noteRefused,
@@ -101,12 +107,6 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     return redirect('/sign-in', noLongerSignedIn(state));
   };
 
-  /** Where an answer was: nothing of it is left, and no look is made. It keeps nobody signed in. */
-  const showHidden: Handler = ({ env }) => {
-    const state = sessions.read(env.incoming);
-    return frame(hiddenPage(state));
-  };
-
   /** Makes the look that a form asks for. */
   async function look(
     session: Session,
@@ -147,7 +147,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     return {
       ...signedIn(session),
       title: RESULT.title,
-      aside: hideLink(),
+      aside: hideLink(HIDDEN_PATH),
       leave: { afterSeconds: Math.max(1, Math.min(SHOWN_FOR_SECONDS, left)), to: HIDDEN_PATH },
       content: html`${markup(looked.body)}<p>${buttonLink('/look-up', RESULT.another)}</p>`,
     };
@@ -190,7 +190,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
       answers.hold(asked, answer);
     }
     const page = await answer;
-    if (page === undefined) return frame(hiddenPage({ kind: 'none' }));
+    if (page === undefined) return frame(usedPage('/look-up'));
     follow(answers, asked, incoming, outgoing);
     return frame(page);
   }
@@ -235,10 +235,13 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
   return {
     show,
     submit,
-    showHidden,
+    showHidden: showHidden(
+      html`${heading(HIDDEN.heading)}${paragraph(HIDDEN.noCheck)}<p>${buttonLink('/look-up', RESULT.another)}</p>`,
+    ),
     submitAttendance: attendance.submitAttendance,
     showList: list.showList,
     submitList: list.submitList,
+    showListHidden: list.showListHidden,
     stop() {
       answers.stop();
       attendance.stop();

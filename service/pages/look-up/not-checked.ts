@@ -1,5 +1,5 @@
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
-import { FRAME, NOT_A_NO, NOT_CHECKED } from '#schemas/wording/pages.ts';
+import { FRAME, LIST, NOT_A_NO, NOT_CHECKED } from '#schemas/wording/pages.ts';
 import type { Page } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
@@ -19,29 +19,30 @@ ${then}
   };
 }
 
-const council = (before: string): Html =>
-  html`<p class="cpf-strong">${before} ${link('/councils', FRAME.councils)}</p>`;
+/** What to do where nothing can be checked, and whom to ring. */
+export const ringInstead = (before = ''): Html =>
+  html`<p class="cpf-strong">${before !== '' && `${before} `}${NOT_CHECKED.ring} ${link('/councils', FRAME.councils)}</p>`;
 
 export const couldNotCheckPage = (again: Html): Page =>
-  page(NOT_CHECKED.couldNotCheck, html`${again}${council(NOT_CHECKED.stillBroken)}`);
+  page(NOT_CHECKED.couldNotCheck, html`${again}${ringInstead(NOT_CHECKED.stillBroken)}`);
 
 export const notInUsePage = (): Page =>
   page(
     NOT_CHECKED.notInUse,
-    html`${paragraph(NOT_CHECKED.notInUseThen)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>${council(NOT_CHECKED.stillBroken)}`,
+    html`${paragraph(NOT_CHECKED.notInUseThen)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>${ringInstead(NOT_CHECKED.notInUseCannot)}`,
   );
 
 export const limitedPage = (seconds: number, again: Html): Page =>
   page(
     NOT_CHECKED.limited,
-    html`<p class="cpf-strong">${NOT_CHECKED.limitedThen(seconds)}</p>${again}${council('')}`,
+    html`<p class="cpf-strong">${NOT_CHECKED.limitedThen(seconds)}</p>${again}${ringInstead(NOT_CHECKED.limitedCannot)}`,
     { status: 429, retryAfterSeconds: seconds },
   );
 
 export const overPage = (cookies: readonly string[]): Page =>
   page(
     NOT_CHECKED.over,
-    html`<p>${buttonLink('/sign-in', NOT_CHECKED.overThen.replace('.', ''))}</p>${council(NOT_CHECKED.overCannot)}`,
+    html`<p>${buttonLink('/sign-in', NOT_CHECKED.overThen.replace('.', ''))}</p>${ringInstead(NOT_CHECKED.overCannot)}`,
     { status: 401, cookies },
   );
 
@@ -56,7 +57,22 @@ export const isFormRefusal = (code: ErrorCode): code is FormRefusal =>
 /** Of a form from which nothing was taken. */
 export function formRefusedPage(code: FormRefusal): Page {
   const [says, then] = FORMS_REFUSED[code];
-  return page(says, html`${paragraph(then)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>`, {
-    status: ERRORS[code].status,
-  });
+  return page(
+    says,
+    html`${paragraph(then)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>${ringInstead()}`,
+    { status: ERRORS[code].status },
+  );
 }
+
+/**
+ * Of a form that was sent before and whose answer is not to be shown again: nobody knows whether this browser saw it,
+ * or whether it now asks about another child. No number stands on it.
+ */
+export const usedPage = (form: '/look-up' | '/list'): Page =>
+  page(
+    NOT_CHECKED.used,
+    form === '/list'
+      ? html`${paragraph(NOT_CHECKED.usedListThen)}<p>${buttonLink(form, LIST.title)}</p>${ringInstead()}`
+      : html`${paragraph(NOT_CHECKED.usedThen)}<p>${buttonLink(form, FRAME.lookUp)}</p>${ringInstead()}`,
+    { status: 409 },
+  );

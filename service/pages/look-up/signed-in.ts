@@ -20,9 +20,9 @@ import {
   guardedLookup,
   type LookupGuardDependencies,
 } from '../../lookup/guarded-lookup.ts';
-import type { Page, Person } from '../html/frame.ts';
-import { html } from '../html/html.ts';
-import { buttonLink, heading, paragraph } from '../html/parts.ts';
+import type { Frame, Page, Person } from '../html/frame.ts';
+import { type Html, html } from '../html/html.ts';
+import { buttonLink } from '../html/parts.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type Forms, readForm } from '../session/forms.ts';
 import type { Session, SessionState, Sessions } from '../session/sessions.ts';
@@ -32,6 +32,7 @@ import { couldNotCheckPage, limitedPage, notInUsePage } from './not-checked.ts';
 import { subjectBar } from './result.ts';
 
 export type SignedInDependencies = Omit<LookupGuardDependencies, 'admit'> & {
+  frame: Frame;
   cookies: Cookies;
   sessions: Sessions;
   forms: Forms;
@@ -48,15 +49,15 @@ export const HIDDEN_PATH = '/look-up/hidden';
 /** Of a limit that was not said. */
 const WAIT_SECONDS = 60;
 
-export const hideLink = () =>
-  html`<p class="cpf-hide">${buttonLink(HIDDEN_PATH, RESULT.hide, true)}</p>`;
+export const hideLink = (to: string) =>
+  html`<p class="cpf-hide">${buttonLink(to, RESULT.hide, true)}</p>`;
 
 /** The id of a form, by which it counts once. */
 export const FORM_ID = /^[0-9a-f-]{36}$/;
 
 /** What the pages of somebody signed in have in common: who it is, how their looks count, and the API's own guard. */
 export function createSignedIn(dependencies: SignedInDependencies) {
-  const { cookies, sessions, forms, take, noteRefusal, now = Date.now } = dependencies;
+  const { frame, cookies, sessions, forms, take, noteRefusal, now = Date.now } = dependencies;
   const { organisations, registeredOnly, canChangeRole } = dependencies;
 
   function personOf(session: Session): Person {
@@ -90,15 +91,17 @@ export function createSignedIn(dependencies: SignedInDependencies) {
   const noLongerSignedIn = ({ kind }: SessionState): string[] =>
     kind === 'over' ? [cookies.set('session', undefined)] : [];
 
-  function hiddenPage(state: SessionState): Page {
-    return {
-      title: HIDDEN.title,
-      ...(state.kind === 'open' && { person: personOf(state.session) }),
-      content: html`${heading(HIDDEN.heading)}
-${paragraph(HIDDEN.noCheck)}
-<p>${buttonLink('/look-up', RESULT.another)}</p>`,
+  /** Where an answer was: nothing of it is left, and no look is made. It keeps nobody signed in. */
+  const showHidden =
+    (says: Html): Handler =>
+    ({ env }) => {
+      const state = sessions.read(env.incoming);
+      return frame({
+        title: HIDDEN.title,
+        ...(state.kind === 'open' && { person: personOf(state.session) }),
+        content: says,
+      });
     };
-  }
 
   type Asked = { typed: Typed; request?: LookupRequest | undefined };
 
@@ -197,7 +200,7 @@ ${paragraph(HIDDEN.noCheck)}
     countsOf,
     signedIn,
     noLongerSignedIn,
-    hiddenPage,
+    showHidden,
     notChecked,
     readSignedIn,
     noteRefused,

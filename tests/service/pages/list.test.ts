@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { HIDDEN, LIST, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import { HIDDEN, LIST, NOT_A_NO, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
 import { readList } from '#service/pages/look-up/list.ts';
 import { keys } from '#store/keys.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -61,7 +61,8 @@ test('a pasted list keeps its order, says first what was not checked and what is
   expect(said).toContain(LIST.notSafe);
   expect(said).not.toMatch(/all clear/i);
   expect(answer.text).toContain('&lt;b&gt;Ann&lt;/b&gt;');
-  expect(answer.headers.get('refresh')).toMatch(/^120; /);
+  expect(answer.headers.get('refresh')).toBe('120; url=/list/hidden');
+  expect(answer.text).toContain('href="/list/hidden"');
   const table = said.slice(said.indexOf(LIST.all));
   const order = [NONE, PLAN, DIFFERS].map((number) =>
     table.indexOf(number.replace(/^(...)(...)(....)$/, '$1 $2 $3')),
@@ -126,8 +127,25 @@ test('a form sent again as other care shows no answer that was made for the firs
   expect(wordsOf(planned)).toContain(RESULT.silentWho);
   const before = await looks();
   const urgent = await visitor.post('/look-up', { ...fields, number: PLAN, care: 'unscheduled' });
-  expect(urgent.heading).toBe(HIDDEN.heading);
+  expect(urgent.heading).toBe(NOT_CHECKED.used);
   expect(await looks()).toBe(before);
+});
+
+test('a list goes from the screen to a page of its own, from which another is pasted', async () => {
+  const visitor = await practitioner();
+  const form = hiddenOf(await visitor.get('/list'), '/list');
+  const used = await visitor.post('/look-up', { ...form, number: PLAN });
+  expect(used.headers.get('refresh')).toBe('120; url=/look-up/hidden');
+  const again = await visitor.post('/list', { ...form, list: PLAN });
+  expect([again.status, again.heading]).toEqual([409, NOT_CHECKED.used]);
+  expect(wordsOf(again)).toContain(NOT_CHECKED.usedListThen);
+  const hidden = await visitor.get('/list/hidden');
+  expect(hidden.heading).toBe(HIDDEN.listHeading);
+  expect(wordsOf(hidden)).toContain(NOT_A_NO);
+  for (const { text } of [again, hidden]) {
+    const main = text.slice(text.indexOf('<main'), text.indexOf('<footer'));
+    expect(main).toMatch(/class="nhsuk-button" href="\/list"/);
+  }
 });
 
 test('a list sent again from another tab shows nothing and looks nothing up', async () => {
@@ -137,7 +155,7 @@ test('a list sent again from another tab shows nothing and looks nothing up', as
   const single = await visitor.post('/look-up', { ...fields, number: PLAN });
   expect(single.heading).toBe(RESULT.onPlan);
   const again = await visitor.post('/list', { ...fields, list: PLAN });
-  expect([RESULT.onPlan, HIDDEN.heading]).toContain(again.heading);
+  expect(again.heading).toBe(NOT_CHECKED.used);
 });
 
 test('a look and a list while Redis writes nothing are on record, each number as not checked', async () => {

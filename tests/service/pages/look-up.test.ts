@@ -10,13 +10,23 @@ import { addDays, londonDate, longDateText } from '#schemas/calendar.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import {
   COUNCILS,
+  FRAME,
   HIDDEN,
   LOOK_UP,
   NOT_A_NO,
   NOT_CHECKED,
   RESULT,
 } from '#schemas/wording/pages.ts';
+import { paragraph } from '#service/pages/html/parts.ts';
 import { readTyped } from '#service/pages/look-up/form.ts';
+import {
+  couldNotCheckPage,
+  formRefusedPage,
+  limitedPage,
+  notInUsePage,
+  overPage,
+  usedPage,
+} from '#service/pages/look-up/not-checked.ts';
 import { keys } from '#store/keys.ts';
 import { createSessionEndings } from '#store/session-endings.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -320,6 +330,27 @@ test.each([
   },
 );
 
+test('every page of a check that was not made says that it is no “no”, what to do, and whom to ring', () => {
+  const again = paragraph('');
+  for (const { content } of [
+    couldNotCheckPage(again),
+    notInUsePage(),
+    limitedPage(40, again),
+    overPage([]),
+    usedPage('/look-up'),
+    usedPage('/list'),
+    formRefusedPage('form-untrusted'),
+    formRefusedPage('form-field-repeated'),
+  ]) {
+    const said = wordsOf({ text: String(content) });
+    expect(said).toContain(NOT_A_NO);
+    expect(said).toContain(`${NOT_CHECKED.ring} ${FRAME.councils}`);
+  }
+  expect(NOT_CHECKED.ring).toMatch(
+    /safeguarding procedure.*Ring the council where the child lives/,
+  );
+});
+
 describe('one form is one look', () => {
   const looks = async (): Promise<number> =>
     (await service.events()).filter(({ type }) => type === 'lookup').length;
@@ -335,22 +366,27 @@ describe('one form is one look', () => {
     expect(await looks()).toBe(before + 1);
   });
 
-  test('sent again with another number it shows neither child, and looks nothing up', async () => {
+  test('sent again with another number it shows neither child, and says that this is no “no”', async () => {
     const fields = hiddenOf(await nurse.get('/look-up'), '/look-up');
     expect((await nurse.post('/look-up', { ...fields, number: PLAN })).heading).toBe(RESULT.onPlan);
     const before = await looks();
-    const other = await nurse.post('/look-up', { ...fields, number: CARE });
-    expect(other.heading).toBe(HIDDEN.heading);
+    for (let again = 0; again < 2; again++) {
+      const other = await nurse.post('/look-up', { ...fields, number: CARE });
+      expect([other.status, other.heading]).toEqual([409, NOT_CHECKED.used]);
+      expect(other.text).toContain('cpf-not-checked');
+      expect(wordsOf(other)).toContain(NOT_A_NO);
+      for (const number of [PLAN, CARE]) expect(other.text).not.toContain(number);
+    }
     expect(await looks()).toBe(before);
   });
 
-  test('in a browser that never saw its answer it is hidden, and nothing is looked up', async () => {
+  test('in a browser that never saw its answer it shows none, and nothing is looked up', async () => {
     const fields = { ...hiddenOf(await nurse.get('/look-up'), '/look-up'), number: PLAN };
     expect(await sentToAnother(fields.form)).toBe(true);
     const before = await looks();
     const answer = await nurse.post('/look-up', fields);
-    expect(answer.heading).toBe(HIDDEN.heading);
-    expect(wordsOf(answer).replaceAll(' ', '')).not.toContain(PLAN);
+    expect(answer.heading).toBe(NOT_CHECKED.used);
+    expect(answer.text.replaceAll(/\s|&nbsp;/g, '')).not.toContain(PLAN);
     expect(await looks()).toBe(before);
   });
 
@@ -373,6 +409,7 @@ test('an answer goes from the screen within two minutes without a script, and ho
   expect(answer.headers.get('cache-control')).toBe('no-store');
   const hidden = await nurse.get('/look-up/hidden');
   expect(hidden.heading).toBe(HIDDEN.heading);
+  expect(wordsOf(hidden)).toContain(NOT_A_NO);
   expect(hidden.headers.getSetCookie()).toEqual([]);
   expect(wordsOf(hidden).replaceAll(' ', '')).not.toContain(PLAN);
 });
@@ -403,7 +440,9 @@ describe('a check that cannot be made', () => {
     expect(wordsOf(answer)).toMatch(
       /This is not a “no”.*Wait \d+ seconds, or ask a colleague now\./,
     );
-    expect(answer.text).toContain('href="/councils"');
+    expect(wordsOf(answer)).toContain(
+      `${NOT_CHECKED.limitedCannot} ${NOT_CHECKED.ring} ${FRAME.councils}`,
+    );
   });
 
   test('because Redis is gone says so, and the councils’ numbers are there all the same', async () => {
@@ -418,6 +457,9 @@ describe('a check that cannot be made', () => {
     expect(answer.status).toBe(503);
     expect(answer.heading).toBe(NOT_CHECKED.couldNotCheck);
     expect(wordsOf(answer)).toContain(NOT_A_NO);
+    expect(wordsOf(answer)).toContain(
+      `${NOT_CHECKED.stillBroken} ${NOT_CHECKED.ring} ${FRAME.councils}`,
+    );
     const stranger = createVisitor(other.baseUrl);
     const councils = await stranger.get('/councils');
     expect(councils.heading).toBe(COUNCILS.title);

@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
-import { ATTENDANCE, HIDDEN, LIST, RESULT } from '#schemas/wording/pages.ts';
+import { ATTENDANCE, LIST, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
 import { type Service, startService } from '#service/main.ts';
 import { createLog } from '#service/telemetry/log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
@@ -76,7 +76,7 @@ test('a look that comes to two processes at once is made and recorded once, and 
   const before = await looked(PLAN);
   const answers = await Promise.all([here, there].map((at) => at.post('/look-up', fields)));
   expect(answers.map(({ heading }) => heading).toSorted()).toEqual(
-    [HIDDEN.heading, RESULT.onPlan].toSorted(),
+    [NOT_CHECKED.used, RESULT.onPlan].toSorted(),
   );
   expect(await looked(PLAN)).toBe(before + 1);
 });
@@ -87,7 +87,7 @@ test('a list that comes to two processes at once is looked up once', async () =>
   const before = await looked(OTHER);
   const answers = await Promise.all([here, there].map((at) => at.post('/list', fields)));
   expect(answers.map(({ heading }) => heading).toSorted()).toEqual(
-    [HIDDEN.heading, LIST.summary(2, 2)].toSorted(),
+    [NOT_CHECKED.used, LIST.summary(2, 2)].toSorted(),
   );
   expect(await looked(OTHER)).toBe(before + 1);
 });
