@@ -20,6 +20,14 @@ export const phoneSchema = z
     }),
   );
 
+/** What anybody in the United Kingdom rings: no council's own, so nobody there knows of the child. */
+const PUBLIC_PHONE = /^(?:(?:\+|00)440?)?(?:999|112|111|101)$/;
+
+/** A number that is given for an authority. What is held already stays readable by {@link phoneSchema}. */
+export const councilPhoneSchema = phoneSchema.refine((phone) => !PUBLIC_PHONE.test(phone), {
+  error: 'must be the council’s own number: 999, 112, 111 and 101 are not',
+});
+
 /** An authority's own identifier of a child, as its case system prints it. */
 export const localIdSchema = z
   .string()

@@ -28,8 +28,10 @@ export const NUMBERS = {
   confirm: 'Check these numbers before clinicians see them',
   confirmLead:
     'A wrong number is dangerous, because clinicians ring it when a child may be in danger. Ring each new number now. If the wrong person answers, do not make the change.',
+  changes: 'What changes',
   columns: ['Number', 'Now', 'After the change'],
   unchanged: 'unchanged',
+  same: 'Both numbers are the same. Is it answered at night, at weekends and on holidays too? A clinician has no other to ring.',
   rang: 'I have rung each new number, and the right team answered',
   rangWrong: 'Ring each new number, then tick the box',
   save: 'Show these numbers to clinicians',

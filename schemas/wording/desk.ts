@@ -27,6 +27,7 @@ export const DESK = {
   noFigure: 'none',
   reason: 'Reason',
   reasonHint: 'It is recorded in the audit with your name. Do not name a child or anybody else.',
+  numberInText: 'Leave out anything that looks like an NHS number (ten digits)',
   reasonWrong: (problem: string) => `The reason ${problem}`,
 } as const;
 

@@ -129,7 +129,7 @@ export const CSV_FAULTS = {
 
 const UPLOAD_NAMESPACE = 'urn:hl7-org:v3';
 const ONE_NUMBER =
-  'must be one number: 3 to 15 digits, with or without a leading +, no extension and no second number';
+  'must be one number: 3 to 15 digits, with or without a leading +, no extension and no second number, and the council’s own (999, 112, 111 and 101 are not)';
 
 /** Of a Spine XML upload. */
 export const SPINE_HINTS = {

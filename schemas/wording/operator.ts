@@ -18,7 +18,6 @@ export const OPERATOR = {
   since: (time: string) => `Since ${time}.`,
   whatToDo: 'What to do',
   choose: 'Choose one of these',
-  numberInText: 'Leave out anything that looks like an NHS number (ten digits)',
   named: (problem: string) => `The name ${problem}`,
   failed: 'This was not done',
 } as const;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
-import { type OdsCode, odsCodeSchema, phoneSchema } from '#schemas/authority.ts';
+import { councilPhoneSchema, type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { officeHoursSchema } from '#schemas/office-hours.ts';
@@ -77,7 +77,7 @@ export async function setAuthority(
     ...(columns !== undefined && { columns }),
     ...(name !== undefined && { name: readOption('--name', shortTextSchema, name) }),
     ...(office !== undefined && {
-      officeHoursPhone: readOption('--office', phoneSchema, office),
+      officeHoursPhone: readOption('--office', councilPhoneSchema, office),
       officeHoursPhoneAsOf: new Date().toISOString(),
     }),
     ...(officeHours !== undefined && {
@@ -85,7 +85,7 @@ export async function setAuthority(
         officeHours === NONE ? '' : readOption('--office-hours', officeHoursSchema, officeHours),
     }),
     ...(emergency !== undefined && {
-      emergencyDutyTeamPhone: readOption('--emergency', phoneSchema, emergency),
+      emergencyDutyTeamPhone: readOption('--emergency', councilPhoneSchema, emergency),
       emergencyDutyTeamPhoneAsOf: new Date().toISOString(),
     }),
   };
@@ -115,6 +115,11 @@ export async function setAuthority(
       ...(held?.officeHours === undefined ? [] : [`open ${held.officeHours}`]),
     ];
     console.log(`Authority ${code} ${done}: ${held?.name}; ${phones.join('; ')}.`);
+    if (held?.officeHoursPhone === held?.emergencyDutyTeamPhone) {
+      console.log(
+        '  The same number stands for office hours and nights: make sure that it is answered at night.',
+      );
+    }
     if (breakers !== undefined) console.log(`  Its own settings: ${JSON.stringify(breakers)}`);
     if (columns !== undefined)
       console.log(`  What its CSVs call columns and plans: ${JSON.stringify(columns)}`);

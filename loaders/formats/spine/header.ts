@@ -1,4 +1,4 @@
-import { odsCodeSchema, phoneSchema } from '#schemas/authority.ts';
+import { councilPhoneSchema, odsCodeSchema } from '#schemas/authority.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { unspaced } from '#schemas/tidy.ts';
 import { SPINE_HINTS } from '#schemas/wording/files.ts';
@@ -180,5 +180,5 @@ function readOfficeHours(found: SpineHeader, warnings: FileProblem[]): string | 
 }
 
 function readPhone(text: string): string | undefined {
-  return phoneSchema.safeParse(text.replace(/^tel:/i, '')).data;
+  return councilPhoneSchema.safeParse(text.replace(/^tel:/i, '')).data;
 }

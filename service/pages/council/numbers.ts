@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type Authority, phoneSchema } from '#schemas/authority.ts';
+import { type Authority, councilPhoneSchema } from '#schemas/authority.ts';
 import { officeHoursSchema, officeHoursText } from '#schemas/office-hours.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import type { AuthorityDetails } from '#store/authorities/directory.ts';
@@ -43,9 +43,9 @@ const numbersOf = ({
 });
 
 const SCHEMAS: Record<Name, z.ZodType<string>> = {
-  office: phoneSchema,
+  office: councilPhoneSchema,
   hours: officeHoursSchema,
-  emergency: phoneSchema,
+  emergency: councilPhoneSchema,
 };
 
 type Read =
@@ -158,10 +158,11 @@ function confirmPage(
     ...(errors.length > 0 && { status: 400 }),
     content: html`${errorSummary(errors)}${heading(NUMBERS.confirm)}${paragraph(NUMBERS.confirmLead)}
 ${table(
-  NUMBERS.confirm,
+  NUMBERS.changes,
   NUMBERS.columns,
   NAMES.map((name) => [NUMBERS.fields[name], shown(name, held[name]), becomes(name)]),
 )}
+${numbers.office === numbers.emergency && html`<p class="cpf-strong">${NUMBERS.same}</p>`}
 <form method="post" action="${PATH}" novalidate>${at.hidden('council-numbers')}
 ${NAMES.map((name) => [kept(name, numbers[name]), kept(`${name}-before`, held[name])])}
 ${kept('reason', reason)}

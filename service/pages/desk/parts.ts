@@ -1,5 +1,6 @@
 import { shortTextSchema } from '#schemas/text.ts';
 import { DESK } from '#schemas/wording/desk.ts';
+import { withoutNumbers } from '../../telemetry/log.ts';
 import { type Html, html } from '../html/html.ts';
 import { errorMessage, type FieldError } from '../html/parts.ts';
 
@@ -102,11 +103,18 @@ export const reasonField = (value: string | undefined, errors: readonly FieldErr
 
 export type ReadReason = { kind: 'read'; reason: string } | { kind: 'wrong'; error: FieldError };
 
-/** Reads what {@link reasonField} asks for, by the rule of the command line. */
+/** What is wrong with a text that goes into the audit, where something is: no child is named there by a number. */
+export const numberIn = (field: string, text: string): FieldError | undefined =>
+  withoutNumbers(text) === text ? undefined : { field, text: DESK.numberInText };
+
+/** Reads what {@link reasonField} asks for, by the rule of the command line, and without an NHS number. */
 export function readReason(text = ''): ReadReason {
-  const { data, error } = shortTextSchema.safeParse(text);
-  const [issue] = error?.issues ?? [];
-  return data === undefined
-    ? { kind: 'wrong', error: { field: 'reason', text: DESK.reasonWrong(issue?.message ?? '') } }
-    : { kind: 'read', reason: data };
+  const { data, error: invalid } = shortTextSchema.safeParse(text);
+  const [issue] = invalid?.issues ?? [];
+  if (data === undefined) {
+    const error = { field: 'reason', text: DESK.reasonWrong(issue?.message ?? '') };
+    return { kind: 'wrong', error };
+  }
+  const named = numberIn('reason', data);
+  return named === undefined ? { kind: 'read', reason: data } : { kind: 'wrong', error: named };
 }

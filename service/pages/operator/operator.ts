@@ -10,7 +10,7 @@ import type { Searcher } from '../../audit/search/searcher.ts';
 import type { CoverageLimits } from '../../lookup/coverage.ts';
 import { withoutNumbers } from '../../telemetry/log.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
-import { readReason } from '../desk/parts.ts';
+import { numberIn, readReason } from '../desk/parts.ts';
 import type { FieldError } from '../html/parts.ts';
 import type { Expiry } from './expiries.ts';
 import type { HeldFileWork } from './held-file-work.ts';
@@ -55,18 +55,14 @@ export type OperatorDependencies = DeskDependencies & {
 /** Words from elsewhere (a council's name, a file's, what MESH says) with whatever could be an NHS number taken out. */
 export const said = (text: string): string => withoutNumbers(text);
 
-/** What is wrong with a text that goes into the audit, where something is: no child is named there by a number. */
-const numberIn = (field: string, text: string): FieldError[] =>
-  withoutNumbers(text) === text ? [] : [{ field, text: OPERATOR.numberInText }];
-
 export type Read<T> = { kind: 'read'; value: T } | { kind: 'wrong'; errors: FieldError[] };
 
 /** Reads why somebody does something. */
 export function readWhy(text: string | undefined): Read<string> {
   const read = readReason(text);
-  if (read.kind === 'wrong') return { kind: 'wrong', errors: [read.error] };
-  const errors = numberIn('reason', read.reason);
-  return errors.length > 0 ? { kind: 'wrong', errors } : { kind: 'read', value: read.reason };
+  return read.kind === 'wrong'
+    ? { kind: 'wrong', errors: [read.error] }
+    : { kind: 'read', value: read.reason };
 }
 
 /** Reads the name of somebody who is not here. */
@@ -76,6 +72,6 @@ export function readName(field: string, text = ''): Read<string> {
     const [issue] = error?.issues ?? [];
     return { kind: 'wrong', errors: [{ field, text: OPERATOR.named(issue?.message ?? '') }] };
   }
-  const errors = numberIn(field, data);
-  return errors.length > 0 ? { kind: 'wrong', errors } : { kind: 'read', value: data };
+  const named = numberIn(field, data);
+  return named === undefined ? { kind: 'read', value: data } : { kind: 'wrong', errors: [named] };
 }

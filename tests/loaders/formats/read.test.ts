@@ -303,6 +303,7 @@ describe('Spine XML', () => {
     ['without digits', [{ use: 'EC', value: 'tel:' }]],
     ['a word', [{ use: 'EC', value: 'tel:ask' }]],
     ['with an extension', [{ use: 'EC', value: '020 7946 0119 ext 4' }]],
+    ['that everybody rings', [{ use: 'EC', value: 'tel:999' }]],
   ])(
     'an emergency duty number %s is not taken over, and what it must be is said',
     async (_what, phones) => {
@@ -335,21 +336,24 @@ describe('Spine XML', () => {
     ]);
   });
 
-  test('an office hours number that is none is left out with a warning', async () => {
-    const result = await read(
-      fileXml(
-        upload({
-          phones: [
-            { use: 'WP', value: 'x' },
-            { use: 'EC', value: 'tel:02079460199' },
-          ],
-        }),
-      ),
-    );
-    expect(result.usable).toMatchObject({ emergencyDutyTeamPhone: '02079460199' });
-    expect(result.usable).not.toHaveProperty('officeHoursPhone');
-    expect(result.warnings.listed).toHaveLength(1);
-  });
+  test.each(['x', 'tel:999', '+44 111'])(
+    'an office hours number that is none of a council’s is left out with a warning: %s',
+    async (value) => {
+      const result = await read(
+        fileXml(
+          upload({
+            phones: [
+              { use: 'WP', value },
+              { use: 'EC', value: 'tel:02079460199' },
+            ],
+          }),
+        ),
+      );
+      expect(result.usable).toMatchObject({ emergencyDutyTeamPhone: '02079460199' });
+      expect(result.usable).not.toHaveProperty('officeHoursPhone');
+      expect(result.warnings.listed).toHaveLength(1);
+    },
+  );
 
   test('a record of three plans and two people becomes three rows, each of its own person', async () => {
     const record =

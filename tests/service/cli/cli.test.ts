@@ -50,6 +50,14 @@ describe('authority set', () => {
     expect(added.stdout).toContain('02079460199');
     expect((await set('--office', '02079460100')).stdout).toContain('changed');
     expect(await set('--office', 'by post')).toMatchObject({ code: 2 });
+    for (const option of ['--office', '--emergency']) {
+      const refused = await set(option, '999');
+      expect([refused.code, refused.stderr], option).toEqual([
+        2,
+        expect.stringContaining('the council’s own'),
+      ]);
+    }
+    expect((await set('--office', '02079460199')).stdout).toContain('The same number');
     expect(await set()).toMatchObject({ code: 2 });
   });
 });

@@ -92,6 +92,10 @@ test.each([
   ['a time that is none', { hours: '9-5' }, 'hours'],
   ['nothing that differs', {}, 'office'],
   ['no reason', { emergency: '02079460177', reason: ' ' }, 'reason'],
+  ['the number of the emergency services', { emergency: '999' }, 'emergency'],
+  ['that of Europe', { office: '112' }, 'office'],
+  ['that of the health service', { office: '+44 111' }, 'office'],
+  ['an NHS number as a reason', { emergency: '02079460177', reason: '999 000 0018' }, 'reason'],
   ['markup', { emergency: '<img src=x>' }, 'emergency'],
 ])('is refused at its field and changes nothing: %s', async (_what, typed, field) => {
   const visitor = await as('ZZ103');
@@ -103,6 +107,14 @@ test.each([
     officeHoursPhone: '02079460130',
     emergencyDutyTeamPhone: '02079460199',
   });
+});
+
+test('one number for office and nights is shown back with what that means', async () => {
+  const visitor = await as('ZZ103');
+  const both = await check(visitor, { emergency: '020 7946 0130' });
+  expect([both.status, wordsOf(both).includes(NUMBERS.same)]).toEqual([200, true]);
+  const two = await check(visitor, { emergency: '02079460177' });
+  expect(wordsOf(two)).not.toContain(NUMBERS.same);
 });
 
 test('a change made from numbers that are not those now does nothing and says so', async () => {
