@@ -84,15 +84,17 @@ export async function traceNumbers(
 /**
  * Traces people whose records waited for it; `undefined` for each who continues waiting.
  *
+ * @param ended from then on nobody is asked about, and all others continue waiting
  * @throws {NumberTracingUnavailable} where the tracer is, or does not answer in time
  */
 export async function traceWaiting(
   tracer: NumberTracer,
   people: readonly WaitingPerson[],
   authority: OdsCode,
+  ended: AbortSignal,
 ): Promise<({ failures: Finding[]; inactive: InactiveNumber[] } | undefined)[]> {
   const outcomes = await withDeadline(
-    (signal) => ask(tracer, people, signal, authority),
+    (signal) => ask(tracer, people, AbortSignal.any([signal, ended]), authority),
     tracer.deadlineMs,
   );
   return outcomes.map((outcome, i) => {

@@ -27,7 +27,8 @@ type ReverifyOptions = {
   onInactive: (found: readonly FoundInactive[]) => Promise<void>;
   /** The number's record has become sensitive. On disk when it resolves. */
   onSensitive: (nhsNumber: NhsNumber, held: readonly PlanRow[]) => Promise<void>;
-  stopping: () => boolean;
+  /** Once aborted no other number is looked at, and nothing is waited for. */
+  signal: AbortSignal;
   now?: () => number;
 };
 
@@ -42,7 +43,7 @@ type ReverifyOptions = {
  */
 export async function reverifyNumbers(
   store: Pick<Store, 'scan' | 'markNumber'>,
-  { tracer, since, onInactive, onSensitive, stopping, now = Date.now }: ReverifyOptions,
+  { tracer, since, onInactive, onSensitive, signal, now = Date.now }: ReverifyOptions,
 ): Promise<{ looked: number; unknown: number }> {
   const { memory } = tracer;
   const due = new Map<NhsNumber, PlanRow[]>();
@@ -57,15 +58,17 @@ export async function reverifyNumbers(
   const counts = { looked: 0, unknown: 0 };
   for (const [nhsNumber, rows] of due) {
     const [first] = rows;
-    if (first === undefined || stopping()) break;
+    if (first === undefined || signal.aborted) break;
     // New rows may have brought it in the meantime.
     if (memory.wasLookedAt(nhsNumber, since)) continue;
     let found: Retrieved;
     try {
-      found = await tracer.asking((pds) =>
-        pds.retrieve(nhsNumber, odsCodeSchema.parse(first.authority), false),
+      found = await tracer.asking(
+        (pds) => pds.retrieve(nhsNumber, odsCodeSchema.parse(first.authority), false, signal),
+        signal,
       );
     } catch (error) {
+      if (signal.aborted) break;
       if (!(error instanceof NumberTracingUnavailable) || !('inARow' in error)) throw error;
       // One record that cannot be had is looked at another time.
       continue;

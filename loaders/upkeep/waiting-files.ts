@@ -19,6 +19,8 @@ type TakeUpOptions = {
   /** Given the notice of numbers that are no longer in use before anything is applied. */
   onNotice: (notice: InactiveNumbersNotice) => Promise<void> | void;
   by: string;
+  /** Once aborted nobody else is traced; what was traced is loaded. */
+  signal: AbortSignal;
   /** Milliseconds since 1970; default the present. */
   now?: () => number;
   lockWaitMs?: number;
@@ -35,7 +37,7 @@ export async function takeUpWaitingFile(
   store: Store,
   anchor: Anchor,
   heldFile: HeldFile,
-  { tracer, onNotice, by, now = Date.now, lockWaitMs }: TakeUpOptions,
+  { tracer, onNotice, by, signal, now = Date.now, lockWaitMs }: TakeUpOptions,
 ): Promise<Acknowledgement | undefined> {
   const { id, authority, untraced: of = 0 } = heldFile;
   const folder = anchor.heldFiles().find((each) => each.id === id)?.folder;
@@ -46,7 +48,7 @@ export async function takeUpWaitingFile(
   const inactive = new Map<string, InactiveNumber>();
   try {
     for (const people of inTurns(waitingPeople(folder, of))) {
-      const traces = await traceWaiting(tracer, people, authority);
+      const traces = await traceWaiting(tracer, people, authority, signal);
       everybody.push(...people);
       for (const [i, person] of people.entries()) {
         const trace = traces[i];

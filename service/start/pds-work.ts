@@ -30,6 +30,7 @@ export type PdsWork = {
   takeUp(): Promise<void>;
   /** Looks again at the numbers that are due. Never rejects. */
   reverify(): Promise<void>;
+  /** Ends in a moment, however long the service has asked to wait. */
   stop(): Promise<void>;
 };
 
@@ -66,7 +67,7 @@ export function startPdsWork({
   log: Log;
   now?: () => number;
 }): PdsWork {
-  let stopping = false;
+  const stopping = new AbortController();
   let takingUp: Promise<void> | undefined;
   let reverifying: Promise<void> | undefined;
   let reverifiedAt = Number.NEGATIVE_INFINITY;
@@ -90,13 +91,14 @@ export function startPdsWork({
 
   async function takeUpFiles(): Promise<void> {
     for (const heldFile of listWaitingFiles(anchor)) {
-      if (stopping || !verifier.state.opened || !tracer.mayAsk) return;
+      if (stopping.signal.aborted || !verifier.state.opened || !tracer.mayAsk) return;
       const { authority, number: sequence } = heldFile;
       try {
         const done = await takeUpWaitingFile(store, anchor, heldFile, {
           tracer,
           onNotice: addNotice,
           by: 'service',
+          signal: stopping.signal,
           lockWaitMs: LOCK_WAIT_MS,
           now,
         });
@@ -193,14 +195,14 @@ export function startPdsWork({
   }
 
   async function reverifyDue(): Promise<void> {
-    if (stopping || !verifier.state.opened || !tracer.mayAsk) return;
+    if (stopping.signal.aborted || !verifier.state.opened || !tracer.mayAsk) return;
     const at = now();
     const { looked, unknown } = await reverifyNumbers(store, {
       tracer,
       since: at - reverifyMs,
       onInactive: tellInactive,
       onSensitive: tellSensitive,
-      stopping: () => stopping,
+      signal: stopping.signal,
       now,
     });
     reverifiedAt = at;
@@ -240,7 +242,8 @@ export function startPdsWork({
 
   const timer = setInterval(() => {
     void takeUp();
-    if (now() - reverifiedAt >= REVERIFY_EVERY_MS) void reverify();
+    // Also where the clock has been put back since.
+    if (Math.abs(now() - reverifiedAt) >= REVERIFY_EVERY_MS) void reverify();
   }, lookEveryMs);
   return {
     check() {
@@ -261,7 +264,7 @@ export function startPdsWork({
     takeUp,
     reverify,
     async stop() {
-      stopping = true;
+      stopping.abort();
       clearInterval(timer);
       await Promise.all([takingUp, reverifying]);
     },

@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readRetryAfter } from '#loaders/check/tracing/pds/answers.ts';
 import { TracingMemory } from '#loaders/check/tracing/pds/memory.ts';
+import { createRate, RATE_SCHEMA } from '#loaders/check/tracing/pds/rate.ts';
 import type { Traced } from '#loaders/check/tracing/tracer.ts';
 import { type MadeUpPerson, patientOf, sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
@@ -323,12 +324,81 @@ describe('a request', () => {
   test('that can wait gives way to new rows', async () => {
     const rate = t.memory().rate(20);
     const order: string[] = [];
-    for (let i = 0; i < 20; i++) await rate.turn(true);
+    for (let i = 0; i < 20; i++) await rate.turn(true, signal);
     await Promise.all([
-      rate.turn(false).then(() => order.push('idle')),
-      ...Array.from({ length: 5 }, () => rate.turn(true).then(() => order.push('urgent'))),
+      rate.turn(false, signal).then(() => order.push('idle')),
+      ...Array.from({ length: 5 }, () => rate.turn(true, signal).then(() => order.push('urgent'))),
     ]);
     expect(order).toEqual(['urgent', 'urgent', 'urgent', 'urgent', 'urgent', 'idle']);
+  });
+});
+
+describe('no wait outlasts', () => {
+  const rateWith = (clock: () => number) => {
+    const db = new DatabaseSync(':memory:');
+    db.exec(RATE_SCHEMA);
+    return createRate(db, 1_000, clock);
+  };
+
+  test.each([true, false])(
+    'a clock that was ahead and is put right (urgent: %s)',
+    async (urgent) => {
+      let clock = Date.now();
+      const rate = rateWith(() => clock);
+      for (const aheadMs of [86_400_000, 3_600_000, 700_000]) {
+        clock += aheadMs;
+        await rate.turn(true, signal);
+        rate.pause(0);
+        clock -= aheadMs;
+        await rate.turn(urgent, AbortSignal.timeout(2_000));
+      }
+    },
+  );
+
+  test('a clock that was ahead when PDS failed', async () => {
+    let now = Date.now() + 86_400_000;
+    const tracer = t.tracer({ now: () => now, awayMs: 1_000 });
+    put(1);
+    t.pds.instead = (_request, response) => {
+      sendOutcome(response, 403, 'ACCESS_DENIED');
+      return true;
+    };
+    expect(await trace(person(1), tracer)).toEqual({ kind: 'not-traced' });
+    expect(tracer.mayAsk).toBe(false);
+    t.pds.instead = undefined;
+    now -= 86_400_000;
+    expect(tracer.mayAsk).toBe(true);
+    expect(await trace(person(1), tracer)).toEqual({ kind: 'verified' });
+  });
+
+  test.each([true, false])('whoever asked for the turn (urgent: %s)', async (urgent) => {
+    const rate = rateWith(Date.now);
+    rate.pause(600_000);
+    const ended = new AbortController();
+    const turn = rate.turn(urgent, ended.signal);
+    ended.abort();
+    await expect(turn).rejects.toThrow('aborted');
+  });
+
+  test('whoever asked about a person, and what ends then says nothing of PDS', async () => {
+    const tracer = t.tracer({ awayMs: 60_000, backOffMs: 60_000, requestDeadlineMs: 60_000 });
+    const ended = new AbortController();
+    let asked = 0;
+    t.pds.instead = (_request, response, path) => {
+      if (!path.includes('/Patient/')) return false;
+      asked += 1;
+      // The first waits to ask again, the second for an answer.
+      if (asked === 1) sendOutcome(response, 503, 'SERVICE_UNAVAILABLE');
+      if (asked === 2) ended.abort();
+      return true;
+    };
+    const tracing = tracer.trace([person(1), person(2), person(3)], ended.signal, A);
+    expect(await tracing).toEqual([
+      { kind: 'not-traced' },
+      { kind: 'not-traced' },
+      { kind: 'not-traced' },
+    ]);
+    expect(tracer).toMatchObject({ mayAsk: true, state: { ok: true } });
   });
 });
 

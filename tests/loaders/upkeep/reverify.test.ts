@@ -52,7 +52,7 @@ const reverify = (since = LATER) =>
     since,
     onInactive: (found) => Promise.resolve(void inactive.push(...found)),
     onSensitive: (number) => Promise.resolve(void sensitive.push(number)),
-    stopping: () => false,
+    signal: new AbortController().signal,
     now: () => RECEIVED_AT,
   });
 
@@ -101,7 +101,7 @@ test('what could not be told is told at the next look', async () => {
     since: LATER,
     onInactive: () => Promise.resolve(),
     onSensitive: () => Promise.reject(new Error('the disk is full')),
-    stopping: () => false,
+    signal: new AbortController().signal,
     now: () => RECEIVED_AT,
   });
   await expect(failing).rejects.toThrow('the disk is full');

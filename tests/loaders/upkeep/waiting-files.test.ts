@@ -77,6 +77,7 @@ async function takeUp() {
     tracer,
     onNotice: (notice) => void notices.push(notice),
     by: 'service',
+    signal: new AbortController().signal,
     now: () => RECEIVED_AT,
     lockWaitMs: 500,
   });

@@ -17,13 +17,16 @@ export type NoAnswer = 'late' | 'unreachable' | 'too large';
  * Makes one request and reads its answer. Redirects are not followed: a token must not go to another host.
  *
  * @param deadlineMs until the last byte
+ * @param ended by it the answer is wanted no longer, and is `late`
  */
 export async function request(
   url: string,
   init: { method: 'GET' | 'POST'; headers: Record<string, string>; body?: string },
   deadlineMs: number,
+  ended?: AbortSignal,
 ): Promise<HttpAnswer | NoAnswer> {
-  const signal = AbortSignal.timeout(deadlineMs);
+  const deadline = AbortSignal.timeout(deadlineMs);
+  const signal = ended === undefined ? deadline : AbortSignal.any([deadline, ended]);
   try {
     const response = await fetch(url, { ...init, redirect: 'manual', signal });
     const text = await readText(response);

@@ -37,10 +37,16 @@ export type PdsClient = {
    *
    * @param authority on whose behalf
    * @param urgent whether it goes before what can wait
+   * @param signal ends every wait; whatever it then rejects with says nothing of the service
    * @throws {NumberTracingUnavailable} where it cannot be told. A fault of the service, of its answer or of
    * the way to it is never "not known".
    */
-  retrieve(number: NhsNumber, authority: OdsCode, urgent: boolean): Promise<Retrieved>;
+  retrieve(
+    number: NhsNumber,
+    authority: OdsCode,
+    urgent: boolean,
+    signal: AbortSignal,
+  ): Promise<Retrieved>;
 };
 
 const REQUEST_DEADLINE_MS = 10_000;
@@ -94,6 +100,7 @@ export function createPdsClient({
     number: NhsNumber,
     authority: OdsCode,
     requestId: string,
+    signal: AbortSignal,
   ): Promise<HttpAnswer | NoAnswer> {
     const token = await tokens.token();
     const headers = {
@@ -106,6 +113,7 @@ export function createPdsClient({
       `${url}/Patient/${number}`,
       { method: 'GET', headers },
       requestDeadlineMs,
+      signal,
     );
     if (typeof answer !== 'string' && answer.status === 401) tokens.forget(token);
     return answer;
@@ -115,12 +123,13 @@ export function createPdsClient({
     number: NhsNumber,
     authority: OdsCode,
     urgent: boolean,
+    signal: AbortSignal,
   ): Promise<Retrieved> {
     const requestId = randomUUID();
     let refused = false;
     for (let attempt = 1; ; attempt++) {
-      await rate.turn(urgent);
-      const answer = await ask(number, authority, requestId);
+      await rate.turn(urgent, signal);
+      const answer = await ask(number, authority, requestId, signal);
       if (typeof answer !== 'string') {
         const retrieved = read(answer);
         if (retrieved !== undefined) return retrieved;
@@ -142,7 +151,7 @@ export function createPdsClient({
       const mayPass =
         typeof answer === 'string' ? answer !== 'too large' : MAY_PASS.includes(status);
       if (attempt >= ATTEMPTS || !mayPass || waitMs > WAIT_AT_MOST_MS) throw failure;
-      await sleep(waitMs);
+      await sleep(waitMs, undefined, { signal });
     }
   }
 

@@ -18,8 +18,12 @@ export type PdsTracer = NumberTracer & {
   readonly state: PdsState;
   /** Whether it may be asked, or has failed too recently. */
   readonly mayAsk: boolean;
-  /** Asks the service, unless it failed too recently. @throws {NumberTracingUnavailable} */
-  asking: <T>(ask: (client: PdsClient) => Promise<T>) => Promise<T>;
+  /**
+   * Asks the service, unless it failed too recently. What fails once the signal is aborted says nothing of the service.
+   *
+   * @throws {NumberTracingUnavailable}
+   */
+  asking: <T>(ask: (client: PdsClient) => Promise<T>, signal: AbortSignal) => Promise<T>;
 };
 
 export type PdsTracerOptions = {
@@ -57,8 +61,17 @@ export function createPdsTracer({
   /** Failures since the last answer, each as a share of those that mean that the service is away. */
   let failed = 0;
 
-  async function asking<T>(ask: (client: PdsClient) => Promise<T>): Promise<T> {
-    if (now() < awayUntil) throw new NumberTracingUnavailable(state.detail);
+  /** Not where the clock was put back since. */
+  function isAway(): boolean {
+    const leftMs = awayUntil - now();
+    return leftMs > 0 && leftMs <= awayMs;
+  }
+
+  async function asking<T>(
+    ask: (client: PdsClient) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    if (isAway()) throw new NumberTracingUnavailable(state.detail);
     try {
       const answer = await ask(client);
       failed = 0;
@@ -67,7 +80,7 @@ export function createPdsTracer({
       state = { ok: true, detail: PDS.well, since, askedAt: at };
       return answer;
     } catch (error) {
-      if (!(error instanceof NumberTracingUnavailable)) throw error;
+      if (!(error instanceof NumberTracingUnavailable) || signal.aborted) throw error;
       failed += error instanceof PdsFailure ? 1 / error.inARow : 1;
       if (failed < ENOUGH) throw error;
       failed = 0;
@@ -78,17 +91,26 @@ export function createPdsTracer({
     }
   }
 
-  async function traceOne(person: Traced, authority: OdsCode): Promise<TraceOutcome> {
+  async function traceOne(
+    person: Traced,
+    authority: OdsCode,
+    signal: AbortSignal,
+  ): Promise<TraceOutcome> {
     if (memory.wasVerified(authority, person, now() - rememberMs)) return { kind: 'verified' };
     try {
-      const found = await asking((pds) => pds.retrieve(person.nhsNumber, authority, true));
+      const found = await asking(
+        (pds) => pds.retrieve(person.nhsNumber, authority, true, signal),
+        signal,
+      );
       if (found.kind === 'unknown') return { kind: 'no-match' };
       if (found.kind === 'invalidated') return { kind: 'inactive' };
       const outcome = compared(person, found.patient);
       if (outcome.kind === 'verified') memory.rememberVerified(authority, person, now());
       return outcome;
     } catch (error) {
-      if (error instanceof NumberTracingUnavailable) return { kind: 'not-traced' };
+      if (error instanceof NumberTracingUnavailable || signal.aborted) {
+        return { kind: 'not-traced' };
+      }
       throw error;
     }
   }
@@ -99,7 +121,7 @@ export function createPdsTracer({
       return state;
     },
     get mayAsk() {
-      return now() >= awayUntil;
+      return !isAway();
     },
     asking,
     deadlineMs: DEADLINE_MS,
@@ -112,7 +134,7 @@ export function createPdsTracer({
       const one = async (): Promise<void> => {
         for (const [i, person] of left) {
           if (signal.aborted) return;
-          outcomes[i] = await traceOne(person, authority);
+          outcomes[i] = await traceOne(person, authority, signal);
         }
       };
       const atOnce = Math.min(AT_ONCE_AT_MOST, Math.max(1, Math.ceil(perSecond)));

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * after a pause. What can wait takes a turn only while nobody else does.
  */
 export type TracingRate = {
-  /** Resolves when a request may be made. */
-  turn(urgent: boolean): Promise<void>;
+  /** Resolves when a request may be made; rejects once the signal is aborted. */
+  turn(urgent: boolean, signal: AbortSignal): Promise<void>;
   /** Nobody's turn comes for this long. */
   pause(ms: number): void;
 };
@@ -16,6 +16,8 @@ export const RATE_SCHEMA =
   'CREATE TABLE IF NOT EXISTS rate (id INTEGER PRIMARY KEY CHECK (id = 1), full_at INTEGER NOT NULL) STRICT; INSERT OR IGNORE INTO rate VALUES (1, 0)';
 
 const PAUSE_AT_MOST_MS = 600_000;
+/** A pause, and those who wait for its end. What is further ahead was written by a clock that has been put back. */
+const AHEAD_AT_MOST_MS = PAUSE_AT_MOST_MS + 60_000;
 
 /** @param db of {@link RATE_SCHEMA} */
 export function createRate(
@@ -25,32 +27,33 @@ export function createRate(
 ): TracingRate {
   const everyMs = 1_000 / perSecond;
   // Reading and writing are one command, since other processes take turns too. The bucket is full again at full_at.
+  const fullAt = `iif(full_at <= ?1 + ${AHEAD_AT_MOST_MS}, full_at, ?1)`;
   const urgentTurn = db.prepare(
-    'UPDATE rate SET full_at = max(full_at, ?1) + ?2 WHERE id = 1 RETURNING full_at',
+    `UPDATE rate SET full_at = max(${fullAt}, ?1) + ?2 WHERE id = 1 RETURNING full_at`,
   );
   const idleTurn = db.prepare(
-    'UPDATE rate SET full_at = ?1 + ?2 WHERE id = 1 AND full_at <= ?1 RETURNING full_at',
+    `UPDATE rate SET full_at = ?1 + ?2 WHERE id = 1 AND ${fullAt} <= ?1 RETURNING full_at`,
   );
-  const paused = db.prepare('UPDATE rate SET full_at = max(full_at, ?1) WHERE id = 1');
+  const paused = db.prepare(`UPDATE rate SET full_at = max(${fullAt}, ?1 + ?2) WHERE id = 1`);
   return {
-    async turn(urgent) {
+    async turn(urgent, signal) {
       for (;;) {
         const at = Math.ceil(now());
         const row = (urgent ? urgentTurn : idleTurn).get(at, Math.ceil(everyMs)) as
           | { full_at: number }
           | undefined;
         if (row === undefined) {
-          await sleep(everyMs);
+          await sleep(everyMs, undefined, { signal });
           continue;
         }
         // The bucket holds what a second brings.
         const waitMs = row.full_at - at - Math.max(1_000, everyMs);
-        if (waitMs > 0) await sleep(waitMs);
+        if (waitMs > 0) await sleep(waitMs, undefined, { signal });
         return;
       }
     },
     pause(ms) {
-      paused.run(Math.ceil(now() + 1_000 + Math.min(ms, PAUSE_AT_MOST_MS)));
+      paused.run(Math.ceil(now()), Math.ceil(1_000 + Math.min(ms, PAUSE_AT_MOST_MS)));
     },
   };
 }

@@ -1,0 +1,41 @@
+import { onTestFinished, test } from 'vitest';
+import { sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
+import { startPdsWork } from '#service/start/pds-work.ts';
+import { startTestPds } from '../../support/pds.ts';
+import { until } from '../../support/test-store.ts';
+import { startLoading, temporaryFolder } from '../../support/upload-loading.ts';
+import { planOf } from '../../support/upload-model.ts';
+
+const { t, newAuthority, loadRecords } = await startLoading();
+
+test('work with PDS stops at once, however long PDS has asked to wait', async () => {
+  const p = await startTestPds();
+  onTestFinished(() => p.stop());
+  await loadRecords(newAuthority(), 1, [planOf(1), planOf(2)]);
+  const folder = temporaryFolder();
+  p.pds.instead = (_request, response, path) => {
+    if (!path.includes('/Patient/')) return false;
+    sendOutcome(response, 429, 'TOO_MANY_REQUESTS', { 'retry-after': '600' });
+    return true;
+  };
+  const tracer = p.tracer({ awayMs: 0 });
+  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+  const work = startPdsWork({
+    tracer,
+    store: t.store,
+    anchor: t.anchor,
+    verifier: { state: { opened: true, problem: false, detail: '' } },
+    noticesDir: folder,
+    acknowledgementsDir: folder,
+    privacyOutbox: folder,
+    reverifyMs: 0,
+    rememberMs: 0,
+    lookEveryMs: 60_000,
+    log,
+  });
+  // The second of two people waits for the end of the pause.
+  const waiting = work.reverify();
+  await until(() => !tracer.state.ok, 'PDS asking to wait');
+  await work.stop();
+  await waiting;
+});
