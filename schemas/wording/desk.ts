@@ -20,6 +20,7 @@ export const DESK = {
     'Your access was stopped. Ask your privacy officer or the team that runs this service.',
   notYours: 'This page is not for your role',
   back: 'Go back',
+  tryAgain: 'Try again',
   newer: 'Newer',
   older: 'Older',
   pages: 'Pages',
@@ -48,7 +49,7 @@ export const DESKS = {
   operator: {
     name: 'Service',
     unavailableThen:
-      'The service cannot reach something it needs. If it cannot reach Redis, no lookups are answered and it cannot tell who is signed in. You can open the address /_status of each process without signing in: it says what is wrong.',
+      'The service cannot reach something it needs. If it cannot reach Redis, no lookups are answered and it cannot tell who is signed in.',
     notYoursThen: 'It is for the team that runs this service. Ask them if you need access.',
   },
 } as const;

@@ -75,6 +75,8 @@ export const ANSWERING = {
   checkColumns: ['Check', 'State', 'Detail'] as const,
   passes: 'Passes',
   fails: 'Fails',
+  fail: 'What is wrong in this process',
+  status: 'All checks of this process, as the address /_status gives them to programs',
   otherProcesses:
     'These are the checks of this process. If a check of another process fails, it is listed above.',
 } as const;

@@ -4,6 +4,7 @@ import type { MountedRoute, NotFound } from '../http/route.ts';
 import { notifiedEveryMs } from '../notifications/settings.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
 import { DESK_PAGES, type DeskWorkDependencies } from '../pages/desk-pages.ts';
+import { unavailableAt } from '../pages/operator/unavailable.ts';
 import { absentPages, createNotFound, createPages, PAGES } from '../pages/pages.ts';
 import { mount } from '../routes/route.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
@@ -51,11 +52,13 @@ export async function startDesks(
   );
   add(comparisons.stop);
   await Promise.all([previews.sweep(), comparisons.sweep()]);
+  const started = operator();
   return {
     routes: mount(DESK_PAGES, {
       ...work,
-      ...operator(),
+      ...started,
       ...browsers,
+      unavailable: unavailableAt({ readiness: work.readiness, own: started.own }),
       previews,
       comparisons,
       heldDays: configuration.HELD_DAYS,

@@ -30,6 +30,8 @@ export type DeskDependencies = GuardDependencies & {
   take: TakeFromLimits;
   /** Whether there are pages: where people can sign in, and in a demo. */
   isOn: () => boolean;
+  /** What there is to read at a desk while its pages cannot be made, beside that. */
+  unavailable?: (desk: Desk) => Html | undefined;
   log: Log;
 };
 
@@ -61,9 +63,14 @@ export type DeskWork = (
 const WAIT_SECONDS = 60;
 
 /** A page that says one thing, and where to go from there. */
-export const deskMessage = (title: string, then: string | Html, to: string): DeskPage => ({
+export const deskMessage = (
+  title: string,
+  then: string | Html,
+  to: string,
+  { more, leads = DESK.back }: { more?: Html | undefined; leads?: string } = {},
+): DeskPage => ({
   title,
-  content: html`${heading(title)}${paragraph(then)}<p>${buttonLink(to, DESK.back)}</p>`,
+  content: html`${heading(title)}${paragraph(then)}${more}<p>${buttonLink(to, leads)}</p>`,
 });
 
 function navigationOf(desk: Desk, session: Session, path: string): NavigationLink[] {
@@ -79,6 +86,7 @@ function refusedPage(
   desk: Desk,
   code: ErrorCode,
   retryAfterSeconds: number,
+  more: Html | undefined,
 ): DeskPage & { status: number } {
   const { name, home } = desk;
   const say = (status: number, title: string, then: string, to = home) => ({
@@ -100,7 +108,13 @@ function refusedPage(
         retryAfterSeconds,
       };
     default:
-      return say(503, DESK.unavailable, DESKS[name].unavailableThen);
+      return {
+        ...deskMessage(DESK.unavailable, DESKS[name].unavailableThen, home, {
+          more,
+          leads: DESK.tryAgain,
+        }),
+        status: 503,
+      };
   }
 }
 
@@ -111,7 +125,8 @@ function refusedPage(
  * @param work makes the page, or says why not
  */
 export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: DeskWork): Handler {
-  const { frame, cookies, sessions, forms, canChangeRole, take, isOn, log } = dependencies;
+  const { frame, cookies, sessions, forms, canChangeRole, take, isOn, log, unavailable } =
+    dependencies;
 
   function pageFor(session: Session, path: string): AtDesk['page'] {
     const owner = session.id;
@@ -141,7 +156,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
     (state: SessionState, path: string) =>
     (code: ErrorCode, seconds = WAIT_SECONDS): Response => {
       if (state.kind !== 'open' && state.kind !== 'unknown') return overPage(state);
-      const page = refusedPage(desk, code, seconds);
+      const page = refusedPage(desk, code, seconds, unavailable?.(desk));
       // Whose access is not known to be good is shown nothing that is theirs.
       return state.kind === 'open' && code !== desk.without && code !== 'user-blocked'
         ? pageFor(state.session, path)(page)

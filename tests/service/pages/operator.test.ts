@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
@@ -585,14 +586,33 @@ test('what runs here is named with its versions, and what ends with when', async
   expect(words).toContain(HELD.title);
 });
 
-test('while Redis does not answer, an operator is told where it says what is wrong', async () => {
+test('while Redis does not answer, an operator reads which checks fail and what to tell clinicians', async () => {
   const { pid } = JSON.parse(
     await readFile(join(service.dataDir, 'redis', 'running.json'), 'utf8'),
   ) as { pid: number };
   process.kill(pid, 'SIGSTOP');
   try {
     await until(async () => (await visitor.get('/operator')).status === 503);
-    expect(wordsOf(await visitor.get('/operator'))).toContain(DESKS.operator.unavailableThen);
+    await until(
+      async () => wordsOf(await visitor.get('/operator')).includes(ANSWERING.noneThen),
+      'what to tell clinicians',
+    );
+    const page = await visitor.get('/operator');
+    expect(wordsOf(page)).toContain(DESKS.operator.unavailableThen);
+    expect(page.text).toContain('<a class="nhsuk-link" href="/_status">');
+    expect(page.text).toContain(`<a class="nhsuk-button" href="/operator">${DESK.tryAgain}</a>`);
+    // In the words that the checks have themselves.
+    const { checks } = z
+      .object({
+        checks: z.record(
+          z.string(),
+          z.array(z.object({ status: z.string(), outcome: z.string() })),
+        ),
+      })
+      .parse(await (await fetch(`${service.baseUrl}/_status`)).json());
+    const failing = Object.values(checks).filter(([check]) => check?.status === 'fail');
+    expect(failing.length).toBeGreaterThan(0);
+    for (const [check] of failing) expect(wordsOf(page)).toContain(check?.outcome);
   } finally {
     process.kill(pid, 'SIGCONT');
   }
