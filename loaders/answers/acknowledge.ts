@@ -39,6 +39,15 @@ export const NO_EFFECTS: Record<RowEffect, number> = {
   superseded: 0,
 };
 
+/** What became of a file, as the audit has it. */
+export const auditedOutcome = ({ code, counts, rows, held }: Acknowledgement) => ({
+  code,
+  accepted: counts.accepted,
+  refused: counts.refused,
+  ...(held !== undefined && { held: true as const }),
+  ...(rows.superseded > 0 && { superseded: rows.superseded }),
+});
+
 /** Puts together what the authority is answered. */
 export function acknowledge(
   read: ReadUpload,

@@ -7,6 +7,7 @@ import type { RemovalEffect, RowEffect } from '#store/rows/row-calls.ts';
 import type { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredHeldFile } from '#store/trust/anchor.ts';
+import { auditedOutcome } from '../answers/acknowledge.ts';
 import type { HeldFile, Journal } from '../spool/journal.ts';
 import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';
 
@@ -74,9 +75,7 @@ export async function applyJournal(
     authority,
     sequence: acknowledgement.sequence,
     sha256,
-    code: acknowledgement.code,
-    accepted: acknowledgement.counts.accepted,
-    refused: acknowledgement.counts.refused,
+    ...auditedOutcome(acknowledgement),
     by,
   });
   anchor.commitLoad(

@@ -18,7 +18,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { acknowledge, iso, NO_EFFECTS } from '../answers/acknowledge.ts';
+import { acknowledge, auditedOutcome, iso, NO_EFFECTS } from '../answers/acknowledge.ts';
 import { Findings } from '../check/findings.ts';
 import type { OnProgress } from '../check/progress.ts';
 import type { ReadUpload, Refusal, WholeHeader } from '../check/read.ts';
@@ -109,7 +109,7 @@ export class FileDecider {
   }
 
   /** Records what became of a file of which nothing was applied. */
-  async record({ code, counts }: Acknowledgement): Promise<void> {
+  async record(acknowledgement: Acknowledgement): Promise<void> {
     const { header, sha256 } = this.#read;
     await this.#store.appendEvent({
       type: 'load',
@@ -117,9 +117,7 @@ export class FileDecider {
       authority: header.authority ?? this.#options.authority ?? 'unknown',
       sequence: header.sequence ?? -1,
       sha256,
-      code,
-      accepted: counts.accepted,
-      refused: counts.refused,
+      ...auditedOutcome(acknowledgement),
       by: this.#options.by,
     });
   }

@@ -147,6 +147,10 @@ const loadEventSchema = z.object({
   code: z.string(),
   accepted: z.int(),
   refused: z.int(),
+  /** Of a file that is held, or part of it. */
+  held: z.literal(true).optional(),
+  /** Rows that were left as a newer file has them; absent for none. */
+  superseded: z.int().positive().optional(),
   by: who,
 });
 

@@ -18,6 +18,10 @@ export const COUNCIL = {
   neverLoaded: 'No file has been loaded yet',
   lastFile: 'Number of the last file',
   plans: 'Plans held, including ended plans',
+  waiting: 'What is not done yet',
+  heldFiles: (count: number) => `${plural(count, 'file')} held: see why and what to do`,
+  withdrawals: (count: number) =>
+    `${plural(count, 'withdrawal')} to be confirmed by a second person`,
   council: 'Council',
   data: 'Data',
   live: 'LIVE: real children',

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/answers.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import type { OdsCode } from '#schemas/authority.ts';
@@ -21,7 +22,14 @@ import { html } from '../html/html.ts';
 import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import { guardedCouncil } from './guarded-council.ts';
-import { downloads, notDone, outcomeDetails, outcomeText, pageOf } from './outcome.ts';
+import {
+  auditedOutcomeText,
+  downloads,
+  notDone,
+  outcomeDetails,
+  outcomeText,
+  pageOf,
+} from './outcome.ts';
 import { HISTORY_PATH, UPLOAD_PATH } from './upload-view.ts';
 
 export type CouncilHistoryDependencies = DeskDependencies & {
@@ -34,17 +42,28 @@ const ON_A_PAGE = 25;
 const letsIn = 'authority';
 const filePath = (sequence: number): string => `${HISTORY_PATH}/${sequence}`;
 
-/** A row of the history: what the audit has of a file. */
-function rowOf({ at, sequence, code, accepted, refused }: ShownEvent) {
-  const known = fileCodes.find((each) => each === code);
-  const number = typeof sequence === 'number' && sequence >= 0 ? sequence : undefined;
-  const isLoaded = known === 'CPF02' || known === 'CPF03';
+/** What the audit has of a file. */
+const listedFile = z.object({
+  at: z.iso.datetime(),
+  sequence: z.int(),
+  /** A newer version may know more. */
+  code: z.enum(fileCodes).optional().catch(undefined),
+  accepted: z.int(),
+  refused: z.int(),
+  held: z.literal(true).optional(),
+  superseded: z.int().optional(),
+});
+
+function rowOf(event: ShownEvent) {
+  const { at, sequence, ...outcome } = listedFile.parse(event);
+  const isKept = outcome.held === true || outcome.code === 'CPF02' || outcome.code === 'CPF03';
+  const number = sequence < 0 ? undefined : sequence;
   return [
     timeOfYearText(Date.parse(at)),
-    number !== undefined && isLoaded ? link(filePath(number), String(number)) : number,
-    known === undefined ? '' : UPLOAD.answered[known],
-    Number(accepted),
-    Number(refused),
+    number !== undefined && isKept ? link(filePath(number), String(number)) : number,
+    auditedOutcomeText(outcome),
+    outcome.accepted,
+    outcome.refused,
   ];
 }
 

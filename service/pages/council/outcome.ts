@@ -1,5 +1,6 @@
+import { auditedOutcome } from '#loaders/answers/acknowledge.ts';
 import { acknowledgementFormats } from '#loaders/answers/answers.ts';
-import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.ts';
+import type { Acknowledgement, FileCode, Finding } from '#schemas/uploads/acknowledgement.ts';
 import { COUNCIL, HELD, OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
 import { HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import { pager, summary, table } from '../desk/parts.ts';
@@ -21,16 +22,21 @@ export function pageOf(text: string | undefined): number {
 }
 
 /** What became of a file, or would, in a few words. */
-export function outcomeText({
-  code,
-  held,
-  counts,
-  rows,
-}: Pick<Acknowledgement, 'code' | 'held' | 'counts' | 'rows'>): string {
-  if (held === undefined) {
-    return code === 'CPF02' && rows.superseded > 0 ? UPLOAD.answeredInPart : UPLOAD.answered[code];
-  }
-  return counts.accepted === 0 ? UPLOAD.answeredHeldWhole : UPLOAD.answeredHeld;
+export const outcomeText = (acknowledgement: Acknowledgement): string =>
+  auditedOutcomeText(auditedOutcome(acknowledgement));
+
+type AuditedOutcome = {
+  code?: FileCode | undefined;
+  accepted: number;
+  held?: true | undefined;
+  superseded?: number | undefined;
+};
+
+/** The same of what the audit has of it. */
+export function auditedOutcomeText({ code, accepted, held, superseded }: AuditedOutcome): string {
+  if (held === true) return accepted === 0 ? UPLOAD.answeredHeldWhole : UPLOAD.answeredHeld;
+  if (code === 'CPF02' && superseded !== undefined) return UPLOAD.answeredInPart;
+  return code === undefined ? '' : UPLOAD.answered[code];
 }
 
 /** A finding as a row of a table. */

@@ -44,7 +44,8 @@ import { looksTable, missingLooks } from './looks-table.ts';
 export type WithdrawalsDependencies = DeskDependencies &
   Pick<LooksDependencies, 'auditFolder' | 'notifiedEveryMs'> & { store: Store; anchor: Anchor };
 
-const PATH = '/council/withdrawals';
+export const WITHDRAWALS_PATH = '/council/withdrawals';
+const PATH = WITHDRAWALS_PATH;
 /** Where one begins: the router takes no fixed address beside one with a parameter. */
 const BEGIN = '/council/withdraw';
 /** Somebody waits for the page: not as long as an operator's command would. */

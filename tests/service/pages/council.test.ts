@@ -6,7 +6,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
-import { HELD, HISTORY, HOLDINGS, OUTCOME, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
+import {
+  COUNCIL,
+  HELD,
+  HISTORY,
+  HOLDINGS,
+  OUTCOME,
+  RECONCILE,
+  UPLOAD,
+} from '#schemas/wording/council.ts';
 import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { ROW_HINTS } from '#schemas/wording/records.ts';
@@ -543,6 +551,41 @@ describe('the history', () => {
     expect((await officer.get('/council/history/2/exe')).status).toBe(404);
   });
 
+  test('says of a held file that it is held, and of one that a newer file counts against that it is, and leads to each answer', async () => {
+    const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
+    const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
+    for (const [number, records] of [
+      [4, ended],
+      [5, [...ended, planOf(20)]],
+    ] as const) {
+      await follow(await send(await shown(fileOf(code, number, records)), { stops: '6' }));
+    }
+    await loaded(fileOf(code, 7, [planOf(7)]));
+    await loaded(fileOf(code, 6, [planOf(7, { endDate: yesterday() })]));
+    const page = await historyOf(5);
+    const rows = [...page.text.matchAll(/<tr class="nhsuk-table__row">[^]*?<\/tr>/g)].map(
+      ([row]) => [
+        /href="([^"]*)"/.exec(row)?.[1],
+        [
+          UPLOAD.answeredInPart,
+          UPLOAD.answered.CPF02,
+          UPLOAD.answeredHeld,
+          UPLOAD.answeredHeldWhole,
+        ].find((text) => row.includes(`${text}<`)),
+      ],
+    );
+    expect(rows).toEqual([
+      ['/council/history/6', UPLOAD.answeredInPart],
+      ['/council/history/7', UPLOAD.answered.CPF02],
+      ['/council/history/5', UPLOAD.answeredHeld],
+      ['/council/history/4', UPLOAD.answeredHeldWhole],
+      ['/council/history/1', UPLOAD.answered.CPF02],
+    ]);
+    for (const [path = '', text] of rows) {
+      expect((await officer.get(path)).heading).toMatch(new RegExp(`: ${text}$`));
+    }
+  });
+
   test('goes on page by page, and a place in it is of no use to another council', async () => {
     const code = await newCouncil();
     for (let n = 0; n < 30; n++) {
@@ -608,6 +651,37 @@ test('of a file of which part waits, only that part is said to wait', async () =
   const held = wordsOf(await officer.get('/council/held'));
   expect(held).toContain(HELD.restIsLoaded);
   expect(held).not.toContain(HELD.nothingIsLoaded);
+});
+
+test('the first page says what of the council’s waits, and leads there', async () => {
+  const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
+  const links = async () =>
+    [
+      ...(await officer.get('/council')).text
+        .replace(/^[^]*<h1/, '')
+        .matchAll(/<li><a class="nhsuk-link" href="([^"]*)">([^<]*)</g),
+    ]
+      .map(([, href, text]) => [href, text])
+      .filter(([href]) => href === '/council/held' || href === '/council/withdrawals');
+  expect(await links()).toEqual([]);
+  const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
+  await follow(await send(await shown(fileOf(code, 2, ended)), { stops: '6' }));
+  expect(await links()).toEqual([['/council/held', COUNCIL.heldFiles(1)]]);
+  const begin = '/council/withdraw';
+  const form = await officer.get(begin);
+  const number = testNumber(7);
+  const plan = await officer.post(`${begin}/find`, { ...hiddenOf(form, `${begin}/find`), number });
+  const asked = await officer.post(begin, {
+    ...hiddenOf(plan, begin),
+    plan: /name="plan"[^>]* value="([^"]*)"/.exec(plan.text)?.[1] ?? '',
+    again: number,
+    reason: 'typed under the number of a twin',
+  });
+  expect(asked.status).toBe(303);
+  expect(await links()).toEqual([
+    ['/council/held', COUNCIL.heldFiles(1)],
+    ['/council/withdrawals', COUNCIL.withdrawals(1)],
+  ]);
 });
 
 test('who speaks first about a file that waits is the same on every page', () => {
