@@ -6,7 +6,7 @@ import { readCopyOrder } from '#store/audit-stream/copy-orders.ts';
 import { workedEpoch } from '#store/locks/worker-lease.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { openPlace, placeSettings } from '../audit/copy/open-place.ts';
-import { CopyAway } from '../audit/copy/place.ts';
+import { CopyAway, type Place } from '../audit/copy/place.ts';
 import { stateCopyFile, workerFile } from '../files/data-folder.ts';
 import { writePrivate } from '../files/private-file.ts';
 import { createStateCopy } from './state-copy.ts';
@@ -32,6 +32,7 @@ export const keepEpoch = (configuration: Configuration, epoch: number): Promise<
  * Has what is loaded, held or created with this data folder in the second copy before it counts, where there is to be
  * one: whatever changes the anchor asks for it. Only the data folder of the worker is copied.
  *
+ * @param place the copy, where this thread has opened it: a folder is asked one thing at a time only by one place
  * @returns puts the state into the copy now; `all` with large files. `undefined` where there is to be none
  * @throws {CopyAway} what is returned, and {@link Anchor.safeguard} from then on
  */
@@ -39,11 +40,12 @@ export function guardAnchor(
   configuration: Configuration,
   connection: Connection,
   anchor: Anchor,
+  place?: Place,
 ): ((all?: boolean) => Promise<void>) | undefined {
   const settings = placeSettings(configuration);
   if (settings === undefined) return undefined;
   const copy = createStateCopy({
-    place: openPlace(settings),
+    place: place ?? openPlace(settings),
     places: statePlaces(configuration),
     memoryFile: stateCopyFile(configuration),
     anchor,

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OwnCheck } from '#schemas/status.ts';
 import { COPY } from '#schemas/wording/copy.ts';
@@ -91,9 +90,11 @@ async function waitForTurn(
   const logFiles = { folder: auditFolder(configuration), keyFile: auditKeyFile(configuration) };
   const place = openPlace(copy);
   const commits = createCommits(place);
-  if ('folder' in copy && onSameDisk(copy.folder, configuration.DATA_DIR)) {
-    log.warn(COPY.sameDisk(copy.folder));
-  }
+  // Nobody waits for it. Whether the place can be used is said where it is used.
+  place.isOnDiskOf(configuration.DATA_DIR).then(
+    (same) => same && log.warn(COPY.sameDisk(place.name)),
+    () => undefined,
+  );
   const givenUp = new Set<string>();
   let said: string | undefined;
   let followAt = Number.NEGATIVE_INFINITY;
@@ -202,7 +203,7 @@ async function waitForTurn(
     });
     let problem: string | undefined;
     function guard(anchor: Anchor): void {
-      const save = guardAnchor(configuration, connection, anchor);
+      const save = guardAnchor(configuration, connection, anchor, place);
       let saving: Promise<void> | undefined;
       async function attemptSave(all: boolean): Promise<void> {
         try {
@@ -230,12 +231,6 @@ async function waitForTurn(
     });
     return { copy, lease, replaced, guard, check };
   }
-}
-
-/** False where either is not there yet. */
-function onSameDisk(...folders: [string, string]): boolean {
-  const [one, other] = folders.map((folder) => statSync(folder, { throwIfNoEntry: false })?.dev);
-  return one !== undefined && one === other;
 }
 
 function anchoredDataset(configuration: StartContext['configuration']): string | undefined {

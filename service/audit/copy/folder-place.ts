@@ -13,23 +13,41 @@ const FILE_MODE = 0o600;
  * A folder that is there already, on another file system. It is not made: a mount that is absent would otherwise
  * be taken for an empty copy on this disk.
  *
- * @param deadlineMs of one call
+ * One call is made at a time, and none while an earlier one is late. Nothing ends a file call on a mount that went
+ * away, and each keeps one of the four threads that the whole process has for files, addresses and keys.
+ *
+ * @param deadlineMs of one call, with its wait for the one before
  */
 export function folderPlace(folder: string, deadlineMs: number): Place {
+  const mute = (): CopyAway => new CopyAway(COPY.away(folder, `no answer within ${deadlineMs} ms`));
+  let before: Promise<unknown> = Promise.resolve();
+  /** Calls that have had their time and have not ended. */
+  let late = 0;
+
   async function within<T>(work: () => Promise<T>): Promise<T> {
-    const late = new AbortController();
+    if (late > 0) throw mute();
+    let inTime = true;
+    const call = before.then(() => {
+      if (!inTime) throw mute();
+      return work();
+    });
+    before = call.catch(() => undefined);
+    const answered = new AbortController();
     try {
       return await Promise.race([
-        work(),
-        delay(deadlineMs, undefined, { signal: late.signal }).then(() => {
-          throw new CopyAway(COPY.away(folder, `no answer within ${deadlineMs} ms`));
+        call,
+        delay(deadlineMs, undefined, { signal: answered.signal }).then(() => {
+          inTime = false;
+          late++;
+          void before.then(() => late--);
+          throw mute();
         }),
       ]);
     } catch (error) {
       if (error instanceof CopyAway) throw error;
       throw new CopyAway(COPY.away(folder, errorCode(error)));
     } finally {
-      late.abort();
+      answered.abort();
     }
   }
 
@@ -95,5 +113,11 @@ export function folderPlace(folder: string, deadlineMs: number): Place {
         }
       }),
     unsafe: async () => undefined,
+    isOnDiskOf: (other) =>
+      within(async () => {
+        const there = await stat(folder).catch(() => undefined);
+        const here = await stat(other).catch(() => undefined);
+        return there !== undefined && there.dev === here?.dev;
+      }),
   };
 }

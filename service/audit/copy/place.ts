@@ -17,6 +17,8 @@ export type Place = {
   list(folder: string): Promise<string[]>;
   /** Why the place would lose what is put there, as far as it can be asked; a sentence. */
   unsafe(): Promise<string | undefined>;
+  /** Whether it is lost with the disk that this folder is on; false where either is not there yet. */
+  isOnDiskOf(folder: string): Promise<boolean>;
 };
 
 /** The place cannot be used. The message says what to do. */

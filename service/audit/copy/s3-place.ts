@@ -138,5 +138,6 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
       });
       return deletes ? COPY.expires(name) : undefined;
     },
+    isOnDiskOf: async () => false,
   };
 }

@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { folderPlace } from '#service/audit/copy/folder-place.ts';
+import { CopyAway } from '#service/audit/copy/place.ts';
+
+const DEADLINE_MS = 200;
+/** As many as the threads that a process has for files and keys. */
+const CALLS = 4;
+
+let folder: string;
+let mute: string[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'folder-place-'));
+  mute = Array.from({ length: CALLS }, (_, i) => `mute-${i}`);
+  // Opening one blocks for as long as nobody writes to it, as any call on a mount that went away does.
+  for (const name of mute) execFileSync('mkfifo', [join(folder, name)]);
+});
+afterEach(() => {
+  answer();
+  rmSync(folder, { recursive: true });
+});
+
+/** Lets the calls that hang end. */
+function answer(): void {
+  for (const name of mute) {
+    try {
+      closeSync(openSync(join(folder, name), constants.O_WRONLY | constants.O_NONBLOCK));
+    } catch {
+      // Nobody reads it.
+    }
+  }
+}
+
+const kindOf = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => 'answered',
+    (error: unknown) => (error instanceof CopyAway ? 'away' : error),
+  );
+
+test('a folder that does not answer leaves the threads for files and keys to the rest of the process', async () => {
+  const place = folderPlace(folder, DEADLINE_MS);
+  const calls = await Promise.all(mute.map((name) => kindOf(place.read(name))));
+  expect(calls).toEqual(mute.map(() => 'away'));
+  const others = Promise.all([
+    readFile(import.meta.filename),
+    crypto.subtle.digest('SHA-256', Buffer.from('x')),
+  ]).then(() => 'done');
+  const late = new Promise((resolve) => setTimeout(resolve, 10 * DEADLINE_MS, 'late'));
+  expect(await Promise.race([others, late])).toBe('done');
+});
+
+test('a folder that did not answer is away at once until that call has ended, and is used again then', async () => {
+  const place = folderPlace(folder, DEADLINE_MS);
+  writeFileSync(join(folder, 'object'), 'x');
+  expect(await kindOf(place.read('mute-0'))).toBe('away');
+  const asked = performance.now();
+  expect(await kindOf(place.read('object'))).toBe('away');
+  expect(performance.now() - asked).toBeLessThan(DEADLINE_MS);
+  answer();
+  await expect.poll(() => kindOf(place.read('object'))).toBe('answered');
+});
