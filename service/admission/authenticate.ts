@@ -23,7 +23,7 @@ import type { Revocations } from './revocations.ts';
 
 /**
  * `could-not-check` where the fault is not the token's: it is not known yet whether demo tokens count, or
- * the issuer's keys cannot be had. `user-blocked` of a token that is good.
+ * the issuer's keys cannot be had, or it takes too long. `user-blocked` of a token that is good.
  */
 export type TokenRefusal = Extract<
   ErrorCode,
@@ -64,6 +64,8 @@ type AuthenticatorOptions = {
   now?: () => number;
 };
 
+/** As long as a lookup may take altogether: what verifies signatures may be held up by something else. */
+const VERIFIED_WITHIN_MS = 2_000;
 const LONGEST_TOKEN = 8 * 1024;
 /** Anybody can make up a token for which all keys of a set would be tried. */
 const KEYS_TRIED_AT_MOST = 10;
@@ -137,6 +139,17 @@ async function verifyByAny(
       }
     }
     throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
+/** What came of a verification, or that nothing has in time. */
+async function inTime(verification: Promise<Authentication>): Promise<Authentication> {
+  const { promise: late, resolve } = Promise.withResolvers<Authentication>();
+  const timer = setTimeout(() => resolve(refused('could-not-check')), VERIFIED_WITHIN_MS);
+  try {
+    return await Promise.race([verification, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -336,6 +349,6 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
       kept.delete(authorization);
     }
     if (!/^Bearer(?: |$)/i.test(authorization)) return refused('token-required');
-    return authenticateAnew(authorization);
+    return inTime(authenticateAnew(authorization));
   };
 }

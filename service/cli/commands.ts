@@ -9,9 +9,10 @@ import { connectionFault, rightsFault } from '#store/connection/connection.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { withoutNumbers } from '../telemetry/log.ts';
 import { Failure } from './failure.ts';
-import { noteLostOutput } from './signals.ts';
+import { exitNow, noteLostOutput } from './signals.ts';
 
 const USAGE = 2;
+const FAILED_ENDS_WITHIN_MS = 1_000;
 
 type AddCommands = (program: Command, configuration: () => Configuration) => void;
 
@@ -116,4 +117,6 @@ try {
   const { sentence, exitCode } = told(error);
   if (sentence !== undefined) console.error(`cp-flags: ${printable(sentence)}`);
   process.exitCode = exitCode;
+  // What failed may have left something that is waited for still, as a file call that hangs.
+  setTimeout(() => exitNow(exitCode), FAILED_ENDS_WITHIN_MS).unref();
 }

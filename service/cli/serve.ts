@@ -8,7 +8,7 @@ import { StoppedStandingBy } from '../start/one-worker.ts';
 import { createLog, errorFields, type Log } from '../telemetry/log.ts';
 import { misused } from './failure.ts';
 import { settingsHelp } from './settings-help.ts';
-import { whenToldToStop } from './signals.ts';
+import { exitNow, whenToldToStop } from './signals.ts';
 
 const FORCED_EXIT = 130;
 /** For the last lines of the log. */
@@ -59,7 +59,7 @@ function untilStopped(
     const end = (exitCode: number): void => {
       resolve(exitCode);
       // Whatever is waited for still, as a collector that does not answer, is not waited for any longer.
-      setTimeout(() => process.exit(exitCode), EXITS_WITHIN_MS).unref();
+      setTimeout(() => exitNow(exitCode), EXITS_WITHIN_MS).unref();
     };
     const stop = (exitCode: number): void => {
       stopping = true;
@@ -90,7 +90,7 @@ function untilStopped(
       },
       () => {
         started?.abandon();
-        process.exit(FORCED_EXIT);
+        exitNow(FORCED_EXIT);
       },
     );
     // Node would print the error whole, and with it perhaps the arguments of a Redis command.

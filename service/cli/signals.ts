@@ -24,6 +24,19 @@ export function whenToldToStop(stop: () => void, force: () => void): void {
 }
 
 /**
+ * Ends the process at once, by having another program take its place that only exits.
+ *
+ * `process.exit` waits for threads, and so for a file call that nothing ends, as on a mount that went away: a process
+ * with one could be ended by SIGKILL only, and its exit code would be lost.
+ */
+export function exitNow(exitCode: number): never {
+  const { execPath } = process;
+  process.execve?.(execPath, [execPath, '--eval', `process.exit(${exitCode})`], {});
+  // Where there is no such thing, as on Windows.
+  process.exit(exitCode);
+}
+
+/**
  * Words that find no room on a disk, or no reader any more, end nothing: the service answers on, a load continues.
  * The exit code tells that they were lost, since they may have been the result that was asked for.
  */

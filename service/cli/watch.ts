@@ -18,7 +18,7 @@ import { Failure, misused } from './failure.ts';
 import { createLease } from './lease.ts';
 import { LOAD_SETTINGS } from './load.ts';
 import { settingsHelp } from './settings-help.ts';
-import { whenToldToStop } from './signals.ts';
+import { exitNow, whenToldToStop } from './signals.ts';
 import { runningRedis, withStore } from './store.ts';
 
 type WatchOptions = { out?: string };
@@ -58,11 +58,11 @@ export function untilStopped(inbox: Pick<Inbox, 'stop'>, log: Log): Promise<void
         inbox.stop(),
         delay(LOADS_END_WITHIN_MS, undefined, { ref: false }).then(() => {
           log.warn('a load was cut short; the next start resumes it');
-          process.exit(1);
+          return exitNow(1);
         }),
       ]).then(resolve);
     };
-    whenToldToStop(stop, () => process.exit(FORCED_EXIT));
+    whenToldToStop(stop, () => exitNow(FORCED_EXIT));
   });
 }
 

@@ -21,6 +21,16 @@ type SupervisedThreadOptions<Message> = {
 
 const STARTED_AGAIN_AFTER_MS = 1_000;
 const ENDS_WITHIN_MS = 5_000;
+const IS_ENDED_WITHIN_MS = 1_000;
+
+async function withinMs(ended: Promise<unknown>, patienceMs: number): Promise<void> {
+  const patience = new AbortController();
+  await Promise.race([
+    ended,
+    delay(patienceMs, undefined, { signal: patience.signal }).catch(() => undefined),
+  ]);
+  patience.abort();
+}
 
 /** A thread for work that must hold up neither lookups nor other work. One that ends unasked is started again. */
 export function superviseThread<Message, Order>(options: SupervisedThreadOptions<Message>) {
@@ -50,17 +60,15 @@ export function superviseThread<Message, Order>(options: SupervisedThreadOptions
   return {
     start,
     send,
-    /** Asks it to end, and ends it where it does not within five seconds. */
+    /**
+     * Asks it to end, and ends it where it does not within five seconds. One in which a file call hangs cannot be
+     * ended, and is left to the end of the process.
+     */
     async stop(order: Order): Promise<void> {
       stopping = true;
       send(order);
-      const patience = new AbortController();
-      await Promise.race([
-        running,
-        delay(ENDS_WITHIN_MS, undefined, { signal: patience.signal }).catch(() => undefined),
-      ]);
-      patience.abort();
-      await worker.terminate();
+      await withinMs(running, ENDS_WITHIN_MS);
+      await withinMs(worker.terminate(), IS_ENDED_WITHIN_MS);
     },
   };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   createLocalJWKSet,
   exportJWK,
@@ -5,7 +6,7 @@ import {
   type JWTHeaderParameters,
   SignJWT,
 } from 'jose';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Authenticate, createAuthenticator } from '#service/admission/authenticate.ts';
 import { mappingOf } from '#service/admission/claims.ts';
 import { type IssuerKeys, KeysUnavailable } from '#service/admission/issuer-keys.ts';
@@ -213,6 +214,16 @@ describe('per issuer,', () => {
     expect(await outcome(authenticator([trusted({ keys: none })]), await sign(base()))).toBe(
       'could-not-check',
     );
+  });
+
+  test('a token that cannot be verified within two seconds is could-not-check and not waited for', async () => {
+    const mute = { ...keys, find: () => new Promise<never>(() => undefined) };
+    const token = await sign(base());
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const verifying = outcome(authenticator([trusted({ keys: mute })]), token);
+    await vi.advanceTimersByTimeAsync(2_000);
+    vi.useRealTimers();
+    expect(await Promise.race([verifying, delay(500, 'waited for')])).toBe('could-not-check');
   });
 
   test('keys fetched unprotected are for a demo only', async () => {
