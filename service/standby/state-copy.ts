@@ -26,6 +26,7 @@ const STATE = 'state';
 const FILES = 'files';
 /** Objects that are written in turn, so that a request which arrives late hides none that is newer. */
 const SLOTS = 16;
+const slotOf = (version: number): string => `-${version % SLOTS}`;
 const WAITS_FOR_LOCK_MS = 30_000;
 const LOOKS_FOR_LOCK_EVERY_MS = 20;
 const TRIES = 5;
@@ -44,7 +45,7 @@ const manifestSchema = z.object({
 });
 type Manifest = z.infer<typeof manifestSchema>;
 
-/** What was copied last from this data folder. */
+/** What was copied last from this data folder, and the last version that was begun. */
 const memorySchema = z.object({
   epoch: z.int(),
   version: z.int(),
@@ -56,6 +57,16 @@ const memorySchema = z.object({
 type Memory = z.infer<typeof memorySchema>;
 
 const digestOf = (content: Uint8Array): string => hash('sha256', content);
+
+/**
+ * The version after the last that was begun, complete or not, which does not write to an object that the newest
+ * manifest names: whoever dies before the next manifest is there leaves that one whole.
+ */
+function nextVersion({ version, databases }: Pick<Memory, 'version' | 'databases'>): number {
+  const next = version + 1;
+  const isNeeded = databases.some(({ object }) => object.endsWith(slotOf(next)));
+  return isNeeded ? nextVersion({ version: next, databases }) : next;
+}
 
 /** A file went while it was to be read: the state is read once more. */
 class Gone extends Error {}
@@ -107,6 +118,9 @@ export function createStateCopy({
     }
   }
 
+  const remember = (memory: Memory): Promise<void> =>
+    writePrivate(memoryFile, JSON.stringify(memory));
+
   /** Copies the databases that have changed. */
   async function copyDatabases(memory: Memory, version: number, all: boolean): Promise<Memory> {
     const next = {
@@ -127,7 +141,8 @@ export function createStateCopy({
       const dueAt = (memory.copiedAt[name] ?? 0) + (size / MIB) * DATABASE_EVERY_MS_A_MIB;
       if (index > 0 && !all && size > MIB && Date.now() < dueAt) continue;
       const packed = packDatabase(path, join(dirname(memoryFile), `.${index}.copy`));
-      const object = `${folderOf(memory.epoch)}/${index}-${version % SLOTS}`;
+      const object = `${folderOf(memory.epoch)}/${index}${slotOf(version)}`;
+      await remember({ ...memory, version });
       await place.replace(object, packed);
       parts.set(name, { name, object, sha256: digestOf(packed) });
       next.signatures[name] = signature;
@@ -158,7 +173,7 @@ export function createStateCopy({
 
   async function copyNow(epoch: number, all: boolean): Promise<boolean> {
     const memory = readMemory(memoryFile, epoch);
-    const version = memory.version + 1;
+    const version = nextVersion(memory);
     // The anchor first: whatever it needs is there at least as long as it says so.
     const databases = await copyDatabases(memory, version, all);
     const files = await copyFiles(memory, unchangingFiles(places, anchor.spoolsNeeded()));
@@ -177,12 +192,12 @@ export function createStateCopy({
         sha256,
       })),
     };
+    await remember({ ...memory, version });
     await place.replace(
-      `${folderOf(epoch)}/manifest-${version % SLOTS}`,
+      `${folderOf(epoch)}/manifest${slotOf(version)}`,
       Buffer.from(JSON.stringify(manifest)),
     );
-    const now: Memory = { ...databases, epoch, version, files };
-    await writePrivate(memoryFile, JSON.stringify(now));
+    await remember({ ...databases, epoch, version, files });
     return true;
   }
 

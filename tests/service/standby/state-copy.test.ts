@@ -9,7 +9,7 @@ import { readConfiguration } from '#schemas/configuration.ts';
 import { Cases } from '#service/audit/cases/cases.ts';
 import { folderPlace } from '#service/audit/copy/folder-place.ts';
 import { numberPath } from '#service/audit/copy/numbered.ts';
-import type { Place } from '#service/audit/copy/place.ts';
+import { CopyAway, type Place } from '#service/audit/copy/place.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { auditCasesFile } from '#service/files/data-folder.ts';
 import { guardAnchor, keepEpoch } from '#service/standby/guard.ts';
@@ -136,6 +136,46 @@ test('neither a request that arrives late nor a later worker that died at once h
   const anchor = anchorElsewhere();
   expect(anchor.heldFiles()).toHaveLength(5);
   anchor.close();
+});
+
+test('a worker that dies between two writes, or whose answer is lost, leaves a whole state, however long a database was unchanged', async () => {
+  let dies: 'before' | 'after' | undefined;
+  const dying: Place = {
+    ...place,
+    async replace(name, content) {
+      const of = name.includes('manifest') ? dies : undefined;
+      if (of !== 'before') await place.replace(name, content);
+      if (of !== undefined) throw new CopyAway('the machine is lost');
+    },
+  };
+  const copy = stateCopy(dying);
+  const notices = join(t.dataDir, 'notices');
+  mkdirSync(notices);
+  let held = 0;
+  const holdMore = (): void => hold(`held-${++held}`, spool(`load-${held}`, 'rows'));
+  const heldElsewhere = async (): Promise<number> => {
+    await restoreState(place, statePlaces(elsewhere()));
+    const anchor = anchorElsewhere();
+    const count = anchor.heldFiles().length;
+    anchor.close();
+    return count;
+  };
+  for (const unchanged of [14, 15, 16]) {
+    dies = undefined;
+    holdMore();
+    await copy.save(EPOCH);
+    for (let i = 0; i < unchanged; i++) {
+      writeFileSync(join(notices, `${held}-${i}.json`), '{}');
+      await copy.save(EPOCH);
+    }
+    for (const when of ['before', 'after', 'before'] as const) {
+      const known = await heldElsewhere();
+      holdMore();
+      dies = when;
+      await expect(copy.save(EPOCH)).rejects.toThrow('the machine is lost');
+      expect(await heldElsewhere()).toBe(when === 'before' ? known : held);
+    }
+  }
 });
 
 test('an object that was changed is found out, and nothing is put in the place of what is here', async () => {
