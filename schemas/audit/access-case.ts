@@ -5,6 +5,8 @@ import { parseNhsNumber } from '../nhs-number.ts';
 export const CASE_STATES = ['under-inquiry', 'breach-proposed', 'explained', 'breach'] as const;
 export type CaseState = (typeof CASE_STATES)[number];
 
+export const isEnded = (state: CaseState): boolean => state === 'explained' || state === 'breach';
+
 /** What somebody does to a case; the words of one are taken away by `erase` alone. */
 export const CASE_STEPS = [
   'inquire',

@@ -330,6 +330,7 @@ export const OFFICER_CASES = {
   },
   columns: {
     state: 'State',
+    user: 'User who looked',
     organisation: 'Organisation',
     opened: 'Opened',
     changed: 'Last change',
@@ -356,6 +357,12 @@ export const OFFICER_CASES = {
   secondPerson: 'A second person has to confirm',
   secondPersonThen:
     'You proposed that it is a breach. Somebody else has to confirm this or withdraw it.',
+  alreadyOpen: 'Nothing was recorded: a case on this access is open already. This is the case.',
+  onAccess: 'Case on this access',
+  proposedBy: (by: string) => `Proposed by ${by}.`,
+  waitsForYou: 'Waits for you',
+  mayConfirm: (organisation: string) =>
+    `You proposed that it is a breach. Another privacy officer of ${organisation}, or the Caldicott Guardian of the organisation that runs this service, can confirm it.`,
   notNow: 'You cannot do this to the case now',
   notNowThen: 'Somebody else may have changed the case. Nothing was done.',
 } as const;

@@ -126,6 +126,14 @@ export class Cases {
       .map((row) => stepRow.parse(row));
   }
 
+  /** The case on an access that is open, or the last one that ended. */
+  on(entry: number): AccessCase | undefined {
+    const row = this.#db
+      .prepare('SELECT * FROM accessCase WHERE entry = ? ORDER BY number DESC LIMIT 1')
+      .get(entry);
+    return row === undefined ? undefined : caseRow.parse(row);
+  }
+
   #openOn(entry: number): AccessCase | undefined {
     const row = this.#db
       .prepare(

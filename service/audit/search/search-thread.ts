@@ -30,6 +30,8 @@ export type ThreadOrders = {
   reportFile: Reported;
   /** One event by its place in the log. */
   event: { entry: number; viewer: Viewer };
+  /** Several at once. */
+  events: { entries: readonly number[]; viewer: Viewer };
 };
 
 type File = { text: string; rows: number };
@@ -40,6 +42,8 @@ export type ThreadFinds = {
   report: ReportPage;
   reportFile: File;
   event: { event?: ShownEvent };
+  /** By their places; those that are gone, or are not for the viewer, are missing. */
+  events: { events: ReadonlyMap<number, ShownEvent> };
 };
 
 export type Searched<Kind extends keyof ThreadOrders> =
@@ -92,6 +96,14 @@ const finders: { [Kind in keyof ThreadOrders]: (order: ThreadOrders[Kind]) => Th
     reportFile({ name, ...options }) {
       const { columns, rows } = makeReport(places, makerOf(name), options);
       return fileOf(columns, rows);
+    },
+    events({ entries, viewer }) {
+      const found = withIndex(places, (_, read) => read([...new Set(entries)]));
+      const shown = found.flatMap(({ event, index }) => {
+        const each = viewOf(viewer, event, index);
+        return each === undefined ? [] : [[index, each] as const];
+      });
+      return { events: new Map(shown) };
     },
     event({ entry, viewer }) {
       const [sealed] = withIndex(places, (_, read) => read([entry]));

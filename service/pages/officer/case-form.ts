@@ -34,8 +34,7 @@ export function caseForm(
     errors: readonly FieldError[];
   },
 ): Html {
-  return html`<h2 class="nhsuk-heading-m">${entry === undefined ? WORDS.what : WORDS.open}</h2>
-${entry !== undefined && paragraph(WORDS.openThen)}
+  return html`${entry !== undefined && html`<h2 class="nhsuk-heading-m">${WORDS.open}</h2>${paragraph(WORDS.openThen)}`}
 <form method="post" action="${action}" novalidate autocomplete="off">
 ${at.hidden(CASE_FORM)}${entry !== undefined && typedHidden({ entry: String(entry) })}
 ${radios('step', {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import {
   CASE_STEPS,
-  type CaseState,
   caseWordsSchema,
   FIRST_STEPS,
+  isEnded,
   judgeStep,
 } from '#schemas/audit/access-case.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
@@ -15,7 +15,7 @@ import type { Mountable } from '../../routes/route.ts';
 import { deskMessage } from '../desk/guarded-desk.ts';
 import { pager, summary, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
-import { html } from '../html/html.ts';
+import { type Html, html } from '../html/html.ts';
 import { errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
 import { CASE_FORM, caseForm, isAccess, type OfferedStep } from './case-form.ts';
@@ -27,6 +27,7 @@ import {
   look,
   type OfficerDependencies,
   officerAct,
+  onRecordAs,
   type PrivacyViewer,
 } from './officer.ts';
 
@@ -50,14 +51,45 @@ function caseOf({ cases }: CasePagesDependencies, at: AtPrivacy, id: string | un
   return own === undefined || found?.organisation === own ? found : undefined;
 }
 
+/** Who made the accesses that cases are about, on record before it is shown; nobody while the audit cannot be read. */
+async function usersOf(
+  dependencies: CasePagesDependencies,
+  at: AtPrivacy,
+  cases: readonly AccessCase[],
+): Promise<ReadonlyMap<number, string>> {
+  if (cases.length === 0) return new Map();
+  const entries = cases.map(({ entry }) => entry);
+  const found = await dependencies.searcher.ask('events', { entries, viewer: at.viewer });
+  if (found.kind !== 'found') return new Map();
+  const { events } = found;
+  await onRecordAs(dependencies, at, {
+    reason: WORDS.title,
+    report: 'cases',
+    criteria: {},
+    eventsShown: events.size,
+  });
+  return new Map([...events].map(([entry, event]) => [entry, textAt(event, 'caller', 'user')]));
+}
+
+/** How a case stands; of a breach that is proposed also by whom, and whether it waits for the one who reads. */
+function stateCell({ cases }: CasePagesDependencies, at: AtPrivacy, each: AccessCase): Html {
+  const proposed =
+    each.state === 'breach-proposed'
+      ? cases.steps(each).findLast((line) => line.step === 'propose-breach')
+      : undefined;
+  return html`${WORDS.states[each.state]}${proposed !== undefined && html`. <bdi>${WORDS.proposedBy(shownCell(proposed.by))}</bdi>`}
+${stepsFor(at, each).includes('confirm-breach') && html` <strong>${WORDS.waitsForYou}</strong>`}`;
+}
+
 /** `GET /officer/cases`: cases, newest first. */
 export const officerCases: Mountable<CasePagesDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
-    guardedOfficer(dependencies, isPrivacy, (c, at) => {
+    guardedOfficer(dependencies, isPrivacy, async (c, at) => {
       const before = z.coerce.number().int().min(1).safeParse(c.req.query('before')).data;
       const { cases, next } = dependencies.cases.list(organisationOf(at), CASES_A_PAGE, before);
-      const { state, organisation, opened, changed } = WORDS.columns;
+      const { state, user, organisation, opened, changed } = WORDS.columns;
+      const users = await usersOf(dependencies, at, cases);
       return at.page({
         title: WORDS.title,
         content: html`${heading(WORDS.title)}
@@ -67,10 +99,11 @@ ${
     ? paragraph(WORDS.none)
     : table(
         WORDS.title,
-        [opened, state, organisation, changed],
+        [opened, user, state, organisation, changed],
         cases.map((each) => [
           link(pathOf(each.id), shownCell(each.openedAt)),
-          WORDS.states[each.state],
+          html`<bdi>${shownCell(users.get(each.entry) ?? '')}</bdi>`,
+          stateCell(dependencies, at, each),
           each.organisation,
           shownCell(each.changedAt),
         ]),
@@ -88,8 +121,6 @@ const stepsFor = (at: AtPrivacy, { state, about, proposedBy }: AccessCase): Offe
     return judgeStep(of, step, at.caller.userKey).kind === 'allowed';
   });
 
-const isEnded = (state: CaseState): boolean => state === 'explained' || state === 'breach';
-
 type Typed = { step?: string | undefined; words?: string | undefined };
 
 /** A case with its access, plan details included: what a case is about has to be known to judge it. */
@@ -99,6 +130,7 @@ async function casePage(
   found: AccessCase,
   typed: Typed = {},
   errors: readonly FieldError[] = [],
+  wrongStatus = 400,
 ): Promise<Response> {
   const { entry, id, state } = found;
   const viewer = at.viewer.kind === 'all' ? at.viewer : { ...at.viewer, inCase: true as const };
@@ -117,7 +149,7 @@ async function casePage(
   const steps = stepsFor(at, found);
   return at.page({
     title: errors.length > 0 ? `Error: ${WORDS.case}` : WORDS.case,
-    status: errors.length > 0 ? 400 : 200,
+    status: errors.length > 0 ? wrongStatus : 200,
     content: html`${errorSummary(errors)}
 ${heading(WORDS.case)}
 ${summary([
@@ -140,6 +172,7 @@ ${table(
     ]),
 )}
 ${isEnded(state) && paragraph(WORDS.ended)}
+${state === 'breach-proposed' && found.proposedBy === at.caller.userKey && paragraph(WORDS.mayConfirm(found.organisation))}
 ${!isEnded(state) && found.about === at.caller.userKey && paragraph(WORDS.ownAccessThen)}
 ${steps.length > 0 && caseForm(at, { action: pathOf(id), steps, typed, errors })}
 <p>${link(PATH, WORDS.title)}</p>`,
@@ -231,7 +264,11 @@ ${caseForm(at, { action: PATH, steps: FIRST_STEPS, entry, typed, errors })}`,
         about: userKeyOf(user.issuer, user.user),
       };
       const { step, words } = read;
-      return stepResponse(at, await dependencies.cases.open(access, step, actorOf(at), words));
+      const taken = await dependencies.cases.open(access, step, actorOf(at), words);
+      const open = taken.kind === 'open' ? caseOf(dependencies, at, taken.id) : undefined;
+      if (open === undefined) return stepResponse(at, taken);
+      const errors = [{ field: 'words', text: WORDS.alreadyOpen }];
+      return casePage(dependencies, at, open, { step, words }, errors, 409);
     }),
 };
 

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { FIRST_STEPS } from '#schemas/audit/access-case.ts';
+import { FIRST_STEPS, isEnded } from '#schemas/audit/access-case.ts';
 import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
 import { issuerNameSchema, userKeyOf, userSchema } from '#schemas/people/identity.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { eventNameAndId } from '#schemas/wording/events.ts';
-import { OFFICER, OFFICER_EVENT } from '#schemas/wording/officer.ts';
+import { OFFICER, OFFICER_CASES, OFFICER_EVENT } from '#schemas/wording/officer.ts';
 import type { Block, Blocks } from '#store/blocks.ts';
+import type { AccessCase, Cases } from '../../audit/cases/cases.ts';
 import { searchRow, shownCell, textAt } from '../../audit/search/cells.ts';
 import type { ShownEvent } from '../../audit/search/view.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -33,7 +34,7 @@ import {
 } from './officer.ts';
 import { activityName, outcomeName, planName, statusName } from './results.ts';
 
-export type EventPagesDependencies = OfficerDependencies & { blocks: Blocks };
+export type EventPagesDependencies = OfficerDependencies & { blocks: Blocks; cases: Cases };
 
 const WORDS = OFFICER_EVENT;
 const BLOCK_FORM = 'block';
@@ -120,12 +121,16 @@ export function userOf(event: ShownEvent): User | undefined {
 const isSelf = ({ caller }: AtOfficer, { issuer, user }: User): boolean =>
   userKeyOf(issuer, user) === caller.userKey;
 
+const caseSummary = ({ id, state }: AccessCase): Html =>
+  html`<h2 class="nhsuk-heading-m">${OFFICER_CASES.onAccess}</h2>
+<p>${link(`/officer/cases/${id}`, OFFICER_CASES.states[state])}</p>`;
+
 function eventPage(
   at: AtOfficer,
   looked: Extract<Looked<'event'>, { kind: 'found' }>,
   event: ShownEvent,
   entry: number,
-  openCase: Html | false,
+  openCase: Html,
 ): Response {
   const user = userOf(event);
   return at.page({
@@ -166,9 +171,13 @@ export const officerEvent: Mountable<EventPagesDependencies> = {
       const user = userOf(event);
       const mayOpen =
         isPrivacy(at.viewer) && user !== undefined && !isSelf(at, user) && isAccess(event);
-      const openCase =
-        mayOpen &&
-        caseForm(at, { action: '/officer/cases', steps: FIRST_STEPS, entry, errors: [] });
+      const onIt = mayOpen ? dependencies.cases.on(entry) : undefined;
+      const openCase = html`${onIt !== undefined && caseSummary(onIt)}
+${
+  mayOpen &&
+  (onIt === undefined || isEnded(onIt.state)) &&
+  caseForm(at, { action: '/officer/cases', steps: FIRST_STEPS, entry, errors: [] })
+}`;
       return eventPage(at, looked, event, entry, openCase);
     }),
 };

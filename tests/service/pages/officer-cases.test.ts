@@ -59,9 +59,11 @@ async function search(visitor: Visitor, user = ''): Promise<Visit> {
   return visitor.post('/officer/search', { ...form, type: 'lookup', user, reason: 'review' });
 }
 
+const entryIn = ({ text }: Visit): string => /name="entry" value="([0-9]+)"/.exec(text)?.[1] ?? '';
+
 async function openEvent(visitor: Visitor, user: string): Promise<Visit> {
   const found = await search(visitor, user);
-  const entry = /name="entry" value="([0-9]+)"/.exec(found.text)?.[1] ?? '';
+  const entry = entryIn(found);
   return visitor.post('/officer/event', { ...hiddenOf(found, '/officer/event'), entry });
 }
 
@@ -108,10 +110,46 @@ test('a case is opened on an access, with its words beside the log and their dig
   });
 });
 
-test('an access has one open case', async () => {
-  const again = await open(second, 'nurse-1', { step: 'explain', words: 'another' });
-  expect(again.headers.get('location')).toBe(breach);
-  expect(await steps()).toHaveLength(1);
+test('an access has one open case, which its event shows in place of a form for another', async () => {
+  const event = await openEvent(second, 'nurse-1');
+  expect(event.text).toContain(`href="${breach}"`);
+  expect(wordsOf(event)).toContain(OFFICER_CASES.states['under-inquiry']);
+  expect(event.text).not.toContain(`action="${CASES}"`);
+});
+
+test('a case opened meanwhile is said to be open, and what was typed is kept and not recorded', async () => {
+  const before = await steps();
+  const entry = entryIn(await search(second, 'nurse-1'));
+  const form = hiddenOf(await openEvent(second, 'nurse-2'), CASES);
+  const typed = { step: 'explain', words: 'On shift that day' };
+  const page = await second.post(CASES, { ...form, ...typed, entry });
+  expect([page.status, page.heading]).toEqual([409, OFFICER_CASES.case]);
+  expect(wordsOf(page)).toContain(OFFICER_CASES.alreadyOpen);
+  expect(page.text).toContain(`action="${breach}"`);
+  expect(page.text).toContain('value="On shift that day"');
+  expect(await steps()).toEqual(before);
+});
+
+/** The row of a case in the list. */
+const listed = async (visitor: Visitor): Promise<string> => {
+  const page = await visitor.get(CASES);
+  const row = page.text
+    .split('<tr class="nhsuk-table__row">')
+    .find((each) => each.includes(breach));
+  return wordsOf({ ...page, text: row ?? '' });
+};
+
+test('the list of cases says who looked, who proposed a breach, and whom it waits for', async () => {
+  await step(officer, breach, { step: 'propose-breach', words: 'No attendance that day' });
+  expect(await listed(officer)).toMatch(/nurse-1.*Dev Demo/);
+  expect(await listed(officer)).not.toContain(OFFICER_CASES.waitsForYou);
+  expect(await listed(second)).toContain(OFFICER_CASES.waitsForYou);
+  expect(await listed(self)).not.toContain(OFFICER_CASES.waitsForYou);
+  expect(wordsOf(await officer.get(breach))).toContain(OFFICER_CASES.mayConfirm('ZZH01'));
+  expect(wordsOf(await second.get(breach))).not.toContain(OFFICER_CASES.mayConfirm('ZZH01'));
+  // What is asked is asked once.
+  expect(wordsOf(await second.get(breach)).split(OFFICER_CASES.what)).toHaveLength(2);
+  await step(second, breach, { step: 'withdraw-breach', words: 'Ask the ward first' });
 });
 
 test('a breach takes two people, and nobody says it alone', async () => {
@@ -131,6 +169,8 @@ test('a breach takes two people, and nobody says it alone', async () => {
   expect((await steps()).map((event) => event.step)).toEqual([
     'inquire',
     'propose-breach',
+    'withdraw-breach',
+    'propose-breach',
     'note',
     'confirm-breach',
   ]);
@@ -141,7 +181,7 @@ test('nobody opens or ends a case about their own access', async () => {
   expect(event.text).not.toContain(`action="${CASES}"`);
   // With the form of another access, and the own one put into it.
   const other = hiddenOf(await openEvent(self, 'nurse-2'), CASES);
-  const own = /name="entry" value="([0-9]+)"/.exec((await search(self, 'nurse-1')).text)?.[1] ?? '';
+  const own = entryIn(await search(self, 'nurse-1'));
   const tried = await self.post(CASES, {
     ...other,
     entry: own,
