@@ -14,6 +14,8 @@ export const MESH = {
   well: 'The mailbox in MESH is emptied, and what is to be sent is sent.',
   waits: (received: number, sent: number) =>
     `To be fetched: ${messages(received)}; to be sent: ${messages(sent)}.`,
+  left: (count: number) =>
+    `Left in the mailbox, since they are not for this service as it is set up: ${messages(count)} (cp-flags mesh list --all).`,
   undelivered: (sent: number) => `Sent and not fetched by their recipients yet: ${messages(sent)}.`,
   /** @param why a sentence */
   partly: (why: string) => `${why} Other messages are not delayed; the service is retrying.`,
@@ -41,7 +43,7 @@ export const MESH = {
   ofMessage: (id: string, what: string) => `Message ${id}: ${what}`,
   fetched: (id: string, mailbox: string) => `Message ${id} from ${mailbox} is fetched.`,
   otherWorkflow:
-    'It belongs to a workflow of another service, so it is left in the mailbox for another program. MESH returns it to its sender after five days.',
+    'It belongs to a workflow of another service, so it is left in the mailbox for another program. MESH returns it to its sender after five days. If it is an upload, set MESH_WORKFLOW_ID, or the mailbox in MESH_MAILBOXES_FILE, and restart.',
   otherMailbox: 'It is addressed to another mailbox, so it is left.',
   noSender: 'It does not say from which mailbox it comes, so it is not taken.',
   gone: 'MESH has removed it before it was fetched. MESH informs its sender; ask for it to be sent again.',

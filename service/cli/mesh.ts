@@ -67,9 +67,10 @@ function use<T>(configuration: Configuration, work: (file: MeshFile) => T): T {
 }
 
 export function printMeshStatus(status: NonNullable<ReturnType<typeof meshStatus>>): void {
-  const { ok, detail, unfetched, waiting, undelivered, failed, unclear } = status;
+  const { ok, detail, unfetched, left, waiting, undelivered, failed, unclear } = status;
   const toSeeTo = failed + unclear > 0 ? ` ${MESH.toSeeTo(failed, unclear)}` : '';
   console.log(`MESH: ${ok ? detail : `NOT WELL: ${detail}`}`);
+  if (left > 0) console.log(`  ${MESH.left(left)}`);
   console.log(`  ${MESH.waits(unfetched, waiting)} ${MESH.undelivered(undelivered)}${toSeeTo}`);
 }
 

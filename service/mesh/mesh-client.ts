@@ -71,6 +71,7 @@ export async function openMeshClient(options: MeshClientOptions) {
   const receiving = await makeFolderIn(folder, 'receiving', 0o700);
   const sending = await makeFolderIn(folder, 'sending', 0o700);
   const file = MeshFile.open(folder);
+  file.forgetLeft();
   let failures = 0;
   let pausedUntil = 0;
   /** At the start too, to find out whether MESH lets us in. */

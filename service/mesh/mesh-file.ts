@@ -88,6 +88,8 @@ const countRow = z.object({ state: z.string(), count: z.number() });
 export type MeshCounts = {
   /** Ready to be fetched, or fetched and not yet with the intake. */
   unfetched: number;
+  /** In the mailbox, and not for this service as it is set up. */
+  left: number;
   waiting: number;
   /** Milliseconds since 1970: the oldest that is not with MESH yet. */
   oldestWaiting: number | undefined;
@@ -165,6 +167,11 @@ export class MeshFile {
     return z
       .array(receivedRow)
       .parse(this.#all('SELECT * FROM received WHERE state = ? ORDER BY at, id', state));
+  }
+
+  /** Whether a message is for this service is asked again: its settings may be others by now. */
+  forgetLeft(): void {
+    this.#run("DELETE FROM received WHERE state = 'left'", {});
   }
 
   setReceived(row: Received): void {
@@ -280,6 +287,7 @@ export class MeshFile {
     const [oldest] = untaken;
     return {
       unfetched: received('stored', 'wrong'),
+      left: received('left'),
       waiting: untaken.length,
       oldestWaiting: oldest?.addedAt,
       undelivered: sent('sent'),

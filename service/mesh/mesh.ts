@@ -206,7 +206,7 @@ export function startMesh(options: MeshStartOptions): Mesh {
         return { name, ok: detail === MESH.standby || detail === MESH.starting, detail };
       }
       const state = opened.client.file.state();
-      const { failed, unclear, unfetched, waiting } = found;
+      const { failed, unclear, unfetched, left, waiting } = found;
       const sentences = [
         ...(state?.problem === true ? [state.detail] : []),
         ...(failed + unclear > 0 ? [MESH.toSeeTo(failed, unclear)] : []),
@@ -215,7 +215,11 @@ export function startMesh(options: MeshStartOptions): Mesh {
       return {
         name,
         ok,
-        detail: [...(ok ? [MESH.well] : sentences), MESH.waits(unfetched, waiting)].join(' '),
+        detail: [
+          ...(ok ? [MESH.well] : sentences),
+          MESH.waits(unfetched, waiting),
+          ...(left > 0 ? [MESH.left(left)] : []),
+        ].join(' '),
       };
     },
     get numbers() {

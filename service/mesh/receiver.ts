@@ -257,6 +257,9 @@ export function createReceiver(options: ReceiverOptions) {
       for (const known of file.receivedIn('wrong')) {
         if (!listed.has(known.id)) note(known.id, 'gone', MESH.gone, known);
       }
+      for (const known of file.receivedIn('left')) {
+        if (!listed.has(known.id)) note(known.id, 'gone', '', known);
+      }
     },
   };
 }

@@ -203,6 +203,30 @@ describe('receiving', () => {
     ]);
   });
 
+  test('what was left is fetched once the settings say that it is for this service', async () => {
+    const message = server.put({ data: '<File/>' });
+    const before = await open({ isOurs: () => false });
+    await step(before);
+    expect(message.status).toBe('accepted');
+    expect(before.file.counts()).toMatchObject({ left: 1 });
+    before.close();
+    clients = [];
+    const after = await open();
+    await step(after, 6 * MINUTE);
+    expect(textOf(message.id)).toBe('<File/>');
+    expect(after.file.counts()).toMatchObject({ left: 0 });
+  });
+
+  test('what was left and is in the mailbox no more is not counted as left', async () => {
+    const other = server.put({ headers: { 'mex-workflowid': 'PATHOLOGY' } });
+    const client = await open();
+    await step(client);
+    other.status = 'acknowledged';
+    await step(client, 6 * MINUTE);
+    expect(client.file.counts()).toMatchObject({ left: 0 });
+    expect(said).toHaveLength(1);
+  });
+
   test('a message that does not come as it should is not taken, not acknowledged, and tried again', async () => {
     const wrongs: Record<string, Record<string, string> | number> = {
       'the range of another part': { 'mex-chunk-range': '2:2' },

@@ -117,11 +117,20 @@ describe('a worker with a mailbox', () => {
     expect(await looked.json()).toMatchObject({ outcome: 'not-flagged' });
   });
 
+  const check = async () => {
+    const status = statusSchema.parse(await (await fetch(`${service.baseUrl}/_status`)).json());
+    return status.checks['mesh:mailbox']?.[0];
+  };
+
+  test('says in its status how many messages are left in the mailbox', async () => {
+    server.put({ headers: { 'mex-workflowid': 'PATHOLOGY' } });
+    await until(
+      async () => (await check())?.outcome?.includes('set up: 1 message (') === true,
+      'the message to be counted',
+    );
+  });
+
   test('says in its status that MESH is away, and when it is back', async () => {
-    const check = async () => {
-      const status = statusSchema.parse(await (await fetch(`${service.baseUrl}/_status`)).json());
-      return status.checks['mesh:mailbox']?.[0];
-    };
     await until(async () => (await check())?.status === 'pass', 'the mailbox to be well');
     // One that is not asked again at once, which would only take time.
     server.fault(() => ({ kind: 'answer', status: 418 }));
