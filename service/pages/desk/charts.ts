@@ -17,12 +17,16 @@ export type Chart = {
 
 const WIDTH = 720;
 const HEIGHT = 200;
-const LEFT = 60;
+const LEFT = 72;
 const TOP = 10;
 const BOTTOM = 30;
 const LABELS_AT_MOST = 6;
 const INK = '#212b32';
 const DRAWN = '#005eb8';
+
+/** What is less than this cannot be seen. */
+const BAR_LEAST = 2;
+const DOT_RADIUS = 5;
 
 const round = (value: number): string => String(Math.round(value * 10) / 10);
 
@@ -44,8 +48,9 @@ function axes({ points, text = String }: Chart, { x, y, step, most }: Scale): Ht
   return html`<g fill="${INK}" font-family="Arial, sans-serif" font-size="12">
 <text x="${LEFT - 6}" y="${round(y(most) + 4)}" text-anchor="end">${text(most)}</text>
 <text x="${LEFT - 6}" y="${round(y(0) + 4)}" text-anchor="end">${text(0)}</text>
+<g class="cpf-chart__labels">
 ${points.map(({ label }, i) => i % every === 0 && html`<text x="${round(x(i) + step / 2)}" y="${HEIGHT - 10}" text-anchor="middle">${label}</text>`)}
-</g>
+</g></g>
 <path d="M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH}" fill="none" stroke="${INK}"/>`;
 }
 
@@ -72,28 +77,31 @@ ${marks}
 export function barChart(chart: Chart): Html {
   const scale = scaleOf(chart.points);
   const { x, y, step } = scale;
-  const bars = chart.points.map(
-    ({ value = 0 }, i) =>
-      html`<rect x="${round(x(i) + step * 0.1)}" y="${round(y(value))}" width="${round(step * 0.8)}" height="${round(y(0) - y(value))}" fill="${DRAWN}"/>`,
-  );
+  const bars = chart.points.map(({ value = 0 }, i) => {
+    const height = value === 0 ? 0 : Math.max(BAR_LEAST, y(0) - y(value));
+    return html`<rect x="${round(x(i) + step * 0.1)}" y="${round(y(0) - height)}" width="${round(step * 0.8)}" height="${round(height)}" fill="${DRAWN}"/>`;
+  });
   return drawn(chart, scale, bars);
 }
 
-/** A line through the values, broken where there is none. */
+/** A line through the values, broken where there is none; a value between two that are missing is a dot. */
 export function lineChart(chart: Chart): Html {
   const scale = scaleOf(chart.points);
   const { x, y, step } = scale;
   let path = '';
-  let isDrawing = false;
+  const dots: Html[] = [];
   chart.points.forEach(({ value }, i) => {
-    if (value !== undefined)
-      // A value between two that are missing is a dot.
-      path += `${isDrawing ? 'L' : 'M'}${round(x(i) + step / 2)} ${round(y(value))}${isDrawing ? '' : 'h0'}`;
-    isDrawing = value !== undefined;
+    if (value === undefined) return;
+    const [before, after] = [chart.points[i - 1]?.value, chart.points[i + 1]?.value];
+    const at = [round(x(i) + step / 2), round(y(value))] as const;
+    path += `${before === undefined ? 'M' : 'L'}${at.join(' ')}`;
+    if (before === undefined && after === undefined) {
+      dots.push(html`<circle cx="${at[0]}" cy="${at[1]}" r="${DOT_RADIUS}" fill="${DRAWN}"/>`);
+    }
   });
   return drawn(
     chart,
     scale,
-    html`<path d="${path}" fill="none" stroke="${DRAWN}" stroke-width="2" stroke-linecap="round"/>`,
+    html`<path d="${path}" fill="none" stroke="${DRAWN}" stroke-width="2"/>${dots}`,
   );
 }

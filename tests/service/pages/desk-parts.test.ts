@@ -30,11 +30,36 @@ test.each([
   },
 );
 
-test('a line is broken where there is no value, and a value alone is a dot', () => {
-  const drawn = String(lineChart({ title: 'Look-ups', columns, points }));
+test('a line is broken where there is no value, and a value alone is a dot that can be seen', () => {
+  const values = [4, undefined, 7, 8, undefined, 9];
+  const drawn = String(
+    lineChart({
+      title: 'Look-ups',
+      columns,
+      points: values.map((value, i) => ({ label: `${i}:00`, value })),
+    }),
+  );
   const [, line = ''] = /<path d="(M[^"]*)" fill="none" stroke="#005eb8"/.exec(drawn) ?? [];
-  expect(line.match(/M/g)).toHaveLength(2);
-  expect(line.match(/h0/g)).toHaveLength(2);
+  expect(line.match(/M/g)).toHaveLength(3);
+  expect(line.match(/L/g)).toHaveLength(1);
+  const dots = [...drawn.matchAll(/<circle[^>]* r="(\d+)"/g)].map(([, radius]) => Number(radius));
+  expect(dots).toHaveLength(2);
+  for (const radius of dots) expect(radius).toBeGreaterThanOrEqual(4);
+});
+
+test('a bar of one beside one of ten thousand can be seen, and one of none is not drawn', () => {
+  const drawn = String(
+    barChart({
+      title: 'Look-ups',
+      columns,
+      points: [10_000, 1, 0].map((value) => ({ label: '', value })),
+    }),
+  );
+  const [, one, none] = [...drawn.matchAll(/<rect[^>]* height="([\d.]+)"/g)].map(([, height]) =>
+    Number(height),
+  );
+  expect(one).toBeGreaterThanOrEqual(2);
+  expect(none).toBe(0);
 });
 
 test('a chart of nothing, or of zeros, can be drawn', () => {

@@ -85,6 +85,12 @@ describe.skipIf(executable === undefined)('in a browser', () => {
         'for (const each of document.querySelectorAll("details")) each.open = true',
       );
       await expectAccessible(page);
+      // Of a chart that scrolls only the first half hour would be seen.
+      const charts = '.cpf-figure .cpf-scroll:has(> svg)';
+      const hidden = await page.evaluate(
+        `[...document.querySelectorAll('${charts}')].map((each) => each.scrollWidth - each.clientWidth)`,
+      );
+      expect(hidden).toEqual(href === '/operator' ? [0, 0, 0, 0] : []);
     }
     expect(complaints).toEqual([]);
     await close();
