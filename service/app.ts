@@ -41,7 +41,7 @@ export function createApp(
     const allow = allowed.get(routeOf(path));
     const code = allow === undefined ? 'not-found' : 'method-not-allowed';
     const { incoming } = c.env;
-    const shown = allow === undefined && !isFhir(path) ? page?.(c) : undefined;
+    const shown = isFhir(path) ? undefined : page?.(c, allow !== undefined);
     if (shown !== undefined) return shown;
     const method = allow === undefined ? {} : { allow };
     return hasFhir && isFhir(path)

@@ -18,5 +18,8 @@ export type MountedRoute = {
   handler: Handler;
 };
 
-/** What is shown at an address that is not there; `undefined` for a program, which is given a problem. */
-export type NotFound = (c: RouteContext) => Response | undefined;
+/**
+ * What is shown at an address that is not there, or is there for other methods; `undefined` for a program, which is
+ * given a problem.
+ */
+export type NotFound = (c: RouteContext, isThere: boolean) => Response | undefined;

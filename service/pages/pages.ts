@@ -4,7 +4,9 @@ import { preferredType } from '../http/accept.ts';
 import { problemResponse } from '../http/problem.ts';
 import { readRequestIds } from '../http/request-ids.ts';
 import type { Handler, MountedRoute, NotFound, RouteContext } from '../http/route.ts';
+import { allowedMethods } from '../routes/route.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
+import { createRouteNames } from '../telemetry/requests.ts';
 import { createCouncilsPage } from './councils/councils.ts';
 import type { CouncilNumbers } from './councils/numbers.ts';
 import { homeOf } from './desk/desks.ts';
@@ -46,7 +48,10 @@ export const PAGES: readonly PageRoute[] = [
   page('GET', '/sign-in/:provider', 'beginSignIn'),
   page('GET', '/sign-in/:provider/back', 'finishSignIn'),
   page('GET', '/sign-in/:provider/keys', 'clientKeys'),
-  page('POST', '/sign-in/:provider/logged-out', 'loggedOut'),
+  {
+    operation: { method: 'POST', path: '/sign-in/:provider/logged-out', letsIn: 'provider' },
+    answeredBy: 'loggedOut',
+  },
   page('POST', '/sign-out', 'signOut'),
   page('GET', '/look-up', 'lookUpForm'),
   page('POST', '/look-up', 'lookUp'),
@@ -144,11 +149,29 @@ export const absentPages = (pages: readonly Pick<MountedRoute, 'operation'>[]): 
     handler: (c) => problemResponse('not-found', readRequestIds(c.env.incoming)),
   }));
 
-/** What a browser is shown at an address that is not there; `undefined` for a program. */
-export const createNotFound =
-  ({ frame, isOn }: Pick<PagesDependencies, 'frame' | 'isOn'>): NotFound =>
-  (c) =>
-    isOn() && wantsPage(c) ? frame(notFoundPage()) : undefined;
+/**
+ * What a browser is shown at an address that is not there; `undefined` for a program. One that opens the address of a
+ * form, as from its history, is taken to the nearest page above it.
+ */
+export function createNotFound(
+  { frame, isOn }: Pick<PagesDependencies, 'frame' | 'isOn'>,
+  pages: readonly Pick<MountedRoute, 'operation'>[],
+): NotFound {
+  const own = pages.filter(({ operation }) => operation.letsIn !== 'provider');
+  const methods = allowedMethods(own);
+  const routeOf = createRouteNames([...methods.keys()]);
+  const canRead = (path: string): boolean => methods.get(routeOf(path))?.includes('GET') ?? false;
+  function pageAbove(path: string): string {
+    const above = path.slice(0, path.lastIndexOf('/'));
+    return above === '' || canRead(above) ? above || '/' : pageAbove(above);
+  }
+  return (c, isThere) => {
+    if (!isOn() || !wantsPage(c)) return undefined;
+    if (!isThere) return frame(notFoundPage());
+    const { method, path } = c.req;
+    return method === 'GET' && methods.has(routeOf(path)) ? redirect(pageAbove(path)) : undefined;
+  };
+}
 
 /** The pages of a running service; where there are none, their addresses are like any other that is not there. */
 export function createPages(dependencies: PagesDependencies): {

@@ -29,7 +29,9 @@ export const mount = <Dependencies>(
   routes.map(({ operation, handler }) => ({ operation, handler: handler(dependencies) }));
 
 /** The methods of each address, as the Allow header names them. A HEAD is answered where no token is asked for. */
-export function allowedMethods(routes: readonly MountedRoute[]): ReadonlyMap<string, string> {
+export function allowedMethods(
+  routes: readonly Pick<MountedRoute, 'operation'>[],
+): ReadonlyMap<string, string> {
   const allowed = new Map<string, string>();
   for (const { operation } of routes) {
     const { method, path, letsIn, optionsAt = [] } = operation;

@@ -22,6 +22,9 @@ type Started = {
   notFound?: NotFound;
 };
 
+/** A process that serves both kinds has one answer for addresses that are not there. */
+const ALL_PAGES = [...PAGES, ...DESK_PAGES];
+
 /** The pages that a child is looked up on, by the same parts as the API's lookups. */
 export async function startPages(
   { configuration, log, add }: StartContext,
@@ -34,7 +37,7 @@ export async function startPages(
   const { PASTED_LISTS_A_DAY: listsADay } = configuration;
   const { stop, routes } = createPages({ ...lookups, ...browsers, listsADay, councils });
   add(stop);
-  return { routes, notFound: createNotFound(browsers) };
+  return { routes, notFound: createNotFound(browsers, ALL_PAGES) };
 }
 
 /** The pages of councils, officers and operators, by the same parts as the API's routes of their systems. */
@@ -64,6 +67,6 @@ export async function startDesks(
       heldDays: configuration.HELD_DAYS,
       notifiedEveryMs: () => notifiedEveryMs(configuration, browsers.isDemo() ? 'demo' : 'live'),
     }),
-    notFound: createNotFound(browsers),
+    notFound: createNotFound(browsers, ALL_PAGES),
   };
 }

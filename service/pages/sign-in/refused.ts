@@ -108,6 +108,13 @@ ${row(rows.authenticationAssurance, sent && (sent.authenticationAssurance ?? row
 </dl>`;
 }
 
+const signInFirst = html`<p>${buttonLink('/sign-in', W.tryAgain)}</p>
+<p>${SIGN_IN.cannot} ${link('/councils', FRAME.councils)}</p>`;
+
+/** Of somebody whom no sign-in for the same work lets in. */
+const ringFirst = html`<p>${buttonLink('/councils', FRAME.councils)}</p>
+<p>${buttonLink('/sign-in', W.tryAgain, true)}</p>`;
+
 /**
  * The page that says why somebody is not let in, what was sent of them, and whom to ask.
  *
@@ -131,7 +138,6 @@ export function refusedPage(
     }
 ${paragraph(says)}
 ${sentList(provider, person)}
-<p>${buttonLink('/sign-in', W.tryAgain)}</p>
-<p>${SIGN_IN.cannot} ${link('/councils', FRAME.councils)}</p>`,
+${why === 'not-care' ? ringFirst : signInFirst}`,
   };
 }

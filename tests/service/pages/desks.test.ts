@@ -7,6 +7,7 @@ import { COUNCIL } from '#schemas/wording/council.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { startService } from '#service/main.ts';
 import { DESK_PAGES } from '#service/pages/desk-pages.ts';
+import { PAGES as OTHER_PAGES } from '#service/pages/pages.ts';
 import { createLog } from '#service/telemetry/log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { visitorAs } from '../../support/desk.ts';
@@ -166,6 +167,33 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 
 const visitorOf = (person: Person): Visitor => visitors.get(person) as Visitor;
+
+test('a browser that opens the address of a form, as from its history, gets to the page it was on, and a program a problem', async () => {
+  const forms = [...OTHER_PAGES, ...DESK_PAGES].map(({ operation }) => operation);
+  const reads = new Set(forms.filter(({ method }) => method === 'GET').map(({ path }) => path));
+  const only = forms.filter(({ method, path }) => method === 'POST' && !reads.has(path));
+  expect(only.length).toBeGreaterThan(10);
+  const visitor = createVisitor(service.baseUrl);
+  for (const { path, letsIn } of only) {
+    const address = path.replaceAll(/:[^/]+/g, 'x1');
+    const got = await visitor.get(address);
+    const program = await fetch(new URL(address, service.baseUrl));
+    expect([path, program.status, program.headers.get('allow')]).toEqual([path, 405, 'POST']);
+    if (letsIn === 'provider') {
+      expect([path, got.status]).toEqual([path, 405]);
+      continue;
+    }
+    expect([path, got.status]).toEqual([path, 303]);
+    const to = got.headers.get('location') ?? '';
+    expect([path, [...reads].some((each) => each.replaceAll(/:[^/]+/g, 'x1') === to)]).toEqual([
+      path,
+      true,
+    ]);
+    expect(address.startsWith(to)).toBe(true);
+  }
+  expect((await visitor.get('/sign-out')).headers.get('location')).toBe('/');
+  expect((await visitor.get('/look-up/attendance')).headers.get('location')).toBe('/look-up');
+});
 
 test('every page of a desk is in the table of who may open it', () => {
   const served = DESK_PAGES.map(({ operation: { method, path } }) => `${method} ${path}`);

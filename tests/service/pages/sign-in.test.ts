@@ -246,6 +246,15 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
+  test('whose organisation cannot look up flags is shown whom to ring before how to sign in again', () => {
+    const person = { name: 'Nora Nurse', user: 'nurse-1', role: role('1', ['B0107'], 'ZZS01') };
+    const text = String(refusedPage('not-care', 'NHS Care Identity', person).content);
+    expect(text).toMatch(
+      /class="nhsuk-button" href="\/councils"[\s\S]*class="nhsuk-button nhsuk-button--secondary" href="\/sign-in"/,
+    );
+    expect(text).not.toContain(SIGN_IN.cannot);
+  });
+
   test('an organisation that is not registered, which only a demo lets in', () => {
     const person = { name: 'Nora Nurse', user: 'nurse-1', role: role('1', ['B0107'], 'ZZZ99') };
     const why = signInRefusalOf('organisation-not-registered') ?? 'role';
