@@ -5,6 +5,7 @@ export const COLUMNS = {
   title: 'Columns of your CSV',
   lead: 'If the export from your case system has different headings from ours, say here once which column is which. All your CSV files are then read in this way, however you send them. You do not need this for Spine XML.',
   now: 'How your files are read now',
+  headingsCaption: 'Headings',
   own: 'By this service’s own headings.',
   columns: ['Here', 'In your file'],
   values: 'Plan types',
@@ -24,7 +25,8 @@ export const COLUMNS = {
   pick: 'choose a heading',
   notKept: 'not in the file',
   typesTitle: 'What your file calls plans',
-  typesLead: 'Choose what each one means. Rows with a kind of plan that you leave out are refused.',
+  typesLead:
+    'Choose what each one means, and check what is chosen already. Rows with a kind of plan that you leave out are refused.',
   leaveOut: 'none of these: refuse these rows',
   save: 'Save this and show what the file would do',
   again: 'You chose another column. Choose what each of its values means',

@@ -50,6 +50,8 @@ export const UPLOAD = {
   submit: 'Show what it would do',
   choose: 'Choose a file',
   empty: 'The file you chose is empty',
+  createdAtWrong:
+    'We cannot read when the file was made. Give a day and a time, for example 27/11/2026 21:30',
   sequenceWrong: 'The number of the file must be digits only',
   rowCountWrong: 'The number of rows must be digits only',
   tooLarge: (mib: number) => `The file must be at most ${mib} MiB. Send it in parts`,

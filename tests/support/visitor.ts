@@ -104,6 +104,16 @@ export function hiddenOf(
   return { form: '', token: '', ...found };
 }
 
+/** Captions of tables that say again what a heading of the page says. */
+export function doubledHeadings({ text }: Visit): string[] {
+  const all = (tag: string): string[] =>
+    [...text.matchAll(new RegExp(`<${tag}[^>]*>([^]*?)</${tag}`, 'g'))].map(([, inside = '']) =>
+      words(inside),
+    );
+  const headings = new Set([...all('h1'), ...all('h2')]);
+  return all('caption').filter((caption) => headings.has(caption));
+}
+
 /** What a page says, without its markup. */
 export const wordsOf = ({ text }: Pick<Visit, 'text'>): string =>
   words(text.replace(/<head>[\s\S]*<\/head>/, ''));

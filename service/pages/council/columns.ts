@@ -4,6 +4,7 @@ import {
   type CsvColumn,
   examplesOf,
   type FileStart,
+  planTypeNamed,
   planValues,
   proposeColumns,
   readStart,
@@ -57,7 +58,7 @@ function mappingText({ columns, planTypes: types, linesAbove }: ColumnMapping): 
   const plans = Object.entries(types);
   if (entries.length === 0 && plans.length === 0) return paragraph(COLUMNS.own);
   return html`${table(
-    COLUMNS.now,
+    COLUMNS.headingsCaption,
     COLUMNS.columns,
     entries.map(([name, text]) => [name, html`<bdi>${text}</bdi>`]),
   )}
@@ -134,7 +135,7 @@ ${values.map((value, place) => {
   const field = `type-${place}`;
   const options = planTypes.map((type) => ({ value: type, text: PLAN_TYPES[type].label }));
   return select(field, value, [{ value: '', text: COLUMNS.leaveOut }, ...options], {
-    chosen: chosen(field),
+    chosen: chosen(field) ?? planTypeNamed(value),
     errors,
   });
 })}`;

@@ -25,12 +25,13 @@ import { guardedCouncil } from './guarded-council.ts';
 import {
   auditedOutcomeText,
   downloads,
+  isKept,
   notDone,
   outcomeDetails,
   outcomeText,
   pageOf,
 } from './outcome.ts';
-import { HISTORY_PATH, UPLOAD_PATH } from './upload-view.ts';
+import { filePath, HISTORY_PATH, UPLOAD_PATH } from './upload-view.ts';
 
 export type CouncilHistoryDependencies = DeskDependencies & {
   store: Pick<Store, 'intakeState' | 'fileOf'>;
@@ -40,7 +41,6 @@ export type CouncilHistoryDependencies = DeskDependencies & {
 
 const ON_A_PAGE = 25;
 const letsIn = 'authority';
-const filePath = (sequence: number): string => `${HISTORY_PATH}/${sequence}`;
 
 /** What the audit has of a file. */
 const listedFile = z.object({
@@ -56,11 +56,10 @@ const listedFile = z.object({
 
 function rowOf(event: ShownEvent) {
   const { at, sequence, ...outcome } = listedFile.parse(event);
-  const isKept = outcome.held === true || outcome.code === 'CPF02' || outcome.code === 'CPF03';
   const number = sequence < 0 ? undefined : sequence;
   return [
     timeOfYearText(Date.parse(at)),
-    number !== undefined && isKept ? link(filePath(number), String(number)) : number,
+    number !== undefined && isKept(outcome) ? link(filePath(number), String(number)) : number,
     auditedOutcomeText(outcome),
     outcome.accepted,
     outcome.refused,

@@ -153,6 +153,15 @@ ${refusedTable(acknowledgement, findings)}
 ${remarks(acknowledgement)}`;
 }
 
+/** Whether an answer is kept: only of a file that used its number, or of which something waits. */
+export const isKept = ({
+  code,
+  held,
+}: {
+  code?: FileCode | undefined;
+  held?: object | true | undefined;
+}): boolean => code === 'CPF02' || code === 'CPF03' || held !== undefined;
+
 /** Links to an answer as files, in every format that its sender gets. */
 export const downloads = (acknowledgement: Acknowledgement, base: string): Html =>
   html`<h2 class="nhsuk-heading-m">${OUTCOME.download}</h2>

@@ -17,6 +17,8 @@ import { numberRemarks, reasonList } from './outcome.ts';
 
 export const UPLOAD_PATH = '/council/upload';
 export const HISTORY_PATH = '/council/history';
+/** Where the answer to a file is. */
+export const filePath = (sequence: number): string => `${HISTORY_PATH}/${sequence}`;
 const MIB = 1_048_576;
 
 export type UploadForm = {

@@ -1,3 +1,4 @@
+import { readInstant } from '#loaders/formats/common/dates.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { isoOfTyped } from '#schemas/typed-time.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
@@ -14,8 +15,9 @@ import { errorSummary, type FieldError, heading, paragraph } from '../html/parts
 import { type Fields, readForm } from '../session/forms.ts';
 import { receiveFile } from './file-form.ts';
 import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
-import { notDone, outcomeDetails, outcomeText, pageOf } from './outcome.ts';
+import { downloads, isKept, notDone, outcomeDetails, outcomeText, pageOf } from './outcome.ts';
 import {
+  filePath,
   HISTORY_PATH,
   onward,
   progressView,
@@ -75,10 +77,14 @@ export function readDescription(fields: Fields): Described {
     return {};
   };
   const { createdAt, full } = typed;
+  const made = createdAt === undefined ? undefined : isoOfTyped(createdAt);
+  if (made !== undefined && readInstant(made) === undefined) {
+    errors.push({ field: 'createdAt', text: UPLOAD.createdAtWrong });
+  }
   const metadata = {
     ...whole('sequence', 15, UPLOAD.sequenceWrong),
     ...whole('rowCount', 9, UPLOAD.rowCountWrong),
-    ...(createdAt !== undefined && { createdAt: isoOfTyped(createdAt).slice(0, 40) }),
+    ...(made !== undefined && { createdAt: made }),
     ...(full === 'true' && { full: true }),
   };
   return errors.length > 0
@@ -287,7 +293,7 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         const title = outcomeText(acknowledgement);
         return at.page({
           title,
-          content: html`${heading(title)}${notDone(acknowledgement)}${detailsOf(c, acknowledgement)}${onward()}`,
+          content: html`${heading(title)}${notDone(acknowledgement)}${isKept(acknowledgement) && downloads(acknowledgement, filePath(acknowledgement.sequence))}${detailsOf(c, acknowledgement)}${onward()}`,
         });
       }
       case 'changed':

@@ -75,7 +75,6 @@ export const councilWithdrawals: Mountable<WithdrawalsDependencies> = {
         title: WITHDRAWALS.title,
         content: html`${heading(WITHDRAWALS.title)}${paragraph(WITHDRAWALS.lead)}
 <p>${buttonLink(BEGIN, WITHDRAWALS.begin)}</p>
-<h2 class="nhsuk-heading-m">${WITHDRAWALS.list}</h2>
 ${
   all.length === 0
     ? paragraph(WITHDRAWALS.none)

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   examplesOf,
   masked,
+  planTypeNamed,
   planValues,
   proposeColumns,
   readStart,
@@ -125,4 +126,19 @@ test('plans are listed by what the file calls them, unless it is no such column'
   expect(planValues(startOf(EXPORT), 4)).toEqual(['CLA - s20']);
   const many = ['a,b,c,d,plan', ...Array.from({ length: 31 }, (_, n) => `1,2,3,4,Name ${n}`)];
   expect(planValues(startOf(many.join('\n')), 4)).toBeUndefined();
+});
+
+test.each([
+  ['Child Protection', 'child-protection-plan'],
+  ['CP Plan', 'child-protection-plan'],
+  ['Unborn Child Protection Plan', 'unborn-child-protection-plan'],
+  ['CLA - s20', 'looked-after-child'],
+  ['Looked After Child', 'looked-after-child'],
+  ['Child Protection enquiry', undefined],
+  ['Child Protection (closed)', undefined],
+  ['Previously looked after', undefined],
+  ['CIN', undefined],
+  ['', undefined],
+])('of “%s” no more is proposed than its name says', (text, type) => {
+  expect(planTypeNamed(text)).toBe(type);
 });

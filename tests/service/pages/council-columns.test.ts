@@ -6,7 +6,13 @@ import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 import { ods } from '../../support/upload-loading.ts';
-import { hiddenOf, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
+import {
+  doubledHeadings,
+  hiddenOf,
+  type Visit,
+  type Visitor,
+  wordsOf,
+} from '../../support/visitor.ts';
 
 const PATH = '/council/columns';
 const REASON = 'our export has headings of its own';
@@ -113,6 +119,7 @@ test('a file’s own headings are proposed, chosen and kept, and what the file w
   expect(await mappingOf()).toEqual(mapping);
 
   const first = await ours.get(PATH);
+  expect(doubledHeadings(first)).toEqual([]);
   expect(wordsOf(first)).toContain('NHS No.');
   const reset = await ours.post(`${PATH}/reset`, {
     ...hiddenOf(first, `${PATH}/reset`),
@@ -144,6 +151,19 @@ test('what the file does not say of itself is asked for, so that its data looks 
   expect(wordsOf(named)).not.toContain(UPLOAD.createdAt);
   const shown = await preview({ sequence: '', createdAt: '', rowCount: '' }, named);
   expect(wordsOf(shown)).toContain('Made21:30 on 26 November 2026');
+});
+
+test('a kind of plan that its name says is proposed, and every other row is refused until one is chosen', async () => {
+  const rows = ['Child Protection', 'LAC - s20', 'CIN'].map(
+    (kind, n) => `P-${n},${testNumber(n + 1)},A,05/03/2019,${kind},14/09/2026,`,
+  );
+  const [, header = ''] = EXPORT.split('\n');
+  const fields = fieldsOf(await choose(ours, `${[header, ...rows].join('\n')}\n`));
+  expect([fields['type-0'], fields['type-1'], fields['type-2']]).toEqual([
+    'child-protection-plan',
+    'looked-after-child',
+    '',
+  ]);
 });
 
 test('what is chosen wrongly is said at its field, and nothing is kept', async () => {

@@ -5,7 +5,13 @@ import { DESK } from '#schemas/wording/desk.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 import { ods } from '../../support/upload-loading.ts';
-import { hiddenOf, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
+import {
+  doubledHeadings,
+  hiddenOf,
+  type Visit,
+  type Visitor,
+  wordsOf,
+} from '../../support/visitor.ts';
 
 const OURS: OdsCode = ods('ZZ101');
 const REASON = 'the duty desk has moved';
@@ -48,6 +54,7 @@ test('a change is shown back, counts once it is confirmed, and is on record with
   const before = (await events(OURS)).length;
   const page = await check(ours, { emergency: '020 7946 0188', hours: 'Mon-Fri 08:45-17:15' });
   expect([page.status, page.heading]).toEqual([200, NUMBERS.confirm]);
+  expect(doubledHeadings(page)).toEqual([]);
   expect(wordsOf(page)).toContain('020 7946 0199020 7946 0188');
   expect((await service.store.authority(OURS))?.emergencyDutyTeamPhone).toBe('02079460199');
   expect((await events(OURS)).length).toBe(before);

@@ -266,6 +266,16 @@ test('an end that a newer file keeps from being done is said before and after, w
   expect(wordsOf(alone)).not.toContain(UPLOAD.shownNothing);
 });
 
+test('the answer to a file can be saved where it is first shown', async () => {
+  const code = await newCouncil();
+  const page = await loaded(fileOf(code, 4, [planOf(1)]));
+  for (const format of ['csv', 'xml', 'txt', 'json']) {
+    const path = `/council/history/4/${format}`;
+    expect(page.text).toContain(`href="${path}"`);
+    expect((await officer.get(path)).status).toBe(200);
+  }
+});
+
 test('a CSV gets by fields of the form what its name does not say', async () => {
   const code = await newCouncil([planOf(1)]);
   const csv = fileCsv({ records: [planOf(1), planOf(2)] });
@@ -281,9 +291,17 @@ test('a CSV gets by fields of the form what its name does not say', async () => 
   expect((await loaded(csv, { name: 'export.csv', fields })).heading).toBe(UPLOAD.answered.CPF02);
   const named = await loaded(csv, { name: `${code}-3-202611272200-2.csv` });
   expect(named.heading).toBe(UPLOAD.answered.CPF02);
-  for (const wrong of [{ sequence: '-1' }, { sequence: '1'.repeat(16) }, { rowCount: 'two' }]) {
+  for (const wrong of [
+    { sequence: '-1' },
+    { sequence: '1'.repeat(16) },
+    { rowCount: 'two' },
+    { createdAt: 'yesterday' },
+    { createdAt: '31/11/2026 21:30' },
+  ]) {
     const visit = await choose(csv, { name: 'export.csv', fields: wrong });
     expect([visit.status, visit.heading]).toEqual([400, UPLOAD.title]);
+    // It was given: what is said is that it cannot be read, with an example.
+    expect(wordsOf(visit).includes(UPLOAD.createdAtWrong)).toBe('createdAt' in wrong);
   }
 });
 
