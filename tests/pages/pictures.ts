@@ -7,11 +7,17 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
-import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
+import { SAMPLE_AUTHORITIES, SAMPLE_PEOPLE } from '#schemas/sample.ts';
+import { UPLOAD } from '#schemas/wording/council.ts';
+import { DESK } from '#schemas/wording/desk.ts';
+import { OFFICER, OFFICER_SEAL } from '#schemas/wording/officer.ts';
+import { WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import { findBrowser, NO_BROWSER, openPage, startBrowser } from '../support/browser.ts';
 import { lookUp, signInAs } from '../support/pages.ts';
 import { root, startServing } from '../support/processes.ts';
+import { day } from '../support/rows.ts';
 import { testFolder } from '../support/service.ts';
+import { fileCsv, person, planOf } from '../support/upload-model.ts';
 
 const executable = findBrowser();
 if (executable === undefined) throw new Error(NO_BROWSER);
@@ -23,20 +29,26 @@ const service = await startServing(['--demo'], { DATA_DIR: dataDir, PASTED_LISTS
 const browser = await startBrowser(executable);
 const { baseUrl } = service;
 
-/** Of the whole page, in a format that keeps words sharp in a third of a PNG's size. */
-async function pictureOf(page: Page): Promise<Buffer> {
+/** Of the page, down to a height, in a format that keeps words sharp in a third of a PNG's size. */
+async function pictureOf(page: Page, most: number): Promise<Buffer> {
   const browserSession = await page.context().newCDPSession(page);
   const { cssContentSize } = await browserSession.send('Page.getLayoutMetrics');
   const { data } = await browserSession.send('Page.captureScreenshot', {
     format: 'webp',
     quality: 24,
     captureBeyondViewport: true,
-    clip: { ...cssContentSize, scale: 1 },
+    clip: { ...cssContentSize, height: Math.min(most, cssContentSize.height), scale: 1 },
   });
   return Buffer.from(data, 'base64');
 }
 
-type Picture = { name: string; take: (page: Page) => Promise<void>; width?: number };
+type Picture = {
+  name: string;
+  take: (page: Page) => Promise<void>;
+  width?: number;
+  /** Of a long page no more than this is taken. */
+  height?: number;
+};
 
 const looked = (
   name: string,
@@ -46,6 +58,31 @@ const looked = (
   name,
   take: (page) => lookUp(page, baseUrl, { nhsNumber: SAMPLE_PEOPLE[person].nhsNumber, ...typed }),
 });
+
+/** A page of people at a desk, on a screen as they have. */
+const desk = (name: string, who: string, take: Picture['take']): Picture => ({
+  name,
+  width: 1000,
+  height: 900,
+  async take(page) {
+    await signInAs(page, baseUrl, who);
+    await take(page);
+  },
+});
+
+/** A file of the demo's council, with a plan that has ended and a record that cannot be used. */
+function councilFile(): { name: string; mimeType: string; buffer: Buffer } {
+  const records = [
+    planOf(8_101),
+    planOf(8_102, { endDate: day('2026-11-20') }),
+    { ...planOf(8_103), child: person(8_103, { nhsNumber: '9991000012' }) },
+  ];
+  return {
+    name: `${SAMPLE_AUTHORITIES[0]?.code}-2-202611262130-${records.length}.csv`,
+    mimeType: 'text/csv',
+    buffer: Buffer.from(fileCsv({ records })),
+  };
+}
 
 const PICTURES: readonly Picture[] = [
   { name: 'sign-in', take: async (page) => void (await page.goto(`${baseUrl}/sign-in`)) },
@@ -141,17 +178,48 @@ const PICTURES: readonly Picture[] = [
     },
   },
   { name: 'councils', take: async (page) => void (await page.goto(`${baseUrl}/councils`)) },
+  desk('council', 'Carys Demo', async (page) => void (await page.goto(`${baseUrl}/council`))),
+  desk('council-file', 'Carys Demo', async (page) => {
+    await page.goto(`${baseUrl}/council/upload`);
+    await page.getByLabel(UPLOAD.file, { exact: true }).setInputFiles(councilFile());
+    await page.getByRole('button', { name: UPLOAD.submit }).click();
+    await page.getByRole('heading', { level: 1, name: UPLOAD.shown }).waitFor();
+  }),
+  desk('council-looks', 'Carys Demo', async (page) => {
+    // Looks are listed once they are sealed and notified.
+    for (let rows = 0; rows === 0; rows = await page.getByRole('table').count()) {
+      await page.goto(`${baseUrl}/council/looks`);
+    }
+  }),
+  desk('council-withdrawal', 'Carys Demo', async (page) => {
+    await page.goto(`${baseUrl}/council/withdraw`);
+    await page.getByLabel(WITHDRAWALS.number).fill(SAMPLE_PEOPLE.onPlan.nhsNumber);
+    await page.getByRole('button', { name: WITHDRAWALS.find }).click();
+    await page.getByRole('radio').first().check();
+  }),
+  desk('officer-search', 'Esi Demo', async (page) => {
+    await page.getByLabel(OFFICER.fields.number).fill(SAMPLE_PEOPLE.onPlan.nhsNumber);
+    await page.getByLabel(DESK.reason).fill('Review of accesses, request 12');
+    await page.getByRole('button', { name: OFFICER.submit }).click();
+    await page.getByRole('heading', { level: 1, name: OFFICER.results }).waitFor();
+  }),
+  desk('officer-record', 'Esi Demo', async (page) => {
+    await page.goto(`${baseUrl}/officer/seal`);
+    await page.getByRole('button', { name: OFFICER_SEAL.start }).click();
+    await page.getByText('Nothing was changed.').waitFor();
+  }),
+  desk('operator', 'Farid Demo', async (page) => void (await page.goto(`${baseUrl}/operator`))),
   { ...looked('narrow-protection-plan', 'onPlan'), width: 320 },
   { ...looked('narrow-no-plan-some-behind', 'notHeldWhileBehind'), width: 320 },
 ];
 
 try {
-  for (const { name, take, width = 560 } of PICTURES) {
+  for (const { name, take, width = 560, height = Infinity } of PICTURES) {
     const { page, close } = await openPage(browser, { viewport: { width, height: 700 } });
     await signInAs(page, baseUrl);
     await take(page);
     await page.waitForLoadState('networkidle');
-    await writeFile(join(folder, `${name}.webp`), await pictureOf(page));
+    await writeFile(join(folder, `${name}.webp`), await pictureOf(page, height));
     await close();
   }
 } finally {
