@@ -19,6 +19,7 @@ import {
   type MailboxLease,
   takeMailbox,
 } from './locks/authority-lock.ts';
+import { workerKeys } from './locks/worker-lease.ts';
 import { markNumber, type NumberState, setNotInUse } from './rows/not-in-use.ts';
 import { createRowCalls } from './rows/row-calls.ts';
 import { createScan } from './rows/scan.ts';
@@ -48,8 +49,8 @@ export function createStore(redis: Redis, anchor: Anchor) {
 
   return {
     loadFunctions: (): Promise<void> => loadFunctions(redis),
-    /** True where the Redis holds nothing at all. */
-    isEmpty: async (): Promise<boolean> => (await redis.dbsize()) === 0,
+    /** True where the Redis holds nothing besides who the worker is. */
+    isEmpty: async (): Promise<boolean> => (await redis.dbsize()) === (await workerKeys(redis)),
     isOpen: (): Promise<boolean> => isOpen(redis),
     /** The dataset held; `undefined` where the Redis holds none. */
     dataset: async (): Promise<Dataset | undefined> => (await readDataset(redis))?.dataset,

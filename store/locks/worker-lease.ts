@@ -28,6 +28,10 @@ export type WorkerLease = {
 export const workedEpoch = async (redis: Redis): Promise<number> =>
   Number((await redis.get(keys.workerAtWork)) ?? 0);
 
+/** How many keys say who the worker is. They are there before any dataset is. */
+export const workerKeys = (redis: Redis): Promise<number> =>
+  redis.exists(keys.workerLock, keys.workerFence, keys.workerAtWork);
+
 /** From now on this one is at work. */
 export async function beginWork(redis: Redis, epoch: number): Promise<void> {
   await redis.set(keys.workerAtWork, epoch);

@@ -8,6 +8,8 @@ import { openRedis } from '#service/start/redis.ts';
 import { createLog } from '#service/telemetry/log.ts';
 import { createTelemetry } from '#service/telemetry/telemetry.ts';
 import { keys } from '#store/keys.ts';
+import { createStore } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
 import { startRedisServer, type TestRedisServer } from '../../support/redis-server.ts';
 import { testFolder, until } from '../../support/service.ts';
 
@@ -74,4 +76,21 @@ test('a worker that lacks something stands by, and keeps the last one from nothi
 
   another.stop.abort();
   await expect(another.turn).rejects.toThrow(StoppedStandingBy);
+});
+
+test('a Redis in which a worker waits for the first dataset is as good as an empty one, and one with anything else is not', async () => {
+  server = await startRedisServer();
+  steps.push(() => server.stop());
+  const folder = await testFolder();
+  const copy = join(folder, 'copy');
+  mkdirSync(copy);
+  const waiting = await wait(join(folder, 'data'), copy);
+  await waiting.turn;
+  const anchor = Anchor.open(join(folder, 'anchor'));
+  steps.push(() => anchor.close());
+  const store = createStore(server.admin, anchor);
+  expect(await server.admin.dbsize()).toBeGreaterThan(0);
+  expect(await store.isEmpty()).toBe(true);
+  await server.admin.set('another', '1');
+  expect(await store.isEmpty()).toBe(false);
 });
