@@ -58,6 +58,8 @@ const PAGES_AT_MOST = 200;
 /** A poll may come early by chance, and must not come before its time. */
 const SPREAD = 0.1;
 const TOLD_EVERY_MS = 10_000;
+/** A smaller step back only makes waits longer by as much. */
+const CLOCK_STEP_MS = 60_000;
 
 /**
  * The client of one mailbox. Each step does what is due: it sends, polls and shakes hands; each in its own time.
@@ -82,7 +84,8 @@ export async function openMeshClient(options: MeshClientOptions) {
   let ofOutbox = '';
   let toldState = '';
   let toldAt = 0;
-  let nextPollAt = file.times().polledAt + pollMs;
+  let nextPollAt = Math.min(file.times().polledAt, clock()) + pollMs;
+  let steppedAt = 0;
 
   const told = new Set<string>();
   function tellOnce(sentence: string): void {
@@ -234,6 +237,9 @@ export async function openMeshClient(options: MeshClientOptions) {
     async step(): Promise<void> {
       ofOutbox = await collected();
       const now = clock();
+      // The clock was put back: what was to be done by the former time is done now.
+      if (now < steppedAt - CLOCK_STEP_MS) [nextPollAt, nextHandshakeAt, pausedUntil] = [0, 0, 0];
+      steppedAt = now;
       const due = now >= Math.min(nextPollAt, nextHandshakeAt) || file.due(now, 1).length > 0;
       if (due && now >= pausedUntil) await tryRound();
       tellState();

@@ -231,7 +231,11 @@ export function createReceiver(options: ReceiverOptions) {
     async receive(id: string): Promise<void> {
       let known = file.received(id);
       if (known?.state === 'left') return;
-      if (known?.state === 'wrong' && known.notBefore > clock()) return;
+      if (known?.state === 'wrong') {
+        const waitMs = known.notBefore - clock();
+        // A longer one was noted by a clock that has been put back.
+        if (waitMs > 0 && waitMs <= RETRY_AT_MOST_MS) return;
+      }
       if (known === undefined || known.state === 'wrong' || known.state === 'gone') {
         await take(id, known);
         known = file.received(id);

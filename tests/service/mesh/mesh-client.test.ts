@@ -217,6 +217,24 @@ describe('receiving', () => {
     expect(after.file.counts()).toMatchObject({ left: 0 });
   });
 
+  test.each(['the same process', 'another process'])(
+    'an upload waits no longer after the clock was ahead and is put right (%s)',
+    async (who) => {
+      let client = await open();
+      await step(client, DAY);
+      if (who === 'another process') {
+        client.close();
+        clients = [];
+        now -= DAY;
+        client = await open();
+      } else now -= DAY;
+      const message = server.put({ data: '<File/>' });
+      await step(client);
+      await step(client, 6 * MINUTE);
+      expect(textOf(message.id)).toBe('<File/>');
+    },
+  );
+
   test('what was left and is in the mailbox no more is not counted as left', async () => {
     const other = server.put({ headers: { 'mex-workflowid': 'PATHOLOGY' } });
     const client = await open();
