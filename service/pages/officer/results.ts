@@ -2,7 +2,7 @@ import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { eventName } from '#schemas/wording/events.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
 import { RESULT } from '#schemas/wording/pages.ts';
-import { type Cell, shownCell } from '../../audit/search/cells.ts';
+import { type Cell, shownCell, withOffset } from '../../audit/search/cells.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 
@@ -29,12 +29,16 @@ const NAMES = new Map([
 
 function cellOf(cell: Cell, column: string | undefined): Html | string {
   if (typeof cell === 'number') return cell.toLocaleString('en-GB');
+  if (withOffset(cell) !== cell) return html`<span class="cpf-time">${shownCell(cell)}</span>`;
   return html`<bdi>${shownCell(NAMES.get(column ?? '')?.(cell) ?? cell)}</bdi>`;
 }
 
 /** A column of the command line as a heading. */
 export const columnHeading = (column: string): string =>
   column.replace(/^nhs\b/, 'NHS').replace(/^[a-z]/, (letter) => letter.toUpperCase());
+
+/** A column that stands on the page of each event, for which a table of events has no room. */
+const ON_EVENT = 'audit id';
 
 /**
  * Rows of the audit as a table, without columns that are empty in all of them.
@@ -47,7 +51,9 @@ export function resultTable(
   rows: readonly (readonly Cell[])[],
   entries?: readonly number[],
 ): Html {
-  const filled = columns.flatMap((_, i) => (rows.some((row) => row[i] !== '') ? [i] : []));
+  const filled = columns.flatMap((column, i) =>
+    rows.some((row) => row[i] !== '') && !(entries !== undefined && column === ON_EVENT) ? [i] : [],
+  );
   const time = Math.max(0, columns.indexOf('time'));
   const open = (row: readonly Cell[], entry: number | undefined): Html[] =>
     entry === undefined

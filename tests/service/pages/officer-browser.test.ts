@@ -100,6 +100,26 @@ describe.skipIf(executable === undefined)('a Guardian in a browser, on a small s
     await expectAccessible(page, true);
     expect(await printed(page, 'main')).toBe(false);
 
+    // On a wider screen, too, the table may go on beyond its edge, which then can be seen.
+    await page.setViewportSize({ width: 1_000, height: 700 });
+    const tableNow = `(() => {
+      const scroll = document.querySelector('.cpf-scroll');
+      const times = [...scroll.querySelectorAll('td:nth-child(2) > *')];
+      return {
+        hasEdge: getComputedStyle(scroll).backgroundImage.includes('gradient'),
+        lines: times.map((time) => time.getClientRects().length),
+        wraps: times.map((time) => getComputedStyle(time).whiteSpace),
+      };
+    })()`;
+    expect(await page.evaluate(tableNow)).toEqual({
+      hasEdge: true,
+      lines: [1, 1, 1],
+      wraps: ['nowrap', 'nowrap', 'nowrap'],
+    });
+    // It stands on the page of the event.
+    expect(await page.locator('th').allInnerTexts()).not.toContain('Audit id');
+    await page.setViewportSize({ width: 320, height: 700 });
+
     await page.locator('button[name="entry"]').first().click();
     expect(await heading(page)).toBe(OFFICER_EVENT.title);
     await expectAccessible(page, true);
