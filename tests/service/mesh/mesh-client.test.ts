@@ -235,6 +235,19 @@ describe('receiving', () => {
     },
   );
 
+  test('a message that was wrong while the clock was ahead is tried again once it is put right', async () => {
+    const client = await open();
+    const message = server.put({ data: '<File/>' });
+    server.fault(({ path }) =>
+      path.endsWith(message.id) ? { kind: 'answer', status: 299 } : undefined,
+    );
+    await step(client, DAY);
+    server.fault(undefined);
+    now -= DAY;
+    await step(client);
+    expect(textOf(message.id)).toBe('<File/>');
+  });
+
   test('what was left and is in the mailbox no more is not counted as left', async () => {
     const other = server.put({ headers: { 'mex-workflowid': 'PATHOLOGY' } });
     const client = await open();
