@@ -230,7 +230,8 @@ export const OFFICER_DRAFT = {
   copyTitle: 'Record of looks at a child’s flags',
   copyLead: (page: number) => `Page ${page}. Released line by line after review.`,
   copyNone: 'You did not release any lines on this page, so there is no copy of it.',
-  copyReleased: 'Each line was reviewed and released.',
+  copyReleased: (organisation: string, time: string) =>
+    `Each line was reviewed. Released by ${organisation} on ${time}.`,
   copyNotDelivery: 'Print this page, or go back to review the lines again.',
   back: 'Back to the draft',
   lineGone: 'The lines have changed since the draft was made. Make the draft again.',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { OFFICER, OFFICER_DRAFT } from '#schemas/wording/officer.ts';
-import { type Cell, shownCell } from '../../audit/search/cells.ts';
+import { type Cell, londonTime, shownCell } from '../../audit/search/cells.ts';
 import { SEARCHED } from '../../audit/search/draft.ts';
 import type { ReportPage } from '../../audit/search/report.ts';
 import { readCursor, writeCursor } from '../../audit/search/search.ts';
@@ -42,6 +42,7 @@ import {
   reachNote,
   seesText,
 } from './officer.ts';
+import { periodText } from './reports.ts';
 import { columnHeading } from './results.ts';
 
 const WORDS = OFFICER_DRAFT;
@@ -302,13 +303,15 @@ export const officerCopy: Mountable<OfficerDependencies> = {
           status: 409,
         });
       }
+      const { name, code } = at.session.role.organisation;
       return at.page({
         title: WORDS.copyTitle,
         printable: true,
         content: html`${heading(WORDS.copyTitle)}
 <p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.copyLead(part.page)}</p>
 ${sections(columns.map(columnHeading), lines, ({ row }) => tableCells(row))}
-<p>${WORDS.copyReleased} ${OFFICER.recordedAs(looked.auditId)}</p>
+${paragraph(periodText(draft.criteria))}
+<p>${WORDS.copyReleased(`${name} (${code})`, londonTime(Date.now()))} ${OFFICER.recordedAs(looked.auditId)}</p>
 <p class="cpf-screen-only">${WORDS.copyNotDelivery}</p>
 ${at.back}`,
       });

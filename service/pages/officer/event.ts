@@ -148,7 +148,7 @@ ${paragraph(WORDS.blockThen)}
 <form method="post" action="/officer/block" novalidate autocomplete="off">
 ${at.hidden(BLOCK_FORM)}${typedHidden({ entry: String(entry) })}
 ${reasonField(undefined, [])}
-${button(WORDS.blockSubmit)}
+<button class="nhsuk-button nhsuk-button--warning" type="submit">${WORDS.blockSubmit}</button>
 </form>`
 }
 ${at.back}

@@ -154,6 +154,11 @@ describe.skipIf(executable === undefined)('a Guardian in a browser, on a small s
     // The copy is what is printed, without who sits at the screen.
     expect(await printed(page, 'table')).toBe(true);
     expect(await printed(page, '.cpf-person')).toBe(false);
+    await page.locator('h1').focus();
+    await page.emulateMedia({ media: 'print' });
+    const frame = "getComputedStyle(document.querySelector('h1'))";
+    expect(await page.evaluate(`${frame}.outlineStyle + ${frame}.boxShadow`)).toBe('nonenone');
+    await page.emulateMedia({ media: 'screen' });
 
     await goTo('/officer/seal');
     await expectAccessible(page);
