@@ -8,8 +8,8 @@ import { packRow, restoredRow, Tally, withdrawnRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
 import { sameIdentity } from '../check/check.ts';
-import { LoadFailed } from '../load/load-failed.ts';
 import { agreesWith } from './apply.ts';
+import { LoadFailed } from './load-failed.ts';
 
 /** Kept in the anchor instead of a journal: the rest is in the store, since the anchor names no child. */
 const journalSchema = z.strictObject({ withdrawal: z.strictObject({ id: z.string() }) });

@@ -11,6 +11,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import { anchoredHeldFile, applyJournal, ledgerEntry } from '../apply/apply.ts';
+import { asLoadFailed, LoadFailed, requireOpen } from '../apply/load-failed.ts';
 import type { OnProgress } from '../check/progress.ts';
 import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
 import type { NumberTracer } from '../check/tracing/tracer.ts';
@@ -19,15 +20,14 @@ import type { CsvMetadata } from '../formats/common/metadata.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import type { HeldFile, Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
-import { asLoadFailed, LoadFailed, requireOpen } from './load-failed.ts';
 import type { LoadSlots } from './load-slots.ts';
 import { withLock } from './lock.ts';
 import { endInterrupted, keepWhatWaits, resumeUnderLock } from './resume.ts';
 
+export { AuthorityBusy, LoadFailed } from '../apply/load-failed.ts';
 export type { Difference } from '../decide/file.ts';
 export type { CsvMetadata } from '../formats/common/metadata.ts';
 export type { UploadSource } from '../formats/common/source.ts';
-export { AuthorityBusy, LoadFailed } from './load-failed.ts';
 
 export type LoadOptions = {
   /** Folder for spools, made if absent (0700). On the same machine for as long as loads are under way. */

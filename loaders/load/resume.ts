@@ -3,11 +3,11 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import { applyJournal } from '../apply/apply.ts';
+import { LoadFailed } from '../apply/load-failed.ts';
 import { isPurge, resumePurge } from '../apply/purge-rows.ts';
 import { finishWithdrawal, isWithdrawal } from '../apply/withdrawal-act.ts';
 import { type HeldFile, journalSchema } from '../spool/journal.ts';
 import { Spool, SpoolInUse } from '../spool/spool.ts';
-import { LoadFailed } from './load-failed.ts';
 
 /** A file that may be the one that was cut short. */
 type FileInHand = { sequence: number; sha256: string };

@@ -8,9 +8,9 @@ import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import { restoredRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
+import { AuthorityBusy, asLoadFailed, requireOpen } from '../apply/load-failed.ts';
 import { actOnWithdrawal, rowOf } from '../apply/withdrawal-act.ts';
 import { sameIdentity } from '../check/check.ts';
-import { AuthorityBusy, asLoadFailed, requireOpen } from '../load/load-failed.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
 
