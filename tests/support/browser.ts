@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process';
+import { rm } from 'node:fs/promises';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { startServing } from './processes.ts';
+import { testFolder } from './service.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable'];
 
@@ -26,6 +29,26 @@ export const startBrowser = (executablePath: string): Promise<Browser> =>
     // People's browsers keep whole pages for going back, those that must not be stored too.
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
   });
+
+/** The demo that `npm start` shows, and a browser to look at it with. */
+export async function startDemoInBrowser(
+  executablePath: string,
+): Promise<{ browser: Browser; baseUrl: string; stop: () => Promise<void> }> {
+  const dataDir = await testFolder();
+  const [service, browser] = await Promise.all([
+    startServing(['--demo'], { DATA_DIR: dataDir }),
+    startBrowser(executablePath),
+  ]);
+  return {
+    browser,
+    baseUrl: service.baseUrl,
+    async stop() {
+      await browser.close();
+      await service.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
 
 /** A browser of somebody on their own, and what it complained of: of errors and of what a policy forbade. */
 export async function openPage(

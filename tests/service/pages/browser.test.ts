@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
@@ -10,12 +9,11 @@ import {
   findBrowser,
   NO_BROWSER,
   openPage,
-  startBrowser,
+  startDemoInBrowser,
 } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
-import { startServing } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
-import { startTestService, testFolder } from '../../support/service.ts';
+import { startTestService } from '../../support/service.ts';
 
 /**
  * The pages in a real Chromium, against the demo that `npm start` shows. `npm run test:pages` tries all of it; the
@@ -28,24 +26,15 @@ if (executable === undefined) console.warn(NO_BROWSER);
 const all = process.env['PAGES'] === 'all';
 
 let browser: Browser;
-let service: Awaited<ReturnType<typeof startServing>>;
-let dataDir: string;
+let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
 let baseUrl: string;
 
 beforeAll(async () => {
   if (executable === undefined) return;
-  dataDir = await testFolder();
-  [service, browser] = await Promise.all([
-    startServing(['--demo'], { DATA_DIR: dataDir }),
-    startBrowser(executable),
-  ]);
-  ({ baseUrl } = service);
+  demo = await startDemoInBrowser(executable);
+  ({ browser, baseUrl } = demo);
 });
-afterAll(async () => {
-  await browser?.close();
-  await service?.stop();
-  if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true });
-});
+afterAll(() => demo?.stop());
 
 const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 const focused = (page: Page): Promise<string> =>

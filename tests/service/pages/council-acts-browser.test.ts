@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
@@ -6,10 +5,13 @@ import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
-import { expectAccessible, findBrowser, openPage, startBrowser } from '../../support/browser.ts';
+import {
+  expectAccessible,
+  findBrowser,
+  openPage,
+  startDemoInBrowser,
+} from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
-import { startServing } from '../../support/processes.ts';
-import { testFolder } from '../../support/service.ts';
 
 /** A council's own acts, in a real Chromium on a small screen, against the demo that `npm start` shows. */
 
@@ -19,24 +21,15 @@ const { nhsNumber } = SAMPLE_PEOPLE.onPlan;
 const SMALL = { viewport: { width: 320, height: 800 } };
 
 let browser: Browser;
-let service: Awaited<ReturnType<typeof startServing>>;
-let dataDir: string;
+let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
 let baseUrl: string;
 
 beforeAll(async () => {
   if (executable === undefined) return;
-  dataDir = await testFolder();
-  [service, browser] = await Promise.all([
-    startServing(['--demo'], { DATA_DIR: dataDir }),
-    startBrowser(executable),
-  ]);
-  ({ baseUrl } = service);
+  demo = await startDemoInBrowser(executable);
+  ({ browser, baseUrl } = demo);
 });
-afterAll(async () => {
-  await browser?.close();
-  await service?.stop();
-  if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true });
-});
+afterAll(() => demo?.stop());
 
 /** In `npm run test:pages` alone: it takes as long as all the rest. */
 const accessible = (page: Page): Promise<void> | undefined =>

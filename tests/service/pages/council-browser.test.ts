@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
@@ -8,12 +7,10 @@ import {
   findBrowser,
   NO_BROWSER,
   openPage,
-  startBrowser,
+  startDemoInBrowser,
 } from '../../support/browser.ts';
 import { signInAs } from '../../support/pages.ts';
-import { startServing } from '../../support/processes.ts';
 import { day } from '../../support/rows.ts';
-import { testFolder } from '../../support/service.ts';
 import { fileCsv, person, planOf } from '../../support/upload-model.ts';
 
 /** A data officer's week in a real Chromium, against the demo that `npm start` shows; `npm run test:pages` runs it. */
@@ -24,24 +21,15 @@ if (executable === undefined) console.warn(NO_BROWSER);
 const all = process.env['PAGES'] === 'all';
 
 let browser: Browser;
-let service: Awaited<ReturnType<typeof startServing>>;
-let dataDir: string;
+let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
 let baseUrl: string;
 
 beforeAll(async () => {
   if (executable === undefined || !all) return;
-  dataDir = await testFolder();
-  [service, browser] = await Promise.all([
-    startServing(['--demo'], { DATA_DIR: dataDir }),
-    startBrowser(executable),
-  ]);
-  ({ baseUrl } = service);
+  demo = await startDemoInBrowser(executable);
+  ({ browser, baseUrl } = demo);
 });
-afterAll(async () => {
-  await browser?.close();
-  await service?.stop();
-  if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true });
-});
+afterAll(() => demo?.stop());
 
 const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 
