@@ -40,7 +40,7 @@ export const table = (
     .join('')}</table></div>`;
 };
 
-export const verdict = (met: boolean | undefined): string =>
+const verdict = (met: boolean | undefined): string =>
   met === undefined ? '' : met ? '<b class="good">met</b>' : '<b class="bad">missed</b>';
 
 export const factTable = (facts: readonly Fact[]): string =>

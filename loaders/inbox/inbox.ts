@@ -34,7 +34,6 @@ import {
 } from './files.ts';
 import { type MeshControl, readControl } from './mesh-control.ts';
 
-export type { MeshOptions } from './decision.ts';
 export { InboxInUse } from './files.ts';
 
 export type InboxOptions = {

@@ -223,7 +223,7 @@ export type WithdrawalEvent = z.infer<typeof withdrawalEventSchema>;
  * A step of a case on an access. Its words stand apart, where they can be erased; this has a salted digest of them, by
  * which words that are still there can be shown to be those that were written.
  */
-export const accessCaseEventSchema = idsSchema.extend({
+const accessCaseEventSchema = idsSchema.extend({
   type: z.literal('access-case'),
   step: z.enum(CASE_STEPS),
   /** By which the steps of one case belong together. */

@@ -58,7 +58,7 @@ export const echoedRecordSchema = z.strictObject({
 export type EchoedRecord = z.infer<typeof echoedRecordSchema>;
 
 /** What of a file waits. Its records are neither accepted nor refused. */
-export const heldSchema = z.strictObject({
+const heldSchema = z.strictObject({
   /** By which the operator calls it: `cp-flags release ID`. */
   id: z.string(),
   since: z.iso.datetime(),

@@ -4,7 +4,7 @@ import type { UnreadableEvent, WrittenEvent } from '../audit/audit-event.ts';
  * What people call each kind of event. Files, commands and docs/audit.md have the identifiers, which pages show beside
  * the name.
  */
-export const EVENT_NAMES: Record<WrittenEvent['type'] | UnreadableEvent['type'], string> = {
+const EVENT_NAMES: Record<WrittenEvent['type'] | UnreadableEvent['type'], string> = {
   lookup: 'Lookup',
   'not-delivered': 'Answer not delivered',
   'could-not-check': 'Could not check',

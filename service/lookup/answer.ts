@@ -8,7 +8,7 @@ import type { Admitted } from './guarded-lookup.ts';
 import type { Checked, Form } from './lookup.ts';
 
 /** What is held says something that cannot be shown as it should be; nothing is shown then. */
-export class UnanswerableLookup extends Error {
+class UnanswerableLookup extends Error {
   override name = 'UnanswerableLookup';
 }
 

@@ -8,7 +8,7 @@ import {
 } from './trace-context.ts';
 
 /** A piece of a trace under way. */
-export type Span = {
+type Span = {
   /** @param error of a closed list: why the work did not succeed */
   end(error?: string): void;
 };

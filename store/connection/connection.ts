@@ -12,7 +12,7 @@ export const CONNECTION_REPLACED =
   'a connection to Redis had gone mute and was replaced: look for a firewall or a load balancer that forgets connections';
 
 /** The server's own deadline for a lookup is 2 s; a command that takes longer than this is given up. */
-export const COMMAND_TIMEOUT_MS = 1_500;
+const COMMAND_TIMEOUT_MS = 1_500;
 const CONNECT_TIMEOUT_MS = 1_500;
 const RECONNECT_AT_MOST_MS = 250;
 /** A server that does not end its side of a connection that is ended here. */

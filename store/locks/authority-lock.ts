@@ -17,7 +17,7 @@ export type AuthorityLock = {
 };
 
 /** How long a lease counts that is not renewed. */
-export const LEASE_MS = 30_000;
+const LEASE_MS = 30_000;
 
 /** A lease of something that one process at a time may work on. */
 export type Lease = Pick<AuthorityLock, 'fence' | 'token' | 'release'> & {

@@ -4,7 +4,7 @@ import { keys } from '../keys.ts';
 import { type Lease, takeLease } from './authority-lock.ts';
 
 /** How long a lease counts that is not renewed. */
-export const WORKER_LEASE_MS = 15_000;
+const WORKER_LEASE_MS = 15_000;
 
 /** The right to work as the one worker, where the audit log has a second copy. */
 export type WorkerLease = {

@@ -17,7 +17,7 @@ const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const DAY = 86_400_000;
 /** Midnight in London of a Monday in winter, when London's time is UTC. */
-export const FORTNIGHT_BEGINS = Date.UTC(2026, 10, 16);
+const FORTNIGHT_BEGINS = Date.UTC(2026, 10, 16);
 const DAYS = 14;
 
 /** A generator of numbers from 0 to below 1, the same for the same seed (mulberry32). */

@@ -38,8 +38,7 @@ export type Looked = {
 };
 
 let audited = 0;
-export const auditIdOf = (n: number): string =>
-  `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+const auditIdOf = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
 /** A log to which lookups are added, and what reads it. Each access has the audit id of its number. */
 export function notifiedLog(folder: string) {

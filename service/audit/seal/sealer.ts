@@ -40,7 +40,7 @@ export type Sealing = Omit<SealingState, 'since' | 'at'> & {
   copy?: CopyState;
 };
 
-export type CopyState = {
+type CopyState = {
   ok: boolean;
   detail: string;
   /** Events in it, as far as is known. */

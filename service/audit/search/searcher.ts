@@ -14,7 +14,7 @@ export type Searcher = {
 };
 
 /** `busy` where too many wait. */
-export type Answered<Kind extends keyof ThreadOrders> =
+type Answered<Kind extends keyof ThreadOrders> =
   | Searched<Kind>
   | { kind: 'busy' }
   | { kind: 'too-slow' };

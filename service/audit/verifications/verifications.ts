@@ -28,7 +28,7 @@ const resultSchema = z.object({
   checkpoint: z.string().optional(),
 });
 /** How a verification of the whole log went. */
-export type VerificationResult = z.infer<typeof resultSchema>;
+type VerificationResult = z.infer<typeof resultSchema>;
 
 export type VerificationState = {
   running?: { by: string; read: number; of: number };

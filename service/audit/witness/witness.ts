@@ -6,7 +6,7 @@ import { followThread, superviseThread } from '../../telemetry/supervised-thread
 import type { ThreadSettings } from './thread.ts';
 import type { Witnessing } from './witnessing.ts';
 
-export type WitnessNumbers = {
+type WitnessNumbers = {
   /** How long ago enough witnesses had cosigned a checkpoint; since the start where they never have. */
   witnessedAgoMs: number;
   /** A witness knows the log otherwise than it is here. */

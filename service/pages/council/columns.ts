@@ -35,7 +35,7 @@ import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts
 import { lastOf, ownerOf, readDescription, sentBy } from './upload.ts';
 import { detailFields, fileField, UPLOAD_PATH } from './upload-view.ts';
 
-export type ColumnsDependencies = DeskDependencies & {
+type ColumnsDependencies = DeskDependencies & {
   store: Pick<Store, 'authority' | 'intakeState' | 'setAuthority'>;
   previews: Previews;
   loads: Pick<LoadSettings, 'maxBytes'>;

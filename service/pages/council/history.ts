@@ -33,7 +33,7 @@ import {
 } from './outcome.ts';
 import { filePath, HISTORY_PATH, UPLOAD_PATH } from './upload-view.ts';
 
-export type CouncilHistoryDependencies = DeskDependencies & {
+type CouncilHistoryDependencies = DeskDependencies & {
   store: Pick<Store, 'intakeState' | 'fileOf'>;
   searcher: Pick<Searcher, 'search'>;
   isDemo: () => boolean;

@@ -9,7 +9,7 @@ import { html } from '../html/html.ts';
 import { button, heading, paragraph } from '../html/parts.ts';
 import { admittedAs, councilAct, guardedCouncil } from './guarded-council.ts';
 
-export type CouncilHoldingsDependencies = DeskDependencies & HoldingsReaderDependencies;
+type CouncilHoldingsDependencies = DeskDependencies & HoldingsReaderDependencies;
 
 const PATH = '/council/holdings';
 const FORM = 'council-holdings';

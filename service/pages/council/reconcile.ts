@@ -36,7 +36,7 @@ import { type AtCouncil, admittedAs, guardedCouncil } from './guarded-council.ts
 import { findingCells, pageOf } from './outcome.ts';
 import { fileField } from './upload-view.ts';
 
-export type CouncilReconcileDependencies = DeskDependencies &
+type CouncilReconcileDependencies = DeskDependencies &
   ComparingDependencies & {
     store: Pick<Store, 'authority'>;
     readiness: Pick<Readiness, 'open'>;

@@ -20,7 +20,7 @@ export type Council = z.infer<typeof councilSchema>;
 
 const knownSchema = z.object({ at: z.int(), councils: z.array(councilSchema) });
 /** Councils in the order of their names, and when they were known to be so (milliseconds). */
-export type KnownCouncils = z.infer<typeof knownSchema>;
+type KnownCouncils = z.infer<typeof knownSchema>;
 
 export type CouncilNumbers = {
   /** As they are, or as they last were known; `current` says which. */

@@ -73,7 +73,7 @@ export const OPERATOR_DESK: Desk = {
 };
 
 /** Those that there are, in the order in which somebody with the rights to several comes to them. */
-export const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK, OFFICER_DESK, OPERATOR_DESK];
+const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK, OFFICER_DESK, OPERATOR_DESK];
 
 /** The desks that somebody's scopes open. */
 export const desksOf = (scopes: readonly Scope[]): Desk[] =>

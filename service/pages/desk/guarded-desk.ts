@@ -223,16 +223,16 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
 
 const FORM_ID = /^[0-9a-f-]{36}$/;
 
-export type DeskForms = Pick<DeskDependencies, 'forms' | 'sessions' | 'endings'>;
+type DeskForms = Pick<DeskDependencies, 'forms' | 'sessions' | 'endings'>;
 
-export type FormJudged =
+type FormJudged =
   | { kind: 'ours' }
   /** It was sent before, and what it asks for is not done twice. */
   | { kind: 'used' }
   | { kind: 'refused'; code: ErrorCode };
 
 /** Whether a form with these fields was made for this session by {@link AtDesk.hidden}, and is sent the first time. */
-export async function judgeForm(
+async function judgeForm(
   { forms, sessions, endings }: DeskForms,
   incoming: IncomingMessage,
   { session }: Pick<AtDesk, 'session'>,

@@ -12,7 +12,7 @@ const TYPES = {
 } as const;
 
 /** A file that pages fetch: it never changes under its name, which holds its digest. */
-export type Asset = { type: string; bytes: Buffer; gzipped: Buffer };
+type Asset = { type: string; bytes: Buffer; gzipped: Buffer };
 
 export type Assets = {
   /** Addresses by which pages name them. */

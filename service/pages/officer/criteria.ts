@@ -16,7 +16,7 @@ import type { FieldError } from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
 
 /** The fields by which events are chosen, as they were typed. */
-export const CRITERIA = [
+const CRITERIA = [
   'number',
   'user',
   'organisation',

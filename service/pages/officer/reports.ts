@@ -44,7 +44,7 @@ const CHARTED = 10;
 const leastSchema = z.coerce.number().int().min(1).max(1_000_000);
 
 /** By which criteria a report can be narrowed. */
-export const NARROWED: Record<PrivacyViewer['kind'], readonly Criterion[]> = {
+const NARROWED: Record<PrivacyViewer['kind'], readonly Criterion[]> = {
   all: ['number', 'user', 'organisation', 'activity', 'from', 'to'],
   organisation: ['number', 'user', 'activity', 'from', 'to'],
 };

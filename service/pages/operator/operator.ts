@@ -17,7 +17,7 @@ import type { HeldFileWork } from './held-file-work.ts';
 import type { Runbook } from './runbook.ts';
 
 /** What Redis says of itself. */
-export type ServerState = { version: string; attached: readonly string[] };
+type ServerState = { version: string; attached: readonly string[] };
 
 /** What the operator's pages show, and work with. */
 export type OperatorDependencies = DeskDependencies & {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /** Which cookies there are; on https each has the prefix by which no other host can set it. */
-export type CookieName = 'session' | 'visit';
+type CookieName = 'session' | 'visit';
 
 export type Cookies = {
   /** The value of a cookie; `undefined` where it is not there, or stands more than once. */

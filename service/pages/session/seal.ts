@@ -12,7 +12,7 @@ import { readOrMakeKey } from '../../files/private-file.ts';
 import { type WatchedFiles, watchFiles } from '../../files/watched-files.ts';
 
 /** What is sealed under one purpose opens under no other. */
-export type Purpose = 'session' | 'visit' | 'role' | 'look';
+type Purpose = 'session' | 'visit' | 'role' | 'look';
 
 export type Sealer = {
   /** JSON of a value, encrypted and authenticated, as base64url. */

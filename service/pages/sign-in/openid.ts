@@ -22,7 +22,7 @@ export type Sent = {
 };
 
 /** Who came back from a provider: in each role that it names, or why nobody is let in. */
-export type Returned =
+type Returned =
   | { kind: 'known'; claims: Claims; subject: string; sid?: string | undefined; sent: Sent }
   | { kind: 'refused'; cause: 'denied' | 'unavailable' | 'not-finished' }
   | {
@@ -36,7 +36,7 @@ export type Returned =
     };
 
 /** A session that a provider says is over. `jti` counts once. */
-export type LoggedOut = {
+type LoggedOut = {
   issuer: string;
   jti: string;
   subject?: string | undefined;
