@@ -28,12 +28,12 @@ export class Answers<Answer> {
   hold(asked: string, answer: Promise<Answer>): void {
     if (this.#held.size >= HELD_AT_MOST) {
       const [oldest] = this.#held.keys();
-      if (oldest !== undefined) this.#forget(oldest);
+      if (oldest !== undefined) this.forget(oldest);
     }
     const held: Held<Answer> = { answer, delivered: false };
     this.#held.set(asked, held);
     const begin = (): void => {
-      held.timer = setTimeout(() => this.#forget(asked), HELD_FOR_MS).unref();
+      held.timer = setTimeout(() => this.forget(asked), HELD_FOR_MS).unref();
     };
     answer.then(begin, begin);
   }
@@ -50,7 +50,8 @@ export class Answers<Answer> {
     if (held !== undefined) held.delivered = true;
   }
 
-  #forget(asked: string): void {
+  /** From now on a form with these contents is a new one. */
+  forget(asked: string): void {
     const held = this.#held.get(asked);
     if (held === undefined) return;
     clearTimeout(held.timer);
@@ -59,7 +60,7 @@ export class Answers<Answer> {
   }
 
   stop(): void {
-    for (const asked of this.#held.keys()) this.#forget(asked);
+    for (const asked of this.#held.keys()) this.forget(asked);
   }
 }
 

@@ -37,18 +37,43 @@ const lookSchema = z.strictObject({
   nhsNumber: nhsNumberSchema,
 });
 
+type Said = { words: string; attended: Attended };
+
 /** What came of a look: offered below an answer, and recorded when it is said. */
 export function createAttendancePages(
   { frame, forms, attend, sealer }: AttendancePagesDependencies,
   { signedIn, noLongerSignedIn, notChecked, readSignedIn, asSession }: SignedInPages,
 ) {
-  const attendances = new Answers<Attended>();
+  /** Of each look what was said last. */
+  const attendances = new Answers<Said>();
 
   function attendanceForm(session: Session, look: Look): AttendanceForm {
     return {
       token: forms.token({ form: 'attendance', owner: session.id }),
       of: sealer.seal('look', { ...look, owner: session.id }),
     };
+  }
+
+  /**
+   * Records what came of a look, once where the same is said twice by a double click. What could not be recorded, and
+   * what corrects what was said before, is tried anew.
+   */
+  async function sayOnce(
+    lookupId: string,
+    words: string,
+    say: () => Promise<Attended>,
+  ): Promise<Attended> {
+    for (;;) {
+      const held = attendances.find(lookupId);
+      const last = await held?.catch(() => undefined);
+      if (last?.words === words && last.attended.kind === 'recorded') return last.attended;
+      // Where somebody said something in the meantime, that is what counts as said last.
+      if (attendances.find(lookupId) === held) break;
+    }
+    attendances.forget(lookupId);
+    const saying = say().then((attended): Said => ({ words, attended }));
+    attendances.hold(lookupId, saying);
+    return (await saying).attended;
   }
 
   const offerAttendance = (session: Session, look: Look) =>
@@ -92,13 +117,9 @@ export function createAttendancePages(
         wrong = attendanceErrors(attendanceForm(session, look), typed, read.errors);
         return { code: 'invalid-attendance' };
       }
-      const said = JSON.stringify([look.lookupId, read.request]);
-      let attending = attendances.find(said);
-      if (attending === undefined) {
-        attending = attend(admitted, look.lookupId, read.request, 'pages');
-        attendances.hold(said, attending);
-      }
-      const attended = await attending;
+      const attended = await sayOnce(look.lookupId, JSON.stringify(read.request), () =>
+        attend(admitted, look.lookupId, read.request, 'pages'),
+      );
       if (attended.kind === 'refused') return { code: attended.code };
       const page = attendanceRecorded(attended.authorities.map(({ name }) => name));
       return frame({ ...page, ...signedIn(session) });

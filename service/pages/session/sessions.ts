@@ -54,6 +54,8 @@ export type Sessions = {
    * which it is judged what ended before.
    */
   begin: (signedIn: SignedIn) => string | undefined;
+  /** Whether a session that began now would be over: its provider has ended it. */
+  isOver: (signedIn: SignedIn) => boolean;
   /** The cookie of a session in use. */
   renew: (session: Session) => string;
   /** Ends it in every process. Rejects where that cannot be recorded. */
@@ -126,6 +128,10 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
         case 'none':
           return { kind: 'refused', code: 'token-required' };
       }
+    },
+    isOver(signedIn) {
+      const issuedAt = endings.now();
+      return issuedAt !== undefined && wasEnded({ ...signedIn, id: '', issuedAt, seenAt: now() });
     },
     begin(signedIn) {
       const issuedAt = endings.now();

@@ -84,6 +84,12 @@ const LOOK_EVERY_MS = 60_000;
 const DISCOVERED_AGAIN_AFTER_MS = 2_000;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const LOGOUT_TOKEN_LASTS_SECONDS = 300;
+/** The first by the specification; providers of before it name the plain one, or none. */
+const LOGOUT_TOKEN_TYPES: ReadonlySet<string | undefined> = new Set([
+  'logout+jwt',
+  'jwt',
+  undefined,
+]);
 const ALGORITHMS = ['RS256', 'PS256', 'ES256'] as const;
 /** Under which the claims of everybody have the client; tokens name it in various ways. */
 const CLIENT = 'cp-flags-client';
@@ -121,6 +127,13 @@ export function limited<C extends Pick<Claims, 'scope' | 'roles'>>(claims: C, wh
     roles: claims.roles.map((role) => ({ ...role, activities: role.activities.filter(counts) })),
   };
 }
+
+/** They are part of a cookie, which browsers drop where it is too long. Source: OpenID Connect Core, section 2. */
+const ID_AT_MOST = 255;
+const idsSchema = z.object({
+  sub: z.string().max(ID_AT_MOST),
+  sid: z.string().max(ID_AT_MOST).optional(),
+});
 
 const levelOf = (text: string | undefined): number =>
   /^[0-9]$/.test(text ?? '') ? Number(text) : 0;
@@ -177,7 +190,11 @@ export async function openProvider(
         authentication,
         {
           timeout: DEADLINE_SECONDS,
-          ...(demoOnly && { execute: [openid.allowInsecureRequests] }),
+          // A connection to the provider is no proof of what it says: a proxy may stand in between.
+          execute: [
+            openid.enableNonRepudiationChecks,
+            ...(demoOnly ? [openid.allowInsecureRequests] : []),
+          ],
         },
       );
       configuration.timeout = DEADLINE_SECONDS;
@@ -255,11 +272,16 @@ export async function openProvider(
       const unreadable = [...new Set(issues.map(({ path }) => path.join('.')))].join(', ');
       return { kind: 'refused', cause: 'unreadable', ...person, sent: { ...sent, unreadable } };
     }
+    const ids = idsSchema.safeParse(tokenClaims);
+    if (!ids.success) {
+      const unreadable = ids.error.issues.map(({ path }) => path.join('.')).join(', ');
+      return { kind: 'refused', cause: 'unreadable', ...person, sent: { ...sent, unreadable } };
+    }
     return {
       kind: 'known',
       claims: limited(read.data, settings.for),
-      subject: tokenClaims.sub,
-      sid: typeof tokenClaims['sid'] === 'string' ? tokenClaims['sid'] : undefined,
+      subject: ids.data.sub,
+      sid: ids.data.sid,
       sent,
     };
   }
@@ -339,13 +361,14 @@ export async function openProvider(
       const metadata = (await configured())?.serverMetadata();
       if (metadata === undefined || keys === undefined) return 'unavailable';
       try {
-        const { payload } = await jwtVerify(token, keys.find, {
+        const { payload, protectedHeader } = await jwtVerify(token, keys.find, {
           issuer: metadata.issuer,
           audience: clientId,
           algorithms: [...ALGORITHMS],
           maxTokenAge: LOGOUT_TOKEN_LASTS_SECONDS,
           clockTolerance: 5,
         });
+        if (!LOGOUT_TOKEN_TYPES.has(protectedHeader.typ?.toLowerCase())) return undefined;
         const { jti, sub, sid } = logoutClaimsSchema.parse(payload);
         return { issuer: metadata.issuer, jti, subject: sub, sid };
       } catch (error) {

@@ -18,7 +18,7 @@ import type { Handler, RouteContext } from '../../http/route.ts';
 import type { SampledLog } from '../../telemetry/sampled-log.ts';
 import { desksOf, homeOf } from '../desk/desks.ts';
 import type { Frame } from '../html/frame.ts';
-import { redirect } from '../html/frame.ts';
+import { PAGE_HEADERS, redirect } from '../html/frame.ts';
 import { html } from '../html/html.ts';
 import {
   button,
@@ -235,6 +235,8 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     if (access.kind === 'refused' && home === undefined) {
       return notLetIn(incoming, signedIn, provider, access.code, sent);
     }
+    // The provider has ended the very session that it lets in: it would be over at once, and the browser led in a circle.
+    if (sessions.isOver(signedIn)) return refused('not-finished', provider);
     const session = sessions.begin(signedIn);
     if (session === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
     const former = sessions.read(incoming);
@@ -316,6 +318,10 @@ ${button(SIGN_IN.continue)}
     const provider = providerOf(c);
     if (provider === undefined) return noSuchPage();
     const { incoming } = c.env;
+    // Who looks ahead gets nothing done: the sign-in stays under way for the browser itself.
+    if (incoming.method === 'HEAD') {
+      return new Response(null, { status: 405, headers: { ...PAGE_HEADERS, allow: 'GET' } });
+    }
     const { search, searchParams } = new URL(c.req.url);
     // Of two nobody knows which counts: nothing is asked of anybody, and the sign-in stays under way.
     if (new Set(searchParams.keys()).size < searchParams.size) {

@@ -300,6 +300,22 @@ test.each([
   },
 );
 
+test('what came of a look is the last that was said, also where it was said before', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  await visitor.signIn();
+  const fields = hiddenOf(await visitor.lookUp(PLAN), '/look-up/attendance');
+  const said = async (): Promise<string[]> =>
+    (await service.events()).flatMap((event) =>
+      event.type === 'attendance' ? [event.attended] : [],
+    );
+  const before = await said();
+  const words = ['seen', 'left-before-seen', 'left-before-seen', 'seen'];
+  for (const attended of words) {
+    expect((await visitor.post('/look-up/attendance', { ...fields, attended })).status).toBe(200);
+  }
+  expect((await said()).slice(before.length)).toEqual(['seen', 'left-before-seen', 'seen']);
+});
+
 const recorded = async (): Promise<number> =>
   (await service.events()).filter(({ type }) => type === 'lookup' || type === 'attendance').length;
 

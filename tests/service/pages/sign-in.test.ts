@@ -573,6 +573,20 @@ describe('a form', () => {
   });
 });
 
+test('a HEAD of the address that a browser comes back to leaves the sign-in to the browser', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  cis2.next(somebody());
+  const { pathname, search } = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+  const ahead = await fetch(`${service.baseUrl}${pathname}${search}`, {
+    method: 'HEAD',
+    redirect: 'manual',
+    headers: { cookie: [...visitor.jar].map(([key, value]) => `${key}=${value}`).join('; ') },
+  });
+  expect([ahead.status, ahead.headers.get('allow')]).toEqual([405, 'GET']);
+  expect((await visitor.get(`${pathname}${search}`)).status).toBe(303);
+  expect((await visitor.get('/look-up')).status).toBe(200);
+});
+
 describe('a provider ends sessions', () => {
   const send = (token: string): Promise<Visit> =>
     createVisitor(service.baseUrl).post(

@@ -1,0 +1,166 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { signInFileSchema } from '#schemas/people/sign-in.ts';
+import { openProvider, type Provider } from '#service/pages/sign-in/openid.ts';
+
+/** What a provider's tokens have to be, whichever way they come. */
+
+const SECRET = 'made-up-secret-made-up-secret-made-up';
+const LOGOUT = 'http://schemas.openid.net/event/backchannel-logout';
+type Keys = Awaited<ReturnType<typeof generateKeyPair>>;
+
+let folder: string;
+let server: Server;
+let issuer: string;
+let own: Keys;
+let others: Keys;
+let provider: Provider;
+/** Of the token that is given next. */
+let sign: (claims: JWTPayload) => Promise<string> | string;
+let nonce: string;
+let more: JWTPayload;
+
+const signedBy =
+  ({ privateKey }: Keys) =>
+  (claims: JWTPayload): Promise<string> =>
+    new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'own' }).sign(privateKey);
+
+async function answerTo(path: string | undefined): Promise<object> {
+  const now = Math.floor(Date.now() / 1_000);
+  switch (path) {
+    case '/.well-known/openid-configuration':
+      return {
+        issuer,
+        authorization_endpoint: `${issuer}/auth`,
+        token_endpoint: `${issuer}/token`,
+        jwks_uri: `${issuer}/keys`,
+        userinfo_endpoint: `${issuer}/me`,
+        id_token_signing_alg_values_supported: ['RS256', 'HS256', 'none'],
+      };
+    case '/keys':
+      return { keys: [{ ...(await exportJWK(own.publicKey)), kid: 'own', alg: 'RS256' }] };
+    case '/token': {
+      const times = { iat: now, exp: now + 300, auth_time: now };
+      const claims = { iss: issuer, sub: 'user-1', aud: 'client', nonce, ...times, ...more };
+      return { access_token: 'a', token_type: 'Bearer', id_token: await sign(claims) };
+    }
+    default:
+      return {
+        sub: 'user-1',
+        name: 'A Nurse',
+        roles: [
+          {
+            id: '1',
+            code: 'R8001',
+            name: 'Nurse',
+            organisation: { code: 'ZZH01', name: 'Example Hospital' },
+            activities: ['B0107'],
+          },
+        ],
+      };
+  }
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cpf-id-token-'));
+  await writeFile(join(folder, 'secret'), SECRET);
+  [own, others] = await Promise.all([
+    generateKeyPair('RS256', { extractable: true }),
+    generateKeyPair('RS256', { extractable: true }),
+  ]);
+  server = createServer(({ url }, response) => {
+    void answerTo(url?.split('?')[0]).then((answer) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(answer));
+    });
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const [settings] = signInFileSchema.parse([
+    {
+      id: 'test',
+      name: 'Test Identity',
+      issuer,
+      clientId: 'client',
+      clientSecretFile: join(folder, 'secret'),
+      claims: 'cp-flags',
+    },
+  ]);
+  if (settings === undefined) throw new Error('no provider');
+  provider = await openProvider(settings, {
+    redirectUri: 'http://127.0.0.1:1/back',
+    nameOf: () => undefined,
+    onHealth: () => undefined,
+  });
+});
+afterAll(async () => {
+  provider.stop();
+  server.closeAllConnections();
+  await new Promise((resolve) => void server.close(resolve));
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function signIn(by: typeof sign, claims: JWTPayload = {}) {
+  [sign, more] = [by, claims];
+  const started = await provider.start(false);
+  if (started === undefined) throw new Error('the provider is away');
+  ({ nonce } = started.flow);
+  return provider.finish(`?code=c&state=${started.flow.state}`, {
+    ...started.flow,
+    begunAt: Date.now(),
+  });
+}
+
+test('somebody is let in by an ID token that the provider signed', async () => {
+  expect(await signIn(signedBy(own))).toMatchObject({ kind: 'known', subject: 'user-1' });
+});
+
+test.each<[string, typeof sign]>([
+  ['with no signature', (claims) => new UnsecuredJWT(claims).encode()],
+  [
+    'signed by the secret of this service',
+    (claims) =>
+      new SignJWT(claims)
+        .setProtectedHeader({ alg: 'HS256' })
+        .sign(new TextEncoder().encode(SECRET)),
+  ],
+  ['signed by a key that is not the provider’s', (claims) => signedBy(others)(claims)],
+])('nobody is let in by an ID token %s', async (_, by) => {
+  expect(await signIn(by)).toEqual({ kind: 'refused', cause: 'unavailable' });
+});
+
+test('an id of a session that no cookie could hold is refused with its name, and not led in a circle', async () => {
+  expect(await signIn(signedBy(own), { sid: 'x'.repeat(256) })).toMatchObject({
+    kind: 'refused',
+    cause: 'unreadable',
+    sent: { unreadable: 'sid' },
+  });
+  expect(await signIn(signedBy(own), { sid: 'x'.repeat(255) })).toMatchObject({ kind: 'known' });
+});
+
+test.each([
+  ['logout+jwt', true],
+  ['Logout+JWT', true],
+  ['JWT', true],
+  [undefined, true],
+  ['at+jwt', false],
+  ['id_token+jwt', false],
+])('a token of type %s ends sessions only if it is one of sign-outs', async (typ, ends) => {
+  const token = await new SignJWT({
+    sub: 'user-1',
+    jti: crypto.randomUUID(),
+    events: { [LOGOUT]: {} },
+  })
+    .setProtectedHeader({ alg: 'RS256', kid: 'own', ...(typ !== undefined && { typ }) })
+    .setIssuer(issuer)
+    .setAudience('client')
+    .setIssuedAt()
+    .sign(own.privateKey);
+  const read = await provider.readLogoutToken(token);
+  expect(read).toEqual(ends ? expect.objectContaining({ subject: 'user-1' }) : undefined);
+});
