@@ -5,4 +5,5 @@ import { join } from 'node:path';
 // packages, and trusted like them; where nothing can be written there, nothing is.
 enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'cp-flags'));
 
-await import('./cli/commands.ts');
+const { runCommandLine } = await import('./cli/commands.ts');
+await runCommandLine();

@@ -103,20 +103,23 @@ function told(error: unknown): { sentence?: string; exitCode: number } {
   return { sentence: wrongSetting ? `Wrong setting. ${sentence}` : sentence, exitCode: 1 };
 }
 
-// Names of files, people and authorities are from outside, and a terminal obeys what it is sent.
-for (const write of ['log', 'error'] as const) {
-  const plain = console[write].bind(console);
-  console[write] = (text: string) => plain(printableLines(text));
-}
+/** Runs the command that was typed. What goes wrong is one sentence and an exit code. */
+export async function runCommandLine(): Promise<void> {
+  // Names of files, people and authorities are from outside, and a terminal obeys what it is sent.
+  for (const write of ['log', 'error'] as const) {
+    const plain = console[write].bind(console);
+    console[write] = (text: string) => plain(printableLines(text));
+  }
 
-noteLostOutput();
-try {
-  const program = await commandLine(process.env, process.argv[2]);
-  await program.parseAsync();
-} catch (error) {
-  const { sentence, exitCode } = told(error);
-  if (sentence !== undefined) console.error(`cp-flags: ${printable(sentence)}`);
-  process.exitCode = exitCode;
-  // What failed may have left something that is waited for still, as a file call that hangs.
-  setTimeout(() => exitNow(exitCode), FAILED_ENDS_WITHIN_MS).unref();
+  noteLostOutput();
+  try {
+    const program = await commandLine(process.env, process.argv[2]);
+    await program.parseAsync();
+  } catch (error) {
+    const { sentence, exitCode } = told(error);
+    if (sentence !== undefined) console.error(`cp-flags: ${printable(sentence)}`);
+    process.exitCode = exitCode;
+    // What failed may have left something that is waited for still, as a file call that hangs.
+    setTimeout(() => exitNow(exitCode), FAILED_ENDS_WITHIN_MS).unref();
+  }
 }

@@ -30,8 +30,8 @@ export function whenToldToStop(stop: () => void, force: () => void): void {
  * with one could be ended by SIGKILL only, and its exit code would be lost.
  */
 export function exitNow(exitCode: number): never {
-  const { execPath } = process;
-  process.execve?.(execPath, [execPath, '--eval', `process.exit(${exitCode})`], {});
+  // A shell is gone before another signal can come, which it would not take.
+  process.execve?.('/bin/sh', ['sh', '-c', `exit ${exitCode}`], {});
   // Where there is no such thing, as on Windows.
   process.exit(exitCode);
 }

@@ -216,6 +216,7 @@ test('nothing is repaired that cannot be put on record first', async () => {
     await attacker.hset(lists, ...fields.flat());
   }
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
+  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
   expect(
     (await repairs()).map(({ detail }) => [detail['part'], detail['moved'] ?? detail['lists']]),
   ).toEqual([

@@ -87,7 +87,7 @@ describe.skipIf(executable === undefined || !all)('a data officer in a browser',
     await comeTo(page, UPLOAD.shown);
     await expectAllAccessible(page);
     await page.reload();
-    await page.getByRole('button', { name: UPLOAD.send }).click();
+    await page.getByRole('button', { name: UPLOAD.send, exact: true }).click();
     await comeTo(page, UPLOAD.answered.CPF03);
     await expectAllAccessible(page);
 
@@ -143,10 +143,10 @@ describe.skipIf(executable === undefined || !all)('a data officer in a browser',
     });
     await page.getByRole('button', { name: UPLOAD.submit }).click();
     await comeTo(page, UPLOAD.shown);
-    await page.getByRole('button', { name: UPLOAD.send }).click();
+    await page.getByRole('button', { name: UPLOAD.send, exact: true }).click();
     expect(await page.getByRole('alert').innerText()).toContain(UPLOAD.confirmWrong(1));
     await page.getByLabel(UPLOAD.confirm(1)).fill('1');
-    await page.getByRole('button', { name: UPLOAD.send }).click();
+    await page.getByRole('button', { name: UPLOAD.send, exact: true }).click();
     await comeTo(page, UPLOAD.answered.CPF02);
     await page.goto(`${baseUrl}/`);
     expect(await page.getByText(COUNCIL.held).count()).toBe(1);

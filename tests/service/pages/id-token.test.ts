@@ -74,10 +74,11 @@ beforeAll(async () => {
     generateKeyPair('RS256', { extractable: true }),
   ]);
   server = createServer(({ url }, response) => {
-    void answerTo(url?.split('?')[0]).then((answer) => {
+    const answer = async (): Promise<void> => {
       response.writeHead(200, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(answer));
-    });
+      response.end(JSON.stringify(await answerTo(url?.split('?')[0])));
+    };
+    void answer();
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -221,9 +221,13 @@ test('a second Ctrl-C does not wait for a request in flight, and leaves no Redis
       ),
     'new connections to be refused',
   );
-  // One that comes within half a second is the same press, handed on by npm.
+  // One that comes within half a second is the same press, handed on by npm; people press no faster than this.
+  let pressedAt = Number.NEGATIVE_INFINITY;
   await until(() => {
-    service.kill('SIGINT');
+    if (performance.now() - pressedAt > 300) {
+      pressedAt = performance.now();
+      service.kill('SIGINT');
+    }
     return service.gone();
   }, 'the service to give up');
   expect((await service.ended).code).toBe(130);
