@@ -59,7 +59,10 @@ export async function openCouncilNumbers(
 
   function refresh(): void {
     const { authorities, authoritiesAt: at } = readiness;
-    if (authorities.size > 0 && at > known.at) known = { at, councils: councilsOf(readiness) };
+    // Another time, not only a later one: a clock that was ahead may have been put right.
+    if (authorities.size > 0 && at > 0 && at !== known.at) {
+      known = { at, councils: councilsOf(readiness) };
+    }
   }
 
   async function keep(): Promise<void> {
@@ -79,7 +82,7 @@ export async function openCouncilNumbers(
   return {
     read() {
       refresh();
-      return { ...known, current: Date.now() - known.at < CURRENT_FOR_MS };
+      return { ...known, current: Math.abs(Date.now() - known.at) < CURRENT_FOR_MS };
     },
     stop: () => clearInterval(keeping),
   };

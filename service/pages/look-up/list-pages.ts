@@ -4,7 +4,7 @@ import { londonDate } from '#schemas/calendar.ts';
 import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
 import { BATCH_AT_MOST } from '#schemas/lookup.ts';
 import type { Caller } from '#schemas/people/caller.ts';
-import { HIDDEN, LIST } from '#schemas/wording/pages.ts';
+import { HIDDEN, LIST, NOT_CHECKED } from '#schemas/wording/pages.ts';
 import type { SessionEndings } from '#store/session-endings.ts';
 import type { ProblemOptions } from '../../http/problem.ts';
 import type { Handler } from '../../http/route.ts';
@@ -14,12 +14,18 @@ import type { Rehearse } from '../../lookup/rehearsals.ts';
 import type { Trace } from '../../telemetry/traces.ts';
 import { type Frame, type Page, redirect } from '../html/frame.ts';
 import { html } from '../html/html.ts';
-import { buttonLink, heading, notFoundPage, paragraph } from '../html/parts.ts';
+import { buttonLink, heading, link, notFoundPage, paragraph } from '../html/parts.ts';
 import type { Forms } from '../session/forms.ts';
 import type { Session, Sessions } from '../session/sessions.ts';
 import { Answers, follow } from './answers.ts';
 import { type Line, type Listed, listForm, listResult, outcomeOf, readList } from './list.ts';
-import { formRefusedPage, isFormRefusal, overPage, usedPage } from './not-checked.ts';
+import {
+  couldNotCheckPage,
+  formRefusedPage,
+  isFormRefusal,
+  overPage,
+  usedPage,
+} from './not-checked.ts';
 import type { Behind } from './result.ts';
 import { FORM_ID, hideLink, SHOWN_FOR_SECONDS, type SignedInPages } from './signed-in.ts';
 
@@ -83,7 +89,10 @@ export function createListPages(
 
   const showList: Handler = ({ env }) => {
     const state = sessions.read(env.incoming);
-    if (state.kind !== 'open') return redirect('/sign-in');
+    if (state.kind === 'unknown') {
+      return frame(couldNotCheckPage(paragraph(link('/list', NOT_CHECKED.again))));
+    }
+    if (state.kind !== 'open') return redirect('/sign-in', noLongerSignedIn(state));
     const { session } = state;
     if (!mayPaste(session)) return noSuchList(env.incoming, session);
     return frame({ ...listForm(newHidden(session)), ...signedIn(session) });

@@ -3,6 +3,12 @@ import type { IncomingMessage } from 'node:http';
 /** Which cookies there are; on https each has the prefix by which no other host can set it. */
 type CookieName = 'session' | 'visit';
 
+/**
+ * What may stand around a cookie, and no more: to a browser a name that begins with any other blank is another name,
+ * without the prefix. Source: RFC 6265, section 5.2.
+ */
+const AROUND = /^[ \t]+|[ \t]+$/g;
+
 export type Cookies = {
   /** The value of a cookie; `undefined` where it is not there, or stands more than once. */
   read: (incoming: Pick<IncomingMessage, 'headers'>, name: CookieName) => string | undefined;
@@ -18,7 +24,7 @@ export function createCookies(secure: () => boolean): Cookies {
       const wanted = `${nameOf(name)}=`;
       const found = (headers.cookie ?? '')
         .split(';')
-        .map((pair) => pair.trim())
+        .map((pair) => pair.replace(AROUND, ''))
         .filter((pair) => pair.startsWith(wanted));
       return found.length === 1 ? found[0]?.slice(wanted.length) : undefined;
     },

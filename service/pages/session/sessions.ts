@@ -11,6 +11,8 @@ import type { Sealer } from './seal.ts';
 
 /** A clinician walks away from a screen: it takes no longer than this until nobody is signed in on it. */
 const IDLE_MS = 10 * 60_000;
+/** More than the clocks of two processes are. A clock put back would otherwise lengthen every session. */
+const CLOCKS_APART_MS = 60_000;
 /** The longest shift. */
 export const LONGEST_MS = 12 * 3_600_000;
 
@@ -108,7 +110,13 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       if (cookie === undefined) return { kind: 'none' };
       const session = sessionSchema.safeParse(sealer.open('session', cookie)).data;
       if (session === undefined) return { kind: 'none' };
-      if (now() >= endsAt(session) || !isProvider(session.provider) || revoked(session)) {
+      const isOfTheFuture = session.seenAt > now() + CLOCKS_APART_MS;
+      if (
+        now() >= endsAt(session) ||
+        isOfTheFuture ||
+        !isProvider(session.provider) ||
+        revoked(session)
+      ) {
         return { kind: 'over' };
       }
       if (wasEnded(session) || endings.isLost(session.issuedAt)) return { kind: 'over' };

@@ -11,4 +11,10 @@ test('on https a cookie can be set by no other host and read by no script, and g
   // Of two one may have been planted: neither is believed.
   expect(read('__Host-cp-flags-session=x; __Host-cp-flags-session=y')).toBeUndefined();
   expect(read('cp-flags-session=x')).toBeUndefined();
+  // A browser lets any host set a name that only looks like ours.
+  for (const blank of ['\u00a0', '\u000b', '\u000c', '\ufeff', '\u2003']) {
+    expect(read(`${blank}__Host-cp-flags-session=x`)).toBeUndefined();
+    expect(read(`${blank}__Host-cp-flags-session=x; __Host-cp-flags-session=y`)).toBe('y');
+  }
+  expect(read('a=b;\t __Host-cp-flags-session=x \t')).toBe('x');
 });
