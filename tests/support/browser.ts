@@ -45,7 +45,7 @@ export async function startDemoInBrowser(
     async stop() {
       await browser.close();
       await service.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

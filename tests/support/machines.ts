@@ -317,7 +317,7 @@ export async function startMachines(options: { binary?: string; count?: number }
       for (const redis of sentinelClients) redis.disconnect();
       await Promise.all(machines.flatMap(({ redis, sentinel }) => [redis.kill(), sentinel.kill()]));
       await Promise.all(gates.map((gate) => gate.stop()));
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

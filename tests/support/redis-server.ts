@@ -79,7 +79,7 @@ export async function startRedisServer() {
     async stop(): Promise<void> {
       for (const redis of connections) redis.disconnect();
       if (child.exitCode === null && child.signalCode === null) await kill();
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -186,7 +186,7 @@ export async function startTestService(
       for (const redis of connections) redis.disconnect();
       anchor.close();
       await service.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

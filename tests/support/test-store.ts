@@ -93,7 +93,7 @@ export async function startTestStore(
     disconnect,
     async stop(): Promise<void> {
       await disconnect();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
