@@ -72,7 +72,7 @@ export function readTypedInstant(text: string, of: 'from' | 'to'): string | unde
   return INSTANT.test(text) ? text : undefined;
 }
 
-/** ISO 8601 of a day or time as people type it; anything else as it is, to be judged by whoever reads it. */
+/** ISO 8601 of a day or time as people type it; anything else is left as it is, and the reader judges it. */
 export function isoOfTyped(text: string): string {
   const time = readTypedTime(text);
   return time === undefined ? (readTypedDay(text) ?? text) : new Date(time).toISOString();

@@ -98,7 +98,7 @@ export async function loadFile(
 }
 
 /**
- * Loads a file as {@link loadFile} does, if it is the file that was compared and does what was said of it then; else
+ * Loads a file as {@link loadFile} does, if it is the file that was shown and would still do what the page said; else
  * nothing changes, not even the audit.
  *
  * @throws {LoadFailed} as {@link loadFile}

@@ -69,7 +69,7 @@ export const WITHDRAWALS = {
   failedThen: 'Open the list in a minute. If it does not show what you wanted, do it again.',
 } as const;
 
-/** About flags that a council put on the wrong child: what it is told of withdrawing one. */
+/** What a council reads when it withdraws a flag that it put on the wrong child. */
 export const WITHDRAWAL = {
   done: 'The plan is withdrawn. Lookups do not show it from now on.',
   settles:

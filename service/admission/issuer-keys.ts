@@ -32,7 +32,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * A set of keys, each of any kind. A private or shared key among them is a mistake to stop at: whoever
+ * A set of keys, each of any kind. A private or shared key among them is a mistake to stop at: anybody who
  * can read the set could sign tokens.
  */
 export const keySetSchema = z.object({

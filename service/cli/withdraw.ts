@@ -68,7 +68,7 @@ function told(code: OdsCode, done: Withdrawn | { kind: 'same-person' | 'other-nu
 async function list(store: Store, code: OdsCode): Promise<void> {
   const all = await listWithdrawals(store, code);
   if (all.length === 0) console.log(`Authority ${code} has withdrawn nothing.`);
-  // Neither number nor local id: whoever operates the service is shown no child.
+  // Neither number nor local id: operators are shown no child.
   for (const { withdrawal, standing, sentAgain } of all) {
     const { id, type, startDate, asked, decided, urgent } = withdrawal;
     console.log(

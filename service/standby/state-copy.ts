@@ -60,7 +60,7 @@ const digestOf = (content: Uint8Array): string => hash('sha256', content);
 
 /**
  * The version after the last that was begun, complete or not, which does not write to an object that the newest
- * manifest names: whoever dies before the next manifest is there leaves that one whole.
+ * manifest names: a worker that dies before the next manifest is there leaves that one whole.
  */
 function nextVersion({ version, databases }: Pick<Memory, 'version' | 'databases'>): number {
   const next = version + 1;

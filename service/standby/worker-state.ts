@@ -177,7 +177,7 @@ function moveSpools(path: string, { spools }: StatePlaces): void {
   const anchor = Anchor.open(dirname(path));
   try {
     for (const folder of anchor.moveSpools(spools)) {
-      // Its process is gone; whoever opens it locks this.
+      // Its process is gone; the next one to open it locks this.
       if (existsSync(folder)) put(join(folder, 'lock'), Buffer.alloc(0));
     }
   } finally {

@@ -43,7 +43,7 @@ export class StoppedStandingBy extends Error {
   override name = 'StoppedStandingBy';
 }
 
-/** Reasons to stand by that are said in the words of whoever found them. */
+/** Reasons to stand by that come with a sentence of their own. */
 const SAID = [CopyAway, CopyDamaged, KeyFileWrong, LogNotWhole];
 
 /** That this process is the one worker of its dataset, where the audit log has a second copy. */

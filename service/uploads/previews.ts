@@ -106,7 +106,7 @@ export type PreviewsDependencies = {
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const FILE = 'file';
 const STATE = 'state.json';
-/** There once it is sent or deleted: made by whoever does, and by nobody a second time. */
+/** There once it is sent or deleted: the one who sends or deletes makes it, and nobody a second time. */
 const CLAIMED = 'claimed';
 
 /** Of a file that would not be loaded: one that was is answered again with what was said then. */

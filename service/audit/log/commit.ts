@@ -101,7 +101,7 @@ const witnessingState = z.object({
     z.object({ name: z.string(), size: z.number().optional(), at: z.string().optional() }),
   ),
 });
-/** How the witnessing goes, told by the worker for anybody who asks. */
+/** How the witnessing goes, as the worker publishes it. */
 export type WitnessingState = z.infer<typeof witnessingState>;
 
 const hex = (hash: Hash): string => Buffer.from(hash, 'latin1').toString('hex');

@@ -8,7 +8,7 @@ import { callerOf, type EventReport } from './report.ts';
 export const SEARCHED = 'record of looks searched';
 
 /**
- * What a line of a draft is about. Whether a plan was shown is not for whoever asks to learn from it, so what is
+ * What a line of a draft is about. Whether a plan was shown is not for the requester to learn from it, so what is
  * recorded of the child beside accesses and searches has no line: that a flag was withdrawn says that there was one.
  */
 function whatOf(event: SealedEvent['event'], places: boolean): string | undefined {
@@ -32,7 +32,7 @@ const isSilent = (event: SealedEvent['event']): boolean =>
   'access' in event && event.access === 'silent-read';
 
 /**
- * Accesses to one child for whoever reviews a request by the people concerned: with as little in it as can be, since a
+ * Accesses to one child, for the reviewer of a request by the people concerned: with as little in it as can be, since a
  * place says where a child or a parent has sought care, a silent read that they are in somebody's care, and a search
  * that somebody inquires into it.
  */

@@ -213,7 +213,7 @@ export async function look<Kind extends keyof ThreadOrders>(
   return { kind: 'found', found, auditId, reach: searchedUntilOf(before, found.size) };
 }
 
-/** What whoever reads a result has to know: that it is on record, and how far it reached. */
+/** What the reader of a result has to know: that it is on record, and how far it reached. */
 export const reachNote = (auditId: string, { completeUntil, notSearched }: SearchedUntil): Html =>
   html`<p class="nhsuk-body-s">${OFFICER.recordedAs(auditId)}
 ${completeUntil === undefined ? OFFICER.searchedUntilUnknown : OFFICER.searchedUntil(shownCell(completeUntil))}

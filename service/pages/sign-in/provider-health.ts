@@ -2,7 +2,7 @@ import * as openid from 'openid-client';
 import { SIGN_IN_PROVIDERS } from '#schemas/wording/operations.ts';
 import { errorCode } from '../../telemetry/log.ts';
 
-/** What of a provider is needed: how to sign in by it, what it says of whoever comes back, and by what it signs. */
+/** What of a provider is needed: how to sign in by it, what it says of the person who comes back, and by what it signs. */
 const PARTS = ['discovery', 'tokens', 'keys'] as const;
 type Part = (typeof PARTS)[number];
 

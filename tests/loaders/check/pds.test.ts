@@ -371,7 +371,7 @@ describe('no wait outlasts', () => {
     expect(await trace(person(1), tracer)).toEqual({ kind: 'verified' });
   });
 
-  test.each([true, false])('whoever asked for the turn (urgent: %s)', async (urgent) => {
+  test.each([true, false])('the caller who asked for the turn (urgent: %s)', async (urgent) => {
     const rate = rateWith(Date.now);
     rate.pause(600_000);
     const ended = new AbortController();
@@ -380,7 +380,7 @@ describe('no wait outlasts', () => {
     await expect(turn).rejects.toThrow('aborted');
   });
 
-  test('whoever asked about a person, and what ends then says nothing of PDS', async () => {
+  test('the caller who asked about a person, and what ends then says nothing of PDS', async () => {
     const tracer = t.tracer({ awayMs: 60_000, backOffMs: 60_000, requestDeadlineMs: 60_000 });
     const ended = new AbortController();
     let asked = 0;

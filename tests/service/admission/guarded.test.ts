@@ -111,7 +111,7 @@ test.for([
 test.for([
   ['at once', fail],
   ['later', () => Promise.reject(new Error('broken'))],
-] as const)('whoever asked is on record where the work fails %s', async ([, work]) => {
+] as const)('a caller is on record where the work for them fails %s', async ([, work]) => {
   const { steps, noted } = await ask({ work });
   expect(steps).toEqual(['overload', 'admit', 'work', 'note', 'fault']);
   expect(noted).toMatchObject([{ code: 'could-not-check', ids, caller, roleChosen: true }]);

@@ -150,14 +150,17 @@ test('nothing is done by the form of another session of the same person', async 
 test.each([
   ['a scope of another desk', { organisation: 'ZZ101', scopes: ['audit', 'operate'] }],
   ['a role at what is no authority', { organisation: 'zz', scopes: ['upload'] }],
-] as const)('whoever has %s is refused alike, and told whom to ask', async (_, somebody) => {
-  const visitor = await visitorAs({ baseUrl, dataDir }, somebody);
-  for (const visit of [await visitor.get('/act'), await visitor.post('/act', {})]) {
-    // A role that no token could have is nobody's.
-    if (somebody.organisation === 'zz') expect([303, 401]).toContain(visit.status);
-    else expect([visit.status, visit.heading]).toEqual([403, DESK.notYours]);
-  }
-});
+] as const)(
+  'somebody who has %s is refused as others are, and reads whom to ask',
+  async (_, somebody) => {
+    const visitor = await visitorAs({ baseUrl, dataDir }, somebody);
+    for (const visit of [await visitor.get('/act'), await visitor.post('/act', {})]) {
+      // A role that no token could have is nobody's.
+      if (somebody.organisation === 'zz') expect([303, 401]).toContain(visit.status);
+      else expect([visit.status, visit.heading]).toEqual([403, DESK.notYours]);
+    }
+  },
+);
 
 test('a session that ended meanwhile does nothing more, and a stranger never did', async () => {
   const leaving = await newOfficer();

@@ -223,7 +223,7 @@ test.for(Object.entries(PAGES))(
   },
 );
 
-test('whoever is refused at a desk is in the audit with the page of their kind', async () => {
+test('somebody who is refused at a desk is in the audit with the page of their kind', async () => {
   const visitor = createVisitor(service.baseUrl);
   await visitor.signIn('ambulanceService');
   await visitor.get('/council');

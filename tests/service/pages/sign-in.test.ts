@@ -393,7 +393,7 @@ describe('a provider is asked about no more than', () => {
     expect(cis2.tokensAsked).toBe(before + 1);
   });
 
-  test('a number of made-up codes, whoever brings them, and others sign in by another meanwhile', async () => {
+  test('a number of made-up codes, from one stranger or many, and others sign in by another meanwhile', async () => {
     const begun = performance.now();
     const brought = await Promise.all(
       Array.from({ length: 100 }, async () => {

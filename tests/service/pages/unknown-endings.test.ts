@@ -62,7 +62,7 @@ test('endings that cannot be read are reported in the status, and lookups of the
   await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
 });
 
-test('whoever asks for anything then is refused, and is on record with the number they asked for', async () => {
+test('somebody who asks for anything then is refused, and is on record with the number they asked for', async () => {
   const nurse = await signedIn();
   const practitioner = await signedIn('scheduledCare');
   const look = hiddenOf(await nurse.get('/look-up'), '/look-up');
