@@ -8,12 +8,11 @@ export const OFFICER = {
   cases: 'Cases',
   seal: 'Is the record whole?',
   blocked: 'Blocked users',
-  onRecord:
-    'Every search and every download is recorded with your name and your reason before you see anything.',
+  onRecord: 'Each search and download is recorded first, with your name and your reason.',
   confidential:
     'Confidential. This page holds NHS numbers. Handle it as you would a patient’s record.',
   sees: {
-    all: 'You can see what people did at every organisation, including silent reads.',
+    all: 'You can see what people did at all sites. Silent reads are included.',
     organisation: (name: string) =>
       `You can see what people at ${name} did, including silent reads. You cannot see other organisations.`,
     authority: (name: string) =>
@@ -38,7 +37,7 @@ export const OFFICER = {
     any: 'Any',
     report: 'Report',
     least: 'Smallest number to list',
-    leastHint: 'Used in the reports on repeated refusals and repeated lookups.',
+    leastHint: 'Used in two reports: refused again and again, and looked up again and again.',
     names: 'Show the names of staff in the report on one child. They are third parties.',
   },
   activities: { unscheduled: 'Unscheduled care', 'silent-read': 'Silent read' },
@@ -153,7 +152,7 @@ export const OFFICER_EVENT = {
   },
   block: 'Block this user',
   blockThen:
-    'Within two seconds, this user’s sign-in and tokens stop working here, at every organisation. The user is asked to have somebody else check the patient.',
+    'Within two seconds, this user can no longer sign in or look anybody up here, wherever they work. The page asks them to have a colleague check the patient.',
   blockSubmit: 'Block',
   blockSelf: 'You cannot block yourself.',
   blocked: 'Blocked users',
@@ -189,7 +188,7 @@ export const OFFICER_DRAFT = {
     yes: 'Yes, or it may be',
     unknown: 'Not asked yet',
   },
-  harm: 'Could releasing the record seriously harm anybody’s health?',
+  harm: 'If the record is released, could that do serious harm to anybody’s health?',
   harmHint:
     'Data Protection Act 2018, schedule 3, part 2. If the answer is no, an appropriate health professional must have said so in the last six months.',
   harmAnswers: {
@@ -197,8 +196,7 @@ export const OFFICER_DRAFT = {
     yes: 'Yes, or it might',
     unknown: 'Not asked yet',
   },
-  abuse:
-    'Does it include child abuse data that it would be against the child’s interests to release?',
+  abuse: 'Does it hold child abuse data that should not be released, for the child’s sake?',
   abuseHint:
     'Data Protection Act 2018, schedule 3, part 5. Child abuse data says whether a child has been abused, or may be at risk of abuse.',
   abuseAnswers: {
@@ -236,7 +234,7 @@ export const OFFICER_DRAFT = {
   back: 'Back to the draft',
   lineGone: 'The lines have changed since the draft was made. Make the draft again.',
   next: 'Next page of the draft',
-  none: 'No accesses are recorded.',
+  none: 'Nobody has looked this child up.',
   noneHere: 'There are no lines on this page of the draft.',
   accesses: 'Accesses',
   searched: 'Searches of the audit',
@@ -254,7 +252,7 @@ export const OFFICER_SEAL = {
   waiting: (events: string) =>
     `${events === '1' ? '1 more event is' : `${events} more events are`} waiting to be sealed. This takes a few seconds.`,
   means:
-    'Once events are sealed, anybody who has the public key can see whether any of them has been changed, removed, added or moved since.',
+    'Once an event is sealed, it cannot be changed, removed or moved in secret. Anybody who has the public key can check that.',
   neverVerified: 'Nobody has verified the whole record from this page yet.',
   whole: (events: string, time: string, by: string) =>
     `Nothing was changed. All ${events} events that were sealed by then were verified at ${time}, at the request of ${by}. Every event is as it was signed. None is missing, added or out of place.`,
@@ -273,7 +271,7 @@ export const OFFICER_SEAL = {
   failed: (time: string) =>
     `The verification that was started at ${time} could not be finished. This does not mean that anything is wrong with the record. Start it again.`,
   ownKey:
-    'The key was read on the same machine. For evidence in court, somebody else should verify a copy, with a key that they were given beforehand.',
+    'The key was read on the same machine. For a court, have somebody else verify a copy. They should use a key that they were given before.',
   running: (read: string, of: string, by: string) =>
     `The record is being verified at the request of ${by}. ${read} of ${of} events have been read.`,
   runningTitle: 'Verifying',
@@ -290,7 +288,7 @@ export const OFFICER_SEAL = {
     'The first one is written when the first events are sealed. Try again in a minute.',
   proof: 'Prove one event',
   proofThen:
-    'The file holds the event itself, including its NHS number. Anybody who has the public key can check with it that the event is in the record.',
+    'The file holds the event itself, and its NHS number. With the file and the public key, anybody can check that the event is in the record.',
   auditId: 'Audit id',
   auditIdHint: 'You can find it with each answer, and in the last column of search results.',
   auditIdWrong: 'Enter an audit id, such as 7a3e8f0e-9a55-4f0e-8b61-1c1d2f0f9f10',

@@ -34,7 +34,7 @@ export const ANSWERING = {
   someThen:
     'Clinicians see “Could not check” if their request goes to a process that does not answer. Take that process out of the load balancer until it answers.',
   unknownThen:
-    'Processes that answer lookups report here every ten seconds, but none has done so. Open the address /_status of each process.',
+    'Each process that answers lookups should report here every ten seconds. None has done so. Open /_status at the address of each process.',
   levels: { stops: 'Stops lookups', partly: 'Stops some lookups', warns: 'Deal with this' },
   concerns: 'What to deal with, most urgent first',
   nothing: 'There is nothing to deal with.',
@@ -131,7 +131,7 @@ export const HELD = {
   became: 'Result',
   nothingWaits: 'No part of this file is held',
   nothingWaitsThen:
-    'It was released, discarded or replaced by a file with the same number, or it was never held.',
+    'Somebody may have released or discarded it. Or a new file with its number came.',
   outcome: (code: string, meaning: string) => `${code} ${meaning}`,
   sentence: (text: string) => `${text}.`,
 } as const;
@@ -181,7 +181,7 @@ export const MESSAGES = {
 /** Of users whom the operator has stopped. */
 export const BLOCKED = {
   title: 'Blocked users',
-  lead: 'Within two seconds, a blocked user cannot look anybody up, through any system or in a browser.',
+  lead: 'A user you block can look nobody up within two seconds, in a browser or by a system.',
   nobody: 'Nobody is blocked.',
   caption: 'Blocked users',
   columns: ['User id', 'Signed in with', 'Blocked since', 'Blocked by', 'Reason'] as const,

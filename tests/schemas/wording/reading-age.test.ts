@@ -8,6 +8,8 @@ import * as looks from '#schemas/wording/council-looks.ts';
 import * as numbers from '#schemas/wording/council-numbers.ts';
 import { DESK, DESKS } from '#schemas/wording/desk.ts';
 import * as wording from '#schemas/wording/lookup.ts';
+import * as officer from '#schemas/wording/officer.ts';
+import * as operator from '#schemas/wording/operator.ts';
 import * as pages from '#schemas/wording/pages.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import { readingAge } from '../../support/reading-age.ts';
@@ -15,6 +17,9 @@ import { day } from '../../support/rows.ts';
 
 /** What a tired clinician reads at night without reading it twice. */
 const OLDEST = 11;
+
+/** What an officer or an operator, who reads by day and for a living, takes in at once. */
+const OLDEST_BY_DAY = 13;
 
 const now = Date.parse('2026-11-24T03:00:00Z');
 const leeds = { code: 'ZZ1', name: 'Leeds' };
@@ -103,6 +108,13 @@ test.each([
 ])('an eleven-year-old could read: %s', (sentence) => {
   expect(readingAge(sentence)).toBeLessThanOrEqual(OLDEST);
 });
+
+test.each([...new Set([officer, operator].flatMap((words) => constantsOf({ ...words })))])(
+  'an officer or operator reads once: %s',
+  (sentence) => {
+    expect(readingAge(sentence)).toBeLessThanOrEqual(OLDEST_BY_DAY);
+  },
+);
 
 test('a sentence in the manner of an office is older than that', () => {
   expect(
