@@ -37,7 +37,7 @@ if (given.help) {
   console.log(`npm run bench:compare -- [options]
 
   --plans 230000       children held by each store: those of so many plans
-  --rounds 9           in each of which every service is started anew, sent --requests 15000 at
+  --rounds 9           each service is started afresh in each; sent --requests 15000 at
                        saturation, and measured once more at a rate; medians count
   --rate 1000          lookups a second, for --seconds 5, at which latency is measured
   --out reports
@@ -349,7 +349,7 @@ try {
   const percent = ({ flaggedShare }: Figures): string =>
     Number.isNaN(flaggedShare) ? '' : `${(flaggedShare * 100).toFixed(1)} %`;
   const body = `<h1>Comparison</h1>
-<p>${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC. ${nation.children.toLocaleString('en-GB')} children in every store; one in ${HELD_ONE_IN} lookups is for one of them. ${CONNECTIONS} connections kept alive; the generator, the service and its store share the processors. Redis and PostgreSQL have the audit on disk before an answer leaves. Medians of ${given.rounds} rounds in turn, each service started anew in each; beside them the least and the most.</p>
+<p>${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC. ${nation.children.toLocaleString('en-GB')} children in every store; one in ${HELD_ONE_IN} lookups is for one of them. ${CONNECTIONS} connections kept alive; the generator, the service and its store share the processors. Redis and PostgreSQL have the audit on disk before an answer leaves. Medians of ${given.rounds} rounds in turn, each service started afresh in each; beside them the least and the most.</p>
 <p>${machineLine(on)}</p>
 ${factTable(facts)}
 <h2>Figures</h2><div class="charts">

@@ -40,7 +40,7 @@ export async function applyJournal(
   const { store, anchor, lock, beforeReconciling } = applying;
   const { authority, sequence, highestSequence, sha256, expected, by, consumption } = journal;
   const { details, dataAsOf, closed } = consumption;
-  // Whoever finds rows of it in the store finds its journal too.
+  // If rows of it are in the store, its journal is there too.
   await store.safeguard();
   // First, so that no row is ever shown without whom to ring.
   if (details !== undefined) await store.setAuthority(authority, omitUndefined(details), by);

@@ -6,7 +6,7 @@ import { heldFileSchema } from '../spool/journal.ts';
  * decision. A flag may be among them, so that no file makes the authority's data fresher before.
  *
  * @param sequence of the file in hand, with the authority's offset: what is held of it does not count
- * @param closed below this a full refresh has stated everything anew
+ * @param closed below this a full refresh has stated everything again
  */
 export const areAdditionsWaiting = (
   anchor: Pick<Anchor, 'heldFiles'>,

@@ -3,7 +3,7 @@ import type { CalendarDate } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { SpoolFile } from './spool-file.ts';
 
-/** Whoever of a record waits to be traced. The only place where names are kept, and only for as long. */
+/** The people of a record who wait to be traced. Names are kept nowhere else, and no longer than that. */
 export type WaitingPerson = {
   record: number;
   place: string;
@@ -17,7 +17,7 @@ export type WaitingPerson = {
 /** The name of the file in a spool's folder. @param waited how often some of the upload was left waiting */
 export const peopleFile = (waited: number): string => `people-${waited}`;
 
-/** Whoever was left waiting in a spool's folder. */
+/** The people left waiting in a spool's folder. */
 export function* waitingPeople(folder: string, waited: number): Generator<WaitingPerson> {
   const file = SpoolFile.open(join(folder, peopleFile(waited)));
   try {

@@ -47,7 +47,7 @@ type TracedRecords = {
   of: number;
   /** By record. One that is not there continues waiting. */
   findings: ReadonlyMap<number, readonly Finding[]>;
-  /** Whoever continues waiting. */
+  /** The people who continue to wait. */
   people: readonly WaitingPerson[];
 };
 

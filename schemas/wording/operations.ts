@@ -209,7 +209,7 @@ export const SESSIONS = {
   unreadable: (code: string | undefined) =>
     `Which sessions of the pages have ended cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in. Lookups of the API are answered. See the alert SessionsUnknown.`,
   tooMany: (most: number, since: string) =>
-    `More than ${most} sessions of the pages ended, which no normal use does, and not all could be read. Whoever signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
+    `More than ${most} sessions of the pages ended, which no normal use does, and not all could be read. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
 } as const;
 
 const shareText = (upToDate: number, expected: number): string =>

@@ -78,7 +78,7 @@ const accessOf = ({ at, count, name, role, organisation, own }: ListedAccess) =>
 
 /**
  * The 200 answer as JSON, in the shape of `lookupAnswerSchema`. A negative is put together from texts
- * made beforehand: nine of ten answers and more are negatives.
+ * made in advance: nine of ten answers and more are negatives.
  */
 function answerJson(
   { auditId, result, coverage, authorities }: Checked,

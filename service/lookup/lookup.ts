@@ -55,7 +55,7 @@ type LookupDependencies = {
   recorder: Pick<Recorder, 'record'>;
   /** As they are now; the same object as long as nothing changed. */
   versions: () => LookupEvent['versions'];
-  /** Told of each number looked up, to notice who tries numbers out. */
+  /** Called with each number looked up, to notice who tries numbers out. */
   saw: (admitted: Admitted, nhsNumber: NhsNumber) => void;
   metrics: Pick<Metrics, 'lookedUp' | 'accessesUnreadable'>;
   sampled: Pick<SampledLog, 'log'>;

@@ -355,7 +355,7 @@ export function createNotifier(options: NotifierOptions) {
     try {
       file?.tellState(state);
     } catch {
-      // A full disk: the state that says so is told by the process itself.
+      // A full disk: the process itself reports the state that says so.
     }
   }
 

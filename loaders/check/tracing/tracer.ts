@@ -23,7 +23,7 @@ export type TraceOutcome =
   /** Nothing is known of it just now, which is never the same as "not known": the record waits. */
   | { kind: 'not-traced' };
 
-/** Where NHS numbers are traced: a register in a file, or a national service. Whoever loads neither knows nor cares. */
+/** Where NHS numbers are traced: a register in a file, or a national service. The loader treats both alike. */
 export type NumberTracer = {
   /**
    * One outcome for each person, in their order. At most {@link TRACED_AT_ONCE} are asked for at once.

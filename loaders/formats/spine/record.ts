@@ -31,7 +31,7 @@ type RecordOptions = {
   names: boolean;
   /** Given the record when it closes. */
   done: (record: RawRecord) => void;
-  /** Told of a template in a version other than the one that is read here. */
+  /** Called with each template in a version other than the one that is read here. */
   unsupported: (template: string) => void;
 };
 
@@ -66,7 +66,7 @@ export function recordNode(number: number, options: RecordOptions): Node {
   };
 }
 
-/** Tells of another version; the element itself is passed over as any that is not known. */
+/** Reports another version; the element itself is passed over, like any that is not known. */
 function noteVersion(local: string, { unsupported }: RecordOptions): undefined {
   const [, template, version] = TEMPLATE.exec(local) ?? [];
   if (template !== undefined && version !== SUPPORTED_VERSION) unsupported(template);

@@ -26,7 +26,7 @@ export type AlertingOptions = AlertingSettings & {
   folder: string;
   /** Puts an alert into the audit. On disk when it resolves. */
   record: (alert: EnumerationAlertEvent) => Promise<unknown>;
-  /** Told of each alert once, as it is recorded. */
+  /** Called with each alert once, as it is recorded. */
   onAlert: (alert: EnumerationAlertEvent) => void;
   /** Told how many sealed entries were found just now that this version does not know. */
   onUnknown: (count: number) => void;

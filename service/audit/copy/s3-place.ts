@@ -12,7 +12,7 @@ export type BucketSettings = {
   /** Address of the server, without a slash at its end. */
   endpoint: string;
   region: string;
-  /** Access key, secret key and perhaps a session token, a line each; read anew for each request. */
+  /** Access key, secret key and perhaps a session token, a line each; read again for each request. */
   credentialsFile?: string;
 };
 

@@ -67,7 +67,7 @@ const sealingState = z.object({
   at: z.string(),
   gaps: z.array(gapRow),
 });
-/** Told by the worker, for anybody who asks how the sealing goes. */
+/** What the worker reports of its sealing. */
 export type SealingState = z.infer<typeof sealingState>;
 
 const verifiedPart = z.object({

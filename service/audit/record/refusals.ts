@@ -45,7 +45,7 @@ export function createRefusals({
   sampled: SampledLog;
   numberKey: Buffer;
   refusalSampling: RefusalSampling;
-  /** Told of each number that is none. */
+  /** Called with each number that is not an NHS number. */
   sawInvalid: (caller: Caller) => void;
   metrics: Pick<Metrics, 'refused'>;
 }): NoteRefusal {

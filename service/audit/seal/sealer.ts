@@ -377,7 +377,7 @@ export function createSealer(options: SealerOptions) {
       try {
         log?.commits.tellSealing(state);
       } catch {
-        // A full disk: the state that says so is told by the process itself.
+        // A full disk: the process itself reports the state that says so.
       }
     }
     told = state;

@@ -7,7 +7,7 @@ export type Difference = {
 };
 
 /**
- * How entries differ from those that should be there, told by their hashes. A deleted or inserted one is
+ * How entries differ from those that should be there, found by their hashes. A deleted or inserted one is
  * recognised by the others having moved up or down by one.
  */
 export function differences(expected: readonly Hash[], actual: readonly Hash[]): Difference[] {

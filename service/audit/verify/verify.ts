@@ -36,7 +36,7 @@ export type Verification = {
   bytes: number;
   /** Milliseconds: the youngest event. */
   newest: number;
-  /** Entries that lie past those the checkpoint covers: nothing is said of them. */
+  /** Entries that lie past those the checkpoint covers: they are not judged. */
   uncovered: number;
   /** Checkpoints given that could not be compared, and why. That says nothing about the log. */
   unusable: { name: string; detail: string }[];

@@ -46,7 +46,7 @@ const DEADLINE_MS = 900_000;
 
 /**
  * Traces in the Personal Demographics Service. While it is away, those who were verified before count as
- * verified, and nothing is said of the others.
+ * verified; the others stay unknown.
  */
 export function createPdsTracer({
   client,
