@@ -87,7 +87,7 @@ test.each(services)('%s of the compose file is published to this machine alone',
   for (const port of ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
 });
 
-test('Prometheus scrapes the very port on which each process of the service gives metrics', () => {
+test('Prometheus scrapes the port that each process of the service serves metrics on', () => {
   const prometheus = z
     .object({
       scrape_configs: z.tuple([

@@ -67,7 +67,7 @@ test('every command of cp-flags is named on a page', async () => {
   expect(all.filter((path) => !named(path))).toEqual([]);
 });
 
-test('a command is there whether it alone is loaded or all are', async () => {
+test('a command works the same whether it is loaded alone or with all others', async () => {
   const all = (await commandLine({})).commands.map((command) => command.name());
   expect(COMMANDS.flatMap(({ names }) => names)).toEqual(all);
   const alone = async (name: string) =>

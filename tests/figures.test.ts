@@ -244,7 +244,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   ],
 ];
 
-test.each(FIGURES)('every page says the figure that the program has: %s', (_, value, said) => {
+test.each(FIGURES)('every page gives the figure that the program uses: %s', (_, value, said) => {
   const wrong = said.flatMap(([file, sentence]) => {
     const [found, figure] = sentence.exec(textOf(file).replaceAll(/\s+/g, ' ')) ?? [];
     if (figure === undefined) return [`${file} no longer has a sentence like ${sentence}`];

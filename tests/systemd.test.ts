@@ -27,7 +27,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const installed = (unit: string): string => basename(unit).replace('@.', '@worker.');
 
-test('there is a unit for the service, for a role of it, for the inbox, and for a Redis and a sentinel of several', () => {
+test('there are units for the service, for one role, for the inbox, and for a Redis and a sentinel of several', () => {
   expect(units.map((unit) => basename(unit))).toEqual([
     'cp-flags-inbox.service',
     'cp-flags-redis.service',

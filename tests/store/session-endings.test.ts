@@ -60,7 +60,7 @@ test('a token ends what it names once, and nothing that began after it', async (
   two.stop();
 });
 
-test('of more endings than are read nobody is believed who signed in before, and who signs in later is', async () => {
+test('if there are more endings than are read, nobody who signed in before is believed, and those who sign in later are', async () => {
   const MEMBERS = 20_000;
   const long = '-'.repeat(40);
   await store.admin.eval(
@@ -95,7 +95,7 @@ test('of more endings than are read nobody is believed who signed in before, and
   await store.admin.del(keys.ended);
 });
 
-test('endings of the future, however many, keep nobody believed who may have been ended by them, and are put right', async () => {
+test('while there are endings from the future, however many, nobody whom they may have ended is believed, and they are put right', async () => {
   await store.admin.eval(
     `for i = 1, 1200 do redis.call('ZADD', KEYS[1], ARGV[1], i) end`,
     1,

@@ -95,7 +95,7 @@ describe('an acknowledgement', () => {
     },
   );
 
-  test('as text says of a file that was not loaded what would become of it, and of nothing that it was done', () => {
+  test('as text says what a file that was not loaded would have done, and never that anything was done', () => {
     const one = {
       ...acknowledgement(),
       code: 'CPF02' as const,

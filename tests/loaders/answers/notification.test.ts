@@ -61,7 +61,7 @@ test('the XML is well-formed and its count is that of its accesses, in every cas
   }
 });
 
-test('the XML has the first access and the last, and of an entry told again the last alone', () => {
+test('the XML has the first access and the last, and only the last of an entry that is repeated', () => {
   expect(count(xmlOf('one'), '<pertinentCP-ISNHSQuery>')).toBe(1);
   const xml = xmlOf('repeated');
   expect(count(xml, '<pertinentCP-ISNHSQuery>')).toBe(3);

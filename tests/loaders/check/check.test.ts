@@ -187,7 +187,7 @@ describe('a date that stands for none', () => {
     expect(started.kind === 'refused' && started.failures[0]?.hint).toContain('must be given');
   });
 
-  test('another that is no day is told the days there are', () => {
+  test('another date that does not exist is answered with the days that do', () => {
     const checked = check([plan({ end: at('01/13/2026') })], [child()]);
     expect(checked.kind === 'refused' && checked.failures[0]?.hint).toContain(
       'between 1900 and 2199',

@@ -236,7 +236,7 @@ describe('an answer that says nothing of the number is never "no match"', () => 
 });
 
 describe('a request', () => {
-  test('says for whom, and keeps its id over what passes', async () => {
+  test('says for whom it is, and keeps its id when it is repeated', async () => {
     put(1);
     let failures = 2;
     t.pds.instead = (request, response, path) => {
@@ -302,7 +302,7 @@ describe('a request', () => {
     expect(readRetryAfter(text, 1_000)).toBe(ms);
   });
 
-  test('is made no more often than agreed, by however many', async () => {
+  test('is made no more often than agreed, however many ask', async () => {
     for (let n = 1; n <= 14; n++) put(n);
     const memory = t.memory();
     const tracers = [t.tracer({ memory, perSecond: 10 }), t.tracer({ memory, perSecond: 10 })];
@@ -321,7 +321,7 @@ describe('a request', () => {
     expect(performance.now() - began).toBeGreaterThan(350);
   });
 
-  test('that can wait gives way to new rows', async () => {
+  test('that can wait lets new rows go first', async () => {
     const rate = t.memory().rate(20);
     const order: string[] = [];
     for (let i = 0; i < 20; i++) await rate.turn(true, signal);
@@ -427,7 +427,7 @@ describe('a token', () => {
     expect(await trace(person(2), tracer)).toEqual({ kind: 'verified' });
   });
 
-  test('is not had by another key, and the operator is told where to look', async () => {
+  test('cannot be got with another key, and the operator is shown where to look', async () => {
     const tracer = t.tracer({ apiKey: 'another' });
     expect(await trace(person(1), tracer)).toEqual({ kind: 'not-traced' });
     expect(tracer.state.detail).toMatch(/401.*PDS_API_KEY/);
@@ -475,7 +475,7 @@ describe('what was verified', () => {
     expect(await asked(person(1))).toBe(true);
   });
 
-  test('is asked about again once plans can be held under the number no more', async () => {
+  test('is asked about again once no plan can be held under the number', async () => {
     const tracer = t.tracer();
     put(1);
     await trace(person(1), tracer);
@@ -489,7 +489,7 @@ describe('what was verified', () => {
     expect(t.pds.asked.length).toBe(asked);
   });
 
-  test('is known to nobody who has another key', async () => {
+  test('cannot be read with another key', async () => {
     const tracer = t.tracer();
     put(1);
     await trace(person(1), tracer);
@@ -499,7 +499,7 @@ describe('what was verified', () => {
     other.close();
   });
 
-  test('counts while the service is away, and nothing is said of others', async () => {
+  test('counts while the service is away, and nobody else is judged', async () => {
     const tracer = t.tracer();
     put(1);
     await trace(person(1), tracer);
@@ -527,7 +527,7 @@ describe('what was verified', () => {
 });
 
 describe('the service away', () => {
-  test('is not asked again at once, and is found back on its own', async () => {
+  test('is not asked again at once, and is used again once it answers', async () => {
     let asked = 0;
     answering((response) => {
       asked += 1;
@@ -547,7 +547,7 @@ describe('the service away', () => {
     expect(tracer).toMatchObject({ mayAsk: true, state: { ok: true } });
   });
 
-  test('is not what one record means that cannot be had', async () => {
+  test('is not assumed because one record cannot be fetched', async () => {
     for (let n = 1; n <= 40; n++) put(n);
     t.pds.instead = (_request, response, path) => {
       if (!path.endsWith(testNumber(3))) return false;
@@ -564,7 +564,7 @@ describe('the service away', () => {
   });
 });
 
-test('nothing that is said of a failure holds the number', async () => {
+test('no message about a failure holds the number', async () => {
   const number: NhsNumber = testNumber(5);
   for (const answer of [
     (response: ServerResponse) => json(response, 403, `no ${number}`),

@@ -128,7 +128,7 @@ describe('a register', () => {
   const ask = async (path: string, ...people: Traced[]) =>
     (await openRegister(path)).trace(people, AbortSignal.timeout(5000));
 
-  test('tells what is known of each number, in the order asked', async () => {
+  test('gives what is known about each number, in the order asked', async () => {
     const path = register(
       line(1),
       line(2, 'superseded', testNumber(3)),
@@ -376,7 +376,7 @@ test('names come out of the readers only where they are wanted', async () => {
 });
 
 describe('tracing', () => {
-  test('a CSV without columns for names cannot be traced, and is told which are missing', async () => {
+  test('a CSV without columns for names cannot be traced, and the answer names those missing', async () => {
     const columns = CSV_COLUMNS.filter((name) => !name.endsWith('_name'));
     const result = await read(fileCsv({ records: [planOf(1)] }, { columns }), {
       metadata: metadata(1),
@@ -405,7 +405,7 @@ describe('tracing', () => {
     expect(result.rows).toEqual([]);
   });
 
-  test('a delete beside a plan in force does not carry that one past tracing', async () => {
+  test('a delete beside a plan in force does not spare that plan from tracing', async () => {
     const type = 'child-protection-plan';
     const both = recordXml(
       planXml({ type, startDate: day('2026-02-02'), deleteDate: day('2026-11-20') }) +
@@ -468,7 +468,7 @@ describe('a load', () => {
     notices = [];
   });
 
-  test('of which numbers could not be traced changes nothing and leaves the number unused', async () => {
+  test('whose numbers could not be traced changes nothing and leaves its file number unused', async () => {
     const unavailable: NumberTracer = {
       trace: () => Promise.reject(new NumberTracingUnavailable('down')),
     };

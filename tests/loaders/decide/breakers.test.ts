@@ -23,7 +23,7 @@ const outcomeOf = (differing: Partial<FileSizes> = {}, breakers = DEFAULT_BREAKE
 const NOTHING = { whole: false, removals: false, sweep: false };
 
 describe('a delta', () => {
-  test('that is like any other is not remarked on', () => {
+  test('that is like any other gets no remark', () => {
     expect(outcomeOf()).toEqual({ heldBack: NOTHING, reasons: [], remarks: [] });
   });
 
@@ -37,7 +37,7 @@ describe('a delta', () => {
     expect(remarks).toHaveLength(waits ? 0 : 1);
   });
 
-  test('of a small authority that ends a few plans is an ordinary night', () => {
+  test('from a small authority that ends a few plans is nothing unusual', () => {
     expect(outcomeOf({ inForce: 4, removals: 4, recent: usual(3, 1) }).heldBack).toEqual(NOTHING);
     expect(outcomeOf({ inForce: 10, removals: 5, recent: usual(3, 1) }).heldBack.removals).toBe(
       true,

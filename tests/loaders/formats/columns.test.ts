@@ -105,7 +105,7 @@ ${testNumber(1)},M-1,2019-03-05,CPP,2026-09-01,2026-09-20,,4,2026-10-20T00:00:00
     },
   );
 
-  test('without that is refused with the cause first, and once', async () => {
+  test('without that is refused once, with the cause first', async () => {
     const partly = OWN.replace('NHS No', 'NHS Number').replace('Started', 'Start date');
     const { failures } = await read(partly, {});
     const [first, ...others] = failures.sorted();

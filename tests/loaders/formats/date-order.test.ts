@@ -68,7 +68,7 @@ describe('dates that stand month first', () => {
     expect(result.failures.listed).toMatchObject([{ code: 'CPR07', field: 'start_date' }]);
   });
 
-  test('are told from others by the calendar alone', () => {
+  test('are recognised by the calendar alone', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 12 }),

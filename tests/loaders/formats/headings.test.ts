@@ -95,7 +95,7 @@ describe('the columns of a file are proposed', () => {
   });
 });
 
-test('what is no CSV is called what it is', () => {
+test('a file that is not CSV is called what it is', () => {
   const kind = (bytes: Buffer) => readStart(bytes).kind;
   expect(kind(gzipSync(EXPORT))).toBe('compressed');
   expect(kind(Buffer.from('<File/>'))).toBe('xml');

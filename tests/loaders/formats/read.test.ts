@@ -614,7 +614,7 @@ describe('CSV', () => {
     },
   );
 
-  test('a header separated by something else than commas is told as such', async () => {
+  test('a header that is not separated by commas is reported as that', async () => {
     const text = csv.replaceAll(',', ';');
     expect(await whyRefused(text, { metadata: metadata(2) })).toContain('with commas');
     expect(await whyRefused(`sep=;\n${text}`, { metadata: metadata(2) })).toContain('with commas');

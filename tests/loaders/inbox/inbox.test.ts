@@ -359,7 +359,7 @@ describe('a pair of a MESH client', () => {
     expect(lying()).toEqual(['theirs.ctl', 'theirs.dat']);
   });
 
-  test('is told when half of it does not come, and taken when it does', async () => {
+  test('is reported while half of it is missing, and taken once it comes', async () => {
     put('late.dat', xml());
     put('orphan.ctl', controlXml());
     await watch();
@@ -392,7 +392,7 @@ describe('a pair of a MESH client', () => {
     expect(lying()).toEqual(['0001.ctl', '0001.dat']);
   });
 
-  test('a report on an acknowledgement that nobody collected is put aside and told', async () => {
+  test('a report on an acknowledgement that nobody collected is put aside and reported', async () => {
     const report = {
       MessageType: 'Report',
       Status: 'ERROR',
@@ -485,7 +485,7 @@ describe('many files', () => {
     expect(codes().every((code) => code.endsWith('CPF02'))).toBe(true);
   });
 
-  test('of other kinds, links, pipes and folders are let be, and each is told once', async () => {
+  test('of other kinds, links, pipes and folders are left alone, and each is reported once', async () => {
     put('notes.docx', 'x');
     put('.hidden.xml', xml());
     put('coming.xml.part', xml());
@@ -521,7 +521,7 @@ describe('many files', () => {
     expect(codes()).toEqual(['café.xml CPF02']);
   });
 
-  test('that never come to rest are told once', async () => {
+  test('that never come to rest are reported once', async () => {
     put('endless.xml', 'x');
     let turns = 0;
     const writing = setInterval(() => put('endless.xml', 'x'.repeat((turns += 1))), 5);
@@ -629,7 +629,7 @@ describe('whatever goes wrong', () => {
     expect(folder(join('processing', id))).toEqual(['c.ctl']);
   });
 
-  test('a held file whose note is damaged is told once', async () => {
+  test('a held file whose note is damaged is reported once', async () => {
     const id = '2026-11-24T06-00-02-cccccccc';
     mkdirSync(join(dir, 'held', id), { recursive: true });
     writeFileSync(join(dir, 'held', id, 'held.json'), '{');
@@ -689,7 +689,7 @@ describe('whatever goes wrong', () => {
     },
   );
 
-  test('a pair that changed while it was read is answered to its mailbox, and a lost answer is told', async () => {
+  test('a pair that changed while it was read is answered to its mailbox, and a lost answer is reported', async () => {
     pair('p', xml());
     await watch(whileItIsRead(touch));
     await until(() => of('failed').length === 1);

@@ -98,7 +98,7 @@ async function loadAll(
 
 describe('synthetic numbers', () => {
   test.each(['test', 'wide'] as const)(
-    'of the range %s are valid, each another, and keep to the range',
+    'of the range %s are valid, all different, and within the range',
     (range) => {
       const prefix = range === 'test' ? /^999/ : /^9(?!99)/;
       const seen = new Set<string>();
@@ -132,7 +132,7 @@ describe('synthetic numbers', () => {
 });
 
 describe('a synthetic England', () => {
-  test('is the same to the byte from the same seed, and another from another', () => {
+  test('is the same to the byte for the same seed, and differs for another', () => {
     const options = { ...OPTIONS, deltas: 2, badRate: 0.1 };
     expect(digest(options)).toBe(digest({ ...options }));
     expect(digest(options)).not.toBe(digest({ ...options, seed: 8 }));

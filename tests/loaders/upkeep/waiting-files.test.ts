@@ -223,7 +223,7 @@ describe('while PDS is away', () => {
 });
 
 describe('what waited', () => {
-  test('is taken up record by record: refused for what is found, and told about', async () => {
+  test('is taken up record by record: refused for what is found, and reported', async () => {
     await load(1, children(1, 2));
     goAway();
     await load(2, children(31, 5));

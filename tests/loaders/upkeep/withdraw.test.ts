@@ -389,7 +389,7 @@ function meanwhile(
   };
 }
 
-describe('of two people who act on one request at the same moment, one is followed and the other is told', () => {
+describe('when two people act on one request at the same moment, one act counts and the other person is told so', () => {
   const CAT: Acting = { name: 'Cat Clerk', key: 'council cat' };
   async function asked() {
     const authority = newAuthority();
@@ -459,7 +459,7 @@ describe('of two people who act on one request at the same moment, one is follow
   });
 });
 
-test('a withdrawal of which the store has lost what was to be done is not taken for done', async () => {
+test('a withdrawal whose work the store has lost is not taken for done', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(1), planOf(2)]);
   const store: Store = {

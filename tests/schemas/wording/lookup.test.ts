@@ -95,7 +95,7 @@ describe('the advice of a negative', () => {
     );
   });
 
-  test('sends to the mother’s number until the first birthday, and not after', () => {
+  test('asks for the mother’s number until the first birthday, and not after', () => {
     const ask = (birth: string) => wording.notFlaggedAdvice(complete, day(birth), now);
     expect(ask('2025-11-25')).toContain(wording.CHECK_THE_MOTHER);
     expect(ask('2025-11-24')).not.toContain(wording.CHECK_THE_MOTHER);

@@ -127,7 +127,7 @@ test('another list of organisations counts without a restart, and the audit name
   );
 });
 
-test('a bad list leaves the last good one in force, and is told', async () => {
+test('a bad list leaves the last good one in force, and is reported', async () => {
   await put('organisations.json', [{ ...HOSPITAL, setting: 'shop' }]);
   await until(() => logged('0.setting'), 'the bad file being told');
   expect(await outcome(await sign())).toBe('200');

@@ -209,7 +209,7 @@ describe('per issuer,', () => {
     expect(await outcome(authenticate, await sign(base()))).toBe('token-malformed');
   });
 
-  test('keys that cannot be had are could-not-check and not the token’s fault', async () => {
+  test('keys that cannot be fetched are could-not-check and not the token’s fault', async () => {
     const none = { ...keys, find: () => Promise.reject(new KeysUnavailable()) };
     expect(await outcome(authenticator([trusted({ keys: none })]), await sign(base()))).toBe(
       'could-not-check',

@@ -73,7 +73,7 @@ describe('a CIS2 token', () => {
     expect(read(cis2())?.roles[1]?.organisation).toEqual({ code: 'ZZH02', name: 'ZZH02' });
   });
 
-  test('has no name of an organisation that it calls by two', () => {
+  test('takes no name for an organisation that the token names in two ways', () => {
     const [organisation] = cis2().nhsid_user_orgs;
     const named = (org_name: string) =>
       read({ ...cis2(), nhsid_user_orgs: [organisation, { ...organisation, org_name }] });

@@ -96,7 +96,7 @@ const outcome = async (authenticate: Authenticate, token = TOKEN): Promise<strin
 };
 
 describe('an opaque token', () => {
-  test('is resolved by its issuer, shown to it with our credentials, and says who asks', async () => {
+  test('is shown to its issuer alone, with our credentials, and the issuer says who asks', async () => {
     server.tokens.set(TOKEN, active());
     const found = await (await authenticator())(`Bearer ${TOKEN}`);
     expect(found).toMatchObject({
@@ -284,7 +284,7 @@ describe('an issuer that cannot be asked', () => {
     expect(server.asked).toHaveLength(1);
   });
 
-  test('is left alone after five failures, then tried by one token, and found back', async () => {
+  test('is left alone after five failures, then tried with one token, and used again', async () => {
     server.instead = (_request, response) => response.writeHead(500).end();
     const issuer = await trusted();
     const authenticate = createAuthenticator({
@@ -418,7 +418,7 @@ describe('the issuers file', () => {
     await expect(read({ clientSecretFile: 'gone' })).rejects.toThrow(/cannot be read/);
   });
 
-  test('is for a demo alone where any of its addresses is not https', async () => {
+  test('is for a demo alone if any of its addresses is not https', async () => {
     expect((await read())?.demoOnly).toBe(false);
     expect((await read({ url: server.url }))?.demoOnly).toBe(true);
     expect((await read({ userinfoUrl: server.userinfoUrl }))?.demoOnly).toBe(true);

@@ -167,7 +167,7 @@ describe('several processes', () => {
     expect(refusals(one.take, nurse, 1)).toBe(1);
   });
 
-  test('count on alone where they cannot, and tell it later', async () => {
+  test('go on counting alone while they cannot, and tell each other later', async () => {
     let reachable = false;
     const real = createSharedUse(await store.connect('lookup'));
     const flaky: SharedUse = {

@@ -219,7 +219,7 @@ test('who continues is reported once an hour, and for a day’s number of childr
   file.close();
 });
 
-test('who has had an alert has none for it again because a process ended', () => {
+test('a user who caused an alert causes no second one because a process ended', () => {
   const folder = auditFolder();
   for (const from of [0, 1, 2]) {
     const file = open(folder);
@@ -399,7 +399,7 @@ test('what no window reaches back to is removed, and nothing that one does', () 
 
 describe('thresholds lie below what a user’s limit lets through', () => {
   test.each([LIVE_LIMITS.user, 40, 10, 1])(
-    'of an hour and a day, at %i requests a minute',
+    'for an hour and a day, at %i requests a minute',
     (limit) => {
       const { unscheduled, all } = withinLimit(STANDARD, limit);
       for (const { hour, day } of [unscheduled, all]) {
@@ -409,7 +409,7 @@ describe('thresholds lie below what a user’s limit lets through', () => {
     },
   );
 
-  test('all of them where nothing is set', () => {
+  test('for all of them if nothing is set', () => {
     expect(withinLimit(STANDARD, LIVE_LIMITS.user)).toEqual(STANDARD);
     expect(STANDARD.unscheduled.minute).toBeLessThanOrEqual(LIVE_LIMITS.user / 2);
   });

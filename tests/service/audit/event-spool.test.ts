@@ -181,7 +181,7 @@ describe('the recorder', () => {
     await second.drain(1_000);
   });
 
-  test('tells how many found no room, in an event, once there is a store again', async () => {
+  test('records in an event how many found no room, once the store is back', async () => {
     const s = store();
     s.state.open = false;
     const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 2_000 });

@@ -333,7 +333,7 @@ describe('privacy', () => {
 });
 
 describe('how far a search reaches', () => {
-  test('is told up to the oldest event that waits, and not at all while an index is rebuilt', async () => {
+  test('is given up to the oldest event that waits, and not at all while an index is rebuilt', async () => {
     const { places, catchUp, follower } = makeAuditLog(300, 22);
     catchUp();
     const sealed = sealedRange(places.folder)?.numbers ?? [];
@@ -422,7 +422,7 @@ describe('the index file', () => {
     follower.close();
   });
 
-  test('follows a log that grows, whichever process carries it on', () => {
+  test('follows a log that grows, whichever process writes it', () => {
     const { places, append, catchUp, follower } = makeAuditLog(300, 15);
     catchUp();
     const other = followLog(places.folder, places.indexFile);

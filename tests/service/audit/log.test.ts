@@ -80,7 +80,7 @@ describe('a log that was killed', () => {
     return { folder, before, batch };
   }
 
-  test('before the commit writes the batch again, be it another one', async () => {
+  test('before the commit writes the batch again, even if it is a different one', async () => {
     const { folder, before, batch } = killed();
     putBack(before, folder, 'sealing.sqlite', 'checkpoint');
     // Partial tiles are removed after that only.
@@ -123,7 +123,7 @@ describe('a log that was killed', () => {
     }
   });
 
-  test('and was signed over other events is not gone on with', () => {
+  test('and was signed over other events is not continued', () => {
     for (const signed of [size, 500]) {
       const { folder } = makeLog(size, signer);
       const other = makeLog(signed, signer, 2).folder;

@@ -214,7 +214,7 @@ test('of two at once one seals and the other waits, and takes over when the firs
   expect((await verification()).findings).toEqual([]);
 });
 
-test('what somebody else wrote into a stream is sealed as such, and told', async () => {
+test('what somebody else wrote into a stream is sealed as that, and reported', async () => {
   const odd: string[][] = [
     ['event', '{"type":', 'at', '5'],
     ['anything', 'at all'],
@@ -306,7 +306,7 @@ test('events are sealed in the order of their numbers, whatever the clock did be
   expect(numbers).toEqual([1, 2, 3, 4, 5]);
 });
 
-test('without a dataset, or without Redis, it waits', async () => {
+test('the sealer waits while there is no dataset, or no Redis', async () => {
   const none = await sealer({ dataset: () => undefined });
   expect(await step(none)).toMatchObject({ problem: false, sealed: 0 });
   const one = await sealer();

@@ -420,7 +420,7 @@ describe('the command line', () => {
     });
   });
 
-  test('the report on a child says of whom it is, for whom and why, of which time, and in which zone', async () => {
+  test('the report on a child says whom it is about, for whom and why, for which time, and in which zone', async () => {
     const args = ['--child', '-', '--from', '1/6/2026', '--to', '27 Nov 2036', ...NAMED];
     const table = await auditOf(SHARED, 'report', 'child', ...args);
     const csv = await auditOf(SHARED, 'report', 'child', '--csv', ...args);
@@ -508,7 +508,7 @@ describe('the command line', () => {
     expect(await rows('repeats', '--least', '2', '--user', 'nurse-1')).toEqual([]);
   });
 
-  test('what came of a look is said wherever the event is listed: what happened, and where the child is', async () => {
+  test('an event is listed everywhere with what came of the look: what happened, and where the child is', async () => {
     const token = await service.token(claims({ sub: 'nurse-2', organisation: 'ZZH02' }));
     const answer = await service.lookup({ nhsNumber: OTHERS }, { token });
     const { auditId } = z

@@ -187,7 +187,7 @@ describe('tiles', () => {
     expect(tilePath(0, 1_000)).toBe('tile/0/x001/000');
   });
 
-  test('are those of the specification for 70,000 and for 256 entries', () => {
+  test('match the specification for 70,000 and for 256 entries', () => {
     expect(levelsOf(70_000)).toBe(3);
     expect([272, 273, 274].map((index) => widthOf(0, index, 70_000))).toEqual([256, 112, 0]);
     expect([0, 1, 2].map((index) => widthOf(1, index, 70_000))).toEqual([256, 17, 0]);

@@ -278,7 +278,7 @@ describe('a witness that knows the log otherwise', () => {
     expect(contradictions(folder)).toMatchObject([{ name: 'another' }]);
   });
 
-  test('is answered for by a named person once, and again where it then knows still more', async () => {
+  test('is overruled by a named person once, and again if it then knows still more', async () => {
     const { folder } = makeLog(50, signer);
     const one = await witness();
     await witnessing(folder, [one]).witnessedUpTo(50);
@@ -306,7 +306,7 @@ describe('a witness that knows the log otherwise', () => {
   });
 });
 
-describe('a witness that does not work is reported, and is no word about the log', () => {
+describe('a witness that does not work is reported, and says nothing about the log', () => {
   const other = witnessSigner('witness.test/w1');
   const renamed = witnessSigner('witness.test/other');
   const textOf = (note: string): string => {

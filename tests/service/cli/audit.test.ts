@@ -49,7 +49,7 @@ async function sealedLookup(): Promise<string> {
   return auditId;
 }
 
-test('init makes the key of the log, readable by its owner only, and never another', async () => {
+test('init makes the key of the log once, readable by its owner only', async () => {
   const dataDir = await testFolder();
   try {
     const environment = {
@@ -191,7 +191,7 @@ test('a new key signs beside the old one, which is retired once it does, both on
   await rm(dirname(kept), { recursive: true, force: true });
 });
 
-test('no key is added or retired, and no hold begins, that cannot be put on record', async () => {
+test('a key is added or retired, and a hold begins, only if that can be put on record', async () => {
   const path = join(service.dataDir, 'audit-key');
   const before = readFileSync(path, 'utf8');
   const retired = readFileSync(`${path}.retired`, 'utf8');

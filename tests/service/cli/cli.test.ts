@@ -301,13 +301,13 @@ test('init never replaces a dataset', async () => {
   expect(stderr).toContain('exists already');
 });
 
-test('init for start scripts is content with the dataset it would make, and with no other', async () => {
+test('init for start scripts accepts the dataset that it would make, and no other', async () => {
   const again = await run(['init', '--demo', '--unless-there'], environment);
   expect(again).toMatchObject({ code: 0, stderr: '' });
   expect((await run(['init', '--live', '--unless-there'], environment)).code).toBe(1);
 });
 
-test('serve --help says what each setting is and how it stands where it is not set', async () => {
+test('serve --help says what each setting is, and what counts if it is not set', async () => {
   const { stdout } = await run(['serve', '--help'], environment);
   for (const name of configurationSchema.keyof().options) {
     expect(stdout).toMatch(new RegExp(`^  ${name}(?: \\(.+\\))?\n      [A-Z]`, 'm'));

@@ -25,7 +25,7 @@ const REGISTER = [
   '',
 ].join('\n');
 
-test('a rehearsal knows whom the register knows, and the settings that it writes trace by it', async () => {
+test('a rehearsal knows the people in the register, and the settings that it writes trace with it', async () => {
   const register = join(folder, 'register.csv');
   await writeFile(register, REGISTER);
   const out = join(folder, 'pds');

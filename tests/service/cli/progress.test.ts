@@ -47,7 +47,7 @@ test('the bar is not redrawn more often than can be seen', () => {
   expect(written.length).toBeLessThanOrEqual(11);
 });
 
-test('elsewhere a long load says where it is in plain lines, and a short one nothing', () => {
+test('elsewhere a long load reports its progress in plain lines, and a short one says nothing', () => {
   const { written, progress, after } = shown({});
   after(1_000, 100, 100);
   progress.clear();
@@ -68,7 +68,7 @@ test('the share never goes back from step to step', () => {
   expect(last.written.at(-1)).toContain('100 %, loading');
 });
 
-test('of several files the bar tells how many are done, each weighed by its size', () => {
+test('the bar for several files shows how many are done, each weighed by its size', () => {
   const files = [
     { name: 'a.csv', sizeBytes: 3_000 },
     { name: 'b.csv', sizeBytes: 1_000 },

@@ -55,7 +55,7 @@ async function sealed(): Promise<{ number: number; type: string }[]> {
 const repairs = async () =>
   (await service.events()).flatMap((event) => (event.type === 'store-repaired' ? [event] : []));
 
-test('streams pushed on, near or far, are told, repaired in their place, and lose no event', async () => {
+test('streams pushed on, near or far, are reported, repaired in their place, and lose no event', async () => {
   const before = (await Promise.all([look(), look(), look()])).filter(
     ({ status }) => status === 200,
   );
@@ -93,7 +93,7 @@ test('streams pushed on, near or far, are told, repaired in their place, and los
   expect(done[0]).toMatchObject({ by: 'A. Example', detail: { partition: 'system', moved: 1 } });
 });
 
-test('an entry that somebody else wrote is told until a named person has answered for it', async () => {
+test('an entry that somebody else wrote is reported until a named person has answered for it', async () => {
   const attacker = await service.connect('lookup');
   await attacker.call('XADD', STREAM, '0-*', 'anything', 'at all');
   await until(async () => (await said()).includes('not events of this service'), '/_status');
@@ -106,7 +106,7 @@ test('an entry that somebody else wrote is told until a named person has answere
   await until(async () => (await alarm('audit-entry')) === 1, 'the next one being told');
 });
 
-test('an entry without what every event has is told as foreign, and the log is sealed, verified and searched all the same', async () => {
+test('an entry without what every event has is reported as foreign, and the log is sealed, verified and searched all the same', async () => {
   await look();
   const [real] = (await service.events()).filter(({ type }) => type === 'lookup');
   const { partition: _, number: __, at: ___, outcome: ____, ...written } = real ?? {};
@@ -134,7 +134,7 @@ test('an entry without what every event has is told as foreign, and the log is s
   expect(await said()).not.toMatch(/Invalid time|RangeError/);
 });
 
-test('an entry with the time, type and id of an event and no more of it is told as foreign, and one that may be a newer version’s as unknown', async () => {
+test('an entry with only the time, type and id of an event is reported as foreign, and one that may be a newer version’s as unknown', async () => {
   await look();
   const [real] = (await service.events()).filter(({ type }) => type === 'lookup');
   // Without what the store adds.
@@ -195,7 +195,7 @@ test('a list of accesses that cannot be read is found without a lookup, and star
   ]);
 });
 
-test('nothing is repaired that cannot be put on record first', async () => {
+test('nothing is repaired unless that can be put on record first', async () => {
   const lists = keys.accessLists(PARTITION);
   const attacker = await service.connect('lookup');
   await attacker.hset(lists, CHILD, 'nonsense');
@@ -226,7 +226,7 @@ test('nothing is repaired that cannot be put on record first', async () => {
   ]);
 });
 
-test('a stream that was shortened is no repair’s, which says what opens the store again', async () => {
+test('a stream that was shortened is not repaired, and the command says what opens the store again', async () => {
   expect((await look()).status).toBe(200);
   await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
   const attacker = await service.connect('lookup');
@@ -254,7 +254,7 @@ test('a stream that was shortened is no repair’s, which says what opens the st
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
 });
 
-test('where nothing is damaged nothing is done, and that is said', async () => {
+test('if nothing is damaged, nothing is done, and the command says so', async () => {
   await look();
   expect((await repair(...NAMED)).stdout).toContain('Nothing was found to repair.');
   expect(await repairs()).toEqual([]);

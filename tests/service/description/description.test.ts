@@ -70,7 +70,7 @@ test('the page of settings has every one of them, with its meaning (npm run docs
   expect(rows.map(([, name]) => name)).toEqual(Object.keys(configurationSchema.shape));
 });
 
-test('nobody who operates the service has to read its code for a setting', async () => {
+test('no setting that a page names is missing from the page of settings', async () => {
   for (const page of [
     'operating.md',
     'operating/settings.md',

@@ -58,7 +58,7 @@ async function run(command: string, args: readonly string[], env: Record<string,
 }
 
 describe('the calls to paste', () => {
-  test('of curl answer as the guide says, run in the folder of the demo', async () => {
+  test('with curl answer as the guide says, run in the folder of the demo', async () => {
     const [first = '', ...others] = blocks('sh');
     const [settings = '', ...calls] = [first, ...others]
       .join('\n')
@@ -84,7 +84,7 @@ describe('the calls to paste', () => {
     ]);
   });
 
-  test('of JavaScript are run by a Node as old as the README accepts, where this machine has one', async () => {
+  test('of JavaScript are run by a Node as old as the README accepts, if this machine has one', async () => {
     const versions = await Promise.all(
       nodes.map((node) => run(node, ['-p', 'process.versions.node.split(".")[0]'], {})),
     );

@@ -138,7 +138,7 @@ describe('CareTeam', () => {
     expect(texts(issues)[0]).toContain('emergency duty team (out of hours) 02079460199');
   });
 
-  test('is there once a plan and authority, in force first; one that ended is inactive', async () => {
+  test('there is one for each plan and authority, those in force first; one that ended is inactive', async () => {
     const { matches } = await fhir.found('CareTeam', SEVERAL);
     expect(matches.map(({ name, status, period }) => [name, status, period])).toEqual([
       ['Eastborough Council', 'active', { start: '2026-06-01' }],
@@ -152,7 +152,7 @@ describe('CareTeam', () => {
     ]);
   });
 
-  test('of a due date to come ends then; of one that has passed stays active and has no end', async () => {
+  test('with a due date to come ends then; with one that has passed stays active and has no end', async () => {
     const [before] = (await fhir.found('CareTeam', MOTHER)).matches;
     expect(before).toMatchObject({ status: 'active', period: { start: '2026-01-05', end: DUE } });
     expect(before?.note?.[0]?.text).toContain('The due date or end is');
@@ -165,7 +165,7 @@ describe('CareTeam', () => {
 });
 
 describe('Flag', () => {
-  test('is one a child, without references that lead nowhere', async () => {
+  test('there is one for each child, without references that lead nowhere', async () => {
     const { matches, included } = await fhir.found('Flag', SEVERAL);
     expect(matches).toMatchObject([
       {
@@ -290,7 +290,7 @@ describe('AuditEvent', () => {
     });
   });
 
-  test('is there for the latest 25 looks, the latest first', async () => {
+  test('there is one for each of the latest 25 looks, the latest first', async () => {
     for (let user = 1; user <= 26; user++) {
       const token = await service.token(claims({ sub: `user-${user}`, name: `User ${user}` }));
       await fhir.search('Flag', SEEN_OFTEN, {}, { token });
@@ -376,7 +376,7 @@ describe('a search', () => {
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  test('takes a TraceID where there is no X-Request-ID, and the latter where there are both', async () => {
+  test('takes a TraceID if there is no X-Request-ID, and the latter if there are both', async () => {
     const [traceId, requestId] = [randomUUID(), randomUUID()];
     const traced = { traceid: traceId, 'x-request-id': undefined };
     const { response } = await fhir.found('CareTeam', CHILD, {}, { headers: traced });

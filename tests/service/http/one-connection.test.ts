@@ -63,7 +63,7 @@ test('a flood on one connection is cut off before it holds others up', async () 
   expect(flooded).toBeLessThan(20);
 });
 
-test('a client that goes has nothing done for it that it had not got to', async () => {
+test('a client that goes has none of its waiting requests carried out', async () => {
   const done: string[] = [];
   const answers: (() => void)[] = [];
   const { port } = await serve(async (request) => {

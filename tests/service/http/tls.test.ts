@@ -156,20 +156,23 @@ test.for([
   [400, true, 'more days'],
   [20, false, 'Renew it'],
   [-2, false, 'has expired'],
-] as const)('a certificate with %i days left is told in the status', async ([days, ok, words]) => {
-  const { cert, key } = certify('flags', { issuer: authority, days });
-  const tls = await openTls(
-    readConfiguration({
-      TLS_CERT_FILE: await write('b.pem', cert),
-      TLS_KEY_FILE: await write('b.key', key),
-    }),
-    () => undefined,
-  );
-  tls?.stop();
-  const check = tls && tlsCheck(tls);
-  expect(check?.ok).toBe(ok);
-  expect(check?.detail).toContain(words);
-});
+] as const)(
+  'a certificate with %i days left is reported in the status',
+  async ([days, ok, words]) => {
+    const { cert, key } = certify('flags', { issuer: authority, days });
+    const tls = await openTls(
+      readConfiguration({
+        TLS_CERT_FILE: await write('b.pem', cert),
+        TLS_KEY_FILE: await write('b.key', key),
+      }),
+      () => undefined,
+    );
+    tls?.stop();
+    const check = tls && tlsCheck(tls);
+    expect(check?.ok).toBe(ok);
+    expect(check?.detail).toContain(words);
+  },
+);
 
 test.for([
   [{ TLS_KEY_FILE: 'k' }, 'TLS_CERT_FILE: required'],

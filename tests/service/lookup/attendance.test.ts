@@ -68,7 +68,7 @@ async function told(authority: string) {
   return (page?.notifications ?? []).flatMap(({ entries }) => entries);
 }
 
-test('who left before being seen is told to the authority at once, with the access, in JSON and in CSV', async () => {
+test('a child who left before being seen is reported to the authority at once, with the access, in JSON and in CSV', async () => {
   const auditId = await looked(HELD);
   const said = { nhsNumber: HELD, attended: 'left-before-seen', switchboard: '020 7946 0200' };
   const response = await say(auditId, said);
@@ -107,7 +107,7 @@ test('who left before being seen is told to the authority at once, with the acce
   expect('outcome' in (events[0] ?? {})).toBe(false);
 });
 
-test('of several looks of a day any of the last five may be named, and no id that was made up', async () => {
+test('any of the last five looks of a day may be named, and no made-up id', async () => {
   const token = await service.token(claims({ sub: 'nurse-3' }));
   const seen = { nhsNumber: REPEATED, attended: 'seen' };
   const ids: string[] = [];
@@ -220,7 +220,7 @@ describe('a ward and its telephone have no room for a patient:', () => {
   });
 });
 
-test('on the page it is said of one’s own look, and of no other', async () => {
+test('on the page it can be said about one’s own look, and about no other', async () => {
   const nurse = createVisitor(service.baseUrl);
   await nurse.signIn();
   const answer = await nurse.lookUp(PAGE);

@@ -157,7 +157,7 @@ test('an item that cannot be checked says so beside those that can', async () =>
   });
 });
 
-test('where nothing can be checked the whole is could-not-check', async () => {
+test('if nothing can be checked, the whole batch is could-not-check', async () => {
   const id = (await service.admin.hget('cpf:dataset', 'id')) ?? '';
   await service.admin.hset('cpf:dataset', 'id', randomUUID());
   await until(
@@ -194,7 +194,7 @@ describe('a batch is refused as a whole', () => {
     expect(await code(await send(items))).toBe(expected);
   });
 
-  test('in unscheduled care, and by those with both activities who do not say otherwise', async () => {
+  test('in unscheduled care, and from users with both activities who do not choose', async () => {
     const requestId = randomUUID();
     const unscheduled = await service.token(claims());
     const response = await send([{ nhsNumber: CHILD }], {

@@ -91,7 +91,7 @@ describe('coverage', () => {
     });
   });
 
-  test('sends to the mother until the first birthday', () => {
+  test('asks for the mother’s number until the first birthday', () => {
     const state = coverageOf(directory(authority('ZZ1', 1)), NOW, limits);
     expect(negativeAdvice(state, undefined, NOW)).not.toContain(CHECK_THE_MOTHER);
     expect(negativeAdvice(state, day('2025-11-25'), NOW)).toContain(CHECK_THE_MOTHER);

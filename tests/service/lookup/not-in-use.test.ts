@@ -110,7 +110,7 @@ test('FHIR says the same', async () => {
   expect(text).not.toContain(NEW);
 });
 
-test('in a batch it is that item which could not be checked', async () => {
+test('in a batch only that item could not be checked', async () => {
   const token = await service.token(claims({ activities: ['B0170'] }));
   const response = await fetch(`${service.baseUrl}/lookup/batch`, {
     method: 'POST',

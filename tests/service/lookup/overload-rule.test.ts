@@ -30,7 +30,7 @@ function startOverload() {
   };
 }
 
-test('of requests that arrive together no more are taken on than a process deals with at once', () => {
+test('no more of the requests that arrive together are taken on than a process works on at once', () => {
   expect(startOverload().takenOn(50)).toBe(AT_ONCE);
 });
 
@@ -63,7 +63,7 @@ test.each([350, 5_000, 60_000])(
   },
 );
 
-test('that turns were late is forgotten in a second without requests', async () => {
+test('late turns are forgotten after a second without requests', async () => {
   const { takenOn, turns, wait } = startOverload();
 
   await turns(150, 10);

@@ -39,7 +39,7 @@ test('only a demo with the sample rehearses: elsewhere those are numbers as any 
   }
 });
 
-test('what is rehearsed is audited as what it is', async () => {
+test('what is rehearsed is audited as a rehearsal', async () => {
   const of = (kind: string) =>
     SAMPLE_REHEARSALS.find(({ rehearses }) => rehearses === kind)?.nhsNumber ?? '';
   const look = async (nhsNumber: string) => {

@@ -103,7 +103,7 @@ const POST_OUTBOX = /\/outbox$/;
 const LIST = /\/inbox\?/;
 
 describe('receiving', () => {
-  test('MESH is not told that we have a message before the second copy has it, and it is taken once', async () => {
+  test('a message is acknowledged to MESH only once the second copy has it, and it is taken once', async () => {
     const message = server.put({ data: '<File/>' });
     let away = true;
     const client = await open({
@@ -118,7 +118,7 @@ describe('receiving', () => {
     expect(inInbox()).toHaveLength(2);
   });
 
-  test('a message is on disk and with the intake before MESH is told that we have it', async () => {
+  test('a message is on disk and with the intake before it is acknowledged to MESH', async () => {
     const message = server.put({ data: '<File/>' });
     let there: string[] = [];
     server.fault(({ method }) => {
@@ -453,7 +453,7 @@ describe('the rules of MESH', () => {
     expect(handshakes()).toBe(3);
   });
 
-  test('a handshake that is refused is told, and keeps no upload waiting', async () => {
+  test('a handshake that is refused is reported, and keeps no upload waiting', async () => {
     const message = server.put();
     server.fault(({ path, method }) =>
       method === 'POST' && path.endsWith('X26CPF1') ? { kind: 'answer', status: 400 } : undefined,
@@ -466,7 +466,7 @@ describe('the rules of MESH', () => {
     expect(callsOf('POST', /X26CPF1$/)).toBe(1);
   });
 
-  test('an older server is greeted as it wants to be', async () => {
+  test('an older server gets the handshake that it expects', async () => {
     server.fault(({ path, method }) =>
       path.endsWith('X26CPF1')
         ? { kind: 'answer', status: method === 'GET' ? 200 : 405 }
@@ -668,7 +668,7 @@ describe('sending', () => {
     expect(texts.toSorted()).toEqual(['the answer', 'the notification', 'the notification']);
   });
 
-  test('pairs that are not to be sent from this mailbox stay, and are told once', async () => {
+  test('pairs that are not to be sent from this mailbox stay, and are reported once', async () => {
     await putAnswer('other', 'x', { from: 'X26CPF9' });
     await writeFile(join(folder, 'outbox', 'broken.dat'), 'x');
     await writeFile(join(folder, 'outbox', 'broken.ctl'), '<DTSControl>');
@@ -745,7 +745,7 @@ describe('sending', () => {
     expect(server.sentTo('X26ABC1')).toHaveLength(statuses.length);
   });
 
-  test('where it stays unclear a person is told, and nothing is sent until they say so', async () => {
+  test('if it stays unclear a person is asked, and nothing is sent until they say so', async () => {
     await putAnswer('answer', 'text');
     server.fault(({ path }) => {
       if (POST_OUTBOX.test(path)) return { kind: 'cut-after' };
@@ -780,7 +780,7 @@ describe('sending', () => {
   });
 
   test.for<[string, { to?: string; workflowId?: string }, RegExp]>([
-    ['to a mailbox that there is not', { to: 'X26NONE' }, /Code 12.*not registered/],
+    ['to a mailbox that does not exist', { to: 'X26NONE' }, /Code 12.*not registered/],
     ['of a workflow that there is not', { workflowId: 'UNREGISTERED' }, /Code 17.*workflow/],
   ])('a message %s is not sent again, and the operator is told why', async ([, differing, why]) => {
     await putAnswer('answer', 'text', differing);
@@ -821,7 +821,7 @@ describe('sending', () => {
     expect(said.at(-1)).toMatch(/is not sent again automatically. Code 14: /);
   });
 
-  test('a report on what this service never sent is told and kept for the operator', async () => {
+  test('a report on what this service never sent is reported and kept for the operator', async () => {
     const stranger = server.put({ from: 'X26CPF1', to: 'X26ABC1' });
     server.reportOn(stranger, '12', 'who');
     const client = await open();

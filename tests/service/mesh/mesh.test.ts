@@ -187,7 +187,7 @@ describe('one process at a time', () => {
     await other.stop();
   });
 
-  test('none works while the store cannot say who may', async () => {
+  test('none works while the store cannot say which one may', async () => {
     const settings = await mailboxSettings(readConfiguration(environment), 'demo');
     if (settings === undefined) throw new Error('no settings');
     let away = false;

@@ -185,7 +185,7 @@ describe('GET /notifications', () => {
   });
 });
 
-test('an operator sees how far authorities are told, and has an outbox written again', async () => {
+test('an operator sees how far authorities are notified, and has an outbox written again', async () => {
   const cli = (...args: string[]) => run(args, { DATA_DIR: service.dataDir });
   const folder = join(service.dataDir, 'outbox', 'ZZ101');
   await until(async () => readdirSync(folder).length > 0, 'the outbox');

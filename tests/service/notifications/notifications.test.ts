@@ -24,7 +24,7 @@ const entriesOf = (notifications: readonly Notification[]) =>
   notifications.flatMap(({ entries }) => entries);
 
 describe('a notification', () => {
-  test('tells who looked, in what role, from where and when, at which child of which file', async () => {
+  test('says who looked, in what role, from where and when, at which child of which file', async () => {
     const t = fresh();
     const [first, second] = t.look({ at: NINE + 1_000, child: 3 }, { at: NINE + 61_000, child: 3 });
     const notifier = t.notifier();
@@ -182,7 +182,7 @@ describe('a notification', () => {
 });
 
 describe('repeats within 24 hours', () => {
-  test('are told with the first, and once more when the 24 hours are over', async () => {
+  test('are notified with the first, and once more when the 24 hours are over', async () => {
     const t = fresh();
     const notifier = t.notifier();
     const [first] = t.look({ at: NINE });
@@ -234,7 +234,7 @@ describe('repeats within 24 hours', () => {
     return entries;
   }
 
-  test('are as the plainest model has them, whatever the windows, batches and restarts', async () => {
+  test('match the plainest model, whatever the windows, batches and restarts', async () => {
     const step = fc.record({
       minutes: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: -30, max: 1_500 })),
       child: fc.integer({ min: 0, max: 2 }),
@@ -290,7 +290,7 @@ describe('repeats within 24 hours', () => {
 });
 
 describe('nothing is left out', () => {
-  test('beyond what a checkpoint covers nothing is told', async () => {
+  test('nothing is notified beyond what a checkpoint covers', async () => {
     const t = fresh();
     t.look({ at: NINE });
     const checkpoint = readFileSync(join(t.folder, 'checkpoint'));
@@ -322,7 +322,7 @@ describe('nothing is left out', () => {
     notifier.close();
   });
 
-  test('an event that cannot be read is told to the operator and to every authority', async () => {
+  test('an event that cannot be read is reported to the operator and to every authority', async () => {
     const t = fresh();
     t.append(
       t.source.next(0, { type: 'unreadable', sha256: '0', fields: '[]', outcome: undefined }),
@@ -386,7 +386,7 @@ describe('nothing is left out', () => {
     second.close();
   });
 
-  test('an outbox that cannot be written holds nothing else up, and is made up for', async () => {
+  test('an outbox that cannot be written holds nothing else up, and is filled later', async () => {
     const t = fresh();
     t.look({ at: NINE });
     t.at(NINE + WINDOW);
@@ -439,7 +439,7 @@ test('a lost file of notifications is made again, and an authority that continue
   expect(heard).toEqual(new Set(looked));
 });
 
-test('a log that is there already is notified as far back as notifications are kept', async () => {
+test('accesses in a log that exists already are notified as far back as notifications are kept', async () => {
   const t = fresh();
   const old = Array.from({ length: 2_000 }, (_, i): Looked => ({ at: NINE + i, user: `o-${i}` }));
   t.look(...old);
@@ -496,7 +496,7 @@ describe('what is kept', () => {
     notifier.close();
   });
 
-  test('events pruned before they were told are not passed over in silence', async () => {
+  test('events pruned before they were notified are reported', async () => {
     const t = fresh();
     t.look({ at: NINE });
     const before = t.notifier();

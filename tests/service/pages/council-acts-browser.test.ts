@@ -51,7 +51,7 @@ const open = (page: Page, name: string) =>
   page.getByRole('link', { name, exact: true }).first().click();
 
 describe.skipIf(executable === undefined)('a council in a browser', () => {
-  test('two of its people take a flag off the wrong child, and a nurse is told that there is no plan', async () => {
+  test('two of its people take a flag off the wrong child, and a nurse is shown that there is no plan', async () => {
     const officer = await somebody('Carys Demo');
     await open(officer.page, WITHDRAWALS.title);
     await accessible(officer.page);

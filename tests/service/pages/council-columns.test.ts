@@ -166,7 +166,7 @@ test('a kind of plan that its name says is proposed, and every other row is refu
   ]);
 });
 
-test('what is chosen wrongly is said at its field, and nothing is kept', async () => {
+test('a wrong choice is named at its field, and nothing is kept', async () => {
   const visitor = await as('ZZ102');
   const page = await choose(visitor, EXPORT);
   const faults: [Record<string, string>, string][] = [

@@ -209,7 +209,7 @@ test('a file is sent once, however often its form is', async () => {
   expect(await loadEvents(code)).toHaveLength(1);
 });
 
-test('how many children stop showing a plan is said, and typed before anything is sent', async () => {
+test('how many children stop showing a plan is shown, and typed before anything is sent', async () => {
   const code = await newCouncil([1, 2, 3].map((n) => planOf(n)));
   const ended = [1, 2].map((n) => planOf(n, { endDate: yesterday() }));
   const page = await shown(fileOf(code, 2, ended));
@@ -225,7 +225,7 @@ test('how many children stop showing a plan is said, and typed before anything i
   expect((await follow(await send(page, { stops: ' 2 ' }))).heading).toBe(UPLOAD.answered.CPF02);
 });
 
-test('a number that skips more than ten is said, and typed again before anything is sent', async () => {
+test('a number that skips more than ten is pointed out, and typed again before anything is sent', async () => {
   const code = await newCouncil([planOf(1)]);
   const plain = await shown(fileOf(code, 12, [planOf(2)]));
   expect(wordsOf(plain)).not.toContain(UPLOAD.confirmNumber);
@@ -244,7 +244,7 @@ test('a number that skips more than ten is said, and typed again before anything
   expect(wordsOf(after)).toContain(FILE_REMARKS.gap(13, 1));
 });
 
-test('an end that a newer file keeps from being done is said before and after, with the local id', async () => {
+test('an end that a newer file prevents is named before and after, with the local id', async () => {
   const code = await newCouncil([planOf(1)]);
   expect((await loaded(fileOf(code, 5, [planOf(1), planOf(2)]))).heading).toBe(
     UPLOAD.answered.CPF02,
@@ -702,7 +702,7 @@ test('the first page says what of the council’s waits, and leads there', async
   ]);
 });
 
-test('who speaks first about a file that waits is the same on every page', () => {
+test('every page says the same about who decides on a file that waits', () => {
   const held = { whole: true, records: 1, leftOut: 0 };
   for (const sentence of [
     UPLOAD.wouldWait,

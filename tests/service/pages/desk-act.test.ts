@@ -105,7 +105,7 @@ const newOfficer = (): Promise<Visitor> =>
 
 const formOf = async (visitor = officer) => hiddenOf(await visitor.get('/act'), '/act');
 
-test('an act is done once, by who is signed in and nobody whose name was typed, and ends in a redirect', async () => {
+test('an act is done once, in the name of who is signed in and not of who was typed, and ends in a redirect', async () => {
   const form = await formOf();
   const fields = { ...form, reason: 'because', by: 'Somebody Else', authority: 'ZZ999' };
   const first = await officer.post('/act', fields);

@@ -18,7 +18,7 @@ test.each([
   ['a bar chart', barChart],
   ['a line chart', lineChart],
 ])(
-  '%s says in figures what it draws, also where there is none, and no text in it is markup',
+  '%s says in figures what it draws, even if there is nothing, and no text in it is markup',
   (_, chart) => {
     const drawn = String(chart({ title: `Look-ups ${HOSTILE}`, columns, points }));
     expect(drawn).not.toContain('<script>');
@@ -102,7 +102,7 @@ test('a table says what it is, and what others wrote in it is text', () => {
   expect(made).toContain('<div class="cpf-scroll" role="region" aria-label="Files" tabindex="0">');
 });
 
-test('only pages that there are can be gone to', () => {
+test('paging leads only to pages that exist', () => {
   expect(pager({})).toBe(false);
   expect(String(pager({ older: '/council/history?before=7' }))).not.toContain('rel="prev"');
 });

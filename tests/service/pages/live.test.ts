@@ -174,7 +174,7 @@ test('of a key on an elliptic curve only what is public is shown', () => {
   expect(publicHalf(jwk)).toEqual({ kty, crv, x, y, alg: 'ES256', use: 'sig' });
 });
 
-test('no keys are at the address of a provider that there is not', async () => {
+test('there are no keys at the address of a provider that does not exist', async () => {
   expect((await fetch(`${baseUrl}/sign-in/other/keys`)).status).toBe(404);
 });
 

@@ -141,7 +141,7 @@ describe('what a clinician reads first', () => {
   });
 });
 
-test('a look in a browser is audited as one of the API is, and says that it was a page', async () => {
+test('a look in a browser is audited like one by the API, and says that it was a page', async () => {
   const answer = await nurse.lookUp(PLAN, { reason: 'attendance' });
   const auditId = /[0-9a-f-]{36}(?=<\/span><\/p>)/.exec(answer.text)?.[0];
   const event = (await service.events()).find(
@@ -300,7 +300,7 @@ test.each([
   },
 );
 
-test('what came of a look is the last that was said, also where it was said before', async () => {
+test('what came of a look is the last answer given, even if it was given before', async () => {
   const visitor = createVisitor(service.baseUrl);
   await visitor.signIn();
   const fields = hiddenOf(await visitor.lookUp(PLAN), '/look-up/attendance');

@@ -152,7 +152,7 @@ test('the list of cases says who looked, who proposed a breach, and whom it wait
   await step(second, breach, { step: 'withdraw-breach', words: 'Ask the ward first' });
 });
 
-test('a breach takes two people, and nobody says it alone', async () => {
+test('a breach takes two people, and nobody records it alone', async () => {
   await step(officer, breach, { step: 'propose-breach', words: 'No attendance that day' });
   const page = await officer.get(breach);
   expect(page.text).not.toContain('value="confirm-breach"');
@@ -191,7 +191,7 @@ test('nobody opens or ends a case about their own access', async () => {
   expect([tried.status, tried.heading]).toEqual([409, OFFICER_CASES.ownAccess]);
 });
 
-test('what is typed wrongly is said at its field, and does nothing', async () => {
+test('a mistake is named at its field, and does nothing', async () => {
   const before = (await steps()).length;
   for (const [typed, field] of [
     [{ words: 'fine' }, 'step'],

@@ -107,7 +107,7 @@ test('a proof holds the event, is good by the public key alone, and is on record
   });
 });
 
-test('what cannot be proven says so, and what was typed wrongly says so at its field', async () => {
+test('an event that cannot be proven is a page that says so, and a mistake is named at its field', async () => {
   const unknown = await prove('00000000-0000-4000-8000-000000000000');
   expect([unknown.status, unknown.heading]).toEqual([404, OFFICER_SEAL.notProven]);
   const wrong = await prove('"><script>', { reason: '' });

@@ -245,7 +245,7 @@ describe('a report', () => {
     },
   );
 
-  test('that needs somebody asks for them', async () => {
+  test('that needs a child or a user asks for one', async () => {
     for (const [name, field] of [
       ['child', 'number'],
       ['user', 'user'],
@@ -258,7 +258,7 @@ describe('a report', () => {
     expect((await report(guardian, { report: 'refusals', least: '0' })).status).toBe(400);
   });
 
-  test('of sums has its figures as a picture and as text', async () => {
+  test('with sums has its figures as a picture and as text', async () => {
     const page = await report(guardian, { report: 'repeats', least: '3' });
     expect(page.text).toContain('<svg class="cpf-chart"');
     expect(wordsOf(page)).toContain('nurse-1');
@@ -581,7 +581,7 @@ describe('blocking a user from an event', () => {
     expect(wordsOf(blocked)).toContain('Card stolen');
   });
 
-  test('is for whom the event is for, and is undone by who did it or the operating organisation', async () => {
+  test('is open to those who may see the event, and is undone by who did it or the operating organisation', async () => {
     const form = await formOf(officer, 'nurse-1');
     const foreign = entryOf(await search(guardian, { user: 'other-1', type: 'lookup' }));
     const tried = await officer.post('/officer/block', { ...form, entry: foreign, reason: 'x1' });
@@ -599,7 +599,7 @@ describe('blocking a user from an event', () => {
     ]);
   });
 
-  test('is not offered of oneself', async () => {
+  test('is not offered for oneself', async () => {
     await until(async () => {
       const page = await search(officer, { user: 'demo-privacy-officer' });
       if (entryOf(page) === '') return false;

@@ -49,7 +49,7 @@ async function expectAccessible(page: Page): Promise<void> {
 }
 
 describe.skipIf(executable === undefined)('in a browser', () => {
-  test('an operator goes by keyboard from what is to be seen to, to a held file, and lets it through', async () => {
+  test('an operator goes by keyboard from what to deal with to a held file, and releases it', async () => {
     const { page, complaints, close } = await openPage(browser);
     await signInAs(page, service.baseUrl, 'Farid Demo');
     expect(await page.locator('h1').innerText()).toMatch(/^Lookups are answered/);

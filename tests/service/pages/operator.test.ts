@@ -519,7 +519,7 @@ describe('on no page of the operator', () => {
     await send(held, { ...DECISION, decision: 'discard' });
   });
 
-  test('do names of councils, files and mailboxes become markup, or turn the words beside them round', async () => {
+  test('do names of councils, files and mailboxes become markup, or reverse the words beside them', async () => {
     await service.store.setAuthority(
       ods('ZZ104'),
       { name: 'a', emergencyDutyTeamPhone: '02079460199' },
@@ -577,7 +577,7 @@ test('every page stays below 100 kB with 153 councils', async () => {
   }
 });
 
-test('what runs here is named with its versions, and what ends with when', async () => {
+test('everything that runs here is named with its version, and what expires with its date', async () => {
   const words = wordsOf(await visitor.get('/operator/running'));
   expect(words).toContain(process.versions.node);
   expect(words).toContain(process.versions.openssl);

@@ -474,7 +474,7 @@ describe('a session', () => {
     expect([late.status, late.heading]).toEqual([401, NOT_CHECKED.over]);
   });
 
-  test('is over once somebody signs in anew in its browser, so that no late answer brings it back', async () => {
+  test('is over once somebody signs in again in its browser, so that no late answer brings it back', async () => {
     const visitor = createVisitor(service.baseUrl);
     const sub = somebody();
     await signIn(visitor, sub);
@@ -525,7 +525,7 @@ describe('a form', () => {
     }
   });
 
-  test('that comes without a session takes no cookie away, whatever the browser says of its origin', async () => {
+  test('that comes without a session takes no cookie away, whatever origin the browser gives', async () => {
     const stranger = createVisitor(service.baseUrl);
     for (const path of ['/look-up', '/list', '/look-up/attendance', '/sign-out']) {
       const answer = await stranger.post(path, { token: 'x' });
@@ -595,7 +595,7 @@ describe('a provider ends sessions', () => {
       { origin: cis2.issuer, 'sec-fetch-site': 'cross-site' },
     );
 
-  test('of somebody, and no later one by the same token', async () => {
+  test('of a person, and no later one by the same token', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
@@ -624,7 +624,7 @@ describe('a provider ends sessions', () => {
     expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
-  test('of somebody of whom it never named its own session, by a token that names one', async () => {
+  test('of a person for whom it never named its own session, by a token that names one', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);

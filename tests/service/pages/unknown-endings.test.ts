@@ -109,7 +109,7 @@ test('a look that is typed while Redis is frozen is on record once Redis is back
   await until(async () => (await notCheckedOf(PLAN)) > before, 'the look');
 });
 
-test('what is typed wrongly by somebody known is on record as the API’s is', async () => {
+test('a mistake by somebody signed in is on record like one by the API', async () => {
   const nurse = await signedIn();
   const practitioner = await signedIn('scheduledCare');
   const attendance = hiddenOf(await nurse.lookUp(PLAN), '/look-up/attendance');

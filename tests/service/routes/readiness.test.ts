@@ -42,7 +42,7 @@ test.for([
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-test('says of each thing that must hold whether it does', async () => {
+test('says for each condition whether it holds', async () => {
   await until(async () => (await check('store:worker'))?.status === 'pass', 'the worker');
   const { http, checks, ...rest } = await status();
   expect(http).toBe(200);

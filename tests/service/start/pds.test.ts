@@ -80,7 +80,7 @@ const check = async () =>
     .object({ checks: z.object({ 'tracing:pds': z.array(checkSchema) }) })
     .parse(await (await fetch(`${service.baseUrl}/_status`)).json()).checks['tracing:pds'][0];
 
-test('numbers that were replaced, withdrawn or made sensitive since are told, once, and the flags stay', async () => {
+test('numbers that were replaced, withdrawn or made sensitive since are reported once, and the flags stay', async () => {
   await until(async () => (await files('privacy-officer')).length > 0, 'the alert');
   const told = async () => {
     const name = (await files('notices')).find((each) => /^inactive-.*\.json$/.test(each));
@@ -122,7 +122,7 @@ test('who has looked at a child whose record is sensitive is shown to nobody, an
   expect(event).toMatchObject({ outcome: 'flagged', accessesShown: [] });
 });
 
-test('what is not known at all is told to nobody but the operator', async () => {
+test('what is not known at all is reported to nobody but the operator', async () => {
   await until(() => service.lines.some((line) => line.includes('another environment')), 'the log');
   for (const name of await files('notices')) {
     expect(await read('notices', name)).not.toContain(UNKNOWN);

@@ -165,7 +165,7 @@ describe('a store', () => {
   });
   afterAll(() => service?.stopAndRemove());
 
-  test('that nothing was loaded into is not ready, and is once a file is in', async () => {
+  test('is not ready until a file was loaded into it', async () => {
     expect(await both(service)).toBe(NOT_READY);
     expect((await statusOf(service)).text).toContain('no plan is held');
     const anchor = Anchor.open(join(service.dataDir, 'anchor'));

@@ -147,7 +147,7 @@ describe('serve', () => {
     },
   );
 
-  test('stops within the time said where its Redis answers no more, and takes that with it', async () => {
+  test('stops within the time said if its Redis no longer answers, and ends it too', async () => {
     const service = start([COMMAND, 'serve', '--demo']);
     await service.says(/Ctrl-C stops everything/);
     await redisRuns();
@@ -159,7 +159,7 @@ describe('serve', () => {
     await stoppedInOrder();
   });
 
-  test('waits for no collector of metrics and traces that answers nothing', async () => {
+  test('does not wait for a collector of metrics and traces that does not answer', async () => {
     const mute = createServer(() => undefined);
     await new Promise<void>((resolve) => void mute.listen(0, '127.0.0.1', resolve));
     try {
@@ -179,7 +179,7 @@ describe('serve', () => {
     }
   });
 
-  test('that is killed takes a Redis with it that answers no more', async () => {
+  test('that is killed ends a Redis that no longer answers', async () => {
     const service = start([COMMAND, 'serve']);
     await service.says(ANSWERS);
     await redisRuns();
@@ -188,7 +188,7 @@ describe('serve', () => {
     await until(() => !isAlive(redis ?? 0), 'Redis to end');
   });
 
-  test('that is killed takes its Redis with it', async () => {
+  test('that is killed ends its Redis', async () => {
     const service = start([COMMAND, 'serve']);
     await service.says(ANSWERS);
     await redisRuns();
@@ -233,7 +233,7 @@ describe('where nothing can be written to', () => {
     },
   );
 
-  test('a command whose words are lost says so and fails', async () => {
+  test('a command whose output is lost says so and fails', async () => {
     const disk = openSync('/dev/full', 'w');
     const command = start([COMMAND, '--version'], {}, ['ignore', disk, 'pipe']);
     closeSync(disk);
@@ -242,7 +242,7 @@ describe('where nothing can be written to', () => {
   });
 });
 
-test('what npm started ends with it, here watch; what it did not start outlives its shell, here serve', async () => {
+test('a process that npm started ends with it, such as watch; one that it did not start outlives its shell, such as serve', async () => {
   const inbox = join(folder, 'inbox');
   await mkdir(inbox);
   const both = 'npm_lifecycle_event=npx "$0" watch "$1" & echo "watch is $!"; "$0" serve; exit $?';

@@ -131,7 +131,7 @@ describe('a demo', () => {
     expect(await readdir(join(dataDir, 'spool'))).toEqual([]);
   });
 
-  test('that was left for a day is renewed by its next start', async () => {
+  test('that was stopped for a day is renewed at its next start', async () => {
     const dataDir = await folder();
     const first = await start(['--demo'], { DATA_DIR: dataDir });
     await first.stop();
@@ -235,7 +235,7 @@ test('a second Ctrl-C does not wait for a request in flight, and leaves no Redis
   socket.destroy();
 });
 
-describe('a start that cannot be is one sentence, and leaves nothing running', () => {
+describe('a start that is not possible is one sentence, and leaves nothing running', () => {
   let taken: ReturnType<typeof createServer>;
   let port: string;
   beforeAll(async () => {

@@ -29,7 +29,7 @@ describe('the log', () => {
     expect(lines.join('')).toContain('u009b31m');
   });
 
-  test('says of an error its class and place, never its message', () => {
+  test('gives the class and place of an error, never its message', () => {
     const error = new TypeError('FCALL lookup 9990000018 failed');
     expect(JSON.stringify(errorFields(error))).not.toContain('FCALL');
     expect(errorFields(error)).toMatchObject({ error: 'TypeError' });

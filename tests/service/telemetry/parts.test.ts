@@ -108,7 +108,7 @@ describe('sampling', () => {
   });
 });
 
-test('a distribution counts every value once, in the bucket whose bound it does not pass', () => {
+test('a distribution counts every value once, in the bucket that holds it', () => {
   const bounds = [1, 2, 4];
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 8 })), (values) => {
@@ -146,7 +146,7 @@ describe('the routes of metrics', () => {
     ['/lookup/9990000018', ''],
   ])('name %s %s', (url, route) => expect(routeOf(url)).toBe(route));
 
-  test('are no more for methods and addresses that strangers make up', () => {
+  test('do not grow with methods and addresses that strangers make up', () => {
     const metrics = createMetrics('http');
     for (let i = 0; i < 1_000; i++) {
       metrics.began();

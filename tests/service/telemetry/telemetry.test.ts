@@ -265,7 +265,7 @@ describe('a trace', () => {
     expect(collector.of('traces').includes(Buffer.from(traceId, 'hex'))).toBe(false);
   });
 
-  test('is begun for nobody by default, and a header that is none counts as none', async () => {
+  test('is begun for nobody by default, and a header that is not one is ignored', async () => {
     expect(await refusedWith(undefined, {})).not.toHaveProperty('trace_id');
     expect(await refusedWith(`00-${'0'.repeat(32)}-${PARENT}-01`, {})).not.toHaveProperty(
       'trace_id',

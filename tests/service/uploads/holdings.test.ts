@@ -167,7 +167,7 @@ describe('GET /holdings', () => {
     );
   });
 
-  test('takes no other authority by any word of the request', async () => {
+  test('takes no other authority, whatever the request says', async () => {
     for (const path of ['/holdings?authority=ZZ102', '/holdings?code=ZZ102']) {
       const { rows } = await read(await request(path, { headers: { 'x-authority': 'ZZ102' } }));
       expect(rows.some(({ localId }) => localId === 'theirs')).toBe(false);
@@ -265,7 +265,7 @@ describe('a case system', () => {
     });
   });
 
-  test('is compared by an operator for a reason, in text, and the exit code says whether all is the same', async () => {
+  test('is compared by an operator for a reason, in text, and the exit code says whether everything matches', async () => {
     const path = join(service.dataDir, 'extract.csv');
     await writeFile(path, await extract());
     const environment = { DATA_DIR: service.dataDir };

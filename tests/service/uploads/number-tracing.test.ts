@@ -47,7 +47,7 @@ describe('tracing', () => {
     }
   });
 
-  test('by a sound one is had for either', async () => {
+  test('by a sound register works for both', async () => {
     const good = await register(
       `nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n${testNumber(1)},,,2019-03-05,Ada,Example\n`,
     );
@@ -68,7 +68,7 @@ describe('tracing by PDS', () => {
       DATA_DIR: folder,
     });
 
-  test('is had with an RSA key, and with no other a sentence says what the key must be', async () => {
+  test('works with an RSA key, and for any other a sentence says what the key must be', async () => {
     const path = (name: string) => join(folder, name);
     const rsa = (modulusLength: number) =>
       generateKeyPairSync('rsa', { modulusLength }).privateKey.export({

@@ -100,7 +100,7 @@ test('a file waits on where another of its council is being loaded, and can be s
   await at.stop();
 });
 
-test('one whose process ended is known for it, and not for one that goes on', async () => {
+test('a preview whose process ended is recognised as that, and not taken for one under way', async () => {
   const at = process();
   const id = await shown(at, 3);
   const preview = await stateOf(at, id);

@@ -106,7 +106,7 @@ describe('POST /uploads', () => {
     });
   });
 
-  test('says of what is missing how a sender by HTTP gives it', async () => {
+  test('says how a sender by HTTP can give what is missing', async () => {
     const { failures } = await acknowledged(await sendCsv(fileCsv({ records: [planOf(1)] })));
     expect(failures.map(({ hint }) => hint).join()).toMatch(/\?sequence=.*\?createdAt=/);
     expect(failures.map(({ hint }) => hint).join()).not.toMatch(/--|NAME|Subject/);
@@ -377,7 +377,7 @@ describe('a body', () => {
     expect(answer).toContain('upload-cut-short');
   });
 
-  test('that comes in good time is read to its end', async () => {
+  test('that comes in time is read to its end', async () => {
     const limits = { idleMs: 60_000, deadlineMs: 60_000 };
     expect(await cut((socket) => socket.write('x'.repeat(99_997)), limits)).toContain('whole');
   });
@@ -404,7 +404,7 @@ describe('GET /uploads/{sequence}/notice', () => {
     expect(await csv.text()).toContain('999 000 0018');
   });
 
-  test('tells another authority, and a nurse, as little as if there were none', async () => {
+  test('shows another authority, and a nurse, as little as if there were none', async () => {
     const theirs = await request('/uploads/7/notice', { as: 'ZZ102' });
     expect(await refused(theirs)).toBe('404 notice-not-found');
     expect(await refused(await request('/uploads/8/notice'))).toBe('404 notice-not-found');
@@ -426,7 +426,7 @@ describe('GET /uploads/{sequence}', () => {
     expect(await csv.text()).toContain('file_code');
   });
 
-  test('tells another authority as little as if there were no such file', async () => {
+  test('shows another authority as little as if there were no such file', async () => {
     const number = next();
     await acknowledged(await sendXml(xml(number)));
     const theirs = await request(`/uploads/${number}`, { as: 'ZZ102' });

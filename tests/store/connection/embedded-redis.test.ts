@@ -145,7 +145,7 @@ test('stop() right after a kill leaves no Redis behind', async () => {
   expect(await findEmbeddedRedis(dataDir)).toBeUndefined();
 });
 
-test('without restart, the end of Redis is told and final', async () => {
+test('without restart, the end of Redis is reported and final', async () => {
   const redis = await start({ restart: false });
   process.kill(redis.pid, 'SIGKILL');
   await redis.exited;

@@ -38,7 +38,7 @@ async function said(): Promise<{ run: string; at: number; settings: Record<strin
 const say = async (differing: object): Promise<unknown> =>
   t.admin.hset(keys.dataset, DURABILITY_FIELD, JSON.stringify({ ...(await said()), ...differing }));
 
-test('nothing is answered where no worker of this version speaks, and the check says so', async () => {
+test('nothing is answered if no worker of this version reports, and the check says so', async () => {
   await worker.stop();
   // As the worker of an earlier version, which opens the store and says nothing of this.
   await t.admin.hdel(keys.dataset, DURABILITY_FIELD);
@@ -47,7 +47,7 @@ test('nothing is answered where no worker of this version speaks, and the check 
   expect(durable()).toContain('No worker of this version has reported how Redis writes to disk.');
 });
 
-test('a word older than three seconds, or of another run, counts no more', async () => {
+test('a report older than three seconds, or of another run, no longer counts', async () => {
   await worker.stop();
   const { at } = await said();
   await say({ at: at - 10_000 });

@@ -309,7 +309,7 @@ describe('a replica that is promoted', () => {
 });
 
 describe('single mode', () => {
-  test('answers without a replica by the order of a named person, is shown, and ends once the replica is back', async () => {
+  test('answers without a replica on the order of a named person, is shown, and ends once the replica is back', async () => {
     const { readiness, look } = await openedOn(first);
     await second.promote();
     await until(() => !readiness.open, 'lookups ending');
@@ -328,7 +328,7 @@ describe('single mode', () => {
     );
   });
 
-  test('leaves no replica to be promoted that a named person has not confirmed', async () => {
+  test('leaves no replica that can be promoted without a named person’s confirmation', async () => {
     const { verifier, readiness, look } = await openedOn(first);
     await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
     expect(await orderSingleMode(await connect(first, true), anchor, 1, NAMED)).toBe(true);
@@ -343,7 +343,7 @@ describe('single mode', () => {
     expect(after.state.detail).toContain('cp-flags confirm promotion');
   });
 
-  test('ends by the order of a named person', async () => {
+  test('ends on the order of a named person', async () => {
     await openedOn(first);
     const redis = await connect(first, false);
     expect(await requireReplicas(redis, NAMED)).toBe(false);
@@ -358,7 +358,7 @@ describe('users, which are not replicated', () => {
   const servers = ({ readiness }: { readiness: Readiness }): string =>
     readiness.checks().find(({ name }) => name === 'replica-servers')?.detail ?? '';
 
-  test('are told of where one of ours is missing or differs on a replica, and lookups continue', async () => {
+  test('are reported if one of ours is missing or differs on a replica, and lookups continue', async () => {
     const opened = await openedOn(first);
     for (const rules of [[], ['>two', '+get', '~a'], ['>one', '+get', '~b']]) {
       await users(first, '>one', '+get', '~a');

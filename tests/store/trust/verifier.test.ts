@@ -29,7 +29,7 @@ test('a worker says what is wrong once, however often it looks at it again', asy
   expect(verifying.length).toBeLessThanOrEqual(3);
 });
 
-test('a live data folder that was last alive days ago opens only by the word of a named person', async () => {
+test('a live data folder that was last alive days ago opens only on the word of a named person', async () => {
   t = await startTestStore();
   await t.adminStore.createDataset('live', 'test');
   const alive = Date.now() - 3 * DAY_MS - 60_000;
