@@ -43,6 +43,17 @@ export function unspacedNhsNumber(text: string): string {
   return /^[0-9]{10}$/.test(bare) ? bare : text;
 }
 
+/** What people put between the digits of a number that they type or paste: spaces, dashes and dots. */
+export const SEPARATOR = '[\\s.\\u2010-\\u2015\\u2212-]';
+const SEPARATORS = new RegExp(SEPARATOR, 'g');
+
+/**
+ * A number as a person typed or pasted it, without what stands between its digits or cannot be seen. What systems
+ * send is read more strictly: there a dot may be a sign that it is no number.
+ */
+export const typedNhsNumber = (text: string): string =>
+  unspacedNhsNumber(text.replaceAll(SEPARATORS, ''));
+
 export const nhsNumberSchema = z
   .string()
   .refine((text) => parseNhsNumber(text) !== undefined, {
@@ -52,7 +63,7 @@ export const nhsNumberSchema = z
   .meta({
     pattern: '^[0-9]{10}$',
     description:
-      'Ten digits without spaces, the last of which checks the others (modulus 11); traced and verified by your system.',
+      'Ten digits and nothing else (no spaces, dashes or invisible characters), the last of which checks the others (modulus 11); traced and verified by your system.',
     examples: ['9991000011'],
   });
 

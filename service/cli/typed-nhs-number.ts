@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { text as readAll } from 'node:stream/consumers';
-import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { typedNhsNumber } from '#schemas/nhs-number.ts';
 import { misused } from './failure.ts';
 
 /** An NHS number from standard input, and on a terminal asked for. Never from an argument: `ps` shows those. */
@@ -10,10 +10,10 @@ export async function readNhsNumber(option: string): Promise<string> {
       'Every user of this machine can see the arguments of a command, so do not put an NHS number there. Write --child - and type the number when asked, or send it on standard input.',
     );
   }
-  if (!process.stdin.isTTY) return unspacedNhsNumber((await readAll(process.stdin)).trim());
+  if (!process.stdin.isTTY) return typedNhsNumber(await readAll(process.stdin));
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return unspacedNhsNumber((await terminal.question('NHS number: ')).trim());
+    return typedNhsNumber(await terminal.question('NHS number: '));
   } finally {
     terminal.close();
   }

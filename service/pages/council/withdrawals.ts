@@ -12,7 +12,7 @@ import {
   undoWithdrawal,
   withdrawUrgently,
 } from '#loaders/upkeep/withdraw.ts';
-import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { type NhsNumber, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
@@ -63,7 +63,7 @@ const planText = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): str
 const valueOf = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>
   `${type} ${startDate}`;
 const numberIn = (fields: Fields, name: string): NhsNumber | undefined =>
-  parseNhsNumber(unspacedNhsNumber(fields.get(name)?.trim() ?? ''));
+  parseNhsNumber(typedNhsNumber(fields.get(name) ?? ''));
 
 /** `GET /council/withdrawals`: what was asked for and withdrawn. */
 export const councilWithdrawals: Mountable<WithdrawalsDependencies> = {

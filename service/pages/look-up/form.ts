@@ -1,6 +1,6 @@
 import { type CalendarDate, calendarDate, londonDate } from '#schemas/calendar.ts';
 import { type LookupRequest, REASONS } from '#schemas/lookup.ts';
-import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
 import { LIST, LOOK_UP } from '#schemas/wording/pages.ts';
 import { type Html, html } from '../html/html.ts';
@@ -43,17 +43,6 @@ export type ReadTyped =
       errors: FieldError[];
     };
 
-/** What people put between the digits of a number that they type or paste: spaces, dashes and dots. */
-export const SEPARATOR = '[\\s.\\u2010-\\u2015\\u2212-]';
-const SEPARATORS = new RegExp(SEPARATOR, 'g');
-
-/**
- * A number as it was typed, without what stands between its digits. The API's own reader is stricter: what a system
- * sends with a dot in it may be no number.
- */
-export const typedNumber = (text: string): string =>
-  unspacedNhsNumber(text.replaceAll(SEPARATORS, ''));
-
 function readDate({ day, month, year }: Typed, now: number): CalendarDate | 'none' | undefined {
   const parts = [day, month, year].map((part) => part?.trim() ?? '');
   if (parts.every((part) => part === '')) return 'none';
@@ -64,7 +53,7 @@ function readDate({ day, month, year }: Typed, now: number): CalendarDate | 'non
 
 /** Reads what was typed as a lookup, as the API would take it. */
 export function readTyped(typed: Typed, now: number): ReadTyped {
-  const number = typedNumber(typed.number?.trim() ?? '');
+  const number = typedNhsNumber(typed.number ?? '');
   const nhsNumber = parseNhsNumber(number);
   const date = readDate(typed, now);
   const errors: FieldError[] = [];

@@ -1,6 +1,7 @@
 import { type CalendarDate, calendarDate, londonDate, parseIsoDate } from '#schemas/calendar.ts';
 import { BATCH_AT_MOST, type LookupRequest } from '#schemas/lookup.ts';
-import { parseNhsNumber } from '#schemas/nhs-number.ts';
+import { parseNhsNumber, SEPARATOR, typedNhsNumber } from '#schemas/nhs-number.ts';
+import { tidy } from '#schemas/tidy.ts';
 import { LIST, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
 import { flagsOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
@@ -15,7 +16,7 @@ import {
   link,
   paragraph,
 } from '../html/parts.ts';
-import { type Hidden, hiddenFields, SEPARATOR, typedNumber } from './form.ts';
+import { type Hidden, hiddenFields } from './form.ts';
 import { ringInstead } from './not-checked.ts';
 import { type Behind, behindCouncils, numberText, table } from './result.ts';
 
@@ -24,19 +25,17 @@ type ReadLine =
   | { kind: 'read'; request: LookupRequest }
   | { kind: 'refused'; fault: 'wrongDigit' | 'several' | 'wrongDate' | 'wrong' };
 
-/** A line as it was pasted, and as it was read. */
+/** A line as it looks, and as it was read. */
 export type Line = { line: number; text: string; read: ReadLine };
 
 const SHOWN_AT_MOST = 60;
 const DATE = '[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}';
-const TEN_DIGITS = `[0-9](?:${SEPARATOR}{0,3}[0-9]){9}`;
-/** A number as people write it, and after it, if anything, a date. */
-const LINE = new RegExp(`^\\s*(${TEN_DIGITS})(?:[\\s,;]+(${DATE}))?[\\s,;]*$`);
+const TEN_DIGITS = `[0-9](?:${SEPARATOR}*[0-9]){9}`;
+/** A number in any form that is taken on its own, and after it, if anything, a date. */
+const LINE = new RegExp(`^${SEPARATOR}*(${TEN_DIGITS})${SEPARATOR}*(?:[ ,;]+(${DATE}))?[ ,;]*$`);
 const NUMBERS = new RegExp(`(?<![0-9])${TEN_DIGITS}(?![0-9])`, 'g');
 /** The same with digits too few or too many. */
-const LIKE_A_LINE = new RegExp(
-  `^\\s*[0-9](?:${SEPARATOR}|[0-9]){0,40}(?:[\\s,;]+${DATE})?[\\s,;]*$`,
-);
+const LIKE_A_LINE = new RegExp(`^[0-9](?:${SEPARATOR}|[0-9]){0,40}(?:[ ,;]+${DATE})?[ ,;]*$`);
 
 function dateOf(text: string): CalendarDate | undefined {
   const iso = parseIsoDate(text);
@@ -52,7 +51,7 @@ function readLine(text: string, now: number): ReadLine {
     const fault = isSeveral ? 'several' : LIKE_A_LINE.test(text) ? 'wrongDigit' : 'wrong';
     return { kind: 'refused', fault };
   }
-  const nhsNumber = parseNhsNumber(typedNumber(number));
+  const nhsNumber = parseNhsNumber(typedNhsNumber(number));
   if (nhsNumber === undefined) return { kind: 'refused', fault: 'wrongDigit' };
   if (date === undefined) return { kind: 'read', request: { nhsNumber } };
   const dateOfBirth = dateOf(date);
@@ -62,11 +61,11 @@ function readLine(text: string, now: number): ReadLine {
 }
 
 /** The lines of a list that hold anything, in their order. */
-export const readList = (text: string, now: number): Line[] =>
-  text.split(/\r\n|\n|\r/).flatMap((each, i) => {
-    if (each.trim() === '') return [];
-    const shown = each.trim().slice(0, SHOWN_AT_MOST);
-    return [{ line: i + 1, text: shown, read: readLine(each, now) }];
+export const readList = (list: string, now: number): Line[] =>
+  list.split(/\r\n|\n|\r/).flatMap((each, i) => {
+    const text = tidy(each.replaceAll(/\s+/g, ' '));
+    if (text === '') return [];
+    return [{ line: i + 1, text: text.slice(0, SHOWN_AT_MOST), read: readLine(text, now) }];
   });
 
 export type Outcome = keyof typeof LIST.outcomes;

@@ -4,7 +4,7 @@ import {
   auditCriteriaSchema,
   orderedCriteriaSchema,
 } from '#schemas/audit/audit-search.ts';
-import { unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { typedNhsNumber } from '#schemas/nhs-number.ts';
 import { ACCESSES } from '#schemas/people/care-setting.ts';
 import { readTypedInstant } from '#schemas/typed-time.ts';
 import { EVENT_TYPES, eventNameAndId } from '#schemas/wording/events.ts';
@@ -77,7 +77,7 @@ export function readCriteria(typed: Typed, allowed: readonly Criterion[]): ReadC
   for (const name of allowed) {
     const text = typed[name];
     if (text === undefined) continue;
-    if (name === 'number') given['nhsNumber'] = unspacedNhsNumber(text);
+    if (name === 'number') given['nhsNumber'] = typedNhsNumber(text);
     else if (name === 'from' || name === 'to') {
       const instant = readTypedInstant(text, name);
       if (instant === undefined) errors.push({ field: name, text: OFFICER.wrong.time });

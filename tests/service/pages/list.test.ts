@@ -1,5 +1,7 @@
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HIDDEN, LIST, NOT_A_NO, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import { readTyped } from '#service/pages/look-up/form.ts';
 import { readList } from '#service/pages/look-up/list.ts';
 import { keys } from '#store/keys.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -190,4 +192,60 @@ test.each([
 ])('a line that reads “%s” is said to be wrong in the part that is wrong', (text, said) => {
   const [line] = readList(text, Date.now());
   expect(line?.read.kind === 'refused' && LIST.outcomes[line.read.fault]).toBe(said);
+});
+
+test('a number is taken in a list in every form in which it is taken on its own', () => {
+  const invisible = ['\u202d', '\u202c', '\u200b', '\u00ad', '\ufeff', '\u2060', '\u180e'];
+  const gap = fc.array(
+    fc.constantFrom(
+      ...invisible,
+      ' ',
+      '\t',
+      '\u00a0',
+      '\u3000',
+      '-',
+      '\u2011',
+      '\u2013',
+      '\u2212',
+      '.',
+    ),
+    { maxLength: 5 },
+  );
+  const written = fc
+    .array(gap, { minLength: 11, maxLength: 11 })
+    .map((gaps) => gaps.map((all, i) => `${all.join('')}${PLAN[i] ?? ''}`).join(''));
+  const anything = fc.string({
+    unit: fc.constantFrom(...'0123456789 -.,/x', ...invisible),
+    maxLength: 14,
+  });
+  const now = Date.now();
+  fc.assert(
+    fc.property(written, (number) => {
+      const request = { nhsNumber: PLAN };
+      expect(readTyped({ number }, now)).toEqual({ kind: 'read', request });
+      for (const [more, born] of [
+        ['', {}],
+        [', 5/3/2019', { dateOfBirth: '2019-03-05' }],
+        ['\u202c\t5.3.2019', { dateOfBirth: '2019-03-05' }],
+      ] as const) {
+        const [line] = readList(`${number}${more}`, now);
+        expect(line?.read).toEqual({ kind: 'read', request: { ...request, ...born } });
+      }
+    }),
+  );
+  fc.assert(
+    fc.property(anything, (text) => {
+      const alone = readTyped({ number: text }, now);
+      if (alone.kind === 'read') expect(readList(text, now)[0]?.read).toEqual(alone);
+    }),
+  );
+});
+
+test('a line of whatever length is read at once', () => {
+  for (const part of [' ', '-', ' -', '\t', ', ', '1', '1 ', '1-', '\u200b', '1/1/1 ']) {
+    const line = `${PLAN}${part.repeat(16_384 / part.length)}x`;
+    const begun = performance.now();
+    expect(readList(line, Date.now())[0]?.read.kind).toBe('refused');
+    expect(performance.now() - begun).toBeLessThan(250);
+  }
 });
