@@ -8,6 +8,9 @@ export const DESK = {
     'The form was not sent from a page of this service, or you have signed in again since you opened it. Open the page and fill in the form again.',
   repeatedThen:
     'The form contained the same field twice. Open the page and fill in the form again.',
+  tooMuchThen: 'More was sent than fits into the form. Open the page and shorten what you typed.',
+  lateThen:
+    'The form did not arrive completely, or came too slowly. Open the page and fill in the form again.',
   usedUp: 'This form has already been sent',
   usedUpThen: 'It was not acted on a second time.',
   limited: 'Too many requests',

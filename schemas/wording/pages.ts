@@ -61,6 +61,7 @@ export const SIGN_IN = {
   chooseRole: 'Choose your role',
   chooseRoleHint: 'You have more than one role. Choose the one you are working in now.',
   pick: 'Choose one of them',
+  stale: 'This page was opened before you signed in in another tab. Choose again',
   signedOut: 'You are signed out',
   signedOutThen: 'Nothing about a child is left on this screen.',
   signedOutShared:
@@ -68,6 +69,9 @@ export const SIGN_IN = {
   signOutFailed: 'You are signed out on this computer',
   signOutFailedThen:
     'The service could not record it everywhere. Close the browser, and do not leave this computer unlocked.',
+  stillSignedIn: 'You are still signed in',
+  stillSignedInThen:
+    'That page was opened before you last signed in. To sign out now, use the button.',
   again: 'Sign in again',
   personas: {
     emergencyDepartment: 'Nurse in an emergency department',
@@ -175,7 +179,6 @@ export const LOOK_UP = {
   reasonWrong: 'Choose one of the reasons, or none',
   careWrong: 'Choose one kind of care',
   dateWrong: 'Date of birth must be a real date in the past, like 27 3 2019. Or leave it empty',
-  tooLate: 'This page was open too long, or was opened before you signed in. Look up again.',
 } as const;
 
 /** Of the page that an answer stands on. */
@@ -305,7 +308,13 @@ export const NOT_CHECKED = {
   untrusted: 'Could not check: the form was not sent from this page',
   untrustedThen: 'Open the look-up page and type the number again.',
   repeated: 'Could not check: the form was not sent correctly',
-  repeatedThen: 'Open the look-up page and type the number again.',
+  tooMuch: 'Could not check: too much was typed',
+  late: 'Could not check: the form did not arrive completely',
+  stale: 'Could not check: this page is out of date',
+  staleThen:
+    'It was opened before you last signed in. No new check was made. Look the child up again.',
+  staleListThen:
+    'It was opened before you last signed in. No new check was made. Paste the list again.',
   used: 'Could not check: this page was used before',
   usedThen: 'No new check was made. An answer that was shown is hidden. Look the child up again.',
   usedListThen: 'No new check was made. A list that was shown is hidden. Paste the list again.',
@@ -333,6 +342,8 @@ export const LIST = {
   empty: 'Paste at least one NHS number',
   tooMany: (most: number, count: number) =>
     `Paste at most ${most} lines. These are ${count}. Look the others up in a second list`,
+  tooLong: (most: number) =>
+    `Paste at most ${most} lines, each with one NHS number and, if you know it, a date of birth. This was so long that it is not kept: paste it again in parts`,
   usedUp: (most: number) =>
     `You have looked up ${most} lists today, which is the most there may be. Look children up one by one`,
   summary: (pasted: number, checked: number) =>
@@ -401,6 +412,8 @@ export const ATTENDANCE = {
     'It can be said for 24 hours after you looked. Ring the council and tell them what happened.',
   failed: 'Not recorded. Ring the council',
   failedThen: 'The service could not record it. Ring the council and tell them what happened.',
+  staleThen:
+    'You have signed in again since you looked. Ring the council and tell them what happened.',
 } as const;
 
 /** Of the list of councils' numbers. */

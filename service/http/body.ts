@@ -4,7 +4,7 @@ export type Body =
   | { kind: 'read'; bytes: Buffer }
   | { kind: 'refused'; code: 'body-too-large' | 'request-timeout' };
 
-type BodyLimits = { maxBytes: number; deadlineMs: number };
+export type BodyLimits = { maxBytes: number; deadlineMs: number };
 
 /** Of every request but an upload. */
 export const BODY_LIMITS: BodyLimits = { maxBytes: 16 * 1024, deadlineMs: 5_000 };

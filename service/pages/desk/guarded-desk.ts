@@ -102,6 +102,10 @@ function refusedPage(
       return say(403, DESK.untrusted, DESK.untrustedThen);
     case 'form-field-repeated':
       return say(400, DESK.untrusted, DESK.repeatedThen);
+    case 'body-too-large':
+      return say(413, DESK.untrusted, DESK.tooMuchThen);
+    case 'request-timeout':
+      return say(408, DESK.untrusted, DESK.lateThen);
     case 'too-many-requests':
       return {
         ...say(429, DESK.limited, DESK.limitedThen(retryAfterSeconds)),
@@ -271,7 +275,7 @@ export function deskAct(
   ) => Response | WorkRefused | Promise<Response | WorkRefused>,
 ): Handler {
   return guardedDesk(dependencies, desk, async (c, at) => {
-    const fields = await readForm(c.env, maxBytes);
+    const fields = await readForm(c.env, maxBytes === undefined ? {} : { maxBytes });
     if (typeof fields === 'string') return { code: fields };
     const judged = await judgeForm(dependencies, c.env.incoming, at, form, fields, repeats);
     if (judged.kind === 'refused') return { code: judged.code };

@@ -89,12 +89,15 @@ export function createAttendancePages(
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
       if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
+      if (code === 'form-untrusted') {
+        return frame({ ...attendanceNotRecorded('stale'), ...signedIn(session) });
+      }
       if (isFormRefusal(code)) return frame(formRefusedPage(code));
       if (wrong !== undefined) return frame({ ...wrong, ...signedIn(session) });
       const page =
         code === 'too-many-requests' || signInRefusalOf(code) !== undefined
           ? notChecked(session, code, { typed: {} }, options)
-          : attendanceNotRecorded(code !== 'look-not-found');
+          : attendanceNotRecorded(code === 'look-not-found' ? 'not-found' : 'failed');
       return frame({
         ...page,
         ...(code === 'header-repeated' && { status: 400 }),

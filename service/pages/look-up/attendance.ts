@@ -120,11 +120,17 @@ ${paragraph(ATTENDANCE.correct)}
 <p>${buttonLink('/look-up', RESULT.another)}</p>`,
 });
 
-/** @param isOurs the service failed, and not what was said */
-export const attendanceNotRecorded = (isOurs: boolean): Page => ({
+const NOT_RECORDED = {
+  failed: { status: 503, says: ATTENDANCE.failed, todo: ATTENDANCE.failedThen },
+  /** The form is from before its sender signed in again. */
+  stale: { status: 403, says: ATTENDANCE.failed, todo: ATTENDANCE.staleThen },
+  'not-found': { status: 404, says: ATTENDANCE.notFound, todo: ATTENDANCE.notFoundThen },
+} as const;
+
+export const attendanceNotRecorded = (why: keyof typeof NOT_RECORDED): Page => ({
   title: ATTENDANCE.notFound,
-  status: isOurs ? 503 : 404,
-  content: html`<div class="cpf-not-checked">${heading(isOurs ? ATTENDANCE.failed : ATTENDANCE.notFound)}
-<p class="cpf-strong">${isOurs ? ATTENDANCE.failedThen : ATTENDANCE.notFoundThen}</p>
+  status: NOT_RECORDED[why].status,
+  content: html`<div class="cpf-not-checked">${heading(NOT_RECORDED[why].says)}
+<p class="cpf-strong">${NOT_RECORDED[why].todo}</p>
 <p class="cpf-strong">${link('/councils', FRAME.councils)}</p></div>`,
 });

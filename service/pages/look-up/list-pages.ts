@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { londonDate } from '#schemas/calendar.ts';
-import type { ErrorCode, LimitReached } from '#schemas/errors.ts';
+import { ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
 import { BATCH_AT_MOST } from '#schemas/lookup.ts';
 import type { Caller } from '#schemas/people/caller.ts';
 import { HIDDEN, LIST, NOT_CHECKED } from '#schemas/wording/pages.ts';
@@ -24,6 +24,7 @@ import {
   formRefusedPage,
   isFormRefusal,
   overPage,
+  stalePage,
   usedPage,
 } from './not-checked.ts';
 import type { Behind } from './result.ts';
@@ -42,6 +43,8 @@ export type ListPagesDependencies = {
   now?: () => number;
 };
 
+/** More than a list may have, so that one that is too long is mostly still there to be shortened. */
+const LIST_AT_MOST_BYTES = 64 * 1024;
 const LIST_HIDDEN_PATH = '/list/hidden';
 /** A day of London has 25 hours in October, and clocks may be apart. */
 const DAY_OUTLIVED_MS = 26 * 3_600_000;
@@ -175,7 +178,7 @@ export function createListPages(
 
   const submitList: Handler = async (c) => {
     const { incoming, outgoing } = c.env;
-    const { state, session, form } = await readSignedIn(c.env);
+    const { state, session, form } = await readSignedIn(c.env, LIST_AT_MOST_BYTES);
     if (session !== undefined && !mayPaste(session) && forms.isSentFromHere(incoming)) {
       return noSuchList(incoming, session);
     }
@@ -192,6 +195,11 @@ export function createListPages(
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
       if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
+      if (code === 'form-untrusted') return frame(stalePage('/list'));
+      if (code === 'body-too-large') {
+        const form = listForm(newHidden(session), '', LIST.tooLong(BATCH_AT_MOST));
+        return frame({ ...form, ...signedIn(session), status: ERRORS[code].status });
+      }
       if (isFormRefusal(code)) return frame(formRefusedPage(code));
       if (code === 'invalid-batch') {
         return frame({ ...listForm(newHidden(session), text, wrong), ...signedIn(session) });

@@ -108,6 +108,8 @@ const isChecked = ({ read, outcome }: Listed): boolean =>
   read.kind === 'read' && outcome !== 'failed' && outcome !== 'notInUse';
 const isFlagged = ({ outcome }: Listed): boolean => outcome === 'flagged' || outcome === 'differs';
 
+const isNotFound = ({ outcome }: Listed): boolean => outcome === 'none' || outcome === 'noneBehind';
+
 const nameOf = ({ text, read }: Listed): string =>
   read.kind === 'read' ? numberText(read.request.nhsNumber) : text;
 
@@ -133,7 +135,7 @@ export function listResult(lines: readonly Listed[], behind: Behind | undefined)
 ${notChecked.length > 0 && html`<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${LIST.notChecked}</h2>${paragraph(LIST.notCheckedThen)}${items(notChecked)}${ringInstead()}</div>`}
 ${flagged.length > 0 && html`<div class="cpf-plain"><h2 class="nhsuk-heading-m">${LIST.flagged}</h2><p class="cpf-strong">${LIST.flaggedThen}</p>${items(flagged)}</div>`}
 ${behind !== undefined && behindCouncils(behind, LIST.liveIn)}
-${paragraph(LIST.notSafe)}
+${lines.some(isNotFound) && paragraph(LIST.notSafe)}
 ${table(
   LIST.all,
   [LIST.line, LIST.number, LIST.born, LIST.outcome],

@@ -24,6 +24,7 @@ import {
   formRefusedPage,
   isFormRefusal,
   overPage,
+  stalePage,
   usedPage,
 } from './not-checked.ts';
 import { resultContent } from './result.ts';
@@ -205,6 +206,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
       if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
       if (errors.length > 0) return frame(formPage(session, typed, errors));
+      if (code === 'form-untrusted') return frame(stalePage('/look-up'));
       if (isFormRefusal(code)) return frame(formRefusedPage(code));
       const read = readTyped(typed, now());
       const request = read.kind === 'read' ? read.request : undefined;

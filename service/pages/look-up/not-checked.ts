@@ -46,9 +46,12 @@ export const overPage = (cookies: readonly string[]): Page =>
     { status: 401, cookies },
   );
 
-const FORMS_REFUSED: Record<FormRefusal, [string, string]> = {
-  'form-untrusted': [NOT_CHECKED.untrusted, NOT_CHECKED.untrustedThen],
-  'form-field-repeated': [NOT_CHECKED.repeated, NOT_CHECKED.repeatedThen],
+/** Why nothing was taken from a form, in one line. */
+export const FORMS_REFUSED: Record<FormRefusal, string> = {
+  'form-untrusted': NOT_CHECKED.untrusted,
+  'form-field-repeated': NOT_CHECKED.repeated,
+  'body-too-large': NOT_CHECKED.tooMuch,
+  'request-timeout': NOT_CHECKED.late,
 };
 
 export const isFormRefusal = (code: ErrorCode): code is FormRefusal =>
@@ -56,11 +59,28 @@ export const isFormRefusal = (code: ErrorCode): code is FormRefusal =>
 
 /** Of a form from which nothing was taken. */
 export function formRefusedPage(code: FormRefusal): Page {
-  const [says, then] = FORMS_REFUSED[code];
+  return page(
+    FORMS_REFUSED[code],
+    html`${paragraph(NOT_CHECKED.untrustedThen)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>${ringInstead()}`,
+    { status: ERRORS[code].status },
+  );
+}
+
+/** The address that a form is opened at. */
+type FormOf = '/look-up' | '/list';
+
+/** Of a form that is to be opened anew, with what to do for one child and for a list. */
+function anewPage(
+  says: string,
+  form: FormOf,
+  [then, listThen]: readonly [string, string],
+  status: number,
+): Page {
+  const isList = form === '/list';
   return page(
     says,
-    html`${paragraph(then)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>${ringInstead()}`,
-    { status: ERRORS[code].status },
+    html`${paragraph(isList ? listThen : then)}<p>${buttonLink(form, isList ? LIST.title : FRAME.lookUp)}</p>${ringInstead()}`,
+    { status },
   );
 }
 
@@ -68,11 +88,9 @@ export function formRefusedPage(code: FormRefusal): Page {
  * Of a form that was sent before and whose answer is not to be shown again: nobody knows whether this browser saw it,
  * or whether it now asks about another child. No number stands on it.
  */
-export const usedPage = (form: '/look-up' | '/list'): Page =>
-  page(
-    NOT_CHECKED.used,
-    form === '/list'
-      ? html`${paragraph(NOT_CHECKED.usedListThen)}<p>${buttonLink(form, LIST.title)}</p>${ringInstead()}`
-      : html`${paragraph(NOT_CHECKED.usedThen)}<p>${buttonLink(form, FRAME.lookUp)}</p>${ringInstead()}`,
-    { status: 409 },
-  );
+export const usedPage = (form: FormOf): Page =>
+  anewPage(NOT_CHECKED.used, form, [NOT_CHECKED.usedThen, NOT_CHECKED.usedListThen], 409);
+
+/** Of a form of ours that was made for another session: most often that of the same person before they signed in again. */
+export const stalePage = (form: FormOf): Page =>
+  anewPage(NOT_CHECKED.stale, form, [NOT_CHECKED.staleThen, NOT_CHECKED.staleListThen], 403);

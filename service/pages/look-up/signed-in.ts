@@ -12,6 +12,7 @@ import { HIDDEN, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
 import { createAdmission } from '../../admission/admission.ts';
 import { decideAccess } from '../../admission/decide.ts';
 import type { GuardedWork } from '../../admission/guarded.ts';
+import { BODY_LIMITS } from '../../http/body.ts';
 import type { ProblemOptions } from '../../http/problem.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
@@ -138,9 +139,9 @@ export function createSignedIn(dependencies: SignedInDependencies) {
    * Who sends a form, and what it says. Nobody's body is read before it is known who they are; that is judged again
    * once all of it is here, since the session may have ended while it was on its way.
    */
-  async function readSignedIn(env: RouteContext['env']) {
+  async function readSignedIn(env: RouteContext['env'], maxBytes: number = BODY_LIMITS.maxBytes) {
     const isKnown = 'session' in sessions.read(env.incoming);
-    const form = isKnown ? await readForm(env) : 'form-untrusted';
+    const form = isKnown ? await readForm(env, { maxBytes }) : 'form-untrusted';
     const state = sessions.read(env.incoming);
     const session = 'session' in state ? state.session : undefined;
     return { state, session, form };

@@ -116,7 +116,7 @@ export const officerLook = <V extends Viewer>(
 ): Handler =>
   guardedOfficer(dependencies, forWhom, async (c, at) => {
     const { incoming } = c.env;
-    const fields = await readForm(c.env, FORM_MOST_BYTES);
+    const fields = await readForm(c.env, { maxBytes: FORM_MOST_BYTES });
     if (typeof fields === 'string') return { code: fields };
     const owner = at.session.id;
     const once = fields.get('form') ?? '';

@@ -2,31 +2,35 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { ErrorCode } from '#schemas/errors.ts';
-import { BODY_LIMITS, readBody } from '../../http/body.ts';
+import { BODY_LIMITS, type BodyLimits, readBody } from '../../http/body.ts';
 import { repeatedHeader } from '../../http/request-head.ts';
 import type { Sealer } from './seal.ts';
 
 /** The fields of a form, each of which was sent once. */
 export type Fields = ReadonlyMap<string, string>;
 /** Why a body is not taken as a form. */
-export type FormRefusal = Extract<ErrorCode, 'form-untrusted' | 'form-field-repeated'>;
+export type FormRefusal = Extract<
+  ErrorCode,
+  'form-untrusted' | 'form-field-repeated' | 'body-too-large' | 'request-timeout'
+>;
 
 const FORM_TYPE = /^application\/x-www-form-urlencoded *(?:; *charset *= *"?utf-8"? *)?$/i;
 
 /**
- * Reads the body of a request as a form, within the limits of every body. One that is none, or has a field twice, is
- * refused whole.
+ * Reads the body of a request as a form, within the limits of every body unless others are given. One that is none,
+ * or has a field twice, is refused whole.
  */
 export async function readForm(
   { incoming, outgoing }: HttpBindings,
-  maxBytes: number = BODY_LIMITS.maxBytes,
+  limits: Partial<BodyLimits> = {},
 ): Promise<Fields | FormRefusal> {
   if (repeatedHeader(incoming) !== undefined) return 'form-untrusted';
   const { headers } = incoming;
   if (!FORM_TYPE.test(headers['content-type'] ?? '')) return 'form-untrusted';
   if (headers['content-encoding'] !== undefined) return 'form-untrusted';
-  const body = await readBody(incoming, outgoing, { ...BODY_LIMITS, maxBytes });
-  if (body.kind === 'refused' || !isUtf8(body.bytes)) return 'form-untrusted';
+  const body = await readBody(incoming, outgoing, { ...BODY_LIMITS, ...limits });
+  if (body.kind === 'refused') return body.code;
+  if (!isUtf8(body.bytes)) return 'form-untrusted';
   const fields = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(body.bytes.toString('utf8'))) {
     if (fields.has(name)) return 'form-field-repeated';

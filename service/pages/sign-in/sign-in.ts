@@ -30,6 +30,7 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
+import { FORMS_REFUSED } from '../look-up/not-checked.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
 import type { Sealer } from '../session/seal.ts';
@@ -138,11 +139,10 @@ export function createSignIn(dependencies: SignInDependencies) {
   const noSuchPage = (): Response => frame(notFoundPage());
 
   function notTaken(code: FormRefusal = 'form-untrusted'): Response {
-    const says = code === 'form-untrusted' ? NOT_CHECKED.untrusted : NOT_CHECKED.repeated;
     return frame({
       title: NOT_CHECKED.title,
       status: ERRORS[code].status,
-      content: html`${heading(says)}<p>${buttonLink('/', FRAME.start)}</p>`,
+      content: html`${heading(FORMS_REFUSED[code])}<p>${buttonLink('/', FRAME.start)}</p>`,
     });
   }
 
@@ -279,7 +279,11 @@ ${button(SIGN_IN.continue)}
     const form = await readForm(env);
     const visit = visits.read(incoming);
     if (typeof form === 'string') return notTaken(form);
-    if (!forms.isOurs(incoming, form, { form: 'demo', owner: visit.id })) return notTaken();
+    if (!forms.isSentFromHere(incoming)) return notTaken();
+    // Another tab may have opened the page as well, or signed in.
+    if (!forms.isOurs(incoming, form, { form: 'demo', owner: visit.id })) {
+      return signInPage(incoming, SIGN_IN.stale);
+    }
     const person = OFFERED_NOW.find((each) => each === form.get('person'));
     if (person === undefined) return signInPage(incoming, SIGN_IN.pick);
     const claims = personOf(person);
@@ -374,10 +378,13 @@ ${button(SIGN_IN.continue)}
   /** One of several roles was chosen. */
   const takeRole: Handler = async ({ env }) => {
     const { incoming } = env;
-    const form = await readForm(env, ROLES_AT_MOST_BYTES);
+    const form = await readForm(env, { maxBytes: ROLES_AT_MOST_BYTES });
     const visit = visits.read(incoming);
     if (typeof form === 'string') return notTaken(form);
-    if (!forms.isOurs(incoming, form, { form: 'role', owner: visit.id })) return notTaken();
+    if (!forms.isSentFromHere(incoming)) return notTaken();
+    if (!forms.isOurs(incoming, form, { form: 'role', owner: visit.id })) {
+      return refused('not-finished', '');
+    }
     const choice = choiceSchema.safeParse(sealer.open('role', form.get('role') ?? '')).data;
     const provider = providers().find(({ id }) => id === choice?.signedIn.provider);
     if (choice?.visit !== visit.id || provider === undefined) return refused('not-finished', '');

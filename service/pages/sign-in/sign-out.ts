@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '#schemas/errors.ts';
-import { SIGN_IN } from '#schemas/wording/pages.ts';
+import { FRAME, SIGN_IN } from '#schemas/wording/pages.ts';
 import type { SessionEndings } from '#store/session-endings.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
 import type { Frame } from '../html/frame.ts';
 import { html } from '../html/html.ts';
-import { buttonLink, heading, paragraph } from '../html/parts.ts';
+import { button, buttonLink, heading, paragraph } from '../html/parts.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
 import type { SessionState, Sessions, SignedIn } from '../session/sessions.ts';
@@ -42,24 +42,32 @@ ${paragraph(SIGN_IN.signedOutShared)}
     });
   };
 
+  /** Who meant to sign out is signed in, by a page of before they signed in again. */
+  const stillSignedInPage = (token: string): Response =>
+    frame({
+      title: SIGN_IN.stillSignedIn,
+      status: 403,
+      content: html`${heading(SIGN_IN.stillSignedIn)}
+${paragraph(SIGN_IN.stillSignedInThen)}
+<form method="post" action="/sign-out" novalidate><input type="hidden" name="token" value="${token}">${button(FRAME.signOut)}</form>`,
+    });
+
   const signOut: Handler = async ({ env }) => {
     const { incoming } = env;
     const state = sessions.read(incoming);
     const form = await readForm(env);
     const session = 'session' in state ? state.session : undefined;
-    if (session !== undefined && typeof form === 'string') {
+    const isFromHere = forms.isSentFromHere(incoming);
+    if (session === undefined) return isFromHere ? signedOutPage(true, state) : notTaken();
+    if (typeof form === 'string') {
       note(incoming, form, session);
       return notTaken(form);
     }
-    const isOurs =
-      session === undefined || typeof form === 'string'
-        ? forms.isSentFromHere(incoming)
-        : forms.isOurs(incoming, form, { form: 'sign-out', owner: session.id });
-    if (!isOurs) {
-      if (session !== undefined) note(incoming, 'form-untrusted', session);
-      return notTaken();
+    const of = { form: 'sign-out', owner: session.id };
+    if (!forms.isOurs(incoming, form, of)) {
+      note(incoming, 'form-untrusted', session);
+      return isFromHere ? stillSignedInPage(forms.token(of)) : notTaken();
     }
-    if (session === undefined) return signedOutPage(true, state);
     const recorded = await sessions.end(session).then(
       () => true,
       () => false,

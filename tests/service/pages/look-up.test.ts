@@ -25,6 +25,7 @@ import {
   limitedPage,
   notInUsePage,
   overPage,
+  stalePage,
   usedPage,
 } from '#service/pages/look-up/not-checked.ts';
 import { keys } from '#store/keys.ts';
@@ -355,8 +356,12 @@ test('every page of a check that was not made says that it is no “no”, what 
     overPage([]),
     usedPage('/look-up'),
     usedPage('/list'),
+    stalePage('/look-up'),
+    stalePage('/list'),
     formRefusedPage('form-untrusted'),
     formRefusedPage('form-field-repeated'),
+    formRefusedPage('body-too-large'),
+    formRefusedPage('request-timeout'),
   ]) {
     const said = wordsOf({ text: String(content) });
     expect(said).toContain(NOT_A_NO);

@@ -439,7 +439,8 @@ test('of several roles one is chosen, in this browser, once', async () => {
   const offered = [...page.text.matchAll(/name="role" type="radio" value="([^"]+)"/g)];
   const fields = { ...hiddenOf(page, '/role'), role: offered[1]?.[1] ?? '' };
   const thief = createVisitor(service.baseUrl);
-  expect((await thief.post('/role', fields)).status).toBe(403);
+  expect((await thief.post('/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
+  expect(thief.jar.has('cp-flags-session')).toBe(false);
   const visit = new Map(visitor.jar);
   expect((await visitor.post('/role', fields)).headers.get('location')).toBe('/look-up');
   expect(wordsOf(await visitor.get('/look-up'))).toContain(LOOK_UP.recorded);
@@ -562,7 +563,7 @@ describe('a form', () => {
       { ...own, token: hiddenOf(page, '/sign-out').token },
     ]) {
       const looked = await visitor.post('/look-up', { ...fields, number: PLAN });
-      expect([looked.status, looked.heading]).toEqual([403, NOT_CHECKED.untrusted]);
+      expect([looked.status, looked.heading]).toEqual([403, NOT_CHECKED.stale]);
     }
     await until(async () => {
       const refusals = (await service.events()).filter(

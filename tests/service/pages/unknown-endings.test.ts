@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { ATTENDANCE, NOT_CHECKED, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
+import { ATTENDANCE, LIST, NOT_CHECKED, RESULT, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { keys } from '#store/keys.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
-import { createVisitor, hiddenOf, type Visitor } from '../../support/visitor.ts';
+import { createVisitor, hiddenOf, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 /** While it cannot be told which sessions have ended: nothing is shown, and everybody who was refused is on record. */
 
@@ -93,20 +93,34 @@ test('somebody who asks for anything then is refused, and is on record with the 
   ]);
 });
 
-test('a look that is typed while Redis is frozen is on record once Redis is back', async () => {
+test('a look or a list that is typed while Redis is frozen is answered as not checked, and on record once Redis is back', async () => {
   const nurse = await signedIn();
+  const practitioner = await signedIn('scheduledCare');
   const look = hiddenOf(await nurse.get('/look-up'), '/look-up');
-  const before = await notCheckedOf(PLAN);
+  const list = hiddenOf(await practitioner.get('/list'), '/list');
+  const numbers = [PLAN, ...LISTED];
+  const before = await Promise.all(numbers.map(notCheckedOf));
   const pid = Number(/process_id:(\d+)/.exec(await service.admin.info('server'))?.[1]);
   process.kill(pid, 'SIGSTOP');
   try {
     await until(async () => (await nurse.get('/look-up')).status === 503, 'nobody being believed');
-    const looked = await nurse.post('/look-up', { ...look, number: PLAN });
+    const [looked, pasted, opened] = await Promise.all([
+      nurse.post('/look-up', { ...look, number: PLAN }),
+      practitioner.post('/list', { ...list, list: `${LISTED.join('\n')}\n999 000 0000` }),
+      practitioner.get('/list'),
+    ]);
     expect([looked.status, looked.heading]).toEqual([503, NOT_CHECKED.couldNotCheck]);
+    expect([opened.status, opened.heading]).toEqual([503, NOT_CHECKED.couldNotCheck]);
+    expect(pasted.heading).toBe('3 pasted, 0 checked, 3 NOT checked');
+    expect(wordsOf(pasted)).toContain(LIST.notCheckedThen);
+    expect(wordsOf(pasted)).not.toContain(RESULT.noPlan);
   } finally {
     process.kill(pid, 'SIGCONT');
   }
-  await until(async () => (await notCheckedOf(PLAN)) > before, 'the look');
+  await until(async () => {
+    const after = await Promise.all(numbers.map(notCheckedOf));
+    return after.every((count, i) => count > (before[i] ?? count));
+  }, 'the look and the list');
 });
 
 test('a mistake by somebody signed in is on record like one by the API', async () => {

@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Authority } from '#schemas/authority.ts';
+import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
+import type { Coverage } from '#schemas/lookup.ts';
+import { notFlaggedAdvice, refusalAdvice } from '#schemas/wording/lookup.ts';
+import { LIST, RESULT } from '#schemas/wording/pages.ts';
+import { type Listed, listResult, type Outcome } from '#service/pages/look-up/list.ts';
+import {
+  couldNotCheckPage,
+  formRefusedPage,
+  limitedPage,
+  notInUsePage,
+  overPage,
+  stalePage,
+  usedPage,
+} from '#service/pages/look-up/not-checked.ts';
+import { resultContent, subjectBar } from '#service/pages/look-up/result.ts';
+import { createSignedIn, type SignedInDependencies } from '#service/pages/look-up/signed-in.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { role } from '../../support/service.ts';
+import { wordsOf } from '../../support/visitor.ts';
+
+/** Two answers that must never be taken for one another: nothing was found, and nothing was looked for. */
+
+/** What is said where a check was made and nothing found, as far as it is said nowhere else. */
+const OF_NEGATIVES = [
+  RESULT.noPlan,
+  RESULT.checkTheNumber,
+  RESULT.allUpToDate,
+  RESULT.notSafe,
+  RESULT.notHere,
+  LIST.notSafe,
+  'Checked at',
+];
+/** Each state of a check that was not made begins with one of these, or says it beside the time. */
+const OF_UNCHECKED = ['could not check', 'not checked', 'no new check', 'not a “no”', 'try again'];
+
+const said = (content: unknown): string => wordsOf({ text: String(content) }).toLowerCase();
+function expectNone(words: string, of: readonly string[]): void {
+  expect(of.filter((each) => words.includes(each.toLowerCase()))).toEqual([]);
+}
+
+const at = Date.parse('2026-11-28T03:00:00Z');
+const { notChecked } = createSignedIn({
+  forms: { token: () => 'token' },
+  sessions: { renew: () => 'cookie' },
+  canChangeRole: () => false,
+} as unknown as SignedInDependencies);
+const session = {
+  provider: 'cis2',
+  subject: 'nurse-1',
+  issuer: 'https://id.example',
+  client: 'pages',
+  id: 'session-1',
+  user: 'nurse-1',
+  name: 'Nora Nurse',
+  role: role('1', ['B0107']),
+  scopes: [],
+  issuedAt: at,
+  seenAt: at,
+};
+const request = { nhsNumber: testNumber(7_951), dateOfBirth: day('2026-05-05') };
+
+test.for(Object.keys(ERRORS) as ErrorCode[])(
+  'a look that is refused with %s has no word of “No plan found”',
+  (code) => {
+    for (const asked of [{ typed: {} }, { typed: { number: request.nhsNumber }, request }]) {
+      expectNone(said(notChecked(session, code, asked).content), OF_NEGATIVES);
+    }
+    expectNone(refusalAdvice(code).toLowerCase(), ['is held', 'no child', 'same answer']);
+  },
+);
+
+test('no page of a check that was not made has a word of “No plan found”', () => {
+  const again = subjectBar({ ...request, at }, false);
+  const pages = [
+    couldNotCheckPage(again),
+    notInUsePage(),
+    limitedPage(1, again),
+    overPage([]),
+    usedPage('/look-up'),
+    usedPage('/list'),
+    stalePage('/look-up'),
+    stalePage('/list'),
+    formRefusedPage('form-untrusted'),
+    formRefusedPage('form-field-repeated'),
+    formRefusedPage('body-too-large'),
+    formRefusedPage('request-timeout'),
+  ];
+  for (const { content } of pages) {
+    expectNone(said(content), OF_NEGATIVES);
+  }
+});
+
+const name = fc.stringMatching(/^[A-Z][a-z]{2,9} Council$/);
+const council = fc.record(
+  { code: fc.stringMatching(/^ZZ[0-9]{3}$/), name, since: fc.constant('2026-11-01T00:00:00Z') },
+  { requiredKeys: ['code', 'name'] },
+);
+const area = fc.oneof(
+  fc.constant(undefined),
+  fc.record({ kind: fc.constantFrom('all' as const, 'sample' as const), name }),
+  fc.record({
+    kind: fc.constant('pilot' as const),
+    name,
+    authorities: fc.array(council.map(({ code, name: of }) => ({ code, name: of }))),
+  }),
+);
+const coverages = fc
+  .record({ area, expected: fc.nat(200), notUpToDate: fc.array(council, { maxLength: 30 }) })
+  .map(
+    ({ area: of, ...rest }): Coverage => ({
+      ...rest,
+      ...(of !== undefined && { area: of }),
+      upToDate: rest.expected,
+      complete: of !== undefined && rest.notUpToDate.length === 0,
+    }),
+  );
+
+test('“No plan found” has no word of a check that was not made, whatever is covered and out of date', () => {
+  fc.assert(
+    fc.property(coverages, fc.boolean(), fc.boolean(), (coverage, isBorn, silent) => {
+      const { dateOfBirth, nhsNumber } = request;
+      const authorities = new Map(
+        coverage.notUpToDate.map(({ code, name: of }) => [
+          code,
+          { name: of, emergencyDutyTeamPhone: '02079460199' } as unknown as Authority,
+        ]),
+      );
+      const checked = {
+        auditId: randomUUID(),
+        coverage: { coverage, upToDate: new Set<string>() },
+        authorities,
+        result: { kind: 'not-flagged' as const, at },
+      } as unknown as Parameters<typeof resultContent>[0];
+      const asked = isBorn ? { nhsNumber, dateOfBirth } : { nhsNumber };
+      const words = said(resultContent(checked, asked, silent));
+      expect(words).toContain(RESULT.noPlan.toLowerCase());
+      expectNone(words, OF_UNCHECKED);
+      const advice = notFlaggedAdvice(coverage, isBorn ? dateOfBirth : undefined, at).join(' ');
+      expectNone(advice.toLowerCase(), ['could not be made', 'not a negative', 'try again']);
+    }),
+  );
+});
+
+const outcomes = Object.keys(LIST.outcomes) as Outcome[];
+const NOT_FOUND: readonly Outcome[] = ['none', 'noneBehind'];
+
+test('a list says “No plan found” in its lines of which that is so, and nowhere where there is none', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom(...outcomes), { minLength: 1, maxLength: 12 }),
+      (lines) => {
+        const listed = lines.map(
+          (outcome, i): Listed => ({
+            line: i + 1,
+            text: '999 000 0000',
+            outcome,
+            read: Object.hasOwn({ wrongDigit: 1, several: 1, wrongDate: 1, wrong: 1 }, outcome)
+              ? { kind: 'refused', fault: 'wrong' }
+              : { kind: 'read', request },
+          }),
+        );
+        const content = String(listResult(listed, undefined).content);
+        const notFound = lines.filter((outcome) => NOT_FOUND.includes(outcome)).length;
+        const inLines = content.slice(content.indexOf('<table'));
+        expect(said(inLines).split(RESULT.noPlan.toLowerCase())).toHaveLength(1 + notFound);
+        if (notFound === 0) expectNone(said(content), [RESULT.noPlan, LIST.notSafe]);
+        const [, unchecked = ''] =
+          /<div class="cpf-not-checked">([\s\S]*?)<\/div>/.exec(content) ?? [];
+        expectNone(said(unchecked), OF_NEGATIVES);
+      },
+    ),
+  );
+});
