@@ -1,3 +1,13 @@
+/** What a search was for, by the names that the audit has. */
+const CRITERIA_NAMES: Readonly<Record<string, string>> = {
+  nhsNumber: 'NHS number',
+  authority: 'council',
+  type: 'kind of event',
+  entry: 'event',
+  csv: 'as a file:',
+  protectedFrom: 'protected from the requester:',
+};
+
 /** What a privacy officer and a Caldicott Guardian read in a browser. */
 export const OFFICER = {
   search: 'Search the audit',
@@ -47,6 +57,36 @@ export const OFFICER = {
     'could-not-check': 'Could not check',
     refused: 'Refused',
     'not-delivered': 'Answer not delivered',
+  },
+  cells: {
+    userLine: (user: string) => `User ${user}`,
+    notDelivered: 'Answer not delivered',
+    signs: {
+      'distinct-numbers': 'Many different numbers',
+      'invalid-numbers': 'Many wrong numbers',
+      'sequential-numbers': 'Numbers in sequence',
+      'out-of-hours': 'Many lookups out of hours',
+      peers: 'Many more than peers',
+    },
+    issuerLine: (issuer: string) => `Signed in with ${issuer}`,
+    viewLine: (view: string) =>
+      view === 'all' ? 'of all organisations' : 'of their own organisation',
+    plan: (plan: string, council: string, started: string, status: string) =>
+      `${plan}, ${council}, from ${started}, ${status.toLowerCase()}`,
+    reports: {
+      event: 'One event',
+      case: 'One case',
+      cases: 'List of cases',
+      proof: 'Proof of one event',
+      block: 'Check before a user is blocked',
+      'child-draft': 'Draft of one child’s accesses',
+      'child-copy': 'Released copy of one child’s accesses',
+    } as Readonly<Record<string, string>>,
+    criteria: (text: string) =>
+      text
+        .split(', ')
+        .map((each) => each.replace(/^\w+/, (name) => CRITERIA_NAMES[name] ?? name))
+        .join(', '),
   },
   submit: 'Search',
   file: 'Download as CSV',

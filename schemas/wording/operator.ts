@@ -252,4 +252,5 @@ export const RUNBOOK = {
   lead: 'If you are on call, find the alert here. Each says what is wrong, what to look at and what to do.',
   absent:
     'This page was not installed with the service. It is docs/operating/alerts.md in the repository.',
+  table: (columns: readonly string[]) => columns.join(' and '),
 } as const;

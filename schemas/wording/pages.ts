@@ -37,6 +37,7 @@ export const FRAME = {
   skip: 'Skip to main content',
   account: 'Account',
   navigation: 'What you can do here',
+  menu: 'Menu',
   changeRole: 'Change role',
   signOut: 'Sign out',
   demo: 'Demo. Every child, council and number here is made up.',

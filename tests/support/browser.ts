@@ -67,9 +67,40 @@ export async function openPage(
   return { page, complaints, close: () => context.close() };
 }
 
-/** What a machine can find of what keeps people out, and whether the page is wider than a small screen. */
+/** What goes on beyond an edge of what shows it; of a page, the edge of the window. */
+const BEYOND = `[...document.querySelectorAll('html, main *')].flatMap((each) => {
+  const scrolls = ['auto', 'scroll'].includes(getComputedStyle(each).overflowX);
+  return (scrolls || each === document.documentElement) && each.scrollWidth > each.clientWidth
+    ? [each.getAttribute('aria-label') ?? each.tagName]
+    : [];
+})`;
+
+/** That nobody has to scroll a page or a part of it sideways. */
+export async function expectFits(page: Page): Promise<void> {
+  const at = page.url();
+  expect({ at, beyond: await page.evaluate(BEYOND) }).toEqual({ at, beyond: [] });
+}
+
+/** That what a page of a desk is about begins on the first screen, and can be skipped to with the first key. */
+export async function expectHeadingInSight(page: Page): Promise<void> {
+  const at = page.url();
+  const { top, first } = await page.evaluate<{ top: number; first: string | null }>(`({
+    top: (document.querySelector('h1').getBoundingClientRect().top + scrollY) / innerHeight,
+    first: document.querySelector('a, button, summary, input:not([type="hidden"])').getAttribute('href'),
+  })`);
+  expect({ at, first }).toEqual({ at, first: '#main' });
+  expect(top, at).toBeLessThan(0.67);
+}
+
+/** What a machine can find of what keeps people out, and whether all of the page is on a small screen. */
 export async function expectAccessible(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
-  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
+  await expectFits(page);
 }
+
+/** Opens what is folded away, but not the list of pages. */
+export const unfold = (page: Page): Promise<unknown> =>
+  page.evaluate(
+    'for (const each of document.querySelectorAll("main details:not(.cpf-menu)")) each.open = true',
+  );

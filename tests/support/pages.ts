@@ -1,10 +1,17 @@
 import type { Page } from 'playwright-core';
+import { FRAME } from '#schemas/wording/pages.ts';
 
 /** Signs in as a made-up person of a demo, by the label of the choice. */
 export async function signInAs(page: Page, baseUrl: string, name = 'Amina Demo'): Promise<void> {
   await page.goto(`${baseUrl}/sign-in`);
   await page.getByLabel(name).check();
   await page.getByRole('button', { name: 'Continue' }).click();
+}
+
+/** Goes to another page of a desk, by the menu of a small screen. */
+export async function goByMenu(page: Page, name: string): Promise<void> {
+  await page.getByText(FRAME.menu, { exact: true }).click();
+  await page.getByRole('link', { name, exact: true }).first().click();
 }
 
 export type Typed = { nhsNumber: string; dateOfBirth?: string };

@@ -2,25 +2,16 @@ import { shortTextSchema } from '#schemas/text.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { withoutNumbers } from '../../telemetry/log.ts';
 import { type Html, html } from '../html/html.ts';
-import { errorMessage, type FieldError } from '../html/parts.ts';
+import { type Cell, errorMessage, type FieldError, table as plainTable } from '../html/parts.ts';
 
-type Cell = string | number | Html | undefined;
-
-/** A table that scrolls by itself where it is wider than the screen, and can be scrolled by keyboard. */
+/** A table that, between a small screen and one that has room for it, scrolls by itself and can be scrolled by keyboard. */
 export const table = (
   caption: string,
-  head: readonly string[],
+  heads: readonly string[],
   rows: readonly (readonly Cell[])[],
-): Html => html`<div class="cpf-scroll" role="region" aria-label="${caption}" tabindex="0">
-<table class="nhsuk-table"><caption class="nhsuk-table__caption">${caption}</caption>
-<thead class="nhsuk-table__head"><tr>${head.map((text) => html`<th class="nhsuk-table__header" scope="col">${text}</th>`)}</tr></thead>
-<tbody class="nhsuk-table__body">
-${rows.map(
-  (
-    cells,
-  ) => html`<tr class="nhsuk-table__row">${cells.map((cell) => html`<td class="nhsuk-table__cell">${cell}</td>`)}</tr>
-`,
-)}</tbody></table></div>`;
+): Html =>
+  html`<div class="cpf-scroll" role="region" aria-label="${caption}" tabindex="0">
+${plainTable(caption, heads, rows)}</div>`;
 
 /** Names with what belongs to each; a row without a value is left out. */
 export const summary = (rows: readonly (readonly [string, Cell])[]): Html =>

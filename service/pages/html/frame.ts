@@ -63,10 +63,15 @@ const personBar = (
   ${aside}
 </div>`;
 
-const navigationBar = (links: readonly NavigationLink[]): Html => html`
-<nav class="cpf-navigation" aria-label="${FRAME.navigation}"><ul role="list">
+/** Where else somebody can go: a line of links, or, where that would push the page off a small screen, folded away. */
+function navigationBar(links: readonly NavigationLink[]): Html {
+  const list = html`<nav class="cpf-navigation" aria-label="${FRAME.navigation}"><ul role="list">
 ${links.map(({ href, text, current }) => html`<li><a class="nhsuk-link" href="${href}"${current && html` aria-current="page"`}>${text}</a></li>`)}
 </ul></nav>`;
+  return html`<details class="nhsuk-details cpf-menu"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${FRAME.menu}</span></summary>
+<div class="nhsuk-details__text">${list}</div></details>
+${list}`;
+}
 
 const frame = (
   { styles, script }: Assets,

@@ -76,6 +76,24 @@ ${about !== undefined && html`<div class="nhsuk-hint nhsuk-radios__hint" id="${i
 </div></fieldset></div>`;
 }
 
+export type Cell = string | number | Html | undefined;
+
+/** A table that becomes a list on a small screen, where each cell says its heading, and stays a table to who hears it. */
+export const table = (
+  caption: string,
+  heads: readonly string[],
+  rows: readonly (readonly Cell[])[],
+): Html => html`<table class="nhsuk-table-responsive" role="table">
+<caption class="nhsuk-table__caption nhsuk-table__caption--s">${caption}</caption>
+<thead class="nhsuk-table__head" role="rowgroup"><tr role="row">${heads.map((head) => html`<th class="nhsuk-table__header" scope="col" role="columnheader">${head}</th>`)}</tr></thead>
+<tbody class="nhsuk-table__body" role="rowgroup">
+${rows.map(
+  (cells) => html`<tr class="nhsuk-table__row" role="row">
+${cells.map((cell, i) => html`<td class="nhsuk-table__cell" role="cell"><span class="nhsuk-table-responsive__heading" aria-hidden="true">${heads[i]} </span><span>${cell}</span></td>`)}
+</tr>
+`,
+)}</tbody></table>`;
+
 /** A telephone number as it is read: 020 7946 0110. Other forms stand as they were given. */
 export function phoneText(phone: string): string {
   const national = phone.replace(/^\+44/, '0');

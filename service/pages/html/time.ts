@@ -5,13 +5,20 @@ const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', ti
 /** `14:05 on 3 May`, as London's clocks show it; of the hour that they repeat in autumn, with which one it is. */
 export function timeText(at: number): string {
   const iso = londonIso(at);
-  const zone = isRepeated(at) ? ` (${iso.endsWith('+01:00') ? 'summer time' : 'winter time'})` : '';
-  return `${iso.slice(11, 16)}${zone} on ${day.format(Date.parse(iso.slice(0, 10)))}`;
+  return `${iso.slice(11, 16)}${zoneText(at)} on ${day.format(Date.parse(iso.slice(0, 10)))}`;
 }
 
 /** The same with the year, for what may be long ago: `14:05 on 3 May 2026`. */
 export const timeOfYearText = (at: number): string =>
   `${timeText(at)} ${londonIso(at).slice(0, 4)}`;
+
+const shortDay = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' });
+
+/** The same for a line of a table: `3 May 2026, 14:05`. */
+export function shortTimeText(at: number): string {
+  const iso = londonIso(at);
+  return `${shortDay.format(Date.parse(iso.slice(0, 10)))}, ${iso.slice(11, 16)}${zoneText(at)}`;
+}
 
 const HOUR_MS = 3_600_000;
 
@@ -20,3 +27,6 @@ function isRepeated(at: number): boolean {
   const shown = londonIso(at).slice(0, 16);
   return [at - HOUR_MS, at + HOUR_MS].some((other) => londonIso(other).slice(0, 16) === shown);
 }
+
+const zoneText = (at: number): string =>
+  isRepeated(at) ? ` (${londonIso(at).endsWith('+01:00') ? 'summer time' : 'winter time'})` : '';

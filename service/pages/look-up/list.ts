@@ -15,10 +15,11 @@ import {
   heading,
   link,
   paragraph,
+  table,
 } from '../html/parts.ts';
 import { type Hidden, hiddenFields } from './form.ts';
 import { ringInstead } from './not-checked.ts';
-import { type Behind, behindCouncils, numberText, table } from './result.ts';
+import { type Behind, behindCouncils, numberText } from './result.ts';
 
 /** What a line asks for, or what is wrong in it. */
 type ReadLine =

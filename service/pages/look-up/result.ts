@@ -7,7 +7,7 @@ import type { ListedAccess } from '#store/lookup.ts';
 import { flagsOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
 import { type Html, html } from '../html/html.ts';
-import { heading, link, paragraph, phones } from '../html/parts.ts';
+import { heading, link, paragraph, phones, table } from '../html/parts.ts';
 import { timeOfYearText, timeText } from '../html/time.ts';
 
 /** Whom an answer is about, as they were typed, and when it was looked for. */
@@ -207,25 +207,6 @@ ${isBehind && behindCouncils({ coverage, authorities, at }, RESULT.liveIn)}
 <p><strong>${RESULT.notSafe}</strong> ${RESULT.notHere}</p>
 ${(dateOfBirth === undefined || isUnderOne(dateOfBirth, at)) && html`<p><strong>${RESULT.underOne}</strong></p>`}
 </div>`;
-}
-
-/** A table that becomes a list on a small screen, and stays a table to who hears it. */
-export function table(
-  caption: string,
-  heads: readonly string[],
-  rows: readonly (readonly (string | Html)[])[],
-): Html {
-  return html`<table class="nhsuk-table-responsive" role="table">
-<caption class="nhsuk-table__caption nhsuk-table__caption--s">${caption}</caption>
-<thead class="nhsuk-table__head" role="rowgroup"><tr role="row">
-${heads.map((head) => html`<th class="nhsuk-table__header" scope="col" role="columnheader">${head}</th>`)}
-</tr></thead><tbody class="nhsuk-table__body" role="rowgroup">
-${rows.map(
-  (row) => html`<tr class="nhsuk-table__row" role="row">
-${row.map((value, i) => html`<td class="nhsuk-table__cell" role="cell"><span class="nhsuk-table-responsive__heading" aria-hidden="true">${heads[i]} </span><span>${value}</span></td>`)}
-</tr>`,
-)}
-</tbody></table>`;
 }
 
 const endText = (flag: Flag): string =>

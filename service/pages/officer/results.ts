@@ -1,10 +1,11 @@
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { eventName } from '#schemas/wording/events.ts';
-import { OFFICER } from '#schemas/wording/officer.ts';
+import { OFFICER, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
 import { RESULT } from '#schemas/wording/pages.ts';
 import { type Cell, shownCell, withOffset } from '../../audit/search/cells.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
+import { shortTimeText } from '../html/time.ts';
 
 /** What people call a value, by a table of names; a value that no name is known for stays as it is. */
 const named =
@@ -13,35 +14,116 @@ const named =
     Object.hasOwn(names, value) ? (names[value] ?? value) : value;
 
 export const outcomeName = named(OFFICER.outcomes);
+const WORDS = OFFICER.cells;
 export const activityName = named(OFFICER.activities);
 export const statusName = named(RESULT.statuses);
+const signName = named(WORDS.signs);
+const reportName = named({ ...OFFICER_REPORTS.names, ...WORDS.reports });
 export const planName = named(
   Object.fromEntries(Object.entries(PLAN_TYPES).map(([type, { label }]) => [type, label])),
 );
 
-/** By the column of the command line: whose cells a page shows by what people call them. */
-const NAMES = new Map([
-  ['event', eventName],
-  ['outcome', outcomeName],
-  ['activity', activityName],
-  ['what', (what: string) => eventName(outcomeName(what))],
-]);
+const PLAN = /^(\S+) of (\S+) from (\S+) \((\S+)\)$/;
 
-function cellOf(cell: Cell, column: string | undefined): Html | string {
+const plansText = (plans: string): string =>
+  plans
+    .split('; ')
+    .map((plan) =>
+      plan.replace(PLAN, (_, type: string, authority: string, startDate: string, status: string) =>
+        WORDS.plan(planName(type), authority, startDate, statusName(status)),
+      ),
+    )
+    .join('; ');
+
+const notDelivered = (delivered: string): string => (delivered === 'no' ? WORDS.notDelivered : '');
+
+/** By the column of the command line: whose values a page shows by what people call them. */
+const NAMES: Readonly<Record<string, (value: string) => string>> = {
+  event: eventName,
+  outcome: outcomeName,
+  activity: activityName,
+  what: (what) => eventName(outcomeName(what)),
+  sign: signName,
+  delivered: notDelivered,
+  'answer delivered': notDelivered,
+  'plans shown': plansText,
+  user: WORDS.userLine,
+  issuer: WORDS.issuerLine,
+  report: reportName,
+  criteria: WORDS.criteria,
+  view: WORDS.viewLine,
+};
+
+/**
+ * Columns of the command line that are lines of one cell on a page, in the order of its lines: so there is room for
+ * them, and they read as a person would write them. A file keeps them apart.
+ */
+const MERGED = [
+  { columns: ['event', 'what', 'sign', 'outcome', 'activity', 'delivered', 'answer delivered'] },
+  {
+    heading: OFFICER_REPORTS.who,
+    columns: [
+      ...['name', 'by', 'role', 'organisation', 'organisation name', 'setting'],
+      ...['user', 'account', 'issuer'],
+    ],
+  },
+  { columns: ['report', 'reason', 'criteria'] },
+  { columns: ['events shown', 'view'] },
+];
+
+/** What a table has no room for: it stands on the page of each event, or in another column. */
+const LEFT_OUT = new Set(['audit id', 'date']);
+
+type Columns = { heading: string; of: readonly number[] };
+
+/** The columns of a table on a page, without those that say nothing, or of every row the same issuer. */
+function columnsOf(columns: readonly string[], rows: readonly (readonly Cell[])[]): Columns[] {
+  const says = (column: string, i: number): boolean =>
+    column === 'issuer'
+      ? new Set(rows.map((row) => row[i])).size > 1
+      : rows.some((row) => lineOf(row[i] ?? '', column) !== '');
+  const filled = columns.filter((column, i) => !LEFT_OUT.has(column) && says(column, i));
+  const shown = new Set<string>();
+  return filled.flatMap((column) => {
+    if (shown.has(column)) return [];
+    const merged = MERGED.find((each) => each.columns.includes(column));
+    const of = merged?.columns.filter((each) => filled.includes(each)) ?? [column];
+    for (const each of of) shown.add(each);
+    const heading = merged?.heading ?? columnHeading(of[0] ?? column);
+    return [{ heading, of: of.map((each) => columns.indexOf(each)) }];
+  });
+}
+
+const INSTANT = /\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g;
+
+/** A value as a person writes it. */
+function lineOf(cell: Cell, column: string): string {
   if (typeof cell === 'number') return cell.toLocaleString('en-GB');
-  if (withOffset(cell) !== cell) return html`<span class="cpf-time">${shownCell(cell)}</span>`;
-  return html`<bdi>${shownCell(NAMES.get(column ?? '')?.(cell) ?? cell)}</bdi>`;
+  if (cell === '') return '';
+  const text = (NAMES[column]?.(cell) ?? cell).replaceAll(INSTANT, (instant) =>
+    shortTimeText(Date.parse(instant)),
+  );
+  return shownCell(text);
+}
+
+const isTime = (cell: Cell): boolean => withOffset(cell) !== cell;
+
+function cellOf(row: readonly Cell[], { of }: Columns, columns: readonly string[]): Html {
+  const lines = of.flatMap((i) => {
+    const cell = row[i] ?? '';
+    const text = lineOf(cell, columns[i] ?? '');
+    if (text === '') return [];
+    return isTime(cell) ? html`<span class="cpf-time">${text}</span>` : html`<bdi>${text}</bdi>`;
+  });
+  return html`${lines.map((line, i) => html`${i > 0 && html`<br>`}${line}`)}`;
 }
 
 /** A column of the command line as a heading. */
 export const columnHeading = (column: string): string =>
   column.replace(/^nhs\b/, 'NHS').replace(/^[a-z]/, (letter) => letter.toUpperCase());
 
-/** A column that stands on the page of each event, for which a table of events has no room. */
-const ON_EVENT = 'audit id';
-
 /**
- * Rows of the audit as a table, without columns that are empty in all of them.
+ * Rows of the audit as a table.
  *
  * @param entries of each row the event that it is about, which then can be opened; the table has to stand in a form
  */
@@ -51,25 +133,20 @@ export function resultTable(
   rows: readonly (readonly Cell[])[],
   entries?: readonly number[],
 ): Html {
-  const filled = columns.flatMap((column, i) =>
-    rows.some((row) => row[i] !== '') && !(entries !== undefined && column === ON_EVENT) ? [i] : [],
-  );
+  const shown = columnsOf(columns, rows);
   const time = Math.max(0, columns.indexOf('time'));
   const open = (row: readonly Cell[], entry: number | undefined): Html[] =>
     entry === undefined
       ? []
       : [
-          html`<button class="cpf-link-button" type="submit" name="entry" value="${entry}" aria-label="${OFFICER.opens(shownCell(row[time] ?? ''))}">${OFFICER.open}</button>`,
+          html`<button class="cpf-link-button" type="submit" name="entry" value="${entry}" aria-label="${OFFICER.opens(lineOf(row[time] ?? '', 'time'))}">${OFFICER.open}</button>`,
         ];
   return table(
     caption,
-    [
-      ...(entries === undefined ? [] : [OFFICER.open]),
-      ...filled.map((i) => columnHeading(columns[i] ?? '')),
-    ],
+    [...(entries === undefined ? [] : [OFFICER.open]), ...shown.map(({ heading }) => heading)],
     rows.map((row, n) => [
       ...open(row, entries?.[n]),
-      ...filled.map((i) => cellOf(row[i] ?? '', columns[i])),
+      ...shown.map((each) => cellOf(row, each, columns)),
     ]),
   );
 }

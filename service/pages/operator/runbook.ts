@@ -3,6 +3,7 @@ import { RUNBOOK } from '#schemas/wording/operator.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
 import { type DeskDependencies, guardedDesk } from '../desk/guarded-desk.ts';
+import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, paragraph } from '../html/parts.ts';
 
@@ -71,10 +72,12 @@ function inline(line: string): Html {
 const cellsOf = (row: string): string[] => row.slice(1, -1).split(' | ');
 
 function tableOf(rows: readonly string[]): Html {
-  const [head = '', , ...body] = rows;
-  return html`<div class="cpf-scroll" role="region" aria-label="${cellsOf(head).join(', ')}" tabindex="0"><table class="nhsuk-table">
-<thead><tr>${cellsOf(head).map((cell) => html`<th scope="col">${inline(cell.trim())}</th>`)}</tr></thead>
-<tbody>${body.map((row) => html`<tr>${cellsOf(row).map((cell) => html`<td>${inline(cell.trim())}</td>`)}</tr>`)}</tbody></table></div>`;
+  const [head = [], , ...body] = rows.map((row) => cellsOf(row).map((cell) => cell.trim()));
+  return table(
+    RUNBOOK.table(head),
+    head,
+    body.map((cells) => cells.map(inline)),
+  );
 }
 
 function block(lines: string): Html {

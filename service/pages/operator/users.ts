@@ -79,9 +79,8 @@ ${
         BLOCKED.caption,
         BLOCKED.columns,
         all.map((block) => [
-          html`<a class="nhsuk-link" href="${pathOf(block)}">${BLOCKED.unblock(said(block.user))}</a>`,
-          said(block.issuer),
-          ...whyOf(block).map((text) => html`<bdi>${text}</bdi>`),
+          html`<a class="nhsuk-link" href="${pathOf(block)}"><bdi>${BLOCKED.unblock(said(block.user))}</bdi></a>`,
+          ...[said(block.issuer), ...whyOf(block)].map((text) => html`<bdi>${text}</bdi>`),
         ]),
       )
 }

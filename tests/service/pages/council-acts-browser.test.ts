@@ -11,7 +11,7 @@ import {
   openPage,
   startDemoInBrowser,
 } from '../../support/browser.ts';
-import { lookUp, signInAs } from '../../support/pages.ts';
+import { goByMenu, lookUp, signInAs } from '../../support/pages.ts';
 
 /** A council's own acts, in a real Chromium on a small screen, against the demo that `npm start` shows. */
 
@@ -53,7 +53,7 @@ const open = (page: Page, name: string) =>
 describe.skipIf(executable === undefined)('a council in a browser', () => {
   test('two of its people take a flag off the wrong child, and a nurse is shown that there is no plan', async () => {
     const officer = await somebody('Carys Demo');
-    await open(officer.page, WITHDRAWALS.title);
+    await goByMenu(officer.page, WITHDRAWALS.title);
     await accessible(officer.page);
     await open(officer.page, WITHDRAWALS.begin);
     await accessible(officer.page);
@@ -91,9 +91,9 @@ describe.skipIf(executable === undefined)('a council in a browser', () => {
     async () => {
       const { page, close } = await somebody('Carys Demo');
       await accessible(page);
-      await open(page, LOOKS.title);
+      await goByMenu(page, LOOKS.title);
       await accessible(page);
-      await open(page, NUMBERS.title);
+      await goByMenu(page, NUMBERS.title);
       await accessible(page);
       await page.getByLabel(NUMBERS.emergency).fill('020 7946 0177');
       await page.getByLabel(DESK.reason).fill('the duty desk has moved');

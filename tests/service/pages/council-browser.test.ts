@@ -4,12 +4,14 @@ import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
 import { COUNCIL, HELD, HISTORY, HOLDINGS, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
 import {
   expectAccessible,
+  expectHeadingInSight,
   findBrowser,
   NO_BROWSER,
   openPage,
   startDemoInBrowser,
+  unfold,
 } from '../../support/browser.ts';
-import { signInAs } from '../../support/pages.ts';
+import { goByMenu, signInAs } from '../../support/pages.ts';
 import { day } from '../../support/rows.ts';
 import { fileCsv, person, planOf } from '../../support/upload-model.ts';
 
@@ -35,7 +37,8 @@ const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 
 /** With what is folded away. */
 async function expectAllAccessible(page: Page): Promise<void> {
-  await page.evaluate('for (const each of document.querySelectorAll("details")) each.open = true');
+  await expectHeadingInSight(page);
+  await unfold(page);
   await expectAccessible(page);
 }
 
@@ -72,7 +75,7 @@ describe.skipIf(executable === undefined || !all)('a data officer in a browser',
     await signInAs(page, baseUrl, NAME);
     expect(await heading(page)).toContain('Northmoor');
     await expectAllAccessible(page);
-    await page.getByRole('link', { name: UPLOAD.title }).click();
+    await goByMenu(page, UPLOAD.title);
     await expectAllAccessible(page);
     // A file that is dropped beside the box is not opened in place of the page.
     await page.evaluate(
@@ -108,10 +111,10 @@ describe.skipIf(executable === undefined || !all)('a data officer in a browser',
     ]);
     expect(saved.suggestedFilename()).toBe(`${code}-2.ack.csv`);
 
-    await page.getByRole('link', { name: HELD.title }).click();
+    await goByMenu(page, HELD.title);
     expect(await heading(page)).toBe(HELD.none);
     await expectAllAccessible(page);
-    await page.getByRole('link', { name: HOLDINGS.title }).click();
+    await goByMenu(page, HOLDINGS.title);
     await expectAllAccessible(page);
     const [held] = await Promise.all([
       page.waitForEvent('download'),
@@ -119,7 +122,7 @@ describe.skipIf(executable === undefined || !all)('a data officer in a browser',
     ]);
     expect(held.suggestedFilename()).toContain(`${code}-held-`);
 
-    await page.getByRole('link', { name: RECONCILE.title }).click();
+    await goByMenu(page, RECONCILE.title);
     await expectAllAccessible(page);
     await page.getByLabel(UPLOAD.file, { exact: true }).setInputFiles(csvOf(3));
     await page.getByRole('button', { name: RECONCILE.submit }).click();

@@ -538,7 +538,8 @@ describe('the history', () => {
     await until(async () => {
       page = await officer.get('/council/history');
       return (
-        (page.text.match(/<tr class="nhsuk-table__row">/g) ?? []).length >= Math.min(count, 25)
+        (page.text.match(/<tr class="nhsuk-table__row" role="row">/g) ?? []).length >=
+        Math.min(count, 25)
       );
     });
     return page;
@@ -581,17 +582,17 @@ describe('the history', () => {
     await loaded(fileOf(code, 7, [planOf(7)]));
     await loaded(fileOf(code, 6, [planOf(7, { endDate: yesterday() })]));
     const page = await historyOf(5);
-    const rows = [...page.text.matchAll(/<tr class="nhsuk-table__row">[^]*?<\/tr>/g)].map(
-      ([row]) => [
-        /href="([^"]*)"/.exec(row)?.[1],
-        [
-          UPLOAD.answeredInPart,
-          UPLOAD.answered.CPF02,
-          UPLOAD.answeredHeld,
-          UPLOAD.answeredHeldWhole,
-        ].find((text) => row.includes(`${text}<`)),
-      ],
-    );
+    const rows = [
+      ...page.text.matchAll(/<tr class="nhsuk-table__row" role="row">[^]*?<\/tr>/g),
+    ].map(([row]) => [
+      /href="([^"]*)"/.exec(row)?.[1],
+      [
+        UPLOAD.answeredInPart,
+        UPLOAD.answered.CPF02,
+        UPLOAD.answeredHeld,
+        UPLOAD.answeredHeldWhole,
+      ].find((text) => row.includes(`${text}<`)),
+    ]);
     expect(rows).toEqual([
       ['/council/history/6', UPLOAD.answeredInPart],
       ['/council/history/7', UPLOAD.answered.CPF02],
@@ -622,7 +623,7 @@ describe('the history', () => {
     const first = await historyOf(30);
     const [, older = ''] = /href="([^"]*)" rel="next"/.exec(first.text) ?? [];
     const second = await officer.get(older.replaceAll('&amp;', '&'));
-    expect(second.text.match(/<tr class="nhsuk-table__row">/g)).toHaveLength(5);
+    expect(second.text.match(/<tr class="nhsuk-table__row" role="row">/g)).toHaveLength(5);
     expect(second.text).toContain('href="/council/history" rel="prev"');
     await newCouncil();
     const other = await officer.get(older.replaceAll('&amp;', '&'));

@@ -134,7 +134,7 @@ test('a case opened meanwhile is said to be open, and what was typed is kept and
 const listed = async (visitor: Visitor): Promise<string> => {
   const page = await visitor.get(CASES);
   const row = page.text
-    .split('<tr class="nhsuk-table__row">')
+    .split('<tr class="nhsuk-table__row" role="row">')
     .find((each) => each.includes(breach));
   return wordsOf({ ...page, text: row ?? '' });
 };

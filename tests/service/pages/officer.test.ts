@@ -353,7 +353,7 @@ describe('a draft of one child’s accesses', () => {
 
     const full = await draft(guardian, { ...narrow, searches: 'yes' });
     const [accesses = '', searched = ''] = full.text.split(
-      `<caption class="nhsuk-table__caption">${OFFICER_DRAFT.searched}</caption>`,
+      `<caption class="nhsuk-table__caption nhsuk-table__caption--s">${OFFICER_DRAFT.searched}</caption>`,
     );
     expect(accesses.split('<bdi>looked up</bdi>')).toHaveLength(5);
     expect(accesses).not.toContain('record of looks searched');
@@ -395,7 +395,7 @@ describe('a draft of one child’s accesses', () => {
     const last = names.at(-1) ?? '';
     const copy = await guardian.post('/officer/child/copy', { ...fields, [last]: 'yes' });
     expect([copy.status, copy.heading]).toEqual([200, OFFICER_DRAFT.copyTitle]);
-    expect(copy.text.split('<tr class="nhsuk-table__row">')).toHaveLength(2);
+    expect(copy.text.split('<tr class="nhsuk-table__row" role="row">')).toHaveLength(2);
     expect(copy.text).toContain('cpf-printable');
     // A sheet of paper says by itself when and by which organisation it was released, and which time it covers.
     const said = wordsOf(copy);

@@ -1,12 +1,18 @@
 import { join } from 'node:path';
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { HELD, OPERATOR } from '#schemas/wording/operator.ts';
 import { OPERATOR_DESK } from '#service/pages/desk/desks.ts';
 import { Anchor } from '#store/trust/anchor.ts';
-import { findBrowser, NO_BROWSER, openPage, startBrowser } from '../../support/browser.ts';
+import {
+  expectAccessible,
+  findBrowser,
+  NO_BROWSER,
+  openPage,
+  startBrowser,
+  unfold,
+} from '../../support/browser.ts';
 import { signInAs } from '../../support/pages.ts';
 import { day } from '../../support/rows.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
@@ -41,13 +47,6 @@ afterAll(async () => {
   await service?.stopAndRemove();
 });
 
-/** What a machine can find of what keeps people out, and whether the page is wider than a small screen. */
-async function expectAccessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
-  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
-}
-
 describe.skipIf(executable === undefined)('in a browser', () => {
   test('an operator goes by keyboard from what to deal with to a held file, and releases it', async () => {
     const { page, complaints, close } = await openPage(browser);
@@ -81,9 +80,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     await signInAs(page, service.baseUrl, 'Farid Demo');
     for (const { href } of OPERATOR_DESK.links) {
       await page.goto(`${service.baseUrl}${href}`);
-      await page.evaluate(
-        'for (const each of document.querySelectorAll("details")) each.open = true',
-      );
+      await unfold(page);
       await expectAccessible(page);
       // Of a chart that scrolls only the first half hour would be seen.
       const charts = '.cpf-figure .cpf-scroll:has(> svg)';
