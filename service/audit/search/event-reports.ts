@@ -72,7 +72,7 @@ export const childReport: EventReport = {
     ...REVIEW,
     names
       ? 'It names members of staff, who are third parties: names are for the review.'
-      : 'Members of staff are given by role and organisation, not by name (--names adds them, for the review).',
+      : 'Members of staff are given by role and organisation, not by name.',
     'Lines that say refused or could not check showed nothing. Searches of the audit for this child are lines too.',
   ],
   leftOut: (count) =>
@@ -237,7 +237,7 @@ export const alertsReport: EventReport = {
   allTime: false,
   title: 'Alerts: who looked up numbers in an unusual manner',
   notes: () => [
-    'A sign to follow up, not a finding: the report "user" says what else that user did.',
+    'A sign to follow up, not a finding. The report on everything by one user says what else they did.',
   ],
   columns: () => [
     'time',

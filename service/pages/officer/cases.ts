@@ -17,6 +17,7 @@ import { pager, summary, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { CASE_FORM, caseForm, isAccess, type OfferedStep } from './case-form.ts';
 import { entryOf, eventSummary, lookAtEvent, userOf } from './event.ts';
@@ -36,6 +37,8 @@ export type CasePagesDependencies = OfficerDependencies & { cases: Cases };
 const WORDS = OFFICER_CASES;
 const PATH = '/officer/cases';
 const CASES_A_PAGE = 50;
+
+const timeCell = (at: string): string => shortTimeText(Date.parse(at));
 
 const pathOf = (id: string): string => `${PATH}/${id}`;
 
@@ -101,11 +104,11 @@ ${
         WORDS.title,
         [opened, user, state, organisation, changed],
         cases.map((each) => [
-          link(pathOf(each.id), shownCell(each.openedAt)),
+          link(pathOf(each.id), timeCell(each.openedAt)),
           html`<bdi>${shownCell(users.get(each.entry) ?? '')}</bdi>`,
           stateCell(dependencies, at, each),
           each.organisation,
-          shownCell(each.changedAt),
+          timeCell(each.changedAt),
         ]),
       )
 }
@@ -155,7 +158,7 @@ ${heading(WORDS.case)}
 ${summary([
   [WORDS.columns.state, WORDS.states[state]],
   [WORDS.columns.organisation, found.organisation],
-  [WORDS.columns.opened, shownCell(found.openedAt)],
+  [WORDS.columns.opened, timeCell(found.openedAt)],
 ])}
 <h2 class="nhsuk-heading-m">${WORDS.access}</h2>
 ${event === undefined ? paragraph(WORDS.accessGone) : eventSummary(event)}
@@ -165,7 +168,7 @@ ${table(
   dependencies.cases
     .steps(found)
     .map((line) => [
-      shownCell(line.at),
+      timeCell(line.at),
       WORDS.steps[line.step],
       html`<bdi>${shownCell(line.by)}</bdi>`,
       line.words === null ? WORDS.erased : html`<bdi>${shownCell(line.words)}</bdi>`,

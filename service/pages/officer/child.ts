@@ -17,6 +17,7 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
+import { shortTimeText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 import type { Fields } from '../session/forms.ts';
 import {
@@ -184,8 +185,11 @@ function lookAtDraft(
   }));
 }
 
+/** A line begins with when it was. */
+const timeOf = ([at = '']: readonly Cell[]): string => shortTimeText(Date.parse(String(at)));
+
 const tableCells = (row: readonly Cell[]): Html[] =>
-  row.map((cell) => html`<bdi>${shownCell(cell)}</bdi>`);
+  row.map((cell, i) => html`<bdi>${i === 0 ? timeOf(row) : shownCell(cell)}</bdi>`);
 
 type Line = { row: readonly Cell[]; entry: number };
 const linesOf = ({ rows, entries = [] }: ReportPage): Line[] =>
@@ -206,7 +210,7 @@ const sections = (
 
 /** What is not seen beside the box is in the row. */
 const releaseLabel = (row: readonly Cell[]): Html =>
-  html`<span class="nhsuk-u-visually-hidden">${WORDS.releases(shownCell(row[0] ?? ''))}</span>`;
+  html`<span class="nhsuk-u-visually-hidden">${WORDS.releases(timeOf(row))}</span>`;
 
 const LINE = /^line-([0-9]{1,15})$/;
 const lineName = (entry: number): string => `line-${entry}`;
