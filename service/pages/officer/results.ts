@@ -63,8 +63,15 @@ const MERGED = [
   {
     heading: OFFICER_REPORTS.who,
     columns: [
-      ...['name', 'by', 'role', 'organisation', 'organisation name', 'setting'],
-      ...['user', 'account', 'issuer'],
+      'name',
+      'by',
+      'role',
+      'organisation',
+      'organisation name',
+      'setting',
+      'user',
+      'account',
+      'issuer',
     ],
   },
   { columns: ['report', 'reason', 'criteria'] },
