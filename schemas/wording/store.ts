@@ -85,7 +85,7 @@ export const REPLICAS = {
   away: (attached: number, count: number) =>
     `${attached} of ${count} replicas are attached. Lookups are answered with the word of the sentinels; they end if another server is lost. Bring the replica back.`,
   neverSaid: `No worker of this version has said how replicas write to disk. Start one with REDIS_REPLICAS set; ${GO_ON}`,
-  saidLongAgo: `No worker has said within the last 3 s how replicas write to disk. Start a process with role worker or all; ${GO_ON}`,
+  saidLongAgo: `No worker has said within the last 3 s how replicas write to disk, and it may have changed since. Start a process with role worker or all; ${GO_ON}`,
   /** @param problems what is wrong with each, sentences */
   unfit: (fit: number, least: number, problems: string) =>
     `${fit} of ${least} required replicas have every write on disk. ${problems} ${GO_ON}`,
@@ -141,7 +141,7 @@ export const DURABILITY = {
   neverSaid: `No worker of this version has reported how Redis writes to disk. Start a process of this version with role worker or all; ${GO_ON}`,
   notSaid: `No worker has reported how Redis writes to disk since it started. If this does not pass, start a process with role worker or all; ${GO_ON}`,
   saidLongAgo: (ageMs: number) =>
-    `How Redis writes to disk was last reported ${Math.round(ageMs / 1_000)} s ago; 3 s are allowed. Start a process with role worker or all; ${GO_ON}`,
+    `How Redis writes to disk was last reported ${Math.round(ageMs / 1_000)} s ago, and it may have changed since. Start a process with role worker or all; ${GO_ON}`,
   wrong: (setting: keyof typeof WITHOUT, value: string) =>
     `${WITHOUT[setting]} Set \`${setting} ${value}\`; ${GO_ON}`,
 } as const;

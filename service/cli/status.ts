@@ -5,6 +5,7 @@ import type { Configuration } from '#schemas/configuration.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
+import type { HostPort } from '#store/connection/address.ts';
 import { createStore, type Store } from '#store/store.ts';
 import { watchStore } from '#store/trust/readiness.ts';
 import { auditFolder, openAnchor } from '../files/data-folder.ts';
@@ -184,7 +185,13 @@ export async function status(
   const quiet = { unacknowledged: true };
   const { replicas: count, sentinels } = redis;
   const readiness = watchStore(redis.connect('lookup', quiet), {
-    ...(count > 0 && { replicas: { count, probe: redis.connect('lookup', quiet) } }),
+    ...(count > 0 && {
+      replicas: {
+        count,
+        probe: redis.connect('lookup', quiet),
+        connectTo: (server: HostPort) => redis.connectTo('lookup', server),
+      },
+    }),
     ...(sentinels !== undefined && { sentinels }),
     datasetProblem: (held) => datasetProblem(configuration, anchor, held),
   });

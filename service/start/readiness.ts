@@ -1,3 +1,4 @@
+import type { HostPort } from '#store/connection/address.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { datasetProblem, lookupDatasetProblem } from '../files/served-dataset.ts';
 import type { StartContext } from './context.ts';
@@ -17,10 +18,13 @@ export async function startReadiness(
   tools: Pick<Tools, 'anchor' | 'verifier'> | undefined,
 ): Promise<Readiness> {
   const { sentinels, replicas: count } = redis;
-  const replicas =
-    count === 0 ? undefined : { count, probe: redis.connect('lookup', { unacknowledged: true }) };
+  const replicas = count > 0 && {
+    count,
+    probe: redis.connect('lookup', { unacknowledged: true }),
+    connectTo: (server: HostPort) => redis.connectTo('lookup', server),
+  };
   const readiness = watchStore(connection, {
-    ...(replicas !== undefined && { replicas }),
+    ...(replicas && { replicas }),
     ...(sentinels !== undefined && { sentinels }),
     ...(redis.embedded && { dataDir: configuration.DATA_DIR }),
     datasetProblem: (held) =>

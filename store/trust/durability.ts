@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { DURABILITY } from '#schemas/wording/store.ts';
-import { list } from '../connection/reply.ts';
+import { information, list } from '../connection/reply.ts';
 import { keys } from '../keys.ts';
 
 /** The settings by which Redis has an event on disk before its answer. Only a worker may read them. */
@@ -31,7 +31,43 @@ const saidSchema = z.object({
   /** Milliseconds, Redis's own time. */
   at: z.number(),
   settings: z.record(z.string(), z.string()),
+  /** {@link conditionsOf} the server; absent from an older worker. */
+  conditions: z.string().optional(),
 });
+
+/** Sections of `INFO` that {@link conditionsOf} reads. */
+export const CONDITIONS_SECTIONS = [
+  'server',
+  'persistence',
+  'replication',
+  'stats',
+  'commandstats',
+];
+/** By which the settings of a running server change, or the count of these. */
+const SETTING_COMMANDS = ['config|set', 'config|resetstat'];
+const NO_CALLS = 'calls=0,usec=0';
+
+/**
+ * What a worker's report on a server depends on, in one text that every process can read: as long as it is the same,
+ * so is what was reported. Its settings change only by a command that Redis counts, or with a new run; a replica that
+ * copies everything, with the mark of the primary, is counted there.
+ *
+ * @param info what `INFO` says, with {@link CONDITIONS_SECTIONS}
+ */
+export function conditionsOf(info: ReadonlyMap<string, string>): string {
+  const changes = SETTING_COMMANDS.map(
+    // Calls that were refused change nothing, and anybody can make them.
+    (name) => /^calls=\d+,usec=\d+/.exec(info.get(`cmdstat_${name}`) ?? '')?.[0] ?? NO_CALLS,
+  );
+  const copying = [...info].flatMap(([name, value]) =>
+    /^slave\d+$/.test(name) && !value.includes('state=online')
+      ? /^[^,]+,[^,]+,[^,]+/.exec(value)
+      : [],
+  );
+  const names = ['run_id', 'role', 'aof_enabled', 'aof_last_write_status', 'master_link_status'];
+  const plain = [...names, 'sync_full'].map((name) => info.get(name) ?? '');
+  return [...plain, ...changes, ...copying].join(' ');
+}
 
 /**
  * Tells every lookup process, through Redis itself, how this run of Redis writes to disk: each second, at
@@ -44,20 +80,23 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
   let before: z.infer<typeof saidSchema> | undefined;
 
   async function say(always: boolean): Promise<void> {
-    // In one go, and so on one connection to one run; the time first, so that it is not later than the rest.
-    const [time, info, settings, dataset] = await Promise.all([
+    // In one go, and so on one connection to one run; the time first, so that it is not later than the rest, and the
+    // settings after the conditions, which a change in between leaves behind.
+    const [time, text, settings, dataset] = await Promise.all([
       redis.time(),
-      redis.info('server'),
+      redis.info(...CONDITIONS_SECTIONS),
       durableSettings(redis),
       redis.hget(keys.dataset, 'id'),
     ]);
-    const run = runIdOf(info);
+    const info = information(text);
+    const run = info.get('run_id');
     if (dataset === null || dataset !== ours() || run === undefined) return;
     const at = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
     const said: z.infer<typeof saidSchema> = {
       run,
       at,
       settings: Object.fromEntries(settings),
+      conditions: conditionsOf(info),
     };
     const same = JSON.stringify({ ...said, at: before?.at }) === JSON.stringify(before);
     if (same && before !== undefined && at - before.at < SAY_EVERY_MS && !always) return;
@@ -67,7 +106,7 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
 
   const timer = setInterval(() => {
     if (redis.status !== 'ready' || publishing !== undefined) return;
-    // What is not said is not believed any more within three seconds.
+    // What is not said is believed for three seconds, and then only where nothing can have changed.
     publishing = say(false)
       .catch(() => undefined)
       .finally(() => (publishing = undefined));
@@ -85,25 +124,26 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
 
 /**
  * What is wrong with how Redis writes to disk, in a sentence that says what to do; `undefined` where nothing
- * is, by the word of a worker that is not older than three seconds and of this run.
+ * is, by the word of a worker on this run that is not older than three seconds, or that nothing has changed since.
  *
  * @param said the field of the dataset
+ * @param info what `INFO` says, with {@link CONDITIONS_SECTIONS}
  * @param storeClock milliseconds, Redis's own time
  */
 export function durabilityProblem(
   said: string | undefined,
-  run: string | undefined,
+  info: ReadonlyMap<string, string>,
   storeClock: number,
 ): string | undefined {
   if (said === undefined) {
     return DURABILITY.neverSaid;
   }
   const parsed = parse(said);
-  if (parsed === undefined || parsed.run !== run) {
+  if (parsed === undefined || parsed.run !== info.get('run_id')) {
     return DURABILITY.notSaid;
   }
   const age = Math.abs(storeClock - parsed.at);
-  if (age > TRUSTED_FOR_MS) {
+  if (age > TRUSTED_FOR_MS && parsed.conditions !== conditionsOf(info)) {
     return DURABILITY.saidLongAgo(age);
   }
   const wrong = SETTINGS.find((setting) => parsed.settings[setting] !== DURABLE[setting]);
@@ -117,8 +157,6 @@ function parse(said: string): z.infer<typeof saidSchema> | undefined {
     return undefined;
   }
 }
-
-const runIdOf = (info: string): string | undefined => /^run_id:([0-9a-f]+)/m.exec(info)?.[1];
 
 /** `CONFIG GET` as ioredis gives it: a flat list, or an object where the protocol has maps. */
 function pairs(reply: unknown): [string, string][] {

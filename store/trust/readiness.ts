@@ -14,9 +14,15 @@ import type { Sentinels } from '../connection/sentinels.ts';
 import { SINGLE_FIELD, singleMode } from '../connection/single-mode.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
-import { DURABILITY_FIELD, durabilityProblem } from './durability.ts';
+import { CONDITIONS_SECTIONS, DURABILITY_FIELD, durabilityProblem } from './durability.ts';
 import { EventNumbers, type ExpectedEvent } from './event-numbers.ts';
-import { judgeReplicas, REPLICAS_FIELD, replicasWord } from './replicas.ts';
+import {
+  followConditions,
+  judgeReplicas,
+  REPLICAS_FIELD,
+  type ReplicaWatchOptions,
+  replicasWord,
+} from './replicas.ts';
 import { BELIEVED_SERVER, CONFIRMED_PROMOTION } from './server.ts';
 import {
   bad,
@@ -159,8 +165,13 @@ export function watchStore(
     clock?: () => number;
     dataDir?: string;
     datasetProblem?: (held: Dataset) => string | undefined;
-    /** Where answers wait for replicas: how many there are, and a connection to see by whether they answer. */
-    replicas?: { count: number; probe: Redis } | undefined;
+    /**
+     * Where answers wait for replicas: how many there are, a connection to see by whether they answer, and how to
+     * reach one of them.
+     */
+    replicas?:
+      | { count: number; probe: Redis; connectTo: ReplicaWatchOptions['connectTo'] }
+      | undefined;
     /** Where the address names sentinels. */
     sentinels?: Pick<Sentinels, 'problem' | 'failovers' | 'replicas' | 'agree'> | undefined;
   } = {},
@@ -172,6 +183,7 @@ export function watchStore(
       (sentinels !== undefined || name !== 'sentinels'),
   );
   const probe = replicas && createLane(replicas.probe, sentinels);
+  const conditions = replicas && followConditions(replicas.connectTo);
   const clock = options.clock ?? Date.now;
   const verdicts = new Map<CheckName, ReadinessCheck>();
   const generations = new Map<number, number>();
@@ -270,7 +282,7 @@ export function watchStore(
     fields: Readonly<Record<string, string>>,
     storeClock: number,
   ): Verdict {
-    if (replicas === undefined) return good('');
+    if (replicas === undefined || conditions === undefined) return good('');
     const single = singleMode(fields[SINGLE_FIELD]);
     set(
       'single-mode',
@@ -280,7 +292,8 @@ export function watchStore(
     const rule = { replicas: replicas.count, sentinels };
     const required = requirementOf(rule, attached, single !== undefined);
     replicasRequired = required ?? { wait: replicas.count, agreement: false };
-    const word = replicasWord(fields[REPLICAS_FIELD], server.get('run_id'), storeClock);
+    conditions.ask(attached);
+    const word = replicasWord(fields[REPLICAS_FIELD], server, storeClock, conditions.of);
     const { verdict, servers } = judgeReplicas(replicas.count, attached, required, word);
     set('replica-servers', servers);
     return single === undefined ? verdict : good(REPLICAS.notRequired);
@@ -318,7 +331,7 @@ export function watchStore(
     }
     const [info, opened, fields, time, diskVerdict, stopped, heartbeat, mayAsk] = await Promise.all(
       [
-        redis.info('server', 'persistence', 'memory', 'replication'),
+        redis.info('memory', ...CONDITIONS_SECTIONS),
         redis.get(keys.open),
         redis.hgetall(keys.dataset),
         redis.time(),
@@ -349,7 +362,7 @@ export function watchStore(
 
     const [seconds, microseconds] = time.map(Number);
     const storeClock = (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000;
-    const problem = durabilityProblem(fields[DURABILITY_FIELD], server.get('run_id'), storeClock);
+    const problem = durabilityProblem(fields[DURABILITY_FIELD], server, storeClock);
     set('durable', eventsMissing ? EVENTS_MISSING : durable(server, problem));
     const replicasVerdict = lookAtReplicas(server, fields, storeClock);
     if (replicas !== undefined && !replicasVerdict.ok) set('replicas', replicasVerdict);
@@ -591,6 +604,7 @@ export function watchStore(
       redis.off('ready', pollNow);
       redis.off('close', close);
       await polling;
+      conditions?.stop();
     },
   };
 }

@@ -6,7 +6,13 @@ import type { HostPort } from '../connection/address.ts';
 import { lacksRights, rightsFault } from '../connection/connection.ts';
 import { information } from '../connection/reply.ts';
 import { keys } from '../keys.ts';
-import { DURABLE, type DurableSetting, durableSettings } from './durability.ts';
+import {
+  CONDITIONS_SECTIONS,
+  conditionsOf,
+  DURABLE,
+  type DurableSetting,
+  durableSettings,
+} from './durability.ts';
 import { createUserReader, differingUsers } from './users.ts';
 import { bad, good, type Verdict } from './verdicts.ts';
 
@@ -21,9 +27,12 @@ const wordSchema = z.object({
   run: z.string(),
   /** Milliseconds, the primary's own time. */
   at: z.number(),
+  /** Those of the primary; absent from an older worker, as are those of the replicas. */
+  conditions: z.string().optional(),
   replicas: z.array(
     z.object({
       server: z.string(),
+      conditions: z.string().optional(),
       /** Whether it has on its disk what it acknowledges. */
       fit: z.boolean(),
       /** Whether its users could be compared with the primary's; absent from an older worker. */
@@ -46,15 +55,64 @@ function parsed<T>(schema: z.ZodType<T>, text: string): T | undefined {
 export const nameOf = ({ host, port }: HostPort): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
-/** The worker's report, if it is recent and of this run; else why it does not count. */
+/**
+ * The worker's report, if it is of this run and recent, or if nothing has changed since; else why it does not count.
+ *
+ * @param info what `INFO` of the primary says, with {@link CONDITIONS_SECTIONS}
+ * @param conditions those of a replica, as this process has just read them
+ */
 export function replicasWord(
   text: string | undefined,
-  run: string | undefined,
+  info: ReadonlyMap<string, string>,
   storeClock: number,
+  conditions: (server: string) => string | undefined,
 ): ReplicasWord | string {
   const word = text === undefined ? undefined : parsed(wordSchema, text);
-  if (word === undefined || word.run !== run) return REPLICAS.neverSaid;
-  return Math.abs(storeClock - word.at) > TRUSTED_FOR_MS ? REPLICAS.saidLongAgo : word;
+  if (word === undefined || word.run !== info.get('run_id')) return REPLICAS.neverSaid;
+  if (Math.abs(storeClock - word.at) <= TRUSTED_FOR_MS) return word;
+  if (word.conditions !== conditionsOf(info)) return REPLICAS.saidLongAgo;
+  const replicas = word.replicas.map((replica) => {
+    const same =
+      replica.conditions !== undefined && replica.conditions === conditions(replica.server);
+    return same || !replica.fit
+      ? replica
+      : { ...replica, fit: false, problem: REPLICAS.saidLongAgo };
+  });
+  return { ...word, replicas };
+}
+
+/**
+ * Reads what a report on the replicas depends on from the replicas themselves, for when no worker reports. Nothing
+ * waits for a replica: one that does not answer is not known.
+ */
+export function followConditions(connectTo: ReplicaWatchOptions['connectTo']) {
+  const followed = new Map<string, { redis: Redis; read?: { conditions: string; at: number } }>();
+  function end(name: string): void {
+    followed.get(name)?.redis.disconnect();
+    followed.delete(name);
+  }
+  return {
+    /** Asks these, and no others any more. */
+    ask(attached: readonly HostPort[]): void {
+      const here = new Map(attached.map((server) => [nameOf(server), server] as const));
+      for (const name of followed.keys()) if (!here.has(name)) end(name);
+      for (const [name, server] of here) {
+        const replica = followed.get(name) ?? { redis: connectTo(server) };
+        followed.set(name, replica);
+        const at = performance.now();
+        replica.redis.info(...CONDITIONS_SECTIONS).then(
+          (text) => (replica.read = { conditions: conditionsOf(information(text)), at }),
+          () => undefined,
+        );
+      }
+    },
+    /** As they were read within the last 3 s. */
+    of(server: string): string | undefined {
+      const read = followed.get(server)?.read;
+      return read && performance.now() - read.at < TRUSTED_FOR_MS ? read.conditions : undefined;
+    },
+    stop: () => [...followed.keys()].forEach(end),
+  };
 }
 
 /**
@@ -148,8 +206,9 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
     const replica = follow(server);
     const unfit = (problem: string) => ({ server: name, fit: false, problem });
     try {
+      // The settings after the conditions, which a change in between leaves behind.
       const [text, settings, its] = await Promise.all([
-        replica.redis.info('server', 'persistence', 'replication'),
+        replica.redis.info(...CONDITIONS_SECTIONS),
         durableSettings(replica.redis),
         replica.readUsers(),
       ]);
@@ -175,12 +234,13 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
       if (itsVersion !== version) {
         // Another version may write the same users down in another way.
         const problem = REPLICAS.otherVersion(name, itsVersion, version ?? '');
-        return { server: name, fit: true, problem };
+        return { server: name, conditions: conditionsOf(info), fit: true, problem };
       }
       const usersCompared = users !== undefined && its !== undefined;
       const differing = usersCompared ? differingUsers(users, its) : [];
       return {
         server: name,
+        conditions: conditionsOf(info),
         fit: true,
         usersCompared,
         ...(differing.length > 0 && { problem: REPLICAS.otherUsers(name, differing) }),
@@ -194,7 +254,7 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
   async function say(): Promise<void> {
     const [time, text, dataset] = await Promise.all([
       redis.time(),
-      redis.info('server', 'replication', 'stats'),
+      redis.info(...CONDITIONS_SECTIONS),
       redis.hget(keys.dataset, 'id'),
     ]);
     const server = information(text);
@@ -219,6 +279,7 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
     const word: ReplicasWord = {
       run,
       at: Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000),
+      conditions: conditionsOf(server),
       replicas,
     };
     await redis.hset(keys.dataset, REPLICAS_FIELD, JSON.stringify(word));
@@ -226,7 +287,7 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
 
   const timer = setInterval(() => {
     if (redis.status !== 'ready' || looking !== undefined) return;
-    // What is not said is not believed any more within three seconds.
+    // What is not said is believed for three seconds, and then only where nothing can have changed.
     looking = say()
       .catch(() => undefined)
       .finally(() => (looking = undefined));

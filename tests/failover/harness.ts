@@ -390,13 +390,18 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
 
   const lookers = Array.from({ length: LOOKERS }, (_, looker) => look(looker));
   const uploading = upload();
+  let under = 'before the first fault';
   try {
     await untilAnswered();
     const names = options.only ?? FAULT_NAMES;
-    for (const [number, name] of faultsOf(seed, rounds, names).entries()) await round(number, name);
+    for (const [number, name] of faultsOf(seed, rounds, names).entries()) {
+      under = `${number}: ${name}`;
+      await round(number, name);
+    }
   } catch (error) {
     const said = [lookup, worker].map((each) => each.errors());
-    wrong.push(`${error instanceof Error ? error.message : 'unknown'}\n${said.join('\n')}`);
+    const message = error instanceof Error ? error.message : 'unknown';
+    wrong.push([under, message, await machines.describe(), ...said].join('\n'));
   }
   try {
     // One by one, so that no lookup shares its moment with another.

@@ -60,6 +60,8 @@ export const callsFrom = (end: 'lookup' | 'worker'): string =>
     `import net from 'node:net';const c=net.Socket.prototype.connect;net.Socket.prototype.connect=function(...a){const [o]=Array.isArray(a[0])?a[0]:a;if(o&&typeof o==='object'&&o.port&&!o.path)o.localAddress='${CALLERS[end]}';return c.apply(this,a)};`,
   )}`;
 
+const LOG_SHOWN = 4_000;
+
 type Pair = { client: Socket; server: Socket; from: End | undefined };
 
 /** What stands between a server and all who call it. */
@@ -281,6 +283,17 @@ export async function startMachines(options: { binary?: string; count?: number }
   };
   await until(knowEachOther, 'the sentinels knowing each other');
 
+  /** What each server says of its place among them, and the last that it and its sentinel logged. */
+  async function describe(): Promise<string> {
+    const all = machines.map(async (machine) => {
+      const logs = ['redis.log', 'sentinel.log'].map((name) =>
+        readFileSync(join(folder, String(machine.place), name), 'utf8').slice(-LOG_SHOWN),
+      );
+      return [`machine ${machine.place}`, await ask(machine, 'replication'), ...logs].join('\n');
+    });
+    return (await Promise.all(all)).join('\n');
+  }
+
   const addresses = ports.map(({ sentinelGate }, place) => `${addressOf(place)}:${sentinelGate}`);
   return {
     machines,
@@ -293,6 +306,7 @@ export async function startMachines(options: { binary?: string; count?: number }
       replicas: count - 1,
     }),
     primary,
+    describe,
     inStep,
     knowEachOther,
     /** To a machine's sentinel, past every partition. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '#store/keys.ts';
 import { DURABILITY_FIELD } from '#store/trust/durability.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
@@ -6,8 +6,8 @@ import { startStoreVerifier } from '#store/trust/verifier.ts';
 import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
 
 /**
- * A lookup process may not read Redis's settings. It believes what a worker says of them, for three seconds
- * and for the run of Redis of which it was said.
+ * A lookup process may not read Redis's settings. It believes what a worker says of them, for the run of Redis of
+ * which it was said: for three seconds, and for longer while Redis's own counts show that nothing can have changed.
  */
 
 let t: TestStore;
@@ -32,7 +32,12 @@ afterEach(async () => {
 const durable = (): string =>
   readiness.checks().find(({ name }) => name === 'durable')?.detail ?? '';
 
-async function said(): Promise<{ run: string; at: number; settings: Record<string, string> }> {
+async function said(): Promise<{
+  run: string;
+  at: number;
+  settings: Record<string, string>;
+  conditions: string;
+}> {
   return JSON.parse((await t.admin.hget(keys.dataset, DURABILITY_FIELD)) ?? '') as never;
 }
 const say = async (differing: object): Promise<unknown> =>
@@ -47,13 +52,15 @@ test('nothing is answered if no worker of this version reports, and the check sa
   expect(durable()).toContain('No worker of this version has reported how Redis writes to disk.');
 });
 
-test('a report older than three seconds, or of another run, no longer counts', async () => {
+/** As if the worker had ended this long ago. */
+const ago = async (ms: number): Promise<unknown> => say({ at: (await said()).at - ms });
+
+test('a report on another run, or of an older worker three seconds ago, no longer counts', async () => {
   await worker.stop();
-  const { at } = await said();
-  await say({ at: at - 10_000 });
+  await say({ at: Date.now() - 10_000, conditions: undefined });
   await readiness.refresh();
   expect(readiness.open).toBe(false);
-  expect(durable()).toMatch(/was last reported 1[0-9] s ago; 3 s are allowed/);
+  expect(durable()).toMatch(/was last reported 1[0-9] s ago, and it may have changed since/);
 
   await say({ at: Date.now(), run: '0'.repeat(40) });
   await readiness.refresh();
@@ -65,13 +72,50 @@ test('a report older than three seconds, or of another run, no longer counts', a
   expect(readiness.open).toBe(false);
 });
 
-test('lookups end on their own once workers are gone, and continue once one is back', async () => {
+test('lookups go on without a worker, also where somebody tries to change settings and may not', async () => {
   await worker.stop();
-  await until(() => !readiness.open, 'readiness being withdrawn');
-  worker = startStoreVerifier(await t.connect('worker'), t.anchor, {
-    resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+  await ago(3_600_000);
+  await readiness.refresh();
+  expect(readiness.open).toBe(true);
+  const stranger = await t.connect('lookup');
+  await expect(stranger.config('SET', 'appendfsync', 'no')).rejects.toThrow('NOPERM');
+  await readiness.refresh();
+  expect(readiness.open).toBe(true);
+});
+
+describe('without a worker, lookups end once', () => {
+  const CHANGES: Record<string, () => Promise<unknown>> = {
+    'a setting was changed': () => t.admin.config('SET', 'appendfsync', 'everysec'),
+    'a setting was changed and set back': async () => {
+      await t.admin.config('SET', 'appendfsync', 'everysec');
+      await t.admin.config('SET', 'appendfsync', 'always');
+    },
+    'a setting was changed in a transaction': () =>
+      t.admin.multi().config('SET', 'appendfsync', 'no').exec(),
+    'the counts of commands were begun anew': () => t.admin.config('RESETSTAT'),
+  };
+  test.for(Object.keys(CHANGES))('%s, and continue once one is back', async (name) => {
+    await worker.stop();
+    await ago(10_000);
+    await readiness.refresh();
+    expect(readiness.open).toBe(true);
+    await CHANGES[name]?.();
+    await readiness.refresh();
+    expect(readiness.open).toBe(false);
+    expect(durable()).toContain('it may have changed since');
+    await t.admin.config('SET', 'appendfsync', 'always');
+    worker = startStoreVerifier(await t.connect('worker'), t.anchor, {
+      resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+    });
+    await until(() => readiness.open, 'readiness');
   });
-  await until(() => readiness.open, 'readiness');
+});
+
+test('a worker never reports on settings that were changed while it read them as if nothing had changed', async () => {
+  const { conditions } = await said();
+  await t.admin.config('SET', 'appendfsync', 'everysec');
+  await until(async () => (await said()).settings['appendfsync'] === 'everysec', 'the report');
+  expect((await said()).conditions).not.toBe(conditions);
 });
 
 test('the lookup user of the version before is enough, so that it can be replaced last', async () => {

@@ -6,18 +6,21 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import { NotReplicated } from '#store/connection/acknowledged.ts';
+import type { HostPort } from '#store/connection/address.ts';
 import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { createLanes } from '#store/connection/lanes.ts';
 import { keys } from '#store/keys.ts';
 import { createLookupStore, type LookupResult } from '#store/lookup.ts';
 import { createStore, type Store } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
+import { DURABILITY_FIELD } from '#store/trust/durability.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import {
   orderSingleMode,
   requireReplicas,
   setReplicaPriority,
 } from '#store/trust/replica-orders.ts';
+import { REPLICAS_FIELD } from '#store/trust/replicas.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
 import { lookupEvent } from '../../support/lookup-event.ts';
 import { startRedisServer, type TestRedisServer } from '../../support/redis-server.ts';
@@ -59,6 +62,9 @@ async function connect(server: TestRedisServer, unacknowledged: boolean) {
   return redis;
 }
 
+const connectTo = ({ host, port }: HostPort) =>
+  connectStore({ url: `redis://${host}:${port}` }, { name: 'test' });
+
 async function keep(server: TestRedisServer, username?: string): Promise<StoreVerifier> {
   const verifier = startStoreVerifier(await connect(server, true), anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
@@ -81,7 +87,7 @@ async function keep(server: TestRedisServer, username?: string): Promise<StoreVe
 async function openLookups(server: TestRedisServer) {
   const redis = await connect(server, true);
   const readiness = watchStore(redis, {
-    replicas: { count: 1, probe: await connect(server, true) },
+    replicas: { count: 1, probe: await connect(server, true), connectTo },
   });
   ending.push(() => readiness.stop());
   const lookups = createLookupStore(redis, readiness, {
@@ -174,6 +180,45 @@ test('a replica that does not write to disk at once counts for nothing, and the 
   );
   await second.admin.config('SET', 'appendfsync', 'always');
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+});
+
+describe('without a worker', () => {
+  async function workerGone(): Promise<Awaited<ReturnType<typeof openedOn>>> {
+    const opened = await openedOn(first);
+    await opened.verifier.stop();
+    for (const field of [DURABILITY_FIELD, REPLICAS_FIELD]) {
+      const said = JSON.parse((await first.admin.hget(keys.dataset, field)) ?? '') as {
+        at: number;
+      };
+      const then = JSON.stringify({ ...said, at: said.at - 3_600_000 });
+      await first.admin.hset(keys.dataset, field, then);
+    }
+    await opened.readiness.refresh();
+    expect(await isAnswered(opened.look)).toBe(true);
+    return opened;
+  }
+
+  test('lookups go on until the settings of a replica are changed, and continue with a worker', async () => {
+    const { readiness, look } = await workerGone();
+    await second.admin.config('SET', 'appendfsync', 'everysec');
+    await second.admin.config('SET', 'appendfsync', 'always');
+    await until(() => !readiness.open, 'lookups ending');
+    expect(said(readiness)).toContain('it may have changed since');
+    expect(await isAnswered(look)).toBe(false);
+    await keep(first);
+    expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  });
+
+  test('they end with a replica that copies everything, with the mark of the primary', async () => {
+    const { readiness } = await workerGone();
+    const third = await startRedisServer();
+    ending.push(() => third.stop());
+    await third.replicate(first);
+    await until(() => !readiness.open, 'lookups ending');
+    await third.stop();
+    await keep(first);
+    expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  });
 });
 
 test('nothing that a lookup process may write outside the audit keeps lookups closed', async () => {
