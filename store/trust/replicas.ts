@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { REPLICAS } from '#schemas/wording/store.ts';
 import { attachedReplicas, majorityOf, type Requirement } from '../connection/acknowledged.ts';
 import type { HostPort } from '../connection/address.ts';
-import { lacksRights, rightsFault } from '../connection/connection.ts';
+import { lacksRights, rightsFault, whenReady } from '../connection/connection.ts';
 import { information } from '../connection/reply.ts';
 import { keys } from '../keys.ts';
 import {
@@ -20,6 +20,7 @@ import { bad, good, type Verdict } from './verdicts.ts';
 export const REPLICAS_FIELD = 'replicas';
 
 const LOOK_EVERY_MS = 250;
+const FIRST_CONNECTED_WITHIN_MS = 1_000;
 const TRUSTED_FOR_MS = 3_000;
 
 const wordSchema = z.object({
@@ -149,6 +150,8 @@ export function judgeReplicas(
 
 type Followed = {
   redis: Redis;
+  /** Resolves once it is connected for the first time, or has had its time. */
+  tried: Promise<unknown>;
   /** It has been in step, with its file written again, since it last copied everything. */
   settled: boolean;
   /** What the client last said was wrong with the connection. */
@@ -184,6 +187,7 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
     const connection = connectTo(server);
     const replica: Followed = {
       redis: connection,
+      tried: whenReady(connection, FIRST_CONNECTED_WITHIN_MS).catch(() => undefined),
       settled: false,
       fault: undefined,
       readUsers: createUserReader(connection),
@@ -205,6 +209,8 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
     const name = nameOf(server);
     const replica = follow(server);
     const unfit = (problem: string) => ({ server: name, fit: false, problem });
+    // Until then the report of the worker before is better: it may have known the replica.
+    await replica.tried;
     try {
       // The settings after the conditions, which a change in between leaves behind.
       const [text, settings, its] = await Promise.all([

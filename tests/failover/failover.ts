@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { FAULT_NAMES, runFailovers } from './harness.ts';
-import { runLostDisks } from './lost-disks.ts';
+import { runLostDisks, STEPS } from './lost-disks.ts';
 
 const HELP = `npm run test:failover -- [options]
 
@@ -8,7 +8,8 @@ const HELP = `npm run test:failover -- [options]
   --rounds 100    how many
   --server PATH   a redis-server or valkey-server of another version
   --lost-disks    the worker's disk lost instead, with a second copy of the audit log and a worker that stands by
-  --only NAME     only this fault; may be repeated: ${FAULT_NAMES.join(', ')}`;
+  --only NAME     only this fault; may be repeated: ${FAULT_NAMES.join(', ')};
+                  with --lost-disks: ${STEPS.join('; ')}`;
 
 const { values: options } = parseArgs({
   options: {
@@ -24,25 +25,7 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const milliseconds = (value: number | undefined): string => `${Math.round(value ?? 0)}`.padStart(6);
 
-if (options.help) {
-  say(HELP);
-} else if (options['lost-disks']) {
-  const seed = Number(options.seed);
-  say(`seed ${seed}`);
-  const { wrong, answered } = await runLostDisks({ seed, rounds: Number(options.rounds), say });
-  for (const line of wrong) say(line);
-  say(`${answered} answered; ${wrong.length} wrong (seed ${seed})`);
-  process.exitCode = wrong.length === 0 ? 0 : 1;
-} else {
-  const seed = Number(options.seed);
-  say(`seed ${seed}`);
-  const { wrong, answered, silences } = await runFailovers({
-    seed,
-    rounds: Number(options.rounds),
-    binary: options.server,
-    only: options.only,
-    say,
-  });
+function tell(wrong: readonly string[], answered: number, silences: ReadonlyMap<string, number[]>) {
   say('\nmilliseconds without an answer: median, worst, rounds');
   for (const [name, times] of silences) {
     const sorted = times.toSorted((a, b) => a - b);
@@ -54,4 +37,19 @@ if (options.help) {
     `${answered} answered; ${wrong.length === 0 ? 'nothing' : wrong.length} wrong (seed ${seed})`,
   );
   process.exitCode = wrong.length === 0 ? 0 : 1;
+}
+
+const seed = Number(options.seed);
+const given = { seed, rounds: Number(options.rounds), binary: options.server, say };
+if (options.help) {
+  say(HELP);
+} else if (options['lost-disks']) {
+  say(`seed ${seed}`);
+  const steps = STEPS.filter((step) => options.only?.includes(step) ?? true);
+  const { wrong, answered, silences } = await runLostDisks({ ...given, steps });
+  tell(wrong, answered, silences);
+} else {
+  say(`seed ${seed}`);
+  const { wrong, answered, silences } = await runFailovers({ ...given, only: options.only });
+  tell(wrong, answered, silences);
 }

@@ -205,19 +205,10 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
   });
 
   function environmentOf(role: 'lookup' | 'worker'): Record<string, string> {
-    const { url = '', password = '', sentinel, replicas } = machines.addressOf(role);
-    const secrets = { redis: password, sentinel: sentinel?.password ?? '' };
-    for (const [name, secret] of Object.entries(secrets)) {
-      writeFileSync(join(dataDir, `${role}-${name}`), secret, { mode: 0o600 });
-    }
     return {
       DATA_DIR: dataDir,
       ROLE: role,
-      REDIS_URL: url,
-      REDIS_PASSWORD_FILE: join(dataDir, `${role}-redis`),
-      REDIS_SENTINEL_USERNAME: sentinel?.username ?? '',
-      REDIS_SENTINEL_PASSWORD_FILE: join(dataDir, `${role}-sentinel`),
-      REDIS_REPLICAS: String(replicas),
+      ...machines.settingsOf(role, dataDir),
       NOTIFICATIONS_WINDOW_MINUTES: '0.01',
       NODE_OPTIONS: callsFrom(role),
     };

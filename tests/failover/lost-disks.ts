@@ -17,21 +17,27 @@ import { verifyLog } from '#service/audit/verify/verify.ts';
 import { parseWitnesses } from '#service/audit/witness/witnesses-file.ts';
 import { NotificationFile } from '#service/notifications/notification-file.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { connectStore, whenReady } from '#store/connection/connection.ts';
+import type { RedisRole } from '#store/connection/embedded/data-folder.ts';
+import { SINGLE_FIELD } from '#store/connection/single-mode.ts';
+import { keys } from '#store/keys.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { officer } from '../support/authority.ts';
 import { type Kept, keepRunning } from '../support/keep-running.ts';
+import { type Machine, startMachines } from '../support/machines.ts';
 import { run } from '../support/processes.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { day, testNumber } from '../support/rows.ts';
 import { claims } from '../support/service.ts';
-import { until } from '../support/test-store.ts';
+import { until, WAIT_MS } from '../support/test-store.ts';
 import { fileCsv, type ModelRecord, person, planOf } from '../support/upload-model.ts';
 import { startWitness, witnessesText } from '../support/witness.ts';
 
 /**
  * A worker is killed and its disk emptied while it seals, loads, holds a file or notifies, at a moment drawn from a
- * seed, or stands still for longer than its lease, with a second worker standing by on another disk. Whatever was answered, acknowledged or held is there in the
+ * seed, or stands still for longer than its lease, with a second worker standing by on another disk. With three
+ * machines for Redis, its primary or a replica is lost at the same time. Whatever was answered, acknowledged or held is there in the
  * end, the log has one history, which a witness outside has cosigned throughout, and authorities were notified of
  * every access.
  */
@@ -41,8 +47,10 @@ export type LostDiskOptions = {
   rounds: number;
   /** Settings of the second copy; default a folder of its own. */
   copy?: Record<string, string>;
-  /** Only these steps, in turn. */
-  steps?: readonly (typeof STEPS)[number][];
+  /** Only these steps, in turn; default all that need no machines. */
+  steps?: readonly Step[];
+  /** A redis-server or valkey-server of another version, where there are machines. */
+  binary?: string | undefined;
   say?: (line: string) => void;
 };
 
@@ -52,20 +60,36 @@ const FIRST = 30;
 const REMOVED = 20;
 const DEADLINE_MS = 20_000;
 const PAGE = { most: 100, mostCharacters: 10_000_000 };
-const STEPS = ['seal', 'load', 'hold', 'notify', 'pause'] as const;
-const BEGINS_WITHIN_MS: Record<(typeof STEPS)[number], number> = {
-  seal: 1_500,
-  load: 600,
-  hold: 0,
-  pause: 0,
-  notify: 1_500,
-};
+/** What needs machines for Redis comes last. */
+export const STEPS = [
+  'seal',
+  'load',
+  'hold',
+  'notify',
+  'pause',
+  'primary too',
+  'primary too, and a pause',
+  'standby and a replica',
+  'single mode',
+] as const;
+export type Step = (typeof STEPS)[number];
+const NEEDS_MACHINES: ReadonlySet<Step> = new Set(STEPS.slice(STEPS.indexOf('primary too')));
+const WITHOUT_MACHINES = STEPS.filter((step) => !NEEDS_MACHINES.has(step));
+const BEGINS_WITHIN_MS: Partial<Record<Step, number>> = { seal: 1_500, load: 600, notify: 1_500 };
+/** Longer than a report of a worker counts on its own. */
+const WITHOUT_WORKER_MS = 4_000;
 
 type Room = { dataDir: string; worker: Kept };
 
 export async function runLostDisks(options: LostDiskOptions) {
-  const { seed, rounds, steps = STEPS, say = () => undefined } = options;
-  const redis = await startRedisServer();
+  const { seed, rounds, steps = WITHOUT_MACHINES, binary, say = () => undefined } = options;
+  const machines = steps.some((step) => NEEDS_MACHINES.has(step))
+    ? await startMachines(binary === undefined ? {} : { binary })
+    : undefined;
+  const server = machines === undefined ? await startRedisServer() : undefined;
+  const admin =
+    server?.admin ?? connectStore(machines?.addressOf('admin') ?? {}, { name: 'harness' });
+  await whenReady(admin, WAIT_MS);
   const folder = await mkdtemp(join(tmpdir(), 'cpf-disks-'));
   const keyFile = join(folder, 'audit-key');
   const wrong: string[] = [];
@@ -77,10 +101,14 @@ export async function runLostDisks(options: LostDiskOptions) {
   const witness = await startWitness(() => (logKey === undefined ? [] : [logKey]));
   const witnesses = witnessesText([witness], 1);
   writeFileSync(join(folder, 'witnesses'), witnesses);
-  const environmentOf = (dataDir: string, role: string): Record<string, string> => ({
+  const environmentOf = (
+    dataDir: string,
+    role: 'worker' | 'lookup',
+    user: RedisRole = role,
+  ): Record<string, string> => ({
     DATA_DIR: dataDir,
     ROLE: role,
-    REDIS_URL: redis.url,
+    ...(server === undefined ? machines?.settingsOf(user, folder) : { REDIS_URL: server.url }),
     AUDIT_KEY_FILE: keyFile,
     ...copy,
     AUDIT_WITNESSES: join(folder, 'witnesses'),
@@ -88,11 +116,13 @@ export async function runLostDisks(options: LostDiskOptions) {
   });
   const rooms = ['a', 'b'].map((name) => join(folder, name));
   const [first = '', second = ''] = rooms;
-  const created = await run(['init', '--demo'], environmentOf(first, 'worker'));
+  const command = (args: readonly string[], dataDir: string) =>
+    run(args, environmentOf(dataDir, 'worker', 'admin'));
+  const created = await command(['init', '--demo'], first);
   if (created.code !== 0) wrong.push(created.stderr);
   const phone = '02079460199';
   const added = ['authority', 'set', AUTHORITY, '--name', 'A Council', '--emergency'];
-  const set = await run([...added, phone], environmentOf(first, 'worker'));
+  const set = await command([...added, phone], first);
   if (set.code !== 0) wrong.push(set.stderr);
 
   const start = (dataDir: string): Room => ({
@@ -112,6 +142,8 @@ export async function runLostDisks(options: LostDiskOptions) {
   const loaded: NhsNumber[] = [];
   let sequence = 0;
   let silence = 0;
+  const silences = new Map<Step, number[]>();
+  let under = 'before the first loss';
   const done = new AbortController();
 
   async function look(): Promise<void> {
@@ -212,17 +244,74 @@ export async function runLostDisks(options: LostDiskOptions) {
     }
   }
 
+  /** The machine of Redis's primary is killed, and with it whatever this says of the worker; then it comes back. */
+  async function losePrimary(ofWorker: () => Promise<void>): Promise<void> {
+    const primary = await machines?.primary();
+    if (primary === undefined) throw new Error('there is no primary');
+    const { redis, sentinel } = primary;
+    await Promise.all([redis.kill(), sentinel.kill(), ofWorker()]);
+    redis.start();
+    sentinel.start();
+  }
+
+  /** Neither the worker that stands by nor a replica is missed, also where the worker is lost after them. */
+  async function loseStandby(): Promise<void> {
+    const replica = await replicaOf();
+    await Promise.all([standsBy.worker.abandon(), replica.redis.kill()]);
+    rmSync(standsBy.dataDir, { recursive: true, force: true });
+    await atWork.worker.abandon();
+    const from = answered.length;
+    await pause(WITHOUT_WORKER_MS);
+    if (answered.length === from) wrong.push(`lookups ended with the workers\n${lookup.errors()}`);
+    atWork = start(atWork.dataDir);
+    await until(() => atWork.worker.address() !== undefined, 'the worker being back');
+    standsBy = start(standsBy.dataDir);
+    replica.redis.start();
+  }
+
+  /** Both replicas are lost, lookups go on by order, and then the worker is lost. */
+  async function loseInSingleMode(): Promise<void> {
+    const primary = await machines?.primary();
+    const replicas = machines?.machines.filter(({ place }) => place !== primary?.place) ?? [];
+    await Promise.all(replicas.map(({ redis }) => redis.kill()));
+    const named = ['--by', 'A. Example', '--reason', 'both replicas are lost'];
+    const ordered = await command(['replicas', 'single', ...named], atWork.dataDir);
+    if (ordered.code !== 0) wrong.push(`not ordered: ${ordered.stdout}${ordered.stderr}`);
+    const from = answered.length;
+    await until(() => answered.length > from + 5, 'lookups in single mode');
+    await loseDisk();
+    for (const { redis } of replicas) redis.start();
+    await until(
+      async () => (await admin.hget(keys.dataset, SINGLE_FIELD)) === '',
+      'single mode ending',
+    );
+  }
+
+  async function replicaOf(): Promise<Machine> {
+    const primary = await machines?.primary();
+    const replica = machines?.machines.find(({ place }) => place !== primary?.place);
+    if (replica === undefined) throw new Error('there is no replica');
+    return replica;
+  }
+
+  /** Everything that can be lost is there. */
+  async function isWhole(): Promise<void> {
+    if (machines === undefined) return;
+    await until(machines.inStep, 'the replicas being in step');
+    await until(machines.knowEachOther, 'the sentinels knowing each other');
+  }
+
   async function releaseHeld(): Promise<void> {
     const named = ['--by', 'A. Example', '--reason', 'asked the council'];
     const id = `${AUTHORITY}-${sequence}`;
-    const released = await run(['release', id, ...named], environmentOf(atWork.dataDir, 'worker'));
+    const released = await command(['release', id, ...named], atWork.dataDir);
     if (released.code !== 0) wrong.push(`not released: ${released.stdout}${released.stderr}`);
   }
 
   async function round(number: number): Promise<void> {
     const draw = draws(seed, number);
     const step = steps[number % steps.length] ?? 'seal';
-    const inMs = draw() * BEGINS_WITHIN_MS[step];
+    const inMs = draw() * (BEGINS_WITHIN_MS[step] ?? 0);
     silence = 0;
     let under: Promise<void> = Promise.resolve();
     if (step === 'load') under = load(ROWS_A_FILE);
@@ -236,11 +325,18 @@ export async function runLostDisks(options: LostDiskOptions) {
       if (held === undefined) wrong.push('nothing was held');
     }
     await pause(inMs);
-    await (step === 'pause' ? standStill() : loseDisk());
+    if (step === 'pause') await standStill();
+    else if (step === 'primary too') await losePrimary(loseDisk);
+    else if (step === 'primary too, and a pause') await losePrimary(standStill);
+    else if (step === 'standby and a replica') await loseStandby();
+    else if (step === 'single mode') await loseInSingleMode();
+    else await loseDisk();
     await under;
     if (step === 'hold') await releaseHeld();
     const before = answered.length;
     await until(() => answered.length > before + 5, 'lookups being answered again');
+    silences.set(step, [...(silences.get(step) ?? []), silence]);
+    await isWhole();
     say(
       `${number}: ${step} after ${Math.round(inMs)} ms; ${Math.round(silence)} ms without an answer; ${answered.length} answered, file ${sequence}`,
     );
@@ -250,27 +346,35 @@ export async function runLostDisks(options: LostDiskOptions) {
   try {
     await load(FIRST);
     looking = look();
-    for (let number = 0; number < rounds; number++) await round(number);
+    for (let number = 0; number < rounds; number++) {
+      under = `${number}: ${steps[number % steps.length]}`;
+      await round(number);
+    }
     done.abort();
     await looking;
     await compare();
   } catch (error) {
-    wrong.push(error instanceof Error ? (error.stack ?? error.message) : 'unknown');
+    const message = error instanceof Error ? (error.stack ?? error.message) : 'unknown';
+    const workers = [atWork, standsBy].map(({ worker }) => worker.errors());
+    const servers = (await machines?.describe()) ?? '';
+    wrong.push([under, message, servers, lookup.errors(), ...workers].join('\n'));
   } finally {
     done.abort();
     await looking;
     await Promise.all([lookup.stop(), standsBy.worker.stop()]);
     await atWork.worker.stop();
-    await redis.stop();
+    admin.disconnect();
+    await server?.stop();
+    await machines?.stop();
     await witness.close();
     await rm(folder, { recursive: true, force: true });
   }
-  return { wrong, answered: answered.length };
+  return { wrong, answered: answered.length, silences };
 
   /** Whether the worker that is left has everything. */
   async function compare(): Promise<void> {
     const log = join(atWork.dataDir, 'audit');
-    const streams = createAuditStreams(redis.admin);
+    const streams = createAuditStreams(admin);
     await until(async () => {
       const sealed = sealedRange(log)?.numbers ?? [];
       return (await streams.numbers()).every((n, stream) => n <= (sealed[stream] ?? 0));
@@ -298,7 +402,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     }, 'the witness cosigning all');
 
     const anchor = Anchor.open(join(atWork.dataDir, 'anchor'));
-    const { tallies } = await createStore(redis.admin, anchor).tallyWithGenerations();
+    const { tallies } = await createStore(admin, anchor).tallyWithGenerations();
     const [held, anchored] = [tallies.get(AUTHORITY), anchor.authority(AUTHORITY)];
     if (held?.rows !== anchored?.rows || held?.digest !== anchored?.digest) {
       wrong.push('Redis holds other rows than were acknowledged');

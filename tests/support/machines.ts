@@ -305,6 +305,22 @@ export async function startMachines(options: { binary?: string; count?: number }
       sentinel: { username: 'cpf-sentinel', password: passwordOf('cpf-sentinel') },
       replicas: count - 1,
     }),
+    /** The settings by which a process of the service does the same, with its secrets in a folder. */
+    settingsOf(role: RedisRole, secrets: string): Record<string, string> {
+      const { url = '', password = '', sentinel, replicas } = this.addressOf(role);
+      const inFile = (name: string, secret: string): string => {
+        const path = join(secrets, `${role}-${name}`);
+        writeFileSync(path, secret, { mode: 0o600 });
+        return path;
+      };
+      return {
+        REDIS_URL: url,
+        REDIS_PASSWORD_FILE: inFile('redis', password),
+        REDIS_SENTINEL_USERNAME: sentinel?.username ?? '',
+        REDIS_SENTINEL_PASSWORD_FILE: inFile('sentinel', sentinel?.password ?? ''),
+        REDIS_REPLICAS: String(replicas),
+      };
+    },
     primary,
     describe,
     inStep,
