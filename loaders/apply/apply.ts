@@ -1,6 +1,7 @@
 import { omitUndefined } from '#schemas/omit-undefined.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { FileLedgerEntry } from '#store/authorities/ledger.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { RemovalEffect, RowEffect } from '#store/rows/row-calls.ts';
@@ -10,6 +11,7 @@ import type { Anchor, AnchoredHeldFile } from '#store/trust/anchor.ts';
 import { auditedOutcome } from '../answers/acknowledge.ts';
 import type { HeldFile, Journal } from '../spool/journal.ts';
 import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';
+import { LoadFailed } from './load-failed.ts';
 
 const ROWS_A_STEP = 2_000;
 
@@ -20,6 +22,8 @@ type Applying = {
   /** Called when every row is applied, before the store is read to be compared; may wait for others. */
   beforeReconciling?: (() => Promise<void>) | undefined;
   onRows?: ((rows: number) => void) | undefined;
+  /** Once aborted it ends between two steps. */
+  stopped?: AbortSignal | undefined;
 };
 
 /**
@@ -30,7 +34,8 @@ type Applying = {
  * The anchor comes last: until then it knows the load as under way, so that a crash at any point leaves
  * something that says "resume", and never a store that is ahead of its anchor or behind it.
  *
- * @throws where the store cannot be reached or another loader has the authority; the load stays resumable
+ * @throws where the store cannot be reached, another loader has the authority or it was stopped; the load stays
+ * resumable
  */
 export async function applyJournal(
   applying: Applying,
@@ -134,7 +139,7 @@ export function anchoredHeldFile(
 
 /** False where the store did something else than was decided. */
 async function applyRows(
-  { store, lock, onRows }: Applying,
+  { store, lock, onRows, stopped }: Applying,
   spool: Spool,
   again: boolean,
 ): Promise<boolean> {
@@ -153,6 +158,10 @@ async function applyRows(
   let last: Promise<boolean> = Promise.resolve(true);
   // While Redis writes one step the next is made ready.
   for (const rows of spool.decided(ROWS_A_STEP)) {
+    if (stopped?.aborted === true) {
+      await last;
+      throw new LoadFailed(LOAD_FAILED.willResume(LOAD_FAILED.stoppedMidway));
+    }
     await lock.renew();
     const applying = apply(rows);
     applying.catch(() => undefined);

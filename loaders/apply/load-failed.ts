@@ -13,6 +13,11 @@ export class AuthorityBusy extends LoadFailed {
   override name = 'AuthorityBusy';
 }
 
+/** Ends a load before it has changed anything. @throws {LoadFailed} once the process was told to stop */
+export function unlessStopped(stopped: AbortSignal | undefined): void {
+  if (stopped?.aborted === true) throw new LoadFailed(LOAD_FAILED.stopped);
+}
+
 /**
  * The cause is put in words and dropped: a client's error carries the command it failed on, and with it
  * NHS numbers.

@@ -5,6 +5,7 @@ import { formatOfName, UPLOAD_FORMATS, type UploadFormat } from '#schemas/upload
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
 import { FILE_HINTS, type WayIn } from '#schemas/wording/files.ts';
 import { RECORD_HINTS } from '#schemas/wording/records.ts';
+import { unlessStopped } from '../apply/load-failed.ts';
 import type { CsvMetadata, MappingOf } from '../formats/common/metadata.ts';
 import type { SourceBytes, UploadSource } from '../formats/common/source.ts';
 import {
@@ -36,6 +37,8 @@ type ReadOptions = {
   /** Codes of authorities that asked to have their refused records back. */
   echoTo?: readonly string[] | undefined;
   onProgress?: OnProgress | undefined;
+  /** Once aborted no more of the file is read, and nobody else is traced. */
+  stopped?: AbortSignal | undefined;
 };
 
 /** A header with all that a load needs. */
@@ -70,7 +73,7 @@ export type Refusal = 'CPF01' | 'CPF05' | 'CPF06';
  * Reads and checks a whole file into a spool, one record in memory at a time. Everything wrong is found,
  * not just the first thing. Nothing is applied here, whatever the file holds.
  *
- * @throws {SourceFailed} where its bytes could not be had
+ * @throws {SourceFailed} where its bytes could not be had, {LoadFailed} where it was stopped
  */
 export async function readUpload(
   bytes: SourceBytes,
@@ -90,6 +93,7 @@ export async function readUpload(
         const taking = reading.take(event);
         if (taking !== undefined) await taking;
       }
+      unlessStopped(options.stopped);
       const { records } = reading;
       if (batch.length > 0)
         options.onProgress?.({ step: 'reading', records, bytes: bytes.received });
@@ -226,7 +230,9 @@ class Reading {
     let traces: readonly NumberTrace[] = [];
     try {
       if (this.#tracer !== undefined && !(this.#refusal !== undefined && this.#tracer.isCostly)) {
-        traces = await traceNumbers(this.#tracer, batch, this.#header.authority);
+        const { stopped } = this.#options;
+        traces = await traceNumbers(this.#tracer, batch, this.#header.authority, stopped);
+        unlessStopped(stopped);
       }
     } catch (error) {
       if (!(error instanceof NumberTracingUnavailable)) throw error;

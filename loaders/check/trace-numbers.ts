@@ -33,12 +33,14 @@ export type NumberTrace = {
  * A delete is never refused for what tracing finds: a plan entered under a wrong number must be possible to
  * take back, and a delete shows nothing to anyone.
  *
- * @throws {NumberTracingUnavailable} where the tracer is, or does not answer within a minute
+ * @param ended from then on nobody else is asked about
+ * @throws {NumberTracingUnavailable} where the tracer is, or does not answer in time
  */
 export async function traceNumbers(
   tracer: NumberTracer,
   records: readonly { number: number; checked: CheckedRecord }[],
   authority?: OdsCode,
+  ended?: AbortSignal,
 ): Promise<NumberTrace[]> {
   const asked = records.flatMap(({ number, checked }, index) =>
     checked.subjects.flatMap((subject) => {
@@ -49,10 +51,7 @@ export async function traceNumbers(
   const outcomes: TraceOutcome[] = [];
   for (let at = 0; at < asked.length; at += TRACED_AT_ONCE) {
     const people = asked.slice(at, at + TRACED_AT_ONCE).map(({ person }) => person);
-    const told = await withDeadline(
-      (signal) => ask(tracer, people, signal, authority),
-      tracer.deadlineMs,
-    );
+    const told = await askInTime(tracer, people, authority, ended);
     if (told.length !== people.length) throw new Error('The tracer left out an answer.');
     outcomes.push(...told);
   }
@@ -93,10 +92,7 @@ export async function traceWaiting(
   authority: OdsCode,
   ended: AbortSignal,
 ): Promise<({ failures: Finding[]; inactive: InactiveNumber[] } | undefined)[]> {
-  const outcomes = await withDeadline(
-    (signal) => ask(tracer, people, AbortSignal.any([signal, ended]), authority),
-    tracer.deadlineMs,
-  );
+  const outcomes = await askInTime(tracer, people, authority, ended);
   return outcomes.map((outcome, i) => {
     const person = people[i];
     if (person === undefined || outcome.kind === 'not-traced') return undefined;
@@ -130,6 +126,18 @@ function traced({ nhsNumber, dateOfBirth, names }: CheckedSubject): Traced | und
     familyName: names?.family ?? '',
   };
 }
+
+const askInTime = (
+  tracer: NumberTracer,
+  people: readonly Traced[],
+  authority: OdsCode | undefined,
+  ended?: AbortSignal,
+): Promise<readonly TraceOutcome[]> =>
+  withDeadline(
+    (late) =>
+      ask(tracer, people, ended === undefined ? late : AbortSignal.any([late, ended]), authority),
+    tracer.deadlineMs,
+  );
 
 async function ask(
   tracer: NumberTracer,

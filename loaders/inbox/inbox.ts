@@ -63,7 +63,7 @@ export type InboxOptions = {
    */
   load(
     source: UploadSource,
-    given: Pick<LoadOptions, 'onNotice' | 'by' | 'way'> & { authority?: OdsCode },
+    given: Pick<LoadOptions, 'onNotice' | 'by' | 'way' | 'stopped'> & { authority?: OdsCode },
   ): Promise<Acknowledgement>;
   /** The final answer to a file of which part was held; `undefined` while it waits. */
   finalAnswer(provisional: Acknowledgement): Promise<Acknowledgement | undefined>;
@@ -84,7 +84,7 @@ export type InboxReport =
   | { kind: 'unwell'; hint: string };
 
 export type Inbox = {
-  /** Takes nothing more in and resolves when the loads under way have ended. */
+  /** Takes nothing more in and resolves when the loads under way have ended, at the next step at which they can. */
   stop(): Promise<void>;
 };
 
@@ -143,7 +143,7 @@ class Watcher {
   /** What was said about each name in the inbox (or path in it, or all of it: ''), so that it is told once. */
   readonly #told = new Map<string, string>();
   #unsettled = false;
-  #stopping = false;
+  readonly #stop = new AbortController();
   #wake = (): void => undefined;
   #woken = false;
 
@@ -154,8 +154,12 @@ class Watcher {
   }
 
   stop(): void {
-    this.#stopping = true;
+    this.#stop.abort();
     this.#rouse();
+  }
+
+  get #stopping(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   #rouse(): void {
@@ -424,6 +428,10 @@ class Watcher {
       await this.#loadOnce(task);
       this.#known.delete(task.unit.id);
     } catch (error) {
+      if (this.#stopping && error instanceof LoadFailed) {
+        this.#tell(task.unit.name, error.message);
+        return;
+      }
       // Whatever failed, the file is where it was, and is tried again.
       task.attempts += 1;
       const againInMs = Math.min(
@@ -463,6 +471,7 @@ class Watcher {
       {
         ...(authority !== undefined && { authority }),
         way: control === undefined ? 'inbox' : 'mesh',
+        stopped: this.#stop.signal,
         by: control === undefined ? 'inbox' : `inbox, from mailbox ${control.from}`,
         // Written with the answer: until then the file is in processing and is loaded again after a crash.
         onNotice: (given) => void (notice = given),

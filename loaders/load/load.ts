@@ -11,7 +11,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import { anchoredHeldFile, applyJournal, ledgerEntry } from '../apply/apply.ts';
-import { asLoadFailed, LoadFailed, requireOpen } from '../apply/load-failed.ts';
+import { asLoadFailed, LoadFailed, requireOpen, unlessStopped } from '../apply/load-failed.ts';
 import type { OnProgress } from '../check/progress.ts';
 import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
 import type { NumberTracer } from '../check/tracing/tracer.ts';
@@ -62,6 +62,8 @@ export type LoadOptions = {
   /** Shared by the loads of one process that run side by side. */
   slots?: LoadSlots | undefined;
   onProgress?: OnProgress | undefined;
+  /** Once aborted the load ends where it can be loaded again, or be continued from its journal. */
+  stopped?: AbortSignal | undefined;
   /** How long to wait for another loader of the same authority. Default 45 s, longer than a dead one's lease. */
   lockWaitMs?: number;
 };
@@ -201,14 +203,19 @@ class Loading {
 
   async load(): Promise<Acknowledgement> {
     this.#giveSlot = (await this.#options.slots?.take()) ?? this.#giveSlot;
+    const { stopped, lockWaitMs } = this.#options;
     const { read, file, spool } = await this.#read();
     const header = read.usable;
     if (header === undefined && this.#shown !== undefined) throw new NotAsShown();
     const acknowledgement =
       header === undefined
         ? await this.#refuse(file, file.refusal(read.refusal ?? 'CPF01'))
-        : await withLock(this.#store, header.authority, this.#options.lockWaitMs, (lock) =>
-            this.#loadLocked(read, header, file, spool, lock),
+        : await withLock(
+            this.#store,
+            header.authority,
+            lockWaitMs,
+            (lock) => this.#loadLocked(read, header, file, spool, lock),
+            stopped,
           );
     return withEcho(acknowledgement, spool);
   }
@@ -246,14 +253,23 @@ class Loading {
     await requireDataset(this.#store, this.#options.tracer);
     const spool = Spool.create(this.#options.spoolDir);
     this.#spool = spool;
-    const { metadata = {}, way, columns, authority, tracer, echoTo, onProgress } = this.#options;
+    const {
+      metadata = {},
+      way,
+      columns,
+      authority,
+      tracer,
+      echoTo,
+      onProgress,
+      stopped,
+    } = this.#options;
     const mappingOf = async (code: OdsCode | undefined) =>
       columns ?? (code === undefined ? undefined : (await this.#store.intakeState(code)).columns);
     const receivedAt = this.#receivedAt;
     const read = await readUpload(
       this.#bytes,
       this.#source,
-      { receivedAt, metadata, way, mappingOf, authority, tracer, echoTo, onProgress },
+      { receivedAt, metadata, way, mappingOf, authority, tracer, echoTo, onProgress, stopped },
       spool,
     );
     const facts = { ...this.#options, name: this.#source.name, receivedAt };
@@ -270,7 +286,9 @@ class Loading {
     const [store, anchor] = [this.#store, this.#anchor];
     await requireOpen(store);
     const { sequence, authority } = header;
-    const lost = await endInterrupted(store, anchor, lock, { sequence, sha256: read.sha256 });
+    const { stopped } = this.#options;
+    const inHand = { sequence, sha256: read.sha256 };
+    const lost = await endInterrupted(store, anchor, lock, inHand, stopped);
     const base = anchor.authority(authority);
     if (this.#shown !== undefined && this.#shown.basis !== (await this.#basis(read, header))) {
       throw new NotAsShown();
@@ -329,7 +347,8 @@ class Loading {
     base: AnchoredAuthority | undefined,
   ): Promise<Acknowledgement> {
     const [store, anchor] = [this.#store, this.#anchor];
-    const { onProgress, slots } = this.#options;
+    const { onProgress, slots, stopped } = this.#options;
+    unlessStopped(stopped);
     await spool.commitJournal(JSON.stringify(journal));
     // A loader that was held up for longer than the lease has been overtaken, and its decisions are old.
     await lock.renew();
@@ -342,6 +361,7 @@ class Loading {
         store,
         anchor,
         lock,
+        stopped,
         beforeReconciling: async () => {
           // All that are ready wait for the last: a country's rows would be in memory at once.
           spool.forgetRows();

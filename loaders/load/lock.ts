@@ -3,7 +3,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
-import { AuthorityBusy } from '../apply/load-failed.ts';
+import { AuthorityBusy, unlessStopped } from '../apply/load-failed.ts';
 
 const LOCK_WAIT_MS = 45_000;
 const LOCK_RETRY_MS = 200;
@@ -15,8 +15,9 @@ export async function withLock<T>(
   authority: OdsCode,
   waitMs: number | undefined,
   work: (lock: AuthorityLock) => Promise<T>,
+  stopped?: AbortSignal,
 ): Promise<T> {
-  const lock = await waitForLock(store, authority, waitMs ?? LOCK_WAIT_MS);
+  const lock = await waitForLock(store, authority, waitMs ?? LOCK_WAIT_MS, stopped);
   // Work checks its lease itself at every step; this only covers long steps.
   const renewing = setInterval(() => void lock.renew().catch(() => undefined), RENEW_EVERY_MS);
   try {
@@ -34,9 +35,11 @@ async function waitForLock(
   store: Store,
   authority: OdsCode,
   waitMs: number,
+  stopped: AbortSignal | undefined,
 ): Promise<AuthorityLock> {
   const until = performance.now() + waitMs;
   for (;;) {
+    unlessStopped(stopped);
     const lock = await store.lockAuthority(authority);
     if (lock !== undefined) return lock;
     if (performance.now() >= until) {

@@ -24,11 +24,12 @@ export async function endInterrupted(
   anchor: Anchor,
   lock: AuthorityLock,
   file?: FileInHand,
+  stopped?: AbortSignal,
 ): Promise<AnchoredAuthority | undefined> {
   const { authority } = lock;
   const load = anchor.loadInProgress(authority);
   if (load === undefined) return undefined;
-  if ((await resumeUnderLock(store, anchor, load, lock)) === 'resumed') return undefined;
+  if ((await resumeUnderLock(store, anchor, load, lock, stopped)) === 'resumed') return undefined;
   const { sequenceOffset } = await store.intakeState(authority);
   const number = load.sequence - sequenceOffset;
   if (number !== file?.sequence || load.sha256 !== file.sha256) {
@@ -56,6 +57,7 @@ export async function resumeUnderLock(
   anchor: Anchor,
   load: BegunLoad,
   lock: AuthorityLock,
+  stopped?: AbortSignal,
 ): Promise<'resumed' | 'lost'> {
   if (isPurge(load)) {
     await resumePurge(store, anchor, load, lock);
@@ -77,7 +79,7 @@ export async function resumeUnderLock(
     const json = spool.journal();
     if (json === undefined) return 'lost';
     const journal = journalSchema.parse(JSON.parse(json));
-    await applyJournal({ store, anchor, lock }, spool, journal);
+    await applyJournal({ store, anchor, lock, stopped }, spool, journal);
     if (journal.hold === undefined) spool.remove();
     else await keepWhatWaits(spool, journal.hold);
     return 'resumed';

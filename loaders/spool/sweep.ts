@@ -38,7 +38,7 @@ const YOUNG_MS = 60_000;
 
 function isAbandoned(folder: string): boolean {
   try {
-    if (Date.now() - statSync(folder).mtimeMs < YOUNG_MS) return false;
+    if (Math.abs(Date.now() - statSync(folder).mtimeMs) < YOUNG_MS) return false;
     Spool.open(folder).close();
     return true;
   } catch (error) {

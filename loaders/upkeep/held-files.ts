@@ -75,7 +75,7 @@ export async function releaseHeldFile(
   store: Store,
   anchor: Anchor,
   id: string,
-  options: HeldFileDecision & { traced?: TracedRecords },
+  options: HeldFileDecision & { traced?: TracedRecords; stopped?: AbortSignal },
 ): Promise<Acknowledgement> {
   let begun = false;
   try {
@@ -104,7 +104,12 @@ export async function releaseHeldFile(
         const { authority } = heldFile;
         anchor.beginLoad({ authority, sequence, sha256, journal: folder, ...expected }, base);
         begun = true;
-        const acknowledgement = await applyJournal({ store, anchor, lock }, spool, journal);
+        const { stopped } = options;
+        const acknowledgement = await applyJournal(
+          { store, anchor, lock, stopped },
+          spool,
+          journal,
+        );
         begun = false;
         if (journal.hold === undefined) spool.remove();
         else await keepWhatWaits(spool, journal.hold);

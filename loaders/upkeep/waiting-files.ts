@@ -19,7 +19,7 @@ type TakeUpOptions = {
   /** Given the notice of numbers that are no longer in use before anything is applied. */
   onNotice: (notice: InactiveNumbersNotice) => Promise<void> | void;
   by: string;
-  /** Once aborted nobody else is traced; what was traced is loaded. */
+  /** Once aborted nobody else is traced; what was traced is loaded, or goes on from its journal. */
   signal: AbortSignal;
   /** Milliseconds since 1970; default the present. */
   now?: () => number;
@@ -81,6 +81,7 @@ export async function takeUpWaitingFile(
     by,
     reason: 'its NHS numbers were traced',
     now,
+    stopped: signal,
     ...(lockWaitMs !== undefined && { lockWaitMs }),
     traced: { of, findings, people: everybody.filter(({ record }) => waits.has(record)) },
   });

@@ -11,6 +11,9 @@ export const LOAD_FAILED = {
   nothingChanged: (why: string) => `${why} Nothing was changed.`,
   willResume: (why: string) =>
     `The load was cut short and will be resumed: ${why} Load the file again, or start the service.`,
+  stopped:
+    'The process was told to stop before the file was loaded, and nothing was changed. Load it again.',
+  stoppedMidway: 'the process was told to stop.',
   notLoaded: (why: string) =>
     `The file was not loaded and nothing was changed: ${why} Correct that and load the file again.`,
   loaderAtWork: (authority: string) =>

@@ -157,6 +157,8 @@ type Kept = {
   callers: readonly [Caller, ...Caller[]];
   verified: Authentication;
   issuer: TrustedIssuer;
+  /** Milliseconds since 1970, as is `until`. */
+  since: number;
   until: number;
   keys: number;
   revocations: number;
@@ -236,8 +238,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     return blocked(caller.userKey) ? { kind: 'refused', code: 'user-blocked', caller } : verified;
   }
 
-  const isFresh = ({ until, keys, revocations: then, issuer }: Kept): boolean =>
-    now() < until && keys === issuer.keys.version && then === (revocations?.version ?? 0);
+  function isFresh({ since, until, keys, revocations: then, issuer }: Kept): boolean {
+    const at = now();
+    // Not by a clock that has been put back since.
+    const isNow = at >= since && at < until;
+    return isNow && keys === issuer.keys.version && then === (revocations?.version ?? 0);
+  }
 
   async function authenticateAnew(authorization: string): Promise<Authentication> {
     if (authorization.length > LONGEST_TOKEN) return refused('token-malformed');
@@ -333,6 +339,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
       callers,
       verified: { kind: 'verified', callers },
       issuer,
+      since,
       until: Math.min(since + cacheMs, endsMs),
       keys,
       revocations: revocationsThen,

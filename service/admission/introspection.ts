@@ -195,9 +195,15 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
     return { kind: 'active', payload: { ...(user as object), ...omitUndefined(registered) } };
   }
 
+  /** Not by more than it can be: it was set by a clock that has been put back since. */
+  const isAhead = (until: number, byAtMostMs: number): boolean => {
+    const leftMs = until - now();
+    return leftMs > 0 && leftMs <= byAtMostMs;
+  };
+
   async function inspectAnew(token: string): Promise<Introspected> {
     const isTrial = failures >= FAILURES_IN_A_ROW;
-    if (isTrial && (now() < pausedUntil || trying)) return { kind: 'unavailable' };
+    if (isTrial && (isAhead(pausedUntil, pauseMs) || trying)) return { kind: 'unavailable' };
     if (underWay.size >= AT_ONCE_AT_MOST) return { kind: 'unavailable' };
     trying = isTrial;
     try {
@@ -231,7 +237,9 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
     },
     inspect(token) {
       const known = inactive.get(token);
-      if (known !== undefined && now() < known) return Promise.resolve({ kind: 'inactive' });
+      if (known !== undefined && isAhead(known, INACTIVE_MS)) {
+        return Promise.resolve({ kind: 'inactive' });
+      }
       inactive.delete(token);
       const already = underWay.get(token);
       if (already !== undefined) return already;

@@ -166,7 +166,7 @@ export async function openMeshClient(options: MeshClientOptions) {
   }
 
   async function sweep({ sender }: Parts): Promise<void> {
-    if (clock() - sweptAt < HOUR_MS) return;
+    if (Math.abs(clock() - sweptAt) < HOUR_MS) return;
     const now = clock();
     await sender.sweep(file.prune({ ended: now - ENDED_KEPT_MS, open: now - KEPT_MS }));
     sweptAt = clock();
@@ -225,7 +225,7 @@ export async function openMeshClient(options: MeshClientOptions) {
   /** Says how it does: at once where that has changed, and otherwise now and then that it is at work. */
   function tellState(): void {
     const said = problem === '' ? ofOutbox : problem;
-    if (said === toldState && clock() - toldAt < TOLD_EVERY_MS) return;
+    if (said === toldState && Math.abs(clock() - toldAt) < TOLD_EVERY_MS) return;
     if (said !== toldState) tell(said === '' ? MESH.well : said);
     [toldState, toldAt] = [said, clock()];
     const detail = said === '' ? MESH.well : said;

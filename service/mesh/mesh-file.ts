@@ -195,11 +195,12 @@ export class MeshFile {
 
   /**
    * What there is to do something about at this instant: first what MESH has not taken yet, the oldest first, then
-   * what may have been fetched by now.
+   * what may have been fetched by now. What was changed by a clock that has been put back since waits for none of the
+   * times that it gave.
    */
   due(now: number, atMost: number): Sent[] {
     const sql = `SELECT * FROM sent WHERE state IN ('waiting', 'asked', 'sending', 'sent')
-      AND notBefore <= ? ORDER BY state = 'sent', addedAt, key LIMIT ?`;
+      AND (notBefore <= ?1 OR changedAt > ?1) ORDER BY state = 'sent', addedAt, key LIMIT ?2`;
     return z.array(sentRow).parse(this.#all(sql, now, atMost));
   }
 

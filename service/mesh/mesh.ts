@@ -185,7 +185,9 @@ export function startMesh(options: MeshStartOptions): Mesh {
   function numbers(): MeshNumbers | undefined {
     if (opened === undefined) return undefined;
     const now = Date.now();
-    if (counted !== undefined && now - counted.at < COUNTED_FOR_MS) return counted.numbers;
+    if (counted !== undefined && Math.abs(now - counted.at) < COUNTED_FOR_MS) {
+      return counted.numbers;
+    }
     const { file } = opened.client;
     const { polledAt } = file.times();
     const found = {

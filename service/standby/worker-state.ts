@@ -25,6 +25,10 @@ export type StateFile = { name: string; path: string };
 /** Of processes, or made again. */
 const NOT_STATE = /(?:^|\/)(?:lock|[\w-]+\.lock|plans|\.[^/]*)$|-journal$/;
 
+const SPOOL = 'spool';
+/** What stands for bytes of a name that are not UTF-8: by such a name nobody finds the file, and it is none of ours. */
+const NOT_UTF8 = '\ufffd';
+
 /** Where the worker's state is, besides the log itself. */
 export type StatePlaces = {
   /** Files of SQLite, by name. */
@@ -82,7 +86,10 @@ function filesBelow(folder: string, name: string): StateFile[] {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .map((path) => ({ path, name: `${name}/${relative(folder, path)}` }))
-    .filter((file) => !NOT_STATE.test(file.name) && !file.name.endsWith('.sqlite'));
+    .filter(
+      ({ name: file }) =>
+        !NOT_STATE.test(file) && !file.endsWith('.sqlite') && !file.includes(NOT_UTF8),
+    );
 }
 
 const readFolder = (folder: string) =>
@@ -99,8 +106,18 @@ export function unchangingFiles(places: StatePlaces, anchored: readonly string[]
     ...places.files.filter(({ path }) => existsSync(path)),
     ...anchored
       .filter((folder) => dirname(folder) === places.spools)
-      .flatMap((folder) => filesBelow(folder, `spool/${basename(folder)}`)),
+      .flatMap((folder) => filesBelow(folder, `${SPOOL}/${basename(folder)}`)),
   ];
+}
+
+/** Whether a name is one that {@link statePlaces} or {@link unchangingFiles} gives, so that no copy writes elsewhere. */
+export function isStateName(places: StatePlaces, name: string): boolean {
+  const single = [...places.databases, ...places.files].some((each) => each.name === name);
+  const [root, ...parts] = name.split('/');
+  const isBelow =
+    root === SPOOL ? parts.length === 2 : places.folders.some((each) => each.name === root);
+  const areNames = parts.every((part) => !['', '.', '..'].includes(part) && !part.includes('\0'));
+  return single || (isBelow && parts.length > 0 && areNames);
 }
 
 /** Tells a file that has changed from one that has not; `undefined` where it is not there. */
@@ -155,7 +172,7 @@ export function putState(places: StatePlaces, restored: readonly Restored[]): vo
     const content = found.get(name);
     if (content !== undefined) put(path, content);
   }
-  const roots = [...places.folders, { name: 'spool', path: places.spools }];
+  const roots = [...places.folders, { name: SPOOL, path: places.spools }];
   for (const { name, content } of restored) {
     const root = roots.find((each) => name.startsWith(`${each.name}/`));
     if (root !== undefined) put(join(root.path, name.slice(root.name.length + 1)), content);

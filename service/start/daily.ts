@@ -42,7 +42,8 @@ export function startDaily({
 
   async function work(): Promise<void> {
     const at = now();
-    if (!verifier.state.opened || at - anchor.lastPurgedAt() < DAY_MS) return;
+    // Also where the clock has been put back since.
+    if (!verifier.state.opened || Math.abs(at - anchor.lastPurgedAt()) < DAY_MS) return;
     const lock = { lockWaitMs: LOCK_WAIT_MS, now };
     const expiring = expireHeldFiles(store, anchor, {
       keptMs: heldMs,

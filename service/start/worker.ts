@@ -212,13 +212,15 @@ async function createWork(
   add(() => verifications.stop());
   const cases = Cases.open(auditCasesFile(configuration), (event) => loader.appendEvent(event));
   add(() => cases.close());
+  const stopped = new AbortController();
+  add(() => stopped.abort());
   return {
     ...admissionContext,
     store: loader,
     anchor,
     readiness,
     log,
-    loads: loadSettings(configuration, tracer),
+    loads: { ...loadSettings(configuration, tracer), stopped: stopped.signal },
     auditFolder: auditFolder(configuration),
     upToDateMs: configuration.UP_TO_DATE_HOURS * HOUR_MS,
     searcher,

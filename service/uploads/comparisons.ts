@@ -32,6 +32,9 @@ export function createComparisons(
   const pathOf = (id: string, { userKey }: PreviewOwner): string =>
     join(folder, `${id}.${userKey}.json`);
 
+  /** Also of what was kept by a clock that has been put back since. */
+  const isOver = (at: number): boolean => Math.abs(now() - at) >= KEPT_MS;
+
   async function list(): Promise<{ path: string; userKey: string; at: number }[]> {
     const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return [];
@@ -51,7 +54,7 @@ export function createComparisons(
 
   async function sweep(): Promise<void> {
     for (const { path, at } of await list()) {
-      if (now() - at >= KEPT_MS) await rm(path, { force: true });
+      if (isOver(at)) await rm(path, { force: true });
     }
   }
 
@@ -81,7 +84,7 @@ export function createComparisons(
       const path = pathOf(id, owner);
       if (!NAME.test(basename(path))) return undefined;
       try {
-        if (now() - (await stat(path)).mtimeMs >= KEPT_MS) return undefined;
+        if (isOver((await stat(path)).mtimeMs)) return undefined;
         const kept = keptSchema.parse(JSON.parse(await readFile(path, 'utf8')));
         return kept.authority === owner.authority ? kept.reconciliation : undefined;
       } catch (error) {

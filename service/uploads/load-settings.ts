@@ -9,7 +9,7 @@ const MIB = 1_048_576;
 /** What the configuration says of every load, whichever way a file comes in. */
 export type LoadSettings = Pick<
   LoadOptions,
-  'spoolDir' | 'tracer' | 'echoTo' | 'onNotice' | 'breakers'
+  'spoolDir' | 'tracer' | 'echoTo' | 'onNotice' | 'breakers' | 'stopped'
 > & {
   maxBytes: number;
   /** Where notices go by default. */

@@ -124,8 +124,11 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   const { folder, store, anchor, loads, metrics, log } = dependencies;
   const { now = Date.now, lockWaitMs = LOCK_WAIT_MS } = dependencies;
   const underWay = new Set<Promise<void>>();
+  const stopping = new AbortController();
   let receiving = 0;
 
+  /** What was saved by a clock that has been put back since was not saved just now. */
+  const agoMs = (at: number): number => Math.abs(now() - at);
   const pathOf = (id: string, name: string): string => join(folder, id, name);
   const remove = (id: string): Promise<void> =>
     rm(join(folder, id), { recursive: true, force: true });
@@ -155,7 +158,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   }
 
   async function sweep(): Promise<void> {
-    for (const id of await ids()) if (now() - (await heardAt(id)) >= KEPT_MS) await remove(id);
+    for (const id of await ids()) if (agoMs(await heardAt(id)) >= KEPT_MS) await remove(id);
   }
 
   /** Whether there is room for one more of a user, which the oldest of theirs makes where it must. */
@@ -211,6 +214,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       way: 'page',
       by,
       lockWaitMs,
+      stopped: stopping.signal,
       onProgress: (step) => (progress = progressOf(step, preview.sizeBytes, progress)),
     };
     const failed = (error: unknown): Ended => {
@@ -347,12 +351,12 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     async find(id: string, owner: PreviewOwner): Promise<Preview | undefined> {
       const preview = ID.test(id) ? await read(id) : undefined;
       const isTheirs = preview?.authority === owner.authority && preview.userKey === owner.userKey;
-      return isTheirs && now() - preview.savedAt < KEPT_MS ? preview : undefined;
+      return isTheirs && agoMs(preview.savedAt) < KEPT_MS ? preview : undefined;
     },
 
     /** Whether the process that worked on it has ended before it was done. */
     isInterrupted: ({ state: { kind }, savedAt }: Preview): boolean =>
-      (kind === 'checking' || kind === 'sending') && now() - savedAt > SILENT_MS,
+      (kind === 'checking' || kind === 'sending') && agoMs(savedAt) > SILENT_MS,
 
     /** Sends one that was shown, in the background, if it does what was said of it. A second time does nothing. */
     async send(id: string, preview: Preview, by: string): Promise<void> {
@@ -385,6 +389,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     },
 
     async stop(): Promise<void> {
+      stopping.abort();
       clearInterval(timer);
       const late = Promise.withResolvers<undefined>();
       const waited = setTimeout(() => late.resolve(undefined), STOPS_WITHIN_MS);

@@ -396,6 +396,6 @@ export class Anchor {
   }
 
   rememberPurgedAt(at: number): void {
-    this.#remember('purged', [at]);
+    this.#keep('purged', [at]);
   }
 }

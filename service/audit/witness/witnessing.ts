@@ -293,7 +293,7 @@ export function startWitnessing(options: WitnessingOptions) {
     const isOld =
       witnessed === undefined ||
       willing.length < required ||
-      Date.now() - witnessed.at > WITNESSED_WITHIN_RENEWALS * renewMs;
+      Math.abs(Date.now() - witnessed.at) > WITNESSED_WITHIN_RENEWALS * renewMs;
     const asked = followed.every((one) => one.asked);
     const of = quorum.length;
     const isLate = isOld && asked && readNewest() !== undefined;

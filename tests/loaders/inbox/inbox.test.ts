@@ -25,7 +25,7 @@ import {
   watchInbox,
 } from '#loaders/inbox/inbox.ts';
 import { readControl } from '#loaders/inbox/mesh-control.ts';
-import { LoadFailed, loadFile } from '#loaders/load/load.ts';
+import { LoadFailed, type LoadOptions, loadFile } from '#loaders/load/load.ts';
 import { discardHeldFile, listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { controlXml } from '../../support/mesh.ts';
@@ -67,13 +67,17 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
-const load: InboxOptions['load'] = (source, given) =>
-  loadFile(t.store, t.anchor, source, {
-    ...given,
-    spoolDir: join(t.dataDir, 'spool'),
-    addAuthority: false,
-    lockWaitMs: 500,
-  });
+const loadWith =
+  (differing: Partial<LoadOptions>): InboxOptions['load'] =>
+  (source, given) =>
+    loadFile(t.store, t.anchor, source, {
+      ...given,
+      spoolDir: join(t.dataDir, 'spool'),
+      addAuthority: false,
+      lockWaitMs: 500,
+      ...differing,
+    });
+const load = loadWith({});
 
 async function watch(differing: Partial<InboxOptions> = {}): Promise<Inbox> {
   const inbox = await watchInbox({
@@ -709,7 +713,7 @@ describe('whatever goes wrong', () => {
     await expect(watch()).rejects.toThrow(InboxInUse);
   });
 
-  test('a watcher that is stopped ends the load under way and takes nothing more', async () => {
+  test('a watcher that is stopped answers what has been loaded and takes nothing more', async () => {
     put('a.xml', xml());
     let release = (): void => undefined;
     let begun = false;
@@ -717,9 +721,10 @@ describe('whatever goes wrong', () => {
     const inbox = await watch({
       parallel: 1,
       load: async (source, given) => {
+        const acknowledgement = await load(source, given);
         begun = true;
         await held;
-        return load(source, given);
+        return acknowledgement;
       },
     });
     await until(() => begun);
@@ -735,18 +740,66 @@ describe('whatever goes wrong', () => {
   });
 });
 
+describe('a watcher that is stopped', () => {
+  test('waits for nobody who traces a file, and the next one loads it', async () => {
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    // As a national service that is asked for a hundred people may take a quarter of an hour.
+    const slow: NumberTracer = {
+      deadlineMs: 900_000,
+      trace: (people, signal) =>
+        new Promise((resolve) => {
+          ask();
+          signal.addEventListener('abort', () =>
+            resolve(people.map(() => ({ kind: 'not-traced' as const }))),
+          );
+        }),
+    };
+    put('a.xml', xml());
+    const inbox = await watch({ load: loadWith({ tracer: slow }) });
+    await asked;
+    await inbox.stop();
+    expect(codes()).toEqual([]);
+    expect(hints()).toMatch(/a\.xml: The process was told to stop/);
+    expect(listHeldFiles(t.anchor)).toEqual([]);
+    await watch();
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['a.xml CPF02']);
+  });
+
+  test('ends between two steps of a file that is being applied, and the next one goes on from there', async () => {
+    const own = ods('ZZ105');
+    await t.store.setAuthority(own, { name: own, emergencyDutyTeamPhone: '02079460199' }, 'test');
+    const records = Array.from({ length: 6_500 }, (_, at) => planOf(50_000 + at));
+    put('a.xml', xml(own, sequence, { records }));
+    const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+    const applied: number[] = [];
+    const inbox = await watch({
+      load: loadWith({
+        onProgress: (progress) => {
+          if (progress.step !== 'applying') return;
+          applied.push(progress.rows);
+          if (progress.rows === 2_000) void inboxes[0]?.stop().then(stop);
+        },
+      }),
+    });
+    await stopped;
+    await inbox.stop();
+    expect(applied.at(-1)).toBeLessThan(6_500);
+    expect(t.anchor.loadInProgress(own)?.sequence).toBe(sequence);
+    expect(codes()).toEqual([]);
+    await watch();
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['a.xml CPF02']);
+    expect(t.anchor.loadInProgress(own)).toBeUndefined();
+    expect((await t.store.tally()).get(own)?.rows).toBe(6_500);
+  });
+});
+
 describe('numbers that are no longer in use', () => {
   const tracer: NumberTracer = {
     trace: (people) => Promise.resolve(people.map(() => ({ kind: 'inactive' as const }))),
   };
-  const traced: InboxOptions['load'] = (source, given) =>
-    loadFile(t.store, t.anchor, source, {
-      ...given,
-      tracer,
-      spoolDir: join(t.dataDir, 'spool'),
-      addAuthority: false,
-      lockWaitMs: 500,
-    });
+  const traced = loadWith({ tracer });
 
   test('make a notice beside the acknowledgement, to the mailbox that the file came from', async () => {
     await watch({ load: traced });

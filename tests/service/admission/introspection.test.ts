@@ -438,3 +438,19 @@ describe('the issuers file', () => {
     expect(issuersFileSchema.safeParse([entry('a', differing)]).success).toBe(false);
   });
 });
+
+describe('once a clock that was ahead is put right', () => {
+  test('an issuer that did not answer is asked again, and a token that it has ended counts no more', async () => {
+    server.tokens.set(TOKEN, active({ exp: seconds() + 36_000 }));
+    const authenticate = await authenticator({ pauseMs: 10_000 });
+    const put = now;
+    now += 3_600_000;
+    expect(await outcome(authenticate)).toBe('verified');
+    server.instead = (_request, response) => void response.writeHead(500).end();
+    for (let i = 0; i < 6; i++) await outcome(authenticate, `other-token-${i}`);
+    server.instead = undefined;
+    server.tokens.delete(TOKEN);
+    now = put;
+    expect(await outcome(authenticate)).toBe('token-expired');
+  });
+});

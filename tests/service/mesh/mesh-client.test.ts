@@ -13,6 +13,7 @@ import {
   type MeshClientOptions,
   openMeshClient,
 } from '#service/mesh/mesh-client.ts';
+import { meshStatusIn } from '#service/mesh/mesh-status.ts';
 import { certify } from '../../support/certificates.ts';
 import { type MeshServer, startMeshServer } from '../../support/mesh-server.ts';
 
@@ -247,6 +248,33 @@ describe('receiving', () => {
     await step(client);
     expect(textOf(message.id)).toBe('<File/>');
   });
+
+  test.each(['the same process', 'another process'])(
+    'an answer waits no longer to be sent, and a silent client is told, after the clock was ahead and is put right (%s)',
+    async (who) => {
+      let client = await open();
+      await putAnswer('A1', 'an answer');
+      server.fault(({ method, path }) =>
+        method === 'POST' && POST_OUTBOX.test(path) ? { kind: 'cut-before' } : undefined,
+      );
+      // Less than the longest wait, so that no length of one shows it.
+      await step(client, 5 * HOUR);
+      expect(client.file.sentIn('asked')).toHaveLength(1);
+      server.fault(undefined);
+      now -= 5 * HOUR;
+      expect(meshStatusIn(client.file, now).detail).toMatch(/^No process/);
+      if (who === 'another process') {
+        client.close();
+        clients = [];
+        client = await open();
+      }
+      await step(client, MINUTE);
+      await step(client, 3 * MINUTE);
+      await step(client, 3 * MINUTE);
+      expect(client.file.sentIn('sent')).toHaveLength(1);
+      expect(meshStatusIn(client.file, now).ok).toBe(true);
+    },
+  );
 
   test('what was left and is in the mailbox no more is not counted as left', async () => {
     const other = server.put({ headers: { 'mex-workflowid': 'PATHOLOGY' } });

@@ -1,12 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { loadFile } from '#loaders/load/load.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { Cases } from '#service/audit/cases/cases.ts';
+import { CopyDamaged } from '#service/audit/copy/commits.ts';
 import { folderPlace } from '#service/audit/copy/folder-place.ts';
 import { numberPath } from '#service/audit/copy/numbered.ts';
 import { CopyAway, type Place } from '#service/audit/copy/place.ts';
@@ -230,4 +239,59 @@ test('a data folder whose worker was replaced changes nothing any more', async (
   await save?.();
   await t.admin.set(keys.workerAtWork, '2');
   await expect(t.anchor.safeguard()).rejects.toThrow('Another worker has taken over');
+});
+
+test('a large file that was copied while the clock was ahead is copied again once it is put right', async () => {
+  mkdirSync(join(t.dataDir, 'audit'), { recursive: true });
+  const db = new DatabaseSync(join(t.dataDir, 'audit', 'notifications.sqlite'));
+  db.exec('CREATE TABLE told (text TEXT); INSERT INTO told VALUES (hex(randomblob(1000000)))');
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 86_400_000 });
+  try {
+    await stateCopy().save(EPOCH);
+  } finally {
+    vi.useRealTimers();
+  }
+  db.exec("INSERT INTO told VALUES ('since')");
+  await stateCopy().save(EPOCH);
+  db.close();
+  await restoreState(place, statePlaces(elsewhere()));
+  const there = new DatabaseSync(join(t.dataDir, 'elsewhere', 'audit', 'notifications.sqlite'));
+  expect(there.prepare('SELECT count(*) AS count FROM told').get()).toEqual({ count: 2 });
+  there.close();
+});
+
+test.each([
+  'notices/../../outside',
+  'notices/',
+  'notices//a',
+  'notices/./a',
+  'mesh/a\0b',
+  '../notices/a',
+])(
+  'a copy that names a file outside the folders of the state (%j) is refused whole',
+  async (name) => {
+    hold('held-1', spool('load-abc', 'rows'));
+    mkdirSync(join(t.dataDir, 'notices'));
+    writeFileSync(join(t.dataDir, 'notices', 'a.json'), '{}');
+    await stateCopy().save(EPOCH);
+    const folder = join(copyFolder, 'state', numberPath(EPOCH));
+    const manifest = readdirSync(folder).find((each) => each.startsWith('manifest-')) ?? '';
+    const text = readFileSync(join(folder, manifest), 'utf8');
+    writeFileSync(join(folder, manifest), text.replace('"notices/a.json"', JSON.stringify(name)));
+    await expect(restoreState(place, statePlaces(elsewhere()))).rejects.toThrow(CopyDamaged);
+    expect(existsSync(join(t.dataDir, 'outside'))).toBe(false);
+    expect(existsSync(join(t.dataDir, 'elsewhere', 'anchor', 'anchor.sqlite'))).toBe(false);
+  },
+);
+
+test('a file whose name is not UTF-8 keeps nothing else from the copy', async () => {
+  mkdirSync(join(t.dataDir, 'notices'));
+  writeFileSync(
+    Buffer.concat([Buffer.from(`${join(t.dataDir, 'notices')}/a`), Buffer.from([0xff])]),
+    '',
+  );
+  writeFileSync(join(t.dataDir, 'notices', 'b.json'), '{"id":2}');
+  await stateCopy().save(EPOCH);
+  await restoreState(place, statePlaces(elsewhere()));
+  expect(readdirSync(join(t.dataDir, 'elsewhere', 'notices'))).toEqual(['b.json']);
 });
