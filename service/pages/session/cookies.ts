@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /** Which cookies there are; on https each has the prefix by which no other host can set it. */
-type CookieName = 'session' | 'visit';
+type CookieName = 'session' | 'visit' | `flow-${string}`;
 
 /**
  * What may stand around a cookie, and no more: to a browser a name that begins with any other blank is another name,
@@ -9,25 +9,45 @@ type CookieName = 'session' | 'visit';
  */
 const AROUND = /^[ \t]+|[ \t]+$/g;
 
+/** What we name cookies by. */
+const NAME = /^[\w-]+$/;
+
 export type Cookies = {
   /** The value of a cookie; `undefined` where it is not there, or stands more than once. */
   read: (incoming: Pick<IncomingMessage, 'headers'>, name: CookieName) => string | undefined;
+  /** The names that begin with these letters, of cookies that are there. */
+  named: <Prefix extends 'flow-'>(
+    incoming: Pick<IncomingMessage, 'headers'>,
+    prefix: Prefix,
+  ) => `${Prefix}${string}`[];
   /** A Set-Cookie header that sets it until the browser closes, or takes it away. */
   set: (name: CookieName, value: string | undefined) => string;
 };
 
 /** @param secure asked at every use: whether the pages are reached by https */
 export function createCookies(secure: () => boolean): Cookies {
-  const nameOf = (name: CookieName): string => `${secure() ? '__Host-' : ''}cp-flags-${name}`;
+  const before = (): string => `${secure() ? '__Host-' : ''}cp-flags-`;
+  const nameOf = (name: CookieName): string => `${before()}${name}`;
+  /** What follows a beginning, of each cookie that begins so. */
+  const beginningWith = (
+    { headers }: Pick<IncomingMessage, 'headers'>,
+    beginning: string,
+  ): string[] =>
+    (headers.cookie ?? '')
+      .split(';')
+      .map((pair) => pair.replace(AROUND, ''))
+      .filter((pair) => pair.startsWith(beginning))
+      .map((pair) => pair.slice(beginning.length));
   return {
-    read({ headers }, name) {
-      const wanted = `${nameOf(name)}=`;
-      const found = (headers.cookie ?? '')
-        .split(';')
-        .map((pair) => pair.replace(AROUND, ''))
-        .filter((pair) => pair.startsWith(wanted));
-      return found.length === 1 ? found[0]?.slice(wanted.length) : undefined;
+    read(incoming, name) {
+      const found = beginningWith(incoming, `${nameOf(name)}=`);
+      return found.length === 1 ? found[0] : undefined;
     },
+    named: (incoming, prefix) =>
+      beginningWith(incoming, `${before()}${prefix}`).flatMap((rest) => {
+        const [name = ''] = rest.split('=', 1);
+        return NAME.test(name) ? [`${prefix}${name}` as const] : [];
+      }),
     set(name, value) {
       const attributes = `Path=/; HttpOnly; SameSite=Lax${secure() ? '; Secure' : ''}`;
       return value === undefined

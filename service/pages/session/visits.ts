@@ -14,7 +14,7 @@ const flowSchema = z.strictObject({
 });
 export type Flow = z.infer<typeof flowSchema>;
 
-const visitSchema = z.strictObject({ id: z.uuid(), flows: z.array(flowSchema) });
+const visitSchema = z.object({ id: z.uuid() });
 /** A browser in which nobody is signed in yet. */
 export type Visit = z.infer<typeof visitSchema>;
 
@@ -22,39 +22,63 @@ export const FLOW_LASTS_MS = 15 * 60_000;
 /** Tabs in which one person signs in at the same time. */
 const FLOWS_AT_MOST = 4;
 
+type Asked = Pick<IncomingMessage, 'headers'>;
+
 export type Visits = {
   /** That of the browser's cookie, or a new one. */
-  read: (incoming: Pick<IncomingMessage, 'headers'>) => Visit;
+  read: (incoming: Asked) => Visit;
   cookie: (visit: Visit) => string;
-  /** With one more sign-in under way. */
-  withFlow: (visit: Visit, flow: Omit<Flow, 'begunAt'>) => Visit;
-  /** Takes the sign-in of a state out of a visit; there is none where it was used or took too long. */
-  takeFlow: (visit: Visit, provider: string, state: string) => { visit: Visit; flow?: Flow };
+  /** The cookies of one more sign-in under way, in place of the oldest where there are too many. */
+  begin: (incoming: Asked, flow: Omit<Flow, 'begunAt'>) => string[];
+  /** The sign-in of a state, with what takes its cookie away; `undefined` where there is none, or it took too long. */
+  find: (
+    incoming: Asked,
+    provider: string,
+    state: string,
+  ) => { flow: Flow; ended: string } | undefined;
 };
 
+/**
+ * What is known of a browser in which nobody is signed in yet. Each sign-in under way has a cookie of its own: tabs
+ * that begin at the same moment would write over one another's in a common one.
+ */
 export function createVisits(
   sealer: Sealer,
   cookies: Cookies,
   now: () => number = Date.now,
 ): Visits {
-  const inTime = ({ begunAt }: Flow): boolean => now() - begunAt < FLOW_LASTS_MS;
+  const nameOf = (state: string) => `flow-${state}` as const;
+
+  function open(sealed: string | undefined): Flow | undefined {
+    const opened = sealed === undefined ? undefined : sealer.open('visit', sealed);
+    const flow = flowSchema.safeParse(opened).data;
+    return flow !== undefined && now() - flow.begunAt < FLOW_LASTS_MS ? flow : undefined;
+  }
+
   return {
     read(incoming) {
       const cookie = cookies.read(incoming, 'visit');
       const opened = cookie === undefined ? undefined : sealer.open('visit', cookie);
-      return visitSchema.safeParse(opened).data ?? { id: randomUUID(), flows: [] };
+      return visitSchema.safeParse(opened).data ?? { id: randomUUID() };
     },
     cookie: (visit) => cookies.set('visit', sealer.seal('visit', visit)),
-    withFlow: ({ id, flows }, flow) => ({
-      id,
-      flows: [...flows.filter(inTime), { ...flow, begunAt: now() }].slice(-FLOWS_AT_MOST),
-    }),
-    takeFlow({ id, flows }, provider, state) {
-      const flow = flows.find(
-        (each) => each.provider === provider && each.state === state && inTime(each),
-      );
-      const visit = { id, flows: flows.filter((each) => each !== flow) };
-      return flow === undefined ? { visit } : { visit, flow };
+    begin(incoming, flow) {
+      const others = cookies
+        .named(incoming, 'flow-')
+        .map((name) => ({ name, begunAt: open(cookies.read(incoming, name))?.begunAt ?? 0 }))
+        .toSorted((one, other) => other.begunAt - one.begunAt);
+      const sealed = sealer.seal('visit', { ...flow, begunAt: now() });
+      return [
+        ...others.slice(FLOWS_AT_MOST - 1).map(({ name }) => cookies.set(name, undefined)),
+        cookies.set(nameOf(flow.state), sealed),
+      ];
+    },
+    find(incoming, provider, state) {
+      const name = nameOf(state);
+      const flow = open(cookies.read(incoming, name));
+      return flow?.provider === provider && flow.state === state
+        ? { flow, ended: cookies.set(name, undefined) }
+        : undefined;
     },
   };
 }

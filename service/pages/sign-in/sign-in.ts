@@ -35,7 +35,7 @@ import type { Cookies } from '../session/cookies.ts';
 import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
 import type { Sealer } from '../session/seal.ts';
 import { type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
-import { FLOW_LASTS_MS, type Visit, type Visits } from '../session/visits.ts';
+import { FLOW_LASTS_MS, type Visits } from '../session/visits.ts';
 import { limited, type Provider, type Sent } from './openid.ts';
 import { refusedPage, signInRefusalOf } from './refused.ts';
 import { createSignOut } from './sign-out.ts';
@@ -223,7 +223,7 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     signedIn: SignedIn,
     provider: string,
     sent: Sent | undefined,
-    visit: Visit,
+    ended: readonly string[] = [],
   ): Promise<Response> {
     const access = decideAccess(signedIn, {}, organisations(), registeredOnly());
     const home = homeOf(signedIn.scopes, access);
@@ -242,17 +242,16 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     const former = sessions.read(incoming);
     // An answer of it may be on its way still, and would bring its cookie back.
     if ('session' in former) await sessions.end(former.session).catch(() => undefined);
-    return redirect(home ?? '/', [
-      session,
-      visits.cookie({ id: randomUUID(), flows: visit.flows }),
-    ]);
+    // A new visit, so that no other page of this browser can answer for this one.
+    return redirect(home ?? '/', [session, visits.cookie({ id: randomUUID() }), ...ended]);
   }
 
-  function chooseRole(of: readonly SignedIn[], visit: Visit): Response {
+  function chooseRole(of: readonly SignedIn[], ended: string): Response {
+    const visit = { id: randomUUID() };
     const choice = { visit: visit.id, id: randomUUID(), at: now() };
     return frame({
       title: SIGN_IN.chooseRole,
-      cookies: [visits.cookie(visit)],
+      cookies: [visits.cookie(visit), ended],
       content: html`<form method="post" action="/role">
 <input type="hidden" name="token" value="${forms.token({ form: 'role', owner: visit.id })}">
 ${radios('role', {
@@ -290,7 +289,7 @@ ${button(SIGN_IN.continue)}
     const from = { provider: DEMO_PROVIDER, subject: claims.sub };
     const [signedIn] = inEachRole({ ...claims, iss: DEMO_ISSUER }, from);
     if (signedIn === undefined) return noSuchPage();
-    return letIn(incoming, signedIn, DEMO_NAME, undefined, visit);
+    return letIn(incoming, signedIn, DEMO_NAME, undefined);
   };
 
   /** Sends the browser to a provider. */
@@ -300,8 +299,7 @@ ${button(SIGN_IN.continue)}
     const { incoming } = c.env;
     const started = await provider.start(c.req.query('role') === 'change');
     if (started === undefined) return refused('unavailable', provider.name);
-    const visit = visits.withFlow(visits.read(incoming), started.flow);
-    return redirect(started.url.href, [visits.cookie(visit)]);
+    return redirect(started.url.href, visits.begin(incoming, started.flow));
   };
 
   /** For a provider that fetches the keys by which this service proves who it is. */
@@ -332,8 +330,9 @@ ${button(SIGN_IN.continue)}
       return refused('not-finished', provider.name);
     }
     const state = searchParams.get('state') ?? '';
-    const { visit, flow } = visits.takeFlow(visits.read(incoming), provider.id, state);
-    if (flow === undefined) return refused('not-finished', provider.name);
+    const underWay = visits.find(incoming, provider.id, state);
+    if (underWay === undefined) return refused('not-finished', provider.name);
+    const { flow, ended } = underWay;
     const { tries } = provider;
     if (!tries.take()) {
       const says =
@@ -368,11 +367,9 @@ ${button(SIGN_IN.continue)}
       note(incoming, 'activity-required', only, another === undefined);
       return refused('nothing-here', provider.name, only);
     }
-    // A new visit, so that no other page of this browser can answer for this one.
-    const next = { id: randomUUID(), flows: visit.flows };
     return another === undefined
-      ? letIn(incoming, only, provider.name, sent, next)
-      : chooseRole(each, next);
+      ? letIn(incoming, only, provider.name, sent, [ended])
+      : chooseRole(each, ended);
   };
 
   /** One of several roles was chosen. */
@@ -400,7 +397,7 @@ ${button(SIGN_IN.continue)}
       note(incoming, 'form-untrusted', choice.signedIn);
       return refused('not-finished', provider.name);
     }
-    return letIn(incoming, choice.signedIn, provider.name, undefined, visit);
+    return letIn(incoming, choice.signedIn, provider.name, undefined);
   };
 
   const { signOut, loggedOut } = createSignOut({ ...dependencies, providerOf, note, notTaken });

@@ -81,7 +81,12 @@ ${paragraph(SIGN_IN.stillSignedInThen)}
       headers: { 'cache-control': 'no-store', 'content-type': 'application/json' },
     });
 
-  /** A provider says that a session of it is over. Source: OpenID Connect Back-Channel Logout 1.0. */
+  /**
+   * A provider says that a session of it is over. A token that came before ends nothing, so that nobody who keeps one
+   * ends what begins later. One that names somebody else did not come before, whatever its id: only the provider can
+   * sign it, and what it says is over must not stay open. Source: OpenID Connect Back-Channel Logout 1.0, section 2.6
+   * (whether an id was seen before is for the recipient to judge).
+   */
   const loggedOut: Handler = async (c) => {
     const provider = providerOf(c);
     const form = await readForm(c.env);

@@ -183,9 +183,9 @@ test('a provider that fetches those keys lets somebody sign in, over TLS, and lo
   const back = await signIn(visitor, '555000000021');
   expect([back.status, back.headers.get('location')]).toEqual([303, '/look-up']);
   const cookies = back.headers.getSetCookie();
-  expect(cookies).toHaveLength(2);
+  expect(cookies).toHaveLength(3);
   for (const cookie of cookies) {
-    expect(cookie).toMatch(/^__Host-cp-flags-(?:session|visit)=.*; Path=\/; .*Secure/);
+    expect(cookie).toMatch(/^__Host-cp-flags-(?:session|visit|flow-[\w-]+)=.*; Path=\/; .*Secure/);
   }
   expect((await visitor.lookUp(PLAN)).heading).toBe(RESULT.onPlan);
   const page = await visitor.get('/look-up');

@@ -377,15 +377,31 @@ describe('an answer of the provider that is not this browser’s own is no sign-
   });
 });
 
+test('of tabs that begin to sign in at the same moment each gets to its end, and old ones do not pile up', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  const sub = somebody();
+  cis2.next(sub);
+  const starts = await Promise.all([1, 2, 3].map(() => visitor.get('/sign-in/cis2')));
+  for (const start of starts) {
+    const back = await throughCis2(cis2, start);
+    const answer = await visitor.get(`${back.pathname}${back.search}`);
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/look-up']);
+    expect((await visitor.get('/look-up')).status).toBe(200);
+  }
+  const idle = visitor.jar.size;
+  for (let i = 0; i < 9; i++) await visitor.get('/sign-in/cis2');
+  expect(visitor.jar.size).toBe(idle + 4);
+});
+
 describe('a provider is asked about no more than', () => {
   test('one code for each sign-in under way, however often a kept cookie brings another', async () => {
     const visitor = createVisitor(service.baseUrl);
     const start = await visitor.get('/sign-in/cis2');
     const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
-    const kept = visitor.jar.get('cp-flags-visit') ?? '';
+    const kept = new Map(visitor.jar);
     const before = cis2.tokensAsked;
     for (let i = 0; i < 4; i++) {
-      visitor.jar.set('cp-flags-visit', kept);
+      for (const [name, value] of kept) visitor.jar.set(name, value);
       const search = new URLSearchParams({ code: `made-up-${i}`, state, iss: cis2.issuer });
       const page = await visitor.get(`/sign-in/cis2/back?${search.toString()}`);
       expect(page.heading).toBe(SIGN_IN_REFUSED.notFinished);
@@ -610,6 +626,18 @@ describe('a provider ends sessions', () => {
     }, 'a session after the ending');
     expect((await send(token)).status).toBe(400);
     expect((await visitor.get('/look-up')).status).toBe(200);
+  });
+
+  test('of each person whom it names, also by a token whose id another person’s had', async () => {
+    const jti = 'not-so-unique';
+    for (const sub of [somebody(), somebody()]) {
+      const visitor = createVisitor(service.baseUrl);
+      await signIn(visitor, sub);
+      const token = await cis2.logoutToken({ sub, jti });
+      expect((await send(token)).status).toBe(200);
+      expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+      expect((await send(token)).status).toBe(400);
+    }
   });
 
   test('by no token that is sent twice', async () => {
