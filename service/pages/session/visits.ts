@@ -16,7 +16,7 @@ export type Flow = z.infer<typeof flowSchema>;
 
 const visitSchema = z.object({ id: z.uuid() });
 /** A browser in which nobody is signed in yet. */
-export type Visit = z.infer<typeof visitSchema>;
+type Visit = z.infer<typeof visitSchema>;
 
 export const FLOW_LASTS_MS = 15 * 60_000;
 /** Tabs in which one person signs in at the same time. */

@@ -124,16 +124,17 @@ export function limited<C extends Pick<Claims, 'scope' | 'roles'>>(claims: C, wh
       .split(' ')
       .filter((scope) => isScope(scope) && scopes.some((each) => each === scope))
       .join(' '),
-    roles: claims.roles.map((role) => ({ ...role, activities: role.activities.filter(counts) })),
+    roles: claims.roles.map((role) => ({
+      ...role,
+      activities: [...new Set(role.activities.filter(counts))],
+    })),
   };
 }
 
 /** They are part of a cookie, which browsers drop where it is too long. Source: OpenID Connect Core, section 2. */
-const ID_AT_MOST = 255;
-const idsSchema = z.object({
-  sub: z.string().max(ID_AT_MOST),
-  sid: z.string().max(ID_AT_MOST).optional(),
-});
+const ID_AT_MOST_BYTES = 255;
+const idSchema = z.string().refine((id) => Buffer.byteLength(id) <= ID_AT_MOST_BYTES);
+const idsSchema = z.object({ sub: idSchema, sid: idSchema.optional() });
 
 const levelOf = (text: string | undefined): number =>
   /^[0-9]$/.test(text ?? '') ? Number(text) : 0;

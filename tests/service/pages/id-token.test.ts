@@ -142,6 +142,24 @@ test('an id of a session that no cookie could hold is refused with its name, and
     sent: { unreadable: 'sid' },
   });
   expect(await signIn(signedBy(own), { sid: 'x'.repeat(255) })).toMatchObject({ kind: 'known' });
+  // A cookie holds bytes, and not letters.
+  expect(await signIn(signedBy(own), { sid: 'é'.repeat(128) })).toMatchObject({
+    kind: 'refused',
+    cause: 'unreadable',
+    sent: { unreadable: 'sid' },
+  });
+});
+
+test('an activity that a provider sends again and again is kept once, so that a cookie holds the role', async () => {
+  const role = {
+    id: '1',
+    code: 'R8001',
+    name: 'Nurse',
+    activities: Array<string>(100).fill('B0107'),
+    organisation: { code: 'ZZH01', name: 'Example Hospital' },
+  };
+  const returned = await signIn(signedBy(own), { roles: [role] });
+  expect(returned).toMatchObject({ claims: { roles: [{ activities: ['B0107'] }] } });
 });
 
 test.each([
