@@ -47,12 +47,18 @@ export function unspacedNhsNumber(text: string): string {
 export const SEPARATOR = '[\\s.\\u2010-\\u2015\\u2212-]';
 const SEPARATORS = new RegExp(SEPARATOR, 'g');
 
+/** Marks by which what follows is shown from right to left, or in groups that change places. */
+const TURNING = /[\u061c\u200f\u202b\u202e\u2067]/;
+
+/** Whether a text may be shown in another order than it has: a person sees another number than is read. */
+export const isTurned = (text: string): boolean => TURNING.test(text);
+
 /**
- * A number as a person typed or pasted it, without what stands between its digits or cannot be seen. What systems
- * send is read more strictly: there a dot may be a sign that it is no number.
+ * A number as a person typed or pasted it, without what stands between its digits or cannot be seen; unchanged where
+ * it {@link isTurned}. What systems send is read more strictly: there a dot may be a sign that it is no number.
  */
 export const typedNhsNumber = (text: string): string =>
-  unspacedNhsNumber(text.replaceAll(SEPARATORS, ''));
+  isTurned(text) ? text : unspacedNhsNumber(text.replaceAll(SEPARATORS, ''));
 
 export const nhsNumberSchema = z
   .string()

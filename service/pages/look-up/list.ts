@@ -1,6 +1,6 @@
 import { type CalendarDate, calendarDate, londonDate, parseIsoDate } from '#schemas/calendar.ts';
 import { BATCH_AT_MOST, type LookupRequest } from '#schemas/lookup.ts';
-import { parseNhsNumber, SEPARATOR, typedNhsNumber } from '#schemas/nhs-number.ts';
+import { isTurned, parseNhsNumber, SEPARATOR, typedNhsNumber } from '#schemas/nhs-number.ts';
 import { tidy } from '#schemas/tidy.ts';
 import { LIST, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
 import { flagsOf } from '../../lookup/answer.ts';
@@ -66,7 +66,10 @@ export const readList = (list: string, now: number): Line[] =>
   list.split(/\r\n|\n|\r/).flatMap((each, i) => {
     const text = tidy(each.replaceAll(/\s+/g, ' '));
     if (text === '') return [];
-    return [{ line: i + 1, text: text.slice(0, SHOWN_AT_MOST), read: readLine(text, now) }];
+    const read = isTurned(each)
+      ? ({ kind: 'refused', fault: 'wrong' } as const)
+      : readLine(text, now);
+    return [{ line: i + 1, text: text.slice(0, SHOWN_AT_MOST), read }];
   });
 
 export type Outcome = keyof typeof LIST.outcomes;

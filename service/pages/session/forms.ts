@@ -64,10 +64,9 @@ function isSentFromHere(
   { headers }: Pick<IncomingMessage, 'headers'>,
   origins: readonly string[],
 ): boolean {
-  const { origin } = headers;
-  if (origin !== undefined && origin !== 'null') return origins.includes(origin);
-  const site = headers['sec-fetch-site'];
-  return site === undefined || site === 'same-origin';
+  const { origin, 'sec-fetch-site': site } = headers;
+  const isOrigin = origin === undefined || origin === 'null' || origins.includes(origin);
+  return isOrigin && (site === undefined || site === 'same-origin');
 }
 
 /** @param origins where our pages are, by configuration and never by what a request says */

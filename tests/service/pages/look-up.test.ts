@@ -193,6 +193,14 @@ describe('what was typed wrongly', () => {
     expect((await nurse.lookUp(`  ${printed} `)).heading).toBe(RESULT.onPlan);
   });
 
+  test('is taken with what cannot be seen in a date that was pasted', () => {
+    const born = { day: '5\u00a0', month: '\u200b3', year: ' 2019\u202c' };
+    expect(readTyped({ number: PLAN, ...born }, Date.now())).toEqual({
+      kind: 'read',
+      request: { nhsNumber: PLAN, dateOfBirth: '2019-03-05' },
+    });
+  });
+
   test('is taken with spaces, dashes and dots wherever they stand, and with nothing else between', () => {
     const between = fc.array(
       fc.constantFrom(' ', '\u00a0', '-', '\u2010', '\u2011', '\u2013', '\u2014', '.'),
