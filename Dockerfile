@@ -20,8 +20,8 @@ COPY docs/operating/alerts.md ./docs/operating/
 RUN mkdir -m 0700 /data && mkdir node_modules/.cache && chown node:node /data node_modules/.cache
 USER node
 # Compiled once here: the root file system is read-only later, and a start takes half the time.
-RUN node service/cli.ts --version
+RUN node service/cli.mjs --version
 VOLUME /data
 EXPOSE 8080
-ENTRYPOINT ["node", "service/cli.ts"]
+ENTRYPOINT ["node", "service/cli.mjs"]
 CMD ["serve"]

@@ -125,7 +125,7 @@ export async function cpFlags(
   return withFolder(async (folder) => {
     const usage = join(folder, 'usage.json');
     const hook = join(root, 'bench', 'usage.ts');
-    const program = join(root, 'service', 'cli.ts');
+    const program = join(root, 'service', 'cli.mjs');
     const milliseconds = await timed(process.execPath, ['--import', hook, program, ...args], {
       PATH: process.env['PATH'] ?? '',
       USAGE_FILE: usage,

@@ -64,7 +64,7 @@ export async function startEnvironment(
     const redisOf = (role: RedisRole): Record<string, string> =>
       servers === undefined ? {} : { REDIS_URL: servers.url(role), REDIS_REPLICAS: '1' };
     let beganAt = performance.now();
-    const worker = await startProcess('service/cli.ts', ['serve'], {
+    const worker = await startProcess('service/cli.mjs', ['serve'], {
       environment: {
         ...common,
         ROLE: 'worker',
@@ -88,7 +88,7 @@ export async function startEnvironment(
       mkdirSync(ownDir);
       copyFileSync(join(dataDir, ISSUER_FILE), join(ownDir, ISSUER_FILE));
       beganAt = performance.now();
-      const process = await startProcess('service/cli.ts', ['serve'], {
+      const process = await startProcess('service/cli.mjs', ['serve'], {
         environment: {
           ...common,
           ROLE: 'lookup',

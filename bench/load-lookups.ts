@@ -60,7 +60,7 @@ export async function measureLookups(
         MINIMUM_COVERAGE: '0',
       };
       await cpFlags(['init', '--demo'], environment);
-      const service = await startProcess('service/cli.ts', ['serve'], {
+      const service = await startProcess('service/cli.mjs', ['serve'], {
         environment,
         until: /http:\/\/[^:]+:([0-9]+)/,
       });

@@ -11,7 +11,7 @@ export async function startLookups(
   const redis = await findEmbeddedRedis(dataDir);
   if (redis === undefined) throw new Error('The Redis of the store was not found.');
   const { username, password } = redis.users.lookup;
-  return startProcess('service/cli.ts', ['serve'], {
+  return startProcess('service/cli.mjs', ['serve'], {
     environment: {
       ROLE: 'lookup',
       PORT: '0',

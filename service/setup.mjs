@@ -35,7 +35,7 @@ const commands = {
   browser: { needsRedis: true, needsBrowser: true },
   start: {
     needsRedis: !process.env['REDIS_URL'],
-    run: ['node', 'service/cli.ts', 'serve', '--demo'],
+    run: ['node', 'service/cli.mjs', 'serve', '--demo'],
   },
   test: { needsRedis: true, needsBrowser: true, run: ['vitest', 'run'] },
 };

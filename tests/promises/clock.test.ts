@@ -2,14 +2,13 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
+import { CLI } from '../support/processes.ts';
 import { testNumber } from '../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../support/service.ts';
 
 const HELD = testNumber(1);
-const CLI = fileURLToPath(new URL('../../service/cli.ts', import.meta.url));
 
 let service: TestService;
 

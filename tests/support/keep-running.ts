@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { root } from './processes.ts';
+import { CLI } from './processes.ts';
 
 const ERRORS_KEPT = 6_000;
 
@@ -26,7 +25,7 @@ export function keepRunning(environment: Record<string, string>): Kept {
   let gone: Promise<void>;
   const start = (): void => {
     address = undefined;
-    child = spawn(process.execPath, [join(root, 'service', 'cli.ts'), 'serve'], {
+    child = spawn(process.execPath, [CLI, 'serve'], {
       env: { PATH: process.env['PATH'], PORT: '0', LOG_LEVEL: 'warn', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -7,6 +7,11 @@ import { until } from './service.ts';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
+const cliOf = (tree: string): string => join(tree, 'service', 'cli.mjs');
+
+/** The program behind the command cp-flags. */
+export const CLI = cliOf(root);
+
 type Ended = { code: number | null; stdout: string; stderr: string };
 
 /** A process of the command line, with nothing of the test's own settings. */
@@ -16,7 +21,7 @@ export function cpFlags(
   tree: string = root,
   input?: string,
 ) {
-  const child: ChildProcess = spawn(process.execPath, [join(tree, 'service', 'cli.ts'), ...args], {
+  const child: ChildProcess = spawn(process.execPath, [cliOf(tree), ...args], {
     env: { PATH: process.env['PATH'], PORT: '0', REDIS_MAXMEMORY_MIB: '128', ...environment },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });

@@ -11,7 +11,7 @@ import { z } from 'zod';
 import type { DemoClaims } from '#service/admission/demo-issuer.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
 import { FHIR_DEFINITIONS } from '../../support/fhir-validation.ts';
-import { root, run } from '../../support/processes.ts';
+import { CLI, run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 
@@ -367,7 +367,7 @@ describe('the command line', () => {
   });
 
   test.skipIf(!hasScript)('on a terminal the number is asked for', async () => {
-    const command = [process.execPath, join(root, 'service', 'cli.ts'), 'audit', 'search'];
+    const command = [process.execPath, CLI, 'audit', 'search'];
     const line = [...command, '--child', '-', '--json', ...NAMED];
     const child = spawn(
       'script',

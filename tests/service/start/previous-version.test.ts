@@ -49,6 +49,7 @@ beforeAll(async () => {
   if (!atHand) return;
   execFileSync('tar', ['-x', '-C', previous], { input: git('archive', PREVIOUS) });
   await symlink(join(root, 'node_modules'), join(previous, 'node_modules'));
+  await symlink('cli.ts', join(previous, 'service', 'cli.mjs'));
 });
 afterAll(async () => {
   for (const end of ending.toReversed()) await end();
