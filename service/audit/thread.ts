@@ -85,14 +85,10 @@ const alerter = createAlerting({
   onUnknown: (count) => tell({ kind: 'warning', message: UNKNOWN_ENTRIES.found, count }),
 });
 
-/**
- * Carries the index on a little; true where there is more. What goes wrong there stops no sealing.
- *
- * @param lately is given the events that were read
- */
-async function index(lately: SealedEvent[]): Promise<boolean> {
+/** Carries the index on a little; true where there is more. What goes wrong there stops no sealing. */
+async function index(lately: readonly SealedEvent[]): Promise<boolean> {
   try {
-    const indexing = follower.step(INDEXING_A_STEP_MS, (events) => lately.push(...events));
+    const indexing = follower.step(INDEXING_A_STEP_MS, lately);
     indexFailing = false;
     // Without Redis it cannot be told what is not sealed yet; what was told before stays true.
     const searchedUntil = await readSearchedUntil(indexing).catch(() => undefined);
@@ -117,7 +113,7 @@ for (;;) {
   tell({ kind: 'sealing', sealing });
   if (last) break;
   if (more) continue;
-  const lately: SealedEvent[] = [];
+  const lately = sealer.lately();
   const indexBehind = await index(lately);
   const counting = await alerter.step(lately);
   tell({ kind: 'alerting', alerting: counting.alerting });

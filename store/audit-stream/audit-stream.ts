@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import {
+  type AuditEvent,
   EVENT_AT_MOST_BYTES,
+  type LookupEvent,
   type UnreadableEvent,
   type WrittenEvent,
 } from '#schemas/audit/audit-event.ts';
@@ -11,6 +13,7 @@ import { FUNCTIONS } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
 import { type CopyOrder, keepCopy, readCopyOrder } from './copy-orders.ts';
 import { appendEvent } from './events.ts';
+import { createLookupFrames } from './lookup-frames.ts';
 import { joinEvent, timeOf } from './stream-entry.ts';
 
 /** An event as it goes into the sealed log. */
@@ -22,18 +25,45 @@ type StreamEvent = {
   at: number;
   /** The event as JSON: what the store added first, then the written event's own members in their order. */
   json: string;
+  /** What `json` says, where that is known already. */
+  event?: AuditEvent;
 };
+
+/** Gives the event of a lookup's text, as {@link createLookupFrames} does. */
+type ReadLookup = (text: string) => LookupEvent | undefined;
 
 const MOST_UNREADABLE_CHARACTERS = 8_192;
 const ENTRIES_A_READ = 128;
 const STREAMS_A_READ = 32;
+
+/** The event of a lookup that found nothing, as most do; `undefined` for any other. */
+function negative(
+  stream: number,
+  number: number,
+  fields: readonly string[],
+  readLookup: ReadLookup,
+): StreamEvent | undefined {
+  const [eventName, text = '', atName, , outcomeName, outcome, ...more] = fields;
+  const named = eventName === 'event' && atName === 'at' && outcomeName === 'outcome';
+  if (!named || outcome !== 'not-flagged' || more.length > 0) return undefined;
+  const at = timeOf(fields);
+  const partition = auditPartitions[stream] ?? 'system';
+  const lookup = at === undefined || partition === 'system' ? undefined : readLookup(text);
+  if (at === undefined || lookup === undefined) return undefined;
+  const json = `{"partition":${partition},"number":${number},"at":${at},"outcome":"not-flagged",${text.slice(1)}`;
+  if (Buffer.byteLength(json) > EVENT_AT_MOST_BYTES) return undefined;
+  return { stream, number, at, json, event: { partition, number, at, outcome, ...lookup } };
+}
 
 /** Never throws: what is no event is sealed as something that was there and was none. */
 function sealable(
   stream: number,
   number: number,
   fields: readonly string[],
+  readLookup: ReadLookup,
 ): StreamEvent & { readable: boolean } {
+  const usual = negative(stream, number, fields, readLookup);
+  if (usual !== undefined) return { ...usual, readable: true };
   const partition = auditPartitions[stream] ?? 'system';
   let joined: ReturnType<typeof joinEvent>;
   try {
@@ -107,6 +137,8 @@ export async function streamStates(redis: Redis): Promise<StreamState[]> {
  * @param replicated whether writes on the connection wait for replicas
  */
 export function createAuditStreams(redis: Redis, replicated = false) {
+  const readLookup = createLookupFrames();
+
   async function numbers(): Promise<number[]> {
     return (await streamStates(redis)).map(({ last }) => last);
   }
@@ -195,7 +227,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
           let next = from;
           for (const [id, fields] of held) {
             if (id !== `0-${next}`) break;
-            const { readable, ...event } = sealable(stream, next, fields);
+            const { readable, ...event } = sealable(stream, next, fields, readLookup);
             batch.events.push(event);
             bytes += event.json.length;
             if (!readable) batch.unreadable.push({ stream, number: next });

@@ -3,7 +3,6 @@ import {
   type AuditEvent,
   auditEventSchema,
   eventTimeSchema,
-  placedSchema,
   shownPlanSchema,
   sourceSchema,
 } from '#schemas/audit/audit-event.ts';
@@ -12,8 +11,7 @@ import { LOOKUP_OUTCOMES } from '#schemas/lookup.ts';
 import { planTypeOfLetter } from '#schemas/plans/plan.ts';
 import type { AuditPartition } from '../keys.ts';
 import { splitRows } from '../rows/rows.ts';
-
-const STORES_OWN = Object.keys(placedSchema.shape);
+import { STORES_OWN } from './lookup-frames.ts';
 
 /** What every event has, whatever the version that wrote it. */
 const anyEventSchema = z.looseObject({

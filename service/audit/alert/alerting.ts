@@ -76,7 +76,7 @@ export function createAlerting(options: AlertingOptions) {
     alerting: { problem: false, detail, alerts: 0, behind: 0, unknown: unknownLately() },
   });
 
-  /** Counts some events, and returns how many wait. @param lately what was read of the log just now */
+  /** Counts some events, and returns how many wait. @param lately as {@link sealedRun} takes it */
   function count(file: ChildrenCounted, lately: readonly SealedEvent[]): number {
     const range = sealedRange(folder);
     if (range === undefined) return 0;
@@ -87,16 +87,10 @@ export function createAlerting(options: AlertingOptions) {
       file.begin(dataset, position);
     }
     const from = Math.max(position, range.minimumIndex);
-    let events: readonly SealedEvent[] = [];
-    if (lately.some(({ index }) => index === from)) {
-      events = lately.filter(({ index }) => index >= from);
-    } else {
-      const read: SealedEvent[] = [];
-      for (const bundle of from < size ? sealedRun(folder, range, from) : []) {
-        read.push(...bundle);
-        if (read.length >= COUNTED_AT_ONCE) break;
-      }
-      events = read;
+    const events: SealedEvent[] = [];
+    for (const bundle of sealedRun(folder, range, from, lately)) {
+      events.push(...bundle);
+      if (events.length >= COUNTED_AT_ONCE) break;
     }
     // First, so that a crash in between leaves an alarm too many and not one too few.
     noteForged(events);
@@ -148,7 +142,7 @@ export function createAlerting(options: AlertingOptions) {
     /**
      * True where there is more to count at once.
      *
-     * @param lately events that somebody else has just read of the log, so that they are not read twice
+     * @param lately as {@link sealedRun} takes it
      */
     async step(lately: readonly SealedEvent[]): Promise<{ more: boolean; alerting: Alerting }> {
       let [alerts, behind] = [0, 0];

@@ -44,8 +44,7 @@ const placedOnly = unreadableEventSchema
   .extend({ at: eventTimeSchema.catch(0) });
 
 /** An event of a type that this version does not know is unreadable to it, not the end of the log. */
-function parseEntry(entry: Buffer, index: number): SealedEvent {
-  const text = entry.toString('utf8');
+export function parseEntry(text: string, index: number): SealedEvent {
   const json: unknown = JSON.parse(text);
   const event = auditEventSchema.safeParse(json);
   if (event.success) return { index, event: event.data };
@@ -99,22 +98,27 @@ export function sealedSince(folder: string, range: SealedRange, since: number): 
  * As {@link sealedEvents}, for work in steps that waits for nothing: the events of a range, bundle by
  * bundle.
  *
+ * @param lately events that follow each other, as this process has just sealed them: they are not read again
  * @throws where a bundle that has to be there cannot be read
  */
 export function* sealedRun(
   folder: string,
   { size, minimumIndex }: Pick<SealedRange, 'size' | 'minimumIndex'>,
   from: number,
-): Generator<SealedEvent[], void, undefined> {
+  lately: readonly SealedEvent[] = [],
+): Generator<readonly SealedEvent[], void, undefined> {
+  const known = lately[0]?.index ?? Number.POSITIVE_INFINITY;
   for (let index = Math.max(from, minimumIndex); index < size; ) {
     const bundle = Math.floor(index / TILE_WIDTH);
     const end = Math.min(size, (bundle + 1) * TILE_WIDTH);
-    const entries = entriesOf(folder, bundle, size).slice(
-      index % TILE_WIDTH,
-      end - bundle * TILE_WIDTH,
-    );
-    const first = index;
-    yield entries.map((entry, i) => parseEntry(entry, first + i));
+    if (index >= known && end <= known + lately.length) {
+      yield lately.slice(index - known, end - known);
+    } else {
+      const first = index;
+      yield entriesOf(folder, bundle, size)
+        .slice(index % TILE_WIDTH, end - bundle * TILE_WIDTH)
+        .map((entry, i) => parseEntry(entry.toString('utf8'), first + i));
+    }
     index = end;
   }
 }
@@ -137,7 +141,7 @@ export function sealedAt(
     const bundle = Math.floor(index / TILE_WIDTH);
     if (held?.bundle !== bundle) held = { bundle, entries: entriesOf(folder, bundle, size) };
     const entry = held.entries[index % TILE_WIDTH];
-    if (entry !== undefined) found.set(index, parseEntry(entry, index));
+    if (entry !== undefined) found.set(index, parseEntry(entry.toString('utf8'), index));
   }
   return places.flatMap((index) => found.get(index) ?? []);
 }

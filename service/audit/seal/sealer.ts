@@ -13,7 +13,7 @@ import { CopyAway } from '../copy/place.ts';
 import type { SealingState } from '../log/commit.ts';
 import { gapsText } from '../log/entry.ts';
 import { ResourceMissing } from '../log/log-folder.ts';
-import { sealedRange } from '../log/sealed.ts';
+import { parseEntry, type SealedEvent, sealedRange } from '../log/sealed.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
 import { LogScan } from '../verify/scan.ts';
 import { contradictionProblem } from '../witness/contradictions.ts';
@@ -116,6 +116,8 @@ export function createSealer(options: SealerOptions) {
   let tellAt = Number.NEGATIVE_INFINITY;
   let standby = false;
   let failingSince: number | undefined;
+  /** What the last step has sealed. */
+  let lately: { from: number; events: StreamBatch['events'] } = { from: 0, events: [] };
   /** The copy has what the log has, and the other way round. */
   let agreed = false;
   let checkCopyAt = Number.NEGATIVE_INFINITY;
@@ -222,6 +224,7 @@ export function createSealer(options: SealerOptions) {
     untrimmed.clear();
   }
 
+  /** True where there is more to seal at once. */
   async function seal(writer: LogWriter): Promise<boolean> {
     if (doubtful) {
       writer.reload();
@@ -254,6 +257,7 @@ export function createSealer(options: SealerOptions) {
   }
 
   async function write(writer: LogWriter, { events, unreadable }: StreamBatch): Promise<void> {
+    const from = writer.committed.size;
     const planned = writer.plan(events);
     await addToCopy(writer, planned);
     try {
@@ -265,6 +269,7 @@ export function createSealer(options: SealerOptions) {
       agreed = false;
       throw new Stopped(SEALING.notWritten(errorCode(error), folder));
     }
+    lately = { from, events };
   }
 
   /** Reads some of the newest part back. Where it is not as it was sealed, nothing is sealed any more. */
@@ -408,6 +413,7 @@ export function createSealer(options: SealerOptions) {
         gaps: [],
       };
       standby = false;
+      lately = { from: 0, events: [] };
       try {
         if (!streams.reachable) throw new Waiting(SEALING.unreachable);
         log ??= await open();
@@ -456,6 +462,13 @@ export function createSealer(options: SealerOptions) {
           ...(copyState !== undefined && { copy: copyState }),
         }),
       };
+    },
+    /** The events that the last step has sealed, as they are read from the log, for those who follow it. */
+    lately(): SealedEvent[] {
+      return lately.events.map(({ json, event }, i) => {
+        const index = lately.from + i;
+        return event === undefined ? parseEntry(json, index) : { index, event };
+      });
     },
     close(): void {
       log?.close();

@@ -268,13 +268,13 @@ export class AuditIndex {
   /**
    * Carries the index on for about `budgetMs`, in one transaction.
    *
-   * @param onRead given the events read, in order
+   * @param lately as {@link sealedRun} takes it
    * @throws {IndexDamaged} where it cannot be carried on, or goes further than the log does
    */
   update(
     folder: string,
     budgetMs: number,
-    onRead: (events: readonly SealedEvent[]) => void = () => undefined,
+    lately: readonly SealedEvent[] = [],
   ): Indexing | undefined {
     return sound(() => {
       const until = performance.now() + budgetMs;
@@ -289,9 +289,8 @@ export class AuditIndex {
           }
           if (commit.minimumIndex > minimumIndex) this.#prune(commit.minimumIndex);
           let done = Math.max(size, commit.minimumIndex);
-          for (const events of done < commit.size ? sealedRun(folder, commit, done) : []) {
+          for (const events of sealedRun(folder, commit, done, lately)) {
             for (const event of events) this.#add(event);
-            onRead(events);
             done += events.length;
             if (performance.now() >= until) break;
           }
@@ -421,12 +420,9 @@ export function followLog(folder: string, path: string) {
     /**
      * One step; `undefined` while there is no log, or where the index has to be rebuilt.
      *
-     * @param onRead given the events read on the way, for others that follow the log
+     * @param lately as {@link sealedRun} takes it
      */
-    step(
-      budgetMs: number,
-      onRead?: (events: readonly SealedEvent[]) => void,
-    ): Indexing | undefined {
+    step(budgetMs: number, lately?: readonly SealedEvent[]): Indexing | undefined {
       if (index?.thrownAway === true) close();
       try {
         if (index === undefined) {
@@ -434,7 +430,7 @@ export function followLog(folder: string, path: string) {
           if (log === undefined) return undefined;
           index = AuditIndex.open(path, log);
         }
-        return index.update(folder, budgetMs, onRead);
+        return index.update(folder, budgetMs, lately);
       } catch (error) {
         close();
         if (!(error instanceof IndexDamaged)) throw error;

@@ -7,8 +7,7 @@ import {
   enumerationAlertEventSchema,
 } from '#schemas/audit/audit-event.ts';
 import { type AlertingOptions, createAlerting } from '#service/audit/alert/alerting.ts';
-import type { SealedEvent } from '#service/audit/log/sealed.ts';
-import { followLog } from '#service/audit/search/index-file.ts';
+import { type SealedEvent, sealedEvents } from '#service/audit/log/sealed.ts';
 import {
   auditFolder,
   eventSource,
@@ -210,15 +209,16 @@ test('before there is a log nothing is counted, and nothing is wrong', async () 
   alerting.close();
 });
 
-test('what the index has read is not read again, and nothing is counted twice or left out', async () => {
+test('what has just been sealed is not read again, and nothing is counted twice or left out', async () => {
   const on = alertingOn();
   const alerting = on.alerting();
-  const follower = followLog(on.folder, join(auditFolder(), 'index.sqlite'));
+  let sealed = 0;
   for (let part = 0; part < 5; part++) {
     on.look(4, { from: part * 4 });
     const lately: SealedEvent[] = [];
-    follower.step(60_000, (events) => lately.push(...events));
-    // Now and then somebody else has read nothing, or only what has been counted.
+    for await (const one of sealedEvents(on.folder, sealed)) lately.push(one);
+    sealed += lately.length;
+    // Now and then somebody else has sealed them, or they have been counted.
     await all(alerting, part === 2 ? [] : lately);
     await all(alerting, lately);
   }
@@ -226,7 +226,6 @@ test('what the index has read is not read again, and nothing is counted twice or
   on.look(1, { from: 20 });
   await all(alerting);
   expect(on.recorded).toMatchObject([{ count: 21 }]);
-  follower.close();
   alerting.close();
 });
 

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CommitFile } from '#service/audit/log/commit.ts';
-import { sealedEvents } from '#service/audit/log/sealed.ts';
+import { type SealedEvent, sealedEvents } from '#service/audit/log/sealed.ts';
 import { readKeys } from '#service/audit/seal/keys.ts';
 import { createSealer, type SealerOptions, type Sealing } from '#service/audit/seal/sealer.ts';
 import { tilePath } from '#service/audit/tlog/tiles.ts';
@@ -71,6 +72,34 @@ test('events of every stream are sealed once, in order, and then leave Redis', a
     if (found.partition === 3) numbers.push(found.number);
   }
   expect(numbers).toEqual(Array.from({ length: 405 }, (_, i) => i + 1));
+});
+
+test('what was sealed is handed on as it reads in the log, whatever it is', async () => {
+  const one = await sealer();
+  await step(one);
+  const look = (i: number) =>
+    `{"type":"lookup","auditId":"${event(i).auditId}","requestId":"${randomUUID()}","caller":{"issuer":"i","client":"c","user":"u","name":"n","role":{"code":"r","name":"r"},"organisation":{"code":"o","name":"o"}},"api":"plain","setting":"s","access":"unscheduled","decidedBy":"activity","nhsNumber":"9990000018","coverage":{"expected":1,"upToDate":1},"versions":{"functions":"f","configuration":"c"}}`;
+  const shown = ['shown', 'ZZ101\u001fP\u001f20400\u001fcurrent\u001fmatch', 'accesses', ''];
+  const written = [
+    [look(1), 'at', '1764000000000', 'outcome', 'not-flagged'],
+    [look(2), 'at', '1764000000001', 'outcome', 'not-flagged'],
+    [look(3), 'at', '1764000000002', 'outcome', 'flagged', ...shown],
+    [look(4).replace('lookup', 'look-up'), 'at', '1764000000003', 'outcome', 'not-flagged'],
+    [look(5).replace('"plain"', '7'), 'at', '1764000000004', 'outcome', 'not-flagged'],
+    ['{}', 'at', '1764000000005'],
+  ];
+  for (const [text = '', ...fields] of written) {
+    await t.admin.xadd(keys.audit(3), '0-*', 'event', text, ...fields);
+  }
+  const { sealed } = await step(one);
+  const handed = one.lately();
+  const read: SealedEvent[] = [];
+  for await (const each of sealedEvents(folder, sealed - written.length)) read.push(each);
+  expect(handed).toEqual(read);
+  expect(read).toHaveLength(written.length);
+  await step(one);
+  expect(one.lately()).toEqual([]);
+  one.close();
 });
 
 test('the numbering continues after events left Redis, across a restart of it', async () => {
