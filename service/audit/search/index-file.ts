@@ -13,11 +13,23 @@ import { type SealedEvent, sealedRun } from '../log/sealed.ts';
 import { indexed } from './indexed.ts';
 import type { Viewer } from './view.ts';
 
-/** Of the tables below and of what is in them: an index of another version is rebuilt. */
-const VERSION = 3;
+/** Of the tables below and of what is in them: an index of another version is rebuilt, but for the one before. */
+const VERSION = 4;
+/** It has all but {@link RECENT}. */
+const VERSION_BEFORE = 3;
 const BUSY_TIMEOUT_MS = 5_000;
+/** For the pages that events are moved into. */
+const CACHE_KIB = 32_768;
 const TEXTS_REMEMBERED = 100_000;
 const QUARTER_HOUR_MS = 900_000;
+/** A search looks through all of them: 3 ms. */
+const RECENT_AT_MOST = 32_768;
+
+const OF_EVENT = `at INTEGER NOT NULL, type INTEGER NOT NULL, child INTEGER, issuer INTEGER, user INTEGER,
+    organisation INTEGER, role INTEGER, access INTEGER, outcome INTEGER, code INTEGER, times INTEGER NOT NULL,
+    outOfHours INTEGER NOT NULL`;
+const OF_HELD = `(authority INTEGER NOT NULL, at INTEGER NOT NULL, entry INTEGER NOT NULL,
+    PRIMARY KEY (authority, at, entry)) STRICT, WITHOUT ROWID`;
 
 /**
  * Places of events by what is searched for, and nothing that is not in the log: the events themselves are
@@ -27,11 +39,8 @@ const SCHEMA = `
   CREATE TABLE log (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,
     size INTEGER NOT NULL, minimumIndex INTEGER NOT NULL) STRICT;
   CREATE TABLE text (id INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE) STRICT;
-  CREATE TABLE event (entry INTEGER PRIMARY KEY, at INTEGER NOT NULL, type INTEGER NOT NULL,
-    child INTEGER, issuer INTEGER, user INTEGER, organisation INTEGER, role INTEGER, access INTEGER,
-    outcome INTEGER, code INTEGER, times INTEGER NOT NULL, outOfHours INTEGER NOT NULL) STRICT;
-  CREATE TABLE held (authority INTEGER NOT NULL, at INTEGER NOT NULL, entry INTEGER NOT NULL,
-    PRIMARY KEY (authority, at, entry)) STRICT, WITHOUT ROWID;
+  CREATE TABLE event (entry INTEGER PRIMARY KEY, ${OF_EVENT}) STRICT;
+  CREATE TABLE held ${OF_HELD};
   CREATE INDEX byTime ON event (at);
   CREATE INDEX byChild ON event (child, at) WHERE child IS NOT NULL;
   CREATE INDEX byUser ON event (user, at) WHERE user IS NOT NULL;
@@ -39,12 +48,34 @@ const SCHEMA = `
   CREATE INDEX byRareType ON event (type, at) WHERE type > 1;
   INSERT INTO text (id, value) VALUES (1, 'lookup');
 `;
+/**
+ * The newest events wait in tables without indexes, until many go into the indexes together: then several of them
+ * share a page, which is what adding them costs. What is asked is asked of both.
+ */
+const RECENT = `
+  CREATE TABLE recent (entry INTEGER PRIMARY KEY, ${OF_EVENT}) STRICT;
+  CREATE TABLE recentHeld ${OF_HELD};
+  CREATE VIEW everyEvent AS SELECT * FROM event UNION ALL SELECT * FROM recent;
+  CREATE VIEW heldEvent AS
+    SELECT held.entry, held.at, type, child, issuer, user, organisation, role, access, outcome, code, times,
+      outOfHours, authority FROM held JOIN event ON event.entry = held.entry
+    UNION ALL
+    SELECT recentHeld.entry, recentHeld.at, type, child, issuer, user, organisation, role, access, outcome, code,
+      times, outOfHours, authority FROM recentHeld JOIN recent ON recent.entry = recentHeld.entry;
+`;
+const MOVE_RECENT = `
+  INSERT INTO event SELECT * FROM recent ORDER BY entry;
+  INSERT INTO held SELECT * FROM recentHeld;
+  DELETE FROM recent;
+  DELETE FROM recentHeld;
+`;
 const LOOKUP = 1;
 
 const stateRow = z.object({ id: z.string(), size: z.number(), minimumIndex: z.number() });
 const placeRow = z.object({ entry: z.number(), at: z.number() });
 const versionRow = z.object({ user_version: z.number() });
 const idRow = z.object({ id: z.number() });
+const firstRow = z.object({ entry: z.number().nullable() });
 const textRow = z.object({ value: z.string() });
 
 /** The file is not, or no longer, an index that can be used. It is rebuilt. */
@@ -81,7 +112,7 @@ export type Indexing = {
   numbers: readonly number[];
 };
 
-type Sql = { where: string[]; values: SQLInputValue[]; from: string; of: 'event' | 'held' };
+type Sql = { where: string[]; values: SQLInputValue[]; from: string };
 
 const numberOf = (child: string | undefined): number | null =>
   child !== undefined && /^[0-9]{10}$/.test(child) ? Number(child) : null;
@@ -94,13 +125,15 @@ export class AuditIndex {
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #inode: number;
+  readonly #recentAtMost: number;
   readonly #sql: (text: string) => StatementSync;
   readonly #texts = new Map<string, number>();
   readonly #hours = new Map<number, boolean>();
 
-  private constructor(path: string, db: DatabaseSync) {
+  private constructor(path: string, db: DatabaseSync, recentAtMost: number) {
     this.#path = path;
     this.#db = db;
+    this.#recentAtMost = recentAtMost;
     this.#sql = statementsOf(db);
     this.#inode = statSync(path).ino;
   }
@@ -109,16 +142,17 @@ export class AuditIndex {
    * Opens, or begins, the index of a log. One that is of another log or version, or damaged where that shows
    * at once, is thrown away first.
    */
-  static open(path: string, log: string): AuditIndex {
+  static open(path: string, log: string, recentAtMost: number): AuditIndex {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     for (const again of [true, false]) {
       const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
       try {
         chmodSync(path, 0o600);
         db.exec(
-          'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;',
+          `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;
+           PRAGMA cache_size = -${CACHE_KIB}`,
         );
-        const index = new AuditIndex(path, db);
+        const index = new AuditIndex(path, db, recentAtMost);
         if (index.#begin(log)) return index;
       } catch (error) {
         db.close();
@@ -141,7 +175,7 @@ export class AuditIndex {
     }
     try {
       return sound(() => {
-        const index = new AuditIndex(path, db);
+        const index = new AuditIndex(path, db, RECENT_AT_MOST);
         if (index.#version() === VERSION && index.state().id === log) return index;
         db.close();
         return undefined;
@@ -172,10 +206,12 @@ export class AuditIndex {
       const version = this.#version();
       if (version === 0) {
         this.#db.exec(SCHEMA);
-        this.#db.exec(`PRAGMA user_version = ${VERSION}`);
         this.#sql('INSERT INTO log (one, id, size, minimumIndex) VALUES (1, ?, 0, 0)').run(log);
       }
-      return version === 0 || (version === VERSION && this.state().id === log);
+      if (version === 0 || version === VERSION_BEFORE) {
+        this.#db.exec(`${RECENT} PRAGMA user_version = ${VERSION}`);
+      }
+      return this.#version() === VERSION && this.state().id === log;
     });
   }
 
@@ -223,7 +259,7 @@ export class AuditIndex {
     const of = indexed(event);
     const { access, outcome } = of;
     this.#sql(
-      'INSERT INTO event (entry, at, type, child, issuer, user, organisation, role, access, outcome, code, times, outOfHours) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO recent (entry, at, type, child, issuer, user, organisation, role, access, outcome, code, times, outOfHours) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ).run(
       index,
       of.at,
@@ -240,7 +276,7 @@ export class AuditIndex {
       Number(this.#outOfHours(of.at)),
     );
     for (const authority of of.authorities) {
-      this.#sql('INSERT INTO held (authority, at, entry) VALUES (?, ?, ?)').run(
+      this.#sql('INSERT INTO recentHeld (authority, at, entry) VALUES (?, ?, ?)').run(
         this.#idOf(authority),
         of.at,
         index,
@@ -250,19 +286,26 @@ export class AuditIndex {
 
   /** Takes out what the log has pruned, texts that nothing else names too. */
   #prune(minimumIndex: number): void {
-    this.#sql('DELETE FROM event WHERE entry < ?').run(minimumIndex);
-    this.#sql('DELETE FROM held WHERE entry < ?').run(minimumIndex);
+    for (const table of ['event', 'recent', 'held', 'recentHeld']) {
+      this.#sql(`DELETE FROM ${table} WHERE entry < ?`).run(minimumIndex);
+    }
     this.#sql(
       `DELETE FROM text WHERE id > ${LOOKUP} AND id NOT IN (
-         SELECT type FROM event UNION SELECT issuer FROM event WHERE issuer IS NOT NULL
-         UNION SELECT user FROM event WHERE user IS NOT NULL
-         UNION SELECT organisation FROM event WHERE organisation IS NOT NULL
-         UNION SELECT role FROM event WHERE role IS NOT NULL
-         UNION SELECT code FROM event WHERE code IS NOT NULL
-         UNION SELECT authority FROM held)`,
+         SELECT type FROM everyEvent UNION SELECT issuer FROM everyEvent WHERE issuer IS NOT NULL
+         UNION SELECT user FROM everyEvent WHERE user IS NOT NULL
+         UNION SELECT organisation FROM everyEvent WHERE organisation IS NOT NULL
+         UNION SELECT role FROM everyEvent WHERE role IS NOT NULL
+         UNION SELECT code FROM everyEvent WHERE code IS NOT NULL
+         UNION SELECT authority FROM held UNION SELECT authority FROM recentHeld)`,
     ).run();
     this.#texts.clear();
     this.#sql('UPDATE log SET minimumIndex = ?').run(minimumIndex);
+  }
+
+  /** Puts the newest events into the indexes, where they are many by now. */
+  #moveRecent(size: number): void {
+    const first = firstRow.parse(this.#sql('SELECT min(entry) AS entry FROM recent').get()).entry;
+    if (first !== null && size - first >= this.#recentAtMost) this.#db.exec(MOVE_RECENT);
   }
 
   /**
@@ -294,6 +337,7 @@ export class AuditIndex {
             done += events.length;
             if (performance.now() >= until) break;
           }
+          this.#moveRecent(done);
           if (done > size) this.#sql('UPDATE log SET size = ?').run(done);
           return { size: done, behind: commit.size - done, numbers: commit.numbers };
         });
@@ -320,13 +364,13 @@ export class AuditIndex {
       ['event.type', criteria.type],
       ['event.user', criteria.user],
       ['event.organisation', criteria.organisation],
-      ['held.authority', criteria.authority],
+      ['event.authority', criteria.authority],
     ];
     // By whose plan was shown it would learn whose it was.
     if (viewer.kind === 'organisation' && criteria.authority !== undefined) return undefined;
     if (viewer.kind === 'organisation') texts.push(['event.organisation', viewer.organisation]);
     if (viewer.kind === 'authority') {
-      texts.push(['held.authority', viewer.authority]);
+      texts.push(['event.authority', viewer.authority]);
       where.push(`event.type = ${LOOKUP}`);
       where.push('event.access = 1');
     }
@@ -339,11 +383,9 @@ export class AuditIndex {
       if (column === 'event.type' && id !== LOOKUP) where.push(`event.type > ${LOOKUP}`);
     }
     const byAuthority = criteria.authority !== undefined || viewer.kind === 'authority';
-    const at = byAuthority ? 'held' : 'event';
-    if (ends.from !== undefined) is(`${at}.at >= ?`, ends.from);
-    if (ends.to !== undefined) is(`${at}.at < ?`, ends.to);
-    const from = byAuthority ? 'held JOIN event ON event.entry = held.entry' : 'event';
-    return { where, values, from, of: at };
+    if (ends.from !== undefined) is('event.at >= ?', ends.from);
+    if (ends.to !== undefined) is('event.at < ?', ends.to);
+    return { where, values, from: `${byAuthority ? 'heldEvent' : 'everyEvent'} AS event` };
   }
 
   /** The places of the events that match, newest first, after `after`. At most `limit`. */
@@ -355,14 +397,14 @@ export class AuditIndex {
     return sound(() => {
       const conditions = this.#conditions(criteria, viewer, criteria);
       if (conditions === undefined) return [];
-      const { where, values, from, of } = conditions;
+      const { where, values, from } = conditions;
       if (after !== undefined) {
-        where.push(`(${of}.at, ${of}.entry) < (?, ?)`);
+        where.push('(event.at, event.entry) < (?, ?)');
         values.push(after.at, after.entry);
       }
       const which = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`;
       return this.#sql(
-        `SELECT ${of}.entry, ${of}.at FROM ${from} ${which} ORDER BY ${of}.at DESC, ${of}.entry DESC LIMIT ?`,
+        `SELECT event.entry, event.at FROM ${from} ${which} ORDER BY event.at DESC, event.entry DESC LIMIT ?`,
       )
         .all(...values, limit)
         .map((row) => placeRow.parse(row));
@@ -409,8 +451,10 @@ export class AuditIndex {
 /**
  * Keeps the index of a log up to date, whatever becomes of the file: a missing, damaged or foreign one is
  * rebuilt.
+ *
+ * @param recentAtMost events that wait outside the indexes; given in tests
  */
-export function followLog(folder: string, path: string) {
+export function followLog(folder: string, path: string, recentAtMost = RECENT_AT_MOST) {
   let index: AuditIndex | undefined;
   const close = (): void => {
     index?.close();
@@ -428,7 +472,7 @@ export function followLog(folder: string, path: string) {
         if (index === undefined) {
           const log = CommitFile.readIfThere(folder)?.id;
           if (log === undefined) return undefined;
-          index = AuditIndex.open(path, log);
+          index = AuditIndex.open(path, log, recentAtMost);
         }
         return index.update(folder, budgetMs, lately);
       } catch (error) {

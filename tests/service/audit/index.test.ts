@@ -46,6 +46,7 @@ const USERS = ['nurse-1', 'nurse-2', 'gp-1'];
 const ORGANISATIONS = ['ZZH01', 'ZZH02', 'ZZP01'];
 const AUTHORITIES = ['ZZ101', 'ZZ102'];
 const START = Date.UTC(2026, 10, 24);
+const RECENT_AT_MOST = 400;
 
 /** What a service writes, of every kind that a search tells apart, drawn at random. */
 function randomEvent(random: (below: number) => number): object {
@@ -141,7 +142,7 @@ function makeAuditLog(count: number, seed: number, from = START) {
     log.append(Array.from({ length: many }, () => source.next(undefined, randomEvent(random))));
   append(count);
   const places = { folder, indexFile: join(auditFolder(), 'index', 'index.sqlite') };
-  const follower = followLog(folder, places.indexFile);
+  const follower = followLog(folder, places.indexFile, RECENT_AT_MOST);
   const catchUp = (): void => {
     for (let steps = 0; follower.step(5)?.behind !== 0; steps++) {
       if (steps > 1_000) throw new Error('the index does not come to the end');
@@ -236,7 +237,10 @@ function maySee(viewer: Viewer, event: AuditEvent): boolean {
 }
 
 test('a search finds what a reading of the whole log finds, for every criterion and viewer, page by page', async () => {
-  const { places, catchUp, follower } = makeAuditLog(600, 11);
+  const { places, append, catchUp, follower } = makeAuditLog(500, 11);
+  catchUp();
+  // Some are in the indexes by now, and some wait.
+  append(150);
   catchUp();
   const events = await everything(places.folder);
   fc.assert(
@@ -467,6 +471,22 @@ describe('the index file', () => {
     expect(count(places)).toBe(800);
   });
 
+  test('of the version before is carried on, and nothing in it is made anew', () => {
+    const { places, append, catchUp, follower } = makeAuditLog(300, 22);
+    catchUp();
+    follower.close();
+    const db = new DatabaseSync(places.indexFile);
+    db.exec(`INSERT INTO event SELECT * FROM recent; INSERT INTO held SELECT * FROM recentHeld;
+      DROP VIEW everyEvent; DROP VIEW heldEvent; DROP TABLE recent; DROP TABLE recentHeld;
+      DELETE FROM event WHERE entry = 7; PRAGMA user_version = 3`);
+    db.close();
+    append(50);
+    catchUp();
+    // But for the one that was taken out, to tell.
+    expect(count(places)).toBe(349);
+    follower.close();
+  });
+
   test('that is of another log is rebuilt', () => {
     const first = makeAuditLog(50, 17);
     const second = makeAuditLog(70, 18);
@@ -480,39 +500,44 @@ describe('the index file', () => {
     follower.close();
   });
 
-  test('holds nothing of what was pruned from the log, not even a name in a free page', () => {
-    const { places, log, append, catchUp, follower } = makeAuditLog(0, 19);
-    const source = eventSource(20);
-    const random = seeded(21);
-    const old = Array.from({ length: 256 }, () =>
-      source.next(undefined, {
-        ...randomEvent(random),
-        type: 'refusal',
-        api: 'plain',
-        code: 'activity-required',
-        caller: { issuer: 'old-issuer', client: 'c', user: 'somebody-long-gone', name: 'N' },
-      }),
-    );
-    log.append(old);
-    log.append(
-      Array.from({ length: 300 }, () => source.next(undefined, { ...randomEvent(random) })),
-    );
-    void append;
-    catchUp();
-    expect(
-      searchAudit(places, { user: 'somebody-long-gone' }, ALL, { limit: 500 }).events,
-    ).toHaveLength(256);
-    log.prune(
-      256,
-      source.numbers.map(() => 0),
-    );
-    // Before the index knows: what the log does not hold is not shown.
-    expect(
-      searchAudit(places, { user: 'somebody-long-gone' }, ALL, { limit: 500 }).events,
-    ).toHaveLength(0);
-    catchUp();
-    follower.close();
-    expect(count(places)).toBe(300);
-    expect(readFileSync(places.indexFile).includes('somebody-long-gone')).toBe(false);
-  });
+  test.each([
+    ['in the indexes', 300],
+    ['waiting', 100],
+  ])(
+    'holds nothing of what was pruned from the log, not even a name in a free page: %s',
+    (_, kept) => {
+      const { places, log, catchUp, follower } = makeAuditLog(0, 19);
+      const source = eventSource(20);
+      const random = seeded(21);
+      const old = Array.from({ length: 256 }, () =>
+        source.next(undefined, {
+          ...randomEvent(random),
+          type: 'refusal',
+          api: 'plain',
+          code: 'activity-required',
+          caller: { issuer: 'old-issuer', client: 'c', user: 'somebody-long-gone', name: 'N' },
+        }),
+      );
+      log.append(old);
+      log.append(
+        Array.from({ length: kept }, () => source.next(undefined, { ...randomEvent(random) })),
+      );
+      catchUp();
+      expect(
+        searchAudit(places, { user: 'somebody-long-gone' }, ALL, { limit: 500 }).events,
+      ).toHaveLength(256);
+      log.prune(
+        256,
+        source.numbers.map(() => 0),
+      );
+      // Before the index knows: what the log does not hold is not shown.
+      expect(
+        searchAudit(places, { user: 'somebody-long-gone' }, ALL, { limit: 500 }).events,
+      ).toHaveLength(0);
+      catchUp();
+      follower.close();
+      expect(count(places)).toBe(kept);
+      expect(readFileSync(places.indexFile).includes('somebody-long-gone')).toBe(false);
+    },
+  );
 });
