@@ -66,10 +66,8 @@ function fieldsOf(nhsNumber: string): string[] {
   if (below(FLAGGED_ONE_IN) > 0) return [...fields, 'not-flagged'];
   const shown = [authorities[below(authorities.length)], 'P', '20400', 'current', 'match'];
   const sources = ['C1234', '17'];
-  return [
-    ...[...fields, 'flagged', 'shown', shown.join('\u001f'), 'accesses', uuid()],
-    ...['sources', sources.join('\u001f')],
-  ];
+  const accesses = ['accesses', uuid(), 'sources', sources.join('\u001f')];
+  return [...fields, 'flagged', 'shown', shown.join('\u001f'), ...accesses];
 }
 
 const store = await startTestStore({ kind: 'demo', maxmemoryMb: 1_024 });
