@@ -58,6 +58,9 @@ export const COULD_NOT_CHECK_CAUSES = [
 ] as const;
 export type CouldNotCheckCause = (typeof COULD_NOT_CHECK_CAUSES)[number];
 
+/** What the audit says instead of a cause where the user is barred from the child. Nobody else is told that there is a bar. */
+export const BARRED = 'barred';
+
 /** Whether a check that could not be made tells all the same that no flag is held: one is shown in spite of these. */
 export const saysNothingHeld = (cause: string): boolean =>
   cause === 'coverage' || cause === 'not-in-use';
@@ -115,6 +118,10 @@ export const accessSchema = z
     role: z.string(),
     organisation: z.object({ code: z.string(), name: z.string() }),
     own: z.boolean().meta({ description: 'True if the caller is the one who looked.' }),
+    withheld: z.literal(true).optional().meta({
+      description:
+        'The child’s council keeps back where the child was looked up: name, role and organisation only say that they are not shown, and the code is empty.',
+    }),
   })
   .meta({
     description:

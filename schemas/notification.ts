@@ -52,11 +52,15 @@ export const notificationEntrySchema = z.strictObject({
   /** The child's; of an unborn child's plan the mother's. */
   nhsNumber: z.string(),
   /** Of this authority, as the latest access showed them. */
-  plans: z.array(notifiedPlanSchema).min(1),
+  plans: z.array(notifiedPlanSchema),
   user: z.strictObject({ id: z.string(), name: z.string() }),
   role: z.strictObject({ code: z.string(), name: z.string() }),
   organisation: z.strictObject({ code: z.string(), name: z.string() }),
   setting: z.string(),
+  /** Another council keeps back where the child was looked up: who and where only say that they are not shown. */
+  withheld: z.literal(true).optional(),
+  /** The authority bars the user from the child: nothing was shown, and there are no plans. */
+  barred: z.literal(true).optional(),
   /** Why, where that was said; of the latest access. */
   reason: z.string().optional(),
   /** What came of it, where the user has said so; the latest that was said. */

@@ -24,8 +24,8 @@ local function attendance(keys, args)
     if access[3] == user_key and is_named and clock - access[1] < counts_ms then own = access end
   end
   if not own then return { 'no-look' } end
-  local sound, generation, visible = pcall(
-    read_visible, keys[1], args[1], tonumber(args[2]), number, nil, math.floor(clock / 1000))
+  local sound, generation, visible, councils = pcall(
+    read_visible, keys[1], args[1], tonumber(args[2]), number, nil, math.floor(clock / 1000), args[7])
   if not sound or not generation or #visible > PLANS_AT_MOST then
     return { 'could-not-record', 'incomplete' }
   end
@@ -40,6 +40,10 @@ local function attendance(keys, args)
     for _, field in ipairs({ 'shown', table.concat(shown, RS), 'sources', table.concat(sources, RS) }) do
       fields[#fields + 1] = field
     end
+  end
+  if councils then
+    fields[#fields + 1] = 'whereabouts'
+    fields[#fields + 1] = councils
   end
   append(keys[3], unpack(fields))
   return { 'recorded', clock, table.concat(authorities, US) }

@@ -24,6 +24,7 @@ export const keys = {
   authority: (code: string) => `cpf:authority:{${code}}`,
   files: (code: string) => `cpf:authority:{${code}}:files`,
   withdrawals: (code: string) => `cpf:authority:{${code}}:withdrawals`,
+  restrictions: (code: string) => `cpf:authority:{${code}}:restrictions`,
   lock: (code: string) => `cpf:authority:{${code}}:lock`,
   lockFence: (code: string) => `cpf:authority:{${code}}:fence`,
   /** Of a MESH mailbox. Under the authorities' keys, which the Redis users of earlier versions may write. */

@@ -15,12 +15,14 @@
 --           rows: { packed row, status, date of birth result }
 --           accesses: { at (ms), own (0|1), since (ms), count, entry, name, role, role code or '',
 --               organisation's code, its name }
+--               of another user's all names and codes are '', where a council keeps back where the child was
 --               or 'unreadable', where somebody else has written to the list: it is left as it is
 --               or 'withheld', where the record of the child has become sensitive
 --       { 'not-flagged', audit id, number, generation, event number }
---       { 'could-not-check', audit id, number, cause }
+--       { 'could-not-check', audit id, number, cause, by }
 --           of the causes, 'not-in-use': nothing is held, and the number was replaced or withdrawn;
---           'events-missing': the stream that the caller has seen events of is gone
+--           'events-missing': the stream that the caller has seen events of is gone; 'barred': councils want
+--           nothing of the child shown to this user, and by is their codes, joined by commas
 
 local PER_ELEMENT = 11
 local BEFORE_ELEMENTS = 5
@@ -35,18 +37,26 @@ local COUNT_AT_MOST = 1000000000
 -- Of the earlier looks in an entry, those whose ids are kept: 36 characters and a comma for each.
 local EARLIER_BYTES_AT_MOST = 4 * 37
 
--- Phase one: reads and checks, no effect. Returns generation and the visible rows, or nil and a cause.
-local function read_visible(children_key, dataset, least_generation, number, day_of_birth, now)
+-- Phase one: reads and checks, no effect. Returns generation, the visible rows and the councils that keep back where
+-- the child was looked up, if there are any; or nil and a cause, and of 'barred' the councils.
+local function read_visible(children_key, dataset, least_generation, number, day_of_birth, now, event)
   local generation, _, value = read_child(children_key, dataset, least_generation, number)
   if not generation then return nil, 'incomplete' end
-  local visible = {}
+  local visible, barred, whereabouts = {}, nil, nil
   if not value then return generation, visible end
   if value == '' then return nil, 'corrupt' end
   for row in string.gmatch(value .. RS, '([^\30]*)\30') do
     local authority, plan, start, _, _, from, current, till, birth, local_id, sequence =
       string.match(row, ROW)
-    if not authority then return nil, 'corrupt' end
-    if tonumber(from) <= now and now < tonumber(till) then
+    if not authority then
+      local by, kind, user = string.match(row, RESTRICTION)
+      if not by then return nil, 'corrupt' end
+      if kind == 'W' then
+        whereabouts = whereabouts and whereabouts .. ',' .. by or by
+      elseif user == user_mark(event) then
+        barred = barred and barred .. ',' .. by or by
+      end
+    elseif tonumber(from) <= now and now < tonumber(till) then
       local status = 'current'
       if now >= tonumber(current) then
         status = string.find('@DUE_LETTERS@', plan, 1, true) and 'due-date-passed' or 'ended'
@@ -63,7 +73,8 @@ local function read_visible(children_key, dataset, least_generation, number, day
       }
     end
   end
-  return generation, visible
+  if barred then return nil, 'barred', barred end
+  return generation, visible, whereabouts
 end
 
 -- What tokens may hold, as bytes: 120 characters of three, codes of one.
@@ -175,10 +186,10 @@ local function look(keys, args, element, clock)
   local user_key, entry = args[first + 9], args[first + 10]
   local seen = tonumber(args[first + 11])
 
-  local generation, visible = read_visible(
+  local generation, visible, councils = read_visible(
     children_key, args[1], tonumber(args[first + 4]), number, tonumber(args[first + 5]),
-    math.floor(clock / 1000))
-  if not generation then return { 'could-not-check', audit_id, number, visible } end
+    math.floor(clock / 1000), event)
+  if not generation then return { 'could-not-check', audit_id, number, visible, councils } end
   if #visible > PLANS_AT_MOST or #event > EVENT_BYTES_AT_MOST then
     return { 'could-not-check', audit_id, number, 'corrupt' }
   end
@@ -209,7 +220,9 @@ local function look(keys, args, element, clock)
       accesses = 'withheld'
     elseif show_accesses then
       for i, access in ipairs(listed) do
-        accesses[i] = { access[1], access[3] == user_key and 1 or 0, unpack(who[i]) }
+        local own, known = access[3] == user_key, who[i]
+        if councils and not own then known = { known[1], known[2], '', '', '', '', '', '' } end
+        accesses[i] = { access[1], own and 1 or 0, unpack(known) }
         access_ids[i] = access[2]
       end
     end
@@ -219,6 +232,10 @@ local function look(keys, args, element, clock)
   -- Phase two: effects, the audit first. Nothing is disclosed unless both were written.
   local fields = { 'event', event, 'at', clock, 'outcome', 'flagged',
     'shown', table.concat(shown, RS), 'accesses', table.concat(access_ids, ',') }
+  if councils then
+    fields[#fields + 1] = 'whereabouts'
+    fields[#fields + 1] = councils
+  end
   -- By which an authority is told about an access. It is not told about a silent read.
   if not silent then
     fields[#fields + 1] = 'sources'

@@ -67,6 +67,8 @@ export type ListedAccess = {
   /** Where it was listed with one. */
   roleCode?: string;
   organisation: { code: string; name: string };
+  /** A council keeps back where the child was looked up: all names and codes are empty. */
+  withheld?: true;
 };
 
 export type LookupResult =
@@ -78,7 +80,13 @@ export type LookupResult =
       accesses: ListedAccess[] | 'unreadable' | 'withheld';
     }
   | { kind: 'not-flagged'; at: number }
-  | { kind: 'could-not-check'; cause: CouldNotCheckCause };
+  | {
+      kind: 'could-not-check';
+      /** Of a user who is barred it is as if the store had not answered. */
+      cause: CouldNotCheckCause;
+      /** Codes of the councils that bar the user from the child. For the audit alone. */
+      barredBy?: string[];
+    };
 
 export type LookupStore = {
   /**
@@ -325,9 +333,9 @@ function withoutReplicas(
   if (expected !== undefined) {
     readiness.sawEvent(partitionOf(input.nhsNumber), expected, undefined);
   }
-  const [tag, , , detail] = list(reply);
+  const [tag, , , detail, by] = list(reply);
   return tag === 'could-not-check' && Number.isSafeInteger(at)
-    ? couldNotCheck(causeOf(detail))
+    ? unchecked(detail, by)
     : couldNotCheck('not-replicated');
 }
 
@@ -352,7 +360,7 @@ function readResult(
   if (!asked || !Number.isSafeInteger(at)) return couldNotCheck('store');
   if (tag === 'could-not-check') {
     if (detail === 'events-missing') readiness.missedEvents();
-    return couldNotCheck(causeOf(detail));
+    return unchecked(detail, eventNumber);
   }
   if (!recorded) return couldNotCheck('store');
   readiness.sawGeneration(partition, detail);
@@ -408,8 +416,14 @@ function readAccess(reply: unknown): ListedAccess {
     role: String(role),
     ...(roleCode !== '' && { roleCode: String(roleCode) }),
     organisation: { code: String(code), name: String(organisation) },
+    ...(name === '' && { withheld: true }),
   };
 }
+
+const unchecked = (detail: unknown, by: unknown): LookupResult =>
+  detail === 'barred' && typeof by === 'string'
+    ? { kind: 'could-not-check', cause: 'store', barredBy: by.split(',') }
+    : couldNotCheck(causeOf(detail));
 
 /** What the lookup function calls its causes; it tells a gap in the events from one in the rows. */
 const causeOf = (detail: unknown): CouldNotCheckCause =>

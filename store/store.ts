@@ -8,6 +8,7 @@ import { appendEvent, readEvents } from './audit-stream/events.ts';
 import { type Dataset, readDataset } from './authorities/dataset.ts';
 import { createDirectory } from './authorities/directory.ts';
 import { createLedger } from './authorities/ledger.ts';
+import { createRestrictions } from './authorities/restrictions.ts';
 import { createWithdrawals } from './authorities/withdrawals.ts';
 import { StoreNotWhole } from './errors.ts';
 import { loadFunctions } from './functions/functions.ts';
@@ -62,6 +63,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
     ...createDirectory(redis),
     ...createLedger(redis),
     ...createWithdrawals(redis),
+    ...createRestrictions(redis),
     lockAuthority: (code: OdsCode): Promise<AuthorityLock | undefined> =>
       lockAuthority(redis, code, locksGivenUp),
     takeMailbox: (mailbox: string): Promise<MailboxLease | undefined> =>

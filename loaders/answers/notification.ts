@@ -38,7 +38,10 @@ const COLUMNS = [
   'attended_at',
   'ward',
   'switchboard',
+  'barred',
 ] as const;
+
+const REMARK = COLUMNS.indexOf('remark');
 
 const NOT_KNOWN = '-1';
 
@@ -72,10 +75,10 @@ function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (st
     return [
       [
         id,
-        ...Array<string>(COLUMNS.length - 7).fill(''),
+        ...Array<string>(REMARK - 1).fill(''),
         remark || NOTIFICATION.nobody,
         packed(checkpoint),
-        ...Array<string>(4).fill(''),
+        ...Array<string>(COLUMNS.length - REMARK - 2).fill(''),
       ],
     ];
   }
@@ -101,6 +104,7 @@ function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (st
     i === 0 ? remark : '',
     i === 0 ? packed(checkpoint) : '',
     ...cameOf(entry),
+    entry.barred === true ? 'yes' : '',
   ]);
 }
 

@@ -5,7 +5,7 @@ import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { FileLedgerEntry } from '#store/authorities/ledger.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { RemovalEffect, RowEffect } from '#store/rows/row-calls.ts';
-import type { Tally } from '#store/rows/rows.ts';
+import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredHeldFile } from '#store/trust/anchor.ts';
 import { auditedOutcome } from '../answers/acknowledge.ts';
@@ -99,10 +99,8 @@ export function agreesWith(
   tally: Tally | undefined,
   expected: { rows: number; digest: string },
 ): boolean {
-  return (
-    (tally?.rows ?? 0) === expected.rows &&
-    (expected.rows === 0 || tally?.digest === expected.digest)
-  );
+  const { rows, digest } = tally ?? new Tally();
+  return rows === expected.rows && digest === expected.digest;
 }
 
 export function ledgerEntry(

@@ -4,12 +4,11 @@ import type { PlanRow } from '#schemas/plans/row.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
-import { packRow, restoredRow, Tally, withdrawnRow } from '#store/rows/rows.ts';
+import { packRow, restoredRow, withdrawnRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
 import { sameIdentity } from '../check/check.ts';
-import { agreesWith } from './apply.ts';
-import { LoadFailed } from './load-failed.ts';
+import { beginAct, finishAct } from './anchored-act.ts';
 
 /** Kept in the anchor instead of a journal: the rest is in the store, since the anchor names no child. */
 const journalSchema = z.strictObject({ withdrawal: z.strictObject({ id: z.string() }) });
@@ -49,27 +48,14 @@ export async function actOnWithdrawal(
   acting: NonNullable<Withdrawal['acting']>,
 ): Promise<void> {
   const { authority } = lock;
-  const anchored = anchor.authority(authority);
-  if (anchored === undefined) throw new Error('a row is held of which the anchor does not know');
-  const { authority: known } = await store.intakeState(authority);
-  // Where the store was found to differ, the last word on what it holds is its own.
-  const tally =
-    known?.reconciled === false
-      ? ((await store.tally()).get(authority)?.copy() ?? new Tally())
-      : Tally.from(anchored);
-  tally.remove(row.nhsNumber, packRow(row));
-  tally.add(row.nhsNumber, packRow(becomes(row, acting.next)));
-  await store.keepWithdrawal(authority, { ...withdrawal, acting });
-  await lock.renew();
-  const load: BegunLoad = {
-    authority,
-    sequence: anchored.sequence,
-    sha256: '',
+  const load = await beginAct(store, anchor, lock, {
     journal: JSON.stringify({ withdrawal: { id: withdrawal.id } }),
-    rows: tally.rows,
-    digest: tally.digest,
-  };
-  anchor.beginLoad(load, anchored);
+    keep: () => store.keepWithdrawal(authority, { ...withdrawal, acting }),
+    change: (tally) => {
+      tally.remove(row.nhsNumber, packRow(row));
+      tally.add(row.nhsNumber, packRow(becomes(row, acting.next)));
+    },
+  });
   await finishWithdrawal(store, anchor, load, lock);
 }
 
@@ -85,30 +71,23 @@ export async function finishWithdrawal(
   lock: AuthorityLock,
 ): Promise<void> {
   const { authority } = lock;
-  await store.safeguard();
   const { id } = journalSchema.parse(JSON.parse(load.journal)).withdrawal;
-  const withdrawal = await store.withdrawal(authority, id);
-  const acting = withdrawal?.acting;
-  if (withdrawal !== undefined && acting !== undefined) {
-    await store.appendEvent(acting.event);
-    const row = await rowOf(store, lock, withdrawal);
-    if (row !== undefined) {
-      // Its file's number stays on it: another word of the same number.
-      await store.applyRows(lock, [becomes(row, acting.next)], { again: true });
-    }
-  }
-  const { sequence, rows, digest } = load;
-  const tally = (await store.tally()).get(authority);
-  // Where it was finished before, the row is as the anchor has it.
-  if (acting === undefined && !agreesWith(tally, { rows, digest })) {
-    throw new LoadFailed(LOAD_FAILED.withdrawalLost(authority));
-  }
-  await store.changeAuthority(lock, {
-    rows,
-    digest,
-    inForce: tally?.inForce ?? 0,
-    reconciled: agreesWith(tally, { rows, digest }),
+  await finishAct(store, anchor, load, lock, {
+    lost: LOAD_FAILED.withdrawalLost(authority),
+    async find() {
+      const withdrawal = await store.withdrawal(authority, id);
+      const acting = withdrawal?.acting;
+      if (withdrawal === undefined || acting === undefined) return undefined;
+      return {
+        event: acting.event,
+        async change() {
+          const row = await rowOf(store, lock, withdrawal);
+          if (row === undefined) return;
+          // Its file's number stays on it: another word of the same number.
+          await store.applyRows(lock, [becomes(row, acting.next)], { again: true });
+        },
+        settle: () => store.keepWithdrawal(authority, acting.next),
+      };
+    },
   });
-  if (acting !== undefined) await store.keepWithdrawal(authority, acting.next);
-  anchor.commitLoad(authority, { sequence, rows, digest });
 }

@@ -8,6 +8,7 @@ import { asLoadFailed, requireOpen } from '../apply/load-failed.ts';
 import { mayGo, type Purge, removeForGood } from '../apply/purge-rows.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
+import { forgetRestrictions } from './restrict.ts';
 import { forgetWithdrawals } from './withdraw.ts';
 
 /**
@@ -75,7 +76,10 @@ export async function purge(
       }
       purged.push({ authority, rows: rows.length });
     }
-    if (!dryRun) for (const code of limits.keys()) await forgetWithdrawals(store, code, now);
+    for (const code of dryRun ? [] : limits.keys()) {
+      await forgetWithdrawals(store, code, now);
+      await forgetRestrictions(store, code, now);
+    }
     return purged;
   } catch (error) {
     throw asLoadFailed(error, true);

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { WITHDRAWAL_ACTS, WithdrawalEvent } from '#schemas/audit/audit-event.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
@@ -8,11 +8,9 @@ import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import { restoredRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { AuthorityBusy, asLoadFailed, requireOpen } from '../apply/load-failed.ts';
 import { actOnWithdrawal, rowOf } from '../apply/withdrawal-act.ts';
 import { sameIdentity } from '../check/check.ts';
-import { withLock } from '../load/lock.ts';
-import { endInterrupted } from '../load/resume.ts';
+import { changing, newActId } from './changing.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -22,8 +20,6 @@ export const WAITS_DAYS = 7;
 export const UNDONE_WITHIN_DAYS = 30;
 /** More than these in a day are no single mistakes: absence is the dangerous direction. */
 export const WITHDRAWN_A_DAY = 10;
-const LOCK_WAIT_MS = 10_000;
-const LETTERS = 'bcdfghjkmnpqrstvwxz';
 
 /** Who acts. Two people are two keys, whatever their names. */
 export type Acting = {
@@ -71,7 +67,7 @@ export function askWithdrawal(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<{ kind: 'asked'; withdrawal: Withdrawal } | { kind: 'no-such-plan' | 'busy' }> {
-  return changing(store, anchor, authority, lockWaitMs, async () => {
+  return changingWithdrawal(store, anchor, authority, lockWaitMs, async () => {
     const { waiting, row } = await lookUp(store, authority, plan, now);
     if (row === undefined) return { kind: 'no-such-plan' };
     if (waiting !== undefined) return { kind: 'asked', withdrawal: waiting };
@@ -91,7 +87,7 @@ export function withdrawUrgently(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<Withdrawn> {
-  return changing(store, anchor, authority, lockWaitMs, async (act) => {
+  return changingWithdrawal(store, anchor, authority, lockWaitMs, async (act) => {
     const { waiting, row } = await lookUp(store, authority, plan, now);
     if (row === undefined) return { kind: 'no-such-plan' };
     if (await isTooMany(store, authority, now)) return { kind: 'too-many' };
@@ -117,7 +113,7 @@ export function confirmWithdrawal(
   nhsNumber: NhsNumber,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<Withdrawn | { kind: 'gone' | 'same-person' | 'other-number' }> {
-  return changing(store, anchor, authority, lockWaitMs, async (act) => {
+  return changingWithdrawal(store, anchor, authority, lockWaitMs, async (act) => {
     const withdrawal = await store.withdrawal(authority, id);
     if (withdrawal === undefined) return { kind: 'gone' };
     // A form sent twice.
@@ -145,7 +141,7 @@ export function declineWithdrawal(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<{ kind: 'declined' | 'gone' | 'busy' }> {
-  return changing(store, anchor, authority, lockWaitMs, async () => {
+  return changingWithdrawal(store, anchor, authority, lockWaitMs, async () => {
     const withdrawal = await store.withdrawal(authority, id);
     if (withdrawal === undefined || !isWaiting(withdrawal, now())) return { kind: 'gone' };
     await store.appendEvent(eventOf(authority, withdrawal, 'declined', by, reason));
@@ -173,7 +169,7 @@ export function undoWithdrawal(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<{ kind: 'undone' | 'gone' | 'too-late' | 'settled' | 'busy' }> {
-  return changing(store, anchor, authority, lockWaitMs, async (act) => {
+  return changingWithdrawal(store, anchor, authority, lockWaitMs, async (act) => {
     const withdrawal = await store.withdrawal(authority, id);
     if (withdrawal?.state === 'undone') return { kind: 'undone' };
     if (withdrawal?.state !== 'withdrawn') return { kind: 'gone' };
@@ -272,34 +268,22 @@ type Act = (
   event: WithdrawalEvent,
 ) => Promise<void>;
 
-/**
- * Runs whatever changes a withdrawal of an authority, under its lock and after whatever was cut short: of two people
- * who act on one request at the same moment, the second sees what the first has done.
- */
-async function changing<T>(
+/** Runs whatever changes a withdrawal of an authority. */
+const changingWithdrawal = <T>(
   store: Store,
   anchor: Anchor,
   authority: OdsCode,
   lockWaitMs: number | undefined,
   work: (act: Act) => Promise<T>,
-): Promise<T | { kind: 'busy' }> {
-  let begun = false;
-  try {
-    return await withLock(store, authority, lockWaitMs ?? LOCK_WAIT_MS, async (lock) => {
-      await requireOpen(store);
-      await endInterrupted(store, anchor, lock);
-      return work(async (withdrawal, row, next, event) => {
-        begun = true;
-        const { acting: _, ...standing } = next;
-        await actOnWithdrawal(store, anchor, lock, withdrawal, row, { event, next: standing });
-        await forgetEarlier(store, authority, next);
-      });
-    });
-  } catch (error) {
-    if (error instanceof AuthorityBusy) return { kind: 'busy' };
-    throw asLoadFailed(error, begun);
-  }
-}
+): Promise<T | { kind: 'busy' }> =>
+  changing(store, anchor, authority, lockWaitMs, (lock, begins) =>
+    work(async (withdrawal, row, next, event) => {
+      begins();
+      const { acting: _, ...standing } = next;
+      await actOnWithdrawal(store, anchor, lock, withdrawal, row, { event, next: standing });
+      await forgetEarlier(store, authority, next);
+    }),
+  );
 
 /** An earlier withdrawal of the same plan is over: one plan has one withdrawal that can be undone. */
 async function forgetEarlier(
@@ -344,10 +328,18 @@ function request(
   { name, key }: Acting,
   now: () => number,
 ): Withdrawal {
-  // Letters alone: no digits that could be taken for a number.
-  const id = Array.from(randomBytes(12), (byte) => LETTERS[byte % LETTERS.length]).join('');
   const asked = { name, key, at: at(now) };
-  return { id, nhsNumber, type, startDate, localId, reason, asked, state: 'asked', urgent };
+  return {
+    id: newActId(),
+    nhsNumber,
+    type,
+    startDate,
+    localId,
+    reason,
+    asked,
+    state: 'asked',
+    urgent,
+  };
 }
 
 const withdrawn = (

@@ -95,6 +95,8 @@ const notDeliveredEventSchema = z.object({
 const couldNotCheckEventSchema = lookupEventSchema.extend({
   type: z.literal('could-not-check'),
   cause: z.string(),
+  /** Of a user who is barred from the child: the councils that bar them. */
+  barredBy: z.array(z.string()).optional(),
   occurredAt,
 });
 
@@ -219,6 +221,29 @@ export const withdrawalEventSchema = idsSchema.extend({
 });
 export type WithdrawalEvent = z.infer<typeof withdrawalEventSchema>;
 
+/** What a council may keep back about one of its children: where it was looked up, or everything from one user. */
+export const RESTRICTION_KINDS = ['whereabouts', 'barred'] as const;
+
+/** A council keeps something back about a child, or ends that. On record before it is so. */
+export const restrictionEventSchema = idsSchema.extend({
+  type: z.literal('restriction'),
+  act: z.enum(['set', 'ended']),
+  /** By which the acts on one restriction belong together. */
+  restriction: z.string(),
+  kind: z.enum(RESTRICTION_KINDS),
+  authority: z.string(),
+  nhsNumber: z.string(),
+  /** Who is barred. Apart from the one who acts, so that nobody is told by a search for themselves. */
+  barredUser: who.optional(),
+  /** Absent where an operator did it for the council. */
+  caller: callerSchema.optional(),
+  by: who,
+  /** Of the command line: the account of the operating system that it ran under. */
+  account: z.string().optional(),
+  reason: z.string(),
+});
+export type RestrictionEvent = z.infer<typeof restrictionEventSchema>;
+
 /**
  * A step of a case on an access. Its words stand apart, where they can be erased; this has a salted digest of them, by
  * which words that are still there can be shown to be those that were written.
@@ -318,6 +343,7 @@ export const writtenEventSchema = z.discriminatedUnion('type', [
   notificationsReadEventSchema,
   accessCaseEventSchema,
   withdrawalEventSchema,
+  restrictionEventSchema,
   operatorEventSchema,
 ]);
 /** The part of an event that a process writes. */
@@ -378,6 +404,11 @@ export const placedSchema = z.object({
   sources: z.array(sourceSchema).optional(),
   /** Lookups: audit ids of the accesses shown; none where the answer shows no accesses. */
   accessesShown: z.array(z.string()).optional(),
+  /**
+   * Lookups, and what came of them: the councils that keep back where the child was looked up. Nobody else is told
+   * where this was.
+   */
+  whereaboutsOf: z.array(z.string()).optional(),
 });
 
 /** An event as it is read back from its stream or from the sealed log. */

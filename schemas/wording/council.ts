@@ -20,6 +20,8 @@ export const COUNCIL = {
   plans: 'Plans held, including ended plans',
   waiting: 'What is not done yet',
   heldFiles: (count: number) => `${plural(count, 'file')} held: see why and what to do`,
+  failed: 'The service failed while it was doing this',
+  failedThen: 'Open the list in a minute. If it does not show what you wanted, do it again.',
   withdrawals: (count: number) =>
     `${plural(count, 'withdrawal')} to be confirmed by a second person`,
   council: 'Council',

@@ -30,6 +30,7 @@ const EVENT_NAMES: Record<WrittenEvent['type'] | UnreadableEvent['type'], string
   'sequence-reset': 'File numbering started again',
   'holdings-read': 'Plans held read or compared',
   withdrawal: 'Withdrawal of a flag',
+  restriction: 'Protected whereabouts or barred user',
   'number-sensitive': 'Record made sensitive in PDS',
   'notifications-read': 'Notifications read',
   'notifications-resent': 'Notifications sent again',

@@ -26,6 +26,8 @@ export const LOAD_FAILED = {
     `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again first, then ${what}.`,
   withdrawalLost: (authority: string) =>
     `A withdrawal of authority ${authority} was cut short, and Redis has lost what was to be done. Stop the service and restore Redis from its last good copy.`,
+  restrictionLost: (authority: string) =>
+    `Something that authority ${authority} keeps back about a child was being changed and was cut short, and Redis has lost what was to be done. Stop the service and restore Redis from its last good copy.`,
   earlierFailed: (name: string, earlier: string) =>
     `${name} was not loaded, because ${earlier} of the same authority could not be. Nothing of it was changed.`,
   waitsToBeTraced: (number: number, authority: string) =>

@@ -38,6 +38,16 @@ export const DUE_DATE_PASSED =
 export const WHO_LOOKED_NOT_SHOWN =
   'Who has looked before cannot be shown. The flag itself is not affected: act on it.';
 
+/** Where a council keeps back where its child was looked up. */
+export const WHERE_NOT_SHOWN =
+  'Where this child was seen is not shown. If you need to know, ring the council.';
+
+/** Instead of a name, a role or a place. */
+export const NOT_SHOWN = 'Not shown';
+
+/** How much an answer shows of who has looked. */
+export type WhoLooked = 'shown' | 'without-places' | 'not-shown';
+
 /** How many authorities a sentence names before it says how many more there are. */
 const NAMED_AT_MOST = 5;
 /** How many councils a pilot's sentence names; a longer list is not read at three in the morning. */
@@ -139,13 +149,12 @@ function flagAdvice(flag: Flag): string[] {
 
 /**
  * The advice of a positive: whom to ring for each plan in force, or that none is; then what to make of a
- * date of birth that differs and of an authority whose data is old; last, where the list of accesses could
- * not be read, that it is missing. `flags` are in the order shown.
+ * date of birth that differs and of an authority whose data is old; last, what is not shown of who has looked. `flags` are in the order shown.
  */
 export function flaggedAdvice(
   flags: readonly Flag[],
   coverage: Coverage,
-  accessesReadable = true,
+  whoLooked: WhoLooked = 'shown',
 ): string[] {
   const advice = flags.flatMap(flagAdvice);
   if (advice.length === 0) {
@@ -164,7 +173,8 @@ export function flaggedAdvice(
   }
   const incomplete = incompleteCoverage(coverage);
   if (incomplete !== undefined) advice.push(incomplete);
-  if (!accessesReadable) advice.push(WHO_LOOKED_NOT_SHOWN);
+  if (whoLooked === 'not-shown') advice.push(WHO_LOOKED_NOT_SHOWN);
+  if (whoLooked === 'without-places') advice.push(WHERE_NOT_SHOWN);
   return [...new Set(advice)];
 }
 

@@ -65,8 +65,6 @@ export const WITHDRAWALS = {
   looksTable: 'Looks from unscheduled care',
   looksLead:
     'Ring anybody who may have acted on the wrong flag. Silent reads from scheduled care are not listed here. Ask the Caldicott Guardian of the organisation that runs this service to find them.',
-  failed: 'The service failed while it was doing this',
-  failedThen: 'Open the list in a minute. If it does not show what you wanted, do it again.',
 } as const;
 
 /** What a council reads when it withdraws a flag that it put on the wrong child. */

@@ -34,6 +34,7 @@ export const COMMANDS: readonly { names: readonly string[]; load: () => Promise<
   { names: ['validate'], load: async () => (await import('./validate.ts')).addValidateCommand },
   { names: ['release'], load: async () => (await import('./release.ts')).addReleaseCommand },
   { names: ['withdraw'], load: async () => (await import('./withdraw.ts')).addWithdrawCommand },
+  { names: ['restrict'], load: async () => (await import('./restrict.ts')).addRestrictCommand },
   { names: ['purge'], load: async () => (await import('./purge.ts')).addPurgeCommand },
   { names: ['repair'], load: async () => (await import('./repair.ts')).addRepairCommand },
   { names: ['authority'], load: async () => (await import('./authority.ts')).addAuthorityCommands },

@@ -1,4 +1,5 @@
 import type { AuditEvent, PractitionerRole } from '@medplum/fhirtypes';
+import { NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import type { ListedAccess } from '#store/lookup.ts';
 import { resourceId } from './ids.ts';
 import type { Child } from './plans.ts';
@@ -14,19 +15,19 @@ const JOB_ROLE = /^R[0-9]{4}$/;
 
 /**
  * A user's looks from unscheduled care within 24 hours, and who it was: recorded at the latest of them. Without `supporting` the person is only named: a
- * reference would lead nowhere. Source: draft CP-IS FHIR guide, data mapping.
+ * reference would lead nowhere. Where a council keeps back where the child was looked up, nobody is named. Source: draft CP-IS FHIR guide, data mapping.
  */
 export function access(
   { nhsNumber, key }: Child,
-  { at, since, count, entry, name, role, roleCode, organisation }: ListedAccess,
+  { at, since, count, entry, name, role, roleCode, organisation, withheld }: ListedAccess,
   supporting: boolean,
-): { event: AuditEvent; person: PractitionerRole } {
+): { event: AuditEvent; person?: PractitionerRole } {
   const personId = resourceId(key, 'PractitionerRole', entry);
   const roleClass = (code: string) => ({ coding: [{ system: ROLE_CLASS_SYSTEM, code }] });
   return {
     event: {
       resourceType: 'AuditEvent',
-      id: resourceId(key, 'AuditEvent', nhsNumber, since, entry),
+      id: resourceId(key, 'AuditEvent', nhsNumber, since, withheld ? at : entry),
       type: {
         system: 'http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle',
         code: 'access',
@@ -38,36 +39,40 @@ export function access(
         { type: roleClass('PAT'), who: patient(nhsNumber), requestor: false },
         {
           type: roleClass('ASSIGNED'),
-          who: {
-            ...(supporting && { reference: `PractitionerRole/${personId}` }),
-            type: 'PractitionerRole',
-            display: `${name}, ${role}, ${organisation.name}`,
-          },
+          who: withheld
+            ? { display: NOT_SHOWN }
+            : {
+                ...(supporting && { reference: `PractitionerRole/${personId}` }),
+                type: 'PractitionerRole',
+                display: `${name}, ${role}, ${organisation.name}`,
+              },
           requestor: true,
         },
       ],
       source: { observer: { display: 'cp-flags' } },
       entity: [{ type: OTHER_ENTITY, detail: [{ type: 'count', valueString: String(count) }] }],
     },
-    person: {
-      resourceType: 'PractitionerRole',
-      id: personId,
-      practitioner: { display: name },
-      organization: {
-        identifier: { system: ODS_SYSTEM, value: organisation.code },
-        display: organisation.name,
-      },
-      code: [
-        {
-          coding: [
-            {
-              ...(roleCode !== undefined &&
-                JOB_ROLE.test(roleCode) && { system: JOB_ROLE_SYSTEM, code: roleCode }),
-              display: role,
-            },
-          ],
+    ...(!withheld && {
+      person: {
+        resourceType: 'PractitionerRole',
+        id: personId,
+        practitioner: { display: name },
+        organization: {
+          identifier: { system: ODS_SYSTEM, value: organisation.code },
+          display: organisation.name,
         },
-      ],
-    },
+        code: [
+          {
+            coding: [
+              {
+                ...(roleCode !== undefined &&
+                  JOB_ROLE.test(roleCode) && { system: JOB_ROLE_SYSTEM, code: roleCode }),
+                display: role,
+              },
+            ],
+          },
+        ],
+      },
+    }),
   };
 }

@@ -1,7 +1,7 @@
 import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
 import type { SearchType } from '#schemas/lookup.ts';
 import { flaggedAdvice, notFlaggedAdvice } from '#schemas/wording/lookup.ts';
-import { flagsOf } from '../lookup/answer.ts';
+import { flagsOf, whoLookedOf } from '../lookup/answer.ts';
 import type { Checked } from '../lookup/lookup.ts';
 import { access } from './accesses.ts';
 import { resourceId } from './ids.ts';
@@ -30,7 +30,7 @@ function find(type: SearchType, search: Search, checked: Keyed): Found {
   }
   const child: Child = { nhsNumber, key };
   const flags = flagsOf(result.plans, authorities, coverage.upToDate);
-  const advice = flaggedAdvice(flags, coverage.coverage, typeof result.accesses !== 'string');
+  const advice = flaggedAdvice(flags, coverage.coverage, whoLookedOf(result.accesses));
   switch (type) {
     case 'CareTeam':
       return { matches: flags.map((flag) => careTeam(child, flag)), included: [], advice };
@@ -45,7 +45,9 @@ function find(type: SearchType, search: Search, checked: Keyed): Found {
       }
       const accesses = result.accesses.map((listed) => access(child, listed, supporting));
       // A person who looked on several days is one person.
-      const people = new Map(accesses.map(({ person }) => [person.id, person]));
+      const people = new Map(
+        accesses.flatMap(({ person }) => (person ? [[person.id, person]] : [])),
+      );
       return {
         matches: accesses.map(({ event }) => event),
         included: supporting ? [...people.values()] : [],

@@ -1,7 +1,7 @@
 import type { Authority } from '#schemas/authority.ts';
 import type { Flag, LookupRequest } from '#schemas/lookup.ts';
 import { PLAN_TYPES, type PlanStatus } from '#schemas/plans/plan.ts';
-import { flaggedAdvice } from '#schemas/wording/lookup.ts';
+import { flaggedAdvice, NOT_SHOWN, type WhoLooked } from '#schemas/wording/lookup.ts';
 import type { ListedAccess, ShownPlan } from '#store/lookup.ts';
 import { negativeAdvice } from './coverage.ts';
 import type { Admitted } from './guarded-lookup.ts';
@@ -67,14 +67,25 @@ export function flagsOf(
   return plans.map((plan) => flagOf(plan, authorities, upToDate)).toSorted(inOrderShown);
 }
 
-const accessOf = ({ at, count, name, role, organisation, own }: ListedAccess) => ({
-  at: new Date(at).toISOString(),
-  count,
-  name,
-  role,
-  organisation,
-  own,
-});
+function accessOf({ at, count, name, role, organisation, own, withheld }: ListedAccess) {
+  const looked = { at: new Date(at).toISOString(), count };
+  return withheld === undefined
+    ? { ...looked, name, role, organisation, own }
+    : {
+        ...looked,
+        name: NOT_SHOWN,
+        role: NOT_SHOWN,
+        organisation: { code: '', name: NOT_SHOWN },
+        own,
+        withheld,
+      };
+}
+
+/** How much of who has looked is shown. */
+export function whoLookedOf(accesses: readonly ListedAccess[] | string): WhoLooked {
+  if (typeof accesses === 'string') return 'not-shown';
+  return accesses.some(({ withheld }) => withheld) ? 'without-places' : 'shown';
+}
 
 /**
  * The 200 answer as JSON, in the shape of `lookupAnswerSchema`. A negative is put together from texts
@@ -96,7 +107,7 @@ function answerJson(
   const current = flags.some((flag) => flag.status !== 'ended');
   const listed = result.accesses;
   const readable = typeof listed !== 'string';
-  const advice = JSON.stringify(flaggedAdvice(flags, coverage.coverage, readable));
+  const advice = JSON.stringify(flaggedAdvice(flags, coverage.coverage, whoLookedOf(listed)));
   // Left out where it cannot be read: an empty list would say that nobody looked.
   const accesses = silent || !readable ? '' : `"accesses":${JSON.stringify(listed.map(accessOf))},`;
   return `{"checked":true,"outcome":"flagged","current":${current},"checkedAt":"${checkedAt}","auditId":"${auditId}","advice":${advice},"flags":${JSON.stringify(flags)},${accesses}"coverage":${coverage.json}}`;

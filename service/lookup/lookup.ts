@@ -1,9 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { type Api, type LookupEvent, lookupEventSchema } from '#schemas/audit/audit-event.ts';
+import {
+  type Api,
+  type LookupEvent,
+  lookupEventSchema,
+  type RecordedEvent,
+} from '#schemas/audit/audit-event.ts';
 import type { Authority } from '#schemas/authority.ts';
 import { epochDay } from '#schemas/calendar.ts';
 import { ERRORS } from '#schemas/errors.ts';
-import type { CouldNotCheckCause, LookupRequest, SearchType } from '#schemas/lookup.ts';
+import {
+  BARRED,
+  type CouldNotCheckCause,
+  type LookupRequest,
+  type SearchType,
+} from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { LookupResult, LookupStore } from '#store/lookup.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
@@ -61,7 +71,7 @@ type LookupDependencies = {
   sampled: Pick<SampledLog, 'log'>;
 };
 
-type Found = LookupResult | { kind: 'could-not-check'; cause: CouldNotCheckCause };
+type Found = LookupResult;
 
 /** By OpenTelemetry's conventions for databases. */
 const STORE_SPAN = 'FCALL lookup';
@@ -114,6 +124,12 @@ export function createLookup(dependencies: LookupDependencies) {
     });
   }
 
+  /** On disk before the user is answered; where the store fails meanwhile, as soon as it can be. */
+  async function recordBarred(event: RecordedEvent & { type: 'could-not-check' }): Promise<void> {
+    const occurredAt = new Date().toISOString();
+    await store.record({ ...event, occurredAt }).catch(() => recorder.record(event));
+  }
+
   function couldNotCheck(cause: string, { ids }: Admitted): LookedUp {
     const code = cause === 'not-in-use' ? 'number-not-in-use' : 'could-not-check';
     sampled.log(`could-not-check ${cause}`, ERRORS[code].level, 'a check could not be made', {
@@ -157,11 +173,14 @@ export function createLookup(dependencies: LookupDependencies) {
       if (late || result.cause === 'not-replicated') {
         notDelivered();
       } else {
-        recorder.record({
+        const { cause, barredBy } = result;
+        const unchecked = {
           ...lookupEventSchema.parse(JSON.parse(event)),
           type: 'could-not-check',
-          cause: result.cause,
-        });
+          cause,
+        } as const;
+        if (barredBy === undefined) recorder.record(unchecked);
+        else await recordBarred({ ...unchecked, cause: BARRED, barredBy });
       }
       return couldNotCheck(result.cause, admitted);
     }

@@ -3,16 +3,27 @@ import {
   attendanceEventSchema,
   type LookupEvent,
   lookupEventSchema,
+  restrictionEventSchema,
   shownPlanSchema,
   sourceSchema,
 } from '#schemas/audit/audit-event.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
+import { NOT_SHOWN } from '#schemas/wording/lookup.ts';
+import { isKeptFrom } from '../audit/search/view.ts';
 
 /** One access to plans of one authority, as a sealed event tells it. */
 export type NotifiedAccess = Pick<
   NotificationEntry,
-  'nhsNumber' | 'plans' | 'user' | 'role' | 'organisation' | 'setting' | 'reason'
+  | 'nhsNumber'
+  | 'plans'
+  | 'user'
+  | 'role'
+  | 'organisation'
+  | 'setting'
+  | 'withheld'
+  | 'barred'
+  | 'reason'
 > & {
   auditId: string;
   /** Milliseconds, the store's time. */
@@ -27,10 +38,19 @@ export type NotifiedAttendance = Pick<NotifiedAccess, 'authority' | 'key'> & {
   attendance: NonNullable<NotificationEntry['attendance']>;
 };
 
+/** A council keeps back where one of its children is looked up, or does so no longer. */
+export type KeptWhereabouts = { act: 'set' | 'ended'; authority: string; nhsNumber: string };
+
 /** What an entry of the log means for notifications. `unreadable`: it may have been an access. */
 export type ReadEntry =
   | { kind: 'nothing' }
-  | { kind: 'accesses'; accesses: NotifiedAccess[] }
+  | {
+      kind: 'accesses';
+      accesses: NotifiedAccess[];
+      /** A council keeps something back about the child, and wants to know: that waits for no window. */
+      atOnce: boolean;
+    }
+  | { kind: 'whereabouts'; whereabouts: KeptWhereabouts }
   | {
       kind: 'attendances';
       attendances: NotifiedAttendance[];
@@ -60,13 +80,30 @@ const shownLookupSchema = lookupEventSchema
       )
       .min(1),
     sources: z.array(sourceSchema).optional(),
+    whereaboutsOf: z.array(z.string()).default([]),
   });
+
+const barredSchema = lookupEventSchema
+  .pick({ auditId: true, nhsNumber: true, setting: true, caller: true })
+  .extend({
+    at: z.number(),
+    occurredAt: z.iso.datetime().optional(),
+    barredBy: z.array(odsCodeSchema).default([]),
+  });
+
+const whereaboutsSchema = restrictionEventSchema.pick({
+  act: true,
+  kind: true,
+  authority: true,
+  nhsNumber: true,
+});
 
 const shownAttendanceSchema = attendanceEventSchema
   .pick({ caller: true, nhsNumber: true, attended: true, ward: true, switchboard: true })
   .extend({
     at: z.number(),
     shown: z.array(z.object({ authority: odsCodeSchema })).default([]),
+    whereaboutsOf: z.array(z.string()).default([]),
   });
 
 const keyOf = (
@@ -74,10 +111,62 @@ const keyOf = (
   nhsNumber: string,
 ): string => JSON.stringify([issuer, user, organisation.code, nhsNumber]);
 
+/** Of looks that are told without who and where; none of them is added to one that was told with it. */
+export const withheldKey = (key: string): string => `${key} withheld`;
+
+/** Who looked and where, as it is told where a council keeps that back. */
+export const WITHHELD = {
+  user: { id: '', name: NOT_SHOWN },
+  role: { code: '', name: NOT_SHOWN },
+  organisation: { code: '', name: NOT_SHOWN },
+  setting: 'not-shown',
+  withheld: true,
+} as const;
+
+/** What came of a look, without where. */
+export const withoutPlace = ({
+  ward: _ward,
+  switchboard: _switchboard,
+  ...rest
+}: NotifiedAttendance['attendance']): NotifiedAttendance['attendance'] => rest;
+
+/** Somebody was answered as if the check could not be made, since councils bar them from the child: those are told. */
+function readBarred(json: unknown): ReadEntry {
+  const event = barredSchema.safeParse(json).data;
+  if (event === undefined) return { kind: 'unreadable' };
+  const { auditId, at, occurredAt, nhsNumber, setting, caller, barredBy } = event;
+  const { user, name, role, organisation } = caller;
+  if (barredBy.length === 0) return { kind: 'nothing' };
+  return {
+    kind: 'accesses',
+    accesses: barredBy.map((authority) => ({
+      auditId,
+      at: occurredAt === undefined ? at : Date.parse(occurredAt),
+      authority,
+      key: `${keyOf(caller, nhsNumber)} barred`,
+      nhsNumber,
+      plans: [],
+      user: { id: user, name },
+      role,
+      organisation,
+      setting,
+      barred: true,
+    })),
+    atOnce: true,
+  };
+}
+
+function readWhereabouts(json: unknown): ReadEntry {
+  const event = whereaboutsSchema.safeParse(json).data;
+  if (event === undefined) return { kind: 'unreadable' };
+  const { kind, ...whereabouts } = event;
+  return kind === 'whereabouts' ? { kind, whereabouts } : { kind: 'nothing' };
+}
+
 function readAttendance(json: unknown): ReadEntry {
   const event = shownAttendanceSchema.safeParse(json).data;
   if (event === undefined) return { kind: 'unreadable' };
-  const { at, caller, nhsNumber, attended, ward, switchboard, shown } = event;
+  const { at, caller, nhsNumber, attended, ward, switchboard, shown, whereaboutsOf } = event;
   const attendance = {
     attended,
     at: new Date(at).toISOString(),
@@ -88,14 +177,18 @@ function readAttendance(json: unknown): ReadEntry {
   const authorities = new Set(shown.map(({ authority }) => authority));
   return {
     kind: 'attendances',
-    attendances: [...authorities].map((authority) => ({ authority, key, attendance })),
+    attendances: [...authorities].map((authority) =>
+      isKeptFrom(authority, whereaboutsOf)
+        ? { authority, key: withheldKey(key), attendance: withoutPlace(attendance) }
+        : { authority, key, attendance },
+    ),
     atOnce: attended === 'left-before-seen',
   };
 }
 
 /**
  * Reads an entry of the log. Only a lookup that showed a plan and was no silent read, and what came of it, tell anybody anything;
- * every authority with a plan among those shown is told. One whose answer could not be delivered counts:
+ * every authority with a plan among those shown is told, and the councils that bar whoever asked. One whose answer could not be delivered counts:
  * part of it may have been read.
  *
  * @throws where the entry is not JSON, which no writer of the log has written
@@ -106,13 +199,16 @@ export function readEntry(entry: Buffer): ReadEntry {
   const kind = kindSchema.safeParse(json).data;
   if (kind === undefined || kind.type === 'unreadable') return { kind: 'unreadable' };
   if (kind.type === 'attendance') return readAttendance(json);
+  if (kind.type === 'could-not-check') return readBarred(json);
+  if (kind.type === 'restriction') return readWhereabouts(json);
   if (kind.outcome !== 'flagged') return { kind: 'nothing' };
   const event = shownLookupSchema.safeParse(json).data;
   if (event === undefined) return { kind: 'unreadable' };
   if (event.access === 'silent-read') return { kind: 'nothing' };
 
-  const { auditId, at, nhsNumber, setting, reason, caller, shown, sources } = event;
+  const { auditId, at, nhsNumber, setting, reason, caller, shown, sources, whereaboutsOf } = event;
   const { user, name, role, organisation } = caller;
+  const key = keyOf(caller, nhsNumber);
   const plansOf = new Map<string, NotifiedAccess['plans']>();
   for (const [i, { authority, type, startDate, status }] of shown.entries()) {
     const plans = plansOf.get(authority) ?? [];
@@ -125,14 +221,19 @@ export function readEntry(entry: Buffer): ReadEntry {
       auditId,
       at,
       authority,
-      key: keyOf(caller, nhsNumber),
       nhsNumber,
       plans,
-      user: { id: user, name },
-      role: { code: role.code, name: role.name },
-      organisation: { code: organisation.code, name: organisation.name },
-      setting,
-      ...(reason !== undefined && { reason }),
+      ...(isKeptFrom(authority, whereaboutsOf)
+        ? { key: withheldKey(key), ...WITHHELD }
+        : {
+            key,
+            user: { id: user, name },
+            role: { code: role.code, name: role.name },
+            organisation: { code: organisation.code, name: organisation.name },
+            setting,
+            ...(reason !== undefined && { reason }),
+          }),
     })),
+    atOnce: whereaboutsOf.length > 0,
   };
 }

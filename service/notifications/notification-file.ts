@@ -13,7 +13,14 @@ import {
   notificationSchema,
 } from '#schemas/notification.ts';
 import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
-import type { NotifiedAccess, NotifiedAttendance } from './accesses.ts';
+import {
+  type KeptWhereabouts,
+  type NotifiedAccess,
+  type NotifiedAttendance,
+  WITHHELD,
+  withheldKey,
+  withoutPlace,
+} from './accesses.ts';
 
 /** How far the log has been read. */
 export type Cursor = {
@@ -60,6 +67,8 @@ const SCHEMA = `
     lastPosition INTEGER NOT NULL, removed TEXT) STRICT;
   CREATE TABLE IF NOT EXISTS unread (position INTEGER PRIMARY KEY, count INTEGER NOT NULL,
     at INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS whereabouts (child TEXT NOT NULL, authority TEXT NOT NULL,
+    PRIMARY KEY (child, authority)) STRICT;
   CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
 `;
 
@@ -83,6 +92,8 @@ const detailSchema = notificationEntrySchema.pick({
   role: true,
   organisation: true,
   setting: true,
+  withheld: true,
+  barred: true,
   reason: true,
 });
 const notificationRow = z.object({
@@ -95,6 +106,7 @@ const authorityRow = z.object({
   lastPosition: z.number(),
   removed: notificationIdSchema.nullable(),
 });
+const keptEntryRow = z.object({ row: z.number(), key: z.string(), json: z.string() });
 const jsonRow = z.object({ json: z.string() });
 const numberRow = z.object({ number: z.number().nullable() });
 const listRow = z.object({
@@ -124,6 +136,12 @@ const stateSchema = z.object({
 });
 /** How the notifying goes, for anybody who asks. */
 export type NotifierState = z.infer<typeof stateSchema>;
+
+function withoutWhere(whole: NotificationEntry): NotificationEntry {
+  const { reason: _, attendance, ...entry } = whole;
+  const said = attendance && { attendance: withoutPlace(attendance) };
+  return { ...entry, ...WITHHELD, ...said };
+}
 
 const iso = (instant: number): string => new Date(instant).toISOString();
 
@@ -210,6 +228,56 @@ export class NotificationFile {
        SELECT row, ?, 0 FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1
        ON CONFLICT (entry) DO UPDATE SET json = excluded.json, told = 0`,
     ).run(JSON.stringify(attendance), authority, key);
+  }
+
+  /**
+   * A council keeps back where a child is looked up, or does so no longer. What is kept here for other councils says from
+   * then on neither who looked nor where; what they were given before cannot be taken back.
+   */
+  keepWhereabouts({ act, authority, nhsNumber }: KeptWhereabouts): void {
+    if (act === 'ended') {
+      this.#sql('DELETE FROM whereabouts WHERE child = ? AND authority = ?').run(
+        nhsNumber,
+        authority,
+      );
+      return;
+    }
+    this.#sql('INSERT OR IGNORE INTO whereabouts (child, authority) VALUES (?, ?)').run(
+      nhsNumber,
+      authority,
+    );
+    const others = `authority NOT IN (SELECT authority FROM whereabouts WHERE child = ?)
+      AND json LIKE ?`;
+    const child = [nhsNumber, `%"nhsNumber":"${nhsNumber}"%`] as const;
+    for (const row of this.#sql(`SELECT row, key, json FROM entry WHERE ${others}`).all(...child)) {
+      const { row: number, key, json } = keptEntryRow.parse(row);
+      const { reason: _, ...detail } = detailSchema.parse(JSON.parse(json));
+      if (detail.withheld === true || detail.barred === true) continue;
+      this.#sql('UPDATE entry SET key = ?, json = ? WHERE row = ?').run(
+        withheldKey(key),
+        JSON.stringify({ ...detail, ...WITHHELD }),
+        number,
+      );
+      const attended = this.#sql('SELECT json FROM attendance WHERE entry = ?').get(number);
+      if (attended === undefined) continue;
+      const said = notifiedAttendanceSchema.parse(JSON.parse(jsonRow.parse(attended).json));
+      this.#sql('UPDATE attendance SET json = ? WHERE entry = ?').run(
+        JSON.stringify(withoutPlace(said)),
+        number,
+      );
+    }
+    const kept = this.#sql(`SELECT authority, id, json FROM notification WHERE ${others}`);
+    for (const each of kept.all(...child)) {
+      const { authority: code, id, json: notification } = notificationRow.parse(each);
+      const entries = notification.entries.map((entry) =>
+        entry.nhsNumber === nhsNumber && entry.barred !== true ? withoutWhere(entry) : entry,
+      );
+      this.#sql('UPDATE notification SET json = ? WHERE authority = ? AND id = ?').run(
+        JSON.stringify({ ...notification, entries }),
+        code,
+        id,
+      );
+    }
   }
 
   /**

@@ -90,6 +90,24 @@ function readAt(entry: Buffer, position: number): ReadEntry {
   }
 }
 
+/** Keeps what an entry of the log means. True where somebody is to be told at once. */
+function keep(opened: NotificationFile, read: ReadEntry): boolean {
+  switch (read.kind) {
+    case 'accesses':
+      read.accesses.forEach((access) => opened.add(access));
+      return read.atOnce;
+    case 'attendances':
+      read.attendances.forEach((one) => opened.attended(one));
+      return read.atOnce;
+    case 'whereabouts':
+      opened.keepWhereabouts(read.whereabouts);
+      return false;
+    case 'nothing':
+    case 'unreadable':
+      return false;
+  }
+}
+
 /**
  * Follows the sealed log and tells each authority of the accesses to its children: a step at a time, each of
  * which reads some events, keeps what they mean together with how far it has read, in one transaction, and
@@ -130,8 +148,7 @@ export function createNotifier(options: NotifierOptions) {
       const entry = entries[position % TILE_WIDTH] ?? Buffer.alloc(0);
       const read = readAt(entry, position);
       if (read.kind === 'unreadable') continue;
-      if (read.kind === 'accesses') read.accesses.forEach((access) => opened.add(access));
-      if (read.kind === 'attendances') read.attendances.forEach((one) => opened.attended(one));
+      keep(opened, read);
       opened.readAfterAll(position);
     }
   }
@@ -251,11 +268,7 @@ export function createNotifier(options: NotifierOptions) {
           logAt = Math.max(logAt, at);
           const found = readAt(entry, position);
           if (found.kind === 'unreadable') opened.unreadAt(position, 1, now);
-          else if (found.kind === 'accesses') found.accesses.forEach((one) => opened.add(one));
-          else if (found.kind === 'attendances') {
-            found.attendances.forEach((one) => opened.attended(one));
-            atOnce ||= found.atOnce;
-          }
+          else atOnce = keep(opened, found) || atOnce;
         }
       }
       if (windowAt === NEVER) windowAt = windowOf(now);

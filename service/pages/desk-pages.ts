@@ -7,6 +7,7 @@ import { councilHome } from './council/home.ts';
 import { councilLooks, councilLooksDownload, councilLooksOfChild } from './council/looks.ts';
 import { councilNumbers, councilNumbersCheck, councilNumbersSet } from './council/numbers.ts';
 import { RECONCILE_PAGES } from './council/reconcile.ts';
+import { RESTRICTIONS_PAGES } from './council/restrictions.ts';
 import { UPLOAD_PAGES } from './council/upload.ts';
 import {
   councilWithdrawal,
@@ -46,6 +47,7 @@ export const DESK_PAGES = [
   councilWithdrawalConfirm,
   councilWithdrawalDecline,
   councilWithdrawalUndo,
+  ...RESTRICTIONS_PAGES,
   ...OPERATOR_PAGES,
 ] as const;
 

@@ -37,6 +37,7 @@ export function joinEvent(partition: AuditPartition, number: number, fields: rea
   const shown = field.get('shown');
   const sources = field.get('sources');
   const accesses = field.get('accesses');
+  const whereabouts = field.get('whereabouts');
   const at = timeOf(fields);
   const written: unknown = JSON.parse(field.get('event') ?? '');
   if (at === undefined || typeof written !== 'object' || written === null) return undefined;
@@ -68,6 +69,7 @@ export function joinEvent(partition: AuditPartition, number: number, fields: rea
     ...(accesses !== undefined && {
       accessesShown: accesses === '' ? [] : accesses.split(','),
     }),
+    ...(whereabouts !== undefined && { whereaboutsOf: whereabouts.split(',') }),
     ...written,
   };
 }

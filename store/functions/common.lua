@@ -14,7 +14,15 @@ local SENSITIVE = 'S'
 local ROW = '^([A-Z0-9]+)\31([@PLAN_LETTERS@])\31(%-?%d+)\31(%-?%d*)\31(%-?%d*)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31([^\30\31]*)\31(%d+)$'
 -- The same without captures, which cost more than the match itself.
 local ROW_FORM = '^[A-Z0-9]+\31[@PLAN_LETTERS@]\31%-?%d+\31%-?%d*\31%-?%d*\31%-?%d+\31%-?%d+\31%-?%d+\31%-?%d+\31[^\30\31]*\31%d+$'
+-- What a council keeps back about a child, as a row of its own: authority, W (where the child was looked up) or B (from
+-- one user), and of B the SHA-1 of the user's id. Versions that do not know of it can read nothing of the child.
+local RESTRICTION = '^([A-Z0-9]+)\31([WB])\31(%x*)$'
 local STAMP_FORM = '^([^\31]+)\31(%d+)\31(%d+)$'
+
+-- By which a restriction names a user: under every issuer, and in capitals or not.
+local function user_mark(event)
+  return redis.sha1hex(string.lower(cjson.decode(event).caller.user))
+end
 
 -- The store's clock in milliseconds.
 local function now_ms()

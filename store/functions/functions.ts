@@ -47,6 +47,7 @@ export const FUNCTIONS = {
   readRows: name('read_rows'),
   applyRows: name('apply_rows'),
   removeRows: name('remove_rows'),
+  restrict: name('restrict'),
   stamps: name('stamps'),
   createPartitions: name('create_partitions'),
   appendEvent: name('append_event'),

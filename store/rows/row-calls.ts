@@ -6,6 +6,7 @@ import { LockLost, StoreNotWhole } from '../errors.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { keys } from '../keys.ts';
 import type { AuthorityLock } from '../locks/authority-lock.ts';
+import { isRestriction, type KeptBack, packRestriction } from './restrictions.ts';
 import { type PackedRow, packRow, ROW_SEPARATOR, splitRows, unpackRow } from './rows.ts';
 
 /** What a row did: a newer file counts where it is `superseded`. */
@@ -50,6 +51,14 @@ function textOf(items: Group<PlanRow | PackedRow>['items']): string {
     text += `${item.nhsNumber}${'packed' in item ? item.packed : packRow(item)}${ROW_SEPARATOR}`;
   }
   return text;
+}
+
+/** @throws {LockLost} {@link StoreNotWhole} */
+function checkRestricted(effect: unknown, authority: string): void {
+  if (effect === 'changed' || effect === 'unchanged' || effect === 'absent') return;
+  if (effect === 'fenced') throw new LockLost(authority);
+  if (effect === 'incomplete') throw new StoreNotWhole();
+  throw new Error(`The store refused what authority ${authority} keeps back: ${String(effect)}.`);
 }
 
 function removalEffect(effect: unknown, authority: string): RemovalEffect {
@@ -105,7 +114,7 @@ function callsByPartition<T>(items: readonly T[], numberOf: (item: T) => NhsNumb
 export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
   return {
     /**
-     * Every row held for these numbers, of all authorities, tombstones too.
+     * Every plan's row held for these numbers, of all authorities, tombstones too.
      *
      * @throws {StoreNotWhole}
      */
@@ -128,7 +137,9 @@ export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
             if (typeof value !== 'string') throw new StoreNotWhole();
             held.set(
               number,
-              splitRows(value).map((packed) => unpackRow(number, packed)),
+              splitRows(value)
+                .filter((packed) => !isRestriction(packed))
+                .map((packed) => unpackRow(number, packed)),
             );
           }
         }),
@@ -202,6 +213,33 @@ export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
         for (let i = 0; i < batch.length; i++) done.push(removalEffect(effects[i], lock.authority));
       }
       return done;
+    },
+
+    /**
+     * What the locked authority keeps back about a child, instead of what it did before. Nothing is written where
+     * nothing is held of the child. Doing it again changes nothing.
+     *
+     * @throws {LockLost} {@link StoreNotWhole}
+     */
+    async restrict(
+      { authority, fence }: AuthorityLock,
+      number: NhsNumber,
+      kept: readonly KeptBack[],
+    ): Promise<void> {
+      const partition = partitionOf(number);
+      const effect = await redis.fcall(
+        FUNCTIONS.restrict,
+        3,
+        keys.children(partition),
+        keys.fence(partition),
+        keys.accessLists(partition),
+        await datasetId(),
+        authority,
+        fence,
+        number,
+        ...kept.map((each) => packRestriction(authority, each)),
+      );
+      checkRestricted(effect, authority);
     },
   };
 }

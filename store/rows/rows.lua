@@ -64,7 +64,7 @@ local function place_row(value, authority, row, again)
   local identity = authority .. US .. plan .. US .. start .. US
   local rows, effect = {}, 'a'
   for held in string.gmatch(value .. RS, '([^\30]*)\30') do
-    if not string.find(held, ROW_FORM) then return 'i' end
+    if not string.find(held, ROW_FORM) and not string.find(held, RESTRICTION) then return 'i' end
     if string.sub(held, 1, #identity) == identity then
       local held_sequence = string.match(held, '\31(%d+)$')
       if tonumber(held_sequence) > tonumber(sequence) then return 's' end
@@ -135,12 +135,25 @@ redis.register_function('cpf_apply_rows_' .. VERSION, apply_rows)
 
 -- remove_rows: takes rows of one authority away, each only if it still is what the caller saw.
 --
--- Guarantee: as for apply_rows; a row that has changed since, or is another authority's, stays. A child
--- without rows left goes, and with it its list of accesses. Removing again changes nothing.
+-- Guarantee: as for apply_rows; a row that has changed since, or is another authority's, stays. With a child's last
+-- row goes its list of accesses, and the child, unless a council keeps something back about it. Removing again
+-- changes nothing.
 --
 -- KEYS  per row: children, fence, access lists (one partition)
 -- ARGV  dataset, authority, fence; then per row: NHS number, packed row
 -- reply per row: removed, absent, changed, fenced, incomplete or invalid; only removed has written
+
+-- Writes what is left of a child: rows, how many of them are plans.
+local function write_rows(children_key, lists_key, dataset, generation, count, number, rows, plans)
+  if #rows > 0 then
+    write_child(children_key, dataset, generation + 1, count, number, table.concat(rows, RS))
+  else
+    -- The stamp first: were the second command never to run, the partition would count as not whole.
+    redis.call('HSET', children_key, STAMP, dataset .. US .. (generation + 1) .. US .. (count - 1))
+    redis.call('HDEL', children_key, number)
+  end
+  if plans == 0 then redis.call('HDEL', lists_key, number) end
+end
 
 local function remove_row(children_key, fence_key, lists_key, dataset, authority, fence, number, row)
   local owner, plan, start = string.match(row, ROW)
@@ -150,28 +163,23 @@ local function remove_row(children_key, fence_key, lists_key, dataset, authority
   if not generation then return 'incomplete' end
   if not value then return 'absent' end
 
-  local rows, outcome = {}, 'absent'
+  local rows, plans, outcome = {}, 0, 'absent'
   for held in string.gmatch(value .. RS, '([^\30]*)\30') do
     local held_authority, held_plan, held_start = string.match(held, ROW)
-    if not held_authority then return 'incomplete' end
+    if not held_authority and not string.find(held, RESTRICTION) then return 'incomplete' end
     if held == row then
       outcome = 'removed'
     else
       if held_authority == authority and held_plan == plan and held_start == start then
         outcome = 'changed'
       end
+      if held_authority then plans = plans + 1 end
       rows[#rows + 1] = held
     end
   end
-  if outcome ~= 'removed' then return outcome end
-  if #rows > 0 then
-    write_child(children_key, dataset, generation + 1, count, number, table.concat(rows, RS))
-    return outcome
+  if outcome == 'removed' then
+    write_rows(children_key, lists_key, dataset, generation, count, number, rows, plans)
   end
-  -- The stamp first: were the second command never to run, the partition would count as not whole.
-  redis.call('HSET', children_key, STAMP, dataset .. US .. (generation + 1) .. US .. (count - 1))
-  redis.call('HDEL', children_key, number)
-  redis.call('HDEL', lists_key, number)
   return outcome
 end
 
@@ -187,6 +195,42 @@ local function remove_rows(keys, args)
 end
 
 redis.register_function('cpf_remove_rows_' .. VERSION, remove_rows)
+
+-- restrict: what one authority keeps back about a child, instead of what it did before.
+--
+-- Guarantee: as for apply_rows; other rows stay as they are. A child of whom nothing is left goes. Doing it again
+-- changes nothing.
+--
+-- KEYS  children, fence, access lists
+-- ARGV  dataset, authority, fence, NHS number; then what is kept back, a row each
+-- reply changed, unchanged, absent (nothing is held of the child), fenced, incomplete or invalid
+
+local function restrict(keys, args)
+  local children_key, fence_key = keys[1], keys[2]
+  local dataset, authority, fence, number = args[1], args[2], tonumber(args[3]), args[4]
+  local seen_fence = tonumber(redis.call('HGET', fence_key, authority)) or 0
+  if seen_fence > fence then return 'fenced' end
+  local generation, count, value = read_child(children_key, dataset, 0, number)
+  if not generation then return 'incomplete' end
+  if not value then return 'absent' end
+  local rows, plans = {}, 0
+  for held in string.gmatch(value .. RS, '([^\30]*)\30') do
+    local by = string.match(held, RESTRICTION)
+    if not by then plans = plans + 1 end
+    if not by and not string.find(held, ROW_FORM) then return 'incomplete' end
+    if by ~= authority then rows[#rows + 1] = held end
+  end
+  for i = 5, #args do
+    if string.match(args[i], RESTRICTION) ~= authority then return 'invalid' end
+    rows[#rows + 1] = args[i]
+  end
+  if seen_fence < fence then redis.call('HSET', fence_key, authority, fence) end
+  if table.concat(rows, RS) == value then return 'unchanged' end
+  write_rows(children_key, keys[3], dataset, generation, count, number, rows, plans)
+  return 'changed'
+end
+
+redis.register_function('cpf_restrict_' .. VERSION, restrict)
 
 -- stamps: the generation of each partition, or -1 where it is not whole.
 -- KEYS  children ...    ARGV  dataset

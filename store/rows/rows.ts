@@ -3,6 +3,7 @@ import { type CalendarDate, epochDay, fromEpochDay } from '#schemas/calendar.ts'
 import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
 import { PLAN_TYPES, planTypeOfLetter, planWindow } from '#schemas/plans/plan.ts';
 import type { PlanRow, RowFacts } from '#schemas/plans/row.ts';
+import { isRestriction } from './restrictions.ts';
 
 /** Between the rows of a child. */
 export const ROW_SEPARATOR = '\u001e';
@@ -137,7 +138,8 @@ export function storedNumber(field: string): NhsNumber {
 
 /**
  * Count and order-free digest of an authority's rows: the sum, in four lanes modulo 2^32, of the first 16
- * bytes of each row's SHA-256. Rows can be added and removed one by one, in any order.
+ * bytes of each row's SHA-256. Rows can be added and removed one by one, in any order. What a council keeps back about a
+ * child is in the digest, and is no row in the count.
  */
 export class Tally {
   rows = 0;
@@ -186,7 +188,7 @@ export class Tally {
         (bytes.charCodeAt(at + 3) << 24);
       this.#lanes[lane] = (this.#lanes[lane] ?? 0) + sign * word;
     }
-    this.rows += sign;
+    if (!isRestriction(packed)) this.rows += sign;
   }
 
   /** 32 hex digits. */

@@ -6,6 +6,7 @@ import type { PlanRow } from '#schemas/plans/row.ts';
 import { list, wholeNumber } from '../connection/reply.ts';
 import { StoreNotWhole } from '../errors.ts';
 import { keys, partitions } from '../keys.ts';
+import { isRestriction } from './restrictions.ts';
 import { authorityOf, currentUntilOf, splitRows, storedNumber, Tally, unpackRow } from './rows.ts';
 
 /** Enough that Redis has something to do while a partition is counted here. */
@@ -66,8 +67,8 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
     }
   }
 
-  /** Calls `each` for every packed row there is, and returns the partitions' generations. */
-  async function scan(each: (number: NhsNumber, packed: string) => void): Promise<number[]> {
+  /** Calls `each` for all that is held, and returns the partitions' generations. */
+  async function scanAll(each: (number: NhsNumber, packed: string) => void): Promise<number[]> {
     const generations: number[] = [];
     for await (const { generation, rows } of partitionRows()) {
       generations.push(generation);
@@ -79,12 +80,12 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
   async function tallyWithGenerations() {
     const tallies = new Map<string, Tally>();
     const now = Date.now() / 1000;
-    const generations = await scan((number, packed) => {
+    const generations = await scanAll((number, packed) => {
       const authority = authorityOf(packed);
       let tally = tallies.get(authority);
       if (tally === undefined) tallies.set(authority, (tally = new Tally()));
       tally.add(number, packed);
-      if (currentUntilOf(packed) > now) tally.inForce += 1;
+      if (!isRestriction(packed) && currentUntilOf(packed) > now) tally.inForce += 1;
     });
     return { tallies, generations };
   }
@@ -104,11 +105,15 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
 
   return {
     /**
-     * Calls `each` for every packed row there is, tombstones too, partition by partition.
+     * Calls `each` for every packed row of a plan, tombstones too, partition by partition.
      *
      * @throws {StoreNotWhole}
      */
-    scan,
+    async scan(each: (number: NhsNumber, packed: string) => void): Promise<void> {
+      await scanAll((number, packed) => {
+        if (!isRestriction(packed)) each(number, packed);
+      });
+    },
     /**
      * Every row held for one authority and of no other, tombstones too, as they are read: a partition at a
      * time, in no order. What is loaded in the meantime may be among them or not.
@@ -118,7 +123,7 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
     async *rowsOf(code: OdsCode): AsyncGenerator<PlanRow[]> {
       for await (const { rows } of partitionRows()) {
         yield rows
-          .filter(({ packed }) => authorityOf(packed) === code)
+          .filter(({ packed }) => authorityOf(packed) === code && !isRestriction(packed))
           .map(({ number, packed }) => unpackRow(number, packed));
       }
     },

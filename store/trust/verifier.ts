@@ -17,6 +17,7 @@ import { SINGLE_FIELD, singleMode } from '../connection/single-mode.ts';
 import { StoreNotWhole } from '../errors.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
+import { Tally } from '../rows/rows.ts';
 import { createStore } from '../store.ts';
 import type { Anchor, BegunLoad } from './anchor.ts';
 import { ageOf } from './confirm.ts';
@@ -281,8 +282,8 @@ export function startStoreVerifier(
     const { tallies, generations } = await store.tallyWithGenerations();
     const wrong = new Set(tallies.keys());
     for (const [code, { rows, digest }] of before.authorities) {
-      const tally = tallies.get(code);
-      if (tally === undefined ? rows === 0 : tally.rows === rows && tally.digest === digest) {
+      const tally = tallies.get(code) ?? new Tally();
+      if (tally.rows === rows && tally.digest === digest) {
         wrong.delete(code);
       } else {
         wrong.add(code);

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
 import { PDS } from '#schemas/wording/loads.ts';
+import { BARRED_ALERT } from '#schemas/wording/operations.ts';
 import { writeWhole } from '#store/files/whole-file.ts';
 
 /** Readable by the group: a program that sends them on runs under a user of its own. */
@@ -39,6 +40,45 @@ function summaryOf({
   const { name, role, organisation } = caller;
   return `${name} (${role.name}, ${organisation.name}) ${what}${access === undefined ? '' : KINDS[access]}. The alert is given above ${threshold}. It is a sign, not a finding: make the audit report "user", and ask. "cp-flags block" stops the user.`;
 }
+
+/**
+ * Tells the operating organisation's Caldicott Guardian, and through them the privacy officer of the user's organisation,
+ * that somebody tried to look up a child from whom they are barred. The number is in the audit alone.
+ *
+ * @param at ISO 8601
+ */
+export async function writeBarredAlert(
+  outbox: string,
+  { auditId, at, caller, councils }: BarredAttempt,
+): Promise<void> {
+  await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
+  const { issuer, client, user, name, role, organisation } = caller;
+  const text = JSON.stringify(
+    {
+      type: 'barred-user',
+      auditId,
+      at,
+      summary: BARRED_ALERT.summary(name, role.name, organisation.name),
+      user: { id: user, name, issuer },
+      role,
+      organisation,
+      client,
+      councils,
+    },
+    undefined,
+    2,
+  );
+  const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
+  await writeWhole(join(outbox, `barred-${time}-${auditId}.json`), `${text}\n`, FILE_MODE);
+}
+
+export type BarredAttempt = {
+  auditId: string;
+  at: string;
+  caller: EnumerationAlertEvent['caller'];
+  /** Codes of those who bar the user. */
+  councils: readonly string[];
+};
 
 /**
  * Tells the operating organisation's Caldicott Guardian that the record of a child with a plan has become

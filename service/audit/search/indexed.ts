@@ -49,7 +49,12 @@ function codeOf(event: AuditEvent): string | undefined {
 }
 
 function authoritiesOf(event: AuditEvent): string[] {
-  if (event.type === 'load' || event.type === 'holdings-read' || event.type === 'withdrawal') {
+  if (
+    event.type === 'load' ||
+    event.type === 'holdings-read' ||
+    event.type === 'withdrawal' ||
+    event.type === 'restriction'
+  ) {
     return [event.authority];
   }
   return [...new Set(event.shown?.map(({ authority }) => authority))];

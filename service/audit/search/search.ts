@@ -76,6 +76,34 @@ function notDelivered(
   return ids;
 }
 
+/** Acts by which councils keep back where a child was looked up; nobody has more. */
+const RESTRICTIONS_AT_MOST = 1_000;
+
+/** By child, the councils that keep back by now where it was looked up. */
+function whereaboutsKept(
+  index: AuditIndex,
+  read: (places: readonly number[]) => SealedEvent[],
+  events: readonly (AuditEvent | UnreadableEvent)[],
+): Map<string, string[]> {
+  const children = new Set(
+    events.flatMap((event) => (event.type === 'lookup' ? event.nhsNumber : [])),
+  );
+  return new Map(
+    [...children].map((nhsNumber) => {
+      const criteria = { nhsNumber, type: 'restriction' } as AuditCriteria;
+      const places = index.find(criteria, { kind: 'all' }, { limit: RESTRICTIONS_AT_MOST });
+      const inForce = new Map<string, string>();
+      // The newest come first.
+      for (const { event } of read(places.map(({ entry }) => entry)).toReversed()) {
+        if (event.type !== 'restriction' || event.kind !== 'whereabouts') continue;
+        if (event.act === 'set') inForce.set(event.restriction, event.authority);
+        else inForce.delete(event.restriction);
+      }
+      return [nhsNumber, [...inForce.values()]];
+    }),
+  );
+}
+
 /**
  * The events that match and that the viewer may see, newest first. A lookup whose answer could not be
  * written in full says so (`delivered: false`).
@@ -97,12 +125,23 @@ export function searchAudit(
       read,
       events.map(({ event }) => event),
     );
+    // Only a council sees others' looks, and its own are few.
+    const kept =
+      viewer.kind === 'authority'
+        ? whereaboutsKept(
+            index,
+            read,
+            events.map(({ event }) => event),
+          )
+        : undefined;
     const last = found.length > limit ? found[limit - 1] : undefined;
     return {
       events: events.map((sealed) => {
-        const shown = viewOf(viewer, sealed.event, sealed.index);
+        const { event } = sealed;
+        const councils = event.type === 'lookup' ? kept?.get(event.nhsNumber) : undefined;
+        const shown = viewOf(viewer, event, sealed.index, councils);
         if (shown === undefined) throw new IndexDamaged(AUDIT_INDEX.wrong);
-        const cutOff = sealed.event.type === 'lookup' && undelivered.has(sealed.event.auditId);
+        const cutOff = event.type === 'lookup' && undelivered.has(event.auditId);
         return { ...sealed, shown: cutOff ? { ...shown, delivered: false } : shown };
       }),
       ...(last !== undefined && { next: last }),

@@ -24,17 +24,27 @@ export function happenedAt(event: AuditEvent | UnreadableEvent): number {
 }
 
 /**
+ * Where councils keep back where a child was looked up, no other is told where that was: not by a place, nor by a person.
+ */
+export const isKeptFrom = (authority: string, councils: readonly string[]): boolean =>
+  councils.length > 0 && !councils.includes(authority);
+
+/**
  * An event as a viewer may see it, or `undefined` where it is not for them. Decided on the event itself,
  * so that no fault of an index shows anybody another's.
  *
+ * @param councils that keep back by now where the child was looked up
+ *
  * An authority is told about unscheduled accesses that showed a plan of its own, with that plan alone: silent
  * reads are told to nobody (where a child is treated is sensitive), and other authorities' plans are theirs.
+ * Where a council keeps back where the child was looked up, no other is told who looked, or where.
  * Source: Access to Service notification, REPC_MT000004GB01; docs/decisions, 23 and 24.
  */
 export function viewOf(
   viewer: Viewer,
   event: AuditEvent | UnreadableEvent,
   index: number,
+  councils: readonly string[] = [],
 ): ShownEvent | undefined {
   const at = new Date(happenedAt(event)).toISOString();
   switch (viewer.kind) {
@@ -50,8 +60,11 @@ export function viewOf(
         sources: _sources,
         shown: plans,
         accessesShown: _accessesShown,
+        // Who else is concerned with a child is not for the people of one who looked it up.
+        whereaboutsOf: _whereaboutsOf,
+        barredBy: _barredBy,
         ...told
-      } = event;
+      } = { barredBy: undefined, ...event };
       return { ...told, at, ...(viewer.inCase && plans && { shown: plans }) };
     }
     case 'authority': {
@@ -61,14 +74,16 @@ export function viewOf(
         plan.authority === viewer.authority ? { ...plan, localId: sources[i]?.localId } : [],
       );
       if (shown.length === 0) return undefined;
-      const { type, auditId, caller, setting, access, nhsNumber } = event;
+      const { type, auditId, caller, setting, access, nhsNumber, whereaboutsOf = [] } = event;
       const { user, name, role, organisation } = caller;
+      const isWithheld = isKeptFrom(viewer.authority, [...whereaboutsOf, ...councils]);
       return {
         type,
         auditId,
         at,
-        caller: { user, name, role, organisation },
-        setting,
+        ...(isWithheld
+          ? { withheld: true }
+          : { caller: { user, name, role, organisation }, setting }),
         access,
         nhsNumber,
         outcome: 'flagged',

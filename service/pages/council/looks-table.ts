@@ -18,7 +18,8 @@ const planName = (type: string): string => {
 const distinct = (texts: readonly (string | undefined)[]): string =>
   [...new Set(texts.filter((text) => text !== undefined && text !== ''))].join(', ');
 
-function cameOf({ attendance }: NotificationEntry): Html | string {
+function cameOf({ attendance, barred }: NotificationEntry): Html | string {
+  if (barred === true) return LOOKS.barred;
   if (attendance === undefined) return LOOKS.nothingSaid;
   const { attended, ward, switchboard } = attendance;
   return html`${LOOKS.cameOf[attended]}, ${at(attendance.at)}${ward !== undefined && html`<br><bdi>${ward}</bdi>`}${switchboard !== undefined && html`<br><a class="nhsuk-link" href="tel:${switchboard}">${phoneText(switchboard)}</a>`}`;

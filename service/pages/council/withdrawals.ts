@@ -1,8 +1,6 @@
 // One file: the pages are the steps of one act, each of which leads to the next.
 
-import { LoadFailed } from '#loaders/load/load.ts';
 import {
-  type Acting,
   askWithdrawal,
   confirmWithdrawal,
   declineWithdrawal,
@@ -12,8 +10,7 @@ import {
   undoWithdrawal,
   withdrawUrgently,
 } from '#loaders/upkeep/withdraw.ts';
-import { type NhsNumber, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
-import { auditedCaller } from '#schemas/people/caller.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
@@ -37,6 +34,7 @@ import {
 } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
+import { actingOf, numberIn, orFailed } from './acts.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
 import { type LooksDependencies, readLooks } from './looks.ts';
 import { looksTable, missingLooks } from './looks-table.ts';
@@ -48,22 +46,12 @@ export const WITHDRAWALS_PATH = '/council/withdrawals';
 const PATH = WITHDRAWALS_PATH;
 /** Where one begins: the router takes no fixed address beside one with a parameter. */
 const BEGIN = '/council/withdraw';
-/** Somebody waits for the page: not as long as an operator's command would. */
-const LOCK_WAIT_MS = 5_000;
-
-const actingOf = ({ caller }: AtCouncil): Acting => ({
-  name: caller.identity.name,
-  key: caller.userKey,
-  caller: auditedCaller(caller.identity),
-});
 
 const at = (instant: string | undefined): string => timeOfYearText(Date.parse(instant ?? ''));
 const planText = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>
   WITHDRAWALS.plan(type, startDate);
 const valueOf = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>
   `${type} ${startDate}`;
-const numberIn = (fields: Fields, name: string): NhsNumber | undefined =>
-  parseNhsNumber(typedNhsNumber(fields.get(name) ?? ''));
 
 /** `GET /council/withdrawals`: what was asked for and withdrawn. */
 export const councilWithdrawals: Mountable<WithdrawalsDependencies> = {
@@ -172,19 +160,6 @@ const refusedPage = (council: AtCouncil, kind: keyof typeof WITHDRAWAL.refused):
     status: 409,
   });
 
-/** What cannot be done now is said; it may be done already, or be done by itself later. */
-async function orFailed(council: AtCouncil, work: () => Promise<Response>): Promise<Response> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof LoadFailed)) throw error;
-    return council.page({
-      ...deskMessage(WITHDRAWALS.failed, WITHDRAWALS.failedThen, PATH),
-      status: 503,
-    });
-  }
-}
-
 /** `POST /council/withdraw`: asks for a plan to be withdrawn, or withdraws it urgently. */
 export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
   operation: { method: 'POST', path: BEGIN, letsIn: 'authority' },
@@ -209,9 +184,9 @@ export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
           ? numberPage(council, '', WITHDRAWALS.noneFound)
           : choosePage(council, number, plans, fields, errors);
       }
-      const who = { ...actingOf(council), lockWaitMs: LOCK_WAIT_MS };
+      const who = actingOf(council);
       const isUrgent = fields.get('urgent') === 'yes';
-      return orFailed(council, async () => {
+      return orFailed(council, PATH, async () => {
         const done = isUrgent
           ? await withdrawUrgently(store, anchor, authority, plan, reason.reason, who)
           : await askWithdrawal(store, anchor, authority, plan, reason.reason, who);
@@ -349,7 +324,7 @@ const actOn = (
   operation: { method: 'POST', path: `${PATH}/:id/${act}`, letsIn: 'authority' },
   handler: (dependencies) =>
     councilAct(dependencies, { form: `withdrawal-${act}` }, (c, council, fields) =>
-      orFailed(council, () => work(dependencies, council, c.req.param('id') ?? '', fields)),
+      orFailed(council, PATH, () => work(dependencies, council, c.req.param('id') ?? '', fields)),
     ),
 });
 
@@ -361,7 +336,7 @@ export const councilWithdrawalConfirm = actOn(
     const wrong = (text: string): Promise<Response> =>
       detailPage(dependencies, council, id, { fields, errors: [{ field: 'number', text }] });
     if (number === undefined) return wrong(WITHDRAWALS.numberWrong);
-    const who = { ...actingOf(council), lockWaitMs: LOCK_WAIT_MS };
+    const who = actingOf(council);
     const done = await confirmWithdrawal(store, anchor, council.authority, id, number, who);
     if (done.kind === 'withdrawn') return redirect(`${PATH}/${id}`);
     return done.kind === 'other-number'
@@ -378,7 +353,7 @@ export const councilWithdrawalDecline = actOn(
       return detailPage(dependencies, council, id, { fields, errors: [reason.error] });
     }
     const { store, anchor } = dependencies;
-    const who = { ...actingOf(council), lockWaitMs: LOCK_WAIT_MS };
+    const who = actingOf(council);
     const { authority } = council;
     const { kind } = await declineWithdrawal(store, anchor, authority, id, reason.reason, who);
     return kind === 'declined' ? redirect(PATH) : refusedPage(council, kind);
@@ -391,7 +366,7 @@ export const councilWithdrawalUndo = actOn('undo', async (dependencies, council,
     return detailPage(dependencies, council, id, { fields, errors: [reason.error] });
   }
   const { store, anchor } = dependencies;
-  const who = { ...actingOf(council), lockWaitMs: LOCK_WAIT_MS };
+  const who = actingOf(council);
   const { kind } = await undoWithdrawal(store, anchor, council.authority, id, reason.reason, who);
   if (kind === 'undone') return redirect(`${PATH}/${id}`);
   return council.page({

@@ -6,6 +6,7 @@ import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
 import { OPERATOR } from '#schemas/wording/operator.ts';
+import { RESTRICTIONS } from '#schemas/wording/restrictions.ts';
 import { WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import type { AccessDecision } from '../../admission/decide.ts';
 
@@ -37,6 +38,7 @@ export const COUNCIL_DESK: Desk = {
     { href: '/council/numbers', text: NUMBERS.title },
     { href: '/council/columns', text: COLUMNS.title },
     { href: '/council/withdrawals', text: WITHDRAWALS.title },
+    { href: '/council/restrictions', text: RESTRICTIONS.title },
   ],
 };
 

@@ -1,10 +1,10 @@
 import { type CalendarDate, londonDate } from '#schemas/calendar.ts';
 import type { Coverage, Flag, LookupRequest } from '#schemas/lookup.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
-import { isUnderOne } from '#schemas/wording/lookup.ts';
+import { isUnderOne, NOT_SHOWN, WHERE_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { FRAME, planHeading, planName, RESULT } from '#schemas/wording/pages.ts';
 import type { ListedAccess } from '#store/lookup.ts';
-import { flagsOf } from '../../lookup/answer.ts';
+import { flagsOf, whoLookedOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph, phones, table } from '../html/parts.ts';
@@ -235,12 +235,22 @@ const accessesTable = (accesses: readonly ListedAccess[]): Html =>
   table(
     RESULT.looked,
     [RESULT.lookedWhen, RESULT.lookedWho, RESULT.lookedWhere],
-    accesses.map(({ at, count, name, role, organisation, own }) => [
+    accesses.map(({ at, count, name, role, organisation, own, withheld }) => [
       html`${timeText(at)}${count > 1 && `, ${RESULT.lookedTimes(count)}`}`,
-      html`<bdi>${name}</bdi>, <bdi>${role}</bdi>${own && ` (${RESULT.you})`}`,
-      html`<bdi>${organisation.name}</bdi>`,
+      withheld
+        ? NOT_SHOWN
+        : html`<bdi>${name}</bdi>, <bdi>${role}</bdi>${own && ` (${RESULT.you})`}`,
+      withheld ? NOT_SHOWN : html`<bdi>${organisation.name}</bdi>`,
     ]),
   );
+
+/** What is missing of who has looked, in front of whoever might take it for all there is. */
+function notShown(accesses: DetailsOf['accesses']): Html | false {
+  const who = whoLookedOf(accesses);
+  if (who === 'shown') return false;
+  const text = who === 'not-shown' ? RESULT.notShownWho : WHERE_NOT_SHOWN;
+  return html`<div class="cpf-plain"><p><strong>${text}</strong></p></div>`;
+}
 
 type DetailsOf = {
   auditId: string;
@@ -313,6 +323,6 @@ export function resultContent(
   const flags = flagsOf(result.plans, authorities, coverage.upToDate);
   const { accesses } = result;
   return html`${bar}${positive(flags, checked)}
-${typeof accesses === 'string' && !silent && html`<div class="cpf-plain"><p><strong>${RESULT.notShownWho}</strong></p></div>`}
+${!silent && notShown(accesses)}
 ${details({ auditId, flags, accesses, silent })}`;
 }

@@ -11,6 +11,7 @@ import * as wording from '#schemas/wording/lookup.ts';
 import * as officer from '#schemas/wording/officer.ts';
 import * as operator from '#schemas/wording/operator.ts';
 import * as pages from '#schemas/wording/pages.ts';
+import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import { readingAge } from '../../support/reading-age.ts';
 import { day } from '../../support/rows.ts';
@@ -64,7 +65,8 @@ const flags = planTypes.flatMap((type) =>
 
 const sentences = [
   ...coverages.flatMap((coverage) => wording.notFlaggedAdvice(coverage, day('2026-05-14'), now)),
-  ...flags.flatMap((flag) => wording.flaggedAdvice([flag], coverageOf(AREAS[0]), false)),
+  ...flags.flatMap((flag) => wording.flaggedAdvice([flag], coverageOf(AREAS[0]), 'not-shown')),
+  wording.WHERE_NOT_SHOWN,
   ...flags.map(wording.planNote),
   ...Object.keys(ERRORS).map(wording.refusalAdvice),
   wording.BATCH_INCOMPLETE,
@@ -82,7 +84,18 @@ const constantsOf = (words: unknown): string[] =>
 const onPages = [pages.LOOK_UP, pages.RESULT, pages.NOT_CHECKED, pages.HIDDEN, pages.COUNCILS];
 
 /** Those of a council's own pages, and of every page for people at a desk. */
-const onDesks = [council, looks, numbers, columns, WITHDRAWALS, WITHDRAWAL, DESK, DESKS.council];
+const onDesks = [
+  council,
+  looks,
+  numbers,
+  columns,
+  WITHDRAWALS,
+  WITHDRAWAL,
+  RESTRICTION,
+  RESTRICTIONS,
+  DESK,
+  DESKS.council,
+];
 const counted = [0, 1, 2, 250].flatMap((count) => [
   council.UPLOAD.wouldTrace(count),
   council.UPLOAD.progress(40, count),

@@ -9,11 +9,12 @@ import {
   auditEventSchema,
   ENUMERATION_SIGNS,
   operatorEventSchema,
+  RESTRICTION_KINDS,
   WITHDRAWAL_ACTS,
   type WrittenEvent,
   writtenEventSchema,
 } from '#schemas/audit/audit-event.ts';
-import { COULD_NOT_CHECK_CAUSES, REASONS, SEARCH_TYPES } from '#schemas/lookup.ts';
+import { BARRED, COULD_NOT_CHECK_CAUSES, REASONS, SEARCH_TYPES } from '#schemas/lookup.ts';
 import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import { heldTextSchema, shortTextSchema } from '#schemas/text.ts';
 import { readRequestIds } from '#service/http/request-ids.ts';
@@ -157,7 +158,7 @@ const KINDS: { [T in Exclude<Type, OperatorType>]: fc.Arbitrary<unknown> } = {
   'could-not-check': fc.record({
     auditId,
     ...looked,
-    cause: fc.constantFrom(...COULD_NOT_CHECK_CAUSES),
+    cause: fc.constantFrom(...COULD_NOT_CHECK_CAUSES, BARRED),
     occurredAt,
   }),
   withdrawal: fc.record(
@@ -173,6 +174,34 @@ const KINDS: { [T in Exclude<Type, OperatorType>]: fc.Arbitrary<unknown> } = {
       reason: taken,
     },
     { requiredKeys: ['auditId', 'by', 'act', 'withdrawal', 'authority', 'nhsNumber', 'plan'] },
+  ),
+  restriction: fc.record(
+    {
+      ...named,
+      act: fc.constantFrom('set', 'ended'),
+      restriction: CODE,
+      kind: fc.constantFrom(...RESTRICTION_KINDS),
+      authority: CODE,
+      nhsNumber: anyNumber,
+      barredUser: CODE,
+      caller: anyCaller,
+      account: taken,
+      reason: taken,
+    },
+    {
+      requiredKeys: [
+        ...([
+          'auditId',
+          'by',
+          'act',
+          'restriction',
+          'kind',
+          'authority',
+          'nhsNumber',
+          'reason',
+        ] as const),
+      ],
+    },
   ),
   attendance: fc.record({
     auditId,

@@ -92,8 +92,8 @@ test('a child who left before being seen is reported to the authority at once, w
     },
   });
   const [head = '', line = ''] = (await csv.text()).split('\r\n');
-  expect(head).toMatch(/,"attended","attended_at","ward","switchboard"$/);
-  expect(line).toMatch(/,"left-before-seen","[^,]+Z","","02079460200"$/);
+  expect(head).toMatch(/,"attended","attended_at","ward","switchboard","barred"$/);
+  expect(line).toMatch(/,"left-before-seen","[^,]+Z","","02079460200",""$/);
 
   // A correction is a further event, and takes no access back.
   expect((await say(auditId, { ...said, attended: 'admitted', ward: 'Ward 4' })).status).toBe(200);

@@ -4,6 +4,8 @@ import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { DESK } from '#schemas/wording/desk.ts';
+import { NOT_CHECKED } from '#schemas/wording/pages.ts';
+import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import {
   expectAccessible,
@@ -84,6 +86,44 @@ describe.skipIf(executable === undefined)('a council in a browser', () => {
     await lookUp(nurse.page, baseUrl, { nhsNumber });
     expect(await nurse.page.locator('h1').innerText()).toMatch(/^No plan found/);
     for (const each of [officer, manager, nurse]) await each.close();
+  });
+
+  test('one of its people protects where a child is looked up and bars a nurse, who is told that the check could not be made', async () => {
+    const child = SAMPLE_PEOPLE.lookedAfter.nhsNumber;
+    const officer = await somebody('Carys Demo');
+    const choose = async (what: string): Promise<void> => {
+      await goByMenu(officer.page, RESTRICTIONS.title);
+      await accessible(officer.page);
+      await open(officer.page, RESTRICTIONS.begin);
+      await officer.page.getByLabel(RESTRICTIONS.number, { exact: true }).fill(child);
+      await press(officer.page, RESTRICTIONS.next);
+      await officer.page.getByText(RESTRICTIONS.againWrong).first().waitFor();
+      await accessible(officer.page);
+      await officer.page.getByLabel(RESTRICTIONS.again).fill(child);
+      await press(officer.page, RESTRICTIONS.next);
+      await officer.page.getByLabel(what).check();
+      await accessible(officer.page);
+    };
+    await choose(RESTRICTIONS.whereabouts);
+    await officer.page.getByLabel(DESK.reason).fill('moved to safety');
+    await press(officer.page, RESTRICTIONS.save);
+    await officer.page.getByText(RESTRICTION.set.whereabouts).waitFor();
+    await accessible(officer.page);
+    await choose(RESTRICTIONS.barOther);
+    await officer.page.getByLabel(RESTRICTIONS.user, { exact: true }).fill('demo-nurse');
+    await officer.page.getByLabel(DESK.reason).fill('is the father of the child');
+    await press(officer.page, RESTRICTIONS.save);
+    await officer.page.getByText(RESTRICTION.set.barred).waitFor();
+    await accessible(officer.page);
+    const wide = await officer.page.evaluate(
+      'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+    );
+    expect(wide).toBe(0);
+
+    const nurse = await somebody('Amina Demo');
+    await lookUp(nurse.page, baseUrl, { nhsNumber: child });
+    expect(await nurse.page.locator('h1').innerText()).toBe(NOT_CHECKED.couldNotCheck);
+    for (const each of [officer, nurse]) await each.close();
   });
 
   test.skipIf(!all)(

@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto';
+import type { OdsCode } from '#schemas/authority.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { AuthorityBusy, asLoadFailed, requireOpen } from '../apply/load-failed.ts';
+import { withLock } from '../load/lock.ts';
+import { endInterrupted } from '../load/resume.ts';
+
+const LOCK_WAIT_MS = 10_000;
+
+/**
+ * Runs whatever a council changes by itself, under its lock and after whatever was cut short: of two people who act at
+ * the same moment, the second sees what the first has done.
+ *
+ * @param work is given what it calls before it changes anything
+ * @throws {LoadFailed} where the store failed; what was begun is ended by the next act, load or start
+ */
+export async function changing<T>(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  lockWaitMs: number | undefined,
+  work: (lock: AuthorityLock, begins: () => void) => Promise<T>,
+): Promise<T | { kind: 'busy' }> {
+  let begun = false;
+  try {
+    return await withLock(store, authority, lockWaitMs ?? LOCK_WAIT_MS, async (lock) => {
+      await requireOpen(store);
+      await endInterrupted(store, anchor, lock);
+      return work(lock, () => {
+        begun = true;
+      });
+    });
+  } catch (error) {
+    if (error instanceof AuthorityBusy) return { kind: 'busy' };
+    throw asLoadFailed(error, begun);
+  }
+}
+
+const LETTERS = 'bcdfghjkmnpqrstvwxz';
+
+/** The name of an act: letters alone, no digits that could be taken for a number. */
+export const newActId = (): string =>
+  Array.from(randomBytes(12), (byte) => LETTERS[byte % LETTERS.length]).join('');

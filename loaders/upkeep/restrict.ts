@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import type { RestrictionEvent } from '#schemas/audit/audit-event.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
+import type { Restriction } from '#store/authorities/restrictions.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { actOnRestriction, inForce, isInForce, isSame } from '../apply/restriction-act.ts';
+import { changing, newActId } from './changing.ts';
+import { type Acting, plansToWithdraw } from './withdraw.ts';
+
+const DAY_MS = 86_400_000;
+/** For how long one that has ended is kept on the list: the audit has it all. */
+const ENDED_LISTED_DAYS = 30;
+/** What one council keeps back about one child: more are no people that a child has to be kept from. */
+export const RESTRICTIONS_A_CHILD = 20;
+/** Users that one council bars in a day: a bar delays care. */
+export const BARRED_A_DAY = 10;
+
+type Changing = Acting & { now?: () => number; lockWaitMs?: number };
+/** What is to be kept back, and about whom. */
+export type ToRestrict = Pick<Restriction, 'nhsNumber' | 'kind' | 'user'>;
+
+const at = (now: () => number): string => new Date(now()).toISOString();
+
+/**
+ * Keeps back where a child was looked up, or everything about it from one user, until somebody ends that. Only of a child
+ * of whom one of the council's own plans is shown, or will be. Audited first. Asking again gives the one that is in force.
+ */
+export function setRestriction(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  { nhsNumber, kind, user }: ToRestrict,
+  reason: string,
+  { now = Date.now, lockWaitMs, ...by }: Changing,
+): Promise<
+  { kind: 'set'; restriction: Restriction } | { kind: 'no-such-child' | 'too-many' | 'busy' }
+> {
+  return changing(store, anchor, authority, lockWaitMs, async (lock, begins) => {
+    const [plan] = await plansToWithdraw(store, authority, nhsNumber, now);
+    if (plan === undefined) return { kind: 'no-such-child' };
+    const asked = { nhsNumber, kind, ...omitUndefined({ user }) };
+    const held = await inForce(store, lock, asked);
+    const same = held.find((each) => isSame(each, asked));
+    if (same !== undefined) return { kind: 'set', restriction: same };
+    if (held.length >= RESTRICTIONS_A_CHILD || (await isTooMany(store, authority, kind, now))) {
+      return { kind: 'too-many' };
+    }
+    const next: Restriction = {
+      id: newActId(),
+      ...asked,
+      localId: plan.localId,
+      set: { name: by.name, at: at(now), reason },
+    };
+    begins();
+    const event = eventOf(authority, next, 'set', reason, by);
+    await actOnRestriction(store, anchor, lock, next, { event, next });
+    return { kind: 'set', restriction: next };
+  });
+}
+
+/** Ends what a council keeps back about a child. One person is enough. Audited first. */
+export function endRestriction(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  id: string,
+  reason: string,
+  { now = Date.now, lockWaitMs, ...by }: Changing,
+): Promise<{ kind: 'ended' | 'gone' | 'busy' }> {
+  return changing(store, anchor, authority, lockWaitMs, async (lock, begins) => {
+    const held = await store.restriction(authority, id);
+    if (held === undefined) return { kind: 'gone' };
+    // A form sent twice.
+    if (held.ended !== undefined) return { kind: 'ended' };
+    if (!isInForce(held)) return { kind: 'gone' };
+    const { acting: _, ...standing } = held;
+    const next = { ...standing, ended: { name: by.name, at: at(now), reason } };
+    begins();
+    const event = eventOf(authority, next, 'ended', reason, by);
+    await actOnRestriction(store, anchor, lock, standing, { event, next });
+    return { kind: 'ended' };
+  });
+}
+
+/** How a restriction stands by now. */
+export type StandingRestriction = {
+  restriction: Restriction;
+  /** `cut-short`: it was never set, and can be set again. */
+  standing: 'in-force' | 'ended' | 'cut-short';
+  /** One of the council's own plans is shown of the child, or will be. */
+  hasPlan: boolean;
+};
+
+/** What an authority keeps back about its children, and did until lately: the newest first. */
+export async function listRestrictions(
+  store: Store,
+  authority: OdsCode,
+  now: () => number = Date.now,
+): Promise<StandingRestriction[]> {
+  const all = await store.restrictions(authority);
+  const held = await store.readRows([...new Set(all.map(({ nhsNumber }) => nhsNumber))]);
+  return all.map((restriction) => ({
+    restriction,
+    standing: standingOf(restriction),
+    hasPlan: (held.get(restriction.nhsNumber) ?? []).some(
+      (row) =>
+        row.authority === authority && row.visibleUntil > Math.max(row.visibleFrom, now() / 1000),
+    ),
+  }));
+}
+
+function standingOf(restriction: Restriction): StandingRestriction['standing'] {
+  if (restriction.ended !== undefined) return 'ended';
+  return isInForce(restriction) ? 'in-force' : 'cut-short';
+}
+
+/** Forgets what has ended and was listed for long enough. */
+export async function forgetRestrictions(
+  store: Store,
+  authority: OdsCode,
+  now: () => number = Date.now,
+): Promise<void> {
+  const over = (await store.restrictions(authority)).filter(
+    (each) =>
+      !isInForce(each) &&
+      Date.parse((each.ended ?? each.set).at) + ENDED_LISTED_DAYS * DAY_MS <= now(),
+  );
+  await store.dropRestrictions(
+    authority,
+    over.map(({ id }) => id),
+  );
+}
+
+async function isTooMany(
+  store: Store,
+  authority: OdsCode,
+  kind: Restriction['kind'],
+  now: () => number,
+): Promise<boolean> {
+  if (kind !== 'barred') return false;
+  const lately = (await store.restrictions(authority)).filter(
+    (each) => each.kind === 'barred' && Date.parse(each.set.at) + DAY_MS > now(),
+  );
+  return lately.length >= BARRED_A_DAY;
+}
+
+function eventOf(
+  authority: OdsCode,
+  { id, kind, nhsNumber, user }: Restriction,
+  act: RestrictionEvent['act'],
+  reason: string,
+  { name, caller, account }: Acting,
+): RestrictionEvent {
+  return {
+    type: 'restriction',
+    auditId: randomUUID(),
+    act,
+    restriction: id,
+    kind,
+    authority,
+    nhsNumber,
+    by: name,
+    reason,
+    ...omitUndefined({ barredUser: user?.id, caller, account }),
+  };
+}

@@ -1,0 +1,87 @@
+/** What a council reads when it keeps something back about one of its children. */
+export const RESTRICTION = {
+  set: {
+    whereabouts:
+      'From now on nobody is shown where this child is looked up. Your council still is, and is told of each look at once.',
+    barred:
+      'From now on this user is told that the check could not be made, whenever they look this child up. They are not told that they are barred.',
+  },
+  ended: {
+    whereabouts: 'Where this child is looked up is shown again.',
+    barred: 'From now on this user is told what all others are told.',
+  },
+  refused: {
+    'no-such-child':
+      'None of this council’s plans is shown under this number. Check the number. Nothing was changed.',
+    'too-many':
+      'There is a limit: ten users in a day, and twenty entries for one child. If you need more, ring the team that runs this service. Nothing was changed.',
+    busy: 'A file from your council is being loaded, or a colleague is changing an entry. Try again in a minute. Nothing was changed.',
+    gone: 'There is no such entry. Nothing was changed.',
+  },
+  kinds: {
+    whereabouts: 'Whereabouts are protected',
+    barred: 'A user is barred',
+  },
+  standing: {
+    'in-force': 'in force',
+    ended: 'ended',
+    'cut-short': 'was never set: set it again',
+  },
+} as const;
+
+/** Of the pages on which a council does so. */
+export const RESTRICTIONS = {
+  title: 'Protect a child',
+  lead: 'Stop others from seeing where one of your children is looked up. Or stop one person who works in the NHS, such as a parent, from seeing anything about a child.',
+  begin: 'Keep something back about a child',
+  list: 'What your council keeps back',
+  none: 'Your council keeps nothing back.',
+  columns: ['When', 'What', 'Local id', 'Set by', 'Status'],
+  pages: { newer: 'Later entries', older: 'Earlier entries' },
+  number: 'NHS number of the child',
+  numberHint: 'If the child is not born yet, type the mother’s number.',
+  numberWrong: 'Enter a 10-digit NHS number, and check each digit',
+  again: 'Type the NHS number again',
+  againHint: 'Take it from your case system.',
+  againWrong: 'The two numbers differ. Check them in your case system',
+  next: 'Continue',
+  noneFound:
+    'None of your plans is shown under this number. Check the number. You can protect a child only while one of your plans is shown.',
+  what: 'What do you want to do?',
+  whatWrong: 'Choose what you want to do',
+  whereabouts: 'Protect where this child is looked up',
+  whereaboutsHint:
+    'Nobody else is shown where the child is looked up, or by whom. Clinicians still see the plan. We tell you of each look at once.',
+  bar: (name: string) => `Bar ${name}`,
+  barHint: (role: string, organisation: string, id: string) =>
+    `${role}, ${organisation}. User id ${id}`,
+  barOther: 'Bar somebody else',
+  barOtherHint: 'Enter their user id below.',
+  user: 'User id',
+  userHint:
+    'As it is in the list of those who looked at your children. Check it with the organisation: a wrong id bars nobody, or the wrong person.',
+  userWrong: 'Enter the user id of the person',
+  barred:
+    'A person who is barred is told only that the check could not be made. They may then care for this child without knowing of the plan. Bar somebody only if the child must be kept from them.',
+  save: 'Do this now',
+  local: 'Local id',
+  noLocalId: 'none',
+  child: 'NHS number',
+  who: 'Barred user',
+  set: 'Set by',
+  setReason: 'Reason given',
+  ended: 'Ended by',
+  endedReason: 'Reason for the end',
+  standing: 'Status',
+  noPlan:
+    'None of your plans is shown for this child any more. If this is no longer needed, end it. Nothing ends by itself.',
+  end: {
+    whereabouts: 'Show again where this child is looked up',
+    barred: 'Let this user look again',
+  },
+  endLead: {
+    whereabouts: 'Clinicians are then shown who looked at this child, and where.',
+    barred: 'This user is then told what all others are told.',
+  },
+  endButton: 'End this',
+} as const;

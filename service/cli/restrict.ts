@@ -1,0 +1,129 @@
+import type { Command } from 'commander';
+import { endRestriction, listRestrictions, setRestriction } from '#loaders/upkeep/restrict.ts';
+import type { Acting } from '#loaders/upkeep/withdraw.ts';
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import type { Configuration } from '#schemas/configuration.ts';
+import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
+import { userSchema } from '#schemas/people/identity.ts';
+import { RESTRICTION } from '#schemas/wording/restrictions.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { Failure, misused } from './failure.ts';
+import { type Named, readNamed, readOption } from './named.ts';
+import { runningRedis, withStore } from './store.ts';
+import { readNhsNumber } from './typed-nhs-number.ts';
+
+type RestrictOptions = Partial<Named> & {
+  child?: string;
+  whereabouts?: boolean;
+  bar?: string;
+  end?: string;
+  list?: boolean;
+};
+
+type Wanted =
+  | { kind: 'list' }
+  | { kind: 'end'; id: string; by: Acting; reason: string }
+  | { kind: 'set'; child: NhsNumber; user: string | undefined; by: Acting; reason: string };
+
+async function readWanted(options: RestrictOptions): Promise<Wanted> {
+  if (options.list === true) return { kind: 'list' };
+  const { by: name, reason, account } = readNamed(options);
+  const by: Acting = { name, key: `named ${name.toLowerCase()}`, account };
+  if (options.end !== undefined) return { kind: 'end', id: options.end, by, reason };
+  if ((options.whereabouts === true) === (options.bar !== undefined)) {
+    throw misused('Say what to keep back: --whereabouts, or --bar USER.');
+  }
+  const user = options.bar === undefined ? undefined : readOption('--bar', userSchema, options.bar);
+  if (options.child === undefined) throw misused('Say about whom: --child -');
+  const child = parseNhsNumber(await readNhsNumber(options.child));
+  if (child === undefined) throw misused('That is not an NHS number.');
+  return { kind: 'set', child, user, by, reason };
+}
+
+async function list(store: Store, code: OdsCode): Promise<void> {
+  const all = await listRestrictions(store, code);
+  if (all.length === 0) console.log(`Authority ${code} keeps nothing back.`);
+  // Neither number nor local id, and nobody who is barred: operators are shown no child.
+  for (const { restriction, standing } of all) {
+    const { id, kind, set, ended } = restriction;
+    console.log(
+      [
+        `${id}  ${RESTRICTION.kinds[kind]}: ${RESTRICTION.standing[standing]}`,
+        `set by ${set.name} at ${set.at}`,
+        ...(ended === undefined ? [] : [`ended by ${ended.name} at ${ended.at}`]),
+      ].join('; '),
+    );
+  }
+}
+
+async function act(
+  store: Store,
+  anchor: Anchor,
+  code: OdsCode,
+  wanted: Exclude<Wanted, { kind: 'list' }>,
+): Promise<void> {
+  if (wanted.kind === 'end') {
+    const { id, by, reason } = wanted;
+    const kept = (await store.restriction(code, id))?.kind;
+    const { kind } = await endRestriction(store, anchor, code, id, reason, by);
+    if (kind !== 'ended' || kept === undefined) {
+      throw new Failure(RESTRICTION.refused[kind === 'ended' ? 'gone' : kind]);
+    }
+    console.log(RESTRICTION.ended[kept]);
+    return;
+  }
+  const { child: nhsNumber, user, by, reason } = wanted;
+  const what =
+    user === undefined
+      ? ({ kind: 'whereabouts', nhsNumber } as const)
+      : ({ kind: 'barred', nhsNumber, user: { id: user } } as const);
+  const done = await setRestriction(store, anchor, code, what, reason, by);
+  if (done.kind !== 'set') throw new Failure(RESTRICTION.refused[done.kind]);
+  console.log(RESTRICTION.set[what.kind]);
+  console.log(`To end it: cp-flags restrict ${code} --end ${done.restriction.id}`);
+}
+
+/** `cp-flags restrict`: for a council that cannot use its pages, on its written word. */
+async function restrict(
+  configuration: Configuration,
+  codeText: string,
+  options: RestrictOptions,
+): Promise<void> {
+  const code = odsCodeSchema.safeParse(codeText).data;
+  if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');
+  const wanted = await readWanted(options);
+  const redis = await runningRedis(configuration);
+  await withStore(configuration, redis, 'loader', async (store, anchor) => {
+    if (wanted.kind === 'list') await list(store, code);
+    else await act(store, anchor, code, wanted);
+  });
+}
+
+/** Declares `cp-flags restrict`. */
+export function addRestrictCommand(program: Command, configuration: () => Configuration): void {
+  program
+    .command('restrict')
+    .description('Protect where a council’s child is looked up, or bar a user from the child.')
+    .argument('<code>', "the council's ODS code")
+    .option('--child <->', 'whose: - asks for the NHS number, or reads it from standard input')
+    .option('--whereabouts', 'nobody else is shown where this child is looked up')
+    .option('--bar <user>', 'this user, by the id that the audit shows, is told nothing')
+    .option('--by <name>', 'who of the council asks; goes into the audit')
+    .option('--reason <text>', 'why; goes into the audit')
+    .option('--end <id>', 'end it')
+    .option('--list', 'what is kept back, and was until lately')
+    .addHelpText(
+      'after',
+      `
+It stays until it is ended, whatever files say. A council does this itself on its pages.
+
+Examples:
+  cp-flags restrict V145 --child - --whereabouts --by "A. Example" --reason "moved to safety"
+  cp-flags restrict V145 --child - --bar 555123456789 --by "A. Example" --reason "is the child's father"
+  cp-flags restrict V145 --list
+  cp-flags restrict V145 --end bcdfghjkmnpq --by "A. Example" --reason "no longer needed"
+`,
+    )
+    .action((code: string, options: RestrictOptions) => restrict(configuration(), code, options));
+}

@@ -1,0 +1,28 @@
+import { hash } from 'node:crypto';
+import type { OdsCode } from '#schemas/authority.ts';
+
+const US = '\u001f';
+const LETTERS = { whereabouts: 'W', barred: 'B' } as const;
+
+/** What a council keeps back about a child: where it was looked up, or everything from one user. */
+export type KeptBack = { kind: 'whereabouts' } | { kind: 'barred'; user: string };
+
+/** One in the store's own form, beside the rows of plans; see `store/functions/common.lua`. */
+export function packRestriction(authority: OdsCode, kept: KeptBack): string {
+  const user = kept.kind === 'barred' ? hash('sha1', asciiLower(kept.user)) : '';
+  return `${authority}${US}${LETTERS[kept.kind]}${US}${user}`;
+}
+
+/** As Lua does it. */
+const asciiLower = (text: string): string =>
+  text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
+
+/** The same user, by what restrictions go by. */
+export const isSameUser = (one: string, other: string): boolean =>
+  asciiLower(one) === asciiLower(other);
+
+/** Whether a packed row is a restriction, and no plan. */
+export function isRestriction(packed: string): boolean {
+  const letter = packed[packed.indexOf(US) + 1];
+  return letter === LETTERS.whereabouts || letter === LETTERS.barred;
+}

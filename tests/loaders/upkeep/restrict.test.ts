@@ -1,0 +1,485 @@
+import { randomUUID } from 'node:crypto';
+import * as fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import { purge } from '#loaders/upkeep/purge.ts';
+import {
+  BARRED_A_DAY,
+  endRestriction,
+  listRestrictions,
+  RESTRICTIONS_A_CHILD,
+  setRestriction,
+  type ToRestrict,
+} from '#loaders/upkeep/restrict.ts';
+import { type Acting, undoWithdrawal, withdrawUrgently } from '#loaders/upkeep/withdraw.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import { userKeyOf } from '#schemas/people/identity.ts';
+import { DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
+import { NotReplicated } from '#store/connection/acknowledged.ts';
+import { keys } from '#store/keys.ts';
+import { createLookupStore, type LookupResult } from '#store/lookup.ts';
+import type { Store } from '#store/store.ts';
+import { watchStore } from '#store/trust/readiness.ts';
+import { lookupEvent } from '../../support/lookup-event.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { until } from '../../support/test-store.ts';
+import { startLoading } from '../../support/upload-loading.ts';
+import {
+  fileCsv,
+  type ModelPlan,
+  type ModelRecord,
+  planOf,
+  RECEIVED_AT,
+} from '../../support/upload-model.ts';
+
+const DAY_MS = 86_400_000;
+const { t, l, newAuthority, loadRecords, events } = await startLoading();
+const lookupRedis = await t.connect('lookup');
+const readiness = watchStore(lookupRedis);
+afterAll(() => readiness.stop());
+const lookups = createLookupStore(lookupRedis, readiness);
+
+const ADA: Acting = { name: 'Ada Officer', key: 'council ada' };
+const now = () => RECEIVED_AT;
+const by = { ...ADA, now };
+const why = 'the father works there';
+const WHEREABOUTS = (n = 1): ToRestrict => ({ nhsNumber: testNumber(n), kind: 'whereabouts' });
+const BAR = (id: string, n = 1): ToRestrict => ({
+  nhsNumber: testNumber(n),
+  kind: 'barred',
+  user: { id },
+});
+
+/** A look, by a user at a hospital. */
+async function look(
+  user: string,
+  n = 1,
+  differing: { issuer?: string } = {},
+): Promise<LookupResult> {
+  const { issuer = 'test' } = differing;
+  await until(() => readiness.open, 'the store opening to lookups');
+  const auditId = randomUUID();
+  const event = JSON.parse(lookupEvent(testNumber(n), auditId)) as { caller: object };
+  const organisation = { code: 'ZZH01', name: `Hospital of ${user}` };
+  return lookups.lookup({
+    nhsNumber: testNumber(n),
+    auditId,
+    event: JSON.stringify({ ...event, caller: { ...event.caller, user, issuer } }),
+    access: 'unscheduled',
+    showAccesses: true,
+    userKey: userKeyOf(issuer, user),
+    accessEntry: JSON.stringify({ name: user, role: 'Nurse', roleCode: 'R1', organisation }),
+    negativesAllowed: true,
+  });
+}
+
+async function set(authority: OdsCode, what: ToRestrict): Promise<string> {
+  const done = await setRestriction(t.store, t.anchor, authority, what, why, by);
+  if (done.kind !== 'set') throw new Error(done.kind);
+  return done.restriction.id;
+}
+const end = (authority: OdsCode, id: string) =>
+  endRestriction(t.store, t.anchor, authority, id, 'she has moved', by);
+
+const eventsOf = async (authority: OdsCode) =>
+  (await events()).flatMap((event) =>
+    event.type === 'restriction' && event.authority === authority ? event : [],
+  );
+
+/** What a restart of Redis asks: does all that is held agree with the anchor? */
+async function expectWhole(authority: OdsCode): Promise<void> {
+  const tally = (await t.store.tally()).get(authority);
+  expect(t.anchor.authority(authority)).toMatchObject({
+    rows: tally?.rows ?? 0,
+    ...(tally !== undefined && { digest: tally.digest }),
+  });
+  expect(t.anchor.loadInProgress(authority)).toBeUndefined();
+}
+
+/** Has the store verifier compare all there is, as after a restart of Redis. */
+async function expectOpensAgain(): Promise<void> {
+  await t.admin.del(keys.open);
+  await until(() => t.store.isOpen(), 'the store opening after a comparison of all it holds');
+}
+
+/** What a clinician is told of who else has looked: with or without where; or that the check could not be made. */
+async function told(user: string, n = 1): Promise<'places' | 'no-places' | 'unchecked' | 'none'> {
+  const result = await look(user, n);
+  if (result.kind === 'could-not-check') return 'unchecked';
+  if (result.kind !== 'flagged' || typeof result.accesses === 'string') return 'none';
+  const others = result.accesses.filter(({ own }) => !own);
+  expect(JSON.stringify(others).includes('Hospital')).toBe(
+    others.some(({ withheld }) => withheld === undefined),
+  );
+  return others.every(({ withheld }) => withheld === true) ? 'no-places' : 'places';
+}
+
+describe('where a child was looked up, once its council keeps that back,', () => {
+  test('is shown to nobody, except to a user where they have looked themselves', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(1), planOf(2)]);
+    await look('nina');
+    expect(await told('omar')).toBe('places');
+    const id = await set(authority, WHEREABOUTS());
+    const result = await look('omar');
+    expect(result).toMatchObject({
+      kind: 'flagged',
+      accesses: [
+        { own: true, name: 'omar', organisation: { name: 'Hospital of omar' }, count: 2 },
+        {
+          own: false,
+          withheld: true,
+          name: '',
+          role: '',
+          entry: '',
+          count: 1,
+          at: expect.any(Number) as unknown,
+        },
+      ],
+    });
+    expect(JSON.stringify(result)).not.toContain('nina');
+    await look('nina', 2);
+    expect(await told('omar', 2)).toBe('places');
+    expect(await eventsOf(authority)).toMatchObject([
+      { act: 'set', kind: 'whereabouts', nhsNumber: testNumber(1), by: 'Ada Officer', reason: why },
+    ]);
+    const [listed] = await listRestrictions(t.store, authority, now);
+    expect(listed).toMatchObject({
+      standing: 'in-force',
+      hasPlan: true,
+      restriction: { id, set: { name: 'Ada Officer', reason: why } },
+    });
+    expect(await end(authority, id)).toEqual({ kind: 'ended' });
+    expect(await told('omar')).toBe('places');
+    await expectWhole(authority);
+  });
+
+  test('is on record in each look, with the council that keeps it back', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(3)]);
+    await set(authority, WHEREABOUTS(3));
+    await look('nina', 3);
+    const last = (await t.adminStore.readEvents(3))
+      .concat(
+        ...(await Promise.all(Array.from({ length: 256 }, (_, p) => t.adminStore.readEvents(p)))),
+      )
+      .filter((event) => 'nhsNumber' in event && event.nhsNumber === testNumber(3))
+      .at(-1);
+    expect(last).toMatchObject({ type: 'lookup', whereaboutsOf: [authority] });
+  });
+});
+
+describe('a user whom a council bars from a child', () => {
+  test('is answered as if the store had not answered, under every issuer and with their id in capitals or not', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(4)]);
+    const id = await set(authority, BAR('Parent-77', 4));
+    for (const [user, issuer] of [
+      ['Parent-77', 'test'],
+      ['parent-77', 'another'],
+    ] as const) {
+      expect(await look(user, 4, { issuer })).toEqual({
+        kind: 'could-not-check',
+        cause: 'store',
+        barredBy: [authority],
+      });
+    }
+    expect((await look('parent-7', 4)).kind).toBe('flagged');
+    expect(await eventsOf(authority)).toMatchObject([{ kind: 'barred', barredUser: 'Parent-77' }]);
+    await end(authority, id);
+    expect((await look('Parent-77', 4)).kind).toBe('flagged');
+    await expectWhole(authority);
+  });
+
+  test('stays barred when the plan is over, and others are then told that there is none', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(5), planOf(6)]);
+    const id = await set(authority, BAR('parent', 5));
+    await set(authority, WHEREABOUTS(5));
+    await loadRecords(authority, 2, [planOf(5, { deleteDate: day('2026-11-20') })]);
+    const later = () => RECEIVED_AT + 200 * DAY_MS;
+    await loadRecords(authority, 3, [planOf(6)], { now: later });
+    await purge(t.store, t.anchor, { by: 'test', now: later });
+    expect(await told('parent', 5)).toBe('unchecked');
+    expect((await look('nurse', 5)).kind).toBe('not-flagged');
+    await expectWhole(authority);
+    await expectOpensAgain();
+    await end(authority, id);
+    expect((await look('parent', 5)).kind).toBe('not-flagged');
+    await expectWhole(authority);
+    await expectOpensAgain();
+  });
+});
+
+test('a council keeps something back only about its own children', async () => {
+  const [authority, other] = [newAuthority(), newAuthority()];
+  await loadRecords(authority, 1, [planOf(7)]);
+  await loadRecords(other, 1, [planOf(8)]);
+  for (const what of [WHEREABOUTS(8), BAR('parent', 8), WHEREABOUTS(9)]) {
+    expect(await setRestriction(t.store, t.anchor, authority, what, why, by)).toEqual({
+      kind: 'no-such-child',
+    });
+  }
+  const id = await set(authority, BAR('parent', 7));
+  expect(await end(other, id)).toEqual({ kind: 'gone' });
+  expect(await told('parent', 7)).toBe('unchecked');
+});
+
+test('asking twice is one, ending twice is one, and there is an end to how many there can be', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(10), planOf(11)]);
+  const id = await set(authority, BAR('parent', 10));
+  expect(await set(authority, BAR('PARENT', 10))).toBe(id);
+  expect(await end(authority, id)).toEqual({ kind: 'ended' });
+  expect(await end(authority, id)).toEqual({ kind: 'ended' });
+  expect((await eventsOf(authority)).map(({ act }) => act)).toEqual(['set', 'ended']);
+  for (let i = 2; i <= Math.min(BARRED_A_DAY, RESTRICTIONS_A_CHILD); i++) {
+    await set(authority, BAR(`user ${i}`, 10));
+  }
+  const one = (n: number, at: () => number) =>
+    setRestriction(t.store, t.anchor, authority, BAR('one more', n), why, { ...ADA, now: at });
+  expect(await one(11, now)).toEqual({ kind: 'too-many' });
+  expect((await one(11, () => RECEIVED_AT + DAY_MS)).kind).toBe('set');
+  const lock = await t.store.lockAuthority(authority);
+  const busy = await setRestriction(t.store, t.anchor, authority, WHEREABOUTS(10), why, {
+    ...by,
+    lockWaitMs: 0,
+  });
+  expect(busy).toEqual({ kind: 'busy' });
+  await lock?.release();
+});
+
+const STEPS = [
+  'send',
+  'end-plan',
+  'delete',
+  'late',
+  'full-with',
+  'full-without',
+  'withdraw',
+  'undo',
+  'other-council',
+  'whereabouts',
+  'seen-again',
+  'bar',
+  'let-in',
+] as const;
+
+test('in whatever order files, withdrawals, marks, bars and their ends come, what is kept back is what was set and not ended, and the anchor agrees', async () => {
+  let n = 20;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom(...STEPS), { minLength: 3, maxLength: 9 }),
+      async (further) => {
+        n += 1;
+        const [authority, other] = [newAuthority(), newAuthority()];
+        let [sequence, late, others] = [10, 9, 0];
+        let withdrawal: string | undefined;
+        let [marked, barred]: [string | undefined, string | undefined] = [undefined, undefined];
+        const send = (
+          plans: Partial<ModelPlan>[],
+          { full = false, of = ++sequence, from = authority } = {},
+        ) => {
+          const records: ModelRecord[] = plans.map((each) => planOf(n, each));
+          records.push(planOf(1000 + n));
+          return l.load(fileCsv({ records }), {
+            metadata: {
+              authority: from,
+              sequence: of,
+              createdAt: '2026-11-23T21:30:00Z',
+              rowCount: records.length,
+              full,
+            },
+            breakers: { ...DEFAULT_BREAKERS, removalsStopShare: 1 },
+          });
+        };
+        for (const code of [authority, other]) {
+          await t.store.setAuthority(
+            code,
+            { name: 'Test Council', emergencyDutyTeamPhone: '02079460199' },
+            'test',
+          );
+        }
+        await send([{}]);
+        for (const step of ['whereabouts', 'bar', ...further] as const) {
+          const ask = async (what: ToRestrict): Promise<string | undefined> => {
+            const done = await setRestriction(t.store, t.anchor, authority, what, why, by);
+            return done.kind === 'set' ? done.restriction.id : undefined;
+          };
+          if (step === 'send') await send([{}]);
+          if (step === 'end-plan') await send([{ endDate: day('2026-11-01') }]);
+          if (step === 'delete') await send([{ deleteDate: day('2026-11-20') }]);
+          if (step === 'late') await send([{ deleteDate: day('2026-11-20') }], { of: late-- });
+          if (step === 'full-with') await send([{}], { full: true });
+          if (step === 'full-without') await send([], { full: true });
+          if (step === 'other-council') await send([{}], { of: ++others, from: other });
+          if (step === 'withdraw') {
+            const plan = {
+              nhsNumber: testNumber(n),
+              type: 'child-protection-plan' as const,
+              startDate: day('2026-09-14'),
+            };
+            const done = await withdrawUrgently(t.store, t.anchor, authority, plan, why, by);
+            if (done.kind === 'withdrawn') withdrawal = done.withdrawal.id;
+          }
+          if (step === 'undo' && withdrawal !== undefined) {
+            await undoWithdrawal(t.store, t.anchor, authority, withdrawal, why, by);
+          }
+          if (step === 'whereabouts') marked ??= await ask(WHEREABOUTS(n));
+          if (step === 'bar') barred ??= await ask(BAR('parent', n));
+          if (step === 'seen-again' && marked !== undefined) {
+            await end(authority, marked);
+            marked = undefined;
+          }
+          if (step === 'let-in' && barred !== undefined) {
+            await end(authority, barred);
+            barred = undefined;
+          }
+          await expectWhole(authority);
+        }
+        expect((await look('parent', n)).kind === 'could-not-check').toBe(barred !== undefined);
+        // Another council's plan shows who has looked, whatever became of the first's.
+        await send([{}], { of: ++others, from: other });
+        await look('nina', n);
+        expect(await told('omar', n)).toBe(marked === undefined ? 'places' : 'no-places');
+        expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+        await expectWhole(authority);
+        await expectWhole(other);
+      },
+    ),
+    { numRuns: 4 },
+  );
+  await expectOpensAgain();
+});
+
+/** A store or an anchor whose process ends at a step. */
+function endingAt(step: string): { store: Store; anchor: typeof t.anchor } {
+  const fail = (): never => {
+    throw new Error('the process ended here');
+  };
+  if (step !== 'commitLoad') {
+    return {
+      store: { ...t.store, [step]: () => Promise.resolve().then(fail) },
+      anchor: t.anchor,
+    };
+  }
+  const anchor = new Proxy(t.anchor, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name === step) return fail;
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+  return { store: t.store, anchor };
+}
+
+async function resume(authority: OdsCode): Promise<void> {
+  const load = t.anchor.loadInProgress(authority);
+  expect(load?.journal).not.toMatch(/[0-9]{10}|parent/);
+  if (load !== undefined) await resumeLoad(t.store, t.anchor, load);
+}
+
+test.each(['appendEvent', 'restrict', 'tally', 'changeAuthority', 'commitLoad'] as const)(
+  'what is set and what is ended, cut short at %s, come to the same end when they are resumed',
+  async (step) => {
+    const n = 200 + step.length;
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(n)]);
+    const { store, anchor } = endingAt(step);
+    await expect(
+      setRestriction(store, anchor, authority, BAR('parent', n), why, by),
+    ).rejects.toThrow(LoadFailed);
+    await resume(authority);
+    expect(await told('parent', n)).toBe('unchecked');
+    await expectWhole(authority);
+    const [standing] = await listRestrictions(t.store, authority, now);
+    expect(standing).toMatchObject({ standing: 'in-force' });
+    const id = standing?.restriction.id ?? '';
+    await expect(endRestriction(store, anchor, authority, id, why, by)).rejects.toThrow(LoadFailed);
+    await resume(authority);
+    expect((await look('parent', n)).kind).toBe('flagged');
+    await expectWhole(authority);
+    const acts = (await eventsOf(authority)).map(({ act, auditId }) => `${act} ${auditId}`);
+    expect(new Set(acts).size).toBe(2);
+    expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+  },
+);
+
+test('one that was cut short before the anchor knew of it is not said to be in force, and can be set again', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(230)]);
+  const { store } = endingAt('intakeState');
+  const cut: Store = {
+    ...t.store,
+    async keepRestriction(...args) {
+      await t.store.keepRestriction(...args);
+      throw new Error('the process ended here');
+    },
+  };
+  for (const each of [store, cut]) {
+    await expect(
+      setRestriction(each, t.anchor, authority, WHEREABOUTS(230), why, by),
+    ).rejects.toThrow(LoadFailed);
+  }
+  expect(await listRestrictions(t.store, authority, now)).toMatchObject([
+    { standing: 'cut-short' },
+  ]);
+  expect(await eventsOf(authority)).toEqual([]);
+  await set(authority, WHEREABOUTS(230));
+  await look('nina', 230);
+  expect(await told('omar', 230)).toBe('no-places');
+  await expectWhole(authority);
+});
+
+test.each(['appendEvent', 'restrict', 'changeAuthority'] as const)(
+  'a bar that no replica is known to have at %s is not said to be set, and is set once it is resumed',
+  async (step) => {
+    const n = 240 + step.length;
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(n)]);
+    // As where a write was made and not acknowledged by replicas: it is there, and counts as not done.
+    const store: Store = {
+      ...t.store,
+      async [step](...args: never[]) {
+        await (t.store[step] as (...all: never[]) => Promise<unknown>)(...args);
+        throw new NotReplicated(0, 1);
+      },
+    };
+    await expect(
+      setRestriction(store, t.anchor, authority, BAR('parent', n), why, by),
+    ).rejects.toThrow(LoadFailed);
+    await resume(authority);
+    expect(await told('parent', n)).toBe('unchecked');
+    await expectWhole(authority);
+    expect(new Set((await eventsOf(authority)).map(({ auditId }) => auditId)).size).toBe(1);
+  },
+);
+
+test('a store that has lost all that a council keeps back is not whole, even where the council has no plans left', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(260)]);
+  await set(authority, WHEREABOUTS(260));
+  await l.load(fileCsv({ records: [] }), {
+    metadata: {
+      authority,
+      sequence: 2,
+      createdAt: '2026-11-23T21:30:00Z',
+      rowCount: 0,
+      full: true,
+    },
+    breakers: { ...DEFAULT_BREAKERS, removalsStopShare: 1 },
+  });
+  expect(t.anchor.authority(authority)?.rows).toBe(0);
+  await expectOpensAgain();
+  const lock = await t.store.lockAuthority(authority);
+  if (lock === undefined) throw new Error('busy');
+  await t.store.restrict(lock, testNumber(260), []);
+  await lock.release();
+  const tally = (await t.store.tally()).get(authority);
+  expect(tally?.digest).not.toBe(t.anchor.authority(authority)?.digest);
+  await t.admin.del(keys.open);
+  await until(
+    async () => (await t.admin.get(keys.open))?.startsWith('closed: ') === true,
+    'the store staying closed',
+  );
+});

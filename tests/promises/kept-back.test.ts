@@ -1,0 +1,327 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { formatNotification } from '#loaders/answers/notification.ts';
+import { setRestriction, type ToRestrict } from '#loaders/upkeep/restrict.ts';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { NOTIFICATION_FORMATS, notificationsPageSchema } from '#schemas/notification.ts';
+import { NOT_SHOWN, WHERE_NOT_SHOWN } from '#schemas/wording/lookup.ts';
+import { NOT_CHECKED } from '#schemas/wording/pages.ts';
+import { demoPersonas } from '#service/admission/personas.ts';
+import { keys } from '#store/keys.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { authorityClient, officer } from '../support/authority.ts';
+import { visitorAs } from '../support/desk.ts';
+import { type Fhir, fhirOf } from '../support/fhir.ts';
+import { testNumber } from '../support/rows.ts';
+import { claims, role, startTestService, type TestService, until } from '../support/service.ts';
+import { createVisitor, hiddenOf, wordsOf } from '../support/visitor.ts';
+
+/**
+ * What a council keeps back about a child leaves by no way: where it was looked up for anybody but that council, and
+ * everything about it for a user who is barred.
+ */
+
+const [HIDDEN, BARRED, OPEN, UNREADABLE] = [
+  testNumber(9_301),
+  testNumber(9_302),
+  testNumber(9_303),
+  testNumber(9_304),
+];
+/** In every word by which the place could be known. */
+const CANARY = /canary|ZZH66|R0260|0209998877/i;
+const NINA = {
+  sub: 'canary-nina',
+  name: 'Nina Canary',
+  roles: [
+    {
+      ...role('r', ['B0107'], 'ZZH66'),
+      code: 'R0260',
+      name: 'Canary Nurse',
+      organisation: { code: 'ZZH66', name: 'Canary Hospital' },
+    },
+  ],
+};
+const PARENT = 'parent-9';
+
+let service: TestService;
+let fhir: Fhir;
+let anchor: Anchor;
+let request: ReturnType<typeof authorityClient>;
+
+async function restrict(what: ToRestrict): Promise<void> {
+  const done = await setRestriction(service.store, anchor, officerCode, what, 'a test', {
+    name: 'Ada Officer',
+    key: 'ada',
+  });
+  expect(done.kind).toBe('set');
+}
+const officerCode = 'ZZ101' as Parameters<typeof setRestriction>[2];
+
+async function look(nhsNumber: string, who = claims()): Promise<{ auditId: string; text: string }> {
+  const response = await service.lookup({ nhsNumber }, { token: await service.token(who) });
+  const text = await response.text();
+  return { auditId: String((JSON.parse(text) as { auditId?: string }).auditId), text };
+}
+
+async function say(auditId: string, nhsNumber: string): Promise<void> {
+  const response = await fetch(`${service.baseUrl}/lookup/${auditId}/attendance`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'x-request-id': randomUUID(),
+      authorization: `Bearer ${await service.token(claims(NINA))}`,
+    },
+    body: JSON.stringify({
+      nhsNumber,
+      attended: 'left-before-seen',
+      ward: 'Canary Ward',
+      switchboard: '02099988777',
+    }),
+  });
+  expect(response.status).toBe(200);
+}
+
+async function notifications(as: string) {
+  const response = await request('/notifications?limit=100', { as });
+  // Until the first are made.
+  return notificationsPageSchema.safeParse(await response.json()).data?.notifications ?? [];
+}
+const told = async (as: string, id: string): Promise<boolean> =>
+  (await notifications(as)).some(({ entries }) =>
+    entries.some((entry) => entry.id === id || entry.lastId === id),
+  );
+
+beforeAll(async () => {
+  service = await startTestService({
+    environment: { NOTIFICATIONS_WINDOW_MINUTES: '60', METRICS_PORT: '0' },
+    authorities: ['ZZ101', 'ZZ102'].map((code) => ({
+      code,
+      rows: [HIDDEN, BARRED, OPEN, UNREADABLE].map((nhsNumber) => ({ nhsNumber })),
+    })),
+  });
+  fhir = fhirOf(service);
+  request = authorityClient(service);
+  anchor = Anchor.open(join(service.dataDir, 'anchor'));
+});
+afterAll(async () => {
+  anchor?.close();
+  await service?.stopAndRemove();
+});
+
+describe('where a child was looked up, once its council keeps that back', () => {
+  let later: string;
+  beforeAll(async () => {
+    const { auditId: earlier } = await look(HIDDEN, claims(NINA));
+    await say(earlier, HIDDEN);
+    await until(() => told('ZZ102', earlier), 'both councils being told of the look before');
+    expect(JSON.stringify(await notifications('ZZ102'))).toMatch(CANARY);
+    await restrict({ kind: 'whereabouts', nhsNumber: HIDDEN });
+    ({ auditId: later } = await look(HIDDEN, claims({ ...NINA, sub: 'canary-2' })));
+    await until(
+      async () => (await told('ZZ101', later)) && (await told('ZZ102', later)),
+      'both councils being told of the look after',
+    );
+  });
+
+  test('is in no clinician’s answer, whatever its format, which says so in plain words', async () => {
+    const { text } = await look(HIDDEN);
+    expect(text).not.toMatch(CANARY);
+    const { accesses = [], advice } = lookupAnswerSchema.parse(JSON.parse(text));
+    expect(advice).toContain(WHERE_NOT_SHOWN);
+    const nobody = {
+      name: NOT_SHOWN,
+      role: NOT_SHOWN,
+      organisation: { code: '', name: NOT_SHOWN },
+    };
+    expect(accesses).toMatchObject([
+      { own: true, organisation: { code: 'ZZH01' } },
+      { ...nobody, own: false, withheld: true, count: 1 },
+      { ...nobody, own: false, withheld: true, count: 1 },
+    ]);
+    for (const more of [
+      undefined,
+      {
+        _include:
+          'AuditEvent:entity-type=http://terminology.hl7.org/CodeSystem/v3-RoleClass|ASSIGNED',
+      },
+    ]) {
+      const found = await fhir.found('AuditEvent', HIDDEN, more);
+      expect(found.matches).toHaveLength(3);
+      expect(JSON.stringify(found.bundle)).not.toMatch(CANARY);
+      expect(JSON.stringify(found.issues)).toContain(WHERE_NOT_SHOWN);
+    }
+    for (const type of ['CareTeam', 'Flag'] as const) {
+      expect(JSON.stringify((await fhir.found(type, HIDDEN)).bundle)).not.toMatch(CANARY);
+    }
+    const nurse = createVisitor(service.baseUrl);
+    await nurse.signIn();
+    const answer = await nurse.lookUp(HIDDEN);
+    expect(answer.text).not.toMatch(CANARY);
+    expect(wordsOf(answer)).toContain(WHERE_NOT_SHOWN);
+    // And of another child all is as before.
+    await look(OPEN, claims(NINA));
+    const open = (await look(OPEN)).text;
+    expect(open).toMatch(CANARY);
+    expect(open).not.toContain(WHERE_NOT_SHOWN);
+    expect(open).not.toContain('withheld');
+  });
+
+  test('is told to that council, and to no other, neither of looks after it nor any more of those before', async () => {
+    const ours = await notifications('ZZ101');
+    expect(JSON.stringify(ours)).toContain('Canary Ward');
+    const theirs = await notifications('ZZ102');
+    const entries = theirs.flatMap((each) => each.entries);
+    expect(entries.map(({ nhsNumber }) => nhsNumber)).toContain(HIDDEN);
+    expect(entries.find(({ lastId }) => lastId === later)).toMatchObject({
+      withheld: true,
+      organisation: { code: '', name: NOT_SHOWN },
+      setting: 'not-shown',
+    });
+    for (const format of NOTIFICATION_FORMATS) {
+      for (const each of theirs) {
+        const only = { ...each, entries: each.entries.filter((e) => e.nhsNumber === HIDDEN) };
+        expect(formatNotification(only, format)).not.toMatch(CANARY);
+      }
+    }
+    const council = await visitorAs(service, { organisation: 'ZZ102', scopes: ['upload'] });
+    const page = await council.get('/council/looks');
+    const form = hiddenOf(page, '/council/looks');
+    const found = await council.post('/council/looks', { ...form, child: HIDDEN });
+    const csv = await council.post('/council/looks', { ...form, child: HIDDEN, as: 'csv' });
+    for (const { text } of [found, csv]) {
+      expect(text).toContain('Not shown');
+      expect(text).not.toMatch(CANARY);
+    }
+    const marking = await visitorAs(service, { organisation: 'ZZ101', scopes: ['upload'] });
+    expect(wordsOf(await marking.get('/council/looks'))).toContain('Canary Hospital');
+  });
+
+  test('is in no other council’s search of the audit', async () => {
+    const search = async (as: string): Promise<string> => {
+      const response = await request('/audit/search', {
+        as,
+        method: 'POST',
+        token: await service.token(officer(as, { scope: 'audit' })),
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ reason: 'a test', nhsNumber: HIDDEN }),
+      });
+      return response.text();
+    };
+    await until(async () => (await search('ZZ101')).includes(later), 'the index');
+    expect(await search('ZZ101')).toMatch(CANARY);
+    const theirs = await search('ZZ102');
+    expect(theirs).toContain(later);
+    expect(theirs).not.toMatch(CANARY);
+  });
+});
+
+describe('a user whom a council bars from a child', () => {
+  const atHospital = claims({ sub: PARENT, organisation: 'ZZH01' });
+  const elsewhere = claims({ sub: PARENT, organisation: 'ZZP01', activities: ['B0170'] });
+  const AMINA = demoPersonas({ code: 'ZZ101', name: 'Northmoor Council' }).emergencyDepartment;
+
+  beforeAll(async () => {
+    await restrict({ kind: 'barred', nhsNumber: BARRED, user: { id: PARENT } });
+    await restrict({ kind: 'barred', nhsNumber: BARRED, user: { id: AMINA.sub } });
+    // As a look that is not possible for another reason.
+    await service.admin.hset(keys.children(partitionOf(UNREADABLE)), UNREADABLE, 'not a row');
+  });
+
+  /** An answer without what differs from one request to the next. */
+  const alike = (text: string): string =>
+    text
+      .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/gi, 'ID')
+      .replaceAll(/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g, 'TIME')
+      .replaceAll(/[0-9]{10}/g, 'NUMBER');
+
+  async function answers(nhsNumber: string): Promise<string[]> {
+    const token = await service.token(atHospital);
+    const silent = await service.token(elsewhere);
+    const alone = await service.lookup({ nhsNumber }, { token });
+    const silently = await service.lookup({ nhsNumber }, { token: silent });
+    const batch = await fetch(`${service.baseUrl}/lookup/batch`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-request-id': randomUUID(),
+        authorization: `Bearer ${silent}`,
+      },
+      body: JSON.stringify({ items: [{ nhsNumber }, { nhsNumber: testNumber(9_399) }] }),
+    });
+    const searches = [];
+    for (const type of ['CareTeam', 'AuditEvent', 'Flag']) {
+      searches.push(await fhir.search(type, nhsNumber, {}, { token }));
+    }
+    const all = [alone, silently, batch, ...searches];
+    return Promise.all(
+      all.map(async (response) => `${response.status} ${alike(await response.text())}`),
+    );
+  }
+
+  test('is answered by every way exactly as where a check could not be made, and others are answered', async () => {
+    const barred = await answers(BARRED);
+    expect(barred).toEqual(await answers(UNREADABLE));
+    expect(barred.join()).not.toMatch(/barred|ZZ101|Council/);
+    expect((await look(BARRED)).text).toContain('"outcome":"flagged"');
+    const nurse = createVisitor(service.baseUrl);
+    await nurse.signIn();
+    const [page, other] = [await nurse.lookUp(BARRED), await nurse.lookUp(UNREADABLE)];
+    expect(page.heading).toBe(NOT_CHECKED.title);
+    expect(alike(wordsOf(page)).replaceAll(/[0-9]{3}\s[0-9]{3}\s[0-9]{4}/g, 'NUMBER')).toBe(
+      alike(wordsOf(other)).replaceAll(/[0-9]{3}\s[0-9]{3}\s[0-9]{4}/g, 'NUMBER'),
+    );
+  });
+
+  test('is on record with the council before being answered, and neither logs nor metrics tell it from a store that does not answer', async () => {
+    const lines = service.lines.length;
+    const before = await (
+      await fetch(`http://127.0.0.1:${await service.metricsPort}/metrics`)
+    ).text();
+    await service.lookup({ nhsNumber: BARRED }, { token: await service.token(atHospital) });
+    const attempts = (await service.events()).filter(
+      (event) => event.type === 'could-not-check' && event.caller.user === PARENT,
+    );
+    expect(attempts.at(-1)).toMatchObject({
+      cause: 'barred',
+      barredBy: ['ZZ101'],
+      nhsNumber: BARRED,
+      access: 'unscheduled',
+    });
+    expect(service.lines.slice(lines).join('\n')).not.toMatch(/barred|99930/);
+    const after = await (
+      await fetch(`http://127.0.0.1:${await service.metricsPort}/metrics`)
+    ).text();
+    expect(after).not.toMatch(/barred/);
+    expect(after).not.toBe(before);
+  });
+
+  test('is told to the council at once, and to the officers of both organisations by a file, without the number', async () => {
+    const outbox = join(service.dataDir, 'privacy-officer');
+    const files = () => readdirSync(outbox).filter((name) => name.startsWith('barred-'));
+    await until(() => {
+      try {
+        return files().some((name) => readFileSync(join(outbox, name), 'utf8').includes(PARENT));
+      } catch {
+        return false;
+      }
+    }, 'the alert');
+    const alerts = files().map((name) => readFileSync(join(outbox, name), 'utf8'));
+    for (const alert of alerts) expect(alert).not.toMatch(/999[0-9]{7}/);
+    // Again and again within an hour is one.
+    expect(alerts.filter((alert) => alert.includes(PARENT))).toHaveLength(1);
+    await until(
+      async () =>
+        (await notifications('ZZ101')).some(({ entries }) =>
+          entries.some(({ barred, user }) => barred === true && user.id === PARENT),
+        ),
+      'the council being told',
+    );
+    const theirs = (await notifications('ZZ102')).flatMap(({ entries }) => entries);
+    expect(theirs.filter(({ user }) => user.id === PARENT)).toEqual([]);
+    const council = await visitorAs(service, { organisation: 'ZZ101', scopes: ['upload'] });
+    expect(wordsOf(await council.get('/council/looks'))).toContain('Barred: was told nothing');
+  });
+});
