@@ -11,7 +11,7 @@ export const DANGER = 'Danger now: 999';
 export const DO_NOT_PRINT = 'Do not print.';
 export const NOT_A_NO = 'This is not a “no”.';
 export const FOOTER =
-  'This service works in the manner of CP-IS. It is not connected to CP-IS, and it is not an NHS website.';
+  'This service works in the manner of CP\u2011IS. It is not connected to CP\u2011IS, and it is not an NHS website.';
 
 /** With its day and month on one line. */
 const dateText = (date: CalendarDate): string => longDateText(date).replace(' ', '\u00a0');
@@ -62,7 +62,7 @@ export const SIGN_IN = {
   chooseRole: 'Choose your role',
   chooseRoleHint: 'You have more than one role. Choose the one you are working in now.',
   pick: 'Choose one of them',
-  stale: 'This page was opened before you signed in in another tab. Choose again',
+  stale: 'This page is out of date: you have opened it in another tab since. Choose again',
   signedOut: 'You are signed out',
   signedOutThen: 'Nothing about a child is left on this screen.',
   signedOutShared:
@@ -297,7 +297,7 @@ export const NOT_CHECKED = {
   notInUse: 'Could not check: this NHS number is no longer used',
   notInUseThen: 'Find the patient’s present NHS number and look that up.',
   notInUseCannot: 'Cannot find it?',
-  limited: 'Could not check: too many look-ups',
+  limited: 'Could not check: too many look\u2011ups',
   limitedThen: (seconds: number) =>
     seconds === 1
       ? 'Wait 1 second, or ask a colleague now.'

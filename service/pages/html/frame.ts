@@ -53,11 +53,11 @@ const personBar = (
 ): Html => html`
 <div class="cpf-person">
   <div>${LOOK_UP.youAre} <strong><bdi>${session.name}</bdi></strong>, <bdi>${session.role.name}</bdi>, <bdi>${session.role.organisation.name}</bdi>.
-    ${LOOK_UP.notYou}
+    <div class="cpf-person__change">${LOOK_UP.notYou}
     <form method="post" action="/sign-out" novalidate>
       <input type="hidden" name="token" value="${token}">
       <button class="cpf-link-button" type="submit">${LOOK_UP.change}</button>
-    </form>
+    </form></div>
     ${canChangeRole && html`<a class="nhsuk-link" href="/sign-in/${session.provider}?role=change">${FRAME.changeRole}</a>`}
   </div>
   ${aside}

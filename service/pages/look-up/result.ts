@@ -17,12 +17,15 @@ export type Subject = Pick<LookupRequest, 'nhsNumber' | 'dateOfBirth'> & { at: n
 export const numberText = (nhsNumber: string): string =>
   nhsNumber.replace(/^(...)(...)(....)$/, '$1\u00a0$2\u00a0$3');
 
+/** With its day and month on one line. */
+const keptTime = (at: number): string => timeText(at).replace(/ (?=\S+$)/, '\u00a0');
+
 /** Number, date of birth and time, the largest on the page: is it the right patient? */
 export const subjectBar = ({ nhsNumber, dateOfBirth, at }: Subject, wasChecked: boolean): Html =>
   html`<dl class="cpf-subject">
 <div><dt>${RESULT.number}</dt><dd class="cpf-subject__number">${numberText(nhsNumber)}</dd></div>
 <div><dt>${RESULT.dateOfBirth}</dt><dd>${dateOfBirth === undefined ? RESULT.bornNotGiven : RESULT.born(dateOfBirth)}</dd></div>
-<div><dt>${RESULT.time}</dt><dd>${wasChecked ? RESULT.checkedAt(timeText(at)) : RESULT.notCheckedAt(timeText(at))}</dd></div>
+<div><dt>${RESULT.time}</dt><dd>${wasChecked ? RESULT.checkedAt(keptTime(at)) : RESULT.notCheckedAt(keptTime(at))}</dd></div>
 </dl>`;
 
 /** The numbers of a council as they are to be rung at the time of the answer. */
