@@ -332,7 +332,19 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
         (number, stream) => number === (sealed[stream] ?? 0) || number - (sealed[stream] ?? 0) < 5,
       );
     }, 'events being sealed');
-    const waiting = new Set((await allWaiting()).map(String));
+    const waiting = new Set<string>();
+    // Another primary may be named meanwhile, also by sentinels that a busy machine holds up.
+    await until(
+      () =>
+        allWaiting().then(
+          (ids) => {
+            for (const id of ids) waiting.add(id);
+            return true;
+          },
+          () => false,
+        ),
+      'reading the events that wait',
+    );
     const times = new Map<string, number>();
     for await (const { event } of sealedEvents(folder, 0)) {
       if (event.type === 'lookup') times.set(event.auditId, (times.get(event.auditId) ?? 0) + 1);
