@@ -444,6 +444,14 @@ export const configurationSchema = z
       .describe(
         'File with the access key of a bucket in AUDIT_COPY on its first line, the secret key on its second and a session token, if any, on its third; read at each request. Default: AWS_ACCESS_KEY_ID and the other variables of AWS.',
       ),
+    AUDIT_COPY_PRUNE_CREDENTIALS_FILE: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional()
+      .describe(
+        'As AUDIT_COPY_CREDENTIALS_FILE, with the right to delete objects, and used for nothing else: events past the retention are then deleted from a bucket in AUDIT_COPY too. Default: they stay there.',
+      ),
     AUDIT_KEY_FILE: z
       .string()
       .min(1)

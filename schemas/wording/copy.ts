@@ -30,6 +30,10 @@ export const COPY = {
     `${name} in ${place} is damaged or missing. Nothing more is sealed. Keep the copy for the investigation, and restore that object.`,
   pruned: (place: string) =>
     `The beginning of the audit log is pruned, so a copy of it cannot begin in ${place}. Set AUDIT_COPY to the copy that has the beginning.`,
+  beginsLater: (place: string, folder: string) =>
+    `The audit log in ${folder} ends before the beginning of its copy in ${place}, which is pruned. Empty the folder: the log is then made from the copy.`,
+  notPruned: (place: string, why: string) =>
+    `Events past the retention stay in ${place}: they could not be deleted. ${why}`,
   successor: 'Another worker has taken over and seals the log now. This one stops.',
   sameDisk: (place: string) =>
     `The second copy in ${place} is on the same file system as the audit log: both are lost with that disk. Set AUDIT_COPY to a folder on another one, or to a bucket.`,

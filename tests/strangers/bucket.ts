@@ -56,7 +56,7 @@ export async function bucket(cache: string, seed: number): Promise<Finding[]> {
     await writeFile(path, `${access}\n${secret}\n`, { mode: 0o600 });
     return path;
   };
-  const placeOf = async (who: typeof OWNER, of = BUCKET) =>
+  const placeOf = async (who: typeof OWNER, of = BUCKET, pruner?: typeof OWNER) =>
     s3Place(
       {
         bucket: of,
@@ -64,6 +64,7 @@ export async function bucket(cache: string, seed: number): Promise<Finding[]> {
         endpoint,
         region: 'us-east-1',
         credentialsFile: await credentials(who),
+        ...(pruner && { pruneCredentialsFile: await credentials(pruner) }),
       },
       DEADLINE_MS,
     );
@@ -108,6 +109,14 @@ export async function bucket(cache: string, seed: number): Promise<Finding[]> {
         );
       found(told.includes(says), `${who.access} in ${of}: ${told}`);
     }
+
+    const isRemoved = async (pruner: typeof OWNER): Promise<boolean> => {
+      const pruned = await placeOf(OWNER, BUCKET, pruner);
+      await pruned.remove?.('race').catch(() => undefined);
+      return (await pruned.read('race')) === undefined;
+    };
+    found(!(await isRemoved(STRANGER)), 'an object is not deleted without the right to it');
+    found(await isRemoved(OWNER), 'an object is deleted by the credentials for pruning');
 
     const { wrong, answered } = await runLostDisks({
       seed,

@@ -3,10 +3,11 @@ import { z } from 'zod';
 import { COPY } from '#schemas/wording/copy.ts';
 import type { Commit } from '../log/commit.ts';
 import { packEntry, splitBundle } from '../tlog/bundle.ts';
-import { highest, numberPath } from './numbered.ts';
+import { highest, numberPath, numbersBelow } from './numbered.ts';
 import { CopyAway, type Place } from './place.ts';
 
 const FOLDER = 'log';
+const BASES = 'base';
 const PROBE = 'probe';
 const LINE_END = 0x0a;
 
@@ -35,6 +36,20 @@ export type CopiedCommit = Pick<Commit, 'dataset' | 'origin' | 'size' | 'root' |
   epoch: number;
   entries: readonly Buffer[];
 };
+
+const baseSchema = z.object({
+  version: z.literal(1),
+  log: z.string(),
+  /** As many entries are pruned. */
+  size: z.int().positive(),
+  /** The last number of each stream among them. */
+  numbers: z.array(z.number()),
+  /** Hashes at the right edge of the tree of that size, in hexadecimal, by level. */
+  edge: z.array(z.string()),
+});
+
+/** What a log begins with whose first entries are pruned. */
+export type LogBase = Omit<z.infer<typeof baseSchema>, 'version' | 'edge'> & { edge: Buffer[] };
 
 /** The copy is not what it was. The message says what to do. */
 export class CopyDamaged extends Error {
@@ -94,10 +109,57 @@ export function createCommits(place: Place) {
     return found !== undefined && found.size > index ? found : undefined;
   }
 
+  /** What a log made from this copy begins with; `undefined` where that is its first entry. */
+  async function base(): Promise<LogBase | undefined> {
+    const size = await highest(place, BASES);
+    if (size === undefined) return undefined;
+    const name = `${BASES}/${numberPath(size)}`;
+    try {
+      const content = (await place.read(name))?.toString() ?? '';
+      const { version: _, edge, ...rest } = baseSchema.parse(JSON.parse(content));
+      if (rest.size === size) return { ...rest, edge: edge.map((hex) => Buffer.from(hex, 'hex')) };
+    } catch (error) {
+      if (error instanceof CopyAway) throw error;
+    }
+    throw new CopyDamaged(COPY.damaged(place.name, name));
+  }
+
   return {
     place: place.name,
     after,
     holding,
+    base,
+
+    /** False where nothing may be deleted from the place. */
+    canPrune: place.remove !== undefined,
+
+    /**
+     * Removes what is before a base: once the base is there, whole commits, oldest first, so that what is left after
+     * a crash has no hole.
+     *
+     * @param until `performance.now()` at which it stops for now
+     * @returns whether all of it is gone
+     */
+    async prune({ edge, ...rest }: LogBase, until: number): Promise<boolean> {
+      const text = JSON.stringify({
+        version: 1,
+        ...rest,
+        edge: edge.map((it) => it.toString('hex')),
+      });
+      await place.create(`${BASES}/${numberPath(rest.size)}`, Buffer.from(text));
+      // The commit in which the first entry is that stays, or that begins with it.
+      const first = (await highest(place, FOLDER, rest.size)) ?? 0;
+      for (const [folder, limit] of [
+        [FOLDER, first],
+        [BASES, rest.size],
+      ] as const) {
+        for await (const number of numbersBelow(place, folder, limit)) {
+          if (performance.now() > until) return false;
+          await place.remove?.(`${folder}/${numberPath(number)}`);
+        }
+      }
+      return true;
+    },
 
     /** The newest commit; `undefined` of an empty copy. */
     async newest(): Promise<CopiedCommit | undefined> {

@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { COPY } from '#schemas/wording/copy.ts';
@@ -110,6 +110,18 @@ export function folderPlace(folder: string, deadlineMs: number): Place {
           if (codeOf(error) !== 'ENOENT') throw error;
           await requireFolder();
           return [];
+        }
+      }),
+    remove: (name) =>
+      within(async () => {
+        await rm(join(folder, name), { force: true });
+        // Folders that are left empty go as well.
+        for (let path = dirname(name); path !== '.'; path = dirname(path)) {
+          try {
+            await rmdir(join(folder, path));
+          } catch {
+            return;
+          }
         }
       }),
     unsafe: async () => undefined,

@@ -11,6 +11,22 @@ export const numberPath = (number: number): string =>
     .match(/\d{3}/g)
     ?.join('/') ?? '';
 
+const NAME = /^\d{3}$/;
+const lowestOf = (groups: string): number => Number(groups.padEnd(GROUPS * DIGITS, '0'));
+
+/** The numbers of a folder that are below `limit`, lowest first. */
+export function numbersBelow(place: Place, folder: string, limit: number): AsyncGenerator<number> {
+  async function* below(path: string, groups: string): AsyncGenerator<number> {
+    if (groups.length === GROUPS * DIGITS) return void (yield Number(groups));
+    const names = (await place.list(path)).filter((name) => NAME.test(name));
+    for (const name of names.toSorted()) {
+      if (lowestOf(`${groups}${name}`) >= limit) return;
+      yield* below(`${path}/${name}`, `${groups}${name}`);
+    }
+  }
+  return below(folder, '');
+}
+
 /** The highest number of a folder that is not above `atMost`; `undefined` where there is none. */
 export async function highest(
   place: Place,
@@ -19,10 +35,9 @@ export async function highest(
 ): Promise<number | undefined> {
   async function below(path: string, groups: string, left: number): Promise<number | undefined> {
     if (left === 0) return Number(groups);
-    const names = (await place.list(path)).filter((name) => /^\d{3}$/.test(name));
+    const names = (await place.list(path)).filter((name) => NAME.test(name));
     for (const name of names.toSorted().toReversed()) {
-      const lowest = Number(`${groups}${name}`.padEnd(GROUPS * DIGITS, '0'));
-      if (lowest > atMost) continue;
+      if (lowestOf(`${groups}${name}`) > atMost) continue;
       const found = await below(`${path}/${name}`, `${groups}${name}`, left - 1);
       if (found !== undefined) return found;
     }

@@ -12,6 +12,7 @@ const ANSWERS_WITHIN_MS = 10_000;
 export function placeSettings(configuration: Configuration): PlaceSettings | undefined {
   const { AUDIT_COPY, AUDIT_COPY_ENDPOINT, AUDIT_COPY_REGION, AUDIT_COPY_CREDENTIALS_FILE } =
     configuration;
+  const { AUDIT_COPY_PRUNE_CREDENTIALS_FILE: pruneCredentialsFile } = configuration;
   if (AUDIT_COPY === undefined) return undefined;
   const [, bucket, prefix = ''] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(AUDIT_COPY) ?? [];
   if (bucket === undefined) return { folder: AUDIT_COPY };
@@ -23,6 +24,7 @@ export function placeSettings(configuration: Configuration): PlaceSettings | und
     ...(AUDIT_COPY_CREDENTIALS_FILE !== undefined && {
       credentialsFile: AUDIT_COPY_CREDENTIALS_FILE,
     }),
+    ...(pruneCredentialsFile !== undefined && { pruneCredentialsFile }),
   };
 }
 

@@ -15,6 +15,8 @@ export type Place = {
   read(name: string): Promise<Buffer | undefined>;
   /** What a folder holds, by name within it, up to about a thousand names. A folder that is not there holds nothing. */
   list(folder: string): Promise<string[]>;
+  /** Removes an object, if it is there; absent where nothing may be deleted. */
+  remove?: ((name: string) => Promise<void>) | undefined;
   /** Why the place would lose what is put there, as far as it can be asked; a sentence. */
   unsafe(): Promise<string | undefined>;
   /** Whether it is lost with the disk that this folder is on; false where either is not there yet. */

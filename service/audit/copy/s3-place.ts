@@ -14,13 +14,16 @@ export type BucketSettings = {
   region: string;
   /** Access key, secret key and perhaps a session token, a line each; read again for each request. */
   credentialsFile?: string;
+  /** As that, of whoever may delete objects; without it nothing is deleted. */
+  pruneCredentialsFile?: string;
 };
 
 type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
 
 /** Folders in which nothing may be deleted; see topologies. */
-const KEPT = ['log', 'state'];
+const KEPT = ['log', 'state', 'base'];
 const OK = 200;
+const NO_CONTENT = 204;
 const FORBIDDEN = new Set([401, 403]);
 const NOT_FOUND = 404;
 const THERE_ALREADY = 412;
@@ -52,17 +55,18 @@ async function credentialsOf(file: string | undefined): Promise<Credentials> {
  * @param deadlineMs of one request
  */
 export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
-  const { bucket, prefix, endpoint, region, credentialsFile } = settings;
+  const { bucket, prefix, endpoint, region, credentialsFile, pruneCredentialsFile } = settings;
   const name = `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`;
   const under = prefix === '' ? '' : `${prefix}/`;
   const base = `${endpoint}/${bucket}`;
 
   async function send(
-    method: 'GET' | 'PUT',
+    method: 'GET' | 'PUT' | 'DELETE',
     path: string,
     { body, headers = {} }: { body?: Uint8Array; headers?: Record<string, string> } = {},
   ): Promise<{ status: number; content: Buffer }> {
-    const credentials = await credentialsOf(credentialsFile);
+    const by = method === 'DELETE' ? pruneCredentialsFile : credentialsFile;
+    const credentials = await credentialsOf(by);
     const client = new AwsClient({ ...credentials, region, service: 's3', retries: 0 });
     try {
       const response = await client.fetch(`${base}${path}`, {
@@ -123,6 +127,15 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
         .map(([, found = '']) => found.slice(within.length).replace(/\/$/, ''))
         .filter((found) => found !== '');
     },
+    remove:
+      pruneCredentialsFile === undefined
+        ? undefined
+        : async (object) => {
+            const answer = await send('DELETE', `/${under}${object}`);
+            const { status } = answer;
+            if (status !== NO_CONTENT && status !== OK && status !== NOT_FOUND)
+              throw refused(answer);
+          },
     async unsafe() {
       const answer = await send('GET', '?lifecycle');
       // Who may not ask, or asks a server that has none, cannot tell.

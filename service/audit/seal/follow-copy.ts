@@ -1,8 +1,9 @@
+import { COPY } from '#schemas/wording/copy.ts';
 import { auditPartitions } from '#store/keys.ts';
 import type { Commits } from '../copy/commits.ts';
 import { takeOver } from './agree.ts';
 import { watchedKeys } from './keys.ts';
-import { LogInUse, LogWriter } from './log-writer.ts';
+import { LogInUse, LogNotWhole, LogWriter } from './log-writer.ts';
 
 /**
  * Has the log in a folder come as far as its copy, for a worker that stands by or takes over. A log that another
@@ -27,6 +28,7 @@ export async function followCopy(
       streams: auditPartitions.length,
       signers,
       id: newest.log,
+      base: await commits.base(),
     });
   } catch (error) {
     if (error instanceof LogInUse) return newest.size;
@@ -34,6 +36,9 @@ export async function followCopy(
   }
   try {
     await takeOver(writer, commits);
+    if (writer.committed.size < newest.size) {
+      throw new LogNotWhole(COPY.beginsLater(commits.place, folder));
+    }
     return writer.committed.size;
   } finally {
     writer.close();

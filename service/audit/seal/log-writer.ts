@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { LOG_NOT_WHOLE, SEALING } from '#schemas/wording/operations.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
+import type { LogBase } from '../copy/commits.ts';
 import { type Commit, CommitFile } from '../log/commit.ts';
 import {
   CHECKPOINT,
@@ -16,7 +17,7 @@ import {
 } from '../log/log-folder.ts';
 import { packEntry, splitBundle } from '../tlog/bundle.ts';
 import { type Checkpoint, openCheckpoint, signCheckpoint } from '../tlog/checkpoint.ts';
-import { EMPTY_ROOT, type Hash, leafHash } from '../tlog/hash.ts';
+import { EMPTY_ROOT, HASH_BYTES, type Hash, leafHash } from '../tlog/hash.ts';
 import type { Signer } from '../tlog/note.ts';
 import {
   hashesAt,
@@ -62,6 +63,8 @@ export type LogOptions = {
   signers: () => readonly Signer[];
   /** Of a log that is begun again from its copy; another one gets an id of its own. */
   id?: string | undefined;
+  /** Where the beginning of that copy is pruned. */
+  base?: LogBase | undefined;
 };
 
 /** What events make of the log, before any of it is written. */
@@ -135,7 +138,7 @@ export class LogWriter {
   }
 
   #readOrBegin(): Commit {
-    const { folder, dataset, streams, signers, id } = this.#options;
+    const { folder, dataset, streams, signers, id, base } = this.#options;
     const held = this.commits.read();
     const origin = signers()[0]?.verifierKey.name ?? '';
     if (held !== undefined) {
@@ -160,8 +163,38 @@ export class LogWriter {
       minimumIndex: 0,
       prunedNumbers: Array<number>(streams).fill(0),
     };
-    this.commits.write(begun);
-    return begun;
+    const commit = base === undefined ? begun : this.#beginAt(base, begun);
+    this.commits.write(commit);
+    return commit;
+  }
+
+  /** What the log is after the entries that are pruned. @throws {LogNotWhole} */
+  #beginAt({ log, size, numbers, edge }: LogBase, begun: Commit): Commit {
+    const { folder } = this.#options;
+    const files = edge.flatMap((content, level) => {
+      const index = Math.floor(hashesAt(level, size) / TILE_WIDTH);
+      const width = content.length / HASH_BYTES;
+      return width === 0 ? [] : [{ path: tilePath(level, index, width), content }];
+    });
+    writeDurably(folder, files);
+    try {
+      const root = Edge.read(size, size, tilesOf(folder)).root();
+      const pruned = { minimumIndex: size, prunedNumbers: [...numbers] };
+      return { ...begun, id: log, size, root, numbers: [...numbers], ...pruned };
+    } catch {
+      throw new LogNotWhole(LOG_NOT_WHOLE.damaged(folder));
+    }
+  }
+
+  /** What another log of this one's entries begins with, by as much as is pruned; `undefined` of nothing. */
+  base(): LogBase | undefined {
+    const { id: log, size: ofSize, minimumIndex: size, prunedNumbers: numbers } = this.#commit;
+    if (size === 0) return undefined;
+    const edge = Edge.read(size, ofSize, tilesOf(this.#options.folder));
+    const tiles = Array.from({ length: edge.levels }, (_, level) =>
+      tileOfHashes(edge.hashes(level)),
+    );
+    return { log, size, numbers, edge: tiles };
   }
 
   /**

@@ -73,6 +73,7 @@ const VERIFYING_A_STEP_MS = 25;
 const VERIFIED_EVERY_MS = 10_000;
 const TOLD_EVERY_MS = 10_000;
 const PRUNED_EVERY_MS = 3_600_000;
+const PRUNING_A_STEP_MS = 250;
 const COPY_CHECKED_EVERY_MS = 60_000;
 const UNSEALED_AT_MOST_MS = 60_000;
 /** What passes on its own within this time, as a Redis that starts again, is nothing to look into. */
@@ -121,6 +122,10 @@ export function createSealer(options: SealerOptions) {
   /** The copy has what the log has, and the other way round. */
   let agreed = false;
   let checkCopyAt = Number.NEGATIVE_INFINITY;
+  let pruneCopyAt = Number.NEGATIVE_INFINITY;
+  /** Entries of the copy that are pruned. */
+  let copyPruned = 0;
+  let notPruned: string | undefined;
   let copyState: CopyState | undefined = copy && { ok: true, detail: COPY.starting, events: 0 };
 
   async function open(): Promise<LogWriter> {
@@ -130,6 +135,7 @@ export function createSealer(options: SealerOptions) {
       throw new Waiting(SEALING.otherDataset);
     }
     const id = await idOfCopy();
+    const base = id === undefined ? undefined : await copy?.commits.base();
     try {
       signers();
     } catch (error) {
@@ -144,6 +150,7 @@ export function createSealer(options: SealerOptions) {
       streams: auditPartitions.length,
       signers,
       id,
+      base,
     });
     try {
       const claimed = await streams.claim(opened.committed.id);
@@ -191,7 +198,8 @@ export function createSealer(options: SealerOptions) {
   const eventsCopied = (): number => copyState?.events ?? 0;
   function hasCopied(events: number): void {
     if (copy === undefined) return;
-    copyState = { ok: true, detail: COPY.kept(copy.commits.place, events), events };
+    const detail = notPruned ?? COPY.kept(copy.commits.place, events);
+    copyState = { ok: notPruned === undefined, detail, events };
   }
 
   /** First of all: from here on this is what follows the log's size, or something else does already. */
@@ -362,6 +370,25 @@ export function createSealer(options: SealerOptions) {
     pruning = { ...found, event };
   }
 
+  /** Has the copy begin where the log does. What cannot be deleted delays nothing. */
+  async function pruneCopy(writer: LogWriter): Promise<void> {
+    const { minimumIndex } = writer.committed;
+    const held = writer.commits.retentionHolds().length > 0;
+    const isDue = !held && minimumIndex > copyPruned && performance.now() >= pruneCopyAt;
+    const base = isDue && agreed && copy?.commits.canPrune === true ? writer.base() : undefined;
+    if (copy === undefined || base === undefined) return;
+    try {
+      const isDone = await copy.commits.prune(base, performance.now() + PRUNING_A_STEP_MS);
+      if (isDone) copyPruned = minimumIndex;
+      notPruned = undefined;
+    } catch (error) {
+      if (!(error instanceof CopyAway)) throw error;
+      notPruned = COPY.notPruned(copy.commits.place, error.message);
+      pruneCopyAt = performance.now() + COPY_CHECKED_EVERY_MS;
+    }
+    hasCopied(writer.committed.size);
+  }
+
   async function unsealed(writer: LogWriter): Promise<{ count: number; oldest?: number }> {
     const last = await streams.numbers();
     const sealed = sealedNumbers(writer);
@@ -425,6 +452,7 @@ export function createSealer(options: SealerOptions) {
         if (contradicted !== undefined) throw new Stopped(contradicted);
         more = await seal(log);
         await prune(log);
+        await pruneCopy(log);
         failingSince = undefined;
       } catch (error) {
         standby = error instanceof LogInUse || error instanceof LeaseLost;

@@ -1,19 +1,23 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Commits, createCommits } from '#service/audit/copy/commits.ts';
 import { folderPlace } from '#service/audit/copy/folder-place.ts';
 import { highest, numberPath } from '#service/audit/copy/numbered.ts';
-import type { Place } from '#service/audit/copy/place.ts';
+import { CopyAway, type Place } from '#service/audit/copy/place.ts';
+import { CommitFile } from '#service/audit/log/commit.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
 import { agree } from '#service/audit/seal/agree.ts';
+import { followCopy } from '#service/audit/seal/follow-copy.ts';
 import { readKeys } from '#service/audit/seal/keys.ts';
+import { LogWriter } from '#service/audit/seal/log-writer.ts';
 import { createSealer, type Sealing } from '#service/audit/seal/sealer.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { orderOneCopy, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
-import { keys } from '#store/keys.ts';
+import { auditPartitions, keys } from '#store/keys.ts';
 import { takeWorkerLease } from '#store/locks/worker-lease.ts';
 import {
   auditFolder,
@@ -22,7 +26,7 @@ import {
   removeAuditFolders,
   signerOf,
 } from '../../support/audit.ts';
-import { startTestStore, type TestStore } from '../../support/test-store.ts';
+import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 
 const DEADLINE_MS = 10_000;
 const WHO = { by: 'A. Example', reason: 'room B has no power' };
@@ -44,13 +48,18 @@ afterEach(async () => {
 const commitsIn = (at: string): Commits => createCommits(folderPlace(at, DEADLINE_MS));
 
 async function sealer(
-  differing: { folder?: string; commits?: Commits | undefined; token?: string } = {},
+  differing: {
+    folder?: string;
+    commits?: Commits | undefined;
+    token?: string;
+    retentionYears?: number;
+  } = {},
 ) {
   const { commits = commitsIn(copyFolder), token = '' } = differing;
   return createSealer({
     folder: differing.folder ?? folder,
     keyFile: join(t.dataDir, 'audit-key'),
-    retentionYears: 26,
+    retentionYears: differing.retentionYears ?? 26,
     streams: createAuditStreams(await t.connect('worker')),
     dataset: () => t.anchor.dataset()?.id,
     copy: { commits, epoch: 1, token },
@@ -135,6 +144,112 @@ test('a log that was restored from an old copy of its folder is carried on from 
   expect((await step(three)).sealed).toBe(sealed);
   three.close();
   expect((await verification(folder)).findings).toEqual([]);
+});
+
+describe('a copy whose beginning is past the retention', () => {
+  const OLD = String(Date.now() - 3 * 366 * 86_400_000);
+  async function recordOld(count: number): Promise<void> {
+    const pipeline = t.admin.pipeline();
+    for (let i = 0; i < count; i++) {
+      const event = JSON.stringify({ type: 'not-delivered', auditId: randomUUID() });
+      pipeline.xadd(keys.audit(1), '0-*', 'event', event, 'at', OLD);
+    }
+    await pipeline.exec();
+  }
+  /** What was recorded when the store was made is as old. */
+  async function makeOld(): Promise<void> {
+    const stream = keys.audit('system');
+    const entries = await t.admin.xrange(stream, '-', '+');
+    await t.admin.del(stream);
+    for (const [id, fields] of entries) {
+      const at = fields.indexOf('at') + 1;
+      await t.admin.xadd(stream, id, ...fields.with(at, OLD));
+    }
+  }
+  function pruned(): number {
+    const commits = CommitFile.open(folder);
+    const index = commits.read()?.minimumIndex ?? 0;
+    commits.close();
+    return index;
+  }
+  /** Seals in two objects, and has the log pruned within the second. */
+  async function sealAndPrune(commits?: Commits): Promise<number> {
+    await makeOld();
+    await recordOld(300);
+    const first = await sealer({ retentionYears: 2, commits });
+    await step(first);
+    first.close();
+    await recordOld(400);
+    await record(1, 1);
+    const second = await sealer({ retentionYears: 2, commits });
+    let sealed = 0;
+    await until(async () => {
+      ({ sealed } = await step(second));
+      return pruned() === 512;
+    }, 'the pruning');
+    for (let i = 0; i < 3; i++) ({ sealed } = await step(second));
+    second.close();
+    return sealed;
+  }
+  const objects = (): string[] =>
+    readdirSync(copyFolder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      /^(?:log|base)\/(?:\d{3}\/){4}\d{3}$/.test(name),
+    );
+
+  test('loses it as the log does, and a worker with a new disk goes on from what is left, whole', async () => {
+    const sealed = await sealAndPrune();
+    const from = pruned();
+    expect(objects()).not.toContain(`log/${numberPath(0)}`);
+    expect(objects().filter((name) => name.startsWith('base/'))).toEqual([
+      `base/${numberPath(from)}`,
+    ]);
+    rmSync(folder, { recursive: true });
+
+    await record(4, 2);
+    const two = await sealer({ retentionYears: 26 });
+    expect((await step(two)).sealed).toBe(sealed + 4);
+    two.close();
+    const { findings, from: start } = await verification(folder);
+    expect([findings, start]).toEqual([[], from]);
+  });
+
+  test('a worker that stands by makes its log from it, and one whose log ends before it says so', async () => {
+    const sealed = await sealAndPrune();
+    const keyFile = join(t.dataDir, 'audit-key');
+    const other = join(t.dataDir, 'other');
+    expect(await followCopy({ folder: other, keyFile }, commitsIn(copyFolder))).toBe(sealed);
+    expect((await verification(other)).findings).toEqual([]);
+
+    const behind = join(t.dataDir, 'behind');
+    const signers = await readKeys(keyFile);
+    LogWriter.open({
+      folder: behind,
+      dataset: t.anchor.dataset()?.id ?? '',
+      streams: auditPartitions.length,
+      signers: () => signers,
+    }).close();
+    await expect(followCopy({ folder: behind, keyFile }, commitsIn(copyFolder))).rejects.toThrow(
+      'Empty the folder',
+    );
+  });
+
+  test('keeps it where nothing may be deleted; sealing goes on, and the state says why', async () => {
+    const { remove: _, ...kept } = folderPlace(copyFolder, DEADLINE_MS);
+    await sealAndPrune(createCommits(kept));
+    expect(objects()).toContain(`log/${numberPath(0)}`);
+    const refused = (): Promise<void> => Promise.reject(new CopyAway('It refuses.'));
+    const one = await sealer({
+      retentionYears: 2,
+      commits: createCommits({ ...kept, remove: refused }),
+    });
+    await step(one);
+    await record(3, 5);
+    const { copy, unsealed } = await step(one);
+    expect(unsealed).toBe(0);
+    expect(copy).toMatchObject({ ok: false });
+    expect(copy?.detail).toContain('Events past the retention stay in');
+    one.close();
+  });
 });
 
 test('no new key is made where the copy holds a log that an absent key signed', async () => {

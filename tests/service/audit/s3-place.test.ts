@@ -30,13 +30,22 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-async function place(deadlineMs = 10_000, credentials = 'key\nsecret\n') {
+async function place(deadlineMs = 10_000, credentials = 'key\nsecret\n', pruner?: string) {
   const credentialsFile = join(auditFolder(), 'credentials');
   await writeFile(credentialsFile, credentials);
+  const pruneCredentialsFile = pruner && join(auditFolder(), 'pruner');
+  if (pruneCredentialsFile) await writeFile(pruneCredentialsFile, pruner);
   const { port } = server.address() as AddressInfo;
   const endpoint = `http://127.0.0.1:${port}`;
   return s3Place(
-    { bucket: 'bucket', prefix: 'live', endpoint, region: 'eu-west-2', credentialsFile },
+    {
+      bucket: 'bucket',
+      prefix: 'live',
+      endpoint,
+      region: 'eu-west-2',
+      credentialsFile,
+      ...(pruneCredentialsFile && { pruneCredentialsFile }),
+    },
     deadlineMs,
   );
 }
@@ -71,6 +80,23 @@ test.for([
     expect(await why(bucket.list('a'))).toContain(says);
   },
 );
+
+test('objects are deleted by credentials of their own, and by nobody without them', async () => {
+  answer = ({ method }) => ({ status: method === 'DELETE' ? 204 : 200 });
+  expect((await place()).remove).toBeUndefined();
+  const bucket = await place(10_000, 'key\nsecret\n', 'pruner\nsecret\n');
+  await bucket.remove?.('log/000');
+  await bucket.read('log/000');
+  expect(seen.map(({ method, url }) => `${method} ${url}`)).toEqual([
+    'DELETE /bucket/live/log/000',
+    'GET /bucket/live/log/000',
+  ]);
+  const [deleting, reading] = seen.map(({ headers }) => headers.authorization);
+  expect(deleting).toContain('Credential=pruner/');
+  expect(reading).toContain('Credential=key/');
+  answer = () => ({ status: 403 });
+  expect(await why(bucket.remove?.('log/000') ?? Promise.resolve())).toContain('refuses');
+});
 
 test('a bucket that does not answer is away after the deadline, and nothing is sent twice', async () => {
   answer = () => undefined;
