@@ -380,6 +380,8 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     }
     await until(machines.inStep, 'the replicas being in step');
     await until(machines.knowEachOther, 'the sentinels knowing each other');
+    // Lookups go on without it, and a busy machine takes long to start one.
+    await until(() => worker.address() !== undefined, 'the worker being back');
     await untilAnswered();
     const from = fault.isolates ? ended : began;
     const times = answers.map(({ at }) => at).filter((at) => at > from);
