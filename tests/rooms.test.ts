@@ -52,15 +52,47 @@ function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
   return loaded;
 }
 
+const PACKAGE = /^(?:import|export) (?!type )(?:[^;']*? from )?'([a-z@][^':]*)';$/gm;
+
+const packagesOf = (file: string): string[] => [
+  ...new Set(
+    [...loadedWith(file)].flatMap((each) =>
+      [...readFileSync(join(root, each), 'utf8').matchAll(PACKAGE)].map(([, name = '']) => name),
+    ),
+  ),
+];
+
+const COMMANDS = [
+  ...readFileSync(join(root, 'service/cli/commands.ts'), 'utf8').matchAll(
+    /import\('\.\/([a-z-]+\.ts)'\)/g,
+  ),
+].map(([, name = '']) => `service/cli/${name}`);
+const THREADS = globSync('service/**/{thread,*-thread}.ts', { cwd: root }).filter(
+  (file) => !file.endsWith('supervised-thread.ts'),
+);
+
 test('no command but those that make people up loads what makes them up', () => {
-  const commands = readFileSync(join(root, 'service/cli/commands.ts'), 'utf8');
-  const files = [...commands.matchAll(/import\('\.\/([a-z-]+\.ts)'\)/g)]
-    .map(([, name = '']) => name)
-    .filter((name) => name !== 'generate.ts' && name !== 'made-up-pds.ts');
-  const loaded = [...new Set(files.flatMap((file) => [...loadedWith(`service/cli/${file}`)]))];
+  const files = COMMANDS.filter((file) => !/generate|made-up-pds/.test(file));
+  const loaded = [...new Set(files.flatMap((file) => [...loadedWith(file)]))];
   expect(loaded.length).toBeGreaterThan(150);
   expect(loaded).toContain('loaders/load/load.ts');
   expect(loaded.filter((file) => file.startsWith('loaders/synthetic/'))).toEqual([]);
+});
+
+test('no thread, and no command but those that write a log, loads what writes it', () => {
+  expect(packagesOf('service/cli/serve.ts')).toContain('pino');
+  expect(THREADS.length).toBeGreaterThan(4);
+  const files = ['service/cli/commands.ts', ...COMMANDS].filter(
+    (file) => !/serve|watch|mesh/.test(file),
+  );
+  expect(files.length).toBeGreaterThan(15);
+  expect([...files, ...THREADS].filter((file) => packagesOf(file).includes('pino'))).toEqual([]);
+});
+
+test('no command but the service itself loads what signs and verifies tokens', () => {
+  expect(packagesOf('service/cli/serve.ts')).toContain('jose');
+  const files = COMMANDS.filter((file) => !file.endsWith('serve.ts'));
+  expect([...files, ...THREADS].filter((file) => packagesOf(file).includes('jose'))).toEqual([]);
 });
 
 test.each(['store', 'loaders', 'service'])(

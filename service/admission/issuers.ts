@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { z } from 'zod';
 import { ConfigurationError } from '#schemas/configuration.ts';
 import { type Organisation, organisationsFileSchema } from '#schemas/people/care-setting.ts';
 import { type ClaimMapping, type Issuer, issuersFileSchema } from '#schemas/people/identity.ts';
+import { readSettingFile } from '../files/setting-file.ts';
 import { watchFiles } from '../files/watched-files.ts';
 import { mappingOf } from './claims.ts';
 import { createIntrospection, type Introspection } from './introspection.ts';
@@ -32,27 +32,6 @@ export type TrustedIssuer = {
   /** Accepted for a demo dataset only: the demo's own, and one whose keys or tokens' meaning come unprotected. */
   demoOnly: boolean;
 };
-
-/** @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong */
-export async function readSettingFile<T>(
-  setting: string,
-  path: string,
-  schema: z.ZodType<T>,
-): Promise<T> {
-  let content: unknown;
-  try {
-    content = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    const why = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
-    throw new ConfigurationError(`${setting}: ${path} ${why}.`);
-  }
-  const parsed = schema.safeParse(content);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new ConfigurationError(
-    `${setting}: ${path}: ${issue?.path.join('.') || 'the file'}: ${issue?.message}.`,
-  );
-}
 
 export type FileOptions = {
   /** How often files are looked at for changes. */

@@ -1,7 +1,8 @@
 import type { Revocation } from '#schemas/people/identity.ts';
 import { revocationsFileSchema } from '#schemas/people/identity.ts';
+import { readSettingFile } from '../files/setting-file.ts';
 import { watchFiles } from '../files/watched-files.ts';
-import { type FileOptions, readSettingFile } from './issuers.ts';
+import type { FileOptions } from './issuers.ts';
 
 /** Who and what is trusted no longer. */
 export type Revocations = {

@@ -16,7 +16,7 @@ import { type ColumnMapping, columnMappingSchema, NO_MAPPING } from '#schemas/up
 import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { readSettingFile } from '../admission/issuers.ts';
+import { readSettingFile } from '../files/setting-file.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, osAccount, readNamed, readOption } from './named.ts';
 import { runningRedis, withStore } from './store.ts';

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
-import { readSettingFile } from '../admission/issuers.ts';
 import { defaultOrigin, readOrMakeKeys } from '../audit/seal/keys.ts';
 import { auditKeyFile } from '../files/data-folder.ts';
+import { readSettingFile } from '../files/setting-file.ts';
 import { findRedis, openRedis } from '../start/redis.ts';
 import { Failure, misused } from './failure.ts';
 import { osAccount } from './named.ts';

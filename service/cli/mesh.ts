@@ -7,13 +7,14 @@ import { startMesh } from '../mesh/mesh.ts';
 import { localIdOf, MeshFile, type Sent, titleOf } from '../mesh/mesh-file.ts';
 import { meshStatus } from '../mesh/mesh-status.ts';
 import { mailboxSettings } from '../mesh/settings.ts';
-import { createLog } from '../telemetry/log.ts';
+import { createLog } from '../telemetry/create-log.ts';
 import { inboxIntake } from '../uploads/inbox.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
 import { LOAD_SETTINGS } from './load.ts';
 import { type Named, readNamed } from './named.ts';
+import { printMeshStatus } from './print-mesh-status.ts';
 import { settingsHelp } from './settings-help.ts';
 import { runningRedis, withStore } from './store.ts';
 import { datasetKind, intakeLease, untilStopped } from './watch.ts';
@@ -64,14 +65,6 @@ function use<T>(configuration: Configuration, work: (file: MeshFile) => T): T {
   const found = MeshFile.use(folder, (file) => ({ result: work(file) }));
   if (found !== undefined) return found.result;
   throw new Failure(`${MESH.notYet} Nothing is in ${folder}.`);
-}
-
-export function printMeshStatus(status: NonNullable<ReturnType<typeof meshStatus>>): void {
-  const { ok, detail, unfetched, left, waiting, undelivered, failed, unclear } = status;
-  const toSeeTo = failed + unclear > 0 ? ` ${MESH.toSeeTo(failed, unclear)}` : '';
-  console.log(`MESH: ${ok ? detail : `NOT WELL: ${detail}`}`);
-  if (left > 0) console.log(`  ${MESH.left(left)}`);
-  console.log(`  ${MESH.waits(unfetched, waiting)} ${MESH.undelivered(undelivered)}${toSeeTo}`);
 }
 
 const iso = (instant: number): string => new Date(instant).toISOString();

@@ -14,8 +14,8 @@ import { isUpToDate } from '../lookup/coverage.ts';
 import { meshStatus } from '../mesh/mesh-status.ts';
 import { notificationsStatus } from '../notifications/notifications-status.ts';
 import { auditStatus, printAuditStatus } from './audit-status.ts';
-import { printMeshStatus } from './mesh.ts';
 import { printNotificationsStatus } from './notifications.ts';
+import { printMeshStatus } from './print-mesh-status.ts';
 import { runningRedis } from './store.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 3_000;

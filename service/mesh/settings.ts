@@ -4,8 +4,8 @@ import { type Configuration, ConfigurationError } from '#schemas/configuration.t
 import { acknowledgementOf, mailboxesFileSchema } from '#schemas/uploads/mesh.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
-import { readSettingFile } from '../admission/issuers.ts';
 import { meshFolder } from '../files/data-folder.ts';
+import { readSettingFile } from '../files/setting-file.ts';
 import { outboxOf } from '../notifications/settings.ts';
 import type { MeshConnection } from './exchange.ts';
 import { type MeshClientOptions, UnusableSecret } from './mesh-client.ts';

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import { type PreferencesFile, preferencesFileSchema } from '#schemas/notification.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
-import { readSettingFile } from '../admission/issuers.ts';
 import { auditFolder } from '../files/data-folder.ts';
+import { readSettingFile } from '../files/setting-file.ts';
 import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 import type { NotifierOptions } from './notifier.ts';
 

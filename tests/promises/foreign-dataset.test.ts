@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { servedDataset } from '#service/files/served-dataset.ts';
 import { startService } from '#service/main.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { runDatasetFaults } from '../faults/dataset-harness.ts';
 import { run } from '../support/processes.ts';

@@ -9,7 +9,7 @@ import type { Role } from '#schemas/people/identity.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { type DemoClaims, openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { startService } from '#service/main.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { findEmbeddedRedis, type RedisRole } from '#store/connection/embedded-redis.ts';
 import { packRow, planRow, Tally } from '#store/rows/rows.ts';

@@ -6,7 +6,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
 import { EventSpool } from '#service/audit/record/event-spool.ts';
 import { createRecorder, type Occurrence } from '#service/audit/record/recorder.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { redisOf } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, until } from '../../support/service.ts';

@@ -11,7 +11,7 @@ import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { CHECK_THE_NUMBER, DUE_DATE_PASSED, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
 import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { startService } from '#service/main.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { type Fhir, fhirOf, NHS_NUMBER } from '../../support/fhir.ts';
 import { day, testNumber } from '../../support/rows.ts';

@@ -7,7 +7,7 @@ import { openCouncilNumbers } from '#service/pages/councils/numbers.ts';
 import { createCookies } from '#service/pages/session/cookies.ts';
 import { openSealer } from '#service/pages/session/seal.ts';
 import { createSessions } from '#service/pages/session/sessions.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 
 /** A clock that was ahead and is put right keeps nothing that is over. */
 

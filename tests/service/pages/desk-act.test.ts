@@ -11,7 +11,7 @@ import { createCookies } from '#service/pages/session/cookies.ts';
 import { createForms } from '#service/pages/session/forms.ts';
 import { openSealer, type Sealer } from '#service/pages/session/seal.ts';
 import { createSessions } from '#service/pages/session/sessions.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testFolder } from '../../support/service.ts';
 import { createVisitor, hiddenOf, type Visitor } from '../../support/visitor.ts';

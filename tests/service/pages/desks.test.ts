@@ -8,7 +8,7 @@ import { DESK } from '#schemas/wording/desk.ts';
 import { startService } from '#service/main.ts';
 import { DESK_PAGES } from '#service/pages/desk-pages.ts';
 import { PAGES as OTHER_PAGES } from '#service/pages/pages.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';

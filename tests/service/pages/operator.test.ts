@@ -12,7 +12,7 @@ import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
 import { startService } from '#service/main.ts';
 import { localIdOf, MeshFile, type Sent } from '#service/mesh/mesh-file.ts';
 import { DESK_PAGES } from '#service/pages/desk-pages.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { minuteOf } from '#service/telemetry/reports.ts';
 import { createBlocks } from '#store/blocks.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { createApp } from '#service/app.ts';
 import { openApi } from '#service/description/openapi.ts';
 import { mount, type Route } from '#service/routes/route.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 
 /** All that there is to an endpoint: one file, and one line in `service/routes/routes.ts`. */
 const greeting: Route<{ name: string }> = {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startDaily } from '#service/start/daily.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 
 const DAY_MS = 86_400_000;

@@ -5,7 +5,7 @@ import { readConfiguration } from '#schemas/configuration.ts';
 import { keepEpoch } from '#service/standby/guard.ts';
 import { becomeOneWorker, StoppedStandingBy } from '#service/start/one-worker.ts';
 import { openRedis } from '#service/start/redis.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { createTelemetry } from '#service/telemetry/telemetry.ts';
 import { keys } from '#store/keys.ts';
 import { createStore } from '#store/store.ts';

@@ -5,7 +5,7 @@ import { createServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { type Service, startService } from '#service/main.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { certify } from '../../support/certificates.ts';
 import { until } from '../../support/service.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { type Service, startService } from '#service/main.ts';
 import { PARTS } from '#service/start/roles.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
 

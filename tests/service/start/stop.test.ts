@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
 import { type Service, startService } from '#service/main.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { allEvents } from '../../support/audit-events.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, fill, startTestService, until } from '../../support/service.ts';

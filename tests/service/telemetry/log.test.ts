@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createLog, errorFields, type Log } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
+import { errorFields, type Log } from '#service/telemetry/log.ts';
 import { createSampledLog } from '#service/telemetry/sampled-log.ts';
 
 function captured() {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { Reconciliation } from '#schemas/uploads/reconciliation.ts';
-import { createLog } from '#service/telemetry/log.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
 import { createComparisons } from '#service/uploads/comparisons.ts';
 import { createPreviews, type Preview } from '#service/uploads/previews.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
