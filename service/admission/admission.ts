@@ -27,12 +27,11 @@ export type Refusal<Code extends ErrorCode = ErrorCode> = {
   limit?: LimitReached;
 };
 
+type NamedRequest = RequestIds & { requestId: string };
+const isNamed = (ids: RequestIds): ids is NamedRequest => ids.requestId !== undefined;
+
 /** Somebody in one of their roles, within their limits, in a request with an id. */
-export type KnownCaller = {
-  kind: 'admitted';
-  ids: RequestIds & { requestId: string };
-  caller: Caller;
-};
+export type KnownCaller = { kind: 'admitted'; ids: NamedRequest; caller: Caller };
 
 export type Admission =
   | (KnownCaller & {
@@ -81,12 +80,11 @@ export function identifyCaller(
   });
   const limit = take(caller);
   if (limit !== undefined) return { ...refuse('too-many-requests'), limit };
-  const { requestId } = ids;
-  if (ids.refusal !== undefined || requestId === undefined) {
+  if (ids.refusal !== undefined || !isNamed(ids)) {
     return refuse(ids.refusal ?? 'request-id-required');
   }
   if (choice.kind === 'refused') return refuse(choice.code);
-  return { kind: 'admitted', ids: { ...ids, requestId }, caller };
+  return { kind: 'admitted', ids, caller };
 }
 
 type AdmissionDependencies = {
