@@ -73,21 +73,33 @@ export function createVisitor(baseUrl: string) {
       body: new URLSearchParams(fields).toString(),
     });
 
+  /** Opens a page, and sends one of its forms with what is typed into it. */
+  const send = async (
+    action: string,
+    typed: Record<string, string> = {},
+    from = action,
+  ): Promise<Visit> => post(action, { ...hiddenOf(await ask(from), action), ...typed });
+
   return {
     jar,
     get: (path: string) => ask(path),
     ask,
     post,
-    async signIn(person = 'emergencyDepartment'): Promise<Visit> {
-      const page = await ask('/sign-in');
-      return post('/sign-in', { ...hiddenOf(page, '/sign-in'), person });
-    },
-    /** Looks a number up by a form that was just opened. */
-    async lookUp(number: string, more: Record<string, string> = {}): Promise<Visit> {
-      const page = await ask('/look-up');
-      return post('/look-up', { ...hiddenOf(page, '/look-up'), number, ...more });
-    },
+    send,
+    signIn: (person = 'emergencyDepartment') => send('/sign-in', { person }),
+    lookUp: (number: string, more: Record<string, string> = {}) =>
+      send('/look-up', { number, ...more }),
   };
+}
+
+/** A browser in which one of a demo's people is signed in. */
+export async function signedIn(
+  { baseUrl }: { baseUrl: string },
+  person?: string,
+): Promise<Visitor> {
+  const visitor = createVisitor(baseUrl);
+  await visitor.signIn(person);
+  return visitor;
 }
 
 /** The hidden fields of a page's form. */

@@ -7,7 +7,7 @@ import { readAttendance } from '#service/pages/look-up/attendance.ts';
 import { officer } from '../../support/authority.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import { createVisitor, hiddenOf, wordsOf } from '../../support/visitor.ts';
+import { hiddenOf, signedIn, wordsOf } from '../../support/visitor.ts';
 
 const [HELD, OTHER, NOT_HELD, PAGE, REPEATED] = [
   testNumber(7_301),
@@ -221,8 +221,7 @@ describe('a ward and its telephone have no room for a patient:', () => {
 });
 
 test('on the page it can be said about one’s own look, and about no other', async () => {
-  const nurse = createVisitor(service.baseUrl);
-  await nurse.signIn();
+  const nurse = await signedIn(service);
   const answer = await nurse.lookUp(PAGE);
   const form = hiddenOf(answer, '/look-up/attendance');
   expect(answer.text).not.toMatch(/name="attended"[^>]* checked/);
@@ -255,8 +254,7 @@ test('on the page it can be said about one’s own look, and about no other', as
   expect(thrice.map(({ heading }) => heading)).toEqual(Array(3).fill(ATTENDANCE.recorded));
   expect(await attendances()).toBe(before + 1);
 
-  const other = createVisitor(service.baseUrl);
-  await other.signIn('ambulanceService');
+  const other = await signedIn(service, 'ambulanceService');
   const stolen = await other.post('/look-up/attendance', { ...form, attended: 'seen' });
   expect(stolen.status).toBe(403);
   const foreign = {

@@ -12,7 +12,7 @@ import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
-import { createVisitor, hiddenOf, type Visitor } from '../../support/visitor.ts';
+import { createVisitor, hiddenOf, signedIn, type Visitor } from '../../support/visitor.ts';
 
 /**
  * Who may open which page of a council, a privacy officer or an operator. The pages are those of the running
@@ -233,8 +233,7 @@ test.for(Object.entries(PAGES))(
 );
 
 test('somebody who is refused at a desk is in the audit with the page of their kind', async () => {
-  const visitor = createVisitor(service.baseUrl);
-  await visitor.signIn('ambulanceService');
+  const visitor = await signedIn(service, 'ambulanceService');
   await visitor.get('/council');
   expect(await service.events()).toContainEqual(
     expect.objectContaining({
@@ -263,8 +262,7 @@ test.for(PEOPLE.filter((person) => person !== 'stranger'))(
 );
 
 test('a session that is over is a page that says so, and nothing is shown any more', async () => {
-  const visitor = createVisitor(service.baseUrl);
-  await visitor.signIn('authority');
+  const visitor = await signedIn(service, 'authority');
   const page = await visitor.get('/council');
   expect(page.heading).toBe('Northmoor Council');
   const kept = new Map(visitor.jar);

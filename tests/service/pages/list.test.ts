@@ -6,13 +6,7 @@ import { readList } from '#service/pages/look-up/list.ts';
 import { keys } from '#store/keys.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
-import {
-  createVisitor,
-  hiddenOf,
-  type Visit,
-  type Visitor,
-  wordsOf,
-} from '../../support/visitor.ts';
+import { hiddenOf, signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const [PLAN, DIFFERS, NONE] = [testNumber(7_401), testNumber(7_402), testNumber(7_403)];
 const UNSEEN = [testNumber(7_404), testNumber(7_405), testNumber(7_406)] as const;
@@ -33,12 +27,11 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 
 async function practitioner(): Promise<Visitor> {
-  const visitor = createVisitor(service.baseUrl);
-  await visitor.signIn('scheduledCare');
+  const visitor = await signedIn(service, 'scheduledCare');
   return visitor;
 }
 async function paste(visitor: Visitor, list: string): Promise<Visit> {
-  return visitor.post('/list', { ...hiddenOf(await visitor.get('/list'), '/list'), list });
+  return visitor.send('/list', { list });
 }
 const looks = async (): Promise<number> =>
   (await service.events()).filter(({ type }) => type === 'lookup').length;
@@ -93,8 +86,7 @@ test('a list names the councils that are out of date with their numbers, and say
 });
 
 test('nobody in unscheduled care is offered a list, or can send one', async () => {
-  const nurse = createVisitor(service.baseUrl);
-  await nurse.signIn();
+  const nurse = await signedIn(service);
   const form = await nurse.get('/look-up');
   expect(wordsOf(form)).not.toContain(LIST.link);
   expect((await nurse.get('/list')).status).toBe(404);

@@ -32,7 +32,7 @@ import { keys } from '#store/keys.ts';
 import { createSessionEndings } from '#store/session-endings.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
-import { createVisitor, hiddenOf, type Visitor, wordsOf } from '../../support/visitor.ts';
+import { createVisitor, hiddenOf, signedIn, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const today = londonDate(Date.now());
 const ENDED = addDays(today, -30);
@@ -77,8 +77,7 @@ beforeAll(async () => {
       { code: 'ZZ102', name: 'Eastham Council', rows: [{ nhsNumber: TWO }] },
     ],
   });
-  nurse = createVisitor(service.baseUrl);
-  await nurse.signIn();
+  nurse = await signedIn(service);
 });
 afterAll(() => service?.stopAndRemove());
 
@@ -159,8 +158,7 @@ test('a look in a browser is audited like one by the API, and says that it was a
 });
 
 test('a silent reader is not shown who looked, and is told that the council is not told', async () => {
-  const practitioner = createVisitor(service.baseUrl);
-  await practitioner.signIn('scheduledCare');
+  const practitioner = await signedIn(service, 'scheduledCare');
   expect(wordsOf(await practitioner.get('/look-up'))).toContain(LOOK_UP.recorded);
   const answer = await practitioner.lookUp(PLAN);
   expect(answer.heading).toBe(RESULT.onPlan);
@@ -287,8 +285,7 @@ test.each([
 ])(
   'a form to %s with a field sent twice is refused, and nothing is done',
   async (path, action, names) => {
-    const visitor = createVisitor(service.baseUrl);
-    await visitor.signIn();
+    const visitor = await signedIn(service);
     const answer = await visitor.lookUp(PLAN);
     const page = path === '/look-up' ? await visitor.get('/look-up') : answer;
     const fields = { number: PLAN, attended: 'seen', ...hiddenOf(page, action) };
@@ -310,8 +307,7 @@ test.each([
 );
 
 test('what came of a look is the last answer given, even if it was given before', async () => {
-  const visitor = createVisitor(service.baseUrl);
-  await visitor.signIn();
+  const visitor = await signedIn(service);
   const fields = hiddenOf(await visitor.lookUp(PLAN), '/look-up/attendance');
   const said = async (): Promise<string[]> =>
     (await service.events()).flatMap((event) =>
@@ -334,8 +330,7 @@ test.each([
 ])(
   '%s shows and records nothing for somebody who signs out while the form is on its way',
   async (path, fields) => {
-    const visitor = createVisitor(service.baseUrl);
-    await visitor.signIn();
+    const visitor = await signedIn(service);
     const page = await visitor.get('/look-up');
     const body = new URLSearchParams({ ...hiddenOf(page, '/look-up'), ...fields }).toString();
     const asked = request(new URL(path, service.baseUrl), {
@@ -460,8 +455,7 @@ describe('a check that cannot be made', () => {
   });
 
   test('because of a limit says so, how long to wait, and whom to ring', async () => {
-    const visitor = createVisitor(other.baseUrl);
-    await visitor.signIn();
+    const visitor = await signedIn(other);
     for (let i = 0; i < 3; i++) await visitor.lookUp(PLAN);
     const answer = await visitor.lookUp(PLAN);
     expect(answer.status).toBe(429);
@@ -475,8 +469,7 @@ describe('a check that cannot be made', () => {
   });
 
   test('because Redis is gone says so, and the councils’ numbers are there all the same', async () => {
-    const visitor = createVisitor(other.baseUrl);
-    await visitor.signIn('ambulanceService');
+    const visitor = await signedIn(other, 'ambulanceService');
     const form = await visitor.get('/look-up');
     await other.admin.call('SHUTDOWN', 'NOSAVE').catch(() => undefined);
     const answer = await visitor.post('/look-up', {

@@ -10,13 +10,7 @@ import { visitorAs } from '../../support/desk.ts';
 import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import {
-  createVisitor,
-  hiddenOf,
-  type Visit,
-  type Visitor,
-  wordsOf,
-} from '../../support/visitor.ts';
+import { hiddenOf, signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const CHILD = testNumber(8301);
 const CASES = '/officer/cases';
@@ -34,10 +28,8 @@ beforeAll(async () => {
   service = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });
-  officer = createVisitor(service.baseUrl);
-  guardian = createVisitor(service.baseUrl);
-  await officer.signIn('privacyOfficer');
-  await guardian.signIn('caldicottGuardian');
+  officer = await signedIn(service, 'privacyOfficer');
+  guardian = await signedIn(service, 'caldicottGuardian');
   const audit = { scopes: ['audit'] } as const;
   second = await visitorAs(service, { user: 'officer-2', organisation: 'ZZH01', ...audit });
   stranger = await visitorAs(service, { organisation: 'ZZH99', ...audit });
@@ -55,8 +47,7 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 
 async function search(visitor: Visitor, user = ''): Promise<Visit> {
-  const form = hiddenOf(await visitor.get('/officer'), '/officer/search');
-  return visitor.post('/officer/search', { ...form, type: 'lookup', user, reason: 'review' });
+  return visitor.send('/officer/search', { type: 'lookup', user, reason: 'review' }, '/officer');
 }
 
 const entryIn = ({ text }: Visit): string => /name="entry" value="([0-9]+)"/.exec(text)?.[1] ?? '';
@@ -69,11 +60,6 @@ async function openEvent(visitor: Visitor, user: string): Promise<Visit> {
 
 const open = async (visitor: Visitor, user: string, typed: Record<string, string>) =>
   visitor.post(CASES, { ...hiddenOf(await openEvent(visitor, user), CASES), ...typed });
-
-/** Takes a step on the page of a case. */
-async function step(visitor: Visitor, path: string, typed: Record<string, string>): Promise<Visit> {
-  return visitor.post(path, { ...hiddenOf(await visitor.get(path), path), ...typed });
-}
 
 const steps = async () =>
   (await service.events()).flatMap((event) => (event.type === 'access-case' ? event : []));
@@ -140,7 +126,7 @@ const listed = async (visitor: Visitor): Promise<string> => {
 };
 
 test('the list of cases says who looked, who proposed a breach, and whom it waits for', async () => {
-  await step(officer, breach, { step: 'propose-breach', words: 'No attendance that day' });
+  await officer.send(breach, { step: 'propose-breach', words: 'No attendance that day' });
   expect(await listed(officer)).toMatch(/nurse-1.*Dev Demo/);
   expect(await listed(officer)).not.toContain(OFFICER_CASES.waitsForYou);
   expect(await listed(second)).toContain(OFFICER_CASES.waitsForYou);
@@ -149,23 +135,23 @@ test('the list of cases says who looked, who proposed a breach, and whom it wait
   expect(wordsOf(await second.get(breach))).not.toContain(OFFICER_CASES.mayConfirm('ZZH01'));
   // What is asked is asked once.
   expect(wordsOf(await second.get(breach)).split(OFFICER_CASES.what)).toHaveLength(2);
-  await step(second, breach, { step: 'withdraw-breach', words: 'Ask the ward first' });
+  await second.send(breach, { step: 'withdraw-breach', words: 'Ask the ward first' });
 });
 
 test('a breach takes two people, and nobody records it alone', async () => {
-  await step(officer, breach, { step: 'propose-breach', words: 'No attendance that day' });
+  await officer.send(breach, { step: 'propose-breach', words: 'No attendance that day' });
   const page = await officer.get(breach);
   expect(page.text).not.toContain('value="confirm-breach"');
-  const alone = await step(officer, breach, { step: 'confirm-breach', words: 'me too' });
+  const alone = await officer.send(breach, { step: 'confirm-breach', words: 'me too' });
   expect([alone.status, alone.heading]).toEqual([409, OFFICER_CASES.secondPerson]);
   // Nor by a note in between, or from another window of the same person.
-  await step(officer, breach, { step: 'note', words: 'Rang the ward' });
-  expect((await step(officer, breach, { step: 'confirm-breach', words: 'x' })).status).toBe(409);
-  const done = await step(second, breach, { step: 'confirm-breach', words: 'I agree' });
+  await officer.send(breach, { step: 'note', words: 'Rang the ward' });
+  expect((await officer.send(breach, { step: 'confirm-breach', words: 'x' })).status).toBe(409);
+  const done = await second.send(breach, { step: 'confirm-breach', words: 'I agree' });
   expect(done.status).toBe(303);
   const ended = wordsOf(await second.get(breach));
   expect(ended).toContain(OFFICER_CASES.ended);
-  expect((await step(guardian, breach, { step: 'explain', words: 'x' })).status).toBe(403);
+  expect((await guardian.send(breach, { step: 'explain', words: 'x' })).status).toBe(403);
   expect((await steps()).map((event) => event.step)).toEqual([
     'inquire',
     'propose-breach',

@@ -8,13 +8,7 @@ import { readKeys } from '#service/audit/seal/keys.ts';
 import { verifyProof } from '#service/audit/verify/verify.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
-import {
-  createVisitor,
-  hiddenOf,
-  type Visit,
-  type Visitor,
-  wordsOf,
-} from '../../support/visitor.ts';
+import { hiddenOf, signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const CHILD = testNumber(8201);
 const SEAL = '/officer/seal';
@@ -28,10 +22,8 @@ beforeAll(async () => {
   service = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });
-  guardian = createVisitor(service.baseUrl);
-  officer = createVisitor(service.baseUrl);
-  await guardian.signIn('caldicottGuardian');
-  await officer.signIn('privacyOfficer');
+  guardian = await signedIn(service, 'caldicottGuardian');
+  officer = await signedIn(service, 'privacyOfficer');
   ({ auditId } = (await (await service.lookup({ nhsNumber: CHILD })).json()) as {
     auditId: string;
   });
@@ -40,15 +32,11 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 
 async function prove(id: string, typed: Record<string, string> = { reason: 'court order' }) {
-  const form = hiddenOf(await guardian.get(SEAL), `${SEAL}/proof`);
-  return guardian.post(`${SEAL}/proof`, { ...form, auditId: id, ...typed });
+  return guardian.send(`${SEAL}/proof`, { auditId: id, ...typed }, SEAL);
 }
 
 async function verify(): Promise<Visit> {
-  const started = await guardian.post(
-    `${SEAL}/verify`,
-    hiddenOf(await guardian.get(SEAL), `${SEAL}/verify`),
-  );
+  const started = await guardian.send(`${SEAL}/verify`, {}, SEAL);
   expect([started.status, started.headers.get('location')]).toEqual([303, SEAL]);
   const running = await guardian.get(SEAL);
   if (running.title.startsWith(OFFICER_SEAL.runningTitle)) {

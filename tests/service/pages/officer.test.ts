@@ -18,6 +18,7 @@ import { claims, startTestService, type TestService, until } from '../../support
 import {
   createVisitor,
   hiddenOf,
+  signedIn,
   type Visit,
   type Visitor,
   wordsOf,
@@ -47,9 +48,8 @@ beforeAll(async () => {
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: SHARED }, { nhsNumber: OTHERS }] }],
   });
   guardian = createVisitor(service.baseUrl);
-  officer = createVisitor(service.baseUrl);
   expect((await guardian.signIn('caldicottGuardian')).headers.get('location')).toBe('/officer');
-  await officer.signIn('privacyOfficer');
+  officer = await signedIn(service, 'privacyOfficer');
   stranger = await visitorAs(service, { organisation: 'ZZH99', scopes: ['audit'] });
   council = await visitorAs(service, { organisation: 'ZZ101', scopes: ['audit'] });
   for (let i = 0; i < 3; i++) await look('nurse-1', 'ZZH01', SHARED);
@@ -64,19 +64,10 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-/** Sends a form of a page with what is typed into it. */
-async function send(
-  visitor: Visitor,
-  from: string,
-  action: string,
-  typed: Record<string, string>,
-): Promise<Visit> {
-  return visitor.post(action, { ...hiddenOf(await visitor.get(from), action), ...typed });
-}
 const search = (visitor: Visitor, typed: Record<string, string> = {}): Promise<Visit> =>
-  send(visitor, '/officer', '/officer/search', { reason: REASON, ...typed });
+  visitor.send('/officer/search', { reason: REASON, ...typed }, '/officer');
 const report = (visitor: Visitor, typed: Record<string, string>): Promise<Visit> =>
-  send(visitor, '/officer/reports', '/officer/reports', { reason: REASON, ...typed });
+  visitor.send('/officer/reports', { reason: REASON, ...typed });
 
 const rowsOf = ({ text }: Visit): string[][] =>
   z.array(z.array(z.string())).parse(parse(text, { bom: true }));
@@ -280,14 +271,14 @@ describe('a report', () => {
 
 test('patterns are shown together, each on record, of one’s own organisation alone', async () => {
   const typed = { reason: REASON, from: '', to: '' };
-  const page = await send(guardian, '/officer/patterns', '/officer/patterns', typed);
+  const page = await guardian.send('/officer/patterns', typed);
   expect([page.status, page.heading]).toEqual([200, OFFICER.patterns]);
   for (const name of ['out-of-hours', 'repeats', 'refusals', 'alerts'] as const) {
     expect(wordsOf(page)).toContain(OFFICER_REPORTS.names[name]);
   }
   const reports = (await searches()).slice(-4).map((event) => 'report' in event && event.report);
   expect(reports).toEqual(['out-of-hours', 'repeats', 'refusals', 'alerts']);
-  const own = await send(officer, '/officer/patterns', '/officer/patterns', typed);
+  const own = await officer.send('/officer/patterns', typed);
   expect(own.text).not.toContain('other-1');
   // The rest of a pattern is a report.
   const whole = await guardian.post('/officer/reports', hiddenOf(page, '/officer/reports'));
@@ -297,7 +288,7 @@ test('patterns are shown together, each on record, of one’s own organisation a
 describe('a draft of one child’s accesses', () => {
   const OPEN = { requester: 'child', protectedFrom: 'no', harm: 'no', abuse: 'no' };
   const draft = (visitor: Visitor, typed: Record<string, string>): Promise<Visit> =>
-    send(visitor, '/officer/child', '/officer/child', { number: SHARED, reason: REASON, ...typed });
+    visitor.send('/officer/child', { number: SHARED, reason: REASON, ...typed });
 
   test('is made only once the exemptions have been asked about', async () => {
     const page = await draft(guardian, { protectedFrom: 'no' });
@@ -484,7 +475,7 @@ describe('a page that came from a form that was sent has a way back that works',
   });
 
   test('from a copy, or one of no line, to the draft with the answers and the lines as they were', async () => {
-    const page = await send(guardian, '/officer/child', '/officer/child', {
+    const page = await guardian.send('/officer/child', {
       number: SHARED,
       reason: REASON,
       requester: 'child',
@@ -517,7 +508,7 @@ describe('a page that came from a form that was sent has a way back that works',
   ] as const)(
     'from what %s shows to the form with what was typed, without a further look',
     async ([action, from, typed]) => {
-      const page = await send(guardian, from, action, { ...typed, reason: 'kept reason' });
+      const page = await guardian.send(action, { ...typed, reason: 'kept reason' }, from);
       expect(page.status).toBe(200);
       const before = (await searches()).length;
       const back = [...page.text.matchAll(/<form[^>]*>[\s\S]*?<\/form>/g)].find(

@@ -27,6 +27,7 @@ import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 import {
   createVisitor,
   hiddenOf,
+  signedIn,
   type Visit,
   type Visitor,
   wordsOf,
@@ -67,11 +68,6 @@ beforeEach(async () => {
 const PAGES = DESK_PAGES.map(({ operation: { method, path } }) => `${method} ${path}`)
   .filter((each) => /^GET \/operator[^:]*$/.test(each))
   .map((each) => each.slice(4));
-
-/** Sends the form of a page with what somebody typed. */
-async function send(path: string, typed: Record<string, string>, from = path): Promise<Visit> {
-  return visitor.post(path, { ...hiddenOf(await visitor.get(from), path), ...typed });
-}
 
 const eventsOf = async (type: string) =>
   (await service.events()).filter((event) => event.type === type);
@@ -281,7 +277,7 @@ describe('a held file', () => {
   test('is discarded, and nothing of it is applied', async () => {
     const path = await heldFile();
     const before = (await eventsOf('hold-discarded')).length;
-    expect((await send(path, { ...DECISION, decision: 'discard' })).status).toBe(303);
+    expect((await visitor.send(path, { ...DECISION, decision: 'discard' })).status).toBe(303);
     expect(await eventsOf('hold-discarded')).toHaveLength(before + 1);
     expect((await visitor.get(path)).status).toBe(200);
     expect(listHeldFiles(anchor)).toEqual([]);
@@ -300,7 +296,7 @@ describe('a held file', () => {
         listHeldFiles(anchor)[0] === undefined
           ? await heldFile()
           : `/operator/files/ZZ101/${listHeldFiles(anchor)[0]?.sequence}`;
-      const page = await send(path, { ...DECISION, ...differing });
+      const page = await visitor.send(path, { ...DECISION, ...differing });
       expect([page.status, page.title.startsWith('Error: ')]).toEqual([400, true]);
       expect(wordsOf(page)).toContain(sentence);
       if (!('confirmedBy' in differing)) expect(page.text).toContain(DECISION.confirmedBy);
@@ -326,18 +322,18 @@ describe('a user', () => {
     let blocked: Visit | undefined;
     // Somebody who has asked is known once that is sealed and indexed.
     await until(async () => {
-      blocked = await send('/operator/users', { user, issuer: DEMO_ISSUER, reason });
+      blocked = await visitor.send('/operator/users', { user, issuer: DEMO_ISSUER, reason });
       return blocked.status === 303;
     });
     const confirmed = wordsOf(await visitor.get(blocked?.headers.get('location') ?? ''));
     expect(confirmed).toContain(BLOCKED.blocked(user, DEMO_ISSUER));
     expect(confirmed).toContain(reason);
     await until(async () => (await service.lookup({ nhsNumber: testNumber(900) })).status === 403);
-    expect(wordsOf(await send('/operator/users', { user, issuer: DEMO_ISSUER, reason }))).toContain(
-      BLOCKED.alreadyBlocked,
-    );
-    expect((await send(path, { reason: '' })).status).toBe(400);
-    const letIn = await send(path, { reason: 'new card' });
+    expect(
+      wordsOf(await visitor.send('/operator/users', { user, issuer: DEMO_ISSUER, reason })),
+    ).toContain(BLOCKED.alreadyBlocked);
+    expect((await visitor.send(path, { reason: '' })).status).toBe(400);
+    const letIn = await visitor.send(path, { reason: 'new card' });
     expect(letIn.status).toBe(303);
     const users = wordsOf(await visitor.get(letIn.headers.get('location') ?? ''));
     expect(users).toContain(BLOCKED.unblocked);
@@ -356,7 +352,7 @@ describe('a user', () => {
     const typed = { user: of, issuer: DEMO_ISSUER, reason };
     let warned: Visit | undefined;
     await until(async () => {
-      warned = await send('/operator/users', typed);
+      warned = await visitor.send('/operator/users', typed);
       return wordsOf(warned).includes(warning);
     }, warning);
     if (warned === undefined) throw new Error('nothing was sent');
@@ -365,7 +361,7 @@ describe('a user', () => {
     return visitor.post('/operator/users', { ...hiddenOf(warned, '/operator/users'), ...typed });
   }
   const unblock = (of: string) =>
-    send(`/operator/users/${userKeyOf(DEMO_ISSUER, of)}`, { reason: 'wrong user' });
+    visitor.send(`/operator/users/${userKeyOf(DEMO_ISSUER, of)}`, { reason: 'wrong user' });
 
   test('of whom no request is known is blocked after a warning only, so that a mistyped id stops nobody in silence', async () => {
     const sent = await warnedThenSent('nobody-such', BLOCKED.unknown);
@@ -394,7 +390,7 @@ describe('a user', () => {
   });
 
   test('is never the operator who blocks', async () => {
-    const page = await send('/operator/users', {
+    const page = await visitor.send('/operator/users', {
       user: 'demo-operations',
       issuer: DEMO_ISSUER,
       reason,
@@ -423,7 +419,12 @@ describe('a user', () => {
     ['with an id that no token has', { user: 'a b' }, 'The user id must be 1 to 40 letters'],
     ['for no reason', { reason: ' ' }, 'The reason must not be empty'],
   ] as const)('is not blocked %s', async ([, differing, sentence]) => {
-    const page = await send('/operator/users', { user, issuer: DEMO_ISSUER, reason, ...differing });
+    const page = await visitor.send('/operator/users', {
+      user,
+      issuer: DEMO_ISSUER,
+      reason,
+      ...differing,
+    });
     expect(page.status).toBe(400);
     expect(wordsOf(page)).toContain(sentence);
   });
@@ -464,11 +465,13 @@ describe('a message in MESH', () => {
     const lost = addMessage({ state: 'unclear' });
     const path = (row: Sent) => `/operator/messages/${localIdOf(row)}`;
     expect((await visitor.get('/operator/messages')).text).toContain(`href="${path(again)}"`);
-    expect((await send(path(again), { decision: 'resend', reason: '' })).status).toBe(400);
-    expect((await send(path(again), { decision: 'resend', reason: 'open again' })).status).toBe(
-      303,
-    );
-    expect((await send(path(lost), { decision: 'drop', reason: 'they have it' })).status).toBe(303);
+    expect((await visitor.send(path(again), { decision: 'resend', reason: '' })).status).toBe(400);
+    expect(
+      (await visitor.send(path(again), { decision: 'resend', reason: 'open again' })).status,
+    ).toBe(303);
+    expect(
+      (await visitor.send(path(lost), { decision: 'drop', reason: 'they have it' })).status,
+    ).toBe(303);
     expect([stateOf(again), stateOf(lost)]).toEqual(['waiting', 'dropped']);
     expect(await eventsOf('mesh-resent')).toMatchObject([
       { by: 'Farid Demo', detail: { reason: 'open again', mailbox: 'X26ABC1' } },
@@ -516,7 +519,7 @@ describe('on no page of the operator', () => {
       expect(text).not.toMatch(/\bLA-\d/);
     }
     await service.admin.hdel(keys.blocked, 'x');
-    await send(held, { ...DECISION, decision: 'discard' });
+    await visitor.send(held, { ...DECISION, decision: 'discard' });
   });
 
   test('do names of councils, files and mailboxes become markup, or reverse the words beside them', async () => {
@@ -565,8 +568,7 @@ test('every page stays below 100 kB with 153 councils', async () => {
         });
       }),
     );
-    const other = createVisitor(many.baseUrl);
-    await other.signIn('operations');
+    const other = await signedIn(many, 'operations');
     await until(async () => (await other.get('/operator/councils')).text.includes('ZZ352'));
     for (const path of PAGES) {
       expect((await other.get(path)).text.length, path).toBeLessThan(100_000);

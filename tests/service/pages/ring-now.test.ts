@@ -7,7 +7,7 @@ import { phones } from '#service/pages/html/parts.ts';
 import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
-import { createVisitor } from '../../support/visitor.ts';
+import { signedIn } from '../../support/visitor.ts';
 
 const OFFICE = '02079460110';
 const EMERGENCY = '02079460199';
@@ -84,8 +84,7 @@ describe('hours that a council gave', () => {
     run(['authority', 'set', 'ZZ101', '--office-hours', hours], { DATA_DIR: service.dataDir });
 
   test('mark its number on an answer, stand on the page of numbers unmarked, and can be taken away', async () => {
-    const nurse = createVisitor(service.baseUrl);
-    await nurse.signIn();
+    const nurse = await signedIn(service);
     expect(shown((await nurse.lookUp(PLAN)).text)).toEqual(ALIKE);
     const hours = 'Mon-Fri 08:30-17:00';
     expect((await set(hours)).stdout).toContain('changed');

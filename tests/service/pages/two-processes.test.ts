@@ -8,7 +8,7 @@ import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
-import { createVisitor, hiddenOf, type Visitor } from '../../support/visitor.ts';
+import { createVisitor, hiddenOf, signedIn, type Visitor } from '../../support/visitor.ts';
 
 /** A balancer may bring the two requests of a double click to two processes, which share Redis and the keys alone. */
 
@@ -58,8 +58,7 @@ afterAll(async () => {
 
 /** One browser, whose requests come to both processes. */
 async function signedInAtBoth(person?: string): Promise<[Visitor, Visitor]> {
-  const here = createVisitor(first.baseUrl);
-  await here.signIn(person);
+  const here = await signedIn(first, person);
   const there = createVisitor(second.baseUrl);
   for (const [name, value] of here.jar) there.jar.set(name, value);
   await until(async () => (await there.get('/look-up')).status === 200, 'the second process');

@@ -4,7 +4,7 @@ import { ATTENDANCE, LIST, NOT_CHECKED, RESULT, SIGN_IN_REFUSED } from '#schemas
 import { keys } from '#store/keys.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
-import { createVisitor, hiddenOf, type Visitor, wordsOf } from '../../support/visitor.ts';
+import { createVisitor, hiddenOf, signedIn, wordsOf } from '../../support/visitor.ts';
 
 /** While it cannot be told which sessions have ended: nothing is shown, and everybody who was refused is on record. */
 
@@ -32,11 +32,6 @@ async function sessionsCheck() {
   return { http: response.status, ...checks['pages:sessions']?.[0] };
 }
 
-async function signedIn(person?: string): Promise<Visitor> {
-  const visitor = createVisitor(service.baseUrl);
-  await visitor.signIn(person);
-  return visitor;
-}
 async function notCheckedOf(nhsNumber: string): Promise<number> {
   const events = await service.events();
   return events.filter((event) => event.type === 'could-not-check' && event.nhsNumber === nhsNumber)
@@ -63,8 +58,8 @@ test('endings that cannot be read are reported in the status, and lookups of the
 });
 
 test('somebody who asks for anything then is refused, and is on record with the number they asked for', async () => {
-  const nurse = await signedIn();
-  const practitioner = await signedIn('scheduledCare');
+  const nurse = await signedIn(service);
+  const practitioner = await signedIn(service, 'scheduledCare');
   const look = hiddenOf(await nurse.get('/look-up'), '/look-up');
   const answer = await nurse.lookUp(PLAN);
   const attendance = hiddenOf(answer, '/look-up/attendance');
@@ -94,8 +89,8 @@ test('somebody who asks for anything then is refused, and is on record with the 
 });
 
 test('a look or a list that is typed while Redis is frozen is answered as not checked, and on record once Redis is back', async () => {
-  const nurse = await signedIn();
-  const practitioner = await signedIn('scheduledCare');
+  const nurse = await signedIn(service);
+  const practitioner = await signedIn(service, 'scheduledCare');
   const look = hiddenOf(await nurse.get('/look-up'), '/look-up');
   const list = hiddenOf(await practitioner.get('/list'), '/list');
   const numbers = [PLAN, ...LISTED];
@@ -124,8 +119,8 @@ test('a look or a list that is typed while Redis is frozen is answered as not ch
 });
 
 test('a mistake by somebody signed in is on record like one by the API', async () => {
-  const nurse = await signedIn();
-  const practitioner = await signedIn('scheduledCare');
+  const nurse = await signedIn(service);
+  const practitioner = await signedIn(service, 'scheduledCare');
   const attendance = hiddenOf(await nurse.lookUp(PLAN), '/look-up/attendance');
   await nurse.post('/look-up/attendance', { ...attendance, attended: 'seen', ward: '1'.repeat(9) });
   await practitioner.post('/list', {
