@@ -57,15 +57,15 @@ type AuthenticatorOptions = {
   blocked?: (userKey: string) => boolean;
   /** The registered name of an organisation, for tokens that do not give it. */
   organisationName?: (code: string) => string | undefined;
-  /** Verified tokens kept. Default 10,000: some 50 MiB of the largest, a tenth of that in practice. */
-  cacheSize?: number;
-  /** How long a verification counts, at most until the token expires. Default 60,000. */
-  cacheMs?: number;
   now?: () => number;
 };
 
 /** As long as a lookup may take altogether: what verifies signatures may be held up by something else. */
 const VERIFIED_WITHIN_MS = 2_000;
+/** Of the largest tokens some 50 MiB, and in practice a tenth of that. */
+const KEPT_AT_MOST = 10_000;
+/** At most until the token expires. */
+const KEPT_FOR_MS = 60_000;
 const LONGEST_TOKEN = 8 * 1024;
 /** Anybody can make up a token for which all keys of a set would be tried. */
 const KEYS_TRIED_AT_MOST = 10;
@@ -172,13 +172,7 @@ type Kept = {
  * kept one is used for at most a minute, never past its expiry, and not once keys or revocations changed.
  */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
-  const {
-    demoAllowed,
-    revocations,
-    cacheSize = 10_000,
-    cacheMs = 60_000,
-    now = Date.now,
-  } = options;
+  const { demoAllowed, revocations, now = Date.now } = options;
   const { blocked = () => false, organisationName = () => undefined } = options;
   const issuers = new Map(options.issuers.map((issuer) => [issuer.issuer, issuer]));
   const [introspecting] = options.issuers.flatMap((issuer) =>
@@ -223,7 +217,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
   }
 
   function keep(authorization: string, entry: Kept): void {
-    if (kept.size >= cacheSize) {
+    if (kept.size >= KEPT_AT_MOST) {
       const [oldest] = kept.keys();
       if (oldest !== undefined) kept.delete(oldest);
     }
@@ -340,7 +334,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
       verified: { kind: 'verified', callers },
       issuer,
       since,
-      until: Math.min(since + cacheMs, endsMs),
+      until: Math.min(since + KEPT_FOR_MS, endsMs),
       keys,
       revocations: revocationsThen,
     };

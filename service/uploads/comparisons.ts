@@ -24,16 +24,12 @@ const NAME = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([\w-]{43})\.json$
  * What differed between a case system and what is held, for as long as its council looks at it: in a private folder,
  * since it holds NHS numbers, and of nobody else's sight. Its user is part of the name of a file.
  */
-export function createComparisons(
-  folder: string,
-  onProblem: (error: unknown) => void,
-  now: () => number = Date.now,
-) {
+export function createComparisons(folder: string, onProblem: (error: unknown) => void) {
   const pathOf = (id: string, { userKey }: PreviewOwner): string =>
     join(folder, `${id}.${userKey}.json`);
 
   /** Also of what was kept by a clock that has been put back since. */
-  const isOver = (at: number): boolean => Math.abs(now() - at) >= KEPT_MS;
+  const isOver = (at: number): boolean => Math.abs(Date.now() - at) >= KEPT_MS;
 
   async function list(): Promise<{ path: string; userKey: string; at: number }[]> {
     const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {

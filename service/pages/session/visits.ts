@@ -42,17 +42,13 @@ export type Visits = {
  * What is known of a browser in which nobody is signed in yet. Each sign-in under way has a cookie of its own: tabs
  * that begin at the same moment would write over one another's in a common one.
  */
-export function createVisits(
-  sealer: Sealer,
-  cookies: Cookies,
-  now: () => number = Date.now,
-): Visits {
+export function createVisits(sealer: Sealer, cookies: Cookies): Visits {
   const nameOf = (state: string) => `flow-${state}` as const;
 
   function open(sealed: string | undefined): Flow | undefined {
     const opened = sealed === undefined ? undefined : sealer.open('visit', sealed);
     const flow = flowSchema.safeParse(opened).data;
-    return flow !== undefined && now() - flow.begunAt < FLOW_LASTS_MS ? flow : undefined;
+    return flow !== undefined && Date.now() - flow.begunAt < FLOW_LASTS_MS ? flow : undefined;
   }
 
   return {
@@ -67,7 +63,7 @@ export function createVisits(
         .named(incoming, 'flow-')
         .map((name) => ({ name, begunAt: open(cookies.read(incoming, name))?.begunAt ?? 0 }))
         .toSorted((one, other) => other.begunAt - one.begunAt);
-      const sealed = sealer.seal('visit', { ...flow, begunAt: now() });
+      const sealed = sealer.seal('visit', { ...flow, begunAt: Date.now() });
       return [
         ...others.slice(FLOWS_AT_MOST - 1).map(({ name }) => cookies.set(name, undefined)),
         cookies.set(nameOf(flow.state), sealed),
