@@ -31,8 +31,7 @@ async function record(
   by: string,
   detail: OperatorEvent['detail'],
 ): Promise<void> {
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'worker', (store) =>
+  await withStore(configuration, 'worker', (store) =>
     store.appendEvent({ type, auditId: randomUUID(), by, detail }),
   );
 }

@@ -6,12 +6,11 @@ import { openPlace, placeSettings } from '../audit/copy/open-place.ts';
 import { CopyAway } from '../audit/copy/place.ts';
 import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { runningRedis, withAnyStore } from './store.ts';
+import { withAnyStore } from './store.ts';
 
 /** `cp-flags audit copy`: whether the second copy can be used, how far it has come, and what is ordered of it. */
 export async function showCopy(configuration: Configuration): Promise<void> {
-  const redis = await runningRedis(configuration);
-  const order = await withAnyStore(configuration, redis, 'worker', (_, __, connection) =>
+  const order = await withAnyStore(configuration, 'worker', (_, __, connection) =>
     readCopyOrder(connection),
   );
   if (order.kind === 'single') console.log(COPY.single(order.by, order.at));
@@ -38,8 +37,7 @@ export async function orderCopies(
   options: Named,
 ): Promise<void> {
   const named = readNamed(options);
-  const redis = await runningRedis(configuration);
-  await withAnyStore(configuration, redis, 'worker', async (store, _, connection) => {
+  await withAnyStore(configuration, 'worker', async (store, _, connection) => {
     if ((await store.dataset()) === undefined) {
       throw new Failure('The store holds no dataset. Create one with cp-flags init.');
     }

@@ -7,7 +7,7 @@ import type { AuditPlaces } from '../audit/search/search.ts';
 import { createSearchedUntil, type Reach, reachOf } from '../audit/search/searched-until.ts';
 import { auditFolder, auditIndexFile } from '../files/data-folder.ts';
 import { Failure } from './failure.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 
 const STEP_MS = 250;
 const TOLD_EVERY_MS = 2_000;
@@ -54,8 +54,7 @@ export async function lookInto<T>(
   work: (places: AuditPlaces) => T,
   event: (result: T) => Extract<WrittenEvent, { type: 'audit-search' }>,
 ): Promise<{ result: T; reach: Reach }> {
-  const redis = await runningRedis(configuration);
-  return withStore(configuration, redis, 'worker', async (store, _, connection) => {
+  return withStore(configuration, 'worker', async (store, _, connection) => {
     const places = placesOf(configuration);
     const reach = await reachOf(
       () => bringUpToDate(places),

@@ -19,7 +19,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { readSettingFile } from '../files/setting-file.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, osAccount, readNamed, readOption } from './named.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 
 type AuthorityOptions = {
   columns?: string;
@@ -94,8 +94,7 @@ export async function setAuthority(
       'Nothing to set: give --name, --office, --office-hours, --emergency, --columns or a setting.',
     );
   }
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'loader', async (store) => {
+  await withStore(configuration, 'loader', async (store) => {
     const known = await store.authority(code);
     if (known === undefined && (name === undefined || emergency === undefined)) {
       throw new Failure(
@@ -137,8 +136,7 @@ async function listAuthorities(
   configuration: Configuration,
   { json = false }: { json?: boolean },
 ): Promise<void> {
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'loader', async (store) => {
+  await withStore(configuration, 'loader', async (store) => {
     const known = await store.authorities();
     const expected = (await store.expected())?.authorities ?? [];
     const lines = [
@@ -201,8 +199,7 @@ async function decided(
 ): Promise<void> {
   const code = readOption('CODE', odsCodeSchema, codeText);
   const who = readNamed(named);
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, role, async (store, anchor) => {
+  await withStore(configuration, role, async (store, anchor) => {
     console.log(await work(store, anchor, code, who));
   });
 }
@@ -247,8 +244,7 @@ export async function expectAuthorities(
 ): Promise<void> {
   const who = readNamed(named);
   const expected = await readSettingFile('--file', file, expectedAuthoritiesSchema);
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'admin', async (store) => {
+  await withStore(configuration, 'admin', async (store) => {
     const before = (await store.expected())?.authorities ?? [];
     await store.setExpected(expected, who);
     const without = (all: typeof before, others: typeof before) =>

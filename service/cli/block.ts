@@ -3,7 +3,7 @@ import type { Configuration } from '#schemas/configuration.ts';
 import { issuerNameSchema, userSchema } from '#schemas/people/identity.ts';
 import { type Block, type Blocks, createBlocks } from '#store/blocks.ts';
 import { type Named, readNamed, readOption } from './named.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 
 type BlockOptions = Named & { issuer: string };
 
@@ -11,8 +11,7 @@ async function withBlocks<T>(
   configuration: Configuration,
   work: (blocks: Blocks) => Promise<T>,
 ): Promise<T> {
-  const redis = await runningRedis(configuration);
-  return withStore(configuration, redis, 'loader', async (store, _, connection) => {
+  return withStore(configuration, 'loader', async (store, _, connection) => {
     return work(createBlocks(connection, store));
   });
 }

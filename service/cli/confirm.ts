@@ -11,7 +11,7 @@ import { auditFolder, auditSpoolFolder } from '../files/data-folder.ts';
 import { serveDataset, servedDataset } from '../files/served-dataset.ts';
 import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { runningRedis, withAnyStore, withStore } from './store.ts';
+import { withAnyStore, withStore } from './store.ts';
 
 /** `cp-flags confirm promotion`: lets the store be opened on a server that was promoted. */
 export async function confirmPromotedServer(
@@ -19,8 +19,7 @@ export async function confirmPromotedServer(
   options: Named,
 ): Promise<void> {
   const confirmation = readNamed(options);
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'worker', async (_, anchor, connection) => {
+  await withStore(configuration, 'worker', async (_, anchor, connection) => {
     const sealed = sealedRange(auditFolder(configuration));
     const numbers = sealed?.dataset === anchor.dataset()?.id ? (sealed?.numbers ?? []) : [];
     const done = await confirmPromotion(connection, anchor, numbers, confirmation);
@@ -49,8 +48,7 @@ export async function confirmOldDataFolder(
   options: Named,
 ): Promise<void> {
   const confirmation = readNamed(options);
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'worker', async (_, anchor, connection) => {
+  await withStore(configuration, 'worker', async (_, anchor, connection) => {
     const commits = CommitFile.openIfThere(auditFolder(configuration));
     const known = (commits?.contradictions() ?? []).map(({ name, size, ours }) =>
       WITNESSING.contradicted(name, size, ours),
@@ -95,8 +93,7 @@ export async function confirmDataset(
   options: Named,
 ): Promise<void> {
   const named = readNamed(options);
-  const redis = await runningRedis(configuration);
-  await withAnyStore(configuration, redis, 'lookup', async (store, anchor) => {
+  await withAnyStore(configuration, 'lookup', async (store, anchor) => {
     if (anchor.dataset() !== undefined) {
       throw new Failure(
         'This data folder holds the anchor of a dataset, which cannot be changed. Set REDIS_URL and DATA_DIR to the two that belong together.',

@@ -9,7 +9,7 @@ import { holdingsText } from '../uploads/holdings.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
 import { osAccount, readReason } from './named.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 
 type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason: string };
 
@@ -28,8 +28,7 @@ export async function holdings(
   const toFile = out !== undefined && out !== STDOUT;
   // Before the reading is on record: nothing is read that cannot be written.
   if (toFile) await requireDestination('--out', out);
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'loader', async (store) => {
+  await withStore(configuration, 'loader', async (store) => {
     const authority = await store.authority(code);
     if (authority === undefined) throw new Failure(`Authority ${code} is not known here.`);
     await store.appendEvent({

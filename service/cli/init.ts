@@ -42,24 +42,29 @@ export async function init(
   const redis = (await findRedis(configuration)) ?? (await openRedis(configuration));
   let made = true;
   let id = '';
-  await withAnyStore(configuration, redis, 'admin', async (store, anchor) => {
-    const held = await store.dataset();
-    if (options.unlessThere === true && held?.kind === kind && anchor.dataset()?.id === held.id) {
-      made = false;
-      id = held.id;
-      return;
-    }
-    const usable = redis.embedded || (await store.dataset()) !== undefined;
-    if (configuration.REDIS_URL !== undefined && !usable && !(await store.isEmpty())) {
-      throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
-    }
-    const expected = held === undefined ? await readExpected(configuration, kind) : undefined;
-    ({ id } = await store.createDataset(kind, osAccount(), expected));
-    await readOrMakeKeys(
-      auditKeyFile(configuration),
-      configuration.AUDIT_ORIGIN ?? defaultOrigin(id),
-    );
-  });
+  await withAnyStore(
+    configuration,
+    'admin',
+    async (store, anchor) => {
+      const held = await store.dataset();
+      if (options.unlessThere === true && held?.kind === kind && anchor.dataset()?.id === held.id) {
+        made = false;
+        id = held.id;
+        return;
+      }
+      const usable = redis.embedded || (await store.dataset()) !== undefined;
+      if (configuration.REDIS_URL !== undefined && !usable && !(await store.isEmpty())) {
+        throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
+      }
+      const expected = held === undefined ? await readExpected(configuration, kind) : undefined;
+      ({ id } = await store.createDataset(kind, osAccount(), expected));
+      await readOrMakeKeys(
+        auditKeyFile(configuration),
+        configuration.AUDIT_ORIGIN ?? defaultOrigin(id),
+      );
+    },
+    redis,
+  );
   const named = `DATASET_ID=${id}`;
   console.log(
     made

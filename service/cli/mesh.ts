@@ -16,7 +16,7 @@ import { LOAD_SETTINGS } from './load.ts';
 import { type Named, readNamed } from './named.ts';
 import { printMeshStatus } from './print-mesh-status.ts';
 import { settingsHelp } from './settings-help.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 import { datasetKind, intakeLease, untilStopped } from './watch.ts';
 
 type ListOptions = { json?: boolean; all?: boolean };
@@ -139,8 +139,7 @@ async function decide(
   const named = readNamed(options);
   const folder = folderOf(configuration);
   use(configuration, () => undefined);
-  const redis = await runningRedis(configuration);
-  const decided = await withStore(configuration, redis, 'loader', (store) =>
+  const decided = await withStore(configuration, 'loader', (store) =>
     decideMessage(store, folder, { localId, what, named }),
   );
   switch (decided.kind) {

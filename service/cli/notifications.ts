@@ -11,7 +11,7 @@ import { outboxOf } from '../notifications/settings.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { settingsHelp } from './settings-help.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 
 type NotificationsListOptions = { json?: boolean };
 type NotificationsResendOptions = Named & { after?: string };
@@ -73,8 +73,7 @@ export async function resendNotifications(
   if (kept.notifications.length === 0) {
     throw new Failure(`No notification of ${code} is kept that comes after that one.`);
   }
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'worker', (store) =>
+  await withStore(configuration, 'worker', (store) =>
     store.appendEvent({
       type: 'notifications-resent',
       auditId: randomUUID(),

@@ -12,7 +12,7 @@ import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
 import { columnsOf, requireReadable } from './load.ts';
 import { osAccount, readOption, readReason } from './named.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 
 type ReconcileOptions = {
   columns?: string;
@@ -49,8 +49,7 @@ async function reconcileFile(
   const columns = await columnsOf(options);
   await requireReadable([path]);
   if (out !== undefined) await requireDestination('--out', out);
-  const redis = await runningRedis(configuration);
-  return withStore(configuration, redis, 'loader', async (store) => {
+  return withStore(configuration, 'loader', async (store) => {
     const authority = await store.authority(code);
     if (authority === undefined) throw new Failure(`Authority ${code} is not known here.`);
     const extract = await readExtract(

@@ -15,7 +15,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { exitCodeOf } from './load.ts';
 import { type Named, readNamed, readOption } from './named.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 
 type ReleaseOptions = Partial<Named> & {
   list?: boolean;
@@ -81,8 +81,7 @@ export async function release(
   options: ReleaseOptions,
 ): Promise<number> {
   const decision = options.list === true ? undefined : readDecision(options);
-  const redis = await runningRedis(configuration);
-  return withStore(configuration, redis, 'loader', async (store, anchor) => {
+  return withStore(configuration, 'loader', async (store, anchor) => {
     if (decision === undefined) {
       const heldFiles = listHeldFiles(anchor);
       console.log(

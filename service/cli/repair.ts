@@ -10,7 +10,7 @@ import { gapsText, streamName } from '../audit/log/entry.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 
 const NOTHING = 'Nothing was found to repair.';
 
@@ -19,8 +19,7 @@ type RepairOptions = Partial<Named> & { list?: boolean };
 /** `cp-flags repair`: puts right what somebody with the password of a lookup process can damage. */
 export async function repair(configuration: Configuration, options: RepairOptions): Promise<void> {
   const who = options.list === true ? undefined : readNamed(options);
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'admin', async (store, _, connection) => {
+  await withStore(configuration, 'admin', async (store, _, connection) => {
     await store.loadFunctions();
     let found = 0;
 

@@ -12,9 +12,9 @@ import {
 import { nameOf } from '#store/trust/replicas.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 
-const REPLICA_ANSWERS_WITHIN_MS = 3_000;
+const REDIS_ANSWERS_WITHIN_MS = 3_000;
 const PRIORITY = 100;
 
 function requireSetting({ REDIS_REPLICAS }: Configuration): void {
@@ -26,9 +26,9 @@ function requireSetting({ REDIS_REPLICAS }: Configuration): void {
 export async function goSingle(configuration: Configuration, options: Named): Promise<void> {
   requireSetting(configuration);
   const named = readNamed(options);
-  const redis = await runningRedis(configuration);
-  const alone = redis.connect('worker', { unacknowledged: true });
-  await withStore(configuration, redis, 'worker', async (_, anchor) => {
+  await withStore(configuration, 'worker', async (_, anchor, __, redis) => {
+    const alone = redis.connect('worker', { unacknowledged: true });
+    await whenReady(alone, REDIS_ANSWERS_WITHIN_MS);
     if (!(await orderSingleMode(alone, anchor, configuration.REDIS_REPLICAS, named))) {
       throw new Failure('Single mode is ordered already: cp-flags status says since when.');
     }
@@ -42,8 +42,7 @@ export async function goSingle(configuration: Configuration, options: Named): Pr
 export async function endSingle(configuration: Configuration, options: Named): Promise<void> {
   requireSetting(configuration);
   const named = readNamed(options);
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'worker', async (_, __, connection) => {
+  await withStore(configuration, 'worker', async (_, __, connection) => {
     if (!(await requireReplicas(connection, named))) {
       throw new Failure('Replicas are waited for already.');
     }
@@ -67,11 +66,10 @@ export async function setPromotable(
 ): Promise<void> {
   const named = readNamed(options);
   const server = serverOf(name);
-  const redis = await runningRedis(configuration);
-  const replica = redis.connectTo('admin', server);
-  try {
-    await whenReady(replica, REPLICA_ANSWERS_WITHIN_MS);
-    await withStore(configuration, redis, 'admin', async (_, __, connection) => {
+  await withStore(configuration, 'admin', async (_, __, connection, redis) => {
+    const replica = redis.connectTo('admin', server);
+    try {
+      await whenReady(replica, REDIS_ANSWERS_WITHIN_MS);
       const done = await setReplicaPriority(
         connection,
         replica,
@@ -98,18 +96,16 @@ export async function setPromotable(
             );
           }
       }
-    });
-  } finally {
-    replica.disconnect();
-  }
+    } finally {
+      replica.disconnect();
+    }
+  });
 }
 
 /** `cp-flags replicas list`: what is attached to the primary. */
 export async function listReplicas(configuration: Configuration): Promise<void> {
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'worker', async (_, __, connection) => {
+  await withStore(configuration, 'worker', async (_, __, connection, { sentinels }) => {
     const attached = attachedReplicas(information(await connection.info('replication')));
-    const { sentinels } = redis;
     for (const replica of attached) {
       const known = sentinels?.replicas.find(
         ({ host, port }) => host === replica.host && port === replica.port,

@@ -10,7 +10,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed, readOption } from './named.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 import { readNhsNumber } from './typed-nhs-number.ts';
 
 type RestrictOptions = Partial<Named> & {
@@ -93,8 +93,7 @@ async function restrict(
   const code = odsCodeSchema.safeParse(codeText).data;
   if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');
   const wanted = await readWanted(options);
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'loader', async (store, anchor) => {
+  await withStore(configuration, 'loader', async (store, anchor) => {
     if (wanted.kind === 'list') await list(store, code);
     else await act(store, anchor, code, wanted);
   });

@@ -24,21 +24,31 @@ export async function runningRedis(configuration: Configuration): Promise<RedisS
   );
 }
 
-type Work<T> = (store: Store, anchor: Anchor, connection: StoreConnection) => Promise<T>;
+type Work<T> = (
+  store: Store,
+  anchor: Anchor,
+  connection: StoreConnection,
+  redis: RedisServer,
+) => Promise<T>;
 
-/** Runs work on whatever store there is, and ends everything it opened. */
+/**
+ * Runs work on whatever store there is, and ends everything it opened.
+ *
+ * @param redis default: the one that is running
+ */
 export async function withAnyStore<T>(
   configuration: Configuration,
-  redis: RedisServer,
   role: RedisRole,
   work: Work<T>,
+  redis?: RedisServer,
 ): Promise<T> {
-  const connection = redis.connect(role, { commandTimeoutMs: COMMAND_TIMEOUT_MS });
+  const server = redis ?? (await runningRedis(configuration));
+  const connection = server.connect(role, { commandTimeoutMs: COMMAND_TIMEOUT_MS });
   const anchor = openAnchor(configuration);
   guardAnchor(configuration, connection, anchor);
   try {
-    await redis.ready(REDIS_ANSWERS_WITHIN_MS);
-    return await work(createStore(connection, anchor), anchor, connection);
+    await server.ready(REDIS_ANSWERS_WITHIN_MS);
+    return await work(createStore(connection, anchor), anchor, connection, server);
   } catch (error) {
     if (!lacksRights(error)) throw error;
     throw new Failure(
@@ -46,7 +56,7 @@ export async function withAnyStore<T>(
     );
   } finally {
     anchor.close();
-    await redis.stop();
+    await server.stop();
   }
 }
 
@@ -56,17 +66,16 @@ export async function withAnyStore<T>(
  */
 export function withStore<T>(
   configuration: Configuration,
-  redis: RedisServer,
   role: RedisRole,
   work: Work<T>,
 ): Promise<T> {
-  return withAnyStore(configuration, redis, role, async (store, anchor, connection) => {
+  return withAnyStore(configuration, role, async (store, anchor, connection, redis) => {
     const held = await store.dataset();
     if (held === undefined) {
       throw new Failure('The store holds no dataset. Create one with cp-flags init.');
     }
     const problem = datasetProblem(configuration, anchor, held);
     if (problem !== undefined) throw new Failure(problem);
-    return work(store, anchor, connection);
+    return work(store, anchor, connection, redis);
   });
 }

@@ -20,7 +20,7 @@ import { createLease } from './lease.ts';
 import { LOAD_SETTINGS } from './load.ts';
 import { settingsHelp } from './settings-help.ts';
 import { exitNow, whenToldToStop } from './signals.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 
 type WatchOptions = { out?: string };
 
@@ -44,8 +44,7 @@ export function datasetKind(configuration: Configuration): Dataset['kind'] | und
 /** A store and its anchor, opened for those at work on them and closed once nobody is. */
 export function intakeLease(configuration: Configuration) {
   return createLease<{ store: Store; anchor: Anchor }>(async (use) => {
-    const redis = await runningRedis(configuration);
-    await withStore(configuration, redis, 'loader', async (store, anchor) => {
+    await withStore(configuration, 'loader', async (store, anchor) => {
       await use({ store, anchor });
     });
   });

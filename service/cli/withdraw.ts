@@ -22,7 +22,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, osAccount, readNamed, readOption } from './named.ts';
-import { runningRedis, withStore } from './store.ts';
+import { withStore } from './store.ts';
 import { readNhsNumber } from './typed-nhs-number.ts';
 
 type WithdrawOptions = Partial<Named> & {
@@ -123,8 +123,7 @@ export async function withdrawFlag(
       ? parseNhsNumber(await readNhsNumber(options.child))
       : undefined;
   if (needsChild && child === undefined) throw misused('That is not an NHS number.');
-  const redis = await runningRedis(configuration);
-  await withStore(configuration, redis, 'loader', async (store, anchor) => {
+  await withStore(configuration, 'loader', async (store, anchor) => {
     if (who === undefined) {
       await list(store, code);
     } else if (options.undo !== undefined) {
