@@ -265,9 +265,9 @@ export function createLookupStore(
     let at = 0;
     let failed = true;
     try {
-      const [clockThen, ...each] = list(await reply);
-      at = Number(clockThen);
-      results = each;
+      const replied = list(await reply);
+      at = Number(replied[0]);
+      results = replied.slice(1);
       failed = false;
     } catch {
       // Each is answered could-not-check below. The next poll of readiness finds the reason.
@@ -275,9 +275,9 @@ export function createLookupStore(
     called?.(batch.length, performance.now() - sentAt, failed);
     // Nothing that a replica may lack is remembered, or compared with what comes after.
     if (acknowledged !== undefined && !(await acknowledged()) && !failed) {
-      for (const [i, { input, resolve }] of batch.entries()) {
-        resolve(withoutReplicas(input, expected[i], results[i], at, readiness));
-      }
+      batch.forEach(({ input, resolve }, i) =>
+        resolve(withoutReplicas(input, expected[i], results[i], at, readiness)),
+      );
       return;
     }
     // Before anything is waited for: what another call sees after this one is compared with it.
@@ -289,9 +289,9 @@ export function createLookupStore(
       await readiness.refresh();
     // An answer that comes after the store's clock or the connection went into doubt is not given.
     const trusted = readiness.open && readiness.dataset?.id === dataset;
-    for (const [i, { resolve }] of batch.entries()) {
-      resolve((trusted ? read[i] : undefined) ?? couldNotCheck('store'));
-    }
+    batch.forEach(({ resolve }, i) =>
+      resolve((trusted ? read[i] : undefined) ?? couldNotCheck('store')),
+    );
   }
 
   replicated?.lanes.onFree(flush);

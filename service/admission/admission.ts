@@ -70,21 +70,19 @@ export function identifyCaller(
   }
   const { callers } = authentication;
   const choice = chooseRole(callers, head.headers);
-  const caller = choice.kind === 'chosen' ? choice.caller : callers[0];
-  const refuse = (code: CallerRefusal): Refusal<CallerRefusal> => ({
-    kind: 'refused',
-    ids,
-    code,
-    caller,
-    roleChosen: choice.kind === 'chosen',
-  });
+  const roleChosen = choice.kind === 'chosen';
+  const caller = roleChosen ? choice.caller : callers[0];
   const limit = take(caller);
-  if (limit !== undefined) return { ...refuse('too-many-requests'), limit };
-  if (ids.refusal !== undefined || !isNamed(ids)) {
-    return refuse(ids.refusal ?? 'request-id-required');
+  if (limit !== undefined) {
+    return { kind: 'refused', ids, code: 'too-many-requests', caller, roleChosen, limit };
   }
-  if (choice.kind === 'refused') return refuse(choice.code);
-  return { kind: 'admitted', ids, caller };
+  if (ids.refusal !== undefined || !isNamed(ids)) {
+    const code = ids.refusal ?? 'request-id-required';
+    return { kind: 'refused', ids, code, caller, roleChosen };
+  }
+  return roleChosen
+    ? { kind: 'admitted', ids, caller }
+    : { kind: 'refused', ids, code: choice.code, caller, roleChosen };
 }
 
 type AdmissionDependencies = {
