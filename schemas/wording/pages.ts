@@ -62,7 +62,8 @@ export const SIGN_IN = {
   chooseRole: 'Choose your role',
   chooseRoleHint: 'You have more than one role. Choose the one you are working in now.',
   pick: 'Choose one of them',
-  stale: 'This page is out of date: you have opened it in another tab since. Choose again',
+  stale:
+    'This page is out of date: you have opened it in another tab since. Choose again. If this comes back each time, this browser keeps no cookies: ask your IT team',
   signedOut: 'You are signed out',
   signedOutThen: 'Nothing about a child is left on this screen.',
   signedOutShared:

@@ -6,6 +6,7 @@ import { type Cell, shownCell, withOffset } from '../../audit/search/cells.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { shortTimeText } from '../html/time.ts';
+import { numberText } from '../look-up/result.ts';
 
 /** What people call a value, by a table of names; a value that no name is known for stays as it is. */
 const named =
@@ -37,8 +38,12 @@ const plansText = (plans: string): string =>
 
 const notDelivered = (delivered: string): string => (delivered === 'no' ? WORDS.notDelivered : '');
 
+/** The column of a child. */
+const NUMBER = 'nhs number';
+
 /** By the column of the command line: whose values a page shows by what people call them. */
 const NAMES: Readonly<Record<string, (value: string) => string>> = {
+  [NUMBER]: numberText,
   event: eventName,
   outcome: outcomeName,
   activity: activityName,
@@ -120,7 +125,9 @@ function cellOf(row: readonly Cell[], { of }: Columns, columns: readonly string[
     const cell = row[i] ?? '';
     const text = lineOf(cell, columns[i] ?? '');
     if (text === '') return [];
-    return isTime(cell) ? html`<span class="cpf-time">${text}</span>` : html`<bdi>${text}</bdi>`;
+    return isTime(cell) || columns[i] === NUMBER
+      ? html`<span class="cpf-one-line">${text}</span>`
+      : html`<bdi>${text}</bdi>`;
   });
   return html`${lines.map((line, i) => html`${i > 0 && html`<br>`}${line}`)}`;
 }

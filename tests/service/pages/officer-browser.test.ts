@@ -8,6 +8,7 @@ import {
   OFFICER_REPORTS,
   OFFICER_SEAL,
 } from '#schemas/wording/officer.ts';
+import { numberText } from '#service/pages/look-up/result.ts';
 import {
   expectAccessible,
   expectFits,
@@ -99,17 +100,18 @@ describe.skipIf(executable === undefined)('a Guardian in a browser, on a small s
     await expectSeen(page, true);
     expect(await printed(page, 'main')).toBe(false);
 
-    // On a wider screen a time is one line, and beyond what fits in between an edge can be seen.
+    // On a wider screen a time or a number is one line, and beyond what fits in between an edge can be seen.
     await page.setViewportSize({ width: 1_000, height: 700 });
     const tableNow = `(() => {
       const scroll = document.querySelector('.cpf-scroll');
-      const times = [...scroll.querySelectorAll('.cpf-time')];
+      const times = [...scroll.querySelectorAll('.cpf-one-line')];
       return {
         hasEdge: getComputedStyle(scroll).backgroundImage.includes('gradient'),
         lines: times.map((time) => time.getClientRects().length),
       };
     })()`;
-    expect(await page.evaluate(tableNow)).toEqual({ hasEdge: true, lines: [1, 1, 1] });
+    expect(await page.evaluate(tableNow)).toEqual({ hasEdge: true, lines: [1, 1, 1, 1, 1, 1] });
+    expect(await page.locator('tbody').innerText()).toContain(numberText(CHILD));
     // It stands on the page of the event.
     expect(await page.locator('th').allInnerTexts()).not.toContain('Audit id');
     await page.setViewportSize({ width: 320, height: 700 });
