@@ -238,10 +238,10 @@ export function createStateCopy({
 }
 
 async function manifestsOf(place: Place, epoch: number): Promise<Manifest[]> {
-  const names = (await place.list(folderOf(epoch))).filter((name) => name.startsWith('manifest-'));
   const found: Manifest[] = [];
-  for (const name of names) {
-    const content = await place.read(`${folderOf(epoch)}/${name}`);
+  // Each by its name: a listing may be late.
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const content = await place.read(`${folderOf(epoch)}/manifest${slotOf(slot)}`);
     const manifest = manifestSchema.safeParse(parseJson(content));
     if (manifest.success) found.push(manifest.data);
   }
@@ -257,8 +257,9 @@ function parseJson(content: Buffer | undefined): unknown {
 }
 
 /** Of the last worker that had any of its own there: one that died before had changed nothing. */
-async function newestManifest(place: Place): Promise<Manifest | undefined> {
-  let epoch = await highest(place, STATE);
+async function newestManifest(place: Place, worked: number): Promise<Manifest | undefined> {
+  const listed = await highest(place, STATE);
+  let epoch = worked === 0 ? listed : Math.max(worked, listed ?? 0);
   while (epoch !== undefined) {
     const [newest] = await manifestsOf(place, epoch);
     if (newest !== undefined) return newest;
@@ -270,11 +271,16 @@ async function newestManifest(place: Place): Promise<Manifest | undefined> {
 /**
  * Puts the newest state that the copy has in the place of whatever is in this data folder.
  *
+ * @param worked the number of the worker that was at work last, which a listing may lack; 0 if it is not known
  * @returns false where the copy has none, and nothing was changed
  * @throws {CopyAway} {CopyDamaged}
  */
-export async function restoreState(place: Place, places: StatePlaces): Promise<boolean> {
-  const newest = await newestManifest(place);
+export async function restoreState(
+  place: Place,
+  places: StatePlaces,
+  worked: number,
+): Promise<boolean> {
+  const newest = await newestManifest(place, worked);
   if (newest === undefined) return false;
   async function content(object: string, sha256: string): Promise<Buffer> {
     const read = await place.read(object);

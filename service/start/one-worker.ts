@@ -120,7 +120,7 @@ async function waitForTurn(
     const order = await readCopyOrder(connection);
     if (order.kind === 'single') return COPY.singleElsewhere;
     await followCopy(logFiles, commits);
-    if (await restoreState(place, statePlaces(configuration))) return undefined;
+    if (await restoreState(place, statePlaces(configuration), worked)) return undefined;
     return held === undefined ? undefined : COPY.nothingHere;
   }
 

@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -71,6 +72,38 @@ const hold = (id: string, folder: string) =>
   });
 const anchorElsewhere = () => Anchor.open(join(t.dataDir, 'elsewhere', 'anchor'));
 
+test('what a bucket does not list yet is found all the same', async () => {
+  const copy = stateCopy();
+  await copy.save(EPOCH);
+  const before = new Map<string, string[]>();
+  const late: Place = {
+    ...place,
+    list: async (folder) => before.get(folder) ?? [],
+  };
+  for (const folder of [
+    'state',
+    ...readdirSync(copyFolder, { recursive: true, encoding: 'utf8' }),
+  ]) {
+    if (statSync(join(copyFolder, folder)).isDirectory()) {
+      before.set(folder, await place.list(folder));
+    }
+  }
+  hold('held-1', spool('load-abc', 'rows'));
+  await copy.save(EPOCH);
+  hold('held-2', spool('load-def', 'more rows'));
+  await copy.save(EPOCH + 1);
+
+  for (const [epoch, held] of [
+    [EPOCH, ['held-1']],
+    [EPOCH + 1, ['held-1', 'held-2']],
+  ] as const) {
+    await restoreState(late, statePlaces(elsewhere()), epoch);
+    const anchor = anchorElsewhere();
+    expect(anchor.heldFiles().map(({ id }) => id)).toEqual(held);
+    anchor.close();
+  }
+});
+
 test('another machine finds the anchor, the spools it needs in their place there, notices, and what belongs to the log', async () => {
   hold('held-1', spool('load-abc', 'rows'));
   spool('load-unneeded', 'nobody needs it');
@@ -86,7 +119,7 @@ test('another machine finds the anchor, the spools it needs in their place there
   other.close();
   log.close();
 
-  await restoreState(place, statePlaces(elsewhere()));
+  await restoreState(place, statePlaces(elsewhere()), 0);
   const anchor = anchorElsewhere();
   const [held] = anchor.heldFiles();
   expect(anchor.dataset()).toEqual(t.anchor.dataset());
@@ -112,7 +145,7 @@ test('cases on accesses and their words go with the worker, since no log has the
   await cases.open(access, 'inquire', actor, 'Rang the ward');
   cases.close();
   await stateCopy().save(EPOCH);
-  await restoreState(place, statePlaces(elsewhere()));
+  await restoreState(place, statePlaces(elsewhere()), 0);
   const restored = Cases.open(auditCasesFile(elsewhere()), () => Promise.resolve());
   const [found] = restored.list(undefined, 10).cases;
   expect(found && restored.steps(found)).toMatchObject([{ words: 'Rang the ward' }]);
@@ -141,7 +174,7 @@ test('neither a request that arrives late nor a later worker that died at once h
   await delayed?.();
   // A later worker that died before it had copied all of its own.
   await place.replace(`state/${numberPath(EPOCH + 2)}/0-1`, Buffer.from('x'));
-  await restoreState(place, statePlaces(elsewhere()));
+  await restoreState(place, statePlaces(elsewhere()), 0);
   const anchor = anchorElsewhere();
   expect(anchor.heldFiles()).toHaveLength(5);
   anchor.close();
@@ -163,7 +196,7 @@ test('a worker that dies between two writes, or whose answer is lost, leaves a w
   let held = 0;
   const holdMore = (): void => hold(`held-${++held}`, spool(`load-${held}`, 'rows'));
   const heldElsewhere = async (): Promise<number> => {
-    await restoreState(place, statePlaces(elsewhere()));
+    await restoreState(place, statePlaces(elsewhere()), 0);
     const anchor = anchorElsewhere();
     const count = anchor.heldFiles().length;
     anchor.close();
@@ -193,7 +226,9 @@ test('an object that was changed is found out, and nothing is put in the place o
   const folder = join(copyFolder, 'state', numberPath(EPOCH));
   const [database] = readdirSync(folder).filter((name) => name.startsWith('0-'));
   writeFileSync(join(folder, database ?? ''), 'something else');
-  await expect(restoreState(place, statePlaces(elsewhere()))).rejects.toThrow('damaged or missing');
+  await expect(restoreState(place, statePlaces(elsewhere()), 0)).rejects.toThrow(
+    'damaged or missing',
+  );
   const anchor = anchorElsewhere();
   expect(anchor.dataset()).toBeUndefined();
   anchor.close();
@@ -254,7 +289,7 @@ test('a large file that was copied while the clock was ahead is copied again onc
   db.exec("INSERT INTO told VALUES ('since')");
   await stateCopy().save(EPOCH);
   db.close();
-  await restoreState(place, statePlaces(elsewhere()));
+  await restoreState(place, statePlaces(elsewhere()), 0);
   const there = new DatabaseSync(join(t.dataDir, 'elsewhere', 'audit', 'notifications.sqlite'));
   expect(there.prepare('SELECT count(*) AS count FROM told').get()).toEqual({ count: 2 });
   there.close();
@@ -278,7 +313,7 @@ test.each([
     const manifest = readdirSync(folder).find((each) => each.startsWith('manifest-')) ?? '';
     const text = readFileSync(join(folder, manifest), 'utf8');
     writeFileSync(join(folder, manifest), text.replace('"notices/a.json"', JSON.stringify(name)));
-    await expect(restoreState(place, statePlaces(elsewhere()))).rejects.toThrow(CopyDamaged);
+    await expect(restoreState(place, statePlaces(elsewhere()), 0)).rejects.toThrow(CopyDamaged);
     expect(existsSync(join(t.dataDir, 'outside'))).toBe(false);
     expect(existsSync(join(t.dataDir, 'elsewhere', 'anchor', 'anchor.sqlite'))).toBe(false);
   },
@@ -292,6 +327,6 @@ test('a file whose name is not UTF-8 keeps nothing else from the copy', async ()
   );
   writeFileSync(join(t.dataDir, 'notices', 'b.json'), '{"id":2}');
   await stateCopy().save(EPOCH);
-  await restoreState(place, statePlaces(elsewhere()));
+  await restoreState(place, statePlaces(elsewhere()), 0);
   expect(readdirSync(join(t.dataDir, 'elsewhere', 'notices'))).toEqual(['b.json']);
 });
