@@ -65,12 +65,28 @@ async function connect(server: TestRedisServer, unacknowledged: boolean) {
 const connectTo = ({ host, port }: HostPort) =>
   connectStore({ url: `redis://${host}:${port}` }, { name: 'test' });
 
-async function keep(server: TestRedisServer, username?: string): Promise<StoreVerifier> {
+/** What a replica says of itself, as if it were of another version. */
+function connectToOtherVersion(server: HostPort) {
+  const redis = connectTo(server);
+  redis.once('ready', () => {
+    const info = redis.info.bind(redis) as (...sections: unknown[]) => Promise<string>;
+    redis.info = async (...sections: unknown[]) =>
+      (await info(...sections)).replace(/redis_version:[^\r]*/, 'redis_version:6.2.0');
+  });
+  return redis;
+}
+
+async function keep(
+  server: TestRedisServer,
+  username?: string,
+  reach?: typeof connectTo,
+): Promise<StoreVerifier> {
   const verifier = startStoreVerifier(await connect(server, true), anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
     replicas: {
       replicas: 1,
       connectTo: ({ host, port }) =>
+        reach?.({ host, port }) ??
         connectStore(
           {
             url: `redis://${host}:${port}`,
@@ -180,6 +196,24 @@ test('a replica that does not write to disk at once counts for nothing, and the 
   );
   await second.admin.config('SET', 'appendfsync', 'always');
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+});
+
+test('a replica without an append-only file counts for nothing, and the sentence says what to set', async () => {
+  const { readiness } = await openedOn(first);
+  await second.admin.config('SET', 'appendonly', 'no');
+  await until(() => said(readiness).includes('set `appendonly yes`'), 'the sentence');
+  expect(readiness.open).toBe(false);
+});
+
+test('a replica of another version is named, and lookups go on', async () => {
+  await keep(first, undefined, connectToOtherVersion);
+  const { readiness, look } = await openLookups(first);
+  await until(
+    () => said(readiness).includes('is of version 6.2.0, the primary of'),
+    'the sentence',
+  );
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  expect(await isAnswered(look)).toBe(true);
 });
 
 describe('without a worker', () => {
