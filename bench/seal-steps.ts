@@ -1,14 +1,13 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
-import { syntheticNumber } from '#loaders/synthetic/numbers.ts';
-import { draws, whole } from '#loaders/synthetic/random.ts';
-import { parseNhsNumber, partitionOf } from '#schemas/nhs-number.ts';
 import { createAlerting } from '#service/audit/alert/alerting.ts';
+import type { SealedEvent } from '#service/audit/log/sealed.ts';
 import { createSealer } from '#service/audit/seal/sealer.ts';
 import { followLog } from '#service/audit/search/index-file.ts';
 import { createSearchedUntil } from '#service/audit/search/searched-until.ts';
 import { createNotifier } from '#service/notifications/notifier.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
-import { keys } from '#store/keys.ts';
 import { startTestStore } from '../tests/support/test-store.ts';
 import { cpuMicroseconds } from './processes.ts';
 
@@ -20,55 +19,11 @@ import { cpuMicroseconds } from './processes.ts';
  */
 
 const [aStep = 1_000, steps = 40, before = 100_000] = process.argv.slice(2).map(Number);
-const CHILDREN = 200_000;
-const USERS = 3_000;
-const ORGANISATIONS = 200;
-const FLAGGED_ONE_IN = 100;
+/** Steps: a step is a second of the worker's. */
+const COUNTED_EVERY = 5;
 const BEFORE_A_STEP = 5_000;
 const WINDOW_MS = 900_000;
 const KEPT_MS = 90 * 86_400_000;
-
-const draw = draws(18);
-const below = (n: number): number => whole(draw, 0, n - 1);
-const uuid = (): string => `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(6)}${hex(6)}`;
-const hex = (digits: number): string =>
-  below(16 ** digits)
-    .toString(16)
-    .padStart(digits, '0');
-const authorities = Array.from({ length: 153 }, (_, i) => `ZZ${100 + i}`);
-
-/** A lookup's event as the service writes it, and what the store adds. */
-function fieldsOf(nhsNumber: string): string[] {
-  const user = below(USERS);
-  const organisation = user % ORGANISATIONS;
-  const caller = {
-    issuer: 'https://id.example.nhs.uk/realms/care',
-    client: 'emergency-department-system',
-    user: String(555_021_930_000 + user),
-    name: `Clinician ${user}`,
-    role: { code: 'R8000', name: 'Clinical Practitioner' },
-    organisation: { code: `RJ${organisation}`, name: `General Hospital ${organisation}` },
-  };
-  const event = JSON.stringify({
-    type: 'lookup',
-    auditId: uuid(),
-    requestId: uuid(),
-    caller,
-    api: 'plain',
-    setting: 'emergency-department',
-    access: 'unscheduled',
-    decidedBy: 'activity',
-    nhsNumber,
-    coverage: { expected: 153, upToDate: 153 },
-    versions: { functions: '54d90f91e021', configuration: 'a34860500270' },
-  });
-  const fields = ['event', event, 'at', String(Date.now()), 'outcome'];
-  if (below(FLAGGED_ONE_IN) > 0) return [...fields, 'not-flagged'];
-  const shown = [authorities[below(authorities.length)], 'P', '20400', 'current', 'match'];
-  const sources = ['C1234', '17'];
-  const accesses = ['accesses', uuid(), 'sources', sources.join('\u001f')];
-  return [...fields, 'flagged', 'shown', shown.join('\u001f'), ...accesses];
-}
 
 const store = await startTestStore({ kind: 'demo', maxmemoryMb: 1_024 });
 const folder = join(store.dataDir, 'audit');
@@ -99,7 +54,7 @@ const alerting = createAlerting({
 });
 const notifier = createNotifier({ folder, windowMs: WINDOW_MS, keepMs: KEPT_MS });
 notifier.use({
-  authorities: authorities.map((code) => ({ code, name: code, sequenceOffset: 0 })),
+  authorities: [],
   preferences: {},
 });
 
@@ -120,18 +75,19 @@ function ends(part: (typeof PARTS)[number]): void {
   spent = cpu();
 }
 
+const filler = fork(join(import.meta.dirname, 'lookup-events.ts'), [
+  store.server.socketPath,
+  JSON.stringify(store.server.users.admin),
+]);
 async function fill(events: number): Promise<void> {
-  const pipeline = store.admin.pipeline();
-  for (let i = 0; i < events; i++) {
-    const number = parseNhsNumber(syntheticNumber('wide', below(CHILDREN)));
-    if (number === undefined) throw new Error('not a number');
-    pipeline.xadd(keys.audit(partitionOf(number)), '0-*', ...fieldsOf(number));
-  }
-  await pipeline.exec();
+  filler.send(events);
+  await once(filler, 'message');
 }
 
-/** What the worker does of each step, to the end. */
-async function sealStep(): Promise<void> {
+let uncounted: SealedEvent[] = [];
+
+/** What the worker does of each step, to the end; it counts every few seconds. */
+async function sealStep(counts: boolean): Promise<void> {
   for (;;) {
     const { more, sealing } = await sealer.step();
     if (sealing.problem) throw new Error(sealing.detail);
@@ -141,15 +97,17 @@ async function sealStep(): Promise<void> {
   const lately = sealer.lately();
   for (;;) {
     const indexing = follower.step(100, lately);
-    await readSearchedUntil(indexing);
+    await readSearchedUntil(indexing, sealer.numbersRead());
     if (indexing?.behind === 0) break;
   }
   ends('index');
-  for (;;) {
-    const counted = await alerting.step(lately);
+  uncounted.push(...lately);
+  while (counts) {
+    const counted = await alerting.step(uncounted);
     if (counted.alerting.problem) throw new Error(counted.alerting.detail);
     if (!counted.more) break;
   }
+  if (counts) uncounted = [];
   ends('counting');
   for (;;) {
     const { more, notifying } = await notifier.step();
@@ -162,14 +120,14 @@ async function sealStep(): Promise<void> {
 try {
   for (let sealed = 0; sealed < before; sealed += BEFORE_A_STEP) {
     await fill(BEFORE_A_STEP);
-    await sealStep();
+    await sealStep(true);
   }
   for (const part of PARTS) used[part] = 0;
   for (let step = 0; step < steps; step++) {
     await fill(aStep);
     const redisBefore = cpuMicroseconds(store.server.pid);
     spent = cpu();
-    await sealStep();
+    await sealStep(step % COUNTED_EVERY === COUNTED_EVERY - 1);
     used.redis += cpuMicroseconds(store.server.pid) - redisBefore;
   }
   const events = aStep * steps;
@@ -180,5 +138,6 @@ try {
   alerting.close();
   follower.close();
   sealer.close();
+  filler.kill();
   await store.stop();
 }
