@@ -46,6 +46,9 @@ const COMMAND_TIMEOUT_MS = 10_000;
 const SEALED_EVERY_MS = 1_000;
 /** Between two batches that are sealed: an index that is behind must not hold the sealing up. */
 const INDEXING_A_STEP_MS = 100;
+/** Counting costs by the page that is written, and several seconds' lookups of one user share one. */
+const COUNTED_EVERY_MS = 5_000;
+const COUNTED_AT_ONCE = 8_192;
 
 const settings = workerData as ThreadSettings;
 const { folder, indexFile, keyFile, origin, retentionYears, anchorFolder, address, copy } =
@@ -85,13 +88,30 @@ const alerter = createAlerting({
   onUnknown: (count) => tell({ kind: 'warning', message: UNKNOWN_ENTRIES.found, count }),
 });
 
+/** Sealed and not counted yet. */
+let uncounted: SealedEvent[] = [];
+let countAt = Number.NEGATIVE_INFINITY;
+
+/** Counts what was sealed, once in a while; true where there is more to count at once. */
+async function count(lately: readonly SealedEvent[]): Promise<boolean> {
+  uncounted.push(...lately);
+  if (performance.now() < countAt && uncounted.length < COUNTED_AT_ONCE) return false;
+  const { more, alerting } = await alerter.step(uncounted);
+  uncounted = [];
+  if (!more) countAt = performance.now() + COUNTED_EVERY_MS;
+  tell({ kind: 'alerting', alerting });
+  return more;
+}
+
 /** Carries the index on a little; true where there is more. What goes wrong there stops no sealing. */
 async function index(lately: readonly SealedEvent[]): Promise<boolean> {
   try {
     const indexing = follower.step(INDEXING_A_STEP_MS, lately);
     indexFailing = false;
     // Without Redis it cannot be told what is not sealed yet; what was told before stays true.
-    const searchedUntil = await readSearchedUntil(indexing).catch(() => undefined);
+    const searchedUntil = await readSearchedUntil(indexing, sealer.numbersRead()).catch(
+      () => undefined,
+    );
     if (searchedUntil !== undefined) tell({ kind: 'searched-until', searchedUntil });
     return indexing !== undefined && indexing.behind > 0;
   } catch (error) {
@@ -115,9 +135,8 @@ for (;;) {
   if (more) continue;
   const lately = sealer.lately();
   const indexBehind = await index(lately);
-  const counting = await alerter.step(lately);
-  tell({ kind: 'alerting', alerting: counting.alerting });
-  if (!indexBehind && !counting.more) {
+  const uncountedMore = await count(lately);
+  if (!indexBehind && !uncountedMore) {
     await delay(SEALED_EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
   }
 }

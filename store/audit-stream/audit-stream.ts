@@ -118,6 +118,9 @@ export type StreamState = {
   added: number;
 };
 
+/** The number of the last event that each stream had been given, no earlier than at a moment in milliseconds. */
+export type NumbersRead = { at: number; last: readonly number[] };
+
 /** How far each stream has come, in the order of `auditPartitions`. */
 export async function streamStates(redis: Redis): Promise<StreamState[]> {
   const streams = auditPartitions.map(keys.audit);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import {
   type AuditEvent,
   auditEventSchema,
-  eventTimeSchema,
+  isEventTime,
   shownPlanSchema,
   sourceSchema,
 } from '#schemas/audit/audit-event.ts';
@@ -24,9 +24,9 @@ const anyEventSchema = z.looseObject({
 export function timeOf(fields: readonly string[]): number | undefined {
   const place = fields.indexOf('at');
   const text = place % 2 === 0 ? fields[place + 1] : undefined;
-  return text === undefined || !/^[0-9]+$/.test(text)
-    ? undefined
-    : eventTimeSchema.safeParse(Number(text)).data;
+  if (text === undefined || !/^[0-9]+$/.test(text)) return undefined;
+  const at = Number(text);
+  return isEventTime(at) ? at : undefined;
 }
 
 /** What the fields of a stream's entry say, `undefined` where they are not as the functions write them. */

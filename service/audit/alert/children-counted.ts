@@ -28,6 +28,8 @@ const DATABASE = 'enumeration.sqlite';
 /** Events are sealed late, and not in the order of their times: what is counted stays this much longer. */
 const KEPT_MS = DAY_MS + HOUR_MS;
 const ALERTS_KEPT_MS = 90 * DAY_MS;
+/** For the pages of the users who are looking things up. */
+const CACHE_KIB = 16_384;
 const USERS_REMEMBERED = 50_000;
 /** Of the keyed hash of an NHS number: as much as an integer of JavaScript holds in whole bytes. */
 const CHILD_BYTES = 6;
@@ -156,7 +158,9 @@ export class ChildrenCounted {
     folder: string,
     { thresholds, numberKey }: { thresholds: AlertThresholds; numberKey: string },
   ): ChildrenCounted {
-    const db = openDurable(join(folder, DATABASE), SCHEMA);
+    const db = openDurable(join(folder, DATABASE), SCHEMA, {
+      pragmas: `PRAGMA cache_size = -${CACHE_KIB}`,
+    });
     return new ChildrenCounted(db, thresholds, numberKey);
   }
 
@@ -240,9 +244,9 @@ export class ChildrenCounted {
   #countLookup(lookup: Lookup, at: number): void {
     const { caller, access, nhsNumber } = lookup;
     const user = this.#userOf(JSON.stringify([caller.issuer, caller.user]));
-    const child = hash('sha256', `${this.#numberKey} ${nhsNumber}`, 'buffer').readUIntBE(
-      0,
-      CHILD_BYTES,
+    const child = Number.parseInt(
+      hash('sha256', `${this.#numberKey} ${nhsNumber}`).slice(0, 2 * CHILD_BYTES),
+      16,
     );
     const unscheduled = access === 'unscheduled';
     this.#sql(

@@ -101,10 +101,11 @@ export function writeDurably(
   try {
     for (const { path, content } of files) {
       const whole = join(folder, path);
-      makeFolder(dirname(whole), unsynced);
+      const parent = dirname(whole);
+      if (!unsynced.has(parent)) makeFolder(parent, unsynced);
       const fd = openSync(whole, 'w', 0o600);
       written.push(fd);
-      unsynced.add(dirname(whole));
+      unsynced.add(parent);
       writeFileSync(fd, content);
     }
     // Once all is written: the disk then takes many at a time.

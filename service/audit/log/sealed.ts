@@ -98,7 +98,7 @@ export function sealedSince(folder: string, range: SealedRange, since: number): 
  * As {@link sealedEvents}, for work in steps that waits for nothing: the events of a range, bundle by
  * bundle.
  *
- * @param lately events that follow each other, as this process has just sealed them: they are not read again
+ * @param lately events in their order, as this process has just sealed them: they are not read again
  * @throws where a bundle that has to be there cannot be read
  */
 export function* sealedRun(
@@ -111,10 +111,12 @@ export function* sealedRun(
   for (let index = Math.max(from, minimumIndex); index < size; ) {
     const bundle = Math.floor(index / TILE_WIDTH);
     const end = Math.min(size, (bundle + 1) * TILE_WIDTH);
-    if (index >= known && end <= known + lately.length) {
-      yield lately.slice(index - known, end - known);
+    const first = index;
+    // Both ends in their places: all between them are.
+    const isKnown = lately[first - known]?.index === first;
+    if (isKnown && lately[end - 1 - known]?.index === end - 1) {
+      yield lately.slice(first - known, end - known);
     } else {
-      const first = index;
       yield entriesOf(folder, bundle, size)
         .slice(index % TILE_WIDTH, end - bundle * TILE_WIDTH)
         .map((entry, i) => parseEntry(entry.toString('utf8'), first + i));

@@ -15,7 +15,7 @@ import {
   tilesOf,
   writeDurably,
 } from '../log/log-folder.ts';
-import { packEntry, splitBundle } from '../tlog/bundle.ts';
+import { packEntry, packedHash, packTexts, splitBundle } from '../tlog/bundle.ts';
 import { type Checkpoint, openCheckpoint, signCheckpoint } from '../tlog/checkpoint.ts';
 import { EMPTY_ROOT, HASH_BYTES, type Hash, leafHash } from '../tlog/hash.ts';
 import type { Signer } from '../tlog/note.ts';
@@ -26,6 +26,7 @@ import {
   type TileLevel,
   tileOfHashes,
   tilePath,
+  widthOf,
 } from '../tlog/tiles.ts';
 import { createTree, Edge } from '../tlog/tree.ts';
 
@@ -70,8 +71,8 @@ export type LogOptions = {
 /** What events make of the log, before any of it is written. */
 export type PlannedBatch = {
   commit: Readonly<Commit>;
-  /** As they are in the log. */
-  entries: readonly Buffer[];
+  /** As they are in a bundle. */
+  packed: readonly Buffer[];
   files: readonly { path: string; content: Buffer }[];
   /** Paths of what full files take the place of. */
   filled: readonly string[];
@@ -308,16 +309,15 @@ export class LogWriter {
     const numbers = [...this.#commit.numbers];
     const full = (level: TileLevel, index: number, content: Buffer): void => {
       files.push({ path: tilePath(level, index), content });
-      filled.push(join(folder, `${tilePath(level, index)}.p`));
+      const begun = widthOf(level, index, this.#commit.size) > 0;
+      if (begun) filled.push(join(folder, `${tilePath(level, index)}.p`));
     };
 
-    const entries: Buffer[] = [];
-    for (const { stream, number, json } of events) {
-      const entry = Buffer.from(json);
-      entries.push(entry);
-      bundle.push(packEntry(entry));
-      numbers[stream] = number;
-      edge.append(leafHash(entry), (level, index, hashes) =>
+    const packed = packTexts(events.map(({ json }) => json));
+    for (const { stream, number } of events) numbers[stream] = number;
+    for (const entry of packed) {
+      bundle.push(entry);
+      edge.append(packedHash(entry), (level, index, hashes) =>
         full(level, index, tileOfHashes(hashes)),
       );
       if (bundle.length === TILE_WIDTH) {
@@ -338,7 +338,7 @@ export class LogWriter {
       files.push({ path: tilePath(level, index, hashes.length), content: tileOfHashes(hashes) });
     }
     const commit = { ...this.#commit, size: edge.size, root: edge.root(), numbers };
-    return { commit, entries, files, filled, edge, bundle };
+    return { commit, packed, files, filled, edge, bundle };
   }
 
   /** Does what was planned last, as {@link append} does. */

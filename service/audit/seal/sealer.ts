@@ -3,7 +3,12 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { COPY } from '#schemas/wording/copy.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
-import type { AuditStreams, StreamBatch, StreamGap } from '#store/audit-stream/audit-stream.ts';
+import type {
+  AuditStreams,
+  NumbersRead,
+  StreamBatch,
+  StreamGap,
+} from '#store/audit-stream/audit-stream.ts';
 import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { LeaseLost } from '#store/errors.ts';
 import { auditPartitions } from '#store/keys.ts';
@@ -14,6 +19,7 @@ import type { SealingState } from '../log/commit.ts';
 import { gapsText } from '../log/entry.ts';
 import { ResourceMissing } from '../log/log-folder.ts';
 import { parseEntry, type SealedEvent, sealedRange } from '../log/sealed.ts';
+import { unpackEntry } from '../tlog/bundle.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
 import { LogScan } from '../verify/scan.ts';
 import { contradictionProblem } from '../witness/contradictions.ts';
@@ -117,6 +123,8 @@ export function createSealer(options: SealerOptions) {
   let tellAt = Number.NEGATIVE_INFINITY;
   let standby = false;
   let failingSince: number | undefined;
+  /** How far the streams had come at the end of the last step. */
+  let numbersRead: NumbersRead | undefined;
   /** What the last step has sealed. */
   let lately: { from: number; events: StreamBatch['events'] } = { from: 0, events: [] };
   /** The copy has what the log has, and the other way round. */
@@ -207,7 +215,7 @@ export function createSealer(options: SealerOptions) {
     if (copy === undefined || !agreed) return;
     const { id: ofLog, size: from } = writer.committed;
     const { dataset, origin, size, root, numbers } = planned.commit;
-    const { entries } = planned;
+    const entries = planned.packed.map(unpackEntry);
     const next = { log: ofLog, dataset, origin, from, size, root, numbers, entries };
     // Not certain any more until it is known what came of it.
     agreed = false;
@@ -390,7 +398,9 @@ export function createSealer(options: SealerOptions) {
   }
 
   async function unsealed(writer: LogWriter): Promise<{ count: number; oldest?: number }> {
+    const at = Date.now();
     const last = await streams.numbers();
+    numbersRead = { at, last };
     const sealed = sealedNumbers(writer);
     const count = last.reduce((sum, number, i) => sum + Math.max(0, number - (sealed[i] ?? 0)), 0);
     const oldest = count === 0 ? undefined : await streams.oldest(sealed, last);
@@ -441,6 +451,7 @@ export function createSealer(options: SealerOptions) {
       };
       standby = false;
       lately = { from: 0, events: [] };
+      numbersRead = undefined;
       try {
         if (!streams.reachable) throw new Waiting(SEALING.unreachable);
         log ??= await open();
@@ -498,6 +509,8 @@ export function createSealer(options: SealerOptions) {
         return event === undefined ? parseEntry(json, index) : { index, event };
       });
     },
+    /** How far the streams had come at the end of the last step; `undefined` where that could not be read. */
+    numbersRead: (): NumbersRead | undefined => numbersRead,
     close(): void {
       log?.close();
       log = undefined;

@@ -1,5 +1,5 @@
 import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
-import type { AuditStreams } from '#store/audit-stream/audit-stream.ts';
+import type { AuditStreams, NumbersRead } from '#store/audit-stream/audit-stream.ts';
 import { sealedRange } from '../log/sealed.ts';
 import type { Indexing } from './index-file.ts';
 
@@ -22,6 +22,8 @@ export function searchedUntilOf(reach: Reach | undefined, size: number): Searche
 /**
  * How far a search reaches: called with each step of the index, it says until when everything recorded has been
  * looked through. That only ever grows, so that an index which falls behind takes nothing back.
+ *
+ * @returns a function that may be given how far the streams had come, where the caller has just asked
  */
 export function createSearchedUntil(
   folder: string,
@@ -29,13 +31,17 @@ export function createSearchedUntil(
 ) {
   let completeUntil: number | undefined;
   let size = 0;
-  return async function cover(indexing: Indexing | undefined): Promise<Reach> {
-    const now = Date.now();
+  const readNow = async (): Promise<NumbersRead> => ({
+    at: Date.now(),
+    last: await streams.numbers(),
+  });
+
+  return async function cover(indexing: Indexing | undefined, read?: NumbersRead): Promise<Reach> {
+    const { at: now, last } = read ?? (await readNow());
     // It was thrown away and is rebuilt.
     if (indexing === undefined || indexing.size < size) completeUntil = undefined;
     size = indexing?.size ?? 0;
     const sealed = indexing?.numbers ?? [];
-    const last = await streams.numbers();
     const unsealed = last.reduce((sum, n, i) => sum + Math.max(0, n - (sealed[i] ?? 0)), 0);
     if (indexing?.behind === 0) {
       const oldest = unsealed === 0 ? now : await streams.oldest(sealed, last);

@@ -371,6 +371,29 @@ describe('how far a search reaches', () => {
     follower.close();
   });
 
+  test('is told as of when the streams were looked at, whoever looked', async () => {
+    const { places, catchUp, follower } = makeAuditLog(20, 23);
+    catchUp();
+    follower.close();
+    const numbers = sealedRange(places.folder)?.numbers ?? [];
+    const readSearchedUntil = createSearchedUntil(places.folder, {
+      numbers: () => Promise.reject(new Error('they were looked at already')),
+      oldest: async () => START + 7,
+    });
+    const whole = { size: 20, behind: 0, numbers };
+    expect(await readSearchedUntil(whole, { at: START, last: numbers })).toEqual({
+      size: 20,
+      completeUntil: new Date(START - 5_000).toISOString(),
+      notSearched: 0,
+    });
+    const last = numbers.map((number) => number + 1);
+    expect(await readSearchedUntil(whole, { at: START + 60_000, last })).toEqual({
+      size: 20,
+      completeUntil: new Date(START + 7).toISOString(),
+      notSearched: numbers.length,
+    });
+  });
+
   test('takes no credit for what another process has sealed in the meantime', async () => {
     const { places, catchUp, follower, append } = makeAuditLog(100, 23);
     catchUp();

@@ -9,8 +9,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
+import { sealedEvents, sealedRange, sealedRun } from '#service/audit/log/sealed.ts';
 import { prunable } from '#service/audit/seal/retention.ts';
 import { openCheckpoint } from '#service/audit/tlog/checkpoint.ts';
 import type { Signer } from '#service/audit/tlog/note.ts';
@@ -267,4 +268,24 @@ describe('pruning', () => {
     expect(ahead?.minimumIndex).toBe(512);
     log.close();
   });
+});
+
+test('what was sealed lately is believed where it is in its place, and read from the log elsewhere', () => {
+  const { folder } = makeLog(1_200, signer);
+  const range = sealedRange(folder);
+  if (range === undefined) throw new Error('there is no log');
+  const all = [...sealedRun(folder, range, 0)].flat();
+  fc.assert(
+    fc.property(
+      fc.nat(1_200),
+      fc.subarray(all, { minLength: 600 }),
+      fc.nat(1_200),
+      (from, known, cut) => {
+        for (const lately of [known, all.slice(cut), [...all.slice(cut), ...all.slice(0, cut)]]) {
+          expect([...sealedRun(folder, range, from, lately)].flat()).toEqual(all.slice(from));
+        }
+      },
+    ),
+    { numRuns: 20 },
+  );
 });
