@@ -209,14 +209,22 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-async function token(person: Person): Promise<string> {
-  return new SignJWT({ ...PEOPLE[person] })
+const tokenOf = new Map<Person, Promise<string>>();
+
+/** One for each person, used for all of their requests as their system would. */
+function token(person: Person): Promise<string> {
+  const held = tokenOf.get(person) ?? newToken(person);
+  tokenOf.set(person, held);
+  return held;
+}
+
+const newToken = (person: Person): Promise<string> =>
+  new SignJWT({ ...PEOPLE[person] })
     .setProtectedHeader({ alg: 'ES256', kid: 'key-1', typ: 'JWT' })
     .setIssuer(ISSUER)
     .setAudience(AUDIENCE)
-    .setExpirationTime(now() + 600)
+    .setExpirationTime(now() + 3_600)
     .sign(pair.privateKey);
-}
 
 type Sent = Partial<RawRequest> & {
   as?: Person;
