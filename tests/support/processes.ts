@@ -22,7 +22,14 @@ export function cpFlags(
   input?: string,
 ) {
   const child: ChildProcess = spawn(process.execPath, [cliOf(tree), ...args], {
-    env: { PATH: process.env['PATH'], PORT: '0', REDIS_MAXMEMORY_MIB: '128', ...environment },
+    env: {
+      PATH: process.env['PATH'],
+      PORT: '0',
+      REDIS_MAXMEMORY_MIB: '128',
+      // What was compiled of a tree in a folder of a test goes with it.
+      ...(tree !== root && { NODE_COMPILE_CACHE: join(tree, 'compiled') }),
+      ...environment,
+    },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   // A command that does not read it may have ended before it is written.
