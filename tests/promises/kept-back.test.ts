@@ -7,6 +7,7 @@ import { setRestriction, type ToRestrict } from '#loaders/upkeep/restrict.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import { NOTIFICATION_FORMATS, notificationsPageSchema } from '#schemas/notification.ts';
+import { AUDIT_REPORT } from '#schemas/wording/audit.ts';
 import { NOT_SHOWN, WHERE_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { NOT_CHECKED } from '#schemas/wording/pages.ts';
 import { demoPersonas } from '#service/admission/personas.ts';
@@ -215,6 +216,43 @@ describe('where a child was looked up, once its council keeps that back', () => 
     const theirs = await search('ZZ102');
     expect(theirs).toContain(later);
     expect(theirs).not.toMatch(CANARY);
+    // Nor on the pages for that: found among others, and one by one.
+    const council = await visitorAs(service, { organisation: 'ZZ102', scopes: ['audit'] });
+    const form = hiddenOf(await council.get('/officer'), '/officer/search');
+    const found = await council.post('/officer/search', {
+      ...form,
+      number: HIDDEN,
+      reason: 'a test',
+    });
+    expect(found.status).toBe(200);
+    expect(found.text).not.toMatch(CANARY);
+    const entries = [...found.text.matchAll(/name="entry" value="([0-9]+)"/g)].map(([, n]) => n);
+    expect(entries.length).toBeGreaterThan(1);
+    for (const entry of entries) {
+      const event = await council.post('/officer/event', {
+        ...hiddenOf(found, '/officer/event'),
+        entry: entry ?? '',
+      });
+      expect(event.status).toBe(200);
+      expect(event.text).not.toMatch(CANARY);
+    }
+  });
+
+  test('is left out of the draft for a request by the people concerned, which says why', async () => {
+    const guardian = createVisitor(service.baseUrl);
+    await guardian.signIn('caldicottGuardian');
+    const draft = await guardian.post('/officer/child', {
+      ...hiddenOf(await guardian.get('/officer/child'), '/officer/child'),
+      number: HIDDEN,
+      reason: 'a test',
+      requester: 'child',
+      protectedFrom: 'no',
+      harm: 'no',
+      abuse: 'no',
+    });
+    expect(draft.status).toBe(200);
+    expect(wordsOf(draft)).toContain(AUDIT_REPORT.whereaboutsProtected(['ZZ101']));
+    expect(draft.text).not.toMatch(/Canary Hospital|Canary Ward|ZZH66/);
   });
 });
 

@@ -3,6 +3,7 @@ import type { SealedEvent } from '../log/sealed.ts';
 import { attendedOf } from './cells.ts';
 import { isTechnical } from './event-reports.ts';
 import { callerOf, type EventReport } from './report.ts';
+import { whereaboutsWarning } from './search.ts';
 
 /** What a line says of a search of the audit: by it a page shows searches apart from accesses. */
 export const SEARCHED = 'record of looks searched';
@@ -42,6 +43,7 @@ export const childDraft: EventReport = {
   allTime: true,
   title: 'Draft: accesses to one child',
   notes: () => [],
+  warnings: whereaboutsWarning,
   leftOut: AUDIT_REPORT.leftOutOfDraft,
   columns: ({ names, places }) => [
     'time',

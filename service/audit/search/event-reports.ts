@@ -5,7 +5,7 @@ import { ERRORS } from '#schemas/errors.ts';
 import type { SealedEvent } from '../log/sealed.ts';
 import { attendedOf } from './cells.ts';
 import { callerOf, type EventReport, WHO } from './report.ts';
-import type { Found } from './search.ts';
+import { type Found, whereaboutsWarning } from './search.ts';
 
 const REVIEW = [
   "FOR THE CONTROLLER'S REVIEW. Not to be released as it is.",
@@ -75,6 +75,7 @@ export const childReport: EventReport = {
       : 'Members of staff are given by role and organisation, not by name.',
     'Lines that say refused or could not check showed nothing. Searches of the audit for this child are lines too.',
   ],
+  warnings: whereaboutsWarning,
   leftOut: (count) =>
     `Left out: ${count} requests refused for a technical reason, such as a wrong header. They showed nothing; a search lists them.`,
   columns: ({ names }) => [

@@ -61,6 +61,8 @@ export type EventReport = About & {
   type?: string;
   /** The line of an event; `undefined` where it has none. */
   row: (found: Found, options: ReportOptions) => Cell[] | 'left-out' | undefined;
+  /** What whoever reads it has to know first, where there is something. */
+  warnings?: (places: AuditPlaces, options: ReportOptions) => string[];
   /** Says how many were left out. */
   leftOut?: (count: number) => string;
 };
@@ -132,7 +134,7 @@ function eventPage(
   const { title, notes, columns } = maker;
   return {
     title,
-    notes: notes(options),
+    notes: [...(maker.warnings?.(places, options) ?? []), ...notes(options)],
     columns: columns(options),
     rows,
     entries,

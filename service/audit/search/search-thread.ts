@@ -12,8 +12,8 @@ import {
   TooMuch,
 } from './report.ts';
 import { REPORTS, type ReportName } from './reports.ts';
-import { type AuditPlaces, NoIndex, searchAudit, withIndex } from './search.ts';
-import { type ShownEvent, type Viewer, viewOf } from './view.ts';
+import { type AuditPlaces, NoIndex, searchAudit, viewEvents, withIndex } from './search.ts';
+import type { ShownEvent, Viewer } from './view.ts';
 
 type Part = { limit: number; after?: Place | undefined };
 type Reported = ReportOptions & { name: ReportName | 'child-draft' };
@@ -98,17 +98,21 @@ const finders: { [Kind in keyof ThreadOrders]: (order: ThreadOrders[Kind]) => Th
       return fileOf(columns, rows);
     },
     events({ entries, viewer }) {
-      const found = withIndex(places, (_, read) => read([...new Set(entries)]));
-      const shown = found.flatMap(({ event, index }) => {
-        const each = viewOf(viewer, event, index);
-        return each === undefined ? [] : [[index, each] as const];
+      return withIndex(places, (index, read) => {
+        const found = read([...new Set(entries)]);
+        const views = viewEvents(index, read, viewer, found);
+        const shown = found.flatMap(({ index: entry }, i) => {
+          const each = views[i];
+          return each === undefined ? [] : [[entry, each] as const];
+        });
+        return { events: new Map(shown) };
       });
-      return { events: new Map(shown) };
     },
     event({ entry, viewer }) {
-      const [sealed] = withIndex(places, (_, read) => read([entry]));
-      const event = sealed && viewOf(viewer, sealed.event, sealed.index);
-      return event === undefined ? {} : { event };
+      return withIndex(places, (index, read) => {
+        const [event] = viewEvents(index, read, viewer, read([entry]));
+        return event === undefined ? {} : { event };
+      });
     },
   };
 

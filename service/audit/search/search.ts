@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
-import { AUDIT_INDEX } from '#schemas/wording/audit.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { AUDIT_INDEX, AUDIT_REPORT } from '#schemas/wording/audit.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedAt } from '../log/sealed.ts';
 import { AuditIndex, IndexDamaged, type Place, removeIndex } from './index-file.ts';
@@ -79,29 +80,51 @@ function notDelivered(
 /** Acts by which councils keep back where a child was looked up; nobody has more. */
 const RESTRICTIONS_AT_MOST = 1_000;
 
-/** By child, the councils that keep back by now where it was looked up. */
-function whereaboutsKept(
+/** Gives the events at places of the log. */
+type Read = (places: readonly number[]) => SealedEvent[];
+
+/** The councils that keep back by now where a child was looked up. */
+function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): string[] {
+  const criteria = { nhsNumber, type: 'restriction' } as const;
+  const places = index.find(criteria, { kind: 'all' }, { limit: RESTRICTIONS_AT_MOST });
+  const inForce = new Map<string, string>();
+  // The newest come first.
+  for (const { event } of read(places.map(({ entry }) => entry)).toReversed()) {
+    if (event.type !== 'restriction' || event.kind !== 'whereabouts') continue;
+    if (event.act === 'set') inForce.set(event.restriction, event.authority);
+    else inForce.delete(event.restriction);
+  }
+  return [...inForce.values()];
+}
+
+/** What a reviewer of one child's accesses has to know first, where councils keep back where it was looked up. */
+export function whereaboutsWarning(
+  places: AuditPlaces,
+  { criteria: { nhsNumber } }: { criteria: AuditCriteria },
+): string[] {
+  if (nhsNumber === undefined) return [];
+  const councils = withIndex(places, (index, read) => whereaboutsKept(index, read, nhsNumber));
+  return councils.length === 0 ? [] : [AUDIT_REPORT.whereaboutsProtected(councils)];
+}
+
+/** Events as a viewer may see them; `undefined` of one that is not for them. */
+export function viewEvents(
   index: AuditIndex,
-  read: (places: readonly number[]) => SealedEvent[],
-  events: readonly (AuditEvent | UnreadableEvent)[],
-): Map<string, string[]> {
-  const children = new Set(
-    events.flatMap((event) => (event.type === 'lookup' ? event.nhsNumber : [])),
-  );
-  return new Map(
-    [...children].map((nhsNumber) => {
-      const criteria = { nhsNumber, type: 'restriction' } as AuditCriteria;
-      const places = index.find(criteria, { kind: 'all' }, { limit: RESTRICTIONS_AT_MOST });
-      const inForce = new Map<string, string>();
-      // The newest come first.
-      for (const { event } of read(places.map(({ entry }) => entry)).toReversed()) {
-        if (event.type !== 'restriction' || event.kind !== 'whereabouts') continue;
-        if (event.act === 'set') inForce.set(event.restriction, event.authority);
-        else inForce.delete(event.restriction);
-      }
-      return [nhsNumber, [...inForce.values()]];
-    }),
-  );
+  read: Read,
+  viewer: Viewer,
+  events: readonly SealedEvent[],
+): (ShownEvent | undefined)[] {
+  const kept = new Map<string, string[]>();
+  return events.map(({ event, index: entry }) => {
+    // Only a council is shown looks of others' people.
+    if (event.type !== 'lookup' || viewer.kind !== 'authority') {
+      return viewOf(viewer, event, entry);
+    }
+    const nhsNumber = event.nhsNumber as NhsNumber;
+    const councils = kept.get(nhsNumber) ?? whereaboutsKept(index, read, nhsNumber);
+    kept.set(nhsNumber, councils);
+    return viewOf(viewer, event, entry, councils);
+  });
 }
 
 /**
@@ -125,21 +148,12 @@ export function searchAudit(
       read,
       events.map(({ event }) => event),
     );
-    // Only a council sees others' looks, and its own are few.
-    const kept =
-      viewer.kind === 'authority'
-        ? whereaboutsKept(
-            index,
-            read,
-            events.map(({ event }) => event),
-          )
-        : undefined;
+    const views = viewEvents(index, read, viewer, events);
     const last = found.length > limit ? found[limit - 1] : undefined;
     return {
-      events: events.map((sealed) => {
+      events: events.map((sealed, i) => {
         const { event } = sealed;
-        const councils = event.type === 'lookup' ? kept?.get(event.nhsNumber) : undefined;
-        const shown = viewOf(viewer, event, sealed.index, councils);
+        const shown = views[i];
         if (shown === undefined) throw new IndexDamaged(AUDIT_INDEX.wrong);
         const cutOff = event.type === 'lookup' && undelivered.has(event.auditId);
         return { ...sealed, shown: cutOff ? { ...shown, delivered: false } : shown };
