@@ -43,6 +43,7 @@ const COLUMNS = [
 
 const REMARK = COLUMNS.indexOf('remark');
 
+/** Where the schema wants something, and there is nothing or it is kept back. */
 const NOT_KNOWN = '-1';
 
 /** On one line: cells of several lines are trouble in a CSV. */
@@ -195,12 +196,12 @@ function query(
         author,
         {},
         element('code', { code: role.code, codeSystem: OIDS.jobRole, displayName: role.name }),
-        element('id', { root: OIDS.user, extension: user.id }),
+        element('id', { root: OIDS.user, extension: user.id || NOT_KNOWN }),
         element('assignedAuthorPerson', {}, element('name', {}, xmlText(user.name))),
         element(
           'representedOrganization',
           {},
-          element('id', { root: OIDS.organisation, extension: organisation.code }),
+          element('id', { root: OIDS.organisation, extension: organisation.code || NOT_KNOWN }),
           element('name', {}, xmlText(organisation.name)),
         ),
       ),
