@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { SESSIONS } from '#schemas/wording/operations.ts';
 import { list } from './connection/reply.ts';
+import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
 
 /**
@@ -55,7 +56,7 @@ const READ_AGAIN_MS = 60_000;
 /** Everything is read again so often: whatever clocks did, no ending stays unread. */
 const READ_WHOLE_EVERY_MS = 60_000;
 /**
- * The password of a lookup process can write any number of endings. Reading this many takes some 70 ms of a process's
+ * The password of a lookup process can write any number of endings, none longer than the function passes on. Reading this many takes some 70 ms of a process's
  * time (measured): once a minute, or each second while all of them are of the last minute. It is the sign-outs of 12
  * hours of a service with 50,000 people on its pages.
  */
@@ -128,17 +129,13 @@ export function createSessionEndings(
 
   /** Entries with scores from `from` to `to`, and whether there are more than are read. */
   async function read(from: number | string, to: number | string, most: number) {
-    // Asked first, since too many to be read are too many to be sent.
-    const beyond = await redis.zrangebyscore(keys.ended, from, to, 'LIMIT', most, 1);
-    const isMore = list(beyond).length > 0;
-    const entries: [string, number][] = [];
-    if (isMore) return { entries, isMore };
-    const reply = list(
-      await redis.zrangebyscore(keys.ended, from, to, 'WITHSCORES', 'LIMIT', 0, most),
+    const [more, ...reply] = list(
+      await redis.fcall(FUNCTIONS.readEndings, 1, keys.ended, from, to, most),
     );
+    const entries: [string, number][] = [];
     for (let i = 0; i < reply.length; i += 2)
       entries.push([String(reply[i]), Number(reply[i + 1])]);
-    return { entries, isMore };
+    return { entries, isMore: Number(more) === 1 };
   }
 
   /** What is wrong with what is known, if anything, in a sentence. */

@@ -1,7 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { issuerNameSchema, userSchema } from '#schemas/people/identity.ts';
 import { type Block, type Blocks, createBlocks } from '#store/blocks.ts';
+import { BLOCK_EVENTS_AT_MOST, BLOCK_REPORT, knownUser } from '../audit/search/known-user.ts';
+import { NoIndex, searchAudit } from '../audit/search/search.ts';
+import { lookInto } from './audit-index.ts';
+import { Failure } from './failure.ts';
 import { type Named, readNamed, readOption } from './named.ts';
 import { withStore } from './store.ts';
 
@@ -25,6 +30,50 @@ function readBlock(user: string, options: BlockOptions): Omit<Block, 'at'> {
   };
 }
 
+/** What is said of somebody who was blocked, and never keeps them from being blocked. */
+const UNKNOWN =
+  'The audit has no request by this user. Check the user id and the issuer: cp-flags audit search --user USER shows them as tokens have them.';
+const NOT_TOLD =
+  'The audit cannot be searched here, so whether this user is known in it cannot be said. Check the user id and the issuer.';
+
+/** Looks into the audit for somebody who was blocked, which is on record. */
+async function lookForUser(
+  configuration: Configuration,
+  { issuer, user, by, reason, account }: Omit<Block, 'at'>,
+): Promise<string | undefined> {
+  try {
+    const { result } = await lookInto(
+      configuration,
+      (places) =>
+        knownUser(
+          async (criteria) =>
+            searchAudit(
+              places,
+              criteria,
+              { kind: 'all' },
+              { limit: BLOCK_EVENTS_AT_MOST },
+            ).events.map(({ shown }) => shown),
+          { issuer, user },
+        ),
+      () => ({
+        type: 'audit-search',
+        auditId: randomUUID(),
+        by,
+        reason,
+        ...(account !== undefined && { account }),
+        report: BLOCK_REPORT,
+        view: 'all',
+        criteria: { user },
+        eventsShown: 0,
+      }),
+    );
+    return (await result) === 'unknown' ? UNKNOWN : undefined;
+  } catch (error) {
+    if (!(error instanceof Failure || error instanceof NoIndex)) throw error;
+    return NOT_TOLD;
+  }
+}
+
 /** `cp-flags block`: no token of this user counts any more, within seconds. */
 export async function block(
   configuration: Configuration,
@@ -38,6 +87,9 @@ export async function block(
       ? `${user} of ${options.issuer} is blocked. It takes effect within two seconds.`
       : `${user} of ${options.issuer} was already blocked.`,
   );
+  // Afterwards, since nobody is to look up a moment longer for it.
+  const doubt = done ? await lookForUser(configuration, wanted) : undefined;
+  if (doubt !== undefined) console.error(doubt);
 }
 
 /** `cp-flags unblock`. */

@@ -44,7 +44,8 @@ Numbers to look up:
 
 ${[...SAMPLE_NUMBERS, ...SAMPLE_REHEARSALS].map(({ nhsNumber, dateOfBirth, shows }) => `  ${nhsNumber}  born ${dateOfBirth}  ${shows}`).join('\n')}
 
-The API is described at ${baseUrl}/docs. Tokens for other people are in ${path}. Ctrl-C stops everything; the data stays.
+The API is described at ${baseUrl}/docs. Tokens for other people are in ${path}. Ctrl-C stops everything,
+as does: kill ${process.pid}. The data stays.
 `;
 }
 

@@ -15,6 +15,7 @@ const PARTS = [
   'shared-use',
   'rows/not-in-use',
   'trust/server',
+  'session-endings',
 ] as const;
 
 const lettersOf = (types: readonly PlanType[]): string =>
@@ -62,6 +63,7 @@ export const FUNCTIONS = {
   setNotInUse: name('set_not_in_use'),
   markNumber: name('mark_number'),
   markServer: name('mark_server'),
+  readEndings: name('read_endings'),
 } as const;
 
 /** Those that change nothing; in Lua they are registered with `no-writes`. */

@@ -137,3 +137,21 @@ test('the operator is told why endings cannot be read, and that they can again',
   await until(() => one.state.ok);
   one.stop();
 });
+
+test('entries larger than any ending are not sent to the processes, and do not stay', async () => {
+  const connection = await store.connect('lookup');
+  const large = Array.from({ length: 8 }, (_, i) => String(i).repeat(1_048_576));
+  // By what the password of a lookup process may do.
+  for (const [i, member] of large.entries()) {
+    await connection.zadd(keys.ended, Date.now() + (i % 2) * YEARS_MS, member);
+  }
+  const reader = await store.connect('lookup');
+  const endings = createSessionEndings(reader, { keepMs: KEEP_MS });
+  await until(() => endings.current);
+  await endings.endSession('beside them');
+  expect(endings.hasEnded({ of: 'session', id: 'beside them' }, 0)).toBe(true);
+  expect(Number(reader.stream.bytesRead)).toBeLessThan(100_000);
+  const lengths = (await store.admin.zrange(keys.ended, '0', '-1')).map(({ length }) => length);
+  expect(Math.max(...lengths)).toBeLessThan(100);
+  endings.stop();
+});

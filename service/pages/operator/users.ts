@@ -1,6 +1,7 @@
 import { issuerNameSchema, userKeyOf, userSchema } from '#schemas/people/identity.ts';
 import { BLOCKED, OPERATOR } from '#schemas/wording/operator.ts';
 import type { Block } from '#store/blocks.ts';
+import type { KnownUser } from '../../audit/search/known-user.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
 import { type AtDesk, deskAct, deskMessage, guardedDesk } from '../desk/guarded-desk.ts';
@@ -16,7 +17,7 @@ import {
   radios,
 } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
-import { type KnownUser, knownUser } from './known-user.ts';
+import { lookForUser } from './known-user.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
 const HOME = '/operator/users';
@@ -141,7 +142,7 @@ export const operatorBlock: Mountable<OperatorDependencies> = {
         ? BLOCKED.self
         : isWarned
           ? undefined
-          : WARNINGS[await knownUser(dependencies, at, whom, reason.value)];
+          : WARNINGS[await lookForUser(dependencies, at, whom, reason.value)];
       if (warning !== undefined) {
         const errors = [{ field: 'user', text: warning }];
         return usersPage(dependencies, at, { typed, errors, ...(!isSelf && { warned: key }) });

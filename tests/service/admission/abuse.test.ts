@@ -307,6 +307,29 @@ describe('a user whom the operator blocks', () => {
     expect((await run(['blocked'], { DATA_DIR: service.dataDir })).stdout).toContain('Nobody');
   });
 
+  test('is blocked also where the audit knows nobody of that name, and the command says so', async () => {
+    const user = newUser();
+    const { code, stdout, stderr } = await block(user);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('is blocked')]);
+    expect(stderr).toContain('The audit has no request by this user.');
+    const known = newUser();
+    await service.lookup({ nhsNumber: CHILD }, { token: await tokenOf(known) });
+    await until(
+      async () =>
+        (await service.events()).some(
+          (event) => event.type === 'lookup' && event.caller.user === known,
+        ),
+      'the look to be sealed',
+    );
+    expect((await block(known)).stderr).toBe('');
+    expect(await service.events()).toContainEqual(
+      expect.objectContaining({ type: 'audit-search', report: 'block', criteria: { user: known } }),
+    );
+    // Nothing is asked of the audit where nothing was done.
+    expect((await block(user)).stderr).toBe('');
+    for (const each of [user, known]) await block(each, 'unblock');
+  });
+
   test('must be named with issuer, decider and reason', async () => {
     const environment = { DATA_DIR: service.dataDir };
     const { code, stderr } = await run(['block', 'x', '--issuer', 'i', '--by', 'B'], environment);

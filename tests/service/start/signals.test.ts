@@ -208,6 +208,22 @@ describe('serve', () => {
   });
 });
 
+test('a demo whose npm takes a signal and hands none on, as npm 9 does, stops in order by the pid that it gives', async () => {
+  const npm9 = `process.on('SIGTERM', () => undefined);
+    require('node:child_process').spawn('sh', ['-c', 'exec "$@"', 'sh', ...process.argv.slice(1)], { stdio: 'inherit' })
+      .on('exit', (code) => process.exit(code ?? 1));`;
+  const npm = start([process.execPath, '-e', npm9, process.execPath, SETUP, 'start'], {
+    npm_lifecycle_event: 'start',
+  });
+  const pid = Number((await npm.says(/kill \d+/)).slice('kill '.length));
+  await redisRuns();
+  npm.child.kill('SIGTERM');
+  expect(isAlive(pid)).toBe(true);
+  process.kill(pid, 'SIGTERM');
+  expect((await npm.allEnded)[0]).toBe(0);
+  await stoppedInOrder();
+});
+
 describe('where nothing can be written to', () => {
   test.for(['stdout', 'stderr'] as const)(
     '%s on a full disk and the other closed, serve answers on and stops in order',

@@ -1,0 +1,36 @@
+import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { textAt } from './cells.ts';
+import type { ShownEvent } from './view.ts';
+
+/** What is to be thought of before, or after, somebody is blocked. */
+export type KnownUser =
+  | 'known'
+  /** No request of theirs is in the audit: the id may be mistyped. */
+  | 'unknown'
+  /** Of those who watch what others do, operators included. */
+  | 'watches'
+  | 'not-told';
+
+/** Of what is on record when the audit is asked for this. */
+export const BLOCK_REPORT = 'block';
+/** How many events are looked at. */
+export const BLOCK_EVENTS_AT_MOST = 100;
+
+/**
+ * What the audit knows of a user of an issuer.
+ *
+ * @param find the events that match; `undefined` where the audit cannot be searched
+ */
+export async function knownUser(
+  find: (criteria: AuditCriteria) => Promise<readonly ShownEvent[] | undefined>,
+  { issuer, user }: { issuer: string; user: string },
+): Promise<KnownUser> {
+  const isTheirs = (event: ShownEvent): boolean =>
+    textAt(event, 'caller', 'issuer') === issuer && textAt(event, 'report') !== BLOCK_REPORT;
+  const looks = await find({ user, type: 'audit-search' });
+  if (looks === undefined) return 'not-told';
+  if (looks.some(isTheirs)) return 'watches';
+  const all = await find({ user });
+  if (all === undefined) return 'not-told';
+  return all.some(isTheirs) ? 'known' : 'unknown';
+}
