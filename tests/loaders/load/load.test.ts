@@ -229,6 +229,20 @@ describe('files that follow', () => {
     expect(await t.store.authority(authority)).toMatchObject({ sequence: 3, name: 'New Name' });
   });
 
+  test('that leave a number out say which, and count as of when they were made', async () => {
+    const authority = newAuthority();
+    await loadXml({ authority, sequence: 11, createdAt: '202611222130+0000' });
+    const { warnings } = await loadXml({
+      authority,
+      sequence: 13,
+      createdAt: '202611232130+0000',
+      records: [planOf(2)],
+    });
+    expect(warnings.map(({ hint }) => hint).join()).toContain('file 12 has not been loaded');
+    const { dataAsOf, reconciled } = (await t.store.authority(authority)) ?? {};
+    expect([dataAsOf, reconciled]).toEqual(['2026-11-23T21:30:00.000Z', true]);
+  });
+
   test('may not use a number again for other content', async () => {
     const authority = newAuthority();
     await loadXml({ authority, sequence: 7 });
