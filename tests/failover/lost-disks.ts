@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
 import { draws } from '#loaders/synthetic/random.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
@@ -23,6 +24,8 @@ import { SINGLE_FIELD } from '#store/connection/single-mode.ts';
 import { keys } from '#store/keys.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
+import { DURABILITY_FIELD } from '#store/trust/durability.ts';
+import { REPLICAS_FIELD } from '#store/trust/replicas.ts';
 import { officer } from '../support/authority.ts';
 import { type Kept, keepRunning } from '../support/keep-running.ts';
 import { type Machine, startMachines } from '../support/machines.ts';
@@ -78,6 +81,9 @@ const WITHOUT_MACHINES = STEPS.filter((step) => !NEEDS_MACHINES.has(step));
 const BEGINS_WITHIN_MS: Partial<Record<Step, number>> = { seal: 1_500, load: 600, notify: 1_500 };
 /** Longer than a report of a worker counts on its own. */
 const WITHOUT_WORKER_MS = 4_000;
+
+/** A report of a worker, and when it was made, milliseconds. */
+const reportSchema = z.object({ at: z.number() });
 
 type Room = { dataDir: string; worker: Kept };
 
@@ -299,6 +305,11 @@ export async function runLostDisks(options: LostDiskOptions) {
     if (machines === undefined) return;
     await until(machines.inStep, 'the replicas being in step');
     await until(machines.knowEachOther, 'the sentinels knowing each other');
+    const since = Date.now();
+    await until(async () => {
+      const fields = await admin.hmget(keys.dataset, DURABILITY_FIELD, REPLICAS_FIELD);
+      return fields.every((text) => reportSchema.parse(JSON.parse(text ?? '')).at > since);
+    }, 'the worker reporting on them');
   }
 
   async function releaseHeld(): Promise<void> {
