@@ -1,21 +1,14 @@
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { connectionFault } from '#store/connection/connection.ts';
 import type { Store } from '#store/store.ts';
+import { LoadFailed } from '../formats/common/load-failed.ts';
 import { SourceFailed } from '../formats/common/source.ts';
 
-/** The machine failed, not the file: there is no acknowledgement, and the message says what to do. */
-export class LoadFailed extends Error {
-  override name = 'LoadFailed';
-}
+export { LoadFailed, unlessStopped } from '../formats/common/load-failed.ts';
 
 /** Another loader is at work on the authority, and was for as long as this one could wait. */
 export class AuthorityBusy extends LoadFailed {
   override name = 'AuthorityBusy';
-}
-
-/** Ends a load before it has changed anything. @throws {LoadFailed} once the process was told to stop */
-export function unlessStopped(stopped: AbortSignal | undefined): void {
-  if (stopped?.aborted === true) throw new LoadFailed(LOAD_FAILED.stopped);
 }
 
 /**

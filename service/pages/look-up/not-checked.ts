@@ -4,6 +4,7 @@ import type { Page } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
 import type { FormRefusal } from '../session/forms.ts';
+import { FORMS_REFUSED } from '../session/forms-refused.ts';
 
 /** A check that was not made: another shape than any that was, and the same first words in all of them. */
 function page(heading1: string, then: Html, more: Partial<Page> = {}): Page {
@@ -45,14 +46,6 @@ export const overPage = (cookies: readonly string[]): Page =>
     html`<p>${buttonLink('/sign-in', NOT_CHECKED.overThen.replace('.', ''))}</p>${ringInstead(NOT_CHECKED.overCannot)}`,
     { status: 401, cookies },
   );
-
-/** Why nothing was taken from a form, in one line. */
-export const FORMS_REFUSED: Record<FormRefusal, string> = {
-  'form-untrusted': NOT_CHECKED.untrusted,
-  'form-field-repeated': NOT_CHECKED.repeated,
-  'body-too-large': NOT_CHECKED.tooMuch,
-  'request-timeout': NOT_CHECKED.late,
-};
 
 export const isFormRefusal = (code: ErrorCode): code is FormRefusal =>
   Object.hasOwn(FORMS_REFUSED, code);

@@ -30,9 +30,9 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
-import { FORMS_REFUSED } from '../look-up/not-checked.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
+import { FORMS_REFUSED } from '../session/forms-refused.ts';
 import type { Sealer } from '../session/seal.ts';
 import { type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
 import { FLOW_LASTS_MS, type Visits } from '../session/visits.ts';
