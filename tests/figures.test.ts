@@ -178,7 +178,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   ],
   [
     'MiB of a log that nobody reads',
-    constant('service/telemetry/log.ts', 'HELD_BACK_BYTES') / MIB,
+    constant('service/telemetry/create-log.ts', 'HELD_BACK_BYTES') / MIB,
     [['docs/operating.md', /stops nothing: up to (\w+) MiB of it waits/]],
   ],
   [
