@@ -166,6 +166,17 @@ const holdingsReadEventSchema = idsSchema.extend({
   reason: z.string().optional(),
 });
 
+/** Somebody of an authority saw, in a browser, what a file would do. It is no load: nothing of the file was kept. */
+const uploadPreviewedEventSchema = idsSchema.extend({
+  type: z.literal('upload-previewed'),
+  authority: z.string(),
+  caller: callerSchema,
+  by: who,
+  /** Of the file's bytes. */
+  sha256: z.hex(),
+  sizeBytes: z.int(),
+});
+
 /**
  * The audit was searched, or a report made of it: by whom, why, for what, and how many events were shown.
  * On record before they are.
@@ -339,6 +350,7 @@ export const writtenEventSchema = z.discriminatedUnion('type', [
   eventsLostEventSchema,
   loadEventSchema,
   holdingsReadEventSchema,
+  uploadPreviewedEventSchema,
   auditSearchEventSchema,
   notificationsReadEventSchema,
   accessCaseEventSchema,

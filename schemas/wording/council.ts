@@ -113,6 +113,11 @@ export const UPLOAD = {
   refusedTitle: 'This file cannot be loaded',
   refusedThen:
     'Nothing was changed, and the file was deleted here. Put this right, then choose the file again.',
+  keptTitle: 'Check what you entered',
+  keptThen: 'Nothing was changed. Put this right. You do not need to choose the file again.',
+  kept: 'Your file is still here:',
+  keptFor: 'It is deleted after 10 minutes, or when you sign out. To use another file, choose it.',
+  keptGone: 'The file that you chose before was deleted. Choose it again',
   repeatTitle: 'This file has already been loaded',
   repeatThen:
     'It was not loaded again, and the file was deleted here. This was the answer when it was loaded.',

@@ -25,6 +25,7 @@ const EVENT_NAMES: Record<WrittenEvent['type'] | UnreadableEvent['type'], string
   'user-blocked': 'User blocked',
   'user-unblocked': 'User unblocked',
   load: 'File processed',
+  'upload-previewed': 'What a file would do looked at',
   'hold-released': 'Held file released',
   'hold-discarded': 'Held file discarded',
   'sequence-reset': 'File numbering started again',

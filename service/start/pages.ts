@@ -48,7 +48,11 @@ export async function startDesks(
   operator: () => OperatorStarted,
 ): Promise<Started> {
   if (browsers === undefined) return { routes: absentPages(DESK_PAGES) };
-  const previews = createPreviews({ ...work, folder: previewsFolder(configuration) });
+  const previews = createPreviews({
+    ...work,
+    folder: previewsFolder(configuration),
+    hasEnded: browsers.sessions.hasEnded,
+  });
   add(previews.stop);
   const comparisons = createComparisons(comparisonsFolder(configuration), (error) =>
     log.error('comparisons could not be swept', errorFields(error)),

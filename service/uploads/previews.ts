@@ -1,6 +1,6 @@
 // One file, since the states of an upload from a page follow from each other.
 
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -12,6 +12,7 @@ import {
   loadAsShown,
 } from '#loaders/load/load.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import type { auditedCaller } from '#schemas/people/caller.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -24,8 +25,13 @@ import { NOT_BEGUN, progressOf } from './progress.ts';
 /** How long a file waits for its sender, and what became of it can be seen. */
 const KEPT_MS = 30 * 60_000;
 const SWEPT_EVERY_MS = 5 * 60_000;
+/** How long one waits that nobody has said enough of: no longer than its sender's session without use. */
+const UNSENT_MS = 10 * 60_000;
+const UNSENT_SWEPT_EVERY_MS = 2_000;
 /** Of one user; a further file takes the place of the oldest. */
 const OF_A_USER_AT_MOST = 3;
+/** Of one council, with its files: with the largest, 384 MiB. */
+const OF_A_COUNCIL_AT_MOST = 6;
 /** Of all together: with the largest files, 1 GiB. */
 const KEPT_AT_MOST = 16;
 /** Of this process, whatever they are at. */
@@ -50,12 +56,27 @@ const shownSchema = z.strictObject({
 });
 const workSchema = { beganAt: z.int(), share: z.number(), records: z.int(), doing: z.string() };
 
+/** What may be typed of a file beside its bytes, which says it of itself where it can. */
+export const TYPED = ['sequence', 'createdAt', 'rowCount', 'full'] as const;
+
+/** By which it is known that a session has ended. */
+const ownerSessionSchema = z.object({
+  id: z.uuid(),
+  issuer: z.string(),
+  subject: z.string(),
+  sid: z.string().optional(),
+  issuedAt: z.int(),
+});
+
 const previewSchema = z.strictObject({
   authority: odsCodeSchema,
   userKey: z.string(),
   /** As its sender called it. */
   name: z.string(),
   sizeBytes: z.int(),
+  sha256: z.hex(),
+  /** In which it was sent. */
+  session: ownerSessionSchema,
   /** What was typed beside it, by field. */
   typed: z.record(z.string(), z.string()),
   metadata: z.strictObject({
@@ -67,12 +88,18 @@ const previewSchema = z.strictObject({
   /** What it was said to do. */
   shown: shownSchema.exactOptional(),
   state: z.discriminatedUnion('kind', [
+    /** It is here, and more is to be said of it before anybody looks at what it would do. */
+    z.strictObject({ kind: z.literal('received') }),
     z.strictObject({ kind: z.literal('checking'), ...workSchema }),
     /** It waits for its sender's word; `busy` where it was given, and another file was being loaded. */
     z.strictObject({ kind: z.literal('shown'), busy: z.literal(true).exactOptional() }),
     z.strictObject({ kind: z.literal('sending'), ...workSchema }),
-    /** Nothing of it would be loaded: the file is gone. */
-    z.strictObject({ kind: z.literal('refused'), acknowledgement: acknowledgementSchema }),
+    /** Nothing of it would be loaded: the file is gone, unless it is `kept` since only what was typed is wrong. */
+    z.strictObject({
+      kind: z.literal('refused'),
+      acknowledgement: acknowledgementSchema,
+      kept: z.literal(true).exactOptional(),
+    }),
     z.strictObject({ kind: z.literal('answered'), acknowledgement: acknowledgementSchema }),
     /** It would not do any more what was said of it: nothing was done. */
     z.strictObject({ kind: z.literal('changed') }),
@@ -87,6 +114,16 @@ type Ended = Pick<Preview, 'state' | 'shown'>;
 /** Whose an upload is: of this user of this authority alone. */
 export type PreviewOwner = { authority: OdsCode; userKey: string };
 
+/** The same, in one of their sessions. */
+export type PreviewSender = PreviewOwner & { session: z.infer<typeof ownerSessionSchema> };
+
+/** Who looks at what a file would do, as the audit has them. */
+export type PreviewedBy = {
+  by: string;
+  caller: ReturnType<typeof auditedCaller>;
+  requestId: string;
+};
+
 export type Received =
   | { kind: 'received'; id: string; sizeBytes: number }
   | { kind: 'busy' }
@@ -98,6 +135,8 @@ export type PreviewsDependencies = {
   anchor: Anchor;
   loads: LoadSettings;
   metrics: Pick<Metrics, 'uploaded'>;
+  /** Whether a session is known to have ended. */
+  hasEnded: (session: PreviewSender['session']) => boolean;
   log: Log;
   now?: () => number;
   lockWaitMs?: number;
@@ -108,6 +147,28 @@ const FILE = 'file';
 const STATE = 'state.json';
 /** There once it is sent or deleted: the one who sends or deletes makes it, and nobody a second time. */
 const CLAIMED = 'claimed';
+
+/** Whether somebody has more to say of it. */
+const isUnsent = ({ state }: Pick<Preview, 'state'>): boolean =>
+  state.kind === 'received' || (state.kind === 'refused' && state.kept === true);
+
+/**
+ * Whether a file itself is right, as far as anybody got, and only what was typed beside it is not. Of a number of rows
+ * that differs it is the file that is in doubt: to have the number put right would be to have a check turned off.
+ */
+const isTypedWrong = (
+  { file, failures, repeated }: Acknowledgement,
+  { rowCount }: Preview['metadata'],
+): boolean =>
+  file.format === 'csv' &&
+  repeated !== true &&
+  failures.length > 0 &&
+  failures.every(
+    ({ record, field }) =>
+      record === undefined &&
+      TYPED.some((name) => name === field) &&
+      (field !== 'rowCount' || rowCount === undefined),
+  );
 
 /** Of a file that would not be loaded: one that was is answered again with what was said then. */
 function asRefused(acknowledgement: Acknowledgement): Acknowledgement {
@@ -121,7 +182,7 @@ function asRefused(acknowledgement: Acknowledgement): Acknowledgement {
  * sender has said that it shall. All processes on a data folder see them, and all is there after a restart.
  */
 export function createPreviews(dependencies: PreviewsDependencies) {
-  const { folder, store, anchor, loads, metrics, log } = dependencies;
+  const { folder, store, anchor, loads, metrics, hasEnded, log } = dependencies;
   const { now = Date.now, lockWaitMs = LOCK_WAIT_MS } = dependencies;
   const underWay = new Set<Promise<void>>();
   const stopping = new AbortController();
@@ -161,24 +222,44 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     for (const id of await ids()) if (agoMs(await heardAt(id)) >= KEPT_MS) await remove(id);
   }
 
+  /** Removes files that nobody said enough of, once their sender has signed out or has had the time. */
+  async function sweepUnsent(): Promise<void> {
+    for (const id of await ids()) {
+      // What has ended has no file any more, and may have a long answer.
+      const hasFile = await stat(pathOf(id, FILE)).then(
+        () => true,
+        () => false,
+      );
+      const preview = hasFile ? await read(id) : undefined;
+      if (preview === undefined || !isUnsent(preview)) continue;
+      if (agoMs(preview.savedAt) >= UNSENT_MS || hasEnded(preview.session)) await remove(id);
+    }
+  }
+
   /** Whether there is room for one more of a user, which the oldest of theirs makes where it must. */
-  async function makeRoom({ userKey }: PreviewOwner): Promise<boolean> {
+  async function makeRoom({ authority, userKey }: PreviewOwner): Promise<boolean> {
     if (receiving + underWay.size >= AT_ONCE) return false;
     await sweep();
     const all = await ids();
-    const own: { id: string; savedAt: number }[] = [];
+    const own: { id: string; savedAt: number; hasFile: boolean }[] = [];
     let kept = 0;
+    let ofCouncil = 0;
     for (const id of all) {
       const preview = await read(id);
       const isAtWork = preview?.state.kind === 'checking' || preview?.state.kind === 'sending';
       // What has ended has no file any more.
-      if (preview === undefined || isAtWork || preview.state.kind === 'shown') kept += 1;
-      if (preview?.userKey === userKey && !isAtWork) own.push({ id, savedAt: preview.savedAt });
+      const hasFile =
+        preview === undefined || isAtWork || preview.state.kind === 'shown' || isUnsent(preview);
+      const isOwn = preview?.userKey === userKey && !isAtWork;
+      if (isOwn) own.push({ id, savedAt: preview.savedAt, hasFile });
+      if (hasFile) kept += 1;
+      if (hasFile && preview?.authority === authority) ofCouncil += 1;
     }
     own.sort((one, other) => one.savedAt - other.savedAt);
     const over = own.slice(0, Math.max(0, own.length - OF_A_USER_AT_MOST + 1));
     for (const { id } of over) await remove(id);
-    return kept - over.length < KEPT_AT_MOST;
+    const freed = over.filter(({ hasFile }) => hasFile).length;
+    return kept - freed < KEPT_AT_MOST && ofCouncil - freed < OF_A_COUNCIL_AT_MOST;
   }
 
   async function save(id: string, preview: Omit<Preview, 'savedAt'>): Promise<void> {
@@ -234,9 +315,9 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       }
       clearInterval(timer);
       await saving;
-      if (ended.state.kind === 'shown') await rm(pathOf(id, CLAIMED), { force: true });
+      const waits = ended.state.kind === 'shown' || isUnsent(ended);
       // Before it is said that it is over.
-      if (ended.state.kind !== 'shown') await rm(pathOf(id, FILE), { force: true });
+      await rm(pathOf(id, waits ? CLAIMED : FILE), { force: true });
       await save(id, { ...preview, ...ended });
     })().catch((error: unknown) =>
       log.error('an upload from a page could not be kept', errorFields(error)),
@@ -246,6 +327,13 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       clearInterval(timer);
       underWay.delete(working);
     });
+  }
+
+  /** The upload of an id; `undefined` where there is none any more, or it is somebody else's. */
+  async function find(id: string, owner: PreviewOwner): Promise<Preview | undefined> {
+    const preview = ID.test(id) ? await read(id) : undefined;
+    const isTheirs = preview?.authority === owner.authority && preview.userKey === owner.userKey;
+    return isTheirs && agoMs(preview.savedAt) < KEPT_MS ? preview : undefined;
   }
 
   /** True for the first alone who is to do something with a file, of all processes. */
@@ -260,33 +348,42 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     }
   }
 
-  const timer = setInterval(() => {
-    sweep().catch((error: unknown) =>
-      log.error('uploads from pages could not be swept', errorFields(error)),
-    );
-  }, SWEPT_EVERY_MS).unref();
+  const every = (milliseconds: number, swept: () => Promise<void>): NodeJS.Timeout =>
+    setInterval(() => {
+      swept().catch((error: unknown) =>
+        log.error('uploads from pages could not be swept', errorFields(error)),
+      );
+    }, milliseconds).unref();
+  const timers = [every(SWEPT_EVERY_MS, sweep), every(UNSENT_SWEPT_EVERY_MS, sweepUnsent)];
 
   return {
     /** Removes what has waited too long: at the start, and then every few minutes. */
     sweep,
 
     /**
-     * Keeps the content of a file as it comes, to be given to {@link check} or removed.
+     * Keeps the content of a file as it comes, to be given to {@link check} or removed; for ten minutes at most, or
+     * until its sender signs out.
      *
      * @returns `busy` where there is no room for it, and else its id and what came
      */
-    async receive(owner: PreviewOwner, content: AsyncIterable<Buffer>): Promise<Received> {
-      if (!(await makeRoom(owner))) return { kind: 'busy' };
+    async receive(
+      { authority, userKey, session }: PreviewSender,
+      name: string,
+      content: AsyncIterable<Buffer>,
+    ): Promise<Received> {
+      if (!(await makeRoom({ authority, userKey }))) return { kind: 'busy' };
       receiving += 1;
       const id = randomUUID();
       let kept = false;
       try {
         await mkdir(join(folder, id), { recursive: true, mode: 0o700 });
         const file = await open(pathOf(id, FILE), 'wx', 0o600);
+        const digest = createHash('sha256');
         let sizeBytes = 0;
         try {
           for await (const piece of content) {
             sizeBytes += piece.length;
+            digest.update(piece);
             // What is too large is read to its end, so that its sender can read the answer, and not kept.
             if (sizeBytes <= loads.maxBytes) await file.writeFile(piece);
           }
@@ -294,6 +391,13 @@ export function createPreviews(dependencies: PreviewsDependencies) {
           await file.close();
         }
         if (sizeBytes > loads.maxBytes) return { kind: 'too-large' };
+        const sha256 = digest.digest('hex');
+        const { id: of, issuer, subject, sid, issuedAt } = session;
+        await save(id, {
+          ...{ authority, userKey, name, sizeBytes, sha256, typed: {}, metadata: {} },
+          session: { id: of, issuer, subject, ...(sid !== undefined && { sid }), issuedAt },
+          state: { kind: 'received' },
+        });
         kept = true;
         return { kind: 'received', id, sizeBytes };
       } finally {
@@ -302,7 +406,10 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       }
     },
 
-    remove,
+    /** Deletes one that is not being loaded. */
+    remove: async (id: string): Promise<void> => {
+      if (ID.test(id)) await remove(id);
+    },
 
     /** How a received file begins, and how large it is; `undefined` where it is gone. */
     async start(
@@ -324,35 +431,51 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       }
     },
 
-    /** Begins to look what a file would do. Resolves once its state can be read. */
+    /** A file of somebody's that is still here, of which more is to be said, in the session that it came in. */
+    async unsent(id: string, owner: PreviewSender): Promise<Preview | undefined> {
+      const preview = await find(id, owner);
+      const isTheirs = preview?.session.id === owner.session.id;
+      return isTheirs && isUnsent(preview) ? preview : undefined;
+    },
+
+    /**
+     * Begins to look what a file would do, which is on record first: by whom, and of which content. Resolves once its
+     * state can be read. A second time does nothing.
+     */
     async check(
       id: string,
-      preview: Omit<Preview, 'state' | 'savedAt' | 'shown'>,
-      by: string,
+      preview: Preview,
+      { metadata, typed }: Pick<Preview, 'metadata' | 'typed'>,
+      { by, caller, requestId }: PreviewedBy,
     ): Promise<void> {
+      if (!(await claim(id))) return;
+      const { authority, sha256, sizeBytes } = preview;
+      await store.appendEvent({
+        type: 'upload-previewed',
+        auditId: randomUUID(),
+        ...{ requestId, authority, caller, by: caller.name, sha256, sizeBytes },
+      });
       const state = { kind: 'checking', beganAt: now(), ...NOT_BEGUN } as const;
-      await save(id, { ...preview, state });
+      const { savedAt: _savedAt, ...kept } = preview;
+      const checked = { ...kept, metadata, typed, state };
+      await save(id, checked);
       const source = { path: pathOf(id, FILE), name: preview.name };
       work(
         id,
-        { ...preview, state },
+        checked,
         'checking',
         async (options) => {
           const shown = await differFile(store, anchor, source, options);
           if (shown.basis !== '') return { state: { kind: 'shown' }, shown };
-          const { acknowledgement } = shown;
-          return { state: { kind: 'refused', acknowledgement: asRefused(acknowledgement) } };
+          const acknowledgement = asRefused(shown.acknowledgement);
+          const isKept = isTypedWrong(acknowledgement, metadata);
+          return { state: { kind: 'refused', acknowledgement, ...(isKept && { kept: true }) } };
         },
         by,
       );
     },
 
-    /** The upload of an id; `undefined` where there is none any more, or it is somebody else's. */
-    async find(id: string, owner: PreviewOwner): Promise<Preview | undefined> {
-      const preview = ID.test(id) ? await read(id) : undefined;
-      const isTheirs = preview?.authority === owner.authority && preview.userKey === owner.userKey;
-      return isTheirs && agoMs(preview.savedAt) < KEPT_MS ? preview : undefined;
-    },
+    find,
 
     /** Whether the process that worked on it has ended before it was done. */
     isInterrupted: ({ state: { kind }, savedAt }: Preview): boolean =>
@@ -390,7 +513,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
 
     async stop(): Promise<void> {
       stopping.abort();
-      clearInterval(timer);
+      for (const timer of timers) clearInterval(timer);
       const late = Promise.withResolvers<undefined>();
       const waited = setTimeout(() => late.resolve(undefined), STOPS_WITHIN_MS);
       await Promise.race([Promise.allSettled(underWay), late.promise]);

@@ -48,15 +48,21 @@ function codeOf(event: AuditEvent): string | undefined {
   }
 }
 
+const OF_ONE_AUTHORITY = [
+  'load',
+  'upload-previewed',
+  'holdings-read',
+  'withdrawal',
+  'restriction',
+] as const;
+
+type OfOneAuthority = Extract<AuditEvent, { type: (typeof OF_ONE_AUTHORITY)[number] }>;
+
+const isOfOneAuthority = (event: AuditEvent): event is OfOneAuthority =>
+  OF_ONE_AUTHORITY.some((type) => type === event.type);
+
 function authoritiesOf(event: AuditEvent): string[] {
-  if (
-    event.type === 'load' ||
-    event.type === 'holdings-read' ||
-    event.type === 'withdrawal' ||
-    event.type === 'restriction'
-  ) {
-    return [event.authority];
-  }
+  if (isOfOneAuthority(event)) return [event.authority];
   return [...new Set(event.shown?.map(({ authority }) => authority))];
 }
 

@@ -32,7 +32,7 @@ import { button, errorSummary, type FieldError, heading, paragraph } from '../ht
 import { type Fields, readForm } from '../session/forms.ts';
 import { receiveFile } from './file-form.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
-import { lastOf, ownerOf, readDescription, sentBy } from './upload.ts';
+import { lastOf, ownerOf, previewedBy, readDescription, senderOf } from './upload.ts';
 import { detailFields, fileField, UPLOAD_PATH } from './upload-view.ts';
 
 type ColumnsDependencies = DeskDependencies & {
@@ -172,7 +172,7 @@ ${table(
 )}
 <form method="post" action="${PATH}/save" novalidate autocomplete="off">
 ${hidden('token', forms.token({ form: SAVE_FORM, owner: at.session.id, once: id }))}
-${hidden('file', id)}${hidden('name', name)}${hidden('types-of', String(typesAt ?? ''))}
+${hidden('file', id)}${hidden('types-of', String(typesAt ?? ''))}
 ${CSV_COLUMNS.map((column) => {
   const options = [{ value: '', text: withoutColumn(column) }, ...headings];
   return select(columnField(column), COLUMNS.names[column], options, {
@@ -312,16 +312,20 @@ const councilColumnsSave: Mountable<ColumnsDependencies> = {
       const fields = await readForm(c.env);
       if (typeof fields === 'string') return { code: fields };
       const id = fields.get('file') ?? '';
-      const name = fields.get('name') ?? '';
       // By the token it is known that this session sent the file: nobody else can name it.
       const of = { form: SAVE_FORM, owner: at.session.id, once: id };
       if (!forms.isOurs(c.env.incoming, fields, of)) return { code: 'form-untrusted' };
-      const found = await previews.start(id, START_BYTES);
+      const preview = await previews.unsent(id, senderOf(at));
+      // Sent twice, it is done once: the file is on its way by now.
+      if (preview === undefined && (await previews.find(id, ownerOf(at))) !== undefined) {
+        return redirect(`${UPLOAD_PATH}/${id}`);
+      }
+      const found = preview && (await previews.start(id, START_BYTES));
       const start = found && readStart(found.start);
-      if (found === undefined || start?.kind !== 'read') {
+      if (preview === undefined || start?.kind !== 'read') {
         return at.page({ ...deskMessage(COLUMNS.gone, COLUMNS.goneThen, PATH), status: 404 });
       }
-      const choosing = { id, name, start: start.start };
+      const choosing = { id, name: preview.name, start: start.start };
       const choice = readChoice(choosing, fields);
       if (choice.kind === 'wrong') {
         return choosePage(dependencies, at, choosing, fields, choice.errors);
@@ -330,8 +334,7 @@ const councilColumnsSave: Mountable<ColumnsDependencies> = {
       // Sent twice, it is done once: the file may be on its way by now.
       if (!(await endings.once(`${SAVE_FORM} ${id}`))) return redirect(`${UPLOAD_PATH}/${id}`);
       await store.setAuthority(at.authority, { columns }, at.named(reason));
-      const { sizeBytes } = found;
-      await previews.check(id, { ...ownerOf(at), name, sizeBytes, metadata, typed }, sentBy(at));
+      await previews.check(id, preview, { metadata, typed }, previewedBy(at));
       return redirect(`${UPLOAD_PATH}/${id}`);
     }),
 };

@@ -105,7 +105,11 @@ export const receiveFile = (
     maxBytes: loads.maxBytes,
     isOurs: (fields) => forms.isOurs(env.incoming, fields, { form, owner: session.id }),
     take: async ({ content, filename }) => ({
-      ...(await previews.receive({ authority, userKey: caller.userKey }, content)),
+      ...(await previews.receive(
+        { authority, userKey: caller.userKey, session },
+        filename,
+        content,
+      )),
       filename,
     }),
     drop: async (received) => {

@@ -1,5 +1,6 @@
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { UPLOAD } from '#schemas/wording/council.ts';
+import { shownCell } from '../../audit/search/cells.ts';
 import type { Preview } from '../../uploads/previews.ts';
 import { secondsLeft } from '../../uploads/progress.ts';
 import { textField } from '../desk/parts.ts';
@@ -21,6 +22,9 @@ export const HISTORY_PATH = '/council/history';
 export const filePath = (sequence: number): string => `${HISTORY_PATH}/${sequence}`;
 const MIB = 1_048_576;
 
+/** A file that is still here, so that only what was typed of it is to be put right. */
+export type KeptFile = { id: string; preview: Preview };
+
 export type UploadForm = {
   hidden: Html;
   maxBytes: number;
@@ -28,6 +32,7 @@ export type UploadForm = {
   last: number | undefined;
   typed?: Record<string, string>;
   errors?: readonly FieldError[];
+  kept?: KeptFile | undefined;
 };
 
 /** The field in which a file is chosen. What is dropped beside it goes nowhere; see `assets/pages.js`. */
@@ -62,14 +67,27 @@ ${field('createdAt', UPLOAD.createdAtHint)}
 ${field('rowCount', UPLOAD.rowCountHint)}`;
 }
 
+const sizeText = (bytes: number): string =>
+  bytes < MIB
+    ? `${Math.max(1, Math.round(bytes / 1024)).toLocaleString('en-GB')} KB`
+    : `${(bytes / MIB).toFixed(1)} MB`;
+
 /** The form that a file is chosen in. Its hidden fields come first, so that they are judged before the file is read. */
-export function uploadForm({ hidden, maxBytes, last, typed = {}, errors = [] }: UploadForm): Html {
+export function uploadForm({
+  hidden,
+  maxBytes,
+  last,
+  typed = {},
+  errors = [],
+  kept,
+}: UploadForm): Html {
   const hasDetails = ['sequence', 'createdAt', 'rowCount', 'full'].some(
     (name) => (typed[name] ?? '') !== '' || errors.some((error) => error.field === name),
   );
   const full = errors.find((error) => error.field === 'full')?.text;
   return html`<form method="post" action="${UPLOAD_PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
 ${hidden}
+${kept !== undefined && html`<input type="hidden" name="kept" value="${kept.id}.${kept.preview.sha256}"><p>${UPLOAD.kept} <bdi>${shownCell(kept.preview.name)}</bdi> (${sizeText(kept.preview.sizeBytes)}). ${UPLOAD.keptFor}</p>`}
 ${fileField(UPLOAD.fileHint(Math.floor(maxBytes / MIB)), errors)}
 <details class="nhsuk-details"${hasDetails && html` open`}><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${UPLOAD.csv}</span></summary>
 <div class="nhsuk-details__text">
@@ -177,7 +195,7 @@ export const refusedView = (
   form: UploadForm,
   details: Html | false,
 ): Html => html`${errorSummary(form.errors ?? [])}
-<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.refusedTitle}</h1>
-${paragraph(UPLOAD.refusedThen)}
+<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${form.kept === undefined ? UPLOAD.refusedTitle : UPLOAD.keptTitle}</h1>
+${paragraph(form.kept === undefined ? UPLOAD.refusedThen : UPLOAD.keptThen)}
 ${uploadForm(form)}
 ${details}`;

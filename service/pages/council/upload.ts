@@ -1,5 +1,6 @@
 import { readInstant } from '#loaders/formats/common/dates.ts';
 import type { OdsCode } from '#schemas/authority.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
 import { isoOfTyped } from '#schemas/typed-time.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { UPLOAD } from '#schemas/wording/council.ts';
@@ -7,7 +8,7 @@ import type { Store } from '#store/store.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
 import type { Mountable } from '../../routes/route.ts';
 import type { LoadSettings } from '../../uploads/load-settings.ts';
-import type { Preview, Previews } from '../../uploads/previews.ts';
+import { type Preview, type PreviewedBy, type Previews, TYPED } from '../../uploads/previews.ts';
 import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
@@ -19,6 +20,7 @@ import { downloads, isKept, notDone, outcomeDetails, outcomeText, pageOf } from 
 import {
   filePath,
   HISTORY_PATH,
+  type KeptFile,
   onward,
   progressView,
   refusedView,
@@ -43,18 +45,27 @@ const SKIPPED_AT_MOST = 10;
 const reloadedAfterSeconds = (beganAt: number): number => (Date.now() - beganAt < SOON_MS ? 2 : 5);
 
 const FORM = 'council-upload';
+/** A file that a form has kept: its id, and the digest of its bytes. */
+const KEPT = /^([0-9a-f-]{36})\.([0-9a-f]{64})$/;
 const SEND_FORM = 'council-upload-send';
-/** What is said of a file beside its bytes, by field of the form. */
-const TYPED = ['sequence', 'createdAt', 'rowCount', 'full'] as const;
-
 const letsIn = 'authority';
 export const ownerOf = ({ authority, caller }: AtCouncil) => ({
   authority,
   userKey: caller.userKey,
 });
 
+/** The same in the session in which a file comes. */
+export const senderOf = (at: AtCouncil) => ({ ...ownerOf(at), session: at.session });
+
+/** Who looks at what a file would do, for the audit and for the load. */
+export const previewedBy = (at: AtCouncil): PreviewedBy => ({
+  by: sentBy(at),
+  caller: auditedCaller(at.caller.identity),
+  requestId: at.ids.requestId,
+});
+
 /** How a load says who sent it. */
-export const sentBy = ({ session }: AtCouncil): string =>
+const sentBy = ({ session }: AtCouncil): string =>
   `${session.name} (${session.user}, by ${session.client}), page`;
 
 type Described =
@@ -134,8 +145,10 @@ function createForm(dependencies: CouncilUploadDependencies) {
     at: AtCouncil,
     typed: Record<string, string> = {},
     errors: readonly FieldError[] = [],
+    kept?: KeptFile,
   ) {
     return {
+      kept,
       hidden: html`<input type="hidden" name="token" value="${tokenOf(at)}">`,
       maxBytes: loads.maxBytes,
       last: await lastOf(dependencies, at.authority),
@@ -149,6 +162,7 @@ function createForm(dependencies: CouncilUploadDependencies) {
     status = 200,
     typed?: Record<string, string>,
     errors: readonly FieldError[] = [],
+    kept?: KeptFile,
   ): Promise<Response> {
     const title = errors.length > 0 ? `Error: ${UPLOAD.title}` : UPLOAD.title;
     return at.page({
@@ -157,7 +171,7 @@ function createForm(dependencies: CouncilUploadDependencies) {
       content: html`${errorSummary(errors)}
 ${errors.length === 0 ? heading(UPLOAD.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.title}</h1>`}
 ${paragraph(UPLOAD.lead)}
-${uploadForm(await formOf(at, typed, errors))}`,
+${uploadForm(await formOf(at, typed, errors, kept))}`,
     });
   }
   return { formOf, page };
@@ -178,6 +192,14 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
   handler(dependencies) {
     const { previews, loads, sessions } = dependencies;
     const { page } = createForm(dependencies);
+
+    /** The file that the form before this one had, where no other was chosen in its place. */
+    async function keptFile(at: AtCouncil, fields: Fields): Promise<KeptFile | undefined> {
+      const [, id = '', sha256] = KEPT.exec(fields.get('kept') ?? '') ?? [];
+      const preview = await previews.unsent(id, senderOf(at));
+      return preview?.sha256 === sha256 && preview !== undefined ? { id, preview } : undefined;
+    }
+
     const mib = Math.floor(loads.maxBytes / MIB);
     const atFile = (text: string): FieldError[] => [{ field: 'file', text }];
 
@@ -193,20 +215,28 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
         if (taken?.kind === 'received') await previews.remove(taken.id);
         return page(at, status, described.typed, errors);
       };
-      if (taken === undefined) return refuse(400, atFile(UPLOAD.choose));
-      if (taken.kind === 'busy') return refuse(503, atFile(UPLOAD.busy));
-      if (taken.kind === 'too-large') return refuse(413, atFile(UPLOAD.tooLarge(mib)));
-      if (taken.sizeBytes === 0) return refuse(400, atFile(UPLOAD.empty));
-      if (described.kind === 'wrong') return refuse(400, described.errors);
+      const before = await keptFile(at, fields);
+      if (taken === undefined && before === undefined) {
+        return refuse(400, atFile(fields.has('kept') ? UPLOAD.keptGone : UPLOAD.choose));
+      }
+      if (taken?.kind === 'busy') return refuse(503, atFile(UPLOAD.busy));
+      if (taken?.kind === 'too-large') return refuse(413, atFile(UPLOAD.tooLarge(mib)));
+      if (taken?.sizeBytes === 0) return refuse(400, atFile(UPLOAD.empty));
+      // Another file was chosen in its place.
+      if (taken !== undefined && before !== undefined) await previews.remove(before.id);
+      const received = taken && (await previews.unsent(taken.id, senderOf(at)));
+      const file = taken && received ? { id: taken.id, preview: received } : before;
       // The session may have ended while the file was on its way.
-      if (sessions.read(incoming).kind !== 'open') {
-        await previews.remove(taken.id);
+      if (file === undefined || sessions.read(incoming).kind !== 'open') {
+        await previews.remove((file ?? taken)?.id ?? '');
         return { code: 'token-expired' };
       }
-      const { id, sizeBytes, filename: name } = taken;
-      const { metadata, typed } = described;
-      await previews.check(id, { ...ownerOf(at), name, sizeBytes, metadata, typed }, sentBy(at));
-      return redirect(`${UPLOAD_PATH}/${id}`);
+      // What was typed can be put right without choosing the file again.
+      if (described.kind === 'wrong') {
+        return page(at, 400, described.typed, described.errors, file);
+      }
+      await previews.check(file.id, file.preview, described, previewedBy(at));
+      return redirect(`${UPLOAD_PATH}/${file.id}`);
     });
   },
 };
@@ -245,6 +275,9 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         : say(UPLOAD.failedSending, UPLOAD.failedSendingThen);
     }
     switch (state.kind) {
+      // Nobody is led here before it is looked at.
+      case 'received':
+        return gone(at);
       case 'checking':
       case 'sending':
         return at.page({
@@ -280,11 +313,12 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
             content: html`${heading(UPLOAD.repeatTitle)}${paragraph(UPLOAD.repeatThen)}${notDone(acknowledgement)}${details}${onward()}`,
           });
         }
-        const form = await formOf(at, preview.typed, fieldErrors(acknowledgement));
+        const kept = state.kept === true ? { id, preview } : undefined;
+        const form = await formOf(at, preview.typed, fieldErrors(acknowledgement), kept);
         // What is wrong with the whole is said at its field.
         const hasRecords = acknowledgement.failures.some(({ record }) => record !== undefined);
         return at.page({
-          title: `Error: ${UPLOAD.refusedTitle}`,
+          title: `Error: ${kept === undefined ? UPLOAD.refusedTitle : UPLOAD.keptTitle}`,
           content: refusedView(form, hasRecords && details),
         });
       }

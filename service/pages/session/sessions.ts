@@ -60,6 +60,8 @@ export type Sessions = {
   isOver: (signedIn: SignedIn) => boolean;
   /** The cookie of a session in use. */
   renew: (session: Session) => string;
+  /** Whether one is known to have ended before its time. */
+  hasEnded: (session: Pick<Session, 'id' | 'issuer' | 'subject' | 'sid' | 'issuedAt'>) => boolean;
   /** Ends it in every process. Rejects where that cannot be recorded. */
   end: (session: Session) => Promise<void>;
   /** When a session ends if nothing more happens, in milliseconds since 1970. */
@@ -88,7 +90,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
   const endsAt = ({ issuedAt, seenAt }: Session): number =>
     Math.min(issuedAt + LONGEST_MS, seenAt + IDLE_MS);
 
-  function wasEnded({ id, issuer, subject, sid, issuedAt }: Session): boolean {
+  const wasEnded: Sessions['hasEnded'] = ({ id, issuer, subject, sid, issuedAt }) => {
     return (
       endings.hasEnded({ of: 'session', id }, issuedAt) ||
       endings.hasEnded({ of: 'subject', issuer, subject }, issuedAt) ||
@@ -99,7 +101,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
         issuedAt,
       )
     );
-  }
+  };
 
   const cookieOf = (session: Session): string =>
     cookies.set('session', sealer.seal('session', session));
@@ -139,7 +141,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
     },
     isOver(signedIn) {
       const issuedAt = endings.now();
-      return issuedAt !== undefined && wasEnded({ ...signedIn, id: '', issuedAt, seenAt: now() });
+      return issuedAt !== undefined && wasEnded({ ...signedIn, id: '', issuedAt });
     },
     begin(signedIn) {
       const issuedAt = endings.now();
@@ -147,6 +149,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       return cookieOf({ ...signedIn, id: randomUUID(), issuedAt, seenAt: now() });
     },
     renew: (session) => cookieOf({ ...session, seenAt: now() }),
+    hasEnded: wasEnded,
     end: ({ id }) => endings.endSession(id),
     endsAt,
   };

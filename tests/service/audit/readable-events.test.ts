@@ -239,6 +239,13 @@ const KINDS: { [T in Exclude<Type, OperatorType>]: fc.Arbitrary<unknown> } = {
     accepted: count,
     refused: count,
   }),
+  'upload-previewed': fc.record({
+    ...named,
+    authority: CODE,
+    caller: anyCaller,
+    sha256: fc.constant('0'.repeat(64)),
+    sizeBytes: fc.nat(),
+  }),
   'holdings-read': fc.record({ ...named, authority: CODE, caller: anyCaller, reason: taken }),
   'audit-search': fc.record({
     ...named,

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -281,12 +281,11 @@ test('a CSV gets by fields of the form what its name does not say', async () => 
   const csv = fileCsv({ records: [planOf(1), planOf(2)] });
   const refused = await shown(csv, { name: 'export.csv' });
   expect([refused.heading, refused.title]).toEqual([
-    UPLOAD.refusedTitle,
+    UPLOAD.keptTitle,
     expect.stringMatching(/^Error: /),
   ]);
   expect(refused.text).toMatch(/id="sequence-error"[^]*id="createdAt-error"/);
   expect(wordsOf(refused)).toContain(`under “${UPLOAD.sequence}”`);
-  expect(await waiting(code)).toEqual([]);
   const fields = { sequence: '2', createdAt: '27/11/2026 21:30', rowCount: '2' };
   expect((await loaded(csv, { name: 'export.csv', fields })).heading).toBe(UPLOAD.answered.CPF02);
   const named = await loaded(csv, { name: `${code}-3-202611272200-2.csv` });
@@ -303,6 +302,70 @@ test('a CSV gets by fields of the form what its name does not say', async () => 
     // It was given: what is said is that it cannot be read, with an example.
     expect(wordsOf(visit).includes(UPLOAD.createdAtWrong)).toBe('createdAt' in wrong);
   }
+});
+
+describe('a file whose typed fields are wrong', () => {
+  const csv = fileCsv({ records: [planOf(1), planOf(2)] });
+  const right = { sequence: '2', createdAt: '27/11/2026 21:30', rowCount: '2' };
+  /** Sends the form of a page again, with no file chosen. */
+  const again = (page: Visit, fields: Record<string, string>, content = '', visitor = officer) => {
+    const { kept = '' } = hiddenOf(page, '/council/upload');
+    const name = content === '' ? '' : 'other.csv';
+    return choose(content, { name, fields: { kept, ...fields }, visitor });
+  };
+
+  test('is kept, so that the field alone is put right, as often as it takes', async () => {
+    const code = await newCouncil([planOf(1)]);
+    const wrong = await choose(csv, { name: 'export.csv', fields: { ...right, sequence: 'two' } });
+    expect([wrong.status, wordsOf(wrong).includes('export.csv')]).toEqual([400, true]);
+    const still = await again(wrong, { ...right, createdAt: 'yesterday' });
+    expect([still.status, wordsOf(still).includes(UPLOAD.createdAtWrong)]).toEqual([400, true]);
+    // What only the whole check finds keeps the file as well.
+    const { sequence: _sequence, ...less } = right;
+    const checked = await follow(await again(still, less));
+    expect(checked.heading).toBe(UPLOAD.keptTitle);
+    expect((await readdir(join(folder(), checked.path.slice(-36)))).toSorted()).toContain('file');
+    const page = await follow(await again(checked, right));
+    expect([page.heading, page.path]).toEqual([UPLOAD.shown, checked.path]);
+    expect((await follow(await send(page))).heading).toBe(UPLOAD.answered.CPF02);
+    expect(await waiting(code)).toEqual([]);
+    // Once it was sent there is nothing to put right.
+    expect(wordsOf(await again(checked, right))).toContain(UPLOAD.keptGone);
+    const events = (await service.events()).filter(
+      (event) => event.type === 'upload-previewed' && event.authority === code,
+    );
+    // The first was of the file that the council was made with.
+    expect(events.slice(1)).toEqual(
+      [1, 2].map(() =>
+        expect.objectContaining({ by: `Person officer-${code}`, sha256: hash('sha256', csv) }),
+      ),
+    );
+  });
+
+  test('is nobody else’s, and makes room for another one that is chosen', async () => {
+    const code = await newCouncil([planOf(1)]);
+    const wrong = await choose(csv, { name: 'export.csv', fields: { ...right, sequence: 'two' } });
+    const colleague = await visitorAs(service, { organisation: code, scopes: ['upload'] });
+    const stolen = await again(wrong, right, '', colleague);
+    expect([stolen.status, wordsOf(stolen).includes(UPLOAD.keptGone)]).toEqual([400, true]);
+    const { kept = '' } = hiddenOf(wrong, '/council/upload');
+    for (const other of [kept.replace(/.$/, (last) => (last === '0' ? '1' : '0')), '../..', 'x']) {
+      const visit = await again(wrong, { ...right, kept: other });
+      expect([visit.status, wordsOf(visit).includes(UPLOAD.keptGone)]).toEqual([400, true]);
+    }
+    const page = await follow(await again(wrong, right, csv.replace('LA-2', 'LA-9')));
+    expect(page.path).not.toContain(kept.slice(0, 36));
+    expect(await readdir(folder())).not.toContain(kept.slice(0, 36));
+  });
+
+  test('is deleted once its sender signs out', async () => {
+    await newCouncil([planOf(1)]);
+    const wrong = await choose(csv, { name: 'export.csv', fields: { ...right, sequence: 'two' } });
+    const { kept = '' } = hiddenOf(wrong, '/council/upload');
+    expect(await readdir(folder())).toContain(kept.slice(0, 36));
+    await officer.post('/sign-out', hiddenOf(wrong, '/sign-out'));
+    await until(async () => !(await readdir(folder())).includes(kept.slice(0, 36)));
+  });
 });
 
 describe('nothing is changed, the file is gone, and a sentence says why, where it', () => {

@@ -1,3 +1,4 @@
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { mkdir, readdir, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +16,23 @@ import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
 let t: TestStore;
 const authority: OdsCode = odsCodeSchema.parse('ZZ101');
-const owner = { authority, userKey: 'a'.repeat(43) };
+const session = {
+  id: randomUUID(),
+  issuer: 'https://sign-in.example',
+  subject: 'officer',
+  issuedAt: Date.now(),
+};
+const owner = { authority, userKey: 'a'.repeat(43), session };
+const previewedBy = {
+  by: 'test',
+  requestId: randomUUID(),
+  caller: {
+    ...{ issuer: session.issuer, client: 'test', user: 'officer', name: 'Carys Officer' },
+    role: { code: 'R1', name: 'Officer' },
+    organisation: { code: 'ZZ101', name: 'Northmoor Council' },
+  },
+};
+const ended = new Set<string>();
 const answered: string[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'cpf-previews-'));
 let ahead = 0;
@@ -42,6 +59,7 @@ const process = () =>
       maxBytes: 1_000_000,
       echoTo: [],
     },
+    hasEnded: ({ id }) => ended.has(id),
     metrics: { uploaded: (code) => void answered.push(code) },
     log: createLog('silent'),
     now: () => Date.now() + ahead,
@@ -53,22 +71,27 @@ async function* bytes(text: string): AsyncGenerator<Buffer> {
   yield Buffer.from(text);
 }
 
+/** Has a file kept; its id. */
+async function kept(at: Process, text: string, name: string, by = owner): Promise<string> {
+  const received = await at.receive(by, name, bytes(text));
+  if (received.kind !== 'received') throw new Error(received.kind);
+  return received.id;
+}
+
 /** Has a file shown; its id. */
 async function shown(at: Process, sequence: number): Promise<string> {
   const text = fileXml(
     upload({ authority, sequence, createdAt: '202611232130+0000', records: [planOf(sequence)] }),
   );
-  const received = await at.receive(owner, bytes(text));
-  if (received.kind !== 'received') throw new Error(received.kind);
-  const { id, sizeBytes } = received;
-  await at.check(id, { ...owner, name: 'a.xml', sizeBytes, typed: {}, metadata: {} }, 'test');
+  const id = await kept(at, text, 'a.xml');
+  await at.check(id, await stateOf(at, id), { typed: {}, metadata: {} }, previewedBy);
   await until(async () => (await at.find(id, owner))?.state.kind === 'shown');
   return id;
 }
 
 const stateOf = async (at: Process, id: string): Promise<Preview> =>
   (await at.find(id, owner)) as Preview;
-const ended = (at: Process, id: string) =>
+const isOver = (at: Process, id: string) =>
   until(async () => !['shown', 'sending'].includes((await stateOf(at, id)).state.kind));
 
 test('of several processes that are told to send a file, one does', async () => {
@@ -76,7 +99,7 @@ test('of several processes that are told to send a file, one does', async () => 
   const id = await shown(one, 1);
   const preview = await stateOf(other, id);
   await Promise.all([one.send(id, preview, 'test'), other.send(id, preview, 'test')]);
-  await ended(one, id);
+  await isOver(one, id);
   expect((await stateOf(other, id)).state).toMatchObject({
     kind: 'answered',
     acknowledgement: { code: 'CPF02' },
@@ -97,7 +120,7 @@ test('a file waits on where another of its council is being loaded, and can be s
   });
   await lock?.release();
   await at.send(id, await stateOf(at, id), 'test');
-  await ended(at, id);
+  await isOver(at, id);
   expect((await stateOf(at, id)).state.kind).toBe('answered');
   await at.stop();
 });
@@ -141,8 +164,10 @@ test('what cannot be kept whole leaves nothing behind', async () => {
     yield Buffer.from('<File');
     throw new Error('gone');
   }
-  await expect(at.receive(owner, broken())).rejects.toThrow('gone');
-  expect(await at.receive(owner, bytes('x'.repeat(1_000_001)))).toEqual({ kind: 'too-large' });
+  await expect(at.receive(owner, 'a.xml', broken())).rejects.toThrow('gone');
+  expect(await at.receive(owner, 'a.xml', bytes('x'.repeat(1_000_001)))).toEqual({
+    kind: 'too-large',
+  });
   expect(await readdir(folder)).toEqual(before);
   await at.stop();
 });
@@ -158,16 +183,108 @@ test('what was saved while the clock was ahead is not kept for longer once it is
   expect(await at.find(id, owner)).toBeUndefined();
   await at.sweep();
   expect(await readdir(folder)).not.toContain(id);
-  const kept = join(folder, 'comparisons');
-  const comparisons = createComparisons(kept, () => undefined);
+  const folderOf = join(folder, 'comparisons');
+  const comparisons = createComparisons(folderOf, () => undefined);
   const difference = { authority } as unknown as Reconciliation;
   const compared = await comparisons.keep(owner, difference);
-  const [file = ''] = await readdir(kept);
+  const [file = ''] = await readdir(folderOf);
   const later = new Date(Date.now() + 3_600_000);
-  await utimes(join(kept, file), later, later);
+  await utimes(join(folderOf, file), later, later);
   expect(await comparisons.find(compared, owner)).toBeUndefined();
   await comparisons.sweep();
-  expect(await readdir(kept)).toEqual([]);
+  expect(await readdir(folderOf)).toEqual([]);
   comparisons.stop();
+  await at.stop();
+});
+
+const CSV = `nhs_number,local_id,date_of_birth,given_name,family_name,plan_type,start_date,end_date,delete_date\n`;
+const typedAs = (sequence: number) => ({
+  typed: { sequence: String(sequence) },
+  metadata: { sequence, createdAt: '2026-11-23T21:30:00Z', rowCount: 0 },
+});
+
+test('a CSV of which only what was typed is wrong is kept, is put right without being sent again, and is then shown', async () => {
+  const at = process();
+  const id = await kept(at, CSV, 'export.csv');
+  await at.check(id, await stateOf(at, id), { typed: {}, metadata: {} }, previewedBy);
+  await until(async () => (await stateOf(at, id)).state.kind === 'refused');
+  const refused = await stateOf(at, id);
+  expect(refused.state).toMatchObject({ kind: 'refused', kept: true });
+  expect(await readdir(join(folder, id))).toContain('file');
+  expect(await at.unsent(id, owner)).toEqual(refused);
+  // Sent twice at once, it is looked at once.
+  await Promise.all([1, 2].map(() => at.check(id, refused, typedAs(20), previewedBy)));
+  await until(async () => (await stateOf(at, id)).state.kind !== 'checking');
+  expect((await stateOf(at, id)).state).toEqual({ kind: 'shown' });
+  await at.discard(id);
+  await at.stop();
+});
+
+test('a CSV that is wrong itself is deleted at once', async () => {
+  const at = process();
+  const id = await kept(at, `${CSV}"`, 'export.csv');
+  await at.check(id, await stateOf(at, id), typedAs(21), previewedBy);
+  await until(async () => (await stateOf(at, id)).state.kind === 'refused');
+  expect((await stateOf(at, id)).state).not.toHaveProperty('kept');
+  expect(await readdir(join(folder, id))).not.toContain('file');
+  expect(await at.unsent(id, owner)).toBeUndefined();
+  await at.stop();
+});
+
+test('a file that is kept is its sender’s alone, in the session that it came in, and goes with the session or after ten minutes', async () => {
+  const at = process();
+  const others = { ...owner, session: { ...session, id: randomUUID() } };
+  const mine = await kept(at, CSV, 'export.csv');
+  expect(await at.unsent(mine, owner)).toMatchObject({
+    name: 'export.csv',
+    sha256: createHash('sha256').update(CSV).digest('hex'),
+  });
+  expect(await at.unsent(mine, others)).toBeUndefined();
+  expect(await at.unsent(mine, { ...owner, userKey: 'b'.repeat(43) })).toBeUndefined();
+  const theirs = await kept(at, CSV, 'export.csv', others);
+  ended.add(session.id);
+  await until(async () => !(await readdir(folder)).includes(mine));
+  expect(await readdir(folder)).toContain(theirs);
+  ahead = 11 * 60_000;
+  await until(async () => !(await readdir(folder)).includes(theirs));
+  ahead = 0;
+  ended.clear();
+  await at.stop();
+});
+
+test('a council keeps six files at most, and a person three, whatever its people send', async () => {
+  const at = process();
+  const people = ['c', 'd', 'e'].map((letter) => ({ ...owner, userKey: letter.repeat(43) }));
+  const ids: string[] = [];
+  for (const by of [...people, ...people]) ids.push(await kept(at, CSV, 'export.csv', by));
+  const more = { ...owner, userKey: 'f'.repeat(43) };
+  expect(await at.receive(more, 'export.csv', bytes(CSV))).toEqual({ kind: 'busy' });
+  // Of another council there is room, and of a person a further file takes the place of the oldest.
+  const elsewhere = { ...more, authority: odsCodeSchema.parse('ZZ102') };
+  for (let i = 0; i < 4; i++) ids.push(await kept(at, CSV, 'export.csv', elsewhere));
+  const there = new Set(await readdir(folder));
+  expect(ids.filter((id) => !there.has(id))).toEqual([ids[6]]);
+  for (const id of ids) await at.remove(id);
+  await at.stop();
+});
+
+test('who looks at what a file would do is on record with its digest before anything is shown, and with nothing of its content', async () => {
+  const at = process();
+  const id = await kept(at, CSV, 'export-9991000012.csv');
+  const { sha256 } = await stateOf(at, id);
+  await at.check(id, await stateOf(at, id), typedAs(22), previewedBy);
+  const events = await t.adminStore.readEvents('system');
+  const [event] = events.filter((each) => JSON.stringify(each).includes(sha256));
+  expect(event).toMatchObject({
+    type: 'upload-previewed',
+    authority,
+    sha256,
+    sizeBytes: CSV.length,
+    by: 'Carys Officer',
+    caller: previewedBy.caller,
+  });
+  expect(JSON.stringify(event)).not.toContain('9991000012');
+  await until(async () => (await stateOf(at, id)).state.kind === 'shown');
+  await at.discard(id);
   await at.stop();
 });
