@@ -3,6 +3,8 @@
  * command line. Never an NHS number, nor who is who. `fault` is the code of a fault, never its message.
  */
 
+import { durationText } from './durations.ts';
+
 const RESTORE_LOG =
   'Nothing more is sealed. Keep the folder as it is for the investigation, and restore the log from its last good copy.';
 
@@ -13,6 +15,22 @@ export const SEALING = {
     'The sealing of audit events has not reported for 30 s. Events wait in Redis. Restart this process if this does not pass.',
   threadFailed: 'the sealing of audit events failed and is being restarted',
   asTheyCome: 'Audit events are sealed as they come.',
+  inNumbers: (of: {
+    sealedEvents: number;
+    unsealedEvents: number;
+    oldestUnsealedMs: number;
+    verifiedAgoMs?: number;
+  }) =>
+    [
+      `${of.sealedEvents.toLocaleString('en-GB')} ${of.sealedEvents === 1 ? 'event is' : 'events are'} sealed`,
+      of.unsealedEvents > 0 &&
+        `, ${of.unsealedEvents.toLocaleString('en-GB')} ${of.unsealedEvents === 1 ? 'waits' : 'wait'}, the oldest for ${durationText(of.oldestUnsealedMs)}`,
+      of.verifiedAgoMs !== undefined &&
+        `. The newest were verified ${durationText(of.verifiedAgoMs)} ago`,
+      '.',
+    ]
+      .filter((part) => part !== false)
+      .join(''),
   noDataset: 'There is no dataset yet, and therefore no audit log.',
   otherDataset: 'Redis does not hold the dataset of this data folder.',
   unreachable: 'Redis cannot be reached.',

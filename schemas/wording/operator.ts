@@ -174,8 +174,29 @@ export const MESSAGES = {
     `The oldest access that no council has been notified of was at ${time}.`,
   unreadable: (events: number) => `${count(events, 'event')} could not be read.`,
   noneWait: 'Councils have been notified of every access so far.',
+  resendNotifications: 'Write notifications again',
   unwrittenCaption: 'Councils with notifications that are still to be written to the outbox',
   unwrittenColumns: ['Council', 'Waiting', 'Kept'] as const,
+} as const;
+
+/** Of notifications that a council has lost. */
+export const RESEND = {
+  title: 'Write notifications again',
+  lead: 'If a council lost its notifications, have them written once more. They keep their ids, so that the council knows those it has. A worker writes them within seconds.',
+  nothing: 'None is kept here.',
+  which: 'Which council?',
+  council: (name: string, code: string, kept: number) =>
+    `${name === '' ? code : `${name} ${code}`} (${count(kept, 'notification')} kept)`,
+  after: 'Id of the last notification that the council has (optional)',
+  afterHint:
+    'For example, 000000001204.0000. If you leave it empty, all that are kept are written.',
+  afterWrong: 'Enter the id of a notification, such as 000000001204.0000',
+  noneAfter: 'No notification that comes after this one is kept',
+  submit: 'Write again',
+  done: (notifications: number) =>
+    `${count(notifications, 'notification')} ${notifications === 1 ? 'is' : 'are'} written again`,
+  doneThen:
+    'A worker writes them into the outbox within seconds, if it has one. The council can also read what is kept with GET /notifications.',
 } as const;
 
 /** Of users whom the operator has stopped. */

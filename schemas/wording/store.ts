@@ -1,5 +1,7 @@
 /** What an operator is told about the store: in `/_status`, the log and the command line. Never an NHS number. */
 
+import { durationText, spaceText } from './durations.ts';
+
 const RESTORE = 'Stop the service, restore Redis from its last good copy, start again.';
 const GO_ON = 'lookups then resume automatically.';
 const USERS = 'Give Redis the users of this version.';
@@ -51,19 +53,23 @@ export const READINESS = {
     `Redis has ${percent} % of its memory left, below the reserve of ${reservePercent} %. Raise \`maxmemory\`; ${GO_ON}`,
   noMemoryLimit: 'Redis has no memory limit. Set `maxmemory`, so that you can see it running out.',
   mayForget: 'Redis may forget children to save memory. Set `maxmemory-policy noeviction`.',
-  disk: (mebibytes: number) => `The disk has ${mebibytes} MiB left.`,
+  disk: (mebibytes: number) => `The disk has ${spaceText(mebibytes)} left.`,
   littleDisk: (mebibytes: number) =>
-    `The disk has ${mebibytes} MiB left, below the reserve for audit events. Make room; ${GO_ON}`,
+    `The disk has ${spaceText(mebibytes)} left, below the reserve for audit events. Make room; ${GO_ON}`,
   diskElsewhere: 'The disk of Redis is monitored on its own machine.',
   clock: (apartMs: number) =>
-    `The clocks of service and store are at most ${Math.max(0, Math.round(apartMs))} ms apart.`,
+    apartMs < 1_000
+      ? 'The clocks of service and store are less than a second apart.'
+      : `The clocks of service and store are at most ${durationText(Math.ceil(apartMs / 1_000) * 1_000)} apart.`,
   clocksApart: (apartMs: number) =>
-    `The clocks of service and store are ${Math.round(apartMs / 1000)} s apart; 5 s are allowed. Set both by a time server.`,
+    `The clocks of service and store are ${durationText(apartMs)} apart; 5 seconds are allowed. Set both by a time server.`,
   clockWentBack: 'The clock of the store has gone back. Set it by a time server.',
-  directory: (authorities: number) => `${authorities} authorities are known.`,
+  directory: (authorities: number) =>
+    authorities === 1 ? '1 authority is known.' : `${authorities} authorities are known.`,
+  directoryRead: (agoMs: number) => `Read ${durationText(agoMs)} ago.`,
   directoryUnreadable:
     'The entry of an authority cannot be read. Set it again with `cp-flags authority set`.',
-  blocked: (users: number) => `${users} users are blocked.`,
+  blocked: (users: number) => (users === 1 ? '1 user is blocked.' : `${users} users are blocked.`),
   blockedUnreadable: `Who is blocked cannot be read. ${USERS}`,
   numbersInUse: 'Whether a number is still in use can be read.',
   numbersInUseUnreadable: `Whether a number is still in use cannot be read, so a replaced number is a negative. ${USERS}`,
@@ -141,17 +147,10 @@ export const DURABILITY = {
   neverSaid: `No worker of this version has reported how Redis writes to disk. Start a process of this version with role worker or all; ${GO_ON}`,
   notSaid: `No worker has reported how Redis writes to disk since it started. If this does not pass, start a process with role worker or all; ${GO_ON}`,
   saidLongAgo: (ageMs: number) =>
-    `How Redis writes to disk was last reported ${Math.round(ageMs / 1_000)} s ago, and it may have changed since. Start a process with role worker or all; ${GO_ON}`,
+    `How Redis writes to disk was last reported ${durationText(ageMs)} ago, and it may have changed since. Start a process with role worker or all; ${GO_ON}`,
   wrong: (setting: keyof typeof WITHOUT, value: string) =>
     `${WITHOUT[setting]} Set \`${setting} ${value}\`; ${GO_ON}`,
 } as const;
-
-const HOUR_MS = 3_600_000;
-
-function lengthOf(ms: number): string {
-  const hours = Math.floor(ms / HOUR_MS);
-  return hours < 48 ? `${hours} hours` : `${Math.floor(hours / 24)} days`;
-}
 
 /** What the store verifier found. */
 export const VERIFIER = {
@@ -169,7 +168,7 @@ export const VERIFIER = {
   otherDataset:
     'Redis holds a different dataset from this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.',
   oldFolder: (ageMs: number, lastAlive: string) =>
-    `This data folder was last in use ${lengthOf(ageMs)} ago (${lastAlive}): it may be an old copy, without what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person can continue with cp-flags confirm old-copy.`,
+    `This data folder was last in use ${durationText(ageMs)} ago (${lastAlive}): it may be an old copy, without what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person can continue with cp-flags confirm old-copy.`,
   comparing: 'Witnesses of the audit log are being asked whether this data folder is the newest.',
   clockWentBack:
     'The clock of Redis is behind a time that was already seen. Set it by a time server.',

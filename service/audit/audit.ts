@@ -117,11 +117,7 @@ export function startAudit(
   function inNumbers(): string {
     const now = numbers();
     if (now === undefined) return '';
-    const { sealedEvents, unsealedEvents, oldestUnsealedMs, verifiedAgoMs } = now;
-    const waits = unsealedEvents === 0 ? '' : `, ${unsealedEvents} wait, ${oldestUnsealedMs} ms`;
-    const verified =
-      verifiedAgoMs === undefined ? '' : `; the newest were verified ${verifiedAgoMs} ms ago`;
-    return ` ${sealedEvents} events are sealed${waits}${verified}.`;
+    return ` ${SEALING.inNumbers(now)}`;
   }
 
   return {

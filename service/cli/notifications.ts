@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { notificationIdSchema } from '#schemas/notification.ts';
 import { NOTIFYING } from '#schemas/wording/operations.ts';
 import { auditFolder, openAnchor } from '../files/data-folder.ts';
 import { NotificationFile } from '../notifications/notification-file.ts';
 import type { NotificationsStatus } from '../notifications/notifications-status.ts';
+import { resendNotifications as resend } from '../notifications/resend.ts';
 import { outboxOf } from '../notifications/settings.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
@@ -68,24 +67,18 @@ export async function resendNotifications(
   const outbox = outboxOf(configuration, anchor.dataset()?.kind);
   anchor.close();
   const folder = auditFolder(configuration);
-  const kept = NotificationFile.read(folder, (file) => file.page(code, after ?? '', ONE));
-  if (kept === undefined) throw missing(configuration);
-  if (kept.notifications.length === 0) {
-    throw new Failure(`No notification of ${code} is kept that comes after that one.`);
-  }
-  await withStore(configuration, 'worker', (store) =>
-    store.appendEvent({
-      type: 'notifications-resent',
-      auditId: randomUUID(),
-      by: who.by,
-      detail: { authority: code, ...(after !== undefined && { after }), ...whyDetail(who) },
-    }),
+  const resent = await withStore(configuration, 'worker', (store) =>
+    resend(store, folder, { authority: code, after, named: who }),
   );
-  const count = NotificationFile.read(folder, (file) => file.writeAgain(code, after ?? ''));
-  console.log(NOTIFYING.resent(count ?? 0, code, outbox));
+  switch (resent.kind) {
+    case 'absent':
+      throw missing(configuration);
+    case 'none':
+      throw new Failure(`No notification of ${code} is kept that comes after that one.`);
+    case 'resent':
+      console.log(NOTIFYING.resent(resent.count, code, outbox));
+  }
 }
-
-const ONE = { most: 1, mostCharacters: 1 };
 
 const NOTIFICATION_SETTINGS = [
   'NOTIFICATIONS_WINDOW_MINUTES',

@@ -1,4 +1,5 @@
 import { type Build, type OwnCheck, statusSchema } from '#schemas/status.ts';
+import { READINESS } from '#schemas/wording/store.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { SAFE_HEADERS } from '../http/headers.ts';
 import { isDirectoryTrusted } from '../lookup/lookup.ts';
@@ -57,7 +58,7 @@ export const status: Route<StatusDependencies> = {
             status: ok ? 'pass' : advisory ? 'warn' : 'fail',
             timeout: name === 'redis-reachable' && !ok,
             outcome: isDirectory
-              ? `${detail} Read ${Date.now() - readiness.authoritiesAt} ms ago.`
+              ? `${detail} ${READINESS.directoryRead(Date.now() - readiness.authoritiesAt)}`
               : detail,
             since,
             links: LINKS,

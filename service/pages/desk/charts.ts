@@ -1,6 +1,5 @@
 import { DESK } from '#schemas/wording/desk.ts';
 import { type Html, html } from '../html/html.ts';
-import { table } from './parts.ts';
 
 /** One value of a chart; `undefined` where there is none, which is not the same as zero. */
 export type ChartPoint = { label: string; value: number | undefined };
@@ -54,9 +53,19 @@ ${points.map(({ label }, i) => i % every === 0 && html`<text x="${round(x(i) + s
 <path d="M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH}" fill="none" stroke="${INK}"/>`;
 }
 
+/** Two short columns, which fit any screen as they are. */
+const figures = ({ title, columns, points, text = String }: Chart): Html =>
+  html`<table class="nhsuk-table cpf-figures"><caption class="nhsuk-u-visually-hidden">${title}</caption>
+<thead class="nhsuk-table__head"><tr>${columns.map((column) => html`<th class="nhsuk-table__header" scope="col">${column}</th>`)}</tr></thead>
+<tbody class="nhsuk-table__body">${points.map(
+    ({ label, value }) =>
+      html`<tr class="nhsuk-table__row"><td>${label}</td><td>${value === undefined ? DESK.noFigure : text(value)}</td></tr>
+`,
+  )}</tbody></table>`;
+
 /** The picture, with its figures as a table that is folded away. */
 const drawn = (chart: Chart, scale: Scale, marks: Html | Html[]): Html => {
-  const { title, columns, points, text = String } = chart;
+  const { title } = chart;
   return html`<figure class="cpf-figure">
 <figcaption class="nhsuk-heading-s">${title}</figcaption>
 <div class="cpf-scroll" role="group" aria-label="${title}" tabindex="0">
@@ -65,11 +74,7 @@ ${axes(chart, scale)}
 ${marks}
 </svg></div>
 <details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${DESK.figures}</span></summary>
-<div class="nhsuk-details__text">${table(
-    title,
-    columns,
-    points.map(({ label, value }) => [label, value === undefined ? DESK.noFigure : text(value)]),
-  )}</div></details>
+<div class="nhsuk-details__text">${figures(chart)}</div></details>
 </figure>`;
 };
 

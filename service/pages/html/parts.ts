@@ -83,13 +83,13 @@ export const table = (
   caption: string,
   heads: readonly string[],
   rows: readonly (readonly Cell[])[],
-): Html => html`<table class="nhsuk-table-responsive" role="table">
+): Html => html`<table class="nhsuk-table cpf-table" role="table">
 <caption class="nhsuk-table__caption nhsuk-table__caption--s">${caption}</caption>
 <thead class="nhsuk-table__head" role="rowgroup"><tr role="row">${heads.map((head) => html`<th class="nhsuk-table__header" scope="col" role="columnheader">${head}</th>`)}</tr></thead>
 <tbody class="nhsuk-table__body" role="rowgroup">
 ${rows.map(
   (cells) => html`<tr class="nhsuk-table__row" role="row">
-${cells.map((cell, i) => html`<td class="nhsuk-table__cell" role="cell"><span class="nhsuk-table-responsive__heading" aria-hidden="true">${heads[i]} </span><span>${cell}</span></td>`)}
+${cells.map((cell, i) => html`<td role="cell" data-heading="${heads[i]}"><span>${cell}</span></td>`)}
 </tr>
 `,
 )}</tbody></table>`;

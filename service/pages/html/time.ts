@@ -20,6 +20,12 @@ export function shortTimeText(at: number): string {
   return `${shortDay.format(Date.parse(iso.slice(0, 10)))}, ${iso.slice(11, 16)}${zoneText(at)}`;
 }
 
+const INSTANT = /\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g;
+
+/** A text with its instants as {@link shortTimeText}. */
+export const withShortTimes = (text: string): string =>
+  text.replaceAll(INSTANT, (instant) => shortTimeText(Date.parse(instant)));
+
 const HOUR_MS = 3_600_000;
 
 /** Whether London's clocks show this time twice. */

@@ -5,7 +5,7 @@ import { RESULT } from '#schemas/wording/pages.ts';
 import { type Cell, shownCell, withOffset } from '../../audit/search/cells.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { shortTimeText } from '../html/time.ts';
+import { withShortTimes } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 
 /** What people call a value, by a table of names; a value that no name is known for stays as it is. */
@@ -106,16 +106,11 @@ function columnsOf(columns: readonly string[], rows: readonly (readonly Cell[])[
   });
 }
 
-const INSTANT = /\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g;
-
 /** A value as a person writes it. */
 function lineOf(cell: Cell, column: string): string {
   if (typeof cell === 'number') return cell.toLocaleString('en-GB');
   if (cell === '') return '';
-  const text = (NAMES[column]?.(cell) ?? cell).replaceAll(INSTANT, (instant) =>
-    shortTimeText(Date.parse(instant)),
-  );
-  return shownCell(text);
+  return shownCell(withShortTimes(NAMES[column]?.(cell) ?? cell));
 }
 
 const isTime = (cell: Cell): boolean => withOffset(cell) !== cell;

@@ -1,4 +1,5 @@
-import { MESSAGES, OPERATOR } from '#schemas/wording/operator.ts';
+import { MESSAGES, OPERATOR, RESEND } from '#schemas/wording/operator.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import { decideMessage, messageToDecide } from '../../mesh/decide-message.ts';
 import { localIdOf, MeshFile, type Sent, titleOf } from '../../mesh/mesh-file.ts';
 import { meshStatusIn } from '../../mesh/mesh-status.ts';
@@ -15,6 +16,7 @@ import {
   errorSummary,
   type FieldError,
   heading,
+  link,
   paragraph,
   radios,
 } from '../html/parts.ts';
@@ -22,6 +24,7 @@ import { timeOfYearText } from '../html/time.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
 const HOME = '/operator/messages';
+export const RESEND_PAGE = '/operator/notifications';
 const MESSAGE_PAGE = `${HOME}/:message`;
 const FORM = 'operator-message';
 const SHOWN_AT_MOST = 100;
@@ -72,9 +75,8 @@ function notificationsPart({ auditFolder, readiness }: OperatorDependencies, now
     auditFolder,
     now,
   );
-  const councils = (NotificationFile.read(auditFolder, (file) => file.list()) ?? []).filter(
-    (each) => each.unwritten > 0,
-  );
+  const list = NotificationFile.read(auditFolder, (file) => file.list()) ?? [];
+  const councils = list.filter((each) => each.unwritten > 0);
   return html`${paragraph(ok ? said(detail) : html`<strong>${said(detail)}</strong>`)}
 ${paragraph(MESSAGES.counts(position, behind, unwritten))}
 ${oldestUntold === undefined ? ok && paragraph(MESSAGES.noneWait) : paragraph(MESSAGES.oldest(timeOfYearText(Date.parse(oldestUntold))))}
@@ -85,12 +87,22 @@ ${
     MESSAGES.unwrittenCaption,
     MESSAGES.unwrittenColumns,
     councils.map(({ code, kept, unwritten: waits }) => {
-      const name = [...readiness.authorities.values()].find((each) => each.code === code)?.name;
-      return [html`<bdi>${said(name ?? '')}</bdi> ${code}`, waits, kept];
+      return [html`<bdi>${councilName(readiness, code)}</bdi> ${code}`, waits, kept];
     }),
   )
 }
+${list.length > 0 && html`<p>${link(RESEND_PAGE, MESSAGES.resendNotifications)}</p>`}
 ${command('cp-flags notifications list')}`;
+}
+
+/** What was just done, by the address that the act leads to. */
+const rewrittenNote = (count = ''): Html | false =>
+  /^[0-9]{1,9}$/.test(count) &&
+  html`<p role="status"><strong>${RESEND.done(Number(count))}.</strong> ${RESEND.doneThen}</p>`;
+
+/** What a council is called; nothing where it is not known here any more. */
+export function councilName({ authorities }: Pick<Readiness, 'authorities'>, code: string): string {
+  return said([...authorities.values()].find((each) => each.code === code)?.name ?? '');
 }
 
 /** `GET /operator/messages`: what waits in MESH, and how far councils are notified. */
@@ -98,10 +110,11 @@ export const operatorMessages: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: HOME, letsIn: 'operate' },
   handler: (dependencies) => {
     const { meshFolder, now = Date.now } = dependencies;
-    return guardedDesk(dependencies, OPERATOR_DESK, (_, { page }) =>
+    return guardedDesk(dependencies, OPERATOR_DESK, (c, { page }) =>
       page({
         title: MESSAGES.title,
         content: html`${heading(MESSAGES.title)}
+${rewrittenNote(c.req.query('rewritten'))}
 ${subheading(MESSAGES.mesh)}
 ${meshPart(meshFolder, now())}
 ${subheading(MESSAGES.notifications)}

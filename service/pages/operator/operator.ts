@@ -12,6 +12,7 @@ import { withoutNumbers } from '../../telemetry/log.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { numberIn, readReason } from '../desk/parts.ts';
 import type { FieldError } from '../html/parts.ts';
+import { withShortTimes } from '../html/time.ts';
 import type { Expiry } from './expiries.ts';
 import type { HeldFileWork } from './held-file-work.ts';
 import type { Runbook } from './runbook.ts';
@@ -52,8 +53,11 @@ export type OperatorDependencies = DeskDependencies & {
   now?: () => number;
 };
 
-/** Words from elsewhere (a council's name, a file's, what MESH says) with whatever could be an NHS number taken out. */
-export const said = (text: string): string => withoutNumbers(text);
+/**
+ * Words from elsewhere (a council's name, a file's, what MESH or a check says) with whatever could be an NHS number taken
+ * out, and times as people write them.
+ */
+export const said = (text: string): string => withShortTimes(withoutNumbers(text));
 
 export type Read<T> = { kind: 'read'; value: T } | { kind: 'wrong'; errors: FieldError[] };
 

@@ -2,6 +2,7 @@ import { operatorCouncils } from './councils.ts';
 import { operatorDecideFile, operatorFile, operatorFiles } from './files.ts';
 import { operatorDecideMessage, operatorMessage, operatorMessages } from './messages.ts';
 import { operatorHome } from './overview.ts';
+import { operatorNotifications, operatorResend } from './resend.ts';
 import { operatorRunbook } from './runbook.ts';
 import { operatorRunning } from './running.ts';
 import { operatorBlock, operatorUnblock, operatorUser, operatorUsers } from './users.ts';
@@ -16,6 +17,8 @@ export const OPERATOR_PAGES = [
   operatorMessages,
   operatorMessage,
   operatorDecideMessage,
+  operatorNotifications,
+  operatorResend,
   operatorUsers,
   operatorBlock,
   operatorUser,

@@ -5,11 +5,12 @@ import { z } from 'zod';
 import { type Notification, notificationIdSchema } from '#schemas/notification.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { DESK } from '#schemas/wording/desk.ts';
+import { RESEND } from '#schemas/wording/operator.ts';
 import { NotificationFile } from '#service/notifications/notification-file.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import { hiddenOf, type Visitor, wordsOf } from '../../support/visitor.ts';
+import { createVisitor, hiddenOf, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const [CHILD, SHARED, OTHERS] = [testNumber(1), testNumber(2), testNumber(3)];
 const HOSTILE = '<script>"&\u202e';
@@ -64,6 +65,37 @@ beforeAll(async () => {
   }, 'both councils being told');
 });
 afterAll(() => service?.stopAndRemove());
+
+test('the operator has a council’s notifications written again, once, with a reason, as the command does', async () => {
+  const operator = createVisitor(service.baseUrl);
+  await operator.signIn('operations');
+  const path = '/operator/notifications';
+  const sent = async (fields: Record<string, string>) =>
+    operator.post(path, { ...hiddenOf(await operator.get(path), path), ...fields });
+  const resent = async () =>
+    (await service.events()).filter(({ type }) => type === 'notifications-resent');
+  const reason = 'lost in their system';
+  for (const [wrong, field] of [
+    [{ council: '', reason }, 'council-error'],
+    [{ council: 'ZZ999', reason }, 'council-error'],
+    [{ council: 'ZZ101', after: 'x', reason }, 'after-error'],
+    [{ council: 'ZZ101', after: '999999999999.0000', reason }, 'after-error'],
+    [{ council: 'ZZ101', reason: '' }, 'reason-error'],
+  ] as const) {
+    const visit = await sent(wrong);
+    expect([visit.status, visit.text.includes(`id="${field}"`)]).toEqual([400, true]);
+  }
+  expect(await resent()).toEqual([]);
+  const kept = NotificationFile.read(join(service.dataDir, 'audit'), (file) => file.list());
+  const ofCouncil = kept?.find(({ code }) => code === 'ZZ101')?.kept ?? 0;
+  const form = hiddenOf(await operator.get(path), path);
+  const done = await operator.post(path, { ...form, council: 'ZZ101', reason });
+  expect(done.status).toBe(303);
+  const page = await operator.get(done.headers.get('location') ?? '');
+  expect(wordsOf(page)).toContain(RESEND.done(ofCouncil));
+  expect((await operator.post(path, { ...form, council: 'ZZ101', reason })).status).toBe(409);
+  expect(await resent()).toMatchObject([{ detail: { authority: 'ZZ101', reason } }]);
+});
 
 const readings = async (authority: string) =>
   (await service.events()).filter(

@@ -147,6 +147,8 @@ const PAGES: Record<string, Entry> = {
   'GET /operator/messages': operator,
   'GET /operator/messages/:message': { ...operatorNothing, path: '/operator/messages/none' },
   'POST /operator/messages/:message': { ...operatorForm, path: '/operator/messages/none' },
+  'GET /operator/notifications': operator,
+  'POST /operator/notifications': operatorForm,
   'GET /operator/users': operator,
   'POST /operator/users': operatorForm,
   'GET /operator/users/:key': { ...operatorNothing, path: '/operator/users/none' },

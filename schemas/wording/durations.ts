@@ -1,0 +1,23 @@
+const UNITS = [
+  ['second', 1_000, 120],
+  ['minute', 60_000, 120],
+  ['hour', 3_600_000, 48],
+] as const;
+const DAY_MS = 86_400_000;
+
+/** Room on a disk, from mebibytes. */
+export const spaceText = (mebibytes: number): string =>
+  mebibytes < 10_240 ? `${mebibytes} MiB` : `${Math.floor(mebibytes / 1_024)} GiB`;
+
+const several = (count: number, unit: string): string =>
+  `${count.toLocaleString('en-GB')} ${unit}${count === 1 ? '' : 's'}`;
+
+/** A length of time as people say it: `less than a second`, `8 seconds`, `3 minutes`, `5 hours`, `2 days`. */
+export function durationText(milliseconds: number): string {
+  if (milliseconds < 1_000) return 'less than a second';
+  for (const [unit, length, before] of UNITS) {
+    const count = Math.floor(milliseconds / length);
+    if (count < before) return several(count, unit);
+  }
+  return several(Math.floor(milliseconds / DAY_MS), 'day');
+}

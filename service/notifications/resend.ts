@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
+import type { Store } from '#store/store.ts';
+import { NotificationFile } from './notification-file.ts';
+
+export type Resent =
+  /** No notification was ever made in this folder. */
+  | { kind: 'absent' }
+  /** None of this authority is kept that comes after the one that was named. */
+  | { kind: 'none' }
+  | { kind: 'resent'; count: number };
+
+const ONE = { most: 1, mostCharacters: 1 };
+
+/**
+ * Has what is kept of an authority's notifications written into the outbox once more, under the same ids; audited
+ * first.
+ *
+ * @param after the id of the last that its receiver has; all that are kept where it is absent
+ */
+export async function resendNotifications(
+  store: Pick<Store, 'appendEvent'>,
+  folder: string,
+  {
+    authority,
+    after,
+    named,
+  }: { authority: string; after?: string | undefined; named: NamedPerson },
+): Promise<Resent> {
+  const kept = NotificationFile.read(folder, (file) => file.page(authority, after ?? '', ONE));
+  if (kept === undefined) return { kind: 'absent' };
+  if (kept.notifications.length === 0) return { kind: 'none' };
+  await store.appendEvent({
+    type: 'notifications-resent',
+    auditId: randomUUID(),
+    by: named.by,
+    detail: { authority, ...(after !== undefined && { after }), ...whyDetail(named) },
+  });
+  const count = NotificationFile.read(folder, (file) => file.writeAgain(authority, after ?? ''));
+  return { kind: 'resent', count: count ?? 0 };
+}

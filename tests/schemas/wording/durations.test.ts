@@ -1,0 +1,33 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { durationText, spaceText } from '#schemas/wording/durations.ts';
+
+test.each([
+  [0, 'less than a second'],
+  [999, 'less than a second'],
+  [1_000, '1 second'],
+  [7_842, '7 seconds'],
+  [119_999, '119 seconds'],
+  [120_000, '2 minutes'],
+  [7_199_999, '119 minutes'],
+  [7_200_000, '2 hours'],
+  [47 * 3_600_000, '47 hours'],
+  [48 * 3_600_000, '2 days'],
+  [4_000 * 86_400_000, '4,000 days'],
+])('%i milliseconds are %s', (milliseconds, text) => {
+  expect(durationText(milliseconds)).toBe(text);
+});
+
+test('no length of time is said in milliseconds, or as none of a unit', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 10 ** 12 }), (milliseconds) => {
+      expect(durationText(milliseconds)).toMatch(
+        /^(less than a second|1 second|([2-9]|[1-9][0-9]|1[01][0-9]|[0-9,]+) (seconds|minutes|hours|days))$/,
+      );
+    }),
+  );
+});
+
+test('room on a disk is said in the larger unit where there is much', () => {
+  expect([spaceText(10_239), spaceText(56_371)]).toEqual(['10239 MiB', '55 GiB']);
+});
