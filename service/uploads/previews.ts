@@ -394,7 +394,13 @@ export function createPreviews(dependencies: PreviewsDependencies) {
         const sha256 = digest.digest('hex');
         const { id: of, issuer, subject, sid, issuedAt } = session;
         await save(id, {
-          ...{ authority, userKey, name, sizeBytes, sha256, typed: {}, metadata: {} },
+          authority,
+          userKey,
+          name,
+          sizeBytes,
+          sha256,
+          typed: {},
+          metadata: {},
           session: { id: of, issuer, subject, ...(sid !== undefined && { sid }), issuedAt },
           state: { kind: 'received' },
         });
@@ -453,7 +459,12 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       await store.appendEvent({
         type: 'upload-previewed',
         auditId: randomUUID(),
-        ...{ requestId, authority, caller, by: caller.name, sha256, sizeBytes },
+        requestId,
+        authority,
+        caller,
+        by: caller.name,
+        sha256,
+        sizeBytes,
       });
       const state = { kind: 'checking', beganAt: now(), ...NOT_BEGUN } as const;
       const { savedAt: _savedAt, ...kept } = preview;

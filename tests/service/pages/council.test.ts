@@ -335,11 +335,9 @@ describe('a file whose typed fields are wrong', () => {
       (event) => event.type === 'upload-previewed' && event.authority === code,
     );
     // The first was of the file that the council was made with.
-    expect(events.slice(1)).toEqual(
-      [1, 2].map(() =>
-        expect.objectContaining({ by: `Person officer-${code}`, sha256: hash('sha256', csv) }),
-      ),
-    );
+    const seen = events.slice(1).map((event) => 'sha256' in event && [event.by, event.sha256]);
+    const once = [`Person officer-${code}`, hash('sha256', csv)];
+    expect(seen).toEqual([once, once]);
   });
 
   test('is nobody else’s, and makes room for another one that is chosen', async () => {

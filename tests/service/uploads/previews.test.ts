@@ -27,7 +27,10 @@ const previewedBy = {
   by: 'test',
   requestId: randomUUID(),
   caller: {
-    ...{ issuer: session.issuer, client: 'test', user: 'officer', name: 'Carys Officer' },
+    issuer: session.issuer,
+    client: 'test',
+    user: 'officer',
+    name: 'Carys Officer',
     role: { code: 'R1', name: 'Officer' },
     organisation: { code: 'ZZ101', name: 'Northmoor Council' },
   },
