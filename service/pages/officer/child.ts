@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { OFFICER, OFFICER_DRAFT } from '#schemas/wording/officer.ts';
-import { type Cell, londonTime, shownCell } from '../../audit/search/cells.ts';
+import { type Cell, shownCell } from '../../audit/search/cells.ts';
 import { SEARCHED } from '../../audit/search/draft.ts';
 import type { ReportPage } from '../../audit/search/report.ts';
 import { readCursor, writeCursor } from '../../audit/search/search.ts';
@@ -315,7 +315,7 @@ export const officerCopy: Mountable<OfficerDependencies> = {
 <p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.copyLead(part.page)}</p>
 ${sections(columns.map(columnHeading), lines, ({ row }) => tableCells(row))}
 ${paragraph(periodText(draft.criteria))}
-<p>${WORDS.copyReleased(`${name} (${code})`, londonTime(Date.now()))} ${OFFICER.recordedAs(looked.auditId)}</p>
+<p>${WORDS.copyReleased(`${name} (${code})`, shortTimeText(Date.now()))} ${OFFICER.recordedAs(looked.auditId)}</p>
 <p class="cpf-screen-only">${WORDS.copyNotDelivery}</p>
 ${at.back}`,
       });

@@ -4,7 +4,6 @@ import { auditedCaller } from '#schemas/people/caller.ts';
 import { OFFICER, OFFICER_DRAFT } from '#schemas/wording/officer.ts';
 import type { Store } from '#store/store.ts';
 import type { WorkRefused } from '../../admission/guarded.ts';
-import { shownCell } from '../../audit/search/cells.ts';
 import type { ThreadFinds, ThreadOrders } from '../../audit/search/search-thread.ts';
 import { type Reach, searchedUntilOf } from '../../audit/search/searched-until.ts';
 import type { Searcher } from '../../audit/search/searcher.ts';
@@ -23,6 +22,7 @@ import {
 import type { Html } from '../html/html.ts';
 import { html } from '../html/html.ts';
 import { heading, paragraph } from '../html/parts.ts';
+import { withShortTimes } from '../html/time.ts';
 import { type Fields, readForm } from '../session/forms.ts';
 import { typedHidden } from './criteria.ts';
 
@@ -216,7 +216,7 @@ export async function look<Kind extends keyof ThreadOrders>(
 /** What the reader of a result has to know: that it is on record, and how far it reached. */
 export const reachNote = (auditId: string, { completeUntil, notSearched }: SearchedUntil): Html =>
   html`<p class="nhsuk-body-s">${OFFICER.recordedAs(auditId)}
-${completeUntil === undefined ? OFFICER.searchedUntilUnknown : OFFICER.searchedUntil(shownCell(completeUntil))}
+${completeUntil === undefined ? OFFICER.searchedUntilUnknown : OFFICER.searchedUntil(withShortTimes(completeUntil))}
 ${notSearched > 0 && OFFICER.notSearched(notSearched)}</p>`;
 
 /** Whose eyes somebody looks through, in words. */

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { OFFICER, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
-import { londonTime } from '../../audit/search/cells.ts';
 import { type Report, type ReportOptions, reportFrom } from '../../audit/search/report.ts';
 import { isReport, REPORTS, type ReportName } from '../../audit/search/reports.ts';
 import { readCursor, writeCursor } from '../../audit/search/search.ts';
@@ -12,6 +11,7 @@ import { download } from '../desk/download.ts';
 import { select, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
+import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import {
   type Criterion,
@@ -159,8 +159,8 @@ export function chartOf(name: ReportName, { title, columns, rows }: Report): Htm
 
 export const periodText = ({ from, to }: AuditCriteria): string =>
   WORDS.period(
-    from === undefined ? WORDS.fromBeginning : londonTime(from),
-    to === undefined ? WORDS.now : londonTime(to),
+    from === undefined ? WORDS.fromBeginning : shortTimeText(from),
+    to === undefined ? WORDS.now : shortTimeText(to),
   );
 
 /** The time that a report covers begins for its next pages where it began for the first. */

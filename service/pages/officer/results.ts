@@ -118,9 +118,11 @@ const isTime = (cell: Cell): boolean => withOffset(cell) !== cell;
 function cellOf(row: readonly Cell[], { of }: Columns, columns: readonly string[]): Html {
   const lines = of.flatMap((i) => {
     const cell = row[i] ?? '';
-    const text = lineOf(cell, columns[i] ?? '');
-    if (text === '') return [];
-    return isTime(cell) || columns[i] === NUMBER
+    const column = columns[i] ?? '';
+    const text = lineOf(cell, column);
+    // An account of the pages says again which user it is.
+    if (text === '' || (column === 'account' && row[columns.indexOf('user')])) return [];
+    return isTime(cell) || column === NUMBER
       ? html`<span class="cpf-one-line">${text}</span>`
       : html`<bdi>${text}</bdi>`;
   });
