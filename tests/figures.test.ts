@@ -206,12 +206,9 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     ],
   ],
   [
-    'seconds that Redis may be silent',
+    'seconds that a worker’s report counts by itself',
     constant('store/trust/readiness.ts', 'TRUSTED_FOR_MS') / SECOND,
-    [
-      ['docs/operating.md', /could-not-check after (\w+) seconds/],
-      ['docs/topologies.md', /no lookup is answered after (\w+) seconds/],
-    ],
+    [['docs/operating.md', /A report counts for (\w+) seconds/]],
   ],
   [
     'seconds that a token is not asked about again',
