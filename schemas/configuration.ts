@@ -112,7 +112,7 @@ export const configurationSchema = z
       .string()
       .min(1)
       .optional()
-      .describe('PEM file: the certificate by which servers of `rediss` know this process.'),
+      .describe('PEM file: the client certificate for `rediss`.'),
     REDIS_KEY_FILE: z.string().min(1).optional().describe('PEM file: the key of REDIS_CERT_FILE.'),
     REDIS_SENTINEL_USERNAME: z
       .string()
@@ -364,7 +364,7 @@ export const configurationSchema = z
       .min(1)
       .optional()
       .describe(
-        'PEM file: the certificate authorities that the certificate of MESH must be of. Not set: those that Node comes with.',
+        'PEM file: the certificate authorities, one of which must have issued MESH’s certificate. Not set: those that Node comes with.',
       ),
     MESH_POLL_SECONDS: number(1, 86_400, 300).describe(
       'How often the mailbox is asked what there is. MESH allows no more than once in 300 seconds; less is for a rehearsal.',

@@ -50,6 +50,53 @@ test('every command and option of cp-flags that a page or a sentence names is th
   expect(wrong).toEqual([]);
 });
 
+/** What a line to run leaves out of what its command needs. */
+function missingIn(words: readonly string[], program: Command): string[] {
+  let command = program;
+  let rest = [...words];
+  for (;;) {
+    const inner = command.commands.find((each) => each.name() === rest[0]);
+    if (inner === undefined) break;
+    command = inner;
+    rest = rest.slice(1);
+  }
+  if (rest.includes('--help')) return [];
+  const optionOf = (word: string) => command.options.find(({ long }) => long === word);
+  const values = rest.filter(
+    (word, i) => !word.startsWith('--') && optionOf(rest[i - 1] ?? '')?.required !== true,
+  );
+  const has = (long: string): boolean => rest.includes(long);
+  // Such a command either shows what there is, or is an act of a named person.
+  const named = optionOf('--list') !== undefined && !has('--list') ? ['--by', '--reason'] : [];
+  const mandatory = command.options.flatMap((one) => (one.mandatory ? [one.long ?? ''] : []));
+  return [
+    ...new Set([...mandatory, ...named].filter((long) => !has(long))),
+    ...command.registeredArguments
+      .filter(({ required }) => required)
+      .slice(values.length)
+      .map((value) => value.name()),
+  ];
+}
+
+test('every command that a page has a person run names all that it needs, as who decides and why', async () => {
+  const program = await commandLine({});
+  const wrong = files
+    .filter((file) => file.endsWith('.md') && !/CHANGELOG|decisions/.test(file))
+    .flatMap((file) =>
+      typed(file)
+        .filter((line) => line.includes('npx cp-flags '))
+        .map((line) => line.replaceAll(/"[^"]*"|'[^']*'/g, 'TEXT'))
+        .flatMap(argumentsIn)
+        .flatMap((words) => {
+          const missing = missingIn(words, program);
+          return missing.length === 0
+            ? []
+            : [`${file}: npx cp-flags ${words.join(' ')}: ${missing.join(', ')}`];
+        }),
+    );
+  expect(wrong).toEqual([]);
+});
+
 test('every command of cp-flags is named on a page', async () => {
   const named = (path: string): boolean =>
     files.some((file) =>

@@ -67,7 +67,7 @@ ${settingsHelp(SETTINGS)}`,
 It names what is missing, changed, added or out of place, and in which entry or file.
 
 A copy made while the log was being written is whole too: the output says how many entries its checkpoint does
-not cover yet. A checkpoint that cannot be read is reported of that checkpoint, not of the log.
+not cover yet. A checkpoint that cannot be read is reported as a fault of that checkpoint, not of the log.
 
 Exit code: 0 whole, 3 not whole, 4 whole but not compared with every --checkpoint, 1 it could not be
 verified, 2 wrong usage.

@@ -84,7 +84,7 @@ function lineOf(row: Sent): string {
   return `${localIdOf(row)}  ${STATES[row.state]}${again}: ${titleOf(row)} to ${row.recipient}, written ${iso(row.addedAt)}. ${row.detail}`.trim();
 }
 
-/** `cp-flags mesh list`: how the mailbox does, and what there is to see to. */
+/** `cp-flags mesh list`: the state of the mailbox, and what needs a decision. */
 function list(configuration: Configuration, { json = false, all = false }: ListOptions): void {
   const found = use(configuration, (file) => ({
     state: file.state(),
@@ -199,13 +199,13 @@ Examples:
     .action(() => mesh(configuration()));
   command
     .command('list')
-    .description('How the mailbox does, what waits, and what there is to see to.')
+    .description('The state of the mailbox, what waits, and what needs a decision.')
     .option('--all', 'what was delivered, given up or left too')
     .option('--json', 'for programs')
     .action((options: ListOptions) => list(configuration(), options));
   for (const [name, description] of [
-    ['resend', 'Send a message again that was not delivered, or of which that is unclear.'],
-    ['drop', 'Give a message up that was not delivered, or of which that is unclear.'],
+    ['resend', 'Send a message again that was not delivered, or may not have been.'],
+    ['drop', 'Give a message up that was not delivered, or may not have been.'],
   ] as const) {
     command
       .command(name)

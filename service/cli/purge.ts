@@ -26,8 +26,9 @@ export function addPurgeCommand(program: Command, configuration: () => Configura
     .addHelpText(
       'after',
       `
-Ended, deleted or 18 so long ago that they are hidden for good, and from a file that was loaded more than
-90 days ago: files of its number and lower are not taken any more, so that a late one cannot bring them back.
+Plans that ended or were deleted, or whose child turned 18, so long ago that they are never shown, and from a
+file that was loaded more than 90 days ago: files of its number and lower are not taken any more, so that a
+late one cannot bring them back.
 
 Example:
   cp-flags purge --dry-run

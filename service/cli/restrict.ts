@@ -111,7 +111,7 @@ export function addRestrictCommand(program: Command, configuration: () => Config
     .option('--by <name>', 'who of the council asks; goes into the audit')
     .option('--reason <text>', 'why; goes into the audit')
     .option('--end <id>', 'end it')
-    .option('--list', 'what is kept back, and was until lately')
+    .option('--list', 'what is kept back now, and what was recently')
     .addHelpText(
       'after',
       `
