@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { AlertThresholds } from '#schemas/alert-thresholds.ts';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
-import { userKeyOf } from '#schemas/people/identity.ts';
 import { ALERTING } from '#schemas/wording/operations.ts';
 import { eachAlone } from '#store/files/each-alone.ts';
 import { type FileLock, isDamaged, lockFile } from '#store/files/sqlite.ts';
@@ -11,7 +10,6 @@ import { errorCode } from '../../telemetry/log.ts';
 import type { ThreadState } from '../../telemetry/supervised-thread.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedRange, sealedRun, sealedSince } from '../log/sealed.ts';
-import { happenedAt } from '../search/view.ts';
 import { ChildrenCounted } from './children-counted.ts';
 import { writeBarredAlert, writePrivacyAlert } from './privacy-outbox.ts';
 
@@ -62,8 +60,6 @@ export function createAlerting(options: AlertingOptions) {
   let lock: FileLock | undefined;
   let counted: ChildrenCounted | undefined;
   let expireAt = Number.NEGATIVE_INFINITY;
-  /** When each user who is barred from a child was last told of, milliseconds. */
-  const toldBarred = new Map<string, number>();
   let unknown = { count: 0, at: Number.NEGATIVE_INFINITY };
 
   const unknownLately = (): number => (clock() - unknown.at < DAY_MS ? unknown.count : 0);
@@ -81,7 +77,7 @@ export function createAlerting(options: AlertingOptions) {
   });
 
   /** Counts some events, and returns how many wait. @param lately as {@link sealedRun} takes it */
-  async function count(file: ChildrenCounted, lately: readonly SealedEvent[]): Promise<number> {
+  function count(file: ChildrenCounted, lately: readonly SealedEvent[]): number {
     const range = sealedRange(folder);
     if (range === undefined) return 0;
     const { dataset, size } = range;
@@ -97,28 +93,10 @@ export function createAlerting(options: AlertingOptions) {
       if (events.length >= COUNTED_AT_ONCE) break;
     }
     // First, so that a crash in between leaves an alarm too many and not one too few.
-    await tellBarred(events);
     noteForged(events);
     noteUnknown(events);
     file.count(events, clock());
     return size - ((events.at(-1)?.index ?? from - 1) + 1);
-  }
-
-  /** Who tried to look up a child that a council bars them from; of one who tries again and again, once an hour. */
-  async function tellBarred(events: readonly SealedEvent[]): Promise<void> {
-    for (const { event } of events) {
-      if (event.type !== 'could-not-check' || event.barredBy === undefined) continue;
-      const { auditId, caller, barredBy: councils, nhsNumber } = event;
-      const attempt = userKeyOf(caller.issuer, `${caller.user} ${nhsNumber}`);
-      const happened = happenedAt(event);
-      if (happened - (toldBarred.get(attempt) ?? Number.NEGATIVE_INFINITY) < HOUR_MS) continue;
-      const at = new Date(happened).toISOString();
-      await writeBarredAlert(outbox, { auditId, at, caller, councils });
-      toldBarred.set(attempt, happened);
-    }
-    for (const [attempt, at] of toldBarred) {
-      if (clock() - at >= HOUR_MS) toldBarred.delete(attempt);
-    }
   }
 
   /** Of a newer version's, or of somebody else's: this one cannot tell, and so somebody has to. */
@@ -154,10 +132,15 @@ export function createAlerting(options: AlertingOptions) {
   }
 
   async function writeAlerts(file: ChildrenCounted): Promise<void> {
-    await eachAlone(file.unwritten(), async ({ alert, at }) => {
+    const alerts = file.unwritten().map(({ alert, at }) => async () => {
       await writePrivacyAlert(outbox, alert, new Date(at).toISOString());
       file.written(alert.auditId);
     });
+    const barred = file.unwrittenBarred().map((attempt) => async () => {
+      await writeBarredAlert(outbox, attempt);
+      file.writtenBarred(attempt.auditId);
+    });
+    await eachAlone([...alerts, ...barred], (write) => write());
   }
 
   return {
@@ -180,7 +163,7 @@ export function createAlerting(options: AlertingOptions) {
           numberKey: await readOrMakeKey(numberKeyFile),
         });
         const file = counted;
-        behind = await count(file, lately);
+        behind = count(file, lately);
         if (performance.now() >= expireAt) {
           file.expire();
           expireAt = performance.now() + EXPIRED_EVERY_MS;

@@ -16,6 +16,7 @@ import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
 import type { SealedEvent } from '../log/sealed.ts';
 import { happenedAt } from '../search/view.ts';
+import { type BarredAttempt, barredAttemptSchema } from './privacy-outbox.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -47,6 +48,10 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS alert (auditId TEXT PRIMARY KEY, at INTEGER NOT NULL, json TEXT NOT NULL,
     counted INTEGER NOT NULL, recorded INTEGER NOT NULL, written INTEGER NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS alert_open ON alert (at) WHERE recorded = 0 OR written = 0;
+  CREATE TABLE IF NOT EXISTS barred (auditId TEXT PRIMARY KEY, attempt TEXT NOT NULL, at INTEGER NOT NULL,
+    json TEXT NOT NULL, written INTEGER NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS barred_attempt ON barred (attempt, at);
+  CREATE INDEX IF NOT EXISTS barred_open ON barred (at) WHERE written = 0;
 `;
 
 const cursorRow = z.object({
@@ -61,6 +66,10 @@ const countRow = z.object({ count: z.number() });
 const alertRow = z.object({
   at: z.number(),
   json: z.string().transform((json) => enumerationAlertEventSchema.parse(JSON.parse(json))),
+});
+
+const barredRow = z.object({
+  json: z.string().transform((json) => barredAttemptSchema.parse(JSON.parse(json))),
 });
 
 type Access = 'unscheduled' | 'silent-read';
@@ -125,6 +134,7 @@ type Tally = {
 };
 
 type Lookup = Extract<AuditEvent, { type: 'lookup' | 'could-not-check' }>;
+type CouldNotCheck = Extract<AuditEvent, { type: 'could-not-check' }>;
 
 /**
  * How many different children each user has looked up in the last minute, hour and day, at any
@@ -215,7 +225,8 @@ export class ChildrenCounted {
   }
 
   /**
-   * Counts the events that come next in the log, and keeps the alerts that they give rise to.
+   * Counts the events that come next in the log, and keeps the alerts that they give rise to, and who tried to look
+   * up a child from whom they are barred.
    *
    * @param now milliseconds: no event is taken to be of later than this, so that a clock that was ahead hides
    * nothing that comes after
@@ -233,6 +244,9 @@ export class ChildrenCounted {
         else if (event.type === 'could-not-check' && saysNothingHeld(event.cause)) {
           this.#countLookup(event, Math.min(happenedAt(event), now));
         } else if (event.type === 'enumeration-alert') this.#keepAlert(event);
+        if (event.type === 'could-not-check' && event.barredBy !== undefined) {
+          this.#keepBarred(event, event.barredBy, Math.min(happenedAt(event), now));
+        }
       }
       this.#sql('UPDATE cursor SET position = ?, youngest = max(youngest, ?)').run(
         last.index + 1,
@@ -244,10 +258,7 @@ export class ChildrenCounted {
   #countLookup(lookup: Lookup, at: number): void {
     const { caller, access, nhsNumber } = lookup;
     const user = this.#userOf(JSON.stringify([caller.issuer, caller.user]));
-    const child = Number.parseInt(
-      hash('sha256', `${this.#numberKey} ${nhsNumber}`).slice(0, 2 * CHILD_BYTES),
-      16,
-    );
+    const child = this.#childOf(nhsNumber);
     const unscheduled = access === 'unscheduled';
     this.#sql(
       `INSERT INTO looked (user, child, unscheduledAt, silentAt) VALUES (?, ?, ?, ?)
@@ -280,6 +291,29 @@ export class ChildrenCounted {
       );
       this.#quieten(user, tally, i, at);
     });
+  }
+
+  #childOf(nhsNumber: string): number {
+    const hashed = hash('sha256', `${this.#numberKey} ${nhsNumber}`);
+    return Number.parseInt(hashed.slice(0, 2 * CHILD_BYTES), 16);
+  }
+
+  /** Of a user who tries for the same child again and again, one attempt an hour. */
+  #keepBarred(tried: CouldNotCheck, councils: readonly string[], at: number): void {
+    const { auditId, caller, nhsNumber } = tried;
+    const attempt = JSON.stringify([caller.issuer, caller.user, this.#childOf(nhsNumber)]);
+    const row: BarredAttempt = {
+      auditId,
+      at: new Date(at).toISOString(),
+      caller,
+      councils: [...councils],
+    };
+    this.#sql(
+      `INSERT INTO barred (auditId, attempt, at, json, written)
+       SELECT ?1, ?2, ?3, ?4, 0
+       WHERE NOT EXISTS (SELECT 1 FROM barred WHERE attempt = ?2 AND at > ?3 - ${HOUR_MS} AND at < ?3 + ${HOUR_MS})
+       ON CONFLICT (auditId) DO NOTHING`,
+    ).run(auditId, attempt, at, JSON.stringify(row));
   }
 
   #applies(tally: Tally, rule: Rule, i: number, at: number): boolean {
@@ -391,6 +425,17 @@ export class ChildrenCounted {
     this.#sql('UPDATE alert SET written = 1 WHERE auditId = ?').run(auditId);
   }
 
+  /** Attempts by barred users that the privacy officer has not been given yet. */
+  unwrittenBarred(): BarredAttempt[] {
+    return this.#sql('SELECT json FROM barred WHERE written = 0 ORDER BY at, auditId')
+      .all()
+      .map((row) => barredRow.parse(row).json);
+  }
+
+  writtenBarred(auditId: string): void {
+    this.#sql('UPDATE barred SET written = 1 WHERE auditId = ?').run(auditId);
+  }
+
   /** Alerts for children counted, since a moment. */
   alertsSince(at: number): number {
     const row = this.#sql('SELECT count(*) AS count FROM alert WHERE counted = 1 AND at > ?').get(
@@ -412,6 +457,7 @@ export class ChildrenCounted {
       this.#sql('DELETE FROM alert WHERE recorded = 1 AND written = 1 AND at < ?').run(
         youngest - ALERTS_KEPT_MS,
       );
+      this.#sql('DELETE FROM barred WHERE written = 1 AND at < ?').run(youngest - KEPT_MS);
       this.#db.exec(
         'DELETE FROM user WHERE id NOT IN (SELECT user FROM looked) AND id NOT IN (SELECT user FROM quiet)',
       );

@@ -1,6 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
+import { z } from 'zod';
+import {
+  type EnumerationAlertEvent,
+  enumerationAlertEventSchema,
+} from '#schemas/audit/audit-event.ts';
 import { PDS } from '#schemas/wording/loads.ts';
 import { BARRED_ALERT } from '#schemas/wording/operations.ts';
 import { writeWhole } from '#store/files/whole-file.ts';
@@ -25,6 +29,16 @@ const SAYS: Record<EnumerationAlertEvent['sign'], string> = {
   peers: 'looked up COUNT numbers within PERIOD, far more than colleagues did',
 };
 
+/** That a user tried to look up a child from whom they are barred, as it waits to be written. */
+export const barredAttemptSchema = enumerationAlertEventSchema
+  .pick({ auditId: true, caller: true })
+  .extend({
+    at: z.iso.datetime(),
+    /** Codes of those who bar the user. */
+    councils: z.array(z.string()),
+  });
+export type BarredAttempt = z.infer<typeof barredAttemptSchema>;
+
 /** What happened, and what to do, for a person who reads nothing else. */
 function summaryOf({
   caller,
@@ -43,9 +57,8 @@ function summaryOf({
 
 /**
  * Tells the operating organisation's Caldicott Guardian, and through them the privacy officer of the user's organisation,
- * that somebody tried to look up a child from whom they are barred. The number is in the audit alone.
- *
- * @param at ISO 8601
+ * that somebody tried to look up a child from whom they are barred. The number is in the audit alone. Written again, it
+ * replaces itself.
  */
 export async function writeBarredAlert(
   outbox: string,
@@ -71,14 +84,6 @@ export async function writeBarredAlert(
   const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
   await writeWhole(join(outbox, `barred-${time}-${auditId}.json`), `${text}\n`, FILE_MODE);
 }
-
-export type BarredAttempt = {
-  auditId: string;
-  at: string;
-  caller: EnumerationAlertEvent['caller'];
-  /** Codes of those who bar the user. */
-  councils: readonly string[];
-};
 
 /**
  * Tells the operating organisation's Caldicott Guardian that the record of a child with a plan has become

@@ -184,6 +184,75 @@ test('an alert waits for the audit, and for the folder of the officer, whichever
   expect(on.files()).toHaveLength(1);
 });
 
+/** An attempt by a user whom a council bars from the child. */
+const attempt = (differing: object = {}) => ({
+  type: 'could-not-check',
+  auditId: crypto.randomUUID(),
+  caller: {
+    issuer: 'i',
+    client: 'c',
+    user: 'barred',
+    name: 'Bo Barred',
+    role: { code: 'r', name: 'Nurse' },
+    organisation: { code: 'ZZH01', name: 'A Hospital' },
+  },
+  api: 'plain',
+  setting: 'emergency-department',
+  access: 'unscheduled',
+  decidedBy: 'activity',
+  nhsNumber: '9990000018',
+  coverage: { expected: 1, upToDate: 1 },
+  versions: { functions: 'f', configuration: 'c' },
+  cause: 'barred',
+  barredBy: ['ZZ101'],
+  ...differing,
+});
+
+test('users are counted while the folder of the officer takes nothing, also after an attempt by a barred user, which the officer is given later', async () => {
+  const on = alertingOn();
+  writeFileSync(on.outbox, 'in the way');
+  const tried = attempt();
+  on.seal(tried);
+  on.look(30);
+  const first = on.alerting();
+  const state = await all(first);
+  first.close();
+  expect(state.detail).toContain('privacy officer cannot be written');
+  expect(on.recorded).toMatchObject([{ count: 21, caller: { user: 'thief' } }]);
+
+  rmSync(on.outbox);
+  const next = on.alerting();
+  expect(await all(next)).toMatchObject({ problem: false });
+  next.close();
+  expect(on.recorded).toHaveLength(1);
+  expect(on.files().map(idOf).toSorted()).toEqual(
+    [tried.auditId, ...on.recorded.map(idOf)].toSorted(),
+  );
+  expect(JSON.stringify(on.files())).not.toMatch(/[0-9]{10}/);
+});
+
+test('of a barred user who tries for one child again and again the officer is given one attempt an hour, whichever processes end', async () => {
+  const on = alertingOn();
+  const given: string[] = [];
+  const tryAt = async (at: number, isGiven: boolean, differing: object = {}): Promise<void> => {
+    const tried = attempt({ occurredAt: new Date(at).toISOString(), ...differing });
+    if (isGiven) given.push(tried.auditId);
+    on.seal(tried);
+    const alerting = on.alerting();
+    expect(await all(alerting)).toMatchObject({ problem: false });
+    alerting.close();
+  };
+  await tryAt(NOON - 3 * HOUR, true);
+  await tryAt(NOON - 2 * HOUR - 1, false);
+  await tryAt(NOON - 2 * HOUR - 1, true, { nhsNumber: '9990000026' });
+  await tryAt(NOON - 2 * HOUR, true);
+  // By a clock that is ahead it happened now, and hides nothing that comes later.
+  await tryAt(NOON + 1_000 * HOUR, true);
+  on.wait(HOUR);
+  await tryAt(NOON + HOUR, true);
+  expect(on.files().map(idOf).toSorted()).toEqual(given.toSorted());
+});
+
 test('one process counts, another stands by, and takes over where it ends', async () => {
   const on = alertingOn();
   on.look(15);
