@@ -23,8 +23,16 @@ export const WAIT_MS = 1_000;
 /** A replica says each second how far it is; one that is silent for longer is not waited for. */
 const LAG_AT_MOST_SECONDS = 1;
 
-/** How many replicas are attached to a server and keep up. @param info with its section `replication` */
-export function attachedReplicas(info: ReadonlyMap<string, string>): HostPort[] {
+/**
+ * The replicas that are attached to a server and keep up.
+ *
+ * @param info with its section `replication`
+ * @param lagAtMostSeconds how long ago they last said how far they are
+ */
+export function attachedReplicas(
+  info: ReadonlyMap<string, string>,
+  lagAtMostSeconds = LAG_AT_MOST_SECONDS,
+): HostPort[] {
   return [...info].flatMap(([name, value]) => {
     if (!/^slave\d+$/.test(name)) return [];
     const fields = new Map(
@@ -33,7 +41,7 @@ export function attachedReplicas(info: ReadonlyMap<string, string>): HostPort[] 
         return [key, rest.join('=')] as const;
       }),
     );
-    const keepsUp = Number(fields.get('lag')) <= LAG_AT_MOST_SECONDS;
+    const keepsUp = Number(fields.get('lag')) <= lagAtMostSeconds;
     return fields.get('state') === 'online' && keepsUp
       ? [{ host: fields.get('ip') ?? '', port: Number(fields.get('port')) }]
       : [];

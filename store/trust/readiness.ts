@@ -292,7 +292,8 @@ export function watchStore(
     const rule = { replicas: replicas.count, sentinels };
     const required = requirementOf(rule, attached, single !== undefined);
     replicasRequired = required ?? { wait: replicas.count, agreement: false };
-    conditions.ask(attached);
+    // Also those that lag for a moment: by the next look they may count again.
+    conditions.ask(attachedReplicas(server, Number.POSITIVE_INFINITY));
     const word = replicasWord(fields[REPLICAS_FIELD], server, storeClock, conditions.of);
     const { verdict, servers } = judgeReplicas(replicas.count, attached, required, word);
     set('replica-servers', servers);

@@ -36,6 +36,11 @@ const wordSchema = z.object({
       conditions: z.string().optional(),
       /** Whether it has on its disk what it acknowledges. */
       fit: z.boolean(),
+      /**
+       * This worker could not see it now. It was fit, and still is if these are its conditions and those of the
+       * primary are the report's. Older processes take it for unfit.
+       */
+      fitWhile: z.string().optional(),
       /** Whether its users could be compared with the primary's; absent from an older worker. */
       usersCompared: z.boolean().optional(),
       /** What somebody should see to, in a sentence. */
@@ -70,16 +75,34 @@ export function replicasWord(
 ): ReplicasWord | string {
   const word = text === undefined ? undefined : parsed(wordSchema, text);
   if (word === undefined || word.run !== info.get('run_id')) return REPLICAS.neverSaid;
-  if (Math.abs(storeClock - word.at) <= TRUSTED_FOR_MS) return word;
-  if (word.conditions !== conditionsOf(info)) return REPLICAS.saidLongAgo;
+  const isRecent = Math.abs(storeClock - word.at) <= TRUSTED_FOR_MS;
+  if (isRecent && word.replicas.every(({ fitWhile }) => fitWhile === undefined)) return word;
+  const isSame = word.conditions === conditionsOf(info);
+  if (!isRecent && !isSame) return REPLICAS.saidLongAgo;
   const replicas = word.replicas.map((replica) => {
-    const same =
-      replica.conditions !== undefined && replica.conditions === conditions(replica.server);
-    return same || !replica.fit
-      ? replica
-      : { ...replica, fit: false, problem: REPLICAS.saidLongAgo };
+    if (replica.fit && isRecent) return replica;
+    const seen = conditionsSeen(replica);
+    const fit = isSame && seen !== undefined && seen === conditions(replica.server);
+    if (fit === replica.fit) return replica;
+    return fit ? { ...replica, fit } : { ...replica, fit, problem: REPLICAS.saidLongAgo };
   });
   return { ...word, replicas };
+}
+
+/** Those of a replica when a worker last saw that it was fit. */
+const conditionsSeen = (replica: ReplicasWord['replicas'][number]): string | undefined =>
+  replica.fit ? replica.conditions : replica.fitWhile;
+
+/** What is known of replicas by the report before, whichever worker made it, if nothing has changed on the primary. */
+function seenBefore(text: string | null, run: string, conditions: string): Map<string, string> {
+  const word = text === null ? undefined : parsed(wordSchema, text);
+  if (word?.run !== run || word.conditions !== conditions) return new Map();
+  return new Map(
+    word.replicas.flatMap((replica) => {
+      const seen = conditionsSeen(replica);
+      return seen === undefined ? [] : [[replica.server, seen] as const];
+    }),
+  );
 }
 
 /**
@@ -205,10 +228,15 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
     server: HostPort,
     version: string | undefined,
     users: Awaited<ReturnType<typeof readUsers>>,
+    seen: string | undefined,
   ): Promise<ReplicasWord['replicas'][number]> {
     const name = nameOf(server);
     const replica = follow(server);
     const unfit = (problem: string) => ({ server: name, fit: false, problem });
+    const unseen = (problem: string) => ({
+      ...unfit(problem),
+      ...(seen !== undefined && { fitWhile: seen }),
+    });
     // Until then the report of the worker before is better: it may have known the replica.
     await replica.tried;
     try {
@@ -235,7 +263,7 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
         return unfit(REPLICAS.notAppending(name));
       }
       if (!writing) replica.settled = true;
-      if (!replica.settled) return unfit(REPLICAS.notSettled(name));
+      if (!replica.settled) return unseen(REPLICAS.notSettled(name));
       const itsVersion = info.get('redis_version') ?? '';
       if (itsVersion !== version) {
         // Another version may write the same users down in another way.
@@ -253,19 +281,22 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
       };
     } catch (error) {
       if (lacksRights(error)) return unfit(REPLICAS.fewRights(name));
-      return unfit(replica.fault ?? REPLICAS.notReached(name));
+      return unseen(replica.fault ?? REPLICAS.notReached(name));
     }
   }
 
   async function say(): Promise<void> {
-    const [time, text, dataset] = await Promise.all([
+    const [time, text, dataset, before] = await Promise.all([
       redis.time(),
       redis.info(...CONDITIONS_SECTIONS),
       redis.hget(keys.dataset, 'id'),
+      redis.hget(keys.dataset, REPLICAS_FIELD),
     ]);
     const server = information(text);
     const run = server.get('run_id');
     if (dataset === null || dataset !== ours() || run === undefined) return;
+    const conditions = conditionsOf(server);
+    const seen = seenBefore(before, run, conditions);
     const attached = attachedReplicas(server);
     const copiesNow = `${run} ${server.get('sync_full')}`;
     if (copiesNow !== copies) {
@@ -279,13 +310,18 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
       followed.delete(name);
     }
     const users = await readUsers();
+    const version = server.get('redis_version');
     const replicas = await Promise.all(
-      attached.map((replica) => lookAt(replica, server.get('redis_version'), users)),
+      attached.map((replica) => lookAt(replica, version, users, seen.get(nameOf(replica)))),
     );
+    // One that lags counts again as soon as it keeps up, also if no worker is there by then.
+    for (const [name, its] of seen) {
+      if (!here.has(name)) replicas.push({ server: name, fit: false, fitWhile: its });
+    }
     const word: ReplicasWord = {
       run,
       at: Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000),
-      conditions: conditionsOf(server),
+      conditions,
       replicas,
     };
     await redis.hset(keys.dataset, REPLICAS_FIELD, JSON.stringify(word));

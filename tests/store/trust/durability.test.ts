@@ -60,7 +60,7 @@ test('a report on another run, or of an older worker three seconds ago, no longe
   await say({ at: Date.now() - 10_000, conditions: undefined });
   await readiness.refresh();
   expect(readiness.open).toBe(false);
-  expect(durable()).toMatch(/was last reported 1[0-9] s ago, and it may have changed since/);
+  expect(durable()).toMatch(/was last reported 1[0-9] seconds ago, and it may have changed since/);
 
   await say({ at: Date.now(), run: '0'.repeat(40) });
   await readiness.refresh();

@@ -217,9 +217,9 @@ test('a replica of another version is named, and lookups go on', async () => {
 });
 
 describe('without a worker', () => {
-  async function workerGone(): Promise<Awaited<ReturnType<typeof openedOn>>> {
-    const opened = await openedOn(first);
-    await opened.verifier.stop();
+  /** Stops it, and has an hour pass for what it reported. */
+  async function endWorker(verifier: StoreVerifier): Promise<void> {
+    await verifier.stop();
     for (const field of [DURABILITY_FIELD, REPLICAS_FIELD]) {
       const said = JSON.parse((await first.admin.hget(keys.dataset, field)) ?? '') as {
         at: number;
@@ -227,10 +227,41 @@ describe('without a worker', () => {
       const then = JSON.stringify({ ...said, at: said.at - 3_600_000 });
       await first.admin.hset(keys.dataset, field, then);
     }
+  }
+  async function workerGone(): Promise<Awaited<ReturnType<typeof openedOn>>> {
+    const opened = await openedOn(first);
+    await endWorker(opened.verifier);
     await opened.readiness.refresh();
     expect(await isAnswered(opened.look)).toBe(true);
     return opened;
   }
+
+  const isAnyFit = async (): Promise<boolean> =>
+    (await first.admin.hget(keys.dataset, REPLICAS_FIELD))?.includes('"fit":true') === true;
+
+  test('lookups go on with a replica that stood still when the worker was lost', async () => {
+    const { verifier, readiness, look } = await openedOn(first);
+    second.signal('SIGSTOP');
+    await until(async () => !(await isAnyFit()), 'the worker reporting it');
+    await endWorker(verifier);
+    second.signal('SIGCONT');
+    expect(await readiness.whenOpen(WAIT_MS), said(readiness)).toBe(true);
+    expect(await isAnswered(look)).toBe(true);
+  });
+
+  test('lookups go on if the next worker cannot reach a replica, until its settings are changed', async () => {
+    const { readiness, look } = await workerGone();
+    const nowhere = await startRedisServer();
+    await nowhere.stop();
+    await keep(first, undefined, ({ host }) => connectTo({ host, port: nowhere.port }));
+    await until(async () => !(await isAnyFit()), 'the worker reporting it');
+    await readiness.refresh();
+    expect(await isAnswered(look)).toBe(true);
+    expect(said(readiness)).toContain('cannot be reached from this service');
+    await second.admin.config('SET', 'appendfsync', 'everysec');
+    await second.admin.config('SET', 'appendfsync', 'always');
+    await until(() => !readiness.open, 'lookups ending');
+  });
 
   test('lookups go on until the settings of a replica are changed, and continue with a worker', async () => {
     const { readiness, look } = await workerGone();
