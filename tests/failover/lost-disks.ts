@@ -62,6 +62,7 @@ const ROWS_A_FILE = 200;
 const FIRST = 30;
 const REMOVED = 20;
 const DEADLINE_MS = 20_000;
+const ACKNOWLEDGED_WITHIN_MS = 120_000;
 const PAGE = { most: 100, mostCharacters: 10_000_000 };
 /** What needs machines for Redis comes last. */
 export const STEPS = [
@@ -189,7 +190,8 @@ export async function runLostDisks(options: LostDiskOptions) {
     const body = fileCsv({ records });
     const createdAt = new Date().toISOString();
     const query = `?sequence=${sequence}&createdAt=${createdAt}&rowCount=${records.length}`;
-    for (;;) {
+    const giveUpAt = performance.now() + ACKNOWLEDGED_WITHIN_MS;
+    while (!done.signal.aborted && performance.now() < giveUpAt) {
       try {
         const issuer = await openDemoIssuer(atWork.dataDir);
         const response = await fetch(`${atWork.worker.address()}/uploads${query}`, {
@@ -209,6 +211,7 @@ export async function runLostDisks(options: LostDiskOptions) {
         await pause(50);
       }
     }
+    throw new Error(`file ${sequence} was not acknowledged in time`);
   }
 
   async function load(count: number): Promise<void> {
@@ -326,6 +329,8 @@ export async function runLostDisks(options: LostDiskOptions) {
     silence = 0;
     let under: Promise<void> = Promise.resolve();
     if (step === 'load') under = load(ROWS_A_FILE);
+    // Where the round ends before it, that is what is said.
+    under.catch(() => undefined);
     if (step === 'hold') {
       const gone = loaded.splice(0, Math.max(REMOVED, Math.ceil(loaded.length / 3)));
       const records = gone.map((nhsNumber): ModelRecord => {
