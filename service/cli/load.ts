@@ -17,7 +17,7 @@ import { lstatOrNothing } from '#store/files/whole-file.ts';
 import { acknowledgementsFolder, noticesFolder } from '../files/data-folder.ts';
 import { writePrivate } from '../files/private-file.ts';
 import { expectFinal } from '../uploads/final-acknowledgements.ts';
-import { loadSettings } from '../uploads/load-settings.ts';
+import { LOAD_SETTINGS, loadSettings } from '../uploads/load-settings.ts';
 import { writeNotice } from '../uploads/notices.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
 import { readColumns } from './authority.ts';
@@ -281,20 +281,6 @@ export async function load(
     return failure === undefined ? worst : 1;
   });
 }
-
-/** Settings of the intake, whichever way files come. */
-export const LOAD_SETTINGS = [
-  'TRACING',
-  'TRACING_REGISTER_FILE',
-  'ACK_ECHO',
-  'MAX_UPLOAD_MIB',
-  'REMOVALS_WARN_SHARE',
-  'REMOVALS_STOP_SHARE',
-  'REFUSED_WARN_SHARE',
-  'REFUSED_STOP_SHARE',
-  'ROWS_WARN_TIMES',
-  'ADDITIONS_STOP_TIMES',
-] as const;
 
 /** What a CSV's name, or a file beside it, may say as well. */
 export const withCsvOptions = (command: Command): Command =>

@@ -6,13 +6,12 @@ import { decideMessage } from '../mesh/decide-message.ts';
 import { startMesh } from '../mesh/mesh.ts';
 import { localIdOf, MeshFile, type Sent, titleOf } from '../mesh/mesh-file.ts';
 import { meshStatus } from '../mesh/mesh-status.ts';
-import { mailboxSettings } from '../mesh/settings.ts';
+import { MAILBOX_SETTINGS, mailboxSettings } from '../mesh/settings.ts';
 import { createLog } from '../telemetry/create-log.ts';
-import { inboxIntake } from '../uploads/inbox.ts';
-import { loadSettings } from '../uploads/load-settings.ts';
+import { INBOX_SETTINGS, inboxIntake } from '../uploads/inbox.ts';
+import { LOAD_SETTINGS, loadSettings } from '../uploads/load-settings.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
-import { LOAD_SETTINGS } from './load.ts';
 import { type Named, readNamed } from './named.ts';
 import { printMeshStatus } from './print-mesh-status.ts';
 import { settingsHelp } from './settings-help.ts';
@@ -160,25 +159,6 @@ async function decide(
   }
 }
 
-const MESH_SETTINGS = [
-  'MESH_URL',
-  'MESH_MAILBOX',
-  'MESH_PASSWORD_FILE',
-  'MESH_SHARED_KEY_FILE',
-  'MESH_CERT_FILE',
-  'MESH_KEY_FILE',
-  'MESH_CA_FILE',
-  'MESH_POLL_SECONDS',
-  'MESH_WORKFLOW_ID',
-  'MESH_ACK_WORKFLOW_ID',
-  'MESH_NOTIFICATION_WORKFLOW_ID',
-  'MESH_MAILBOXES_FILE',
-  'NOTIFICATIONS_OUTBOX',
-  'INBOX_KEEP_DAYS',
-  'INBOX_PARALLEL',
-  ...LOAD_SETTINGS,
-] as const;
-
 /** Declares `cp-flags mesh ...`. */
 export function addMeshCommands(program: Command, configuration: () => Configuration): void {
   const command = program
@@ -190,7 +170,7 @@ export function addMeshCommands(program: Command, configuration: () => Configura
 Fetches uploads, loads them as from any inbox, and sends acknowledgements, notices and notifications. A worker
 with MESH_URL does the same automatically; one process at a time does, and others wait.
 
-${settingsHelp(MESH_SETTINGS)}
+${settingsHelp([...MAILBOX_SETTINGS, ...INBOX_SETTINGS, ...LOAD_SETTINGS])}
 Examples:
   cp-flags mesh
   cp-flags mesh list

@@ -154,7 +154,9 @@ export function addServeCommand(program: Command, configuration: () => Configura
 ${settingsHelp()}
 Examples:
   cp-flags serve --demo
-  ISSUERS_FILE=issuers.json ORGANISATIONS_FILE=organisations.json cp-flags serve
+  DATA_DIR=/var/lib/cp-flags ISSUERS_FILE=issuers.json ORGANISATIONS_FILE=organisations.json \\
+    MINIMUM_COVERAGE=0.95 MINIMUM_COVERAGE_ACCEPTED_BY="A. Example, Clinical Safety Officer" \\
+    TRACING=register TRACING_REGISTER_FILE=register.csv cp-flags serve
 `,
     )
     .action(async (options: { demo?: boolean }) => {

@@ -9,15 +9,14 @@ import { makeFolderIn } from '#store/files/whole-file.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { openAnchor } from '../files/data-folder.ts';
-import { meshOptions } from '../mesh/settings.ts';
+import { meshOptions, PAIR_SETTINGS } from '../mesh/settings.ts';
 import { createLog } from '../telemetry/create-log.ts';
 import type { Log } from '../telemetry/log.ts';
-import { inboxIntake } from '../uploads/inbox.ts';
-import { loadSettings } from '../uploads/load-settings.ts';
+import { INBOX_SETTINGS, inboxIntake } from '../uploads/inbox.ts';
+import { LOAD_SETTINGS, loadSettings } from '../uploads/load-settings.ts';
 import { openNumberTracer } from '../uploads/number-tracing.ts';
 import { Failure, misused } from './failure.ts';
 import { createLease } from './lease.ts';
-import { LOAD_SETTINGS } from './load.ts';
 import { settingsHelp } from './settings-help.ts';
 import { exitNow, whenToldToStop } from './signals.ts';
 import { withStore } from './store.ts';
@@ -95,19 +94,6 @@ export async function watch(
   lease.end();
 }
 
-const WATCH_SETTINGS = [
-  'MESH_WORKFLOW_ID',
-  'MESH_ACK_WORKFLOW_ID',
-  'MESH_MAILBOX',
-  'MESH_MAILBOXES_FILE',
-  'INBOX_SETTLE_SECONDS',
-  'INBOX_POLL_SECONDS',
-  'INBOX_PAIR_WAIT_MINUTES',
-  'INBOX_KEEP_DAYS',
-  'INBOX_PARALLEL',
-  ...LOAD_SETTINGS,
-] as const;
-
 /** Declares `cp-flags watch`. */
 export function addWatchCommand(program: Command, configuration: () => Configuration): void {
   program
@@ -121,7 +107,7 @@ export function addWatchCommand(program: Command, configuration: () => Configura
 Takes .xml, .csv and .gz files, with an optional FILE.json, and the .dat/.ctl pairs of a MESH client.
 Authorities are never added by an inbox: use cp-flags load or cp-flags authority set.
 
-${settingsHelp(WATCH_SETTINGS)}
+${settingsHelp([...PAIR_SETTINGS, 'INBOX_SETTLE_SECONDS', ...INBOX_SETTINGS, ...LOAD_SETTINGS])}
 Examples:
   cp-flags watch /var/lib/cp-flags/inbox
   MESH_WORKFLOW_ID=YOUR_WORKFLOW MESH_MAILBOXES_FILE=mailboxes.json cp-flags watch /mesh/IN --out /mesh/OUT

@@ -10,13 +10,35 @@ import { outboxOf } from '../notifications/settings.ts';
 import type { MeshConnection } from './exchange.ts';
 import { type MeshClientOptions, UnusableSecret } from './mesh-client.ts';
 
+/** The settings of pairs from MESH, for the help: what reads another does not compile. */
+export const PAIR_SETTINGS = [
+  'MESH_WORKFLOW_ID',
+  'MESH_ACK_WORKFLOW_ID',
+  'MESH_MAILBOX',
+  'MESH_MAILBOXES_FILE',
+] as const satisfies readonly (keyof Configuration)[];
+
+/** Those of a mailbox that is worked on by the MESH API. */
+export const MAILBOX_SETTINGS = [
+  'MESH_URL',
+  'MESH_PASSWORD_FILE',
+  'MESH_SHARED_KEY_FILE',
+  'MESH_CERT_FILE',
+  'MESH_KEY_FILE',
+  'MESH_CA_FILE',
+  'MESH_POLL_SECONDS',
+  'NOTIFICATIONS_OUTBOX',
+  'MAX_UPLOAD_MIB',
+  ...PAIR_SETTINGS,
+] as const satisfies readonly (keyof Configuration)[];
+
 /**
  * How pairs and messages of MESH are decided on. `undefined` where no workflow is ours.
  *
  * @throws {ConfigurationError}
  */
 export async function meshOptions(
-  configuration: Configuration,
+  configuration: Pick<Configuration, (typeof PAIR_SETTINGS)[number]>,
   kind: Dataset['kind'] | undefined,
 ): Promise<MeshOptions | undefined> {
   const { MESH_WORKFLOW_ID, MESH_ACK_WORKFLOW_ID, MESH_MAILBOX, MESH_MAILBOXES_FILE } =
@@ -67,7 +89,7 @@ const MIB = 1_048_576;
  * @throws {ConfigurationError}
  */
 export async function mailboxSettings(
-  configuration: Configuration,
+  configuration: Pick<Configuration, 'DATA_DIR' | (typeof MAILBOX_SETTINGS)[number]>,
   kind: Dataset['kind'] | undefined,
 ): Promise<MailboxSettings | undefined> {
   const { MESH_URL: url, MESH_MAILBOX: mailbox, MESH_CERT_FILE, MESH_KEY_FILE } = configuration;

@@ -15,7 +15,7 @@ const DEMO_WINDOW_MINUTES = 1;
 
 /** Where notifications are written as files; a demo has a place for it without being told. */
 export const outboxOf = (
-  { NOTIFICATIONS_OUTBOX, DATA_DIR }: Configuration,
+  { NOTIFICATIONS_OUTBOX, DATA_DIR }: Pick<Configuration, 'NOTIFICATIONS_OUTBOX' | 'DATA_DIR'>,
   kind: Dataset['kind'] | undefined,
 ): string | undefined =>
   NOTIFICATIONS_OUTBOX ?? (kind === 'demo' ? join(DATA_DIR, 'outbox') : undefined);

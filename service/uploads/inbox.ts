@@ -13,9 +13,17 @@ const DAY_MS = 86_400_000;
 /** What an inbox loads into, for as long as `work` takes. */
 type Using = <T>(work: (opened: { store: Store; anchor: Anchor }) => Promise<T>) => Promise<T>;
 
+/** The settings of an inbox, for the help: what reads another does not compile. */
+export const INBOX_SETTINGS = [
+  'INBOX_POLL_SECONDS',
+  'INBOX_PAIR_WAIT_MINUTES',
+  'INBOX_KEEP_DAYS',
+  'INBOX_PARALLEL',
+] as const satisfies readonly (keyof Configuration)[];
+
 /** How whatever comes into an inbox is loaded, except for where it lies. */
 export function inboxIntake(
-  configuration: Configuration,
+  configuration: Pick<Configuration, (typeof INBOX_SETTINGS)[number]>,
   { using, loads, log }: { using: Using; loads: LoadSettings; log: Log },
 ): Omit<InboxOptions, 'dir' | 'outbox' | 'mesh' | 'settleMs'> {
   // Shared by loads that run side by side, and with it one reading of all rows.

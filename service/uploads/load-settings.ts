@@ -6,6 +6,30 @@ import { writeNotice } from './notices.ts';
 
 const MIB = 1_048_576;
 
+/** The settings of a load, whichever way its file comes in, for the help: what reads another does not compile. */
+export const LOAD_SETTINGS = [
+  'TRACING',
+  'TRACING_REGISTER_FILE',
+  'PDS_URL',
+  'PDS_TOKEN_URL',
+  'PDS_API_KEY',
+  'PDS_KEY_ID',
+  'PDS_KEY_FILE',
+  'PDS_PER_SECOND',
+  'PDS_REMEMBER_DAYS',
+  'REREAD_SECONDS',
+  'ACK_ECHO',
+  'MAX_UPLOAD_MIB',
+  'REMOVALS_WARN_SHARE',
+  'REMOVALS_STOP_SHARE',
+  'REFUSED_WARN_SHARE',
+  'REFUSED_STOP_SHARE',
+  'ROWS_WARN_TIMES',
+  'ADDITIONS_STOP_TIMES',
+] as const satisfies readonly (keyof Configuration)[];
+
+export type LoadConfiguration = Pick<Configuration, 'DATA_DIR' | (typeof LOAD_SETTINGS)[number]>;
+
 /** What the configuration says of every load, whichever way a file comes in. */
 export type LoadSettings = Pick<
   LoadOptions,
@@ -21,7 +45,7 @@ export type LoadSettings = Pick<
  * in has a place of its own for them.
  */
 export function loadSettings(
-  configuration: Configuration,
+  configuration: LoadConfiguration,
   tracer: NumberTracer | undefined,
 ): LoadSettings {
   return {

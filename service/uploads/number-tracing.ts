@@ -1,8 +1,9 @@
 import type { PdsTracer } from '#loaders/check/tracing/pds/pds-tracer.ts';
 import { openRegister, RegisterError } from '#loaders/check/tracing/register.ts';
 import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
-import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import { ConfigurationError } from '#schemas/configuration.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
+import type { LoadConfiguration } from './load-settings.ts';
 
 /**
  * What NHS numbers in uploads are traced with; `undefined` where they are not, which only a demo may do.
@@ -10,7 +11,7 @@ import type { Dataset } from '#store/authorities/dataset.ts';
  * @throws {ConfigurationError} for a live dataset without tracing, and for a register or key that cannot be used
  */
 export async function openNumberTracer(
-  configuration: Configuration,
+  configuration: LoadConfiguration,
   kind: Dataset['kind'] | undefined,
 ): Promise<NumberTracer | PdsTracer | undefined> {
   const { TRACING, TRACING_REGISTER_FILE } = configuration;

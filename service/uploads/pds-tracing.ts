@@ -4,9 +4,10 @@ import { createPdsClient } from '#loaders/check/tracing/pds/client.ts';
 import { TracingMemory } from '#loaders/check/tracing/pds/memory.ts';
 import { createPdsTracer, type PdsTracer } from '#loaders/check/tracing/pds/pds-tracer.ts';
 import { createTokens } from '#loaders/check/tracing/pds/token.ts';
-import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import { ConfigurationError } from '#schemas/configuration.ts';
 import { numberKeyFile, tracingMemoryFile } from '../files/data-folder.ts';
 import { readOrMakeKey } from '../files/private-file.ts';
+import type { LoadConfiguration } from './load-settings.ts';
 
 const DAY_MS = 86_400_000;
 /** While PDS is away it is asked again less often than whether somebody waits for it. */
@@ -18,7 +19,7 @@ const SHORTEST_KEY_BITS = 2048;
  *
  * @throws {ConfigurationError} for a key that cannot be used
  */
-export async function openPdsTracer(configuration: Configuration): Promise<PdsTracer> {
+export async function openPdsTracer(configuration: LoadConfiguration): Promise<PdsTracer> {
   const { PDS_URL = '', PDS_API_KEY = '', PDS_KEY_ID = '', PDS_KEY_FILE = '' } = configuration;
   const { PDS_TOKEN_URL, PDS_PER_SECOND, PDS_REMEMBER_DAYS } = configuration;
   const privateKey = await readPrivateKey(PDS_KEY_FILE);

@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { SaxesParser } from 'saxes';
 import { expect, test } from 'vitest';
-import { formatNotification } from '#loaders/answers/notification.ts';
+import { formatNotification, notificationsCsv } from '#loaders/answers/notification.ts';
+import { notificationsPageSchema } from '#schemas/notification.ts';
 import { everyNotification, notification } from '../../support/acknowledgements.ts';
+import { root } from '../../support/processes.ts';
 
 const all = everyNotification();
 const xmlOf = (name: string): string => {
@@ -74,4 +78,16 @@ test('the XML names the file of each of the authority’s own identifiers', () =
   expect(count(xml, '<pertinentCP-ISRecordAccess>')).toBe(2);
   expect(xml).toContain('assigningAuthorityName="ZZ101" extension="M-1"');
   expect(xml).toContain('<referredToLAUploadFile><value extension="413"/>');
+});
+
+test('the example of a CSV in docs/authorities.md is what the service makes of the one in JSON', () => {
+  const page = readFileSync(join(root, 'docs', 'authorities.md'), 'utf8');
+  const [, json = ''] = /```json\n(\{ "notifications": [^]*?)```/.exec(page) ?? [];
+  const [, header = '', line = ''] = /```\n("notification","entry".*)\n(.*)\n```/.exec(page) ?? [];
+  const made = notificationsCsv(notificationsPageSchema.parse(JSON.parse(json)).notifications);
+  const [madeHeader, madeLine] = made.replace('\uFEFF', '').split('\r\n');
+  expect(header).toBe(madeHeader);
+  // A checkpoint is too long for a page.
+  const short = (text = ''): string => text.replace(/"(Y3At\w{12})[^"]*"/, '"$1..."');
+  expect(short(line)).toBe(short(madeLine));
 });

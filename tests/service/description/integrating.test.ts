@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -119,6 +121,45 @@ describe('the calls to paste', () => {
       ...nodes.map((node) => tries('js', 'lookup.mjs', node)),
       tries('python', 'lookup.py', 'python3'),
     ]);
+  });
+
+  test('do not repeat a 503 without Retry-After, and repeat one with it once', async () => {
+    const programs = [
+      ...nodes.map((node) => ({ language: 'js', name: 'again.mjs', command: node })),
+      { language: 'python', name: 'again.py', command: 'python3' },
+    ];
+    for (const { language, name } of programs) {
+      const program = blocks(language).find((each) => /lookUp\(|look_up\(/.test(each)) ?? '';
+      await writeFile(join(folder, name), program);
+    }
+    const advice = ['Look up the number that the patient has now.'];
+    const asked = new Map<string, number>();
+    const server = createServer((request, response) => {
+      const path = request.url ?? '';
+      asked.set(path, (asked.get(path) ?? 0) + 1);
+      const headers = path.startsWith('/again') ? { 'retry-after': '0' } : {};
+      response.writeHead(503, { 'content-type': 'application/problem+json', ...headers });
+      response.end(JSON.stringify({ checked: false, advice }));
+    });
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    try {
+      await Promise.all(
+        programs.flatMap(({ name, command }, i) =>
+          ['again', 'not-again'].map(async (path) => {
+            const env = { ...environment, BASE: `http://127.0.0.1:${port}/${path}/${i}` };
+            expect(await run(command, [join(folder, name), '9991000011'], env)).toEqual({
+              kind: 'could-not-check',
+              advice,
+            });
+            const times = path === 'again' ? 2 : 1;
+            expect([name, path, asked.get(`/${path}/${i}/lookup`)]).toEqual([name, path, times]);
+          }),
+        ),
+      );
+    } finally {
+      server.close();
+    }
   });
 
   test('for another user of a demo make a token that is let in and listed as somebody else', async () => {

@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { expect, test } from 'vitest';
+import { type Configuration, readConfiguration } from '#schemas/configuration.ts';
+import { commandLine } from '#service/cli/commands.ts';
+import { settingsHelp } from '#service/cli/settings-help.ts';
+import { mailboxSettings, meshOptions } from '#service/mesh/settings.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
+import { inboxIntake } from '#service/uploads/inbox.ts';
+import { loadSettings } from '#service/uploads/load-settings.ts';
+import { openNumberTracer } from '#service/uploads/number-tracing.ts';
+import { root } from '../../support/processes.ts';
+
+const CONFIGURATION = readConfiguration({
+  TRACING: 'pds',
+  PDS_URL: 'https://pds.example',
+  PDS_API_KEY: 'key',
+  PDS_KEY_ID: 'key-1',
+  PDS_KEY_FILE: '/nowhere/key.pem',
+  MESH_URL: 'https://mesh.example',
+  MESH_MAILBOX: 'X26ABC1',
+  MESH_WORKFLOW_ID: 'UPLOADS',
+  MESH_PASSWORD_FILE: '/nowhere/password',
+  MESH_SHARED_KEY_FILE: '/nowhere/shared-key',
+  MESH_CERT_FILE: '/nowhere/cert.pem',
+  MESH_KEY_FILE: '/nowhere/key.pem',
+});
+
+/** What a command has its work read of the configuration, whatever comes of it. */
+const READS: Record<string, ((configuration: Configuration) => unknown)[]> = {
+  load: [(read) => loadSettings(read, undefined), (read) => openNumberTracer(read, 'live')],
+  watch: [
+    (read) => loadSettings(read, undefined),
+    (read) => openNumberTracer(read, 'live'),
+    (read) => meshOptions(read, 'demo'),
+    intake,
+  ],
+  mesh: [
+    (read) => loadSettings(read, undefined),
+    (read) => openNumberTracer(read, 'live'),
+    (read) => mailboxSettings(read, 'demo'),
+    intake,
+  ],
+};
+
+function intake(configuration: Configuration) {
+  const loads = loadSettings(configuration, undefined);
+  const using = () => Promise.reject(new Error('nothing is loaded here'));
+  return inboxIntake(configuration, { using, loads, log: createLog('silent') });
+}
+
+function helpOf(command: Command): string {
+  let text = '';
+  command.configureOutput({ writeOut: (part) => (text += part) });
+  command.outputHelp();
+  return text;
+}
+
+test.for(Object.entries(READS))(
+  'the help of %s names every setting that its work reads',
+  async ([name, works]) => {
+    const read = new Set<string>();
+    const recording = new Proxy(CONFIGURATION, {
+      get(target, key, receiver) {
+        read.add(String(key));
+        return Reflect.get(target, key, receiver) as unknown;
+      },
+    });
+    for (const work of works) {
+      await Promise.resolve(work(recording)).catch(() => 'no such key');
+    }
+    const program = await commandLine({}, name);
+    const command = program.commands.find((each) => each.name() === name) as Command;
+    const named = new Set(
+      [...helpOf(command).matchAll(/^ {2}([A-Z][A-Z_]+)\b/gm)].map(([, setting = '']) => setting),
+    );
+    // The help of the program names the data folder, for all commands.
+    expect(read.size).toBeGreaterThan(12);
+    expect([...read].filter((setting) => setting !== 'DATA_DIR' && !named.has(setting))).toEqual(
+      [],
+    );
+  },
+);
+
+test('help refers to other pages by name, and not by an address in Markdown', () => {
+  expect(settingsHelp()).toContain('See Topologies.');
+  expect(settingsHelp()).not.toMatch(/\]\(/);
+});
+
+test('the example with which the help of serve serves live data is that of docs/operating.md, which starts', async () => {
+  const program = await commandLine({}, 'serve');
+  const page = readFileSync(join(root, 'docs', 'operating.md'), 'utf8');
+  const [, block = ''] = /\n## Live dataset\n[^]*?```sh\n([^]*?)```/.exec(page) ?? [];
+  const joined = (text: string): string[] => text.replaceAll(/ *\\\n */g, ' ').split('\n');
+  const served = joined(block)
+    .find((line) => line.endsWith(' serve'))
+    ?.replace('service/cp-flags', 'cp-flags');
+  expect(served).toContain('MINIMUM_COVERAGE_ACCEPTED_BY=');
+  const lines = joined(helpOf(program.commands[0] as Command)).map((line) => line.trim());
+  expect(lines).toContain(served);
+});
