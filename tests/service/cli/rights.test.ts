@@ -1,10 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Configuration, readConfiguration } from '#schemas/configuration.ts';
 import { expectAuthorities } from '#service/cli/authority.ts';
 import { block } from '#service/cli/block.ts';
+import { COMMANDS as COMMANDS_OF_CP_FLAGS } from '#service/cli/commands.ts';
 import { confirmPromotedServer } from '#service/cli/confirm.ts';
 import { purgeRows } from '#service/cli/purge.ts';
 import { repair } from '#service/cli/repair.ts';
@@ -89,4 +91,41 @@ test('a wrong password is said in a sentence', async () => {
   await expect(confirmPromotedServer(configuration, NAMED)).rejects.toThrow(
     'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.',
   );
+});
+
+/** Commands that speak to no Redis, in files of others that do. */
+const WITHOUT_REDIS = new Set(['audit verify', 'audit prove', 'mesh list', 'notifications list']);
+
+/** The Redis users as which the commands of a file connect: those that its code, and that of its parts, names. */
+function rolesIn(name: string): string[] {
+  const folder = new URL('../../../service/cli/', import.meta.url);
+  const files = readdirSync(folder).filter(
+    (file) => file === `${name}.ts` || (name === 'audit' && file.startsWith('audit-')),
+  );
+  const text = files.map((file) => readFileSync(new URL(file, folder), 'utf8')).join('\n');
+  return [...new Set([...text.matchAll(/'(lookup|worker|loader|admin)'/g)].map(([, r = '']) => r))];
+}
+
+test('docs/operating.md names the Redis user of every command that speaks to Redis, as the code has it', async () => {
+  const paths = (command: Command, before: string[] = []): string[] => {
+    const path = [...before, command.name()];
+    return [path.join(' '), ...command.commands.flatMap((inner) => paths(inner, path))];
+  };
+  const wrong: string[] = [];
+  for (const { names, load } of COMMANDS_OF_CP_FLAGS) {
+    const program = new Command();
+    (await load())(program, () => asLookup);
+    const roles = rolesIn(names[0] === 'unblock' ? 'block' : (names[0] ?? ''));
+    const all = program.commands.flatMap((command) => paths(command));
+    const leaves = all.filter((path) => !all.some((other) => other.startsWith(`${path} `)));
+    // What is said of a command with others below it is said of these too.
+    const roleOf = (path: string) =>
+      documented.get(path) ?? documented.get(path.replace(/ [a-z-]+$/, ''));
+    for (const path of roles.length === 0 ? [] : leaves) {
+      const role = roleOf(path);
+      if (WITHOUT_REDIS.has(path) || (role !== undefined && roles.includes(role))) continue;
+      wrong.push(`${path}: ${role ?? 'nobody'}, in the code ${roles.join(', ')}`);
+    }
+  }
+  expect(wrong).toEqual([]);
 });
