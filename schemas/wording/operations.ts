@@ -229,9 +229,9 @@ export const SESSIONS = {
   notRead: 'Which sessions of the pages have ended has not been read yet.',
   known: (count: number) =>
     `Which sessions of the pages have ended is known. Endings of the last 12 hours: ${count}.`,
-  /** @param code how Redis's answer begins, where it gave one */
+  /** @param code how Redis's answer begins; where it gave none, nothing is known of lookups either */
   unreadable: (code: string | undefined) =>
-    `Which sessions of the pages have ended cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in. Lookups of the API are answered. See the alert SessionsUnknown.`,
+    `Which sessions of the pages have ended cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in.${code === undefined ? '' : ' This alone does not stop lookups of the API.'} See the alert SessionsUnknown.`,
   tooMany: (most: number, since: string) =>
     `More than ${most} sessions of the pages ended, which no normal use does, and not all could be read. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
 } as const;
@@ -258,7 +258,8 @@ export const COVERAGE = {
 /** Of what somebody other than this service has written to Redis. */
 export const FOREIGN_WRITES = {
   none: 'Nothing in Redis is known to have been written by anybody else.',
-  notLooked: 'The lists of who looked cannot be checked. Give Redis the users of this version.',
+  notAllowed: 'The lists of who looked cannot be checked. Give Redis the users of this version.',
+  unanswered: 'The lists of who looked cannot be checked while Redis does not answer.',
   found: (counts: Record<'audit-stream' | 'audit-entry' | 'access-list', number>) => {
     const said = [
       [counts['audit-stream'], 'audit streams have numbers that this service did not assign'],

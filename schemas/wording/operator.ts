@@ -44,8 +44,11 @@ export const ANSWERING = {
   processPartly: (name: string) => `Process ${name} did not answer lookups for part of a minute.`,
   processSilent: (name: string, time: string) =>
     `Process ${name} has not reported since ${time}. If nobody stopped it on purpose, look at its log and start it again.`,
-  noFigures:
-    'The reports of other processes cannot be read. Give Redis the users (ACL files) of this version.',
+  noFigures: {
+    notAllowed:
+      'The reports of other processes cannot be read. Give Redis the users (ACL files) of this version.',
+    unanswered: 'The reports of other processes cannot be read while Redis does not answer.',
+  },
   behind: (behind: number, expected: number) =>
     `${behind} of ${count(expected, 'council')} ${behind === 1 ? 'is' : 'are'} out of date.`,
   held: (files: number) =>

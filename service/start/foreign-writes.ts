@@ -25,13 +25,9 @@ export function createForeignWrites(
     if (Object.values(found).some((count) => count > 0)) {
       return { name, ok: false, detail: FOREIGN_WRITES.found(found) };
     }
-    return lists.looked
+    return lists.failure === undefined
       ? { name, ok: true, detail: FOREIGN_WRITES.none }
-      : {
-          name,
-          ok: false,
-          detail: FOREIGN_WRITES.notLooked,
-        };
+      : { name, ok: false, detail: FOREIGN_WRITES[lists.failure] };
   }
   return { read, check };
 }

@@ -130,6 +130,12 @@ export const connectionFault = (error: unknown): string | undefined =>
 export const lacksRights = (error: unknown): boolean =>
   error instanceof Error && /\bNOPERM\b/.test(error.message);
 
+/** Why something cannot be read: its caller may not, which the users of Redis mend, or Redis gave no answer. */
+export type ReadFailure = 'notAllowed' | 'unanswered';
+
+export const readFailure = (error: unknown): ReadFailure =>
+  lacksRights(error) ? 'notAllowed' : 'unanswered';
+
 /** What is wrong with who we are to Redis, in a sentence; `undefined` where it is something else. */
 export function rightsFault(error: unknown): string | undefined {
   if (lacksRights(error)) {

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { type ReadFailure, readFailure } from '../connection/connection.ts';
 import { list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { keys, partitions } from '../keys.ts';
@@ -53,8 +54,8 @@ export async function removeLists(
 export type AccessLists = {
   /** That cannot be read, as of the last time that each was looked at. */
   readonly unreadable: number;
-  /** False where they cannot be looked through. */
-  readonly looked: boolean;
+  /** Why they cannot be looked through, where they cannot. */
+  readonly failure: ReadFailure | undefined;
   stop(): Promise<void>;
 };
 
@@ -67,7 +68,7 @@ export function watchAccessLists(redis: Redis): AccessLists {
   let partition = 0;
   let cursor = '0';
   let soFar = 0;
-  let looked = true;
+  let failure: ReadFailure | undefined;
   let looking: Promise<void> | undefined;
 
   async function step(): Promise<void> {
@@ -92,8 +93,8 @@ export function watchAccessLists(redis: Redis): AccessLists {
     if (redis.status !== 'ready' || looking !== undefined) return;
     looking = step()
       .then(
-        () => void (looked = true),
-        () => void (looked = false),
+        () => void (failure = undefined),
+        (error: unknown) => void (failure = readFailure(error)),
       )
       .finally(() => (looking = undefined));
   }, LOOK_EVERY_MS);
@@ -104,8 +105,8 @@ export function watchAccessLists(redis: Redis): AccessLists {
       for (const count of found.values()) all += count;
       return all;
     },
-    get looked() {
-      return looked;
+    get failure() {
+      return failure;
     },
     async stop() {
       clearInterval(timer);

@@ -1,5 +1,6 @@
 import type { OwnCheck } from '#schemas/status.ts';
 import { ANSWERING, OPERATOR } from '#schemas/wording/operator.ts';
+import type { ReadFailure } from '#store/connection/connection.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import { timeOfYearText, timeText } from '../html/time.ts';
 import type { Expiry } from './expiries.ts';
@@ -106,7 +107,7 @@ export type ConcernsOf = {
   checks: readonly NamedCheck[];
   runbook: Pick<Runbook, 'sectionOf'>;
   instance: string;
-  processes: readonly ProcessState[] | undefined;
+  processes: readonly ProcessState[] | ReadFailure;
   behind: number;
   expected: number;
   held: number;
@@ -126,7 +127,7 @@ export function concernsOf(of: ConcernsOf): Concern[] {
   });
   const failing = checks.filter(({ ok }) => !ok);
   const known = new Set(failing.map(({ name }) => name));
-  const others = (processes ?? [])
+  const others = (typeof processes === 'string' ? [] : processes)
     .filter((each) => each.instance !== instance)
     // What fails here too is said once, with what to do.
     .map((each) => ({ ...each, failing: each.failing.filter((name) => !known.has(name)) }));
@@ -140,8 +141,8 @@ export function concernsOf(of: ConcernsOf): Concern[] {
       }),
     ),
     ...others.flatMap((each) => concernsOfProcess(each, whatToDo)),
-    ...(processes === undefined
-      ? [{ level: 'warns', text: ANSWERING.noFigures, to: whatToDo('') } as const]
+    ...(typeof processes === 'string'
+      ? [{ level: 'warns', text: ANSWERING.noFigures[processes], to: whatToDo('') } as const]
       : []),
     ...expiries.flatMap(({ what, endsAt }): Concern[] => {
       if (endsAt === undefined || endsAt - now > WARNED_BEFORE_MS) return [];

@@ -81,12 +81,12 @@ export const operatorHome: Mountable<OperatorDependencies> = {
       // A worker alone does not say how many councils are up to date: it answers no lookup.
       const share = looksUp ? [] : [shareCheck(readiness.authorities, coverage)];
       const checks = namedChecks(readiness.checks(), [...own, ...share]);
-      const processes = lastHour && processesOf(lastHour, at);
+      const processes = typeof lastHour === 'string' ? lastHour : processesOf(lastHour, at);
       const state = answering({
         isStoreReady: readiness.ready && isDirectoryTrusted(readiness),
         isOwnReady: looksUp ? isReady(readiness, own) : undefined,
         instance,
-        processes,
+        processes: typeof processes === 'string' ? undefined : processes,
       });
       const concerns = concernsOf({
         checks,
@@ -115,7 +115,7 @@ ${checksDetails(checks)}
 ${auditPart(checks)}
 <p>${OPERATOR.asOf(timeText(at))} ${link('/operator', OPERATOR.again)}</p>
 <h2 class="nhsuk-heading-m">${ANSWERING.speed}</h2>
-${lastHour === undefined ? paragraph(ANSWERING.noFigures) : speed(lastHour)}`,
+${typeof lastHour === 'string' ? paragraph(ANSWERING.noFigures[lastHour]) : speed(lastHour)}`,
       });
     });
   },

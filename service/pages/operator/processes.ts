@@ -1,3 +1,4 @@
+import { type ReadFailure, readFailure } from '#store/connection/connection.ts';
 import type { Figures } from '#store/figures.ts';
 import {
   minuteOf,
@@ -13,11 +14,11 @@ const MINUTES_SHOWN = 60;
 /** A minute that has just begun may not have a report yet. */
 const HEARD_OF_WITHIN_MINUTES = 1;
 
-/** `undefined` where it cannot be read. */
+/** The last hour, or why it cannot be read. */
 export async function readLastHour(
   figures: Pick<Figures, 'read'>,
   now: number,
-): Promise<LastHour | undefined> {
+): Promise<LastHour | ReadFailure> {
   const newest = minuteOf(now);
   const minutes = Array.from({ length: MINUTES_SHOWN }, (_, i) => newest - MINUTES_SHOWN + 1 + i);
   try {
@@ -27,8 +28,8 @@ export async function readLastHour(
         processes: readReports((await figures.read(minute)) ?? new Map()),
       })),
     );
-  } catch {
-    return undefined;
+  } catch (error) {
+    return readFailure(error);
   }
 }
 

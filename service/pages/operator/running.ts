@@ -56,7 +56,7 @@ export const operatorRunning: Mountable<OperatorDependencies> = {
         dependencies.expiries(),
         dependencies.server(),
       ]);
-      const processes = lastHour === undefined ? [] : processesOf(lastHour, at);
+      const processes = typeof lastHour === 'string' ? [] : processesOf(lastHour, at);
       return page({
         title: RUNNING.title,
         content: html`${heading(RUNNING.title)}

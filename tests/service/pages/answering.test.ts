@@ -92,6 +92,27 @@ describe('that lookups are answered', () => {
 });
 
 test.each([
+  ['unanswered', false],
+  ['notAllowed', true],
+] as const)(
+  'reports that cannot be read since Redis says %s are told with its users where those are the cause: %s',
+  (processes, isOfUsers) => {
+    const [concern] = concernsOf({
+      checks: [],
+      runbook,
+      instance: OWN,
+      processes,
+      behind: 0,
+      expected: 1,
+      held: 0,
+      expiries: [],
+      now: 0,
+    });
+    expect(concern?.text.includes('Give Redis the users')).toBe(isOfUsers);
+  },
+);
+
+test.each([
   ['store:redis-reachable', 'storeclosed'],
   ['store:whole', 'storepartlyindoubt'],
   ['store:replica-servers', 'replicamissing'],

@@ -604,6 +604,13 @@ test('while Redis does not answer, an operator reads which checks fail and what 
     const page = await visitor.get('/operator');
     expect(wordsOf(page)).toContain(DESKS.operator.unavailableThen);
     expect(page.text).toContain('<a class="nhsuk-link" href="/_status">');
+    // Nobody is told that lookups are answered, or to change what is not wrong.
+    const status = await (await fetch(`${service.baseUrl}/_status`)).text();
+    for (const said of [wordsOf(page), status]) {
+      expect(said).not.toContain('lookups of the API');
+      expect(said).not.toContain('Lookups of the API');
+      expect(said).not.toContain('Give Redis the users');
+    }
     expect(page.text).toContain(`<a class="nhsuk-button" href="/operator">${DESK.tryAgain}</a>`);
     // In the words that the checks have themselves.
     const { checks } = z
