@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { phoneSchema } from './authority.ts';
+import { isPublicPhone, phoneSchema } from './authority.ts';
 import { nhsNumberSchema, parseNhsNumber } from './nhs-number.ts';
 
 /**
@@ -55,6 +55,9 @@ const asDialled = (phone: string): string => phone.replace(/^(?:\+|00)440?(?=[0-
  * code is refused for it, and none that begins with 01 or 02: it may be left out.
  */
 const switchboardSchema = phoneSchema
+  .refine((phone) => !isPublicPhone(phone), {
+    error: 'must be the hospital’s own number: 999, 112, 111 and 101 are not',
+  })
   .transform(asDialled)
   .refine((phone) => !holdsNhsNumber(phone.replace('+', '')), {
     error: 'must be a telephone number, and no NHS number',
@@ -73,7 +76,7 @@ export const attendanceRequestSchema = z.strictObject({
   }),
   switchboard: switchboardSchema.optional().meta({
     description:
-      'The telephone number by which the ward is reached. Digits that hold an NHS number are refused.',
+      'The telephone number by which the ward is reached. Digits that hold an NHS number are refused, and so are 999, 112, 111 and 101.',
   }),
 });
 export type AttendanceRequest = z.infer<typeof attendanceRequestSchema>;

@@ -20,11 +20,12 @@ export const phoneSchema = z
     }),
   );
 
-/** What anybody in the United Kingdom rings: no council's own, so nobody there knows of the child. */
+/** What anybody in the United Kingdom rings: no council's or hospital's own, so nobody there knows of the child. */
 const PUBLIC_PHONE = /^(?:(?:\+|00)440?)?(?:999|112|111|101)$/;
+export const isPublicPhone = (phone: string): boolean => PUBLIC_PHONE.test(phone);
 
 /** A number that is given for an authority. What is held already stays readable by {@link phoneSchema}. */
-export const councilPhoneSchema = phoneSchema.refine((phone) => !PUBLIC_PHONE.test(phone), {
+export const councilPhoneSchema = phoneSchema.refine((phone) => !isPublicPhone(phone), {
   error: 'must be the council’s own number: 999, 112, 111 and 101 are not',
 });
 

@@ -401,7 +401,8 @@ export const ATTENDANCE = {
   wardHint: 'Ward name only. No patient details.',
   wardWrong:
     'Enter the name of the ward only, without patient details: at most 30 letters and digits, of which at most four are digits',
-  switchboardWrong: 'Enter one telephone number, like 020 7946 0200, or leave it empty',
+  switchboardWrong:
+    'Enter one telephone number of the hospital, like 020 7946 0200, or leave it empty. Do not enter 999, 112, 111 or 101',
   title: 'Recorded',
   recorded: 'Recorded',
   told: (councils: readonly string[]) =>

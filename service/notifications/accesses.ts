@@ -31,6 +31,8 @@ export type NotifiedAccess = Pick<
   authority: string;
   /** Who looked at whom: repeats of one within 24 hours are one entry. */
   key: string;
+  /** The authority keeps something back about the child, and is told of each look, also of a repeat, with no wait. */
+  atOnce: boolean;
 };
 
 /** What came of an access, for one authority. */
@@ -44,12 +46,7 @@ export type KeptWhereabouts = { act: 'set' | 'ended'; authority: string; nhsNumb
 /** What an entry of the log means for notifications. `unreadable`: it may have been an access. */
 export type ReadEntry =
   | { kind: 'nothing' }
-  | {
-      kind: 'accesses';
-      accesses: NotifiedAccess[];
-      /** A council keeps something back about the child, and wants to know: that waits for no window. */
-      atOnce: boolean;
-    }
+  | { kind: 'accesses'; accesses: NotifiedAccess[] }
   | { kind: 'whereabouts'; whereabouts: KeptWhereabouts }
   | {
       kind: 'attendances';
@@ -151,8 +148,8 @@ function readBarred(json: unknown): ReadEntry {
       organisation,
       setting,
       barred: true,
+      atOnce: true,
     })),
-    atOnce: true,
   };
 }
 
@@ -223,6 +220,7 @@ export function readEntry(entry: Buffer): ReadEntry {
       authority,
       nhsNumber,
       plans,
+      atOnce: whereaboutsOf.includes(authority),
       ...(isKeptFrom(authority, whereaboutsOf)
         ? { key: withheldKey(key), ...WITHHELD }
         : {
@@ -234,6 +232,5 @@ export function readEntry(entry: Buffer): ReadEntry {
             ...(reason !== undefined && { reason }),
           }),
     })),
-    atOnce: whereaboutsOf.length > 0,
   };
 }

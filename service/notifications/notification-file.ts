@@ -58,6 +58,7 @@ const SCHEMA = `
     lastAt INTEGER NOT NULL, count INTEGER NOT NULL, told INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS entry_of ON entry (authority, key, row);
   CREATE INDEX IF NOT EXISTS entry_untold ON entry (told, firstAt) WHERE count > told;
+  CREATE TABLE IF NOT EXISTS at_once (entry INTEGER PRIMARY KEY) STRICT;
   CREATE TABLE IF NOT EXISTS attendance (entry INTEGER PRIMARY KEY, json TEXT NOT NULL, told INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS notification (authority TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
     position INTEGER NOT NULL, json TEXT NOT NULL, written INTEGER NOT NULL,
@@ -203,7 +204,7 @@ export class NotificationFile {
   }
 
   /** Counts an access: of the entry that it repeats, or as the first of a new one. */
-  add({ authority, key, auditId, at, ...rest }: NotifiedAccess): void {
+  add({ authority, key, auditId, at, atOnce, ...rest }: NotifiedAccess): void {
     const json = JSON.stringify(detailSchema.parse(rest));
     const newest = this.#sql(
       'SELECT * FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1',
@@ -214,6 +215,7 @@ export class NotificationFile {
       this.#sql(
         'UPDATE entry SET count = count + 1, lastId = ?, lastAt = ?, json = ? WHERE row = ?',
       ).run(auditId, Math.max(at, entry.lastAt), json, entry.row);
+      if (atOnce) this.#sql('INSERT OR IGNORE INTO at_once (entry) VALUES (?)').run(entry.row);
       return;
     }
     this.#sql(
@@ -281,8 +283,8 @@ export class NotificationFile {
   }
 
   /**
-   * What is due, in the order it began: entries not told yet, and those that were and whose 24 hours are over,
-   * where there were more accesses since.
+   * What is due, in the order it began: entries not told yet, and those that were, where there were more accesses
+   * since, once their 24 hours are over or where each access is told at once.
    *
    * @param now milliseconds
    */
@@ -290,7 +292,8 @@ export class NotificationFile {
     return this.#sql(
       `SELECT entry.*, attendance.json AS attendance FROM entry
        LEFT JOIN attendance ON attendance.entry = entry.row
-       WHERE (count > entry.told AND (entry.told = 0 OR firstAt <= ?)) OR attendance.told = 0 ORDER BY row`,
+       WHERE (count > entry.told AND (entry.told = 0 OR firstAt <= ? OR row IN (SELECT entry FROM at_once)))
+         OR attendance.told = 0 ORDER BY row`,
     )
       .all(now - ENTRY_MS)
       .map((each) => {
@@ -320,9 +323,11 @@ export class NotificationFile {
       'INSERT INTO authority (code, last, lastPosition) VALUES (?, ?, ?) ON CONFLICT (code) DO UPDATE SET last = excluded.last, lastPosition = excluded.lastPosition',
     ).run(authority.code, id, position);
     const told = this.#sql('UPDATE entry SET told = ? WHERE row = ?');
+    const toldAtOnce = this.#sql('DELETE FROM at_once WHERE entry = ?');
     const toldAttendance = this.#sql('UPDATE attendance SET told = 1 WHERE entry = ?');
     for (const { row, count } of entries) {
       told.run(count, row);
+      toldAtOnce.run(row);
       toldAttendance.run(row);
     }
   }

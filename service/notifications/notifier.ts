@@ -95,7 +95,7 @@ function keep(opened: NotificationFile, read: ReadEntry): boolean {
   switch (read.kind) {
     case 'accesses':
       read.accesses.forEach((access) => opened.add(access));
-      return read.atOnce;
+      return read.accesses.some(({ atOnce }) => atOnce);
     case 'attendances':
       read.attendances.forEach((one) => opened.attended(one));
       return read.atOnce;

@@ -54,3 +54,10 @@ test('the telephone numbers of regions are taken, as they are dialled', () => {
   );
   expect(read({ switchboard: '5555' }).data?.switchboard).toBe('5555');
 });
+
+test.each(['999', '112', '111', '101', '+44 999', '0044101', '+44 (0) 111'])(
+  'a number that anybody rings is no ward’s: %s',
+  (switchboard) => {
+    expect(read({ switchboard }).success).toBe(false);
+  },
+);

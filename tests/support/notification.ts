@@ -28,6 +28,8 @@ export type Looked = {
   organisation?: string;
   access?: string;
   outcome?: string;
+  /** The councils that keep back where the child is looked up. */
+  whereaboutsOf?: string[];
   plans?: {
     authority: string;
     type?: string;
@@ -40,6 +42,15 @@ export type Looked = {
 let audited = 0;
 const auditIdOf = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
+const callerOf = (user: string, organisation: string) => ({
+  issuer: 'https://id.example',
+  client: 'test',
+  user,
+  name: `Nora ${user}`,
+  role: { code: 'R8000', name: 'Clinical Practitioner' },
+  organisation: { code: organisation, name: `Organisation ${organisation}` },
+});
+
 /** A log to which lookups are added, and what reads it. Each access has the audit id of its number. */
 export function notifiedLog(folder: string) {
   const signer = signerOf();
@@ -51,7 +62,7 @@ export function notifiedLog(folder: string) {
 
   function lookup(looked: Looked): LogEntry & { auditId: string } {
     const { at, child = 0, user = 'nurse-1', organisation = 'ZZH01' } = looked;
-    const { access = 'unscheduled', outcome = 'flagged' } = looked;
+    const { access = 'unscheduled', outcome = 'flagged', whereaboutsOf } = looked;
     const { plans = [{ authority: 'ZZ101', localId: 'LA-1', sequence: 7 }] } = looked;
     const silent = access === 'silent-read';
     const auditId = auditIdOf(++audited);
@@ -73,17 +84,11 @@ export function notifiedLog(folder: string) {
           })),
         }),
         accessesShown: [],
+        ...(whereaboutsOf && { whereaboutsOf }),
       }),
       type: 'lookup',
       auditId,
-      caller: {
-        issuer: 'https://id.example',
-        client: 'test',
-        user,
-        name: `Nora ${user}`,
-        role: { code: 'R8000', name: 'Clinical Practitioner' },
-        organisation: { code: organisation, name: `Organisation ${organisation}` },
-      },
+      caller: callerOf(user, organisation),
       api: 'plain',
       setting: 'emergency-department',
       access,
@@ -107,6 +112,23 @@ export function notifiedLog(folder: string) {
       log.append(entries);
       now = Math.max(now, ...looked.map(({ at }) => at));
       return entries.map(({ auditId }) => auditId);
+    },
+    /** Seals a look by somebody whom councils bar from the child. */
+    try({ at, barredBy }: { at: number; barredBy: string[] }): void {
+      now = Math.max(now, at);
+      log.append([
+        source.next(0, {
+          at,
+          outcome: undefined,
+          type: 'could-not-check',
+          auditId: auditIdOf(++audited),
+          caller: callerOf('nurse-1', 'ZZH01'),
+          setting: 'emergency-department',
+          nhsNumber: testNumber(0),
+          cause: 'barred',
+          barredBy,
+        }),
+      ]);
     },
     append: (...entries: LogEntry[]): void => log.append(entries),
     clock: (): number => now,

@@ -220,6 +220,40 @@ describe('repeats within 24 hours', () => {
     notifier.close();
   });
 
+  test.each([
+    ['tries of a barred user', false],
+    ['looks at a child whose whereabouts are protected', true],
+    ['looks of which only the first was before the protection', false],
+  ])('within a minute are notified at once: %s', async (kind, protectedFirst) => {
+    const t = fresh();
+    const notifier = t.notifier();
+    const lookAgain = async (at: number, isProtected: boolean): Promise<void> => {
+      if (kind.startsWith('tries')) t.try({ at, barredBy: ['ZZ101'] });
+      else {
+        t.look({
+          at,
+          plans: [{ authority: 'ZZ101' }, { authority: 'ZZ102' }],
+          ...(isProtected && { whereaboutsOf: ['ZZ101'] }),
+        });
+      }
+      await settle(notifier);
+    };
+    await lookAgain(NINE + 1_000, protectedFirst);
+    t.at(NINE + WINDOW);
+    await settle(notifier);
+    const [{ id } = {}] = entriesOf(t.read('ZZ101'));
+    for (const second of [10, 20]) await lookAgain(NINE + WINDOW + second * 1_000, true);
+    expect(entriesOf(t.read('ZZ101'))).toMatchObject([
+      { id, again: false, count: 1 },
+      { id, again: true, count: 2, last: '2026-11-24T09:15:10.000Z' },
+      { id, again: true, count: 3, last: '2026-11-24T09:15:20.000Z' },
+    ]);
+    t.at(NINE + 25 * HOUR);
+    await settle(notifier);
+    expect(entriesOf(t.read('ZZ101'))).toHaveLength(3);
+    notifier.close();
+  });
+
   /** What should be told, in the plainest way: without windows, batches or a file. */
   function model(looked: readonly (Looked & { auditId: string })[]) {
     const entries: { id: string; key: string; first: number; count: number; lastId: string }[] = [];
