@@ -44,6 +44,8 @@ export const COPY = {
   stateKept: 'What a worker needs to take over is in the second copy.',
   stateNotKept: (why: string) =>
     `What a worker needs to take over is not in the second copy. ${why} Files are not loaded until it is.`,
+  stateLeft: (place: string, names: readonly string[]) =>
+    `The worker before this one kept ${names.join(', ')} in ${place}, for which there is no place here: it was not taken over and stays there. For mesh, MESH_MAILBOX is not set here: if the mailbox is still in use, answers may wait there, so set it as it was, stop this worker, and ask each authority which answers it lacks. Anything else is of a later version: update this worker.`,
   standingBy: 'Another worker is at work. This one stands by and follows the second copy.',
   cannotTake: (fault: string) =>
     `This worker stands by: whether another one is at work cannot be found out (${fault}). The service is retrying.`,

@@ -12,10 +12,12 @@ import { highest, numberPath } from '../audit/copy/numbered.ts';
 import { CopyAway, type Place } from '../audit/copy/place.ts';
 import { writePrivate } from '../files/private-file.ts';
 import {
+  hasPlace,
   isStateName,
   packDatabase,
   putState,
   type Restored,
+  rootOf,
   type StateFile,
   type StatePlaces,
   signatureOf,
@@ -269,19 +271,20 @@ async function newestManifest(place: Place, worked: number): Promise<Manifest | 
 }
 
 /**
- * Puts the newest state that the copy has in the place of whatever is in this data folder.
+ * Puts the newest state that the copy has in the place of whatever is in this data folder, except what has no place
+ * here: of a mailbox that is not set, or of a later version.
  *
  * @param worked the number of the worker that was at work last, which a listing may lack; 0 if it is not known
- * @returns false where the copy has none, and nothing was changed
+ * @returns `nothing` where the copy has none, and nothing was changed; else with what the names of what was left begin
  * @throws {CopyAway} {CopyDamaged}
  */
 export async function restoreState(
   place: Place,
   places: StatePlaces,
   worked: number,
-): Promise<boolean> {
+): Promise<{ kind: 'nothing' } | { kind: 'restored'; left: string[] }> {
   const newest = await newestManifest(place, worked);
-  if (newest === undefined) return false;
+  if (newest === undefined) return { kind: 'nothing' };
   async function content(object: string, sha256: string): Promise<Buffer> {
     const read = await place.read(object);
     if (read === undefined || digestOf(read) !== sha256) {
@@ -290,16 +293,18 @@ export async function restoreState(
     return read;
   }
   const names = [...newest.databases, ...newest.files].map((each) => each.name);
-  if (!names.every((each) => isStateName(places, each))) {
+  if (!names.every(isStateName)) {
     throw new CopyDamaged(COPY.damaged(place.name, STATE));
   }
   const restored: Restored[] = [];
-  for (const { name, object, sha256 } of newest.databases) {
+  const isHere = ({ name }: { name: string }): boolean => hasPlace(places, name);
+  for (const { name, object, sha256 } of newest.databases.filter(isHere)) {
     restored.push({ name, content: unpackDatabase(await content(object, sha256)) });
   }
-  for (const { name, sha256 } of newest.files) {
+  for (const { name, sha256 } of newest.files.filter(isHere)) {
     restored.push({ name, content: await content(`${FILES}/${sha256}`, sha256) });
   }
   putState(places, restored);
-  return true;
+  const left = names.filter((each) => !hasPlace(places, each)).map(rootOf);
+  return { kind: 'restored', left: [...new Set(left)].toSorted() };
 }

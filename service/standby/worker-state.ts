@@ -110,15 +110,21 @@ export function unchangingFiles(places: StatePlaces, anchored: readonly string[]
   ];
 }
 
-/** Whether a name is one that {@link statePlaces} or {@link unchangingFiles} gives, so that no copy writes elsewhere. */
-export function isStateName(places: StatePlaces, name: string): boolean {
+/** Whether a name stays below the folder that it is put in, so that no copy writes elsewhere. */
+export const isStateName = (name: string): boolean =>
+  name.split('/').every((part) => !['', '.', '..'].includes(part) && !part.includes('\0'));
+
+/** Whether a name is one that {@link statePlaces} or {@link unchangingFiles} gives here. */
+export function hasPlace(places: StatePlaces, name: string): boolean {
   const single = [...places.databases, ...places.files].some((each) => each.name === name);
   const [root, ...parts] = name.split('/');
   const isBelow =
     root === SPOOL ? parts.length === 2 : places.folders.some((each) => each.name === root);
-  const areNames = parts.every((part) => !['', '.', '..'].includes(part) && !part.includes('\0'));
-  return single || (isBelow && parts.length > 0 && areNames);
+  return single || (isBelow && parts.length > 0);
 }
+
+/** What a name begins with: the folder, or the file itself. */
+export const rootOf = (name: string): string => name.split('/', 1)[0] ?? '';
 
 /** Tells a file that has changed from one that has not; `undefined` where it is not there. */
 export function signatureOf(path: string): string | undefined {

@@ -120,7 +120,11 @@ async function waitForTurn(
     const order = await readCopyOrder(connection);
     if (order.kind === 'single') return COPY.singleElsewhere;
     await followCopy(logFiles, commits);
-    if (await restoreState(place, statePlaces(configuration), worked)) return undefined;
+    const state = await restoreState(place, statePlaces(configuration), worked);
+    if (state.kind === 'restored') {
+      if (state.left.length > 0) log.warn(COPY.stateLeft(place.name, state.left));
+      return undefined;
+    }
     return held === undefined ? undefined : COPY.nothingHere;
   }
 

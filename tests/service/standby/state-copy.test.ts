@@ -15,13 +15,14 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { loadFile } from '#loaders/load/load.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
+import { COPY } from '#schemas/wording/copy.ts';
 import { Cases } from '#service/audit/cases/cases.ts';
 import { CopyDamaged } from '#service/audit/copy/commits.ts';
 import { folderPlace } from '#service/audit/copy/folder-place.ts';
 import { numberPath } from '#service/audit/copy/numbered.ts';
 import { CopyAway, type Place } from '#service/audit/copy/place.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
-import { auditCasesFile } from '#service/files/data-folder.ts';
+import { auditCasesFile, meshFolder } from '#service/files/data-folder.ts';
 import { guardAnchor, keepEpoch } from '#service/standby/guard.ts';
 import { createStateCopy, restoreState } from '#service/standby/state-copy.ts';
 import { statePlaces } from '#service/standby/worker-state.ts';
@@ -295,13 +296,51 @@ test('a large file that was copied while the clock was ahead is copied again onc
   there.close();
 });
 
+test('a worker without the mailbox, or of an earlier version, takes over the rest from one that had more, and says what it leaves', async () => {
+  const mailbox = 'X26HC005';
+  const withMesh = readConfiguration({
+    DATA_DIR: t.dataDir,
+    AUDIT_COPY: copyFolder,
+    MESH_MAILBOX: mailbox,
+  });
+  const ofMesh = meshFolder(withMesh, mailbox);
+  mkdirSync(join(ofMesh, 'sent'), { recursive: true });
+  writeFileSync(join(ofMesh, 'sent', 'one.dat'), 'x');
+  new DatabaseSync(join(ofMesh, 'mesh.sqlite')).close();
+  const later = join(t.dataDir, 'later');
+  mkdirSync(later);
+  writeFileSync(join(later, 'a.json'), '{}');
+  hold('held-1', spool('load-abc', 'rows'));
+  const places = statePlaces(withMesh);
+  await createStateCopy({
+    place,
+    places: { ...places, folders: [...places.folders, { name: 'later', path: later }] },
+    memoryFile: join(t.dataDir, 'state-copy.json'),
+    anchor: t.anchor,
+  }).save(EPOCH);
+
+  expect(await restoreState(place, statePlaces(elsewhere()), 0)).toEqual({
+    kind: 'restored',
+    left: ['later', 'mesh', 'mesh.sqlite'],
+  });
+  const anchor = anchorElsewhere();
+  expect(anchor.heldFiles().map(({ id }) => id)).toEqual(['held-1']);
+  anchor.close();
+  expect(COPY.stateLeft(place.name, ['mesh'])).toContain('MESH_MAILBOX');
+});
+
 test.each([
   'notices/../../outside',
   'notices/',
   'notices//a',
   'notices/./a',
+  'notices/a\0b',
   'mesh/a\0b',
   '../notices/a',
+  '/notices/a',
+  'later/../../outside',
+  '..',
+  '',
 ])(
   'a copy that names a file outside the folders of the state (%j) is refused whole',
   async (name) => {
