@@ -106,6 +106,7 @@ export function createSessionEndings(
   let clock: { storeMs: number; at: number } | undefined;
   /** By the store's clock: endings up to then may be unread. */
   let lostUntil = Number.NEGATIVE_INFINITY;
+  let lostAhead = false;
   let problem: string = SESSIONS.notRead;
   let state = { ok: false, detail: problem, since: new Date().toISOString() };
   let stopped = false;
@@ -127,10 +128,10 @@ export function createSessionEndings(
     endedAt.set(field, Math.max(at, endedAt.get(field) ?? 0));
   }
 
-  /** Entries with scores from `from` to `to`, and whether there are more than are read. */
-  async function read(from: number | string, to: number | string, most: number) {
+  /** Entries with scores from `from` to `to`, and whether there are more than `most`: then the first `ofMore` of them. */
+  async function read(from: number | string, to: number | string, most: number, ofMore: number) {
     const [more, ...reply] = list(
-      await redis.fcall(FUNCTIONS.readEndings, 1, keys.ended, from, to, most),
+      await redis.fcall(FUNCTIONS.readEndings, 1, keys.ended, from, to, most, ofMore),
     );
     const entries: [string, number][] = [];
     for (let i = 0; i < reply.length; i += 2)
@@ -142,7 +143,11 @@ export function createSessionEndings(
   function say(): string | undefined {
     if (!isCurrent()) return problem;
     const lost = clock !== undefined && clock.storeMs - lostUntil < LOST_TOLD_FOR_MS;
-    return lost ? SESSIONS.tooMany(atMost, new Date(lostUntil).toISOString()) : undefined;
+    if (!lost) return undefined;
+    const since = new Date(lostUntil).toISOString();
+    return lostAhead
+      ? SESSIONS.tooManyAhead(FUTURE_AT_MOST, since)
+      : SESSIONS.tooMany(atMost, since);
   }
 
   function tell(): typeof state {
@@ -170,8 +175,9 @@ export function createSessionEndings(
     const from =
       isWhole || clock === undefined ? oldest : Math.max(oldest, clock.storeMs - READ_AGAIN_MS);
     const [known, future] = await Promise.all([
-      read(from, newest, atMost),
-      read(`(${newest}`, '+inf', FUTURE_AT_MOST),
+      read(from, newest, atMost, 0),
+      // Of more, the first are put right each time, so that all of them are in the end.
+      read(`(${newest}`, '+inf', FUTURE_AT_MOST, FUTURE_AT_MOST),
     ]);
     for (const [member, score] of known.entries) note(fieldIn(member), score);
     for (const [member] of future.entries) note(fieldIn(member), storeMs);
@@ -182,7 +188,10 @@ export function createSessionEndings(
     }
     const isFull = endedAt.size > 2 * atMost;
     if (isFull) endedAt.clear();
-    if (isFull || known.isMore || future.isMore) lostUntil = storeMs;
+    if (isFull || known.isMore || future.isMore) {
+      lostUntil = storeMs;
+      lostAhead = !isFull && !known.isMore;
+    }
     clock = { storeMs, at: toldAt };
     readAt = askedAt;
     if (!isWhole) return;

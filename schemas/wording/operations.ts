@@ -234,6 +234,8 @@ export const SESSIONS = {
     `Which sessions of the pages have ended cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in.${code === undefined ? '' : ' This alone does not stop lookups of the API.'} See the alert SessionsUnknown.`,
   tooMany: (most: number, since: string) =>
     `More than ${most} sessions of the pages ended, which no normal use does, and not all could be read. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
+  tooManyAhead: (most: number, since: string) =>
+    `More than ${most} endings of sessions in Redis (cpf:ended) have a time that has not come yet, which this service never writes. ${most} are put right each second. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
 } as const;
 
 const shareText = (upToDate: number, expected: number): string =>

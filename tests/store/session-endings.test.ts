@@ -95,16 +95,25 @@ test('if there are more endings than are read, nobody who signed in before is be
   await store.admin.del(keys.ended);
 });
 
-test('while there are endings from the future, however many, nobody whom they may have ended is believed, and they are put right', async () => {
-  await store.admin.eval(
-    `for i = 1, 1200 do redis.call('ZADD', KEYS[1], ARGV[1], i) end`,
-    1,
-    keys.ended,
-    Date.now() + YEARS_MS,
-  );
+test('while there are endings from the future, however many, nobody whom they may have ended is believed, and they are put right; who signs in afterwards stays signed in', async () => {
+  for (const score of [String(Date.now() + YEARS_MS), '+inf']) {
+    await store.admin.eval(
+      `for i = 1, 600 do redis.call('ZADD', KEYS[1], ARGV[1], ARGV[1] .. i) end`,
+      1,
+      keys.ended,
+      score,
+    );
+  }
   const one = createSessionEndings(await store.connect('lookup'), { keepMs: KEEP_MS });
   await until(() => one.current);
   expect(one.isLost(Date.now() - 2_000)).toBe(true);
+  expect(one.state).toMatchObject({ ok: false });
+  expect(one.state.detail).toContain('a time that has not come yet');
+  const soon = Date.now() + YEARS_MS / 2;
+  await until(async () => (await store.admin.zcount(keys.ended, soon, '+inf')) === 0);
+  const signedInAt = (one.now() ?? Number.NaN) + 1;
+  await until(() => (one.now() ?? 0) > signedInAt + 1_100, 'another reading');
+  expect(one.isLost(signedInAt)).toBe(false);
   await store.admin.del(keys.ended);
   one.stop();
 });
