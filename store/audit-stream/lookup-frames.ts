@@ -19,6 +19,10 @@ const NUMBER = /^[0-9]{10}$/;
 /** Stands for a number, and is none. */
 const NO_NUMBER = '----------';
 const FRAMES_REMEMBERED = 8_192;
+/** V8 hashes texts of 16,384 characters or more by their length alone: in a map each would be compared with all of them. */
+const LENGTH_AT_MOST = 8_192;
+/** Of all frames together; most have some 600. */
+const CHARACTERS_REMEMBERED = 4 * 1_048_576;
 
 /** The event of a frame, once it is certain that it is sound whatever the ids and the number are. */
 function eventOf(ids: string, { text, numberAt }: Frame, own: object): LookupEvent | undefined {
@@ -46,8 +50,10 @@ function eventOf(ids: string, { text, numberAt }: Frame, own: object): LookupEve
  */
 export function createLookupFrames(): (text: string) => LookupEvent | undefined {
   const frames = new Map<string, { numberAt: number; event: LookupEvent }>();
+  let characters = 0;
 
   return (text) => {
+    if (text.length > LENGTH_AT_MOST) return undefined;
     const ids = IDS.exec(text);
     if (ids === null) return undefined;
     const [before, auditId = '', requestId = '', correlationId] = ids;
@@ -70,7 +76,11 @@ export function createLookupFrames(): (text: string) => LookupEvent | undefined 
 
     const event = eventOf(before, frame, own);
     if (event === undefined) return undefined;
-    if (frames.size >= FRAMES_REMEMBERED) frames.clear();
+    characters += frame.text.length;
+    if (frames.size >= FRAMES_REMEMBERED || characters > CHARACTERS_REMEMBERED) {
+      frames.clear();
+      characters = frame.text.length;
+    }
     const { correlationId: _, ...shared } = event;
     frames.set(frame.text, { numberAt: frame.numberAt, event: shared });
     return event;

@@ -133,3 +133,26 @@ test('a number beside the one that was looked up is not taken for it', () => {
   expect(readLookup(of('9990000018', '9990000018'))).toBeUndefined();
   expect(readLookup(of('9990000018', '9990000026'))).toBeUndefined();
 });
+
+/** A lookup's text with a caller of so many characters more than it needs. */
+const padded = (pad: string) =>
+  `{"type":"lookup","auditId":"${randomUUID()}","requestId":"${randomUUID()}","caller":{"issuer":"i","client":"c","user":"u","name":"n","role":{"code":"r","name":"r"},"organisation":{"code":"o","name":"o"},"pad":"${pad}"},"api":"plain","setting":"s","access":"unscheduled","decidedBy":"activity","nhsNumber":"9990000018","coverage":{"expected":1,"upToDate":1},"versions":{"functions":"f","configuration":"c"}}`;
+
+test('a long text is parsed and not looked for, since V8 tells long texts apart by their length first', () => {
+  const readLookup = createLookupFrames();
+  const rest = padded('').length;
+  expect(readLookup(padded('x'.repeat(8_192 - rest)))).toBeDefined();
+  expect(readLookup(padded('x'.repeat(8_193 - rest)))).toBeUndefined();
+});
+
+test('what is remembered takes no more memory than a few million characters', () => {
+  const readLookup = createLookupFrames();
+  const callerOf = (i: number, length: number) =>
+    readLookup(padded(String(i).padStart(length, 'x')))?.caller;
+  const first = callerOf(0, 500);
+  for (let i = 1; i < 1_000; i++) callerOf(i, 500);
+  expect(callerOf(0, 500)).toBe(first);
+  for (let i = 0; i < 700; i++) callerOf(i, 7_000);
+  expect(callerOf(0, 500)).toEqual(first);
+  expect(callerOf(0, 500)).not.toBe(first);
+});
