@@ -6,6 +6,24 @@ import { watchedKeys } from './keys.ts';
 import { LogInUse, LogNotWhole, LogWriter } from './log-writer.ts';
 
 /**
+ * Takes over what the copy has. True where its beginning was pruned past what the log has come to, and all that the log
+ * holds came from the copy just now: it is past the retention, and the log can begin again.
+ */
+async function isOvertaken(writer: LogWriter, commits: Commits, size: number): Promise<boolean> {
+  const { size: before, minimumIndex } = writer.committed;
+  await takeOver(writer, commits);
+  const { size: now, numbers } = writer.committed;
+  if (now >= size) return false;
+  const base = await commits.base();
+  const isSame = base?.log === writer.committed.id;
+  if (base === undefined || !isSame || base.size <= now || before > minimumIndex) {
+    throw new LogNotWhole(COPY.beginsLater(commits.place, writer.folder));
+  }
+  writer.prune(now, numbers);
+  return true;
+}
+
+/**
  * Has the log in a folder come as far as its copy, for a worker that stands by or takes over. A log that another
  * process of this machine writes is left to it.
  *
@@ -20,27 +38,25 @@ export async function followCopy(
   if (newest === undefined) return 0;
   const signers = watchedKeys(keyFile);
   signers();
-  let writer: LogWriter;
-  try {
-    writer = LogWriter.open({
-      folder,
-      dataset: newest.dataset,
-      streams: auditPartitions.length,
-      signers,
-      id: newest.log,
-      base: await commits.base(),
-    });
-  } catch (error) {
-    if (error instanceof LogInUse) return newest.size;
-    throw error;
-  }
-  try {
-    await takeOver(writer, commits);
-    if (writer.committed.size < newest.size) {
-      throw new LogNotWhole(COPY.beginsLater(commits.place, folder));
+  for (;;) {
+    let writer: LogWriter;
+    try {
+      writer = LogWriter.open({
+        folder,
+        dataset: newest.dataset,
+        streams: auditPartitions.length,
+        signers,
+        id: newest.log,
+        base: await commits.base(),
+      });
+    } catch (error) {
+      if (error instanceof LogInUse) return newest.size;
+      throw error;
     }
-    return writer.committed.size;
-  } finally {
-    writer.close();
+    try {
+      if (!(await isOvertaken(writer, commits, newest.size))) return writer.committed.size;
+    } finally {
+      writer.close();
+    }
   }
 }

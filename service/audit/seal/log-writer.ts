@@ -64,7 +64,7 @@ export type LogOptions = {
   signers: () => readonly Signer[];
   /** Of a log that is begun again from its copy; another one gets an id of its own. */
   id?: string | undefined;
-  /** Where the beginning of that copy is pruned. */
+  /** Where the beginning of that copy is pruned: a log that ends before and holds nothing is begun again there. */
   base?: LogBase | undefined;
 };
 
@@ -149,7 +149,8 @@ export class LogWriter {
       if (held.origin !== origin) {
         throw new LogNotWhole(LOG_NOT_WHOLE.otherKey(origin, held.origin));
       }
-      return held;
+      const isLater = base !== undefined && base.log === held.id && base.size > held.size;
+      return isLater && held.size === held.minimumIndex ? this.#beginAgain(base, held) : held;
     }
     if (existsSync(join(folder, CHECKPOINT)) || existsSync(join(folder, 'tile'))) {
       throw new LogNotWhole(LOG_NOT_WHOLE.notCommitted(folder));
@@ -185,6 +186,23 @@ export class LogWriter {
     } catch {
       throw new LogNotWhole(LOG_NOT_WHOLE.damaged(folder));
     }
+  }
+
+  /** Of a log that holds nothing past what is pruned: whatever the pruning left of it is taken away. */
+  #beginAgain(base: LogBase, held: Commit): Commit {
+    const { folder } = this.#options;
+    // Signed again once it has begun.
+    removeIfThere(join(folder, CHECKPOINT));
+    const commit = this.#beginAt(base, held);
+    this.commits.write(commit);
+    for (const level of ['entries', ...Array(levelsOf(held.size)).keys()] as TileLevel[]) {
+      const hashes = level === 'entries' ? held.size : hashesAt(level, held.size);
+      const last = Math.floor(hashes / TILE_WIDTH);
+      if (widthOf(level, last, base.size) === TILE_WIDTH) {
+        removeIfThere(join(folder, `${tilePath(level, last)}.p`));
+      }
+    }
+    return commit;
   }
 
   /** What another log of this one's entries begins with, by as much as is pruned; `undefined` of nothing. */

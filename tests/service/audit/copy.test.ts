@@ -11,7 +11,7 @@ import { CommitFile } from '#service/audit/log/commit.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
 import { agree } from '#service/audit/seal/agree.ts';
 import { followCopy } from '#service/audit/seal/follow-copy.ts';
-import { readKeys } from '#service/audit/seal/keys.ts';
+import { readKeys, readOrMakeKeys } from '#service/audit/seal/keys.ts';
 import { LogWriter } from '#service/audit/seal/log-writer.ts';
 import { createSealer, type Sealing } from '#service/audit/seal/sealer.ts';
 import { unpackEntry } from '#service/audit/tlog/bundle.ts';
@@ -250,6 +250,90 @@ describe('a copy whose beginning is past the retention', () => {
     expect(copy).toMatchObject({ ok: false });
     expect(copy?.detail).toContain('Events past the retention stay in');
     one.close();
+  });
+});
+
+describe('a worker that stands by while the worker at work prunes the copy', () => {
+  /** A copy of 1,536 entries, a commit to each half bundle, and what prunes it. */
+  async function copied() {
+    const keyFile = join(t.dataDir, 'audit-key');
+    const signers = await readOrMakeKeys(keyFile, 'example.org/log');
+    const commits = commitsIn(copyFolder);
+    const openHere = (): LogWriter =>
+      LogWriter.open({
+        folder,
+        dataset: 'd',
+        streams: auditPartitions.length,
+        signers: () => signers,
+      });
+    const writer = openHere();
+    const source = eventSource();
+    for (let i = 0; i < 12; i++) {
+      writer.append(source.take(128));
+      await agree(writer, commits, 1);
+    }
+    writer.close();
+    async function prune(size: number): Promise<void> {
+      const numbers = (await commits.holding(size - 1))?.numbers ?? [];
+      const log = openHere();
+      log.prune(size, numbers);
+      const base = log.base();
+      log.close();
+      if (base !== undefined) await commits.prune(base, Number.POSITIVE_INFINITY);
+    }
+    return { commits, prune, other: { folder: join(t.dataDir, 'other'), keyFile } };
+  }
+  /** Of this log too, since no entry says that its beginning was pruned. */
+  async function found(of: string) {
+    const { findings, from } = await verification(of);
+    return { kinds: findings.map(({ kind }) => kind), from };
+  }
+  const entriesOf = (of: string): string[] =>
+    readdirSync(join(of, 'tile', 'entries'), { recursive: true, encoding: 'utf8' }).toSorted();
+
+  test('begins its log where what is left begins, also if it was pruned meanwhile', async () => {
+    const { commits, prune, other } = await copied();
+    const racing: Commits = {
+      ...commits,
+      base: async () => {
+        const found = await commits.base();
+        if (found === undefined) await prune(512);
+        return found;
+      },
+    };
+    expect(await followCopy(other, racing)).toBe(1_536);
+    expect(await found(other.folder)).toEqual(await found(folder));
+  });
+
+  test('begins again a log that holds nothing and that an earlier attempt left behind, however often', async () => {
+    const { commits, prune, other } = await copied();
+    for (const size of [256, 768]) {
+      // The worker ends once its log is begun.
+      const ending: Commits = { ...commits, after: () => Promise.reject(new CopyAway('ended')) };
+      await expect(followCopy(other, ending)).rejects.toThrow('ended');
+      await prune(size);
+    }
+    expect(await followCopy(other, commits)).toBe(1_536);
+    expect(await found(other.folder)).toEqual(await found(folder));
+  });
+
+  test('begins again if the pruning overtakes its reading, and keeps nothing past the retention', async () => {
+    const { commits, prune, other } = await copied();
+    let isOvertaken = false;
+    const overtaken: Commits = {
+      ...commits,
+      after: async (size) => {
+        if (size === 384 && !isOvertaken) {
+          isOvertaken = true;
+          await prune(1_024);
+        }
+        return commits.after(size);
+      },
+    };
+    expect(await followCopy(other, overtaken)).toBe(1_536);
+    expect(isOvertaken).toBe(true);
+    expect(await found(other.folder)).toEqual(await found(folder));
+    expect(entriesOf(other.folder)).toEqual(entriesOf(folder));
   });
 });
 
