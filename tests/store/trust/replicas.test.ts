@@ -201,6 +201,7 @@ test('a replica that does not write to disk at once counts for nothing, and the 
 test('a replica without an append-only file counts for nothing, and the sentence says what to set', async () => {
   const { readiness } = await openedOn(first);
   await second.admin.config('SET', 'appendonly', 'no');
+  await until(() => !readiness.open, 'lookups ending');
   await until(() => said(readiness).includes('set `appendonly yes`'), 'the sentence');
   expect(readiness.open).toBe(false);
 });
