@@ -212,6 +212,9 @@ export function watchStore(
 
   function set(name: CheckName, verdict: Verdict): void {
     const before = verdicts.get(name);
+    if (!verdict.ok && name !== PARTIAL && !ADVISORY.has(name)) {
+      trustedAt = Number.NEGATIVE_INFINITY;
+    }
     verdicts.set(name, {
       name,
       ...verdict,
@@ -228,7 +231,6 @@ export function watchStore(
 
   function close(): void {
     turn++;
-    trustedAt = Number.NEGATIVE_INFINITY;
     set('redis-reachable', bad(refusal ?? READINESS.unreachable));
   }
 
@@ -245,7 +247,6 @@ export function watchStore(
   function missedEvents(): void {
     eventsMissing = true;
     set('durable', EVENTS_MISSING);
-    trustedAt = Number.NEGATIVE_INFINITY;
   }
 
   const silence = (): string =>
@@ -256,7 +257,6 @@ export function watchStore(
   function notReplicated(): void {
     replicatedAt = Number.NEGATIVE_INFINITY;
     set('replicas', bad(silence()));
-    trustedAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Whether the replicas acknowledge a write now. A poll that read before it has then read what they have. */
@@ -467,9 +467,9 @@ export function watchStore(
     authorities = directory;
     expected = held.expected;
     authoritiesAt = sentAt;
-    if (names.every((name) => name === PARTIAL || ADVISORY.has(name) || passes(name)))
+    if (names.every((name) => name === PARTIAL || ADVISORY.has(name) || passes(name))) {
       trustedAt = performance.now();
-    else trustedAt = Number.NEGATIVE_INFINITY;
+    }
   }
 
   async function pollOnce(): Promise<void> {

@@ -206,6 +206,14 @@ test('a replica without an append-only file counts for nothing, and the sentence
   expect(readiness.open).toBe(false);
 });
 
+test('lookups end in the same moment in which a check that they depend on is said to fail', async () => {
+  const { readiness } = await openedOn(first);
+  await second.admin.config('SET', 'appendfsync', 'everysec');
+  const isFit = () => readiness.checks().some(({ name, ok }) => name === 'replicas' && ok);
+  while (isFit()) await new Promise(setImmediate);
+  expect(readiness.open).toBe(false);
+});
+
 test('a replica of another version is named, and lookups go on', async () => {
   await keep(first, undefined, connectToOtherVersion);
   const { readiness, look } = await openLookups(first);
