@@ -13,11 +13,11 @@ export type OfChild = { nhsNumber: string } | { localId: string };
 /** Looks at an authority's children, the newest first. */
 export type Looks = {
   entries: NotificationEntry[];
-  /** The notifications that these are in. */
+  /** The notifications that these are in, as far as they are in any. */
   read: { newest: NotificationId; count: number } | undefined;
   /** Where to continue; `undefined` at the end. */
   before: NotificationId | undefined;
-  /** Milliseconds: every look until then is in a notification; `undefined` where that is not known. */
+  /** Milliseconds: every look until then is listed; `undefined` where that is not known. */
   listedUntil: number | undefined;
 };
 
@@ -28,16 +28,27 @@ export const SEALED_WITHIN_MS = 5_000;
 const NOTIFICATIONS_A_STEP = 50;
 
 /**
- * One page of an authority's looks, as its notifications hold them. A page ends with a notification, so it may be
- * longer. Notifications without looks of the child are passed over.
+ * One page of an authority's looks, as its notifications hold them; first of all, those that were repeated since they
+ * were notified, which is notified later. A page ends with a notification, so it may be longer. Notifications without
+ * looks of the child are passed over.
  */
 export async function newestLooks(
   auditFolder: string,
   authority: OdsCode,
   { before, of }: { before?: NotificationId | undefined; of?: OfChild | undefined },
 ): Promise<Looks> {
-  const listedUntil = NotificationFile.read(auditFolder, (file) => readUntil(file.cursor()));
-  const looks: Looks = { entries: [], read: undefined, before: undefined, listedUntil };
+  const now = NotificationFile.read(auditFolder, (file) => ({
+    listedUntil: readUntil(file.cursor()),
+    repeated: before === undefined ? file.repeated(authority) : [],
+    newest: file.lastOf(authority)?.last,
+  }));
+  const entries = chosen(now?.repeated ?? [], of);
+  const looks: Looks = {
+    entries,
+    read: now?.newest && entries.length > 0 ? { newest: now.newest, count: 0 } : undefined,
+    before: undefined,
+    listedUntil: now?.listedUntil,
+  };
   let at = before;
   for (;;) {
     const step = NotificationFile.read(auditFolder, (file) =>
@@ -45,7 +56,7 @@ export async function newestLooks(
     );
     if (step === undefined) return looks;
     for (const notification of step) {
-      if (looks.entries.length >= LOOKS_A_PAGE) return { ...looks, before: at };
+      if (at !== before && looks.entries.length >= LOOKS_A_PAGE) return { ...looks, before: at };
       add(looks, notification, of);
       at = notification.id;
     }
@@ -58,16 +69,21 @@ export async function newestLooks(
 const readUntil = ({ windowAt, logAt }: Cursor): number | undefined =>
   windowAt === 0 ? undefined : Math.min(windowAt - SEALED_WITHIN_MS, logAt);
 
+/** Those at a child, or all; the newest first. */
+const chosen = (
+  entries: readonly NotificationEntry[],
+  of: OfChild | undefined,
+): NotificationEntry[] =>
+  entries
+    .filter((entry) => of === undefined || isOf(entry, of))
+    .toSorted((one, other) => other.last.localeCompare(one.last));
+
 function add(looks: Looks, notification: Notification, of: OfChild | undefined): void {
-  const entries = notification.entries.filter((entry) => of === undefined || isOf(entry, of));
+  const entries = chosen(notification.entries, of);
   if (entries.length === 0) return;
-  // One that was sent once more stands with its latest count, higher up.
+  // One that was repeated stands with its latest count, higher up.
   const known = new Set(looks.entries.map(({ id }) => id));
-  looks.entries.push(
-    ...entries
-      .filter(({ id }) => !known.has(id))
-      .toSorted((one, other) => other.last.localeCompare(one.last)),
-  );
+  looks.entries.push(...entries.filter(({ id }) => !known.has(id)));
   looks.read = {
     newest: looks.read?.newest ?? notification.id,
     count: (looks.read?.count ?? 0) + 1,

@@ -282,20 +282,13 @@ export class NotificationFile {
     }
   }
 
-  /**
-   * What is due, in the order it began: entries not told yet, and those that were, where there were more accesses
-   * since, once their 24 hours are over or where each access is told at once.
-   *
-   * @param now milliseconds
-   */
-  due(now: number): StoredEntry[] {
+  /** Entries, in the order they began. */
+  #entries(which: string, ...values: (number | string)[]): StoredEntry[] {
     return this.#sql(
       `SELECT entry.*, attendance.json AS attendance FROM entry
-       LEFT JOIN attendance ON attendance.entry = entry.row
-       WHERE (count > entry.told AND (entry.told = 0 OR firstAt <= ? OR row IN (SELECT entry FROM at_once)))
-         OR attendance.told = 0 ORDER BY row`,
+       LEFT JOIN attendance ON attendance.entry = entry.row WHERE ${which} ORDER BY row`,
     )
-      .all(now - ENTRY_MS)
+      .all(...values)
       .map((each) => {
         const { row, authority, firstId, firstAt, lastId, lastAt, count, told, json, attendance } =
           entryRow.parse(each);
@@ -311,6 +304,27 @@ export class NotificationFile {
         };
         return { row, authority, count, entry };
       });
+  }
+
+  /**
+   * What is due: entries not told yet, and those that were, where there were more accesses since, once their 24 hours are
+   * over or where each access is told at once.
+   *
+   * @param now milliseconds
+   */
+  due(now: number): StoredEntry[] {
+    return this.#entries(
+      `(count > entry.told AND (entry.told = 0 OR firstAt <= ? OR row IN (SELECT entry FROM at_once)))
+         OR attendance.told = 0`,
+      now - ENTRY_MS,
+    );
+  }
+
+  /** An authority's entries that were told, as they are since there were more accesses. */
+  repeated(authority: string): NotificationEntry[] {
+    return this.#entries('authority = ? AND count > entry.told AND entry.told > 0', authority).map(
+      ({ entry }) => entry,
+    );
   }
 
   /** Keeps a notification, and that its entries are told. */

@@ -25,15 +25,21 @@ function cameOf({ attendance, barred }: NotificationEntry): Html | string {
   return html`${LOOKS.cameOf[attended]}, ${at(attendance.at)}${ward !== undefined && html`<br><bdi>${ward}</bdi>`}${switchboard !== undefined && html`<br><a class="nhsuk-link" href="tel:${switchboard}">${phoneText(switchboard)}</a>`}`;
 }
 
-/** Looks at an authority's children, as its notifications hold them. */
-export const looksTable = (caption: string, entries: readonly NotificationEntry[]): Html =>
-  table(
+const WHY = LOOKS.columns.indexOf('Why');
+
+/** Looks at an authority's children, as {@link Looks} has them. */
+export function looksTable(caption: string, entries: readonly NotificationEntry[]): Html {
+  // Few systems give a reason, and an empty column takes the room of the others.
+  const isWhySaid = entries.some(({ reason }) => reason !== undefined);
+  const withWhy = <T>(cells: readonly T[]): readonly T[] =>
+    isWhySaid ? cells : cells.toSpliced(WHY, 1);
+  return table(
     caption,
-    LOOKS.columns,
+    withWhy(LOOKS.columns),
     entries.map((entry) => {
       const { last, first, count, nhsNumber, plans, user, role, organisation, setting, reason } =
         entry;
-      return [
+      return withWhy([
         html`${at(last)}${count > 1 && html`<br>${LOOKS.times(count, at(first))}`}`,
         html`<bdi>${distinct(plans.map(({ localId }) => localId))}</bdi><br>${printedNhsNumber(nhsNumber)}`,
         distinct(plans.map(({ type }) => planName(type))),
@@ -41,9 +47,10 @@ export const looksTable = (caption: string, entries: readonly NotificationEntry[
         html`<bdi>${organisation.name}</bdi><br>${setting.replaceAll('-', ' ')}`,
         reason?.replaceAll('-', ' '),
         cameOf(entry),
-      ];
+      ]);
     }),
   );
+}
 
 const MINUTE_MS = 60_000;
 

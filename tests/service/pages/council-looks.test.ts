@@ -132,6 +132,16 @@ describe('who looked at a council’s children', () => {
     expect(other).not.toMatch(/Nurse one|LA-1 99/);
   });
 
+  test('has a column for the reason only where somebody gave one', async () => {
+    expect((await ours.get('/council/looks')).text).not.toContain('>Why<');
+    const token = await service.token(claims({ sub: 'three', name: 'Nurse three' }));
+    await service.lookup({ nhsNumber: OTHERS, reason: 'enquiry' }, { token });
+    await until(async () => {
+      const { text } = await theirs.get('/council/looks');
+      return text.includes('>Why<') && text.includes('enquiry');
+    }, 'the repeat with its reason');
+  });
+
   test('is on record as read, as by GET /notifications', async () => {
     const before = (await readings('ZZ101')).length;
     await ours.get('/council/looks');
