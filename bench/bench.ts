@@ -1,3 +1,5 @@
+// One file, since its scenarios share the service that they load and the figures that they are judged by.
+
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';

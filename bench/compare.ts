@@ -1,3 +1,5 @@
+// One file, since it is one measurement from beginning to end, whose subjects have to be treated alike.
+
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';

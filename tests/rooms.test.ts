@@ -104,3 +104,15 @@ test.each(['store', 'loaders', 'service'])(
     expect(circles).toEqual([]);
   },
 );
+
+test('a file of more than 400 lines says at its top why it is one', () => {
+  const files = globSync('{schemas,store,loaders,service,bench}/**/*.{ts,mjs,js,css,lua}', {
+    cwd: root,
+  });
+  expect(files.length).toBeGreaterThan(400);
+  const silent = files.filter((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    return text.split('\n').length > 401 && !/^(?:\/\/|\/\*|--) One /.test(text);
+  });
+  expect(silent).toEqual([]);
+});

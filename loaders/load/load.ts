@@ -1,3 +1,5 @@
+// One file, since a load, its rehearsal and its resumption have to come to the same end by the same steps.
+
 import { hash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';

@@ -1,3 +1,5 @@
+// One list, long only because every event says what it holds: what is left out of one is seen beside the others.
+
 import { z } from 'zod';
 import { ATTENDANCES } from '../attendance.ts';
 import { LOOKUP_OUTCOMES, SEARCH_TYPES } from '../lookup.ts';

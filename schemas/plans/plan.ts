@@ -27,8 +27,17 @@ type PlanTypeEntry = {
   end: 'end' | 'due-or-end';
   /** Source: CP-IS display rules. */
   shownForDaysAfterEnd: number;
+  /** What case systems call it, in small letters and digits; no more than a kind, so that an enquiry is none. */
+  caseSystemName: RegExp;
   /** What a clinician reads of one in force. */
   inForce: string;
+  /** The same as the heading of a page, and how it goes on where a child has another plan as well. */
+  heading: string;
+  alsoHeading: string;
+  /** How it is named in a list of plans. */
+  listed: string;
+  /** Whether the council looks after the child: it may be far away, and who agrees to treatment has to be asked. */
+  inCare: boolean;
   /** How a negative names it: "No ... plan is held". */
   inNegative: string;
 };
@@ -44,7 +53,12 @@ export const PLAN_TYPES = {
     subject: 'child',
     end: 'end',
     shownForDaysAfterEnd: 365,
+    caseSystemName: /^(?:cpp?|childprotection)(?:plan)?$/,
     inForce: 'This child is on a child protection plan.',
+    heading: 'This child is on a child protection plan',
+    alsoHeading: 'on a child protection plan',
+    listed: 'Child protection plan',
+    inCare: false,
     inNegative: 'child protection',
   },
   'looked-after-child': {
@@ -57,7 +71,13 @@ export const PLAN_TYPES = {
     subject: 'child',
     end: 'end',
     shownForDaysAfterEnd: 365,
+    caseSystemName:
+      /^(?:lac|cla|(?:child(?:ren)?)?lookedafter(?:child(?:ren)?)?)(?:s20|section20|s31|section31)?$/,
     inForce: 'This child is looked after by the local authority.',
+    heading: 'This child is in care (looked after)',
+    alsoHeading: 'in care (looked after)',
+    listed: 'In care (looked after)',
+    inCare: true,
     inNegative: 'looked-after',
   },
   'unborn-child-protection-plan': {
@@ -73,7 +93,12 @@ export const PLAN_TYPES = {
     subject: 'mother',
     end: 'due-or-end',
     shownForDaysAfterEnd: 28,
+    caseSystemName: /^(?:ucpp?|unborn(?:child)?(?:cpp?|childprotection|protection)?)(?:plan)?$/,
     inForce: "This woman's unborn child is on a child protection plan.",
+    heading: 'Her unborn baby is on a child protection plan',
+    alsoHeading: 'her unborn baby is on a child protection plan',
+    listed: 'Unborn baby’s child protection plan',
+    inCare: false,
     inNegative: "unborn child's",
   },
 } as const satisfies Record<string, PlanTypeEntry>;

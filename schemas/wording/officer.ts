@@ -1,3 +1,5 @@
+// One list, long only because it has every word of the pages of one desk.
+
 /** What a search was for, by the names that the audit has. */
 const CRITERIA_NAMES: Readonly<Record<string, string>> = {
   nhsNumber: 'NHS number',

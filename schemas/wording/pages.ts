@@ -1,5 +1,6 @@
+// One list, since the states of the pages have to be worded alike, and no two of them may be taken for each other.
+
 import { type CalendarDate, longDateText } from '../calendar.ts';
-import { PLAN_TYPES, type PlanType } from '../plans/plan.ts';
 
 /**
  * What a clinician reads in a browser, at three in the morning: short, plain, the thing to do first. A check that
@@ -199,10 +200,7 @@ export const RESULT = {
   immediate: 'Immediate action required: ',
   urgent: 'Urgent advice: ',
   important: 'Important: ',
-  onPlan: 'This child is on a child protection plan',
-  inCare: 'This child is in care (looked after)',
-  both: 'This child is on a child protection plan and in care (looked after)',
-  unborn: 'Her unborn baby is on a child protection plan',
+  both: (heading: string, also: string) => `${heading} and ${also}`,
   plansOf: (count: number) => `This child has ${count} kinds of plan`,
   childAndUnborn: 'This child and her unborn baby have plans',
   dueDatePassed: 'Her baby’s plan still counts',
@@ -440,24 +438,6 @@ export const COUNCILS = {
   old: 'The service cannot reach its store just now. These are the last numbers it knew.',
   print: 'You may print this page. Print it again every month: numbers change.',
 } as const;
-
-/** What a plan in force comes to, where the sentence of its type would be too long or too little to be a heading. */
-const HEADINGS: Partial<Record<PlanType, string>> = {
-  'looked-after-child': RESULT.inCare,
-  'unborn-child-protection-plan': RESULT.unborn,
-};
-
-export const planHeading = (type: PlanType): string =>
-  HEADINGS[type] ?? PLAN_TYPES[type].inForce.replace(/\.$/, '');
-
-/** How a plan is named in a list of plans. */
-const NAMES: Partial<Record<PlanType, string>> = {
-  'child-protection-plan': 'Child protection plan',
-  'looked-after-child': 'In care (looked after)',
-  'unborn-child-protection-plan': 'Unborn baby’s child protection plan',
-};
-
-export const planName = (type: PlanType): string => NAMES[type] ?? PLAN_TYPES[type].label;
 
 /** The statement that public bodies have to give. Source: Public Sector Bodies Accessibility Regulations 2018. */
 export const ACCESSIBILITY = {

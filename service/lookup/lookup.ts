@@ -71,8 +71,6 @@ type LookupDependencies = {
   sampled: Pick<SampledLog, 'log'>;
 };
 
-type Found = LookupResult;
-
 /** By OpenTelemetry's conventions for databases. */
 const STORE_SPAN = 'FCALL lookup';
 const STORE_LABELS = {
@@ -106,7 +104,7 @@ export function createLookup(dependencies: LookupDependencies) {
     event: string,
     search: SearchType | undefined,
     negativesAllowed: boolean,
-  ): Promise<Found> | Found {
+  ): Promise<LookupResult> | LookupResult {
     if (!readiness.open) return { kind: 'could-not-check', cause: 'closed' };
     if (!isDirectoryTrusted(readiness)) {
       return { kind: 'could-not-check', cause: 'directory' };
@@ -155,12 +153,12 @@ export function createLookup(dependencies: LookupDependencies) {
     const event = eventText(auditId, admitted, request, form, state);
     const span = trace?.child(STORE_SPAN, STORE_LABELS, 'client');
     const prevented = rehearsal?.kind === 'unchecked' ? 'rehearsal' : form.prevented;
-    const found: Found =
+    const found: LookupResult =
       prevented !== undefined
         ? { kind: 'could-not-check', cause: prevented }
         : await ask(auditId, admitted, request, event, search, state.negativesAllowed);
     const late = found.kind !== 'could-not-check' && performance.now() > lateAt;
-    const result: Found = late ? { kind: 'could-not-check', cause: 'late' } : found;
+    const result: LookupResult = late ? { kind: 'could-not-check', cause: 'late' } : found;
     const outcome = result.kind === 'could-not-check' ? result.cause : result.kind;
     // What was found is the audit's to say: a trace, read beside others' records, could tell whose it was.
     span?.end(result.kind === 'could-not-check' ? result.cause : undefined);

@@ -1,3 +1,5 @@
+// One file, since its tables, what fills them and what asks them have to agree.
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';

@@ -1,3 +1,5 @@
+// One file, since the steps from the log to the outbox share one cursor and one transaction.
+
 import { createHash } from 'node:crypto';
 import {
   type Notification,

@@ -1,3 +1,5 @@
+// One file, since its tables, what fills them and what asks them have to agree.
+
 import { mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';

@@ -1,5 +1,16 @@
 import type { Page } from 'playwright-core';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
+
+const CHILDS = PLAN_TYPES['child-protection-plan'];
+const IN_CARE = PLAN_TYPES['looked-after-child'];
+/** Headings of answers. */
+export const HEADINGS = {
+  onPlan: CHILDS.heading,
+  inCare: IN_CARE.heading,
+  unborn: PLAN_TYPES['unborn-child-protection-plan'].heading,
+  both: `${CHILDS.heading} and ${IN_CARE.alsoHeading}`,
+};
 
 /** Signs in as a made-up person of a demo, by the label of the choice. */
 export async function signInAs(page: Page, baseUrl: string, name = 'Amina Demo'): Promise<void> {

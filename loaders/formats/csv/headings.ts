@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { parse } from 'csv-parse/sync';
 import { epochDay } from '#schemas/calendar.ts';
 import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
-import { type PlanType, planTypes } from '#schemas/plans/plan.ts';
+import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import { tidy } from '#schemas/tidy.ts';
 import { CSV_COLUMNS } from '#schemas/uploads/columns.ts';
 import { readCsvDate } from '../common/dates.ts';
@@ -45,21 +45,12 @@ const NAMES: Record<CsvColumn, RegExp> = {
   family_name: /^(?:familyname|family|surname|lastname)$/,
 };
 
-/** What case systems call each kind of plan; of no more than a kind, so that an enquiry or a closed one is none. */
-const TYPE_NAMES: Partial<Record<PlanType, RegExp>> = {
-  'child-protection-plan': /^(?:cpp?|childprotection)(?:plan)?$/,
-  'unborn-child-protection-plan':
-    /^(?:ucpp?|unborn(?:child)?(?:cpp?|childprotection|protection)?)(?:plan)?$/,
-  'looked-after-child':
-    /^(?:lac|cla|(?:child(?:ren)?)?lookedafter(?:child(?:ren)?)?)(?:s20|section20|s31|section31)?$/,
-};
-
 /** What kind of plan a case system's own name for one says, to be proposed; `undefined` where it says none. */
 export const planTypeNamed = (text: string): PlanType | undefined => {
   const letters = tidy(text)
     .toLowerCase()
     .replaceAll(/[^a-z0-9]/g, '');
-  return planTypes.find((type) => TYPE_NAMES[type]?.test(letters));
+  return planTypes.find((type) => PLAN_TYPES[type].caseSystemName.test(letters));
 };
 
 const named = (heading: string): string =>

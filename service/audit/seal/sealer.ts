@@ -1,3 +1,5 @@
+// One file, since a step's batch, reading back and pruning share one state, and what one finds decides on the next.
+
 import { randomUUID } from 'node:crypto';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { COPY } from '#schemas/wording/copy.ts';

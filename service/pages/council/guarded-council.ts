@@ -1,6 +1,7 @@
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { WorkRefused } from '../../admission/guarded.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
+import type { Mountable } from '../../routes/route.ts';
 import type { AdmittedAuthority } from '../../uploads/guarded-authority.ts';
 import { COUNCIL_DESK } from '../desk/desks.ts';
 import {
@@ -31,6 +32,18 @@ export const guardedCouncil = (
     const council = atCouncil(at);
     return council === undefined ? { code: COUNCIL_DESK.without } : work(c, council);
   });
+
+/** `GET PATH/:id`: the page of one of those that a council has. */
+export const pageOfOne = <D extends DeskDependencies>(
+  path: string,
+  page: (dependencies: D, council: AtCouncil, id: string) => Promise<Response>,
+): Mountable<D> => ({
+  operation: { method: 'GET', path: `${path}/:id`, letsIn: 'authority' },
+  handler: (dependencies) =>
+    guardedCouncil(dependencies, (c, council) =>
+      page(dependencies, council, c.req.param('id') ?? ''),
+    ),
+});
 
 /** Guards an act of a council's own people; see {@link deskAct}. */
 export const councilAct = (

@@ -41,7 +41,7 @@ import {
 import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { actingOf, numberIn, orFailed } from './acts.ts';
-import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
+import { type AtCouncil, councilAct, guardedCouncil, pageOfOne } from './guarded-council.ts';
 import { type LooksDependencies, readLooks } from './looks.ts';
 import { pageOf } from './outcome.ts';
 
@@ -282,13 +282,7 @@ ${reasonField(fields?.get('reason'), errors)}
 }
 
 /** `GET /council/restrictions/:id`: one of them, and its end. */
-const detail: Mountable<RestrictionsDependencies> = {
-  operation: { method: 'GET', path: `${PATH}/:id`, letsIn: 'authority' },
-  handler: (dependencies) =>
-    guardedCouncil(dependencies, (c, council) =>
-      detailPage(dependencies, council, c.req.param('id') ?? ''),
-    ),
-};
+const detail = pageOfOne(PATH, detailPage);
 
 /** `POST /council/restrictions/:id/end`. */
 const end: Mountable<RestrictionsDependencies> = {

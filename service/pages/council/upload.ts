@@ -1,3 +1,5 @@
+// One file, since the form, what a file would do and what is then decided are steps of one upload.
+
 import { readInstant } from '#loaders/formats/common/dates.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';

@@ -35,7 +35,7 @@ import {
 import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { actingOf, numberIn, orFailed } from './acts.ts';
-import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
+import { type AtCouncil, councilAct, guardedCouncil, pageOfOne } from './guarded-council.ts';
 import { type LooksDependencies, readLooks } from './looks.ts';
 import { looksTable, missingLooks } from './looks-table.ts';
 
@@ -303,13 +303,7 @@ ${looks.entries.length === 0 ? paragraph(LOOKS.noneOfChild) : looksTable(WITHDRA
 }
 
 /** `GET /council/withdrawals/:id`: one of them, and what can be done about it. */
-export const councilWithdrawal: Mountable<WithdrawalsDependencies> = {
-  operation: { method: 'GET', path: `${PATH}/:id`, letsIn: 'authority' },
-  handler: (dependencies) =>
-    guardedCouncil(dependencies, (c, council) =>
-      detailPage(dependencies, council, c.req.param('id') ?? ''),
-    ),
-};
+export const councilWithdrawal = pageOfOne(PATH, detailPage);
 
 /** An act on one withdrawal. */
 const actOn = (

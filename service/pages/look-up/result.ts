@@ -1,8 +1,8 @@
 import { type CalendarDate, londonDate } from '#schemas/calendar.ts';
 import type { Coverage, Flag, LookupRequest } from '#schemas/lookup.ts';
-import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
 import { isUnderOne, NOT_SHOWN, WHERE_NOT_SHOWN } from '#schemas/wording/lookup.ts';
-import { FRAME, planHeading, planName, RESULT } from '#schemas/wording/pages.ts';
+import { FRAME, RESULT } from '#schemas/wording/pages.ts';
 import type { ListedAccess } from '#store/lookup.ts';
 import { flagsOf, whoLookedOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
@@ -35,43 +35,43 @@ const councilName = ({ name }: Flag['authority']): Html => html`<bdi>${name}</bd
 const isOverdue = ({ status }: Flag): boolean => status === 'due-date-passed';
 const isInForce = ({ status }: Flag): boolean => status !== 'ended';
 const isUnborn = ({ type }: Flag): boolean => PLAN_TYPES[type].subject === 'mother';
+const isInCare = ({ type }: Flag): boolean => PLAN_TYPES[type].inCare;
 const endOf = (flag: Flag): CalendarDate =>
   (flag.endDate ?? flag.dueOrEndDate ?? flag.startDate) as CalendarDate;
 
 /** What plans in force come to, in one line. */
 function headingOf(flags: readonly Flag[]): string {
   const councils = new Set(flags.map(({ authority }) => authority.code)).size;
-  const types = new Set(flags.map(({ type }) => type));
   if (councils > 1) {
-    return types.has('looked-after-child')
-      ? RESULT.severalOfCare(councils)
-      : RESULT.several(councils);
+    return flags.some(isInCare) ? RESULT.severalOfCare(councils) : RESULT.several(councils);
   }
-  const [first] = flags;
-  if (types.size === 1 && first !== undefined) {
-    return flags.every(isOverdue) ? RESULT.dueDatePassed : planHeading(first.type);
+  const types = planTypes
+    .filter((type) => flags.some((flag) => flag.type === type))
+    .map((type) => PLAN_TYPES[type]);
+  const [first, second] = types;
+  if (first !== undefined && second === undefined) {
+    return flags.every(isOverdue) ? RESULT.dueDatePassed : first.heading;
   }
   if (flags.some(isUnborn)) return RESULT.childAndUnborn;
-  const isBoth = types.has('child-protection-plan') && types.has('looked-after-child');
-  return isBoth && types.size === 2 ? RESULT.both : RESULT.plansOf(types.size);
+  return first !== undefined && second !== undefined && types.length === 2
+    ? RESULT.both(first.heading, second.alsoHeading)
+    : RESULT.plansOf(types.length);
 }
 
 const planTitle = (flag: Flag): string =>
-  isOverdue(flag) ? RESULT.dueDatePassed : planHeading(flag.type);
+  isOverdue(flag) ? RESULT.dueDatePassed : PLAN_TYPES[flag.type].heading;
 
 /** Whom to ring, before all else; of several plans for the one that gives least time. */
 function ringTitle(flags: readonly Flag[], council: string): string {
   if (flags.every(isUnborn)) return RESULT.ringBeforeMother(council);
-  return flags.every(({ type }) => type === 'looked-after-child')
-    ? RESULT.ringFar(council)
-    : RESULT.ringBefore(council);
+  return flags.every(isInCare) ? RESULT.ringFar(council) : RESULT.ringBefore(council);
 }
 
 /** What else there is to do about one plan. */
 function alsoDo(flag: Flag): Html | false {
   if (isOverdue(flag)) return html`<p class="cpf-strong">${RESULT.duePassed(endOf(flag))}</p>`;
   if (flag.dueOrEndDate !== undefined) return paragraph(RESULT.due(endOf(flag)));
-  return flag.type === 'looked-after-child' && html`<p class="cpf-strong">${RESULT.whoAgrees}</p>`;
+  return isInCare(flag) && html`<p class="cpf-strong">${RESULT.whoAgrees}</p>`;
 }
 
 /** Where a night number is a day or more older than what else the council sent. */
@@ -121,7 +121,7 @@ function endedCard(flags: readonly Flag[], ring: Ring): Html {
   if (first === undefined) return html``;
   return html`<div class="cpf-plain">
 <h2 class="nhsuk-heading-m">${councilName(first.authority)} <strong class="nhsuk-tag nhsuk-tag--grey">${RESULT.endedTag}</strong></h2>
-${flags.map((flag) => html`<p>${planName(flag.type)}, ${RESULT.endedOn.toLowerCase()} ${RESULT.date(endOf(flag))}.</p>`)}
+${flags.map((flag) => html`<p>${PLAN_TYPES[flag.type].listed}, ${RESULT.endedOn.toLowerCase()} ${RESULT.date(endOf(flag))}.</p>`)}
 ${ring(first.authority)}
 ${phoneAge(first.authority)}
 ${behindWarning(first)}
@@ -223,7 +223,7 @@ const plansTable = (flags: readonly Flag[]): Html | false =>
     RESULT.plans,
     [RESULT.plan, RESULT.council, RESULT.status, RESULT.started, RESULT.ends, RESULT.dataAsOf],
     flags.map((flag) => [
-      planName(flag.type),
+      PLAN_TYPES[flag.type].listed,
       councilName(flag.authority),
       RESULT.statuses[flag.status],
       RESULT.date(flag.startDate as CalendarDate),

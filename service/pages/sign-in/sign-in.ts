@@ -1,3 +1,5 @@
+// One file, since the steps of a sign-in follow from each other, and each trusts what the one before has checked.
+
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
+import { planTypes } from '#schemas/plans/plan.ts';
 import { changedTree } from '../../support/changed-tree.ts';
-import { cpFlags, readDemo, startServing } from '../../support/processes.ts';
+import { cpFlags, readDemo, root, startServing } from '../../support/processes.ts';
 import { testFolder } from '../../support/service.ts';
 import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
@@ -20,7 +22,12 @@ const ENTRY = `
     subject: 'child',
     end: 'end',
     shownForDaysAfterEnd: 30,
+    caseSystemName: /^sgo$/,
     inForce: 'This child has a special guardian.',
+    heading: 'This child has a special guardian',
+    alsoHeading: 'has a special guardian',
+    listed: 'Special guardianship',
+    inCare: false,
     inNegative: 'special guardianship',
   },`;
 
@@ -79,4 +86,15 @@ test('a plan type that is one more entry is uploaded, shown with its own words, 
     tree,
   ).ended;
   expect(holdings.stdout).toContain('SGO');
+});
+
+test('nothing but its entry decides by the name of a plan type', () => {
+  // What makes people up, and an example in the description of the API, have to choose one.
+  const choosing = /^(?:schemas\/plans\/plan|loaders\/synthetic\/|service\/description\/examples)/;
+  const deciding = globSync('{schemas,store,loaders,service}/**/*.ts', { cwd: root })
+    .filter((file) => !choosing.test(file))
+    .filter((file) =>
+      planTypes.some((type) => readFileSync(join(root, file), 'utf8').includes(`'${type}'`)),
+    );
+  expect(deciding).toEqual([]);
 });

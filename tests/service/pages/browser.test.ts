@@ -11,7 +11,7 @@ import {
   openPage,
   startDemoInBrowser,
 } from '../../support/browser.ts';
-import { lookUp, signInAs } from '../../support/pages.ts';
+import { HEADINGS, lookUp, signInAs } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService } from '../../support/service.ts';
 
@@ -115,7 +115,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     await page.keyboard.type('2019');
     await page.keyboard.press('Enter');
     await page.getByText('Checked at').waitFor();
-    expect(await heading(page)).toBe(RESULT.onPlan);
+    expect(await heading(page)).toBe(HEADINGS.onPlan);
     expect(await focused(page)).toMatch(/^H1/);
     await tabTo(page, '020');
     await tabTo(page, RESULT.details);
@@ -177,7 +177,7 @@ describe.skipIf(executable === undefined || !all)('in a browser, tried at length
     const { page, close } = await openPage(browser, { javaScriptEnabled: false });
     await signInAs(page, baseUrl);
     await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
-    expect(await heading(page)).toBe(RESULT.onPlan);
+    expect(await heading(page)).toBe(HEADINGS.onPlan);
     await page.getByText(RESULT.details).click();
     await page.getByText(`${RESULT.auditId}:`).waitFor();
     await page.getByRole('link', { name: RESULT.hide }).click();
@@ -195,11 +195,11 @@ describe.skipIf(executable === undefined || !all)('in a browser, tried at length
     await page.getByRole('link', { name: RESULT.hide }).click();
     await page.getByRole('heading', { level: 1, name: HIDDEN.heading }).waitFor();
     await page.goBack().catch(() => undefined);
-    expect(await page.locator('body').innerText()).not.toContain(RESULT.onPlan);
+    expect(await page.locator('body').innerText()).not.toContain(HEADINGS.onPlan);
     await lookUp(page, baseUrl, SAMPLE_PEOPLE.lookedAfter);
-    await page.getByRole('heading', { level: 1, name: RESULT.inCare }).waitFor();
+    await page.getByRole('heading', { level: 1, name: HEADINGS.inCare }).waitFor();
     await page.reload();
-    expect([RESULT.inCare, NOT_CHECKED.used]).toContain(await heading(page));
+    expect([HEADINGS.inCare, NOT_CHECKED.used]).toContain(await heading(page));
     // Once the moment of a double click has passed, nothing is shown.
     await expect
       .poll(async () => (await page.reload(), heading(page)), { timeout: 15_000 })
@@ -217,7 +217,7 @@ describe.skipIf(executable === undefined || !all)('in a browser, tried at length
     await page.getByRole('heading', { level: 1, name: SIGN_IN.signedOut }).waitFor();
     for (let back = 0; back < 3; back++) {
       await page.goBack({ timeout: 2_000 }).catch(() => undefined);
-      expect(await page.locator('body').innerText()).not.toContain(RESULT.onPlan);
+      expect(await page.locator('body').innerText()).not.toContain(HEADINGS.onPlan);
       const typed = await page
         .locator('#number')
         .evaluateAll((all) => all.map((field) => (field as { value?: string }).value));
@@ -234,7 +234,7 @@ describe.skipIf(executable === undefined || !all)('in a browser, tried at length
       await page.getByLabel('NHS number').fill(nhsNumber);
       await page.getByRole('button', { name: 'Look up' }).dblclick();
       await page.getByText('Checked at').waitFor();
-      expect(await heading(page)).toBe(RESULT.onPlan);
+      expect(await heading(page)).toBe(HEADINGS.onPlan);
       await close();
     }
   });
@@ -247,7 +247,7 @@ describe.skipIf(executable === undefined || !all)('in a browser, tried at length
     await lookUp(other, baseUrl, SAMPLE_PEOPLE.lookedAfter);
     await page.getByLabel('NHS number').fill(nhsNumber);
     await page.getByRole('button', { name: 'Look up' }).click();
-    expect([await heading(page), await heading(other)]).toEqual([RESULT.onPlan, RESULT.inCare]);
+    expect([await heading(page), await heading(other)]).toEqual([HEADINGS.onPlan, HEADINGS.inCare]);
     await other.goto(`${baseUrl}/look-up`);
     await other.getByLabel('NHS number').fill(nhsNumber);
     await page.getByRole('button', { name: 'Sign out' }).click();

@@ -4,6 +4,7 @@ import { HIDDEN, LIST, NOT_A_NO, NOT_CHECKED, RESULT } from '#schemas/wording/pa
 import { readTyped } from '#service/pages/look-up/form.ts';
 import { readList } from '#service/pages/look-up/list.ts';
 import { keys } from '#store/keys.ts';
+import { HEADINGS } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 import { hiddenOf, signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
@@ -147,7 +148,7 @@ test('a list sent again from another tab shows nothing and looks nothing up', as
   const page = await visitor.get('/list');
   const fields = hiddenOf(page, '/list');
   const single = await visitor.post('/look-up', { ...fields, number: PLAN });
-  expect(single.heading).toBe(RESULT.onPlan);
+  expect(single.heading).toBe(HEADINGS.onPlan);
   const again = await visitor.post('/list', { ...fields, list: PLAN });
   expect(again.heading).toBe(NOT_CHECKED.used);
 });

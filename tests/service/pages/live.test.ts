@@ -5,11 +5,12 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ConfigurationError } from '#schemas/configuration.ts';
-import { NOT_CHECKED, RESULT, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
+import { NOT_CHECKED, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { publicHalf, readClientProof } from '#service/pages/sign-in/client-keys.ts';
 import { findBrowser, openPage, startBrowser } from '../../support/browser.ts';
 import { certify } from '../../support/certificates.ts';
 import { type Cis2, CLIENT_ID, startCis2, throughCis2 } from '../../support/cis2.ts';
+import { HEADINGS } from '../../support/pages.ts';
 import { freePort } from '../../support/ports.ts';
 import { cpFlags } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -187,7 +188,7 @@ test('a provider that fetches those keys lets somebody sign in, over TLS, and lo
   for (const cookie of cookies) {
     expect(cookie).toMatch(/^__Host-cp-flags-(?:session|visit|flow-[\w-]+)=.*; Path=\/; .*Secure/);
   }
-  expect((await visitor.lookUp(PLAN)).heading).toBe(RESULT.onPlan);
+  expect((await visitor.lookUp(PLAN)).heading).toBe(HEADINGS.onPlan);
   const page = await visitor.get('/look-up');
   const out = await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
   expect(out.heading).toBe(SIGN_IN.signedOut);
@@ -221,7 +222,7 @@ test.skipIf(executable === undefined)(
       await page.getByRole('link', { name: 'Sign in with NHS Care Identity' }).click();
       await page.getByLabel('NHS number').fill(PLAN);
       await page.getByRole('button', { name: 'Look up' }).click();
-      await page.getByRole('heading', { level: 1, name: RESULT.onPlan }).waitFor();
+      await page.getByRole('heading', { level: 1, name: HEADINGS.onPlan }).waitFor();
       await page.getByRole('button', { name: 'Sign out' }).click();
       await page.getByRole('heading', { level: 1, name: SIGN_IN.signedOut }).waitFor();
       expect(complaints).toEqual([]);

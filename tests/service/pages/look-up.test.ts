@@ -30,6 +30,7 @@ import {
 } from '#service/pages/look-up/not-checked.ts';
 import { keys } from '#store/keys.ts';
 import { createSessionEndings } from '#store/session-endings.ts';
+import { HEADINGS } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
 import { createVisitor, hiddenOf, signedIn, type Visitor, wordsOf } from '../../support/visitor.ts';
@@ -97,7 +98,7 @@ describe('what a clinician reads first', () => {
   test.for([
     ['a plan', () => PLAN, 'This child is on a child protection plan'],
     ['a child in care', () => CARE, 'This child is in care (looked after)'],
-    ['a plan and care', () => BOTH, RESULT.both],
+    ['a plan and care', () => BOTH, HEADINGS.both],
     ['an unborn child', () => UNBORN, 'Her unborn baby is on a child protection plan'],
     ['a due date that has passed', () => LATE, 'Her baby’s plan still counts'],
     ['an ended plan', () => OVER, `No plan now. One ended on ${longDateText(ENDED)}`],
@@ -119,7 +120,7 @@ describe('what a clinician reads first', () => {
 
   test('of a date of birth that differs is the plan, and then to check who this is', async () => {
     const answer = await nurse.lookUp(PLAN, { day: '1', month: '1', year: '2018' });
-    expect(answer.heading).toBe(RESULT.onPlan);
+    expect(answer.heading).toBe(HEADINGS.onPlan);
     expect(wordsOf(answer)).toContain('Northmoor Council sent a different date of birth');
     const same = await nurse.lookUp(PLAN, { day: '5', month: '3', year: '2019' });
     expect(wordsOf(same)).not.toContain(RESULT.whoIsThis);
@@ -136,7 +137,7 @@ describe('what a clinician reads first', () => {
   test('says that who looked cannot be shown, where it cannot, and the flag all the same', async () => {
     await service.admin.hset(keys.accessLists(partitionOf(AGAIN)), AGAIN, 'damaged');
     const answer = await nurse.lookUp(AGAIN);
-    expect(answer.heading).toBe(RESULT.onPlan);
+    expect(answer.heading).toBe(HEADINGS.onPlan);
     expect(wordsOf(answer)).toContain(RESULT.notShownWho);
   });
 });
@@ -161,7 +162,7 @@ test('a silent reader is not shown who looked, and is told that the council is n
   const practitioner = await signedIn(service, 'scheduledCare');
   expect(wordsOf(await practitioner.get('/look-up'))).toContain(LOOK_UP.recorded);
   const answer = await practitioner.lookUp(PLAN);
-  expect(answer.heading).toBe(RESULT.onPlan);
+  expect(answer.heading).toBe(HEADINGS.onPlan);
   expect(wordsOf(answer)).toContain(RESULT.silentWho);
   expect(wordsOf(answer)).not.toContain('Amina Demo');
 });
@@ -188,7 +189,7 @@ describe('what was typed wrongly', () => {
 
   test('is taken with spaces and hyphens, as it is printed', async () => {
     const printed = `${PLAN.slice(0, 3)}-${PLAN.slice(3, 6)}${PLAN.slice(6)}`;
-    expect((await nurse.lookUp(`  ${printed} `)).heading).toBe(RESULT.onPlan);
+    expect((await nurse.lookUp(`  ${printed} `)).heading).toBe(HEADINGS.onPlan);
   });
 
   test('is taken with what cannot be seen in a date that was pasted', () => {
@@ -386,13 +387,15 @@ describe('one form is one look', () => {
       nurse.post('/look-up', fields),
       nurse.post('/look-up', fields),
     ]);
-    expect([first?.heading, second?.heading]).toEqual([RESULT.onPlan, RESULT.onPlan]);
+    expect([first?.heading, second?.heading]).toEqual([HEADINGS.onPlan, HEADINGS.onPlan]);
     expect(await looks()).toBe(before + 1);
   });
 
   test('sent again with another number it shows neither child, and says that this is no “no”', async () => {
     const fields = hiddenOf(await nurse.get('/look-up'), '/look-up');
-    expect((await nurse.post('/look-up', { ...fields, number: PLAN })).heading).toBe(RESULT.onPlan);
+    expect((await nurse.post('/look-up', { ...fields, number: PLAN })).heading).toBe(
+      HEADINGS.onPlan,
+    );
     const before = await looks();
     for (let again = 0; again < 2; again++) {
       const other = await nurse.post('/look-up', { ...fields, number: CARE });

@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LOOK_UP, NOT_CHECKED, RESULT, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
+import { LOOK_UP, NOT_CHECKED, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { refusedPage, signInRefusalOf } from '#service/pages/sign-in/refused.ts';
 import { createTries } from '#service/pages/sign-in/tries.ts';
 import { createBlocks } from '#store/blocks.ts';
@@ -16,6 +16,7 @@ import {
   startCis2,
   throughCis2,
 } from '../../support/cis2.ts';
+import { HEADINGS } from '../../support/pages.ts';
 import { freePort } from '../../support/ports.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
@@ -149,7 +150,7 @@ test('somebody signed in by the provider looks up a child, and the audit has the
   const sub = somebody();
   const back = await signIn(visitor, sub);
   expect([back.status, back.headers.get('location')]).toEqual([303, '/look-up']);
-  expect((await visitor.lookUp(PLAN)).heading).toBe(RESULT.onPlan);
+  expect((await visitor.lookUp(PLAN)).heading).toBe(HEADINGS.onPlan);
   const events = await service.events();
   expect(
     events.find((event) => event.type === 'lookup' && event.caller.user === sub),

@@ -2,10 +2,11 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
-import { ATTENDANCE, LIST, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import { ATTENDANCE, LIST, NOT_CHECKED } from '#schemas/wording/pages.ts';
 import { type Service, startService } from '#service/main.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
+import { HEADINGS } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
 import { createVisitor, hiddenOf, signedIn, type Visitor } from '../../support/visitor.ts';
@@ -75,7 +76,7 @@ test('a look that comes to two processes at once is made and recorded once, and 
   const before = await looked(PLAN);
   const answers = await Promise.all([here, there].map((at) => at.post('/look-up', fields)));
   expect(answers.map(({ heading }) => heading).toSorted()).toEqual(
-    [NOT_CHECKED.used, RESULT.onPlan].toSorted(),
+    [NOT_CHECKED.used, HEADINGS.onPlan].toSorted(),
   );
   expect(await looked(PLAN)).toBe(before + 1);
 });

@@ -1,4 +1,4 @@
-import { onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
 import { startPdsWork } from '#service/start/pds-work.ts';
 import { startTestPds } from '../../support/pds.ts';
@@ -6,16 +6,21 @@ import { until } from '../../support/test-store.ts';
 import { startLoading, temporaryFolder } from '../../support/upload-loading.ts';
 import { planOf } from '../../support/upload-model.ts';
 
+/** Longer than a request waits before it gives up, and short enough that waiting it out ends in this test. */
+const PAUSE_SECONDS = '31';
+
 const { t, newAuthority, loadRecords } = await startLoading();
 
-test('work with PDS stops at once, however long PDS has asked to wait', async () => {
+test('work with PDS stops before the time is over for which PDS has asked to wait, and asks no more', async () => {
   const p = await startTestPds();
   onTestFinished(() => p.stop());
   await loadRecords(newAuthority(), 1, [planOf(1), planOf(2)]);
   const folder = temporaryFolder();
+  let asked = 0;
   p.pds.instead = (_request, response, path) => {
     if (!path.includes('/Patient/')) return false;
-    sendOutcome(response, 429, 'TOO_MANY_REQUESTS', { 'retry-after': '600' });
+    asked += 1;
+    sendOutcome(response, 429, 'TOO_MANY_REQUESTS', { 'retry-after': PAUSE_SECONDS });
     return true;
   };
   const tracer = p.tracer({ awayMs: 0 });
@@ -38,4 +43,6 @@ test('work with PDS stops at once, however long PDS has asked to wait', async ()
   await until(() => !tracer.state.ok, 'PDS asking to wait');
   await work.stop();
   await waiting;
+  // A stop that waited for the end of the pause would have let the second one be asked about.
+  expect(asked).toBe(1);
 });
