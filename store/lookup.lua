@@ -22,7 +22,8 @@
 --       { 'could-not-check', audit id, number, cause, by }
 --           of the causes, 'not-in-use': nothing is held, and the number was replaced or withdrawn;
 --           'events-missing': the stream that the caller has seen events of is gone; 'barred': councils want
---           nothing of the child shown to this user, and by is their codes, joined by commas
+--           nothing of the child shown to this user, and by is their codes, joined by commas; after it those of the
+--           councils that keep back where the child was, or nothing
 
 local PER_ELEMENT = 11
 local BEFORE_ELEMENTS = 5
@@ -38,7 +39,8 @@ local COUNT_AT_MOST = 1000000000
 local EARLIER_BYTES_AT_MOST = 4 * 37
 
 -- Phase one: reads and checks, no effect. Returns generation, the visible rows and the councils that keep back where
--- the child was looked up, if there are any; or nil and a cause, and of 'barred' the councils.
+-- the child was looked up, if there are any; or nil and a cause, and of 'barred' the councils that bar
+-- the user before these.
 local function read_visible(children_key, dataset, least_generation, number, day_of_birth, now, event)
   local generation, _, value = read_child(children_key, dataset, least_generation, number)
   if not generation then return nil, 'incomplete' end
@@ -73,7 +75,7 @@ local function read_visible(children_key, dataset, least_generation, number, day
       }
     end
   end
-  if barred then return nil, 'barred', barred end
+  if barred then return nil, 'barred', barred, whereabouts end
   return generation, visible, whereabouts
 end
 
@@ -186,10 +188,10 @@ local function look(keys, args, element, clock)
   local user_key, entry = args[first + 9], args[first + 10]
   local seen = tonumber(args[first + 11])
 
-  local generation, visible, councils = read_visible(
+  local generation, visible, councils, protecting = read_visible(
     children_key, args[1], tonumber(args[first + 4]), number, tonumber(args[first + 5]),
     math.floor(clock / 1000), event)
-  if not generation then return { 'could-not-check', audit_id, number, visible, councils } end
+  if not generation then return { 'could-not-check', audit_id, number, visible, councils, protecting } end
   if #visible > PLANS_AT_MOST or #event > EVENT_BYTES_AT_MOST then
     return { 'could-not-check', audit_id, number, 'corrupt' }
   end

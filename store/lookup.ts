@@ -86,6 +86,8 @@ export type LookupResult =
       cause: CouldNotCheckCause;
       /** Codes of the councils that bar the user from the child. For the audit alone. */
       barredBy?: string[];
+      /** Codes of the councils that keep back where that child is looked up, the oldest protection first. */
+      protectedBy?: string[];
     };
 
 export type LookupStore = {
@@ -332,9 +334,9 @@ function withoutReplicas(
   if (expected !== undefined) {
     readiness.sawEvent(partitionOf(input.nhsNumber), expected, undefined);
   }
-  const [tag, , , detail, by] = list(reply);
+  const [tag, , , detail, by, protecting] = list(reply);
   return tag === 'could-not-check' && Number.isSafeInteger(at)
-    ? unchecked(detail, by)
+    ? unchecked(detail, by, protecting)
     : couldNotCheck('not-replicated');
 }
 
@@ -359,7 +361,7 @@ function readResult(
   if (!asked || !Number.isSafeInteger(at)) return couldNotCheck('store');
   if (tag === 'could-not-check') {
     if (detail === 'events-missing') readiness.missedEvents();
-    return unchecked(detail, eventNumber);
+    return unchecked(detail, eventNumber, rows);
   }
   if (!recorded) return couldNotCheck('store');
   readiness.sawGeneration(partition, detail);
@@ -419,9 +421,14 @@ function readAccess(reply: unknown): ListedAccess {
   };
 }
 
-const unchecked = (detail: unknown, by: unknown): LookupResult =>
+const unchecked = (detail: unknown, by: unknown, protecting: unknown): LookupResult =>
   detail === 'barred' && typeof by === 'string'
-    ? { kind: 'could-not-check', cause: 'store', barredBy: by.split(',') }
+    ? {
+        kind: 'could-not-check',
+        cause: 'store',
+        barredBy: by.split(','),
+        ...(typeof protecting === 'string' && { protectedBy: protecting.split(',') }),
+      }
     : couldNotCheck(causeOf(detail));
 
 /** What the lookup function calls its causes; it tells a gap in the events from one in the rows. */

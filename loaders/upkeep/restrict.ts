@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RestrictionEvent } from '#schemas/audit/audit-event.ts';
 import type { OdsCode } from '#schemas/authority.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { omitUndefined } from '#schemas/omit-undefined.ts';
 import type { Restriction } from '#store/authorities/restrictions.ts';
 import type { Store } from '#store/store.ts';
@@ -16,6 +17,8 @@ const ENDED_LISTED_DAYS = 30;
 export const RESTRICTIONS_A_CHILD = 20;
 /** Users that one council bars in a day: a bar delays care. */
 export const BARRED_A_DAY = 10;
+/** How often one council protects one child's whereabouts in a day: each time is an event, and more would only hide some. */
+export const PROTECTED_A_DAY = 10;
 
 type Changing = Acting & { now?: () => number; lockWaitMs?: number };
 /** What is to be kept back, and about whom. */
@@ -44,7 +47,7 @@ export function setRestriction(
     const held = await inForce(store, lock, asked);
     const same = held.find((each) => isSame(each, asked));
     if (same !== undefined) return { kind: 'set', restriction: same };
-    if (held.length >= RESTRICTIONS_A_CHILD || (await isTooMany(store, authority, kind, now))) {
+    if (held.length >= RESTRICTIONS_A_CHILD || (await isTooMany(store, authority, asked, now))) {
       return { kind: 'too-many' };
     }
     const next: Restriction = {
@@ -54,7 +57,11 @@ export function setRestriction(
       set: { name: by.name, at: at(now), reason },
     };
     begins();
-    const event = eventOf(authority, next, 'set', reason, by);
+    const protectedBy = (await othersProtecting(store, authority, [next])).get(nhsNumber);
+    const event = {
+      ...eventOf(authority, next, 'set', reason, by),
+      ...(kind === 'whereabouts' && protectedBy && { protectedBy: protectedBy.councils }),
+    };
     await actOnRestriction(store, anchor, lock, next, { event, next });
     return { kind: 'set', restriction: next };
   });
@@ -91,6 +98,11 @@ export type StandingRestriction = {
   standing: 'in-force' | 'ended' | 'cut-short';
   /** One of the council's own plans is shown of the child, or will be. */
   hasPlan: boolean;
+  /**
+   * Another council protects the child's whereabouts as well, since before this one (`first`) or after (`also`). Only the
+   * first is told where the child is looked up.
+   */
+  other?: 'first' | 'also';
 };
 
 /** What an authority keeps back about its children, and did until lately: the newest first. */
@@ -101,14 +113,31 @@ export async function listRestrictions(
 ): Promise<StandingRestriction[]> {
   const all = await store.restrictions(authority);
   const held = await store.readRows([...new Set(all.map(({ nhsNumber }) => nhsNumber))]);
+  const others = await othersProtecting(
+    store,
+    authority,
+    all.filter((each) => each.kind === 'whereabouts' && isInForce(each)),
+  );
   return all.map((restriction) => ({
     restriction,
     standing: standingOf(restriction),
+    ...otherOf(restriction, others),
     hasPlan: (held.get(restriction.nhsNumber) ?? []).some(
       (row) =>
         row.authority === authority && row.visibleUntil > Math.max(row.visibleFrom, now() / 1000),
     ),
   }));
+}
+
+function otherOf(
+  restriction: Restriction,
+  others: Awaited<ReturnType<typeof othersProtecting>>,
+): Pick<StandingRestriction, 'other'> {
+  const other = others.get(restriction.nhsNumber);
+  if (other === undefined || restriction.kind !== 'whereabouts' || !isInForce(restriction)) {
+    return {};
+  }
+  return { other: other.isFirst ? 'also' : 'first' };
 }
 
 function standingOf(restriction: Restriction): StandingRestriction['standing'] {
@@ -136,14 +165,29 @@ export async function forgetRestrictions(
 async function isTooMany(
   store: Store,
   authority: OdsCode,
-  kind: Restriction['kind'],
+  { kind, nhsNumber }: Pick<ToRestrict, 'kind' | 'nhsNumber'>,
   now: () => number,
 ): Promise<boolean> {
-  if (kind !== 'barred') return false;
   const lately = (await store.restrictions(authority)).filter(
-    (each) => each.kind === 'barred' && Date.parse(each.set.at) + DAY_MS > now(),
+    (each) => each.kind === kind && Date.parse(each.set.at) + DAY_MS > now(),
   );
-  return lately.length >= BARRED_A_DAY;
+  if (kind === 'barred') return lately.length >= BARRED_A_DAY;
+  return lately.filter((each) => each.nhsNumber === nhsNumber).length >= PROTECTED_A_DAY;
+}
+
+/** Of children whose whereabouts other councils protect: these, and whether one of them has done so for longer. */
+async function othersProtecting(
+  store: Store,
+  authority: OdsCode,
+  of: readonly Pick<Restriction, 'nhsNumber'>[],
+): Promise<Map<NhsNumber, { councils: string[]; isFirst: boolean }>> {
+  const kept = await store.whereaboutsKept([...new Set(of.map(({ nhsNumber }) => nhsNumber))]);
+  const others = new Map<NhsNumber, { councils: string[]; isFirst: boolean }>();
+  for (const [nhsNumber, all] of kept) {
+    const councils = all.filter((each) => each !== authority);
+    if (councils.length > 0) others.set(nhsNumber, { councils, isFirst: all[0] === authority });
+  }
+  return others;
 }
 
 function eventOf(

@@ -99,6 +99,8 @@ const couldNotCheckEventSchema = lookupEventSchema.extend({
   cause: z.string(),
   /** Of a user who is barred from the child: the councils that bar them. */
   barredBy: z.array(z.string()).optional(),
+  /** Of such a user: the councils that keep back where the child is looked up, the oldest protection first. */
+  protectedBy: z.array(z.string()).optional(),
   occurredAt,
 });
 
@@ -248,6 +250,8 @@ export const restrictionEventSchema = idsSchema.extend({
   nhsNumber: z.string(),
   /** Who is barred. Apart from the one who acts, so that nobody is told by a search for themselves. */
   barredUser: who.optional(),
+  /** Whereabouts that other councils protected before: those, the oldest protection first. */
+  protectedBy: z.array(z.string()).optional(),
   /** Absent where an operator did it for the council. */
   caller: callerSchema.optional(),
   by: who,

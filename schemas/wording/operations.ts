@@ -135,6 +135,12 @@ export const BARRED_ALERT = {
     `${name} (${role}, ${organisation}) tried to look up a child that a council bars them from. They were answered that the check could not be made, and do not know that they are barred. Tell the privacy officer of ${organisation}, and nobody else there. The audit has the number, under the audit id. This is a sign, not a finding: ask before you conclude.`,
 } as const;
 
+/** Of whereabouts that a second council protects. */
+export const PROTECTED_TWICE = {
+  summary: (auditId: string, council: string, first: string) =>
+    `Council ${council} protects where a child is looked up that council ${first} has protected for longer. Only ${first} is told where. Neither was told the other’s name, which may say where the child is. Find out why: ${council} may have good reason, or somebody there may be looking for the child. The audit has the number, under the id ${auditId}.`,
+} as const;
+
 /** Of entries of the log that are events of a type, or with a word, that this version does not know. */
 export const UNKNOWN_ENTRIES = {
   none: 'Every entry that was sealed lately is of a type that this version knows.',

@@ -6,15 +6,22 @@ export const RESTRICTION = {
     barred:
       'From now on this user is told that the check could not be made, whenever they look this child up. They are not told that they are barred.',
   },
+  /** Another council protects the child's whereabouts as well: before this council did, or after. Without its name, which may say where the child is. */
+  other: {
+    first:
+      'Another council has protected this child’s whereabouts for longer. Only that council is shown where the child is looked up, and yours is not. If that protection ends, yours takes over. If your council has to know where the child is, ring the team that runs this service.',
+    also: 'Another council protects this child’s whereabouts too, since after yours. It is not shown where the child is looked up while your protection is in force. Before you end yours, ring the team that runs this service.',
+  },
   ended: {
-    whereabouts: 'Where this child is looked up is shown again.',
+    whereabouts:
+      'This council keeps the child’s whereabouts back no longer. Where the child is looked up is shown again, unless another council protects it.',
     barred: 'From now on this user is told what all others are told.',
   },
   refused: {
     'no-such-child':
       'None of this council’s plans is shown under this number. Check the number. Nothing was changed.',
     'too-many':
-      'There is a limit: ten users in a day, and twenty entries for one child. If you need more, ring the team that runs this service. Nothing was changed.',
+      'There is a limit: ten users in a day, ten times in a day for one child’s whereabouts, and twenty entries for one child. If you need more, ring the team that runs this service. Nothing was changed.',
     busy: 'A file from your council is being loaded, or a colleague is changing an entry. Try again in a minute. Nothing was changed.',
     gone: 'There is no such entry. Nothing was changed.',
   },
@@ -73,6 +80,10 @@ export const RESTRICTIONS = {
   ended: 'Ended by',
   endedReason: 'Reason for the end',
   standing: 'Status',
+  standingWith: {
+    first: 'in force, after another council’s',
+    also: 'in force, before another council’s',
+  },
   noPlan:
     'None of your plans is shown for this child any more. If this is no longer needed, end it. Nothing ends by itself.',
   end: {
@@ -80,7 +91,8 @@ export const RESTRICTIONS = {
     barred: 'Let this user look again',
   },
   endLead: {
-    whereabouts: 'Clinicians are then shown who looked at this child, and where.',
+    whereabouts:
+      'Clinicians and other councils are then shown who looked at this child, and where, unless another council protects it.',
     barred: 'This user is then told what all others are told.',
   },
   endButton: 'End this',

@@ -80,8 +80,11 @@ async function act(
       : ({ kind: 'barred', nhsNumber, user: { id: user } } as const);
   const done = await setRestriction(store, anchor, code, what, reason, by);
   if (done.kind !== 'set') throw new Failure(RESTRICTION.refused[done.kind]);
-  console.log(RESTRICTION.set[what.kind]);
-  console.log(`To end it: cp-flags restrict ${code} --end ${done.restriction.id}`);
+  const { id } = done.restriction;
+  const { other } =
+    (await listRestrictions(store, code)).find(({ restriction }) => restriction.id === id) ?? {};
+  console.log(other === undefined ? RESTRICTION.set[what.kind] : RESTRICTION.other[other]);
+  console.log(`To end it: cp-flags restrict ${code} --end ${id}`);
 }
 
 /** `cp-flags restrict`: for a council that cannot use its pages, on its written word. */

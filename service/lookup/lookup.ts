@@ -171,14 +171,17 @@ export function createLookup(dependencies: LookupDependencies) {
       if (late || result.cause === 'not-replicated') {
         notDelivered();
       } else {
-        const { cause, barredBy } = result;
+        const { cause, barredBy, protectedBy } = result;
         const unchecked = {
           ...lookupEventSchema.parse(JSON.parse(event)),
           type: 'could-not-check',
           cause,
         } as const;
         if (barredBy === undefined) recorder.record(unchecked);
-        else await recordBarred({ ...unchecked, cause: BARRED, barredBy });
+        else {
+          const councils = { barredBy, ...(protectedBy && { protectedBy }) };
+          await recordBarred({ ...unchecked, cause: BARRED, ...councils });
+        }
       }
       return couldNotCheck(result.cause, admitted);
     }

@@ -36,8 +36,10 @@ export type NotifiedAccess = Pick<
 };
 
 /** What came of an access, for one authority. */
-export type NotifiedAttendance = Pick<NotifiedAccess, 'authority' | 'key'> & {
+export type NotifiedAttendance = Pick<NotifiedAccess, 'authority' | 'key' | 'nhsNumber'> & {
   attendance: NonNullable<NotificationEntry['attendance']>;
+  /** Without where it was. */
+  withheld?: true;
 };
 
 /** A council keeps back where one of its children is looked up, or does so no longer. */
@@ -86,6 +88,7 @@ const barredSchema = lookupEventSchema
     at: z.number(),
     occurredAt: z.iso.datetime().optional(),
     barredBy: z.array(odsCodeSchema).default([]),
+    protectedBy: z.array(odsCodeSchema).default([]),
   });
 
 const whereaboutsSchema = restrictionEventSchema.pick({
@@ -120,6 +123,20 @@ export const WITHHELD = {
   withheld: true,
 } as const;
 
+/** An access as it is told to whom its place is kept from. */
+export function withheldAccess(whole: NotifiedAccess): NotifiedAccess {
+  const { reason: _, ...access } = whole;
+  return { ...access, ...WITHHELD, key: withheldKey(access.key) };
+}
+
+/** What came of such an access. */
+export const withheldAttendance = (said: NotifiedAttendance): NotifiedAttendance => ({
+  ...said,
+  key: withheldKey(said.key),
+  withheld: true,
+  attendance: withoutPlace(said.attendance),
+});
+
 /** What came of a look, without where. */
 export const withoutPlace = ({
   ward: _ward,
@@ -127,29 +144,36 @@ export const withoutPlace = ({
   ...rest
 }: NotifiedAttendance['attendance']): NotifiedAttendance['attendance'] => rest;
 
-/** Somebody was answered as if the check could not be made, since councils bar them from the child: those are told. */
+/**
+ * Somebody was answered as if the check could not be made, since councils bar them from the child: those are told, and
+ * the council that protects where the child is looked up.
+ */
 function readBarred(json: unknown): ReadEntry {
   const event = barredSchema.safeParse(json).data;
   if (event === undefined) return { kind: 'unreadable' };
-  const { auditId, at, occurredAt, nhsNumber, setting, caller, barredBy } = event;
+  const { auditId, at, occurredAt, nhsNumber, setting, caller, barredBy, protectedBy } = event;
   const { user, name, role, organisation } = caller;
   if (barredBy.length === 0) return { kind: 'nothing' };
+  const councils = new Set([...barredBy, ...protectedBy.slice(0, 1)]);
   return {
     kind: 'accesses',
-    accesses: barredBy.map((authority) => ({
-      auditId,
-      at: occurredAt === undefined ? at : Date.parse(occurredAt),
-      authority,
-      key: `${keyOf(caller, nhsNumber)} barred`,
-      nhsNumber,
-      plans: [],
-      user: { id: user, name },
-      role,
-      organisation,
-      setting,
-      barred: true,
-      atOnce: true,
-    })),
+    accesses: [...councils].map((authority) => {
+      const access = {
+        auditId,
+        at: occurredAt === undefined ? at : Date.parse(occurredAt),
+        authority,
+        key: `${keyOf(caller, nhsNumber)} barred`,
+        nhsNumber,
+        plans: [],
+        user: { id: user, name },
+        role,
+        organisation,
+        setting,
+        barred: true as const,
+        atOnce: true,
+      };
+      return isKeptFrom(authority, protectedBy) ? withheldAccess(access) : access;
+    }),
   };
 }
 
@@ -174,11 +198,10 @@ function readAttendance(json: unknown): ReadEntry {
   const authorities = new Set(shown.map(({ authority }) => authority));
   return {
     kind: 'attendances',
-    attendances: [...authorities].map((authority) =>
-      isKeptFrom(authority, whereaboutsOf)
-        ? { authority, key: withheldKey(key), attendance: withoutPlace(attendance) }
-        : { authority, key, attendance },
-    ),
+    attendances: [...authorities].map((authority) => {
+      const said = { authority, nhsNumber, key, attendance };
+      return isKeptFrom(authority, whereaboutsOf) ? withheldAttendance(said) : said;
+    }),
     atOnce: attended === 'left-before-seen',
   };
 }
@@ -214,23 +237,22 @@ export function readEntry(entry: Buffer): ReadEntry {
   }
   return {
     kind: 'accesses',
-    accesses: [...plansOf].map(([authority, plans]) => ({
-      auditId,
-      at,
-      authority,
-      nhsNumber,
-      plans,
-      atOnce: whereaboutsOf.includes(authority),
-      ...(isKeptFrom(authority, whereaboutsOf)
-        ? { key: withheldKey(key), ...WITHHELD }
-        : {
-            key,
-            user: { id: user, name },
-            role: { code: role.code, name: role.name },
-            organisation: { code: organisation.code, name: organisation.name },
-            setting,
-            ...(reason !== undefined && { reason }),
-          }),
-    })),
+    accesses: [...plansOf].map(([authority, plans]) => {
+      const access = {
+        auditId,
+        at,
+        authority,
+        key,
+        nhsNumber,
+        plans,
+        atOnce: whereaboutsOf[0] === authority,
+        user: { id: user, name },
+        role: { code: role.code, name: role.name },
+        organisation: { code: organisation.code, name: organisation.name },
+        setting,
+        ...(reason !== undefined && { reason }),
+      };
+      return isKeptFrom(authority, whereaboutsOf) ? withheldAccess(access) : access;
+    }),
   };
 }

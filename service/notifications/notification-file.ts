@@ -15,11 +15,14 @@ import {
   notificationSchema,
 } from '#schemas/notification.ts';
 import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
+import { isKeptFrom } from '../audit/search/view.ts';
 import {
   type KeptWhereabouts,
   type NotifiedAccess,
   type NotifiedAttendance,
   WITHHELD,
+  withheldAccess,
+  withheldAttendance,
   withheldKey,
   withoutPlace,
 } from './accesses.ts';
@@ -72,6 +75,8 @@ const SCHEMA = `
     at INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS whereabouts (child TEXT NOT NULL, authority TEXT NOT NULL,
     PRIMARY KEY (child, authority)) STRICT;
+  CREATE TABLE IF NOT EXISTS changed (authority TEXT NOT NULL, id TEXT NOT NULL,
+    PRIMARY KEY (authority, id)) STRICT;
   CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
 `;
 
@@ -110,6 +115,7 @@ const authorityRow = z.object({
   removed: notificationIdSchema.nullable(),
 });
 const keptEntryRow = z.object({ row: z.number(), key: z.string(), json: z.string() });
+const authorityOfRow = z.object({ authority: z.string() });
 const jsonRow = z.object({ json: z.string() });
 const numberRow = z.object({ number: z.number().nullable() });
 const listRow = z.object({
@@ -205,8 +211,24 @@ export class NotificationFile {
     ).run(position, windowAt, logAt);
   }
 
+  /** The councils that keep back where a child is looked up, the oldest protection first. */
+  #keptBy(nhsNumber: string): string[] {
+    return this.#sql('SELECT authority FROM whereabouts WHERE child = ? ORDER BY rowid')
+      .all(nhsNumber)
+      .map((row) => authorityOfRow.parse(row).authority);
+  }
+
+  /** An access may be recorded between a council's act and its effect: the event of the access then names no council. */
+  #isKeptFrom({ authority, nhsNumber }: Pick<NotifiedAccess, 'authority' | 'nhsNumber'>): boolean {
+    return isKeptFrom(authority, this.#keptBy(nhsNumber));
+  }
+
   /** Counts an access: of the entry that it repeats, or as the first of a new one. */
-  add({ authority, key, auditId, at, atOnce, ...rest }: NotifiedAccess): void {
+  add(access: NotifiedAccess): void {
+    const isKept = access.withheld !== true && this.#isKeptFrom(access);
+    const { authority, key, auditId, at, atOnce, ...rest } = isKept
+      ? withheldAccess(access)
+      : access;
     const json = JSON.stringify(detailSchema.parse(rest));
     const newest = this.#sql(
       'SELECT * FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1',
@@ -226,7 +248,9 @@ export class NotificationFile {
   }
 
   /** Keeps what came of an access that is known; what is said later takes the place of what was said before. */
-  attended({ authority, key, attendance }: NotifiedAttendance): void {
+  attended(said: NotifiedAttendance): void {
+    const isKept = said.withheld !== true && this.#isKeptFrom(said);
+    const { authority, key, attendance } = isKept ? withheldAttendance(said) : said;
     this.#sql(
       `INSERT INTO attendance (entry, json, told)
        SELECT row, ?, 0 FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1
@@ -235,28 +259,24 @@ export class NotificationFile {
   }
 
   /**
-   * A council keeps back where a child is looked up, or does so no longer. What is kept here for other councils says from
-   * then on neither who looked nor where; what they were given before cannot be taken back.
+   * A council keeps back where a child is looked up, or does so no longer. What is kept here for others than the council
+   * whose protection is the oldest says from then on neither who looked nor where; what they were given before cannot be
+   * taken back.
    */
   keepWhereabouts({ act, authority, nhsNumber }: KeptWhereabouts): void {
-    if (act === 'ended') {
-      this.#sql('DELETE FROM whereabouts WHERE child = ? AND authority = ?').run(
-        nhsNumber,
-        authority,
-      );
-      return;
-    }
-    this.#sql('INSERT OR IGNORE INTO whereabouts (child, authority) VALUES (?, ?)').run(
-      nhsNumber,
-      authority,
-    );
-    const others = `authority NOT IN (SELECT authority FROM whereabouts WHERE child = ?)
-      AND json LIKE ?`;
-    const child = [nhsNumber, `%"nhsNumber":"${nhsNumber}"%`] as const;
+    this.#sql(
+      act === 'ended'
+        ? 'DELETE FROM whereabouts WHERE child = ? AND authority = ?'
+        : 'INSERT OR IGNORE INTO whereabouts (child, authority) VALUES (?, ?)',
+    ).run(nhsNumber, authority);
+    const [first] = this.#keptBy(nhsNumber);
+    if (first === undefined) return;
+    const others = 'authority <> ? AND json LIKE ?';
+    const child = [first, `%"nhsNumber":"${nhsNumber}"%`] as const;
     for (const row of this.#sql(`SELECT row, key, json FROM entry WHERE ${others}`).all(...child)) {
       const { row: number, key, json } = keptEntryRow.parse(row);
       const { reason: _, ...detail } = detailSchema.parse(JSON.parse(json));
-      if (detail.withheld === true || detail.barred === true) continue;
+      if (detail.withheld === true) continue;
       this.#sql('UPDATE entry SET key = ?, json = ? WHERE row = ?').run(
         withheldKey(key),
         JSON.stringify({ ...detail, ...WITHHELD }),
@@ -273,14 +293,18 @@ export class NotificationFile {
     const kept = this.#sql(`SELECT authority, id, json FROM notification WHERE ${others}`);
     for (const each of kept.all(...child)) {
       const { authority: code, id, json: notification } = notificationRow.parse(each);
+      const isOpen = (entry: NotificationEntry): boolean =>
+        entry.nhsNumber === nhsNumber && entry.withheld !== true;
+      if (!notification.entries.some(isOpen)) continue;
       const entries = notification.entries.map((entry) =>
-        entry.nhsNumber === nhsNumber && entry.barred !== true ? withoutWhere(entry) : entry,
+        isOpen(entry) ? withoutWhere(entry) : entry,
       );
       this.#sql('UPDATE notification SET json = ? WHERE authority = ? AND id = ?').run(
         JSON.stringify({ ...notification, entries }),
         code,
         id,
       );
+      this.#sql('INSERT OR IGNORE INTO changed (authority, id) VALUES (?, ?)').run(code, id);
     }
   }
 
@@ -416,6 +440,20 @@ export class NotificationFile {
     });
   }
 
+  /** Notifications that say less than the files do which were written of them. */
+  changed(atMost: number): Notification[] {
+    return this.#sql(
+      'SELECT authority, id, json FROM changed JOIN notification USING (authority, id) LIMIT ?',
+    )
+      .all(atMost)
+      .map((row) => notificationRow.parse(row).json);
+  }
+
+  /** The files of one that still lay there say what it says. */
+  rewritten({ authority, id }: Notification): void {
+    this.#sql('DELETE FROM changed WHERE authority = ? AND id = ?').run(authority.code, id);
+  }
+
   /** Has an authority's notifications after one, or all that are kept, written into the outbox once more. */
   writeAgain(authority: string, after: string): number {
     const done = this.#sql(
@@ -473,7 +511,11 @@ export class NotificationFile {
       const mark = this.#sql(
         "UPDATE authority SET removed = max(coalesce(removed, ''), ?) WHERE code = ?",
       );
-      for (const { authority, id } of removed) mark.run(id, authority);
+      const settle = this.#sql('DELETE FROM changed WHERE authority = ? AND id = ?');
+      for (const { authority, id } of removed) {
+        mark.run(id, authority);
+        settle.run(authority, id);
+      }
       this.#sql('DELETE FROM entry WHERE count = told AND firstAt < ?').run(now - ENTRY_KEPT_MS);
       this.#sql('DELETE FROM attendance WHERE entry NOT IN (SELECT row FROM entry)').run();
       this.#sql('DELETE FROM unread WHERE at < ?').run(before);

@@ -20,7 +20,12 @@ import { TILE_WIDTH, tilePath, widthOf } from '../audit/tlog/tiles.ts';
 import { errorCode } from '../telemetry/log.ts';
 import { type ReadEntry, readEntry } from './accesses.ts';
 import { type Cursor, NotificationFile, type NotifierState } from './notification-file.ts';
-import { type NotificationMesh, removeNotification, writeNotification } from './outbox.ts';
+import {
+  type NotificationMesh,
+  removeNotification,
+  rewriteNotification,
+  writeNotification,
+} from './outbox.ts';
 
 /** What of an authority is in its notifications. */
 type NotifiedAuthority = { code: string; name: string; sequenceOffset: number };
@@ -312,6 +317,20 @@ export function createNotifier(options: NotifierOptions) {
     return waiting.length === WRITTEN_A_STEP;
   }
 
+  /** Puts what a council keeps back by now into files that still lie in the outbox. True where there is more. */
+  async function rewrite(opened: NotificationFile): Promise<boolean> {
+    const changed = opened.changed(WRITTEN_A_STEP);
+    try {
+      await eachAlone(changed, async (notification) => {
+        if (outbox !== undefined) await rewriteNotification(outbox, notification);
+        opened.rewritten(notification);
+      });
+    } catch (error) {
+      throw new Stopped(NOTIFYING.outboxFailed(`${outbox}`, errorCode(error)));
+    }
+    return changed.length === WRITTEN_A_STEP;
+  }
+
   async function prune(opened: NotificationFile): Promise<void> {
     if (performance.now() < pruneAt) return;
     pruneAt = performance.now() + PRUNED_EVERY_MS;
@@ -391,6 +410,7 @@ export function createNotifier(options: NotifierOptions) {
         }
         file ??= open();
         more = read(file);
+        more = (await rewrite(file)) || more;
         more = (await write(file)) || more;
         await prune(file);
       } catch (error) {

@@ -8,7 +8,7 @@ import {
   type NotificationFormat,
   type NotificationPreferences,
 } from '#schemas/notification.ts';
-import { makeFolderIn, writeWhole } from '#store/files/whole-file.ts';
+import { lstatOrNothing, makeFolderIn, writeWhole } from '#store/files/whole-file.ts';
 
 /** By whom, and as what, notifications are sent by MESH. */
 export type NotificationMesh = { mailbox: string; workflowId: string | undefined };
@@ -67,6 +67,29 @@ export async function writeNotification(
       }),
       FILE_MODE,
     );
+  }
+}
+
+const isThere = async (path: string): Promise<boolean> =>
+  (await lstatOrNothing(path)) !== undefined;
+
+/**
+ * Puts a notification as it is by now into those of its files that nobody has collected, whatever its authority has
+ * asked for since. What was collected is not written again.
+ */
+export async function rewriteNotification(
+  outbox: string,
+  notification: Notification,
+): Promise<void> {
+  const named = { authority: notification.authority.code, id: notification.id };
+  for (const format of NOTIFICATION_FORMATS) {
+    const pair = pairOf(outbox, named, format);
+    for (const path of [fileOf(outbox, named, format), `${pair}.dat`]) {
+      if (!(await isThere(path))) continue;
+      await writeWhole(path, formatNotification(notification, format), FILE_MODE);
+    }
+    // Collected in the meantime: alone, the data is nothing that a client sends.
+    if (!(await isThere(`${pair}.ctl`))) await rm(`${pair}.dat`, { force: true });
   }
 }
 

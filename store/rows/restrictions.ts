@@ -26,3 +26,10 @@ export function isRestriction(packed: string): boolean {
   const letter = packed[packed.indexOf(US) + 1];
   return letter === LETTERS.whereabouts || letter === LETTERS.barred;
 }
+
+/** The councils that keep back where the child was looked up, of a child's packed rows: the oldest protection first. */
+export const whereaboutsOf = (rows: readonly string[]): string[] =>
+  rows.flatMap((packed) => {
+    const [authority = '', letter] = packed.split(US);
+    return letter === LETTERS.whereabouts ? [authority] : [];
+  });

@@ -6,7 +6,7 @@ import { LockLost, StoreNotWhole } from '../errors.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { keys } from '../keys.ts';
 import type { AuthorityLock } from '../locks/authority-lock.ts';
-import { isRestriction, type KeptBack, packRestriction } from './restrictions.ts';
+import { isRestriction, type KeptBack, packRestriction, whereaboutsOf } from './restrictions.ts';
 import { type PackedRow, packRow, ROW_SEPARATOR, splitRows, unpackRow } from './rows.ts';
 
 /** What a row did: a newer file counts where it is `superseded`. */
@@ -112,6 +112,31 @@ function callsByPartition<T>(items: readonly T[], numberOf: (item: T) => NhsNumb
  * @param datasetId whose rows they are to be
  */
 export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
+  /** All that is held for these numbers. @throws {StoreNotWhole} */
+  async function readPacked(numbers: readonly NhsNumber[]): Promise<Map<NhsNumber, string[]>> {
+    const id = await datasetId();
+    const held = new Map<NhsNumber, string[]>();
+    await Promise.all(
+      callsByPartition(numbers, (number) => number).map(async (groups) => {
+        const values = list(
+          await redis.fcall(
+            FUNCTIONS.readRows,
+            groups.length,
+            ...groups.map(({ partition }) => keys.children(partition)),
+            id,
+            ...groups.flatMap(({ items }) => [items.length, ...items.map(({ item }) => item)]),
+          ),
+        );
+        for (const [i, { item: number }] of groups.flatMap(({ items }) => items).entries()) {
+          const value = values[i];
+          if (typeof value !== 'string') throw new StoreNotWhole();
+          held.set(number, splitRows(value));
+        }
+      }),
+    );
+    return held;
+  }
+
   return {
     /**
      * Every plan's row held for these numbers, of all authorities, tombstones too.
@@ -119,31 +144,25 @@ export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
      * @throws {StoreNotWhole}
      */
     async readRows(numbers: readonly NhsNumber[]): Promise<Map<NhsNumber, PlanRow[]>> {
-      const id = await datasetId();
       const held = new Map<NhsNumber, PlanRow[]>();
-      await Promise.all(
-        callsByPartition(numbers, (number) => number).map(async (groups) => {
-          const values = list(
-            await redis.fcall(
-              FUNCTIONS.readRows,
-              groups.length,
-              ...groups.map(({ partition }) => keys.children(partition)),
-              id,
-              ...groups.flatMap(({ items }) => [items.length, ...items.map(({ item }) => item)]),
-            ),
-          );
-          for (const [i, { item: number }] of groups.flatMap(({ items }) => items).entries()) {
-            const value = values[i];
-            if (typeof value !== 'string') throw new StoreNotWhole();
-            held.set(
-              number,
-              splitRows(value)
-                .filter((packed) => !isRestriction(packed))
-                .map((packed) => unpackRow(number, packed)),
-            );
-          }
-        }),
-      );
+      for (const [number, rows] of await readPacked(numbers)) {
+        const plans = rows.filter((packed) => !isRestriction(packed));
+        held.set(
+          number,
+          plans.map((packed) => unpackRow(number, packed)),
+        );
+      }
+      return held;
+    },
+
+    /**
+     * The councils that keep back where each of these children was looked up, the oldest protection first.
+     *
+     * @throws {StoreNotWhole}
+     */
+    async whereaboutsKept(numbers: readonly NhsNumber[]): Promise<Map<NhsNumber, string[]>> {
+      const held = new Map<NhsNumber, string[]>();
+      for (const [number, rows] of await readPacked(numbers)) held.set(number, whereaboutsOf(rows));
       return held;
     },
 

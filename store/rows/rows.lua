@@ -198,8 +198,8 @@ redis.register_function('cpf_remove_rows_' .. VERSION, remove_rows)
 
 -- restrict: what one authority keeps back about a child, instead of what it did before.
 --
--- Guarantee: as for apply_rows; other rows stay as they are. A child of whom nothing is left goes. Doing it again
--- changes nothing.
+-- Guarantee: as for apply_rows; other rows stay as they are, and what was kept back before stands before what is new.
+-- A child of whom nothing is left goes. Doing it again changes nothing.
 --
 -- KEYS  children, fence, access lists
 -- ARGV  dataset, authority, fence, NHS number; then what is kept back, a row each
@@ -213,16 +213,22 @@ local function restrict(keys, args)
   local generation, count, value = read_child(children_key, dataset, 0, number)
   if not generation then return 'incomplete' end
   if not value then return 'absent' end
+  local kept = {}
+  for i = 5, #args do
+    if string.match(args[i], RESTRICTION) ~= authority then return 'invalid' end
+    kept[args[i]] = true
+  end
   local rows, plans = {}, 0
   for held in string.gmatch(value .. RS, '([^\30]*)\30') do
     local by = string.match(held, RESTRICTION)
     if not by then plans = plans + 1 end
     if not by and not string.find(held, ROW_FORM) then return 'incomplete' end
-    if by ~= authority then rows[#rows + 1] = held end
+    -- What stays keeps its place: the first council that keeps back where the child was looked up is told, and no other.
+    if by ~= authority or kept[held] then rows[#rows + 1] = held end
+    kept[held] = nil
   end
   for i = 5, #args do
-    if string.match(args[i], RESTRICTION) ~= authority then return 'invalid' end
-    rows[#rows + 1] = args[i]
+    if kept[args[i]] then rows[#rows + 1] = args[i] end
   end
   if seen_fence < fence then redis.call('HSET', fence_key, authority, fence) end
   if table.concat(rows, RS) == value then return 'unchanged' end

@@ -11,7 +11,7 @@ import type { ThreadState } from '../../telemetry/supervised-thread.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedRange, sealedRun, sealedSince } from '../log/sealed.ts';
 import { ChildrenCounted } from './children-counted.ts';
-import { writeBarredAlert, writePrivacyAlert } from './privacy-outbox.ts';
+import { writeBarredAlert, writePrivacyAlert, writeProtectedTwice } from './privacy-outbox.ts';
 
 export type AlertingSettings = {
   thresholds: AlertThresholds;
@@ -140,7 +140,11 @@ export function createAlerting(options: AlertingOptions) {
       await writeBarredAlert(outbox, attempt);
       file.writtenBarred(attempt.auditId);
     });
-    await eachAlone([...alerts, ...barred], (write) => write());
+    const twice = file.unwrittenTwice().map((second) => async () => {
+      await writeProtectedTwice(outbox, second);
+      file.writtenTwice(second.auditId);
+    });
+    await eachAlone([...alerts, ...barred, ...twice], (write) => write());
   }
 
   return {

@@ -16,7 +16,12 @@ import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
 import type { SealedEvent } from '../log/sealed.ts';
 import { happenedAt } from '../search/view.ts';
-import { type BarredAttempt, barredAttemptSchema } from './privacy-outbox.ts';
+import {
+  type BarredAttempt,
+  barredAttemptSchema,
+  type ProtectedTwice,
+  protectedTwiceSchema,
+} from './privacy-outbox.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -52,6 +57,8 @@ const SCHEMA = `
     json TEXT NOT NULL, written INTEGER NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS barred_attempt ON barred (attempt, at);
   CREATE INDEX IF NOT EXISTS barred_open ON barred (at) WHERE written = 0;
+  CREATE TABLE IF NOT EXISTS twice (auditId TEXT PRIMARY KEY, at INTEGER NOT NULL, json TEXT NOT NULL,
+    written INTEGER NOT NULL) STRICT;
 `;
 
 const cursorRow = z.object({
@@ -70,6 +77,10 @@ const alertRow = z.object({
 
 const barredRow = z.object({
   json: z.string().transform((json) => barredAttemptSchema.parse(JSON.parse(json))),
+});
+
+const twiceRow = z.object({
+  json: z.string().transform((json) => protectedTwiceSchema.parse(JSON.parse(json))),
 });
 
 type Access = 'unscheduled' | 'silent-read';
@@ -134,6 +145,7 @@ type Tally = {
 };
 
 type Lookup = Extract<AuditEvent, { type: 'lookup' | 'could-not-check' }>;
+type Restricted = Extract<AuditEvent, { type: 'restriction' }>;
 type CouldNotCheck = Extract<AuditEvent, { type: 'could-not-check' }>;
 
 /**
@@ -247,6 +259,7 @@ export class ChildrenCounted {
         if (event.type === 'could-not-check' && event.barredBy !== undefined) {
           this.#keepBarred(event, event.barredBy, Math.min(happenedAt(event), now));
         }
+        if (event.type === 'restriction') this.#keepTwice(event, Math.min(event.at, now));
       }
       this.#sql('UPDATE cursor SET position = ?, youngest = max(youngest, ?)').run(
         last.index + 1,
@@ -314,6 +327,21 @@ export class ChildrenCounted {
        WHERE NOT EXISTS (SELECT 1 FROM barred WHERE attempt = ?2 AND at > ?3 - ${HOUR_MS} AND at < ?3 + ${HOUR_MS})
        ON CONFLICT (auditId) DO NOTHING`,
     ).run(auditId, attempt, at, JSON.stringify(row));
+  }
+
+  /** Of a council that protects a child whom another has protected for longer: it may be to learn where the child is. */
+  #keepTwice({ auditId, authority, protectedBy = [] }: Restricted, at: number): void {
+    const [first] = protectedBy;
+    if (first === undefined) return;
+    const row: ProtectedTwice = {
+      auditId,
+      at: new Date(at).toISOString(),
+      council: authority,
+      first,
+    };
+    this.#sql(
+      'INSERT INTO twice (auditId, at, json, written) VALUES (?, ?, ?, 0) ON CONFLICT (auditId) DO NOTHING',
+    ).run(auditId, at, JSON.stringify(row));
   }
 
   #applies(tally: Tally, rule: Rule, i: number, at: number): boolean {
@@ -436,6 +464,17 @@ export class ChildrenCounted {
     this.#sql('UPDATE barred SET written = 1 WHERE auditId = ?').run(auditId);
   }
 
+  /** Second protections of a child that the Guardian has not been given yet. */
+  unwrittenTwice(): ProtectedTwice[] {
+    return this.#sql('SELECT json FROM twice WHERE written = 0 ORDER BY at, auditId')
+      .all()
+      .map((row) => twiceRow.parse(row).json);
+  }
+
+  writtenTwice(auditId: string): void {
+    this.#sql('UPDATE twice SET written = 1 WHERE auditId = ?').run(auditId);
+  }
+
   /** Alerts for children counted, since a moment. */
   alertsSince(at: number): number {
     const row = this.#sql('SELECT count(*) AS count FROM alert WHERE counted = 1 AND at > ?').get(
@@ -458,6 +497,7 @@ export class ChildrenCounted {
         youngest - ALERTS_KEPT_MS,
       );
       this.#sql('DELETE FROM barred WHERE written = 1 AND at < ?').run(youngest - KEPT_MS);
+      this.#sql('DELETE FROM twice WHERE written = 1 AND at < ?').run(youngest - KEPT_MS);
       this.#db.exec(
         'DELETE FROM user WHERE id NOT IN (SELECT user FROM looked) AND id NOT IN (SELECT user FROM quiet)',
       );

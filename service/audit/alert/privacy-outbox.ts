@@ -6,7 +6,7 @@ import {
   enumerationAlertEventSchema,
 } from '#schemas/audit/audit-event.ts';
 import { PDS } from '#schemas/wording/loads.ts';
-import { BARRED_ALERT } from '#schemas/wording/operations.ts';
+import { BARRED_ALERT, PROTECTED_TWICE } from '#schemas/wording/operations.ts';
 import { writeWhole } from '#store/files/whole-file.ts';
 
 /** Readable by the group: a program that sends them on runs under a user of its own. */
@@ -38,6 +38,15 @@ export const barredAttemptSchema = enumerationAlertEventSchema
     councils: z.array(z.string()),
   });
 export type BarredAttempt = z.infer<typeof barredAttemptSchema>;
+
+/** That a council protects a child whom another has protected for longer, as it waits to be written. */
+export const protectedTwiceSchema = z.object({
+  auditId: z.uuid(),
+  at: z.iso.datetime(),
+  council: z.string(),
+  first: z.string(),
+});
+export type ProtectedTwice = z.infer<typeof protectedTwiceSchema>;
 
 /** What happened, and what to do, for a person who reads nothing else. */
 function summaryOf({
@@ -102,6 +111,26 @@ export async function writeSensitiveAlert(
   );
   const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
   await writeWhole(join(outbox, `sensitive-${time}-${auditId}.json`), `${text}\n`, FILE_MODE);
+}
+
+/**
+ * Tells the operating organisation's Caldicott Guardian that a council protects the whereabouts of a child that another
+ * has protected for longer. The number is in the audit alone, under the id that is given. Written again, it replaces
+ * itself.
+ */
+export async function writeProtectedTwice(
+  outbox: string,
+  { auditId, at, council, first }: ProtectedTwice,
+): Promise<void> {
+  await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
+  const summary = PROTECTED_TWICE.summary(auditId, council, first);
+  const text = JSON.stringify(
+    { type: 'protected-twice', auditId, at, summary, council, first },
+    undefined,
+    2,
+  );
+  const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
+  await writeWhole(join(outbox, `protected-${time}-${auditId}.json`), `${text}\n`, FILE_MODE);
 }
 
 /**

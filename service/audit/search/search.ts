@@ -77,24 +77,29 @@ function notDelivered(
   return ids;
 }
 
-/** Acts by which councils keep back where a child was looked up; nobody has more. */
-const RESTRICTIONS_AT_MOST = 1_000;
+/** Acts by which councils keep back where a child was looked up, at a time. */
+const RESTRICTIONS_AT_ONCE = 1_000;
 
 /** Gives the events at places of the log. */
 type Read = (places: readonly number[]) => SealedEvent[];
 
-/** The councils that keep back by now where a child was looked up. */
+/** The councils that keep back by now where the child was looked up, the oldest protection first. */
 function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): string[] {
   const criteria = { nhsNumber, type: 'restriction' } as const;
-  const places = index.find(criteria, { kind: 'all' }, { limit: RESTRICTIONS_AT_MOST });
-  const inForce = new Map<string, string>();
-  // The newest come first.
-  for (const { event } of read(places.map(({ entry }) => entry)).toReversed()) {
-    if (event.type !== 'restriction' || event.kind !== 'whereabouts') continue;
-    if (event.act === 'set') inForce.set(event.restriction, event.authority);
-    else inForce.delete(event.restriction);
+  const kept: string[] = [];
+  const ended = new Set<string>();
+  // All of them, the newest first: one that many others have followed is in force all the same.
+  for (let after: Place | undefined; ; ) {
+    const limit = RESTRICTIONS_AT_ONCE;
+    const found = index.find(criteria, { kind: 'all' }, { limit, after });
+    for (const { event } of read(found.map(({ entry }) => entry))) {
+      if (event.type !== 'restriction' || event.kind !== 'whereabouts') continue;
+      if (event.act === 'ended') ended.add(event.restriction);
+      else if (!ended.has(event.restriction)) kept.unshift(event.authority);
+    }
+    if (found.length < limit) return kept;
+    after = found.at(-1);
   }
-  return [...inForce.values()];
 }
 
 /** What a reviewer of one child's accesses has to know first, where councils keep back where it was looked up. */
@@ -129,7 +134,8 @@ export function viewEvents(
 
 /**
  * The events that match and that the viewer may see, newest first. A lookup whose answer could not be
- * written in full says so (`delivered: false`).
+ * written in full says so (`delivered: false`). What is kept back from the viewer cannot be searched by: else it would
+ * show by whether there is an event.
  *
  * @throws {NoIndex}, {@link IndexDamaged} where the index has to be made (again)
  */
@@ -139,24 +145,37 @@ export function searchAudit(
   viewer: Viewer,
   options: { limit: number; after?: Place | undefined },
 ): Page {
-  const { limit, after } = options;
+  const { limit } = options;
+  const asksWho = criteria.user !== undefined || criteria.organisation !== undefined;
   return withIndex(places, (index, read) => {
-    const found = index.find(criteria, viewer, { limit: limit + 1, after });
-    const events = read(found.slice(0, limit).map(({ entry }) => entry));
+    const matching: (Found & { place: Place })[] = [];
+    for (let { after } = options; ; ) {
+      const found = index.find(criteria, viewer, { limit: limit + 1, after });
+      const events = read(found.map(({ entry }) => entry));
+      const views = viewEvents(index, read, viewer, events);
+      const placeOf = new Map(found.map((place) => [place.entry, place]));
+      // What was pruned since is not among the events.
+      for (const [i, sealed] of events.entries()) {
+        const [shown, place] = [views[i], placeOf.get(sealed.index)];
+        if (shown === undefined || place === undefined) throw new IndexDamaged(AUDIT_INDEX.wrong);
+        if (!(asksWho && shown['withheld'] === true)) matching.push({ ...sealed, shown, place });
+      }
+      if (matching.length > limit || found.length <= limit) break;
+      after = found.at(-1);
+    }
+    const page = matching.slice(0, limit);
     const undelivered = notDelivered(
       index,
       read,
-      events.map(({ event }) => event),
+      page.map(({ event }) => event),
     );
-    const views = viewEvents(index, read, viewer, events);
-    const last = found.length > limit ? found[limit - 1] : undefined;
+    const last = matching.length > limit ? page.at(-1)?.place : undefined;
     return {
-      events: events.map((sealed, i) => {
-        const { event } = sealed;
-        const shown = views[i];
-        if (shown === undefined) throw new IndexDamaged(AUDIT_INDEX.wrong);
+      events: page.map((each) => {
+        const { place: _, ...found } = each;
+        const { event, shown } = found;
         const cutOff = event.type === 'lookup' && undelivered.has(event.auditId);
-        return { ...sealed, shown: cutOff ? { ...shown, delivered: false } : shown };
+        return cutOff ? { ...found, shown: { ...shown, delivered: false } } : found;
       }),
       ...(last !== undefined && { next: last }),
       size: index.state().size,

@@ -24,16 +24,19 @@ export function happenedAt(event: AuditEvent | UnreadableEvent): number {
 }
 
 /**
- * Where councils keep back where a child was looked up, no other is told where that was: not by a place, nor by a person.
+ * Where councils keep back where a child was looked up, the first of them alone is told where that was: another that has
+ * a plan too could otherwise read the place by protecting the child itself. Nobody else is: not by a place, nor by a person.
+ *
+ * @param councils whose protection is in force, the oldest first
  */
 export const isKeptFrom = (authority: string, councils: readonly string[]): boolean =>
-  councils.length > 0 && !councils.includes(authority);
+  councils.length > 0 && councils[0] !== authority;
 
 /**
  * An event as a viewer may see it, or `undefined` where it is not for them. Decided on the event itself,
  * so that no fault of an index shows anybody another's.
  *
- * @param councils that keep back by now where the child was looked up
+ * @param councils that keep back by now where the child was looked up, the oldest protection first
  *
  * An authority is told about unscheduled accesses that showed a plan of its own, with that plan alone: silent
  * reads are told to nobody (where a child is treated is sensitive), and other authorities' plans are theirs.
@@ -63,8 +66,9 @@ export function viewOf(
         // Who else is concerned with a child is not for the people of one who looked it up.
         whereaboutsOf: _whereaboutsOf,
         barredBy: _barredBy,
+        protectedBy: _protectedBy,
         ...told
-      } = { barredBy: undefined, ...event };
+      } = { barredBy: undefined, protectedBy: undefined, ...event };
       return { ...told, at, ...(viewer.inCase && plans && { shown: plans }) };
     }
     case 'authority': {
@@ -76,7 +80,8 @@ export function viewOf(
       if (shown.length === 0) return undefined;
       const { type, auditId, caller, setting, access, nhsNumber, whereaboutsOf = [] } = event;
       const { user, name, role, organisation } = caller;
-      const isWithheld = isKeptFrom(viewer.authority, [...whereaboutsOf, ...councils]);
+      const isWithheld =
+        isKeptFrom(viewer.authority, whereaboutsOf) || isKeptFrom(viewer.authority, councils);
       return {
         type,
         auditId,

@@ -85,12 +85,16 @@ ${pager({
     }),
 };
 
-const rowOf = ({ restriction: { id, kind, set, localId }, standing }: StandingRestriction) => [
+const rowOf = ({
+  restriction: { id, kind, set, localId },
+  standing,
+  other,
+}: StandingRestriction) => [
   link(`${PATH}/${id}`, at(set.at)),
   RESTRICTION.kinds[kind],
   html`<bdi>${localId}</bdi>`,
   html`<bdi>${set.name}</bdi>`,
-  RESTRICTION.standing[standing],
+  other === undefined ? RESTRICTION.standing[standing] : RESTRICTIONS.standingWith[other],
 ];
 
 function numberPage(council: AtCouncil, typed = '', errors: readonly FieldError[] = []): Response {
@@ -249,7 +253,7 @@ async function detailPage(
   const all = await listRestrictions(store, council.authority);
   const found = all.find(({ restriction }) => restriction.id === id);
   if (found === undefined) return council.notFound();
-  const { restriction, standing, hasPlan } = found;
+  const { restriction, standing, hasPlan, other } = found;
   const { kind, nhsNumber, localId, user, set: begun, ended } = restriction;
   const person = (who: { name: string; at: string }): Html =>
     html`<bdi>${who.name}</bdi>, ${at(who.at)}`;
@@ -258,7 +262,8 @@ async function detailPage(
     title: RESTRICTIONS.title,
     ...(errors.length > 0 && { status: 400 }),
     content: html`${errorSummary(errors)}${heading(RESTRICTION.kinds[kind])}
-${inForce && paragraph(RESTRICTION.set[kind])}
+${inForce && other !== 'first' && paragraph(RESTRICTION.set[kind])}
+${other && html`<p><strong>${RESTRICTION.other[other]}</strong></p>`}
 ${summary([
   [RESTRICTIONS.standing, html`<strong>${RESTRICTION.standing[standing]}</strong>`],
   [RESTRICTIONS.local, localId === '' ? RESTRICTIONS.noLocalId : html`<bdi>${localId}</bdi>`],

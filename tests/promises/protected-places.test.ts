@@ -1,0 +1,250 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { endRestriction, setRestriction, type ToRestrict } from '#loaders/upkeep/restrict.ts';
+import { type NotificationEntry, notificationsPageSchema } from '#schemas/notification.ts';
+import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
+import type { Store } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { authorityClient, officer } from '../support/authority.ts';
+import { visitorAs } from '../support/desk.ts';
+import { testNumber } from '../support/rows.ts';
+import { claims, role, startTestService, type TestService, until } from '../support/service.ts';
+import { hiddenOf, wordsOf } from '../support/visitor.ts';
+
+/** What a council protects cannot be found out by another council that has a plan for the child too, whatever it does. */
+
+type Council = Parameters<typeof setRestriction>[2];
+const [FIRST, SECOND] = ['ZZ101', 'ZZ102'] as [Council, Council];
+const [ASKED, TWICE, WRITTEN, BETWEEN, BARRED] = [
+  testNumber(9_601),
+  testNumber(9_602),
+  testNumber(9_603),
+  testNumber(9_604),
+  testNumber(9_605),
+];
+/** In every word by which the place could be known. */
+const CANARY = /canary|ZZH66|R0260/i;
+const nurse = (sub: string) =>
+  claims({
+    sub,
+    name: 'Nina Canary',
+    roles: [
+      {
+        ...role('r', ['B0107'], 'ZZH66'),
+        code: 'R0260',
+        name: 'Canary Nurse',
+        organisation: { code: 'ZZH66', name: 'Canary Hospital' },
+      },
+    ],
+  });
+const by = { name: 'Ada Officer', key: 'ada' };
+
+let service: TestService;
+let anchor: Anchor;
+let request: ReturnType<typeof authorityClient>;
+
+beforeAll(async () => {
+  service = await startTestService({
+    environment: { NOTIFICATIONS_WINDOW_MINUTES: '0.005' },
+    authorities: [FIRST, SECOND].map((code) => ({
+      code,
+      rows: [ASKED, TWICE, WRITTEN, BETWEEN, BARRED].map((nhsNumber) => ({ nhsNumber })),
+    })),
+  });
+  request = authorityClient(service);
+  anchor = Anchor.open(join(service.dataDir, 'anchor'));
+});
+afterAll(async () => {
+  anchor?.close();
+  await service?.stopAndRemove();
+});
+
+async function set(council: Council, what: ToRestrict, store: Store = service.store) {
+  const done = await setRestriction(store, anchor, council, what, 'a test', by);
+  if (done.kind !== 'set') throw new Error(done.kind);
+  return done.restriction.id;
+}
+const protect = (council: Council, nhsNumber: ToRestrict['nhsNumber'], store?: Store) =>
+  set(council, { kind: 'whereabouts', nhsNumber }, store);
+
+async function look(nhsNumber: string, sub: string): Promise<string | undefined> {
+  const response = await service.lookup({ nhsNumber }, { token: await service.token(nurse(sub)) });
+  return z.object({ auditId: z.string().optional() }).parse(await response.json()).auditId;
+}
+
+const answerSchema = z.object({
+  events: z.array(z.looseObject({ auditId: z.string() })),
+  next: z.string().optional(),
+});
+async function search(as: Council, criteria: Record<string, unknown>) {
+  const response = await request('/audit/search', {
+    as,
+    method: 'POST',
+    token: await service.token(officer(as, { scope: 'audit' })),
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ reason: 'a test', ...criteria }),
+  });
+  // While the index is being made there is none.
+  return answerSchema.safeParse(await response.json()).data ?? { events: [] };
+}
+const isFound = async (as: Council, nhsNumber: string, auditId: string | undefined) =>
+  (await search(as, { nhsNumber })).events.some((event) => event.auditId === auditId);
+
+async function told(as: Council, nhsNumber: string): Promise<NotificationEntry[]> {
+  const all: NotificationEntry[] = [];
+  for (let after = ''; ; ) {
+    const response = await request(`/notifications?limit=100${after && `&after=${after}`}`, { as });
+    const page = notificationsPageSchema.safeParse(await response.json()).data;
+    const notifications = page?.notifications ?? [];
+    all.push(...notifications.flatMap(({ entries }) => entries));
+    if (notifications.length < 100) return all.filter((entry) => entry.nhsNumber === nhsNumber);
+    after = notifications.at(-1)?.id ?? '';
+  }
+}
+const isTold = async (as: Council, nhsNumber: string, auditId: string | undefined) =>
+  (await told(as, nhsNumber)).some(({ id, lastId }) => id === auditId || lastId === auditId);
+
+test('a search by user or organisation finds no look whose place is kept back, and pages as if there were none', async () => {
+  const open = [await look(ASKED, 'canary-1'), await look(ASKED, 'canary-2')];
+  await until(() => isFound(SECOND, ASKED, open[1]), 'both looks being in the index');
+  expect((await search(SECOND, { nhsNumber: ASKED, organisation: 'ZZH66' })).events).toHaveLength(
+    2,
+  );
+  await protect(FIRST, ASKED);
+  const later = await look(ASKED, 'canary-3');
+  await until(() => isFound(SECOND, ASKED, later), 'the look after being in the index');
+  for (const criteria of [{ organisation: 'ZZH66' }, { user: 'canary-3' }]) {
+    expect((await search(FIRST, { nhsNumber: ASKED, ...criteria })).events).not.toEqual([]);
+    for (const more of [{ nhsNumber: ASKED }, { nhsNumber: ASKED, limit: 1 }, { limit: 1 }]) {
+      expect(await search(SECOND, { ...criteria, ...more })).toEqual({ events: [] });
+    }
+  }
+  // The same on the pages, and as a file.
+  const council = await visitorAs(service, { organisation: SECOND, scopes: ['audit'] });
+  const form = hiddenOf(await council.get('/officer'), '/officer/search');
+  const pageOf = async (organisation: string, as?: string) => {
+    const typed = { ...form, number: ASKED, organisation, reason: 'a test', ...(as && { as }) };
+    const found = await council.post('/officer/search', typed);
+    return (as === undefined ? wordsOf(found) : found.text).replaceAll(organisation, 'PLACE');
+  };
+  expect(await pageOf('ZZH66')).toContain('No events match your search');
+  expect(await pageOf('ZZH66', 'csv')).toBe(await pageOf('ZZH67', 'csv'));
+});
+
+test('a council that protects a child after another is told no place until that one ends, and those concerned know of it', async () => {
+  const id = await protect(FIRST, TWICE);
+  const before = await look(TWICE, 'canary-1');
+  await protect(SECOND, TWICE);
+  // What else the first council does about the child makes it no younger.
+  await set(FIRST, { kind: 'barred', nhsNumber: TWICE, user: { id: 'somebody' } });
+  const after = await look(TWICE, 'canary-2');
+  await until(
+    async () => (await isTold(SECOND, TWICE, after)) && (await isFound(SECOND, TWICE, after)),
+    'the second council being told of the look',
+  );
+  const theirs = async () =>
+    JSON.stringify([await told(SECOND, TWICE), await search(SECOND, { nhsNumber: TWICE })]);
+  expect(await theirs()).not.toMatch(CANARY);
+  expect(await isTold(FIRST, TWICE, after)).toBe(true);
+  expect((await told(FIRST, TWICE)).every(({ withheld }) => withheld === undefined)).toBe(true);
+  expect(JSON.stringify(await search(FIRST, { nhsNumber: TWICE }))).toContain('Canary Hospital');
+
+  for (const [council, other] of [
+    [FIRST, 'also'],
+    [SECOND, 'first'],
+  ] as const) {
+    const visitor = await visitorAs(service, { organisation: council, scopes: ['upload'] });
+    const list = await visitor.get('/council/restrictions');
+    expect(wordsOf(list)).toContain(RESTRICTIONS.standingWith[other]);
+    const details = [...list.text.matchAll(/href="(\/council\/restrictions\/[a-z]+)"/g)];
+    const pages = await Promise.all(details.map(([, at = '']) => visitor.get(at)));
+    const page = pages.map(wordsOf).find((words) => words.includes(RESTRICTION.other[other]));
+    expect(page).toBeDefined();
+    expect(page).not.toContain(council === FIRST ? SECOND : FIRST);
+  }
+  const outbox = join(service.dataDir, 'privacy-officer');
+  const files = () =>
+    existsSync(outbox) ? readdirSync(outbox).filter((name) => name.startsWith('protected-')) : [];
+  await until(() => files().length > 0, 'the Guardian’s file');
+  const file = readFileSync(join(outbox, files()[0] ?? ''), 'utf8');
+  expect(JSON.parse(file)).toMatchObject({ first: FIRST, council: SECOND });
+  expect(file).not.toMatch(/999[0-9]{7}/);
+
+  // It takes over: what is looked up from then on is for the second council, and what was before stays kept from it.
+  expect((await endRestriction(service.store, anchor, FIRST, id, 'over', by)).kind).toBe('ended');
+  let taken: string | undefined;
+  await until(async () => {
+    taken = await look(TWICE, 'canary-4');
+    return CANARY.test(JSON.stringify(await told(SECOND, TWICE)));
+  }, 'the second council being told a place');
+  await until(() => isFound(FIRST, TWICE, taken), 'the last look being in the index');
+  const { events } = await search(SECOND, { nhsNumber: TWICE });
+  expect(events.flatMap((event) => (event['withheld'] === true ? event.auditId : []))).toEqual([
+    after,
+    before,
+  ]);
+  const ours = await search(FIRST, { nhsNumber: TWICE });
+  expect(ours.events.find((event) => event.auditId === taken)).toMatchObject({ withheld: true });
+});
+
+test('files of a notification that still lie in the outbox say no place any more, and what was collected stays away', async () => {
+  const first = await look(WRITTEN, 'canary-1');
+  const folder = join(service.dataDir, 'outbox', SECOND);
+  const lying = () =>
+    (existsSync(folder) ? readdirSync(folder) : [])
+      .filter((name) => /\.(json|xml)$/.test(name))
+      .map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }))
+      .filter(({ text }) => text.includes(WRITTEN));
+  await until(
+    async () => (await isTold(SECOND, WRITTEN, first)) && lying().length >= 2,
+    'the files of the look',
+  );
+  expect(lying().every(({ text }) => CANARY.test(text))).toBe(true);
+  const [collected, ...left] = lying();
+  rmSync(join(folder, collected?.name ?? ''));
+  await protect(FIRST, WRITTEN);
+  await until(() => lying().every(({ text }) => !CANARY.test(text)), 'the files saying no place');
+  expect(lying().map(({ name }) => name)).toEqual(left.map(({ name }) => name));
+});
+
+test('a look that is recorded between a council’s act and its effect is told to no other council with its place', async () => {
+  let between: string | undefined;
+  async function lookBetween(): Promise<void> {
+    const sealed = await look(ASKED, 'canary-9');
+    await until(() => isTold(FIRST, ASKED, sealed), 'what was recorded before being read');
+    between = await look(BETWEEN, 'canary-1');
+  }
+  const slow = new Proxy(service.store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      const call = value.bind(target) as (...of: unknown[]) => unknown;
+      if (name !== 'restrict') return call;
+      return async (...of: unknown[]) => {
+        await lookBetween();
+        return call(...of);
+      };
+    },
+  });
+  await protect(FIRST, BETWEEN, slow);
+  await until(() => isTold(SECOND, BETWEEN, between), 'the other council being told');
+  expect(JSON.stringify(await told(SECOND, BETWEEN))).not.toMatch(CANARY);
+});
+
+test('an attempt of a barred user is told to the council that protects the child, and without its place to the one that bars them', async () => {
+  await protect(FIRST, BARRED);
+  await set(SECOND, { kind: 'barred', nhsNumber: BARRED, user: { id: 'canary-parent' } });
+  expect(await look(BARRED, 'canary-parent')).toBeUndefined();
+  await until(
+    async () => (await told(FIRST, BARRED)).length > 0 && (await told(SECOND, BARRED)).length > 0,
+    'both councils being told',
+  );
+  expect(await told(FIRST, BARRED)).toMatchObject([
+    { barred: true, organisation: { code: 'ZZH66' } },
+  ]);
+  const theirs = await told(SECOND, BARRED);
+  expect(theirs).toMatchObject([{ barred: true, withheld: true }]);
+  expect(JSON.stringify(theirs)).not.toMatch(CANARY);
+});
