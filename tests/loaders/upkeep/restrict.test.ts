@@ -7,6 +7,7 @@ import {
   BARRED_A_DAY,
   endRestriction,
   listRestrictions,
+  PROTECTED_A_DAY,
   RESTRICTIONS_A_CHILD,
   setRestriction,
   type ToRestrict,
@@ -247,6 +248,18 @@ test('asking twice is one, ending twice is one, and there is an end to how many 
   });
   expect(busy).toEqual({ kind: 'busy' });
   await lock?.release();
+});
+
+test('whereabouts are protected again and again a few times in a day, since each time is an event', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(12), planOf(13)]);
+  for (let i = 0; i < PROTECTED_A_DAY; i++)
+    await end(authority, await set(authority, WHEREABOUTS(12)));
+  const again = (at: () => number) =>
+    setRestriction(t.store, t.anchor, authority, WHEREABOUTS(12), why, { ...ADA, now: at });
+  expect(await again(now)).toEqual({ kind: 'too-many' });
+  await set(authority, WHEREABOUTS(13));
+  expect((await again(() => RECEIVED_AT + DAY_MS)).kind).toBe('set');
 });
 
 const STEPS = [
