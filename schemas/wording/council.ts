@@ -207,6 +207,7 @@ export const HISTORY = {
   none: 'No file has been sent yet',
   unavailable: 'The list of files cannot be shown at the moment',
   unavailableThen: 'It is being brought up to date. Try again in a minute.',
+  wasHeld: 'Was held, and is not any more',
   notKept: 'The answer to this file is no longer kept',
   notKeptThen: 'The answers to your last 400 loaded files are kept here.',
   file: (sequence: number) => `File ${sequence}`,

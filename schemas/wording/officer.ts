@@ -6,8 +6,9 @@ const CRITERIA_NAMES: Readonly<Record<string, string>> = {
   authority: 'council',
   type: 'kind of event',
   entry: 'event',
-  csv: 'as a file:',
-  protectedFrom: 'protected from the requester:',
+  csv: 'as a file',
+  protectedFrom: 'protected from the requester',
+  silentReads: 'silent reads',
 };
 
 /** What a privacy officer and a Caldicott Guardian read in a browser. */
@@ -84,11 +85,12 @@ export const OFFICER = {
       'child-draft': 'Draft of one child’s accesses',
       'child-copy': 'Released copy of one child’s accesses',
     } as Readonly<Record<string, string>>,
-    criteria: (text: string) =>
-      text
-        .split(', ')
-        .map((each) => each.replace(/^\w+/, (name) => CRITERIA_NAMES[name] ?? name))
-        .join(', '),
+    /** @param value as it is written on a page */
+    criterion: (name: string, value: string) => {
+      const what = Object.hasOwn(CRITERIA_NAMES, name) ? (CRITERIA_NAMES[name] ?? name) : name;
+      if (value === 'true') return what;
+      return value === 'false' ? `without ${what}` : `${what} ${value}`;
+    },
   },
   submit: 'Search',
   file: 'Download as CSV',
@@ -191,11 +193,42 @@ export const OFFICER_EVENT = {
     delivered: 'Answer delivered',
     notDelivered: 'No',
     auditId: 'Audit id',
+    criteria: 'Searched for',
+    report: 'Report',
+    yes: 'Yes',
+    no: 'No',
   },
+  /** Of what else an event holds: what its own name, taken apart, would not say. */
+  fields: {
+    sha256: 'SHA-256 of the file',
+    sequence: 'File number',
+    'detail.sequence': 'File number',
+    'detail.sha256': 'SHA-256 of the file',
+    'detail.user': 'User it is about',
+    'detail.issuer': 'That user signs in with',
+    'detail.account': 'Account',
+    'detail.whole': 'The whole file was held',
+    'detail.rows': 'Rows',
+    'detail.nhsNumber': 'NHS number',
+    'plan.type': 'Plan',
+    'plan.startDate': 'Start of the plan',
+    'coverage.upToDate': 'Councils up to date',
+    'coverage.expected': 'Councils expected',
+    lookupId: 'Audit id of the look',
+    accessId: 'Audit id of the access',
+    withheld: 'Who looked, and where, is kept back',
+    whereaboutsOf: 'Councils that keep back where',
+    barredBy: 'Councils that bar the user',
+    view: 'Could see',
+    authority: 'Council',
+    'detail.authority': 'Council',
+    'detail.authorities': 'Councils',
+  } as Readonly<Record<string, string>>,
   block: 'Block this user',
   blockThen:
     'Within two seconds, this user can no longer sign in or look anybody up here, wherever they work. The page asks them to have a colleague check the patient.',
   blockSubmit: 'Block',
+  isBlocked: 'This user is blocked.',
   blockSelf: 'You cannot block yourself.',
   blocked: 'Blocked users',
   blockedDone: 'The user is blocked. This takes effect within two seconds.',
@@ -265,10 +298,11 @@ export const OFFICER_DRAFT = {
   closed:
     'Nothing can be released, because an exemption applies or may apply. Settle that first, then make the draft again.',
   release: 'Release',
-  releases: (time: string) => `Release the line of ${time}`,
+  releases: (line: number, of: number, time: string) => `Release line ${line} of ${of}, of ${time}`,
   copy: 'Make a copy of the lines I release',
   copyTitle: 'Record of looks at a child’s flags',
-  copyLead: (page: number) => `Page ${page}. Released line by line after review.`,
+  copyLead: 'Released line by line after review.',
+  copyReference: (auditId: string) => `Reference: ${auditId}.`,
   copyNone: 'You did not release any lines on this page, so there is no copy of it.',
   copyReleased: (organisation: string, time: string) =>
     `Each line was reviewed. Released by ${organisation} on ${time}.`,
@@ -332,7 +366,8 @@ export const OFFICER_SEAL = {
   proofThen:
     'The file holds the event itself, and its NHS number. With the file and the public key, anybody can check that the event is in the record.',
   auditId: 'Audit id',
-  auditIdHint: 'You can find it with each answer, and in the last column of search results.',
+  auditIdHint:
+    'You can find it with each answer, on the page of the event, and in the last column of the CSV of a search.',
   auditIdWrong: 'Enter an audit id, such as 7a3e8f0e-9a55-4f0e-8b61-1c1d2f0f9f10',
   proofSubmit: 'Download the proof',
   notProven: 'There is no sealed event with this audit id',

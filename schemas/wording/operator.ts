@@ -129,6 +129,10 @@ export const HELD = {
   confirmedByHint: 'Enter their name and job. This is recorded in the audit.',
   confirmedByMissing: 'Enter who at the council confirmed this',
   submit: 'Decide',
+  done: {
+    release: 'Released: what was held is compared with the plans as they are now',
+    discard: 'Discarded: what was held is not applied',
+  },
   underWay: 'This is being done',
   underWayThen: 'A large file takes some minutes. Look again later.',
   became: 'Result',

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { auditedOutcome } from '#loaders/answers/acknowledge.ts';
 import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/answers.ts';
+import { type HeldFile, listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import {
@@ -9,6 +11,7 @@ import {
 } from '#schemas/uploads/acknowledgement.ts';
 import { HISTORY, UPLOAD } from '#schemas/wording/council.ts';
 import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
 import { readCursor, writeCursor } from '../../audit/search/search.ts';
 import type { Searcher } from '../../audit/search/searcher.ts';
 import type { ShownEvent } from '../../audit/search/view.ts';
@@ -35,6 +38,7 @@ import { filePath, HISTORY_PATH, UPLOAD_PATH } from './upload-view.ts';
 
 type CouncilHistoryDependencies = DeskDependencies & {
   store: Pick<Store, 'intakeState' | 'fileOf'>;
+  anchor: Pick<Anchor, 'heldFiles'>;
   searcher: Pick<Searcher, 'search'>;
   isDemo: () => boolean;
 };
@@ -46,6 +50,7 @@ const letsIn = 'authority';
 const listedFile = z.object({
   at: z.iso.datetime(),
   sequence: z.int(),
+  sha256: z.string(),
   /** A newer version may know more. */
   code: z.enum(fileCodes).optional().catch(undefined),
   accepted: z.int(),
@@ -54,13 +59,33 @@ const listedFile = z.object({
   superseded: z.int().optional(),
 });
 
-function rowOf(event: ShownEvent) {
-  const { at, sequence, ...outcome } = listedFile.parse(event);
+/** By number and digest: what waits, of one council. */
+type Waiting = readonly Pick<HeldFile, 'number' | 'sha256'>[];
+
+/**
+ * A file as a row of the list. Of one that was held, the audit's event says so for ever: it is said only while it is
+ * so, and after that what its answer says, where it is kept.
+ */
+async function rowOf(
+  { store }: Pick<CouncilHistoryDependencies, 'store'>,
+  authority: OdsCode,
+  waiting: Waiting,
+  event: ShownEvent,
+) {
+  const { at, sequence, sha256, ...audited } = listedFile.parse(event);
   const number = sequence < 0 ? undefined : sequence;
+  const wasHeld =
+    audited.held === true &&
+    !waiting.some((each) => each.number === sequence && each.sha256 === sha256);
+  const answer = wasHeld ? await answerTo(store, authority, sequence) : undefined;
+  const outcome = answer?.file.sha256 === sha256 ? auditedOutcome(answer) : audited;
+  const isDecidedUnknown = wasHeld && outcome === audited;
   return [
     timeOfYearText(Date.parse(at)),
-    number !== undefined && isKept(outcome) ? link(filePath(number), String(number)) : number,
-    auditedOutcomeText(outcome),
+    number !== undefined && !isDecidedUnknown && isKept(outcome)
+      ? link(filePath(number), String(number))
+      : number,
+    isDecidedUnknown ? HISTORY.wasHeld : auditedOutcomeText(outcome),
     outcome.accepted,
     outcome.refused,
   ];
@@ -86,11 +111,17 @@ const councilHistory: Mountable<CouncilHistoryDependencies> = {
         return page({ ...say, status: 503 });
       }
       const { events, next } = found;
+      const waiting = listHeldFiles(dependencies.anchor).filter(
+        (each) => each.authority === authority,
+      );
+      const rows = await Promise.all(
+        events.map((event) => rowOf(dependencies, authority, waiting, event)),
+      );
       return page({
         title: HISTORY.title,
         content: html`${heading(HISTORY.title)}
 ${paragraph(HISTORY.lead)}
-${events.length === 0 ? paragraph(HISTORY.none) : table(HISTORY.title, HISTORY.columns, events.map(rowOf))}
+${events.length === 0 ? paragraph(HISTORY.none) : table(HISTORY.title, HISTORY.columns, rows)}
 ${pager({
   ...(after !== undefined && { newer: HISTORY_PATH }),
   ...(next !== undefined && { older: `${HISTORY_PATH}?after=${writeCursor(next, criteria)}` }),
@@ -101,17 +132,25 @@ ${pager({
     }),
 };
 
-/** The answer to a file of an authority's own; `undefined` where none is kept. */
+/** The answer to a file by its number as it was sent; `undefined` where none is kept. */
+async function answerTo(
+  store: CouncilHistoryDependencies['store'],
+  authority: OdsCode,
+  number: number,
+): Promise<Acknowledgement | undefined> {
+  const { sequenceOffset } = await store.intakeState(authority);
+  const entry = await store.fileOf(authority, number + sequenceOffset);
+  return entry && acknowledgementSchema.parse(JSON.parse(entry.acknowledgement));
+}
+
+/** The answer that an address of the authority's own asks for. */
 async function acknowledgementOf(
   { store }: Pick<CouncilHistoryDependencies, 'store'>,
   authority: OdsCode,
   c: RouteContext,
 ): Promise<Acknowledgement | undefined> {
   const text = c.req.param('sequence') ?? '';
-  if (!/^[0-9]{1,15}$/.test(text)) return undefined;
-  const { sequenceOffset } = await store.intakeState(authority);
-  const entry = await store.fileOf(authority, Number(text) + sequenceOffset);
-  return entry && acknowledgementSchema.parse(JSON.parse(entry.acknowledgement));
+  return /^[0-9]{1,15}$/.test(text) ? answerTo(store, authority, Number(text)) : undefined;
 }
 
 const notKept = () => ({

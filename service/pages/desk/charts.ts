@@ -15,10 +15,12 @@ export type Chart = {
 };
 
 const WIDTH = 720;
-const HEIGHT = 200;
-const LEFT = 72;
-const TOP = 10;
-const BOTTOM = 30;
+const HEIGHT = 230;
+/** On a small screen words are 28 high: these leave room for them. */
+const LEFT = 100;
+const TOP = 30;
+const BOTTOM = 40;
+const LABEL_AT_MOST = 12;
 const LABELS_AT_MOST = 6;
 const INK = '#212b32';
 const DRAWN = '#005eb8';
@@ -42,13 +44,17 @@ function scaleOf(points: readonly ChartPoint[]): Scale {
   };
 }
 
+/** All of it is in the figures below the picture. */
+const cut = (label: string): string =>
+  label.length > LABEL_AT_MOST ? `${label.slice(0, LABEL_AT_MOST - 1)}…` : label;
+
 function axes({ points, text = String }: Chart, { x, y, step, most }: Scale): Html {
   const every = Math.ceil(points.length / LABELS_AT_MOST);
   return html`<g fill="${INK}" font-family="Arial, sans-serif" font-size="12">
 <text x="${LEFT - 6}" y="${round(y(most) + 4)}" text-anchor="end">${text(most)}</text>
 <text x="${LEFT - 6}" y="${round(y(0) + 4)}" text-anchor="end">${text(0)}</text>
 <g class="cpf-chart__labels">
-${points.map(({ label }, i) => i % every === 0 && html`<text x="${round(x(i) + step / 2)}" y="${HEIGHT - 10}" text-anchor="middle">${label}</text>`)}
+${points.map(({ label }, i) => i % every === 0 && html`<text x="${round(x(i) + step / 2)}" y="${HEIGHT - 10}" text-anchor="middle">${cut(label)}</text>`)}
 </g></g>
 <path d="M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH}" fill="none" stroke="${INK}"/>`;
 }

@@ -20,7 +20,8 @@ import { errorSummary, type FieldError, heading, link, paragraph } from '../html
 import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { CASE_FORM, caseForm, isAccess, type OfferedStep } from './case-form.ts';
-import { entryOf, eventSummary, lookAtEvent, userOf } from './event.ts';
+import { entryOf, lookAtEvent, userOf } from './event.ts';
+import { eventSummary } from './event-summary.ts';
 import {
   type AtOfficer,
   guardedOfficer,

@@ -209,8 +209,8 @@ const sections = (
   });
 
 /** What is not seen beside the box is in the row. */
-const releaseLabel = (row: readonly Cell[]): Html =>
-  html`<span class="nhsuk-u-visually-hidden">${WORDS.releases(timeOf(row))}</span>`;
+const releaseLabel = (lines: readonly Line[], line: Line): Html =>
+  html`<span class="nhsuk-u-visually-hidden">${WORDS.releases(lines.indexOf(line) + 1, lines.length, timeOf(line.row))}</span>`;
 
 const LINE = /^line-([0-9]{1,15})$/;
 const lineName = (entry: number): string => `line-${entry}`;
@@ -250,16 +250,13 @@ ${
     ? paragraph(next === undefined && page === 1 ? WORDS.none : WORDS.noneHere)
     : html`<form method="post" action="/officer/child/copy" novalidate>
 ${at.hidden(LOOK_FORM)}${typedHidden(here)}
-${sections(
-  [...(open ? [WORDS.release] : []), ...columns.map(columnHeading)],
-  lines,
-  ({ row, entry }) => {
-    const cells = tableCells(row);
-    return open
-      ? [checkbox(lineName(entry), releaseLabel(row), fields.has(lineName(entry))), ...cells]
-      : cells;
-  },
-)}
+${sections([...(open ? [WORDS.release] : []), ...columns.map(columnHeading)], lines, (line) => {
+  const { row, entry } = line;
+  const cells = tableCells(row);
+  return open
+    ? [checkbox(lineName(entry), releaseLabel(lines, line), fields.has(lineName(entry))), ...cells]
+    : cells;
+})}
 ${open && button(WORDS.copy)}
 </form>`
 }
@@ -312,10 +309,10 @@ export const officerCopy: Mountable<OfficerDependencies> = {
         title: WORDS.copyTitle,
         printable: true,
         content: html`${heading(WORDS.copyTitle)}
-<p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.copyLead(part.page)}</p>
+<p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.copyLead}</p>
 ${sections(columns.map(columnHeading), lines, ({ row }) => tableCells(row))}
 ${paragraph(periodText(draft.criteria))}
-<p>${WORDS.copyReleased(`${name} (${code})`, shortTimeText(Date.now()))} ${OFFICER.recordedAs(looked.auditId)}</p>
+<p>${WORDS.copyReleased(`${name} (${code})`, shortTimeText(Date.now()))} ${WORDS.copyReference(looked.auditId)}</p>
 <p class="cpf-screen-only">${WORDS.copyNotDelivery}</p>
 ${at.back}`,
       });

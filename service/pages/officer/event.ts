@@ -1,24 +1,22 @@
 import { z } from 'zod';
 import { FIRST_STEPS, isEnded } from '#schemas/audit/access-case.ts';
-import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
 import { issuerNameSchema, userKeyOf, userSchema } from '#schemas/people/identity.ts';
 import { shortTextSchema } from '#schemas/text.ts';
-import { eventNameAndId } from '#schemas/wording/events.ts';
 import { OFFICER, OFFICER_CASES, OFFICER_EVENT } from '#schemas/wording/officer.ts';
 import type { Block, Blocks } from '#store/blocks.ts';
 import type { AccessCase, Cases } from '../../audit/cases/cases.ts';
-import { searchRow, shownCell, textAt } from '../../audit/search/cells.ts';
+import { shownCell, textAt } from '../../audit/search/cells.ts';
 import type { ShownEvent } from '../../audit/search/view.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { deskMessage } from '../desk/guarded-desk.ts';
-import { readReason, reasonField, summary, table } from '../desk/parts.ts';
+import { readReason, reasonField, summary } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
-import { numberText } from '../look-up/result.ts';
 import type { Fields } from '../session/forms.ts';
 import { caseForm, isAccess } from './case-form.ts';
 import { typedHidden } from './criteria.ts';
+import { eventSummary, some } from './event-summary.ts';
 import {
   type AtOfficer,
   guardedOfficer,
@@ -32,7 +30,6 @@ import {
   type PrivacyViewer,
   reachNote,
 } from './officer.ts';
-import { activityName, outcomeName, planName, statusName } from './results.ts';
 
 export type EventPagesDependencies = OfficerDependencies & { blocks: Blocks; cases: Cases };
 
@@ -67,48 +64,6 @@ export async function lookAtEvent(
   });
 }
 
-const plans = z.array(shownPlanSchema).catch([]);
-
-const some = (text: string): Html | undefined =>
-  text === '' ? undefined : html`<bdi>${shownCell(text)}</bdi>`;
-
-/** What an event says, with the plans shown where the viewer may see them. */
-export function eventSummary(event: ShownEvent): Html {
-  const { rows } = WORDS;
-  const [, , outcome = ''] = searchRow(event);
-  const number = textAt(event, 'nhsNumber') || textAt(event, 'criteria', 'nhsNumber');
-  const shown = plans.parse(event['shown']);
-  return html`${summary([
-    [rows.time, shownCell(event.at)],
-    [rows.event, eventNameAndId(event.type)],
-    [rows.outcome, some(outcomeName(String(outcome)))],
-    [rows.activity, some(activityName(textAt(event, 'access')))],
-    [rows.number, number === '' ? undefined : numberText(number)],
-    [rows.name, some(textAt(event, 'caller', 'name') || textAt(event, 'by'))],
-    [rows.user, some(textAt(event, 'caller', 'user'))],
-    [rows.role, some(textAt(event, 'caller', 'role', 'name'))],
-    [rows.organisation, some(textAt(event, 'caller', 'organisation', 'name'))],
-    [rows.issuer, some(textAt(event, 'caller', 'issuer'))],
-    [rows.setting, some(textAt(event, 'setting'))],
-    [rows.reason, some(textAt(event, 'reason'))],
-    [rows.delivered, event['delivered'] === false ? rows.notDelivered : undefined],
-    [rows.auditId, some(textAt(event, 'auditId'))],
-  ])}
-${
-  shown.length > 0 &&
-  table(
-    rows.plans,
-    rows.planColumns,
-    shown.map(({ authority, type, startDate, status }) => [
-      authority,
-      planName(type),
-      startDate,
-      statusName(status),
-    ]),
-  )
-}`;
-}
-
 type User = Pick<Block, 'issuer' | 'user'>;
 
 /** Who did it, where that is a user who can be blocked. */
@@ -128,8 +83,7 @@ const caseSummary = ({ id, state }: AccessCase): Html =>
 function eventPage(
   at: AtOfficer,
   looked: Extract<Looked<'event'>, { kind: 'found' }>,
-  event: ShownEvent,
-  entry: number,
+  { event, entry, isBlocked }: { event: ShownEvent; entry: number; isBlocked: boolean },
   openCase: Html,
 ): Response {
   const user = userOf(event);
@@ -143,13 +97,15 @@ ${
   at.viewer.kind !== 'authority' &&
   user !== undefined &&
   !isSelf(at, user) &&
-  html`<h2 class="nhsuk-heading-m">${WORDS.block}</h2>
+  (isBlocked
+    ? paragraph(WORDS.isBlocked)
+    : html`<h2 class="nhsuk-heading-m">${WORDS.block}</h2>
 ${paragraph(WORDS.blockThen)}
 <form method="post" action="/officer/block" novalidate autocomplete="off">
 ${at.hidden(BLOCK_FORM)}${typedHidden({ entry: String(entry) })}
 ${reasonField(undefined, [])}
 <button class="nhsuk-button nhsuk-button--warning" type="submit">${WORDS.blockSubmit}</button>
-</form>`
+</form>`)
 }
 ${at.back}
 <p>${link('/officer', OFFICER.again)}</p>`,
@@ -178,7 +134,13 @@ ${
   (onIt === undefined || isEnded(onIt.state)) &&
   caseForm(at, { action: '/officer/cases', steps: FIRST_STEPS, entry, errors: [] })
 }`;
-      return eventPage(at, looked, event, entry, openCase);
+      const key = isPrivacy(at.viewer) && user && userKeyOf(user.issuer, user.user);
+      const isBlocked =
+        key !== undefined &&
+        (await dependencies.blocks.list()).some(
+          (each) => userKeyOf(each.issuer, each.user) === key,
+        );
+      return eventPage(at, looked, { event, entry, isBlocked }, openCase);
     }),
 };
 

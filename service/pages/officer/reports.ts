@@ -35,7 +35,7 @@ import {
   reachNote,
   seesText,
 } from './officer.ts';
-import { resultTable } from './results.ts';
+import { hasNumbers, resultTable } from './results.ts';
 import { CSV, fileButton, ROWS_A_PAGE } from './search.ts';
 
 const WORDS = OFFICER_REPORTS;
@@ -213,7 +213,7 @@ export const officerReport: Mountable<OfficerDependencies> = {
         content: html`${heading(title)}
 ${paragraph(periodText(criteria))}
 ${found.notes.map(paragraph)}
-${paragraph(OFFICER.confidential)}
+${hasNumbers(found.columns, found.rows) && paragraph(OFFICER.confidential)}
 ${after === undefined && chartOf(name, found)}
 <p class="cpf-strong">${found.rows.length === 0 ? OFFICER.none : OFFICER.lines(found.rows.length)}</p>
 ${

@@ -18,8 +18,8 @@ export const outcomeName = named(OFFICER.outcomes);
 const WORDS = OFFICER.cells;
 export const activityName = named(OFFICER.activities);
 export const statusName = named(RESULT.statuses);
-const signName = named(WORDS.signs);
-const reportName = named({ ...OFFICER_REPORTS.names, ...WORDS.reports });
+export const signName = named(WORDS.signs);
+export const reportName = named({ ...OFFICER_REPORTS.names, ...WORDS.reports });
 export const planName = named(
   Object.fromEntries(Object.entries(PLAN_TYPES).map(([type, { label }]) => [type, label])),
 );
@@ -41,6 +41,19 @@ const notDelivered = (delivered: string): string => (delivered === 'no' ? WORDS.
 /** The column of a child. */
 const NUMBER = 'nhs number';
 
+const NUMBER_SEARCHED = /\bnhsNumber\b/;
+
+/** What somebody searched for, in words: `NHS number 999 100 0011, as a file`. */
+export const criteriaText = (text: string): string =>
+  text
+    .split(', ')
+    .map((each) =>
+      each.replace(/^(\w+):? (.*)$/s, (_, name: string, value: string) =>
+        WORDS.criterion(name, name === 'nhsNumber' ? numberText(value) : value),
+      ),
+    )
+    .join(', ');
+
 /** By the column of the command line: whose values a page shows by what people call them. */
 const NAMES: Readonly<Record<string, (value: string) => string>> = {
   [NUMBER]: numberText,
@@ -55,7 +68,7 @@ const NAMES: Readonly<Record<string, (value: string) => string>> = {
   user: WORDS.userLine,
   issuer: WORDS.issuerLine,
   report: reportName,
-  criteria: WORDS.criteria,
+  criteria: criteriaText,
   view: WORDS.viewLine,
 };
 
@@ -82,6 +95,19 @@ const MERGED = [
   { columns: ['report', 'reason', 'criteria'] },
   { columns: ['events shown', 'view'] },
 ];
+
+/** Whether a table names a child by a number: in a column of its own, or in what somebody searched for. */
+export const hasNumbers = (
+  columns: readonly string[],
+  rows: readonly (readonly Cell[])[],
+): boolean =>
+  rows.some((row) =>
+    row.some(
+      (cell, i) =>
+        (columns[i] === NUMBER && cell !== '') ||
+        (columns[i] === 'criteria' && NUMBER_SEARCHED.test(String(cell))),
+    ),
+  );
 
 /** What a table has no room for: it stands on the page of each event, or in another column. */
 const LEFT_OUT = new Set(['audit id', 'date']);

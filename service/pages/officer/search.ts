@@ -26,7 +26,7 @@ import {
   reachNote,
   seesText,
 } from './officer.ts';
-import { resultTable } from './results.ts';
+import { hasNumbers, resultTable } from './results.ts';
 
 export const ROWS_A_PAGE = 50;
 export const CSV = 'text/csv; charset=utf-8';
@@ -100,7 +100,7 @@ export const officerSearch: Mountable<OfficerDependencies> = {
         content: html`${heading(OFFICER.results)}
 <p class="cpf-strong">${events.length === 0 ? OFFICER.none : OFFICER.count(events.length)}</p>
 ${reachNote(looked.auditId, looked.reach)}
-${paragraph(OFFICER.confidential)}
+${hasNumbers(SEARCH_COLUMNS, events.map(searchRow)) && paragraph(OFFICER.confidential)}
 ${
   events.length > 0 &&
   html`<form method="post" action="/officer/event" novalidate>

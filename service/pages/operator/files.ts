@@ -19,7 +19,7 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
+import { timeOfYearText, withShortTimes } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type OperatorDependencies, readName, readWhy, said } from './operator.ts';
 
@@ -128,24 +128,31 @@ ${button(HELD.submit)}
   });
 }
 
+const isDecision = (text: string): text is keyof typeof HELD.done => Object.hasOwn(HELD.done, text);
+
 /** What became of a file of which nothing waits. */
 async function outcomePage(
   { store }: OperatorDependencies,
   { page }: AtDesk,
   { authority, sequence, name }: Subject,
+  done: string | undefined,
 ): Promise<Response> {
+  const doneText = done !== undefined && isDecision(done) ? HELD.done[done] : undefined;
   const entry = await store.fileOf(authority, sequence);
   const acknowledgement =
     entry && acknowledgementSchema.safeParse(JSON.parse(entry.acknowledgement)).data;
   if (acknowledgement === undefined) {
-    return page(deskMessage(HELD.nothingWaits, HELD.nothingWaitsThen, HOME));
+    return page(deskMessage(HELD.nothingWaits, doneText ?? HELD.nothingWaitsThen, HOME));
   }
-  const { code, meaning, counts, rows } = acknowledgement;
+  const { code, meaning, counts, rows, warnings } = acknowledgement;
+  const ofHeld = warnings.find(({ record, field }) => record === undefined && field === 'held');
   const title = HELD.file(acknowledgement.sequence, said(name));
   return page({
     title,
     content: html`${heading(html`<bdi>${title}</bdi>`)}
+${doneText !== undefined && html`<p class="cpf-strong" role="status">${doneText}</p>`}
 <h2 class="nhsuk-heading-m">${HELD.became}</h2>
+${ofHeld !== undefined && paragraph(withShortTimes(ofHeld.hint))}
 <p class="nhsuk-lede-text">${HELD.outcome(code, meaning)}</p>
 ${[ACKNOWLEDGEMENT.records(counts), ACKNOWLEDGEMENT.rows(rows)].map((text): Html => paragraph(HELD.sentence(text)))}
 <p>${link(HOME, HELD.title)}</p>`,
@@ -181,7 +188,9 @@ export const operatorFile: Mountable<OperatorDependencies> = {
       const subject = subjectOf(c, dependencies);
       if (subject === undefined) return at.notFound();
       const file = heldOf(dependencies, subject);
-      if (file === undefined) return outcomePage(dependencies, at, subject);
+      if (file === undefined) {
+        return outcomePage(dependencies, at, subject, c.req.query('done'));
+      }
       return dependencies.heldFileWork.isUnderWay(file.id)
         ? at.page(deskMessage(HELD.underWay, HELD.underWayThen, filePath(subject)))
         : formPage(at, file, subject.name);
@@ -205,7 +214,7 @@ export const operatorDecideFile: Mountable<OperatorDependencies> = {
       }
       const failed = await heldFileWork.decide(file, read.what, read.by);
       return failed === undefined
-        ? redirect(path)
+        ? redirect(`${path}?done=${read.what}`)
         : at.page({ ...deskMessage(OPERATOR.failed, said(failed), path), status: 409 });
     }),
 };

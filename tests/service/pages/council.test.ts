@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { discardHeldFile, listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import {
@@ -19,6 +20,7 @@ import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { ROW_HINTS } from '#schemas/wording/records.ts';
 import { progressView } from '#service/pages/council/upload-view.ts';
+import { Anchor } from '#store/trust/anchor.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
@@ -664,6 +666,32 @@ describe('the history', () => {
     for (const [path = '', text] of rows) {
       expect((await officer.get(path)).heading).toMatch(new RegExp(`: ${text}$`));
     }
+  });
+
+  test('says of a file that was held what became of it once that is decided', async () => {
+    const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
+    const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
+    for (const [number, records] of [
+      [2, [...ended, planOf(20)]],
+      [3, ended],
+    ] as const) {
+      await follow(await send(await shown(fileOf(code, number, records)), { stops: '6' }));
+    }
+    expect(wordsOf(await historyOf(3))).toContain(UPLOAD.answeredHeld);
+    const anchor = Anchor.open(join(service.dataDir, 'anchor'));
+    try {
+      for (const { id } of listHeldFiles(anchor).filter((each) => each.authority === code)) {
+        await discardHeldFile(service.store, anchor, id, { by: 'B. Data', reason: 'not meant' });
+      }
+    } finally {
+      anchor.close();
+    }
+    const page = await historyOf(3);
+    for (const held of [UPLOAD.answeredHeld, UPLOAD.answeredHeldWhole]) {
+      expect(page.text).not.toContain(`${held}<`);
+    }
+    expect(wordsOf(page)).toContain(UPLOAD.answered.CPF03);
+    expect(wordsOf(page)).toContain(HISTORY.wasHeld);
   });
 
   test('goes on page by page, and a place in it is of no use to another council', async () => {

@@ -124,6 +124,17 @@ describe.skipIf(executable === undefined)('a Guardian in a browser, on a small s
     await expectSeen(page);
     await goTo('/officer/cases');
     expect(await page.locator('tbody tr').count()).toBe(1);
+    // No heading is broken inside a word: it has the room of its longest.
+    const broken = `[...document.querySelectorAll('.cpf-table td')].filter((cell) => {
+      const probe = document.createElement('span');
+      probe.style.cssText = 'position:absolute;white-space:nowrap;font:' + getComputedStyle(cell, '::before').font;
+      const words = cell.dataset.heading.split(' ');
+      document.body.append(probe);
+      const widest = Math.max(...words.map((word) => ((probe.textContent = word), probe.offsetWidth)));
+      probe.remove();
+      return parseFloat(getComputedStyle(cell).gridTemplateColumns) + 1 < widest;
+    }).map((cell) => cell.dataset.heading)`;
+    expect(await page.evaluate(broken)).toEqual([]);
     await expectSeen(page);
 
     await goTo('/officer/reports');
@@ -131,6 +142,15 @@ describe.skipIf(executable === undefined)('a Guardian in a browser, on a small s
     await answer(page, '/officer/reports', { report: 'repeats', reason: 'monthly review' });
     expect(await heading(page)).toBe(OFFICER_REPORTS.names.repeats);
     expect(await page.locator('svg.cpf-chart').count()).toBe(1);
+    // All of its words are within the picture.
+    const outside = `(() => {
+      const box = document.querySelector('svg.cpf-chart').getBoundingClientRect();
+      return [...document.querySelectorAll('svg.cpf-chart text')].filter((text) => {
+        const { top, left, right, bottom } = text.getBoundingClientRect();
+        return top < box.top || left < box.left || right > box.right || bottom > box.bottom;
+      }).map((text) => text.textContent);
+    })()`;
+    expect(await page.evaluate(outside)).toEqual([]);
     await expectSeen(page, true);
     await goTo('/officer/patterns');
     await answer(page, '/officer/patterns', { reason: 'monthly review' });

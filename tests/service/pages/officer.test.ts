@@ -237,6 +237,24 @@ describe('a report', () => {
     },
   );
 
+  test('asks to be handled as a patient’s record where it holds NHS numbers, and only there', async () => {
+    const alerts = await report(guardian, { report: 'lookers', least: '1' });
+    expect(wordsOf(alerts)).not.toContain(OFFICER.confidential);
+    const child = await report(guardian, { report: 'repeats', least: '1' });
+    expect(wordsOf(child)).toContain(OFFICER.confidential);
+  });
+
+  test('of searches says what was searched for in words, with the number in groups', async () => {
+    await search(guardian, { number: SHARED, as: 'csv' });
+    await until(async () => {
+      const words = wordsOf(await report(guardian, { report: 'searches' }));
+      expect(words).not.toContain('as a file: true');
+      return words.includes(
+        `NHS number ${numberText(SHARED).replaceAll('\u00a0', ' ')}, as a file`,
+      );
+    }, 'the search in the index');
+  });
+
   test('that needs a child or a user asks for one', async () => {
     for (const [name, field] of [
       ['child', 'number'],
@@ -385,7 +403,14 @@ describe('a draft of one child’s accesses', () => {
     const fields = hiddenOf(page, '/officer/child/copy');
     const names = [...page.text.matchAll(/name="(line-[0-9]+)"/g)].map(([, name = '']) => name);
     const last = names.at(-1) ?? '';
+    const labels = [...page.text.matchAll(/>(Release line [^<]*)<\/span>/g)].map(
+      ([, text]) => text,
+    );
+    expect([labels.length, new Set(labels).size]).toEqual([names.length, names.length]);
     const copy = await guardian.post('/officer/child/copy', { ...fields, [last]: 'yes' });
+    // Of nothing that was left out, and not as if the family had searched.
+    expect(wordsOf(copy)).not.toMatch(/Page \d|Your search/);
+    expect(wordsOf(copy)).toMatch(/Reference: [0-9a-f-]{36}\./);
     expect([copy.status, copy.heading]).toEqual([200, OFFICER_DRAFT.copyTitle]);
     expect(copy.text.split('<tr class="nhsuk-table__row" role="row">')).toHaveLength(2);
     expect(copy.text).toContain('cpf-printable');
@@ -568,6 +593,13 @@ describe('blocking a user from an event', () => {
       async () => (await look('gp-1', 'ZZH01', SHARED, { activities: ['B0170'] })).status === 403,
       'the block',
     );
+    const found = await search(officer, { user: 'gp-1', type: 'lookup' });
+    const event = await officer.post('/officer/event', {
+      ...hiddenOf(found, '/officer/event'),
+      entry: entryOf(found),
+    });
+    expect(event.text).not.toContain('action="/officer/block"');
+    expect(wordsOf(event)).toContain(OFFICER_EVENT.isBlocked);
     const blocked = await officer.get('/officer/blocked?done=blocked');
     expect(wordsOf(blocked)).toContain(OFFICER_EVENT.blockedDone);
     expect(wordsOf(blocked)).toContain('Card stolen');

@@ -255,7 +255,7 @@ describe('a held file', () => {
     expect(wordsOf(list)).toContain('6 of 10 (60 %) plans in force');
     const form = hiddenOf(await visitor.get(path), path);
     const done = await visitor.post(path, { ...form, ...DECISION });
-    expect([done.status, done.headers.get('location')]).toEqual([303, path]);
+    expect([done.status, done.headers.get('location')]).toEqual([303, `${path}?done=release`]);
     const became = await visitor.get(path);
     expect(wordsOf(became)).toContain('CPF02');
     expect(wordsOf(became)).toContain('6 accepted');
@@ -277,8 +277,12 @@ describe('a held file', () => {
   test('is discarded, and nothing of it is applied', async () => {
     const path = await heldFile();
     const before = (await eventsOf('hold-discarded')).length;
-    expect((await visitor.send(path, { ...DECISION, decision: 'discard' })).status).toBe(303);
+    expect(
+      (await visitor.send(path, { ...DECISION, decision: 'discard' })).headers.get('location'),
+    ).toBe(`${path}?done=discard`);
     expect(await eventsOf('hold-discarded')).toHaveLength(before + 1);
+    const after = wordsOf(await visitor.get(`${path}?done=discard`));
+    expect(after).toContain(HELD.done.discard);
     expect((await visitor.get(path)).status).toBe(200);
     expect(listHeldFiles(anchor)).toEqual([]);
   });

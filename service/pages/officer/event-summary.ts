@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
+import { eventNameAndId } from '#schemas/wording/events.ts';
+import { OFFICER_EVENT } from '#schemas/wording/officer.ts';
+import { searchRow, shownCell, textAt } from '../../audit/search/cells.ts';
+import type { ShownEvent } from '../../audit/search/view.ts';
+import { summary, table } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { withShortTimes } from '../html/time.ts';
+import { numberText } from '../look-up/result.ts';
+import {
+  activityName,
+  columnHeading,
+  criteriaText,
+  outcomeName,
+  planName,
+  reportName,
+  signName,
+  statusName,
+} from './results.ts';
+
+const WORDS = OFFICER_EVENT;
+
+const plans = z.array(shownPlanSchema).catch([]);
+
+export const some = (text: string): Html | undefined =>
+  text === '' ? undefined : html`<bdi>${shownCell(text)}</bdi>`;
+
+/**
+ * What of an event is not on its page: what the rows of {@link eventSummary} show under another name, and what says
+ * nothing to a person, which the CSV and the proof of the event hold.
+ */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'type',
+  'at',
+  'occurredAt',
+  'entry',
+  'partition',
+  'number',
+  'shown',
+  'outcome',
+  'delivered',
+  'auditId',
+  'caller',
+  'access',
+  'setting',
+  'nhsNumber',
+  'reason',
+  'criteria',
+  'report',
+  'by',
+  'code',
+  'cause',
+  'step',
+  'attended',
+  'ward',
+  'switchboard',
+  'sources',
+  'accessesShown',
+  'requestId',
+  'correlationId',
+  'api',
+  'decidedBy',
+  'search',
+  'versions',
+  'nhsNumberHash',
+  'words',
+]);
+
+/** A field's own name as words: `confirmedBy` is `Confirmed by`. */
+const fieldName = (path: string): string =>
+  Object.hasOwn(WORDS.fields, path)
+    ? (WORDS.fields[path] ?? path)
+    : columnHeading(
+        path.replace(/^.*\./, '').replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`),
+      );
+
+function fieldText(path: string, value: unknown): string {
+  if (typeof value === 'boolean') return value ? WORDS.rows.yes : WORDS.rows.no;
+  if (typeof value === 'number')
+    return path.endsWith('sequence') ? String(value) : value.toLocaleString('en-GB');
+  const text = String(value);
+  switch (path) {
+    case 'plan.type':
+      return planName(text);
+    case 'sign':
+      return signName(text);
+    case 'detail.nhsNumber':
+      return numberText(text);
+    default:
+      return withShortTimes(text);
+  }
+}
+
+/** Every other field of an event as a row, with what is inside of some of them. */
+function fieldRows(fields: Readonly<Record<string, unknown>>, inside = ''): [string, Html][] {
+  return Object.entries(fields).flatMap(([name, value]): [string, Html][] => {
+    const path = `${inside}${name}`;
+    if (value === undefined || value === '' || LEFT_OUT.has(path)) return [];
+    if (Array.isArray(value)) return fieldRows({ [name]: value.join(', ') }, inside);
+    if (typeof value === 'object' && value !== null) {
+      return fieldRows({ ...value }, `${path}.`);
+    }
+    return [[fieldName(path), html`<bdi>${shownCell(fieldText(path, value))}</bdi>`]];
+  });
+}
+
+const criteriaOf = ({ criteria }: ShownEvent): string =>
+  typeof criteria === 'object' && criteria !== null
+    ? criteriaText(
+        Object.entries(criteria)
+          .map(([name, value]) => `${name} ${value}`)
+          .join(', '),
+      )
+    : '';
+
+/** What an event says, with the plans shown where the viewer may see them. */
+export function eventSummary(event: ShownEvent): Html {
+  const { rows } = WORDS;
+  const [, , outcome = ''] = searchRow(event);
+  const number = textAt(event, 'nhsNumber') || textAt(event, 'criteria', 'nhsNumber');
+  const shown = plans.parse(event['shown']);
+  return html`${summary([
+    [rows.time, shownCell(event.at)],
+    [rows.event, eventNameAndId(event.type)],
+    [rows.outcome, some(outcomeName(String(outcome)))],
+    [rows.activity, some(activityName(textAt(event, 'access')))],
+    [rows.number, number === '' ? undefined : numberText(number)],
+    [rows.name, some(textAt(event, 'caller', 'name') || textAt(event, 'by'))],
+    [rows.user, some(textAt(event, 'caller', 'user'))],
+    [rows.role, some(textAt(event, 'caller', 'role', 'name'))],
+    [rows.organisation, some(textAt(event, 'caller', 'organisation', 'name'))],
+    [rows.issuer, some(textAt(event, 'caller', 'issuer'))],
+    [rows.setting, some(textAt(event, 'setting'))],
+    [rows.reason, some(textAt(event, 'reason'))],
+    [rows.report, some(reportName(textAt(event, 'report')))],
+    [rows.criteria, some(withShortTimes(criteriaOf(event)))],
+    ...fieldRows(event),
+    [rows.delivered, event['delivered'] === false ? rows.notDelivered : undefined],
+    [rows.auditId, some(textAt(event, 'auditId'))],
+  ])}
+${
+  shown.length > 0 &&
+  table(
+    rows.plans,
+    rows.planColumns,
+    shown.map(({ authority, type, startDate, status }) => [
+      authority,
+      planName(type),
+      startDate,
+      statusName(status),
+    ]),
+  )
+}`;
+}
