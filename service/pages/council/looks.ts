@@ -1,6 +1,6 @@
 import { notificationsCsv } from '#loaders/answers/notification.ts';
 import type { OdsCode } from '#schemas/authority.ts';
-import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import { isTurned, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { type NotificationId, notificationIdSchema } from '#schemas/notification.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import type { Store } from '#store/store.ts';
@@ -50,8 +50,8 @@ export async function readLooks(
 }
 
 /** What was typed: a number where it is one, else an id of the council's own. */
-function childOf(typed: string): OfChild {
-  const nhsNumber = parseNhsNumber(unspacedNhsNumber(typed));
+export function childOf(typed: string): OfChild {
+  const nhsNumber = isTurned(typed) ? undefined : parseNhsNumber(unspacedNhsNumber(typed));
   return nhsNumber === undefined ? { localId: typed } : { nhsNumber };
 }
 

@@ -1,6 +1,6 @@
 import { type CalendarDate, calendarDate, londonDate } from '#schemas/calendar.ts';
 import { type LookupRequest, REASONS } from '#schemas/lookup.ts';
-import { parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
+import { isTurned, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
 import { tidy } from '#schemas/tidy.ts';
 import { LIST, LOOK_UP } from '#schemas/wording/pages.ts';
@@ -45,7 +45,9 @@ export type ReadTyped =
     };
 
 function readDate({ day, month, year }: Typed, now: number): CalendarDate | 'none' | undefined {
-  const parts = [day, month, year].map((part) => tidy(part ?? ''));
+  const typed = [day, month, year].map((part) => part ?? '');
+  if (typed.some(isTurned)) return undefined;
+  const parts = typed.map(tidy);
   if (parts.every((part) => part === '')) return 'none';
   if (!parts.every((part) => /^[0-9]{1,4}$/.test(part))) return undefined;
   const date = calendarDate(Number(parts[2]), Number(parts[1]), Number(parts[0]));

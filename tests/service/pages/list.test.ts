@@ -1,8 +1,20 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { HIDDEN, LIST, NOT_A_NO, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import {
+  ATTENDANCE,
+  HIDDEN,
+  LIST,
+  LOOK_UP,
+  NOT_A_NO,
+  NOT_CHECKED,
+  RESULT,
+} from '#schemas/wording/pages.ts';
+import { childOf } from '#service/pages/council/looks.ts';
+import { readDescription } from '#service/pages/council/upload.ts';
+import { readAttendance } from '#service/pages/look-up/attendance.ts';
 import { readTyped } from '#service/pages/look-up/form.ts';
 import { readList } from '#service/pages/look-up/list.ts';
+import { readCriteria } from '#service/pages/officer/criteria.ts';
 import { keys } from '#store/keys.ts';
 import { HEADINGS } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -240,6 +252,42 @@ test('a number that is shown in another order than its digits have is no number,
     const number = `${mark}${PLAN.slice(0, 3)} ${PLAN.slice(3, 6)} ${PLAN.slice(6)}`;
     expect(readTyped({ number }, Date.now()).kind).toBe('refused');
     expect(readList(`${number}, 5/3/2019`, Date.now())[0]?.read.kind).toBe('refused');
+  }
+});
+
+test('a figure that is shown turned round is not read in any field, but is named as wrong in its own', () => {
+  for (const mark of ['\u202e', '\u202b', '\u2067', '\u200f', '\u061c']) {
+    const born = { day: '21', month: '3', year: '2019' };
+    for (const field of ['day', 'month', 'year'] as const) {
+      expect(
+        readTyped({ number: PLAN, ...born, [field]: `${mark}${born[field]}` }, Date.now()),
+      ).toEqual({
+        kind: 'refused',
+        code: 'invalid-request',
+        errors: [{ field: 'day', text: LOOK_UP.dateWrong }],
+      });
+    }
+    expect(childOf(`${mark}${PLAN}`)).toEqual({ localId: `${mark}${PLAN}` });
+    const described = readDescription(
+      new Map(['sequence', 'rowCount', 'createdAt'].map((field) => [field, `${mark}21`])),
+    );
+    expect(described.kind === 'wrong' && described.errors.map(({ field }) => field)).toEqual([
+      'createdAt',
+      'sequence',
+      'rowCount',
+    ]);
+    const searched = readCriteria(
+      { from: `${mark}2026-11-21`, to: `${mark}21/11/2026`, reason: 'A complaint' },
+      ['from', 'to'],
+    );
+    expect(searched.kind === 'wrong' && searched.errors.map(({ field }) => field)).toEqual([
+      'from',
+      'to',
+    ]);
+    const switchboard = `${mark}02079460200`;
+    expect(readAttendance({ attended: 'seen', switchboard }, PLAN)).toEqual({
+      errors: [{ field: 'switchboard', text: ATTENDANCE.switchboardWrong }],
+    });
   }
 });
 
