@@ -31,6 +31,13 @@ if (filter !== null) {
   box.addEventListener('input', show);
 }
 
+// A number that is rung, or a load that is stopped, makes a browser forget where it was to go.
+const hides = document.querySelector('[data-hide-to]');
+if (hides !== null) {
+  const { hideTo, hideAfterSeconds } = hides.dataset;
+  setTimeout(() => location.replace(hideTo), hideAfterSeconds * 1000);
+}
+
 // A file that is dropped beside its box would be opened in place of the page.
 if (document.querySelector('input[type="file"]') !== null) {
   for (const type of ['dragover', 'drop']) {

@@ -11,6 +11,15 @@ const TYPES = {
   svg: 'image/svg+xml',
 } as const;
 
+/** An answer goes from the screen on its own, whether or not scripts run. */
+export const SHOWN_FOR_SECONDS = 120;
+
+/** A style for each time after which something may be hidden: a page may hold no style of its own. */
+const HIDES_AFTER = Array.from(
+  { length: SHOWN_FOR_SECONDS },
+  (_, i) => `.cpf-hides--${i + 1}{--cpf-hides-after:${i + 1}s}\n`,
+).join('');
+
 /** A file that pages fetch: it never changes under its name, which holds its digest. */
 type Asset = { type: string; bytes: Buffer; gzipped: Buffer };
 
@@ -50,7 +59,10 @@ export function readAssets(): Assets {
   const frontendCss = package_('nhsuk-frontend.min.css')
     .replaceAll(FONT_FACES, '')
     .replaceAll(IMAGES, (_, name: string) => add(name, package_(`assets/images/${name}`)));
-  const styles = [add('nhsuk-frontend.css', frontendCss), add('pages.css', own('pages.css'))];
+  const styles = [
+    add('nhsuk-frontend.css', frontendCss),
+    add('pages.css', own('pages.css') + HIDES_AFTER),
+  ];
   const frontendJs = add('nhsuk-frontend.js', package_('nhsuk-frontend.min.js'));
   const script = add('pages.js', own('pages.js').replace('./nhsuk-frontend.js', frontendJs));
   return { styles, script, find: (name) => assets.get(name) };

@@ -1,12 +1,29 @@
-import { DANGER, DO_NOT_PRINT, FOOTER, FRAME, LOOK_UP, SERVICE } from '#schemas/wording/pages.ts';
+import {
+  DANGER,
+  DO_NOT_PRINT,
+  FOOTER,
+  FRAME,
+  LOOK_UP,
+  RESULT,
+  SERVICE,
+} from '#schemas/wording/pages.ts';
 import type { Session } from '../session/sessions.ts';
 import type { Assets } from './assets.ts';
 import { type Html, html } from './html.ts';
+import { buttonLink } from './parts.ts';
 
 /** Who is signed in, and the token by which their forms are known. */
 export type Person = { session: Session; token: string; canChangeRole: boolean };
 
 export type NavigationLink = { href: string; text: string; current: boolean };
+
+/** Where an answer was: the page that says so, and where the next one is looked up. */
+export type Hidden = {
+  to: string;
+  heading: string;
+  says: string;
+  another: { href: string; text: string };
+};
 
 export type Page = {
   title: string;
@@ -17,8 +34,11 @@ export type Page = {
   person?: Person | undefined;
   /** Where else this person can go. */
   navigation?: readonly NavigationLink[] | undefined;
-  /** Beside the person: what takes an answer from the screen. */
-  aside?: Html;
+  /**
+   * Takes the content from the screen, by a button beside the person and after a time: whole seconds, from 1 to
+   * {@link SHOWN_FOR_SECONDS}.
+   */
+  hide?: Hidden & { afterSeconds: number };
   /** Where the browser goes next, and when. */
   leave?: { afterSeconds: number; to: string };
   printable?: boolean;
@@ -49,7 +69,7 @@ export const PAGE_HEADERS = {
 
 const personBar = (
   { session, token, canChangeRole }: Person,
-  aside: Html | undefined,
+  hide: Hidden | undefined,
 ): Html => html`
 <div class="cpf-person">
   <div>${LOOK_UP.youAre} <strong><bdi>${session.name}</bdi></strong>, <bdi>${session.role.name}</bdi>, <bdi>${session.role.organisation.name}</bdi>.
@@ -60,7 +80,7 @@ const personBar = (
     </form></div>
     ${canChangeRole && html`<a class="nhsuk-link" href="/sign-in/${session.provider}?role=change">${FRAME.changeRole}</a>`}
   </div>
-  ${aside}
+  ${hide !== undefined && html`<p class="cpf-hide">${buttonLink(hide.to, RESULT.hide, true)}</p>`}
 </div>`;
 
 /** Where else somebody can go: a line of links, or, where that would push the page off a small screen, folded away. */
@@ -73,10 +93,15 @@ ${links.map(({ href, text, current }) => html`<li><a class="nhsuk-link" href="${
 ${list}`;
 }
 
+/** What is hidden after a time, by a style that needs no script, and what then stands in its place. */
+const hiding = (content: Html, { heading, says, another }: Hidden): Html =>
+  html`<div class="cpf-hides__content">${content}</div>
+<p class="cpf-hides__then" data-says="${`${heading}. ${says}`}">${buttonLink(another.href, another.text)}</p>`;
+
 const frame = (
   { styles, script }: Assets,
   isDemo: boolean,
-  { title, content, person, aside, navigation = [], printable = false }: Page,
+  { title, content, person, hide, navigation = [], printable = false }: Page,
 ): Html => html`<!doctype html>
 <html lang="en-GB" class="nhsuk-template">
 <head>
@@ -99,10 +124,10 @@ ${styles.map(
 </div></div>
 ${isDemo && html`<div class="cpf-demo"><div class="nhsuk-width-container"><strong>${FRAME.demo}</strong></div></div>`}</header>
 <div class="nhsuk-width-container">
-<main class="nhsuk-main-wrapper nhsuk-u-padding-top-4" id="main">
-${person !== undefined && personBar(person, aside)}
+<main class="nhsuk-main-wrapper nhsuk-u-padding-top-4${hide !== undefined && ` cpf-hides cpf-hides--${hide.afterSeconds}`}" id="main"${hide !== undefined && html` data-hide-after-seconds="${hide.afterSeconds}" data-hide-to="${hide.to}"`}>
+${person !== undefined && personBar(person, hide)}
 ${navigation.length > 1 && navigationBar(navigation)}
-${content}
+${hide === undefined ? content : hiding(content, hide)}
 </main>
 </div>
 <footer role="contentinfo"><div class="nhsuk-footer"><div class="nhsuk-width-container">
@@ -125,7 +150,7 @@ export function createFrame(assets: Assets, isDemo: () => boolean): Frame {
   return (page) => {
     const headers = new Headers(PAGE_HEADERS);
     for (const cookie of page.cookies ?? []) headers.append('set-cookie', cookie);
-    const { leave, retryAfterSeconds, allow } = page;
+    const { hide, leave = hide, retryAfterSeconds, allow } = page;
     // By a header, since it is no part of the page: it goes also where no script runs.
     if (leave !== undefined) headers.set('refresh', `${leave.afterSeconds}; url=${leave.to}`);
     if (retryAfterSeconds !== undefined) headers.set('retry-after', String(retryAfterSeconds));

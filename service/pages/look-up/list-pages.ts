@@ -12,9 +12,8 @@ import type { Admitted } from '../../lookup/guarded-lookup.ts';
 import type { LookUp } from '../../lookup/lookup.ts';
 import type { Rehearse } from '../../lookup/rehearsals.ts';
 import type { Trace } from '../../telemetry/traces.ts';
-import { type Frame, type Page, redirect } from '../html/frame.ts';
-import { html } from '../html/html.ts';
-import { buttonLink, heading, link, notFoundPage, paragraph } from '../html/parts.ts';
+import { type Frame, type Hidden, type Page, redirect } from '../html/frame.ts';
+import { link, notFoundPage, paragraph } from '../html/parts.ts';
 import type { Forms } from '../session/forms.ts';
 import type { Session, Sessions } from '../session/sessions.ts';
 import { Answers, follow } from './answers.ts';
@@ -28,7 +27,7 @@ import {
   usedPage,
 } from './not-checked.ts';
 import type { Behind } from './result.ts';
-import { FORM_ID, hideLink, SHOWN_FOR_SECONDS, type SignedInPages } from './signed-in.ts';
+import { FORM_ID, type SignedInPages } from './signed-in.ts';
 
 export type ListPagesDependencies = {
   frame: Frame;
@@ -45,7 +44,12 @@ export type ListPagesDependencies = {
 
 /** More than a list may have, so that one that is too long is mostly still there to be shortened. */
 const LIST_AT_MOST_BYTES = 64 * 1024;
-const LIST_HIDDEN_PATH = '/list/hidden';
+const LIST_HIDDEN: Hidden = {
+  to: '/list/hidden',
+  heading: HIDDEN.listHeading,
+  says: HIDDEN.listNoCheck,
+  another: { href: '/list', text: LIST.title },
+};
 /** A day of London has 25 hours in October, and clocks may be apart. */
 const DAY_OUTLIVED_MS = 26 * 3_600_000;
 
@@ -68,6 +72,7 @@ export function createListPages(
     newHidden,
     countsOf,
     signedIn,
+    hides,
     noLongerSignedIn,
     showHidden,
     notChecked,
@@ -171,8 +176,7 @@ export function createListPages(
     return {
       ...listResult(listed, behind),
       ...signedIn(session),
-      aside: hideLink(LIST_HIDDEN_PATH),
-      leave: { afterSeconds: SHOWN_FOR_SECONDS, to: LIST_HIDDEN_PATH },
+      ...hides(session, LIST_HIDDEN),
     };
   }
 
@@ -242,9 +246,7 @@ export function createListPages(
     })(c);
   };
 
-  const showListHidden = showHidden(
-    html`${heading(HIDDEN.listHeading)}${paragraph(HIDDEN.listNoCheck)}<p>${buttonLink('/list', LIST.title)}</p>`,
-  );
+  const showListHidden = showHidden(LIST_HIDDEN);
 
   return { showList, submitList, showListHidden, stop: () => answers.stop() };
 }

@@ -9,7 +9,6 @@ import type { Page } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import {
   button,
-  buttonLink,
   errorMessage,
   errorSummary,
   heading,
@@ -149,7 +148,6 @@ ${table(
     bornOf(each),
     LIST.outcomes[each.outcome],
   ]),
-)}
-<p>${buttonLink('/list', LIST.title)}</p>`,
+)}`,
   };
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { LookupRequest } from '#schemas/lookup.ts';
-import { HIDDEN, LOOK_UP, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import { LOOK_UP, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
 import type { WorkRefused } from '../../admission/guarded.ts';
 import type { ProblemOptions } from '../../http/problem.ts';
 import type { RequestHead } from '../../http/request-head.ts';
@@ -11,7 +11,7 @@ import type { Rehearsed } from '../../lookup/rehearsals.ts';
 import type { Trace } from '../../telemetry/traces.ts';
 import { type Page, redirect } from '../html/frame.ts';
 import { html, markup } from '../html/html.ts';
-import { buttonLink, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import { type FieldError, link, paragraph } from '../html/parts.ts';
 import type { Fields, FormRefusal } from '../session/forms.ts';
 import type { Session } from '../session/sessions.ts';
 import { refusedPage, signInRefusalOf } from '../sign-in/refused.ts';
@@ -28,14 +28,7 @@ import {
   usedPage,
 } from './not-checked.ts';
 import { resultContent } from './result.ts';
-import {
-  createSignedIn,
-  FORM_ID,
-  HIDDEN_PATH,
-  hideLink,
-  SHOWN_FOR_SECONDS,
-  type SignedInDependencies,
-} from './signed-in.ts';
+import { ANSWER_HIDDEN, createSignedIn, FORM_ID, type SignedInDependencies } from './signed-in.ts';
 
 export type LookUpPagesDependencies = SignedInDependencies &
   ListPagesDependencies &
@@ -61,6 +54,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     newHidden,
     countsOf,
     signedIn,
+    hides,
     noLongerSignedIn,
     showHidden,
     notChecked,
@@ -144,13 +138,11 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     if (looked.kind === 'could-not-check')
       return notChecked(session, looked.code, { typed, request });
     answers.onUndelivered(asked, looked.notDelivered);
-    const left = Math.ceil((sessions.endsAt({ ...session, seenAt: now() }) - now()) / 1_000);
     return {
       ...signedIn(session),
       title: RESULT.title,
-      aside: hideLink(HIDDEN_PATH),
-      leave: { afterSeconds: Math.max(1, Math.min(SHOWN_FOR_SECONDS, left)), to: HIDDEN_PATH },
-      content: html`${markup(looked.body)}<p>${buttonLink('/look-up', RESULT.another)}</p>`,
+      ...hides(session, ANSWER_HIDDEN),
+      content: markup(looked.body),
     };
   }
 
@@ -237,9 +229,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
   return {
     show,
     submit,
-    showHidden: showHidden(
-      html`${heading(HIDDEN.heading)}${paragraph(HIDDEN.noCheck)}<p>${buttonLink('/look-up', RESULT.another)}</p>`,
-    ),
+    showHidden: showHidden(ANSWER_HIDDEN),
     submitAttendance: attendance.submitAttendance,
     showList: list.showList,
     submitList: list.submitList,

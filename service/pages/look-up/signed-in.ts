@@ -21,9 +21,10 @@ import {
   guardedLookup,
   type LookupGuardDependencies,
 } from '../../lookup/guarded-lookup.ts';
-import type { Frame, Page, Person } from '../html/frame.ts';
-import { type Html, html } from '../html/html.ts';
-import { buttonLink } from '../html/parts.ts';
+import { SHOWN_FOR_SECONDS } from '../html/assets.ts';
+import type { Frame, Hidden as HiddenAnswer, Page, Person } from '../html/frame.ts';
+import { html } from '../html/html.ts';
+import { buttonLink, heading, paragraph } from '../html/parts.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type Forms, readForm } from '../session/forms.ts';
 import type { Session, SessionState, Sessions } from '../session/sessions.ts';
@@ -44,14 +45,14 @@ export type SignedInDependencies = Omit<LookupGuardDependencies, 'admit'> & {
   now?: () => number;
 };
 
-/** An answer goes from the screen on its own, whether or not scripts run. */
-export const SHOWN_FOR_SECONDS = 120;
-export const HIDDEN_PATH = '/look-up/hidden';
+export const ANSWER_HIDDEN: HiddenAnswer = {
+  to: '/look-up/hidden',
+  heading: HIDDEN.heading,
+  says: HIDDEN.noCheck,
+  another: { href: '/look-up', text: RESULT.another },
+};
 /** Of a limit that was not said. */
 const WAIT_SECONDS = 60;
-
-export const hideLink = (to: string) =>
-  html`<p class="cpf-hide">${buttonLink(to, RESULT.hide, true)}</p>`;
 
 /** The id of a form, by which it counts once. */
 export const FORM_ID = /^[0-9a-f-]{36}$/;
@@ -88,19 +89,26 @@ export function createSignedIn(dependencies: SignedInDependencies) {
     cookies: [sessions.renew(session)],
   });
 
+  /** Hides a page of this session in time, and no later than the session ends. */
+  function hides(session: Session, hidden: HiddenAnswer): Pick<Page, 'hide'> {
+    const left = Math.ceil((sessions.endsAt({ ...session, seenAt: now() }) - now()) / 1_000);
+    const afterSeconds = Math.max(1, Math.min(SHOWN_FOR_SECONDS, left));
+    return { hide: { ...hidden, afterSeconds } };
+  }
+
   /** Takes away the cookie that a browser sent; of one that sent none nothing is known. */
   const noLongerSignedIn = ({ kind }: SessionState): string[] =>
     kind === 'over' ? [cookies.set('session', undefined)] : [];
 
   /** Where an answer was: nothing of it is left, and no look is made. It keeps nobody signed in. */
   const showHidden =
-    (says: Html): Handler =>
+    ({ heading: title, says, another }: HiddenAnswer): Handler =>
     ({ env }) => {
       const state = sessions.read(env.incoming);
       return frame({
         title: HIDDEN.title,
         ...(state.kind === 'open' && { person: personOf(state.session) }),
-        content: says,
+        content: html`${heading(title)}${paragraph(says)}<p>${buttonLink(another.href, another.text)}</p>`,
       });
     };
 
@@ -131,7 +139,7 @@ export function createSignedIn(dependencies: SignedInDependencies) {
       ...signedIn(session),
       content: html`${bar}${page.content}`,
       // A number stands on this page as well.
-      ...(request && { leave: { afterSeconds: SHOWN_FOR_SECONDS, to: HIDDEN_PATH } }),
+      ...(request && hides(session, ANSWER_HIDDEN)),
     };
   }
 
@@ -200,6 +208,7 @@ export function createSignedIn(dependencies: SignedInDependencies) {
     newHidden,
     countsOf,
     signedIn,
+    hides,
     noLongerSignedIn,
     showHidden,
     notChecked,

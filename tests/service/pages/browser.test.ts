@@ -6,6 +6,7 @@ import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
 import { FRAME, HIDDEN, NOT_CHECKED, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
 import {
   expectAccessible,
+  expectFits,
   findBrowser,
   NO_BROWSER,
   openPage,
@@ -60,6 +61,26 @@ const brokenWords = (page: Page): Promise<unknown> =>
     }
     return found;
   })`);
+
+/** What a screen reader has of a page, less the title of the tab. */
+async function readOut(page: Page): Promise<string> {
+  const reader = await page.context().newCDPSession(page);
+  const { nodes } = await reader.send('Accessibility.getFullAXTree');
+  await reader.detach();
+  return nodes
+    .filter(({ ignored, role }) => !ignored && role?.value !== 'RootWebArea')
+    .map(({ name }) => String(name?.value))
+    .join('\n');
+}
+
+const telephone = (page: Page) => page.locator('main a[href^="tel:"]').first();
+const ringing = (page: Page): Promise<void> => telephone(page).click();
+const ringingByKeyboard = (page: Page): Promise<void> => telephone(page).press('Enter');
+async function stopping(page: Page): Promise<void> {
+  const browsing = await page.context().newCDPSession(page);
+  await browsing.send('Page.stopLoading');
+  await browsing.detach();
+}
 
 /** Presses Tab until something has the focus, as somebody without a mouse does. */
 async function tabTo(page: Page, text: string): Promise<void> {
@@ -134,6 +155,68 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     expect(await focused(page)).toBe('INPUT number');
     expect(await page.getByLabel('NHS number').inputValue()).toBe('9991000012');
     expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test.each([
+    ['a number that is rung', SAMPLE_PEOPLE.onPlan, ringing],
+    ['a number that is rung by keyboard', SAMPLE_PEOPLE.lookedAfter, ringingByKeyboard],
+    ['a load that is stopped', SAMPLE_PEOPLE.onPlan, stopping],
+    ['a load that is stopped, of a check that was not made', SAMPLE_PEOPLE.unchecked, stopping],
+  ])(
+    'after two minutes nothing of an answer is on the screen or read out, without a script, despite %s',
+    async (_, person, act) => {
+      const { page, complaints, close } = await openPage(browser, {
+        javaScriptEnabled: false,
+        reducedMotion: 'reduce',
+        viewport: { width: 320, height: 640 },
+      });
+      await signInAs(page, baseUrl);
+      await lookUp(page, baseUrl, person);
+      const answer = await page.locator('h1').innerText();
+      await act(page);
+      const at = page.url();
+      expect(await readOut(page)).toContain(answer);
+      expect(await readOut(page)).not.toContain(HIDDEN.heading);
+      expect(
+        await page.evaluate(
+          'getComputedStyle(document.querySelector("h1").closest("div[class^=cpf-hides]")).animationDelay',
+        ),
+      ).toBe('120s');
+
+      // The clock of what is drawn goes two thousand times as fast; no other does.
+      const drawing = await page.context().newCDPSession(page);
+      await drawing.send('Animation.enable');
+      await drawing.send('Animation.setPlaybackRate', { playbackRate: 2_000 });
+      await page.locator('h1').waitFor({ state: 'hidden' });
+      expect(page.url()).toBe(at);
+      const number = person.nhsNumber.replace(/^(...)(...)(....)$/, '$1 $2 $3');
+      const read = (await readOut(page)).replaceAll('\u00a0', ' ');
+      expect(read).toContain(`${HIDDEN.heading}. ${HIDDEN.noCheck}`);
+      expect(read).toContain(RESULT.another);
+      const seen = (await page.locator('body').innerText()).replaceAll('\u00a0', ' ');
+      for (const gone of [answer, number, 'Northmoor', 'Checked at', RESULT.hide]) {
+        expect(read).not.toContain(gone);
+        expect(seen).not.toContain(gone);
+      }
+      expect(await page.locator('main :focus').count()).toBe(0);
+      await expectFits(page);
+      expect(complaints).toEqual([]);
+      await close();
+    },
+  );
+
+  test('after two minutes a script goes on from an answer whose number was rung', async () => {
+    const { page, close } = await openPage(browser);
+    await signInAs(page, baseUrl);
+    await page.clock.install();
+    await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+    await ringing(page);
+    await page.clock.runFor(119_000);
+    expect(await heading(page)).toBe(RESULT.onPlan);
+    await page.clock.runFor(1_000);
+    await page.waitForURL('**/look-up/hidden');
+    expect(await heading(page)).toBe(HIDDEN.heading);
     await close();
   });
 

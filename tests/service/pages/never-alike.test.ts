@@ -45,7 +45,7 @@ function expectNone(words: string, of: readonly string[]): void {
 const at = Date.parse('2026-11-28T03:00:00Z');
 const { notChecked } = createSignedIn({
   forms: { token: () => 'token' },
-  sessions: { renew: () => 'cookie' },
+  sessions: { renew: () => 'cookie', endsAt: () => at + 60_000 },
   canChangeRole: () => false,
 } as unknown as SignedInDependencies);
 const session = {

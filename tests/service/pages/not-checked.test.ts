@@ -1,8 +1,16 @@
 import { expect, test } from 'vitest';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import { NOT_A_NO } from '#schemas/wording/pages.ts';
-import { createSignedIn, type SignedInDependencies } from '#service/pages/look-up/signed-in.ts';
+import { readAssets } from '#service/pages/html/assets.ts';
+import { createFrame } from '#service/pages/html/frame.ts';
+import { html } from '#service/pages/html/html.ts';
+import {
+  ANSWER_HIDDEN,
+  createSignedIn,
+  type SignedInDependencies,
+} from '#service/pages/look-up/signed-in.ts';
 import { refusedPage } from '#service/pages/sign-in/refused.ts';
+import { testNumber } from '../../support/rows.ts';
 import { role } from '../../support/service.ts';
 
 /** Whatever comes in place of an answer, a nurse must not take it for one. */
@@ -22,10 +30,12 @@ const session = {
   seenAt: at,
 };
 
-const { notChecked } = createSignedIn({
+let endsAt = at + 3_600_000;
+const { notChecked, hides } = createSignedIn({
   forms: { token: () => 'token' },
-  sessions: { renew: () => 'cookie' },
+  sessions: { renew: () => 'cookie', endsAt: () => endsAt },
   canChangeRole: () => false,
+  now: () => at,
 } as unknown as SignedInDependencies);
 
 test.for(Object.keys(ERRORS) as ErrorCode[])(
@@ -37,6 +47,32 @@ test.for(Object.keys(ERRORS) as ErrorCode[])(
     expect(content).not.toContain('<bdi></bdi>');
   },
 );
+
+test('nothing of a child stays longer than the session, and each time has a style of its own', async () => {
+  const assets = readAssets();
+  const style = String(assets.find(assets.styles.at(-1)?.split('/').at(-1) ?? '')?.bytes);
+  const frame = createFrame(assets, () => false);
+  const request = { nhsNumber: testNumber(7_951) };
+  const left = [3_600_000, 119_001, 45_000, 9_000, 0, -1_000];
+  const shown: (string | null)[] = [];
+  for (const ms of left) {
+    endsAt = at + ms;
+    const pages = [
+      notChecked(session, 'could-not-check', { typed: {}, request }),
+      { title: 'Result', content: html``, ...hides(session, ANSWER_HIDDEN) },
+    ];
+    for (const page of pages) {
+      const response = frame(page);
+      const [seconds] = (response.headers.get('refresh') ?? '').split(';');
+      expect(await response.text()).toContain(
+        `cpf-hides--${seconds}" id="main" data-hide-after-seconds="${seconds}"`,
+      );
+      expect(style).toContain(`.cpf-hides--${seconds}{--cpf-hides-after:${seconds}s}`);
+      shown.push(seconds ?? null);
+    }
+  }
+  expect(shown).toEqual([120, 120, 45, 9, 1, 1].flatMap((each) => [`${each}`, `${each}`]));
+});
 
 test('somebody who is blocked reads while signing in, too, that somebody else must check, and not that it was the operator who stopped them', () => {
   const content = String(refusedPage('blocked', 'NHS Care Identity', session).content);
