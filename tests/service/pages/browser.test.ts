@@ -213,7 +213,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
     await ringing(page);
     await page.clock.runFor(119_000);
-    expect(await heading(page)).toBe(RESULT.onPlan);
+    expect(await heading(page)).toBe(HEADINGS.onPlan);
     await page.clock.runFor(1_000);
     await page.waitForURL('**/look-up/hidden');
     expect(await heading(page)).toBe(HIDDEN.heading);
