@@ -60,6 +60,47 @@ export const isTurned = (text: string): boolean => TURNING.test(text);
 export const typedNhsNumber = (text: string): string =>
   isTurned(text) ? text : unspacedNhsNumber(text.replaceAll(SEPARATORS, ''));
 
+/** Ten digits as NHS numbers are printed. */
+const PRINTED = /^[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}$/;
+/** What may stand between two digits of a number that somebody has written in their own way. */
+const BETWEEN = /^[\s\p{P}\p{S}\p{Cf}]{1,4}$/u;
+/** A telephone number's country code, before the rest of it. */
+const COUNTRY_CODE = /\+[0-9]{1,3}[\s().-]*$/;
+const ADDRESS = /^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\.){3}[0-9]{1,3}(?::[0-9]+)?$/;
+const WORD = /[\p{L}\p{N}]/u;
+
+/**
+ * Where a text has what may be an NHS number: ten digits in the printed form, and in any other form, with whatever stands
+ * between them, if their check digit is right. Not what is part of a word, a network
+ * address, or follows the country code of a telephone. One time in eleven a date with a time is taken for one.
+ *
+ * @param text in the normal form NFKC: digits of other widths are found after it only
+ */
+export function numbersIn(text: string): { from: number; to: number; isValid: boolean }[] {
+  const digits = [...text.matchAll(/[0-9]+/g)];
+  const found: { from: number; to: number; isValid: boolean }[] = [];
+  for (const [i, { index: from }] of digits.entries()) {
+    let ten = '';
+    for (const [j, { 0: group, index }] of digits.slice(i, i + 10).entries()) {
+      const before = digits[i + j - 1];
+      const gap = before && text.slice(before.index + before[0].length, index);
+      if (j > 0 && !BETWEEN.test(gap ?? '')) break;
+      ten += group;
+      if (ten.length < 10) continue;
+      const to = index + group.length;
+      const isValid = parseNhsNumber(ten) !== undefined;
+      const isPrinted = PRINTED.test(text.slice(from, to));
+      const isAlone = !WORD.test(text[from - 1] ?? '') && !WORD.test(text[to] ?? '');
+      const isPhone = COUNTRY_CODE.test(text.slice(Math.max(0, from - 8), from));
+      const isOther = isPhone || ADDRESS.test(text.slice(from, to));
+      const isIt = ten.length === 10 && (isPrinted || (isValid && isAlone && !isOther));
+      if (isIt) found.push({ from, to, isValid });
+      break;
+    }
+  }
+  return found;
+}
+
 export const nhsNumberSchema = z
   .string()
   .refine((text) => parseNhsNumber(text) !== undefined, {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseNhsNumber } from '../nhs-number.ts';
+import { numbersIn } from '../nhs-number.ts';
 
 /** How a case on an access stands. The last two are the end of it. */
 export const CASE_STATES = ['under-inquiry', 'breach-proposed', 'explained', 'breach'] as const;
@@ -64,13 +64,8 @@ export function judgeStep(
     : { kind: 'allowed', state: next };
 }
 
-/** Ten digits as NHS numbers are written, wherever they begin; a telephone number has eleven. */
-const AS_PRINTED = /(?<![0-9])(?=([0-9]{3}[\s-]?[0-9]{3}[\s-]?[0-9]{4})(?![0-9]))/gu;
-
 const hasNhsNumber = (text: string): boolean =>
-  [...text.matchAll(AS_PRINTED)].some(
-    ([, ten = '']) => parseNhsNumber(ten.replaceAll(/[^0-9]/g, '')) !== undefined,
-  );
+  numbersIn(text.normalize('NFKC')).some(({ isValid }) => isValid);
 
 /** A short text about an access: one line, and no NHS number in it. */
 export const caseWordsSchema = z

@@ -31,7 +31,8 @@ export const DESK = {
   noFigure: 'none',
   reason: 'Reason',
   reasonHint: 'It is recorded in the audit with your name. Do not name a child or anybody else.',
-  numberInText: 'Leave out anything that looks like an NHS number (ten digits)',
+  numberInText:
+    'Leave out anything that looks like an NHS number: ten digits, with or without spaces or other signs between them',
   reasonWrong: (problem: string) => `The reason ${problem}`,
 } as const;
 

@@ -68,6 +68,8 @@ export const RESTRICTIONS = {
   userHint:
     'As it is in the list of those who looked at your children. Check it with the organisation: a wrong id bars nobody, or the wrong person.',
   userWrong: 'Enter the user id of the person',
+  userLikeNumber:
+    'This could be an NHS number. Check it. If it is the user’s id, send it again as it is',
   barred:
     'A person who is barred is told only that the check could not be made. They may then care for this child without knowing of the plan. Bar somebody only if the child must be kept from them.',
   save: 'Do this now',

@@ -1,4 +1,5 @@
 import type { Configuration } from '#schemas/configuration.ts';
+import { numbersIn } from '#schemas/nhs-number.ts';
 
 /**
  * Everything a log line may say besides its message. There is no field for a body, a token, a name or
@@ -30,12 +31,16 @@ export type Log = Record<
   (message: string, fields?: LogFields) => void
 >;
 
-/** Ten digits, also in the printed 3-3-4 form. */
-const LIKE_AN_NHS_NUMBER = /(?<![0-9])[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}(?![0-9])/g;
-
-/** A text with whatever could be an NHS number taken out. */
-export const withoutNumbers = (text: string): string =>
-  text.replace(LIKE_AN_NHS_NUMBER, '[number]');
+/** A text with whatever could be an NHS number taken out; any other text as it is. */
+export function withoutNumbers(text: string): string {
+  const normal = text.normalize('NFKC');
+  let [rest, at] = ['', 0];
+  for (const { from, to } of numbersIn(normal)) {
+    if (from >= at) rest += `${normal.slice(at, from)}[number]`;
+    at = Math.max(at, to);
+  }
+  return at === 0 ? text : rest + normal.slice(at);
+}
 
 /** What may be said of an error: its class and where it arose, not its message. */
 export function errorFields(error: unknown): Pick<LogFields, 'error' | 'where'> {

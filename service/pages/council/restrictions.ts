@@ -7,7 +7,7 @@ import {
   type ToRestrict,
 } from '#loaders/upkeep/restrict.ts';
 import { plansToWithdraw } from '#loaders/upkeep/withdraw.ts';
-import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { type NhsNumber, numbersIn } from '#schemas/nhs-number.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
 import { userSchema } from '#schemas/people/identity.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
@@ -17,15 +17,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { holdingsRead } from '../../uploads/holdings.ts';
 import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
-import {
-  numberIn as namesAChild,
-  pager,
-  readReason,
-  reasonField,
-  summary,
-  table,
-  textField,
-} from '../desk/parts.ts';
+import { pager, readReason, reasonField, summary, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import {
@@ -163,6 +155,7 @@ ${radios('what', {
   error: errors.find(({ field }) => field === 'what')?.text,
 })}
 ${textField({ name: 'user', label: RESTRICTIONS.user, hint: RESTRICTIONS.userHint, value: fields?.get('user'), errors, width: 20 })}
+<input type="hidden" name="typed" value="${(fields?.get('user') ?? '').trim()}">
 ${paragraph(RESTRICTIONS.barred)}
 ${reasonField(fields?.get('reason'), errors)}
 ${button(RESTRICTIONS.save)}</form>`,
@@ -199,7 +192,11 @@ function readWhat(
   if (what === OTHER) {
     const id = userSchema.safeParse((fields.get('user') ?? '').trim()).data;
     if (id === undefined) return { field: 'user', text: RESTRICTIONS.userWrong };
-    return namesAChild('user', id) ?? { kind: 'barred', nhsNumber, user: { id } };
+    // There are ids of ten digits: one that could be an NHS number is sent twice.
+    const couldBeNumber = numbersIn(id.normalize('NFKC')).some(({ isValid }) => isValid);
+    return couldBeNumber && fields.get('typed') !== id
+      ? { field: 'user', text: RESTRICTIONS.userLikeNumber }
+      : { kind: 'barred', nhsNumber, user: { id } };
   }
   const chosen = users.find(({ user }) => what === `${USER}${user.id}`)?.user;
   return chosen === undefined

@@ -19,7 +19,7 @@ export type Desk = {
   /** Why somebody is refused who lacks the scope. */
   without: ErrorCode;
   /** Where its people can go, from every page of it. */
-  links: readonly { href: string; text: string }[];
+  links: readonly { href: string; text: string; notFor?: 'authority' }[];
 };
 
 export const COUNCIL_DESK: Desk = {
@@ -49,12 +49,12 @@ export const OFFICER_DESK: Desk = {
   without: 'audit-scope-required',
   links: [
     { href: '/officer', text: OFFICER.search },
-    { href: '/officer/reports', text: OFFICER.reports },
-    { href: '/officer/patterns', text: OFFICER.patterns },
-    { href: '/officer/child', text: OFFICER.child },
-    { href: '/officer/cases', text: OFFICER.cases },
-    { href: '/officer/seal', text: OFFICER.seal },
-    { href: '/officer/blocked', text: OFFICER.blocked },
+    { href: '/officer/reports', text: OFFICER.reports, notFor: 'authority' },
+    { href: '/officer/patterns', text: OFFICER.patterns, notFor: 'authority' },
+    { href: '/officer/child', text: OFFICER.child, notFor: 'authority' },
+    { href: '/officer/cases', text: OFFICER.cases, notFor: 'authority' },
+    { href: '/officer/seal', text: OFFICER.seal, notFor: 'authority' },
+    { href: '/officer/blocked', text: OFFICER.blocked, notFor: 'authority' },
   ],
 };
 

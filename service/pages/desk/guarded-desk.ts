@@ -39,6 +39,8 @@ export type DeskDependencies = GuardDependencies & {
 export type DeskPage = Omit<Page, 'person' | 'navigation' | 'cookies'> & {
   /** False of a page that loads itself again: it keeps nobody signed in. */
   renews?: boolean;
+  /** Through whose eyes the audit is seen: what is not for them is not in the menu. */
+  viewer?: string;
 };
 
 /** Somebody at a desk whom its scope lets in. */
@@ -73,10 +75,17 @@ export const deskMessage = (
   content: html`${heading(title)}${paragraph(then)}${more}<p>${buttonLink(to, leads)}</p>`,
 });
 
-function navigationOf(desk: Desk, session: Session, path: string): NavigationLink[] {
+function navigationOf(
+  desk: Desk,
+  session: Session,
+  path: string,
+  viewer: DeskPage['viewer'],
+): NavigationLink[] {
   const others = desksOf(session.scopes).filter(({ name }) => name !== desk.name);
   return [
-    ...desk.links.map((each) => ({ ...each, current: each.href === path })),
+    ...desk.links
+      .filter(({ notFor }) => notFor === undefined || notFor !== viewer)
+      .map(({ href, text }) => ({ href, text, current: href === path })),
     ...others.map(({ home, name }) => ({ href: home, text: DESKS[name].name, current: false })),
   ];
 }
@@ -134,7 +143,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
 
   function pageFor(session: Session, path: string): AtDesk['page'] {
     const owner = session.id;
-    return ({ renews = true, ...page }) =>
+    return ({ renews = true, viewer, ...page }) =>
       frame({
         ...page,
         person: {
@@ -142,7 +151,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
           token: forms.token({ form: 'sign-out', owner }),
           canChangeRole: canChangeRole(session.provider),
         },
-        navigation: navigationOf(desk, session, path),
+        navigation: navigationOf(desk, session, path, viewer),
         ...(renews && { cookies: [sessions.renew(session)] }),
       });
   }

@@ -59,7 +59,8 @@ const seenBy = <V extends Viewer>(
   at: AtDesk,
 ): AtOfficer<V> | undefined => {
   const viewer = viewerOf(at.caller.identity, dependencies);
-  return forWhom(viewer) ? { ...at, viewer } : undefined;
+  const page: AtDesk['page'] = (made) => at.page({ ...made, viewer: viewer.kind });
+  return forWhom(viewer) ? { ...at, viewer, page } : undefined;
 };
 
 /** Guards a page of the audit. Whom it is not for is told that there is none. */

@@ -135,7 +135,7 @@ test('nothing is set by a wrong number, a number typed once, another council’s
   await refused(await set(CHILD, {}), RESTRICTIONS.whatWrong);
   await refused(await set(CHILD, { what: 'user nobody' }), RESTRICTIONS.whatWrong);
   await refused(await set(CHILD, { what: 'other', user: ' ' }), RESTRICTIONS.userWrong);
-  await refused(await set(CHILD, { what: 'other', user: CHILD }), DESK.numberInText);
+  await refused(await set(CHILD, { what: 'other', user: CHILD }), RESTRICTIONS.userLikeNumber);
   await refused(await set(CHILD, { what: 'whereabouts', reason: CHILD }), DESK.numberInText);
   // A form that names another council's child.
   const page = await find(officer, CHILD);
@@ -150,6 +150,15 @@ test('nothing is set by a wrong number, a number typed once, another council’s
     true,
   ]);
   expect((await events()).length).toBe(before);
+});
+
+test('an id of ten digits is barred, and one that could be an NHS number when it is sent again', async () => {
+  const typed = { what: 'other', user: '5551234567', reason: WHY };
+  expect((await set(CHILD, typed)).status).toBe(303);
+  const page = await set(CHILD, { ...typed, user: '9990000018' });
+  expect([page.status, wordsOf(page).includes(RESTRICTIONS.userLikeNumber)]).toEqual([400, true]);
+  const again = { ...hiddenOf(page, BEGIN), ...typed, user: '9990000018' };
+  expect((await officer.post(BEGIN, again)).status).toBe(303);
 });
 
 test('a long list is paged', async () => {

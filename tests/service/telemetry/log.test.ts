@@ -1,6 +1,8 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { nhsNumberCheckDigit, parseNhsNumber } from '#schemas/nhs-number.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
-import { errorFields, type Log } from '#service/telemetry/log.ts';
+import { errorFields, type Log, withoutNumbers } from '#service/telemetry/log.ts';
 import { createSampledLog } from '#service/telemetry/sampled-log.ts';
 
 function captured() {
@@ -21,6 +23,38 @@ describe('the log', () => {
     log.warn('about 9990000018', { cause: '999 000 0018 and 999-000-0018', source: '10.0.0.1' });
     expect(lines.join('')).not.toMatch(/999.?000.?0018/);
     expect(lines.join('')).toContain('10.0.0.1');
+  });
+
+  test('replaces an NHS number with anything between its digits, and leaves other numbers', () => {
+    const digits = fc.array(fc.nat(9), { minLength: 9, maxLength: 9 }).map((all) => all.join(''));
+    const between = fc.constantFrom('', '.', '–', '  ', '\u00a0', '/', ' - ', '_', '·', '\u200b');
+    fc.assert(
+      fc.property(
+        digits.filter((nine) => !/^(.)\1+$/.test(nine)),
+        fc.array(between, { minLength: 9, maxLength: 9 }),
+        fc.boolean(),
+        (nine, gaps, wide) => {
+          const last = nhsNumberCheckDigit(nine);
+          fc.pre(last !== undefined && parseNhsNumber(`${nine}${last}`) !== undefined);
+          const ten = Array.from(`${nine}${last}`, (digit) =>
+            wide ? String.fromCodePoint(0xff10 + Number(digit)) : digit,
+          );
+          const written = ten.map((digit, i) => `${digit}${gaps[i] ?? ''}`).join('');
+          fc.pre(!/^[0-9]{1,3}(\.[0-9]{1,3}){3}$/.test(written.normalize('NFKC')));
+          expect(withoutNumbers(`about ${written}.`)).toBe('about [number].');
+        },
+      ),
+    );
+    for (const text of [
+      '020 7946 0018',
+      '+44 1632 960001',
+      '2026-11-28T09:36:22.413Z',
+      '555123456789',
+      '127.0.0.1:6379',
+      '7b296e7d-deba-4a12-ae24-415a36b7a058',
+    ]) {
+      expect(withoutNumbers(text)).toBe(text);
+    }
   });
 
   test('escapes what a terminal would obey, which JSON does only in part', () => {
