@@ -1,3 +1,5 @@
+// One file, since what is committed, what is written before it and what a crash left have to agree on each step.
+
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
