@@ -22,7 +22,7 @@ export type Sent = {
 };
 
 /** Who came back from a provider: in each role that it names, or why nobody is let in. */
-type Returned =
+export type Returned =
   | { kind: 'known'; claims: Claims; subject: string; sid?: string | undefined; sent: Sent }
   | { kind: 'refused'; cause: 'denied' | 'unavailable' | 'not-finished' }
   | {

@@ -38,7 +38,7 @@ import { FORMS_REFUSED } from '../session/forms-refused.ts';
 import type { Sealer } from '../session/seal.ts';
 import { type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
 import { FLOW_LASTS_MS, type Visits } from '../session/visits.ts';
-import { limited, type Provider, type Sent } from './openid.ts';
+import { limited, type Provider, type Returned, type Sent } from './openid.ts';
 import { refusedPage, signInRefusalOf } from './refused.ts';
 import { createSignOut } from './sign-out.ts';
 
@@ -128,6 +128,7 @@ export function createSignIn(dependencies: SignInDependencies) {
     isDemo,
     organisations,
     registeredOnly,
+    cookies,
     blocked,
     revoked,
     noteRefusal,
@@ -349,6 +350,42 @@ ${button(SIGN_IN.continue)}
     if (returned === undefined) {
       return refused(isFirst === false ? 'not-finished' : 'store', provider.name);
     }
+    const left = await leftFor(incoming, provider.id, returned);
+    const response = await answerTo(incoming, provider, returned, ended);
+    // Who is let in has a new session instead.
+    if (response.status !== 303)
+      for (const cookie of left) response.headers.append('set-cookie', cookie);
+    return response;
+  };
+
+  /**
+   * Somebody whom the provider has named sits at this browser now: a session of anybody else ends, whether they are let
+   * in or not, so that they do not look anybody up in another's name.
+   *
+   * @returns cookies that go with the answer
+   */
+  async function leftFor(
+    incoming: IncomingMessage,
+    provider: string,
+    returned: Returned,
+  ): Promise<string[]> {
+    const named =
+      returned.kind === 'known' ? returned.subject : 'user' in returned ? returned.user : undefined;
+    const former = sessions.read(incoming);
+    if (named === undefined || !('session' in former)) return [];
+    const { session } = former;
+    if (session.provider === provider && session.subject === named) return [];
+    await sessions.end(session).catch(() => undefined);
+    return [cookies.set('session', undefined)];
+  }
+
+  /** The page of somebody whom the provider let in, or why it did not, or the way on. */
+  function answerTo(
+    incoming: IncomingMessage,
+    provider: Provider,
+    returned: Returned,
+    ended: string,
+  ): Promise<Response> | Response {
     const from = { provider: provider.id };
     if (returned.kind === 'refused') {
       const { cause } = returned;
@@ -372,7 +409,7 @@ ${button(SIGN_IN.continue)}
     return another === undefined
       ? letIn(incoming, only, provider.name, sent, [ended])
       : chooseRole(each, ended);
-  };
+  }
 
   /** One of several roles was chosen. */
   const takeRole: Handler = async ({ env }) => {

@@ -247,6 +247,25 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
+  test.for<[string, Cis2Person]>([
+    ['refused', { roles: [{ id: '1', organisation: 'ZZS01' }] }],
+    ['of a role that cannot be read', { name: '' }],
+    ['still to choose a role', { roles: [{ id: '1' }, { id: '2' }], selectedRole: undefined }],
+  ])(
+    'nobody goes on in the name of who was signed in before, once the provider has named another: %s',
+    async ([, person]) => {
+      const visitor = createVisitor(service.baseUrl);
+      await signIn(visitor, somebody());
+      expect((await visitor.get('/look-up')).status).toBe(200);
+      const former = new Map(visitor.jar);
+      expect((await signIn(visitor, somebody(), person)).status).not.toBe(303);
+      expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+      // Nor by a copy of the cookie that was.
+      for (const [name, value] of former) visitor.jar.set(name, value);
+      await until(async () => (await visitor.get('/look-up')).status !== 200);
+    },
+  );
+
   test('whose organisation cannot look up flags is shown whom to ring before how to sign in again', () => {
     const person = { name: 'Nora Nurse', user: 'nurse-1', role: role('1', ['B0107'], 'ZZS01') };
     const text = String(refusedPage('not-care', 'NHS Care Identity', person).content);
