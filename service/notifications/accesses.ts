@@ -245,7 +245,7 @@ export function readEntry(entry: Buffer): ReadEntry {
         key,
         nhsNumber,
         plans,
-        atOnce: whereaboutsOf[0] === authority,
+        atOnce: whereaboutsOf.includes(authority),
         user: { id: user, name },
         role: { code: role.code, name: role.name },
         organisation: { code: organisation.code, name: organisation.name },

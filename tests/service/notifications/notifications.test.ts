@@ -224,6 +224,7 @@ describe('repeats within 24 hours', () => {
     ['tries of a barred user', false],
     ['looks at a child whose whereabouts are protected', true],
     ['looks of which only the first was before the protection', false],
+    ['looks at a child whom another council has protected for longer', true],
   ])('within a minute are notified at once: %s', async (kind, protectedFirst) => {
     const t = fresh();
     const notifier = t.notifier();
@@ -233,7 +234,9 @@ describe('repeats within 24 hours', () => {
         t.look({
           at,
           plans: [{ authority: 'ZZ101' }, { authority: 'ZZ102' }],
-          ...(isProtected && { whereaboutsOf: ['ZZ101'] }),
+          ...(isProtected && {
+            whereaboutsOf: kind.includes('another council') ? ['ZZ102', 'ZZ101'] : ['ZZ101'],
+          }),
         });
       }
       await settle(notifier);
