@@ -135,7 +135,7 @@ describe('the privacy officer', () => {
     expect(files[0]?.summary).toBe(
       'Nora thief (Clinical Practitioner, Organisation ZZH01) looked up 21 different children within a minute in unscheduled care. The alert is given above 20. It is a sign, not a finding: make the audit report "user", and ask. "cp-flags block" stops the user.',
     );
-    expect(JSON.stringify(files)).not.toMatch(/[0-9]{10}/);
+    expect(JSON.stringify(files)).not.toMatch(/(?<![0-9a-f-])[0-9]{10}(?![0-9a-f-])/);
     expect(readdirSync(on.outbox)).toEqual([
       `alert-20261124T120020Z-${on.recorded[0]?.auditId}.json`,
     ]);
@@ -228,7 +228,7 @@ test('users are counted while the folder of the officer takes nothing, also afte
   expect(on.files().map(idOf).toSorted()).toEqual(
     [tried.auditId, ...on.recorded.map(idOf)].toSorted(),
   );
-  expect(JSON.stringify(on.files())).not.toMatch(/[0-9]{10}/);
+  expect(JSON.stringify(on.files())).not.toMatch(/(?<![0-9a-f-])[0-9]{10}(?![0-9a-f-])/);
 });
 
 test('of a barred user who tries for one child again and again the officer is given one attempt an hour, whichever processes end', async () => {
