@@ -56,7 +56,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   ],
   [
     'minutes that an answer is shown',
-    constant('service/pages/look-up/signed-in.ts', 'SHOWN_FOR_SECONDS') / 60,
+    constant('service/pages/html/assets.ts', 'SHOWN_FOR_SECONDS') / 60,
     [
       ['docs/pages.md', /answer disappears after (\w+) minutes/],
       ['docs/pages.md', /goes after (\w+) minutes like every answer/],

@@ -94,7 +94,7 @@ export const RESTRICTIONS = {
   },
   endLead: {
     whereabouts:
-      'Clinicians and other councils are then shown who looked at this child, and where, unless another council protects it.',
+      'Nurses, doctors and other councils then see who looked at this child, and where. If another council protects the child too, they still do not.',
     barred: 'This user is then told what all others are told.',
   },
   endButton: 'End this',
