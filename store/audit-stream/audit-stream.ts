@@ -334,6 +334,11 @@ export function createAuditStreams(redis: Redis, replicated = false) {
       return (await redis.hget(keys.dataset, 'id')) ?? undefined;
     },
 
+    /** Which log seals this store's events; `undefined` while none does. */
+    async sealedBy(): Promise<string | undefined> {
+      return (await redis.hget(keys.dataset, 'auditLog')) ?? undefined;
+    },
+
     /** Which log seals this store's events: `log`, unless another came first. */
     async claim(log: string): Promise<string> {
       await redis.hsetnx(keys.dataset, 'auditLog', log);

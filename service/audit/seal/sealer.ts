@@ -182,7 +182,18 @@ export function createSealer(options: SealerOptions) {
       if (order.kind === 'kept') throw new Stopped(COPY.notSet);
       return undefined;
     }
-    return order.kind === 'single' ? undefined : (await copy.commits.newest())?.log;
+    if (order.kind === 'single') return undefined;
+    const newest = await copy.commits.newest();
+    if (newest !== undefined) return newest.log;
+    const begun = await streams.sealedBy();
+    // A copy that is kept has each event first. Without any, the worker that began the log was lost before its first.
+    if (begun !== undefined) return order.kind === 'kept' ? begun : undefined;
+    if (order.kind === 'none' && sealedRange(folder) === undefined) {
+      // Before the log is begun, so that another worker knows of it that nothing was sealed.
+      await copy.commits.check();
+      await streams.keepCopy();
+    }
+    return undefined;
   }
 
   /** Has log and copy agree before anything is added to either, or knows by whose order they need not. */

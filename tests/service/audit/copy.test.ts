@@ -128,6 +128,35 @@ test('a log whose disk is lost comes back from the copy, whole and signed by the
   expect((await verification(folder)).findings).toEqual([]);
 });
 
+test('a log whose worker was lost with its disk before anything was sealed is begun again by the next', async () => {
+  const streams = createAuditStreams(await t.connect('worker'));
+  const commits = commitsIn(copyFolder);
+  const lost = await sealer({
+    commits: { ...commits, add: () => Promise.reject(new CopyAway('the machine is lost')) },
+  });
+  expect((await step(lost)).sealed).toBe(0);
+  lost.close();
+  const begun = await streams.sealedBy();
+  expect(begun).toBeDefined();
+  rmSync(folder, { recursive: true });
+
+  await record(4, 2);
+  const next = await sealer();
+  expect(await step(next)).toMatchObject({ problem: false, unsealed: 0 });
+  next.close();
+  expect((await commits.newest())?.log).toBe(begun);
+  expect((await verification(folder)).findings).toEqual([]);
+});
+
+test('a log that was sealed without a second copy is not begun again by a worker that has one', async () => {
+  await record(4, 2);
+  const streams = createAuditStreams(await t.connect('worker'));
+  await streams.claim(randomUUID());
+  const { problem, sealed } = await step(await sealer());
+  expect([problem, sealed]).toEqual([true, 0]);
+  expect(await streams.copyOrder()).toEqual({ kind: 'none' });
+});
+
 test('a log that was restored from an old copy of its folder is carried on from the second copy', async () => {
   await record(10, 1);
   const one = await sealer();
