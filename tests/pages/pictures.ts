@@ -12,21 +12,19 @@ import { UPLOAD } from '#schemas/wording/council.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { OFFICER, OFFICER_SEAL } from '#schemas/wording/officer.ts';
 import { WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
-import { findBrowser, NO_BROWSER, openPage, startBrowser } from '../support/browser.ts';
+import { openPage, startBrowser } from '../support/browser.ts';
 import { lookUp, signInAs } from '../support/pages.ts';
 import { root, startServing } from '../support/processes.ts';
 import { day } from '../support/rows.ts';
 import { testFolder } from '../support/service.ts';
 import { fileCsv, person, planOf } from '../support/upload-model.ts';
 
-const executable = findBrowser();
-if (executable === undefined) throw new Error(NO_BROWSER);
 const folder = resolve(process.argv[2] ?? join(root, 'docs', 'pictures'));
 await mkdir(folder, { recursive: true });
 
+const browser = await startBrowser();
 const dataDir = await testFolder();
 const service = await startServing(['--demo'], { DATA_DIR: dataDir, PASTED_LISTS_A_DAY: '10' });
-const browser = await startBrowser(executable);
 const { baseUrl } = service;
 
 /** Of the page, down to a height, in a format that keeps words sharp in a third of a PNG's size. */

@@ -9,7 +9,7 @@ import { testFolder } from './service.ts';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable'];
 
 /** The browser of the system; `undefined` where it has none. */
-export function findBrowser(): string | undefined {
+function findBrowser(): string | undefined {
   for (const name of NAMES) {
     const { status, stdout } = spawnSync('which', [name], { encoding: 'utf8' });
     if (status === 0) return stdout.trim();
@@ -17,27 +17,43 @@ export function findBrowser(): string | undefined {
   return undefined;
 }
 
-export const NO_BROWSER =
-  'Chromium is not installed: the pages were not tried in a browser. Debian, Ubuntu: sudo apt-get install chromium.';
+const executablePath = findBrowser();
+/** Where it is false, tests in a browser are skipped. */
+export const hasBrowser = executablePath !== undefined;
 
-/** Starts the system's Chromium without a window. */
-export const startBrowser = (executablePath: string): Promise<Browser> =>
-  chromium.launch({
+const NO_BROWSER =
+  'Chromium is not installed: the pages were not tried in a browser. Debian, Ubuntu: sudo apt-get install chromium.';
+if (!hasBrowser) console.warn(NO_BROWSER);
+
+/** Whether what takes long is tried as well: `npm run test:pages` does. */
+export const triesAll = process.env['PAGES'] === 'all';
+
+/**
+ * Starts the system's Chromium without a window.
+ *
+ * @throws where there is none
+ */
+export async function startBrowser(): Promise<Browser> {
+  if (executablePath === undefined) throw new Error(NO_BROWSER);
+  return chromium.launch({
     executablePath,
     // Chromium's own sandbox does not start as root.
     args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
     // People's browsers keep whole pages for going back, those that must not be stored too.
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
   });
+}
 
 /** The demo that `npm start` shows, and a browser to look at it with. */
-export async function startDemoInBrowser(
-  executablePath: string,
-): Promise<{ browser: Browser; baseUrl: string; stop: () => Promise<void> }> {
+export async function startDemoInBrowser(): Promise<{
+  browser: Browser;
+  baseUrl: string;
+  stop: () => Promise<void>;
+}> {
   const dataDir = await testFolder();
   const [service, browser] = await Promise.all([
     startServing(['--demo'], { DATA_DIR: dataDir }),
-    startBrowser(executablePath),
+    startBrowser(),
   ]);
   return {
     browser,

@@ -7,10 +7,10 @@ import { FRAME, HIDDEN, NOT_CHECKED, RESULT, SIGN_IN } from '#schemas/wording/pa
 import {
   expectAccessible,
   expectFits,
-  findBrowser,
-  NO_BROWSER,
+  hasBrowser,
   openPage,
   startDemoInBrowser,
+  triesAll,
 } from '../../support/browser.ts';
 import { HEADINGS, lookUp, signInAs } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -21,18 +21,13 @@ import { startTestService } from '../../support/service.ts';
  * journey and the states are in `npm test` as well.
  */
 
-const executable = findBrowser();
-// oxlint-disable-next-line no-console
-if (executable === undefined) console.warn(NO_BROWSER);
-const all = process.env['PAGES'] === 'all';
-
 let browser: Browser;
 let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
 let baseUrl: string;
 
 beforeAll(async () => {
-  if (executable === undefined) return;
-  demo = await startDemoInBrowser(executable);
+  if (!hasBrowser) return;
+  demo = await startDemoInBrowser();
   ({ browser, baseUrl } = demo);
 });
 afterAll(() => demo?.stop());
@@ -94,7 +89,7 @@ async function tabTo(page: Page, text: string): Promise<void> {
   throw new Error(`nothing by the name of ${text} gets the focus`);
 }
 
-describe.skipIf(executable === undefined)('in a browser', () => {
+describe.skipIf(!hasBrowser)('in a browser', () => {
   test.each([320, 1000])(
     'no word, and no date beside a number, is broken where it fits, at %i pixels',
     async (width) => {
@@ -253,7 +248,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
   }, 180_000);
 });
 
-describe.skipIf(executable === undefined || !all)('in a browser, tried at length', () => {
+describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () => {
   const { nhsNumber } = SAMPLE_PEOPLE.onPlan;
 
   test('everything works without JavaScript', async () => {

@@ -9,16 +9,15 @@ import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import {
   expectAccessible,
-  findBrowser,
+  hasBrowser,
   openPage,
   startDemoInBrowser,
+  triesAll,
 } from '../../support/browser.ts';
 import { goByMenu, lookUp, signInAs } from '../../support/pages.ts';
 
 /** A council's own acts, in a real Chromium on a small screen, against the demo that `npm start` shows. */
 
-const executable = findBrowser();
-const all = process.env['PAGES'] === 'all';
 const { nhsNumber } = SAMPLE_PEOPLE.onPlan;
 const SMALL = { viewport: { width: 320, height: 800 } };
 
@@ -27,15 +26,15 @@ let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
 let baseUrl: string;
 
 beforeAll(async () => {
-  if (executable === undefined) return;
-  demo = await startDemoInBrowser(executable);
+  if (!hasBrowser) return;
+  demo = await startDemoInBrowser();
   ({ browser, baseUrl } = demo);
 });
 afterAll(() => demo?.stop());
 
 /** In `npm run test:pages` alone: it takes as long as all the rest. */
 const accessible = (page: Page): Promise<void> | undefined =>
-  all ? expectAccessible(page) : undefined;
+  triesAll ? expectAccessible(page) : undefined;
 
 async function somebody(name: string): Promise<{ page: Page; close: () => Promise<void> }> {
   const { page, complaints, close } = await openPage(browser, SMALL);
@@ -52,7 +51,7 @@ const press = (page: Page, name: string) => page.getByRole('button', { name }).c
 const open = (page: Page, name: string) =>
   page.getByRole('link', { name, exact: true }).first().click();
 
-describe.skipIf(executable === undefined)('a council in a browser', () => {
+describe.skipIf(!hasBrowser)('a council in a browser', () => {
   test('two of its people take a flag off the wrong child, and a nurse is shown that there is no plan', async () => {
     const officer = await somebody('Carys Demo');
     await goByMenu(officer.page, WITHDRAWALS.title);
@@ -126,7 +125,7 @@ describe.skipIf(executable === undefined)('a council in a browser', () => {
     for (const each of [officer, nurse]) await each.close();
   });
 
-  test.skipIf(!all)(
+  test.skipIf(!triesAll)(
     'its looks and its numbers are read and changed with keyboard names and no fault of access',
     async () => {
       const { page, close } = await somebody('Carys Demo');

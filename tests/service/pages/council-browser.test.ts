@@ -5,10 +5,10 @@ import { COUNCIL, HELD, HISTORY, HOLDINGS, RECONCILE, UPLOAD } from '#schemas/wo
 import {
   expectAccessible,
   expectHeadingInSight,
-  findBrowser,
-  NO_BROWSER,
+  hasBrowser,
   openPage,
   startDemoInBrowser,
+  triesAll,
   unfold,
 } from '../../support/browser.ts';
 import { goByMenu, signInAs } from '../../support/pages.ts';
@@ -17,18 +17,13 @@ import { fileCsv, person, planOf } from '../../support/upload-model.ts';
 
 /** A data officer's week in a real Chromium, against the demo that `npm start` shows; `npm run test:pages` runs it. */
 
-const executable = findBrowser();
-// oxlint-disable-next-line no-console
-if (executable === undefined) console.warn(NO_BROWSER);
-const all = process.env['PAGES'] === 'all';
-
 let browser: Browser;
 let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
 let baseUrl: string;
 
 beforeAll(async () => {
-  if (executable === undefined || !all) return;
-  demo = await startDemoInBrowser(executable);
+  if (!hasBrowser || !triesAll) return;
+  demo = await startDemoInBrowser();
   ({ browser, baseUrl } = demo);
 });
 afterAll(() => demo?.stop());
@@ -67,7 +62,7 @@ async function comeTo(page: Page, title: string): Promise<void> {
   await page.getByRole('heading', { level: 1, name: title }).waitFor();
 }
 
-describe.skipIf(executable === undefined || !all)('a data officer in a browser', () => {
+describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
   test('sends a file, sees what became of it, and compares, with nothing in the way of anybody', async () => {
     const { page, complaints, close } = await openPage(browser, {
       viewport: { width: 320, height: 640 },

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ConfigurationError } from '#schemas/configuration.ts';
 import { NOT_CHECKED, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { publicHalf, readClientProof } from '#service/pages/sign-in/client-keys.ts';
-import { findBrowser, openPage, startBrowser } from '../../support/browser.ts';
+import { hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
 import { certify } from '../../support/certificates.ts';
 import { type Cis2, CLIENT_ID, startCis2, throughCis2 } from '../../support/cis2.ts';
 import { HEADINGS } from '../../support/pages.ts';
@@ -210,11 +210,10 @@ test('nobody made up can be chosen', async () => {
   expect((await createVisitor(baseUrl).signIn()).status).toBe(404);
 });
 
-const executable = findBrowser();
-test.skipIf(executable === undefined)(
+test.skipIf(!hasBrowser)(
   'a browser keeps the session’s cookie over TLS, and its forms come back',
   async () => {
-    const browser = await startBrowser(executable ?? '');
+    const browser = await startBrowser();
     const { page, complaints, close } = await openPage(browser, { ignoreHTTPSErrors: true });
     try {
       cis2.next('555000000023');

@@ -17,17 +17,7 @@ import {
   NOT_CHECKED,
   RESULT,
 } from '#schemas/wording/pages.ts';
-import { paragraph } from '#service/pages/html/parts.ts';
 import { readTyped } from '#service/pages/look-up/form.ts';
-import {
-  couldNotCheckPage,
-  formRefusedPage,
-  limitedPage,
-  notInUsePage,
-  overPage,
-  stalePage,
-  usedPage,
-} from '#service/pages/look-up/not-checked.ts';
 import { keys } from '#store/keys.ts';
 import { createSessionEndings } from '#store/session-endings.ts';
 import { HEADINGS } from '../../support/pages.ts';
@@ -352,31 +342,6 @@ test.each([
     expect(await text(response)).toContain(NOT_CHECKED.over);
   },
 );
-
-test('every page of a check that was not made says that it is no “no”, what to do, and whom to ring', () => {
-  const again = paragraph('');
-  for (const { content } of [
-    couldNotCheckPage(again),
-    notInUsePage(),
-    limitedPage(40, again),
-    overPage([]),
-    usedPage('/look-up'),
-    usedPage('/list'),
-    stalePage('/look-up'),
-    stalePage('/list'),
-    formRefusedPage('form-untrusted'),
-    formRefusedPage('form-field-repeated'),
-    formRefusedPage('body-too-large'),
-    formRefusedPage('request-timeout'),
-  ]) {
-    const said = wordsOf({ text: String(content) });
-    expect(said).toContain(NOT_A_NO);
-    expect(said).toContain(`${NOT_CHECKED.ring} ${FRAME.councils}`);
-  }
-  expect(NOT_CHECKED.ring).toMatch(
-    /safeguarding procedure.*Ring the council where the child lives/,
-  );
-});
 
 describe('one form is one look', () => {
   const looks = async (): Promise<number> =>

@@ -5,7 +5,7 @@ import type { Authority } from '#schemas/authority.ts';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { Coverage } from '#schemas/lookup.ts';
 import { notFlaggedAdvice, refusalAdvice } from '#schemas/wording/lookup.ts';
-import { LIST, RESULT } from '#schemas/wording/pages.ts';
+import { FRAME, LIST, NOT_A_NO, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
 import { type Listed, listResult, type Outcome } from '#service/pages/look-up/list.ts';
 import {
   couldNotCheckPage,
@@ -18,6 +18,8 @@ import {
 } from '#service/pages/look-up/not-checked.ts';
 import { resultContent, subjectBar } from '#service/pages/look-up/result.ts';
 import { createSignedIn, type SignedInDependencies } from '#service/pages/look-up/signed-in.ts';
+import type { FormRefusal } from '#service/pages/session/forms.ts';
+import { FORMS_REFUSED } from '#service/pages/session/forms-refused.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { role } from '../../support/service.ts';
 import { wordsOf } from '../../support/visitor.ts';
@@ -73,25 +75,33 @@ test.for(Object.keys(ERRORS) as ErrorCode[])(
   },
 );
 
+const again = subjectBar({ ...request, at }, false);
+/** Every page of a check that was not made. */
+const NOT_MADE = [
+  couldNotCheckPage(again),
+  notInUsePage(),
+  limitedPage(1, again),
+  limitedPage(40, again),
+  overPage([]),
+  usedPage('/look-up'),
+  usedPage('/list'),
+  stalePage('/look-up'),
+  stalePage('/list'),
+  ...(Object.keys(FORMS_REFUSED) as FormRefusal[]).map(formRefusedPage),
+].map(({ content }) => wordsOf({ text: String(content) }));
+
 test('no page of a check that was not made has a word of “No plan found”', () => {
-  const again = subjectBar({ ...request, at }, false);
-  const pages = [
-    couldNotCheckPage(again),
-    notInUsePage(),
-    limitedPage(1, again),
-    overPage([]),
-    usedPage('/look-up'),
-    usedPage('/list'),
-    stalePage('/look-up'),
-    stalePage('/list'),
-    formRefusedPage('form-untrusted'),
-    formRefusedPage('form-field-repeated'),
-    formRefusedPage('body-too-large'),
-    formRefusedPage('request-timeout'),
-  ];
-  for (const { content } of pages) {
-    expectNone(said(content), OF_NEGATIVES);
+  for (const words of NOT_MADE) expectNone(words.toLowerCase(), OF_NEGATIVES);
+});
+
+test('every page of a check that was not made says that it is no “no”, what to do, and whom to ring', () => {
+  for (const words of NOT_MADE) {
+    expect(words).toContain(NOT_A_NO);
+    expect(words).toContain(`${NOT_CHECKED.ring} ${FRAME.councils}`);
   }
+  expect(NOT_CHECKED.ring).toMatch(
+    /safeguarding procedure.*Ring the council where the child lives/,
+  );
 });
 
 const name = fc.stringMatching(/^[A-Z][a-z]{2,9} Council$/);

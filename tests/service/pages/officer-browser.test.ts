@@ -12,20 +12,15 @@ import { numberText } from '#service/pages/look-up/result.ts';
 import {
   expectAccessible,
   expectFits,
-  findBrowser,
-  NO_BROWSER,
+  hasBrowser,
   openPage,
   startBrowser,
+  triesAll,
 } from '../../support/browser.ts';
 import { signInAs } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 
-const executable = findBrowser();
-// oxlint-disable-next-line no-console
-if (executable === undefined) console.warn(NO_BROWSER);
-
-const all = process.env['PAGES'] === 'all';
 const CHILD = testNumber(8401);
 const LONG = `Ünbreakable${'name'.repeat(24)}`;
 
@@ -33,10 +28,10 @@ let browser: Browser;
 let service: TestService;
 
 beforeAll(async () => {
-  if (executable === undefined) return;
+  if (!hasBrowser) return;
   [service, browser] = await Promise.all([
     startTestService({ authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }] }),
-    startBrowser(executable),
+    startBrowser(),
   ]);
   const token = await service.token(claims({ name: LONG }));
   for (let i = 0; i < 3; i++) await service.lookup({ nhsNumber: CHILD }, { token });
@@ -50,7 +45,7 @@ const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 
 /** The longer part of it is for `npm run test:pages`, except of pages with a table or several forms. */
 const expectSeen = (page: Page, always = false): Promise<void> =>
-  all || always ? expectAccessible(page) : expectFits(page);
+  triesAll || always ? expectAccessible(page) : expectFits(page);
 
 /** Which parts of a page are printed. */
 async function printed(page: Page, selector: string): Promise<boolean> {
@@ -73,7 +68,7 @@ async function answer(page: Page, action: string, fields: Record<string, string>
   await form.locator('button[type="submit"]').first().click();
 }
 
-describe.skipIf(executable === undefined)('a Guardian in a browser, on a small screen', () => {
+describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () => {
   test('finds an access, opens a case on it, reports, drafts a copy and verifies, without a barrier or a script', async () => {
     const { page, complaints, close } = await openPage(browser, {
       viewport: { width: 320, height: 700 },

@@ -7,8 +7,7 @@ import { OPERATOR_DESK } from '#service/pages/desk/desks.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import {
   expectAccessible,
-  findBrowser,
-  NO_BROWSER,
+  hasBrowser,
   openPage,
   startBrowser,
   unfold,
@@ -21,19 +20,15 @@ import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
 /** The operator's pages in a real Chromium. */
 
-const executable = findBrowser();
-// oxlint-disable-next-line no-console
-if (executable === undefined) console.warn(NO_BROWSER);
-
 let browser: Browser;
 let service: TestService;
 let anchor: Anchor;
 
 beforeAll(async () => {
-  if (executable === undefined) return;
+  if (!hasBrowser) return;
   [service, browser] = await Promise.all([
     startTestService({ authorities: [{ code: 'ZZ101', name: 'Northmoor Council' }] }),
-    startBrowser(executable),
+    startBrowser(),
   ]);
   anchor = Anchor.open(join(service.dataDir, 'anchor'));
   const { load } = loader({ ...service, anchor });
@@ -47,7 +42,7 @@ afterAll(async () => {
   await service?.stopAndRemove();
 });
 
-describe.skipIf(executable === undefined)('in a browser', () => {
+describe.skipIf(!hasBrowser)('in a browser', () => {
   test('an operator goes by keyboard from what to deal with to a held file, and releases it', async () => {
     const { page, complaints, close } = await openPage(browser);
     await signInAs(page, service.baseUrl, 'Farid Demo');

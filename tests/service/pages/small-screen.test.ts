@@ -17,10 +17,10 @@ import {
   expectAccessible,
   expectFits,
   expectHeadingInSight,
-  findBrowser,
-  NO_BROWSER,
+  hasBrowser,
   openPage,
   startBrowser,
+  triesAll,
   unfold,
 } from '../../support/browser.ts';
 import { visitorAs } from '../../support/desk.ts';
@@ -30,11 +30,6 @@ import { loader } from '../../support/upload-loading.ts';
 import { fileCsv, fileXml, person, planOf, upload } from '../../support/upload-model.ts';
 
 /** Pages of the desks in a real Chromium on a small and a middling screen, with long names that have no break. */
-
-const executable = findBrowser();
-// oxlint-disable-next-line no-console
-if (executable === undefined) console.warn(NO_BROWSER);
-const all = process.env['PAGES'] === 'all';
 
 const LONG = `Ünbreakable${'name'.repeat(20)}`;
 const USER = `user-${'x'.repeat(31)}`;
@@ -48,7 +43,7 @@ let service: TestService;
 let anchor: Anchor;
 
 beforeAll(async () => {
-  if (executable === undefined) return;
+  if (!hasBrowser) return;
   [service, browser] = await Promise.all([
     startTestService({
       authorities: [
@@ -57,7 +52,7 @@ beforeAll(async () => {
       ],
       environment: { NOTIFICATIONS_WINDOW_MINUTES: '0.005' },
     }),
-    startBrowser(executable),
+    startBrowser(),
   ]);
   anchor = Anchor.open(join(service.dataDir, 'anchor'));
   const { load } = loader({ ...service, anchor });
@@ -101,7 +96,7 @@ async function somebody({ scope }: Desk, organisation: string) {
 async function expectSeen(page: Page): Promise<void> {
   await expectHeadingInSight(page);
   await unfold(page);
-  await (all ? expectAccessible(page) : expectFits(page));
+  await (triesAll ? expectAccessible(page) : expectFits(page));
   await page.setViewportSize(MIDDLING);
   await expectFits(page);
   await page.setViewportSize(SMALL);
@@ -124,7 +119,7 @@ const csv = (name: string, text: string) => ({
   buffer: Buffer.from(text),
 });
 
-describe.skipIf(executable === undefined)('on a screen of 320 pixels, and of 1024', () => {
+describe.skipIf(!hasBrowser)('on a screen of 320 pixels, and of 1024', () => {
   test('nothing of a council’s pages goes on beyond an edge, and each heading is in sight', async () => {
     const { page, close } = await somebody(COUNCIL_DESK, CODE);
     await until(async () => {
@@ -179,7 +174,7 @@ describe.skipIf(executable === undefined)('on a screen of 320 pixels, and of 102
     await expectSeen(page);
     await expectLinksSeen(page, OFFICER_DESK);
     const widest = ['lookers', 'repeats', 'searches'];
-    for (const report of all ? Object.keys(OFFICER_REPORTS.names) : widest) {
+    for (const report of triesAll ? Object.keys(OFFICER_REPORTS.names) : widest) {
       await goTo(page, '/officer/reports');
       await page.locator('[name="report"]').selectOption(report);
       await page.locator('[name="least"]').fill('1');
