@@ -51,7 +51,7 @@ async function bringUpToDate({ folder, indexFile }: AuditPlaces) {
  */
 export async function lookInto<T>(
   configuration: Configuration,
-  work: (places: AuditPlaces) => T,
+  work: (places: AuditPlaces) => T | Promise<T>,
   event: (result: T) => Extract<WrittenEvent, { type: 'audit-search' }>,
 ): Promise<{ result: T; reach: Reach }> {
   return withStore(configuration, 'worker', async (store, _, connection) => {
@@ -60,7 +60,7 @@ export async function lookInto<T>(
       () => bringUpToDate(places),
       createSearchedUntil(places.folder, createAuditStreams(connection)),
     );
-    const result = work(places);
+    const result = await work(places);
     await store.appendEvent(event(result));
     return { result, reach };
   });

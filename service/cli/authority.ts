@@ -116,7 +116,7 @@ export async function setAuthority(
     console.log(`Authority ${code} ${done}: ${held?.name}; ${phones.join('; ')}.`);
     if (held?.officeHoursPhone === held?.emergencyDutyTeamPhone) {
       console.log(
-        '  The same number stands for office hours and nights: make sure that it is answered at night.',
+        '  The same number is given for office hours and nights: make sure that it is answered at night.',
       );
     }
     if (breakers !== undefined) console.log(`  Its own settings: ${JSON.stringify(breakers)}`);

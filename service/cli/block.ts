@@ -67,7 +67,7 @@ async function lookForUser(
         eventsShown: 0,
       }),
     );
-    return (await result) === 'unknown' ? UNKNOWN : undefined;
+    return result === 'unknown' ? UNKNOWN : undefined;
   } catch (error) {
     if (!(error instanceof Failure || error instanceof NoIndex)) throw error;
     return NOT_TOLD;

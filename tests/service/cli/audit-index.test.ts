@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { NoIndex } from '#service/audit/search/search.ts';
+import { lookInto } from '#service/cli/audit-index.ts';
+import { startTestService } from '../../support/service.ts';
+import { until } from '../../support/test-store.ts';
+
+test('a search of the audit whose index is lost on the way fails with that reason, and no event says that it was made', async () => {
+  const service = await startTestService();
+  try {
+    const configuration = readConfiguration({ DATA_DIR: service.dataDir });
+    await until(() => existsSync(join(service.dataDir, 'audit', 'checkpoint')), 'the audit log');
+    const look = lookInto(
+      configuration,
+      async () => {
+        throw new NoIndex('it was taken away');
+      },
+      () => {
+        throw new Error('a search that was not made was to be recorded');
+      },
+    );
+    await expect(look).rejects.toThrow(NoIndex);
+  } finally {
+    await service.stopAndRemove();
+  }
+});
