@@ -17,7 +17,7 @@ import {
   tilesOf,
   writeDurably,
 } from '../log/log-folder.ts';
-import { packEntry, packedHash, packTexts, splitBundle } from '../tlog/bundle.ts';
+import { packEntry, splitBundle } from '../tlog/bundle.ts';
 import { type Checkpoint, openCheckpoint, signCheckpoint } from '../tlog/checkpoint.ts';
 import { EMPTY_ROOT, HASH_BYTES, type Hash, leafHash } from '../tlog/hash.ts';
 import type { Signer } from '../tlog/note.ts';
@@ -73,8 +73,8 @@ export type LogOptions = {
 /** What events make of the log, before any of it is written. */
 export type PlannedBatch = {
   commit: Readonly<Commit>;
-  /** As they are in a bundle. */
-  packed: readonly Buffer[];
+  /** As they are in the log. */
+  entries: readonly Buffer[];
   files: readonly { path: string; content: Buffer }[];
   /** Paths of what full files take the place of. */
   filled: readonly string[];
@@ -333,11 +333,13 @@ export class LogWriter {
       if (begun) filled.push(join(folder, `${tilePath(level, index)}.p`));
     };
 
-    const packed = packTexts(events.map(({ json }) => json));
-    for (const { stream, number } of events) numbers[stream] = number;
-    for (const entry of packed) {
-      bundle.push(entry);
-      edge.append(packedHash(entry), (level, index, hashes) =>
+    const entries: Buffer[] = [];
+    for (const { stream, number, json } of events) {
+      const entry = Buffer.from(json);
+      entries.push(entry);
+      bundle.push(packEntry(entry));
+      numbers[stream] = number;
+      edge.append(leafHash(entry), (level, index, hashes) =>
         full(level, index, tileOfHashes(hashes)),
       );
       if (bundle.length === TILE_WIDTH) {
@@ -358,7 +360,7 @@ export class LogWriter {
       files.push({ path: tilePath(level, index, hashes.length), content: tileOfHashes(hashes) });
     }
     const commit = { ...this.#commit, size: edge.size, root: edge.root(), numbers };
-    return { commit, packed, files, filled, edge, bundle };
+    return { commit, entries, files, filled, edge, bundle };
   }
 
   /** Does what was planned last, as {@link append} does. */

@@ -21,7 +21,6 @@ import type { SealingState } from '../log/commit.ts';
 import { gapsText } from '../log/entry.ts';
 import { ResourceMissing } from '../log/log-folder.ts';
 import { parseEntry, type SealedEvent, sealedRange } from '../log/sealed.ts';
-import { unpackEntry } from '../tlog/bundle.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
 import { LogScan } from '../verify/scan.ts';
 import { contradictionProblem } from '../witness/contradictions.ts';
@@ -228,7 +227,7 @@ export function createSealer(options: SealerOptions) {
     if (copy === undefined || !agreed) return;
     const { id: ofLog, size: from } = writer.committed;
     const { dataset, origin, size, root, numbers } = planned.commit;
-    const entries = planned.packed.map(unpackEntry);
+    const { entries } = planned;
     const next = { log: ofLog, dataset, origin, from, size, root, numbers, entries };
     // Not certain any more until it is known what came of it.
     agreed = false;

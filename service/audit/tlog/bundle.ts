@@ -1,5 +1,3 @@
-import { type Hash, leafHashInPlace } from './hash.ts';
-
 /** Largest entry: its length is two bytes (C2SP tlog-tiles). */
 const MOST_ENTRY_BYTES = 65_535;
 const LENGTH_BYTES = 2;
@@ -35,27 +33,3 @@ export function packEntry(entry: Buffer): Buffer {
   packed.set(entry, LENGTH_BYTES);
   return packed;
 }
-
-/** Texts as they are in a bundle, one after the other: views of one buffer, since one for each takes longer. */
-export function packTexts(texts: readonly string[]): Buffer[] {
-  const lengths = texts.map((text) => Buffer.byteLength(text));
-  if (lengths.some((length) => length > MOST_ENTRY_BYTES)) {
-    throw new Error('an entry is too long for the log');
-  }
-  const whole = lengths.reduce((sum, length) => sum + LENGTH_BYTES + length, 0);
-  const packed = Buffer.allocUnsafe(whole);
-  let at = 0;
-  return texts.map((text, i) => {
-    const from = at;
-    at = packed.writeUInt16BE(lengths[i] ?? 0, at);
-    at += packed.write(text, at);
-    return packed.subarray(from, at);
-  });
-}
-
-/** The entry of {@link packEntry} or {@link packTexts}. */
-export const unpackEntry = (packed: Buffer): Buffer => packed.subarray(LENGTH_BYTES);
-
-/** Its hash, without a copy of it. */
-export const packedHash = (packed: Buffer): Hash =>
-  leafHashInPlace(packed, LENGTH_BYTES, packed.length);

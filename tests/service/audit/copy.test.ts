@@ -14,7 +14,6 @@ import { followCopy } from '#service/audit/seal/follow-copy.ts';
 import { readKeys, readOrMakeKeys } from '#service/audit/seal/keys.ts';
 import { LogWriter } from '#service/audit/seal/log-writer.ts';
 import { createSealer, type Sealing } from '#service/audit/seal/sealer.ts';
-import { unpackEntry } from '#service/audit/tlog/bundle.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { orderOneCopy, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
@@ -540,7 +539,7 @@ test('of two workers that go on from one size, one is first, the other follows i
             root,
             numbers,
             epoch: who,
-            entries: planned.packed.map(unpackEntry),
+            entries: planned.entries,
           });
           if (added) writer.write(planned);
           else await agree(writer, commits, who);
