@@ -64,106 +64,74 @@ function summaryOf({
   return `${name} (${role.name}, ${organisation.name}) ${what}${access === undefined ? '' : KINDS[access]}. The alert is given above ${threshold}. It is a sign, not a finding: make the audit report "user", and ask. "cp-flags block" stops the user.`;
 }
 
+const userOf = ({ issuer, client, user, name, role, organisation }: BarredAttempt['caller']) => ({
+  user: { id: user, name, issuer },
+  role,
+  organisation,
+  client,
+});
+
+/** A JSON file in a folder that is theirs alone, whole and on disk when this resolves. Written again, it replaces itself. */
+async function write(
+  outbox: string,
+  kind: string,
+  content: { type: string; auditId: string; at: string; summary: string },
+): Promise<void> {
+  await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
+  const time = content.at.replaceAll(/[-:]|\.[0-9]+/g, '');
+  const file = join(outbox, `${kind}-${time}-${content.auditId}.json`);
+  await writeWhole(file, `${JSON.stringify(content, undefined, 2)}\n`, FILE_MODE);
+}
+
 /**
- * Tells the operating organisation's Caldicott Guardian, and through them the privacy officer of the user's organisation,
- * that somebody tried to look up a child from whom they are barred. The number is in the audit alone. Written again, it
- * replaces itself.
+ * Notifies the operating organisation's Caldicott Guardian, and through them the privacy officer of the user's
+ * organisation, that somebody tried to look up a child from whom they are barred. The number is in the audit alone.
  */
 export async function writeBarredAlert(
   outbox: string,
   { auditId, at, caller, councils }: BarredAttempt,
 ): Promise<void> {
-  await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
-  const { issuer, client, user, name, role, organisation } = caller;
-  const text = JSON.stringify(
-    {
-      type: 'barred-user',
-      auditId,
-      at,
-      summary: BARRED_ALERT.summary(name, role.name, organisation.name),
-      user: { id: user, name, issuer },
-      role,
-      organisation,
-      client,
-      councils,
-    },
-    undefined,
-    2,
-  );
-  const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
-  await writeWhole(join(outbox, `barred-${time}-${auditId}.json`), `${text}\n`, FILE_MODE);
+  const { name, role, organisation } = caller;
+  const summary = BARRED_ALERT.summary(name, role.name, organisation.name);
+  const content = { type: 'barred-user', auditId, at, summary, ...userOf(caller), councils };
+  await write(outbox, 'barred', content);
 }
 
 /**
- * Tells the operating organisation's Caldicott Guardian that the record of a child with a plan has become
+ * Notifies the operating organisation's Caldicott Guardian that the record of a child with a plan has become
  * sensitive. The number is in the audit alone, under the id that is given.
  */
 export async function writeSensitiveAlert(
   outbox: string,
   { auditId, at, authorities }: { auditId: string; at: string; authorities: readonly string[] },
 ): Promise<void> {
-  await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
   const summary = PDS.sensitiveAlert(auditId, authorities);
-  const text = JSON.stringify(
-    { type: 'number-sensitive', auditId, at, summary, authorities },
-    undefined,
-    2,
-  );
-  const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
-  await writeWhole(join(outbox, `sensitive-${time}-${auditId}.json`), `${text}\n`, FILE_MODE);
+  const content = { type: 'number-sensitive', auditId, at, summary, authorities };
+  await write(outbox, 'sensitive', content);
 }
 
 /**
- * Tells the operating organisation's Caldicott Guardian that a council protects the whereabouts of a child that another
- * has protected for longer. The number is in the audit alone, under the id that is given. Written again, it replaces
- * itself.
+ * Notifies the operating organisation's Caldicott Guardian that a council protects the whereabouts of a child that
+ * another has protected for longer. The number is in the audit alone, under the id that is given.
  */
 export async function writeProtectedTwice(
   outbox: string,
   { auditId, at, council, first }: ProtectedTwice,
 ): Promise<void> {
-  await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
   const summary = PROTECTED_TWICE.summary(auditId, council, first);
-  const text = JSON.stringify(
-    { type: 'protected-twice', auditId, at, summary, council, first },
-    undefined,
-    2,
-  );
-  const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
-  await writeWhole(join(outbox, `protected-${time}-${auditId}.json`), `${text}\n`, FILE_MODE);
+  const content = { type: 'protected-twice', auditId, at, summary, council, first };
+  await write(outbox, 'protected', content);
 }
 
-/**
- * Writes an alert for the operating organisation's privacy officer: a JSON file in a folder that is theirs
- * alone, whole and on disk when this resolves. Written again, it replaces itself.
- */
+/** Notifies the operating organisation's privacy officer of an alert. */
 export async function writePrivacyAlert(
   outbox: string,
   alert: EnumerationAlertEvent,
   at: string,
 ): Promise<void> {
-  await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
-  const { auditId, caller, sign, access, count, threshold, windowSeconds } = alert;
-  const { issuer, client, user, name, role, organisation } = caller;
-  const text = JSON.stringify(
-    {
-      type: alert.type,
-      auditId,
-      at,
-      summary: summaryOf(alert),
-      user: { id: user, name, issuer },
-      role,
-      organisation,
-      client,
-      sign,
-      ...(access !== undefined && { access }),
-      count,
-      threshold,
-      windowSeconds,
-    },
-    undefined,
-    2,
-  );
-  const time = at.replaceAll(/[-:]|\.[0-9]+/g, '');
-  await writeWhole(join(outbox, `alert-${time}-${auditId}.json`), `${text}\n`, FILE_MODE);
+  const { type, auditId, caller, sign, access, count, threshold, windowSeconds } = alert;
+  const measured = { ...(access !== undefined && { access }), count, threshold, windowSeconds };
+  const summary = summaryOf(alert);
+  const content = { type, auditId, at, summary, ...userOf(caller), sign, ...measured };
+  await write(outbox, 'alert', content);
 }
