@@ -17,6 +17,7 @@ import { makeSigner, parseSigner } from '#service/audit/tlog/note.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions, keys } from '#store/keys.ts';
+import { lookupEventOf } from '../tests/support/lookup-event.ts';
 import { startTestStore } from '../tests/support/test-store.ts';
 import type { Done, Order } from './generator.ts';
 import { machine } from './machine.ts';
@@ -55,27 +56,11 @@ if (options.help) {
 const say = (line: string): void => void (options.json || console.log(line));
 const many = (count: number): string => Math.round(count).toLocaleString('en-GB');
 
-/** An event of a lookup, of the length that those of a hospital's system have. */
-const written = (i: number) => ({
-  type: 'lookup',
-  auditId: `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`,
-  requestId: `00000000-0000-4000-9000-${String(i).padStart(12, '0')}`,
-  caller: {
-    issuer: 'https://id.example.nhs.uk/realms/care',
-    client: 'emergency-department-system',
-    user: '555021935107',
-    name: 'Amina Demo',
-    role: { code: 'R8000', name: 'Clinical Practitioner' },
-    organisation: { code: 'RJ1', name: 'Northgate General Hospital' },
-  },
-  api: 'plain',
-  setting: 'emergency-department',
-  access: 'unscheduled',
-  decidedBy: 'activity',
-  nhsNumber: '9990000018',
-  coverage: { expected: 153, upToDate: 153 },
-  versions: { functions: '54d90f91e021', configuration: 'a34860500270' },
-});
+const written = (i: number) =>
+  lookupEventOf({
+    auditId: `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`,
+    requestId: `00000000-0000-4000-9000-${String(i).padStart(12, '0')}`,
+  });
 
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })

@@ -3,6 +3,7 @@ import { draws, whole } from '#loaders/synthetic/random.ts';
 import { parseNhsNumber, partitionOf } from '#schemas/nhs-number.ts';
 import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { keys } from '#store/keys.ts';
+import { lookupEventOf } from '../tests/support/lookup-event.ts';
 
 /** Puts as many lookups of a country into Redis as it is asked for, in a process of its own, and says when they are. */
 
@@ -26,26 +27,13 @@ function fieldsOf(nhsNumber: string): string[] {
   const user = below(USERS);
   const organisation = user % ORGANISATIONS;
   const caller = {
-    issuer: 'https://id.example.nhs.uk/realms/care',
-    client: 'emergency-department-system',
+    ...lookupEventOf({}).caller,
     user: String(555_021_930_000 + user),
     name: `Clinician ${user}`,
-    role: { code: 'R8000', name: 'Clinical Practitioner' },
     organisation: { code: `RJ${organisation}`, name: `General Hospital ${organisation}` },
   };
-  const event = JSON.stringify({
-    type: 'lookup',
-    auditId: uuid(),
-    requestId: uuid(),
-    caller,
-    api: 'plain',
-    setting: 'emergency-department',
-    access: 'unscheduled',
-    decidedBy: 'activity',
-    nhsNumber,
-    coverage: { expected: 153, upToDate: 153 },
-    versions: { functions: '54d90f91e021', configuration: 'a34860500270' },
-  });
+  const ids = { auditId: uuid(), requestId: uuid() };
+  const event = JSON.stringify(lookupEventOf({ ...ids, caller, nhsNumber }));
   const fields = ['event', event, 'at', String(Date.now()), 'outcome'];
   if (below(FLAGGED_ONE_IN) > 0) return [...fields, 'not-flagged'];
   const shown = [authorities[below(authorities.length)], 'P', '20400', 'current', 'match'];

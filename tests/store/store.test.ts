@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { addDays, epochDay, londonDate } from '#schemas/calendar.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
@@ -12,6 +11,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { createLookupStore, type LookupInput, type LookupStore } from '#store/lookup.ts';
 import { packRow, Tally } from '#store/rows/rows.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
+import { lookupEvent } from '../support/lookup-event.ts';
 import { AUTHORITY, day, testNumber, testRow } from '../support/rows.ts';
 import { startTestStore, type TestStore, until, WAIT_MS } from '../support/test-store.ts';
 
@@ -46,29 +46,10 @@ const entryOf = (name: string): string =>
 
 function input(number: ReturnType<typeof testNumber>, differing: Partial<LookupInput> = {}) {
   const auditId = randomUUID();
-  const event: LookupEvent = {
-    type: 'lookup',
-    auditId,
-    caller: {
-      issuer: 'test',
-      client: 'test',
-      user: 'user-1',
-      name: 'A Nurse',
-      role: { code: 'R0670', name: 'Nurse' },
-      organisation: { code: 'ZZX', name: 'Test Hospital' },
-    },
-    api: 'plain',
-    setting: 'emergency-department',
-    access: 'unscheduled',
-    decidedBy: 'activity',
-    nhsNumber: number,
-    coverage: { expected: 1, upToDate: 1 },
-    versions: { functions: 'f', configuration: 'c' },
-  };
   return {
     nhsNumber: number,
     auditId,
-    event: JSON.stringify(event),
+    event: lookupEvent(number, auditId),
     access: 'unscheduled',
     userKey: 'user-1',
     showAccesses: true,

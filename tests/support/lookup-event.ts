@@ -1,21 +1,26 @@
-/** A lookup's event as a process writes it, right in every respect. */
+/** A lookup's event, right in every respect, and as long as those of a hospital's system. */
+export const lookupEventOf = <T extends object>(differing: T) => ({
+  type: 'lookup' as const,
+  auditId: '00000000-0000-4000-8000-000000000000',
+  requestId: '00000000-0000-4000-9000-000000000000',
+  caller: {
+    issuer: 'https://id.example.nhs.uk/realms/care',
+    client: 'emergency-department-system',
+    user: '555021935107',
+    name: 'Amina Demo',
+    role: { code: 'R8000', name: 'Clinical Practitioner' },
+    organisation: { code: 'RJ1', name: 'Northgate General Hospital' },
+  },
+  api: 'plain' as const,
+  setting: 'emergency-department',
+  access: 'unscheduled' as const,
+  decidedBy: 'activity' as const,
+  nhsNumber: '9990000018',
+  coverage: { expected: 153, upToDate: 153 },
+  versions: { functions: '54d90f91e021', configuration: 'a34860500270' },
+  ...differing,
+});
+
+/** The same as a process writes it. */
 export const lookupEvent = (nhsNumber: string, auditId: string): string =>
-  JSON.stringify({
-    type: 'lookup',
-    auditId,
-    caller: {
-      issuer: 'test',
-      client: 'test',
-      user: 'user-1',
-      name: 'A Nurse',
-      role: { code: 'R0670', name: 'Nurse' },
-      organisation: { code: 'ZZX', name: 'Test Hospital' },
-    },
-    api: 'plain',
-    setting: 'emergency-department',
-    access: 'unscheduled',
-    decidedBy: 'activity',
-    nhsNumber,
-    coverage: { expected: 1, upToDate: 1 },
-    versions: { functions: 'f', configuration: 'c' },
-  });
+  JSON.stringify(lookupEventOf({ nhsNumber, auditId }));

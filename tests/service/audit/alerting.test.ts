@@ -16,6 +16,7 @@ import {
   signerOf,
 } from '../../support/audit.ts';
 import { type Look, sealedLooks } from '../../support/fortnight.ts';
+import { lookupEventOf } from '../../support/lookup-event.ts';
 
 afterAll(() => removeAuditFolders());
 
@@ -186,25 +187,8 @@ test('an alert waits for the audit, and for the folder of the officer, whichever
 
 /** An attempt by a user whom a council bars from the child. */
 const attempt = (differing: object = {}) => ({
+  ...lookupEventOf({ auditId: crypto.randomUUID(), cause: 'barred', barredBy: ['ZZ101'] }),
   type: 'could-not-check',
-  auditId: crypto.randomUUID(),
-  caller: {
-    issuer: 'i',
-    client: 'c',
-    user: 'barred',
-    name: 'Bo Barred',
-    role: { code: 'r', name: 'Nurse' },
-    organisation: { code: 'ZZH01', name: 'A Hospital' },
-  },
-  api: 'plain',
-  setting: 'emergency-department',
-  access: 'unscheduled',
-  decidedBy: 'activity',
-  nhsNumber: '9990000018',
-  coverage: { expected: 1, upToDate: 1 },
-  versions: { functions: 'f', configuration: 'c' },
-  cause: 'barred',
-  barredBy: ['ZZ101'],
   ...differing,
 });
 
