@@ -1,5 +1,5 @@
 -- read_endings: what ended between two moments; of more than is asked for, only the first few.
--- What is longer than any ending ends nothing: it is taken away instead of being sent to whoever reads.
+-- What is longer than any ending ends nothing: it is removed instead of being sent to the reader.
 -- KEYS  the set of endings    ARGV  from, to (as of ZRANGEBYSCORE), how many at most, how many where there are more
 -- reply 1 where there are more, otherwise 0; and member, score of each
 

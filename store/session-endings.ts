@@ -56,9 +56,9 @@ const READ_AGAIN_MS = 60_000;
 /** Everything is read again so often: whatever clocks did, no ending stays unread. */
 const READ_WHOLE_EVERY_MS = 60_000;
 /**
- * The password of a lookup process can write any number of endings, none longer than the function passes on. Reading this many takes some 70 ms of a process's
- * time (measured): once a minute, or each second while all of them are of the last minute. It is the sign-outs of 12
- * hours of a service with 50,000 people on its pages.
+ * The password of a lookup process can write any number of endings, none longer than the function passes on. Reading
+ * this many takes some 70 ms of a process's time (measured): once a minute, or each second while all of them are of the
+ * last minute. It is the sign-outs of 12 hours of a service with 50,000 people on its pages.
  */
 const ENDINGS_AT_MOST = 50_000;
 /** Entries of the future that are read, and put right, in one poll. */

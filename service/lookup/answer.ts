@@ -67,18 +67,17 @@ export function flagsOf(
   return plans.map((plan) => flagOf(plan, authorities, upToDate)).toSorted(inOrderShown);
 }
 
-function accessOf({ at, count, name, role, organisation, own, withheld }: ListedAccess) {
-  const looked = { at: new Date(at).toISOString(), count };
-  return withheld === undefined
-    ? { ...looked, name, role, organisation, own }
-    : {
-        ...looked,
-        name: NOT_SHOWN,
-        role: NOT_SHOWN,
-        organisation: { code: '', name: NOT_SHOWN },
-        own,
-        withheld,
-      };
+const WHO_WITHHELD = {
+  name: NOT_SHOWN,
+  role: NOT_SHOWN,
+  organisation: { code: '', name: NOT_SHOWN },
+};
+
+function accessOf(access: ListedAccess) {
+  const { at, count, own, withheld } = access;
+  const { name, role, organisation } = withheld === undefined ? access : WHO_WITHHELD;
+  // As JSON it has no member `withheld` where that is undefined.
+  return { at: new Date(at).toISOString(), count, name, role, organisation, own, withheld };
 }
 
 /** How much of who has looked is shown. */

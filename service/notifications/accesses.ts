@@ -31,7 +31,7 @@ export type NotifiedAccess = Pick<
   authority: string;
   /** Who looked at whom: repeats of one within 24 hours are one entry. */
   key: string;
-  /** The authority keeps something back about the child, and is told of each look, also of a repeat, with no wait. */
+  /** The authority keeps something back about the child: it is notified of each look at once, also of a repeat. */
   atOnce: boolean;
 };
 
@@ -207,9 +207,9 @@ function readAttendance(json: unknown): ReadEntry {
 }
 
 /**
- * Reads an entry of the log. Only a lookup that showed a plan and was no silent read, and what came of it, tell anybody anything;
- * every authority with a plan among those shown is told, and the councils that bar whoever asked. One whose answer could not be delivered counts:
- * part of it may have been read.
+ * Reads an entry of the log. Authorities are notified of a lookup that showed a plan and was no silent read, and of what
+ * came of it: every one with a plan among those shown. The councils that bar a user are notified of each attempt. A
+ * lookup whose answer could not be delivered counts: part of it may have been read.
  *
  * @throws where the entry is not JSON, which no writer of the log has written
  */

@@ -14,7 +14,7 @@ export type BucketSettings = {
   region: string;
   /** Access key, secret key and perhaps a session token, a line each; read again for each request. */
   credentialsFile?: string;
-  /** As that, of whoever may delete objects; without it nothing is deleted. */
+  /** The same for the account that may delete objects; without it nothing is deleted. */
   pruneCredentialsFile?: string;
 };
 
