@@ -13,7 +13,7 @@ import { type EnvironmentOptions, startEnvironment } from './environment.ts';
 import type { Order } from './generator.ts';
 import { machine } from './machine.ts';
 import { nationOf } from './nation.ts';
-import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
+import { cpuMicroseconds, root, type Spread, spread, startProcess } from './processes.ts';
 import { type Fact, factTable, machineLine, shell, table } from './report.ts';
 import { type RivalStore, startPlainRedis, startPostgres } from './rival-stores.ts';
 import { HELD_ONE_IN, send } from './sending.ts';
@@ -79,7 +79,6 @@ type Measured = {
   flagged: number;
   refused: number;
 };
-type Spread = { median: number; least: number; most: number };
 type Figures = {
   name: string;
   service: Spread;
@@ -166,10 +165,6 @@ async function measure({ start }: Subject): Promise<Measured> {
   } finally {
     await stop();
   }
-}
-
-function spread(values: readonly number[]): Spread {
-  return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
 }
 
 /** The subjects take turns, so that a noisy machine is so for all. */

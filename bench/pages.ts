@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { startLookups } from './lookups.ts';
-import { cpuMicroseconds, median, startProcess } from './processes.ts';
+import { cpuMicroseconds, median, spread, startProcess } from './processes.ts';
 import { send } from './sending.ts';
 
 /**
@@ -90,9 +90,9 @@ try {
   console.log(`Processor time a lookup, microseconds: median of ${ROUNDS} rounds of ${REQUESTS}.`);
   for (const name of NAMES) {
     const ratios = taken[name].map((used, round) => used / (taken.off[round] ?? Number.NaN));
-    const spread = [Math.min(...ratios), median(ratios), Math.max(...ratios)];
-    const [least, middle, most] = spread.map((ratio) => ratio.toFixed(3));
-    const of = name === 'off' ? '' : `  ${middle} x off (${least} to ${most})`;
+    const { median: middle, least, most } = spread(ratios);
+    const range = `(${least.toFixed(3)} to ${most.toFixed(3)})`;
+    const of = name === 'off' ? '' : `  ${middle.toFixed(3)} x off ${range}`;
     console.log(`  ${name.padEnd(8)} ${median(taken[name]).toFixed(1).padStart(6)}${of}`);
   }
 } finally {

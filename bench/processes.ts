@@ -78,3 +78,9 @@ export function median(values: readonly number[]): number {
   const [low = 0, high = 0] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[middle]];
   return (low + high) / 2;
 }
+
+export type Spread = { median: number; least: number; most: number };
+
+export function spread(values: readonly number[]): Spread {
+  return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
+}

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { median, root } from './processes.ts';
+import { root, spread } from './processes.ts';
 
 /** `npm run bench:sealing`: what it costs to seal a lookup to the end, by parts, beside another checkout. */
 
@@ -59,15 +59,9 @@ for (let round = 0; round < Number(options.rounds); round++) {
 }
 const figures = subjects.map(({ name }, i) => {
   const rounds = found[i] ?? [];
-  const parts = Object.keys(rounds[0] ?? {}).map((part) => {
-    const values = rounds.map((each) => each[part] ?? 0);
-    const spread = {
-      median: median(values),
-      least: Math.min(...values),
-      most: Math.max(...values),
-    };
-    return [part, spread] as const;
-  });
+  const parts = Object.keys(rounds[0] ?? {}).map(
+    (part) => [part, spread(rounds.map((each) => each[part] ?? 0))] as const,
+  );
   return { name, parts: Object.fromEntries(parts) };
 });
 if (options.json) {
