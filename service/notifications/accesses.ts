@@ -114,8 +114,8 @@ const keyOf = (
 /** Of looks that are told without who and where; none of them is added to one that was told with it. */
 export const withheldKey = (key: string): string => `${key} withheld`;
 
-/** Who looked and where, as it is told where a council keeps that back. */
-export const WITHHELD = {
+/** Who looked and where, as the others are notified while a council keeps that back. */
+const WITHHELD = {
   user: { id: '', name: NOT_SHOWN },
   role: { code: '', name: NOT_SHOWN },
   organisation: { code: '', name: NOT_SHOWN },
@@ -123,11 +123,17 @@ export const WITHHELD = {
   withheld: true,
 } as const;
 
-/** An access as it is told to whom its place is kept from. */
-export function withheldAccess(whole: NotifiedAccess): NotifiedAccess {
-  const { reason: _, ...access } = whole;
-  return { ...access, ...WITHHELD, key: withheldKey(access.key) };
+/** A look without who looked, where, and why. */
+export function withoutWho<Look extends { reason?: string | undefined }>(whole: Look) {
+  const { reason: _, ...look } = whole;
+  return { ...look, ...WITHHELD };
 }
+
+/** An access, for those from whom its place is kept. */
+export const withheldAccess = (access: NotifiedAccess): NotifiedAccess => ({
+  ...withoutWho(access),
+  key: withheldKey(access.key),
+});
 
 /** What came of such an access. */
 export const withheldAttendance = (said: NotifiedAttendance): NotifiedAttendance => ({

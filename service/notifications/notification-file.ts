@@ -20,11 +20,11 @@ import {
   type KeptWhereabouts,
   type NotifiedAccess,
   type NotifiedAttendance,
-  WITHHELD,
   withheldAccess,
   withheldAttendance,
   withheldKey,
   withoutPlace,
+  withoutWho,
 } from './accesses.ts';
 
 /** How far the log has been read. */
@@ -147,9 +147,9 @@ const stateSchema = z.object({
 export type NotifierState = z.infer<typeof stateSchema>;
 
 function withoutWhere(whole: NotificationEntry): NotificationEntry {
-  const { reason: _, attendance, ...entry } = whole;
+  const { attendance } = whole;
   const said = attendance && { attendance: withoutPlace(attendance) };
-  return { ...entry, ...WITHHELD, ...said };
+  return { ...withoutWho(whole), ...said };
 }
 
 const iso = (instant: number): string => new Date(instant).toISOString();
@@ -275,11 +275,11 @@ export class NotificationFile {
     const child = [first, `%"nhsNumber":"${nhsNumber}"%`] as const;
     for (const row of this.#sql(`SELECT row, key, json FROM entry WHERE ${others}`).all(...child)) {
       const { row: number, key, json } = keptEntryRow.parse(row);
-      const { reason: _, ...detail } = detailSchema.parse(JSON.parse(json));
+      const detail = detailSchema.parse(JSON.parse(json));
       if (detail.withheld === true) continue;
       this.#sql('UPDATE entry SET key = ?, json = ? WHERE row = ?').run(
         withheldKey(key),
-        JSON.stringify({ ...detail, ...WITHHELD }),
+        JSON.stringify(withoutWho(detail)),
         number,
       );
       const attended = this.#sql('SELECT json FROM attendance WHERE entry = ?').get(number);
