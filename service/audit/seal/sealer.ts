@@ -393,10 +393,10 @@ export function createSealer(options: SealerOptions) {
   /** Has the copy begin where the log does. What cannot be deleted delays nothing. */
   async function pruneCopy(writer: LogWriter): Promise<void> {
     const { minimumIndex } = writer.committed;
-    const held = writer.commits.retentionHolds().length > 0;
-    const isDue = !held && minimumIndex > copyPruned && performance.now() >= pruneCopyAt;
-    const base = isDue && agreed && copy?.commits.canPrune === true ? writer.base() : undefined;
-    if (copy === undefined || base === undefined) return;
+    if (copy?.commits.canPrune !== true || !agreed || minimumIndex <= copyPruned) return;
+    if (performance.now() < pruneCopyAt || writer.commits.retentionHolds().length > 0) return;
+    const base = writer.base();
+    if (base === undefined) return;
     try {
       const isDone = await copy.commits.prune(base, performance.now() + PRUNING_A_STEP_MS);
       if (isDone) copyPruned = minimumIndex;
