@@ -13,6 +13,7 @@ const HOUR = 60 * MINUTE;
 const MIB = 1_048_576;
 
 const WORDS = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
+const FURTHER_WORDS: Record<string, number> = { twelve: 12, twenty: 20 };
 
 const textOf = (file: string): string => readFileSync(join(root, file), 'utf8');
 
@@ -27,9 +28,9 @@ function constant(file: string, name: string): number {
 }
 
 function figureOf(said: string): number {
-  if (said === 'twelve') return 12;
   const word = WORDS.indexOf(said.toLowerCase());
-  return word < 0 ? Number(said.replaceAll(',', '')) : word;
+  if (word >= 0) return word;
+  return FURTHER_WORDS[said] ?? Number(said.replaceAll(',', ''));
 }
 
 const settings = readConfiguration({});
@@ -219,6 +220,88 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'minutes between two looks into a mailbox',
     constant('schemas/configuration.ts', 'MESH_POLL_AT_LEAST_SECONDS') / 60,
     [['docs/mesh.md', /The mailbox is read every (\w+) minutes/]],
+  ],
+  [
+    'minutes that a file waits for its sender',
+    constant('service/uploads/previews.ts', 'KEPT_MS') / MINUTE,
+    [
+      ['docs/authorities.md', /A file waits for your word for (\w+) minutes/],
+      ['docs/pages.md', /in `comparisons\/`, both for (\w+) minutes at most/],
+      ['docs/threat-model.md', /and 16 in all, for (\w+) minutes/],
+      ['docs/threat-model.md', /read the data folder in those (\w+) minutes/],
+    ],
+  ],
+  [
+    'minutes that a file waits for what was typed to be put right',
+    constant('service/uploads/previews.ts', 'UNSENT_MS') / MINUTE,
+    [
+      ['docs/authorities.md', /such as the number, the file is kept for (\w+) minutes/],
+      ['docs/pages.md', /but the fields that were typed is kept for (\w+),/],
+      ['CHANGELOG.md', /number or time was mistyped is kept for (\w+) minutes/],
+    ],
+  ],
+  [
+    'files of one person that wait',
+    constant('service/uploads/previews.ts', 'OF_A_USER_AT_MOST'),
+    [
+      ['docs/authorities.md', /A further file of yours, after (\w+), takes the place/],
+      ['docs/threat-model.md', /at most (\w+) of each and 16 in all/],
+    ],
+  ],
+  [
+    'files of one council that wait',
+    constant('service/uploads/previews.ts', 'OF_A_COUNCIL_AT_MOST'),
+    [['docs/authorities.md', /your council has (\w+) at most/]],
+  ],
+  [
+    'files that wait in all',
+    constant('service/uploads/previews.ts', 'KEPT_AT_MOST'),
+    [['docs/threat-model.md', /of each and (\w+) in all/]],
+  ],
+  [
+    'users that a council bars in a day',
+    constant('loaders/upkeep/restrict.ts', 'BARRED_A_DAY'),
+    [
+      ['docs/authorities.md', /At most (\w+) users are barred in a day/],
+      ['docs/clinical-safety.md', /(\w+) bars in a day at most/],
+      ['docs/threat-model.md', /with name and reason; (\w+) in a day/],
+    ],
+  ],
+  [
+    'times in a day that one child’s whereabouts are protected',
+    constant('loaders/upkeep/restrict.ts', 'PROTECTED_A_DAY'),
+    [['docs/authorities.md', /whereabouts are protected at most (\w+) times in a day/]],
+  ],
+  [
+    'entries in force for one child',
+    constant('loaders/upkeep/restrict.ts', 'RESTRICTIONS_A_CHILD'),
+    [['docs/authorities.md', /at most (\w+) entries are in force for one child/]],
+  ],
+  [
+    'endings of sessions that are read at a time',
+    constant('store/session-endings.ts', 'ENDINGS_AT_MOST'),
+    [
+      ['docs/threat-model.md', /Write any number of endings: ([\d,]+) are read at a time/],
+      ['CHANGELOG.md', /no longer stalls the pages: ([\d,]+) are read at a time/],
+    ],
+  ],
+  [
+    'endings of sessions with a time to come that are put right at a time',
+    constant('store/session-endings.ts', 'FUTURE_AT_MOST'),
+    [
+      ['docs/operating/alerts.md', /or more than (\w+) with a time that has not come yet/],
+      ['docs/operating/alerts.md', /(\w+) endings with a time to come are put right each second/],
+    ],
+  ],
+  [
+    'seconds of a worker’s lease',
+    constant('store/locks/worker-lease.ts', 'WORKER_LEASE_MS') / SECOND,
+    [['docs/topologies.md', /that stands by has its lease \(up to (\w+) s\)/]],
+  ],
+  [
+    'minutes that a pause of PDS lasts at most',
+    constant('loaders/check/tracing/pds/rate.ts', 'PAUSE_AT_MOST_MS') / MINUTE,
+    [['docs/tracing.md', /A pause lasts (\w+) minutes at most/]],
   ],
   [
     'days that an ended plan is shown',
