@@ -14,10 +14,13 @@ export const timeOfYearText = (at: number): string =>
 
 const shortDay = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' });
 
-/** The same for a line of a table: `3 May 2026, 14:05`. */
+/** A calendar date, `YYYY-MM-DD`, in a table: `3 May 2026`. */
+export const shortDateText = (date: string): string => shortDay.format(Date.parse(date));
+
+/** When something was, in a table: `3 May 2026, 14:05`. */
 export function shortTimeText(at: number): string {
   const iso = londonIso(at);
-  return `${shortDay.format(Date.parse(iso.slice(0, 10)))}, ${iso.slice(11, 16)}${zoneText(at)}`;
+  return `${shortDateText(iso.slice(0, 10))}, ${iso.slice(11, 16)}${zoneText(at)}`;
 }
 
 const INSTANT = /\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g;

@@ -6,7 +6,7 @@ import { searchRow, shownCell, textAt } from '../../audit/search/cells.ts';
 import type { ShownEvent } from '../../audit/search/view.ts';
 import { summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { withShortTimes } from '../html/time.ts';
+import { shortDateText, withShortTimes } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 import {
   activityName,
@@ -27,8 +27,8 @@ export const some = (text: string): Html | undefined =>
   text === '' ? undefined : html`<bdi>${shownCell(text)}</bdi>`;
 
 /**
- * What of an event is not on its page: what the rows of {@link eventSummary} show under another name, and what says
- * nothing to a person, which the CSV and the proof of the event hold.
+ * Fields that are no rows by their own names: {@link eventSummary} shows some under another name, and the others say
+ * nothing to a person. The CSV and the proof of the event hold them.
  */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   'type',
@@ -147,7 +147,7 @@ ${
     shown.map(({ authority, type, startDate, status }) => [
       authority,
       planName(type),
-      startDate,
+      shortDateText(startDate),
       statusName(status),
     ]),
   )

@@ -5,7 +5,7 @@ import { RESULT } from '#schemas/wording/pages.ts';
 import { type Cell, shownCell, withOffset } from '../../audit/search/cells.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { withShortTimes } from '../html/time.ts';
+import { shortDateText, withShortTimes } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 
 /** What people call a value, by a table of names; a value that no name is known for stays as it is. */
@@ -14,8 +14,9 @@ const named =
   (value: string): string =>
     Object.hasOwn(names, value) ? (names[value] ?? value) : value;
 
-export const outcomeName = named(OFFICER.outcomes);
 const WORDS = OFFICER.cells;
+
+export const outcomeName = named(OFFICER.outcomes);
 export const activityName = named(OFFICER.activities);
 export const statusName = named(RESULT.statuses);
 export const signName = named(WORDS.signs);
@@ -24,14 +25,14 @@ export const planName = named(
   Object.fromEntries(Object.entries(PLAN_TYPES).map(([type, { label }]) => [type, label])),
 );
 
-const PLAN = /^(\S+) of (\S+) from (\S+) \((\S+)\)$/;
+const PLAN = /^(\S+) of (\S+) from ([0-9]{4}-[0-9]{2}-[0-9]{2}) \((\S+)\)$/;
 
 const plansText = (plans: string): string =>
   plans
     .split('; ')
     .map((plan) =>
       plan.replace(PLAN, (_, type: string, authority: string, startDate: string, status: string) =>
-        WORDS.plan(planName(type), authority, startDate, statusName(status)),
+        WORDS.plan(planName(type), authority, shortDateText(startDate), statusName(status)),
       ),
     )
     .join('; ');
@@ -114,7 +115,7 @@ const LEFT_OUT = new Set(['audit id', 'date']);
 
 type Columns = { heading: string; of: readonly number[] };
 
-/** The columns of a table on a page, without those that say nothing, or of every row the same issuer. */
+/** The columns of a table on a page, without empty ones, and without the issuer if it is the same in every row. */
 function columnsOf(columns: readonly string[], rows: readonly (readonly Cell[])[]): Columns[] {
   const says = (column: string, i: number): boolean =>
     column === 'issuer'

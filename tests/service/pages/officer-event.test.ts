@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { writtenEventSchema } from '#schemas/audit/audit-event.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { eventSummary } from '#service/pages/officer/event-summary.ts';
 
 /** What the page of an event does not show: technical, of no meaning to a person, or said in another way. */
@@ -72,3 +73,18 @@ test.each(kinds)(
     expect(missing).toEqual([]);
   },
 );
+
+test('the page of a look says which plan was shown, and when it began, as people write it', () => {
+  const plan = {
+    authority: 'ZZ101',
+    type: 'child-protection-plan',
+    startDate: '2026-01-05',
+    status: 'current',
+    dateOfBirth: 'match',
+  };
+  const page = String(eventSummary({ type: 'lookup', at: '2026-11-20T08:00:00Z', shown: [plan] }));
+  for (const text of [PLAN_TYPES['child-protection-plan'].label, '5 Jan 2026', 'in force']) {
+    expect(page.toLowerCase()).toContain(text.toLowerCase());
+  }
+  for (const text of ['child-protection-plan', '2026-01-05']) expect(page).not.toContain(text);
+});

@@ -255,6 +255,12 @@ describe('a report', () => {
     }, 'the search in the index');
   });
 
+  test('says which plans were shown as people say it', async () => {
+    const words = wordsOf(await report(guardian, { report: 'child', number: SHARED }));
+    expect(words).toContain(`${PLAN}, ZZ101, from 5 Jan 2026, in force`);
+    expect(words).not.toContain('child-protection-plan');
+  });
+
   test('that needs a child or a user asks for one', async () => {
     for (const [name, field] of [
       ['child', 'number'],
