@@ -31,7 +31,7 @@ export const NUMBERS = {
   changes: 'What changes',
   columns: ['Number', 'Now', 'After the change'],
   unchanged: 'unchanged',
-  same: 'Both numbers are the same. Is it answered at night, at weekends and on holidays too? A clinician has no other to ring.',
+  same: 'Both numbers are the same. Is it answered at night, at weekends and on holidays too? Clinicians have no other number to ring.',
   rang: 'I have rung each new number, and the right team answered',
   rangWrong: 'Ring each new number, then tick the box',
   save: 'Show these numbers to clinicians',

@@ -25,7 +25,7 @@ export const OFFICER = {
   confidential:
     'Confidential. This page holds NHS numbers. Handle it as you would a patient’s record.',
   sees: {
-    all: 'You can see what people did at all sites. Silent reads are included.',
+    all: 'You can see what people did at every organisation. Silent reads are included.',
     organisation: (name: string) =>
       `You can see what people at ${name} did, including silent reads. You cannot see other organisations.`,
     authority: (name: string) =>
@@ -198,7 +198,7 @@ export const OFFICER_EVENT = {
     yes: 'Yes',
     no: 'No',
   },
-  /** Of what else an event holds: what its own name, taken apart, would not say. */
+  /** Names of other fields of an event, where the field's own name, taken apart, would not say it. */
   fields: {
     sha256: 'SHA-256 of the file',
     sequence: 'File number',
@@ -217,7 +217,7 @@ export const OFFICER_EVENT = {
     lookupId: 'Audit id of the look',
     accessId: 'Audit id of the access',
     withheld: 'Who looked, and where, is kept back',
-    whereaboutsOf: 'Councils that keep back where',
+    whereaboutsOf: 'Councils that keep back where people looked',
     barredBy: 'Councils that bar the user',
     view: 'Could see',
     authority: 'Council',

@@ -138,7 +138,7 @@ export const HELD = {
   became: 'Result',
   nothingWaits: 'No part of this file is held',
   nothingWaitsThen:
-    'Somebody may have released or discarded it. Or a new file with its number came.',
+    'Somebody may have released or discarded it. Or a new file with the same number came.',
   outcome: (code: string, meaning: string) => `${code} ${meaning}`,
   sentence: (text: string) => `${text}.`,
 } as const;
@@ -209,7 +209,7 @@ export const RESEND = {
 /** Of users whom the operator has stopped. */
 export const BLOCKED = {
   title: 'Blocked users',
-  lead: 'A user you block can look nobody up within two seconds, in a browser or by a system.',
+  lead: 'Two seconds after you block a user, they can look nobody up, in a browser or by a system.',
   nobody: 'Nobody is blocked.',
   caption: 'Blocked users',
   columns: ['User id', 'Signed in with', 'Blocked since', 'Blocked by', 'Reason'] as const,

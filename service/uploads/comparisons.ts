@@ -28,7 +28,7 @@ export function createComparisons(folder: string, onProblem: (error: unknown) =>
   const pathOf = (id: string, { userKey }: PreviewOwner): string =>
     join(folder, `${id}.${userKey}.json`);
 
-  /** Also of what was kept by a clock that has been put back since. */
+  /** True also of what was kept while the clock was ahead. */
   const isOver = (at: number): boolean => Math.abs(Date.now() - at) >= KEPT_MS;
 
   async function list(): Promise<{ path: string; userKey: string; at: number }[]> {

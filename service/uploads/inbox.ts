@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 /** What an inbox loads into, for as long as `work` takes. */
 type Using = <T>(work: (opened: { store: Store; anchor: Anchor }) => Promise<T>) => Promise<T>;
 
-/** The settings of an inbox, for the help: what reads another does not compile. */
+/** The settings of an inbox, for the help. Code that reads another does not compile. */
 export const INBOX_SETTINGS = [
   'INBOX_POLL_SECONDS',
   'INBOX_PAIR_WAIT_MINUTES',

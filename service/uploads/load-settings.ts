@@ -6,7 +6,7 @@ import { writeNotice } from './notices.ts';
 
 const MIB = 1_048_576;
 
-/** The settings of a load, whichever way its file comes in, for the help: what reads another does not compile. */
+/** The settings of a load, whichever way its file comes in, for the help. Code that reads another does not compile. */
 export const LOAD_SETTINGS = [
   'TRACING',
   'TRACING_REGISTER_FILE',

@@ -25,7 +25,7 @@ import { NOT_BEGUN, progressOf } from './progress.ts';
 /** How long a file waits for its sender, and what became of it can be seen. */
 const KEPT_MS = 30 * 60_000;
 const SWEPT_EVERY_MS = 5 * 60_000;
-/** How long one waits that nobody has said enough of: no longer than its sender's session without use. */
+/** How long one waits whose sender has more to enter: no longer than their session lasts without use. */
 const UNSENT_MS = 10 * 60_000;
 const UNSENT_SWEPT_EVERY_MS = 2_000;
 /** Of one user; a further file takes the place of the oldest. */
@@ -56,10 +56,10 @@ const shownSchema = z.strictObject({
 });
 const workSchema = { beganAt: z.int(), share: z.number(), records: z.int(), doing: z.string() };
 
-/** What may be typed of a file beside its bytes, which says it of itself where it can. */
+/** What may be typed beside a file that does not say it itself. */
 export const TYPED = ['sequence', 'createdAt', 'rowCount', 'full'] as const;
 
-/** By which it is known that a session has ended. */
+/** What it takes to know that a session has ended. */
 const ownerSessionSchema = z.object({
   id: z.uuid(),
   issuer: z.string(),
@@ -88,7 +88,7 @@ const previewSchema = z.strictObject({
   /** What it was said to do. */
   shown: shownSchema.exactOptional(),
   state: z.discriminatedUnion('kind', [
-    /** It is here, and more is to be said of it before anybody looks at what it would do. */
+    /** It is here, and its sender has more to enter before it is checked. */
     z.strictObject({ kind: z.literal('received') }),
     z.strictObject({ kind: z.literal('checking'), ...workSchema }),
     /** It waits for its sender's word; `busy` where it was given, and another file was being loaded. */
@@ -148,13 +148,13 @@ const STATE = 'state.json';
 /** There once it is sent or deleted: the one who sends or deletes makes it, and nobody a second time. */
 const CLAIMED = 'claimed';
 
-/** Whether somebody has more to say of it. */
+/** Whether its sender has more to enter. */
 const isUnsent = ({ state }: Pick<Preview, 'state'>): boolean =>
   state.kind === 'received' || (state.kind === 'refused' && state.kept === true);
 
 /**
- * Whether a file itself is right, as far as anybody got, and only what was typed beside it is not. Of a number of rows
- * that differs it is the file that is in doubt: to have the number put right would be to have a check turned off.
+ * Whether only what was typed beside a file is wrong, as far as it was checked. If the number of rows is not the one
+ * typed, the file is in doubt: to let its sender correct the number would be to turn a check off.
  */
 const isTypedWrong = (
   { file, failures, repeated }: Acknowledgement,
@@ -188,7 +188,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   const stopping = new AbortController();
   let receiving = 0;
 
-  /** What was saved by a clock that has been put back since was not saved just now. */
+  /** A time in the future, saved while the clock was ahead, is not just now either. */
   const agoMs = (at: number): number => Math.abs(now() - at);
   const pathOf = (id: string, name: string): string => join(folder, id, name);
   const remove = (id: string): Promise<void> =>
@@ -222,7 +222,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     for (const id of await ids()) if (agoMs(await heardAt(id)) >= KEPT_MS) await remove(id);
   }
 
-  /** Removes files that nobody said enough of, once their sender has signed out or has had the time. */
+  /** Removes files whose sender has more to enter, once they have signed out or their time is over. */
   async function sweepUnsent(): Promise<void> {
     for (const id of await ids()) {
       // What has ended has no file any more, and may have a long answer.
@@ -437,7 +437,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       }
     },
 
-    /** A file of somebody's that is still here, of which more is to be said, in the session that it came in. */
+    /** A file whose sender has more to enter, in the session that it came in; else `undefined`. */
     async unsent(id: string, owner: PreviewSender): Promise<Preview | undefined> {
       const preview = await find(id, owner);
       const isTheirs = preview?.session.id === owner.session.id;
@@ -445,7 +445,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     },
 
     /**
-     * Begins to look what a file would do, which is on record first: by whom, and of which content. Resolves once its
+     * Begins to find out what a file would do. Who asks, and about which content, is on record first. Resolves once its
      * state can be read. A second time does nothing.
      */
     async check(

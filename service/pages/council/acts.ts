@@ -22,7 +22,11 @@ export const actingOf = ({ caller }: AtCouncil): Acting & { lockWaitMs: number }
 export const numberIn = (fields: Fields, name: string): NhsNumber | undefined =>
   parseNhsNumber(typedNhsNumber(fields.get(name) ?? ''));
 
-/** What cannot be done now is said; it may be done already, or be done by itself later. @param list shows what was done */
+/**
+ * Does something that may fail halfway, and says so if it does: it may be done already, or be done by itself later.
+ *
+ * @param list the page on which that can be seen
+ */
 export async function orFailed(
   council: AtCouncil,
   list: string,

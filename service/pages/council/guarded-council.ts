@@ -33,7 +33,7 @@ export const guardedCouncil = (
     return council === undefined ? { code: COUNCIL_DESK.without } : work(c, council);
   });
 
-/** `GET PATH/:id`: the page of one of those that a council has. */
+/** `GET PATH/:id`: the page of one of a council's own. */
 export const pageOfOne = <D extends DeskDependencies>(
   path: string,
   page: (dependencies: D, council: AtCouncil, id: string) => Promise<Response>,

@@ -63,8 +63,8 @@ const listedFile = z.object({
 type Waiting = readonly Pick<HeldFile, 'number' | 'sha256'>[];
 
 /**
- * A file as a row of the list. Of one that was held, the audit's event says so for ever: it is said only while it is
- * so, and after that what its answer says, where it is kept.
+ * A file as a row of the list. The audit says for ever that a file was held; the list says so only while it is, and
+ * after that what the answer to it says, if that is kept.
  */
 async function rowOf(
   { store }: Pick<CouncilHistoryDependencies, 'store'>,

@@ -21,7 +21,7 @@ export type CouncilHomeDependencies = DeskDependencies & {
   upToDateMs: number;
 };
 
-/** What of the council's own waits for somebody, with where to go. */
+/** Held files and withdrawals that wait for somebody of the council, with links to them. */
 async function whatWaits(
   { store, anchor }: Pick<CouncilHomeDependencies, 'store' | 'anchor'>,
   code: OdsCode,

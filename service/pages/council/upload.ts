@@ -199,7 +199,7 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
     async function keptFile(at: AtCouncil, fields: Fields): Promise<KeptFile | undefined> {
       const [, id = '', sha256] = KEPT.exec(fields.get('kept') ?? '') ?? [];
       const preview = await previews.unsent(id, senderOf(at));
-      return preview?.sha256 === sha256 && preview !== undefined ? { id, preview } : undefined;
+      return preview !== undefined && preview.sha256 === sha256 ? { id, preview } : undefined;
     }
 
     const mib = Math.floor(loads.maxBytes / MIB);

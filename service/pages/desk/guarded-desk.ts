@@ -30,7 +30,7 @@ export type DeskDependencies = GuardDependencies & {
   take: TakeFromLimits;
   /** Whether there are pages: where people can sign in, and in a demo. */
   isOn: () => boolean;
-  /** What there is to read at a desk while its pages cannot be made, beside that. */
+  /** What a desk shows while its pages cannot be made, beside saying so. */
   unavailable?: (desk: Desk) => Html | undefined;
   log: Log;
 };
@@ -39,7 +39,7 @@ export type DeskDependencies = GuardDependencies & {
 export type DeskPage = Omit<Page, 'person' | 'navigation' | 'cookies'> & {
   /** False of a page that loads itself again: it keeps nobody signed in. */
   renews?: boolean;
-  /** Through whose eyes the audit is seen: what is not for them is not in the menu. */
+  /** Whose view of the audit it is: the menu leaves out pages that are not for them. */
   viewer?: string;
 };
 

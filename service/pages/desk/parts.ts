@@ -94,8 +94,8 @@ export const reasonField = (value: string | undefined, errors: readonly FieldErr
 
 export type ReadReason = { kind: 'read'; reason: string } | { kind: 'wrong'; error: FieldError };
 
-/** What is wrong with a text that goes into the audit, where something is: no child is named there by a number. */
-export const numberIn = (field: string, text: string): FieldError | undefined =>
+/** What is wrong with a text for the audit that holds anything like an NHS number: no child is named there by one. */
+export const numberError = (field: string, text: string): FieldError | undefined =>
   withoutNumbers(text) === text ? undefined : { field, text: DESK.numberInText };
 
 /** Reads what {@link reasonField} asks for, by the rule of the command line, and without an NHS number. */
@@ -106,6 +106,6 @@ export function readReason(text = ''): ReadReason {
     const error = { field: 'reason', text: DESK.reasonWrong(issue?.message ?? '') };
     return { kind: 'wrong', error };
   }
-  const named = numberIn('reason', data);
+  const named = numberError('reason', data);
   return named === undefined ? { kind: 'read', reason: data } : { kind: 'wrong', error: named };
 }

@@ -78,7 +78,7 @@ ${about !== undefined && html`<div class="nhsuk-hint nhsuk-radios__hint" id="${i
 
 export type Cell = string | number | Html | undefined;
 
-/** A table that becomes a list on a small screen, where each cell says its heading, and stays a table to who hears it. */
+/** A table that becomes a list on a small screen, where each cell has its heading beside it. A screen reader still has a table. */
 export const table = (
   caption: string,
   heads: readonly string[],

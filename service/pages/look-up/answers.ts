@@ -64,7 +64,7 @@ export class Answers<Answer> {
   }
 }
 
-/** Tells of an answer whether a browser got it. */
+/** Notes whether a browser got an answer. */
 export function follow(
   answers: Pick<Answers<unknown>, 'delivered'>,
   asked: string,

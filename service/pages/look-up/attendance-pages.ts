@@ -44,7 +44,7 @@ export function createAttendancePages(
   { frame, forms, attend, sealer }: AttendancePagesDependencies,
   { signedIn, noLongerSignedIn, notChecked, readSignedIn, asSession }: SignedInPages,
 ) {
-  /** Of each look what was said last. */
+  /** What was last said about each look. */
   const attendances = new Answers<Said>();
 
   function attendanceForm(session: Session, look: Look): AttendanceForm {
@@ -55,8 +55,8 @@ export function createAttendancePages(
   }
 
   /**
-   * Records what came of a look, once where the same is said twice by a double click. What could not be recorded, and
-   * what corrects what was said before, is tried anew.
+   * Records what came of a look, and only once if a double click says the same twice. What could not be recorded, and a
+   * correction, are recorded anew.
    */
   async function sayOnce(
     lookupId: string,
@@ -67,7 +67,7 @@ export function createAttendancePages(
       const held = attendances.find(lookupId);
       const last = await held?.catch(() => undefined);
       if (last?.words === words && last.attended.kind === 'recorded') return last.attended;
-      // Where somebody said something in the meantime, that is what counts as said last.
+      // If something else was said in the meantime, that was said last.
       if (attendances.find(lookupId) === held) break;
     }
     attendances.forget(lookupId);

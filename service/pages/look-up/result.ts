@@ -247,7 +247,7 @@ const accessesTable = (accesses: readonly ListedAccess[]): Html =>
     ]),
   );
 
-/** What is missing of who has looked, in front of whoever might take it for all there is. */
+/** What is missing from the list of who has looked, so that nobody takes it to be complete. */
 function notShown(accesses: DetailsOf['accesses']): Html | false {
   const who = whoLookedOf(accesses);
   if (who === 'shown') return false;

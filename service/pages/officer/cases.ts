@@ -55,7 +55,7 @@ function caseOf({ cases }: CasePagesDependencies, at: AtPrivacy, id: string | un
   return own === undefined || found?.organisation === own ? found : undefined;
 }
 
-/** Who made the accesses that cases are about, on record before it is shown; nobody while the audit cannot be read. */
+/** By entry, who made the accesses that cases are about: on record before it is shown, and nobody while the audit cannot be read. */
 async function usersOf(
   dependencies: CasePagesDependencies,
   at: AtPrivacy,
@@ -75,7 +75,7 @@ async function usersOf(
   return new Map([...events].map(([entry, event]) => [entry, textAt(event, 'caller', 'user')]));
 }
 
-/** How a case stands; of a breach that is proposed also by whom, and whether it waits for the one who reads. */
+/** The state of a case; if a breach is proposed, also who proposed it and whether it waits for the reader. */
 function stateCell({ cases }: CasePagesDependencies, at: AtPrivacy, each: AccessCase): Html {
   const proposed =
     each.state === 'breach-proposed'

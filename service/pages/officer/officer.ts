@@ -63,7 +63,7 @@ const seenBy = <V extends Viewer>(
   return forWhom(viewer) ? { ...at, viewer, page } : undefined;
 };
 
-/** Guards a page of the audit. Whom it is not for is told that there is none. */
+/** Guards a page of the audit. Anybody whom it is not for is told that there is none. */
 export const guardedOfficer = <V extends Viewer>(
   dependencies: OfficerDependencies,
   forWhom: ForWhom<V>,

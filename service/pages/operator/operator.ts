@@ -10,7 +10,7 @@ import type { Searcher } from '../../audit/search/searcher.ts';
 import type { CoverageLimits } from '../../lookup/coverage.ts';
 import { withoutNumbers } from '../../telemetry/log.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
-import { numberIn, readReason } from '../desk/parts.ts';
+import { numberError, readReason } from '../desk/parts.ts';
 import type { FieldError } from '../html/parts.ts';
 import { withShortTimes } from '../html/time.ts';
 import type { Expiry } from './expiries.ts';
@@ -76,6 +76,6 @@ export function readName(field: string, text = ''): Read<string> {
     const [issue] = error?.issues ?? [];
     return { kind: 'wrong', errors: [{ field, text: OPERATOR.named(issue?.message ?? '') }] };
   }
-  const named = numberIn(field, data);
+  const named = numberError(field, data);
   return named === undefined ? { kind: 'read', value: data } : { kind: 'wrong', errors: [named] };
 }

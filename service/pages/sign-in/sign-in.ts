@@ -323,7 +323,7 @@ ${button(SIGN_IN.continue)}
     const provider = providerOf(c);
     if (provider === undefined) return noSuchPage();
     const { incoming } = c.env;
-    // Who looks ahead gets nothing done: the sign-in stays under way for the browser itself.
+    // A request that only looks ahead changes nothing: the sign-in stays under way for the browser itself.
     if (incoming.method === 'HEAD') {
       return new Response(null, { status: 405, headers: { ...PAGE_HEADERS, allow: 'GET' } });
     }
@@ -352,7 +352,7 @@ ${button(SIGN_IN.continue)}
     }
     const left = await leftFor(incoming, provider.id, returned);
     const response = await answerTo(incoming, provider, returned, ended);
-    // Who is let in has a new session instead.
+    // Somebody who is let in has a new session instead.
     if (response.status !== 303)
       for (const cookie of left) response.headers.append('set-cookie', cookie);
     return response;
@@ -379,7 +379,7 @@ ${button(SIGN_IN.continue)}
     return [cookies.set('session', undefined)];
   }
 
-  /** The page of somebody whom the provider let in, or why it did not, or the way on. */
+  /** The way on for somebody whom the provider named: in, to the choice of a role, or why they are not let in. */
   function answerTo(
     incoming: IncomingMessage,
     provider: Provider,

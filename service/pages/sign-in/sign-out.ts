@@ -42,7 +42,7 @@ ${paragraph(SIGN_IN.signedOutShared)}
     });
   };
 
-  /** Who meant to sign out is signed in, by a page of before they signed in again. */
+  /** Somebody who meant to sign out is still signed in: their page is from before they last signed in. */
   const stillSignedInPage = (token: string): Response =>
     frame({
       title: SIGN_IN.stillSignedIn,

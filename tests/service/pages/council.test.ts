@@ -565,7 +565,7 @@ test('what waited too long is gone, with its page', async () => {
   const saved = JSON.parse(await readFile(state, 'utf8')) as { savedAt: number };
   await writeFile(state, JSON.stringify({ ...saved, savedAt: saved.savedAt - 31 * 60_000 }));
   expect((await officer.get(page.path)).heading).toBe(UPLOAD.gone);
-  // Whoever comes next sweeps.
+  // The next sender sweeps.
   const path = (await shown(fileOf(code, 1, [planOf(1)]))).path;
   expect(await waiting(code)).not.toContain(page.path.slice('/council/upload/'.length));
   expect((await officer.get(path)).status).toBe(200);
