@@ -248,7 +248,7 @@ export const restrictionEventSchema = idsSchema.extend({
   kind: z.enum(RESTRICTION_KINDS),
   authority: z.string(),
   nhsNumber: z.string(),
-  /** Who is barred. Apart from the one who acts, so that nobody is told by a search for themselves. */
+  /** The barred user. A search by user does not read this field, so that nobody finds out by a search for themselves. */
   barredUser: who.optional(),
   /** Whereabouts that other councils protected before: those, the oldest protection first. */
   protectedBy: z.array(z.string()).optional(),

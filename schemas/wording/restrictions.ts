@@ -2,7 +2,7 @@
 export const RESTRICTION = {
   set: {
     whereabouts:
-      'From now on nobody is shown where this child is looked up. Your council still is, and is told of each look at once.',
+      'From now on nobody is shown where this child is looked up. Your council still is, and we notify it of each look at once.',
     barred:
       'From now on this user is told that the check could not be made, whenever they look this child up. They are not told that they are barred.',
   },
@@ -58,7 +58,7 @@ export const RESTRICTIONS = {
   whatWrong: 'Choose what you want to do',
   whereabouts: 'Protect where this child is looked up',
   whereaboutsHint:
-    'Nobody else is shown where the child is looked up, or by whom. Clinicians still see the plan. We tell you of each look at once.',
+    'Nobody else is shown where the child is looked up, or by whom. Clinicians still see the plan. We notify you of each look at once.',
   bar: (name: string) => `Bar ${name}`,
   barHint: (role: string, organisation: string, id: string) =>
     `${role}, ${organisation}. User id ${id}`,
