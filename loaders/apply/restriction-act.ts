@@ -1,16 +1,10 @@
-import { z } from 'zod';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Restriction } from '#store/authorities/restrictions.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { isSameUser, type KeptBack, packRestriction } from '#store/rows/restrictions.ts';
 import type { Store } from '#store/store.ts';
-import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
-import { beginAct, finishAct } from './anchored-act.ts';
-
-const journalSchema = z.strictObject({ restriction: z.strictObject({ id: z.string() }) });
-
-export const isRestrictionAct = ({ journal }: BegunLoad): boolean =>
-  journal.startsWith('{"restriction"');
+import type { Anchor } from '#store/trust/anchor.ts';
+import { actsOf } from './anchored-act.ts';
 
 const keptBy = ({ kind, user }: Pick<Restriction, 'kind' | 'user'>): KeptBack =>
   kind === 'barred' ? { kind, user: user?.id ?? '' } : { kind: 'whereabouts' };
@@ -42,9 +36,26 @@ const withNext = (held: readonly Restriction[], next: Restriction): Restriction[
   ...(next.ended === undefined ? [next] : []),
 ];
 
+export const restrictionActs = actsOf('restriction', {
+  lost: LOAD_FAILED.restrictionLost,
+  async find(store, lock, id) {
+    const { authority } = lock;
+    const { acting } = (await store.restriction(authority, id)) ?? {};
+    if (acting === undefined) return undefined;
+    const { event, next } = acting;
+    return {
+      event,
+      async change() {
+        const kept = withNext(await inForce(store, lock, next), next);
+        await store.restrict(lock, next.nhsNumber, kept.map(keptBy));
+      },
+      settle: () => store.keepRestriction(authority, next),
+    };
+  },
+});
+
 /**
- * Keeps something back about a child of the locked authority, or ends that. The anchor knows first, then the event is
- * on disk, then it is so; a crash in between is carried to the same end by {@link finishRestriction}.
+ * Keeps something back about a child of the locked authority, or ends that; see {@link actsOf}.
  *
  * @param restriction as it stands; of a new one as it is to become
  */
@@ -57,45 +68,13 @@ export async function actOnRestriction(
 ): Promise<void> {
   const { authority } = lock;
   const { nhsNumber, id } = restriction;
-  const load = await beginAct(store, anchor, lock, {
-    journal: JSON.stringify({ restriction: { id } }),
+  await restrictionActs.act(store, anchor, lock, {
+    id,
     keep: () => store.keepRestriction(authority, { ...restriction, acting }),
     change(tally) {
       const packed = packRestriction(authority, keptBy(restriction));
       if (acting.next.ended === undefined) tally.add(nhsNumber, packed);
       else tally.remove(nhsNumber, packed);
-    },
-  });
-  await finishRestriction(store, anchor, load, lock);
-}
-
-/**
- * Carries what the anchor was told about to its end, from any point.
- *
- * @throws {LoadFailed} where the store has lost what was to be done
- */
-export async function finishRestriction(
-  store: Store,
-  anchor: Anchor,
-  load: BegunLoad,
-  lock: AuthorityLock,
-): Promise<void> {
-  const { authority } = lock;
-  const { id } = journalSchema.parse(JSON.parse(load.journal)).restriction;
-  await finishAct(store, anchor, load, lock, {
-    lost: LOAD_FAILED.restrictionLost(authority),
-    async find() {
-      const restriction = await store.restriction(authority, id);
-      const acting = restriction?.acting;
-      if (acting === undefined) return undefined;
-      return {
-        event: acting.event,
-        async change() {
-          const kept = withNext(await inForce(store, lock, acting.next), acting.next);
-          await store.restrict(lock, acting.next.nhsNumber, kept.map(keptBy));
-        },
-        settle: () => store.keepRestriction(authority, acting.next),
-      };
     },
   });
 }

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { londonDate } from '#schemas/calendar.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
@@ -6,15 +5,9 @@ import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { packRow, restoredRow, withdrawnRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
-import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
 import { sameIdentity } from '../check/check.ts';
-import { beginAct, finishAct } from './anchored-act.ts';
-
-/** Kept in the anchor instead of a journal: the rest is in the store, since the anchor names no child. */
-const journalSchema = z.strictObject({ withdrawal: z.strictObject({ id: z.string() }) });
-
-export const isWithdrawal = ({ journal }: BegunLoad): boolean =>
-  journal.startsWith('{"withdrawal"');
+import { actsOf } from './anchored-act.ts';
 
 /** The row that a withdrawal is about; `undefined` where it is not held any more. */
 export async function rowOf(
@@ -34,10 +27,29 @@ function becomes(row: PlanRow, { state, decided }: Withdrawal): PlanRow {
   return row.withdrawn === true ? row : withdrawnRow(row, londonDate(at));
 }
 
+export const withdrawalActs = actsOf('withdrawal', {
+  lost: LOAD_FAILED.withdrawalLost,
+  async find(store, lock, id) {
+    const { authority } = lock;
+    const { acting } = (await store.withdrawal(authority, id)) ?? {};
+    if (acting === undefined) return undefined;
+    const { event, next } = acting;
+    return {
+      event,
+      async change() {
+        const row = await rowOf(store, lock, next);
+        if (row === undefined) return;
+        // Its file's number stays on it: another word of the same number.
+        await store.applyRows(lock, [becomes(row, next)], { again: true });
+      },
+      settle: () => store.keepWithdrawal(authority, next),
+    };
+  },
+});
+
 /**
- * Withdraws a plan, or shows it again: one row of the locked authority, which keeps its file's number. The anchor
- * knows first, then the event is on disk, then the row changes; a crash in between is carried to the same end by
- * {@link finishWithdrawal}.
+ * Withdraws a plan, or shows it again: one row of the locked authority, which keeps its file's number; see
+ * {@link actsOf}.
  */
 export async function actOnWithdrawal(
   store: Store,
@@ -48,46 +60,12 @@ export async function actOnWithdrawal(
   acting: NonNullable<Withdrawal['acting']>,
 ): Promise<void> {
   const { authority } = lock;
-  const load = await beginAct(store, anchor, lock, {
-    journal: JSON.stringify({ withdrawal: { id: withdrawal.id } }),
+  await withdrawalActs.act(store, anchor, lock, {
+    id: withdrawal.id,
     keep: () => store.keepWithdrawal(authority, { ...withdrawal, acting }),
-    change: (tally) => {
+    change(tally) {
       tally.remove(row.nhsNumber, packRow(row));
       tally.add(row.nhsNumber, packRow(becomes(row, acting.next)));
-    },
-  });
-  await finishWithdrawal(store, anchor, load, lock);
-}
-
-/**
- * Carries what the anchor was told about to its end, from any point.
- *
- * @throws {LoadFailed} where the store has lost what was to be done
- */
-export async function finishWithdrawal(
-  store: Store,
-  anchor: Anchor,
-  load: BegunLoad,
-  lock: AuthorityLock,
-): Promise<void> {
-  const { authority } = lock;
-  const { id } = journalSchema.parse(JSON.parse(load.journal)).withdrawal;
-  await finishAct(store, anchor, load, lock, {
-    lost: LOAD_FAILED.withdrawalLost(authority),
-    async find() {
-      const withdrawal = await store.withdrawal(authority, id);
-      const acting = withdrawal?.acting;
-      if (withdrawal === undefined || acting === undefined) return undefined;
-      return {
-        event: acting.event,
-        async change() {
-          const row = await rowOf(store, lock, withdrawal);
-          if (row === undefined) return;
-          // Its file's number stays on it: another word of the same number.
-          await store.applyRows(lock, [becomes(row, acting.next)], { again: true });
-        },
-        settle: () => store.keepWithdrawal(authority, acting.next),
-      };
     },
   });
 }

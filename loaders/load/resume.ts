@@ -5,8 +5,8 @@ import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.t
 import { applyJournal } from '../apply/apply.ts';
 import { LoadFailed } from '../apply/load-failed.ts';
 import { isPurge, resumePurge } from '../apply/purge-rows.ts';
-import { finishRestriction, isRestrictionAct } from '../apply/restriction-act.ts';
-import { finishWithdrawal, isWithdrawal } from '../apply/withdrawal-act.ts';
+import { restrictionActs } from '../apply/restriction-act.ts';
+import { withdrawalActs } from '../apply/withdrawal-act.ts';
 import { type HeldFile, journalSchema } from '../spool/journal.ts';
 import { Spool, SpoolInUse } from '../spool/spool.ts';
 
@@ -64,12 +64,9 @@ export async function resumeUnderLock(
     await resumePurge(store, anchor, load, lock);
     return 'resumed';
   }
-  if (isWithdrawal(load)) {
-    await finishWithdrawal(store, anchor, load, lock);
-    return 'resumed';
-  }
-  if (isRestrictionAct(load)) {
-    await finishRestriction(store, anchor, load, lock);
+  const acts = [withdrawalActs, restrictionActs].find(({ isOf }) => isOf(load));
+  if (acts !== undefined) {
+    await acts.finish(store, anchor, load, lock);
     return 'resumed';
   }
   let spool: Spool;

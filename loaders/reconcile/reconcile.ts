@@ -1,6 +1,6 @@
 import type { Authority, OdsCode } from '#schemas/authority.ts';
 import { omitUndefined } from '#schemas/omit-undefined.ts';
-import { planStatus } from '#schemas/plans/plan.ts';
+import { isOver, planStatus } from '#schemas/plans/plan.ts';
 import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import {
@@ -134,8 +134,7 @@ export async function reconcile(
       }
     }
   }
-  const isOver = (row: PlanRow): boolean => row.visibleUntil <= Math.max(seconds, row.visibleFrom);
-  const inUse = here.filter((row) => !isOver(row));
+  const inUse = here.filter((row) => !isOver(row, seconds));
   counts.over = here.length - inUse.length;
   const [hereOf, thereOf] = [
     Map.groupBy(inUse, personOf),
@@ -199,7 +198,6 @@ const described = (
 ) => ({ result, nhsNumber, localId, type, startDate });
 
 function statusOf(row: PlanRow, now: number): NonNullable<ReconciledRow['status']> {
-  const { visibleFrom, visibleUntil, currentUntil } = row;
-  if (visibleUntil <= Math.max(now, visibleFrom)) return 'not-shown';
-  return now < visibleFrom ? 'not-started' : planStatus(row.type, currentUntil, now);
+  if (isOver(row, now)) return 'not-shown';
+  return now < row.visibleFrom ? 'not-started' : planStatus(row.type, row.currentUntil, now);
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { WithdrawalEvent } from '#schemas/audit/audit-event.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
@@ -8,6 +9,18 @@ import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
 
 const LOCK_WAIT_MS = 10_000;
+
+/** Who acts. Two people are two keys, whatever their names. */
+export type Acting = {
+  name: string;
+  key: string;
+  caller?: WithdrawalEvent['caller'];
+  account?: string;
+};
+/** @param now milliseconds since 1970; default the present */
+export type Changing = Acting & { now?: () => number; lockWaitMs?: number };
+
+export const instantOf = (now: () => number): string => new Date(now()).toISOString();
 
 /**
  * Runs whatever a council changes by itself, under its lock and after whatever was cut short: of two people who act at

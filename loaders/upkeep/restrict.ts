@@ -3,12 +3,13 @@ import type { RestrictionEvent } from '#schemas/audit/audit-event.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { omitUndefined } from '#schemas/omit-undefined.ts';
+import { isOver } from '#schemas/plans/plan.ts';
 import type { Restriction } from '#store/authorities/restrictions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { actOnRestriction, inForce, isInForce, isSame } from '../apply/restriction-act.ts';
-import { changing, newActId } from './changing.ts';
-import { type Acting, plansToWithdraw } from './withdraw.ts';
+import { type Acting, type Changing, changing, instantOf, newActId } from './changing.ts';
+import { plansNotOver } from './plans-not-over.ts';
 
 const DAY_MS = 86_400_000;
 /** For how long one that has ended is kept on the list: the audit has it all. */
@@ -20,11 +21,8 @@ export const BARRED_A_DAY = 10;
 /** How often one council protects one child's whereabouts in a day: each time is an event, and more would only hide some. */
 export const PROTECTED_A_DAY = 10;
 
-type Changing = Acting & { now?: () => number; lockWaitMs?: number };
 /** What is to be kept back, and about whom. */
 export type ToRestrict = Pick<Restriction, 'nhsNumber' | 'kind' | 'user'>;
-
-const at = (now: () => number): string => new Date(now()).toISOString();
 
 /**
  * Keeps back where a child was looked up, or everything about it from one user, until somebody ends that. Only of a child
@@ -41,7 +39,7 @@ export function setRestriction(
   { kind: 'set'; restriction: Restriction } | { kind: 'no-such-child' | 'too-many' | 'busy' }
 > {
   return changing(store, anchor, authority, lockWaitMs, async (lock, begins) => {
-    const [plan] = await plansToWithdraw(store, authority, nhsNumber, now);
+    const [plan] = await plansNotOver(store, authority, nhsNumber, now);
     if (plan === undefined) return { kind: 'no-such-child' };
     const asked = { nhsNumber, kind, ...omitUndefined({ user }) };
     const held = await inForce(store, lock, asked);
@@ -54,13 +52,16 @@ export function setRestriction(
       id: newActId(),
       ...asked,
       localId: plan.localId,
-      set: { name: by.name, at: at(now), reason },
+      set: { name: by.name, at: instantOf(now), reason },
     };
     begins();
-    const protectedBy = (await othersProtecting(store, authority, [next])).get(nhsNumber);
+    const protectedBy =
+      kind === 'whereabouts'
+        ? (await othersProtecting(store, authority, [next])).get(nhsNumber)?.councils
+        : undefined;
     const event = {
       ...eventOf(authority, next, 'set', reason, by),
-      ...(kind === 'whereabouts' && protectedBy && { protectedBy: protectedBy.councils }),
+      ...omitUndefined({ protectedBy }),
     };
     await actOnRestriction(store, anchor, lock, next, { event, next });
     return { kind: 'set', restriction: next };
@@ -83,7 +84,7 @@ export function endRestriction(
     if (held.ended !== undefined) return { kind: 'ended' };
     if (!isInForce(held)) return { kind: 'gone' };
     const { acting: _, ...standing } = held;
-    const next = { ...standing, ended: { name: by.name, at: at(now), reason } };
+    const next = { ...standing, ended: { name: by.name, at: instantOf(now), reason } };
     begins();
     const event = eventOf(authority, next, 'ended', reason, by);
     await actOnRestriction(store, anchor, lock, standing, { event, next });
@@ -113,30 +114,26 @@ export async function listRestrictions(
 ): Promise<StandingRestriction[]> {
   const all = await store.restrictions(authority);
   const held = await store.readRows([...new Set(all.map(({ nhsNumber }) => nhsNumber))]);
-  const others = await othersProtecting(
-    store,
-    authority,
-    all.filter((each) => each.kind === 'whereabouts' && isInForce(each)),
-  );
+  const others = await othersProtecting(store, authority, all.filter(protectsNow));
   return all.map((restriction) => ({
     restriction,
     standing: standingOf(restriction),
     ...otherOf(restriction, others),
     hasPlan: (held.get(restriction.nhsNumber) ?? []).some(
-      (row) =>
-        row.authority === authority && row.visibleUntil > Math.max(row.visibleFrom, now() / 1000),
+      (row) => row.authority === authority && !isOver(row, now() / 1000),
     ),
   }));
 }
+
+const protectsNow = (restriction: Restriction): boolean =>
+  restriction.kind === 'whereabouts' && isInForce(restriction);
 
 function otherOf(
   restriction: Restriction,
   others: Awaited<ReturnType<typeof othersProtecting>>,
 ): Pick<StandingRestriction, 'other'> {
   const other = others.get(restriction.nhsNumber);
-  if (other === undefined || restriction.kind !== 'whereabouts' || !isInForce(restriction)) {
-    return {};
-  }
+  if (other === undefined || !protectsNow(restriction)) return {};
   return { other: other.isFirst ? 'also' : 'first' };
 }
 

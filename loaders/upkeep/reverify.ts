@@ -1,5 +1,6 @@
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
+import { isOver } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import type { NumberState } from '#store/rows/not-in-use.ts';
 import { unpackRow } from '#store/rows/rows.ts';
@@ -50,7 +51,7 @@ export async function reverifyNumbers(
   const seconds = now() / 1000;
   await store.scan((nhsNumber, packed) => {
     const row = unpackRow(nhsNumber, packed);
-    if (row.visibleUntil <= Math.max(seconds, row.visibleFrom)) return;
+    if (isOver(row, seconds)) return;
     const rows = due.get(nhsNumber);
     if (rows !== undefined) rows.push(row);
     else if (!memory.wasLookedAt(nhsNumber, since)) due.set(nhsNumber, [row]);

@@ -3,6 +3,7 @@ import type { WITHDRAWAL_ACTS, WithdrawalEvent } from '#schemas/audit/audit-even
 import type { OdsCode } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { omitUndefined } from '#schemas/omit-undefined.ts';
+import { isOver } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import { restoredRow } from '#store/rows/rows.ts';
@@ -10,7 +11,8 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { actOnWithdrawal, rowOf } from '../apply/withdrawal-act.ts';
 import { sameIdentity } from '../check/check.ts';
-import { changing, newActId } from './changing.ts';
+import { type Acting, type Changing, changing, instantOf, newActId } from './changing.ts';
+import { plansNotOver } from './plans-not-over.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -21,15 +23,6 @@ export const UNDONE_WITHIN_DAYS = 30;
 /** More than these in a day are no single mistakes: absence is the dangerous direction. */
 export const WITHDRAWN_A_DAY = 10;
 
-/** Who acts. Two people are two keys, whatever their names. */
-export type Acting = {
-  name: string;
-  key: string;
-  caller?: WithdrawalEvent['caller'];
-  account?: string;
-};
-type Changing = Acting & { now?: () => number; lockWaitMs?: number };
-
 export type PlanIdentity = Pick<PlanRow, 'nhsNumber' | 'type' | 'startDate'>;
 
 /** `busy`: a file of the authority is being loaded. `too-many`: more than single mistakes, in one day. */
@@ -37,23 +30,8 @@ export type Withdrawn =
   | { kind: 'withdrawn'; withdrawal: Withdrawal }
   | { kind: 'no-such-plan' | 'too-many' | 'busy' };
 
-const at = (now: () => number): string => new Date(now()).toISOString();
 const hasPassed = (since: string | undefined, ms: number, now: number): boolean =>
   Date.parse(since ?? '') + ms <= now;
-
-/** The authority's own plans under a number that are shown, or will be. */
-export async function plansToWithdraw(
-  store: Store,
-  authority: OdsCode,
-  nhsNumber: NhsNumber,
-  now: () => number = Date.now,
-): Promise<PlanRow[]> {
-  const held = (await store.readRows([nhsNumber])).get(nhsNumber) ?? [];
-  return held.filter((row) => row.authority === authority && isShown(row, now()));
-}
-
-const isShown = ({ visibleFrom, visibleUntil }: PlanRow, now: number): boolean =>
-  visibleUntil > Math.max(visibleFrom, now / 1000);
 
 /**
  * Asks for a plan to be withdrawn as another child's. Nothing changes before a second person has confirmed it.
@@ -124,7 +102,7 @@ export function confirmWithdrawal(
     if (withdrawal.asked.key === by.key) return { kind: 'same-person' };
     if (withdrawal.nhsNumber !== nhsNumber) return { kind: 'other-number' };
     const row = await rowOf(store, { authority }, withdrawal);
-    if (row === undefined || !isShown(row, now())) return { kind: 'no-such-plan' };
+    if (row === undefined || isOver(row, now() / 1000)) return { kind: 'no-such-plan' };
     if (await isTooMany(store, authority, now)) return { kind: 'too-many' };
     const next = withdrawn(withdrawal, row, by, now);
     await act(withdrawal, row, next, eventOf(authority, next, 'confirmed', by));
@@ -149,7 +127,7 @@ export function declineWithdrawal(
     await store.keepWithdrawal(authority, {
       ...standing,
       state: 'declined',
-      decided: { name: by.name, key: by.key, at: at(now) },
+      decided: { name: by.name, key: by.key, at: instantOf(now) },
     });
     return { kind: 'declined' };
   });
@@ -181,7 +159,7 @@ export function undoWithdrawal(
     const next: Withdrawal = {
       ...withdrawal,
       state: 'undone',
-      undone: { name: by.name, key: by.key, at: at(now) },
+      undone: { name: by.name, key: by.key, at: instantOf(now) },
     };
     await act(withdrawal, row, next, eventOf(authority, next, 'undone', by, reason));
     return { kind: 'undone' };
@@ -251,7 +229,9 @@ function standingOf(
     case 'asked':
       return isWaiting(withdrawal, now) ? 'waiting' : 'lapsed';
     case 'withdrawn':
-      return row?.withdrawn === true && isShown(restoredRow(row), now) ? 'in-force' : 'settled';
+      return row?.withdrawn === true && !isOver(restoredRow(row), now / 1000)
+        ? 'in-force'
+        : 'settled';
     case 'declined':
     case 'undone':
       return withdrawal.state;
@@ -306,7 +286,7 @@ async function lookUp(
   plan: PlanIdentity,
   now: () => number,
 ): Promise<{ waiting: Withdrawal | undefined; row: PlanRow | undefined }> {
-  const plans = await plansToWithdraw(store, authority, plan.nhsNumber, now);
+  const plans = await plansNotOver(store, authority, plan.nhsNumber, now);
   const waiting = (await store.withdrawals(authority)).find(
     (each) => isWaiting(each, now()) && sameIdentity(each, plan),
   );
@@ -328,7 +308,7 @@ function request(
   { name, key }: Acting,
   now: () => number,
 ): Withdrawal {
-  const asked = { name, key, at: at(now) };
+  const asked = { name, key, at: instantOf(now) };
   return {
     id: newActId(),
     nhsNumber,
@@ -351,7 +331,7 @@ const withdrawn = (
   ...withdrawal,
   state: 'withdrawn',
   sequence,
-  decided: { name, key, at: at(now) },
+  decided: { name, key, at: instantOf(now) },
 });
 
 function eventOf(

@@ -139,6 +139,12 @@ const seconds = (date: CalendarDate): number => londonMidnight(date) / 1000;
 /** Instants in whole seconds since 1970. `visibleFrom <= now < visibleUntil` is shown. */
 export type PlanWindow = { visibleFrom: number; currentUntil: number; visibleUntil: number };
 
+/** Whether a plan is not shown at an instant in seconds since 1970, and never will be after it. */
+export const isOver = (
+  { visibleFrom, visibleUntil }: Pick<PlanWindow, 'visibleFrom' | 'visibleUntil'>,
+  now: number,
+): boolean => visibleUntil <= Math.max(visibleFrom, now);
+
 /** The day on which the birthday rule ends a child's flags: born on 29 February, 1 March. */
 export function eighteenthBirthday(dateOfBirth: CalendarDate): CalendarDate {
   return addYears(dateOfBirth, 18);

@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import { odsCodeSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { writePrivate } from '../files/private-file.ts';
 import { holdingsText } from '../uploads/holdings.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
-import { osAccount, readReason } from './named.ts';
+import { osAccount, readOdsCode, readReason } from './named.ts';
 import { withStore } from './store.ts';
 
 type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason: string };
@@ -22,8 +21,7 @@ export async function holdings(
   { csv = false, json = false, out, reason }: HoldingsOptions,
 ): Promise<void> {
   if (csv && json) throw misused('Give --csv or --json, not both.');
-  const code = odsCodeSchema.safeParse(codeText).data;
-  if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');
+  const code = readOdsCode(codeText);
   const why = readReason(reason);
   const toFile = out !== undefined && out !== STDOUT;
   // Before the reading is on record: nothing is read that cannot be written.

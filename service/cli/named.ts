@@ -1,6 +1,8 @@
 import { userInfo } from 'node:os';
 import type { z } from 'zod';
+import type { Acting } from '#loaders/upkeep/changing.ts';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { misused } from './failure.ts';
 
@@ -49,4 +51,18 @@ export function readNamed({ by, reason }: Partial<Named>): Required<NamedPerson>
     reason: readReason(reason),
     account: osAccount(),
   };
+}
+
+/** Somebody of a council, for whom an operator acts on their written word. Two people are two names. */
+export const namedActing = (name: string): Acting => ({
+  name,
+  key: `named ${name.toLowerCase()}`,
+  account: osAccount(),
+});
+
+/** The argument CODE. @throws {Failure} where it is no ODS code */
+export function readOdsCode(text: string): OdsCode {
+  const code = odsCodeSchema.safeParse(text).data;
+  if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');
+  return code;
 }

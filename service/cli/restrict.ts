@@ -1,17 +1,17 @@
 import type { Command } from 'commander';
+import type { Acting } from '#loaders/upkeep/changing.ts';
 import { endRestriction, listRestrictions, setRestriction } from '#loaders/upkeep/restrict.ts';
-import type { Acting } from '#loaders/upkeep/withdraw.ts';
-import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import type { OdsCode } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { userSchema } from '#schemas/people/identity.ts';
 import { RESTRICTION } from '#schemas/wording/restrictions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
-import { type Named, readNamed, readOption } from './named.ts';
+import { type Named, namedActing, readNamed, readOdsCode, readOption } from './named.ts';
 import { withStore } from './store.ts';
-import { readNhsNumber } from './typed-nhs-number.ts';
+import { readChild } from './typed-nhs-number.ts';
 
 type RestrictOptions = Partial<Named> & {
   child?: string;
@@ -28,17 +28,14 @@ type Wanted =
 
 async function readWanted(options: RestrictOptions): Promise<Wanted> {
   if (options.list === true) return { kind: 'list' };
-  const { by: name, reason, account } = readNamed(options);
-  const by: Acting = { name, key: `named ${name.toLowerCase()}`, account };
+  const { by: name, reason } = readNamed(options);
+  const by = namedActing(name);
   if (options.end !== undefined) return { kind: 'end', id: options.end, by, reason };
   if ((options.whereabouts === true) === (options.bar !== undefined)) {
     throw misused('Say what to keep back: --whereabouts, or --bar USER.');
   }
   const user = options.bar === undefined ? undefined : readOption('--bar', userSchema, options.bar);
-  if (options.child === undefined) throw misused('Say about whom: --child -');
-  const child = parseNhsNumber(await readNhsNumber(options.child));
-  if (child === undefined) throw misused('That is not an NHS number.');
-  return { kind: 'set', child, user, by, reason };
+  return { kind: 'set', child: await readChild(options.child), user, by, reason };
 }
 
 async function list(store: Store, code: OdsCode): Promise<void> {
@@ -93,8 +90,7 @@ async function restrict(
   codeText: string,
   options: RestrictOptions,
 ): Promise<void> {
-  const code = odsCodeSchema.safeParse(codeText).data;
-  if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');
+  const code = readOdsCode(codeText);
   const wanted = await readWanted(options);
   await withStore(configuration, 'loader', async (store, anchor) => {
     if (wanted.kind === 'list') await list(store, code);

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { text as readAll } from 'node:stream/consumers';
-import { typedNhsNumber } from '#schemas/nhs-number.ts';
+import { type NhsNumber, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import { misused } from './failure.ts';
 
 /** An NHS number from standard input, and on a terminal asked for. Never from an argument: `ps` shows those. */
@@ -17,4 +17,12 @@ export async function readNhsNumber(option: string): Promise<string> {
   } finally {
     terminal.close();
   }
+}
+
+/** The child that a command is about. @throws {Failure} where none is given, or it is no NHS number */
+export async function readChild(option: string | undefined): Promise<NhsNumber> {
+  if (option === undefined) throw misused('Say about whom: --child -');
+  const child = parseNhsNumber(await readNhsNumber(option));
+  if (child === undefined) throw misused('That is not an NHS number.');
+  return child;
 }

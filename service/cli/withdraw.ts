@@ -1,19 +1,18 @@
 import type { Command } from 'commander';
+import { plansNotOver } from '#loaders/upkeep/plans-not-over.ts';
 import {
-  type Acting,
   askWithdrawal,
   confirmWithdrawal,
   listWithdrawals,
-  plansToWithdraw,
   UNDONE_WITHIN_DAYS,
   undoWithdrawal,
   type Withdrawn,
   withdrawUrgently,
 } from '#loaders/upkeep/withdraw.ts';
-import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import type { OdsCode } from '#schemas/authority.ts';
 import { parseIsoDate } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { type NhsNumber, parseNhsNumber } from '#schemas/nhs-number.ts';
+import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { shortTextSchema } from '#schemas/text.ts';
@@ -21,9 +20,9 @@ import { WITHDRAWAL } from '#schemas/wording/withdrawals.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
-import { type Named, osAccount, readNamed, readOption } from './named.ts';
+import { type Named, namedActing, readNamed, readOdsCode, readOption } from './named.ts';
 import { withStore } from './store.ts';
-import { readNhsNumber } from './typed-nhs-number.ts';
+import { readChild } from './typed-nhs-number.ts';
 
 type WithdrawOptions = Partial<Named> & {
   child?: string;
@@ -33,12 +32,6 @@ type WithdrawOptions = Partial<Named> & {
   undo?: string;
   list?: boolean;
 };
-
-const named = (name: string): Acting => ({
-  name,
-  key: `named ${name.toLowerCase()}`,
-  account: osAccount(),
-});
 
 const planText = ({ type, startDate, localId }: Pick<PlanRow, 'type' | 'startDate' | 'localId'>) =>
   `${PLAN_TYPES[type].label}, started ${startDate}${localId === '' ? '' : `, local id ${localId}`}`;
@@ -57,7 +50,7 @@ function only(plans: readonly PlanRow[], start: string | undefined): PlanRow {
 }
 
 /** Prints what it came to. */
-function told(code: OdsCode, done: Withdrawn | { kind: 'same-person' | 'other-number' | 'gone' }) {
+function printDone(code: OdsCode, done: Withdrawn | { kind: 'same-person' | 'other-number' | 'gone' }) {
   if (done.kind !== 'withdrawn') throw new Failure(WITHDRAWAL.refused[done.kind]);
   console.log(`${WITHDRAWAL.done} ${WITHDRAWAL.settles}`);
   console.log(
@@ -90,51 +83,54 @@ async function withdraw(
   { by, reason }: Named,
   { start, confirmedBy, urgent = false }: WithdrawOptions,
 ): Promise<void> {
-  const plan = only(await plansToWithdraw(store, code, number), start);
+  const plan = only(await plansNotOver(store, code, number), start);
   if (urgent) {
-    told(code, await withdrawUrgently(store, anchor, code, plan, reason, named(by)));
+    printDone(code, await withdrawUrgently(store, anchor, code, plan, reason, namedActing(by)));
     return;
   }
   if (confirmedBy === undefined) {
     throw misused('Say who of the council confirms it: --confirmed-by NAME; or --urgent.');
   }
-  const second = named(readOption('--confirmed-by', shortTextSchema, confirmedBy));
-  if (second.key === named(by).key) throw new Failure(WITHDRAWAL.refused['same-person']);
-  const asked = await askWithdrawal(store, anchor, code, plan, reason, named(by));
+  const second = namedActing(readOption('--confirmed-by', shortTextSchema, confirmedBy));
+  if (second.key === namedActing(by).key) throw new Failure(WITHDRAWAL.refused['same-person']);
+  const asked = await askWithdrawal(store, anchor, code, plan, reason, namedActing(by));
   if (asked.kind !== 'asked') throw new Failure(WITHDRAWAL.refused[asked.kind]);
   const { id } = asked.withdrawal;
-  told(code, await confirmWithdrawal(store, anchor, code, id, number, second));
+  printDone(code, await confirmWithdrawal(store, anchor, code, id, number, second));
 }
 
 /** `cp-flags withdraw`: for a council that cannot use its pages, on its written word. */
-export async function withdrawFlag(
+async function withdrawFlag(
   configuration: Configuration,
   codeText: string,
   options: WithdrawOptions,
 ): Promise<void> {
-  const code = odsCodeSchema.safeParse(codeText).data;
-  if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');
-  const isListing = options.list === true;
-  const who = isListing ? undefined : readNamed(options);
-  const needsChild = !isListing && options.undo === undefined;
-  if (needsChild && options.child === undefined) throw misused('Say whose flag: --child -');
-  const child =
-    needsChild && options.child !== undefined
-      ? parseNhsNumber(await readNhsNumber(options.child))
-      : undefined;
-  if (needsChild && child === undefined) throw misused('That is not an NHS number.');
-  await withStore(configuration, 'loader', async (store, anchor) => {
-    if (who === undefined) {
-      await list(store, code);
-    } else if (options.undo !== undefined) {
-      const acting = named(who.by);
-      const done = await undoWithdrawal(store, anchor, code, options.undo, who.reason, acting);
-      if (done.kind !== 'undone') throw new Failure(WITHDRAWAL.notUndone[done.kind]);
+  const code = readOdsCode(codeText);
+  if (options.list === true) {
+    await withStore(configuration, 'loader', (store) => list(store, code));
+    return;
+  }
+  const who = readNamed(options);
+  const { undo } = options;
+  if (undo !== undefined) {
+    await withStore(configuration, 'loader', async (store, anchor) => {
+      const { kind } = await undoWithdrawal(
+        store,
+        anchor,
+        code,
+        undo,
+        who.reason,
+        namedActing(who.by),
+      );
+      if (kind !== 'undone') throw new Failure(WITHDRAWAL.notUndone[kind]);
       console.log(WITHDRAWAL.undone);
-    } else if (child !== undefined) {
-      await withdraw(store, anchor, code, child, who, options);
-    }
-  });
+    });
+    return;
+  }
+  const child = await readChild(options.child);
+  await withStore(configuration, 'loader', (store, anchor) =>
+    withdraw(store, anchor, code, child, who, options),
+  );
 }
 
 /** Declares `cp-flags withdraw`. */

@@ -1,11 +1,16 @@
 import { LoadFailed } from '#loaders/load/load.ts';
-import type { Acting } from '#loaders/upkeep/withdraw.ts';
+import type { Acting } from '#loaders/upkeep/changing.ts';
 import { type NhsNumber, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
-import { deskMessage } from '../desk/guarded-desk.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
+import { readReason, reasonField } from '../desk/parts.ts';
+import { type Html, html } from '../html/html.ts';
+import type { FieldError } from '../html/parts.ts';
+import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
-import type { AtCouncil } from './guarded-council.ts';
+import { type AtCouncil, councilAct } from './guarded-council.ts';
 
 /** Somebody waits for the page: not as long as an operator's command would. */
 const LOCK_WAIT_MS = 5_000;
@@ -42,3 +47,49 @@ export async function orFailed(
     });
   }
 }
+
+/** What was typed in a form that is shown again, and what is wrong with it. */
+export type Again = { fields?: Fields; errors?: readonly FieldError[] };
+
+/** Who did something, and when. */
+export const personAt = ({ name, at }: { name: string; at: string }): Html =>
+  html`<bdi>${name}</bdi>, ${timeOfYearText(Date.parse(at))}`;
+
+/** A form that asks for a reason alone. */
+export const reasonForm = (
+  council: AtCouncil,
+  { action, form, submit }: { action: string; form: string; submit: string },
+  { fields, errors = [] }: Again,
+): Html =>
+  html`<form method="post" action="${action}" novalidate>${council.hidden(form)}
+${reasonField(fields?.get('reason'), errors)}
+<button class="nhsuk-button nhsuk-button--secondary" type="submit">${submit}</button></form>`;
+
+/** Why nothing was changed. @param list shows what there is */
+export const notDone = (council: AtCouncil, title: string, why: string, list: string): Response =>
+  council.page({ ...deskMessage(title, why, list), status: 409 });
+
+/** `POST PATH/:id/ACT`: an act on one of those that a council has. */
+export const actOnOne = <D extends DeskDependencies>(
+  { path, act, form }: { path: string; act: string; form: string },
+  work: (dependencies: D, council: AtCouncil, id: string, fields: Fields) => Promise<Response>,
+): Mountable<D> => ({
+  operation: { method: 'POST', path: `${path}/:id/${act}`, letsIn: 'authority' },
+  handler: (dependencies) =>
+    councilAct(dependencies, { form }, (c, council, fields) =>
+      orFailed(council, path, () => work(dependencies, council, c.req.param('id') ?? '', fields)),
+    ),
+});
+
+/** An act on one by {@link reasonForm}. @param page of that one, on which the form stands */
+export const actWithReason = <D extends DeskDependencies>(
+  at: { path: string; act: string; form: string },
+  page: (dependencies: D, council: AtCouncil, id: string, again: Again) => Promise<Response>,
+  work: (dependencies: D, council: AtCouncil, id: string, reason: string) => Promise<Response>,
+): Mountable<D> =>
+  actOnOne(at, async (dependencies, council, id, fields) => {
+    const reason = readReason(fields.get('reason'));
+    return reason.kind === 'wrong'
+      ? page(dependencies, council, id, { fields, errors: [reason.error] })
+      : work(dependencies, council, id, reason.reason);
+  });

@@ -1,4 +1,5 @@
 import { printedNhsNumber } from '#loaders/answers/notice.ts';
+import { plansNotOver } from '#loaders/upkeep/plans-not-over.ts';
 import {
   endRestriction,
   listRestrictions,
@@ -6,7 +7,6 @@ import {
   setRestriction,
   type ToRestrict,
 } from '#loaders/upkeep/restrict.ts';
-import { plansToWithdraw } from '#loaders/upkeep/withdraw.ts';
 import { type NhsNumber, numbersIn } from '#schemas/nhs-number.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
 import { userSchema } from '#schemas/people/identity.ts';
@@ -16,10 +16,10 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { holdingsRead } from '../../uploads/holdings.ts';
-import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
+import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { pager, readReason, reasonField, summary, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
-import { type Html, html } from '../html/html.ts';
+import { html } from '../html/html.ts';
 import {
   button,
   buttonLink,
@@ -32,7 +32,16 @@ import {
 } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
-import { actingOf, numberIn, orFailed } from './acts.ts';
+import {
+  type Again,
+  actingOf,
+  actWithReason,
+  notDone,
+  numberIn,
+  orFailed,
+  personAt,
+  reasonForm,
+} from './acts.ts';
 import { type AtCouncil, councilAct, guardedCouncil, pageOfOne } from './guarded-council.ts';
 import { type LooksDependencies, readLooks } from './looks.ts';
 import { pageOf } from './outcome.ts';
@@ -175,7 +184,7 @@ const find: Mountable<RestrictionsDependencies> = {
       if (number === undefined) return wrong('number', RESTRICTIONS.numberWrong);
       if (again !== number) return wrong('again', RESTRICTIONS.againWrong);
       await store.appendEvent(holdingsRead(council, RESTRICTIONS.title));
-      const plans = await plansToWithdraw(store, council.authority, number);
+      const plans = await plansNotOver(store, council.authority, number);
       if (plans.length === 0) return wrong('number', RESTRICTIONS.noneFound);
       return choosePage(council, number, await usersOf(dependencies, council, number));
     }),
@@ -205,10 +214,7 @@ function readWhat(
 }
 
 const refused = (council: AtCouncil, kind: keyof typeof RESTRICTION.refused): Response =>
-  council.page({
-    ...deskMessage(RESTRICTIONS.title, RESTRICTION.refused[kind], PATH),
-    status: 409,
-  });
+  notDone(council, RESTRICTIONS.title, RESTRICTION.refused[kind], PATH);
 
 /** `POST /council/restrict`: keeps something back about a child. */
 const set: Mountable<RestrictionsDependencies> = {
@@ -245,16 +251,15 @@ async function detailPage(
   { store }: RestrictionsDependencies,
   council: AtCouncil,
   id: string,
-  { fields, errors = [] }: { fields?: Fields; errors?: readonly FieldError[] } = {},
+  again: Again = {},
 ): Promise<Response> {
   const all = await listRestrictions(store, council.authority);
   const found = all.find(({ restriction }) => restriction.id === id);
   if (found === undefined) return council.notFound();
   const { restriction, standing, hasPlan, other } = found;
   const { kind, nhsNumber, localId, user, set: begun, ended } = restriction;
-  const person = (who: { name: string; at: string }): Html =>
-    html`<bdi>${who.name}</bdi>, ${at(who.at)}`;
   const inForce = standing === 'in-force';
+  const { errors = [] } = again;
   return council.page({
     title: RESTRICTIONS.title,
     ...(errors.length > 0 && { status: 400 }),
@@ -266,18 +271,16 @@ ${summary([
   [RESTRICTIONS.local, localId === '' ? RESTRICTIONS.noLocalId : html`<bdi>${localId}</bdi>`],
   [RESTRICTIONS.child, printedNhsNumber(nhsNumber)],
   [RESTRICTIONS.who, user && html`<bdi>${user.name ?? ''}</bdi> <bdi>${user.id}</bdi>`],
-  [RESTRICTIONS.set, person(begun)],
+  [RESTRICTIONS.set, personAt(begun)],
   [RESTRICTIONS.setReason, html`<bdi>${begun.reason}</bdi>`],
-  [RESTRICTIONS.ended, ended && person(ended)],
+  [RESTRICTIONS.ended, ended && personAt(ended)],
   [RESTRICTIONS.endedReason, ended && html`<bdi>${ended.reason}</bdi>`],
 ])}
 ${inForce && !hasPlan && html`<p><strong>${RESTRICTIONS.noPlan}</strong></p>`}
 ${
   inForce &&
   html`<h2 class="nhsuk-heading-m">${RESTRICTIONS.end[kind]}</h2>${paragraph(RESTRICTIONS.endLead[kind])}
-<form method="post" action="${PATH}/${id}/end" novalidate>${council.hidden('restriction-end')}
-${reasonField(fields?.get('reason'), errors)}
-<button class="nhsuk-button nhsuk-button--secondary" type="submit">${RESTRICTIONS.endButton}</button></form>`
+${reasonForm(council, { action: `${PATH}/${id}/end`, form: 'restriction-end', submit: RESTRICTIONS.endButton }, again)}`
 }
 <p>${link(PATH, RESTRICTIONS.list)}</p>`,
   });
@@ -287,23 +290,14 @@ ${reasonField(fields?.get('reason'), errors)}
 const detail = pageOfOne(PATH, detailPage);
 
 /** `POST /council/restrictions/:id/end`. */
-const end: Mountable<RestrictionsDependencies> = {
-  operation: { method: 'POST', path: `${PATH}/:id/end`, letsIn: 'authority' },
-  handler: (dependencies) =>
-    councilAct(dependencies, { form: 'restriction-end' }, async (c, council, fields) => {
-      const { store, anchor } = dependencies;
-      const id = c.req.param('id') ?? '';
-      const reason = readReason(fields.get('reason'));
-      if (reason.kind === 'wrong') {
-        return detailPage(dependencies, council, id, { fields, errors: [reason.error] });
-      }
-      return orFailed(council, PATH, async () => {
-        const who = actingOf(council);
-        const { authority } = council;
-        const { kind } = await endRestriction(store, anchor, authority, id, reason.reason, who);
-        return kind === 'ended' ? redirect(`${PATH}/${id}`) : refused(council, kind);
-      });
-    }),
-};
+const end = actWithReason(
+  { path: PATH, act: 'end', form: 'restriction-end' },
+  detailPage,
+  async ({ store, anchor }, council, id, reason) => {
+    const who = actingOf(council);
+    const { kind } = await endRestriction(store, anchor, council.authority, id, reason, who);
+    return kind === 'ended' ? redirect(`${PATH}/${id}`) : refused(council, kind);
+  },
+);
 
 export const RESTRICTIONS_PAGES = [list, begin, find, set, detail, end] as const;

@@ -1,11 +1,11 @@
 // One file: the pages are the steps of one act, each of which leads to the next.
 
+import { plansNotOver } from '#loaders/upkeep/plans-not-over.ts';
 import {
   askWithdrawal,
   confirmWithdrawal,
   declineWithdrawal,
   listWithdrawals,
-  plansToWithdraw,
   type StandingWithdrawal,
   undoWithdrawal,
   withdrawUrgently,
@@ -18,7 +18,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { holdingsRead } from '../../uploads/holdings.ts';
-import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
+import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { readReason, reasonField, summary, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
@@ -34,7 +34,17 @@ import {
 } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
-import { actingOf, numberIn, orFailed } from './acts.ts';
+import {
+  type Again,
+  actingOf,
+  actOnOne,
+  actWithReason,
+  notDone,
+  numberIn,
+  orFailed,
+  personAt,
+  reasonForm,
+} from './acts.ts';
 import { type AtCouncil, councilAct, guardedCouncil, pageOfOne } from './guarded-council.ts';
 import { type LooksDependencies, readLooks } from './looks.ts';
 import { looksTable, missingLooks } from './looks-table.ts';
@@ -47,7 +57,6 @@ const PATH = WITHDRAWALS_PATH;
 /** Where one begins: the router takes no fixed address beside one with a parameter. */
 const BEGIN = '/council/withdraw';
 
-const at = (instant: string | undefined): string => timeOfYearText(Date.parse(instant ?? ''));
 const planText = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>
   WITHDRAWALS.plan(type, startDate);
 const valueOf = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>
@@ -70,7 +79,7 @@ ${
         WITHDRAWALS.list,
         WITHDRAWALS.columns,
         all.map(({ withdrawal, standing, sentAgain }) => [
-          link(`${PATH}/${withdrawal.id}`, at(withdrawal.asked.at)),
+          link(`${PATH}/${withdrawal.id}`, timeOfYearText(Date.parse(withdrawal.asked.at))),
           planText(withdrawal),
           html`<bdi>${withdrawal.localId}</bdi>`,
           html`<bdi>${withdrawal.asked.name}</bdi>`,
@@ -147,7 +156,7 @@ export const councilWithdrawalFind: Mountable<WithdrawalsDependencies> = {
       const typed = fields.get('number') ?? '';
       if (number === undefined) return numberPage(council, typed, WITHDRAWALS.numberWrong);
       await store.appendEvent(holdingsRead(council, WITHDRAWALS.title));
-      const plans = await plansToWithdraw(store, council.authority, number);
+      const plans = await plansNotOver(store, council.authority, number);
       return plans.length === 0
         ? numberPage(council, typed, WITHDRAWALS.noneFound)
         : choosePage(council, number, plans);
@@ -155,10 +164,7 @@ export const councilWithdrawalFind: Mountable<WithdrawalsDependencies> = {
 };
 
 const refusedPage = (council: AtCouncil, kind: keyof typeof WITHDRAWAL.refused): Response =>
-  council.page({
-    ...deskMessage(WITHDRAWALS.title, WITHDRAWAL.refused[kind], PATH),
-    status: 409,
-  });
+  notDone(council, WITHDRAWALS.title, WITHDRAWAL.refused[kind], PATH);
 
 /** `POST /council/withdraw`: asks for a plan to be withdrawn, or withdraws it urgently. */
 export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
@@ -169,7 +175,7 @@ export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
       const { authority } = council;
       const number = numberIn(fields, 'number');
       if (number === undefined) return numberPage(council, '', WITHDRAWALS.numberWrong);
-      const plans = await plansToWithdraw(store, authority, number);
+      const plans = await plansNotOver(store, authority, number);
       const plan = plans.find((each) => valueOf(each) === fields.get('plan'));
       const reason = readReason(fields.get('reason'));
       const errors: FieldError[] = [
@@ -205,22 +211,18 @@ export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
     }),
 };
 
-type Again = { fields?: Fields; errors?: readonly FieldError[] };
-
 function waitingForms(
   council: AtCouncil,
   { withdrawal: { id, asked } }: StandingWithdrawal,
-  { fields, errors = [] }: Again,
+  again: Again,
 ): Html {
   const isOwn = asked.key === council.caller.userKey;
-  return html`${isOwn ? paragraph(WITHDRAWALS.waiting) : confirmForm(council, id, errors)}
+  return html`${isOwn ? paragraph(WITHDRAWALS.waiting) : confirmForm(council, id, again.errors)}
 <h2 class="nhsuk-heading-m">${WITHDRAWALS.decline}</h2>
-<form method="post" action="${PATH}/${id}/decline" novalidate>${council.hidden('withdrawal-decline')}
-${reasonField(fields?.get('reason'), errors)}
-<button class="nhsuk-button nhsuk-button--secondary" type="submit">${WITHDRAWALS.declineButton}</button></form>`;
+${reasonForm(council, { action: `${PATH}/${id}/decline`, form: 'withdrawal-decline', submit: WITHDRAWALS.declineButton }, again)}`;
 }
 
-const confirmForm = (council: AtCouncil, id: string, errors: readonly FieldError[]): Html =>
+const confirmForm = (council: AtCouncil, id: string, errors: readonly FieldError[] = []): Html =>
   html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.confirm}</h2>
 ${paragraph(WITHDRAWALS.confirmLead)}
 <form method="post" action="${PATH}/${id}/confirm" novalidate>${council.hidden('withdrawal-confirm')}
@@ -230,15 +232,13 @@ ${button(WITHDRAWALS.confirmButton)}</form>`;
 function inForceForms(
   council: AtCouncil,
   { withdrawal: { id }, undoUntil = 0, sentAgain }: StandingWithdrawal,
-  { fields, errors = [] }: Again,
+  again: Again,
 ): Html {
   const undo =
     undoUntil <= Date.now()
       ? paragraph(WITHDRAWALS.tooLate)
       : html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.undo}</h2>${paragraph(WITHDRAWALS.undoLead(timeOfYearText(undoUntil)))}
-<form method="post" action="${PATH}/${id}/undo" novalidate>${council.hidden('withdrawal-undo')}
-${reasonField(fields?.get('reason'), errors)}
-<button class="nhsuk-button nhsuk-button--secondary" type="submit">${WITHDRAWALS.undoButton}</button></form>`;
+${reasonForm(council, { action: `${PATH}/${id}/undo`, form: 'withdrawal-undo', submit: WITHDRAWALS.undoButton }, again)}`;
   return html`${sentAgain ? html`<p><strong>${WITHDRAWALS.sentAgain}</strong></p>` : paragraph(WITHDRAWAL.settles)}${undo}`;
 }
 
@@ -253,8 +253,6 @@ async function detailPage(
   if (found === undefined) return council.notFound();
   const { withdrawal, standing } = found;
   const { asked, decided, undone, urgent, reason, localId, state, nhsNumber } = withdrawal;
-  const person = (who: { name: string; at: string }): Html =>
-    html`<bdi>${who.name}</bdi>, ${at(who.at)}`;
   const isOver = standing === 'declined' || standing === 'lapsed';
   // Who looked is of use once the flag was taken off; before that, the number is for two people to type.
   const looks =
@@ -279,16 +277,16 @@ ${summary([
   [WITHDRAWALS.standing, html`<strong>${WITHDRAWAL.standing[standing]}</strong>`],
   [WITHDRAWALS.localId, localId === '' ? WITHDRAWALS.noLocalId : html`<bdi>${localId}</bdi>`],
   [WITHDRAWALS.reason, html`<bdi>${reason}</bdi>`],
-  [WITHDRAWALS.asked, person(asked)],
+  [WITHDRAWALS.asked, personAt(asked)],
   [
     state === 'declined'
       ? WITHDRAWALS.decided.declined
       : urgent
         ? WITHDRAWALS.decided.urgent
         : WITHDRAWALS.decided.withdrawn,
-    decided && person(decided),
+    decided && personAt(decided),
   ],
-  [WITHDRAWALS.undone, undone && person(undone)],
+  [WITHDRAWALS.undone, undone && personAt(undone)],
 ])}
 ${standing === 'waiting' && waitingForms(council, found, again)}
 ${standing === 'in-force' && inForceForms(council, found, again)}
@@ -305,25 +303,8 @@ ${looks.entries.length === 0 ? paragraph(LOOKS.noneOfChild) : looksTable(WITHDRA
 /** `GET /council/withdrawals/:id`: one of them, and what can be done about it. */
 export const councilWithdrawal = pageOfOne(PATH, detailPage);
 
-/** An act on one withdrawal. */
-const actOn = (
-  act: 'confirm' | 'decline' | 'undo',
-  work: (
-    dependencies: WithdrawalsDependencies,
-    council: AtCouncil,
-    id: string,
-    fields: Fields,
-  ) => Promise<Response>,
-): Mountable<WithdrawalsDependencies> => ({
-  operation: { method: 'POST', path: `${PATH}/:id/${act}`, letsIn: 'authority' },
-  handler: (dependencies) =>
-    councilAct(dependencies, { form: `withdrawal-${act}` }, (c, council, fields) =>
-      orFailed(council, PATH, () => work(dependencies, council, c.req.param('id') ?? '', fields)),
-    ),
-});
-
-export const councilWithdrawalConfirm = actOn(
-  'confirm',
+export const councilWithdrawalConfirm = actOnOne<WithdrawalsDependencies>(
+  { path: PATH, act: 'confirm', form: 'withdrawal-confirm' },
   async (dependencies, council, id, fields) => {
     const { store, anchor } = dependencies;
     const number = numberIn(fields, 'number');
@@ -339,32 +320,24 @@ export const councilWithdrawalConfirm = actOn(
   },
 );
 
-export const councilWithdrawalDecline = actOn(
-  'decline',
-  async (dependencies, council, id, fields) => {
-    const reason = readReason(fields.get('reason'));
-    if (reason.kind === 'wrong') {
-      return detailPage(dependencies, council, id, { fields, errors: [reason.error] });
-    }
-    const { store, anchor } = dependencies;
+export const councilWithdrawalDecline = actWithReason(
+  { path: PATH, act: 'decline', form: 'withdrawal-decline' },
+  detailPage,
+  async ({ store, anchor }, council, id, reason) => {
     const who = actingOf(council);
-    const { authority } = council;
-    const { kind } = await declineWithdrawal(store, anchor, authority, id, reason.reason, who);
+    const { kind } = await declineWithdrawal(store, anchor, council.authority, id, reason, who);
     return kind === 'declined' ? redirect(PATH) : refusedPage(council, kind);
   },
 );
 
-export const councilWithdrawalUndo = actOn('undo', async (dependencies, council, id, fields) => {
-  const reason = readReason(fields.get('reason'));
-  if (reason.kind === 'wrong') {
-    return detailPage(dependencies, council, id, { fields, errors: [reason.error] });
-  }
-  const { store, anchor } = dependencies;
-  const who = actingOf(council);
-  const { kind } = await undoWithdrawal(store, anchor, council.authority, id, reason.reason, who);
-  if (kind === 'undone') return redirect(`${PATH}/${id}`);
-  return council.page({
-    ...deskMessage(WITHDRAWALS.title, WITHDRAWAL.notUndone[kind], PATH),
-    status: 409,
-  });
-});
+export const councilWithdrawalUndo = actWithReason(
+  { path: PATH, act: 'undo', form: 'withdrawal-undo' },
+  detailPage,
+  async ({ store, anchor }, council, id, reason) => {
+    const who = actingOf(council);
+    const { kind } = await undoWithdrawal(store, anchor, council.authority, id, reason, who);
+    return kind === 'undone'
+      ? redirect(`${PATH}/${id}`)
+      : notDone(council, WITHDRAWALS.title, WITHDRAWAL.notUndone[kind], PATH);
+  },
+);

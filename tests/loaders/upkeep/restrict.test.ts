@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import type { Acting } from '#loaders/upkeep/changing.ts';
 import { purge } from '#loaders/upkeep/purge.ts';
 import {
   BARRED_A_DAY,
@@ -12,7 +13,7 @@ import {
   setRestriction,
   type ToRestrict,
 } from '#loaders/upkeep/restrict.ts';
-import { type Acting, undoWithdrawal, withdrawUrgently } from '#loaders/upkeep/withdraw.ts';
+import { undoWithdrawal, withdrawUrgently } from '#loaders/upkeep/withdraw.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
 import { DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';

@@ -1,14 +1,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import type { Acting } from '#loaders/upkeep/changing.ts';
+import { plansNotOver } from '#loaders/upkeep/plans-not-over.ts';
 import { purge } from '#loaders/upkeep/purge.ts';
 import {
-  type Acting,
   askWithdrawal,
   confirmWithdrawal,
   declineWithdrawal,
   listWithdrawals,
-  plansToWithdraw,
   undoWithdrawal,
   WAITS_DAYS,
   WITHDRAWN_A_DAY,
@@ -62,7 +62,7 @@ async function withdraw(authority: OdsCode, n = 1, at = now): Promise<string> {
   return id;
 }
 const shown = async (authority: OdsCode, n = 1, at = now): Promise<boolean> =>
-  (await plansToWithdraw(t.store, authority, testNumber(n), at)).length > 0;
+  (await plansNotOver(t.store, authority, testNumber(n), at)).length > 0;
 const undo = (authority: OdsCode, id: string, at = now) =>
   undoWithdrawal(t.store, t.anchor, authority, id, 'it is this child after all', {
     ...ADA,
