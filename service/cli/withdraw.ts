@@ -50,7 +50,10 @@ function only(plans: readonly PlanRow[], start: string | undefined): PlanRow {
 }
 
 /** Prints what it came to. */
-function printDone(code: OdsCode, done: Withdrawn | { kind: 'same-person' | 'other-number' | 'gone' }) {
+function printDone(
+  code: OdsCode,
+  done: Withdrawn | { kind: 'same-person' | 'other-number' | 'gone' },
+) {
   if (done.kind !== 'withdrawn') throw new Failure(WITHDRAWAL.refused[done.kind]);
   console.log(`${WITHDRAWAL.done} ${WITHDRAWAL.settles}`);
   console.log(

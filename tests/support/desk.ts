@@ -42,3 +42,18 @@ export async function visitorAs(
   visitor.jar.set(name, value);
   return visitor;
 }
+
+/** An officer of a council, a colleague of theirs, and somebody of another council, each in a browser of their own. */
+export async function councilPeople(service: {
+  baseUrl: string;
+  dataDir: string;
+}): Promise<{ officer: Visitor; colleague: Visitor; other: Visitor }> {
+  const as = (user: string, organisation: string): Promise<Visitor> =>
+    visitorAs(service, { user, organisation, scopes: ['upload'] });
+  const [officer, colleague, other] = await Promise.all([
+    as('officer', 'ZZ101'),
+    as('colleague', 'ZZ101'),
+    as('other', 'ZZ102'),
+  ]);
+  return { officer, colleague, other };
+}

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterAll } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { type ReadUpload, readUpload } from '#loaders/check/read.ts';
 import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import { SourceBytes } from '#loaders/formats/common/source.ts';
@@ -16,7 +16,7 @@ import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { keys } from '#store/keys.ts';
 import { DURABILITY_FIELD } from '#store/trust/durability.ts';
 import { testNumber } from './rows.ts';
-import { startTestStore, type TestStore } from './test-store.ts';
+import { startTestStore, type TestStore, until } from './test-store.ts';
 import { fileXml, type ModelRecord, planOf, RECEIVED_AT, upload } from './upload-model.ts';
 
 export function temporaryFolder(): string {
@@ -193,6 +193,20 @@ export async function startLoading() {
         .filter((row) => row.authority === authority),
     events: () => t.adminStore.readEvents('system'),
     everything: () => everythingIn(t),
+    /** What a restart of Redis asks: does all that is held of an authority agree with the anchor? */
+    async expectWhole(authority: OdsCode): Promise<void> {
+      const tally = (await t.store.tally()).get(authority);
+      expect(t.anchor.authority(authority)).toMatchObject({
+        rows: tally?.rows ?? 0,
+        ...(tally !== undefined && { digest: tally.digest }),
+      });
+      expect(t.anchor.loadInProgress(authority)).toBeUndefined();
+    },
+    /** Has the store verifier compare all there is, as after a restart of Redis. */
+    async expectOpensAgain(): Promise<void> {
+      await t.admin.del(keys.open);
+      await until(() => t.store.isOpen(), 'the store opening after a comparison of all it holds');
+    },
   };
 }
 

@@ -126,6 +126,9 @@ export function doubledHeadings({ text }: Visit): string[] {
   return all('caption').filter((caption) => headings.has(caption));
 }
 
+/** Where an answer sends its visitor. */
+export const locationOf = ({ headers }: Visit): string => headers.get('location') ?? '';
+
 /** What a page says, without its markup. */
 export const wordsOf = ({ text }: Pick<Visit, 'text'>): string =>
   words(text.replace(/<head>[\s\S]*<\/head>/, ''));

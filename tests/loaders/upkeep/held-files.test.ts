@@ -13,6 +13,7 @@ import {
 import type { OdsCode } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { HELD_MEANINGS } from '#schemas/wording/answers.ts';
+import { endingAt } from '../../support/cut-short.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { metadata, startLoading } from '../../support/upload-loading.ts';
 import {
@@ -407,24 +408,6 @@ describe('a full refresh', () => {
 });
 
 describe('a crash', () => {
-  const CRASH = new Error('the process ended here');
-  const ending = (step: 'removeRows' | 'commitLoad' | 'beginLoad' | 'changeHeldFiles') => {
-    const fail = () => {
-      throw CRASH;
-    };
-    const anchor = new Proxy(t.anchor, {
-      get(target, name) {
-        const value: unknown = Reflect.get(target, name, target);
-        if (name === step) return fail;
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      },
-    });
-    const store = {
-      ...t.store,
-      ...(step === 'removeRows' && { removeRows: () => Promise.reject(CRASH) }),
-    };
-    return { store, anchor };
-  };
   const resume = async (authority: OdsCode) => {
     const begun = t.anchor.loadInProgress(authority);
     if (begun !== undefined) await resumeLoad(t.store, t.anchor, begun);
@@ -437,7 +420,7 @@ describe('a crash', () => {
     const bytes = fileXml(
       upload({ authority, sequence: 2, records: [...children(6, END), planOf(11)] }),
     );
-    await expect(l.load(bytes, ending('commitLoad'))).rejects.toThrow(LoadFailed);
+    await expect(l.load(bytes, endingAt(t, 'commitLoad'))).rejects.toThrow(LoadFailed);
     expect(heldFileOf(authority)).toBeUndefined();
     expect(await resume(authority)).toBe(true);
     expect(heldFileOf(authority)).toMatchObject({ number: 2 });
@@ -451,7 +434,7 @@ describe('a crash', () => {
     await loadRecords(authority, 1, children(10));
     const records = children(8);
     const loading = l.load(fileCsv({ records }), {
-      ...ending('removeRows'),
+      ...endingAt(t, 'removeRows'),
       metadata: metadata(8, { authority, sequence: 5, full: true }),
     });
     await expect(loading).rejects.toThrow(/will be resumed/);
@@ -465,7 +448,7 @@ describe('a crash', () => {
     async (step) => {
       const authority = newAuthority();
       await withRemovalsHeld(authority);
-      const { store, anchor } = ending(step);
+      const { store, anchor } = endingAt(t, step);
       const { id = '' } = heldFileOf(authority) ?? {};
       await expect(releaseHeldFile(store, anchor, id, DECISION)).rejects.toThrow(LoadFailed);
       if (!(await resume(authority))) await releaseHeldFile(t.store, t.anchor, id, DECISION);

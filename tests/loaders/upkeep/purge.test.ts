@@ -5,6 +5,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { addDays } from '#schemas/calendar.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
+import { endingAt } from '../../support/cut-short.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startLoading } from '../../support/upload-loading.ts';
 import { planOf, RECEIVED_AT, TODAY } from '../../support/upload-model.ts';
@@ -80,23 +81,7 @@ describe('a purge', () => {
     async (step) => {
       const authority = newAuthority();
       await old(authority);
-      const fail = (): never => {
-        throw new Error('the process ended here');
-      };
-      const store: Store =
-        step === 'commitLoad'
-          ? t.store
-          : { ...t.store, [step]: () => Promise.resolve().then(fail) };
-      const anchor =
-        step !== 'commitLoad'
-          ? t.anchor
-          : new Proxy(t.anchor, {
-              get(target, name) {
-                const value: unknown = Reflect.get(target, name, target);
-                if (name === step) return fail;
-                return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-              },
-            });
+      const { store, anchor } = endingAt(t, step);
       await expect(run({ store, anchor })).rejects.toThrow(LoadFailed);
       const begun = t.anchor.loadsInProgress();
       expect(begun).toHaveLength(1);

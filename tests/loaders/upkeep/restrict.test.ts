@@ -17,11 +17,11 @@ import { undoWithdrawal, withdrawUrgently } from '#loaders/upkeep/withdraw.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
 import { DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
-import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { keys } from '#store/keys.ts';
 import { createLookupStore, type LookupResult } from '#store/lookup.ts';
 import type { Store } from '#store/store.ts';
 import { watchStore } from '#store/trust/readiness.ts';
+import { endingAt, unreplicatedAt } from '../../support/cut-short.ts';
 import { lookupEvent } from '../../support/lookup-event.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { until } from '../../support/test-store.ts';
@@ -35,7 +35,8 @@ import {
 } from '../../support/upload-model.ts';
 
 const DAY_MS = 86_400_000;
-const { t, l, newAuthority, loadRecords, events } = await startLoading();
+const { t, l, newAuthority, loadRecords, events, expectWhole, expectOpensAgain } =
+  await startLoading();
 const lookupRedis = await t.connect('lookup');
 const readiness = watchStore(lookupRedis);
 afterAll(() => readiness.stop());
@@ -87,22 +88,6 @@ const eventsOf = async (authority: OdsCode) =>
   (await events()).flatMap((event) =>
     event.type === 'restriction' && event.authority === authority ? event : [],
   );
-
-/** What a restart of Redis asks: does all that is held agree with the anchor? */
-async function expectWhole(authority: OdsCode): Promise<void> {
-  const tally = (await t.store.tally()).get(authority);
-  expect(t.anchor.authority(authority)).toMatchObject({
-    rows: tally?.rows ?? 0,
-    ...(tally !== undefined && { digest: tally.digest }),
-  });
-  expect(t.anchor.loadInProgress(authority)).toBeUndefined();
-}
-
-/** Has the store verifier compare all there is, as after a restart of Redis. */
-async function expectOpensAgain(): Promise<void> {
-  await t.admin.del(keys.open);
-  await until(() => t.store.isOpen(), 'the store opening after a comparison of all it holds');
-}
 
 /** What a clinician is told of who else has looked: with or without where; or that the check could not be made. */
 async function told(user: string, n = 1): Promise<'places' | 'no-places' | 'unchecked' | 'none'> {
@@ -366,27 +351,6 @@ test('in whatever order files, withdrawals, marks, bars and their ends come, wha
   await expectOpensAgain();
 });
 
-/** A store or an anchor whose process ends at a step. */
-function endingAt(step: string): { store: Store; anchor: typeof t.anchor } {
-  const fail = (): never => {
-    throw new Error('the process ended here');
-  };
-  if (step !== 'commitLoad') {
-    return {
-      store: { ...t.store, [step]: () => Promise.resolve().then(fail) },
-      anchor: t.anchor,
-    };
-  }
-  const anchor = new Proxy(t.anchor, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target);
-      if (name === step) return fail;
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
-  return { store: t.store, anchor };
-}
-
 async function resume(authority: OdsCode): Promise<void> {
   const load = t.anchor.loadInProgress(authority);
   expect(load?.journal).not.toMatch(/(?<![0-9a-f-])[0-9]{10}(?![0-9a-f-])|parent/);
@@ -399,7 +363,7 @@ test.each(['appendEvent', 'restrict', 'tally', 'changeAuthority', 'commitLoad'] 
     const n = 200 + step.length;
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(n)]);
-    const { store, anchor } = endingAt(step);
+    const { store, anchor } = endingAt(t, step);
     await expect(
       setRestriction(store, anchor, authority, BAR('parent', n), why, by),
     ).rejects.toThrow(LoadFailed);
@@ -422,7 +386,7 @@ test.each(['appendEvent', 'restrict', 'tally', 'changeAuthority', 'commitLoad'] 
 test('one that was cut short before the anchor knew of it is not said to be in force, and can be set again', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(230)]);
-  const { store } = endingAt('intakeState');
+  const { store } = endingAt(t, 'intakeState');
   const cut: Store = {
     ...t.store,
     async keepRestriction(...args) {
@@ -451,14 +415,7 @@ test.each(['appendEvent', 'restrict', 'changeAuthority'] as const)(
     const n = 240 + step.length;
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(n)]);
-    // As where a write was made and not acknowledged by replicas: it is there, and counts as not done.
-    const store: Store = {
-      ...t.store,
-      async [step](...args: never[]) {
-        await (t.store[step] as (...all: never[]) => Promise<unknown>)(...args);
-        throw new NotReplicated(0, 1);
-      },
-    };
+    const store = unreplicatedAt(t.store, step);
     await expect(
       setRestriction(store, t.anchor, authority, BAR('parent', n), why, by),
     ).rejects.toThrow(LoadFailed);

@@ -16,11 +16,9 @@ import {
 } from '#loaders/upkeep/withdraw.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
-import { NotReplicated } from '#store/connection/acknowledged.ts';
-import { keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
+import { endingAt, unreplicatedAt } from '../../support/cut-short.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { until } from '../../support/test-store.ts';
 import { startLoading } from '../../support/upload-loading.ts';
 import {
   fileCsv,
@@ -32,7 +30,8 @@ import {
 } from '../../support/upload-model.ts';
 
 const DAY_MS = 86_400_000;
-const { t, l, newAuthority, loadRecords, rowsOf, events } = await startLoading();
+const { t, l, newAuthority, loadRecords, rowsOf, events, expectWhole, expectOpensAgain } =
+  await startLoading();
 
 const ADA: Acting = { name: 'Ada Officer', key: 'council ada' };
 const BEN: Acting = { name: 'Ben Manager', key: 'council ben' };
@@ -72,16 +71,6 @@ const eventsOf = async (authority: OdsCode) =>
   (await events()).flatMap((event) =>
     event.type === 'withdrawal' && event.authority === authority ? event : [],
   );
-
-/** What a restart of Redis asks: does all that is held agree with the anchor? */
-async function expectWhole(authority: OdsCode): Promise<void> {
-  const tally = (await t.store.tally()).get(authority);
-  expect(t.anchor.authority(authority)).toMatchObject({
-    rows: tally?.rows ?? 0,
-    ...(tally !== undefined && { digest: tally.digest }),
-  });
-  expect(t.anchor.loadInProgress(authority)).toBeUndefined();
-}
 
 describe('a flag on the wrong child', () => {
   test('is shown until a second person of the council has confirmed its withdrawal, and never after', async () => {
@@ -362,8 +351,7 @@ test('in whatever order files, withdrawals and undoings come, what is shown is w
     ),
     { numRuns: 6 },
   );
-  await t.admin.del(keys.open);
-  await until(() => t.store.isOpen(), 'the store opening after a comparison of all it holds');
+  await expectOpensAgain();
 });
 
 /** The store, with something that is done by others just before a step, or just after it. */
@@ -462,10 +450,7 @@ describe('when two people act on one request at the same moment, one act counts 
 test('a withdrawal whose work the store has lost is not taken for done', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(1), planOf(2)]);
-  const store: Store = {
-    ...t.store,
-    applyRows: () => Promise.reject(new Error('the process ended here')),
-  };
+  const { store } = endingAt(t, 'applyRows');
   await expect(
     withdrawUrgently(store, t.anchor, authority, plan(), why, { ...ADA, now }),
   ).rejects.toThrow(LoadFailed);
@@ -490,21 +475,7 @@ test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad']
   async (step) => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(1), planOf(2)]);
-    const fail = (): never => {
-      throw new Error('the process ended here');
-    };
-    const store: Store =
-      step === 'commitLoad' ? t.store : { ...t.store, [step]: () => Promise.resolve().then(fail) };
-    const anchor =
-      step !== 'commitLoad'
-        ? t.anchor
-        : new Proxy(t.anchor, {
-            get(target, name) {
-              const value: unknown = Reflect.get(target, name, target);
-              if (name === step) return fail;
-              return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-            },
-          });
+    const { store, anchor } = endingAt(t, step);
     const resume = async (): Promise<void> => {
       const load = t.anchor.loadInProgress(authority);
       expect(load?.journal).not.toContain(testNumber(1));
@@ -534,14 +505,7 @@ test.each(['appendEvent', 'applyRows', 'changeAuthority'] as const)(
   async (step) => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(1), planOf(2)]);
-    // As where a write was made and not acknowledged by replicas: it is there, and counts as not done.
-    const store: Store = {
-      ...t.store,
-      async [step](...args: never[]) {
-        await (t.store[step] as (...all: never[]) => Promise<unknown>)(...args);
-        throw new NotReplicated(0, 1);
-      },
-    };
+    const store = unreplicatedAt(t.store, step);
     await expect(
       withdrawUrgently(store, t.anchor, authority, plan(), why, { ...ADA, now }),
     ).rejects.toThrow(LoadFailed);

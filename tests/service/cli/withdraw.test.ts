@@ -1,35 +1,12 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { WITHDRAWAL } from '#schemas/wording/withdrawals.ts';
-import { run, startServing } from '../../support/processes.ts';
+import { councilCommand } from '../../support/council-command.ts';
 import { testNumber } from '../../support/rows.ts';
-import { testFolder } from '../../support/service.ts';
-import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
 const CHILD = testNumber(1);
 const WHY = ['--by', 'A. Example', '--reason', 'typed under a twin’s number'];
 
-let files: string;
-let environment: Record<string, string>;
-let service: Awaited<ReturnType<typeof startServing>>;
-
-beforeAll(async () => {
-  files = await testFolder();
-  environment = { DATA_DIR: join(files, 'data'), LOG_LEVEL: 'warn' };
-  await run(['init', '--demo'], environment);
-  service = await startServing([], environment);
-  const path = join(files, 'one.xml');
-  await writeFile(path, fileXml(upload({ authority: 'ZZ301', sequence: 1, records: [planOf(1)] })));
-  await run(['load', path], environment);
-});
-afterAll(async () => {
-  await service.stop();
-  await rm(files, { recursive: true, force: true });
-});
-
-const withdraw = (args: string[], input?: string) =>
-  run(['withdraw', 'ZZ301', ...args], environment, input);
+const withdraw = councilCommand('withdraw');
 
 test('an operator withdraws a flag on the word of two people, lists it without a child, and undoes it', async () => {
   expect((await withdraw(['--child', CHILD, ...WHY])).code).toBe(2);

@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { DESK } from '#schemas/wording/desk.ts';
 import { WHERE_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
-import { visitorAs } from '../../support/desk.ts';
+import { councilPeople } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import { hiddenOf, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
+import { hiddenOf, locationOf, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const PATH = '/council/restrictions';
 const BEGIN = '/council/restrict';
@@ -32,15 +32,7 @@ beforeAll(async () => {
     ],
     environment: { NOTIFICATIONS_WINDOW_MINUTES: '0.005' },
   });
-  [officer, colleague, other] = (await Promise.all(
-    [
-      ['officer', 'ZZ101'],
-      ['colleague', 'ZZ101'],
-      ['other', 'ZZ102'],
-    ].map(([user = '', organisation = '']) =>
-      visitorAs(service, { user, organisation, scopes: ['upload'] }),
-    ),
-  )) as [Visitor, Visitor, Visitor];
+  ({ officer, colleague, other } = await councilPeople(service));
 });
 afterAll(() => service?.stopAndRemove());
 
@@ -63,7 +55,6 @@ async function end(visitor: Visitor, at: string, reason = 'it is over'): Promise
   const form = hiddenOf(await visitor.get(at), `${at}/end`);
   return visitor.post(`${at}/end`, { ...form, reason });
 }
-const locationOf = ({ headers }: Visit): string => headers.get('location') ?? '';
 const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'restriction' ? event : []));
 

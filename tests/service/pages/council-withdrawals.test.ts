@@ -4,12 +4,13 @@ import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import { missingLooks } from '#service/pages/council/looks-table.ts';
 import { timeOfYearText } from '#service/pages/html/time.ts';
-import { visitorAs } from '../../support/desk.ts';
+import { councilPeople, visitorAs } from '../../support/desk.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 import {
   doubledHeadings,
   hiddenOf,
+  locationOf,
   type Visit,
   type Visitor,
   wordsOf,
@@ -27,7 +28,7 @@ const THEIRS = testNumber(6);
 
 let service: TestService;
 let officer: Visitor;
-let manager: Visitor;
+let colleague: Visitor;
 let other: Visitor;
 
 beforeAll(async () => {
@@ -48,15 +49,7 @@ beforeAll(async () => {
     ],
     environment: { NOTIFICATIONS_WINDOW_MINUTES: '0.005' },
   });
-  [officer, manager, other] = (await Promise.all(
-    [
-      ['officer', 'ZZ101'],
-      ['manager', 'ZZ101'],
-      ['other', 'ZZ102'],
-    ].map(([user = '', organisation = '']) =>
-      visitorAs(service, { user, organisation, scopes: ['upload'] }),
-    ),
-  )) as [Visitor, Visitor, Visitor];
+  ({ officer, colleague, other } = await councilPeople(service));
 });
 afterAll(() => service?.stopAndRemove());
 
@@ -95,7 +88,6 @@ async function act(
   const page = await visitor.get(at);
   return visitor.post(`${at}/${what}`, { ...hiddenOf(page, `${at}/${what}`), ...typed });
 }
-const locationOf = ({ headers }: Visit): string => headers.get('location') ?? '';
 const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'withdrawal' ? event : []));
 
@@ -119,30 +111,30 @@ describe('a flag on the wrong child', () => {
     const own = await officer.get(at);
     expect(wordsOf(own)).toContain(WITHDRAWALS.waiting);
     expect(own.text).not.toContain(`${at}/confirm`);
-    const form = await manager.get(at);
+    const form = await colleague.get(at);
     // The second person looks the number up: it is not shown.
     expect(form.text).not.toContain(WRONG.slice(6));
-    const wrong = await act(manager, at, 'confirm', { number: KEPT });
+    const wrong = await act(colleague, at, 'confirm', { number: KEPT });
     expect([wrong.status, wordsOf(wrong).includes(WITHDRAWAL.refused['other-number'])]).toEqual([
       400,
       true,
     ]);
-    const done = await act(manager, at, 'confirm', { number: WRONG });
+    const done = await act(colleague, at, 'confirm', { number: WRONG });
     expect([done.status, locationOf(done)]).toEqual([303, at]);
     expect((await lookedUp(WRONG)).outcome).toBe('not-flagged');
     const after = wordsOf(await officer.get(at));
     expect(after).toContain(WITHDRAWAL.standing['in-force']);
-    expect(after).toContain('Person manager');
+    expect(after).toContain('Person colleague');
     expect((await events()).filter(({ nhsNumber }) => nhsNumber === WRONG)).toMatchObject([
       { act: 'asked', by: 'Person officer', reason: WHY, caller: { user: 'officer' } },
-      { act: 'confirmed', by: 'Person manager', caller: { user: 'manager' } },
+      { act: 'confirmed', by: 'Person colleague', caller: { user: 'colleague' } },
     ]);
   });
 
   test('leaves its council’s other plans shown, and says so beforehand', async () => {
     expect(wordsOf(await find(officer, TWO_PLANS))).toContain(WITHDRAWALS.thenOthers(1));
     const at = locationOf(await ask(officer, TWO_PLANS));
-    await act(manager, at, 'confirm', { number: TWO_PLANS });
+    await act(colleague, at, 'confirm', { number: TWO_PLANS });
     const { outcome, flags } = await lookedUp(TWO_PLANS);
     expect([outcome, flags]).toMatchObject(['flagged', [{ startDate: '2026-02-02' }]]);
   });
@@ -150,12 +142,12 @@ describe('a flag on the wrong child', () => {
   test('is taken off at once by one person who says that it is urgent, which stands in the audit', async () => {
     const at = locationOf(await ask(officer, URGENT, { urgent: 'yes' }));
     expect((await lookedUp(URGENT)).outcome).toBe('not-flagged');
-    expect(wordsOf(await manager.get(at))).toContain(WITHDRAWALS.decided.urgent);
+    expect(wordsOf(await colleague.get(at))).toContain(WITHDRAWALS.decided.urgent);
     expect(service.lines.join('\n')).toContain('withdrawn a flag urgently');
     expect((await events()).filter(({ nhsNumber }) => nhsNumber === URGENT)).toMatchObject([
       { act: 'urgent', by: 'Person officer' },
     ]);
-    const undone = await act(manager, at, 'undo', { reason: 'it is this child' });
+    const undone = await act(colleague, at, 'undo', { reason: 'it is this child' });
     expect(undone.status).toBe(303);
     expect((await lookedUp(URGENT)).outcome).toBe('flagged');
   });
@@ -167,7 +159,7 @@ describe('a flag on the wrong child', () => {
     );
     await service.lookup({ nhsNumber: SHARED }, { token: silent });
     const at = locationOf(await ask(officer, SHARED));
-    await act(manager, at, 'confirm', { number: SHARED });
+    await act(colleague, at, 'confirm', { number: SHARED });
     const { outcome, flags } = await lookedUp(SHARED, 'later', 'Later Nurse');
     expect([outcome, flags]).toMatchObject(['flagged', [{ authority: { code: 'ZZ102' } }]]);
     await until(async () => wordsOf(await officer.get(at)).includes('Seen Nurse'), 'the look');
@@ -215,10 +207,10 @@ describe('a flag on the wrong child', () => {
     expect([theirs.status, theirs.heading]).toEqual([404, missing.heading]);
     expect((await other.get(PATH)).text).not.toContain(at);
     // With a token of their own, taken from a page of theirs.
-    const token = hiddenOf(await manager.get(at), `${at}/confirm`);
+    const token = hiddenOf(await colleague.get(at), `${at}/confirm`);
     expect((await other.post(`${at}/confirm`, { ...token, number: KEPT })).status).toBe(403);
     expect((await lookedUp(KEPT)).outcome).toBe('flagged');
-    const declined = await act(manager, at, 'decline', { reason: 'it is this child' });
+    const declined = await act(colleague, at, 'decline', { reason: 'it is this child' });
     expect(declined.status).toBe(303);
     const list = await officer.get(PATH);
     expect(wordsOf(list)).toContain(WITHDRAWAL.standing.declined);
