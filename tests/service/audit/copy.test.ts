@@ -262,6 +262,24 @@ describe('a copy whose beginning is past the retention', () => {
     );
   });
 
+  test('keeps it while a hold is in force, also what the log has lost already', async () => {
+    const { remove: _, ...kept } = folderPlace(copyFolder, DEADLINE_MS);
+    await sealAndPrune(createCommits(kept));
+    const acts = CommitFile.open(folder);
+    const { id } = await acts.addRetentionHold('A. Guardian', 'inquiry', async () => undefined);
+    const one = await sealer({ retentionYears: 2 });
+    for (let i = 0; i < 3; i++) await step(one);
+    expect(objects()).toContain(`log/${numberPath(0)}`);
+
+    acts.endRetentionHold(id);
+    acts.close();
+    await until(async () => {
+      await step(one);
+      return !objects().includes(`log/${numberPath(0)}`);
+    }, 'the pruning of the copy');
+    one.close();
+  });
+
   test('keeps it where nothing may be deleted; sealing goes on, and the state says why', async () => {
     const { remove: _, ...kept } = folderPlace(copyFolder, DEADLINE_MS);
     await sealAndPrune(createCommits(kept));
