@@ -17,11 +17,10 @@ import {
   usedPage,
 } from '#service/pages/look-up/not-checked.ts';
 import { resultContent, subjectBar } from '#service/pages/look-up/result.ts';
-import { createSignedIn, type SignedInDependencies } from '#service/pages/look-up/signed-in.ts';
 import type { FormRefusal } from '#service/pages/session/forms.ts';
 import { FORMS_REFUSED } from '#service/pages/session/forms-refused.ts';
+import { nurseSession, signedInPages } from '../../support/nurse-session.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { role } from '../../support/service.ts';
 import { wordsOf } from '../../support/visitor.ts';
 
 /** Two answers that must never be taken for one another: nothing was found, and nothing was looked for. */
@@ -45,24 +44,8 @@ function expectNone(words: string, of: readonly string[]): void {
 }
 
 const at = Date.parse('2026-11-28T03:00:00Z');
-const { notChecked } = createSignedIn({
-  forms: { token: () => 'token' },
-  sessions: { renew: () => 'cookie', endsAt: () => at + 60_000 },
-  canChangeRole: () => false,
-} as unknown as SignedInDependencies);
-const session = {
-  provider: 'cis2',
-  subject: 'nurse-1',
-  issuer: 'https://id.example',
-  client: 'pages',
-  id: 'session-1',
-  user: 'nurse-1',
-  name: 'Nora Nurse',
-  role: role('1', ['B0107']),
-  scopes: [],
-  issuedAt: at,
-  seenAt: at,
-};
+const { notChecked } = signedInPages(at, () => at + 60_000);
+const session = nurseSession(at);
 const request = { nhsNumber: testNumber(7_951), dateOfBirth: day('2026-05-05') };
 
 test.for(Object.keys(ERRORS) as ErrorCode[])(

@@ -4,39 +4,18 @@ import { NOT_A_NO } from '#schemas/wording/pages.ts';
 import { readAssets } from '#service/pages/html/assets.ts';
 import { createFrame } from '#service/pages/html/frame.ts';
 import { html } from '#service/pages/html/html.ts';
-import {
-  ANSWER_HIDDEN,
-  createSignedIn,
-  type SignedInDependencies,
-} from '#service/pages/look-up/signed-in.ts';
+import { ANSWER_HIDDEN } from '#service/pages/look-up/signed-in.ts';
 import { refusedPage } from '#service/pages/sign-in/refused.ts';
+import { nurseSession, signedInPages } from '../../support/nurse-session.ts';
 import { testNumber } from '../../support/rows.ts';
-import { role } from '../../support/service.ts';
 
 /** Whatever comes in place of an answer, a nurse must not take it for one. */
 
 const at = Date.now();
-const session = {
-  provider: 'cis2',
-  subject: 'nurse-1',
-  issuer: 'https://id.example',
-  client: 'pages',
-  user: 'nurse-1',
-  name: 'Nora Nurse',
-  role: role('1', ['B0107']),
-  scopes: [],
-  id: 'session-1',
-  issuedAt: at,
-  seenAt: at,
-};
+const session = nurseSession(at);
 
 let endsAt = at + 3_600_000;
-const { notChecked, hides } = createSignedIn({
-  forms: { token: () => 'token' },
-  sessions: { renew: () => 'cookie', endsAt: () => endsAt },
-  canChangeRole: () => false,
-  now: () => at,
-} as unknown as SignedInDependencies);
+const { notChecked, hides } = signedInPages(at, () => endsAt);
 
 test.for(Object.keys(ERRORS) as ErrorCode[])(
   'a look that is refused with %s is not taken for a “no”',
