@@ -73,8 +73,9 @@ export function userOf(event: ShownEvent): User | undefined {
   return issuer === undefined || user === undefined ? undefined : { issuer, user };
 }
 
-const isSelf = ({ caller }: AtOfficer, { issuer, user }: User): boolean =>
-  userKeyOf(issuer, user) === caller.userKey;
+const keyOf = ({ issuer, user }: User): string => userKeyOf(issuer, user);
+
+const isSelf = ({ caller }: AtOfficer, user: User): boolean => keyOf(user) === caller.userKey;
 
 const caseSummary = ({ id, state }: AccessCase): Html =>
   html`<h2 class="nhsuk-heading-m">${OFFICER_CASES.onAccess}</h2>
@@ -134,12 +135,10 @@ ${
   (onIt === undefined || isEnded(onIt.state)) &&
   caseForm(at, { action: '/officer/cases', steps: FIRST_STEPS, entry, errors: [] })
 }`;
-      const key = isPrivacy(at.viewer) && user && userKeyOf(user.issuer, user.user);
       const isBlocked =
-        key !== undefined &&
-        (await dependencies.blocks.list()).some(
-          (each) => userKeyOf(each.issuer, each.user) === key,
-        );
+        isPrivacy(at.viewer) &&
+        user !== undefined &&
+        (await dependencies.blocks.list()).some((each) => keyOf(each) === keyOf(user));
       return eventPage(at, looked, { event, entry, isBlocked }, openCase);
     }),
 };
@@ -252,7 +251,7 @@ export const officerUnblock: Mountable<EventPagesDependencies> = {
     officerAct(dependencies, isPrivacy, UNBLOCK_FORM, async (_, at, fields) => {
       const key = fields.get('key') ?? '';
       const blocks = await blocksOf(dependencies.blocks, at);
-      const block = blocks.find(({ issuer, user }) => userKeyOf(issuer, user) === key);
+      const block = blocks.find((each) => keyOf(each) === key);
       const read = readReason(fields.get('reason'));
       if (read.kind === 'wrong') {
         const form = {

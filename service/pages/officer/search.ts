@@ -95,17 +95,18 @@ export const officerSearch: Mountable<OfficerDependencies> = {
       }));
       if (looked.kind === 'refused') return looked.response;
       const { events, entries, next } = looked.found;
+      const rows = events.map(searchRow);
       return at.page({
         title: OFFICER.results,
         content: html`${heading(OFFICER.results)}
 <p class="cpf-strong">${events.length === 0 ? OFFICER.none : OFFICER.count(events.length)}</p>
 ${reachNote(looked.auditId, looked.reach)}
-${hasNumbers(SEARCH_COLUMNS, events.map(searchRow)) && paragraph(OFFICER.confidential)}
+${hasNumbers(SEARCH_COLUMNS, rows) && paragraph(OFFICER.confidential)}
 ${
   events.length > 0 &&
   html`<form method="post" action="/officer/event" novalidate>
 ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, cursor })}
-${resultTable(OFFICER.results, SEARCH_COLUMNS, events.map(searchRow), entries)}
+${resultTable(OFFICER.results, SEARCH_COLUMNS, rows, entries)}
 </form>`
 }
 <form method="post" action="/officer/search" novalidate>

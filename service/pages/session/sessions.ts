@@ -90,18 +90,15 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
   const endsAt = ({ issuedAt, seenAt }: Session): number =>
     Math.min(issuedAt + LONGEST_MS, seenAt + IDLE_MS);
 
-  const wasEnded: Sessions['hasEnded'] = ({ id, issuer, subject, sid, issuedAt }) => {
-    return (
-      endings.hasEnded({ of: 'session', id }, issuedAt) ||
-      endings.hasEnded({ of: 'subject', issuer, subject }, issuedAt) ||
-      endings.hasEnded(
-        sid === undefined
-          ? { of: 'subject-without-sid', issuer, subject }
-          : { of: 'provider-session', issuer, sid },
-        issuedAt,
-      )
+  const hasEnded: Sessions['hasEnded'] = ({ id, issuer, subject, sid, issuedAt }) =>
+    endings.hasEnded({ of: 'session', id }, issuedAt) ||
+    endings.hasEnded({ of: 'subject', issuer, subject }, issuedAt) ||
+    endings.hasEnded(
+      sid === undefined
+        ? { of: 'subject-without-sid', issuer, subject }
+        : { of: 'provider-session', issuer, sid },
+      issuedAt,
     );
-  };
 
   const cookieOf = (session: Session): string =>
     cookies.set('session', sealer.seal('session', session));
@@ -121,7 +118,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       ) {
         return { kind: 'over' };
       }
-      if (wasEnded(session) || endings.isLost(session.issuedAt)) return { kind: 'over' };
+      if (hasEnded(session) || endings.isLost(session.issuedAt)) return { kind: 'over' };
       const caller = callerOf(session);
       return { kind: endings.current ? 'open' : 'unknown', session, caller };
     },
@@ -141,7 +138,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
     },
     isOver(signedIn) {
       const issuedAt = endings.now();
-      return issuedAt !== undefined && wasEnded({ ...signedIn, id: '', issuedAt });
+      return issuedAt !== undefined && hasEnded({ ...signedIn, id: '', issuedAt });
     },
     begin(signedIn) {
       const issuedAt = endings.now();
@@ -149,7 +146,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       return cookieOf({ ...signedIn, id: randomUUID(), issuedAt, seenAt: now() });
     },
     renew: (session) => cookieOf({ ...session, seenAt: now() }),
-    hasEnded: wasEnded,
+    hasEnded,
     end: ({ id }) => endings.endSession(id),
     endsAt,
   };
