@@ -33,7 +33,7 @@ export type NumberTrace = {
  * A delete is never refused for what tracing finds: a plan entered under a wrong number must be possible to
  * take back, and a delete shows nothing to anyone.
  *
- * @param ended from then on nobody else is asked about
+ * @param ended once aborted, nobody else is asked about
  * @throws {NumberTracingUnavailable} where the tracer is, or does not answer in time
  */
 export async function traceNumbers(
@@ -83,7 +83,7 @@ export async function traceNumbers(
 /**
  * Traces people whose records waited for it; `undefined` for each who continues waiting.
  *
- * @param ended from then on nobody is asked about, and all others continue waiting
+ * @param ended once aborted, nobody else is asked about, and the others continue to wait
  * @throws {NumberTracingUnavailable} where the tracer is, or does not answer in time
  */
 export async function traceWaiting(

@@ -30,13 +30,13 @@ function readBlock(user: string, options: BlockOptions): Omit<Block, 'at'> {
   };
 }
 
-/** What is said of somebody who was blocked, and never keeps them from being blocked. */
+/** Said once somebody has been blocked: nothing that is found keeps them from being blocked. */
 const UNKNOWN =
   'The audit has no request by this user. Check the user id and the issuer: cp-flags audit search --user USER shows them as tokens have them.';
 const NOT_TOLD =
   'The audit cannot be searched here, so whether this user is known in it cannot be said. Check the user id and the issuer.';
 
-/** Looks into the audit for somebody who was blocked, which is on record. */
+/** Searches the audit for somebody who was blocked. The search is on record. */
 async function lookForUser(
   configuration: Configuration,
   { issuer, user, by, reason, account }: Omit<Block, 'at'>,
@@ -87,7 +87,7 @@ export async function block(
       ? `${user} of ${options.issuer} is blocked. It takes effect within two seconds.`
       : `${user} of ${options.issuer} was already blocked.`,
   );
-  // Afterwards, since nobody is to look up a moment longer for it.
+  // Afterwards, so that the search does not delay the block.
   const doubt = done ? await lookForUser(configuration, wanted) : undefined;
   if (doubt !== undefined) console.error(doubt);
 }

@@ -120,7 +120,7 @@ export async function runCommandLine(): Promise<void> {
     const { sentence, exitCode } = told(error);
     if (sentence !== undefined) console.error(`cp-flags: ${printable(sentence)}`);
     process.exitCode = exitCode;
-    // What failed may have left something that is waited for still, as a file call that hangs.
+    // What failed may have left something that Node still waits for, such as a file call that hangs.
     setTimeout(() => exitNow(exitCode), FAILED_ENDS_WITHIN_MS).unref();
   }
 }

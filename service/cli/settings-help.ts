@@ -17,7 +17,7 @@ function wrapped(text: string): string {
 
 /**
  * Settings with their defaults and what they are, from the configuration's own schema, as a part of a
- * command's help. A terminal cannot follow the links of the documents: the names of the pages are left.
+ * command's help. A terminal cannot follow the links of the documents, so only the names of the pages are shown.
  *
  * @param names default: all there are
  */

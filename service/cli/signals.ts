@@ -26,8 +26,8 @@ export function whenToldToStop(stop: () => void, force: () => void): void {
 /**
  * Ends the process at once, by having another program take its place that only exits.
  *
- * `process.exit` waits for threads, and so for a file call that nothing ends, as on a mount that went away: a process
- * with one could be ended by SIGKILL only, and its exit code would be lost.
+ * `process.exit` waits for threads, and so for a file call that never ends, such as one on a lost mount: only SIGKILL
+ * could end a process with one, and its exit code would be lost.
  */
 export function exitNow(exitCode: number): never {
   // A shell is gone before another signal can come, which it would not take.

@@ -45,7 +45,7 @@ const NAMES: Record<CsvColumn, RegExp> = {
   family_name: /^(?:familyname|family|surname|lastname)$/,
 };
 
-/** What kind of plan a case system's own name for one says, to be proposed; `undefined` where it says none. */
+/** The kind of plan that a case system's own name for it suggests, as a proposal; `undefined` if it suggests none. */
 export const planTypeNamed = (text: string): PlanType | undefined => {
   const letters = tidy(text)
     .toLowerCase()

@@ -17,7 +17,7 @@ export type NoAnswer = 'late' | 'unreachable' | 'too large';
  * Makes one request and reads its answer. Redirects are not followed: a token must not go to another host.
  *
  * @param deadlineMs until the last byte
- * @param ended by it the answer is wanted no longer, and is `late`
+ * @param ended once aborted, the answer is no longer wanted and is `late`
  */
 export async function request(
   url: string,

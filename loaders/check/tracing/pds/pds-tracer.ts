@@ -61,7 +61,7 @@ export function createPdsTracer({
   /** Failures since the last answer, each as a share of those that mean that the service is away. */
   let failed = 0;
 
-  /** Not where the clock was put back since. */
+  /** No longer once the clock has been put back. */
   function isAway(): boolean {
     const leftMs = awayUntil - now();
     return leftMs > 0 && leftMs <= awayMs;

@@ -16,7 +16,7 @@ export const RATE_SCHEMA =
   'CREATE TABLE IF NOT EXISTS rate (id INTEGER PRIMARY KEY CHECK (id = 1), full_at INTEGER NOT NULL) STRICT; INSERT OR IGNORE INTO rate VALUES (1, 0)';
 
 const PAUSE_AT_MOST_MS = 600_000;
-/** A pause, and those who wait for its end. What is further ahead was written by a clock that has been put back. */
+/** The longest pause, and time for those who wait for its end. Anything later is from a clock that was put back. */
 const AHEAD_AT_MOST_MS = PAUSE_AT_MOST_MS + 60_000;
 
 /** @param db of {@link RATE_SCHEMA} */
