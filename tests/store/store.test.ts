@@ -369,6 +369,44 @@ describe('applying rows', () => {
     await second.release();
   });
 
+  test('is not what a council keeps back about a child, where another has taken over or the partition is not whole', async () => {
+    const code = 'ZZ304' as typeof AUTHORITY;
+    const first = await t.store.lockAuthority(code);
+    await t.admin.del(keys.lock(code));
+    const second = await t.store.lockAuthority(code);
+    if (first === undefined || second === undefined) throw new Error('the authority is locked');
+    const number = testNumber(26);
+    const whereabouts = [{ kind: 'whereabouts' }] as const;
+    const kept = async () => (await t.store.whereaboutsKept([number])).get(number);
+    await t.store.applyRows(lock, [testRow(number)]);
+    await t.store.restrict(second, number, whereabouts);
+    await expect(t.store.restrict(first, number, [])).rejects.toThrow(LockLost);
+    expect(await kept()).toEqual([code]);
+    const children = keys.children(partitionOf(number));
+    await t.admin.hset(children, 'another field', 'x');
+    await expect(t.store.restrict(second, number, [])).rejects.toThrow(StoreNotWhole);
+    await t.admin.hdel(children, 'another field');
+    expect(await kept()).toEqual([code]);
+    await second.release();
+  });
+
+  test('takes the list of those who looked with a child’s last plan, although something is kept back about the child', async () => {
+    const number = testNumber(27);
+    const [children, lists] = [keys.children, keys.accessLists].map((of) =>
+      of(partitionOf(number)),
+    );
+    const row = testRow(number);
+    await t.store.applyRows(lock, [row]);
+    await t.store.restrict(lock, number, [{ kind: 'barred', user: 'parent' }]);
+    await t.admin.hset(lists ?? '', number, 'some');
+    await t.store.removeRows(lock, [row]);
+    expect(await t.admin.hexists(lists ?? '', number)).toBe(0);
+    expect(await t.admin.hexists(children ?? '', number)).toBe(1);
+    await t.store.restrict(lock, number, []);
+    expect(await t.admin.hexists(children ?? '', number)).toBe(0);
+    await expect(t.store.tally()).resolves.toBeDefined();
+  });
+
   test('is undone only for a row that still is what it was, and a child without rows goes', async () => {
     const number = testNumber(23);
     const other = testRow(number, { startDate: day('2026-02-02') });

@@ -248,6 +248,43 @@ test('whereabouts are protected again and again a few times in a day, since each
   expect((await again(() => RECEIVED_AT + DAY_MS)).kind).toBe('set');
 });
 
+test('one child has an end to how many can be in force, however many days they are set on', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(15)]);
+  const setOn = (user: number) =>
+    setRestriction(t.store, t.anchor, authority, BAR(`user ${user}`, 15), why, {
+      ...ADA,
+      now: () => RECEIVED_AT + Math.floor(user / BARRED_A_DAY) * DAY_MS,
+    });
+  const ids: string[] = [];
+  for (let user = 0; user < RESTRICTIONS_A_CHILD; user++) {
+    const done = await setOn(user);
+    if (done.kind === 'set') ids.push(done.restriction.id);
+  }
+  expect(ids).toHaveLength(RESTRICTIONS_A_CHILD);
+  expect(await setOn(RESTRICTIONS_A_CHILD)).toEqual({ kind: 'too-many' });
+  await end(authority, ids[0] ?? '');
+  expect((await setOn(RESTRICTIONS_A_CHILD)).kind).toBe('set');
+  await expectWhole(authority);
+});
+
+test('what has ended is listed for thirty days, and what is in force for as long as it is', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(14)]);
+  const [ended, standing] = [BAR('user 1', 14), BAR('user 2', 14)];
+  await end(authority, await set(authority, ended));
+  const id = await set(authority, standing);
+  const listedAfter = async (days: number) => {
+    await purge(t.store, t.anchor, { by: 'test', now: () => RECEIVED_AT + days * DAY_MS });
+    const all = await listRestrictions(t.store, authority, now);
+    return new Set(all.map(({ restriction }) => restriction.user?.id));
+  };
+  expect(await listedAfter(29)).toEqual(new Set(['user 1', 'user 2']));
+  expect(await listedAfter(30)).toEqual(new Set(['user 2']));
+  expect(await listedAfter(400)).toEqual(new Set(['user 2']));
+  expect(await end(authority, id)).toEqual({ kind: 'ended' });
+});
+
 const STEPS = [
   'send',
   'end-plan',
