@@ -456,7 +456,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     ): Promise<void> {
       if (!(await claim(id))) return;
       const { authority, sha256, sizeBytes } = preview;
-      await store.appendEvent({
+      const event = {
         type: 'upload-previewed',
         auditId: randomUUID(),
         requestId,
@@ -465,6 +465,11 @@ export function createPreviews(dependencies: PreviewsDependencies) {
         by: caller.name,
         sha256,
         sizeBytes,
+      } as const;
+      await store.appendEvent(event).catch(async (error: unknown) => {
+        // Its sender can ask again.
+        await rm(pathOf(id, CLAIMED), { force: true });
+        throw error;
       });
       const state = { kind: 'checking', beganAt: now(), ...NOT_BEGUN } as const;
       const { savedAt: _savedAt, ...kept } = preview;

@@ -9,6 +9,7 @@ import type { Reconciliation } from '#schemas/uploads/reconciliation.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { createComparisons } from '#service/uploads/comparisons.ts';
 import { createPreviews, type Preview } from '#service/uploads/previews.ts';
+import type { Store } from '#store/store.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
@@ -51,10 +52,10 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 /** One of the processes on a data folder. */
-const process = () =>
+const process = (store: Store = t.store) =>
   createPreviews({
     folder,
-    store: t.store,
+    store,
     anchor: t.anchor,
     loads: {
       spoolDir: join(folder, 'spool'),
@@ -290,4 +291,18 @@ test('who looks at what a file would do is on record with its digest before anyt
   await until(async () => (await stateOf(at, id)).state.kind === 'shown');
   await at.discard(id);
   await at.stop();
+});
+
+test('a file waits on where it could not be put on record who looks at it, and can be looked at again', async () => {
+  const appendEvent = () => Promise.reject(new Error('the audit does not answer'));
+  const [one, other] = [process({ ...t.store, appendEvent }), process()];
+  const id = await kept(one, fileXml(upload({ authority, sequence: 900 })), 'a.xml');
+  const look = async (at: Process) =>
+    at.check(id, await stateOf(at, id), { typed: {}, metadata: {} }, previewedBy);
+  await expect(look(one)).rejects.toThrow('the audit does not answer');
+  expect((await stateOf(one, id)).state.kind).toBe('received');
+  await look(other);
+  await until(async () => (await stateOf(other, id)).state.kind !== 'checking');
+  expect((await stateOf(other, id)).state.kind).not.toBe('received');
+  await Promise.all([one.stop(), other.stop()]);
 });
