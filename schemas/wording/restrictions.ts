@@ -14,8 +14,8 @@ export const RESTRICTION = {
   },
   ended: {
     whereabouts:
-      'This council keeps the child’s whereabouts back no longer. Where the child is looked up is shown again, unless another council protects it.',
-    barred: 'From now on this user is told what all others are told.',
+      'This council no longer protects the child’s whereabouts. Where the child is looked up is shown again, unless another council protects it.',
+    barred: 'From now on this user gets the same answer as everybody else.',
   },
   refused: {
     'no-such-child':
@@ -95,7 +95,7 @@ export const RESTRICTIONS = {
   endLead: {
     whereabouts:
       'Nurses, doctors and other councils then see who looked at this child, and where. If another council protects the child too, they still do not.',
-    barred: 'This user is then told what all others are told.',
+    barred: 'This user then gets the same answer as everybody else.',
   },
   endButton: 'End this',
 } as const;
