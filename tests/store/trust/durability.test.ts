@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '#store/keys.ts';
-import { DURABILITY_FIELD } from '#store/trust/durability.ts';
+import {
+  conditionsOf,
+  DURABILITY_FIELD,
+  DURABLE,
+  durabilityProblem,
+} from '#store/trust/durability.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { startStoreVerifier } from '#store/trust/verifier.ts';
 import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
@@ -109,6 +114,30 @@ describe('without a worker, lookups end once', () => {
     });
     await until(() => readiness.open, 'readiness');
   });
+});
+
+test('an old report counts only while all that it depends on is as it was', () => {
+  const info = new Map([
+    ['run_id', 'a'],
+    ['role', 'master'],
+    ['aof_enabled', '1'],
+    ['aof_last_write_status', 'ok'],
+    ['master_link_status', 'up'],
+    ['sync_full', '1'],
+    ['cmdstat_config|set', 'calls=1,usec=2,usec_per_call=2.00'],
+    ['cmdstat_config|resetstat', 'calls=1,usec=2,usec_per_call=2.00'],
+  ]);
+  const report = JSON.stringify({
+    run: 'a',
+    at: 0,
+    settings: DURABLE,
+    conditions: conditionsOf(info),
+  });
+  const problem = (now: typeof info) => durabilityProblem(report, now, 60_000);
+  expect(problem(info)).toBeUndefined();
+  for (const name of info.keys()) {
+    expect(problem(new Map(info).set(name, 'calls=3,usec=4')), name).toBeDefined();
+  }
 });
 
 test('a worker never reports on settings that were changed while it read them as if nothing had changed', async () => {
