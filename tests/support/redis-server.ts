@@ -75,6 +75,16 @@ export async function startRedisServer() {
         'the copy being on disk',
       );
     },
+    /** Until all that the primary had written when this was called is copied, whichever connection wrote it. */
+    async catchUp(primary: { admin: typeof admin }): Promise<void> {
+      const offset = (info: string, name: string) =>
+        Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1]);
+      const written = offset(await primary.admin.info('replication'), 'master_repl_offset');
+      await until(
+        async () => offset(await admin.info('replication'), 'slave_repl_offset') >= written,
+        'the replica having copied all',
+      );
+    },
     promote: () => admin.replicaof('NO', 'ONE'),
     async stop(): Promise<void> {
       for (const redis of connections) redis.disconnect();
