@@ -471,7 +471,7 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'File: witnesses that cosign the audit log, and how many of them are needed, in the form of c2sp.org/tlog-policy. See [The audit](../audit.md#witnesses).',
+        'File: witnesses that cosign the audit log, and how many of them are needed, in the form of c2sp.org/tlog-policy. See [Witnesses](../verifying.md#witnesses).',
       ),
     AUDIT_RETENTION_YEARS: number(1, 100, 26)
       .pipe(z.int({ error: 'must be a whole number' }))

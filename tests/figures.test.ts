@@ -175,7 +175,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'days before a certificate ends',
     constant('service/http/tls.ts', 'TOLD_BEFORE_DAYS'),
-    [['docs/operating.md', /warns from (\w+) days before a certificate ends/]],
+    [['docs/operating/installing.md', /warns from (\w+) days before a certificate ends/]],
   ],
   [
     'MiB of a log that nobody reads',
@@ -192,7 +192,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('store/trust/confirm.ts', 'OLD_AFTER_MS') / HOUR,
     [
       ['docs/operating.md', /was last alive over (\w+) hours ago/],
-      ['docs/operating.md', /is younger than (\w+) hours opens/],
+      ['docs/operating/data-folder.md', /is younger than (\w+) hours opens/],
     ],
   ],
   [
@@ -214,7 +214,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'seconds that a token is not asked about again',
     constant('service/admission/introspection.ts', 'INACTIVE_MS') / SECOND,
-    [['docs/operating.md', /remembered as such for (\w+) seconds/]],
+    [['docs/operating/tokens.md', /remembered as such for (\w+) seconds/]],
   ],
   [
     'minutes between two looks into a mailbox',

@@ -201,7 +201,7 @@ export const STORE = {
     'The store is not whole: part of it is missing or belongs to another dataset. Run `cp-flags status`, which says what to do.',
   noConnection: 'Redis could not be reached, or did not answer in time.',
   noRights:
-    'The Redis user has too few rights for this. docs/operating.md, "Redis users", names the right user; set REDIS_URL and REDIS_PASSWORD_FILE to that one.',
+    'The Redis user has too few rights for this. docs/operating/installing.md, "Redis users", names the right user; set REDIS_URL and REDIS_PASSWORD_FILE to that one.',
   notAccepted: 'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.',
   tlsFailed: (code: string) =>
     `TLS with Redis failed (${code}). Lookups resume automatically once the certificate of Redis is valid, names its host, and is signed by an authority in REDIS_CA_FILE.`,

@@ -26,7 +26,7 @@ async function install(cache: string): Promise<{ litewitness: string } | { faile
   return failed.code === 0 ? { litewitness } : { failed };
 }
 
-/** The witness as docs/audit.md has it run, with its key in an agent of its own. */
+/** The witness as docs/verifying.md has it run, with its key in an agent of its own. */
 async function startLitewitness(litewitness: string, folder: string) {
   const socket = join(folder, 'agent');
   const key = join(folder, 'witness-key');
@@ -68,7 +68,7 @@ async function startLitewitness(litewitness: string, folder: string) {
     vkey,
     start,
     stop,
-    /** Makes a log known to it, as docs/audit.md does. */
+    /** Makes a log known to it, as docs/verifying.md does. */
     addLog(logKey: string): void {
       const db = new DatabaseSync(database, { timeout: 5_000 });
       const origin = logKey.slice(0, logKey.indexOf('+'));

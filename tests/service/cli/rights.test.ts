@@ -53,7 +53,7 @@ const expected = () => {
   return path;
 };
 
-/** The commands of the table in docs/operating.md that are tried here, and how. */
+/** The commands of the table in docs/operating/installing.md that are tried here, and how. */
 const COMMANDS: Record<string, () => Promise<unknown>> = {
   'authority expect': () => expectAuthorities(asLookup, { ...NAMED, file: expected() }),
   repair: () => repair(asLookup, NAMED),
@@ -62,10 +62,10 @@ const COMMANDS: Record<string, () => Promise<unknown>> = {
   'confirm promotion': () => confirmPromotedServer(asLookup, NAMED),
 };
 
-/** Which Redis user a command is for, as docs/operating.md says. */
+/** Which Redis user a command is for, as docs/operating/installing.md says. */
 const documented = new Map(
   [
-    ...readFileSync(new URL('../../../docs/operating.md', import.meta.url), 'utf8').matchAll(
+    ...readFileSync(new URL('../../../docs/operating/installing.md', import.meta.url), 'utf8').matchAll(
       /^\| `cpf-([a-z]+)` \| (.*) \|$/gm,
     ),
   ].flatMap(([, role = '', commands = '']) =>
@@ -106,7 +106,7 @@ function rolesIn(name: string): string[] {
   return [...new Set([...text.matchAll(/'(lookup|worker|loader|admin)'/g)].map(([, r = '']) => r))];
 }
 
-test('docs/operating.md names the Redis user of every command that speaks to Redis, as the code has it', async () => {
+test('docs/operating/installing.md names the Redis user of every command that speaks to Redis, as the code has it', async () => {
   const paths = (command: Command, before: string[] = []): string[] => {
     const path = [...before, command.name()];
     return [path.join(' '), ...command.commands.flatMap((inner) => paths(inner, path))];

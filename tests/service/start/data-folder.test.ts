@@ -15,13 +15,12 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-/** The paths of the table "The data folder" in docs/operating.md. */
+/** The paths of the table in docs/operating/data-folder.md. */
 const documented = new Set(
   [
-    ...(
-      /\n## The data folder\n([^]*?)(?:\n## |$)/.exec(
-        readFileSync(new URL('../../../docs/operating.md', import.meta.url), 'utf8'),
-      )?.[1] ?? ''
+    ...readFileSync(
+      new URL('../../../docs/operating/data-folder.md', import.meta.url),
+      'utf8',
     ).matchAll(/^\| ([^|]*) \|/gm),
   ].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, path = '']) => path)),
 );
@@ -32,7 +31,7 @@ const isDocumented = (path: string): boolean =>
     new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`).test(path),
   );
 
-test('every file that a running service makes is named in docs/operating.md', async () => {
+test('every file that a running service makes is named in docs/operating/data-folder.md', async () => {
   expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
   expect((await service.lookup({ nhsNumber: '9990000000' })).status).toBe(400);
   await until(() => existsSync(join(service.dataDir, 'audit', 'tile')), 'the sealing');
