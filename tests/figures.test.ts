@@ -192,7 +192,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('store/trust/confirm.ts', 'OLD_AFTER_MS') / HOUR,
     [
       ['docs/operating.md', /was last alive over (\w+) hours ago/],
-      ['docs/operating/data-folder.md', /is younger than (\w+) hours opens/],
+      ['docs/operating/data-folder.md', /A copy younger than (\w+) hours opens/],
     ],
   ],
   [
