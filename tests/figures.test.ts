@@ -244,14 +244,14 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'files of one person that wait',
     constant('service/uploads/previews.ts', 'OF_A_USER_AT_MOST'),
     [
-      ['docs/authorities.md', /A further file of yours, after (\w+), takes the place/],
+      ['docs/authorities.md', /(\w+) files of yours can wait at once/],
       ['docs/threat-model.md', /at most (\w+) of each and 16 in all/],
     ],
   ],
   [
     'files of one council that wait',
     constant('service/uploads/previews.ts', 'OF_A_COUNCIL_AT_MOST'),
-    [['docs/authorities.md', /your council has (\w+) at most/]],
+    [['docs/authorities.md', /and (\w+) of your council/]],
   ],
   [
     'files that wait in all',

@@ -54,7 +54,7 @@ export async function repair(configuration: Configuration, options: RepairOption
         );
       }
       await settle(
-        `The numbers of ${streamName(stream)} of the audit were pushed on.`,
+        `The numbers of ${streamName(stream)} of the audit were set ahead.`,
         {
           part: 'audit-stream',
           partition: String(partition),
@@ -122,7 +122,7 @@ export function addRepairCommand(program: Command, configuration: () => Configur
     .addHelpText(
       'after',
       `
-Audit streams whose numbers were pushed on: their entries get the numbers that they should have, and none
+Audit streams whose numbers were set ahead: their entries get the numbers that they should have, and none
 is lost. Lists of those who looked that cannot be read: new ones begin, and the audit has who looked. Entries
 that are not events: they stay in the log as they were, and the alert ends. It needs the rights of Redis's
 administrator. Change the password first.

@@ -182,7 +182,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     /** The number of the last event each stream was ever given, 0 where none. */
     numbers,
 
-    /** Streams whose numbers somebody else has pushed on. */
+    /** Streams whose numbers somebody else has set ahead. */
     pushed,
 
     /**

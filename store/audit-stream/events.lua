@@ -56,7 +56,7 @@ end
 
 redis.register_function('cpf_trim_audit_' .. VERSION, trim_audit)
 
--- repair_stream: gives the entries of a stream whose numbers were pushed on the numbers that they would have
+-- repair_stream: gives the entries of a stream whose numbers were set ahead the numbers that they would have
 -- had, by the order in which they were added.
 --
 -- Guarantee: no entry is lost, and none that was numbered rightly changes its number. The new stream is made

@@ -26,7 +26,7 @@ import { publishReplicas, type ReplicaWatchOptions } from './replicas.ts';
 import { BELIEVED_SERVER, isKnownServer, type Replication, readReplication } from './server.ts';
 
 export type StoreVerifier = {
-  /** Audit streams whose numbers somebody else has pushed on. */
+  /** Audit streams whose numbers somebody else has set ahead. */
   readonly pushedStreams: number;
   /**
    * Whether the store is open, or why not and what to do, in one sentence; `problem` where somebody has to
@@ -107,7 +107,7 @@ export function startStoreVerifier(
   let wasReached = false;
   const listeners: ((state: StoreVerifier['state']) => void)[] = [];
   let tellAgainAt = Number.NEGATIVE_INFINITY;
-  /** Streams whose numbers somebody else has pushed on. */
+  /** Streams whose numbers somebody else has set ahead. */
   let pushed = 0;
   /** Whether the Redis looked at is the one of this anchor. */
   let isOurs = false;
