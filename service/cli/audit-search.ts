@@ -24,7 +24,14 @@ import { readTypedNumber } from './typed-number.ts';
 type SearchOptions = CriteriaOptions & Named & FormatOptions & { limit: string; cursor?: string };
 
 const EVENTS_AT_MOST = 10_000;
+/** The setting of a search with `--fhir`, for the help. */
+export const SEARCH_SETTINGS = ['PUBLIC_URL'] as const satisfies readonly (keyof Configuration)[];
+
 const PAGE_WITHOUT_ADDRESS = 'https://cp-flags.invalid';
+
+/** The base of the addresses in a Bundle, which has to be absolute. */
+export const fhirBase = ({ PUBLIC_URL }: Pick<Configuration, (typeof SEARCH_SETTINGS)[number]>) =>
+  `${PUBLIC_URL ?? PAGE_WITHOUT_ADDRESS}${FHIR_BASE}`;
 
 async function auditSearch(configuration: Configuration, options: SearchOptions): Promise<void> {
   const named = readNamed(options);
@@ -70,7 +77,7 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
       );
       return;
     case 'fhir': {
-      const base = `${configuration.PUBLIC_URL ?? PAGE_WITHOUT_ADDRESS}${FHIR_BASE}`;
+      const base = fhirBase(configuration);
       const shown = events.map((each) => each.shown);
       const bundle = auditBundle(shown, { id: auditId, base, more: next !== undefined, coverage });
       console.log(JSON.stringify(bundle, null, 2));

@@ -29,6 +29,15 @@ function readFile(path: string): Buffer {
   }
 }
 
+/** The settings of verifying and proving, for the help. Code that reads another does not compile. */
+export const VERIFY_SETTINGS = [
+  'AUDIT_DIR',
+  'AUDIT_KEY_FILE',
+  'AUDIT_WITNESSES',
+] as const satisfies readonly (keyof Configuration)[];
+
+type VerifyConfiguration = Pick<Configuration, 'DATA_DIR' | (typeof VERIFY_SETTINGS)[number]>;
+
 /** The keys that sign, and those that did. */
 type Keys = { keys: VerifierKey[]; retiredKeys: VerifierKey[] };
 
@@ -58,7 +67,7 @@ function givenKeys(given: readonly string[]): Keys {
   return sortKeys(all);
 }
 
-async function keysFor(configuration: Configuration, given: string[]): Promise<Keys> {
+async function keysFor(configuration: VerifyConfiguration, given: string[]): Promise<Keys> {
   if (given.length > 0) return givenKeys(given);
   const path = auditKeyFile(configuration);
   try {
@@ -70,7 +79,7 @@ async function keysFor(configuration: Configuration, given: string[]): Promise<K
 }
 
 /** Who has to have cosigned: those of a file that was given, else those of the settings. */
-function witnessesFor({ AUDIT_WITNESSES }: Configuration, given: string | undefined) {
+function witnessesFor({ AUDIT_WITNESSES }: VerifyConfiguration, given: string | undefined) {
   const path = given ?? AUDIT_WITNESSES;
   const read = path === undefined ? undefined : readWitnesses(path, 'verify');
   if (read?.kind === 'wrong') throw misused(`--witnesses: ${read.detail}`);
@@ -150,7 +159,7 @@ function checkProof(proof: Buffer, keys: readonly VerifierKey[], json: boolean):
  * code: 0 whole, 3 not, 4 whole as far as is known, but not compared with every checkpoint that was given.
  */
 export async function auditVerify(
-  configuration: Configuration,
+  configuration: VerifyConfiguration,
   path: string | undefined,
   { key = [], checkpoint = [], newestWithin, witnesses, json = false }: VerifyCommandOptions,
 ): Promise<number> {
@@ -192,7 +201,7 @@ const AUDIT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** `cp-flags audit prove`: a proof, on stdout, that an event is in the log. */
 export async function auditProve(
-  configuration: Configuration,
+  configuration: VerifyConfiguration,
   auditId: string,
   { dir, key = [], entry }: { dir?: string; key?: string[]; entry?: string },
 ): Promise<void> {

@@ -1,32 +1,24 @@
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
+import { COPY_SETTINGS } from '../audit/copy/open-place.ts';
 import { auditAcceptGap, auditHold, auditKey } from './audit-acts.ts';
 import { addAuditCasesCommands } from './audit-cases.ts';
 import { orderCopies, showCopy } from './audit-copy.ts';
 import { addAuditIndexCommand } from './audit-index.ts';
 import { addAuditReportCommand } from './audit-report.ts';
-import { addAuditSearchCommand } from './audit-search.ts';
-import { auditProve, auditVerify, type VerifyCommandOptions } from './audit-verify.ts';
+import { addAuditSearchCommand, SEARCH_SETTINGS } from './audit-search.ts';
+import {
+  auditProve,
+  auditVerify,
+  VERIFY_SETTINGS,
+  type VerifyCommandOptions,
+} from './audit-verify.ts';
 import type { Named } from './named.ts';
 import { settingsHelp } from './settings-help.ts';
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
 
-/** `cp-flags audit ...`: the sealed log. */
-const SETTINGS = [
-  'AUDIT_DIR',
-  'AUDIT_COPY',
-  'AUDIT_COPY_ENDPOINT',
-  'AUDIT_COPY_REGION',
-  'AUDIT_COPY_CREDENTIALS_FILE',
-  'AUDIT_COPY_PRUNE_CREDENTIALS_FILE',
-  'AUDIT_KEY_FILE',
-  'AUDIT_ORIGIN',
-  'AUDIT_WITNESSES',
-  'AUDIT_RETENTION_YEARS',
-  'AUDIT_SPOOL_MIB',
-] as const;
-
+/** Declares `cp-flags audit ...`: the sealed log. */
 export function addAuditCommands(program: Command, configuration: () => Configuration): void {
   const audit = program
     .command('audit')
@@ -36,7 +28,7 @@ export function addAuditCommands(program: Command, configuration: () => Configur
     .addHelpText(
       'after',
       () => `
-${settingsHelp(SETTINGS)}`,
+${settingsHelp([...VERIFY_SETTINGS, ...SEARCH_SETTINGS, ...COPY_SETTINGS])}`,
     );
 
   audit

@@ -6,7 +6,7 @@ import { auditFolder, openAnchor } from '../files/data-folder.ts';
 import { NotificationFile } from '../notifications/notification-file.ts';
 import type { NotificationsStatus } from '../notifications/notifications-status.ts';
 import { resendNotifications as resend } from '../notifications/resend.ts';
-import { outboxOf } from '../notifications/settings.ts';
+import { NOTIFICATION_SETTINGS, outboxOf } from '../notifications/settings.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { settingsHelp } from './settings-help.ts';
@@ -79,15 +79,6 @@ export async function resendNotifications(
       console.log(NOTIFYING.resent(resent.count, code, outbox));
   }
 }
-
-const NOTIFICATION_SETTINGS = [
-  'NOTIFICATIONS_WINDOW_MINUTES',
-  'NOTIFICATIONS_KEEP_DAYS',
-  'NOTIFICATIONS_OUTBOX',
-  'NOTIFICATIONS_FILE',
-  'MESH_MAILBOX',
-  'MESH_NOTIFICATION_WORKFLOW_ID',
-] as const;
 
 /** Declares `cp-flags notifications ...`. */
 export function addNotificationsCommands(

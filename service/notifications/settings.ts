@@ -10,15 +10,32 @@ import type { NotifierOptions } from './notifier.ts';
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const WINDOW_MINUTES = 15;
-/** Whoever tries it out sees what comes of a lookup before they have gone. */
+/** People who try it out see the notification of their lookup while they are still there. */
 const DEMO_WINDOW_MINUTES = 1;
 
-/** Where notifications are written as files; a demo has a place for it without being told. */
+/** Where notifications are written as files; a demo has a folder by default. */
 export const outboxOf = (
   { NOTIFICATIONS_OUTBOX, DATA_DIR }: Pick<Configuration, 'NOTIFICATIONS_OUTBOX' | 'DATA_DIR'>,
   kind: Dataset['kind'] | undefined,
 ): string | undefined =>
   NOTIFICATIONS_OUTBOX ?? (kind === 'demo' ? join(DATA_DIR, 'outbox') : undefined);
+
+/** The settings of notifying, for the help. Code that reads another does not compile. */
+export const NOTIFICATION_SETTINGS = [
+  'AUDIT_DIR',
+  'NOTIFICATIONS_WINDOW_MINUTES',
+  'NOTIFICATIONS_KEEP_DAYS',
+  'NOTIFICATIONS_OUTBOX',
+  'NOTIFICATIONS_FILE',
+  'MESH_MAILBOX',
+  'MESH_NOTIFICATION_WORKFLOW_ID',
+  'REREAD_SECONDS',
+] as const satisfies readonly (keyof Configuration)[];
+
+type NotificationConfiguration = Pick<
+  Configuration,
+  'DATA_DIR' | (typeof NOTIFICATION_SETTINGS)[number]
+>;
 
 /** What one notification covers, in milliseconds. */
 export function notifiedEveryMs(
@@ -29,9 +46,9 @@ export function notifiedEveryMs(
   return Math.round((NOTIFICATIONS_WINDOW_MINUTES ?? standard) * MINUTE_MS);
 }
 
-/** What the configuration says of notifying. */
+/** The notifier's settings, from the configuration. */
 export function notifierSettings(
-  configuration: Configuration,
+  configuration: NotificationConfiguration,
   kind: Dataset['kind'] | undefined,
 ): Omit<NotifierOptions, 'clock'> {
   const { MESH_MAILBOX, MESH_NOTIFICATION_WORKFLOW_ID } = configuration;
@@ -53,7 +70,7 @@ export function notifierSettings(
  * @throws {ConfigurationError}
  */
 export async function watchPreferences(
-  configuration: Configuration,
+  configuration: NotificationConfiguration,
   outbox: string | undefined,
   onProblem: (sentence: string) => void,
 ): Promise<Pick<WatchedFiles<PreferencesFile>, 'value' | 'problem' | 'stop'>> {

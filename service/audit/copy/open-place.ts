@@ -8,8 +8,19 @@ export type PlaceSettings = { folder: string } | BucketSettings;
 
 const ANSWERS_WITHIN_MS = 10_000;
 
-/** What the configuration says of the second copy; `undefined` where there is to be none. */
-export function placeSettings(configuration: Configuration): PlaceSettings | undefined {
+/** The settings of the second copy, for the help. Code that reads another does not compile. */
+export const COPY_SETTINGS = [
+  'AUDIT_COPY',
+  'AUDIT_COPY_ENDPOINT',
+  'AUDIT_COPY_REGION',
+  'AUDIT_COPY_CREDENTIALS_FILE',
+  'AUDIT_COPY_PRUNE_CREDENTIALS_FILE',
+] as const satisfies readonly (keyof Configuration)[];
+
+/** Where the configuration puts the second copy; `undefined` if there is to be none. */
+export function placeSettings(
+  configuration: Pick<Configuration, (typeof COPY_SETTINGS)[number]>,
+): PlaceSettings | undefined {
   const { AUDIT_COPY, AUDIT_COPY_ENDPOINT, AUDIT_COPY_REGION, AUDIT_COPY_CREDENTIALS_FILE } =
     configuration;
   const { AUDIT_COPY_PRUNE_CREDENTIALS_FILE: pruneCredentialsFile } = configuration;
