@@ -47,7 +47,7 @@ export const authoritySchema = z.object({
   officeHours: officeHoursSchema.optional().catch(undefined),
   /** Always there: an authority that cannot be rung at night cannot load. */
   emergencyDutyTeamPhone: phoneSchema,
-  /** When that number was last given, by a file or by hand; absent where that was before this was kept. */
+  /** When that number was last given, by a file or by hand; absent if that was before this was kept. */
   emergencyDutyTeamPhoneAsOf: z.iso.datetime().optional(),
   /** The earlier of creation and receipt of its last good file; absent until it has loaded. */
   dataAsOf: z.iso.datetime().optional(),

@@ -26,7 +26,7 @@ const PLACES_AT_MOST = 9_999;
  * The id of an authority's next notification.
  *
  * @param position every event of the log before it has been told
- * @returns `undefined` where there were as many as an id can tell apart while the log stood still
+ * @returns `undefined` if there were as many as an id can tell apart while the log stood still
  */
 export function nextNotificationId(
   position: number,

@@ -111,7 +111,7 @@ function bankHolidays(year: number): ReadonlySet<CalendarDate> {
 
 /**
  * Whether an office with these hours is open at an instant (milliseconds), by London's clocks; closed on bank
- * holidays. `undefined` where the hours cannot be read.
+ * holidays. `undefined` if the hours cannot be read.
  */
 export function isOfficeOpen(hours: string, at: number): boolean | undefined {
   const parts = readParts(hours);
@@ -135,7 +135,7 @@ function timeText(minutes: number): string {
   return `${hour % 12 === 0 ? 12 : hour % 12}${past}${hour < 12 ? 'am' : 'pm'}`;
 }
 
-/** Hours as people read them: `Monday to Friday, 8:30am to 5pm`. `undefined` where they cannot be read. */
+/** Hours as people read them: `Monday to Friday, 8:30am to 5pm`. `undefined` if they cannot be read. */
 export const officeHoursText = (hours: string): string | undefined =>
   readParts(hours)
     ?.map(({ days: [first, last], from, until }) => {

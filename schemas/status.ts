@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const STATUSES = ['pass', 'warn', 'fail'] as const;
 
-/** What runs here; the last three only where the deployment told. */
+/** What runs here; the last three only if the deployment told. */
 export const buildSchema = z.object({
   version: z.string(),
   revision: z.string().optional(),

@@ -29,7 +29,7 @@ const MONTHS = [
 /** For the message where one of these cannot be read. */
 export const TYPED_DAYS = 'a day such as 27/11/2026, 27 November 2026 or 2026-11-27';
 
-/** The month of a name or of its beginning, at least three letters; 0 where there is none. */
+/** The month of a name or of its beginning, at least three letters; 0 if there is none. */
 const monthOf = (name: string): number =>
   MONTHS.findIndex((month) => month.startsWith(name.toLowerCase())) + 1;
 

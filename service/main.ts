@@ -47,7 +47,7 @@ type StartOptions = {
 export type Service = {
   /** `http://host:port`, with the port in use. */
   baseUrl: string;
-  /** Where metrics are served, once they are; `undefined` where they are not. */
+  /** Where metrics are served, once they are; `undefined` if they are not. */
   metricsPort: Promise<number | undefined>;
   /** Everything that can be asked for in this role; a path may have parameters (`/uploads/:sequence`). */
   routes: readonly { method: string; path: string }[];

@@ -1,6 +1,6 @@
 -- attendance: records what came of a look, for the user who made it.
 --
--- Guarantee: it is recorded only where the list of accesses names an unscheduled look of this user at a flagged
+-- Guarantee: it is recorded only if the list of accesses names an unscheduled look of this user at a flagged
 -- child within the time given. With it stands which plans the child has, by which their authorities are told.
 --
 -- KEYS  children, accesses, audit (one partition)

@@ -21,7 +21,7 @@ const blockSchema = z.object({
 export type Block = z.infer<typeof blockSchema>;
 
 export type Blocks = {
-  /** Audited first. False where the user was blocked already, or not blocked. */
+  /** Audited first. False if the user was blocked already, or not blocked. */
   block(block: Omit<Block, 'at'>): Promise<boolean>;
   unblock(block: Omit<Block, 'at'>): Promise<boolean>;
   /** In the order of their blocking. */

@@ -7,9 +7,9 @@ import { keys } from './keys.ts';
  * under the key with which processes share their limits, so that the user of a lookup process needs no further right.
  */
 export type Figures = {
-  /** Rejects where the store did not answer; it may have taken them all the same. */
+  /** Rejects if the store did not answer; it may have taken them all the same. */
   add(minute: number, amounts: ReadonlyMap<string, number>): Promise<void>;
-  /** Those of a minute; `undefined` where there are more names than processes would write. Rejects without an answer. */
+  /** Those of a minute; `undefined` if there are more names than processes would write. Rejects without an answer. */
   read(minute: number): Promise<ReadonlyMap<string, number> | undefined>;
 };
 

@@ -38,7 +38,7 @@ export type LookupInput = {
   userKey: string;
   /** JSON that later callers are shown of this access: name, role, roleCode, organisation (code, name). */
   accessEntry: string;
-  /** False where coverage is too low for a negative: nothing found is then could-not-check. */
+  /** False if coverage is too low for a negative: nothing found is then could-not-check. */
   negativesAllowed: boolean;
 };
 
@@ -100,7 +100,7 @@ export type LookupStore = {
   underWay(): number;
   /** Resolves once no lookup is under way; within the deadline of a command. */
   idle(): Promise<void>;
-  /** Records an event beside the lookups, in its number's partition. Rejects where it is not on disk. */
+  /** Records an event beside the lookups, in its number's partition. Rejects if it is not on disk. */
   record(event: RecordedEvent): Promise<void>;
 };
 

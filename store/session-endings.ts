@@ -33,11 +33,11 @@ export type SessionEndings = {
    * for ever. Ask only while `current`.
    */
   hasEnded: (ending: Ending, since: number) => boolean;
-  /** Ends a session, here at once and in every process within two seconds. Rejects where it is not recorded. */
+  /** Ends a session, here at once and in every process within two seconds. Rejects if it is not recorded. */
   endSession: (id: string) => Promise<void>;
   /**
    * Ends all that one token names, in one step, so that a token counts once and can be sent again until it is
-   * recorded. False where it was recorded before. Rejects where it is not recorded.
+   * recorded. False if it was recorded before. Rejects if it is not recorded.
    */
   endByToken: (token: string, endings: readonly Ending[]) => Promise<boolean>;
   /**

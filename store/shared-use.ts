@@ -6,7 +6,7 @@ import { keys } from './keys.ts';
 /** Counters that all processes add to, a set of them a window of time. */
 export type SharedUse = {
   /**
-   * Adds amounts to a window's counters and gives their totals in the same order; `undefined` where the
+   * Adds amounts to a window's counters and gives their totals in the same order; `undefined` if the
    * store did not answer. Never rejects.
    */
   add(

@@ -50,10 +50,10 @@ export function createStore(redis: Redis, anchor: Anchor) {
 
   return {
     loadFunctions: (): Promise<void> => loadFunctions(redis),
-    /** True where the Redis holds nothing besides who the worker is. */
+    /** True if the Redis holds nothing besides who the worker is. */
     isEmpty: async (): Promise<boolean> => (await redis.dbsize()) === (await workerKeys(redis)),
     isOpen: (): Promise<boolean> => isOpen(redis),
-    /** The dataset held; `undefined` where the Redis holds none. */
+    /** The dataset held; `undefined` if the Redis holds none. */
     dataset: async (): Promise<Dataset | undefined> => (await readDataset(redis))?.dataset,
     createDataset: (
       kind: Dataset['kind'],

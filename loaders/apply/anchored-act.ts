@@ -25,7 +25,7 @@ type Beginning = { id: string; keep: () => Promise<void>; change: (tally: Tally)
  *
  * @param kind by which the anchor knows them
  * @param lost what is said where the store has lost what was to be done
- * @param find what is to be done; `undefined` where it was finished before
+ * @param find what is to be done; `undefined` if it was finished before
  */
 export function actsOf(
   kind: string,
@@ -69,7 +69,7 @@ export function actsOf(
   /**
    * Carries an act that the anchor was told about to its end, from any point.
    *
-   * @throws {LoadFailed} where the store has lost what was to be done
+   * @throws {LoadFailed} if the store has lost what was to be done
    */
   async function finish(
     store: Store,

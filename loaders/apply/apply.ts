@@ -34,7 +34,7 @@ type Applying = {
  * The anchor comes last: until then it knows the load as under way, so that a crash at any point leaves
  * something that says "resume", and never a store that is ahead of its anchor or behind it.
  *
- * @throws where the store cannot be reached, another loader has the authority or it was stopped; the load stays
+ * @throws if the store cannot be reached, another loader has the authority or it was stopped; the load stays
  * resumable
  */
 export async function applyJournal(
@@ -94,7 +94,7 @@ export async function applyJournal(
   return acknowledgement;
 }
 
-/** True where an authority's rows are those expected. */
+/** True if an authority's rows are those expected. */
 export function agreesWith(
   tally: Tally | undefined,
   expected: { rows: number; digest: string },
@@ -135,7 +135,7 @@ export function anchoredHeldFile(
   };
 }
 
-/** False where the store did something else than was decided. */
+/** False if the store did something else than was decided. */
 async function applyRows(
   { store, lock, onRows, stopped }: Applying,
   spool: Spool,

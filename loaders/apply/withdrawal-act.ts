@@ -9,7 +9,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { sameIdentity } from '../check/check.ts';
 import { actsOf } from './anchored-act.ts';
 
-/** The row that a withdrawal is about; `undefined` where it is not held any more. */
+/** The row that a withdrawal is about; `undefined` if it is not held any more. */
 export async function rowOf(
   store: Store,
   { authority }: Pick<AuthorityLock, 'authority'>,

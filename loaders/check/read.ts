@@ -73,7 +73,7 @@ export type Refusal = 'CPF01' | 'CPF05' | 'CPF06';
  * Reads and checks a whole file into a spool, one record in memory at a time. Everything wrong is found,
  * not just the first thing. Nothing is applied here, whatever the file holds.
  *
- * @throws {SourceFailed} where its bytes could not be had, {LoadFailed} where it was stopped
+ * @throws {SourceFailed} if its bytes could not be had, {LoadFailed} where it was stopped
  */
 export async function readUpload(
   bytes: SourceBytes,

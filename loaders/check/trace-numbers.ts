@@ -34,7 +34,7 @@ export type NumberTrace = {
  * take back, and a delete shows nothing to anyone.
  *
  * @param ended once aborted, nobody else is asked about
- * @throws {NumberTracingUnavailable} where the tracer is, or does not answer in time
+ * @throws {NumberTracingUnavailable} if the tracer is, or does not answer in time
  */
 export async function traceNumbers(
   tracer: NumberTracer,
@@ -84,7 +84,7 @@ export async function traceNumbers(
  * Traces people whose records waited for it; `undefined` for each who continues waiting.
  *
  * @param ended once aborted, nobody else is asked about, and the others continue to wait
- * @throws {NumberTracingUnavailable} where the tracer is, or does not answer in time
+ * @throws {NumberTracingUnavailable} if the tracer is, or does not answer in time
  */
 export async function traceWaiting(
   tracer: NumberTracer,

@@ -5,7 +5,7 @@ import type { LoadSize } from '#store/authorities/ledger.ts';
 /** What a file would do, in numbers. */
 export type FileSizes = {
   firstLoad: boolean;
-  /** Plans in force before it; `undefined` where nobody has counted. */
+  /** Plans in force before it; `undefined` if nobody has counted. */
   inForce: number | undefined;
   /** Rows held before it, whatever their state. */
   held: number;

@@ -81,7 +81,7 @@ export class FileDecider {
   readonly #read: ReadUpload;
   readonly #options: FileFacts;
   #state: IntakeState | undefined;
-  /** True where an earlier file of the same number was applied in part. */
+  /** True if an earlier file of the same number was applied in part. */
   #again = false;
 
   constructor(store: Store, anchor: Anchor, read: ReadUpload, options: FileFacts) {
@@ -196,7 +196,7 @@ export class FileDecider {
    * Decides on every record and writes the decisions into the spool. After {@link FileDecider.answer}.
    *
    * @param lock absent for a difference that changes nothing
-   * @param recount true where part of this very file may have been applied already
+   * @param recount true if part of this very file may have been applied already
    */
   async decide(
     header: WholeHeader,

@@ -24,7 +24,7 @@ type DecisionContext = {
   firstFile: boolean;
   /** What the authority itself held for a number before this file, tombstones too. */
   held: (nhsNumber: NhsNumber) => readonly PlanRow[];
-  /** Every plan this file has for a number, or none where that is this row only. */
+  /** Every plan this file has for a number, or none if that is this row only. */
   inFile: (nhsNumber: NhsNumber) => readonly IndexedPlan[];
 };
 
@@ -134,7 +134,7 @@ export function asHeld(sent: SpooledRow, match: PlanRow | undefined): RowFacts {
 }
 
 /**
- * True where a row takes something away that is shown: it deletes a plan, gives it the end it had not, or
+ * True if a row takes something away that is shown: it deletes a plan, gives it the end it had not, or
  * otherwise makes one that is in force stop being so, such as by another date of birth.
  *
  * @param row as it will be held
@@ -192,7 +192,7 @@ function effectOf(row: RowFacts, match: PlanRow | undefined): RowEffect {
   return differsIn(row, match) === undefined ? 'unchanged' : 'changed';
 }
 
-/** The column in which a row says something else than is held; `undefined` where it says the same. */
+/** The column in which a row says something else than is held; `undefined` if it says the same. */
 function differsIn(row: RowFacts, match: PlanRow): string | undefined {
   if (match.deleteDate !== row.deleteDate || match.withdrawn !== row.withdrawn) {
     return 'delete_date';

@@ -31,7 +31,7 @@ export type DecideRecordsOptions = {
   /** The index of its plans, and where decisions go. */
   spool: Pick<Spool, 'plansOf' | 'holdBack' | 'decide'>;
   firstFile: boolean;
-  /** True where not one row of the authority is held, so that there is nothing to read. */
+  /** True if not one row of the authority is held, so that there is nothing to read. */
   holdsNothing: boolean;
   /** Milliseconds since 1970. */
   now: number;

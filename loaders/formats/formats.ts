@@ -16,7 +16,7 @@ type Reader = {
   /**
    * The file's header, then its records, as its text streams in.
    *
-   * @throws {UnusableFile} where nothing of the file can be used
+   * @throws {UnusableFile} if nothing of the file can be used
    */
   read(texts: AsyncIterable<string>, file: FileToRead): AsyncGenerator<UploadEvent[]>;
   /** Whose a file is and which of theirs, from its beginning or from beside it. */
@@ -48,7 +48,7 @@ export const READERS: Record<UploadFormat, Reader> = {
 
 type Recognised = {
   format: UploadFormat;
-  /** True where nothing but blanks came. */
+  /** True if nothing but blanks came. */
   empty: boolean;
   /** All of the text; of a format that is known by its opening, from there. */
   texts: AsyncIterable<string>;

@@ -109,7 +109,7 @@ export class InboxFiles {
    *
    * @param outbox where answers go, which may be in the inbox
    * @throws {InboxInUse}
-   * @throws {InTheWay} where one of the folders is something else, a link for instance
+   * @throws {InTheWay} if one of the folders is something else, a link for instance
    */
   static async open(dir: string, outbox: string): Promise<InboxFiles> {
     for (const place of PLACES) await makeFolderIn(dir, place, 0o700);

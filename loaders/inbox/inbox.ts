@@ -59,7 +59,7 @@ export type InboxOptions = {
   /**
    * Loads a file as an inbox may: an authority that is not known here is not added.
    *
-   * @throws {LoadFailed} where it may work later
+   * @throws {LoadFailed} if it may work later
    */
   load(
     source: UploadSource,
@@ -114,8 +114,8 @@ type Task = {
  * a crash at any point the next watcher continues from where the file lies. Files of one authority are loaded
  * one after the other in the order of their numbers, files of several at the same time.
  *
- * @throws {InboxInUse} where another process watches the folder
- * @throws {InTheWay} where a folder of the inbox's own is something else, a link for instance
+ * @throws {InboxInUse} if another process watches the folder
+ * @throws {InTheWay} if a folder of the inbox's own is something else, a link for instance
  */
 export async function watchInbox(options: InboxOptions): Promise<Inbox> {
   const files = await InboxFiles.open(options.dir, options.outbox);
@@ -550,7 +550,7 @@ class Watcher {
     for (const { place, hint } of stuck) this.#tell(place, hint, place);
   }
 
-  /** Tells once of a file (or of the inbox, by an empty name) what is so; `undefined` where all is well. */
+  /** Tells once of a file (or of the inbox, by an empty name) what is so; `undefined` if all is well. */
   #tell(name: string, hint: string | undefined, shown = printableName(name)): void {
     if (hint === undefined) {
       this.#told.delete(name);

@@ -82,7 +82,7 @@ const MAX_BYTES = 67_108_864;
  * loaded file is answered with its acknowledgement. A load that was cut short is carried to its end first,
  * whichever file comes.
  *
- * @throws {LoadFailed} where the store, the disk or the source failed. A load that had begun to be
+ * @throws {LoadFailed} if the store, the disk or the source failed. A load that had begun to be
  * applied is resumed by the next load of the authority or by {@link resumeLoad}; any other left no trace.
  */
 export async function loadFile(
@@ -141,7 +141,7 @@ export type FileDifference = {
  * anything: neither the store nor its ledger, audit or anchor. Nobody is kept waiting by it, so what it says
  * holds only as long as nobody else loads.
  *
- * @throws {LoadFailed} where the store, the disk or the source failed
+ * @throws {LoadFailed} if the store, the disk or the source failed
  */
 export async function differFile(
   store: Store,
@@ -174,7 +174,7 @@ const isSame = (one: Difference, other: Difference): boolean =>
 
 /** One file on its way. */
 class Loading {
-  /** True where the store has been changed and not all of it is done. */
+  /** True if the store has been changed and not all of it is done. */
   begun = false;
   readonly #store: Store;
   readonly #anchor: Anchor;
@@ -410,7 +410,7 @@ function removeFolder(folder: string | undefined): void {
 /**
  * Carries a load that a crash cut short to the end it would have had, from its journal.
  *
- * @throws {LoadFailed} where the store failed, another loader holds the authority, or the journal is gone
+ * @throws {LoadFailed} if the store failed, another loader holds the authority, or the journal is gone
  */
 export async function resumeLoad(
   store: Store,

@@ -18,7 +18,7 @@ const MAX_BYTES = 67_108_864;
  * without its plan, a number already used) shows when it is loaded.
  *
  * @returns what would be answered as far as can be told: CPF01 or CPF06, or CPF02 to CPF04 by the records
- * @throws {LoadFailed} where the file or the disk failed
+ * @throws {LoadFailed} if the file or the disk failed
  */
 export async function validateFile(
   source: UploadSource,

@@ -46,7 +46,7 @@ type ExtractOptions = {
  * Reads what a case system holds: Spine XML or CSV as for an upload, of which a number and a time of creation
  * are not asked. Nothing is traced, so names are not read.
  *
- * @throws {LoadFailed} where the file or the disk failed
+ * @throws {LoadFailed} if the file or the disk failed
  */
 export async function readExtract(
   source: UploadSource,

@@ -63,7 +63,7 @@ export const journalSchema = z.strictObject({
   by: z.string(),
   /** Of the audit event, so that one written twice around a crash is known for one. */
   auditId: z.uuid(),
-  /** True where part of a file of this number was applied before. */
+  /** True if part of a file of this number was applied before. */
   again: z.boolean(),
   consumption: consumptionSchema,
   recent: z.array(sizeSchema),

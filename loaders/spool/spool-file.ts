@@ -28,7 +28,7 @@ export class SpoolFile {
     return new SpoolFile(path);
   }
 
-  /** @throws where there is no such file */
+  /** @throws if there is no such file */
   static open(path: string): SpoolFile {
     return new SpoolFile(path, openSync(path, 'r'));
   }

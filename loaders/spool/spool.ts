@@ -124,7 +124,7 @@ export class Spool {
     return new Spool(folder, lockFolder(folder), 'new');
   }
 
-  /** @throws {SpoolInUse} where another process has it open; or where there is no such spool */
+  /** @throws {SpoolInUse} if another process has it open; or where there is no such spool */
   static open(folder: string): Spool {
     statSync(join(folder, LOCK));
     return new Spool(folder, lockFolder(folder), 'whole');
@@ -133,7 +133,7 @@ export class Spool {
   /**
    * Opens what is held, to be decided on again. Its plans are those that the index knows.
    *
-   * @throws {SpoolInUse} where another process has it open; or where there is no such spool
+   * @throws {SpoolInUse} if another process has it open; or where there is no such spool
    */
   static openHeld(folder: string, whose: Whose & { untraced?: number | undefined }): Spool {
     const { untraced = 0 } = whose;

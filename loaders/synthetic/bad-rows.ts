@@ -6,7 +6,7 @@ import type { WrittenPerson, WrittenPlan, WrittenRecord } from './text.ts';
 export type Expected = { kind: string; code: RecordCode; field: string };
 
 type BadRow = Expected & {
-  /** `later`: only where something of the authority is held already. */
+  /** `later`: only if something of the authority is held already. */
   where: 'anywhere' | 'xml' | 'later';
   record: WrittenRecord;
 };

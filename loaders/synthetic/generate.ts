@@ -40,7 +40,7 @@ export type GenerateOptions = CountryOptions & {
 /** A record that is wrong on purpose: its position in the file from 1, as an acknowledgement gives it. */
 export type WrongRecord = Expected & {
   record: number;
-  /** Refused only where numbers are traced, in this country's register. */
+  /** Refused only if numbers are traced, in this country's register. */
   whenTraced: boolean;
 };
 

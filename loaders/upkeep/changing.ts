@@ -27,7 +27,7 @@ export const instantOf = (now: () => number): string => new Date(now()).toISOStr
  * the same moment, the second sees what the first has done.
  *
  * @param work is given what it calls before it changes anything
- * @throws {LoadFailed} where the store failed; what was begun is ended by the next act, load or start
+ * @throws {LoadFailed} if the store failed; what was begun is ended by the next act, load or start
  */
 export async function changing<T>(
   store: Store,

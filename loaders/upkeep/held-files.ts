@@ -68,7 +68,7 @@ export function findHeldFiles(anchor: Anchor, text: string): HeldFile[] {
  * now, and what a full refresh leaves out is looked for again. The file has used up its number then, and
  * its final acknowledgement replaces the provisional one.
  *
- * @throws {LoadFailed} where there is no such hold any more, or the store failed; a release that had begun
+ * @throws {LoadFailed} if there is no such hold any more, or the store failed; a release that had begun
  * is carried to its end by the next load or start
  */
 export async function releaseHeldFile(
@@ -127,7 +127,7 @@ export async function releaseHeldFile(
  * Gives up what of a file was held: it is not done, and its records count as refused. A file of which
  * nothing was applied can be sent again with the same number.
  *
- * @throws {LoadFailed} where there is no such hold any more, or the store failed
+ * @throws {LoadFailed} if there is no such hold any more, or the store failed
  */
 export async function discardHeldFile(
   store: Store,

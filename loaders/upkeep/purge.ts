@@ -39,7 +39,7 @@ type Purged = { authority: OdsCode; rows: number };
  * that comes after all is refused. Each authority on its own, under its lock, announced in the anchor first
  * and carried to its end after a crash.
  *
- * @throws {LoadFailed} where the store failed; what was begun is ended by the next load or start
+ * @throws {LoadFailed} if the store failed; what was begun is ended by the next load or start
  */
 export async function purge(
   store: Store,
@@ -86,7 +86,7 @@ export async function purge(
   }
 }
 
-/** The highest number such that every file up to it was loaded long enough ago; -1 where none was. */
+/** The highest number such that every file up to it was loaded long enough ago; -1 if none was. */
 async function oldestKept(store: Store, authority: OdsCode, now: number): Promise<number> {
   const { authority: known, closed } = await store.intakeState(authority);
   const highest = known?.sequence;

@@ -10,7 +10,7 @@ import { withLock } from '../load/lock.ts';
  * Takes an authority off the directory that was entered by mistake, so that it is not missed any more. One
  * that ever loaded a file stays: what it said of children must not go with it, nor that it has fallen silent.
  *
- * @throws {LoadFailed} where it is not known, has loaded or is loading a file, or the store failed; nothing
+ * @throws {LoadFailed} if it is not known, has loaded or is loading a file, or the store failed; nothing
  * was changed
  */
 export async function removeAuthority(

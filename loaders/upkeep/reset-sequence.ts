@@ -15,7 +15,7 @@ import { endInterrupted } from '../load/resume.ts';
  * and is refused.
  *
  * @returns the highest number used in the old numbering
- * @throws {LoadFailed} where the authority has loaded nothing, or the store failed; nothing was changed
+ * @throws {LoadFailed} if the authority has loaded nothing, or the store failed; nothing was changed
  */
 export async function resetSequence(
   store: Store,

@@ -16,7 +16,7 @@ export type FoundInactive = {
   sequence: number;
   nhsNumber: NhsNumber;
   localId: string;
-  /** Only where name and birth date are those that this authority sent. */
+  /** Only if name and birth date are those that this authority sent. */
   replacedBy: NhsNumber | undefined;
 };
 
@@ -40,7 +40,7 @@ type ReverifyOptions = {
  *
  * @returns how many were looked at, and how many are not known at all, which is told to nobody: a number that was
  * verified is not unknown later, so the service asked may be another than before
- * @throws {NumberTracingUnavailable} where it cannot continue
+ * @throws {NumberTracingUnavailable} if it cannot continue
  */
 export async function reverifyNumbers(
   store: Pick<Store, 'scan' | 'markNumber'>,
@@ -92,7 +92,7 @@ export async function reverifyNumbers(
   return counts;
 }
 
-/** `undefined` where the number is not known at all. */
+/** `undefined` if the number is not known at all. */
 function stateOf(nhsNumber: NhsNumber, found: Retrieved): NumberState | undefined {
   switch (found.kind) {
     case 'unknown':

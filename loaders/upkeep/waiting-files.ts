@@ -30,8 +30,8 @@ type TakeUpOptions = {
  * Traces the people of a file who wait for it, and loads the records that could be traced: as of now, as a release
  * does. The others continue waiting.
  *
- * @returns its acknowledgement, which is provisional as long as some wait; `undefined` where nobody could be traced
- * @throws {LoadFailed} where the store or the disk failed, or the file waits no more
+ * @returns its acknowledgement, which is provisional as long as some wait; `undefined` if nobody could be traced
+ * @throws {LoadFailed} if the store or the disk failed, or the file waits no more
  */
 export async function takeUpWaitingFile(
   store: Store,

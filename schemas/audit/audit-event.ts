@@ -164,7 +164,7 @@ const loadEventSchema = z.object({
 const holdingsReadEventSchema = idsSchema.extend({
   type: z.literal('holdings-read'),
   authority: z.string(),
-  /** Absent where an operator read it. */
+  /** Absent if an operator read it. */
   caller: callerSchema.optional(),
   by: who,
   reason: z.string().optional(),
@@ -187,7 +187,7 @@ const uploadPreviewedEventSchema = idsSchema.extend({
  */
 const auditSearchEventSchema = idsSchema.extend({
   type: z.literal('audit-search'),
-  /** Absent where it was the command line. */
+  /** Absent if it was the command line. */
   caller: callerSchema.optional(),
   by: who,
   reason: z.string(),
@@ -227,7 +227,7 @@ export const withdrawalEventSchema = idsSchema.extend({
   authority: z.string(),
   nhsNumber: z.string(),
   plan: z.object({ type: z.string(), startDate: z.iso.date() }),
-  /** Absent where an operator did it for the council. */
+  /** Absent if an operator did it for the council. */
   caller: callerSchema.optional(),
   by: who,
   /** Of the command line: the account of the operating system that it ran under. */
@@ -252,7 +252,7 @@ export const restrictionEventSchema = idsSchema.extend({
   barredUser: who.optional(),
   /** Whereabouts that other councils protected before: those, the oldest protection first. */
   protectedBy: z.array(z.string()).optional(),
-  /** Absent where an operator did it for the council. */
+  /** Absent if an operator did it for the council. */
   caller: callerSchema.optional(),
   by: who,
   /** Of the command line: the account of the operating system that it ran under. */
@@ -275,7 +275,7 @@ const accessCaseEventSchema = idsSchema.extend({
   accessId: z.uuid(),
   /** Whose people made it. */
   organisation: who,
-  /** Absent where an operator did it by the command line. */
+  /** Absent if an operator did it by the command line. */
   caller: callerSchema.optional(),
   by: who,
   account: z.string().optional(),
@@ -378,7 +378,7 @@ const PLACE_AT_MOST_BYTES = 255;
  * An event as it is written, once it is certain that it reads back: by the schema that readers use. A
  * lookup's own event does not come this way, since its parts were judged where the request came in.
  *
- * @throws where it would be sealed as unreadable, which would be a fault of this program
+ * @throws if it would be sealed as unreadable, which would be a fault of this program
  */
 export function writtenJson(event: WrittenEvent): string {
   const json = JSON.stringify(writtenEventSchema.parse(event));
@@ -423,7 +423,7 @@ export const placedSchema = z.object({
    * who looked was not shown it.
    */
   sources: z.array(sourceSchema).optional(),
-  /** Lookups: audit ids of the accesses shown; none where the answer shows no accesses. */
+  /** Lookups: audit ids of the accesses shown; none if the answer shows no accesses. */
   accessesShown: z.array(z.string()).optional(),
   /**
    * Lookups, and what came of them: the councils that keep back where the child was looked up. Nobody else is told

@@ -62,7 +62,7 @@ const heldSchema = z.strictObject({
   /** By which the operator calls it: `cp-flags release ID`. */
   id: z.string(),
   since: z.iso.datetime(),
-  /** True where nothing of the file was applied. */
+  /** True if nothing of the file was applied. */
   whole: z.boolean(),
   records: z.int().nonnegative(),
   rows: z.int().nonnegative(),
@@ -91,14 +91,14 @@ export const acknowledgementSchema = z.strictObject({
       emergencyDutyTeamPhone: z.string().optional(),
     })
     .optional(),
-  /** The file's own number, or -1 where it could not be read. */
+  /** The file's own number, or -1 if it could not be read. */
   sequence: z.int().min(-1),
   code: z.enum(fileCodes),
   meaning: z.string(),
   /** True when this upload made the authority known here. */
   authorityAdded: z.boolean(),
   counts: z.strictObject({
-    /** What the file says of itself or was given with it; absent where that could not be read. */
+    /** What the file says of itself or was given with it; absent if that could not be read. */
     declared: z.int().nonnegative().optional(),
     records: z.int().nonnegative(),
     /** With those refused and those held they make up all records. */

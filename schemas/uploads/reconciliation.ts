@@ -46,7 +46,7 @@ export type ReconciledRow = z.infer<typeof reconciledRowSchema>;
 export const ADVICE = ['withdrawn', 'start', 'differs', 'only-here', 'only-there'] as const;
 export type Advice = (typeof ADVICE)[number];
 
-/** The advice on a plan; `undefined` where both agree. */
+/** The advice on a plan; `undefined` if both agree. */
 export function adviceOf({ result, withdrawn, differences }: ReconciledRow): Advice | undefined {
   if (result === 'same') return undefined;
   if (result !== 'differs') return result;

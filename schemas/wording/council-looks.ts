@@ -7,7 +7,7 @@ export const LOOKS = {
   table: 'Looks, newest first',
   none: 'No looks at your children are listed.',
   noneOfChild: 'No looks at your plans for this child are listed.',
-  /** @param since the time from which on looks may be missing, `undefined` where none has been listed at all */
+  /** @param since the time from which on looks may be missing, `undefined` if none has been listed at all */
   missing: (since: string | undefined, again: string) =>
     `${since === undefined ? 'No looks are listed yet.' : `Looks since ${since} may be missing.`} Look again at ${again}.`,
   noMore: 'There are no earlier looks.',

@@ -21,7 +21,7 @@ export type Refusal<Code extends ErrorCode = ErrorCode> = {
   code: Code;
   /** Who was refused, if the token was valid. */
   caller?: Caller;
-  /** False where the user has several roles and chose none: `caller` is then only the person. */
+  /** False if the user has several roles and chose none: `caller` is then only the person. */
   roleChosen: boolean;
   /** Of `too-many-requests`: which limit. */
   limit?: LimitReached;

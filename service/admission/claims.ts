@@ -134,6 +134,6 @@ export function parseClaims(
   });
 }
 
-/** As {@link parseClaims}; `undefined` where the token does not say who asks. */
+/** As {@link parseClaims}; `undefined` if the token does not say who asks. */
 export const readClaims = (...of: Parameters<typeof parseClaims>): Claims | undefined =>
   parseClaims(...of).data;

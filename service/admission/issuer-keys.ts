@@ -17,7 +17,7 @@ export type IssuerKeys = {
   readonly problem: string | undefined;
   /** Keys of the set that are not used: what each is. */
   readonly passedOver: readonly string[];
-  /** How long these keys count though they can be fetched no more; absent where they are in a file. */
+  /** How long these keys count though they can be fetched no more; absent if they are in a file. */
   readonly remainingMs?: number;
   stop: () => void;
 };
@@ -90,7 +90,7 @@ function described(key: unknown, index: number): string {
  * member or is for other uses is passed over (RFC 7517 section 5), so that a key of a new kind takes nothing
  * from the others.
  *
- * @throws {UnusableKeys} where none is left
+ * @throws {UnusableKeys} if none is left
  */
 export async function usableKeys(
   { keys }: z.infer<typeof keySetSchema>,

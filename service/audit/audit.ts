@@ -15,11 +15,11 @@ type AuditNumbers = {
   unsealedEvents: number;
   /** Entries by somebody else for which nobody has answered. */
   foreignEntries: number;
-  /** Age of the oldest event that waits to be sealed; 0 where none does. */
+  /** Age of the oldest event that waits to be sealed; 0 if none does. */
   oldestUnsealedMs: number;
   /** How long ago the newest part of the log was read back and found whole; absent before the first time. */
   verifiedAgoMs?: number;
-  /** Sealed events that are in the log's second copy; absent where there is to be none. */
+  /** Sealed events that are in the log's second copy; absent if there is to be none. */
   copiedEvents?: number;
 };
 

@@ -92,7 +92,7 @@ const alerter = createAlerting({
 let uncounted: SealedEvent[] = [];
 let countAt = Number.NEGATIVE_INFINITY;
 
-/** Counts what was sealed, once in a while; true where there is more to count at once. */
+/** Counts what was sealed, once in a while; true if there is more to count at once. */
 async function count(lately: readonly SealedEvent[]): Promise<boolean> {
   uncounted.push(...lately);
   if (performance.now() < countAt && uncounted.length < COUNTED_AT_ONCE) return false;
@@ -103,7 +103,7 @@ async function count(lately: readonly SealedEvent[]): Promise<boolean> {
   return more;
 }
 
-/** Carries the index on a little; true where there is more. What goes wrong there stops no sealing. */
+/** Carries the index on a little; true if there is more. What goes wrong there stops no sealing. */
 async function index(lately: readonly SealedEvent[]): Promise<boolean> {
   try {
     const indexing = follower.step(INDEXING_A_STEP_MS, lately);

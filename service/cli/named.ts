@@ -41,7 +41,7 @@ export function readOption<S extends z.ZodType>(
 
 export const readReason = (text: string): string => readOption('--reason', shortTextSchema, text);
 
-/** @throws {Failure} where somebody or the reason is missing, or is none */
+/** @throws {Failure} if somebody or the reason is missing, or is none */
 export function readNamed({ by, reason }: Partial<Named>): Required<NamedPerson> {
   if (by === undefined || reason === undefined) {
     throw misused('Say who and why: --by NAME --reason TEXT. Both go into the audit.');
@@ -60,7 +60,7 @@ export const namedActing = (name: string): Acting => ({
   account: osAccount(),
 });
 
-/** The argument CODE. @throws {Failure} where it is no ODS code */
+/** The argument CODE. @throws {Failure} if it is no ODS code */
 export function readOdsCode(text: string): OdsCode {
   const code = odsCodeSchema.safeParse(text).data;
   if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');

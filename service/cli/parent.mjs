@@ -9,7 +9,7 @@ export const STOP_SIGNALS = /** @type {const} */ (['SIGTERM', 'SIGINT', 'SIGHUP'
 const LOOKED_AT_EVERY_MS = 200;
 
 /**
- * The parent and the session of a process; `undefined` where the system does not tell.
+ * The parent and the session of a process; `undefined` if the system does not tell.
  *
  * @param {number} pid
  */

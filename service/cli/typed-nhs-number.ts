@@ -19,7 +19,7 @@ export async function readNhsNumber(option: string): Promise<string> {
   }
 }
 
-/** The child that a command is about. @throws {Failure} where none is given, or it is no NHS number */
+/** The child that a command is about. @throws {Failure} if none is given, or it is no NHS number */
 export async function readChild(option: string | undefined): Promise<NhsNumber> {
   if (option === undefined) throw misused('Say about whom: --child -');
   const child = parseNhsNumber(await readNhsNumber(option));

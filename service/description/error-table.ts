@@ -37,7 +37,7 @@ function routeTable(operations: readonly Operation[]): string {
 /**
  * A page of documentation with the table in its place between two marks.
  *
- * @throws where the page lacks the marks
+ * @throws if the page lacks the marks
  */
 function withTable(page: string, name: string, table: string): string {
   const begin = `<!-- ${name}: made by npm run docs -->`;

@@ -8,7 +8,7 @@ const makeParent = (path: string) => mkdir(dirname(path), { recursive: true, mod
 /**
  * Writes a file only its owner can read, whole or not at all.
  *
- * @throws {InTheWay} where something else than a file lies there
+ * @throws {InTheWay} if something else than a file lies there
  */
 export async function writePrivate(
   path: string,

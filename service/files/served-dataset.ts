@@ -32,7 +32,7 @@ export function serveDataset(place: Pick<Configuration, 'DATA_DIR'>, dataset: st
   renameSync(temporary, path);
 }
 
-/** Why this dataset is not the one to work on, and what to do; `undefined` where it is. */
+/** Why this dataset is not the one to work on, and what to do; `undefined` if it is. */
 export function datasetProblem(
   { DATASET_ID }: Pick<Configuration, 'DATASET_ID'>,
   anchor: Anchor,

@@ -20,7 +20,7 @@ const PARTS_AT_MOST = 20;
 const LINE_END = Buffer.from('\r\n');
 const HEAD_END = Buffer.from('\r\n\r\n');
 
-/** The boundary that a content type names; `undefined` where it is no form with a file. */
+/** The boundary that a content type names; `undefined` if it is no form with a file. */
 export function boundaryOf(contentType: string | undefined): string | undefined {
   const [, quoted, plain] = CONTENT_TYPE.exec(contentType ?? '') ?? [];
   return quoted ?? plain;

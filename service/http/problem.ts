@@ -38,7 +38,7 @@ export function problem(
   };
 }
 
-/** The headers of a refusal, in one record. Ids are echoed only where they were valid. */
+/** The headers of a refusal, in one record. Ids are echoed only if they were valid. */
 export function problemHeaders(
   code: ErrorCode,
   { requestId, correlationId, allow, limit }: ProblemOptions,

@@ -30,7 +30,7 @@ async function readPem(setting: string, path: string): Promise<string> {
   }
 }
 
-/** @throws where one of them is none */
+/** @throws if one of them is none */
 export const certificatesIn = (pem: string): X509Certificate[] =>
   (pem.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text));
 

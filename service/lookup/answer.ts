@@ -57,7 +57,7 @@ function flagOf(
 /**
  * The plans of a positive as flags, in the order shown.
  *
- * @throws {UnanswerableLookup} where a plan's authority is not in the directory
+ * @throws {UnanswerableLookup} if a plan's authority is not in the directory
  */
 export function flagsOf(
   plans: readonly ShownPlan[],

@@ -24,7 +24,7 @@ const DEMO_MINIMUM_SHARE = 0.5;
  * The limits of the configuration. Live data has no standard share: when a clinician is told that nothing is
  * held is for a named Clinical Safety Officer to decide.
  *
- * @throws {ConfigurationError} where the dataset is live and nobody has
+ * @throws {ConfigurationError} if the dataset is live and nobody has
  */
 export function coverageLimits(
   { UP_TO_DATE_HOURS, MINIMUM_COVERAGE, MINIMUM_COVERAGE_ACCEPTED_BY }: Configuration,

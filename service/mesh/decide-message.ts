@@ -4,7 +4,7 @@ import type { Store } from '#store/store.ts';
 import { localIdOf, MeshFile, type Sent, titleOf } from './mesh-file.ts';
 
 type DecidedMessage =
-  /** @param nextId the local id under which it is sent again; absent where it is given up */
+  /** @param nextId the local id under which it is sent again; absent if it is given up */
   | { kind: 'decided'; title: string; recipient: string; nextId?: string }
   /** There is none of that id of which somebody decides. */
   | { kind: 'not-waiting' }

@@ -51,7 +51,7 @@ const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 type Fault = string;
 
 export type MeshReply =
-  /** `body` is empty where it went to a sink. */
+  /** `body` is empty if it went to a sink. */
   | { kind: 'reply'; status: number; headers: IncomingHttpHeaders; body: Buffer }
   /** Whether the request arrived is not known. */
   | { kind: 'lost'; fault: Fault };
@@ -102,7 +102,7 @@ class Ended extends Error {
   }
 }
 
-/** `Retry-After` in milliseconds, in either form; `undefined` where there is none that can be read. */
+/** `Retry-After` in milliseconds, in either form; `undefined` if there is none that can be read. */
 export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
   const text = headers['retry-after'];
   if (text === undefined) return undefined;

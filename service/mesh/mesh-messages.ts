@@ -9,7 +9,7 @@ export const messageIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}
 /** What a message says of itself. Texts have no control characters and at most 255 characters. */
 export type MessageHead = {
   type: 'data' | 'report' | 'other';
-  /** `undefined` where it is no mailbox: a report has none. */
+  /** `undefined` if it is no mailbox: a report has none. */
   from: string | undefined;
   to: string | undefined;
   workflowId: string;
@@ -153,7 +153,7 @@ export function json<T>(body: Buffer, schema: z.ZodType<T>): T | undefined {
   }
 }
 
-/** The code and words of a refusal, in whichever of its shapes it comes; empty where it has none. */
+/** The code and words of a refusal, in whichever of its shapes it comes; empty if it has none. */
 export function refusalOf(body: Buffer): { code: string; description: string } {
   const found = json(body, detailSchema);
   const [first] = found?.detail ?? [];

@@ -15,7 +15,7 @@ export function meshStatusIn(file: MeshFile, now: number) {
   return { ok: !silent && !state.problem, detail, ...file.counts() };
 }
 
-/** How the mailbox does, as far as its folder tells; `undefined` where there is none. */
+/** How the mailbox does, as far as its folder tells; `undefined` if there is none. */
 export function meshStatus({ MESH_MAILBOX, DATA_DIR }: Configuration, now: number) {
   if (MESH_MAILBOX === undefined) return undefined;
   return MeshFile.use(meshFolder({ DATA_DIR }, MESH_MAILBOX), (file) => meshStatusIn(file, now));

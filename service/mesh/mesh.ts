@@ -23,7 +23,7 @@ type MeshNumbers = MeshCounts & {
 export type Mesh = {
   /** Whether the mailbox is worked on, as a check of `/_status`. */
   check(): OwnCheck;
-  /** `undefined` where another process works on it. */
+  /** `undefined` if another process works on it. */
   readonly numbers: MeshNumbers | undefined;
   /** Begins nothing more, and resolves when loads under way have ended. */
   stop(): Promise<void>;
@@ -64,7 +64,7 @@ export function startMesh(options: MeshStartOptions): Mesh {
 
   const tell: MeshClientOptions['tell'] = (sentence, level) => log[level ?? 'warn'](sentence);
 
-  /** Opens what is in the folder; `undefined` where another process has it open. */
+  /** Opens what is in the folder; `undefined` if another process has it open. */
   async function open(): Promise<Opened | undefined> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const lock = lockFile(join(folder, 'mesh.lock'));
@@ -154,7 +154,7 @@ export function startMesh(options: MeshStartOptions): Mesh {
     }
   }
 
-  /** `undefined` where another process has the lease, or nobody can say. */
+  /** `undefined` if another process has the lease, or nobody can say. */
   async function take(): Promise<MailboxLease | undefined> {
     try {
       const lease = await leases.takeMailbox(mailbox);

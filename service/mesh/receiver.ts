@@ -187,7 +187,7 @@ export function createReceiver(options: ReceiverOptions) {
       ['control', 'ctl'],
       ['data', 'dat'],
     ] as const) {
-      // Absent where an earlier process was cut short between here and the note below.
+      // Absent if an earlier process was cut short between here and the note below.
       if ((await lstatOrNothing(pathOf(id, name))) === undefined) continue;
       await rename(pathOf(id, name), join(inbox, `${id}.${ending}`));
     }

@@ -33,7 +33,7 @@ export const MAILBOX_SETTINGS = [
 ] as const satisfies readonly (keyof Configuration)[];
 
 /**
- * How pairs and messages of MESH are decided on. `undefined` where no workflow is ours.
+ * How pairs and messages of MESH are decided on. `undefined` if no workflow is ours.
  *
  * @throws {ConfigurationError}
  */

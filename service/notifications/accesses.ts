@@ -217,7 +217,7 @@ function readAttendance(json: unknown): ReadEntry {
  * came of it: every one with a plan among those shown. The councils that bar a user are notified of each attempt. A
  * lookup whose answer could not be delivered counts: part of it may have been read.
  *
- * @throws where the entry is not JSON, which no writer of the log has written
+ * @throws if the entry is not JSON, which no writer of the log has written
  */
 export function readEntry(entry: Buffer): ReadEntry {
   if (NOT_FLAGGED.test(entry.toString('latin1', 0, BEGINNING_BYTES))) return { kind: 'nothing' };

@@ -17,7 +17,7 @@ export type Looks = {
   read: { newest: NotificationId; count: number } | undefined;
   /** Where to continue; `undefined` at the end. */
   before: NotificationId | undefined;
-  /** Milliseconds: every look until then is listed; `undefined` where that is not known. */
+  /** Milliseconds: every look until then is listed; `undefined` if that is not known. */
   listedUntil: number | undefined;
 };
 
@@ -90,7 +90,7 @@ function add(looks: Looks, notification: Notification, of: OfChild | undefined):
   };
 }
 
-/** A notification with the looks at one child alone; none where it has none. */
+/** A notification with the looks at one child alone; none if it has none. */
 export const onlyOf = (notification: Notification, of: OfChild): Notification[] => {
   const entries = notification.entries.filter((entry) => isOf(entry, of));
   return entries.length === 0 ? [] : [{ ...notification, entries }];

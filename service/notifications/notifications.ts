@@ -9,7 +9,7 @@ import type { NotifierOrder } from './thread.ts';
 type NotificationNumbers = {
   /** Sealed events that have not been read yet. */
   behindEvents: number;
-  /** Age in milliseconds of the oldest access that no notification reports; 0 where there is none. */
+  /** Age in milliseconds of the oldest access that no notification reports; 0 if there is none. */
   lagMs: number;
   /** Notifications waiting to be written into the outbox. */
   unwritten: number;

@@ -97,7 +97,7 @@ function readAt(entry: Buffer, position: number): ReadEntry {
   }
 }
 
-/** Keeps what an entry of the log means. True where somebody is to be told at once. */
+/** Keeps what an entry of the log means. True if somebody is to be told at once. */
 function keep(opened: NotificationFile, read: ReadEntry): boolean {
   switch (read.kind) {
     case 'accesses':
@@ -237,7 +237,7 @@ export function createNotifier(options: NotifierOptions) {
     return { ...range, checkpoint, signed };
   }
 
-  /** Reads a part of the log. True where there is more of it. */
+  /** Reads a part of the log. True if there is more of it. */
   function read(opened: NotificationFile): boolean {
     const log = sealed();
     const before = opened.begun()
@@ -290,7 +290,7 @@ export function createNotifier(options: NotifierOptions) {
     });
   }
 
-  /** Writes what waits for it into the outbox. True where there is more. */
+  /** Writes what waits for it into the outbox. True if there is more. */
   async function write(opened: NotificationFile): Promise<boolean> {
     const waiting = opened.unwritten(WRITTEN_A_STEP);
     const written: Notification[] = [];
@@ -317,7 +317,7 @@ export function createNotifier(options: NotifierOptions) {
     return waiting.length === WRITTEN_A_STEP;
   }
 
-  /** Puts what a council keeps back by now into files that still lie in the outbox. True where there is more. */
+  /** Puts what a council keeps back by now into files that still lie in the outbox. True if there is more. */
   async function rewrite(opened: NotificationFile): Promise<boolean> {
     const changed = opened.changed(WRITTEN_A_STEP);
     try {
@@ -399,7 +399,7 @@ export function createNotifier(options: NotifierOptions) {
       directory = newest;
       authorities = new Map(newest.authorities.map((one) => [one.code, one]));
     },
-    /** True where there is more to do at once. */
+    /** True if there is more to do at once. */
     async step(): Promise<{ more: boolean; notifying: Notifying }> {
       let [more, problem, detail] = [false, false, ''];
       standby = false;

@@ -35,7 +35,7 @@ const querySchema = z.strictObject({
     .default(PAGE),
 });
 
-/** `undefined` where a parameter is not one of ours, is given twice or has no such value. */
+/** `undefined` if a parameter is not one of ours, is given twice or has no such value. */
 function readQuery(url: string) {
   const given = [...new URL(url).searchParams];
   if (new Set(given.map(([name]) => name)).size < given.length) return undefined;

@@ -33,7 +33,7 @@ export const keepEpoch = (configuration: Configuration, epoch: number): Promise<
  * one: whatever changes the anchor asks for it. Only the data folder of the worker is copied.
  *
  * @param place the copy, where this thread has opened it: a folder is asked one thing at a time only by one place
- * @returns puts the state into the copy now; `all` with large files. `undefined` where there is to be none
+ * @returns puts the state into the copy now; `all` with large files. `undefined` if there is to be none
  * @throws {CopyAway} what is returned, and {@link Anchor.safeguard} from then on
  */
 export function guardAnchor(
@@ -51,7 +51,7 @@ export function guardAnchor(
     anchor,
   });
 
-  /** The number of this data folder's worker. @throws {CopyAway} where another one has been at work since */
+  /** The number of this data folder's worker. @throws {CopyAway} if another one has been at work since */
   async function ownEpoch(): Promise<number> {
     const [worked, own] = [await workedEpoch(connection), lastEpoch(configuration)];
     if (worked !== (own ?? 0)) throw new CopyAway(COPY.notTheWorker);

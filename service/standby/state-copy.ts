@@ -214,7 +214,7 @@ export function createStateCopy({
    *
    * @param epoch of the worker whose data folder this is
    * @param all large files too, however recently they were copied
-   * @returns false where it was there already
+   * @returns false if it was there already
    * @throws {CopyAway}
    */
   function save(epoch: number, all = false): Promise<boolean> {

@@ -71,7 +71,7 @@ async function renewSample(tools: Tools, configuration: Configuration, log: Log)
   }
 }
 
-/** The dataset to demonstrate with, made only where there never was one. */
+/** The dataset to demonstrate with, made only if there never was one. */
 async function ensureDataset(tools: Tools, { REDIS_URL }: Configuration): Promise<void> {
   const { administrator, anchor } = tools;
   const anchored = anchor.dataset();

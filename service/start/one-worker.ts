@@ -67,7 +67,7 @@ type StandBy = {
 
 /**
  * Resolves once this process is the one worker: it has the lease, and what it works on has come as far as any
- * worker before it. `undefined` where the audit log has no second copy.
+ * worker before it. `undefined` if the audit log has no second copy.
  *
  * @throws {StoppedStandingBy}
  */

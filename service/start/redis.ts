@@ -25,11 +25,11 @@ type ConnectOptions = Pick<ConnectionOptions, 'commandTimeoutMs' | 'unacknowledg
 
 /** A Redis to work with: who speaks to it as what. */
 export type RedisServer = {
-  /** True where this process started it. */
+  /** True if this process started it. */
   embedded: boolean;
   /** How many replicas at least must have a write before it counts. */
   replicas: number;
-  /** What the sentinels of its address say; `undefined` where it names none. */
+  /** What the sentinels of its address say; `undefined` if it names none. */
   sentinels: Sentinels | undefined;
   /** Unless told otherwise, its writes resolve once replicas have them. */
   connect(role: RedisRole, options?: ConnectOptions): StoreConnection;
@@ -214,7 +214,7 @@ export async function findRedis(configuration: Configuration): Promise<RedisServ
 /** Busy ones gather what comes in the meantime: more of them wait for a disk in turn, fewer make larger groups. */
 const LANES = 3;
 
-/** What carries lookups that wait for replicas; `undefined` where none do. */
+/** What carries lookups that wait for replicas; `undefined` if none do. */
 export function openLanes(redis: RedisServer): ReplicatedLookups | undefined {
   if (redis.replicas === 0) return undefined;
   const connect = () => redis.connect('lookup', { unacknowledged: true });

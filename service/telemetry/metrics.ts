@@ -40,7 +40,7 @@ export type Looked = {
   took: readonly number[];
 };
 
-/** Adds up under keys of closed lists; a key is a text only where it is counted seldom. */
+/** Adds up under keys of closed lists; a key is a text only if it is counted seldom. */
 function tally(known: readonly string[] = []) {
   const counts = new Map<string, number>(known.map((key) => [key, 0]));
   return {
@@ -233,7 +233,7 @@ export function createMetrics(scheme: 'http' | 'https') {
 
   return {
     began: (): void => void active++,
-    /** @param status 0 where the answer was broken off before it began */
+    /** @param status 0 if the answer was broken off before it began */
     answered(method: string, route: string, status: number, milliseconds: number): void {
       active--;
       const known = METHODS.has(method) ? method : '_OTHER';

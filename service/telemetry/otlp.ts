@@ -30,7 +30,7 @@ import type { Distribution, Labels, Reading } from './instruments.ts';
 import type { SpanMaker } from './traces.ts';
 
 /**
- * Everything of OpenTelemetry's own, in one module that is loaded only where something is sent by OTLP: it
+ * Everything of OpenTelemetry's own, in one module that is loaded only if something is sent by OTLP: it
  * takes a tenth of a second and 16 MiB that another start need not pay for.
  */
 

@@ -4,7 +4,7 @@ import type { Traces } from './traces.ts';
 
 /** A request under way, as it is measured. */
 type ObservedRequest = {
-  /** @param status 0 where the answer was broken off before it began */
+  /** @param status 0 if the answer was broken off before it began */
   end(status: number): void;
 };
 

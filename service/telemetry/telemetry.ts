@@ -31,7 +31,7 @@ export type Telemetry = {
   stop(): Promise<void>;
 };
 
-/** The addresses of OTLP, by signal; `undefined` where it is not sent. */
+/** The addresses of OTLP, by signal; `undefined` if it is not sent. */
 export function otlpAddresses(configuration: Configuration): { traces?: string; metrics?: string } {
   const { OTEL_SDK_DISABLED, OTEL_TRACES_SAMPLER } = configuration;
   if (OTEL_SDK_DISABLED) return {};

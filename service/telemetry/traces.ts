@@ -13,12 +13,12 @@ type Span = {
   end(error?: string): void;
 };
 
-/** The trace of one request, which is there only where it is sampled. */
+/** The trace of one request, which is there only if it is sampled. */
 export type Trace = {
   child(name: string, labels?: Labels, kind?: 'internal' | 'client'): Span;
 };
 
-/** What makes spans of a request. Loaded only where traces are exported. */
+/** What makes spans of a request. Loaded only if traces are exported. */
 export type SpanMaker = (
   name: string,
   labels: Labels,

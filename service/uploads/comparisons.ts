@@ -75,7 +75,7 @@ export function createComparisons(folder: string, onProblem: (error: unknown) =>
       return id;
     },
 
-    /** `undefined` where there is none any more, or it is somebody else's. */
+    /** `undefined` if there is none any more, or it is somebody else's. */
     async find(id: string, owner: PreviewOwner): Promise<Reconciliation | undefined> {
       const path = pathOf(id, owner);
       if (!NAME.test(basename(path))) return undefined;

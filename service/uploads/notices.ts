@@ -14,7 +14,7 @@ import { writePrivate } from '../files/private-file.ts';
 const stemOf = (authority: string, sequence: number): string =>
   `inactive-numbers-${authority}-${sequence}`;
 
-/** The notice that was last written for an upload of an authority; `undefined` where there is none. */
+/** The notice that was last written for an upload of an authority; `undefined` if there is none. */
 export async function readNotice(
   folder: string,
   authority: OdsCode,

@@ -6,7 +6,7 @@ import type { Dataset } from '#store/authorities/dataset.ts';
 import type { LoadConfiguration } from './load-settings.ts';
 
 /**
- * What NHS numbers in uploads are traced with; `undefined` where they are not, which only a demo may do.
+ * What NHS numbers in uploads are traced with; `undefined` if they are not, which only a demo may do.
  *
  * @throws {ConfigurationError} for a live dataset without tracing, and for a register or key that cannot be used
  */

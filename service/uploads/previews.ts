@@ -329,7 +329,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     });
   }
 
-  /** The upload of an id; `undefined` where there is none any more, or it is somebody else's. */
+  /** The upload of an id; `undefined` if there is none any more, or it is somebody else's. */
   async function find(id: string, owner: PreviewOwner): Promise<Preview | undefined> {
     const preview = ID.test(id) ? await read(id) : undefined;
     const isTheirs = preview?.authority === owner.authority && preview.userKey === owner.userKey;
@@ -417,7 +417,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       if (ID.test(id)) await remove(id);
     },
 
-    /** How a received file begins, and how large it is; `undefined` where it is gone. */
+    /** How a received file begins, and how large it is; `undefined` if it is gone. */
     async start(
       id: string,
       bytes: number,
@@ -520,7 +520,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       );
     },
 
-    /** Deletes one that was shown; false where it was sent, or deleted, before. */
+    /** Deletes one that was shown; false if it was sent, or deleted, before. */
     async discard(id: string): Promise<boolean> {
       if (!(await claim(id))) return false;
       await remove(id);

@@ -16,7 +16,7 @@ export type ComparingDependencies = {
  * Compares an extract of a case system with what is held for its authority, on record before anything that is held is
  * read. Changes nothing.
  *
- * @throws {LoadFailed} where the extract or the disk failed
+ * @throws {LoadFailed} if the extract or the disk failed
  */
 export async function compareExtract(
   { store, loads }: ComparingDependencies,

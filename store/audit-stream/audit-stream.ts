@@ -110,7 +110,7 @@ export type StreamBatch = {
 
 /** How far a stream has come. */
 export type StreamState = {
-  /** The number of the last event it was ever given, 0 where none. */
+  /** The number of the last event it was ever given, 0 if none. */
   last: number;
   /** How many events it holds. */
   held: number;
@@ -179,7 +179,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
       return redis.status === 'ready';
     },
 
-    /** The number of the last event each stream was ever given, 0 where none. */
+    /** The number of the last event each stream was ever given, 0 if none. */
     numbers,
 
     /** Streams whose numbers somebody else has set ahead. */
@@ -291,7 +291,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
       return [...back, ...later.filter(({ stream, found }) => found > (now[stream] ?? 0) + 1)];
     },
 
-    /** Milliseconds: when the oldest event after `sealed` was recorded; `undefined` where there is none. */
+    /** Milliseconds: when the oldest event after `sealed` was recorded; `undefined` if there is none. */
     async oldest(sealed: readonly number[], last: readonly number[]): Promise<number | undefined> {
       const wanted = auditPartitions.flatMap((_, stream) => {
         const after = sealed[stream] ?? 0;
@@ -311,7 +311,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
      * Takes away the events up to and with these numbers. Doing it again changes nothing.
      *
      * @param lease the token of the worker's lease, where one is needed for it
-     * @throws {LeaseLost} where that is somebody else's by now; nothing was taken away then
+     * @throws {LeaseLost} if that is somebody else's by now; nothing was taken away then
      */
     async trim(upTo: readonly number[], streams: readonly number[], lease?: string): Promise<void> {
       if (streams.length === 0) return;
@@ -329,7 +329,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     copyOrder: (): Promise<CopyOrder> => readCopyOrder(redis),
     keepCopy: (): Promise<void> => keepCopy(redis),
 
-    /** The dataset that the store holds; `undefined` where none. */
+    /** The dataset that the store holds; `undefined` if none. */
     async dataset(): Promise<string | undefined> {
       return (await redis.hget(keys.dataset, 'id')) ?? undefined;
     },

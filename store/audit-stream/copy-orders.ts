@@ -38,7 +38,7 @@ export async function keepCopy(redis: Redis): Promise<void> {
  * From now on sealed events leave the store once they are in the log alone, by the word of a named person. Audited
  * first.
  *
- * @returns false where it is so already
+ * @returns false if it is so already
  */
 export async function orderOneCopy(redis: Redis, named: NamedPerson): Promise<boolean> {
   if ((await readCopyOrder(redis)).kind === 'single') return false;
@@ -51,7 +51,7 @@ export async function orderOneCopy(redis: Redis, named: NamedPerson): Promise<bo
 /**
  * The second copy is required again, by the word of a named person. Audited first.
  *
- * @returns false where it is already
+ * @returns false if it is already
  */
 export async function requireTwoCopies(redis: Redis, named: NamedPerson): Promise<boolean> {
   if ((await readCopyOrder(redis)).kind !== 'single') return false;

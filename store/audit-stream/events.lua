@@ -23,7 +23,7 @@ end
 
 -- audit_numbers: of each stream, the number of the last event it was ever given, how many it holds, and how
 -- many were ever added to it.
--- KEYS  audit stream ...    reply  last, held, added, last, held, added ...; 0, 0, 0 where there is no stream
+-- KEYS  audit stream ...    reply  last, held, added, last, held, added ...; 0, 0, 0 if there is no stream
 
 local function audit_numbers(keys)
   local reply = {}
@@ -42,7 +42,7 @@ redis.register_function {
 -- trim_audit: takes away the events that are sealed, and never more: up to and with the numbers given. Where a
 -- token is given, only while it is the lease's.
 -- KEYS  audit stream ..., lease    ARGV  number ... (by stream), token or ''
--- reply how many went, or -1 where somebody else has the lease, or nobody
+-- reply how many went, or -1 if somebody else has the lease, or nobody
 
 local function trim_audit(keys, args)
   local token = args[#args]

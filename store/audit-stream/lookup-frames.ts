@@ -45,7 +45,7 @@ function eventOf(ids: string, { text, numberAt }: Frame, own: object): LookupEve
  * differ in their ids and the NHS number alone. The text around these is parsed once; with other ids and another number
  * in the same places and of the same form, it is as sound.
  *
- * @returns a function that gives the event of a text; `undefined` where that has to be parsed to be judged. What it
+ * @returns a function that gives the event of a text; `undefined` if that has to be parsed to be judged. What it
  * gives shares its parts with other events: they are not to be changed
  */
 export function createLookupFrames(): (text: string) => LookupEvent | undefined {

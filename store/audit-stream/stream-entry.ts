@@ -20,7 +20,7 @@ const anyEventSchema = z.looseObject({
   auditId: z.uuid(),
 });
 
-/** The time of an entry whose fields are these; `undefined` where it has none that a function wrote. */
+/** The time of an entry whose fields are these; `undefined` if it has none that a function wrote. */
 export function timeOf(fields: readonly string[]): number | undefined {
   const place = fields.indexOf('at');
   const text = place % 2 === 0 ? fields[place + 1] : undefined;
@@ -29,7 +29,7 @@ export function timeOf(fields: readonly string[]): number | undefined {
   return isEventTime(at) ? at : undefined;
 }
 
-/** What the fields of a stream's entry say, `undefined` where they are not as the functions write them. */
+/** What the fields of a stream's entry say, `undefined` if they are not as the functions write them. */
 export function joinEvent(partition: AuditPartition, number: number, fields: readonly string[]) {
   const field = new Map<string, string>();
   for (let i = 0; i < fields.length; i += 2) field.set(fields[i] ?? '', fields[i + 1] ?? '');
@@ -74,7 +74,7 @@ export function joinEvent(partition: AuditPartition, number: number, fields: rea
   };
 }
 
-/** @throws where the entry is no event of this version */
+/** @throws if the entry is no event of this version */
 export function parseStreamEvent(
   partition: AuditPartition,
   id: string,

@@ -53,7 +53,7 @@ function parseExpected(text: string | undefined): ExpectedAuthorities | undefine
 /** The dataset's field that says that an authority is known. */
 export const knownField = (code: string): string => `${KNOWN}${code}`;
 
-/** An authority from its hash; `undefined` where there is none or it cannot be read. */
+/** An authority from its hash; `undefined` if there is none or it cannot be read. */
 export function parseAuthority(
   code: string,
   fields: Record<string, string>,
@@ -86,7 +86,7 @@ export function authorityFields(
 /**
  * Every known authority, by code.
  *
- * @throws where one that is known cannot be read: an unreadable directory is not a shorter one.
+ * @throws if one that is known cannot be read: an unreadable directory is not a shorter one.
  */
 export async function readAuthorities(
   redis: Redis,

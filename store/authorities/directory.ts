@@ -60,7 +60,7 @@ export const expectedDetail = ({ area, kind, authorities }: ExpectedAuthorities)
 /** Which authorities are expected and known, with their names and telephone numbers. Changes are audited first. */
 export function createDirectory(redis: Redis) {
   return {
-    /** Which authorities the dataset is to hold plans of; `undefined` where it is not set. */
+    /** Which authorities the dataset is to hold plans of; `undefined` if it is not set. */
     expected: async (): Promise<ExpectedAuthorities | undefined> =>
       (await readDataset(redis))?.expected,
 
@@ -89,7 +89,7 @@ export function createDirectory(redis: Redis) {
      * Adds an authority to those known, or changes its name and telephone numbers; what is not given
      * stays. Audited first.
      *
-     * @throws where it would be left without a name or an emergency duty team number.
+     * @throws if it would be left without a name or an emergency duty team number.
      */
     async setAuthority(
       code: OdsCode,

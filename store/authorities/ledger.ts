@@ -60,12 +60,12 @@ export type LoadSize = z.infer<typeof loadSizeSchema>;
 
 /** What a loader must know of an authority before it decides on a file. Sequences include the offset. */
 export type IntakeState = {
-  /** `undefined` where it is not known here. */
+  /** `undefined` if it is not known here. */
   authority: Authority | undefined;
   sequenceOffset: number;
   /** Where numbering started again: no file made up to then is of the new numbering. ISO 8601. */
   numberedAfter: string | undefined;
-  /** Files numbered up to here are not taken any more; -1 where all are. */
+  /** Files numbered up to here are not taken any more; -1 if all are. */
   closed: number;
   inForce: number | undefined;
   recent: readonly LoadSize[];

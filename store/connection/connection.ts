@@ -30,7 +30,7 @@ export type ConnectionOptions = {
   unacknowledged?: boolean | undefined;
 };
 
-/** What follows the sentinels that an address names; `undefined` where it names none. */
+/** What follows the sentinels that an address names; `undefined` if it names none. */
 export function openSentinels(address: StoreAddress): Sentinels | undefined {
   const place = address.url === undefined ? undefined : placeOf(address.url);
   if (place?.kind !== 'sentinels') return undefined;
@@ -136,7 +136,7 @@ export type ReadFailure = 'notAllowed' | 'unanswered';
 export const readFailure = (error: unknown): ReadFailure =>
   lacksRights(error) ? 'notAllowed' : 'unanswered';
 
-/** What is wrong with who we are to Redis, in a sentence; `undefined` where it is something else. */
+/** What is wrong with who we are to Redis, in a sentence; `undefined` if it is something else. */
 export function rightsFault(error: unknown): string | undefined {
   if (lacksRights(error)) {
     return STORE.noRights;
@@ -148,13 +148,13 @@ export function rightsFault(error: unknown): string | undefined {
 
 const OF_TLS = /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_)/;
 
-/** Why no connection comes about to a server that is there, in a sentence; `undefined` where it is not there. */
+/** Why no connection comes about to a server that is there, in a sentence; `undefined` if it is not there. */
 export function refusalFault(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return OF_TLS.test(code) ? STORE.tlsFailed(code) : rightsFault(error);
 }
 
-/** @throws where the connection is not usable within the deadline. */
+/** @throws if the connection is not usable within the deadline. */
 export async function whenReady(redis: Redis, deadlineMs: number): Promise<void> {
   if (redis.status === 'ready') return;
   let cause: unknown;

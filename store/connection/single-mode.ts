@@ -11,7 +11,7 @@ const singleSchema = z.object({
 });
 export type SingleMode = z.infer<typeof singleSchema>;
 
-/** By whose order no replica is waited for; `undefined` where they are. What cannot be read is no order. */
+/** By whose order no replica is waited for; `undefined` if they are. What cannot be read is no order. */
 export function singleMode(text: string | null | undefined): SingleMode | undefined {
   if (text === undefined || text === null || text === '') return undefined;
   try {

@@ -76,7 +76,7 @@ export function statementsOf(db: DatabaseSync): (sql: string) => StatementSync {
 export type FileLock = Pick<DatabaseSync, 'isOpen' | 'close'>;
 
 /**
- * Takes a lock that ends with its process, however that ends; `undefined` where another process holds it.
+ * Takes a lock that ends with its process, however that ends; `undefined` if another process holds it.
  *
  * It is SQLite's on an empty file, since Node has no flock. The file must never be opened in any other way:
  * closing a second descriptor of it in this process would drop the lock.

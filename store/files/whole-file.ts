@@ -48,7 +48,7 @@ export async function requireFileOrNothing(path: string): Promise<void> {
  * Makes a folder within another where it is absent. The parent is made too, and may be reached by a link:
  * it is the folder that was asked for.
  *
- * @throws {InTheWay} where a link would lead out of the parent
+ * @throws {InTheWay} if a link would lead out of the parent
  */
 export async function makeFolderIn(parent: string, name: string, mode: number): Promise<string> {
   const path = join(parent, name);

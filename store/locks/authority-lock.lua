@@ -1,5 +1,5 @@
 -- lock_authority: gives one loader the authority, and a fence above every earlier one.
--- KEYS  lock, fence counter    ARGV  token, lease (ms)    reply  the fence, or 0 where another holds it
+-- KEYS  lock, fence counter    ARGV  token, lease (ms)    reply  the fence, or 0 if another holds it
 
 local function lock_authority(keys, args)
   if redis.call('EXISTS', keys[1]) == 1 then return 0 end
@@ -10,7 +10,7 @@ end
 
 redis.register_function('cpf_lock_authority_' .. VERSION, lock_authority)
 
--- renew_lock: KEYS lock    ARGV token, lease (ms); a lease of 0 releases    reply 1, or 0 where lost
+-- renew_lock: KEYS lock    ARGV token, lease (ms); a lease of 0 releases    reply 1, or 0 if lost
 
 local function renew_lock(keys, args)
   if redis.call('GET', keys[1]) ~= args[1] then return 0 end

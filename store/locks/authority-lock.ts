@@ -11,7 +11,7 @@ export type AuthorityLock = {
   /** Higher than any loader's before; rows under an older fence are refused. */
   fence: number;
   token: string;
-  /** @throws {LockLost} where the lease had run out and another took it. */
+  /** @throws {LockLost} if the lease had run out and another took it. */
   renew(): Promise<void>;
   release(): Promise<void>;
 };
@@ -21,7 +21,7 @@ const LEASE_MS = 30_000;
 
 /** A lease of something that one process at a time may work on. */
 export type Lease = Pick<AuthorityLock, 'fence' | 'token' | 'release'> & {
-  /** False where the lease had run out and another took it. */
+  /** False if the lease had run out and another took it. */
   renew(): Promise<boolean>;
 };
 
@@ -94,7 +94,7 @@ export async function takeLease(
 }
 
 /**
- * `undefined` where another loader holds the authority. The lease is 30 s: renew it while at work.
+ * `undefined` if another loader holds the authority. The lease is 30 s: renew it while at work.
  * One held by a process of this machine that is gone is taken over, and one that this process gave up while Redis
  * was away.
  *
@@ -143,7 +143,7 @@ export async function takeMailbox(
 /**
  * Goes on with a lease, over whichever connection, or gives it back.
  *
- * @returns false where it had run out
+ * @returns false if it had run out
  */
 export async function keepMailbox(
   redis: Redis,

@@ -15,7 +15,7 @@ export type WorkerLease = {
   /**
    * Where it has run out and nobody else had it since, it is taken again.
    *
-   * @throws {LeaseLost} where somebody else had it
+   * @throws {LeaseLost} if somebody else had it
    */
   renew(): Promise<void>;
   release(): Promise<void>;
@@ -38,7 +38,7 @@ export async function beginWork(redis: Redis, epoch: number): Promise<void> {
 }
 
 /**
- * `undefined` where another worker has it. One held by a process of this machine that is gone is taken over.
+ * `undefined` if another worker has it. One held by a process of this machine that is gone is taken over.
  *
  * @param givenUp tokens of this process that Redis could not be told to forget
  */

@@ -1,7 +1,7 @@
 -- A group is what concerns one partition: its stamp is read, checked and written once for all of its rows.
 
 -- Reads the stamp and some children of a partition; as read_child, for many.
--- Returns generation, count and the values by NHS number (false where none is held); or nil.
+-- Returns generation, count and the values by NHS number (false if none is held); or nil.
 local function read_children(children_key, dataset, numbers)
   local held = redis.call('HMGET', children_key, STAMP, unpack(numbers))
   if not held[1] then return nil end
@@ -15,7 +15,7 @@ end
 
 -- read_rows: the rows held for some NHS numbers.
 -- KEYS  per group: children    ARGV  dataset; then per group: how many, the NHS numbers
--- reply per number: its packed rows, '' where none are held, or 0 where the partition is not whole
+-- reply per number: its packed rows, '' if none are held, or 0 if the partition is not whole
 
 local function read_rows(keys, args)
   local reply, at = {}, 2
@@ -238,7 +238,7 @@ end
 
 redis.register_function('cpf_restrict_' .. VERSION, restrict)
 
--- stamps: the generation of each partition, or -1 where it is not whole.
+-- stamps: the generation of each partition, or -1 if it is not whole.
 -- KEYS  children ...    ARGV  dataset
 
 local function stamps(keys, args)

@@ -72,7 +72,7 @@ function integer(text: string | undefined): number {
   return value;
 }
 
-/** @throws {CorruptRow} where the text is not a row. */
+/** @throws {CorruptRow} if the text is not a row. */
 export function unpackRow(nhsNumber: NhsNumber, packed: string): PlanRow {
   const fields = packed.split(US);
   const [authority, letter, start, end, deleted, from, current, until, birth, localId, sequence] =
@@ -129,7 +129,7 @@ export function currentUntilOf(packed: string): number {
   return deleted ? 0 : Number(packed.slice(at, packed.indexOf(US, at)));
 }
 
-/** @throws {CorruptRow} where a field of a partition's hash is not an NHS number. */
+/** @throws {CorruptRow} if a field of a partition's hash is not an NHS number. */
 export function storedNumber(field: string): NhsNumber {
   const number = parseNhsNumber(field);
   if (number === undefined) throw new CorruptRow('a child is held under something not a number');
@@ -143,7 +143,7 @@ export function storedNumber(field: string): NhsNumber {
  */
 export class Tally {
   rows = 0;
-  /** How many of them are current now; counted only where the whole store is read. */
+  /** How many of them are current now; counted only if the whole store is read. */
   inForce = 0;
   readonly #lanes = new Uint32Array(4);
 

@@ -184,7 +184,7 @@ export class Anchor {
    * Before the first row of a file is applied.
    *
    * @param base the authority's state that the load was decided on
-   * @throws {Overtaken} where that is not its state any more, or another load of it is under way
+   * @throws {Overtaken} if that is not its state any more, or another load of it is under way
    */
   beginLoad(load: BegunLoad, base: AnchoredAuthority | undefined): void {
     inTransaction(this.#db, () => {

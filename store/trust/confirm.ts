@@ -85,8 +85,8 @@ export async function confirmPromotion(
  * Lets the store be opened although it was last alive long ago, or although it is known elsewhere to be behind, by
  * the word of a named person. Audited first.
  *
- * @param known what is known elsewhere, in a sentence; `undefined` where nothing is
- * @returns when it was last alive, milliseconds; `undefined` where that was lately and nothing is known
+ * @param known what is known elsewhere, in a sentence; `undefined` if nothing is
+ * @returns when it was last alive, milliseconds; `undefined` if that was lately and nothing is known
  */
 export async function confirmOldCopy(
   redis: Redis,

@@ -14,7 +14,7 @@ import type { Anchor } from './anchor.ts';
  * Creates a dataset in a Redis without one and in the anchor, with the authorities that it is to hold. A creation that was interrupted is
  * finished. The store verifier opens the store afterwards.
  *
- * @throws where either holds a dataset already.
+ * @throws if either holds a dataset already.
  */
 export async function createDataset(
   redis: Redis,

@@ -106,7 +106,7 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
 
   const timer = setInterval(() => {
     if (redis.status !== 'ready' || publishing !== undefined) return;
-    // What is not said is believed for three seconds, and then only where nothing can have changed.
+    // What is not said is believed for three seconds, and then only if nothing can have changed.
     publishing = say(false)
       .catch(() => undefined)
       .finally(() => (publishing = undefined));
@@ -123,7 +123,7 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
 }
 
 /**
- * What is wrong with how Redis writes to disk, in a sentence that says what to do; `undefined` where nothing
+ * What is wrong with how Redis writes to disk, in a sentence that says what to do; `undefined` if nothing
  * is, by the word of a worker on this run that is not older than three seconds, or that nothing has changed since.
  *
  * @param said the field of the dataset

@@ -26,7 +26,7 @@ export class EventNumbers {
    * To be called in the turn in which the reply is read. `undefined`: the event was given no number, as far
    * as is known.
    *
-   * @returns false where the number shows that events were taken away
+   * @returns false if the number shows that events were taken away
    */
   saw(partition: number, expected: ExpectedEvent, number: number | undefined): boolean {
     const recent = this.#recent.get(partition) ?? [];

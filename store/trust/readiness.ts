@@ -72,7 +72,7 @@ export type Readiness = {
   readonly resourceKey: string | undefined;
   /** The directory of authorities, replaced as a whole at each poll. */
   readonly authorities: ReadonlyMap<string, Authority>;
-  /** Which authorities are to be in it, as of the same poll; `undefined` where it is not set. */
+  /** Which authorities are to be in it, as of the same poll; `undefined` if it is not set. */
   readonly expected: ExpectedAuthorities | undefined;
   /** Milliseconds; when the directory was last read. */
   readonly authoritiesAt: number;
@@ -88,7 +88,7 @@ export type Readiness = {
   expectEvent(partition: number): ExpectedEvent;
   /**
    * Tells it the number of an event just written, in the turn in which it is read; `undefined` where
-   * none is known. False where the number is not new, or not above those seen when the event was sent: events
+   * none is known. False if the number is not new, or not above those seen when the event was sent: events
    * were taken away, and lookups stay closed until a restart.
    */
   sawEvent(partition: number, expected: ExpectedEvent, number: number | undefined): boolean;

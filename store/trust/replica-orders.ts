@@ -17,7 +17,7 @@ import { replicationOf } from './server.ts';
  *
  * @param redis a connection whose writes wait for no replica
  * @param replicas how many there are to be
- * @returns false where it is so already
+ * @returns false if it is so already
  */
 export async function orderSingleMode(
   redis: Redis,
@@ -48,7 +48,7 @@ export async function orderSingleMode(
 /**
  * Replicas are waited for again, by the word of a named person. Audited first.
  *
- * @returns false where they are already
+ * @returns false if they are already
  */
 export async function requireReplicas(redis: Redis, named: NamedPerson): Promise<boolean> {
   if (singleMode(await redis.hget(keys.dataset, SINGLE_FIELD)) === undefined) return false;

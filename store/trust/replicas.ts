@@ -143,7 +143,7 @@ export function followConditions(connectTo: ReplicaWatchOptions['connectTo']) {
  * Whether answers may be given with these replicas attached, and whether somebody should see to one of them.
  *
  * @param count how many there are to be
- * @param required what a write needs with them; `undefined` where they are too few
+ * @param required what a write needs with them; `undefined` if they are too few
  */
 export function judgeReplicas(
   count: number,
@@ -329,7 +329,7 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
 
   const timer = setInterval(() => {
     if (redis.status !== 'ready' || looking !== undefined) return;
-    // What is not said is believed for three seconds, and then only where nothing can have changed.
+    // What is not said is believed for three seconds, and then only if nothing can have changed.
     looking = say()
       .catch(() => undefined)
       .finally(() => (looking = undefined));

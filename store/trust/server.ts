@@ -37,7 +37,7 @@ export function readReplication(info: ReadonlyMap<string, string>): Replication 
 export const replicationOf = async (redis: Redis): Promise<Replication> =>
   readReplication(information(await redis.info('replication')));
 
-/** True where the store verifier has verified the store since this Redis last started. */
+/** True if the store verifier has verified the store since this Redis last started. */
 export async function isOpen(redis: Redis): Promise<boolean> {
   const [opened, dataset, text] = await Promise.all([
     redis.get(keys.open),

@@ -20,7 +20,7 @@ export const bad = (detail: string): Verdict => ({ ok: false, detail });
 export type StoreMeasures = {
   /** Share of `maxmemory` that is free. */
   memoryFreeShare?: number;
-  /** Only where the disk is on this machine. */
+  /** Only if the disk is on this machine. */
   diskFreeBytes?: number;
   diskReserveBytes?: number;
   clocksApartMs?: number;
@@ -82,7 +82,7 @@ export function memory(info: ReadonlyMap<string, string>): Verdict {
   return good(READINESS.memory(percent));
 }
 
-/** @param heartbeat when a store verifier last looked; `undefined` where that cannot be read */
+/** @param heartbeat when a store verifier last looked; `undefined` if that cannot be read */
 export function worker(heartbeat: string | null | undefined, storeClock: number): Verdict {
   if (heartbeat === undefined) {
     return bad(READINESS.workerUnreadable);

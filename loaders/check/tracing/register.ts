@@ -54,7 +54,7 @@ export class RegisterError extends Error {
  * The whole file is read and checked now, and again whenever it has changed; one that has become unusable
  * makes tracing unavailable until it is put right, since an older register may be wrong.
  *
- * @throws {RegisterError} where it cannot be read or is not sound
+ * @throws {RegisterError} if it cannot be read or is not sound
  */
 export async function openRegister(path: string): Promise<NumberTracer> {
   let version = await versionOf(path);
@@ -105,7 +105,7 @@ function outcomeOf(person: Traced, register: Register): TraceOutcome {
 }
 
 /**
- * The number in use at the end of a chain of replacements. `undefined` where it ends in a sensitive record:
+ * The number in use at the end of a chain of replacements. `undefined` if it ends in a sensitive record:
  * an old number must not lead to the new one of a child who was, for instance, adopted.
  */
 function latestNumber(first: NhsNumber | undefined, register: Register): NhsNumber | undefined {

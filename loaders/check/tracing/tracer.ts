@@ -18,7 +18,7 @@ export type TraceOutcome =
   | { kind: 'no-match' }
   | { kind: 'sensitive' }
   | { kind: 'not-verified'; differs: readonly TracedField[] }
-  /** Verified, and no longer in use; `replacedBy` only where telling it is safe. */
+  /** Verified, and no longer in use; `replacedBy` only if telling it is safe. */
   | { kind: 'inactive'; replacedBy?: NhsNumber }
   /** Nothing is known of it just now, which is never the same as "not known": the record waits. */
   | { kind: 'not-traced' };
@@ -30,7 +30,7 @@ export type NumberTracer = {
    *
    * @param signal aborted at the deadline; what comes later is not waited for
    * @param authority whose upload it is, as far as that is known
-   * @throws {NumberTracingUnavailable} where it cannot be told just now; the file is then CPF05
+   * @throws {NumberTracingUnavailable} if it cannot be told just now; the file is then CPF05
    */
   trace(
     people: readonly Traced[],
@@ -43,7 +43,7 @@ export type NumberTracer = {
   isCostly?: boolean;
   /**
    * All numbers known to have been replaced or withdrawn; the same list for as long as nothing has changed. What
-   * is sensitive is not among them. Absent where numbers can only be asked about one by one.
+   * is sensitive is not among them. Absent if numbers can only be asked about one by one.
    *
    * @throws {NumberTracingUnavailable}
    */

@@ -38,7 +38,7 @@ export type FileToRead = {
 };
 
 /**
- * What a file's case system calls its columns and plans; `undefined` where it has nothing of its own.
+ * What a file's case system calls its columns and plans; `undefined` if it has nothing of its own.
  *
  * @param authority whose it is, where the file says so
  */

@@ -65,8 +65,8 @@ export class SourceBytes {
   /**
    * The file's text. Strictly UTF-8, a byte order mark removed.
    *
-   * @throws {UnusableFile} where it is not UTF-8, not whole gzip, or larger than allowed once unpacked
-   * @throws {SourceFailed} where the bytes could not be had
+   * @throws {UnusableFile} if it is not UTF-8, not whole gzip, or larger than allowed once unpacked
+   * @throws {SourceFailed} if the bytes could not be had
    */
   async *text(): AsyncGenerator<string> {
     const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -76,7 +76,7 @@ export type UploadEvent =
       /** Of the authority's name and numbers: what is held is kept, and a file without which nothing is held refused. */
       contactProblems: FileProblem[];
       droppedColumns: string[];
-      /** False where a problem of the file would make every record wrong: then it alone is told. */
+      /** False if a problem of the file would make every record wrong: then it alone is told. */
       recordsReadable: boolean;
     }
   | { kind: 'record'; record: RawRecord }

@@ -62,7 +62,7 @@ type CsvOptions = {
  * A file whose last line is not ended may have been cut in the middle of its last field. It is read where
  * the rows were counted, and its last record then refused only if what is missing would not be noticed.
  *
- * @throws {UnusableFile} where it is not well-formed CSV
+ * @throws {UnusableFile} if it is not well-formed CSV
  */
 export async function* readCsv(
   texts: AsyncIterable<string>,
@@ -183,7 +183,7 @@ class LinesAbove {
   /**
    * Whether this line names any column, and so is the header.
    *
-   * @throws {UnusableFile} where more or fewer lines stand above it than are expected
+   * @throws {UnusableFile} if more or fewer lines stand above it than are expected
    */
   endWith(header: readonly string[], line: number): boolean {
     if (this.#count === 0 && SEPARATOR.test(header[0] ?? '')) return false;
@@ -207,7 +207,7 @@ class LinesAbove {
     return false;
   }
 
-  /** @throws {UnusableFile} where lines were seen and none of them was the header */
+  /** @throws {UnusableFile} if lines were seen and none of them was the header */
   requireHeader(): void {
     if (this.#first === undefined) return;
     const { line, separated } = this.#first;

@@ -52,7 +52,7 @@ export class DateOrder {
     this.#rows[columns] = (this.#rows[columns] ?? 0) + 1;
   }
 
-  /** `undefined` where no date is month first, or none can be read two ways. */
+  /** `undefined` if no date is month first, or none can be read two ways. */
   finding(): DateOrderFinding | undefined {
     const shown = this.#seen.findIndex(({ monthFirst }) => monthFirst > 0);
     if (shown < 0) return undefined;

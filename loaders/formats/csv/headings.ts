@@ -177,7 +177,7 @@ export const examplesOf = (start: FileStart, at: number): string[] =>
 
 /**
  * The different values of the column that says what kind of plan a row is, without those that are known anyhow;
- * `undefined` where there are too many for that.
+ * `undefined` if there are too many for that.
  */
 export function planValues(start: FileStart, at: number): string[] | undefined {
   const values = new Set(cellsOf(start, at).map(tidy));

@@ -150,7 +150,7 @@ class CsvScanner<Cells> {
     return cells as Cells;
   }
 
-  /** Takes one record; false where its end has not come yet. */
+  /** Takes one record; false if its end has not come yet. */
   #record(): boolean {
     const text = this.#text;
     const end = text.indexOf('\n', this.#at);
@@ -185,7 +185,7 @@ class CsvScanner<Cells> {
     }
   }
 
-  /** Up to the comma or line end behind it; `undefined` where that has not come yet. */
+  /** Up to the comma or line end behind it; `undefined` if that has not come yet. */
   #field(): string | undefined {
     const text = this.#text;
     if (text.charCodeAt(this.#at) === QUOTE) return this.#quoted();

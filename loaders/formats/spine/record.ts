@@ -196,7 +196,7 @@ function birthNode(subject: RawSubject): Node {
   };
 }
 
-/** Nothing where names are not wanted: the element is then passed over like any other. */
+/** Nothing if names are not wanted: the element is then passed over like any other. */
 function nameOf(subject: RawSubject, { names }: RecordOptions): Record<string, () => Node> {
   if (!names) return {};
   const part = (name: 'given' | 'family'): Node => ({

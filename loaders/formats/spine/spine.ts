@@ -21,7 +21,7 @@ const SLICE = 65_536;
  * Text is only ever taken from the authority's own name, and from the names of children and mothers where
  * numbers are traced; text anywhere else is passed over by the parser without being copied.
  *
- * @throws {UnusableFile} where it is not well-formed, has a document type, is not this message, or is
+ * @throws {UnusableFile} if it is not well-formed, has a document type, is not this message, or is
  * another version of it
  */
 export async function* readSpineXml(

@@ -149,7 +149,7 @@ export function createAlerting(options: AlertingOptions) {
 
   return {
     /**
-     * True where there is more to count at once.
+     * True if there is more to count at once.
      *
      * @param lately as {@link sealedRun} takes it
      */

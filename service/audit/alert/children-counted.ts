@@ -214,7 +214,7 @@ export class ChildrenCounted {
   }
 
   /**
-   * How many events of a log have been counted; `undefined` where counting has to begin, a day before its
+   * How many events of a log have been counted; `undefined` if counting has to begin, a day before its
    * end. What was counted of another log, or of one that was longer, is dropped.
    */
   position(dataset: string, size: number): number | undefined {

@@ -93,7 +93,7 @@ function decode(content: Buffer, from: number): CopiedCommit | undefined {
 export function createCommits(place: Place) {
   const nameOf = (from: number): string => `${FOLDER}/${numberPath(from)}`;
 
-  /** What follows the log of this size; `undefined` where nothing does yet. @throws {CopyDamaged} */
+  /** What follows the log of this size; `undefined` if nothing does yet. @throws {CopyDamaged} */
   async function after(size: number): Promise<CopiedCommit | undefined> {
     const content = await place.read(nameOf(size));
     if (content === undefined) return undefined;
@@ -102,14 +102,14 @@ export function createCommits(place: Place) {
     return commit;
   }
 
-  /** The commit in which the entry of this index is; `undefined` where the copy has not come so far. */
+  /** The commit in which the entry of this index is; `undefined` if the copy has not come so far. */
   async function holding(index: number): Promise<CopiedCommit | undefined> {
     const from = await highest(place, FOLDER, index);
     const found = from === undefined ? undefined : await after(from);
     return found !== undefined && found.size > index ? found : undefined;
   }
 
-  /** What a log made from this copy begins with; `undefined` where that is its first entry. */
+  /** What a log made from this copy begins with; `undefined` if that is its first entry. */
   async function base(): Promise<LogBase | undefined> {
     const size = await highest(place, BASES);
     if (size === undefined) return undefined;
@@ -130,7 +130,7 @@ export function createCommits(place: Place) {
     holding,
     base,
 
-    /** False where nothing may be deleted from the place. */
+    /** False if nothing may be deleted from the place. */
     canPrune: place.remove !== undefined,
 
     /**
@@ -172,7 +172,7 @@ export function createCommits(place: Place) {
     },
 
     /**
-     * Adds what follows the newest commit. False where another one does already.
+     * Adds what follows the newest commit. False if another one does already.
      *
      * One whose answer was lost is found there when it is added again, and is known for what it is by its content.
      */

@@ -27,7 +27,7 @@ export function numbersBelow(place: Place, folder: string, limit: number): Async
   return below(folder, '');
 }
 
-/** The highest number of a folder that is not above `atMost`; `undefined` where there is none. */
+/** The highest number of a folder that is not above `atMost`; `undefined` if there is none. */
 export async function highest(
   place: Place,
   folder: string,

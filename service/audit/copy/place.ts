@@ -11,15 +11,15 @@ export type Place = {
   create(name: string, content: Uint8Array): Promise<boolean>;
   /** Creates an object or replaces it, on disk when this resolves. */
   replace(name: string, content: Uint8Array): Promise<void>;
-  /** `undefined` where there is none. */
+  /** `undefined` if there is none. */
   read(name: string): Promise<Buffer | undefined>;
   /** What a folder holds, by name within it, up to about a thousand names. A folder that is not there holds nothing. */
   list(folder: string): Promise<string[]>;
-  /** Removes an object, if it is there; absent where nothing may be deleted. */
+  /** Removes an object, if it is there; absent if nothing may be deleted. */
   remove?: ((name: string) => Promise<void>) | undefined;
   /** Why the place would lose what is put there, as far as it can be asked; a sentence. */
   unsafe(): Promise<string | undefined>;
-  /** Whether it is lost with the disk that this folder is on; false where either is not there yet. */
+  /** Whether it is lost with the disk that this folder is on; false if either is not there yet. */
   isOnDiskOf(folder: string): Promise<boolean>;
 };
 

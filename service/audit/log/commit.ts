@@ -288,7 +288,7 @@ export class CommitFile {
     this.#db.exec('UPDATE foreignEntry SET answered = 1 WHERE answered = 0');
   }
 
-  /** @returns false where a named person has answered for it */
+  /** @returns false if a named person has answered for it */
   noteContradiction(witness: string, contradiction: Contradiction): boolean {
     const { name, size, ours, at } = contradiction;
     // One that it named before is no longer what it knows.

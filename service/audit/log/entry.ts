@@ -19,7 +19,7 @@ function follows(bytes: Buffer, at: number, word: Buffer): boolean {
 
 /**
  * Reads the beginning that every entry has, without parsing the rest: verification reads a lot of them.
- * `undefined` where the entry does not begin so.
+ * `undefined` if the entry does not begin so.
  */
 export function placeOf(bytes: Buffer, from: number, to: number): EntryPlace | undefined {
   let at = from;

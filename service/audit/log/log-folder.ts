@@ -22,7 +22,7 @@ export const COSIGNED_CHECKPOINT = 'checkpoint.cosigned';
 const code = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
 const isAbsent = (error: unknown): boolean => code(error) === 'ENOENT' || code(error) === 'ENOTDIR';
 
-/** A file of the log, `undefined` where it is not there. */
+/** A file of the log, `undefined` if it is not there. */
 export function readIfThere(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
@@ -53,7 +53,7 @@ export function readResource(
   return partial ?? readIfThere(join(folder, tilePath(level, index)));
 }
 
-/** The bundle of this index in a log of `size` entries, perhaps longer; `undefined` where it is not there. */
+/** The bundle of this index in a log of `size` entries, perhaps longer; `undefined` if it is not there. */
 export const readBundle = (folder: string, index: number, size: number): Buffer | undefined =>
   readResource(folder, 'entries', index, widthOf('entries', index, size));
 
@@ -90,7 +90,7 @@ function makeFolder(path: string, unsynced: Set<string>): void {
 /**
  * Writes files below `folder` and returns once they, and that they are there, are on disk.
  *
- * @throws where the disk does not take them; some may be there then, whole or in part
+ * @throws if the disk does not take them; some may be there then, whole or in part
  */
 export function writeDurably(
   folder: string,

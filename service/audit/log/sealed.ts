@@ -89,7 +89,7 @@ export function indexSince(
   return Math.max(minimumIndex, (first - 1) * TILE_WIDTH);
 }
 
-/** As {@link indexSince}, by the log's own bundles. @throws where one cannot be read */
+/** As {@link indexSince}, by the log's own bundles. @throws if one cannot be read */
 export function sealedSince(folder: string, range: SealedRange, since: number): number {
   return indexSince(range, since, (bundle) => entriesOf(folder, bundle, range.size));
 }
@@ -99,7 +99,7 @@ export function sealedSince(folder: string, range: SealedRange, since: number): 
  * bundle.
  *
  * @param lately events in their order, as this process has just sealed them: they are not read again
- * @throws where a bundle that has to be there cannot be read
+ * @throws if a bundle that has to be there cannot be read
  */
 export function* sealedRun(
   folder: string,
@@ -128,7 +128,7 @@ export function* sealedRun(
 /**
  * Single events by their places, in the order asked for. Places that are pruned or not sealed are left out.
  *
- * @throws where a bundle that has to be there cannot be read
+ * @throws if a bundle that has to be there cannot be read
  */
 export function sealedAt(
   folder: string,
@@ -153,7 +153,7 @@ export function sealedAt(
  * call it again with the index after the last. What was pruned is passed over. Only the worker's own folder
  * is read, without comparing hashes: verification does that.
  *
- * @throws where a bundle that has to be there cannot be read
+ * @throws if a bundle that has to be there cannot be read
  */
 export async function* sealedEvents(
   folder: string,

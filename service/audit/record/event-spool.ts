@@ -19,7 +19,7 @@ const eventRow = z.object({ id: z.number(), json: z.string() });
 const lostRow = z.object({ count: z.number(), from: z.string(), until: z.string() });
 const sizeRow = z.object({ count: z.number(), bytes: z.number() });
 
-/** Opens a spool for this process alone; `undefined` where another process has it. */
+/** Opens a spool for this process alone; `undefined` if another process has it. */
 function openExclusively(path: string): DatabaseSync | undefined {
   const db = new DatabaseSync(path, { timeout: 0 });
   try {
@@ -108,7 +108,7 @@ export class EventSpool {
     inTransaction(this.#db, () => this.#lose(lost));
   }
 
-  /** How many were lost since this was last settled; `undefined` where none. */
+  /** How many were lost since this was last settled; `undefined` if none. */
   lost(): Lost | undefined {
     const row = this.#db.prepare('SELECT count, "from", until FROM lost').get();
     return row === undefined ? undefined : lostRow.parse(row);

@@ -22,7 +22,7 @@ function eventOf(entry: Buffer): LogEntry {
  * its disk is new, the copy where it was away or is new. The writer has the log to itself.
  *
  * @param epoch of the worker that does it
- * @throws {LogNotWhole} where they are not the same log; {CopyAway} {CopyDamaged}
+ * @throws {LogNotWhole} if they are not the same log; {CopyAway} {CopyDamaged}
  */
 export async function agree(writer: LogWriter, commits: Commits, epoch: number): Promise<void> {
   await takeOver(writer, commits);

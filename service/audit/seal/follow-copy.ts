@@ -6,7 +6,7 @@ import { watchedKeys } from './keys.ts';
 import { LogInUse, LogNotWhole, LogWriter } from './log-writer.ts';
 
 /**
- * Takes over what the copy has. True where its beginning was pruned past what the log has come to, and all that the log
+ * Takes over what the copy has. True if its beginning was pruned past what the log has come to, and all that the log
  * holds came from the copy just now: it is past the retention, and the log can begin again.
  */
 async function isOvertaken(writer: LogWriter, commits: Commits, size: number): Promise<boolean> {

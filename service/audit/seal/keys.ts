@@ -99,7 +99,7 @@ export async function addKey(path: string, record: RecordKeys): Promise<void> {
 /** A public key that signed until it was retired; checkpoints and proofs of its time need it. */
 export type RetiredKey = { verifierKey: VerifierKey /** ISO 8601 */; retiredAt: string };
 
-/** A public key as `cp-flags audit key` prints it: whether it still signs. `undefined` where it is not one. */
+/** A public key as `cp-flags audit key` prints it: whether it still signs. `undefined` if it is not one. */
 export function parsePublicKey(line: string): VerifierKey | RetiredKey | undefined {
   const [key = '', word, retiredAt, ...more] = line.trim().split(/\s+/);
   const verifierKey = parseVerifierKey(key);
@@ -129,7 +129,7 @@ export function retiredKeysOf(path: string): RetiredKey[] {
  * Removes every key but the current one, once that is on record, and keeps the public half of those removed.
  *
  * @param checkpoint the log's: without the current key's signature on it the others are still needed
- * @returns false where there is no other
+ * @returns false if there is no other
  * @throws {KeyFileWrong}
  */
 export async function retireKeys(

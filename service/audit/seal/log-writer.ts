@@ -96,7 +96,7 @@ export class LogWriter {
   #commit: Commit;
   #signedWith: readonly Signer[];
   #edge: Edge;
-  /** Entries of the last bundle, packed; none where it has just been filled. */
+  /** Entries of the last bundle, packed; none if it has just been filled. */
   #bundle: Buffer[];
 
   private constructor(options: LogOptions, lock: FileLock, commits: CommitFile) {
@@ -313,7 +313,7 @@ export class LogWriter {
   /**
    * Seals events. When it returns they are in the log for good and the checkpoint covers them.
    *
-   * @throws where the disk does not take them: the log is as before then, and {@link reload} is due
+   * @throws if the disk does not take them: the log is as before then, and {@link reload} is due
    */
   append(entries: readonly LogEntry[]): void {
     if (entries.length > 0) this.write(this.plan(entries));

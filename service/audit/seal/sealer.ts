@@ -174,7 +174,7 @@ export function createSealer(options: SealerOptions) {
     return opened;
   }
 
-  /** The id of the log that the copy is of; `undefined` where the log may begin. */
+  /** The id of the log that the copy is of; `undefined` if the log may begin. */
   async function idOfCopy(): Promise<string | undefined> {
     const order = await streams.copyOrder();
     if (copy === undefined) {
@@ -252,7 +252,7 @@ export function createSealer(options: SealerOptions) {
     untrimmed.clear();
   }
 
-  /** True where there is more to seal at once. */
+  /** True if there is more to seal at once. */
   async function seal(writer: LogWriter): Promise<boolean> {
     if (doubtful) {
       writer.reload();
@@ -453,7 +453,7 @@ export function createSealer(options: SealerOptions) {
   };
 
   return {
-    /** True where there is more to seal at once. */
+    /** True if there is more to seal at once. */
     async step(): Promise<{ more: boolean; sealing: Sealing }> {
       let more = false;
       let state: Pick<Sealing, 'problem' | 'detail' | 'gaps'> = {
@@ -521,7 +521,7 @@ export function createSealer(options: SealerOptions) {
         return event === undefined ? parseEntry(json, index) : { index, event };
       });
     },
-    /** How far the streams had come at the end of the last step; `undefined` where that could not be read. */
+    /** How far the streams had come at the end of the last step; `undefined` if that could not be read. */
     numbersRead: (): NumbersRead | undefined => numbersRead,
     close(): void {
       log?.close();

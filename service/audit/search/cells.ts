@@ -26,7 +26,7 @@ export function shownCell(cell: Cell): string {
 export const withOffset = (cell: Cell): Cell =>
   typeof cell === 'string' && UTC_INSTANT.test(cell) ? londonIso(Date.parse(cell)) : cell;
 
-/** A text or a number inside an event; empty where there is none. */
+/** A text or a number inside an event; empty if there is none. */
 export const textAt = (of: unknown, ...path: string[]): string => {
   let value = of;
   for (const name of path) {

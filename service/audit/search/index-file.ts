@@ -164,7 +164,7 @@ export class AuditIndex {
     throw new IndexDamaged(AUDIT_INDEX.notMade);
   }
 
-  /** For reading what there is; `undefined` where there is no index of this log. */
+  /** For reading what there is; `undefined` if there is no index of this log. */
   static openIfThere(path: string, log: string): AuditIndex | undefined {
     let db: DatabaseSync;
     try {
@@ -200,7 +200,7 @@ export class AuditIndex {
     return versionRow.parse(row).user_version;
   }
 
-  /** False where the file holds something else. */
+  /** False if the file holds something else. */
   #begin(log: string): boolean {
     return inTransaction(this.#db, () => {
       const version = this.#version();
@@ -312,7 +312,7 @@ export class AuditIndex {
    * Carries the index on for about `budgetMs`, in one transaction.
    *
    * @param lately as {@link sealedRun} takes it
-   * @throws {IndexDamaged} where it cannot be carried on, or goes further than the log does
+   * @throws {IndexDamaged} if it cannot be carried on, or goes further than the log does
    */
   update(
     folder: string,
@@ -348,7 +348,7 @@ export class AuditIndex {
     });
   }
 
-  /** Conditions for criteria; `undefined` where they name a text that no event has. */
+  /** Conditions for criteria; `undefined` if they name a text that no event has. */
   #conditions(criteria: AuditCriteria, viewer: Viewer, ends: Period): Sql | undefined {
     const where: string[] = [];
     const values: SQLInputValue[] = [];

@@ -19,7 +19,7 @@ export const BLOCK_EVENTS_AT_MOST = 100;
 /**
  * What the audit knows of a user of an issuer.
  *
- * @param find the events that match; `undefined` where the audit cannot be searched
+ * @param find the events that match; `undefined` if the audit cannot be searched
  */
 export async function knownUser(
   find: (criteria: AuditCriteria) => Promise<readonly ShownEvent[] | undefined>,

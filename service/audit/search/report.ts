@@ -59,7 +59,7 @@ export type EventReport = About & {
   columns: (options: ReportOptions) => string[];
   /** Of events of this type alone. */
   type?: string;
-  /** The line of an event; `undefined` where it has none. */
+  /** The line of an event; `undefined` if it has none. */
   row: (found: Found, options: ReportOptions) => Cell[] | 'left-out' | undefined;
   /** What whoever reads it has to know first, where there is something. */
   warnings?: (places: AuditPlaces, options: ReportOptions) => string[];
@@ -152,7 +152,7 @@ const withNote = (report: Report, maker: EventReport, leftOut: number): Report =
       : report.notes,
 });
 
-/** All of a report. @throws {TooMuch} where it would be of more events than there may be */
+/** All of a report. @throws {TooMuch} if it would be of more events than there may be */
 export function makeReport(places: AuditPlaces, maker: Maker, options: ReportOptions): Report {
   if ('make' in maker) return maker.make(places, options);
   let after: Place | undefined;

@@ -33,7 +33,7 @@ export const isKeptFrom = (authority: string, councils: readonly string[]): bool
   councils.length > 0 && councils[0] !== authority;
 
 /**
- * An event as a viewer may see it, or `undefined` where it is not for them. Decided on the event itself,
+ * An event as a viewer may see it, or `undefined` if it is not for them. Decided on the event itself,
  * so that no fault of an index shows anybody another's.
  *
  * @param councils that keep back by now where the child was looked up, the oldest protection first

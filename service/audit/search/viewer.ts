@@ -4,7 +4,7 @@ import type { Viewer } from './view.ts';
 
 export type ViewerDependencies = {
   readiness: { authorities: ReadonlyMap<string, unknown> };
-  /** The operating organisation's code; `undefined` where none is configured. */
+  /** The operating organisation's code; `undefined` if none is configured. */
   operator: () => string | undefined;
 };
 

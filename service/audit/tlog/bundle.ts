@@ -2,7 +2,7 @@
 const MOST_ENTRY_BYTES = 65_535;
 const LENGTH_BYTES = 2;
 
-/** Calls `each` with where every entry lies; false where the bytes are not a whole number of entries. */
+/** Calls `each` with where every entry lies; false if the bytes are not a whole number of entries. */
 export function scanBundle(
   bundle: Buffer,
   each: (from: number, to: number, position: number) => void,
@@ -18,7 +18,7 @@ export function scanBundle(
   return true;
 }
 
-/** The entries of a bundle, `undefined` where it is damaged. They are views of it. */
+/** The entries of a bundle, `undefined` if it is damaged. They are views of it. */
 export function splitBundle(bundle: Buffer): Buffer[] | undefined {
   const entries: Buffer[] = [];
   const whole = scanBundle(bundle, (from, to) => entries.push(bundle.subarray(from, to)));

@@ -14,7 +14,7 @@ export function signCheckpoint(checkpoint: Checkpoint, signers: readonly Signer[
   return signNote(`${origin}\n${size}\n${toBase64(root)}\n`, signers);
 }
 
-/** Reads the text of a checkpoint; `undefined` where it is not one. */
+/** Reads the text of a checkpoint; `undefined` if it is not one. */
 export function parseCheckpoint(text: string): Checkpoint | undefined {
   const [origin = '', sizeText = '', rootText = '', ...extensions] = text.split('\n');
   const size = Number(sizeText);

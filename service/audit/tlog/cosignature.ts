@@ -49,7 +49,7 @@ function verifiedTime(text: string, bytes: Buffer, { publicKey }: WitnessKey): n
 }
 
 /**
- * The cosignature by a key in what a witness answered, among any by others; `undefined` where there is none
+ * The cosignature by a key in what a witness answered, among any by others; `undefined` if there is none
  * over this text.
  */
 export function answeredCosignature(

@@ -96,15 +96,15 @@ function parsePublic<Signs extends Algorithm>(
   return publicKey.id === id ? publicKey : undefined;
 }
 
-/** Reads a verifier key; `undefined` where the text is not one of Ed25519. */
+/** Reads a verifier key; `undefined` if the text is not one of Ed25519. */
 export const parseVerifierKey = (text: string): VerifierKey | undefined =>
   parsePublic('note', text);
 
-/** Reads a witness's key; `undefined` where the text is not one of Ed25519 cosignatures. */
+/** Reads a witness's key; `undefined` if the text is not one of Ed25519 cosignatures. */
 export const parseWitnessKey = (text: string): WitnessKey | undefined =>
   parsePublic('cosignature', text);
 
-/** Reads a private key as Go's `note` package writes it; `undefined` where the text is not one. */
+/** Reads a private key as Go's `note` package writes it; `undefined` if the text is not one. */
 export function parseSigner(text: string): Signer | undefined {
   if (!text.startsWith(PRIVATE)) return undefined;
   const [name = '', id = '', ...rest] = text.slice(PRIVATE.length).split('+');
@@ -123,7 +123,7 @@ export function parseSigner(text: string): Signer | undefined {
 /**
  * A new private key as text.
  *
- * @throws where the name is empty or has spaces or a plus sign
+ * @throws if the name is empty or has spaces or a plus sign
  */
 export function makeSigner(name: string): string {
   if (!isName(name)) throw new Error('The name of a key has neither spaces nor a plus sign.');
@@ -159,7 +159,7 @@ export type NoteSignature = {
   line: string;
 };
 
-/** Reads a signature line; `undefined` where it is not one. */
+/** Reads a signature line; `undefined` if it is not one. */
 function parseSignature(line: string): NoteSignature | undefined {
   const [name = '', base64 = '', ...more] = line.startsWith(SIGNATURE)
     ? line.slice(SIGNATURE.length).split(' ')
@@ -178,7 +178,7 @@ type SplitNote =
 
 const malformed = (detail: string) => ({ kind: 'malformed', detail }) as const;
 
-/** The lines of signatures by themselves, each with its newline; `undefined` where one is not a signature. */
+/** The lines of signatures by themselves, each with its newline; `undefined` if one is not a signature. */
 export function parseSignatures(lines: string): NoteSignature[] | undefined {
   if (!lines.endsWith('\n')) return undefined;
   const signatures = lines.slice(0, -1).split('\n').map(parseSignature);

@@ -24,7 +24,7 @@ export function formatProof({ index, path, checkpoint, extra }: ProofText): stri
   return `${lines.join('\n')}\n\n${checkpoint.toString()}`;
 }
 
-/** Reads a proof; `undefined` where the text is not one. */
+/** Reads a proof; `undefined` if the text is not one. */
 export function parseProof(text: string): ProofText | undefined {
   const end = text.indexOf('\n\n');
   if (end < 0) return undefined;

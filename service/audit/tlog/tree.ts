@@ -64,7 +64,7 @@ export class Edge {
     return this.#size;
   }
 
-  /** The hashes of a level's last tile; none where it has just been filled. */
+  /** The hashes of a level's last tile; none if it has just been filled. */
   hashes(level: number): readonly Hash[] {
     return this.#levels[level] ?? [];
   }

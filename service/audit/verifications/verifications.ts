@@ -39,9 +39,9 @@ export type VerificationState = {
 
 export type Verifications = {
   state(): VerificationState;
-  /** False where one is running already. */
+  /** False if one is running already. */
   start(by: string, account: string | undefined): boolean;
-  /** A proof that the first event of an audit id is in the log; `undefined` where there is none. */
+  /** A proof that the first event of an audit id is in the log; `undefined` if there is none. */
   prove(auditId: string): Promise<string | undefined>;
   stop(): Promise<void>;
 };

@@ -26,7 +26,7 @@ function signedCheckpoint(folder: string, keys: readonly VerifierKey[]): Signed 
  * Where in a log the events of an audit id are, in order: a lookup and, perhaps, that its answer did not
  * arrive.
  *
- * @throws {NoProof} where there is no checkpoint of these keys
+ * @throws {NoProof} if there is no checkpoint of these keys
  */
 export function findEntries(
   folder: string,
@@ -51,7 +51,7 @@ export function findEntries(
  * A proof that an entry is in the log as it is signed now, with the entry in it: a text that stands for
  * itself (C2SP tlog-proof).
  *
- * @throws {NoProof} where the entry is not there, or there is no checkpoint of these keys
+ * @throws {NoProof} if the entry is not there, or there is no checkpoint of these keys
  */
 export function proveEntry(folder: string, keys: readonly VerifierKey[], index: number): string {
   const { note, checkpoint } = signedCheckpoint(folder, keys);

@@ -58,7 +58,7 @@ export type Explanation = { by: string; detail: string };
 
 type Pruning = { minimumIndex: number; numbers: number[] | undefined };
 
-/** Which event an entry gives itself out for, in brackets; nothing where it does not say. */
+/** Which event an entry gives itself out for, in brackets; nothing if it does not say. */
 function nowSays(bundle: Buffer, position: number): string {
   let says = '';
   scanBundle(bundle, (from, to, at) => {
@@ -84,7 +84,7 @@ export class LogScan {
   readonly #edge: Edge;
   readonly #watched: number[];
   readonly #roots = new Map<number, Hash>();
-  /** The last number seen of each stream; `undefined` where none was and what came before is not known. */
+  /** The last number seen of each stream; `undefined` if none was and what came before is not known. */
   readonly #numbers: (number | undefined)[];
   readonly #firstNumbers: (number | undefined)[] = [];
   readonly #gaps: Gap[] = [];
@@ -108,7 +108,7 @@ export class LogScan {
    * @param options.accepted gaps that somebody has answered for, beside those the log itself reports
    * @param options.latest milliseconds: what says that it is of later is not the youngest event
    * @param options.watched sizes at which the tree's root is wanted, each above `start`
-   * @throws {ResourceMissing} where the tiles that stand for the entries before `start` cannot be read
+   * @throws {ResourceMissing} if the tiles that stand for the entries before `start` cannot be read
    */
   constructor(options: {
     folder: string;
@@ -181,7 +181,7 @@ export class LogScan {
     return full && { bundle: full, whole: false };
   }
 
-  /** Reads and compares one bundle; false where there is no further one. */
+  /** Reads and compares one bundle; false if there is no further one. */
   next(): boolean {
     const first = this.#edge.size;
     if (first >= this.#size) return false;

@@ -24,7 +24,7 @@ import { asWritten } from './as-written.ts';
 import { type Explanation, type Finding, LogScan } from './scan.ts';
 
 export type Verification = {
-  /** What was signed; absent where no checkpoint could be believed. */
+  /** What was signed; absent if no checkpoint could be believed. */
   checkpoint?: Checkpoint;
   /** Names of the keys that signed it, with their ids. */
   signedBy: string[];
@@ -67,7 +67,7 @@ function pastCheckpoint(folder: string, size: number): string | undefined {
   return undefined;
 }
 
-/** How many of a bundle's entries are there, 0 where it is not. */
+/** How many of a bundle's entries are there, 0 if it is not. */
 function widthThere(folder: string, index: number): number {
   const path = join(folder, tilePath('entries', index));
   if (existsSync(path)) return TILE_WIDTH;
@@ -266,7 +266,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
 
   const start = size === 0 ? 0 : firstKept(folder, size);
   verification.from = start;
-  // A root counts only where what it was made of leads to the root that was signed: damage is no fork.
+  // A root counts only if what it was made of leads to the root that was signed: damage is no fork.
   let rootAt = (at: number): Hash | undefined => prunedRoot(folder, checkpoint, at);
   try {
     const watched = old.map((one) => one.checkpoint.size);

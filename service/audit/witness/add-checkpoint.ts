@@ -28,7 +28,7 @@ const OK = 200;
 const CONFLICT = 409;
 const UNPROCESSABLE = 422;
 
-/** The body of an answer, at most so much of it; `undefined` where there is more. */
+/** The body of an answer, at most so much of it; `undefined` if there is more. */
 async function readBody(response: Response): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -1,7 +1,7 @@
 import { WITNESSING } from '#schemas/wording/operations.ts';
 import { CommitFile, type Contradiction } from '../log/commit.ts';
 
-/** What is wrong with a log that witnesses know otherwise, and what to do; `undefined` where none does. */
+/** What is wrong with a log that witnesses know otherwise, and what to do; `undefined` if none does. */
 export function contradictionProblem([first]: readonly Contradiction[]): string | undefined {
   if (first === undefined) return undefined;
   return WITNESSING.oldCopy(WITNESSING.contradicted(first.name, first.size, first.ours));

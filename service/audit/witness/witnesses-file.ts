@@ -4,7 +4,7 @@ import { parseWitnessKey, type WitnessKey } from '../tlog/note.ts';
 
 export type Witness = {
   key: WitnessKey;
-  /** Its submission prefix, without a slash at the end; absent where a file is for verifying alone. */
+  /** Its submission prefix, without a slash at the end; absent if a file is for verifying alone. */
   url?: string;
 };
 
@@ -35,7 +35,7 @@ const ADDRESS =
 const parseAddress = (text: string): string | undefined =>
   ADDRESS.test(text) && URL.canParse(text) ? text.replace(/\/+$/, '') : undefined;
 
-/** 0 where it is none. */
+/** 0 if it is none. */
 function thresholdOf(text: string, members: number): number {
   if (text === 'any') return 1;
   if (text === 'all') return members;

@@ -96,7 +96,7 @@ function parseSigned(bytes: Buffer): Signed | undefined {
   return { ...checkpoint, note: bytes.toString('utf8'), text: split.text };
 }
 
-/** @throws {ResourceMissing} where the files do not lead from there to the checkpoint */
+/** @throws {ResourceMissing} if the files do not lead from there to the checkpoint */
 function proofFrom(folder: string, old: number, { size, root }: Checkpoint): Hash[] {
   if (old === 0 || old === size) return [];
   const tree = createTree(size, tilesOf(folder));

@@ -132,7 +132,7 @@ ${pager({
     }),
 };
 
-/** The answer to a file by its number as it was sent; `undefined` where none is kept. */
+/** The answer to a file by its number as it was sent; `undefined` if none is kept. */
 async function answerTo(
   store: CouncilHistoryDependencies['store'],
   authority: OdsCode,

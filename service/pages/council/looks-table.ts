@@ -55,7 +55,7 @@ export function looksTable(caption: string, entries: readonly NotificationEntry[
 const MINUTE_MS = 60_000;
 
 /**
- * That looks may be missing from a list, and when to look again; `undefined` where every look until a time is listed.
+ * That looks may be missing from a list, and when to look again; `undefined` if every look until a time is listed.
  * All times in milliseconds.
  *
  * @param listedUntil as {@link Looks} has it

@@ -15,7 +15,7 @@ const councilSchema = authoritySchema
     emergencyDutyTeamPhoneAsOf: true,
   })
   .partial({ emergencyDutyTeamPhone: true });
-/** A council with its public duty numbers; none where it was only ever expected. */
+/** A council with its public duty numbers; none if it was only ever expected. */
 export type Council = z.infer<typeof councilSchema>;
 
 const knownSchema = z.object({ at: z.int(), councils: z.array(councilSchema) });

@@ -1,7 +1,7 @@
 import { DESK } from '#schemas/wording/desk.ts';
 import { type Html, html } from '../html/html.ts';
 
-/** One value of a chart; `undefined` where there is none, which is not the same as zero. */
+/** One value of a chart; `undefined` if there is none, which is not the same as zero. */
 export type ChartPoint = { label: string; value: number | undefined };
 
 export type Chart = {

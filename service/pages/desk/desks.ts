@@ -81,7 +81,7 @@ const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK, OFFICER_DESK, OPERATOR_DESK];
 export const desksOf = (scopes: readonly Scope[]): Desk[] =>
   ALL_DESKS.filter(({ scope }) => scopes.includes(scope));
 
-/** Where somebody is taken who has signed in; `undefined` where nothing here is for them. */
+/** Where somebody is taken who has signed in; `undefined` if nothing here is for them. */
 export const homeOf = (
   scopes: readonly Scope[],
   access: Pick<AccessDecision, 'kind'>,

@@ -20,7 +20,7 @@ const HELD_AT_MOST = 1_000;
 export class Answers<Answer> {
   readonly #held = new Map<string, Held<Answer>>();
 
-  /** What a form with these contents was or is being answered with; `undefined` where it was not sent lately. */
+  /** What a form with these contents was or is being answered with; `undefined` if it was not sent lately. */
   find(asked: string): Promise<Answer> | undefined {
     return this.#held.get(asked)?.answer;
   }

@@ -106,7 +106,7 @@ export function createListPages(
     return frame({ ...listForm(newHidden(session)), ...signedIn(session) });
   };
 
-  /** Takes one of the lists of a day, whichever process is asked; false where all are taken. */
+  /** Takes one of the lists of a day, whichever process is asked; false if all are taken. */
   async function takeList({ userKey }: Caller): Promise<boolean> {
     const today = londonDate(now());
     for (let nth = 0; nth < listsADay; nth++) {

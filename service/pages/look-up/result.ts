@@ -306,7 +306,7 @@ ${behind}`;
  * The answer to a check that was made, in the order of the first two seconds: whom it is about, what it is, what to do,
  * whom to ring, what to be careful about; the rest folded away.
  *
- * @throws {UnanswerableLookup} where a plan's authority is not in the directory
+ * @throws {UnanswerableLookup} if a plan's authority is not in the directory
  */
 export function resultContent(
   checked: Checked,

@@ -33,7 +33,7 @@ import {
 
 export type SealPagesDependencies = OfficerDependencies & {
   auditFolder: string;
-  /** How the sealing goes; `undefined` where another process seals. */
+  /** How the sealing goes; `undefined` if another process seals. */
   auditNumbers: () => Audit['numbers'];
   verifications: Verifications;
 };

@@ -54,7 +54,7 @@ export type AnsweringOf = {
   /** Of this process, where it answers lookups itself. */
   isOwnReady: boolean | undefined;
   instance: string;
-  /** `undefined` where nobody can say what others report. */
+  /** `undefined` if nobody can say what others report. */
   processes: readonly ProcessState[] | undefined;
 };
 

@@ -100,7 +100,7 @@ const rewrittenNote = (count = ''): Html | false =>
   /^[0-9]{1,9}$/.test(count) &&
   html`<p role="status"><strong>${RESEND.done(Number(count))}.</strong> ${RESEND.doneThen}</p>`;
 
-/** What a council is called; nothing where it is not known here any more. */
+/** What a council is called; nothing if it is not known here any more. */
 export function councilName({ authorities }: Pick<Readiness, 'authorities'>, code: string): string {
   return said([...authorities.values()].find((each) => each.code === code)?.name ?? '');
 }

@@ -38,7 +38,7 @@ export type OperatorDependencies = DeskDependencies & {
   heldFileWork: HeldFileWork;
   /** How long a held file waits at most. */
   heldMs: number;
-  /** Folder of our mailbox in MESH; `undefined` where there is none. */
+  /** Folder of our mailbox in MESH; `undefined` if there is none. */
   meshFolder: string | undefined;
   /** Folder of the sealed log, beside which notifications are kept. */
   auditFolder: string;
@@ -47,7 +47,7 @@ export type OperatorDependencies = DeskDependencies & {
   expiries: () => Promise<readonly Expiry[]>;
   /** `undefined` where Redis does not answer. */
   server: () => Promise<ServerState | undefined>;
-  /** How many replicas answers wait for; 0 where none. */
+  /** How many replicas answers wait for; 0 if none. */
   replicas: number;
   runbook: Runbook;
   now?: () => number;

@@ -15,7 +15,7 @@ type Minute = {
 const MINUTE_MS = 60_000;
 const OVER_MS = 1_000 * (SECONDS.at(-1) ?? 0) + 1;
 
-/** The bound in milliseconds within which a share of requests was answered; `undefined` where there were none. */
+/** The bound in milliseconds within which a share of requests was answered; `undefined` if there were none. */
 export function answeredWithinMs(took: readonly number[], share: number): number | undefined {
   const all = took.reduce((sum, each) => sum + each, 0);
   if (all === 0) return undefined;

@@ -13,7 +13,7 @@ const AROUND = /^[ \t]+|[ \t]+$/g;
 const NAME = /^[\w-]+$/;
 
 export type Cookies = {
-  /** The value of a cookie; `undefined` where it is not there, or stands more than once. */
+  /** The value of a cookie; `undefined` if it is not there, or stands more than once. */
   read: (incoming: Pick<IncomingMessage, 'headers'>, name: CookieName) => string | undefined;
   /** The names that begin with these letters, of cookies that are there. */
   named: <Prefix extends 'flow-'>(

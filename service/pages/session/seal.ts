@@ -86,7 +86,7 @@ async function readKeys(path: string): Promise<[Key, ...Key[]]> {
  * Seals by the first key of a file and opens by each, so that keys can be changed without signing anybody out: the
  * new one is put first, the old one removed twelve hours later. Made where it is the process's own to make.
  *
- * @throws {ConfigurationError} where the file cannot be used
+ * @throws {ConfigurationError} if the file cannot be used
  */
 export async function openSealer(
   path: string,

@@ -62,7 +62,7 @@ export type Sessions = {
   renew: (session: Session) => string;
   /** Whether one is known to have ended before its time. */
   hasEnded: (session: Pick<Session, 'id' | 'issuer' | 'subject' | 'sid' | 'issuedAt'>) => boolean;
-  /** Ends it in every process. Rejects where that cannot be recorded. */
+  /** Ends it in every process. Rejects if that cannot be recorded. */
   end: (session: Session) => Promise<void>;
   /** When a session ends if nothing more happens, in milliseconds since 1970. */
   endsAt: (session: Session) => number;

@@ -30,7 +30,7 @@ export type Visits = {
   cookie: (visit: Visit) => string;
   /** The cookies of one more sign-in under way, in place of the oldest where there are too many. */
   begin: (incoming: Asked, flow: Omit<Flow, 'begunAt'>) => string[];
-  /** The sign-in of a state, with what takes its cookie away; `undefined` where there is none, or it took too long. */
+  /** The sign-in of a state, with what takes its cookie away; `undefined` if there is none, or it took too long. */
   find: (
     incoming: Asked,
     provider: string,

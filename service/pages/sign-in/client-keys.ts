@@ -8,7 +8,7 @@ import type { SignInProvider } from '#schemas/people/sign-in.ts';
 /** How the service proves to a provider who it is, and by which public keys the provider sees that. */
 export type ClientProof = {
   authentication: openid.ClientAuth;
-  /** The key in use first, then the next one; `undefined` where there is a secret instead. */
+  /** The key in use first, then the next one; `undefined` if there is a secret instead. */
   publicKeys: readonly JWK[] | undefined;
 };
 
@@ -51,7 +51,7 @@ async function privateKeyOf(jwk: JWK): Promise<CryptoKey> {
 /**
  * Reads how a provider of SIGN_IN_FILE knows this service.
  *
- * @throws {ConfigurationError} where a file cannot be used
+ * @throws {ConfigurationError} if a file cannot be used
  */
 export async function readClientProof({
   clientSecretFile,

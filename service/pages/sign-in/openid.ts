@@ -51,14 +51,14 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
   publicKeys: ClientProof['publicKeys'];
   /** What decides who is let in, for the digest of the configuration. */
   described: unknown;
-  /** Where the browser is sent; `undefined` where the provider does not answer. */
+  /** Where the browser is sent; `undefined` if the provider does not answer. */
   start: (changeRole: boolean) => Promise<{ url: URL; flow: Omit<Flow, 'begunAt'> } | undefined>;
   /** How often it may be asked about codes that may be made up. */
   tries: Tries;
   /** Judges what the browser brings back. Never rejects. */
   finish: (search: string, flow: Flow) => Promise<Returned>;
   /**
-   * What a logout token ends; `undefined` where it is not one of this provider's, for us; `unavailable` where that
+   * What a logout token ends; `undefined` if it is not one of this provider's, for us; `unavailable` where that
    * cannot be judged now, and it should be sent again.
    */
   readLogoutToken: (token: string) => Promise<LoggedOut | 'unavailable' | undefined>;
@@ -145,7 +145,7 @@ const levelOf = (text: string | undefined): number =>
  *
  * @param redirectUri where it sends browsers back to: of the configuration
  * @param nameOf the registered name of an organisation, where the provider gives none
- * @throws {ConfigurationError} where a file of it cannot be used
+ * @throws {ConfigurationError} if a file of it cannot be used
  */
 export async function openProvider(
   settings: SignInProvider,

@@ -75,7 +75,7 @@ export function statesTogether(states: readonly ProviderState[]): ProviderState 
 const OURS_TO_MEND = new Set(['invalid_client', 'unauthorized_client', 'unsupported_grant_type']);
 
 /**
- * What is wrong with a provider that did not say who somebody is; `undefined` where it answered, and what the browser
+ * What is wrong with a provider that did not say who somebody is; `undefined` if it answered, and what the browser
  * brought was no good: anybody can bring that.
  */
 export function faultOf(error: unknown): string | undefined {

@@ -1,5 +1,5 @@
 export type Tries = {
-  /** Takes one; false where none is left now. */
+  /** Takes one; false if none is left now. */
   take: () => boolean;
   /** Gives one back that turned out to be in good faith. */
   giveBack: () => void;

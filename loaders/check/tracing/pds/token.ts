@@ -35,7 +35,7 @@ export type Tokens = {
   /**
    * A token that is good for some time yet. However many ask, one is fetched at a time.
    *
-   * @throws {NumberTracingUnavailable} where none is to be had
+   * @throws {NumberTracingUnavailable} if none is to be had
    */
   token(): Promise<string>;
   /** Not to be given again, since the service refused it. */
